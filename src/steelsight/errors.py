@@ -1,0 +1,66 @@
+"""Every error Steelsight raises on purpose.
+
+    SteelsightError
+    ├── BadInput            what the user gave cannot be used; the command line exits with code 2
+    │   ├── BadImage        one image file cannot be read, or must not be
+    │   ├── BadAnnotation   a row of an annotation table, or a mask, contradicts its image
+    │   ├── BadData         a DATA folder as a whole cannot be used
+    │   ├── BadRecipe       a recipe or an option asks for what does not exist
+    │   └── BadCheckpoint   a RUN folder is incomplete, altered, or of another format
+    ├── MissingWeights      pretrained weights were asked for and cannot be had
+    └── UnknownLayer        a layer name the model does not have; lists those it has
+
+Messages say what was expected, what came, where, and what to do, in one line.
+"""
+
+__all__ = [
+    "BadAnnotation",
+    "BadCheckpoint",
+    "BadData",
+    "BadImage",
+    "BadInput",
+    "BadRecipe",
+    "MissingWeights",
+    "SteelsightError",
+    "UnknownLayer",
+]
+
+
+class SteelsightError(Exception):
+    """The root of every deliberate error."""
+
+
+class BadInput(SteelsightError, ValueError):
+    """What the user gave cannot be used."""
+
+
+class BadImage(BadInput):
+    """One image file cannot be read, or must not be (too large, animated, not an image)."""
+
+
+class BadAnnotation(BadInput):
+    """A row of an annotation table, or a mask file, contradicts its image or itself."""
+
+
+class BadData(BadInput):
+    """A DATA folder as a whole cannot be used."""
+
+
+class BadRecipe(BadInput):
+    """A recipe or an option asks for what does not exist."""
+
+
+class BadCheckpoint(BadInput):
+    """A RUN folder is incomplete, altered, or written in another format."""
+
+
+class MissingWeights(SteelsightError, FileNotFoundError):
+    """Pretrained weights were asked for and cannot be had; training never falls back silently."""
+
+
+class UnknownLayer(SteelsightError, KeyError):
+    """A layer name the model does not have."""
+
+    def __str__(self) -> str:
+        """KeyError would print the message in quotes."""
+        return str(self.args[0]) if self.args else ""

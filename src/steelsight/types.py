@@ -1,0 +1,103 @@
+"""What passes between rooms: array aliases and frozen dataclasses. No behaviour beyond reading one's own fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int, UInt8
+
+__all__ = [
+    "AreaFractions",
+    "Evidence",
+    "Fit",
+    "GrayBatch",
+    "GrayImage",
+    "Heatmaps",
+    "InputSpec",
+    "Interval",
+    "Labels",
+    "Logits",
+    "Mask",
+    "MaskSource",
+    "Probabilities",
+    "Rejection",
+    "SheetItem",
+    "SheetSet",
+    "Task",
+]
+
+GrayImage = UInt8[np.ndarray, "h w"]
+GrayBatch = UInt8[np.ndarray, "n h w"]
+Mask = Bool[np.ndarray, "h w"]
+AreaFractions = Float32[np.ndarray, "h w"]  # share of each model pixel that the mask covers, 0..1
+Heatmaps = Float32[np.ndarray, "n h w"]
+Labels = Int[np.ndarray, "n"]
+Logits = Float[np.ndarray, "n c"]
+Probabilities = Float[np.ndarray, "n c"]
+
+Fit = Literal["stretch", "letterbox", "crop"]
+Task = Literal["binary", "multiclass", "multilabel"]
+Evidence = Literal["mask", "class"]  # what is known of a sheet: complete masks, or only its classes
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """How an image file becomes model input: part of every card and every cache key."""
+
+    height: int = 64
+    width: int = 400
+    fit: Fit = "stretch"
+    decoder: str = "pillow-dct-area/1"  # changes whenever the bytes a file decodes to could change
+
+
+@dataclass(frozen=True)
+class MaskSource:
+    """Where one defect type's mask of one sheet comes from: run lengths or a mask file, never both."""
+
+    defect_type: int  # 1-based
+    runs: str | None = None  # Kaggle run lengths: 1-based, column-major
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
+class SheetItem:
+    """One sheet of a DATA folder and what is known of it."""
+
+    id: str  # unique in its SheetSet: the image's path relative to the image root, POSIX form
+    path: Path
+    types: tuple[int, ...]  # defect types present, 1-based, ascending; empty = defect-free
+    evidence: Evidence
+    masks: tuple[MaskSource, ...] = ()
+    group: str = ""  # sheets of one group (same tile, same coil) never part in a split; "" = its own group
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """One image or row set aside, with the reason a person can act on."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class SheetSet:
+    """A DATA folder, opened: its sheets in a stable order and everything set aside."""
+
+    root: Path
+    layout: Literal["severstal", "folder"]
+    type_names: tuple[str, ...]  # index 0 = "none", then the defect types
+    items: tuple[SheetItem, ...]
+    rejections: tuple[Rejection, ...] = ()
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with the bounds of its confidence interval."""
+
+    estimate: float
+    low: float
+    high: float
+    level: float = 0.95
