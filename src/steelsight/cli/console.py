@@ -1,0 +1,56 @@
+"""What every verb shares: where people's lines go, where the JSON line goes, how bad input ends."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from steelsight.errors import BadInput, SteelsightError
+
+__all__ = ["JsonFlag", "console", "emit_json", "exit_on_error", "fail"]
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
+
+console = Console(stderr=True, highlight=False)  # progress and tables; stdout belongs to results
+
+
+def emit_json(result: Mapping[str, Any]) -> None:
+    """Write one JSON object as one line on stdout; NaN becomes null, because JSON has no NaN."""
+    sys.stdout.write(json.dumps(_plain(result), allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if hasattr(value, "tolist"):  # NumPy scalars and arrays
+        return _plain(value.tolist())
+    if isinstance(value, float) and value != value:
+        return None
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value)  # paths, dates
+
+
+def fail(error: SteelsightError) -> NoReturn:
+    """Print the message on stderr and leave with exit code 2 for bad input, 1 for anything else."""
+    console.print(f"[bold red]error[/] {type(error).__name__}:", end=" ")
+    console.print(str(error), markup=False, soft_wrap=True)
+    raise typer.Exit(2 if isinstance(error, BadInput) else 1)
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """Turn the package's own errors into a message and an exit code; let surprises keep their traceback."""
+    try:
+        yield
+    except SteelsightError as error:
+        fail(error)
