@@ -1,0 +1,46 @@
+# Two commands for a newcomer: `make demo` and `make test`. Both work from a clean clone with Python 3.11+.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+SRC    := src tests benchmarks
+
+.PHONY: demo test check format lint types imports pytest test-long bench clean
+
+# constraints.txt pins the versions this tree was measured with; pyproject.toml declares what it accepts.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(VENV)/.installed  ## generate sheets, train on them, inspect them, write a report
+	$(BIN)/steelsight demo --out demo
+
+test: lint types imports pytest  ## everything CI runs
+
+check: format test  ## what to run before a commit
+
+format: $(VENV)/.installed
+	$(BIN)/ruff format $(SRC)
+	$(BIN)/ruff check --fix $(SRC)
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff format --check $(SRC)
+	$(BIN)/ruff check $(SRC)
+
+types: $(VENV)/.installed
+	$(BIN)/mypy
+
+imports: $(VENV)/.installed
+	$(BIN)/lint-imports
+
+pytest: $(VENV)/.installed
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m 'not long'
+
+test-long: $(VENV)/.installed  ## long statistics and trainings
+	$(BIN)/pytest -m long
+
+bench: $(VENV)/.installed  ## speed as ratios against the usual way; run nothing else meanwhile
+	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+clean:
+	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
