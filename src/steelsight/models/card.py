@@ -1,0 +1,64 @@
+"""What a checkpoint says of itself. A card that contradicts itself is never written and never read."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+
+import steelsight
+from steelsight.models.catalog import ModelSpec
+from steelsight.types import InputSpec, Task
+
+__all__ = ["CARD_FORMAT", "Card"]
+
+CARD_FORMAT = 1  # raised whenever an older reader would misread a newer card
+
+
+class Card(BaseModel):
+    """The JSON card beside a model's weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = CARD_FORMAT
+    steelsight_version: str = steelsight.__version__
+    task: Task
+    class_names: tuple[str, ...] = Field(min_length=1)
+    model: ModelSpec
+    input: InputSpec
+    recipe: dict[str, JsonValue] = Field(default_factory=dict)
+    data_hash: str
+    data_name: str = ""
+    seed: int
+    mask_supervised: bool = False  # masks, not only classes, taught this model
+    threshold: float | None = Field(default=None, ge=0, le=1)  # confidence below it reads "I don't know"
+    temperature: float | None = Field(default=None, gt=0)  # divides the logits before the softmax
+    weights_sha256: str = ""  # of names, types, shapes and bytes; save_checkpoint fills it
+
+    @field_validator("input", mode="before")
+    @classmethod
+    def _known_keys(cls, came: Any) -> Any:
+        """A dataclass ignores keys it does not know; a card must not hold any."""
+        known = {field.name for field in fields(InputSpec)}
+        if isinstance(came, dict) and set(came) != known:
+            raise ValueError(f"input: expected the keys {sorted(known)}, got {sorted(came)}")
+        return came
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Card:
+        if len(set(self.class_names)) != len(self.class_names):
+            raise ValueError(f"class_names: expected distinct names, got {list(self.class_names)}")
+        if len(self.class_names) != self.model.outputs:
+            raise ValueError(
+                f"class_names: expected {self.model.outputs}, one an output of the model, "
+                f"got {len(self.class_names)}"
+            )
+        if self.task == "binary" and self.model.outputs != 2:
+            raise ValueError(f"task binary: expected 2 outputs, got {self.model.outputs}")
+        if (self.input.height, self.input.width) != (self.model.height, self.model.width):
+            raise ValueError(
+                f"input {self.input.height}x{self.input.width}: expected the model's own size "
+                f"{self.model.height}x{self.model.width}"
+            )
+        return self

@@ -1,0 +1,85 @@
+"""One shape for all networks: features, then a head. It refuses images the network cannot take, in words."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from steelsight.errors import BadInput
+from steelsight.models.heads import DirectHead, LinearHead
+
+__all__ = ["SheetClassifier"]
+
+
+class SheetClassifier(nn.Module):
+    """A feature extractor and a head.
+
+    features    (n, 3, h, w) → (n, k, gh, gw); Grad-CAM looks at its output in every model
+    head        ConvHead, LinearHead or DirectHead
+    size        height and width the model was built for
+    smallest    the smallest height and width the features can take
+    """
+
+    def __init__(
+        self,
+        features: nn.Module,
+        head: nn.Module,
+        *,
+        name: str,
+        size: tuple[int, int],
+        smallest: int,
+    ) -> None:
+        super().__init__()
+        self.features = features
+        self.head = head
+        self.name = name
+        self.size = size
+        self.smallest = smallest
+        self.pretrained: tuple[str, ...] = ()  # modules that started from ImageNet weights
+
+    @property
+    def needs_its_size(self) -> bool:
+        """Whether only images of `size` fit: the ad-hoc network's linear layer counts its inputs."""
+        return isinstance(self.head, LinearHead) and isinstance(self.head.pool, nn.Identity)
+
+    def forward(self, images: Tensor) -> Float[Tensor, "n c"]:
+        """Logits of normalised images.
+
+        images  (n, 3, h, w), as `to_input` gives them
+        raises  BadInput for another number of axes or channels, or a size the network cannot take
+        """
+        self.check(images)
+        logits: Tensor = self.head(self.features(images))
+        return logits
+
+    def class_map(self, images: Tensor) -> Float[Tensor, "n c gh gw"]:
+        """Evidence for each class at each place, before pooling; only the direct head has it.
+
+        raises  BadInput where the head is another, or as `forward`
+        """
+        if not isinstance(self.head, DirectHead):
+            raise BadInput(
+                f"class_map: model {self.name} has the study head, which has no class map; "
+                "train with head = direct, or use Grad-CAM"
+            )
+        self.check(images)
+        return self.head.class_map(self.features(images))
+
+    def check(self, images: Tensor) -> None:
+        """Refuse images of a shape the network cannot take; raises BadInput."""
+        if images.ndim != 4 or images.shape[1] != 3:
+            raise BadInput(
+                f"model {self.name}: expected images of shape (n, 3, h, w), got {tuple(images.shape)}; "
+                "make them with models.inputs.to_input"
+            )
+        height, width = images.shape[2:]
+        if self.needs_its_size and (height, width) != self.size:
+            raise BadInput(
+                f"model {self.name}: its linear layer is made for {self.size[0]}x{self.size[1]} images, "
+                f"got {height}x{width}; resize them or build the model for that size"
+            )
+        if min(height, width) < self.smallest:
+            raise BadInput(
+                f"model {self.name}: expected images of at least {self.smallest}x{self.smallest}, "
+                f"got {height}x{width}; use larger images"
+            )

@@ -1,0 +1,140 @@
+"""What turns a feature map into logits: the study's heads, and the direct head, whose map is the evidence.
+
+Each head names its layers, so that explanations can write its gradient down instead of asking autograd.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from steelsight.errors import BadRecipe
+
+__all__ = ["ConvHead", "DirectHead", "LinearHead", "Pooling", "PoolingName"]
+
+PoolingName = Literal["average", "max", "lse", "top"]
+
+CONCEPTS = 1000  # channels of the study's 1x1 convolution: ImageNet's classes, kept by the study
+
+
+class ConvHead(nn.Module):
+    """The study's SqueezeNet head: dropout → 1x1 conv to 1000 → ReLU → average pool → linear."""
+
+    def __init__(self, channels: int, outputs: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.conv = nn.Conv2d(channels, CONCEPTS, kernel_size=1)
+        self.relu = nn.ReLU()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.flatten = nn.Flatten()
+        self.linear = nn.Linear(CONCEPTS, outputs)
+
+    def forward(self, features: Float[Tensor, "n k gh gw"]) -> Float[Tensor, "n c"]:
+        """Logits of a feature map."""
+        excited = self.relu(self.conv(self.dropout(features)))  # (n, 1000, gh, gw)
+        logits: Tensor = self.linear(self.flatten(self.pool(excited)))
+        return logits
+
+
+class LinearHead(nn.Module):
+    """The study's ad-hoc and VGG head: flatten → 256 → 32 → classes, ReLU and dropout between.
+
+    grid    size of the feature map that the first linear layer is made for; with `adaptive`, features of
+            any size are averaged to it first (torchvision's VGG), otherwise they must have it
+    """
+
+    def __init__(
+        self, channels: int, grid: tuple[int, int], outputs: int, dropout: float, *, adaptive: bool
+    ) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(grid) if adaptive else nn.Identity()
+        self.flatten = nn.Flatten()
+        self.linear1 = nn.Linear(channels * grid[0] * grid[1], 256)
+        self.relu1 = nn.ReLU()
+        self.dropout1 = nn.Dropout(dropout)
+        self.linear2 = nn.Linear(256, 32)
+        self.relu2 = nn.ReLU()
+        self.dropout2 = nn.Dropout(dropout)
+        self.linear3 = nn.Linear(32, outputs)
+
+    def forward(self, features: Float[Tensor, "n k gh gw"]) -> Float[Tensor, "n c"]:
+        """Logits of a feature map."""
+        flat = self.flatten(self.pool(features))  # (n, k * gh * gw)
+        hidden = self.dropout1(self.relu1(self.linear1(flat)))  # (n, 256)
+        hidden = self.dropout2(self.relu2(self.linear2(hidden)))  # (n, 32)
+        logits: Tensor = self.linear3(hidden)
+        return logits
+
+
+class DirectHead(nn.Module):
+    """Dropout → 1x1 conv to the classes, no ReLU → pooling: the pooled map is itself the evidence.
+
+    torchvision ends in a ReLU here; it is left out, because it makes an all-zero map for a class scored 0.
+    """
+
+    def __init__(self, channels: int, outputs: int, dropout: float, pooling: Pooling) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.conv = nn.Conv2d(channels, outputs, kernel_size=1)
+        self.pooling = pooling
+
+    def class_map(self, features: Float[Tensor, "n k gh gw"]) -> Float[Tensor, "n c gh gw"]:
+        """Evidence for each class at each place, before pooling."""
+        evidence: Tensor = self.conv(self.dropout(features))
+        return evidence
+
+    def forward(self, features: Float[Tensor, "n k gh gw"]) -> Float[Tensor, "n c"]:
+        """Logits of a feature map."""
+        logits: Tensor = self.pooling(self.class_map(features))
+        return logits
+
+
+class Pooling(nn.Module):
+    """From a class map to logits: what the places together say.
+
+    Every kind obeys pool(z + c) = pool(z) + c, so its gradient over the P places sums to 1 whatever z is, and
+    Grad-CAM's channel weights of the direct head are exactly W_ck / P.
+
+    average     every place counts the same
+    max         the strongest place alone
+    lse         (1/r) log mean exp(r z), r = `sharpness`: r → 0 is the average, r → ∞ the maximum
+    top         mean of the strongest `top_share` of the places, at least one
+    raises      BadRecipe for another kind, a sharpness not above 0, a share outside (0, 1]
+    source      lse: Pinheiro and Collobert 2015
+    """
+
+    def __init__(self, kind: PoolingName, *, sharpness: float = 4.0, top_share: float = 0.1) -> None:
+        super().__init__()
+        if kind not in get_args(PoolingName):
+            raise BadRecipe(f"pooling: expected one of {', '.join(get_args(PoolingName))}, got {kind!r}")
+        if not (sharpness > 0 and math.isfinite(sharpness)):
+            raise BadRecipe(f"pooling sharpness: expected a number above 0, got {sharpness}")
+        if not 0 < top_share <= 1:
+            raise BadRecipe(f"pooling top_share: expected above 0 and at most 1, got {top_share}")
+        self.kind = kind
+        self.sharpness = sharpness
+        self.top_share = top_share
+
+    def forward(self, evidence: Float[Tensor, "n c gh gw"]) -> Float[Tensor, "n c"]:
+        """Pool over the places."""
+        flat = evidence.flatten(2)  # (n, c, p)
+        places = flat.shape[2]
+        match self.kind:
+            case "average":
+                return flat.mean(2)
+            case "max":
+                return flat.amax(2)
+            case "lse":
+                return (torch.logsumexp(self.sharpness * flat, 2) - math.log(places)) / self.sharpness
+            case "top":
+                kept = max(1, math.ceil(self.top_share * places))
+                return flat.topk(kept, dim=2, sorted=False).values.mean(2)
+
+    def extra_repr(self) -> str:
+        """Show the setting that is in use."""
+        setting = {"lse": f", sharpness={self.sharpness}", "top": f", top_share={self.top_share}"}
+        return self.kind + setting.get(self.kind, "")

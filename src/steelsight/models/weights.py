@@ -1,0 +1,130 @@
+"""Where first weights come from: a seeded draw, or ImageNet; never the one for the other."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision.models import SqueezeNet1_1_Weights, VGG16_BN_Weights, WeightsEnum
+
+from steelsight.errors import MissingWeights
+from steelsight.models.classifier import SheetClassifier
+from steelsight.models.heads import ConvHead, DirectHead
+
+__all__ = ["PRETRAINED", "WEIGHTS_VARIABLE", "draw_weights", "load_pretrained", "read_pretrained"]
+
+WEIGHTS_VARIABLE = "STEELSIGHT_WEIGHTS"  # a folder with NAME_imagenet.safetensors, torchvision's key names
+
+PRETRAINED: dict[str, WeightsEnum] = {
+    "squeezenet1_1": SqueezeNet1_1_Weights.IMAGENET1K_V1,
+    "vgg16_bn": VGG16_BN_Weights.IMAGENET1K_V1,
+}
+
+
+def draw_weights(model: SheetClassifier, generator: torch.Generator) -> None:
+    """Draw every weight of a model anew, in the order of its modules; the global generator is not touched.
+
+    `features`: He's uniform rule, bias 0, as torchvision starts SqueezeNet; batch norms the identity.
+    Study heads: uniform within 1 / sqrt(inputs), torch's own rule for fresh layers.
+    Direct head: N(0, 0.01), bias 0, as torchvision starts SqueezeNet's last layer: first logits near 0.
+    """
+    for module in model.features.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_uniform_(module.weight, generator=generator)
+            _fill_bias(module, 0.0, generator)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()  # constants only
+    for module in model.head.modules():
+        if isinstance(module, nn.Conv2d) and isinstance(model.head, DirectHead):
+            nn.init.normal_(module.weight, std=0.01, generator=generator)
+            _fill_bias(module, 0.0, generator)
+        elif isinstance(module, nn.Conv2d | nn.Linear):
+            bound = module.weight[0].numel() ** -0.5
+            nn.init.uniform_(module.weight, -bound, bound, generator=generator)
+            _fill_bias(module, bound, generator)
+
+
+def _fill_bias(layer: nn.Conv2d | nn.Linear, bound: float, generator: torch.Generator) -> None:
+    if layer.bias is not None:
+        nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+
+
+def load_pretrained(model: SheetClassifier, source: str) -> tuple[str, ...]:
+    """Copy ImageNet weights into a model and name the modules that took them.
+
+    `features` takes its share of torchvision's. The study head's 1000-way convolution takes torchvision's
+    where the channels agree (full SqueezeNet, 512); the reduced network has 384 and keeps its draw, as all
+    other heads do.
+
+    source  a key of PRETRAINED
+    raises  MissingWeights where they cannot be had or do not fit
+    """
+    weights = read_pretrained(source)
+    _copy(weights, "features", model.features, source)
+    taken = ["features"]
+    head = model.head
+    classifier = weights.get("classifier.1.weight")
+    if isinstance(head, ConvHead) and classifier is not None and classifier.shape == head.conv.weight.shape:
+        _copy(weights, "classifier.1", head.conv, source)
+        taken.append("head.conv")
+    return tuple(taken)
+
+
+def _copy(weights: Mapping[str, Tensor], prefix: str, module: nn.Module, source: str) -> None:
+    wanted = module.state_dict()
+    for key, own in wanted.items():
+        came = weights.get(f"{prefix}.{key}")
+        if came is None and key.endswith("num_batches_tracked"):
+            came = own  # older files lack it, and nothing reads it
+        if came is None or came.shape != own.shape:
+            found = "nothing" if came is None else f"shape {tuple(came.shape)}"
+            raise MissingWeights(
+                f"ImageNet weights {source}: expected {prefix}.{key} of shape {tuple(own.shape)}, "
+                f"got {found}; the file is not torchvision's"
+            )
+        wanted[key] = came.to(own.dtype)
+    module.load_state_dict(wanted)
+
+
+def read_pretrained(source: str) -> dict[str, Tensor]:
+    """ImageNet weights by torchvision's names: from folder STEELSIGHT_WEIGHTS, else torchvision's download.
+
+    raises  MissingWeights, saying what was tried
+    """
+    folder = os.environ.get(WEIGHTS_VARIABLE)
+    if folder:
+        path = Path(folder) / f"{source}_imagenet.safetensors"
+        if path.is_file():
+            return _read_file(path)
+        tried = f"{path} does not exist"
+    else:
+        tried = f"{WEIGHTS_VARIABLE} is not set"
+    return _download(source, tried)
+
+
+def _read_file(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise MissingWeights(f"{path}: expected safetensors, got {error}; fetch it again") from error
+
+
+def _download(source: str, tried: str) -> dict[str, Tensor]:
+    try:
+        state: dict[str, Tensor] = PRETRAINED[source].get_state_dict(
+            progress=True, check_hash=True, weights_only=True, map_location="cpu"
+        )
+    except (OSError, RuntimeError, EOFError, http.client.HTTPException, pickle.UnpicklingError) as error:
+        raise MissingWeights(
+            f"ImageNet weights {source}: {tried}, and torchvision's download failed "
+            f"({type(error).__name__}: {error}); connect, or point {WEIGHTS_VARIABLE} at a folder with "
+            f"{source}_imagenet.safetensors, or train from a random start with pretrained = none"
+        ) from error
+    return state
