@@ -1,7 +1,7 @@
 """Kaggle's run lengths to masks and back.
 
-The text is `start length start length …`: starts count from 1, down the columns first (column-major), as in
-the Severstal competition. Reading is strict: what does not describe one mask exactly is refused, never repaired.
+The text is `start length start length …`: starts count from 1, down the columns first (column-major), as
+in the Severstal competition. Reading is strict: what does not describe one mask exactly is refused.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from steelsight.errors import BadAnnotation
 from steelsight.types import Mask
 
-__all__ = ["decode_runs", "encode_mask"]
+__all__ = ["check_runs", "decode_runs", "encode_mask"]
 
 Runs = Int[np.ndarray, "r"]
+Flags = Bool[np.ndarray, "r"]
 
 _NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)  # 18 digits always fit an int64
 _NUMBERS = re.compile(rf"\s*(?:{_NUMBER.pattern}(?:\s+|$))*", re.ASCII)
@@ -33,19 +34,16 @@ def decode_runs(text: str, shape: tuple[int, int], *, where: str = "") -> Mask:
     raises  BadAnnotation on a non-number, odd count, start or length below 1, run past the end, overlap
     """
     pixels = shape[0] * shape[1]
-    starts, lengths = _split_runs(text, where)
-    ends = starts + lengths  # exclusive; both still count from 1, so the last allowed end is pixels + 1
-    _refuse(starts < 1, starts, lengths, where, "starts below 1, and runs count pixels from 1")
-    _refuse(lengths < 1, starts, lengths, where, "has no pixels")
-    past = f"ends past {shape[0]}x{shape[1]} = {pixels} pixels"
-    _refuse((lengths > pixels) | (ends > pixels + 1), starts, lengths, where, past)
-    order = np.argsort(starts, kind="stable")
-    starts, lengths, ends = starts[order], lengths[order], ends[order]
-    _refuse(np.append(False, starts[1:] < ends[:-1]), starts, lengths, where, "overlaps the run before it")
-    bounds = np.stack([starts, ends], axis=1).ravel() - 1
+    starts, lengths = _ascending_runs(text, shape, where)
+    bounds = np.stack([starts, starts + lengths], axis=1).ravel() - 1
     gaps_and_runs = np.diff(bounds, prepend=0, append=pixels)  # gap, run, gap, run, …, gap
     inside = np.arange(gaps_and_runs.size) % 2 == 1
     return np.repeat(inside, gaps_and_runs).reshape(shape[::-1]).T
+
+
+def check_runs(text: str, shape: tuple[int, int], *, where: str = "") -> int:
+    """The number of pixels a run-length text covers; refuses what `decode_runs` refuses."""
+    return int(_ascending_runs(text, shape, where)[1].sum())
 
 
 def encode_mask(mask: Mask) -> str:
@@ -64,6 +62,20 @@ def encode_mask(mask: Mask) -> str:
     return " ".join(map(str, numbers.tolist()))
 
 
+def _ascending_runs(text: str, shape: tuple[int, int], where: str) -> tuple[Runs, Runs]:
+    pixels = shape[0] * shape[1]
+    starts, lengths = _split_runs(text, where)
+    ends = starts + lengths  # exclusive; both still count from 1, so the last allowed end is pixels + 1
+    _refuse(starts < 1, starts, lengths, where, "starts below 1, and runs count pixels from 1")
+    _refuse(lengths < 1, starts, lengths, where, "has no pixels")
+    past = f"ends past {shape[0]}x{shape[1]} = {pixels} pixels"
+    _refuse((lengths > pixels) | (ends > pixels + 1), starts, lengths, where, past)
+    order = np.argsort(starts, kind="stable")
+    starts, lengths, ends = starts[order], lengths[order], ends[order]
+    _refuse(np.append(False, starts[1:] < ends[:-1]), starts, lengths, where, "overlaps the run before it")
+    return starts, lengths
+
+
 def _split_runs(text: str, where: str) -> tuple[Runs, Runs]:
     tokens = text.split()
     if not _NUMBERS.fullmatch(text):
@@ -77,7 +89,7 @@ def _split_runs(text: str, where: str) -> tuple[Runs, Runs]:
     return numbers[0::2], numbers[1::2]
 
 
-def _refuse(bad: np.ndarray, starts: Runs, lengths: Runs, where: str, what: str) -> None:
+def _refuse(bad: Flags, starts: Runs, lengths: Runs, where: str, what: str) -> None:
     if bad.any():
         first = int(np.argmax(bad))
         raise BadAnnotation(_message(where, f"run {starts[first]}+{lengths[first]} {what}"))

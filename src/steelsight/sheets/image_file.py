@@ -1,0 +1,157 @@
+"""Opens one image file without trusting it.
+
+The header is read first and everything that must not be decoded is refused there: too many pixels,
+several frames, other formats. Pillow's own guard is not used: it warns where a refusal is due, and its limit
+is a global of the process.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from PIL import ImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.PpmImagePlugin import PpmImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from steelsight.errors import BadImage
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "MAX_FILE_BYTES",
+    "MAX_PIXELS",
+    "name_of",
+    "open_image",
+    "read_bytes",
+    "unreadable",
+]
+
+MAX_PIXELS: Final = 2**26  # 67 million: 160 sheets of 1600x256 in one file, 268 MB when decoded with alpha
+MAX_FILE_BYTES: Final = 2**29  # MAX_PIXELS at 8 bytes a pixel, the most an uncompressed 16-bit file needs
+IMAGE_SUFFIXES: Final = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm"}
+)
+
+_FORMATS: Final[tuple[tuple[bytes, type[ImageFile.ImageFile]], ...]] = (
+    (b"\xff\xd8\xff", JpegImageFile),
+    (b"\x89PNG\r\n\x1a\n", PngImageFile),
+    (b"BM", BmpImageFile),
+    (b"II*\0", TiffImageFile),
+    (b"MM\0*", TiffImageFile),
+    (b"GIF8", GifImageFile),
+    (b"RIFF", WebPImageFile),
+    (b"P2", PpmImageFile),
+    (b"P3", PpmImageFile),
+    (b"P5", PpmImageFile),
+    (b"P6", PpmImageFile),
+)
+# What Pillow's parsers raise on damaged files, besides OSError.
+_DAMAGE: Final = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    MemoryError,
+    zlib.error,
+)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a regular file; raises BadImage with the reason when there are none to be had."""
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise BadImage(f"{path.name}: expected a file, found a folder or a device; remove it")
+        if found.st_size > MAX_FILE_BYTES:
+            raise BadImage(
+                f"{path.name}: {found.st_size} bytes, more than {MAX_FILE_BYTES}; is it one image?"
+            )
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadImage(unreadable(path, error)) from error
+    if not content:
+        raise BadImage(f"{path.name}: the file is empty (0 bytes); copy it again")
+    return content
+
+
+def unreadable(path: Path, error: OSError) -> str:
+    """The message for a path the operating system will not open."""
+    advice = {
+        FileNotFoundError: "the file does not exist; if it is a link, its target is gone",
+        PermissionError: "no permission to read it; change its permissions or run as a user who may",
+    }.get(type(error))
+    if advice is None and "symbolic link" in (error.strerror or ""):
+        advice = "a symbolic link that leads back to itself; remove it"
+    return f"{path.name}: {advice or error.strerror or error}"
+
+
+def name_of(source: Path | bytes) -> str:
+    """How messages call an image."""
+    return source.name if isinstance(source, Path) else "image"
+
+
+@contextmanager
+def open_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> Iterator[ImageFile.ImageFile]:
+    """One still image, header read and not yet decoded.
+
+    source  a path, or the bytes of a file
+    raises  BadImage when the file cannot be read, is no image, holds several frames, exceeds `max_pixels`, or
+            turns out damaged while the caller decodes it inside the `with`
+    """
+    content = read_bytes(source) if isinstance(source, Path) else source
+    name = name_of(source)
+    try:
+        with _format_of(content, name)(io.BytesIO(content)) as image:
+            _refuse_oversized(image, name, max_pixels)
+            _refuse_frames(image, name)
+            yield image
+    except BadImage:
+        raise
+    except _DAMAGE as error:
+        raise BadImage(f"{name}: damaged image ({_first_line(error)}); copy or export it again") from error
+
+
+def _format_of(content: bytes, name: str) -> type[ImageFile.ImageFile]:
+    for magic, image_class in _FORMATS:
+        if content.startswith(magic):
+            return image_class
+    start = content[:12].decode("ascii", "replace").encode("unicode_escape").decode()
+    raise BadImage(
+        f"{name}: expected a JPEG, PNG, BMP, TIFF, WebP or PGM image, found a file that starts with "
+        f"'{start}'; its name does not make it an image"
+    )
+
+
+def _refuse_oversized(image: ImageFile.ImageFile, name: str, max_pixels: int) -> None:
+    width, height = image.size
+    if width < 1 or height < 1:
+        raise BadImage(f"{name}: {width}x{height} pixels; expected at least one")
+    if width * height > max_pixels:
+        raise BadImage(
+            f"{name}: {width}x{height} = {width * height} pixels, more than the {max_pixels} allowed; "
+            "nothing was decoded; cut it into sheets or scale it down"
+        )
+
+
+def _refuse_frames(image: ImageFile.ImageFile, name: str) -> None:
+    if getattr(image, "is_animated", False):
+        raise BadImage(
+            f"{name}: expected one still image, found an animation or a stack; export single frames"
+        )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
