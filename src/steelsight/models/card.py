@@ -13,7 +13,7 @@ from steelsight.types import InputSpec, Task
 
 __all__ = ["CARD_FORMAT", "Card"]
 
-CARD_FORMAT = 1  # raised whenever an older reader would misread a newer card
+CARD_FORMAT: Literal[1] = 1  # raised whenever an older reader would misread a newer card
 
 
 class Card(BaseModel):

@@ -24,6 +24,7 @@ __all__ = [
     "SheetClassifier",
     "assemble",
     "build_model",
+    "structure",
 ]
 
 HeadName = Literal["study", "direct"]
@@ -140,18 +141,22 @@ def build_model(spec: ModelSpec, *, generator: torch.Generator | None = None) ->
 
 
 def assemble(spec: ModelSpec) -> SheetClassifier:
-    """The structure alone, its weights not yet set: `build_model` and checkpoints bring them."""
+    """A network on the CPU, channels-last, its weights not yet set; checkpoints bring their own."""
+    model: SheetClassifier = structure(spec).to_empty(device="cpu")
+    return model.to(memory_format=torch.channels_last)
+
+
+def structure(spec: ModelSpec) -> SheetClassifier:
+    """Layers and shapes alone, on torch's meta device: nothing is allocated and no generator is touched."""
     entry = MODELS[spec.name]
-    with torch.device("meta"):  # nothing is drawn, so the global generator stays where it was
-        model = SheetClassifier(
+    with torch.device("meta"):
+        return SheetClassifier(
             entry.features(),
             _head(spec, entry),
             name=spec.name,
             size=(spec.height, spec.width),
             smallest=entry.smallest,
         )
-    model.to_empty(device="cpu")
-    return model.to(memory_format=torch.channels_last)
 
 
 def _head(spec: ModelSpec, entry: ModelEntry) -> nn.Module:

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from steelsight.errors import BadCheckpoint
 from steelsight.models.card import CARD_FORMAT, Card
-from steelsight.models.catalog import SheetClassifier, assemble
+from steelsight.models.catalog import SheetClassifier, assemble, structure
 from steelsight.types import InputSpec
 
 __all__ = ["CARD_FILE", "WEIGHTS_FILE", "Card", "hash_weights", "load_checkpoint", "save_checkpoint"]
@@ -69,8 +69,9 @@ def load_checkpoint(folder: Path, *, decoder: str = InputSpec().decoder) -> tupl
     state, card = _read_pair(folder)
     if card.input.decoder != decoder:
         raise BadCheckpoint(
-            f"{folder / CARD_FILE}: trained on images decoded by {card.input.decoder}, this version decodes by "
-            f"{decoder}, so its figures would not hold; use steelsight {card.steelsight_version} or train again"
+            f"{folder / CARD_FILE}: trained on images decoded by {card.input.decoder}, got decoder {decoder} "
+            f"in this version, so its figures would not hold; "
+            f"use steelsight {card.steelsight_version} or train again"
         )
     _check_state(folder, state, card)
     if hash_weights(state) != card.weights_sha256:
@@ -94,7 +95,7 @@ def hash_weights(state: Mapping[str, Tensor]) -> str:
 
 
 def _commit(folder: Path, weights: bytes, card: bytes) -> None:
-    """Write both files beside the old ones, then rename: the weights first, because they hold the card too."""
+    """Write both files beside the old ones, then rename: first the weights, which hold the card too."""
     new_weights, new_card = _new(folder / WEIGHTS_FILE), _new(folder / CARD_FILE)
     try:
         _write_durably(new_weights, weights)
@@ -178,7 +179,7 @@ def _refuse_other_formats(folder: Path) -> None:
 
 
 def _parse_weights(path: Path, data: bytes) -> tuple[dict[str, Tensor], str]:
-    if data[8:9] != b"{" and data[:4] == b"PK\x03\x04" or data[8:9] != b"{" and data[:1] == b"\x80":
+    if data[8:9] != b"{" and data.startswith((b"PK\x03\x04", b"\x80")):  # torch's zip, or a bare pickle
         raise BadCheckpoint(
             f"{path}: expected safetensors, got a pickle under that name; "
             "pickles run code when opened and are never loaded; train again"
@@ -211,7 +212,8 @@ def _parse_card(path: Path, text: bytes) -> Card:
     if not isinstance(raw, dict) or raw.get("format") != CARD_FORMAT:
         came = raw.get("format") if isinstance(raw, dict) else type(raw).__name__
         raise BadCheckpoint(
-            f"{path}: expected card format {CARD_FORMAT}, got {came}; use the steelsight version that wrote it"
+            f"{path}: expected card format {CARD_FORMAT}, got {came}; "
+            "use the steelsight version that wrote it"
         )
     try:
         return Card.model_validate_json(text)
@@ -223,8 +225,7 @@ def _parse_card(path: Path, text: bytes) -> Card:
 
 def _check_state(folder: Path, state: Mapping[str, Tensor], card: Card) -> None:
     """Refuse weights that are not exactly those of the card's model, or not numbers."""
-    with torch.device("meta"):
-        wanted = assemble(card.model).state_dict()
+    wanted = structure(card.model).state_dict()
     path = folder / WEIGHTS_FILE
     if state.keys() != wanted.keys():
         missing, extra = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())

@@ -1,0 +1,95 @@
+"""A look inside a network at work: what its layers say, and how the output depends on them.
+
+It never trains: inside the `with` the model is in evaluation mode and its parameters are frozen. On the way
+out, also after an exception, hooks are gone, and every module's mode and every parameter's `requires_grad` is
+as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from steelsight.errors import BadInput, UnknownLayer
+
+__all__ = ["Tape", "at_rest", "capture", "find_layer"]
+
+
+@dataclass
+class Tape:
+    """What was captured, by layer name; a second forward pass overwrites the first."""
+
+    activations: dict[str, Tensor] = field(default_factory=dict)  # in the graph, safe from in-place layers
+    gradients: dict[str, Tensor] = field(default_factory=dict)  # of whatever was last sent backward
+
+
+@contextmanager
+def capture(model: nn.Module, layers: Iterable[str], *, gradients: bool = True) -> Iterator[Tape]:
+    """Record the outputs of layers, and after a backward pass the gradients that reached them.
+
+    layers      names as in `model.named_modules()`
+    gradients   False: record under whatever mode the caller set, e.g. `torch.no_grad()`
+    raises      UnknownLayer, listing the names that exist; BadInput where a layer's output is no tensor
+    """
+    found = {name: find_layer(model, name) for name in layers}
+    tape = Tape()
+    hooks = []
+    with at_rest(model):
+        try:
+            for name, module in found.items():
+                hooks.append(module.register_forward_hook(_recorder(tape, name, gradients=gradients)))
+            yield tape
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+
+@contextmanager
+def at_rest(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode and frozen parameters inside the `with`; whatever they were before, after it."""
+    modes = [(module, module.training) for module in model.modules()]
+    frozen = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    try:
+        model.eval()
+        for parameter, _ in frozen:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training  # not .train(), which would set the children as well
+        for parameter, wanted in frozen:
+            parameter.requires_grad_(wanted)
+
+
+def find_layer(model: nn.Module, name: str) -> nn.Module:
+    """The module of that name; raises UnknownLayer, listing the names that exist."""
+    modules: dict[str, nn.Module] = dict(model.named_modules())
+    if name not in modules or not name:
+        names = ", ".join(known for known in modules if known)
+        raise UnknownLayer(f"layer {name!r}: {type(model).__name__} has none of that name; it has {names}")
+    return modules[name]
+
+
+def _recorder(tape: Tape, name: str, *, gradients: bool) -> Callable[[nn.Module, object, object], Tensor]:
+    def record(_module: nn.Module, _inputs: object, output: object) -> Tensor:
+        if not isinstance(output, Tensor):
+            raise BadInput(
+                f"layer {name!r}: expected a tensor as output, got {type(output).__name__}; "
+                "choose a layer inside it"
+            )
+        if gradients and not torch.is_grad_enabled():
+            raise BadInput(f"layer {name!r}: gradients asked for inside torch.no_grad(); leave it first")
+        if gradients and not output.requires_grad:
+            output = output.detach().requires_grad_()  # frozen so far: the graph starts at this layer
+        if output.requires_grad:
+            keep = partial(tape.gradients.__setitem__, name)
+            output.register_hook(keep)  # type: ignore[no-untyped-call]
+        tape.activations[name] = output
+        return output.clone()  # what follows may work in place; the recorded tensor keeps its values
+
+    return record
