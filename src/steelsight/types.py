@@ -57,9 +57,10 @@ class InputSpec:
 class MaskSource:
     """Where one defect type's mask of one sheet comes from: run lengths or a mask file, never both."""
 
-    defect_type: int  # 1-based
+    defect_type: int  # 1-based; 0 = the mask of a defect-free sheet, which has to be empty
     runs: str | None = None  # Kaggle run lengths: 1-based, column-major
     path: Path | None = None
+    where: str = ""  # table and row, for messages
 
 
 @dataclass(frozen=True)

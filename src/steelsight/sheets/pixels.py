@@ -96,7 +96,8 @@ def fit_gray(gray: GrayImage, spec: InputSpec) -> GrayImage:
 def fit_mask(mask: Mask, spec: InputSpec) -> AreaFractions:
     """The share of each model pixel that a mask covers, (spec.height, spec.width) float32 in 0..1."""
     fractions = resample(mask, place((mask.shape[0], mask.shape[1]), spec), spec, smooth=False)
-    return np.clip(fractions, 0, 1)  # weights sum to 1 up to rounding
+    bounded: AreaFractions = np.clip(fractions, 0, 1)  # weights sum to 1 up to rounding
+    return bounded
 
 
 def _fit(gray: Image.Image, placement: Placement, spec: InputSpec) -> GrayImage:

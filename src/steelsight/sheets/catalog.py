@@ -1,0 +1,82 @@
+"""Opens any DATA folder, Kaggle's Severstal layout or class folders, grouped on request."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from steelsight.errors import BadData, BadRecipe
+from steelsight.sheets.cache import PixelCache, default_cache_dir, load_pixels
+from steelsight.sheets.duplicates import duplicate_groups
+from steelsight.sheets.examine import check_images
+from steelsight.sheets.folder import read_folder
+from steelsight.sheets.groups import column_groups, frame_groups
+from steelsight.sheets.image_file import unreadable
+from steelsight.sheets.masks import mask_fractions, read_mask
+from steelsight.sheets.severstal import is_severstal, read_severstal
+from steelsight.types import InputSpec, SheetSet
+
+__all__ = [
+    "PixelCache",
+    "check_images",
+    "default_cache_dir",
+    "load_pixels",
+    "mask_fractions",
+    "open_data",
+    "read_mask",
+]
+
+
+def open_data(
+    root: Path, *, groups: str | None = None, defect_free: Collection[str] | None = None
+) -> SheetSet:
+    """The sheets of a DATA folder with what its tables and folders say; images are not opened yet.
+
+    groups       what keeps sheets together in a split: `column:NAME` of a table, `frames[:GAP]` by the
+                 numbers in file names, `duplicates` by pixels (decodes all, the cache keeps them), or None
+    defect_free  class folders that hold defect-free sheets; None recognises them by name
+    raises       BadData when the folder cannot be used, BadRecipe for an unknown rule
+    """
+    _refuse_unreadable(root)
+    if is_severstal(root):
+        sheets = read_severstal(root)
+    else:
+        _refuse_collection(root)
+        sheets = read_folder(root, defect_free=defect_free)
+    return sheets if groups is None else _group(sheets, groups)
+
+
+def _group(sheets: SheetSet, rule: str) -> SheetSet:
+    kind, _, argument = rule.partition(":")
+    ids = [item.id for item in sheets.items]
+    if kind == "column" and argument:
+        return _with_groups(sheets, column_groups(sheets.root, ids, argument))
+    if kind == "frames" and (not argument or argument.isdecimal()):
+        classes = [tuple(sheets.type_names[t] for t in item.types or (0,)) for item in sheets.items]
+        return _with_groups(sheets, frame_groups(ids, classes, gap=int(argument or 100)))
+    if rule == "duplicates":
+        cache = load_pixels(sheets, InputSpec())
+        return _with_groups(cache.sheets, duplicate_groups(cache.images))
+    raise BadRecipe(f"groups {rule!r}: expected column:NAME, frames, frames:GAP or duplicates")
+
+
+def _with_groups(sheets: SheetSet, groups: Sequence[str]) -> SheetSet:
+    pairs = zip(sheets.items, groups, strict=True)
+    return replace(sheets, items=tuple(replace(item, group=group) for item, group in pairs))
+
+
+def _refuse_unreadable(root: Path) -> None:
+    try:
+        os.scandir(root).close()
+    except NotADirectoryError as error:
+        raise BadData(f"{root}: expected a DATA folder, found a file") from error
+    except OSError as error:
+        raise BadData(f"expected a DATA folder: {unreadable(root, error)}") from error
+
+
+def _refuse_collection(root: Path) -> None:
+    inner = [folder.name for folder in sorted(root.iterdir()) if folder.is_dir() and is_severstal(folder)]
+    if inner:
+        raise BadData(f"{root}: a folder of DATA folders; name one of them, such as {root / inner[0]}")

@@ -1,0 +1,156 @@
+"""Reads each sheet with its masks once: what it is, whether it can be used, and its pixels."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from steelsight.errors import BadAnnotation, BadImage
+from steelsight.sheets.file_index import FileFacts, FileIndex, hash_bytes
+from steelsight.sheets.image_file import read_bytes
+from steelsight.sheets.masks import MaskFacts, check_masks, mask_facts
+from steelsight.sheets.pixels import read_sheet, read_size
+from steelsight.types import GrayImage, InputSpec, Rejection, SheetItem, SheetSet
+
+__all__ = ["Examined", "Report", "Verdicts", "check_images", "examine_all", "remember_all"]
+
+Report = Callable[[int, int], None]  # sheets done, sheets in all
+Rows = Mapping[str, GrayImage]  # model pixels by the hash of the image file's bytes
+
+
+@dataclass(frozen=True)
+class Examined:
+    """One sheet and its files, read or remembered."""
+
+    item: SheetItem
+    files: tuple[tuple[Path, FileFacts, str], ...]  # the image, then mask files; facts and stamp of each
+    row: GrayImage | None  # None: the image cannot be used, or its pixels were not asked for
+
+    @property
+    def content(self) -> str:
+        """The hash of the image file's bytes."""
+        return self.files[0][1].content
+
+    def facts_of(self, path: Path) -> MaskFacts:
+        """What was found in one of its mask files; raises BadImage if that cannot be used."""
+        facts = next(facts for known, facts, _ in self.files[1:] if known == path)
+        if facts.error:
+            raise BadImage(f"{path.name}: {facts.error}")
+        return MaskFacts(facts.size, facts.area_px)
+
+
+class Verdicts:
+    """Collects examined sheets: the usable ones, as their masks have them, and the reasons of the others."""
+
+    def __init__(self, examined: Iterable[Examined] = ()) -> None:
+        """Begin with some sheets."""
+        self.good: list[Examined] = []
+        self.rejections: list[Rejection] = []
+        for one in examined:
+            self.add(one)
+
+    def add(self, examined: Examined) -> bool:
+        """Take one sheet; whether it is usable. Its pixels are not kept."""
+        image = examined.files[0][1]
+        if image.error:
+            self.rejections.append(Rejection(examined.item.id, image.error))
+            return False
+        try:
+            item = check_masks(examined.item, image.size, examined.facts_of)
+        except BadAnnotation as error:
+            self.rejections.append(Rejection(examined.item.id, str(error)))
+            return False
+        self.good.append(replace(examined, item=item, row=None))
+        return True
+
+    def apply(self, sheets: SheetSet) -> SheetSet:
+        """The folder with the usable sheets alone and every reason."""
+        items = tuple(examined.item for examined in self.good)
+        return replace(sheets, items=items, rejections=(*sheets.rejections, *self.rejections))
+
+
+def check_images(sheets: SheetSet, *, workers: int = 2, report: Report | None = None) -> SheetSet:
+    """Decode every image and compare it with its masks; unusable sheets move to the rejections."""
+    return Verdicts(examine_all(sheets.items, InputSpec(), None, {}, workers, report)).apply(sheets)
+
+
+def examine_all(
+    items: Sequence[SheetItem],
+    spec: InputSpec,
+    index: FileIndex | None,
+    rows: Rows,
+    workers: int,
+    report: Report | None,
+) -> Iterator[Examined]:
+    """Every sheet in order, a few ahead of the reader so that decoded pixels do not pile up."""
+    with ThreadPoolExecutor(max(1, workers), thread_name_prefix="decode") as pool:
+        ahead = 32 * max(1, workers)
+        waiting = deque(pool.submit(_examine, item, spec, index, rows) for item in items[:ahead])
+        for position in range(len(items)):
+            yield waiting.popleft().result()
+            if position + ahead < len(items):
+                waiting.append(pool.submit(_examine, items[position + ahead], spec, index, rows))
+            if report is not None:
+                report(position + 1, len(items))
+
+
+def _examine(item: SheetItem, spec: InputSpec, index: FileIndex | None, rows: Rows) -> Examined:
+    facts, stamp, row = _examine_image(item.path, spec, index, rows)
+    files = [(item.path, facts, stamp)]
+    for source in item.masks:
+        if source.path is not None:
+            files.append((source.path, *_examine_mask(source.path, index)))
+    return Examined(item, tuple(files), row)
+
+
+def _examine_image(
+    path: Path, spec: InputSpec, index: FileIndex | None, rows: Rows
+) -> tuple[FileFacts, str, GrayImage | None]:
+    known = index.known(path) if index else None
+    stamp = index.stamp(path) if index else ""
+    if known and (known.error or known.content in rows):
+        return known, stamp, rows.get(known.content)
+    content = ""
+    try:
+        read = read_bytes(path)
+        content = hash_bytes(read)
+        size = read_size(read)
+        row = rows.get(content)
+        return FileFacts(content, size), stamp, read_sheet(read, spec) if row is None else row
+    except BadImage as error:
+        return FileFacts(content, error=_reason(error, path)), stamp, None
+
+
+def _examine_mask(path: Path, index: FileIndex | None) -> tuple[FileFacts, str]:
+    known = index.known(path) if index else None
+    stamp = index.stamp(path) if index else ""
+    if known:
+        return known, stamp
+    content = ""
+    try:
+        content = hash_bytes(read_bytes(path))
+        facts = mask_facts(path)
+        return FileFacts(content, facts.size, area_px=facts.area_px), stamp
+    except BadImage as error:
+        return FileFacts(content, error=_reason(error, path)), stamp
+
+
+def remember_all(sheets: SheetSet, index: FileIndex) -> list[Examined] | None:
+    """Every sheet from the index alone, or None when a file is new or may have changed."""
+    remembered = []
+    for item in sheets.items:
+        files = []
+        for path in (item.path, *(source.path for source in item.masks if source.path is not None)):
+            facts = index.known(path)
+            if facts is None:
+                return None
+            files.append((path, facts, ""))
+        remembered.append(Examined(item, tuple(files), None))
+    return remembered
+
+
+def _reason(error: BadImage, path: Path) -> str:
+    return str(error).removeprefix(f"{path.name}: ").removeprefix("image: ")

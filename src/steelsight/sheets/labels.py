@@ -1,0 +1,75 @@
+"""From the defect types of sheets to the labels of a task, and what becomes of sheets with several types.
+
+Binary work keeps them. Multi-class training drops them by default, as the study did (427 of its 12,568
+images); in a test any of a sheet's types is a right answer. A multilabel task asks yes or no per type and
+keeps all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from steelsight.errors import BadData
+from steelsight.types import Labels, SheetItem, Task
+
+__all__ = ["Labelled", "class_names_of", "label_sheets"]
+
+Flags = Float[np.ndarray, "n k"]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The labels of a list of sheets, in its order."""
+
+    class_names: tuple[str, ...]
+    labels: Labels | Flags  # class index, -1 = dropped; multilabel: 0 or 1
+    alternatives: tuple[tuple[int, ...], ...]  # every right answer, as class indices
+
+    @property
+    def multi_type(self) -> tuple[bool, ...]:
+        """Which sheets have more than one right answer; a report counts them apart."""
+        return tuple(len(answers) > 1 for answers in self.alternatives)
+
+
+def class_names_of(task: Task, type_names: Sequence[str]) -> tuple[str, ...]:
+    """The outputs of a model for a task; `type_names` starts with "none"."""
+    if task == "binary":
+        return ("none", "defect")
+    return tuple(type_names) if task == "multiclass" else tuple(type_names[1:])
+
+
+def label_sheets(
+    items: Sequence[SheetItem], task: Task, type_names: Sequence[str], *, keep_multi_type: bool
+) -> Labelled:
+    """Label sheets for a task.
+
+    keep_multi_type  multiclass only: False gives sheets of several types the label -1, True their lowest type
+    returns          for `multilabel` a float32 (n, k) of zeros and ones, else int64 (n,)
+    raises           BadData when a sheet has a type that `type_names` lacks
+    """
+    _refuse_unknown_types(items, type_names)
+    names = class_names_of(task, type_names)
+    if task == "multilabel":
+        flags = np.zeros((len(items), len(names)), dtype=np.float32)
+        for row, item in enumerate(items):
+            flags[row, [defect_type - 1 for defect_type in item.types]] = 1
+        return Labelled(names, flags, tuple(tuple(t - 1 for t in item.types) for item in items))
+    if task == "binary":
+        defect = [int(bool(item.types)) for item in items]
+        return Labelled(names, np.array(defect, dtype=np.int64), tuple((answer,) for answer in defect))
+    alternatives = tuple(item.types or (0,) for item in items)
+    single = [answers[0] if keep_multi_type or len(answers) == 1 else -1 for answers in alternatives]
+    return Labelled(names, np.array(single, dtype=np.int64), alternatives)
+
+
+def _refuse_unknown_types(items: Sequence[SheetItem], type_names: Sequence[str]) -> None:
+    for item in items:
+        if item.types and not 1 <= min(item.types) <= max(item.types) < len(type_names):
+            raise BadData(
+                f"{item.id}: has defect types {item.types}, expected 1 to {len(type_names) - 1} "
+                f"({', '.join(type_names[1:])})"
+            )
