@@ -1,4 +1,4 @@
-"""What a network costs, layer by layer: output shape, parameters, multiply-accumulates. It computes no images."""
+"""What a network costs, layer by layer: output shape, parameters, multiply-accumulates. It runs no images."""
 
 from __future__ import annotations
 

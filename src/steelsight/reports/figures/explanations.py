@@ -1,0 +1,152 @@
+"""Heatmaps over sheets: red excites a class, blue inhibits it, on one symmetric scale a sheet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+
+from steelsight.types import AreaFractions, GrayImage, Mask
+
+__all__ = ["ExplanationRow", "blend", "draw_explanations"]
+
+RED, BLUE = (0.86, 0.08, 0.10), (0.07, 0.28, 0.92)  # told apart by people who cannot see red from green
+OPACITY = 0.75  # of the strongest place: the sheet stays visible under it
+OUTLINE = "#ffd400"  # yellow is neither of the map's colours
+
+STRIP_WIDTH, TILE_HEIGHT = 4.0, 2.5  # of a panel, inches
+STRIP_ASPECT = 2.5  # from this width : height on, an image is a strip
+MARGIN, GAP, TITLE, BAR, FOOT = 0.15, 0.12, 0.26, 0.85, 0.3  # inches
+FOOTNOTE = "Red raises the class's logit, blue lowers it; the maps of one sheet share a scale, sheets do not."
+
+
+@dataclass(frozen=True)
+class ExplanationRow:
+    """One sheet: the image as the model saw it, and a signed map for each class shown."""
+
+    gray: GrayImage
+    mask: AreaFractions | Mask | None  # outlined where the annotators saw the defect; None = unknown or none
+    title: str
+    maps: Sequence[Float32[np.ndarray, "h w"]]  # each of the size of `gray`
+    names: Sequence[str]  # one a map
+
+
+def draw_explanations(rows: Sequence[ExplanationRow], *, footnote: str = FOOTNOTE) -> Figure:
+    """For each sheet the original with its mask's outline, then one panel a map; one colour bar a sheet.
+
+    All maps of a sheet share a scale, so that its classes compare; sheets do not.
+    """
+    layouts = [_layout(row) for row in rows]
+    height = sum(layout.height for layout in layouts) + MARGIN + FOOT
+    width = max((layout.width for layout in layouts), default=STRIP_WIDTH) + 2 * MARGIN + BAR
+    figure = Figure(figsize=(width, height))
+    top = height - MARGIN
+    for row, layout in zip(rows, layouts, strict=True):
+        _draw_row(figure, row, layout, top)
+        top -= layout.height
+    figure.text(MARGIN / width, MARGIN / height, footnote, fontsize=7, color="0.35", parse_math=False)
+    return figure
+
+
+def blend(gray: GrayImage, signed: Float32[np.ndarray, "h w"], limit: float) -> Float[np.ndarray, "h w 3"]:
+    """The sheet tinted by a map: red above 0, blue below, the more opaque the nearer to ±limit; 0..1."""
+    strength = np.clip(np.abs(signed) / limit, 0, 1)[..., None] * OPACITY
+    colour = np.where(signed[..., None] > 0, np.array(RED), np.array(BLUE))
+    tinted: Float[np.ndarray, "h w 3"] = (gray[..., None] / 255.0) * (1 - strength) + colour * strength
+    return tinted
+
+
+@dataclass(frozen=True)
+class _Layout:
+    columns: int
+    lines: int
+    panel_width: float  # inches, as below
+    panel_height: float
+
+    @property
+    def width(self) -> float:
+        return self.columns * (self.panel_width + GAP)
+
+    @property
+    def height(self) -> float:
+        return self.lines * (self.panel_height + TITLE) + 2 * GAP
+
+
+def _layout(row: ExplanationRow) -> _Layout:
+    """Strips wrap into lines of two or three panels, tiles into lines of up to four."""
+    panels = 1 + len(row.maps)
+    height, width = row.gray.shape
+    if width >= STRIP_ASPECT * height:
+        columns = min(panels, 2 if panels == 4 else 3)
+        return _Layout(columns, math.ceil(panels / columns), STRIP_WIDTH, STRIP_WIDTH * height / width)
+    columns = min(panels, 3 if panels in (5, 6) else 4)
+    return _Layout(columns, math.ceil(panels / columns), TILE_HEIGHT * width / height, TILE_HEIGHT)
+
+
+def _draw_row(figure: Figure, row: ExplanationRow, layout: _Layout, top: float) -> None:
+    limit = max((float(np.abs(signed).max()) for signed in row.maps), default=0.0) or 1.0
+    pictures = [row.gray, *(blend(row.gray, signed, limit) for signed in row.maps)]
+    for panel, (picture, title) in enumerate(zip(pictures, [row.title, *row.names], strict=True)):
+        line, column = divmod(panel, layout.columns)
+        left = MARGIN + column * (layout.panel_width + GAP)
+        bottom = top - (line + 1) * (layout.panel_height + TITLE)
+        axes = _axes(figure, left, bottom, layout.panel_width, layout.panel_height)
+        axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axes.set_title(_shorten(title, layout.panel_width), fontsize=8.5, loc="left", pad=3, parse_math=False)
+        axes.set_axis_off()
+        if row.mask is not None:
+            _outline(axes, row.mask)
+    if row.maps:
+        bottom = top - layout.lines * (layout.panel_height + TITLE)
+        _draw_bar(figure, _axes(figure, MARGIN + layout.width, bottom, 0.12, top - TITLE - bottom), limit)
+
+
+def _shorten(title: str, inches: float) -> str:
+    """Cut from the front what would run into the next panel: the end holds verdict and probability."""
+    room = int(inches / 0.073)  # a letter's mean width at 8.5 points
+    return title if len(title) <= room else "…" + title[-(room - 1) :]
+
+
+def _axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Axes placed in inches from the lower left corner."""
+    full_width, full_height = figure.get_size_inches()
+    axes: Axes = figure.add_axes(
+        (left / full_width, bottom / full_height, width / full_width, height / full_height)
+    )
+    return axes
+
+
+def _outline(axes: Axes, mask: AreaFractions | Mask) -> None:
+    """A line around the mask; a mask thinner than half a model pixel is outlined at half its own height."""
+    share = np.pad(np.asarray(mask, dtype=np.float32), 1)  # closes outlines that run along the image's edge
+    peak = float(share.max())
+    if peak > 0:
+        height, width = share.shape
+        axes.contour(
+            np.arange(width) - 1,
+            np.arange(height) - 1,
+            share,
+            levels=[min(0.5, peak / 2)],
+            colors=OUTLINE,
+            linewidths=0.9,
+        )
+        axes.set_xlim(-0.5, width - 2.5)
+        axes.set_ylim(height - 2.5, -0.5)
+
+
+def _draw_bar(figure: Figure, axes: Axes, limit: float) -> None:
+    steps = np.linspace(-1, 1, 101, dtype=np.float32)[None]
+    middle = np.full(steps.shape, 140, dtype=np.uint8)  # about a sheet's gray
+    colours = LinearSegmentedColormap.from_list("signed", blend(middle, steps, 1.0)[0])
+    scale = ScalarMappable(Normalize(-limit, limit), colours)
+    bar = figure.colorbar(scale, cax=axes, ticks=[-limit, 0, limit])
+    bar.ax.set_yticklabels([f"−{limit:.2g}", "0", f"+{limit:.2g}"], fontsize=7)
+    bar.ax.set_title("excites", fontsize=7, color=RED, pad=3)
+    bar.ax.set_xlabel("inhibits", fontsize=7, color=BLUE, labelpad=3)
