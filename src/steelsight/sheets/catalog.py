@@ -12,7 +12,7 @@ from steelsight.sheets.cache import PixelCache, default_cache_dir, load_pixels
 from steelsight.sheets.duplicates import duplicate_groups
 from steelsight.sheets.examine import check_images
 from steelsight.sheets.folder import read_folder
-from steelsight.sheets.groups import column_groups, frame_groups
+from steelsight.sheets.groups import column_groups, frame_groups, join_groups
 from steelsight.sheets.image_file import unreadable
 from steelsight.sheets.masks import mask_fractions, read_mask
 from steelsight.sheets.severstal import is_severstal, read_severstal
@@ -35,7 +35,8 @@ def open_data(
     """The sheets of a DATA folder with what its tables and folders say; images are not opened yet.
 
     groups       what keeps sheets together in a split: `column:NAME` of a table, `frames[:GAP]` by the
-                 numbers in file names, `duplicates` by pixels (decodes all, the cache keeps them), or None
+                 numbers in file names, `duplicates` by pixels (decodes all, the cache keeps them), several
+                 joined by `+`, or None
     defect_free  class folders that hold defect-free sheets; None recognises them by name
     raises       BadData when the folder cannot be used, BadRecipe for an unknown rule
     """
@@ -49,22 +50,28 @@ def open_data(
 
 
 def _group(sheets: SheetSet, rule: str) -> SheetSet:
+    parts = rule.split("+")
+    names: list[Sequence[str]] = []
+    if "duplicates" in parts:
+        cache = load_pixels(sheets, InputSpec())
+        sheets = cache.sheets
+        names.append(duplicate_groups(cache.images))
+    names[:0] = [_named_groups(sheets, part) for part in parts if part != "duplicates"]
+    pairs = zip(sheets.items, join_groups(*names), strict=True)
+    return replace(sheets, items=tuple(replace(item, group=group) for item, group in pairs))
+
+
+def _named_groups(sheets: SheetSet, rule: str) -> list[str]:
     kind, _, argument = rule.partition(":")
     ids = [item.id for item in sheets.items]
     if kind == "column" and argument:
-        return _with_groups(sheets, column_groups(sheets.root, ids, argument))
+        return column_groups(sheets.root, ids, argument)
     if kind == "frames" and (not argument or argument.isdecimal()):
         classes = [tuple(sheets.type_names[t] for t in item.types or (0,)) for item in sheets.items]
-        return _with_groups(sheets, frame_groups(ids, classes, gap=int(argument or 100)))
-    if rule == "duplicates":
-        cache = load_pixels(sheets, InputSpec())
-        return _with_groups(cache.sheets, duplicate_groups(cache.images))
-    raise BadRecipe(f"groups {rule!r}: expected column:NAME, frames, frames:GAP or duplicates")
-
-
-def _with_groups(sheets: SheetSet, groups: Sequence[str]) -> SheetSet:
-    pairs = zip(sheets.items, groups, strict=True)
-    return replace(sheets, items=tuple(replace(item, group=group) for item, group in pairs))
+        return frame_groups(ids, classes, gap=int(argument or 100))
+    raise BadRecipe(
+        f"groups {rule!r}: expected column:NAME, frames, frames:GAP or duplicates, or several joined by +"
+    )
 
 
 def _refuse_unreadable(root: Path) -> None:

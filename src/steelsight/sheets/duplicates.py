@@ -2,115 +2,93 @@
 
 The hash follows the surface, not the scene. Vertical differences remove rolling streaks, sheet ends and
 exposure, which many sheets share; what is left is grain and texture, which only the same piece of steel
-shares. Its signs under 256 fixed random projections make the hash (Charikar 2002): each bit differs with
-chance angle / π. Hashes are compared only where one of 21 bands of 12 bits agrees, not pair by pair.
+shares. A count sketch (Charikar, Chen, Farach-Colton 2002) keeps 256 numbers a sheet whose dot product estimates
+the correlation of the grain to ±.06. Every pair of sketches is compared, in blocks: 12,000 sheets take seconds.
+Pieces that are shifted, mirrored or cut differently are not found.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float32, Int, UInt8
+from jaxtyping import Float32
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from steelsight.types import GrayBatch
 
-__all__ = ["duplicate_groups", "grain_hashes"]
+__all__ = ["MIN_CORRELATION", "duplicate_groups", "similar_pairs"]
 
-Hashes = UInt8[np.ndarray, "n 256"]
-Signs = Float32[np.ndarray, "p"]
-Positions = Int[np.ndarray, "_"]
-Pairs = Int[np.ndarray, "m 2"]
+Grain = Float32[np.ndarray, "n p"]
+Sketches = Float32[np.ndarray, "n k"]
 
-_BITS: Final = 256
-_BAND_BITS: Final = 12
+MIN_CORRELATION: Final = (
+    0.5  # different steel stays below .15 on strip; one tile in two exposures starts at .4
+)
+
+_WIDTH: Final = 256
 _CLIP: Final = 16  # gray levels: edges must not outweigh grain
-_BLOCK: Final = 128  # sheets at a time
+_BLOCK: Final = 512  # sheets at a time
 
 
-def duplicate_groups(images: GrayBatch, *, min_correlation: float = 0.7) -> list[str]:
-    """Group near-duplicates: copies saved again, brightened, or cut from the same exposure.
+def duplicate_groups(images: GrayBatch, *, min_correlation: float = MIN_CORRELATION) -> list[str]:
+    """Group near-duplicates: copies saved again, brightened, or another exposure of the same place.
 
     images           (n, h, w) uint8, one size
-    min_correlation  of the grain of two sheets, -1..1; different steel stays near 0
+    min_correlation  of the grain of two sheets, -1..1
     returns          one name a sheet, "" for a sheet that resembles no other; chains join
     """
-    parent = list(range(len(images)))
-
-    def root(position: int) -> int:
-        while parent[position] != position:
-            parent[position] = parent[parent[position]]
-            position = parent[position]
-        return position
-
-    for left, right in _alike(images, min_correlation):
-        parent[max(root(left), root(right))] = min(root(left), root(right))
-    roots = [root(position) for position in range(len(images))]
-    sizes = np.bincount(roots, minlength=len(images))
-    return [f"duplicate/{first}" if sizes[first] > 1 else "" for first in roots]
+    pairs = [(left, right) for left, right, _ in similar_pairs(images, min_correlation=min_correlation)]
+    if not pairs:
+        return [""] * len(images)
+    left, right = np.array(pairs).T
+    graph = coo_array((np.ones(left.size), (left, right)), shape=(len(images), len(images)))
+    _, component = connected_components(graph, directed=False)
+    first, sizes = np.unique(component, return_index=True, return_counts=True)[1:]
+    return [f"duplicate/{first[c]}" if sizes[c] > 1 else "" for c in component.tolist()]
 
 
-def grain_hashes(images: GrayBatch) -> Hashes:
-    """256 bits a sheet, one a byte."""
-    signs, order, starts = _projection(max(0, images.shape[1] - 1) * images.shape[2])
-    hashes = np.empty((len(images), _BITS), dtype=np.uint8)
+def similar_pairs(
+    images: GrayBatch, *, min_correlation: float = MIN_CORRELATION
+) -> Iterator[tuple[int, int, float]]:
+    """Pairs of positions (ascending) whose grain correlates, with the correlation."""
+    sketches = _sketch(images)
+    margin = 4 / np.sqrt(_WIDTH)  # 4 standard deviations of the estimate
     for start in range(0, len(images), _BLOCK):
-        mixed = (_grain(images[start : start + _BLOCK]) * signs)[:, order]
-        hashes[start : start + _BLOCK] = np.add.reduceat(mixed, starts, axis=1) > 0
-    return hashes
+        estimate = sketches[start : start + _BLOCK] @ sketches[start:].T
+        for row, column in np.argwhere(np.triu(estimate >= min_correlation - margin, k=1)).tolist():
+            left, right = start + row, start + column
+            correlation = _correlation(images[left : left + 1], images[right : right + 1])
+            if correlation >= min_correlation:
+                yield left, right, correlation
 
 
-def _alike(images: GrayBatch, min_correlation: float) -> Iterator[tuple[int, int]]:
-    yield from _identical(images)
-    if images[:1].size <= 2 * _BITS:
-        return  # too few pixels to carry a hash
-    hashes = grain_hashes(images)
-    # The expected distance plus 4 standard deviations of a bit count: the hash loses next to nothing.
-    chance = np.arccos(min_correlation) / np.pi
-    most = _BITS * chance + 4 * np.sqrt(_BITS * chance * (1 - chance))
-    for pairs in _banded_pairs(hashes):
-        near = (hashes[pairs[:, 0]] != hashes[pairs[:, 1]]).sum(axis=1) <= most
-        for left, right in pairs[near].tolist():
-            if _correlation(images[left], images[right]) >= min_correlation:
-                yield left, right
+def _correlation(left: GrayBatch, right: GrayBatch) -> float:
+    if np.array_equal(left, right):
+        return 1.0  # also where there is no grain at all
+    return float(_grain(left)[0] @ _grain(right)[0])
 
 
-def _identical(images: GrayBatch) -> Iterator[tuple[int, int]]:
-    first: dict[bytes, int] = {}
-    for position, image in enumerate(images):
-        yield first.setdefault(image.tobytes(), position), position
-
-
-def _banded_pairs(hashes: Hashes) -> Iterator[Pairs]:
-    """Pairs that agree in a band, each pair possibly in several bands."""
-    weights = 1 << np.arange(_BAND_BITS)
-    for start in range(0, _BITS - _BAND_BITS + 1, _BAND_BITS):
-        keys = hashes[:, start : start + _BAND_BITS] @ weights
-        buckets: dict[int, list[int]] = defaultdict(list)
-        for position, key in enumerate(keys.tolist()):
-            buckets[key].append(position)
-        for members in buckets.values():
-            if len(members) > 1:
-                left, right = np.triu_indices(len(members), k=1)
-                yield np.array(members)[np.stack([left, right], axis=1)]
-
-
-def _grain(images: GrayBatch) -> Float32[np.ndarray, "n p"]:
+def _grain(images: GrayBatch) -> Grain:
+    """Vertical differences of each sheet as a unit vector; without grain, a zero vector."""
     steps = np.diff(images.astype(np.int16), axis=1)
-    return np.clip(steps, -_CLIP, _CLIP).reshape(len(images), -1).astype(np.float32)
+    flat = np.clip(steps, -_CLIP, _CLIP).reshape(len(images), -1).astype(np.float32)
+    norm = np.linalg.norm(flat, axis=1, keepdims=True)
+    unit: Grain = flat / np.maximum(norm, 1)
+    return unit
 
 
-def _correlation(left: UInt8[np.ndarray, "h w"], right: UInt8[np.ndarray, "h w"]) -> float:
-    a, b = _grain(np.stack([left, right]))
-    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float(a @ b) / norm if norm else 0.0
-
-
-def _projection(length: int) -> tuple[Signs, Positions, Positions]:
-    """Random signs, and a random partition of the pixels into one bucket a bit (a count sketch)."""
+def _sketch(images: GrayBatch) -> Sketches:
+    """Random signs, then sums over a random partition of the pixels."""
+    pixels = (images.shape[1] - 1) * images.shape[2]
     rng = np.random.default_rng(0)  # part of the hash's definition, not of anybody's experiment
-    signs = rng.choice(np.array([-1, 1], dtype=np.float32), length)
-    starts = np.linspace(0, length, _BITS, endpoint=False).astype(np.int64)
-    return signs, rng.permutation(length), starts
+    signs = rng.choice(np.array([-1, 1], dtype=np.float32), pixels)
+    order = rng.permutation(pixels)
+    starts = np.linspace(0, pixels, min(_WIDTH, pixels), endpoint=False).astype(np.int64)
+    sketches = np.zeros((len(images), max(1, starts.size)), dtype=np.float32)
+    for start in range(0, len(images) if pixels else 0, _BLOCK):
+        mixed = (_grain(images[start : start + _BLOCK]) * signs)[:, order]
+        sketches[start : start + _BLOCK] = np.add.reduceat(mixed, starts, axis=1)
+    return sketches

@@ -7,10 +7,14 @@ from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
 from steelsight.errors import BadData
 from steelsight.sheets.tables import read_table
 
-__all__ = ["column_groups", "frame_groups"]
+__all__ = ["column_groups", "frame_groups", "join_groups"]
 
 _TABLES = ("groups.csv", "manifest.csv", "train.csv")
 
@@ -65,3 +69,30 @@ def column_groups(root: Path, ids: Sequence[str], column: str) -> list[str]:
 
 def _text(class_: Hashable) -> str:
     return "+".join(map(str, class_)) if isinstance(class_, tuple) else str(class_)
+
+
+def join_groups(*rules: Sequence[str]) -> list[str]:
+    """Groups of sheets that any rule puts together, directly or over others.
+
+    rules   one name a sheet each; "" joins nothing
+    returns one name a sheet: the first name a member has, in the order of the rules; "" for single sheets
+    """
+    count = len(rules[0])
+    links: dict[tuple[int, str], int] = {}
+    edges = [
+        (position, links.setdefault((rule, name), count + len(links)))
+        for rule, names in enumerate(rules)
+        for position, name in enumerate(names)
+        if name
+    ]
+    if not edges:
+        return [""] * count
+    left, right = np.array(edges).T
+    graph = coo_array((np.ones(left.size), (left, right)), shape=(count + len(links),) * 2)
+    _, component = connected_components(graph, directed=False)
+    titles: dict[int, str] = {}
+    for names in rules:
+        for part, name in zip(component[:count].tolist(), names, strict=True):
+            if name:
+                titles.setdefault(part, name)
+    return [titles.get(part, "") for part in component[:count].tolist()]
