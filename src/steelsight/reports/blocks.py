@@ -1,0 +1,118 @@
+"""What a chapter is made of: blocks hold what they were given, and repeat it as JSON."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from steelsight.reports.cells import Cell, Column, Value, cell_html, plain
+
+__all__ = ["Block", "Chapter", "Facts", "FigureBlock", "Notice", "Table", "Text"]
+
+
+@dataclass(frozen=True)
+class Text:
+    """One paragraph."""
+
+    kind: ClassVar[str] = "text"
+    text: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The paragraph for the JSON companion."""
+        return {"kind": self.kind, "text": self.text}
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A paragraph set apart: what a reader must know before trusting the numbers around it."""
+
+    kind: ClassVar[str] = "notice"
+    text: str
+    title: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The notice for the JSON companion."""
+        return {"kind": self.kind, "title": self.title, "text": self.text}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names with values, as a quiet list."""
+
+    kind: ClassVar[str] = "facts"
+    facts: tuple[tuple[str, Value], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The facts for the JSON companion."""
+        return {"kind": self.kind, "facts": {name: plain(value) for name, value in self.facts}}
+
+    def entries(self) -> list[tuple[str, str]]:
+        """Names with the HTML of their values."""
+        return [(name, cell_html(value)) for name, value in self.facts]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; every row has one cell a column."""
+
+    kind: ClassVar[str] = "table"
+    id: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    caption: str = ""
+    note: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Rows as objects keyed by column title."""
+        titles = [column.title for column in self.columns]
+        rows = [dict(zip(titles, (plain(cell) for cell in row), strict=True)) for row in self.rows]
+        return {"kind": self.kind, "id": self.id, "caption": self.caption, "columns": titles, "rows": rows}
+
+    def align(self, index: int) -> str:
+        """Numbers at the right, words at the left, unless the column says otherwise."""
+        chosen = self.columns[index].align
+        if chosen:
+            return chosen
+        values = [row[index].value for row in self.rows if row[index].value is not None]
+        words = any(isinstance(value, str) or hasattr(value, "label") for value in values)
+        return "left" if words or not values else "right"
+
+
+@dataclass(frozen=True)
+class FigureBlock:
+    """A picture with words for those who cannot see it."""
+
+    kind: ClassVar[str] = "figure"
+    id: str
+    png: bytes = field(repr=False)
+    alt: str
+    caption: str = ""
+
+    @property
+    def uri(self) -> str:
+        """The picture as a data address, so that the report is one file."""
+        return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything but the pixels."""
+        return {"kind": self.kind, "id": self.id, "alt": self.alt, "caption": self.caption}
+
+
+Block = Text | Notice | Facts | Table | FigureBlock
+
+
+@dataclass
+class Chapter:
+    """A heading with its blocks, in reading order."""
+
+    id: str
+    title: str
+    status: str = ""
+    blocks: list[Block] = field(default_factory=list)
+
+    def as_dict(self) -> Mapping[str, Any]:
+        """The chapter for the JSON companion."""
+        blocks = [block.as_dict() for block in self.blocks]
+        return {"id": self.id, "title": self.title, "status": self.status or None, "blocks": blocks}

@@ -1,0 +1,114 @@
+"""How one value reads in a report: numbers, intervals, chips."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from markupsafe import Markup, escape
+
+from steelsight.types import Interval
+
+__all__ = ["Cell", "Chip", "Column", "Tone", "Value", "cell_html", "cell_text", "plain"]
+
+Tone = Literal["good", "bad", "open", "off"]
+Align = Literal["left", "right", "center"]
+
+_TONES: dict[str, Tone] = {
+    "done": "good",
+    "later": "open",
+    "not possible": "off",
+    "holds": "good",
+    "does not hold": "bad",
+    "undecided here": "open",
+    "not tested here": "off",
+}
+NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A status shown as a small coloured word; the word alone carries the meaning, colour only helps."""
+
+    label: str
+    tone: Tone | None = None  # None: known statuses have their own tone, others read as "off"
+
+    @property
+    def colour(self) -> Tone:
+        """The tone this chip is drawn in."""
+        return self.tone or _TONES.get(self.label, "off")
+
+
+Value = str | bool | int | float | Interval | Chip | None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value with something said about it."""
+
+    value: Value
+    strong: bool = False  # the best of its column
+    note: str = ""  # small print under the value
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table."""
+
+    title: str
+    digits: int = 3  # behind the point, for floats and intervals
+    unit: str = ""
+    align: Align | None = None  # None: numbers right, words left
+
+
+def cell_text(value: Value, digits: int = 3) -> str:
+    """A value as text.
+
+    >>> cell_text(Interval(0.94, 0.92, 0.9649), digits=2)
+    '0.94 [0.92, 0.96]'
+    >>> cell_text(float("nan")), cell_text(12568), cell_text(0.5, 1)
+    ('–', '12,568', '0.5')
+    """
+    if isinstance(value, Interval):
+        estimate = cell_text(value.estimate, digits)
+        if estimate == NOTHING or math.isnan(value.low) or math.isnan(value.high):
+            return estimate
+        return f"{estimate} [{value.low:.{digits}f}, {value.high:.{digits}f}]"
+    if isinstance(value, Chip):
+        return value.label
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.{digits}f}" if isinstance(value, float) else value
+
+
+def cell_html(value: Value, digits: int = 3) -> Markup:
+    """A value as escaped HTML: bounds of intervals in small print, statuses as chips."""
+    text = cell_text(value, digits)
+    if isinstance(value, Interval) and " " in text:
+        estimate, bounds = text.split(" ", 1)
+        return Markup('{} <span class="bounds">{}</span>').format(estimate, bounds)
+    if isinstance(value, Chip):
+        return Markup('<span class="chip {}">{}</span>').format(value.colour, text)
+    return escape(text)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON: NaN and infinity become null, an interval becomes an object, a chip its word."""
+    if isinstance(value, Cell):
+        return plain(value.value)
+    if isinstance(value, Interval):
+        return {key: plain(part) for key, part in asdict(value).items()}
+    if isinstance(value, Chip):
+        return value.label
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(key): plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return value

@@ -1,0 +1,133 @@
+"""The house style of every figure: one paper, one ink, one colour a class, and no global plotting state.
+
+Figures are `matplotlib.figure.Figure` objects made here, never by pyplot, so that drawing is safe in a
+server's thread and leaves no window, backend or rc setting behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+__all__ = [
+    "CLASS_COLOURS",
+    "GRID",
+    "INK",
+    "MUTED",
+    "PAPER",
+    "SEQUENTIAL",
+    "SERIES_COLOURS",
+    "SIGNED",
+    "WIDTH",
+    "class_colour",
+    "dress",
+    "figure_png",
+    "new_figure",
+    "save_figure",
+    "title_axes",
+]
+
+PAPER = "#ffffff"
+INK = "#1d2733"
+MUTED = "#5f6c7b"  # 5.4:1 on PAPER, so small labels stay readable
+GRID = "#e3e8ee"
+WIDTH = 8.0  # inches; a report's column, so that type keeps one size from figure to figure
+
+# Okabe and Ito's palette, darkened where white paper swallows it; index 0 is "none", then the defect types.
+CLASS_COLOURS = (
+    "#6b7785",
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#b0508c",
+    "#b8860b",
+    "#3fa7d6",
+    "#7a3e00",
+    "#4b3f9c",
+)
+SERIES_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b0508c", "#b8860b", "#3fa7d6", "#4b3f9c")
+
+# Blue inhibits, white is nothing, red excites: the study's reading of a signed heatmap.
+SIGNED: Colormap = LinearSegmentedColormap.from_list(
+    "steelsight_signed", ["#08306b", "#2f79b5", "#a6cbe3", "#ffffff", "#f6b69a", "#d1503f", "#7f0d1d"]
+)
+SEQUENTIAL: Colormap = LinearSegmentedColormap.from_list(
+    "steelsight_sequential", ["#ffffff", "#cfe1ef", "#7fb2d5", "#2f79b5", "#08306b"]
+)
+
+_SIZE = {"title": 11.0, "label": 9.0, "tick": 8.5}
+_DPI = 160  # two device pixels a CSS pixel at the report's column width
+
+
+def class_colour(index: int) -> str:
+    """The colour of a class in every figure: 0 is "none", then the defect types; repeats past eight."""
+    if index == 0:
+        return CLASS_COLOURS[0]
+    return CLASS_COLOURS[1 + (index - 1) % (len(CLASS_COLOURS) - 1)]
+
+
+def new_figure(
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    width: float = WIDTH,
+    height: float = 3.6,
+    width_ratios: Sequence[float] | None = None,
+    height_ratios: Sequence[float] | None = None,
+) -> tuple[Figure, list[Axes]]:
+    """A figure in house style with its axes in reading order; sizes in inches."""
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor=PAPER)
+    grid = figure.subplots(
+        rows, columns, squeeze=False, width_ratios=width_ratios, height_ratios=height_ratios
+    )
+    axes = [dress(axis) for axis in grid.ravel()]
+    return figure, axes
+
+
+def dress(axes: Axes, *, grid: str | None = None) -> Axes:
+    """Give axes the house's ink, type sizes and spines.
+
+    grid  "x", "y" or "both" draws faint lines behind the data along that axis's ticks
+    """
+    axes.set_facecolor(PAPER)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color("#b4bec9")
+        spine.set_linewidth(0.8)
+    axes.tick_params(colors=MUTED, labelsize=_SIZE["tick"], length=3, width=0.8, color="#b4bec9")
+    axes.xaxis.label.set(color=INK, fontsize=_SIZE["label"])
+    axes.yaxis.label.set(color=INK, fontsize=_SIZE["label"])
+    axes.set_axisbelow(True)
+    if grid is not None:
+        axes.grid(visible=True, axis=grid, color=GRID, linewidth=0.8)  # type: ignore[arg-type]
+    return axes
+
+
+def title_axes(axes: Axes, title: str, *, size: float = _SIZE["title"]) -> None:
+    """Set a title at the left; a `$` in a file name is text, never mathematics."""
+    axes.set_title(
+        title, loc="left", fontsize=size, color=INK, fontweight="semibold", pad=8, parse_math=False
+    )
+
+
+def figure_png(figure: Figure, *, dpi: int = _DPI) -> bytes:
+    """The figure as PNG bytes; the same figure gives the same bytes."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, facecolor=PAPER, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def save_figure(figure: Figure, path: Path, **options: Any) -> Path:
+    """Write the figure as `path`, making its folder; PNG unless the suffix names another format."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix.lower() == ".png":
+        path.write_bytes(figure_png(figure, **options))
+    else:
+        figure.savefig(path, facecolor=PAPER, **options)
+    return path
