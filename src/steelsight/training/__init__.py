@@ -1,0 +1,1 @@
+"""Training: recipes, the loop, runs and cross-validation."""

@@ -1,0 +1,115 @@
+"""One epoch's batches: which sheets, in which order, changed how. The same seed and epoch give the same bytes.
+
+Every epoch has a generator of its own, made from seed and epoch. Nothing is carried from one to the next, so a
+training resumed after epoch 7 sees in epoch 8 exactly what an uninterrupted one sees.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from steelsight.sheets.augment import augment
+from steelsight.training.lesson import Lesson
+from steelsight.training.recipe import BalanceRecipe, Recipe
+
+__all__ = ["Batch", "ahead", "class_weights", "draw_order", "epoch_batches"]
+
+Positions = Int[np.ndarray, "p"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step learns from, on the CPU."""
+
+    gray: Tensor  # (n, h, w) uint8
+    targets: Tensor  # (n,) int64, or (n, k) float32 for multilabel
+    shares: Tensor | None = None  # (n, h, w) uint8, masks as in lesson.Masks
+    known: Tensor | None = None  # (n,) bool
+
+
+def epoch_batches(lesson: Lesson, recipe: Recipe, rng: np.random.Generator) -> Iterator[Batch]:
+    """The training sheets once, in a new order, changed as the recipe's `augment` says.
+
+    With balance.method = sampling it is as many draws with replacement, rare classes more often.
+    """
+    order = draw_order(lesson, recipe.balance, rng)
+    for start in range(0, order.size, recipe.batch_size):
+        yield _batch(lesson, recipe, order[start : start + recipe.batch_size], rng)
+
+
+def draw_order(lesson: Lesson, balance: BalanceRecipe, rng: np.random.Generator) -> Positions:
+    """Positions of one epoch."""
+    if balance.method != "sampling":
+        return rng.permutation(lesson.train)
+    weights = class_weights(lesson.targets[lesson.train], balance.power)[lesson.targets[lesson.train]]
+    drawn: Positions = rng.choice(lesson.train, lesson.train.size, p=weights / weights.sum())
+    return drawn
+
+
+def class_weights(labels: Int[np.ndarray, "n"], power: float, classes: int | None = None) -> Float[np.ndarray, "k"]:
+    """count^-power for each class, scaled so that the mean over the sheets is 1; 0 where a class has none."""
+    counts = np.bincount(labels, minlength=classes or 0)
+    weights = np.where(counts > 0, np.maximum(counts, 1.0) ** -power, 0.0)
+    scaled: Float[np.ndarray, "k"] = weights * labels.size / (weights * counts).sum()
+    return scaled
+
+
+def _batch(lesson: Lesson, recipe: Recipe, rows: Positions, rng: np.random.Generator) -> Batch:
+    masks = lesson.masks
+    shares = None if masks is None else masks.shares[rows]
+    gray, shares = augment(lesson.images[rows], recipe.augment, rng, masks=shares)
+    return Batch(
+        gray=torch.from_numpy(np.asarray(gray)),
+        targets=torch.from_numpy(lesson.targets[rows]),
+        shares=None if shares is None else torch.from_numpy(shares),
+        known=None if masks is None else torch.from_numpy(masks.known[rows]),
+    )
+
+
+def ahead(source: Callable[[], Iterator[T]], depth: int = 2) -> Iterator[T]:
+    """Let a thread prepare the next items while the current one is in use; its exceptions reach the caller."""
+    ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(depth)
+    stop = threading.Event()
+
+    def put(item: T | None, error: BaseException | None) -> bool:
+        while not stop.is_set():
+            try:
+                ready.put((item, error), timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def work() -> None:
+        try:
+            for item in source():
+                if not put(item, None):
+                    return
+        except BaseException as error:  # noqa: BLE001  handed over, raised in the caller's thread
+            put(None, error)
+        else:
+            put(None, None)
+
+    thread = threading.Thread(target=work, name="steelsight-batches", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = ready.get()
+            if error is not None:
+                raise error
+            if item is None:
+                return
+            yield item
+    finally:
+        stop.set()
+        thread.join()

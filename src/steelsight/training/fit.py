@@ -1,0 +1,252 @@
+"""The training loop: epochs of batches over Accelerate, early stopping, the best weights, exact resume.
+
+It reads no files but its own state and writes nothing else; what to do with the trained model is `run`'s business.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from steelsight.models.catalog import SheetClassifier
+from steelsight.models.inputs import to_input
+from steelsight.training.batches import Batch, ahead, epoch_batches
+from steelsight.training.lesson import Lesson
+from steelsight.training.losses import loss_weights, place_loss, sheet_loss
+from steelsight.training.optimise import Average, learning_rate, make_optimiser, set_rate
+from steelsight.training.precision import Precision, choose_precision, in_precision
+from steelsight.training.predict import add_noise, predict_logits
+from steelsight.training.recipe import Recipe
+from steelsight.training.state import (
+    EpochRow,
+    TrainingState,
+    load_state,
+    pack_moments,
+    save_state,
+    unpack_moments,
+)
+from steelsight.training.validate import is_better, validate
+from steelsight.training.watch import Silent, Watcher
+
+__all__ = ["Fitted", "fit"]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """How a training went; the model itself is trained in place."""
+
+    history: tuple[EpochRow, ...]
+    best_epoch: int
+    stopped_early: bool
+    precision: Precision
+    resumed_after: int  # epochs already done by an earlier process
+
+
+def fit(
+    model: SheetClassifier,
+    lesson: Lesson,
+    recipe: Recipe,
+    *,
+    seed: int,
+    state_path: Path | None = None,
+    fingerprint: str = "",
+    watcher: Watcher | None = None,
+) -> Fitted:
+    """Train a model in place and leave it in evaluation mode with its best epoch's weights.
+
+    seed        of order, augmentation, noise and dropout; the model's own start is the caller's
+    state_path  written after every epoch; if it exists, training goes on from it to the same numbers
+    fingerprint refused if the state there has another
+    raises      BadCheckpoint for a state that cannot be used or written
+    """
+    watcher = watcher or Silent()
+    with _threads(recipe.compute.threads), torch.random.fork_rng():
+        trainer = _Trainer(model, lesson, recipe, seed, fingerprint)
+        if state_path is not None and state_path.exists():
+            trainer.restore(load_state(state_path, fingerprint))
+        resumed_after = len(trainer.history)
+        while not trainer.finished:
+            row, best = trainer.run_epoch(watcher)
+            if state_path is not None:
+                save_state(state_path, trainer.state())
+            watcher.epoch(row, best=best)
+        model.load_state_dict(trainer.best)
+    model.eval()
+    return Fitted(
+        history=tuple(trainer.history),
+        best_epoch=trainer.best_epoch,
+        stopped_early=len(trainer.history) < recipe.stop.max_epochs,
+        precision=trainer.precision,
+        resumed_after=resumed_after,
+    )
+
+
+class _Trainer:
+    """The state of one training between epochs."""
+
+    def __init__(
+        self, model: SheetClassifier, lesson: Lesson, recipe: Recipe, seed: int, fingerprint: str
+    ) -> None:
+        self.lesson, self.recipe, self.seed, self.fingerprint = lesson, recipe, seed, fingerprint
+        # Accelerate fixes one precision for a whole process, and two trainings of a process may differ:
+        # it brings devices and placement, the precision is entered around the forward pass.
+        self.accelerator = Accelerator(mixed_precision="no")
+        self.precision = choose_precision(recipe.compute.precision, self.accelerator.device)
+        optimiser = make_optimiser(model.parameters(), recipe.optimiser)
+        self.model, self.optimiser = self.accelerator.prepare(model, optimiser)
+        weights = loss_weights(lesson.targets[lesson.train], recipe, _outputs(model))
+        self.weights = None if weights is None else weights.to(self.accelerator.device)
+        self.average = Average(model, recipe.optimiser.ema) if recipe.optimiser.ema else None
+        self.twin = deepcopy(model) if recipe.optimiser.ema else model  # takes the average to be judged
+        self.steps = -(-lesson.train.size // recipe.batch_size)  # an epoch's
+        self.history: list[EpochRow] = []
+        self.best_epoch = 0
+        self.best: dict[str, Tensor] = {}
+
+    @property
+    def finished(self) -> bool:
+        done, stop = len(self.history), self.recipe.stop
+        waited = done - self.best_epoch
+        return done >= stop.max_epochs or (0 < stop.patience <= waited)
+
+    def run_epoch(self, watcher: Watcher) -> tuple[EpochRow, bool]:
+        """Train an epoch, validate, remember the best."""
+        epoch = len(self.history) + 1
+        started = time.perf_counter()
+        train_loss = self._train(epoch, watcher)
+        seconds = time.perf_counter() - started
+        judged = self._judged()
+        found = validate(judged, self.lesson)
+        row = EpochRow(
+            epoch=epoch,
+            train_loss=train_loss,
+            validation_loss=found.loss,
+            validation_accuracy=found.accuracy,
+            validation_balanced_accuracy=found.balanced_accuracy,
+            learning_rate=self.optimiser.param_groups[0]["lr"],
+            seconds=seconds,
+            images_per_second=self.lesson.train.size / seconds,
+        )
+        best = self._beats_best(row)
+        if best:
+            self.best_epoch = epoch
+            self.best = _copy_state(judged)
+        self.history.append(row)
+        return row, best
+
+    def _train(self, epoch: int, watcher: Watcher) -> float:
+        """Take one epoch's steps; returns the mean loss over its sheets."""
+        rng = np.random.default_rng([self.seed, epoch])
+        torch.manual_seed(int(rng.integers(2**62)))  # dropout has no generator of its own
+        noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        self.model.train()
+        total, sheets = torch.zeros(()), 0
+        batches = ahead(lambda: epoch_batches(self.lesson, self.recipe, rng))
+        for index, batch in enumerate(batches):
+            loss = self._step(batch, (epoch - 1) * self.steps + index, noise)
+            total += loss * len(batch.gray)
+            sheets += len(batch.gray)
+            watcher.step(index + 1, self.steps)
+        return float(total / sheets)
+
+    def _step(self, batch: Batch, step: int, noise: torch.Generator) -> Tensor:
+        """One batch forward, backward, and into the weights."""
+        recipe, accelerator = self.recipe.optimiser, self.accelerator
+        set_rate(self.optimiser, learning_rate(recipe, step, self.steps * self.recipe.stop.max_epochs))
+        self.optimiser.zero_grad()
+        loss = self._loss(batch, noise)
+        accelerator.backward(loss)
+        if recipe.clip:
+            accelerator.clip_grad_norm_(self.model.parameters(), recipe.clip)
+        self.optimiser.step()
+        if self.average is not None:
+            self.average.update(self.model, step)
+        return loss.detach().cpu()
+
+    def _loss(self, batch: Batch, noise: torch.Generator) -> Tensor:
+        device, recipe = self.accelerator.device, self.recipe
+        clean = to_input(batch.gray.to(device))  # (n, 3, h, w)
+        noisy = add_noise(clean, recipe.noise.sigma, noise)
+        doubled = recipe.noise.double and recipe.noise.sigma > 0
+        inputs = torch.cat([clean, noisy]) if doubled else noisy
+        targets = _repeat(batch.targets.to(device), doubled)
+        with in_precision(self.precision, device):
+            class_map = self.model.class_map(inputs) if batch.shares is not None else None
+            logits = self.model(inputs) if class_map is None else self.model.head.pooling(class_map)
+        loss = sheet_loss(
+            logits.float(), targets, weights=self.weights, label_smoothing=recipe.loss.label_smoothing
+        )
+        if class_map is None or batch.shares is None or batch.known is None:
+            return loss
+        shares, known = (_repeat(values.to(device), doubled) for values in (batch.shares, batch.known))
+        return loss + recipe.loss.masks * place_loss(class_map.float(), targets, shares, known, recipe.loss)
+
+    def _judged(self) -> SheetClassifier:
+        """The model to validate and to keep: the averaged one if weights are averaged."""
+        model: SheetClassifier = self.accelerator.unwrap_model(self.model)
+        if self.average is None:
+            return model
+        self.twin.load_state_dict(self.average.state)
+        return self.twin
+
+    def _beats_best(self, row: EpochRow) -> bool:
+        if not self.history:
+            return True
+        return is_better(self.recipe.stop.monitor, row, self.history[self.best_epoch - 1])
+
+    def state(self) -> TrainingState:
+        """What the next epoch needs."""
+        return TrainingState(
+            fingerprint=self.fingerprint,
+            history=tuple(self.history),
+            best_epoch=self.best_epoch,
+            weights=self.model.state_dict(),
+            average=self.average.state if self.average is not None else {},
+            best=self.best,
+            moments=pack_moments(self.optimiser),
+        )
+
+    def restore(self, state: TrainingState) -> None:
+        """Go on after the epochs of a saved state."""
+        self.history = list(state.history)
+        self.best_epoch = state.best_epoch
+        self.best = dict(state.best)
+        self.model.load_state_dict(state.weights)
+        if self.average is not None:
+            self.average.load(state.average)
+        unpack_moments(self.optimiser, state.moments)
+
+
+def _copy_state(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+
+
+def _repeat(values: Tensor, twice: bool) -> Tensor:
+    return torch.cat([values, values]) if twice else values
+
+
+def _outputs(model: SheetClassifier) -> int:
+    """The number of logits: the last layer's outputs."""
+    last = [module for module in model.head.modules() if isinstance(module, nn.Linear | nn.Conv2d)][-1]
+    return last.out_features if isinstance(last, nn.Linear) else last.out_channels
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Compute with so many threads inside the `with`; 0 leaves torch's own choice."""
+    before = torch.get_num_threads()
+    try:
+        if count:
+            torch.set_num_threads(count)
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,28 @@
+"""Whether a training computes in bfloat16 or in single precision. Weights and losses are float32 either way."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal
+
+import torch
+
+__all__ = ["Precision", "choose_precision", "in_precision"]
+
+Precision = Literal["fp32", "bf16"]
+
+
+def choose_precision(asked: Literal["auto", "fp32", "bf16"], device: torch.device) -> Precision:
+    """What is asked for; "auto" takes bf16 where the hardware multiplies in it (emulated, it is slower)."""
+    if asked != "auto":
+        return asked
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # absent in older torch
+    computes = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return "bf16" if device.type == "cpu" and computes else "fp32"
+
+
+def in_precision(precision: Precision, device: torch.device) -> AbstractContextManager[Any]:
+    """Enter it around a forward pass."""
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()

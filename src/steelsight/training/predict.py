@@ -1,0 +1,59 @@
+"""What a model says of many sheets: logits, in order, without training anything."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from steelsight.models.catalog import SheetClassifier
+from steelsight.models.inputs import to_input
+from steelsight.types import GrayBatch, Logits
+
+__all__ = ["add_noise", "predict_logits"]
+
+
+def predict_logits(
+    model: SheetClassifier,
+    images: GrayBatch,
+    *,
+    batch: int = 32,
+    noise_sigma: float = 0.0,
+    generator: torch.Generator | None = None,
+) -> Logits:
+    """Logits of gray sheets in single precision.
+
+    images       (n, h, w) uint8; a memory-mapped file is read batch by batch
+    noise_sigma  adds sigma Z, Z ~ N(0, I), in normalised units, independent in the three channels (the study's X')
+    generator    draws Z; None = one seeded with 0, so that the same sheets get the same noise
+    returns      (n, c) float32; the model is left in the mode it came in
+    """
+    was_training = model.training
+    device = next(model.parameters()).device
+    generator = generator if generator is not None else torch.Generator().manual_seed(0)
+    logits = []
+    model.eval()
+    try:
+        with torch.inference_mode():
+            for start in range(0, len(images), batch):
+                gray = torch.from_numpy(np.array(images[start : start + batch]))
+                inputs = add_noise(to_input(gray.to(device)), noise_sigma, generator)
+                logits.append(model(inputs).float().cpu().numpy())
+    finally:
+        model.train(was_training)
+    if not logits:
+        return np.zeros((0, _outputs(model, images.shape[1:])), dtype=np.float32)
+    return np.concatenate(logits)
+
+
+def add_noise(inputs: torch.Tensor, sigma: float, generator: torch.Generator) -> torch.Tensor:
+    """X + sigma Z in the layout of X, (n, 3, h, w); sigma 0 gives X itself."""
+    if sigma == 0:
+        return inputs
+    rows = inputs.permute(0, 2, 3, 1)  # (n, h, w, 3): drawn in memory order
+    noise = torch.randn(rows.shape, generator=generator, dtype=inputs.dtype)
+    return (rows + sigma * noise.to(inputs.device)).permute(0, 3, 1, 2)
+
+
+def _outputs(model: SheetClassifier, size: tuple[int, ...]) -> int:
+    with torch.inference_mode():
+        return int(model(torch.zeros(1, 3, *size, device=next(model.parameters()).device)).shape[1])

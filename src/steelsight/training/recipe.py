@@ -1,0 +1,176 @@
+"""What a training does, in one validated object. Values live in the shipped TOML files, each with its reason.
+
+A section below says which keys exist and which values are legal; no key has a default here, so that a recipe in hand
+is complete and `recipes/*.toml` is the one place to read what happens and why.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from steelsight.models.catalog import MODELS, HeadName, ModelSpec
+from steelsight.models.heads import PoolingName
+from steelsight.sheets.augment import AugmentSpec
+from steelsight.types import Fit, InputSpec, Task
+
+__all__ = [
+    "BalanceRecipe",
+    "ComputeRecipe",
+    "LossRecipe",
+    "NoiseRecipe",
+    "OptimiserRecipe",
+    "Recipe",
+    "SplitRecipe",
+    "StopRecipe",
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelRecipe(_Section):
+    """The network; see models.catalog."""
+
+    name: str
+    head: HeadName
+    pooling: PoolingName
+    sharpness: float = Field(gt=0)
+    top_share: float = Field(gt=0, le=1)
+    pretrained: Literal["imagenet", "none", "auto"]  # auto: ImageNet's where the network has such weights
+    dropout: float | Literal["study"]  # study: what the study used for this network
+
+
+class InputRecipe(_Section):
+    """The size images are brought to, and how."""
+
+    height: int = Field(ge=1)
+    width: int = Field(ge=1)
+    fit: Fit
+
+
+class LabelsRecipe(_Section):
+    """What is asked of a sheet."""
+
+    multi_type: Literal["drop", "first"]  # multiclass: what becomes of sheets with several types
+
+
+class SplitRecipe(_Section):
+    """Who trains, who decides when to stop, who tests."""
+
+    method: Literal["random", "stratified", "groups"]
+    train: float = Field(gt=0, lt=1)
+    validation: float = Field(gt=0, lt=1)
+    test: float = Field(ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _whole(self) -> SplitRecipe:
+        if abs(self.train + self.validation + self.test - 1) > 1e-6:
+            raise ValueError(f"expected shares that sum to 1, got {self.train}, {self.validation}, {self.test}")
+        return self
+
+
+class OptimiserRecipe(_Section):
+    """How weights move."""
+
+    method: Literal["adam", "adamw"]
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    schedule: Literal["constant", "cosine"]
+    warm_up: float = Field(ge=0, lt=1)  # share of all steps over which the rate rises from 0
+    clip: float = Field(ge=0)  # largest gradient norm; 0 = none
+    ema: float = Field(ge=0, lt=1)  # decay of the averaged weights; 0 = none
+
+
+class StopRecipe(_Section):
+    """How long to train."""
+
+    max_epochs: int = Field(ge=1)
+    patience: int = Field(ge=0)  # epochs without a better validation figure; 0 = never stop early
+    monitor: Literal["loss", "balanced_accuracy"]
+
+
+class NoiseRecipe(_Section):
+    """The study's noisy copy, X' = X + sigma Z, Z ~ N(0, I) in normalised units."""
+
+    sigma: float = Field(ge=0)
+    double: bool  # True: the batch and its noisy copy; False: the noisy batch alone
+
+
+class BalanceRecipe(_Section):
+    """What is done about rare classes."""
+
+    method: Literal["none", "loss", "sampling"]
+    power: float = Field(ge=0, le=1)  # weights go as count^-power: 0 = as they come, 1 = fully balanced
+
+
+class LossRecipe(_Section):
+    """What is minimised."""
+
+    label_smoothing: float = Field(ge=0, lt=1)
+    masks: float = Field(ge=0)  # weight of the per-place loss against defect masks; direct head only
+    mask_share: float = Field(gt=0, le=1)  # a place counts as defect if its mask covers more than this
+    mask_emphasis: float = Field(ge=0)  # extra weight of defect places, which are few
+
+
+class ComputeRecipe(_Section):
+    """How it is computed; changes speed and the last digits, not what is computed."""
+
+    precision: Literal["auto", "fp32", "bf16"]
+    threads: int = Field(ge=0)  # 0 = torch's own choice
+
+
+class Recipe(_Section):
+    """Everything that fixes a training apart from its data and its seed."""
+
+    task: Task
+    batch_size: int = Field(ge=1)
+    model: ModelRecipe
+    input: InputRecipe
+    labels: LabelsRecipe
+    split: SplitRecipe
+    optimiser: OptimiserRecipe
+    stop: StopRecipe
+    noise: NoiseRecipe
+    balance: BalanceRecipe
+    loss: LossRecipe
+    augment: AugmentSpec
+    compute: ComputeRecipe
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Recipe:
+        if self.loss.masks and self.model.head != "direct":
+            raise ValueError("loss.masks: masks teach the direct head's class map; set model.head = direct or loss.masks = 0")
+        if self.augment.transpose and self.input.height != self.input.width:
+            raise ValueError(
+                f"augment.transpose: expected a square input, got {self.input.height}x{self.input.width}; set it to 0"
+            )
+        if self.task == "multilabel" and self.balance.method == "sampling":
+            raise ValueError("balance.method = sampling: a multilabel sheet has no one class; choose loss or none")
+        self.model_spec(2)  # a size or head the network cannot have is refused now, not after the data are read
+        return self
+
+    def model_spec(self, outputs: int) -> ModelSpec:
+        """The network of this recipe for so many outputs."""
+        asked = self.model.pretrained
+        if asked == "auto":
+            known = self.model.name in MODELS and MODELS[self.model.name].pretrained
+            asked = "imagenet" if known else "none"
+        return ModelSpec(
+            name=self.model.name,
+            outputs=outputs,
+            head=self.model.head,
+            pooling=self.model.pooling,
+            sharpness=self.model.sharpness,
+            top_share=self.model.top_share,
+            pretrained=asked,
+            height=self.input.height,
+            width=self.input.width,
+            dropout=None if self.model.dropout == "study" else self.model.dropout,
+        )
+
+    def input_spec(self) -> InputSpec:
+        """The input of this recipe, read by this version's decoder."""
+        return InputSpec(self.input.height, self.input.width, self.input.fit)

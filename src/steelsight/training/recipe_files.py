@@ -1,0 +1,149 @@
+"""From a name, a TOML file and `key=value` overrides to a valid recipe, or to a message that says which key to mend.
+
+A file gives only what differs from the shipped recipe it `extends` ("default" if it does not say).
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from steelsight.errors import BadRecipe
+from steelsight.training.recipe import Recipe
+
+__all__ = ["RECIPES", "load_recipe", "override", "recipe_keys"]
+
+RECIPES = ("default", "study")
+
+Table = dict[str, Any]
+
+
+def load_recipe(source: str | Path = "default", settings: Sequence[str] = ()) -> Recipe:
+    """A shipped recipe by name, or a TOML file, with overrides.
+
+    settings  `key=value`: a key is dotted (`optimiser.learning_rate`) or its last part where that is unique
+    raises    BadRecipe, naming the file, the key, and the nearest key that exists
+    """
+    values = _read(source)
+    for setting in settings:
+        _set(values, setting)
+    return _validate(values, str(source))
+
+
+def override(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """A copy with other values by dotted key; raises BadRecipe as load_recipe."""
+    values = recipe.model_dump(mode="json")
+    for key, value in changes.items():
+        _put(values, _find_key(key), value)
+    return _validate(values, "recipe")
+
+
+def recipe_keys() -> tuple[str, ...]:
+    """Every dotted key of a recipe."""
+    return tuple(_walk(Recipe, ""))
+
+
+def _walk(section: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _walk(field.annotation, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def _read(source: str | Path) -> Table:
+    if str(source) in RECIPES:
+        shipped = resources.files("steelsight.training") / "recipes" / f"{source}.toml"
+        return tomllib.loads(shipped.read_text(encoding="utf-8"))
+    path = Path(source)
+    if not path.is_file():
+        raise BadRecipe(f"recipe {source}: expected {', '.join(RECIPES)} or a TOML file, found neither")
+    try:
+        own = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadRecipe(f"{path}: expected TOML, got {error}; mend that line") from error
+    except OSError as error:
+        raise BadRecipe(f"{path}: cannot be read ({error.strerror})") from error
+    base = own.pop("extends", "default")
+    if base not in RECIPES:
+        raise BadRecipe(f"{path}: extends: expected one of {', '.join(RECIPES)}, got {base!r}")
+    return _merge(_read(base), own, path)
+
+
+def _merge(base: Table, own: Table, path: Path) -> Table:
+    for key, value in _flatten(own):
+        if key not in recipe_keys():
+            raise BadRecipe(f"{path}: unknown key {key}{_near(key)}")
+        _put(base, key, value)
+    return base
+
+
+def _flatten(table: Table, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _set(values: Table, setting: str) -> None:
+    key, equals, text = setting.partition("=")
+    if not equals:
+        raise BadRecipe(f"--set {setting}: expected key=value, for example optimiser.learning_rate=1e-3")
+    _put(values, _find_key(key.strip()), _parse(text.strip()))
+
+
+def _parse(text: str) -> Any:
+    """A value as TOML reads it; bare words are strings, so that no shell quoting is needed."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _find_key(key: str) -> str:
+    known = recipe_keys()
+    if key in known:
+        return key
+    ends = [full for full in known if full.rsplit(".", 1)[-1] == key]
+    if len(ends) == 1:
+        return ends[0]
+    if ends:
+        raise BadRecipe(f"recipe key {key}: expected one key, got {len(ends)} that end so: {', '.join(ends)}")
+    raise BadRecipe(f"recipe: unknown key {key}{_near(key)}")
+
+
+def _near(key: str) -> str:
+    """The key that was probably meant, by its whole name or its last part."""
+    known = recipe_keys()
+    by_end = {full.rsplit(".", 1)[-1]: full for full in known}
+    end = key.rsplit(".", 1)[-1]
+    if matches := difflib.get_close_matches(key, known, n=1, cutoff=0.75):
+        return f"; did you mean {matches[0]}?"
+    if matches := difflib.get_close_matches(end, by_end, n=1, cutoff=0.6):
+        return f"; did you mean {by_end[matches[0]]}?"
+    return f"; the keys are {', '.join(known)}"
+
+
+def _put(values: Table, key: str, value: Any) -> None:
+    *sections, name = key.split(".")
+    for section in sections:
+        values = values[section]
+    values[name] = value
+
+
+def _validate(values: Table, where: str) -> Recipe:
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        came = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+        reason = first["msg"].removeprefix("Value error, ")
+        raise BadRecipe(f"recipe {where}: {f'{key}: ' if key else ''}{reason}{came}") from error

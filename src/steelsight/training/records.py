@@ -1,0 +1,123 @@
+"""What a RUN folder says of single sheets: which part each was in, and what the model answered."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Int
+
+from steelsight.errors import BadCheckpoint
+from steelsight.sheets.splits import Split
+from steelsight.training.atomic import write_file, write_through
+from steelsight.training.lesson import SheetData
+from steelsight.types import GrayBatch, Logits, Probabilities
+
+__all__ = [
+    "PARTS",
+    "SplitRow",
+    "pixel_hashes",
+    "read_splits",
+    "split_names",
+    "write_predictions",
+    "write_splits",
+]
+
+PARTS = ("train", "validation", "test")
+APART = "apart"  # dropped from training: sheets of several types in multi-class work
+PREDICTIONS_FILE = "predictions.parquet"
+SPLITS_FILE = "splits.csv"
+COLUMNS = ("id", "split", "group", "label", "pixels")
+
+
+@dataclass(frozen=True)
+class SplitRow:
+    """One sheet of a run; `pixels` recognises it in another folder under another name."""
+
+    id: str
+    split: str  # train, validation, test or apart
+    group: str
+    label: str  # class name; several joined by "+"; "" for a multilabel sheet without defects
+    pixels: str  # start of the SHA-256 of its bytes at model size
+
+
+def split_names(split: Split, count: int) -> list[str]:
+    """The part each of `count` positions is in."""
+    names = [APART] * count
+    for part in PARTS:
+        for position in getattr(split, part).tolist():
+            names[position] = part
+    return names
+
+
+def pixel_hashes(images: GrayBatch) -> list[str]:
+    """One short hash a sheet, of its gray bytes at model size."""
+    return [hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()[:16] for image in images]
+
+
+def truth_names(data: SheetData) -> list[str]:
+    """The right answer of each sheet in words."""
+    names = data.labelled.class_names
+    return ["+".join(names[answer] for answer in answers) for answers in data.labelled.alternatives]
+
+
+def write_splits(folder: Path, data: SheetData, parts: list[str]) -> None:
+    """splits.csv: one row a sheet."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(
+        zip(data.ids, parts, data.groups, truth_names(data), pixel_hashes(data.images), strict=True)
+    )
+    write_file(folder / SPLITS_FILE, text.getvalue().encode())
+
+
+def read_splits(folder: Path) -> list[SplitRow]:
+    """The rows of splits.csv; raises BadCheckpoint if it is missing or not one."""
+    path = folder / SPLITS_FILE
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.reader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadCheckpoint(
+            f"{path}: expected the split of the run, got {error}; without it nobody knows which sheets trained it"
+        ) from error
+    if not rows or tuple(rows[0]) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
+        raise BadCheckpoint(f"{path}: expected the columns {', '.join(COLUMNS)}; restore the file")
+    return [SplitRow(*row) for row in rows[1:]]
+
+
+def write_predictions(
+    path: Path,
+    data: SheetData,
+    parts: list[str],
+    predicted: list[str],
+    probabilities: Probabilities,
+    logits: Logits,
+) -> None:
+    """predictions.parquet: id, split, group, label, predicted, probabilities, logits; class names in its metadata."""
+    table = pa.table(
+        {
+            "id": list(data.ids),
+            "split": parts,
+            "group": list(data.groups),
+            "label": truth_names(data),
+            "predicted": predicted,
+            "probabilities": pa.array(probabilities.tolist(), pa.list_(pa.float64())),
+            "logits": pa.array(logits.tolist(), pa.list_(pa.float32())),
+        },
+        metadata={"class_names": "\n".join(data.labelled.class_names)},
+    )
+    write_through(path, lambda new: pq.write_table(table, new))
+
+
+def positions_of(parts: list[str], name: str) -> Int[np.ndarray, "p"]:
+    """The positions of one part."""
+    found: Int[np.ndarray, "p"] = np.flatnonzero(np.array(parts) == name)
+    return found

@@ -1,0 +1,272 @@
+"""From a DATA folder and a recipe to a RUN folder that says what was learnt, from what, and how well.
+
+A RUN folder is finished when its metrics.json exists; until then progress.safetensors lets a killed training go on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import steelsight
+from steelsight.errors import BadCheckpoint, BadRecipe
+from steelsight.models.catalog import build_model
+from steelsight.models.checkpoint import Card, load_checkpoint, save_checkpoint
+from steelsight.sheets.splits import Split, find_leaks, group_split, random_split
+from steelsight.training.atomic import write_json
+from steelsight.training.fit import Fitted, fit
+from steelsight.training.lesson import Lesson, SheetData, open_lesson, read_masks
+from steelsight.training.predict import predict_logits
+from steelsight.training.recipe import Recipe, SplitRecipe
+from steelsight.training.recipe_files import load_recipe
+from steelsight.training.records import (
+    PREDICTIONS_FILE,
+    positions_of,
+    split_names,
+    write_predictions,
+    write_splits,
+)
+from steelsight.training.scores import answers_in_words, probabilities_of, report_apart, report_part
+from steelsight.training.watch import Silent, Watcher
+from steelsight.types import Logits
+
+__all__ = ["RunResult", "load_run", "make_split", "train_data", "train_run"]
+
+STATE_FILE = "progress.safetensors"
+METRICS_FILE = "metrics.json"
+RECIPE_FILE = "recipe.json"
+STUDY_SIGMA = 0.15  # of the study's X', reported for every model
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run."""
+
+    folder: Path
+    card: Card
+    recipe: Recipe
+    metrics: dict[str, Any]  # metrics.json
+    fresh: bool  # False: it was finished before
+
+
+def train_run(
+    data: Path,
+    *,
+    recipe: Recipe | str | Path = "default",
+    settings: Sequence[str] = (),
+    out: Path,
+    seed: int = 0,
+    groups: str | None = None,
+    allow_bad: int = 0,
+    fresh: bool = False,
+    watcher: Watcher | None = None,
+) -> RunResult:
+    """Train on a DATA folder, evaluate on its test part, write a RUN folder.
+
+    recipe     a Recipe, or a shipped name or TOML file with `settings` as in recipe_files.load_recipe
+    out        an unfinished training there goes on; a finished one with the same inputs is returned as it is
+    groups     rule that keeps sheets together, see sheets.catalog.open_data
+    allow_bad  how many bad items may be set aside
+    fresh      forget what is in `out` and start over
+    raises     BadInput of any kind; BadCheckpoint if `out` holds another training and `fresh` is not set
+    """
+    chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, settings)
+    watcher = watcher or Silent()
+    sheets = open_lesson(data, chosen, groups=groups, allow_bad=allow_bad)
+    split = make_split(sheets, chosen.split, seed=seed)
+    return train_data(sheets, split, chosen, out, seed=seed, fresh=fresh, watcher=watcher)
+
+
+def make_split(data: SheetData, recipe: SplitRecipe, *, seed: int) -> Split:
+    """The recipe's parts; raises BadRecipe where nothing would be left to train on."""
+    fractions = (recipe.train, recipe.validation, recipe.test)
+    rng = np.random.default_rng([seed, 1])
+    if recipe.method == "groups":
+        split = group_split(data.keys, data.groups, fractions, rng=rng)
+    else:
+        split = random_split(data.keys, fractions, rng=rng, stratify=recipe.method == "stratified")
+    if not split.train.size:
+        raise BadRecipe(
+            f"split: {len(data.items)} sheets in {len(set(data.groups))} groups leave none to train on; "
+            "bring more sheets or change split.train"
+        )
+    return split
+
+
+def train_data(
+    data: SheetData,
+    split: Split,
+    recipe: Recipe,
+    out: Path,
+    *,
+    seed: int,
+    fresh: bool = False,
+    watcher: Watcher | None = None,
+) -> RunResult:
+    """As `train_run`, for data already opened and split."""
+    watcher = watcher or Silent()
+    fingerprint = _fingerprint(data, split, recipe, seed)
+    if fresh:
+        _forget(out)
+    elif (out / METRICS_FILE).exists():
+        return _finished(out, fingerprint, watcher)
+    parts = split_names(split, len(data.items))
+    leaks = find_leaks(split, data.groups)
+    if leaks:
+        watcher.note(f"{len(leaks)} groups lie in more than one part of the split, so its figures flatter")
+    model = build_model(
+        recipe.model_spec(len(data.labelled.class_names)), generator=torch.Generator().manual_seed(seed)
+    )
+    masks = read_masks(data.items, data.input) if recipe.loss.masks else None
+    lesson = Lesson(data.images, data.labelled.labels, split.train, split.validation, masks)
+    watcher.start(_title(data, split, recipe), recipe.stop.max_epochs)
+    out.mkdir(parents=True, exist_ok=True)
+    fitted = fit(
+        model,
+        lesson,
+        recipe,
+        seed=seed,
+        state_path=out / STATE_FILE,
+        fingerprint=fingerprint,
+        watcher=watcher,
+    )
+    card = save_checkpoint(out, model, _card(data, recipe, seed))
+    clean = predict_logits(model, data.images)
+    noisy = predict_logits(
+        model, data.images, noise_sigma=STUDY_SIGMA, generator=torch.Generator().manual_seed(seed)
+    )
+    metrics = {
+        "fingerprint": fingerprint,
+        "task": data.task,
+        "class_names": list(data.labelled.class_names),
+        "seed": seed,
+        "data": _describe_data(data, parts, leaks),
+        "training": _describe_training(fitted),
+        **_reports(data, parts, clean, noisy, seed),
+        "environment": _environment(),
+    }
+    write_json(out / RECIPE_FILE, recipe.model_dump(mode="json"))
+    write_splits(out, data, parts)
+    probabilities = probabilities_of(clean, data.task)
+    write_predictions(
+        out / PREDICTIONS_FILE, data, parts, answers_in_words(clean, data), probabilities, clean
+    )
+    write_json(out / METRICS_FILE, metrics)
+    (out / STATE_FILE).unlink(missing_ok=True)
+    return RunResult(out, card, recipe, metrics, fresh=True)
+
+
+def load_run(folder: Path) -> RunResult:
+    """A finished RUN folder; raises BadCheckpoint where it is incomplete."""
+    card = load_checkpoint(folder)[1]
+    try:
+        metrics = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadCheckpoint(
+            f"{folder / METRICS_FILE}: expected the figures of a finished training, got {error}; "
+            "run the command that began it again, it goes on where it stopped"
+        ) from error
+    return RunResult(folder, card, Recipe.model_validate(card.recipe), metrics, fresh=False)
+
+
+def _finished(out: Path, fingerprint: str, watcher: Watcher) -> RunResult:
+    found = load_run(out)
+    if found.metrics.get("fingerprint") != fingerprint:
+        raise BadCheckpoint(
+            f"{out}: holds a finished training with another recipe, seed, split or other data; "
+            "choose another --out, or overwrite it with --fresh"
+        )
+    watcher.note(f"{out}: this training is finished already; --fresh repeats it")
+    return found
+
+
+def _forget(out: Path) -> None:
+    """A run without metrics.json is unfinished, without its state it starts over; the old model stays till then."""
+    for name in (METRICS_FILE, STATE_FILE):
+        (out / name).unlink(missing_ok=True)
+
+
+def _fingerprint(data: SheetData, split: Split, recipe: Recipe, seed: int) -> str:
+    """What must be the same for two trainings to be one."""
+    told = {
+        "recipe": recipe.model_dump(mode="json"),
+        "seed": seed,
+        "data": data.data_hash,
+        "labels": np.asarray(data.labelled.labels).tolist(),
+        "split": [part.tolist() for part in (split.train, split.validation, split.test)],
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _card(data: SheetData, recipe: Recipe, seed: int) -> Card:
+    return Card(
+        task=data.task,
+        class_names=data.labelled.class_names,
+        model=recipe.model_spec(len(data.labelled.class_names)),
+        input=data.input,
+        recipe=recipe.model_dump(mode="json"),
+        data_hash=data.data_hash,
+        data_name=data.name,
+        seed=seed,
+        mask_supervised=recipe.loss.masks > 0,
+    )
+
+
+def _title(data: SheetData, split: Split, recipe: Recipe) -> str:
+    sizes = ", ".join(f"{getattr(split, part).size} {part}" for part in ("train", "validation", "test"))
+    return f"{recipe.model.name} on {data.name} ({data.task}; {sizes})"
+
+
+def _describe_data(data: SheetData, parts: list[str], leaks: list[str]) -> dict[str, Any]:
+    return {
+        "name": data.name,
+        "hash": data.data_hash,
+        "sheets": len(data.items),
+        "set_aside": [asdict(item) for item in data.rejections],
+        "parts": {part: parts.count(part) for part in dict.fromkeys(parts)},
+        "leaks": leaks,
+    }
+
+
+def _describe_training(fitted: Fitted) -> dict[str, Any]:
+    return {
+        "epochs": len(fitted.history),
+        "best_epoch": fitted.best_epoch,
+        "stopped_early": fitted.stopped_early,
+        "precision": fitted.precision,
+        "resumed_after": fitted.resumed_after,
+        "history": [asdict(row) for row in fitted.history],
+    }
+
+
+def _reports(
+    data: SheetData, parts: list[str], clean: Logits, noisy: Logits, seed: int
+) -> dict[str, Any]:
+    test, validation = positions_of(parts, "test"), positions_of(parts, "validation")
+    apart = positions_of(parts, "apart")
+    return {
+        "validation": report_part(data, clean, validation, seed=seed),
+        "test": report_part(data, clean, test, seed=seed),
+        "test_noisy": report_part(data, noisy, test, seed=seed),
+        "noise_sigma": STUDY_SIGMA,
+        "apart": report_apart(data, clean, apart, positions_of(parts, "train")) if apart.size else None,
+    }
+
+
+def _environment() -> dict[str, Any]:
+    return {
+        "steelsight": steelsight.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+    }

@@ -1,0 +1,115 @@
+"""A training's state on disk: one file an epoch, whole or not there, so that a kill costs one epoch at most.
+
+The file is safetensors with a JSON header. It holds weights, their average, the best so far and the optimiser's
+moments; order and noise need no state, because each epoch makes its generators from the seed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from steelsight.errors import BadCheckpoint
+from steelsight.training.atomic import write_file
+
+__all__ = ["EpochRow", "TrainingState", "load_state", "pack_moments", "save_state", "unpack_moments"]
+
+FORMAT = "1"
+
+
+@dataclass(frozen=True)
+class EpochRow:
+    """One epoch of a learning curve."""
+
+    epoch: int  # from 1
+    train_loss: float
+    validation_loss: float | None  # None without validation sheets, as the next two
+    validation_accuracy: float | None
+    validation_balanced_accuracy: float | None
+    learning_rate: float  # of the epoch's last step
+    seconds: float
+    images_per_second: float  # of training, noisy copies not counted
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """Everything after an epoch that the next one needs."""
+
+    fingerprint: str  # of recipe, data, split and seed; another training's state is refused
+    history: tuple[EpochRow, ...]
+    best_epoch: int
+    weights: Mapping[str, Tensor]
+    average: Mapping[str, Tensor]  # empty without averaging
+    best: Mapping[str, Tensor]
+    moments: Mapping[str, Tensor]  # of the optimiser, see pack_moments
+
+
+PARTS = ("weights", "average", "best", "moments")
+
+
+def save_state(path: Path, state: TrainingState) -> None:
+    """Replace the state of the epoch before; raises BadCheckpoint where the disk refuses, leaving the old one."""
+    tensors = {
+        f"{part}/{name}": tensor.detach().cpu().contiguous().clone()
+        for part in PARTS
+        for name, tensor in getattr(state, part).items()
+    }
+    header = {
+        "format": FORMAT,
+        "fingerprint": state.fingerprint,
+        "best_epoch": str(state.best_epoch),
+        "history": json.dumps([asdict(row) for row in state.history]),
+    }
+    write_file(path, save(tensors, metadata=header))
+
+
+def load_state(path: Path, fingerprint: str) -> TrainingState:
+    """Read the state of an unfinished training; raises BadCheckpoint if it is damaged or another training's."""
+    try:
+        data = path.read_bytes()
+        tensors = load(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+        history = tuple(_row(row) for row in json.loads(header["history"]))
+        best_epoch = int(header["best_epoch"])
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise BadCheckpoint(
+            f"{path}: expected the state of an unfinished training, got {error}; start over with --fresh"
+        ) from error
+    if header.get("format") != FORMAT or header.get("fingerprint") != fingerprint:
+        raise BadCheckpoint(
+            f"{path}: an unfinished training with another recipe, seed, split or other data; "
+            "repeat the command that began it, choose another --out, or start over with --fresh"
+        )
+    parts: dict[str, dict[str, Tensor]] = {part: {} for part in PARTS}
+    for key, tensor in tensors.items():
+        part, _, name = key.partition("/")
+        parts[part][name] = tensor
+    return TrainingState(fingerprint=fingerprint, history=history, best_epoch=best_epoch, **parts)
+
+
+def _row(values: dict[str, Any]) -> EpochRow:
+    return EpochRow(**{field.name: values[field.name] for field in fields(EpochRow)})
+
+
+def pack_moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Adam's counters and moments by "parameter index.name"; hyperparameters come from the recipe."""
+    states = optimiser.state_dict()["state"]
+    return {f"{index}.{name}": tensor for index, state in states.items() for name, tensor in state.items()}
+
+
+def unpack_moments(optimiser: torch.optim.Optimizer, moments: Mapping[str, Tensor]) -> None:
+    """Put packed moments back."""
+    packed = optimiser.state_dict()
+    states: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in moments.items():
+        index, _, name = key.partition(".")
+        states.setdefault(int(index), {})[name] = tensor
+    optimiser.load_state_dict({"state": states, "param_groups": packed["param_groups"]})
