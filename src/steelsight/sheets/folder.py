@@ -20,7 +20,7 @@ from steelsight.errors import BadData
 from steelsight.sheets.listing import list_images
 from steelsight.types import MaskSource, Rejection, SheetItem, SheetSet
 
-__all__ = ["DEFECT_FREE", "is_defect_free", "read_folder"]
+__all__ = ["DEFECT_FREE", "is_defect_free", "pair_masks", "read_folder"]
 
 DEFECT_FREE: Final = frozenset({"none", "free", "ok", "good", "normal", "clean"})
 
@@ -88,7 +88,7 @@ def _empty_folders(root: Path, by_class: Collection[str]) -> list[Rejection]:
 
 
 def _class_items(root: Path, ids: Sequence[str], defect_type: int | None) -> list[SheetItem]:
-    masks = _pair_masks(ids)
+    masks = pair_masks(ids)
     items = []
     for id_ in ids:
         if id_ in masks.values():
@@ -101,7 +101,7 @@ def _class_items(root: Path, ids: Sequence[str], defect_type: int | None) -> lis
     return items
 
 
-def _pair_masks(ids: Sequence[str]) -> dict[str, str]:
+def pair_masks(ids: Sequence[str]) -> dict[str, str]:
     """Image id to mask id: `x.png` beside `x.jpg` (or another format), else `x_mask.png` beside `x.*`."""
     by_stem: dict[str, list[PurePosixPath]] = defaultdict(list)
     for id_ in ids:
