@@ -66,6 +66,7 @@ _DAMAGE: Final = (
     EOFError,
     MemoryError,
     zlib.error,
+    Warning,  # where warnings are errors: Pillow warns of damage it reads over, such as torn metadata
 )
 
 

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32, UInt8
 from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from steelsight.errors import BadImage
 from steelsight.sheets.image_file import MAX_PIXELS, name_of, open_image
 from steelsight.sheets.placement import Box, Placement, place, resample
-from steelsight.types import AreaFractions, GrayImage, InputSpec, Mask
+from steelsight.types import AreaFractions, GrayImage, InputSpec
 
 __all__ = [
     "DECODER",
@@ -88,12 +88,12 @@ def read_size(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[in
         return _size_of(image, _turn_of(image))
 
 
-def fit_gray(gray: GrayImage, spec: InputSpec) -> GrayImage:
+def fit_gray(gray: UInt8[np.ndarray, "original_h original_w"], spec: InputSpec) -> GrayImage:
     """A gray image of any size as model input, (spec.height, spec.width) uint8, by area average."""
     return _fit(Image.fromarray(gray), place((gray.shape[0], gray.shape[1]), spec), spec)
 
 
-def fit_mask(mask: Mask, spec: InputSpec) -> AreaFractions:
+def fit_mask(mask: Bool[np.ndarray, "original_h original_w"], spec: InputSpec) -> AreaFractions:
     """The share of each model pixel that a mask covers, (spec.height, spec.width) float32 in 0..1."""
     fractions = resample(mask, place((mask.shape[0], mask.shape[1]), spec), spec, smooth=False)
     bounded: AreaFractions = np.clip(fractions, 0, 1)  # weights sum to 1 up to rounding

@@ -27,8 +27,8 @@ __all__ = [
     "random_split",
 ]
 
-Positions = Int[np.ndarray, "p"]
-Shares = Float[np.ndarray, "k"]
+Positions = Int[np.ndarray, "_"]  # parts differ in length
+Shares = Float[np.ndarray, "parts"]
 Fractions = tuple[float, float, float]
 
 
