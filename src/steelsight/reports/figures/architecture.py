@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
 
+from steelsight.reports.figures.style import INK, MUTED, PAPER
+
 __all__ = ["Layer", "draw_architecture", "draw_fire_module"]
 
 COLOURS = {  # by what the layer does: filter, filter in parallel, shrink, decide
@@ -56,10 +58,10 @@ def draw_architecture(layers: Sequence[Layer], title: str, *, size: tuple[int, i
     size    height and width of the input image
     """
     drawn = [layer for layer in layers if layer.kind in COLOURS]
-    figure = Figure(figsize=(max(6.0, 0.86 * (len(drawn) + 2.5)), 3.7))
+    figure = Figure(figsize=(max(6.0, 0.86 * (len(drawn) + 2.5)), 3.7), facecolor=PAPER)
     axes = _canvas(figure, (-0.75, len(drawn) + 1.5), (-1.55, 2.35))
     for line, word in zip(LINES[1:], ("channels", "size", "parameters"), strict=True):
-        axes.text(-0.72, line, word, ha="left", va="top", fontsize=7, color="0.45")
+        axes.text(-0.72, line, word, ha="left", va="top", fontsize=7, color=MUTED)
     _slab(axes, 0.6, size[0], 3, "#c9ced6")
     _caption(axes, 0.6, "image", f"{size[0]}x{size[1]}", "3")
     for place, layer in enumerate(drawn):
@@ -69,7 +71,7 @@ def draw_architecture(layers: Sequence[Layer], title: str, *, size: tuple[int, i
     _bracket(axes, 1.3 + first_head, 1.2 + len(drawn), "head")
     parameters, macs = sum(layer.parameters for layer in layers), sum(layer.macs for layer in layers)
     heading = f"{title}: {parameters:,} parameters, {macs / 1e6:,.1f} million multiply-accumulates an image"
-    axes.set_title(heading, fontsize=10, loc="left", parse_math=False)
+    axes.set_title(heading, fontsize=10, loc="left", color=INK, parse_math=False)
     return figure
 
 
@@ -79,7 +81,7 @@ def draw_fire_module(inputs: int, squeeze: int, expand: int, grid: tuple[int, in
     inputs, squeeze, expand     channels in, after the squeeze, after each of the two expand layers
     grid                        height and width of the map, which does not change
     """
-    figure = Figure(figsize=(8.6, 3.2))
+    figure = Figure(figsize=(8.6, 3.2), facecolor=PAPER)
     axes = _canvas(figure, (0, 10), (0, 4))
     at = f"{grid[0]}x{grid[1]}"
     _box(axes, (0.2, 1.5), f"{inputs} channels\n{at}", "#c9ced6")
@@ -94,9 +96,9 @@ def draw_fire_module(inputs: int, squeeze: int, expand: int, grid: tuple[int, in
         ((7.25, 3.2), (7.85, 2.2)),
         ((7.25, 0.8), (7.85, 1.8)),
     ):
-        axes.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=11, color="0.3"))
+        axes.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=11, color=MUTED))
     note = "Padding 1 gives the 3x3 filters the output size of the 1x1 filters, so both can be stacked."
-    axes.text(0.2, -0.1, note, fontsize=8, color="0.35", va="top")
+    axes.text(0.2, -0.1, note, fontsize=8, color=MUTED, va="top")
     return figure
 
 
@@ -115,7 +117,7 @@ def _draw_layer(axes: Axes, x: float, layer: Layer) -> None:
     grid = f"{shape[1]}x{shape[2]}" if len(shape) == 3 else ""
     _caption(axes, x, SHORT[layer.kind], grid, str(shape[0]))
     if layer.parameters:
-        axes.text(x, LINES[3], _count(layer.parameters), ha="center", va="top", fontsize=7, color="0.45")
+        axes.text(x, LINES[3], _count(layer.parameters), ha="center", va="top", fontsize=7, color=MUTED)
 
 
 def _slab(axes: Axes, x: float, height: int, channels: int, colour: str) -> None:
@@ -142,8 +144,8 @@ def _caption(axes: Axes, x: float, kind: str, grid: str, channels: str) -> None:
 def _bracket(axes: Axes, left: float, right: float, name: str) -> None:
     if right <= left:
         return
-    axes.plot([left, left, right, right], [-1.12, -1.2, -1.2, -1.12], color="0.35", linewidth=1)
-    axes.text((left + right) / 2, -1.26, name, ha="center", va="top", fontsize=9, color="0.25")
+    axes.plot([left, left, right, right], [-1.12, -1.2, -1.2, -1.12], color=MUTED, linewidth=1)
+    axes.text((left + right) / 2, -1.26, name, ha="center", va="top", fontsize=9, color=INK)
 
 
 def _box(axes: Axes, corner: tuple[float, float], text: str, colour: str) -> None:

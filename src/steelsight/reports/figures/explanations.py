@@ -13,6 +13,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
+from steelsight.reports.figures.style import INK, MUTED, PAPER
 from steelsight.types import AreaFractions, GrayImage, Mask
 
 __all__ = ["ExplanationRow", "blend", "draw_explanations"]
@@ -46,12 +47,12 @@ def draw_explanations(rows: Sequence[ExplanationRow], *, footnote: str = FOOTNOT
     layouts = [_layout(row) for row in rows]
     height = sum(layout.height for layout in layouts) + MARGIN + FOOT
     width = max((layout.width for layout in layouts), default=STRIP_WIDTH) + 2 * MARGIN + BAR
-    figure = Figure(figsize=(width, height))
+    figure = Figure(figsize=(width, height), facecolor=PAPER)
     top = height - MARGIN
     for row, layout in zip(rows, layouts, strict=True):
         _draw_row(figure, row, layout, top)
         top -= layout.height
-    figure.text(MARGIN / width, MARGIN / height, footnote, fontsize=7, color="0.35", parse_math=False)
+    figure.text(MARGIN / width, MARGIN / height, footnote, fontsize=7, color=MUTED, parse_math=False)
     return figure
 
 
@@ -99,7 +100,9 @@ def _draw_row(figure: Figure, row: ExplanationRow, layout: _Layout, top: float) 
         bottom = top - (line + 1) * (layout.panel_height + TITLE)
         axes = _axes(figure, left, bottom, layout.panel_width, layout.panel_height)
         axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        axes.set_title(_shorten(title, layout.panel_width), fontsize=8.5, loc="left", pad=3, parse_math=False)
+        axes.set_title(
+            _shorten(title, layout.panel_width), fontsize=8.5, loc="left", pad=3, color=INK, parse_math=False
+        )
         axes.set_axis_off()
         if row.mask is not None:
             _outline(axes, row.mask)

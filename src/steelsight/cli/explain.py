@@ -1,0 +1,84 @@
+"""`explain`: why a model says what it says of these images, as figures and numbers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.errors import BadInput, BadRecipe
+
+__all__ = ["METHODS", "explain"]
+
+METHODS = ("gradcam",)
+REPORT = "explanations.json"
+
+
+def explain(
+    run: Annotated[Path, typer.Argument(help="RUN folder of a trained model.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    method: Annotated[str, typer.Option(help=f"One of: {', '.join(METHODS)}.")] = METHODS[0],
+    data: Annotated[
+        Path | None, typer.Option(help="DATA folder of the images: gives masks and true classes.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where figures go. Default: RUN/explanations.")] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(help="Class to map, by name or number; repeatable. Default: all.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show where a model saw its reason: red speaks for a class, blue against it.
+
+    Masks are outlined where DATA, or a mask of the same name beside the image, gives them. An image that
+    cannot be read is set aside with its reason, the others are explained, and the exit code is 2.
+    """
+    from steelsight.explanations.gallery import report_rows, save_figures
+    from steelsight.explanations.sources import find_items, read_items
+    from steelsight.explanations.verdicts import explain_images, find_classes
+    from steelsight.models.checkpoint import load_checkpoint
+
+    if method not in METHODS:
+        raise BadRecipe(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
+    model, card = load_checkpoint(run)
+    targets = find_classes(target or [], card) or None
+    items, type_names = find_items(images, data)
+    with console.status("reading images"):
+        sheets, set_aside = read_items(items, card.input, type_names)
+    if not sheets:
+        first = f"; the first: {set_aside[0].reason}" if set_aside else ""
+        raise BadInput(f"expected images to explain, none of {len(items)} can be read{first}")
+    folder = out if out is not None else run / "explanations"
+    with console.status(f"explaining {len(sheets)} sheets"):
+        explanations = explain_images(model, card, [sheet.gray for sheet in sheets], targets=targets)
+        figures = save_figures(sheets, explanations, card.class_names, folder, method=method)
+    rows = report_rows(sheets, explanations, card.class_names, figures)
+    result: dict[str, Any] = {
+        "run": str(run),
+        "method": method,
+        "out": str(folder),
+        "sheets": rows,
+        "set_aside": [asdict(rejection) for rejection in set_aside],
+    }
+    (folder / REPORT).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    _tell(result)
+    if as_json:
+        emit_json(result)
+    if set_aside:
+        raise typer.Exit(2)
+
+
+def _tell(result: dict[str, Any]) -> None:
+    """The same for people: verdicts, what was set aside, where to look."""
+    for row in result["sheets"]:
+        line = f"{Path(row['image']).name}  {row['verdict']}  {row['confidence']:.3f}"
+        console.print(
+            line + (f"  true: {row['truth']}" if row["truth"] else ""), markup=False, soft_wrap=True
+        )
+    for rejection in result["set_aside"]:
+        console.print(f"set aside: {rejection['id']}: {rejection['reason']}", markup=False, soft_wrap=True)
+    count = len(result["sheets"])
+    console.print(f"{count} figure(s) and {REPORT} in {result['out']}", markup=False, soft_wrap=True)

@@ -1,0 +1,102 @@
+"""Which images to explain, and their masks and true classes where DATA or a file beside them tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from steelsight.errors import BadAnnotation, BadImage
+from steelsight.sheets.catalog import mask_fractions, open_data
+from steelsight.sheets.folder import pair_masks
+from steelsight.sheets.listing import list_images
+from steelsight.sheets.pixels import read_sheet
+from steelsight.types import AreaFractions, GrayImage, InputSpec, MaskSource, Rejection, SheetItem
+
+__all__ = ["ReadSheet", "find_items", "read_items"]
+
+_LOOSE = "outside DATA"  # the group of a sheet that no DATA folder knows
+
+
+@dataclass(frozen=True)
+class ReadSheet:
+    """One sheet as the model sees it."""
+
+    item: SheetItem
+    gray: GrayImage
+    mask: AreaFractions | None  # None = not known, or nothing to outline
+    truth: str | None  # names of its true types; None = not known
+
+
+def find_items(paths: Sequence[Path], data: Path | None) -> tuple[list[SheetItem], tuple[str, ...]]:
+    """The images behind files and folders, in the order given, each once.
+
+    A mask is never taken for an image: in a folder, and beside a file, `x.png` masks `x.jpg`, as in DATA.
+
+    data    DATA folder that knows masks and classes; an image outside it is found there by its file name
+    returns the sheets, and the type names of DATA (none without)
+    raises  BadImage where a path does not exist, BadData where DATA cannot be used
+    """
+    known = open_data(data) if data is not None else None
+    by_path = {item.path.resolve(): item for item in known.items} if known else {}
+    by_name: dict[str, list[SheetItem]] = {}
+    for item in by_path.values():
+        by_name.setdefault(item.path.name, []).append(item)
+    found: dict[Path, SheetItem] = {}
+    for loose in (item for path in paths for item in _loose_items(path)):
+        namesakes = by_name.get(loose.path.name, [])
+        namesake = namesakes[0] if len(namesakes) == 1 else loose
+        found.setdefault(loose.path.resolve(), by_path.get(loose.path.resolve(), namesake))
+    return list(found.values()), known.type_names if known else ()
+
+
+def read_items(
+    items: Sequence[SheetItem], spec: InputSpec, type_names: Sequence[str]
+) -> tuple[list[ReadSheet], list[Rejection]]:
+    """The sheets that can be read, and the others with their reasons; a bad mask costs the mask alone."""
+    read, set_aside = [], []
+    for item in items:
+        try:
+            gray = read_sheet(item.path, spec)
+        except BadImage as error:
+            set_aside.append(Rejection(item.id, str(error)))
+            continue
+        mask = None
+        try:
+            mask = mask_fractions(item, spec) if item.masks else None
+        except (BadAnnotation, BadImage) as error:
+            set_aside.append(Rejection(item.id, f"explained without its mask: {error}"))
+        outlined = mask if mask is not None and mask.any() else None
+        read.append(ReadSheet(item, gray, outlined, _truth(item, type_names)))
+    return read, set_aside
+
+
+def _truth(item: SheetItem, type_names: Sequence[str]) -> str | None:
+    if not type_names or item.group == _LOOSE:
+        return None
+    return " + ".join(type_names[index] for index in item.types or (0,))
+
+
+def _loose_items(path: Path) -> list[SheetItem]:
+    if path.is_dir():
+        root, ids = path, list(list_images(path).images)
+        masks = pair_masks(ids)
+        wanted = [id_ for id_ in ids if id_ not in masks.values()]
+    elif path.exists():
+        root, wanted = path.parent, [path.name]
+        masks = pair_masks(sorted(near.name for near in root.glob(f"{_literal(path.stem)}*")))
+    else:
+        raise BadImage(f"{path}: expected an image or a folder of images, found nothing; check the path")
+    return [_loose_item(root, id_, masks.get(id_)) for id_ in wanted]
+
+
+def _loose_item(root: Path, id_: str, mask: str | None) -> SheetItem:
+    """A sheet of which nothing is known but, maybe, its mask; which type it marks is left open as type 1."""
+    if mask is None:
+        return SheetItem(id_, root / id_, (), "class", group=_LOOSE)
+    return SheetItem(id_, root / id_, (1,), "mask", (MaskSource(1, path=root / mask, where=mask),), _LOOSE)
+
+
+def _literal(stem: str) -> str:
+    """A file name as a pattern that matches itself alone: names may hold brackets."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in stem)

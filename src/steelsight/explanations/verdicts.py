@@ -1,0 +1,94 @@
+"""A model's verdict on each sheet together with the maps that say why, in numbers; nothing is drawn here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor
+
+from steelsight.errors import BadRecipe
+from steelsight.explanations.gradcam import grad_cam_all, upsample
+from steelsight.models.card import Card
+from steelsight.models.catalog import SheetClassifier
+from steelsight.models.inputs import to_input
+from steelsight.types import GrayBatch, GrayImage
+
+__all__ = ["Explanation", "explain_images", "find_classes"]
+
+SURE_ENOUGH = 0.5  # multilabel: a type counts from here on, unless the card holds a threshold
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One sheet's verdict and the signed map of each class asked for."""
+
+    verdict: (
+        str  # class names joined by " + ", "none", or with a leading "unsure: " below the card's threshold
+    )
+    confidence: float  # probability that the verdict is right; multilabel: of its least certain part
+    probabilities: Float[np.ndarray, " c"]
+    targets: tuple[int, ...]
+    maps: Float32[np.ndarray, "k h w"]  # of the targets, at model size
+
+
+def explain_images(
+    model: SheetClassifier,
+    card: Card,
+    images: Sequence[GrayImage] | GrayBatch,
+    *,
+    targets: Sequence[int] | None = None,
+    batch: int = 16,
+) -> list[Explanation]:
+    """Verdict and Grad-CAM of gray sheets.
+
+    images  gray sheets of the card's input size
+    targets class indices to map; None = all
+    """
+    chosen = tuple(range(len(card.class_names))) if targets is None else tuple(targets)
+    explained = []
+    for start in range(0, len(images), batch):
+        gray = torch.from_numpy(np.stack(list(images[start : start + batch])))
+        logits, grids = grad_cam_all(model, to_input(gray))
+        maps = upsample(grids[:, list(chosen)], (gray.shape[1], gray.shape[2]))
+        for row, sheet_maps in zip(_probabilities(logits, card), maps, strict=True):
+            verdict, confidence = _judge(row, card)
+            explained.append(Explanation(verdict, confidence, row, chosen, sheet_maps.numpy()))
+    return explained
+
+
+def find_classes(names: Sequence[str], card: Card) -> list[int]:
+    """Class indices from names, or from numbers where no class is called so; raises BadRecipe."""
+    found = []
+    for name in names:
+        if name in card.class_names:
+            found.append(card.class_names.index(name))
+        elif name.isdecimal() and int(name) < len(card.class_names):
+            found.append(int(name))
+        else:
+            known = ", ".join(card.class_names)
+            raise BadRecipe(f"target: expected one of {known}, or its number from 0, got {name!r}")
+    return found
+
+
+def _probabilities(logits: Tensor, card: Card) -> Float[np.ndarray, "n c"]:
+    scaled = logits.double() / (card.temperature or 1.0)
+    squashed = scaled.sigmoid() if card.task == "multilabel" else scaled.softmax(1)
+    probabilities: Float[np.ndarray, "n c"] = squashed.numpy()
+    return probabilities
+
+
+def _judge(probabilities: Float[np.ndarray, " c"], card: Card) -> tuple[str, float]:
+    """Verdict and confidence."""
+    if card.task == "multilabel":
+        present = np.flatnonzero(probabilities >= (card.threshold or SURE_ENOUGH))
+        if not len(present):
+            return "none", 1 - float(probabilities.max())
+        return " + ".join(card.class_names[index] for index in present), float(probabilities[present].min())
+    best = int(probabilities.argmax())
+    confidence = float(probabilities[best])
+    unsure = card.threshold is not None and confidence < card.threshold
+    return ("unsure: " if unsure else "") + card.class_names[best], confidence
