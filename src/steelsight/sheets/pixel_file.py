@@ -96,7 +96,7 @@ class PixelWriter:
             handle, name = tempfile.mkstemp(prefix=".new-", dir=self._folder)
             self._path = Path(name)
             self._file = os.fdopen(handle, "wb", buffering=2**20)
-            self._file.write(b" " * _HEADER_BYTES)
+            self._file.seek(_HEADER_BYTES)  # the header comes last, with the number of rows and the checksum
         except OSError as error:
             raise self._cannot_write(error) from error
         return self
