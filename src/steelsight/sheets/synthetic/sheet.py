@@ -1,0 +1,170 @@
+"""One synthetic sheet, all ingredients together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from steelsight.sheets.synthetic.canvas import Canvas
+from steelsight.sheets.synthetic.checker import paint_checker
+from steelsight.sheets.synthetic.defects import paint_defect
+from steelsight.sheets.synthetic.ends import paint_end, paint_worn_strip
+from steelsight.sheets.synthetic.fields import Field
+from steelsight.sheets.synthetic.harmless import paint_harmless
+from steelsight.sheets.synthetic.layout import NO_END, Box, End, EndSide, draw_boxes, draw_end, end_beside
+from steelsight.sheets.synthetic.spec import SynthSpec
+from steelsight.sheets.synthetic.stains import draw_stain, paint_stain
+from steelsight.sheets.synthetic.statistics import PARTNERS, REFERENCE_SIZE
+from steelsight.sheets.synthetic.streams import Streams
+from steelsight.sheets.synthetic.surface import draw_light, draw_surface
+from steelsight.types import GrayImage, Mask
+
+__all__ = ["SyntheticSheet", "draw_sheet"]
+
+_BESIDE = {
+    1: 0.75,
+    2: 0.85,
+}  # chance that an end stands just outside the defects, for types that live at ends
+
+
+@dataclass(frozen=True)
+class SyntheticSheet:
+    """A drawn sheet and the truth about it."""
+
+    gray: GrayImage
+    masks: dict[int, Mask]  # by defect type, as annotated; empty for a sound sheet
+    stain: Mask  # all False without a stain
+    end: EndSide
+    end_width_px: int
+    checker: bool
+    exposure: float  # gray level the light was drawn around
+    quality: int  # JPEG quality it is to be written at
+
+
+def draw_sheet(spec: SynthSpec, index: int, *, stain: bool | None = None) -> SyntheticSheet:
+    """Draw the sheet of one index; depends on (spec, index) alone.
+
+    stain   None = as the recipe's chances fall; True or False = the same sheet with or without its stain, pixel for
+            pixel equal elsewhere
+    """
+    streams = Streams(spec.seed, index)
+    size = (spec.height, spec.width)
+    types = draw_types(spec, index)
+    checker = not types and streams.of("checker").random() < spec.checker_given_none
+    boxes, end = _draw_layout(spec, streams, types)
+    light = draw_light(streams, size)
+    canvas = Canvas(
+        draw_surface(streams, light, spec.height / REFERENCE_SIZE[0]), spec.height / REFERENCE_SIZE[0]
+    )
+    if checker:
+        paint_checker(canvas, streams.of("checker", 1))
+    paint_worn_strip(canvas, end, streams.of("end", 1))
+    paint_harmless(canvas, streams.of("harmless"))
+    masks = _paint_defects(canvas, boxes, streams, spec.sloppiness)
+    steel = end.visible(spec.width)
+    _keep_to_steel(masks, steel)
+    stained = _paint_stain(canvas, spec, streams, masks, steel, stain)
+    paint_end(canvas, end, streams.of("end", 2))
+    gray, quality = _take_picture(canvas.gray, streams.of("camera"), spec)
+    return SyntheticSheet(gray, masks, stained, end.side, end.width_px, checker, light.exposure, quality)
+
+
+def draw_types(spec: SynthSpec, index: int) -> tuple[int, ...]:
+    """The defect types of a sheet, ascending.
+
+    The first type walks the shares in golden-ratio steps, so that small sets keep them too.
+    """
+    rng = Streams(spec.seed, index).of("class")
+    start = np.random.default_rng(np.random.SeedSequence(spec.seed)).random()
+    place = (start + index * 0.6180339887498949) % 1.0
+    bounds = np.cumsum(spec.class_shares) / np.sum(spec.class_shares)
+    first = min(int(np.searchsorted(bounds, place, side="right")), 4)
+    if first == 0 or rng.random() >= spec.multi_type_share:
+        return (first,) if first else ()
+    partners = PARTNERS[first]
+    chances = np.array(list(partners.values()))
+    second = list(partners)[int(rng.choice(len(chances), p=chances / chances.sum()))]
+    return (min(first, second), max(first, second))
+
+
+def _draw_layout(
+    spec: SynthSpec, streams: Streams, types: tuple[int, ...]
+) -> tuple[dict[int, list[Box]], End]:
+    """Boxes by type and the sheet's end: the end first, unless the defects draw it to their side."""
+    size = (spec.height, spec.width)
+    rng = streams.of("end")
+    wanted = rng.random() < max(spec.end_given_class[t] for t in types or (0,))
+    beside = wanted and rng.random() < max(_BESIDE.get(t, 0.0) for t in types or (0,))
+    end = draw_end(rng, spec.width) if wanted and not beside else NO_END
+    boxes: dict[int, list[Box]] = {}
+    for defect_type in types:
+        taken = [box for others in boxes.values() for box in others]
+        visible = end.visible(spec.width)
+        boxes[defect_type] = draw_boxes(
+            defect_type, streams.of("layout", defect_type), size, visible=visible, taken=taken
+        )
+        if beside and defect_type in _BESIDE and end.side == "none":
+            end = end_beside(boxes[defect_type], rng, spec.width)
+    return boxes, end
+
+
+def _paint_defects(
+    canvas: Canvas, boxes: dict[int, list[Box]], streams: Streams, sloppiness: float
+) -> dict[int, Mask]:
+    masks = {}
+    for defect_type in sorted(boxes, reverse=True):  # large patches first: small defects lie on top of them
+        mask = np.zeros(canvas.shape, bool)
+        for number, box in enumerate(boxes[defect_type]):
+            part = 1000 * defect_type + number
+            mask |= paint_defect(
+                canvas,
+                defect_type,
+                box,
+                streams.of("defect", part),
+                theme=streams.of("defect", defect_type),
+                outline=streams.of("outline", part),
+                sloppiness=sloppiness,
+            )
+        masks[defect_type] = mask
+    return dict(sorted(masks.items()))
+
+
+def _keep_to_steel(masks: dict[int, Mask], steel: tuple[int, int]) -> None:
+    for mask in masks.values():
+        mask[:, : steel[0]] = False
+        mask[:, steel[1] :] = False
+
+
+def _paint_stain(
+    canvas: Canvas,
+    spec: SynthSpec,
+    streams: Streams,
+    masks: dict[int, Mask],
+    steel: tuple[int, int],
+    wanted: bool | None,
+) -> Mask:
+    rng = streams.of("stain")
+    fell = rng.random() < (spec.stain_given_defect if masks else spec.stain_given_none)
+    if not (fell if wanted is None else wanted):
+        return np.zeros(canvas.shape, bool)
+    defects = np.logical_or.reduce([np.zeros(canvas.shape, bool), *masks.values()])
+    keep_off = np.zeros_like(defects) if spec.stain_may_cover else defects
+    stain = draw_stain(rng, canvas.shape, canvas.unit, keep_off, steel)
+    paint_stain(canvas, stain, rng)
+    mask = stain.mask
+    mask[:, : steel[0]] = False
+    mask[:, steel[1] :] = False
+    return mask
+
+
+def _take_picture(gray: Field, rng: np.random.Generator, spec: SynthSpec) -> tuple[GrayImage, int]:
+    """What the camera makes of the light: a little blur, noise that grows with it, saturation, 8 bits."""
+    blur = max(rng.normal(0.15, 0.25), 0)
+    quality = int(rng.integers(spec.jpeg_quality[0], spec.jpeg_quality[1] + 1))
+    noise = rng.standard_normal(gray.shape, dtype=np.float32) * np.float32(rng.uniform(0.3, 1.6))
+    if blur > 0.25:
+        gray = ndimage.gaussian_filter(gray, blur)
+    shot = np.sqrt(np.clip(gray, 4, 255) / np.float32(100))
+    return np.clip(gray + noise * shot + np.float32(0.5), 0, 255).astype(np.uint8), quality

@@ -1,0 +1,82 @@
+"""What a set of synthetic sheets is asked to contain. Every default states its reason; impossible wishes are refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from steelsight.errors import BadRecipe
+
+__all__ = ["EVEN_SHARES", "STUDY_SHARES", "SynthSpec", "synth_spec"]
+
+_STUDY_COUNTS = (5902, 769, 195, 4759, 516)  # none, types 1-4: the study's single-type data set
+STUDY_SHARES = tuple(count / sum(_STUDY_COUNTS) for count in _STUDY_COUNTS)
+EVEN_SHARES = (0.2,) * 5
+
+Share = Field(ge=0, le=1)
+
+
+class SynthSpec(BaseModel):
+    """A recipe for synthetic sheets; equal recipes give equal bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = Field(0, ge=0)
+    count: int = Field(100, ge=1, le=10_000_000)
+    height: int = Field(
+        256, ge=32, le=2048
+    )  # the strip camera's own size; below 32 no defect keeps its shape
+    width: int = Field(1600, ge=64, le=8192)
+    class_shares: tuple[float, float, float, float, float] = STUDY_SHARES  # none, types 1-4
+    multi_type_share: float = Field(0.0, ge=0, le=1)  # of the defective sheets; .064 in the whole competition
+    stain_given_none: float = Field(
+        0.03, ge=0, le=1
+    )  # the study listed 164 stained sheets beside 5,902 clean ones
+    stain_given_defect: float = Field(0.002, ge=0, le=1)  # next to none there: the shortcut the study found
+    stain_may_cover: bool = False  # False: a stain keeps off every annotated defect
+    end_given_class: tuple[float, float, float, float, float] = (
+        0.25,
+        0.5,
+        0.8,
+        0.3,
+        0.12,
+    )  # types 1, 2 sit at ends
+    checker_given_none: float = Field(0.004, ge=0, le=1)  # checker plate is rare and always sound
+    sloppiness: float = Field(
+        0.5, ge=0, le=2
+    )  # .5 = the annotators' outlines, 0 = close to the defect itself
+    jpeg_quality: tuple[int, int] = (86, 96)  # drawn per sheet; the study's files were written at 90 and 95
+
+    @field_validator("class_shares", "end_given_class")
+    @classmethod
+    def _shares_are_probabilities(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if any(not 0 <= value <= 1 for value in values):
+            raise ValueError(f"expected five numbers within 0..1 (none, types 1-4), found {values}")
+        return values
+
+    @field_validator("class_shares")
+    @classmethod
+    def _shares_sum_to_one(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if abs(sum(values) - 1) > 1e-3:
+            raise ValueError(f"expected shares that sum to 1, found {values}, which sum to {sum(values):.4g}")
+        return values
+
+    @field_validator("jpeg_quality")
+    @classmethod
+    def _quality_is_a_range(cls, values: tuple[int, int]) -> tuple[int, int]:
+        if not 1 <= values[0] <= values[1] <= 100:
+            raise ValueError(
+                f"expected lowest and highest quality with 1 <= lowest <= highest <= 100, found {values}"
+            )
+        return values
+
+
+def synth_spec(**wishes: Any) -> SynthSpec:
+    """A checked recipe; raises BadRecipe naming the first knob that cannot be met."""
+    try:
+        return SynthSpec(**wishes)
+    except ValidationError as error:
+        first = error.errors()[0]
+        knob = ".".join(str(part) for part in first["loc"]) or "recipe"
+        raise BadRecipe(f"{knob}: {first['msg']}, found {first['input']!r}; change this option") from error
