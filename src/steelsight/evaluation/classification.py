@@ -1,0 +1,270 @@
+"""How good a classifier is on sheets it never saw: the study's metrics and more, each with its interval.
+
+A sheet of several defect types has several right answers. Such sheets stay out of the headline figures, as
+in the study, and are reported apart: right if the verdict is any of their types.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from steelsight.errors import BadInput
+from steelsight.evaluation.answers import Alternatives, multi_type_right, right_verdicts, single_answer
+from steelsight.evaluation.bootstrap import Groups, draw_weights, group_index, interval_of, wilson
+from steelsight.evaluation.confusion import confusion
+from steelsight.evaluation.measures import measure, roc_auc_macro, roc_curves
+from steelsight.evaluation.probabilities import check_labels, check_probabilities, softmax
+from steelsight.evaluation.roc import RocCurve, roc_auc, roc_curve, weighted_auc
+from steelsight.types import Interval, Labels
+
+HEADLINE = ("accuracy", "balanced_accuracy", "f1_weighted", "f1_macro", "auc")
+
+__all__ = [
+    "ClassReport",
+    "ClassificationReport",
+    "MultiTypeReport",
+    "RocCurve",
+    "auc_interval",
+    "classification_report",
+    "confusion",
+    "measure",
+    "multi_type_right",
+    "roc_auc",
+    "roc_auc_macro",
+    "roc_curve",
+    "roc_curves",
+    "softmax",
+]
+
+Weights = Float[np.ndarray, "b n"]
+Flags = Bool[np.ndarray, "n"]
+GroupIndex = Int[np.ndarray, "n"]
+Metrics = dict[str, Float[np.ndarray, "b"]]
+
+
+@dataclass(frozen=True)
+class ClassReport:
+    """One class against the rest."""
+
+    name: str
+    sheets: int
+    verdicts: int
+    precision: Interval
+    recall: Interval
+    f1: Interval
+    auc: Interval
+
+
+@dataclass(frozen=True)
+class MultiTypeReport:
+    """Sheets with more than one right answer."""
+
+    sheets: int
+    right: int  # verdict is any of the sheet's types
+    accuracy: Interval
+
+
+@dataclass(frozen=True)
+class ClassificationReport:
+    """Everything said of one model on one test; intervals by group bootstrap."""
+
+    class_names: tuple[str, ...]
+    sheets: int  # in the headline figures
+    groups: int
+    accuracy: Interval
+    balanced_accuracy: Interval
+    f1_weighted: Interval
+    f1_macro: Interval
+    auc: Interval  # of class 1 for two classes, else the macro mean of one against the rest
+    classes: tuple[ClassReport, ...]
+    confusion: Int[np.ndarray, "k k"] = field(compare=False)
+    multi_type: MultiTypeReport | None
+    accuracy_with_multi_type: Interval | None
+    resamples: int
+    undefined: dict[str, int]  # resamples that could not define a metric, where there were any
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report in JSON's own types; what is undefined is null."""
+        answer: dict[str, Any] = _json(asdict(self))
+        return answer
+
+
+def classification_report(
+    labels: Labels,
+    probabilities: Float[np.ndarray, "m c"],
+    class_names: Sequence[str],
+    *,
+    groups: Groups | None = None,
+    rng: np.random.Generator,
+    resamples: int = 1000,
+    alternatives: Alternatives | None = None,
+    weights: Float[np.ndarray, " w"] | None = None,
+    level: float = 0.95,
+) -> ClassificationReport:
+    """Score verdicts (the most probable class) and probabilities against labels.
+
+    labels         (n,) class index; -1 only where `alternatives` names several right answers
+    probabilities  (n, c) rows sum to 1
+    groups         (n,) sheets that are resampled together; None = each its own
+    alternatives   (n) every right answer of each sheet
+    weights        (n,) >= 0, e.g. to bring a balanced test to a mill's own shares; the matrix stays a count
+    raises         BadInput for NaN, rows that do not sum to 1, labels out of range, lengths that differ,
+                   and a test made only of sheets with several types
+    """
+    classes = len(class_names)
+    check_probabilities(probabilities, labels.size, classes)
+    single = single_answer(labels, alternatives)
+    check_labels(np.where(single, labels, 0), classes)
+    verdicts = probabilities.argmax(axis=1)
+    right = right_verdicts(labels, verdicts, alternatives)
+    group = group_index(groups, labels.size)
+
+    def score(rows: Weights) -> Metrics:
+        headline = measure(labels[single], probabilities[single], rows[:, single])
+        return headline | {"all": _share(right, rows), "multi": _share(right[~single], rows[:, ~single])}
+
+    importance = _importance(weights, labels.size)
+    found = _intervals(score, importance, group, rng, resamples, level)
+    matrix = confusion(labels[single], verdicts[single], classes)
+    intervals = {name: interval for name, (interval, _) in found.items()}
+    _widen_certainties(intervals, labels, verdicts, single, group, classes)
+    several = int((~single).sum())
+    return ClassificationReport(
+        class_names=tuple(class_names),
+        sheets=int(single.sum()),
+        groups=int(np.unique(group[single]).size),
+        **{name: intervals[name] for name in HEADLINE},
+        classes=_class_reports(class_names, matrix, intervals),
+        confusion=matrix,
+        multi_type=MultiTypeReport(several, int(right[~single].sum()), intervals["multi"])
+        if several
+        else None,
+        accuracy_with_multi_type=intervals["all"] if several else None,
+        resamples=resamples,
+        undefined={name: times for name, (_, times) in found.items() if times},
+        notes=_notes(class_names, matrix, group),
+    )
+
+
+def _intervals(
+    score: Callable[[Weights], Metrics],
+    importance: Float[np.ndarray, " n"],
+    group: GroupIndex,
+    rng: np.random.Generator,
+    resamples: int,
+    level: float,
+) -> dict[str, tuple[Interval, int]]:
+    """Every metric with its interval, and how many resamples could not define it though the sample can."""
+    estimate = {name: float(values[0]) for name, values in score(importance[None]).items()}
+    chunks = [score(times * importance) for times in _resamples(group, rng, resamples)]
+    found = {}
+    for name, value in estimate.items():
+        draws = np.concatenate([chunk[name] for chunk in chunks]) if chunks else np.full(1, np.nan)
+        interval, undefined = interval_of(value, draws, level=level)
+        found[name] = (interval, undefined if chunks and not math.isnan(value) else 0)
+    return found
+
+
+def auc_interval(
+    positive: Bool[np.ndarray, " n"],
+    scores: Float[np.ndarray, " n"],
+    groups: Groups | None = None,
+    *,
+    rng: np.random.Generator,
+    resamples: int = 1000,
+    level: float = 0.95,
+) -> Interval:
+    """The AUC of any score for any yes-or-no truth, with its interval; NaN when all sheets are alike."""
+    estimate = roc_auc(positive, scores)
+    draws = [
+        weighted_auc(positive, scores, times)
+        for times in _resamples(group_index(groups, positive.size), rng, resamples)
+    ]
+    return interval_of(estimate, np.concatenate(draws) if draws else np.full(1, np.nan), level=level)[0]
+
+
+def _importance(weights: Float[np.ndarray, " w"] | None, rows: int) -> Float[np.ndarray, " n"]:
+    if weights is None:
+        return np.ones(rows)
+    if weights.shape != (rows,) or not np.isfinite(weights).all() or weights.min() < 0 or weights.sum() == 0:
+        raise BadInput(
+            f"weights: expected {rows} finite numbers of at least 0, not all 0; got {weights.shape[0]}"
+        )
+    return weights.astype(np.float64)
+
+
+def _resamples(group: GroupIndex, rng: np.random.Generator, resamples: int) -> Iterator[Weights]:
+    """Nothing to resample where there is one group: no bounds are better than bounds of no width."""
+    return draw_weights(group, rng, resamples) if group.max() > 0 else iter(())
+
+
+def _share(right: Bool[np.ndarray, " m"], weights: Float[np.ndarray, "b m"]) -> Float[np.ndarray, " b"]:
+    share = np.full(len(weights), np.nan)
+    total = weights.sum(axis=1)
+    np.divide(weights @ right.astype(np.float64), total, out=share, where=total > 0)
+    return share
+
+
+def _class_reports(
+    names: Sequence[str], matrix: Int[np.ndarray, "k k"], intervals: dict[str, Interval]
+) -> tuple[ClassReport, ...]:
+    return tuple(
+        ClassReport(
+            name,
+            int(matrix[c].sum()),
+            int(matrix[:, c].sum()),
+            *(intervals[f"{metric}:{c}"] for metric in ("precision", "recall", "f1", "auc")),
+        )
+        for c, name in enumerate(names)
+    )
+
+
+def _widen_certainties(
+    intervals: dict[str, Interval],
+    labels: Labels,
+    verdicts: Labels,
+    single: Bool[np.ndarray, " n"],
+    group: Int[np.ndarray, " n"],
+    classes: int,
+) -> None:
+    """Where all sheets are right, or none is, resampling has no spread: Wilson's bounds, counting groups."""
+    about = {"accuracy": single, "all": np.ones_like(single), "multi": ~single}
+    for c in range(classes):
+        about |= {f"recall:{c}": single & (labels == c), f"precision:{c}": single & (verdicts == c)}
+    for name, rows in about.items():
+        found = intervals[name]
+        if found.estimate in (0.0, 1.0) and found.low == found.high:
+            groups = np.unique(group[rows]).size
+            intervals[name] = wilson(int(found.estimate) * groups, groups, level=found.level)
+
+
+def _notes(
+    names: Sequence[str], matrix: Int[np.ndarray, "k k"], group: Int[np.ndarray, " n"]
+) -> tuple[str, ...]:
+    counts = matrix.sum(axis=1)
+    missing = [name for name, count in zip(names, counts, strict=True) if count == 0]
+    notes = []
+    if missing:
+        notes.append(f"no sheet of {', '.join(missing)}: left out of balanced accuracy, macro F1 and AUC")
+    if len(names) - len(missing) < 2:
+        notes.append("AUC undefined: sheets of one class only, so no pair can be compared")
+    if group.max() == 0:
+        notes.append("no intervals: all sheets belong to one group")
+    return tuple(notes)
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _json(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(part) for part in value]
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

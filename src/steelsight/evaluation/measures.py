@@ -1,0 +1,99 @@
+"""The metrics of a classification, for one sample or for a thousand resamples at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from steelsight.evaluation import confusion as counted
+from steelsight.evaluation.confusion import weighted_confusion
+from steelsight.evaluation.probabilities import check_labels, check_probabilities
+from steelsight.evaluation.roc import RocCurve, roc_curve, weighted_auc
+from steelsight.types import Labels, Probabilities
+
+__all__ = ["measure", "roc_auc_macro", "roc_curves"]
+
+Weights = Float[np.ndarray, "b n"]
+Draws = Float[np.ndarray, "b"]
+
+
+def measure(
+    labels: Labels, probabilities: Probabilities, weights: Weights
+) -> dict[str, Float[np.ndarray, " b"]]:
+    """Every headline and per-class metric under each row of weights.
+
+    weights  (b, n); a row of ones gives the plain metrics
+    returns  accuracy, balanced_accuracy, f1_weighted, f1_macro, auc, and for each class c precision:c,
+             recall:c, f1:c, auc:c; NaN where undefined. A row that lost a class which the labels have is
+             undefined for every mean over classes
+    """
+    classes = probabilities.shape[1]
+    matrices = weighted_confusion(labels, probabilities.argmax(axis=1), classes, weights)
+    present = np.bincount(labels, minlength=classes) > 0
+    lost = (matrices.sum(axis=2)[:, present] == 0).any(axis=1)
+    found = {
+        "accuracy": counted.accuracy(matrices),
+        "balanced_accuracy": np.where(lost, np.nan, counted.balanced_accuracy(matrices)),
+        "f1_weighted": counted.f1(matrices, "weighted"),
+        "f1_macro": np.where(lost, np.nan, counted.f1(matrices, "macro")),
+    }
+    areas = _one_against_rest(labels, probabilities, weights)
+    defined = present & (np.bincount(labels, minlength=classes) < labels.size)
+    found["auc"] = _mean_area(areas, defined)
+    tables = {
+        "precision": counted.precision(matrices),
+        "recall": counted.recall(matrices),
+        "f1": counted.class_f1(matrices),
+        "auc": areas,
+    }
+    found |= {f"{name}:{c}": table[:, c] for name, table in tables.items() for c in range(classes)}
+    return found
+
+
+def roc_auc_macro(labels: Labels, probabilities: Float[np.ndarray, "m c"]) -> float:
+    """Mean over classes of the AUC of that class against the rest, unweighted.
+
+    returns  0..1; classes without sheets are left out; NaN when fewer than two classes have sheets
+
+    >>> roc_auc_macro(np.array([0, 1, 2]), np.eye(3))
+    1.0
+    """
+    check_probabilities(probabilities, labels.size, probabilities.shape[1])
+    check_labels(labels, probabilities.shape[1])
+    ones = np.ones((1, labels.size))
+    counts = np.bincount(labels, minlength=probabilities.shape[1])
+    areas = _one_against_rest(labels, probabilities, ones)
+    return float(_mean_area(areas, (counts > 0) & (counts < labels.size))[0])
+
+
+def roc_curves(
+    labels: Labels, probabilities: Float[np.ndarray, "m c"], class_names: Sequence[str]
+) -> dict[str, RocCurve]:
+    """One curve a class against the rest, only the second's of two; classes without a rest are left out."""
+    check_probabilities(probabilities, labels.size, len(class_names))
+    check_labels(labels, len(class_names))
+    chosen = [1] if len(class_names) == 2 else range(len(class_names))
+    return {
+        class_names[c]: roc_curve(labels == c, probabilities[:, c].astype(np.float64))
+        for c in chosen
+        if 0 < (labels == c).sum() < labels.size
+    }
+
+
+def _one_against_rest(
+    labels: Labels, probabilities: Probabilities, weights: Weights
+) -> Float[np.ndarray, "b k"]:
+    columns = range(probabilities.shape[1])
+    return np.stack([weighted_auc(labels == c, probabilities[:, c], weights) for c in columns], axis=1)
+
+
+def _mean_area(areas: Float[np.ndarray, "b k"], defined: Bool[np.ndarray, " k"]) -> Float[np.ndarray, " b"]:
+    """For two classes the second's area, else the mean over defined classes; NaN in it makes the mean NaN."""
+    if areas.shape[1] == 2:
+        return areas[:, 1]
+    if not defined.any():
+        return np.full(len(areas), np.nan)
+    mean: Float[np.ndarray, " b"] = areas[:, defined].mean(axis=1)
+    return mean

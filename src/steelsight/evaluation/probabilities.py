@@ -1,0 +1,84 @@
+"""Logits to probabilities, and the checks every metric relies on: bad input is refused, never repaired."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import softmax as scipy_softmax
+
+from steelsight.errors import BadInput
+from steelsight.types import Labels, Logits, Probabilities
+
+__all__ = ["check_labels", "check_probabilities", "check_scores", "softmax"]
+
+SUM_TOLERANCE = (
+    1e-4  # float32 softmax over a handful of classes errs by 1e-6; rounding to four digits by 1e-4
+)
+
+
+def softmax(logits: Logits, *, temperature: float = 1.0) -> Probabilities:
+    """Turn logits into probabilities, in float64.
+
+        p_c = exp(z_c / T) / sum_k exp(z_k / T)
+
+    logits       (n, c), finite
+    temperature  > 0; above 1 flattens, 1 leaves as trained
+    returns      (n, c) float64 in 0..1, rows sum to 1
+    raises       BadInput for logits that are not finite and for a temperature that is not above 0
+
+    >>> softmax(np.array([[0.0, 0.0], [100.0, 0.0]])).round(3).tolist()
+    [[0.5, 0.5], [1.0, 0.0]]
+    """
+    if not temperature > 0:
+        raise BadInput(f"temperature: expected a number above 0, got {temperature}")
+    _refuse_not_finite(logits, "logits")
+    exact: Probabilities = scipy_softmax(logits.astype(np.float64) / temperature, axis=1)
+    return exact
+
+
+def check_labels(labels: Labels, classes: int, *, where: str = "labels") -> None:
+    """Refuse an empty list and class indices outside 0..classes-1."""
+    if labels.size == 0:
+        raise BadInput(f"{where}: expected at least one sheet, got none")
+    outside = np.flatnonzero((labels < 0) | (labels >= classes))
+    if outside.size:
+        row = int(outside[0])
+        raise BadInput(
+            f"{where}: expected class indices from 0 to {classes - 1}, got {int(labels[row])} at row {row} "
+            f"({outside.size} such rows); drop or relabel them"
+        )
+
+
+def check_probabilities(probabilities: Probabilities, rows: int, classes: int) -> None:
+    """Refuse probabilities of another shape, outside 0..1, not finite, or in rows that do not sum to one."""
+    if probabilities.shape != (rows, classes):
+        raise BadInput(
+            f"probabilities: expected {rows} rows of {classes}, one row a label and one column a class, "
+            f"got {probabilities.shape[0]} rows of {probabilities.shape[1]}"
+        )
+    _refuse_not_finite(probabilities, "probabilities")
+    sums = probabilities.sum(axis=1, dtype=np.float64)
+    wrong = np.flatnonzero((np.abs(sums - 1) > SUM_TOLERANCE) | (probabilities.min(axis=1) < 0))
+    if wrong.size:
+        row = int(wrong[0])
+        raise BadInput(
+            f"probabilities row {row}: expected shares of 0..1 that sum to 1, got a sum of {sums[row]:.6g} "
+            f"and a smallest of {probabilities[row].min():.6g} ({wrong.size} such rows); "
+            "these may be logits: apply softmax first"
+        )
+
+
+def check_scores(scores: Float[np.ndarray, " n"], rows: int) -> None:
+    """Refuse scores of another length, and NaN."""
+    if scores.shape != (rows,):
+        raise BadInput(f"scores: expected {rows}, one a label, got {scores.shape[0]}")
+    _refuse_not_finite(scores[:, None], "scores")
+
+
+def _refuse_not_finite(values: Float[np.ndarray, "n c"], name: str) -> None:
+    wrong = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if wrong.size:
+        raise BadInput(
+            f"{name} row {int(wrong[0])}: expected finite numbers, got {values[wrong[0]].tolist()} "
+            f"({wrong.size} such rows); look for a diverged training or an unreadable image"
+        )

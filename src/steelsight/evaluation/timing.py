@@ -1,0 +1,60 @@
+"""How long a batch takes: medians over turns, so that a warm or busy machine favours no candidate."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from steelsight.errors import BadInput
+
+__all__ = ["STUDY_BATCH", "Timing", "time_interleaved"]
+
+STUDY_BATCH = 5  # images; the study's tables give ms for a batch of five
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What one candidate took, over its repeats."""
+
+    median_ms: float
+    quarter_ms: float  # first and third quartile
+    three_quarter_ms: float
+    repeats: int
+
+
+def time_interleaved(
+    candidates: Mapping[str, Callable[[], object]],
+    repeats: int = 30,
+    *,
+    warm_up: int = 3,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, Timing]:
+    """Time each candidate once a round, in turn; start a round one candidate further each time.
+
+    clock    seconds; another one only in tests
+    raises   BadInput for no candidates and for fewer than one repeat
+
+    >>> sorted(time_interleaved({"nothing": lambda: None}, 3))
+    ['nothing']
+    """
+    if not candidates or repeats < 1:
+        raise BadInput(f"timing: expected candidates and repeats, got {len(candidates)} and {repeats}")
+    names = list(candidates)
+    for name in names * warm_up:
+        candidates[name]()
+    taken: dict[str, list[float]] = {name: [] for name in names}
+    for round_number in range(repeats):
+        first = round_number % len(names)
+        for name in names[first:] + names[:first]:
+            start = clock()
+            candidates[name]()
+            taken[name].append(clock() - start)
+    return {name: _summary(seconds) for name, seconds in taken.items()}
+
+
+def _summary(seconds: list[float]) -> Timing:
+    quarter, median, three_quarter = np.quantile(np.array(seconds) * 1e3, [0.25, 0.5, 0.75])
+    return Timing(float(median), float(quarter), float(three_quarter), len(seconds))

@@ -1,0 +1,166 @@
+"""The report: scikit-learn's figures, honest intervals, multi-type sheets apart, bad input refused."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from steelsight.errors import BadInput
+from steelsight.evaluation.classification import (
+    auc_interval,
+    classification_report,
+    multi_type_right,
+    roc_auc_macro,
+    roc_curves,
+)
+
+NAMES = ("none", "chips", "crack", "scratches", "patches")
+
+
+def _sample(rng, rows=300, classes=5):
+    labels = rng.integers(0, classes, rows)
+    scores = rng.random((rows, classes)) + 0.6 * np.eye(classes)[labels]
+    return labels, scores / scores.sum(axis=1, keepdims=True)
+
+
+def test_headline_figures_are_scikit_learns(rng):
+    labels, probabilities = _sample(rng)
+    report = classification_report(labels, probabilities, NAMES, rng=rng, resamples=50)
+    verdicts = probabilities.argmax(axis=1)
+    assert report.accuracy.estimate == pytest.approx(metrics.accuracy_score(labels, verdicts))
+    balanced = metrics.balanced_accuracy_score(labels, verdicts)
+    assert report.balanced_accuracy.estimate == pytest.approx(balanced)
+    for name in ("weighted", "macro"):
+        expected = metrics.f1_score(labels, verdicts, average=name)
+        assert getattr(report, f"f1_{name}").estimate == pytest.approx(expected)
+    area = metrics.roc_auc_score(labels, probabilities, multi_class="ovr", average="macro")
+    assert report.auc.estimate == pytest.approx(area)
+    assert roc_auc_macro(labels, probabilities) == pytest.approx(area)
+    expected = metrics.classification_report(labels, verdicts, target_names=NAMES, output_dict=True)
+    for one in report.classes:
+        assert one.precision.estimate == pytest.approx(expected[one.name]["precision"])
+        assert one.recall.estimate == pytest.approx(expected[one.name]["recall"])
+        assert one.f1.estimate == pytest.approx(expected[one.name]["f1-score"])
+        assert one.sheets == expected[one.name]["support"]
+    for interval in (report.accuracy, report.balanced_accuracy, report.f1_macro, report.auc):
+        assert interval.low < interval.estimate < interval.high
+
+
+def test_two_classes_report_the_defects_area(rng):
+    labels, probabilities = _sample(rng, classes=2)
+    report = classification_report(labels, probabilities, ("none", "defect"), rng=rng, resamples=20)
+    assert report.auc.estimate == pytest.approx(metrics.roc_auc_score(labels, probabilities[:, 1]))
+    assert list(roc_curves(labels, probabilities, ("none", "defect"))) == ["defect"]
+
+
+def test_weights_shift_the_shares(rng):
+    labels, probabilities = _sample(rng)
+    weights = np.array([8.0, 1, 1, 1, 1])[labels]
+    report = classification_report(labels, probabilities, NAMES, rng=rng, resamples=20, weights=weights)
+    expected = metrics.accuracy_score(labels, probabilities.argmax(axis=1), sample_weight=weights)
+    assert report.accuracy.estimate == pytest.approx(expected)
+
+
+def test_vectorised_draws_are_the_slow_ones(rng):
+    """The same draws, metric by metric through scikit-learn, give the same bounds."""
+    labels, probabilities = _sample(rng, rows=60, classes=3)
+    seed = 7
+    fast = classification_report(
+        labels, probabilities, NAMES[:3], rng=np.random.default_rng(seed), resamples=40
+    )
+    drawn = np.random.default_rng(seed).integers(0, 60, (40, 60))
+    slow = [
+        metrics.roc_auc_score(labels[rows], probabilities[rows], multi_class="ovr", average="macro")
+        for rows in drawn
+    ]
+    assert (fast.auc.low, fast.auc.high) == pytest.approx(np.quantile(slow, [0.025, 0.975]))
+
+
+def test_multi_type_sheets_are_right_for_any_of_their_types_and_counted_apart(rng):
+    probabilities = np.eye(5)[[0, 1, 1, 3, 2]]
+    labels = np.array([0, 1, -1, -1, 3])
+    alternatives = [(0,), (1,), (1, 3), (1, 4), (3,)]
+    report = classification_report(
+        labels, probabilities, NAMES, rng=rng, resamples=20, alternatives=alternatives
+    )
+    assert (report.sheets, report.accuracy.estimate) == (3, pytest.approx(2 / 3))
+    assert (report.multi_type.sheets, report.multi_type.right) == (2, 1)
+    assert report.accuracy_with_multi_type.estimate == pytest.approx(3 / 5)
+    assert report.confusion.sum() == 3
+    assert multi_type_right(np.array([1, 3]), [(1, 3), (1, 4)]).tolist() == [True, False]
+
+
+def test_resamples_that_lose_a_class_are_counted(rng):
+    labels = np.array([0] * 20 + [1])
+    probabilities = np.tile([0.7, 0.3], (21, 1))
+    report = classification_report(labels, probabilities, ("none", "defect"), rng=rng, resamples=200)
+    assert 40 < report.undefined["auc"] < 110  # (20/21)^21 = .36 of 200 is 72, standard deviation 7
+    assert report.undefined["balanced_accuracy"] == report.undefined["auc"]
+    assert "accuracy" not in report.undefined
+
+
+def test_one_class_only_is_answered_with_the_reason(rng):
+    probabilities = np.tile([0.9, 0.1], (6, 1))
+    report = classification_report(np.zeros(6, int), probabilities, ("none", "defect"), rng=rng, resamples=10)
+    assert np.isnan(report.auc.estimate)
+    assert any("AUC undefined" in note for note in report.notes)
+    assert any("no sheet of defect" in note for note in report.notes)
+    assert report.as_dict()["auc"]["estimate"] is None
+    json.dumps(report.as_dict(), allow_nan=False)
+    assert 0.5 < report.accuracy.low < 1  # six right of six are no proof of perfection
+
+
+def test_a_single_group_has_no_intervals(rng):
+    labels, probabilities = _sample(rng, rows=20, classes=2)
+    report = classification_report(labels, probabilities, NAMES[:2], groups=["coil"] * 20, rng=rng)
+    assert np.isnan(report.accuracy.low)
+    assert report.undefined == {}
+    assert any("one group" in note for note in report.notes)
+
+
+def test_any_score_has_an_area_with_bounds(rng):
+    positive = rng.random(200) < 0.5
+    scores = rng.random(200) + 0.5 * positive
+    found = auc_interval(positive, scores, rng=rng, resamples=100)
+    assert found.low < found.estimate < found.high
+    assert found.estimate == pytest.approx(metrics.roc_auc_score(positive, scores))
+
+
+def _report(labels, probabilities, **options):
+    rng = np.random.default_rng(0)
+    return classification_report(
+        np.array(labels), np.array(probabilities), ("none", "defect"), rng=rng, **options
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "options", "message"),
+    [
+        ([0, 1], [[0.5, 0.5], [np.nan, 0.5]], {}, "probabilities row 1: expected finite numbers"),
+        (
+            [0, 1],
+            [[0.5, 0.5], [0.6, 0.6]],
+            {},
+            "row 1: expected shares of 0..1 that sum to 1, got a sum of 1.2",
+        ),
+        ([0, 1], [[0.5, 0.5], [1.5, -0.5]], {}, "a smallest of -0.5"),
+        ([0, 1], [[3.0, -1.0], [0.5, 0.5]], {}, "these may be logits: apply softmax first"),
+        ([0, 2], [[0.5, 0.5], [0.5, 0.5]], {}, "labels: expected class indices from 0 to 1, got 2 at row 1"),
+        ([0, -1], [[0.5, 0.5], [0.5, 0.5]], {}, "got -1 at row 1"),
+        (
+            [0, 1],
+            [[1.0], [1.0]],
+            {},
+            "expected 2 rows of 2, one row a label and one column a class, got 2 rows of 1",
+        ),
+        ([0], [[0.5, 0.5], [0.5, 0.5]], {}, "expected 1 rows of 2"),
+        ([0, 1], [[0.5, 0.5]] * 2, {"groups": ["a"]}, "groups: expected 2, one a sheet, got 1"),
+        ([0, 1], [[0.5, 0.5]] * 2, {"alternatives": [(0,)]}, "alternatives: expected 2, one a label, got 1"),
+        ([-1, -1], [[0.5, 0.5]] * 2, {"alternatives": [(0, 1)] * 2}, "2 sheets that all have several"),
+        ([0, 1], [[0.5, 0.5]] * 2, {"weights": np.array([-1.0, 1.0])}, "weights: expected 2 finite numbers"),
+    ],
+)
+def test_bad_input(labels, probabilities, options, message):
+    with pytest.raises(BadInput, match=message):
+        _report(labels, probabilities, **options)
