@@ -62,33 +62,27 @@ def _spray(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
     chips = fine_noise(rng, shape, sigma) + np.float32(1.5) * place - np.float32(rng.uniform(2.0, 2.7))
     bright = ramp(chips, 0.4)
     shadow = np.roll(bright, (int(rng.integers(1, 4)), int(rng.integers(-2, 3))), axis=(0, 1))
-    canvas.darken(box, np.asarray(shadow * np.float32(rng.uniform(0.2, 0.7)), np.float32))
+    canvas.darken(box, shadow * np.float32(rng.uniform(0.2, 0.7)))
     ground = ramp(place, 0.5) * ramp(fine_noise(rng, shape, (1, 1.6)) - 0.8, 1)
-    canvas.darken(box, np.asarray(ground * np.float32(rng.uniform(0.1, 0.4)), np.float32))
-    canvas.cover(
-        box, np.asarray(bright, np.float32), float(min(canvas.level(box) + rng.uniform(70, 180), 262))
-    )
+    canvas.darken(box, ground * np.float32(rng.uniform(0.1, 0.4)))
+    canvas.cover(box, bright, float(min(canvas.level(box) + rng.uniform(70, 180), 262)))
     return np.asarray(place > 0.1)
 
 
 def _weave(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
     """A dark plaid: scale torn out along rows and columns."""
     shape = _shape(box)
-    rows = fine_line(rng, box.height, rng.uniform(0.8, 2))[:, None] * np.float32(0.7)
-    columns = fine_line(rng, box.width, rng.uniform(1, 3))[None, :]
-    cloth = (
-        rows
-        + columns
-        + smooth_noise(rng, shape, (20, 14))
-        + np.float32(0.5) * fine_noise(rng, shape, (1.2, 1.2))
-    )
+    rows = fine_noise(rng, shape, (rng.uniform(0.6, 1.2), rng.uniform(8, 25)))
+    columns = fine_noise(rng, shape, (rng.uniform(10, 40), rng.uniform(0.8, 3)))
+    cloth = np.float32(0.6) * rows + columns + smooth_noise(rng, shape, (20, 14))
+    cloth += np.float32(0.7) * fine_noise(rng, shape, (0.8, 0.8))
     place = np.minimum(1.4 * _ellipse(box, rng), 1.0)
-    dark = ramp(cloth + np.float32(1.6) * place - np.float32(rng.uniform(1.8, 2.4)), 0.9)
-    canvas.darken(box, np.asarray(dark * np.float32(rng.uniform(0.35, 0.75)), np.float32))
+    dark = ramp(cloth + np.float32(1.7) * place - np.float32(rng.uniform(1.6, 2.5)), 1.2)
+    canvas.darken(box, dark * np.float32(rng.uniform(0.3, 0.72)))
     if rng.random() < 0.4:
         flecks = speckle(rng, shape, (1.2, 0.8), 1.7) * dark
-        canvas.add(box, np.asarray(flecks * np.float32(rng.uniform(60, 200)), np.float32))
-    return np.asarray(ramp(place, 0.4) * (place + 0.25 * cloth) > 0.15)
+        canvas.add(box, flecks * np.float32(rng.uniform(60, 200)))
+    return np.asarray(place > 0.05)
 
 
 def _crater(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
@@ -120,11 +114,9 @@ def _gouge(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
     inside = ramp(reach - np.abs(off), 3)
     grooves = np.interp(off.ravel(), np.arange(-box.height, box.height), fine_line(rng, 2 * box.height, 1.6))
     grooves = grooves.reshape(shape).astype(np.float32) + np.float32(0.6) * fine_noise(rng, shape, (0.8, 7))
-    canvas.darken(
-        box, np.asarray(ramp(-grooves - 0.2, 1) * inside * np.float32(rng.uniform(0.2, 0.55)), np.float32)
-    )
+    canvas.darken(box, ramp(-grooves - 0.2, 1) * inside * np.float32(rng.uniform(0.2, 0.55)))
     bright = ramp(grooves - 0.8, 0.8) * inside * ramp(smooth_line(rng, box.width, 50) + 0.2, 1.5)[None, :]
-    canvas.add(box, np.asarray(bright * np.float32(rng.uniform(40, 170)), np.float32))
+    canvas.add(box, bright * np.float32(rng.uniform(40, 170)))
     return np.asarray(inside > 0.3)
 
 
@@ -134,10 +126,8 @@ def _torn_edge(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
     tears = fine_noise(rng, shape, (rng.uniform(0.9, 1.8), rng.uniform(4, 11)))
     place = np.minimum(_ellipse(box, rng, 0.25), 0.5)
     bright = ramp(tears + 2 * place - np.float32(rng.uniform(1.7, 2.3)), 0.6)
-    canvas.darken(box, np.asarray(np.roll(bright, 2, axis=0) * np.float32(rng.uniform(0.1, 0.5)), np.float32))
-    canvas.cover(
-        box, np.asarray(bright, np.float32), float(min(canvas.level(box) + rng.uniform(60, 170), 262))
-    )
+    canvas.darken(box, np.roll(bright, 2, axis=0) * np.float32(rng.uniform(0.1, 0.5)))
+    canvas.cover(box, bright, float(min(canvas.level(box) + rng.uniform(60, 170), 262)))
     return np.asarray(place > 0.05)
 
 
@@ -148,7 +138,7 @@ def _scuffs(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
     place = np.minimum(_ellipse(box, rng), 0.6)
     dark = ramp(dashes + np.float32(1.6) * place - np.float32(rng.uniform(1.2, 2.0)), 0.7)
     dark = dark * fading_ends(canvas, box, 0.2)[:, None]
-    canvas.darken(box, np.asarray(dark * np.float32(rng.uniform(0.3, 0.65)), np.float32))
+    canvas.darken(box, dark * np.float32(rng.uniform(0.3, 0.65)))
     return np.asarray((place > 0.05) & (smooth_noise(rng, shape, (20, 20)) > -2))
 
 

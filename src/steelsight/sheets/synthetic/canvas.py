@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
 from steelsight.sheets.synthetic.fields import Field, Line, fine_noise, ramp, smooth_line
 from steelsight.sheets.synthetic.layout import Box
+
+Levels = Float[np.ndarray, "h w"]  # strokes may be computed in either precision
 
 __all__ = ["Canvas", "blob", "column_stroke", "grid", "path", "shade_relief", "speckle"]
 
@@ -29,15 +31,15 @@ class Canvas:
         top, left = min(max(box.top, 0), height - 1), min(max(box.left, 0), width - 1)
         return Box(top, left, max(min(box.bottom, height), top + 1), max(min(box.right, width), left + 1))
 
-    def darken(self, box: Box, amount: Field) -> None:
+    def darken(self, box: Box, amount: Levels) -> None:
         """Take away a share of the light; `amount` (h, w) of the box, 0..1."""
         self.gray[box.window] *= 1 - amount
 
-    def add(self, box: Box, levels: Field) -> None:
+    def add(self, box: Box, levels: Levels) -> None:
         """Add gray levels."""
         self.gray[box.window] += levels
 
-    def cover(self, box: Box, alpha: Field, levels: Field | float) -> None:
+    def cover(self, box: Box, alpha: Levels, levels: Levels | float) -> None:
         """Paint over with `levels`, as opaque as `alpha`."""
         view = self.gray[box.window]
         view += alpha * (np.float32(levels) - view if isinstance(levels, float | int) else levels - view)

@@ -25,4 +25,5 @@ def paint_checker(canvas: Canvas, rng: np.random.Generator) -> None:
         height = np.maximum(height, np.clip(1.5 - off, 0, 1))
     shade = shade_relief(height, (0.25, rng.choice([-1, 1]) * rng.uniform(0.8, 1.2)))
     bars = 1 + np.float32(rng.uniform(1.6, 3.2)) * shade + np.float32(rng.uniform(0.1, 0.35)) * height
-    canvas.gray *= np.clip(bars * (1 + 0.04 * fine_noise(rng, canvas.shape, (1, 1))), 0.15, 2.2)
+    gray = canvas.gray
+    gray *= np.clip(bars * (1 + 0.04 * fine_noise(rng, canvas.shape, (1, 1))), 0.15, 2.2)

@@ -81,7 +81,9 @@ def _glint(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
     bright = ramp(flakes - rng.uniform(0.9, 1.7), 0.6) * inside
     dark = ramp(-fine_noise(rng, shape, (3, 1.1)) - rng.uniform(0.3, 1.2), 0.8) * inside
     canvas.darken(box, dark * np.float32(rng.uniform(0.2, 0.6)))
-    canvas.cover(box, bright, float(min(canvas.level(box) + rng.uniform(50, 170), 260)))
+    level = np.float32(min(canvas.level(box) + np.exp(rng.normal(4.2, 0.5)), 260))
+    metal = level * (1 + np.float32(0.12) * fine_noise(rng, shape, (1, 1)))
+    canvas.cover(box, bright * np.float32(rng.uniform(0.5, 1)), metal)
     return np.asarray(body > 0.02)
 
 

@@ -65,11 +65,11 @@ def paint_end(canvas: Canvas, end: End, rng: np.random.Generator) -> None:
     if rim_px:  # the sheet's side face, seen dimly
         face = ramp(inside + rim_px, 3.0) * np.float32(rng.uniform(0.08, 0.3))
         black = np.maximum(
-            black, gray * face * (1 + np.float32(0.25) * fine_noise(rng, (height, width), (3, 0.8)))
+            black, gray * face * (1 + np.float32(0.25) * fine_noise(rng, (height, width), (12, 1.5)))
         )
     gray *= steel
     gray += black * (1 - steel)
-    if rng.random() < 0.55:
+    if rng.random() < 0.45:
         _bright_rim(gray, edge, rng, unit)
 
 
@@ -90,4 +90,4 @@ def _bright_rim(gray: np.ndarray, edge: np.ndarray, rng: np.random.Generator, un
         (height, span), edge - left + rng.uniform(0.5, 5) * unit, rng.uniform(0.5, 1.6) * unit, 1.5
     )
     broken = speckle(rng, (height, span), (rng.uniform(1, 6), 0.8), rng.uniform(-1.2, 0.7))
-    gray[:, left : left + span] += line * broken * np.float32(rng.uniform(25, 150))
+    gray[:, left : left + span] += line * broken * np.float32(rng.uniform(15, 110))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from steelsight.sheets.synthetic.canvas import Canvas, blob, column_stroke, path, speckle
-from steelsight.sheets.synthetic.fields import fine_line, fine_noise, ramp, smooth_line, smooth_noise
+from steelsight.sheets.synthetic.fields import fine_noise, ramp, smooth_line, smooth_noise
 from steelsight.sheets.synthetic.layout import Box
 
 __all__ = ["paint_harmless"]
@@ -47,7 +47,7 @@ def _shape(box: Box) -> tuple[int, int]:
 def _dots(canvas: Canvas, rng: np.random.Generator) -> None:
     """Dark pin points."""
     for _ in range(int(rng.geometric(0.07))):
-        radius = float(np.exp(rng.normal(0.75, 0.45))) * canvas.unit
+        radius = float(np.exp(rng.normal(0.45, 0.5))) * canvas.unit
         box = _somewhere(canvas, rng, 3 * radius + 2, 3 * radius + 2)
         middle = (box.height / 2, box.width / 2)
         deep = blob(rng, _shape(box), middle, (radius * rng.uniform(0.8, 1.4), radius))
@@ -129,12 +129,12 @@ def _smudges(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def _weave(canvas: Canvas, rng: np.random.Generator) -> None:
-    """A dark plaid print: rows and columns that darken where they cross."""
+    """A faint dark plaid print: rows and columns that darken where they cross."""
     box = _somewhere(canvas, rng, rng.uniform(40, 160) * canvas.unit, rng.uniform(60, 240) * canvas.unit)
     shape = _shape(box)
-    rows, columns = fine_line(rng, shape[0], 1.2)[:, None], fine_line(rng, shape[1], 1.2)[None, :]
-    cloth = rows + columns + 0.8 * smooth_noise(rng, shape, (14 * canvas.unit, 14 * canvas.unit))
-    canvas.darken(box, ramp(cloth - 1.4, 1.2) * _soft_frame(shape) * np.float32(rng.uniform(0.1, 0.3)))
+    cloth = fine_noise(rng, shape, (0.8, 12)) + fine_noise(rng, shape, (20, 1.2))
+    cloth += smooth_noise(rng, shape, (14 * canvas.unit, 14 * canvas.unit))
+    canvas.darken(box, ramp(cloth - 1.4, 1.4) * _soft_frame(shape) * np.float32(rng.uniform(0.1, 0.3)))
 
 
 def _hair_scratches(canvas: Canvas, rng: np.random.Generator) -> None:

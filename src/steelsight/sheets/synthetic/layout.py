@@ -7,6 +7,7 @@ defects of one sheet resemble each other. Types 1 and 2 sit beside sheet ends, s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -186,7 +187,7 @@ def _centre(table: TypeStatistics, rng: np.random.Generator, width: int, visible
 def _squeeze(box: Box, taken: list[Box], visible: tuple[int, int]) -> Box:
     """A last resort on a crowded sheet: the box narrowed and shortened, in the widest gap between the others."""
     walls = sorted([(visible[0], visible[0]), (visible[1], visible[1])] + [(b.left, b.right) for b in taken])
-    gaps = [(right[0] - left[1], left[1]) for left, right in zip(walls, walls[1:], strict=False)]
+    gaps = [(right[0] - left[1], left[1]) for left, right in pairwise(walls)]
     room, start = max(gaps)
     if room < 8:
         return Box(box.top, box.left, box.top + min(box.height, 24), box.left + min(box.width, 16))

@@ -45,7 +45,7 @@ def _dark_line(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
     along = 0.75 + 0.25 * ramp(smooth_line(rng, box.height, 30), 2)
     line = column_stroke(_shape(box), way, half, 1.4) * along[:, None]
     line *= ramp(fine_noise(rng, _shape(box), (4, 0.6)) + rng.uniform(0.8, 2.5), 1.6)
-    canvas.darken(box, np.asarray(line * np.float32(rng.uniform(0.3, 0.8)), np.float32))
+    canvas.darken(box, line * np.float32(rng.uniform(0.3, 0.8)))
     if rng.random() < 0.35:
         lit = column_stroke(_shape(box), way + np.float32(rng.choice([-1, 1]) * 2.6), half * 0.6, 1.5)
         canvas.add(box, lit * np.float32(rng.uniform(5, 45)))
@@ -64,9 +64,7 @@ def _bright_line(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
         flecks = 1 + np.float32(rng.uniform(0.15, 0.6)) * fine_noise(rng, shape, (rng.uniform(0.6, 2.5), 0.7))
         along = 0.55 + 0.45 * ramp(smooth_line(rng, box.height, 35), 2)
         levels = canvas.level(box) * (1 + rng.uniform(0.2, 1.1) * flecks * along[:, None])
-        canvas.cover(
-            box, np.asarray(line * rng.uniform(0.5, 1.0), np.float32), np.asarray(levels, np.float32)
-        )
+        canvas.cover(box, line * rng.uniform(0.5, 1.0), np.asarray(levels, np.float32))
         extent |= line > 0.4
     if rng.random() < 0.35:
         way = _way(box, rng) + np.float32(rng.choice([-1, 1]) * rng.uniform(0.15, 0.35) * box.width)
@@ -87,26 +85,24 @@ def _torn_streak(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
         rng, shape, (0.7, 2.5)
     )
     stroke = stroke * ramp(strands + 1.9 - np.float32(rng.uniform(1, 2.6)) * rows[:, None], 1.5)
-    canvas.darken(box, np.asarray(stroke * np.float32(rng.uniform(0.35, 0.72)), np.float32))
+    canvas.darken(box, stroke * np.float32(rng.uniform(0.35, 0.72)))
     if rng.random() < 0.4:
         canvas.add(box, speckle(rng, shape, (1.6, 0.8), 1.4) * stroke * np.float32(rng.uniform(40, 150)))
     return np.asarray(stroke > 0.3)
 
 
 def _flaking(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
-    """A strip where the skin flakes off: bright and dark upright slivers side by side."""
+    """A strip where the skin flakes off: bright and dark upright slivers side by side, strands of any strength."""
     shape = _shape(box)
-    way = _way(box, rng, 2.0)
-    half = 0.4 * box.width * fading_ends(canvas, box, rng.uniform(0.05, 0.4))
-    inside = column_stroke(shape, way, half, 0.25 * box.width + 1)
-    slivers = fine_noise(rng, shape, (rng.uniform(3, 12), rng.uniform(0.8, 1.8)))
-    slivers += np.float32(0.5) * fine_noise(rng, shape, (1.2, 0.8))
-    bright = ramp(slivers - rng.uniform(0.4, 1.3), 0.6) * inside
-    dark = ramp(-slivers - rng.uniform(0.2, 1.2), 0.8) * inside
-    canvas.darken(box, np.asarray(dark * np.float32(rng.uniform(0.3, 0.7)), np.float32))
-    canvas.cover(
-        box, np.asarray(bright, np.float32), float(min(canvas.level(box) + rng.uniform(40, 150), 258))
-    )
+    half = 0.38 * box.width * (0.25 + 0.75 * fading_ends(canvas, box, rng.uniform(0.1, 0.6)))
+    half = half * (1 + np.float32(0.2) * smooth_line(rng, box.height, 12))
+    inside = column_stroke(shape, _way(box, rng, 2.0), half, 0.3 * box.width + 1)
+    strands = fine_noise(rng, shape, (rng.uniform(8, 28), rng.uniform(0.5, 1.3)))
+    chips = fine_noise(rng, shape, (rng.uniform(1, 4), rng.uniform(0.5, 1.0)))
+    mixed = strands + np.float32(rng.uniform(0.3, 1.0)) * chips + np.float32(rng.normal(0, 0.5))
+    present = inside * ramp(smooth_noise(rng, shape, (16, 5)) + rng.uniform(0.2, 1.6), 1.5)
+    canvas.darken(box, np.clip(-0.45 * mixed - 0.1, 0, 0.8) * present * np.float32(rng.uniform(0.5, 1.0)))
+    canvas.add(box, np.clip(mixed - rng.uniform(0.3, 1.2), 0, 2) * present * np.float32(rng.uniform(30, 110)))
     return np.asarray(inside > 0.4)
 
 
@@ -124,11 +120,11 @@ def _bright_strip(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
     x = np.arange(box.width, dtype=np.float32)[None, :]
     depth = half[:, None] - np.abs(x - way[:, None]) + np.float32(0.5) * ragged
     rim = np.maximum(1 - np.abs(depth + 1.6) / 1.8, 0)
-    canvas.darken(box, np.asarray(rim * np.float32(rng.uniform(0.2, 0.7)), np.float32))
+    canvas.darken(box, rim * np.float32(rng.uniform(0.2, 0.7)))
     metal = ramp(depth, 1.5) * ramp(smooth_noise(rng, shape, (9, 4)) + rng.uniform(0.6, 2.0), 0.6)
     level = min(canvas.level(box) + rng.uniform(50, 170), 258)
     levels = np.float32(level) * (1 + np.float32(rng.uniform(0.05, 0.22)) * ragged)
-    canvas.cover(box, np.asarray(metal, np.float32), np.asarray(levels, np.float32))
+    canvas.cover(box, metal, levels)
     return np.asarray(depth > -1.5)
 
 
@@ -140,15 +136,16 @@ def _slivers(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
     at = rng.uniform(0.02, 0.1) * box.height
     side = rng.choice([-1, 1])
     while at < 0.98 * box.height:
-        tall = float(np.exp(rng.normal(1.7, 0.45))) * canvas.unit
-        wide = tall * rng.uniform(0.25, 0.7)
+        tall = min(float(np.exp(rng.normal(1.6, 0.5))), 9.0) * canvas.unit
+        wide = min(tall * rng.uniform(0.2, 0.6), 0.2 * box.width)
         centre = (at, float(way[int(at)]) + rng.normal(0, 0.06 * box.width))
         pit = blob(rng, shape, centre, (tall, max(wide, 0.9)), rough=0.25, tilt=rng.normal(0.15, 0.25))
         np.maximum(dark, ramp(pit, 0.4), out=dark)
         np.maximum(lips, np.maximum(1 - np.abs(pit + 0.15) / 0.3, 0), out=lips)
         at += tall * rng.uniform(0.7, 3.0)
     lips *= ramp(fine_noise(rng, shape, (1, 1)) + 0.3, 1.0) * (1 - dark)
-    canvas.darken(box, dark * np.float32(rng.uniform(0.4, 0.85)))
+    dark *= ramp(fine_noise(rng, shape, (1.2, 1.0)) + rng.uniform(0.6, 1.8), 1.2)
+    canvas.darken(box, dark * np.float32(rng.uniform(0.35, 0.8)))
     canvas.add(box, np.roll(lips, side, axis=1) * np.float32(rng.uniform(20, 120)))
     return np.asarray((dark > 0.3) | (lips > 0.5))
 
@@ -159,7 +156,7 @@ def _flecked_column(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
     half = min(0.36 * box.width, rng.uniform(2.5, 14)) * fading_ends(canvas, box, 0.1)
     track = column_stroke(shape, _way(box, rng, 2.5), half, half.max() + 1)
     flecks = speckle(rng, shape, (rng.uniform(0.7, 1.8), rng.uniform(0.6, 1.2)), rng.uniform(-0.3, 1.2))
-    canvas.add(box, np.asarray(track * flecks * np.float32(rng.uniform(50, 170)), np.float32))
+    canvas.add(box, track * flecks * np.float32(rng.uniform(50, 170)))
     canvas.darken(box, track * speckle(rng, shape, (1.5, 0.9), 0.8) * np.float32(rng.uniform(0.1, 0.5)))
     return np.asarray(track > 0.4)
 
@@ -175,7 +172,7 @@ def _slug(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
     rim = np.maximum(1 - np.abs(body - 0.05) / 0.2, 0)
     canvas.darken(box, rim * np.float32(rng.uniform(0.1, 0.5)))
     core = inside * speckle(rng, shape, (2.5, 1.2), rng.uniform(-0.4, 1.4)) * ramp(body - 0.2, 0.4)
-    canvas.add(box, np.asarray(core * np.float32(rng.uniform(40, 180)), np.float32))
+    canvas.add(box, core * np.float32(rng.uniform(40, 180)))
     return np.asarray(body > 0)
 
 

@@ -37,7 +37,7 @@ def draw_stain(
 
     steel   columns of steel: first, one past last
     """
-    height, width = shape
+    height = shape[0]
     reach = min(int(rng.uniform(90, 330) * unit), steel[1] - steel[0])
     places = rng.integers(steel[0], max(steel[1] - reach, steel[0]) + 1, size=12)
     left = int(min(places, key=lambda place: int(keep_off[:, place : place + reach].sum())))
@@ -47,13 +47,13 @@ def draw_stain(
     splashed = rng.random() < 0.4
     for drop in _chain(rng, (height, reach), unit):
         _lay_drop(depth, hollow, drop, rng, splashed)
-    rough = np.float32(0.3 if splashed else 0.08)
+    rough = np.float32(0.42 if splashed else 0.1)
     depth += rough * fractal_noise(rng, depth.shape, (8 * unit, 8 * unit), octaves=3, fall=0.7)
     white, core = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     hollow *= ramp(fractal_noise(rng, depth.shape, (7 * unit, 7 * unit), octaves=3) + 1.2, 0.6)
     white[box.window] = ramp(depth, 0.22) * (1 - hollow)
     halo = ramp(depth + 0.5, 0.8) * ramp(
-        smooth_noise(rng, depth.shape, (12 * unit, 12 * unit)) - rng.uniform(0.2, 1.6), 0.5
+        smooth_noise(rng, depth.shape, (12 * unit, 12 * unit)) - rng.uniform(0.6, 2.2), 0.5
     )
     core[box.window] = np.maximum(hollow, halo * (1 - white[box.window]))
     _spatter(white, rng, unit, steel)
@@ -73,6 +73,7 @@ def _chain(rng: np.random.Generator, shape: tuple[int, int], unit: float) -> lis
     drops: list[_Drop] = []
     size = rng.uniform(3.5, 9) * unit
     rings = rng.choice([0.0, 0.15, 0.5])
+    satellites = rng.choice([0.2, 0.8, 2.5])
     for _ in range(int(rng.integers(2, 7))):
         column = rng.uniform(0.08, 0.92) * shape[1]
         at, end = np.sort(rng.uniform(-0.15, 1.15, 2)) * shape[0]
@@ -82,7 +83,7 @@ def _chain(rng: np.random.Generator, shape: tuple[int, int], unit: float) -> lis
             wide = tall * rng.uniform(0.45, 0.95)
             column += rng.normal(0, 2.2 * unit)
             drops.append(_Drop((at, column), (tall, wide), tall > 6.0 * unit and rng.random() < rings))
-            for _ in range(int(rng.poisson(0.8))):
+            for _ in range(int(rng.poisson(satellites))):
                 away = np.exp(rng.normal(2.5, 0.5)) * unit
                 turn = rng.uniform(0, 2 * np.pi)
                 small = size * rng.uniform(0.12, 0.5)
@@ -122,9 +123,9 @@ def _rays(
         (x - np.float32(centre[1])) / np.float32(radii[1]),
     )
     turn, away = np.arctan2(dy, dx), np.hypot(dy, dx)
-    reach = np.float32(1)
-    for order in (7, 11, 17):
-        reach = reach + np.float32(0.35) * np.cos(order * turn + np.float32(rng.uniform(0, 6.3)))
+    reach, spike = np.float32(0.9), rng.uniform(0.1, 0.3)
+    for order in rng.integers(4, 19, size=3):
+        reach = reach + np.float32(spike) * np.cos(order * turn + np.float32(rng.uniform(0, 6.3)))
     return np.asarray(reach - away, np.float32)
 
 
@@ -150,7 +151,7 @@ def _spatter(white: Field, rng: np.random.Generator, unit: float, steel: tuple[i
 
 def paint_stain(canvas: Canvas, stain: Stain, rng: np.random.Generator) -> None:
     """Lay the stain on: paint saturates, cores darken."""
-    canvas.gray *= 1 - np.float32(rng.uniform(0.35, 0.6)) * stain.core * (
-        1 + np.float32(0.25) * fine_noise(rng, canvas.shape, (0.8, 0.8))
-    )
-    canvas.gray += stain.white * (np.float32(stain.level) - canvas.gray)
+    gray = canvas.gray
+    rough = 1 + np.float32(0.25) * fine_noise(rng, canvas.shape, (0.8, 0.8))
+    gray *= 1 - np.float32(rng.uniform(0.35, 0.6)) * stain.core * rough
+    gray += stain.white * (np.float32(stain.level) - gray)

@@ -36,7 +36,7 @@ def draw_light(streams: Streams, shape: tuple[int, int]) -> Light:
     rng = streams.of("light")
     height, width = shape
     level = float(np.clip(rng.normal(106, 23), 48, 168))
-    spread = float(np.clip(np.exp(rng.normal(-1.75, 0.5)), 0.04, 0.5))  # std of log light over the sheet
+    spread = float(np.clip(np.exp(rng.normal(-1.58, 0.42)), 0.04, 0.5))  # std of log light over the sheet
     across = sum(
         weight * smooth_line(rng, width, scale * width / 1600)
         for weight, scale in ((0.6, 420), (0.45, 130), (0.16, 40))
@@ -50,7 +50,8 @@ def draw_light(streams: Streams, shape: tuple[int, int]) -> Light:
         log_light += np.float32(rng.uniform(0.8, 2.6)) * _glow(rng, shape)
     log_light -= log_light.mean()
     log_light *= np.float32(spread / max(float(log_light.std()), 1e-3))
-    return Light(np.float32(level) * np.exp(log_light), level)
+    bright = np.float32(0.6) * np.tanh(log_light / np.float32(0.6))  # lamps have a highest brightness
+    return Light(np.float32(level) * np.exp(np.where(log_light > 0, bright, log_light)), level)
 
 
 def _glow(rng: np.random.Generator, shape: tuple[int, int]) -> Field:
@@ -77,14 +78,14 @@ def draw_surface(streams: Streams, light: Light, unit: float) -> Field:
 
 def _grain(rng: np.random.Generator, shape: tuple[int, int]) -> Field:
     """Grain a little longer across than down, finer row and streak noise, each with its own strength per sheet."""
-    strength = float(np.clip(np.exp(rng.normal(-2.62, 0.3)), 0.03, 0.13))
-    grain = fine_noise(rng, shape, (rng.uniform(0.35, 0.75), rng.uniform(0.55, 1.0)))
+    strength = float(np.clip(np.exp(rng.normal(-2.66, 0.3)), 0.03, 0.13))
+    grain = fine_noise(rng, shape, (rng.uniform(0.25, 0.6), rng.uniform(0.45, 0.85)))
     skew = np.float32(rng.uniform(0.0, 0.22))
     grain += skew * (grain * grain - 1)  # bright glints stand out more than dark grains
     envelope = np.exp(np.float32(rng.uniform(0.05, 0.3)) * smooth_noise(rng, shape, (70, 110)))
     rows = fine_noise(rng, shape, (rng.uniform(0.5, 1.1), rng.uniform(3, 9)))
     streaks = fine_noise(rng, shape, (rng.uniform(7, 28), rng.uniform(0.35, 1.3)))
-    row_share, streak_share = rng.uniform(0.1, 0.75), rng.uniform(0.1, 0.6)
+    row_share, streak_share = rng.uniform(0.05, 0.6), rng.uniform(0.05, 0.4)
     mixed = grain + np.float32(row_share) * rows + np.float32(streak_share) * streaks
     cloud = fractal_noise(rng, shape, (24, 24), octaves=4, fall=0.8)
     mixed += np.float32(rng.uniform(0.1, 0.45)) * cloud
@@ -103,7 +104,7 @@ def _patterns(rng: np.random.Generator, shape: tuple[int, int], unit: float) -> 
         (0.3, _wash_edge),
         (0.12, _wash_edge),
         (0.35, _bands),
-        (0.35, _glitter),
+        (0.28, _glitter),
     ):
         own = np.random.Generator(np.random.SFC64(rng.integers(2**63)))
         if rng.random() < chance:
@@ -117,7 +118,7 @@ def _columns(rng: np.random.Generator, shape: tuple[int, int], unit: float) -> F
     fine = fine_line(rng, width, rng.uniform(0.6, 1.6)) * np.exp(0.7 * smooth_line(rng, width, 90 * unit))
     wide = fine_line(rng, width, rng.uniform(3, 9) * unit)
     line = (
-        np.float32(np.exp(rng.normal(-4.5, 0.55))) * fine + np.float32(np.exp(rng.normal(-4.0, 0.5))) * wide
+        np.float32(np.exp(rng.normal(-4.9, 0.6))) * fine + np.float32(np.exp(rng.normal(-4.5, 0.55))) * wide
     )
     fade = 1 + np.float32(0.5) * smooth_noise(rng, shape, (90 * unit, 30 * unit))
     return np.asarray(line, np.float32)[None, :] * fade
@@ -155,8 +156,9 @@ def _mottle(rng: np.random.Generator, shape: tuple[int, int], unit: float) -> Fi
     size = rng.uniform(8, 30) * unit
     blotches = fractal_noise(rng, shape, (size, size * rng.uniform(0.8, 1.6)), octaves=4, fall=0.65)
     place = smooth_noise(rng, shape, (100 * unit, 160 * unit))
-    inside = ramp(blotches + place - rng.uniform(0.3, 1.6), rng.uniform(0.3, 0.9))
-    return np.asarray(np.float32(-rng.uniform(0.06, 0.3)) * inside, np.float32)
+    blotches += np.float32(0.35) * fine_noise(rng, shape, (1.5, 1.0))  # frayed, as dried scale is
+    inside = ramp(blotches + place - rng.uniform(0.3, 1.8), rng.uniform(0.5, 2.0))
+    return np.asarray(np.float32(-rng.uniform(0.05, 0.26)) * inside, np.float32)
 
 
 def _wash_edge(rng: np.random.Generator, shape: tuple[int, int], unit: float) -> Field:
@@ -177,7 +179,7 @@ def _bands(rng: np.random.Generator, shape: tuple[int, int], unit: float) -> Fie
         band = ramp(half - np.abs(x - np.float32(centre) - lean), rng.uniform(2, 30) * unit)
         total += np.float32(np.clip(rng.normal(0, 0.11), -0.22, 0.3)) * band
     if rng.random() < 0.5:
-        total *= 1 + np.float32(0.6) * fine_noise(rng, shape, (1.6, 1.0))
+        total *= 1 + np.float32(rng.uniform(0.1, 0.5)) * fine_noise(rng, shape, (rng.uniform(1, 12), 0.8))
     return total
 
 
@@ -187,5 +189,5 @@ def _glitter(rng: np.random.Generator, shape: tuple[int, int], unit: float) -> F
     place = smooth_line(rng, shape[1], rng.uniform(40, 150) * unit)[None, :] + np.float32(0.5) * smooth_noise(
         rng, shape, (60 * unit, 80 * unit)
     )
-    bright = np.maximum(dashes + np.float32(0.7) * place - np.float32(rng.uniform(1.7, 2.5)), 0)
-    return np.asarray(np.float32(rng.uniform(0.25, 0.7)) * np.minimum(bright, 2), np.float32)
+    bright = np.maximum(dashes + np.float32(0.7) * place - np.float32(rng.uniform(1.9, 2.9)), 0)
+    return np.asarray(np.float32(np.exp(rng.normal(-1.4, 0.5))) * np.minimum(bright, 1.6), np.float32)
