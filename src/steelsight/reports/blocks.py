@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 
 from steelsight.reports.cells import Cell, Column, Value, cell_html, plain
 
+CSS_PER_PIXEL = 110 / 160  # 160 dots an inch are drawn; eight inches fill the report's column of 880
+
 __all__ = ["Block", "Chapter", "Facts", "FigureBlock", "Notice", "Table", "Text"]
 
 
@@ -89,6 +91,12 @@ class FigureBlock:
     png: bytes = field(repr=False)
     alt: str
     caption: str = ""
+
+    @property
+    def width_px(self) -> int:
+        """How wide to show it where there is room: type keeps one size from figure to figure."""
+        pixels = int.from_bytes(self.png[16:20], "big")  # PNG's first chunk begins with the width
+        return round(pixels * CSS_PER_PIXEL)
 
     @property
     def uri(self) -> str:

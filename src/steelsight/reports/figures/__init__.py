@@ -1,5 +1,12 @@
 """Every figure of every report, one idea a file, in one house style: arrays in, a Figure out."""
 
+from steelsight.reports.figures.architecture import draw_architecture, draw_fire_module
+from steelsight.reports.figures.confusion import draw_confusion
+from steelsight.reports.figures.distribution import draw_distribution
+from steelsight.reports.figures.explanations import draw_explanations
+from steelsight.reports.figures.intervals import Measured, draw_intervals
+from steelsight.reports.figures.learning import draw_learning_curves
+from steelsight.reports.figures.roc import draw_roc
 from steelsight.reports.figures.style import (
     CLASS_COLOURS,
     SEQUENTIAL,
@@ -16,7 +23,16 @@ __all__ = [
     "CLASS_COLOURS",
     "SEQUENTIAL",
     "SIGNED",
+    "Measured",
     "class_colour",
+    "draw_architecture",
+    "draw_confusion",
+    "draw_distribution",
+    "draw_explanations",
+    "draw_fire_module",
+    "draw_intervals",
+    "draw_learning_curves",
+    "draw_roc",
     "dress",
     "figure_png",
     "new_figure",

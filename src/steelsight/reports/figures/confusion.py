@@ -1,0 +1,66 @@
+"""The confusion matrix: counts to read, row shares to see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Int
+from matplotlib.figure import Figure
+
+from steelsight.reports.figures.style import INK, MUTED, SEQUENTIAL, new_figure, title_axes
+
+__all__ = ["draw_confusion"]
+
+DARK = 0.55  # share above which a cell's text turns white: both keep 4.5:1
+
+
+def draw_confusion(matrix: Int[np.ndarray, "k k"], names: Sequence[str], *, title: str = "") -> Figure:
+    """One row a true class, one column a verdict; a cell's shade is its share of the row.
+
+    matrix  counts, k >= 2; a row without sheets stays empty
+    """
+    size = len(names)
+    side = 2.3 + 0.72 * size
+    figure, (axes,) = new_figure(width=side + 1.1, height=side)
+    totals = matrix.sum(axis=1, keepdims=True)
+    shares = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
+    axes.imshow(shares, cmap=SEQUENTIAL, vmin=0, vmax=1)
+    for row, column in np.ndindex(*matrix.shape):
+        if not totals[row, 0]:
+            continue
+        share = shares[row, column]
+        colour = "#ffffff" if share > DARK else INK if matrix[row, column] else MUTED
+        axes.text(
+            column,
+            row - 0.08,
+            f"{matrix[row, column]:,}",
+            ha="center",
+            va="center",
+            color=colour,
+            fontsize=10,
+        )
+        if matrix[row, column]:
+            axes.text(column, row + 0.24, f"{share:.1%}", ha="center", va="center", color=colour, fontsize=7)
+    axes.set_xticks(range(size), [_short(name) for name in names], parse_math=False)
+    axes.set_yticks(
+        range(size),
+        [f"{_short(n)}\n{int(t):,}" for n, t in zip(names, totals[:, 0], strict=True)],
+        parse_math=False,
+    )
+    axes.set_xticks(np.arange(1, size) - 0.5, minor=True)
+    axes.set_yticks(np.arange(1, size) - 0.5, minor=True)
+    axes.grid(which="minor", color="#ffffff", linewidth=2)
+    axes.tick_params(which="both", length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.set_xlabel("verdict")
+    axes.set_ylabel("true class, sheets")
+    if title:
+        title_axes(axes, title)
+    return figure
+
+
+def _short(name: str, limit: int = 14) -> str:
+    """A class name that fits a cell; the report's tables have it in full."""
+    return name if len(name) <= limit else name[: limit - 1] + "…"

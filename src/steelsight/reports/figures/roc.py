@@ -1,0 +1,60 @@
+"""ROC curves, one a class or one a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+from steelsight.reports.figures.style import GRID, MUTED, SERIES_COLOURS, dress, new_figure, title_axes
+
+__all__ = ["Curve", "draw_roc"]
+
+STROKES = ("-", "--", "-.", ":")  # lines differ by stroke too, for print in grey
+
+
+@runtime_checkable
+class Curve(Protocol):
+    """What a curve must tell; `evaluation.classification.RocCurve` does."""
+
+    @property
+    def false_positive_rate(self) -> Float[np.ndarray, " m"]: ...
+    @property
+    def true_positive_rate(self) -> Float[np.ndarray, " m"]: ...
+    @property
+    def auc(self) -> float: ...
+
+
+def draw_roc(curves: Mapping[str, Curve], *, title: str = "", colours: Sequence[str] | None = None) -> Figure:
+    """All curves in one square, each with its area in the legend.
+
+    colours  one a curve; None = the series colours. For classes pass their class colours
+    """
+    figure, (axes,) = new_figure(width=6.4, height=5.0)
+    dress(axes, grid="both")
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (2, 3)), label="a guess, 0.500")
+    chosen = colours or [SERIES_COLOURS[i % len(SERIES_COLOURS)] for i in range(len(curves))]
+    for number, ((name, curve), colour) in enumerate(zip(curves.items(), chosen, strict=True)):
+        stroke = STROKES[(number // 4) % len(STROKES)] if colours else STROKES[number % len(STROKES)]
+        label = f"{name}, {curve.auc:.3f}".replace("$", r"\$")
+        axes.plot(
+            curve.false_positive_rate,
+            curve.true_positive_rate,
+            color=colour,
+            linewidth=1.8,
+            linestyle=stroke,
+            label=label,
+        )
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    axes.set_xlabel("false positive rate (false alarms)")
+    axes.set_ylabel("true positive rate (found)")
+    legend = axes.legend(
+        loc="lower right", fontsize=8.5, title="area under the curve", framealpha=1, edgecolor=GRID
+    )
+    legend.get_title().set(fontsize=8.5, color=MUTED)
+    if title:
+        title_axes(axes, title)
+    return figure

@@ -1,0 +1,96 @@
+"""Figures: drawn without a backend, on any class count, with any name, and the same bytes every time."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from steelsight.reports import figures
+from steelsight.reports.figures import style
+from steelsight.types import Interval
+
+NAMES = ("none", "type $1", "a_very_long^name {of} a \\class")
+
+
+@dataclass(frozen=True)
+class _Curve:
+    false_positive_rate: np.ndarray
+    true_positive_rate: np.ndarray
+    auc: float
+
+
+CURVE = _Curve(np.array([0, 0.2, 1.0]), np.array([0, 0.9, 1.0]), 0.85)
+EPOCHS = [
+    {"epoch": 1, "train_loss": 0.9, "validation_loss": 0.8, "validation_accuracy": 0.5},
+    {"epoch": 2, "train_loss": 0.6, "validation_loss": 0.7, "validation_accuracy": 0.7},
+]
+DRAWN = {
+    "confusion": lambda: figures.draw_confusion(
+        np.array([[5, 1, 0], [0, 0, 0], [2, 2, 9]]), NAMES, title="$x"
+    ),
+    "roc": lambda: figures.draw_roc(dict.fromkeys(NAMES, CURVE), title="a_b^c$"),
+    "roc classes": lambda: figures.draw_roc({NAMES[1]: CURVE}, colours=[figures.class_colour(1)]),
+    "learning": lambda: figures.draw_learning_curves(EPOCHS, best_epoch=2, title="$"),
+    "learning without validation": lambda: figures.draw_learning_curves([{"epoch": 1, "train_loss": 0.9}]),
+    "distribution": lambda: figures.draw_distribution(NAMES, [5902, 0, 12], "$"),
+    "empty distribution": lambda: figures.draw_distribution(NAMES[:1], [0]),
+    "intervals": lambda: figures.draw_intervals(
+        {
+            "AUC": [
+                figures.Measured(NAMES[1], {"clean": Interval(0.9, 0.8, 0.95)}, 0.98),
+                figures.Measured("b", {}),
+            ]
+        },
+        title="$",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_draws_the_same_png_twice(name):
+    png = figures.figure_png(DRAWN[name]())
+    assert png.startswith(b"\x89PNG")
+    assert png == figures.figure_png(DRAWN[name]())
+
+
+def test_pyplot_is_never_imported():
+    """A server draws in threads; pyplot's global figures would leak there."""
+    program = (
+        "import sys, steelsight.reports.document, steelsight.reports.figures as f; "
+        "f.figure_png(f.draw_distribution(['none'], [1])); sys.exit('matplotlib.pyplot' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_counts_stand_in_the_matrix():
+    figure = figures.draw_confusion(np.array([[1234, 1], [0, 7]]), ("none", "defect"))
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert {"1,234", "99.9%", "0", "7", "100.0%"} <= set(texts)
+
+
+def test_every_class_keeps_its_colour():
+    assert figures.class_colour(0) == figures.CLASS_COLOURS[0]
+    assert len({figures.class_colour(i) for i in range(9)}) == 9
+    assert figures.class_colour(9) == figures.class_colour(1)  # "none" keeps its grey for itself
+
+
+def _luminance(colour: str) -> float:
+    channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize(
+    ("colour", "least"), [(style.INK, 7), (style.MUTED, 4.5)] + [(c, 2.5) for c in style.SERIES_COLOURS]
+)
+def test_contrast_on_paper(colour, least):
+    """WCAG 2: 4.5 for text; lines and bars carry a label or a marker too, so 2.5 is enough to see them."""
+    assert (_luminance(style.PAPER) + 0.05) / (_luminance(colour) + 0.05) >= least
+
+
+def test_saving_makes_the_folder(tmp_path):
+    path = figures.save_figure(DRAWN["learning"](), tmp_path / "new" / "curve.png")
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert figures.save_figure(DRAWN["learning"](), tmp_path / "curve.svg").read_text().startswith("<?xml")
