@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -35,6 +35,7 @@ SHORT = {
 LINES = (-0.12, -0.36, -0.59, -0.82)  # of the captions under a slab
 
 
+@runtime_checkable
 class Layer(Protocol):
     """What one layer must tell; `models.summary.LayerRow` does."""
 
@@ -82,7 +83,7 @@ def draw_fire_module(inputs: int, squeeze: int, expand: int, grid: tuple[int, in
     grid                        height and width of the map, which does not change
     """
     figure = Figure(figsize=(8.6, 3.2), facecolor=PAPER)
-    axes = _canvas(figure, (0, 10), (0, 4))
+    axes = _canvas(figure, (0.0, 10.0), (0.0, 4.0))
     at = f"{grid[0]}x{grid[1]}"
     _box(axes, (0.2, 1.5), f"{inputs} channels\n{at}", "#c9ced6")
     _box(axes, (2.75, 1.5), f"squeeze: {squeeze} filters 1x1\nReLU", COLOURS["Conv2d"])
