@@ -8,6 +8,11 @@ import typer
 from typer.core import TyperGroup
 
 from steelsight.cli.console import exit_on_error
+from steelsight.cli.data import data
+from steelsight.cli.demo import demo
+from steelsight.cli.explain import explain
+from steelsight.cli.models import models
+from steelsight.cli.synth import synth
 
 __all__ = ["app", "main"]
 
@@ -28,6 +33,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
+for verb in (demo, synth, data, models, explain):
+    app.command()(verb)
 
 
 def main() -> None:
