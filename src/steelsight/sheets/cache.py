@@ -31,6 +31,7 @@ class PixelCache:
     spec: InputSpec
     images: GrayBatch  # (n, spec.height, spec.width), row i is sheets.items[i]; read-only, mapped
     data_hash: str  # of ids, image files, types and masks; the same wherever the folder lies
+    sizes: tuple[tuple[int, int], ...] = ()  # (height, width) of each image file, as `sheets.items`
 
 
 def default_cache_dir() -> Path:
@@ -111,7 +112,9 @@ def _build(
 
 
 def _finished(sheets: SheetSet, spec: InputSpec, verdicts: Verdicts, stored: PixelFile) -> PixelCache:
-    return PixelCache(verdicts.apply(sheets), spec, stored.images, _data_hash(verdicts.good))
+    good = verdicts.good
+    sizes = tuple(examined.files[0][1].size for examined in good)
+    return PixelCache(verdicts.apply(sheets), spec, stored.images, _data_hash(good), sizes)
 
 
 def _data_hash(good: Sequence[Examined]) -> str:

@@ -22,6 +22,7 @@ __all__ = [
     "PixelCache",
     "check_images",
     "default_cache_dir",
+    "group_sheets",
     "load_pixels",
     "mask_fractions",
     "open_data",
@@ -46,10 +47,11 @@ def open_data(
     else:
         _refuse_collection(root)
         sheets = read_folder(root, defect_free=defect_free)
-    return sheets if groups is None else _group(sheets, groups)
+    return sheets if groups is None else group_sheets(sheets, groups)
 
 
-def _group(sheets: SheetSet, rule: str) -> SheetSet:
+def group_sheets(sheets: SheetSet, rule: str) -> SheetSet:
+    """The same sheets with their groups set by a rule of `open_data`; `duplicates` drops unusable sheets."""
     parts = rule.split("+")
     names: list[Sequence[str]] = []
     if "duplicates" in parts:

@@ -1,0 +1,137 @@
+"""What a DATA folder holds, in numbers: classes, sizes, groups, near-duplicates, and sheets worth showing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from steelsight.sheets.duplicates import similar_pairs
+from steelsight.types import GrayBatch, Rejection, SheetItem, SheetSet
+
+__all__ = ["ClassCount", "Description", "TwinPair", "describe_sheets", "example_sheets", "find_twins"]
+
+
+@dataclass(frozen=True)
+class ClassCount:
+    """One class of a folder. A sheet of several types counts under each of them."""
+
+    name: str
+    sheets: int
+    alone: int  # of them, with this type only
+    with_masks: int  # of them, with a complete mask; defect-free sheets need none
+    groups: int  # sheets without a group count one each
+
+
+@dataclass(frozen=True)
+class TwinPair:
+    """Two sheets that show the same piece of steel."""
+
+    left: str
+    right: str
+    correlation: float  # of their grain, up to 1
+    parted: bool  # in different groups, so that a split by group can leak
+
+
+@dataclass(frozen=True)
+class Description:
+    """The numbers of a DATA folder."""
+
+    layout: str
+    sheets: int
+    multi_type: int
+    classes: tuple[ClassCount, ...]
+    sizes: tuple[tuple[int, int, int], ...]  # height, width, sheets; the most frequent first
+    groups: int
+    twins: tuple[TwinPair, ...]
+    set_aside: tuple[Rejection, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "layout": self.layout,
+            "sheets": self.sheets,
+            "multi_type": self.multi_type,
+            "classes": [vars(entry) for entry in self.classes],
+            "sizes": [{"height": h, "width": w, "sheets": count} for h, w, count in self.sizes],
+            "groups": self.groups,
+            "near_duplicates": [vars(pair) for pair in self.twins],
+            "set_aside": [vars(rejection) for rejection in self.set_aside],
+        }
+
+
+def describe_sheets(
+    sheets: SheetSet, sizes: Iterable[tuple[int, int]], twins: Sequence[TwinPair]
+) -> Description:
+    """Count what a folder holds; `sizes` are (height, width), one a sheet."""
+    by_size = Counter(sizes)
+    return Description(
+        layout=sheets.layout,
+        sheets=len(sheets.items),
+        multi_type=sum(len(item.types) > 1 for item in sheets.items),
+        classes=tuple(
+            _count(name, [item for item in sheets.items if defect_type in (item.types or (0,))])
+            for defect_type, name in enumerate(sheets.type_names)
+        ),
+        sizes=tuple(
+            (height, width, count)
+            for (height, width), count in sorted(by_size.items(), key=lambda entry: (-entry[1], entry[0]))
+        ),
+        groups=_groups(sheets.items),
+        twins=tuple(twins),
+        set_aside=sheets.rejections,
+    )
+
+
+def find_twins(items: Sequence[SheetItem], images: GrayBatch) -> list[TwinPair]:
+    """Near-duplicate sheets, the most alike first."""
+    pairs = [
+        TwinPair(
+            items[left].id,
+            items[right].id,
+            correlation,
+            parted=not items[left].group or items[left].group != items[right].group,
+        )
+        for left, right, correlation in similar_pairs(images)
+    ]
+    return sorted(pairs, key=lambda pair: (-pair.correlation, pair.left, pair.right))
+
+
+def example_sheets(sheets: SheetSet, each: int = 2) -> dict[str, list[SheetItem]]:
+    """A few sheets of every class: with masks and of one type where there are such, from different groups."""
+    chosen: dict[str, list[SheetItem]] = {}
+    shown: set[str] = set()
+    for defect_type, name in enumerate(sheets.type_names):
+        picked: list[SheetItem] = []
+        members = [item for item in sheets.items if defect_type in (item.types or (0,))]
+        while members and len(picked) < each:
+            groups = {item.group for item in picked} - {""}
+            best = min(
+                members,
+                key=lambda item: (
+                    item.id in shown,
+                    item.evidence == "class",
+                    item.group in groups,
+                    len(item.types) > 1,
+                ),
+            )
+            members.remove(best)
+            picked.append(best)
+            shown.add(best.id)
+        chosen[name] = picked
+    return chosen
+
+
+def _count(name: str, items: Sequence[SheetItem]) -> ClassCount:
+    return ClassCount(
+        name=name,
+        sheets=len(items),
+        alone=sum(len(item.types) < 2 for item in items),
+        with_masks=sum(bool(item.masks) for item in items),
+        groups=_groups(items),
+    )
+
+
+def _groups(items: Sequence[SheetItem]) -> int:
+    return len({item.group or f"\0{item.id}" for item in items})
