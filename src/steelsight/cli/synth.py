@@ -102,14 +102,14 @@ def _write(spec: SynthSpec, out: Path, *, workers: int, force: bool) -> dict[str
     }
 
 
-def _compare(out: Path, masks: Path, size: tuple[int, int]) -> Path:
+def _compare(out: Path, masks: Path, size: tuple[int, int]) -> dict[str, Any]:
+    from steelsight.reports.figures.style import save_figure
     from steelsight.reports.figures.synthetic import draw_mask_comparison
-    from steelsight.sheets.synthetic.comparison import measure_masks
+    from steelsight.sheets.synthetic.comparison import distances, measure_masks
 
-    figure = draw_mask_comparison(measure_masks(masks), measure_masks(out / "train.csv", size=size))
-    path = out / "compare.png"
-    figure.savefig(path, dpi=110)
-    return path
+    real, synthetic = measure_masks(masks), measure_masks(out / "train.csv", size=size)
+    figure = save_figure(draw_mask_comparison(real, synthetic), out / "compare.png")
+    return {"figure": figure, "ks_distance": distances(real, synthetic)}
 
 
 def _named_shares(text: str) -> tuple[float, ...]:

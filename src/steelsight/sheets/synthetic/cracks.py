@@ -16,7 +16,7 @@ def paint_crack(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
     """Paint one type 2 defect inside a box; returns its true extent there, (h, w) of the box."""
     shape = (box.height, box.width)
     strength = float(np.exp(rng.normal(-0.9, 0.4)))  # most are faint
-    edges = np.clip(rng.normal(0.5, 0.22, 2), 0.15, 0.85) * box.width
+    edges = np.clip(rng.normal(0.5, 0.22, 2), 0.25, 0.75) * box.width
     way = path(rng, box.height, float(edges[0]), float(edges[1]), waver=0.1 * box.width, scale=box.height / 6)
     way = way + path(rng, box.height, 0, 0, waver=0.7, scale=5)
     crack = _crack_line(shape, way, rng, canvas.unit)
@@ -31,7 +31,8 @@ def paint_crack(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
         twin = _crack_line(shape, way + np.float32(rng.choice([-1, 1]) * 0.25 * box.width), rng, canvas.unit)
         canvas.darken(box, twin * np.float32(0.6 * min(strength, 0.85)))
         crack = np.maximum(crack, twin)
-    return np.asarray(crack > 0.2)
+    seen = crack.max(axis=1, keepdims=True) > 0.12  # people outline the worn steel beside the line too
+    return np.asarray((column_stroke(shape, way, 0.3 * box.width, 1.0) > 0.5) & seen)
 
 
 def _crack_line(shape: tuple[int, int], way: np.ndarray, rng: np.random.Generator, unit: float) -> Field:

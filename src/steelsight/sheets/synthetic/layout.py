@@ -140,6 +140,8 @@ def _box_size(
     height = np.interp(levels[0], LEVELS, sizes.heights) * size[0] / REFERENCE_SIZE[0]
     width = np.interp(levels[1], LEVELS, sizes.widths) * size[1] / REFERENCE_SIZE[1]
     room = visible[1] - visible[0]
+    if height >= TOUCH_HEIGHTS[-1] * size[0] / REFERENCE_SIZE[0]:
+        height = size[0]  # it comes from beyond the picture and goes on beyond it
     return int(np.clip(round(height), 3, size[0])), int(np.clip(round(width), 3, 0.98 * room))
 
 
@@ -167,7 +169,7 @@ def _top(table: TypeStatistics, rng: np.random.Generator, height: int, sheet_hei
     free = sheet_height - height
     scaled = height * REFERENCE_SIZE[0] / sheet_height
     if scaled >= TOUCH_HEIGHTS[-1]:
-        return int(rng.integers(free + 1))
+        return 0
     level = int(np.searchsorted(TOUCH_HEIGHTS, scaled, side="right"))
     at_top, at_bottom = table.touches_top[level], table.touches_bottom[level]
     chance = rng.random()

@@ -36,7 +36,7 @@ def _outline(canvas: Canvas, box: Box, rng: np.random.Generator) -> Field:
     size = max(min(box.height, box.width) / rng.uniform(1.2, 2.5), 4)
     ragged = fractal_noise(rng, shape, (size, size * 1.2), octaves=6, fall=rng.uniform(0.5, 0.68))
     depth = np.max(lobes, axis=0) + np.float32(rng.uniform(0.08, 0.22)) * (ragged - np.float32(0.3))
-    return np.asarray(np.minimum(depth, _room(canvas, box) + np.float32(0.3) * ragged), np.float32)
+    return np.asarray(np.minimum(depth, _room(canvas, box) + np.float32(0.55) * ragged), np.float32)
 
 
 def _room(canvas: Canvas, box: Box) -> Field:

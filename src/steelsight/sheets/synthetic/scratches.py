@@ -57,7 +57,9 @@ def _bright_line(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
     shape = _shape(box)
     extent = np.zeros(shape, bool)
     for _ in range(1 if box.width < 24 else int(rng.integers(1, 4))):
-        half = rng.uniform(0.8, min(0.25 * box.width, 5.5)) * fading_ends(canvas, box, rng.uniform(0.02, 0.3))
+        half = rng.uniform(0.8, float(np.clip(0.25 * box.width, 0.9, 5.5))) * fading_ends(
+            canvas, box, rng.uniform(0.02, 0.3)
+        )
         way = _way(box, rng) + np.float32(rng.uniform(-0.3, 0.3) * box.width * (box.width >= 24))
         half = half * (1 + np.float32(0.25) * smooth_line(rng, box.height, 7))
         line = column_stroke(shape, way, half, 1.6)

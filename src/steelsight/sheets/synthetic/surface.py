@@ -85,10 +85,10 @@ def _grain(rng: np.random.Generator, shape: tuple[int, int]) -> Field:
     envelope = np.exp(np.float32(rng.uniform(0.05, 0.3)) * smooth_noise(rng, shape, (70, 110)))
     rows = fine_noise(rng, shape, (rng.uniform(0.5, 1.1), rng.uniform(3, 9)))
     streaks = fine_noise(rng, shape, (rng.uniform(7, 28), rng.uniform(0.35, 1.3)))
-    row_share, streak_share = rng.uniform(0.05, 0.6), rng.uniform(0.05, 0.4)
+    row_share, streak_share = 0.7 * rng.random() ** 2, 0.5 * rng.random() ** 2  # mostly weak
     mixed = grain + np.float32(row_share) * rows + np.float32(streak_share) * streaks
     cloud = fractal_noise(rng, shape, (24, 24), octaves=4, fall=0.8)
-    mixed += np.float32(rng.uniform(0.1, 0.45)) * cloud
+    mixed += np.float32(0.5 * rng.random() ** 1.5) * cloud
     return mixed * envelope * np.float32(strength / (1 + row_share**2 + streak_share**2) ** 0.5)
 
 
@@ -98,10 +98,10 @@ def _patterns(rng: np.random.Generator, shape: tuple[int, int], unit: float) -> 
     total += _columns(rng, shape, unit)
     for chance, pattern in (
         (0.35, _ripples),
-        (0.5, _flames),
-        (0.22, _flames),
-        (0.25, _mottle),
-        (0.3, _wash_edge),
+        (0.4, _flames),
+        (0.15, _flames),
+        (0.18, _mottle),
+        (0.35, _wash_edge),
         (0.12, _wash_edge),
         (0.35, _bands),
         (0.28, _glitter),
@@ -115,7 +115,7 @@ def _patterns(rng: np.random.Generator, shape: tuple[int, int], unit: float) -> 
 def _columns(rng: np.random.Generator, shape: tuple[int, int], unit: float) -> Field:
     """Vertical rolling streaks the full height of the sheet, slowly fading in and out along it."""
     width = shape[1]
-    fine = fine_line(rng, width, rng.uniform(0.6, 1.6)) * np.exp(0.7 * smooth_line(rng, width, 90 * unit))
+    fine = fine_line(rng, width, rng.uniform(0.6, 1.6)) * np.exp(0.5 * smooth_line(rng, width, 90 * unit))
     wide = fine_line(rng, width, rng.uniform(3, 9) * unit)
     line = (
         np.float32(np.exp(rng.normal(-4.9, 0.6))) * fine + np.float32(np.exp(rng.normal(-4.5, 0.55))) * wide
