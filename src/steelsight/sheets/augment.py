@@ -1,7 +1,7 @@
 """What a camera, a coil or another exposure could have done to the same sheet. Gray bytes in, gray bytes out.
 
-Geometry moves masks along with their images; exposure touches images alone. Labels never change, so nothing here
-may cut a defect out of its sheet: shifts are short and fill with the border.
+Geometry moves masks along with their images; exposure touches images alone. Labels never change, so shifts
+and zoom must stay short enough not to push a defect out of its sheet; what they uncover repeats the border.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from steelsight.types import GrayBatch
 
 __all__ = ["AugmentSpec", "augment", "exposure_tables"]
 
-Flags = Bool[np.ndarray, "n"]
+Flags = Bool[np.ndarray, " n"]
 LEVELS: Final = 256
 
 
@@ -55,7 +55,8 @@ def augment(
     count, height, width = images.shape
     if spec.transpose and height != width:
         raise BadRecipe(
-            f"augment.transpose: expected a square input, got {height}x{width}; set it to 0 or change the input"
+            f"augment.transpose: expected a square input, got {height}x{width}; "
+            "set it to 0 or change the input"
         )
     moved = _Geometry(spec, (count, height, width), rng) if spec.moves else None
     if spec.gain or spec.gamma or spec.offset:
@@ -115,7 +116,7 @@ def _source_lines(
 
 
 def _resample(
-    image: UInt8[np.ndarray, "h w"], rows: Float[np.ndarray, "h"], columns: Float[np.ndarray, "w"]
+    image: UInt8[np.ndarray, "h w"], rows: Float[np.ndarray, " h"], columns: Float[np.ndarray, " w"]
 ) -> UInt8[np.ndarray, "h w"]:
     """Bilinear, one axis after the other; whole-line shifts copy bytes exactly."""
     if np.all(rows % 1 == 0) and np.all(columns % 1 == 0):
@@ -127,9 +128,10 @@ def _resample(
     )
     left, share = _neighbours(columns)
     blended = blended[:, left] * (1 - share) + blended[:, np.minimum(left + 1, columns.size - 1)] * share
-    return np.rint(blended).astype(np.uint8)
+    rounded: UInt8[np.ndarray, "h w"] = np.rint(blended).astype(np.uint8)
+    return rounded
 
 
-def _neighbours(lines: Float[np.ndarray, "l"]) -> tuple[Int[np.ndarray, "l"], Float[np.ndarray, "l"]]:
+def _neighbours(lines: Float[np.ndarray, " l"]) -> tuple[Int[np.ndarray, " l"], Float[np.ndarray, " l"]]:
     below = np.floor(lines).astype(np.int64)
     return below, (lines - below).astype(np.float32)

@@ -14,7 +14,7 @@ __all__ = ["write_file", "write_json", "write_through"]
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write beside, force to disk, rename; raises BadCheckpoint where the disk refuses, leaving the old file."""
+    """Write beside, sync, rename; raises BadCheckpoint where the disk refuses; the old file stays."""
     write_through(path, lambda new: new.write_bytes(data))
 
 

@@ -1,7 +1,7 @@
-"""One epoch's batches: which sheets, in which order, changed how. The same seed and epoch give the same bytes.
+"""One epoch's batches: which sheets, in which order, changed how. Same seed and epoch, same bytes.
 
-Every epoch has a generator of its own, made from seed and epoch. Nothing is carried from one to the next, so a
-training resumed after epoch 7 sees in epoch 8 exactly what an uninterrupted one sees.
+Every epoch has a generator of its own, made from seed and epoch. Nothing is carried from one to the next, so
+a training resumed after epoch 7 sees in epoch 8 exactly what an uninterrupted one sees.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from steelsight.training.recipe import BalanceRecipe, Recipe
 
 __all__ = ["Batch", "ahead", "class_weights", "draw_order", "epoch_batches"]
 
-Positions = Int[np.ndarray, "p"]
+Positions = Int[np.ndarray, " p"]
 T = TypeVar("T")
 
 
@@ -56,11 +56,13 @@ def draw_order(lesson: Lesson, balance: BalanceRecipe, rng: np.random.Generator)
     return drawn
 
 
-def class_weights(labels: Int[np.ndarray, "n"], power: float, classes: int | None = None) -> Float[np.ndarray, "k"]:
+def class_weights(
+    labels: Int[np.ndarray, " n"], power: float, classes: int | None = None
+) -> Float[np.ndarray, " k"]:
     """count^-power for each class, scaled so that the mean over the sheets is 1; 0 where a class has none."""
     counts = np.bincount(labels, minlength=classes or 0)
     weights = np.where(counts > 0, np.maximum(counts, 1.0) ** -power, 0.0)
-    scaled: Float[np.ndarray, "k"] = weights * labels.size / (weights * counts).sum()
+    scaled: Float[np.ndarray, " k"] = weights * labels.size / (weights * counts).sum()
     return scaled
 
 
@@ -77,7 +79,7 @@ def _batch(lesson: Lesson, recipe: Recipe, rows: Positions, rng: np.random.Gener
 
 
 def ahead(source: Callable[[], Iterator[T]], depth: int = 2) -> Iterator[T]:
-    """Let a thread prepare the next items while the current one is in use; its exceptions reach the caller."""
+    """Let a thread prepare the next items while one is in use; its exceptions reach the caller."""
     ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(depth)
     stop = threading.Event()
 

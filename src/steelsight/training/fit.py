@@ -1,13 +1,13 @@
 """The training loop: epochs of batches over Accelerate, early stopping, the best weights, exact resume.
 
-It reads no files but its own state and writes nothing else; what to do with the trained model is `run`'s business.
+It reads and writes no file but its own state; what becomes of the trained model is `run`'s business.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +24,9 @@ from steelsight.training.lesson import Lesson
 from steelsight.training.losses import loss_weights, place_loss, sheet_loss
 from steelsight.training.optimise import Average, learning_rate, make_optimiser, set_rate
 from steelsight.training.precision import Precision, choose_precision, in_precision
-from steelsight.training.predict import add_noise, predict_logits
+from steelsight.training.predict import add_noise
 from steelsight.training.recipe import Recipe
+from steelsight.training.speed import keep_memory, tuned
 from steelsight.training.state import (
     EpochRow,
     TrainingState,
@@ -69,7 +70,7 @@ def fit(
     raises      BadCheckpoint for a state that cannot be used or written
     """
     watcher = watcher or Silent()
-    with _threads(recipe.compute.threads), torch.random.fork_rng():
+    with _threads(recipe.compute.threads), keep_memory(), torch.random.fork_rng():
         trainer = _Trainer(model, lesson, recipe, seed, fingerprint)
         if state_path is not None and state_path.exists():
             trainer.restore(load_state(state_path, fingerprint))
@@ -146,16 +147,18 @@ class _Trainer:
     def _train(self, epoch: int, watcher: Watcher) -> float:
         """Take one epoch's steps; returns the mean loss over its sheets."""
         rng = np.random.default_rng([self.seed, epoch])
-        torch.manual_seed(int(rng.integers(2**62)))  # dropout has no generator of its own
-        noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        torch.manual_seed(int(rng.integers(2**62)))  # torch's own dropout has no generator
+        noise, dropout = (torch.Generator().manual_seed(int(rng.integers(2**62))) for _ in range(2))
         self.model.train()
         total, sheets = torch.zeros(()), 0
         batches = ahead(lambda: epoch_batches(self.lesson, self.recipe, rng))
-        for index, batch in enumerate(batches):
-            loss = self._step(batch, (epoch - 1) * self.steps + index, noise)
-            total += loss * len(batch.gray)
-            sheets += len(batch.gray)
-            watcher.step(index + 1, self.steps)
+        on_cpu = self.accelerator.device.type == "cpu"
+        with tuned(self.model, dropout) if on_cpu else nullcontext():
+            for index, batch in enumerate(batches):
+                loss = self._step(batch, (epoch - 1) * self.steps + index, noise)
+                total += loss * len(batch.gray)
+                sheets += len(batch.gray)
+                watcher.step(index + 1, self.steps)
         return float(total / sheets)
 
     def _step(self, batch: Batch, step: int, noise: torch.Generator) -> Tensor:

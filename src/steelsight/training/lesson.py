@@ -20,7 +20,7 @@ from steelsight.types import GrayBatch, InputSpec, Rejection, SheetItem, SheetSe
 
 __all__ = ["Lesson", "Masks", "SheetData", "open_lesson", "open_sheets", "read_masks", "refuse_rejected"]
 
-Targets = Int[np.ndarray, "n"] | Float[np.ndarray, "n k"]
+Targets = Int[np.ndarray, " n"] | Float[np.ndarray, "n k"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Masks:
     """Where defects lie, for sheets of which that is known."""
 
     shares: GrayBatch  # (n, h, w) uint8, covered share of each pixel times 255
-    known: Bool[np.ndarray, "n"]  # False: complete masks are missing, or the sheet has several types
+    known: Bool[np.ndarray, " n"]  # False: complete masks are missing, or the sheet has several types
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Lesson:
 
     images: GrayBatch  # (n, h, w) uint8, may be a memory-mapped file
     targets: Targets  # class index, or for multilabel zeros and ones
-    train: Int[np.ndarray, "p"]  # positions
-    validation: Int[np.ndarray, "q"]  # may be empty: the last epoch is then the best
+    train: Int[np.ndarray, " p"]  # positions
+    validation: Int[np.ndarray, " q"]  # may be empty: the last epoch is then the best
     masks: Masks | None = None
 
 
@@ -66,7 +66,7 @@ class SheetData:
         return tuple(item.group for item in self.items)
 
     @property
-    def keys(self) -> Int[np.ndarray, "n"]:
+    def keys(self) -> Int[np.ndarray, " n"]:
         """One class index a sheet for splits, -1 = dropped; multilabel: one index a combination of types."""
         labels = self.labelled.labels
         if self.task != "multilabel":
@@ -125,7 +125,8 @@ def refuse_rejected(sheets: SheetSet, allow_bad: int) -> None:
         reasons = "; ".join(f"{item.id}: {item.reason}" for item in bad[:3])
         more = f"; and {len(bad) - 3} more" if len(bad) > 3 else ""
         raise BadData(
-            f"{sheets.root}: {len(bad)} bad item{'s' * (len(bad) != 1)}, {allow_bad} allowed: {reasons}{more}; "
+            f"{sheets.root}: {len(bad)} bad item{'s' * (len(bad) != 1)}, {allow_bad} allowed: "
+            f"{reasons}{more}; "
             f"mend them (`steelsight data` lists all), or go on without them with --allow-bad {len(bad)}"
         )
     if not sheets.items:

@@ -31,9 +31,9 @@ def loss_weights(targets: Targets, recipe: Recipe, outputs: int) -> Tensor | Non
 
 def sheet_loss(
     logits: Float[Tensor, "n c"],
-    targets: Int[Tensor, "n"] | Float[Tensor, "n c"],
+    targets: Int[Tensor, " n"] | Float[Tensor, "n c"],
     *,
-    weights: Float[Tensor, "c"] | None = None,
+    weights: Float[Tensor, " c"] | None = None,
     label_smoothing: float = 0.0,
 ) -> Float[Tensor, ""]:
     """Cross entropy over classes, or over yes and no of each type where the targets are zeros and ones.
@@ -48,9 +48,9 @@ def sheet_loss(
 
 def place_loss(
     class_map: Float[Tensor, "n c gh gw"],
-    targets: Int[Tensor, "n"] | Float[Tensor, "n c"],
+    targets: Int[Tensor, " n"] | Float[Tensor, "n c"],
     shares: UInt8[Tensor, "n h w"],
-    known: Bool[Tensor, "n"],
+    known: Bool[Tensor, " n"],
     recipe: LossRecipe,
 ) -> Float[Tensor, ""]:
     """The class of every place against the masks, averaged over each place's pixels.
@@ -61,7 +61,9 @@ def place_loss(
     if not bool(known.any()):
         return class_map.sum() * 0
     class_map, targets = class_map[known], targets[known]
-    area = F.adaptive_avg_pool2d(shares[known].unsqueeze(1).float() / 255, class_map.shape[2:]).squeeze(1)
+    area = F.adaptive_avg_pool2d(
+        shares[known].unsqueeze(1).float() / 255, (class_map.shape[2], class_map.shape[3])
+    ).squeeze(1)
     defect = area > recipe.mask_share  # (n, gh, gw)
     weight = 1 + recipe.mask_emphasis * defect
     if targets.ndim == 1:

@@ -20,7 +20,7 @@ def make_optimiser(parameters: Iterable[nn.Parameter], recipe: OptimiserRecipe) 
 
 
 def learning_rate(recipe: OptimiserRecipe, step: int, steps: int) -> float:
-    """The rate of step 0, 1, ... of `steps`: rises linearly in the warm-up, then stays or follows a half cosine."""
+    """The rate of step 0, 1, ... of `steps`: a linear warm-up, then constant or half a cosine."""
     warm = round(recipe.warm_up * steps)
     rate = recipe.learning_rate
     if step < warm:

@@ -1,4 +1,4 @@
-"""Whether a training computes in bfloat16 or in single precision. Weights and losses are float32 either way."""
+"""Whether a training computes in bfloat16 or single precision. Weights and losses are float32 either way."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def choose_precision(asked: Literal["auto", "fp32", "bf16"], device: torch.devic
         return asked
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # absent in older torch
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # absent in older torch
     computes = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
     return "bf16" if device.type == "cpu" and computes else "fp32"
 

@@ -23,7 +23,8 @@ def predict_logits(
     """Logits of gray sheets in single precision.
 
     images       (n, h, w) uint8; a memory-mapped file is read batch by batch
-    noise_sigma  adds sigma Z, Z ~ N(0, I), in normalised units, independent in the three channels (the study's X')
+    noise_sigma  adds sigma Z, Z ~ N(0, I), in normalised units, independent in the three channels: the
+                 study's X'
     generator    draws Z; None = one seeded with 0, so that the same sheets get the same noise
     returns      (n, c) float32; the model is left in the mode it came in
     """

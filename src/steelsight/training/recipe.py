@@ -1,7 +1,7 @@
 """What a training does, in one validated object. Values live in the shipped TOML files, each with its reason.
 
-A section below says which keys exist and which values are legal; no key has a default here, so that a recipe in hand
-is complete and `recipes/*.toml` is the one place to read what happens and why.
+A section below says which keys exist and which values are legal. No key has a default here: a recipe
+in hand is complete, and `recipes/*.toml` is the one place to read what happens and why.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ class SplitRecipe(_Section):
     @model_validator(mode="after")
     def _whole(self) -> SplitRecipe:
         if abs(self.train + self.validation + self.test - 1) > 1e-6:
-            raise ValueError(f"expected shares that sum to 1, got {self.train}, {self.validation}, {self.test}")
+            raise ValueError(
+                f"expected shares that sum to 1, got {self.train}, {self.validation}, {self.test}"
+            )
         return self
 
 
@@ -142,14 +144,22 @@ class Recipe(_Section):
     @model_validator(mode="after")
     def _agrees(self) -> Recipe:
         if self.loss.masks and self.model.head != "direct":
-            raise ValueError("loss.masks: masks teach the direct head's class map; set model.head = direct or loss.masks = 0")
+            raise ValueError(
+                "loss.masks: masks teach the direct head's class map; "
+                "set model.head = direct or loss.masks = 0"
+            )
         if self.augment.transpose and self.input.height != self.input.width:
             raise ValueError(
-                f"augment.transpose: expected a square input, got {self.input.height}x{self.input.width}; set it to 0"
+                f"augment.transpose: expected a square input, "
+                f"got {self.input.height}x{self.input.width}; set it to 0"
             )
         if self.task == "multilabel" and self.balance.method == "sampling":
-            raise ValueError("balance.method = sampling: a multilabel sheet has no one class; choose loss or none")
-        self.model_spec(2)  # a size or head the network cannot have is refused now, not after the data are read
+            raise ValueError(
+                "balance.method = sampling: a multilabel sheet has no one class; choose loss or none"
+            )
+        self.model_spec(
+            2
+        )  # a size or head the network cannot have is refused now, not after the data are read
         return self
 
     def model_spec(self, outputs: int) -> ModelSpec:

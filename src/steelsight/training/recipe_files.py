@@ -1,4 +1,4 @@
-"""From a name, a TOML file and `key=value` overrides to a valid recipe, or to a message that says which key to mend.
+"""From a name or TOML file and `key=value` overrides to a valid recipe, or a message naming the key to mend.
 
 A file gives only what differs from the shipped recipe it `extends` ("default" if it does not say).
 """

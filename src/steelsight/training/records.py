@@ -31,6 +31,8 @@ __all__ = [
 
 PARTS = ("train", "validation", "test")
 APART = "apart"  # dropped from training: sheets of several types in multi-class work
+METRICS_FILE = "metrics.json"
+RECIPE_FILE = "recipe.json"
 PREDICTIONS_FILE = "predictions.parquet"
 SPLITS_FILE = "splits.csv"
 COLUMNS = ("id", "split", "group", "label", "pixels")
@@ -86,7 +88,8 @@ def read_splits(folder: Path) -> list[SplitRow]:
             rows = list(csv.reader(file))
     except (OSError, UnicodeDecodeError) as error:
         raise BadCheckpoint(
-            f"{path}: expected the split of the run, got {error}; without it nobody knows which sheets trained it"
+            f"{path}: expected the split of the run, got {error}; "
+            "without it nobody knows which sheets trained the model"
         ) from error
     if not rows or tuple(rows[0]) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
         raise BadCheckpoint(f"{path}: expected the columns {', '.join(COLUMNS)}; restore the file")
@@ -101,7 +104,7 @@ def write_predictions(
     probabilities: Probabilities,
     logits: Logits,
 ) -> None:
-    """predictions.parquet: id, split, group, label, predicted, probabilities, logits; class names in its metadata."""
+    """id, split, group, label, predicted, probabilities, logits; class names in the metadata."""
     table = pa.table(
         {
             "id": list(data.ids),
@@ -117,7 +120,7 @@ def write_predictions(
     write_through(path, lambda new: pq.write_table(table, new))
 
 
-def positions_of(parts: list[str], name: str) -> Int[np.ndarray, "p"]:
+def positions_of(parts: list[str], name: str) -> Int[np.ndarray, " p"]:
     """The positions of one part."""
-    found: Int[np.ndarray, "p"] = np.flatnonzero(np.array(parts) == name)
+    found: Int[np.ndarray, " p"] = np.flatnonzero(np.array(parts) == name)
     return found

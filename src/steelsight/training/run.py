@@ -1,49 +1,35 @@
 """From a DATA folder and a recipe to a RUN folder that says what was learnt, from what, and how well.
 
-A RUN folder is finished when its metrics.json exists; until then progress.safetensors lets a killed training go on.
+A RUN folder is finished when its metrics.json exists; till then its progress file lets a killed one go on.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-import steelsight
 from steelsight.errors import BadCheckpoint, BadRecipe
 from steelsight.models.catalog import build_model
-from steelsight.models.checkpoint import Card, load_checkpoint, save_checkpoint
+from steelsight.models.checkpoint import Card, load_checkpoint
 from steelsight.sheets.splits import Split, find_leaks, group_split, random_split
-from steelsight.training.atomic import write_json
-from steelsight.training.fit import Fitted, fit
+from steelsight.training.conclude import conclude
+from steelsight.training.fit import fit
 from steelsight.training.lesson import Lesson, SheetData, open_lesson, read_masks
-from steelsight.training.predict import predict_logits
 from steelsight.training.recipe import Recipe, SplitRecipe
 from steelsight.training.recipe_files import load_recipe
-from steelsight.training.records import (
-    PREDICTIONS_FILE,
-    positions_of,
-    split_names,
-    write_predictions,
-    write_splits,
-)
-from steelsight.training.scores import answers_in_words, probabilities_of, report_apart, report_part
+from steelsight.training.records import METRICS_FILE, PARTS, split_names
 from steelsight.training.watch import Silent, Watcher
-from steelsight.types import Logits
 
 __all__ = ["RunResult", "load_run", "make_split", "train_data", "train_run"]
 
 STATE_FILE = "progress.safetensors"
-METRICS_FILE = "metrics.json"
-RECIPE_FILE = "recipe.json"
-STUDY_SIGMA = 0.15  # of the study's X', reported for every model
 
 
 @dataclass(frozen=True)
@@ -138,28 +124,10 @@ def train_data(
         fingerprint=fingerprint,
         watcher=watcher,
     )
-    card = save_checkpoint(out, model, _card(data, recipe, seed))
-    clean = predict_logits(model, data.images)
-    noisy = predict_logits(
-        model, data.images, noise_sigma=STUDY_SIGMA, generator=torch.Generator().manual_seed(seed)
+    model_card = _card(data, recipe, seed)
+    card, metrics = conclude(
+        out, model, model_card, data, parts, fitted, extra={"fingerprint": fingerprint, "leaks": leaks}
     )
-    metrics = {
-        "fingerprint": fingerprint,
-        "task": data.task,
-        "class_names": list(data.labelled.class_names),
-        "seed": seed,
-        "data": _describe_data(data, parts, leaks),
-        "training": _describe_training(fitted),
-        **_reports(data, parts, clean, noisy, seed),
-        "environment": _environment(),
-    }
-    write_json(out / RECIPE_FILE, recipe.model_dump(mode="json"))
-    write_splits(out, data, parts)
-    probabilities = probabilities_of(clean, data.task)
-    write_predictions(
-        out / PREDICTIONS_FILE, data, parts, answers_in_words(clean, data), probabilities, clean
-    )
-    write_json(out / METRICS_FILE, metrics)
     (out / STATE_FILE).unlink(missing_ok=True)
     return RunResult(out, card, recipe, metrics, fresh=True)
 
@@ -189,7 +157,7 @@ def _finished(out: Path, fingerprint: str, watcher: Watcher) -> RunResult:
 
 
 def _forget(out: Path) -> None:
-    """A run without metrics.json is unfinished, without its state it starts over; the old model stays till then."""
+    """Without metrics.json a run is unfinished, without its state it starts over; the old model stays."""
     for name in (METRICS_FILE, STATE_FILE):
         (out / name).unlink(missing_ok=True)
 
@@ -221,52 +189,5 @@ def _card(data: SheetData, recipe: Recipe, seed: int) -> Card:
 
 
 def _title(data: SheetData, split: Split, recipe: Recipe) -> str:
-    sizes = ", ".join(f"{getattr(split, part).size} {part}" for part in ("train", "validation", "test"))
+    sizes = ", ".join(f"{getattr(split, part).size} {part}" for part in PARTS)
     return f"{recipe.model.name} on {data.name} ({data.task}; {sizes})"
-
-
-def _describe_data(data: SheetData, parts: list[str], leaks: list[str]) -> dict[str, Any]:
-    return {
-        "name": data.name,
-        "hash": data.data_hash,
-        "sheets": len(data.items),
-        "set_aside": [asdict(item) for item in data.rejections],
-        "parts": {part: parts.count(part) for part in dict.fromkeys(parts)},
-        "leaks": leaks,
-    }
-
-
-def _describe_training(fitted: Fitted) -> dict[str, Any]:
-    return {
-        "epochs": len(fitted.history),
-        "best_epoch": fitted.best_epoch,
-        "stopped_early": fitted.stopped_early,
-        "precision": fitted.precision,
-        "resumed_after": fitted.resumed_after,
-        "history": [asdict(row) for row in fitted.history],
-    }
-
-
-def _reports(
-    data: SheetData, parts: list[str], clean: Logits, noisy: Logits, seed: int
-) -> dict[str, Any]:
-    test, validation = positions_of(parts, "test"), positions_of(parts, "validation")
-    apart = positions_of(parts, "apart")
-    return {
-        "validation": report_part(data, clean, validation, seed=seed),
-        "test": report_part(data, clean, test, seed=seed),
-        "test_noisy": report_part(data, noisy, test, seed=seed),
-        "noise_sigma": STUDY_SIGMA,
-        "apart": report_apart(data, clean, apart, positions_of(parts, "train")) if apart.size else None,
-    }
-
-
-def _environment() -> dict[str, Any]:
-    return {
-        "steelsight": steelsight.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "machine": platform.machine(),
-        "threads": torch.get_num_threads(),
-    }

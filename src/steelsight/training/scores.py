@@ -1,13 +1,13 @@
-"""From logits to the figures of a run: reports of a part with intervals, answers in words, sheets of several types."""
+"""From logits to figures: reports with intervals, answers in words, sheets of several types."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
-from steelsight.evaluation.classification import classification_report, softmax
+from steelsight.evaluation.classification import classification_report, multi_type_right, softmax
 from steelsight.training.lesson import SheetData
 from steelsight.types import Logits, Probabilities, Task
 
@@ -15,7 +15,7 @@ __all__ = ["answers_in_words", "probabilities_of", "report_apart", "report_part"
 
 RESAMPLES = 1000
 
-Positions = Int[np.ndarray, "p"]
+Positions = Int[np.ndarray, " p"]
 
 
 def probabilities_of(logits: Logits, task: Task) -> Probabilities:
@@ -37,24 +37,59 @@ def answers_in_words(logits: Logits, data: SheetData) -> list[str]:
 def report_part(
     data: SheetData, logits: Logits, positions: Positions, *, seed: int, resamples: int = RESAMPLES
 ) -> dict[str, Any] | None:
-    """The classification report of some sheets, intervals by group; None for no sheets.
+    """The report of some sheets, intervals by group; None for no sheets.
 
     logits  of all the data's sheets
+    returns the JSON of evaluation's ClassificationReport; for multilabel one such report a type under
+            "types", with the mean AUC and the share of sheets right in every type
     """
     if positions.size == 0:
         return None
     probabilities = probabilities_of(logits[positions], data.task)
+    labels = data.labelled.labels[positions]
     groups = [data.groups[i] for i in positions.tolist()]
-    report = classification_report(
-        data.labelled.labels[positions],
+    if data.task == "multilabel":
+        return _report_types(data, labels, probabilities, groups, seed, resamples)
+    answers = [data.labelled.alternatives[i] for i in positions.tolist()]
+    several = any(len(answer) > 1 for answer in answers) and not all(len(answer) > 1 for answer in answers)
+    found: dict[str, Any] = classification_report(
+        labels,
         probabilities,
         data.labelled.class_names,
         groups=groups if any(groups) else None,
         rng=np.random.default_rng([seed, 0]),
         resamples=resamples,
-    )
-    found: dict[str, Any] = report.as_dict()
+        alternatives=answers if several else None,
+    ).as_dict()
     return found
+
+
+def _report_types(
+    data: SheetData,
+    flags: Float[np.ndarray, "m k"],
+    probabilities: Probabilities,
+    groups: list[str],
+    seed: int,
+    resamples: int,
+) -> dict[str, Any]:
+    types = {}
+    for column, name in enumerate(data.labelled.class_names):
+        yes = probabilities[:, column]
+        types[name] = classification_report(
+            flags[:, column].astype(np.int64),
+            np.stack([1 - yes, yes], axis=1),
+            (f"no {name}", name),
+            groups=groups if any(groups) else None,
+            rng=np.random.default_rng([seed, 0]),
+            resamples=resamples,
+        ).as_dict()
+    areas = [report["auc"]["estimate"] for report in types.values() if report["auc"]["estimate"] is not None]
+    return {
+        "sheets": len(flags),
+        "all_types_right": float(((probabilities > 0.5) == (flags > 0.5)).all(axis=1).mean()),
+        "mean_auc": float(np.mean(areas)) if areas else None,
+        "types": types,
+    }
 
 
 def report_apart(data: SheetData, logits: Logits, positions: Positions, trained: Positions) -> dict[str, Any]:
@@ -63,6 +98,7 @@ def report_apart(data: SheetData, logits: Logits, positions: Positions, trained:
     Those that share a group with a training sheet do not count.
     """
     seen = {data.groups[i] for i in trained.tolist()} - {""}
-    fair = [i for i in positions.tolist() if data.groups[i] not in seen]
-    right = sum(int(logits[i].argmax()) in data.labelled.alternatives[i] for i in fair)
-    return {"sheets": len(fair), "right": right, "beside_training_groups": positions.size - len(fair)}
+    fair = np.array([i for i in positions.tolist() if data.groups[i] not in seen], dtype=np.int64)
+    answers = [data.labelled.alternatives[i] for i in fair.tolist()]
+    right = int(multi_type_right(logits[fair].argmax(1), answers).sum()) if fair.size else 0
+    return {"sheets": fair.size, "right": right, "beside_training_groups": positions.size - fair.size}

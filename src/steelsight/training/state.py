@@ -1,7 +1,7 @@
 """A training's state on disk: one file an epoch, whole or not there, so that a kill costs one epoch at most.
 
-The file is safetensors with a JSON header. It holds weights, their average, the best so far and the optimiser's
-moments; order and noise need no state, because each epoch makes its generators from the seed.
+The file is safetensors with a JSON header: weights, their average, the best so far, the optimiser's moments.
+Order and noise need no state, because each epoch makes its generators from the seed.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ PARTS = ("weights", "average", "best", "moments")
 
 
 def save_state(path: Path, state: TrainingState) -> None:
-    """Replace the state of the epoch before; raises BadCheckpoint where the disk refuses, leaving the old one."""
+    """Replace the last epoch's state; raises BadCheckpoint where the disk refuses; the old one stays."""
     tensors = {
         f"{part}/{name}": tensor.detach().cpu().contiguous().clone()
         for part in PARTS
@@ -72,7 +72,7 @@ def save_state(path: Path, state: TrainingState) -> None:
 
 
 def load_state(path: Path, fingerprint: str) -> TrainingState:
-    """Read the state of an unfinished training; raises BadCheckpoint if it is damaged or another training's."""
+    """Read the state of an unfinished training; raises BadCheckpoint if damaged or another training's."""
     try:
         data = path.read_bytes()
         tensors = load(data)

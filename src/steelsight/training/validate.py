@@ -43,14 +43,14 @@ def validate(model: SheetClassifier, lesson: Lesson) -> Validation:
 def is_better(monitor: Literal["loss", "balanced_accuracy"], new: EpochRow, old: EpochRow) -> bool:
     """Whether an epoch beats an earlier one; without validation sheets the latest is the best."""
     if monitor == "loss":
-        ours, theirs = old.validation_loss, new.validation_loss
-    else:
-        ours, theirs = new.validation_balanced_accuracy, old.validation_balanced_accuracy
+        lost, best = new.validation_loss, old.validation_loss
+        return lost is None or best is None or lost < best
+    ours, theirs = new.validation_balanced_accuracy, old.validation_balanced_accuracy
     return ours is None or theirs is None or ours > theirs
 
 
 def _accuracies(logits: Logits, targets: Targets) -> tuple[float, float]:
-    """Accuracy, and the mean of the classes' recalls; multilabel: both over all yes-or-no answers of all types."""
+    """Accuracy, and the mean of the classes' recalls; multilabel: both over all yes-or-no answers."""
     if targets.ndim == 1:
         right, truth = logits.argmax(1) == targets, targets
     else:

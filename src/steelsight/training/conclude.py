@@ -1,0 +1,121 @@
+"""What a finished training leaves behind: checkpoint, numbers, pictures, every single answer."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import steelsight
+from steelsight.models.catalog import SheetClassifier
+from steelsight.models.checkpoint import Card, save_checkpoint
+from steelsight.training.atomic import write_json
+from steelsight.training.fit import Fitted
+from steelsight.training.lesson import SheetData
+from steelsight.training.pages import write_run_page
+from steelsight.training.predict import predict_logits
+from steelsight.training.records import (
+    APART,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    RECIPE_FILE,
+    positions_of,
+    write_predictions,
+    write_splits,
+)
+from steelsight.training.scores import answers_in_words, probabilities_of, report_apart, report_part
+from steelsight.types import Logits
+
+__all__ = ["STUDY_SIGMA", "conclude", "environment"]
+
+STUDY_SIGMA = 0.15  # of the study's X', on which every model is reported too
+
+
+def conclude(
+    out: Path,
+    model: SheetClassifier,
+    card: Card,
+    data: SheetData,
+    parts: list[str],
+    fitted: Fitted,
+    *,
+    extra: Mapping[str, Any],
+) -> tuple[Card, dict[str, Any]]:
+    """Save the model, judge it on every part, write the RUN folder; metrics.json comes last.
+
+    parts   the part each sheet is in, see records.split_names
+    extra   more entries of metrics.json
+    returns the card as saved, and metrics.json
+    """
+    card = save_checkpoint(out, model, card)
+    clean = predict_logits(model, data.images)
+    noise = torch.Generator().manual_seed(card.seed)
+    noisy = predict_logits(model, data.images, noise_sigma=STUDY_SIGMA, generator=noise)
+    metrics = {
+        **extra,
+        "task": data.task,
+        "class_names": list(data.labelled.class_names),
+        "seed": card.seed,
+        "data": describe_data(data, parts),
+        "training": _describe_training(fitted),
+        **_reports(data, parts, clean, noisy, card.seed),
+        "environment": environment(),
+    }
+    write_json(out / RECIPE_FILE, card.recipe)
+    write_splits(out, data, parts)
+    probabilities = probabilities_of(clean, data.task)
+    answers = answers_in_words(clean, data)
+    write_predictions(out / PREDICTIONS_FILE, data, parts, answers, probabilities, clean)
+    write_run_page(out, metrics, data, clean, positions_of(parts, "test"))
+    write_json(out / METRICS_FILE, metrics)
+    return card, metrics
+
+
+def describe_data(data: SheetData, parts: list[str]) -> dict[str, Any]:
+    """Where the figures come from, and what was set aside."""
+    return {
+        "name": data.name,
+        "hash": data.data_hash,
+        "sheets": len(data.items),
+        "set_aside": [asdict(item) for item in data.rejections],
+        "parts": {part: parts.count(part) for part in dict.fromkeys(parts)},
+    }
+
+
+def _describe_training(fitted: Fitted) -> dict[str, Any]:
+    return {
+        "epochs": len(fitted.history),
+        "best_epoch": fitted.best_epoch,
+        "stopped_early": fitted.stopped_early,
+        "precision": fitted.precision,
+        "resumed_after": fitted.resumed_after,
+        "history": [asdict(row) for row in fitted.history],
+    }
+
+
+def _reports(data: SheetData, parts: list[str], clean: Logits, noisy: Logits, seed: int) -> dict[str, Any]:
+    test, apart = positions_of(parts, "test"), positions_of(parts, APART)
+    return {
+        "validation": report_part(data, clean, positions_of(parts, "validation"), seed=seed),
+        "test": report_part(data, clean, test, seed=seed),
+        "test_noisy": report_part(data, noisy, test, seed=seed),
+        "noise_sigma": STUDY_SIGMA,
+        "apart": report_apart(data, clean, apart, positions_of(parts, "train")) if apart.size else None,
+    }
+
+
+def environment() -> dict[str, Any]:
+    """What else the figures depend on."""
+    return {
+        "steelsight": steelsight.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+    }

@@ -1,0 +1,154 @@
+"""A run or an evaluation as pictures and one HTML page. It draws what is already computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+from matplotlib.figure import Figure
+
+from steelsight.evaluation.classification import roc_curves
+from steelsight.reports.document import Document
+from steelsight.reports.figures import draw_confusion, draw_learning_curves, draw_roc, figure_png
+from steelsight.training.atomic import write_file
+from steelsight.training.lesson import SheetData
+from steelsight.training.scores import probabilities_of
+from steelsight.types import Logits
+
+__all__ = ["write_evaluation_page", "write_run_page"]
+
+Positions = Int[np.ndarray, " p"]
+Report = Mapping[str, Any]
+
+HEADLINES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "f1_weighted": "F1, weighted",
+    "f1_macro": "F1, macro",
+    "auc": "AUC",
+}
+PAGE = "report.html"
+FIGURES = "figures"
+
+
+def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, test: Positions) -> None:
+    """report.html and figures/ of a training: how it went, and how good it is on its test sheets."""
+    page = Document(f"Training on {data.name}", subtitle=f"{data.task}, {len(data.items)} sheets")
+    training = metrics["training"]
+    page.chapter("Training")
+    curves = draw_learning_curves(training["history"], best_epoch=training["best_epoch"])
+    words = f"{training['epochs']} epochs, the weights of epoch {training['best_epoch']} were kept"
+    _show(page, out, "learning_curves", curves, f"Losses and accuracies by epoch; {words}.")
+    if metrics.get("leaks"):
+        page.notice(
+            f"{len(metrics['leaks'])} groups have sheets in more than one part of the split. What the model "
+            "saw of them in training makes its figures on the others better than they are.",
+            title="The split leaks",
+        )
+    noisy = f"X + {metrics['noise_sigma']}Z"
+    _judge(page, out, {"as they are": metrics["test"], noisy: metrics["test_noisy"]}, data, logits, test)
+    _apart(page, metrics["apart"])
+    page.footer(_origin(metrics))
+    write_file(out / PAGE, page.render().encode())
+
+
+def write_evaluation_page(
+    out: Path, metrics: Report, data: SheetData, logits: Logits, chosen: Positions
+) -> None:
+    """report.html and figures/ of an evaluation."""
+    page = Document(f"Evaluation on {data.name}", subtitle=f"{metrics['part']} sheets of {metrics['run']}")
+    reports = {"as they are": metrics["report"]}
+    if metrics["noise_sigma"]:
+        reports = {f"X + {metrics['noise_sigma']}Z": metrics["report"]}
+    _judge(page, out, reports, data, logits, chosen)
+    for note in metrics["notes"]:
+        page.notice(note)
+    _apart(page, metrics["apart"])
+    page.footer(_origin(metrics))
+    write_file(out / PAGE, page.render().encode())
+
+
+def _judge(
+    page: Document,
+    out: Path,
+    reports: Mapping[str, Report | None],
+    data: SheetData,
+    logits: Logits,
+    chosen: Positions,
+) -> None:
+    """The chapter of figures: a table of metrics, the confusion matrix and ROC curves of the first report."""
+    page.chapter("Sheets the model never saw")
+    known = {name: report for name, report in reports.items() if report is not None}
+    if not known:
+        page.text("No sheet was kept for a test.")
+        return
+    first = next(iter(known.values()))
+    if data.task == "multilabel":
+        _types_table(page, first)
+        return
+    rows = [
+        [title, *(_interval(report[key]) for report in known.values())] for key, title in HEADLINES.items()
+    ]
+    page.table(
+        ["metric", *known], rows, caption=f"{first['sheets']} sheets in {first['groups']} groups, 95 %"
+    )
+    _classes_table(page, first)
+    matrix = np.array(first["confusion"], dtype=np.int64)
+    _show(page, out, "confusion", draw_confusion(matrix, data.labelled.class_names), "Truth and verdicts.")
+    single = np.array([i for i in chosen.tolist() if data.labelled.labels[i] >= 0], dtype=np.int64)
+    probabilities = probabilities_of(logits[single], data.task)
+    curves = roc_curves(data.labelled.labels[single], probabilities, data.labelled.class_names)
+    if curves:
+        _show(page, out, "roc", draw_roc(curves), "Each class against the rest.")
+
+
+def _classes_table(page: Document, report: Report) -> None:
+    rows = [
+        [
+            entry["name"],
+            entry["sheets"],
+            *(_interval(entry[key]) for key in ("precision", "recall", "f1", "auc")),
+        ]
+        for entry in report["classes"]
+    ]
+    page.table(["class", "sheets", "precision", "recall", "F1", "AUC"], rows, caption="Each class")
+
+
+def _types_table(page: Document, report: Report) -> None:
+    rows = [[name, *(_interval(found[key]) for key in HEADLINES)] for name, found in report["types"].items()]
+    page.table(["type", *HEADLINES.values()], rows, caption=f"{report['sheets']} sheets, each type by itself")
+    page.text(f"Right in every type at once: {report['all_types_right']:.3f} of the sheets.")
+
+
+def _apart(page: Document, apart: Report | None) -> None:
+    if apart is not None:
+        page.text(
+            f"Sheets of several types took no part in training. Of {apart['sheets']}, the verdict is one of "
+            f"the sheet's types for {apart['right']}."
+        )
+
+
+def _show(page: Document, out: Path, name: str, figure: Figure, words: str) -> None:
+    png = figure_png(figure)
+    write_file(out / FIGURES / f"{name}.png", png)
+    page.figure(png, alt=words, caption=words, id=name)
+
+
+def _interval(interval: Mapping[str, float | None]) -> str:
+    estimate, low, high = (interval[key] for key in ("estimate", "low", "high"))
+    if estimate is None:
+        return "–"
+    return f"{estimate:.3f}" if low is None or high is None else f"{estimate:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _origin(metrics: Report) -> dict[str, Any]:
+    data = metrics["data"]
+    return {
+        "data": f"{data['name']} ({data['hash']})",
+        "set aside": len(data["set_aside"]),
+        "seed": metrics["seed"],
+        **metrics["environment"],
+    }
