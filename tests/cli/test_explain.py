@@ -1,5 +1,6 @@
 """`explain` from the command line: figures, one JSON line, exit codes."""
 
+import importlib
 import json
 from pathlib import Path
 
@@ -71,6 +72,13 @@ def test_writes_a_figure_a_sheet_and_one_json_line(run: Path, tiles: Path) -> No
     assert truths == {"Crack/b.jpg": "Crack", "Crack/deep/b.jpg": "Crack", "Free/a.jpg": "none"}
     assert [sheet["mask"] for sheet in report["sheets"]].count(True) == 1
     assert report["set_aside"] == []
+
+
+def test_many_sheets_go_through_in_chunks(run: Path, tiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = json.loads(invoke(run, tiles, "--json").stdout)
+    module = importlib.import_module("steelsight.cli.explain")  # as an attribute, the verb hides its module
+    monkeypatch.setattr(module, "CHUNK", 1)
+    assert json.loads(invoke(run, tiles, "--json").stdout) == whole
 
 
 def test_one_image_one_class_another_folder(run: Path, tiles: Path, tmp_path: Path) -> None:

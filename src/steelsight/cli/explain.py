@@ -11,11 +11,13 @@ import typer
 
 from steelsight.cli.console import JsonFlag, console, emit_json
 from steelsight.errors import BadInput, BadRecipe
+from steelsight.types import Rejection
 
 __all__ = ["METHODS", "explain"]
 
 METHODS = ("gradcam",)
 REPORT = "explanations.json"
+CHUNK = 16  # sheets held in memory at a time, with their maps: a folder may hold thousands
 
 
 def explain(
@@ -36,6 +38,8 @@ def explain(
     Masks are outlined where DATA, or a mask of the same name beside the image, gives them. An image that
     cannot be read is set aside with its reason, the others are explained, and the exit code is 2.
     """
+    from rich.progress import track
+
     from steelsight.explanations.gallery import report_rows, save_figures
     from steelsight.explanations.sources import find_items, read_items
     from steelsight.explanations.verdicts import explain_images, find_classes
@@ -46,16 +50,20 @@ def explain(
     model, card = load_checkpoint(run)
     targets = find_classes(target or [], card) or None
     items, type_names = find_items(images, data)
-    with console.status("reading images"):
-        sheets, set_aside = read_items(items, card.input, type_names)
-    if not sheets:
+    folder = out if out is not None else run / "explanations"
+    rows: list[dict[str, Any]] = []
+    set_aside: list[Rejection] = []
+    taken: set[str] = set()
+    chunks = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
+    for chunk in track(chunks, f"explaining {len(items)} sheets", console=console, transient=True):
+        sheets, bad = read_items(chunk, card.input, type_names)
+        set_aside += bad
+        explanations = explain_images(model, card, [sheet.gray for sheet in sheets], targets=targets)
+        figures = save_figures(sheets, explanations, card.class_names, folder, method=method, taken=taken)
+        rows += report_rows(sheets, explanations, card.class_names, figures)
+    if not rows:
         first = f"; the first: {set_aside[0].reason}" if set_aside else ""
         raise BadInput(f"expected images to explain, none of {len(items)} can be read{first}")
-    folder = out if out is not None else run / "explanations"
-    with console.status(f"explaining {len(sheets)} sheets"):
-        explanations = explain_images(model, card, [sheet.gray for sheet in sheets], targets=targets)
-        figures = save_figures(sheets, explanations, card.class_names, folder, method=method)
-    rows = report_rows(sheets, explanations, card.class_names, figures)
     result: dict[str, Any] = {
         "run": str(run),
         "method": method,

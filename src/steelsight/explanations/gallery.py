@@ -34,10 +34,14 @@ def save_figures(
     folder: Path,
     *,
     method: str,
+    taken: set[str],
 ) -> list[Path]:
-    """Write one PNG a sheet, named after it and the method; raises BadInput where that cannot be done."""
+    """Write one PNG a sheet, named after it and the method.
+
+    taken   names given so far, added to: two folders may hold sheets of one name
+    raises  BadInput where the folder cannot be written
+    """
     paths = []
-    taken: set[str] = set()
     for sheet, explanation in zip(sheets, explanations, strict=True):
         name = _free_name(Path(sheet.item.id).stem, taken)
         row = explanation_row(sheet, explanation, class_names)
