@@ -1,4 +1,4 @@
-"""`steelsight data` as a person runs it: it finishes, says everything, and the exit code tells if all is well."""
+"""`steelsight data` as a person runs it: it finishes, says everything, exits with 2 unless all is well."""
 
 from __future__ import annotations
 

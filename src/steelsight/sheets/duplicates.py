@@ -9,11 +9,12 @@ take seconds. Pieces that are shifted, mirrored or cut differently are not found
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -22,7 +23,8 @@ from steelsight.types import GrayBatch
 __all__ = ["MIN_CORRELATION", "duplicate_groups", "similar_pairs"]
 
 Grain = Float32[np.ndarray, "n p"]
-Sketches = Float32[np.ndarray, "n k"]
+Positions = Int[np.ndarray, "m"]
+Sketches = Float32[np.ndarray, "m k"]
 
 MIN_CORRELATION: Final = 0.45  # different strip stays below .15, different polished tiles below .4
 
@@ -51,25 +53,25 @@ def duplicate_groups(images: GrayBatch, *, min_correlation: float = MIN_CORRELAT
 def similar_pairs(
     images: GrayBatch, *, min_correlation: float = MIN_CORRELATION
 ) -> Iterator[tuple[int, int, float]]:
-    """Pairs of positions (ascending) whose grain correlates, with the correlation."""
-    sketches = _sketch(images)
-    yield from _alike_without_grain(images, np.flatnonzero(~sketches.any(axis=1)).tolist())
+    """Pairs of positions (ascending) whose grain correlates, with the correlation.
+
+    A sheet equal to an earlier one, byte for byte, is paired with the first such sheet alone.
+    """
+    first: dict[bytes, int] = {}
+    for position, image in enumerate(images):
+        earlier = first.setdefault(hashlib.blake2b(image.tobytes()).digest(), position)
+        if earlier != position:
+            yield earlier, position, 1.0
+    different = np.fromiter(first.values(), dtype=np.int64)
+    sketches = _sketch(images, different)
     margin = 4 / np.sqrt(_WIDTH)  # 4 standard deviations of the estimate
-    for start in range(0, len(images), _BLOCK):
+    for start in range(0, different.size, _BLOCK):
         estimate = sketches[start : start + _BLOCK] @ sketches[start:].T
-        for row, column in np.argwhere(np.triu(estimate >= min_correlation - margin, k=1)).tolist():
-            left, right = start + row, start + column
+        near = np.argwhere(np.triu(estimate >= min_correlation - margin, k=1)) + start
+        for left, right in different[near].tolist():
             correlation = _correlation(images[left : left + 1], images[right : right + 1])
             if correlation >= min_correlation:
                 yield left, right, correlation
-
-
-def _alike_without_grain(images: GrayBatch, positions: list[int]) -> Iterator[tuple[int, int, float]]:
-    first: dict[bytes, int] = {}
-    for position in positions:
-        earlier = first.setdefault(images[position].tobytes(), position)
-        if earlier != position:
-            yield earlier, position, 1.0
 
 
 def _correlation(left: GrayBatch, right: GrayBatch) -> float:
@@ -85,15 +87,15 @@ def _grain(images: GrayBatch) -> Grain:
     return unit
 
 
-def _sketch(images: GrayBatch) -> Sketches:
+def _sketch(images: GrayBatch, positions: Positions) -> Sketches:
     """Random signs, then sums over a random partition of the pixels."""
     pixels = (images.shape[1] - 1) * images.shape[2]
     rng = np.random.default_rng(0)  # part of the hash's definition, not of anybody's experiment
     signs = rng.choice(np.array([-1, 1], dtype=np.float32), pixels)
     order = rng.permutation(pixels)
     starts = np.linspace(0, pixels, min(_WIDTH, pixels), endpoint=False).astype(np.int64)
-    sketches = np.zeros((len(images), max(1, starts.size)), dtype=np.float32)
-    for start in range(0, len(images) if pixels else 0, _BLOCK):
-        mixed = (_grain(images[start : start + _BLOCK]) * signs)[:, order]
+    sketches = np.zeros((positions.size, max(1, starts.size)), dtype=np.float32)
+    for start in range(0, positions.size if pixels else 0, _BLOCK):
+        mixed = (_grain(images[positions[start : start + _BLOCK]]) * signs)[:, order]
         sketches[start : start + _BLOCK] = np.add.reduceat(mixed, starts, axis=1)
     return sketches
