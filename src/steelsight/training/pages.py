@@ -18,7 +18,7 @@ from steelsight.training.lesson import SheetData
 from steelsight.training.scores import probabilities_of
 from steelsight.types import Logits
 
-__all__ = ["write_evaluation_page", "write_run_page"]
+__all__ = ["write_evaluation_page", "write_folds_page", "write_run_page"]
 
 Positions = Int[np.ndarray, " p"]
 Report = Mapping[str, Any]
@@ -29,6 +29,7 @@ HEADLINES = {
     "f1_weighted": "F1, weighted",
     "f1_macro": "F1, macro",
     "auc": "AUC",
+    "defect_auc": "AUC, any defect against none",  # multi-class only
 }
 PAGE = "report.html"
 FIGURES = "figures"
@@ -71,6 +72,18 @@ def write_evaluation_page(
     write_file(out / PAGE, page.render().encode())
 
 
+def write_folds_page(out: Path, metrics: Report, data: SheetData) -> None:
+    """report.html and figures/ of a cross-validation."""
+    title = f"Cross-validation on {data.name}"
+    page = Document(title, subtitle=f"{metrics['folds']} folds, {metrics['repeats']} times")
+    page.chapter("Sheets the models never saw")
+    reports = {"all": metrics["pooled"]}
+    reports |= {f"repeat {number + 1}": report for number, report in enumerate(metrics["each_repeat"])}
+    _tables(page, out, reports, data)
+    page.footer(_origin(metrics))
+    write_file(out / PAGE, page.render().encode())
+
+
 def _judge(
     page: Document,
     out: Path,
@@ -79,30 +92,37 @@ def _judge(
     logits: Logits,
     chosen: Positions,
 ) -> None:
-    """The chapter of figures: a table of metrics, the confusion matrix and ROC curves of the first report."""
+    """The chapter of figures: tables of all reports, pictures of the first."""
     page.chapter("Sheets the model never saw")
     known = {name: report for name, report in reports.items() if report is not None}
     if not known:
         page.text("No sheet was kept for a test.")
         return
-    first = next(iter(known.values()))
+    _tables(page, out, known, data)
     if data.task == "multilabel":
-        _types_table(page, first)
         return
-    rows = [
-        [title, *(_interval(report[key]) for report in known.values())] for key, title in HEADLINES.items()
-    ]
-    page.table(
-        ["metric", *known], rows, caption=f"{first['sheets']} sheets in {first['groups']} groups, 95 %"
-    )
-    _classes_table(page, first)
-    matrix = np.array(first["confusion"], dtype=np.int64)
-    _show(page, out, "confusion", draw_confusion(matrix, data.labelled.class_names), "Truth and verdicts.")
     single = np.array([i for i in chosen.tolist() if data.labelled.labels[i] >= 0], dtype=np.int64)
     probabilities = probabilities_of(logits[single], data.task)
     curves = roc_curves(data.labelled.labels[single], probabilities, data.labelled.class_names)
     if curves:
         _show(page, out, "roc", draw_roc(curves), "Each class against the rest.")
+
+
+def _tables(page: Document, out: Path, reports: Mapping[str, Report], data: SheetData) -> None:
+    first = next(iter(reports.values()))
+    if data.task == "multilabel":
+        _types_table(page, first)
+        return
+    titles = {key: title for key, title in HEADLINES.items() if key in first}
+    rows = [
+        [title, *(_interval(report[key]) for report in reports.values())] for key, title in titles.items()
+    ]
+    page.table(
+        ["metric", *reports], rows, caption=f"{first['sheets']} answers, {first['groups']} groups, 95 %"
+    )
+    _classes_table(page, first)
+    matrix = np.array(first["confusion"], dtype=np.int64)
+    _show(page, out, "confusion", draw_confusion(matrix, data.labelled.class_names), "Truth and verdicts.")
 
 
 def _classes_table(page: Document, report: Report) -> None:
@@ -118,8 +138,15 @@ def _classes_table(page: Document, report: Report) -> None:
 
 
 def _types_table(page: Document, report: Report) -> None:
-    rows = [[name, *(_interval(found[key]) for key in HEADLINES)] for name, found in report["types"].items()]
-    page.table(["type", *HEADLINES.values()], rows, caption=f"{report['sheets']} sheets, each type by itself")
+    rows = [
+        [name, *(_interval(found[key]) for key in HEADLINES if key in found)]
+        for name, found in report["types"].items()
+    ]
+    page.table(
+        ["type", *(title for key, title in HEADLINES.items() if key != "defect_auc")],
+        rows,
+        caption=f"{report['sheets']} sheets, each type by itself",
+    )
     page.text(f"Right in every type at once: {report['all_types_right']:.3f} of the sheets.")
 
 

@@ -62,7 +62,7 @@ class SplitRecipe(_Section):
 
     method: Literal["random", "stratified", "groups"]
     train: float = Field(gt=0, lt=1)
-    validation: float = Field(gt=0, lt=1)
+    validation: float = Field(ge=0, lt=1)  # 0: the last epoch is kept
     test: float = Field(ge=0, lt=1)
 
     @model_validator(mode="after")

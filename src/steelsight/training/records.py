@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Int
+from jaxtyping import Float32, Int
 
 from steelsight.errors import BadCheckpoint
 from steelsight.sheets.splits import Split
@@ -23,8 +23,11 @@ __all__ = [
     "PARTS",
     "SplitRow",
     "pixel_hashes",
+    "positions_of",
+    "read_logits",
     "read_splits",
     "split_names",
+    "truth_names",
     "write_predictions",
     "write_splits",
 ]
@@ -118,6 +121,16 @@ def write_predictions(
         metadata={"class_names": "\n".join(data.labelled.class_names)},
     )
     write_through(path, lambda new: pq.write_table(table, new))
+
+
+def read_logits(folder: Path) -> Float32[np.ndarray, "n c"]:
+    """The logits of a run's predictions.parquet, in the order of its data; raises BadCheckpoint if unreadable."""
+    path = folder / PREDICTIONS_FILE
+    try:
+        column = pq.read_table(path, columns=["logits"])["logits"]
+    except (OSError, pa.ArrowException) as error:
+        raise BadCheckpoint(f"{path}: expected the run's answers, got {error}; train again") from error
+    return np.array(column.to_pylist(), dtype=np.float32)
 
 
 def positions_of(parts: list[str], name: str) -> Int[np.ndarray, " p"]:

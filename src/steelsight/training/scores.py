@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from steelsight.evaluation.classification import classification_report, multi_type_right, softmax
+from steelsight.evaluation.classification import (
+    auc_interval,
+    classification_report,
+    multi_type_right,
+    softmax,
+)
 from steelsight.training.lesson import SheetData
 from steelsight.types import Logits, Probabilities, Task
 
-__all__ = ["answers_in_words", "probabilities_of", "report_apart", "report_part"]
+__all__ = ["answers_in_words", "probabilities_of", "repeat_data", "report_apart", "report_part"]
 
 RESAMPLES = 1000
 
@@ -52,16 +60,52 @@ def report_part(
         return _report_types(data, labels, probabilities, groups, seed, resamples)
     answers = [data.labelled.alternatives[i] for i in positions.tolist()]
     several = any(len(answer) > 1 for answer in answers) and not all(len(answer) > 1 for answer in answers)
+    units = groups if any(groups) else None
     found: dict[str, Any] = classification_report(
         labels,
         probabilities,
         data.labelled.class_names,
-        groups=groups if any(groups) else None,
+        groups=units,
         rng=np.random.default_rng([seed, 0]),
         resamples=resamples,
         alternatives=answers if several else None,
     ).as_dict()
+    if data.task == "multiclass":
+        found["defect_auc"] = _defect_auc(answers, probabilities, units, seed, resamples)
     return found
+
+
+def _defect_auc(
+    answers: Sequence[tuple[int, ...]],
+    probabilities: Probabilities,
+    groups: list[str] | None,
+    seed: int,
+    resamples: int,
+) -> dict[str, float | None]:
+    """The area under the curve of 1 - p(none) for any defect against none: a multi-class model's binary use."""
+    defect = np.array([answer != (0,) for answer in answers])
+    found = auc_interval(
+        defect, 1 - probabilities[:, 0], groups, rng=np.random.default_rng([seed, 0]), resamples=resamples
+    )
+    return {name: None if math.isnan(value) else value for name, value in asdict(found).items()}
+
+
+def repeat_data(data: SheetData, repeats: int) -> SheetData:
+    """The same sheets several times over, as cross-validation repeats judge them; a sheet is at least its own group.
+
+    Pixels are left out, since only answers are judged.
+    """
+    labelled = data.labelled
+    return replace(
+        data,
+        items=tuple(replace(item, group=item.group or item.id) for item in data.items) * repeats,
+        images=data.images[:0],
+        labelled=replace(
+            labelled,
+            labels=np.concatenate([labelled.labels] * repeats),
+            alternatives=labelled.alternatives * repeats,
+        ),
+    )
 
 
 def _report_types(

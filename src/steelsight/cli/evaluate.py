@@ -1,0 +1,69 @@
+"""`steelsight evaluate RUN DATA`: how good a trained model is on sheets it never saw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.cli.train import show_report
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="RUN folder of a trained model.", metavar="RUN")],
+    data: Annotated[
+        Path, typer.Argument(help="Folder in Kaggle's layout, or one folder per class.", metavar="DATA")
+    ],
+    split: Annotated[
+        str,
+        typer.Option(
+            help="unseen: whatever the run did not learn from; test, validation, train: that part of its own "
+            "split; all: refused where the run trained on any of it."
+        ),
+    ] = "unseen",
+    noise: Annotated[
+        float,
+        typer.Option(min=0, help="Judge on X + sigma Z in normalised units; the study's sigma is 0.15."),
+    ] = 0.0,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            help="What keeps sheets together: column:NAME, frames[:GAP], duplicates, or several joined by +."
+        ),
+    ] = None,
+    allow_bad: Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of noise and of the bootstrap.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write. Default: RUN/evaluations/NAME-SPLIT.", metavar="DIR")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Judge a model on sheets it never saw: metrics with intervals, figures, a page, every single answer."""
+    from steelsight.errors import BadInput
+    from steelsight.training.evaluate import EVALUATED, evaluate_run
+
+    part = next((known for known in EVALUATED if known == split), None)
+    if part is None:
+        raise BadInput(f"--split: expected one of {', '.join(EVALUATED)}, got {split!r}")
+    with console.status("evaluating"):
+        done = evaluate_run(
+            run,
+            data,
+            part=part,
+            noise_sigma=noise,
+            groups=groups,
+            allow_bad=allow_bad,
+            seed=seed,
+            out=out,
+        )
+    show_report(f"{part} sheets", done.metrics["report"])
+    for note in done.metrics["notes"]:
+        console.print(f"note: {note}", markup=False, soft_wrap=True)
+    console.print(f"report: {done.folder / 'report.html'}", markup=False, soft_wrap=True)
+    result: dict[str, Any] = {"out": str(done.folder), **done.metrics}
+    if as_json:
+        emit_json(result)

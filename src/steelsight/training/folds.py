@@ -1,0 +1,196 @@
+"""Cross-validation by whole groups: every sheet is judged by models that never saw it or its kin.
+
+Each fold is a RUN folder of its own, so an interrupted cross-validation goes on where it stopped. Intervals come from
+the pooled out-of-fold answers of all repeats, resampled by group, a sheet's answers of all repeats together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Float32, Int
+from sklearn.model_selection import StratifiedGroupKFold
+
+from steelsight.errors import BadRecipe
+from steelsight.sheets.splits import Split, group_split
+from steelsight.training.atomic import write_json, write_through
+from steelsight.training.conclude import describe_data, environment
+from steelsight.training.lesson import SheetData, open_lesson
+from steelsight.training.pages import write_folds_page
+from steelsight.training.recipe import Recipe, SplitRecipe
+from steelsight.training.records import (
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    RECIPE_FILE,
+    read_logits,
+    truth_names,
+)
+from steelsight.training.run import train_data
+from steelsight.training.scores import answers_in_words, repeat_data, report_part
+from steelsight.training.watch import Silent, Watcher
+from steelsight.types import Logits
+
+__all__ = ["CrossValidation", "Fold", "cross_validate", "draw_folds"]
+
+Positions = Int[np.ndarray, " p"]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One training of a cross-validation."""
+
+    repeat: int  # from 0
+    number: int  # from 0
+    split: Split
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """What was found, and where it is written."""
+
+    folder: Path
+    metrics: dict[str, Any]
+
+
+def cross_validate(
+    data: Path,
+    *,
+    recipe: Recipe,
+    out: Path,
+    folds: int = 5,
+    repeats: int = 1,
+    seed: int = 0,
+    groups: str | None = None,
+    allow_bad: int = 0,
+    fresh: bool = False,
+    watcher: Watcher | None = None,
+) -> CrossValidation:
+    """Train folds x repeats models and judge each on its fold.
+
+    out     OUT/fold-REPEAT-NUMBER are RUN folders, finished ones are kept; OUT/metrics.json holds the pooled figures
+    others  as run.train_run
+    raises  BadRecipe for fewer than 2 folds, fewer groups of a class than folds, or fewer than 1 repeat
+    """
+    watcher = watcher or Silent()
+    sheets = open_lesson(data, recipe, groups=groups, allow_bad=allow_bad)
+    plan = draw_folds(sheets, recipe.split, folds, repeats, seed=seed)
+    shape = (repeats, len(sheets.items), len(sheets.labelled.class_names))
+    logits = np.full(shape, np.nan, dtype=np.float32)
+    for done, fold in enumerate(plan):
+        watcher.note(f"fold {done + 1} of {len(plan)}")
+        folder = out / f"fold-{fold.repeat}-{fold.number}"
+        train_data(
+            sheets, fold.split, recipe, folder, seed=_seed_of(seed, fold), fresh=fresh, watcher=watcher
+        )
+        test = fold.split.test
+        logits[fold.repeat, test] = read_logits(folder)[test]
+    metrics = _pool(sheets, logits, seed)
+    metrics |= {
+        "folds": folds,
+        "repeats": repeats,
+        "seed": seed,
+        "mask_supervised": recipe.loss.masks > 0,
+        "data": describe_data(sheets, []),
+        "environment": environment(),
+    }
+    write_json(out / RECIPE_FILE, recipe.model_dump(mode="json"))
+    _write_answers(out / PREDICTIONS_FILE, sheets, plan, logits)
+    write_folds_page(out, metrics, sheets)
+    write_json(out / METRICS_FILE, metrics)
+    return CrossValidation(out, metrics)
+
+
+def draw_folds(data: SheetData, recipe: SplitRecipe, folds: int, repeats: int, *, seed: int) -> list[Fold]:
+    """The folds of scikit-learn's StratifiedGroupKFold, one shuffle a repeat.
+
+    Validation sheets are whole groups taken from the fold's own training sheets, by the recipe's ratio of
+    validation to train; the recipe's `method` and `test` have no say here.
+    """
+    if repeats < 1:
+        raise BadRecipe(f"repeats: expected at least 1, got {repeats}")
+    keys = data.keys
+    usable = np.flatnonzero(keys >= 0)
+    groups = np.array([data.groups[i] or f"\0{i}" for i in usable.tolist()])
+    _refuse_few_groups(data, keys[usable], groups, folds)
+    share = recipe.validation / (recipe.train + recipe.validation)
+    plan = []
+    for repeat in range(repeats):
+        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed + repeat)
+        for number, (learn, test) in enumerate(splitter.split(usable, keys[usable], groups)):
+            rng = np.random.default_rng([seed, repeat, number])
+            names = groups[learn].tolist()
+            inner = group_split(keys[usable[learn]], names, (1 - share, share, 0.0), rng=rng)
+            split = Split(
+                train=usable[learn[inner.train]],
+                validation=usable[learn[inner.validation]],
+                test=usable[test],
+            )
+            plan.append(Fold(repeat, number, split))
+    return plan
+
+
+def _refuse_few_groups(data: SheetData, keys: Positions, groups: Sequence[str], folds: int) -> None:
+    if folds < 2:
+        raise BadRecipe(f"folds: expected at least 2, got {folds}")
+    for key in np.unique(keys):
+        count = len(set(np.array(groups)[keys == key]))
+        if count < folds:
+            name = truth_names(data)[int(np.flatnonzero(data.keys == key)[0])] or "none"
+            raise BadRecipe(
+                f"folds: expected at most as many as groups, but class {name} has {count} for {folds} folds; "
+                "take fewer folds, or another group rule"
+            )
+
+
+def _seed_of(seed: int, fold: Fold) -> int:
+    """Every fold starts its head and its order elsewhere."""
+    return int(np.random.SeedSequence([seed, fold.repeat, fold.number]).generate_state(1)[0])
+
+
+def _pool(data: SheetData, logits: Float32[np.ndarray, "r n c"], seed: int) -> dict[str, Any]:
+    """Figures of all repeats together, and of each."""
+    judged = np.flatnonzero(data.keys >= 0)
+    repeats = len(logits)
+    count = len(data.items)
+    everywhere = np.concatenate([judged + repeat * count for repeat in range(repeats)])
+    return {
+        "task": data.task,
+        "class_names": list(data.labelled.class_names),
+        "pooled": report_part(
+            repeat_data(data, repeats), logits.reshape(-1, logits.shape[2]), everywhere, seed=seed
+        ),
+        "each_repeat": [report_part(data, answers, judged, seed=seed) for answers in logits],
+    }
+
+
+def _write_answers(
+    path: Path, data: SheetData, plan: Sequence[Fold], logits: Float32[np.ndarray, "r n c"]
+) -> None:
+    """predictions.parquet: every out-of-fold answer with its repeat and fold."""
+    table = pa.Table.from_pylist(list(_answers(data, plan, logits)))
+    write_through(path, lambda new: pq.write_table(table, new))
+
+
+def _answers(
+    data: SheetData, plan: Sequence[Fold], logits: Float32[np.ndarray, "r n c"]
+) -> Iterator[dict[str, Any]]:
+    truths = truth_names(data)
+    words: list[list[str]] = [answers_in_words(np.nan_to_num(answers), data) for answers in logits]
+    for fold in plan:
+        for position in fold.split.test.tolist():
+            row: Logits = logits[fold.repeat]
+            yield {
+                "id": data.ids[position],
+                "repeat": fold.repeat,
+                "fold": fold.number,
+                "group": data.groups[position],
+                "label": truths[position],
+                "predicted": words[fold.repeat][position],
+                "logits": row[position].tolist(),
+            }
