@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from steelsight.errors import BadAnnotation
-from steelsight.sheets.rle import decode_runs, encode_mask
+from steelsight.sheets.rle import check_runs, decode_runs, encode_mask
 from steelsight.types import Mask
 
 MASKS = arrays.arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12)))
@@ -38,6 +38,7 @@ def test_a_mask_survives_the_round_trip(mask: Mask) -> None:
 def test_decoding_agrees_with_the_slow_twin(mask: Mask) -> None:
     text = encode_mask(mask)
     np.testing.assert_array_equal(decode_runs(text, mask.shape), slow_decode(text, mask.shape))
+    assert check_runs(text, mask.shape) == mask.sum()
 
 
 def test_runs_go_down_the_columns_and_count_from_one() -> None:
@@ -86,6 +87,8 @@ def test_order_and_touching_do_not_matter() -> None:
 def test_anything_else_is_refused_with_its_place(text: str, message: str) -> None:
     with pytest.raises(BadAnnotation, match=message) as caught:
         decode_runs(text, (4, 3), where="train.csv row 812 (000a4bcdd.jpg)")
+    with pytest.raises(BadAnnotation, match=message):
+        check_runs(text, (4, 3))
     assert str(caught.value).startswith("train.csv row 812 (000a4bcdd.jpg): ")
     assert str(caught.value).endswith("; check EncodedPixels")
 

@@ -72,7 +72,9 @@ def _ascending_runs(text: str, shape: tuple[int, int], where: str) -> tuple[Runs
     _refuse((lengths > pixels) | (ends > pixels + 1), starts, lengths, where, past)
     order = np.argsort(starts, kind="stable")
     starts, lengths, ends = starts[order], lengths[order], ends[order]
-    _refuse(np.append(False, starts[1:] < ends[:-1]), starts, lengths, where, "overlaps the run before it")
+    overlaps = np.zeros(starts.size, dtype=bool)
+    overlaps[1:] = starts[1:] < ends[:-1]
+    _refuse(overlaps, starts, lengths, where, "overlaps the run before it")
     return starts, lengths
 
 
