@@ -1,9 +1,10 @@
 """Timing, with a clock that is not one."""
 
+import numpy as np
 import pytest
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.timing import time_interleaved
+from steelsight.evaluation.timing import Timing, time_interleaved, time_ratio
 
 
 class _Clock:
@@ -34,7 +35,7 @@ def test_medians_in_turn():
     found = time_interleaved({"first": first, "second": second}, 5, warm_up=1, clock=clock)
     assert found["first"].median_ms == pytest.approx(2.0)
     assert found["second"].median_ms == pytest.approx(4.0)
-    assert found["first"].repeats == 5
+    assert len(found["first"].rounds_ms) == 5
     assert order[2:8] == ["first", "second", "second", "first", "first", "second"]
 
 
@@ -43,3 +44,16 @@ def test_bad_input():
         time_interleaved({}, 3)
     with pytest.raises(BadInput, match="got 1 and 0"):
         time_interleaved({"nothing": lambda: None}, 0)
+
+
+def _timing(rounds):
+    return Timing(float(np.median(rounds)), 0.0, 0.0, tuple(rounds))
+
+
+def test_ratio_of_medians_with_bounds(rng):
+    slow, fast = rng.normal(20.0, 0.5, 40).tolist(), rng.normal(10.0, 0.5, 40).tolist()
+    found = time_ratio(_timing(slow), _timing(fast), rng=rng)
+    assert found.low < 2.0 < found.high
+    assert found.high - found.low < 0.15
+    with pytest.raises(BadInput, match="expected the same rounds for both, got 40 and 3"):
+        time_ratio(_timing(slow), _timing(fast[:3]), rng=rng)

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from steelsight.errors import BadInput
+from steelsight.evaluation.bootstrap import bootstrap
+from steelsight.types import Interval
 
-__all__ = ["STUDY_BATCH", "Timing", "time_interleaved"]
+__all__ = ["STUDY_BATCH", "Timing", "time_interleaved", "time_ratio"]
 
 STUDY_BATCH = 5  # images; the study's tables give ms for a batch of five
 
@@ -22,7 +24,7 @@ class Timing:
     median_ms: float
     quarter_ms: float  # first and third quartile
     three_quarter_ms: float
-    repeats: int
+    rounds_ms: tuple[float, ...]  # in the order taken; one round of all candidates has one index
 
 
 def time_interleaved(
@@ -55,6 +57,22 @@ def time_interleaved(
     return {name: _summary(seconds) for name, seconds in taken.items()}
 
 
+def time_ratio(first: Timing, second: Timing, *, rng: np.random.Generator, resamples: int = 1000) -> Interval:
+    """How many times as long the first takes as the second: ratio of medians, resampling whole rounds.
+
+    raises  BadInput for timings of different length, which did not take turns
+    """
+    a, b = np.array(first.rounds_ms), np.array(second.rounds_ms)
+    if a.size != b.size:
+        raise BadInput(f"timing: expected the same rounds for both, got {a.size} and {b.size}")
+    return bootstrap(
+        lambda rounds: float(np.median(a[rounds]) / np.median(b[rounds])),
+        a.size,
+        rng=rng,
+        resamples=resamples,
+    )
+
+
 def _summary(seconds: list[float]) -> Timing:
     quarter, median, three_quarter = np.quantile(np.array(seconds) * 1e3, [0.25, 0.5, 0.75])
-    return Timing(float(median), float(quarter), float(three_quarter), len(seconds))
+    return Timing(float(median), float(quarter), float(three_quarter), tuple(1e3 * each for each in seconds))

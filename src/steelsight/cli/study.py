@@ -1,0 +1,124 @@
+"""`steelsight study DATA --out DIR`: the study's tables and figures on these data, in one report."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.errors import BadRecipe
+
+if TYPE_CHECKING:
+    from steelsight.study.run import StudyReport
+
+__all__ = ["study"]
+
+
+class Vgg(StrEnum):
+    """What becomes of VGG16, which takes a dozen times as long as the others."""
+
+    SKIP = "skip"
+    SUBSET = "subset"
+    FULL = "full"
+
+
+class Start(StrEnum):
+    """What weights training starts from."""
+
+    AUTO = "auto"
+    NONE = "none"
+
+
+def study(
+    data: Annotated[
+        Path, typer.Argument(help="Folder in Kaggle's layout, or one folder per class.", metavar="DATA")
+    ],
+    out: Annotated[Path, typer.Option(help="Where report.html, report.json and the runs go.", metavar="DIR")],
+    models: Annotated[
+        str, typer.Option(help="Networks to train, joined by commas.")
+    ] = "adhoc,vgg16_bn,squeezenet,squeezenet_reduced",
+    vgg: Annotated[
+        Vgg, typer.Option(help="VGG16: skip it, train it on few sheets from a random start, or fully.")
+    ] = Vgg.SKIP,
+    vgg_sheets: Annotated[int, typer.Option(help="Training sheets for --vgg subset.")] = 400,
+    vgg_epochs: Annotated[int, typer.Option(help="Epochs at most for --vgg subset.")] = 3,
+    epochs: Annotated[int | None, typer.Option(help="Epochs at most; default the study's 60.")] = None,
+    sheets: Annotated[int | None, typer.Option(help="Use this many sheets, drawn at random.")] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            help="What keeps sheets together: column:NAME, frames[:GAP], duplicates, or several joined by +."
+        ),
+    ] = None,
+    pretrained: Annotated[
+        Start, typer.Option(help="auto: ImageNet's weights where there are any.")
+    ] = Start.AUTO,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="Further recipe keys, key=value.", metavar="KEY=VALUE")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Minutes instead of hours; decides nothing.")
+    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train again what is trained already.")] = False,
+    allow_bad: Annotated[int, typer.Option(min=0, help="Go on with at most so many bad items.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of split, training, noise and resampling.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="Threads; 0 = as many as PyTorch takes.")] = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Repeat the study: train its models, write its tables and figures beside the published ones."""
+    import torch
+
+    from steelsight.study.options import StudyOptions
+    from steelsight.study.run import run_study
+    from steelsight.training.watch import ConsoleWatcher
+
+    if threads:
+        torch.set_num_threads(threads)
+    options = StudyOptions(
+        models=_names(models),
+        vgg=vgg.value,
+        vgg_sheets=vgg_sheets,
+        vgg_epochs=vgg_epochs,
+        epochs=epochs,
+        sheets=sheets,
+        groups=groups,
+        allow_bad=allow_bad,
+        seed=seed,
+        pretrained=pretrained.value,
+        settings=tuple(setting or ()),
+        fresh=fresh,
+        quick=quick,
+    )
+    with ConsoleWatcher(console) as watcher:
+        report = run_study(data, out, options, watcher=watcher)
+    _print(report)
+    if as_json:
+        emit_json(report.as_dict())
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise BadRecipe("--models: expected names joined by commas, got none")
+    return names
+
+
+def _print(report: StudyReport) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from steelsight.reports.cells import cell_text
+
+    table = Table("network", box=None, pad_edge=False)
+    for head in ("accuracy, clean", "accuracy, X + 0.15 Z", "AUC, X + 0.15 Z"):
+        table.add_column(head, justify="right")
+    for result in report.findings.results.values():
+        shown = (result.clean_report.accuracy, result.noisy_report.accuracy, result.noisy_report.auc)
+        table.add_row(result.title, *(Text(cell_text(interval)) for interval in shown))
+    console.print(table)
+    for name, reason in report.findings.skipped.items():
+        console.print(f"{name}: {reason}", markup=False, soft_wrap=True)
+    console.print(f"report: {report.path}", markup=False, soft_wrap=True)

@@ -1,0 +1,92 @@
+"""What the chapters write about: the data, the trained models and their answers, the costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from steelsight.evaluation.classification import ClassificationReport
+from steelsight.evaluation.timing import Timing
+from steelsight.models.summary import LayerRow
+from steelsight.sheets.splits import Split
+from steelsight.study.contents import PublishedTable
+from steelsight.study.options import StudyOptions
+from steelsight.training.lesson import SheetData
+from steelsight.types import Labels, Probabilities, SheetSet
+
+__all__ = ["Cost", "Findings", "ModelResult"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a network takes, whether it was trained or not."""
+
+    title: str
+    layers: tuple[LayerRow, ...]  # Fire modules as one row each
+    timing: Timing  # of a batch of five
+
+    @property
+    def parameters(self) -> int:
+        """Numbers the network learns."""
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates an image."""
+        return sum(layer.macs for layer in self.layers)
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """One trained model on the test part."""
+
+    name: str
+    title: str
+    folder: Path  # RUN
+    remark: str  # how it was trained otherwise than the others; "" = as the study did
+    training: Mapping[str, Any]  # metrics.json's: history, best_epoch, epochs, stopped_early
+    started_from: str  # imagenet or none
+    clean: Probabilities  # of the test sheets
+    noisy: Probabilities  # of the same sheets at X + 0.15 Z, the same Z for every model
+    clean_report: ClassificationReport
+    noisy_report: ClassificationReport
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything a chapter may use."""
+
+    options: StudyOptions
+    sheets: SheetSet
+    data: SheetData  # binary
+    sizes: tuple[tuple[int, int], ...]  # (height, width) of the image files
+    split: Split
+    leaks: int  # groups in more than one part
+    results: Mapping[str, ModelResult]
+    skipped: Mapping[str, str]  # networks not trained, with the reason
+    costs: Mapping[str, Cost]
+    published: Mapping[str, PublishedTable]
+
+    @property
+    def labels(self) -> Labels:
+        """The right answers of the test sheets: 0 none, 1 defect."""
+        labels: Labels = np.asarray(self.data.labelled.labels)[self.split.test]
+        return labels
+
+    @property
+    def groups(self) -> list[str] | None:
+        """The groups of the test sheets; None where no sheet has one."""
+        names = [self.data.groups[position] for position in self.split.test.tolist()]
+        return names if any(names) else None
+
+    @property
+    def chosen(self) -> ModelResult | None:
+        """The model shown in detail: the study's choice where it was trained."""
+        for name in ("squeezenet_reduced", "squeezenet", "adhoc", *self.results):
+            if name in self.results:
+                return self.results[name]
+        return None

@@ -1,0 +1,96 @@
+"""From a DATA folder to what the models need: the study's sheets, binary labels, one split for all models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from steelsight.errors import BadData
+from steelsight.sheets.catalog import load_pixels, open_data
+from steelsight.sheets.labels import label_sheets
+from steelsight.sheets.splits import Split, find_leaks
+from steelsight.study.options import StudyOptions, recipe_for
+from steelsight.training.lesson import SheetData, refuse_rejected
+from steelsight.training.run import make_split
+from steelsight.types import SheetSet
+
+__all__ = ["Material", "open_material"]
+
+FEWEST_A_CLASS = 2  # test sheets, without which no figure of the binary table exists
+
+
+@dataclass(frozen=True)
+class Material:
+    """What all models of the study share."""
+
+    sheets: SheetSet
+    data: SheetData
+    sizes: tuple[tuple[int, int], ...]
+    split: Split
+    leaks: int
+
+
+def open_material(data: Path, options: StudyOptions) -> Material:
+    """Open, label and split a DATA folder.
+
+    raises  BadData when more items than allowed are bad, or a class is missing from the training or test part
+    """
+    recipe = recipe_for(options.models[0], options)
+    cache = load_pixels(open_data(data, groups=options.groups), recipe.input_spec())
+    refuse_rejected(cache.sheets, options.allow_bad)
+    labelled = label_sheets(cache.sheets.items, "binary", cache.sheets.type_names, keep_multi_type=True)
+    everything = SheetData(
+        name=data.resolve().name,
+        items=cache.sheets.items,
+        images=cache.images,
+        labelled=labelled,
+        task="binary",
+        input=cache.spec,
+        data_hash=cache.data_hash,
+        rejections=cache.sheets.rejections,
+    )
+    kept = _draw(everything, options)
+    chosen = everything if kept is None else _only(everything, kept)
+    sheets = replace(cache.sheets, items=chosen.items)
+    sizes = cache.sizes if kept is None else tuple(cache.sizes[i] for i in kept)
+    split = make_split(chosen, recipe.split, seed=options.seed)
+    _refuse_missing_classes(chosen, split)
+    return Material(sheets, chosen, sizes, split, len(find_leaks(split, chosen.groups)))
+
+
+def _draw(data: SheetData, options: StudyOptions) -> list[int] | None:
+    """Positions of at most so many sheets, in their order; None = all."""
+    if options.sheets is None or options.sheets >= len(data.items):
+        return None
+    rng = np.random.default_rng([options.seed, 2])
+    drawn: list[int] = np.sort(rng.permutation(len(data.items))[: options.sheets]).tolist()
+    return drawn
+
+
+def _only(data: SheetData, kept: list[int]) -> SheetData:
+    labelled = replace(
+        data.labelled,
+        labels=data.labelled.labels[kept],
+        alternatives=tuple(data.labelled.alternatives[i] for i in kept),
+    )
+    return replace(
+        data,
+        items=tuple(data.items[i] for i in kept),
+        images=np.asarray(data.images[kept]),
+        labelled=labelled,
+        data_hash=f"{data.data_hash}, {len(kept)} sheets drawn",
+    )
+
+
+def _refuse_missing_classes(data: SheetData, split: Split) -> None:
+    labels = np.asarray(data.labelled.labels)
+    for part, least in (("train", 1), ("test", FEWEST_A_CLASS)):
+        counts = np.bincount(labels[getattr(split, part)], minlength=2)
+        for name, count in zip(data.labelled.class_names, counts.tolist(), strict=True):
+            if count < least:
+                raise BadData(
+                    f"{data.name}: expected at least {least} sheets of {name!r} in the {part} part, "
+                    f"got {count}; bring more sheets of that class, or try another --seed"
+                )

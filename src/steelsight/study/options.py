@@ -1,0 +1,80 @@
+"""What a run of the study is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from steelsight.errors import BadRecipe
+from steelsight.models.catalog import MODELS
+from steelsight.training.recipe import Recipe
+from steelsight.training.recipe_files import load_recipe, override
+
+__all__ = ["VGG", "StudyOptions", "VggChoice", "recipe_for"]
+
+VggChoice = Literal["skip", "subset", "full"]
+
+VGG = "vgg16_bn"
+SLIDE_ORDER = ("adhoc", "vgg16_bn", "squeezenet", "squeezenet_reduced")
+QUICK_SHEETS, QUICK_EPOCHS, QUICK_RESAMPLES, QUICK_REPEATS = 240, 2, 200, 7
+
+
+@dataclass(frozen=True)
+class StudyOptions:
+    """A run of the study; the defaults are the study's own protocol, except that VGG16 is left out."""
+
+    models: tuple[str, ...] = SLIDE_ORDER
+    vgg: VggChoice = "skip"  # subset: few sheets and epochs from a random start; full: as the others
+    vgg_sheets: int = 400  # of the training part, for subset
+    vgg_epochs: int = 3  # at most, for subset
+    epochs: int | None = None  # at most; None = the study's 60 with early stopping
+    sheets: int | None = None  # at most, drawn from the folder; None = all
+    groups: str | None = None  # rule that keeps sheets together; None = the study's split, sheet by sheet
+    allow_bad: int = 0
+    seed: int = 0
+    pretrained: Literal["auto", "none"] = "auto"  # auto: ImageNet start where the network has one
+    settings: tuple[str, ...] = ()  # further `key=value` for the recipe
+    resamples: int = 1000
+    repeats: int = 40  # timing rounds
+    fresh: bool = False  # train again what is trained already
+    quick: bool = False
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.models if name not in MODELS]
+        if unknown or not self.models:
+            raise BadRecipe(
+                f"--models: expected some of {', '.join(MODELS)}, got {', '.join(unknown) or 'none'}"
+            )
+        for name in ("vgg_sheets", "vgg_epochs", "epochs", "sheets", "resamples", "repeats"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise BadRecipe(f"--{name.replace('_', '-')}: expected at least 1, got {value}")
+
+    def quickened(self) -> StudyOptions:
+        """The same run in minutes: few sheets, few epochs. It shows the report; it proves nothing."""
+        return replace(
+            self,
+            quick=True,
+            sheets=self.sheets or QUICK_SHEETS,
+            epochs=self.epochs or QUICK_EPOCHS,
+            vgg_sheets=min(self.vgg_sheets, 60),
+            vgg_epochs=1,
+            resamples=min(self.resamples, QUICK_RESAMPLES),
+            repeats=min(self.repeats, QUICK_REPEATS),
+        )
+
+
+def recipe_for(name: str, options: StudyOptions) -> Recipe:
+    """The study's recipe for one network under these options."""
+    changes: dict[str, Any] = {"task": "binary", "model.name": name, "model.pretrained": options.pretrained}
+    if options.groups is not None:
+        changes["split.method"] = "groups"
+    changes |= _epochs(name, options)
+    return override(load_recipe("study", options.settings), changes)
+
+
+def _epochs(name: str, options: StudyOptions) -> Mapping[str, Any]:
+    if name == VGG and options.vgg == "subset":
+        return {"stop.max_epochs": options.vgg_epochs, "model.pretrained": "none"}
+    return {} if options.epochs is None else {"stop.max_epochs": options.epochs}

@@ -1,0 +1,178 @@
+"""Runs the study on a DATA folder and writes one report, HTML and JSON."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import torch
+
+import steelsight
+from steelsight.errors import BadInput
+from steelsight.reports.cells import plain
+from steelsight.reports.document import Document
+from steelsight.study import binary_chapters, data_chapters
+from steelsight.study.closing_chapters import write_claims, write_contents
+from steelsight.study.contents import load_contents, load_published
+from steelsight.study.findings import Findings, ModelResult
+from steelsight.study.material import open_material
+from steelsight.study.options import StudyOptions
+from steelsight.study.trained import Trainer, measure_costs, train_models
+from steelsight.training.run import train_data
+from steelsight.training.watch import Watcher
+
+__all__ = ["CHAPTERS", "StudyReport", "run_study"]
+
+REPORT = "report.html"
+
+Chapter = Callable[[Document, Findings], dict[str, str]]
+
+# In the order of the report; the contents and the claims close it.
+CHAPTERS: dict[str, Chapter] = {
+    "data": data_chapters.write_data,
+    "architectures": data_chapters.write_architectures,
+    "binary": binary_chapters.write_models,
+    "confusion": binary_chapters.write_confusion,
+    "roc": binary_chapters.write_roc,
+    "gradcam": binary_chapters.write_gradcam,
+}
+
+
+@dataclass(frozen=True)
+class StudyReport:
+    """What a run of the study wrote."""
+
+    path: Path  # report.html; report.json lies beside it
+    document: Document
+    findings: Findings
+    claims: tuple[dict[str, Any], ...]
+    omitted: dict[str, str]  # ids of tables and figures these data could not give, with the reason
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figures for `--json`."""
+        found = self.findings
+        answer: dict[str, Any] = plain(
+            {
+                "report": str(self.path),
+                "data": found.data.name,
+                "data_hash": found.data.data_hash,
+                "seed": found.options.seed,
+                "models": {name: _figures(found, result) for name, result in found.results.items()},
+                "skipped": dict(found.skipped),
+                "times_ms": {name: cost.timing.median_ms for name, cost in found.costs.items()},
+                "claims": list(self.claims),
+                "omitted": self.omitted,
+            }
+        )
+        return answer
+
+
+def run_study(
+    data: Path,
+    out: Path,
+    options: StudyOptions | None = None,
+    *,
+    train: Trainer = train_data,
+    watcher: Watcher | None = None,
+) -> StudyReport:
+    """Train the study's models, or take those in OUT/runs, and write OUT/report.html and OUT/report.json.
+
+    train   stands in for training.run.train_data, with its arguments
+    raises  BadInput of any kind: unusable data, options that do not exist, OUT that cannot be written
+    """
+    options = options or StudyOptions()
+    if options.quick:
+        options = options.quickened()
+    _refuse_unwritable(out)
+    material = open_material(data, options)
+    results, skipped = train_models(material, options, out, train=train, watcher=watcher)
+    if not results:
+        raise BadInput(f"study: expected at least one model to train, got {skipped}; see --models and --vgg")
+    found = Findings(
+        options=options,
+        sheets=material.sheets,
+        data=material.data,
+        sizes=material.sizes,
+        split=material.split,
+        leaks=material.leaks,
+        results=results,
+        skipped=skipped,
+        costs=measure_costs(options),
+        published=load_published(),
+    )
+    return _write(found, out)
+
+
+def _write(found: Findings, out: Path) -> StudyReport:
+    document = Document("The study, repeated", subtitle=_subtitle(found))
+    omitted: dict[str, str] = {}
+    for write in CHAPTERS.values():
+        omitted |= write(document, found)
+    present = {block.as_dict().get("id") for chapter in document.chapters for block in chapter.blocks}
+    for item in load_contents():
+        if item.kind != "claim" and item.status == "done" and item.id not in present:
+            omitted.setdefault(item.id, "these data do not give it")
+    write_contents(document, omitted)
+    claims = write_claims(document, found)
+    document.footer(_provenance(found))
+    report = StudyReport(out / REPORT, document, found, tuple(claims), omitted)
+    document.save(report.path, study=report.as_dict())
+    return report
+
+
+def _subtitle(found: Findings) -> str:
+    names = ", ".join(result.title for result in found.results.values())
+    quick = " · a quick look" if found.options.quick else ""
+    return f"{found.data.name} · {len(found.data.items):,} sheets · {names}{quick}"
+
+
+def _figures(found: Findings, result: ModelResult) -> dict[str, Any]:
+    """One model's figures beside the study's."""
+    printed = found.published["binary"]
+    return {
+        "run": str(result.folder),
+        "remark": result.remark,
+        "clean": result.clean_report.as_dict(),
+        "noisy": result.noisy_report.as_dict(),
+        "the_study": {column: printed.figure(result.name, column) for column in printed.columns},
+    }
+
+
+def _provenance(found: Findings) -> dict[str, Any]:
+    asked = {name: value for name, value in asdict(found.options).items() if value not in (None, (), False)}
+    return {
+        "Steelsight": steelsight.__version__,
+        "Python": platform.python_version(),
+        "PyTorch": str(torch.__version__),
+        "NumPy": np.__version__,
+        "Matplotlib": matplotlib.__version__,
+        "Machine": f"{platform.system()} {platform.machine()}",
+        "Threads": torch.get_num_threads(),
+        "Seed": found.options.seed,
+        "Resamples": found.options.resamples,
+        "Options": ", ".join(f"{name}={_short(value)}" for name, value in asked.items()),
+        "Data": found.data.name,
+        "Data hash": found.data.data_hash,
+    }
+
+
+def _short(value: object) -> str:
+    return "+".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _refuse_unwritable(out: Path) -> None:
+    """Before hours of training, not after."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise BadInput(
+            f"{out}: the report cannot be written there ({error.strerror}); choose another --out"
+        ) from error

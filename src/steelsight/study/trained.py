@@ -1,0 +1,147 @@
+"""Trains the study's binary models, or takes those already trained, and asks them about the test sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from steelsight.evaluation.classification import ClassificationReport, classification_report, softmax
+from steelsight.evaluation.noise import STUDY_SIGMA
+from steelsight.evaluation.timing import STUDY_BATCH, time_interleaved
+from steelsight.models.catalog import MODELS, SheetClassifier, build_model
+from steelsight.models.checkpoint import load_checkpoint
+from steelsight.models.inputs import to_input
+from steelsight.models.summary import summarise
+from steelsight.sheets.splits import Split
+from steelsight.study.findings import Cost, ModelResult
+from steelsight.study.material import Material
+from steelsight.study.options import VGG, StudyOptions, recipe_for
+from steelsight.training.predict import predict_logits
+from steelsight.training.run import RunResult, train_data
+from steelsight.training.watch import Silent, Watcher
+from steelsight.types import Probabilities
+
+__all__ = ["Trainer", "measure_costs", "train_models"]
+
+Trainer = Callable[..., RunResult]
+
+
+def train_models(
+    material: Material,
+    options: StudyOptions,
+    out: Path,
+    *,
+    train: Trainer = train_data,
+    watcher: Watcher | None = None,
+) -> tuple[dict[str, ModelResult], dict[str, str]]:
+    """Every model asked for, in order; a finished RUN of the same recipe, data and split is taken as it is.
+
+    returns  results by network, and the networks left out with the reason
+    raises   BadCheckpoint when OUT/runs holds another training and `fresh` is not set
+    """
+    results, skipped = {}, {}
+    for name in MODELS:
+        if name not in options.models:
+            skipped[name] = "not asked for"
+        elif name == VGG and options.vgg == "skip":
+            skipped[name] = "left out; --vgg subset or --vgg full trains it"
+    for name in options.models:
+        if name not in skipped:
+            results[name] = _train(name, material, options, out / "runs" / name, train, watcher or Silent())
+    return results, skipped
+
+
+def measure_costs(options: StudyOptions) -> dict[str, Cost]:
+    """Layers, and the time of a batch of five, of all four networks; trained or not makes no difference."""
+    networks = {name: _network(name, options) for name in MODELS}
+    size = {name: (model_spec.height, model_spec.width) for name, (_, model_spec) in networks.items()}
+    rng = np.random.default_rng(options.seed)
+
+    def forward(name: str) -> Callable[[], object]:
+        model = networks[name][0].eval()
+        gray = torch.from_numpy(rng.integers(0, 256, (STUDY_BATCH, *size[name]), dtype=np.uint8))
+        batch = to_input(gray)
+
+        def run() -> object:
+            with torch.inference_mode():
+                return model(batch)
+
+        return run
+
+    timings = time_interleaved({name: forward(name) for name in networks}, options.repeats)
+    return {
+        name: Cost(MODELS[name].title, tuple(summarise(model, *size[name], whole_fires=True)), timings[name])
+        for name, (model, _) in networks.items()
+    }
+
+
+def _network(name: str, options: StudyOptions) -> tuple[SheetClassifier, Any]:
+    spec = recipe_for(name, replace(options, pretrained="none")).model_spec(2)
+    return build_model(spec), spec
+
+
+def _train(
+    name: str, material: Material, options: StudyOptions, folder: Path, train: Trainer, watcher: Watcher
+) -> ModelResult:
+    split, remark = material.split, ""
+    if name == VGG and options.vgg == "subset":
+        split, remark = _smaller(split, options)
+    run = train(
+        material.data,
+        split,
+        recipe_for(name, options),
+        folder,
+        seed=options.seed,
+        fresh=options.fresh,
+        watcher=watcher,
+    )
+    model, card = load_checkpoint(run.folder)
+    clean, noisy = _answers(model, material, options.seed)
+    return ModelResult(
+        name=name,
+        title=MODELS[name].title,
+        folder=run.folder,
+        remark=remark,
+        training=run.metrics["training"],
+        started_from=card.model.pretrained,
+        clean=clean,
+        noisy=noisy,
+        clean_report=_report(clean, material, options),
+        noisy_report=_report(noisy, material, options),
+    )
+
+
+def _smaller(split: Split, options: StudyOptions) -> tuple[Split, str]:
+    rng = np.random.default_rng([options.seed, 3])
+    train = np.sort(rng.permutation(split.train)[: options.vgg_sheets])
+    remark = (
+        f"trained on {train.size} of {split.train.size} sheets for at most {options.vgg_epochs} epochs "
+        "from a random start, where the study started from ImageNet and used all"
+    )
+    return replace(split, train=train), remark
+
+
+def _answers(model: SheetClassifier, material: Material, seed: int) -> tuple[Probabilities, Probabilities]:
+    images = np.asarray(material.data.images[material.split.test])
+    noise = torch.Generator().manual_seed(seed)  # anew for each model: all see the same noisy sheets
+    clean = predict_logits(model, images)
+    noisy = predict_logits(model, images, noise_sigma=STUDY_SIGMA, generator=noise)
+    return softmax(clean), softmax(noisy)
+
+
+def _report(probabilities: Probabilities, material: Material, options: StudyOptions) -> ClassificationReport:
+    test = material.split.test
+    groups = [material.data.groups[position] for position in test.tolist()]
+    return classification_report(
+        np.asarray(material.data.labelled.labels)[test],
+        probabilities,
+        material.data.labelled.class_names,
+        groups=groups if any(groups) else None,
+        rng=np.random.default_rng([options.seed, 4]),
+        resamples=options.resamples,
+    )
