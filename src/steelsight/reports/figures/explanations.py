@@ -24,7 +24,7 @@ OUTLINE = "#ffd400"  # yellow is neither of the map's colours
 
 STRIP_WIDTH, TILE_HEIGHT = 4.0, 2.5  # of a panel, inches
 STRIP_ASPECT = 2.5  # from this width : height on, an image is a strip
-MARGIN, GAP, TITLE, BAR, FOOT = 0.15, 0.12, 0.26, 0.85, 0.3  # inches
+MARGIN, GAP, HEAD, TITLE, BAR, FOOT = 0.15, 0.12, 0.2, 0.26, 0.85, 0.3  # inches
 FOOTNOTE = "Red raises the class's logit, blue lowers it; the maps of one sheet share a scale, sheets do not."
 
 
@@ -77,7 +77,7 @@ class _Layout:
 
     @property
     def height(self) -> float:
-        return self.lines * (self.panel_height + TITLE) + 2 * GAP
+        return HEAD + self.lines * (self.panel_height + TITLE) + 2 * GAP
 
 
 def _layout(row: ExplanationRow) -> _Layout:
@@ -93,8 +93,13 @@ def _layout(row: ExplanationRow) -> _Layout:
 
 def _draw_row(figure: Figure, row: ExplanationRow, layout: _Layout, top: float) -> None:
     limit = max((float(np.abs(signed).max()) for signed in row.maps), default=0.0) or 1.0
+    full_width, full_height = figure.get_size_inches()
+    heading = _shorten(row.title, layout.width)
+    place = (MARGIN / full_width, (top - HEAD) / full_height)
+    figure.text(*place, heading, fontsize=9, fontweight="bold", color=INK, parse_math=False)
+    top -= HEAD
     pictures = [row.gray, *(blend(row.gray, signed, limit) for signed in row.maps)]
-    for panel, (picture, title) in enumerate(zip(pictures, [row.title, *row.names], strict=True)):
+    for panel, (picture, title) in enumerate(zip(pictures, ["image", *row.names], strict=True)):
         line, column = divmod(panel, layout.columns)
         left = MARGIN + column * (layout.panel_width + GAP)
         bottom = top - (line + 1) * (layout.panel_height + TITLE)
@@ -113,7 +118,7 @@ def _draw_row(figure: Figure, row: ExplanationRow, layout: _Layout, top: float) 
 
 def _shorten(title: str, inches: float) -> str:
     """Cut from the front what would run into the next panel: the end holds verdict and probability."""
-    room = int(inches / 0.073)  # a letter's mean width at 8.5 points
+    room = int(inches / 0.08)  # a letter's mean width at 9 points
     return title if len(title) <= room else "…" + title[-(room - 1) :]
 
 
