@@ -136,7 +136,8 @@ def _scuffs(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
     shape = _shape(box)
     dashes = fine_noise(rng, shape, (rng.uniform(6, 22) * canvas.unit, rng.uniform(0.8, 2.0)))
     place = np.minimum(_ellipse(box, rng), 0.6)
-    dark = ramp(dashes + np.float32(1.6) * place - np.float32(rng.uniform(1.2, 2.0)), 0.7)
+    dark = ramp(dashes + np.float32(1.6) * place - np.float32(rng.uniform(1.2, 2.0)), 1.1)
+    dark = dark * ramp(fine_noise(rng, shape, (1.5, 0.7)) + rng.uniform(0.4, 1.5), 1.6)
     dark = dark * fading_ends(canvas, box, 0.2)[:, None]
     canvas.darken(box, dark * np.float32(rng.uniform(0.3, 0.65)))
     return np.asarray((place > 0.05) & (smooth_noise(rng, shape, (20, 20)) > -2))

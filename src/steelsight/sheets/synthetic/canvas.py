@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 
-from steelsight.sheets.synthetic.fields import Field, Line, fine_noise, ramp, smooth_line
+from steelsight.sheets.synthetic.fields import Field, Line, Px, fine_noise, ramp, smooth_line
 from steelsight.sheets.synthetic.layout import Box
-
-Levels = Float[np.ndarray, "h w"]  # strokes may be computed in either precision
 
 __all__ = ["Canvas", "blob", "column_stroke", "grid", "path", "shade_relief", "speckle"]
 
@@ -31,15 +29,15 @@ class Canvas:
         top, left = min(max(box.top, 0), height - 1), min(max(box.left, 0), width - 1)
         return Box(top, left, max(min(box.bottom, height), top + 1), max(min(box.right, width), left + 1))
 
-    def darken(self, box: Box, amount: Levels) -> None:
+    def darken(self, box: Box, amount: Field) -> None:
         """Take away a share of the light; `amount` (h, w) of the box, 0..1."""
         self.gray[box.window] *= 1 - amount
 
-    def add(self, box: Box, levels: Levels) -> None:
+    def add(self, box: Box, levels: Field) -> None:
         """Add gray levels."""
         self.gray[box.window] += levels
 
-    def cover(self, box: Box, alpha: Levels, levels: Levels | float) -> None:
+    def cover(self, box: Box, alpha: Field, levels: Field | Px) -> None:
         """Paint over with `levels`, as opaque as `alpha`."""
         view = self.gray[box.window]
         view += alpha * (np.float32(levels) - view if isinstance(levels, float | int) else levels - view)
@@ -49,14 +47,12 @@ class Canvas:
         return float(np.median(self.gray[box.window][::3, ::3]))
 
 
-def grid(shape: tuple[int, int]) -> tuple[Float32[np.ndarray, "h 1"], Float32[np.ndarray, "1 w"]]:
+def grid(shape: tuple[int, int]) -> tuple[Float[np.ndarray, "h 1"], Float[np.ndarray, "1 w"]]:
     """Row and column coordinates that broadcast."""
     return np.arange(shape[0], dtype=np.float32)[:, None], np.arange(shape[1], dtype=np.float32)[None, :]
 
 
-def column_stroke(
-    shape: tuple[int, int], centre: Line | float, half_width: Line | float, soft: float
-) -> Field:
+def column_stroke(shape: tuple[int, int], centre: Line | Px, half_width: Line | Px, soft: Px) -> Field:
     """An upright stroke: alpha 1 within half_width(y) of centre(y), with a soft edge."""
     _, x = grid(shape)
     c = np.broadcast_to(np.asarray(centre, np.float32), (shape[0],))[:, None]
@@ -67,11 +63,11 @@ def column_stroke(
 def blob(
     rng: np.random.Generator,
     shape: tuple[int, int],
-    centre: tuple[float, float],
-    radii: tuple[float, float],
+    centre: tuple[Px, Px],
+    radii: tuple[Px, Px],
     *,
-    rough: float = 0.25,
-    tilt: float = 0.0,
+    rough: Px = 0.25,
+    tilt: Px = 0.0,
 ) -> Field:
     """How deep each pixel lies in an irregular ellipse: 1 at its centre, 0 at the outline, negative outside.
 
@@ -90,22 +86,18 @@ def blob(
     return np.asarray(np.maximum(outline, 0.3) - np.sqrt(u * u + v * v), np.float32)
 
 
-def shade_relief(height: Field, light: tuple[float, float]) -> Field:
+def shade_relief(height: Field, light: tuple[Px, Px]) -> Field:
     """Slope towards the light: positive on lit flanks, negative in shadow; `light` = (from below, from the right)."""
     down, across = np.gradient(height)
     return np.asarray(np.float32(light[0]) * down + np.float32(light[1]) * across, np.float32)
 
 
-def speckle(
-    rng: np.random.Generator, shape: tuple[int, int], sigma: tuple[float, float], above: float
-) -> Field:
+def speckle(rng: np.random.Generator, shape: tuple[int, int], sigma: tuple[Px, Px], above: Px) -> Field:
     """Sparse flecks, 0..1, where fine noise rises above a level in standard deviations."""
     return np.asarray(np.clip(fine_noise(rng, shape, sigma) - np.float32(above), 0, 1), np.float32)
 
 
-def path(
-    rng: np.random.Generator, size: int, start: float, end: float, *, waver: float, scale: float
-) -> Line:
+def path(rng: np.random.Generator, size: int, start: Px, end: Px, *, waver: Px, scale: Px) -> Line:
     """A wandering way from start to end over `size` pixels."""
     straight = np.linspace(start, end, size, dtype=np.float32)
     return straight + np.float32(waver) * smooth_line(rng, size, scale)

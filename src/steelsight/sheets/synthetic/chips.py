@@ -1,4 +1,4 @@
-"""Type 1, small chips: pits, glints, scabs, notches and bumps, alone or chained upright, mostly near sheet ends."""
+"""Type 1, small chips: pits, glints, scabs, notches, bumps, nicks, scars, alone or chained upright, mostly near sheet ends."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _body(box: Box, rng: np.random.Generator, *, share: float = 0.42, rough: flo
 def _pit(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
     """A dark upright pit with a lit lip and flecks inside."""
     body = _body(box, rng) + np.float32(0.2) * fine_noise(rng, (box.height, box.width), (2.0, 1.2))
-    strength = rng.uniform(0.25, 0.8)
+    strength = np.clip(np.exp(rng.normal(-1.0, 0.5)), 0.1, 0.8)
     inside = ramp(body, 0.3)
     canvas.darken(box, inside * ramp(fine_noise(rng, body.shape, (3, 1.2)) + 1.0, 1.4) * np.float32(strength))
     lip = shade_relief(np.minimum(body, 0.5), _lamp(rng)) * min(box.height, box.width)
@@ -153,6 +153,36 @@ def _nick(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
     return np.asarray(stroke > 0.3)
 
 
+def _teardrop(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
+    """A pit seen only by its faint dark outline and a darker tip."""
+    body = _body(box, rng, share=0.4, rough=0.1)
+    y = np.linspace(-1, 1, box.height, dtype=np.float32)[:, None] * np.float32(rng.choice([-1, 1]))
+    body = body - np.float32(0.25) * np.maximum(-y, 0)  # one end pointed
+    line = np.maximum(1 - np.abs(body - 0.08) / np.float32(max(2.4 / max(box.width, 4), 0.06)), 0)
+    canvas.darken(box, np.clip(line, 0, 1) * np.float32(rng.uniform(0.15, 0.5)) * ramp(y + 0.9, 1.5))
+    canvas.darken(box, ramp(body, 0.3) * np.float32(rng.uniform(-0.06, 0.14)))
+    canvas.darken(box, ramp(body, 0.3) * ramp(y - 0.55, 0.4) * np.float32(rng.uniform(0.2, 0.6)))
+    canvas.add(
+        box, speckle(rng, body.shape, (2, 0.8), 1.3) * ramp(body, 0.3) * np.float32(rng.uniform(0, 80))
+    )
+    return np.asarray(body > 0)
+
+
+def _scar(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
+    """A light, mottled upright patch with a dark flank: the skin is gone, the metal shows."""
+    body = _body(box, rng, rough=0.2) + np.float32(0.15) * fine_noise(rng, (box.height, box.width), (6, 1.2))
+    inside = ramp(body, 0.35)
+    mottle = fine_noise(rng, body.shape, (rng.uniform(2, 6), 1.2))
+    light = inside * (1 + np.float32(0.7) * mottle) * np.float32(rng.uniform(0.08, 0.4))
+    canvas.gray[box.window] *= np.clip(1 + light, 0.4, 2.0)
+    side = int(rng.choice([-1, 1])) * max(round(0.2 * box.width), 2)
+    flank = np.clip(np.roll(inside, side, axis=1) - inside, 0, 1) * ramp(mottle + 1, 1.5)
+    canvas.darken(box, flank * np.float32(rng.uniform(0.1, 0.5)))
+    flecks = speckle(rng, body.shape, (1.6, 0.8), rng.uniform(1.0, 2.0)) * inside
+    canvas.add(box, flecks * np.float32(rng.uniform(30, 140)))
+    return np.asarray(body > 0)
+
+
 CHIP_STYLES: dict[str, Callable[[Canvas, Box, np.random.Generator], Mask]] = {
     "pit": _pit,
     "glint": _glint,
@@ -160,4 +190,6 @@ CHIP_STYLES: dict[str, Callable[[Canvas, Box, np.random.Generator], Mask]] = {
     "notch": _notch,
     "bumps": _bumps,
     "nick": _nick,
+    "teardrop": _teardrop,
+    "scar": _scar,
 }

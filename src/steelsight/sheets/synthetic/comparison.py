@@ -73,7 +73,7 @@ def _measure(mask: Mask, into: dict[str, list[float]]) -> None:
         into["across"].append((columns.start + columns.stop) / 2 / mask.shape[1])
         into["down"].append((rows.start + rows.stop) / 2 / mask.shape[0])
     if count:
-        into["components"].append(count)
+        into["components"].append(float(count))
 
 
 def distances(

@@ -15,10 +15,10 @@ __all__ = ["paint_crack"]
 def paint_crack(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
     """Paint one type 2 defect inside a box; returns its true extent there, (h, w) of the box."""
     shape = (box.height, box.width)
-    strength = float(np.exp(rng.normal(-0.9, 0.4)))  # most are faint
+    strength = float(np.exp(rng.normal(-1.2, 0.45)))  # most are faint
     edges = np.clip(rng.normal(0.5, 0.22, 2), 0.25, 0.75) * box.width
     way = path(rng, box.height, float(edges[0]), float(edges[1]), waver=0.1 * box.width, scale=box.height / 6)
-    way = way + path(rng, box.height, 0, 0, waver=0.7, scale=5)
+    way = way + path(rng, box.height, 0, 0, waver=0.5, scale=5)
     crack = _crack_line(shape, way, rng, canvas.unit)
     if rng.random() < 0.7:  # the steel beside a crack is worn darker
         band = column_stroke(shape, way, 0.3 * box.width, 0.3 * box.width)
@@ -32,7 +32,7 @@ def paint_crack(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
         canvas.darken(box, twin * np.float32(0.6 * min(strength, 0.85)))
         crack = np.maximum(crack, twin)
     seen = crack.max(axis=1, keepdims=True) > 0.12  # people outline the worn steel beside the line too
-    return np.asarray((column_stroke(shape, way, 0.3 * box.width, 1.0) > 0.5) & seen)
+    return np.asarray((column_stroke(shape, way, 0.24 * box.width, 1.0) > 0.5) & seen)
 
 
 def _crack_line(shape: tuple[int, int], way: np.ndarray, rng: np.random.Generator, unit: float) -> Field:

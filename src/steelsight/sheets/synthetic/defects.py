@@ -25,7 +25,16 @@ _BANDS_PX = {
 }  # distance between an outline's corners, as the annotators set them
 _THEME = 0.75  # chance that a defect is of the same style as the first of its kind on the sheet
 
-_CHIPS = {"pit": 0.34, "glint": 0.24, "scab": 0.16, "notch": 0.08, "bumps": 0.1, "nick": 0.08}
+_CHIPS = {
+    "pit": 0.26,
+    "glint": 0.18,
+    "scab": 0.14,
+    "notch": 0.08,
+    "bumps": 0.08,
+    "nick": 0.08,
+    "teardrop": 0.08,
+    "scar": 0.1,
+}
 _PATCHES = {"folds": 0.3, "panel": 0.38, "skin": 0.2, "window": 0.12}
 # Type 3 by the shape of its box: slim, medium, wide.
 _SLIM = {

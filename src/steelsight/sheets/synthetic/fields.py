@@ -7,16 +7,27 @@ the same bytes everywhere.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float
 from scipy import ndimage
 
-__all__ = ["Field", "Line", "fine_line", "fine_noise", "fractal_noise", "ramp", "smooth_line", "smooth_noise"]
+__all__ = [
+    "Field",
+    "Line",
+    "Px",
+    "fine_line",
+    "fine_noise",
+    "fractal_noise",
+    "ramp",
+    "smooth_line",
+    "smooth_noise",
+]
 
-Field = Float32[np.ndarray, "h w"]
-Line = Float32[np.ndarray, "n"]
+Field = Float[np.ndarray, "h w"]  # float32 on whole sheets; small windows may be computed in float64
+Px = float | int  # a length in pixels, or a plain number
+Line = Float[np.ndarray, "n"]
 
 
-def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], scale: tuple[float, float]) -> Field:
+def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], scale: tuple[Px, Px]) -> Field:
     """Cubic B-spline noise of about unit variance.
 
     shape   (height, width)
@@ -34,14 +45,14 @@ def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], scale: tuple[
     )  # 2.09 = 1 / the spline's mean root sum of squares, squared
 
 
-def smooth_line(rng: np.random.Generator, size: int, scale: float) -> Line:
+def smooth_line(rng: np.random.Generator, size: int, scale: Px) -> Line:
     """The same in one dimension."""
     starts, weights = _spline(rng, size, scale)
     lattice = rng.standard_normal(int(starts.max()) + 4, dtype=np.float32)
     return np.asarray(sum(lattice[starts + k] * weights[k] for k in range(4)) * np.float32(1.445), np.float32)
 
 
-def _spline(rng: np.random.Generator, size: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
+def _spline(rng: np.random.Generator, size: int, scale: Px) -> tuple[np.ndarray, np.ndarray]:
     """First lattice point and the four B-spline weights of every pixel, at a random phase."""
     place = np.arange(size) / max(scale, 1.0) + rng.random()
     start = place.astype(np.intp)
@@ -54,10 +65,10 @@ def _spline(rng: np.random.Generator, size: int, scale: float) -> tuple[np.ndarr
 def fractal_noise(
     rng: np.random.Generator,
     shape: tuple[int, int],
-    scale: tuple[float, float],
+    scale: tuple[Px, Px],
     *,
     octaves: int = 4,
-    fall: float = 0.5,
+    fall: Px = 0.5,
 ) -> Field:
     """Smooth noise with ever finer detail, about unit variance; `fall` is the amplitude ratio of one octave."""
     total = np.zeros(shape, np.float32)
@@ -71,7 +82,7 @@ def fractal_noise(
     return total / np.float32(power**0.5)
 
 
-def fine_noise(rng: np.random.Generator, shape: tuple[int, int], sigma: tuple[float, float]) -> Field:
+def fine_noise(rng: np.random.Generator, shape: tuple[int, int], sigma: tuple[Px, Px]) -> Field:
     """White noise through a Gaussian of sigma (down, across) pixels, back at unit variance."""
     field = rng.standard_normal(shape, dtype=np.float32)
     for axis, width in enumerate(sigma):
@@ -80,18 +91,18 @@ def fine_noise(rng: np.random.Generator, shape: tuple[int, int], sigma: tuple[fl
     return field
 
 
-def fine_line(rng: np.random.Generator, size: int, sigma: float) -> Line:
+def fine_line(rng: np.random.Generator, size: int, sigma: Px) -> Line:
     """The same in one dimension."""
     line = rng.standard_normal(size, dtype=np.float32)
     return ndimage.correlate1d(line, _kernel(sigma), mode="reflect") if sigma > 0.2 else line
 
 
-def _kernel(sigma: float) -> np.ndarray:
+def _kernel(sigma: Px) -> np.ndarray:
     reach = int(np.ceil(2.6 * sigma))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     return np.asarray(kernel / np.sqrt((kernel**2).sum()), np.float32)
 
 
-def ramp(field: np.ndarray, width: float) -> np.ndarray:
+def ramp(field: np.ndarray, width: Px) -> np.ndarray:
     """0 where the field is below -width/2, 1 above +width/2, straight between: the soft edge of every shape."""
     return np.clip(field / np.float32(width) + np.float32(0.5), 0, 1)

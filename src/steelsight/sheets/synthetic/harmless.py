@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from steelsight.sheets.synthetic.canvas import Canvas, blob, column_stroke, path, speckle
-from steelsight.sheets.synthetic.fields import fine_noise, ramp, smooth_line, smooth_noise
+from steelsight.sheets.synthetic.fields import Px, fine_noise, ramp, smooth_line, smooth_noise
 from steelsight.sheets.synthetic.layout import Box
 
 __all__ = ["paint_harmless"]
@@ -31,7 +31,7 @@ def paint_harmless(canvas: Canvas, rng: np.random.Generator) -> None:
             mark(canvas, own)
 
 
-def _somewhere(canvas: Canvas, rng: np.random.Generator, height: float, width: float) -> Box:
+def _somewhere(canvas: Canvas, rng: np.random.Generator, height: Px, width: Px) -> Box:
     rows, columns = canvas.shape
     top, left = (
         int(rng.uniform(-height / 2, rows - height / 2)),

@@ -6,6 +6,7 @@ defects of one sheet resemble each other. Types 1 and 2 sit beside sheet ends, s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -100,11 +101,13 @@ def draw_boxes(
     *,
     visible: tuple[int, int],
     taken: list[Box],
+    beside: Sequence[Box] = (),
 ) -> list[Box]:
     """The boxes of one type's defects on one sheet: at least one, and none touching `taken` or each other.
 
     size     (height, width) of the sheet
     visible  columns of steel: first, one past last
+    beside   boxes of another type that these like to stand by
     """
     table = STATISTICS[defect_type]
     count = int(rng.choice(len(table.counts), p=_shares(table.counts))) + 1
@@ -114,7 +117,7 @@ def draw_boxes(
     for _ in range(count):
         for attempt in range(12):
             height, width = _box_size(sizes, table, kin, rng, size, visible)
-            box = _place(table, rng, (height, width), size, visible, boxes if attempt < 6 else [])
+            box = _place(table, rng, (height, width), size, visible, [*boxes, *beside] if attempt < 6 else [])
             if not any(box.meets(other, 4) for other in boxes + taken):
                 boxes.append(box)
                 break
@@ -142,7 +145,7 @@ def _box_size(
     room = visible[1] - visible[0]
     if height >= TOUCH_HEIGHTS[-1] * size[0] / REFERENCE_SIZE[0]:
         height = size[0]  # it comes from beyond the picture and goes on beyond it
-    return int(np.clip(round(height), 3, size[0])), int(np.clip(round(width), 3, 0.98 * room))
+    return int(np.clip(round(height), 5, size[0])), int(np.clip(round(width), 5, 0.98 * room))
 
 
 def _place(
@@ -191,7 +194,7 @@ def _squeeze(box: Box, taken: list[Box], visible: tuple[int, int]) -> Box:
     walls = sorted([(visible[0], visible[0]), (visible[1], visible[1])] + [(b.left, b.right) for b in taken])
     gaps = [(right[0] - left[1], left[1]) for left, right in pairwise(walls)]
     room, start = max(gaps)
-    if room < 8:
+    if room < 12:
         return Box(box.top, box.left, box.top + min(box.height, 24), box.left + min(box.width, 16))
     width = min(box.width, room - 4)
     return Box(box.top, start + 2, box.bottom, start + 2 + width)

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Bool
 from PIL import Image, ImageDraw
 
+from steelsight.sheets.synthetic.fields import Px
 from steelsight.sheets.synthetic.layout import Box
 from steelsight.types import Mask
 
 __all__ = ["MARGIN_PX", "outline_defect"]
 
+Extent = Bool[np.ndarray, "box_h box_w"]  # of a box, not of the sheet
+
 MARGIN_PX = 8.0  # how far outside the defect the outline runs, per unit of sloppiness, on a sheet 256 high
 
 
 def outline_defect(
-    extent: Mask,
+    extent: Extent,
     box: Box,
     size: tuple[int, int],
     rng: np.random.Generator,
     *,
     sloppiness: float,
-    bands_px: float,
+    bands_px: Px,
 ) -> Mask:
     """The annotator's mask of one defect.
 
@@ -51,7 +55,7 @@ def outline_defect(
     return _fill(points, size)
 
 
-def _sides(pixels: Mask, stops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _sides(pixels: Extent, stops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Leftmost and rightmost pixel around every stop; a stop without any takes its neighbours'."""
     columns = np.arange(pixels.shape[1])
     rows = pixels.any(axis=1)

@@ -156,7 +156,7 @@ def _flecked_column(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
     """An upright track of bright flecks, dense or sparse."""
     shape = _shape(box)
     half = min(0.36 * box.width, rng.uniform(2.5, 14)) * fading_ends(canvas, box, 0.1)
-    track = column_stroke(shape, _way(box, rng, 2.5), half, half.max() + 1)
+    track = column_stroke(shape, _way(box, rng, 2.5), half, float(half.max()) + 1)
     flecks = speckle(rng, shape, (rng.uniform(0.7, 1.8), rng.uniform(0.6, 1.2)), rng.uniform(-0.3, 1.2))
     canvas.add(box, track * flecks * np.float32(rng.uniform(50, 170)))
     canvas.darken(box, track * speckle(rng, shape, (1.5, 0.9), 0.8) * np.float32(rng.uniform(0.1, 0.5)))

@@ -103,7 +103,12 @@ def _draw_layout(
         taken = [box for others in boxes.values() for box in others]
         visible = end.visible(spec.width)
         boxes[defect_type] = draw_boxes(
-            defect_type, streams.of("layout", defect_type), size, visible=visible, taken=taken
+            defect_type,
+            streams.of("layout", defect_type),
+            size,
+            visible=visible,
+            taken=taken,
+            beside=boxes.get(1, ()) if defect_type == 2 else (),  # a crack runs on from a chip
         )
         if beside and defect_type in _BESIDE and end.side == "none":
             end = end_beside(boxes[defect_type], rng, spec.width)

@@ -82,7 +82,7 @@ def _chain(rng: np.random.Generator, shape: tuple[int, int], unit: float) -> lis
             tall = size * float(np.exp(rng.normal(0.1, 0.4)))
             wide = tall * rng.uniform(0.45, 0.95)
             column += rng.normal(0, 2.2 * unit)
-            drops.append(_Drop((at, column), (tall, wide), tall > 6.0 * unit and rng.random() < rings))
+            drops.append(_Drop((at, column), (tall, wide), bool(tall > 6.0 * unit and rng.random() < rings)))
             for _ in range(int(rng.poisson(satellites))):
                 away = np.exp(rng.normal(2.5, 0.5)) * unit
                 turn = rng.uniform(0, 2 * np.pi)

@@ -75,7 +75,7 @@ STATISTICS: dict[int, TypeStatistics] = {
         ),
         kinship=0.2,
         near=0.6,
-        near_px=60,
+        near_px=60.0,
     ),
     2: TypeStatistics(
         counts=(50, 15, 3),
@@ -98,7 +98,7 @@ STATISTICS: dict[int, TypeStatistics] = {
         ),
         kinship=0.3,
         near=1.0,
-        near_px=14,
+        near_px=14.0,
     ),
     3: TypeStatistics(
         counts=(276, 176, 139, 82, 53, 40, 14, 9, 11, 6, 4, 4, 1, 1, 2, 2),
@@ -127,7 +127,7 @@ STATISTICS: dict[int, TypeStatistics] = {
         ),
         kinship=0.6,
         near=0.45,
-        near_px=70,
+        near_px=70.0,
     ),
     4: TypeStatistics(
         counts=(140, 106, 38, 19, 12, 8, 1, 1, 1, 0, 1),
@@ -156,7 +156,7 @@ STATISTICS: dict[int, TypeStatistics] = {
         ),
         kinship=0.1,
         near=0.5,
-        near_px=100,
+        near_px=100.0,
     ),
 }
 

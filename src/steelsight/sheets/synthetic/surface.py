@@ -98,8 +98,8 @@ def _patterns(rng: np.random.Generator, shape: tuple[int, int], unit: float) -> 
     total += _columns(rng, shape, unit)
     for chance, pattern in (
         (0.35, _ripples),
-        (0.4, _flames),
-        (0.15, _flames),
+        (0.32, _flames),
+        (0.12, _flames),
         (0.18, _mottle),
         (0.35, _wash_edge),
         (0.12, _wash_edge),
