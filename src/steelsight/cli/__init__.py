@@ -10,9 +10,12 @@ from typer.core import TyperGroup
 from steelsight.cli.console import exit_on_error
 from steelsight.cli.data import data
 from steelsight.cli.demo import demo
+from steelsight.cli.evaluate import evaluate
 from steelsight.cli.explain import explain
 from steelsight.cli.models import models
+from steelsight.cli.study import study
 from steelsight.cli.synth import synth
+from steelsight.cli.train import train
 
 __all__ = ["app", "main"]
 
@@ -33,7 +36,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-for verb in (demo, synth, data, models, explain):
+for verb in (demo, synth, data, models, train, evaluate, explain, study):
     app.command()(verb)
 
 
