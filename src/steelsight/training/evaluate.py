@@ -1,4 +1,4 @@
-"""How good a finished run is on sheets: its own test part, or any other DATA folder. It reports on nothing it learnt.
+"""How good a finished run is on its own test part or any other DATA folder, never on what it learnt.
 
 A sheet is recognised by its bytes at model size, under whatever name and in whatever folder it lies.
 """
@@ -156,10 +156,9 @@ class _Memory:
         if part == "unseen":
             return [f"{len(self.seen)} sheets seen in training were left out"] if self.seen else []
         if part in ("train", "validation"):
-            return [f"the run learnt from its {part} sheets: these figures flatter"]
-        twins = sum(
-            "train" in known and own == part for known, own in zip(self.known, self.part, strict=True)
-        )
+            return [f"the run learnt from its {part} sheets: its figures flatter"]
+        pairs = zip(self.known, self.part, strict=True)
+        twins = sum("train" in known and own == part for known, own in pairs)
         return [f"{twins} {part} sheets have a twin of the same pixels in training"] if twins else []
 
 

@@ -1,7 +1,7 @@
 """Cross-validation by whole groups: every sheet is judged by models that never saw it or its kin.
 
-Each fold is a RUN folder of its own, so an interrupted cross-validation goes on where it stopped. Intervals come from
-the pooled out-of-fold answers of all repeats, resampled by group, a sheet's answers of all repeats together.
+Each fold is a RUN folder of its own, so an interrupted cross-validation goes on where it stopped. Intervals
+come from the pooled out-of-fold answers of all repeats, resampled by group, all repeats of a sheet together.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def cross_validate(
 ) -> CrossValidation:
     """Train folds x repeats models and judge each on its fold.
 
-    out     OUT/fold-REPEAT-NUMBER are RUN folders, finished ones are kept; OUT/metrics.json holds the pooled figures
+    out     OUT/fold-REPEAT-NUMBER are RUN folders, finished ones are kept; OUT/metrics.json has pooled figures
     others  as run.train_run
     raises  BadRecipe for fewer than 2 folds, fewer groups of a class than folds, or fewer than 1 repeat
     """
@@ -116,7 +116,7 @@ def draw_folds(data: SheetData, recipe: SplitRecipe, folds: int, repeats: int, *
         raise BadRecipe(f"repeats: expected at least 1, got {repeats}")
     keys = data.keys
     usable = np.flatnonzero(keys >= 0)
-    groups = np.array([data.groups[i] or f"\0{i}" for i in usable.tolist()])
+    groups = [data.groups[i] or f"\0{i}" for i in usable.tolist()]
     _refuse_few_groups(data, keys[usable], groups, folds)
     share = recipe.validation / (recipe.train + recipe.validation)
     plan = []
@@ -124,7 +124,7 @@ def draw_folds(data: SheetData, recipe: SplitRecipe, folds: int, repeats: int, *
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed + repeat)
         for number, (learn, test) in enumerate(splitter.split(usable, keys[usable], groups)):
             rng = np.random.default_rng([seed, repeat, number])
-            names = groups[learn].tolist()
+            names = [groups[i] for i in learn.tolist()]
             inner = group_split(keys[usable[learn]], names, (1 - share, share, 0.0), rng=rng)
             split = Split(
                 train=usable[learn[inner.train]],
@@ -135,7 +135,7 @@ def draw_folds(data: SheetData, recipe: SplitRecipe, folds: int, repeats: int, *
     return plan
 
 
-def _refuse_few_groups(data: SheetData, keys: Positions, groups: Sequence[str], folds: int) -> None:
+def _refuse_few_groups(data: SheetData, keys: Positions, groups: list[str], folds: int) -> None:
     if folds < 2:
         raise BadRecipe(f"folds: expected at least 2, got {folds}")
     for key in np.unique(keys):

@@ -124,7 +124,7 @@ def write_predictions(
 
 
 def read_logits(folder: Path) -> Float32[np.ndarray, "n c"]:
-    """The logits of a run's predictions.parquet, in the order of its data; raises BadCheckpoint if unreadable."""
+    """The logits a run left, in the order of its data; raises BadCheckpoint if unreadable."""
     path = folder / PREDICTIONS_FILE
     try:
         column = pq.read_table(path, columns=["logits"])["logits"]

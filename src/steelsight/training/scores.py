@@ -82,7 +82,7 @@ def _defect_auc(
     seed: int,
     resamples: int,
 ) -> dict[str, float | None]:
-    """The area under the curve of 1 - p(none) for any defect against none: a multi-class model's binary use."""
+    """The AUC of 1 - p(none) for any defect against none: a multi-class model's binary use."""
     defect = np.array([answer != (0,) for answer in answers])
     found = auc_interval(
         defect, 1 - probabilities[:, 0], groups, rng=np.random.default_rng([seed, 0]), resamples=resamples
@@ -91,9 +91,9 @@ def _defect_auc(
 
 
 def repeat_data(data: SheetData, repeats: int) -> SheetData:
-    """The same sheets several times over, as cross-validation repeats judge them; a sheet is at least its own group.
+    """The same sheets several times over, as a repeated cross-validation judges them.
 
-    Pixels are left out, since only answers are judged.
+    A sheet without a group becomes one, so that its answers stay together. Pixels are left out.
     """
     labelled = data.labelled
     return replace(

@@ -106,10 +106,13 @@ def pack_moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def unpack_moments(optimiser: torch.optim.Optimizer, moments: Mapping[str, Tensor]) -> None:
-    """Put packed moments back."""
+    """Put packed moments back, in the memory layout of their parameters: the fused kernel walks both alike."""
     packed = optimiser.state_dict()
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     states: dict[int, dict[str, Tensor]] = {}
     for key, tensor in moments.items():
         index, _, name = key.partition(".")
-        states.setdefault(int(index), {})[name] = tensor
+        like = parameters[int(index)]
+        laid_out = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
+        states.setdefault(int(index), {})[name] = laid_out
     optimiser.load_state_dict({"state": states, "param_groups": packed["param_groups"]})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -13,6 +13,7 @@ from steelsight.training.state import EpochRow
 __all__ = ["ConsoleWatcher", "Silent", "Watcher", "describe_epoch"]
 
 
+@runtime_checkable
 class Watcher(Protocol):
     """Is told how a training goes."""
 

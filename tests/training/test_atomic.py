@@ -1,0 +1,80 @@
+"""Files are whole or what they were: a full disk, an interrupt, a folder that cannot be written."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+import torch
+
+from steelsight.errors import BadCheckpoint
+from steelsight.training import atomic
+from steelsight.training.atomic import write_file, write_json, write_through
+from steelsight.training.state import EpochRow, TrainingState, load_state, save_state
+
+
+def _full(path: Path, data: bytes) -> int:
+    with path.open("wb") as file:
+        file.write(data[:10])
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def _state(value: float) -> TrainingState:
+    row = EpochRow(1, value, None, None, None, 0.1, 1.0, 2.0)
+    tensors = {"w": torch.full((3,), value)}
+    return TrainingState("f", (row,), 1, tensors, {}, tensors, {"0.step": torch.tensor(3.0)})
+
+
+def test_a_full_disk_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "state"
+    save_state(path, _state(1.0))
+    monkeypatch.setattr(Path, "write_bytes", _full)
+    with pytest.raises(BadCheckpoint, match=r"state: could not be written \(No space left on device\); .*unharmed"):
+        save_state(path, _state(2.0))
+    monkeypatch.undo()
+    assert load_state(path, "f").history[0].train_loss == 1.0
+    assert [file.name for file in tmp_path.iterdir()] == ["state"]
+
+
+def test_an_interrupt_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    write_file(path, b"old")
+
+    def interrupted(new: Path) -> None:
+        new.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_through(path, interrupted)
+    assert path.read_bytes() == b"old"
+    assert [file.name for file in tmp_path.iterdir()] == ["kept"]
+
+
+def test_data_reach_the_disk_before_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    sync, replace = atomic._sync, Path.replace
+    monkeypatch.setattr(atomic, "_sync", lambda path: (order.append("sync"), sync(path)))
+    monkeypatch.setattr(Path, "replace", lambda self, to: (order.append("rename"), replace(self, to))[1])
+    write_json(tmp_path / "numbers.json", {"a": 1})
+    assert order == ["sync", "rename"]
+
+
+def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BadCheckpoint, match=r"could not be written .*choose another folder"):
+        write_file(tmp_path / "file" / "metrics.json", b"")
+
+
+def test_nan_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "numbers.json", {"a": float("nan")})
+
+
+def test_a_state_survives_the_disk(tmp_path: Path) -> None:
+    save_state(tmp_path / "state", _state(0.5))
+    found = load_state(tmp_path / "state", "f")
+    assert found.history == _state(0.5).history
+    assert torch.equal(found.weights["w"], torch.full((3,), 0.5))
+    assert found.moments["0.step"] == 3
+    assert dict(found.average) == {}

@@ -1,0 +1,68 @@
+"""Batches: reproducible, complete, balanced when asked, prepared by a thread that goes away."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from steelsight.training.batches import ahead, class_weights, draw_order, epoch_batches
+from steelsight.training.lesson import Lesson
+from steelsight.training.recipe import Recipe
+
+Small = Callable[..., Recipe]
+
+
+def test_an_epoch_shows_every_training_sheet_once(lesson: Lesson, small: Small) -> None:
+    recipe = small("balance.method=none", "hflip=0", "vflip=0", "gain=0", "gamma=0", "offset=0", "batch_size=5")
+    batches = list(epoch_batches(lesson, recipe, np.random.default_rng(0)))
+    assert [len(batch.gray) for batch in batches] == [5, 5, 2]
+    shown = sorted(image.numpy().tobytes() for batch in batches for image in batch.gray)
+    assert shown == sorted(image.tobytes() for image in lesson.images[lesson.train])
+
+
+def test_same_generator_same_bytes_another_other_bytes(lesson: Lesson, small: Small) -> None:
+    def bytes_of(seed: int) -> bytes:
+        batches = epoch_batches(lesson, small(), np.random.default_rng(seed))
+        return b"".join(batch.gray.numpy().tobytes() + batch.targets.numpy().tobytes() for batch in batches)
+
+    assert bytes_of(1) == bytes_of(1)
+    assert bytes_of(1) != bytes_of(2)
+
+
+@pytest.mark.parametrize(("power", "share"), [(0.0, 0.1), (0.5, 0.25), (1.0, 0.5)])
+def test_sampling_by_power(small: Small, power: float, share: float) -> None:
+    labels = np.array([0] * 9000 + [1] * 1000)
+    lesson = Lesson(np.zeros((10_000, 1, 1), np.uint8), labels, np.arange(10_000), np.arange(0))
+    balance = small("balance.method=sampling", f"power={power}").balance
+    order = draw_order(lesson, balance, np.random.default_rng(0))
+    assert labels[order].mean() == pytest.approx(share, abs=0.025)  # five standard deviations
+
+
+def test_class_weights_average_to_one_and_ignore_absent_classes() -> None:
+    weights = class_weights(np.array([0, 0, 0, 2]), 1.0, 4)
+    assert weights.tolist() == [pytest.approx(2 / 3), 0, 2, 0]
+
+
+def test_ahead_keeps_the_order() -> None:
+    assert list(ahead(lambda: iter(range(50)))) == list(range(50))
+
+
+def test_ahead_hands_over_exceptions() -> None:
+    def broken() -> Iterator[int]:
+        yield 1
+        raise ZeroDivisionError("in the thread")
+
+    items = ahead(broken)
+    assert next(items) == 1
+    with pytest.raises(ZeroDivisionError, match="in the thread"):
+        next(items)
+
+
+def test_ahead_leaves_no_thread_behind_when_left_early() -> None:
+    items = ahead(lambda: iter(range(10**9)))
+    next(items)
+    items.close()  # type: ignore[attr-defined]
+    assert not [thread for thread in threading.enumerate() if thread.name == "steelsight-batches"]

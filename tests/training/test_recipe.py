@@ -1,0 +1,114 @@
+"""Recipes: complete, commented, and refused with the key that was meant."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from steelsight.errors import BadRecipe
+from steelsight.training.recipe import Recipe
+from steelsight.training.recipe_files import RECIPES, load_recipe, override, recipe_keys
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_key_is_written_with_its_reason(name: str) -> None:
+    text = (resources.files("steelsight.training") / "recipes" / f"{name}.toml").read_text()
+    section, written = "", []
+    for line in text.splitlines():
+        if header := re.match(r"\[(\w+)\]", line):
+            section = header[1] + "."
+        elif entry := re.match(r"(\w+) = [^#]+(#.*)?$", line):
+            written.append(section + entry[1])
+            assert entry[2], f"{name}.toml: {line} has no reason"
+            assert len(entry[2]) > 3
+    assert tuple(written) == recipe_keys()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_survives_json(name: str) -> None:
+    recipe = load_recipe(name)
+    assert Recipe.model_validate(json.loads(recipe.model_dump_json())) == recipe
+
+
+def test_the_study_is_the_study() -> None:
+    recipe = load_recipe("study")
+    assert (recipe.optimiser.method, recipe.optimiser.learning_rate) == ("adam", 1e-4)
+    assert (recipe.batch_size, recipe.stop.max_epochs, recipe.stop.patience) == (10, 60, 5)
+    assert (recipe.noise.sigma, recipe.noise.double) == (0.15, True)
+    assert (recipe.input.height, recipe.input.width) == (64, 400)
+    assert (recipe.split.method, recipe.split.train, recipe.split.validation) == ("random", 0.6, 0.2)
+    assert recipe.model_spec(2).pretrained == "imagenet"
+    assert recipe.optimiser.schedule == "constant"
+    assert recipe.balance.method == "none"
+
+
+def test_auto_start_knows_which_networks_have_weights() -> None:
+    assert load_recipe("study", ["model.name=adhoc"]).model_spec(2).pretrained == "none"
+
+
+def test_settings_by_whole_name_and_by_last_part() -> None:
+    recipe = load_recipe("default", ["optimiser.learning_rate=1e-3", "max_epochs = 7", "fit=letterbox"])
+    assert recipe.optimiser.learning_rate == 1e-3
+    assert recipe.stop.max_epochs == 7
+    assert recipe.input.fit == "letterbox"
+    assert override(recipe, {"batch_size": 3}).batch_size == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("learning_rte=1", r"unknown key learning_rte; did you mean optimiser\.learning_rate\?"),
+        ("optimizer.learning_rate=1", r"did you mean optimiser\.learning_rate\?"),
+        ("model.nmae=adhoc", r"did you mean model\.name\?"),
+        ("qqqqqq=1", r"unknown key qqqqqq; the keys are task, batch_size"),
+        ("batch_size", r"expected key=value"),
+        ("batch_size=0", r"batch_size: .*greater than or equal to 1, got 0"),
+        ("batch_size=many", r"batch_size: .*got 'many'"),
+        ("method=adam", r"method: expected one key, got 3"),
+        ("model.name=resnet", r"expected one of adhoc, squeezenet.*resnet"),
+        ("split.train=.9", r"shares that sum to 1, got 0\.9"),
+        ("transpose=.5", r"augment\.transpose: expected a square input, got 64x400"),
+        ("head=study", r"pooling lse: only the direct head"),
+    ],
+)
+def test_bad_settings_say_what_was_meant(setting: str, message: str) -> None:
+    with pytest.raises(BadRecipe, match=message):
+        load_recipe("default", [setting])
+
+
+def test_masks_need_the_direct_head() -> None:
+    with pytest.raises(BadRecipe, match=r"masks teach the direct head's class map"):
+        load_recipe("study", ["masks=1.0"])
+
+
+def test_a_file_gives_only_what_differs(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('extends = "study"\nbatch_size = 5\n[stop]\npatience = 9\n')
+    recipe = load_recipe(path)
+    assert (recipe.batch_size, recipe.stop.patience, recipe.noise.sigma) == (5, 9, 0.15)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("batch_size = ", r"mine\.toml: expected TOML"),
+        ("bach_size = 3", r"mine\.toml: unknown key bach_size; did you mean batch_size\?"),
+        ("[stop]\npatiense = 3", r"did you mean stop\.patience\?"),
+        ('extends = "best"', r"extends: expected one of default, study, got 'best'"),
+        ("model = 3", r"unknown key model"),
+    ],
+)
+def test_a_bad_file_names_itself_and_the_key(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(BadRecipe, match=message):
+        load_recipe(path)
+
+
+def test_a_missing_file_lists_the_shipped_recipes() -> None:
+    with pytest.raises(BadRecipe, match=r"recipe nothing: expected default, study or a TOML file"):
+        load_recipe("nothing")
