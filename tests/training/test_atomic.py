@@ -30,7 +30,9 @@ def test_a_full_disk_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.Mo
     path = tmp_path / "state"
     save_state(path, _state(1.0))
     monkeypatch.setattr(Path, "write_bytes", _full)
-    with pytest.raises(BadCheckpoint, match=r"state: could not be written \(No space left on device\); .*unharmed"):
+    with pytest.raises(
+        BadCheckpoint, match=r"state: could not be written \(No space left on device\); .*unharmed"
+    ):
         save_state(path, _state(2.0))
     monkeypatch.undo()
     assert load_state(path, "f").history[0].train_loss == 1.0

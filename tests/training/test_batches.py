@@ -16,7 +16,9 @@ Small = Callable[..., Recipe]
 
 
 def test_an_epoch_shows_every_training_sheet_once(lesson: Lesson, small: Small) -> None:
-    recipe = small("balance.method=none", "hflip=0", "vflip=0", "gain=0", "gamma=0", "offset=0", "batch_size=5")
+    recipe = small(
+        "balance.method=none", "hflip=0", "vflip=0", "gain=0", "gamma=0", "offset=0", "batch_size=5"
+    )
     batches = list(epoch_batches(lesson, recipe, np.random.default_rng(0)))
     assert [len(batch.gray) for batch in batches] == [5, 5, 2]
     shown = sorted(image.numpy().tobytes() for batch in batches for image in batch.gray)

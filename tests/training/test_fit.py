@@ -172,7 +172,9 @@ def test_masks_teach_the_places(lesson: Lesson, small: Small) -> None:
 
 def test_multilabel(lesson: Lesson, small: Small) -> None:
     flags = np.stack([lesson.targets, 1 - lesson.targets], axis=1).astype(np.float32)
-    _, fitted = _fit(dataclasses.replace(lesson, targets=flags), small("task=multilabel", "balance.method=loss"))
+    _, fitted = _fit(
+        dataclasses.replace(lesson, targets=flags), small("task=multilabel", "balance.method=loss")
+    )
     assert fitted.history[-1].validation_balanced_accuracy is not None
 
 

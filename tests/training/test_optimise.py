@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ def test_cosine_with_warm_up(small: Small) -> None:
     assert rates[10] == 1
     assert rates[55] == pytest.approx(0.5)
     assert rates[99] < 0.001
-    assert all(later <= earlier for earlier, later in zip(rates[10:], rates[11:], strict=False))
+    assert all(later <= earlier for earlier, later in pairwise(rates[10:]))
 
 
 def test_constant(small: Small) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,10 +31,9 @@ from steelsight.training.records import (
 )
 from steelsight.training.scores import answers_in_words, probabilities_of, report_apart, report_part
 
-__all__ = ["EVALUATED", "Evaluated", "Evaluation", "evaluate_run"]
+__all__ = ["EVALUATED", "Evaluation", "evaluate_run"]
 
-Evaluated = Literal["unseen", "test", "validation", "train", "all"]
-EVALUATED: tuple[Evaluated, ...] = ("unseen", "test", "validation", "train", "all")
+EVALUATED = ("unseen", "test", "validation", "train", "all")
 
 Positions = Int[np.ndarray, " p"]
 
@@ -51,7 +50,7 @@ def evaluate_run(
     run: Path,
     data: Path,
     *,
-    part: Evaluated = "unseen",
+    part: str = "unseen",
     noise_sigma: float = 0.0,
     groups: str | None = None,
     allow_bad: int = 0,
@@ -124,7 +123,7 @@ class _Memory:
         groups = {data.groups[i] for i in learnt} - {""}
         self.seen = set(learnt) | {i for i, group in enumerate(data.groups) if group in groups}
 
-    def choose(self, part: Evaluated, run: Path) -> Positions:
+    def choose(self, part: str, run: Path) -> Positions:
         """The positions of a part; raises BadData where it is empty, or `all` holds training sheets."""
         count = len(self.data.items)
         if part == "unseen":
@@ -132,8 +131,8 @@ class _Memory:
         elif part == "all":
             if self.trained.size:
                 raise BadData(
-                    f"{self.data.name}: {self.trained.size} of {count} sheets trained {run.name}, so figures on "
-                    "them say nothing; evaluate --split unseen, or --split train if that is what you want"
+                    f"{self.data.name}: {self.trained.size} of {count} sheets trained {run.name}, so figures "
+                    "on them say nothing; evaluate --split unseen, or --split train if that is wanted"
                 )
             chosen = list(range(count))
         else:
@@ -151,7 +150,7 @@ class _Memory:
             return own == part or (own == APART and part == "test")
         return self.known[position] == {part}
 
-    def notes(self, part: Evaluated) -> list[str]:
+    def notes(self, part: str) -> list[str]:
         """What a reader of the figures must know."""
         if part == "unseen":
             return [f"{len(self.seen)} sheets seen in training were left out"] if self.seen else []

@@ -73,7 +73,7 @@ def cross_validate(
 ) -> CrossValidation:
     """Train folds x repeats models and judge each on its fold.
 
-    out     OUT/fold-REPEAT-NUMBER are RUN folders, finished ones are kept; OUT/metrics.json has pooled figures
+    out     OUT/fold-REPEAT-NUMBER are RUN folders, finished ones are kept; metrics.json has pooled figures
     others  as run.train_run
     raises  BadRecipe for fewer than 2 folds, fewer groups of a class than folds, or fewer than 1 repeat
     """

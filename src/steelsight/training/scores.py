@@ -136,7 +136,9 @@ def _report_types(
     }
 
 
-def report_apart(data: SheetData, logits: Logits, positions: Positions, trained: Positions) -> dict[str, Any]:
+def report_apart(
+    data: SheetData, logits: Logits, positions: Positions, trained: Int[np.ndarray, " q"]
+) -> dict[str, Any]:
     """Sheets of several types, dropped from training: how often the verdict is any of their types.
 
     Those that share a group with a training sheet do not count.

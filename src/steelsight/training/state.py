@@ -106,7 +106,7 @@ def pack_moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def unpack_moments(optimiser: torch.optim.Optimizer, moments: Mapping[str, Tensor]) -> None:
-    """Put packed moments back, in the memory layout of their parameters: the fused kernel walks both alike."""
+    """Put packed moments back, laid out like their parameters: the fused kernel walks both alike."""
     packed = optimiser.state_dict()
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     states: dict[int, dict[str, Tensor]] = {}

@@ -1,0 +1,107 @@
+"""Cross-validation: whole groups, validation from training folds alone, every sheet judged once a repeat."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from steelsight.errors import BadRecipe
+from steelsight.training.folds import cross_validate, draw_folds
+from steelsight.training.lesson import open_lesson
+from steelsight.training.recipe import Recipe
+from steelsight.training.watch import Silent
+
+Small = Callable[..., Recipe]
+Folder = Callable[..., Path]
+
+
+def test_folds_share_no_group_with_their_training(folder: Folder, small: Small) -> None:
+    recipe = small("task=multiclass", "split.train=.6", "split.validation=.2")
+    data = open_lesson(folder(per_class=16), recipe, groups="frames:10")
+    groups = np.array(data.groups)
+    plan = draw_folds(data, recipe.split, 4, 2, seed=0)
+    assert [(fold.repeat, fold.number) for fold in plan] == [(r, k) for r in range(2) for k in range(4)]
+    tested = Counter(i for fold in plan for i in fold.split.test.tolist())
+    assert tested == dict.fromkeys(range(48), 2)
+    for fold in plan:
+        train, validation, test = (
+            set(groups[part]) for part in (fold.split.train, fold.split.validation, fold.split.test)
+        )
+        assert not train & validation
+        assert not train & test
+        assert not validation & test
+        assert validation
+        assert len(fold.split.train) + len(fold.split.validation) + len(fold.split.test) == 48
+    first, second = plan[0].split.test, plan[4].split.test
+    assert not np.array_equal(first, second)
+
+
+def test_a_validation_share_of_zero_leaves_all_to_training(folder: Folder, small: Small) -> None:
+    recipe = small("split.train=.8", "split.validation=0", "split.test=.2")
+    data = open_lesson(folder(), recipe)
+    assert all(fold.split.validation.size == 0 for fold in draw_folds(data, recipe.split, 2, 1, seed=0))
+
+
+class _StopInFold(Silent):
+    def __init__(self, fold: int) -> None:
+        self.left = fold
+
+    def start(self, title: str, epochs: int) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_cross_validation_goes_on(folder: Folder, small: Small, tmp_path: Path) -> None:
+    data, recipe = folder(), small("task=multiclass", "max_epochs=1")
+    straight = cross_validate(data, recipe=recipe, out=tmp_path / "a", folds=2, repeats=2, groups="frames:10")
+    with pytest.raises(KeyboardInterrupt):
+        cross_validate(
+            data,
+            recipe=recipe,
+            out=tmp_path / "b",
+            folds=2,
+            repeats=2,
+            groups="frames:10",
+            watcher=_StopInFold(3),
+        )
+    finished = (tmp_path / "b" / "fold-0-1" / "metrics.json").stat().st_mtime_ns
+    resumed = cross_validate(data, recipe=recipe, out=tmp_path / "b", folds=2, repeats=2, groups="frames:10")
+    assert (tmp_path / "b" / "fold-0-1" / "metrics.json").stat().st_mtime_ns == finished
+    assert resumed.metrics == straight.metrics
+    pooled = resumed.metrics["pooled"]
+    assert (pooled["sheets"], pooled["groups"]) == (48, 12)  # two answers a sheet, but no more groups
+    each = [report["accuracy"]["estimate"] for report in resumed.metrics["each_repeat"]]
+    assert pooled["accuracy"]["estimate"] == pytest.approx(np.mean(each))
+    assert 0 <= pooled["defect_auc"]["estimate"] <= 1
+    answers = pq.read_table(tmp_path / "b" / "predictions.parquet").to_pydict()
+    assert Counter(answers["id"]).most_common()[-1][1] == 2
+    assert set(zip(answers["repeat"], answers["fold"], strict=True)) == {(0, 0), (0, 1), (1, 0), (1, 1)}
+    right = np.mean([a == b for a, b in zip(answers["predicted"], answers["label"], strict=True)])
+    assert pooled["accuracy"]["estimate"] == pytest.approx(right)
+    assert json.loads((tmp_path / "b" / "metrics.json").read_text())["folds"] == 2
+    assert (tmp_path / "b" / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("folds", "repeats", "message"),
+    [
+        (1, 1, r"folds: expected at least 2, got 1"),
+        (5, 1, r"class none has 4 for 5 folds"),
+        (2, 0, r"repeats: expected at least 1, got 0"),
+    ],
+)
+def test_impossible_folds(
+    folder: Folder, small: Small, tmp_path: Path, folds: int, repeats: int, message: str
+) -> None:
+    recipe = small("task=multiclass")
+    with pytest.raises(BadRecipe, match=message):
+        cross_validate(
+            folder(), recipe=recipe, out=tmp_path / "cv", folds=folds, repeats=repeats, groups="frames:10"
+        )

@@ -1,0 +1,227 @@
+"""A run from a DATA folder to a RUN folder, and everything that must stop it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from steelsight.errors import BadCheckpoint, BadData, BadRecipe
+from steelsight.models.checkpoint import load_checkpoint
+from steelsight.sheets.rle import encode_mask
+from steelsight.training import run as run_module
+from steelsight.training.recipe import Recipe
+from steelsight.training.records import read_splits
+from steelsight.training.run import load_run, train_run
+from steelsight.training.watch import Silent
+
+Small = Callable[..., Recipe]
+Folder = Callable[..., Path]
+
+
+class _Notes(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def _without_clock(metrics: dict[str, Any]) -> dict[str, Any]:
+    copy: dict[str, Any] = json.loads(json.dumps(metrics))
+    for row in copy["training"]["history"]:
+        row.pop("seconds"), row.pop("images_per_second")
+    copy["training"].pop("resumed_after")
+    return copy
+
+
+def test_a_run_folder_is_complete(folder: Folder, small: Small, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    result = train_run(folder(), recipe=small("task=multiclass"), out=out)
+    names = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    assert names == {
+        "model.safetensors",
+        "card.json",
+        "recipe.json",
+        "metrics.json",
+        "splits.csv",
+        "predictions.parquet",
+        "report.html",
+        "figures/learning_curves.png",
+        "figures/confusion.png",
+        "figures/roc.png",
+    }
+    assert json.loads((out / "metrics.json").read_text()) == json.loads(json.dumps(result.metrics))
+    assert sum(result.metrics["data"]["parts"].values()) == 24
+    for part in ("validation", "test", "test_noisy"):
+        assert 0 <= result.metrics[part]["accuracy"]["estimate"] <= 1
+    _, card = load_checkpoint(out)
+    assert card.class_names == ("none", "bar", "block")
+    assert card.recipe == json.loads((out / "recipe.json").read_text())
+    assert not card.mask_supervised
+
+
+def test_every_sheet_is_in_both_tables(folder: Folder, small: Small, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    train_run(folder(), recipe=small("task=multiclass"), out=out)
+    rows = list(csv.DictReader((out / "splits.csv").read_text().splitlines()))
+    table = pq.read_table(out / "predictions.parquet").to_pydict()
+    assert [row["id"] for row in rows] == table["id"]
+    assert [row["split"] for row in rows] == table["split"]
+    assert table["label"] == [Path(name).parent.name for name in table["id"]]
+    probabilities = np.array(table["probabilities"])
+    assert np.allclose(probabilities.sum(1), 1)
+    names = pq.read_schema(out / "predictions.parquet").metadata[b"class_names"].decode().split("\n")
+    assert [names[row.argmax()] for row in probabilities] == table["predicted"]
+    exps = np.exp(np.array(table["logits"], dtype=np.float64))
+    assert np.allclose(exps / exps.sum(1, keepdims=True), probabilities)
+
+
+def test_same_seed_same_metrics(folder: Folder, small: Small, tmp_path: Path) -> None:
+    data = folder()
+    first, second, other = (
+        train_run(data, recipe=small(), out=tmp_path / name, seed=seed)
+        for name, seed in (("a", 5), ("b", 5), ("c", 6))
+    )
+    assert _without_clock(first.metrics) == _without_clock(second.metrics)
+    assert first.card.weights_sha256 == second.card.weights_sha256 != other.card.weights_sha256
+
+
+class _Stop(Silent):
+    def epoch(self, row: object, *, best: bool) -> None:
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_run_ends_with_the_same_figures(folder: Folder, small: Small, tmp_path: Path) -> None:
+    data, recipe = folder(), small("max_epochs=3")
+    straight = train_run(data, recipe=recipe, out=tmp_path / "straight")
+    with pytest.raises(KeyboardInterrupt):
+        train_run(data, recipe=recipe, out=tmp_path / "run", watcher=_Stop())
+    with pytest.raises(
+        BadCheckpoint, match=r"progress\.safetensors: an unfinished training with another recipe"
+    ):
+        train_run(data, recipe=small("max_epochs=4"), out=tmp_path / "run")
+    resumed = train_run(data, recipe=recipe, out=tmp_path / "run")
+    assert resumed.metrics["training"]["resumed_after"] == 1
+    assert _without_clock(resumed.metrics) == _without_clock(straight.metrics)
+    assert resumed.card.weights_sha256 == straight.card.weights_sha256
+    assert not (tmp_path / "run" / "progress.safetensors").exists()
+
+
+def test_a_finished_run_is_returned_and_never_overwritten_unasked(
+    folder: Folder, small: Small, tmp_path: Path
+) -> None:
+    data, out, notes = folder(), tmp_path / "run", _Notes()
+    first = train_run(data, recipe=small(), out=out)
+    again = train_run(data, recipe=small(), out=out, watcher=notes)
+    assert (first.fresh, again.fresh) == (True, False)
+    assert again.metrics == json.loads(json.dumps(first.metrics))
+    assert "finished already" in notes.lines[0]
+    with pytest.raises(BadCheckpoint, match=r"holds a finished training with another recipe.*--fresh"):
+        train_run(data, recipe=small("max_epochs=1"), out=out)
+    assert train_run(data, recipe=small("max_epochs=1"), out=out, fresh=True).fresh
+
+
+def test_a_failing_fresh_run_leaves_the_old_model(
+    folder: Folder, small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, out = folder(), tmp_path / "run"
+    first = train_run(data, recipe=small(), out=out)
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(run_module, "fit", broken)
+    with pytest.raises(RuntimeError):
+        train_run(data, recipe=small(), out=out, fresh=True)
+    assert load_checkpoint(out)[1] == first.card
+    with pytest.raises(BadCheckpoint, match=r"metrics\.json: expected the figures of a finished training"):
+        load_run(out)
+
+
+def test_bad_items_stop_a_training_unless_allowed(folder: Folder, small: Small, tmp_path: Path) -> None:
+    data = folder()
+    (data / "bar" / "empty.jpg").touch()
+    (data / "bar" / "text.png").write_text("no image")
+    with pytest.raises(BadData, match=r"2 bad items, 1 allowed: bar/.*--allow-bad 2"):
+        train_run(data, recipe=small(), out=tmp_path / "run", allow_bad=1)
+    assert not (tmp_path / "run").exists()
+    result = train_run(data, recipe=small(), out=tmp_path / "run", allow_bad=2)
+    assert [item["id"] for item in result.metrics["data"]["set_aside"]] == ["bar/empty.jpg", "bar/text.png"]
+
+
+def test_groups_stay_together_and_a_random_split_is_told_to_leak(
+    folder: Folder, small: Small, tmp_path: Path
+) -> None:
+    data, notes = folder(), _Notes()
+    recipe = small("task=multiclass", "split.method=groups")
+    kept = train_run(data, recipe=recipe, out=tmp_path / "kept", groups="frames:10")
+    assert kept.metrics["leaks"] == []
+    parts: dict[str, set[str]] = {}
+    for row in read_splits(tmp_path / "kept"):
+        parts.setdefault(row.group, set()).add(row.split)
+    assert len(parts) == 12
+    assert all(len(found) == 1 for found in parts.values())
+    recipe = small("task=multiclass", "split.method=random")
+    leaky = train_run(data, recipe=recipe, out=tmp_path / "leaky", groups="frames:10", watcher=notes)
+    assert leaky.metrics["leaks"]
+    assert "more than one part" in notes.lines[0]
+    assert "The split leaks" in (tmp_path / "leaky" / "report.html").read_text()
+
+
+def test_nothing_left_to_train_on(folder: Folder, small: Small, tmp_path: Path) -> None:
+    recipe = small("split.method=random", "split.train=.02", "split.validation=.49", "split.test=.49")
+    with pytest.raises(BadRecipe, match=r"24 sheets .* leave none to train on"):
+        train_run(folder(), recipe=recipe, out=tmp_path / "run")
+
+
+@pytest.fixture
+def kaggle(tmp_path: Path) -> Path:
+    """Kaggle's layout: eight sheets each of none, type 1, type 3, and four with both."""
+    rng = np.random.default_rng(0)
+    root = tmp_path / "kaggle"
+    (root / "train_images").mkdir(parents=True)
+    rows = ["ImageId,ClassId,EncodedPixels"]
+    for number in range(28):
+        gray = rng.integers(60, 120, (48, 64), dtype=np.uint8)
+        types = [(), (1,), (3,), (1, 3)][3 if number >= 24 else number // 8]
+        for kind in types:
+            mask = np.zeros((48, 64), dtype=bool)
+            mask[5:25, 10 * kind : 10 * kind + 8] = True
+            gray[mask] = 230
+            rows.append(f"{number:04}.png,{kind},{encode_mask(mask)}")
+        Image.fromarray(gray).save(root / "train_images" / f"{number:04}.png")
+    (root / "train.csv").write_text("\n".join(rows) + "\n")
+    return root
+
+
+def test_sheets_of_several_types_are_dropped_and_reported_apart(
+    kaggle: Path, small: Small, tmp_path: Path
+) -> None:
+    result = train_run(kaggle, recipe=small("task=multiclass"), out=tmp_path / "run")
+    assert result.metrics["apart"]["sheets"] == 4
+    assert 0 <= result.metrics["apart"]["right"] <= 4
+    apart = [row for row in read_splits(tmp_path / "run") if row.split == "apart"]
+    assert len(apart) == 4
+    assert all("+" in row.label for row in apart)
+
+
+def test_multilabel_keeps_them(kaggle: Path, small: Small, tmp_path: Path) -> None:
+    recipe = small("task=multilabel", "balance.method=loss", "split.method=random")
+    result = train_run(kaggle, recipe=recipe, out=tmp_path / "run")
+    assert result.metrics["apart"] is None
+    assert sum(result.metrics["data"]["parts"].values()) == 28
+    assert set(result.metrics["test"]["types"]) == set(result.metrics["class_names"])
+    assert 0 <= result.metrics["test"]["all_types_right"] <= 1
+
+
+def test_masks_are_read_and_the_card_says_so(kaggle: Path, small: Small, tmp_path: Path) -> None:
+    recipe = small("task=multiclass", "loss.masks=1.0")
+    assert train_run(kaggle, recipe=recipe, out=tmp_path / "run").card.mask_supervised
