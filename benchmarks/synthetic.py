@@ -1,4 +1,4 @@
-"""How long synthetic sheets take to draw, encode and write: 1,000 sheets of 1600x256 in 90 s on two cores is the aim.
+"""How long synthetic sheets take to draw, encode and write. Aim: 1,000 of 1600x256 in 90 s on two cores.
 
     python benchmarks/synthetic.py [--count 200] [--workers 2]
 

@@ -1,4 +1,4 @@
-"""`steelsight synth OUT`: draw synthetic sheets with defects, masks and known nuisances, in Kaggle's layout."""
+"""`steelsight synth OUT`: draw synthetic sheets with defects, masks and known nuisances."""
 
 from __future__ import annotations
 
@@ -91,12 +91,12 @@ def _write(spec: SynthSpec, out: Path, *, workers: int, force: bool) -> dict[str
 
     start = time.perf_counter()
     written = iterate_written(spec, out, workers=workers, force=force)
-    done = 0
-    for done in track(written, "drawing", total=spec.count, console=console, disable=not console.is_terminal):
-        pass
+    sheets = sum(
+        1 for _ in track(written, "drawing", spec.count, console=console, disable=not console.is_terminal)
+    )
     return {
         "out": out,
-        "sheets": done,
+        "sheets": sheets,
         "seconds": round(time.perf_counter() - start, 2),
         "spec": spec.model_dump(),
     }

@@ -32,7 +32,7 @@ def test_counts_and_places_follow_the_tables(defect_type: int) -> None:
     centres = [(box.left + box.right) / 2 for boxes in drawn for box in boxes]
     shares, _ = np.histogram(centres, 16, (0, 1600))
     wanted = np.cumsum(table.centres_across) / sum(table.centres_across)
-    # Kolmogorov-Smirnov; beside the sampling error it leaves room for boxes pushed in from the sheet's border.
+    # Kolmogorov-Smirnov; beside sampling error, room for boxes pushed in from the sheet's border.
     assert np.abs(np.cumsum(shares) / sum(shares) - wanted).max() < 0.1
 
 

@@ -19,7 +19,7 @@ STYLES = {
     **{f"abrasion-{name}": style for name, style in ABRASION_STYLES.items()},
     **{f"patch-{name}": (lambda c, b, r, name=name: paint_patch(c, b, r, name)) for name in PATCH_STYLES},
 }
-BOXES = [(3, 3), (4, 60), (90, 3), (12, 7), (48, 26), (128, 14), (60, 200), (128, 600)]
+BOXES = [(3, 3), (4, 60), (90, 3), (48, 26), (128, 300)]
 
 
 def blank() -> Canvas:

@@ -1,4 +1,4 @@
-"""The folder on disk: Kaggle's layout, readable by the package's own reader, equal for any number of workers."""
+"""The folder on disk: Kaggle's layout, readable by the package's reader, equal for any number of workers."""
 
 import csv
 import hashlib

@@ -29,7 +29,7 @@ _PANELS: tuple[tuple[str, str, np.ndarray], ...] = (
 def draw_mask_comparison(real: Mapping[int, Arrays], synthetic: Mapping[int, Arrays]) -> Figure:
     """One row a defect type, one panel a measure: real filled, synthetic as a line, both as shares.
 
-    real, synthetic  by defect type, by measure name: one value a sheet for `components`, one a region otherwise
+    real, synthetic  by defect type, by measure name: one value a sheet for `components`, else one a region
     """
     types = sorted(set(real) | set(synthetic))
     figure, axes = new_figure(len(types), len(_PANELS), width=11.0, height=0.9 + 1.35 * len(types))

@@ -1,4 +1,4 @@
-"""Type 3, defects wider than a scratch: bundles of lines, sprays of chips, dark weaves, craters, slanted gouges."""
+"""Type 3, wider than a scratch: bundles of lines, sprays of chips, dark weaves, craters, slanted gouges."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def blob(
     cos, sin = np.float32(np.cos(tilt)), np.float32(np.sin(tilt))
     v, u = (cos * dy + sin * dx) / np.float32(radii[0]), (cos * dx - sin * dy) / np.float32(radii[1])
     turn = np.arctan2(v, u)
-    outline = np.float32(1)
+    outline = np.ones_like(turn)
     for order in (2, 3, 5, 7):
         amount, phase = rng.normal(0, rough / order**0.5), rng.uniform(0, 2 * np.pi)
         outline = outline + np.float32(amount) * np.cos(order * turn + np.float32(phase))
@@ -87,7 +87,7 @@ def blob(
 
 
 def shade_relief(height: Field, light: tuple[Px, Px]) -> Field:
-    """Slope towards the light: positive on lit flanks, negative in shadow; `light` = (from below, from the right)."""
+    """Slope towards the light, positive on lit flanks; `light` = (from below, from the right)."""
     down, across = np.gradient(height)
     return np.asarray(np.float32(light[0]) * down + np.float32(light[1]) * across, np.float32)
 

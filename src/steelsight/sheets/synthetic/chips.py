@@ -1,4 +1,4 @@
-"""Type 1, small chips: pits, glints, scabs, notches, bumps, nicks, scars, alone or chained upright, mostly near sheet ends."""
+"""Type 1, small chips: pits, glints, scabs, notches, bumps, nicks and scars; mostly near sheet ends."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _chain(canvas: Canvas, box: Box, rng: np.random.Generator, style: str) -> Ma
             part = Box(box.top + top, box.left, box.top + top + tall, box.right)
             extent[top : top + tall] |= CHIP_STYLES[style](canvas, part, rng)
         top += int(tall * rng.uniform(0.8, 2.2)) + 2
-    return extent | worn
+    return np.asarray(extent | worn)
 
 
 def _worn_streak(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:

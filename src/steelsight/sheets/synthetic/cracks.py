@@ -1,4 +1,4 @@
-"""Type 2, single upright cracks near sheet ends: thin, dark, wandering, sometimes with a lit flank or a twin."""
+"""Type 2, single upright cracks near sheet ends: thin, dark, wandering, some with a lit flank or a twin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a defect type and a box to paint and annotation: which style suits which shape, and how it is outlined."""
+"""From a defect type and a box to paint and annotation: which style suits which shape, and its outline."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ __all__ = ["paint_end", "paint_worn_strip"]
 
 
 def paint_worn_strip(canvas: Canvas, end: End, rng: np.random.Generator) -> None:
-    """Steel near the end: darker or brighter upright bands, often rippled or glittering; under the defects."""
+    """Steel near the end: darker or brighter upright bands, often rippled; under the defects."""
     if end.side == "none":
         return
     height, width = canvas.shape

@@ -1,7 +1,7 @@
 """Random fields, the raw material of every texture: smooth, fractal and fine noise in float32.
 
-Nothing here calls a linear algebra library: its sums may depend on the number of threads, and the same seed must give
-the same bytes everywhere.
+Nothing here calls a linear algebra library: its sums may depend on the number of threads, and the same seed
+must give the same bytes everywhere.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def fractal_noise(
     octaves: int = 4,
     fall: Px = 0.5,
 ) -> Field:
-    """Smooth noise with ever finer detail, about unit variance; `fall` is the amplitude ratio of one octave."""
+    """Smooth noise with ever finer detail, about unit variance; `fall` = amplitude ratio of one octave."""
     total = np.zeros(shape, np.float32)
     power = 0.0
     for octave in range(octaves):
@@ -104,5 +104,5 @@ def _kernel(sigma: Px) -> np.ndarray:
 
 
 def ramp(field: np.ndarray, width: Px) -> np.ndarray:
-    """0 where the field is below -width/2, 1 above +width/2, straight between: the soft edge of every shape."""
+    """0 where the field is below -width/2, 1 above +width/2, straight between: every shape's soft edge."""
     return np.clip(field / np.float32(width) + np.float32(0.5), 0, 1)

@@ -1,4 +1,4 @@
-"""Small marks on sound steel: dots, rings, faint lines, dashes, smudges. Every sheet has some, defective or not.
+"""Small marks on sound steel: dots, rings, faint lines, dashes, smudges. Defective sheets have them too.
 
 They keep a network from calling every departure from plain steel a defect.
 """

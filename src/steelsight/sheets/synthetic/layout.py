@@ -1,7 +1,8 @@
 """Where a sheet's defects stand and where its black end begins, drawn before anything is painted.
 
-Sizes come from the quantile tables through a Gaussian copula: height and width keep their correlation, and the
-defects of one sheet resemble each other. Types 1 and 2 sit beside sheet ends, so there the end follows the defect.
+Sizes come from the quantile tables through a Gaussian copula: height and width keep their correlation, and
+the defects of one sheet resemble each other. Types 1 and 2 sit beside sheet ends: there the end follows the
+defect.
 """
 
 from __future__ import annotations
@@ -190,7 +191,7 @@ def _centre(table: TypeStatistics, rng: np.random.Generator, width: int, visible
 
 
 def _squeeze(box: Box, taken: list[Box], visible: tuple[int, int]) -> Box:
-    """A last resort on a crowded sheet: the box narrowed and shortened, in the widest gap between the others."""
+    """A last resort on a crowded sheet: the box narrowed, in the widest gap between the others."""
     walls = sorted([(visible[0], visible[0]), (visible[1], visible[1])] + [(b.left, b.right) for b in taken])
     gaps = [(right[0] - left[1], left[1]) for left, right in pairwise(walls)]
     room, start = max(gaps)

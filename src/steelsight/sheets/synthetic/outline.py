@@ -1,4 +1,4 @@
-"""Annotations as people draw them: a polygon of few corners, a little outside the defect, never its exact edge."""
+"""Annotations as people draw them: a polygon of few corners, a little outside the defect."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def outline_defect(
 def _sides(pixels: Extent, stops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Leftmost and rightmost pixel around every stop; a stop without any takes its neighbours'."""
     columns = np.arange(pixels.shape[1])
-    rows = pixels.any(axis=1)
+    rows = np.asarray(pixels.any(axis=1))
     left = np.where(rows, np.argmax(pixels, axis=1), columns[-1] + 1)
     right = np.where(rows, columns[-1] - np.argmax(pixels[:, ::-1], axis=1), -1)
     reach = max((stops[-1] - stops[0]) / max(len(stops) - 1, 1) / 2, 1)

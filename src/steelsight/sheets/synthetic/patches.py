@@ -25,7 +25,7 @@ def paint_patch(canvas: Canvas, box: Box, rng: np.random.Generator, style: str) 
 
 
 def _outline(canvas: Canvas, box: Box, rng: np.random.Generator) -> Field:
-    """A ragged shape that fills the box, of one piece or grown together; positive inside, about 1 in the middle."""
+    """A ragged shape that fills the box, of one piece or grown together; positive inside."""
     shape = (box.height, box.width)
     lobes = [_lobe(rng, shape, (0.0, 0.0), (1.0, 1.0))]
     if rng.random() < 0.6:
@@ -40,7 +40,7 @@ def _outline(canvas: Canvas, box: Box, rng: np.random.Generator) -> Field:
 
 
 def _room(canvas: Canvas, box: Box) -> Field:
-    """Keeps a patch from ending in a straight cut at its box; where the box meets the sheet's border it may go on."""
+    """Keeps a patch from ending in a straight cut at its box, except where the box meets the border."""
     y, x = grid((box.height, box.width))
     soft = np.float32(max(min(box.height, box.width) / 5, 2))
     far = np.float32(1e3)
@@ -68,7 +68,7 @@ def _lobe(
 
 
 def _folds(canvas: Canvas, box: Box, rng: np.random.Generator, depth: Field) -> None:
-    """Thick tongues of metal folded over each other and rolled in: broad lit flanks, dark seams, rock-like grain."""
+    """Thick tongues of metal folded over and rolled in: broad lit flanks, dark seams, rock-like grain."""
     inside = ramp(depth, 0.06)
     relief, seams = _tongues(rng, depth, canvas.unit)
     rock = fractal_noise(rng, relief.shape, (14, 18), octaves=5, fall=0.72) * np.float32(

@@ -1,4 +1,4 @@
-"""Type 3, upright scratches and cracks: dark or bright lines, torn streaks, flaking strips, chains of slivers."""
+"""Type 3, upright scratches and cracks: lines, torn streaks, flaking strips, chains of slivers."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _torn_streak(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
 
 
 def _flaking(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
-    """A strip where the skin flakes off: bright and dark upright slivers side by side, strands of any strength."""
+    """A strip where the skin flakes off: bright and dark upright slivers side by side."""
     shape = _shape(box)
     half = 0.38 * box.width * (0.25 + 0.75 * fading_ends(canvas, box, rng.uniform(0.1, 0.6)))
     half = half * (1 + np.float32(0.2) * smooth_line(rng, box.height, 12))

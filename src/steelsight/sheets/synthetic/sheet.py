@@ -46,8 +46,8 @@ class SyntheticSheet:
 def draw_sheet(spec: SynthSpec, index: int, *, stain: bool | None = None) -> SyntheticSheet:
     """Draw the sheet of one index; depends on (spec, index) alone.
 
-    stain   None = as the recipe's chances fall; True or False = the same sheet with or without its stain, pixel for
-            pixel equal elsewhere
+    stain   None = as the recipe's chances fall; True or False = the same sheet with or without its stain,
+            pixel for pixel equal elsewhere
     """
     streams = Streams(spec.seed, index)
     size = (spec.height, spec.width)

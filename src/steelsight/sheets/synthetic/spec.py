@@ -1,4 +1,4 @@
-"""What a set of synthetic sheets is asked to contain. Every default states its reason; impossible wishes are refused."""
+"""What a set of synthetic sheets is asked to contain: every default with its reason, nothing impossible."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from steelsight.errors import BadRecipe
 
 __all__ = ["EVEN_SHARES", "STUDY_SHARES", "SynthSpec", "synth_spec"]
 
-_STUDY_COUNTS = (5902, 769, 195, 4759, 516)  # none, types 1-4: the study's single-type data set
-STUDY_SHARES = tuple(count / sum(_STUDY_COUNTS) for count in _STUDY_COUNTS)
-EVEN_SHARES = (0.2,) * 5
+Five = tuple[float, float, float, float, float]  # none, types 1-4
+
+_SHEETS = 12_141  # the study's single-type data set
+STUDY_SHARES: Five = (5902 / _SHEETS, 769 / _SHEETS, 195 / _SHEETS, 4759 / _SHEETS, 516 / _SHEETS)
+EVEN_SHARES: Five = (0.2, 0.2, 0.2, 0.2, 0.2)
 
 Share = Field(ge=0, le=1)
 
@@ -28,14 +30,14 @@ class SynthSpec(BaseModel):
         256, ge=32, le=2048
     )  # the strip camera's own size; below 32 no defect keeps its shape
     width: int = Field(1600, ge=64, le=8192)
-    class_shares: tuple[float, float, float, float, float] = STUDY_SHARES  # none, types 1-4
+    class_shares: Five = STUDY_SHARES
     multi_type_share: float = Field(0.0, ge=0, le=1)  # of the defective sheets; .064 in the whole competition
     stain_given_none: float = Field(
         0.03, ge=0, le=1
     )  # the study listed 164 stained sheets beside 5,902 clean ones
     stain_given_defect: float = Field(0.002, ge=0, le=1)  # next to none there: the shortcut the study found
     stain_may_cover: bool = False  # False: a stain keeps off every annotated defect
-    end_given_class: tuple[float, float, float, float, float] = (
+    end_given_class: Five = (
         0.25,
         0.5,
         0.8,

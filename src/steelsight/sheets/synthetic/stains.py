@@ -1,4 +1,4 @@
-"""White stains: saturated droplets and rings with dark cores, chained in loose upright lines, with spatter around.
+"""White stains: saturated droplets and rings with dark cores in loose upright chains, spatter around.
 
 They are harmless. The study found a network that took them for a sign of sound steel.
 """

@@ -1,7 +1,7 @@
-"""How many defects of each type a sheet carries, how large, and where: summaries of annotated Severstal sheets.
+"""How many defects a sheet carries, how large, and where: summaries of annotated Severstal sheets.
 
-Only summaries stand here (histograms and quantiles over about a thousand annotated sheets), never an annotation.
-One component = one connected region of one type's mask, of 30 pixels or more, on a sheet of 256x1600.
+Only summaries stand here (histograms and quantiles over about a thousand sheets), never an annotation. One
+component = one connected region of one type's mask, of 30 pixels or more, on a sheet of 256x1600.
 """
 
 from __future__ import annotations

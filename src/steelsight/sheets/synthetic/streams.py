@@ -1,7 +1,8 @@
 """Separate random streams for every ingredient of every sheet.
 
-A sheet's streams depend on (seed, index, ingredient) alone: not on the count, the order, or the worker that draws it,
-and drawing more of one ingredient leaves all others as they were. That is what makes counterfactual pairs possible.
+A sheet's streams depend on (seed, index, ingredient) alone: not on the count, the order, or the worker that
+draws it, and drawing more of one ingredient leaves all others as they were. That makes counterfactual pairs
+possible.
 """
 
 from __future__ import annotations
@@ -39,6 +40,6 @@ class Streams:
     index: int
 
     def of(self, ingredient: Ingredient, part: int = 0) -> np.random.Generator:
-        """A fresh generator at the start of one ingredient's stream; `part` numbers equals, such as defects."""
+        """A generator at the start of an ingredient's stream; `part` numbers equals, such as defects."""
         key = (self.index, _NUMBERS[ingredient], part)
         return np.random.Generator(np.random.SFC64(np.random.SeedSequence(self.seed, spawn_key=key)))

@@ -1,6 +1,6 @@
 """Sound steel: uneven light, grain, rolling streaks, ripples, washed and mottled areas.
 
-Luminance is float32 in gray levels of the camera; textures multiply it, because dark steel shows less of everything.
+Luminance is float32 in gray levels of the camera; textures multiply it: dark steel shows less of everything.
 """
 
 from __future__ import annotations
@@ -73,11 +73,11 @@ def draw_surface(streams: Streams, light: Light, unit: float) -> Field:
     texture = _grain(streams.of("grain"), light.field.shape)
     texture += _patterns(streams.of("pattern"), light.field.shape, unit)
     np.maximum(texture, -0.75, out=texture)
-    return light.field * (1 + texture)
+    return np.asarray(light.field * (1 + texture))
 
 
 def _grain(rng: np.random.Generator, shape: tuple[int, int]) -> Field:
-    """Grain a little longer across than down, finer row and streak noise, each with its own strength per sheet."""
+    """Grain a little longer across than down, with row and streak noise; strengths vary by sheet."""
     strength = float(np.clip(np.exp(rng.normal(-2.66, 0.3)), 0.03, 0.13))
     grain = fine_noise(rng, shape, (rng.uniform(0.25, 0.6), rng.uniform(0.45, 0.85)))
     skew = np.float32(rng.uniform(0.0, 0.22))
