@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from steelsight.reports.cells import Cell, Column, Value, cell_html, plain
+from steelsight.types import Interval
 
 CSS_PER_PIXEL = 110 / 160  # 160 dots an inch are drawn; eight inches fill the report's column of 880
+MANY_COLUMNS, MANY_INTERVALS = 7, 3  # more do not fit the column
 
 __all__ = ["Block", "Chapter", "Facts", "FigureBlock", "Notice", "Table", "Text"]
 
@@ -71,6 +73,14 @@ class Table:
         titles = [column.title for column in self.columns]
         rows = [dict(zip(titles, (plain(cell) for cell in row), strict=True)) for row in self.rows]
         return {"kind": self.kind, "id": self.id, "caption": self.caption, "columns": titles, "rows": rows}
+
+    @property
+    def dense(self) -> bool:
+        """Whether its columns need narrow type and bounds under their estimates to fit a page."""
+        bounded = sum(
+            any(isinstance(row[i].value, Interval) for row in self.rows) for i in range(len(self.columns))
+        )
+        return len(self.columns) > MANY_COLUMNS or bounded > MANY_INTERVALS
 
     def align(self, index: int) -> str:
         """Numbers at the right, words at the left, unless the column says otherwise."""

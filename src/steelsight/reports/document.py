@@ -134,6 +134,7 @@ def _templates() -> jinja2.Environment:
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["cell"] = cell_html
+    environment.globals["NARROW"] = 450  # px; figures below it stand two a line
     environment.globals["chip"] = lambda label: cell_html(Chip(label))
     environment.globals["tone"] = lambda label: Chip(label).colour
     environment.globals["style"] = Markup(loader.get_source(environment, "document.css")[0])  # our own file

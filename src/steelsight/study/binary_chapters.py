@@ -217,9 +217,10 @@ def _measured(found: Findings, name: str, key: str, metric: Metric) -> Measured:
 
 
 def _best(found: Findings, metric: Metric) -> str | None:
-    """The network with the highest estimate; nothing is bold where there is nothing to compare."""
+    """The one network with the highest estimate; None where others share it or there are none."""
     scores = {name: metric(result.noisy_report).estimate for name, result in found.results.items()}
-    return max(scores, key=lambda name: scores[name]) if len(scores) > 1 else None
+    best = [name for name, score in scores.items() if score == max(scores.values())]
+    return best[0] if len(best) == 1 < len(scores) else None
 
 
 def _telling(found: Findings, result: ModelResult) -> Int[np.ndarray, " p"]:

@@ -6,7 +6,7 @@ time by the ratio of interleaved rounds. Where the data or the training cannot d
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,12 +14,12 @@ import numpy as np
 
 from steelsight.evaluation.bootstrap import PairedDifference, paired_bootstrap, wilson
 from steelsight.evaluation.timing import time_ratio
-from steelsight.study.contents import Item
+from steelsight.study.contents import Item, load_contents
 from steelsight.study.findings import Findings, ModelResult
 from steelsight.study.options import VGG
 from steelsight.types import Interval
 
-__all__ = ["CLAIMS", "Verdict", "judge"]
+__all__ = ["CLAIMS", "Verdict", "Verdicts", "judge", "judge_all"]
 
 Answer = Literal["holds", "does not hold", "undecided here"]
 
@@ -35,6 +35,14 @@ class Verdict:
     answer: Answer
     because: str
     interval: Interval | None = None
+
+
+Verdicts = Sequence[tuple[Item, Verdict]]
+
+
+def judge_all(found: Findings) -> Verdicts:
+    """Every claim of contents.toml with its verdict, in the order of the slides."""
+    return [(item, judge(item, found)) for item in load_contents() if item.kind == "claim"]
 
 
 def judge(item: Item, found: Findings) -> Verdict:

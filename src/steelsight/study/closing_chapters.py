@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 from steelsight.reports.cells import Cell, Chip, Column, Value
 from steelsight.reports.document import Document
-from steelsight.study.claims import judge
+from steelsight.study.claims import Verdicts
 from steelsight.study.contents import load_contents
 from steelsight.study.findings import Findings
 
-__all__ = ["write_claims", "write_contents"]
+__all__ = ["write_claims", "write_contents", "write_summary"]
 
 CHAPTER_TITLES = {  # of this report
     "data": "Data",
@@ -47,8 +47,8 @@ def write_contents(document: Document, omitted: Mapping[str, str]) -> None:
     )
 
 
-def write_claims(document: Document, found: Findings) -> list[dict[str, object]]:
-    """One line a claim; returns them for the JSON companion."""
+def write_claims(document: Document, found: Findings, verdicts: Verdicts) -> None:
+    """One line a claim, in the order of the slides."""
     document.chapter("The study's claims", id="claims")
     document.text(
         f"Each claim of the slides, judged on {found.data.name} alone. A claim holds, or does not, only "
@@ -59,31 +59,45 @@ def write_claims(document: Document, found: Findings) -> list[dict[str, object]]
             "Few sheets and few epochs: no claim about a trained model or a time is decided.",
             title="A quick look.",
         )
-    rows: list[list[Value | Cell]] = []
-    told: list[dict[str, object]] = []
-    for item in load_contents():
-        if item.kind != "claim":
-            continue
-        verdict = judge(item, found)
-        rows.append(
+    document.table(
+        ["claim", "verdict", Column("interval", 3, align="right"), "because"],
+        [
             [
                 Cell(item.what, note=f"slide {item.slide}"),
-                Chip(verdict.answer),
+                Chip(verdict.answer, None if item.status == "done" else "off"),
                 verdict.interval,
                 verdict.because,
             ]
-        )
-        told.append(
-            {
-                "id": item.id,
-                "slide": item.slide,
-                "claim": item.what,
-                "verdict": verdict.answer,
-                "interval": verdict.interval,
-                "because": verdict.because,
-            }
-        )
-    document.table(
-        ["claim", "verdict", Column("interval", 3, align="right"), "because"], rows, id="claims-table"
+            for item, verdict in verdicts
+        ],
+        id="claims-table",
     )
-    return told
+
+
+def write_summary(document: Document, found: Findings, verdicts: Verdicts) -> None:
+    """The report on half a page."""
+    document.chapter("At a glance", id="summary")
+    result = found.chosen
+    if result is not None:
+        clean, noisy = result.clean_report, result.noisy_report
+        missed, alarms = int(clean.confusion[1, 0]), int(clean.confusion[0, 1])
+        document.text(
+            f"{result.title} on {clean.sheets:,} test sheets of {found.data.name} it never saw: it missed "
+            f"{missed} of {int(clean.confusion[1].sum())} defective sheets and stopped {alarms} of "
+            f"{int(clean.confusion[0].sum())} good ones."
+        )
+        document.table(
+            [result.title, "accuracy", "balanced accuracy", "AUC"],
+            [
+                ["clean sheets", clean.accuracy, clean.balanced_accuracy, clean.auc],
+                ["with the study's noise", noisy.accuracy, noisy.balanced_accuracy, noisy.auc],
+            ],
+            id="summary-table",
+        )
+    counts = Counter(verdict.answer for item, verdict in verdicts if item.status == "done")
+    waiting = sum(item.status != "done" for item, _ in verdicts)
+    document.text(
+        f"Of the study's {len(verdicts)} claims, {counts['holds']} hold on these data, "
+        f"{counts['does not hold']} do not, {counts['undecided here']} cannot be decided here, "
+        f"and {waiting} are not tested yet."
+    )

@@ -53,7 +53,7 @@ def write_data(document: Document, found: Findings) -> Omitted:
             for kind, entry in enumerate(told.classes)
         ],
         caption="Classes and parts",
-        note=f"{told.multi_type} sheets carry several types; binary work keeps them.",
+        note=f"{told.multi_type or 'No'} sheets carry several types; binary work keeps such sheets.",
     )
     examples = [
         _example(name, item) for name, items in example_sheets(found.sheets).items() for item in items
@@ -72,6 +72,7 @@ def write_architectures(document: Document, found: Findings) -> Omitted:
     document.chapter("Architectures", id="architectures", status="done")
     spec = found.data.input
     size = (spec.height, spec.width)
+    first_fire = next(layer for layer in found.costs[FINAL_MODEL].layers if layer.kind == "Fire")
     document.figure(
         draw_architecture(found.costs[FINAL_MODEL].layers, found.costs[FINAL_MODEL].title, size=size),
         id="architecture",
@@ -79,7 +80,7 @@ def write_architectures(document: Document, found: Findings) -> Omitted:
         caption="The study's final model: SqueezeNet v1.1 without its last three Fire modules.",
     )
     document.figure(
-        draw_fire_module(*FIRE, (size[0] // 4 - 1, size[1] // 4 - 1)),
+        draw_fire_module(*FIRE, (first_fire.output_shape[1], first_fire.output_shape[2])),
         id="fire-module",
         alt="Squeeze by 1x1 filters, then expansion by 1x1 and 3x3 filters side by side, stacked.",
         caption="Inside the first Fire module.",

@@ -16,7 +16,7 @@ from steelsight.training.lesson import SheetData, refuse_rejected
 from steelsight.training.run import make_split
 from steelsight.types import SheetSet
 
-__all__ = ["Material", "open_material"]
+__all__ = ["Material", "keep_sheets", "open_material"]
 
 FEWEST_A_CLASS = 2  # test sheets, without which no figure of the binary table exists
 
@@ -52,7 +52,7 @@ def open_material(data: Path, options: StudyOptions) -> Material:
         rejections=cache.sheets.rejections,
     )
     kept = _draw(everything, options)
-    chosen = everything if kept is None else _only(everything, kept)
+    chosen = everything if kept is None else keep_sheets(everything, kept)
     sheets = replace(cache.sheets, items=chosen.items)
     sizes = cache.sizes if kept is None else tuple(cache.sizes[i] for i in kept)
     split = make_split(chosen, recipe.split, seed=options.seed)
@@ -69,7 +69,8 @@ def _draw(data: SheetData, options: StudyOptions) -> list[int] | None:
     return drawn
 
 
-def _only(data: SheetData, kept: list[int]) -> SheetData:
+def keep_sheets(data: SheetData, kept: list[int]) -> SheetData:
+    """The same data with these positions alone."""
     labelled = replace(
         data.labelled,
         labels=data.labelled.labels[kept],

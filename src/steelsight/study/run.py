@@ -17,7 +17,8 @@ from steelsight.errors import BadInput
 from steelsight.reports.cells import plain
 from steelsight.reports.document import Document
 from steelsight.study import binary_chapters, data_chapters
-from steelsight.study.closing_chapters import write_claims, write_contents
+from steelsight.study.claims import Verdicts, judge_all
+from steelsight.study.closing_chapters import write_claims, write_contents, write_summary
 from steelsight.study.contents import load_contents, load_published
 from steelsight.study.findings import Findings, ModelResult
 from steelsight.study.material import open_material
@@ -32,7 +33,7 @@ REPORT = "report.html"
 
 Chapter = Callable[[Document, Findings], dict[str, str]]
 
-# In the order of the report; the contents and the claims close it.
+# In the order of the report, between the summary and what closes it: contents and claims.
 CHAPTERS: dict[str, Chapter] = {
     "data": data_chapters.write_data,
     "architectures": data_chapters.write_architectures,
@@ -50,7 +51,7 @@ class StudyReport:
     path: Path  # report.html; report.json lies beside it
     document: Document
     findings: Findings
-    claims: tuple[dict[str, Any], ...]
+    verdicts: Verdicts
     omitted: dict[str, str]  # ids of tables and figures these data could not give, with the reason
 
     def as_dict(self) -> dict[str, Any]:
@@ -65,7 +66,12 @@ class StudyReport:
                 "models": {name: _figures(found, result) for name, result in found.results.items()},
                 "skipped": dict(found.skipped),
                 "times_ms": {name: cost.timing.median_ms for name, cost in found.costs.items()},
-                "claims": list(self.claims),
+                "claims": [
+                    {"id": item.id, "slide": item.slide, "claim": item.what, "tested": item.status == "done"}
+                    | {"verdict": verdict.answer, "because": verdict.because}
+                    | {"interval": None if verdict.interval is None else asdict(verdict.interval)}
+                    for item, verdict in self.verdicts
+                ],
                 "omitted": self.omitted,
             }
         )
@@ -110,6 +116,8 @@ def run_study(
 
 def _write(found: Findings, out: Path) -> StudyReport:
     document = Document("The study, repeated", subtitle=_subtitle(found))
+    verdicts = judge_all(found)
+    write_summary(document, found, verdicts)
     omitted: dict[str, str] = {}
     for write in CHAPTERS.values():
         omitted |= write(document, found)
@@ -118,9 +126,9 @@ def _write(found: Findings, out: Path) -> StudyReport:
         if item.kind != "claim" and item.status == "done" and item.id not in present:
             omitted.setdefault(item.id, "these data do not give it")
     write_contents(document, omitted)
-    claims = write_claims(document, found)
+    write_claims(document, found, verdicts)
     document.footer(_provenance(found))
-    report = StudyReport(out / REPORT, document, found, tuple(claims), omitted)
+    report = StudyReport(out / REPORT, document, found, tuple(verdicts), omitted)
     document.save(report.path, study=report.as_dict())
     return report
 

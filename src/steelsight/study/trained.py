@@ -19,8 +19,9 @@ from steelsight.models.inputs import to_input
 from steelsight.models.summary import summarise
 from steelsight.sheets.splits import Split
 from steelsight.study.findings import Cost, ModelResult
-from steelsight.study.material import Material
+from steelsight.study.material import Material, keep_sheets
 from steelsight.study.options import VGG, StudyOptions, recipe_for
+from steelsight.training.lesson import SheetData
 from steelsight.training.predict import predict_logits
 from steelsight.training.run import RunResult, train_data
 from steelsight.training.watch import Silent, Watcher
@@ -88,11 +89,11 @@ def _network(name: str, options: StudyOptions) -> tuple[SheetClassifier, Any]:
 def _train(
     name: str, material: Material, options: StudyOptions, folder: Path, train: Trainer, watcher: Watcher
 ) -> ModelResult:
-    split, remark = material.split, ""
+    data, split, remark = material.data, material.split, ""
     if name == VGG and options.vgg == "subset":
-        split, remark = _smaller(split, options)
+        data, split, remark = _smaller(material, options)
     run = train(
-        material.data,
+        data,
         split,
         recipe_for(name, options),
         folder,
@@ -116,14 +117,18 @@ def _train(
     )
 
 
-def _smaller(split: Split, options: StudyOptions) -> tuple[Split, str]:
+def _smaller(material: Material, options: StudyOptions) -> tuple[SheetData, Split, str]:
+    """The data without most training sheets, their split, and the remark the report makes of it."""
+    whole = material.split
     rng = np.random.default_rng([options.seed, 3])
-    train = np.sort(rng.permutation(split.train)[: options.vgg_sheets])
+    train = np.sort(rng.permutation(whole.train)[: options.vgg_sheets])
+    kept = np.sort(np.concatenate([train, whole.validation, whole.test]))
+    parts = (np.searchsorted(kept, part) for part in (train, whole.validation, whole.test))
     remark = (
-        f"trained on {train.size} of {split.train.size} sheets for at most {options.vgg_epochs} epochs "
+        f"trained on {train.size} of {whole.train.size} sheets for at most {options.vgg_epochs} epochs "
         "from a random start, where the study started from ImageNet and used all"
     )
-    return replace(split, train=train), remark
+    return keep_sheets(material.data, kept.tolist()), Split(*parts), remark
 
 
 def _answers(model: SheetClassifier, material: Material, seed: int) -> tuple[Probabilities, Probabilities]:

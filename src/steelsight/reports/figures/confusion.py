@@ -21,8 +21,8 @@ def draw_confusion(matrix: Int[np.ndarray, "k k"], names: Sequence[str], *, titl
     matrix  counts, k >= 2; a row without sheets stays empty
     """
     size = len(names)
-    side = 2.3 + 0.72 * size
-    figure, (axes,) = new_figure(width=side + 1.1, height=side)
+    side = 1.55 + 0.72 * size
+    figure, (axes,) = new_figure(width=side + 0.95, height=side)
     totals = matrix.sum(axis=1, keepdims=True)
     shares = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
     axes.imshow(shares, cmap=SEQUENTIAL, vmin=0, vmax=1)

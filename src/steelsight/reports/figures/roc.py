@@ -33,7 +33,7 @@ def draw_roc(curves: Mapping[str, Curve], *, title: str = "", colours: Sequence[
 
     colours  one a curve; None = the series colours. For classes pass their class colours
     """
-    figure, (axes,) = new_figure(width=6.4, height=5.0)
+    figure, (axes,) = new_figure(width=5.4, height=4.7)
     dress(axes, grid="both")
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (2, 3)), label="a guess, 0.500")
     chosen = colours or [SERIES_COLOURS[i % len(SERIES_COLOURS)] for i in range(len(curves))]

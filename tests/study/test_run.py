@@ -1,0 +1,151 @@
+"""The whole study on tiny sheets: what is done is there, runs are taken up again, bad input stops early."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from steelsight.errors import BadCheckpoint, BadData, BadInput, BadRecipe
+from steelsight.study.contents import load_contents
+from steelsight.study.options import StudyOptions, recipe_for
+from steelsight.study.run import run_study
+from steelsight.training.run import train_data
+
+
+def _blocks(report):
+    return [block for chapter in report.document.chapters for block in chapter.blocks]
+
+
+@pytest.mark.parametrize(
+    "item", [i for i in load_contents() if i.status == "done" and i.kind != "claim"], ids=lambda item: item.id
+)
+def test_every_done_table_and_figure_is_in_the_report(item, tiny_report):
+    kinds = {block.id: block.kind for block in _blocks(tiny_report) if block.kind in ("table", "figure")}
+    assert kinds.get(item.id) == item.kind
+    assert tiny_report.omitted == {}
+
+
+def test_every_item_of_the_slides_has_its_line(tiny_report):
+    tables = {block.id: block for block in _blocks(tiny_report) if block.kind == "table"}
+    items = load_contents()
+    assert len(tables["contents-table"].rows) == sum(item.kind != "claim" for item in items)
+    assert len(tables["claims-table"].rows) == sum(item.kind == "claim" for item in items)
+    assert tiny_report.document.chapters[-1].id == "claims"
+
+
+def test_the_table_has_ours_and_the_studys(tiny_report):
+    table = next(block for block in _blocks(tiny_report) if getattr(block, "id", "") == "binary-results")
+    names = [row[0].value for row in table.rows]
+    assert names == ["Ad-hoc CNN", "VGG16-BN", "SqueezeNet v1.1", "Reduced SqueezeNet"]
+    printed = {row[0].value: row[2].value for row in table.rows}
+    assert printed["VGG16-BN"] == 0.941
+    for result, row in zip(("adhoc", "vgg16_bn"), table.rows, strict=False):
+        assert row[1].value == tiny_report.findings.results[result].noisy_report.accuracy
+        assert row[7].value > 0
+
+
+def test_html_and_json_are_written_and_the_folder_name_is_only_a_name(tiny_report):
+    html = tiny_report.path.read_text()
+    assert "tiny &lt;b&gt;mill" in html
+    assert "<b>mill" not in html
+    companion = json.loads(tiny_report.path.with_suffix(".json").read_text())
+    assert companion["study"]["models"]["adhoc"]["the_study"]["auc"] == 0.951
+    assert companion["study"]["data_hash"] == companion["provenance"]["Data hash"]
+    assert len(companion["study"]["claims"]) == sum(item.kind == "claim" for item in load_contents())
+
+
+def test_vgg_on_a_subset_is_said_everywhere(tiny_report):
+    remark = tiny_report.findings.results["vgg16_bn"].remark
+    assert "trained on 6 of 29 sheets for at most 1 epochs from a random start" in remark
+    assert remark[1:] in tiny_report.path.read_text()
+    verdicts = {item.id: verdict for item, verdict in tiny_report.verdicts}
+    assert verdicts["vgg-most-accurate"].answer == "undecided here"
+
+
+def test_all_models_see_the_same_sheets_and_the_same_noise(tiny_report):
+    results = tiny_report.findings.results.values()
+    assert {result.clean.shape for result in results} == {(10, 2)}
+    assert all((result.clean != result.noisy).any() for result in results)
+
+
+def test_finished_runs_are_taken_as_they_are(tiny_data, tiny_options, tmp_path):
+    options = replace(tiny_options, models=("adhoc", "vgg16_bn"), vgg="skip")
+    trained = []
+
+    def train(*args, **options):
+        trained.append(train_data(*args, **options))
+        return trained[-1]
+
+    first = run_study(tiny_data, tmp_path, options, train=train)
+    second = run_study(tiny_data, tmp_path, options, train=train)
+    assert [run.fresh for run in trained] == [True, False]
+    assert (first.findings.results["adhoc"].noisy == second.findings.results["adhoc"].noisy).all()
+    with pytest.raises(BadCheckpoint, match="holds a finished training with another recipe"):
+        run_study(tiny_data, tmp_path, replace(options, epochs=2), train=train)
+
+    assert set(second.findings.results) == {"adhoc"}
+    assert "VGG16-BN was not trained." in second.path.read_text()
+    assert second.findings.skipped["squeezenet"] == "not asked for"
+    assert second.findings.costs["vgg16_bn"].timing.median_ms > 0
+
+
+def test_a_quick_look_takes_few_sheets_keeps_groups_and_decides_nothing(tiny_data, tiny_options, tmp_path):
+    options = replace(
+        tiny_options, models=("adhoc",), quick=True, sheets=40, epochs=None, groups="frames:5", fresh=True
+    )
+    report = run_study(tiny_data, tmp_path, options)
+    assert len(report.findings.data.items) == 40
+    assert report.findings.results["adhoc"].training["epochs"] == 2
+    assert {verdict.answer for _, verdict in report.verdicts} == {"undecided here"}
+    assert report.findings.leaks == 0
+    assert "Random split." not in report.path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"models": ("resnet",)}, "--models: expected some of adhoc, .*, got resnet"),
+        ({"models": ()}, "--models: expected some of .*, got none"),
+        ({"epochs": 0}, "--epochs: expected at least 1, got 0"),
+        ({"vgg_sheets": -1}, "--vgg-sheets: expected at least 1, got -1"),
+    ],
+)
+def test_options_that_do_not_exist(options, message):
+    with pytest.raises(BadRecipe, match=message):
+        StudyOptions(**options)
+
+
+def test_nothing_left_to_train(tiny_data, tmp_path):
+    with pytest.raises(BadInput, match="expected at least one model to train"):
+        run_study(tiny_data, tmp_path, StudyOptions(models=("vgg16_bn",)))
+
+
+def test_data_of_one_class_are_refused_before_training(tmp_path):
+    folder = tmp_path / "data" / "free"
+    folder.mkdir(parents=True)
+    for number in range(10):
+        Image.fromarray(np.full((48, 64), number, dtype=np.uint8)).save(folder / f"{number}.png")
+
+    def train(*args, **options):
+        pytest.fail("training began")
+
+    with pytest.raises(BadData, match=r"expected at least 1 sheets of 'defect' in the train part, got 0"):
+        run_study(tmp_path / "data", tmp_path / "out", StudyOptions(models=("adhoc",)), train=train)
+
+
+def test_an_unwritable_folder_is_refused_before_training(tiny_data, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match="the report cannot be written there"):
+        run_study(tiny_data, tmp_path / "file" / "out", StudyOptions(models=("adhoc",)))
+
+
+def test_recipes_are_the_studys():
+    recipe = recipe_for("squeezenet_reduced", StudyOptions())
+    assert (recipe.noise.sigma, recipe.noise.double, recipe.stop.max_epochs) == (0.15, True, 60)
+    assert recipe.split.method == "random"
+    assert recipe_for("adhoc", StudyOptions(groups="frames")).split.method == "groups"
+    subset = recipe_for("vgg16_bn", StudyOptions(vgg="subset", vgg_epochs=2, epochs=9))
+    assert (subset.stop.max_epochs, subset.model.pretrained) == (2, "none")
+    assert recipe_for("adhoc", StudyOptions(epochs=9)).stop.max_epochs == 9
