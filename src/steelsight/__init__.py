@@ -1,4 +1,4 @@
-"""Steelsight sees the defect in a steel sheet, says why it thinks so, and says "I don't know" when it should."""
+"""Steelsight sees the defect in a steel sheet, says why, and says "I don't know" when it should."""
 
 __all__ = ["__version__"]
 

@@ -1,4 +1,4 @@
-"""What passes between rooms: array aliases and frozen dataclasses. No behaviour beyond reading one's own fields."""
+"""What passes between rooms: array aliases and frozen dataclasses, with no behaviour of their own."""
 
 from __future__ import annotations
 

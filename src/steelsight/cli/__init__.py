@@ -1,4 +1,4 @@
-"""The command line: one file per verb. Verbs import the rooms they use when they run, so `--help` stays quick."""
+"""The command line: one file per verb. Verbs import their rooms when they run, so `--help` stays quick."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`demo`: the main job from nothing, in one command: sheets, a model, verdicts with their reasons, a report."""
+"""`demo`: the main job from nothing, in one command: sheets, a model, verdicts with reasons, a report."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ def _draw(folder: Path, count: int, seed: int, *, shares: str = "study") -> Path
         if kept == spec:
             return folder
     written = iterate_written(spec, folder, workers=2, force=True)
-    for _ in track(written, f"drawing {count} sheets", total=count, console=console, disable=not console.is_terminal):
+    for _ in track(
+        written, f"drawing {count} sheets", total=count, console=console, disable=not console.is_terminal
+    ):
         pass
     return folder
 
@@ -109,12 +111,19 @@ def _report(
     from steelsight.reports.figures.explanations import draw_explanations
 
     order = sorted(range(len(sheets)), key=lambda index: explanations[index].confidence)
-    document = Document("Steelsight inspects sheets it has not seen", subtitle=f"model trained on {run.card.data_name}")
+    document = Document(
+        "Steelsight inspects sheets it has not seen", subtitle=f"model trained on {run.card.data_name}"
+    )
     document.chapter("Verdicts", lead="The most doubtful first: that is where a person's eye is worth most.")
     document.table(
         ["sheet", "verdict", "probability", "truth"],
         [
-            (sheets[i].item.id, explanations[i].verdict, round(explanations[i].confidence, 3), sheets[i].truth or "")
+            (
+                sheets[i].item.id,
+                explanations[i].verdict,
+                round(explanations[i].confidence, 3),
+                sheets[i].truth or "",
+            )
             for i in order
         ],
     )
