@@ -9,6 +9,7 @@ from PIL import Image
 
 from steelsight.errors import BadCheckpoint, BadData, BadInput, BadRecipe
 from steelsight.study.contents import load_contents
+from steelsight.study.material import open_material
 from steelsight.study.options import StudyOptions, recipe_for
 from steelsight.study.run import run_study
 from steelsight.training.run import train_data
@@ -100,7 +101,7 @@ def test_a_quick_look_takes_few_sheets_keeps_groups_and_decides_nothing(tiny_dat
     assert report.findings.results["adhoc"].training["epochs"] == 2
     assert {verdict.answer for _, verdict in report.verdicts} == {"undecided here"}
     assert report.findings.leaks == 0
-    assert "Random split." not in report.path.read_text()
+    assert "Split by sheet." not in report.path.read_text()
 
 
 @pytest.mark.parametrize(
@@ -131,8 +132,27 @@ def test_data_of_one_class_are_refused_before_training(tmp_path):
     def train(*args, **options):
         pytest.fail("training began")
 
-    with pytest.raises(BadData, match=r"expected at least 1 sheets of 'defect' in the train part, got 0"):
+    with pytest.raises(BadData, match="expected sheets of 'defect' in the train part, got none"):
         run_study(tmp_path / "data", tmp_path / "out", StudyOptions(models=("adhoc",)), train=train)
+
+
+def test_a_rare_class_gets_its_share_of_every_part_and_the_report_says_so(tiny_data, tiny_options, tmp_path):
+    for path in sorted((tiny_data / "free").iterdir())[:5] + sorted((tiny_data / "crack").iterdir()):
+        (tmp_path / "data" / path.parent.name).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / path.parent.name / path.name).write_bytes(path.read_bytes())
+    for seed in range(20):
+        options = replace(tiny_options, seed=seed, stratify=False)
+        material = open_material(tmp_path / "data", options)
+        assert (material.data.labelled.labels[material.split.test] == 0).sum() >= 1
+        if material.options.stratify:
+            break
+    else:
+        pytest.fail("no seed of twenty leaves a class of five out of the test part")
+    report = run_study(tmp_path / "data", tmp_path / "out", replace(options, models=("adhoc",)))
+    assert "Stratified split." in report.path.read_text()
+    assert (
+        json.loads((tmp_path / "out/runs/adhoc/recipe.json").read_text())["split"]["method"] == "stratified"
+    )
 
 
 def test_an_unwritable_folder_is_refused_before_training(tiny_data, tmp_path):

@@ -113,11 +113,11 @@ def _print(report: StudyReport) -> None:
     from steelsight.reports.cells import cell_text
 
     table = Table("network", box=None, pad_edge=False)
-    for head in ("accuracy, clean", "accuracy, X + 0.15 Z", "AUC, X + 0.15 Z"):
-        table.add_column(head, justify="right")
+    for head in ("accuracy", "at X + 0.15 Z", "AUC there"):
+        table.add_column(head, justify="right", no_wrap=True)
     for result in report.findings.results.values():
         shown = (result.clean_report.accuracy, result.noisy_report.accuracy, result.noisy_report.auc)
-        table.add_row(result.title, *(Text(cell_text(interval)) for interval in shown))
+        table.add_row(result.title, *(Text(cell_text(interval, 2)) for interval in shown))
     console.print(table)
     for name, reason in report.findings.skipped.items():
         console.print(f"{name}: {reason}", markup=False, soft_wrap=True)

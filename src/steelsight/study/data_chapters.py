@@ -27,12 +27,18 @@ def write_data(document: Document, found: Findings) -> Omitted:
     told = describe_sheets(found.sheets, found.sizes, ())
     document.chapter("Data", id="data", status="done")
     document.facts(_facts(found))
+    if found.options.stratify:
+        document.notice(
+            "The study's random split would leave a class out of training or test, so every part was given "
+            "its share of every class.",
+            title="Stratified split.",
+        )
     if found.options.groups is None:
         document.notice(
-            "As in the study, sheets were split one by one. Where one piece of steel was photographed "
+            "Sheets were split one by one, as in the study. Where one piece of steel was photographed "
             "several times, such a split puts the same piece in training and test, and every figure below "
             "flatters; --groups keeps them together.",
-            title="Random split.",
+            title="Split by sheet.",
         )
     elif found.leaks:
         document.notice(f"{found.leaks} groups lie in more than one part of the split.", title="Leak.")
@@ -127,7 +133,8 @@ def _facts(found: Findings) -> dict[str, str | int]:
         "Sheets": len(found.data.items),
         "Image files": f"{sizes[1]} × {sizes[0]} pixels{several}",
         "Model input": f"{spec.width} × {spec.height} pixels, {spec.fit}, three equal normalised channels",
-        "Split": found.options.groups or "random, sheet by sheet",
+        "Split": found.options.groups
+        or ("stratified" if found.options.stratify else "random, sheet by sheet"),
         "Set aside": len(found.data.rejections),
     }
 

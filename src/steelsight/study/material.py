@@ -18,13 +18,12 @@ from steelsight.types import SheetSet
 
 __all__ = ["Material", "keep_sheets", "open_material"]
 
-FEWEST_A_CLASS = 2  # test sheets, without which no figure of the binary table exists
-
 
 @dataclass(frozen=True)
 class Material:
     """What all models of the study share."""
 
+    options: StudyOptions  # as asked for, or with `stratify` where a random split would leave out a class
     sheets: SheetSet
     data: SheetData
     sizes: tuple[tuple[int, int], ...]
@@ -35,7 +34,8 @@ class Material:
 def open_material(data: Path, options: StudyOptions) -> Material:
     """Open, label and split a DATA folder.
 
-    raises  BadData when more items than allowed are bad, or a class is missing from the training or test part
+    A random split that leaves a class out of training or test is stratified instead.
+    raises  BadData when more items than allowed are bad, or a class is too rare even then
     """
     recipe = recipe_for(options.models[0], options)
     cache = load_pixels(open_data(data, groups=options.groups), recipe.input_spec())
@@ -55,9 +55,18 @@ def open_material(data: Path, options: StudyOptions) -> Material:
     chosen = everything if kept is None else keep_sheets(everything, kept)
     sheets = replace(cache.sheets, items=chosen.items)
     sizes = cache.sizes if kept is None else tuple(cache.sizes[i] for i in kept)
-    split = make_split(chosen, recipe.split, seed=options.seed)
-    _refuse_missing_classes(chosen, split)
-    return Material(sheets, chosen, sizes, split, len(find_leaks(split, chosen.groups)))
+    options, split = _split(chosen, options)
+    return Material(options, sheets, chosen, sizes, split, len(find_leaks(split, chosen.groups)))
+
+
+def _split(data: SheetData, options: StudyOptions) -> tuple[StudyOptions, Split]:
+    split = make_split(data, recipe_for(options.models[0], options).split, seed=options.seed)
+    missing = _missing_classes(data, split)
+    if missing and options.groups is None and not options.stratify:
+        return _split(data, replace(options, stratify=True))
+    if missing:
+        raise BadData(f"{data.name}: {missing}; bring more sheets of that class, or try another --seed")
+    return options, split
 
 
 def _draw(data: SheetData, options: StudyOptions) -> list[int] | None:
@@ -85,13 +94,12 @@ def keep_sheets(data: SheetData, kept: list[int]) -> SheetData:
     )
 
 
-def _refuse_missing_classes(data: SheetData, split: Split) -> None:
+def _missing_classes(data: SheetData, split: Split) -> str:
+    """Which class a part lacks that cannot do without it; "" for none."""
     labels = np.asarray(data.labelled.labels)
-    for part, least in (("train", 1), ("test", FEWEST_A_CLASS)):
-        counts = np.bincount(labels[getattr(split, part)], minlength=2)
-        for name, count in zip(data.labelled.class_names, counts.tolist(), strict=True):
-            if count < least:
-                raise BadData(
-                    f"{data.name}: expected at least {least} sheets of {name!r} in the {part} part, "
-                    f"got {count}; bring more sheets of that class, or try another --seed"
-                )
+    for part in ("train", "test"):
+        counts = np.bincount(labels[getattr(split, part)], minlength=2).tolist()
+        for name, count in zip(data.labelled.class_names, counts, strict=True):
+            if count == 0:
+                return f"expected sheets of {name!r} in the {part} part, got none"
+    return ""

@@ -31,6 +31,7 @@ class StudyOptions:
     epochs: int | None = None  # at most; None = the study's 60 with early stopping
     sheets: int | None = None  # at most, drawn from the folder; None = all
     groups: str | None = None  # rule that keeps sheets together; None = the study's split, sheet by sheet
+    stratify: bool = False  # every part gets every class by its share; the study did not
     allow_bad: int = 0
     seed: int = 0
     pretrained: Literal["auto", "none"] = "auto"  # auto: ImageNet start where the network has one
@@ -70,6 +71,8 @@ def recipe_for(name: str, options: StudyOptions) -> Recipe:
     changes: dict[str, Any] = {"task": "binary", "model.name": name, "model.pretrained": options.pretrained}
     if options.groups is not None:
         changes["split.method"] = "groups"
+    elif options.stratify:
+        changes["split.method"] = "stratified"
     changes |= _epochs(name, options)
     return override(load_recipe("study", options.settings), changes)
 

@@ -96,6 +96,7 @@ def run_study(
         options = options.quickened()
     _refuse_unwritable(out)
     material = open_material(data, options)
+    options = material.options
     results, skipped = train_models(material, options, out, train=train, watcher=watcher)
     if not results:
         raise BadInput(f"study: expected at least one model to train, got {skipped}; see --models and --vgg")

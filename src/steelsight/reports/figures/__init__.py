@@ -2,8 +2,9 @@
 
 from steelsight.reports.figures.architecture import draw_architecture, draw_fire_module
 from steelsight.reports.figures.confusion import draw_confusion
+from steelsight.reports.figures.data import ExampleSheet, draw_examples, draw_sizes, outline_colour
 from steelsight.reports.figures.distribution import draw_distribution
-from steelsight.reports.figures.explanations import draw_explanations
+from steelsight.reports.figures.explanations import ExplanationRow, draw_explanations
 from steelsight.reports.figures.intervals import Measured, draw_intervals
 from steelsight.reports.figures.learning import draw_learning_curves
 from steelsight.reports.figures.roc import draw_roc
@@ -18,24 +19,31 @@ from steelsight.reports.figures.style import (
     save_figure,
     title_axes,
 )
+from steelsight.reports.figures.synthetic import draw_mask_comparison
 
 __all__ = [
     "CLASS_COLOURS",
     "SEQUENTIAL",
     "SIGNED",
+    "ExampleSheet",
+    "ExplanationRow",
     "Measured",
     "class_colour",
     "draw_architecture",
     "draw_confusion",
     "draw_distribution",
+    "draw_examples",
     "draw_explanations",
     "draw_fire_module",
     "draw_intervals",
     "draw_learning_curves",
+    "draw_mask_comparison",
     "draw_roc",
+    "draw_sizes",
     "dress",
     "figure_png",
     "new_figure",
+    "outline_colour",
     "save_figure",
     "title_axes",
 ]
