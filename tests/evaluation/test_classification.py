@@ -100,6 +100,19 @@ def test_resamples_that_lose_a_class_are_counted(rng):
     assert "accuracy" not in report.undefined
 
 
+def test_a_class_of_one_group_gives_no_bounds_that_depend_on_it(rng):
+    labels = np.array([0] * 20 + [1] * 3)
+    probabilities = np.tile([0.7, 0.3], (23, 1)) + rng.uniform(-0.2, 0.2, (23, 1)) * [1, -1]
+    groups = [f"tile {i}" for i in range(20)] + ["coil"] * 3
+    report = classification_report(labels, probabilities, ("none", "defect"), groups=groups, rng=rng)
+    for interval in (report.auc, report.balanced_accuracy, report.f1_macro, report.classes[1].f1):
+        assert np.isnan([interval.low, interval.high]).all()
+        assert not np.isnan(interval.estimate)
+    assert report.accuracy.low < report.accuracy.high
+    assert any("one group only of defect" in note for note in report.notes)
+    assert np.isnan(auc_interval(labels == 1, probabilities[:, 1], groups, rng=rng).low)
+
+
 def test_one_class_only_is_answered_with_the_reason(rng):
     probabilities = np.tile([0.9, 0.1], (6, 1))
     report = classification_report(np.zeros(6, int), probabilities, ("none", "defect"), rng=rng, resamples=10)

@@ -16,7 +16,8 @@ from jaxtyping import Bool, Float, Int
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.answers import Alternatives, multi_type_right, right_verdicts, single_answer
-from steelsight.evaluation.bootstrap import Groups, draw_weights, group_index, interval_of, wilson
+from steelsight.evaluation.bootstrap import Groups, draw_weights, group_index, interval_of
+from steelsight.evaluation.bounds import lone_classes, widen_certainties, withdraw_bounds
 from steelsight.evaluation.confusion import confusion
 from steelsight.evaluation.measures import measure, roc_auc_macro, roc_curves
 from steelsight.evaluation.probabilities import check_labels, check_probabilities, softmax
@@ -43,7 +44,6 @@ __all__ = [
 ]
 
 Weights = Float[np.ndarray, "b n"]
-Flags = Bool[np.ndarray, "n"]
 GroupIndex = Int[np.ndarray, "n"]
 Metrics = dict[str, Float[np.ndarray, "b"]]
 
@@ -134,7 +134,9 @@ def classification_report(
     found = _intervals(score, importance, group, rng, resamples, level)
     matrix = confusion(labels[single], verdicts[single], classes)
     intervals = {name: interval for name, (interval, _) in found.items()}
-    _widen_certainties(intervals, labels, verdicts, single, group, classes)
+    widen_certainties(intervals, labels, verdicts, single, group, classes)
+    lone = lone_classes(labels[single], group[single], classes)
+    withdraw_bounds(intervals, lone, classes)
     several = int((~single).sum())
     return ClassificationReport(
         class_names=tuple(class_names),
@@ -149,7 +151,7 @@ def classification_report(
         accuracy_with_multi_type=intervals["all"] if several else None,
         resamples=resamples,
         undefined={name: times for name, (_, times) in found.items() if times},
-        notes=_notes(class_names, matrix, group),
+        notes=_notes(class_names, matrix, group, lone),
     )
 
 
@@ -181,12 +183,15 @@ def auc_interval(
     resamples: int = 1000,
     level: float = 0.95,
 ) -> Interval:
-    """The AUC of any score for any yes-or-no truth, with its interval; NaN when all sheets are alike."""
+    """The AUC of any score for any yes-or-no truth, with its interval.
+
+    returns  NaN when all sheets are alike; no bounds when one side has a single group
+    """
     estimate = roc_auc(positive, scores)
-    draws = [
-        weighted_auc(positive, scores, times)
-        for times in _resamples(group_index(groups, positive.size), rng, resamples)
-    ]
+    group = group_index(groups, positive.size)
+    if lone_classes(positive.astype(np.int64), group, 2):
+        return Interval(estimate, float("nan"), float("nan"), level)
+    draws = [weighted_auc(positive, scores, times) for times in _resamples(group, rng, resamples)]
     return interval_of(estimate, np.concatenate(draws) if draws else np.full(1, np.nan), level=level)[0]
 
 
@@ -226,27 +231,8 @@ def _class_reports(
     )
 
 
-def _widen_certainties(
-    intervals: dict[str, Interval],
-    labels: Labels,
-    verdicts: Labels,
-    single: Bool[np.ndarray, " n"],
-    group: Int[np.ndarray, " n"],
-    classes: int,
-) -> None:
-    """Where all sheets are right, or none is, resampling has no spread: Wilson's bounds, counting groups."""
-    about = {"accuracy": single, "all": np.ones_like(single), "multi": ~single}
-    for c in range(classes):
-        about |= {f"recall:{c}": single & (labels == c), f"precision:{c}": single & (verdicts == c)}
-    for name, rows in about.items():
-        found = intervals[name]
-        if found.estimate in (0.0, 1.0) and found.low == found.high:
-            groups = np.unique(group[rows]).size
-            intervals[name] = wilson(int(found.estimate) * groups, groups, level=found.level)
-
-
 def _notes(
-    names: Sequence[str], matrix: Int[np.ndarray, "k k"], group: Int[np.ndarray, " n"]
+    names: Sequence[str], matrix: Int[np.ndarray, "k k"], group: GroupIndex, lone: Sequence[int]
 ) -> tuple[str, ...]:
     counts = matrix.sum(axis=1)
     missing = [name for name, count in zip(names, counts, strict=True) if count == 0]
@@ -255,6 +241,9 @@ def _notes(
         notes.append(f"no sheet of {', '.join(missing)}: left out of balanced accuracy, macro F1 and AUC")
     if len(names) - len(missing) < 2:
         notes.append("AUC undefined: sheets of one class only, so no pair can be compared")
+    if lone and group.max() > 0:
+        several = ", ".join(names[c] for c in lone)
+        notes.append(f"one group only of {several}: no bounds for AUC and the means over classes")
     if group.max() == 0:
         notes.append("no intervals: all sheets belong to one group")
     return tuple(notes)
