@@ -59,7 +59,7 @@ def test_html_and_json_are_written_and_the_folder_name_is_only_a_name(tiny_repor
 
 def test_vgg_on_a_subset_is_said_everywhere(tiny_report):
     remark = tiny_report.findings.results["vgg16_bn"].remark
-    assert "trained on 6 of 29 sheets for at most 1 epochs from a random start" in remark
+    assert "trained on 6 of 29 sheets for at most 1 epoch from a random start" in remark
     assert remark[1:] in tiny_report.path.read_text()
     verdicts = {item.id: verdict for item, verdict in tiny_report.verdicts}
     assert verdicts["vgg-most-accurate"].answer == "undecided here"

@@ -59,6 +59,17 @@ def write_claims(document: Document, found: Findings, verdicts: Verdicts) -> Non
             "Few sheets and few epochs: no claim about a trained model or a time is decided.",
             title="A quick look.",
         )
+    cut = [
+        result.title
+        for result in found.results.values()
+        if not result.remark and not result.training["stopped_early"]
+    ]
+    if found.options.epochs is not None and cut and not found.options.quick:
+        document.notice(
+            f"{', '.join(cut)} trained for all of the {found.options.epochs} epochs allowed; the study allowed 60, "
+            "and more might change the verdicts.",
+            title="Trainings cut short.",
+        )
     document.table(
         ["claim", "verdict", Column("interval", 3, align="right"), "because"],
         [

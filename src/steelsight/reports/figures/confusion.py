@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int
 from matplotlib.figure import Figure
 
-from steelsight.reports.figures.style import INK, MUTED, SEQUENTIAL, new_figure, title_axes
+from steelsight.reports.figures.style import GRID, INK, MUTED, SEQUENTIAL, new_figure, title_axes
 
 __all__ = ["draw_confusion"]
 
@@ -53,7 +53,7 @@ def draw_confusion(matrix: Int[np.ndarray, "k k"], names: Sequence[str], *, titl
     axes.grid(which="minor", color="#ffffff", linewidth=2)
     axes.tick_params(which="both", length=0)
     for spine in axes.spines.values():
-        spine.set_visible(False)
+        spine.set(visible=True, color=GRID)
     axes.set_xlabel("verdict")
     axes.set_ylabel("true class, sheets")
     if title:
