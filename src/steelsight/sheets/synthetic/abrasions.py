@@ -58,8 +58,8 @@ def _spray(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
     """Scattered bright chips with short shadows, denser in the middle."""
     shape = _shape(box)
     place = np.minimum(_ellipse(box, rng), 0.5) + np.float32(0.25) * smooth_noise(rng, shape, (18, 26))
-    sigma = (rng.uniform(1.0, 2.6) * canvas.unit, rng.uniform(1.0, 2.0) * canvas.unit)
-    chips = fine_noise(rng, shape, sigma) + np.float32(1.5) * place - np.float32(rng.uniform(2.0, 2.7))
+    sigma = (rng.uniform(0.9, 3.2) * canvas.unit, rng.uniform(0.9, 2.4) * canvas.unit)
+    chips = fine_noise(rng, shape, sigma) + np.float32(1.5) * place - np.float32(rng.uniform(2.0, 3.1))
     bright = ramp(chips, 0.4)
     shadow = np.roll(bright, (int(rng.integers(1, 4)), int(rng.integers(-2, 3))), axis=(0, 1))
     canvas.darken(box, shadow * np.float32(rng.uniform(0.2, 0.7)))
@@ -123,11 +123,12 @@ def _gouge(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
 def _torn_edge(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
     """Short, bright, nearly level tears, as left beside a sheet end."""
     shape = _shape(box)
-    tears = fine_noise(rng, shape, (rng.uniform(0.9, 1.8), rng.uniform(4, 11)))
+    tears = fine_noise(rng, shape, (rng.uniform(0.9, 2.0), rng.uniform(2.5, 7)))
     place = np.minimum(_ellipse(box, rng, 0.25), 0.5)
-    bright = ramp(tears + 2 * place - np.float32(rng.uniform(1.7, 2.3)), 0.6)
+    bright = ramp(tears + 2 * place - np.float32(rng.uniform(1.9, 2.6)), 0.8)
+    bright = bright * ramp(fine_noise(rng, shape, (0.8, 1.2)) + rng.uniform(0.5, 1.6), 1.2)
     canvas.darken(box, np.roll(bright, 2, axis=0) * np.float32(rng.uniform(0.1, 0.5)))
-    canvas.cover(box, bright, float(min(canvas.level(box) + rng.uniform(60, 170), 262)))
+    canvas.cover(box, bright, float(min(canvas.level(box) + rng.uniform(50, 170), 262)))
     return np.asarray(place > 0.05)
 
 

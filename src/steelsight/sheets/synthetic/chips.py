@@ -118,11 +118,11 @@ def _notch(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
 def _bumps(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
     """Many small lumps, each lit on one side and in shadow on the other."""
     body = _body(box, rng, rough=0.25)
-    size = rng.uniform(1.2, 2.6)
+    size = rng.uniform(1.2, 3.2)
     lumps = np.maximum(fine_noise(rng, body.shape, (size, size)) - 0.4, 0) * ramp(body, 0.5)
     shade = shade_relief(np.asarray(lumps, np.float32), _lamp(rng))
     canvas.darken(box, ramp(body, 0.6) * np.float32(rng.uniform(0.0, 0.4)))
-    canvas.add(box, np.clip(shade * size, -0.6, 1.6) * np.float32(rng.uniform(50, 150)))
+    canvas.add(box, np.clip(shade * size, -0.6, 1.6) * np.float32(rng.uniform(50, 200)))
     return np.asarray(body > 0)
 
 

@@ -38,34 +38,35 @@ _CHIPS = {
 _PATCHES = {"folds": 0.3, "panel": 0.38, "skin": 0.2, "window": 0.12}
 # Type 3 by the shape of its box: slim, medium, wide.
 _SLIM = {
-    "dark_line": 0.3,
-    "bright_line": 0.2,
-    "torn_streak": 0.14,
-    "flaking": 0.12,
+    "dark_line": 0.27,
+    "bright_line": 0.18,
+    "torn_streak": 0.13,
+    "flaking": 0.13,
     "bright_strip": 0.07,
-    "slivers": 0.08,
-    "flecked_column": 0.07,
-    "slug": 0.02,
+    "slivers": 0.11,
+    "flecked_column": 0.08,
+    "slug": 0.03,
 }
 _STOUT = {
-    "slug": 0.22,
-    "flaking": 0.2,
-    "slivers": 0.15,
-    "crater": 0.13,
-    "spray": 0.1,
-    "torn_streak": 0.12,
-    "torn_edge": 0.08,
+    "slug": 0.16,
+    "flaking": 0.17,
+    "slivers": 0.19,
+    "crater": 0.12,
+    "spray": 0.14,
+    "torn_streak": 0.1,
+    "torn_edge": 0.12,
 }
 _MEDIUM = {
-    "bundle": 0.38,
-    "flaking": 0.12,
-    "slivers": 0.1,
-    "weave": 0.14,
+    "bundle": 0.33,
+    "flaking": 0.13,
+    "slivers": 0.14,
+    "weave": 0.12,
     "flecked_column": 0.1,
     "bright_strip": 0.06,
-    "scuffs": 0.1,
+    "scuffs": 0.06,
+    "torn_edge": 0.06,
 }
-_WIDE = {"bundle": 0.3, "spray": 0.25, "weave": 0.15, "scuffs": 0.15, "gouge": 0.15}
+_WIDE = {"bundle": 0.28, "spray": 0.31, "weave": 0.15, "scuffs": 0.1, "gouge": 0.16}
 
 
 def paint_defect(

@@ -7,7 +7,15 @@ from collections.abc import Callable
 import numpy as np
 
 from steelsight.sheets.synthetic.canvas import Canvas, blob, column_stroke, path, speckle
-from steelsight.sheets.synthetic.fields import Line, fine_line, fine_noise, ramp, smooth_line, smooth_noise
+from steelsight.sheets.synthetic.fields import (
+    Field,
+    Line,
+    fine_line,
+    fine_noise,
+    ramp,
+    smooth_line,
+    smooth_noise,
+)
 from steelsight.sheets.synthetic.layout import Box
 from steelsight.types import Mask
 
@@ -28,8 +36,8 @@ def fading_ends(canvas: Canvas, box: Box, share: float) -> Line:
 
 
 def _way(box: Box, rng: np.random.Generator, waver: float = 0.8) -> Line:
-    """The course of a stroke down a box: a slight lean and waver that stays inside."""
-    lean = float(np.clip(rng.normal(0, 0.12), -0.3, 0.3)) * box.width
+    """The course of a stroke down a box: nearly upright, as the rolls leave it, and inside."""
+    lean = float(np.clip(rng.normal(0, 0.012 * box.height), -0.25 * box.width, 0.25 * box.width))
     middle = box.width / 2
     return path(rng, box.height, middle - lean, middle + lean, waver=min(waver, 0.08 * box.width), scale=60)
 
@@ -76,18 +84,22 @@ def _bright_line(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
 
 
 def _torn_streak(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
-    """A dark streak that tapers and unravels into strands."""
+    """A dark streak that tapers and unravels into strands, ragged at its sides."""
     shape = _shape(box)
     rows = np.linspace(0, 1, box.height, dtype=np.float32)
     rows = rows if rng.random() < 0.5 else rows[::-1]
-    half = 0.3 * box.width * (1 - np.float32(rng.uniform(0.2, 0.8)) * rows) * fading_ends(canvas, box, 0.12)
-    half = half * (1 + np.float32(0.18) * smooth_line(rng, box.height, 10))
-    stroke = column_stroke(shape, _way(box, rng, 3.0), half, 2.5)
-    strands = fine_noise(rng, shape, (rng.uniform(8, 26), 0.8)) + np.float32(0.5) * fine_noise(
-        rng, shape, (0.7, 2.5)
+    half = min(0.3 * box.width, rng.uniform(3, 11) * canvas.unit)
+    half = half * (1 - np.float32(rng.uniform(0.2, 0.8)) * rows) * fading_ends(canvas, box, 0.2)
+    x = np.arange(box.width, dtype=np.float32)[None, :]
+    strands = fine_noise(rng, shape, (rng.uniform(10, 30), 0.9))
+    tears = fine_noise(rng, shape, (0.8, 2.0))
+    depth = half[:, None] - np.abs(x - _way(box, rng, 3.0)[:, None]) + 1.2 * strands + 0.5 * tears
+    stroke = ramp(depth, 3.5) * (half[:, None] > 0.3)
+    stroke = stroke * ramp(
+        strands + 0.6 * tears + 1.7 - np.float32(rng.uniform(0.3, 2.4)) * rows[:, None], 1.6
     )
-    stroke = stroke * ramp(strands + 1.9 - np.float32(rng.uniform(1, 2.6)) * rows[:, None], 1.5)
-    canvas.darken(box, stroke * np.float32(rng.uniform(0.35, 0.72)))
+    grain = 1 + np.float32(0.16) * fine_noise(rng, shape, (0.8, 0.6))
+    canvas.darken(box, np.clip(stroke * grain * np.float32(rng.uniform(0.25, 0.68)), 0, 0.9))
     if rng.random() < 0.4:
         canvas.add(box, speckle(rng, shape, (1.6, 0.8), 1.4) * stroke * np.float32(rng.uniform(40, 150)))
     return np.asarray(stroke > 0.3)
@@ -113,7 +125,7 @@ def _bright_strip(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
     shape = _shape(box)
     way = path(rng, box.height, *(rng.uniform(0.25, 0.75, 2) * box.width), waver=0.06 * box.width, scale=18)
     half = np.float32(min(0.3 * box.width, rng.uniform(2, 9))) * (
-        1 + np.float32(0.35) * smooth_line(rng, box.height, 8)
+        1 + np.float32(0.3) * smooth_line(rng, box.height, rng.uniform(6, 30))
     )
     half = half * (0.15 + 0.85 * fading_ends(canvas, box, 0.2)) + np.float32(0.12) * fine_line(
         rng, box.height, 1.5
@@ -131,25 +143,32 @@ def _bright_strip(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
 
 
 def _slivers(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:
-    """A leaning chain of small dark pits with bright lips."""
+    """Leaning chains of small torn pits with bright lips, one chain or several in a wide box."""
     shape = _shape(box)
-    way = path(rng, box.height, *(rng.uniform(0.2, 0.8, 2) * box.width), waver=0.05 * box.width, scale=20)
-    dark, lips = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    at = rng.uniform(0.02, 0.1) * box.height
-    side = rng.choice([-1, 1])
-    while at < 0.98 * box.height:
-        tall = min(float(np.exp(rng.normal(1.6, 0.5))), 9.0) * canvas.unit
-        wide = min(tall * rng.uniform(0.2, 0.6), 0.2 * box.width)
-        centre = (at, float(way[int(at)]) + rng.normal(0, 0.06 * box.width))
-        pit = blob(rng, shape, centre, (tall, max(wide, 0.9)), rough=0.25, tilt=rng.normal(0.15, 0.25))
-        np.maximum(dark, ramp(pit, 0.4), out=dark)
-        np.maximum(lips, np.maximum(1 - np.abs(pit + 0.15) / 0.3, 0), out=lips)
-        at += tall * rng.uniform(0.7, 3.0)
-    lips *= ramp(fine_noise(rng, shape, (1, 1)) + 0.3, 1.0) * (1 - dark)
-    dark *= ramp(fine_noise(rng, shape, (1.2, 1.0)) + rng.uniform(0.6, 1.8), 1.2)
-    canvas.darken(box, dark * np.float32(rng.uniform(0.35, 0.8)))
-    canvas.add(box, np.roll(lips, side, axis=1) * np.float32(rng.uniform(20, 120)))
-    return np.asarray((dark > 0.3) | (lips > 0.5))
+    depth = np.full(shape, -1.0, np.float32)
+    for _ in range(1 + int(rng.integers(0, 1 + round(box.width / 40)))):
+        _string_pits(depth, box, rng, canvas.unit)
+    ragged = depth + np.float32(0.35) * fine_noise(rng, shape, (2.2, 1.0))
+    dark = ramp(ragged, 0.5) * ramp(fine_noise(rng, shape, (1.2, 1.0)) + rng.uniform(0.4, 1.8), 1.4)
+    canvas.darken(box, dark * np.float32(rng.uniform(0.3, 0.8)))
+    lips = np.maximum(1 - np.abs(ragged + 0.1) / 0.35, 0) * ramp(fine_noise(rng, shape, (1.4, 1)) + 0.4, 1.0)
+    side = int(rng.choice([-1, 1]))
+    canvas.add(box, np.roll(lips * (1 - dark), side, axis=1) * np.float32(rng.uniform(20, 140)))
+    return np.asarray(ragged > -0.25)
+
+
+def _string_pits(depth: Field, box: Box, rng: np.random.Generator, unit: float) -> None:
+    """Deepen `depth` in place along one wandering way down the box."""
+    way = path(rng, box.height, *(rng.uniform(0.15, 0.85, 2) * box.width), waver=0.05 * box.width, scale=20)
+    at, tilt = rng.uniform(0.02, 0.2) * box.height, rng.normal(0.2, 0.35)
+    end = rng.uniform(0.6, 0.99) * box.height
+    while at < end:
+        tall = min(float(np.exp(rng.normal(1.6, 0.5))), 11.0) * unit
+        wide = max(min(tall * rng.uniform(0.2, 0.6), 0.2 * box.width), 0.9)
+        centre = (at, float(way[int(at)]) + rng.normal(0, 0.04 * box.width))
+        tilted = tilt + rng.normal(0, 0.2)
+        np.maximum(depth, blob(rng, _shape(box), centre, (tall, wide), rough=0.25, tilt=tilted), out=depth)
+        at += tall * rng.uniform(0.6, 3.0)
 
 
 def _flecked_column(canvas: Canvas, box: Box, rng: np.random.Generator) -> Mask:

@@ -23,10 +23,8 @@ from steelsight.types import GrayImage, Mask
 
 __all__ = ["SyntheticSheet", "draw_sheet"]
 
-_BESIDE = {
-    1: 0.75,
-    2: 0.85,
-}  # chance that an end stands just outside the defects, for types that live at ends
+# Chance that an end, if there is one, stands just outside the defects: types 1 and 2 live there.
+_BESIDE = {1: 0.75, 2: 0.85, 3: 0.25}
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class SynthSpec(BaseModel):
         0.3,
         0.12,
     )  # types 1, 2 sit at ends
-    checker_given_none: float = Field(0.004, ge=0, le=1)  # checker plate is rare and always sound
+    checker_given_none: float = Field(0.01, ge=0, le=1)  # checker plate is rare and always sound
     sloppiness: float = Field(
         0.5, ge=0, le=2
     )  # .5 = the annotators' outlines, 0 = close to the defect itself

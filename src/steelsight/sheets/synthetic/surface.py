@@ -41,7 +41,7 @@ def draw_light(streams: Streams, shape: tuple[int, int]) -> Light:
         weight * smooth_line(rng, width, scale * width / 1600)
         for weight, scale in ((0.6, 420), (0.45, 130), (0.16, 40))
     )
-    down = rng.normal(0.75, 0.6) * np.linspace(
+    down = rng.normal(1.0, 0.7) * np.linspace(
         -1, 1, height, dtype=np.float32
     )  # the lower edge is usually brighter
     log_light = np.float32(0.6) * smooth_noise(rng, shape, (0.8 * height, 0.22 * width))
