@@ -26,7 +26,7 @@ from steelsight.training.optimise import Average, learning_rate, make_optimiser,
 from steelsight.training.precision import Precision, choose_precision, in_precision
 from steelsight.training.predict import add_noise
 from steelsight.training.recipe import Recipe
-from steelsight.training.speed import keep_memory, tuned
+from steelsight.training.speed import fast_features, keep_memory, tuned
 from steelsight.training.state import (
     EpochRow,
     TrainingState,
@@ -177,14 +177,18 @@ class _Trainer:
 
     def _loss(self, batch: Batch, noise: torch.Generator) -> Tensor:
         device, recipe = self.accelerator.device, self.recipe
-        clean = to_input(batch.gray.to(device))  # (n, 3, h, w)
-        noisy = add_noise(clean, recipe.noise.sigma, noise)
+        images = batch.gray.to(device)
         doubled = recipe.noise.double and recipe.noise.sigma > 0
-        inputs = torch.cat([clean, noisy]) if doubled else noisy
+        if recipe.noise.sigma:
+            clean = to_input(images)  # (n, 3, h, w)
+            noisy = add_noise(clean, recipe.noise.sigma, noise)
+            images = torch.cat([clean, noisy]) if doubled else noisy
         targets = _repeat(batch.targets.to(device), doubled)
+        head = self.model.head
         with in_precision(self.precision, device):
-            class_map = self.model.class_map(inputs) if batch.shares is not None else None
-            logits = self.model(inputs) if class_map is None else self.model.head.pooling(class_map)
+            features = fast_features(self.model.features, images)
+            class_map = head.class_map(features) if batch.shares is not None else None
+            logits = head(features) if class_map is None else head.pooling(class_map)
         loss = sheet_loss(
             logits.float(), targets, weights=self.weights, label_smoothing=recipe.loss.label_smoothing
         )

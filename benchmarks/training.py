@@ -1,0 +1,210 @@
+"""Training throughput beside the same loop written the usual way. Aim: at least 6x.
+
+    python benchmarks/training.py [--sheets 256] [--rounds 5] [--threads 2]
+
+Ours is `training.fit` with the default recipe on the cached bytes of 1600x256 JPEGs; augmentation, averaging
+and clipping are included. The usual way decodes each JPEG with Pillow in every epoch, resizes and normalises
+it with torchvision, and trains the same network with the same optimiser, float32, contiguous, eager; it does
+without augmentation, averaging and clipping, which favours it. Each has a process of its own, because `fit`
+changes how its process keeps memory; they take turns, an epoch each, the other waiting. Figures are medians
+over rounds, of images a second by the clock and, less disturbed by neighbours, by processor time. The last
+line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torchvision import transforms
+
+from steelsight.models.catalog import SheetClassifier, build_model
+from steelsight.models.inputs import IMAGENET_MEAN, IMAGENET_STD
+from steelsight.sheets.synthetic import SynthSpec, write_sheets
+from steelsight.training.fit import fit
+from steelsight.training.lesson import Lesson, SheetData, open_lesson
+from steelsight.training.recipe import Recipe
+from steelsight.training.recipe_files import load_recipe
+from steelsight.training.state import EpochRow
+from steelsight.training.watch import Silent
+
+AIM = 6.0
+
+
+def main() -> None:
+    """Take turns, print medians, end with JSON."""
+    options = _options()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["STEELSIGHT_CACHE"] = f"{folder}/cache"
+        write_sheets(SynthSpec(count=options.sheets), Path(folder) / "DATA")
+        build_seconds = _open(Path(folder))[1]
+        rates = _take_turns(Path(folder), options)
+    result: dict[str, float] = {}
+    for clock, suffix in (("clock", ""), ("processor", "_processor")):
+        ours, usual = (median(turn[clock] for turn in rates[name]) for name in LOOPS)
+        pairs = zip(rates["ours"], rates["usual"], strict=True)
+        speedup = median(a[clock] / b[clock] for a, b in pairs)
+        print(f"by {clock:<10} ours {ours:5.0f}  usual {usual:5.0f} images/s  {speedup:.1f}x, aim {AIM:.0f}x")
+        result |= {f"ours{suffix}": ours, f"usual{suffix}": usual, f"speedup{suffix}": speedup}
+    print(f"decoding once into the cache took {build_seconds:.1f} s for {options.sheets} sheets")
+    print(json.dumps({**result, "threads": options.threads, "sheets": options.sheets, "aim": AIM}))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sheets", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    return parser.parse_args()
+
+
+def _recipe() -> Recipe:
+    return load_recipe("default", ["pretrained=none", "max_epochs=1000"])
+
+
+def _open(folder: Path) -> tuple[SheetData, float]:
+    started = time.perf_counter()
+    data = open_lesson(folder / "DATA", _recipe())
+    return data, time.perf_counter() - started
+
+
+def _model() -> SheetClassifier:
+    return build_model(_recipe().model_spec(2), generator=torch.Generator().manual_seed(0))
+
+
+class _Turns:
+    """One side's epochs: waits for its turn, then says how many images a second the turn made."""
+
+    def __init__(self, pipe: Connection, images: int) -> None:
+        self.pipe, self.images = pipe, images
+
+    def wait(self) -> bool:
+        """False when no more turns come."""
+        wanted: bool = self.pipe.recv()
+        self.started, self.spent = time.perf_counter(), _processor_seconds()
+        return wanted
+
+    def done(self) -> None:
+        clock = self.images / (time.perf_counter() - self.started)
+        self.pipe.send({"clock": clock, "processor": self.images / (_processor_seconds() - self.spent)})
+
+
+class _Watcher(Silent):
+    """Pauses `fit` between epochs."""
+
+    def __init__(self, turns: _Turns) -> None:
+        self.turns = turns
+
+    def epoch(self, row: EpochRow, *, best: bool) -> None:  # noqa: ARG002
+        self.turns.done()
+        if not self.turns.wait():
+            raise KeyboardInterrupt
+
+
+def _ours(folder: Path, threads: int, pipe: Connection) -> None:
+    torch.set_num_threads(threads)
+    data = _open(folder)[0]
+    lesson = Lesson(data.images, data.labelled.labels, np.arange(len(data.items)), np.arange(0))
+    turns = _Turns(pipe, len(data.items))
+    turns.wait()
+    with suppress(KeyboardInterrupt):
+        fit(_model(), lesson, _recipe(), seed=0, watcher=_Watcher(turns))
+
+
+def _usual(folder: Path, threads: int, pipe: Connection) -> None:
+    torch.set_num_threads(threads)
+    data = _open(folder)[0]
+    way = _UsualWay(data, _recipe())
+    turns = _Turns(pipe, len(data.items))
+    while turns.wait():
+        way.epoch()
+        turns.done()
+
+
+LOOPS: dict[str, Callable[[Path, int, Connection], None]] = {"ours": _ours, "usual": _usual}
+
+
+def _take_turns(folder: Path, options: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
+    """Images a second of each loop's epochs, in turns, after one epoch each to warm up."""
+    context = multiprocessing.get_context("spawn")
+    pipes, processes = {}, []
+    for name, loop in LOOPS.items():
+        pipes[name], theirs = context.Pipe()
+        processes.append(context.Process(target=loop, args=(folder, options.threads, theirs)))
+        processes[-1].start()
+    rates: dict[str, list[dict[str, float]]] = {name: [] for name in LOOPS}
+    for number in range(options.rounds + 1):
+        for name, pipe in pipes.items():
+            pipe.send(True)
+            turn = pipe.recv()
+            if number:
+                rates[name].append(turn)
+    for pipe in pipes.values():
+        pipe.send(False)
+    for process in processes:
+        process.join()
+    return rates
+
+
+class _UsualWay:
+    """A dataset that decodes, a loader, and a loop."""
+
+    def __init__(self, data: SheetData, recipe: Recipe) -> None:
+        self.model = _model().to(memory_format=torch.contiguous_format).train()
+        self.loader = torch.utils.data.DataLoader(_Files(data), batch_size=recipe.batch_size, shuffle=True)
+        optimiser = recipe.optimiser
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(), lr=optimiser.learning_rate, weight_decay=optimiser.weight_decay
+        )
+        self.loss = nn.CrossEntropyLoss()
+
+    def epoch(self) -> None:
+        for images, labels in self.loader:
+            self.optimiser.zero_grad()
+            self.loss(self.model(images), labels).backward()
+            self.optimiser.step()
+
+
+class _Files(torch.utils.data.Dataset[tuple[Tensor, int]]):
+    def __init__(self, data: SheetData) -> None:
+        self.paths = [item.path for item in data.items]
+        self.labels = data.labelled.labels.tolist()
+        self.transform = transforms.Compose(
+            [
+                transforms.Resize((data.input.height, data.input.width)),
+                transforms.ToTensor(),
+                transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        with Image.open(self.paths[index]) as image:
+            return self.transform(image.convert("RGB")), self.labels[index]
+
+
+def _processor_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+if __name__ == "__main__":
+    main()
