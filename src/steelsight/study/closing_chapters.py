@@ -66,8 +66,8 @@ def write_claims(document: Document, found: Findings, verdicts: Verdicts) -> Non
     ]
     if found.options.epochs is not None and cut and not found.options.quick:
         document.notice(
-            f"{', '.join(cut)} trained for all of the {found.options.epochs} epochs allowed; the study allowed 60, "
-            "and more might change the verdicts.",
+            f"{', '.join(cut)} trained for all of the {found.options.epochs} epochs allowed; the study "
+            "allowed 60, and more might change the verdicts.",
             title="Trainings cut short.",
         )
     document.table(

@@ -126,7 +126,8 @@ def _smaller(material: Material, options: StudyOptions) -> tuple[SheetData, Spli
     parts = (np.searchsorted(kept, part) for part in (train, whole.validation, whole.test))
     remark = (
         f"trained on {train.size} of {whole.train.size} sheets for at most {options.vgg_epochs} "
-        f"epoch{'s' * (options.vgg_epochs != 1)} from a random start, where the study started from ImageNet and used all"
+        f"epoch{'s' * (options.vgg_epochs != 1)} from a random start, "
+        "where the study started from ImageNet and used all"
     )
     return keep_sheets(material.data, kept.tolist()), Split(*parts), remark
 
