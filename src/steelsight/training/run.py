@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 
 from steelsight.errors import BadCheckpoint, BadRecipe
 from steelsight.models.catalog import build_model
@@ -142,7 +143,14 @@ def load_run(folder: Path) -> RunResult:
             f"{folder / METRICS_FILE}: expected the figures of a finished training, got {error}; "
             "run the command that began it again, it goes on where it stopped"
         ) from error
-    return RunResult(folder, card, Recipe.model_validate(card.recipe), metrics, fresh=False)
+    try:
+        recipe = Recipe.model_validate(card.recipe)
+    except ValidationError as error:
+        raise BadCheckpoint(
+            f"{folder}: its recipe is not one of this version ({error.error_count()} keys differ); "
+            f"use steelsight {card.steelsight_version} or train again"
+        ) from error
+    return RunResult(folder, card, recipe, metrics, fresh=False)
 
 
 def _finished(out: Path, fingerprint: str, watcher: Watcher) -> RunResult:
