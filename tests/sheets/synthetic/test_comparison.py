@@ -62,7 +62,7 @@ def test_refuses_another_table(tmp_path: Path) -> None:
 
 @pytest.mark.realdata
 def test_annotations_are_like_real_ones(data_root: Path, tmp_path: Path) -> None:
-    """At quarter size, to be quick. 40 sheets a type: their own sampling error reaches .25 at one in a hundred."""
+    """At quarter size, to be quick; with 40 sheets a type, chance alone reaches .25 once in a hundred."""
     real = measure_masks(data_root / "severstal" / "masks_1000.csv")
     spec = SynthSpec(seed=2, height=64, width=400, class_shares=(0, 0.25, 0.25, 0.25, 0.25))
     rows = [
