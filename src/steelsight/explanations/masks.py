@@ -1,0 +1,138 @@
+"""From a heatmap to a mask: which part of the map counts, how it is blurred, where it is cut.
+
+Only heat is looked at, never the true mask: what has to be calibrated is calibrated by the league on
+validation sheets. Torch-free.
+
+    deviations  above mean + amount · std of the blurred map; the study's rule, amount 2 or 3
+    otsu        above the threshold that best parts the blurred map's values in two; `amount` is not used
+    share       the `amount` hottest share of the pixels
+    peak        above `amount` times the blurred map's highest value
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32
+from scipy.ndimage import gaussian_filter
+
+from steelsight.errors import BadRecipe
+from steelsight.types import Heatmaps
+
+__all__ = ["Cut", "MaskRule", "Sign", "blur_maps", "make_masks", "parse_rule", "thresholds"]
+
+Cut = Literal["deviations", "otsu", "share", "peak"]
+Sign = Literal["positive", "absolute"]
+
+OTSU_BINS = 256
+FLAT = 1e-6  # a blurred map whose values differ by less than this part of its height shows nothing
+
+
+@dataclass(frozen=True, order=True)
+class MaskRule:
+    """One way to make a mask of a heatmap."""
+
+    cut: Cut = "deviations"
+    amount: float = 2.0
+    sigma: float = 2.0  # of the Gaussian blur, px at model size; 0 = no blur
+    sign: Sign = "positive"  # positive: what speaks against the class counts as nothing
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.sigma) and self.sigma >= 0 and math.isfinite(self.amount)):
+            raise BadRecipe(
+                f"mask rule: expected a blur of 0 px or more and a finite amount, "
+                f"got {self.sigma}, {self.amount}"
+            )
+        if self.cut in ("share", "peak") and not 0 < self.amount < 1:
+            raise BadRecipe(f"mask rule {self.cut}: expected an amount between 0 and 1, got {self.amount}")
+
+    def __str__(self) -> str:
+        """The rule in words.
+
+        >>> str(MaskRule()), str(MaskRule("share", 0.05, 4.0, "absolute"))
+        ('blur 2 px, above mean + 2 std', 'absolute map, blur 4 px, hottest 5 % of the pixels')
+        """
+        cut = {
+            "deviations": f"above mean + {self.amount:g} std",
+            "otsu": "above Otsu's threshold",
+            "share": f"hottest {100 * self.amount:g} % of the pixels",
+            "peak": f"above {self.amount:g} of the peak",
+        }[self.cut]
+        return ("absolute map, " if self.sign == "absolute" else "") + f"blur {self.sigma:g} px, {cut}"
+
+    @property
+    def key(self) -> str:
+        """The rule in one word, as `parse_rule` reads it."""
+        amount = "" if self.cut == "otsu" else f":{self.amount:g}"
+        return f"{self.cut}{amount}@{self.sigma:g}" + ("abs" if self.sign == "absolute" else "")
+
+
+def parse_rule(text: str) -> MaskRule:
+    """A rule from its key, `CUT[:AMOUNT][@SIGMA][abs]`; raises BadRecipe.
+
+    >>> parse_rule("deviations:3@2") == MaskRule(amount=3.0), parse_rule("otsu@4abs").sign
+    (True, 'absolute')
+    """
+    sign: Sign = "absolute" if text.endswith("abs") else "positive"
+    body, _, blur = text.removesuffix("abs").partition("@")
+    cut, _, amount = body.partition(":")
+    try:
+        numbers = float(amount or 2), float(blur or 2)
+    except ValueError:
+        numbers = None
+    if numbers is None or cut not in get_args(Cut):
+        raise BadRecipe(
+            f"mask rule: expected CUT[:AMOUNT][@SIGMA][abs] with a cut of {', '.join(get_args(Cut))}, "
+            f"such as deviations:3@2 or otsu@4abs, got {text!r}"
+        )
+    return MaskRule(cast("Cut", cut), *numbers, sign)
+
+
+def make_masks(maps: Heatmaps, rule: MaskRule) -> Bool[np.ndarray, "n h w"]:
+    """The pixels a rule marks; a map that is flat after the blur marks none."""
+    blurred = blur_maps(maps, rule.sigma, rule.sign)
+    masks: Bool[np.ndarray, "n h w"] = blurred > thresholds(blurred, rule)[:, None, None]
+    return masks
+
+
+def blur_maps(maps: Heatmaps, sigma: float, sign: Sign = "positive") -> Heatmaps:
+    """The part of the maps that counts, blurred; the image's edge pixels stand for what lies outside."""
+    counted: Heatmaps = np.abs(maps) if sign == "absolute" else np.maximum(maps, 0)
+    if sigma == 0:
+        return counted
+    blurred: Heatmaps = gaussian_filter(counted, (0, sigma, sigma), mode="nearest")
+    return blurred
+
+
+def thresholds(blurred: Heatmaps, rule: MaskRule) -> Float32[np.ndarray, " n"]:
+    """Where a rule cuts each blurred map: pixels above are marked; infinite for a flat map."""
+    flat = blurred.reshape(len(blurred), -1).astype(np.float64)
+    match rule.cut:
+        case "deviations":
+            cuts = flat.mean(axis=1) + rule.amount * flat.std(axis=1)
+        case "otsu":
+            cuts = np.array([_otsu(values) for values in flat])
+        case "share":
+            cuts = np.quantile(flat, 1 - rule.amount, axis=1)
+        case "peak":
+            cuts = rule.amount * flat.max(axis=1, initial=0)
+    high = np.abs(flat).max(axis=1, initial=0)
+    empty = flat.max(axis=1, initial=-np.inf) - flat.min(axis=1, initial=np.inf) <= FLAT * high
+    return np.where(empty, np.inf, cuts).astype(np.float32)
+
+
+def _otsu(values: Float[np.ndarray, " p"]) -> float:
+    """The centre of the last bin of the lower class that makes the variance between classes largest.
+
+    source  Otsu 1979
+    """
+    counts, edges = np.histogram(values, OTSU_BINS)
+    centres = (edges[1:] + edges[:-1]) / 2
+    below, above = np.cumsum(counts), np.cumsum(counts[::-1])[::-1]
+    mean_below = np.cumsum(counts * centres) / np.maximum(below, 1)
+    mean_above = np.cumsum((counts * centres)[::-1])[::-1] / np.maximum(above, 1)
+    between = below[:-1] * above[1:] * (mean_below[:-1] - mean_above[1:]) ** 2
+    return float(centres[int(between.argmax())])
