@@ -96,7 +96,7 @@ def draw_examples(
             _draw_example(figure.add_axes(box, anchor="NW"), example, cell_width)
         top -= line_height + _TITLE_IN + _GAP_IN
     if title:
-        style: dict[str, Any] = {"fontsize": 11, "color": INK, "fontweight": "semibold", "parse_math": False}
+        style: dict[str, Any] = {"fontsize": 11, "color": INK, "fontweight": "bold", "parse_math": False}
         figure.text(_MARGIN_IN / WIDTH, 1 - _MARGIN_IN / height, title, va="top", **style)
     if shown:
         _draw_legend(figure, shown, type_names, 1 - (_HEAD_IN if title else 0) / height)
