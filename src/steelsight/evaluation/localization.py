@@ -31,6 +31,8 @@ __all__ = [
 OVERLAPS = ("recall", "precision", "iou", "dice")  # of a mask, in the order of the study's tables
 MAP_SCORES = ("pointing", "mass_inside", "auprc")  # of a heatmap, before any threshold
 
+RuleScores = dict[str, Float[np.ndarray, "n *rules"]]
+
 HALF = 0.5  # a model pixel is defect where the mask covers more than this share of it
 
 
@@ -58,7 +60,7 @@ def overlap_counts(
     return np.stack([both, np.count_nonzero(predicted, (1, 2)), np.count_nonzero(truths, (1, 2))], axis=1)
 
 
-def overlap_scores(counts: Int[np.ndarray, "n *rules 3"]) -> dict[str, Float[np.ndarray, "n *rules"]]:
+def overlap_scores(counts: Int[np.ndarray, "n *rules 3"]) -> RuleScores:
     """Recall, precision, IoU and Dice of counted pixels; an empty prediction scores 0 in all four.
 
     counts  as `overlap_counts` gives them: both, predicted, true

@@ -1,0 +1,122 @@
+"""Whether a heatmap says what the model looks at, asked of the model itself; no true mask is needed.
+
+A map may find a defect because defects are conspicuous, while the model decided by something else. So:
+does the verdict fall when the hottest pixels go and rise when they come (deletion, insertion), does the map
+stay when the sheet barely changes (stability), and does it change when the model does (rank similarity of the
+maps of a trained and a randomised model)? The model is a function of gray sheets; nothing here knows torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32, UInt8
+from scipy.ndimage import gaussian_filter
+from scipy.stats import rankdata
+
+from steelsight.errors import BadInput
+from steelsight.types import GrayBatch, GrayImage, Heatmaps
+
+__all__ = [
+    "Curves",
+    "Explain",
+    "Predict",
+    "blurred_sheet",
+    "delete_insert",
+    "rank_similarity",
+    "stability",
+]
+
+Predict = Callable[[GrayBatch], Float[np.ndarray, " m"]]  # probability of the explained class, a sheet
+Explain = Callable[[GrayBatch], Heatmaps]
+
+BLANK_SIGMA = 12.0  # px: leaves the sheet's light, takes its detail
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The explained class's probability while pixels go and come, hottest first."""
+
+    share: Float[np.ndarray, " s"]  # of pixels gone or come, 0..1
+    deleted: Float[np.ndarray, " s"]
+    inserted: Float[np.ndarray, " s"]
+
+    @property
+    def deletion(self) -> float:
+        """Area under the deletion curve, 0..1; a map that names what counts makes it small."""
+        return float(np.trapezoid(self.deleted, self.share))
+
+    @property
+    def insertion(self) -> float:
+        """Area under the insertion curve, 0..1; a map that names what counts makes it large."""
+        return float(np.trapezoid(self.inserted, self.share))
+
+
+def delete_insert(
+    predict: Predict,
+    image: GrayImage,
+    heat: Float32[np.ndarray, "map_h map_w"],
+    *,
+    blank: GrayImage | None = None,
+    steps: int = 20,
+) -> Curves:
+    """Replace pixels by the blank sheet's, hottest first, and the other way round.
+
+    blank   what a pixel becomes that is gone; None = the sheet without its detail, `blurred_sheet`
+    steps   equal shares of pixels that go one after another
+    raises  BadInput for maps of another size, and for fewer than one step
+    source  Petsiuk et al. 2018
+    """
+    if heat.shape != image.shape or steps < 1:
+        raise BadInput(
+            f"deletion: expected a map of the sheet's size {image.shape} and at least 1 step, "
+            f"got {heat.shape} and {steps}"
+        )
+    empty = blurred_sheet(image) if blank is None else blank
+    place = np.empty(heat.size, dtype=np.int64)
+    place[np.argsort(-heat.ravel(), kind="stable")] = np.arange(heat.size)
+    bounds = np.round(np.linspace(0, heat.size, steps + 1)).astype(np.int64)
+    gone = (place[None] < bounds[:, None]).reshape(steps + 1, *image.shape)
+    deleted, inserted = np.where(gone, empty, image), np.where(gone, image, empty)
+    answers = predict(np.concatenate([deleted, inserted]))
+    return Curves(bounds / heat.size, answers[: steps + 1], answers[steps + 1 :])
+
+
+def blurred_sheet(image: GrayImage, sigma: float = BLANK_SIGMA) -> UInt8[np.ndarray, "h w"]:
+    """The sheet with all detail smaller than about `sigma` px gone, its light left."""
+    smooth: UInt8[np.ndarray, "h w"] = np.rint(
+        gaussian_filter(image.astype(np.float32), sigma, mode="nearest")
+    ).astype(np.uint8)
+    return smooth
+
+
+def rank_similarity(first: Float32[np.ndarray, "h w"], second: Float32[np.ndarray, "h w"]) -> float:
+    """Spearman's correlation of two maps, -1..1; 0 where either is constant, which ranks nothing.
+
+    >>> rising = np.arange(6, dtype=np.float32).reshape(2, 3)
+    >>> rank_similarity(rising, rising**3), rank_similarity(rising, -rising)
+    (1.0, -1.0)
+    """
+    a, b = (rankdata(each) - (each.size + 1) / 2 for each in (first.ravel(), second.ravel()))
+    scale = float(np.sqrt((a @ a) * (b @ b)))
+    return round(float(a @ b) / scale, 12) if scale > 0 else 0.0
+
+
+def stability(
+    explain: Explain, image: GrayImage, *, noise_levels: float, draws: int, rng: np.random.Generator
+) -> float:
+    """Mean rank similarity between a sheet's map and its maps under small noise; 1 = the map stays.
+
+    noise_levels  standard deviation of the noise, gray levels of 255
+    draws         noisy copies, at least 1
+    """
+    if draws < 1 or noise_levels < 0:
+        raise BadInput(
+            f"stability: expected at least 1 draw and no negative noise, got {draws} and {noise_levels}"
+        )
+    noise = rng.normal(0, noise_levels, (draws, *image.shape))
+    noisy = np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
+    maps = explain(np.concatenate([image[None], noisy]))
+    return float(np.mean([rank_similarity(maps[0], each) for each in maps[1:]]))
