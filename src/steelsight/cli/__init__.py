@@ -12,6 +12,7 @@ from steelsight.cli.data import data
 from steelsight.cli.demo import demo
 from steelsight.cli.evaluate import evaluate
 from steelsight.cli.explain import explain
+from steelsight.cli.league import league
 from steelsight.cli.models import models
 from steelsight.cli.study import study
 from steelsight.cli.synth import synth
@@ -36,7 +37,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-for verb in (demo, synth, data, models, train, evaluate, explain, study):
+for verb in (demo, synth, data, models, train, evaluate, explain, league, study):
     app.command()(verb)
 
 

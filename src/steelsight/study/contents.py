@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["Item", "PublishedTable", "load_contents", "load_published"]
+__all__ = ["Item", "PublishedTable", "load_contents", "load_published", "published_segmentation"]
 
 Kind = Literal["table", "figure", "claim"]
 Status = Literal["done", "later", "not possible"]
@@ -69,6 +69,12 @@ def load_contents() -> tuple[Item, ...]:
 def load_published() -> dict[str, PublishedTable]:
     """The study's tables by name: binary, multiclass, binary_segmentation, multiclass_segmentation."""
     return {name: PublishedTable.model_validate(table) for name, table in _read("published.toml").items()}
+
+
+def published_segmentation(task: str) -> dict[str, dict[str, float]]:
+    """The study's explanation methods as segmentation, by its names; binary, or else multi-class."""
+    table = load_published()["binary_segmentation" if task == "binary" else "multiclass_segmentation"]
+    return {name: dict(zip(table.columns, row, strict=True)) for name, row in table.rows.items()}
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from steelsight.reports.figures.confusion import draw_confusion
 from steelsight.reports.figures.data import ExampleSheet, draw_examples, draw_sizes, outline_colour
 from steelsight.reports.figures.distribution import draw_distribution
 from steelsight.reports.figures.explanations import ExplanationRow, draw_explanations
+from steelsight.reports.figures.heatmap_panels import MaskPair, draw_mask_pairs, draw_methods
 from steelsight.reports.figures.intervals import Measured, draw_intervals
+from steelsight.reports.figures.league import LeagueRow, draw_league
 from steelsight.reports.figures.learning import draw_learning_curves
 from steelsight.reports.figures.roc import draw_roc
 from steelsight.reports.figures.style import (
@@ -27,6 +29,8 @@ __all__ = [
     "SIGNED",
     "ExampleSheet",
     "ExplanationRow",
+    "LeagueRow",
+    "MaskPair",
     "Measured",
     "class_colour",
     "draw_architecture",
@@ -36,8 +40,11 @@ __all__ = [
     "draw_explanations",
     "draw_fire_module",
     "draw_intervals",
+    "draw_league",
     "draw_learning_curves",
     "draw_mask_comparison",
+    "draw_mask_pairs",
+    "draw_methods",
     "draw_roc",
     "draw_sizes",
     "dress",

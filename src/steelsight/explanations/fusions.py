@@ -1,0 +1,161 @@
+"""Maps made of several maps: more scales, more layers, or two methods that must agree.
+
+Each takes what an explanation method takes, (model, images, target), and gives (n, h, w) float32. Apart from
+flips and scales, maps are not negative: only what speaks for the class is combined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from steelsight.errors import BadInput
+from steelsight.explanations.gradcam import grad_cam, upsample
+from steelsight.models.capture import capture
+from steelsight.models.classifier import SheetClassifier
+
+__all__ = [
+    "agree",
+    "blur",
+    "contrast",
+    "grad_cam_contrast",
+    "grad_cam_layers",
+    "grad_cam_scales",
+    "over_views",
+    "positive_unit",
+    "stages",
+]
+
+Maps = Float[Tensor, "n h w"]
+Method = Callable[[nn.Module, Tensor, Tensor], Tensor]
+
+SCALES = (1.0, 1.5, 2.0)  # of the input; the grid grows with it
+
+
+def positive_unit(maps: Maps) -> Maps:
+    """The positive part of each map, its highest value 1; a map without any stays 0."""
+    positive = maps.clamp(min=0)
+    high = positive.flatten(1).amax(1)[:, None, None]
+    return positive / torch.where(high > 0, high, torch.ones_like(high))
+
+
+def agree(maps: Sequence[Maps], *, sigma: float = 2.0) -> Maps:
+    """The geometric mean of the positive parts, each blurred: high only where all maps are.
+
+    sigma   px; maps of single pixels would rarely agree to the pixel
+    """
+    logs = torch.stack([positive_unit(blur(each.clamp(min=0), sigma)) for each in maps]).clamp(min=1e-12)
+    return logs.log().mean(0).exp()
+
+
+def over_views(method: Method, model: nn.Module, images: Tensor, target: Tensor) -> Maps:
+    """The mean of a method's maps over the four flips of each image, each map flipped back."""
+    flips: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 3))
+    found = [method(model, images.flip(axes), target).flip([axis - 1 for axis in axes]) for axes in flips]
+    return torch.stack(found).mean(0)
+
+
+def grad_cam_scales(
+    model: nn.Module,
+    images: Tensor,
+    target: Tensor,
+    *,
+    layer: str = "features",
+    scales: Sequence[float] = SCALES,
+) -> Maps:
+    """Grad-CAM of the image at several sizes, each map scaled to its own peak, averaged.
+
+    raises  BadInput where the model takes images of one size only
+    """
+    if isinstance(model, SheetClassifier) and model.needs_its_size:
+        raise BadInput(
+            f"model {model.name}: takes images of {model.size[0]}x{model.size[1]} only, so several scales "
+            "cannot be shown to it; choose another method"
+        )
+    height, width = images.shape[2], images.shape[3]
+    found = []
+    for scale in scales:
+        size = (round(height * scale), round(width * scale))
+        larger = images if scale == 1 else functional.interpolate(images, size=size, mode="bilinear")
+        maps = grad_cam(model, larger, target, layer=layer)
+        small = functional.interpolate(
+            maps[:, None], size=(height, width), mode="bilinear", antialias=scale > 1
+        )
+        found.append(positive_unit(small[:, 0]))
+    return torch.stack(found).mean(0)
+
+
+def stages(model: nn.Module, *, last: int = 3) -> list[str]:
+    """The last few layers inside `features` that end a stage: one after another, so that grids differ.
+
+    returns names, the deepest last
+    raises  BadInput for a model without `features` of several layers
+    """
+    features = getattr(model, "features", None)
+    if not isinstance(features, nn.Sequential) or len(features) < last:
+        raise BadInput(
+            f"{type(model).__name__}: expected `features` of at least {last} layers to look into; name layers"
+        )
+    pools = [place for place, layer in enumerate(features) if isinstance(layer, nn.MaxPool2d)]
+    ends = sorted({place - 1 for place in pools} | {len(features) - 1})
+    return [f"features.{place}" for place in ends if place >= 0][-last:]
+
+
+def grad_cam_layers(
+    model: nn.Module, images: Tensor, target: Tensor, *, layers: Sequence[str] | None = None
+) -> Maps:
+    """What each place of several layers adds to the class, each layer scaled to its peak, averaged.
+
+    A place counts by Σ_k relu(∂y/∂A_k) A_k: in early layers the mean gradient that Grad-CAM uses says little
+    about a place.
+    layers  None = the ends of the last three stages
+    source  Jiang et al. 2021, LayerCAM
+    """
+    names = list(layers) if layers is not None else stages(model)
+    size = (images.shape[2], images.shape[3])
+    with torch.inference_mode(False), torch.enable_grad(), capture(model, names) as tape:
+        logits = model(images.detach())
+        chosen = logits.gather(1, target[:, None]).sum()
+        taken = [tape.activations[name] for name in names]
+        gradients = torch.autograd.grad(chosen, taken, materialize_grads=True)
+    found = [
+        positive_unit(upsample((gradient.clamp(min=0) * activation.detach()).sum(1), size))
+        for gradient, activation in zip(gradients, taken, strict=True)
+    ]
+    return torch.stack(found).mean(0)
+
+
+def contrast(images: Tensor, *, sigma: float = 8.0) -> Maps:
+    """How far each pixel's brightness is from that of its surroundings; knows nothing of any class.
+
+    sigma   of the surroundings, px
+    """
+    gray = images.mean(1)
+    return blur((gray - blur(gray, sigma)).abs(), 1.0)
+
+
+def grad_cam_contrast(
+    model: nn.Module, images: Tensor, target: Tensor, *, layer: str = "features", sigma: float = 8.0
+) -> Maps:
+    """Grad-CAM's place, the image's own detail: the positive map times the local contrast.
+
+    The contrast draws edges finer than the grid; where Grad-CAM is 0 it draws nothing.
+    """
+    return positive_unit(grad_cam(model, images, target, layer=layer)) * contrast(images, sigma=sigma)
+
+
+def blur(maps: Maps, sigma: float) -> Maps:
+    """Gaussian, edges repeated; sigma in px, 0 = none."""
+    if sigma == 0:
+        return maps
+    reach = max(1, round(4 * sigma))
+    steps = torch.arange(-reach, reach + 1, dtype=maps.dtype, device=maps.device)
+    weights = torch.exp(-0.5 * (steps / sigma) ** 2)
+    weights = weights / weights.sum()
+    padded = functional.pad(maps[:, None], (reach, reach, reach, reach), mode="replicate")
+    rows = functional.conv2d(padded, weights[None, None, :, None])
+    return functional.conv2d(rows, weights[None, None, None])[:, 0]
