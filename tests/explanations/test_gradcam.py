@@ -19,7 +19,7 @@ from steelsight.models.inputs import to_input
 SIZE = (64, 96)
 POOLINGS = ("average", "max", "lse", "top")
 CASES = [(name, "study", "average") for name in MODELS] + [
-    (name, "direct", pooling) for name, pooling in itertools.product(MODELS, POOLINGS)
+    (name, "direct", pooling) for name, pooling in itertools.product(MODELS, (*POOLINGS, "average+max"))
 ]
 
 

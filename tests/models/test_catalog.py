@@ -8,7 +8,7 @@ from torchvision.models import squeezenet1_1, vgg16_bn
 
 from steelsight.errors import BadInput, BadRecipe
 from steelsight.models.catalog import MODELS, ModelSpec, SheetClassifier, build_model, structure
-from steelsight.models.heads import DirectHead, LinearHead, Pooling
+from steelsight.models.heads import AverageMaxHead, DirectHead, LinearHead, Pooling
 from steelsight.models.weights import draw_weights
 
 HEADS = ("study", "direct")
@@ -146,6 +146,36 @@ def test_pooling_kinds_follow_their_formulas() -> None:
     assert Pooling("lse", sharpness=500.0)(evidence).item() == pytest.approx(6, abs=0.01)
 
 
+def test_average_and_maximum_of_the_features() -> None:
+    spec = ModelSpec(name="adhoc", head="direct", outputs=2, pooling="average+max", height=64, width=96)
+    model = build_model(spec).eval()
+    head = model.head
+    assert isinstance(head, AverageMaxHead)
+    assert head.conv.weight.std().item() == pytest.approx(0.01, rel=0.3)  # 128 draws, the direct head's rule
+    images = images_of(64, 96)
+    features = model.features(images)
+    described = torch.cat([features.mean((2, 3)), features.amax((2, 3))], 1)
+    expected = described @ head.conv.weight.flatten(1).T + head.conv.bias
+    assert torch.allclose(model(images), expected, atol=1e-6)
+    assert torch.equal(head.pooled(features), described)
+    even = features[:, :, :1, :1].expand(-1, -1, 3, 5)
+    assert torch.allclose(head(even), head.class_map(even)[:, :, 1, 2], atol=1e-6)
+
+
+@pytest.mark.parametrize("pooling", ["average", "average+max"])
+def test_a_head_takes_weights_on_what_it_pools(pooling: str) -> None:
+    model = build_model(
+        ModelSpec(name="adhoc", head="direct", outputs=3, pooling=pooling, height=64, width=96)
+    ).eval()
+    features = model.features(images_of(64, 96))
+    described = model.head.pooled(features)
+    generator = torch.Generator().manual_seed(1)
+    weight = torch.randn(3, described.shape[1], generator=generator)
+    bias = torch.randn(3, generator=generator)
+    model.head.set_linear(weight, bias)
+    assert torch.allclose(model.head(features), described @ weight.T + bias, atol=1e-5)
+
+
 def test_pooling_reaches_the_head() -> None:
     spec = ModelSpec(name="adhoc", head="direct", outputs=2, pooling="top", top_share=0.25)
     head = build_model(spec).head
@@ -158,7 +188,7 @@ def test_pooling_reaches_the_head() -> None:
     [
         ({"name": "resnet"}, "expected one of adhoc, squeezenet, squeezenet_reduced, vgg16_bn, got 'resnet'"),
         ({"height": 30}, "at least 46x46, got 30x96"),
-        ({"head": "direct", "pooling": "median"}, "'average', 'max', 'lse' or 'top'"),
+        ({"head": "direct", "pooling": "median"}, r"'average', 'max', 'lse', 'top' or 'average\+max'"),
         ({"pooling": "max"}, "only the direct head has a choice of pooling"),
         ({"outputs": 0}, "greater than or equal to 1"),
         ({"dropout": 1.0}, "less than 1"),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from steelsight.training.batches import ahead, class_weights, draw_order, epoch_batches
+from steelsight.training.batches import ahead, class_weights, draw_order, epoch_batches, sheet_weights
 from steelsight.training.lesson import Lesson
 from steelsight.training.recipe import Recipe
 
@@ -46,6 +46,30 @@ def test_sampling_by_power(small: Small, power: float, share: float) -> None:
 def test_class_weights_average_to_one_and_ignore_absent_classes() -> None:
     weights = class_weights(np.array([0, 0, 0, 2]), 1.0, 4)
     assert weights.tolist() == [pytest.approx(2 / 3), 0, 2, 0]
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("group_power", [0.0, 0.3, 1.0])
+def test_sheet_weights_follow_their_formula(small: Small, power: float, group_power: float) -> None:
+    labels = np.array([0, 0, 0, 0, 0, 1, 1, 1, 0])
+    groups = np.array([5, 5, 5, 2, 3, 3, 3, 9, 2])  # group 3 has sheets of both classes
+    train = np.array([7, 0, 1, 2, 3, 4, 5, 6])  # not the last
+    lesson = Lesson(np.zeros((9, 1, 1), np.uint8), labels, train, np.arange(0), groups=groups)
+    balance = small("balance.method=sampling", f"power={power}", f"group_power={group_power}").balance
+    within = {i: sum(labels[j] == labels[i] and groups[j] == groups[i] for j in train) for i in train}
+    shares = {i: within[i] ** -group_power for i in train}
+    expected = np.array(
+        [shares[i] * sum(shares[j] for j in train if labels[j] == labels[i]) ** -power for i in train]
+    )
+    found = sheet_weights(lesson, balance)
+    assert found == pytest.approx(expected / expected.mean())
+
+
+def test_fully_balanced_every_class_and_every_group_in_it_weighs_alike(small: Small) -> None:
+    labels, groups = np.array([0, 0, 0, 0, 1, 1]), np.array([0, 0, 0, 1, 2, 2])
+    lesson = Lesson(np.zeros((6, 1, 1), np.uint8), labels, np.arange(6), np.arange(0), groups=groups)
+    weights = sheet_weights(lesson, small("balance.method=sampling", "power=1", "group_power=1").balance)
+    assert weights.tolist() == pytest.approx([0.5, 0.5, 0.5, 1.5, 1.5, 1.5])
 
 
 def test_ahead_keeps_the_order() -> None:

@@ -91,8 +91,9 @@ class _StopIn(Silent):
         ("ema=0", "schedule=constant", "patience=3"),
         ("sigma=0.15", "double=true", "optimiser.method=adam", "balance.method=loss"),
         ("model.name=vgg16_bn", "input.height=32", "input.width=32", "pretrained=none"),
+        ("probe.enabled=true", "copies=0", "pooling=average+max"),  # one step, so that epoch 2 is cut
     ],
-    ids=["averaged", "plain", "noisy", "batch-norm"],
+    ids=["averaged", "plain", "noisy", "batch-norm", "probed"],
 )
 def test_interrupted_and_resumed_is_uninterrupted(
     lesson: Lesson, small: Small, tmp_path: Path, settings: tuple[str, ...]
@@ -108,6 +109,24 @@ def test_interrupted_and_resumed_is_uninterrupted(
     assert _numbers(fitted) == _numbers(straight)
     assert fitted.best_epoch == straight.best_epoch
     assert _same(whole, resumed)
+
+
+def test_a_probe_is_not_fitted_again_after_a_kill(lesson: Lesson, small: Small, tmp_path: Path) -> None:
+    recipe = small("max_epochs=2", "probe.enabled=true", "copies=0", "pooling=average")
+    whole, straight = _fit(lesson, recipe)
+    with pytest.raises(KeyboardInterrupt):
+        _fit(lesson, recipe, state_path=tmp_path / "state", watcher=_StopIn(1))
+    resumed, fitted = _fit(lesson, recipe, state_path=tmp_path / "state", watcher=_NoProbe())
+    assert fitted.resumed_after == 0
+    assert _numbers(fitted) == _numbers(straight)
+    assert _same(whole, resumed)
+
+
+class _NoProbe(Silent):
+    """Fails if a probe is announced as done."""
+
+    def epoch(self, row: EpochRow, *, best: bool) -> None:
+        assert row.epoch > 0
 
 
 def test_patience_counts_epochs_without_a_better_one(lesson: Lesson, small: Small) -> None:

@@ -73,11 +73,19 @@ def test_settings_by_whole_name_and_by_last_part() -> None:
         ("split.train=.9", r"shares that sum to 1, got 0\.9"),
         ("transpose=.5", r"augment\.transpose: expected a square input, got 64x400"),
         ("head=study", r"pooling lse: only the direct head"),
+        ("max_epochs=0", r"nothing would be learnt; set probe\.enabled = true"),
+        ("probe.enabled=true", r"probe\.enabled: the head must be linear .* average, average\+max"),
+        ("penalty=0", r"probe\.penalty: .*greater than 0, got 0"),
     ],
 )
 def test_bad_settings_say_what_was_meant(setting: str, message: str) -> None:
     with pytest.raises(BadRecipe, match=message):
         load_recipe("default", [setting])
+
+
+def test_group_balance_needs_sampling() -> None:
+    with pytest.raises(BadRecipe, match=r"balance\.group_power: loss weights are one a class"):
+        load_recipe("default", ["balance.method=loss", "group_power=1"])
 
 
 def test_masks_need_the_direct_head() -> None:

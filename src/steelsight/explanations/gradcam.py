@@ -6,6 +6,7 @@ negative inhibits; the paper's ReLU is left to the reader of the map. At the out
 gradient needs no autograd, because it passes only linear layers, open or shut ReLUs and averages:
 
     direct    1x1 conv W, pooling        α = W / P   (a pooling's gradient sums to 1 over the places)
+    average+max of features, linear      α = (W_average + W_max) / P   (for the same reason)
     conv      1x1 conv V, ReLU, mean, W  α_ck = 1/P Σ_m W_cm V_mk mean_p[z_m(p) > 0]
     linear    W1, ReLU, W2, ReLU, W3     α_k = 1/P W3 diag(r2) W2 diag(r1) Σ_q W1[:, k, q], q its places
 
@@ -25,7 +26,7 @@ from torch.nn import functional
 from steelsight.errors import BadInput
 from steelsight.models.capture import Tape, at_rest, capture
 from steelsight.models.classifier import SheetClassifier
-from steelsight.models.heads import ConvHead, DirectHead, LinearHead
+from steelsight.models.heads import AverageMaxHead, ConvHead, DirectHead, LinearHead
 
 __all__ = ["ClassMaps", "class_maps", "grad_cam", "grad_cam_all", "upsample"]
 
@@ -100,6 +101,12 @@ def _direct(head: DirectHead, features: Tensor) -> tuple[Tensor, Tensor]:
     return head(features), weights.expand(len(features), -1, -1)
 
 
+def _average_max(head: AverageMaxHead, features: Tensor) -> tuple[Tensor, Tensor]:
+    places = features.shape[2] * features.shape[3]
+    average, maximum = head.conv.weight.flatten(1).chunk(2, dim=1)  # (c, k) each
+    return head(features), ((average + maximum) / places).expand(len(features), -1, -1)
+
+
 def _conv(head: ConvHead, features: Tensor) -> tuple[Tensor, Tensor]:
     places = features.shape[2] * features.shape[3]
     before = head.conv(features)  # (n, m, gh, gw)
@@ -126,6 +133,7 @@ def _linear(head: LinearHead, features: Tensor) -> tuple[Tensor, Tensor]:
 
 CLOSED_FORMS: dict[type[nn.Module], Callable[..., tuple[Tensor, Tensor]]] = {
     DirectHead: _direct,
+    AverageMaxHead: _average_max,
     ConvHead: _conv,
     LinearHead: _linear,
 }

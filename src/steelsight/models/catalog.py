@@ -13,7 +13,7 @@ from torch import nn
 from steelsight.errors import BadRecipe
 from steelsight.models import adhoc, squeezenet, vgg
 from steelsight.models.classifier import SheetClassifier
-from steelsight.models.heads import ConvHead, DirectHead, LinearHead, Pooling, PoolingName
+from steelsight.models.heads import AverageMaxHead, ConvHead, DirectHead, LinearHead, Pooling, PoolingName
 from steelsight.models.weights import draw_weights, load_pretrained
 
 __all__ = [
@@ -163,5 +163,7 @@ def _head(spec: ModelSpec, entry: ModelEntry) -> nn.Module:
     dropout = entry.dropout if spec.dropout is None else spec.dropout
     if spec.head == "study":
         return entry.study_head(spec, dropout)
+    if spec.pooling == "average+max":
+        return AverageMaxHead(entry.channels, spec.outputs, dropout)
     pooling = Pooling(spec.pooling, sharpness=spec.sharpness, top_share=spec.top_share)
     return DirectHead(entry.channels, spec.outputs, dropout, pooling)

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from steelsight.errors import BadInput
-from steelsight.models.heads import DirectHead, LinearHead
+from steelsight.models.heads import AverageMaxHead, DirectHead, LinearHead
 
 __all__ = ["SheetClassifier"]
 
@@ -15,7 +15,7 @@ class SheetClassifier(nn.Module):
     """A feature extractor and a head.
 
     features    (n, 3, h, w) → (n, k, gh, gw); Grad-CAM looks at its output in every model
-    head        ConvHead, LinearHead or DirectHead
+    head        ConvHead, LinearHead, DirectHead or AverageMaxHead
     size        height and width the model was built for
     smallest    the smallest height and width the features can take
     """
@@ -53,11 +53,11 @@ class SheetClassifier(nn.Module):
         return logits
 
     def class_map(self, images: Tensor) -> Float[Tensor, "n c gh gw"]:
-        """Evidence for each class at each place, before pooling; only the direct head has it.
+        """Evidence for each class at each place; only the direct head has it, see heads for its meaning.
 
         raises  BadInput where the head is another, or as `forward`
         """
-        if not isinstance(self.head, DirectHead):
+        if not isinstance(self.head, DirectHead | AverageMaxHead):
             raise BadInput(
                 f"class_map: model {self.name} has the study head, which has no class map; "
                 "train with head = direct, or use Grad-CAM"

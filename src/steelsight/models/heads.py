@@ -6,17 +6,30 @@ Each head names its layers, so that explanations can write its gradient down ins
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Final, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from steelsight.errors import BadRecipe
 
-__all__ = ["ConvHead", "DirectHead", "LinearHead", "Pooling", "PoolingName"]
+__all__ = [
+    "LINEAR_POOLINGS",
+    "AverageMaxHead",
+    "ConvHead",
+    "DirectHead",
+    "LinearHead",
+    "PlaceRule",
+    "Pooling",
+    "PoolingName",
+]
 
-PoolingName = Literal["average", "max", "lse", "top"]
+PlaceRule = Literal["average", "max", "lse", "top"]  # of a class map
+PoolingName = Literal["average", "max", "lse", "top", "average+max"]  # the last one of features
+
+LINEAR_POOLINGS: Final = ("average", "average+max")  # logits are linear in what the head pools
 
 CONCEPTS = 1000  # channels of the study's 1x1 convolution: ImageNet's classes, kept by the study
 
@@ -89,8 +102,81 @@ class DirectHead(nn.Module):
 
     def forward(self, features: Float[Tensor, "n k gh gw"]) -> Float[Tensor, "n c"]:
         """Logits of a feature map."""
-        logits: Tensor = self.pooling(self.class_map(features))
-        return logits
+        return self.judge(features)[0]
+
+    def judge(
+        self, features: Float[Tensor, "n k gh gw"]
+    ) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n c gh gw"]]:
+        """Logits and class map, computed once."""
+        evidence = self.class_map(features)
+        logits: Tensor = self.pooling(evidence)
+        return logits, evidence
+
+    def pooled(self, features: Float[Tensor, "n k gh gw"]) -> Float[Tensor, "n k"]:
+        """What the logits are linear in, with average pooling."""
+        return features.mean((2, 3))
+
+    def set_linear(self, weight: Float[Tensor, "c k"], bias: Float[Tensor, " c"]) -> None:
+        """Take the logits' weights on `pooled`."""
+        _set_linear(self.conv, weight, bias)
+
+
+class AverageMaxHead(nn.Module):
+    """Each feature's average and maximum over the places → dropout → linear: texture and single spots.
+
+    The direct head's sibling for pooling `average+max`. Both poolings' gradients sum to 1 over the P places,
+    so Grad-CAM's channel weights are exactly (W_average + W_max) / P.
+    """
+
+    def __init__(self, channels: int, outputs: int, dropout: float) -> None:
+        super().__init__()
+        self.pooling = AverageMax()
+        self.dropout = nn.Dropout(dropout)
+        self.conv = nn.Conv2d(2 * channels, outputs, kernel_size=1)  # averages first, then maxima
+
+    def class_map(self, features: Float[Tensor, "n k gh gw"]) -> Float[Tensor, "n c gh gw"]:
+        """The logits of a sheet that looked everywhere as at this place, where average and maximum are one.
+
+        Unlike the direct head's, this map does not pool to the sheet's logits.
+        """
+        average, maximum = self.conv.weight.chunk(2, dim=1)
+        evidence: Tensor = functional.conv2d(self.dropout(features), average + maximum, self.conv.bias)
+        return evidence
+
+    def forward(self, features: Float[Tensor, "n k gh gw"]) -> Float[Tensor, "n c"]:
+        """Logits of a feature map."""
+        logits: Tensor = self.conv(self.dropout(self.pooling(features)))
+        return logits.flatten(1)
+
+    def judge(
+        self, features: Float[Tensor, "n k gh gw"]
+    ) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n c gh gw"]]:
+        """Logits and class map."""
+        return self(features), self.class_map(features)
+
+    def pooled(self, features: Float[Tensor, "n k gh gw"]) -> Float[Tensor, "n d"]:
+        """What the logits are linear in, d = 2k."""
+        described: Tensor = self.pooling(features)
+        return described.flatten(1)
+
+    def set_linear(self, weight: Float[Tensor, "c d"], bias: Float[Tensor, " c"]) -> None:
+        """Take the logits' weights on `pooled`."""
+        _set_linear(self.conv, weight, bias)
+
+
+class AverageMax(nn.Module):
+    """Each feature's average over the places, then each one's maximum."""
+
+    def forward(self, features: Float[Tensor, "n k gh gw"]) -> Float[Tensor, "n d 1 1"]:
+        """Pool over the places, d = 2k."""
+        return torch.cat([features.mean((2, 3), keepdim=True), features.amax((2, 3), keepdim=True)], 1)
+
+
+@torch.no_grad()
+def _set_linear(conv: nn.Conv2d, weight: Tensor, bias: Tensor) -> None:
+    conv.weight.copy_(weight[:, :, None, None])
+    if conv.bias is not None:
+        conv.bias.copy_(bias)
 
 
 class Pooling(nn.Module):
@@ -107,7 +193,7 @@ class Pooling(nn.Module):
     source      lse: Pinheiro and Collobert 2015
     """
 
-    def __init__(self, kind: PoolingName, *, sharpness: float = 4.0, top_share: float = 0.1) -> None:
+    def __init__(self, kind: PlaceRule, *, sharpness: float = 4.0, top_share: float = 0.1) -> None:
         super().__init__()
         if not (sharpness > 0 and math.isfinite(sharpness)):
             raise BadRecipe(f"pooling sharpness: expected a number above 0, got {sharpness}")

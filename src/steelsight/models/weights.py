@@ -16,7 +16,7 @@ from torchvision.models import SqueezeNet1_1_Weights, VGG16_BN_Weights, WeightsE
 
 from steelsight.errors import MissingWeights
 from steelsight.models.classifier import SheetClassifier
-from steelsight.models.heads import ConvHead, DirectHead
+from steelsight.models.heads import AverageMaxHead, ConvHead, DirectHead
 
 __all__ = ["PRETRAINED", "WEIGHTS_VARIABLE", "draw_weights", "load_pretrained", "read_pretrained"]
 
@@ -42,7 +42,7 @@ def draw_weights(model: SheetClassifier, generator: torch.Generator) -> None:
         elif isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()  # constants only
     for module in model.head.modules():
-        if isinstance(module, nn.Conv2d) and isinstance(model.head, DirectHead):
+        if isinstance(module, nn.Conv2d) and isinstance(model.head, DirectHead | AverageMaxHead):
             nn.init.normal_(module.weight, std=0.01, generator=generator)
             _fill_bias(module, 0.0, generator)
         elif isinstance(module, nn.Conv2d | nn.Linear):

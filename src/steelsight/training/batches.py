@@ -21,7 +21,7 @@ from steelsight.sheets.augment import augment
 from steelsight.training.lesson import Lesson
 from steelsight.training.recipe import BalanceRecipe, Recipe
 
-__all__ = ["Batch", "ahead", "class_weights", "draw_order", "epoch_batches"]
+__all__ = ["Batch", "ahead", "class_weights", "draw_order", "epoch_batches", "sheet_weights"]
 
 Positions = Int[np.ndarray, " p"]
 T = TypeVar("T")
@@ -51,9 +51,27 @@ def draw_order(lesson: Lesson, balance: BalanceRecipe, rng: np.random.Generator)
     """Positions of one epoch."""
     if balance.method != "sampling":
         return rng.permutation(lesson.train)
-    weights = class_weights(lesson.targets[lesson.train], balance.power)[lesson.targets[lesson.train]]
+    weights = sheet_weights(lesson, balance)
     drawn: Positions = rng.choice(lesson.train, lesson.train.size, p=weights / weights.sum())
     return drawn
+
+
+def sheet_weights(lesson: Lesson, balance: BalanceRecipe) -> Float[np.ndarray, " p"]:
+    """How much each training sheet counts, mean 1.
+
+    A sheet of class c whose group has m sheets of c: u = m^-group_power, its weight u (sum of u in c)^-power.
+    Without groups it is `class_weights`; with both powers 1 every class weighs alike, and every group in it.
+    """
+    labels = lesson.targets[lesson.train]
+    if balance.group_power == 0 or lesson.groups is None:
+        weights: Float[np.ndarray, " p"] = class_weights(labels, balance.power)[labels]
+        return weights
+    pairs = np.stack([labels, lesson.groups[lesson.train]], axis=1)
+    _, kin, counts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
+    within = counts[kin.reshape(-1)] ** -balance.group_power
+    raw = within * np.bincount(labels, within)[labels] ** -balance.power
+    scaled: Float[np.ndarray, " p"] = raw / raw.mean()
+    return scaled
 
 
 def class_weights(

@@ -89,7 +89,7 @@ def describe_data(data: SheetData, parts: list[str]) -> dict[str, Any]:
 
 def _describe_training(fitted: Fitted) -> dict[str, Any]:
     return {
-        "epochs": len(fitted.history),
+        "epochs": fitted.epochs,
         "best_epoch": fitted.best_epoch,
         "stopped_early": fitted.stopped_early,
         "precision": fitted.precision,

@@ -1,4 +1,4 @@
-"""The training loop: epochs of batches over Accelerate, early stopping, the best weights, exact resume.
+"""The training loop: a probe, epochs over Accelerate, early stopping, the best weights, exact resume.
 
 It reads and writes no file but its own state; what becomes of the trained model is `run`'s business.
 """
@@ -25,6 +25,7 @@ from steelsight.training.losses import loss_weights, place_loss, sheet_loss
 from steelsight.training.optimise import Average, learning_rate, make_optimiser, set_rate
 from steelsight.training.precision import Precision, choose_precision, in_precision
 from steelsight.training.predict import add_noise
+from steelsight.training.probe import fit_head
 from steelsight.training.recipe import Recipe
 from steelsight.training.speed import fast_features, keep_memory, tuned
 from steelsight.training.state import (
@@ -45,11 +46,16 @@ __all__ = ["Fitted", "fit"]
 class Fitted:
     """How a training went; the model itself is trained in place."""
 
-    history: tuple[EpochRow, ...]
+    history: tuple[EpochRow, ...]  # epoch 0 is the probe, if there was one
     best_epoch: int
     stopped_early: bool
     precision: Precision
     resumed_after: int  # epochs already done by an earlier process
+
+    @property
+    def epochs(self) -> int:
+        """How many there were, the probe not counted."""
+        return self.history[-1].epoch
 
 
 def fit(
@@ -74,9 +80,9 @@ def fit(
         trainer = _Trainer(model, lesson, recipe, seed, fingerprint)
         if state_path is not None and state_path.exists():
             trainer.restore(load_state(state_path, fingerprint))
-        resumed_after = len(trainer.history)
+        resumed_after = trainer.done
         while not trainer.finished:
-            row, best = trainer.run_epoch(watcher)
+            row, best = trainer.advance(watcher)
             if state_path is not None:
                 save_state(state_path, trainer.state())
             watcher.epoch(row, best=best)
@@ -85,7 +91,7 @@ def fit(
     return Fitted(
         history=tuple(trainer.history),
         best_epoch=trainer.best_epoch,
-        stopped_early=len(trainer.history) < recipe.stop.max_epochs,
+        stopped_early=trainer.done < recipe.stop.max_epochs,
         precision=trainer.precision,
         resumed_after=resumed_after,
     )
@@ -115,16 +121,40 @@ class _Trainer:
 
     @property
     def finished(self) -> bool:
-        done, stop = len(self.history), self.recipe.stop
-        waited = done - self.best_epoch
-        return done >= stop.max_epochs or (0 < stop.patience <= waited)
+        stop, waited = self.recipe.stop, self.done - self.best_epoch
+        if self.recipe.probe.enabled and not self.history:
+            return False
+        return self.done >= stop.max_epochs or (0 < stop.patience <= waited)
 
-    def run_epoch(self, watcher: Watcher) -> tuple[EpochRow, bool]:
-        """Train an epoch, validate, remember the best."""
-        epoch = len(self.history) + 1
+    @property
+    def done(self) -> int:
+        """Epochs so far; the probe is none."""
+        return self.history[-1].epoch if self.history else 0
+
+    def advance(self, watcher: Watcher) -> tuple[EpochRow, bool]:
+        """Fit the probe if it is asked for and due, otherwise train an epoch."""
+        if self.recipe.probe.enabled and not self.history:
+            return self._fit_head(watcher)
+        epoch = self.done + 1
         started = time.perf_counter()
         train_loss = self._train(epoch, watcher)
         seconds = time.perf_counter() - started
+        rate = self.optimiser.param_groups[0]["lr"]
+        return self._judge(epoch, train_loss, rate, seconds, self.lesson.train.size / seconds)
+
+    def _fit_head(self, watcher: Watcher) -> tuple[EpochRow, bool]:
+        model: SheetClassifier = self.accelerator.unwrap_model(self.model)
+        found = fit_head(
+            model, self.lesson, self.recipe, seed=self.seed, precision=self.precision, watcher=watcher
+        )
+        if self.average is not None:
+            self.average.load(model.state_dict())
+        return self._judge(0, found.loss, 0.0, found.seconds, found.images_per_second)
+
+    def _judge(
+        self, epoch: int, train_loss: float, rate: float, seconds: float, speed: float
+    ) -> tuple[EpochRow, bool]:
+        """Validate, remember the best."""
         judged = self._judged()
         found = validate(judged, self.lesson)
         row = EpochRow(
@@ -133,9 +163,9 @@ class _Trainer:
             validation_loss=found.loss,
             validation_accuracy=found.accuracy,
             validation_balanced_accuracy=found.balanced_accuracy,
-            learning_rate=self.optimiser.param_groups[0]["lr"],
+            learning_rate=rate,
             seconds=seconds,
-            images_per_second=self.lesson.train.size / seconds,
+            images_per_second=speed,
         )
         best = self._beats_best(row)
         if best:
@@ -187,8 +217,7 @@ class _Trainer:
         head = self.model.head
         with in_precision(self.precision, device):
             features = fast_features(self.model.features, images)
-            class_map = head.class_map(features) if batch.shares is not None else None
-            logits = head(features) if class_map is None else head.pooling(class_map)
+            logits, class_map = (head(features), None) if batch.shares is None else head.judge(features)
         loss = sheet_loss(
             logits.float(), targets, weights=self.weights, label_smoothing=recipe.loss.label_smoothing
         )
@@ -208,7 +237,8 @@ class _Trainer:
     def _beats_best(self, row: EpochRow) -> bool:
         if not self.history:
             return True
-        return is_better(self.recipe.stop.monitor, row, self.history[self.best_epoch - 1])
+        best = next(old for old in self.history if old.epoch == self.best_epoch)
+        return is_better(self.recipe.stop.monitor, row, best)
 
     def state(self) -> TrainingState:
         """What the next epoch needs."""

@@ -40,6 +40,7 @@ class Lesson:
     train: Int[np.ndarray, " p"]  # positions
     validation: Int[np.ndarray, " q"]  # may be empty: the last epoch is then the best
     masks: Masks | None = None
+    groups: Int[np.ndarray, " n"] | None = None  # an index a group; None: every sheet is its own
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,12 @@ class SheetData:
     def groups(self) -> tuple[str, ...]:
         """The sheets' groups; "" = a group of its own."""
         return tuple(item.group for item in self.items)
+
+    @property
+    def group_indices(self) -> Int[np.ndarray, " n"]:
+        """One index a group; a sheet without one is its own."""
+        names = [group or f"\0{number}" for number, group in enumerate(self.groups)]
+        return np.unique(names, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
     @property
     def keys(self) -> Int[np.ndarray, " n"]:

@@ -41,7 +41,10 @@ def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, 
     training = metrics["training"]
     page.chapter("Training")
     curves = draw_learning_curves(training["history"], best_epoch=training["best_epoch"])
-    words = f"{training['epochs']} epochs, the weights of epoch {training['best_epoch']} were kept"
+    kept = f"the weights of epoch {training['best_epoch']} were kept"
+    if training["history"][0]["epoch"] == 0:
+        kept += "; epoch 0 is the head fitted on the features as they were"
+    words = f"{training['epochs']} epochs, {kept}"
     _show(page, out, "learning_curves", curves, f"Losses and accuracies by epoch; {words}.")
     if metrics.get("leaks"):
         page.notice(

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from steelsight.models.catalog import MODELS, HeadName, ModelSpec
-from steelsight.models.heads import PoolingName
+from steelsight.models.heads import LINEAR_POOLINGS, PoolingName
 from steelsight.sheets.augment import AugmentSpec
 from steelsight.types import Fit, InputSpec, Task
 
@@ -21,6 +21,7 @@ __all__ = [
     "LossRecipe",
     "NoiseRecipe",
     "OptimiserRecipe",
+    "ProbeRecipe",
     "Recipe",
     "SplitRecipe",
     "StopRecipe",
@@ -74,6 +75,14 @@ class SplitRecipe(_Section):
         return self
 
 
+class ProbeRecipe(_Section):
+    """A head fitted on features as they are, before any epoch; see training.probe."""
+
+    enabled: bool
+    copies: int = Field(ge=0)  # changed copies of each sheet that are fitted along with it
+    penalty: float = Field(gt=0)  # of the squared weights of standardised features
+
+
 class OptimiserRecipe(_Section):
     """How weights move."""
 
@@ -89,7 +98,7 @@ class OptimiserRecipe(_Section):
 class StopRecipe(_Section):
     """How long to train."""
 
-    max_epochs: int = Field(ge=1)
+    max_epochs: int = Field(ge=0)  # 0: the probe alone
     patience: int = Field(ge=0)  # epochs without a better validation figure; 0 = never stop early
     monitor: Literal["loss", "balanced_accuracy"]
 
@@ -106,6 +115,7 @@ class BalanceRecipe(_Section):
 
     method: Literal["none", "loss", "sampling"]
     power: float = Field(ge=0, le=1)  # weights go as count^-power: 0 = as they come, 1 = fully balanced
+    group_power: float = Field(ge=0, le=1)  # the same among a class's groups, by their sheets
 
 
 class LossRecipe(_Section):
@@ -133,6 +143,7 @@ class Recipe(_Section):
     input: InputRecipe
     labels: LabelsRecipe
     split: SplitRecipe
+    probe: ProbeRecipe
     optimiser: OptimiserRecipe
     stop: StopRecipe
     noise: NoiseRecipe
@@ -156,6 +167,19 @@ class Recipe(_Section):
         if self.task == "multilabel" and self.balance.method == "sampling":
             raise ValueError(
                 "balance.method = sampling: a multilabel sheet has no one class; choose loss or none"
+            )
+        if self.balance.group_power and self.balance.method == "loss":
+            raise ValueError(
+                "balance.group_power: loss weights are one a class; set balance.method = sampling or "
+                "balance.group_power = 0"
+            )
+        if self.stop.max_epochs == 0 and not self.probe.enabled:
+            raise ValueError("stop.max_epochs = 0: nothing would be learnt; set probe.enabled = true")
+        linear = self.model.head == "direct" and self.model.pooling in LINEAR_POOLINGS
+        if self.probe.enabled and not linear:
+            raise ValueError(
+                "probe.enabled: the head must be linear in pooled features; set model.head = direct and "
+                f"model.pooling to one of {', '.join(LINEAR_POOLINGS)}, or probe.enabled = false"
             )
         self.model_spec(
             2

@@ -113,7 +113,9 @@ def train_data(
         recipe.model_spec(len(data.labelled.class_names)), generator=torch.Generator().manual_seed(seed)
     )
     masks = read_masks(data.items, data.input) if recipe.loss.masks else None
-    lesson = Lesson(data.images, data.labelled.labels, split.train, split.validation, masks)
+    lesson = Lesson(
+        data.images, data.labelled.labels, split.train, split.validation, masks, data.group_indices
+    )
     watcher.start(_title(data, split, recipe), recipe.stop.max_epochs)
     out.mkdir(parents=True, exist_ok=True)
     fitted = fit(

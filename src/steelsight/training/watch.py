@@ -56,7 +56,8 @@ def describe_epoch(row: EpochRow, *, best: bool) -> str:
     if row.validation_balanced_accuracy is not None:
         figures.append(f"balanced {row.validation_balanced_accuracy:.3f}")
     figures.append(f"{row.images_per_second:.0f} images/s")
-    return f"epoch {row.epoch:>3}{' *' if best else '  '} " + "  ".join(figures)
+    name = f"epoch {row.epoch:>3}" if row.epoch else "probe    "
+    return f"{name}{' *' if best else '  '} " + "  ".join(figures)
 
 
 class ConsoleWatcher:

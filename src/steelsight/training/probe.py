@@ -1,0 +1,165 @@
+"""A head fitted by logistic regression on features as they are: a linear probe, and a start for fine-tuning.
+
+With a handful of groups a class, epochs of gradient steps distort pretrained features before the head knows
+what to ask of them (Kumar et al. 2022). Here features stay, the best regularised head is found at once, and
+the usual epochs may follow. Standardisation is folded into the head, so the checkpoint is an ordinary one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from sklearn.linear_model import LogisticRegression
+
+from steelsight.errors import BadRecipe
+from steelsight.models.catalog import SheetClassifier
+from steelsight.models.heads import AverageMaxHead, DirectHead
+from steelsight.sheets.augment import augment
+from steelsight.training.batches import sheet_weights
+from steelsight.training.lesson import Lesson, Targets
+from steelsight.training.losses import sheet_loss
+from steelsight.training.precision import Precision, in_precision
+from steelsight.training.recipe import ProbeRecipe, Recipe
+from steelsight.training.speed import fast_features
+from steelsight.training.watch import Watcher
+from steelsight.types import GrayBatch
+
+__all__ = ["Probed", "fit_head"]
+
+Matrix = Float[np.ndarray, "c d"]
+Vector = Float[np.ndarray, " c"]
+
+BATCH = 64
+STEPS = 1000  # of L-BFGS, at most; a hundred are common
+FLAT = 1e-3  # a feature that varies less is a constant
+UNSEEN = -10.0  # logits of a class without training sheets stay this far below the lowest bias
+
+
+@dataclass(frozen=True)
+class Probed:
+    """How the fit went."""
+
+    loss: float  # plain cross entropy over all copies
+    seconds: float
+    images_per_second: float
+
+
+def fit_head(
+    model: SheetClassifier,
+    lesson: Lesson,
+    recipe: Recipe,
+    *,
+    seed: int,
+    precision: Precision,
+    watcher: Watcher,
+) -> Probed:
+    """Give the head the weights of a logistic regression on its own pooled features; nothing else moves.
+
+    Each training sheet counts once as it is and `probe.copies` times changed as the recipe's `augment` says,
+    weighted by the recipe's `balance`. Minimised is the mean loss + penalty/2 |w|^2, w on standardised
+    features, so that the same penalty suits any number of sheets. Multilabel: one type at a time.
+
+    raises  BadRecipe where the training sheets are all of one class
+    source  Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features", ICLR
+    """
+    head = model.head
+    if not isinstance(head, DirectHead | AverageMaxHead):
+        raise BadRecipe(
+            f"probe.enabled: expected the direct head, got {type(head).__name__}; set model.head = direct"
+        )
+    started = time.perf_counter()
+    described = np.concatenate(list(_describe(model, head, lesson, recipe, seed, precision, watcher)))
+    copies = 1 + recipe.probe.copies
+    targets = np.concatenate([lesson.targets[lesson.train]] * copies)
+    once = np.ones(lesson.train.size) if _is_plain(recipe) else sheet_weights(lesson, recipe.balance)
+    mean, spread = described.mean(0), described.std(0)
+    spread[spread < FLAT] = np.inf  # weight 0
+    weight, bias = _regress(
+        (described - mean) / spread, targets, np.tile(once, copies), recipe.probe, head.conv.out_channels
+    )
+    weight = weight / spread
+    bias = bias - weight @ mean
+    head.set_linear(torch.from_numpy(weight), torch.from_numpy(bias))
+    logits = torch.from_numpy((described @ weight.T + bias).astype(np.float32))
+    seconds = time.perf_counter() - started
+    return Probed(
+        loss=float(sheet_loss(logits, torch.from_numpy(targets))),
+        seconds=seconds,
+        images_per_second=len(targets) / seconds,
+    )
+
+
+def _is_plain(recipe: Recipe) -> bool:
+    return recipe.balance.method == "none" or recipe.task == "multilabel"
+
+
+def _describe(
+    model: SheetClassifier,
+    head: DirectHead | AverageMaxHead,
+    lesson: Lesson,
+    recipe: Recipe,
+    seed: int,
+    precision: Precision,
+    watcher: Watcher,
+) -> Iterator[Float[np.ndarray, "b d"]]:
+    """Pooled features of the training sheets in order, first as they are, then copy after copy."""
+    rng = np.random.default_rng([seed, 0])  # epochs, which have generators of their own, count from 1
+    steps = -(-lesson.train.size // BATCH)
+    device = next(model.parameters()).device
+    model.eval()
+    for copy in range(1 + recipe.probe.copies):
+        for step in range(steps):
+            gray: GrayBatch = np.asarray(lesson.images[lesson.train[step * BATCH : (step + 1) * BATCH]])
+            if copy:
+                gray, _ = augment(gray, recipe.augment, rng)
+            with torch.no_grad(), in_precision(precision, device):
+                features = fast_features(model.features, torch.from_numpy(gray).to(device))
+            yield head.pooled(features.float()).cpu().numpy()
+            watcher.step(copy * steps + step + 1, (1 + recipe.probe.copies) * steps)
+
+
+def _regress(
+    described: Float[np.ndarray, "n d"],
+    targets: Targets,
+    weights: Float[np.ndarray, " n"],
+    recipe: ProbeRecipe,
+    outputs: int,
+) -> tuple[Matrix, Vector]:
+    """Weights and biases of every output."""
+    if targets.ndim == 1:
+        return _regress_classes(described, targets, weights, recipe, outputs)
+    rows = [_regress_classes(described, column.astype(np.int64), weights, recipe, 2) for column in targets.T]
+    weight = np.stack([row[1] - row[0] for row, _ in rows])
+    return weight, np.array([bias[1] - bias[0] for _, bias in rows])
+
+
+def _regress_classes(
+    described: Float[np.ndarray, "n d"],
+    labels: Targets,
+    weights: Float[np.ndarray, " n"],
+    recipe: ProbeRecipe,
+    outputs: int,
+) -> tuple[Matrix, Vector]:
+    count = np.unique(labels).size
+    if count < 2:
+        raise BadRecipe(
+            "probe.enabled: the training sheets are all of one class, so there is nothing to tell apart; "
+            "bring sheets of another or set probe.enabled = false"
+        )
+    strength = 1 / (recipe.penalty * len(labels))  # scikit-learn sums the loss where we take its mean
+    if count == 2:  # its one row w stands for -w/2 and w/2, of which |w|^2 is twice the squares
+        strength *= 2
+    found = LogisticRegression(C=strength, max_iter=STEPS).fit(described, labels, sample_weight=weights)
+    weight, bias = found.coef_, found.intercept_
+    if count == 2:
+        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    everything = np.zeros((outputs, described.shape[1]))
+    everything[found.classes_] = weight
+    biases = np.full(outputs, bias.min() + UNSEEN)
+    biases[found.classes_] = bias
+    return everything, biases
