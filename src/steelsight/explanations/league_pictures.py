@@ -16,7 +16,9 @@ from steelsight.explanations.masks import make_masks
 from steelsight.models.inputs import to_input
 from steelsight.reports.figures import MaskPair, draw_mask_pairs, draw_methods
 
-__all__ = ["nearest_to_average", "picture_mask", "picture_methods"]
+__all__ = ["TITLES", "nearest_to_average", "picture_mask", "picture_methods"]
+
+TITLES = {"recall": "recall", "precision": "precision", "iou": "IoU", "dice": "Dice"}
 
 
 def nearest_to_average(scores: Scores) -> int:
@@ -39,7 +41,7 @@ def picture_mask(league: League, bouts: Sequence[Bout], method: str, label: str)
     heat = _explain(league, bout, place, method)
     predicted = make_masks(heat[None], rule)[0]
     found = {name: float(standing.by[label][name][row]) for name in OVERLAPS}
-    figures = ", ".join(f"{name} {value:.2f}" for name, value in found.items())
+    figures = ", ".join(f"{TITLES[name]} {value:.2f}" for name, value in found.items())
     field = bout.judge
     pair = MaskPair(
         np.asarray(field.images[place]),
@@ -47,7 +49,7 @@ def picture_mask(league: League, bouts: Sequence[Bout], method: str, label: str)
         predicted,
         f"{standing.entrant.title}: {figures}",
     )
-    means = ", ".join(f"{name} {float(standing.by[label][name].mean()):.2f}" for name in OVERLAPS)
+    means = ", ".join(f"{TITLES[name]} {float(standing.by[label][name].mean()):.2f}" for name in OVERLAPS)
     words = (
         f"{standing.entrant.title}, {rule}, on {league.ids[row]} ({league.types[row]}): the sheet nearest "
         f"the method's average ({means})."

@@ -20,7 +20,7 @@ from steelsight.types import GrayBatch, Task
 
 __all__ = ["Bout", "Scores", "Standing", "stand", "with_times"]
 
-Scores = dict[str, Float[np.ndarray, " n"]]
+Scores = dict[str, Float[np.ndarray, "_"]]  # by name, one number a sheet
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ def stand(name: str, bouts: Sequence[Bout], recipe: LeagueRecipe, task: Task, se
         explain = entrant.prepare(bout.clean, seed)
         blur, batch = (rule.sigma, rule.sign), recipe.report.batch
         tried = tally(bout.choose, explain, search, blur=blur, batch=batch)
-        dice = tried.mean_dice()
-        best = int(dice.argmax()) if len(bout.choose.images) else -1
+        dice = tried.mean_dice() if len(bout.choose.images) else np.zeros(0)
+        best = int(dice.argmax()) if dice.size else -1
         chosen = search[best] if best >= 0 else rule
         counted = tuple(dict.fromkeys((rule, other, chosen, *recipe.sensitivity_rules(task))))
         judged = tally(

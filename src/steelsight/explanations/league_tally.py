@@ -20,13 +20,15 @@ from steelsight.evaluation.localization import MAP_SCORES, overlap_counts, overl
 from steelsight.explanations.masks import MaskRule, Sign, blur_maps, thresholds
 from steelsight.models.inputs import to_input
 from steelsight.sheets.pixels import Placement
-from steelsight.types import GrayBatch, Heatmaps, Labels, Mask
+from steelsight.types import GrayBatch, Heatmaps, Labels
 
 __all__ = ["Explain", "Field", "Original", "Tally", "enlarge", "explain_batches", "tally"]
 
 Explain = Callable[[nn.Module, Tensor, Tensor], Tensor]  # (model, images, target) -> (n, h, w) maps
 Truths = Bool[np.ndarray, "n h w"]
-Original = tuple[Mask, Placement]  # the true mask at the image's own size, and where the model saw it
+Original = tuple[
+    Bool[np.ndarray, "H W"], Placement
+]  # the true mask at the image's own size, and where the model saw it
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Tally:
     rules: tuple[MaskRule, ...]
     counts: Int[np.ndarray, "n r 3"]  # pixels in both masks, predicted, true; by sheet and rule
     map_scores: dict[str, Float[np.ndarray, " n"]]
-    at_original: Int[np.ndarray, "n q 3"]  # the same at the images' own sizes, of `original_rules`
+    at_original: Int[np.ndarray, "m q 3"]  # the same at the images' own sizes, of `original_rules`
     original_rules: tuple[MaskRule, ...]
     seconds: float  # spent explaining
     maps: dict[int, Float32[np.ndarray, "h w"]] = field(default_factory=dict)  # of the rows asked for

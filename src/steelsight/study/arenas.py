@@ -28,7 +28,7 @@ from steelsight.training.predict import predict_logits
 from steelsight.training.records import PARTS, pixel_hashes, read_splits
 from steelsight.types import SheetItem
 
-__all__ = ["Arena", "Judged", "find_runs", "open_arena", "open_run"]
+__all__ = ["Arena", "Judged", "find_runs", "open_arena", "open_run", "open_runs"]
 
 Positions = Int[np.ndarray, " p"]
 FOLDS = "fold-*-*"
@@ -48,7 +48,9 @@ class Judged:
     groups: tuple[str, ...]  # as the run grouped them
 
     def positions(self, part: str) -> Positions:
-        """The sheets of one part; `unseen` is all but train and validation."""
+        """The sheets of one part; `unseen` is all but train and validation; raises BadRecipe for another."""
+        if part not in (*PARTS, "unseen"):
+            raise BadRecipe(f"split: expected one of {', '.join(PARTS)} or unseen, got {part!r}")
         names = {part} if part != "unseen" else {"", "test", "apart"}
         return np.array([i for i, name in enumerate(self.parts) if name in names], dtype=np.int64)
 
@@ -102,6 +104,14 @@ def open_run(folder: Path, data: Path, *, allow_bad: int = 0, sheets: SheetData 
     )
 
 
+def open_runs(run: Path, data: Path, *, allow_bad: int = 0) -> list[Judged]:
+    """Every run behind a folder; DATA is opened once for runs of one recipe."""
+    runs: list[Judged] = []
+    for folder in find_runs(run):
+        runs.append(open_run(folder, data, allow_bad=allow_bad, sheets=runs[0].data if runs else None))
+    return runs
+
+
 def open_arena(
     run: Path,
     data: Path,
@@ -119,11 +129,7 @@ def open_arena(
     limit   at most so many sheets choose, and so many judge, each model; drawn at random
     raises  BadRecipe for an unknown part; BadCheckpoint, BadData
     """
-    if part not in (*PARTS, "unseen"):
-        raise BadRecipe(f"split: expected one of {', '.join(PARTS)} or unseen, got {part!r}")
-    runs: list[Judged] = []
-    for folder in find_runs(run):
-        runs.append(open_run(folder, data, allow_bad=allow_bad, sheets=runs[0].data if runs else None))
+    runs = open_runs(run, data, allow_bad=allow_bad)
     notes: dict[str, None] = {}
     bouts = [
         _bout(each, part, share, limit, np.random.default_rng([seed, i]), notes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
@@ -19,8 +20,9 @@ __all__ = ["MaskPair", "draw_mask_pairs", "draw_methods"]
 
 OUTLINE = "#ffd400"  # as in figures.explanations: yellow is neither of a map's colours
 TRUE_TINT, PREDICTED_TINT = (1.0, 0.83, 0.0), (0.0, 0.72, 0.85)
-MARGIN, GAP, TITLE, FOOT, HEAD = 0.15, 0.12, 0.27, 0.3, 0.32  # inches
+MARGIN, GAP, TITLE, FOOT, HEAD = 0.15, 0.12, 0.27, 0.3, 0.22  # inches
 STRIP_ASPECT, STRIP_WIDTH, TILE_HEIGHT = 2.5, 4.0, 2.3
+LEAST_WIDTH = 6.2  # a line of words under the panels fits
 PEAK = 99.8  # percentile that is drawn at full strength: one hot pixel must not pale the rest
 FOOTNOTE = (
     "Red speaks for the class, blue against it; each map has a scale of its own. Yellow: the annotated mask."
@@ -50,8 +52,7 @@ def draw_methods(
     for name, heat in maps.items():
         limit = float(np.percentile(np.abs(heat), PEAK)) or float(np.abs(heat).max()) or 1.0
         panels.append((name, blend(gray, heat, limit)))
-    columns = _columns(gray, len(panels))
-    figure, axes = _grid(gray, len(panels), columns, footnote, title)
+    figure, axes = _grid(gray, len(panels), _columns(gray, len(panels)), footnote, [title] if title else [])
     for each, (name, picture) in zip(axes, panels, strict=True):
         each.imshow(picture, vmin=0, vmax=1, interpolation="nearest")
         _name(each, name)
@@ -69,15 +70,14 @@ def draw_mask_pairs(
 
     pairs   all of one size
     """
-    gray = pairs[0].gray
-    figure, axes = _grid(gray, 2 * len(pairs), 2, footnote, "")
+    figure, axes = _grid(pairs[0].gray, 2 * len(pairs), 2, footnote, [pair.title for pair in pairs])
     for number, pair in enumerate(pairs):
         left, right = axes[2 * number : 2 * number + 2]
         left.imshow(_tint(pair.gray, pair.truth, TRUE_TINT), interpolation="nearest")
         right.imshow(_tint(pair.gray, pair.predicted, PREDICTED_TINT), interpolation="nearest")
         _outline(right, pair.truth)
         _name(left, "true mask")
-        _name(right, pair.title)
+        _name(right, "predicted mask")
     return figure
 
 
@@ -87,36 +87,34 @@ def _columns(gray: GrayImage, panels: int) -> int:
     return min(panels, 5 if panels > 8 else 4)
 
 
-def _grid(gray: GrayImage, panels: int, columns: int, footnote: str, title: str) -> tuple[Figure, list[Axes]]:
-    """Panels of the sheet's shape in reading order, sizes in inches."""
+def _grid(
+    gray: GrayImage, panels: int, columns: int, footnote: str, titles: Sequence[str]
+) -> tuple[Figure, list[Axes]]:
+    """Panels of the sheet's shape in reading order, sizes in inches.
+
+    titles  above the lines, from the first on
+    """
     height, width = gray.shape
     strip = width >= STRIP_ASPECT * height
     panel_w = STRIP_WIDTH if strip else TILE_HEIGHT * width / height
     panel_h = STRIP_WIDTH * height / width if strip else TILE_HEIGHT
     lines = math.ceil(panels / columns)
-    head = HEAD if title else 0.0
-    full_w = columns * (panel_w + GAP) - GAP + 2 * MARGIN
-    full_h = lines * (panel_h + TITLE) + 2 * MARGIN + FOOT + head
+    full_w = max(columns * (panel_w + GAP) - GAP + 2 * MARGIN, LEAST_WIDTH)
+    full_h = lines * (panel_h + TITLE) + HEAD * len(titles) + 2 * MARGIN + FOOT
     figure = Figure(figsize=(full_w, full_h), facecolor=PAPER)
     axes = []
-    for number in range(panels):
-        line, column = divmod(number, columns)
-        left = MARGIN + column * (panel_w + GAP)
-        bottom = full_h - MARGIN - head - (line + 1) * (panel_h + TITLE)
-        each: Axes = figure.add_axes((left / full_w, bottom / full_h, panel_w / full_w, panel_h / full_h))
-        each.set_axis_off()
-        axes.append(each)
-    if title:
-        figure.text(
-            MARGIN / full_w,
-            1 - MARGIN / full_h,
-            title,
-            fontsize=10,
-            weight="bold",
-            va="top",
-            color=INK,
-            parse_math=False,
-        )
+    top = full_h - MARGIN
+    for line in range(lines):
+        if line < len(titles):
+            look: dict[str, Any] = {"fontsize": 9.5, "weight": "bold", "va": "top", "color": INK, "parse_math": False}
+            figure.text(MARGIN / full_w, top / full_h, titles[line], **look)
+            top -= HEAD
+        top -= panel_h + TITLE
+        for column in range(min(columns, panels - line * columns)):
+            left = MARGIN + column * (panel_w + GAP)
+            box = (left / full_w, top / full_h, panel_w / full_w, panel_h / full_h)
+            axes.append(figure.add_axes(box))
+            axes[-1].set_axis_off()
     figure.text(MARGIN / full_w, MARGIN / full_h, footnote, fontsize=7, color=MUTED, parse_math=False)
     return figure, axes
 

@@ -38,7 +38,7 @@ def draw_league(
 
     lines   levels to compare with, by name: what a perfect map would score
     """
-    figure, (left, right) = new_figure(1, 2, height=1.5 + 0.42 * len(rows), width_ratios=(3.4, 1))
+    figure, (left, right) = new_figure(1, 2, height=1.5 + 0.42 * len(rows), width_ratios=(3.4, 1.0))
     _draw_scores(left, rows, published_name)
     for number, (name, level) in enumerate((lines or {}).items()):
         style = ("--", ":", "-.")[number % 3]
