@@ -13,9 +13,10 @@ from steelsight.errors import BadRecipe
 from steelsight.models.catalog import SheetClassifier, build_model
 from steelsight.models.inputs import to_input
 from steelsight.training.fit import Fitted, fit
-from steelsight.training.lesson import Lesson
+from steelsight.training.lesson import Lesson, Masks
 from steelsight.training.predict import predict_logits
 from steelsight.training.probe import fit_head
+from steelsight.training.probe_steps import _fold
 from steelsight.training.recipe import Recipe
 from steelsight.training.watch import Silent
 
@@ -138,3 +139,47 @@ def test_one_class_alone_is_refused(lesson: Lesson, small: Small) -> None:
         _probe(alone, small(*PROBE, "pooling=average"))
     with pytest.raises(BadRecipe, match="expected the direct head, got LinearHead"):
         _probe(lesson, small("head=study", "pooling=average"))
+
+
+BENT = ("pooling=lse", "pooling=max", "pooling=top")
+
+
+@pytest.mark.parametrize("pooling", [*BENT, "pooling=average", "pooling=average+max"])
+def test_steps_learn_with_every_pooling(lesson: Lesson, small: Small, pooling: str) -> None:
+    shares = np.where(lesson.images > 200, 255, 0).astype(np.uint8)
+    taught = dataclasses.replace(lesson, masks=Masks(shares, np.ones(18, dtype=bool)))
+    recipe = small(*PROBE, pooling, "copies=1", "penalty=0.01", "masks=0.5", "steps=150", "mask_share=0.02")
+    model = _probe(taught, recipe)
+    right = predict_logits(model, lesson.images[lesson.train]).argmax(1) == lesson.targets[lesson.train]
+    assert right.mean() > 0.9
+
+
+def test_steps_end_near_the_optimum_where_it_is_known(lesson: Lesson, small: Small) -> None:
+    """Masks of weight nearly 0 send a linear head down the other road to the same place."""
+    settings = (*PROBE, "copies=0", "pooling=average", "penalty=0.5", "steps=600")
+    nowhere = Masks(np.zeros_like(lesson.images), np.zeros(18, dtype=bool))
+    taught = dataclasses.replace(lesson, masks=nowhere)
+    exact = predict_logits(_probe(lesson, small(*settings)), lesson.images[lesson.train])
+    stepped = predict_logits(_probe(taught, small(*settings, "masks=1e-6")), lesson.images[lesson.train])
+    signs = lesson.targets[lesson.train] * 2 - 1
+    assert np.corrcoef(exact[:, 1] - exact[:, 0], stepped[:, 1] - stepped[:, 0])[0, 1] > 0.95
+    assert ((stepped[:, 1] - stepped[:, 0]) * signs > 0).all()
+
+
+@pytest.mark.parametrize("pooling", [*BENT, "pooling=average+max"])
+def test_standardisation_is_folded_in_exactly(lesson: Lesson, small: Small, pooling: str) -> None:
+    recipe = small(*PROBE, pooling)
+    model = build_model(recipe.model_spec(2))
+    student = build_model(recipe.model_spec(2), generator=torch.Generator().manual_seed(3)).head.eval()
+    generator = torch.Generator().manual_seed(4)
+    maps = torch.randn(5, student.conv.in_channels // (2 if "+" in pooling else 1), 3, 4, generator=generator)
+    mean, spread = maps.mean((0, 2, 3)), maps.std((0, 2, 3))
+    _fold(model.head, student, mean, spread)
+    expected = student((maps - mean[:, None, None]) / spread[:, None, None])
+    assert torch.allclose(model.head.eval()(maps), expected, atol=1e-5)
+
+
+def test_steps_repeat_themselves(lesson: Lesson, small: Small) -> None:
+    recipe = small(*PROBE, "pooling=lse", "steps=20")
+    one, two = _probe(lesson, recipe), _probe(lesson, recipe)
+    assert torch.equal(one.head.conv.weight, two.head.conv.weight)

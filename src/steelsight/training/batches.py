@@ -21,7 +21,15 @@ from steelsight.sheets.augment import augment
 from steelsight.training.lesson import Lesson
 from steelsight.training.recipe import BalanceRecipe, Recipe
 
-__all__ = ["Batch", "ahead", "class_weights", "draw_order", "epoch_batches", "sheet_weights"]
+__all__ = [
+    "Batch",
+    "ahead",
+    "class_weights",
+    "draw_order",
+    "epoch_batches",
+    "make_batch",
+    "sheet_weights",
+]
 
 Positions = Int[np.ndarray, " p"]
 T = TypeVar("T")
@@ -44,7 +52,7 @@ def epoch_batches(lesson: Lesson, recipe: Recipe, rng: np.random.Generator) -> I
     """
     order = draw_order(lesson, recipe.balance, rng)
     for start in range(0, order.size, recipe.batch_size):
-        yield _batch(lesson, recipe, order[start : start + recipe.batch_size], rng)
+        yield make_batch(lesson, recipe, order[start : start + recipe.batch_size], rng)
 
 
 def draw_order(lesson: Lesson, balance: BalanceRecipe, rng: np.random.Generator) -> Positions:
@@ -84,7 +92,8 @@ def class_weights(
     return scaled
 
 
-def _batch(lesson: Lesson, recipe: Recipe, rows: Positions, rng: np.random.Generator) -> Batch:
+def make_batch(lesson: Lesson, recipe: Recipe, rows: Positions, rng: np.random.Generator) -> Batch:
+    """Sheets at these positions, changed as the recipe's `augment` says."""
     masks = lesson.masks
     shares = None if masks is None else masks.shares[rows]
     gray, shares = augment(lesson.images[rows], recipe.augment, rng, masks=shares)

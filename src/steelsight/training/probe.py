@@ -1,8 +1,10 @@
-"""A head fitted by logistic regression on features as they are: a linear probe, and a start for fine-tuning.
+"""A head fitted on features as they are: a probe of what they hold, and a start for fine-tuning.
 
 With a handful of groups a class, epochs of gradient steps distort pretrained features before the head knows
 what to ask of them (Kumar et al. 2022). Here features stay, the best regularised head is found at once, and
-the usual epochs may follow. Standardisation is folded into the head, so the checkpoint is an ordinary one.
+the usual epochs may follow. Where logits are linear in pooled features and no masks teach, that is a logistic
+regression; otherwise gradient steps on stored feature maps (probe_steps). Standardisation is folded into the
+head, so the checkpoint is an ordinary one.
 """
 
 from __future__ import annotations
@@ -15,19 +17,20 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from sklearn.linear_model import LogisticRegression
+from torch import Tensor
 
 from steelsight.errors import BadRecipe
 from steelsight.models.catalog import SheetClassifier
-from steelsight.models.heads import AverageMaxHead, DirectHead
-from steelsight.sheets.augment import augment
-from steelsight.training.batches import sheet_weights
+from steelsight.models.heads import LINEAR_POOLINGS, AverageMaxHead, DirectHead
+from steelsight.sheets.augment import AugmentSpec
+from steelsight.training.batches import Batch, make_batch, sheet_weights
 from steelsight.training.lesson import Lesson, Targets
 from steelsight.training.losses import sheet_loss
 from steelsight.training.precision import Precision, in_precision
+from steelsight.training.probe_steps import StoredMaps, descend
 from steelsight.training.recipe import ProbeRecipe, Recipe
 from steelsight.training.speed import fast_features
 from steelsight.training.watch import Watcher
-from steelsight.types import GrayBatch
 
 __all__ = ["Probed", "fit_head"]
 
@@ -58,13 +61,14 @@ def fit_head(
     precision: Precision,
     watcher: Watcher,
 ) -> Probed:
-    """Give the head the weights of a logistic regression on its own pooled features; nothing else moves.
+    """Give the head the weights that suit its features best; the features stay as they are.
 
     Each training sheet counts once as it is and `probe.copies` times changed as the recipe's `augment` says,
     weighted by the recipe's `balance`. Minimised is the mean loss + penalty/2 |w|^2, w on standardised
-    features, so that the same penalty suits any number of sheets. Multilabel: one type at a time.
+    features, so that the same penalty suits any number of sheets. All maps are held in memory where steps
+    are taken: copies x places x channels x 2 bytes a sheet.
 
-    raises  BadRecipe where the training sheets are all of one class
+    raises  BadRecipe where the training sheets are all of one class, or the head is a study head
     source  Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features", ICLR
     """
     head = model.head
@@ -72,55 +76,72 @@ def fit_head(
         raise BadRecipe(
             f"probe.enabled: expected the direct head, got {type(head).__name__}; set model.head = direct"
         )
+    if lesson.targets.ndim == 1 and np.unique(lesson.targets[lesson.train]).size < 2:
+        raise BadRecipe(
+            "probe.enabled: the training sheets are all of one class, so there is nothing to tell apart; "
+            "bring sheets of another or set probe.enabled = false"
+        )
     started = time.perf_counter()
-    described = np.concatenate(list(_describe(model, head, lesson, recipe, seed, precision, watcher)))
     copies = 1 + recipe.probe.copies
     targets = np.concatenate([lesson.targets[lesson.train]] * copies)
-    once = np.ones(lesson.train.size) if _is_plain(recipe) else sheet_weights(lesson, recipe.balance)
-    mean, spread = described.mean(0), described.std(0)
-    spread[spread < FLAT] = np.inf  # weight 0
-    weight, bias = _regress(
-        (described - mean) / spread, targets, np.tile(once, copies), recipe.probe, head.conv.out_channels
-    )
-    weight = weight / spread
-    bias = bias - weight @ mean
-    head.set_linear(torch.from_numpy(weight), torch.from_numpy(bias))
-    logits = torch.from_numpy((described @ weight.T + bias).astype(np.float32))
+    weights = np.tile(_weights(lesson, recipe), copies)
+    parts = _feature_maps(model, lesson, recipe, seed, precision, watcher)
+    if recipe.model.pooling in LINEAR_POOLINGS and lesson.masks is None:
+        loss = _fit_linear(head, parts, targets, weights, recipe.probe)
+    else:
+        stored = StoredMaps.gather(parts, targets, weights)
+        loss = descend(head, stored, recipe, generator=torch.Generator().manual_seed(seed))
     seconds = time.perf_counter() - started
-    return Probed(
-        loss=float(sheet_loss(logits, torch.from_numpy(targets))),
-        seconds=seconds,
-        images_per_second=len(targets) / seconds,
-    )
+    return Probed(loss, seconds, len(targets) / seconds)
 
 
-def _is_plain(recipe: Recipe) -> bool:
-    return recipe.balance.method == "none" or recipe.task == "multilabel"
+def _weights(lesson: Lesson, recipe: Recipe) -> Float[np.ndarray, " p"]:
+    if recipe.balance.method == "none" or recipe.task == "multilabel":
+        return np.ones(lesson.train.size)
+    return sheet_weights(lesson, recipe.balance)
 
 
-def _describe(
+def _feature_maps(
     model: SheetClassifier,
-    head: DirectHead | AverageMaxHead,
     lesson: Lesson,
     recipe: Recipe,
     seed: int,
     precision: Precision,
     watcher: Watcher,
-) -> Iterator[Float[np.ndarray, "b d"]]:
-    """Pooled features of the training sheets in order, first as they are, then copy after copy."""
+) -> Iterator[tuple[Float[Tensor, "b k gh gw"], Batch]]:
+    """Features of the training sheets in order, as they are, then copy after copy, and what is known."""
     rng = np.random.default_rng([seed, 0])  # epochs, which have generators of their own, count from 1
     steps = -(-lesson.train.size // BATCH)
     device = next(model.parameters()).device
+    still = recipe.model_copy(update={"augment": AugmentSpec()})
     model.eval()
     for copy in range(1 + recipe.probe.copies):
         for step in range(steps):
-            gray: GrayBatch = np.asarray(lesson.images[lesson.train[step * BATCH : (step + 1) * BATCH]])
-            if copy:
-                gray, _ = augment(gray, recipe.augment, rng)
+            rows = lesson.train[step * BATCH : (step + 1) * BATCH]
+            batch = make_batch(lesson, recipe if copy else still, rows, rng)
             with torch.no_grad(), in_precision(precision, device):
-                features = fast_features(model.features, torch.from_numpy(gray).to(device))
-            yield head.pooled(features.float()).cpu().numpy()
+                features = fast_features(model.features, batch.gray.to(device))
+            yield features, batch
             watcher.step(copy * steps + step + 1, (1 + recipe.probe.copies) * steps)
+
+
+def _fit_linear(
+    head: DirectHead | AverageMaxHead,
+    parts: Iterator[tuple[Float[Tensor, "b k gh gw"], Batch]],
+    targets: Targets,
+    weights: Float[np.ndarray, " n"],
+    recipe: ProbeRecipe,
+) -> float:
+    """The optimum, by logistic regression; returns the plain loss over all copies."""
+    described = np.concatenate([head.pooled(maps.float()).cpu().numpy() for maps, _ in parts])
+    mean, spread = described.mean(0), described.std(0)
+    spread[spread < FLAT] = np.inf  # weight 0
+    weight, bias = _regress((described - mean) / spread, targets, weights, recipe, head.conv.out_channels)
+    weight = weight / spread
+    bias = bias - weight @ mean
+    head.set_linear(torch.from_numpy(weight), torch.from_numpy(bias))
+    logits = torch.from_numpy((described @ weight.T + bias).astype(np.float32))
+    return float(sheet_loss(logits, torch.from_numpy(targets)))
 
 
 def _regress(
@@ -146,11 +167,8 @@ def _regress_classes(
     outputs: int,
 ) -> tuple[Matrix, Vector]:
     count = np.unique(labels).size
-    if count < 2:
-        raise BadRecipe(
-            "probe.enabled: the training sheets are all of one class, so there is nothing to tell apart; "
-            "bring sheets of another or set probe.enabled = false"
-        )
+    if count < 2:  # a type that all sheets have, or none: nothing but its bias can say so
+        return np.zeros((outputs, described.shape[1])), np.where(np.arange(outputs) == labels[0], 0.0, UNSEEN)
     strength = 1 / (recipe.penalty * len(labels))  # scikit-learn sums the loss where we take its mean
     if count == 2:  # its one row w stands for -w/2 and w/2, of which |w|^2 is twice the squares
         strength *= 2

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from steelsight.models.catalog import MODELS, HeadName, ModelSpec
-from steelsight.models.heads import LINEAR_POOLINGS, PoolingName
+from steelsight.models.heads import PoolingName
 from steelsight.sheets.augment import AugmentSpec
 from steelsight.types import Fit, InputSpec, Task
 
@@ -81,6 +81,7 @@ class ProbeRecipe(_Section):
     enabled: bool
     copies: int = Field(ge=0)  # changed copies of each sheet that are fitted along with it
     penalty: float = Field(gt=0)  # of the squared weights of standardised features
+    steps: int = Field(ge=1)  # of descent, where the head is not linear in what it pools or masks teach
 
 
 class OptimiserRecipe(_Section):
@@ -175,11 +176,10 @@ class Recipe(_Section):
             )
         if self.stop.max_epochs == 0 and not self.probe.enabled:
             raise ValueError("stop.max_epochs = 0: nothing would be learnt; set probe.enabled = true")
-        linear = self.model.head == "direct" and self.model.pooling in LINEAR_POOLINGS
-        if self.probe.enabled and not linear:
+        if self.probe.enabled and self.model.head != "direct":
             raise ValueError(
-                "probe.enabled: the head must be linear in pooled features; set model.head = direct and "
-                f"model.pooling to one of {', '.join(LINEAR_POOLINGS)}, or probe.enabled = false"
+                "probe.enabled: only the direct head can be fitted on its own; "
+                "set model.head = direct or probe.enabled = false"
             )
         self.model_spec(
             2

@@ -19,7 +19,7 @@ from steelsight.training.recipe import Recipe
 
 __all__ = ["RECIPES", "load_recipe", "override", "recipe_keys"]
 
-RECIPES = ("default", "study")
+RECIPES = ("default", "parts", "study")
 
 Table = dict[str, Any]
 
