@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from steelsight.errors import BadInput
 from steelsight.explanations.baselines import black_sheet, match_baselines
 from steelsight.explanations.chunks import MEMORY_MB, rows_within
-from steelsight.explanations.gradient import slope
+from steelsight.explanations.fast.net import FastNet, fast_net
+from steelsight.explanations.fast.ways import fast_deep_shap, fast_rescale
+from steelsight.explanations.gradient import class_axis, slope
 from steelsight.explanations.rules import RescaleRule
 from steelsight.explanations.targets import Target, check_images, check_logits, resolve_targets
 from steelsight.models.capture import at_rest
@@ -66,10 +68,31 @@ def deep_shap(
             f"got {tuple(references.shape)}"
         )
     check_images(references, "DeepSHAP baselines")
-    wanted = torch.as_tensor(target).expand(len(images)) if torch.as_tensor(target).ndim == 0 else target
+    net = fast_net(model, images, references) if len(images) else None
+    if net is not None:
+        return _shared(net, model, images, target, references, memory_mb)
     total = torch.zeros(len(images), *images.shape[2:])
     for reference in references:
-        total += _pairs(model, images, wanted, reference.expand_as(images), memory_mb)
+        total += _pairs(model, images, target, reference.expand_as(images), memory_mb)
+    return total / len(references)
+
+
+def _shared(
+    net: FastNet, model: nn.Module, images: Tensor, target: Target, references: Tensor, memory_mb: float
+) -> Float[Tensor, "n h w"]:
+    """DeepSHAP with one tape of the references for all images, and one of each image for all references."""
+    total = torch.zeros(len(images), *images.shape[2:])
+    with torch.inference_mode(False), at_rest(model):
+        classes = resolve_targets(target, class_axis(net, model, images), "DeepSHAP")
+        rows = max(1, rows_within(model, images[0], memory_mb) // 2)
+        for at in range(0, len(references), rows):
+            starts = references[at : at + rows]
+            reference = net.forward(starts)
+            for index in range(len(images)):
+                image = images[index : index + 1]
+                total[index] += fast_deep_shap(
+                    net, net.forward(image), classes[index], image, reference, starts
+                )
     return total / len(references)
 
 
@@ -78,6 +101,9 @@ def _pairs(
 ) -> Float[Tensor, "n h w"]:
     if not len(images):
         return torch.zeros(0, *images.shape[2:])
+    net = fast_net(model, images, references)
+    if net is not None:
+        return _quick_pairs(net, model, images, target, references, memory_mb)
     parts = []
     classes: Tensor | None = None
     with torch.inference_mode(False), torch.enable_grad(), at_rest(model):
@@ -93,4 +119,21 @@ def _pairs(
             chosen = logits[: len(image)].gather(1, classes[start : start + rows, None]).sum()
             multipliers = slope(chosen, leaf)[: len(image)]
             parts.append((multipliers * (image - reference)).sum(1))
+    return torch.cat(parts)
+
+
+def _quick_pairs(
+    net: FastNet, model: nn.Module, images: Tensor, target: Target, references: Tensor, memory_mb: float
+) -> Float[Tensor, "n h w"]:
+    """The same on stored tapes; one reference for all is run once."""
+    parts = []
+    with torch.inference_mode(False), at_rest(model):
+        classes = resolve_targets(target, class_axis(net, model, images), "DeepLift")
+        rows = max(1, rows_within(model, images[0], memory_mb) // 2)
+        shared = net.forward(references[:1]) if references.stride(0) == 0 else None
+        for at in range(0, len(images), rows):
+            image, starts = images[at : at + rows], references[at : at + rows]
+            reference = shared.repeat(len(image)) if shared else net.forward(starts)
+            tape = net.forward(image)
+            parts.append(fast_rescale(net, tape, classes[at : at + rows], image, reference, starts))
     return torch.cat(parts)

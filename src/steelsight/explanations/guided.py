@@ -6,8 +6,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from steelsight.explanations.chunks import MEMORY_MB
+from steelsight.explanations.fast.ways import fast_guided
 from steelsight.explanations.gradcam import grad_cam
-from steelsight.explanations.gradient import input_gradients
+from steelsight.explanations.gradient import summed_gradients
 from steelsight.explanations.rules import GuidedRule
 from steelsight.explanations.targets import Target
 
@@ -24,9 +25,9 @@ def guided_backprop(
     raises  BadInput for images or targets that cannot be explained
     source  Springenberg et al. 2015
     """
-    return input_gradients(
-        model, images, target, "guided backpropagation", rule=GuidedRule, memory_mb=memory_mb
-    ).sum(1)
+    return summed_gradients(
+        model, images, target, "guided backpropagation", fast_guided, GuidedRule, memory_mb
+    )
 
 
 def guided_grad_cam(

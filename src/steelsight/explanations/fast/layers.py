@@ -1,0 +1,224 @@
+"""The layers of a feature extractor as plain operations, each with its own way back.
+
+A layer keeps what its way back needs in a tape. What differs between methods is one `Rule`: how a gradient
+passes a ReLU, and how it passes a max pool. Convolutions are linear and always the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.models.squeezenet import Fire
+
+__all__ = ["Conv", "Expand", "Layer", "Pool", "Relu", "Rule", "Saved", "compile_layers"]
+
+
+@dataclass
+class Saved:
+    """What a layer keeps of a forward pass: its input where the way back is nonlinear, a pool's places."""
+
+    values: Tensor
+    places: Tensor | None = None
+    pooled: Tensor | None = None
+
+    def rows(self, part: slice) -> Saved:
+        """Some images of the batch."""
+        return Saved(
+            *(None if each is None else each[part] for each in (self.values, self.places, self.pooled))
+        )  # type: ignore[arg-type]
+
+
+class Rule(Protocol):
+    """How gradients pass what is nonlinear; `reference` is the same layer's tape of another image, or None."""
+
+    def relu(self, grad: Tensor, saved: Saved, reference: Saved | None) -> Tensor:
+        """Gradient or multiplier of a ReLU's input."""
+        ...
+
+    def pool(self, grad: Tensor, saved: Saved, reference: Saved | None, layer: Pool) -> Tensor:
+        """Gradient or multiplier of a max pool's input."""
+        ...
+
+
+class Layer(Protocol):
+    """One operation, there and back."""
+
+    def forward(self, values: Tensor, tape: list[Saved | None]) -> Tensor:
+        """Output; appends to the tape what the way back needs."""
+        ...
+
+    def ask(self, values: Tensor) -> Tensor:
+        """Output, keeping nothing; may overwrite what it was given."""
+        ...
+
+    def backward(self, grad: Tensor, saved: Saved | None, reference: Saved | None, rule: Rule) -> Tensor:
+        """Gradient of the input."""
+        ...
+
+
+class Conv:
+    """A convolution of stride 1; its transpose is again a convolution, with turned weights."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, padding: tuple[int, int]) -> None:
+        self.weight = weight.contiguous(memory_format=torch.channels_last)
+        self.bias = bias
+        self.padding = padding
+        turned = weight.flip(2, 3).transpose(0, 1)
+        self.turned = turned.contiguous(memory_format=torch.channels_last)
+        self.back_padding = (weight.shape[2] - 1 - padding[0], weight.shape[3] - 1 - padding[1])
+
+    def forward(self, values: Tensor, tape: list[Saved | None]) -> Tensor:
+        """Convolve."""
+        tape.append(None)
+        return self.ask(values)
+
+    def ask(self, values: Tensor) -> Tensor:
+        """Convolve."""
+        return functional.conv2d(values, self.weight, self.bias, padding=self.padding)
+
+    def backward(self, grad: Tensor, saved: Saved | None, reference: Saved | None, rule: Rule) -> Tensor:
+        """Convolve with the turned weights."""
+        return functional.conv2d(grad, self.turned, padding=self.back_padding)
+
+
+class Expand:
+    """A Fire module's two expanding convolutions side by side."""
+
+    def __init__(self, one: Conv, three: Conv) -> None:
+        self.one, self.three = one, three
+
+    def forward(self, values: Tensor, tape: list[Saved | None]) -> Tensor:
+        """1x1 first, then 3x3, as torchvision concatenates them."""
+        tape.append(None)
+        return self.ask(values)
+
+    def ask(self, values: Tensor) -> Tensor:
+        """1x1 first, then 3x3, as torchvision concatenates them."""
+        return torch.cat([self.one.ask(values), self.three.ask(values)], 1)
+
+    def backward(self, grad: Tensor, saved: Saved | None, reference: Saved | None, rule: Rule) -> Tensor:
+        """The sum of both ways back."""
+        count = self.one.weight.shape[0]
+        first = self.one.backward(grad[:, :count], None, None, rule)
+        return first.add_(self.three.backward(grad[:, count:], None, None, rule))
+
+
+class Relu:
+    """max(x, 0)."""
+
+    def forward(self, values: Tensor, tape: list[Saved | None]) -> Tensor:
+        """Keeps its input."""
+        tape.append(Saved(values))
+        return values.clamp(min=0)
+
+    def ask(self, values: Tensor) -> Tensor:
+        """In place."""
+        return values.relu_()
+
+    def backward(self, grad: Tensor, saved: Saved | None, reference: Saved | None, rule: Rule) -> Tensor:
+        """As the rule says."""
+        return rule.relu(grad, _kept(saved), reference)
+
+
+class Pool:
+    """Max pooling."""
+
+    def __init__(self, module: nn.MaxPool2d) -> None:
+        self.settings: dict[str, Any] = {
+            "kernel_size": _pair(module.kernel_size),
+            "stride": _pair(module.stride),
+            "padding": _pair(module.padding),
+            "dilation": _pair(module.dilation),
+            "ceil_mode": module.ceil_mode,
+        }
+
+    def forward(self, values: Tensor, tape: list[Saved | None]) -> Tensor:
+        """Keeps its input, output, and where each maximum was."""
+        pooled, places = functional.max_pool2d(values, **self.settings, return_indices=True)
+        tape.append(Saved(values, places, pooled))
+        return pooled
+
+    def ask(self, values: Tensor) -> Tensor:
+        """Pool."""
+        return functional.max_pool2d(values, **self.settings)
+
+    def backward(self, grad: Tensor, saved: Saved | None, reference: Saved | None, rule: Rule) -> Tensor:
+        """As the rule says."""
+        return rule.pool(grad, _kept(saved), reference, self)
+
+
+def compile_layers(modules: list[nn.Module], dtype: torch.dtype) -> list[Layer] | None:
+    """Modules as layers, batch norms folded into the convolutions before them; None for an unknown kind."""
+    layers: list[Layer] = []
+    for module in modules:
+        match module:
+            case Fire():
+                layers += [
+                    _conv(module.squeeze, dtype), Relu(),
+                    Expand(_conv(module.expand1x1, dtype), _conv(module.expand3x3, dtype)), Relu(),
+                ]  # fmt: skip
+            case nn.Conv2d() if _plain(module):
+                layers.append(_conv(module, dtype))
+            case nn.ReLU():
+                layers.append(Relu())
+            case nn.MaxPool2d():
+                layers.append(Pool(module))
+            case nn.BatchNorm2d() if (
+                layers and isinstance(layers[-1], Conv) and module.running_var is not None
+            ):
+                layers[-1] = fold_norm(layers[-1], module, dtype)
+            case _:
+                return None
+    return layers
+
+
+def fold_norm(conv: Conv, norm: nn.BatchNorm2d, dtype: torch.dtype) -> Conv:
+    """A batch norm at rest is one factor and one shift a channel."""
+    factor, shift = norm_terms(norm)
+    weight = conv.weight.double() * factor[:, None, None, None]
+    bias = conv.bias.double() * factor + shift
+    return Conv(weight.to(dtype), bias.to(dtype), conv.padding)
+
+
+def norm_terms(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Factor and shift of a batch norm in evaluation mode, float64."""
+    if norm.running_var is None or norm.running_mean is None:
+        raise ValueError("batch norm without running statistics")
+    factor = (norm.running_var.double() + norm.eps).rsqrt()
+    if norm.weight is not None:
+        factor = factor * norm.weight.detach().double()
+    shift = -norm.running_mean.double() * factor
+    if norm.bias is not None:
+        shift = shift + norm.bias.detach().double()
+    return factor, shift
+
+
+def _conv(module: nn.Conv2d, dtype: torch.dtype) -> Conv:
+    weight = module.weight.detach()
+    bias = module.bias.detach() if module.bias is not None else torch.zeros(len(weight))
+    padding = module.padding if isinstance(module.padding, tuple) else (0, 0)
+    return Conv(weight.to(dtype), bias.to(dtype), (int(padding[0]), int(padding[1])))
+
+
+def _plain(module: nn.Conv2d) -> bool:
+    return (
+        module.stride == (1, 1)
+        and module.dilation == (1, 1)
+        and module.groups == 1
+        and not isinstance(module.padding, str)
+        and all(p < k for p, k in zip(module.padding, module.kernel_size, strict=True))
+    )
+
+
+def _pair(size: Any) -> list[int]:
+    return [size, size] if isinstance(size, int) else list(size)
+
+
+def _kept(saved: Saved | None) -> Saved:
+    if saved is None:
+        raise ValueError("a tape of another network")
+    return saved

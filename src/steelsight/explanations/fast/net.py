@@ -1,0 +1,233 @@
+"""One of the catalog's networks, ready to be asked many times: gray in, one tape, any rule back.
+
+It answers for images of one gray channel repeated in normalised units, which is what sheets are; others get
+None and take the general way. Weights are copied at first use and again whenever they change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from steelsight.explanations.fast.layers import Layer, Saved, compile_layers, norm_terms
+from steelsight.explanations.fast.rules import PLAIN, Way
+from steelsight.models.classifier import SheetClassifier
+from steelsight.models.inputs import IMAGENET_MEAN, IMAGENET_STD
+
+__all__ = ["FastNet", "Tape", "fast_net"]
+
+GRAY_TOLERANCE = 1e-4  # gray levels of 0..1 by which channels may differ and still be one
+
+
+@dataclass
+class Tape:
+    """A forward pass: what each layer kept, and what came out."""
+
+    kept: list[Saved | None]
+    features: Tensor  # (n, k, gh, gw)
+
+    def rows(self, part: slice) -> Tape:
+        """Some images of the batch, without a copy."""
+        return Tape([None if each is None else each.rows(part) for each in self.kept], self.features[part])
+
+    def repeat(self, times: int) -> Tape:
+        """One image's tape as a batch of so many, without a copy."""
+
+        def wide(each: Tensor | None) -> Tensor | None:
+            return None if each is None else each.expand(times, *each.shape[1:])
+
+        kept = [
+            None
+            if k is None
+            else Saved(k.values.expand(times, *k.values.shape[1:]), wide(k.places), wide(k.pooled))
+            for k in self.kept
+        ]
+        return Tape(kept, self.features.expand(times, *self.features.shape[1:]))
+
+
+class FastNet:
+    """A network's layers as plain operations; see layers and rules.
+
+    dtype   of the features' arithmetic; the head always runs in float32
+    """
+
+    def __init__(
+        self,
+        first: nn.Conv2d,
+        norm: nn.BatchNorm2d | None,
+        layers: list[Layer],
+        head: nn.Module,
+        dtype: torch.dtype,
+    ) -> None:
+        self.layers, self.head, self.dtype = layers, head, dtype
+        weight = first.weight.detach().double()
+        bias = first.bias.detach().double() if first.bias is not None else torch.zeros(len(weight)).double()
+        if norm is not None:
+            factor, shift = norm_terms(norm)
+            weight, bias = weight * factor[:, None, None, None], bias * factor + shift
+        scale = weight.new_tensor(IMAGENET_STD)[None, :, None, None]
+        offset = weight.new_tensor(IMAGENET_MEAN)[None, :, None, None]
+        self.by_gray = (weight / scale).sum(1, keepdim=True).to(dtype)  # ∂/∂ gray of 0..1
+        self.by_sum = weight.sum(1, keepdim=True).to(dtype)  # Σ over channels of ∂/∂ x_c
+        self.padding = tuple(int(p) for p in first.padding)
+        self.stride = first.stride
+        padded = any(self.padding)  # zeros around normalised channels are no gray level of their own
+        self.weight = (weight.to(dtype) if padded else self.by_gray).contiguous(
+            memory_format=torch.channels_last
+        )
+        self.bias = (bias if padded else bias - (weight * offset / scale).sum((1, 2, 3))).to(dtype)
+        self.padded = padded
+        self.classes = _classes(head)
+
+    @torch.no_grad()
+    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Tape:
+        """Run the features and keep what the way back needs."""
+        values = images if self.padded else to_gray_level(images)[:, None]
+        values = values.to(self.dtype).contiguous(memory_format=torch.channels_last)
+        kept: list[Saved | None] = []
+        values = functional.conv2d(values, self.weight, self.bias, stride=self.stride, padding=self.padding)
+        for layer in self.layers:
+            values = layer.forward(values, kept)
+        return Tape(kept, values)
+
+    @torch.no_grad()
+    def ask(self, gray: Float[Tensor, "n h w"]) -> Float[Tensor, "n c"]:
+        """Logits of gray levels of 0..1 in the net's own type, keeping nothing; for nets without padding."""
+        values = functional.conv2d(gray[:, None], self.weight, self.bias, stride=self.stride)
+        for layer in self.layers:
+            values = layer.ask(values)
+        logits: Tensor = self.head(values.float())
+        return logits
+
+    def logits(self, tape: Tape) -> Float[Tensor, "n c"]:
+        """What the head says of a tape."""
+        with torch.no_grad():
+            logits: Tensor = self.head(tape.features.float())
+        return logits
+
+    def backward(
+        self,
+        tape: Tape,
+        classes: Int[Tensor, " n"],
+        way: Way = PLAIN,
+        *,
+        reference: Tape | None = None,
+        weight: Float[Tensor, " n"] | None = None,
+    ) -> Float[Tensor, "n k h1 w1"]:
+        """Gradients, or multipliers, of the first convolution's output.
+
+        classes    target of each image
+        reference  tape of as many references, for rescale
+        weight     factor of each image's logit
+        """
+        grad = self.through_head(tape, classes, way, reference=reference, weight=weight).to(self.dtype)
+        with torch.no_grad():
+            others = reference.kept if reference else [None] * len(tape.kept)
+            for layer, saved, other in zip(
+                reversed(self.layers), reversed(tape.kept), reversed(others), strict=True
+            ):
+                grad = layer.backward(grad, saved, other, way.features)
+        return grad
+
+    def through_head(
+        self,
+        tape: Tape,
+        classes: Int[Tensor, " n"],
+        way: Way = PLAIN,
+        *,
+        reference: Tape | None = None,
+        weight: Float[Tensor, " n"] | None = None,
+    ) -> Float[Tensor, "n k gh gw"]:
+        """Gradients, or multipliers, of the features."""
+        count = len(classes)
+        with torch.inference_mode(False), torch.enable_grad():
+            leaf = tape.features.float().detach()
+            if way.paired and reference is not None:
+                leaf = torch.cat([leaf, reference.features.float()])
+            leaf.requires_grad_()
+            with way.head(count):
+                logits = self.head(leaf)
+            chosen = logits[:count].gather(1, classes[:, None])[:, 0]
+            total = (chosen if weight is None else chosen * weight).sum()
+            return torch.autograd.grad(total, leaf, materialize_grads=True)[0][:count]
+
+    @torch.no_grad()
+    def to_gray(self, grad: Tensor, size: tuple[int, int]) -> Float[Tensor, "n h w"]:
+        """From the first convolution's output to gray levels of 0..1."""
+        return self._transpose(grad, self.by_gray, size)
+
+    @torch.no_grad()
+    def to_sum(self, grad: Tensor, size: tuple[int, int]) -> Float[Tensor, "n h w"]:
+        """From the first convolution's output to the sum over the model's three input channels."""
+        return self._transpose(grad, self.by_sum, size)
+
+    def _transpose(self, grad: Tensor, weight: Tensor, size: tuple[int, int]) -> Tensor:
+        """The first convolution backward, to one channel: nine products a place, laid back where they came from."""
+        count, channels, height, width = grad.shape
+        kernel = weight.shape[2:]
+        rows = grad.permute(0, 2, 3, 1).reshape(count, height * width, channels)
+        pieces = (rows @ weight.reshape(channels, -1)).float().transpose(1, 2)  # (n, k·k, places)
+        folded = functional.fold(pieces, size, tuple(kernel), stride=self.stride, padding=self.padding)
+        return folded[:, 0]
+
+
+def _classes(head: nn.Module) -> int:
+    """Outputs of the head's last layer."""
+    last = [each for each in head.modules() if isinstance(each, nn.Linear | nn.Conv2d)][-1]
+    return last.out_features if isinstance(last, nn.Linear) else last.out_channels
+
+
+def to_gray_level(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n h w"]:
+    """Gray of 0..1 from the first normalised channel."""
+    return images[:, 0] * IMAGENET_STD[0] + IMAGENET_MEAN[0]
+
+
+def is_gray(images: Tensor) -> bool:
+    """Whether the three channels are one gray level in normalised units."""
+    if images.shape[1] != 3:
+        return False
+    gray = to_gray_level(images)
+    return all(
+        bool((images[:, c] * IMAGENET_STD[c] + IMAGENET_MEAN[c] - gray).abs().max() <= GRAY_TOLERANCE)
+        for c in (1, 2)
+    )
+
+
+_NETS: WeakKeyDictionary[nn.Module, dict[torch.dtype, tuple[tuple[int, ...], FastNet]]] = WeakKeyDictionary()
+
+
+def fast_net(model: nn.Module, *images: Tensor, dtype: torch.dtype = torch.float32) -> FastNet | None:
+    """The model as plain operations, or None where it, or an image, needs the general way."""
+    if type(model) is not SheetClassifier or not all(is_gray(each) for each in images):
+        return None
+    if any(each.device.type != "cpu" for each in model.parameters()) or _has_hooks(model):
+        return None
+    state = tuple(each._version + id(each) for each in [*model.parameters(), *model.buffers()])
+    known = _NETS.setdefault(model, {})
+    if dtype not in known or known[dtype][0] != state:
+        net = _build(model, dtype)
+        if net is None:
+            return None
+        known[dtype] = (state, net)
+    return known[dtype][1]
+
+
+def _build(model: SheetClassifier, dtype: torch.dtype) -> FastNet | None:
+    first, *rest = list(model.features.children())
+    if not isinstance(first, nn.Conv2d) or first.dilation != (1, 1) or isinstance(first.padding, str):
+        return None
+    norm = rest.pop(0) if rest and isinstance(rest[0], nn.BatchNorm2d) else None
+    layers = compile_layers(rest, dtype)
+    return None if layers is None else FastNet(first, norm, layers, model.head, dtype)
+
+
+def _has_hooks(model: nn.Module) -> bool:
+    """Hooks of the caller's would be passed over."""
+    return any(
+        each._forward_hooks or each._forward_pre_hooks or each._backward_hooks for each in model.modules()
+    )
