@@ -64,6 +64,16 @@ def refusal(folder: Path) -> str:
     return message
 
 
+def test_pooled_features_come_back(tmp_path: Path) -> None:
+    spec = ModelSpec(name="adhoc", head="direct", pooling="average+max", outputs=3, height=64, width=96)
+    model = build_model(spec)
+    save_checkpoint(tmp_path / "run", model, card_of(spec))
+    loaded, card = load_checkpoint(tmp_path / "run")
+    assert card.model.pooling == "average+max"
+    images = torch.zeros(1, 3, 64, 96)
+    assert torch.equal(loaded(images), model.eval()(images))
+
+
 @pytest.mark.parametrize("head", ["study", "direct"])
 @pytest.mark.parametrize("name", MODELS)
 def test_comes_back_as_it_was(name: str, head: str, tmp_path: Path) -> None:

@@ -26,6 +26,13 @@ def test_counts_agree_with_torch(name: str, head: str) -> None:
     assert 2 * sum(row.macs for row in rows) == counter.get_total_flops()  # a multiply and an add each
 
 
+def test_pooled_features_are_a_row_of_their_own() -> None:
+    spec = ModelSpec(name="squeezenet_reduced", head="direct", pooling="average+max", outputs=6)
+    rows = {row.name: row for row in summarise(build_model(spec), 64, 400)}
+    assert rows["head.pooling"].output_shape == (768, 1, 1)
+    assert (rows["head.conv"].macs, rows["head.conv"].parameters) == (768 * 6, 768 * 6 + 6)
+
+
 def test_study_figures_of_the_adhoc_network() -> None:
     rows = {row.name: row for row in summarise(build_model(ModelSpec(name="adhoc", outputs=2)), 64, 400)}
     assert rows["features.11"].output_shape == (32, 2, 23)

@@ -20,6 +20,7 @@ COLOURS = {  # by what the layer does: filter, filter in parallel, shrink, decid
     "MaxPool2d": "#9aa5b1",
     "AdaptiveAvgPool2d": "#9aa5b1",
     "Pooling": "#9aa5b1",
+    "AverageMax": "#9aa5b1",
     "Linear": "#5aa469",
 }
 SHORT = {
@@ -28,6 +29,7 @@ SHORT = {
     "MaxPool2d": "max-pool",
     "AdaptiveAvgPool2d": "average",
     "Pooling": "pool",
+    "AverageMax": "average, max",
     "Linear": "linear",
 }
 
