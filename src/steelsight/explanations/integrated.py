@@ -123,7 +123,7 @@ def _walk(
     """One image's map at that many nodes."""
     places, weights = _nodes(nodes)
     way = image - start
-    rows = rows_within(model, image, memory_mb, most=16)
+    rows = rows_within(model, image, memory_mb, most=10)
     fast = fast_net(model, torch.stack([image, start]))
     total = torch.zeros(image.shape[1:] if fast else image.shape, dtype=torch.float64)
     for at in range(0, nodes, rows):

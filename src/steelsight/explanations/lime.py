@@ -242,7 +242,7 @@ def _asker(
     where = torch.from_numpy(cut)
     behind = _mean_colours(image, where) if hidden is None else hidden
     net = fast_net(model, torch.stack([image, behind]), dtype=_quick_type())
-    rows = rows_within(model, image, memory_mb, most=50 if net else 32)
+    rows = rows_within(model, image, memory_mb, most=10 if net else 32)
     if net is not None and not net.padded:
         image, behind = to_gray_level(torch.stack([image, behind]))
         return lambda masks, chosen: _ask_gray(net, image, behind, where, masks, chosen, rows)

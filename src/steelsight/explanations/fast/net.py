@@ -6,6 +6,7 @@ None and take the general way. Weights are copied at first use and again wheneve
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -17,6 +18,7 @@ from torch.nn import functional
 from steelsight.explanations.fast.layers import Layer, Saved, compile_layers, norm_terms
 from steelsight.explanations.fast.rules import PLAIN, Way
 from steelsight.models.classifier import SheetClassifier
+from steelsight.models.heads import DirectHead
 from steelsight.models.inputs import IMAGENET_MEAN, IMAGENET_STD
 
 __all__ = ["FastNet", "Tape", "fast_net"]
@@ -77,8 +79,14 @@ class FastNet:
         self.padding = tuple(int(p) for p in first.padding)
         self.stride = first.stride
         padded = any(self.padding)  # zeros around normalised channels are no gray level of their own
-        self.weight = (weight.to(dtype) if padded else self.by_gray).contiguous(
-            memory_format=torch.channels_last
+        self.kernel = (int(first.kernel_size[0]), int(first.kernel_size[1]))
+        taps = self.kernel[0] * self.kernel[1]
+        # One input channel is slow in every layout; its patches as channels of a 1x1 convolution are not.
+        forward = weight.to(dtype) if padded else self.by_gray.reshape(len(weight), taps, 1, 1)
+        self.weight = forward.contiguous(memory_format=torch.channels_last)
+        self.back_gray, self.back_sum = (
+            each.reshape(len(weight), taps).T.reshape(taps, -1, 1, 1).contiguous(memory_format=torch.channels_last)
+            for each in (self.by_gray, self.by_sum)
         )
         self.bias = (bias if padded else bias - (weight * offset / scale).sum((1, 2, 3))).to(dtype)
         self.padded = padded
@@ -87,10 +95,12 @@ class FastNet:
     @torch.no_grad()
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Tape:
         """Run the features and keep what the way back needs."""
-        values = images if self.padded else to_gray_level(images)[:, None]
-        values = values.to(self.dtype).contiguous(memory_format=torch.channels_last)
         kept: list[Saved | None] = []
-        values = functional.conv2d(values, self.weight, self.bias, stride=self.stride, padding=self.padding)
+        if self.padded:
+            values = images.to(self.dtype).contiguous(memory_format=torch.channels_last)
+            values = functional.conv2d(values, self.weight, self.bias, stride=self.stride, padding=self.padding)
+        else:
+            values = self._first(to_gray_level(images).to(self.dtype))
         for layer in self.layers:
             values = layer.forward(values, kept)
         return Tape(kept, values)
@@ -98,7 +108,7 @@ class FastNet:
     @torch.no_grad()
     def ask(self, gray: Float[Tensor, "n h w"]) -> Float[Tensor, "n c"]:
         """Logits of gray levels of 0..1 in the net's own type, keeping nothing; for nets without padding."""
-        values = functional.conv2d(gray[:, None], self.weight, self.bias, stride=self.stride)
+        values = self._first(gray)
         for layer in self.layers:
             values = layer.ask(values)
         logits: Tensor = self.head(values.float())
@@ -145,6 +155,10 @@ class FastNet:
     ) -> Float[Tensor, "n k gh gw"]:
         """Gradients, or multipliers, of the features."""
         count = len(classes)
+        if isinstance(self.head, DirectHead) and self.head.pooling.kind == "average":
+            weights = self.head.conv.weight.detach().flatten(1)[classes] / tape.features[0, 0].numel()
+            weights = weights if weight is None else weights * weight[:, None]
+            return weights[:, :, None, None].expand_as(tape.features)  # linear: the same under every rule
         with torch.inference_mode(False), torch.enable_grad():
             leaf = tape.features.float().detach()
             if way.paired and reference is not None:
@@ -159,21 +173,37 @@ class FastNet:
     @torch.no_grad()
     def to_gray(self, grad: Tensor, size: tuple[int, int]) -> Float[Tensor, "n h w"]:
         """From the first convolution's output to gray levels of 0..1."""
-        return self._transpose(grad, self.by_gray, size)
+        return self._transpose(grad, self.back_gray, size)
 
     @torch.no_grad()
     def to_sum(self, grad: Tensor, size: tuple[int, int]) -> Float[Tensor, "n h w"]:
         """From the first convolution's output to the sum over the model's three input channels."""
-        return self._transpose(grad, self.by_sum, size)
+        return self._transpose(grad, self.back_sum, size)
+
+    def _first(self, gray: Tensor) -> Tensor:
+        """The first convolution of gray levels, without padding."""
+        patches = torch.stack([gray[:, rows, columns] for rows, columns in self._taps(gray.shape[1:])], -1)
+        return functional.conv2d(patches.permute(0, 3, 1, 2), self.weight, self.bias)
 
     def _transpose(self, grad: Tensor, weight: Tensor, size: tuple[int, int]) -> Tensor:
-        """The first convolution backward, to one channel: nine products a place, laid back where they came from."""
-        count, channels, height, width = grad.shape
-        kernel = weight.shape[2:]
-        rows = grad.permute(0, 2, 3, 1).reshape(count, height * width, channels)
-        pieces = (rows @ weight.reshape(channels, -1)).float().transpose(1, 2)  # (n, k·k, places)
-        folded = functional.fold(pieces, size, tuple(kernel), stride=self.stride, padding=self.padding)
-        return folded[:, 0]
+        """The first convolution backward, to one channel: a product a tap, laid back where it came from."""
+        padded = (size[0] + 2 * self.padding[0], size[1] + 2 * self.padding[1])
+        pieces = functional.conv2d(grad, weight).permute(0, 2, 3, 1).float()  # (n, h1, w1, taps)
+        spread = torch.zeros(len(grad), *padded)
+        for tap, (rows, columns) in enumerate(self._taps(padded)):
+            spread[:, rows, columns] += pieces[..., tap]
+        top, left = self.padding
+        return spread[:, top : top + size[0], left : left + size[1]]
+
+    def _taps(self, size: Sequence[int]) -> list[tuple[slice, slice]]:
+        """Which pixels each element of the kernel meets."""
+        (high, wide), (down, across) = self.kernel, self.stride
+        rows, columns = (size[0] - high) // down + 1, (size[1] - wide) // across + 1
+        return [
+            (slice(i, i + down * (rows - 1) + 1, down), slice(j, j + across * (columns - 1) + 1, across))
+            for i in range(high)
+            for j in range(wide)
+        ]
 
 
 def _classes(head: nn.Module) -> int:
