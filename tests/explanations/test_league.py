@@ -173,7 +173,7 @@ def test_the_report_has_every_number(model: SheetClassifier, recipe: LeagueRecip
     assert bright_one["true_class"]["study"]["dice"]["estimate"] == pytest.approx(dice)
     assert bright_one["the_study"]["dice"] == 0.207
     assert set(bright_one["by_type"]) == {"chip", "crack"}
-    assert len(bright_one["sensitivity"]) == 4
+    assert len(bright_one["sensitivity"]) == 6
     assert bright_one["original_size"]["study"]["dice"]["estimate"] == pytest.approx(dice, abs=0.05)
     assert numbers["ceiling"]["grid"] == [1, 2]
 
@@ -255,7 +255,7 @@ def test_bad_settings_are_refused(setting: str, message: str) -> None:
 
 
 def test_unknown_methods_and_empty_fields_are_refused(model: SheetClassifier, recipe: LeagueRecipe) -> None:
-    with pytest.raises(BadRecipe, match=r"methods: expected some of gradcam, .*, got magic"):
+    with pytest.raises(BadRecipe, match=r"methods: expected some of deeplift, .*, got magic"):
         run_league([bout(model, 0)], recipe, task="binary", methods=["magic"])
     empty = Bout("x", field_of(model, 2), field_of(model, 0), np.zeros((0, *SIZE), dtype=np.uint8))
     with pytest.raises(BadData, match="expected defective sheets with masks"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +23,9 @@ CHUNK = 16  # sheets held in memory at a time, with their maps: a folder may hol
 
 def explain(
     run: Annotated[Path, typer.Argument(help="RUN folder of a trained model.")],
-    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    images: Annotated[
+        list[Path], typer.Argument(help="Image files, or folders of them; with --errors one DATA folder.")
+    ],
     method: Annotated[str, typer.Option(help=f"One of: {', '.join(METHODS)}.")] = METHODS[0],
     data: Annotated[
         Path | None, typer.Option(help="DATA folder of the images: gives masks and true classes.")
@@ -31,6 +34,13 @@ def explain(
     target: Annotated[
         list[str] | None, typer.Option(help="Class to map, by name or number; repeatable. Default: all.")
     ] = None,
+    errors: Annotated[
+        bool, typer.Option("--errors", help="A page of all wrong verdicts on DATA, the surest first.")
+    ] = False,
+    split: Annotated[
+        str, typer.Option(help="With --errors, which sheets: test, validation, train, or unseen.")
+    ] = "test",
+    most: Annotated[int, typer.Option(min=1, help="With --errors, sheets drawn of each kind.")] = 40,
     as_json: JsonFlag = False,
 ) -> None:
     """Show where a model saw its reason: red speaks for a class, blue against it.
@@ -47,6 +57,9 @@ def explain(
 
     if method not in METHODS:
         raise BadRecipe(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
+    if errors:
+        _show_errors(run, images, method, out, split, most, as_json)
+        return
     model, card = load_checkpoint(run)
     targets = find_classes(target or [], card) or None
     items, type_names = find_items(images, data)
@@ -77,6 +90,29 @@ def explain(
         emit_json(result)
     if set_aside:
         raise typer.Exit(2)
+
+
+def _show_errors(
+    run: Path, data: list[Path], method: str, out: Path | None, split: str, most: int, as_json: bool
+) -> None:
+    """The gallery of wrong verdicts."""
+    from steelsight.study.arenas import open_runs
+    from steelsight.study.mistakes_page import write_mistakes_page
+
+    if len(data) != 1:
+        raise BadInput(f"--errors: expected one DATA folder, got {len(data)} paths; give one")
+    folder = out if out is not None else run / "explanations"
+    with console.status("opening") as status:
+        runs = open_runs(run, data[0])
+        told = write_mistakes_page(
+            folder / "errors.html", runs, split, method=method, most=most, say=status.update
+        )
+    kinds = Counter(mistake["kind"] for mistake in told["mistakes"])
+    words = ", ".join(f"{count} {kind}s" for kind, count in kinds.items()) or "none wrong"
+    console.print(f"{told['sheets']} sheets: {words}", markup=False)
+    console.print(f"gallery: {folder / 'errors.html'}", markup=False, soft_wrap=True)
+    if as_json:
+        emit_json({"run": str(run), "out": str(folder), **told})
 
 
 def _tell(result: dict[str, Any]) -> None:

@@ -25,6 +25,8 @@ __all__ = [
     "grad_cam_contrast",
     "grad_cam_layers",
     "grad_cam_scales",
+    "grad_cam_views",
+    "grad_cam_views_contrast",
     "over_views",
     "positive_unit",
     "stages",
@@ -87,6 +89,16 @@ def grad_cam_scales(
         )
         found.append(positive_unit(small[:, 0]))
     return torch.stack(found).mean(0)
+
+
+def grad_cam_views(model: nn.Module, images: Tensor, target: Tensor) -> Maps:
+    """`grad_cam_scales` over the four flips: twelve looks at each image."""
+    return over_views(grad_cam_scales, model, images, target)
+
+
+def grad_cam_views_contrast(model: nn.Module, images: Tensor, target: Tensor) -> Maps:
+    """`grad_cam_views` times the local contrast: where the model looks, drawn along the image's own edges."""
+    return positive_unit(grad_cam_views(model, images, target)) * contrast(images)
 
 
 def stages(model: nn.Module, *, last: int = 3) -> list[str]:

@@ -121,7 +121,8 @@ def _allowed(methods: Sequence[str] | None, bouts: Sequence[Bout]) -> list[str]:
     if unknown:
         raise BadRecipe(f"methods: expected some of {', '.join(ENTRANTS)}, got {', '.join(unknown)}")
     models = [bout.judge.model for bout in bouts]
-    wanted = list(ENTRANTS if methods is None else dict.fromkeys(methods))
+    usual = [name for name, entrant in ENTRANTS.items() if not entrant.asked_only]
+    wanted = usual if methods is None else list(dict.fromkeys(methods))
     refused = {name: ENTRANTS[name].refuses(model) for name in wanted for model in models}
     if methods is not None and any(refused.values()):
         raise BadRecipe("; ".join(f"method {name}: {why}" for name, why in refused.items() if why))

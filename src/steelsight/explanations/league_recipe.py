@@ -25,6 +25,7 @@ class StudyRule(_Section):
 
     sigma: float = Field(ge=0)
     sign: Literal["positive", "absolute"]
+    sensitivity: tuple[float, ...] = Field(min_length=1)
     k_binary: float
     k_multiclass: float
 
@@ -84,7 +85,9 @@ class LeagueRecipe(_Section):
         """The study's rule for the task at every blur and either sign."""
         k = self.study_rules(task)[0].amount
         signs: tuple[Literal["positive", "absolute"], ...] = ("positive", "absolute")
-        return tuple(MaskRule("deviations", k, sigma, sign) for sign in signs for sigma in self.search.sigmas)
+        return tuple(
+            MaskRule("deviations", k, sigma, sign) for sign in signs for sigma in self.study.sensitivity
+        )
 
     def search_rules(self) -> tuple[MaskRule, ...]:
         """Every rule a method may be given on validation sheets."""

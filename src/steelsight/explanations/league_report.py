@@ -16,7 +16,15 @@ from steelsight.reports.document import Document
 from steelsight.reports.figures import LeagueRow, draw_league
 from steelsight.types import Interval
 
-__all__ = ["Published", "league_figure", "league_json", "recommendation", "write_league"]
+__all__ = [
+    "Published",
+    "league_figure",
+    "league_json",
+    "recommendation",
+    "write_checks",
+    "write_league",
+    "write_league_table",
+]
 
 Published = Mapping[
     str, Mapping[str, float]
@@ -52,10 +60,11 @@ def write_league(
 ) -> None:
     """Chapters for a report: the answer, the table, by type, faithfulness, rules, pictures."""
     _write_answer(document, league, published)
-    _write_table(document, league, published)
+    _write_tables(document, league, published)
     _write_types(document, league)
     _write_variants(document, league)
-    _write_checks(document, league)
+    document.chapter("Faithfulness", id="league-faithfulness")
+    write_checks(document, league)
     if pictures:
         _write_pictures(document, league, bouts)
 
@@ -177,35 +186,45 @@ def _write_answer(document: Document, league: League, published: Published) -> N
     )
 
 
-def _write_table(document: Document, league: League, published: Published) -> None:
-    document.chapter("Heatmaps as masks", id="league-table")
-    for label, rule in (("study", league.rule), ("chosen", None)):
-        columns: list[str | Column] = ["method", *(Column(TITLES[name]) for name in OVERLAPS)]
-        columns += [Column("ms", 1)] + ([Column("rule", align="left")] if rule is None else [])
-        best = _best(league, label)
-        rows = []
-        for name, standing in league.standings.items():
-            found = league.intervals(standing.by[label])
-            printed = published.get(standing.entrant.published, {}) if rule is not None else {}
-            row = [Cell(standing.entrant.title, note="reference" if standing.entrant.reference else "")]
-            row += [
-                Cell(found[score], strong=best[score] == name, note=_beside(printed.get(score), 3))
-                for score in OVERLAPS
-            ]
-            row.append(Cell(standing.time_ms, note=_beside(printed.get("time_ms"), 0)))
-            rows.append(row + ([Cell(_rule_words(standing))] if rule is None else []))
-        document.table(
-            columns,
-            rows,
-            id=f"league-{label}",
-            caption=f"The study's rule: {rule}"
-            if rule is not None
-            else "Each method with the rule chosen for it",
-            note="Small print: the study's figures, on its data and its graphics card. Bold: the best. "
-            "An empty mask scores 0 and counts."
-            if rule is not None
-            else "Chosen on validation sheets by mean Dice, reported on sheets that took no part.",
-        )
+def write_league_table(document: Document, league: League, published: Published, *, id: str) -> None:
+    """The slide's table: recall, precision, IoU, Dice, time by the study's rule, its own figures beside."""
+    best = _best(league, "study")
+    rows = []
+    for name, standing in league.standings.items():
+        found = league.intervals(standing.by["study"])
+        printed = published.get(standing.entrant.published, {})
+        row = [Cell(standing.entrant.title, note="reference" if standing.entrant.reference else "")]
+        row += [
+            Cell(found[score], strong=best[score] == name, note=_beside(printed.get(score), 3))
+            for score in OVERLAPS
+        ]
+        rows.append([*row, Cell(standing.time_ms, note=_beside(printed.get("time_ms"), 0))])
+    document.table(
+        ["method", *(Column(TITLES[name]) for name in OVERLAPS), Column("Time", 1, "ms")],
+        rows,
+        id=id,
+        caption=f"Heatmaps as masks: {league.rule}",
+        note="Small print: the study's figures, on its data and its graphics card. Bold: the best. "
+        "An empty mask scores 0 and counts. Time: one sheet at a time.",
+    )
+
+
+def _write_tables(document: Document, league: League, published: Published) -> None:
+    document.chapter("Heatmaps as masks", id="league-tables")
+    write_league_table(document, league, published, id="league-study")
+    best = _best(league, "chosen")
+    rows = []
+    for name, standing in league.standings.items():
+        found = league.intervals(standing.by["chosen"])
+        scores = [Cell(found[score], strong=best[score] == name) for score in OVERLAPS]
+        rows.append([Cell(standing.entrant.title), *scores, Cell(_rule_words(standing))])
+    document.table(
+        ["method", *(Column(TITLES[name]) for name in OVERLAPS), Column("rule", align="left")],
+        rows,
+        id="league-chosen",
+        caption="Each method with the rule chosen for it",
+        note="Chosen on validation sheets by mean Dice, reported on sheets that took no part.",
+    )
 
 
 def _write_types(document: Document, league: League) -> None:
@@ -258,8 +277,8 @@ def _write_variants(document: Document, league: League) -> None:
     )
 
 
-def _write_checks(document: Document, league: League) -> None:
-    document.chapter("Faithfulness", id="league-faithfulness")
+def write_checks(document: Document, league: League) -> None:
+    """Pointing game, mass inside, AUPRC, and what the model itself says of the maps."""
     some = next(iter(league.standings.values())).checks
     document.text(
         "What finds a defect need not be what the model looked at. Deletion: the class's probability while "

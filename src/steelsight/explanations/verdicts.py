@@ -41,13 +41,17 @@ def explain_images(
     images: Sequence[GrayImage] | GrayBatch,
     *,
     targets: Sequence[int] | None = None,
+    method: str = "gradcam",
     batch: int = 16,
 ) -> list[Explanation]:
-    """Verdict and Grad-CAM of gray sheets.
+    """Verdict and maps of gray sheets.
 
     images  gray sheets of the card's input size
     targets class indices to map; None = all
+    method  gradcam; others raise BadRecipe
     """
+    if method != "gradcam":
+        raise BadRecipe(f"method: expected gradcam, got {method!r}")
     chosen = tuple(range(len(card.class_names))) if targets is None else tuple(targets)
     explained = []
     for start in range(0, len(images), batch):

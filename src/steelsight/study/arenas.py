@@ -28,7 +28,7 @@ from steelsight.training.predict import predict_logits
 from steelsight.training.records import PARTS, pixel_hashes, read_splits
 from steelsight.types import SheetItem
 
-__all__ = ["Arena", "Judged", "find_runs", "open_arena", "open_run", "open_runs"]
+__all__ = ["Arena", "Judged", "find_runs", "make_bout", "open_arena", "open_run", "open_runs"]
 
 Positions = Int[np.ndarray, " p"]
 FOLDS = "fold-*-*"
@@ -132,7 +132,7 @@ def open_arena(
     runs = open_runs(run, data, allow_bad=allow_bad)
     notes: dict[str, None] = {}
     bouts = [
-        _bout(each, part, share, limit, np.random.default_rng([seed, i]), notes)
+        make_bout(each, part, share=share, limit=limit, rng=np.random.default_rng([seed, i]), notes=notes)
         for i, each in enumerate(runs)
     ]
     if any(each.card.mask_supervised for each in runs):
@@ -142,9 +142,19 @@ def open_arena(
     return Arena(tuple(bouts), tuple(runs), tuple(notes))
 
 
-def _bout(
-    run: Judged, part: str, share: float, limit: int | None, rng: np.random.Generator, notes: dict[str, None]
+def make_bout(
+    run: Judged,
+    part: str,
+    *,
+    share: float = 0.5,
+    limit: int | None = None,
+    rng: np.random.Generator,
+    notes: dict[str, None],
 ) -> Bout:
+    """One run's sheets that choose and that judge, arguments as for `open_arena`.
+
+    notes   added to: what a reader of the figures must know
+    """
     judges = run.positions(part)
     chooses = run.positions("validation")
     if part == "validation" or not chooses.size:

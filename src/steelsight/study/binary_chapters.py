@@ -131,7 +131,8 @@ def write_gradcam(document: Document, found: Findings) -> Omitted:
         draw_explanations(rows),
         id="binary-gradcam",
         alt=f"{len(rows)} test sheets with their masks and two Grad-CAM maps each, for none and for defect.",
-        caption=f"{result.title} on test sheets: the surest right verdicts, and the surest wrong one. "
+        caption=f"{result.title} on test sheets: the surest right verdicts, and the surest false positive, "
+        "or where there is none the surest wrong verdict. "
         "Yellow: the annotated mask.",
     )
     return {}
@@ -224,14 +225,16 @@ def _best(found: Findings, metric: Metric) -> str | None:
 
 
 def _telling(found: Findings, result: ModelResult) -> Int[np.ndarray, " p"]:
-    """Positions: the surest right verdicts, two with a defect and one without, and the surest wrong one."""
+    """Positions: the surest right verdicts, two defective and one good, and the surest false positive."""
     labels, verdicts = found.labels, result.clean.argmax(axis=1)
     surest = np.argsort(-result.clean.max(axis=1), kind="stable")
     right = surest[(verdicts == labels)[surest]]
+    wrong = surest[(verdicts != labels)[surest]]
+    alarms = wrong[labels[wrong] == 0]
     groups: Sequence[tuple[Int[np.ndarray, " r"], int]] = (
         (right[labels[right] == 1], 2),
         (right[labels[right] == 0], 1),
-        (surest[(verdicts != labels)[surest]], 1),
+        (alarms if alarms.size else wrong, 1),
     )
     chosen = [row for rows, count in groups for row in rows[:count].tolist()]
     rest = [row for row in surest.tolist() if row not in chosen]

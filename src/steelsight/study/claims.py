@@ -14,6 +14,7 @@ import numpy as np
 
 from steelsight.evaluation.bootstrap import PairedDifference, paired_bootstrap, wilson
 from steelsight.evaluation.timing import time_ratio
+from steelsight.explanations.league import League
 from steelsight.study.contents import Item, load_contents
 from steelsight.study.findings import Findings, ModelResult
 from steelsight.study.options import VGG
@@ -23,6 +24,7 @@ __all__ = ["CLAIMS", "Verdict", "Verdicts", "judge", "judge_all"]
 
 Answer = Literal["holds", "does not hold", "undecided here"]
 
+NO_MASKS = "The methods were not compared: no test sheet has a mask."
 MARGIN = 0.01  # of accuracy: what "costs nothing" may cost
 STUDY_SHEETS, STUDY_SIZE = 12568, (256, 1600)
 STRIP_CLASSES = 5  # none and four types
@@ -133,6 +135,44 @@ def _small_model_accurate(found: Findings) -> Verdict:
     return Verdict(_decide(accuracy.low >= 0.92, accuracy.high < 0.92), because, accuracy)
 
 
+def _gradcam_coarse(found: Findings) -> Verdict:
+    judged = found.judgement
+    if judged is None or not {"gradcam", "guided_backprop"} <= set(judged.league.standings):
+        return Verdict("undecided here", NO_MASKS)
+    league = judged.league
+    place = league.intervals(league.standings["gradcam"].maps)["pointing"]
+    finer = _league_difference(found, league, "guided_backprop", "gradcam", "precision")
+    because = (
+        "Precision of Guided Backpropagation's masks minus Grad-CAM's, by the study's rule; Grad-CAM's "
+        f"highest point is in the defect on {place.estimate:.0%} of the sheets, held to be most."
+    )
+    holds = finer.difference.low > 0 and place.low > 0.5
+    fails = finer.difference.high < 0 or place.high < 0.5
+    return Verdict(_decide(holds, fails), because, finer.difference)
+
+
+def _guided_gradcam_best(found: Findings) -> Verdict:
+    judged = found.judgement
+    if judged is None or "guided_gradcam" not in judged.league.standings:
+        return Verdict("undecided here", NO_MASKS)
+    league = judged.league
+    standings = league.standings
+    others = [name for name in standings if name != "guided_gradcam"]
+    ahead = {}
+    for score in ("precision", "iou", "dice"):
+        nearest = max(others, key=lambda name: float(standings[name].by["study"][score].mean()))
+        ahead[score] = _league_difference(found, league, "guided_gradcam", nearest, score)
+    fastest = min(standings.values(), key=lambda standing: standing.time_ms)
+    because = (
+        "Its Dice minus that of the best other method, by the study's rule; precision and IoU are held as "
+        "well. "
+        f"Fastest: {fastest.entrant.title}, {fastest.time_ms:.0f} ms a sheet."
+    )
+    holds = fastest.method == "gradcam" and all(each.difference.low > 0 for each in ahead.values())
+    fails = any(each.difference.high < 0 for each in ahead.values())
+    return Verdict(_decide(holds, fails), because, ahead["dice"].difference)
+
+
 # One entry a claim that contents.toml calls done.
 CLAIMS: dict[str, Callable[[Findings], Verdict]] = {
     "data-size": _data_size,
@@ -144,6 +184,8 @@ CLAIMS: dict[str, Callable[[Findings], Verdict]] = {
     "adhoc-fastest": _adhoc_fastest,
     "reduced-faster": _reduced_faster,
     "vgg-slow": _vgg_slow,
+    "gradcam-coarse": _gradcam_coarse,
+    "guided-gradcam-best": _guided_gradcam_best,
     "small-model-accurate": _small_model_accurate,
 }
 OF_THE_DATA = {"data-size", "majority-classes", "unbalanced"}  # need no training
@@ -178,6 +220,21 @@ def _difference(found: Findings, first: ModelResult, second: ModelResult) -> Pai
         found.labels.size,
         found.groups,
         rng=np.random.default_rng([found.options.seed, 5]),
+        resamples=found.options.resamples,
+    )
+
+
+def _league_difference(
+    found: Findings, league: League, first: str, second: str, score: str
+) -> PairedDifference:
+    """Of two methods' masks by the study's rule on the same sheets, resampled by group."""
+    one, other = (league.standings[name].by["study"][score] for name in (first, second))
+    return paired_bootstrap(
+        lambda rows: float(one[rows].mean()),
+        lambda rows: float(other[rows].mean()),
+        one.size,
+        league.groups,
+        rng=np.random.default_rng([found.options.seed, 8]),
         resamples=found.options.resamples,
     )
 

@@ -17,7 +17,9 @@ CHAPTER_TITLES = {  # of this report
     "data": "Data",
     "architectures": "Architectures",
     "binary": "Binary models",
+    "explanations": "Local explanations",
     "gradcam": "Grad-CAM",
+    "mistakes": "False positives and false negatives",
 }
 
 

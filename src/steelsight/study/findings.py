@@ -13,7 +13,9 @@ from steelsight.evaluation.classification import ClassificationReport
 from steelsight.evaluation.timing import Timing
 from steelsight.models.summary import LayerRow
 from steelsight.sheets.splits import Split
+from steelsight.study.arenas import Judged
 from steelsight.study.contents import PublishedTable
+from steelsight.study.judged import Judgement
 from steelsight.study.options import StudyOptions
 from steelsight.training.lesson import SheetData
 from steelsight.types import Labels, Probabilities, SheetSet
@@ -70,6 +72,8 @@ class Findings:
     skipped: Mapping[str, str]  # networks not trained, with the reason
     costs: Mapping[str, Cost]
     published: Mapping[str, PublishedTable]
+    shown: Judged | None = None  # the model shown in detail, with the data and their parts
+    judgement: Judgement | None = None  # its explanations against masks; None = no test sheet has one
 
     @property
     def labels(self) -> Labels:

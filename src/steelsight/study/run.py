@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,21 @@ import torch
 
 import steelsight
 from steelsight.errors import BadInput
+from steelsight.explanations.league_report import league_json
+from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.cells import plain
 from steelsight.reports.document import Document
-from steelsight.study import binary_chapters, data_chapters
+from steelsight.study import binary_chapters, data_chapters, explanation_chapters
+from steelsight.study.arenas import Judged
 from steelsight.study.claims import Verdicts, judge_all
 from steelsight.study.closing_chapters import write_claims, write_contents, write_summary
 from steelsight.study.contents import load_contents, load_published
 from steelsight.study.findings import Findings, ModelResult
+from steelsight.study.judged import judge_explanations
 from steelsight.study.material import open_material
 from steelsight.study.options import StudyOptions
 from steelsight.study.trained import Trainer, measure_costs, train_models
+from steelsight.training.records import split_names
 from steelsight.training.run import train_data
 from steelsight.training.watch import Watcher
 
@@ -40,7 +45,9 @@ CHAPTERS: dict[str, Chapter] = {
     "binary": binary_chapters.write_models,
     "confusion": binary_chapters.write_confusion,
     "roc": binary_chapters.write_roc,
+    "explanations": explanation_chapters.write_explanations,
     "gradcam": binary_chapters.write_gradcam,
+    "mistakes": explanation_chapters.write_mistakes_chapter,
 }
 
 
@@ -66,6 +73,12 @@ class StudyReport:
                 "models": {name: _figures(found, result) for name, result in found.results.items()},
                 "skipped": dict(found.skipped),
                 "times_ms": {name: cost.timing.median_ms for name, cost in found.costs.items()},
+                "explanations": None
+                if found.judgement is None
+                else league_json(
+                    found.judgement.league,
+                    explanation_chapters.published_rows(found.published["binary_segmentation"]),
+                ),
                 "claims": [
                     {"id": item.id, "slide": item.slide, "claim": item.what, "tested": item.status == "done"}
                     | {"verdict": verdict.answer, "because": verdict.because}
@@ -112,7 +125,20 @@ def run_study(
         costs=measure_costs(options),
         published=load_published(),
     )
-    return _write(found, out)
+    return _write(_look_inside(found), out)
+
+
+def _look_inside(found: Findings) -> Findings:
+    """The same with the chosen model's explanations judged."""
+    result = found.chosen
+    if result is None:
+        return found
+    model, card = load_checkpoint(result.folder)
+    parts = tuple(split_names(found.split, len(found.data.items)))
+    shown = Judged(
+        result.folder, model, card, found.data, found.sheets.type_names, parts, tuple(found.data.groups)
+    )
+    return replace(found, shown=shown, judgement=judge_explanations(shown, found.options))
 
 
 def _write(found: Findings, out: Path) -> StudyReport:

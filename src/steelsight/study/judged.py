@@ -1,0 +1,40 @@
+"""The league of the study's chosen model: run once, told in the chapters and judged in the claims."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from steelsight.explanations.league import League, run_league
+from steelsight.explanations.league_entrants import ENTRANTS
+from steelsight.explanations.league_recipe import load_league_recipe
+from steelsight.explanations.league_standing import Bout
+from steelsight.study.arenas import Judged, make_bout
+from steelsight.study.options import StudyOptions
+
+__all__ = ["Judgement", "judge_explanations"]
+
+QUICK_SHEETS, SHEETS = 6, 200  # that choose, and that judge
+QUICK = ("report.resamples=100", "report.repeats=1", "checks.sheets=1", "checks.steps=5", "checks.draws=1")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A league and the model and sheets it was run on."""
+
+    league: League
+    bouts: tuple[Bout, ...]
+
+
+def judge_explanations(run: Judged, options: StudyOptions) -> Judgement | None:
+    """The study's methods on the test sheets that have masks; None where none has."""
+    notes: dict[str, None] = {}
+    limit = QUICK_SHEETS if options.quick else SHEETS
+    bout = make_bout(run, "test", limit=limit, rng=np.random.default_rng([options.seed, 7]), notes=notes)
+    if not len(bout.judge.images):
+        return None
+    recipe = load_league_recipe(QUICK if options.quick else [f"report.resamples={options.resamples}"])
+    methods = [name for name, entrant in ENTRANTS.items() if entrant.published]
+    league = run_league([bout], recipe, task="binary", methods=methods, seed=options.seed, notes=tuple(notes))
+    return Judgement(league, (bout,))
