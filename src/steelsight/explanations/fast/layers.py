@@ -14,7 +14,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models.squeezenet import Fire
 
-__all__ = ["Conv", "Expand", "Layer", "Pool", "Relu", "Rule", "Saved", "compile_layers"]
+__all__ = [
+    "Conv",
+    "Expand",
+    "Layer",
+    "Pool",
+    "Relu",
+    "ReluPool",
+    "Rule",
+    "Saved",
+    "compile_layers",
+    "norm_terms",
+    "pools_first",
+]
 
 
 @dataclass
@@ -33,7 +45,7 @@ class Saved:
 
 
 class Rule(Protocol):
-    """How gradients pass what is nonlinear; `reference` is the same layer's tape of another image, or None."""
+    """How gradients pass what is nonlinear; `reference` is the layer's tape of another image, or None."""
 
     def relu(self, grad: Tensor, saved: Saved, reference: Saved | None) -> Tensor:
         """Gradient or multiplier of a ReLU's input."""
@@ -41,6 +53,10 @@ class Rule(Protocol):
 
     def pool(self, grad: Tensor, saved: Saved, reference: Saved | None, layer: Pool) -> Tensor:
         """Gradient or multiplier of a max pool's input."""
+        ...
+
+    def relu_pool(self, grad: Tensor, saved: Saved, reference: Saved | None, layer: ReluPool) -> Tensor:
+        """Gradient or multiplier of the input of a ReLU that a max pool follows."""
         ...
 
 
@@ -115,6 +131,11 @@ class Relu:
         tape.append(Saved(values))
         return values.clamp(min=0)
 
+    def keep_sign(self, values: Tensor, tape: list[Saved | None]) -> Tensor:
+        """In place; keeps its output, which is above 0 exactly where the input was."""
+        tape.append(Saved(values.relu_()))
+        return values
+
     def ask(self, values: Tensor) -> Tensor:
         """In place."""
         return values.relu_()
@@ -151,6 +172,22 @@ class Pool:
         return rule.pool(grad, _kept(saved), reference, self)
 
 
+class ReluPool(Pool):
+    """ReLU, then max pooling: pooled first, which says the same and leaves less to do."""
+
+    def forward(self, values: Tensor, tape: list[Saved | None]) -> Tensor:
+        """Keeps its input, the maxima before the ReLU, and where they were."""
+        return super().forward(values, tape).clamp(min=0)
+
+    def ask(self, values: Tensor) -> Tensor:
+        """Pool, then ReLU."""
+        return super().ask(values).relu_()
+
+    def backward(self, grad: Tensor, saved: Saved | None, reference: Saved | None, rule: Rule) -> Tensor:
+        """As the rule says."""
+        return rule.relu_pool(grad, _kept(saved), reference, self)
+
+
 def compile_layers(modules: list[nn.Module], dtype: torch.dtype) -> list[Layer] | None:
     """Modules as layers, batch norms folded into the convolutions before them; None for an unknown kind."""
     layers: list[Layer] = []
@@ -165,6 +202,8 @@ def compile_layers(modules: list[nn.Module], dtype: torch.dtype) -> list[Layer] 
                 layers.append(_conv(module, dtype))
             case nn.ReLU():
                 layers.append(Relu())
+            case nn.MaxPool2d() if layers and isinstance(layers[-1], Relu):
+                layers[-1] = ReluPool(module)
             case nn.MaxPool2d():
                 layers.append(Pool(module))
             case nn.BatchNorm2d() if (
@@ -174,6 +213,15 @@ def compile_layers(modules: list[nn.Module], dtype: torch.dtype) -> list[Layer] 
             case _:
                 return None
     return layers
+
+
+def pools_first(layers: list[Layer]) -> list[Layer]:
+    """Each ReLU that a max pool follows, after it instead."""
+    order = list(layers)
+    for at in range(len(order) - 1):
+        if isinstance(order[at], Relu) and isinstance(order[at + 1], Pool):
+            order[at], order[at + 1] = order[at + 1], order[at]
+    return order
 
 
 def fold_norm(conv: Conv, norm: nn.BatchNorm2d, dtype: torch.dtype) -> Conv:

@@ -1,6 +1,6 @@
-"""The three ways back: the gradient, guided backpropagation, and DeepLift's rescale.
+"""The two ways back that need one image alone: the gradient and guided backpropagation.
 
-The same rules as `explanations.rules`, on stored tapes instead of autograd.
+The same rules as autograd's and `explanations.rules`, on stored tapes; DeepLift's is in rescale.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from steelsight.explanations.fast.layers import Pool, Rule, Saved
-from steelsight.explanations.rules import GuidedRule, RescaleRule, relu_multiplier, scatter_max
+from steelsight.explanations.fast.layers import Pool, ReluPool, Rule, Saved
+from steelsight.explanations.rules import GuidedRule
 
-__all__ = ["GUIDED", "PLAIN", "RESCALE", "Way"]
+__all__ = ["GUIDED", "PLAIN", "Way"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,7 @@ class Way:
     """A rule for the features, and the same rule as a context for the head, which autograd runs."""
 
     features: Rule
-    head: Callable[[int], AbstractContextManager[object]]
-    paired: bool = False  # needs a reference's tape
+    head: Callable[[], AbstractContextManager[object]]
 
 
 class _Plain:
@@ -36,34 +35,19 @@ class _Plain:
             grad, saved.values, *layer.settings.values(), saved.places
         )
 
+    def relu_pool(self, grad: Tensor, saved: Saved, reference: Saved | None, layer: ReluPool) -> Tensor:
+        open_grad = torch.ops.aten.threshold_backward(grad, saved.pooled, 0)
+        return self.pool(open_grad, saved, reference, layer)
+
 
 class _Guided(_Plain):
     def relu(self, grad: Tensor, saved: Saved, reference: Saved | None) -> Tensor:
         return super().relu(grad.clamp(min=0), saved, reference)
 
-
-class _Rescale:
-    def relu(self, grad: Tensor, saved: Saved, reference: Saved | None) -> Tensor:
-        if reference is None:
-            raise ValueError("rescale without a reference")
-        return grad * relu_multiplier(saved.values, reference.values)
-
-    def pool(self, grad: Tensor, saved: Saved, reference: Saved | None, layer: Pool) -> Tensor:
-        if reference is None or reference.places is None or reference.pooled is None:
-            raise ValueError("rescale without a reference")
-        if saved.places is None or saved.pooled is None:
-            raise ValueError("a tape of another network")
-        return scatter_max(
-            grad,
-            saved.values,
-            reference.values,
-            saved.pooled,
-            reference.pooled,
-            saved.places,
-            reference.places,
-        )
+    def relu_pool(self, grad: Tensor, saved: Saved, reference: Saved | None, layer: ReluPool) -> Tensor:
+        """Overlapping windows add up before the ReLU asks for the sign."""
+        return self.relu(self.pool(grad, saved, reference, layer), saved, reference)
 
 
-PLAIN = Way(_Plain(), lambda _pairs: nullcontext())
-GUIDED = Way(_Guided(), lambda _pairs: GuidedRule())
-RESCALE = Way(_Rescale(), RescaleRule, paired=True)
+PLAIN = Way(_Plain(), nullcontext)
+GUIDED = Way(_Guided(), GuidedRule)

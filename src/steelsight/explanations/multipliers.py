@@ -1,0 +1,146 @@
+"""Rescale multipliers: m = Δoutput / Δinput between an image and a reference, for what is not linear.
+
+Each rule is exactly complete, Σ m Δinput = Δoutput, and becomes the gradient where the difference vanishes. A
+reference of batch size 1 stands for every image of the batch.
+
+The rules for maxima are one family. Log-sum-exp of sharpness r is rescaled through its parts, log ∘ sum ∘
+exp; r → 0 gives the average's equal shares, and r → ∞ the rule for a maximum, which gives a window's whole
+difference to one place: the image's largest where the maximum rose, the reference's largest where it fell.
+The mean of the k largest pairs the places that entered with those that left. Multipliers of maxima are in
+0..1.
+
+source  Shrikumar et al. 2017, eq. 7-9; the cross-maximum of pooling after Lundberg's `shap`, here summed
+        where windows overlap
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+__all__ = [
+    "Picked",
+    "log_sum_exp_multiplier",
+    "pointwise_multiplier",
+    "relu_multiplier",
+    "share_maxima",
+    "share_top",
+]
+
+NEAR = 1e-3  # a smooth function's Δoutput drowns in float32 rounding before its midpoint slope errs by 1e-7
+NEAR_KINK = 1e-4  # relative, so that a kink at 0 is never inside
+
+
+class Picked(NamedTuple):
+    """Values picked out of rows, and where they stood."""
+
+    rows: Float[Tensor, "*batch p"]
+    values: Float[Tensor, "*batch q"]
+    places: Int[Tensor, "*batch q"]
+
+
+def relu_multiplier(image: Tensor, reference: Tensor) -> Tensor:
+    """Of ReLU, max(x, r) / |x - r| cut to 0..1: exactly 1 where both are open, exactly 0 where both are shut.
+
+    Written for speed: a difference of 0 is not asked for but divided by the smallest number there is.
+    """
+    distance = torch.sub(image, reference).abs_().add_(torch.finfo(image.dtype).tiny)
+    return torch.maximum(image, reference).div_(distance).clamp_(0, 1)
+
+
+def pointwise_multiplier(
+    function: Callable[[Tensor], Tensor], image: Tensor, reference: Tensor, *, smooth: bool
+) -> Tensor:
+    """Of a function of single values; where they nearly agree, its slope at the midpoint.
+
+    smooth  False for functions of straight pieces with a kink at 0, whose secant is exact up to rounding
+    """
+    step = image - reference
+    size = torch.maximum(image.abs(), reference.abs())
+    near = step.abs() <= (NEAR * size.clamp(min=1) if smooth else NEAR_KINK * size)
+    with torch.enable_grad():
+        middle = ((image + reference) / 2).detach().requires_grad_()
+        (slope,) = torch.autograd.grad(function(middle).sum(), middle)
+    rise = function(image) - function(reference.expand_as(image))
+    return torch.where(near, slope, rise / torch.where(near, 1.0, step))
+
+
+def share_maxima(
+    grad: Float[Tensor, "*batch q"], image: Picked, reference: Picked
+) -> Float[Tensor, "*batch p"]:
+    """Multipliers of maxima back at the rows: each one's difference at the place that made it.
+
+    No window divides by a smaller number than it shares out: the place was not larger before (or after).
+    """
+    places = torch.where(image.values >= reference.values, image.places, reference.places)
+    share = grad * _ratio(image, reference, places, image.values - reference.values)
+    return torch.zeros_like(image.rows).scatter_add_(-1, places, share)
+
+
+def share_top(grad: Float[Tensor, "*batch"], image: Picked, reference: Picked) -> Float[Tensor, "*batch p"]:
+    """Multipliers of the sum of the k largest.
+
+    Places that are among the largest of both keep their difference. The others are paired by rank, each pair
+    one maximum that moved.
+
+    grad   of the sum, equal for each of the k
+    image, reference   `values` in descending order
+    """
+    shape = _common(image.places.shape, reference.places.shape)
+    entered, moved = _front(image, reference)
+    left, _ = _front(reference, image)
+    entered = Picked(image.rows, entered.values.expand(shape), entered.places.expand(shape))
+    rose = entered.values >= left.values
+    places = torch.where(rose | ~moved, entered.places, left.places.expand(shape))
+    ratio = _ratio(image, reference, places, entered.values - left.values)
+    share = grad[..., None] * torch.where(moved, ratio, 1.0)
+    return torch.zeros_like(image.rows).scatter_add_(-1, places, share)
+
+
+def log_sum_exp_multiplier(
+    image: Float[Tensor, "*batch p"],
+    reference: Float[Tensor, "*batch p"],
+    upper: Float[Tensor, "*batch"],
+    lower: Float[Tensor, "*batch"],
+) -> Float[Tensor, "*batch p"]:
+    """Of log Σ exp, as the product of the multipliers of log and of exp.
+
+    upper, lower   log Σ exp of the image's rows and of the reference's
+    """
+    top = torch.maximum(upper, lower)  # no exponent below is above 0
+    outer = 1 / _mean_exponential((upper - lower).abs())
+    larger = torch.maximum(image, reference)
+    inner = torch.exp(larger - top[..., None]) * _mean_exponential((image - reference).abs())
+    return outer[..., None] * inner
+
+
+def _mean_exponential(distance: Tensor) -> Tensor:
+    """(1 - exp(-d)) / d, the mean of exp from -d to 0; 1 at d = 0."""
+    return torch.where(distance == 0, 1.0, -torch.expm1(-distance) / distance)
+
+
+def _ratio(image: Picked, reference: Picked, places: Tensor, rise: Tensor) -> Tensor:
+    """The rise over the difference at the places; 1, the slope of a maximum, where there is none."""
+    step = image.rows.gather(-1, places) - reference.rows.expand_as(image.rows).gather(-1, places)
+    return torch.where(step == 0, 1.0, rise / step)
+
+
+def _front(mine: Picked, other: Picked) -> tuple[Picked, Bool[Tensor, "*batch q"]]:
+    """My largest, those that are not among the other's first, order kept; and which these are."""
+    shape = _common(mine.rows.shape, other.rows.shape)
+    shape_top = _common(mine.places.shape, other.places.shape)
+    places, values = mine.places.expand(shape_top), mine.values.expand(shape_top)
+    taken = torch.zeros(shape, dtype=torch.bool, device=places.device)
+    alone = ~taken.scatter(-1, other.places.expand(shape_top), value=True).gather(-1, places)
+    order = torch.sort(alone.to(torch.uint8), dim=-1, descending=True, stable=True).indices
+    front = Picked(mine.rows, values.gather(-1, order), places.gather(-1, order))
+    return front, alone.gather(-1, order)
+
+
+def _common(first: torch.Size, second: torch.Size) -> list[int]:
+    """The shape of both, of which one may be a batch of 1."""
+    return [max(sizes) for sizes in zip(first, second, strict=True)]
