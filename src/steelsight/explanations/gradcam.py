@@ -15,20 +15,21 @@ An average pool before W1 drops out: its rows sum to 1, so its transpose keeps t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from steelsight.errors import BadInput
+from steelsight.explanations.targets import Target, check_images, check_logits, resolve_targets
 from steelsight.models.capture import Tape, at_rest, capture
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.heads import AverageMaxHead, ConvHead, DirectHead, LinearHead
 
-__all__ = ["ClassMaps", "class_maps", "grad_cam", "grad_cam_all", "upsample"]
+__all__ = ["ClassMaps", "class_maps", "coarse_grad_cam", "grad_cam", "grad_cam_all", "upsample"]
 
 
 class ClassMaps(NamedTuple):
@@ -39,7 +40,7 @@ class ClassMaps(NamedTuple):
 
 
 def grad_cam(
-    model: nn.Module, images: Tensor, target: Tensor | Sequence[int] | int, *, layer: str = "features"
+    model: nn.Module, images: Tensor, target: Target, *, layer: str = "features"
 ) -> Float[Tensor, "n h w"]:
     """Weight one layer's channels by how strongly they drive a class.
 
@@ -50,15 +51,22 @@ def grad_cam(
     raises  UnknownLayer, listing the names that exist; BadInput for another type, shape or target
     source  Selvaraju et al. 2017, eq. 1-2
     """
-    _check_images(images)
+    return upsample(coarse_grad_cam(model, images, target, layer=layer), (images.shape[2], images.shape[3]))
+
+
+def coarse_grad_cam(
+    model: nn.Module, images: Tensor, target: Target, *, layer: str = "features"
+) -> Float[Tensor, "n gh gw"]:
+    """As grad_cam, on the layer's own grid."""
+    check_images(images, "Grad-CAM")
     with torch.inference_mode(False), torch.enable_grad(), capture(model, [layer]) as tape:
         logits = model(images.detach())  # (n, c)
+        check_logits(logits, len(images), "Grad-CAM")
         activations = _feature_map(tape, layer)
-        chosen = logits.gather(1, _targets(target, logits)[:, None]).sum()
+        chosen = logits.gather(1, resolve_targets(target, logits, "Grad-CAM")[:, None]).sum()
         gradient = torch.autograd.grad(chosen, activations, materialize_grads=True)[0]  # 0 off the path
         weights = gradient.mean((2, 3), keepdim=True)  # (n, channels, 1, 1)
-        maps = (weights * activations.detach()).sum(1)  # (n, gh, gw)
-    return upsample(maps, (images.shape[2], images.shape[3]))
+        return (weights * activations.detach()).sum(1)  # (n, gh, gw)
 
 
 def grad_cam_all(model: SheetClassifier, images: Tensor) -> ClassMaps:
@@ -68,7 +76,7 @@ def grad_cam_all(model: SheetClassifier, images: Tensor) -> ClassMaps:
     returns maps float32, unscaled, signed, not yet upsampled
     raises  BadInput for another type or shape
     """
-    _check_images(images)
+    check_images(images, "Grad-CAM")
     with torch.no_grad(), at_rest(model):
         model.check(images)
         return class_maps(model.head, model.features(images))
@@ -139,14 +147,6 @@ CLOSED_FORMS: dict[type[nn.Module], Callable[..., tuple[Tensor, Tensor]]] = {
 }
 
 
-def _check_images(images: Tensor) -> None:
-    if images.ndim != 4 or images.dtype != torch.float32:
-        raise BadInput(
-            f"Grad-CAM: expected float32 images of shape (n, channels, h, w), got {images.dtype} of shape "
-            f"{tuple(images.shape)}; make them with models.inputs.to_input"
-        )
-
-
 def _feature_map(tape: Tape, layer: str) -> Float[Tensor, "n k gh gw"]:
     activations = tape.activations.get(layer)
     if activations is None or activations.ndim != 4:
@@ -156,21 +156,3 @@ def _feature_map(tape: Tape, layer: str) -> Float[Tensor, "n k gh gw"]:
             "choose a layer before the pooling"
         )
     return activations
-
-
-def _targets(target: Tensor | Sequence[int] | int, logits: Tensor) -> Int[Tensor, " n"]:
-    """One class index an image, checked against the logits."""
-    count, classes = logits.shape
-    chosen = torch.as_tensor(target, device=logits.device)
-    if chosen.is_floating_point() or chosen.dtype == torch.bool or chosen.ndim > 1:
-        raise BadInput(
-            f"Grad-CAM target: expected whole class indices of shape ({count},), "
-            f"got {chosen.dtype} of shape {tuple(chosen.shape)}"
-        )
-    if chosen.ndim == 1 and len(chosen) != count:
-        raise BadInput(f"Grad-CAM target: expected {count} class indices, one an image, got {len(chosen)}")
-    chosen = chosen.to(torch.int64).expand(count)
-    wrong = [index for index in chosen.tolist() if not 0 <= index < classes]
-    if wrong:
-        raise BadInput(f"Grad-CAM target: expected a class index from 0 to {classes - 1}, got {wrong[0]}")
-    return chosen

@@ -55,7 +55,7 @@ def summed_gradients(
         classes = resolve_targets(target, class_axis(net, model, images), method)
         return torch.cat(
             [
-                quick(net, net.forward(images[at : at + rows]), classes[at : at + rows], size)
+                quick(net, net.forward(images[at : at + rows], signs=True), classes[at : at + rows], size)
                 for at in range(0, len(images), rows)
             ]
         )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from steelsight.explanations.chunks import MEMORY_MB
+from steelsight.explanations.chunks import MEMORY_MB, rows_within
+from steelsight.explanations.fast.net import fast_net
 from steelsight.explanations.fast.ways import fast_guided
-from steelsight.explanations.gradcam import grad_cam
-from steelsight.explanations.gradient import summed_gradients
+from steelsight.explanations.gradcam import class_maps, coarse_grad_cam, upsample
+from steelsight.explanations.gradient import class_axis, summed_gradients
 from steelsight.explanations.rules import GuidedRule
-from steelsight.explanations.targets import Target
+from steelsight.explanations.targets import Target, check_images, resolve_targets
+from steelsight.models.capture import at_rest
 
 __all__ = ["guided_backprop", "guided_grad_cam"]
 
@@ -45,5 +48,33 @@ def guided_grad_cam(
     raises  UnknownLayer, listing the names that exist; BadInput as guided_backprop
     source  Selvaraju et al. 2017, section 3.2: the map after its ReLU, bilinear to the image's size
     """
-    coarse = grad_cam(model, images, target, layer=layer).clamp(min=0)
-    return guided_backprop(model, images, target, memory_mb=memory_mb) * coarse
+    if layer == "features":
+        shared = _shared_pass(model, images, target, memory_mb)
+        if shared is not None:
+            return shared
+    coarse = coarse_grad_cam(model, images, target, layer=layer).clamp(min=0)
+    spread = upsample(coarse, (images.shape[2], images.shape[3]))
+    return guided_backprop(model, images, target, memory_mb=memory_mb) * spread
+
+
+def _shared_pass(
+    model: nn.Module, images: Tensor, target: Target, memory_mb: float
+) -> Float[Tensor, "n h w"] | None:
+    """Both factors from one forward pass, where the model is the catalog's; None otherwise."""
+    check_images(images, "guided Grad-CAM")
+    net = fast_net(model, images) if len(images) else None
+    if net is None:
+        return None
+    size = (images.shape[2], images.shape[3])
+    parts = []
+    with torch.inference_mode(False), at_rest(model):
+        classes = resolve_targets(target, class_axis(net, model, images), "guided Grad-CAM")
+        rows = rows_within(model, images[0], memory_mb)
+        for at in range(0, len(images), rows):
+            tape = net.forward(images[at : at + rows], signs=True)
+            chosen = classes[at : at + rows]
+            with torch.no_grad():
+                maps = class_maps(net.head, tape.features).maps
+                coarse = upsample(maps[torch.arange(len(chosen)), chosen].clamp(min=0), size)
+            parts.append(fast_guided(net, tape, chosen, size) * coarse)
+    return torch.cat(parts)

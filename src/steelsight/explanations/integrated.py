@@ -8,7 +8,7 @@ under a bound where one is given.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ from steelsight.explanations.targets import Target, check_images, check_logits, 
 from steelsight.models.capture import at_rest
 
 __all__ = ["IntegratedReport", "integrated_gradients", "integrated_gradients_report"]
+
+Precision = Literal["fp32", "bf16"]
+PRECISIONS: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 STEPS = 50  # the common choice, and the study's library's default
 MOST_STEPS = 1600
@@ -46,6 +49,7 @@ def integrated_gradients(
     baselines: Tensor | None = None,
     steps: int = STEPS,
     error_bound: float | None = None,
+    precision: Precision = "fp32",
     memory_mb: float = MEMORY_MB,
 ) -> Float[Tensor, "n h w"]:
     """The mean gradient on the way from a baseline, times the way; summed over channels, signed.
@@ -55,11 +59,19 @@ def integrated_gradients(
     baselines    (1 or n, c, h, w); None = a black sheet
     steps        Gauss-Legendre nodes
     error_bound  largest relative completeness error; nodes double until it is met, up to 1600
+    precision    "bf16" halves the time on processors that compute in it; only the catalog's networks heed it
     raises       BadInput for what cannot be explained
     source       Sundararajan et al. 2017
     """
     return integrated_gradients_report(
-        model, images, target, baselines=baselines, steps=steps, error_bound=error_bound, memory_mb=memory_mb
+        model,
+        images,
+        target,
+        baselines=baselines,
+        steps=steps,
+        error_bound=error_bound,
+        precision=precision,
+        memory_mb=memory_mb,
     ).maps
 
 
@@ -71,6 +83,7 @@ def integrated_gradients_report(
     baselines: Tensor | None = None,
     steps: int = STEPS,
     error_bound: float | None = None,
+    precision: Precision = "fp32",
     memory_mb: float = MEMORY_MB,
 ) -> IntegratedReport:
     """As integrated_gradients, with the completeness error of each map and the nodes it took."""
@@ -78,6 +91,8 @@ def integrated_gradients_report(
     starts = match_baselines(baselines, images, "integrated gradients")
     if steps < 1:
         raise BadInput(f"integrated gradients steps: expected at least 1, got {steps}")
+    if precision not in PRECISIONS:
+        raise BadInput(f"integrated gradients precision: expected fp32 or bf16, got {precision!r}")
     if error_bound is not None and not error_bound > 0:
         raise BadInput(f"integrated gradients error_bound: expected above 0, got {error_bound}")
     count = len(images)
@@ -93,7 +108,15 @@ def integrated_gradients_report(
         nodes = steps
         while len(left):
             for index in left.tolist():
-                maps[index] = _walk(model, images[index], starts[index], classes[index], nodes, memory_mb)
+                maps[index] = _walk(
+                    model,
+                    images[index],
+                    starts[index],
+                    classes[index],
+                    nodes,
+                    memory_mb,
+                    PRECISIONS[precision],
+                )
                 used[index] = nodes
             error = (maps.double().sum((1, 2)) - wanted).abs()
             relative = error / wanted.abs().clamp(min=1e-12)
@@ -118,37 +141,46 @@ def _ends(model: nn.Module, images: Tensor, starts: Tensor, memory_mb: float) ->
 
 
 def _walk(
-    model: nn.Module, image: Tensor, start: Tensor, chosen: Tensor, nodes: int, memory_mb: float
+    model: nn.Module,
+    image: Tensor,
+    start: Tensor,
+    chosen: Tensor,
+    nodes: int,
+    memory_mb: float,
+    dtype: torch.dtype,
 ) -> Float[Tensor, "h w"]:
     """One image's map at that many nodes."""
     places, weights = _nodes(nodes)
     way = image - start
-    rows = rows_within(model, image, memory_mb, most=10)
-    fast = fast_net(model, torch.stack([image, start]))
-    total = torch.zeros(image.shape[1:] if fast else image.shape, dtype=torch.float64)
-    for at in range(0, nodes, rows):
-        share = places[at : at + rows, None, None, None]
-        batch = start + share * way
-        weight = weights[at : at + rows]
-        total += _mean_gradient(model, fast, batch, chosen, weight)
-    if fast:
-        gray = to_gray_level(torch.stack([start + way, start]))
-        return (total * (gray[0] - gray[1])).float()
+    rows = rows_within(model, image, memory_mb, most=10)  # more at a time only cost the processor's cache
+    net = fast_net(model, torch.stack([image, start]), dtype=dtype)
+    if net:
+        return _quick_walk(net, image, start, chosen, places, weights, rows)
+    total = torch.zeros(image.shape, dtype=torch.float64)
+    with torch.enable_grad():
+        for at in range(0, nodes, rows):
+            leaf = (start + places[at : at + rows, None, None, None] * way).detach().requires_grad_()
+            logits = model(leaf)[:, chosen]
+            total += slope((logits * weights[at : at + rows]).sum(), leaf).double().sum(0)
     return (total * way).sum(0).float()
 
 
-def _mean_gradient(
-    model: nn.Module, fast: FastNet | None, batch: Tensor, chosen: Tensor, weight: Tensor
-) -> Tensor:
-    """Weighted sum over nodes of the gradient: by gray level (h, w) on the fast path, else (c, h, w)."""
-    if fast:
-        tape = fast.forward(batch)
-        grads = fast.backward(tape, chosen.expand(len(batch)), weight=weight)
-        return fast.to_gray(grads, (batch.shape[2], batch.shape[3])).sum(0).double()
-    with torch.enable_grad():
-        leaf = batch.detach().requires_grad_()
-        logits = model(leaf)[:, chosen]
-        return slope((logits * weight).sum(), leaf).double().sum(0)
+def _quick_walk(
+    net: FastNet, image: Tensor, start: Tensor, chosen: Tensor, places: Tensor, weights: Tensor, rows: int
+) -> Float[Tensor, "h w"]:
+    """The same on a FastNet; the first convolution is linear, so its way back is taken once, for the sum."""
+    total: Tensor | None = None
+    for at in range(0, len(places), rows):
+        batch = start + places[at : at + rows, None, None, None] * (image - start)
+        tape = net.forward(batch, signs=True, pool_first=True)
+        grad = net.backward(tape, chosen.expand(len(batch)), weight=weights[at : at + rows])
+        part = grad.float().sum(0, keepdim=True)
+        total = part if total is None else total + part
+    if total is None:
+        raise BadInput("integrated gradients steps: expected at least 1, got none")
+    slopes = net.to_gray(total.to(net.dtype), (image.shape[1], image.shape[2]))[0]
+    ends = to_gray_level(torch.stack([image, start]))
+    return slopes * (ends[0] - ends[1])
 
 
 def _nodes(count: int) -> tuple[Float[Tensor, " k"], Float[Tensor, " k"]]:

@@ -1,0 +1,370 @@
+"""Seven explanations beside their usual libraries: time, agreement, and distance from what the arithmetic needs.
+
+    python benchmarks/explanations.py [--quick] [--only lime,deeplift] [--threads 2] [--head direct|study|both]
+
+One process, the same reduced SqueezeNet and the same sheet of 64x400 for all, turns interleaved, medians.
+Peers: captum, grad-cam, shap and lime, whichever are installed; a peer that is not there is named, not
+guessed. The yardstick is the exact floating-point work of a method over the rate of a float32 matrix product
+measured in the same run. Prints a table for each head and, as the last line, one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import importlib.util
+import json
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+from torch import Tensor, nn
+
+from steelsight.errors import MissingWeights
+from steelsight.evaluation.timing import time_interleaved
+from steelsight.explanations.baselines import black_sheet
+from steelsight.explanations.deeplift import deep_lift, deep_shap
+from steelsight.explanations.gradcam import grad_cam, grad_cam_all
+from steelsight.explanations.guided import guided_backprop, guided_grad_cam
+from steelsight.explanations.integrated import integrated_gradients, integrated_gradients_report
+from steelsight.explanations.lime import lime, lime_report
+from steelsight.explanations.segments import segment_sheet
+from steelsight.explanations.together import explain_all
+from steelsight.models.catalog import ModelSpec, build_model
+from steelsight.models.inputs import to_input
+from steelsight.models.summary import summarise
+from steelsight.sheets.synthetic import SynthSpec, draw_sheet
+
+CLASSES = 5
+STEPS = 50
+REFERENCES = 10
+PEER_SAMPLES = 1000
+TARGET = 1
+
+
+@dataclass
+class Row:
+    """One method: ours, its peers, the work it needs, and how well it agrees."""
+
+    ours: Callable[[], Any]
+    peers: dict[str, Callable[[], Any]]
+    passes: float  # forward passes of the network that the method cannot do without; a backward one counts 1
+    agreement: Callable[[], float]
+    turns: int = 9
+    notes: dict[str, float] = field(default_factory=dict)
+
+
+def main() -> None:
+    """Measure each head and print what came out."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="three turns of everything")
+    parser.add_argument("--only", default="", help="names of methods, joined by commas")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--head", choices=("direct", "study", "both"), default="both")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    warnings.filterwarnings("ignore", message="(Setting forward|Input Tensor|.*unrecognized nn.Module)")
+    only = set(filter(None, options.only.split(",")))
+    results = {}
+    for head in ("direct", "study") if options.head == "both" else (options.head,):
+        results[head] = measure_head(head, only, quick=options.quick)
+    first = next(iter(results.values()))
+    print(json.dumps({**first, **{name: each for name, each in results.items() if each is not first}}))
+
+
+def measure_head(head: str, only: set[str], *, quick: bool) -> dict[str, Any]:
+    """All methods on one head."""
+    scene = Scene(head)
+    rate = gemm_rate()
+    rows = {name: row for name, row in make_rows(scene).items() if not only or name in only}
+    print(f"\n{head} head, {scene.gflop:.3f} GFLOP a forward pass, matrix products {rate:.0f} GFLOP/s")
+    print(f"{'method':22}{'ours ms':>9}{'yardstick':>10}{'x over':>7}  peers: ms (ratio)      agreement")
+    found: dict[str, Any] = {
+        "head": head,
+        "gflops": rate,
+        "speedup": {},
+        "over_floor": {},
+        "agreement": {},
+        "ms": {},
+        "notes": {},
+    }
+    for name, row in rows.items():
+        jobs = {"ours": row.ours, **row.peers}
+        timed = time_interleaved(jobs, 3 if quick else row.turns)
+        ours = timed["ours"].median_ms
+        floor = row.passes * scene.gflop / rate * 1000
+        best = {peer: timed[peer].median_ms for peer in row.peers}
+        agreement = row.agreement()
+        found["ms"][name] = {"ours": ours, **best}
+        if best:
+            found["speedup"][name] = next(iter(best.values())) / ours
+        found["over_floor"][name] = ours / floor
+        found["agreement"][name] = agreement
+        found["notes"] |= {f"{name}_{key}": value for key, value in row.notes.items()}
+        told = ", ".join(f"{peer} {ms:.1f} ({ms / ours:.1f}x)" for peer, ms in best.items())
+        print(f"{name:22}{ours:9.2f}{floor:10.2f}{ours / floor:7.1f}  {told:36} {agreement:.5f}", flush=True)
+    for key, value in found["notes"].items():
+        print(f"  {key} {value:.4g}")
+    return found
+
+
+class Scene:
+    """The model, its copy for the peers, a sheet, and references."""
+
+    def __init__(self, head: str) -> None:
+        def build(pretrained: str) -> nn.Module:
+            spec = ModelSpec(
+                name="squeezenet_reduced",
+                head=head,
+                outputs=CLASSES,
+                pretrained=pretrained,
+                height=64,
+                width=400,
+            )
+            return build_model(spec, generator=torch.Generator().manual_seed(0))
+
+        try:
+            self.model = build("imagenet").eval()
+        except MissingWeights:
+            self.model = build("none").eval()
+        self.peer = copy.deepcopy(self.model).eval()
+        for module in self.peer.modules():
+            if isinstance(module, nn.ReLU):
+                module.inplace = False
+        gray = np.stack(
+            [shrink(draw_sheet(SynthSpec(count=40), index).gray) for index in range(REFERENCES + 1)]
+        )
+        sheets = to_input(torch.from_numpy(gray))
+        self.image, self.references = sheets[:1], sheets[1:]
+        self.plain = self.image.contiguous()
+        self.black = black_sheet(self.image)
+        self.target = torch.tensor([TARGET])
+        self.gflop = 2e-9 * sum(row.macs for row in summarise(self.model, 64, 400))
+
+
+def shrink(gray: np.ndarray) -> np.ndarray:
+    """256x1600 to 64x400 by area."""
+    return gray.reshape(64, 4, 400, 4).mean((1, 3)).round().astype(np.uint8)
+
+
+def gemm_rate(size: int = 1024) -> float:
+    """GFLOP/s of a float32 matrix product here and now."""
+    a, b = torch.randn(size, size), torch.randn(size, size)
+    torch.mm(a, b)
+    seconds = []
+    for _ in range(7):
+        start = time.perf_counter()
+        torch.mm(a, b)
+        seconds.append(time.perf_counter() - start)
+    return float(2e-9 * size**3 / np.median(seconds))
+
+
+def cosine(ours: Tensor, theirs: Tensor) -> float:
+    """Cosine of two maps."""
+    return float(torch.cosine_similarity(ours.flatten().double(), theirs.detach().flatten().double(), dim=0))
+
+
+def have(module: str) -> bool:
+    """Whether a peer is installed."""
+    return importlib.util.find_spec(module) is not None
+
+
+def make_rows(scene: Scene) -> dict[str, Row]:
+    """Every method with its peers."""
+    from captum import attr
+
+    model, peer, image, plain, target = scene.model, scene.peer, scene.image, scene.plain, scene.target
+    layer = peer.features
+    cam, guided = attr.LayerGradCam(peer, layer), attr.GuidedBackprop(peer)
+    both = attr.GuidedGradCam(peer, layer)
+    integrated, lift, shapley = attr.IntegratedGradients(peer), attr.DeepLift(peer), attr.DeepLiftShap(peer)
+
+    def leaf() -> Tensor:
+        return plain.clone().requires_grad_()
+
+    def peer_cams() -> Tensor:
+        maps = [cam.attribute(leaf(), target=c, relu_attributions=False) for c in range(CLASSES)]
+        return torch.stack(
+            [attr.LayerAttribution.interpolate(m, (64, 400), interpolate_mode="bilinear") for m in maps]
+        )
+
+    def peer_both() -> Tensor:
+        return both.attribute(leaf(), target=TARGET, interpolate_mode="bilinear").sum(1)
+
+    def peer_integrated(steps: int = STEPS) -> Tensor:
+        return integrated.attribute(leaf(), scene.black, target=TARGET, n_steps=steps).sum(1)
+
+    rows = {
+        "grad_cam_all": Row(
+            lambda: grad_cam_all(model, image),
+            {"captum, five calls": peer_cams},
+            1,
+            lambda: min(cosine(grad_cam(model, image, c), theirs) for c, theirs in enumerate(peer_cams())),
+        ),
+        "guided_backprop": Row(
+            lambda: guided_backprop(model, image, target),
+            {"captum": lambda: guided.attribute(leaf(), target=TARGET)},
+            2,
+            lambda: cosine(
+                guided_backprop(model, image, target), guided.attribute(leaf(), target=TARGET).sum(1)
+            ),
+        ),
+        "guided_grad_cam": Row(
+            lambda: guided_grad_cam(model, image, target),
+            {"captum": peer_both},
+            2,
+            lambda: cosine(guided_grad_cam(model, image, target), peer_both()),
+        ),
+        "integrated_gradients": Row(
+            lambda: integrated_gradients(model, image, target, steps=STEPS),
+            {"captum": peer_integrated},
+            2 * STEPS,
+            lambda: cosine(integrated_gradients(model, image, target, steps=STEPS), peer_integrated()),
+            turns=5,
+        ),
+        "integrated_gradients_quick": Row(
+            lambda: integrated_gradients(model, image, target, steps=STEPS, precision="bf16"),
+            {"captum": peer_integrated},
+            2 * STEPS,
+            lambda: cosine(
+                integrated_gradients(model, image, target, steps=STEPS, precision="bf16"),
+                integrated_gradients(model, image, target, steps=500),
+            ),
+            turns=5,
+        ),
+        "deeplift": Row(
+            lambda: deep_lift(model, image, target),
+            {"captum": lambda: lift.attribute(leaf(), scene.black, target=TARGET)},
+            2,
+            lambda: cosine(deep_lift(model, image, target), deep_lift(nn.Sequential(model), image, target)),
+        ),
+        "deepshap": Row(
+            lambda: deep_shap(model, image, target, baselines=scene.references),
+            {"captum": lambda: shapley.attribute(leaf(), scene.references.contiguous(), target=TARGET)},
+            1 + 2 * REFERENCES,
+            lambda: cosine(
+                deep_shap(model, image, target, baselines=scene.references),
+                deep_shap(nn.Sequential(model), image, target, baselines=scene.references),
+            ),
+            turns=5,
+        ),
+    }
+    add_errors(rows, scene, lift)
+    if have("pytorch_grad_cam"):
+        from pytorch_grad_cam import GradCAM
+        from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+        other = GradCAM(model=peer, target_layers=[layer])
+        rows["grad_cam_all"].peers["grad-cam, five calls"] = lambda: [
+            other(input_tensor=plain, targets=[ClassifierOutputTarget(c)]) for c in range(CLASSES)
+        ]
+    if have("shap"):
+        import shap
+
+        deep = shap.DeepExplainer(copy.deepcopy(peer), scene.references.contiguous())
+        rows["deepshap"].peers["shap"] = lambda: deep.shap_values(plain, check_additivity=False)
+    if have("lime"):
+        add_lime(rows, scene)
+    add_all(rows, scene)
+    return rows
+
+
+def add_errors(rows: dict[str, Row], scene: Scene, lift: Any) -> None:
+    """Completeness: ours, and the peers' on the same net."""
+    with torch.no_grad():
+        rise = float((scene.model(scene.image) - scene.model(scene.black))[0, TARGET])
+    theirs = float(lift.attribute(scene.plain, scene.black, target=TARGET).sum().detach())
+    ours = float(deep_lift(scene.model, scene.image, scene.target).sum())
+    rows["deeplift"].notes = {
+        "completeness_error": abs(ours - rise) / abs(rise),
+        "captum_error": abs(theirs - rise) / abs(rise),
+    }
+    for name, settings in (
+        ("integrated_gradients", {}),
+        ("integrated_gradients_quick", {"precision": "bf16"}),
+    ):
+        report = integrated_gradients_report(scene.model, scene.image, scene.target, steps=STEPS, **settings)
+        rows[name].notes = {"completeness_error": float(report.relative_error)}
+
+
+def add_lime(rows: dict[str, Row], scene: Scene) -> None:
+    """LIME against its reference implementation, on the same superpixels."""
+    import lime as package
+    from lime.lime_image import LimeImageExplainer
+
+    rows_of = scene.image.mean(1)[0].double().numpy()
+    cut = segment_sheet(rows_of)
+    low, high = float(scene.plain.min()), float(scene.plain.max())
+    picture = ((scene.plain[0].permute(1, 2, 0).numpy() - low) / (high - low)).astype(np.float64)
+
+    def predict(batch: np.ndarray) -> np.ndarray:
+        values = torch.from_numpy(batch.astype(np.float32) * (high - low) + low).permute(0, 3, 1, 2)
+        with torch.no_grad():
+            return scene.peer(values.contiguous()).numpy()
+
+    def peer(samples: int, seed: int = 0) -> np.ndarray:
+        explainer = LimeImageExplainer(random_state=seed)
+        told = explainer.explain_instance(
+            picture, predict, labels=(TARGET,), top_labels=None, hide_color=None, num_samples=samples,
+            num_features=int(cut.max()) + 1, segmentation_fn=lambda _: cut, batch_size=50, progress_bar=False,
+        )  # fmt: skip
+        weights = dict(told.local_exp[TARGET])
+        return np.array([weights.get(s, 0.0) for s in range(int(cut.max()) + 1)])
+
+    def agreement() -> float:
+        reference = lime_report(
+            scene.model, scene.image, scene.target, segments=[cut], samples=20_000
+        ).coefficients[0]
+        ours = [
+            lime_report(
+                scene.model,
+                scene.image,
+                scene.target,
+                segments=[cut],
+                generator=torch.Generator().manual_seed(s),
+            )
+            for s in range(1, 4)
+        ]
+        mine = np.mean([spearmanr(each.coefficients[0], reference).statistic for each in ours])
+        theirs = np.mean([spearmanr(peer(PEER_SAMPLES, s), reference).statistic for s in range(1, 3)])
+        return float(mine - theirs)
+
+    assert package is not None  # noqa: S101  the import is the test that it is there
+    rows["lime"] = Row(
+        lambda: lime(scene.model, scene.image, scene.target, segments=[cut]),
+        {"lime": lambda: peer(PEER_SAMPLES)},
+        PEER_SAMPLES,
+        agreement,
+        turns=3,
+    )
+
+
+def add_all(rows: dict[str, Row], scene: Scene) -> None:
+    """All seven for one sheet: one call of ours, one call of each best-known library."""
+    seven = ("guided_backprop", "guided_grad_cam", "integrated_gradients", "deeplift", "deepshap", "lime")
+    if any(name not in rows for name in seven):
+        return
+
+    def peers() -> None:
+        rows["grad_cam_all"].peers["captum, five calls"]()
+        for name in seven:
+            next(iter(rows[name].peers.values()))()
+
+    rows["all_seven"] = Row(
+        lambda: explain_all(scene.model, scene.image, scene.target, baselines=scene.references),
+        {"one after the other": peers},
+        sum(rows[name].passes for name in ("grad_cam_all", *seven)),
+        lambda: min(rows[name].agreement() for name in ("grad_cam_all", *seven[:-1])),
+        turns=3,
+    )
+
+
+if __name__ == "__main__":
+    main()
