@@ -13,7 +13,8 @@ from steelsight.explanations.baselines import black_sheet, match_baselines
 from steelsight.explanations.chunks import MEMORY_MB
 from steelsight.explanations.contributions import contributions
 from steelsight.explanations.fast.contributions import fast_contributions
-from steelsight.explanations.fast.net import fast_net
+from steelsight.explanations.fast.net import fast_net, is_gray
+from steelsight.explanations.fast.references import known_references
 from steelsight.explanations.targets import Target, check_images
 
 __all__ = ["deep_lift", "deep_shap"]
@@ -81,8 +82,8 @@ def _explain(
     memory_mb: float,
 ) -> Float[Tensor, "n h w"]:
     """On plain operations where the network has them, else by its functions."""
-    net = fast_net(model, images, references) if len(images) else None
-    if net is None:
+    net = fast_net(model, images) if len(images) else None
+    if net is None or (known_references(net, references) is None and not is_gray(references)):
         return contributions(model, images, target, references, method, paired=paired, memory_mb=memory_mb)
     return fast_contributions(
         net, model, images, target, references, method, paired=paired, memory_mb=memory_mb

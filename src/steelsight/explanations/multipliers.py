@@ -1,7 +1,8 @@
 """Rescale multipliers: m = Δoutput / Δinput between an image and a reference, for what is not linear.
 
-Each rule is exactly complete, Σ m Δinput = Δoutput, and becomes the gradient where the difference vanishes. A
-reference of batch size 1 stands for every image of the batch.
+Each rule is exactly complete, Σ m Δinput = Δoutput. Where the difference vanishes it becomes the slope,
+except that a maximum's place that did not change at all gets 0. A reference of batch size 1 stands for every
+image.
 
 The rules for maxima are one family. Log-sum-exp of sharpness r is rescaled through its parts, log ∘ sum ∘
 exp; r → 0 gives the average's equal shares, and r → ∞ the rule for a maximum, which gives a window's whole
@@ -124,9 +125,9 @@ def _mean_exponential(distance: Tensor) -> Tensor:
 
 
 def _ratio(image: Picked, reference: Picked, places: Tensor, rise: Tensor) -> Tensor:
-    """The rise over the difference at the places; 1, the slope of a maximum, where there is none."""
+    """The rise over the difference at the places; a place that did not change has nothing to share: 0."""
     step = image.rows.gather(-1, places) - reference.rows.expand_as(image.rows).gather(-1, places)
-    return torch.where(step == 0, 1.0, rise / step)
+    return rise / step.add_(torch.finfo(step.dtype).tiny)
 
 
 def _front(mine: Picked, other: Picked) -> tuple[Picked, Bool[Tensor, "*batch q"]]:

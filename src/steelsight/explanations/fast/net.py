@@ -31,7 +31,7 @@ from steelsight.models.classifier import SheetClassifier
 from steelsight.models.heads import DirectHead
 from steelsight.models.inputs import IMAGENET_MEAN, IMAGENET_STD
 
-__all__ = ["FastNet", "Tape", "fast_net"]
+__all__ = ["FastNet", "Tape", "fast_net", "is_gray", "to_gray_level"]
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
@@ -139,11 +139,16 @@ class FastNet:
     @torch.no_grad()
     def ask(self, gray: Float[Tensor, "n h w"]) -> Float[Tensor, "n c"]:
         """Logits of gray levels of 0..1 in the net's own type, keeping nothing; for nets without padding."""
-        values = self._first(gray)
-        for layer in self.layers:
-            values = layer.ask(values)
-        logits: Tensor = self.head(values.float())
+        logits: Tensor = self.head(self.features(gray))
         return logits
+
+    @torch.no_grad()
+    def features(self, gray: Float[Tensor, "n h w"]) -> Float[Tensor, "n k gh gw"]:
+        """Features of gray levels of 0..1, keeping nothing; for nets without padding."""
+        values = self._first(gray.to(self.dtype))
+        for layer in self.pool_first:
+            values = layer.ask(values)
+        return values.float()
 
     def logits(self, tape: Tape) -> Float[Tensor, "n c"]:
         """What the head says of a tape."""

@@ -76,29 +76,26 @@ _RULE = _Rescale()
 
 
 def _shared(grad: Tensor, image: Saved, reference: Saved, layer: Pool, *, floor: float | None) -> Tensor:
-    """Each window's difference of max(maximum, floor) at the place that made it, laid back and summed."""
+    """Each window's difference of max(maximum, floor) to the place that made it, over that place's own.
+
+    All windows that chose a place divide by the same difference, so they are summed first.
+    """
     upper, lower, image_at, reference_at = image.pooled, reference.pooled, image.places, reference.places
     if upper is None or lower is None or image_at is None or reference_at is None:
         raise ValueError("a tape without pools")
-    places = torch.where(upper >= lower, image_at, reference_at)
-    step = _at(image.values, places) - _at(reference.values, places)
+    rose = upper >= lower
+    places = (
+        (image_at - reference_at).mul_(rose).add_(reference_at)
+    )  # `where` is slow on a mask without order
     if floor is not None:
         upper, lower = upper.clamp(min=floor), lower.clamp(min=floor)
-    slope = 1.0 if floor is None else (upper > floor).to(grad.dtype)
-    share = torch.where(step == 0, slope, (upper - lower) / step).mul_(grad)
+    share = torch.sub(upper, lower).mul_(grad)
     full = image.values if len(image.values) == len(share) else reference.values  # gives shape and layout
     back: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(
         share, full, *layer.settings.values(), places
     )
-    return back
-
-
-def _at(values: Float[Tensor, "n k h w"], places: Int[Tensor, "b k ph pw"]) -> Float[Tensor, "b k ph pw"]:
-    """The values at flat places of each channel, in channels-last order, in which both are stored."""
-    rows = values.permute(0, 2, 3, 1).flatten(1, 2)  # (n, h w, k)
-    wanted = places.permute(0, 2, 3, 1).flatten(1, 2)  # (b, ph pw, k)
-    found = rows.expand(len(wanted), -1, -1).gather(1, wanted)
-    return found.reshape(len(places), *places.shape[2:], places.shape[1]).permute(0, 3, 1, 2)
+    step = torch.sub(image.values, reference.values)
+    return back.div_(step.add_(torch.finfo(step.dtype).tiny))  # 0 where a place did not change
 
 
 def _other(reference: Saved | None) -> Saved:
