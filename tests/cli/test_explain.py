@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from steelsight.cli import app as whole_app
 from steelsight.cli.explain import explain
+from steelsight.explanations.catalog import METHODS as CATALOG
 from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.models.checkpoint import Card, save_checkpoint
 from steelsight.sheets.pixels import read_size
@@ -112,7 +113,7 @@ def test_bad_image_is_set_aside_and_the_rest_explained(run: Path, tiles: Path) -
     [
         (("RUN", "absent.jpg"), "expected an image or a folder of images, found nothing"),
         (("absent", "IMAGES"), "expected a RUN folder, found none"),
-        (("RUN", "IMAGES", "--method", "tarot"), "expected one of gradcam, got 'tarot'"),
+        (("RUN", "IMAGES", "--method", "tarot"), "gradient, got 'tarot'"),
         (
             ("RUN", "IMAGES", "--target", "hole"),
             "expected one of none, defect, or its number from 0, got 'hole'",
@@ -151,3 +152,13 @@ def test_real_strips_and_tiles(run: Path, data_root: Path, tmp_path: Path) -> No
     assert " + " in sheet["truth"]
     result = invoke(run, tile, "--out", tmp_path / "tile", "--json")
     assert json.loads(result.stdout)["sheets"][0]["mask"] is True
+
+
+def test_every_method_of_the_catalog_is_a_choice(run: Path, tiles: Path, tmp_path: Path) -> None:
+    module = importlib.import_module("steelsight.cli.explain")
+    assert tuple(CATALOG) == module.METHODS
+    result = invoke(run, tiles / "Crack" / "b.jpg", "--method", "guided_gradcam", "--out", tmp_path, "--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout.splitlines()[-1])
+    assert report["method"] == "guided_gradcam"
+    assert Path(report["sheets"][0]["figure"]).name == "b.guided_gradcam.png"

@@ -255,7 +255,7 @@ def test_bad_settings_are_refused(setting: str, message: str) -> None:
 
 
 def test_unknown_methods_and_empty_fields_are_refused(model: SheetClassifier, recipe: LeagueRecipe) -> None:
-    with pytest.raises(BadRecipe, match=r"methods: expected some of deeplift, .*, got magic"):
+    with pytest.raises(BadRecipe, match=r"methods: expected some of gradcam, .*, got magic"):
         run_league([bout(model, 0)], recipe, task="binary", methods=["magic"])
     empty = Bout("x", field_of(model, 2), field_of(model, 0), np.zeros((0, *SIZE), dtype=np.uint8))
     with pytest.raises(BadData, match="expected defective sheets with masks"):

@@ -6,6 +6,7 @@ import torch
 
 from steelsight.errors import BadRecipe
 from steelsight.explanations.gradcam import grad_cam
+from steelsight.explanations.guided import guided_backprop
 from steelsight.explanations.verdicts import explain_images, find_classes
 from steelsight.models.card import Card
 from steelsight.models.catalog import ModelSpec, SheetClassifier, build_model
@@ -87,3 +88,14 @@ def test_classes_are_found_by_name_first_then_by_number() -> None:
             BadRecipe, match=f"expected one of none, scratch, 7, or its number from 0, got '{wrong}'"
         ):
             find_classes([wrong], card)
+
+
+def test_other_methods_explain_each_target(sheets: np.ndarray) -> None:
+    model, card = make()
+    explained = explain_images(model, card, sheets[:2], targets=[1, 2], method="guided_backprop")
+    for place, target in enumerate((1, 2)):
+        expected = guided_backprop(model, to_input(torch.from_numpy(sheets[:2])), target).numpy()
+        found = np.stack([each.maps[place] for each in explained])
+        assert np.allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+    with pytest.raises(BadRecipe, match="method: expected one of gradcam"):
+        explain_images(model, card, sheets, method="magic")

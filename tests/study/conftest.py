@@ -47,6 +47,7 @@ def tiny_options() -> StudyOptions:
         settings=SMALL,
         resamples=50,
         repeats=2,
+        explained=1,
     )
 
 

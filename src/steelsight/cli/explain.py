@@ -16,7 +16,16 @@ from steelsight.types import Rejection
 
 __all__ = ["METHODS", "explain"]
 
-METHODS = ("gradcam",)
+METHODS = (  # of explanations.catalog, written out so that `--help` need not load torch
+    "gradcam",
+    "guided_gradcam",
+    "guided_backprop",
+    "integrated_gradients",
+    "deeplift",
+    "deepshap",
+    "lime",
+    "gradient",
+)
 REPORT = "explanations.json"
 CHUNK = 16  # sheets held in memory at a time, with their maps: a folder may hold thousands
 
@@ -71,7 +80,9 @@ def explain(
     for chunk in track(chunks, f"explaining {len(items)} sheets", console=console, transient=True):
         sheets, bad = read_items(chunk, card.input, type_names)
         set_aside += bad
-        explanations = explain_images(model, card, [sheet.gray for sheet in sheets], targets=targets)
+        explanations = explain_images(
+            model, card, [sheet.gray for sheet in sheets], targets=targets, method=method
+        )
         figures = save_figures(sheets, explanations, card.class_names, folder, method=method, taken=taken)
         rows += report_rows(sheets, explanations, card.class_names, figures)
     if not rows:

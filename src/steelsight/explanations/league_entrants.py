@@ -11,13 +11,10 @@ from torch import Tensor, nn
 
 from steelsight.explanations import fusions
 from steelsight.explanations.baselines import BaselineName, make_baselines
-from steelsight.explanations.deeplift import deep_lift, deep_shap
+from steelsight.explanations.catalog import METHODS, Method
 from steelsight.explanations.gradcam import grad_cam
-from steelsight.explanations.gradient import gradient
-from steelsight.explanations.guided import guided_backprop, guided_grad_cam
-from steelsight.explanations.integrated import integrated_gradients
+from steelsight.explanations.guided import guided_backprop
 from steelsight.explanations.league_tally import Explain
-from steelsight.explanations.lime import lime
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.inputs import to_input
 from steelsight.types import GrayBatch
@@ -26,6 +23,16 @@ __all__ = ["ENTRANTS", "Entrant"]
 
 Prepare = Callable[[GrayBatch, int], Explain]
 REFERENCES = 10  # clean sheets that DeepSHAP compares with, as many as the study's library takes by default
+
+PUBLISHED = {  # the study's names
+    "deeplift": "DeepLift",
+    "deepshap": "DeepShap",
+    "gradcam": "GradCAM",
+    "guided_gradcam": "GuidedGradCAM",
+    "guided_backprop": "GuidedBackpropagation",
+    "integrated_gradients": "IntegratedGradients",
+    "lime": "LIME",
+}
 
 
 @dataclass(frozen=True)
@@ -50,10 +57,26 @@ def _plain(explain: Explain) -> Prepare:
     return lambda _clean, _seed: explain
 
 
-def _shap(clean: GrayBatch, _seed: int) -> Explain:
-    """Against clean sheets where there are any, else against black."""
-    references = to_input(torch.from_numpy(clean[:REFERENCES])) if len(clean) else None
-    return lambda model, images, target: deep_shap(model, images, target, baselines=references)
+def _from_catalog(key: str, method: Method) -> Entrant:
+    return Entrant(method.title, _as_called(key, method), PUBLISHED.get(key, ""))
+
+
+def _as_called(key: str, method: Method) -> Prepare:
+    """With the method's own defaults; the same samples for the same sheets, DeepSHAP against clean sheets."""
+
+    def prepare(clean: GrayBatch, seed: int) -> Explain:
+        settings: dict[str, Any] = {}
+        if key == "deepshap" and len(clean):
+            settings["baselines"] = to_input(torch.from_numpy(clean[:REFERENCES]))
+
+        def explain(model: nn.Module, images: Tensor, target: Tensor) -> Tensor:
+            if method.sampled:
+                settings["generator"] = torch.Generator().manual_seed(seed)
+            return method.explain(model, images, target, **settings)
+
+        return explain
+
+    return prepare
 
 
 def _against(method: Callable[..., Tensor], kind: BaselineName) -> Prepare:
@@ -68,15 +91,6 @@ def _against(method: Callable[..., Tensor], kind: BaselineName) -> Prepare:
         return explain
 
     return prepare
-
-
-def _lime(_clean: GrayBatch, seed: int) -> Explain:
-    """With the same samples for the same sheets."""
-
-    def explain(model: nn.Module, images: Tensor, target: Tensor) -> Tensor:
-        return lime(model, images, target, generator=torch.Generator().manual_seed(seed))
-
-    return explain
 
 
 def _agree(model: nn.Module, images: Tensor, target: Tensor) -> Tensor:
@@ -98,29 +112,19 @@ def _chance(_clean: GrayBatch, seed: int) -> Explain:
 
 
 def _variants() -> dict[str, Entrant]:
-    methods: dict[str, tuple[str, Any]] = {
-        "deeplift": ("DeepLift", deep_lift),
-        "integrated_gradients": ("Integrated Gradients", integrated_gradients),
-    }
+    """The methods that count from a baseline, from other ones than black."""
     kinds: tuple[BaselineName, ...] = ("mean", "blurred", "clean")
     return {
-        f"{key}:{kind}": Entrant(f"{title} from {kind}", _against(method, kind), asked_only=True)
-        for key, (title, method) in methods.items()
+        f"{key}:{kind}": Entrant(
+            f"{METHODS[key].title} from {kind}", _against(METHODS[key].explain, kind), asked_only=True
+        )
+        for key in ("deeplift", "integrated_gradients")
         for kind in kinds
     }
 
 
 ENTRANTS: dict[str, Entrant] = {
-    "deeplift": Entrant("DeepLift", _plain(deep_lift), "DeepLift"),
-    "deepshap": Entrant("DeepSHAP", _shap, "DeepShap"),
-    "gradcam": Entrant("Grad-CAM", _plain(grad_cam), "GradCAM"),
-    "guided_gradcam": Entrant("Guided Grad-CAM", _plain(guided_grad_cam), "GuidedGradCAM"),
-    "guided_backprop": Entrant("Guided Backpropagation", _plain(guided_backprop), "GuidedBackpropagation"),
-    "integrated_gradients": Entrant(
-        "Integrated Gradients", _plain(integrated_gradients), "IntegratedGradients"
-    ),
-    "lime": Entrant("LIME", _lime, "LIME"),
-    "gradient": Entrant("Gradient", _plain(gradient)),
+    **{key: _from_catalog(key, method) for key, method in METHODS.items()},
     "gradcam_guided": Entrant("Grad-CAM and guided agree", _plain(_agree)),
     "gradcam_layers": Entrant("LayerCAM of three stages", _plain(fusions.grad_cam_layers)),
     "gradcam_scales": Entrant("Grad-CAM, three sizes", _plain(fusions.grad_cam_scales), many_sizes=True),

@@ -11,6 +11,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from steelsight.errors import BadRecipe
+from steelsight.explanations.catalog import find_method
 from steelsight.explanations.gradcam import grad_cam_all, upsample
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
@@ -48,20 +49,28 @@ def explain_images(
 
     images  gray sheets of the card's input size
     targets class indices to map; None = all
-    method  gradcam; others raise BadRecipe
+    method  a key of explanations.catalog.METHODS; raises BadRecipe for another
     """
-    if method != "gradcam":
-        raise BadRecipe(f"method: expected gradcam, got {method!r}")
     chosen = tuple(range(len(card.class_names))) if targets is None else tuple(targets)
     explained = []
     for start in range(0, len(images), batch):
         gray = torch.from_numpy(np.stack(list(images[start : start + batch])))
-        logits, grids = grad_cam_all(model, to_input(gray))
-        maps = upsample(grids[:, list(chosen)], (gray.shape[1], gray.shape[2]))
+        logits, maps = _logits_and_maps(model, to_input(gray), chosen, method)
         for row, sheet_maps in zip(_probabilities(logits, card), maps, strict=True):
             verdict, confidence = _judge(row, card)
             explained.append(Explanation(verdict, confidence, row, chosen, sheet_maps.numpy()))
     return explained
+
+
+def _logits_and_maps(
+    model: SheetClassifier, images: Tensor, targets: tuple[int, ...], method: str
+) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n k h w"]]:
+    """Logits, and each target's maps at the images' size; Grad-CAM of all classes takes one forward pass."""
+    logits, grids = grad_cam_all(model, images)
+    if method == "gradcam":
+        return logits, upsample(grids[:, list(targets)], (images.shape[2], images.shape[3]))
+    explain = find_method(method).explain
+    return logits, torch.stack([explain(model, images, target) for target in targets], 1)
 
 
 def find_classes(names: Sequence[str], card: Card) -> list[int]:

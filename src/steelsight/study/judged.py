@@ -15,8 +15,8 @@ from steelsight.study.options import StudyOptions
 
 __all__ = ["Judgement", "judge_explanations"]
 
-QUICK_SHEETS, SHEETS = 6, 200  # that choose, and that judge
-QUICK = ("report.resamples=100", "report.repeats=1", "checks.sheets=1", "checks.steps=5", "checks.draws=1")
+FEW = 10  # sheets: with fewer, speed matters more than steady figures
+QUICK = ("report.repeats=1", "checks.sheets=1", "checks.steps=5", "checks.draws=1", "checks.stages=1")
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,12 @@ class Judgement:
 def judge_explanations(run: Judged, options: StudyOptions) -> Judgement | None:
     """The study's methods on the test sheets that have masks; None where none has."""
     notes: dict[str, None] = {}
-    limit = QUICK_SHEETS if options.quick else SHEETS
-    bout = make_bout(run, "test", limit=limit, rng=np.random.default_rng([options.seed, 7]), notes=notes)
+    rng = np.random.default_rng([options.seed, 7])
+    bout = make_bout(run, "test", limit=options.explained, rng=rng, notes=notes)
     if not len(bout.judge.images):
         return None
-    recipe = load_league_recipe(QUICK if options.quick else [f"report.resamples={options.resamples}"])
+    settings = [f"report.resamples={options.resamples}", *(QUICK if options.explained < FEW else ())]
+    recipe = load_league_recipe(settings)
     methods = [name for name, entrant in ENTRANTS.items() if entrant.published]
     league = run_league([bout], recipe, task="binary", methods=methods, seed=options.seed, notes=tuple(notes))
     return Judgement(league, (bout,))

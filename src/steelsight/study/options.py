@@ -18,6 +18,7 @@ VggChoice = Literal["skip", "subset", "full"]
 VGG = "vgg16_bn"
 SLIDE_ORDER = ("adhoc", "vgg16_bn", "squeezenet", "squeezenet_reduced")
 QUICK_SHEETS, QUICK_EPOCHS, QUICK_RESAMPLES, QUICK_REPEATS = 240, 2, 200, 7
+QUICK_EXPLAINED = 6
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class StudyOptions:
     settings: tuple[str, ...] = ()  # further `key=value` for the recipe
     resamples: int = 1000
     repeats: int = 40  # timing rounds
+    explained: int = 200  # sheets with masks, at most, that choose a mask rule, and that judge
     fresh: bool = False  # train again what is trained already
     quick: bool = False
 
@@ -47,7 +49,7 @@ class StudyOptions:
             raise BadRecipe(
                 f"--models: expected some of {', '.join(MODELS)}, got {', '.join(unknown) or 'none'}"
             )
-        for name in ("vgg_sheets", "vgg_epochs", "epochs", "sheets", "resamples", "repeats"):
+        for name in ("vgg_sheets", "vgg_epochs", "epochs", "sheets", "resamples", "repeats", "explained"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise BadRecipe(f"--{name.replace('_', '-')}: expected at least 1, got {value}")
@@ -63,6 +65,7 @@ class StudyOptions:
             vgg_epochs=1,
             resamples=min(self.resamples, QUICK_RESAMPLES),
             repeats=min(self.repeats, QUICK_REPEATS),
+            explained=min(self.explained, QUICK_EXPLAINED),
         )
 
 
