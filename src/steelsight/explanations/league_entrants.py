@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from steelsight.explanations import fusions
-from steelsight.explanations.baselines import BaselineName, make_baselines
+from steelsight.explanations.baselines import make_baselines
 from steelsight.explanations.catalog import METHODS, Method
 from steelsight.explanations.gradcam import grad_cam
 from steelsight.explanations.guided import guided_backprop
@@ -79,7 +79,7 @@ def _as_called(key: str, method: Method) -> Prepare:
     return prepare
 
 
-def _against(method: Callable[..., Tensor], kind: BaselineName) -> Prepare:
+def _against(method: Callable[..., Tensor], kind: str) -> Prepare:
     """A method that counts from a baseline, with another one than black; `clean` is the mean clean sheet."""
 
     def prepare(clean: GrayBatch, _seed: int) -> Explain:
@@ -113,7 +113,7 @@ def _chance(_clean: GrayBatch, seed: int) -> Explain:
 
 def _variants() -> dict[str, Entrant]:
     """The methods that count from a baseline, from other ones than black."""
-    kinds: tuple[BaselineName, ...] = ("mean", "blurred", "clean")
+    kinds = ("mean", "blurred", "clean")
     return {
         f"{key}:{kind}": Entrant(
             f"{METHODS[key].title} from {kind}", _against(METHODS[key].explain, kind), asked_only=True

@@ -30,7 +30,7 @@ from steelsight.types import SheetItem
 
 __all__ = ["Arena", "Judged", "find_runs", "make_bout", "open_arena", "open_run", "open_runs"]
 
-Positions = Int[np.ndarray, " p"]
+Positions = Int[np.ndarray, "_"]  # parts differ in length
 FOLDS = "fold-*-*"
 CLEAN = 16  # defect-free training sheets kept as references
 
