@@ -56,6 +56,12 @@ def league(
     recipe = load_league_recipe(setting or [])
     folder = out if out is not None else run / f"league-{split}"
     with console.status("opening") as status:
+
+        def say(text: str) -> None:
+            status.update(text)
+            if not console.is_terminal:  # a log shows no spinner
+                console.print(text, markup=False, soft_wrap=True)
+
         arena = open_arena(
             run, data, part=split, share=recipe.choice.share, limit=limit, allow_bad=allow_bad, seed=seed
         )
@@ -69,7 +75,7 @@ def league(
             else [name.strip() for name in methods.split(",") if name.strip()],
             seed=seed,
             notes=arena.notes,
-            say=status.update,
+            say=say,
         )
         published = published_segmentation(task)
         numbers: dict[str, Any] = {
@@ -81,7 +87,7 @@ def league(
             "recipe": recipe.model_dump(mode="json"),
             **league_json(found, published),
         }
-        status.update("drawing")
+        say("drawing")
         write_page(folder / REPORT, found, arena, recipe, published, split=split, seed=seed)
     (folder / NUMBERS).write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
     _tell(found)

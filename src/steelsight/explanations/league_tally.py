@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Float32, Int
 from torch import Tensor, nn
 
 from steelsight.evaluation.localization import MAP_SCORES, overlap_counts, overlap_scores, score_maps
-from steelsight.explanations.masks import MaskRule, Sign, blur_maps, thresholds
+from steelsight.explanations.masks import MaskRule, Sign, blur_maps, cuts_of, thresholds
 from steelsight.models.inputs import to_input
 from steelsight.sheets.pixels import Placement
 from steelsight.types import GrayBatch, Heatmaps, Labels
@@ -154,9 +154,10 @@ def count_rules(maps: Heatmaps, truths: Truths, rules: Sequence[MaskRule]) -> In
     order = sorted(range(len(rules)), key=lambda place: _blur_of(rules[place]))
     for (sigma, sign), places in groupby(order, key=lambda place: _blur_of(rules[place])):
         blurred = blur_maps(maps, sigma, sign)
-        for place in places:
-            cuts = thresholds(blurred, rules[place])
-            counts[:, place] = overlap_counts(blurred > cuts[:, None, None], truths)
+        alike = list(places)
+        cuts = cuts_of(blurred, [rules[place] for place in alike])
+        for column, place in enumerate(alike):
+            counts[:, place] = overlap_counts(blurred > cuts[:, column, None, None], truths)
     return counts
 
 

@@ -12,6 +12,7 @@ validation sheets. Torch-free.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
@@ -22,7 +23,7 @@ from scipy.ndimage import gaussian_filter
 from steelsight.errors import BadRecipe
 from steelsight.types import Heatmaps
 
-__all__ = ["Cut", "MaskRule", "Sign", "blur_maps", "make_masks", "parse_rule", "thresholds"]
+__all__ = ["Cut", "MaskRule", "Sign", "blur_maps", "cuts_of", "make_masks", "parse_rule", "thresholds"]
 
 Cut = Literal["deviations", "otsu", "share", "peak"]
 Sign = Literal["positive", "absolute"]
@@ -109,19 +110,29 @@ def blur_maps(maps: Heatmaps, sigma: float, sign: Sign = "positive") -> Heatmaps
 
 def thresholds(blurred: Heatmaps, rule: MaskRule) -> Float32[np.ndarray, " n"]:
     """Where a rule cuts each blurred map: pixels above are marked; infinite for a flat map."""
+    return cuts_of(blurred, [rule])[:, 0]
+
+
+def cuts_of(blurred: Heatmaps, rules: Sequence[MaskRule]) -> Float32[np.ndarray, "n r"]:
+    """As `thresholds`, for many rules at once; what they share is computed once."""
     flat = blurred.reshape(len(blurred), -1).astype(np.float64)
-    match rule.cut:
-        case "deviations":
-            cuts = flat.mean(axis=1) + rule.amount * flat.std(axis=1)
-        case "otsu":
-            cuts = np.array([_otsu(values) for values in flat])
-        case "share":
-            cuts = np.quantile(flat, 1 - rule.amount, axis=1)
-        case "peak":
-            cuts = rule.amount * flat.max(axis=1, initial=0)
-    high = np.abs(flat).max(axis=1, initial=0)
-    empty = flat.max(axis=1, initial=-np.inf) - flat.min(axis=1, initial=np.inf) <= FLAT * high
-    return np.where(empty, np.inf, cuts).astype(np.float32)
+    mean, std = flat.mean(axis=1), flat.std(axis=1)
+    high, low = flat.max(axis=1, initial=-np.inf), flat.min(axis=1, initial=np.inf)
+    shares = sorted({rule.amount for rule in rules if rule.cut == "share"})
+    quantiles = dict(zip(shares, np.quantile(flat, [1 - share for share in shares], axis=1), strict=True))
+    cuts = np.empty((len(blurred), len(rules)))
+    for place, rule in enumerate(rules):
+        match rule.cut:
+            case "deviations":
+                cuts[:, place] = mean + rule.amount * std
+            case "otsu":
+                cuts[:, place] = [_otsu(values) for values in flat]
+            case "share":
+                cuts[:, place] = quantiles[rule.amount]
+            case "peak":
+                cuts[:, place] = rule.amount * high
+    cuts[high - low <= FLAT * np.maximum(np.abs(high), np.abs(low))] = np.inf
+    return cuts.astype(np.float32)
 
 
 def _otsu(values: Float[np.ndarray, " p"]) -> float:
