@@ -1,6 +1,6 @@
-"""Seven explanations beside their usual libraries: time, agreement, and distance from what the arithmetic needs.
+"""Seven explanations beside their usual libraries: time, agreement, and what the arithmetic alone needs.
 
-    python benchmarks/explanations.py [--quick] [--only lime,deeplift] [--threads 2] [--head direct|study|both]
+    python benchmarks/explanations.py [--quick] [--only lime,deeplift] [--threads 2] [--head both]
 
 One process, the same reduced SqueezeNet and the same sheet of 64x400 for all, turns interleaved, medians.
 Peers: captum, grad-cam, shap and lime, whichever are installed; a peer that is not there is named, not
@@ -134,7 +134,7 @@ class Scene:
             self.model = build("imagenet").eval()
         except MissingWeights:
             self.model = build("none").eval()
-        self.peer = copy.deepcopy(self.model).eval()
+        self.peer = copy.deepcopy(self.model).to(memory_format=torch.contiguous_format).eval()
         for module in self.peer.modules():
             if isinstance(module, nn.ReLU):
                 module.inplace = False
@@ -296,7 +296,6 @@ def add_errors(rows: dict[str, Row], scene: Scene, lift: Any) -> None:
 
 def add_lime(rows: dict[str, Row], scene: Scene) -> None:
     """LIME against its reference implementation, on the same superpixels."""
-    import lime as package
     from lime.lime_image import LimeImageExplainer
 
     rows_of = scene.image.mean(1)[0].double().numpy()
@@ -313,7 +312,7 @@ def add_lime(rows: dict[str, Row], scene: Scene) -> None:
         explainer = LimeImageExplainer(random_state=seed)
         told = explainer.explain_instance(
             picture, predict, labels=(TARGET,), top_labels=None, hide_color=None, num_samples=samples,
-            num_features=int(cut.max()) + 1, segmentation_fn=lambda _: cut, batch_size=50, progress_bar=False,
+            num_features=int(cut.max()) + 1, segmentation_fn=lambda _: cut, batch_size=50,
         )  # fmt: skip
         weights = dict(told.local_exp[TARGET])
         return np.array([weights.get(s, 0.0) for s in range(int(cut.max()) + 1)])
@@ -336,7 +335,6 @@ def add_lime(rows: dict[str, Row], scene: Scene) -> None:
         theirs = np.mean([spearmanr(peer(PEER_SAMPLES, s), reference).statistic for s in range(1, 3)])
         return float(mine - theirs)
 
-    assert package is not None  # noqa: S101  the import is the test that it is there
     rows["lime"] = Row(
         lambda: lime(scene.model, scene.image, scene.target, segments=[cut]),
         {"lime": lambda: peer(PEER_SAMPLES)},

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -11,15 +9,14 @@ from torch.nn import functional
 from steelsight.errors import BadInput
 from steelsight.models.inputs import IMAGENET_MEAN, IMAGENET_STD
 
-__all__ = ["BASELINES", "BaselineName", "match_baselines", "black_sheet", "make_baselines"]
+__all__ = ["BASELINES", "black_sheet", "make_baselines", "match_baselines"]
 
-BaselineName = Literal["black", "mean", "blurred", "clean"]
-BASELINES: tuple[BaselineName, ...] = ("black", "mean", "blurred", "clean")
+BASELINES = ("black", "mean", "blurred", "clean")
 
 BLUR = 31  # pixels across the box blur: wider than most defects, narrower than uneven light
 
 
-def make_baselines(kind: BaselineName, images: Tensor, *, clean: Tensor | None = None) -> Tensor:
+def make_baselines(kind: str, images: Tensor, *, clean: Tensor | None = None) -> Tensor:
     """Baselines for images, in the model's units.
 
     kind    black    a sheet of gray level 0, the same for all: (1, c, h, w)
@@ -46,11 +43,13 @@ def make_baselines(kind: BaselineName, images: Tensor, *, clean: Tensor | None =
 
 
 def black_sheet(images: Tensor) -> Tensor:
-    """Gray level 0 in the normalised units of three-channel images, 0 for other channel counts; (1, c, h, w)."""
+    """Gray level 0 in the normalised units of three channels, 0 for other counts; (1, c, h, w)."""
     shape = (1, *images.shape[1:])
     if images.shape[1] != 3:
         return torch.zeros(shape, dtype=images.dtype, device=images.device)
-    level = -torch.tensor(IMAGENET_MEAN, device=images.device) / torch.tensor(IMAGENET_STD, device=images.device)
+    level = -torch.tensor(IMAGENET_MEAN, device=images.device) / torch.tensor(
+        IMAGENET_STD, device=images.device
+    )
     return level.to(images.dtype)[None, :, None, None].expand(shape).contiguous()
 
 
@@ -59,8 +58,8 @@ def match_baselines(baselines: Tensor | None, images: Tensor, method: str) -> Te
     given = black_sheet(images) if baselines is None else baselines
     if given.shape[1:] != images.shape[1:] or len(given) not in (1, len(images)):
         raise BadInput(
-            f"{method} baselines: expected shape (1 or {len(images)}, {', '.join(map(str, images.shape[1:]))}), "
-            f"got {tuple(given.shape)}"
+            f"{method} baselines: expected shape (1 or {len(images)}, ...) of images like "
+            f"{tuple(images.shape[1:])}, got {tuple(given.shape)}"
         )
     if given.dtype != images.dtype or not torch.isfinite(given).all():
         raise BadInput(f"{method} baselines: expected finite {images.dtype} values, got {given.dtype}")

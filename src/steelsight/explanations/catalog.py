@@ -1,4 +1,4 @@
-"""Every explanation method, by the name the command line knows. A literal dictionary: add a line, add a method."""
+"""Every explanation method by the name the command line knows: add a line, add a method."""
 
 from __future__ import annotations
 

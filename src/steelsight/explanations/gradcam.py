@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from steelsight.errors import BadInput
+from steelsight.explanations.fast.net import fast_net, to_gray_level
 from steelsight.explanations.targets import Target, check_images, check_logits, resolve_targets
 from steelsight.models.capture import Tape, at_rest, capture
 from steelsight.models.classifier import SheetClassifier
@@ -64,6 +65,8 @@ def coarse_grad_cam(
         check_logits(logits, len(images), "Grad-CAM")
         activations = _feature_map(tape, layer)
         chosen = logits.gather(1, resolve_targets(target, logits, "Grad-CAM")[:, None]).sum()
+        if not chosen.requires_grad:  # the model ignores its input
+            return torch.zeros_like(activations[:, 0])
         gradient = torch.autograd.grad(chosen, activations, materialize_grads=True)[0]  # 0 off the path
         weights = gradient.mean((2, 3), keepdim=True)  # (n, channels, 1, 1)
         return (weights * activations.detach()).sum(1)  # (n, gh, gw)
@@ -77,8 +80,12 @@ def grad_cam_all(model: SheetClassifier, images: Tensor) -> ClassMaps:
     raises  BadInput for another type or shape
     """
     check_images(images, "Grad-CAM")
+    model.check(images)
+    net = fast_net(model, images) if len(images) else None
+    if net is not None and not net.padded:
+        with torch.no_grad(), at_rest(net.head):
+            return class_maps(net.head, net.features(to_gray_level(images)))
     with torch.no_grad(), at_rest(model):
-        model.check(images)
         return class_maps(model.head, model.features(images))
 
 

@@ -50,7 +50,7 @@ def summed_gradients(
     if net is None:
         return input_gradients(model, images, target, method, rule=rule, memory_mb=memory_mb).sum(1)
     size = (images.shape[2], images.shape[3])
-    with torch.inference_mode(False), at_rest(model):
+    with torch.inference_mode(False), at_rest(net.head):  # the rest of the model is not run
         rows = rows_within(model, images[0], memory_mb)
         classes = resolve_targets(target, class_axis(net, model, images), method)
         return torch.cat(

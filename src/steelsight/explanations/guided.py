@@ -67,7 +67,7 @@ def _shared_pass(
         return None
     size = (images.shape[2], images.shape[3])
     parts = []
-    with torch.inference_mode(False), at_rest(model):
+    with torch.inference_mode(False), at_rest(net.head):
         classes = resolve_targets(target, class_axis(net, model, images), "guided Grad-CAM")
         rows = rows_within(model, images[0], memory_mb)
         for at in range(0, len(images), rows):

@@ -8,7 +8,7 @@ under a bound where one is given.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,8 +25,7 @@ from steelsight.models.capture import at_rest
 
 __all__ = ["IntegratedReport", "integrated_gradients", "integrated_gradients_report"]
 
-Precision = Literal["fp32", "bf16"]
-PRECISIONS: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
+PRECISIONS: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 STEPS = 50  # the common choice, and the study's library's default
 MOST_STEPS = 1600
@@ -49,7 +48,7 @@ def integrated_gradients(
     baselines: Tensor | None = None,
     steps: int = STEPS,
     error_bound: float | None = None,
-    precision: Precision = "fp32",
+    precision: str = "fp32",
     memory_mb: float = MEMORY_MB,
 ) -> Float[Tensor, "n h w"]:
     """The mean gradient on the way from a baseline, times the way; summed over channels, signed.
@@ -83,7 +82,7 @@ def integrated_gradients_report(
     baselines: Tensor | None = None,
     steps: int = STEPS,
     error_bound: float | None = None,
-    precision: Precision = "fp32",
+    precision: str = "fp32",
     memory_mb: float = MEMORY_MB,
 ) -> IntegratedReport:
     """As integrated_gradients, with the completeness error of each map and the nodes it took."""

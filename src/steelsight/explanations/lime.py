@@ -4,7 +4,8 @@ The estimand is that of the reference implementation: superpixels are shown or h
 weigh exp(-d²/2w²) with d the cosine distance to the whole sheet, and a weighted linear regression is fitted.
 The weight depends only on how many superpixels are shown. So we draw that number from its weighted
 distribution at once, where the reference draws coins and weighs them afterwards, and every drawn set comes
-with its complement-sized twin, which cancels what is symmetric. In the limit both agree; per sample ours says more.
+with a twin from the other end of the same order, which cancels what is symmetric. In the limit both agree;
+per sample ours says more.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 from steelsight.errors import BadInput
 from steelsight.explanations.chunks import MEMORY_MB, rows_within
 from steelsight.explanations.fast.net import FastNet, fast_net, to_gray_level
-from steelsight.explanations.segments import SegmenterName, check_segments, segment_sheet
+from steelsight.explanations.segments import check_segments, segment_sheet
 from steelsight.explanations.targets import Target, check_images, check_logits, resolve_targets
 from steelsight.models.capture import at_rest
 
@@ -43,7 +44,9 @@ class LimeReport(NamedTuple):
     maps: Float[Tensor, "n h w"]
     coefficients: tuple[Float[np.ndarray, " s"], ...]  # logit added by showing a superpixel
     segments: tuple[Segments, ...]
-    r2: Float[np.ndarray, " n"]  # weighted share of the logit's variance that the surrogate explains; NaN if constant
+    r2: Float[
+        np.ndarray, " n"
+    ]  # weighted share of the logit's variance that the surrogate explains; NaN if constant
     stability: Float[np.ndarray, " n"]  # Spearman of two halves of the samples; NaN if constant
     samples: Int[np.ndarray, " n"]
 
@@ -53,7 +56,7 @@ def lime(
     images: Tensor,
     target: Target,
     *,
-    segments: SegmenterName | Sequence[Segments] = "slic",
+    segments: str | Sequence[Segments] = "slic",
     samples: int = SAMPLES,
     baselines: Tensor | None = None,
     settle: float | None = None,
@@ -90,7 +93,7 @@ def lime_report(
     images: Tensor,
     target: Target,
     *,
-    segments: SegmenterName | Sequence[Segments] = "slic",
+    segments: str | Sequence[Segments] = "slic",
     samples: int = SAMPLES,
     baselines: Tensor | None = None,
     settle: float | None = None,
@@ -177,7 +180,8 @@ def show_chances(pieces: int, *, kernel_width: float = KERNEL_WIDTH) -> Float[np
     distance = 1 - np.sqrt(shown / pieces)
     weight = coins - distance**2 / (2 * kernel_width**2)
     chances: Float[np.ndarray, " s1"] = np.exp(weight - weight.max())
-    return chances / chances.sum()
+    chances /= chances.sum()
+    return chances
 
 
 def draw_masks(pieces: int, samples: int, rng: np.random.Generator) -> Masks:
@@ -199,7 +203,7 @@ def draw_masks(pieces: int, samples: int, rng: np.random.Generator) -> Masks:
 
 
 def fit_surrogate(masks: Masks, answers: Float[np.ndarray, " m"]) -> tuple[Float[np.ndarray, " s"], float]:
-    """Ridge regression of the answers on the sets, and its R²; zeros and NaN where the answers are constant."""
+    """Ridge regression of the answers on the sets, and its R²; zeros and NaN for constant answers."""
     centred = masks - masks.mean(0)
     wanted = answers - answers.mean()
     spread = float((wanted**2).sum())

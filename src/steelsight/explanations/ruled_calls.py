@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +55,7 @@ LINEAR: Final = frozenset(
 )  # fmt: skip
 
 
+@runtime_checkable
 class Rule(Protocol):
     """A function of one tensor that has a multiplier of its own."""
 
@@ -67,6 +68,7 @@ class Rule(Protocol):
         ...
 
 
+@runtime_checkable
 class Watch(Protocol):
     """Whoever runs the model: it evaluates by a rule, or records what the rule will need."""
 
@@ -120,7 +122,7 @@ def read_call(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         name, in_place = name[1:], True
     if name not in PLANS:
         return None
-    if isinstance(func, FunctionType) and "input" in (signature := inspect.signature(func)).parameters:
+    if _is_functional(func) and "input" in (signature := inspect.signature(func)).parameters:
         kwargs = dict(signature.bind(*args, **kwargs).arguments)
         in_place, args = bool(kwargs.pop("inplace", False)), (kwargs.pop("input"),)
     elif not args and "input" in kwargs:
@@ -130,6 +132,11 @@ def read_call(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
     if not isinstance(target, Tensor) or not target.is_floating_point() or "out" in kwargs:
         return None
     return Asked(name, func, target, target.clone() if in_place else target, args[1:], kwargs, in_place)
+
+
+def _is_functional(func: Callable[..., Any]) -> bool:
+    """Whether it is one of torch.nn.functional's own, which alone take `inplace` and name their operands."""
+    return isinstance(func, FunctionType) and func.__module__ == functional.__name__
 
 
 class _Relu:

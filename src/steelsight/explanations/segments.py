@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -16,16 +15,17 @@ from skimage.segmentation import quickshift, slic
 
 from steelsight.errors import BadInput
 
-__all__ = ["SEGMENTERS", "SegmenterName", "check_segments", "segment_sheet"]
+__all__ = ["SEGMENTERS", "check_segments", "segment_sheet"]
 
 Segments = Int[np.ndarray, "h w"]
-SegmenterName = Literal["slic", "quickshift", "strips", "grid"]
 
 CELL_PX = 24  # aimed at side of a superpixel: a 64x400 sheet falls into about fifty
 
 
 def _slic(gray: Float[np.ndarray, "h w"], cells: int) -> Segments:
-    labels: Segments = slic(gray, n_segments=cells, compactness=0.1, channel_axis=None, start_label=0)
+    labels: Segments = slic(
+        gray, n_segments=cells, compactness=0.3, sigma=1.0, channel_axis=None, start_label=0
+    )
     return labels
 
 
@@ -34,7 +34,9 @@ def _quickshift(gray: Float[np.ndarray, "h w"], cells: int) -> Segments:
     colour = np.repeat(gray[..., None], 3, axis=2)
     labels: Segments = np.zeros(gray.shape, dtype=np.int64)
     for kernel in (3, 5, 8, 12, 18):
-        labels = quickshift(colour, kernel_size=kernel, max_dist=3 * kernel, ratio=0.5, rng=0)
+        labels = quickshift(  # type: ignore[no-untyped-call]
+            colour, kernel_size=kernel, max_dist=3 * kernel, ratio=0.5, rng=0
+        )
         if labels.max() < 1.5 * cells:
             break
     return labels
@@ -46,10 +48,11 @@ def _grid(gray: Float[np.ndarray, "h w"], cells: int, *, rows: int | None = None
     across = max(1, round(cells / down))
     y = np.minimum(np.arange(height) * down // height, down - 1)
     x = np.minimum(np.arange(width) * across // width, across - 1)
-    return (y[:, None] * across + x[None]).astype(np.int64)
+    labels: Segments = (y[:, None] * across + x[None]).astype(np.int64)
+    return labels
 
 
-SEGMENTERS: dict[SegmenterName, Callable[[Float[np.ndarray, "h w"], int], Segments]] = {
+SEGMENTERS: dict[str, Callable[[Float[np.ndarray, "h w"], int], Segments]] = {
     "slic": _slic,
     "quickshift": _quickshift,
     "strips": partial(_grid, rows=1),
@@ -57,10 +60,12 @@ SEGMENTERS: dict[SegmenterName, Callable[[Float[np.ndarray, "h w"], int], Segmen
 }
 
 
-def segment_sheet(gray: Float[np.ndarray, "h w"], kind: SegmenterName = "slic", *, cells: int | None = None) -> Segments:
+def segment_sheet(
+    gray: Float[np.ndarray, "h w"], kind: str = "slic", *, cells: int | None = None
+) -> Segments:
     """Superpixels numbered from 0 without gaps.
 
-    gray    any range; scaled to 0..1 by its own extremes, so that a dark sheet is cut as finely as a bright one
+    gray    any range; scaled to 0..1 by its own extremes: a dark sheet is cut as finely as a bright one
     cells   about how many; None = one for every 24x24 pixels, at least 8
     raises  BadInput for another kind
     """

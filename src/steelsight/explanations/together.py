@@ -79,7 +79,7 @@ def _share(
     """The methods that one stored forward pass serves."""
     size = (images.shape[2], images.shape[3])
     parts: dict[str, list[Tensor]] = {name: [] for name in wanted}
-    with torch.inference_mode(False), at_rest(model):
+    with torch.inference_mode(False), at_rest(net.head):
         classes = resolve_targets(target, class_axis(net, model, images), "explain_all")
         start = match_baselines(None, images[:1], "explain_all")
         reference = net.forward(start) if "deeplift" in wanted else None

@@ -4,10 +4,12 @@ A layer keeps what its way back needs in a tape. What differs between methods is
 passes a ReLU, and how it passes a max pool. Convolutions are linear and always the same.
 """
 
+# ruff: noqa: ARG002  a layer takes what any layer may need
+
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -39,11 +41,12 @@ class Saved:
 
     def rows(self, part: slice) -> Saved:
         """Some images of the batch."""
-        return Saved(
-            *(None if each is None else each[part] for each in (self.values, self.places, self.pooled))
-        )  # type: ignore[arg-type]
+        places = None if self.places is None else self.places[part]
+        pooled = None if self.pooled is None else self.pooled[part]
+        return Saved(self.values[part], places, pooled)
 
 
+@runtime_checkable
 class Rule(Protocol):
     """How gradients pass what is nonlinear; `reference` is the layer's tape of another image, or None."""
 
@@ -60,6 +63,7 @@ class Rule(Protocol):
         ...
 
 
+@runtime_checkable
 class Layer(Protocol):
     """One operation, there and back."""
 
@@ -165,7 +169,8 @@ class Pool:
 
     def ask(self, values: Tensor) -> Tensor:
         """Pool."""
-        return functional.max_pool2d(values, **self.settings)
+        pooled: Tensor = functional.max_pool2d(values, **self.settings)
+        return pooled
 
     def backward(self, grad: Tensor, saved: Saved | None, reference: Saved | None, rule: Rule) -> Tensor:
         """As the rule says."""
@@ -176,8 +181,8 @@ class ReluPool(Pool):
     """ReLU, then max pooling: pooled first, which says the same and leaves less to do."""
 
     def forward(self, values: Tensor, tape: list[Saved | None]) -> Tensor:
-        """Keeps its input, the maxima before the ReLU, and where they were."""
-        return super().forward(values, tape).clamp(min=0)
+        """Keeps its input, its output, and where each maximum was."""
+        return super().forward(values, tape).relu_()
 
     def ask(self, values: Tensor) -> Tensor:
         """Pool, then ReLU."""
@@ -263,7 +268,7 @@ def _plain(module: nn.Conv2d) -> bool:
 
 
 def _pair(size: Any) -> list[int]:
-    return [size, size] if isinstance(size, int) else list(size)
+    return [size, size] if isinstance(size, int) else [int(side) for side in size]
 
 
 def _kept(saved: Saved | None) -> Saved:

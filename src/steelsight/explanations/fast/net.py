@@ -304,8 +304,8 @@ def _build(model: SheetClassifier, dtype: torch.dtype) -> FastNet | None:
     first, *rest = list(model.features.children())
     if not isinstance(first, nn.Conv2d) or first.dilation != (1, 1) or isinstance(first.padding, str):
         return None
-    norm = rest.pop(0) if rest and isinstance(rest[0], nn.BatchNorm2d) else None
-    layers = compile_layers(rest, dtype)
+    norm = rest[0] if rest and isinstance(rest[0], nn.BatchNorm2d) else None
+    layers = compile_layers(rest[1:] if norm else rest, dtype)
     return None if layers is None else FastNet(first, norm, layers, model.head, dtype)
 
 

@@ -3,6 +3,8 @@
 The same rules as autograd's and `explanations.rules`, on stored tapes; DeepLift's is in rescale.
 """
 
+# ruff: noqa: ARG002  a rule takes what any rule may need
+
 from __future__ import annotations
 
 from collections.abc import Callable
