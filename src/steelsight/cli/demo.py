@@ -27,8 +27,8 @@ def demo(
     data: Annotated[
         Path | None, typer.Option(help="Folder of your own images to inspect instead of generated ones.")
     ] = None,
-    count: Annotated[int, typer.Option(min=40, help="Generated sheets to train on.")] = 400,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over them.")] = 12,
+    count: Annotated[int, typer.Option(min=40, help="Generated sheets to train on.")] = 800,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over them.")] = 14,
     seed: Annotated[int, typer.Option(help="Same seed, same sheets and same model.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:
@@ -86,7 +86,12 @@ def _train(data: Path, out: Path, epochs: int, seed: int) -> RunResult:
     from steelsight.training.watch import ConsoleWatcher
 
     def train(pretrained: str) -> RunResult:
-        settings = [f"stop.max_epochs={epochs}", f"model.pretrained={pretrained}"]
+        settings = [
+            f"stop.max_epochs={epochs}",
+            f"model.pretrained={pretrained}",
+            "loss.masks=1.0",  # generated sheets come with masks; without them a random start learns little
+            "learning_rate=0.002",
+        ]
         with ConsoleWatcher(console) as watcher:
             return train_run(data, recipe="default", settings=settings, out=out, seed=seed, watcher=watcher)
 
