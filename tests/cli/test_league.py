@@ -101,6 +101,11 @@ def test_a_run_is_judged_on_its_test_sheets(run: Path, data: Path, tmp_path: Pat
         "league.json",
         "figures",
     }
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    figures = [
+        block["id"] for part in report["chapters"] for block in part["blocks"] if block["kind"] == "figure"
+    ]
+    assert figures == ["league", "league-mask", "league-methods", "class-examples"]
     on_disk = json.loads((tmp_path / "out" / "league.json").read_text())
     assert on_disk["recommended"] == told["recommended"]
 

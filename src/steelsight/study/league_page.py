@@ -14,6 +14,7 @@ from steelsight.explanations.league_report import Published, league_figure, writ
 from steelsight.reports.document import Document
 from steelsight.reports.figures.style import save_figure
 from steelsight.study.arenas import Arena
+from steelsight.study.class_examples import picture_classes
 
 __all__ = ["write_page"]
 
@@ -36,6 +37,9 @@ def write_page(
         subtitle=f"{run.card.model.name} on {run.data.name}, {split} sheets{folds}",
     )
     write_league(document, league, arena.bouts, published=published)
+    figure, words = picture_classes(arena.runs, split)
+    document.chapter("Grad-CAM by class", id="league-classes")
+    document.figure(figure, id="class-examples", alt=words, caption=f"{words} The surest right verdicts.")
     document.footer(
         {
             "Steelsight": steelsight.__version__,
