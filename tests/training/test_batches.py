@@ -72,6 +72,15 @@ def test_fully_balanced_every_class_and_every_group_in_it_weighs_alike(small: Sm
     assert weights.tolist() == pytest.approx([0.5, 0.5, 0.5, 1.5, 1.5, 1.5])
 
 
+def test_a_sheet_of_several_types_is_drawn_as_its_rarest(small: Small) -> None:
+    targets = np.array([[1.0, 0.0]] * 6 + [[1.0, 1.0]] + [[0.0, 0.0]] * 13)
+    lesson = Lesson(np.zeros((20, 1, 1), np.uint8), targets, np.arange(20), np.arange(0))
+    recipe = small("task=multilabel", "balance.method=sampling", "power=1")
+    weights = sheet_weights(lesson, recipe.balance)
+    assert weights[0] * 6 == pytest.approx(weights[6])
+    assert weights[:6].sum() == pytest.approx(weights[7:].sum())
+
+
 def test_ahead_keeps_the_order() -> None:
     assert list(ahead(lambda: iter(range(50)))) == list(range(50))
 

@@ -39,9 +39,9 @@ NEAR_KINK = 1e-4  # relative, so that a kink at 0 is never inside
 class Picked(NamedTuple):
     """Values picked out of rows, and where they stood."""
 
-    rows: Float[Tensor, "*batch p"]
-    values: Float[Tensor, "*batch q"]
-    places: Int[Tensor, "*batch q"]
+    rows: Float[Tensor, "*#batch p"]
+    values: Float[Tensor, "*#batch q"]
+    places: Int[Tensor, "*#batch q"]
 
 
 def relu_multiplier(image: Tensor, reference: Tensor) -> Tensor:
@@ -71,8 +71,8 @@ def pointwise_multiplier(
 
 
 def share_maxima(
-    grad: Float[Tensor, "*batch q"], image: Picked, reference: Picked
-) -> Float[Tensor, "*batch p"]:
+    grad: Float[Tensor, "*#batch q"], image: Picked, reference: Picked
+) -> Float[Tensor, "*#batch p"]:
     """Multipliers of maxima back at the rows: each one's difference at the place that made it.
 
     No window divides by a smaller number than it shares out: the place was not larger before (or after).
@@ -82,7 +82,7 @@ def share_maxima(
     return torch.zeros_like(image.rows).scatter_add_(-1, places, share)
 
 
-def share_top(grad: Float[Tensor, "*batch"], image: Picked, reference: Picked) -> Float[Tensor, "*batch p"]:
+def share_top(grad: Float[Tensor, "*#batch"], image: Picked, reference: Picked) -> Float[Tensor, "*#batch p"]:
     """Multipliers of the sum of the k largest.
 
     Places that are among the largest of both keep their difference. The others are paired by rank, each pair
@@ -103,11 +103,11 @@ def share_top(grad: Float[Tensor, "*batch"], image: Picked, reference: Picked) -
 
 
 def log_sum_exp_multiplier(
-    image: Float[Tensor, "*batch p"],
-    reference: Float[Tensor, "*batch p"],
-    upper: Float[Tensor, "*batch"],
-    lower: Float[Tensor, "*batch"],
-) -> Float[Tensor, "*batch p"]:
+    image: Float[Tensor, "*#batch p"],
+    reference: Float[Tensor, "*#batch p"],
+    upper: Float[Tensor, "*#batch"],
+    lower: Float[Tensor, "*#batch"],
+) -> Float[Tensor, "*#batch p"]:
     """Of log Σ exp, as the product of the multipliers of log and of exp.
 
     upper, lower   log Σ exp of the image's rows and of the reference's
@@ -130,7 +130,7 @@ def _ratio(image: Picked, reference: Picked, places: Tensor, rise: Tensor) -> Te
     return rise / step.add_(torch.finfo(step.dtype).tiny)
 
 
-def _front(mine: Picked, other: Picked) -> tuple[Picked, Bool[Tensor, "*batch q"]]:
+def _front(mine: Picked, other: Picked) -> tuple[Picked, Bool[Tensor, "*#batch q"]]:
     """My largest, those that are not among the other's first, order kept; and which these are."""
     shape = _common(mine.rows.shape, other.rows.shape)
     shape_top = _common(mine.places.shape, other.places.shape)

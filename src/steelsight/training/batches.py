@@ -28,6 +28,7 @@ __all__ = [
     "draw_order",
     "epoch_batches",
     "make_batch",
+    "rarest_types",
     "sheet_weights",
 ]
 
@@ -69,8 +70,9 @@ def sheet_weights(lesson: Lesson, balance: BalanceRecipe) -> Float[np.ndarray, "
 
     A sheet of class c whose group has m sheets of c: u = m^-group_power, its weight u (sum of u in c)^-power.
     Without groups it is `class_weights`; with both powers 1 every class weighs alike, and every group in it.
+    Multilabel: a sheet counts as its rarest type.
     """
-    labels = lesson.targets[lesson.train]
+    labels = rarest_types(lesson.targets[lesson.train])
     if balance.group_power == 0 or lesson.groups is None:
         weights: Float[np.ndarray, " p"] = class_weights(labels, balance.power)[labels]
         return weights
@@ -80,6 +82,21 @@ def sheet_weights(lesson: Lesson, balance: BalanceRecipe) -> Float[np.ndarray, "
     raw = within * np.bincount(labels, within)[labels] ** -balance.power
     scaled: Float[np.ndarray, " p"] = raw / raw.mean()
     return scaled
+
+
+def rarest_types(
+    targets: Int[np.ndarray, " n"] | Float[np.ndarray, "n k"],
+) -> Int[np.ndarray, " n"]:
+    """One class a sheet: its own, or for multilabel 0 without a type and 1 + its rarest type with any.
+
+    >>> rarest_types(np.array([[1.0, 1.0], [1.0, 0.0], [0.0, 0.0]])).tolist()
+    [2, 1, 0]
+    """
+    if targets.ndim == 1:
+        return targets.astype(np.int64)
+    counts = np.where(targets > 0, targets.sum(axis=0), np.inf)
+    rarest: Int[np.ndarray, " n"] = np.where(targets.any(axis=1), 1 + counts.argmin(axis=1), 0)
+    return rarest
 
 
 def class_weights(

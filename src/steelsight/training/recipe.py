@@ -165,10 +165,6 @@ class Recipe(_Section):
                 f"augment.transpose: expected a square input, "
                 f"got {self.input.height}x{self.input.width}; set it to 0"
             )
-        if self.task == "multilabel" and self.balance.method == "sampling":
-            raise ValueError(
-                "balance.method = sampling: a multilabel sheet has no one class; choose loss or none"
-            )
         if self.balance.group_power and self.balance.method == "loss":
             raise ValueError(
                 "balance.group_power: loss weights are one a class; set balance.method = sampling or "

@@ -46,9 +46,12 @@ def _head_multipliers(
         weights = head.conv.weight[classes, :, 0, 0] / places
         return weights[:, :, None, None].expand(pairs, *image.shape[1:])
     if isinstance(head, ConvHead):
-        outer = head.linear.weight[classes][:, :, None, None] / places
-        inner = relu_multiplier(head.conv(image), head.conv(reference))
-        return functional.conv2d(inner.mul_(outer), head.conv.weight.transpose(0, 1))
+        weight, bias = head.conv.weight.flatten(1), head.conv.bias
+        seen, other = (
+            functional.linear(each.permute(0, 2, 3, 1), weight, bias) for each in (image, reference)
+        )
+        multipliers = relu_multiplier(seen, other).mul_(head.linear.weight[classes][:, None, None] / places)
+        return (multipliers @ weight).permute(0, 3, 1, 2)
     recording = record(head, reference)
     with torch.inference_mode(False), torch.enable_grad():
         leaf = image.expand(pairs, *image.shape[1:]).detach().clone().requires_grad_()
@@ -65,18 +68,18 @@ class _Rescale:
         return relu_multiplier(saved.values, _other(reference).values).mul_(grad)
 
     def pool(self, grad: Tensor, saved: Saved, reference: Saved | None, layer: Pool) -> Tensor:
-        return _shared(grad, saved, _other(reference), layer, floor=None)
+        return _shared(grad, saved, _other(reference), layer)
 
     def relu_pool(self, grad: Tensor, saved: Saved, reference: Saved | None, layer: ReluPool) -> Tensor:
-        """Both at once, at the places of the maxima only: pooling's Δ and the ReLU's cancel in between."""
-        return _shared(grad, saved, _other(reference), layer, floor=0.0)
+        """Both at once, from before the ReLU to after the pool: what lies between cancels."""
+        return _shared(grad, saved, _other(reference), layer)
 
 
 _RULE = _Rescale()
 
 
-def _shared(grad: Tensor, image: Saved, reference: Saved, layer: Pool, *, floor: float | None) -> Tensor:
-    """Each window's difference of max(maximum, floor) to the place that made it, over that place's own.
+def _shared(grad: Tensor, image: Saved, reference: Saved, layer: Pool) -> Tensor:
+    """Each window's difference to the place that made it, over that place's own.
 
     All windows that chose a place divide by the same difference, so they are summed first.
     """
@@ -87,8 +90,6 @@ def _shared(grad: Tensor, image: Saved, reference: Saved, layer: Pool, *, floor:
     places = (
         (image_at - reference_at).mul_(rose).add_(reference_at)
     )  # `where` is slow on a mask without order
-    if floor is not None:
-        upper, lower = upper.clamp(min=floor), lower.clamp(min=floor)
     share = torch.sub(upper, lower).mul_(grad)
     full = image.values if len(image.values) == len(share) else reference.values  # gives shape and layout
     back: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(

@@ -106,7 +106,13 @@ def _grid(
     top = full_h - MARGIN
     for line in range(lines):
         if line < len(titles):
-            look: dict[str, Any] = {"fontsize": 9.5, "weight": "bold", "va": "top", "color": INK, "parse_math": False}
+            look: dict[str, Any] = {
+                "fontsize": 9.5,
+                "weight": "bold",
+                "va": "top",
+                "color": INK,
+                "parse_math": False,
+            }
             figure.text(MARGIN / full_w, top / full_h, titles[line], **look)
             top -= HEAD
         top -= panel_h + TITLE
