@@ -1,9 +1,8 @@
-"""Guided backpropagation's rule for any torch model; DeepLift's is in rescale.
+"""Guided backpropagation's backward rule for any network, without touching it.
 
 Inside the `with`, the ReLUs a network calls are replaced by ones with the rule's own backward; autograd does
 the rest. It is the call that is replaced, not the module: a ReLU module used twice, a functional relu and an
-in-place one are all met, and the model itself is never touched. Tensor methods count as calls. Other
-nonlinear functions keep their gradient.
+in-place one are all met. Other nonlinear functions keep their gradient.
 """
 
 from __future__ import annotations
@@ -32,7 +31,11 @@ class GuidedRule(TorchFunctionMode):
     """
 
     def __torch_function__(
-        self, func: Call, types: Iterable[type], args: tuple[Any, ...] = (), kwargs: Any = None
+        self,
+        func: Call,
+        types: Iterable[type],  # noqa: ARG002  the protocol's
+        args: tuple[Any, ...] = (),
+        kwargs: Any = None,
     ) -> Any:
         """Replace ReLUs; everything else runs as it is."""
         kwargs = kwargs or {}
