@@ -33,7 +33,7 @@ class GuidedRule(TorchFunctionMode):
     def __torch_function__(
         self,
         func: Call,
-        types: Iterable[type],  # noqa: ARG002  the protocol's
+        types: Iterable[type],
         args: tuple[Any, ...] = (),
         kwargs: Any = None,
     ) -> Any:
