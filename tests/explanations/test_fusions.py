@@ -31,7 +31,14 @@ TARGETS = torch.tensor([0, 2, 1])
 
 @pytest.mark.parametrize(
     "method",
-    [fusions.grad_cam_scales, fusions.grad_cam_layers, fusions.grad_cam_contrast],
+    [
+        fusions.grad_cam_scales,
+        fusions.grad_cam_layers,
+        fusions.grad_cam_contrast,
+        fusions.grad_cam_views_contrast,
+        fusions.class_map_views,
+        fusions.class_map_contrast,
+    ],
     ids=lambda method: method.__name__,
 )
 def test_maps_have_the_sheet_size_and_follow_the_batch(
@@ -100,3 +107,9 @@ def test_a_model_of_one_size_is_refused_other_sizes() -> None:
     model = build_model(ModelSpec(name="adhoc", outputs=2, height=48, width=64))
     with pytest.raises(BadInput, match="takes images of 48x64 only"):
         fusions.grad_cam_scales(model, torch.zeros(1, 3, 48, 64), torch.zeros(1, dtype=torch.int64))
+
+
+def test_the_class_map_needs_the_direct_head(images: Tensor) -> None:
+    model = build_model(ModelSpec(name="squeezenet_reduced", head="study", outputs=3, height=48, width=64))
+    with pytest.raises(BadInput, match="with the direct head, got SheetClassifier"):
+        fusions.class_map_views(model, images, TARGETS)

@@ -1,5 +1,7 @@
 """The league on fields whose best method is known by construction."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,12 +12,14 @@ from steelsight.evaluation.localization import overlap_counts
 from steelsight.explanations import league as league_module
 from steelsight.explanations import league_standing
 from steelsight.explanations.league import run_league
+from steelsight.explanations.league_choice import ALL, Choice, choose_rules, merge_picks, pick_methods
 from steelsight.explanations.league_entrants import ENTRANTS, Entrant
+from steelsight.explanations.league_numbers import league_json
 from steelsight.explanations.league_pictures import nearest_to_average, picture_mask, picture_methods
 from steelsight.explanations.league_recipe import LeagueRecipe, load_league_recipe
-from steelsight.explanations.league_report import league_json, recommendation, write_league
+from steelsight.explanations.league_report import recommendation, write_league
 from steelsight.explanations.league_standing import Bout
-from steelsight.explanations.league_tally import Field, count_rules, enlarge, tally
+from steelsight.explanations.league_tally import Field, Tally, count_rules, enlarge, tally
 from steelsight.explanations.masks import MaskRule, make_masks
 from steelsight.models.catalog import ModelSpec, SheetClassifier, build_model
 from steelsight.reports.document import Document
@@ -29,7 +33,7 @@ SMALL = (
     "checks.draws=1",
     "report.resamples=30",
     "report.repeats=1",
-    "search.sigmas=[1.0, 2.0]",
+    "search.sigmas=[0.0, 2.0]",
 )
 
 
@@ -104,10 +108,10 @@ def bout(model: nn.Module, seed: int, choose: int = 6) -> Bout:
 @pytest.mark.usefixtures("entrants")
 def test_the_right_method_is_recommended(model: SheetClassifier, recipe: LeagueRecipe) -> None:
     found = run_league([bout(model, 0)], recipe, task="binary")
-    assert found.recommended.method == "bright"
-    assert found.recommended_scores["dice"].mean() > 0.8
+    assert found.recommended[ALL].method == "bright"
+    assert found.scores["dice"].mean() > 0.8
     assert found.standings["blind"].by["chosen"]["dice"].tolist() == [0] * 8  # empty masks count
-    assert found.recommended.dice == found.standings["bright"].validation[0]
+    assert found.recommended[ALL].dice == found.standings["bright"].choices[0][ALL].dice
     assert found.ceiling.grid == (1, 2)
     assert "Bright" in recommendation(found)
 
@@ -132,8 +136,8 @@ def test_folds_choose_for_themselves_and_are_pooled(model: SheetClassifier, reci
     both = run_league(bouts, recipe, task="multiclass")
     alone = [run_league([each], recipe, task="multiclass") for each in bouts]
     assert both.picks == tuple(each.picks[0] for each in alone)
-    pooled = np.concatenate([each.recommended_scores["dice"] for each in alone])
-    assert np.array_equal(both.recommended_scores["dice"], pooled)
+    pooled = np.concatenate([each.scores["dice"] for each in alone])
+    assert np.array_equal(both.scores["dice"], pooled)
     assert both.bouts.tolist() == [0] * 8 + [1] * 8
     assert both.rule == MaskRule(amount=3.0)
 
@@ -279,3 +283,56 @@ def test_methods_a_model_cannot_have_are_left_out_or_refused(recipe: LeagueRecip
     one = Bout("x", sheets, sheets, np.zeros((0, 48, 64), dtype=np.uint8))
     with pytest.raises(BadRecipe, match="method gradcam_scales: model adhoc takes images of one size only"):
         run_league([one], recipe, task="binary", methods=["gradcam_scales"])
+
+
+def lean(_model: nn.Module, images: Tensor, target: Tensor) -> Tensor:
+    """Right about class 2 alone."""
+    found = bright(_model, images, torch.ones_like(target))
+    return torch.where(target[:, None, None] == 2, found, 1 - found)
+
+
+def test_each_class_has_the_method_that_finds_it(
+    model: SheetClassifier, entrants: dict[str, Entrant]
+) -> None:
+    recipe = load_league_recipe([*SMALL, "checks.sheets=0"])  # the network has but two classes
+    entrants["lean"] = Entrant("Lean", lambda _clean, _seed: lean)
+    del entrants["oracle"]
+    kinds = np.array([1, 2] * 4)
+    fields = [
+        replace(field_of(model, 8, seed), targets=kinds, answers=np.array([1, 1] * 4)) for seed in (0, 1)
+    ]
+    one = Bout("run", *fields, np.zeros((0, *SIZE), dtype=np.uint8))
+    found = run_league([one], recipe, task="multiclass", class_names=("none", "chip", "crack"))
+    assert found.classes == [1, 2]
+    assert [found.recommended[name].method for name in (1, 2)] == ["bright", "lean"]
+    assert found.class_scores["dice"].min() > 0.8
+    assert found.scores["dice"].min() < 0.2
+    told = found.predicted_class_scores["dice"]  # "chip" is explained on all, and `bright` finds every block
+    assert np.array_equal(told[kinds == 1], found.class_scores["dice"][kinds == 1])
+    numbers = league_json(found, {})
+    assert set(numbers["recommended_by_class"]["picks"]) == {"chip", "crack"}
+    assert "for each class" in recommendation(found)
+
+
+def test_classes_with_few_sheets_take_the_common_rule() -> None:
+    rules = (MaskRule(), MaskRule("otsu"))
+    counts = np.zeros((5, 2, 3), dtype=np.int64)
+    counts[..., 1:] = 10
+    counts[:3, 0, 0] = 10  # three sheets of class 1 want the first rule
+    counts[3:, 1, 0] = 10  # two of class 2 the second
+    nothing = np.zeros((0, 0, 3), dtype=np.int64)
+    tried = Tally(rules, counts, {}, nothing, (), 0.0)
+    choices = choose_rules(tried, np.array([1, 1, 1, 2, 2]), MaskRule("peak", 0.5), least=3)
+    assert choices == {ALL: Choice(rules[0], 0.6, 5), 1: Choice(rules[0], 1.0, 3)}
+    assert choose_rules(tried, np.array([1, 1, 1, 2, 2]), rules[0], least=2)[2] == Choice(rules[1], 1.0, 2)
+
+
+def test_picks_of_several_models_are_weighed_by_their_sheets() -> None:
+    a, b = MaskRule(), MaskRule("otsu")
+    first = {"x": {ALL: Choice(a, 0.9, 10)}, "y": {ALL: Choice(b, 0.8, 10)}}
+    second = {"x": {ALL: Choice(a, 0.1, 30)}, "y": {ALL: Choice(b, 0.5, 30), 1: Choice(a, 0.7, 4)}}
+    assert pick_methods(first)[ALL].method == "x"
+    merged = merge_picks([first, second])
+    assert merged[ALL].method == "y"
+    assert merged[ALL].dice == pytest.approx((0.8 * 10 + 0.5 * 30) / 40)
+    assert merged[1].sheets == 4

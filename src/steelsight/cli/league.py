@@ -47,8 +47,9 @@ def league(
     Method and rule are chosen on the run's validation sheets and reported on its test sheets.
     """
     from steelsight.explanations.league import run_league
+    from steelsight.explanations.league_numbers import league_json
     from steelsight.explanations.league_recipe import load_league_recipe
-    from steelsight.explanations.league_report import league_json, recommendation
+    from steelsight.explanations.league_report import recommendation
     from steelsight.study.arenas import open_arena
     from steelsight.study.contents import published_segmentation
     from steelsight.study.league_page import write_page
@@ -73,6 +74,7 @@ def league(
             methods=None
             if methods is None
             else [name.strip() for name in methods.split(",") if name.strip()],
+            class_names=arena.runs[0].card.class_names,
             seed=seed,
             notes=arena.notes,
             say=say,

@@ -7,6 +7,7 @@ flips and scales, maps are not negative: only what speaks for the class is combi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -15,12 +16,15 @@ from torch.nn import functional
 
 from steelsight.errors import BadInput
 from steelsight.explanations.gradcam import grad_cam, upsample
-from steelsight.models.capture import capture
+from steelsight.models.capture import at_rest, capture
 from steelsight.models.classifier import SheetClassifier
+from steelsight.models.heads import DirectHead
 
 __all__ = [
     "agree",
     "blur",
+    "class_map_contrast",
+    "class_map_views",
     "contrast",
     "grad_cam_contrast",
     "grad_cam_layers",
@@ -78,15 +82,48 @@ def grad_cam_scales(
             f"model {model.name}: takes images of {model.size[0]}x{model.size[1]} only, so several scales "
             "cannot be shown to it; choose another method"
         )
+    return _over_scales(partial(grad_cam, layer=layer), model, images, target, scales)
+
+
+def class_map_views(model: nn.Module, images: Tensor, target: Tensor) -> Maps:
+    """The direct head's own answer at each place, its softmax, over sizes and flips; 0..1 before the mean.
+
+    raises  BadInput for another head
+    """
+    return over_views(_class_map_scales, model, images, target)
+
+
+def class_map_contrast(model: nn.Module, images: Tensor, target: Tensor) -> Maps:
+    """`class_map_views` times the local contrast."""
+    return positive_unit(class_map_views(model, images, target)) * contrast(images)
+
+
+def _class_map_scales(model: nn.Module, images: Tensor, target: Tensor) -> Maps:
+    return _over_scales(_class_map, model, images, target, SCALES)
+
+
+def _class_map(model: nn.Module, images: Tensor, target: Tensor) -> Maps:
+    if not (isinstance(model, SheetClassifier) and isinstance(model.head, DirectHead)):
+        raise BadInput(
+            f"class map: expected one of the catalog's models with the direct head, "
+            f"got {type(model).__name__}; use Grad-CAM, it takes any"
+        )
+    with torch.no_grad(), at_rest(model):
+        places = model.class_map(images).softmax(1)  # (n, c, gh, gw)
+    wanted = places[torch.arange(len(images)), target]
+    return upsample(wanted, (images.shape[2], images.shape[3]))
+
+
+def _over_scales(
+    method: Method, model: nn.Module, images: Tensor, target: Tensor, scales: Sequence[float]
+) -> Maps:
     height, width = images.shape[2], images.shape[3]
     found = []
     for scale in scales:
         size = (round(height * scale), round(width * scale))
         larger = images if scale == 1 else functional.interpolate(images, size=size, mode="bilinear")
-        maps = grad_cam(model, larger, target, layer=layer)
-        small = functional.interpolate(
-            maps[:, None], size=(height, width), mode="bilinear", antialias=scale > 1
-        )
+        maps = method(model, larger, target)[:, None]
+        small = functional.interpolate(maps, size=(height, width), mode="bilinear", antialias=scale > 1)
         found.append(positive_unit(small[:, 0]))
     return torch.stack(found).mean(0)
 

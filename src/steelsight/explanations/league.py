@@ -14,27 +14,19 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from steelsight.errors import BadData, BadRecipe
-from steelsight.evaluation.localization import MAP_SCORES, OVERLAPS, mean_scores
+from steelsight.evaluation.localization import OVERLAPS, mean_scores
 from steelsight.explanations.ceiling import Ceiling, find_grid, oracle_ceiling
+from steelsight.explanations.league_choice import ALL, Pick, merge_picks, pick_methods
 from steelsight.explanations.league_entrants import ENTRANTS
 from steelsight.explanations.league_recipe import LeagueRecipe
 from steelsight.explanations.league_standing import Bout, Scores, Standing, stand, with_times
 from steelsight.explanations.league_tally import Field
 from steelsight.explanations.masks import MaskRule
-from steelsight.types import Interval, Task
+from steelsight.types import Interval, Labels, Task
 
 __all__ = ["Bout", "League", "Pick", "Standing", "run_league"]
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Pick:
-    """A method and a rule, and what they scored where they were chosen."""
-
-    method: str
-    rule: MaskRule
-    dice: float  # mean over validation sheets; NaN where nothing could be chosen
 
 
 @dataclass(frozen=True)
@@ -47,16 +39,31 @@ class League:
     types: tuple[str, ...]  # of each judged sheet
     groups: tuple[str, ...]
     ids: tuple[str, ...]
-    right: Bool[np.ndarray, " n"]  # whether the model's verdict on it was right
+    class_names: tuple[str, ...]  # the model's outputs
+    targets: Labels  # the true class of each judged sheet, as an output
+    answers: Labels  # the model's verdict on it
     bouts: Int[np.ndarray, " n"]  # which bout judged it
     standings: dict[str, Standing]
     ceiling: Ceiling
-    picks: tuple[Pick, ...]  # one a bout
-    recommended: Pick  # over the validation sheets of all bouts
-    recommended_scores: Scores  # each bout's own pick on its judged sheets
+    picks: tuple[dict[int, Pick], ...]  # one a bout: for ALL classes together, and for each
+    recommended: dict[int, Pick]  # the same over the validation sheets of all bouts
+    scores: Scores  # each bout's own pick for all classes, on its judged sheets
+    class_scores: Scores  # each bout's own pick for the true class
+    predicted_class_scores: Scores  # each bout's own pick for the class it answered, that one explained
     seed: int
     resamples: int
     notes: tuple[str, ...] = ()
+
+    @property
+    def right(self) -> Bool[np.ndarray, " n"]:
+        """Whether the model's verdict on each sheet was right."""
+        right: Bool[np.ndarray, " n"] = self.answers == self.targets
+        return right
+
+    @property
+    def classes(self) -> list[int]:
+        """The classes that have a pick of their own."""
+        return sorted(name for name in self.recommended if name != ALL)
 
     def intervals(self, scores: Scores, *, of: str | None = None) -> dict[str, Interval]:
         """Means with bounds by group, over all sheets or those of one type."""
@@ -73,14 +80,16 @@ def run_league(
     *,
     task: Task,
     methods: Sequence[str] | None = None,
+    class_names: Sequence[str] = (),
     seed: int = 0,
     notes: Sequence[str] = (),
     say: Say = lambda _text: None,
 ) -> League:
     """Judge every method on every bout.
 
-    methods  keys of ENTRANTS; None = all that the models allow
-    raises   BadRecipe for an unknown method, BadData where no sheet can be judged
+    methods      keys of ENTRANTS; None = all that the models allow
+    class_names  of the model's outputs; () = their numbers
+    raises       BadRecipe for an unknown method, BadData where no sheet can be judged
     """
     judged = [bout for bout in bouts if len(bout.judge.images)]
     if not judged:
@@ -92,10 +101,14 @@ def run_league(
         say(f"{name}: {ENTRANTS[name].title}")
         standings[name] = stand(name, judged, recipe, task, seed)
     standings = with_times(standings, judged[0], recipe)
-    picks = tuple(_pick(standings, place) for place in range(len(judged)))
-    parts = [np.full(len(bout.judge.images), place) for place, bout in enumerate(judged)]
-    where = np.concatenate(parts)
+    eligible = {n: each for n, each in standings.items() if not each.entrant.reference} or standings
+    chosen = [{name: each.choices[place] for name, each in eligible.items()} for place in range(len(judged))]
+    picks = tuple(pick_methods(each) for each in chosen)
     fields = [bout.judge for bout in judged]
+    where = np.concatenate([np.full(len(each.images), place) for place, each in enumerate(fields)])
+    targets = np.concatenate([each.targets for each in fields])
+    answers = np.concatenate([each.answers for each in fields])
+    everything = np.full(len(where), ALL)
     return League(
         task=task,
         rule=rule,
@@ -103,13 +116,18 @@ def run_league(
         types=tuple(name for each in fields for name in each.types),
         groups=tuple(name for each in fields for name in each.groups),
         ids=tuple(name for each in fields for name in each.ids),
-        right=np.concatenate([each.answers == each.targets for each in fields]),
+        class_names=tuple(class_names)
+        or tuple(f"class {c}" for c in range(1 + int(max(targets.max(), answers.max())))),
+        targets=targets,
+        answers=answers,
         bouts=where,
         standings=standings,
         ceiling=_ceiling(fields, rule),
         picks=picks,
-        recommended=_recommend(standings, [len(bout.choose.images) for bout in judged]),
-        recommended_scores=_picked_scores(standings, picks, where),
+        recommended=merge_picks(chosen),
+        scores=_picked_scores(standings, picks, where, everything, predicted=False),
+        class_scores=_picked_scores(standings, picks, where, targets, predicted=False),
+        predicted_class_scores=_picked_scores(standings, picks, where, answers, predicted=True),
         seed=seed,
         resamples=recipe.report.resamples,
         notes=tuple(notes),
@@ -129,41 +147,26 @@ def _allowed(methods: Sequence[str] | None, bouts: Sequence[Bout]) -> list[str]:
     return [name for name in wanted if not refused[name]]
 
 
-def _pick(standings: Mapping[str, Standing], place: int) -> Pick:
-    """The method with the best validation Dice of one bout; what knows no class cannot be picked."""
-    scores = {
-        name: each.validation[place] for name, each in standings.items() if not each.entrant.reference
-    } or {name: each.validation[place] for name, each in standings.items()}
-    best = max(scores, key=lambda name: -1.0 if np.isnan(scores[name]) else scores[name])
-    return Pick(best, standings[best].rules[place], scores[best])
-
-
-def _recommend(standings: Mapping[str, Standing], sheets: Sequence[int]) -> Pick:
-    """One method for all bouts: the best over their validation sheets, with the rule most bouts gave it."""
-    weights = np.array(sheets, dtype=np.float64)
-
-    def mean(standing: Standing) -> float:
-        if not weights.sum():
-            return float("nan")
-        return float(np.nan_to_num(np.array(standing.validation)) @ weights / weights.sum())
-
-    eligible = {name: each for name, each in standings.items() if not each.entrant.reference} or dict(
-        standings
-    )
-    best = max(eligible.values(), key=lambda each: np.nan_to_num(mean(each), nan=-1.0))
-    counts = {rule: best.rules.count(rule) for rule in best.rules}
-    return Pick(best.method, max(counts, key=lambda rule: counts[rule]), mean(best))
-
-
 def _picked_scores(
-    standings: Mapping[str, Standing], picks: Sequence[Pick], where: Int[np.ndarray, " n"]
+    standings: Mapping[str, Standing],
+    picks: Sequence[Mapping[int, Pick]],
+    where: Int[np.ndarray, " n"],
+    explained: Int[np.ndarray, " n"],
+    *,
+    predicted: bool,
 ) -> Scores:
-    scores = {name: np.full(len(where), np.nan) for name in (*OVERLAPS, *MAP_SCORES)}
-    for place, pick in enumerate(picks):
-        rows, standing = where == place, standings[pick.method]
-        for name, values in scores.items():
-            source = standing.maps if name in MAP_SCORES else standing.by["chosen"]
-            values[rows] = source[name][rows]
+    """Each sheet's scores by its bout's pick for a class.
+
+    explained  the class of each sheet whose pick is asked for, or ALL
+    """
+    scores = {name: np.full(len(where), np.nan) for name in OVERLAPS}
+    for row, (place, name) in enumerate(zip(where.tolist(), explained.tolist(), strict=True)):
+        own = name if name in picks[place] else ALL
+        standing = standings[picks[place][own].method]
+        label = "chosen" if own == ALL else "by class"
+        found = (standing.predicted if predicted else standing.by)[label]
+        for score, values in scores.items():
+            values[row] = found[score][row]
     return scores
 
 

@@ -16,6 +16,7 @@ from steelsight.explanations.gradcam import grad_cam
 from steelsight.explanations.guided import guided_backprop
 from steelsight.explanations.league_tally import Explain
 from steelsight.models.classifier import SheetClassifier
+from steelsight.models.heads import DirectHead
 from steelsight.models.inputs import to_input
 from steelsight.types import GrayBatch
 
@@ -44,12 +45,17 @@ class Entrant:
     published: str = ""  # its row in the study's tables
     reference: bool = False  # knows no class or no model: shown for comparison, never recommended
     many_sizes: bool = False  # shows the model other image sizes
+    direct_head: bool = False  # reads the direct head's class map
     asked_only: bool = False  # a variant that plays only when it is named
 
     def refuses(self, model: nn.Module) -> str:
         """Why this model cannot be explained so; "" = it can."""
         if self.many_sizes and isinstance(model, SheetClassifier) and model.needs_its_size:
             return f"model {model.name} takes images of one size only"
+        if self.direct_head and not (
+            isinstance(model, SheetClassifier) and isinstance(model.head, DirectHead)
+        ):
+            return "only models with the direct head have a class map"
         return ""
 
 
@@ -132,6 +138,15 @@ ENTRANTS: dict[str, Entrant] = {
     "gradcam_contrast": Entrant("Grad-CAM x contrast", _plain(fusions.grad_cam_contrast)),
     "gradcam_views_contrast": Entrant(
         "Grad-CAM, sizes and flips, x contrast", _plain(fusions.grad_cam_views_contrast), many_sizes=True
+    ),
+    "class_map_views": Entrant(
+        "Class map, sizes and flips", _plain(fusions.class_map_views), many_sizes=True, direct_head=True
+    ),
+    "class_map_contrast": Entrant(
+        "Class map, sizes and flips, x contrast",
+        _plain(fusions.class_map_contrast),
+        many_sizes=True,
+        direct_head=True,
     ),
     "contrast": Entrant("Contrast of the sheet alone", _plain(_contrast), reference=True),
     "chance": Entrant("Smooth noise", _chance, reference=True),

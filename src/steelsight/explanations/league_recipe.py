@@ -41,8 +41,9 @@ class SearchRecipe(_Section):
 
 
 class ChoiceRecipe(_Section):
-    """Who chooses where nobody was kept for it."""
+    """Who chooses, and for whom."""
 
+    least: int = Field(ge=1)
     share: float = Field(gt=0, le=1)
 
 

@@ -1,4 +1,4 @@
-"""A league as one table, one figure, pictures and JSON: only intervals of what was counted are computed."""
+"""A league as one table, one figure and pictures: only intervals of what was counted are computed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 
 from steelsight.evaluation.localization import OVERLAPS
 from steelsight.explanations.league import League
+from steelsight.explanations.league_choice import ALL, Pick
 from steelsight.explanations.league_pictures import nearest_to_average, picture_mask, picture_methods
 from steelsight.explanations.league_standing import Bout, Standing
-from steelsight.reports.cells import Cell, Column, plain
+from steelsight.reports.cells import Cell, Column, Value
 from steelsight.reports.document import Document
 from steelsight.reports.figures import LeagueRow, draw_league
 from steelsight.types import Interval
@@ -19,8 +20,8 @@ from steelsight.types import Interval
 __all__ = [
     "Published",
     "league_figure",
-    "league_json",
     "recommendation",
+    "share_of_ceiling",
     "write_checks",
     "write_league",
     "write_league_table",
@@ -34,9 +35,8 @@ TITLES = {"recall": "Recall", "precision": "Precision", "iou": "IoU", "dice": "D
 
 
 def recommendation(league: League) -> str:
-    """The answer in one sentence, with what it scored where it was not chosen."""
-    pick, dice = league.recommended, league.intervals(league.recommended_scores)["dice"]
-    entrant = league.standings[pick.method].entrant
+    """The answer in words, with what it scored where it was not chosen."""
+    pick, dice = league.recommended[ALL], league.intervals(league.scores)["dice"]
     chosen = (
         "chosen by each fold's own validation sheets"
         if len(league.picks) > 1
@@ -44,9 +44,17 @@ def recommendation(league: League) -> str:
     )
     if np.isnan(pick.dice):
         chosen = "nothing could be chosen, so the study's rule stands"
-    return (
-        f"{entrant.title} with the rule “{pick.rule}” for this model; {chosen}, "
+    words = (
+        f"{_title(league, pick)} with the rule “{pick.rule}” for this model; {chosen}, "
         f"Dice {_words(dice)} on the {len(league.ids)} sheets judged."
+    )
+    if len(league.classes) < 2:
+        return words
+    own = league.intervals(league.class_scores)["dice"]
+    told = league.intervals(league.predicted_class_scores)["dice"]
+    return (
+        f"{words} With a method and rule for each class: Dice {_words(own)} where the true class is "
+        f"explained, {_words(told)} where the predicted one is."
     )
 
 
@@ -77,10 +85,15 @@ def league_figure(league: League, published: Published) -> Any:
             {
                 str(league.rule): league.intervals(standing.by["study"])["dice"],
                 "rule chosen on validation": league.intervals(standing.by["chosen"])["dice"],
+                **(
+                    {"one for each class": league.intervals(standing.by["by class"])["dice"]}
+                    if len(league.classes) > 1
+                    else {}
+                ),
             },
             standing.time_ms,
             published.get(standing.entrant.published, {}).get("dice"),
-            strong=name == league.recommended.method,
+            strong=name == league.recommended[ALL].method,
         )
         for name, standing in league.standings.items()
     ]
@@ -91,73 +104,9 @@ def league_figure(league: League, published: Published) -> Any:
     return draw_league(rows, lines=lines)
 
 
-def league_json(league: League, published: Published) -> dict[str, Any]:
-    """Every number of the report."""
-    pick = league.recommended
-    answer: dict[str, Any] = plain(
-        {
-            "task": league.task,
-            "sheets": len(league.ids),
-            "groups": len({group or id for group, id in zip(league.groups, league.ids, strict=True)}),
-            "types": {name: league.types.count(name) for name in dict.fromkeys(league.types)},
-            "verdicts_right": float(league.right.mean()),
-            "study_rule": {"key": league.rule.key, "words": str(league.rule)},
-            "ceiling": league.ceiling.as_dict(league.types),
-            "recommended": {
-                "method": pick.method,
-                "title": league.standings[pick.method].entrant.title,
-                "rule": pick.rule.key,
-                "words": str(pick.rule),
-                "validation_dice": pick.dice,
-                "scores": _intervals(league, league.recommended_scores),
-                "by_type": {
-                    name: _intervals(league, league.recommended_scores, name)
-                    for name in dict.fromkeys(league.types)
-                },
-                "share_of_ceiling": _share(league),
-            },
-            "picks": [
-                {"method": each.method, "rule": each.rule.key, "dice": each.dice} for each in league.picks
-            ],
-            "methods": {
-                name: _standing_json(league, each, published) for name, each in league.standings.items()
-            },
-            "notes": list(league.notes),
-        }
-    )
-    return answer
-
-
-def _standing_json(league: League, standing: Standing, published: Published) -> dict[str, Any]:
-    checks = standing.checks
-    return {
-        "title": standing.entrant.title,
-        "reference": standing.entrant.reference,
-        "rules": [rule.key for rule in standing.rules],
-        "validation_dice": list(standing.validation),
-        "true_class": {label: _intervals(league, scores) for label, scores in standing.by.items()},
-        "predicted_class": {
-            label: _intervals(league, scores) for label, scores in standing.predicted.items()
-        },
-        "original_size": {label: _intervals(league, scores) for label, scores in standing.original.items()},
-        "by_type": {
-            name: {label: _intervals(league, scores, name)["dice"] for label, scores in standing.by.items()}
-            for name in dict.fromkeys(league.types)
-        },
-        "maps": _intervals(league, standing.maps),
-        "sensitivity": standing.sensitivity,
-        "time_ms": standing.time_ms,
-        "faithfulness": None
-        if checks is None
-        else {
-            "sheets": checks.sheets,
-            "deletion": checks.deletion,
-            "insertion": checks.insertion,
-            "stability": checks.stability,
-            "similarity_when_randomised": list(checks.randomised),
-        },
-        "the_study": dict(published.get(standing.entrant.published, {})) or None,
-    }
+def share_of_ceiling(league: League) -> float:
+    """What was reached, each class with its own pick, over the ceiling with the best threshold."""
+    return float(league.class_scores["dice"].mean() / league.ceiling.by_best.mean())
 
 
 def _write_answer(document: Document, league: League, published: Published) -> None:
@@ -170,19 +119,36 @@ def _write_answer(document: Document, league: League, published: Published) -> N
             "last grid": f"{ceiling.grid[0]}x{ceiling.grid[1]}",
             "ceiling, the study's rule": float(ceiling.by_rule.mean()),
             "ceiling, best threshold": float(ceiling.by_best.mean()),
-            "reached, share of the ceiling with the best threshold": _share(league),
+            "reached, share of the ceiling with the best threshold": share_of_ceiling(league),
             "sheets judged": len(league.ids),
             "of which the model's verdict is right": float(league.right.mean()),
         }
     )
     for note in league.notes:
         document.notice(f"{note[0].upper()}{note[1:]}.")
+    if len(league.classes) > 1:
+        _write_picks(document, league)
     document.figure(
         league_figure(league, published),
         id="league",
         alt="Dice of every method with intervals, by the study's rule and by the rule chosen for it.",
         caption="Means over sheets with 95 % intervals by group. Lines: what true masks score after the "
-        "model's own grid. A method that shows the model other sizes has a finer grid and may pass them.",
+        "model's own grid. A method that shows the model other sizes, or follows the sheet's own edges, may "
+        "pass them.",
+    )
+
+
+def _write_picks(document: Document, league: League) -> None:
+    rows: list[list[Value | Cell]] = []
+    for name in league.classes:
+        pick = league.recommended[name]
+        rows.append([league.class_names[name], _title(league, pick), str(pick.rule), pick.dice, pick.sheets])
+    document.table(
+        ["class explained", "method", "rule", Column("validation Dice"), "sheets"],
+        rows,
+        id="league-picks",
+        caption="For each class",
+        note="The best over the validation sheets of all folds; the figures above are of each fold's own.",
     )
 
 
@@ -217,9 +183,9 @@ def _write_tables(document: Document, league: League, published: Published) -> N
     for name, standing in league.standings.items():
         found = league.intervals(standing.by["chosen"])
         scores = [Cell(found[score], strong=best[score] == name) for score in OVERLAPS]
-        rows.append([Cell(standing.entrant.title), *scores, Cell(_rule_words(standing))])
+        rows.append([Cell(standing.entrant.title, note=_rule_words(standing)), *scores])
     document.table(
-        ["method", *(Column(TITLES[name]) for name in OVERLAPS), Column("rule", align="left")],
+        ["method", *(Column(TITLES[name]) for name in OVERLAPS)],
         rows,
         id="league-chosen",
         caption="Each method with the rule chosen for it",
@@ -234,7 +200,11 @@ def _write_types(document: Document, league: League) -> None:
     rows: list[list[Any]] = [
         ["ceiling, study's rule", *(ceiling[name]["by_rule"] for name in names)],
         ["ceiling, best threshold", *(ceiling[name]["by_best_threshold"] for name in names)],
-        ["as recommended", *(league.intervals(league.recommended_scores, of=name)["dice"] for name in names)],
+        ["as recommended for all", *(league.intervals(league.scores, of=name)["dice"] for name in names)],
+        [
+            "as recommended for each",
+            *(league.intervals(league.class_scores, of=name)["dice"] for name in names),
+        ],
     ]
     rows += [
         [each.entrant.title, *(float(each.by["chosen"]["dice"][_of(league, name)].mean()) for name in names)]
@@ -242,7 +212,10 @@ def _write_types(document: Document, league: League) -> None:
     ]
     heads = [Column(f"{name} ({league.types.count(name)})", 2) for name in names]
     document.table(
-        ["Dice", *heads], rows, id="league-by-type", caption="Each method with the rule chosen for it"
+        ["Dice", *heads],
+        rows,
+        id="league-by-type",
+        caption="Dice by defect type, each method with the rule chosen for it",
     )
 
 
@@ -309,7 +282,7 @@ def write_checks(document: Document, league: League) -> None:
 
 def _write_pictures(document: Document, league: League, bouts: Sequence[Bout]) -> None:
     document.chapter("Pictures", id="league-pictures")
-    method = league.recommended.method
+    method = league.recommended[ALL].method
     figure, words = picture_mask(league, bouts, method, "chosen")
     document.figure(figure, id="league-mask", alt=words, caption=words)
     row = nearest_to_average(league.standings[method].by["chosen"])
@@ -327,20 +300,18 @@ def _best(league: League, label: str) -> dict[str, str]:
 
 
 def _rule_words(standing: Standing) -> str:
-    return "; ".join(dict.fromkeys(str(rule) for rule in standing.rules))
+    """The rule most folds chose."""
+    rules = standing.rules
+    most = max(dict.fromkeys(rules), key=rules.count)
+    return str(most) + (f" ({rules.count(most)} of {len(rules)} folds)" if len(rules) > 1 else "")
+
+
+def _title(league: League, pick: Pick) -> str:
+    return league.standings[pick.method].entrant.title
 
 
 def _of(league: League, name: str) -> Any:
     return np.array([each == name for each in league.types])
-
-
-def _share(league: League) -> float:
-    """Of the ceiling with the best threshold."""
-    return float(league.recommended_scores["dice"].mean() / league.ceiling.by_best.mean())
-
-
-def _intervals(league: League, scores: Any, of: str | None = None) -> dict[str, Interval]:
-    return league.intervals(scores, of=of)
 
 
 def _beside(value: float | None, digits: int) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,15 +12,18 @@ from jaxtyping import Float
 
 from steelsight.evaluation.timing import time_interleaved
 from steelsight.explanations.league_checks import Checks, check_method, randomise_stages
+from steelsight.explanations.league_choice import ALL, Choices, choose_rules
 from steelsight.explanations.league_entrants import ENTRANTS, Entrant
 from steelsight.explanations.league_recipe import LeagueRecipe
 from steelsight.explanations.league_tally import Explain, Field, Tally, tally
 from steelsight.explanations.masks import MaskRule
 from steelsight.models.inputs import to_input
-from steelsight.types import GrayBatch, Task
+from steelsight.types import GrayBatch, Labels, Task
 
-__all__ = ["Bout", "Scores", "Standing", "stand", "with_times"]
+__all__ = ["LABELS", "Bout", "Scores", "Standing", "stand", "with_times"]
 
+# Whose rule: the study's for this task, for the other task, the one chosen for all classes, one a class.
+LABELS = ("study", "other", "chosen", "by class")
 Scores = dict[str, Float[np.ndarray, "_"]]  # by name, one number a sheet
 
 
@@ -41,9 +45,8 @@ class Standing:
 
     method: str
     entrant: Entrant
-    rules: tuple[MaskRule, ...]  # chosen for this method, one a bout
-    validation: tuple[float, ...]  # mean Dice of that rule where it was chosen, one a bout
-    by: dict[str, Scores]  # "study", "other", "chosen" → overlap scores, true class explained
+    choices: tuple[Choices, ...]  # what its validation sheets gave this method, one a bout
+    by: dict[str, Scores]  # LABELS → overlap scores, true class explained
     predicted: dict[str, Scores]  # the same where the predicted class is explained
     original: dict[str, Scores]  # the true class at the images' own sizes; {} where those are not known
     maps: Scores
@@ -51,56 +54,71 @@ class Standing:
     checks: Checks | None
     time_ms: float  # median, one sheet at a time
 
+    @property
+    def rules(self) -> tuple[MaskRule, ...]:
+        """The rule for all classes, one a bout."""
+        return tuple(choices[ALL].rule for choices in self.choices)
+
 
 def stand(name: str, bouts: Sequence[Bout], recipe: LeagueRecipe, task: Task, seed: int) -> Standing:
     """Choose a rule for one method on each bout, then count what it and the study's rules score."""
     entrant = ENTRANTS[name]
     rule, other = recipe.study_rules(task)
-    search = recipe.search_rules()
-    rules, validation, tallies, answered = [], [], [], []
+    batch: dict[str, Any] = {"batch": recipe.report.batch, "blur": (rule.sigma, rule.sign)}
+    choices, truly, answered = [], [], []
     for bout in bouts:
         explain = entrant.prepare(bout.clean, seed)
-        blur, batch = (rule.sigma, rule.sign), recipe.report.batch
-        tried = tally(bout.choose, explain, search, blur=blur, batch=batch)
-        dice = tried.mean_dice() if len(bout.choose.images) else np.zeros(0)
-        best = int(dice.argmax()) if dice.size else -1
-        chosen = search[best] if best >= 0 else rule
-        counted = tuple(dict.fromkeys((rule, other, chosen, *recipe.sensitivity_rules(task))))
-        judged = tally(
-            bout.judge, explain, counted, original_rules=(rule, other, chosen), blur=blur, batch=batch
-        )
-        rules.append(chosen)
-        validation.append(float(dice[best]) if best >= 0 else float("nan"))
-        tallies.append(judged)
-        answered.append(_explain_answers(bout.judge, explain, judged, batch))
-    labels = {"study": [rule] * len(bouts), "other": [other] * len(bouts), "chosen": rules}
-    known = all(each.original_rules for each in tallies)
+        tried = tally(bout.choose, explain, recipe.search_rules(), **batch)
+        choices.append(choose_rules(tried, bout.choose.targets, rule, least=recipe.choice.least))
+        told = tuple(dict.fromkeys((rule, other, *(choice.rule for choice in choices[-1].values()))))
+        counted = tuple(dict.fromkeys((*told, *recipe.sensitivity_rules(task))))
+        truly.append(tally(bout.judge, explain, counted, original_rules=told, **batch))
+        answered.append(_explain_answers(bout.judge, explain, truly[-1], recipe.report.batch))
+    true_rules = _rules_by_label(rule, other, choices, [bout.judge.targets for bout in bouts])
+    answer_rules = _rules_by_label(rule, other, choices, [bout.judge.answers for bout in bouts])
+    known = all(each.original_rules for each in truly)
     return Standing(
         method=name,
         entrant=entrant,
-        rules=tuple(rules),
-        validation=tuple(validation),
-        by={
-            label: _pool([t.scores(r) for t, r in zip(tallies, of, strict=True)])
-            for label, of in labels.items()
-        },
+        choices=tuple(choices),
+        by={label: _pool([t.scores(r) for t, r in _pairs(truly, true_rules[label])]) for label in LABELS},
         predicted={
-            label: _pool([t.scores(r) for t, r in zip(answered, of, strict=True)])
-            for label, of in labels.items()
+            label: _pool([t.scores(r) for t, r in _pairs(answered, answer_rules[label])]) for label in LABELS
         },
         original={
-            label: _pool([t.original_scores(r) for t, r in zip(tallies, of, strict=True)])
-            for label, of in labels.items()
+            label: _pool([t.original_scores(r) for t, r in _pairs(truly, true_rules[label])])
+            for label in LABELS
             if known
         },
-        maps=_pool([each.map_scores for each in tallies]),
+        maps=_pool([each.map_scores for each in truly]),
         sensitivity={
-            variant.key: float(np.concatenate([t.scores(variant)["dice"] for t in tallies]).mean())
+            variant.key: float(np.concatenate([t.scores(variant)["dice"] for t in truly]).mean())
             for variant in recipe.sensitivity_rules(task)
         },
         checks=_check(name, bouts[0], recipe, rule, seed),
         time_ms=float("nan"),
     )
+
+
+def _rules_by_label(
+    rule: MaskRule, other: MaskRule, choices: Sequence[Choices], explained: Sequence[Labels]
+) -> dict[str, list[MaskRule | list[MaskRule]]]:
+    """By label and bout, one rule, or one a sheet by the class that is explained on it."""
+    return {
+        "study": [rule for _ in choices],
+        "other": [other for _ in choices],
+        "chosen": [each[ALL].rule for each in choices],
+        "by class": [
+            [each.get(name, each[ALL]).rule for name in names.tolist()]
+            for each, names in zip(choices, explained, strict=True)
+        ],
+    }
+
+
+def _pairs(
+    tallies: Sequence[Tally], rules: Sequence[MaskRule | list[MaskRule]]
+) -> Iterator[tuple[Tally, MaskRule | list[MaskRule]]]:
+    return zip(tallies, rules, strict=True)
 
 
 def _explain_answers(field: Field, explain: Explain, judged: Tally, batch: int) -> Tally:

@@ -74,18 +74,17 @@ class Tally:
     seconds: float  # spent explaining
     maps: dict[int, Float32[np.ndarray, "h w"]] = field(default_factory=dict)  # of the rows asked for
 
-    def scores(self, rule: MaskRule) -> dict[str, Float[np.ndarray, " n"]]:
-        """Recall, precision, IoU and Dice of each sheet by one rule."""
-        return overlap_scores(self.counts[:, self.rules.index(rule)])
+    def scores(self, rules: MaskRule | Sequence[MaskRule]) -> dict[str, Float[np.ndarray, " n"]]:
+        """Recall, precision, IoU and Dice of each sheet, by one rule or each sheet by its own."""
+        return _scores_by(self.counts, self.rules, rules)
 
-    def original_scores(self, rule: MaskRule) -> dict[str, Float[np.ndarray, " n"]]:
+    def original_scores(self, rules: MaskRule | Sequence[MaskRule]) -> dict[str, Float[np.ndarray, " n"]]:
         """The same at the images' own sizes."""
-        return overlap_scores(self.at_original[:, self.original_rules.index(rule)])
+        return _scores_by(self.at_original, self.original_rules, rules)
 
-    def mean_dice(self) -> Float[np.ndarray, " r"]:
-        """Of every rule, over the sheets."""
-        mean: Float[np.ndarray, " r"] = overlap_scores(self.counts)["dice"].mean(axis=0)
-        return mean
+    def dice(self) -> Float[np.ndarray, "n r"]:
+        """Of every sheet by every rule."""
+        return overlap_scores(self.counts)["dice"]
 
 
 def tally(
@@ -187,13 +186,26 @@ def _count_original(
     heat: Float32[np.ndarray, "h w"], original: Original, rules: Sequence[MaskRule]
 ) -> Int[np.ndarray, "q 3"]:
     truth, placement = original
+    large: dict[tuple[float, Sign], tuple[Heatmaps, Float32[np.ndarray, "_ _"]]] = {}
     counts = []
     for rule in rules:
-        blurred = blur_maps(heat[None], rule.sigma, rule.sign)
-        cut = thresholds(blurred, rule)[0]
-        large = enlarge(blurred[0], placement, (truth.shape[0], truth.shape[1]))
-        counts.append(overlap_counts((large > cut)[None], truth[None])[0])
+        if _blur_of(rule) not in large:
+            blurred = blur_maps(heat[None], rule.sigma, rule.sign)
+            size = (truth.shape[0], truth.shape[1])
+            large[_blur_of(rule)] = blurred, enlarge(blurred[0], placement, size)
+        small, enlarged = large[_blur_of(rule)]
+        cut = thresholds(small, rule)[0]
+        counts.append(overlap_counts((enlarged > cut)[None], truth[None])[0])
     return np.stack(counts)
+
+
+def _scores_by(
+    counts: Int[np.ndarray, "n r 3"], counted: Sequence[MaskRule], rules: MaskRule | Sequence[MaskRule]
+) -> dict[str, Float[np.ndarray, " n"]]:
+    if isinstance(rules, MaskRule):
+        return overlap_scores(counts[:, counted.index(rules)])
+    places = np.array([counted.index(rule) for rule in rules], dtype=np.int64)
+    return overlap_scores(counts[np.arange(len(counts)), places])
 
 
 def _along(

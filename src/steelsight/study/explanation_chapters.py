@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from steelsight.explanations.league_choice import ALL
 from steelsight.explanations.league_pictures import nearest_to_average, picture_mask, picture_methods
 from steelsight.explanations.league_report import (
     league_figure,
@@ -53,7 +54,7 @@ def write_explanations(document: Document, found: Findings) -> Omitted:
         alt="Dice of each method with intervals beside the study's, and what true masks score on this grid.",
         caption="Lines: what true masks score after the model's own grid.",
     )
-    method = QUALITATIVE if QUALITATIVE in league.standings else league.recommended.method
+    method = QUALITATIVE if QUALITATIVE in league.standings else league.recommended[ALL].method
     figure, words = picture_mask(league, judged.bouts, method, "study")
     document.figure(figure, id="binary-mask-example", alt=words, caption=words)
     write_checks(document, league)
@@ -90,7 +91,7 @@ def published_rows(table: PublishedTable) -> Mapping[str, Mapping[str, float]]:
 
 def _write_side_by_side(document: Document, judged: Judgement) -> None:
     league = judged.league
-    method = "gradcam" if "gradcam" in league.standings else league.recommended.method
+    method = "gradcam" if "gradcam" in league.standings else league.recommended[ALL].method
     right = np.flatnonzero(league.right)
     scores = league.standings[method].by["study"]
     row = nearest_to_average(scores)

@@ -37,5 +37,13 @@ def judge_explanations(run: Judged, options: StudyOptions) -> Judgement | None:
     settings = [f"report.resamples={options.resamples}", *(QUICK if options.explained < FEW else ())]
     recipe = load_league_recipe(settings)
     methods = [name for name, entrant in ENTRANTS.items() if entrant.published]
-    league = run_league([bout], recipe, task="binary", methods=methods, seed=options.seed, notes=tuple(notes))
+    league = run_league(
+        [bout],
+        recipe,
+        task="binary",
+        methods=methods,
+        class_names=run.card.class_names,
+        seed=options.seed,
+        notes=tuple(notes),
+    )
     return Judgement(league, (bout,))

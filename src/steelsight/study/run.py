@@ -14,7 +14,7 @@ import torch
 
 import steelsight
 from steelsight.errors import BadInput
-from steelsight.explanations.league_report import league_json
+from steelsight.explanations.league_numbers import league_json
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.cells import plain
 from steelsight.reports.document import Document
