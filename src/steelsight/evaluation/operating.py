@@ -1,0 +1,131 @@
+"""What a threshold costs at the line: defects that escape, and good sheets stopped for nothing.
+
+The test set's share of defective sheets is rarely the mill's. Rates within each side do not depend on it;
+what does is corrected to a stated prevalence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from steelsight.errors import BadInput
+from steelsight.evaluation.bootstrap import Groups, bootstrap, wilson
+from steelsight.evaluation.probabilities import check_scores
+from steelsight.types import Interval
+
+__all__ = ["OperatingPoint", "operating_point", "shift_prior", "threshold_for_escape"]
+
+Positive = Bool[np.ndarray, " n"]
+Scores = Float[np.ndarray, " n"]
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """One threshold: a sheet is stopped when its score reaches it."""
+
+    threshold: float
+    prevalence: float  # share of defective sheets the last three figures are stated for
+    escape: Interval  # share of the defective sheets that pass
+    overkill: Interval  # share of the good sheets that are stopped
+    escaped_per_1000: float  # sheets of a thousand on the line that are defective and pass
+    stopped_per_1000: float  # sheets of a thousand that are stopped, rightly or not
+    precision: float  # share of the stopped that are defective; NaN if none is stopped
+
+
+def operating_point(
+    defective: Positive,
+    scores: Scores,
+    threshold: float,
+    *,
+    rng: np.random.Generator,
+    prevalence: float | None = None,
+    groups: Groups | None = None,
+    resamples: int = 1000,
+) -> OperatingPoint:
+    """Escape and overkill at a threshold.
+
+    defective   (n,) the truth
+    scores      (n,) higher = more likely defective
+    prevalence  share of defective sheets on the line, in (0, 1); None = that of these sheets
+    returns     intervals by bootstrap over groups, by Wilson's score where every sheet agrees
+    raises      BadInput unless both sides have sheets, for a prevalence outside (0, 1), a NaN score
+    """
+    _check(defective, scores)
+    share = float(defective.mean()) if prevalence is None else prevalence
+    if not 0 < share < 1:
+        raise BadInput(f"prevalence: expected above 0 and below 1, got {prevalence}")
+    stopped = scores >= threshold
+    escape = _rate(~stopped, defective, rng, groups, resamples)
+    overkill = _rate(stopped, ~defective, rng, groups, resamples)
+    passing = share * escape.estimate
+    caught, alarms = share - passing, (1 - share) * overkill.estimate
+    return OperatingPoint(
+        threshold,
+        share,
+        escape,
+        overkill,
+        1000 * passing,
+        1000 * (caught + alarms),
+        caught / (caught + alarms) if caught + alarms > 0 else float("nan"),
+    )
+
+
+def threshold_for_escape(defective: Positive, scores: Scores, most: float) -> float:
+    """The highest threshold at which at most a share `most` of the defective sheets passes.
+
+    To be chosen on validation sheets: on those it is chosen on, it flatters.
+
+    >>> threshold_for_escape(np.array([True] * 4 + [False]), np.array([0.9, 0.8, 0.7, 0.2, 0.1]), 0.25)
+    0.7
+    """
+    _check(defective, scores)
+    if not 0 <= most < 1:
+        raise BadInput(f"escape: expected a share of at least 0 and below 1, got {most}")
+    ranked = np.sort(scores[defective])
+    return float(ranked[int(np.floor(most * ranked.size + 1e-9))])
+
+
+def shift_prior(probability: Scores, trained: float, line: float) -> Scores:
+    """Probabilities of a model that learnt at one share of defective sheets, for a line with another.
+
+        odds' = odds · line / (1 - line) · (1 - trained) / trained
+
+    raises  BadInput for shares outside (0, 1) or probabilities outside [0, 1]
+    source  Saerens, Latinne and Decaestecker 2002, eq. 2.4
+
+    >>> shift_prior(np.array([0.5]), 0.5, 0.1).round(3).item()
+    0.1
+    """
+    for name, share in (("trained", trained), ("line", line)):
+        if not 0 < share < 1:
+            raise BadInput(f"prevalence {name}: expected above 0 and below 1, got {share}")
+    if probability.size and not (probability.min() >= 0 and probability.max() <= 1):
+        raise BadInput("probability: expected values from 0 to 1")
+    yes = probability * line / trained
+    no = (1 - probability) * (1 - line) / (1 - trained)
+    shifted: Scores = yes / (yes + no)
+    return shifted
+
+
+def _rate(
+    hit: Positive, among: Positive, rng: np.random.Generator, groups: Groups | None, resamples: int
+) -> Interval:
+    count, hits = int(among.sum()), int((hit & among).sum())
+    if hits in (0, count):
+        return wilson(hits, count)
+
+    def share(rows: np.ndarray) -> float:
+        side = among[rows]
+        return float(hit[rows][side].mean()) if side.any() else float("nan")
+
+    return bootstrap(share, among.size, groups, rng=rng, resamples=resamples)
+
+
+def _check(defective: Positive, scores: Scores) -> None:
+    check_scores(scores, defective.size)
+    if not defective.any() or defective.all():
+        side = "good" if defective.any() else "defective"
+        raise BadInput(f"operating point: expected good and defective sheets, got no {side} one")

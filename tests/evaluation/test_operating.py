@@ -1,0 +1,102 @@
+"""Operating points, prior shift, and McNemar's test."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
+
+from steelsight.errors import BadInput
+from steelsight.evaluation.operating import operating_point, shift_prior, threshold_for_escape
+from steelsight.evaluation.paired import mcnemar
+
+
+def test_rates_by_hand(rng):
+    defective = np.array([True] * 10 + [False] * 40)
+    scores = np.concatenate([np.full(8, 0.9), np.full(2, 0.1), np.full(4, 0.8), np.full(36, 0.2)])
+    found = operating_point(defective, scores, 0.5, rng=rng, prevalence=0.01)
+    assert found.escape.estimate == pytest.approx(0.2)
+    assert found.overkill.estimate == pytest.approx(0.1)
+    assert found.escape.low < 0.2 < found.escape.high
+    assert found.escaped_per_1000 == pytest.approx(2.0)
+    assert found.stopped_per_1000 == pytest.approx(8 + 99)
+    assert found.precision == pytest.approx(8 / 107)
+
+
+def test_prevalence_changes_counts_not_rates(rng):
+    defective = np.array([True, True, False, False, False])
+    scores = np.array([0.9, 0.2, 0.6, 0.1, 0.1])
+    own = operating_point(defective, scores, 0.5, rng=rng)
+    rare = operating_point(defective, scores, 0.5, rng=rng, prevalence=0.001)
+    assert own.prevalence == pytest.approx(0.4)
+    assert own.escape.estimate == rare.escape.estimate
+    assert own.overkill.estimate == rare.overkill.estimate
+    assert rare.precision < own.precision
+
+
+def test_certainties_keep_a_bound(rng):
+    defective = np.array([True] * 30 + [False] * 30)
+    found = operating_point(defective, defective.astype(float), 0.5, rng=rng)
+    assert found.escape.estimate == 0
+    assert 0.05 < found.escape.high < 0.2  # none of thirty does not prove none
+
+
+@given(st.integers(2, 40), st.floats(0, 0.9), st.integers(0, 10**6))
+def test_the_threshold_lets_through_no_more_than_asked(count, most, seed):
+    rng = np.random.default_rng(seed)
+    scores = rng.random(count).round(1)
+    defective = np.arange(count) % 2 == 0
+    chosen = threshold_for_escape(defective, scores, most)
+    assert (scores[defective] < chosen).mean() <= most + 1e-9
+    higher = scores[defective][scores[defective] > chosen]
+    if higher.size:  # it is the highest such threshold
+        assert (scores[defective] < higher.min()).mean() > most - 1e-9
+
+
+def test_prior_shift_is_bayes():
+    # Two overlapping populations: the posterior at one share, moved, is the posterior at the other.
+    likelihood = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]])
+
+    def posterior(share):
+        yes, no = share * likelihood[1], (1 - share) * likelihood[0]
+        return yes / (yes + no)
+
+    assert shift_prior(posterior(0.5), 0.5, 0.02) == pytest.approx(posterior(0.02))
+    assert shift_prior(posterior(0.3), 0.3, 0.3) == pytest.approx(posterior(0.3))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_mcnemar_against_statsmodels(seed):
+    rng = np.random.default_rng(seed)
+    first, second = rng.random(60) < 0.8, rng.random(60) < 0.7
+    table = [
+        [(first & second).sum(), (first & ~second).sum()],
+        [(~first & second).sum(), (~first & ~second).sum()],
+    ]
+    assert mcnemar(first, second).p_value == pytest.approx(reference_mcnemar(table, exact=True).pvalue)
+
+
+def test_models_that_agree_do_not_differ():
+    right = np.array([True, False, True])
+    assert mcnemar(right, right).p_value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda rng: operating_point(np.ones(3, bool), np.ones(3), 0.5, rng=rng), "no good"),
+        (lambda rng: operating_point(np.zeros(3, bool), np.ones(3), 0.5, rng=rng), "no defective"),
+        (
+            lambda rng: operating_point(np.arange(3) > 1, np.ones(3), 0.5, rng=rng, prevalence=1.0),
+            "prevalence",
+        ),
+        (lambda rng: operating_point(np.arange(3) > 1, np.full(3, np.nan), 0.5, rng=rng), "NaN|finite"),
+        (lambda _: threshold_for_escape(np.arange(3) > 1, np.ones(3), 1.0), "escape"),
+        (lambda _: shift_prior(np.array([0.5]), 0.0, 0.5), "trained"),
+        (lambda _: shift_prior(np.array([1.5]), 0.5, 0.5), "from 0 to 1"),
+        (lambda _: mcnemar(np.ones(2, bool), np.ones(3, bool)), "two answers"),
+    ],
+)
+def test_what_cannot_be(call, message, rng):
+    with pytest.raises(BadInput, match=message):
+        call(rng)
