@@ -92,7 +92,7 @@ def _layout(row: ExplanationRow) -> _Layout:
 
 
 def _draw_row(figure: Figure, row: ExplanationRow, layout: _Layout, top: float) -> None:
-    limit = max((float(np.abs(signed).max()) for signed in row.maps), default=0.0) or 1.0
+    limit = _limit(row.maps)
     full_width, full_height = figure.get_size_inches()
     heading = _shorten(row.title, layout.width)
     place = (MARGIN / full_width, (top - HEAD) / full_height)
@@ -120,6 +120,18 @@ def _shorten(title: str, inches: float) -> str:
     """Cut from the front what would run into the next panel: the end holds verdict and probability."""
     room = int(inches / 0.08)  # a letter's mean width at 9 points
     return title if len(title) <= room else "…" + title[-(room - 1) :]
+
+
+def _limit(maps: Sequence[Float32[np.ndarray, "h w"]]) -> float:
+    """The value drawn in full colour: only half a percent of the pixels go beyond it.
+
+    A map of single pixels would else be drawn for its one brightest, and look empty.
+    """
+    if not maps:
+        return 1.0
+    heights = np.abs(np.stack(list(maps)))
+    peaks = np.percentile(heights.reshape(len(heights), -1), 99.5, axis=1)
+    return float(peaks.max()) or float(heights.max()) or 1.0
 
 
 def _axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
