@@ -47,7 +47,7 @@ def picture_mask(league: League, bouts: Sequence[Bout], method: str, label: str)
         np.asarray(field.images[place]),
         field.truths[place],
         predicted,
-        f"{standing.entrant.title}: {figures}",
+        f"{figures[0].upper()}{figures[1:]}",
     )
     means = ", ".join(f"{TITLES[name]} {float(standing.by[label][name].mean()):.2f}" for name in OVERLAPS)
     words = (
