@@ -47,7 +47,8 @@ def collect_mistakes(runs: Sequence[Judged], part: str) -> tuple[list[Mistake], 
             answered += [Answered(run, i) for i in positions.tolist()]
     if not answered:
         raise BadData(
-            f"{runs[0].data.name}: expected {part} sheets of the run, found none; choose another --split, such as unseen"
+            f"{runs[0].data.name}: expected {part} sheets of the run, found none; "
+            "choose another --split, such as unseen"
         )
     return find_mistakes(np.concatenate(probabilities), truths, runs[0].card.task), answered
 
