@@ -1,0 +1,104 @@
+"""Whether a probability means what it says: temperature, reliability, and the scores that measure it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+
+from steelsight.errors import BadInput
+from steelsight.evaluation.probabilities import check_labels, check_probabilities, check_scores
+from steelsight.types import Labels, Logits, Probabilities
+
+__all__ = ["Reliability", "brier", "expected_calibration_error", "fit_temperature", "log_loss", "reliability"]
+
+COLDEST, HOTTEST = 0.05, 20.0
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """One bin of confidence a row."""
+
+    edges: Float[np.ndarray, " b1"]
+    count: Float[np.ndarray, " b"]
+    confidence: Float[np.ndarray, " b"]  # mean; NaN in an empty bin
+    accuracy: Float[np.ndarray, " b"]  # NaN in an empty bin
+
+
+def fit_temperature(logits: Logits, labels: Labels) -> float:
+    """The temperature T that makes softmax(logits / T) likeliest, within .05 to 20.
+
+    To be fitted on validation sheets. It changes no verdict.
+    raises  BadInput for no sheets, NaN logits, or labels that do not exist
+    source  Guo et al. 2017, section 4.2
+    """
+    if not labels.size:
+        raise BadInput("temperature: expected at least one sheet, got none")
+    if not np.isfinite(logits).all():
+        raise BadInput("temperature: expected finite logits")
+    check_labels(labels, logits.shape[1])
+    wide = logits.astype(np.float64)
+
+    def loss(log_t: float) -> float:
+        return -float(log_softmax(wide / np.exp(log_t), axis=1)[np.arange(labels.size), labels].mean())
+
+    found = minimize_scalar(loss, bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def reliability(
+    confidence: Float[np.ndarray, " n"], right: Bool[np.ndarray, " m"], *, bins: int = 15
+) -> Reliability:
+    """Mean confidence and accuracy in bins of equal width."""
+    check_scores(confidence, right.size)
+    if confidence.size and not (confidence.min() >= 0 and confidence.max() <= 1):
+        raise BadInput("reliability: expected confidences from 0 to 1")
+    if bins < 1:
+        raise BadInput(f"reliability bins: expected at least 1, got {bins}")
+    edges = np.linspace(0, 1, bins + 1)
+    place = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    count = np.bincount(place, minlength=bins).astype(np.float64)
+    filled = np.where(count > 0, count, np.nan)
+    return Reliability(
+        edges,
+        count,
+        np.bincount(place, confidence, minlength=bins) / filled,
+        np.bincount(place, right, minlength=bins) / filled,
+    )
+
+
+def expected_calibration_error(
+    confidence: Float[np.ndarray, " n"], right: Bool[np.ndarray, " m"], *, bins: int = 15
+) -> float:
+    """Mean distance of accuracy from confidence, weighted by the bins' counts; NaN for no sheets.
+
+    >>> expected_calibration_error(np.array([0.8, 0.8, 0.8, 0.8, 0.8]), np.array([True] * 4 + [False]))
+    0.0
+    """
+    found = reliability(confidence, right, bins=bins)
+    if not right.size:
+        return float("nan")
+    gaps = np.abs(found.accuracy - found.confidence) * found.count
+    return round(float(np.nansum(gaps) / right.size), 12)
+
+
+def brier(probabilities: Probabilities, labels: Labels) -> float:
+    """Mean squared distance of the probabilities from the truth, summed over classes; 0..2, lower is better.
+
+    >>> brier(np.array([[0.5, 0.5]]), np.array([1]))
+    0.5
+    """
+    check_probabilities(probabilities, labels.size, probabilities.shape[1])
+    check_labels(labels, probabilities.shape[1])
+    return float(((probabilities - np.eye(probabilities.shape[1])[labels]) ** 2).sum(1).mean())
+
+
+def log_loss(probabilities: Probabilities, labels: Labels) -> float:
+    """Mean of -log of the true class's probability, in nats; infinite if a true class was given 0."""
+    check_probabilities(probabilities, labels.size, probabilities.shape[1])
+    check_labels(labels, probabilities.shape[1])
+    with np.errstate(divide="ignore"):
+        return float(-np.log(probabilities[np.arange(labels.size), labels]).mean())

@@ -1,0 +1,68 @@
+"""Calibration measured against scikit-learn and against populations whose temperature is known."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import brier_score_loss
+from sklearn.metrics import log_loss as reference_log_loss
+
+from steelsight.errors import BadInput
+from steelsight.evaluation.abstention.calibration import (
+    brier,
+    expected_calibration_error,
+    fit_temperature,
+    log_loss,
+    reliability,
+)
+from steelsight.evaluation.probabilities import softmax
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_the_temperature_of_a_known_population_is_found(temperature, rng):
+    logits = rng.normal(0, 2, (20_000, 4))
+    probabilities = softmax(logits)
+    labels = (rng.random((20_000, 1)) < probabilities.cumsum(1)).argmax(1)
+    assert fit_temperature(logits * temperature, labels) == pytest.approx(temperature, rel=0.04)
+
+
+def test_temperature_lowers_the_loss_and_changes_no_verdict(rng):
+    logits = rng.normal(0, 6, (500, 3))
+    labels = rng.integers(0, 3, 500)
+    found = fit_temperature(logits, labels)
+    before, after = softmax(logits), softmax(logits, temperature=found)
+    assert log_loss(after, labels) <= log_loss(before, labels)
+    assert np.array_equal(before.argmax(1), after.argmax(1))
+
+
+def test_scores_against_scikit_learn(rng):
+    probabilities = rng.dirichlet([1, 1], 200)
+    labels = rng.integers(0, 2, 200)
+    assert log_loss(probabilities, labels) == pytest.approx(reference_log_loss(labels, probabilities))
+    # scikit-learn counts the positive class alone, and both classes err alike.
+    assert brier(probabilities, labels) == pytest.approx(2 * brier_score_loss(labels, probabilities[:, 1]))
+
+
+def test_calibration_error_by_hand(rng):
+    confidence = np.array([0.95] * 10 + [0.55] * 10)
+    right = np.array([True] * 7 + [False] * 3 + [True] * 6 + [False] * 4)
+    assert expected_calibration_error(confidence, right, bins=10) == pytest.approx((0.25 + 0.05) / 2)
+    found = reliability(confidence, right, bins=10)
+    assert found.count.sum() == 20
+    assert np.isnan(found.accuracy[0])
+    honest = rng.random(50_000)
+    assert expected_calibration_error(honest, rng.random(50_000) < honest) < 0.015
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: fit_temperature(np.zeros((0, 2)), np.zeros(0, int)), "at least one"),
+        (lambda: fit_temperature(np.full((1, 2), np.nan), np.zeros(1, int)), "finite"),
+        (lambda: fit_temperature(np.zeros((1, 2)), np.array([2])), "label"),
+        (lambda: brier(np.array([[0.5, 0.6]]), np.array([0])), "sum"),
+        (lambda: reliability(np.array([1.5]), np.array([True])), "from 0 to 1"),
+        (lambda: reliability(np.array([0.5]), np.array([True]), bins=0), "bins"),
+    ],
+)
+def test_what_cannot_be(call, message):
+    with pytest.raises(BadInput, match=message):
+        call()

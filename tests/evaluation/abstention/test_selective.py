@@ -1,0 +1,109 @@
+"""Risk against coverage, by counting, by known orders, and by what no reordering may change."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from steelsight.errors import BadInput
+from steelsight.evaluation.abstention.selective import (
+    augrc,
+    aurc,
+    aurc_difference,
+    coverage_at,
+    coverage_interval,
+    risk_coverage,
+    sweep_thresholds,
+)
+
+
+def slow_areas(right, scores):
+    """Both areas over every order of ties, written from the definitions."""
+    rng = np.random.default_rng(0)
+    selective, generalised = [], []
+    for _ in range(400):
+        order = np.lexsort((rng.random(len(scores)), -scores))
+        wrong = np.cumsum(~right[order])
+        selective.append((wrong / np.arange(1, len(right) + 1)).mean())
+        generalised.append((wrong / len(right)).mean())
+    return np.mean(selective), np.mean(generalised)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_areas_against_the_definition(seed):
+    rng = np.random.default_rng(seed)
+    right = rng.random(30) < 0.7
+    scores = rng.random(30).round(1)
+    selective, generalised = slow_areas(right, scores)
+    assert aurc(right, scores) == pytest.approx(selective, abs=0.01)  # 400 orders of the ties
+    assert augrc(right, scores) == pytest.approx(generalised, abs=0.01)
+
+
+def test_the_perfect_order_is_best_and_the_reverse_worst(rng):
+    right = rng.random(200) < 0.8
+    perfect, worst = right + 0.1 * rng.random(200), ~right + 0.1 * rng.random(200)
+    middle = rng.random(200)
+    assert aurc(right, perfect) < aurc(right, middle) < aurc(right, worst)
+    assert coverage_at(right, perfect, 1.0) == pytest.approx(right.mean())
+    assert coverage_at(right, worst, 1.0) == 0
+    assert coverage_at(right, middle, 0.0) == 1
+
+
+@given(st.integers(1, 40), st.integers(0, 10**6))
+def test_only_the_order_of_scores_counts(count, seed):
+    rng = np.random.default_rng(seed)
+    right, scores = rng.random(count) < 0.6, rng.random(count).round(1)
+    assert aurc(right, scores) == pytest.approx(aurc(right, 5 * scores**3 - 2))
+    curve = risk_coverage(right, scores)
+    assert curve.coverage[-1] == 1
+    assert curve.risk[-1] == pytest.approx(1 - right.mean())
+    assert (np.diff(curve.coverage) > 0).all()
+    for threshold, coverage, risk in zip(curve.thresholds, curve.coverage, curve.risk, strict=True):
+        told = scores >= threshold
+        assert coverage == pytest.approx(told.mean())
+        assert risk == pytest.approx((~right[told]).mean())
+
+
+def test_a_better_score_is_found_better(rng):
+    right = rng.random(400) < 0.8
+    good, bad = right + rng.normal(0, 0.5, 400), rng.random(400)
+    found = aurc_difference(right, good, bad, rng=rng, resamples=200)
+    assert found.difference.high < 0
+    same = aurc_difference(right, good, good, rng=rng, resamples=50)
+    assert same.difference.estimate == 0
+    assert not same.decided
+
+
+def test_the_interval_holds_the_estimate(rng):
+    right = rng.random(300) < 0.9
+    scores = right + rng.normal(0, 1, 300)
+    found = coverage_interval(right, scores, 0.95, rng=rng, resamples=200)
+    assert found.low <= found.estimate <= found.high
+    assert found.low < found.high
+
+
+def test_the_studys_sweep_by_hand():
+    labels, answers = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
+    rows = sweep_thresholds(labels, answers, np.array([0.9, 0.5, 0.8, 0.6]), [0.0, 0.6, 0.95], classes=2)
+    assert [row.coverage for row in rows] == [1.0, 0.75, 0.0]
+    assert rows[0].accuracy == pytest.approx(0.75)
+    assert rows[0].balanced_accuracy == pytest.approx(0.75)
+    assert rows[1].accuracy == 1
+    assert np.isnan(rows[2].accuracy)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: risk_coverage(np.zeros(0, bool), np.zeros(0)), "at least one"),
+        (lambda: aurc(np.ones(2, bool), np.array([0.5, np.nan])), "NaN|finite"),
+        (lambda: coverage_at(np.ones(2, bool), np.ones(2), 1.5), "selective accuracy"),
+        (
+            lambda: sweep_thresholds(np.zeros(2, int), np.zeros(2, int), np.ones(2), [1.2], classes=2),
+            "threshold",
+        ),
+    ],
+)
+def test_what_cannot_be(call, message):
+    with pytest.raises(BadInput, match=message):
+        call()
