@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from steelsight.evaluation.abstention.report import confidence_report
 from steelsight.evaluation.classification import (
     auc_interval,
     classification_report,
@@ -70,6 +71,13 @@ def report_part(
         resamples=resamples,
         alternatives=answers if several else None,
     ).as_dict()
+    found["confidence"] = confidence_report(
+        probabilities,
+        answers,
+        rng=np.random.default_rng([seed, 1]),
+        groups=units,
+        resamples=min(resamples, 200),  # each resample sorts: two hundred place the bounds well enough
+    )
     if data.task == "multiclass":
         found["defect_auc"] = _defect_auc(answers, probabilities, units, seed, resamples)
     return found
