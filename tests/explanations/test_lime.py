@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from steelsight.errors import BadInput
 from steelsight.explanations.baselines import black_sheet
-from steelsight.explanations.lime import draw_masks, fit_surrogate, lime, lime_report, show_chances
+from steelsight.explanations.coins import draw_masks
+from steelsight.explanations.lime import lime, lime_report
 from steelsight.explanations.segments import segment_sheet
 from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.models.inputs import to_input
@@ -32,11 +33,23 @@ class Interacting(nn.Module):
         torch.manual_seed(1)
         pieces = len(self.cells)
         self.single, self.pairs = torch.randn(pieces), torch.randn(pieces)
+        self.step = 1  # between the two of a pair
 
     def forward(self, images: Tensor) -> Tensor:
         levels = torch.einsum("nhw,shw->ns", images.mean(1), self.cells) / self.cells.sum((1, 2))
-        logit = levels @ self.single + (levels * levels.roll(1, 1)) @ self.pairs
+        logit = levels @ self.single + (levels * levels.roll(self.step, 1)) @ self.pairs
         return torch.stack([logit, -logit], 1)
+
+
+def ask(model: nn.Module, image: Tensor, hidden: Tensor, cut: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Logits of class 1 of sheets mixed from their definition."""
+    answers = []
+    with torch.no_grad():
+        for part in torch.from_numpy(masks).float().split(50):
+            shown = part[:, torch.from_numpy(cut).flatten()].reshape(-1, 1, *cut.shape)
+            mixed = (hidden + shown * (image - hidden)).contiguous(memory_format=torch.channels_last)
+            answers.append(model(mixed)[:, 1].double().numpy())
+    return np.concatenate(answers)
 
 
 def reference_estimate(
@@ -51,9 +64,7 @@ def reference_estimate(
     masks = rng.integers(0, 2, (samples, pieces)).astype(float)
     masks[0] = 1
     hidden = black_sheet(image[None])[0]
-    shown = torch.from_numpy(masks).float()[:, torch.from_numpy(cut).flatten()].reshape(-1, 1, *cut.shape)
-    with torch.no_grad():
-        answers = model(hidden + shown * (image - hidden))[:, 1].double().numpy()
+    answers = ask(model, image, hidden, cut, masks)
     norms = np.linalg.norm(masks, axis=1)
     cosine = masks.sum(1) / np.where(norms > 0, norms, 1) / np.sqrt(pieces)
     weights = np.sqrt(np.exp(-((1 - cosine) ** 2) / 0.25**2))
@@ -102,21 +113,6 @@ def test_fewer_samples_rank_no_worse_than_the_reference_with_more() -> None:
     assert np.mean(ours) >= np.mean(theirs) - 0.01
 
 
-def test_numbers_shown_follow_coins_times_the_kernel() -> None:
-    pieces = 6
-    chances = show_chances(pieces)
-    weighted = np.zeros(pieces + 1)
-    for code in range(2**pieces):
-        mask = np.array([code >> bit & 1 for bit in range(pieces)], float)
-        distance = 1 - mask.sum() / np.sqrt(max(mask.sum(), 1e-300)) / np.sqrt(pieces)
-        weighted[int(mask.sum())] += np.sqrt(np.exp(-(distance**2) / 0.25**2))
-    assert np.allclose(chances, weighted / weighted.sum())
-    masks = draw_masks(pieces, 4000, np.random.default_rng(0))
-    drawn = np.bincount(masks.sum(1).astype(int), minlength=pieces + 1) / len(masks)
-    assert np.abs(drawn - chances).max() < 0.002  # stratified: far nearer than chance would be
-    assert np.abs(masks.mean(0) - masks.mean()).max() < 0.03
-
-
 def test_a_linear_model_is_recovered() -> None:
     images = sheets(size=(16, 20))
     cut = segment_sheet(images[0].mean(0).double().numpy(), "strips", cells=10)
@@ -132,6 +128,112 @@ def test_a_linear_model_is_recovered() -> None:
     assert np.abs(report.coefficients[0] - exact).max() < 0.05 * np.abs(exact).max()
     assert report.r2[0] > 0.999
     assert report.stability[0] > 0.99
+
+
+def local_model(pooling: str = "lse") -> nn.Module:
+    """A network whose head pools a class map."""
+    spec = ModelSpec(
+        name="squeezenet_reduced", head="direct", pooling=pooling, outputs=3, height=48, width=96
+    )
+    return build_model(spec, generator=torch.Generator().manual_seed(5)).eval()
+
+
+def stained_sheet() -> Tensor:
+    generator = torch.Generator().manual_seed(8)
+    gray = torch.randint(90, 130, (1, 48, 96), dtype=torch.uint8, generator=generator)
+    gray[:, 8:30, 20:40] = 240
+    gray[:, 24:, 70:] = 10
+    return to_input(gray)
+
+
+@pytest.mark.parametrize("pooling", ["average", "lse"])
+def test_a_class_map_teaches_more_than_the_references_samples(pooling: str) -> None:
+    model, image = local_model(pooling), stained_sheet()
+    cut = segment_sheet(image[0].mean(0).double().numpy(), "grid", cells=12)
+    truth = reference_estimate(model, image[0], cut, 4000, 9)
+    settings = {"segments": [cut], "samples": 256, "baselines": black_sheet(image)}
+    ours = [
+        lime_report(model, image, 1, generator=torch.Generator().manual_seed(seed), **settings).coefficients[
+            0
+        ]
+        for seed in range(4)
+    ]
+    theirs = [reference_estimate(model, image[0], cut, 1000, seed) for seed in range(2)]
+    ranks = [spearmanr(each, truth).statistic for each in ours]
+    assert np.mean(ranks) >= np.mean([spearmanr(each, truth).statistic for each in theirs]) - 0.01
+    errors = [np.linalg.norm(each - truth) / np.linalg.norm(truth) for each in ours]
+    assert np.mean(errors) < 0.2  # of the size as well as of the rank
+
+
+def test_samples_are_added_until_the_emulator_foresees_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, image = local_model("average"), stained_sheet()
+    cut = segment_sheet(image[0].mean(0).double().numpy(), "grid", cells=12)
+    for enough, samples in ((0.5, 128), (2.0, 512)):
+        monkeypatch.setattr("steelsight.explanations.lime.FORESEEN", enough)
+        report = lime_report(model, image, 1, segments=[cut])
+        assert report.samples[0] == samples
+        assert 0.6 < report.foreseen[0] < 1
+    assert lime_report(nn.Sequential(model), image, 1, segments=[cut]).samples[0] == 8 * 12
+
+
+def test_what_the_emulator_cannot_hold_comes_from_the_samples() -> None:
+    """Products of superpixels that do not touch: more samples come nearer the reference's limit."""
+    images = sheets(size=(16, 20))
+    cut = segment_sheet(images[0].mean(0).double().numpy(), "grid", cells=12)
+    model = Interacting(cut)
+    model.step = 5
+    truth = reference_estimate(model, images[0], cut, 100_000, 0)
+
+    def error(samples: int) -> float:
+        found = [
+            lime_report(
+                model,
+                images,
+                1,
+                segments=[cut],
+                samples=samples,
+                baselines=black_sheet(images),
+                generator=torch.Generator().manual_seed(seed),
+            ).coefficients[0]
+            for seed in range(3)
+        ]
+        return float(np.mean([np.linalg.norm(each - truth) for each in found]) / np.linalg.norm(truth))
+
+    assert error(10_000) < 0.6 * error(400)
+    assert error(10_000) < 0.05  # the noise of 10,000 samples, and of the reference
+
+
+def test_a_model_that_ignores_its_input_gets_a_zero_map() -> None:
+    class Deaf(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return images.new_tensor([1.5, -2.0]).expand(len(images), 2)
+
+    report = lime_report(Deaf(), sheets(2), 1, samples=60)
+    assert not report.maps.any()
+    assert np.isnan(report.r2).all()
+    assert np.isnan(report.stability).all()
+
+
+def test_a_sheet_of_one_level_gets_a_zero_map() -> None:
+    """Hidden in its own colour nothing changes, on the gray way as on the general one."""
+    flat = to_input(torch.full((1, 48, 96), 77, dtype=torch.uint8))
+    cut = np.arange(96)[None].repeat(48, 0) // 12
+    for model in (local_model(), nn.Sequential(local_model())):
+        assert lime(model, flat, 1, segments=[cut], samples=20).abs().max() < 1e-4
+
+
+def test_r2_is_that_of_fresh_samples() -> None:
+    images = sheets(size=(16, 20))
+    cut = segment_sheet(images[0].mean(0).double().numpy(), "grid", cells=12)
+    model, hidden = Interacting(cut), torch.full_like(images, -9.0)
+    model.single += 8 * model.pairs.abs().max()  # mostly, not wholly linear
+    masks = draw_masks(12, 4000, np.random.default_rng(5))
+    answers = ask(model, images[0], hidden[0], cut, masks)
+    fitted = np.linalg.lstsq(np.column_stack([np.ones(4000), masks]), answers, rcond=None)
+    expected = 1 - fitted[1][0] / ((answers - answers.mean()) ** 2).sum()
+    assert 0.2 < expected < 0.98
+    report = lime_report(model, images, 1, segments=[cut], samples=400, baselines=hidden)
+    assert abs(report.r2[0] - expected) < 0.05
 
 
 def test_the_quick_way_ranks_as_the_general_way() -> None:
@@ -182,17 +284,23 @@ def test_settings_that_cannot_be(settings: dict[str, object], message: str) -> N
         lime(model, sheets(), 0, **settings)  # type: ignore[arg-type]
 
 
-def test_constant_answers_have_no_coefficients() -> None:
-    coefficients, r2 = fit_surrogate(draw_masks(5, 20, np.random.default_rng(0)), np.full(20, 3.0))
-    assert not coefficients.any()
-    assert np.isnan(r2)
+@pytest.mark.parametrize(
+    ("images", "target", "message"),
+    [
+        (sheets().half(), 0, r"LIME: expected float32 .* got torch\.float16"),
+        (torch.full((1, 3, 64, 80), float("nan")), 0, "finite"),
+        (sheets()[0], 0, r"shape \(n, channels, h, w\)"),
+        (sheets(), 2, "LIME target: expected a class index from 0 to 1, got 2"),
+        (sheets(), [0, 1], "expected 1 class indices"),
+    ],
+)
+def test_images_and_targets_that_cannot_be(images: Tensor, target: object, message: str) -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 80, 2))
+    with pytest.raises(BadInput, match=message):
+        lime(model, images, target)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("kind", ["slic", "quickshift", "strips", "grid"])
-def test_superpixels_are_numbered_without_gaps(kind: str) -> None:
-    gray = np.random.default_rng(0).random((64, 160))
-    cut = segment_sheet(gray, kind, cells=20)
-    assert cut.shape == gray.shape
-    assert np.array_equal(np.unique(cut), np.arange(cut.max() + 1))
-    assert 2 <= cut.max() + 1 <= 120
-    assert np.array_equal(cut, segment_sheet(gray * 7 + 2, kind, cells=20))  # brightness changes nothing
+def test_no_images_give_no_maps() -> None:
+    report = lime_report(nn.Flatten(), torch.zeros(0, 3, 64, 80), 0)
+    assert report.maps.shape == (0, 64, 80)
+    assert report.coefficients == ()
