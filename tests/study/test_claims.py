@@ -28,7 +28,20 @@ def _result(name: str, labels: np.ndarray, wrong: int, remark: str = "") -> Mode
     verdicts[:wrong] = 1 - verdicts[:wrong]
     probabilities = np.where(np.eye(2)[verdicts] == 1, 0.9, 0.1)
     report = classification_report(labels, probabilities, NAMES, rng=np.random.default_rng(0), resamples=50)
-    return ModelResult(name, name, Path(), remark, {}, "none", probabilities, probabilities, report, report)
+    return ModelResult(
+        name=name,
+        title=name,
+        folder=Path(),
+        remark=remark,
+        training={},
+        balance={},
+        started_from="none",
+        clean_logits=np.log(probabilities),
+        clean=probabilities,
+        noisy=probabilities,
+        clean_report=report,
+        noisy_report=report,
+    )
 
 
 def _timing(median: float) -> Timing:

@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from steelsight.training.batches import ahead, class_weights, draw_order, epoch_batches, sheet_weights
+from steelsight.training.batches import (
+    ahead,
+    class_weights,
+    draw_order,
+    effective_weights,
+    epoch_batches,
+    sheet_weights,
+)
 from steelsight.training.lesson import Lesson
 from steelsight.training.recipe import Recipe
 
@@ -101,3 +108,16 @@ def test_ahead_leaves_no_thread_behind_when_left_early() -> None:
     next(items)
     items.close()  # type: ignore[attr-defined]
     assert not [thread for thread in threading.enumerate() if thread.name == "steelsight-batches"]
+
+
+def test_effective_numbers_lie_between_alike_and_inverse_frequency() -> None:
+    labels = np.array([0] * 900 + [1] * 90 + [2] * 10)
+    assert effective_weights(labels, 0.0).tolist() == pytest.approx([1, 1, 1])
+    nearly = effective_weights(labels, 1 - 1e-9)
+    assert nearly.tolist() == pytest.approx(class_weights(labels, 1.0).tolist(), rel=1e-4)
+    between = effective_weights(labels, 0.99)
+    assert between @ np.bincount(labels) == pytest.approx(labels.size)
+    assert 1 < between[2] / between[0] < 90
+    expected = (1 - 0.99**900) / (1 - 0.99**10)
+    assert between[2] / between[0] == pytest.approx(expected)
+    assert effective_weights(labels, 0.9, 4)[3] == 0

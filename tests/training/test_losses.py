@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from steelsight.training.losses import loss_weights, place_loss, sheet_loss
+from steelsight.training.losses import loss_weights, place_loss, prior_shift, sheet_loss
 from steelsight.training.recipe import Recipe
 
 Small = Callable[..., Recipe]
@@ -33,6 +33,36 @@ def test_yes_or_no_of_every_type() -> None:
     tripled = (3 * np.log1p(np.exp(-0.5)) + np.log1p(np.exp(-2.0))) / 2
     weighted = sheet_loss(logits, flags, weights=torch.tensor([3.0, 3.0]))
     assert weighted.item() == pytest.approx(tripled, abs=1e-6)
+
+
+def test_focal_counts_what_is_told_already_less() -> None:
+    logits = torch.randn(6, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    targets, weights = torch.tensor([0, 1, 2, 2, 0, 1]), torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64)
+    told = logits.softmax(1).numpy()[np.arange(6), targets.numpy()]
+    share = weights.numpy()[targets.numpy()]
+    expected = (share * (1 - told) ** 2 * -np.log(told)).sum() / share.sum()
+    assert sheet_loss(logits, targets, weights=weights, focal=2.0).item() == pytest.approx(expected)
+    assert sheet_loss(logits, targets, focal=1e-12).item() == pytest.approx(
+        sheet_loss(logits, targets).item()
+    )
+    flags = torch.tensor([[1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
+    yes = logits[:2, :2].sigmoid().numpy()
+    sure = np.where(flags.numpy() > 0, yes, 1 - yes)
+    wanted = ((1 - sure) ** 3 * -np.log(sure)).mean()
+    assert sheet_loss(logits[:2, :2], flags, focal=3.0).item() == pytest.approx(wanted)
+
+
+def test_logit_adjustment_is_the_log_of_the_shares(small: Small) -> None:
+    targets = np.array([0] * 6 + [1] * 3 + [2])
+    assert prior_shift(targets, small().loss, 3) is None
+    shift = prior_shift(targets, small("logit_adjust=2").loss, 4)
+    assert shift is not None
+    assert shift[:3].tolist() == pytest.approx((2 * np.log([0.6, 0.3, 0.1] * np.array(10 / 10.5))).tolist())
+    assert torch.isfinite(shift).all()  # a class without sheets is half a sheet
+    logits = torch.zeros(2, 4)
+    assert sheet_loss(logits, torch.tensor([0, 2]), shift=shift).item() == pytest.approx(
+        sheet_loss(logits + shift, torch.tensor([0, 2])).item()
+    )
 
 
 def test_loss_weights(small: Small) -> None:

@@ -70,6 +70,7 @@ def explain(
         _show_errors(run, images, method, out, split, most, as_json)
         return
     model, card = load_checkpoint(run)
+    model.refuse_patches(str(run))
     targets = find_classes(target or [], card) or None
     items, type_names = find_items(images, data)
     folder = out if out is not None else run / "explanations"

@@ -14,6 +14,7 @@ from steelsight.errors import BadRecipe
 from steelsight.models import adhoc, squeezenet, vgg
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.heads import AverageMaxHead, ConvHead, DirectHead, LinearHead, Pooling, PoolingName
+from steelsight.models.patches import patch_starts
 from steelsight.models.weights import draw_weights, load_pretrained
 
 __all__ = [
@@ -58,6 +59,12 @@ class ModelSpec(BaseModel):
     height: int = Field(default=64, ge=1)
     width: int = Field(default=400, ge=1)
     dropout: float | None = Field(default=None, ge=0, lt=1, description="None = the study's")
+    patches: int = Field(default=1, ge=1, description="parts a sheet is cut into and judged by")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of what the network itself sees: the sheet or one patch."""
+        return self.height, patch_starts(self.width, self.patches)[1]
 
     @field_validator("name")
     @classmethod
@@ -69,10 +76,12 @@ class ModelSpec(BaseModel):
     @model_validator(mode="after")
     def _agrees(self) -> ModelSpec:
         smallest = MODELS[self.name].smallest
-        if min(self.height, self.width) < smallest:
+        if self.patches > self.width:
+            raise ValueError(f"patches: expected at most one a column, got {self.patches} for {self.width}")
+        if min(self.size) < smallest:
             raise ValueError(
                 f"model {self.name}: expected images of at least {smallest}x{smallest}, "
-                f"got {self.height}x{self.width}; choose a larger input"
+                f"got {self.size[0]}x{self.size[1]}; choose a larger input"
             )
         if self.head == "study" and self.pooling != "average":
             raise ValueError(
@@ -87,7 +96,7 @@ def _conv_head(spec: ModelSpec, dropout: float) -> nn.Module:
 
 
 def _adhoc_head(spec: ModelSpec, dropout: float) -> nn.Module:
-    grid = adhoc.adhoc_grid(spec.height, spec.width)
+    grid = adhoc.adhoc_grid(*spec.size)
     return LinearHead(adhoc.CHANNELS, grid, spec.outputs, dropout, adaptive=False)
 
 
@@ -154,8 +163,9 @@ def structure(spec: ModelSpec) -> SheetClassifier:
             entry.features(),
             _head(spec, entry),
             name=spec.name,
-            size=(spec.height, spec.width),
+            size=spec.size,
             smallest=entry.smallest,
+            patches=spec.patches,
         )
 
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from steelsight.errors import BadInput
 from steelsight.models.heads import AverageMaxHead, DirectHead, LinearHead
+from steelsight.models.patches import cut_patches, join_patches
 
 __all__ = ["SheetClassifier"]
 
@@ -18,6 +19,7 @@ class SheetClassifier(nn.Module):
     head        ConvHead, LinearHead, DirectHead or AverageMaxHead
     size        height and width the model was built for
     smallest    the smallest height and width the features can take
+    patches     1, or a sheet is cut into so many and judged by the most suspicious; see models.patches
     """
 
     def __init__(
@@ -28,6 +30,7 @@ class SheetClassifier(nn.Module):
         name: str,
         size: tuple[int, int],
         smallest: int,
+        patches: int = 1,
     ) -> None:
         super().__init__()
         self.features = features
@@ -35,6 +38,7 @@ class SheetClassifier(nn.Module):
         self.name = name
         self.size = size
         self.smallest = smallest
+        self.patches = patches
         self.pretrained: tuple[str, ...] = ()  # modules that started from ImageNet weights
 
     @property
@@ -48,9 +52,11 @@ class SheetClassifier(nn.Module):
         images  (n, 3, h, w), as `to_input` gives them
         raises  BadInput for another number of axes or channels, or a size the network cannot take
         """
+        if self.patches > 1:
+            images = cut_patches(images, self.patches)
         self.check(images)
         logits: Tensor = self.head(self.features(images))
-        return logits
+        return logits if self.patches == 1 else join_patches(logits, self.patches)
 
     def class_map(self, images: Tensor) -> Float[Tensor, "n c gh gw"]:
         """Evidence for each class at each place; only the direct head has it, see heads for its meaning.
@@ -64,6 +70,14 @@ class SheetClassifier(nn.Module):
             )
         self.check(images)
         return self.head.class_map(self.features(images))
+
+    def refuse_patches(self, what: str) -> None:
+        """Raise BadInput where sheets are judged by patches: a whole sheet's map explains another model."""
+        if self.patches > 1:
+            raise BadInput(
+                f"{what}: expected a model that sees whole sheets, got one that judges {self.patches} "
+                "patches; train with patches.count = 1"
+            )
 
     def check(self, images: Tensor) -> None:
         """Refuse images of a shape the network cannot take; raises BadInput."""

@@ -83,6 +83,7 @@ def open_run(folder: Path, data: Path, *, allow_bad: int = 0, sheets: SheetData 
     sheets  DATA as another run of the same recipe opened it
     """
     model, card = load_checkpoint(folder)
+    model.refuse_patches(str(folder))
     if sheets is None or (sheets.task, sheets.input) != (card.task, card.input):
         sheets = open_sheets(data, card.task, card.input, allow_bad=allow_bad)
     if sheets.labelled.class_names != card.class_names:

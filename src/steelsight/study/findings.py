@@ -18,7 +18,7 @@ from steelsight.study.contents import PublishedTable
 from steelsight.study.judged import Judgement
 from steelsight.study.options import StudyOptions
 from steelsight.training.lesson import SheetData
-from steelsight.types import Labels, Probabilities, SheetSet
+from steelsight.types import Labels, Logits, Probabilities, SheetSet
 
 __all__ = ["Cost", "Findings", "ModelResult"]
 
@@ -51,8 +51,10 @@ class ModelResult:
     folder: Path  # RUN
     remark: str  # how it was trained otherwise than the others; "" = as the study did
     training: Mapping[str, Any]  # metrics.json's: history, best_epoch, epochs, stopped_early
+    balance: Mapping[str, Any]  # metrics.json's: training sheets a class, before and after
     started_from: str  # imagenet or none
-    clean: Probabilities  # of the test sheets
+    clean_logits: Logits  # of the test sheets
+    clean: Probabilities  # of the same
     noisy: Probabilities  # of the same sheets at X + 0.15 Z, the same Z for every model
     clean_report: ClassificationReport
     noisy_report: ClassificationReport

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from steelsight.errors import BadRecipe
@@ -11,14 +12,52 @@ from steelsight.models.catalog import MODELS
 from steelsight.training.recipe import Recipe
 from steelsight.training.recipe_files import load_recipe, override
 
-__all__ = ["VGG", "StudyOptions", "VggChoice", "recipe_for"]
+__all__ = [
+    "TECHNIQUES",
+    "VGG",
+    "StudyOptions",
+    "Technique",
+    "TechniqueChoice",
+    "VggChoice",
+    "recipe_for",
+    "slide_recipe",
+    "technique_recipe",
+]
 
 VggChoice = Literal["skip", "subset", "full"]
+TechniqueChoice = Literal["none", "study", "all"]
 
 VGG = "vgg16_bn"
 SLIDE_ORDER = ("adhoc", "vgg16_bn", "squeezenet", "squeezenet_reduced")
 QUICK_SHEETS, QUICK_EPOCHS, QUICK_RESAMPLES, QUICK_REPEATS = 240, 2, 200, 7
 QUICK_EXPLAINED = 6
+
+
+@dataclass(frozen=True)
+class Technique:
+    """One thing to do about rare classes."""
+
+    title: str
+    settings: Mapping[str, Any]
+    study: bool = False  # the study compared it
+
+
+TECHNIQUES: dict[str, Technique] = {
+    "none": Technique("nothing", {}, study=True),
+    "patches": Technique("six patches a sheet", {"patches.count": 6}, study=True),
+    "weighted": Technique("loss by inverse frequency", {"balance.method": "loss"}, study=True),
+    "flips": Technique("flipped copies of rare types", {"balance.method": "flips"}, study=True),
+    "exact_flips": Technique("the same, each flip once", {"balance.method": "flips", "flips.exact": True}),
+    "effective": Technique(
+        "loss by effective number", {"balance.method": "loss", "balance.weighting": "effective"}
+    ),
+    "sampling": Technique(
+        "drawn by the root of inverse frequency", {"balance.method": "sampling", "balance.power": 0.5}
+    ),
+    "focal": Technique("focal loss, gamma 2", {"loss.focal": 2.0}),
+    "logit_adjust": Technique("logits adjusted by the classes' shares", {"loss.logit_adjust": 1.0}),
+    "paste": Technique("masked defects pasted, to a tenth each", {"paste.to_share": 0.1}),
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +78,9 @@ class StudyOptions:
     settings: tuple[str, ...] = ()  # further `key=value` for the recipe
     resamples: int = 1000
     repeats: int = 40  # timing rounds
+    multiclass: bool = True  # the study's second half, where the data have several types
+    techniques: TechniqueChoice = "study"  # what is compared about rare types: the study's, all, none
+    test: Path | None = None  # another DATA folder to test on; the first then only trains and validates
     explained: int = 200  # sheets with masks, at most, that choose a mask rule, and that judge
     fresh: bool = False  # train again what is trained already
     quick: bool = False
@@ -70,14 +112,33 @@ class StudyOptions:
 
 
 def recipe_for(name: str, options: StudyOptions) -> Recipe:
-    """The study's recipe for one network under these options."""
-    changes: dict[str, Any] = {"task": "binary", "model.name": name, "model.pretrained": options.pretrained}
+    """The study's recipe for one network of its binary half under these options."""
+    return _adapt(load_recipe("study", options.settings), options, {"task": "binary", "model.name": name})
+
+
+def slide_recipe(key: str, options: StudyOptions) -> Recipe:
+    """The recipe of one row of the study's multi-class table; keys as in recipe_files.SLIDE_MODELS."""
+    return _adapt(load_recipe(key, options.settings), options, {})
+
+
+def technique_recipe(key: str, options: StudyOptions) -> Recipe:
+    """The study's chosen network under one technique against imbalance."""
+    base = slide_recipe("aug_reduced_squeeze", options)
+    return override(base, {"balance.method": "none", **TECHNIQUES[key].settings})
+
+
+def _adapt(recipe: Recipe, options: StudyOptions, changes: dict[str, Any]) -> Recipe:
+    changes |= {"model.pretrained": options.pretrained}
     if options.groups is not None:
         changes["split.method"] = "groups"
     elif options.stratify:
         changes["split.method"] = "stratified"
-    changes |= _epochs(name, options)
-    return override(load_recipe("study", options.settings), changes)
+    if options.test is not None:
+        whole = recipe.split.train + recipe.split.validation
+        parts = {"train": recipe.split.train / whole, "validation": recipe.split.validation / whole}
+        changes |= {f"split.{part}": share for part, share in (parts | {"test": 0.0}).items()}
+    changes |= _epochs(changes.get("model.name", recipe.model.name), options)
+    return override(recipe, changes)
 
 
 def _epochs(name: str, options: StudyOptions) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,12 @@ from steelsight.study.material import Material, keep_sheets
 from steelsight.study.options import VGG, StudyOptions, recipe_for
 from steelsight.training.lesson import SheetData
 from steelsight.training.predict import predict_logits
+from steelsight.training.recipe import Recipe
 from steelsight.training.run import RunResult, train_data
 from steelsight.training.watch import Silent, Watcher
-from steelsight.types import Probabilities
+from steelsight.types import Logits
 
-__all__ = ["Trainer", "measure_costs", "train_models"]
+__all__ = ["Pupil", "Trainer", "measure_costs", "train_models", "train_pupil"]
 
 Trainer = Callable[..., RunResult]
 
@@ -53,7 +54,8 @@ def train_models(
             skipped[name] = "left out; --vgg subset or --vgg full trains it"
     for name in options.models:
         if name not in skipped:
-            results[name] = _train(name, material, options, out / "runs" / name, train, watcher or Silent())
+            pupil = Pupil(name, MODELS[name].title, out / "runs" / name, recipe_for(name, options))
+            results[name] = train_pupil(pupil, material, train=train, watcher=watcher or Silent())
     return results, skipped
 
 
@@ -86,17 +88,27 @@ def _network(name: str, options: StudyOptions) -> tuple[SheetClassifier, Any]:
     return build_model(spec), spec
 
 
-def _train(
-    name: str, material: Material, options: StudyOptions, folder: Path, train: Trainer, watcher: Watcher
-) -> ModelResult:
+@dataclass(frozen=True)
+class Pupil:
+    """One model to train: its key in the results, what it is called, where it goes, how it learns."""
+
+    key: str
+    title: str
+    folder: Path
+    recipe: Recipe
+
+
+def train_pupil(pupil: Pupil, material: Material, *, train: Trainer, watcher: Watcher) -> ModelResult:
+    """Train it, or take it as it is, and ask it about the test sheets."""
+    options = material.options
     data, split, remark = material.data, material.split, ""
-    if name == VGG and options.vgg == "subset":
+    if pupil.recipe.model.name == VGG and options.vgg == "subset":
         data, split, remark = _smaller(material, options)
     run = train(
         data,
         split,
-        recipe_for(name, options),
-        folder,
+        pupil.recipe,
+        pupil.folder,
         seed=options.seed,
         fresh=options.fresh,
         watcher=watcher,
@@ -104,14 +116,16 @@ def _train(
     model, card = load_checkpoint(run.folder)
     clean, noisy = _answers(model, material, options.seed)
     return ModelResult(
-        name=name,
-        title=MODELS[name].title,
+        name=pupil.key,
+        title=pupil.title,
         folder=run.folder,
         remark=remark,
         training=run.metrics["training"],
+        balance=run.metrics.get("balance", {}),
         started_from=card.model.pretrained,
-        clean=clean,
-        noisy=noisy,
+        clean_logits=clean,
+        clean=softmax(clean.astype(np.float64)),
+        noisy=softmax(noisy.astype(np.float64)),
         clean_report=_report(clean, material, options),
         noisy_report=_report(noisy, material, options),
     )
@@ -132,22 +146,23 @@ def _smaller(material: Material, options: StudyOptions) -> tuple[SheetData, Spli
     return keep_sheets(material.data, kept.tolist()), Split(*parts), remark
 
 
-def _answers(model: SheetClassifier, material: Material, seed: int) -> tuple[Probabilities, Probabilities]:
+def _answers(model: SheetClassifier, material: Material, seed: int) -> tuple[Logits, Logits]:
     images = np.asarray(material.data.images[material.split.test])
     noise = torch.Generator().manual_seed(seed)  # anew for each model: all see the same noisy sheets
     clean = predict_logits(model, images)
     noisy = predict_logits(model, images, noise_sigma=STUDY_SIGMA, generator=noise)
-    return softmax(clean), softmax(noisy)
+    return clean, noisy
 
 
-def _report(probabilities: Probabilities, material: Material, options: StudyOptions) -> ClassificationReport:
+def _report(logits: Logits, material: Material, options: StudyOptions) -> ClassificationReport:
     test = material.split.test
     groups = [material.data.groups[position] for position in test.tolist()]
     return classification_report(
         np.asarray(material.data.labelled.labels)[test],
-        probabilities,
+        softmax(logits.astype(np.float64)),
         material.data.labelled.class_names,
         groups=groups if any(groups) else None,
         rng=np.random.default_rng([options.seed, 4]),
         resamples=options.resamples,
+        weights=material.weights,
     )

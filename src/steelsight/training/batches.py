@@ -26,10 +26,12 @@ __all__ = [
     "ahead",
     "class_weights",
     "draw_order",
+    "effective_weights",
     "epoch_batches",
     "make_batch",
     "rarest_types",
     "sheet_weights",
+    "weights_of",
 ]
 
 Positions = Int[np.ndarray, " p"]
@@ -69,12 +71,12 @@ def sheet_weights(lesson: Lesson, balance: BalanceRecipe) -> Float[np.ndarray, "
     """How much each training sheet counts, mean 1.
 
     A sheet of class c whose group has m sheets of c: u = m^-group_power, its weight u (sum of u in c)^-power.
-    Without groups it is `class_weights`; with both powers 1 every class weighs alike, and every group in it.
+    Without groups it is `weights_of`; with both powers 1 every class weighs alike, and every group in it.
     Multilabel: a sheet counts as its rarest type.
     """
     labels = rarest_types(lesson.targets[lesson.train])
     if balance.group_power == 0 or lesson.groups is None:
-        weights: Float[np.ndarray, " p"] = class_weights(labels, balance.power)[labels]
+        weights: Float[np.ndarray, " p"] = weights_of(labels, balance)[labels]
         return weights
     pairs = np.stack([labels, lesson.groups[lesson.train]], axis=1)
     _, kin, counts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
@@ -97,6 +99,32 @@ def rarest_types(
     counts = np.where(targets > 0, targets.sum(axis=0), np.inf)
     rarest: Int[np.ndarray, " n"] = np.where(targets.any(axis=1), 1 + counts.argmin(axis=1), 0)
     return rarest
+
+
+def weights_of(
+    labels: Int[np.ndarray, " n"], balance: BalanceRecipe, classes: int | None = None
+) -> Float[np.ndarray, " k"]:
+    """The class weights a recipe asks for."""
+    if balance.weighting == "effective":
+        return effective_weights(labels, balance.beta, classes)
+    return class_weights(labels, balance.power, classes)
+
+
+def effective_weights(
+    labels: Int[np.ndarray, " n"], beta: float, classes: int | None = None
+) -> Float[np.ndarray, " k"]:
+    """One over the effective number of sheets, (1 - beta) / (1 - beta^count), scaled to mean 1 over sheets.
+
+    beta 0 weighs all classes alike; towards 1 it nears inverse frequency. 0 where a class has none.
+    source  Cui et al. 2019, eq. 2
+
+    >>> effective_weights(np.array([0, 0, 0, 1]), 0.0).tolist()
+    [1.0, 1.0]
+    """
+    counts = np.bincount(labels, minlength=classes or 0)
+    weights = np.where(counts > 0, (1 - beta) / (1 - beta ** np.maximum(counts, 1)), 0.0)
+    scaled: Float[np.ndarray, " k"] = weights * labels.size / (weights * counts).sum()
+    return scaled
 
 
 def class_weights(

@@ -21,7 +21,7 @@ from steelsight.models.catalog import SheetClassifier
 from steelsight.models.inputs import to_input
 from steelsight.training.batches import Batch, ahead, epoch_batches
 from steelsight.training.lesson import Lesson
-from steelsight.training.losses import loss_weights, place_loss, sheet_loss
+from steelsight.training.losses import loss_weights, place_loss, prior_shift, sheet_loss
 from steelsight.training.optimise import Average, learning_rate, make_optimiser, set_rate
 from steelsight.training.precision import Precision, choose_precision, in_precision
 from steelsight.training.predict import add_noise
@@ -112,6 +112,8 @@ class _Trainer:
         self.model, self.optimiser = self.accelerator.prepare(model, optimiser)
         weights = loss_weights(lesson.targets[lesson.train], recipe, _outputs(model))
         self.weights = None if weights is None else weights.to(self.accelerator.device)
+        shift = prior_shift(lesson.targets[lesson.train], recipe.loss, _outputs(model))
+        self.shift = None if shift is None else shift.to(self.accelerator.device)
         self.average = Average(model, recipe.optimiser.ema) if recipe.optimiser.ema else None
         self.twin = deepcopy(model) if recipe.optimiser.ema else model  # takes the average to be judged
         self.steps = -(-lesson.train.size // recipe.batch_size)  # an epoch's
@@ -217,11 +219,16 @@ class _Trainer:
         head = self.model.head
         with in_precision(self.precision, device):
             features = fast_features(self.model.features, images)
-            logits, class_map = (head(features), None) if batch.shares is None else head.judge(features)
+            logits, class_map = head.judge(features) if recipe.loss.masks else (head(features), None)
         loss = sheet_loss(
-            logits.float(), targets, weights=self.weights, label_smoothing=recipe.loss.label_smoothing
+            logits.float(),
+            targets,
+            weights=self.weights,
+            label_smoothing=recipe.loss.label_smoothing,
+            focal=recipe.loss.focal,
+            shift=self.shift,
         )
-        if class_map is None or batch.shares is None or batch.known is None:
+        if not recipe.loss.masks or class_map is None or batch.shares is None or batch.known is None:
             return loss
         shares, known = (_repeat(values.to(device), doubled) for values in (batch.shares, batch.known))
         return loss + recipe.loss.masks * place_loss(class_map.float(), targets, shares, known, recipe.loss)

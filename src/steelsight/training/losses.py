@@ -8,11 +8,11 @@ import torch.nn.functional as F  # noqa: N812  torch's own abbreviation
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from steelsight.training.batches import class_weights
+from steelsight.training.batches import weights_of
 from steelsight.training.lesson import Targets
 from steelsight.training.recipe import LossRecipe, Recipe
 
-__all__ = ["loss_weights", "place_loss", "sheet_loss"]
+__all__ = ["loss_weights", "place_loss", "prior_shift", "sheet_loss"]
 
 
 def loss_weights(targets: Targets, recipe: Recipe, outputs: int) -> Tensor | None:
@@ -23,7 +23,7 @@ def loss_weights(targets: Targets, recipe: Recipe, outputs: int) -> Tensor | Non
     if recipe.balance.method != "loss":
         return None
     if targets.ndim == 1:
-        return torch.from_numpy(class_weights(targets, recipe.balance.power, outputs)).float()
+        return torch.from_numpy(weights_of(targets, recipe.balance, outputs)).float()
     present = np.maximum(targets.sum(axis=0), 1)
     ratio = np.maximum(len(targets) - present, 1) / present
     return torch.from_numpy(ratio**recipe.balance.power).float()
@@ -35,15 +35,40 @@ def sheet_loss(
     *,
     weights: Float[Tensor, " c"] | None = None,
     label_smoothing: float = 0.0,
+    focal: float = 0.0,
+    shift: Float[Tensor, " c"] | None = None,
 ) -> Float[Tensor, ""]:
     """Cross entropy over classes, or over yes and no of each type where the targets are zeros and ones.
 
     weights  torch's own meaning: cross entropy is a weighted mean, yes-or-no multiplies the yes
+    focal    gamma: an answer told with probability p counts as (1 - p)^gamma; Lin et al. 2017, eq. 4
+    shift    added to the logits, as `prior_shift` gives it
     """
-    if targets.ndim == 1:
+    if shift is not None:
+        logits = logits + shift
+    if targets.ndim == 2:
+        smoothed = targets * (1 - label_smoothing) + label_smoothing / 2
+        losses = F.binary_cross_entropy_with_logits(logits, smoothed, pos_weight=weights, reduction="none")
+        sure = torch.where(targets > 0, logits.sigmoid(), (-logits).sigmoid())
+        return ((1 - sure) ** focal * losses).mean() if focal else losses.mean()
+    if not focal:
         return F.cross_entropy(logits, targets, weight=weights, label_smoothing=label_smoothing)
-    smoothed = targets * (1 - label_smoothing) + label_smoothing / 2
-    return F.binary_cross_entropy_with_logits(logits, smoothed, pos_weight=weights)
+    losses = F.cross_entropy(logits, targets, label_smoothing=label_smoothing, reduction="none")
+    sure = logits.softmax(1).gather(1, targets[:, None]).squeeze(1)
+    share = torch.ones_like(losses) if weights is None else weights[targets]
+    return (share * (1 - sure) ** focal * losses).sum() / share.sum()
+
+
+def prior_shift(targets: Targets, recipe: LossRecipe, outputs: int) -> Tensor | None:
+    """Logit adjustment: tau log(share of the class), so that the plain logits suit classes alike.
+
+    returns  None unless loss.logit_adjust is set; a class without sheets counts as half a sheet
+    source   Menon et al. 2021, eq. 10
+    """
+    if not recipe.logit_adjust:
+        return None
+    counts = np.maximum(np.bincount(targets, minlength=outputs), 0.5)
+    return torch.from_numpy(recipe.logit_adjust * np.log(counts / counts.sum())).float()
 
 
 def place_loss(

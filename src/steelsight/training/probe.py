@@ -96,7 +96,7 @@ def fit_head(
 
 
 def _weights(lesson: Lesson, recipe: Recipe) -> Float[np.ndarray, " p"]:
-    if recipe.balance.method == "none" or recipe.task == "multilabel":
+    if recipe.balance.method not in ("loss", "sampling") or recipe.task == "multilabel":
         return np.ones(lesson.train.size)
     return sheet_weights(lesson, recipe.balance)
 

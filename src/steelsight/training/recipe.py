@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from steelsight.models.catalog import MODELS, HeadName, ModelSpec
 from steelsight.models.heads import PoolingName
@@ -18,9 +18,12 @@ from steelsight.types import Fit, InputSpec, Task
 __all__ = [
     "BalanceRecipe",
     "ComputeRecipe",
+    "FlipsRecipe",
     "LossRecipe",
     "NoiseRecipe",
     "OptimiserRecipe",
+    "PasteRecipe",
+    "PatchesRecipe",
     "ProbeRecipe",
     "Recipe",
     "SplitRecipe",
@@ -114,15 +117,49 @@ class NoiseRecipe(_Section):
 class BalanceRecipe(_Section):
     """What is done about rare classes."""
 
-    method: Literal["none", "loss", "sampling"]
-    power: float = Field(ge=0, le=1)  # weights go as count^-power: 0 = as they come, 1 = fully balanced
+    method: Literal["none", "loss", "sampling", "flips"]
+    weighting: Literal["power", "effective"]  # how a class's weight falls with its count
+    power: float = Field(ge=0, le=1)  # power: count^-power, 0 = as they come, 1 = fully balanced
+    beta: float = Field(ge=0, lt=1)  # effective: (1 - beta) / (1 - beta^count)
     group_power: float = Field(ge=0, le=1)  # the same among a class's groups, by their sheets
+
+
+class FlipsRecipe(_Section):
+    """Flipped copies of rare classes, for balance.method = flips."""
+
+    added: Literal["auto"] | tuple[int, ...]  # copies a sheet of each class; auto: see imbalance.copies
+    chance: float = Field(ge=0, le=1)  # of each flip
+    exact: bool  # True: every flip once before any repeats, instead of tosses
+
+    @field_validator("added")
+    @classmethod
+    def _counts(cls, added: str | tuple[int, ...]) -> str | tuple[int, ...]:
+        if not isinstance(added, str) and min(added, default=0) < 0:
+            raise ValueError(f"expected numbers of copies, at least 0, got {list(added)}")
+        return added
+
+
+class PatchesRecipe(_Section):
+    """Training on parts of sheets."""
+
+    count: int = Field(ge=1)  # 1 = whole sheets
+    black_level: int = Field(ge=0, le=255)  # gray levels above it are metal
+    least_metal: float = Field(ge=0, le=1)  # a patch with less is dropped
+    least_mask: float = Field(gt=0, le=1)  # a patch is defective if so much of it is masked
+
+
+class PasteRecipe(_Section):
+    """Masked defects laid on defect-free sheets."""
+
+    to_share: float = Field(ge=0, lt=1)  # of the training sheets, for every defect class; 0 = none
 
 
 class LossRecipe(_Section):
     """What is minimised."""
 
     label_smoothing: float = Field(ge=0, lt=1)
+    focal: float = Field(ge=0)  # sheets already told with probability p count as (1 - p)^focal
+    logit_adjust: float = Field(ge=0)  # times the log of a class's share, added to its logit in training
     masks: float = Field(ge=0)  # weight of the per-place loss against defect masks; direct head only
     mask_share: float = Field(gt=0, le=1)  # a place counts as defect if its mask covers more than this
     mask_emphasis: float = Field(ge=0)  # extra weight of defect places, which are few
@@ -149,6 +186,9 @@ class Recipe(_Section):
     stop: StopRecipe
     noise: NoiseRecipe
     balance: BalanceRecipe
+    flips: FlipsRecipe
+    patches: PatchesRecipe
+    paste: PasteRecipe
     loss: LossRecipe
     augment: AugmentSpec
     compute: ComputeRecipe
@@ -170,6 +210,7 @@ class Recipe(_Section):
                 "balance.group_power: loss weights are one a class; set balance.method = sampling or "
                 "balance.group_power = 0"
             )
+        self._refuse_for_multilabel()
         if self.stop.max_epochs == 0 and not self.probe.enabled:
             raise ValueError("stop.max_epochs = 0: nothing would be learnt; set probe.enabled = true")
         if self.probe.enabled and self.model.head != "direct":
@@ -181,6 +222,21 @@ class Recipe(_Section):
             2
         )  # a size or head the network cannot have is refused now, not after the data are read
         return self
+
+    def _refuse_for_multilabel(self) -> None:
+        asked = {
+            "loss.logit_adjust": self.loss.logit_adjust > 0,
+            "patches.count": self.patches.count > 1,
+            "paste.to_share": self.paste.to_share > 0,
+        }
+        several = [name for name, on in asked.items() if on]
+        if several and self.task == "multilabel":
+            raise ValueError(f"{several[0]}: expected a task of one class a sheet, got multilabel")
+
+    @property
+    def needs_masks(self) -> bool:
+        """Whether masks are read: to teach places, to name patches, or to cut defects out."""
+        return self.loss.masks > 0 or self.patches.count > 1 or self.paste.to_share > 0
 
     def model_spec(self, outputs: int) -> ModelSpec:
         """The network of this recipe for so many outputs."""
@@ -199,6 +255,7 @@ class Recipe(_Section):
             height=self.input.height,
             width=self.input.width,
             dropout=None if self.model.dropout == "study" else self.model.dropout,
+            patches=self.patches.count,
         )
 
     def input_spec(self) -> InputSpec:

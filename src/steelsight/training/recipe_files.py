@@ -17,9 +17,17 @@ from pydantic import BaseModel, ValidationError
 from steelsight.errors import BadRecipe
 from steelsight.training.recipe import Recipe
 
-__all__ = ["RECIPES", "load_recipe", "override", "recipe_keys"]
+__all__ = ["RECIPES", "SLIDE_MODELS", "load_recipe", "override", "recipe_keys"]
 
-RECIPES = ("default", "parts", "study")
+SLIDE_MODELS = (  # of the study's multi-class table, in its order
+    "aug_cnn",
+    "squeeze",
+    "weighted_squeeze",
+    "aug_reduced_squeeze",
+    "vgg16",
+    "aug_vgg16",
+)
+RECIPES = ("default", "parts", "study", *SLIDE_MODELS)
 
 Table = dict[str, Any]
 
@@ -60,7 +68,9 @@ def _walk(section: type[BaseModel], prefix: str) -> Iterator[str]:
 def _read(source: str | Path) -> Table:
     if str(source) in RECIPES:
         shipped = resources.files("steelsight.training") / "recipes" / f"{source}.toml"
-        return tomllib.loads(shipped.read_text(encoding="utf-8"))
+        values = tomllib.loads(shipped.read_text(encoding="utf-8"))
+        base = values.pop("extends", None)
+        return values if base is None else _merge(_read(base), values, Path(shipped.name))
     path = Path(source)
     if not path.is_file():
         raise BadRecipe(f"recipe {source}: expected {', '.join(RECIPES)} or a TOML file, found neither")

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from pydantic import ValidationError
 
 from steelsight.errors import BadCheckpoint, BadRecipe
@@ -22,13 +23,14 @@ from steelsight.models.checkpoint import Card, load_checkpoint
 from steelsight.sheets.splits import Split, find_leaks, group_split, random_split
 from steelsight.training.conclude import conclude
 from steelsight.training.fit import fit
+from steelsight.training.imbalance.balanced import balance_lesson
 from steelsight.training.lesson import Lesson, SheetData, open_lesson, read_masks
 from steelsight.training.recipe import Recipe, SplitRecipe
 from steelsight.training.recipe_files import load_recipe
 from steelsight.training.records import METRICS_FILE, PARTS, split_names
 from steelsight.training.watch import Silent, Watcher
 
-__all__ = ["RunResult", "load_run", "make_split", "train_data", "train_run"]
+__all__ = ["RunResult", "load_run", "make_split", "split_keys", "train_data", "train_run"]
 
 STATE_FILE = "progress.safetensors"
 
@@ -74,15 +76,22 @@ def train_run(
 
 def make_split(data: SheetData, recipe: SplitRecipe, *, seed: int) -> Split:
     """The recipe's parts; raises BadRecipe where nothing would be left to train on."""
+    return split_keys(data.keys, data.groups, recipe, seed=seed)
+
+
+def split_keys(
+    keys: Int[np.ndarray, " n"], groups: Sequence[str], recipe: SplitRecipe, *, seed: int
+) -> Split:
+    """As `make_split`, for one key a sheet by which parts shall be alike; -1 = in no part."""
     fractions = (recipe.train, recipe.validation, recipe.test)
     rng = np.random.default_rng([seed, 1])
     if recipe.method == "groups":
-        split = group_split(data.keys, data.groups, fractions, rng=rng)
+        split = group_split(keys, groups, fractions, rng=rng)
     else:
-        split = random_split(data.keys, fractions, rng=rng, stratify=recipe.method == "stratified")
+        split = random_split(keys, fractions, rng=rng, stratify=recipe.method == "stratified")
     if not split.train.size:
         raise BadRecipe(
-            f"split: {len(data.items)} sheets in {len(set(data.groups))} groups leave none to train on; "
+            f"split: {len(groups)} sheets in {len(set(groups))} groups leave none to train on; "
             "bring more sheets or change split.train"
         )
     return split
@@ -112,25 +121,27 @@ def train_data(
     model = build_model(
         recipe.model_spec(len(data.labelled.class_names)), generator=torch.Generator().manual_seed(seed)
     )
-    masks = read_masks(data.items, data.input) if recipe.loss.masks else None
+    masks = read_masks(data.items, data.input) if recipe.needs_masks else None
     lesson = Lesson(
         data.images, data.labelled.labels, split.train, split.validation, masks, data.group_indices
     )
+    balanced = balance_lesson(lesson, recipe, len(data.labelled.class_names), seed=seed)
     watcher.start(_title(data, split, recipe), recipe.stop.max_epochs)
     out.mkdir(parents=True, exist_ok=True)
+    model.patches = 1  # while it learns, what it sees are patches already
     fitted = fit(
         model,
-        lesson,
+        balanced.lesson,
         recipe,
         seed=seed,
         state_path=out / STATE_FILE,
         fingerprint=fingerprint,
         watcher=watcher,
     )
+    model.patches = recipe.patches.count
     model_card = _card(data, recipe, seed)
-    card, metrics = conclude(
-        out, model, model_card, data, parts, fitted, extra={"fingerprint": fingerprint, "leaks": leaks}
-    )
+    extra = {"fingerprint": fingerprint, "leaks": leaks, "balance": balanced.told}
+    card, metrics = conclude(out, model, model_card, data, parts, fitted, extra=extra)
     (out / STATE_FILE).unlink(missing_ok=True)
     return RunResult(out, card, recipe, metrics, fresh=True)
 

@@ -1,0 +1,68 @@
+"""Trains the study's six multi-class models, and its chosen network under each technique for rare types."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from steelsight.study.findings import ModelResult
+from steelsight.study.material import Material
+from steelsight.study.options import TECHNIQUES, VGG, slide_recipe, technique_recipe
+from steelsight.study.trained import Pupil, Trainer, train_pupil
+from steelsight.training.watch import Watcher
+
+__all__ = ["CHOSEN", "SLIDE_TITLES", "train_slide_models", "train_techniques"]
+
+SLIDE_TITLES: Final[dict[str, str]] = {  # recipe: the row of the study's table
+    "aug_cnn": "Aug. CNN",
+    "squeeze": "Squeeze",
+    "weighted_squeeze": "Weighted Squeeze",
+    "aug_reduced_squeeze": "Aug. Red. Squeeze",
+    "vgg16": "VGG16",
+    "aug_vgg16": "Aug. VGG16",
+}
+CHOSEN: Final = "aug_reduced_squeeze"  # the study's choice
+
+
+def train_slide_models(
+    material: Material, out: Path, *, train: Trainer, watcher: Watcher
+) -> tuple[dict[str, ModelResult], dict[str, str]]:
+    """Each row of the study's table whose network was asked for, by recipe; the others with the reason."""
+    options = material.options
+    results, skipped = {}, {}
+    for key, title in SLIDE_TITLES.items():
+        recipe = slide_recipe(key, options)
+        if recipe.model.name not in options.models:
+            skipped[key] = "its network was not asked for"
+        elif recipe.model.name == VGG and options.vgg == "skip":
+            skipped[key] = "left out; --vgg subset or --vgg full trains it"
+        else:
+            pupil = Pupil(key, title, out / "runs" / "multiclass" / key, recipe)
+            results[key] = train_pupil(pupil, material, train=train, watcher=watcher)
+    return results, skipped
+
+
+def train_techniques(
+    material: Material, results: dict[str, ModelResult], out: Path, *, train: Trainer, watcher: Watcher
+) -> dict[str, ModelResult]:
+    """The study's chosen network under each technique, by technique; `flips` is the row of the table.
+
+    returns  nothing where that row was not trained; without masks no technique that needs them
+    """
+    options = material.options
+    if options.techniques == "none" or CHOSEN not in results:
+        return {}
+    masked = any(item.evidence == "mask" and item.types for item in material.data.items)
+    found = {}
+    for key, technique in TECHNIQUES.items():
+        if not technique.study and options.techniques != "all":
+            continue
+        recipe = technique_recipe(key, options)
+        if recipe.needs_masks and not masked:
+            continue
+        if key == "flips":
+            found[key] = results[CHOSEN]
+            continue
+        pupil = Pupil(key, technique.title, out / "runs" / "techniques" / key, recipe)
+        found[key] = train_pupil(pupil, material, train=train, watcher=watcher)
+    return found

@@ -1,0 +1,108 @@
+"""A lesson of patches: each sheet cut across its length, each patch named by what its mask shows.
+
+The study cut six. A patch without metal says nothing and is dropped; so is a patch of a defective sheet whose
+mask is not known, since nobody can say whether the defect is in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Int
+
+from steelsight.errors import BadRecipe
+from steelsight.models.patches import patch_starts
+from steelsight.training.lesson import Lesson, Masks
+from steelsight.training.recipe import PatchesRecipe
+from steelsight.types import GrayBatch
+
+__all__ = ["Patches", "cut_lesson"]
+
+Positions = Int[np.ndarray, "_"]  # parts differ in length
+
+
+@dataclass(frozen=True)
+class Patches:
+    """A lesson whose items are patches, and what was left out of it."""
+
+    lesson: Lesson
+    black: int  # patches without metal
+    unknown: int  # patches of defective sheets without a known mask
+    counts: Int[np.ndarray, " k"]  # training patches a class
+
+
+def cut_lesson(lesson: Lesson, recipe: PatchesRecipe, *, classes: int) -> Patches:
+    """Patches of the training and validation sheets, in the sheets' order.
+
+    lesson  with masks, and targets of one class a sheet
+    raises  BadRecipe without masks, for multilabel targets, or when no patch is left to train on
+    """
+    if lesson.masks is None or lesson.targets.ndim != 1:
+        why = "no masks" if lesson.masks is None else "task multilabel"
+        raise BadRecipe(
+            f"patches.count: patches are named by masks of one class a sheet, got {why}; set it to 1"
+        )
+    starts, width = patch_starts(lesson.images.shape[2], recipe.count)
+    parts = [_cut(lesson, lesson.masks, rows, starts, width, recipe) for rows in _parts(lesson)]
+    sizes = [len(part.targets) for part in parts]
+    if not sizes[0]:
+        raise BadRecipe("patches.count: no patch with metal and a known mask is left to train on")
+    whole = replace(
+        lesson,
+        images=np.concatenate([part.images for part in parts]),
+        targets=np.concatenate([part.targets for part in parts]),
+        train=np.arange(sizes[0]),
+        validation=np.arange(sizes[0], sum(sizes)),
+        masks=Masks(
+            np.concatenate([part.shares for part in parts]),
+            np.ones(sum(sizes), dtype=bool),
+        ),
+        groups=np.concatenate([part.groups for part in parts]),
+    )
+    counts = np.bincount(parts[0].targets, minlength=classes)
+    return Patches(whole, sum(p.black for p in parts), sum(p.unknown for p in parts), counts)
+
+
+@dataclass(frozen=True)
+class _Part:
+    images: GrayBatch
+    shares: GrayBatch
+    targets: Int[np.ndarray, " m"]
+    groups: Int[np.ndarray, " m"]
+    black: int
+    unknown: int
+
+
+def _parts(lesson: Lesson) -> tuple[Positions, Positions]:
+    return lesson.train, lesson.validation
+
+
+def _cut(
+    lesson: Lesson,
+    masks: Masks,
+    rows: Positions,
+    starts: Int[np.ndarray, " p"],
+    width: int,
+    recipe: PatchesRecipe,
+) -> _Part:
+    images, shares = (
+        np.stack([np.asarray(pixels[rows])[:, :, start : start + width] for start in starts.tolist()], axis=1)
+        for pixels in (lesson.images, masks.shares)
+    )  # (n, p, h, width)
+    count = starts.size
+    metal = (images > recipe.black_level).mean(axis=(2, 3)) >= recipe.least_metal  # (n, p)
+    covered = (shares > 127).mean(axis=(2, 3)) >= recipe.least_mask
+    sheet = lesson.targets[rows].astype(np.int64)
+    known = np.repeat(masks.known[rows][:, None] | (sheet == 0)[:, None], count, axis=1)
+    keep = metal & known
+    targets = np.where(covered, sheet[:, None], 0)
+    groups = rows if lesson.groups is None else lesson.groups[rows]
+    return _Part(
+        images[keep],
+        shares[keep],
+        targets[keep],
+        np.repeat(groups[:, None], count, axis=1)[keep],
+        int((~metal).sum()),
+        int((metal & ~known).sum()),
+    )
