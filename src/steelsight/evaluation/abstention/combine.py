@@ -19,6 +19,8 @@ from steelsight.evaluation.probabilities import check_scores
 
 __all__ = ["Trust", "fit_trust"]
 
+Column = Float[np.ndarray, "_"]  # lengths are compared by hand, for a message that names the score
+
 
 @dataclass(frozen=True, eq=False)
 class Trust:
@@ -30,7 +32,7 @@ class Trust:
     weights: Float[np.ndarray, " k"]
     bias: float
 
-    def score(self, columns: Mapping[str, Float[np.ndarray, "_"]]) -> Float[np.ndarray, " m"]:
+    def score(self, columns: Mapping[str, Column]) -> Float[np.ndarray, " m"]:
         """The probability, in 0..1, that each sheet's verdict is right.
 
         columns  the scores fitted on, by name; others are left aside
@@ -55,25 +57,26 @@ class Trust:
         """What `as_dict` wrote; BadInput for anything else."""
         try:
             names = tuple(map(str, stored["names"]))
-            columns = [np.array(stored[part], dtype=np.float64) for part in ("centre", "scale", "weights")]
+            centre, scale, weights = (
+                np.array(stored[part], dtype=np.float64) for part in ("centre", "scale", "weights")
+            )
             bias = float(stored["bias"])
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(
                 f"trust: expected names, centre, scale, weights and bias, got {stored!r:.200}; "
                 "calibrate the run again"
             ) from error
-        whole = names and all(part.shape == (len(names),) and np.isfinite(part).all() for part in columns)
-        if not whole or not np.isfinite(bias) or not (columns[1] > 0).all():
+        parts = (centre, scale, weights)
+        whole = all(part.shape == (len(names),) and np.isfinite(part).all() for part in parts)
+        if not names or not whole or not np.isfinite(bias) or not (scale > 0).all():
             raise BadInput(
                 f"trust: expected one finite number a score, scales above 0, for {list(names)}; "
                 "calibrate the run again"
             )
-        return cls(names, *columns, bias)
+        return cls(names, centre, scale, weights, bias)
 
 
-def fit_trust(
-    columns: Mapping[str, Float[np.ndarray, "_"]], right: Bool[np.ndarray, " n"], *, penalty: float = 1.0
-) -> Trust:
+def fit_trust(columns: Mapping[str, Column], right: Bool[np.ndarray, " n"], *, penalty: float = 1.0) -> Trust:
     """Learn from calibration sheets how the scores together foretell a right verdict.
 
         min over w, b of  sum_i log(1 + exp(-y_i (w · x_i + b))) + penalty / 2 |w|^2,  y = ±1, x standardised
@@ -83,6 +86,10 @@ def fit_trust(
              answer is the constant (right + 1) / (n + 2), Laplace's rule of succession
     penalty  > 0; a score without spread gets weight 0
     raises   BadInput for no sheets, no scores, a NaN, another length, or a penalty not above 0
+
+    >>> trust = fit_trust({"margin": np.array([0.1, 0.2, 0.8, 0.9])}, np.array([False, False, True, True]))
+    >>> trust.score({"margin": np.array([0.0, 1.0])}).round(2).tolist()
+    [0.19, 0.81]
     """
     if not columns:
         raise BadInput("trust: expected at least one score, got none")

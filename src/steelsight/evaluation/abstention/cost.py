@@ -82,7 +82,7 @@ def cheapest_threshold(
 
     >>> found = cheapest_threshold(
     ...     np.array([True, True, False, False]), np.array([True, False, False, False]),
-    ...     np.array([0.9, 0.6, 0.8, 0.9]), Prices(100, 10, 1), rng=np.random.default_rng(0))
+    ...     np.array([0.9, 0.6, 0.8, 0.9]), Prices(100.0, 10.0, 1.0), rng=np.random.default_rng(0))
     >>> found.threshold, found.cost_a_sheet.estimate, found.coverage, found.cost_without_review
     (0.8, 0.25, 0.75, 25.0)
     """
@@ -107,7 +107,7 @@ def cheapest_threshold(
     return CostChoice(
         threshold,
         interval,
-        float(weights[0][confidence >= threshold].sum()),
+        _share(weights[0], confidence >= threshold),
         float(weights[0] @ errors),
         prices.review,
     )
@@ -143,6 +143,12 @@ def _shift(
     return found
 
 
+def _share(weights: Float[np.ndarray, " n"], told: Flags) -> float:
+    """Of the weight; divided by the sum of both parts, so that all is 1 and not .9999999999999998."""
+    answered, reviewed = weights[told].sum(), weights[~told].sum()
+    return float(answered / (answered + reviewed))
+
+
 def _check(
     defective: Flags,
     verdict: Bool[np.ndarray, " m"],
@@ -153,8 +159,7 @@ def _check(
     if verdict.size != defective.size:
         raise BadInput(f"verdicts: expected {defective.size}, one a label, got {verdict.size}")
     if not defective.any() or defective.all():
-        raise BadInput(
-            f"cost: expected good and defective sheets, got {int(defective.sum())} defective of {defective.size}"
-        )
+        count = int(defective.sum())
+        raise BadInput(f"cost: expected good and defective sheets, got {count} defective of {defective.size}")
     if prevalence is not None and not 0 < prevalence < 1:
         raise BadInput(f"prevalence: expected above 0 and below 1, got {prevalence}")

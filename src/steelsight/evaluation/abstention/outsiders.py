@@ -43,8 +43,8 @@ def judge_refusal(
     outside      (m,) scores of outsiders
     keep         share of sheets at or above the threshold, above 0 and at most 1
     calibration  scores of other sheets to choose the threshold on; None = on `inside`, which flatters it
-    returns      the AUROC's bounds by resampling sheets and outsiders apart; where every pair is in order, by
-                 Wilson's score over min(n, m) disjoint pairs; false accepts by Wilson's score at the threshold
+    returns      AUROC with bounds by resampling sheets and outsiders apart, or, where every pair is in order,
+                 Wilson's over min(n, m) disjoint pairs; false accepts with Wilson's at the threshold
     raises       BadInput for an empty side, a score that is not finite, or `keep` outside its range
 
     >>> found = judge_refusal(np.array([0.9, 0.8, 0.7, 0.6]), np.array([0.1, 0.75]), keep=0.75,

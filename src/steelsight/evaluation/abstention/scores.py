@@ -50,7 +50,8 @@ def max_probability(probabilities: Probabilities) -> Scores:
     >>> max_probability(np.array([[0.75, 0.25], [0.5, 0.5]])).tolist()
     [0.75, 0.5]
     """
-    return _checked(probabilities).max(axis=1)
+    found: Scores = _checked(probabilities).max(axis=1)
+    return found
 
 
 def margin(probabilities: Probabilities) -> Scores:
@@ -71,7 +72,8 @@ def negative_entropy(probabilities: Probabilities) -> Scores:
     """
     # Rounding may leave a probability of 1 + 1e-7, whose term would lift the score above certainty.
     shares = np.clip(_checked(probabilities), 0, 1)
-    return 0 - entr(shares).sum(axis=1)
+    found: Scores = 0 - entr(shares).sum(axis=1)  # 0 - 0 is 0, where -0 would print as such
+    return found
 
 
 def energy(logits: Logits, temperature: float = 1.0) -> Scores:
@@ -106,7 +108,8 @@ def agreement(stack: Float[np.ndarray, "v n c"]) -> Scores:
         raise BadInput("agreement: expected at least one view, got none")
     _checked(stack.reshape(views * sheets, classes))
     # The mean's largest entry is the chosen class's mean: one reduction answers both.
-    return stack.mean(axis=0, dtype=np.float64).max(axis=1)
+    found: Scores = stack.mean(axis=0, dtype=np.float64).max(axis=1)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +129,9 @@ class FeatureSpace:
         nearest = np.full(len(wide), np.inf)
         for mean in self.means:
             away = wide - mean
-            np.minimum(nearest, np.einsum("md,md->m", away @ self.precision, away), out=nearest)
-        return np.sqrt(np.maximum(nearest, 0))
+            np.minimum(nearest, ((away @ self.precision) * away).sum(axis=1), out=nearest)
+        found: Float[np.ndarray, " m"] = np.sqrt(np.maximum(nearest, 0))
+        return found
 
     def knn_distance(self, features: Float[np.ndarray, "m d"], k: int = 10) -> Float[np.ndarray, " m"]:
         """Distance to the k-th nearest training sheet, all at length 1; in 0..2, and 1 for a zero vector.
