@@ -1,5 +1,10 @@
 """Every figure of every report, one idea a file, in one house style: arrays in, a Figure out."""
 
+from steelsight.reports.figures.abstention import (
+    draw_reliability,
+    draw_risk_coverage,
+    draw_threshold_sweep,
+)
 from steelsight.reports.figures.architecture import draw_architecture, draw_fire_module
 from steelsight.reports.figures.confusion import draw_confusion
 from steelsight.reports.figures.data import ExampleSheet, draw_examples, draw_sizes, outline_colour
@@ -45,8 +50,11 @@ __all__ = [
     "draw_mask_comparison",
     "draw_mask_pairs",
     "draw_methods",
+    "draw_reliability",
+    "draw_risk_coverage",
     "draw_roc",
     "draw_sizes",
+    "draw_threshold_sweep",
     "dress",
     "figure_png",
     "new_figure",
