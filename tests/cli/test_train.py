@@ -86,7 +86,7 @@ def test_folds(train: Callable[..., Result], tmp_path: Path) -> None:
     ("options", "message"),
     [
         (("--set", "learning_rte=1"), "did you mean optimiser.learning_rate?"),
-        (("--recipe", "best"), "expected default, parts, study or a TOML file"),
+        (("--recipe", "best"), "aug_vgg16 or a TOML file"),
         (("--task", "ternary"), "task"),
         (("--model", "resnet"), "squeezenet_reduced"),
         (("--groups", "colour"), "expected"),

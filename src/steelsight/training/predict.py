@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
+from jaxtyping import Float32
 
+from steelsight.models.capture import at_rest
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.inputs import to_input
 from steelsight.types import GrayBatch, Logits
 
-__all__ = ["add_noise", "predict_logits"]
+__all__ = ["Told", "add_noise", "predict_logits", "tell"]
+
+VIEWS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))  # axes of (n, 3, h, w) that are turned
 
 
 def predict_logits(
@@ -44,6 +50,35 @@ def predict_logits(
     if not logits:
         return np.zeros((0, _outputs(model, images.shape[1:])), dtype=np.float32)
     return np.concatenate(logits)
+
+
+@dataclass(frozen=True)
+class Told:
+    """All a model says of some sheets, in their order."""
+
+    logits: Logits  # of the sheets as they are
+    features: Float32[np.ndarray, "n d"]  # the feature maps' means over the places
+    views: Float32[np.ndarray, "v n c"]  # logits as they are, and flipped left-right, top-bottom, both ways
+
+
+def tell(model: SheetClassifier, images: GrayBatch, *, batch: int = 32) -> Told:
+    """Logits, features, and logits of the four flips.
+
+    images   (n, h, w) uint8
+    """
+    flips: list[list[Logits]] = [[] for _ in VIEWS]
+    features = []
+    device = next(model.parameters()).device
+    with at_rest(model), torch.inference_mode():
+        for start in range(0, len(images), batch):
+            inputs = to_input(torch.from_numpy(np.array(images[start : start + batch])).to(device))
+            maps = model.features(inputs)
+            features.append(maps.mean((2, 3)).float().cpu().numpy())
+            for row, axes in zip(flips, VIEWS, strict=True):
+                answer = model(inputs.flip(axes)) if axes or model.patches > 1 else model.head(maps)
+                row.append(answer.float().cpu().numpy())
+    views = np.stack([np.concatenate(row) for row in flips])
+    return Told(views[0], np.concatenate(features), views)
 
 
 def add_noise(inputs: torch.Tensor, sigma: float, generator: torch.Generator) -> torch.Tensor:

@@ -107,3 +107,22 @@ def test_the_studys_sweep_by_hand():
 def test_what_cannot_be(call, message):
     with pytest.raises(BadInput, match=message):
         call()
+
+
+def test_a_weight_of_three_is_three_sheets() -> None:
+    rng = np.random.default_rng(4)
+    right, scores = rng.random(40) < 0.7, rng.random(40)  # without ties: order within a tie is another matter
+    times = rng.integers(0, 4, 40)
+    weights, rows = times.astype(np.float64), np.repeat(np.arange(40), times)
+    curve, repeated = risk_coverage(right, scores, weights), risk_coverage(right[rows], scores[rows])
+    kept = np.isin(curve.thresholds, repeated.thresholds)
+    assert curve.coverage[kept] == pytest.approx(repeated.coverage)
+    assert curve.risk[kept] == pytest.approx(repeated.risk)
+    for accuracy in (0.7, 0.9, 1.0):
+        assert coverage_at(right, scores, accuracy, weights) == pytest.approx(
+            coverage_at(right[rows], scores[rows], accuracy)
+        )
+    assert augrc(right, scores, np.full(40, 7.0)) == pytest.approx(augrc(right, scores))
+    assert aurc(right, scores, np.full(40, 7.0)) == pytest.approx(aurc(right, scores))
+    with pytest.raises(BadInput, match="weights: expected 40 finite numbers of at least 0, not all 0"):
+        aurc(right, scores, np.zeros(40))

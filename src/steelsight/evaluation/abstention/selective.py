@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.bootstrap import (
@@ -37,6 +37,7 @@ __all__ = [
 
 Right = Bool[np.ndarray, " n"]
 Scores = Float[np.ndarray, " m"]
+Weights = Float[np.ndarray, " w"]
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,12 @@ class SweepRow:
     balanced_accuracy: float
 
 
-def risk_coverage(right: Right, scores: Scores) -> RiskCoverage:
+def risk_coverage(right: Right, scores: Scores, weights: Weights | None = None) -> RiskCoverage:
     """The curve.
 
-    right   (n,) whether each answer would be right
-    scores  (n,) higher = surer
+    right    (n,) whether each answer would be right
+    scores   (n,) higher = surer
+    weights  (n,) >= 0, what each sheet counts, e.g. to bring a test to a mill's own shares; None = alike
     raises  BadInput for no sheets, or a score that is not finite
 
     >>> curve = risk_coverage(np.array([True, False, True]), np.array([0.9, 0.5, 0.7]))
@@ -75,39 +77,51 @@ def risk_coverage(right: Right, scores: Scores) -> RiskCoverage:
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
     last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # where a threshold fits
-    answered = last + 1
-    wrong = np.cumsum(~right[order])[last]
-    return RiskCoverage(ranked[last], answered / right.size, wrong / answered)
+    weight = _weights(weights, right.size)[order]
+    running = np.cumsum(weight)
+    answered, wrong = running[last], np.cumsum(weight * ~right[order])[last]
+    risk = np.divide(wrong, answered, out=np.zeros_like(wrong), where=answered > 0)
+    return RiskCoverage(ranked[last], answered / running[-1], risk)
 
 
-def aurc(right: Right, scores: Scores) -> float:
+def aurc(right: Right, scores: Scores, weights: Weights | None = None) -> float:
     """Area under the risk-coverage curve: the mean risk when every coverage is as likely; lower is better.
 
     Ties share: sheets of one score are averaged over their order.
     source  Geifman and El-Yaniv 2017
     """
-    return _area(right, scores, selective=True)
+    return _area(right, scores, weights, selective=True)
 
 
-def augrc(right: Right, scores: Scores) -> float:
+def augrc(right: Right, scores: Scores, weights: Weights | None = None) -> float:
     """Area under the share of all sheets wrongly answered, by coverage; lower is better.
 
     source  Traub et al. 2024
     """
-    return _area(right, scores, selective=False)
+    return _area(right, scores, weights, selective=False)
 
 
-def _area(right: Right, scores: Scores, *, selective: bool) -> float:
-    curve = risk_coverage(right, scores)
-    answered = np.rint(curve.coverage * right.size)
-    wrong = curve.risk * answered
-    counts = np.arange(1, right.size + 1)
-    # Within a tie errors come evenly, so the expected number of wrong answers grows linearly.
-    expected = np.interp(counts, np.append(0, answered), np.append(0, wrong))
-    return float((expected / counts if selective else expected / right.size).mean())
+def _area(right: Right, scores: Scores, weights: Weights | None, *, selective: bool) -> float:
+    curve = risk_coverage(right, scores, weights)
+    order = np.argsort(-scores, kind="stable")
+    weight = _weights(weights, right.size)[order]
+    steps = np.cumsum(weight) / weight.sum()  # the coverage after each sheet
+    # Within a tie errors come evenly, so the expected share of wrong answers grows linearly.
+    wrong = np.interp(steps, np.append(0, curve.coverage), np.append(0, curve.risk * curve.coverage))
+    risk = np.divide(wrong, steps, out=np.zeros_like(wrong), where=steps > 0) if selective else wrong
+    return float(risk @ weight / weight.sum())
 
 
-def coverage_at(right: Right, scores: Scores, accuracy: float) -> float:
+def _weights(weights: Weights | None, count: int) -> Float[np.ndarray, " n"]:
+    """What each sheet counts."""
+    if weights is None:
+        return np.ones(count)
+    if weights.shape != (count,) or not np.isfinite(weights).all() or weights.min() < 0 or not weights.sum():
+        raise BadInput(f"weights: expected {count} finite numbers of at least 0, not all 0")
+    return weights.astype(np.float64)
+
+
+def coverage_at(right: Right, scores: Scores, accuracy: float, weights: Weights | None = None) -> float:
     """The largest coverage at which the answered are right at least so often; 0 if there is none.
 
     Read off the sheets it is asked of, so it flatters a threshold chosen on them; see guarantee.
@@ -115,7 +129,7 @@ def coverage_at(right: Right, scores: Scores, accuracy: float) -> float:
     """
     if not 0 <= accuracy <= 1:
         raise BadInput(f"selective accuracy: expected from 0 to 1, got {accuracy}")
-    curve = risk_coverage(right, scores)
+    curve = risk_coverage(right, scores, weights)
     enough = curve.risk <= 1 - accuracy + 1e-12
     return float(curve.coverage[enough].max()) if enough.any() else 0.0
 
@@ -128,10 +142,11 @@ def coverage_interval(
     rng: np.random.Generator,
     groups: Groups | None = None,
     resamples: int = 1000,
+    weights: Weights | None = None,
 ) -> Interval:
     """`coverage_at` with its interval by bootstrap over groups."""
     return bootstrap(
-        lambda rows: coverage_at(right[rows], scores[rows], accuracy),
+        lambda rows: coverage_at(right[rows], scores[rows], accuracy, _take(weights, rows)),
         right.size,
         groups,
         rng=rng,
@@ -147,17 +162,22 @@ def aurc_difference(
     rng: np.random.Generator,
     groups: Groups | None = None,
     resamples: int = 1000,
+    weights: Weights | None = None,
 ) -> PairedDifference:
     """AURC of the first score minus the second's, on the same resamples; below 0 = the first is better."""
     check_scores(second, right.size)
     return paired_bootstrap(
-        lambda rows: aurc(right[rows], first[rows]),
-        lambda rows: aurc(right[rows], second[rows]),
+        lambda rows: aurc(right[rows], first[rows], _take(weights, rows)),
+        lambda rows: aurc(right[rows], second[rows], _take(weights, rows)),
         right.size,
         groups,
         rng=rng,
         resamples=resamples,
     )
+
+
+def _take(weights: Weights | None, rows: Int[np.ndarray, " r"]) -> Float[np.ndarray, " r"] | None:
+    return None if weights is None else weights[rows]
 
 
 def sweep_thresholds(
