@@ -64,10 +64,13 @@ def test_all_right_or_all_wrong_is_a_constant(right, prior, rng):
 
 def test_a_score_without_spread_has_no_say(rng):
     columns, right = sheets(rng)
-    constant = np.full(right.size, 0.1)  # its mean is not exactly .1, which must not become a spread
+    constant = np.full(right.size, 0.1)
+    assert constant.std() > 0  # by rounding alone, which must not be taken for a spread
     found = fit_trust({**columns, "constant": constant}, right)
     assert found.weights[2] == pytest.approx(0, abs=1e-6)
     assert found.weights[:2] == pytest.approx(fit_trust(columns, right).weights, abs=1e-4)
+    moved = found.score({**columns, "constant": constant + 0.1})
+    assert moved == pytest.approx(found.score({**columns, "constant": constant}))
 
 
 def test_stored_and_read_back_it_scores_the_same(rng):

@@ -137,6 +137,10 @@ def test_sheets_of_a_group_come_together(rng):
     single = cheapest_threshold(*sheets, prices, rng=rng, groups=["coil"] * 320).cost_a_sheet
     assert np.isnan(single.low)
     assert single.estimate == alone.estimate
+    wrong = sheets[0], ~sheets[0], sheets[2]
+    reviewed = cheapest_threshold(*wrong, prices, rng=rng, groups=["coil"] * 320)
+    assert reviewed.threshold == np.inf
+    assert np.isnan(reviewed.cost_a_sheet.high)
 
 
 @pytest.mark.parametrize("price", [-1.0, float("nan"), float("inf")])
