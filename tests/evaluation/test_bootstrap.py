@@ -111,3 +111,10 @@ def test_bad_input(rng):
         bootstrap(lambda rows: 0.0, 3, rng=rng, resamples=0)
     with pytest.raises(BadInput, match="level: expected a share between 0 and 1"):
         interval_of(0.5, np.array([0.5]), level=95.0)
+
+
+def test_wilsons_interval_holds_its_share() -> None:
+    for count in range(1, 60):
+        for right in (0, count // 2, count):
+            found = wilson(right, count)
+            assert found.low <= found.estimate <= found.high

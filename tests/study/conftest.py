@@ -13,11 +13,11 @@ SMALL = ("input.height=48", "input.width=64", "optimiser.learning_rate=1e-3")
 
 
 def _write_sheets(root: Path, count: int = 24) -> Path:
-    """Class folders: plain sheets, and sheets with a dark vertical crack with its mask."""
+    """Plain sheets, sheets with a dark vertical crack, fewer with a bright patch; masks of both."""
     rng = np.random.default_rng(0)
-    for kind in ("free", "crack"):
+    for kind in ("free", "crack", "patch"):
         (root / kind).mkdir(parents=True)
-        for place in range(count):
+        for place in range(count // 2 if kind == "patch" else count):
             number = 100 * (place // 3) + place % 3  # three consecutive frames a piece of steel
             gray = rng.normal(150, 12, (48, 96))
             mask = np.zeros((48, 96), dtype=bool)
@@ -25,7 +25,12 @@ def _write_sheets(root: Path, count: int = 24) -> Path:
                 left = int(rng.integers(10, 80))
                 mask[8:40, left : left + 6] = True
                 gray[mask] = 30
-                Image.fromarray(mask.astype(np.uint8) * 255).save(root / kind / f"c{number:03}.png")
+            elif kind == "patch":
+                left = int(rng.integers(5, 60))
+                mask[4:30, left : left + 24] = True
+                gray[mask] = 235
+            if mask.any():
+                Image.fromarray(mask.astype(np.uint8) * 255).save(root / kind / f"{kind[0]}{number:03}.png")
             pixels = np.clip(gray, 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(root / kind / f"{kind[0]}{number:03}.jpg", quality=95)
     return root

@@ -153,14 +153,14 @@ def test_the_studys_own_data_are_recognised():
 
 def test_a_quick_look_decides_nothing_about_models():
     found = _findings({"adhoc": 80, "squeezenet_reduced": 20}, quick=True)
-    verdict = judge(ITEMS["squeezenets-beat-adhoc"], found)
+    verdict = judge(ITEMS["squeezenets-beat-adhoc"], found, "not asked for")
     assert verdict.answer == "undecided here"
     assert verdict.because.startswith("A quick look decides nothing.")
     assert verdict.interval is not None
 
 
 def test_what_is_not_tested_yet_says_what_it_waits_for():
-    verdicts = judge_all(_findings({"adhoc": 1}))
+    verdicts = judge_all(_findings({"adhoc": 1}), "not asked for")
     waiting = {item.id: verdict for item, verdict in verdicts if item.status != "done"}
     assert "stain-test" in waiting
     assert all(verdict.because.startswith("Not tested yet: ") for verdict in waiting.values())

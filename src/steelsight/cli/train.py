@@ -28,7 +28,9 @@ def train(
     model: Annotated[
         str | None, typer.Option(help="Network; `steelsight models` lists them. Default: the recipe's.")
     ] = None,
-    recipe: Annotated[str, typer.Option(help="default, parts, study, a row of its table such as aug_cnn, or a TOML file.")] = "default",
+    recipe: Annotated[
+        str, typer.Option(help="default, parts, study, aug_cnn and its like, or a TOML file.")
+    ] = "default",
     setting: Annotated[
         list[str] | None,
         typer.Option("--set", help="Another value for a recipe key, such as learning_rate=1e-3; repeatable."),

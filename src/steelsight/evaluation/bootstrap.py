@@ -173,4 +173,5 @@ def wilson(right: int, count: int, *, level: float = 0.95) -> Interval:
     share, z = right / count, float(ndtri((1 + level) / 2))
     centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return Interval(share, max(0.0, float(centre - half)), min(1.0, float(centre + half)), level)
+    low, high = max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    return Interval(share, min(share, low), max(share, high), level)  # rounding must not leave the share out

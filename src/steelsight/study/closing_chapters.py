@@ -20,6 +20,12 @@ CHAPTER_TITLES = {  # of this report
     "explanations": "Local explanations",
     "gradcam": "Grad-CAM",
     "mistakes": "False positives and false negatives",
+    "augmentation": "Rare types",
+    "multiclass": "Multi-class models",
+    "evaluation": "Multi-class evaluation",
+    "abstention": '"I don\'t know"',
+    "robustness": "Noise and the camera",
+    "multiclass-explanations": "Local explanations of the multi-class model",
 }
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from steelsight.evaluation.classification import ClassificationReport
 from steelsight.evaluation.timing import Timing
@@ -74,6 +75,9 @@ class Findings:
     skipped: Mapping[str, str]  # networks not trained, with the reason
     costs: Mapping[str, Cost]
     published: Mapping[str, PublishedTable]
+    weights: Float[np.ndarray, " t"] | None = None  # a test sheet each; None = they count alike
+    left_out: Mapping[str, str] = field(default_factory=dict)  # techniques not tried, with the reason
+    techniques: Mapping[str, ModelResult] = field(default_factory=dict)  # against imbalance; multi-class only
     shown: Judged | None = None  # the model shown in detail, with the data and their parts
     judgement: Judgement | None = None  # its explanations against masks; None = no test sheet has one
 
@@ -92,7 +96,7 @@ class Findings:
     @property
     def chosen(self) -> ModelResult | None:
         """The model shown in detail: the study's choice where it was trained."""
-        for name in ("squeezenet_reduced", "squeezenet", "adhoc", *self.results):
+        for name in ("squeezenet_reduced", "aug_reduced_squeeze", "squeezenet", "adhoc", *self.results):
             if name in self.results:
                 return self.results[name]
         return None

@@ -40,7 +40,7 @@ def judge_explanations(run: Judged, options: StudyOptions) -> Judgement | None:
     league = run_league(
         [bout],
         recipe,
-        task="binary",
+        task=run.card.task,
         methods=methods,
         class_names=run.card.class_names,
         seed=options.seed,

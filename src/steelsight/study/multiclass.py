@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from steelsight.errors import BadRecipe
 from steelsight.study.findings import ModelResult
 from steelsight.study.material import Material
 from steelsight.study.options import TECHNIQUES, VGG, slide_recipe, technique_recipe
@@ -44,25 +45,30 @@ def train_slide_models(
 
 def train_techniques(
     material: Material, results: dict[str, ModelResult], out: Path, *, train: Trainer, watcher: Watcher
-) -> dict[str, ModelResult]:
+) -> tuple[dict[str, ModelResult], dict[str, str]]:
     """The study's chosen network under each technique, by technique; `flips` is the row of the table.
 
-    returns  nothing where that row was not trained; without masks no technique that needs them
+    returns  those trained, and those these data or their size rule out, with the reason
     """
     options = material.options
     if options.techniques == "none" or CHOSEN not in results:
-        return {}
+        return {}, {}
     masked = any(item.evidence == "mask" and item.types for item in material.data.items)
-    found = {}
+    found, left_out = {}, {}
     for key, technique in TECHNIQUES.items():
         if not technique.study and options.techniques != "all":
             continue
-        recipe = technique_recipe(key, options)
+        try:
+            recipe = technique_recipe(key, options)
+        except BadRecipe as error:  # six patches of a narrow sheet are too small for the network
+            left_out[key] = str(error)
+            continue
         if recipe.needs_masks and not masked:
+            left_out[key] = "no sheet has a mask"
             continue
         if key == "flips":
             found[key] = results[CHOSEN]
             continue
         pupil = Pupil(key, technique.title, out / "runs" / "techniques" / key, recipe)
         found[key] = train_pupil(pupil, material, train=train, watcher=watcher)
-    return found
+    return found, left_out

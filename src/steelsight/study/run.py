@@ -18,7 +18,13 @@ from steelsight.explanations.league_numbers import league_json
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.cells import plain
 from steelsight.reports.document import Document
-from steelsight.study import binary_chapters, data_chapters, explanation_chapters
+from steelsight.study import (
+    binary_chapters,
+    data_chapters,
+    explanation_chapters,
+    multiclass_chapters,
+    trust_chapters,
+)
 from steelsight.study.arenas import Judged
 from steelsight.study.claims import Verdicts, judge_all
 from steelsight.study.closing_chapters import write_claims, write_contents, write_summary
@@ -27,16 +33,18 @@ from steelsight.study.findings import Findings, ModelResult
 from steelsight.study.judged import judge_explanations
 from steelsight.study.material import open_material
 from steelsight.study.options import StudyOptions
+from steelsight.study.second import Second, run_second
 from steelsight.study.trained import Trainer, measure_costs, train_models
 from steelsight.training.records import split_names
 from steelsight.training.run import train_data
-from steelsight.training.watch import Watcher
+from steelsight.training.watch import Silent, Watcher
 
 __all__ = ["CHAPTERS", "StudyReport", "run_study"]
 
 REPORT = "report.html"
 
 Chapter = Callable[[Document, Findings], dict[str, str]]
+SecondChapter = Callable[[Document, Second, Findings], dict[str, str]]
 
 # In the order of the report, between the summary and what closes it: contents and claims.
 CHAPTERS: dict[str, Chapter] = {
@@ -49,6 +57,19 @@ CHAPTERS: dict[str, Chapter] = {
     "gradcam": binary_chapters.write_gradcam,
     "mistakes": explanation_chapters.write_mistakes_chapter,
 }
+# The second half, of the multi-class models.
+SECOND: dict[str, SecondChapter] = {
+    "augmentation": lambda document, half, _: multiclass_chapters.write_augmentation(document, half.found),
+    "multiclass": lambda document, half, binary: multiclass_chapters.write_results(
+        document, half.found, binary
+    ),
+    "evaluation": lambda document, half, _: multiclass_chapters.write_evaluation(document, half.found),
+    "abstention": lambda document, half, _: trust_chapters.write_abstention(document, half.scrutiny),
+    "robustness": lambda document, half, _: trust_chapters.write_robustness(document, half.robustness),
+    "multiclass-explanations": lambda document, half, _: explanation_chapters.write_multiclass(
+        document, half.found
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -58,6 +79,7 @@ class StudyReport:
     path: Path  # report.html; report.json lies beside it
     document: Document
     findings: Findings
+    second: Second | str  # the multi-class half, or why there is none
     verdicts: Verdicts
     omitted: dict[str, str]  # ids of tables and figures these data could not give, with the reason
 
@@ -79,6 +101,19 @@ class StudyReport:
                     found.judgement.league,
                     explanation_chapters.published_rows(found.published["binary_segmentation"]),
                 ),
+                "multiclass": self.second
+                if isinstance(self.second, str)
+                else {
+                    "models": {
+                        name: _multiclass_figures(self.second.found, result)
+                        for name, result in self.second.found.results.items()
+                    },
+                    "techniques": {
+                        name: {"clean": r.clean_report.as_dict(), "noisy": r.noisy_report.as_dict()}
+                        for name, r in self.second.found.techniques.items()
+                    },
+                    "skipped": dict(self.second.found.skipped),
+                },
                 "claims": [
                     {"id": item.id, "slide": item.slide, "claim": item.what, "tested": item.status == "done"}
                     | {"verdict": verdict.answer, "because": verdict.because}
@@ -124,8 +159,11 @@ def run_study(
         skipped=skipped,
         costs=measure_costs(options),
         published=load_published(),
+        weights=material.weights,
     )
-    return _write(_look_inside(found), out)
+    found = _look_inside(found)
+    second = run_second(material, found, out, _look_inside, train=train, watcher=watcher or Silent())
+    return _write(found, second, out)
 
 
 def _look_inside(found: Findings) -> Findings:
@@ -141,13 +179,20 @@ def _look_inside(found: Findings) -> Findings:
     return replace(found, shown=shown, judgement=judge_explanations(shown, found.options))
 
 
-def _write(found: Findings, out: Path) -> StudyReport:
+def _write(found: Findings, second: Second | str, out: Path) -> StudyReport:
     document = Document("The study, repeated", subtitle=_subtitle(found))
-    verdicts = judge_all(found)
+    verdicts = judge_all(found, second)
     write_summary(document, found, verdicts)
     omitted: dict[str, str] = {}
     for write in CHAPTERS.values():
         omitted |= write(document, found)
+    if isinstance(second, Second):
+        for tell in SECOND.values():
+            omitted |= tell(document, second, found)
+    else:
+        document.chapter("Multi-class models", id="multiclass", status="not possible")
+        document.text(f"There is no multi-class half: {second}.")
+        omitted |= {item.id: second for item in load_contents() if item.chapter in SECOND}
     present = {block.as_dict().get("id") for chapter in document.chapters for block in chapter.blocks}
     for item in load_contents():
         if item.kind != "claim" and item.status == "done" and item.id not in present:
@@ -155,7 +200,7 @@ def _write(found: Findings, out: Path) -> StudyReport:
     write_contents(document, omitted)
     write_claims(document, found, verdicts)
     document.footer(_provenance(found))
-    report = StudyReport(out / REPORT, document, found, tuple(verdicts), omitted)
+    report = StudyReport(out / REPORT, document, found, second, tuple(verdicts), omitted)
     document.save(report.path, study=report.as_dict())
     return report
 
@@ -175,6 +220,18 @@ def _figures(found: Findings, result: ModelResult) -> dict[str, Any]:
         "clean": result.clean_report.as_dict(),
         "noisy": result.noisy_report.as_dict(),
         "the_study": {column: printed.figure(result.name, column) for column in printed.columns},
+    }
+
+
+def _multiclass_figures(found: Findings, result: ModelResult) -> dict[str, Any]:
+    printed = found.published["multiclass"]
+    return {
+        "run": str(result.folder),
+        "remark": result.remark,
+        "balance": dict(result.balance),
+        "clean": result.clean_report.as_dict(),
+        "noisy": result.noisy_report.as_dict(),
+        "the_study": {column: printed.figure(result.title, column) for column in printed.columns},
     }
 
 

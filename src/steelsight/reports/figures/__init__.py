@@ -6,6 +6,7 @@ from steelsight.reports.figures.abstention import (
     draw_threshold_sweep,
 )
 from steelsight.reports.figures.architecture import draw_architecture, draw_fire_module
+from steelsight.reports.figures.augmentation import draw_before_after, draw_flip_chance
 from steelsight.reports.figures.confusion import draw_confusion
 from steelsight.reports.figures.data import ExampleSheet, draw_examples, draw_sizes, outline_colour
 from steelsight.reports.figures.distribution import draw_distribution
@@ -14,6 +15,7 @@ from steelsight.reports.figures.heatmap_panels import MaskPair, draw_mask_pairs,
 from steelsight.reports.figures.intervals import Measured, draw_intervals
 from steelsight.reports.figures.league import LeagueRow, draw_league
 from steelsight.reports.figures.learning import draw_learning_curves
+from steelsight.reports.figures.precision_recall import draw_precision_recall
 from steelsight.reports.figures.roc import draw_roc
 from steelsight.reports.figures.style import (
     CLASS_COLOURS,
@@ -26,6 +28,7 @@ from steelsight.reports.figures.style import (
     save_figure,
     title_axes,
 )
+from steelsight.reports.figures.sweeps import draw_sweep
 from steelsight.reports.figures.synthetic import draw_mask_comparison
 
 __all__ = [
@@ -39,21 +42,25 @@ __all__ = [
     "Measured",
     "class_colour",
     "draw_architecture",
+    "draw_before_after",
     "draw_confusion",
     "draw_distribution",
     "draw_examples",
     "draw_explanations",
     "draw_fire_module",
+    "draw_flip_chance",
     "draw_intervals",
     "draw_league",
     "draw_learning_curves",
     "draw_mask_comparison",
     "draw_mask_pairs",
     "draw_methods",
+    "draw_precision_recall",
     "draw_reliability",
     "draw_risk_coverage",
     "draw_roc",
     "draw_sizes",
+    "draw_sweep",
     "draw_threshold_sweep",
     "dress",
     "figure_png",

@@ -1,0 +1,54 @@
+"""Precision over recall, one line a class or one a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+from steelsight.reports.figures.style import GRID, MUTED, SERIES_COLOURS, dress, new_figure, title_axes
+
+__all__ = ["Precision", "draw_precision_recall"]
+
+STROKES = ("-", "--", "-.", ":")  # lines differ by stroke too, for print in grey
+
+
+@runtime_checkable
+class Precision(Protocol):
+    """What a curve must tell; `evaluation.precision_recall.PrCurve` does."""
+
+    @property
+    def recall(self) -> Float[np.ndarray, " m"]: ...
+    @property
+    def precision(self) -> Float[np.ndarray, " m"]: ...
+    @property
+    def average_precision(self) -> float: ...
+
+
+def draw_precision_recall(curves: Mapping[str, Precision], *, title: str = "") -> Figure:
+    """All curves in one square, as steps, each with its average precision in the legend."""
+    figure, (axes,) = new_figure(width=5.4, height=4.7)
+    dress(axes, grid="both")
+    for number, (name, curve) in enumerate(curves.items()):
+        axes.step(
+            np.r_[0.0, curve.recall],
+            np.r_[curve.precision[:1], curve.precision],
+            where="pre",
+            color=SERIES_COLOURS[number % len(SERIES_COLOURS)],
+            linewidth=1.8,
+            linestyle=STROKES[number % len(STROKES)],
+            label=f"{name}, {curve.average_precision:.3f}".replace("$", r"\$"),
+        )
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    axes.set_xlabel("recall (found)")
+    axes.set_ylabel("precision (rightly called)")
+    legend = axes.legend(
+        loc="lower left", fontsize=8.5, title="average precision", framealpha=1, edgecolor=GRID
+    )
+    legend.get_title().set(fontsize=8.5, color=MUTED)
+    if title:
+        title_axes(axes, title)
+    return figure

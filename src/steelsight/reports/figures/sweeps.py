@@ -1,0 +1,61 @@
+"""How balanced accuracy falls as sheets get worse: one line a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from matplotlib.figure import Figure
+
+from steelsight.reports.figures.style import GRID, INK, MUTED, SERIES_COLOURS, dress, new_figure, title_axes
+from steelsight.types import Interval
+
+__all__ = ["Level", "draw_sweep"]
+
+STROKES = ("-", (0, (5, 2)), (0, (7, 1.5, 1.5, 1.5)), (0, (2, 1)), (0, (1, 1)), (0, (9, 2)))
+
+
+@runtime_checkable
+class Level(Protocol):
+    """One point; `evaluation.sweeps.SweepPoint` is one."""
+
+    @property
+    def level(self) -> float: ...
+    @property
+    def accuracy(self) -> Interval: ...
+    @property
+    def balanced_accuracy(self) -> float: ...
+
+
+def draw_sweep(
+    series: Mapping[str, Sequence[Level]], *, title: str, unit: str, marked: float | None = None
+) -> Figure:
+    """Accuracy with its interval at the left, balanced accuracy at the right, over the level.
+
+    marked  a level that other figures were made at
+    """
+    figure, panels = new_figure(1, 2, height=3.6)
+    for axes, name in zip(panels, ("accuracy", "balanced accuracy"), strict=True):
+        dress(axes, grid="both")
+        if marked is not None:
+            axes.axvline(marked, color=MUTED, linewidth=1, linestyle=(0, (2, 3)))
+        axes.set_xlabel(unit)
+        axes.set_ylabel(name)
+        axes.set_ylim(0, 1.01)
+    for number, (name, points) in enumerate(series.items()):
+        colour = SERIES_COLOURS[number % len(SERIES_COLOURS)]
+        style: dict[str, Any] = {
+            "color": colour,
+            "linewidth": 1.7,
+            "linestyle": STROKES[number % len(STROKES)],
+        }
+        levels = [point.level for point in points]
+        panels[0].plot(levels, [point.accuracy.estimate for point in points], **style)
+        low, high = ([getattr(point.accuracy, side) for point in points] for side in ("low", "high"))
+        panels[0].fill_between(levels, low, high, color=colour, alpha=0.12, linewidth=0)
+        label = name.replace("$", r"\$")
+        panels[1].plot(levels, [point.balanced_accuracy for point in points], label=label, **style)
+    if panels[1].lines:
+        panels[1].legend(fontsize=8.5, framealpha=1, edgecolor=GRID, labelcolor=INK, loc="upper right")
+    title_axes(panels[0], title)
+    return figure

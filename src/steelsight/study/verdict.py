@@ -1,0 +1,28 @@
+"""What these data say of a claim of the study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from steelsight.types import Interval
+
+__all__ = ["Answer", "Verdict", "decide"]
+
+Answer = Literal["holds", "does not hold", "undecided here"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An answer with its reason."""
+
+    answer: Answer
+    because: str
+    interval: Interval | None = None
+
+
+def decide(holds: bool, fails: bool) -> Answer:
+    """Neither = undecided here."""
+    if holds:
+        return "holds"
+    return "does not hold" if fails else "undecided here"

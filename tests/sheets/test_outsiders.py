@@ -1,0 +1,29 @@
+"""Outsiders: drawn from the generator alone, of the size asked for, unlike one another."""
+
+import numpy as np
+import pytest
+
+from steelsight.errors import BadInput
+from steelsight.sheets.outsiders import OUTSIDERS, draw_outsiders
+
+
+@pytest.mark.parametrize("kind", OUTSIDERS)
+def test_same_generator_same_pictures(kind):
+    one, other = (draw_outsiders(kind, 3, 40, 90, np.random.default_rng(5)) for _ in range(2))
+    assert one.shape == (3, 40, 90)
+    assert one.dtype == np.uint8
+    assert (one == other).all()
+    assert len({picture.tobytes() for picture in one}) == 3
+    assert draw_outsiders(kind, 0, 4, 5, np.random.default_rng(0)).shape == (0, 4, 5)
+
+
+def test_what_they_are(rng):
+    black = draw_outsiders("black frame", 5, 40, 90, rng)
+    assert black.mean() < 15
+    assert draw_outsiders("overexposed frame", 5, 40, 90, rng).mean() > 240
+    assert draw_outsiders("static", 1, 40, 90, rng).std() > 60
+
+
+def test_another_kind(rng):
+    with pytest.raises(BadInput, match=r"outsider: expected one of black frame, .*, got 'cat'"):
+        draw_outsiders("cat", 1, 4, 4, rng)
