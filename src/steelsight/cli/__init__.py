@@ -12,6 +12,7 @@ from steelsight.cli.data import data
 from steelsight.cli.demo import demo
 from steelsight.cli.evaluate import evaluate
 from steelsight.cli.explain import explain
+from steelsight.cli.label_curve import label_curve
 from steelsight.cli.league import league
 from steelsight.cli.models import models
 from steelsight.cli.study import study
@@ -37,7 +38,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-for verb in (demo, synth, data, models, train, evaluate, explain, league, study):
+for verb in (demo, synth, data, models, train, evaluate, explain, league, label_curve, study):
     app.command()(verb)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from steelsight.cli.console import JsonFlag, console, emit_json
 from steelsight.errors import BadRecipe
 
 if TYPE_CHECKING:
+    from steelsight.study.findings import Findings
     from steelsight.study.run import StudyReport
 
 __all__ = ["study"]
@@ -23,6 +24,14 @@ class Vgg(StrEnum):
     SKIP = "skip"
     SUBSET = "subset"
     FULL = "full"
+
+
+class Techniques(StrEnum):
+    """What is compared about rare types."""
+
+    NONE = "none"
+    STUDY = "study"
+    ALL = "all"
 
 
 class Start(StrEnum):
@@ -47,6 +56,17 @@ def study(
     vgg_epochs: Annotated[int, typer.Option(help="Epochs at most for --vgg subset.")] = 3,
     epochs: Annotated[int | None, typer.Option(help="Epochs at most; default the study's 60.")] = None,
     sheets: Annotated[int | None, typer.Option(help="Use this many sheets, drawn at random.")] = None,
+    test: Annotated[
+        Path | None,
+        typer.Option(
+            help="Another DATA folder to test on; the first then only trains and validates.", metavar="DATA"
+        ),
+    ] = None,
+    multiclass: Annotated[bool, typer.Option(help="The study's second half, of the defect types.")] = True,
+    techniques: Annotated[
+        Techniques,
+        typer.Option(help="What to do about rare types: compare what the study did, all there is, or none."),
+    ] = Techniques.STUDY,
     groups: Annotated[
         str | None,
         typer.Option(
@@ -91,6 +111,9 @@ def study(
         settings=tuple(setting or ()),
         fresh=fresh,
         quick=quick,
+        test=test,
+        multiclass=multiclass,
+        techniques=techniques.value,
     )
     with ConsoleWatcher(console) as watcher:
         report = run_study(data, out, options, watcher=watcher)
@@ -119,6 +142,24 @@ def _print(report: StudyReport) -> None:
         shown = (result.clean_report.accuracy, result.noisy_report.accuracy, result.noisy_report.auc)
         table.add_row(result.title, *(Text(cell_text(interval, 2)) for interval in shown))
     console.print(table)
+    if not isinstance(report.second, str):
+        console.print(_types_table(report.second.found))
     for name, reason in report.findings.skipped.items():
         console.print(f"{name}: {reason}", markup=False, soft_wrap=True)
     console.print(f"report: {report.path}", markup=False, soft_wrap=True)
+
+
+def _types_table(found: Findings) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    from steelsight.reports.cells import cell_text
+
+    table = Table("model of the types", box=None, pad_edge=False)
+    for head in ("accuracy at X + 0.15 Z", "balanced", "AUC"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for result in found.results.values():
+        noisy = result.noisy_report
+        shown = (noisy.accuracy, noisy.balanced_accuracy, noisy.auc)
+        table.add_row(result.title, *(Text(cell_text(interval, 2)) for interval in shown))
+    return table

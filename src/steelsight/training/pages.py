@@ -11,8 +11,15 @@ from jaxtyping import Int
 from matplotlib.figure import Figure
 
 from steelsight.evaluation.classification import roc_curves
+from steelsight.evaluation.precision_recall import pr_curves
 from steelsight.reports.document import Document
-from steelsight.reports.figures import draw_confusion, draw_learning_curves, draw_roc, figure_png
+from steelsight.reports.figures import (
+    draw_confusion,
+    draw_learning_curves,
+    draw_precision_recall,
+    draw_roc,
+    figure_png,
+)
 from steelsight.training.atomic import write_file
 from steelsight.training.lesson import SheetData
 from steelsight.training.scores import probabilities_of
@@ -106,9 +113,12 @@ def _judge(
         return
     single = np.array([i for i in chosen.tolist() if data.labelled.labels[i] >= 0], dtype=np.int64)
     probabilities = probabilities_of(logits[single], data.task)
-    curves = roc_curves(data.labelled.labels[single], probabilities, data.labelled.class_names)
-    if curves:
+    labels, names = data.labelled.labels[single], data.labelled.class_names
+    if curves := roc_curves(labels, probabilities, names):
         _show(page, out, "roc", draw_roc(curves), "Each class against the rest.")
+    if pairs := pr_curves(labels, probabilities, names):
+        figure = draw_precision_recall(pairs)
+        _show(page, out, "precision_recall", figure, "How pure what is found stays as more is found.")
 
 
 def _tables(page: Document, out: Path, reports: Mapping[str, Report], data: SheetData) -> None:
@@ -126,6 +136,7 @@ def _tables(page: Document, out: Path, reports: Mapping[str, Report], data: Shee
     _classes_table(page, first)
     matrix = np.array(first["confusion"], dtype=np.int64)
     _show(page, out, "confusion", draw_confusion(matrix, data.labelled.class_names), "Truth and verdicts.")
+    _places_table(page, first.get("places"))
 
 
 def _classes_table(page: Document, report: Report) -> None:
@@ -138,6 +149,40 @@ def _classes_table(page: Document, report: Report) -> None:
         for entry in report["classes"]
     ]
     page.table(["class", "sheets", "precision", "recall", "F1", "AUC"], rows, caption="Each class")
+
+
+def _places_table(page: Document, places: Report | None) -> None:
+    if not places:
+        return
+    smallest = places["smallest"]
+    known = [
+        f"the smallest found covers {smallest['found_px']:,.0f} pixels" if smallest["found_px"] else "",
+        f"from {smallest['reliable_px']:,.0f} pixels on nine of ten are found"
+        if smallest["reliable_px"]
+        else "at no size are nine of ten found",
+    ]
+    page.table(
+        ["defect's area, pixels of the image", "sheets", "called defective"],
+        [
+            [f"{row['low_px']:,.0f} to {row['high_px']:,.0f}", row["sheets"], _interval(row["recall"])]
+            for row in places["by_area"]
+        ],
+        caption="Recall by the size of the defect",
+        note="; ".join(words for words in known if words).capitalize() + ".",
+    )
+    page.table(
+        ["centre of the defect", "sheets", "called defective"],
+        [
+            [
+                f"{row['left']:.0%} to {row['right']:.0%} across, "
+                f"{row['top']:.0%} to {row['bottom']:.0%} down",
+                row["sheets"],
+                _interval(row["recall"]),
+            ]
+            for row in places["by_place"]
+        ],
+        caption="Recall by place",
+    )
 
 
 def _types_table(page: Document, report: Report) -> None:

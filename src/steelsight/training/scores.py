@@ -18,6 +18,7 @@ from steelsight.evaluation.classification import (
     softmax,
 )
 from steelsight.training.lesson import SheetData
+from steelsight.training.places import report_places
 from steelsight.types import Logits, Probabilities, Task
 
 __all__ = ["answers_in_words", "probabilities_of", "repeat_data", "report_apart", "report_part"]
@@ -50,7 +51,8 @@ def report_part(
 
     logits  of all the data's sheets
     returns the JSON of evaluation's ClassificationReport; for multilabel one such report a type under
-            "types", with the mean AUC and the share of sheets right in every type
+            "types", with the mean AUC and the share of sheets right in every type; beside it "confidence",
+            and "places": recall by a defect's area and place, null without masks
     """
     if positions.size == 0:
         return None
@@ -77,6 +79,13 @@ def report_part(
         rng=np.random.default_rng([seed, 1]),
         groups=units,
         resamples=min(resamples, 200),  # each resample sorts: two hundred place the bounds well enough
+    )
+    found["places"] = report_places(
+        [data.items[i] for i in positions.tolist()],
+        probabilities.argmax(axis=1) != 0,
+        rng=np.random.default_rng([seed, 2]),
+        groups=units,
+        resamples=min(resamples, 200),
     )
     if data.task == "multiclass":
         found["defect_auc"] = _defect_auc(answers, probabilities, units, seed, resamples)

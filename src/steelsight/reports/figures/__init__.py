@@ -13,10 +13,12 @@ from steelsight.reports.figures.distribution import draw_distribution
 from steelsight.reports.figures.explanations import ExplanationRow, draw_explanations
 from steelsight.reports.figures.heatmap_panels import MaskPair, draw_mask_pairs, draw_methods
 from steelsight.reports.figures.intervals import Measured, draw_intervals
+from steelsight.reports.figures.labels import draw_label_curve
 from steelsight.reports.figures.league import LeagueRow, draw_league
 from steelsight.reports.figures.learning import draw_learning_curves
 from steelsight.reports.figures.precision_recall import draw_precision_recall
 from steelsight.reports.figures.roc import draw_roc
+from steelsight.reports.figures.size import draw_learning_size, draw_recall_by_area
 from steelsight.reports.figures.style import (
     CLASS_COLOURS,
     SEQUENTIAL,
@@ -50,12 +52,15 @@ __all__ = [
     "draw_fire_module",
     "draw_flip_chance",
     "draw_intervals",
+    "draw_label_curve",
     "draw_league",
     "draw_learning_curves",
+    "draw_learning_size",
     "draw_mask_comparison",
     "draw_mask_pairs",
     "draw_methods",
     "draw_precision_recall",
+    "draw_recall_by_area",
     "draw_reliability",
     "draw_risk_coverage",
     "draw_roc",

@@ -1,0 +1,75 @@
+"""How many more labels are worth it: a power law through scores at several training sizes.
+
+Three or four sizes fix a trend, not a promise: read the extrapolation as a direction.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from steelsight.errors import BadInput
+
+__all__ = ["PowerLaw", "fit_power_law"]
+
+STEEPEST = 2.0
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """score(n) = ceiling - gap · n^-rate."""
+
+    ceiling: float  # at most 1
+    gap: float  # at least 0
+    rate: float  # above 0
+
+    def at(self, sheets: int | float) -> float:
+        """The score expected of so many training sheets."""
+        if sheets <= 0:
+            raise BadInput(f"learning curve: expected at least one sheet, got {sheets:g}")
+        return self.ceiling - self.gap * math.pow(sheets, -self.rate)
+
+    def gain(self, sheets: int | float, factor: int | float) -> float:
+        """What `factor` times as many sheets would add."""
+        return self.at(sheets * factor) - self.at(sheets)
+
+
+def fit_power_law(sizes: Sequence[int | float], scores: Sequence[int | float]) -> PowerLaw:
+    """Least squares over ceiling, gap and rate, the ceiling held to 1 and the gap to 0.
+
+    raises  BadInput for fewer than three different sizes, sizes below 1, or scores that are not in 0..1
+
+    >>> law = fit_power_law([100, 400, 1600], [0.9 - 0.1, 0.9 - 0.05, 0.9 - 0.025])
+    >>> round(law.ceiling, 3), round(law.rate, 3)
+    (0.9, 0.5)
+    """
+    n, score = np.array(sizes, dtype=np.float64), np.array(scores, dtype=np.float64)
+    if n.shape != score.shape or np.unique(n).size < 3:
+        raise BadInput(
+            f"learning curve: expected scores at three sizes or more, got {np.unique(n).size} sizes "
+            f"and {score.size} scores"
+        )
+    if n.min() < 1 or not np.isfinite(n).all() or not ((score >= 0) & (score <= 1)).all():
+        raise BadInput("learning curve: expected sizes of at least 1 and scores from 0 to 1")
+
+    def best(rate: float) -> tuple[float, float, float]:
+        falls = n**-rate
+        design = np.column_stack([np.ones_like(n), -falls])
+        ceiling, gap = np.linalg.lstsq(design, score, rcond=None)[0]
+        if gap < 0:
+            ceiling, gap = float(score.mean()), 0.0
+        elif ceiling > 1:
+            ceiling, gap = 1.0, max(0.0, float((falls @ (1 - score)) / (falls @ falls)))
+        return float(((ceiling - gap * falls - score) ** 2).sum()), float(ceiling), float(gap)
+
+    grid = np.geomspace(0.02, STEEPEST, 200)
+    near = grid[int(np.argmin([best(rate)[0] for rate in grid.tolist()]))]
+    bounds = (max(0.01, 0.8 * near), min(STEEPEST, 1.25 * near))
+    found = minimize_scalar(lambda rate: best(float(rate))[0], bounds=bounds, method="bounded")
+    rate = float(found.x)
+    _, ceiling, gap = best(rate)
+    return PowerLaw(ceiling, gap, rate)

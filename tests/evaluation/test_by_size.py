@@ -1,0 +1,78 @@
+"""Recall by area and by place: every sheet in one row, and the row's recall is counted."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from steelsight.errors import BadInput
+from steelsight.evaluation.by_size import recall_by_area, recall_by_place, smallest_found
+
+
+@given(st.integers(0, 60), st.integers(1, 6), st.integers(0, 10**6))
+def test_every_sheet_is_in_one_range(count, bins, seed):
+    rng = np.random.default_rng(seed)
+    area, found = rng.integers(1, 9, count).astype(float), rng.random(count) < 0.6
+    rows = recall_by_area(area, found, rng=rng, bins=bins, resamples=10)
+    assert sum(row.sheets for row in rows) == count
+    assert sum(round(row.recall.estimate * row.sheets) for row in rows) == found.sum()
+    assert len(rows) <= bins
+    for before, after in pairwise(rows):
+        assert before.high_px <= after.low_px + 1e-9 or before.high_px == after.low_px
+
+
+def test_quartiles_of_distinct_areas_hold_a_quarter_each(rng):
+    area = rng.permutation(100).astype(float) + 1
+    rows = recall_by_area(area, area > 50, rng=rng, resamples=20)
+    assert [row.sheets for row in rows] == [25, 25, 25, 25]
+    assert [row.recall.estimate for row in rows] == [0, 0, 1, 1]
+
+
+def test_the_smallest_found_and_the_smallest_reliable():
+    area = np.arange(1.0, 21.0)
+    found = area > 5
+    found[0] = True
+    small = smallest_found(area, found)
+    assert small.found_px == 1
+    slow = min(limit for limit in area if found[area >= limit].mean() >= 0.9)
+    assert small.reliable_px == slow
+    nothing = smallest_found(area, np.zeros(20, dtype=bool))
+    assert (nothing.found_px, nothing.reliable_px) == (None, None)
+    assert smallest_found(np.array([5.0, 9.0]), np.array([True, False])).reliable_px is None
+
+
+def test_fields_of_the_sheet(rng):
+    x, y = np.array([0.0, 0.24, 0.5, 1.0, 0.99]), np.array([0.0, 0.49, 0.5, 1.0, 0.9])
+    found = np.array([True, False, True, True, True])
+    fields = recall_by_place(x, y, found, rng=rng, resamples=20)
+    assert [(field.left, field.top, field.sheets) for field in fields] == [
+        (0.0, 0.0, 2),
+        (0.5, 0.5, 1),
+        (0.75, 0.5, 2),
+    ]
+    assert fields[0].recall.estimate == 0.5
+    assert fields[2].recall.high == 1
+
+
+def test_groups_widen(rng):
+    area = np.full(40, 10.0)
+    found = np.repeat([True, False], 20)
+    alone = recall_by_area(area, found, rng=np.random.default_rng(0), bins=1, resamples=300)[0].recall
+    kin = [str(i // 10) for i in range(40)]
+    together = recall_by_area(area, found, rng=np.random.default_rng(0), groups=kin, bins=1, resamples=300)[
+        0
+    ].recall
+    assert together.high - together.low > alone.high - alone.low
+
+
+def test_bad_input(rng):
+    with pytest.raises(BadInput, match="expected values of at least 0, got -1"):
+        recall_by_area(np.array([-1.0]), np.array([True]), rng=rng)
+    with pytest.raises(BadInput, match="expected at least one range, got 0"):
+        recall_by_area(np.array([1.0]), np.array([True]), rng=rng, bins=0)
+    with pytest.raises(BadInput, match="shares from 0 to 1"):
+        recall_by_place(np.array([1.5]), np.array([0.1]), np.array([True]), rng=rng)
+    with pytest.raises(BadInput):
+        smallest_found(np.array([np.nan]), np.array([True]))
