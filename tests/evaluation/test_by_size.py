@@ -76,3 +76,21 @@ def test_bad_input(rng):
         recall_by_place(np.array([1.5]), np.array([0.1]), np.array([True]), rng=rng)
     with pytest.raises(BadInput):
         smallest_found(np.array([np.nan]), np.array([True]))
+
+
+def test_groups_and_centres_of_another_length(rng):
+    area, found = np.array([1.0, 2.0, 3.0]), np.array([True, False, True])
+    with pytest.raises(BadInput, match="groups"):
+        recall_by_area(area, found, rng=rng, groups=["a", "b"])
+    with pytest.raises(BadInput):
+        recall_by_place(area / 4, np.array([0.1, np.nan, 0.3]), found, rng=rng)
+    with pytest.raises(BadInput):
+        recall_by_place(area / 4, np.array([0.1, 0.3]), found, rng=rng)
+
+
+def test_where_all_agree_groups_count_not_sheets(rng):
+    area, found = np.full(20, 5.0), np.ones(20, dtype=bool)
+    kin = [str(i // 10) for i in range(20)]
+    alone = recall_by_area(area, found, rng=rng, bins=1)[0].recall
+    together = recall_by_area(area, found, rng=rng, groups=kin, bins=1)[0].recall
+    assert together.low < alone.low < 1

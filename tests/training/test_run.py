@@ -53,8 +53,10 @@ def test_a_run_folder_is_complete(folder: Folder, small: Small, tmp_path: Path) 
         "metrics.json",
         "splits.csv",
         "predictions.parquet",
+        "README.md",
         "report.html",
         "figures/learning_curves.png",
+        "figures/precision_recall.png",
         "figures/confusion.png",
         "figures/roc.png",
     }

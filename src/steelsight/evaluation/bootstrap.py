@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.special import ndtri
 
 from steelsight.errors import BadInput
@@ -158,6 +158,32 @@ def paired_bootstrap(
     defined = differences[~np.isnan(differences)]
     above = float(((defined > 0) + 0.5 * (defined == 0)).mean()) if defined.size else float("nan")
     return PairedDifference(interval, above, undefined)
+
+
+def share_interval(
+    hit: Bool[np.ndarray, " n"],
+    among: Bool[np.ndarray, " n"],
+    groups: Groups | None = None,
+    *,
+    rng: np.random.Generator,
+    resamples: int = 1000,
+) -> Interval:
+    """The share of hits among some of the sheets, by bootstrap over groups.
+
+    Where all of them agree, resampling shows no spread: Wilson's interval over their groups, which are
+    what is independent.
+    returns  NaN where `among` is empty
+    """
+    count, hits = int(among.sum()), int((hit & among).sum())
+    if hits in (0, count):
+        units = np.unique(group_index(groups, among.size)[among]).size
+        return wilson(units if hits else 0, units)
+
+    def share(rows: Int[np.ndarray, " r"]) -> float:
+        side = among[rows]
+        return float(hit[rows][side].mean()) if side.any() else float("nan")
+
+    return bootstrap(share, among.size, groups, rng=rng, resamples=resamples)
 
 
 def wilson(right: int, count: int, *, level: float = 0.95) -> Interval:

@@ -5,14 +5,13 @@ One number hides that small defects, or those near an edge, are missed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.bootstrap import Groups, bootstrap, wilson
+from steelsight.evaluation.bootstrap import Groups, group_index, share_interval
 from steelsight.evaluation.probabilities import check_scores
 from steelsight.types import Interval
 
@@ -70,7 +69,7 @@ def recall_by_area(
     returns  fewer rows where areas repeat so often that a range would be empty; none for no sheets
     raises   BadInput for an area that is not finite or below 0, or fewer than one range
     """
-    _check(area_px, found, bins)
+    _check(area_px, found, bins, groups)
     if not found.size:
         return ()
     edges = np.unique(np.quantile(area_px, np.linspace(0, 1, bins + 1)))
@@ -80,7 +79,7 @@ def recall_by_area(
         inside = place == number
         if inside.any():
             high = edges[min(number + 1, edges.size - 1)]
-            recall = _recall(found, inside, rng, groups, resamples)
+            recall = share_interval(found, inside, groups, rng=rng, resamples=resamples)
             rows.append(AreaRow(float(edges[number]), float(high), int(inside.sum()), recall))
     return tuple(rows)
 
@@ -91,7 +90,7 @@ def smallest_found(area_px: Areas, found: Found) -> SmallestFound:
     >>> smallest_found(np.array([10.0, 20, 30, 40]), np.array([True, False, True, True]))
     SmallestFound(found_px=10.0, reliable_px=30.0)
     """
-    _check(area_px, found, 1)
+    _check(area_px, found, 1, None)
     if not found.any():
         return SmallestFound(None, None)
     order = np.argsort(-area_px, kind="stable")
@@ -105,7 +104,7 @@ def smallest_found(area_px: Areas, found: Found) -> SmallestFound:
 
 def recall_by_place(
     x: Areas,
-    y: Float[np.ndarray, " n"],
+    y: Float[np.ndarray, " k"],
     found: Found,
     *,
     rng: np.random.Generator,
@@ -119,7 +118,8 @@ def recall_by_place(
     x, y    (n,) shares of the sheet's width and height, in 0..1
     raises  BadInput for a centre outside the sheet, or a grid without fields
     """
-    _check(x, found, min(columns, rows))
+    _check(x, found, min(columns, rows), groups)
+    check_scores(y, found.size)
     if x.size and not (min(x.min(), y.min()) >= 0 and max(x.max(), y.max()) <= 1):
         raise BadInput("recall by place: expected centres as shares from 0 to 1 of width and height")
     column = np.minimum((x * columns).astype(np.int64), columns - 1)
@@ -129,30 +129,15 @@ def recall_by_place(
         for j in range(columns):
             inside = (row == i) & (column == j)
             if inside.any():
-                recall = _recall(found, inside, rng, groups, resamples)
+                recall = share_interval(found, inside, groups, rng=rng, resamples=resamples)
                 bounds = (j / columns, (j + 1) / columns, i / rows, (i + 1) / rows)
                 fields.append(PlaceRow(*bounds, int(inside.sum()), recall))
     return tuple(fields)
 
 
-def _recall(
-    found: Found,
-    inside: Bool[np.ndarray, " m"],
-    rng: np.random.Generator,
-    groups: Groups | None,
-    resamples: int,
-) -> Interval:
-    hits, count = int((found & inside).sum()), int(inside.sum())
-    if hits in (0, count):
-        return wilson(hits, count)
-    rows = np.flatnonzero(inside)
-    names: Sequence[str] | None = None if groups is None else [str(groups[i]) for i in rows.tolist()]
-    told = found[rows]
-    return bootstrap(lambda drawn: float(told[drawn].mean()), rows.size, names, rng=rng, resamples=resamples)
-
-
-def _check(values: Areas, found: Found, fields: int) -> None:
+def _check(values: Areas, found: Found, fields: int, groups: Groups | None) -> None:
     check_scores(values, found.size)
+    group_index(groups, found.size)  # refuses another number of names
     if values.size and values.min() < 0:
         raise BadInput(f"recall: expected values of at least 0, got {values.min():g}")
     if fields < 1:

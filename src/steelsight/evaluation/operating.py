@@ -7,12 +7,13 @@ what does is corrected to a stated prevalence.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.bootstrap import Groups, bootstrap, wilson
+from steelsight.evaluation.bootstrap import Groups, share_interval
 from steelsight.evaluation.probabilities import check_scores
 from steelsight.types import Interval
 
@@ -58,8 +59,9 @@ def operating_point(
     if not 0 < share < 1:
         raise BadInput(f"prevalence: expected above 0 and below 1, got {prevalence}")
     stopped = scores >= threshold
-    escape = _rate(~stopped, defective, rng, groups, resamples)
-    overkill = _rate(stopped, ~defective, rng, groups, resamples)
+    common: dict[str, Any] = {"rng": rng, "resamples": resamples}
+    escape = share_interval(~stopped, defective, groups, **common)
+    overkill = share_interval(stopped, ~defective, groups, **common)
     passing = share * escape.estimate
     caught, alarms = share - passing, (1 - share) * overkill.estimate
     return OperatingPoint(
@@ -108,20 +110,6 @@ def shift_prior(probability: Scores, trained: float, line: float) -> Scores:
     no = (1 - probability) * (1 - line) / (1 - trained)
     shifted: Scores = yes / (yes + no)
     return shifted
-
-
-def _rate(
-    hit: Positive, among: Positive, rng: np.random.Generator, groups: Groups | None, resamples: int
-) -> Interval:
-    count, hits = int(among.sum()), int((hit & among).sum())
-    if hits in (0, count):
-        return wilson(hits, count)
-
-    def share(rows: np.ndarray) -> float:
-        side = among[rows]
-        return float(hit[rows][side].mean()) if side.any() else float("nan")
-
-    return bootstrap(share, among.size, groups, rng=rng, resamples=resamples)
 
 
 def _check(defective: Positive, scores: Scores) -> None:

@@ -14,9 +14,10 @@ import torch
 import steelsight
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import Card, save_checkpoint
-from steelsight.training.atomic import write_json
+from steelsight.training.atomic import write_file, write_json
 from steelsight.training.fit import Fitted
 from steelsight.training.lesson import SheetData
+from steelsight.training.model_card import CARD_README, model_card
 from steelsight.training.pages import write_run_page
 from steelsight.training.predict import predict_logits
 from steelsight.training.records import (
@@ -71,6 +72,7 @@ def conclude(
     probabilities = probabilities_of(clean, data.task)
     answers = answers_in_words(clean, data)
     write_predictions(out / PREDICTIONS_FILE, data, parts, answers, probabilities, clean)
+    write_file(out / CARD_README, model_card(card, metrics).encode())
     write_run_page(out, metrics, data, clean, positions_of(parts, "test"))
     write_json(out / METRICS_FILE, metrics)
     return card, metrics

@@ -17,15 +17,15 @@ from jaxtyping import Int
 from steelsight.errors import BadInput
 from steelsight.evaluation.learning_curve import fit_power_law
 from steelsight.reports.document import Document
-from steelsight.reports.figures import draw_label_curve
+from steelsight.reports.figures import draw_learning_size
 from steelsight.sheets.splits import Split
 from steelsight.training.atomic import write_json
 from steelsight.training.conclude import environment
 from steelsight.training.lesson import SheetData, open_lesson
+from steelsight.training.pages import stored_interval
 from steelsight.training.recipe import Recipe
 from steelsight.training.run import make_split, train_data
 from steelsight.training.watch import Silent, Watcher
-from steelsight.types import Interval
 
 __all__ = ["LabelCurve", "draw_labels", "grow_labels"]
 
@@ -128,7 +128,7 @@ def _numbers(data: SheetData, rows: list[dict[str, Any]], seed: int) -> dict[str
 
 def _write(out: Path, data: SheetData, numbers: dict[str, Any]) -> None:
     rows = numbers["rows"]
-    intervals = [_interval(row[METRIC]) for row in rows]
+    intervals = [stored_interval(row[METRIC]) for row in rows]
     sizes = [row["sheets"] for row in rows]
     law = fit_power_law(sizes, [row[METRIC]["estimate"] for row in rows])
     page = Document("How many more labels are worth it", subtitle=f"{data.name}, {data.task}")
@@ -139,26 +139,18 @@ def _write(out: Path, data: SheetData, numbers: dict[str, Any]) -> None:
         f"balanced accuracy, four times as many {numbers['four_times_as_many_add']:+.3f}."
     )
     page.figure(
-        draw_label_curve(sizes, intervals, law.at),
+        draw_learning_size(sizes, intervals, law),
         id="label-curve",
         alt="Balanced accuracy by training sheets: "
         + ", ".join(f"{row['sheets']}: {row[METRIC]['estimate']:.3f}" for row in rows),
-        caption="Bars: 95 % intervals. The line is a power law through the points, dashed beyond them: a "
+        caption="Bars: 95 % intervals. A power law through the points says where it is going: a "
         "direction, not a promise.",
     )
     page.table(
         ["training sheets", "balanced accuracy", "AUC"],
-        [[row["sheets"], _interval(row[METRIC]), _interval(row["auc"])] for row in rows],
+        [[row["sheets"], stored_interval(row[METRIC]), stored_interval(row["auc"])] for row in rows],
         id="label-table",
     )
     page.footer({"data": f"{data.name} ({data.data_hash})", "seed": numbers["seed"], **environment()})
     page.save(out / "curve.html")
     write_json(out / "curve.json", numbers)
-
-
-def _interval(stored: dict[str, Any]) -> Interval:
-    """An interval as metrics.json stores it, null as NaN."""
-    low, estimate, high = (
-        float("nan") if stored[key] is None else stored[key] for key in ("low", "estimate", "high")
-    )
-    return Interval(estimate, low, high)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Int
 from matplotlib.figure import Figure
 
+from steelsight.evaluation.by_size import AreaRow
 from steelsight.evaluation.classification import roc_curves
 from steelsight.evaluation.precision_recall import pr_curves
 from steelsight.reports.document import Document
@@ -17,15 +18,16 @@ from steelsight.reports.figures import (
     draw_confusion,
     draw_learning_curves,
     draw_precision_recall,
+    draw_recall_by_area,
     draw_roc,
     figure_png,
 )
 from steelsight.training.atomic import write_file
 from steelsight.training.lesson import SheetData
 from steelsight.training.scores import probabilities_of
-from steelsight.types import Logits
+from steelsight.types import Interval, Logits
 
-__all__ = ["write_evaluation_page", "write_folds_page", "write_run_page"]
+__all__ = ["stored_interval", "write_evaluation_page", "write_folds_page", "write_run_page"]
 
 Positions = Int[np.ndarray, " p"]
 Report = Mapping[str, Any]
@@ -136,7 +138,7 @@ def _tables(page: Document, out: Path, reports: Mapping[str, Report], data: Shee
     _classes_table(page, first)
     matrix = np.array(first["confusion"], dtype=np.int64)
     _show(page, out, "confusion", draw_confusion(matrix, data.labelled.class_names), "Truth and verdicts.")
-    _places_table(page, first.get("places"))
+    _places(page, out, first.get("places"))
 
 
 def _classes_table(page: Document, report: Report) -> None:
@@ -151,7 +153,7 @@ def _classes_table(page: Document, report: Report) -> None:
     page.table(["class", "sheets", "precision", "recall", "F1", "AUC"], rows, caption="Each class")
 
 
-def _places_table(page: Document, places: Report | None) -> None:
+def _places(page: Document, out: Path, places: Report | None) -> None:
     if not places:
         return
     smallest = places["smallest"]
@@ -161,15 +163,13 @@ def _places_table(page: Document, places: Report | None) -> None:
         if smallest["reliable_px"]
         else "at no size are nine of ten found",
     ]
-    page.table(
-        ["defect's area, pixels of the image", "sheets", "called defective"],
-        [
-            [f"{row['low_px']:,.0f} to {row['high_px']:,.0f}", row["sheets"], _interval(row["recall"])]
-            for row in places["by_area"]
-        ],
-        caption="Recall by the size of the defect",
-        note="; ".join(words for words in known if words).capitalize() + ".",
-    )
+    rows = [
+        AreaRow(row["low_px"], row["high_px"], row["sheets"], stored_interval(row["recall"]))
+        for row in places["by_area"]
+    ]
+    words = "; ".join(words for words in known if words)
+    figure = draw_recall_by_area(rows)
+    _show(page, out, "recall_by_area", figure, f"Defects found by their size: {words}.")
     page.table(
         ["centre of the defect", "sheets", "called defective"],
         [
@@ -210,6 +210,13 @@ def _show(page: Document, out: Path, name: str, figure: Figure, words: str) -> N
     png = figure_png(figure)
     write_file(out / FIGURES / f"{name}.png", png)
     page.figure(png, alt=words, caption=words, id=name)
+
+
+def stored_interval(stored: Mapping[str, float | None]) -> Interval:
+    """An interval as metrics.json stores it, null as NaN."""
+    low, estimate, high = (stored[key] for key in ("low", "estimate", "high"))
+    known = [float("nan") if value is None else value for value in (estimate, low, high)]
+    return Interval(*known)
 
 
 def _interval(interval: Mapping[str, float | None]) -> str:

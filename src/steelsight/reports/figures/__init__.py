@@ -13,7 +13,6 @@ from steelsight.reports.figures.distribution import draw_distribution
 from steelsight.reports.figures.explanations import ExplanationRow, draw_explanations
 from steelsight.reports.figures.heatmap_panels import MaskPair, draw_mask_pairs, draw_methods
 from steelsight.reports.figures.intervals import Measured, draw_intervals
-from steelsight.reports.figures.labels import draw_label_curve
 from steelsight.reports.figures.league import LeagueRow, draw_league
 from steelsight.reports.figures.learning import draw_learning_curves
 from steelsight.reports.figures.precision_recall import draw_precision_recall
@@ -52,7 +51,6 @@ __all__ = [
     "draw_fire_module",
     "draw_flip_chance",
     "draw_intervals",
-    "draw_label_curve",
     "draw_league",
     "draw_learning_curves",
     "draw_learning_size",

@@ -1,0 +1,264 @@
+"""The model card of a RUN: what the model is for, how good it is, where it fails, in Hugging Face's format.
+
+Every figure comes from metrics.json; nothing is computed here but which class and confusion is worst.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from steelsight.models.card import Card
+from steelsight.models.catalog import MODELS
+
+__all__ = ["CARD_README", "model_card"]
+
+CARD_README = "README.md"
+FEW = 10  # groups: with fewer of a class its figures say little
+HEADLINES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "f1_weighted": "F1, weighted",
+    "f1_macro": "F1, macro",
+    "auc": "AUC",
+    "defect_auc": "AUC, any defect against none",
+}
+TASKS = {
+    "binary": "whether a sheet has a defect",
+    "multiclass": "which defect type a sheet has, or none",
+    "multilabel": "which defect types a sheet has, each yes or no",
+}
+
+Report = Mapping[str, Any]
+
+
+def model_card(card: Card, metrics: Report) -> str:
+    """The card as Markdown with YAML front matter (JSON values, which YAML reads).
+
+    metrics  metrics.json of the RUN
+    """
+    parts = [
+        _front(card, metrics),
+        _head(card),
+        _uses(card),
+        _data(metrics),
+        _figures(metrics),
+        _doubt(card, metrics),
+        _failures(card, metrics),
+        _training(card, metrics),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _front(card: Card, metrics: Report) -> str:
+    test = metrics.get("test") or {}
+    found = [
+        {"type": key, "name": HEADLINES[key], "value": round(test[key]["estimate"], 4)}
+        for key in HEADLINES
+        if key in test and test[key]["estimate"] is not None
+    ]
+    if "mean_auc" in test and test["mean_auc"] is not None:
+        found.append({"type": "auc", "name": "mean AUC of the types", "value": round(test["mean_auc"], 4)})
+    facts = {
+        "library_name": "steelsight",
+        "pipeline_tag": "image-classification",
+        "tags": ["steel", "surface-inspection", "explainable", card.model.name],
+        "model-index": [
+            {
+                "name": f"{card.model.name} on {card.data_name}",
+                "results": [
+                    {
+                        "task": {"type": "image-classification"},
+                        "dataset": {"type": "images", "name": card.data_name, "revision": card.data_hash},
+                        "metrics": found,
+                    }
+                ],
+            }
+        ],
+    }
+    lines = [f"{key}: {json.dumps(value)}" for key, value in facts.items()]
+    return "\n".join(["---", *lines, "---"])
+
+
+def _head(card: Card) -> str:
+    model, size = card.model, f"{card.input.height}x{card.input.width}"
+    entry = MODELS[model.name]
+    start = "ImageNet weights" if model.pretrained == "imagenet" else "random weights"
+    head = "study head" if model.head == "study" else f"direct head, {model.pooling} pooling"
+    patches = f", judged in {model.patches} patches" if model.patches > 1 else ""
+    taught = "classes and defect masks" if card.mask_supervised else "classes alone"
+    return (
+        f"# {entry.title} on {_plain(card.data_name)}\n\n"
+        f"Tells {TASKS[card.task]}: {', '.join(_plain(name) for name in card.class_names)}.\n\n"
+        f"{entry.title}, {head}, trained from {start} by {taught}. Input: gray sheets at {size} "
+        f"({card.input.fit}){patches}."
+    )
+
+
+def _uses(card: Card) -> str:
+    return (
+        "## Use\n\n"
+        "    steelsight evaluate RUN DATA      figures on sheets it has not seen\n"
+        "    steelsight explain RUN IMAGE      what it looked at\n"
+        '    steelsight calibrate RUN DATA     when it should say "I don\'t know"\n\n'
+        "For sheets of the line it was trained on, beside a person who decides. It has not learnt other "
+        f"cameras, materials or defects than those of {_plain(card.data_name)}; it answers whatever "
+        "it is shown."
+    )
+
+
+def _data(metrics: Report) -> str:
+    data = metrics["data"]
+    parts = ", ".join(f"{count} {part}" for part, count in data["parts"].items() if part)
+    aside = len(data["set_aside"])
+    leaks = metrics.get("leaks") or []
+    words = f"## Data\n\n{_plain(data['name'])}, {data['sheets']} sheets: {parts}. Hash `{data['hash']}`."
+    if aside:
+        words += f" {aside} were set aside."
+    if leaks:
+        words += f" **{len(leaks)} groups lie in more than one part, so the figures flatter.**"
+    return words
+
+
+def _figures(metrics: Report) -> str:
+    clean, noisy = metrics.get("test"), metrics.get("test_noisy")
+    if not clean:
+        return "## Figures\n\nNo sheet was kept for a test."
+    if "types" in clean:
+        rows = [
+            [name, report["sheets"], *(_interval(report[key]) for key in ("balanced_accuracy", "auc"))]
+            for name, report in clean["types"].items()
+        ]
+        return _titled("Figures on test sheets", ["type", "sheets", "balanced accuracy", "AUC"], rows)
+    both = [each for each in (clean, noisy) if each]
+    heads = ["", "test sheets", f"at X + {metrics['noise_sigma']}Z"][: 1 + len(both)]
+    rows = [
+        [title, *(_interval(each[key]) for each in both)] for key, title in HEADLINES.items() if key in clean
+    ]
+    classes = [
+        [c["name"], c["sheets"], *(_interval(c[key]) for key in ("precision", "recall", "auc"))]
+        for c in clean["classes"]
+    ]
+    words = f"{clean['sheets']} test sheets in {clean['groups']} groups; 95 % intervals by group."
+    return "\n\n".join(
+        [
+            _titled("Figures on test sheets", heads, rows),
+            words,
+            _table(["class", "sheets", "precision", "recall", "AUC"], classes),
+        ]
+    )
+
+
+def _doubt(card: Card, metrics: Report) -> str:
+    test = metrics.get("test") or {}
+    found = test.get("confidence")
+    if not found:
+        return ""
+    lines = [
+        f"* calibration error {_number(found['calibration_error'])}; risk under its own order (AURC) "
+        f"{_number(found['aurc'], 4)}, the best order's {_number(found['aurc_perfect'], 4)}",
+        f"* answered at 99 % selective accuracy {_interval(found['coverage_at_99'])}, at 95 % "
+        f"{_interval(found['coverage_at_95'])} of the sheets",
+    ]
+    if card.temperature is not None:
+        lines.append(f"* temperature {card.temperature:.3f}")
+    lines.append(
+        "* no threshold is set: it always answers"
+        if card.threshold is None
+        else f'* below a confidence of {card.threshold:g} it says "I don\'t know"'
+    )
+    return "## Doubt\n\n" + "\n".join(lines)
+
+
+def _failures(card: Card, metrics: Report) -> str:
+    test = metrics.get("test") or {}
+    lines = []
+    classes = [c for c in test.get("classes", []) if c["recall"]["estimate"] is not None and c["sheets"]]
+    if classes:
+        worst = min(classes, key=lambda c: c["recall"]["estimate"])
+        lines.append(f"* finds {_plain(worst['name'])} least: recall {_interval(worst['recall'])}")
+        lines += [
+            f"* {_plain(c['name'])}: only {c['sheets']} test sheets, its figures say little"
+            for c in classes
+            if c["sheets"] < FEW
+        ]
+    if confused := _confusion(test.get("confusion"), card.class_names):
+        lines.append(f"* {confused}")
+    smallest = (test.get("places") or {}).get("smallest")
+    if smallest and smallest["reliable_px"]:
+        lines.append(f"* nine of ten defects are found from {smallest['reliable_px']:,.0f} pixels on")
+    elif smallest:
+        lines.append("* at no size are nine of ten defects found")
+    lines += [f"* {note}" for note in test.get("notes", [])]
+    return "## Known failures\n\n" + "\n".join(lines) if lines else ""
+
+
+def _confusion(matrix: Sequence[Sequence[int]] | None, names: Sequence[str]) -> str:
+    """The most frequent error in words; "" for none."""
+    if not matrix:
+        return ""
+    count, truth, verdict = max(
+        (count, i, j) for i, row in enumerate(matrix) for j, count in enumerate(row) if i != j
+    )
+    if not count:
+        return ""
+    return f"most often takes {_plain(names[truth])} for {_plain(names[verdict])}: {count} test sheets"
+
+
+def _training(card: Card, metrics: Report) -> str:
+    training, recipe = metrics.get("training", {}), card.recipe
+    chosen = {
+        key: _dig(recipe, key)
+        for key in (
+            "batch_size",
+            "optimiser.method",
+            "optimiser.learning_rate",
+            "noise.sigma",
+            "balance.method",
+            "loss.masks",
+        )
+    }
+    keys = ", ".join(f"`{key}` {value}" for key, value in chosen.items() if value is not None)
+    balance = metrics.get("balance") or {}
+    words = (
+        f"## Training\n\n{training.get('epochs', '–')} epochs, the weights of epoch "
+        f"{training.get('best_epoch', '–')} kept; seed {card.seed}; {keys}."
+    )
+    if "after" in balance:
+        words += f" Training sheets a class {balance['before']}, with copies {balance['after']}."
+    environment = ", ".join(f"{key} {value}" for key, value in metrics.get("environment", {}).items())
+    return f"{words} The whole recipe is in recipe.json.\n\nMade with {environment}."
+
+
+def _dig(recipe: Mapping[str, Any], key: str) -> Any:
+    value: Any = recipe
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _titled(title: str, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    return f"## {title}\n\n" + _table(heads, rows)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = [heads, ["---"] * len(heads), *([_plain(str(cell)) for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _interval(interval: Mapping[str, float | None]) -> str:
+    estimate, low, high = (interval[key] for key in ("estimate", "low", "high"))
+    if estimate is None:
+        return "–"
+    return f"{estimate:.3f}" if low is None or high is None else f"{estimate:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown leaves as it is, on one line."""
+    marks = str.maketrans({mark: f"\\{mark}" for mark in "\\|`*_<>#"})
+    return " ".join(text.translate(marks).split())
