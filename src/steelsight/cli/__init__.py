@@ -15,6 +15,7 @@ from steelsight.cli.explain import explain
 from steelsight.cli.label_curve import label_curve
 from steelsight.cli.league import league
 from steelsight.cli.models import models
+from steelsight.cli.robustness import robustness
 from steelsight.cli.study import study
 from steelsight.cli.synth import synth
 from steelsight.cli.train import train
@@ -38,7 +39,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-for verb in (demo, synth, data, models, train, evaluate, explain, league, label_curve, study):
+for verb in (demo, synth, data, models, train, evaluate, explain, league, robustness, label_curve, study):
     app.command()(verb)
 
 

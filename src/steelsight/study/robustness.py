@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from steelsight.evaluation.classification import softmax
 from steelsight.evaluation.corruptions import CORRUPTIONS
-from steelsight.evaluation.sweeps import SweepPoint, sweep_corruption, sweep_study_noise
-from steelsight.models.catalog import SheetClassifier
+from steelsight.evaluation.sweeps import SweepPoint
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.study.findings import Findings
-from steelsight.training.predict import predict_logits
-from steelsight.types import GrayBatch, Probabilities
+from steelsight.training.robustness import STUDY_NOISE, sweep_disturbances
 
 __all__ = ["Robustness", "sweep_models"]
 
-SHEETS = 500  # at most: each level of each curve asks a model about all of them
-STUDY_NOISE, CAMERA_NOISE = "study_noise", "camera_noise"
+SHEETS, QUICK_SHEETS = 500, 60  # at most: each level of each curve asks a model about all of them
+NOISES = (STUDY_NOISE, "camera_noise")  # every model's; the other corruptions are the chosen one's
 
 Series = Mapping[str, tuple[SweepPoint, ...]]
 
@@ -31,8 +27,6 @@ class Robustness:
 
     sheets: int
     chosen: str  # title of the model shown under every corruption
-    titles: Mapping[str, str]
-    units: Mapping[str, str]
     by_model: Mapping[str, Series]  # study_noise, camera_noise → title → points
     corruptions: Series  # of the chosen model, by kind
 
@@ -42,47 +36,27 @@ def sweep_models(found: Findings) -> Robustness | None:
     chosen = found.chosen
     if chosen is None:
         return None
-    rng = np.random.default_rng([found.options.seed, 11])
-    rows = np.sort(rng.permutation(found.split.test.size)[: 60 if found.options.quick else SHEETS])
-    images = np.asarray(found.data.images[found.split.test[rows]])
-    labels = found.labels[rows]
-    models = {each.title: load_checkpoint(each.folder)[0] for each in found.results.values()}
-    resamples = min(found.options.resamples, 200)
-    seed = found.options.seed
-    study = {
-        name: sweep_study_noise(_noisy(model, images, seed), labels, rng_seed=seed, resamples=resamples)
-        for name, model in models.items()
-    }
-    camera = {
-        name: sweep_corruption(
-            _plain(model), images, labels, CAMERA_NOISE, rng_seed=seed, resamples=resamples
+    options, test = found.options, found.split.test
+    rng = np.random.default_rng([options.seed, 11])
+    rows = np.sort(rng.permutation(test.size)[: QUICK_SHEETS if options.quick else SHEETS])
+    images, labels = np.asarray(found.data.images[test[rows]]), found.labels[rows]
+    groups = None if found.groups is None else [found.groups[i] for i in rows.tolist()]
+    swept = {
+        result.title: sweep_disturbances(
+            load_checkpoint(result.folder)[0],
+            images,
+            labels,
+            (STUDY_NOISE, *CORRUPTIONS) if result is chosen else NOISES,
+            seed=options.seed,
+            groups=groups,
+            resamples=min(options.resamples, 200),
         )
-        for name, model in models.items()
+        for result in found.results.values()
     }
-    answer = _plain(models[chosen.title])
-    others = {
-        kind: sweep_corruption(answer, images, labels, kind, rng_seed=seed, resamples=resamples)
-        for kind in CORRUPTIONS
-        if kind != CAMERA_NOISE
-    }
+    own = swept[chosen.title]
     return Robustness(
         sheets=rows.size,
         chosen=chosen.title,
-        titles={STUDY_NOISE: "The study's noise"} | {kind: each.title for kind, each in CORRUPTIONS.items()},
-        units={STUDY_NOISE: "σ, normalised units"} | {kind: each.unit for kind, each in CORRUPTIONS.items()},
-        by_model={STUDY_NOISE: study, CAMERA_NOISE: camera},
-        corruptions={CAMERA_NOISE: camera[chosen.title], **others},
+        by_model={kind: {title: curves[kind] for title, curves in swept.items()} for kind in NOISES},
+        corruptions={kind: own[kind] for kind in CORRUPTIONS},
     )
-
-
-def _plain(model: SheetClassifier) -> Callable[[GrayBatch], Probabilities]:
-    return lambda images: softmax(predict_logits(model, images).astype(np.float64))
-
-
-def _noisy(model: SheetClassifier, images: GrayBatch, seed: int) -> Callable[[float], Probabilities]:
-    def ask(sigma: float) -> Probabilities:
-        noise = torch.Generator().manual_seed(seed)  # anew: all levels are the same Z
-        logits = predict_logits(model, images, noise_sigma=sigma, generator=noise)
-        return softmax(logits.astype(np.float64))
-
-    return ask

@@ -17,6 +17,7 @@ from steelsight.study.binary_chapters import Omitted
 from steelsight.study.robustness import Robustness
 from steelsight.study.scrutiny import DELTA, OUTSIDERS_EACH, Scrutiny
 from steelsight.training.confidence import PERFECT, SCORE_TITLES, SOFTMAX, ScoreRow
+from steelsight.training.robustness import DISTURBANCES
 
 __all__ = ["write_abstention", "write_robustness"]
 
@@ -65,11 +66,13 @@ def write_robustness(document: Document, swept: Robustness | None) -> Omitted:
         "normalised units, independently in the three channels, after which nothing is clipped; the camera's "
         "is added in gray levels, one value a pixel, then rounded and clipped as a camera does."
     )
+    titles = {kind: title for kind, (title, _) in DISTURBANCES.items()}
+    units = {kind: unit for kind, (_, unit) in DISTURBANCES.items()}
     for kind, series in swept.by_model.items():
         document.figure(
-            draw_sweep(series, title=swept.titles[kind], unit=swept.units[kind], marked=0.15),
+            draw_sweep(series, title=titles[kind], unit=units[kind], marked=0.15),
             id=f"robustness-{kind.replace('_', '-')}",
-            alt=f"{swept.titles[kind]}, balanced accuracy by level: "
+            alt=f"{titles[kind]}, balanced accuracy by level: "
             + "; ".join(
                 f"{name} {points[0].balanced_accuracy:.2f} → {points[-1].balanced_accuracy:.2f}"
                 for name, points in series.items()
@@ -77,8 +80,8 @@ def write_robustness(document: Document, swept: Robustness | None) -> Omitted:
         )
     rows = [
         [
-            swept.titles[kind],
-            swept.units[kind],
+            titles[kind],
+            units[kind],
             *(
                 f"{point.level:g}: {point.balanced_accuracy:.2f}"
                 for point in (points[0], points[len(points) // 2], points[-1])
