@@ -27,8 +27,8 @@ def test_the_six_rows_stand_beside_the_studys(tiny_report):
     assert tuple(SLIDE_TITLES) == SLIDE_MODELS
     second = tiny_report.second
     assert isinstance(second, Second)
-    printed = {row[0].value: row[4].value for row in table.rows}
-    assert printed["Aug. Red. Squeeze"] == 0.904
+    printed = {row[0].value: row[2].note for row in table.rows}
+    assert printed["Aug. Red. Squeeze"] == "study 0.904"
     for key, row in zip(SLIDE_TITLES, table.rows, strict=True):
         assert row[1].value == second.found.results[key].noisy_report.accuracy
     assert "from a random start" in second.found.results["vgg16"].remark

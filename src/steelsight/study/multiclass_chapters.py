@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from steelsight.evaluation.bootstrap import PairedDifference
 from steelsight.evaluation.classification import roc_curves
 from steelsight.evaluation.paired import McNemar, mcnemar
 from steelsight.evaluation.precision_recall import pr_curves
@@ -66,9 +67,13 @@ def write_augmentation(document: Document, found: Findings) -> Omitted:
         id="augmented-distribution",
         alt="Training sheets a class before and after: "
         + "; ".join(f"{n} {b} → {a}" for n, b, a in zip(names, before, after, strict=True)),
-        caption=f"Training sheets before and after flipped copies of rare types. Of the {added} copies "
-        f"{balance.get('duplicate_share', 0):.0%} show what another sheet shows already: only three flips "
-        "differ from a sheet.",
+        caption="Training sheets before and after flipped copies of rare types. "
+        + (
+            f"Of the {added} copies {balance['duplicate_share']:.0%} show what another sheet shows already: "
+            "only three flips differ from a sheet."
+            if added
+            else "No type is rare enough here to be copied."
+        ),
     )
     _write_techniques(document, found)
     return {}
@@ -161,25 +166,21 @@ def compare_halves(found: Findings, binary: Findings) -> tuple[McNemar, float, f
 
 def _write_table(document: Document, found: Findings) -> None:
     printed = found.published["multiclass"]
-    columns: list[str | Column] = ["model"]
-    for title, _ in METRICS.values():
-        columns += [Column(title), Column("the study's")]
-    columns += [Column("Time", 1, "ms"), Column("the study's", 1, "ms")]
     best = {key: _best(found.results, metric) for key, (_, metric) in METRICS.items()}
     rows = []
     for key, title in SLIDE_TITLES.items():
         row: list[Cell] = [Cell(title)]
         for column, (_, metric) in METRICS.items():
             ours = metric(found.results[key].noisy_report) if key in found.results else None
-            row += [Cell(ours, strong=best[column] == key), Cell(printed.figure(title, column))]
+            row.append(Cell(ours, best[column] == key, f"study {printed.figure(title, column):.3f}"))
         cost = found.costs[_network_of(key)]
-        row += [Cell(cost.timing.median_ms), Cell(printed.figure(title, "time_ms"))]
+        row.append(Cell(cost.timing.median_ms, note=f"study {printed.figure(title, 'time_ms'):.0f}"))
         rows.append(row)
     document.table(
-        columns,
+        ["model", *(title for title, _ in METRICS.values()), Column("Time", 1, "ms")],
         rows,
         id="multiclass-results",
-        caption=f"Ours on {found.data.name} at {NOISY}, beside the study's on its data",
+        caption=f"Ours on {found.data.name} at {NOISY}, the study's on its data beneath",
         note="Brackets: 95 % intervals by bootstrap over groups; bold: our best. Times for a batch of five: "
         "ours on this machine's processor, the study's on a GeForce 850M.",
     )
@@ -205,31 +206,25 @@ def _write_techniques(document: Document, found: Findings) -> None:
     plain = found.techniques["none"]
     rows = []
     for key, result in found.techniques.items():
-        differences = [
-            None if key == "none" else metric_difference(found, result, plain, name).difference
-            for name in ("accuracy", "balanced_accuracy")
-        ]
-        title = TECHNIQUES[key].title
+        cells = []
+        for name, (_, metric) in METRICS.items():
+            measured = {"f1": "f1_weighted"}.get(name, name)
+            gain = "" if key == "none" else _gain(metric_difference(found, result, plain, measured))
+            cells.append(Cell(metric(result.noisy_report), note=gain))
         mark = "the study compared it" if TECHNIQUES[key].study else ""
-        rows.append(
-            [
-                Cell(title, note=mark),
-                *(metric(result.noisy_report) for _, metric in METRICS.values()),
-                *differences,
-            ]
-        )
+        rows.append([Cell(TECHNIQUES[key].title, note=mark), *cells])
     document.table(
-        [
-            "technique",
-            *(title for title, _ in METRICS.values()),
-            "accuracy, gain",
-            "balanced acc., gain",
-        ],
+        ["technique", *(title for title, _ in METRICS.values())],
         rows,
         id="techniques",
         caption=f"Reduced SqueezeNet under each technique, at {NOISY}",
-        note="Gains are paired with doing nothing, on the same sheets; a bracket without 0 decides.",
+        note="Beneath: the gain over doing nothing, paired on the same sheets; a bracket without 0 decides.",
     )
+
+
+def _gain(paired: PairedDifference) -> str:
+    difference = paired.difference
+    return f"{difference.estimate:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
 
 
 def _write_collapsed(document: Document, found: Findings, binary: Findings) -> None:

@@ -49,7 +49,7 @@ def override(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     values = recipe.model_dump(mode="json")
     for key, value in changes.items():
         _put(values, _find_key(key), value)
-    return _validate(values, "recipe")
+    return _validate(values, "as changed")
 
 
 def recipe_keys() -> tuple[str, ...]:

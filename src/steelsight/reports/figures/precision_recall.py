@@ -45,9 +45,7 @@ def draw_precision_recall(curves: Mapping[str, Precision], *, title: str = "") -
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.set_xlabel("recall (found)")
     axes.set_ylabel("precision (rightly called)")
-    legend = axes.legend(
-        loc="lower left", fontsize=8.5, title="average precision", framealpha=1, edgecolor=GRID
-    )
+    legend = axes.legend(loc="best", fontsize=8.5, title="average precision", framealpha=1, edgecolor=GRID)
     legend.get_title().set(fontsize=8.5, color=MUTED)
     if title:
         title_axes(axes, title)
