@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from steelsight.errors import BadData
+from steelsight.evaluation.abstention.guarantee import THRESHOLDS
 from steelsight.study.material import open_material, several_types
 from steelsight.study.multiclass import SLIDE_TITLES
 from steelsight.study.multiclass_chapters import compare_halves
 from steelsight.study.options import TECHNIQUES, slide_recipe, technique_recipe
-from steelsight.study.scrutiny import DELTA, RISKS, THRESHOLDS
+from steelsight.study.scrutiny import DELTA, RISKS
 from steelsight.study.second import Second
 from steelsight.training.recipe_files import SLIDE_MODELS
 

@@ -7,6 +7,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from steelsight.cli.calibrate import calibrate
+from steelsight.cli.compare import compare
 from steelsight.cli.console import exit_on_error
 from steelsight.cli.data import data
 from steelsight.cli.demo import demo
@@ -39,7 +41,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-for verb in (demo, synth, data, models, train, evaluate, explain, league, robustness, label_curve, study):
+LAB = (train, evaluate, compare, calibrate, robustness, label_curve, explain, league, study)
+for verb in (demo, synth, data, models, *LAB):
     app.command()(verb)
 
 

@@ -19,7 +19,7 @@ from steelsight.evaluation.abstention.calibration import (
     log_loss,
     reliability,
 )
-from steelsight.evaluation.abstention.guarantee import Certificate, certify
+from steelsight.evaluation.abstention.guarantee import THRESHOLDS, Certificate, certify
 from steelsight.evaluation.abstention.outsiders import Refusal, judge_refusal
 from steelsight.evaluation.abstention.selective import SweepRow, sweep_thresholds
 from steelsight.evaluation.bootstrap import group_index
@@ -31,10 +31,8 @@ from steelsight.training.confidence import Confidence, ScoreRow, compare_scores,
 from steelsight.training.predict import tell
 from steelsight.types import Labels
 
-__all__ = ["DELTA", "RISKS", "THRESHOLDS", "Calibration", "Proof", "Scrutiny", "scrutinise"]
+__all__ = ["DELTA", "RISKS", "Calibration", "Proof", "Scrutiny", "scrutinise"]
 
-# Set before any sheet is looked at: the study's 0 to .99, finer where confidences crowd.
-THRESHOLDS = (*(0.05 * i for i in range(20)), 0.96, 0.97, 0.98, 0.99, 0.995, 0.999, 0.9995, 0.9999)
 RISKS, DELTA = (0.01, 0.05, 0.10), 0.10
 ESCAPE = 0.05  # the share of defective validation sheets the operating point may let pass
 FAMILIARITY = ("distance", "knn_distance", "energy", "max_probability")  # tried against outsiders

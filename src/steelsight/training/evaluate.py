@@ -13,19 +13,17 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from steelsight.errors import BadData, BadInput
-from steelsight.models.checkpoint import Card, load_checkpoint
+from steelsight.errors import BadInput
+from steelsight.models.checkpoint import load_checkpoint
 from steelsight.training.atomic import write_json
 from steelsight.training.conclude import describe_data, environment
-from steelsight.training.lesson import SheetData, open_sheets
+from steelsight.training.lesson import open_sheets
+from steelsight.training.memory import Memory, refuse_other_classes
 from steelsight.training.pages import write_evaluation_page
 from steelsight.training.predict import predict_logits
 from steelsight.training.records import (
-    APART,
     METRICS_FILE,
     PREDICTIONS_FILE,
-    SplitRow,
-    pixel_hashes,
     read_splits,
     write_predictions,
 )
@@ -71,8 +69,8 @@ def evaluate_run(
         raise BadInput(f"part: expected one of {', '.join(EVALUATED)}, got {part!r}")
     model, card = load_checkpoint(run)
     sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
-    _refuse_other_classes(sheets, card, data)
-    memory = _Memory(read_splits(run), sheets)
+    refuse_other_classes(sheets, card, data)
+    memory = Memory(read_splits(run), sheets)
     chosen = memory.choose(part, run)
     folder = out or run / "evaluations" / (
         f"{sheets.name}-{part}" + (f"-noise{noise_sigma:g}" * (noise_sigma > 0))
@@ -103,67 +101,3 @@ def evaluate_run(
     write_evaluation_page(folder, metrics, sheets, logits, single)
     write_json(folder / METRICS_FILE, metrics)
     return Evaluation(folder, metrics)
-
-
-class _Memory:
-    """What a run knows of a folder's sheets."""
-
-    def __init__(self, rows: list[SplitRow], data: SheetData) -> None:
-        self.data = data
-        parts: dict[str, set[str]] = {}
-        own = {(row.id, row.pixels): row.split for row in rows}
-        for row in rows:
-            parts.setdefault(row.pixels, set()).add(row.split)
-        hashes = pixel_hashes(data.images)
-        # A test sheet with the same bytes as a training sheet is a training sheet, unless it is the very row.
-        self.part = [own.get((item.id, pixels), "") for item, pixels in zip(data.items, hashes, strict=True)]
-        self.known = [parts.get(pixels, set()) for pixels in hashes]
-        self.trained = np.array([i for i, known in enumerate(self.known) if "train" in known], dtype=np.int64)
-        learnt = [i for i, known in enumerate(self.known) if known & {"train", "validation"}]
-        groups = {data.groups[i] for i in learnt} - {""}
-        self.seen = set(learnt) | {i for i, group in enumerate(data.groups) if group in groups}
-
-    def choose(self, part: str, run: Path) -> Positions:
-        """The positions of a part; raises BadData where it is empty, or `all` holds training sheets."""
-        count = len(self.data.items)
-        if part == "unseen":
-            chosen = [i for i in range(count) if i not in self.seen]
-        elif part == "all":
-            if self.trained.size:
-                raise BadData(
-                    f"{self.data.name}: {self.trained.size} of {count} sheets trained {run.name}, so figures "
-                    "on them say nothing; evaluate --split unseen, or --split train if that is wanted"
-                )
-            chosen = list(range(count))
-        else:
-            chosen = [i for i in range(count) if self._in_part(i, part)]
-        if not chosen:
-            raise BadData(
-                f"{self.data.name}: expected {part} sheets of {run.name}, found none among {count}; "
-                f"{len(self.seen)} were seen in training; bring other sheets or choose another --split"
-            )
-        return np.array(chosen, dtype=np.int64)
-
-    def _in_part(self, position: int, part: str) -> bool:
-        own = self.part[position]
-        if own:
-            return own == part or (own == APART and part == "test")
-        return self.known[position] == {part}
-
-    def notes(self, part: str) -> list[str]:
-        """What a reader of the figures must know."""
-        if part == "unseen":
-            return [f"{len(self.seen)} sheets seen in training were left out"] if self.seen else []
-        if part in ("train", "validation"):
-            return [f"the run learnt from its {part} sheets: its figures flatter"]
-        pairs = zip(self.known, self.part, strict=True)
-        twins = sum("train" in known and own == part for known, own in pairs)
-        return [f"{twins} {part} sheets have a twin of the same pixels in training"] if twins else []
-
-
-def _refuse_other_classes(sheets: SheetData, card: Card, data: Path) -> None:
-    if sheets.labelled.class_names != card.class_names:
-        raise BadData(
-            f"{data}: expected the run's classes {', '.join(card.class_names)}, "
-            f"got {', '.join(sheets.labelled.class_names)}; rename the folders, or train on this data"
-        )

@@ -24,7 +24,10 @@ from steelsight.errors import BadInput
 from steelsight.evaluation.bootstrap import Groups, group_index
 from steelsight.evaluation.probabilities import check_scores
 
-__all__ = ["Certificate", "TestedThreshold", "certify", "sheets_needed", "upper_bound"]
+__all__ = ["THRESHOLDS", "Certificate", "TestedThreshold", "certify", "sheets_needed", "upper_bound"]
+
+# Set before any sheet is looked at: the study's 0 to .99, finer where confidences crowd.
+THRESHOLDS = (*(i / 20 for i in range(20)), 0.96, 0.97, 0.98, 0.99, 0.995, 0.999, 0.9995, 0.9999)
 
 
 @dataclass(frozen=True)

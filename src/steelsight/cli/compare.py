@@ -1,0 +1,65 @@
+"""`steelsight compare RUN RUN… --data DATA`: who is better, and whether that is more than luck."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from steelsight.cli.console import JsonFlag, console, emit_json
+
+__all__ = ["compare"]
+
+
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(help="RUN folders, the first is compared with.", metavar="RUN")
+    ],
+    data: Annotated[Path, typer.Option(help="DATA folder whose sheets judge.", metavar="DATA")],
+    split: Annotated[
+        str, typer.Option(help="unseen by all runs; or test, validation, train in all of them.")
+    ] = "unseen",
+    noise: Annotated[float, typer.Option(min=0, help="Judge on X + sigma Z; the study's is 0.15.")] = 0.0,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            help="What keeps sheets together: column:NAME, frames[:GAP], duplicates, or several joined by +."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where compare.html and compare.json go.", metavar="DIR")
+    ] = None,
+    allow_bad: Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of noise and of the bootstrap.")] = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Compare trained models on sheets none of them has seen: paired intervals and McNemar's test."""
+    from steelsight.reports.cells import cell_text, plain
+    from steelsight.training.compare import METRICS, compare_runs
+
+    with console.status("comparing"):
+        found = compare_runs(
+            runs,
+            data,
+            part=split,
+            noise_sigma=noise,
+            groups=groups,
+            allow_bad=allow_bad,
+            seed=seed,
+            out=out,
+        )
+    for each in found:
+        console.print(each.name, markup=False)
+        for metric, title in METRICS.items():
+            line = f"  {title:<18} {cell_text(each.metrics[metric])}"
+            if metric in each.against_first:
+                line += f"   against the first {cell_text(each.against_first[metric].difference)}"
+            console.print(line, markup=False)
+        if each.mcnemar is not None:
+            console.print(f"  McNemar p = {each.mcnemar.p_value:.3g}", markup=False)
+    if out is not None:
+        console.print(f"report: {out / 'compare.html'}", markup=False, soft_wrap=True)
+    if as_json:
+        emit_json({"runs": plain([asdict(each) for each in found])})

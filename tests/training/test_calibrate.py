@@ -1,0 +1,129 @@
+"""Calibration: from sheets that trained nothing, into the card, and reproducible from what is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from steelsight.errors import BadData, BadInput
+from steelsight.evaluation.abstention.cost import Prices
+from steelsight.evaluation.abstention.guarantee import THRESHOLDS, upper_bound
+from steelsight.models.checkpoint import load_checkpoint
+from steelsight.training.calibrate import calibrate_run
+from steelsight.training.evaluate import evaluate_run
+from steelsight.training.recipe import Recipe
+from steelsight.training.records import read_splits
+from steelsight.training.run import train_run
+
+Folder = Callable[..., Path]
+Small = Callable[..., Recipe]
+
+
+@pytest.fixture
+def trained(folder: Folder, small: Small, tmp_path: Path) -> tuple[Path, Path]:
+    """A run and its DATA."""
+    data, run = folder(classes=2, per_class=24), tmp_path / "run"
+    train_run(data, recipe=small("task=binary", "max_epochs=3", "learning_rate=3e-3"), out=run)
+    return run, data
+
+
+def test_the_card_gets_what_the_numbers_say(trained: tuple[Path, Path]) -> None:
+    run, data = trained
+    before = evaluate_run(run, data, part="test").metrics["report"]["accuracy"]
+    done = calibrate_run(run, data, risk=0.4, delta=0.2)
+    told = json.loads((run / "calibration.json").read_text())
+    _, card = load_checkpoint(run)
+    assert card.temperature == told["temperature"] == done.numbers["temperature"]
+    assert card.threshold == told["threshold"] == done.certificate.threshold
+    assert told["temperature_from"] == "the run's validation sheets"
+    splits = [row.split for row in read_splits(run)]
+    assert told["sheets"] == {"temperature": splits.count("validation"), "certificate": splits.count("test")}
+    assert "temperature" in (run / "README.md").read_text()
+    assert evaluate_run(run, data, part="test").metrics["report"]["accuracy"] == before
+    assert "certify" in (run / "calibration.html").read_text() or done.certificate.threshold is not None
+
+
+def test_the_certificate_can_be_checked_from_what_is_written(trained: tuple[Path, Path]) -> None:
+    run, data = trained
+    calibrate_run(run, data, risk=0.4, delta=0.2)
+    told = json.loads((run / "calibration.json").read_text())["certificate"]
+    steps = told["tested"]
+    assert [step["threshold"] for step in steps] == sorted((s["threshold"] for s in steps), reverse=True)
+    assert {step["threshold"] for step in steps} <= set(THRESHOLDS)
+    for step in steps:
+        assert step["bound"] == pytest.approx(upper_bound(step["wrong"], step["answered"], told["delta"]))
+        assert step["passed"] == (step["bound"] <= told["risk"])
+    passed = [step["threshold"] for step in steps if step["passed"]]
+    assert told["threshold"] == (passed[-1] if passed else None)
+
+
+def test_too_few_sheets_are_an_answer_with_a_number(trained: tuple[Path, Path]) -> None:
+    run, data = trained
+    done = calibrate_run(run, data, risk=0.001)
+    assert done.certificate.threshold is None
+    assert done.certificate.more_groups > 1000
+    assert "no threshold can be certified" in (run / "calibration.html").read_text().lower()
+    _, card = load_checkpoint(run)
+    assert card.threshold is None
+    assert card.temperature is not None
+
+
+def test_other_sheets_are_halved_by_group(trained: tuple[Path, Path], folder: Folder) -> None:
+    run, _ = trained
+    other = folder("OTHER", classes=2, per_class=20, seed=9)
+    done = calibrate_run(run, other, groups="frames", risk=0.4, delta=0.2)
+    assert done.numbers["temperature_from"] == "half of the groups"
+    sizes = done.numbers["sheets"]
+    assert sizes["temperature"] + sizes["certificate"] == 40
+    assert sizes["temperature"] % 2 == 0  # pairs share a group
+
+
+def test_by_cost(trained: tuple[Path, Path]) -> None:
+    run, data = trained
+    done = calibrate_run(run, data, prices=Prices(100.0, 5.0, 1.0), by_cost=True, risk=0.4)
+    assert done.cost is not None
+    assert done.numbers["threshold"] == min(1.0, done.cost.threshold)
+    assert (
+        done.cost.cost_a_sheet.estimate
+        <= min(done.cost.cost_without_review, done.cost.cost_all_review) + 1e-9
+    )
+    dear = calibrate_run(run, data, prices=Prices(1.0, 1.0, 1e6), by_cost=True, risk=0.4)
+    assert dear.numbers["threshold"] == 0
+
+
+def test_bad_input(trained: tuple[Path, Path], folder: Folder, small: Small, tmp_path: Path) -> None:
+    run, data = trained
+    for change, message in (
+        ({"part": "train"}, "--split: expected one of unseen, test, validation, got 'train'"),
+        ({"risk": 0.0}, "expected risk and delta above 0 and below 1, got 0.0"),
+        ({"delta": 1.5}, "expected risk and delta above 0 and below 1"),
+        ({"by_cost": True}, "expected the prices of an escape, an overkill and a review, got none"),
+        ({"prices": Prices(1.0, 1.0, 1.0), "prevalence": 1.0}, "prevalence: expected above 0 and below 1"),
+    ):
+        with pytest.raises(BadInput, match=message):
+            calibrate_run(run, data, **change)
+    with pytest.raises(BadInput, match="negative|at least 0|expected"):
+        Prices(-1.0, 1.0, 1.0)
+    alone = folder("ONE", classes=2, per_class=1, seed=5)
+    for path in list((alone / "bar").iterdir()):
+        path.unlink()
+    (alone / "bar").rmdir()
+    with pytest.raises(BadData):
+        calibrate_run(run, alone)
+    several = tmp_path / "several"
+    train_run(data, recipe=small("task=multilabel", "max_epochs=1", "split.method=random"), out=several)
+    with pytest.raises(BadInput, match="expected a binary or multiclass run, got multilabel"):
+        calibrate_run(several, data)
+
+
+def test_nothing_of_training_certifies(trained: tuple[Path, Path]) -> None:
+    run, data = trained
+    done = calibrate_run(run, data, risk=0.4)
+    parts = done.numbers["data"]["parts"]
+    trained_sheets = sum(row.split == "train" for row in read_splits(run))
+    assert parts["left out"] == trained_sheets
+    assert np.isfinite(done.numbers["temperature"])
