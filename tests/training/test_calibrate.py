@@ -106,7 +106,7 @@ def test_bad_input(trained: tuple[Path, Path], folder: Folder, small: Small, tmp
     ):
         with pytest.raises(BadInput, match=message):
             calibrate_run(run, data, **change)
-    with pytest.raises(BadInput, match="negative|at least 0|expected"):
+    with pytest.raises(BadInput, match="expected"):
         Prices(-1.0, 1.0, 1.0)
     alone = folder("ONE", classes=2, per_class=1, seed=5)
     for path in list((alone / "bar").iterdir()):

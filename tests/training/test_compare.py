@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from steelsight.training.compare import METRICS, compare_runs
 
 from steelsight.errors import BadData, BadInput
+from steelsight.training.compare import METRICS, compare_runs
 from steelsight.training.recipe import Recipe
 from steelsight.training.records import read_splits
 from steelsight.training.run import train_run
@@ -61,6 +61,6 @@ def test_what_cannot_be_compared(folder: Folder, small: Small, tmp_path: Path) -
         compare_runs([tmp_path / "binary", tmp_path / "types"], two)
     with pytest.raises(BadData, match="expected the run's classes none, bar, block, got none, bar"):
         compare_runs([tmp_path / "types"] * 2, two)
-    train_run(two, recipe=small("max_epochs=1"), out=tmp_path / "other", seed=4)
-    with pytest.raises(BadInput, match="part: expected|expected one of|found none"):
-        compare_runs([tmp_path / "binary", tmp_path / "other"], folder("EMPTY", classes=2, per_class=0))
+    other = folder("OTHER", classes=2, per_class=3, seed=8)
+    with pytest.raises(BadData, match="expected train sheets of binary, found none"):
+        compare_runs([tmp_path / "binary"] * 2, other, part="train")

@@ -23,13 +23,13 @@ from steelsight.evaluation.abstention.calibration import (
 )
 from steelsight.evaluation.abstention.cost import CostChoice, Prices, cheapest_threshold
 from steelsight.evaluation.abstention.guarantee import THRESHOLDS, Certificate, certify
-from steelsight.evaluation.abstention.selective import sweep_thresholds
+from steelsight.evaluation.abstention.selective import risk_coverage, sweep_thresholds
 from steelsight.evaluation.answers import multi_type_right
-from steelsight.evaluation.bootstrap import group_index
+from steelsight.evaluation.bootstrap import group_index, share_interval
 from steelsight.models.checkpoint import load_checkpoint, save_checkpoint
 from steelsight.reports.cells import plain
 from steelsight.reports.document import Document
-from steelsight.reports.figures import draw_reliability, draw_threshold_sweep
+from steelsight.reports.figures import draw_reliability, draw_risk_coverage, draw_threshold_sweep
 from steelsight.training.atomic import write_file, write_json
 from steelsight.training.conclude import describe_data, environment
 from steelsight.training.confidence import soften
@@ -88,6 +88,7 @@ def calibrate_run(
     if by_cost and prices is None:
         raise BadInput("--by cost: expected the prices of an escape, an overkill and a review, got none")
     model, card = load_checkpoint(run)
+    metrics = load_run(run).metrics  # an unfinished run is refused before its card changes
     if card.task == "multilabel":
         raise BadInput(
             f"{run}: expected a binary or multiclass run, got multilabel: its answers are several, "
@@ -108,6 +109,8 @@ def calibrate_run(
     names = [sheets.groups[i] for i in chosen.tolist()]
     units = [name or f"\0{i}" for i, name in enumerate(names)]
     certificate = certify(right, confidence, THRESHOLDS, risk=risk, delta=delta, rng=rng, groups=units)
+    answered = confidence >= (np.inf if certificate.threshold is None else certificate.threshold)
+    share = share_interval(answered, np.ones(answered.size, dtype=bool), units, rng=rng)
     cost = None
     if prices is not None:
         defective = np.array([answer != (0,) for answer in answers])
@@ -121,12 +124,14 @@ def calibrate_run(
         "run": run.name,
         "split": part,
         "temperature_from": how,
+        "notes": memory.notes(part),
         "seed": seed,
         "data": describe_data(sheets, _told(sheets, warm, chosen, part)),
         "sheets": {"temperature": int(warm.size), "certificate": int(chosen.size)},
         "temperature": temperature,
         "quality": _quality(logits[chosen], sheets, chosen, right, temperature),
         "certificate": {**asdict(certificate), "statement": certificate.statement},
+        "coverage": asdict(share),
         "cost": None if cost is None else {**asdict(cost), "prices": asdict(prices) if prices else None},
         "threshold": threshold,
         "threshold_by": "cost" if by_cost else "certificate",
@@ -135,7 +140,7 @@ def calibrate_run(
     card = save_checkpoint(
         run, model, card.model_copy(update={"temperature": temperature, "threshold": threshold})
     )
-    write_file(run / CARD_README, model_card(card, load_run(run).metrics).encode())
+    write_file(run / CARD_README, model_card(card, metrics).encode())
     _write_page(run, sheets, chosen, logits[chosen], temperature, right, certificate, numbers)
     write_json(run / NUMBERS, plain(numbers))
     return Calibrated(run, certificate, cost, numbers)
@@ -205,6 +210,8 @@ def _write_page(
     page = Document('When to say "I don\'t know"', subtitle=f"{run.name} on {data.name}")
     page.chapter("The threshold")
     page.text(f"{certificate.statement[0].upper()}{certificate.statement[1:]}.")
+    for note in numbers["notes"]:
+        page.notice(f"{note[0].upper()}{note[1:]}.")
     page.facts(
         {
             "sheets that fitted the temperature": int(numbers["sheets"]["temperature"]),
@@ -246,6 +253,13 @@ def _write_page(
         id="reliability",
         alt="Share of right verdicts over confidence, before and after temperature scaling.",
     )
+    curve = risk_coverage(right, tops[1])
+    page.figure(
+        draw_risk_coverage({"largest probability": (curve.coverage, curve.risk)}),
+        id="risk-coverage",
+        alt="Share of wrong answers over the share of sheets answered.",
+    )
+    # A sheet of several types is right if the verdict is any of them: that one is then its label.
     labels = np.where(right, after.argmax(1), np.asarray(data.labelled.labels)[chosen])
     single = labels >= 0
     rows = sweep_thresholds(

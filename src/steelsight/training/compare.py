@@ -1,0 +1,192 @@
+"""Several runs on the sheets none of them has seen: who is better, and whether that is more than luck."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from steelsight.errors import BadData, BadInput
+from steelsight.evaluation.bootstrap import PairedDifference, paired_bootstrap
+from steelsight.evaluation.classification import classification_report
+from steelsight.evaluation.measures import measure
+from steelsight.evaluation.paired import McNemar, mcnemar
+from steelsight.models.checkpoint import load_checkpoint
+from steelsight.reports.cells import plain
+from steelsight.reports.document import Document
+from steelsight.training.atomic import write_file, write_json
+from steelsight.training.conclude import environment
+from steelsight.training.lesson import SheetData, open_sheets
+from steelsight.training.memory import Memory, refuse_other_classes
+from steelsight.training.predict import predict_logits
+from steelsight.training.records import read_splits
+from steelsight.training.scores import probabilities_of
+from steelsight.types import Interval, Labels, Probabilities
+
+__all__ = ["METRICS", "Comparison", "compare_runs"]
+
+METRICS = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "f1_weighted": "F1, weighted",
+    "auc": "AUC",
+}
+RESAMPLES = 300  # each ranks all sheets for every class
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One run on the common sheets, and against the first."""
+
+    name: str
+    metrics: dict[str, Interval]
+    against_first: dict[str, PairedDifference]  # empty for the first
+    mcnemar: McNemar | None  # the first run's answers first; None for the first
+
+
+def compare_runs(
+    runs: Sequence[Path],
+    data: Path,
+    *,
+    part: str = "unseen",
+    noise_sigma: float = 0.0,
+    groups: str | None = None,
+    allow_bad: int = 0,
+    seed: int = 0,
+    out: Path | None = None,
+) -> list[Comparison]:
+    """Judge two runs or more on the same sheets.
+
+    part    unseen, test, validation or train: the sheets of DATA that are in it for every run
+    out     where compare.html and compare.json go; None = nowhere
+    raises  BadInput for fewer than two runs, other tasks, multilabel runs; BadData where classes differ or
+            no sheet is left; BadCheckpoint
+    """
+    if len(runs) < 2:
+        raise BadInput(f"compare: expected at least two runs, got {len(runs)}")
+    answers: list[Probabilities] = []
+    common: list[set[int]] = []
+    opened: list[SheetData] = []
+    for run in runs:
+        model, card = load_checkpoint(run)
+        if card.task == "multilabel" or (opened and card.task != opened[0].task):
+            wanted = opened[0].task if opened else "binary or multiclass"
+            raise BadInput(f"{run}: expected a {wanted} run like the others, got {card.task}")
+        sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
+        refuse_other_classes(sheets, card, data)
+        common.append(set(Memory(read_splits(run), sheets).choose(part, run).tolist()))
+        noise = torch.Generator().manual_seed(seed)
+        logits = predict_logits(model, sheets.images, noise_sigma=noise_sigma, generator=noise)
+        answers.append(probabilities_of(logits, card.task))
+        opened.append(sheets)
+    first = opened[0]
+    kept = sorted(set.intersection(*common))
+    rows = np.array([i for i in kept if first.keys[i] >= 0], dtype=np.int64)
+    if not rows.size:
+        raise BadData(
+            f"{data}: no sheet is {part} for all {len(runs)} runs; bring sheets none of them has seen"
+        )
+    found = _compare([run.name for run in runs], [each[rows] for each in answers], first, rows, seed)
+    if out is not None:
+        _write(out, found, first, rows.size, part, noise_sigma, seed)
+    return found
+
+
+def _compare(
+    names: Sequence[str],
+    answers: Sequence[Probabilities],
+    data: SheetData,
+    rows: Int[np.ndarray, " r"],
+    seed: int,
+) -> list[Comparison]:
+    labels = data.keys[rows]
+    kin = [data.groups[i] for i in rows.tolist()]
+    units = kin if any(kin) else None
+    found = []
+    for number, (name, mine) in enumerate(zip(names, answers, strict=True)):
+        report = classification_report(
+            labels, mine, data.labelled.class_names, groups=units, rng=np.random.default_rng([seed, 0])
+        )
+        paired = {}
+        for metric in METRICS if number else ():
+            paired[metric] = paired_bootstrap(
+                _score(labels, mine, metric),
+                _score(labels, answers[0], metric),
+                labels.size,
+                units,
+                rng=np.random.default_rng([seed, 1]),
+                resamples=RESAMPLES,
+            )
+        right = [each.argmax(axis=1) == labels for each in (answers[0], mine)]
+        found.append(
+            Comparison(
+                name,
+                {metric: getattr(report, metric) for metric in METRICS},
+                paired,
+                mcnemar(right[0], right[1]) if number else None,
+            )
+        )
+    return found
+
+
+def _score(
+    labels: Labels, probabilities: Float[np.ndarray, "n c"], metric: str
+) -> Callable[[Int[np.ndarray, " r"]], float]:
+    def score(rows: Int[np.ndarray, " r"]) -> float:
+        return float(measure(labels[rows], probabilities[rows], np.ones((1, rows.size)))[metric][0])
+
+    return score
+
+
+def _write(
+    out: Path,
+    found: Sequence[Comparison],
+    data: SheetData,
+    sheets: int,
+    part: str,
+    noise_sigma: float,
+    seed: int,
+) -> None:
+    noise = f" at X + {noise_sigma:g}Z" if noise_sigma else ""
+    page = Document("Runs compared", subtitle=f"{sheets} {part} sheets of {data.name}{noise}")
+    page.chapter("Figures")
+    page.table(
+        ["run", *METRICS.values()],
+        [[each.name, *each.metrics.values()] for each in found],
+        id="figures",
+        caption="Each run by itself, 95 % intervals by group",
+    )
+    page.chapter(f"Against {found[0].name}")
+    page.table(
+        ["run", *METRICS.values(), "it alone is right", "the first alone", "McNemar p"],
+        [
+            [each.name, *(paired.difference for paired in each.against_first.values()), *_alone(each)]
+            for each in found[1:]
+        ],
+        id="differences",
+        caption="Differences on the same sheets",
+        note="A bracket that leaves out 0 decides. McNemar's test takes sheets as independent; where groups "
+        "of them are not, go by the brackets.",
+    )
+    page.footer({"data": f"{data.name} ({data.data_hash})", "seed": seed, **environment()})
+    write_file(out / "compare.html", page.render().encode())
+    numbers = {
+        "data": data.name,
+        "data_hash": data.data_hash,
+        "split": part,
+        "sheets": sheets,
+        "noise_sigma": noise_sigma,
+        "seed": seed,
+        "runs": [asdict(each) for each in found],
+        "environment": environment(),
+    }
+    write_json(out / "compare.json", plain(numbers))
+
+
+def _alone(found: Comparison) -> tuple[int | None, int | None, str | None]:
+    test = found.mcnemar
+    return (None, None, None) if test is None else (test.second_only, test.first_only, f"{test.p_value:.2g}")
