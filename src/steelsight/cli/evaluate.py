@@ -29,6 +29,10 @@ def evaluate(
         float,
         typer.Option(min=0, help="Judge on X + sigma Z in normalised units; the study's sigma is 0.15."),
     ] = 0.0,
+    prevalence: Annotated[
+        float | None,
+        typer.Option(help="Share of defective sheets on the line, for escapes per thousand sheets."),
+    ] = None,
     groups: Annotated[
         str | None,
         typer.Option(
@@ -51,12 +55,18 @@ def evaluate(
             data,
             part=split,
             noise_sigma=noise,
+            prevalence=prevalence,
             groups=groups,
             allow_bad=allow_bad,
             seed=seed,
             out=out,
         )
     show_report(f"{split} sheets", done.metrics["report"])
+    if point := done.metrics["operating_point"]:
+        console.print(
+            f"  escape {point['escape']['estimate']:.3f}, overkill {point['overkill']['estimate']:.3f}; per "
+            f"1,000 sheets with {point['prevalence']:.1%} defective {point['escaped_per_1000']:.1f} escape"
+        )
     for note in done.metrics["notes"]:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
     console.print(f"report: {done.folder / 'report.html'}", markup=False, soft_wrap=True)

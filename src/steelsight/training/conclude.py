@@ -18,6 +18,7 @@ from steelsight.training.atomic import write_file, write_json
 from steelsight.training.fit import Fitted
 from steelsight.training.lesson import SheetData
 from steelsight.training.model_card import CARD_README, model_card
+from steelsight.training.operating import choose_threshold, report_operating
 from steelsight.training.pages import write_run_page
 from steelsight.training.predict import predict_logits
 from steelsight.training.records import (
@@ -65,6 +66,13 @@ def conclude(
         "data": describe_data(data, parts),
         "training": _describe_training(fitted),
         **_reports(data, parts, clean, noisy, card.seed),
+        "operating_point": report_operating(
+            data,
+            clean,
+            positions_of(parts, "test"),
+            choose_threshold(data, clean, positions_of(parts, "validation")),
+            seed=card.seed,
+        ),
         "environment": environment(),
     }
     write_json(out / RECIPE_FILE, card.recipe)

@@ -19,6 +19,7 @@ from steelsight.training.atomic import write_json
 from steelsight.training.conclude import describe_data, environment
 from steelsight.training.lesson import open_sheets
 from steelsight.training.memory import Memory, refuse_other_classes
+from steelsight.training.operating import report_operating
 from steelsight.training.pages import write_evaluation_page
 from steelsight.training.predict import predict_logits
 from steelsight.training.records import (
@@ -27,6 +28,7 @@ from steelsight.training.records import (
     read_splits,
     write_predictions,
 )
+from steelsight.training.run import load_run
 from steelsight.training.scores import answers_in_words, probabilities_of, report_apart, report_part
 
 __all__ = ["EVALUATED", "Evaluation", "evaluate_run"]
@@ -50,6 +52,7 @@ def evaluate_run(
     *,
     part: str = "unseen",
     noise_sigma: float = 0.0,
+    prevalence: float | None = None,
     groups: str | None = None,
     allow_bad: int = 0,
     seed: int = 0,
@@ -61,6 +64,7 @@ def evaluate_run(
                  with; test, validation, train: that part of the run's own split; all: refused where the run
                  trained on any of it
     noise_sigma  judge on X + sigma Z, see predict_logits
+    prevalence   share of defective sheets on the line, for the operating point; None = that of these sheets
     groups       rule that keeps sheets together: for intervals, and so that a trained sheet's group is seen
     out          default RUN/evaluations/NAME-PART
     raises       BadData where no sheet is left or seen ones would be judged; BadCheckpoint; BadInput
@@ -92,6 +96,9 @@ def evaluate_run(
         "notes": memory.notes(part),
         "report": report_part(sheets, logits, single, seed=seed),
         "apart": report_apart(sheets, logits, several, memory.trained) if several.size else None,
+        "operating_point": report_operating(
+            sheets, logits, chosen, _threshold_of(run), seed=seed, prevalence=prevalence
+        ),
         "environment": environment(),
     }
     probabilities = probabilities_of(logits, sheets.task)
@@ -101,3 +108,9 @@ def evaluate_run(
     write_evaluation_page(folder, metrics, sheets, logits, single)
     write_json(folder / METRICS_FILE, metrics)
     return Evaluation(folder, metrics)
+
+
+def _threshold_of(run: Path) -> float | None:
+    """The threshold the run's validation sheets chose; None for runs without one."""
+    point = load_run(run).metrics.get("operating_point") if (run / METRICS_FILE).exists() else None
+    return None if point is None else float(point["threshold"])

@@ -163,6 +163,12 @@ def _doubt(card: Card, metrics: Report) -> str:
     ]
     if card.temperature is not None:
         lines.append(f"* temperature {card.temperature:.3f}")
+    if point := metrics.get("operating_point"):
+        lines.append(
+            f"* stopped from a probability of defect of {point['threshold']:.3f}: "
+            f"{_interval(point['escape'])} of the defective sheets escape, {_interval(point['overkill'])} of "
+            "the good ones are stopped"
+        )
     lines.append(
         "* no threshold is set: it always answers"
         if card.threshold is None

@@ -63,6 +63,7 @@ def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, 
         )
     noisy = f"X + {metrics['noise_sigma']}Z"
     _judge(page, out, {"as they are": metrics["test"], noisy: metrics["test_noisy"]}, data, logits, test)
+    _operating(page, metrics["operating_point"])
     _apart(page, metrics["apart"])
     page.footer(_origin(metrics))
     write_file(out / PAGE, page.render().encode())
@@ -77,6 +78,7 @@ def write_evaluation_page(
     if metrics["noise_sigma"]:
         reports = {f"X + {metrics['noise_sigma']}Z": metrics["report"]}
     _judge(page, out, reports, data, logits, chosen)
+    _operating(page, metrics["operating_point"])
     for note in metrics["notes"]:
         page.notice(note)
     _apart(page, metrics["apart"])
@@ -151,6 +153,31 @@ def _classes_table(page: Document, report: Report) -> None:
         for entry in report["classes"]
     ]
     page.table(["class", "sheets", "precision", "recall", "F1", "AUC"], rows, caption="Each class")
+
+
+def _operating(page: Document, point: Report | None) -> None:
+    if point is None:
+        return
+    page.table(
+        [
+            "stopped from a probability of defect of",
+            "defects that escape",
+            "good sheets stopped",
+            "precision",
+        ],
+        [
+            [
+                point["threshold"],
+                _interval(point["escape"]),
+                _interval(point["overkill"]),
+                point["precision"],
+            ]
+        ],
+        caption="Operating point",
+        note="The threshold lets one in twenty defective validation sheets pass. Of a thousand sheets with "
+        f"{point['prevalence']:.1%} defective, {point['escaped_per_1000']:.1f} defective ones pass and "
+        f"{point['stopped_per_1000']:.0f} are stopped.",
+    )
 
 
 def _places(page: Document, out: Path, places: Report | None) -> None:
