@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from steelsight.errors import BadData, BadInput
-from steelsight.training.compare import METRICS, compare_runs
+from steelsight.errors import BadCheckpoint, BadData, BadInput
+from steelsight.training.compare import METRICS, compare_folds, compare_runs
+from steelsight.training.folds import cross_validate
 from steelsight.training.recipe import Recipe
 from steelsight.training.records import read_splits
 from steelsight.training.run import train_run
@@ -64,3 +65,41 @@ def test_what_cannot_be_compared(folder: Folder, small: Small, tmp_path: Path) -
     other = folder("OTHER", classes=2, per_class=3, seed=8)
     with pytest.raises(BadData, match="expected train sheets of binary, found none"):
         compare_runs([tmp_path / "binary"] * 2, other, part="train")
+
+
+def test_cross_validations_by_their_out_of_fold_answers(folder: Folder, small: Small, tmp_path: Path) -> None:
+    data = folder(per_class=8)
+    settings = ("task=multiclass", "max_epochs=1")
+    told = {}
+    for name, rate in (("slow", 1e-4), ("fast", 3e-3)):
+        recipe = small(*settings, f"learning_rate={rate}")
+        done = cross_validate(
+            data, recipe=recipe, out=tmp_path / name, folds=2, repeats=2, groups="frames:10"
+        )
+        told[name] = done.metrics["pooled"]
+    found = compare_folds([tmp_path / "slow", tmp_path / "fast"], out=tmp_path / "out")
+    for each in found:
+        for metric in METRICS:
+            assert each.metrics[metric].estimate == pytest.approx(told[each.name][metric]["estimate"])
+    gap = told["fast"]["accuracy"]["estimate"] - told["slow"]["accuracy"]["estimate"]
+    assert found[1].against_first["accuracy"].difference.estimate == pytest.approx(gap)
+    assert found[1].mcnemar is not None
+    counted = found[1].mcnemar
+    assert counted.first_only + counted.second_only <= 24  # the sheets of one repeat
+    assert json.loads((tmp_path / "out" / "compare.json").read_text())["sheets"] == 24
+    itself = compare_folds([tmp_path / "fast", tmp_path / "fast"])
+    assert itself[1].against_first["balanced_accuracy"].difference.estimate == 0
+
+
+def test_cross_validations_that_do_not_belong_together(folder: Folder, small: Small, tmp_path: Path) -> None:
+    recipe = small("task=multiclass", "max_epochs=1")
+    one, other = folder("ONE"), folder("OTHER", per_class=6)
+    for name, data in (("one", one), ("other", other)):
+        cross_validate(data, recipe=recipe, out=tmp_path / name, folds=2)
+    with pytest.raises(BadInput, match=r"expected the sheets, groups and repeats of .*one, got others"):
+        compare_folds([tmp_path / "one", tmp_path / "other"])
+    with pytest.raises(BadInput, match="expected at least two cross-validations, got 1"):
+        compare_folds([tmp_path / "one"])
+    (tmp_path / "other" / "predictions.parquet").unlink()
+    with pytest.raises(BadCheckpoint, match="expected a finished cross-validation"):
+        compare_folds([tmp_path / "one", tmp_path / "other"])

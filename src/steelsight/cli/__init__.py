@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from steelsight.cli.calibrate import calibrate
 from steelsight.cli.compare import compare
+from steelsight.cli.confidence import confidence
 from steelsight.cli.console import exit_on_error
 from steelsight.cli.data import data
 from steelsight.cli.demo import demo
@@ -41,7 +42,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-LAB = (train, evaluate, compare, calibrate, robustness, label_curve, explain, league, study)
+LAB = (train, evaluate, compare, confidence, calibrate, robustness, label_curve, explain, league, study)
 for verb in (demo, synth, data, models, *LAB):
     app.command()(verb)
 

@@ -9,15 +9,26 @@ from typing import Annotated
 import typer
 
 from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.errors import BadInput
 
 __all__ = ["compare"]
 
 
 def compare(
     runs: Annotated[
-        list[Path], typer.Argument(help="RUN folders, the first is compared with.", metavar="RUN")
+        list[Path],
+        typer.Argument(
+            help="RUN folders, or folders of `train --folds`; the others are compared with the first.",
+            metavar="RUN",
+        ),
     ],
-    data: Annotated[Path, typer.Option(help="DATA folder whose sheets judge.", metavar="DATA")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="DATA folder whose sheets judge; not for cross-validations, which bring their answers.",
+            metavar="DATA",
+        ),
+    ] = None,
     split: Annotated[
         str, typer.Option(help="unseen by all runs; or test, validation, train in all of them.")
     ] = "unseen",
@@ -37,19 +48,30 @@ def compare(
 ) -> None:
     """Compare trained models on sheets none of them has seen: paired intervals and McNemar's test."""
     from steelsight.reports.cells import cell_text, plain
-    from steelsight.training.compare import METRICS, compare_runs
+    from steelsight.training.compare import METRICS, compare_folds, compare_runs
+    from steelsight.training.outside import is_cross_validation
 
-    with console.status("comparing"):
-        found = compare_runs(
-            runs,
-            data,
-            part=split,
-            noise_sigma=noise,
-            groups=groups,
-            allow_bad=allow_bad,
-            seed=seed,
-            out=out,
+    folded = [is_cross_validation(run) for run in runs]
+    if any(folded) and not all(folded):
+        raise BadInput(
+            "compare: expected runs alone or cross-validations alone, got both; compare like with like"
         )
+    if data is None and not all(folded):
+        raise BadInput("--data: expected the DATA folder whose sheets judge, got none")
+    with console.status("comparing"):
+        if data is None:
+            found = compare_folds(runs, seed=seed, out=out)
+        else:
+            found = compare_runs(
+                runs,
+                data,
+                part=split,
+                noise_sigma=noise,
+                groups=groups,
+                allow_bad=allow_bad,
+                seed=seed,
+                out=out,
+            )
     for each in found:
         console.print(each.name, markup=False)
         for metric, title in METRICS.items():

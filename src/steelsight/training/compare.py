@@ -1,14 +1,18 @@
-"""Several runs on the sheets none of them has seen: who is better, and whether that is more than luck."""
+"""Several runs on the sheets none of them has seen: who is better, and whether that is more than luck.
+
+Cross-validations are compared by their out-of-fold answers, each by a model that never saw it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from steelsight.errors import BadData, BadInput
 from steelsight.evaluation.bootstrap import PairedDifference, paired_bootstrap
@@ -22,12 +26,13 @@ from steelsight.training.atomic import write_file, write_json
 from steelsight.training.conclude import environment
 from steelsight.training.lesson import SheetData, open_sheets
 from steelsight.training.memory import Memory, refuse_other_classes
+from steelsight.training.outside import Outside, read_outside
 from steelsight.training.predict import predict_logits
 from steelsight.training.records import read_splits
 from steelsight.training.scores import probabilities_of
 from steelsight.types import Interval, Labels, Probabilities
 
-__all__ = ["METRICS", "Comparison", "compare_runs"]
+__all__ = ["METRICS", "Comparison", "compare_folds", "compare_runs"]
 
 METRICS = {
     "accuracy": "accuracy",
@@ -90,26 +95,93 @@ def compare_runs(
         raise BadData(
             f"{data}: no sheet is {part} for all {len(runs)} runs; bring sheets none of them has seen"
         )
-    found = _compare([run.name for run in runs], [each[rows] for each in answers], first, rows, seed)
+    groups_of = [first.groups[i] for i in rows.tolist()]
+    bout = _Bout(
+        tuple(run.name for run in runs),
+        tuple(each[rows] for each in answers),
+        first.keys[rows],
+        groups_of if any(groups_of) else None,
+        first.labelled.class_names,
+    )
+    found = _compare(bout, seed)
     if out is not None:
-        _write(out, found, first, rows.size, part, noise_sigma, seed)
+        noise = f" at X + {noise_sigma:g}Z" if noise_sigma else ""
+        told = {"data": first.name, "data_hash": first.data_hash, "split": part, "noise_sigma": noise_sigma}
+        _write(
+            out,
+            found,
+            f"{rows.size} {part} sheets of {first.name}{noise}",
+            told | {"sheets": rows.size},
+            seed,
+        )
     return found
 
 
-def _compare(
-    names: Sequence[str],
-    answers: Sequence[Probabilities],
-    data: SheetData,
-    rows: Int[np.ndarray, " r"],
-    seed: int,
-) -> list[Comparison]:
-    labels = data.keys[rows]
-    kin = [data.groups[i] for i in rows.tolist()]
-    units = kin if any(kin) else None
+def compare_folds(folders: Sequence[Path], *, seed: int = 0, out: Path | None = None) -> list[Comparison]:
+    """Judge two cross-validations or more by their out-of-fold answers, all repeats of a sheet together.
+
+    folders  as `train --folds` wrote them, of the same sheets, groups and repeats
+    returns  McNemar's test counts the first repeat alone, whose sheets come once
+    raises   BadInput for fewer than two, a multilabel one, or where sheets, classes or repeats differ
+    """
+    if len(folders) < 2:
+        raise BadInput(f"compare: expected at least two cross-validations, got {len(folders)}")
+    several = [read_outside(folder) for folder in folders]
+    first = several[0]
+    for folder, other in zip(folders[1:], several[1:], strict=True):
+        _refuse_other_sheets(folder, first, folders[0], other)
+    bout = _Bout(
+        tuple(folder.name for folder in folders),
+        tuple(probabilities_of(each.logits, "multiclass") for each in several),
+        first.labels,
+        first.groups,
+        first.class_names,
+        once=first.repeat == 0,
+    )
+    found = _compare(bout, seed)
+    if out is not None:
+        repeats = int(first.repeat.max()) + 1
+        sheets = int((first.repeat == 0).sum())
+        times = f", {repeats} times" * (repeats > 1)
+        told = {"data": first.data, "data_hash": first.data_hash, "split": "out of fold", "repeats": repeats}
+        title = f"{sheets} sheets of {first.data}, each judged out of its fold{times}"
+        _write(out, found, title, told | {"sheets": sheets}, seed)
+    return found
+
+
+def _refuse_other_sheets(folder: Path, first: Outside, first_folder: Path, other: Outside) -> None:
+    if first.class_names != other.class_names:
+        raise BadInput(
+            f"{folder}: expected the classes of {first_folder}, {', '.join(first.class_names)}, "
+            f"got {', '.join(other.class_names)}"
+        )
+    same = first.ids == other.ids and np.array_equal(first.repeat, other.repeat)
+    if not same or first.groups != other.groups or not np.array_equal(first.labels, other.labels):
+        raise BadInput(
+            f"{folder}: expected the sheets, groups and repeats of {first_folder}, got others; "
+            "train both with the same --groups and --repeats"
+        )
+
+
+@dataclass(frozen=True)
+class _Bout:
+    """Answers of several models to the same rows."""
+
+    names: tuple[str, ...]
+    answers: tuple[Probabilities, ...]
+    labels: Labels
+    units: Sequence[str] | None
+    class_names: tuple[str, ...]
+    once: Bool[np.ndarray, " r"] | None = None  # rows McNemar's test counts; None = all
+
+
+def _compare(bout: _Bout, seed: int) -> list[Comparison]:
+    labels, units, answers, names = bout.labels, bout.units, bout.answers, bout.names
+    once = np.ones(labels.size, dtype=bool) if bout.once is None else bout.once
     found = []
     for number, (name, mine) in enumerate(zip(names, answers, strict=True)):
         report = classification_report(
-            labels, mine, data.labelled.class_names, groups=units, rng=np.random.default_rng([seed, 0])
+            labels, mine, bout.class_names, groups=units, rng=np.random.default_rng([seed, 0])
         )
         paired = {}
         for metric in METRICS if number else ():
@@ -121,7 +193,7 @@ def _compare(
                 rng=np.random.default_rng([seed, 1]),
                 resamples=RESAMPLES,
             )
-        right = [each.argmax(axis=1) == labels for each in (answers[0], mine)]
+        right = [(each.argmax(axis=1) == labels)[once] for each in (answers[0], mine)]
         found.append(
             Comparison(
                 name,
@@ -142,17 +214,8 @@ def _score(
     return score
 
 
-def _write(
-    out: Path,
-    found: Sequence[Comparison],
-    data: SheetData,
-    sheets: int,
-    part: str,
-    noise_sigma: float,
-    seed: int,
-) -> None:
-    noise = f" at X + {noise_sigma:g}Z" if noise_sigma else ""
-    page = Document("Runs compared", subtitle=f"{sheets} {part} sheets of {data.name}{noise}")
+def _write(out: Path, found: Sequence[Comparison], title: str, told: dict[str, Any], seed: int) -> None:
+    page = Document("Runs compared", subtitle=title)
     page.chapter("Figures")
     page.table(
         ["run", *METRICS.values()],
@@ -172,18 +235,9 @@ def _write(
         note="A bracket that leaves out 0 decides. McNemar's test takes sheets as independent; where groups "
         "of them are not, go by the brackets.",
     )
-    page.footer({"data": f"{data.name} ({data.data_hash})", "seed": seed, **environment()})
+    page.footer({"data": f"{told['data']} ({told['data_hash']})", "seed": seed, **environment()})
     write_file(out / "compare.html", page.render().encode())
-    numbers = {
-        "data": data.name,
-        "data_hash": data.data_hash,
-        "split": part,
-        "sheets": sheets,
-        "noise_sigma": noise_sigma,
-        "seed": seed,
-        "runs": [asdict(each) for each in found],
-        "environment": environment(),
-    }
+    numbers = told | {"seed": seed, "runs": [asdict(each) for each in found], "environment": environment()}
     write_json(out / "compare.json", plain(numbers))
 
 

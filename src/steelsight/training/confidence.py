@@ -35,7 +35,18 @@ from steelsight.evaluation.classification import softmax
 from steelsight.training.predict import Told
 from steelsight.types import Interval, Labels, Logits, Probabilities
 
-__all__ = ["SCORE_TITLES", "Confidence", "ScoreRow", "compare_scores", "fit_confidence", "soften"]
+__all__ = [
+    "PERFECT",
+    "SCORE_TITLES",
+    "SOFTMAX",
+    "Columns",
+    "Confidence",
+    "ScoreRow",
+    "compare_scores",
+    "fit_confidence",
+    "soften",
+    "unbounded",
+]
 
 SOFTMAX = "max_probability"
 PERFECT = "perfect"
@@ -78,7 +89,7 @@ class Confidence:
             "agreement": _agreement_on(views, probabilities),
         }
         if self.trust is not None:
-            found["trust"] = self.trust.score(_unbounded(found))
+            found["trust"] = self.trust.score(unbounded(found))
         return found
 
 
@@ -111,7 +122,7 @@ def fit_confidence(
         return Confidence(1.0, space, None)
     plain = Confidence(fit_temperature(validation.logits, truths), space, None)
     right = validation.logits.argmax(1) == truths
-    trust = fit_trust(_unbounded(plain.columns(validation)), right)
+    trust = fit_trust(unbounded(plain.columns(validation)), right)
     return Confidence(plain.temperature, space, trust)
 
 
@@ -154,7 +165,7 @@ def _agreement_on(views: Float[np.ndarray, "v n c"], probabilities: Probabilitie
     return told
 
 
-def _unbounded(columns: Columns) -> Columns:
+def unbounded(columns: Columns) -> Columns:
     """Scores as a logistic regression can use them: probabilities as log odds."""
     found = {name: score for name, score in columns.items() if name != "trust"}
     for name in (SOFTMAX, "agreement", "margin"):

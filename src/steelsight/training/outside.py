@@ -1,0 +1,74 @@
+"""Reads the out-of-fold answers of a cross-validation: what models said of sheets they never saw."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Float32, Int
+
+from steelsight.errors import BadCheckpoint, BadInput
+from steelsight.models.checkpoint import WEIGHTS_FILE
+from steelsight.training.records import METRICS_FILE, PREDICTIONS_FILE
+from steelsight.types import Labels
+
+__all__ = ["Outside", "is_cross_validation", "read_outside"]
+
+COLUMNS = ("id", "repeat", "fold", "group", "label", "logits")
+
+
+@dataclass(frozen=True)
+class Outside:
+    """One row an answer, by repeat and then by sheet."""
+
+    ids: tuple[str, ...]
+    repeat: Int[np.ndarray, " n"]
+    fold: Int[np.ndarray, " n"]
+    groups: tuple[str, ...]  # a sheet without one is its own, named by its id
+    labels: Labels
+    logits: Float32[np.ndarray, "n c"]
+    class_names: tuple[str, ...]
+    data: str
+    data_hash: str
+
+
+def is_cross_validation(folder: Path) -> bool:
+    """Whether a folder holds folds rather than one model."""
+    return not (folder / WEIGHTS_FILE).exists() and (folder / "fold-0-0").is_dir()
+
+
+def read_outside(folder: Path) -> Outside:
+    """The answers `train --folds` left; sheets of several types are not among them.
+
+    raises  BadCheckpoint where the cross-validation is unfinished or altered; BadInput for multilabel
+    """
+    try:
+        told = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
+        table = pq.read_table(folder / PREDICTIONS_FILE, columns=list(COLUMNS)).to_pydict()
+        names = tuple(told["class_names"])
+        task, data = told["task"], told["data"]
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise BadCheckpoint(
+            f"{folder}: expected a finished cross-validation with {METRICS_FILE} and {PREDICTIONS_FILE}, "
+            f"got {error}; run the same `train --folds` again, it goes on where it stopped"
+        ) from error
+    if task == "multilabel":
+        raise BadInput(f"{folder}: expected a binary or multiclass cross-validation, got multilabel")
+    kept = [i for i, label in enumerate(table["label"]) if label in names]
+    order = sorted(kept, key=lambda i: (table["repeat"][i], table["id"][i]))
+    ids = tuple(table["id"][i] for i in order)
+    return Outside(
+        ids=ids,
+        repeat=np.array([table["repeat"][i] for i in order], dtype=np.int64),
+        fold=np.array([table["fold"][i] for i in order], dtype=np.int64),
+        groups=tuple(table["group"][i] or table["id"][i] for i in order),
+        labels=np.array([names.index(table["label"][i]) for i in order], dtype=np.int64),
+        logits=np.array([table["logits"][i] for i in order], dtype=np.float32).reshape(-1, len(names)),
+        class_names=names,
+        data=str(data["name"]),
+        data_hash=str(data["hash"]),
+    )
