@@ -84,8 +84,8 @@ def compare_runs(
         sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
         refuse_other_classes(sheets, card, data)
         common.append(set(Memory(read_splits(run), sheets).choose(part, run).tolist()))
-        noise = torch.Generator().manual_seed(seed)
-        logits = predict_logits(model, sheets.images, noise_sigma=noise_sigma, generator=noise)
+        draws = torch.Generator().manual_seed(seed)
+        logits = predict_logits(model, sheets.images, noise_sigma=noise_sigma, generator=draws)
         answers.append(probabilities_of(logits, card.task))
         opened.append(sheets)
     first = opened[0]
@@ -107,13 +107,8 @@ def compare_runs(
     if out is not None:
         noise = f" at X + {noise_sigma:g}Z" if noise_sigma else ""
         told = {"data": first.name, "data_hash": first.data_hash, "split": part, "noise_sigma": noise_sigma}
-        _write(
-            out,
-            found,
-            f"{rows.size} {part} sheets of {first.name}{noise}",
-            told | {"sheets": rows.size},
-            seed,
-        )
+        title = f"{rows.size} {part} sheets of {first.name}{noise}"
+        _write(out, found, title, told | {"sheets": rows.size}, seed)
     return found
 
 

@@ -93,6 +93,7 @@ def judge_confidence(
     out     default RUN
     raises  BadInput for multilabel; BadData where classes differ or no sheet is left; BadCheckpoint
     """
+    units: list[str] | None
     if is_cross_validation(run):
         folds, units, name = _open_folds(run, data, allow_bad=allow_bad)
         columns, right = cross_fit(folds)
