@@ -1,4 +1,4 @@
-"""Confidence judged out of fold: what is fitted for a fold never comes from it, and figures are those shown."""
+"""Confidence judged out of fold: what is fitted for a fold never comes from it; figures are those shown."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_other_sheets_are_refused(folder: Folder, small: Small, tmp_path: Path) 
     data, other = folder(), folder("OTHER", seed=5)
     recipe = small("task=multiclass", "max_epochs=1")
     cross_validate(data, recipe=recipe, out=tmp_path / "cv", folds=2)
-    with pytest.raises(BadData, match="is unknown to .*fold-0-0; give the folder"):
+    with pytest.raises(BadData, match=r"is unknown to .*fold-0-0; give the folder"):
         judge_confidence(tmp_path / "cv", other)
     with pytest.raises(BadInput, match="--split: expected test or unseen, got 'train'"):
         judge_confidence(tmp_path / "cv" / "fold-0-0", data, part="train")
