@@ -1,5 +1,21 @@
 """Steelsight sees the defect in a steel sheet, says why, and says "I don't know" when it should."""
 
-__all__ = ["__version__"]
+from __future__ import annotations
 
-__version__ = "0.1.0"
+from typing import TYPE_CHECKING, Any
+
+from steelsight.version import __version__
+
+if TYPE_CHECKING:
+    from steelsight.runtime.inspector import load as load
+
+__all__ = ["__version__", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """`steelsight.load` brings its engine along only when it is asked for."""
+    if name == "load":
+        from steelsight.runtime.inspector import load
+
+        return load
+    raise AttributeError(f"module 'steelsight' has no attribute {name!r}")

@@ -6,7 +6,11 @@
     │   ├── BadAnnotation   a row of an annotation table, or a mask, contradicts its image
     │   ├── BadData         a DATA folder as a whole cannot be used
     │   ├── BadRecipe       a recipe or an option asks for what does not exist
-    │   └── BadCheckpoint   a RUN folder is incomplete, altered, or of another format
+    │   ├── BadCheckpoint   a RUN folder is incomplete, altered, or of another format
+    │   ├── BadBundle       a BUNDLE folder is incomplete, altered, or of another format
+    │   ├── BadSource       what should be scanned cannot be opened, or must not be
+    │   └── BadOutput       results cannot be written there
+    ├── ParityRefused       an exported graph answers otherwise than the model it came from
     ├── MissingWeights      pretrained weights were asked for and cannot be had
     └── UnknownLayer        a layer name the model does not have; lists those it has
 
@@ -15,12 +19,16 @@ Messages say what was expected, what came, where, and what to do, in one line.
 
 __all__ = [
     "BadAnnotation",
+    "BadBundle",
     "BadCheckpoint",
     "BadData",
     "BadImage",
     "BadInput",
+    "BadOutput",
     "BadRecipe",
+    "BadSource",
     "MissingWeights",
+    "ParityRefused",
     "SteelsightError",
     "UnknownLayer",
 ]
@@ -35,7 +43,14 @@ class BadInput(SteelsightError, ValueError):
 
 
 class BadImage(BadInput):
-    """One image file cannot be read, or must not be (too large, animated, not an image)."""
+    """One image file cannot be read, or must not be.
+
+    kind  damaged, too_large, or not_an_image (another kind of file, an animation)
+    """
+
+    def __init__(self, message: str, *, kind: str = "damaged") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class BadAnnotation(BadInput):
@@ -52,6 +67,22 @@ class BadRecipe(BadInput):
 
 class BadCheckpoint(BadInput):
     """A RUN folder is incomplete, altered, or written in another format."""
+
+
+class BadBundle(BadInput):
+    """A BUNDLE folder is incomplete, altered, or written in another format."""
+
+
+class BadSource(BadInput):
+    """A file, folder, archive or pattern to scan cannot be opened, or must not be."""
+
+
+class BadOutput(BadInput):
+    """Results cannot be written: the disk is full, the folder read-only, or it holds something else."""
+
+
+class ParityRefused(SteelsightError):
+    """An exported graph answers otherwise than the model it was made from; nothing is shipped."""
 
 
 class MissingWeights(SteelsightError, FileNotFoundError):

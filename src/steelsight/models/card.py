@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
-import steelsight
 from steelsight.models.catalog import ModelSpec
 from steelsight.types import InputSpec, Task
+from steelsight.version import __version__
 
 __all__ = ["CARD_FORMAT", "Card"]
 
@@ -22,7 +22,7 @@ class Card(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal[1] = CARD_FORMAT
-    steelsight_version: str = steelsight.__version__
+    steelsight_version: str = __version__
     task: Task
     class_names: tuple[str, ...] = Field(min_length=1)
     model: ModelSpec

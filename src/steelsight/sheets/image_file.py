@@ -75,10 +75,13 @@ def read_bytes(path: Path) -> bytes:
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
-            raise BadImage(f"{path.name}: expected a file, found a folder or a device; remove it")
+            raise BadImage(
+                f"{path.name}: expected a file, found a folder or a device; remove it", kind="not_an_image"
+            )
         if found.st_size > MAX_FILE_BYTES:
             raise BadImage(
-                f"{path.name}: {found.st_size} bytes, more than {MAX_FILE_BYTES}; is it one image?"
+                f"{path.name}: {found.st_size} bytes, more than {MAX_FILE_BYTES}; is it one image?",
+                kind="too_large",
             )
         content = path.read_bytes()
     except OSError as error:
@@ -105,15 +108,18 @@ def name_of(source: Path | bytes) -> str:
 
 
 @contextmanager
-def open_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> Iterator[ImageFile.ImageFile]:
+def open_image(
+    source: Path | bytes, *, max_pixels: int = MAX_PIXELS, name: str | None = None
+) -> Iterator[ImageFile.ImageFile]:
     """One still image, header read and not yet decoded.
 
     source  a path, or the bytes of a file
+    name    how messages call it; None = the path's name, or "image"
     raises  BadImage when the file cannot be read, is no image, holds several frames, exceeds `max_pixels`, or
             turns out damaged while the caller decodes it inside the `with`
     """
     content = read_bytes(source) if isinstance(source, Path) else source
-    name = name_of(source)
+    name = name_of(source) if name is None else name
     try:
         with _format_of(content, name)(io.BytesIO(content)) as image:
             _refuse_oversized(image, name, max_pixels)
@@ -132,7 +138,8 @@ def _format_of(content: bytes, name: str) -> type[ImageFile.ImageFile]:
     start = content[:12].decode("ascii", "replace").encode("unicode_escape").decode()
     raise BadImage(
         f"{name}: expected a JPEG, PNG, BMP, TIFF, WebP or PGM image, found a file that starts with "
-        f"'{start}'; its name does not make it an image"
+        f"'{start}'; its name does not make it an image",
+        kind="not_an_image",
     )
 
 
@@ -143,14 +150,16 @@ def _refuse_oversized(image: ImageFile.ImageFile, name: str, max_pixels: int) ->
     if width * height > max_pixels:
         raise BadImage(
             f"{name}: {width}x{height} = {width * height} pixels, more than the {max_pixels} allowed; "
-            "nothing was decoded; cut it into sheets or scale it down"
+            "nothing was decoded; cut it into sheets or scale it down",
+            kind="too_large",
         )
 
 
 def _refuse_frames(image: ImageFile.ImageFile, name: str) -> None:
     if getattr(image, "is_animated", False):
         raise BadImage(
-            f"{name}: expected one still image, found an animation or a stack; export single frames"
+            f"{name}: expected one still image, found an animation or a stack; export single frames",
+            kind="not_an_image",
         )
 
 

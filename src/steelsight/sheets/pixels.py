@@ -37,6 +37,7 @@ __all__ = [
     "place",
     "read_gray",
     "read_sheet",
+    "read_sheet_and_size",
     "read_size",
 ]
 
@@ -65,12 +66,23 @@ def read_sheet(source: Path | bytes, spec: InputSpec, *, max_pixels: int = MAX_P
     returns (spec.height, spec.width) uint8
     raises  BadImage with the reason; `max_pixels` is checked in the header, before anything is decoded
     """
-    with open_image(source, max_pixels=max_pixels) as image:
+    return read_sheet_and_size(source, spec, max_pixels=max_pixels)[0]
+
+
+def read_sheet_and_size(
+    source: Path | bytes, spec: InputSpec, *, max_pixels: int = MAX_PIXELS, name: str | None = None
+) -> tuple[GrayImage, tuple[int, int]]:
+    """As `read_sheet`, with the image's original (height, width) as a viewer shows it.
+
+    name  how messages call the bytes of a file
+    """
+    with open_image(source, max_pixels=max_pixels, name=name) as image:
         turn = _turn_of(image)
-        placement = place(_size_of(image, turn), spec)
+        size = _size_of(image, turn)
+        placement = place(size, spec)
         if isinstance(image, JpegImageFile) and turn is None:
             placement = _draft(image, placement)
-        return _fit(_to_gray(image, turn, name_of(source)), placement, spec)
+        return _fit(_to_gray(image, turn, name or name_of(source)), placement, spec), size
 
 
 def read_gray(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> GrayImage:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 
-import steelsight
 from steelsight.explanations.league import League
 from steelsight.explanations.league_recipe import LeagueRecipe
 from steelsight.explanations.league_report import Published, league_figure, write_league
@@ -15,6 +14,7 @@ from steelsight.reports.document import Document
 from steelsight.reports.figures.style import save_figure
 from steelsight.study.arenas import Arena
 from steelsight.study.class_examples import picture_classes
+from steelsight.version import __version__
 
 __all__ = ["write_page"]
 
@@ -42,7 +42,7 @@ def write_page(
     document.figure(figure, id="class-examples", alt=words, caption=f"{words} The surest right verdicts.")
     document.footer(
         {
-            "Steelsight": steelsight.__version__,
+            "Steelsight": __version__,
             "PyTorch": str(torch.__version__),
             "Machine": f"{platform.system()} {platform.machine()}",
             "Threads": torch.get_num_threads(),

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-import steelsight
 from steelsight.errors import BadData
 from steelsight.explanations.mistakes import Mistake, find_mistakes, write_mistakes
 from steelsight.explanations.verdicts import explain_images
@@ -19,6 +18,7 @@ from steelsight.sheets.catalog import mask_fractions
 from steelsight.study.arenas import Judged
 from steelsight.training.predict import predict_logits
 from steelsight.training.scores import probabilities_of
+from steelsight.version import __version__
 
 __all__ = ["Answered", "collect_mistakes", "draw_mistakes", "write_mistakes_page"]
 
@@ -82,7 +82,7 @@ def write_mistakes_page(
         "Where the model was wrong", subtitle=f"{first.card.model.name} on {first.data.name}, {part} sheets"
     )
     write_mistakes(document, mistakes, rows, sheets=len(answered), most=most)
-    document.footer({"Steelsight": steelsight.__version__, "Data": first.data.name, "Method": method})
+    document.footer({"Steelsight": __version__, "Data": first.data.name, "Method": method})
     numbers = {
         "part": part,
         "method": method,

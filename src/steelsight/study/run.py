@@ -12,7 +12,6 @@ import matplotlib
 import numpy as np
 import torch
 
-import steelsight
 from steelsight.errors import BadInput
 from steelsight.explanations.league_numbers import league_json
 from steelsight.models.checkpoint import load_checkpoint
@@ -38,6 +37,7 @@ from steelsight.study.trained import Trainer, measure_costs, train_models
 from steelsight.training.records import split_names
 from steelsight.training.run import train_data
 from steelsight.training.watch import Silent, Watcher
+from steelsight.version import __version__
 
 __all__ = ["CHAPTERS", "StudyReport", "run_study"]
 
@@ -238,7 +238,7 @@ def _multiclass_figures(found: Findings, result: ModelResult) -> dict[str, Any]:
 def _provenance(found: Findings) -> dict[str, Any]:
     asked = {name: value for name, value in asdict(found.options).items() if value not in (None, (), False)}
     return {
-        "Steelsight": steelsight.__version__,
+        "Steelsight": __version__,
         "Python": platform.python_version(),
         "PyTorch": str(torch.__version__),
         "NumPy": np.__version__,

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 
-import steelsight
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import Card, save_checkpoint
 from steelsight.training.atomic import write_file, write_json
@@ -32,6 +31,7 @@ from steelsight.training.records import (
 )
 from steelsight.training.scores import answers_in_words, probabilities_of, report_apart, report_part
 from steelsight.types import Logits
+from steelsight.version import __version__
 
 __all__ = ["STUDY_SIGMA", "conclude", "environment"]
 
@@ -122,7 +122,7 @@ def _reports(data: SheetData, parts: list[str], clean: Logits, noisy: Logits, se
 def environment() -> dict[str, Any]:
     """What else the figures depend on."""
     return {
-        "steelsight": steelsight.__version__,
+        "steelsight": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,

@@ -1,0 +1,82 @@
+"""Writes a BUNDLE folder: all of it, or nothing that looks like one."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from steelsight.errors import BadOutput
+from steelsight.runtime.bundle import CARD_FILE, open_bundle
+from steelsight.runtime.card import BundleCard, FileFact
+
+__all__ = ["describe_files", "pack_arrays", "write_bundle"]
+
+
+def describe_files(files: Mapping[str, bytes]) -> dict[str, FileFact]:
+    """Checksum and size of each file, as the card holds them."""
+    return {
+        name: FileFact(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+        for name, content in sorted(files.items())
+    }
+
+
+def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Arrays as a compressed .npz whose bytes depend on nothing but them."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in sorted(arrays.items()):
+            inner = io.BytesIO()
+            np.lib.format.write_array(inner, np.ascontiguousarray(array), allow_pickle=False)
+            entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, inner.getvalue())
+    return packed.getvalue()
+
+
+def write_bundle(out: Path, card: BundleCard, files: Mapping[str, bytes]) -> None:
+    """Write card and files beside OUT, open the result as the plant would, then rename it to OUT.
+
+    out     must not exist, or be a bundle already: it is replaced as a whole
+    raises  BadOutput where OUT is something else or cannot be written; BadBundle where the plant would refuse
+            the result
+    """
+    if out.exists() and not (out.is_dir() and ((out / CARD_FILE).is_file() or not any(out.iterdir()))):
+        raise BadOutput(
+            f"{out}: expected a new folder or an older bundle, found something else; choose another --out"
+        )
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        try:
+            for name, content in {
+                **files,
+                CARD_FILE: (card.model_dump_json(indent=2) + "\n").encode(),
+            }.items():
+                _write(new / name, content)
+            new.chmod(0o755)
+            open_bundle(new)
+            if out.exists():
+                shutil.rmtree(out)
+            new.rename(out)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+    except OSError as error:
+        raise BadOutput(
+            f"{out}: the bundle could not be written ({error.strerror or error}); "
+            "free space or choose another --out"
+        ) from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,1 @@
+"""The plant: an exported bundle, its engine, and the scan; no torch."""

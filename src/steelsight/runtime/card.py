@@ -1,0 +1,106 @@
+"""What a bundle says of itself. A card that contradicts itself is never written and never read."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from steelsight.types import InputSpec, Task
+from steelsight.version import __version__
+
+__all__ = [
+    "BUNDLE_FORMAT",
+    "BundleCard",
+    "Familiarity",
+    "FileFact",
+    "GraphFacts",
+    "Precision",
+    "ThresholdBy",
+    "Usual",
+]
+
+BUNDLE_FORMAT: Literal[1] = 1  # raised whenever an older reader would misread a newer card
+
+Precision = Literal["f32", "bf16", "int8"]
+ThresholdBy = Literal["certificate", "cost", "none"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FileFact(_Part):
+    """A file of the bundle."""
+
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    size: int = Field(ge=1)  # bytes
+
+
+class GraphFacts(_Part):
+    """The graph: uint8 gray (n, h, w) in; logits (n, c), maps (n, c, gh, gw) and embedding (n, k) out."""
+
+    opset: int = Field(ge=13, le=21)
+    grid: tuple[int, int]  # of the maps
+    embedding: int = Field(ge=1)
+
+
+class Familiarity(_Part):
+    """How far from the training sheets an input may lie; statistics are in `file`."""
+
+    file: str = "familiarity.npz"  # means (c, k) and whitening (k, r), float32
+    limit: float = Field(gt=0)  # distance above it: unknown input
+    kept: float = Field(gt=0, lt=1)  # share of calibration sheets within the limit
+
+
+class Usual(_Part):
+    """What the calibration sheets looked like, to tell drift from."""
+
+    sheets: int = Field(ge=1)
+    gray_mean: tuple[float, ...]  # quantiles at runtime.drift.LEVELS of each sheet's mean gray level
+    gray_spread: tuple[float, ...]  # of its standard deviation
+    confidence: tuple[float, ...]
+    distance: tuple[float, ...]
+    shares: tuple[float, ...]  # of each class among the verdicts
+
+
+class BundleCard(_Part):
+    """The JSON card of a BUNDLE."""
+
+    format: Literal[1] = BUNDLE_FORMAT
+    steelsight_version: str = __version__
+    model_id: str = Field(pattern="^[0-9a-f]{12}$")  # start of the graph's SHA-256: which model said it
+    task: Task
+    class_names: tuple[str, ...] = Field(min_length=1)  # multilabel: defect types alone
+    model: str  # the network, e.g. squeezenet_reduced
+    head: str  # and what it ends in
+    input: InputSpec
+    graph: GraphFacts
+    precision: Precision  # the fastest that passed parity
+    files: dict[str, FileFact]  # every file but this card
+    temperature: float = Field(default=1.0, gt=0)  # divides the logits before the softmax
+    threshold: float | None = Field(default=None, ge=0, le=1)  # confidence below it: doubtful
+    threshold_by: ThresholdBy = "none"
+    threshold_statement: str = ""  # what is promised of it, in words
+    familiarity: Familiarity | None = None
+    usual: Usual | None = None
+    parity: dict[str, JsonValue] = Field(default_factory=dict)  # the certificate; see deploy.parity
+    source: dict[str, JsonValue] = Field(default_factory=dict)  # run, data and its hash, seed, recipe
+
+    @property
+    def graph_file(self) -> str:
+        """The file the chosen precision runs."""
+        return "model.int8.onnx" if self.precision == "int8" else "model.onnx"
+
+    @model_validator(mode="after")
+    def _agrees(self) -> BundleCard:
+        if len(set(self.class_names)) != len(self.class_names):
+            raise ValueError(f"class_names: expected distinct names, got {list(self.class_names)}")
+        if self.graph_file not in self.files:
+            raise ValueError(f"files: expected {self.graph_file} for precision {self.precision}, found none")
+        if self.familiarity is not None and self.familiarity.file not in self.files:
+            raise ValueError(f"files: expected {self.familiarity.file}, found none")
+        for name in self.files:
+            if "/" in name or "\\" in name or name.startswith(".") or not name:
+                raise ValueError(f"files: expected plain names inside the bundle, got {name!r}")
+        return self

@@ -1,0 +1,76 @@
+"""What is said of one sheet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+__all__ = ["Reason", "Region", "State", "Verdict"]
+
+
+class State(StrEnum):
+    """What becomes of a sheet."""
+
+    DECIDED = "decided"  # the label stands
+    DOUBTFUL = "doubtful"  # a person should look; the label is a guess
+    UNKNOWN_INPUT = "unknown_input"  # unlike every training sheet; the label means nothing
+    BAD_IMAGE = "bad_image"  # there is no picture to judge
+
+
+class Reason(StrEnum):
+    """Why the state is what it is."""
+
+    CONFIDENT = "confident"  # decided: the confidence reaches the bundle's threshold
+    NO_THRESHOLD = "no_threshold"  # decided: the bundle has no threshold and always answers
+    LOW_CONFIDENCE = "low_confidence"  # doubtful: the confidence is below the threshold
+    UNFAMILIAR = "unfamiliar"  # unknown input: too far from the training sheets
+    MISSING = "missing"  # bad image: no such file, or no permission
+    NOT_AN_IMAGE = "not_an_image"  # bad image: another kind of file
+    TOO_LARGE = "too_large"  # bad image: more bytes or pixels than allowed
+    DAMAGED = "damaged"  # bad image: torn, empty, or not what its header says
+    CHANGED = "changed"  # bad image: written to while it was read
+
+
+@dataclass(frozen=True)
+class Region:
+    """A place that speaks for the label."""
+
+    box: tuple[int, int, int, int]  # left, top, right, bottom in pixels of the original image, edges
+    area_px: int  # pixels of the original inside the region itself
+    score: float  # its strongest evidence over the sheet's strongest, 0..1
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """One sheet, judged."""
+
+    label: str  # class name; multilabel: names joined by " + "; "" for a bad image
+    probability: float  # of the label, after the bundle's temperature; NaN for a bad image
+    state: State
+    reason: Reason
+    detail: str  # for a bad image, what was expected, what came and what to do; else ""
+    regions: tuple[Region, ...]  # strongest first; none for a sheet without defect
+    probabilities: Float64[np.ndarray, _]  # of all classes; empty for a bad image
+    distance: float  # from the training sheets; NaN where the bundle cannot tell
+    heatmap: Float32[np.ndarray, "h w"] | None  # signed evidence for the label, at model size
+    model_id: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values without the heatmap, for JSON."""
+        return {
+            "label": self.label,
+            "probability": None if np.isnan(self.probability) else self.probability,
+            "state": self.state.value,
+            "reason": self.reason.value,
+            "detail": self.detail,
+            "regions": [
+                {"box": list(each.box), "area_px": each.area_px, "score": each.score} for each in self.regions
+            ],
+            "probabilities": self.probabilities.tolist(),
+            "distance": None if np.isnan(self.distance) else self.distance,
+            "model_id": self.model_id,
+        }
