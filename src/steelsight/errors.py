@@ -10,6 +10,7 @@
     │   ├── BadBundle       a BUNDLE folder is incomplete, altered, or of another format
     │   ├── BadSource       what should be scanned cannot be opened, or must not be
     │   └── BadOutput       results cannot be written there
+    ├── ScanIncomplete      a worker died; the parts it did not write are named, the others are whole
     ├── ParityRefused       an exported graph answers otherwise than the model it came from
     ├── MissingWeights      pretrained weights were asked for and cannot be had
     └── UnknownLayer        a layer name the model does not have; lists those it has
@@ -29,6 +30,7 @@ __all__ = [
     "BadSource",
     "MissingWeights",
     "ParityRefused",
+    "ScanIncomplete",
     "SteelsightError",
     "UnknownLayer",
 ]
@@ -79,6 +81,10 @@ class BadSource(BadInput):
 
 class BadOutput(BadInput):
     """Results cannot be written: the disk is full, the folder read-only, or it holds something else."""
+
+
+class ScanIncomplete(SteelsightError):
+    """A worker of a scan died; the same command does the parts that are missing."""
 
 
 class ParityRefused(SteelsightError):

@@ -19,6 +19,7 @@ from steelsight.cli.label_curve import label_curve
 from steelsight.cli.league import league
 from steelsight.cli.models import models
 from steelsight.cli.robustness import robustness
+from steelsight.cli.scan import scan
 from steelsight.cli.study import study
 from steelsight.cli.synth import synth
 from steelsight.cli.train import train
@@ -43,7 +44,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 LAB = (train, evaluate, compare, confidence, calibrate, robustness, label_curve, explain, league, study)
-for verb in (demo, synth, data, models, *LAB):
+for verb in (demo, scan, synth, data, models, *LAB):
     app.command()(verb)
 
 

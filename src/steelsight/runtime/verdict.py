@@ -33,6 +33,7 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"  # bad image: more bytes or pixels than allowed
     DAMAGED = "damaged"  # bad image: torn, empty, or not what its header says
     CHANGED = "changed"  # bad image: written to while it was read
+    UNSAFE = "unsafe"  # bad image: an archive's entry that is a link, locked, or named to lead elsewhere
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from steelsight.reports.figures.league import LeagueRow, draw_league
 from steelsight.reports.figures.learning import draw_learning_curves
 from steelsight.reports.figures.precision_recall import draw_precision_recall
 from steelsight.reports.figures.roc import draw_roc
+from steelsight.reports.figures.scan import Thumbnail, draw_contact_sheet, draw_verdicts
 from steelsight.reports.figures.size import draw_learning_size, draw_recall_by_area
 from steelsight.reports.figures.style import (
     CLASS_COLOURS,
@@ -41,10 +42,12 @@ __all__ = [
     "LeagueRow",
     "MaskPair",
     "Measured",
+    "Thumbnail",
     "class_colour",
     "draw_architecture",
     "draw_before_after",
     "draw_confusion",
+    "draw_contact_sheet",
     "draw_distribution",
     "draw_examples",
     "draw_explanations",
@@ -65,6 +68,7 @@ __all__ = [
     "draw_sizes",
     "draw_sweep",
     "draw_threshold_sweep",
+    "draw_verdicts",
     "dress",
     "figure_png",
     "new_figure",

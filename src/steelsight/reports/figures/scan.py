@@ -1,0 +1,109 @@
+"""What a scan found: verdicts counted by label and state, and the sheets worth a person's look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Float, Float32
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from steelsight.reports.figures.explanations import blend
+from steelsight.reports.figures.style import INK, MUTED, PAPER, WIDTH, dress, new_figure, title_axes
+from steelsight.types import GrayImage
+
+__all__ = ["Thumbnail", "draw_contact_sheet", "draw_verdicts"]
+
+STATE_COLOURS: Final = {  # told apart in gray too
+    "decided": "#0072b2",
+    "doubtful": "#e0a100",
+    "unknown input": "#d55e00",
+    "bad image": "#6b7785",
+}
+BOX: Final = "#ffd400"  # yellow is neither of a map's colours
+STRIP_ASPECT: Final = 2.5  # width : height from which sheets are strips, shown two a line
+MARGIN, GAP, TITLE = 0.1, 0.12, 0.2  # inches
+COLUMNS: Final = 4  # of other sheets
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """One sheet at model size."""
+
+    title: str
+    gray: GrayImage
+    heat: Float32[np.ndarray, "h w"] | None  # signed evidence for its label
+    boxes: Sequence[tuple[float, float, float, float]]  # left, top, right, bottom in pixels of `gray`
+
+
+def draw_verdicts(counts: Mapping[str, Mapping[str, int]], title: str = "") -> Figure:
+    """One bar a label, parted by state.
+
+    counts  sheets of each state, by label; states as in STATE_COLOURS
+    """
+    figure, (axes,) = new_figure(height=0.95 + 0.36 * max(1, len(counts)) + 0.3 * bool(title))
+    dress(axes)
+    left = np.zeros(len(counts))
+    for state, colour in STATE_COLOURS.items():
+        found = np.array([each.get(state, 0) for each in counts.values()], dtype=float)
+        if found.any():
+            axes.barh(range(len(counts)), found, left=left, height=0.66, color=colour, label=state)
+            left += found
+    axes.set_yticks(range(len(counts)), list(counts), parse_math=False)
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
+    axes.xaxis.set_visible(False)
+    axes.spines["bottom"].set_visible(False)
+    widest = max([*left.tolist(), 1.0])
+    for place, count in enumerate(left.tolist()):
+        axes.text(count + widest * 0.01, place, f"{int(count):,}", va="center", fontsize=9, color=INK)
+    axes.set_xlim(0, widest * 1.1)
+    if left.any():
+        axes.legend(loc="upper left", bbox_to_anchor=(0, 0), ncols=4, fontsize=8, frameon=False)
+    if title:
+        title_axes(axes, title)
+    return figure
+
+
+def draw_contact_sheet(thumbnails: Sequence[Thumbnail]) -> Figure:
+    """Sheets side by side, red where the evidence speaks for the label, blue against it, boxes in yellow.
+
+    thumbnails  all of one size; strips two a line, others four
+    """
+    height, width = thumbnails[0].gray.shape
+    columns = 2 if width >= STRIP_ASPECT * height else COLUMNS
+    cell_w = (WIDTH - 2 * MARGIN - (columns - 1) * GAP) / columns
+    cell_h = cell_w * height / width
+    lines = -(-len(thumbnails) // columns)
+    full = 2 * MARGIN + lines * (cell_h + TITLE + GAP)
+    figure = Figure(figsize=(WIDTH, full), facecolor=PAPER)
+    look: dict[str, Any] = {"fontsize": 8, "color": MUTED, "parse_math": False, "va": "bottom"}
+    for number, each in enumerate(thumbnails):
+        line, column = divmod(number, columns)
+        left, top = MARGIN + column * (cell_w + GAP), full - MARGIN - line * (cell_h + TITLE + GAP) - TITLE
+        axes = figure.add_axes((left / WIDTH, (top - cell_h) / full, cell_w / WIDTH, cell_h / full))
+        axes.imshow(_tinted(each), interpolation="nearest", aspect="auto")
+        for x0, y0, x1, y1 in each.boxes:
+            axes.add_patch(
+                Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, edgecolor=BOX, linewidth=0.9)
+            )
+        axes.set_axis_off()
+        figure.text(left / WIDTH, (top + 0.03) / full, _shorten(each.title, cell_w), **look)
+    return figure
+
+
+def _tinted(thumbnail: Thumbnail) -> Float[np.ndarray, "h w 3"]:
+    heat = thumbnail.heat
+    if heat is None or not np.abs(heat).max() > 0:
+        plain: Float[np.ndarray, "h w 3"] = np.repeat(thumbnail.gray[..., None] / 255.0, 3, axis=2)
+        return plain
+    return blend(thumbnail.gray, heat, float(np.abs(heat).max()))
+
+
+def _shorten(title: str, inches: float) -> str:
+    """Cut from the front: label and probability stand at the end."""
+    room = int(inches / 0.062)  # a letter's mean width at 8 points
+    return title if len(title) <= room else "…" + title[-(room - 1) :]

@@ -1,0 +1,196 @@
+"""Whether scanned sheets look like those the model was calibrated on. It describes and decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Float, Float32, UInt8
+from scipy.special import chdtri
+
+from steelsight.runtime.card import Usual
+
+__all__ = ["LEVELS", "Drift", "class_shares", "compare_usual", "gray_statistics", "usual_of"]
+
+LEVELS: Final = tuple(np.linspace(0, 1, 51).tolist())  # of the quantiles a card keeps
+SLIGHT, CLEAR = 0.1, 0.2  # distance between two distributions, 0..1
+SLIGHT_SHARES, CLEAR_SHARES = 0.1, 0.25  # population stability index: the usual rule of thumb
+SURE: Final = 0.01  # chance of a difference at least as large between samples of one and the same kind
+_WORDS: Final = {  # name: (title, when higher, when lower)
+    "gray_mean": ("mean gray level", "brighter", "darker"),
+    "gray_spread": ("contrast", "of more contrast", "of less contrast"),
+    "confidence": ("confidence", "judged with more confidence", "judged with less confidence"),
+    "distance": ("distance from training sheets", "less like the training sheets", "closer to them"),
+}
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One property of the scanned sheets beside what was usual."""
+
+    name: str
+    title: str
+    usual: float | None  # median; None for class shares
+    found: float | None
+    difference: float  # Kolmogorov-Smirnov distance 0..1; of class shares the population stability index
+    level: str  # as usual, slight, clear
+    reading: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def gray_statistics(
+    images: UInt8[np.ndarray, "n h w"],
+) -> tuple[Float32[np.ndarray, " n"], Float32[np.ndarray, " n"]]:
+    """Mean and standard deviation of each sheet's gray levels at model size, 0..255."""
+    levels = images.reshape(len(images), -1).astype(np.float32)
+    means = levels.mean(axis=1)
+    levels -= means[:, None]
+    spreads = np.sqrt(np.einsum("ij,ij->i", levels, levels) / levels.shape[1])
+    return means, spreads
+
+
+def class_shares(labels: Sequence[str], class_names: Sequence[str]) -> tuple[float, ...]:
+    """Share of the sheets that each class is named on; a label may name several, joined by " + "."""
+    kinds, counts = np.unique(np.array(labels, dtype=str), return_counts=True)
+    named = [(set(kind.split(" + ")), int(count)) for kind, count in zip(kinds, counts, strict=True)]
+    total = max(1, len(labels))
+    return tuple(sum(count for names, count in named if name in names) / total for name in class_names)
+
+
+def usual_of(
+    gray_mean: Float[np.ndarray, " n"],
+    gray_spread: Float[np.ndarray, " n"],
+    confidence: Float[np.ndarray, " n"],
+    distance: Float[np.ndarray, " n"],
+    labels: Sequence[str],
+    class_names: Sequence[str],
+) -> Usual:
+    """A card's memory of its calibration sheets.
+
+    labels  the engine's own verdicts on them, not the truth: a scan has nothing else to compare
+    """
+    columns = [_quantiles(values) for values in (gray_mean, gray_spread, confidence, distance)]
+    return Usual.model_validate(
+        {
+            "sheets": len(labels),
+            **dict(zip(_WORDS, columns, strict=True)),
+            "shares": class_shares(labels, class_names),
+        }
+    )
+
+
+def compare_usual(
+    usual: Usual,
+    found: dict[str, Float[np.ndarray, " n"]],
+    shares: Sequence[float],
+    class_names: Sequence[str],
+) -> list[Drift]:
+    """Each property of the scan beside the card's.
+
+    found   gray_mean, gray_spread, confidence, distance of the judged sheets; NaN is left out
+    shares  of each class among their labels
+    """
+    told = []
+    sheets = 0
+    for name in _WORDS:
+        values = found[name][np.isfinite(found[name])].astype(np.float64)
+        sheets = max(sheets, len(values))
+        quantiles = np.array(getattr(usual, name), dtype=np.float64)
+        if len(values) and len(quantiles) == len(LEVELS):
+            told.append(_compare(name, quantiles, np.sort(values), usual.sheets))
+    if sheets and len(usual.shares) == len(shares):
+        told.append(_compare_shares(usual, np.array(shares, dtype=np.float64), sheets, class_names))
+    return told
+
+
+def _compare(
+    name: str, quantiles: Float[np.ndarray, " q"], values: Float[np.ndarray, " n"], sheets: int
+) -> Drift:
+    title, higher, lower = _WORDS[name]
+    distance = _distance(quantiles, values)
+    usual, found = float(np.interp(0.5, LEVELS, quantiles)), float(np.median(values))
+    by_chance = np.sqrt(-np.log(SURE / 2) / 2) * np.sqrt(1 / len(values) + 1 / sheets)
+    level = _level(distance, SLIGHT, CLEAR, by_chance)
+    if level == "as usual":
+        reading = "as in training"
+    elif abs(found - usual) < 1e-3 * max(abs(usual), abs(found)):
+        reading = "spread otherwise than in training"
+    else:
+        reading = f"{'' if level == 'clear' else 'slightly '}{higher if found > usual else lower}"
+        reading += "" if "training" in reading or "them" in reading else " than in training"
+    return Drift(name, title, usual, found, distance, level, reading)
+
+
+def _distance(quantiles: Float[np.ndarray, " q"], values: Float[np.ndarray, " n"]) -> float:
+    """Largest gap between the two distribution functions; `values` sorted.
+
+    The stored one is linear between its quantiles; equal quantiles are a jump, of which both sides count.
+    """
+    points = np.concatenate([values, quantiles])
+    above = _share_below(quantiles, points, "right") - np.searchsorted(values, points, "right") / len(values)
+    below = _share_below(quantiles, points, "left") - np.searchsorted(values, points, "left") / len(values)
+    return float(min(1.0, max(np.abs(above).max(), np.abs(below).max())))
+
+
+def _share_below(
+    quantiles: Float[np.ndarray, " q"], points: Float[np.ndarray, " p"], side: str
+) -> Float[np.ndarray, " p"]:
+    levels = np.array(LEVELS)
+    at = np.searchsorted(quantiles, points, side)  # type: ignore[call-overload]
+    low, high = np.clip(at - 1, 0, len(levels) - 1), np.clip(at, 0, len(levels) - 1)
+    width = quantiles[high] - quantiles[low]
+    part = np.divide(points - quantiles[low], width, out=np.zeros(len(points)), where=width > 0)
+    share: Float[np.ndarray, " p"] = levels[low] + np.clip(part, 0, 1) * (levels[high] - levels[low])
+    return np.where(at == 0, 0.0, np.where(at == len(levels), 1.0, share))
+
+
+def _compare_shares(
+    usual: Usual, found: Float[np.ndarray, " c"], sheets: int, class_names: Sequence[str]
+) -> Drift:
+    expected = np.array(usual.shares, dtype=np.float64)
+    exclusive = abs(expected.sum() - 1) < 1e-6 and abs(found.sum() - 1) < 1e-6
+    if exclusive:
+        index = _stability(expected, found, usual.sheets, sheets)
+        free = max(1, len(found) - 1)
+    else:  # types may come together or not at all: the worst of them
+        pairs = [np.array([[1 - e, e], [1 - f, f]]) for e, f in zip(expected, found, strict=True)]
+        index = max(_stability(pair[0], pair[1], usual.sheets, sheets) for pair in pairs)
+        free = 1
+    by_chance = float(chdtri(free, SURE)) * (1 / sheets + 1 / usual.sheets)
+    level = _level(index, SLIGHT_SHARES, CLEAR_SHARES, by_chance)
+    most = int(np.abs(found - expected).argmax())
+    change = f"{class_names[most]}: {found[most]:.0%} of the sheets, {expected[most]:.0%} in training"
+    return Drift(
+        "shares",
+        "class shares",
+        None,
+        None,
+        index,
+        level,
+        "as in training" if level == "as usual" else change,
+    )
+
+
+def _stability(
+    expected: Float[np.ndarray, " c"], found: Float[np.ndarray, " c"], sheets: int, scanned: int
+) -> float:
+    """Population stability index, sum of (f - e) ln(f / e); half a sheet is added to each class."""
+    e = (expected * sheets + 0.5) / (sheets + 0.5 * len(expected))
+    f = (found * scanned + 0.5) / (scanned + 0.5 * len(found))
+    return float(((f - e) * np.log(f / e)).sum())
+
+
+def _level(difference: float, slight: float, clear: float, by_chance: float) -> str:
+    if difference < max(slight, by_chance):
+        return "as usual"
+    return "clear" if difference >= clear else "slight"
+
+
+def _quantiles(values: Float[np.ndarray, " n"]) -> tuple[float, ...]:
+    finite = values[np.isfinite(values)]
+    return tuple(np.quantile(finite.astype(np.float64), LEVELS).tolist()) if len(finite) else ()

@@ -1,0 +1,182 @@
+"""The OUT folder of a scan: whose it is, whether a scan goes on in it, and that one process writes there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import PIL
+import pyarrow as pa
+
+from steelsight.errors import BadOutput
+from steelsight.runtime.bundle import Bundle
+from steelsight.runtime.engine import Engine
+from steelsight.runtime.parts import VERDICTS
+from steelsight.runtime.plan import PLAN_FILE
+from steelsight.runtime.sources import absolute
+from steelsight.runtime.writing import HALF, refuse_output, write_json
+from steelsight.version import __version__
+
+__all__ = [
+    "QUARANTINE",
+    "REPORT",
+    "SCAN_FILE",
+    "SUMMARY",
+    "Identity",
+    "hold",
+    "identify",
+    "load_scan",
+    "save_scan",
+]
+
+SCAN_FILE, QUARANTINE, SUMMARY, REPORT = "scan.json", "quarantine.csv", "summary.json", "report.html"
+LOCK: Final = ".lock"
+FORMAT: Final = 1
+OURS: Final = {PLAN_FILE, SCAN_FILE, QUARANTINE, SUMMARY, REPORT, "report.json", LOCK, VERDICTS}
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What two scans must share for one to go on where the other stopped."""
+
+    bundle: Mapping[str, Any]
+    sources: Sequence[str]
+    options: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "bundle": dict(self.bundle),
+            "sources": list(self.sources),
+            "options": dict(self.options),
+            "versions": dict(self.versions),
+        }
+
+
+def identify(
+    bundle: Bundle, sources: Sequence[str | Path], engine: Engine, *, heatmaps: bool, watch: bool
+) -> Identity:
+    """The identity of a scan; how many workers do it is no part of it."""
+    return Identity(
+        {"model_id": bundle.card.model_id, "checksum": checksum_of(bundle)},
+        [str(absolute(Path(source))) for source in sources],
+        {"engine": engine.about, "batch": engine.batch, "heatmaps": heatmaps, "watch": watch},
+        {
+            "steelsight": __version__,
+            "pyarrow": pa.__version__,
+            "pillow": PIL.__version__,
+            "numpy": np.__version__,
+            "machine": platform.machine(),
+        },
+    )
+
+
+def checksum_of(bundle: Bundle) -> str:
+    """Of the card, which holds the checksums of all other files."""
+    return hashlib.sha256(bundle.card.model_dump_json().encode()).hexdigest()
+
+
+@contextmanager
+def hold(out: Path, *, fresh: bool) -> Iterator[None]:
+    """Make OUT ours while the block runs.
+
+    fresh   remove what an earlier scan left there, and nothing else
+    raises  BadOutput where OUT cannot be written, holds something else, or another process scans into it
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        strange = sorted(
+            entry.name for entry in out.iterdir() if entry.name not in OURS and not entry.name.endswith(HALF)
+        )
+        begun = (out / SCAN_FILE).exists()
+        if not begun and (strange or any((out / VERDICTS).glob("*"))):
+            found = strange[0] if strange else f"{VERDICTS}/ without {SCAN_FILE}"
+            raise BadOutput(
+                f"{out}: expected a new folder or an earlier scan, found {found}; choose another --out"
+            )
+        with (out / LOCK).open("ab") as lock:
+            _lock(lock.fileno(), out)
+            (out / VERDICTS).mkdir(exist_ok=True)
+            _clear(out, fresh)
+            yield
+    except OSError as error:
+        raise refuse_output(out, error) from error
+
+
+def load_scan(out: Path, identity: Identity) -> dict[str, Any] | None:
+    """What an earlier scan into OUT saved of itself; None where there is none.
+
+    raises  BadOutput naming what differs where it was another scan
+    """
+    path = out / SCAN_FILE
+    if not path.exists():
+        return None
+    try:
+        saved = json.loads(path.read_bytes())
+        if saved["format"] != FORMAT:
+            raise ValueError(f"format {saved['format']!r}")  # noqa: TRY301
+        earlier = {key: saved[key] for key in identity.as_dict()}
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise BadOutput(
+            f"{path}: expected what a scan of this version writes, got {error!r:.120}; use --fresh"
+        ) from error
+    differs = list(_differences("", earlier, identity.as_dict()))
+    if differs:
+        raise BadOutput(
+            f"{out}: holds another scan: {'; '.join(differs)}; choose another --out, or use --fresh"
+        )
+    found: dict[str, Any] = saved
+    return found
+
+
+def save_scan(out: Path, identity: Identity, **more: Any) -> None:
+    """Say whose folder this is; from here on a scan goes on in it."""
+    write_json(out / SCAN_FILE, {"format": FORMAT, **identity.as_dict(), **more})
+
+
+def _differences(name: str, earlier: Any, now: Any) -> Iterator[str]:
+    if isinstance(earlier, dict) and isinstance(now, dict):
+        for key in dict.fromkeys([*earlier, *now]):
+            yield from _differences(key, earlier.get(key), now.get(key))
+    elif earlier != now:
+        yield f"{name} was {_short(earlier)}, now {_short(now)}"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _clear(out: Path, fresh: bool) -> None:
+    """Remove what a dead process left half-written, and with `fresh` the earlier scan."""
+    for folder in (out, out / VERDICTS):
+        for half in folder.glob(f"*{HALF}"):
+            half.unlink(missing_ok=True)
+    if fresh:
+        (out / SCAN_FILE).unlink(missing_ok=True)  # first: parts without it belong to no scan
+        for part in (out / VERDICTS).glob("part-*.parquet"):
+            part.unlink(missing_ok=True)
+        for name in OURS - {LOCK, VERDICTS}:
+            (out / name).unlink(missing_ok=True)
+
+
+def _lock(handle: int, out: Path) -> None:
+    """One process at a time; the system lets go when it dies. Where it has no such locks, none is held."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise BadOutput(
+            f"{out}: another scan is writing there; wait for it or choose another --out"
+        ) from error
