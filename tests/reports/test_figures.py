@@ -35,6 +35,18 @@ DRAWN = {
     "learning": lambda: figures.draw_learning_curves(EPOCHS, best_epoch=2, title="$"),
     "learning without validation": lambda: figures.draw_learning_curves([{"epoch": 1, "train_loss": 0.9}]),
     "distribution": lambda: figures.draw_distribution(NAMES, [5902, 0, 12], "$"),
+    "verdicts": lambda: figures.draw_verdicts(
+        {NAMES[1]: {"decided": 5, "doubtful": 2}, NAMES[2]: {"unknown input": 1}, "no verdict": {"bad image": 3}},
+        "$",
+    ),
+    "no verdicts": lambda: figures.draw_verdicts({}),
+    "contact sheet": lambda: figures.draw_contact_sheet(
+        [
+            figures.Thumbnail(name * 20, np.full(shape, 90, np.uint8), heat, [(1.0, 2.0, 5.0, 6.5)])
+            for name in NAMES
+            for shape, heat in (((8, 40), np.ones((8, 40), np.float32)), ((8, 40), None))
+        ]
+    ),
     "empty distribution": lambda: figures.draw_distribution(NAMES[:1], [0]),
     "intervals": lambda: figures.draw_intervals(
         {

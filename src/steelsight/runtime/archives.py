@@ -83,10 +83,6 @@ class Entry:
     detail: str = ""
 
 
-class _Torn(Exception):
-    """The rest of an archive cannot be listed."""
-
-
 def archive_kind(path: Path) -> str:
     """zip, tar, tar.gz, tar.bz2 or tar.xz by the file's first bytes; "" for anything else."""
     try:
@@ -115,10 +111,12 @@ def iterate_archive(path: Path, kind: str) -> Iterator[Entry]:
             for entry in listed:
                 count += 1
                 unpacked += 0 if entry.member is None else entry.member.size
-                _limit(path, count, unpacked, found.st_size)
+                if count > MAX_MEMBERS:
+                    raise _Bomb(f"more than the {MAX_MEMBERS} files allowed in one archive")
+                _refuse_bomb(unpacked, found.st_size)
                 yield entry
     except _Bomb as error:
-        raise BadSource(f"{path}: {error}; unpack it yourself if it is to be trusted") from error
+        raise BadSource(f"{path}: {error}; unpack it yourself if you trust it") from error
     except _DAMAGE as error:
         if isinstance(error, OSError) and error.errno and not count:
             raise BadSource(unreadable(path, error)) from error
@@ -328,12 +326,6 @@ def _leads_out(name: str) -> str:
     ):
         return "its name leads out of the archive; it is not read, pack it again with plain names"
     return ""
-
-
-def _limit(path: Path, count: int, unpacked: int, packed: int) -> None:
-    if count > MAX_MEMBERS:
-        raise BadSource(f"{path}: more than the {MAX_MEMBERS} files allowed in one archive; split it")
-    _refuse_bomb(unpacked, packed)
 
 
 def _refuse_bomb(unpacked: int, packed: int) -> None:

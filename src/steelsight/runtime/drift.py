@@ -155,15 +155,15 @@ def _compare_shares(
     expected = np.array(usual.shares, dtype=np.float64)
     exclusive = abs(expected.sum() - 1) < 1e-6 and abs(found.sum() - 1) < 1e-6
     if exclusive:
-        index = _stability(expected, found, usual.sheets, sheets)
-        free = max(1, len(found) - 1)
-    else:  # types may come together or not at all: the worst of them
-        pairs = [np.array([[1 - e, e], [1 - f, f]]) for e, f in zip(expected, found, strict=True)]
-        index = max(_stability(pair[0], pair[1], usual.sheets, sheets) for pair in pairs)
-        free = 1
+        gains = _stability(expected, found, usual.sheets, sheets)
+        index, free = float(gains.sum()), max(1, len(found) - 1)
+    else:  # types may come together or not at all: each against the sheets without it, and the worst of them
+        pairs = [(np.array([1 - e, e]), np.array([1 - f, f])) for e, f in zip(expected, found, strict=True)]
+        gains = np.array([_stability(*pair, usual.sheets, sheets).sum() for pair in pairs])
+        index, free = float(gains.max()), 1
     by_chance = float(chdtri(free, SURE)) * (1 / sheets + 1 / usual.sheets)
     level = _level(index, SLIGHT_SHARES, CLEAR_SHARES, by_chance)
-    most = int(np.abs(found - expected).argmax())
+    most = int(gains.argmax())
     change = f"{class_names[most]}: {found[most]:.0%} of the sheets, {expected[most]:.0%} in training"
     return Drift(
         "shares",
@@ -178,11 +178,12 @@ def _compare_shares(
 
 def _stability(
     expected: Float[np.ndarray, " c"], found: Float[np.ndarray, " c"], sheets: int, scanned: int
-) -> float:
-    """Population stability index, sum of (f - e) ln(f / e); half a sheet is added to each class."""
+) -> Float[np.ndarray, " c"]:
+    """Each class's part of the population stability index, (f - e) ln(f / e); half a sheet is added to each."""
     e = (expected * sheets + 0.5) / (sheets + 0.5 * len(expected))
     f = (found * scanned + 0.5) / (scanned + 0.5 * len(found))
-    return float(((f - e) * np.log(f / e)).sum())
+    gains: Float[np.ndarray, " c"] = (f - e) * np.log(f / e)
+    return gains
 
 
 def _level(difference: float, slight: float, clear: float, by_chance: float) -> str:

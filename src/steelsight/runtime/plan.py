@@ -60,8 +60,11 @@ class Plan:
             yield from self.part(number)
 
 
-def write_plan(folder: Path, sheets: Sequence[Planned], part: int = PART) -> Plan:
-    """Save a plan and open it; raises BadOutput."""
+def write_plan(folder: Path, sheets: Sequence[Planned], part: int) -> Plan:
+    """Save a plan and open it; raises BadOutput.
+
+    part  sheets a part
+    """
     path = folder / PLAN_FILE
 
     def fill(file: BinaryIO) -> None:

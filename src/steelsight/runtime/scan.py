@@ -141,7 +141,7 @@ def _plan(
     saved = load_scan(out, identity)
     listing = list_sources(sources)
     if saved is None:
-        plan = write_plan(out, listing.sheets)
+        plan = write_plan(out, listing.sheets, PART)
         passed_over = [{"name": each.id, "reason": each.reason} for each in listing.passed_over]
         facts = {"sheets": plan.sheets, "part": PART, "checksum": plan.checksum}
         save_scan(out, identity, plan=facts, passed_over=passed_over)

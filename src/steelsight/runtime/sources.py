@@ -106,7 +106,7 @@ def _list_source(source: str, passed_over: list[Rejection]) -> Iterator[Found]:
     try:
         exists = path.exists()
         is_folder = path.is_dir()
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+    except (OSError, ValueError) as error:
         raise BadSource(f"{source!r:.200}: expected {WANTED}, got a name no file can have") from error
     if is_folder:
         yield from _list_folder(path, passed_over)

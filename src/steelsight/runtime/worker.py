@@ -25,7 +25,6 @@ __all__ = ["main", "open_judge"]
 
 def main() -> None:
     """Serve until stdin ends."""
-    sys.modules["pandas"] = None  # type: ignore[assignment]  # pyarrow would import it, for nothing
     answers = _take_stdout()
     parent = os.getppid()
 

@@ -80,18 +80,21 @@ def draw_contact_sheet(thumbnails: Sequence[Thumbnail]) -> Figure:
     lines = -(-len(thumbnails) // columns)
     full = 2 * MARGIN + lines * (cell_h + TITLE + GAP)
     figure = Figure(figsize=(WIDTH, full), facecolor=PAPER)
+    axes = figure.add_axes((0, 0, 1, 1))  # one for all, in inches: sixty would take seconds
+    axes.set_axis_off()
     look: dict[str, Any] = {"fontsize": 8, "color": MUTED, "parse_math": False, "va": "bottom"}
     for number, each in enumerate(thumbnails):
         line, column = divmod(number, columns)
         left, top = MARGIN + column * (cell_w + GAP), full - MARGIN - line * (cell_h + TITLE + GAP) - TITLE
-        axes = figure.add_axes((left / WIDTH, (top - cell_h) / full, cell_w / WIDTH, cell_h / full))
-        axes.imshow(_tinted(each), interpolation="nearest", aspect="auto")
+        place = (left, left + cell_w, top - cell_h, top)
+        axes.imshow(_tinted(each), interpolation="nearest", aspect="auto", extent=place)
+        step = cell_w / width
         for x0, y0, x1, y1 in each.boxes:
-            axes.add_patch(
-                Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, edgecolor=BOX, linewidth=0.9)
-            )
-        axes.set_axis_off()
-        figure.text(left / WIDTH, (top + 0.03) / full, _shorten(each.title, cell_w), **look)
+            corner, size = (left + x0 * step, top - y1 * step), ((x1 - x0) * step, (y1 - y0) * step)
+            axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=BOX, linewidth=0.9))
+        axes.text(left, top + 0.03, _shorten(each.title, cell_w), **look)
+    axes.set_xlim(0, WIDTH)
+    axes.set_ylim(0, full)
     return figure
 
 

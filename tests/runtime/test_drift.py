@@ -1,0 +1,115 @@
+"""Drift: the distance between distributions against a slow twin, and readings that chance alone does not make."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from steelsight.runtime.drift import LEVELS, class_shares, compare_usual, gray_statistics, usual_of
+
+NAMES = ("none", "type 1", "type 2")
+LABELS = ["none"] * 800 + ["type 1"] * 150 + ["type 2"] * 50
+
+
+def draw(rng, n=1000, shift=0.0, scale=1.0):
+    return {
+        "gray_mean": rng.normal(110 + shift, 20 * scale, n),
+        "gray_spread": rng.gamma(9, 2, n),
+        "confidence": rng.beta(8, 1, n),
+        "distance": rng.chisquare(12, n) ** 0.5,
+    }
+
+
+def usual(rng, n=1000, labels=LABELS):
+    return usual_of(*draw(rng, n).values(), labels, NAMES)
+
+
+def compare(known, found, labels=LABELS):
+    told = compare_usual(known, found, class_shares(labels, NAMES), NAMES)
+    return {each.name: each for each in told}
+
+
+def test_gray_statistics_are_mean_and_standard_deviation(rng):
+    images = rng.integers(0, 256, (3, 64, 400), dtype=np.uint8)
+    means, spreads = gray_statistics(images)
+    np.testing.assert_allclose(means, images.mean(axis=(1, 2)), rtol=1e-5)  # float32 sums
+    np.testing.assert_allclose(spreads, images.std(axis=(1, 2)), rtol=1e-5)
+    assert gray_statistics(np.zeros((1, 2, 2), np.uint8))[1] == 0
+
+
+def test_the_same_kind_of_sheets_is_as_usual(rng):
+    told = compare(usual(rng), draw(rng, 900))
+    assert {each.level for each in told.values()} == {"as usual"}
+    assert {each.reading for each in told.values()} == {"as in training"}
+
+
+@pytest.mark.parametrize(
+    ("shift", "level", "reading"),
+    [
+        (30, "clear", "brighter than in training"),
+        (-30, "clear", "darker than in training"),
+        (6, "slight", "slightly brighter than in training"),
+    ],
+)
+def test_brighter_and_darker(rng, shift, level, reading):
+    told = compare(usual(rng), draw(rng, shift=shift))
+    assert (told["gray_mean"].level, told["gray_mean"].reading) == (level, reading)
+    assert told["gray_spread"].level == "as usual"
+
+
+def test_other_spread_and_farther_away(rng):
+    found = draw(rng, 5001, scale=4)
+    found["gray_mean"] += 110 - np.median(found["gray_mean"])
+    found["distance"] *= 2
+    known = usual(rng)
+    found["gray_mean"] += known.gray_mean[25] - 110
+    told = compare(known, found)
+    assert told["gray_mean"].reading == "spread otherwise than in training"
+    assert told["distance"].reading == "less like the training sheets"
+
+
+def test_the_distance_is_that_of_the_samples(rng):
+    sample = draw(rng, 4000)
+    known = usual_of(*sample.values(), LABELS, NAMES)
+    found = draw(rng, 700, shift=12, scale=1.3)
+    expected = stats.ks_2samp(sample["gray_mean"], found["gray_mean"]).statistic
+    assert abs(compare(known, found)["gray_mean"].difference - expected) < 0.02  # half a step of the quantiles
+
+
+def test_equal_values_are_a_jump_and_not_a_drift():
+    same = dict.fromkeys(("gray_mean", "gray_spread", "confidence", "distance"), np.full(500, 7.0))
+    known = usual_of(*same.values(), LABELS[:500], NAMES)
+    told = compare(known, same)
+    assert told["gray_mean"].difference == 0
+    assert compare(known, {**same, "gray_mean": np.full(500, 8.0)})["gray_mean"].difference == 1
+
+
+def test_few_sheets_say_little(rng):
+    found = {name: values[:5] for name, values in draw(rng, shift=10).items()}
+    assert compare(usual(rng), found, LABELS[:5])["gray_mean"].level == "as usual"
+
+
+def test_class_shares_and_their_index(rng):
+    assert class_shares(["a", "a + b", "none", "b"], ("a", "b")) == (0.5, 0.5)
+    labels = ["none"] * 500 + ["type 1"] * 450 + ["type 2"] * 50
+    told = compare(usual(rng), draw(rng), labels)["shares"]
+    e, f = np.array([0.8, 0.15, 0.05]), np.array([0.5, 0.45, 0.05])
+    assert told.difference == pytest.approx(((f - e) * np.log(f / e)).sum(), rel=0.02)  # half a sheet is added
+    assert told.level == "clear"
+    assert told.reading == "type 1: 45% of the sheets, 15% in training"
+
+
+def test_types_that_come_together(rng):
+    known = usual_of(*draw(rng).values(), ["a + b"] * 500 + ["none"] * 500, ("a", "b"))
+    told = compare_usual(known, draw(rng), (0.9, 0.5), ("a", "b"))[-1]
+    assert told.level == "clear"
+    assert told.reading.startswith("a: 90% of the sheets, 50%")
+
+
+def test_what_the_bundle_or_the_scan_cannot_tell_is_left_out(rng):
+    sample = draw(rng)
+    sample["distance"] = np.full(1000, np.nan)
+    known = usual_of(*sample.values(), LABELS, NAMES)
+    assert known.distance == ()
+    assert len(known.gray_mean) == len(LEVELS)
+    assert "distance" not in compare(known, draw(rng))
+    assert compare(known, {name: values[:0] for name, values in sample.items()}, []) == {}
