@@ -1,4 +1,8 @@
-"""INT8 weights and activations by NNCF, after training, from sheets that trained the model."""
+"""INT8 weights and activations by NNCF, after training, from sheets that trained the model.
+
+The first convolution stays in float: gray levels times large weights set the scale of all that follows, and
+quantising it alone costs most of the agreement (99th percentile of |Δp| .17 with it, .05 without, SqueezeNet).
+"""
 
 from __future__ import annotations
 
@@ -34,8 +38,13 @@ def quantise(graph: onnx.ModelProto, sheets: GrayBatch) -> onnx.ModelProto:
         shown = np.asarray(sheets[:SHEETS])
         batches = [shown[start : start + BATCH] for start in range(0, len(shown), BATCH)]
         dataset = nncf.Dataset(batches, lambda batch: {"images": batch})
+        first = next(node.name for node in graph.graph.node if node.op_type == "Conv")
         quantised: onnx.ModelProto = nncf.quantize(
-            graph, dataset, preset=nncf.QuantizationPreset.MIXED, subset_size=len(batches)
+            graph,
+            dataset,
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(batches),
+            ignored_scope=nncf.IgnoredScope(names=[first]),
         )
     return quantised
 
