@@ -71,6 +71,21 @@ def test_a_run_without_test_sheets_says_so(run: RunResult) -> None:
     assert _metrics(text) == []
 
 
+def test_what_no_sheet_taught_is_a_known_failure(run: RunResult) -> None:
+    text = model_card(run.card, {**run.metrics, "notes": ["class a_b: no training sheet"]})
+    assert "* class a\\_b: no training sheet" in text.split("## Known failures")[1]
+    older = {key: value for key, value in run.metrics.items() if key != "notes"}
+    assert model_card(run.card, older) == model_card(run.card, {**run.metrics, "notes": []})
+
+
+def test_one_class_has_nothing_to_be_confused_with(run: RunResult) -> None:
+    if run.card.task != "multiclass":
+        return
+    card = run.card.model_copy(update={"class_names": ("none",)})
+    text = model_card(card, {**run.metrics, "test": {**run.metrics["test"], "confusion": [[5]]}})
+    assert "most often takes" not in text
+
+
 def test_odd_names_do_not_break_the_tables(run: RunResult) -> None:
     if run.card.task != "multiclass":
         return

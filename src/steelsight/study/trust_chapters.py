@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from steelsight.evaluation.abstention.selective import risk_coverage
+from steelsight.evaluation.noise import STUDY_SIGMA
 from steelsight.reports.cells import Cell, Column
 from steelsight.reports.document import Document
 from steelsight.reports.figures import (
@@ -14,7 +15,7 @@ from steelsight.reports.figures import (
     draw_threshold_sweep,
 )
 from steelsight.study.binary_chapters import Omitted
-from steelsight.study.robustness import Robustness
+from steelsight.study.robustness import Robustness, Series
 from steelsight.study.scrutiny import DELTA, OUTSIDERS_EACH, Scrutiny
 from steelsight.training.confidence import PERFECT, SCORE_TITLES, SOFTMAX, ScoreRow
 from steelsight.training.robustness import DISTURBANCES
@@ -66,22 +67,18 @@ def write_robustness(document: Document, swept: Robustness | None) -> Omitted:
         "normalised units, independently in the three channels, after which nothing is clipped; the camera's "
         "is added in gray levels, one value a pixel, then rounded and clipped as a camera does."
     )
-    titles = {kind: title for kind, (title, _) in DISTURBANCES.items()}
-    units = {kind: unit for kind, (_, unit) in DISTURBANCES.items()}
     for kind, series in swept.by_model.items():
-        document.figure(
-            draw_sweep(series, title=titles[kind], unit=units[kind], marked=0.15),
-            id=f"robustness-{kind.replace('_', '-')}",
-            alt=f"{titles[kind]}, balanced accuracy by level: "
-            + "; ".join(
-                f"{name} {points[0].balanced_accuracy:.2f} → {points[-1].balanced_accuracy:.2f}"
-                for name, points in series.items()
-            ),
-        )
+        _draw_disturbance(document, kind, series, marked=STUDY_SIGMA)
+    document.text(
+        f"What else a line camera does, to {swept.chosen} alone. Each corruption has a unit of its own, so "
+        "steepness cannot be compared between them."
+    )
+    for kind, points in swept.corruptions.items():
+        if kind not in swept.by_model:
+            _draw_disturbance(document, kind, {swept.chosen: points})
     rows = [
         [
-            titles[kind],
-            units[kind],
+            *DISTURBANCES[kind],
             *(
                 f"{point.level:g}: {point.balanced_accuracy:.2f}"
                 for point in (points[0], points[len(points) // 2], points[-1])
@@ -96,6 +93,20 @@ def write_robustness(document: Document, swept: Robustness | None) -> Omitted:
         caption=f"Balanced accuracy of {swept.chosen} by level",
     )
     return {}
+
+
+def _draw_disturbance(document: Document, kind: str, series: Series, *, marked: float | None = None) -> None:
+    """One figure: a curve a model over the strength of one disturbance."""
+    title, unit = DISTURBANCES[kind]
+    document.figure(
+        draw_sweep(series, title=title, unit=unit, marked=marked),
+        id=f"robustness-{kind.replace('_', '-')}",
+        alt=f"{title}, balanced accuracy by level: "
+        + "; ".join(
+            f"{name} {points[0].balanced_accuracy:.2f} → {points[-1].balanced_accuracy:.2f}"
+            for name, points in series.items()
+        ),
+    )
 
 
 def _write_scores(document: Document, looked: Scrutiny) -> None:

@@ -196,7 +196,8 @@ def _failures(card: Card, metrics: Report) -> str:
         lines.append(f"* nine of ten defects are found from {smallest['reliable_px']:,.0f} pixels on")
     elif smallest:
         lines.append("* at no size are nine of ten defects found")
-    lines += [f"* {note}" for note in test.get("notes", [])]
+    notes = [*(metrics.get("notes") or []), *test.get("notes", [])]
+    lines += [f"* {_plain(note)}" for note in notes]
     return "## Known failures\n\n" + "\n".join(lines) if lines else ""
 
 
@@ -205,7 +206,8 @@ def _confusion(matrix: Sequence[Sequence[int]] | None, names: Sequence[str]) -> 
     if not matrix:
         return ""
     count, truth, verdict = max(
-        (count, i, j) for i, row in enumerate(matrix) for j, count in enumerate(row) if i != j
+        ((count, i, j) for i, row in enumerate(matrix) for j, count in enumerate(row) if i != j),
+        default=(0, 0, 0),
     )
     if not count:
         return ""
