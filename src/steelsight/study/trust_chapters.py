@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from steelsight.evaluation.abstention.selective import risk_coverage
+from steelsight.evaluation.abstention.selective import risk_coverage, tell_classes
 from steelsight.evaluation.noise import STUDY_SIGMA
 from steelsight.reports.cells import Cell, Column
 from steelsight.reports.document import Document
@@ -33,9 +33,10 @@ def write_abstention(document: Document, looked: Scrutiny | None) -> Omitted:
         document.text(f"{NO_MODEL.capitalize()}.")
         return {"abstention": NO_MODEL}
     title = looked.result.title
+    shares = ", weighted to the shares of the training data" if looked.weighted_scores else ""
     document.text(
         f"{title} answers only where its confidence reaches a threshold; the rest goes to a person. "
-        f"{looked.right.size:,} clean test sheets, as many of each class as the test has."
+        f"{looked.right.size:,} clean test sheets{shares}."
     )
     document.figure(
         draw_threshold_sweep(looked.sweep, title=title),
@@ -46,7 +47,8 @@ def write_abstention(document: Document, looked: Scrutiny | None) -> Omitted:
             for row in looked.sweep
             if row.threshold in (0.0, 0.5, 0.99)
         ),
-        caption="The study's sweep: the threshold on the largest probability, after temperature scaling.",
+        caption="The study's sweep: the threshold on the largest probability, after temperature scaling. "
+        + tell_classes(looked.sweep),
     )
     _write_scores(document, looked)
     _write_calibration(document, looked)
@@ -192,7 +194,12 @@ def _write_proofs(document: Document, looked: Scrutiny) -> None:
         ],
         id="certificates",
         caption="Thresholds with a guarantee",
-        note=f"One half of the test groups certifies, exact binomial bounds at {1 - DELTA:.0%}, thresholds "
+        note=(
+            "Of test sheets drawn to the shares of the training data, one half"
+            if looked.weighted_scores
+            else "One half of the test groups"
+        )
+        + f" certifies, exact binomial bounds at {1 - DELTA:.0%}, thresholds "
         "fixed beforehand and tested from the strictest; the other half shows what came true.",
     )
 
@@ -220,9 +227,13 @@ def _write_refusals(document: Document, looked: Scrutiny) -> None:
             for name, refusal in looked.refusals.items()
         ],
         id="outsiders",
-        caption="Pictures that are no sheet at all",
-        note=f"Thresholds keep 95 % of validation sheets. By {SCORE_TITLES[looked.best_familiarity]}, "
-        f"refused of {OUTSIDERS_EACH} each: "
-        + ", ".join(f"{kind} {share:.0%}" for kind, share in looked.refused.items())
-        + ".",
+        caption="Pictures that are no sheet at all, all kinds together",
+        note=f"{OUTSIDERS_EACH} of each kind; thresholds keep 95 % of validation sheets. The score that "
+        "accepts fewest is judged on another draw below.",
+    )
+    document.table(
+        ["kind", "AUROC", "accepted"],
+        [[kind, refusal.auroc, refusal.false_accept] for kind, refusal in looked.kinds.items()],
+        id="outsiders-by-kind",
+        caption=f"Each kind by {SCORE_TITLES[looked.best_familiarity]}, {OUTSIDERS_EACH} others of each",
     )
