@@ -2,10 +2,10 @@
 
     python benchmarks/plant.py [--threads 2] [--sheets 4000] [--bundle BUNDLE]
 
-The networks compared have random weights: speed does not depend on them. The scan, latency and memory are those of
-BUNDLE, the package's own without one, at the precision its parity accepted. JPEGs are generated, 1600x256, and
-repeated under other names. Candidates are timed in turns, medians; run nothing else meanwhile. The last line is
-one JSON object.
+The networks compared have random weights: speed does not depend on them. The scan, latency and memory are of
+BUNDLE, the package's own without one, at the precision its parity accepted. JPEGs are generated, 1600x256,
+and repeated under other names. Candidates are timed in turns, medians; run nothing else meanwhile. The last
+line is one JSON object.
 """
 
 from __future__ import annotations
