@@ -7,6 +7,7 @@ import pytest
 from sklearn import metrics
 
 from steelsight.errors import BadInput
+from steelsight.evaluation.bootstrap import wilson
 from steelsight.evaluation.classification import (
     auc_interval,
     classification_report,
@@ -111,6 +112,37 @@ def test_a_class_of_one_group_gives_no_bounds_that_depend_on_it(rng):
     assert report.accuracy.low < report.accuracy.high
     assert any("one group only of defect" in note for note in report.notes)
     assert np.isnan(auc_interval(labels == 1, probabilities[:, 1], groups, rng=rng).low)
+
+
+def test_twelve_perfect_sheets_prove_no_perfection(rng):
+    labels, groups = np.repeat([0, 1, 2], [8, 8, 12]), np.repeat(np.arange(14), 2)  # 4, 4 and 6 groups
+    probabilities = np.eye(3)[labels] * 0.97 + 0.01
+    report = classification_report(labels, probabilities, NAMES[:3], groups=groups, rng=rng, resamples=50)
+    lows = [wilson(count, count).low for count in (4, 4, 6)]
+    for name in ("recall", "precision", "f1"):
+        assert [getattr(one, name).low for one in report.classes] == pytest.approx(lows)
+    for found in (report.balanced_accuracy, report.f1_macro):
+        assert (found.estimate, found.low, found.high) == pytest.approx((1, np.mean(lows), 1))
+    for found in (report.accuracy, report.f1_weighted):
+        assert (found.estimate, found.low, found.high) == pytest.approx((1, wilson(14, 14).low, 1))
+    # Pairs of one class against the rest: 4 groups against 10, 4 against 10, 6 against 8.
+    assert [one.auc.low for one in report.classes] == pytest.approx(lows)
+    assert (report.auc.low, report.auc.high) == pytest.approx((np.mean(lows), 1))
+    two = classification_report(labels % 2, np.eye(2)[labels % 2], NAMES[:2], groups=groups, rng=rng)
+    assert two.auc.low == pytest.approx(wilson(4, 4).low)
+    alone = auc_interval(labels == 2, labels.astype(float), groups, rng=rng, resamples=50)
+    assert (alone.low, alone.high) == pytest.approx((wilson(6, 6).low, 1))
+
+
+def test_no_figure_of_an_answer_that_never_changes_is_sure(rng):
+    report = classification_report(
+        np.repeat([0, 1], 12), np.tile([0.9, 0.1], (24, 1)), NAMES[:2], rng=rng, resamples=50
+    )
+    assert report.balanced_accuracy.estimate == 0.5
+    assert report.balanced_accuracy.low == pytest.approx(wilson(12, 12).low / 2)
+    assert report.balanced_accuracy.high == pytest.approx((1 + wilson(0, 12).high) / 2)
+    assert report.auc.low < 0.5 < report.auc.high
+    assert report.classes[1].f1.high > 0.1
 
 
 def test_one_class_only_is_answered_with_the_reason(rng):

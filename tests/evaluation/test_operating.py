@@ -1,4 +1,4 @@
-"""Operating points, prior shift, and McNemar's test."""
+"""Operating points, and McNemar's test."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.operating import operating_point, shift_prior, threshold_for_escape
+from steelsight.evaluation.operating import operating_point, threshold_for_escape
 from steelsight.evaluation.paired import mcnemar
 
 
@@ -53,16 +53,22 @@ def test_the_threshold_lets_through_no_more_than_asked(count, most, seed):
         assert (scores[defective] < higher.min()).mean() > most - 1e-9
 
 
-def test_prior_shift_is_bayes():
-    # Two overlapping populations: the posterior at one share, moved, is the posterior at the other.
-    likelihood = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]])
-
-    def posterior(share):
-        yes, no = share * likelihood[1], (1 - share) * likelihood[0]
-        return yes / (yes + no)
-
-    assert shift_prior(posterior(0.5), 0.5, 0.02) == pytest.approx(posterior(0.02))
-    assert shift_prior(posterior(0.3), 0.3, 0.3) == pytest.approx(posterior(0.3))
+def test_a_weight_of_three_is_three_sheets():
+    rng = np.random.default_rng(2)
+    defective, scores, times = rng.random(60) < 0.4, rng.random(60), rng.integers(1, 4, 60)
+    rows = np.repeat(np.arange(60), times)
+    weighted = operating_point(
+        defective, scores, 0.4, rng=np.random.default_rng(5), weights=times.astype(np.float64), resamples=200
+    )
+    repeated = operating_point(
+        defective[rows], scores[rows], 0.4, rng=np.random.default_rng(5), groups=rows, resamples=200
+    )
+    for name in ("prevalence", "escaped_per_1000", "stopped_per_1000", "precision"):
+        assert getattr(weighted, name) == pytest.approx(getattr(repeated, name))
+    for name in ("escape", "overkill"):
+        for bound in ("estimate", "low", "high"):
+            found, expected = (getattr(getattr(point, name), bound) for point in (weighted, repeated))
+            assert found == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -92,8 +98,16 @@ def test_models_that_agree_do_not_differ():
         ),
         (lambda rng: operating_point(np.arange(3) > 1, np.full(3, np.nan), 0.5, rng=rng), "NaN|finite"),
         (lambda _: threshold_for_escape(np.arange(3) > 1, np.ones(3), 1.0), "escape"),
-        (lambda _: shift_prior(np.array([0.5]), 0.0, 0.5), "trained"),
-        (lambda _: shift_prior(np.array([1.5]), 0.5, 0.5), "from 0 to 1"),
+        (lambda rng: operating_point(np.arange(3) > 1, np.ones(3), np.nan, rng=rng), "from 0 to 1, got nan"),
+        (lambda rng: operating_point(np.arange(3) > 1, np.ones(3), 7.0, rng=rng), "from 0 to 1, got 7.0"),
+        (lambda rng: operating_point(np.arange(3) > 1, np.full(3, 2.5), 0.5, rng=rng), "row 0: .* got 2.5"),
+        (lambda _: threshold_for_escape(np.arange(3) > 1, np.full(3, -1.0), 0.1), "row 0: .* got -1"),
+        (
+            lambda rng: operating_point(
+                np.arange(3) > 1, np.ones(3), 0.5, rng=rng, weights=np.array([1.0, 1.0, 0.0])
+            ),
+            "no defective",
+        ),
         (lambda _: mcnemar(np.ones(2, bool), np.ones(3, bool)), "two answers"),
     ],
 )

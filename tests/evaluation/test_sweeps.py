@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from steelsight.errors import BadInput
+from steelsight.evaluation.bootstrap import wilson
 from steelsight.evaluation.corruptions import CORRUPTIONS, corrupt
 from steelsight.evaluation.sweeps import STUDY_SIGMAS, sweep_corruption, sweep_study_noise
 
@@ -27,7 +28,10 @@ def test_each_level_is_the_corruption_itself(kind):
         assert point.accuracy.estimate == pytest.approx((verdicts == LABELS).mean())
         recalls = [(verdicts[k == LABELS] == k).mean() for k in (0, 1)]
         assert point.balanced_accuracy == pytest.approx(np.mean(recalls))
-        assert point.accuracy.low <= point.accuracy.estimate <= point.accuracy.high
+        for found in (point.accuracy, point.balanced_bounds):
+            assert found.low <= found.estimate <= found.high
+            assert found.low < found.high
+        assert point.balanced_bounds.estimate == point.balanced_accuracy
 
 
 def test_the_studys_levels_reach_from_0_to_a_half_with_its_own_among_them():
@@ -41,7 +45,9 @@ def test_the_studys_levels_reach_from_0_to_a_half_with_its_own_among_them():
     assert tuple(asked) == STUDY_SIGMAS
     assert (STUDY_SIGMAS[0], STUDY_SIGMAS[-1]) == (0, 0.5)
     assert 0.15 in STUDY_SIGMAS
-    assert {point.accuracy.estimate for point in points} == {1.0}
+    assert {point.accuracy for point in points} == {wilson(12, 12)}
+    for point in points:  # twelve right sheets are no proof of perfection
+        assert point.balanced_bounds.low == pytest.approx(wilson(6, 6).low)
 
 
 @pytest.mark.parametrize(

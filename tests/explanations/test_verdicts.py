@@ -63,6 +63,14 @@ def test_temperature_softens_and_threshold_doubts(sheets: np.ndarray) -> None:
     assert explained.verdict == "unsure: scratch"
 
 
+def test_a_threshold_of_1_answers_nothing_though_a_softmax_can_be_1(sheets: np.ndarray) -> None:
+    for threshold, verdict in ((1.0, "unsure: scratch"), (float(np.nextafter(1.0, 0.0)), "scratch")):
+        model, card = make(threshold=threshold)
+        explained = explain_images(with_logits(model, [0.0, 500.0, 1.0]), card, sheets[:1])[0]
+        assert explained.confidence == 1.0
+        assert explained.verdict == verdict
+
+
 @pytest.mark.parametrize(
     ("logits", "verdict", "confidence"),
     [

@@ -32,8 +32,11 @@ def draw_sheets(folder, count, *, size=(128, 192), start=0):
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(start, start + count):
         rng = np.random.default_rng(number)
-        gray = np.clip(rng.normal(60 + number % 140, 25, size), 0, 255).astype(np.uint8)
-        Image.fromarray(gray).save(folder / f"s{number:03d}.jpg", quality=90)
+        gray = rng.normal(110, 25, size)
+        if number % 3:  # a bright or dark place, so that verdicts differ
+            gray[10:90, 20 : 60 + 30 * (number % 5)] += 90 if number % 3 == 1 else -90
+        gray *= number % 7 > 0
+        Image.fromarray(np.clip(gray, 0, 255).astype(np.uint8)).save(folder / f"s{number:03d}.jpg", quality=90)
     return folder
 
 
@@ -451,7 +454,7 @@ def test_the_report_sorts_by_doubt_and_tells_drift(make_bundle, sheets_folder, t
         "distance": [],
         "shares": [0.9, 0.05, 0.05],
     }
-    bundle = make_bundle(usual=usual, threshold=0.6, threshold_by="cost", task="multiclass")
+    bundle = make_bundle(usual=usual, threshold=0.9, threshold_by="cost")
     report = scan(bundle, [sheets_folder], tmp_path / "out")
     shown = report.summary.shown
     ranks = [(each.state != "doubtful", each.probability) for each in shown]
@@ -460,7 +463,7 @@ def test_the_report_sorts_by_doubt_and_tells_drift(make_bundle, sheets_folder, t
     told = {each.name: each.reading for each in report.summary.drift}
     assert told["gray_mean"] == "brighter than in training"
     page = (tmp_path / "out/report.html").read_text()
-    assert all(words in page for words in ("Worth a look", "brighter than in training", "A person decides" [2:]))
+    assert all(words in page for words in ("Worth a look", "brighter than in training", "a person decides"))
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert summary["sheets"] == 20
     assert summary["drift"][0]["level"] == "clear"

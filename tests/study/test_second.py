@@ -53,7 +53,8 @@ def test_both_halves_are_tested_on_the_same_sheets(tiny_report):
     assert set(second.split.train) <= set(binary.split.train)
     compared = compare_halves(second, binary)
     assert compared is not None
-    test, first, other = compared
+    (first, other), test = compared.accuracies, compared.test
+    assert compared.ahead.difference.estimate == pytest.approx(first - other)
     chosen = second.chosen.clean.argmax(1) > 0
     assert other == pytest.approx(((second.labels > 0) == chosen).mean())
     assert (first - other) * second.labels.size == pytest.approx(test.first_only - test.second_only)
@@ -71,7 +72,7 @@ def test_the_scrutiny_keeps_its_halves_apart(tiny_report):
     assert looked.sweep[0].accuracy == pytest.approx(looked.right.mean())
     assert {row.name for row in looked.scores} == {"perfect", *looked.columns}
     assert looked.scores[0].aurc <= min(row.aurc for row in looked.scores) + 1e-12
-    assert set(looked.refused) == {
+    assert set(looked.kinds) == {
         "black frame",
         "overexposed frame",
         "screen of text",

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from sklearn.model_selection import StratifiedGroupKFold
 
-from steelsight.errors import BadRecipe
+from steelsight.errors import BadData, BadRecipe
+from steelsight.sheets.labels import label_sheets
+from steelsight.sheets.splits import group_split
 from steelsight.training.folds import cross_validate, draw_folds
-from steelsight.training.lesson import open_lesson
+from steelsight.training.lesson import SheetData, open_lesson
 from steelsight.training.recipe import Recipe
 from steelsight.training.watch import Silent
+from steelsight.types import InputSpec, SheetItem
 
 Small = Callable[..., Recipe]
 Folder = Callable[..., Path]
@@ -105,3 +109,83 @@ def test_impossible_folds(
         cross_validate(
             folder(), recipe=recipe, out=tmp_path / "cv", folds=folds, repeats=repeats, groups="frames:10"
         )
+
+
+def _sheets(names: tuple[str, ...], pairs: Sequence[tuple[str, int]]) -> SheetData:
+    """A group and a class a sheet, without pixels; class 0 is "none"."""
+    items = tuple(
+        SheetItem(str(number), Path(), (kind,) if kind else (), "class", group=group)
+        for number, (group, kind) in enumerate(pairs)
+    )
+    labelled = label_sheets(items, "multiclass", names, keep_multi_type=False)
+    images = np.zeros((len(items), 1, 1), dtype=np.uint8)
+    return SheetData("tiles", items, images, labelled, "multiclass", InputSpec(), "0", ())
+
+
+def _mixed(rng: np.random.Generator) -> SheetData:
+    """Eleven groups of none and bar; three of them have one, two and five sheets of a rare class besides."""
+    pairs = [(str(group), int(rng.integers(2))) for group in range(11) for _ in range(rng.integers(2, 12))]
+    rare = zip(rng.choice(11, 3, replace=False).tolist(), (1, 2, 5), strict=True)
+    return _sheets(("none", "bar", "rare"), pairs + [(str(group), 2) for group, n in rare for _ in range(n)])
+
+
+TILE_GROUPS = (114, 13, 12, 10, 7, 13)  # a class, as in photographs of magnetic tiles
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_folds_are_scikit_learns_with_validation_cut_from_training(small: Small, seed: int) -> None:
+    pairs = [
+        (f"{kind}-{group}", kind)
+        for kind, groups in enumerate(TILE_GROUPS)
+        for group in range(groups)
+        for _ in range(1 + group % 6)
+    ]
+    data = _sheets(("none", "b", "c", "d", "e", "f"), pairs)
+    recipe = small("task=multiclass", "split.train=.8", "split.validation=.1", "split.test=.1").split
+    plan = draw_folds(data, recipe, 5, 2, seed=seed)
+    for repeat in range(2):
+        splitter = StratifiedGroupKFold(5, shuffle=True, random_state=seed + repeat)
+        slow = list(splitter.split(data.keys, data.keys, data.groups))
+        for fold, (learn, test) in zip(plan[5 * repeat : 5 * repeat + 5], slow, strict=True):
+            assert fold.split.test.tolist() == test.tolist()
+            inner = group_split(
+                data.keys[learn],
+                [data.groups[i] for i in learn.tolist()],
+                (8 / 9, 1 / 9, 0.0),
+                rng=np.random.default_rng([seed, repeat, fold.number]),
+            )
+            assert fold.split.train.tolist() == learn[inner.train].tolist()
+            assert fold.split.validation.tolist() == learn[inner.validation].tolist()
+
+
+def test_a_fold_that_lacks_a_class_is_refused_and_no_other(small: Small) -> None:
+    """Two of three uneven groups of a class may fall into one of three folds."""
+    recipe = small("split.train=.8", "split.validation=0", "split.test=.2").split
+    refused = 0
+    for seed in range(40):
+        data = _mixed(np.random.default_rng(seed))
+        folds = StratifiedGroupKFold(3, shuffle=True, random_state=seed)
+        lacking = [
+            (number, part)
+            for number, parts in enumerate(folds.split(data.keys, data.keys, data.groups))
+            for part, rows in zip(("train", "test"), parts, strict=True)
+            if set(data.keys[rows]) != {0, 1, 2}
+        ]
+        if not lacking:
+            assert len(draw_folds(data, recipe, 3, 1, seed=seed)) == 3
+            continue
+        refused += 1
+        number, part = lacking[0]
+        message = (
+            rf"fold {number + 1} of repeat 1: its {part} part has no sheet of rare, whose 3 groups did not "
+            r"spread over 3 folds; take fewer folds, another --seed or group rule"
+        )
+        with pytest.raises(BadRecipe, match=message):
+            draw_folds(data, recipe, 3, 1, seed=seed)
+    assert 0 < refused < 40  # both answers were asked for
+
+
+def test_one_class_alone_is_refused(folder: Folder, small: Small, tmp_path: Path) -> None:
+    recipe = small("task=multiclass")
+    with pytest.raises(BadData, match="got only 'none'"):
+        cross_validate(folder(classes=1), recipe=recipe, out=tmp_path / "cv", folds=2)

@@ -1,4 +1,4 @@
-"""Growing shares: nested, by whole groups, tested on the same sheets."""
+"""Growing shares: nested, group by group but for the last, tested on the same sheets."""
 
 from __future__ import annotations
 

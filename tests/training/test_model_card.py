@@ -63,12 +63,49 @@ def test_what_is_undefined_is_a_dash_and_a_threshold_is_told(run: RunResult) -> 
     assert "accuracy" not in {e["type"] for e in _metrics(text)}
     assert 'below a confidence of 0.9 it says "I don\'t know"' in text
     assert "temperature 1.500" in text
+    assert 'says "I don\'t know" of every sheet' in model_card(
+        card.model_copy(update={"threshold": 1.0}), metrics
+    )
+
+
+def test_a_threshold_is_told_without_test_sheets_too(run: RunResult) -> None:
+    metrics = {**run.metrics, "test": None, "test_noisy": None, "operating_point": None}
+    assert "## Doubt" not in model_card(run.card, metrics)
+    card = run.card.model_copy(update={"threshold": 0.75})
+    calibration = {
+        "split": "unseen",
+        "data": {"name": "mill_2"},
+        "coverage": {"estimate": 0.5, "low": None, "high": None},
+        "threshold_by": "certificate",
+        "promise": "with 90 % confidence at most 0.01 of the answers are wrong",
+        "certificate": {"threshold": 0.75},
+    }
+    text = model_card(card, metrics, calibration)
+    assert "below a confidence of 0.75" in text
+    assert "so it answers 0.500 of the unseen sheets of mill\\_2" in text
+    assert "threshold by certificate: with 90 % confidence at most 0.01" in text
+    assert "sought" not in text
 
 
 def test_a_run_without_test_sheets_says_so(run: RunResult) -> None:
     text = model_card(run.card, {**run.metrics, "test": None, "test_noisy": None})
     assert "No sheet was kept for a test." in text
     assert _metrics(text) == []
+
+
+def test_what_no_sheet_taught_is_a_known_failure(run: RunResult) -> None:
+    text = model_card(run.card, {**run.metrics, "notes": ["class a_b: no training sheet"]})
+    assert "* class a\\_b: no training sheet" in text.split("## Known failures")[1]
+    older = {key: value for key, value in run.metrics.items() if key != "notes"}
+    assert model_card(run.card, older) == model_card(run.card, {**run.metrics, "notes": []})
+
+
+def test_one_class_has_nothing_to_be_confused_with(run: RunResult) -> None:
+    if run.card.task != "multiclass":
+        return
+    card = run.card.model_copy(update={"class_names": ("none",)})
+    text = model_card(card, {**run.metrics, "test": {**run.metrics["test"], "confusion": [[5]]}})
+    assert "most often takes" not in text
 
 
 def test_odd_names_do_not_break_the_tables(run: RunResult) -> None:

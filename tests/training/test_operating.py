@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,37 @@ def test_a_run_tells_its_operating_point_and_an_evaluation_keeps_its_threshold(
     assert rare["escaped_per_1000"] == pytest.approx(20 * point["escape"]["estimate"])
     with pytest.raises(BadInput, match="prevalence: expected above 0 and below 1, got 2"):
         evaluate_run(run.folder, data, part="test", prevalence=2.0)
+
+
+def test_without_test_sheets_the_threshold_is_kept_for_other_sheets(
+    folder: Folder, small: Small, tmp_path: Path
+) -> None:
+    recipe = small("max_epochs=1", "split.train=.7", "split.validation=.3", "split.test=0")
+    run = train_run(folder(classes=2, per_class=20), recipe=recipe, out=tmp_path / "run")
+    assert run.metrics["operating_point"] is None
+    threshold = run.metrics["operating_threshold"]
+    assert 0 <= threshold <= 1
+    other = folder("other", classes=2, seed=7)
+    assert evaluate_run(run.folder, other).metrics["operating_point"]["threshold"] == threshold
+
+
+def test_metrics_without_the_key_have_their_threshold_in_the_operating_point(
+    folder: Folder, small: Small, tmp_path: Path
+) -> None:
+    data = folder(classes=2, per_class=20)
+    run = train_run(data, recipe=small("max_epochs=1"), out=tmp_path / "run")
+    path = run.folder / "metrics.json"
+    metrics = json.loads(path.read_text())
+    assert metrics["operating_threshold"] == metrics["operating_point"]["threshold"]
+    del metrics["operating_threshold"]
+    del metrics["notes"]
+    path.write_text(json.dumps(metrics))
+    found = evaluate_run(run.folder, data).metrics["operating_point"]
+    assert found["threshold"] == run.metrics["operating_threshold"]
+    path.write_text(json.dumps(metrics | {"operating_point": None}))
+    assert evaluate_run(run.folder, data).metrics["operating_point"] is None
+    path.unlink()
+    assert evaluate_run(run.folder, data).metrics["operating_point"] is None
 
 
 def test_the_threshold_lets_one_in_twenty_pass(folder: Folder, small: Small) -> None:

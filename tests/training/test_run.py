@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ from PIL import Image
 from steelsight.errors import BadCheckpoint, BadData, BadRecipe
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.sheets.rle import encode_mask
+from steelsight.sheets.splits import Split
 from steelsight.training import run as run_module
+from steelsight.training.lesson import SheetData, open_lesson
 from steelsight.training.recipe import Recipe
 from steelsight.training.records import read_splits
-from steelsight.training.run import load_run, train_run
+from steelsight.training.run import load_run, make_split, train_data, train_run
 from steelsight.training.watch import Silent
 
 Small = Callable[..., Recipe]
@@ -227,3 +230,70 @@ def test_multilabel_keeps_them(kaggle: Path, small: Small, tmp_path: Path) -> No
 def test_masks_are_read_and_the_card_says_so(kaggle: Path, small: Small, tmp_path: Path) -> None:
     recipe = small("task=multiclass", "loss.masks=1.0")
     assert train_run(kaggle, recipe=recipe, out=tmp_path / "run").card.mask_supervised
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_one_class_alone_is_refused_before_training(
+    folder: Folder, small: Small, tmp_path: Path, task: str
+) -> None:
+    recipe, out = small(f"task={task}"), tmp_path / "run"
+    data = folder(classes=1)
+    with pytest.raises(BadData, match=r"DATA: expected sheets of at least .*, got only 'none'"):
+        train_run(data, recipe=recipe, out=out)
+    sheets = open_lesson(data, recipe)
+    with pytest.raises(BadData, match="got only 'none'"):
+        make_split(sheets, recipe.split, seed=0)
+    with pytest.raises(BadData, match="got only 'none'"):
+        train_data(sheets, Split(np.arange(4), np.arange(4, 6), np.arange(6, 8)), recipe, out, seed=0)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(("kept", "untaught"), [("none", "defect"), ("bar", "none")])
+def test_binary_work_on_one_class_trains_and_says_what_is_undefined(
+    folder: Folder, small: Small, tmp_path: Path, kept: str, untaught: str
+) -> None:
+    data, notes = folder(classes=2), _Notes()
+    for path in data.iterdir():
+        if path.name != kept:
+            shutil.rmtree(path)
+    result = train_run(data, recipe=small("max_epochs=1"), out=tmp_path / "run", watcher=notes)
+    test = result.metrics["test"]
+    assert test["auc"]["estimate"] is None
+    assert any("AUC undefined: sheets of one class only" in note for note in test["notes"])
+    assert result.metrics["operating_threshold"] is None
+    (note,) = result.metrics["notes"]
+    assert note.startswith(f"class {untaught}: no training sheet")
+    assert note in notes.lines
+    assert f"* class {untaught}: no training sheet" in (tmp_path / "run" / "README.md").read_text()
+
+
+@pytest.fixture
+def lone(folder: Folder, small: Small) -> SheetData:
+    """Eight sheets of bar, one of block, eight of none, in this order."""
+    data = folder()
+    for path in sorted((data / "block").iterdir())[1:]:
+        path.unlink()
+    return open_lesson(data, small("task=multiclass"))
+
+
+@pytest.mark.parametrize("method", ["none", "loss", "sampling", "flips"])
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_a_class_of_one_sheet_is_told_where_it_cannot_be_learnt(
+    lone: SheetData, small: Small, tmp_path: Path, method: str, part: str
+) -> None:
+    parts = {"train": [0, 1, 2, 9, 10, 11], "validation": [3, 4, 12, 13], "test": [5, 6, 14, 15]}
+    parts[part] = sorted([*parts[part], 8])
+    split = Split(*(np.array(rows) for rows in parts.values()))
+    settings = (f"balance.method={method}", "flips.added=[0, 0, 3]", "max_epochs=1")
+    recipe, notes = small("task=multiclass", *settings), _Notes()
+    result = train_data(lone, split, recipe, tmp_path / "run", seed=0, watcher=notes)
+    (note,) = result.metrics["notes"]
+    lacking = "validation" if part == "train" else "training"
+    assert note.startswith(f"class block: no {lacking} sheet")
+    assert note in notes.lines
+    assert f"* class block: no {lacking} sheet" in (tmp_path / "run" / "README.md").read_text()
+    history = result.metrics["training"]["history"]
+    assert all(np.isfinite(row["train_loss"]) for row in history)
+    assert result.metrics["balance"]["before"] == [3, 3, int(part == "train")]
+    if method == "flips":
+        assert result.metrics["balance"]["after"] == [3, 3, 4 * (part == "train")]

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from steelsight.cli.bundle import bundle
 from steelsight.cli.calibrate import calibrate
 from steelsight.cli.compare import compare
 from steelsight.cli.confidence import confidence
@@ -15,6 +16,7 @@ from steelsight.cli.data import data
 from steelsight.cli.demo import demo
 from steelsight.cli.evaluate import evaluate
 from steelsight.cli.explain import explain
+from steelsight.cli.export import export
 from steelsight.cli.label_curve import label_curve
 from steelsight.cli.league import league
 from steelsight.cli.models import models
@@ -43,9 +45,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-LAB = (train, evaluate, compare, confidence, calibrate, robustness, label_curve, explain, league, study)
+LAB = (
+    train,
+    evaluate,
+    compare,
+    confidence,
+    calibrate,
+    robustness,
+    label_curve,
+    explain,
+    league,
+    study,
+    export,
+)
 for verb in (demo, scan, synth, data, models, *LAB):
     app.command()(verb)
+app.add_typer(bundle)
 
 
 def main() -> None:

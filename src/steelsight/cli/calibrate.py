@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -47,15 +48,23 @@ def calibrate(
         ),
     ] = None,
     allow_bad: Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Of halves and of each group's sheet.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Of halves and of each group's sheet. Choose it beforehand: to try seeds until one "
+            "certifies breaks the promise of delta.",
+        ),
+    ] = 0,
     as_json: JsonFlag = False,
 ) -> None:
     """Fit the temperature and certify a threshold, on sheets that did not train the model.
 
-    The answer may be that no threshold can be certified, and about how many more groups it would take.
+    The answer may be that no threshold can be certified, and about how many more sheets it would take; a
+    threshold that the card has from before then stays.
     """
     from steelsight.evaluation.abstention.cost import Prices
-    from steelsight.training.calibrate import PAGE, calibrate_run
+    from steelsight.training.calibrate import EARLIER, PAGE, calibrate_run
 
     given = (escape_price, overkill_price, review_price)
     if any(each is not None for each in given) and any(each is None for each in given):
@@ -85,10 +94,15 @@ def calibrate(
         f"{quality['before']['calibration_error']:.3f} → {quality['after']['calibration_error']:.3f}"
     )
     console.print(done.certificate.statement, markup=False, soft_wrap=True)
+    if done.numbers["threshold_by"] == EARLIER:
+        console.print(
+            f"the card keeps its earlier threshold {done.numbers['threshold']:g} and its temperature"
+        )
     if done.cost is not None:
         cost = done.cost
+        choice = f"threshold {cost.threshold:g}" if math.isfinite(cost.threshold) else "review everything"
         console.print(
-            f"cheapest: threshold {cost.threshold:g}, {cost.cost_a_sheet.estimate:.4g} a sheet "
+            f"cheapest: {choice}, {cost.cost_a_sheet.estimate:.4g} a sheet "
             f"({cost.cost_without_review:.4g} without review, {cost.cost_all_review:.4g} all reviewed)"
         )
     console.print(f"report: {run / PAGE}", markup=False, soft_wrap=True)

@@ -79,6 +79,9 @@ def study(
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="Further recipe keys, key=value.", metavar="KEY=VALUE")
     ] = None,
+    explained: Annotated[
+        int, typer.Option(min=1, help="Sheets with masks, at most, that choose a mask rule, and that judge.")
+    ] = 200,
     quick: Annotated[
         bool, typer.Option("--quick", help="Minutes instead of hours; decides nothing.")
     ] = False,
@@ -114,6 +117,7 @@ def study(
         test=test,
         multiclass=multiclass,
         techniques=techniques.value,
+        explained=explained,
     )
     with ConsoleWatcher(console) as watcher:
         report = run_study(data, out, options, watcher=watcher)

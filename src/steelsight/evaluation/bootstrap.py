@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import ndtri
 
 from steelsight.errors import BadInput
+from steelsight.evaluation.probabilities import read_weights
 from steelsight.types import Interval
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "group_index",
     "interval_of",
     "paired_bootstrap",
+    "share_interval",
     "wilson",
 ]
 
@@ -167,28 +169,33 @@ def share_interval(
     *,
     rng: np.random.Generator,
     resamples: int = 1000,
+    weights: Float[np.ndarray, " w"] | None = None,
 ) -> Interval:
     """The share of hits among some of the sheets, by bootstrap over groups.
 
     Where all of them agree, resampling shows no spread: Wilson's interval over their groups, which are
     what is independent.
-    returns  NaN where `among` is empty
+    weights  (n,) >= 0, what each sheet counts, e.g. to bring a test to a mill's own shares; None = alike
+    returns  NaN where `among` is empty or weighs nothing
     """
-    count, hits = int(among.sum()), int((hit & among).sum())
+    weight = read_weights(weights, among.size)
+    counted = among & (weight > 0)
+    count, hits = int(counted.sum()), int((hit & counted).sum())
     if hits in (0, count):
-        units = np.unique(group_index(groups, among.size)[among]).size
+        units = np.unique(group_index(groups, among.size)[counted]).size
         return wilson(units if hits else 0, units)
 
     def share(rows: Int[np.ndarray, " r"]) -> float:
-        side = among[rows]
-        return float(hit[rows][side].mean()) if side.any() else float("nan")
+        total = (weight[rows] * counted[rows]).sum()
+        return float((weight[rows] * (hit & counted)[rows]).sum() / total) if total > 0 else float("nan")
 
     return bootstrap(share, among.size, groups, rng=rng, resamples=resamples)
 
 
-def wilson(right: int, count: int, *, level: float = 0.95) -> Interval:
+def wilson(right: int | float, count: int, *, level: float = 0.95) -> Interval:
     """The score interval of a share; also where all sheets agree, and resampling shows no spread.
 
+    right   of `count`; a fraction for a share that no whole number gives
     source  Wilson 1927
 
     >>> wilson(5, 5).low.__round__(3), wilson(5, 5).high

@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from steelsight.errors import BadInput
 from steelsight.evaluation.answers import Alternatives, multi_type_right, right_verdicts, single_answer
 from steelsight.evaluation.bootstrap import Groups, draw_weights, group_index, interval_of
-from steelsight.evaluation.bounds import lone_classes, widen_certainties, withdraw_bounds
+from steelsight.evaluation.bounds import lone_classes, widen_certainties, wilson_at, withdraw_bounds
 from steelsight.evaluation.confusion import confusion
 from steelsight.evaluation.measures import measure, roc_auc_macro, roc_curves
-from steelsight.evaluation.probabilities import check_labels, check_probabilities, softmax
+from steelsight.evaluation.probabilities import check_labels, check_probabilities, read_weights, softmax
 from steelsight.evaluation.roc import RocCurve, roc_auc, roc_curve, weighted_auc
 from steelsight.types import Interval, Labels
 
@@ -115,6 +114,7 @@ def classification_report(
     groups         (n,) sheets that are resampled together; None = each its own
     alternatives   (n) every right answer of each sheet
     weights        (n,) >= 0, e.g. to bring a balanced test to a mill's own shares; the matrix stays a count
+    returns        intervals by bootstrap over groups, by Wilson's score where that shows no spread
     raises         BadInput for NaN, rows that do not sum to 1, labels out of range, lengths that differ,
                    and a test made only of sheets with several types
     """
@@ -130,7 +130,7 @@ def classification_report(
         headline = measure(labels[single], probabilities[single], rows[:, single])
         return headline | {"all": _share(right, rows), "multi": _share(right[~single], rows[:, ~single])}
 
-    importance = _importance(weights, labels.size)
+    importance = read_weights(weights, labels.size)
     found = _intervals(score, importance, group, rng, resamples, level)
     matrix = confusion(labels[single], verdicts[single], classes)
     intervals = {name: interval for name, (interval, _) in found.items()}
@@ -185,24 +185,16 @@ def auc_interval(
 ) -> Interval:
     """The AUC of any score for any yes-or-no truth, with its interval.
 
-    returns  NaN when all sheets are alike; no bounds when one side has a single group
+    returns  NaN when all sheets are alike; no bounds when one side has a single group; Wilson's over as many
+             disjoint pairs as the smaller side has groups, where resampling shows no spread
     """
     estimate = roc_auc(positive, scores)
     group = group_index(groups, positive.size)
     if lone_classes(positive.astype(np.int64), group, 2):
         return Interval(estimate, float("nan"), float("nan"), level)
     draws = [weighted_auc(positive, scores, times) for times in _resamples(group, rng, resamples)]
-    return interval_of(estimate, np.concatenate(draws) if draws else np.full(1, np.nan), level=level)[0]
-
-
-def _importance(weights: Float[np.ndarray, " w"] | None, rows: int) -> Float[np.ndarray, " n"]:
-    if weights is None:
-        return np.ones(rows)
-    if weights.shape != (rows,) or not np.isfinite(weights).all() or weights.min() < 0 or weights.sum() == 0:
-        raise BadInput(
-            f"weights: expected {rows} finite numbers of at least 0, not all 0; got {weights.shape[0]}"
-        )
-    return weights.astype(np.float64)
+    found = interval_of(estimate, np.concatenate(draws) if draws else np.full(1, np.nan), level=level)[0]
+    return wilson_at(found, min(np.unique(group[side]).size for side in (positive, ~positive)))
 
 
 def _resamples(group: GroupIndex, rng: np.random.Generator, resamples: int) -> Iterator[Weights]:

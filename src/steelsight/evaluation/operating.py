@@ -14,10 +14,10 @@ from jaxtyping import Bool, Float
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.bootstrap import Groups, share_interval
-from steelsight.evaluation.probabilities import check_scores
+from steelsight.evaluation.probabilities import check_unit_scores, read_weights
 from steelsight.types import Interval
 
-__all__ = ["OperatingPoint", "operating_point", "shift_prior", "threshold_for_escape"]
+__all__ = ["OperatingPoint", "operating_point", "threshold_for_escape"]
 
 Positive = Bool[np.ndarray, " n"]
 Scores = Float[np.ndarray, " n"]
@@ -45,21 +45,31 @@ def operating_point(
     prevalence: float | None = None,
     groups: Groups | None = None,
     resamples: int = 1000,
+    weights: Float[np.ndarray, " w"] | None = None,
 ) -> OperatingPoint:
     """Escape and overkill at a threshold.
 
     defective   (n,) the truth
-    scores      (n,) higher = more likely defective
+    scores      (n,) in 0..1, higher = more likely defective
+    threshold   in 0..1; a sheet is stopped when its score reaches it
     prevalence  share of defective sheets on the line, in (0, 1); None = that of these sheets
+    weights     (n,) >= 0, what each sheet counts, e.g. to bring a test to a mill's own shares of defect
+                types; None = alike
     returns     intervals by bootstrap over groups, by Wilson's score where every sheet agrees
-    raises      BadInput unless both sides have sheets, for a prevalence outside (0, 1), a NaN score
+    raises      BadInput unless both sides have sheets, for a prevalence outside (0, 1), a score or threshold
+                that is NaN or outside 0..1
     """
-    _check(defective, scores)
-    share = float(defective.mean()) if prevalence is None else prevalence
+    weight = read_weights(weights, defective.size)
+    counted = weight > 0
+    check_unit_scores(scores, defective.size)
+    _check_sides(defective[counted])
+    if not 0 <= threshold <= 1:
+        raise BadInput(f"operating point: expected a threshold from 0 to 1, got {threshold}")
+    share = float(weight[defective].sum() / weight.sum()) if prevalence is None else prevalence
     if not 0 < share < 1:
         raise BadInput(f"prevalence: expected above 0 and below 1, got {prevalence}")
-    stopped = scores >= threshold
-    common: dict[str, Any] = {"rng": rng, "resamples": resamples}
+    stopped = np.clip(scores, 0, 1) >= threshold
+    common: dict[str, Any] = {"rng": rng, "resamples": resamples, "weights": weights}
     escape = share_interval(~stopped, defective, groups, **common)
     overkill = share_interval(stopped, ~defective, groups, **common)
     passing = share * escape.estimate
@@ -79,41 +89,21 @@ def threshold_for_escape(defective: Positive, scores: Scores, most: float) -> fl
     """The highest threshold at which at most a share `most` of the defective sheets passes.
 
     To be chosen on validation sheets: on those it is chosen on, it flatters.
+    raises  BadInput unless both sides have sheets, for a score that is NaN or outside 0..1, a share outside
+            [0, 1)
 
     >>> threshold_for_escape(np.array([True] * 4 + [False]), np.array([0.9, 0.8, 0.7, 0.2, 0.1]), 0.25)
     0.7
     """
-    _check(defective, scores)
+    check_unit_scores(scores, defective.size)
+    _check_sides(defective)
     if not 0 <= most < 1:
         raise BadInput(f"escape: expected a share of at least 0 and below 1, got {most}")
-    ranked = np.sort(scores[defective])
+    ranked = np.sort(np.clip(scores[defective], 0, 1))
     return float(ranked[int(np.floor(most * ranked.size + 1e-9))])
 
 
-def shift_prior(probability: Scores, trained: float, line: float) -> Scores:
-    """Probabilities of a model that learnt at one share of defective sheets, for a line with another.
-
-        odds' = odds · line / (1 - line) · (1 - trained) / trained
-
-    raises  BadInput for shares outside (0, 1) or probabilities outside [0, 1]
-    source  Saerens, Latinne and Decaestecker 2002, eq. 2.4
-
-    >>> shift_prior(np.array([0.5]), 0.5, 0.1).round(3).item()
-    0.1
-    """
-    for name, share in (("trained", trained), ("line", line)):
-        if not 0 < share < 1:
-            raise BadInput(f"prevalence {name}: expected above 0 and below 1, got {share}")
-    if probability.size and not (probability.min() >= 0 and probability.max() <= 1):
-        raise BadInput("probability: expected values from 0 to 1")
-    yes = probability * line / trained
-    no = (1 - probability) * (1 - line) / (1 - trained)
-    shifted: Scores = yes / (yes + no)
-    return shifted
-
-
-def _check(defective: Positive, scores: Scores) -> None:
-    check_scores(scores, defective.size)
+def _check_sides(defective: Positive) -> None:
     if not defective.any() or defective.all():
         side = "good" if defective.any() else "defective"
         raise BadInput(f"operating point: expected good and defective sheets, got no {side} one")

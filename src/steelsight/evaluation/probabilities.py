@@ -9,11 +9,19 @@ from scipy.special import softmax as scipy_softmax
 from steelsight.errors import BadInput
 from steelsight.types import Labels, Logits, Probabilities
 
-__all__ = ["check_labels", "check_probabilities", "check_scores", "softmax"]
+__all__ = [
+    "check_labels",
+    "check_probabilities",
+    "check_scores",
+    "check_unit_scores",
+    "read_weights",
+    "softmax",
+]
 
 SUM_TOLERANCE = (
     1e-4  # float32 softmax over a handful of classes errs by 1e-6; rounding to four digits by 1e-4
 )
+ROUNDING = 1e-6  # one minus a float32 softmax may lie so far below 0
 
 
 def softmax(logits: Logits, *, temperature: float = 1.0) -> Probabilities:
@@ -73,6 +81,32 @@ def check_scores(scores: Float[np.ndarray, " n"], rows: int) -> None:
     if scores.shape != (rows,):
         raise BadInput(f"scores: expected {rows}, one a label, got {scores.shape[0]}")
     _refuse_not_finite(scores[:, None], "scores")
+
+
+def check_unit_scores(scores: Float[np.ndarray, " n"], rows: int) -> None:
+    """Refuse scores of another length, NaN, and scores outside 0..1."""
+    check_scores(scores, rows)
+    outside = np.flatnonzero((scores < -ROUNDING) | (scores > 1 + ROUNDING))
+    if outside.size:
+        row = int(outside[0])
+        raise BadInput(
+            f"scores row {row}: expected from 0 to 1, got {scores[row]:.6g} ({outside.size} such rows); "
+            "turn them into probabilities first"
+        )
+
+
+def read_weights(weights: Float[np.ndarray, " w"] | None, rows: int) -> Float[np.ndarray, " n"]:
+    """What each sheet counts, in float64; None = alike.
+
+    raises  BadInput unless there is one finite number of at least 0 a sheet, and one above 0
+    """
+    if weights is None or (not rows and not weights.size):
+        return np.ones(rows)
+    if weights.shape != (rows,) or not np.isfinite(weights).all() or weights.min() < 0 or not weights.any():
+        raise BadInput(
+            f"weights: expected {rows} finite numbers of at least 0, not all 0; got {weights.shape[0]}"
+        )
+    return weights.astype(np.float64)
 
 
 def _refuse_not_finite(values: Float[np.ndarray, "n c"], name: str) -> None:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.bootstrap import Groups, bootstrap
-from steelsight.evaluation.confusion import balanced_accuracy, confusion
+from steelsight.evaluation.balanced import balanced_interval
+from steelsight.evaluation.bootstrap import Groups, share_interval
 from steelsight.evaluation.corruptions import CORRUPTIONS, corrupt
 from steelsight.evaluation.probabilities import check_labels, check_probabilities
 from steelsight.types import GrayBatch, Interval, Labels, Probabilities
@@ -32,6 +30,7 @@ class SweepPoint:
     level: float  # 0 = the sheets as they are
     accuracy: Interval
     balanced_accuracy: float
+    balanced_bounds: Interval | None = None
 
 
 def sweep_corruption(
@@ -49,6 +48,7 @@ def sweep_corruption(
 
     predict  (n, h, w) uint8 → (n, c) probabilities
     levels   None = the corruption's own
+    returns  intervals by bootstrap over groups, by Wilson's score where that shows no spread
     raises   BadInput for another kind, a level below 0, no sheets, or probabilities that are none
     """
     if kind not in CORRUPTIONS:
@@ -99,18 +99,15 @@ def _sweep(
         check_probabilities(probabilities, labels.size, classes)
         check_labels(labels, classes)
         verdicts = probabilities.argmax(axis=1)
-        right = (verdicts == labels).astype(np.float64)
-        found = bootstrap(
-            partial(_share, right),
-            labels.size,
+        found = share_interval(
+            verdicts == labels,
+            np.ones(labels.size, dtype=bool),
             groups,
             rng=np.random.default_rng([seed, 1]),
             resamples=resamples,
         )
-        matrix = confusion(labels, verdicts, classes).astype(np.float64)
-        points.append(SweepPoint(float(level), found, float(balanced_accuracy(matrix[None])[0])))
+        balanced = balanced_interval(
+            labels, verdicts, classes, groups, rng=np.random.default_rng([seed, 1]), resamples=resamples
+        )
+        points.append(SweepPoint(float(level), found, balanced.estimate, balanced))
     return tuple(points)
-
-
-def _share(right: Float[np.ndarray, " n"], rows: Int[np.ndarray, " r"]) -> float:
-    return float(right[rows].mean())

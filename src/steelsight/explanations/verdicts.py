@@ -103,5 +103,6 @@ def _judge(probabilities: Float[np.ndarray, " c"], card: Card) -> tuple[str, flo
         return " + ".join(card.class_names[index] for index in present), float(probabilities[present].min())
     best = int(probabilities.argmax())
     confidence = float(probabilities[best])
-    unsure = card.threshold is not None and confidence < card.threshold
+    # A saturated softmax is 1 itself, and a threshold of 1 is to answer nothing.
+    unsure = card.threshold is not None and (confidence < card.threshold or card.threshold == 1)
     return ("unsure: " if unsure else "") + card.class_names[best], confidence

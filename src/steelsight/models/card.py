@@ -32,7 +32,9 @@ class Card(BaseModel):
     data_name: str = ""
     seed: int
     mask_supervised: bool = False  # masks, not only classes, taught this model
-    threshold: float | None = Field(default=None, ge=0, le=1)  # confidence below it reads "I don't know"
+    threshold: float | None = Field(
+        default=None, ge=0, le=1
+    )  # confidence below it reads "I don't know"; at 1 every one
     temperature: float | None = Field(default=None, gt=0)  # divides the logits before the softmax
     weights_sha256: str = ""  # of names, types, shapes and bytes; save_checkpoint fills it
 

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import openvino
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32, Float64, UInt8
 from scipy.special import expit, softmax
 
 from steelsight.errors import BadBundle, BadInput
@@ -32,7 +32,8 @@ NAMES: Final = ("logits", "maps", "embedding")
 BATCH: Final = 8
 PRESENT: Final = 0.5  # multilabel: a type counts from here on, unless the card holds a threshold
 
-Run = Callable[[GrayBatch], tuple[np.ndarray, ...]]
+Pass = UInt8[np.ndarray, "b h w"]  # as many sheets as the engine takes at a time
+Run = Callable[[Pass], tuple[np.ndarray, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +76,7 @@ class Engine:
         self._passes: dict[int, Run] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, images: GrayBatch) -> Outputs:
+    def __call__(self, images: np.ndarray) -> Outputs:
         """Ask the graph about gray sheets of the card's input size, (n, h, w) uint8, any n."""
         size = (self.card.input.height, self.card.input.width)
         if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != size:
@@ -167,7 +168,9 @@ def decide(outputs: Outputs, card: BundleCard, statistics: FeatureStatistics | N
         classes = tuple((k,) if k else () for k in best.tolist())
         threshold = card.threshold
     limit = np.inf if card.familiarity is None else card.familiarity.limit
-    told = [_state(sure, far > limit, threshold) for sure, far in zip(confidence, distance, strict=True)]
+    strange = distance > limit  # NaN is not
+    pairs = zip(confidence.tolist(), strange.tolist(), strict=True)
+    told = [_state(sure, far, threshold) for sure, far in pairs]
     states, reasons = tuple(state for state, _ in told), tuple(reason for _, reason in told)
     return Decisions(probabilities, labels, classes, confidence, distance, states, reasons)
 
@@ -195,7 +198,7 @@ def _distance(
     return nearest
 
 
-def _filled(rows: GrayBatch, size: int) -> GrayBatch:
+def _filled(rows: GrayBatch, size: int) -> Pass:
     """A whole pass: black sheets behind the last."""
     if len(rows) == size:
         return np.ascontiguousarray(rows)
@@ -224,7 +227,7 @@ def _openvino(graph: bytes, card: BundleCard, threads: int) -> Callable[[int], R
             raise BadBundle(f"{card.graph_file}: OpenVINO refuses it ({_first_line(error)})") from error
         outputs = [request.get_tensor(name) for name in NAMES]
 
-        def run(images: GrayBatch) -> tuple[np.ndarray, ...]:
+        def run(images: Pass) -> tuple[np.ndarray, ...]:
             request.infer([openvino.Tensor(images, shared_memory=True)])
             return tuple(output.data for output in outputs)
 
@@ -249,7 +252,7 @@ def _onnxruntime(graph: bytes, card: BundleCard, threads: int) -> tuple[Callable
     except Exception as error:  # its errors have no common root but this
         raise BadBundle(f"{card.graph_file}: ONNX Runtime refuses it ({_first_line(error)})") from error
 
-    def run(images: GrayBatch) -> tuple[np.ndarray, ...]:
+    def run(images: Pass) -> tuple[np.ndarray, ...]:
         return tuple(session.run(list(NAMES), {"images": images}))
 
     return lambda _: run, str(onnxruntime.__version__)  # one session takes every batch

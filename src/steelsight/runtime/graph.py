@@ -1,8 +1,8 @@
 """What an ONNX file asks an engine to do, read without running any of it.
 
-A graph is data, yet a hostile one can name custom operators, point at files elsewhere, or nest loops. Only the
-operators an exported bundle needs are let through; everything else is refused by name. The wire format is that
-of Protocol Buffers, field numbers are those of onnx.proto.
+A graph is data, yet a hostile one can name custom operators, point at files elsewhere, or nest loops. Only
+operators that an exported bundle needs are let through; everything else is refused by name. The wire format
+is that of Protocol Buffers, field numbers are those of onnx.proto.
 """
 
 from __future__ import annotations

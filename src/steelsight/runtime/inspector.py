@@ -7,7 +7,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
 
 from steelsight.runtime.bundle import Bundle, open_bundle
 from steelsight.runtime.engine import Decisions, Engine, Outputs, decide, open_engine
@@ -17,7 +16,7 @@ from steelsight.runtime.verdict import Verdict
 
 __all__ = ["Image", "Inspector", "load"]
 
-Image = Path | str | bytes | UInt8[np.ndarray, "_ _"]
+Image = Path | str | bytes | np.ndarray  # arrays: gray uint8 (h, w)
 
 
 class Inspector:

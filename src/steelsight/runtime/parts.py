@@ -114,7 +114,10 @@ def read_part(out: Path, number: int, schema: pa.Schema | None = None) -> pa.Tab
     except (OSError, pa.ArrowException) as error:
         words = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise BadOutput(f"{path}: damaged ({words}); scan again to write it anew") from error
-    if schema is not None and not table.schema.equals(schema, check_metadata=True):
+    # equals alone leaves the metadata out; with it, it compares how lists name their items
+    if schema is not None and not (
+        table.schema.equals(schema) and table.schema.metadata == schema.metadata
+    ):
         raise BadOutput(f"{path}: of another scan; begin again with --fresh")
     return table
 

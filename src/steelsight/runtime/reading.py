@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from jaxtyping import UInt8
 
 from steelsight.errors import BadImage
 from steelsight.runtime.card import BundleCard
@@ -52,7 +51,7 @@ class Read:
         return Verdict("", nan, State.BAD_IMAGE, reason, self.detail, (), EMPTY, nan, None, card.model_id)
 
 
-def read_image(image: Path | str | bytes | UInt8[np.ndarray, "_ _"], spec: InputSpec) -> Read:
+def read_image(image: Path | str | bytes | np.ndarray, spec: InputSpec) -> Read:
     """Read a path, the bytes of a file, or a gray array; never raises for what is wrong with the image."""
     try:
         if isinstance(image, np.ndarray):
@@ -82,12 +81,12 @@ def read_file(path: Path) -> bytes:
     """
     for _ in range(2):
         try:
+            if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its other end
+                raise Refusal(
+                    Reason.NOT_AN_IMAGE, f"{path.name}: expected a file, found a folder or a device"
+                )
             with path.open("rb") as file:
                 before = os.fstat(file.fileno())
-                if not stat.S_ISREG(before.st_mode):
-                    raise Refusal(
-                        Reason.NOT_AN_IMAGE, f"{path.name}: expected a file, found a folder or a device"
-                    )
                 if before.st_size > MAX_FILE_BYTES:
                     raise Refusal(
                         Reason.TOO_LARGE,

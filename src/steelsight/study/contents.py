@@ -57,8 +57,9 @@ class PublishedTable(BaseModel):
         return self
 
     def figure(self, row: str, column: str) -> float | None:
-        """One printed figure; None where the study has no such row."""
-        return self.rows[row][self.columns.index(column)] if row in self.rows else None
+        """One printed figure; None where the study has no such row or column."""
+        printed = row in self.rows and column in self.columns
+        return self.rows[row][self.columns.index(column)] if printed else None
 
 
 def load_contents() -> tuple[Item, ...]:

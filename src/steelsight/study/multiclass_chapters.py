@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Int
 
-from steelsight.evaluation.bootstrap import PairedDifference
+from steelsight.evaluation.bootstrap import PairedDifference, paired_bootstrap
 from steelsight.evaluation.classification import roc_curves
 from steelsight.evaluation.paired import McNemar, mcnemar
 from steelsight.evaluation.precision_recall import pr_curves
-from steelsight.reports.cells import Cell, Column
+from steelsight.reports.cells import Cell, Column, cell_text
 from steelsight.reports.document import Document
 from steelsight.reports.figures import (
     Measured,
@@ -30,6 +32,7 @@ from steelsight.training.imbalance.flips import BEST_CHANCE, two_copies_differ
 
 __all__ = [
     "METRICS",
+    "Halves",
     "compare_halves",
     "write_augmentation",
     "write_evaluation",
@@ -40,6 +43,7 @@ METRICS: dict[str, tuple[str, Metric]] = {
     "accuracy": ("Accuracy", lambda report: report.accuracy),
     "balanced_accuracy": ("Balanced acc.", lambda report: report.balanced_accuracy),
     "f1": ("F1, weighted", lambda report: report.f1_weighted),
+    "f1_macro": ("F1, macro", lambda report: report.f1_macro),
     "auc": ("AUC", lambda report: report.auc),
 }
 NO_ROW = "the study's chosen network was not trained on these data"
@@ -99,6 +103,7 @@ def write_results(document: Document, found: Findings, binary: Findings) -> Omit
     panels = {
         title: [_measured(found, key, column, metric) for key in found.results]
         for column, (title, metric) in METRICS.items()
+        if column in found.published["multiclass"].columns
     }
     document.figure(
         draw_intervals(panels, published_name="the study, on its data"),
@@ -147,11 +152,17 @@ def write_evaluation(document: Document, found: Findings) -> Omitted:
     return {}
 
 
-def compare_halves(found: Findings, binary: Findings) -> tuple[McNemar, float, float] | None:
-    """The binary model against the multi-class one read as defect or none, on the sheets both were tested on.
+@dataclass(frozen=True)
+class Halves:
+    """The binary model against the multi-class one read as defect or none, binary first."""
 
-    returns  McNemar (binary first) and both accuracies; None where one of them is missing
-    """
+    test: McNemar  # of the sheets as they are
+    accuracies: tuple[float, float]  # weighted as the findings are
+    ahead: PairedDifference  # the binary model's accuracy minus the other's, weighted alike
+
+
+def compare_halves(found: Findings, binary: Findings) -> Halves | None:
+    """Both models on the sheets both were tested on; None where one of them is missing."""
     one, other = binary.chosen, found.chosen
     if one is None or other is None:
         return None
@@ -159,9 +170,21 @@ def compare_halves(found: Findings, binary: Findings) -> tuple[McNemar, float, f
     kept = np.array([rows[position] for position in found.split.test.tolist()], dtype=np.int64)
     defect = found.labels > 0
     right = (one.clean.argmax(1)[kept] == 1) == defect, (other.clean.argmax(1) > 0) == defect
-    weights = found.weights
-    shares = [float(np.average(each, weights=weights)) for each in right]
-    return mcnemar(right[0], right[1]), shares[0], shares[1]
+    counts = np.ones(defect.size) if found.weights is None else found.weights
+
+    def accuracy(which: int) -> Callable[[Int[np.ndarray, " r"]], float]:
+        return lambda rows: float(np.average(right[which][rows], weights=counts[rows]))
+
+    ahead = paired_bootstrap(
+        accuracy(0),
+        accuracy(1),
+        defect.size,
+        found.groups,
+        rng=np.random.default_rng([found.options.seed, 14]),
+        resamples=found.options.resamples,
+    )
+    everyone = np.arange(defect.size)
+    return Halves(mcnemar(right[0], right[1]), (accuracy(0)(everyone), accuracy(1)(everyone)), ahead)
 
 
 def _write_table(document: Document, found: Findings) -> None:
@@ -172,7 +195,8 @@ def _write_table(document: Document, found: Findings) -> None:
         row: list[Cell] = [Cell(title)]
         for column, (_, metric) in METRICS.items():
             ours = metric(found.results[key].noisy_report) if key in found.results else None
-            row.append(Cell(ours, best[column] == key, f"study {printed.figure(title, column):.3f}"))
+            theirs = printed.figure(title, column)
+            row.append(Cell(ours, best[column] == key, "" if theirs is None else f"study {theirs:.3f}"))
         cost = found.costs[_network_of(key)]
         row.append(Cell(cost.timing.median_ms, note=f"study {printed.figure(title, 'time_ms'):.0f}"))
         rows.append(row)
@@ -231,16 +255,17 @@ def _write_collapsed(document: Document, found: Findings, binary: Findings) -> N
     compared = compare_halves(found, binary)
     if compared is None or found.chosen is None or binary.chosen is None:
         return
-    test, first, second = compared
+    first, second = compared.accuracies
     document.table(
         ["model", "accuracy, defect or none", "alone right on"],
         [
-            [f"{binary.chosen.title}, binary", first, test.first_only],
-            [f"{found.chosen.title}, its types taken together", second, test.second_only],
+            [f"{binary.chosen.title}, binary", first, compared.test.first_only],
+            [f"{found.chosen.title}, its types taken together", second, compared.test.second_only],
         ],
         id="multiclass-collapsed",
         caption="A multi-class model used as a binary one, clean sheets",
-        note=f"McNemar's exact test: p = {test.p_value:.2g}.",
+        note=f"Binary minus multi-class: {cell_text(compared.ahead.difference)}. McNemar's exact test, "
+        f"sheets counted alike: p = {compared.test.p_value:.2g}.",
     )
 
 

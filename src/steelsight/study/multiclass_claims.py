@@ -87,20 +87,25 @@ def _threshold(second: Second) -> Verdict:
     answered = looked.columns["max_probability"] >= LEVEL
     if not answered.any():
         return Verdict("does not hold", f"No sheet reaches a confidence of {LEVEL}.")
-    share = float(answered.mean())
+    base = second.found.weights
+    counts = np.ones(answered.size) if base is None else base
+    share = float(np.average(answered, weights=counts))
 
     def accuracy(rows: np.ndarray) -> float:
-        told = answered[rows]
-        return float(looked.right[rows][told].mean()) if told.any() else float("nan")
+        told = rows[answered[rows]]
+        if not counts[told].sum():
+            return float("nan")
+        return float(np.average(looked.right[told], weights=counts[told]))
 
     rng = np.random.default_rng([second.found.options.seed, 12])
     found = bootstrap(
         accuracy, answered.size, second.found.groups, rng=rng, resamples=second.found.options.resamples
     )
     half = HALF[0] <= share <= HALF[1]
+    everyone = float(np.average(looked.right, weights=counts))
     because = (
         f"Accuracy of the {share:.0%} of the sheets answered at {LEVEL}, against "
-        f"{looked.right.mean():.1%} of all; held to reach {STUDY_ACCURACY:.0%} on {HALF[0]:.0%} to "
+        f"{everyone:.1%} of all; held to reach {STUDY_ACCURACY:.0%} on {HALF[0]:.0%} to "
         f"{HALF[1]:.0%}."
     )
     return Verdict(decide(found.low >= STUDY_ACCURACY and half, found.high < STUDY_ACCURACY), because, found)

@@ -13,12 +13,12 @@ from steelsight.models.checkpoint import load_checkpoint
 from steelsight.study.findings import Findings
 from steelsight.training.robustness import STUDY_NOISE, sweep_disturbances
 
-__all__ = ["Robustness", "sweep_models"]
+__all__ = ["Robustness", "Series", "sweep_models"]
 
 SHEETS, QUICK_SHEETS = 500, 60  # at most: each level of each curve asks a model about all of them
 NOISES = (STUDY_NOISE, "camera_noise")  # every model's; the other corruptions are the chosen one's
 
-Series = Mapping[str, tuple[SweepPoint, ...]]
+Series = Mapping[str, tuple[SweepPoint, ...]]  # a curve each: of models, or of kinds of disturbance
 
 
 @dataclass(frozen=True)

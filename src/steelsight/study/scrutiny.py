@@ -1,12 +1,15 @@
 """What the chosen multi-class model's confidence is worth: scores compared, a threshold certified, outsiders.
 
 Temperature, feature space and the combined score come from training and validation sheets. A threshold is
-certified on one half of the test groups and held against the other half, which nothing was chosen by.
+certified on one half of the test groups and held against the other half, which nothing was chosen by. The
+score that refuses outsiders is chosen on one draw of them and judged on another. Where the test has other
+class shares than DATA, figures are weighted to DATA's; a certificate, which counts sheets alike, is given for
+sheets drawn to them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +25,7 @@ from steelsight.evaluation.abstention.calibration import (
 from steelsight.evaluation.abstention.guarantee import THRESHOLDS, Certificate, certify
 from steelsight.evaluation.abstention.outsiders import Refusal, judge_refusal
 from steelsight.evaluation.abstention.selective import SweepRow, sweep_thresholds
+from steelsight.evaluation.abstention.shares import draw_to_shares
 from steelsight.evaluation.bootstrap import group_index
 from steelsight.evaluation.operating import OperatingPoint, operating_point, threshold_for_escape
 from steelsight.models.checkpoint import load_checkpoint
@@ -76,9 +80,9 @@ class Scrutiny:
     sweep: tuple[SweepRow, ...]
     calibration: Calibration
     proofs: tuple[Proof, ...]
-    refusals: Mapping[str, Refusal]  # by score, all outsiders together
-    refused: Mapping[str, float]  # share of each kind of outsider refused by the best of these scores
+    refusals: Mapping[str, Refusal]  # by score, all kinds together, on the draw that chooses among them
     best_familiarity: str
+    kinds: Mapping[str, Refusal]  # each kind of outsider by that score, on another draw
     operating: OperatingPoint | None  # None without both defective and good sheets to choose it by
 
 
@@ -105,12 +109,18 @@ def scrutinise(found: Findings, result: ModelResult) -> Scrutiny:
             compare_scores(columns, right, rng=rng, groups=found.groups, resamples=few, weights=found.weights)
         )
     size = (found.data.input.height, found.data.input.width)
-    strangers = {
-        kind: confidence.columns(tell(model, draw_outsiders(kind, OUTSIDERS_EACH, *size, rng)))
-        for kind in OUTSIDERS
+    choosing, judging = (
+        {
+            kind: confidence.columns(tell(model, draw_outsiders(kind, OUTSIDERS_EACH, *size, rng)))
+            for kind in OUTSIDERS
+        }
+        for _ in range(2)
+    )
+    refusals = {
+        name: _refuse(name, columns, known, _together(choosing, name), rng, few) for name in FAMILIARITY
     }
-    refusals = _refusals(columns, known, strangers, rng, few)
     best = min(refusals, key=lambda name: refusals[name].false_accept.estimate)
+    weights = found.weights
     return Scrutiny(
         result=result,
         confidence=confidence,
@@ -125,16 +135,19 @@ def scrutinise(found: Findings, result: ModelResult) -> Scrutiny:
                 columns["max_probability"],
                 THRESHOLDS,
                 classes=len(found.data.labelled.class_names),
+                weights=weights,
+                rng=rng,
+                groups=found.groups,
+                resamples=few,
             )
         ),
-        calibration=_calibration(told["test"].logits, truth["test"], confidence.temperature),
-        proofs=_prove(columns["max_probability"], right, found.groups, rng),
+        calibration=_calibration(told["test"].logits, truth["test"], confidence.temperature, weights),
+        proofs=_prove(columns["max_probability"], right, truth["test"], found, rng),
         refusals=refusals,
-        refused={
-            kind: float((scores[best] < refusals[best].threshold).mean())
-            for kind, scores in strangers.items()
-        },
         best_familiarity=best,
+        kinds={
+            kind: _refuse(best, columns, known, scores[best], rng, few) for kind, scores in judging.items()
+        },
         operating=_operating(
             soften(told["validation"].logits, confidence.temperature)[:, 0],
             truth["validation"],
@@ -146,49 +159,59 @@ def scrutinise(found: Findings, result: ModelResult) -> Scrutiny:
     )
 
 
-def _refusals(
+def _refuse(
+    name: str,
     inside: Columns,
     known: Columns,
-    strangers: Mapping[str, Columns],
+    outside: Float[np.ndarray, _],
     rng: np.random.Generator,
     resamples: int,
-) -> dict[str, Refusal]:
-    """Each score against all outsiders, its threshold from validation sheets where there are any."""
-    return {
-        name: judge_refusal(
-            inside[name],
-            np.concatenate([scores[name] for scores in strangers.values()]),
-            rng=rng,
-            calibration=known[name] if known[name].size else None,
-            resamples=resamples,
-        )
-        for name in FAMILIARITY
-    }
+) -> Refusal:
+    """One score against some outsiders, its threshold from validation sheets where there are any."""
+    calibration = known[name] if known[name].size else None
+    return judge_refusal(inside[name], outside, rng=rng, calibration=calibration, resamples=resamples)
 
 
-def _calibration(logits: Float[np.ndarray, "n c"], labels: Labels, temperature: float) -> Calibration:
+def _together(strangers: Mapping[str, Columns], name: str) -> Float[np.ndarray, _]:
+    return np.concatenate([scores[name] for scores in strangers.values()])
+
+
+def _calibration(
+    logits: Float[np.ndarray, "n c"],
+    labels: Labels,
+    temperature: float,
+    weights: Float[np.ndarray, " n"] | None,
+) -> Calibration:
     plain, soft = soften(logits, 1.0), soften(logits, temperature)
     right = plain.argmax(1) == labels
     pair = (plain, soft)
     tops = tuple(np.minimum(each.max(1), 1.0) for each in pair)
     return Calibration(
         temperature,
-        reliability(tops[0], right),
-        reliability(tops[1], right),
-        (expected_calibration_error(tops[0], right), expected_calibration_error(tops[1], right)),
-        (brier(plain, labels), brier(soft, labels)),
-        (log_loss(plain, labels), log_loss(soft, labels)),
+        reliability(tops[0], right, weights=weights),
+        reliability(tops[1], right, weights=weights),
+        (
+            expected_calibration_error(tops[0], right, weights=weights),
+            expected_calibration_error(tops[1], right, weights=weights),
+        ),
+        (brier(plain, labels, weights=weights), brier(soft, labels, weights=weights)),
+        (log_loss(plain, labels, weights=weights), log_loss(soft, labels, weights=weights)),
     )
 
 
 def _prove(
     score: Float[np.ndarray, " n"],
     right: Bool[np.ndarray, " n"],
-    groups: Sequence[str] | None,
+    labels: Labels,
+    found: Findings,
     rng: np.random.Generator,
 ) -> tuple[Proof, ...]:
     """One proof a risk: half of the groups certify, the others hold the certificate to its word."""
-    group = group_index(groups, right.size)
+    group = group_index(found.groups, right.size)
+    if found.weights is not None:
+        counts = np.bincount(labels, weights=found.weights, minlength=len(found.data.labelled.class_names))
+        kept = draw_to_shares(labels, (counts / counts.sum()).tolist(), rng)
+        score, right, group = score[kept], right[kept], group_index(group[kept], kept.size)
     chosen = rng.random(int(group.max()) + 1) < 0.5
     here, there = np.flatnonzero(chosen[group]), np.flatnonzero(~chosen[group])
     if not here.size or not there.size:
@@ -226,5 +249,6 @@ def _operating(
         rng=rng,
         prevalence=prevalence,
         groups=found.groups,
+        weights=found.weights,
         resamples=min(found.options.resamples, 1000),
     )

@@ -28,7 +28,9 @@ from steelsight.training.run import RunResult, train_data
 from steelsight.training.watch import Silent, Watcher
 from steelsight.types import Logits
 
-__all__ = ["Pupil", "Trainer", "measure_costs", "train_models", "train_pupil"]
+__all__ = ["Pupil", "Trainer", "handicap", "measure_costs", "train_models", "train_pupil"]
+
+STUDY_EPOCHS = 60  # at most; what it allowed every network
 
 Trainer = Callable[..., RunResult]
 
@@ -101,9 +103,9 @@ class Pupil:
 def train_pupil(pupil: Pupil, material: Material, *, train: Trainer, watcher: Watcher) -> ModelResult:
     """Train it, or take it as it is, and ask it about the test sheets."""
     options = material.options
-    data, split, remark = material.data, material.split, ""
+    data, split = material.data, material.split
     if pupil.recipe.model.name == VGG and options.vgg == "subset":
-        data, split, remark = _smaller(material, options)
+        data, split = _smaller(material, options)
     run = train(
         data,
         split,
@@ -115,6 +117,12 @@ def train_pupil(pupil: Pupil, material: Material, *, train: Trainer, watcher: Wa
     )
     model, card = load_checkpoint(run.folder)
     clean, noisy = _answers(model, material, options.seed)
+    remark = ""
+    if pupil.recipe.model.name == VGG:
+        cut_at = None if run.metrics["training"]["stopped_early"] else pupil.recipe.stop.max_epochs
+        remark = handicap(
+            split.train.size, material.split.train.size, epochs=cut_at, pretrained=card.model.pretrained
+        )
     return ModelResult(
         name=pupil.key,
         title=pupil.title,
@@ -131,19 +139,40 @@ def train_pupil(pupil: Pupil, material: Material, *, train: Trainer, watcher: Wa
     )
 
 
-def _smaller(material: Material, options: StudyOptions) -> tuple[SheetData, Split, str]:
-    """The data without most training sheets, their split, and the remark the report makes of it."""
+def handicap(sheets: int, of: int, *, epochs: int | None, pretrained: str) -> str:
+    """How a network was held back against the study's training of it, in words; "" where it was not.
+
+    sheets      it trained on, out of `of`
+    epochs      at which its training was cut; None = it stopped by itself
+    pretrained  what it started from: imagenet, or none for random weights
+
+    >>> handicap(400, 400, epochs=5, pretrained="imagenet")
+    'trained for at most 5 epochs, where the study allowed 60'
+    """
+    ours, theirs = [], []
+    if sheets < of:
+        ours.append(f"on {sheets} of {of} sheets")
+        theirs.append("used all")
+    if epochs is not None and epochs < STUDY_EPOCHS:
+        ours.append(f"for at most {epochs} epoch{'s' * (epochs != 1)}")
+        theirs.append(f"allowed {STUDY_EPOCHS}")
+    if pretrained == "none":
+        ours.append("from a random start")
+        theirs.append("started from ImageNet")
+    if not ours:
+        return ""
+    listed = " and ".join(filter(None, (", ".join(theirs[:-1]), theirs[-1])))
+    return f"trained {' '.join(ours)}, where the study {listed}"
+
+
+def _smaller(material: Material, options: StudyOptions) -> tuple[SheetData, Split]:
+    """The data without most training sheets, and their split."""
     whole = material.split
     rng = np.random.default_rng([options.seed, 3])
     train = np.sort(rng.permutation(whole.train)[: options.vgg_sheets])
     kept = np.sort(np.concatenate([train, whole.validation, whole.test]))
     parts = (np.searchsorted(kept, part) for part in (train, whole.validation, whole.test))
-    remark = (
-        f"trained on {train.size} of {whole.train.size} sheets for at most {options.vgg_epochs} "
-        f"epoch{'s' * (options.vgg_epochs != 1)} from a random start, "
-        "where the study started from ImageNet and used all"
-    )
-    return keep_sheets(material.data, kept.tolist()), Split(*parts), remark
+    return keep_sheets(material.data, kept.tolist()), Split(*parts)
 
 
 def _answers(model: SheetClassifier, material: Material, seed: int) -> tuple[Logits, Logits]:

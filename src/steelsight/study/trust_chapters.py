@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from steelsight.evaluation.abstention.selective import risk_coverage
+from steelsight.evaluation.abstention.selective import risk_coverage, tell_classes
+from steelsight.evaluation.noise import STUDY_SIGMA
 from steelsight.reports.cells import Cell, Column
 from steelsight.reports.document import Document
 from steelsight.reports.figures import (
@@ -14,7 +15,7 @@ from steelsight.reports.figures import (
     draw_threshold_sweep,
 )
 from steelsight.study.binary_chapters import Omitted
-from steelsight.study.robustness import Robustness
+from steelsight.study.robustness import Robustness, Series
 from steelsight.study.scrutiny import DELTA, OUTSIDERS_EACH, Scrutiny
 from steelsight.training.confidence import PERFECT, SCORE_TITLES, SOFTMAX, ScoreRow
 from steelsight.training.robustness import DISTURBANCES
@@ -32,9 +33,10 @@ def write_abstention(document: Document, looked: Scrutiny | None) -> Omitted:
         document.text(f"{NO_MODEL.capitalize()}.")
         return {"abstention": NO_MODEL}
     title = looked.result.title
+    shares = ", weighted to the shares of the training data" if looked.weighted_scores else ""
     document.text(
         f"{title} answers only where its confidence reaches a threshold; the rest goes to a person. "
-        f"{looked.right.size:,} clean test sheets, as many of each class as the test has."
+        f"{looked.right.size:,} clean test sheets{shares}."
     )
     document.figure(
         draw_threshold_sweep(looked.sweep, title=title),
@@ -45,7 +47,8 @@ def write_abstention(document: Document, looked: Scrutiny | None) -> Omitted:
             for row in looked.sweep
             if row.threshold in (0.0, 0.5, 0.99)
         ),
-        caption="The study's sweep: the threshold on the largest probability, after temperature scaling.",
+        caption="The study's sweep: the threshold on the largest probability, after temperature scaling. "
+        + tell_classes(looked.sweep),
     )
     _write_scores(document, looked)
     _write_calibration(document, looked)
@@ -66,22 +69,18 @@ def write_robustness(document: Document, swept: Robustness | None) -> Omitted:
         "normalised units, independently in the three channels, after which nothing is clipped; the camera's "
         "is added in gray levels, one value a pixel, then rounded and clipped as a camera does."
     )
-    titles = {kind: title for kind, (title, _) in DISTURBANCES.items()}
-    units = {kind: unit for kind, (_, unit) in DISTURBANCES.items()}
     for kind, series in swept.by_model.items():
-        document.figure(
-            draw_sweep(series, title=titles[kind], unit=units[kind], marked=0.15),
-            id=f"robustness-{kind.replace('_', '-')}",
-            alt=f"{titles[kind]}, balanced accuracy by level: "
-            + "; ".join(
-                f"{name} {points[0].balanced_accuracy:.2f} → {points[-1].balanced_accuracy:.2f}"
-                for name, points in series.items()
-            ),
-        )
+        _draw_disturbance(document, kind, series, marked=STUDY_SIGMA)
+    document.text(
+        f"What else a line camera does, to {swept.chosen} alone. Each corruption has a unit of its own, so "
+        "steepness cannot be compared between them."
+    )
+    for kind, points in swept.corruptions.items():
+        if kind not in swept.by_model:
+            _draw_disturbance(document, kind, {swept.chosen: points})
     rows = [
         [
-            titles[kind],
-            units[kind],
+            *DISTURBANCES[kind],
             *(
                 f"{point.level:g}: {point.balanced_accuracy:.2f}"
                 for point in (points[0], points[len(points) // 2], points[-1])
@@ -96,6 +95,20 @@ def write_robustness(document: Document, swept: Robustness | None) -> Omitted:
         caption=f"Balanced accuracy of {swept.chosen} by level",
     )
     return {}
+
+
+def _draw_disturbance(document: Document, kind: str, series: Series, *, marked: float | None = None) -> None:
+    """One figure: a curve a model over the strength of one disturbance."""
+    title, unit = DISTURBANCES[kind]
+    document.figure(
+        draw_sweep(series, title=title, unit=unit, marked=marked),
+        id=f"robustness-{kind.replace('_', '-')}",
+        alt=f"{title}, balanced accuracy by level: "
+        + "; ".join(
+            f"{name} {points[0].balanced_accuracy:.2f} → {points[-1].balanced_accuracy:.2f}"
+            for name, points in series.items()
+        ),
+    )
 
 
 def _write_scores(document: Document, looked: Scrutiny) -> None:
@@ -181,7 +194,12 @@ def _write_proofs(document: Document, looked: Scrutiny) -> None:
         ],
         id="certificates",
         caption="Thresholds with a guarantee",
-        note=f"One half of the test groups certifies, exact binomial bounds at {1 - DELTA:.0%}, thresholds "
+        note=(
+            "Of test sheets drawn to the shares of the training data, one half"
+            if looked.weighted_scores
+            else "One half of the test groups"
+        )
+        + f" certifies, exact binomial bounds at {1 - DELTA:.0%}, thresholds "
         "fixed beforehand and tested from the strictest; the other half shows what came true.",
     )
 
@@ -209,9 +227,13 @@ def _write_refusals(document: Document, looked: Scrutiny) -> None:
             for name, refusal in looked.refusals.items()
         ],
         id="outsiders",
-        caption="Pictures that are no sheet at all",
-        note=f"Thresholds keep 95 % of validation sheets. By {SCORE_TITLES[looked.best_familiarity]}, "
-        f"refused of {OUTSIDERS_EACH} each: "
-        + ", ".join(f"{kind} {share:.0%}" for kind, share in looked.refused.items())
-        + ".",
+        caption="Pictures that are no sheet at all, all kinds together",
+        note=f"{OUTSIDERS_EACH} of each kind; thresholds keep 95 % of validation sheets. The score that "
+        "accepts fewest is judged on another draw below.",
+    )
+    document.table(
+        ["kind", "AUROC", "accepted"],
+        [[kind, refusal.auroc, refusal.false_accept] for kind, refusal in looked.kinds.items()],
+        id="outsiders-by-kind",
+        caption=f"Each kind by {SCORE_TITLES[looked.best_familiarity]}, {OUTSIDERS_EACH} others of each",
     )

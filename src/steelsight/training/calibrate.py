@@ -2,10 +2,14 @@
 
 The temperature is fitted on one set of sheets, the threshold certified on another; neither trained the model.
 Sheets that certify are calibration sheets from then on: figures of this threshold belong on others.
+
+A threshold means nothing at another temperature. So where none can be certified and the card holds one from
+before, both stay as they were.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,18 +23,16 @@ from steelsight.evaluation.abstention.calibration import (
     expected_calibration_error,
     fit_temperature,
     log_loss,
-    reliability,
 )
 from steelsight.evaluation.abstention.cost import CostChoice, Prices, cheapest_threshold
 from steelsight.evaluation.abstention.guarantee import THRESHOLDS, Certificate, certify
-from steelsight.evaluation.abstention.selective import risk_coverage, sweep_thresholds
 from steelsight.evaluation.answers import multi_type_right
 from steelsight.evaluation.bootstrap import group_index, share_interval
+from steelsight.models.card import Card
 from steelsight.models.checkpoint import load_checkpoint, save_checkpoint
 from steelsight.reports.cells import plain
-from steelsight.reports.document import Document
-from steelsight.reports.figures import draw_reliability, draw_risk_coverage, draw_threshold_sweep
 from steelsight.training.atomic import write_file, write_json
+from steelsight.training.calibration_page import Told, draw_page
 from steelsight.training.conclude import describe_data, environment
 from steelsight.training.confidence import soften
 from steelsight.training.lesson import SheetData, open_sheets
@@ -44,6 +46,9 @@ __all__ = ["PAGE", "Calibrated", "calibrate_run"]
 
 PARTS = ("unseen", "test", "validation")
 PAGE, NUMBERS = "calibration.html", "calibration.json"
+CERTIFICATE, COST, EARLIER = "certificate", "cost", "earlier calibration"
+# In the card 1 answers nothing; the largest number below it answers what a softmax is wholly sure of.
+NOTHING, SUREST = 1.0, float(np.nextafter(1.0, 0.0))
 
 Positions = Int[np.ndarray, "_"]
 
@@ -80,6 +85,7 @@ def calibrate_run(
     prices      of an escape, an overkill and a review, for the cheapest threshold
     prevalence  share of defective sheets on the line, for the cost; None = that of these sheets
     by_cost     write the cheapest threshold into the card instead of the certified one
+    seed        of halves and of each group's sheet; to try seeds until one certifies breaks delta
     raises      BadInput for a multilabel run, another part, or numbers outside their range; BadData where no
                 sheet is left; BadCheckpoint
     """
@@ -109,17 +115,13 @@ def calibrate_run(
     names = [sheets.groups[i] for i in chosen.tolist()]
     units = [name or f"\0{i}" for i, name in enumerate(names)]
     certificate = certify(right, confidence, THRESHOLDS, risk=risk, delta=delta, rng=rng, groups=units)
-    answered = confidence >= (np.inf if certificate.threshold is None else certificate.threshold)
-    share = share_interval(answered, np.ones(answered.size, dtype=bool), units, rng=rng)
     cost = None
     if prices is not None:
         defective = np.array([answer != (0,) for answer in answers])
         cost = cheapest_threshold(
             defective, verdicts != 0, confidence, prices, rng=rng, groups=units, prevalence=prevalence
         )
-    threshold = certificate.threshold
-    if by_cost and cost is not None:
-        threshold = min(1.0, cost.threshold)  # infinity: everything is reviewed
+    written, by = _choose(card, temperature, certificate, cost if by_cost else None)
     numbers = {
         "run": run.name,
         "split": part,
@@ -131,17 +133,18 @@ def calibrate_run(
         "temperature": temperature,
         "quality": _quality(logits[chosen], sheets, chosen, right, temperature),
         "certificate": {**asdict(certificate), "statement": certificate.statement},
-        "coverage": asdict(share),
+        "coverage": _coverage(written, logits[chosen], units, rng),
         "cost": None if cost is None else {**asdict(cost), "prices": asdict(prices) if prices else None},
-        "threshold": threshold,
-        "threshold_by": "cost" if by_cost else "certificate",
+        "threshold": written.threshold,
+        "threshold_by": by,
+        "card_temperature": written.temperature,
+        "promise": _promise(run, by, certificate),
         "environment": environment(),
     }
-    card = save_checkpoint(
-        run, model, card.model_copy(update={"temperature": temperature, "threshold": threshold})
-    )
-    write_file(run / CARD_README, model_card(card, metrics).encode())
-    _write_page(run, sheets, chosen, logits[chosen], temperature, right, certificate, numbers)
+    card = save_checkpoint(run, model, written)
+    write_file(run / CARD_README, model_card(card, metrics, plain(numbers)).encode())
+    told = Told(logits[chosen], verdicts, right, answers, units, sheets.labelled.class_names)
+    write_file(run / PAGE, draw_page(run.name, told, certificate, numbers, seed=seed).encode())
     write_json(run / NUMBERS, plain(numbers))
     return Calibrated(run, certificate, cost, numbers)
 
@@ -166,6 +169,43 @@ def _two_sets(
             f"got {int(group.max()) + 1}; bring more sheets"
         )
     return warm, rest, "half of the groups"
+
+
+def _choose(
+    card: Card, temperature: float, certificate: Certificate, cost: CostChoice | None
+) -> tuple[Card, str | None]:
+    """The card with its temperature and threshold, and what chose the threshold; None where there is none.
+
+    cost  None = the certificate decides
+    """
+    if cost is not None:
+        threshold = min(SUREST, cost.threshold) if np.isfinite(cost.threshold) else NOTHING
+        return card.model_copy(update={"temperature": temperature, "threshold": threshold}), COST
+    if certificate.threshold is None and card.threshold is not None:
+        return card, EARLIER
+    found = card.model_copy(update={"temperature": temperature, "threshold": certificate.threshold})
+    return found, None if certificate.threshold is None else CERTIFICATE
+
+
+def _coverage(
+    card: Card, logits: Float[np.ndarray, "n c"], units: list[str], rng: np.random.Generator
+) -> dict[str, Any] | None:
+    """The share of the certifying sheets that the card's threshold answers; None where it always answers."""
+    if card.threshold is None:
+        return None
+    confidence = soften(logits, card.temperature or 1.0).max(axis=1)
+    answered = (confidence >= card.threshold) & (card.threshold < NOTHING)
+    return asdict(share_interval(answered, np.ones(answered.size, dtype=bool), units, rng=rng))
+
+
+def _promise(run: Path, by: str | None, certificate: Certificate) -> str | None:
+    """What the card's threshold is worth, in words; an earlier one keeps the words it had."""
+    if by == EARLIER:
+        known = json.loads((run / NUMBERS).read_text(encoding="utf-8")) if (run / NUMBERS).exists() else {}
+        return known.get("promise") or "what was promised of it is not on record"
+    if by == COST:
+        return "chosen for the least cost of escapes, overkill and review; how often it errs is not certified"
+    return certificate.statement if by == CERTIFICATE else None
 
 
 def _told(data: SheetData, warm: Positions, chosen: Positions, part: str) -> list[str]:
@@ -195,84 +235,3 @@ def _quality(
             "log_loss": log_loss(soft[single], labels[single]) if single.any() else None,
         }
     return found
-
-
-def _write_page(
-    run: Path,
-    data: SheetData,
-    chosen: Positions,
-    logits: Float[np.ndarray, "n c"],
-    temperature: float,
-    right: Bool[np.ndarray, " n"],
-    certificate: Certificate,
-    numbers: dict[str, Any],
-) -> None:
-    page = Document('When to say "I don\'t know"', subtitle=f"{run.name} on {data.name}")
-    page.chapter("The threshold")
-    page.text(f"{certificate.statement[0].upper()}{certificate.statement[1:]}.")
-    for note in numbers["notes"]:
-        page.notice(f"{note[0].upper()}{note[1:]}.")
-    page.facts(
-        {
-            "sheets that fitted the temperature": int(numbers["sheets"]["temperature"]),
-            "sheets that certified": int(numbers["sheets"]["certificate"]),
-            "temperature": temperature,
-            "threshold in the card": numbers["threshold"],
-            "chosen by": numbers["threshold_by"],
-        }
-    )
-    page.table(
-        ["threshold", "groups answered", "wrong", "risk is at most", ""],
-        [
-            [step.threshold, step.answered, step.wrong, step.bound, "passed" if step.passed else "failed"]
-            for step in certificate.tested
-        ],
-        id="tested",
-        caption=f"Tested from the strictest, at {1 - certificate.delta:.0%}, until the first that fails",
-    )
-    if numbers["cost"] is not None:
-        cost = numbers["cost"]
-        page.facts(
-            {
-                "cheapest threshold": min(1.0, cost["threshold"]),
-                "cost a sheet": cost["cost_a_sheet"]["estimate"],
-                "without review": cost["cost_without_review"],
-                "all reviewed": cost["cost_all_review"],
-            }
-        )
-        page.text("The cheapest threshold is read off the sheets it was chosen on, so its cost flatters.")
-    before, after = (soften(logits, each) for each in (1.0, temperature))
-    tops = [np.minimum(each.max(1), 1.0) for each in (before, after)]
-    quality = numbers["quality"]
-    page.figure(
-        draw_reliability(
-            reliability(tops[0], right),
-            reliability(tops[1], right),
-            errors=(quality["before"]["calibration_error"], quality["after"]["calibration_error"]),
-        ),
-        id="reliability",
-        alt="Share of right verdicts over confidence, before and after temperature scaling.",
-    )
-    curve = risk_coverage(right, tops[1])
-    page.figure(
-        draw_risk_coverage({"largest probability": (curve.coverage, curve.risk)}),
-        id="risk-coverage",
-        alt="Share of wrong answers over the share of sheets answered.",
-    )
-    # A sheet of several types is right if the verdict is any of them: that one is then its label.
-    labels = np.where(right, after.argmax(1), np.asarray(data.labelled.labels)[chosen])
-    single = labels >= 0
-    rows = sweep_thresholds(
-        labels[single],
-        after.argmax(1)[single],
-        tops[1][single],
-        THRESHOLDS,
-        classes=len(data.labelled.class_names),
-    )
-    page.figure(
-        draw_threshold_sweep(rows),
-        id="sweep",
-        alt="Accuracy, balanced accuracy and share classified over the threshold.",
-    )
-    page.footer({"data": f"{data.name} ({data.data_hash})", "seed": numbers["seed"], **environment()})
-    write_file(run / PAGE, page.render().encode())

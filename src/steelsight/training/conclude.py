@@ -58,6 +58,7 @@ def conclude(
     clean = predict_logits(model, data.images)
     noise = torch.Generator().manual_seed(card.seed)
     noisy = predict_logits(model, data.images, noise_sigma=STUDY_SIGMA, generator=noise)
+    threshold = choose_threshold(data, clean, positions_of(parts, "validation"))
     metrics = {
         **extra,
         "task": data.task,
@@ -66,12 +67,9 @@ def conclude(
         "data": describe_data(data, parts),
         "training": _describe_training(fitted),
         **_reports(data, parts, clean, noisy, card.seed),
+        "operating_threshold": threshold,  # also where no test sheet could tell what it costs
         "operating_point": report_operating(
-            data,
-            clean,
-            positions_of(parts, "test"),
-            choose_threshold(data, clean, positions_of(parts, "validation")),
-            seed=card.seed,
+            data, clean, positions_of(parts, "test"), threshold, seed=card.seed
         ),
         "environment": environment(),
     }

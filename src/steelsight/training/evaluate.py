@@ -111,6 +111,13 @@ def evaluate_run(
 
 
 def _threshold_of(run: Path) -> float | None:
-    """The threshold the run's validation sheets chose; None for runs without one."""
-    point = load_run(run).metrics.get("operating_point") if (run / METRICS_FILE).exists() else None
-    return None if point is None else float(point["threshold"])
+    """The threshold the run's validation sheets chose; None for runs without one.
+
+    Metrics without the key of its own hold it in their operating point, if they have one.
+    """
+    if not (run / METRICS_FILE).exists():
+        return None
+    metrics = load_run(run).metrics
+    point = metrics.get("operating_point") or {}
+    found = metrics.get("operating_threshold", point.get("threshold"))
+    return None if found is None else float(found)

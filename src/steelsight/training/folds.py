@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Float32, Int
+from jaxtyping import Bool, Float32, Int
 from sklearn.model_selection import StratifiedGroupKFold
 
 from steelsight.errors import BadRecipe
 from steelsight.sheets.splits import Split, group_split
 from steelsight.training.atomic import write_json, write_through
 from steelsight.training.conclude import describe_data, environment
+from steelsight.training.coverage import class_members
 from steelsight.training.lesson import SheetData, open_lesson
 from steelsight.training.pages import write_folds_page
 from steelsight.training.recipe import Recipe, SplitRecipe
@@ -75,7 +76,7 @@ def cross_validate(
 
     out     OUT/fold-REPEAT-NUMBER are RUN folders, finished ones are kept; metrics.json has pooled figures
     others  as run.train_run
-    raises  BadRecipe for fewer than 2 folds, fewer groups of a class than folds, or fewer than 1 repeat
+    raises  BadRecipe as `draw_folds`; BadData where a multiclass DATA has one class alone
     """
     watcher = watcher or Silent()
     sheets = open_lesson(data, recipe, groups=groups, allow_bad=allow_bad)
@@ -111,6 +112,9 @@ def draw_folds(data: SheetData, recipe: SplitRecipe, folds: int, repeats: int, *
 
     Validation sheets are whole groups taken from the fold's own training sheets, by the recipe's ratio of
     validation to train; the recipe's `method` and `test` have no say here.
+
+    raises  BadRecipe for fewer than 2 folds, fewer groups of a class than folds, fewer than 1 repeat, or a
+            fold whose train or test part lacks a class
     """
     if repeats < 1:
         raise BadRecipe(f"repeats: expected at least 1, got {repeats}")
@@ -132,6 +136,7 @@ def draw_folds(data: SheetData, recipe: SplitRecipe, folds: int, repeats: int, *
                 test=usable[test],
             )
             plan.append(Fold(repeat, number, split))
+    _refuse_missing_classes(data, plan, folds)
     return plan
 
 
@@ -146,6 +151,26 @@ def _refuse_few_groups(data: SheetData, keys: Positions, groups: list[str], fold
                 f"folds: expected at most as many as groups, but class {name} has {count} for {folds} folds; "
                 "take fewer folds, or another group rule"
             )
+
+
+def _refuse_missing_classes(data: SheetData, plan: Sequence[Fold], folds: int) -> None:
+    """As many groups as folds do not suffice where their sizes differ: several may fall into one fold."""
+    members = class_members(data)
+    present = members.any(axis=0)
+    for fold in plan:
+        for part in ("train", "test"):
+            covered = members[getattr(fold.split, part)].any(axis=0)
+            for missing in np.flatnonzero(present & ~covered).tolist():
+                name, count = data.labelled.class_names[missing], _group_count(data, members[:, missing])
+                raise BadRecipe(
+                    f"fold {fold.number + 1} of repeat {fold.repeat + 1}: its {part} part has no sheet of "
+                    f"{name}, whose {count} groups did not spread over {folds} folds; take fewer folds, "
+                    "another --seed or group rule"
+                )
+
+
+def _group_count(data: SheetData, chosen: Bool[np.ndarray, " n"]) -> int:
+    return int(np.unique(data.group_indices[chosen]).size)
 
 
 def _seed_of(seed: int, fold: Fold) -> int:

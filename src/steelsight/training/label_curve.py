@@ -1,7 +1,7 @@
-"""How many more labels are worth it: the same recipe on growing shares of the training groups.
+"""How many more labels are worth it: the same recipe on growing shares of the training sheets.
 
 Every size is tested on the same sheets, and each smaller set lies within the larger ones, so that only the
-number of labels differs.
+number of labels differs. Sheets are added group by group; the last group of a share may be taken in part.
 """
 
 from __future__ import annotations
@@ -87,7 +87,10 @@ def grow_labels(
 def draw_labels(
     data: SheetData, split: Split, shares: Sequence[float], rng: np.random.Generator
 ) -> list[Positions]:
-    """Training positions of each share, by whole groups, each within the next.
+    """Training positions of each share, each within the next.
+
+    Groups come whole, first those that bring a class its first sheet, the others in a drawn order; only the
+    last of a share is cut, where the share's count is reached.
 
     raises  BadInput where a share leaves out a class that the whole has
     """
@@ -134,7 +137,7 @@ def _write(out: Path, data: SheetData, numbers: dict[str, Any]) -> None:
     page = Document("How many more labels are worth it", subtitle=f"{data.name}, {data.task}")
     page.chapter("Learning curve")
     page.text(
-        f"The same recipe on growing shares of the training groups, tested on the same sheets. By the curve "
+        f"The same recipe on growing shares of the training sheets, tested on the same sheets. By the curve "
         f"through these points, twice as many labels would add {numbers['twice_as_many_add']:+.3f} of "
         f"balanced accuracy, four times as many {numbers['four_times_as_many_add']:+.3f}."
     )

@@ -33,10 +33,11 @@ TASKS = {
 Report = Mapping[str, Any]
 
 
-def model_card(card: Card, metrics: Report) -> str:
+def model_card(card: Card, metrics: Report, calibration: Report | None = None) -> str:
     """The card as Markdown with YAML front matter (JSON values, which YAML reads).
 
-    metrics  metrics.json of the RUN
+    metrics      metrics.json of the RUN
+    calibration  calibration.json of the RUN; None = it was not calibrated
     """
     parts = [
         _front(card, metrics),
@@ -44,7 +45,7 @@ def model_card(card: Card, metrics: Report) -> str:
         _uses(card),
         _data(metrics),
         _figures(metrics),
-        _doubt(card, metrics),
+        _doubt(card, metrics, calibration),
         _failures(card, metrics),
         _training(card, metrics),
     ]
@@ -150,31 +151,56 @@ def _figures(metrics: Report) -> str:
     )
 
 
-def _doubt(card: Card, metrics: Report) -> str:
+def _doubt(card: Card, metrics: Report, calibration: Report | None) -> str:
     test = metrics.get("test") or {}
     found = test.get("confidence")
-    if not found:
+    if not found and not calibration and card.threshold is None:
         return ""
-    lines = [
-        f"* calibration error {_number(found['calibration_error'])}; risk under its own order (AURC) "
-        f"{_number(found['aurc'], 4)}, the best order's {_number(found['aurc_perfect'], 4)}",
-        f"* answered at 99 % selective accuracy {_interval(found['coverage_at_99'])}, at 95 % "
-        f"{_interval(found['coverage_at_95'])} of the sheets",
-    ]
+    lines = []
+    if found:
+        lines += [
+            f"* calibration error {_number(found['calibration_error'])}; risk under its own order (AURC) "
+            f"{_number(found['aurc'], 4)}, the best order's {_number(found['aurc_perfect'], 4)}",
+            f"* answered at 99 % selective accuracy {_interval(found['coverage_at_99'])}, at 95 % "
+            f"{_interval(found['coverage_at_95'])} of the sheets",
+        ]
     if card.temperature is not None:
         lines.append(f"* temperature {card.temperature:.3f}")
     if point := metrics.get("operating_point"):
+        plain = "" if card.temperature is None else ", as trained, before the temperature"
         lines.append(
-            f"* stopped from a probability of defect of {point['threshold']:.3f}: "
+            f"* stopped from a probability of defect of {point['threshold']:.3f}{plain}: "
             f"{_interval(point['escape'])} of the defective sheets escape, {_interval(point['overkill'])} of "
             "the good ones are stopped"
         )
-    lines.append(
-        "* no threshold is set: it always answers"
-        if card.threshold is None
-        else f'* below a confidence of {card.threshold:g} it says "I don\'t know"'
-    )
-    return "## Doubt\n\n" + "\n".join(lines)
+    return "## Doubt\n\n" + "\n".join([*lines, *_threshold(card, calibration)])
+
+
+def _threshold(card: Card, calibration: Report | None) -> list[str]:
+    """When it says that it does not know, what that is worth, and what was sought in vain."""
+    if card.threshold is None:
+        lines = ["* no threshold is set: it always answers"]
+    elif card.threshold == 1:
+        lines = ['* it says "I don\'t know" of every sheet']
+    else:
+        lines = [f'* below a confidence of {card.threshold:g} it says "I don\'t know"']
+    if calibration is None:
+        return lines
+    if calibration["coverage"] is not None:
+        lines.append(
+            f"* so it answers {_interval(calibration['coverage'])} of the {calibration['split']} sheets of "
+            f"{_plain(calibration['data']['name'])}"
+        )
+    if calibration["promise"] is not None:
+        lines.append(f"* threshold by {calibration['threshold_by']}: {calibration['promise']}")
+    certificate = calibration["certificate"]
+    if certificate["threshold"] is None:
+        stays = "; the earlier threshold and its temperature stay"
+        lines.append(
+            f"* a threshold was sought and could not be certified: {certificate['statement']}"
+            + stays * (calibration["threshold_by"] == "earlier calibration")
+        )
+    return lines
 
 
 def _failures(card: Card, metrics: Report) -> str:
@@ -196,7 +222,8 @@ def _failures(card: Card, metrics: Report) -> str:
         lines.append(f"* nine of ten defects are found from {smallest['reliable_px']:,.0f} pixels on")
     elif smallest:
         lines.append("* at no size are nine of ten defects found")
-    lines += [f"* {note}" for note in test.get("notes", [])]
+    notes = [*(metrics.get("notes") or []), *test.get("notes", [])]
+    lines += [f"* {_plain(note)}" for note in notes]
     return "## Known failures\n\n" + "\n".join(lines) if lines else ""
 
 
@@ -205,7 +232,8 @@ def _confusion(matrix: Sequence[Sequence[int]] | None, names: Sequence[str]) -> 
     if not matrix:
         return ""
     count, truth, verdict = max(
-        (count, i, j) for i, row in enumerate(matrix) for j, count in enumerate(row) if i != j
+        ((count, i, j) for i, row in enumerate(matrix) for j, count in enumerate(row) if i != j),
+        default=(0, 0, 0),
     )
     if not count:
         return ""

@@ -22,6 +22,7 @@ from steelsight.models.catalog import build_model
 from steelsight.models.checkpoint import Card, load_checkpoint
 from steelsight.sheets.splits import Split, find_leaks, group_split, random_split
 from steelsight.training.conclude import conclude
+from steelsight.training.coverage import note_missing, refuse_single_class
 from steelsight.training.fit import fit
 from steelsight.training.imbalance.balanced import balance_lesson
 from steelsight.training.lesson import Lesson, SheetData, open_lesson, read_masks
@@ -65,7 +66,8 @@ def train_run(
     groups     rule that keeps sheets together, see sheets.catalog.open_data
     allow_bad  how many bad items may be set aside
     fresh      forget what is in `out` and start over
-    raises     BadInput of any kind; BadCheckpoint if `out` holds another training and `fresh` is not set
+    raises     BadInput of any kind, BadData where a multiclass DATA has one class alone; BadCheckpoint if
+               `out` holds another training and `fresh` is not set
     """
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, settings)
     watcher = watcher or Silent()
@@ -75,7 +77,11 @@ def train_run(
 
 
 def make_split(data: SheetData, recipe: SplitRecipe, *, seed: int) -> Split:
-    """The recipe's parts; raises BadRecipe where nothing would be left to train on."""
+    """The recipe's parts.
+
+    raises  BadRecipe where nothing would be left to train on, BadData as `coverage.refuse_single_class`
+    """
+    refuse_single_class(data)
     return split_keys(data.keys, data.groups, recipe, seed=seed)
 
 
@@ -107,8 +113,12 @@ def train_data(
     fresh: bool = False,
     watcher: Watcher | None = None,
 ) -> RunResult:
-    """As `train_run`, for data already opened and split."""
+    """As `train_run`, for data already opened and split.
+
+    A class without a training sheet is not refused: it is told to the watcher and under "notes" in metrics.
+    """
     watcher = watcher or Silent()
+    refuse_single_class(data)
     fingerprint = _fingerprint(data, split, recipe, seed)
     if fresh:
         _forget(out)
@@ -118,6 +128,9 @@ def train_data(
     leaks = find_leaks(split, data.groups)
     if leaks:
         watcher.note(f"{len(leaks)} groups lie in more than one part of the split, so its figures flatter")
+    notes = note_missing(data, split)
+    for note in notes:
+        watcher.note(note)
     model = build_model(
         recipe.model_spec(len(data.labelled.class_names)), generator=torch.Generator().manual_seed(seed)
     )
@@ -140,7 +153,7 @@ def train_data(
     )
     model.patches = recipe.patches.count
     model_card = _card(data, recipe, seed)
-    extra = {"fingerprint": fingerprint, "leaks": leaks, "balance": balanced.told}
+    extra = {"fingerprint": fingerprint, "leaks": leaks, "notes": notes, "balance": balanced.told}
     card, metrics = conclude(out, model, model_card, data, parts, fitted, extra=extra)
     (out / STATE_FILE).unlink(missing_ok=True)
     return RunResult(out, card, recipe, metrics, fresh=True)

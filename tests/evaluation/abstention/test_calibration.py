@@ -52,6 +52,32 @@ def test_calibration_error_by_hand(rng):
     assert expected_calibration_error(honest, rng.random(50_000) < honest) < 0.015
 
 
+def test_a_weight_of_three_is_three_sheets(rng):
+    probabilities, labels = rng.dirichlet([1, 1, 1], 80), rng.integers(0, 3, 80)
+    times = rng.integers(0, 4, 80)
+    weights, rows = times.astype(np.float64), np.repeat(np.arange(80), times)
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    for score in (brier, log_loss):
+        assert score(probabilities, labels, weights=weights) == pytest.approx(
+            score(probabilities[rows], labels[rows])
+        )
+    assert expected_calibration_error(confidence, right, weights=weights) == pytest.approx(
+        expected_calibration_error(confidence[rows], right[rows])
+    )
+    found, expected = (
+        reliability(confidence, right, weights=weights),
+        reliability(confidence[rows], right[rows]),
+    )
+    for name in ("count", "confidence", "accuracy"):
+        assert getattr(found, name) == pytest.approx(getattr(expected, name), nan_ok=True)
+
+
+def test_a_sheet_of_weight_0_is_not_asked():
+    probabilities, labels = np.array([[1.0, 0.0], [0.5, 0.5]]), np.array([1, 1])
+    assert log_loss(probabilities, labels) == np.inf
+    assert log_loss(probabilities, labels, weights=np.array([0.0, 1.0])) == pytest.approx(np.log(2))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -61,6 +87,13 @@ def test_calibration_error_by_hand(rng):
         (lambda: brier(np.array([[0.5, 0.6]]), np.array([0])), "sum"),
         (lambda: reliability(np.array([1.5]), np.array([True])), "from 0 to 1"),
         (lambda: reliability(np.array([0.5]), np.array([True]), bins=0), "bins"),
+        (
+            lambda: expected_calibration_error(np.ones(2), np.ones(2, bool), weights=np.zeros(2)),
+            "weights: expected 2 finite numbers of at least 0, not all 0",
+        ),
+        (lambda: brier(np.eye(2), np.arange(2), weights=np.array([1.0, -1.0])), "weights: expected 2"),
+        (lambda: log_loss(np.eye(2), np.arange(2), weights=np.array([np.nan, 1.0])), "weights: expected 2"),
+        (lambda: reliability(np.ones(2), np.ones(2, bool), weights=np.ones(3)), "weights: .* got 3"),
     ],
 )
 def test_what_cannot_be(call, message):

@@ -1,8 +1,10 @@
 """Certificates: exact bounds, a fixed sequence, groups as units. The coverage itself is in tests/long."""
 
+import math
+
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import beta, binom
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.abstention.guarantee import certify, sheets_needed, upper_bound
@@ -42,8 +44,75 @@ def test_none_can_be_certified_says_how_many_are_missing(rng):
     found = certify(np.ones(50, bool), np.ones(50), [0.5, 0.9], risk=0.01, delta=0.1, rng=rng)
     assert found.threshold is None
     assert found.coverage == 0
-    assert 50 + found.more_groups == pytest.approx(sheets_needed(0.01, 0.1), rel=0.12)
+    assert 50 + found.more_groups == found.more_sheets + 50 == sheets_needed(0.01, 0.1)
     assert "no threshold can be certified" in found.statement
+
+
+def test_what_is_missing_grows_where_few_are_answered(rng):
+    scores = np.where(np.arange(1000) < 20, 1.0, 0.1)
+    found = certify(np.ones(1000, bool), scores, [0.9999], risk=0.01, delta=0.1, rng=rng)
+    assert found.more_groups == math.ceil((sheets_needed(0.01, 0.1) - 20) * 1000 / 20)
+    assert "about 10500 more groups of sheets are needed, 10500 sheets, at the errors and" in found.statement
+    groups = np.repeat(np.arange(250), 4)
+    scores = np.where(groups < 20, 1.0, 0.1)
+    grouped = certify(np.ones(1000, bool), scores, [0.9], risk=0.01, delta=0.1, rng=rng, groups=groups)
+    assert grouped.more_groups == math.ceil((sheets_needed(0.01, 0.1) - 20) * 250 / 20)
+    assert grouped.more_sheets == 4 * grouped.more_groups
+
+
+@pytest.mark.parametrize("wrong", [2, 3])
+def test_with_so_many_more_at_the_errors_seen_it_would_pass(wrong, rng):
+    right = np.arange(200) >= wrong
+    found = certify(right, np.ones(200), [0.5], risk=0.02, delta=0.1, rng=rng)
+    total, share = 200 + found.more_groups, wrong / 200
+    assert beta.ppf(0.9, share * total + 1, (1 - share) * total) <= 0.02
+    assert beta.ppf(0.9, share * (total - 1) + 1, (1 - share) * (total - 1)) > 0.02
+
+
+def test_errors_at_the_risk_are_helped_by_no_number(rng):
+    right = np.arange(1000) % 10 != 0
+    found = certify(right, np.ones(1000), [0.5, 0.9], risk=0.1, delta=0.1, rng=rng)
+    assert found.more_groups is None
+    assert found.more_sheets is None
+    assert "at every tested threshold the errors seen are at or above the allowed risk" in found.statement
+    assert "more sheets will not certify this model" in found.statement
+    # A hair below the risk is as good as at it: no one gathers so many.
+    assert certify(right, np.ones(1000), [0.5], risk=0.1 + 1e-9, delta=0.1, rng=rng).more_groups is None
+    unreached = certify(right, np.zeros(1000), [0.9], risk=0.1, delta=0.1, rng=rng)
+    assert unreached.more_groups is None
+    assert "no sheet reaches a tested threshold" in unreached.statement
+
+
+def test_what_is_promised_is_of_groups_where_they_differ(rng):
+    # 300 groups of one right sheet, and two of thirty wrong ones: few groups err, many sheets do.
+    groups = np.concatenate([np.arange(300), np.repeat([300, 301], 30)])
+    right = groups < 300
+    found = certify(right, np.ones(360), [0.5], risk=0.05, delta=0.1, rng=rng, groups=groups)
+    assert found.threshold == 0.5
+    assert found.sheet_risk == pytest.approx(60 / 360)
+    assert found.answered_a_group == (1, 30)
+    assert "of the answers, every group counted alike, are wrong" in found.statement
+    assert "have 1 to 30 of them" in found.statement
+    assert "0.167 were wrong here, which is no promise" in found.statement
+    alone = certify(right[:300], np.ones(300), [0.5], risk=0.05, delta=0.1, rng=rng)
+    assert alone.sheet_risk == 0
+    assert "group" not in alone.statement
+    even = certify(
+        np.ones(600, bool), np.ones(600), [0.5], risk=0.05, delta=0.1, rng=rng, groups=np.arange(600) // 2
+    )
+    assert "every group counted alike" in even.statement
+    assert "no promise" not in even.statement
+
+
+def test_a_threshold_is_skipped_by_its_count_and_by_nothing_else(rng):
+    scores = np.where(np.arange(1000) < 20, 1.0, 0.6)
+    right = np.arange(1000) >= 20  # the surest twenty are all wrong, too few to test
+    found = certify(right, scores, [0.5, 0.9], risk=0.05, delta=0.1, rng=rng)
+    assert [step.passed for step in found.tested] == [False, True]
+    assert found.threshold == 0.5
+    scores = np.where(np.arange(1000) < 60, 1.0, 0.6)  # enough to test, and to fail
+    found = certify(right, scores, [0.5, 0.9], risk=0.05, delta=0.1, rng=rng)
+    assert [step.threshold for step in found.tested] == [0.9]
 
 
 def test_a_group_counts_once(rng):
@@ -68,6 +137,10 @@ def test_the_drawn_sheet_of_a_group_is_right_as_often_as_its_sheets(rng):
         ({"right": np.zeros(0, bool), "scores": np.zeros(0)}, "at least one"),
         ({"thresholds": []}, "thresholds"),
         ({"thresholds": [1.5]}, "thresholds"),
+        ({"thresholds": [0.5, float("nan")]}, "thresholds: expected some, each from 0 to 1"),
+        ({"thresholds": [float("nan"), 0.5]}, "thresholds: expected some, each from 0 to 1"),
+        ({"scores": np.array([0.5, 3.0])}, "scores row 1: expected from 0 to 1, got 3"),
+        ({"scores": np.array([-0.5, 1.0])}, "scores row 0: expected from 0 to 1, got -0.5"),
         ({"risk": 0.0}, "risk"),
         ({"delta": 1.0}, "delta"),
         ({"scores": np.array([0.5, np.nan])}, "NaN|finite"),

@@ -13,8 +13,8 @@ from steelsight.evaluation.abstention.selective import (
     coverage_at,
     coverage_interval,
     risk_coverage,
-    sweep_thresholds,
 )
+from steelsight.evaluation.bootstrap import wilson
 
 
 def slow_areas(right, scores):
@@ -82,14 +82,16 @@ def test_the_interval_holds_the_estimate(rng):
     assert found.low < found.high
 
 
-def test_the_studys_sweep_by_hand():
-    labels, answers = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
-    rows = sweep_thresholds(labels, answers, np.array([0.9, 0.5, 0.8, 0.6]), [0.0, 0.6, 0.95], classes=2)
-    assert [row.coverage for row in rows] == [1.0, 0.75, 0.0]
-    assert rows[0].accuracy == pytest.approx(0.75)
-    assert rows[0].balanced_accuracy == pytest.approx(0.75)
-    assert rows[1].accuracy == 1
-    assert np.isnan(rows[2].accuracy)
+@pytest.mark.parametrize("hits", [True, False])
+def test_twelve_sheets_alike_are_no_proof(hits, rng):
+    right, groups = np.full(24, hits), np.repeat(np.arange(12), 2)
+    found = coverage_interval(right, rng.random(24), 0.99, rng=rng, groups=groups, resamples=50)
+    assert found == wilson(12 * hits, 12)
+    half = np.tile([1.0, 0.0], 12)
+    weighted = coverage_interval(right[:12], np.ones(12), 0.99, rng=rng, weights=half[:12], resamples=50)
+    assert weighted == wilson(6 * hits, 6)
+    lone = coverage_interval(right, np.ones(24), 0.99, rng=rng, groups=["coil"] * 24)
+    assert np.isnan([lone.low, lone.high]).all()
 
 
 @pytest.mark.parametrize(
@@ -98,10 +100,6 @@ def test_the_studys_sweep_by_hand():
         (lambda: risk_coverage(np.zeros(0, bool), np.zeros(0)), "at least one"),
         (lambda: aurc(np.ones(2, bool), np.array([0.5, np.nan])), "NaN|finite"),
         (lambda: coverage_at(np.ones(2, bool), np.ones(2), 1.5), "selective accuracy"),
-        (
-            lambda: sweep_thresholds(np.zeros(2, int), np.zeros(2, int), np.ones(2), [1.2], classes=2),
-            "threshold",
-        ),
     ],
 )
 def test_what_cannot_be(call, message):

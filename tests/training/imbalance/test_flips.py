@@ -47,6 +47,8 @@ def test_the_optimum_is_one_over_the_root_of_two() -> None:
     grid = np.linspace(0, 1, 100_001)
     values = [two_copies_differ(float(p)) for p in grid]
     assert grid[int(np.argmax(values))] == pytest.approx(BEST_CHANCE, abs=1e-5)
+    assert two_copies_differ(BEST_CHANCE) == pytest.approx(0.5, abs=1e-15)
+    assert max(values) <= 0.5 + 1e-15  # rounding
 
 
 @given(st.integers(0, 9), st.integers(0, 7), st.integers(0, 2**32))

@@ -10,12 +10,19 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.probabilities import check_labels, check_probabilities, check_scores
+from steelsight.evaluation.probabilities import (
+    check_labels,
+    check_probabilities,
+    check_scores,
+    read_weights,
+)
 from steelsight.types import Labels, Logits, Probabilities
 
 __all__ = ["Reliability", "brier", "expected_calibration_error", "fit_temperature", "log_loss", "reliability"]
 
 COLDEST, HOTTEST = 0.05, 20.0
+
+Weights = Float[np.ndarray, " w"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,7 @@ class Reliability:
     """One bin of confidence a row."""
 
     edges: Float[np.ndarray, " b1"]
-    count: Float[np.ndarray, " b"]
+    count: Float[np.ndarray, " b"]  # sheets, or what they weigh
     confidence: Float[np.ndarray, " b"]  # mean; NaN in an empty bin
     accuracy: Float[np.ndarray, " b"]  # NaN in an empty bin
 
@@ -50,9 +57,19 @@ def fit_temperature(logits: Logits, labels: Labels) -> float:
 
 
 def reliability(
-    confidence: Float[np.ndarray, " n"], right: Bool[np.ndarray, " m"], *, bins: int = 15
+    confidence: Float[np.ndarray, " n"],
+    right: Bool[np.ndarray, " m"],
+    *,
+    bins: int = 15,
+    weights: Weights | None = None,
 ) -> Reliability:
-    """Mean confidence and accuracy in bins of equal width."""
+    """Mean confidence and accuracy in bins of equal width.
+
+    confidence  (n,) in 0..1
+    right       (n,) whether each verdict is right
+    weights     (n,) >= 0, what each sheet counts, e.g. to bring a test to a mill's own shares; None = alike
+    raises      BadInput for confidences outside 0..1, weights that are none, or fewer than one bin
+    """
     check_scores(confidence, right.size)
     if confidence.size and not (confidence.min() >= 0 and confidence.max() <= 1):
         raise BadInput("reliability: expected confidences from 0 to 1")
@@ -60,45 +77,58 @@ def reliability(
         raise BadInput(f"reliability bins: expected at least 1, got {bins}")
     edges = np.linspace(0, 1, bins + 1)
     place = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    count = np.bincount(place, minlength=bins).astype(np.float64)
+    weight = read_weights(weights, right.size)
+    count = np.bincount(place, weight, minlength=bins)
     filled = np.where(count > 0, count, np.nan)
     return Reliability(
         edges,
         count,
-        np.bincount(place, confidence, minlength=bins) / filled,
-        np.bincount(place, right, minlength=bins) / filled,
+        np.bincount(place, weight * confidence, minlength=bins) / filled,
+        np.bincount(place, weight * right, minlength=bins) / filled,
     )
 
 
 def expected_calibration_error(
-    confidence: Float[np.ndarray, " n"], right: Bool[np.ndarray, " m"], *, bins: int = 15
+    confidence: Float[np.ndarray, " n"],
+    right: Bool[np.ndarray, " m"],
+    *,
+    bins: int = 15,
+    weights: Weights | None = None,
 ) -> float:
     """Mean distance of accuracy from confidence, weighted by the bins' counts; NaN for no sheets.
 
+    weights  (n,) see `reliability`
     >>> expected_calibration_error(np.array([0.8, 0.8, 0.8, 0.8, 0.8]), np.array([True] * 4 + [False]))
     0.0
     """
-    found = reliability(confidence, right, bins=bins)
+    found = reliability(confidence, right, bins=bins, weights=weights)
     if not right.size:
         return float("nan")
     gaps = np.abs(found.accuracy - found.confidence) * found.count
-    return round(float(np.nansum(gaps) / right.size), 12)
+    return round(float(np.nansum(gaps) / found.count.sum()), 12)
 
 
-def brier(probabilities: Probabilities, labels: Labels) -> float:
+def brier(probabilities: Probabilities, labels: Labels, *, weights: Weights | None = None) -> float:
     """Mean squared distance of the probabilities from the truth, summed over classes; 0..2, lower is better.
 
+    weights  (n,) see `reliability`
     >>> brier(np.array([[0.5, 0.5]]), np.array([1]))
     0.5
     """
     check_probabilities(probabilities, labels.size, probabilities.shape[1])
     check_labels(labels, probabilities.shape[1])
-    return float(((probabilities - np.eye(probabilities.shape[1])[labels]) ** 2).sum(1).mean())
+    distance = ((probabilities - np.eye(probabilities.shape[1])[labels]) ** 2).sum(1)
+    return float(np.average(distance, weights=read_weights(weights, labels.size)))
 
 
-def log_loss(probabilities: Probabilities, labels: Labels) -> float:
-    """Mean of -log of the true class's probability, in nats; infinite if a true class was given 0."""
+def log_loss(probabilities: Probabilities, labels: Labels, *, weights: Weights | None = None) -> float:
+    """Mean of -log of the true class's probability, in nats; infinite if a true class was given 0.
+
+    weights  (n,) see `reliability`; a sheet of weight 0 is not asked
+    """
     check_probabilities(probabilities, labels.size, probabilities.shape[1])
     check_labels(labels, probabilities.shape[1])
+    weight = read_weights(weights, labels.size)
+    rows = np.flatnonzero(weight)
     with np.errstate(divide="ignore"):
-        return float(-np.log(probabilities[np.arange(labels.size), labels]).mean())
+        return float(np.average(-np.log(probabilities[rows, labels[rows]]), weights=weight[rows]))

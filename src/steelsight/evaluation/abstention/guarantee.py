@@ -3,16 +3,23 @@
 Learn then Test, as a fixed sequence: thresholds are set beforehand and tested from the strictest on, each
 against "the risk is above r" by the exact binomial, and the first that fails ends it; so no correction for
 many tests is due. Where too few sheets are answered for any proof the answer is that none can be certified,
-with the number of further sheets it would take.
+with about the number of further groups and sheets it would take, or that none would do.
+
+"Too few" is told by the number of answered groups alone: with fewer than `sheets_needed` not even answers
+that are all right could pass, so such a threshold is skipped, not failed. How many of them are wrong is not
+looked at; given the confidences, the thresholds tested are therefore fixed, and the order stays honest.
 
 The unit is a group: sheets of one coil or tile err together, and counting them one by one would promise too
-much. A group counts once, by one of its answered sheets drawn before anything is tested; that is an unbiased
-draw of the risk of a group's sheet, and groups are independent.
+much. A group counts once, by one of its answered sheets drawn before anything is tested; groups are
+independent. So the risk that is promised counts every group alike: the chance that an answer is wrong, for a
+group drawn by luck and then one of its answered sheets. Where groups differ in size it is not the share of
+all sheets; that share is told beside it, without a promise.
 source  Angelopoulos, Bates, Candès, Jordan and Lei 2021; Clopper and Pearson 1934
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,12 +29,14 @@ from scipy.stats import beta
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.bootstrap import Groups, group_index
-from steelsight.evaluation.probabilities import check_scores
+from steelsight.evaluation.probabilities import check_unit_scores
 
 __all__ = ["THRESHOLDS", "Certificate", "TestedThreshold", "certify", "sheets_needed", "upper_bound"]
 
 # Set before any sheet is looked at: the study's 0 to .99, finer where confidences crowd.
 THRESHOLDS = (*(i / 20 for i in range(20)), 0.96, 0.97, 0.98, 0.99, 0.995, 0.999, 0.9995, 0.9999)
+
+MOST_ANSWERS = 10**9  # no one gathers more; errors that need more are as good as at the risk
 
 
 @dataclass(frozen=True)
@@ -50,20 +59,43 @@ class Certificate:
     threshold: float | None
     coverage: float  # share of the sheets answered at it; 0 without one
     tested: tuple[TestedThreshold, ...]
-    more_groups: int  # about so many more are needed for a proof, where none could be given; else 0
+    # About so many more are needed for a proof, where none could be given; else 0. None: no number would do.
+    more_groups: int | None
+    more_sheets: int | None = 0  # the same in sheets, as many a group as now
+    sheet_risk: float = math.nan  # share of wrong answers at the threshold, every sheet counted alike
+    answered_a_group: tuple[int, int] = (1, 1)  # fewest and most sheets answered at it in a group with any
 
     @property
     def statement(self) -> str:
         """In words a person can act on."""
         sure = f"{100 * (1 - self.delta):g} %"
         if self.threshold is None:
-            return (
-                f"no threshold can be certified for a risk of {self.risk:g} at {sure}; "
-                f"about {self.more_groups} more groups of sheets are needed"
-            )
+            return f"no threshold can be certified for a risk of {self.risk:g} at {sure}; {self._missing}"
+        fewest, most = self.answered_a_group
+        alike = ", every group counted alike," if most > 1 else ""
+        uneven = (
+            f"; groups with an answer have {fewest} to {most} of them, and of all answers counted singly "
+            f"{self.sheet_risk:.3g} were wrong here, which is no promise"
+            if fewest < most
+            else ""
+        )
         return (
-            f"with {sure} confidence at most {self.risk:g} of the answers are wrong at threshold "
-            f"{self.threshold:g}, where {100 * self.coverage:.1f} % of the sheets are answered"
+            f"with {sure} confidence at most {self.risk:g} of the answers{alike} are wrong at threshold "
+            f"{self.threshold:g}, where {100 * self.coverage:.1f} % of the sheets are answered{uneven}"
+        )
+
+    @property
+    def _missing(self) -> str:
+        if self.more_groups is not None:
+            return (
+                f"about {self.more_groups} more groups of sheets are needed, {self.more_sheets} sheets, "
+                "at the errors and the coverage seen"
+            )
+        if not any(step.answered for step in self.tested):
+            return "no sheet reaches a tested threshold, so more sheets will not certify this model"
+        return (
+            "at every tested threshold the errors seen are at or above the allowed risk, or as good as; more "
+            "sheets will not certify this model"
         )
 
 
@@ -82,33 +114,47 @@ def certify(
     right       (n,) whether each calibration sheet's answer is right
     scores      (n,) confidence in [0, 1]
     thresholds  set before these sheets were looked at, each in [0, 1]
-    rng         draws each group's sheet
+    rng         draws each group's sheet; to draw again until a threshold passes breaks delta
     raises      BadInput for no sheets or thresholds, or numbers outside their range
     """
-    check_scores(scores, right.size)
+    check_unit_scores(scores, right.size)
     if not right.size:
         raise BadInput("calibration: expected at least one sheet, got none")
     if not 0 < risk < 1 or not 0 < delta < 1:
         raise BadInput(f"guarantee: expected risk and delta above 0 and below 1, got {risk} and {delta}")
-    ordered = sorted(set(thresholds), reverse=True)
-    if not ordered or ordered[0] > 1 or ordered[-1] < 0:
+    if not len(thresholds) or not all(0 <= threshold <= 1 for threshold in thresholds):
         raise BadInput(f"guarantee thresholds: expected some, each from 0 to 1, got {list(thresholds)}")
+    ordered = sorted(set(thresholds), reverse=True)
+    confidence = np.clip(scores, 0, 1)
     group = group_index(groups, right.size)
     luck = rng.random(right.size)
     tested: list[TestedThreshold] = []
     for threshold in ordered:
-        answered, wrong = _count(right, scores >= threshold, group, luck)
+        answered, wrong = _count(right, confidence >= threshold, group, luck)
         bound = upper_bound(wrong, answered, delta)
         tested.append(TestedThreshold(threshold, answered, wrong, bound, bound <= risk))
-        # Too few answers to prove anything is no failed test: at this strictness even no error at all could
-        # not pass, whatever the errors are, so it is skipped by a rule that looks at counts alone.
+        # Too few answers to prove anything is no failed test, see the module's head.
         if not tested[-1].passed and answered >= sheets_needed(risk, delta):
             break
     passed = [step for step in tested if step.passed]
     if not passed:
-        return Certificate(risk, delta, None, 0.0, tuple(tested), _missing(tested, risk, delta))
+        count = int(group.max()) + 1
+        more = _more_groups(tested, count, risk, delta)
+        sheets = None if more is None else math.ceil(more * right.size / count)
+        return Certificate(risk, delta, None, 0.0, tuple(tested), more, sheets)
     loosest = passed[-1].threshold
-    return Certificate(risk, delta, loosest, float((scores >= loosest).mean()), tuple(tested), 0)
+    told = confidence >= loosest
+    sizes = np.unique(group[told], return_counts=True)[1]
+    return Certificate(
+        risk,
+        delta,
+        loosest,
+        float(told.mean()),
+        tuple(tested),
+        more_groups=0,
+        sheet_risk=float((~right[told]).mean()),
+        answered_a_group=(int(sizes.min()), int(sizes.max())),
+    )
 
 
 def upper_bound(wrong: int, count: int, delta: float) -> float:
@@ -117,6 +163,11 @@ def upper_bound(wrong: int, count: int, delta: float) -> float:
     >>> round(upper_bound(0, 299, 0.05), 4)
     0.01
     """
+    return _bound(wrong, count, delta)
+
+
+def _bound(wrong: float | int, count: int, delta: float) -> float:
+    """`upper_bound`, also between whole numbers of errors."""
     return 1.0 if wrong >= count else float(beta.ppf(1 - delta, wrong + 1, count - wrong))
 
 
@@ -148,15 +199,31 @@ def _count(
     return first.size, int((~right[first]).sum())
 
 
-def _missing(tested: Sequence[TestedThreshold], risk: float, delta: float) -> int:
-    """How many more groups at the errors seen, at the threshold that needs fewest."""
+def _more_groups(tested: Sequence[TestedThreshold], groups: int, risk: float, delta: float) -> int | None:
+    """How many more groups at the errors and the coverage seen, at the threshold that needs fewest.
+
+    groups   of all calibration sheets, answered or not
+    returns  None where nothing is answered, or the errors reach the risk or come too near it
+    """
     needed = []
     for step in tested:
-        if step.answered and step.wrong / step.answered < risk:
-            total = step.answered
-            while (
-                upper_bound(round(step.wrong * total / step.answered), total, delta) > risk and total < 10**7
-            ):
-                total = int(total * 1.1) + 1
-            needed.append(total - step.answered)
-    return min(needed, default=sheets_needed(risk, delta))
+        answers = _answers_needed(step, risk, delta)
+        if answers is not None:
+            needed.append(math.ceil((answers - step.answered) * groups / step.answered))
+    return min(needed, default=None)
+
+
+def _answers_needed(step: TestedThreshold, risk: float, delta: float) -> int | None:
+    """With how many answered groups the errors seen at a threshold would prove the risk; None = with none."""
+    if not step.answered or step.wrong / step.answered >= risk:
+        return None
+    share = step.wrong / step.answered
+    low, high = step.answered, 2 * step.answered
+    while _bound(share * high, high, delta) > risk:
+        if high > MOST_ANSWERS:
+            return None
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _bound(share * middle, middle, delta) <= risk else (middle, high)
+    return high

@@ -6,22 +6,23 @@ Sheets of equal score are answered together: a curve has a point only where a th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from steelsight.errors import BadInput
+from steelsight.evaluation.abstention.threshold_sweep import SweepRow, sweep_thresholds, tell_classes
 from steelsight.evaluation.bootstrap import (
     Groups,
     PairedDifference,
     bootstrap,
+    group_index,
     paired_bootstrap,
 )
-from steelsight.evaluation.confusion import balanced_accuracy, confusion
-from steelsight.evaluation.probabilities import check_scores
-from steelsight.types import Interval, Labels
+from steelsight.evaluation.bounds import wilson_at
+from steelsight.evaluation.probabilities import check_scores, read_weights
+from steelsight.types import Interval
 
 __all__ = [
     "RiskCoverage",
@@ -33,6 +34,7 @@ __all__ = [
     "coverage_interval",
     "risk_coverage",
     "sweep_thresholds",
+    "tell_classes",
 ]
 
 Right = Bool[np.ndarray, " n"]
@@ -47,16 +49,6 @@ class RiskCoverage:
     thresholds: Float[np.ndarray, " t"]
     coverage: Float[np.ndarray, " t"]  # share of the sheets answered
     risk: Float[np.ndarray, " t"]  # share of wrong answers among those answered
-
-
-@dataclass(frozen=True)
-class SweepRow:
-    """One threshold of the study's sweep."""
-
-    threshold: float
-    coverage: float
-    accuracy: float  # of the answered; NaN if none is
-    balanced_accuracy: float
 
 
 def risk_coverage(right: Right, scores: Scores, weights: Weights | None = None) -> RiskCoverage:
@@ -77,7 +69,7 @@ def risk_coverage(right: Right, scores: Scores, weights: Weights | None = None) 
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
     last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # where a threshold fits
-    weight = _weights(weights, right.size)[order]
+    weight = read_weights(weights, right.size)[order]
     running = np.cumsum(weight)
     answered, wrong = running[last], np.cumsum(weight * ~right[order])[last]
     risk = np.divide(wrong, answered, out=np.zeros_like(wrong), where=answered > 0)
@@ -104,21 +96,12 @@ def augrc(right: Right, scores: Scores, weights: Weights | None = None) -> float
 def _area(right: Right, scores: Scores, weights: Weights | None, *, selective: bool) -> float:
     curve = risk_coverage(right, scores, weights)
     order = np.argsort(-scores, kind="stable")
-    weight = _weights(weights, right.size)[order]
+    weight = read_weights(weights, right.size)[order]
     steps = np.cumsum(weight) / weight.sum()  # the coverage after each sheet
     # Within a tie errors come evenly, so the expected share of wrong answers grows linearly.
     wrong = np.interp(steps, np.append(0, curve.coverage), np.append(0, curve.risk * curve.coverage))
     risk = np.divide(wrong, steps, out=np.zeros_like(wrong), where=steps > 0) if selective else wrong
     return float(risk @ weight / weight.sum())
-
-
-def _weights(weights: Weights | None, count: int) -> Float[np.ndarray, " n"]:
-    """What each sheet counts."""
-    if weights is None:
-        return np.ones(count)
-    if weights.shape != (count,) or not np.isfinite(weights).all() or weights.min() < 0 or not weights.sum():
-        raise BadInput(f"weights: expected {count} finite numbers of at least 0, not all 0")
-    return weights.astype(np.float64)
 
 
 def coverage_at(right: Right, scores: Scores, accuracy: float, weights: Weights | None = None) -> float:
@@ -144,14 +127,16 @@ def coverage_interval(
     resamples: int = 1000,
     weights: Weights | None = None,
 ) -> Interval:
-    """`coverage_at` with its interval by bootstrap over groups."""
-    return bootstrap(
-        lambda rows: coverage_at(right[rows], scores[rows], accuracy, _take(weights, rows)),
-        right.size,
-        groups,
-        rng=rng,
-        resamples=resamples,
-    )
+    """`coverage_at` with its interval by bootstrap over groups; by Wilson's score where it has no spread."""
+    counted = read_weights(weights, right.size) > 0
+
+    def coverage(rows: Int[np.ndarray, " r"]) -> float:
+        if not counted[rows].any():
+            return float("nan")
+        return coverage_at(right[rows], scores[rows], accuracy, _take(weights, rows))
+
+    found = bootstrap(coverage, right.size, groups, rng=rng, resamples=resamples)
+    return wilson_at(found, np.unique(group_index(groups, right.size)[counted]).size)
 
 
 def aurc_difference(
@@ -178,36 +163,3 @@ def aurc_difference(
 
 def _take(weights: Weights | None, rows: Int[np.ndarray, " r"]) -> Float[np.ndarray, " r"] | None:
     return None if weights is None else weights[rows]
-
-
-def sweep_thresholds(
-    labels: Labels,
-    answers: Labels,
-    scores: Scores,
-    thresholds: Sequence[float],
-    *,
-    classes: int,
-) -> list[SweepRow]:
-    """The study's sweep: a sheet is answered when its confidence reaches the threshold.
-
-    raises  BadInput for a threshold outside [0, 1]
-    """
-    check_scores(scores, labels.size)
-    rows = []
-    for threshold in thresholds:
-        if not 0 <= threshold <= 1:
-            raise BadInput(f"threshold: expected from 0 to 1, got {threshold}")
-        told = scores >= threshold
-        if not told.any():
-            rows.append(SweepRow(threshold, 0.0, float("nan"), float("nan")))
-            continue
-        matrix = confusion(labels[told], answers[told], classes)
-        rows.append(
-            SweepRow(
-                threshold,
-                float(told.mean()),
-                float((labels[told] == answers[told]).mean()),
-                float(balanced_accuracy(matrix[None].astype(np.float64))[0]),
-            )
-        )
-    return rows

@@ -25,11 +25,11 @@ Codes = Int[np.ndarray, "n copies"]
 def two_copies_differ(chance: float) -> float:
     """Chance that a sheet and two flipped copies are three different pictures.
 
-        f(p) = 2 p² (1-p)² + 4 p³ (1-p)
+        f(p) = 2 p² (1-p)² + 4 p³ (1-p) = 2 p² - 2 p⁴
 
     chance  p, of each of the two flips, from 0 to 1
     raises  BadRecipe outside
-    source  the study, slide 32; at p = 1/2 it is 3/8, at its maximum, p = 1/sqrt(2), 1/2 - 1/2 (sqrt(2)-1)²
+    source  the study, slide 32; at p = 1/2 it is 3/8, at its maximum, p = 1/sqrt(2), 1/2
 
     >>> two_copies_differ(0.5)
     0.375

@@ -1,0 +1,63 @@
+"""INT8 weights and activations by NNCF, after training, from sheets that trained the model.
+
+The first convolution stays in float: it sets the scale of all that follows, and quantising it alone costs
+most of the agreement (SqueezeNet: 99th percentile of |Δp| .17 with it, .05 without).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+import onnx
+
+from steelsight.errors import BadInput
+from steelsight.types import GrayBatch
+
+__all__ = ["SHEETS", "quantise"]
+
+SHEETS = 300  # of training, whose activations set the ranges; NNCF's own advice
+BATCH = 4
+
+
+def quantise(graph: onnx.ModelProto, sheets: GrayBatch) -> onnx.ModelProto:
+    """The same graph with quantised convolutions.
+
+    sheets  (n, h, w) uint8, drawn from the training sheets; at most SHEETS are used
+    raises  BadInput without sheets
+    """
+    if not len(sheets):
+        raise BadInput("int8: expected training sheets to set the ranges by, got none")
+    with _quietly():
+        import nncf
+
+        shown = np.asarray(sheets[:SHEETS])
+        batches = [shown[start : start + BATCH] for start in range(0, len(shown), BATCH)]
+        dataset = nncf.Dataset(batches, lambda batch: {"images": batch})
+        first = next(node.name for node in graph.graph.node if node.op_type == "Conv")
+        quantised: onnx.ModelProto = nncf.quantize(
+            graph,
+            dataset,
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(batches),
+            ignored_scope=nncf.IgnoredScope(names=[first]),
+        )
+    return quantised
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """NNCF speaks on standard output and through loggers; a command that ends in JSON must not."""
+    speaker = logging.getLogger("nncf")
+    level = speaker.level
+    speaker.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        speaker.setLevel(level)

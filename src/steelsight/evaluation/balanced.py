@@ -1,0 +1,65 @@
+"""Balanced accuracy with its interval: for sweeps, which have no use for the rest of a report."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from steelsight.evaluation.bootstrap import Groups, draw_weights, group_index, interval_of, wilson
+from steelsight.evaluation.bounds import average_bounds, lone_classes
+from steelsight.evaluation.confusion import balanced_accuracy, weighted_confusion
+from steelsight.evaluation.probabilities import check_labels, read_weights
+from steelsight.types import Interval, Labels
+
+__all__ = ["balanced_interval"]
+
+
+def balanced_interval(
+    labels: Labels,
+    verdicts: Labels,
+    classes: int,
+    groups: Groups | None = None,
+    *,
+    rng: np.random.Generator,
+    among: Bool[np.ndarray, " m"] | None = None,
+    resamples: int = 200,
+    weights: Float[np.ndarray, " w"] | None = None,
+) -> Interval:
+    """Mean recall over the classes that have sheets, by bootstrap over groups.
+
+    labels    (n,) class index
+    verdicts  (n,) class index
+    among     (n,) the sheets counted; None = all
+    weights   (n,) >= 0, what each sheet counts; None = alike
+    returns   NaN without sheets; no bounds for a single group, or where a class has one group only; the mean
+              of Wilson's bounds of the recalls where resampling shows no spread
+    raises    BadInput for class indices outside 0..classes-1, or lengths that differ
+
+    >>> found = balanced_interval(np.array([0, 1] * 6), np.array([0, 1] * 6), 2, rng=np.random.default_rng(0))
+    >>> found.estimate, round(found.low, 2), found.high
+    (1.0, 0.61, 1.0)
+    """
+    check_labels(labels, classes)
+    check_labels(verdicts, classes, where="verdicts")
+    group = group_index(groups, labels.size)
+    weight = read_weights(weights, labels.size) * (np.ones(labels.size) if among is None else among)
+    counted = weight > 0
+    present = np.bincount(labels[counted], minlength=classes) > 0
+
+    def score(rows: Float[np.ndarray, "b n"]) -> Float[np.ndarray, " b"]:
+        matrices = weighted_confusion(labels, verdicts, classes, rows)
+        lost = (matrices.sum(axis=2)[:, present] == 0).any(axis=1)
+        found: Float[np.ndarray, " b"] = np.where(lost, np.nan, balanced_accuracy(matrices))
+        return found
+
+    estimate = float(score(weight[None])[0])
+    if group.max() == 0 or lone_classes(labels[counted], group[counted], classes):
+        return Interval(estimate, float("nan"), float("nan"))
+    draws = np.concatenate([score(times * weight) for times in draw_weights(group, rng, resamples)])
+    found = interval_of(estimate, draws)[0]
+    recalls = []
+    for c in np.flatnonzero(present).tolist():
+        rows = counted & (labels == c)
+        units = int(np.unique(group[rows]).size)
+        recalls.append(wilson(units * float(np.average(verdicts[rows] == c, weights=weight[rows])), units))
+    return average_bounds(found, recalls)

@@ -1,0 +1,135 @@
+"""The exported graph against the network it was written from: every model, head and pooling, both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import onnxruntime
+import openvino
+import pytest
+import torch
+from torch import nn
+
+from steelsight.deploy.graph import build_graph
+from steelsight.errors import BadInput
+from steelsight.explanations.gradcam import coarse_grad_cam, grad_cam_all
+from steelsight.models.catalog import MODELS, ModelSpec, SheetClassifier, build_model
+from steelsight.models.inputs import to_input
+from steelsight.runtime.graph import OPERATORS, summarise_graph
+from steelsight.runtime.parity import draw_edge_sheets, map_cosines
+
+HEADS = [
+    ("study", "average"),
+    *(("direct", kind) for kind in ("average", "max", "lse", "top", "average+max")),
+]
+SIZES = {"adhoc": (64, 96), "squeezenet": (64, 80), "squeezenet_reduced": (64, 80), "vgg16_bn": (48, 64)}
+
+Run = Callable[[np.ndarray], tuple[np.ndarray, ...]]
+
+
+def _network(name: str, head: str, pooling: str) -> SheetClassifier:
+    """Random weights; BatchNorm as if it had seen other data, so that a fold that forgot it shows."""
+    height, width = SIZES[name]
+    spec = ModelSpec(name=name, outputs=4, head=head, pooling=pooling, height=height, width=width)
+    generator = torch.Generator().manual_seed(1)
+    model = build_model(spec, generator=generator).eval()
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.normal_(0, 0.3, generator=generator)
+                module.running_var.uniform_(0.5, 2, generator=generator)
+                module.weight.uniform_(0.5, 1.5, generator=generator)
+                module.bias.normal_(0, 0.2, generator=generator)
+    return model
+
+
+def _onnxruntime(graph: bytes) -> Run:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    return lambda images: tuple(session.run(["logits", "maps", "embedding"], {"images": images}))
+
+
+def _openvino(graph: bytes) -> Run:
+    core = openvino.Core()
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    compiled = core.compile_model(core.read_model(model=graph), "CPU", settings)
+
+    def run(images: np.ndarray) -> tuple[np.ndarray, ...]:
+        found = compiled(images)
+        return tuple(found[name] for name in ("logits", "maps", "embedding"))
+
+    return run
+
+
+@pytest.mark.parametrize(("head", "pooling"), HEADS, ids=[f"{h}-{p}" for h, p in HEADS])
+@pytest.mark.parametrize("name", MODELS)
+def test_the_graph_answers_as_the_network(name: str, head: str, pooling: str) -> None:
+    model = _network(name, head, pooling)
+    height, width = model.size
+    rng = np.random.default_rng(0)
+    images = np.concatenate(
+        [draw_edge_sheets(height, width)[:11], rng.integers(0, 256, (3, height, width), dtype=np.uint8)]
+    )
+    inputs = to_input(torch.from_numpy(images))
+    with torch.inference_mode():
+        wanted = grad_cam_all(model, inputs)
+        features = model.features(inputs).mean((2, 3)).numpy()
+    logits, maps = wanted.logits.numpy(), wanted.maps.numpy()
+    graph = build_graph(model).SerializeToString()
+    for run in (_onnxruntime(graph), _openvino(graph)):
+        found = run(images)
+        # Rounding alone: the naive fold of a padded convolution errs by a tenth of the logits at the border.
+        assert np.abs(found[0] - logits).max() <= 1e-5 * np.ptp(logits)
+        assert np.abs(found[1] - maps).max() <= 1e-4 * np.abs(maps).max()
+        assert map_cosines(maps, found[1]).min() > 0.9999
+        assert np.abs(found[2] - features).max() <= 1e-4 * np.abs(features).max()
+
+
+def test_maps_are_those_of_autograd() -> None:
+    model = _network("squeezenet_reduced", "study", "average")
+    images = np.random.default_rng(2).integers(0, 256, (2, *model.size), dtype=np.uint8)
+    _, maps, _ = _onnxruntime(build_graph(model).SerializeToString())(images)
+    for target in range(4):
+        hooked = coarse_grad_cam(model, to_input(torch.from_numpy(images)), target).numpy()
+        assert maps[:, target] == pytest.approx(hooked, rel=1e-3, abs=1e-6)
+
+
+def test_the_plant_may_read_every_graph() -> None:
+    for name in MODELS:
+        for head, pooling in HEADS if name == "adhoc" else HEADS[:2]:
+            graph = build_graph(_network(name, head, pooling))
+            outline = summarise_graph(graph.SerializeToString(), name)
+            assert outline.operators <= OPERATORS
+            assert {port.name for port in outline.outputs} == {"logits", "maps", "embedding"}
+            assert outline.inputs[0].shape == (None, *SIZES[name])
+            assert outline.operators == {node.op_type for node in graph.graph.node}
+
+
+def test_without_maps_for_comparison() -> None:
+    graph = build_graph(_network("adhoc", "direct", "average"), maps=False)
+    assert [output.name for output in graph.graph.output] == ["logits", "embedding"]
+
+
+def test_what_cannot_be_written() -> None:
+    spec = ModelSpec(name="adhoc", outputs=2, height=64, width=400, patches=2)
+    with pytest.raises(BadInput, match="expected a model that sees whole sheets, got one that judges 2"):
+        build_graph(build_model(spec).eval())
+    strange = _network("adhoc", "direct", "average")
+    strange.features.add_module("odd", nn.Hardswish())
+    with pytest.raises(BadInput, match="no rule is written for layer Hardswish"):
+        build_graph(strange)
+
+
+def test_batches_of_any_size() -> None:
+    model = _network("squeezenet_reduced", "direct", "lse")
+    graph = build_graph(model)
+    onnx.checker.check_model(graph, full_check=True)
+    run = _onnxruntime(graph.SerializeToString())
+    images = np.random.default_rng(3).integers(0, 256, (5, *model.size), dtype=np.uint8)
+    whole = run(images)
+    for row in range(5):
+        for together, alone in zip(whole, run(images[row : row + 1]), strict=True):
+            assert together[row] == pytest.approx(alone[0], rel=1e-4, abs=1e-5)

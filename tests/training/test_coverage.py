@@ -1,0 +1,76 @@
+"""Classes without sheets: refused where no answer is left, told where one part lacks them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from steelsight.errors import BadData
+from steelsight.sheets.splits import Split
+from steelsight.training.coverage import class_members, note_missing, refuse_single_class
+from steelsight.training.lesson import SheetData, open_lesson
+from steelsight.training.recipe import Recipe
+
+Small = Callable[..., Recipe]
+Folder = Callable[..., Path]
+
+NONE = np.zeros(0, dtype=np.int64)
+
+
+@pytest.fixture
+def data(folder: Folder, small: Small) -> SheetData:
+    """Sheets 0-3 bar, 4-7 block, 8-11 none."""
+    return open_lesson(folder(per_class=4), small("task=multiclass"))
+
+
+def _split(train: list[int], validation: list[int] | None = None) -> Split:
+    return Split(np.array(train, dtype=np.int64), np.array(validation or [], dtype=np.int64), NONE)
+
+
+def test_members_are_the_labels(data: SheetData, folder: Folder, small: Small) -> None:
+    assert class_members(data).argmax(axis=1).tolist() == data.labelled.labels.tolist()
+    assert (class_members(data).sum(axis=1) == 1).all()
+    dropped = replace(data.labelled, labels=np.where(np.arange(12) == 5, -1, data.labelled.labels))
+    assert not class_members(replace(data, labelled=dropped))[5].any()
+    several = open_lesson(folder("several", per_class=4), small("task=multilabel"))
+    assert (class_members(several) == (several.labelled.labels == 1)).all()
+    assert class_members(several).sum(axis=0).tolist() == [4, 4]
+
+
+def test_nothing_is_said_where_every_class_is_there(data: SheetData) -> None:
+    assert note_missing(data, _split([0, 4, 8], [1, 5, 9])) == []
+    assert note_missing(data, _split([0, 4, 8])) == []  # without validation sheets no class is missed there
+
+
+def test_each_missing_class_is_named_once(data: SheetData) -> None:
+    untaught, unjudged = note_missing(data, _split([4, 8], [5]))
+    assert untaught.startswith("class bar: no training sheet, so a sheet of it can never be answered rightly")
+    assert "split.method = stratified" in untaught
+    assert unjudged.startswith("class none: no validation sheet")
+
+
+def test_a_multilabel_type_is_missing_where_no_sheet_has_it(folder: Folder, small: Small) -> None:
+    data = open_lesson(folder(per_class=4), small("task=multilabel"))
+    (note,) = note_missing(data, _split([0, 8]))
+    assert note.startswith("class block: no training sheet")
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ("multiclass", r"DATA: expected sheets of at least two classes, got only 'none'; bring sheets"),
+        ("multilabel", r"DATA: expected sheets of at least one defect type, got only 'none'; bring sheets"),
+    ],
+)
+def test_one_possible_answer_is_none(folder: Folder, small: Small, task: str, message: str) -> None:
+    with pytest.raises(BadData, match=message):
+        refuse_single_class(open_lesson(folder(classes=1), small(f"task={task}")))
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
+def test_two_possible_answers_are_enough(folder: Folder, small: Small, task: str) -> None:
+    refuse_single_class(open_lesson(folder(classes=2), small(f"task={task}")))
