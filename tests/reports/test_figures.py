@@ -36,7 +36,11 @@ DRAWN = {
     "learning without validation": lambda: figures.draw_learning_curves([{"epoch": 1, "train_loss": 0.9}]),
     "distribution": lambda: figures.draw_distribution(NAMES, [5902, 0, 12], "$"),
     "verdicts": lambda: figures.draw_verdicts(
-        {NAMES[1]: {"decided": 5, "doubtful": 2}, NAMES[2]: {"unknown input": 1}, "no verdict": {"bad image": 3}},
+        {
+            NAMES[1]: {"decided": 5, "doubtful": 2},
+            NAMES[2]: {"unknown input": 1},
+            "no verdict": {"bad image": 3},
+        },
         "$",
     ),
     "no verdicts": lambda: figures.draw_verdicts({}),

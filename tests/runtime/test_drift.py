@@ -1,4 +1,4 @@
-"""Drift: the distance between distributions against a slow twin, and readings that chance alone does not make."""
+"""Drift: distances against the samples' own, and readings that chance alone does not make."""
 
 import numpy as np
 import pytest
@@ -72,7 +72,9 @@ def test_the_distance_is_that_of_the_samples(rng):
     known = usual_of(*sample.values(), LABELS, NAMES)
     found = draw(rng, 700, shift=12, scale=1.3)
     expected = stats.ks_2samp(sample["gray_mean"], found["gray_mean"]).statistic
-    assert abs(compare(known, found)["gray_mean"].difference - expected) < 0.02  # half a step of the quantiles
+    assert (
+        abs(compare(known, found)["gray_mean"].difference - expected) < 0.02
+    )  # half a step of the quantiles
 
 
 def test_equal_values_are_a_jump_and_not_a_drift():
@@ -93,7 +95,9 @@ def test_class_shares_and_their_index(rng):
     labels = ["none"] * 500 + ["type 1"] * 450 + ["type 2"] * 50
     told = compare(usual(rng), draw(rng), labels)["shares"]
     e, f = np.array([0.8, 0.15, 0.05]), np.array([0.5, 0.45, 0.05])
-    assert told.difference == pytest.approx(((f - e) * np.log(f / e)).sum(), rel=0.02)  # half a sheet is added
+    assert told.difference == pytest.approx(
+        ((f - e) * np.log(f / e)).sum(), rel=0.02
+    )  # half a sheet is added
     assert told.level == "clear"
     assert told.reading == "type 1: 45% of the sheets, 15% in training"
 

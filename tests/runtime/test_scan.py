@@ -18,7 +18,6 @@ from PIL import Image
 
 import steelsight
 from steelsight.errors import BadBundle, BadInput, BadOutput, BadSource, ScanIncomplete
-from steelsight.runtime import judge as judge_module
 from steelsight.runtime import scan as scan_module
 from steelsight.runtime import workers, writing
 from steelsight.runtime.drift import LEVELS
@@ -35,8 +34,11 @@ def draw_sheets(folder, count, *, size=(128, 192), start=0):
         gray = rng.normal(110, 25, size)
         if number % 3:  # a bright or dark place, so that verdicts differ
             gray[10:90, 20 : 60 + 30 * (number % 5)] += 90 if number % 3 == 1 else -90
-        gray *= number % 7 > 0
-        Image.fromarray(np.clip(gray, 0, 255).astype(np.uint8)).save(folder / f"s{number:03d}.jpg", quality=90)
+        if number % 7 == 1:
+            gray[:] = 126  # the network of make_bundle calls this one defect-free
+        Image.fromarray(np.clip(gray, 0, 255).astype(np.uint8)).save(
+            folder / f"s{number:03d}.jpg", quality=90
+        )
     return folder
 
 
@@ -67,9 +69,12 @@ def break_some(folder):
     return {3: "damaged", 5: "damaged", 7: "not_an_image", 9: "missing"}
 
 
-def test_rows_are_what_the_stream_says(make_bundle, sheets_folder, tmp_path):
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_rows_are_what_the_stream_says(make_bundle, sheets_folder, tmp_path, task):
     break_some(sheets_folder)
-    bundle = make_bundle()
+    bundle = make_bundle(
+        task=task, class_names=("none", "type 1", "type 2") if task == "multiclass" else ("a", "b", "c")
+    )
     paths = sorted(sheets_folder.iterdir())
     report = scan(bundle, [sheets_folder], tmp_path / "out", heatmaps=True)
     table = pq.read_table(tmp_path / "out/verdicts/part-00000.parquet")
@@ -88,7 +93,6 @@ def test_rows_are_what_the_stream_says(make_bundle, sheets_folder, tmp_path):
         ]
         assert [r["area_px"] for r in row["regions"]] == [r["area_px"] for r in told["regions"]]
         assert np.isnan(each).all() == (row["state"] == "bad_image")
-    assert {row["label"] for row in rows} > {""}
     assert len({row["label"] for row in rows}) > 2  # or the comparison shows little
 
 
@@ -143,9 +147,15 @@ def test_a_file_replaced_while_it_is_read(make_bundle, sheets_folder, tmp_path, 
     def restless(handle):
         found = list(real(handle))
         found[6] = max(found[6], 1)
-        return type("Stat", (), {
-            "st_mode": found[0], "st_size": found[6], "st_mtime_ns": next(moments),
-        })()
+        return type(
+            "Stat",
+            (),
+            {
+                "st_mode": found[0],
+                "st_size": found[6],
+                "st_mtime_ns": next(moments),
+            },
+        )()
 
     monkeypatch.setattr("steelsight.runtime.reading.os.fstat", restless)
     report = scan(make_bundle(), [sheets_folder / "s000.jpg"], tmp_path / "out", page=False)
@@ -169,7 +179,9 @@ def test_archives_and_folders_give_the_same_rows(make_bundle, sheets_folder, tmp
     assert found[0] == found[1] == found[2]
 
 
-def test_parts_by_workers_are_those_of_this_process(make_bundle, sheets_folder, tmp_path, small_parts, monkeypatch):
+def test_parts_by_workers_are_those_of_this_process(
+    make_bundle, sheets_folder, tmp_path, small_parts, monkeypatch
+):
     break_some(sheets_folder)
     bundle, told = make_bundle(), []
     report = scan(
@@ -201,7 +213,7 @@ def in_this_process(bundle):
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_killed_and_run_again_is_as_never_killed(make_bundle, tmp_path, small_parts, monkeypatch):
-    bundle, folder = make_bundle(), draw_sheets(tmp_path / "sheets", 120, size=(256, 1600))
+    bundle, folder = make_bundle(), draw_sheets(tmp_path / "sheets", 84, size=(256, 1600))
     program = (
         "import sys; from steelsight.runtime import scan as s; s.PART = int(sys.argv[1]); "
         "s.scan(sys.argv[2], [sys.argv[3]], sys.argv[4], workers=2)"
@@ -217,13 +229,13 @@ def test_killed_and_run_again_is_as_never_killed(make_bundle, tmp_path, small_pa
     victim.send_signal(signal.SIGKILL)
     victim.wait()
     before = bytes_of(out)
-    assert 1 <= len(before) < 10
+    assert 1 <= len(before) < 7
     monkeypatch.setattr(scan_module, "run_parts", in_this_process(bundle))
     report = scan(bundle, [folder], out, page=False)
     whole = scan(bundle, [folder], tmp_path / "whole", page=False)
     assert bytes_of(out) == bytes_of(tmp_path / "whole")
     assert report.kept >= PER_PART
-    assert report.kept + report.judged == whole.judged == 120
+    assert report.kept + report.judged == whole.judged == 84
     assert not list(out.rglob(f"*{writing.HALF}"))
 
 
@@ -247,9 +259,9 @@ def test_another_scan_is_refused_by_what_differs(make_bundle, sheets_folder, tmp
         "heatmaps was false, now true": {"heatmaps": True},
         "batch was 8, now 4": {"batch": 4},
     }.items():
-        with pytest.raises(BadOutput, match=f"{words}; choose another --out, or use --fresh"):
+        with pytest.raises(BadOutput, match=rf"{words}; choose another --out, or use --fresh"):
             scan(bundle, [sheets_folder], out, **other)
-    with pytest.raises(BadOutput, match="checksum was .*, now "):
+    with pytest.raises(BadOutput, match=r"checksum was .*, now "):
         scan(make_bundle("other", temperature=2.0), [sheets_folder], out)
     with pytest.raises(BadOutput, match="sources was"):
         scan(bundle, [sheets_folder / "s000.jpg"], out)
@@ -364,13 +376,9 @@ def test_a_full_disk_leaves_nothing_half(make_bundle, sheets_folder, tmp_path, m
 
 
 def test_a_full_disk_in_a_worker_is_told(make_bundle, sheets_folder, tmp_path, small_parts, monkeypatch):
-    (tmp_path / "sitecustomize.py").write_text(
-        "import os, errno\n"
-        "def full(handle): raise OSError(errno.ENOSPC, 'No space left on device')\n"
-        "os.fsync = full\n"
-    )
-    monkeypatch.setattr(workers, "_COMMAND", "import sitecustomize_off;" + workers._COMMAND)
-    (tmp_path / "sitecustomize_off.py").write_text((tmp_path / "sitecustomize.py").read_text())
+    full = "def full(handle): raise OSError(28, 'No space left on device')\n"
+    (tmp_path / "full_disk.py").write_text(f"import os\n{full}os.fsync = full\n")
+    monkeypatch.setattr(workers, "_COMMAND", f"import full_disk; {workers._COMMAND}")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(BadOutput, match="No space left on device"):
         scan(make_bundle(), [sheets_folder], tmp_path / "out", workers=1)
@@ -399,7 +407,9 @@ def test_a_worker_that_dies_costs_its_part_alone(make_bundle, tmp_path, small_pa
     assert scan(bundle, [folder], out, page=False).judged == PER_PART
 
 
-def test_a_worker_that_cannot_start_ends_the_scan(make_bundle, sheets_folder, tmp_path, small_parts, monkeypatch):
+def test_a_worker_that_cannot_start_ends_the_scan(
+    make_bundle, sheets_folder, tmp_path, small_parts, monkeypatch
+):
     monkeypatch.setattr(workers, "_COMMAND", "raise SystemExit(3)")
     with pytest.raises(ScanIncomplete, match="a worker ended with code 3 before its first part"):
         scan(make_bundle(), [sheets_folder], tmp_path / "out")
@@ -469,7 +479,9 @@ def test_the_report_sorts_by_doubt_and_tells_drift(make_bundle, sheets_folder, t
     assert summary["drift"][0]["level"] == "clear"
 
 
-def test_sheets_that_went_away_after_the_scan_are_not_shown(make_bundle, sheets_folder, tmp_path, monkeypatch):
+def test_sheets_that_went_away_after_the_scan_are_not_shown(
+    make_bundle, sheets_folder, tmp_path, monkeypatch
+):
     bundle, out = make_bundle(), tmp_path / "out"
     scan(bundle, [sheets_folder], out, page=False)
     (sheets_folder / "s004.jpg").write_bytes(b"")
@@ -485,4 +497,3 @@ def test_batches_do_not_mix_neighbours(make_bundle, sheets_folder, tmp_path, mon
     scan(bundle, [sheets_folder / "s011.jpg"], tmp_path / "one", page=False)
     among, alone = rows_of(tmp_path / "all")[11], rows_of(tmp_path / "one")[0]
     assert {**among, "index": 0} == alone
-    assert judge_module.Judge  # its batches are always full

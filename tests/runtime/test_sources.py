@@ -14,7 +14,14 @@ from steelsight.runtime.sources import SourceReader, list_sources
 def mill(tmp_path, monkeypatch):
     """line/: b.jpg, a.jpg with its mask a.png, deep/c.PNG, notes; the working folder is above it."""
     monkeypatch.chdir(tmp_path)
-    for name in ("line/b.jpg", "line/a.jpg", "line/a.png", "line/deep/c.PNG", "line/notes.txt", "line/.x.jpg"):
+    for name in (
+        "line/b.jpg",
+        "line/a.jpg",
+        "line/a.png",
+        "line/deep/c.PNG",
+        "line/notes.txt",
+        "line/.x.jpg",
+    ):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_bytes(name.encode())
     return tmp_path

@@ -111,9 +111,7 @@ def iterate_archive(path: Path, kind: str) -> Iterator[Entry]:
             for entry in listed:
                 count += 1
                 unpacked += 0 if entry.member is None else entry.member.size
-                if count > MAX_MEMBERS:
-                    raise _Bomb(f"more than the {MAX_MEMBERS} files allowed in one archive")
-                _refuse_bomb(unpacked, found.st_size)
+                _refuse_bomb(unpacked, found.st_size, count)
                 yield entry
     except _Bomb as error:
         raise BadSource(f"{path}: {error}; unpack it yourself if you trust it") from error
@@ -328,7 +326,9 @@ def _leads_out(name: str) -> str:
     return ""
 
 
-def _refuse_bomb(unpacked: int, packed: int) -> None:
+def _refuse_bomb(unpacked: int, packed: int, members: int = 0) -> None:
+    if members > MAX_MEMBERS:
+        raise _Bomb(f"more than the {MAX_MEMBERS} files allowed in one archive")
     if unpacked > MAX_UNPACKED or unpacked > max(FREE, MAX_RATIO * packed):
         raise _Bomb(
             f"{packed} bytes that unpack to {unpacked} and more; "

@@ -179,7 +179,7 @@ def _compare_shares(
 def _stability(
     expected: Float[np.ndarray, " c"], found: Float[np.ndarray, " c"], sheets: int, scanned: int
 ) -> Float[np.ndarray, " c"]:
-    """Each class's part of the population stability index, (f - e) ln(f / e); half a sheet is added to each."""
+    """Each class's part of the population stability index, (f - e) ln(f / e), half a sheet added."""
     e = (expected * sheets + 0.5) / (sheets + 0.5 * len(expected))
     f = (found * scanned + 0.5) / (scanned + 0.5 * len(found))
     gains: Float[np.ndarray, " c"] = (f - e) * np.log(f / e)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 import PIL
@@ -92,23 +92,11 @@ def hold(out: Path, *, fresh: bool) -> Iterator[None]:
     raises  BadOutput where OUT cannot be written, holds something else, or another process scans into it
     """
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        strange = sorted(
-            entry.name for entry in out.iterdir() if entry.name not in OURS and not entry.name.endswith(HALF)
-        )
-        begun = (out / SCAN_FILE).exists()
-        if not begun and (strange or any((out / VERDICTS).glob("*"))):
-            found = strange[0] if strange else f"{VERDICTS}/ without {SCAN_FILE}"
-            raise BadOutput(
-                f"{out}: expected a new folder or an earlier scan, found {found}; choose another --out"
-            )
-        with (out / LOCK).open("ab") as lock:
-            _lock(lock.fileno(), out)
-            (out / VERDICTS).mkdir(exist_ok=True)
-            _clear(out, fresh)
-            yield
+        lock = _take(out, fresh)
     except OSError as error:
         raise refuse_output(out, error) from error
+    with lock:
+        yield
 
 
 def load_scan(out: Path, identity: Identity) -> dict[str, Any] | None:
@@ -155,17 +143,38 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
+def _take(out: Path, fresh: bool) -> BinaryIO:
+    """The open lock of a folder that is ours and ready."""
+    out.mkdir(parents=True, exist_ok=True)
+    strange = sorted(
+        entry.name for entry in out.iterdir() if entry.name not in OURS and not entry.name.endswith(HALF)
+    )
+    if not (out / SCAN_FILE).exists() and (strange or any((out / VERDICTS).glob("*"))):
+        found = strange[0] if strange else f"{VERDICTS}/ without {SCAN_FILE}"
+        raise BadOutput(
+            f"{out}: expected a new folder or an earlier scan, found {found}; choose another --out"
+        )
+    lock = (out / LOCK).open("ab")
+    try:
+        _lock(lock.fileno(), out)
+        (out / VERDICTS).mkdir(exist_ok=True)
+        _clear(out, fresh)
+    except BaseException:
+        lock.close()
+        raise
+    return lock
+
+
 def _clear(out: Path, fresh: bool) -> None:
     """Remove what a dead process left half-written, and with `fresh` the earlier scan."""
     for folder in (out, out / VERDICTS):
         for half in folder.glob(f"*{HALF}"):
             half.unlink(missing_ok=True)
     if fresh:
-        (out / SCAN_FILE).unlink(missing_ok=True)  # first: parts without it belong to no scan
         for part in (out / VERDICTS).glob("part-*.parquet"):
             part.unlink(missing_ok=True)
-        for name in OURS - {LOCK, VERDICTS}:
-            (out / name).unlink(missing_ok=True)
+        for name in sorted(OURS - {LOCK, VERDICTS}, key=lambda name: name == SCAN_FILE):
+            (out / name).unlink(missing_ok=True)  # scan.json last: without it parts belong to nobody
 
 
 def _lock(handle: int, out: Path) -> None:

@@ -115,9 +115,7 @@ def read_part(out: Path, number: int, schema: pa.Schema | None = None) -> pa.Tab
         words = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise BadOutput(f"{path}: damaged ({words}); scan again to write it anew") from error
     # equals alone leaves the metadata out; with it, it compares how lists name their items
-    if schema is not None and not (
-        table.schema.equals(schema) and table.schema.metadata == schema.metadata
-    ):
+    if schema is not None and not (table.schema.equals(schema) and table.schema.metadata == schema.metadata):
         raise BadOutput(f"{path}: of another scan; begin again with --fresh")
     return table
 
