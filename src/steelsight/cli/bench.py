@@ -23,7 +23,7 @@ def bench(
         Path | None, typer.Option(help="Folder of your own images; default generated sheets.", metavar="DIR")
     ] = None,
     rate: Annotated[float, typer.Option(help="Sheets a second that one camera sends.")] = 10.0,
-    sheets: Annotated[int, typer.Option(min=100, help="How many are scanned to measure the whole way.")] = 2000,
+    sheets: Annotated[int, typer.Option(min=100, help="How many are scanned, for the whole way.")] = 2000,
     as_json: JsonFlag = False,
 ) -> None:
     """Measure decoding, inference, latency and whole scans here, and say how many cameras that carries."""
@@ -45,7 +45,8 @@ def bench(
         table.add_column(head, justify="right")
     for each in found.engines:
         name = f"{each.engine} {each.precision}" + " (chosen)" * each.chosen
-        table.add_row(name, *(f"{value:.2f}" for value in (each.core_ms, each.p50_ms, each.p90_ms, each.p99_ms)))
+        figures = (each.core_ms, each.p50_ms, each.p90_ms, each.p99_ms)
+        table.add_row(name, *(f"{value:.2f}" for value in figures))
     console.print(table)
     console.print(f"decoding {found.decode_core_ms:.2f} core ms a sheet, {found.cores} cores")
     console.print(

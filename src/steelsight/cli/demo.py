@@ -36,7 +36,8 @@ def demo(
     with console.status("scanning"):
         report = scan(bundle or default_bundle(), [sheets], out / "scan", heatmaps=True, fresh=True)
     summary = report.summary
-    console.print(f"{report.judged} sheets: " + ", ".join(f"{n} {name}" for name, n in summary.states.items()))
+    counts = ", ".join(f"{count} {state}" for state, count in summary.states.items())
+    console.print(f"{report.judged} sheets: {counts}")
     console.print(f"Report: {report.page}", markup=False, soft_wrap=True)
     if as_json:
         emit_json(report.as_dict())

@@ -1,4 +1,4 @@
-"""What this machine can carry: decoding, inference, latency and the whole way, for every engine and precision."""
+"""What this machine can carry: decoding, inference, latency, the whole way, by engine and precision."""
 
 from __future__ import annotations
 
@@ -78,9 +78,7 @@ def size_machine(folder: Path, images: Sequence[Path], *, rate: float, sheets: i
     decode = time_interleaved(
         {"decode": lambda: [read_image(path, bundle.card.input) for path in good[:BATCH]]}, ROUNDS
     )["decode"].median_ms / min(BATCH, len(good))
-    speeds = tuple(
-        _speed(bundle, engine, precision, gray, good) for engine, precision in _ways(bundle)
-    )
+    speeds = tuple(_speed(bundle, engine, precision, gray, good) for engine, precision in _ways(bundle))
     end_to_end = _end_to_end(folder, good, sheets)
     return Sizing(cores(), decode, speeds, end_to_end, rate, int(SHARE * end_to_end / rate))
 
