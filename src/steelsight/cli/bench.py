@@ -32,11 +32,11 @@ def bench(
     from steelsight.runtime.default import default_bundle
     from steelsight.runtime.sizing import SHARE, size_machine
     from steelsight.sheets.listing import list_images
-    from steelsight.sheets.synthetic import SynthSpec, write_sheets
+    from steelsight.sheets.synthetic import synth_spec, write_sheets
 
     with tempfile.TemporaryDirectory() as scratch, console.status("measuring; run nothing else meanwhile"):
         if data is None:
-            write_sheets(SynthSpec(count=DRAWN), Path(scratch))
+            write_sheets(synth_spec(count=DRAWN), Path(scratch))
             data = Path(scratch) / "train_images"
         images = [data / name for name in list_images(data).images]
         found = size_machine(bundle or default_bundle(), images, rate=rate, sheets=sheets)
