@@ -45,12 +45,11 @@ pytest: $(VENV)/.installed
 test-long: $(VENV)/.installed  ## long statistics and trainings
 	$(BIN)/pytest -m long
 
-# Trains and exports the bundle that comes with the package, as its card says.
+# Trains and exports the bundle that comes with the package.
 default-bundle: $(VENV)/.installed
-	$(BIN)/steelsight synth build/default/sheets --count 4000 --seed 7 --shares .34,.18,.12,.22,.14 --force \
-	  --stain-given-none .1 --stain-given-defect .1 --end-given-class .25,.25,.25,.25,.25
+	$(BIN)/steelsight synth build/default/sheets --count 5000 --seed 202 --shares even --force
 	$(BIN)/steelsight train build/default/sheets --task multiclass --out build/default/run --fresh --seed 7 \
-	  --set loss.masks=1.0 --set learning_rate=0.001 --epochs 14 \
+	  --epochs 10 --set loss.masks=1.0 --set learning_rate=0.001 \
 	  --set split.train=.7 --set split.validation=.1 --set split.test=.2
 	$(BIN)/steelsight export build/default/run --data build/default/sheets \
 	  --out src/steelsight/runtime/default_bundle --risk .05 --probes 12
