@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SRC    := src tests benchmarks
 
-.PHONY: demo test check format lint types imports pytest test-long bench clean
+.PHONY: default-bundle demo test check format lint types imports pytest test-long bench clean
 
 # constraints.txt pins the versions this tree was measured with; pyproject.toml declares what it accepts.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -12,7 +12,13 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-demo: $(VENV)/.installed  ## generate sheets, train on them, inspect them, write a report
+# The plant alone, without torch: what the demo and a computer beside the line need.
+$(VENV)/.plant: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+demo: $(VENV)/.plant  ## generate sheets, scan them with the model that comes along, write a report
 	$(BIN)/steelsight demo --out demo
 
 test: lint types imports pytest  ## everything CI runs
@@ -38,6 +44,15 @@ pytest: $(VENV)/.installed
 
 test-long: $(VENV)/.installed  ## long statistics and trainings
 	$(BIN)/pytest -m long
+
+# Trains and exports the bundle that comes with the package.
+default-bundle: $(VENV)/.installed
+	$(BIN)/steelsight synth build/default/sheets --count 5000 --seed 202 --shares even --force
+	$(BIN)/steelsight train build/default/sheets --task multiclass --out build/default/run --fresh --seed 7 \
+	  --epochs 10 --set loss.masks=1.0 --set learning_rate=0.001 \
+	  --set split.train=.7 --set split.validation=.1 --set split.test=.2
+	$(BIN)/steelsight export build/default/run --data build/default/sheets \
+	  --out src/steelsight/runtime/default_bundle --risk .05 --probes 12
 
 bench: $(VENV)/.installed  ## speed as ratios against the usual way; run nothing else meanwhile
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done

@@ -42,7 +42,7 @@ from steelsight.runtime.card import BundleCard, GraphFacts
 from steelsight.runtime.engine import open_engine
 from steelsight.runtime.inspector import load
 from steelsight.sheets.pixels import read_sheet
-from steelsight.sheets.synthetic import SynthSpec, write_sheets
+from steelsight.sheets.synthetic import synth_spec, write_sheets
 from steelsight.types import InputSpec
 
 SPEC = InputSpec()
@@ -62,7 +62,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        write_sheets(SynthSpec(count=DRAWN), folder / "DATA")
+        write_sheets(synth_spec(count=DRAWN), folder / "DATA")
         drawn = sorted((folder / "DATA" / "train_images").iterdir())
         images = np.stack([read_sheet(path, SPEC) for path in drawn])
         heads = {head: measure_head(head, images, folder, options.threads) for head in ("direct", "study")}

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.cli.console import GroupsOption, JsonFlag, console, emit_json
 from steelsight.errors import BadInput
 
 __all__ = ["calibrate"]
@@ -41,12 +41,7 @@ def calibrate(
         float | None, typer.Option(help="Share of defective sheets on the line; default that of the sheets.")
     ] = None,
     by: Annotated[By, typer.Option(help="Which threshold the card gets.")] = By.CERTIFICATE,
-    groups: Annotated[
-        str | None,
-        typer.Option(
-            help="What keeps sheets together: column:NAME, frames[:GAP], duplicates, or several joined by +."
-        ),
-    ] = None,
+    groups: GroupsOption = None,
     allow_bad: Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")] = 0,
     seed: Annotated[
         int,

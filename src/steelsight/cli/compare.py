@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.cli.console import GroupsOption, JsonFlag, console, emit_json
 from steelsight.errors import BadInput
 
 __all__ = ["compare"]
@@ -33,12 +33,7 @@ def compare(
         str, typer.Option(help="unseen by all runs; or test, validation, train in all of them.")
     ] = "unseen",
     noise: Annotated[float, typer.Option(min=0, help="Judge on X + sigma Z; the study's is 0.15.")] = 0.0,
-    groups: Annotated[
-        str | None,
-        typer.Option(
-            help="What keeps sheets together: column:NAME, frames[:GAP], duplicates, or several joined by +."
-        ),
-    ] = None,
+    groups: GroupsOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Where compare.html and compare.json go.", metavar="DIR")
     ] = None,

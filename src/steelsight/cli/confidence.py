@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.cli.console import GroupsOption, JsonFlag, console, emit_json
 
 __all__ = ["confidence"]
 
@@ -16,12 +16,7 @@ def confidence(
     run: Annotated[Path, typer.Argument(help="RUN folder, or a folder of `train --folds`.", metavar="RUN")],
     data: Annotated[Path, typer.Argument(help="DATA folder it was trained on.", metavar="DATA")],
     split: Annotated[str, typer.Option(help="Which sheets judge: test, or unseen.")] = "test",
-    groups: Annotated[
-        str | None,
-        typer.Option(
-            help="What keeps sheets together: column:NAME, frames[:GAP], duplicates, or several joined by +."
-        ),
-    ] = None,
+    groups: GroupsOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Where confidence.html and confidence.json go; default RUN.")
     ] = None,

@@ -13,9 +13,15 @@ from rich.console import Console
 
 from steelsight.errors import BadInput, SteelsightError
 
-__all__ = ["JsonFlag", "console", "emit_json", "exit_on_error", "fail"]
+__all__ = ["GroupsOption", "JsonFlag", "console", "emit_json", "exit_on_error", "fail"]
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
+GroupsOption = Annotated[
+    str | None,
+    typer.Option(
+        help="What keeps sheets together: column:NAME, frames[:GAP], duplicates, or several joined by +."
+    ),
+]
 
 console = Console(stderr=True, highlight=False)  # progress and tables; stdout belongs to results
 

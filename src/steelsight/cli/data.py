@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.cli.console import GroupsOption, JsonFlag, console, emit_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,12 +28,7 @@ def data(
     out: Annotated[
         Path | None, typer.Option(help="Write data.html, data.json and the figures here.", metavar="DIR")
     ] = None,
-    groups: Annotated[
-        str | None,
-        typer.Option(
-            help="What keeps sheets together: column:NAME, frames[:GAP], duplicates, or several joined by +."
-        ),
-    ] = None,
+    groups: GroupsOption = None,
     workers: Annotated[int, typer.Option(min=1, help="Decoding threads.")] = 2,
     as_json: JsonFlag = False,
 ) -> None:

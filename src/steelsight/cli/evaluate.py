@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.cli.console import GroupsOption, JsonFlag, console, emit_json
 from steelsight.cli.train import show_report
 
 __all__ = ["evaluate"]
@@ -33,12 +33,7 @@ def evaluate(
         float | None,
         typer.Option(help="Share of defective sheets on the line, for escapes per thousand sheets."),
     ] = None,
-    groups: Annotated[
-        str | None,
-        typer.Option(
-            help="What keeps sheets together: column:NAME, frames[:GAP], duplicates, or several joined by +."
-        ),
-    ] = None,
+    groups: GroupsOption = None,
     allow_bad: Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of noise and of the bootstrap.")] = 0,
     out: Annotated[

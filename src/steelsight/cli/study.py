@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.cli.console import GroupsOption, JsonFlag, console, emit_json
 from steelsight.errors import BadRecipe
 
 if TYPE_CHECKING:
@@ -67,12 +67,7 @@ def study(
         Techniques,
         typer.Option(help="What to do about rare types: compare what the study did, all there is, or none."),
     ] = Techniques.STUDY,
-    groups: Annotated[
-        str | None,
-        typer.Option(
-            help="What keeps sheets together: column:NAME, frames[:GAP], duplicates, or several joined by +."
-        ),
-    ] = None,
+    groups: GroupsOption = None,
     pretrained: Annotated[
         Start, typer.Option(help="auto: ImageNet's weights where there are any.")
     ] = Start.AUTO,

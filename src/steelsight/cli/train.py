@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.cli.console import GroupsOption, JsonFlag, console, emit_json
 
 if TYPE_CHECKING:
     from steelsight.training.recipe import Recipe
@@ -37,12 +37,7 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="At most so many epochs.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed and data, same figures.")] = 0,
-    groups: Annotated[
-        str | None,
-        typer.Option(
-            help="What keeps sheets together: column:NAME, frames[:GAP], duplicates, or several joined by +."
-        ),
-    ] = None,
+    groups: GroupsOption = None,
     allow_bad: Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")] = 0,
     folds: Annotated[
         int | None, typer.Option(help="Cross-validate in so many folds; RUN holds a run for each.")

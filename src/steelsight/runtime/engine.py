@@ -7,18 +7,17 @@ size, the last is filled up with black sheets, so that a sheet's answer never de
 
 from __future__ import annotations
 
-import importlib.util
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
-import openvino
-from jaxtyping import Float32, Float64, UInt8
+from jaxtyping import Float32, Float64
 from scipy.special import expit, softmax
 
 from steelsight.errors import BadBundle, BadInput
+from steelsight.runtime.backends import OUTPUTS, Pass, Run, prepare_onnxruntime, prepare_openvino
 from steelsight.runtime.bundle import Bundle, FeatureStatistics
 from steelsight.runtime.card import BundleCard, Precision
 from steelsight.runtime.verdict import Reason, State
@@ -28,12 +27,8 @@ __all__ = ["ENGINES", "Decisions", "Engine", "EngineName", "Outputs", "decide", 
 
 EngineName = Literal["openvino", "onnxruntime"]
 ENGINES: Final[tuple[EngineName, ...]] = ("openvino", "onnxruntime")
-NAMES: Final = ("logits", "maps", "embedding")
 BATCH: Final = 8
 PRESENT: Final = 0.5  # multilabel: a type counts from here on, unless the card holds a threshold
-
-Pass = UInt8[np.ndarray, "b h w"]  # as many sheets as the engine takes at a time
-Run = Callable[[Pass], tuple[np.ndarray, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +86,13 @@ class Engine:
             for start in range(0, len(images), self.batch):
                 rows = images[start : start + self.batch]
                 size_of_pass = 1 if len(rows) == 1 else self.batch
-                for whole, part in zip(
-                    found, self._pass(size_of_pass)(_filled(rows, size_of_pass)), strict=True
-                ):
+                told = self._pass(size_of_pass)(_filled(rows, size_of_pass))
+                for name, whole, part in zip(OUTPUTS, found, told, strict=True):
+                    if part.shape[1:] != whole.shape[1:]:
+                        raise BadBundle(
+                            f"{self.card.graph_file}: {name}: the card says {list(whole.shape[1:])} a sheet, "
+                            f"the graph answered {list(part.shape[1:])}; export it again"
+                        )
                     whole[start : start + len(rows)] = part[: len(rows)]
         return Outputs(*found)
 
@@ -128,10 +127,9 @@ def open_engine(
         raise BadInput(f"{bundle.folder}: expected {card.graph_file} for {card.precision}, found none")
     graph = bundle.files[card.graph_file]
     if engine == "openvino":
-        run = _openvino(graph, card, threads)
-        about = f"OpenVINO {openvino.__version__.split('-')[0]} {card.precision}"
-        return Engine("openvino", card, run, batch, about)
-    run, version = _onnxruntime(graph, card, threads)
+        run, version = prepare_openvino(graph, card, threads)
+        return Engine("openvino", card, run, batch, f"OpenVINO {version} {card.precision}")
+    run, version = prepare_onnxruntime(graph, card, threads)
     return Engine("onnxruntime", card, run, batch, f"ONNX Runtime {version} {card.precision}")
 
 
@@ -205,59 +203,3 @@ def _filled(rows: GrayBatch, size: int) -> Pass:
     whole = np.zeros((size, *rows.shape[1:]), dtype=np.uint8)
     whole[: len(rows)] = rows
     return whole
-
-
-def _openvino(graph: bytes, card: BundleCard, threads: int) -> Callable[[int], Run]:
-    core = openvino.Core()
-    try:
-        model = core.read_model(model=graph)
-    except RuntimeError as error:
-        raise BadBundle(f"{card.graph_file}: OpenVINO refuses it ({_first_line(error)})") from error
-    hint = "bf16" if card.precision == "bf16" else "f32"
-    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}
-    if threads:
-        settings["INFERENCE_NUM_THREADS"] = threads
-
-    def compile_for(size: int) -> Run:
-        shaped = model.clone()
-        shaped.reshape([size, card.input.height, card.input.width])
-        try:
-            request = core.compile_model(shaped, "CPU", settings).create_infer_request()
-        except RuntimeError as error:
-            raise BadBundle(f"{card.graph_file}: OpenVINO refuses it ({_first_line(error)})") from error
-        outputs = [request.get_tensor(name) for name in NAMES]
-
-        def run(images: Pass) -> tuple[np.ndarray, ...]:
-            request.infer([openvino.Tensor(images, shared_memory=True)])
-            return tuple(output.data for output in outputs)
-
-        return run
-
-    return compile_for
-
-
-def _onnxruntime(graph: bytes, card: BundleCard, threads: int) -> tuple[Callable[[int], Run], str]:
-    if importlib.util.find_spec("onnxruntime") is None:
-        raise BadInput("engine onnxruntime: it is not installed; pip install 'steelsight[onnxruntime]'")
-    if card.precision == "bf16":
-        raise BadInput("engine onnxruntime: bf16 is a mode of OpenVINO; choose f32 or int8")
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    if threads:
-        options.intra_op_num_threads = threads
-    try:
-        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its errors have no common root but this
-        raise BadBundle(f"{card.graph_file}: ONNX Runtime refuses it ({_first_line(error)})") from error
-
-    def run(images: Pass) -> tuple[np.ndarray, ...]:
-        return tuple(session.run(list(NAMES), {"images": images}))
-
-    return lambda _: run, str(onnxruntime.__version__)  # one session takes every batch
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[-1][:160]

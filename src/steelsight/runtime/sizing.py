@@ -1,0 +1,132 @@
+"""What this machine can carry: decoding, inference, latency, the whole way, by engine and precision."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from steelsight.errors import BadInput
+from steelsight.evaluation.timing import time_interleaved
+from steelsight.runtime.bundle import Bundle, open_bundle
+from steelsight.runtime.card import Precision
+from steelsight.runtime.engine import BATCH, EngineName, open_engine
+from steelsight.runtime.inspector import Inspector
+from steelsight.runtime.reading import read_image
+from steelsight.runtime.scan import cores, scan
+from steelsight.runtime.verify import installed_engines
+
+__all__ = ["SHARE", "EngineSpeed", "Sizing", "size_machine"]
+
+SHARE: Final = 0.8  # of what a machine can do, for cameras: the rest is for peaks
+ROUNDS: Final = 30
+SINGLE: Final = 200  # sheets asked one by one
+
+
+@dataclass(frozen=True)
+class EngineSpeed:
+    """One engine at one precision."""
+
+    engine: EngineName
+    precision: Precision
+    core_ms: float  # of one core a sheet, in batches
+    p50_ms: float  # from a file to its verdict, one sheet at a time, all cores
+    p90_ms: float
+    p99_ms: float
+    chosen: bool  # what the bundle runs by default
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """A machine, measured."""
+
+    cores: int
+    decode_core_ms: float
+    engines: tuple[EngineSpeed, ...]
+    sheets_per_s: float  # from image files to written rows, as `scan` does it
+    rate: float  # sheets a second that one camera sends
+    cameras: int  # that it can carry with a fifth to spare
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def size_machine(folder: Path, images: Sequence[Path], *, rate: float, sheets: int = 2000) -> Sizing:
+    """Measure a bundle on this machine; run nothing else meanwhile.
+
+    images  image files of the line's own kind, a few dozen
+    rate    sheets a second of one camera, above 0
+    sheets  how many are scanned, by repeating the images
+    raises  BadInput for no readable image, or a rate not above 0; BadBundle
+    """
+    if not rate > 0:
+        raise BadInput(f"rate: expected sheets a second above 0, got {rate}")
+    bundle = open_bundle(folder)
+    read = [read_image(path, bundle.card.input) for path in images]
+    good = [path for path, each in zip(images, read, strict=True) if each.gray is not None]
+    if not good:
+        raise BadInput(f"bench: expected images to measure with, none of {len(images)} can be read")
+    gray = np.stack([each.gray for each in read if each.gray is not None][:BATCH])
+    gray = np.resize(gray, (BATCH, *gray.shape[1:]))
+    decode = time_interleaved(
+        {"decode": lambda: [read_image(path, bundle.card.input) for path in good[:BATCH]]}, ROUNDS
+    )["decode"].median_ms / min(BATCH, len(good))
+    speeds = tuple(_speed(bundle, engine, precision, gray, good) for engine, precision in _ways(bundle))
+    end_to_end = _end_to_end(folder, good, sheets)
+    return Sizing(cores(), decode, speeds, end_to_end, rate, int(SHARE * end_to_end / rate))
+
+
+def _ways(bundle: Bundle) -> list[tuple[EngineName, Precision]]:
+    """Every engine installed, at every precision the bundle's files allow."""
+    found: list[tuple[EngineName, Precision]] = []
+    for engine in installed_engines():
+        if "model.onnx" in bundle.files:
+            found.append((engine, "f32"))
+            if engine == "openvino":
+                found.append((engine, "bf16"))
+        if "model.int8.onnx" in bundle.files:
+            found.append((engine, "int8"))
+    return found
+
+
+def _speed(
+    bundle: Bundle, name: EngineName, precision: Precision, gray: np.ndarray, images: Sequence[Path]
+) -> EngineSpeed:
+    single = open_engine(bundle, name, threads=1, precision=precision)
+    core = time_interleaved({"infer": lambda: single(gray)}, ROUNDS)["infer"].median_ms / len(gray)
+    inspector = Inspector(bundle, open_engine(bundle, name, precision=precision, batch=1))
+    taken = _one_by_one(inspector, images)
+    p50, p90, p99 = (float(value) for value in np.quantile(taken, [0.5, 0.9, 0.99]))
+    chosen = name == "openvino" and precision == bundle.card.precision
+    return EngineSpeed(name, precision, core, p50, p90, p99, chosen)
+
+
+def _one_by_one(inspector: Inspector, images: Sequence[Path]) -> list[float]:
+    """Milliseconds from a file to its verdict."""
+    for path in images[:5]:
+        inspector.inspect(path)
+    taken = []
+    for number in range(SINGLE):
+        start = time.perf_counter()
+        inspector.inspect(images[number % len(images)])
+        taken.append((time.perf_counter() - start) * 1e3)
+    return taken
+
+
+def _end_to_end(bundle: Path, images: Sequence[Path], sheets: int) -> float:
+    """Sheets a second of a scan; the first part of a second goes to starting processes, as it does in use."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "sheets"
+        folder.mkdir()
+        for number in range(sheets):
+            source = images[number % len(images)]
+            shutil.copyfile(source, folder / f"{number:06d}{source.suffix.lower()}")
+        report = scan(bundle, [folder], Path(scratch) / "out", page=False)
+    return report.judged / report.seconds
