@@ -33,20 +33,20 @@ REGION: Final = pa.struct(
     ]
 )
 _COLUMNS: Final = (
-    ("index", pa.int64()),
+    ("index", pa.int64()),  # its place in the scan
     ("name", pa.string()),
-    ("label", pa.string()),
-    ("probability", pa.float64()),
-    ("state", pa.string()),
-    ("reason", pa.string()),
-    ("detail", pa.string()),
-    ("distance", pa.float64()),
-    ("probabilities", pa.list_(pa.float32())),
-    ("regions", pa.list_(REGION)),
-    ("height", pa.int32()),
+    ("label", pa.string()),  # empty for a bad image, whose numbers are null
+    ("probability", pa.float64()),  # of the label, after the temperature
+    ("state", pa.string()),  # verdict.State
+    ("reason", pa.string()),  # verdict.Reason
+    ("detail", pa.string()),  # of a bad image, what came and what to do
+    ("distance", pa.float64()),  # from the training sheets; null where the bundle cannot tell
+    ("probabilities", pa.list_(pa.float32())),  # of all classes, in the order of the metadata
+    ("regions", pa.list_(REGION)),  # in original pixels, strongest first; none without a defect
+    ("height", pa.int32()),  # of the original
     ("width", pa.int32()),
-    ("gray_mean", pa.float32()),
-    ("gray_spread", pa.float32()),
+    ("gray_mean", pa.float32()),  # of the sheet at model size, 0..255
+    ("gray_spread", pa.float32()),  # its standard deviation
     ("model_id", pa.string()),
 )
 _FILE_COLUMNS: Final = (("file_bytes", pa.int64()), ("file_mtime_ns", pa.int64()))

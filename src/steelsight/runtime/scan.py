@@ -20,7 +20,7 @@ from steelsight.runtime.sources import Planned, list_sources
 from steelsight.runtime.summary import Summary, summarise, write_summary
 from steelsight.runtime.workers import Done, run_parts
 
-__all__ = ["Progress", "ScanReport", "scan"]
+__all__ = ["Progress", "ScanReport", "cores", "scan"]
 
 Progress = Callable[[int, int], None]  # sheets done, sheets in all
 NAMED = 5  # files that came after the plan
@@ -108,7 +108,7 @@ def scan(
             "heatmaps": heatmaps,
         }
         done = kept
-        for part in _judge(judge, plan, out, missing, settings, workers or _cores()):
+        for part in _judge(judge, plan, out, missing, settings, workers or cores()):
             done += part.sheets
             if progress is not None:
                 progress(done, plan.sheets)
@@ -220,6 +220,6 @@ def _page(
     return write_page(out, summary, bundle, engine, sheets, passed_over)
 
 
-def _cores() -> int:
+def cores() -> int:
     """Processor cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
