@@ -28,7 +28,6 @@ import onnxruntime
 import torch
 from captum.attr import LayerGradCam
 from PIL import Image
-from steelsight.runtime.scan import scan
 
 from steelsight.deploy.graph import build_graph
 from steelsight.deploy.quantise import quantise
@@ -39,8 +38,10 @@ from steelsight.models.catalog import ModelSpec, SheetClassifier, build_model
 from steelsight.models.inputs import IMAGENET_MEAN, IMAGENET_STD, to_input
 from steelsight.runtime.bundle import open_bundle
 from steelsight.runtime.card import BundleCard, GraphFacts
+from steelsight.runtime.default import default_bundle
 from steelsight.runtime.engine import open_engine
 from steelsight.runtime.inspector import load
+from steelsight.runtime.scan import scan
 from steelsight.sheets.pixels import read_sheet
 from steelsight.sheets.synthetic import synth_spec, write_sheets
 from steelsight.types import InputSpec
@@ -66,7 +67,7 @@ def main() -> None:
         drawn = sorted((folder / "DATA" / "train_images").iterdir())
         images = np.stack([read_sheet(path, SPEC) for path in drawn])
         heads = {head: measure_head(head, images, folder, options.threads) for head in ("direct", "study")}
-        bundle = options.bundle or folder / "direct-int8"
+        bundle = options.bundle or default_bundle()
         result: dict[str, Any] = {"heads": heads}
         direct = heads["direct"]
         accepted = open_bundle(bundle).card.precision
@@ -171,7 +172,7 @@ def measure_scan(
         for kind in rates:
             out = folder / f"scan-{kind}-{turn}"
             start = time.perf_counter()
-            scan(bundle, [sheets], out, heatmaps=kind == "maps")
+            scan(bundle, [sheets], out, heatmaps=kind == "maps", page=False)
             rates[kind].append(count / (time.perf_counter() - start))
     plain, mapped = (float(np.median(each)) for each in rates.values())
     return {
@@ -220,16 +221,16 @@ def usual_script(model: SheetClassifier, paths: list[Path]) -> float:
 def core_ms(bundle: Path, drawn: list[Path], images: np.ndarray) -> tuple[float, float]:
     """Milliseconds of one core a sheet: decoding, and inference in the scan's batches with one thread."""
     opened = open_bundle(bundle)
-    engine = open_engine(opened, threads=1, batch=16)
+    engine = open_engine(opened, threads=1)
     turn = iter(range(10**9))
     timed = time_interleaved(
         {
-            "decode": lambda: [read_sheet(drawn[next(turn) % len(drawn)], SPEC) for _ in range(16)],
-            "infer": lambda: engine(images[:16]),
+            "decode": lambda: [read_sheet(drawn[next(turn) % len(drawn)], SPEC) for _ in range(engine.batch)],
+            "infer": lambda: engine(images[: engine.batch]),
         },
         repeats=40,
     )
-    return timed["decode"].median_ms / 16, timed["infer"].median_ms / 16
+    return timed["decode"].median_ms / engine.batch, timed["infer"].median_ms / engine.batch
 
 
 def measure_latency(

@@ -25,8 +25,9 @@ from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.models.inputs import to_input
 from steelsight.runtime.bundle import PROBES_FILE, Bundle
-from steelsight.runtime.card import BundleCard, Familiarity, GraphFacts, Precision
-from steelsight.runtime.engine import Engine, Outputs, open_engine
+from steelsight.runtime.card import BundleCard, Familiarity, GraphFacts, Precision, Usual
+from steelsight.runtime.drift import gray_statistics, usual_of
+from steelsight.runtime.engine import Engine, Outputs, decide, open_engine
 from steelsight.runtime.parity import FEWEST, Parity, compare, draw_edge_sheets, failures
 from steelsight.types import GrayBatch
 
@@ -117,6 +118,7 @@ def export_run(
     accepted = open_engine(Bundle(out, _at(draft, best), files, None))
     calibration = calibrate(accepted, material, card.task, risk=risk, delta=delta, rng=rng)
     files |= _statistics(calibration)
+    draft = draft.model_copy(update=_calibrated(calibration))
     if probes:
         files[PROBES_FILE] = _probes(trial, source, accepted, probes)
     files = {name: content for name, content in files.items() if best == "int8" or name != "model.int8.onnx"}
@@ -267,6 +269,24 @@ def _statistics(calibration: Calibration) -> dict[str, bytes]:
     return {"familiarity.npz": pack_arrays({"means": found.means, "whitening": found.whitening})}
 
 
+def _calibrated(calibration: Calibration) -> dict[str, Any]:
+    """The card's thresholds."""
+    return {
+        "temperature": calibration.temperature,
+        "threshold": calibration.threshold,
+        "threshold_by": "none" if calibration.threshold is None else "certificate",
+        "threshold_statement": calibration.statement,
+        "familiarity": Familiarity(limit=calibration.limit, kept=KEPT),
+    }
+
+
+def _usual(card: BundleCard, calibration: Calibration) -> Usual:
+    """What the engine itself says of the calibration sheets, as a scan would."""
+    told = decide(calibration.outputs, card, calibration.statistics)
+    mean, spread = gray_statistics(calibration.images)
+    return usual_of(mean, spread, told.confidence, told.distance, told.labels, card.class_names)
+
+
 def _probes(trial: _Trial, source: Outputs, engine: Engine, count: int) -> bytes:
     """Labelled sheets of every class in turn, among those read most like the source."""
     told = engine(trial.images[: trial.labels.size])
@@ -313,11 +333,7 @@ def _finish(
         draft.model_dump()
         | {
             "files": {name: fact.model_dump() for name, fact in describe_files(files).items()},
-            "temperature": calibration.temperature,
-            "threshold": calibration.threshold,
-            "threshold_by": "none" if calibration.threshold is None else "certificate",
-            "threshold_statement": calibration.statement,
-            "familiarity": Familiarity(limit=calibration.limit, kept=KEPT).model_dump(),
+            "usual": _usual(draft, calibration).model_dump(),
             "parity": certificate,
             "source": {
                 "run": run.name,
