@@ -1,0 +1,185 @@
+"""From a trained run to a bundle: the same answers, calibrated on what will run, or nothing at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import steelsight
+from steelsight.cli import app
+from steelsight.deploy import export as module
+from steelsight.deploy.export import export_run
+from steelsight.deploy.writer import describe_files, pack_arrays, write_bundle
+from steelsight.errors import BadData, BadRecipe, ParityRefused
+from steelsight.evaluation.abstention.calibration import fit_temperature
+from steelsight.explanations.verdicts import explain_images
+from steelsight.models.checkpoint import load_checkpoint
+from steelsight.runtime.bundle import PROBES_FILE, open_bundle, read_arrays
+from steelsight.runtime.engine import open_engine
+from steelsight.runtime.parity import EXACT
+from steelsight.runtime.verify import read_probes, verify_bundle
+from steelsight.sheets.pixels import read_sheet
+
+Trained = tuple[Path, Path]
+
+
+@pytest.fixture(scope="session")
+def bundle(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run, exported at every precision that passes."""
+    out = tmp_path_factory.mktemp("bundle") / "bundle"
+    run, data = trained
+    export_run(run, data, out, probes=6)
+    return out
+
+
+def test_the_bundle_says_what_the_model_says(trained: Trained, tmp_path: Path) -> None:
+    run, data = trained
+    export_run(run, data, tmp_path / "bundle", precisions=("f32",))
+    inspector = steelsight.load(tmp_path / "bundle", threads=1)
+    model, card = load_checkpoint(run)
+    paths = sorted(data.glob("*/*.png"))[::7]
+    card = card.model_copy(update={"temperature": inspector.bundle.card.temperature, "threshold": None})
+    wanted = explain_images(model, card, [read_sheet(path, card.input) for path in paths])
+    for path, told in zip(paths, wanted, strict=True):
+        verdict = inspector.inspect(path)
+        assert verdict.label == told.verdict
+        assert verdict.probabilities == pytest.approx(told.probabilities, abs=EXACT)
+        kind = card.class_names.index(verdict.label)
+        assert verdict.heatmap == pytest.approx(told.maps[kind], abs=1e-4 * float(np.abs(told.maps).max()))
+
+
+def test_what_the_card_tells(trained: Trained, bundle: Path) -> None:
+    run, data = trained
+    opened = open_bundle(bundle)
+    card = opened.card
+    assert set(card.parity) == {"f32", "bf16", "int8"}
+    assert card.parity["f32"]["passed"]
+    assert card.parity["f32"]["engines"][0]["largest"] <= EXACT
+    assert card.parity["f32"]["engines"][1]["engine"].startswith("ONNX Runtime")
+    assert card.parity[card.precision]["passed"]
+    speeds = {name: told["ms_a_sheet"] for name, told in card.parity.items()}
+    assert speeds[card.precision] == min(speed for speed in speeds.values() if speed is not None)
+    # 90 sheets in four views are fewer than bf16 and INT8 are judged on
+    assert "judged on" in card.parity["int8"]["broken"][0]
+    assert card.usual is not None
+    assert card.usual.sheets == 18
+    assert card.source["run"] == run.name
+    assert json.loads((bundle / "card.json").read_text())["model_id"] == card.model_id
+    assert data.name == card.source["data"]
+
+
+def test_calibrated_on_what_will_run(trained: Trained, bundle: Path) -> None:
+    run, data = trained
+    opened = open_bundle(bundle)
+    material = module.open_material(run, data, load_checkpoint(run)[1])
+    engine = open_engine(opened)
+    logits = engine(material.images(material.validation)).logits
+    wanted = fit_temperature(logits, material.labels(material.validation))
+    assert opened.card.temperature == pytest.approx(wanted, rel=1e-3)
+    assert "no threshold can be certified" in opened.card.threshold_statement
+    assert opened.card.threshold is None
+    assert set(material.validation) & set(material.train) == set()
+
+
+def test_probes_speak_for_the_source(bundle: Path) -> None:
+    probes = read_probes(open_bundle(bundle))
+    assert len(probes.images) == 6
+    assert len({int(row.argmax()) for row in probes.source.logits}) > 1
+    found = verify_bundle(bundle)
+    assert [each.broken for each in found] == [(), ()]
+    assert found[0].parity.largest <= EXACT
+
+
+def test_a_graph_that_answers_otherwise_is_refused(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, data = trained
+    original = module._ask_source
+
+    def shifted(*arguments: object) -> object:
+        told = original(*arguments)
+        told.logits[:, 0] += 0.01
+        return told
+
+    monkeypatch.setattr(module, "_ask_source", shifted)
+    with pytest.raises(
+        ParityRefused, match=r"does not answer as the model: OpenVINO .* a probability differs"
+    ):
+        export_run(run, data, tmp_path / "bundle", precisions=("f32",))
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_what_cannot_be_exported(trained: Trained, tmp_path: Path) -> None:
+    run, data = trained
+    with pytest.raises(BadRecipe, match="precision: expected some of f32, bf16, int8, got fp8"):
+        export_run(run, data, tmp_path / "bundle", precisions=("fp8",))
+    other = tmp_path / "OTHER"
+    for title in ("none", "bar", "block"):  # sheets the run never saw
+        (other / title).mkdir(parents=True)
+        Image.fromarray(np.full((48, 64), 90, np.uint8)).save(other / title / "0.png")
+    with pytest.raises(BadData, match="expected training sheets of run and others it did not learn from"):
+        export_run(run, other, tmp_path / "bundle")
+
+
+def test_the_commands(trained: Trained, tmp_path: Path) -> None:
+    run, data = trained
+    out = tmp_path / "bundle"
+    asked = CliRunner().invoke(
+        app,
+        [
+            "export",
+            str(run),
+            "--data",
+            str(data),
+            "--out",
+            str(out),
+            "--precision",
+            "f32",
+            "--probes",
+            "4",
+            "--json",
+        ],
+    )
+    assert asked.exit_code == 0, asked.output
+    told = json.loads(asked.stdout.strip().splitlines()[-1])
+    assert told["card"]["precision"] == "f32"
+    verified = CliRunner().invoke(app, ["bundle", "verify", str(out), "--json"])
+    assert verified.exit_code == 0, verified.output
+    assert json.loads(verified.stdout.strip().splitlines()[-1])["engines"][0]["broken"] == []
+    shown = CliRunner().invoke(app, ["bundle", "show", str(out), "--json"])
+    assert json.loads(shown.stdout.strip().splitlines()[-1])["task"] == "multiclass"
+    content = bytearray((out / "probes.npz").read_bytes())
+    content[40] ^= 1
+    (out / "probes.npz").write_bytes(content)
+    refused = CliRunner().invoke(app, ["bundle", "verify", str(out)])
+    assert refused.exit_code == 2
+
+
+def test_a_bundle_that_answers_otherwise_here(trained: Trained, tmp_path: Path) -> None:
+    run, data = trained
+    out = tmp_path / "bundle"
+    export_run(run, data, out, precisions=("f32",), probes=4)
+    opened = open_bundle(out)
+    probes = read_arrays(opened.files[PROBES_FILE], "probes")
+    probes["logits"] = probes["logits"][::-1]
+    files = {**opened.files, PROBES_FILE: pack_arrays(probes)}
+    write_bundle(out, opened.card.model_copy(update={"files": describe_files(files)}), files)
+    assert any("verdicts differ" in words for words in verify_bundle(out)[0].broken)
+    told = CliRunner().invoke(app, ["bundle", "verify", str(out)])
+    assert told.exit_code == 1
+    assert "does not answer as its source" in told.output
+
+
+def test_edge_material(trained: Trained) -> None:
+    run, data = trained
+    material = module.open_material(run, data, load_checkpoint(run)[1])
+    trial = module._gather(material)
+    assert trial.labels.size == 90 * 4  # every sheet in four views: still too few, so training sheets too
+    assert trial.trained == material.train.size * 4
+    assert len(trial.images) == trial.labels.size + 13
+    assert len(trial.groups) == trial.labels.size

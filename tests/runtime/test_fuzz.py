@@ -1,0 +1,145 @@
+"""Hostile bytes: mutated images and bundles, thousands of them; each is judged or refused, and in time."""
+
+from __future__ import annotations
+
+import io
+import random
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import steelsight
+from steelsight.deploy.writer import describe_files
+from steelsight.errors import BadBundle
+from steelsight.runtime.bundle import Bundle, open_bundle
+from steelsight.runtime.engine import open_engine
+from steelsight.runtime.graph import summarise_graph
+from steelsight.runtime.inspector import Inspector
+from steelsight.runtime.verdict import State
+
+pytestmark = pytest.mark.long
+
+Make = Callable[..., Path]
+PATIENCE_S = 10.0  # for one image or bundle; a hang, not a slow machine
+MEMORY_MB = 1500  # that thousands of cases may add to the process
+
+
+def _seeds() -> list[bytes]:
+    """One sheet in every format there is, and in odd modes."""
+    rng = np.random.default_rng(0)
+    gray = Image.fromarray(rng.integers(0, 256, (64, 100), dtype=np.uint8))
+    wide = Image.fromarray(rng.integers(0, 65536, (64, 100), dtype=np.uint16))
+    found = []
+    for image, kind, more in (
+        (gray, "JPEG", {}),
+        (gray, "JPEG", {"progressive": True}),
+        (
+            gray.convert("RGB"),
+            "JPEG",
+            {"exif": b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"},
+        ),
+        (gray, "PNG", {}),
+        (wide, "PNG", {}),
+        (gray.convert("P"), "PNG", {}),
+        (gray.convert("RGBA"), "PNG", {}),
+        (gray, "BMP", {}),
+        (gray, "TIFF", {}),
+        (gray, "TIFF", {"compression": "tiff_lzw"}),
+        (gray, "GIF", {}),
+        (gray.convert("RGB"), "WEBP", {}),
+        (gray, "PPM", {}),
+    ):
+        packed = io.BytesIO()
+        image.save(packed, kind, **more)
+        found.append(packed.getvalue())
+    return found
+
+
+def _mutate(content: bytes, rng: random.Random) -> bytes:
+    """Flip, cut, insert, repeat or splice, mostly near the start, where structure is."""
+    data = bytearray(content)
+    for _ in range(rng.randint(1, 6)):
+        at = rng.randrange(min(len(data), 200)) if rng.random() < 0.6 else rng.randrange(len(data))
+        match rng.randrange(6):
+            case 0 | 1:
+                data[at] = rng.randrange(256)
+            case 2:
+                data[at] ^= 1 << rng.randrange(8)
+            case 3:
+                del data[at + 1 :]
+            case 4:
+                data[at:at] = bytes(rng.randrange(256) for _ in range(rng.randint(1, 8)))
+            case 5:
+                data[at : at + 4] = rng.choice([b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"\0\0\xff\xff"])
+    return bytes(data)
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def test_mutated_images_are_verdicts(make_bundle: Make) -> None:
+    inspector = steelsight.load(make_bundle(), threads=1, batch=1)
+    seeds = _seeds()
+    assert all(inspector.inspect(seed).state != State.BAD_IMAGE for seed in seeds)
+    before, counts = _peak_mb(), dict.fromkeys(State, 0)
+    for case in range(6000):
+        rng = random.Random(case)
+        start = time.perf_counter()
+        verdict = inspector.inspect(_mutate(rng.choice(seeds), rng))
+        assert time.perf_counter() - start < PATIENCE_S, f"case {case}"
+        assert (verdict.state == State.BAD_IMAGE) == bool(verdict.detail), f"case {case}"
+        counts[verdict.state] += 1
+    assert counts[State.BAD_IMAGE] > 1000
+    assert counts[State.DECIDED] > 500
+    assert _peak_mb() - before < MEMORY_MB
+
+
+def test_mutated_graphs_run_or_are_refused(make_bundle: Make) -> None:
+    bundle = open_bundle(make_bundle())
+    graph, sheet = bundle.files["model.onnx"], np.zeros((1, 64, 96), dtype=np.uint8)
+    refused = ran = 0
+    for case in range(1500):
+        rng = random.Random(case)
+        start = time.perf_counter()
+        content = _mutate(graph, rng)
+        try:
+            summarise_graph(content, "model.onnx")
+            altered = Bundle(
+                bundle.folder, bundle.card, {**bundle.files, "model.onnx": content}, bundle.statistics
+            )
+            Inspector(altered, open_engine(altered, threads=1, batch=1)).engine(sheet)
+            ran += 1
+        except BadBundle:
+            refused += 1
+        assert time.perf_counter() - start < PATIENCE_S, f"case {case}"
+    assert refused > 500
+    assert ran > 20
+
+
+def test_mutated_cards_and_arrays_are_refused_or_whole(make_bundle: Make) -> None:
+    folder = make_bundle()
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    card = open_bundle(folder).card
+    refused = 0
+    for case in range(1500):
+        rng = random.Random(case)
+        name = rng.choice(["card.json", "familiarity.npz"])
+        content = _mutate(whole[name], rng)
+        (folder / name).write_bytes(content)
+        if name != "card.json":  # as an attacker would: checksums that fit
+            files = {key: value for key, value in whole.items() if key != "card.json"} | {name: content}
+            fitting = card.model_copy(update={"files": describe_files(files) if content else card.files})
+            (folder / "card.json").write_text(fitting.model_dump_json())
+        try:
+            open_bundle(folder)
+        except BadBundle:
+            refused += 1
+        for key, value in whole.items():
+            (folder / key).write_bytes(value)
+    assert refused > 700
