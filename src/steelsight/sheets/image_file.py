@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from PIL import ImageFile
+from PIL import Image, ImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -127,6 +127,11 @@ def open_image(
             yield image
     except BadImage:
         raise
+    except Image.DecompressionBombError as error:
+        raise BadImage(
+            f"{name}: more pixels than its header said ({_first_line(error)}); export it again",
+            kind="too_large",
+        ) from error
     except _DAMAGE as error:
         raise BadImage(f"{name}: damaged image ({_first_line(error)}); copy or export it again") from error
 

@@ -1,0 +1,60 @@
+"""The newcomer's command and the one that sizes a machine, with the bundle that comes along."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from typer.testing import CliRunner
+
+from steelsight.cli import app
+
+run = CliRunner()
+
+
+def test_the_demo_draws_scans_and_reports(tmp_path: Path) -> None:
+    out = tmp_path / "demo"
+    asked = run.invoke(app, ["demo", "--out", str(out), "--count", "6", "--json"])
+    assert asked.exit_code == 0, asked.output
+    told = json.loads(asked.stdout.strip().splitlines()[-1])
+    assert told["judged"] == 6
+    assert told["states"]["bad_image"] == 0
+    assert Path(told["report"]).read_text().count("<img") >= 1
+    drawn = {path: path.stat().st_mtime_ns for path in (out / "sheets" / "train_images").iterdir()}
+    again = run.invoke(app, ["demo", "--out", str(out), "--count", "6"])
+    assert again.exit_code == 0
+    assert {path: path.stat().st_mtime_ns for path in (out / "sheets" / "train_images").iterdir()} == drawn
+
+
+def test_the_demo_on_images_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        gray = np.clip(rng.normal(100, 20, (256, 1600)), 0, 255).astype(np.uint8)
+        Image.fromarray(gray).save(tmp_path / "mine" / f"{number}.png")
+    (tmp_path / "mine" / "torn.jpg").write_bytes(b"\xff\xd8\xff torn")
+    asked = run.invoke(
+        app, ["demo", "--data", str(tmp_path / "mine"), "--out", str(tmp_path / "out"), "--json"]
+    )
+    told = json.loads(asked.stdout.strip().splitlines()[-1])
+    assert (told["sheets"], told["states"]["bad_image"]) == (4, 1)
+    empty = run.invoke(app, ["demo", "--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "out2")])
+    assert empty.exit_code == 2
+    assert "Traceback" not in empty.output
+
+
+def test_bench_counts_cameras(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        gray = rng.integers(0, 256, (64, 400), dtype=np.uint8)
+        Image.fromarray(gray).save(tmp_path / f"{number}.png")
+    asked = run.invoke(app, ["bench", "--data", str(tmp_path), "--sheets", "100", "--rate", "5", "--json"])
+    assert asked.exit_code == 0, asked.output
+    told = json.loads(asked.stdout.strip().splitlines()[-1])
+    assert told["cameras"] == int(0.8 * told["sheets_per_s"] / 5)
+    assert sum(engine["chosen"] for engine in told["engines"]) == 1
+    for engine in told["engines"]:
+        assert 0 < engine["p50_ms"] <= engine["p90_ms"] <= engine["p99_ms"]
+    assert run.invoke(app, ["bench", "--data", str(tmp_path), "--rate", "0"]).exit_code == 2
