@@ -104,8 +104,8 @@ def _add_contacts(
 ) -> None:
     document.chapter(
         "Worth a look",
-        lead=f"The {len(summary.shown)} sheets with the most doubt. Red places speak for the label, blue "
-        "ones against it; boxes are the regions told with the verdict.",
+        lead=f"The {len(summary.shown)} sheets with the most doubt. Red places speak for the "
+        "label; boxes are the regions told with the verdict.",
     )
     reader = SourceReader()
     for state, words in _SECTIONS.items():
@@ -137,7 +137,7 @@ def _thumbnail(shown: Shown, sheet: Planned, reader: SourceReader, inspector: In
     placement = place(shown.size, spec)
     boxes = [placement.to_model(box) for box in shown.boxes]
     heat = inspector.inspect(np.asarray(gray)).heatmap if shown.boxes else None
-    return Thumbnail(f"{shown.name}  {_verdict(shown)}", gray, heat, boxes)
+    return Thumbnail(f"{shown.name.rpartition('/')[2]}  {_verdict(shown)}", gray, heat, boxes)
 
 
 def _verdict(shown: Shown) -> str:

@@ -69,7 +69,9 @@ def draw_verdicts(counts: Mapping[str, Mapping[str, int]], title: str = "") -> F
 
 
 def draw_contact_sheet(thumbnails: Sequence[Thumbnail]) -> Figure:
-    """Sheets side by side, red where the evidence speaks for the label, blue against it, boxes in yellow.
+    """Sheets side by side, red where the evidence speaks for the label, boxes in yellow.
+
+    What speaks against the label lies nearly everywhere else and would hide the sheet; it is not shown.
 
     thumbnails  all of one size; strips two a line, others four
     """
@@ -99,11 +101,11 @@ def draw_contact_sheet(thumbnails: Sequence[Thumbnail]) -> Figure:
 
 
 def _tinted(thumbnail: Thumbnail) -> Float[np.ndarray, "h w 3"]:
-    heat = thumbnail.heat
-    if heat is None or not np.abs(heat).max() > 0:
+    heat = None if thumbnail.heat is None else np.maximum(thumbnail.heat, 0)
+    if heat is None or not heat.max() > 0:
         plain: Float[np.ndarray, "h w 3"] = np.repeat(thumbnail.gray[..., None] / 255.0, 3, axis=2)
         return plain
-    return blend(thumbnail.gray, heat, float(np.abs(heat).max()))
+    return blend(thumbnail.gray, heat, float(heat.max()))
 
 
 def _shorten(title: str, inches: float) -> str:
