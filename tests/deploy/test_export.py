@@ -71,6 +71,13 @@ def test_what_the_card_tells(trained: Trained, bundle: Path) -> None:
     assert card.source["run"] == run.name
     assert json.loads((bundle / "card.json").read_text())["model_id"] == card.model_id
     assert data.name == card.source["data"]
+    readme = (bundle / "README.md").read_text()
+    assert readme.startswith("---\nlibrary_name: steelsight\n")
+    assert card.model_id in readme
+    assert "no threshold can be certified" in readme.lower()
+    for name, told in card.parity.items():
+        (row,) = [line for line in readme.splitlines() if line.startswith(f"| {name} |")]
+        assert ("yes" in row) == told["passed"]
 
 
 def test_calibrated_on_what_will_run(trained: Trained, bundle: Path) -> None:

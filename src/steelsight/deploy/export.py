@@ -17,6 +17,7 @@ from steelsight.deploy.calibrate import KEPT, Calibration, calibrate
 from steelsight.deploy.graph import OPSET, build_graph
 from steelsight.deploy.material import Material, open_material
 from steelsight.deploy.quantise import SHEETS, quantise
+from steelsight.deploy.readme import README_FILE, bundle_readme
 from steelsight.deploy.writer import describe_files, pack_arrays, write_bundle
 from steelsight.errors import BadRecipe, ParityRefused
 from steelsight.explanations.gradcam import grad_cam_all
@@ -123,6 +124,8 @@ def export_run(
         files[PROBES_FILE] = _probes(trial, source, accepted, probes)
     files = {name: content for name, content in files.items() if best == "int8" or name != "model.int8.onnx"}
     finished = _finish(_at(draft, best), card, calibration, judged, files, run, material)
+    files[README_FILE] = bundle_readme(finished).encode()
+    finished = finished.model_copy(update={"files": describe_files(files)})
     write_bundle(out, finished, files)
     return Exported(out, finished, tuple(judged))
 
