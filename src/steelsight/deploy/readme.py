@@ -29,8 +29,8 @@ def bundle_readme(card: BundleCard) -> str:
         "",
         f"# {card.model}, {card.head} head, {card.precision}",
         "",
-        f"Model `{card.model_id}`, task {card.task}: {', '.join(card.class_names)}. Gray sheets of any size, "
-        f"seen as {size}. One graph gives logits, the signed Grad-CAM of every class and an embedding.",
+        f"Model `{card.model_id}`, task {card.task}: {', '.join(card.class_names)}. Gray sheets of any "
+        f"size, seen as {size}. One graph gives logits, the signed Grad-CAM of every class and an embedding.",
         "",
         "## Made from",
         "",
@@ -45,7 +45,8 @@ def bundle_readme(card: BundleCard) -> str:
         "",
         "## What it promises",
         "",
-        f"Temperature {card.temperature:.3f}. {_sentence(card.threshold_statement) or 'No threshold is set.'}",
+        f"Temperature {card.temperature:.3f}. "
+        + (_sentence(card.threshold_statement) or "No threshold is set."),
         "",
         *_doubt(card),
         "",
