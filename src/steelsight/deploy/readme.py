@@ -34,8 +34,8 @@ def bundle_readme(card: BundleCard) -> str:
         "",
         "## Made from",
         "",
-        f"Run `{source.get('run', '')}` on `{source.get('data', '')}` (hash `{source.get('data_hash', '')}`), "
-        f"seed {source.get('seed', '')}; {taught}.",
+        f"Run `{source.get('run', '')}` on `{source.get('data', '')}` (hash "
+        f"`{source.get('data_hash', '')}`), seed {source.get('seed', '')}; {taught}.",
         "",
         "## Checked against its source",
         "",
