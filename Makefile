@@ -49,7 +49,7 @@ test-long: $(VENV)/.installed  ## long statistics and trainings
 default-bundle: $(VENV)/.installed
 	$(BIN)/steelsight synth build/default/sheets --count 5000 --seed 202 --shares even --force
 	$(BIN)/steelsight train build/default/sheets --task multiclass --out build/default/run --fresh --seed 7 \
-	  --epochs 20 --set loss.masks=1.0 --set learning_rate=0.001 --set loss.label_smoothing=0 \
+	  --epochs 20 --set loss.masks=1.0 --set learning_rate=0.001 \
 	  --set split.train=.7 --set split.validation=.1 --set split.test=.2
 	$(BIN)/steelsight export build/default/run --data build/default/sheets \
 	  --out src/steelsight/runtime/default_bundle --risk .05 --probes 12
