@@ -59,7 +59,7 @@ SCORE_TITLES: dict[str, str] = {
     "distance": "nearness to a class's mean",
     "knn_distance": "nearness to training sheets",
     "agreement": "agreement of four flips",
-    "trust": "all of them, combined on validation sheets",
+    "trust": "all of them, combined",
 }
 NEIGHBOURS = 10
 

@@ -226,19 +226,19 @@ def _write(out: Path, judged: Judged, seed: int) -> None:
         [
             "confidence",
             Column("AURC", 4),
-            Column("AUGRC", 4),
+            Column("minus softmax", 4),
             "coverage at 99 %",
             "coverage at 95 %",
-            Column("AURC against softmax", 4),
+            Column("AUGRC", 4),
         ],
         [
             [
                 SCORE_TITLES[row.name],
                 row.aurc,
-                row.augrc,
+                None if row.against_softmax is None else row.against_softmax.difference,
                 row.coverage_99,
                 row.coverage_95,
-                None if row.against_softmax is None else row.against_softmax.difference,
+                row.augrc,
             ]
             for row in judged.scores
         ],
