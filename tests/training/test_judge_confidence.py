@@ -18,6 +18,7 @@ from steelsight.training.folds import cross_validate
 from steelsight.training.judge_confidence import Fold, cross_fit, judge_confidence
 from steelsight.training.predict import Told
 from steelsight.training.recipe import Recipe
+from steelsight.training.records import read_splits
 from steelsight.training.run import train_run
 
 Folder = Callable[..., Path]
@@ -73,6 +74,18 @@ def test_a_cross_validation_and_a_run(folder: Folder, small: Small, tmp_path: Pa
     run = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert single.right.mean() == pytest.approx(run["test"]["accuracy"]["estimate"])
     assert (tmp_path / "page" / "confidence.json").is_file()
+
+
+def test_sheets_of_another_folder_judge(folder: Folder, small: Small, tmp_path: Path) -> None:
+    data, other = folder(per_class=8), folder("OTHER", seed=5)
+    train_run(data, recipe=small("task=multiclass", "max_epochs=1"), out=tmp_path / "run")
+    judged = judge_confidence(tmp_path / "run", data, on=other, resamples=20)
+    assert (judged.right.size, judged.data) == (24, "OTHER")
+    seen = judge_confidence(tmp_path / "run", data, on=data, part="test", resamples=20)
+    assert seen.right.size == sum(row.split == "test" for row in read_splits(tmp_path / "run"))
+    cross_validate(data, recipe=small("task=multiclass", "max_epochs=1"), out=tmp_path / "cv", folds=2)
+    with pytest.raises(BadInput, match="a cross-validation judges its own sheets"):
+        judge_confidence(tmp_path / "cv", data, on=other)
 
 
 def test_other_sheets_are_refused(folder: Folder, small: Small, tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ def confidence(
     run: Annotated[Path, typer.Argument(help="RUN folder, or a folder of `train --folds`.", metavar="RUN")],
     data: Annotated[Path, typer.Argument(help="DATA folder it was trained on.", metavar="DATA")],
     split: Annotated[str, typer.Option(help="Which sheets judge: test, or unseen.")] = "test",
+    on: Annotated[
+        Path | None, typer.Option(help="Another DATA folder whose unseen sheets judge.", metavar="DATA")
+    ] = None,
     groups: GroupsOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Where confidence.html and confidence.json go; default RUN.")
@@ -34,7 +37,7 @@ def confidence(
 
     with console.status("judging"):
         judged = judge_confidence(
-            run, data, part=split, groups=groups, allow_bad=allow_bad, seed=seed, out=out
+            run, data, part=split, on=on, groups=groups, allow_bad=allow_bad, seed=seed, out=out
         )
     table = Table("confidence", box=None, pad_edge=False)
     for head in ("AURC", "coverage at 99 %", "at 95 %"):

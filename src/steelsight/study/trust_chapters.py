@@ -140,21 +140,21 @@ def _score_table(document: Document, rows: tuple[ScoreRow, ...], id: str, which:
         [
             "confidence",
             Column("AURC", 4),
-            Column("AUGRC", 4),
+            Column("minus softmax", 4),
             "coverage at 99 %",
             "of the perfect",
             "coverage at 95 %",
-            Column("AURC against softmax", 4),
+            Column("AUGRC", 4),
         ],
         [
             [
                 SCORE_TITLES[row.name],
                 row.aurc,
-                row.augrc,
+                None if row.against_softmax is None else row.against_softmax.difference,
                 row.coverage_99,
                 row.coverage_99.estimate / perfect if perfect else None,
                 row.coverage_95,
-                None if row.against_softmax is None else row.against_softmax.difference,
+                row.augrc,
             ]
             for row in rows
         ],

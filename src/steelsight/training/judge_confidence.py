@@ -80,6 +80,7 @@ def judge_confidence(
     data: Path,
     *,
     part: str = "test",
+    on: Path | None = None,
     groups: str | None = None,
     allow_bad: int = 0,
     seed: int = 0,
@@ -88,18 +89,21 @@ def judge_confidence(
 ) -> Judged:
     """Judge a run, or a cross-validation, and write confidence.html and confidence.json.
 
-    part    test, or unseen for another folder; a cross-validation always judges every sheet out of its fold
+    part    test, or unseen by the run; a cross-validation always judges every sheet out of its fold
+    on      another DATA folder whose unseen sheets judge; None = those of `data`
     groups  rule that keeps sheets together, for intervals; a cross-validation keeps its own
     out     default RUN
     raises  BadInput for multilabel; BadData where classes differ or no sheet is left; BadCheckpoint
     """
     units: list[str] | None
     if is_cross_validation(run):
+        if on is not None:
+            raise BadInput(f"{run}: a cross-validation judges its own sheets; leave --on out")
         folds, units, name = _open_folds(run, data, allow_bad=allow_bad)
         columns, right = cross_fit(folds)
         how = "the out-of-fold answers of the other folds"
     else:
-        columns, right, units, name = _open_one(run, data, part, groups, allow_bad)
+        columns, right, units, name = _open_one(run, data, on, part, groups, allow_bad)
         how = "the run's validation sheets"
     rng = np.random.default_rng([seed, 17])
     scores = compare_scores(columns, right, rng=rng, groups=units, resamples=resamples)
@@ -175,35 +179,37 @@ def _parts(folder: Path, sheets: SheetData, data: Path) -> list[str]:
 
 
 def _open_one(
-    run: Path, data: Path, part: str, groups: str | None, allow_bad: int
+    run: Path, data: Path, on: Path | None, part: str, groups: str | None, allow_bad: int
 ) -> tuple[Columns, Bool[np.ndarray, " n"], list[str] | None, str]:
     if part not in ("test", "unseen"):
         raise BadInput(f"--split: expected test or unseen, got {part!r}")
     model, card = load_checkpoint(run)
     if card.task == "multilabel":
         raise BadInput(f"{run}: expected a binary or multiclass run, got multilabel")
-    sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
-    refuse_other_classes(sheets, card, data)
-    memory = Memory(read_splits(run), sheets)
-    labels = np.asarray(sheets.labelled.labels)
-    judged, train, validation = (
-        np.array([i for i in found.tolist() if labels[i] >= 0], dtype=np.int64)
-        for found in (
-            memory.choose(part, run),
-            positions_of(memory.part, "train"),
-            positions_of(memory.part, "validation"),
-        )
-    )
-    if not train.size or not validation.size or not judged.size:
+    parts: dict[str, tuple[SheetData, Positions]] = {}
+    for folder, names in ((data, ("train", "validation")), (on or data, (part if on is None else "unseen",))):
+        sheets = open_sheets(folder, card.task, card.input, groups=groups, allow_bad=allow_bad)
+        refuse_other_classes(sheets, card, folder)
+        memory = Memory(read_splits(run), sheets)
+        for name in names:
+            known = name in ("train", "validation")
+            rows = positions_of(memory.part, name) if known else memory.choose(name, run)
+            single = np.asarray(sheets.labelled.labels)[rows] >= 0
+            parts[name if known else "judged"] = (sheets, rows[single])
+    counts = {name: rows.size for name, (_, rows) in parts.items()}
+    if not all(counts.values()):
         raise BadData(
-            f"{data}: expected training, validation and {part} sheets of {run.name}, got {train.size}, "
-            f"{validation.size} and {judged.size}; give the folder it was trained on"
+            f"{data}: expected training, validation and {part} sheets of {run.name}, got {counts['train']}, "
+            f"{counts['validation']} and {counts['judged']}; give the folder it was trained on"
         )
-    told = [tell(model, np.asarray(sheets.images[rows])) for rows in (train, validation, judged)]
-    confidence = fit_confidence(told[0], labels[train], told[1], labels[validation])
-    names = [sheets.groups[i] for i in judged.tolist()]
-    right = told[2].logits.argmax(1) == labels[judged]
-    return confidence.columns(told[2]), right, names if any(names) else None, sheets.name
+    told = {name: tell(model, np.asarray(sheets.images[rows])) for name, (sheets, rows) in parts.items()}
+    truth = {name: np.asarray(sheets.labelled.labels)[rows] for name, (sheets, rows) in parts.items()}
+    confidence = fit_confidence(told["train"], truth["train"], told["validation"], truth["validation"])
+    sheets, rows = parts["judged"]
+    groups_of = [sheets.groups[i] for i in rows.tolist()]
+    right = told["judged"].logits.argmax(1) == truth["judged"]
+    units = groups_of if any(groups_of) else None
+    return confidence.columns(told["judged"]), right, units, sheets.name
 
 
 def _write(out: Path, judged: Judged, seed: int) -> None:
