@@ -7,6 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from steelsight.cli.bench import bench
 from steelsight.cli.bundle import bundle
 from steelsight.cli.calibrate import calibrate
 from steelsight.cli.compare import compare
@@ -58,7 +59,7 @@ LAB = (
     study,
     export,
 )
-for verb in (demo, scan, synth, data, models, *LAB):
+for verb in (demo, bench, scan, synth, data, models, *LAB):
     app.command()(verb)
 app.add_typer(bundle)
 
