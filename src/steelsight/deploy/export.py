@@ -20,7 +20,7 @@ from steelsight.deploy.quantise import SHEETS, quantise
 from steelsight.deploy.readme import README_FILE, bundle_readme
 from steelsight.deploy.writer import describe_files, pack_arrays, write_bundle
 from steelsight.errors import BadRecipe, ParityRefused
-from steelsight.explanations.gradcam import grad_cam_all
+from steelsight.explanations.gradcam import class_maps
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import load_checkpoint
@@ -207,7 +207,7 @@ def _ask_source(model: SheetClassifier, images: GrayBatch, batch: int = 32) -> O
         for start in range(0, len(images), batch):
             inputs = to_input(torch.from_numpy(np.ascontiguousarray(images[start : start + batch])))
             features = model.features(inputs)
-            told = grad_cam_all(model, inputs)
+            told = class_maps(model.head, features)
             logits.append(told.logits.numpy())
             maps.append(told.maps.numpy())
             embedding.append(features.mean((2, 3)).numpy())

@@ -89,8 +89,8 @@ def write_results(document: Document, found: Findings, binary: Findings) -> Omit
     test = "as they are and at " + NOISY
     shares = ", weighted to the shares of the training data" if found.weights is not None else ""
     document.text(
-        f"Six trainings by the study's recipes, asked about {found.split.test.size:,} test sheets of "
-        f"{found.data.name} with one type at most, {test}{shares}."
+        f"{len(found.results)} of the study's six trainings by its recipes, asked about "
+        f"{found.split.test.size:,} test sheets of {found.data.name} with one type at most, {test}{shares}."
     )
     for result in found.results.values():
         if result.remark:

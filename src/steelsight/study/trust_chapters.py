@@ -6,7 +6,7 @@ import numpy as np
 
 from steelsight.evaluation.abstention.selective import risk_coverage, tell_classes
 from steelsight.evaluation.noise import STUDY_SIGMA
-from steelsight.reports.cells import Cell, Column
+from steelsight.reports.cells import Cell
 from steelsight.reports.document import Document
 from steelsight.reports.figures import (
     draw_reliability,
@@ -17,8 +17,9 @@ from steelsight.reports.figures import (
 from steelsight.study.binary_chapters import Omitted
 from steelsight.study.robustness import Robustness, Series
 from steelsight.study.scrutiny import DELTA, OUTSIDERS_EACH, Scrutiny
-from steelsight.training.confidence import PERFECT, SCORE_TITLES, SOFTMAX, ScoreRow
+from steelsight.training.confidence import SCORE_TITLES, SOFTMAX
 from steelsight.training.robustness import DISTURBANCES
+from steelsight.training.score_table import add_score_table, tell_areas
 
 __all__ = ["write_abstention", "write_robustness"]
 
@@ -124,45 +125,12 @@ def _write_scores(document: Document, looked: Scrutiny) -> None:
     document.figure(
         draw_risk_coverage(curves, perfect=perfect),
         id="risk-coverage",
-        alt="Risk over coverage; area under it: "
-        + ", ".join(f"{SCORE_TITLES[row.name]} {row.aurc:.4f}" for row in looked.scores),
+        alt=tell_areas(looked.scores),
     )
-    _score_table(document, looked.scores, "scores", "the test sheets as they are")
+    add_score_table(document, looked.scores, id="scores", which="the test sheets as they are")
     if looked.weighted_scores:
-        _score_table(
-            document, looked.weighted_scores, "scores-weighted", "weighted to the shares of the training data"
-        )
-
-
-def _score_table(document: Document, rows: tuple[ScoreRow, ...], id: str, which: str) -> None:
-    perfect = next(row for row in rows if row.name == PERFECT).coverage_99.estimate
-    document.table(
-        [
-            "confidence",
-            Column("AURC", 4),
-            Column("minus softmax", 4),
-            "coverage at 99 %",
-            "of the perfect",
-            "coverage at 95 %",
-            Column("AUGRC", 4),
-        ],
-        [
-            [
-                SCORE_TITLES[row.name],
-                row.aurc,
-                None if row.against_softmax is None else row.against_softmax.difference,
-                row.coverage_99,
-                row.coverage_99.estimate / perfect if perfect else None,
-                row.coverage_95,
-                row.augrc,
-            ]
-            for row in rows
-        ],
-        id=id,
-        caption=f"What each confidence is worth, {which}",
-        note="Area under risk over coverage, lower is better; coverage at a selective accuracy is read off "
-        "these very sheets and so flatters. A difference whose bracket lies below 0 beats softmax.",
-    )
+        which = "weighted to the shares of the training data"
+        add_score_table(document, looked.weighted_scores, id="scores-weighted", which=which)
 
 
 def _write_calibration(document: Document, looked: Scrutiny) -> None:

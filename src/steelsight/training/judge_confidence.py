@@ -22,7 +22,7 @@ from steelsight.evaluation.abstention.guarantee import THRESHOLDS, Certificate, 
 from steelsight.evaluation.abstention.scores import FeatureSpace, fit_feature_space
 from steelsight.evaluation.abstention.selective import risk_coverage
 from steelsight.models.checkpoint import load_checkpoint
-from steelsight.reports.cells import Column, plain
+from steelsight.reports.cells import plain
 from steelsight.reports.document import Document
 from steelsight.reports.figures import draw_risk_coverage
 from steelsight.training.atomic import write_file, write_json
@@ -43,6 +43,7 @@ from steelsight.training.memory import Memory, refuse_other_classes
 from steelsight.training.outside import is_cross_validation, read_outside
 from steelsight.training.predict import Told, tell
 from steelsight.training.records import pixel_hashes, positions_of, read_splits
+from steelsight.training.score_table import add_score_table, tell_areas
 
 __all__ = ["RISKS", "Judged", "cross_fit", "judge_confidence"]
 
@@ -225,33 +226,9 @@ def _write(out: Path, judged: Judged, seed: int) -> None:
     page.figure(
         draw_risk_coverage(curves),
         id="risk-coverage",
-        alt="Risk over coverage; area under it: "
-        + ", ".join(f"{SCORE_TITLES[row.name]} {row.aurc:.4f}" for row in judged.scores),
+        alt=tell_areas(judged.scores),
     )
-    page.table(
-        [
-            "confidence",
-            Column("AURC", 4),
-            Column("minus softmax", 4),
-            "coverage at 99 %",
-            "coverage at 95 %",
-            Column("AUGRC", 4),
-        ],
-        [
-            [
-                SCORE_TITLES[row.name],
-                row.aurc,
-                None if row.against_softmax is None else row.against_softmax.difference,
-                row.coverage_99,
-                row.coverage_95,
-                row.augrc,
-            ]
-            for row in judged.scores
-        ],
-        id="scores",
-        caption="Every score on the same sheets",
-        note="Coverage is read off these very sheets and so flatters. A bracket below 0 beats softmax.",
-    )
+    add_score_table(page, judged.scores, id="scores", which=f"{judged.right.size} answers")
     page.chapter("What could be promised")
     page.table(
         ["score", "risk allowed", "with these sheets as calibration"],
