@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from PIL import Image
 
 import steelsight
 from steelsight.errors import BadBundle, BadInput, BadOutput, BadSource, ScanIncomplete
+from steelsight.runtime import output, workers, writing
 from steelsight.runtime import scan as scan_module
-from steelsight.runtime import workers, writing
 from steelsight.runtime.drift import LEVELS
 from steelsight.runtime.parts import read_maps
 from steelsight.runtime.scan import scan
@@ -237,6 +238,36 @@ def test_killed_and_run_again_is_as_never_killed(make_bundle, tmp_path, small_pa
     assert report.kept >= PER_PART
     assert report.kept + report.judged == whole.judged == 84
     assert not list(out.rglob(f"*{writing.HALF}"))
+
+
+def test_a_scan_waits_for_the_workers_of_a_killed_one(make_bundle, sheets_folder, tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    bundle, out = make_bundle(), tmp_path / "out"
+    scan(bundle, [sheets_folder], out, page=False)
+    orphan = (out / output.WORKERS_LOCK).open("ab")
+    fcntl.flock(orphan.fileno(), fcntl.LOCK_SH)
+    threading.Timer(0.3, orphan.close).start()
+    assert scan(bundle, [sheets_folder], out, fresh=True, page=False).judged == 20
+    assert orphan.closed
+
+
+def test_workers_that_do_not_end_are_named(make_bundle, sheets_folder, tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    monkeypatch.setattr(output, "WAIT_SECONDS", 0.1)
+    out = tmp_path / "out"
+    out.mkdir()
+    with (out / output.WORKERS_LOCK).open("ab") as orphan:
+        fcntl.flock(orphan.fileno(), fcntl.LOCK_SH)
+        with pytest.raises(BadOutput, match="workers of an earlier scan still write"):
+            scan(make_bundle(), [sheets_folder], out, page=False)
+
+
+def test_a_worker_whose_scan_is_gone_writes_nothing(tmp_path):
+    with (
+        pytest.raises(BadOutput, match="that this worker belongs to has ended"),
+        output.hold_as_worker(tmp_path, parent=os.getppid() + 1),
+    ):
+        pytest.fail("entered")
 
 
 def test_a_scan_goes_on_and_names_files_that_came_later(make_bundle, sheets_folder, tmp_path):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ __all__ = [
     "SUMMARY",
     "Identity",
     "hold",
+    "hold_as_worker",
     "identify",
     "load_scan",
     "save_scan",
@@ -38,8 +41,10 @@ __all__ = [
 
 SCAN_FILE, QUARANTINE, SUMMARY, REPORT = "scan.json", "quarantine.csv", "summary.json", "report.html"
 LOCK: Final = ".lock"
+WORKERS_LOCK: Final = ".workers"  # shared by a scan's workers: those of a killed scan outlive it by a moment
+WAIT_SECONDS: Final = 60.0  # for such workers; they look for their parent between batches
 FORMAT: Final = 1
-OURS: Final = {PLAN_FILE, SCAN_FILE, QUARANTINE, SUMMARY, REPORT, "report.json", LOCK, VERDICTS}
+OURS: Final = {PLAN_FILE, SCAN_FILE, QUARANTINE, SUMMARY, REPORT, "report.json", LOCK, WORKERS_LOCK, VERDICTS}
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,20 @@ def hold(out: Path, *, fresh: bool) -> Iterator[None]:
     except OSError as error:
         raise refuse_output(out, error) from error
     with lock:
+        yield
+
+
+@contextmanager
+def hold_as_worker(out: Path, parent: int) -> Iterator[None]:
+    """Let no other scan begin in OUT while the block runs.
+
+    parent  process number of the scan that holds OUT
+    raises  BadOutput where that scan is gone: another may hold OUT by now
+    """
+    with (out / WORKERS_LOCK).open("ab") as lock:
+        _lock(lock.fileno(), shared=True)  # refused only while another scan takes OUT: then ours is gone
+        if os.getppid() != parent:
+            raise BadOutput(f"{out}: the scan that this worker belongs to has ended")
         yield
 
 
@@ -156,7 +175,8 @@ def _take(out: Path, fresh: bool) -> BinaryIO:
         )
     lock = (out / LOCK).open("ab")
     try:
-        _lock(lock.fileno(), out)
+        _lock_alone(lock.fileno(), out)
+        _wait_for_workers(out)
         (out / VERDICTS).mkdir(exist_ok=True)
         _clear(out, fresh)
     except BaseException:
@@ -177,15 +197,29 @@ def _clear(out: Path, fresh: bool) -> None:
             (out / name).unlink(missing_ok=True)  # scan.json last: without it parts belong to nobody
 
 
-def _lock(handle: int, out: Path) -> None:
-    """One process at a time; the system lets go when it dies. Where it has no such locks, none is held."""
+def _lock_alone(handle: int, out: Path) -> None:
+    if not _lock(handle):
+        raise BadOutput(f"{out}: another scan is writing there; wait for it or choose another --out")
+
+
+def _wait_for_workers(out: Path) -> None:
+    """Workers of a killed scan finish their batch, then see that it is gone."""
+    with (out / WORKERS_LOCK).open("ab") as lock:
+        end = time.monotonic() + WAIT_SECONDS
+        while not _lock(lock.fileno()):
+            if time.monotonic() > end:
+                raise BadOutput(f"{out}: workers of an earlier scan still write there; end them first")
+            time.sleep(0.05)
+
+
+def _lock(handle: int, *, shared: bool = False) -> bool:
+    """Whether it is ours now; the system lets go when the process dies. Where it has no such locks, yes."""
     try:
         import fcntl
     except ImportError:
-        return
+        return True
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise BadOutput(
-            f"{out}: another scan is writing there; wait for it or choose another --out"
-        ) from error
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -19,6 +19,7 @@ from steelsight.runtime.plan import PART, Plan, open_plan, write_plan
 from steelsight.runtime.sources import Planned, list_sources
 from steelsight.runtime.summary import Summary, summarise, write_summary
 from steelsight.runtime.workers import Done, run_parts
+from steelsight.runtime.writing import HALF
 
 __all__ = ["Progress", "ScanReport", "cores", "scan"]
 
@@ -167,7 +168,7 @@ def _place(sheet: Planned) -> int | str:
 
 def _missing(out: Path, plan: Plan, rows: Rows) -> tuple[list[int], list[int]]:
     """Parts to do, and those of them that are there and damaged."""
-    there = {path.name for path in (out / VERDICTS).iterdir()}
+    there = {path.name for path in (out / VERDICTS).iterdir() if not path.name.endswith(HALF)}
     ours = {part_path(out, number).name: number for number in range(plan.parts)}
     strange = sorted(there - set(ours))
     if strange:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,7 +16,7 @@ from steelsight.errors import BadBundle, SteelsightError
 from steelsight.runtime.bundle import open_bundle
 from steelsight.runtime.engine import open_engine
 from steelsight.runtime.judge import Judge
-from steelsight.runtime.output import checksum_of
+from steelsight.runtime.output import checksum_of, hold_as_worker
 from steelsight.runtime.parts import Rows, write_part
 from steelsight.runtime.plan import open_plan
 
@@ -26,11 +26,6 @@ __all__ = ["main", "open_judge"]
 def main() -> None:
     """Serve until stdin ends."""
     answers = _take_stdout()
-    parent = os.getppid()
-
-    def pause() -> None:
-        if os.getppid() != parent:
-            raise SystemExit(1)
 
     def say(message: Mapping[str, Any]) -> None:
         answers.write(json.dumps(message) + "\n")
@@ -38,19 +33,29 @@ def main() -> None:
 
     try:
         settings = json.loads(sys.stdin.readline())
-        out = Path(settings["out"])
-        judge, plan = open_judge(settings), open_plan(out)
-        judge.warm_up()
-        say({"ready": True})
-        for line in sys.stdin:
-            number = int(json.loads(line))
-            sheets = plan.part(number)
-            write_part(out, number, judge(number, sheets, pause=pause))
-            say({"part": number, "sheets": len(sheets)})
+        with hold_as_worker(Path(settings["out"]), settings["parent"]):
+            _serve(settings, say)
     except SteelsightError as error:
         say({"error": type(error).__name__, "message": str(error)})
     except BrokenPipeError:  # nobody is left to tell
         os._exit(1)
+
+
+def _serve(settings: Mapping[str, Any], say: Callable[[Mapping[str, Any]], None]) -> None:
+    def pause() -> None:
+        if os.getppid() != settings["parent"]:
+            raise SystemExit(1)
+
+    out = Path(settings["out"])
+    judge, plan = open_judge(settings), open_plan(out)
+    judge.warm_up()
+    say({"ready": True})
+    for line in sys.stdin:
+        number = int(json.loads(line))
+        sheets = plan.part(number)
+        table = judge(number, sheets, pause=pause)
+        write_part(out, number, table)
+        say({"part": number, "sheets": len(sheets)})
 
 
 def open_judge(settings: Mapping[str, Any]) -> Judge:

@@ -133,7 +133,7 @@ def _start(settings: Mapping[str, Any], answers: Any) -> _Worker:
         start_new_session=True,  # Ctrl-C is for the parent, which then ends its workers
     )
     worker = _Worker(process, answers)
-    worker.send(dict(settings))
+    worker.send({**settings, "parent": os.getpid()})
     return worker
 
 
