@@ -12,10 +12,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-# The plant alone, without torch: what the demo and a computer beside the line need.
+# The plant, without torch, and the generator of the demo's sheets. A computer beside the line needs no extra.
 $(VENV)/.plant: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[synth]'
 	touch $@
 
 demo: $(VENV)/.plant  ## generate sheets, scan them with the model that comes along, write a report

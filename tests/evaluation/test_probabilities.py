@@ -5,7 +5,7 @@ import pytest
 from scipy import special
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.probabilities import softmax
+from steelsight.evaluation.probabilities import sigmoid, softmax
 
 
 def test_softmax_is_exact_and_double(rng):
@@ -14,6 +14,13 @@ def test_softmax_is_exact_and_double(rng):
     assert found.dtype == np.float64
     np.testing.assert_allclose(found.sum(axis=1), 1)
     np.testing.assert_allclose(np.log(found), special.log_softmax(logits.astype(float), axis=1))
+
+
+def test_sigmoid_is_exact_and_does_not_overflow(rng):
+    logits = np.concatenate([rng.normal(scale=30, size=(20, 5)), [[-1e4, -1.0, 0.0, 1.0, 1e4]]])
+    with np.errstate(all="raise", under="ignore"):
+        found = sigmoid(logits)
+    np.testing.assert_allclose(found, special.expit(logits), rtol=1e-13)
 
 
 def test_temperature_keeps_the_order_and_flattens(rng):

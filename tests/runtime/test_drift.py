@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from steelsight.runtime.drift import LEVELS, class_shares, compare_usual, gray_statistics, usual_of
+from steelsight.runtime.drift import (
+    LEVELS,
+    SURE,
+    chi_square,
+    class_shares,
+    compare_usual,
+    gray_statistics,
+    usual_of,
+)
 
 NAMES = ("none", "type 1", "type 2")
 LABELS = ["none"] * 800 + ["type 1"] * 150 + ["type 2"] * 50
@@ -117,3 +125,8 @@ def test_what_the_bundle_or_the_scan_cannot_tell_is_left_out(rng):
     assert len(known.gray_mean) == len(LEVELS)
     assert "distance" not in compare(known, draw(rng))
     assert compare(known, {name: values[:0] for name, values in sample.items()}, []) == {}
+
+
+def test_what_chance_alone_gives_is_scipys_chi_square_within_a_hundredth():
+    for free in range(1, 12):
+        assert chi_square(free, SURE) == pytest.approx(stats.chi2.isf(SURE, free), rel=0.01)

@@ -23,6 +23,11 @@ GroupsOption = Annotated[
     ),
 ]
 
+_EXTRAS = dict.fromkeys(
+    ("accelerate", "nncf", "onnx", "safetensors", "sklearn", "statsmodels", "torch"), "lab"
+)
+_EXTRAS |= {"torchvision": "lab", "skimage": "lab", "scipy": "synth"}
+
 console = Console(stderr=True, highlight=False)  # progress and tables; stdout belongs to results
 
 
@@ -58,5 +63,10 @@ def exit_on_error() -> Iterator[None]:
     """Turn the package's own errors into a message and an exit code; let surprises keep their traceback."""
     try:
         yield
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        fail(BadInput(f"{error.name} is not installed, and this needs it; pip install 'steelsight[{extra}]'"))
     except SteelsightError as error:
         fail(error)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.special import ndtri
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.probabilities import read_weights
@@ -203,7 +203,7 @@ def wilson(right: int | float, count: int, *, level: float = 0.95) -> Interval:
     """
     if count <= 0:
         return Interval(float("nan"), float("nan"), float("nan"), level)
-    share, z = right / count, float(ndtri((1 + level) / 2))
+    share, z = right / count, NormalDist().inv_cdf((1 + level) / 2)
     centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
     low, high = max(0.0, float(centre - half)), min(1.0, float(centre + half))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
-from scipy.special import softmax as scipy_softmax
+from jaxtyping import Float, Float64
 
 from steelsight.errors import BadInput
 from steelsight.types import Labels, Logits, Probabilities
@@ -15,6 +14,7 @@ __all__ = [
     "check_scores",
     "check_unit_scores",
     "read_weights",
+    "sigmoid",
     "softmax",
 ]
 
@@ -40,8 +40,21 @@ def softmax(logits: Logits, *, temperature: float = 1.0) -> Probabilities:
     if not temperature > 0:
         raise BadInput(f"temperature: expected a number above 0, got {temperature}")
     _refuse_not_finite(logits, "logits")
-    exact: Probabilities = scipy_softmax(logits.astype(np.float64) / temperature, axis=1)
+    scaled = logits.astype(np.float64) / temperature
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    exact: Probabilities = powers / powers.sum(axis=1, keepdims=True)
     return exact
+
+
+def sigmoid(logits: Logits) -> Float64[np.ndarray, "n c"]:
+    """Each logit's own probability, 1 / (1 + exp(-z)), in float64, without overflow.
+
+    >>> sigmoid(np.array([[-1000.0, 0.0, 1000.0]])).tolist()
+    [[0.0, 0.5, 1.0]]
+    """
+    small = np.exp(-np.abs(logits.astype(np.float64)))  # in 0..1
+    told: Float64[np.ndarray, "n c"] = np.where(logits >= 0, 1.0, small) / (1 + small)
+    return told
 
 
 def check_labels(labels: Labels, classes: int, *, where: str = "labels") -> None:

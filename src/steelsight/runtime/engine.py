@@ -14,9 +14,9 @@ from typing import Final, Literal
 
 import numpy as np
 from jaxtyping import Float32, Float64
-from scipy.special import expit, softmax
 
 from steelsight.errors import BadBundle, BadInput
+from steelsight.evaluation.probabilities import sigmoid, softmax
 from steelsight.runtime.backends import OUTPUTS, Pass, Run, prepare_onnxruntime, prepare_openvino
 from steelsight.runtime.bundle import Bundle, FeatureStatistics
 from steelsight.runtime.card import BundleCard, Precision
@@ -146,7 +146,7 @@ def decide(outputs: Outputs, card: BundleCard, statistics: FeatureStatistics | N
     scaled = logits / card.temperature
     distance = _distance(outputs.embedding, statistics)
     if card.task == "multilabel":
-        probabilities = expit(scaled)
+        probabilities = sigmoid(scaled)
         present = [
             tuple(np.flatnonzero(row >= (card.threshold or PRESENT)).tolist()) for row in probabilities
         ]
@@ -159,7 +159,7 @@ def decide(outputs: Outputs, card: BundleCard, statistics: FeatureStatistics | N
         labels = tuple(" + ".join(card.class_names[k] for k in kinds) or "none" for kinds in present)
         classes, threshold = tuple(present), None
     else:
-        probabilities = softmax(scaled, axis=1)
+        probabilities = softmax(scaled)
         best = probabilities.argmax(axis=1)
         confidence = np.minimum(probabilities.max(axis=1), 1.0)
         labels = tuple(card.class_names[k] for k in best.tolist())

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Float64, Int, UInt8
-from scipy.special import expit, softmax
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.bootstrap import paired_bootstrap
 from steelsight.evaluation.confusion import balanced_accuracy, confusion
+from steelsight.evaluation.probabilities import sigmoid, softmax
 from steelsight.runtime.card import Precision
 from steelsight.runtime.engine import Outputs
 from steelsight.types import Interval, Task
@@ -132,7 +132,7 @@ def failures(found: Parity, *, fewest: int = FEWEST) -> list[str]:
 def probabilities(outputs: Outputs, task: Task, temperature: float) -> Float64[np.ndarray, "n c"]:
     """What the engine's `decide` makes of logits, before any threshold."""
     scaled = outputs.logits.astype(np.float64) / temperature
-    told: Float64[np.ndarray, "n c"] = expit(scaled) if task == "multilabel" else softmax(scaled, axis=1)
+    told: Float64[np.ndarray, "n c"] = sigmoid(scaled) if task == "multilabel" else softmax(scaled)
     return told
 
 

@@ -7,13 +7,12 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float32
-from scipy import ndimage
+from jaxtyping import Bool, Float32, Int
 
 from steelsight.runtime.verdict import Region
 from steelsight.sheets.placement import Placement
 
-__all__ = ["find_regions", "upsample"]
+__all__ = ["find_regions", "number_places", "upsample"]
 
 FINER: Final = 4  # places are looked for on a grid so many times finer, by linear interpolation
 LEAST: Final = 0.5  # of the map's peak: what belongs to a region
@@ -40,16 +39,50 @@ def upsample(grid: Map, size: tuple[int, int]) -> Float32[np.ndarray, "h w"]:
     return large
 
 
+def number_places(inside: Bool[np.ndarray, "h w"]) -> Int[np.ndarray, "h w"]:
+    """Number the places whose pixels touch side by side, 1, 2, ... in reading order; 0 outside.
+
+    Runs of a row are joined with those they touch in the row above: grids are small and places few, so this
+    is quicker than a general labelling, and the plant needs no SciPy.
+    """
+    steps = np.diff(np.pad(inside, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    rows, starts = (each.tolist() for each in np.nonzero(steps == 1))
+    ends = np.nonzero(steps == -1)[1].tolist()
+    first = list(range(len(rows)))  # of the runs it belongs with, by way of others
+
+    def find(run: int) -> int:
+        while first[run] != run:
+            run = first[run]
+        return run
+
+    above = 0
+    for run, row in enumerate(rows):
+        while rows[above] < row - 1 or (rows[above] == row - 1 and ends[above] <= starts[run]):
+            above += 1
+        touching = above
+        while rows[touching] == row - 1 and starts[touching] < ends[run]:
+            one, other = sorted((find(run), find(touching)))
+            first[other] = one
+            touching += 1
+    numbered = np.zeros(inside.shape, dtype=np.intp)
+    numbers: dict[int, int] = {}
+    for run, row in enumerate(rows):
+        numbered[row, starts[run] : ends[run]] = numbers.setdefault(find(run), len(numbers) + 1)
+    return numbered
+
+
 def _regions(grid: Map, placement: Placement, size: tuple[int, int]) -> list[Region]:
     fine_size = (grid.shape[0] * FINER, grid.shape[1] * FINER)
     fine = upsample(grid, fine_size)
     peak = float(fine.max())
     if not peak > 0:
         return []
-    numbered, _ = ndimage.label(fine >= LEAST * peak)
+    numbered = number_places(fine >= LEAST * peak)
     step_y, step_x = size[0] / fine_size[0], size[1] / fine_size[1]
     regions = []
-    for number, (rows, columns) in enumerate(ndimage.find_objects(numbered), start=1):
+    for number in range(1, int(numbered.max()) + 1):
+        below, across = np.nonzero(numbered == number)
+        rows, columns = (slice(int(each.min()), int(each.max()) + 1) for each in (below, across))
         inside = numbered[rows, columns] == number
         box = placement.to_original(
             (columns.start * step_x, rows.start * step_y, columns.stop * step_x, rows.stop * step_y)

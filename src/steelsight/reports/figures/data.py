@@ -11,7 +11,7 @@ from jaxtyping import Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from scipy.ndimage import binary_dilation
+from PIL import Image, ImageFilter
 
 from steelsight.reports.figures.style import (
     INK,
@@ -129,8 +129,10 @@ def _draw_example(axes: Axes, example: ExampleSheet, width_in: float) -> None:
     for defect_type, mask in sorted(example.masks.items()):
         if mask.any():
             apart = max(1, mask.shape[1] // 400)  # pixels, so that the line runs beside a thin crack
-            wide = binary_dilation(mask, iterations=apart)
-            closed = np.pad(wide.astype(np.float32), 1)  # closes outlines that run along the image's edge
+            wide = Image.fromarray(mask.astype(np.uint8)).filter(ImageFilter.MaxFilter(2 * apart + 1))
+            closed = np.pad(
+                np.asarray(wide, dtype=np.float32), 1
+            )  # closes outlines that run along the image's edge
             height, width = closed.shape
             axes.contour(
                 np.arange(width) - 1,

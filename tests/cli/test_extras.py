@@ -1,0 +1,66 @@
+"""What a verb says where the extra that it needs is not installed; what runs beside the line needs none."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+HIDE = """
+import os, sys
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in os.environ["HIDDEN"].split(","):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Hidden())
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run a verb as if these packages were not installed, in child processes too."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(HIDE)
+
+    def call(hidden, *arguments):
+        path = os.pathsep.join([str(tmp_path / "site"), *sys.path])
+        return subprocess.run(
+            [sys.executable, "-c", "from steelsight.cli import main; main()", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": path, "HIDDEN": hidden},
+        )
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("hidden", "arguments", "extra"),
+    [
+        ("scipy", ["synth", "OUT", "--count", "1"], "synth"),
+        ("scipy", ["demo", "--out", "OUT"], "synth"),
+        ("torch", ["models"], "lab"),
+    ],
+)
+def test_the_missing_extra_is_named(hidden, arguments, extra, tmp_path, run):
+    told = run(hidden, *(tmp_path / "out" if word == "OUT" else word for word in arguments))
+    assert told.returncode == 2
+    assert f"pip install 'steelsight[{extra}]'" in " ".join(told.stderr.split())
+    assert "Traceback" not in told.stderr
+
+
+def test_the_demo_on_own_images_needs_neither_scipy_nor_torch(tmp_path, run):
+    from steelsight.sheets.synthetic import synth_spec, write_sheets
+
+    write_sheets(synth_spec(count=3), tmp_path / "sheets")
+    told = run(
+        "scipy,torch,sklearn",
+        "demo",
+        "--data",
+        tmp_path / "sheets" / "train_images",
+        "--out",
+        tmp_path / "out",
+    )
+    assert told.returncode == 0, told.stderr
+    assert (tmp_path / "out" / "scan" / "report.html").exists()
