@@ -32,10 +32,13 @@ def time_interleaved(
     repeats: int = 30,
     *,
     warm_up: int = 3,
+    settle: int = 0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Timing]:
     """Time each candidate once a round, in turn; start a round one candidate further each time.
 
+    settle   untimed calls before each timed one: engines' threads spin for a while after a call, and take the
+             processor from the candidate that comes next
     clock    seconds; another one only in tests
     raises   BadInput for no candidates and for fewer than one repeat
 
@@ -51,6 +54,8 @@ def time_interleaved(
     for round_number in range(repeats):
         first = round_number % len(names)
         for name in names[first:] + names[:first]:
+            for _ in range(settle):
+                candidates[name]()
             start = clock()
             candidates[name]()
             taken[name].append(clock() - start)
