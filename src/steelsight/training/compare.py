@@ -220,15 +220,16 @@ def _write(out: Path, found: Sequence[Comparison], title: str, told: dict[str, A
     )
     page.chapter(f"Against {found[0].name}")
     page.table(
-        ["run", *METRICS.values(), "it alone is right", "the first alone", "McNemar p"],
+        ["run", *METRICS.values(), "right alone", "McNemar p"],
         [
             [each.name, *(paired.difference for paired in each.against_first.values()), *_alone(each)]
             for each in found[1:]
         ],
         id="differences",
         caption="Differences on the same sheets",
-        note="A bracket that leaves out 0 decides. McNemar's test takes sheets as independent; where groups "
-        "of them are not, go by the brackets.",
+        note="A bracket that leaves out 0 decides. Right alone: sheets that the run has right and "
+        f"{found[0].name} wrong, then the other way round. McNemar's test takes sheets as independent; where "
+        "groups of them are not, go by the brackets.",
     )
     page.footer({"data": f"{told['data']} ({told['data_hash']})", "seed": seed, **environment()})
     write_file(out / "compare.html", page.render().encode())
@@ -236,6 +237,8 @@ def _write(out: Path, found: Sequence[Comparison], title: str, told: dict[str, A
     write_json(out / "compare.json", plain(numbers))
 
 
-def _alone(found: Comparison) -> tuple[int | None, int | None, str | None]:
+def _alone(found: Comparison) -> tuple[str | None, str | None]:
     test = found.mcnemar
-    return (None, None, None) if test is None else (test.second_only, test.first_only, f"{test.p_value:.2g}")
+    return (
+        (None, None) if test is None else (f"{test.second_only} / {test.first_only}", f"{test.p_value:.2g}")
+    )

@@ -26,6 +26,7 @@ class Point:
     level: float
     accuracy: Interval
     balanced_accuracy: float
+    balanced_bounds: Interval | None = None
 
 
 def _words(axes):
@@ -50,6 +51,18 @@ def test_a_sweep_shows_both_accuracies_and_the_marked_level():
     assert [line.get_xdata()[0] for line in left.lines[:1]] == [0.15]
     assert left.lines[1].get_ydata().tolist() == pytest.approx([0.9, 0.6])
     assert right.lines[1].get_ydata().tolist() == [0.7, 0.7]
+
+
+def test_a_sweep_shades_the_bounds_there_are():
+    interval = Interval(0.7, 0.6, 0.8)
+    for bounds, wanted in ((None, 0), (interval, 2)):
+        points = [Point(level, interval, 0.7, bounds) for level in (0.0, 0.3)]
+        left, right = draw_sweep({"one": points}, title="Noise", unit="σ").axes
+        assert len(left.collections[0].get_paths()) == 1
+        drawn = [
+            path.vertices for each in right.collections for path in each.get_paths() if len(path.vertices)
+        ]
+        assert {0.6, 0.8} == set(np.concatenate(drawn)[:, 1].round(6)) if wanted else not drawn
 
 
 def test_the_flip_chance_marks_its_maximum():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from steelsight.reports.figures.style import GRID, INK, MUTED, SERIES_COLOURS, dress, new_figure, title_axes
@@ -25,12 +26,14 @@ class Level(Protocol):
     def accuracy(self) -> Interval: ...
     @property
     def balanced_accuracy(self) -> float: ...
+    @property
+    def balanced_bounds(self) -> Interval | None: ...
 
 
 def draw_sweep(
     series: Mapping[str, Sequence[Level]], *, title: str, unit: str, marked: float | None = None
 ) -> Figure:
-    """Accuracy with its interval at the left, balanced accuracy at the right, over the level.
+    """Accuracy at the left, balanced accuracy at the right, over the level, with their intervals.
 
     marked  a level that other figures were made at
     """
@@ -51,11 +54,18 @@ def draw_sweep(
         }
         levels = [point.level for point in points]
         panels[0].plot(levels, [point.accuracy.estimate for point in points], **style)
-        low, high = ([getattr(point.accuracy, side) for point in points] for side in ("low", "high"))
-        panels[0].fill_between(levels, low, high, color=colour, alpha=0.12, linewidth=0)
         label = name.replace("$", r"\$")
         panels[1].plot(levels, [point.balanced_accuracy for point in points], label=label, **style)
+        _shade(panels[0], levels, [point.accuracy for point in points], colour)
+        _shade(panels[1], levels, [point.balanced_bounds for point in points], colour)
     if panels[1].lines:
         panels[1].legend(fontsize=8.5, framealpha=1, edgecolor=GRID, labelcolor=INK, loc="upper right")
     title_axes(panels[0], title)
     return figure
+
+
+def _shade(axes: Axes, levels: Sequence[float], bounds: Sequence[Interval | None], colour: str) -> None:
+    low, high = (
+        [float("nan") if each is None else getattr(each, side) for each in bounds] for side in ("low", "high")
+    )
+    axes.fill_between(levels, low, high, color=colour, alpha=0.12, linewidth=0)
