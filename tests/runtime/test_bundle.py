@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -204,6 +206,39 @@ def test_writing_replaces_a_bundle_and_nothing_else(make_bundle: Make, tmp_path:
         write_bundle(tmp_path / "new", broken, bundle.files)
     assert not (tmp_path / "new").exists()
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_run_and_a_bundle_with_something_beside_it_are_not_replaced(
+    make_bundle: Make, tmp_path: Path
+) -> None:
+    folder = make_bundle()
+    bundle = open_bundle(folder)
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "card.json").write_text('{"format": 1, "task": "binary"}')
+    (folder / "notes.txt").write_text("mine")
+    for kept in (run, folder):
+        before = sorted(path.name for path in kept.iterdir())
+        with pytest.raises(BadOutput, match="nothing beside it, found something else"):
+            write_bundle(kept, bundle.card, bundle.files)
+        assert sorted(path.name for path in kept.iterdir()) == before
+
+
+def test_a_full_disk_leaves_the_older_bundle(
+    make_bundle: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_bundle()
+    bundle = open_bundle(folder)
+    beside = sorted(path.name for path in folder.parent.iterdir())
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(BadOutput, match="No space left on device"):
+        write_bundle(folder, bundle.card.model_copy(update={"threshold": 0.5}), bundle.files)
+    assert open_bundle(folder).card == bundle.card
+    assert sorted(path.name for path in folder.parent.iterdir()) == beside
 
 
 def test_the_same_arrays_pack_to_the_same_bytes() -> None:

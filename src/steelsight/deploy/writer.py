@@ -48,9 +48,10 @@ def write_bundle(out: Path, card: BundleCard, files: Mapping[str, bytes]) -> Non
     raises  BadOutput where OUT is something else or cannot be written; BadBundle where the plant would refuse
             the result
     """
-    if out.exists() and not (out.is_dir() and ((out / CARD_FILE).is_file() or not any(out.iterdir()))):
+    if out.exists() and not _replaceable(out):
         raise BadOutput(
-            f"{out}: expected a new folder or an older bundle, found something else; choose another --out"
+            f"{out}: expected a new folder or a bundle with nothing beside it, found something else; "
+            "choose another --out"
         )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -73,6 +74,20 @@ def write_bundle(out: Path, card: BundleCard, files: Mapping[str, bytes]) -> Non
             f"{out}: the bundle could not be written ({error.strerror or error}); "
             "free space or choose another --out"
         ) from error
+
+
+def _replaceable(out: Path) -> bool:
+    """Whether a folder is empty, or holds a bundle's own files alone: a RUN has a card as well."""
+    if not out.is_dir():
+        return False
+    found = {entry.name for entry in out.iterdir()}
+    if CARD_FILE not in found:
+        return not found
+    try:
+        card = BundleCard.model_validate_json((out / CARD_FILE).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return found <= {CARD_FILE, *card.files}
 
 
 def _write(path: Path, content: bytes) -> None:
