@@ -1,7 +1,8 @@
 """INT8 weights and activations by NNCF, after training, from sheets that trained the model.
 
 The first convolution stays in float: it sets the scale of all that follows, and quantising it alone costs
-most of the agreement (SqueezeNet: 99th percentile of |Δp| .17 with it, .05 without).
+most of the agreement (SqueezeNet: 99th percentile of |Δp| .17 with it, .05 without). So does what comes after
+the last convolution: pooling, exponentials and sums cost nothing in time and a third of the agreement.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __all__ = ["SHEETS", "quantise"]
 
 SHEETS = 300  # of training, whose activations set the ranges; NNCF's own advice
 BATCH = 4
+QUANTISED = {"Conv", "Gemm", "Relu", "MaxPool", "Concat"}  # operators that may work in INT8
 
 
 def quantise(graph: onnx.ModelProto, sheets: GrayBatch) -> onnx.ModelProto:
@@ -44,7 +46,9 @@ def quantise(graph: onnx.ModelProto, sheets: GrayBatch) -> onnx.ModelProto:
             dataset,
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(batches),
-            ignored_scope=nncf.IgnoredScope(names=[first]),
+            ignored_scope=nncf.IgnoredScope(
+                names=[first], types=sorted({node.op_type for node in graph.graph.node} - QUANTISED)
+            ),
         )
     return quantised
 

@@ -11,7 +11,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from steelsight.evaluation.abstention.calibration import reliability
-from steelsight.evaluation.abstention.guarantee import THRESHOLDS, Certificate
+from steelsight.evaluation.abstention.guarantee import (
+    THRESHOLDS,
+    Certificate,
+    TestedThreshold,
+    sheets_needed,
+)
 from steelsight.evaluation.abstention.selective import risk_coverage
 from steelsight.evaluation.abstention.threshold_sweep import sweep_thresholds, tell_classes
 from steelsight.reports.document import Document
@@ -65,7 +70,7 @@ def draw_page(
     page.table(
         ["threshold", "groups answered", "wrong", "risk is at most", ""],
         [
-            [step.threshold, step.answered, step.wrong, step.bound, "passed" if step.passed else "failed"]
+            [f"{step.threshold:g}", step.answered, step.wrong, step.bound, _outcome(step, certificate)]
             for step in certificate.tested
         ],
         id="tested",
@@ -77,6 +82,13 @@ def draw_page(
     _write_confidence(page, told, numbers, seed)
     page.footer({"data": f"{data['name']} ({data['hash']})", "seed": seed, **environment()})
     return page.render()
+
+
+def _outcome(step: TestedThreshold, certificate: Certificate) -> str:
+    if step.passed:
+        return "passed"
+    few = step.answered < sheets_needed(certificate.risk, certificate.delta)
+    return "too few" if few else "failed"
 
 
 def _write_cost(page: Document, cost: Mapping[str, Any]) -> None:
