@@ -65,6 +65,22 @@ def test_runs_on_data_none_has_seen(mill: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "compare.html").is_file()
 
 
+def test_sheets_are_weighted_to_shares(mill: Path) -> None:
+    given = mill / "slow", mill / "fast", "--data", mill / "data", "--split", "test", "--json"
+
+    def figures(shares: str) -> list[dict[str, float]]:
+        done = _compare(*given, "--shares", shares)
+        assert done.exit_code == 0, done.output
+        told = json.loads(done.stdout.splitlines()[-1])["runs"]
+        return [{name: each["metrics"][name]["estimate"] for name in METRICS} for each in told]
+
+    even, uneven, sound = figures("1,1"), figures(".8,.2"), figures("1,0")
+    for one, other, alone in zip(even, uneven, sound, strict=True):
+        recalls = alone["accuracy"], 2 * one["accuracy"] - alone["accuracy"]
+        assert one["accuracy"] == pytest.approx(one["balanced_accuracy"])
+        assert other["accuracy"] == pytest.approx(0.8 * recalls[0] + 0.2 * recalls[1])
+
+
 def test_cross_validations_bring_their_answers(mill: Path, tmp_path: Path) -> None:
     done = _compare(mill / "slow-folds", mill / "fast-folds", "--out", tmp_path / "out", "--json")
     assert done.exit_code == 0, done.output
@@ -82,6 +98,9 @@ def test_cross_validations_bring_their_answers(mill: Path, tmp_path: Path) -> No
         (("slow-folds",), (), "compare: expected at least two cross-validations, got 1"),
         (("slow", "fast"), ("--split", "all", "--data"), "14 of 24 sheets trained slow"),
         (("slow", "nothing"), ("--data",), "expected a RUN folder"),
+        (("slow", "fast"), ("--shares", ".5", "--data"), "shares: expected 2 of at least 0, of none, defect"),
+        (("slow", "fast"), ("--shares", "many", "--data"), "--shares: expected 'study' or numbers"),
+        (("slow-folds", "fast-folds"), ("--shares", "1,1"), "--shares: expected with --data"),
     ],
 )
 def test_what_cannot_be_compared(

@@ -33,6 +33,12 @@ def compare(
         str, typer.Option(help="unseen by all runs; or test, validation, train in all of them.")
     ] = "unseen",
     noise: Annotated[float, typer.Option(min=0, help="Judge on X + sigma Z; the study's is 0.15.")] = 0.0,
+    shares: Annotated[
+        str | None,
+        typer.Option(
+            help="Class shares the sheets of DATA are weighted to: 'study', or numbers as .6,.1,.3."
+        ),
+    ] = None,
     groups: GroupsOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Where compare.html and compare.json go.", metavar="DIR")
@@ -53,6 +59,8 @@ def compare(
         )
     if data is None and not all(folded):
         raise BadInput("--data: expected the DATA folder whose sheets judge, got none")
+    if data is None and shares is not None:
+        raise BadInput("--shares: expected with --data; cross-validations are compared as they answered")
     with console.status("comparing"):
         if data is None:
             found = compare_folds(runs, seed=seed, out=out)
@@ -62,6 +70,7 @@ def compare(
                 data,
                 part=split,
                 noise_sigma=noise,
+                shares=None if shares is None else _shares(shares),
                 groups=groups,
                 allow_bad=allow_bad,
                 seed=seed,
@@ -80,3 +89,14 @@ def compare(
         console.print(f"report: {out / 'compare.html'}", markup=False, soft_wrap=True)
     if as_json:
         emit_json({"runs": plain([asdict(each) for each in found])})
+
+
+def _shares(text: str) -> tuple[float, ...]:
+    from steelsight.sheets.synthetic import STUDY_SHARES
+
+    if text == "study":
+        return STUDY_SHARES
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise BadInput(f"--shares: expected 'study' or numbers joined by commas, got {text!r}") from None

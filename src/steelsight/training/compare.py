@@ -32,7 +32,7 @@ from steelsight.training.records import read_splits
 from steelsight.training.scores import probabilities_of
 from steelsight.types import Interval, Labels, Probabilities
 
-__all__ = ["METRICS", "Comparison", "compare_folds", "compare_runs"]
+__all__ = ["METRICS", "Comparison", "compare_folds", "compare_runs", "weights_to"]
 
 METRICS = {
     "accuracy": "accuracy",
@@ -59,6 +59,7 @@ def compare_runs(
     *,
     part: str = "unseen",
     noise_sigma: float = 0.0,
+    shares: Sequence[float] | None = None,
     groups: str | None = None,
     allow_bad: int = 0,
     seed: int = 0,
@@ -66,6 +67,7 @@ def compare_runs(
 ) -> list[Comparison]:
     """Judge two runs or more on the same sheets.
 
+    shares  of the classes, to which the sheets are weighted; None = as they are
     part    unseen, test, validation or train: the sheets of DATA that are in it for every run
     out     where compare.html and compare.json go; None = nowhere
     raises  BadInput for fewer than two runs, other tasks, multilabel runs; BadData where classes differ or
@@ -102,12 +104,15 @@ def compare_runs(
         first.keys[rows],
         groups_of if any(groups_of) else None,
         first.labelled.class_names,
+        weights=None if shares is None else weights_to(shares, first.keys[rows], first.labelled.class_names),
     )
     found = _compare(bout, seed)
     if out is not None:
         noise = f" at X + {noise_sigma:g}Z" if noise_sigma else ""
         told = {"data": first.name, "data_hash": first.data_hash, "split": part, "noise_sigma": noise_sigma}
-        title = f"{rows.size} {part} sheets of {first.name}{noise}"
+        told["shares"] = None if shares is None else list(shares)
+        shifted = "" if shares is None else ", weighted to shares of " + ", ".join(f"{s:.3g}" for s in shares)
+        title = f"{rows.size} {part} sheets of {first.name}{noise}{shifted}"
         _write(out, found, title, told | {"sheets": rows.size}, seed)
     return found
 
@@ -144,6 +149,33 @@ def compare_folds(folders: Sequence[Path], *, seed: int = 0, out: Path | None = 
     return found
 
 
+def weights_to(
+    shares: Sequence[float], labels: Labels, class_names: Sequence[str]
+) -> Float[np.ndarray, " n"]:
+    """What each sheet counts so that the classes have these shares; the mean is 1.
+
+    raises  BadInput unless there is one share of at least 0 a class, not all 0, and sheets of each class that
+            has one
+    """
+    wanted, counts = np.array(shares, dtype=float), np.bincount(labels, minlength=len(class_names))
+    if (
+        wanted.size != len(class_names)
+        or not np.isfinite(wanted).all()
+        or wanted.min() < 0
+        or not wanted.any()
+    ):
+        raise BadInput(
+            f"shares: expected {len(class_names)} of at least 0, of {', '.join(class_names)}; "
+            f"got {list(shares)}"
+        )
+    if (counts[wanted > 0] == 0).any():
+        missing = class_names[int(np.flatnonzero((wanted > 0) & (counts == 0))[0])]
+        raise BadInput(f"shares: expected sheets of {missing} to weigh, found none; set its share to 0")
+    each = np.divide(wanted / wanted.sum(), counts, out=np.zeros(wanted.size), where=counts > 0)
+    weights: Float[np.ndarray, " n"] = each[labels] * labels.size
+    return weights
+
+
 def _refuse_other_sheets(folder: Path, first: Outside, first_folder: Path, other: Outside) -> None:
     if first.class_names != other.class_names:
         raise BadInput(
@@ -168,21 +200,28 @@ class _Bout:
     units: Sequence[str] | None
     class_names: tuple[str, ...]
     once: Bool[np.ndarray, " r"] | None = None  # rows McNemar's test counts; None = all
+    weights: Float[np.ndarray, " r"] | None = None  # of the rows, for all but McNemar's test; None = alike
 
 
 def _compare(bout: _Bout, seed: int) -> list[Comparison]:
     labels, units, answers, names = bout.labels, bout.units, bout.answers, bout.names
     once = np.ones(labels.size, dtype=bool) if bout.once is None else bout.once
+    weights = np.ones(labels.size) if bout.weights is None else bout.weights
     found = []
     for number, (name, mine) in enumerate(zip(names, answers, strict=True)):
         report = classification_report(
-            labels, mine, bout.class_names, groups=units, rng=np.random.default_rng([seed, 0])
+            labels,
+            mine,
+            bout.class_names,
+            groups=units,
+            rng=np.random.default_rng([seed, 0]),
+            weights=bout.weights,
         )
         paired = {}
         for metric in METRICS if number else ():
             paired[metric] = paired_bootstrap(
-                _score(labels, mine, metric),
-                _score(labels, answers[0], metric),
+                _score(labels, mine, metric, weights),
+                _score(labels, answers[0], metric, weights),
                 labels.size,
                 units,
                 rng=np.random.default_rng([seed, 1]),
@@ -201,10 +240,10 @@ def _compare(bout: _Bout, seed: int) -> list[Comparison]:
 
 
 def _score(
-    labels: Labels, probabilities: Float[np.ndarray, "n c"], metric: str
+    labels: Labels, probabilities: Float[np.ndarray, "n c"], metric: str, weights: Float[np.ndarray, " n"]
 ) -> Callable[[Int[np.ndarray, " r"]], float]:
     def score(rows: Int[np.ndarray, " r"]) -> float:
-        return float(measure(labels[rows], probabilities[rows], np.ones((1, rows.size)))[metric][0])
+        return float(measure(labels[rows], probabilities[rows], weights[None, rows])[metric][0])
 
     return score
 
