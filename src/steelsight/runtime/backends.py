@@ -29,7 +29,11 @@ def prepare_openvino(graph: bytes, card: BundleCard, threads: int) -> Prepared:
     with _refusing(card, "OpenVINO"):
         model = core.read_model(model=graph)
     hint = "bf16" if card.precision == "bf16" else "f32"
-    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}
+    settings: dict[str, Any] = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": hint,
+        "ENABLE_CPU_PINNING": False,  # or every process of a scan infers on the same first core
+    }
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
 
