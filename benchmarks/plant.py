@@ -1,6 +1,6 @@
 """The plant: the fused graph beside torch, the scan beside the usual script, latency, memory, cold start.
 
-    python benchmarks/plant.py [--threads 2] [--sheets 12000] [--bundle BUNDLE]
+    python benchmarks/plant.py [--threads 2] [--sheets 20000] [--bundle BUNDLE]
 
 The networks compared have random weights: speed does not depend on them. The scan, latency and memory are of
 BUNDLE, the package's own without one, at the precision its parity accepted. JPEGs are generated, 1600x256,
@@ -58,7 +58,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--sheets", type=int, default=12_000)
+    parser.add_argument("--sheets", type=int, default=20_000)
     parser.add_argument("--bundle", type=Path, help="A bundle of an accepted precision, for the scan.")
     parser.add_argument("--latency-of", type=Path, help=argparse.SUPPRESS)  # a folder; the part without torch
     options = parser.parse_args()
@@ -122,7 +122,7 @@ def measure_head(head: str, images: np.ndarray, folder: Path, threads: int) -> d
     for precision in ("f32", "bf16", "int8"):
         engine = open_engine(open_bundle(folder / f"{head}-{precision}"), threads=threads, batch=STUDY_BATCH)
         candidates[f"openvino_{precision}"] = lambda engine=engine: engine(gray)
-    timed = time_interleaved(candidates, repeats=60, warm_up=5, settle=3)
+    timed = time_interleaved(candidates, repeats=60, warm_up=5, settle=2, pause=0.05)
     found: dict[str, Any] = {f"{name}_ms": timing.median_ms for name, timing in timed.items()}
     found["cam_cost"] = timed["onnxruntime"].median_ms / timed["onnxruntime_bare"].median_ms
     found["cam_cost_openvino"] = timed["openvino_with_maps"].median_ms / timed["openvino_bare"].median_ms
@@ -155,7 +155,11 @@ def compiled(graph: bytes, gray: np.ndarray, threads: int) -> Callable[[], objec
     core = openvino.Core()
     model = core.read_model(model=graph)
     model.reshape(gray.shape)
-    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "bf16"}
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "bf16",
+        "ENABLE_CPU_PINNING": False,
+    }
     request = core.compile_model(
         model, "CPU", {**settings, "INFERENCE_NUM_THREADS": threads}
     ).create_infer_request()
@@ -189,7 +193,7 @@ def measure_scan(
     cores = len(os.sched_getaffinity(0))
     ceiling = cores * 1000 / (decode_ms + infer_ms)
     rates: dict[str, list[float]] = {"plain": [], "maps": []}
-    for turn in range(3):
+    for turn in range(2):
         for kind in rates:
             out = folder / f"scan-{kind}-{turn}"
             start = time.perf_counter()

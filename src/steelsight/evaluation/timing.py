@@ -33,12 +33,14 @@ def time_interleaved(
     *,
     warm_up: int = 3,
     settle: int = 0,
+    pause: float = 0.0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Timing]:
     """Time each candidate once a round, in turn; start a round one candidate further each time.
 
-    settle   untimed calls before each timed one: engines' threads spin for a while after a call, and take the
-             processor from the candidate that comes next
+    settle   untimed calls before each timed one
+    pause    idle seconds before each candidate: engines' threads spin for a while after a call, and would
+             take the processor from the candidate that comes next
     clock    seconds; another one only in tests
     raises   BadInput for no candidates and for fewer than one repeat
 
@@ -54,6 +56,7 @@ def time_interleaved(
     for round_number in range(repeats):
         first = round_number % len(names)
         for name in names[first:] + names[:first]:
+            time.sleep(pause)
             for _ in range(settle):
                 candidates[name]()
             start = clock()

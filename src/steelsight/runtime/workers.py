@@ -29,7 +29,12 @@ _COMMAND: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from steelsight.runtime.worker import main; main()"
 )
-_ONE_THREAD: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_SETTINGS: Final = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    # Large arrays go back to the system at once, or each part leaves holes that the next does not fit into.
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_MMAP_THRESHOLD_": str(2**18),  # bytes; of glibc, others do not look at it
+}
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ def _start(settings: Mapping[str, Any], answers: Any) -> _Worker:
         stdout=subprocess.PIPE,
         text=True,
         encoding="utf-8",
-        env={**os.environ, **dict.fromkeys(_ONE_THREAD, "1")},
+        env={**os.environ, **_SETTINGS},
         start_new_session=True,  # Ctrl-C is for the parent, which then ends its workers
     )
     worker = _Worker(process, answers)
