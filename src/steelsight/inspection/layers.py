@@ -1,0 +1,51 @@
+"""Which layers of a network are looked at, and in which order: that of the signal.
+
+By default every direct part of the features and of the head, but those whose output a linear probe cannot
+tell from the layer before: dropout and flattening do nothing at rest, a batch norm is affine there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from steelsight.errors import BadInput
+from steelsight.models.capture import find_layer
+from steelsight.models.catalog import SheetClassifier
+
+__all__ = ["INPUT", "choose_layers", "kind_of", "standard_layers"]
+
+INPUT = "input"  # the sheet itself: what separability starts from
+SAME_AT_REST = (nn.Dropout, nn.Identity, nn.Flatten, nn.BatchNorm2d)
+
+
+def standard_layers(model: SheetClassifier) -> tuple[str, ...]:
+    """The layers looked at unless others are named, from the first to the logits."""
+    names = [
+        f"{part}.{name}"
+        for part in ("features", "head")
+        for name, module in model.get_submodule(part).named_children()
+        if not isinstance(module, SAME_AT_REST)
+    ]
+    return tuple(names)
+
+
+def choose_layers(model: SheetClassifier, asked: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The layers asked for in the network's own order, or the standard ones.
+
+    raises  UnknownLayer, listing the names that exist; BadInput where none is named
+    """
+    if asked is None:
+        return standard_layers(model)
+    if not asked:
+        raise BadInput("layers: expected names joined by commas, got none; leave it out for the standard ones")
+    for name in asked:
+        find_layer(model, name)
+    wanted = set(asked)
+    return tuple(name for name, _ in model.named_modules() if name in wanted)
+
+
+def kind_of(model: SheetClassifier, layer: str) -> str:
+    """What a layer is, in a word: Conv2d, Fire, Linear; `Sheet` for the input."""
+    return "Sheet" if layer == INPUT else type(find_layer(model, layer)).__name__
