@@ -1,4 +1,4 @@
-"""Networks of the same structure that never learnt the task: what their layers separate, training did not teach."""
+"""Networks of the same structure that never learnt the task: what they separate, training did not teach."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ import torch
 from steelsight.errors import BadInput, BadRecipe, MissingWeights
 from steelsight.models.catalog import ModelSpec, SheetClassifier, build_model
 
-__all__ = ["CONTROLS", "IMAGENET", "NETS", "RANDOM", "SHUFFLED", "TRAINED", "build_controls", "choose_controls"]
+__all__ = [
+    "CONTROLS",
+    "IMAGENET",
+    "NETS",
+    "RANDOM",
+    "SHUFFLED",
+    "TRAINED",
+    "build_controls",
+    "choose_controls",
+]
 
 TRAINED: Final = "trained"
 SHUFFLED: Final = "shuffled"

@@ -17,6 +17,14 @@ from steelsight.models.catalog import SheetClassifier
 __all__ = ["INPUT", "choose_layers", "kind_of", "standard_layers"]
 
 INPUT = "input"  # the sheet itself: what separability starts from
+WORDS = {
+    "Conv2d": "conv",
+    "MaxPool2d": "max-pool",
+    "AdaptiveAvgPool2d": "average",
+    "BatchNorm2d": "batch norm",
+    "Linear": "linear",
+    "Pooling": "pool",
+}
 SAME_AT_REST = (nn.Dropout, nn.Identity, nn.Flatten, nn.BatchNorm2d)
 
 
@@ -39,7 +47,9 @@ def choose_layers(model: SheetClassifier, asked: Sequence[str] | None = None) ->
     if asked is None:
         return standard_layers(model)
     if not asked:
-        raise BadInput("layers: expected names joined by commas, got none; leave it out for the standard ones")
+        raise BadInput(
+            "layers: expected names joined by commas, got none; leave it out for the standard ones"
+        )
     for name in asked:
         find_layer(model, name)
     wanted = set(asked)
@@ -47,5 +57,8 @@ def choose_layers(model: SheetClassifier, asked: Sequence[str] | None = None) ->
 
 
 def kind_of(model: SheetClassifier, layer: str) -> str:
-    """What a layer is, in a word: Conv2d, Fire, Linear; `Sheet` for the input."""
-    return "Sheet" if layer == INPUT else type(find_layer(model, layer)).__name__
+    """What a layer is, in a word: conv, Fire, linear; `sheet` for the input."""
+    if layer == INPUT:
+        return "sheet"
+    name = type(find_layer(model, layer)).__name__
+    return WORDS.get(name, name)

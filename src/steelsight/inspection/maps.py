@@ -7,7 +7,7 @@ its class.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,8 +79,12 @@ def map_layers(
     for layer, all_rows in features.items():
         places = draw_map(all_rows[sheets.fitted :][rows], perplexity=perplexity, seed=spec.seed)
         alike = neighbour_agreement(places, labels[rows], some)
+        told = np.flatnonzero(~np.isnan(alike))
         agreement = resample(
-            alike[None], labels[rows], some, rng=np.random.default_rng([spec.seed, 34])
+            alike[None, told],
+            labels[rows][told],
+            [some[i] for i in told.tolist()],
+            rng=np.random.default_rng([spec.seed, 34]),
         ).balanced_accuracy[0]
         maps.append(LayerMap(layer, places, rows, agreement, perplexity))
     return tuple(maps)
@@ -103,16 +107,18 @@ def draw_map(
 
 
 def neighbour_agreement(
-    places: Float32[np.ndarray, "m 2"], labels: Labels, groups: list[str], *, count: int = NEIGHBOURS
+    places: Float32[np.ndarray, "m 2"], labels: Labels, groups: Sequence[str], *, count: int = NEIGHBOURS
 ) -> Float32[np.ndarray, " m"]:
     """Of each sheet's nearest on the map that are not of its group, the share of its own class.
 
-    Fewer than `count` are taken where there are fewer; a sheet without any gets 0.
+    count    nearest taken; fewer for a class with fewer other sheets, so that 1 can be reached by every class
+    returns  (m,) 0..1; NaN for a sheet without another of its class outside its group
     """
     order = NearestNeighbors(n_neighbors=len(places) - 1).fit(places).kneighbors(return_distance=False)
-    share = np.zeros(len(places), dtype=np.float32)
+    share = np.full(len(places), np.nan, dtype=np.float32)
     for row, others in enumerate(order):
-        apart = [i for i in others.tolist() if i != row and not (groups[row] and groups[i] == groups[row])]
-        if apart:
-            share[row] = float((labels[apart[:count]] == labels[row]).mean())
+        apart = [i for i in others.tolist() if not (groups[row] and groups[i] == groups[row])]
+        alike = labels[apart] == labels[row]
+        if alike.any():
+            share[row] = float(alike[: min(count, int(alike.sum()))].mean())
     return share

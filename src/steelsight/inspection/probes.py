@@ -17,7 +17,14 @@ from steelsight.types import Labels
 
 __all__ = ["PENALTIES", "Prepared", "Probe", "choose_penalty", "fit_at", "fit_probe", "prepare"]
 
-PENALTIES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)  # of mean loss + penalty * d / 2 |w|², d features: fair to any length
+PENALTIES = (
+    1e-1,
+    1e-2,
+    1e-3,
+    1e-4,
+    1e-5,
+    1e-6,
+)  # of mean loss + penalty * d / 2 |w|², d features: fair to any length
 STEPS, FLAT_GRADIENT = 400, 1e-3  # of L-BFGS
 RISEN = 1.05  # held-out loss past this multiple of the least only rises on: weaker penalties are not tried
 CONSTANT = 1e-5  # a feature whose deviation is below this share of its size carries nothing but rounding
@@ -49,7 +56,7 @@ class Probe:
 
 
 def prepare(fit: Float32[np.ndarray, "n d"], judge: Float32[np.ndarray, "m d"]) -> Prepared:
-    """Standardise by the fitting sheets, drop constants, and rotate where there are more features than sheets."""
+    """Standardise by the fitting sheets, drop constants, rotate where features outnumber sheets."""
     mean = fit.mean(0, dtype=np.float64)
     deviation = fit.std(0, dtype=np.float64)
     varies = deviation > CONSTANT * np.sqrt(mean**2 + deviation**2)
@@ -101,9 +108,7 @@ def choose_penalty(prepared: Prepared, labels: Labels, folds: Folds) -> float:
 def _loss(chances: Float[np.ndarray, "h c"], known: Labels, truths: Labels) -> float:
     """Cross-entropy; a class the model never saw has chance 0."""
     column = {kind: number for number, kind in enumerate(known.tolist())}
-    told = [
-        chances[row, column[kind]] if kind in column else 0.0 for row, kind in enumerate(truths.tolist())
-    ]
+    told = [chances[row, column[kind]] if kind in column else 0.0 for row, kind in enumerate(truths.tolist())]
     return float(-np.log(np.maximum(told, LEAST_CHANCE)).sum())
 
 

@@ -58,7 +58,9 @@ def resample(
     estimates, balanced = _accuracy(right, everyone * weight)[0], _balanced(right, members, everyone)[0]
     if group.max() == 0:
         nothing = np.full((1, len(right)), np.nan)
-        return Resampled(_intervals(estimates, nothing, 0), _intervals(balanced, nothing, 0), estimates, nothing)
+        return Resampled(
+            _intervals(estimates, nothing, 0), _intervals(balanced, nothing, 0), estimates, nothing
+        )
     chunks = [
         (_accuracy(right, times * weight), _balanced(right, members, times))
         for times in draw_weights(group, rng, resamples)

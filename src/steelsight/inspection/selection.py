@@ -1,4 +1,4 @@
-"""Which sheets probes are fitted on and which judge them: two parts of a run, thinned alike where they are many."""
+"""Which sheets probes are fitted on and which judge them: two parts of a run, thinned where they are many."""
 
 from __future__ import annotations
 

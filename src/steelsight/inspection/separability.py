@@ -1,4 +1,4 @@
-"""How far each layer's output lets a linear model tell the classes apart, beside networks that never learnt it."""
+"""How well a linear model tells classes apart by each layer's output, beside nets that never learnt it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class LayerRow:
     """One layer: its name, what it is, and how long its outputs and their descriptions are."""
 
     name: str
-    kind: str  # Conv2d, Fire, Linear, …
+    kind: str  # conv, Fire, linear, …
     shape: tuple[int, ...]  # of one sheet's output
     pooled: int  # features
     projected: int
@@ -167,7 +167,7 @@ def _probe(
 
 @contextmanager
 def _one_thread_a_fit() -> Iterator[None]:
-    """Matrices are small: threads inside a fit would wait for each other. Convergence is counted, not warned of."""
+    """Small matrices: threads inside a fit only wait. Fits that do not converge are counted instead."""
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield

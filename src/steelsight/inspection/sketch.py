@@ -22,7 +22,7 @@ class Sketch:
 
     Coordinate i, of stretch m = i // k, goes to number (i + shift_m) mod k. Two coordinates of one stretch
     never meet, two of different stretches meet with chance 1/k, which is all the bound below asks for: for
-    every x, E |y|² = |x|² over the draw, and the deviation of |y|² is at most sqrt(2/k) |x|²: 6 % for k = 512.
+    every x, E |y|² = |x|² over the draw, and the deviation of |y|² is at most sqrt(2/k) |x|²: 6 % at k = 512.
     It is linear, so the same holds of the difference of two vectors: near ones stay near and far ones far.
 
     source  Charikar, Chen and Farach-Colton 2002; the bound as in Weinberger et al. 2009, "Feature Hashing"

@@ -94,9 +94,7 @@ def find_layer(model: nn.Module, name: str) -> nn.Module:
     return modules[name]
 
 
-def _shower(
-    see: Callable[[str, Tensor], None], name: str
-) -> Callable[[nn.Module, object, object], None]:
+def _shower(see: Callable[[str, Tensor], None], name: str) -> Callable[[nn.Module, object, object], None]:
     def show(_module: nn.Module, _inputs: object, output: object) -> None:
         see(name, _tensor(name, output))
 

@@ -117,7 +117,7 @@ def draw_layer_maps(
         Line2D([], [], linestyle="", marker="o", markersize=5, color=class_colour(kind), label=_text(name))
         for kind, name in enumerate(class_names)
     ]
-    figure.legend(
+    legend = figure.legend(
         handles=handles,
         loc="outside lower center",
         ncols=min(len(class_names), len(CLASS_COLOURS)),
@@ -127,6 +127,7 @@ def draw_layer_maps(
         title=_text(note) or None,
         title_fontsize=8.5,
     )
+    legend.get_title().set_color(MUTED)
     return figure
 
 
