@@ -101,13 +101,17 @@ def layers(
 
 
 def _tell(found: Separability) -> None:
-    """The table for people: accuracy by layer, a column a network and input."""
+    """The table for people: accuracy by layer, on averages over places and on the random projection."""
     from rich.table import Table
 
-    table = Table("layer", box=None, pad_edge=False)
-    for net, kind in found.curves:
-        table.add_column(f"{net}, {kind}", justify="right")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("layer", no_wrap=True)
+    for net in found.nets:
+        table.add_column(net, justify="right", no_wrap=True)
     for number, layer in enumerate(found.layers):
-        points = (curve.accuracy[number] for curve in found.curves.values())
-        table.add_row(layer.title, *(f"{point.estimate:.3f}" for point in points))
+        cells = dict.fromkeys(found.nets, "")
+        for (net, _), curve in found.curves.items():
+            cells[net] += f"  {curve.accuracy[number].estimate:.2f}"
+        table.add_row(layer.title, *cells.values())
+    console.print("accuracy of probes: averages over places, random projection")
     console.print(table)

@@ -62,8 +62,9 @@ def write_probes(document: Document, found: Separability, *, title: str, id: str
         f"On every layer's output a logistic regression, fitted on {sheets.fitted:,} sheets and judged on "
         f"{sheets.judge_labels.size:,} others. Each layer is described twice at nearly equal length, by "
         "averages over its places and by a random projection of all its numbers, so that no layer is ahead "
-        "for being larger. Beside it the same structure with ImageNet's weights and with random ones, and the "
-        f"trained network probed for labels dealt anew among the groups, {DEALS} times. " + tell_layers(found)
+        "for being larger. Beside it the same structure with ImageNet's weights and with random ones, and "
+        f"the trained network probed for labels dealt anew among the groups of both parts, {DEALS} times. "
+        + tell_layers(found)
     )
     for note in sheets.notes:
         document.notice(f"{note[0].upper()}{note[1:]}.")
@@ -99,12 +100,12 @@ def tell_layers(found: Separability) -> str:
             f"By {text}, accuracy and depth have a rank correlation of {cell_text(trend(found, curve), 2)}, "
             f"and {end} is {_signed(rise(found, curve))} ahead of the first layer."
         )
-    for net in (IMAGENET, RANDOM):
+    for net, words in ((IMAGENET, "ImageNet's weights, not fine-tuned,"), (RANDOM, "random weights")):
         curves = [found.curve(net, kind) for kind in KINDS]
         gains = [rise(found, curve) for curve in curves if curve is not None]
         if gains:
             sentences.append(
-                f"From {NETS[net]} the same rise is " + " and ".join(_signed(gain) for gain in gains) + "."
+                f"With {words} the same rise is " + " and ".join(_signed(gain) for gain in gains) + "."
             )
     dealt = found.curve(SHUFFLED, "pooled")
     if dealt is not None:

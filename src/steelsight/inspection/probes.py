@@ -17,14 +17,8 @@ from steelsight.types import Labels
 
 __all__ = ["PENALTIES", "Prepared", "Probe", "choose_penalty", "fit_at", "fit_probe", "prepare"]
 
-PENALTIES = (
-    1e-1,
-    1e-2,
-    1e-3,
-    1e-4,
-    1e-5,
-    1e-6,
-)  # of mean loss + penalty * d / 2 |w|², d features: fair to any length
+# Minimised is the mean loss + penalty * d / 2 |w|² with d features: fair to descriptions of any length.
+PENALTIES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 STEPS, FLAT_GRADIENT = 400, 1e-3  # of L-BFGS
 RISEN = 1.05  # held-out loss past this multiple of the least only rises on: weaker penalties are not tried
 CONSTANT = 1e-5  # a feature whose deviation is below this share of its size carries nothing but rounding
@@ -105,7 +99,9 @@ def choose_penalty(prepared: Prepared, labels: Labels, folds: Folds) -> float:
     return PENALTIES[int(np.argmin(losses))]
 
 
-def _loss(chances: Float[np.ndarray, "h c"], known: Labels, truths: Labels) -> float:
+def _loss(
+    chances: Float[np.ndarray, "h c"], known: Int[np.ndarray, " k"], truths: Int[np.ndarray, " h"]
+) -> float:
     """Cross-entropy; a class the model never saw has chance 0."""
     column = {kind: number for number, kind in enumerate(known.tolist())}
     told = [chances[row, column[kind]] if kind in column else 0.0 for row, kind in enumerate(truths.tolist())]

@@ -12,7 +12,7 @@ from steelsight.errors import BadData, BadInput
 from steelsight.sheets.splits import group_folds
 from steelsight.types import GrayBatch, Labels
 
-__all__ = ["Folds", "ProbeSheets", "choose_sheets", "deal_labels", "make_folds"]
+__all__ = ["Folds", "Positions", "ProbeSheets", "choose_sheets", "deal_order", "make_folds"]
 
 Positions = Int[np.ndarray, "_"]
 Folds = tuple[tuple[Positions, Positions], ...]  # (fitted, held out), positions among the fitted sheets
@@ -108,20 +108,22 @@ def make_folds(labels: Labels, groups: Sequence[str], *, rng: np.random.Generato
     return tuple(group_folds(labels, groups, min(FOLDS, count), rng=rng))
 
 
-def deal_labels(labels: Labels, groups: Sequence[str], *, rng: np.random.Generator) -> Labels:
-    """The same labels dealt out anew, group after group, so that a group's sheets still mostly agree.
+def deal_order(groups: Sequence[str], *, rng: np.random.Generator) -> Positions:
+    """Whose label each sheet gets when labels are dealt out anew, group after group: `labels[order]`.
 
-    Every class keeps its count. Where each sheet is its own group this is a plain permutation.
+    Every class keeps its count, and labels that agreed within a group still mostly do, as groups are dealt
+    whole; where each sheet is its own group this is a plain permutation.
     """
     members: dict[str, list[int]] = {}
     for row, group in enumerate(groups):
         members.setdefault(group or f"\0{row}", []).append(row)
     blocks = list(members.values())
-    givers = [row for number in rng.permutation(len(blocks)).tolist() for row in blocks[number]]
-    takers = [row for number in rng.permutation(len(blocks)).tolist() for row in blocks[number]]
-    dealt = np.empty_like(labels)
-    dealt[takers] = labels[givers]
-    return dealt
+    givers, takers = (
+        [row for number in rng.permutation(len(blocks)).tolist() for row in blocks[number]] for _ in range(2)
+    )
+    order = np.empty(len(groups), dtype=np.int64)
+    order[takers] = givers
+    return order
 
 
 def _check(labels: Labels, judging: int, class_names: tuple[str, ...]) -> None:

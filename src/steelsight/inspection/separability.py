@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -19,7 +19,7 @@ from steelsight.inspection.maps import LayerMap, MapSpec, map_layers
 from steelsight.inspection.outputs import KINDS, Kind, LayerOutput, read_layers
 from steelsight.inspection.probes import Probe, fit_at, fit_probe, prepare
 from steelsight.inspection.resamples import Resampled, resample
-from steelsight.inspection.selection import Folds, ProbeSheets, deal_labels, make_folds
+from steelsight.inspection.selection import Folds, Positions, ProbeSheets, deal_order, make_folds
 from steelsight.models.catalog import SheetClassifier
 from steelsight.types import Interval
 
@@ -149,20 +149,32 @@ def _probe(
     workers: int,
 ) -> list[list[list[Probe]]]:
     """By labels, true and where wanted dealt anew: by layer, by deal, a probe."""
-    labels, groups = sheets.fit_labels, sheets.groups[: sheets.fitted]
+    labels = sheets.fit_labels
     rng = np.random.default_rng([seed, 32])
-    dealt = [deal_labels(labels, groups, rng=rng) for _ in range(DEALS if shuffled else 0)]
+    parts = (sheets.groups[: sheets.fitted], sheets.groups[sheets.fitted :])
+    deals = [[deal_order(part, rng=rng) for part in parts] for _ in range(DEALS if shuffled else 0)]
 
     def fit(output: LayerOutput) -> tuple[list[Probe], list[Probe]]:
         features = output.input(kind)
         prepared = prepare(features[: sheets.fitted], features[sheets.fitted :])
         own = fit_probe(prepared, labels, folds)
-        return [own], [fit_at(prepared, other, own.penalty) for other in dealt]
+        return [own], [
+            _dealt(fit_at(prepared, labels[fitted], own.penalty), judged) for fitted, judged in deals
+        ]
 
     with _one_thread_a_fit(), ThreadPoolExecutor(max(1, workers)) as pool:
         found = list(pool.map(fit, outputs.values()))
     own, other = [each[0] for each in found], [each[1] for each in found]
     return [own, other] if shuffled else [own]
+
+
+def _dealt(probe: Probe, order: Positions) -> Probe:
+    """Its answers dealt to the judging sheets, which is as if their labels were: chance for any features.
+
+    Without this, features that hold one strong axis score far above or far below chance, as the dealt labels
+    of the fitting sheets happen to lie along it.
+    """
+    return replace(probe, answers=probe.answers[order])
 
 
 @contextmanager
