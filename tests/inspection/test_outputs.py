@@ -109,22 +109,30 @@ def test_hooks_are_gone_after_an_error() -> None:
     assert model.training
 
 
+@pytest.mark.parametrize("changes", [{}, {"head": "direct"}, {"head": "direct", "pooling": "average+max"}])
 @pytest.mark.parametrize("name", MODELS)
-def test_standard_layers_run_in_the_order_of_the_signal(name: str, images: np.ndarray) -> None:
-    model = build(name)
+def test_standard_layers_run_in_the_order_of_the_signal(
+    name: str, changes: dict[str, str], images: np.ndarray
+) -> None:
+    model = build(name, **changes)
     seen: list[str] = []
     with torch.no_grad(), watch(model, standard_layers(model), lambda layer, _: seen.append(layer)):
         model(to_input(torch.from_numpy(images[:1])))
     assert tuple(seen) == standard_layers(model)
-    logits = model.get_submodule(seen[-1])
-    assert isinstance(logits, nn.Linear)
+    with torch.no_grad(), capture(model, [seen[-1]], gradients=False) as tape:
+        logits = model(to_input(torch.from_numpy(images[:1])))
+    assert torch.equal(tape.activations[seen[-1]].flatten(1), logits)
 
 
 def test_layers_asked_for_come_in_the_networks_order() -> None:
     model = build()
-    assert choose_layers(model, ["head.conv", "features.3.squeeze", "features.0"]) == (
+    assert choose_layers(
+        model, ["head.conv", "features.3", "features", "features.3.squeeze", "features.0"]
+    ) == (
         "features.0",
         "features.3.squeeze",
+        "features.3",
+        "features",
         "head.conv",
     )
     assert choose_layers(model) == standard_layers(model)

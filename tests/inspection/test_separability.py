@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from sklearn.manifold import TSNE, trustworthiness
+from sklearn.preprocessing import StandardScaler
 
 from steelsight.errors import BadInput
 from steelsight.inspection.controls import (
@@ -59,7 +61,8 @@ def test_planted_classes_are_separable_at_the_input_and_dealt_labels_are_chance(
     for kind in KINDS:
         assert found.curves[TRAINED, kind].accuracy[0].estimate == 1.0
         dealt = found.curves[SHUFFLED, kind].accuracy
-        assert all(point.low <= 0.5 <= point.high for point in dealt)
+        # The mean of five deals to 60 sheets has a deviation of 0.03; four of them are allowed.
+        assert all(abs(point.estimate - 0.5) < 0.12 for point in dealt)
     assert found.majority == 0.5
 
 
@@ -161,17 +164,15 @@ def test_maps_keep_planted_classes_together(found: Separability) -> None:
     assert all((each.rows == found.maps[0].rows).all() for each in found.maps)
 
 
-def test_a_map_is_scikit_learns_and_comes_again(rng: np.random.Generator) -> None:
-    from sklearn.manifold import TSNE
-    from sklearn.preprocessing import StandardScaler
-
-    rows = rng.normal(size=(30, 8)).astype(np.float32)
-    places = draw_map(rows, perplexity=5, seed=3)
-    assert np.array_equal(places, draw_map(rows, perplexity=5, seed=3))
+def test_a_map_keeps_neighbours_as_scikit_learns_own_does(rng: np.random.Generator) -> None:
+    """Rounding alone moves a t-SNE map, so not places are compared but how far neighbours can be trusted."""
+    rows = rng.normal(size=(40, 3)).astype(np.float32)
+    places = draw_map(rows, perplexity=5.0, seed=3)
+    assert np.array_equal(places, draw_map(rows, perplexity=5.0, seed=3))
     scaled = StandardScaler().fit_transform(rows.astype(np.float64)).astype(np.float32)
-    expected = TSNE(perplexity=5, init="pca", random_state=3).fit_transform(scaled)
-    near = neighbour_agreement(places, np.arange(30) % 2, [""] * 30)
-    assert np.corrcoef(near, neighbour_agreement(expected, np.arange(30) % 2, [""] * 30))[0, 1] > 0.9
+    expected = TSNE(perplexity=5.0, init="pca", random_state=3).fit_transform(scaled)
+    ours, theirs = trustworthiness(scaled, places), trustworthiness(scaled, expected)
+    assert ours > theirs - 0.02 > 0.85
 
 
 def test_neighbours_of_the_own_group_do_not_count() -> None:
@@ -211,9 +212,10 @@ def test_layers_that_say_nothing_are_mapped_and_probed_all_the_same(model: Sheet
     assert np.isfinite(looked.maps[1].places).all()
 
 
-def test_dealt_labels_stay_with_their_groups(model: SheetClassifier) -> None:
-    """Of a layer with one strong axis too, dealt labels score chance, neither far above nor far below."""
-    looked = inspect_layers({TRAINED: model}, _sheets(groups=2), LAYERS, resamples=100)
+@pytest.mark.parametrize("size", [2, 7])
+def test_dealt_labels_are_chance_where_groups_hold_both_classes(model: SheetClassifier, size: int) -> None:
+    """Pairs of one sheet of each class, dealt as they are, would get their own labels back."""
+    looked = inspect_layers({TRAINED: model}, _sheets(groups=size), LAYERS[:1], resamples=50)
     for kind in KINDS:
         for point in looked.curves[SHUFFLED, kind].accuracy:
-            assert 0.35 < point.estimate < 0.65
+            assert abs(point.estimate - 0.5) < 0.12

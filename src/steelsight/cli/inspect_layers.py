@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.errors import BadInput, UnknownLayer
 
 if TYPE_CHECKING:
     from steelsight.inspection.separability import Separability
@@ -55,6 +56,7 @@ def layers(
     import torch
 
     from steelsight.inspection.controls import choose_controls
+    from steelsight.inspection.layers import choose_layers
     from steelsight.inspection.layers_report import layers_json, tell_layers
     from steelsight.inspection.maps import MapSpec
     from steelsight.study.arenas import open_run
@@ -72,9 +74,13 @@ def layers(
                 console.print(text, markup=False, soft_wrap=True)
 
         judged = open_run(run, data, allow_bad=allow_bad)
+        try:
+            chosen = choose_layers(judged.model, _names(layer))
+        except UnknownLayer as error:  # here it is an option that names none
+            raise BadInput(f"--layers: {error}") from error
         found = look_at_layers(
             judged,
-            layers=None if layer is None else [name.strip() for name in layer.split(",") if name.strip()],
+            layers=chosen,
             fit=fit,
             split=split,
             limit=sheets,
@@ -98,6 +104,10 @@ def layers(
     console.print(f"report: {folder / REPORT}", markup=False, soft_wrap=True)
     if as_json:
         emit_json({"out": str(folder), **numbers})
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _tell(found: Separability) -> None:

@@ -24,6 +24,7 @@ WORDS = {
     "BatchNorm2d": "batch norm",
     "Linear": "linear",
     "Pooling": "pool",
+    "AverageMax": "average and max",
 }
 SAME_AT_REST = (nn.Dropout, nn.Identity, nn.Flatten, nn.BatchNorm2d)
 
@@ -52,8 +53,14 @@ def choose_layers(model: SheetClassifier, asked: Sequence[str] | None = None) ->
         )
     for name in asked:
         find_layer(model, name)
-    wanted = set(asked)
-    return tuple(name for name, _ in model.named_modules() if name in wanted)
+    names = [name for name, _ in model.named_modules()]
+
+    def finished(name: str) -> tuple[int, int]:
+        """A module is done after the last of its parts, the innermost first."""
+        inside = [i for i, other in enumerate(names) if f"{other}.".startswith(f"{name}.")]
+        return inside[-1], -name.count(".")
+
+    return tuple(sorted(set(asked), key=finished))
 
 
 def kind_of(model: SheetClassifier, layer: str) -> str:

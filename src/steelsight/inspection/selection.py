@@ -112,14 +112,15 @@ def deal_order(groups: Sequence[str], *, rng: np.random.Generator) -> Positions:
     """Whose label each sheet gets when labels are dealt out anew, group after group: `labels[order]`.
 
     Every class keeps its count, and labels that agreed within a group still mostly do, as groups are dealt
-    whole; where each sheet is its own group this is a plain permutation.
+    whole, each in an order of its own; where each sheet is its own group this is a plain permutation.
     """
     members: dict[str, list[int]] = {}
     for row, group in enumerate(groups):
         members.setdefault(group or f"\0{row}", []).append(row)
     blocks = list(members.values())
     givers, takers = (
-        [row for number in rng.permutation(len(blocks)).tolist() for row in blocks[number]] for _ in range(2)
+        np.concatenate([rng.permutation(blocks[number]) for number in rng.permutation(len(blocks)).tolist()])
+        for _ in range(2)
     )
     order = np.empty(len(groups), dtype=np.int64)
     order[takers] = givers
