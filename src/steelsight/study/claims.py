@@ -15,6 +15,7 @@ from steelsight.evaluation.timing import time_ratio
 from steelsight.study.contents import Item, load_contents
 from steelsight.study.explanation_claims import gradcam_coarse, guided_gradcam_best
 from steelsight.study.findings import Findings, ModelResult
+from steelsight.study.layer_claims import layers_separate
 from steelsight.study.multiclass_claims import SECOND_CLAIMS
 from steelsight.study.options import VGG
 from steelsight.study.second import Second
@@ -143,6 +144,7 @@ CLAIMS: dict[str, Callable[[Findings], Verdict]] = {
     "adhoc-fastest": _adhoc_fastest,
     "reduced-faster": _reduced_faster,
     "vgg-slow": _vgg_slow,
+    "layers-separate": layers_separate,
     "gradcam-coarse": gradcam_coarse,
     "guided-gradcam-best": guided_gradcam_best,
     "small-model-accurate": _small_model_accurate,

@@ -9,6 +9,7 @@ import numpy as np
 from steelsight.evaluation.bootstrap import bootstrap
 from steelsight.study.differences import metric_difference
 from steelsight.study.explanation_claims import guided_gradcam_best
+from steelsight.study.layer_claims import multiclass_layers_separate
 from steelsight.study.multiclass import CHOSEN
 from steelsight.study.second import Second
 from steelsight.study.verdict import Verdict, decide
@@ -111,6 +112,10 @@ def _threshold(second: Second) -> Verdict:
     return Verdict(decide(found.low >= STUDY_ACCURACY and half, found.high < STUDY_ACCURACY), because, found)
 
 
+def _layers(second: Second) -> Verdict:
+    return multiclass_layers_separate(second.found)
+
+
 def _guided(second: Second) -> Verdict:
     return guided_gradcam_best(second.found)
 
@@ -121,5 +126,6 @@ SECOND_CLAIMS: dict[str, Callable[[Second], Verdict]] = {
     "flip-optimum": _flip_optimum,
     "multiclass-best": _best_rows,
     "threshold-accuracy": _threshold,
+    "multiclass-layers-separate": _layers,
     "multiclass-guided-gradcam-best": _guided,
 }

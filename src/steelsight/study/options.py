@@ -30,7 +30,7 @@ TechniqueChoice = Literal["none", "study", "all"]
 VGG = "vgg16_bn"
 SLIDE_ORDER = ("adhoc", "vgg16_bn", "squeezenet", "squeezenet_reduced")
 QUICK_SHEETS, QUICK_EPOCHS, QUICK_RESAMPLES, QUICK_REPEATS = 240, 2, 200, 7
-QUICK_EXPLAINED = 6
+QUICK_EXPLAINED, QUICK_PROBED = 6, 120
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ class StudyOptions:
     techniques: TechniqueChoice = "study"  # what is compared about rare types: the study's, all, none
     test: Path | None = None  # another DATA folder to test on; the first then only trains and validates
     explained: int = 200  # sheets with masks, at most, that choose a mask rule, and that judge
+    probed: int = 800  # sheets, at most, that the layers' probes are fitted on and judged by
     fresh: bool = False  # train again what is trained already
     quick: bool = False
 
@@ -91,7 +92,16 @@ class StudyOptions:
             raise BadRecipe(
                 f"--models: expected some of {', '.join(MODELS)}, got {', '.join(unknown) or 'none'}"
             )
-        for name in ("vgg_sheets", "vgg_epochs", "epochs", "sheets", "resamples", "repeats", "explained"):
+        for name in (
+            "vgg_sheets",
+            "vgg_epochs",
+            "epochs",
+            "sheets",
+            "resamples",
+            "repeats",
+            "explained",
+            "probed",
+        ):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise BadRecipe(f"--{name.replace('_', '-')}: expected at least 1, got {value}")
@@ -108,6 +118,7 @@ class StudyOptions:
             resamples=min(self.resamples, QUICK_RESAMPLES),
             repeats=min(self.repeats, QUICK_REPEATS),
             explained=min(self.explained, QUICK_EXPLAINED),
+            probed=min(self.probed, QUICK_PROBED),
         )
 
 

@@ -16,6 +16,7 @@ from steelsight.reports.figures.intervals import Measured, draw_intervals
 from steelsight.reports.figures.league import LeagueRow, draw_league
 from steelsight.reports.figures.learning import draw_learning_curves
 from steelsight.reports.figures.precision_recall import draw_precision_recall
+from steelsight.reports.figures.probes import SheetMap, draw_layer_maps, draw_probe_curves
 from steelsight.reports.figures.roc import draw_roc
 from steelsight.reports.figures.scan import Thumbnail, draw_contact_sheet, draw_verdicts
 from steelsight.reports.figures.size import draw_learning_size, draw_recall_by_area
@@ -42,6 +43,7 @@ __all__ = [
     "LeagueRow",
     "MaskPair",
     "Measured",
+    "SheetMap",
     "Thumbnail",
     "class_colour",
     "draw_architecture",
@@ -54,6 +56,7 @@ __all__ = [
     "draw_fire_module",
     "draw_flip_chance",
     "draw_intervals",
+    "draw_layer_maps",
     "draw_league",
     "draw_learning_curves",
     "draw_learning_size",
@@ -61,6 +64,7 @@ __all__ = [
     "draw_mask_pairs",
     "draw_methods",
     "draw_precision_recall",
+    "draw_probe_curves",
     "draw_recall_by_area",
     "draw_reliability",
     "draw_risk_coverage",
