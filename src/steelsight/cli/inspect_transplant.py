@@ -51,7 +51,7 @@ def transplant(
     from steelsight.study.inspection_transplant import write_operation
     from steelsight.study.transplant_reading import operation_json, tell_operation
     from steelsight.study.transplanting import open_operation
-    from steelsight.training.atomic import write_json
+    from steelsight.training.atomic import write_file, write_json
     from steelsight.training.conclude import environment
 
     if threads:
@@ -85,8 +85,10 @@ def transplant(
         **operation_json(done),
         "environment": environment(),
     }
-    write_json(folder / NUMBERS, numbers)
     page.save(folder / REPORT)
+    for name, png in page.pictures():
+        write_file(folder / "figures" / f"{name}.png", png)
+    write_json(folder / NUMBERS, numbers)
     for line in (*tell_operation(done), *done.notes):
         console.print(line, markup=False, soft_wrap=True)
     console.print(f"report: {folder / REPORT}", markup=False, soft_wrap=True)

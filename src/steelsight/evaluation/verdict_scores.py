@@ -76,7 +76,7 @@ class VerdictScores:
 
 def score_verdicts(
     labels: Labels,
-    verdicts: Int[np.ndarray, "v n"],
+    verdicts: Int[np.ndarray, "v m"],
     classes: int,
     *,
     rng: np.random.Generator,

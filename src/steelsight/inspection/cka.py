@@ -53,7 +53,7 @@ class Similarity:
         }
 
 
-def linear_cka(first: Float[Tensor, "n p"], second: Float[Tensor, "n q"]) -> float:
+def linear_cka(first: Float[Tensor, "n p"], second: Float[Tensor, "m q"]) -> float:
     """Debiased linear CKA of two descriptions of the same sheets.
 
     returns  at most about 1; may fall a little below 0 for unrelated ones; NaN where one is constant

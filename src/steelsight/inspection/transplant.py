@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int
 from torch import Tensor
 
 from steelsight.errors import BadInput
@@ -25,7 +25,7 @@ from steelsight.inspection.transplant_parts import Chain, Part, chain_of, enter,
 from steelsight.models.capture import at_rest
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.inputs import to_input
-from steelsight.types import GrayBatch, Labels
+from steelsight.types import GrayBatch
 
 __all__ = [
     "DIRECTIONS",
@@ -98,7 +98,7 @@ def transplant(
     receiver: SheetClassifier,
     donors: Mapping[str, SheetClassifier],
     images: GrayBatch,
-    labels: Labels,
+    labels: Int[np.ndarray, " m"],
     *,
     rng: np.random.Generator,
     groups: Groups | None = None,

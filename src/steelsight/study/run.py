@@ -21,6 +21,7 @@ from steelsight.study import (
     binary_chapters,
     data_chapters,
     explanation_chapters,
+    inspection_transplant,
     multiclass_chapters,
     trust_chapters,
 )
@@ -34,6 +35,7 @@ from steelsight.study.material import open_material
 from steelsight.study.options import StudyOptions
 from steelsight.study.second import Second, run_second
 from steelsight.study.trained import Trainer, measure_costs, train_models
+from steelsight.study.transplant_reading import operation_json
 from steelsight.training.records import split_names
 from steelsight.training.run import train_data
 from steelsight.training.watch import Silent, Watcher
@@ -66,6 +68,7 @@ SECOND: dict[str, SecondChapter] = {
     "evaluation": lambda document, half, _: multiclass_chapters.write_evaluation(document, half.found),
     "abstention": lambda document, half, _: trust_chapters.write_abstention(document, half.scrutiny),
     "robustness": lambda document, half, _: trust_chapters.write_robustness(document, half.robustness),
+    "transplant": lambda document, half, _: inspection_transplant.write_transplant(document, half.transplant),
     "multiclass-explanations": lambda document, half, _: explanation_chapters.write_multiclass(
         document, half.found
     ),
@@ -113,6 +116,9 @@ class StudyReport:
                         for name, r in self.second.found.techniques.items()
                     },
                     "skipped": dict(self.second.found.skipped),
+                    "transplant": self.second.transplant
+                    if isinstance(self.second.transplant, str)
+                    else operation_json(self.second.transplant),
                 },
                 "claims": [
                     {"id": item.id, "slide": item.slide, "claim": item.what, "tested": item.status == "done"}

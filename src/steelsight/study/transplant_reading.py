@@ -9,7 +9,7 @@ from typing import Any, Final
 from steelsight.evaluation.verdict_scores import SCORES
 from steelsight.inspection.transplant import DIRECTIONS, Transplanted
 from steelsight.reports.cells import cell_text, plain
-from steelsight.study.transplanting import Donor, Operation
+from steelsight.study.transplanting import Operation
 from steelsight.types import Interval
 
 __all__ = ["SMALL", "Reading", "operation_json", "read_donor", "tell_operation"]
@@ -52,19 +52,13 @@ def tell_operation(done: Operation, score: str = "balanced_accuracy") -> list[st
     score   by which controls are compared
     """
     own = read_donor(done, done.donor)
-    title, found = SCORES[score], done.found
+    found = done.found
     told = [_tell_donor(done, own, score)] if own.features else []
-    for kinds, words in (
-        (("imagenet", "start"), "Weights never trained on a sheet"),
-        (("shuffled",), "Weights trained on shuffled labels"),
-        (("random",), "Random weights"),
-    ):
-        control = done.control(*kinds)
-        if control is not None:
-            told += _tell_control(read_donor(done, control.name), f"{words} ({control.name})", title, score)
-    seed = done.control("seed")
-    if seed is not None:
-        told.append(_tell_seed(read_donor(done, seed.name), seed, title, score))
+    for control in done.donors[1:]:
+        if control.kind != "seed":
+            told += _tell_control(read_donor(done, control.name), control.name, done.donor, score)
+        else:
+            told.append(_tell_seed(read_donor(done, control.name), control.name, score))
     for donor, parts in found.left_out.items():
         if parts and donor == done.donor:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in parts.items())
@@ -88,39 +82,34 @@ def _tell_donor(done: Operation, own: Reading, score: str) -> str:
     )
 
 
-def _tell_control(reading: Reading, words: str, title: str, score: str) -> list[str]:
+def _tell_control(reading: Reading, name: str, donor: str, score: str) -> list[str]:
     if reading.features is None or reading.ahead is None:
         return []
     ahead = reading.ahead[score]
-    if ahead.low > SMALL:
-        meaning = "the donor's features are worth clearly more"
-    elif ahead.low > 0:
-        meaning = "the donor's features are worth more"
+    if ahead.low > 0:
+        meaning = f"the features of the {donor} are worth more"
     elif ahead.high < 0:
-        meaning = "they serve better than the donor's"
+        meaning = f"the features of the {donor} are worth less"
     elif ahead.low > -SMALL and ahead.high < SMALL:
-        meaning = (
-            f"they serve as well as the donor's to within {SMALL}, so the donor's training explains nothing"
-        )
+        meaning = f"equal to within {SMALL}, so what the {donor} learnt is not what serves"
     else:
         meaning = "which serves better is undecided"
     return [
-        f"{words} at the same place give {title} {reading.features[score].estimate:.3f}, the donor minus "
-        f"them {_signed(ahead)}: {meaning}."
+        f"Control, {name}: all feature parts from there give {SCORES[score]} "
+        f"{reading.features[score].estimate:.3f}, the {donor} minus that {_signed(ahead)}: {meaning}."
     ]
 
 
-def _tell_seed(reading: Reading, seed: Donor, title: str, score: str) -> str:
+def _tell_seed(reading: Reading, name: str, score: str) -> str:
     features = reading.features_change
     if features is None:
-        return f"Of {seed.name} not every feature part fits."
+        return f"Control, {name}: not every feature part fits."
     words = (
-        f"The features of a model of the same task, trained with {seed.name}, change {title} by "
-        f"{_signed(features[score])}"
+        f"Control, {name}, the same task: its features change {SCORES[score]} by {_signed(features[score])}"
     )
     if reading.classifier_change is not None:
         words += f", its classifier by {_signed(reading.classifier_change[score])} further"
-    return words + ": what two trainings of one task do not share cannot be asked of two tasks."
+    return words + "; what two trainings of one task do not share cannot be asked of two tasks."
 
 
 def _signed(interval: Interval) -> str:

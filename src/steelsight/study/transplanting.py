@@ -5,59 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 
 from steelsight.errors import BadData, BadInput, MissingWeights
 from steelsight.evaluation.bootstrap import Groups
-from steelsight.inspection.cka import Similarity, compare_layers
+from steelsight.inspection.cka import FEWEST, Similarity, compare_layers
 from steelsight.inspection.transplant import Transplanted, transplant
 from steelsight.inspection.transplant_weights import PartChange, compare_weights
 from steelsight.models.card import Card
-from steelsight.models.catalog import SheetClassifier, build_model
+from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import load_checkpoint
+from steelsight.study.transplant_donors import (
+    Control,
+    Donor,
+    load_donor,
+    name_apart,
+    read_control,
+    run_control,
+    untrained,
+    untrained_control,
+)
 from steelsight.training.lesson import SheetData, open_sheets
 from steelsight.training.memory import Memory, refuse_other_classes
 from steelsight.training.records import read_splits
 from steelsight.types import GrayBatch, Labels
 
-__all__ = [
-    "CONTROLS",
-    "Control",
-    "Donor",
-    "Operation",
-    "open_operation",
-    "operate",
-    "read_control",
-    "untrained",
-]
-
-Control = Literal["imagenet", "start", "random", "seed", "shuffled"]
-CONTROLS: Final[tuple[Control, ...]] = get_args(Control)
-TITLES: Final[dict[Control, str]] = {
-    "imagenet": "ImageNet, untrained",
-    "start": "own start, untrained",
-    "random": "random weights",
-    "seed": "another seed",
-    "shuffled": "shuffled labels",
-}
+__all__ = ["Operation", "open_operation", "operate"]
 
 SPLITS: Final = ("unseen", "test")
 
 Positions = Int[np.ndarray, "_"]
-
-
-@dataclass(frozen=True)
-class Donor:
-    """A model whose weights are put into the receiver."""
-
-    name: str  # in tables and figures
-    kind: Control | Literal["donor"]
-    model: SheetClassifier
-    told: str  # what it is, in words
 
 
 @dataclass(frozen=True)
@@ -100,7 +80,8 @@ def open_operation(
     split     part of the receiver's sheets; of them those no donor trained on or stopped by
     limit     at most so many sheets, drawn at random
     raises    BadInput for an unknown control or split, models of different architecture or input, a
-              multilabel receiver; BadData where classes differ or no sheet is left; BadCheckpoint; MissingWeights
+              multilabel receiver; BadData where classes differ or no sheet is left; BadCheckpoint;
+              MissingWeights
     """
     if split not in SPLITS:
         raise BadInput(
@@ -109,7 +90,7 @@ def open_operation(
     model, card = load_checkpoint(run)
     if card.task == "multilabel":
         raise BadInput(f"{run}: expected a binary or multiclass receiver, got multilabel")
-    given, donor_card = _load_donor(donor, card)
+    given, donor_card = load_donor(donor, card)
     start = "imagenet" if card.model.pretrained == "imagenet" else "start"
     asked = [start, "random"] if controls is None else controls
     others, folders, notes = [], [donor], []
@@ -159,7 +140,7 @@ def operate(
     receiver  its name
     raises    BadInput as `transplant`
     """
-    donors = _with_own_names([donor[0], *controls])
+    donors = name_apart([donor[0], *controls])
     models = {each.name: each.model for each in donors}
     model, card = own
     found = transplant(
@@ -194,71 +175,8 @@ def operate(
     )
 
 
-def read_control(text: str) -> tuple[Control, Path | None]:
-    """A control from its words: imagenet, start, random, seed:RUN, shuffled:RUN; raises BadInput."""
-    kind, colon, folder = text.strip().partition(":")
-    needs = kind in ("seed", "shuffled")
-    for known in CONTROLS:
-        if kind == known and needs == bool(colon and folder):
-            return known, Path(folder) if needs else None
-    raise BadInput(
-        f"--controls: expected some of imagenet, start, random, seed:RUN, shuffled:RUN joined by commas, "
-        f"got {text.strip()!r}"
-    )
-
-
-def untrained(card: Card) -> SheetClassifier:
-    """The model as its training found it; raises MissingWeights where ImageNet's are not to be had."""
-    return build_model(card.model, generator=torch.Generator().manual_seed(card.seed))
-
-
-def untrained_control(card: Card, kind: Control, seed: int) -> Donor:
-    """A control that needs no RUN: imagenet, start, or random weights drawn apart from the receiver's.
-
-    raises  BadRecipe where the network has no ImageNet weights, MissingWeights where they cannot be had
-    """
-    if kind == "random":
-        draw = int(np.random.SeedSequence([seed, 31]).generate_state(1)[0])
-        spec = card.model.model_copy(update={"pretrained": "none"})
-        model = build_model(spec, generator=torch.Generator().manual_seed(draw))
-        return Donor(TITLES[kind], kind, model, "every weight drawn anew, never trained")
-    spec = card.model.model_copy(update={"pretrained": "imagenet"}) if kind == "imagenet" else card.model
-    model = untrained(card.model_copy(update={"model": spec}))
-    drawn = "" if not model.pretrained else f"ImageNet's weights in {' and '.join(model.pretrained)}, "
-    told = f"{drawn}the rest as the receiver's training drew it; never trained on sheets"
-    return Donor(TITLES[kind], kind, model, told)
-
-
-def run_control(kind: Control, folder: Path, card: Card) -> Donor:
-    """A control that was trained; raises BadInput where it is not what its name says, or of another input."""
-    model, own = _load_donor(folder, card)
-    if (kind == "shuffled") != own.shuffled_labels:
-        came = "a run trained on shuffled labels" if own.shuffled_labels else "one trained on its own labels"
-        wanted = "labels.shuffle_seed above 0" if kind == "shuffled" else "its sheets' own labels"
-        raise BadInput(f"--controls {kind}:{folder}: expected a run trained with {wanted}, got {came}")
-    if kind == "seed" and (
-        own.seed == card.seed or (own.task, own.class_names) != (card.task, card.class_names)
-    ):
-        raise BadInput(
-            f"--controls seed:{folder}: expected a {card.task} run of the receiver's classes with another "
-            f"seed than {card.seed}, got {own.task}, seed {own.seed}; train it with another --seed"
-        )
-    told = f"run {folder.name}, {own.task}, seed {own.seed}, {_labels_told(own)}"
-    return Donor(TITLES[kind], kind, model, told)
-
-
 def _control(kind: Control, folder: Path | None, card: Card, seed: int) -> Donor:
     return untrained_control(card, kind, seed) if folder is None else run_control(kind, folder, card)
-
-
-def _load_donor(folder: Path, card: Card) -> tuple[SheetClassifier, Card]:
-    model, own = load_checkpoint(folder)
-    ours, theirs = (f"{c.input.height}x{c.input.width} ({c.input.fit})" for c in (card, own))
-    if ours != theirs:
-        raise BadInput(
-            f"{folder}: expected the receiver's input {ours}, got {theirs}; train both on one input"
-        )
-    return model, own
 
 
 def _start_or_none(card: Card) -> SheetClassifier | None:
@@ -274,10 +192,10 @@ def _fair_sheets(run: Path, donors: Sequence[Path], sheets: SheetData, split: st
     for folder in donors:
         chosen -= Memory(read_splits(folder), sheets).seen
     rows = np.array([i for i in sorted(chosen) if sheets.keys[i] >= 0], dtype=np.int64)
-    if not rows.size:
+    if rows.size < FEWEST:
         raise BadData(
-            f"{sheets.name}: no {split} sheet of {run.name} is unseen by "
-            f"{', '.join(folder.name for folder in donors)}; "
+            f"{sheets.name}: expected at least {FEWEST} {split} sheets of {run.name} unseen by "
+            f"{', '.join(folder.name for folder in donors)}, found {rows.size}; "
             "bring sheets none of them has learnt from, or train them on one split"
         )
     return rows
@@ -285,18 +203,3 @@ def _fair_sheets(run: Path, donors: Sequence[Path], sheets: SheetData, split: st
 
 def _donor_name(card: Card, donor: Card) -> str:
     return "donor" if donor.task == card.task else f"{donor.task} model"
-
-
-def _labels_told(card: Card) -> str:
-    return "trained on shuffled labels" if card.shuffled_labels else "trained on true labels"
-
-
-def _with_own_names(donors: Sequence[Donor]) -> list[Donor]:
-    """Donors of one name get numbers, so that each has its own."""
-    names = [donor.name for donor in donors]
-    return [
-        donor
-        if names.count(donor.name) == 1
-        else replace(donor, name=f"{donor.name} {names[: i + 1].count(donor.name)}")
-        for i, donor in enumerate(donors)
-    ]

@@ -6,13 +6,13 @@ in hand is complete, and `recipes/*.toml` is the one place to read what happens 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
     field_validator,
     model_serializer,
     model_validator,
@@ -70,7 +70,7 @@ class LabelsRecipe(_Section):
     shuffle_seed: int = Field(default=0, ge=0)  # a control: draws training labels anew; 0 = as they are
 
     @model_serializer(mode="wrap")
-    def _without_zero(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_zero(self, write: Callable[[Any], Any]) -> dict[str, Any]:
         """A recipe without a control reads as it did before there was one: finished runs stay finished."""
         values: dict[str, Any] = write(self)
         return values if self.shuffle_seed else {key: values[key] for key in values if key != "shuffle_seed"}

@@ -54,7 +54,7 @@ def swap_labels(targets: Targets, group: Int[np.ndarray, " n"], rng: np.random.G
 
     Where every sheet is a group of its own, that is a permutation and every class keeps its count.
 
-    >>> swap_labels(np.array([5, 5, 7, 7]), np.array([0, 0, 1, 1]), np.random.default_rng(2)).tolist()
+    >>> swap_labels(np.array([5, 5, 7, 7]), np.array([0, 0, 1, 1]), np.random.default_rng(3)).tolist()
     [7, 7, 5, 5]
     """
     members = [np.flatnonzero(group == name) for name in np.unique(group)]

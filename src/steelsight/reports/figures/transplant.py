@@ -126,10 +126,7 @@ def draw_similarity(
         value = values[row, column]
         colour = "#ffffff" if value > DARK else INK
         if not np.isnan(value):
-            axes.text(
-                column, row, f"{abs(value):.2f}"[1:] if abs(value) < 0.995 else "1",
-                ha="center", va="center", fontsize=7.5, color=colour,
-            )  # fmt: skip
+            axes.text(column, row, _cell(value), ha="center", va="center", fontsize=7.5, color=colour)
     axes.set_xticks(range(len(columns.names)), columns.names, rotation=90, parse_math=False)
     axes.set_yticks(range(len(rows.names)), rows.names, parse_math=False)
     axes.axhline(rows.features - 0.5, color=MUTED, linewidth=1)
@@ -176,3 +173,9 @@ def _curve(axes: Axes, curve: TransplantCurve, number: int, *, joined: bool) -> 
         label=curve.name.replace("$", r"\$"),
     )
     return line
+
+
+def _cell(value: float) -> str:
+    """Two digits without the zero before the point."""
+    digits = f"{abs(value):.2f}"
+    return ("−" if value < 0 and digits != "0.00" else "") + (digits[1:] if digits < "1" else "1")
