@@ -7,12 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from steelsight.evaluation.bootstrap import bootstrap
-from steelsight.reports.cells import cell_text
 from steelsight.study.differences import metric_difference
 from steelsight.study.explanation_claims import guided_gradcam_best
 from steelsight.study.multiclass import CHOSEN
 from steelsight.study.second import Second
-from steelsight.study.transplant_reading import SMALL, read_donor
+from steelsight.study.transplant_reading import features_serve
 from steelsight.study.verdict import Verdict, decide
 from steelsight.training.imbalance.flips import BEST_CHANCE, two_copies_differ
 from steelsight.types import Interval
@@ -118,24 +117,7 @@ def _guided(second: Second) -> Verdict:
 
 
 def _transplant(second: Second) -> Verdict:
-    done = second.transplant
-    if isinstance(done, str):
-        return Verdict("undecided here", f"No weights were exchanged: {done}.")
-    own = read_donor(done, done.donor)
-    if own.features_change is None or own.classifier_change is None:
-        return Verdict("undecided here", "Not every part of the binary model fits.")
-    features, classifier = own.features_change["accuracy"], own.classifier_change["accuracy"]
-    start = done.control("imagenet", "start")
-    ahead = None if start is None else read_donor(done, start.name).ahead
-    because = (
-        f"Accuracy with the binary model's features minus its own, held to lose less than {SMALL}; its "
-        f"classifier changes it by {classifier.estimate:+.3f} further, held to lose more."
-    )
-    if start is not None and ahead is not None:
-        because += f" The same features minus {start.name}: {cell_text(ahead['accuracy'])}."
-    holds = features.low > -SMALL and classifier.high < -SMALL
-    fails = features.high < -SMALL or classifier.low > -SMALL
-    return Verdict(decide(holds, fails), because, features)
+    return features_serve(second.transplant)
 
 
 # One entry a claim that contents.toml calls done.

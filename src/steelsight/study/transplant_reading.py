@@ -10,9 +10,10 @@ from steelsight.evaluation.verdict_scores import SCORES
 from steelsight.inspection.transplant import DIRECTIONS, Transplanted
 from steelsight.reports.cells import cell_text, plain
 from steelsight.study.transplanting import Operation
+from steelsight.study.verdict import Verdict, decide
 from steelsight.types import Interval
 
-__all__ = ["SMALL", "Reading", "operation_json", "read_donor", "tell_operation"]
+__all__ = ["SMALL", "Reading", "features_serve", "operation_json", "read_donor", "tell_operation"]
 
 SMALL: Final = 0.05  # what a score may lose and still not be decreased by much
 
@@ -115,6 +116,27 @@ def _tell_seed(reading: Reading, name: str, score: str) -> str:
 def _signed(interval: Interval) -> str:
     text = cell_text(interval)
     return text if text.startswith("-") else f"+{text}"
+
+
+def features_serve(done: Operation | str) -> Verdict:
+    """The study's claim: the donor's feature extractor serves the receiver, its classifier does not."""
+    if isinstance(done, str):
+        return Verdict("undecided here", f"No weights were exchanged: {done}.")
+    own = read_donor(done, done.donor)
+    if own.features_change is None or own.classifier_change is None:
+        return Verdict("undecided here", f"Not every part of the {done.donor} fits.")
+    features, classifier = own.features_change["accuracy"], own.classifier_change["accuracy"]
+    start = done.control("imagenet", "start")
+    ahead = None if start is None else read_donor(done, start.name).ahead
+    because = (
+        f"Accuracy with the features of the {done.donor} minus its own, held to lose less than {SMALL}; "
+        f"the classifier changes it by {classifier.estimate:+.3f} further, held to lose more."
+    )
+    if start is not None and ahead is not None:
+        because += f" The same features minus {start.name}: {cell_text(ahead['accuracy'])}."
+    holds = features.low > -SMALL and classifier.high < -SMALL
+    fails = features.high < -SMALL or classifier.low > -SMALL
+    return Verdict(decide(holds, fails), because, features)
 
 
 def operation_json(done: Operation) -> dict[str, Any]:
