@@ -1,13 +1,14 @@
-"""`steelsight inspect`: what a trained network's inside has learnt."""
+"""`steelsight inspect VERB`: what happens inside a trained network."""
 
 from __future__ import annotations
 
 import typer
 
 from steelsight.cli.inspect_layers import layers
+from steelsight.cli.inspect_transplant import transplant
 
 __all__ = ["inspect"]
 
 inspect = typer.Typer(name="inspect", help="Look inside a trained network.", no_args_is_help=True)
-for verb in (layers,):
+for verb in (layers, transplant):
     inspect.command()(verb)

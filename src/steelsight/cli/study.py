@@ -34,6 +34,13 @@ class Techniques(StrEnum):
     ALL = "all"
 
 
+class Controls(StrEnum):
+    """What stands beside the transplant of weights."""
+
+    FREE = "free"
+    TRAINED = "trained"
+
+
 class Start(StrEnum):
     """What weights training starts from."""
 
@@ -67,6 +74,13 @@ def study(
         Techniques,
         typer.Option(help="What to do about rare types: compare what the study did, all there is, or none."),
     ] = Techniques.STUDY,
+    controls: Annotated[
+        Controls,
+        typer.Option(
+            help="Of the transplant: untrained weights alone, or two more trainings: another seed and "
+            "shuffled labels."
+        ),
+    ] = Controls.FREE,
     groups: GroupsOption = None,
     pretrained: Annotated[
         Start, typer.Option(help="auto: ImageNet's weights where there are any.")
@@ -115,6 +129,7 @@ def study(
         test=test,
         multiclass=multiclass,
         techniques=techniques.value,
+        controls=controls.value,
         explained=explained,
         probed=probed,
     )

@@ -1,1 +1,1 @@
-"""What a network's inside has learnt: layers probed, neurons shown, weights exchanged."""
+"""What happens inside a network: its layers, its neurons, and whose weights they could be."""

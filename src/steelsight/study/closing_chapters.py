@@ -25,6 +25,7 @@ CHAPTER_TITLES = {  # of this report
     "evaluation": "Multi-class evaluation",
     "abstention": '"I don\'t know"',
     "robustness": "Noise and the camera",
+    "transplant": "Transplanted weights",
     "multiclass-explanations": "Local explanations of the multi-class model",
 }
 

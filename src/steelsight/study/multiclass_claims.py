@@ -12,6 +12,7 @@ from steelsight.study.explanation_claims import guided_gradcam_best
 from steelsight.study.layer_claims import multiclass_layers_separate
 from steelsight.study.multiclass import CHOSEN
 from steelsight.study.second import Second
+from steelsight.study.transplant_reading import features_serve
 from steelsight.study.verdict import Verdict, decide
 from steelsight.training.imbalance.flips import BEST_CHANCE, two_copies_differ
 from steelsight.types import Interval
@@ -120,6 +121,10 @@ def _guided(second: Second) -> Verdict:
     return guided_gradcam_best(second.found)
 
 
+def _transplant(second: Second) -> Verdict:
+    return features_serve(second.transplant)
+
+
 # One entry a claim that contents.toml calls done.
 SECOND_CLAIMS: dict[str, Callable[[Second], Verdict]] = {
     "techniques-compared": _techniques,
@@ -128,4 +133,5 @@ SECOND_CLAIMS: dict[str, Callable[[Second], Verdict]] = {
     "threshold-accuracy": _threshold,
     "multiclass-layers-separate": _layers,
     "multiclass-guided-gradcam-best": _guided,
+    "transplant-features": _transplant,
 }

@@ -15,6 +15,7 @@ from steelsight.training.recipe_files import load_recipe, override
 __all__ = [
     "TECHNIQUES",
     "VGG",
+    "ControlChoice",
     "StudyOptions",
     "Technique",
     "TechniqueChoice",
@@ -26,6 +27,7 @@ __all__ = [
 
 VggChoice = Literal["skip", "subset", "full"]
 TechniqueChoice = Literal["none", "study", "all"]
+ControlChoice = Literal["free", "trained"]
 
 VGG = "vgg16_bn"
 SLIDE_ORDER = ("adhoc", "vgg16_bn", "squeezenet", "squeezenet_reduced")
@@ -80,6 +82,7 @@ class StudyOptions:
     repeats: int = 40  # timing rounds
     multiclass: bool = True  # the study's second half, where the data have several types
     techniques: TechniqueChoice = "study"  # what is compared about rare types: the study's, all, none
+    controls: ControlChoice = "free"  # of the transplant; trained: another seed and shuffled labels as well
     test: Path | None = None  # another DATA folder to test on; the first then only trains and validates
     explained: int = 200  # sheets with masks, at most, that choose a mask rule, and that judge
     probed: int = 800  # sheets, at most, that the layers' probes are fitted on and judged by

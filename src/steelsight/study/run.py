@@ -23,6 +23,7 @@ from steelsight.study import (
     data_chapters,
     explanation_chapters,
     inspection_layers,
+    inspection_transplant,
     multiclass_chapters,
     trust_chapters,
 )
@@ -36,6 +37,7 @@ from steelsight.study.material import open_material
 from steelsight.study.options import StudyOptions
 from steelsight.study.second import Second, run_second
 from steelsight.study.trained import Trainer, measure_costs, train_models
+from steelsight.study.transplant_reading import operation_json
 from steelsight.training.records import split_names
 from steelsight.training.run import train_data
 from steelsight.training.watch import Silent, Watcher
@@ -72,6 +74,7 @@ SECOND: dict[str, SecondChapter] = {
     "multiclass-layers": lambda document, half, _: inspection_layers.write_multiclass_layers(
         document, half.found
     ),
+    "transplant": lambda document, half, _: inspection_transplant.write_transplant(document, half.transplant),
     "multiclass-explanations": lambda document, half, _: explanation_chapters.write_multiclass(
         document, half.found
     ),
@@ -121,6 +124,9 @@ class StudyReport:
                     },
                     "skipped": dict(self.second.found.skipped),
                     "layers": _layers(self.second.found),
+                    "transplant": self.second.transplant
+                    if isinstance(self.second.transplant, str)
+                    else operation_json(self.second.transplant),
                 },
                 "claims": [
                     {"id": item.id, "slide": item.slide, "claim": item.what, "tested": item.status == "done"}

@@ -33,6 +33,13 @@ from steelsight.reports.figures.style import (
 )
 from steelsight.reports.figures.sweeps import draw_sweep
 from steelsight.reports.figures.synthetic import draw_mask_comparison
+from steelsight.reports.figures.transplant import (
+    PartAxis,
+    TransplantCurve,
+    draw_by_part,
+    draw_similarity,
+    draw_transplant,
+)
 
 __all__ = [
     "CLASS_COLOURS",
@@ -43,11 +50,14 @@ __all__ = [
     "LeagueRow",
     "MaskPair",
     "Measured",
+    "PartAxis",
     "SheetMap",
     "Thumbnail",
+    "TransplantCurve",
     "class_colour",
     "draw_architecture",
     "draw_before_after",
+    "draw_by_part",
     "draw_confusion",
     "draw_contact_sheet",
     "draw_distribution",
@@ -69,9 +79,11 @@ __all__ = [
     "draw_reliability",
     "draw_risk_coverage",
     "draw_roc",
+    "draw_similarity",
     "draw_sizes",
     "draw_sweep",
     "draw_threshold_sweep",
+    "draw_transplant",
     "draw_verdicts",
     "dress",
     "figure_png",
