@@ -123,7 +123,7 @@ def draw_similarity(
     figure, (axes,) = new_figure(width=side, height=side)
     axes.imshow(np.clip(values, 0, 1), cmap=SEQUENTIAL, vmin=0, vmax=1)
     for row, column in np.ndindex(*values.shape) if written else ():
-        value = values[row, column]
+        value = float(values[row, column])
         colour = "#ffffff" if value > DARK else INK
         if not np.isnan(value):
             axes.text(column, row, _cell(value), ha="center", va="center", fontsize=7.5, color=colour)
