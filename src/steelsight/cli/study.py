@@ -77,6 +77,9 @@ def study(
     explained: Annotated[
         int, typer.Option(min=1, help="Sheets with masks, at most, that choose a mask rule, and that judge.")
     ] = 200,
+    neurons: Annotated[
+        int, typer.Option(min=1, help="Neurons a layer whose images are made, in each half.")
+    ] = 4,
     quick: Annotated[
         bool, typer.Option("--quick", help="Minutes instead of hours; decides nothing.")
     ] = False,
@@ -113,6 +116,7 @@ def study(
         multiclass=multiclass,
         techniques=techniques.value,
         explained=explained,
+        neurons=neurons,
     )
     with ConsoleWatcher(console) as watcher:
         report = run_study(data, out, options, watcher=watcher)

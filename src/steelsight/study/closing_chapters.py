@@ -20,12 +20,14 @@ CHAPTER_TITLES = {  # of this report
     "explanations": "Local explanations",
     "gradcam": "Grad-CAM",
     "mistakes": "False positives and false negatives",
+    "neurons": "Neurons",
     "augmentation": "Rare types",
     "multiclass": "Multi-class models",
     "evaluation": "Multi-class evaluation",
     "abstention": '"I don\'t know"',
     "robustness": "Noise and the camera",
     "multiclass-explanations": "Local explanations of the multi-class model",
+    "multiclass-neurons": "Neurons of the multi-class model",
 }
 
 

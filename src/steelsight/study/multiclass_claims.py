@@ -9,6 +9,7 @@ import numpy as np
 from steelsight.evaluation.bootstrap import bootstrap
 from steelsight.study.differences import metric_difference
 from steelsight.study.explanation_claims import guided_gradcam_best
+from steelsight.study.inspection_neurons import no_insight
 from steelsight.study.multiclass import CHOSEN
 from steelsight.study.second import Second
 from steelsight.study.verdict import Verdict, decide
@@ -115,6 +116,10 @@ def _guided(second: Second) -> Verdict:
     return guided_gradcam_best(second.found)
 
 
+def _no_insight(second: Second) -> Verdict:
+    return no_insight(second.found)
+
+
 # One entry a claim that contents.toml calls done.
 SECOND_CLAIMS: dict[str, Callable[[Second], Verdict]] = {
     "techniques-compared": _techniques,
@@ -122,4 +127,5 @@ SECOND_CLAIMS: dict[str, Callable[[Second], Verdict]] = {
     "multiclass-best": _best_rows,
     "threshold-accuracy": _threshold,
     "multiclass-guided-gradcam-best": _guided,
+    "neuron-no-insight": _no_insight,
 }
