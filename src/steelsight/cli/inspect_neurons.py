@@ -94,8 +94,6 @@ def neurons(
 
     if threads:
         torch.set_num_threads(threads)
-    if precision not in ("fp32", "bf16"):
-        raise BadRecipe(f"precision: expected fp32 or bf16, got {precision!r}")
     asked = tuple(_read_neuron(text) for text in neuron or ())
 
     def prepare(ascent: Ascent, **own: Any) -> Ascent:
@@ -106,7 +104,7 @@ def neurons(
             jitter=jitter,
             variation=variation,
             fourier=fourier,
-            precision=precision,  # type: ignore[arg-type]
+            precision=precision,
             **own,
         )
 

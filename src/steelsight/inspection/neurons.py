@@ -163,7 +163,7 @@ class _One:
 
 def _start(
     ascent: Ascent, size: tuple[int, int], sheets: GrayBatch | None, generator: torch.Generator
-) -> Float[Tensor, "s c h w"]:
+) -> Float[Tensor, "s c _ _"]:
     channels, first = 3 if ascent.colour else 1, ascent.start or size
     noise = ascent.noise * torch.randn(1, channels, *first, generator=generator)
     if sheets is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,8 +33,6 @@ __all__ = ["Atlas", "AtlasPlan", "LayerPage", "Portrait", "Shown", "make_atlas"]
 
 SAMPLE = 12  # neurons a layer whose simplicity is measured
 
-Choice = Literal["telling", "drawn"]
-
 
 @dataclass(frozen=True)
 class Shown:
@@ -52,7 +50,7 @@ class AtlasPlan:
     """Which neurons, and how their images are made."""
 
     count: int = 8  # neurons a layer
-    choose: Choice = "telling"  # those that tell classes apart best, or drawn at random
+    choose: str = "telling"  # those that tell classes apart best, or drawn at random
     neurons: tuple[Neuron, ...] = ()  # these instead
     plain: Ascent | None = PLAIN_SHEET
     grown: Ascent | None = GROWN_SHEET

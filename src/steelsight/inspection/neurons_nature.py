@@ -28,8 +28,6 @@ def image_correlation(
     first: Float32[np.ndarray, "n c h w"], second: Float32[np.ndarray, "m c h w"]
 ) -> Float[np.ndarray, "n m"]:
     """Pearson's correlation of every image of one set with every one of another; 0 for a flat image."""
-    if first.shape[1:] != second.shape[1:]:
-        raise ValueError(f"expected images of one shape, got {first.shape[1:]} and {second.shape[1:]}")
     rows = []
     for images in (first, second):
         flat = images.reshape(len(images), -1).astype(np.float64)

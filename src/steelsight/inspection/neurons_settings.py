@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from steelsight.errors import BadRecipe
 
@@ -47,7 +46,7 @@ class Ascent:
     jitter: int = 0  # pixels the image is moved by, at most, at each step
     variation: float = 0.0  # weight of total variation against the neuron's own gradient
     fourier: float = 0.0  # 1 = ascent over Fourier coefficients scaled by 1/f
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: str = "fp32"  # bf16: faster where the processor has it
     chunk: int = 8  # images at a time: small enough for the processor's cache
 
     def __post_init__(self) -> None:

@@ -41,11 +41,11 @@ class NeuronCard:
 
 
 def middle(picture: Picture, side: int) -> Picture:
-    """The middle square of a picture, or all of it along an axis that is shorter."""
+    """The middle square of a picture, no larger than the picture."""
     height, width = picture.shape[:2]
-    rows, columns = min(side, height), min(side, width)
-    top, left = (height - rows) // 2, (width - columns) // 2
-    return picture[top : top + rows, left : left + columns]
+    side = min(side, height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return picture[top : top + side, left : left + side]
 
 
 def draw_neuron_atlas(layers: Mapping[str, Sequence[tuple[str, Picture]]]) -> Figure:
@@ -112,7 +112,7 @@ def draw_neuron_pairs(
         row, column = divmod(number, across)
         left = MARGIN + column * (2 * (side + GAP) + 0.12)
         top = height - MARGIN - row * line
-        _write(figure, left, top - 0.03, title, size=8, weight="bold")
+        _write(figure, left, top - 0.03, title, size=8.0, weight="bold")
         for which, picture in enumerate(pictures):
             box = (left + which * (side + GAP), top - 2 * LINE - tall, side, tall)
             _picture(_axes(figure, *box), picture, names[which])
@@ -124,7 +124,7 @@ def draw_growth(stages: Sequence[Picture], *, titles: Sequence[str]) -> Figure:
     total = sum(stage.shape[1] for stage in stages)
     scale = (WIDTH - 2 * MARGIN - (len(stages) - 1) * 0.18) / total  # inches a pixel
     tallest = max(stage.shape[0] for stage in stages) * scale
-    figure = Figure(figsize=(WIDTH, tallest + 2 * MARGIN + 2 * LINE), facecolor=PAPER)
+    figure = Figure(figsize=(WIDTH, tallest + 2 * MARGIN + LINE), facecolor=PAPER)
     left = MARGIN
     for stage, title in zip(stages, titles, strict=True):
         wide, tall = stage.shape[1] * scale, stage.shape[0] * scale
