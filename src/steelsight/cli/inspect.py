@@ -5,10 +5,11 @@ from __future__ import annotations
 import typer
 
 from steelsight.cli.inspect_layers import layers
+from steelsight.cli.inspect_neurons import neurons
 from steelsight.cli.inspect_transplant import transplant
 
 __all__ = ["inspect"]
 
 inspect = typer.Typer(name="inspect", help="Look inside a trained network.", no_args_is_help=True)
-for verb in (layers, transplant):
+for verb in (layers, neurons, transplant):
     inspect.command()(verb)

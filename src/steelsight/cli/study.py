@@ -94,6 +94,9 @@ def study(
     probed: Annotated[
         int, typer.Option(min=1, help="Sheets, at most, that the layers' probes are fitted on and judged by.")
     ] = 800,
+    neurons: Annotated[
+        int, typer.Option(min=1, help="Neurons a layer whose images are made, in each half.")
+    ] = 4,
     quick: Annotated[
         bool, typer.Option("--quick", help="Minutes instead of hours; decides nothing.")
     ] = False,
@@ -132,6 +135,7 @@ def study(
         controls=controls.value,
         explained=explained,
         probed=probed,
+        neurons=neurons,
     )
     with ConsoleWatcher(console) as watcher:
         report = run_study(data, out, options, watcher=watcher)

@@ -15,6 +15,7 @@ from steelsight.evaluation.timing import time_ratio
 from steelsight.study.contents import Item, load_contents
 from steelsight.study.explanation_claims import gradcam_coarse, guided_gradcam_best
 from steelsight.study.findings import Findings, ModelResult
+from steelsight.study.inspection_neurons import hierarchy
 from steelsight.study.layer_claims import layers_separate
 from steelsight.study.multiclass_claims import SECOND_CLAIMS
 from steelsight.study.options import VGG
@@ -147,6 +148,7 @@ CLAIMS: dict[str, Callable[[Findings], Verdict]] = {
     "layers-separate": layers_separate,
     "gradcam-coarse": gradcam_coarse,
     "guided-gradcam-best": guided_gradcam_best,
+    "neuron-hierarchy": hierarchy,
     "small-model-accurate": _small_model_accurate,
 }
 OF_THE_DATA = {"data-size", "majority-classes", "unbalanced", "flip-optimum"}  # need no training

@@ -20,6 +20,7 @@ CHAPTER_TITLES = {  # of this report
     "explanations": "Local explanations",
     "gradcam": "Grad-CAM",
     "mistakes": "False positives and false negatives",
+    "neurons": "Neurons",
     "augmentation": "Rare types",
     "multiclass": "Multi-class models",
     "evaluation": "Multi-class evaluation",
@@ -27,6 +28,7 @@ CHAPTER_TITLES = {  # of this report
     "robustness": "Noise and the camera",
     "transplant": "Transplanted weights",
     "multiclass-explanations": "Local explanations of the multi-class model",
+    "multiclass-neurons": "Neurons of the multi-class model",
 }
 
 

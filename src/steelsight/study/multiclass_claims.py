@@ -9,6 +9,7 @@ import numpy as np
 from steelsight.evaluation.bootstrap import bootstrap
 from steelsight.study.differences import metric_difference
 from steelsight.study.explanation_claims import guided_gradcam_best
+from steelsight.study.inspection_neurons import no_insight
 from steelsight.study.layer_claims import multiclass_layers_separate
 from steelsight.study.multiclass import CHOSEN
 from steelsight.study.second import Second
@@ -125,6 +126,10 @@ def _transplant(second: Second) -> Verdict:
     return features_serve(second.transplant)
 
 
+def _no_insight(second: Second) -> Verdict:
+    return no_insight(second.found)
+
+
 # One entry a claim that contents.toml calls done.
 SECOND_CLAIMS: dict[str, Callable[[Second], Verdict]] = {
     "techniques-compared": _techniques,
@@ -134,4 +139,5 @@ SECOND_CLAIMS: dict[str, Callable[[Second], Verdict]] = {
     "multiclass-layers-separate": _layers,
     "multiclass-guided-gradcam-best": _guided,
     "transplant-features": _transplant,
+    "neuron-no-insight": _no_insight,
 }

@@ -33,6 +33,8 @@ VGG = "vgg16_bn"
 SLIDE_ORDER = ("adhoc", "vgg16_bn", "squeezenet", "squeezenet_reduced")
 QUICK_SHEETS, QUICK_EPOCHS, QUICK_RESAMPLES, QUICK_REPEATS = 240, 2, 200, 7
 QUICK_EXPLAINED, QUICK_PROBED = 6, 120
+QUICK_EXPLAINED = 6
+QUICK_NEURONS, QUICK_STEPS = 2, 48
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ class StudyOptions:
     test: Path | None = None  # another DATA folder to test on; the first then only trains and validates
     explained: int = 200  # sheets with masks, at most, that choose a mask rule, and that judge
     probed: int = 800  # sheets, at most, that the layers' probes are fitted on and judged by
+    neurons: int = 4  # a layer, whose images are made
+    neuron_steps: int = 256  # of each image
     fresh: bool = False  # train again what is trained already
     quick: bool = False
 
@@ -104,6 +108,8 @@ class StudyOptions:
             "repeats",
             "explained",
             "probed",
+            "neurons",
+            "neuron_steps",
         ):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -122,6 +128,8 @@ class StudyOptions:
             repeats=min(self.repeats, QUICK_REPEATS),
             explained=min(self.explained, QUICK_EXPLAINED),
             probed=min(self.probed, QUICK_PROBED),
+            neurons=min(self.neurons, QUICK_NEURONS),
+            neuron_steps=min(self.neuron_steps, QUICK_STEPS),
         )
 
 

@@ -32,6 +32,11 @@ from steelsight.study.claims import Verdicts, judge_all
 from steelsight.study.closing_chapters import write_claims, write_contents, write_summary
 from steelsight.study.contents import load_contents, load_published
 from steelsight.study.findings import Findings, ModelResult
+from steelsight.study.inspection_neurons import (
+    look_at_neurons,
+    write_multiclass_neurons,
+    write_neurons,
+)
 from steelsight.study.judged import judge_explanations
 from steelsight.study.material import open_material
 from steelsight.study.options import StudyOptions
@@ -61,6 +66,7 @@ CHAPTERS: dict[str, Chapter] = {
     "explanations": explanation_chapters.write_explanations,
     "gradcam": binary_chapters.write_gradcam,
     "mistakes": explanation_chapters.write_mistakes_chapter,
+    "neurons": write_neurons,
 }
 # The second half, of the multi-class models.
 SECOND: dict[str, SecondChapter] = {
@@ -77,6 +83,9 @@ SECOND: dict[str, SecondChapter] = {
     "transplant": lambda document, half, _: inspection_transplant.write_transplant(document, half.transplant),
     "multiclass-explanations": lambda document, half, _: explanation_chapters.write_multiclass(
         document, half.found
+    ),
+    "multiclass-neurons": lambda document, half, binary: write_multiclass_neurons(
+        document, half.found, binary
     ),
 }
 
@@ -181,7 +190,7 @@ def run_study(
 
 
 def _look_inside(found: Findings) -> Findings:
-    """The same with the chosen model's explanations judged and its layers probed."""
+    """The same with the chosen model's explanations judged, its layers probed and its neurons portrayed."""
     result = found.chosen
     if result is None:
         return found
@@ -190,7 +199,12 @@ def _look_inside(found: Findings) -> Findings:
     shown = Judged(
         result.folder, model, card, found.data, found.sheets.type_names, parts, tuple(found.data.groups)
     )
-    found = replace(found, shown=shown, judgement=judge_explanations(shown, found.options))
+    found = replace(
+        found,
+        shown=shown,
+        judgement=judge_explanations(shown, found.options),
+        neurons=look_at_neurons(shown, found.options, second=found.data.task == "multiclass"),
+    )
     return replace(found, layers=inspection_layers.look_into(found))
 
 

@@ -15,6 +15,13 @@ from steelsight.reports.figures.heatmap_panels import MaskPair, draw_mask_pairs,
 from steelsight.reports.figures.intervals import Measured, draw_intervals
 from steelsight.reports.figures.league import LeagueRow, draw_league
 from steelsight.reports.figures.learning import draw_learning_curves
+from steelsight.reports.figures.neurons import (
+    NeuronCard,
+    draw_growth,
+    draw_neuron_atlas,
+    draw_neuron_cards,
+    draw_neuron_pairs,
+)
 from steelsight.reports.figures.precision_recall import draw_precision_recall
 from steelsight.reports.figures.probes import SheetMap, draw_layer_maps, draw_probe_curves
 from steelsight.reports.figures.roc import draw_roc
@@ -50,6 +57,7 @@ __all__ = [
     "LeagueRow",
     "MaskPair",
     "Measured",
+    "NeuronCard",
     "PartAxis",
     "SheetMap",
     "Thumbnail",
@@ -65,6 +73,7 @@ __all__ = [
     "draw_explanations",
     "draw_fire_module",
     "draw_flip_chance",
+    "draw_growth",
     "draw_intervals",
     "draw_layer_maps",
     "draw_league",
@@ -73,6 +82,9 @@ __all__ = [
     "draw_mask_comparison",
     "draw_mask_pairs",
     "draw_methods",
+    "draw_neuron_atlas",
+    "draw_neuron_cards",
+    "draw_neuron_pairs",
     "draw_precision_recall",
     "draw_probe_curves",
     "draw_recall_by_area",
