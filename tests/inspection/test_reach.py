@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from steelsight.errors import UnknownLayer
-from steelsight.inspection.reach import WHOLE, Reach, reach_of
+from steelsight.inspection.reach import WHOLE, reach_of
 from steelsight.inspection.truncated import run_to
 from steelsight.models.catalog import ModelSpec, build_model
 
@@ -66,7 +66,8 @@ def test_boxes_are_the_support_of_the_gradient(name: str) -> None:
             output = run(leaf)
             rows, columns = output.shape[2:]
             for place in {(0, 0), (rows // 2, columns // 2), (rows - 1, columns - 1)}:
-                gradient = torch.autograd.grad(output[0, 0][place], leaf, retain_graph=True)[0][0].sum(0)
+                at = output[0][:, *place].sum()  # all channels: a Fire module has two kinds
+                gradient = torch.autograd.grad(at, leaf, retain_graph=True)[0][0].sum(0)
                 touched = gradient.nonzero()
                 low, high = touched.amin(0).tolist(), (touched.amax(0) + 1).tolist()
                 assert reach.box(place, (HEIGHT, WIDTH)) == (*low, *high), (layer, place)
@@ -74,7 +75,8 @@ def test_boxes_are_the_support_of_the_gradient(name: str) -> None:
 
 def test_the_studys_last_fire_module_sees_more_than_a_sheet_is_high() -> None:
     model = build_model(ModelSpec(name="squeezenet_reduced", outputs=2))
-    assert reach_of(model, "features.9") == Reach((-40, -40), (111, 111), (16, 16))
+    reach = reach_of(model, "features.9")
+    assert (reach.start, reach.size, reach.step) == ((-40, -40), (111, 111), (16, 16))
 
 
 @pytest.mark.parametrize("layer", ["head.pool", "head.linear", "head.flatten", "head"])

@@ -6,7 +6,7 @@ small, and never guessed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import nn
 from torchvision.models.squeezenet import Fire
@@ -21,6 +21,28 @@ Pair = tuple[int, int]
 
 
 @dataclass(frozen=True)
+class Window:
+    """One layer's window over the places of the layer before; each (y, x)."""
+
+    kernel: Pair
+    stride: Pair
+    padding: Pair
+    dilation: Pair
+    ceil: bool = False  # whether a last window may hang over the edge
+
+    def span(self, i: int) -> int:
+        """From a window's first place to its last."""
+        return (self.kernel[i] - 1) * self.dilation[i]
+
+    def count(self, places: int, i: int) -> int:
+        """Windows along an axis of so many places."""
+        room = places + 2 * self.padding[i] - self.span(i) - 1
+        whole, rest = divmod(room, self.stride[i])
+        over = self.ceil and rest > 0 and (whole + 1) * self.stride[i] < places + self.padding[i]
+        return whole + 1 + over
+
+
+@dataclass(frozen=True)
 class Reach:
     """The box of pixels behind place (0, 0), and how far it moves from place to place; each (y, x)."""
 
@@ -28,33 +50,51 @@ class Reach:
     size: Pair = (1, 1)
     step: Pair = (1, 1)
     whole: bool = False  # every place sees the whole image
+    windows: tuple[Window, ...] = ()  # on the way, which leave out pixels that fit no window
 
     def box(self, place: Pair, image: Pair) -> tuple[int, int, int, int]:
-        """(top, left, bottom, right) of what a place sees, cut to an image of (height, width)."""
+        """(top, left, bottom, right) of what a place sees in an image of (height, width)."""
         if self.whole:
             return 0, 0, *image
-        top, left = (self.start[i] + place[i] * self.step[i] for i in (0, 1))
-        bottom, right = top + self.size[0], left + self.size[1]
-        return max(top, 0), max(left, 0), min(bottom, image[0]), min(right, image[1])
+        (top, bottom), (left, right) = (self._along(i, place[i], image[i]) for i in (0, 1))
+        return top, left, bottom, right
 
-    def through(self, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair = (1, 1)) -> Reach:
+    def _along(self, i: int, place: int, pixels: int) -> tuple[int, int]:
+        """First pixel seen, and the one behind the last: back through the windows, cut at every edge."""
+        counts = [pixels]
+        for window in self.windows:
+            counts.append(window.count(counts[-1], i))
+        low = high = place
+        for window, count in zip(reversed(self.windows), reversed(counts[:-1]), strict=True):
+            low = max(low * window.stride[i] - window.padding[i], 0)
+            high = min(high * window.stride[i] - window.padding[i] + window.span(i), count - 1)
+        return low, high + 1
+
+    def through(self, window: Window) -> Reach:
         """The reach of a window's output over this one's places."""
         if self.whole:
             return self
-        spread = [(kernel[i] - 1) * dilation[i] * self.step[i] for i in (0, 1)]
+        ahead = [window.padding[i] * self.step[i] for i in (0, 1)]
+        spread = [window.span(i) * self.step[i] for i in (0, 1)]
         return Reach(
-            (self.start[0] - padding[0] * self.step[0], self.start[1] - padding[1] * self.step[1]),
+            (self.start[0] - ahead[0], self.start[1] - ahead[1]),
             (self.size[0] + spread[0], self.size[1] + spread[1]),
-            (self.step[0] * stride[0], self.step[1] * stride[1]),
+            (self.step[0] * window.stride[0], self.step[1] * window.stride[1]),
+            windows=(*self.windows, window),
         )
 
     def join(self, other: Reach) -> Reach:
-        """Both together, for branches side by side; a branch that steps otherwise makes it the whole."""
+        """Both together, for branches side by side: the one that holds the other, else the whole."""
         if self.whole or other.whole or self.step != other.step:
             return WHOLE
-        start = (min(self.start[0], other.start[0]), min(self.start[1], other.start[1]))
-        ends = [max(each.start[i] + each.size[i] for each in (self, other)) for i in (0, 1)]
-        return replace(self, start=start, size=(ends[0] - start[0], ends[1] - start[1]))
+        for inner, outer in ((self, other), (other, self)):
+            if all(
+                outer.start[i] <= inner.start[i]
+                and inner.start[i] + inner.size[i] <= outer.start[i] + outer.size[i]
+                for i in (0, 1)
+            ):
+                return outer
+        return WHOLE
 
 
 WHOLE = Reach(whole=True)
@@ -97,7 +137,12 @@ def _window(module: nn.Module, reach: Reach) -> Reach:
     if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d) and not isinstance(module.padding, str):
         stride = module.stride if module.stride is not None else module.kernel_size
         dilation = getattr(module, "dilation", 1)
-        return reach.through(*map(_pair, (module.kernel_size, stride, module.padding, dilation)))
+        ceil = bool(getattr(module, "ceil_mode", False))
+        return reach.through(
+            Window(
+                _pair(module.kernel_size), _pair(stride), _pair(module.padding), _pair(dilation), ceil=ceil
+            )
+        )
     return WHOLE
 
 
