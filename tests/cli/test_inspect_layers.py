@@ -16,6 +16,7 @@ from steelsight.training.run import train_run
 RECIPE = (
     "model.name=adhoc",
     "model.head=study",
+    "model.pooling=average",
     "height=48",
     "width=64",
     "batch_size=4",

@@ -145,7 +145,7 @@ CLAIMS: dict[str, Callable[[Findings], Verdict]] = {
     "adhoc-fastest": _adhoc_fastest,
     "reduced-faster": _reduced_faster,
     "vgg-slow": _vgg_slow,
-    "layers-separate": layers_separate,
+    "layers-separate": lambda found: layers_separate(found.layers),
     "gradcam-coarse": gradcam_coarse,
     "guided-gradcam-best": guided_gradcam_best,
     "neuron-hierarchy": hierarchy,

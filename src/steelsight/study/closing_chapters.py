@@ -17,6 +17,7 @@ CHAPTER_TITLES = {  # of this report
     "data": "Data",
     "architectures": "Architectures",
     "binary": "Binary models",
+    "layers": "Layers",
     "explanations": "Local explanations",
     "gradcam": "Grad-CAM",
     "mistakes": "False positives and false negatives",
@@ -27,6 +28,7 @@ CHAPTER_TITLES = {  # of this report
     "abstention": '"I don\'t know"',
     "robustness": "Noise and the camera",
     "transplant": "Transplanted weights",
+    "multiclass-layers": "Layers of the multi-class model",
     "multiclass-explanations": "Local explanations of the multi-class model",
     "multiclass-neurons": "Neurons of the multi-class model",
 }

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 
 from steelsight.errors import BadInput
-from steelsight.inspection.controls import CONTROLS, SHUFFLED, TRAINED, build_controls
+from steelsight.inspection.controls import CONTROLS, IMAGENET, SHUFFLED, TRAINED, build_controls
 from steelsight.inspection.layers import choose_layers
 from steelsight.inspection.layers_report import (
     maps_figure,
@@ -125,10 +125,12 @@ def look_into(found: Findings) -> Separability | str:
     if found.weights is not None:
         by_position = dict(zip(found.split.test.tolist(), found.weights.tolist(), strict=True))
         weights = np.array([by_position[position] for position in shown.positions("test").tolist()])
+    no_imagenet = options.pretrained == "none"
     try:
         return look_at_layers(
             shown,
             limit=options.probed,
+            controls=tuple(name for name in CONTROLS if not (no_imagenet and name == IMAGENET)),
             maps=MapSpec(STUDY_MAPPED, seed=options.seed),
             weights=weights,
             seed=options.seed,

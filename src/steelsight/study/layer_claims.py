@@ -7,25 +7,25 @@ from steelsight.inspection.outputs import KINDS
 from steelsight.inspection.separability import Separability
 from steelsight.inspection.trends import rise, trend
 from steelsight.reports.cells import cell_text
-from steelsight.study.findings import Findings
 from steelsight.study.verdict import Answer, Verdict, decide
 from steelsight.types import Interval
 
 __all__ = ["layers_separate", "multiclass_layers_separate"]
 
 
-def layers_separate(found: Findings) -> Verdict:
-    """Accuracy of probes grows from layer to layer, whichever way a layer is described."""
-    looked = found.layers
+def layers_separate(looked: Separability | str) -> Verdict:
+    """Accuracy of probes grows from layer to layer, whichever way a layer is described.
+
+    looked  what was found, or why nothing was
+    """
     if isinstance(looked, str):
         return Verdict("undecided here", f"{looked[0].upper()}{looked[1:]}.")
     answer, because, gain = _grows(looked)
     return Verdict(answer, because, gain)
 
 
-def multiclass_layers_separate(found: Findings) -> Verdict:
+def multiclass_layers_separate(looked: Separability | str) -> Verdict:
     """The same of the multi-class model, and on none of its maps do neighbours mostly agree."""
-    looked = found.layers
     if isinstance(looked, str):
         return Verdict("undecided here", f"{looked[0].upper()}{looked[1:]}.")
     grows, because, gain = _grows(looked)

@@ -115,7 +115,7 @@ def _threshold(second: Second) -> Verdict:
 
 
 def _layers(second: Second) -> Verdict:
-    return multiclass_layers_separate(second.found)
+    return multiclass_layers_separate(second.found.layers)
 
 
 def _guided(second: Second) -> Verdict:
