@@ -138,7 +138,7 @@ def hierarchy(found: Findings) -> Verdict:
     atlas = found.neurons
     if atlas is None:
         return Verdict("undecided here", f"{NO_MODEL.capitalize()}.")
-    depth = np.array([i for i, page in enumerate(atlas.layers) for _ in page.agreements])
+    depth = np.array([float(i) for i, page in enumerate(atlas.layers) for _ in page.agreements])
     alike = np.array([value for page in atlas.layers for value in page.agreements])
     known = np.isfinite(alike)
     depth, alike = depth[known], alike[known]
