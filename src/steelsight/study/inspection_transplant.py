@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from steelsight.evaluation.verdict_scores import SCORES
 from steelsight.inspection.transplant import DIRECTIONS, Direction, Step
-from steelsight.reports.cells import Column, Value, cell_text
+from steelsight.reports.cells import Cell, Column, Value, cell_text
 from steelsight.reports.document import Document
 from steelsight.reports.figures import (
     PartAxis,
@@ -127,12 +127,13 @@ def _tabulate_steps(document: Document, done: Operation) -> None:
 
 
 def _tabulate_donors(document: Document, done: Operation) -> None:
-    rows: list[list[Value]] = []
+    rows: list[list[Value | Cell]] = []
     for each in done.donors:
         reading = read_donor(done, each.name)
         score = "balanced_accuracy"
         values = (reading.features, reading.features_change, reading.classifier_change, reading.ahead)
-        rows.append([each.name, *(None if value is None else value[score] for value in values), each.told])
+        name = Cell(each.name, note=each.told)
+        rows.append([name, *(None if value is None else value[score] for value in values)])
     document.table(
         [
             "weights of",
@@ -140,7 +141,6 @@ def _tabulate_donors(document: Document, done: Operation) -> None:
             "change",
             "further change with its classifier",
             f"{done.donor} minus it, features",
-            "what it is",
         ],
         rows,
         id="transplant-controls",
@@ -171,16 +171,16 @@ def _write_parts(document: Document, done: Operation) -> None:
     document.table(
         [
             "part",
-            f"{done.receiver} moved",
-            f"{done.donor} moved",
+            "receiver moved",
+            "donor moved",
             "apart",
-            "cosine of the moves",
-            *(Column(f"CKA with {name}", 2, align="right") for name in columns),
+            "cosine",
+            *(Column(f"CKA, {name}", 2, align="right") for name in columns),
         ],
         rows,
         id="transplant-parts",
         caption="How far training moved the weights, and how alike the layers became",
-        note="Moved: the change from a model's own start over the size of the start. Apart: the change "
+        note="Moved: the change from each model's own start over the size of the start. Apart: the change "
         "between the two over the size of the donor's. Cosine: near 0, two moves have nothing in common; "
         "none where the starts differ. CKA: linear, debiased, of a part's whole output in "
         f"{own.sheets:,} sheets; 1 = the same up to rotation and scale.",

@@ -73,7 +73,9 @@ def draw_transplant(
         before = title not in dots and title not in backward
         _part_axis(panel, axis, before=before, after=title in backward)
         for curve in curves:
-            line = _curve(panel, curve, names.index(curve.name), joined=title not in dots)
+            number = names.index(curve.name)
+            shift = 0.7 * ((number + 0.5) / len(names) - 0.5) if title in dots else None
+            line = _curve(panel, curve, number, shift=shift)
             if panel is axes[0]:
                 handles.append(line)
         if guess is not None and title in guess:
@@ -101,7 +103,7 @@ def draw_by_part(
     for number, (name, values) in enumerate(series.items()):
         known = [(i, value) for i, value in enumerate(values) if value is not None]
         scores = tuple(v if isinstance(v, Interval) else Interval(v, np.nan, np.nan) for _, v in known)
-        _curve(axes, TransplantCurve(name, tuple(i for i, _ in known), scores), number, joined=True)
+        _curve(axes, TransplantCurve(name, tuple(i for i, _ in known), scores), number)
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     axes.set_ylabel(label)
     if axes.lines:
@@ -152,22 +154,22 @@ def _part_axis(axes: Axes, axis: PartAxis, *, before: bool, after: bool) -> None
     axes.set_xlim(left, right)
 
 
-def _curve(axes: Axes, curve: TransplantCurve, number: int, *, joined: bool) -> Any:
+def _curve(axes: Axes, curve: TransplantCurve, number: int, *, shift: float | None = None) -> Any:
+    """One series; with a shift its dots stand beside their places and are not joined."""
     colour = SERIES_COLOURS[number % len(SERIES_COLOURS)]
-    stroke = STROKES[number % len(STROKES)] if joined else ""
     low, high = (np.array([getattr(score, side) for score in curve.scores]) for side in ("low", "high"))
     places = np.array(curve.places, dtype=np.float64)
-    if joined:
+    if shift is None:
         axes.fill_between(places, low, high, color=colour, alpha=0.13, linewidth=0)
     else:
-        places += 0.12 * number - 0.18
+        places += shift
         axes.vlines(places, low, high, color=colour, linewidth=1.2)
     (line,) = axes.plot(
         places,
         [score.estimate for score in curve.scores],
         color=colour,
         linewidth=1.7,
-        linestyle=stroke or "none",
+        linestyle=STROKES[number % len(STROKES)] if shift is None else "none",
         marker=MARKS[number % len(MARKS)],
         markersize=4,
         label=curve.name.replace("$", r"\$"),
