@@ -27,8 +27,8 @@ CHAPTER_TITLES = {  # of this report
     "evaluation": "Multi-class evaluation",
     "abstention": '"I don\'t know"',
     "robustness": "Noise and the camera",
-    "transplant": "Transplanted weights",
     "multiclass-layers": "Layers of the multi-class model",
+    "transplant": "Transplanted weights",
     "multiclass-explanations": "Local explanations of the multi-class model",
     "multiclass-neurons": "Neurons of the multi-class model",
 }
