@@ -132,6 +132,13 @@ def test_intervals_resample_groups_and_pair_the_probes(rng: np.random.Generator)
     assert np.isnan(single.low)
 
 
+def test_a_class_of_one_group_leaves_balanced_accuracy_without_bounds(rng: np.random.Generator) -> None:
+    labels, groups = np.array([0] * 30 + [1] * 10), [f"g{i // 5}" for i in range(30)] + ["one"] * 10
+    found = resample((rng.random((1, 40)) < 0.7).astype(float), labels, groups, rng=rng)
+    assert np.isnan(found.balanced_accuracy[0].low)
+    assert not np.isnan(found.accuracy[0].low)
+
+
 def test_weights_count_for_accuracy_and_classes_alike_for_balanced_accuracy(rng: np.random.Generator) -> None:
     labels = np.array([0] * 30 + [1] * 10)
     right = (labels == 0).astype(float)[None]

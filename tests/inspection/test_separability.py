@@ -20,7 +20,7 @@ from steelsight.inspection.controls import (
     choose_controls,
 )
 from steelsight.inspection.layers_report import layers_json, tell_layers, write_maps, write_probes
-from steelsight.inspection.maps import MapSpec, draw_map, neighbour_agreement
+from steelsight.inspection.maps import MapSpec, draw_map, map_layers, neighbour_agreement
 from steelsight.inspection.outputs import KINDS
 from steelsight.inspection.selection import ProbeSheets
 from steelsight.inspection.separability import Separability, inspect_layers
@@ -183,6 +183,16 @@ def test_neighbours_of_the_own_group_do_not_count() -> None:
     assert tied.tolist()[:2] == [1.0, 1.0], "the one other of its class outside its group is its nearest"
     alone = neighbour_agreement(places, np.array([0, 1, 1, 1, 1, 1]), [""] * 6)
     assert np.isnan(alone[0])
+
+
+def test_a_map_where_every_sheet_is_alone_in_its_class_has_no_agreement(rng: np.random.Generator) -> None:
+    images = np.zeros((12, 2, 2), dtype=np.uint8)
+    labels = np.array([0, 1] * 4 + [0, 1, 2, 3])
+    sheets = ProbeSheets(images, labels, ("",) * 12, 8, ("a", "b", "c", "d"))
+    rows = rng.normal(size=(12, 5)).astype(np.float32)
+    (drawn,) = map_layers({"x": rows}, sheets, MapSpec())
+    assert np.isnan(drawn.agreement.estimate)
+    assert drawn.places.shape == (4, 2)
 
 
 @pytest.mark.parametrize(

@@ -43,15 +43,14 @@ def maps_figure(found: Separability) -> Figure:
 def write_maps(document: Document, found: Separability, *, id: str = "layer-maps") -> None:
     """The maps, and how often neighbours on them agree."""
     told = "; ".join(f"{each.layer} {each.agreement.estimate:.2f}" for each in found.maps)
-    chance = 1 / len(found.sheets.class_names)
     document.figure(
         maps_figure(found),
         id=id,
         alt=f"t-SNE maps of {len(found.maps)} layers, sheets coloured by class. "
         f"Neighbours of the same class: {told}.",
         caption=f"{_map_note(found)}. Beneath each: how often a sheet's {NEIGHBOURS} nearest neighbours of "
-        f"other groups are of its class, classes counting alike; {chance:.2f} by chance. Distances between "
-        "clusters mean nothing, and every map is drawn anew.",
+        f"other groups are of its class, classes counting alike; {found.map_chance:.2f} by chance. Distances "
+        "between clusters mean nothing, and every map is drawn anew.",
     )
 
 
@@ -153,6 +152,7 @@ def layers_json(found: Separability) -> dict[str, Any]:
                 "perplexity": found.maps[0].perplexity,
                 "seed": found.map_spec.seed,
                 "axes": AXES,
+                "chance": found.map_chance,
                 "neighbours_alike": {each.layer: asdict(each.agreement) for each in found.maps},
             },
         }

@@ -79,13 +79,7 @@ def map_layers(
     for layer, all_rows in features.items():
         places = draw_map(all_rows[sheets.fitted :][rows], perplexity=perplexity, seed=spec.seed)
         alike = neighbour_agreement(places, labels[rows], some)
-        told = np.flatnonzero(~np.isnan(alike))
-        agreement = resample(
-            alike[None, told],
-            labels[rows][told],
-            [some[i] for i in told.tolist()],
-            rng=np.random.default_rng([spec.seed, 34]),
-        ).balanced_accuracy[0]
+        agreement = _agreement(alike, labels[rows], some, np.random.default_rng([spec.seed, 34]))
         maps.append(LayerMap(layer, places, rows, agreement, perplexity))
     return tuple(maps)
 
@@ -122,3 +116,15 @@ def neighbour_agreement(
         if alike.any():
             share[row] = float(alike[: min(count, int(alike.sum()))].mean())
     return share
+
+
+def _agreement(
+    alike: Float32[np.ndarray, " m"], labels: Labels, groups: Sequence[str], rng: np.random.Generator
+) -> Interval:
+    """Its mean over the classes; NaN where no sheet has another of its class."""
+    told = np.flatnonzero(~np.isnan(alike))
+    if not told.size:
+        return Interval(float("nan"), float("nan"), float("nan"))
+    some = [groups[i] for i in told.tolist()]
+    right = alike[None, told].astype(np.float64)
+    return resample(right, labels[told], some, rng=rng).balanced_accuracy[0]

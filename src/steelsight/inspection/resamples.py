@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 
 from steelsight.evaluation.bootstrap import Groups, draw_weights, group_index, interval_of, wilson
+from steelsight.evaluation.bounds import lone_classes
 from steelsight.evaluation.probabilities import read_weights
 from steelsight.types import Interval, Labels
 
@@ -49,7 +50,8 @@ def resample(
     right    1 where a probe answers a sheet rightly, 0 where not
     labels   (m,) class index; balanced accuracy is the mean over the classes that have sheets
     weights  (m,) what each sheet counts for accuracy; balanced accuracy counts sheets of a class alike
-    returns  NaN bounds for a single group; Wilson's bounds over groups where all answers agree
+    returns  NaN bounds for a single group, and of balanced accuracy where a class has one group only;
+             Wilson's bounds over groups where all answers agree
     """
     group = group_index(groups, labels.size)
     weight = read_weights(weights, labels.size)
@@ -67,9 +69,11 @@ def resample(
     ]
     draws, balanced_draws = (np.concatenate(part) for part in zip(*chunks, strict=True))
     units = int(group.max()) + 1
-    return Resampled(
-        _intervals(estimates, draws, units), _intervals(balanced, balanced_draws, units), estimates, draws
-    )
+    if lone_classes(labels, group, int(labels.max()) + 1):
+        bounded = _intervals(balanced, np.full_like(draws, np.nan), 0)
+    else:
+        bounded = _intervals(balanced, balanced_draws, units)
+    return Resampled(_intervals(estimates, draws, units), bounded, estimates, draws)
 
 
 def rank_correlation(rows: Float[np.ndarray, "b l"]) -> Float[np.ndarray, " b"]:

@@ -83,6 +83,12 @@ class Separability:
         """The networks there are curves of, in order."""
         return tuple(dict.fromkeys(net for net, _ in self.curves))
 
+    @property
+    def map_chance(self) -> float:
+        """How often neighbours on a map of nothing are of one class: classes on it count alike."""
+        labels = self.sheets.judge_labels
+        return 1 / np.unique(labels[self.maps[0].rows] if self.maps else labels).size
+
     def resampled(self, right: Float[np.ndarray, "l m"]) -> Resampled:
         """Bootstrap of some answers, on the same resamples every time."""
         return resample(

@@ -32,7 +32,7 @@ def multiclass_layers_separate(looked: Separability | str) -> Verdict:
     if not looked.maps:
         return Verdict("undecided here", f"No map was drawn. {because}", gain)
     best = max(looked.maps, key=lambda each: each.agreement.estimate)
-    halfway = (1 + 1 / len(looked.sheets.class_names)) / 2
+    halfway = (1 + looked.map_chance) / 2
     shown = best.agreement
     because += (
         f" Neighbours on the best map, {best.layer}, agree in {cell_text(shown, 2)}; a map shows little "
