@@ -121,6 +121,9 @@ def test_responses_are_class_means_with_intervals_over_groups() -> None:
     assert not np.isnan(wider[0]["none"].low)
     single = class_responses(values, labels, names, ["one"] * 120, rng=np.random.default_rng(1))
     assert np.isnan(single[0]["none"].low)
+    alone = class_responses(values[39:80], labels[39:80], names, rng=np.random.default_rng(1))
+    assert np.isnan(alone[0]["none"].low), "of one sheet nothing is known but its answer"
+    assert not np.isnan(alone[0]["crack"].low)
 
 
 def test_telling_is_the_share_of_variance_between_classes() -> None:

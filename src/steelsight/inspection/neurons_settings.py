@@ -9,7 +9,6 @@ from steelsight.errors import BadRecipe
 
 __all__ = ["GROWN", "GROWN_SHEET", "PLAIN", "PLAIN_SHEET", "Ascent", "Neuron"]
 
-KERNELS = (3, 10)  # the study's smallest and largest
 LARGEST = 1024  # pixels a side an image may grow to
 
 

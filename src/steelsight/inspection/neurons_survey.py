@@ -141,7 +141,7 @@ def class_responses(
     """The mean answer of each of k neurons to the sheets of each class, with intervals over groups.
 
     labels   (n,) class a sheet; below 0 = left out
-    returns  one dictionary a neuron; a class without sheets is not in it
+    returns  one dictionary a neuron; a class without sheets is not in it, one of a single group has no bounds
     """
     group = group_index(groups, len(values))
     members = {name: labels == index for index, name in enumerate(class_names) if (labels == index).any()}
@@ -158,7 +158,8 @@ def class_responses(
         told = {}
         for name, own in members.items():
             estimate = float(values[own, column].mean())
-            drawn = np.concatenate([each[:, column] for each in draws[name]]) if draws[name] else None
+            several = bool(draws[name]) and np.unique(group[own]).size > 1  # one group shows no spread
+            drawn = np.concatenate([each[:, column] for each in draws[name]]) if several else None
             told[name] = (
                 Interval(estimate, float("nan"), float("nan"))
                 if drawn is None
