@@ -29,7 +29,7 @@ def _looked(pooled, projected, agreement=0.4):
     images = np.zeros((2 * COUNT, 2, 2), dtype=np.uint8)
     sheets = ProbeSheets(images, labels, ("",) * (2 * COUNT), COUNT, ("none", "1", "2", "3", "4"))
     level = Interval(agreement, agreement - 0.05, agreement + 0.05)
-    place = LayerMap("features.2", np.zeros((4, 2), np.float32), np.arange(4), level, 1.0)
+    place = LayerMap("features.2", np.zeros((10, 2), np.float32), np.arange(10), level, 1.0)
     curves = {
         ("trained", kind): _curve(kind, levels)
         for kind, levels in zip(KINDS, (pooled, projected), strict=True)
