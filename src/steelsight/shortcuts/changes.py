@@ -42,7 +42,8 @@ def _change(values: Float[np.ndarray, " n"], paint: Paint) -> Change:
 
 
 def _expose(level: Level, defect: Mask, goal: float, _rng: np.random.Generator) -> Level:
-    return level * np.float32(goal / max(float(np.median(level[~defect])), 1.0))
+    lit: Level = level * np.float32(goal / max(float(np.median(level[~defect])), 1.0))
+    return lit
 
 
 def _stretch(level: Level, defect: Mask, goal: float, _rng: np.random.Generator) -> Level:
@@ -53,7 +54,8 @@ def _stretch(level: Level, defect: Mask, goal: float, _rng: np.random.Generator)
 def _tilt(level: Level, _defect: Mask, goal: float, rng: np.random.Generator) -> Level:
     """Outer thirds come to lie `goal` apart, relative to their mean."""
     away = np.linspace(-0.75, 0.75, level.shape[1], dtype=np.float32) * np.float32(goal)
-    return level * (1 + (away if rng.random() < 0.5 else -away))[None]
+    tilted: Level = level * (1 + (away if rng.random() < 0.5 else -away))[None]
+    return tilted
 
 
 def _frame(level: Level, _defect: Mask, goal: float, rng: np.random.Generator) -> Level:
@@ -69,9 +71,12 @@ def _roughen(level: Level, defect: Mask, goal: float, rng: np.random.Generator) 
     has = float(np.median(np.abs(ndimage.laplace(level))[~defect])) / 4
     if goal <= has:
         soft = ndimage.gaussian_filter(level, 0.6)
-        return soft + np.float32(goal / max(has, 1e-3)) * (level - soft)
+        softer: Level = soft + np.float32(goal / max(has, 1e-3)) * (level - soft)
+        return softer
     sigma = np.sqrt(goal**2 - has**2) / (0.6745 * np.sqrt(20) / 4)
-    return level + np.float32(sigma) * rng.standard_normal(level.shape, dtype=np.float32)
+    noise = rng.standard_normal(level.shape, dtype=np.float32)
+    rougher: Level = level + np.float32(sigma) * noise
+    return rougher
 
 
 def _stripe(level: Level, _defect: Mask, goal: float, rng: np.random.Generator) -> Level:
@@ -81,7 +86,8 @@ def _stripe(level: Level, _defect: Mask, goal: float, rng: np.random.Generator) 
     has = across if goal > 0 else down
     sigma = np.sqrt(max(wanted**2 - has**2, 0.0)) / 1.13  # mean step of white noise of 1 level
     shape = (1, level.shape[1]) if goal > 0 else (level.shape[0], 1)
-    return level + np.float32(sigma) * rng.standard_normal(shape, dtype=np.float32)
+    lined: Level = level + np.float32(sigma) * rng.standard_normal(shape, dtype=np.float32)
+    return lined
 
 
 def _dot(level: Level, defect: Mask, goal: float, rng: np.random.Generator) -> Level:

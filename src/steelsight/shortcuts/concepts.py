@@ -79,7 +79,7 @@ def find_concepts(
     means = KMeans(count, n_init=3, random_state=int(rng.integers(2**31))).fit(scaled[sample])
     member = means.predict(scaled)
     free = np.bincount(sheet, size, minlength=len(images))
-    found = []
+    found: list[Concept] = []
     for label in np.argsort(-np.bincount(member, size, minlength=count), kind="stable").tolist():
         mine = np.flatnonzero(member == label)
         if not mine.size:
@@ -116,7 +116,10 @@ def _describe(
 
 
 def _typical(
-    order: Int[np.ndarray, " m"], sheet: Int[np.ndarray, " s"], number: Int[np.ndarray, " s"], cuts: list[Segments]
+    order: Int[np.ndarray, " m"],
+    sheet: Int[np.ndarray, " s"],
+    number: Int[np.ndarray, " s"],
+    cuts: list[Segments],
 ) -> tuple[tuple[int, Mask], ...]:
     found: dict[int, Mask] = {}
     for segment in order.tolist():

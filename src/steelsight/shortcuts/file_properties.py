@@ -25,7 +25,9 @@ from steelsight.types import SheetItem
 __all__ = ["jpeg_quality", "measure_files"]
 
 MOST_FOLDERS = 8  # the largest; more would be candidates of few sheets each
-WHEN = re.compile(r"(20\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?([0-2]\d|3[01])(?:[-_.T ]?([01]\d|2[0-3])[-_.:]?([0-5]\d))?")
+WHEN = re.compile(
+    r"(20\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?([0-2]\d|3[01])(?:[-_.T ]?([01]\d|2[0-3])[-_.:]?([0-5]\d))?"
+)
 
 Numbers = Float[np.ndarray, " n"]
 

@@ -28,7 +28,8 @@ class Looked:
     @property
     def verdict_maps(self) -> Float32[np.ndarray, "n gh gw"]:
         """Each sheet's map of its own verdict."""
-        return self.maps[np.arange(len(self.maps)), self.logits.argmax(1)]
+        own: Float32[np.ndarray, "n gh gw"] = self.maps[np.arange(len(self.maps)), self.logits.argmax(1)]
+        return own
 
 
 def look(model: SheetClassifier, images: GrayBatch, *, batch: int = 32) -> Looked:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from steelsight.evaluation.bootstrap import bootstrap, wilson
 from steelsight.shortcuts.margins import logit_margins
-from steelsight.types import GrayBatch, GrayImage, Interval, Labels, Logits, Mask
+from steelsight.shortcuts.sheets import ProofSheets
+from steelsight.types import GrayBatch, GrayImage, Interval, Logits, Mask
 
 __all__ = ["LEAST_SHIFT", "Change", "PasteCheck", "Pasted", "Predict", "check_by_pasting"]
 
@@ -56,11 +57,8 @@ class PasteCheck:
 
 
 def check_by_pasting(
-    images: GrayBatch,
-    labels: Labels,
+    sheets: ProofSheets,
     logits: Logits,
-    defects: Bool[np.ndarray, "n h w"],
-    groups: Int[np.ndarray, " n"],
     change: Change,
     amount: Float[np.ndarray, " n"],
     target: int,
@@ -71,13 +69,15 @@ def check_by_pasting(
 ) -> PasteCheck:
     """Paste on sheets of other classes that are rightly judged and have little of the property.
 
+    Defective sheets whose defect has no mask are left out: the paste might hide it.
+
     amount  of the property on each sheet, negated where less of it is suspicious
     """
-    verdicts = logits.argmax(1)
-    right = verdicts == labels
+    labels = sheets.labels
+    right = (logits.argmax(1) == labels) & sheets.located
     margins = logit_margins(logits)[:, target]
     rows = _choose(np.flatnonzero(right & (labels != target)), amount, rng)
-    changed, control, kept = _paste(images, defects, rows, change, more, rng)
+    changed, control, kept = _paste(sheets, rows, change, more, rng)
     if not kept:
         nothing = Interval(float("nan"), float("nan"), float("nan"))
         return PasteCheck(0, float("nan"), nothing, nothing, nothing, ())
@@ -86,9 +86,12 @@ def check_by_pasting(
     moved = [logit_margins(each)[:, target] for each in after]
     gap = _gap(margins[right & (labels == target)], margins[used])
     shifts = (moved[0] - moved[1]) / gap
-    shift = bootstrap(
-        lambda drawn: float(np.median(shifts[drawn])), used.size, groups[used], rng=rng, resamples=RESAMPLES
-    )
+    groups = [sheets.groups[row] for row in kept]
+
+    def middle(drawn: Int[np.ndarray, " d"]) -> float:
+        return float(np.median(shifts[drawn]))
+
+    shift = bootstrap(middle, used.size, groups, rng=rng, resamples=RESAMPLES)
     flips = [wilson(int((each.argmax(1) == target).sum()), used.size) for each in after]
     shown = np.argsort(np.abs(shifts - np.median(shifts)), kind="stable")[:SHOWN]
     examples = tuple(
@@ -115,8 +118,7 @@ def _choose(
 
 
 def _paste(
-    images: GrayBatch,
-    defects: Bool[np.ndarray, "n h w"],
+    sheets: ProofSheets,
     rows: Int[np.ndarray, " m"],
     change: Change,
     more: bool,
@@ -124,7 +126,7 @@ def _paste(
 ) -> tuple[list[GrayImage], list[GrayImage], list[int]]:
     changed, control, kept = [], [], []
     for row in rows.tolist():
-        pair = change(np.asarray(images[row]), defects[row], more, rng)
+        pair = change(np.asarray(sheets.images[row]), sheets.defects[row], more, rng)
         if pair is not None:
             changed.append(pair[0])
             control.append(pair[1])

@@ -19,7 +19,7 @@ from steelsight.shortcuts.sheet_ends import find_end
 from steelsight.shortcuts.stains import find_stain
 from steelsight.types import GrayBatch, GrayImage, Mask
 
-__all__ = ["PIXEL_PROPERTIES", "Property", "measure_pixels"]
+__all__ = ["PIXEL_PROPERTIES", "Property", "find_dots", "measure_pixels"]
 
 Masks = Bool[np.ndarray, "n h w"]
 Measure = Callable[[GrayImage, Mask], float]
@@ -133,13 +133,18 @@ def _stripes(gray: GrayImage, steel: Mask) -> float:
     return float(np.log((inside[0] + 0.1) / (inside[1] + 0.1)))
 
 
-def _dots(gray: GrayImage, steel: Mask) -> float:
-    """Small dark places, a thousand pixels of steel."""
+def find_dots(gray: GrayImage, steel: Mask) -> Mask:
+    """Small places much darker than what is around them."""
     level = gray.astype(np.float32)
     depth = ndimage.grey_closing(level, size=(DOT_PX, DOT_PX)) - level
-    spread = 1.4826 * float(np.median(np.abs(depth[steel]))) or 1.0
-    count = ndimage.label((depth > DEEP_SIGMAS * spread) & steel)[1]
-    return 1000 * count / float(steel.sum())
+    spread = 1.4826 * float(np.median(np.abs(depth[steel]))) if steel.any() else 0.0
+    dots: Mask = (depth > DEEP_SIGMAS * (spread or 1.0)) & steel
+    return dots
+
+
+def _dots(gray: GrayImage, steel: Mask) -> float:
+    """How many, a thousand pixels of steel."""
+    return 1000 * float(ndimage.label(find_dots(gray, steel))[1]) / float(steel.sum())
 
 
 def _checker(gray: GrayImage, steel: Mask) -> float:

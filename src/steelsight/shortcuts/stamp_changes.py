@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from steelsight.shortcuts.concepts import Concept
 from steelsight.shortcuts.paste import Stamp, control_stamp, cut_stamp, draw_stamp, lay, place_stamp
 from steelsight.shortcuts.paste_check import Change
 from steelsight.shortcuts.properties import Property
 from steelsight.shortcuts.sheet_ends import BLACK_LEVEL, find_end
+from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.shortcuts.stains import find_stain
 from steelsight.types import GrayBatch, GrayImage, Mask
 
@@ -29,9 +30,7 @@ Masks = Bool[np.ndarray, "n h w"]
 
 
 def stamp_changes(
-    images: GrayBatch,
-    defects: Masks,
-    clean: Int[np.ndarray, " m"],
+    sheets: ProofSheets,
     properties: Sequence[Property],
     concepts: Sequence[Concept] = (),
     *,
@@ -39,13 +38,14 @@ def stamp_changes(
 ) -> dict[str, Change]:
     """Changes for stain, end, and every concept.
 
-    clean   rows of defect-free sheets: those of them without stain and end give the controls' texture;
-            without any, a sheet's control is itself
+    properties  with stain and end among them
+    Sheets without defect, stain and end give the controls' texture; without any, a sheet's control is itself.
     """
     values = {each.key: each.values for each in properties}
-    bare = [row for row in clean.tolist() if values["stain"][row] == 0 and values["end"][row] == 0]
-    donors = [np.asarray(images[row]) for row in rng.permutation(bare)[:MOST_DONORS]] if bare else []
-    stains = _stains(images, defects, values["stain"], rng)
+    images = sheets.images
+    bare = np.flatnonzero((sheets.labels == 0) & (values["stain"] == 0) & (values["end"] == 0))
+    donors = [np.asarray(images[row]) for row in rng.permutation(bare)[:MOST_DONORS].tolist()]
+    stains = _stains(images, sheets.defects, values["stain"], rng)
     widths = values["end"][values["end"] > 0]
     changes = {"stain": _stamped(stains, donors), "end": _ended(widths, donors)}
     for concept in concepts:

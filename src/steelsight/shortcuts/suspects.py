@@ -12,17 +12,19 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy.stats import false_discovery_control
 
 from steelsight.errors import BadData, BadInput
+from steelsight.evaluation.bootstrap import group_index
 from steelsight.shortcuts.association import PERMUTATIONS, WithClass, permutation_p, somers_d, with_class
 from steelsight.shortcuts.margins import logit_margins
 from steelsight.shortcuts.paste_check import Change, PasteCheck, Predict, check_by_pasting
 from steelsight.shortcuts.properties import Property
-from steelsight.types import GrayBatch, Interval, Labels, Logits
+from steelsight.shortcuts.sheets import ProofSheets
+from steelsight.types import Interval, Logits
 
-__all__ = ["LEAST_EFFECT", "Q_LEVEL", "STATUSES", "Evidence", "Status", "Suspect", "rank_suspects"]
+__all__ = ["LEAST_EFFECT", "Q_LEVEL", "STATUSES", "Evidence", "Pull", "Status", "Suspect", "rank_suspects"]
 
 Q_LEVEL: Final = 0.05
 LEAST_EFFECT: Final = 0.2  # of Somers' D: of two sheets of a class, the one with more wins 60 to 40
@@ -41,21 +43,33 @@ STATUSES: Final[Mapping[Status, str]] = {
 
 @dataclass(frozen=True)
 class Evidence:
-    """Sheets, what they are, and what the model says of them."""
+    """Sheets of known classes, and what the model says of them."""
 
-    images: GrayBatch
-    labels: Labels  # true class
+    sheets: ProofSheets
     logits: Logits
-    defects: Bool[np.ndarray, "n h w"]  # annotated; all False where nobody said
-    groups: Int[np.ndarray, " n"]  # an index a group, from 0 without gaps
-    class_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if len(self.class_names) < 2:
+        names = self.sheets.class_names
+        if len(names) < 2:
             raise BadInput(
-                f"shortcuts: expected a model of two classes or more, got {len(self.class_names)} "
-                f"({', '.join(self.class_names)}); a margin is between classes"
+                f"shortcuts: expected a model of two classes or more, got {len(names)} ({', '.join(names)}); "
+                "a margin is between classes"
             )
+        if len(self.logits) != len(self.sheets) or (self.sheets.labels < 0).any():
+            raise BadInput(
+                f"shortcuts: expected logits and one class a sheet, got {len(self.logits)} for "
+                f"{len(self.sheets)} sheets, {int((self.sheets.labels < 0).sum())} without a class"
+            )
+
+    @property
+    def groups(self) -> Int[np.ndarray, " n"]:
+        """An index a group; a sheet without one is its own."""
+        return group_index(self.sheets.groups, len(self.sheets))
+
+    @property
+    def margins(self) -> Float[np.ndarray, "n c"]:
+        """Of every class."""
+        return logit_margins(self.logits)
 
 
 @dataclass(frozen=True)
@@ -74,7 +88,7 @@ class Pull:
 class Suspect:
     """One candidate property with its strongest pull."""
 
-    property: Property
+    candidate: Property
     pull: Pull  # of the class it speaks for
     more: bool  # False: less of it speaks for the class, and effects are of less
     pulls: tuple[Pull, ...]  # one a class, effects of more
@@ -114,9 +128,12 @@ def rank_suspects(
 
 
 def _refuse_lone(evidence: Evidence) -> None:
-    counts = [np.unique(evidence.groups[evidence.labels == c]).size for c in range(len(evidence.class_names))]
+    counts = [
+        np.unique(evidence.groups[evidence.sheets.labels == c]).size
+        for c in range(len(evidence.sheets.class_names))
+    ]
     if max(counts) < 2:
-        named = ", ".join(f"{n} {c}" for n, c in zip(evidence.class_names, counts, strict=True))
+        named = ", ".join(f"{n} {c}" for n, c in zip(evidence.sheets.class_names, counts, strict=True))
         raise BadData(
             f"shortcuts: expected two sheets of one class that are not of one group, got groups: {named}; "
             "bring more sheets, or looser --groups"
@@ -127,9 +144,9 @@ def _pulls(
     evidence: Evidence, properties: Sequence[Property], rng: np.random.Generator, permutations: int
 ) -> list[tuple[Pull, ...]]:
     """One tuple a property, in it one pull a class; both margins of a binary model are one test."""
-    labels, groups, classes = evidence.labels, evidence.groups, len(evidence.class_names)
+    labels, groups, classes = evidence.sheets.labels, evidence.groups, len(evidence.sheets.class_names)
     values = np.stack([each.values for each in properties], axis=1)
-    margins = logit_margins(evidence.logits)
+    margins = evidence.margins
     tested = [0] if classes == 2 else list(range(classes))
     effects = somers_d(values, margins[:, tested], labels, groups)
     p = permutation_p(values, margins[:, tested], labels, groups, rng=rng, permutations=permutations)
@@ -177,18 +194,9 @@ def _suspect(
         return Suspect(each, pull, more, pulls, None, "nothing")
     change = changes.get(each.key)
     if change is not None:
+        amount = each.values if more else -each.values
         check = check_by_pasting(
-            evidence.images,
-            evidence.labels,
-            evidence.logits,
-            evidence.defects,
-            evidence.groups,
-            change,
-            each.values if more else -each.values,
-            pull.target,
-            predict,
-            more=more,
-            rng=rng,
+            evidence.sheets, evidence.logits, change, amount, pull.target, predict, more=more, rng=rng
         )
     return Suspect(each, pull, more, pulls, check, _judge(pull, check))
 
@@ -198,7 +206,9 @@ def _strongest(pulls: tuple[Pull, ...], presence: bool) -> tuple[Pull, bool]:
     sided = [(pull, True) for pull in pulls]
     if not presence:
         sided += [(_turn(pull, pull.target), False) for pull in pulls]
-    return max(sided, key=lambda side: (side[0].q_value <= Q_LEVEL, np.nan_to_num(side[0].effect.low, nan=-1)))
+    return max(
+        sided, key=lambda side: (side[0].q_value <= Q_LEVEL, np.nan_to_num(side[0].effect.low, nan=-1))
+    )
 
 
 def _counts(pull: Pull) -> bool:
@@ -221,7 +231,7 @@ def _sort(suspects: Sequence[Suspect]) -> tuple[Suspect, ...]:
             suspects,
             key=lambda each: (
                 order.index(each.status),
-                each.property.key.startswith("concept"),  # what has a name explains more than what has none
+                each.candidate.key.startswith("concept"),  # what has a name explains more than what has none
                 -np.nan_to_num(each.strength, nan=-1),
             ),
         )
@@ -237,7 +247,7 @@ def _set_followers(suspects: tuple[Suspect, ...], evidence: Evidence) -> list[Su
         if each.status in ("finding", "untested", "reaction", "refuted"):
             leader = next((lead for lead in leaders if not _stands_beside(each, lead, evidence)), None)
         if leader is not None:
-            found.append(replace(each, status="follows", follows=leader.property.title))
+            found.append(replace(each, status="follows", follows=leader.candidate.title))
             continue
         found.append(each)
         if each.status == "finding":
@@ -247,9 +257,9 @@ def _set_followers(suspects: tuple[Suspect, ...], evidence: Evidence) -> list[Su
 
 def _stands_beside(each: Suspect, leader: Suspect, evidence: Evidence) -> bool:
     """Whether a suspect keeps an effect of its own in strata of class and leader."""
-    strata = evidence.labels * LEVELS + _levels(leader.property.values)
-    margin = logit_margins(evidence.logits)[:, [each.pull.target]]
-    values = each.property.values[:, None] * (1 if each.more else -1)
+    strata = evidence.sheets.labels * LEVELS + _levels(leader.candidate.values)
+    margin = evidence.margins[:, [each.pull.target]]
+    values = each.candidate.values[:, None] * (1 if each.more else -1)
     left = somers_d(values, margin, strata, evidence.groups)[0][0]
     return bool(left.low >= LEAST_EFFECT)
 

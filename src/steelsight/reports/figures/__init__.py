@@ -18,6 +18,7 @@ from steelsight.reports.figures.learning import draw_learning_curves
 from steelsight.reports.figures.precision_recall import draw_precision_recall
 from steelsight.reports.figures.roc import draw_roc
 from steelsight.reports.figures.scan import Thumbnail, draw_contact_sheet, draw_verdicts
+from steelsight.reports.figures.shortcut_pictures import EffectRow, Panel, draw_effects, draw_panels
 from steelsight.reports.figures.size import draw_learning_size, draw_recall_by_area
 from steelsight.reports.figures.style import (
     CLASS_COLOURS,
@@ -37,11 +38,13 @@ __all__ = [
     "CLASS_COLOURS",
     "SEQUENTIAL",
     "SIGNED",
+    "EffectRow",
     "ExampleSheet",
     "ExplanationRow",
     "LeagueRow",
     "MaskPair",
     "Measured",
+    "Panel",
     "Thumbnail",
     "class_colour",
     "draw_architecture",
@@ -49,6 +52,7 @@ __all__ = [
     "draw_confusion",
     "draw_contact_sheet",
     "draw_distribution",
+    "draw_effects",
     "draw_examples",
     "draw_explanations",
     "draw_fire_module",
@@ -60,6 +64,7 @@ __all__ = [
     "draw_mask_comparison",
     "draw_mask_pairs",
     "draw_methods",
+    "draw_panels",
     "draw_precision_recall",
     "draw_recall_by_area",
     "draw_reliability",
