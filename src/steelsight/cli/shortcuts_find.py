@@ -1,4 +1,4 @@
-"""`steelsight shortcuts find RUN DATA`: what a model may look at instead of the defect, with no nuisance labels."""
+"""`steelsight shortcuts find RUN DATA`: what a model may look at instead of the defect."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def find(
     from steelsight.reports.cells import cell_text
     from steelsight.shortcuts.find import find_shortcuts
     from steelsight.shortcuts.find_numbers import find_json
-    from steelsight.shortcuts.find_page import headline, write_find_page
+    from steelsight.shortcuts.find_page import headline, name_of_suspect, write_find_page
 
     folder = out if out is not None else run / "shortcuts"
     with console.status("opening") as status:
@@ -67,9 +67,8 @@ def find(
     for head in ("effect D", "q", "paste"):
         table.add_column(head, justify="right", no_wrap=True)
     for each in found.suspects[:10]:
-        name = each.candidate.title if each.more else f"less {each.candidate.title}"
         shift = cell_text(each.check.shift, 2) if each.check else ""
-        words = (name, card.class_names[each.pull.target], each.status)
+        words = (name_of_suspect(each), card.class_names[each.pull.target], each.status)
         figures = (cell_text(each.pull.effect, 2), f"{each.pull.q_value:.4f}", shift)
         table.add_row(*map(Text, (*words, *figures)))
     console.print(table)

@@ -1,6 +1,6 @@
 """Does a property of sheets go with a class's margin among sheets that are truly alike?
 
-Pairs are only ever formed within a true class, so what a property has to do with the class itself cannot show.
+Pairs are formed within a true class alone, so what a property has to do with the class itself cannot show.
 Sheets of one group are one unit: pairs within a group are left out of the effect, and a permutation moves a
 group's sheets of one class together.
 """
@@ -99,7 +99,7 @@ def permutation_p(
 
 
 def with_class(value: Float[np.ndarray, " n"], inside: np.ndarray, groups: Groups) -> WithClass:
-    """How a property goes with belonging to a class; units are a group's sheets inside, and outside, of it."""
+    """How a property goes with belonging to a class; units are a group's sheets inside it, and outside."""
     cells = np.unique(np.stack([inside.astype(np.int64), groups], axis=1), axis=0, return_inverse=True)
     cell, member = cells[1].reshape(-1), cells[0][:, 0] == 1
     means = np.bincount(cell, value) / np.bincount(cell)

@@ -1,7 +1,7 @@
 """Concept segments: pieces of sheets that look alike, found without names; each kind may be a nuisance.
 
 Sheets are cut into segments, segments described by gray level, contrast and direction, and clustered. What a
-sheet has of a concept is the share of its free steel in such segments. Segments that touch a defect are left out.
+sheet has of a concept is the share of its free steel in such segments. Segments of a defect are left out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Looks for shortcuts with no nuisance labels: what goes with the margins, what reasons cluster, what mistakes share."""
+"""Looks for shortcuts without nuisance labels: what margins go with, kinds of reasons, what mistakes share."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def search(
     properties = [*measure_pixels(sheets.images, sheets.defects), *measure_files(items), *extra]
     say("cutting concepts")
     concepts = find_concepts(sheets.images, sheets.defects, rng=rng, kind=segments)
-    changes = picture_changes(properties) | stamp_changes(sheets, properties, concepts, rng=rng)
+    changes = picture_changes(properties) | stamp_changes(sheets, concepts, rng=rng)
     candidates = [*properties, *(concept.property for concept in concepts)]
     say(f"comparing {len(candidates)} candidates")
     suspects = rank_suspects(
@@ -142,8 +142,8 @@ def search(
     mistakes = share_mistakes(evidence, own, properties, rng=rng)
     unlocated = int((~sheets.located).sum())
     where = [
-        f"{unlocated} defective sheets have no mask: what is measured on them includes the defect, and nothing "
-        "is pasted on them"
+        f"{unlocated} defective sheets have no mask: what is measured on them includes the defect, and "
+        "nothing is pasted on them"
     ]
     told = (*notes, *(where if unlocated else ()))
     return Found(evidence, looked, suspects, tuple(concepts), tuple(clusters), mistakes, told)

@@ -14,16 +14,16 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from steelsight.evaluation.bootstrap import bootstrap, wilson
-from steelsight.shortcuts.margins import logit_margins
+from steelsight.shortcuts.counterfactual import Predict
+from steelsight.shortcuts.margins import class_margin
 from steelsight.shortcuts.sheets import ProofSheets
-from steelsight.types import GrayBatch, GrayImage, Interval, Logits, Mask
+from steelsight.types import GrayImage, Interval, Logits, Mask
 
 __all__ = ["LEAST_SHIFT", "Change", "PasteCheck", "Pasted", "Predict", "check_by_pasting"]
 
-LEAST_SHIFT: Final = 0.1  # of the way from these sheets' margin to that of the suspected class
+LEAST_SHIFT: Final = 0.05  # of the way from these sheets' margin to that of the suspected class
 MOST_SHEETS, SHOWN, RESAMPLES = 80, 2, 500
 
-Predict = Callable[[GrayBatch], Logits]
 # A sheet, where its defect is, whether more or less is wanted -> the sheet changed, and its control; or None
 # where it cannot be done.
 Change = Callable[[GrayImage, Mask, bool, np.random.Generator], tuple[GrayImage, GrayImage] | None]
@@ -75,7 +75,7 @@ def check_by_pasting(
     """
     labels = sheets.labels
     right = (logits.argmax(1) == labels) & sheets.located
-    margins = logit_margins(logits)[:, target]
+    margins = class_margin(logits, target)
     rows = _choose(np.flatnonzero(right & (labels != target)), amount, rng)
     changed, control, kept = _paste(sheets, rows, change, more, rng)
     if not kept:
@@ -83,7 +83,7 @@ def check_by_pasting(
         return PasteCheck(0, float("nan"), nothing, nothing, nothing, ())
     used = np.array(kept)
     after = [predict(np.stack(pictures)) for pictures in (changed, control)]
-    moved = [logit_margins(each)[:, target] for each in after]
+    moved = [class_margin(each, target) for each in after]
     gap = _gap(margins[right & (labels == target)], margins[used])
     shifts = (moved[0] - moved[1]) / gap
     groups = [sheets.groups[row] for row in kept]

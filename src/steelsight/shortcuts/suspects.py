@@ -1,4 +1,4 @@
-"""Ranks what may be a shortcut: properties that go with a margin, with a class, and move the margin when pasted.
+"""Ranks what may be a shortcut: what goes with a margin and with a class, and moves the margin when pasted.
 
 A finding has to pass, in this order: association with the margin within true classes (q <= Q_LEVEL over all
 candidates, and an effect whose interval lies above LEAST_EFFECT), association with the class itself, for what
@@ -18,8 +18,9 @@ from scipy.stats import false_discovery_control
 from steelsight.errors import BadData, BadInput
 from steelsight.evaluation.bootstrap import group_index
 from steelsight.shortcuts.association import PERMUTATIONS, WithClass, permutation_p, somers_d, with_class
-from steelsight.shortcuts.margins import logit_margins
-from steelsight.shortcuts.paste_check import Change, PasteCheck, Predict, check_by_pasting
+from steelsight.shortcuts.counterfactual import Predict
+from steelsight.shortcuts.margins import class_margin
+from steelsight.shortcuts.paste_check import Change, PasteCheck, check_by_pasting
 from steelsight.shortcuts.properties import Property
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.types import Interval, Logits
@@ -69,12 +70,12 @@ class Evidence:
     @property
     def margins(self) -> Float[np.ndarray, "n c"]:
         """Of every class."""
-        return logit_margins(self.logits)
+        return np.stack([class_margin(self.logits, c) for c in range(self.logits.shape[1])], axis=1)
 
 
 @dataclass(frozen=True)
 class Pull:
-    """What a property has to do with one class's margin; `effect` above 0: more of it speaks for the class."""
+    """What a property has to do with one class's margin; effect above 0: more of it speaks for the class."""
 
     target: int
     effect: Interval

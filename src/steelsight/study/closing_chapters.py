@@ -26,6 +26,7 @@ CHAPTER_TITLES = {  # of this report
     "abstention": '"I don\'t know"',
     "robustness": "Noise and the camera",
     "multiclass-explanations": "Local explanations of the multi-class model",
+    "shortcuts": "Type-2 false positives",
 }
 
 

@@ -11,6 +11,7 @@ from steelsight.study.differences import metric_difference
 from steelsight.study.explanation_claims import guided_gradcam_best
 from steelsight.study.multiclass import CHOSEN
 from steelsight.study.second import Second
+from steelsight.study.type_two import judge_type_two
 from steelsight.study.verdict import Verdict, decide
 from steelsight.training.imbalance.flips import BEST_CHANCE, two_copies_differ
 from steelsight.types import Interval
@@ -122,4 +123,5 @@ SECOND_CLAIMS: dict[str, Callable[[Second], Verdict]] = {
     "multiclass-best": _best_rows,
     "threshold-accuracy": _threshold,
     "multiclass-guided-gradcam-best": _guided,
+    "type-2-edges": judge_type_two,
 }

@@ -23,6 +23,7 @@ from steelsight.study import (
     explanation_chapters,
     multiclass_chapters,
     trust_chapters,
+    type_two,
 )
 from steelsight.study.arenas import Judged
 from steelsight.study.claims import Verdicts, judge_all
@@ -69,6 +70,7 @@ SECOND: dict[str, SecondChapter] = {
     "multiclass-explanations": lambda document, half, _: explanation_chapters.write_multiclass(
         document, half.found
     ),
+    "shortcuts": lambda document, half, _: type_two.write_type_two(document, half.found),
 }
 
 

@@ -1,4 +1,4 @@
-"""Figures of a search for shortcuts: effects side by side, sheets before and after a paste, typical sheets."""
+"""Figures of a search for shortcuts: effects side by side, and grids of sheets with maps."""
 
 from __future__ import annotations
 
