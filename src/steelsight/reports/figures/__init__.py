@@ -16,6 +16,7 @@ from steelsight.reports.figures.intervals import Measured, draw_intervals
 from steelsight.reports.figures.league import LeagueRow, draw_league
 from steelsight.reports.figures.learning import draw_learning_curves
 from steelsight.reports.figures.precision_recall import draw_precision_recall
+from steelsight.reports.figures.proof import Changed, DosePoint, draw_changed, draw_doses, draw_two_groups
 from steelsight.reports.figures.roc import draw_roc
 from steelsight.reports.figures.scan import Thumbnail, draw_contact_sheet, draw_verdicts
 from steelsight.reports.figures.size import draw_learning_size, draw_recall_by_area
@@ -37,6 +38,8 @@ __all__ = [
     "CLASS_COLOURS",
     "SEQUENTIAL",
     "SIGNED",
+    "Changed",
+    "DosePoint",
     "ExampleSheet",
     "ExplanationRow",
     "LeagueRow",
@@ -46,9 +49,11 @@ __all__ = [
     "class_colour",
     "draw_architecture",
     "draw_before_after",
+    "draw_changed",
     "draw_confusion",
     "draw_contact_sheet",
     "draw_distribution",
+    "draw_doses",
     "draw_examples",
     "draw_explanations",
     "draw_fire_module",
@@ -68,6 +73,7 @@ __all__ = [
     "draw_sizes",
     "draw_sweep",
     "draw_threshold_sweep",
+    "draw_two_groups",
     "draw_verdicts",
     "dress",
     "figure_png",
