@@ -18,6 +18,7 @@ from steelsight.cli.demo import demo
 from steelsight.cli.evaluate import evaluate
 from steelsight.cli.explain import explain
 from steelsight.cli.export import export
+from steelsight.cli.inspect import inspect
 from steelsight.cli.label_curve import label_curve
 from steelsight.cli.league import league
 from steelsight.cli.models import models
@@ -64,6 +65,7 @@ for verb in (demo, bench, scan, synth, data, models, *LAB):
     app.command()(verb)
 app.add_typer(bundle)
 app.add_typer(shortcuts)
+app.add_typer(inspect)
 
 
 def main() -> None:
