@@ -73,25 +73,30 @@ def main() -> None:
         images = np.stack([read_sheet(path, SPEC) for path in drawn])
         heads = {head: measure_head(head, images, folder, options.threads) for head in ("direct", "study")}
         bundle = options.bundle or default_bundle()
-        result: dict[str, Any] = {"heads": heads}
-        direct = heads["direct"]
-        accepted = open_bundle(bundle).card.precision
+        direct, accepted = heads["direct"], open_bundle(bundle).card.precision
+        contiguous = direct.pop("contiguous")
+        heads["study"].pop("contiguous")
         best = direct[f"openvino_{accepted}_ms"]
-        result |= {
-            "precision": accepted,
-            "cam_cost": direct["cam_cost"],
-            "cam_cost_openvino": direct["cam_cost_openvino"],
-            "vs_eager": direct["eager_ms"] / best,
-            "vs_channels_last": direct["channels_last_ms"] / best,
-            **measure_scan(bundle, drawn, folder, options.sheets, direct["contiguous"], images),
-            **measure_latency(bundle, folder / "DATA" / "train_images"),
-            **measure_memory(bundle, drawn, folder),
-            "cold_start_s": measure_cold_start(bundle, drawn[0]),
-        }
-    for head in heads.values():
-        head.pop("contiguous")
+        result: dict[str, Any] = {"heads": heads}
+        parts: tuple[Callable[[], dict[str, Any]], ...] = (
+            lambda: {
+                "precision": accepted,
+                "cam_cost": direct["cam_cost"],
+                "cam_cost_openvino": direct["cam_cost_openvino"],
+                "vs_eager": direct["eager_ms"] / best,
+                "vs_channels_last": direct["channels_last_ms"] / best,
+            },
+            lambda: measure_latency(bundle, folder / "DATA" / "train_images"),
+            lambda: {"cold_start_s": measure_cold_start(bundle, drawn[0])},
+            lambda: measure_scan(bundle, drawn, folder, options.sheets, contiguous, images),
+            lambda: measure_memory(bundle, drawn, folder),
+        )
+        show(result)
+        for part in parts:
+            found = part()
+            show(found)
+            result |= found
     result["load_average"] = os.getloadavg()[0]
-    show(result)
     print(json.dumps({"benchmark": "plant", **result}))
 
 
@@ -358,7 +363,7 @@ def show(result: dict[str, Any]) -> None:
                 for inner, figure in figures.items():
                     print(f"{head + ' ' + inner:>36}: {figure:.3f}")
         else:
-            print(f"{name:>36}: {value if isinstance(value, str) else format(value, '.3f')}")
+            print(f"{name:>36}: {value if isinstance(value, str) else format(value, '.3f')}", flush=True)
 
 
 if __name__ == "__main__":

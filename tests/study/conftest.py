@@ -53,6 +53,8 @@ def tiny_options() -> StudyOptions:
         resamples=50,
         repeats=2,
         explained=1,
+        neurons=1,
+        neuron_steps=3,
     )
 
 

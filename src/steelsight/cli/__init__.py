@@ -18,11 +18,13 @@ from steelsight.cli.demo import demo
 from steelsight.cli.evaluate import evaluate
 from steelsight.cli.explain import explain
 from steelsight.cli.export import export
+from steelsight.cli.inspect import inspect
 from steelsight.cli.label_curve import label_curve
 from steelsight.cli.league import league
 from steelsight.cli.models import models
 from steelsight.cli.robustness import robustness
 from steelsight.cli.scan import scan
+from steelsight.cli.shortcuts import shortcuts
 from steelsight.cli.study import study
 from steelsight.cli.synth import synth
 from steelsight.cli.train import train
@@ -62,6 +64,8 @@ LAB = (
 for verb in (demo, bench, scan, synth, data, models, *LAB):
     app.command()(verb)
 app.add_typer(bundle)
+app.add_typer(shortcuts)
+app.add_typer(inspect)
 
 
 def main() -> None:

@@ -34,6 +34,13 @@ class Techniques(StrEnum):
     ALL = "all"
 
 
+class Controls(StrEnum):
+    """What stands beside the transplant of weights."""
+
+    FREE = "free"
+    TRAINED = "trained"
+
+
 class Start(StrEnum):
     """What weights training starts from."""
 
@@ -67,6 +74,13 @@ def study(
         Techniques,
         typer.Option(help="What to do about rare types: compare what the study did, all there is, or none."),
     ] = Techniques.STUDY,
+    controls: Annotated[
+        Controls,
+        typer.Option(
+            help="Of the transplant: untrained weights alone, or two more trainings: another seed and "
+            "shuffled labels."
+        ),
+    ] = Controls.FREE,
     groups: GroupsOption = None,
     pretrained: Annotated[
         Start, typer.Option(help="auto: ImageNet's weights where there are any.")
@@ -77,6 +91,12 @@ def study(
     explained: Annotated[
         int, typer.Option(min=1, help="Sheets with masks, at most, that choose a mask rule, and that judge.")
     ] = 200,
+    probed: Annotated[
+        int, typer.Option(min=1, help="Sheets, at most, that the layers' probes are fitted on and judged by.")
+    ] = 800,
+    neurons: Annotated[
+        int, typer.Option(min=1, help="Neurons a layer whose images are made, in each half.")
+    ] = 4,
     quick: Annotated[
         bool, typer.Option("--quick", help="Minutes instead of hours; decides nothing.")
     ] = False,
@@ -112,7 +132,10 @@ def study(
         test=test,
         multiclass=multiclass,
         techniques=techniques.value,
+        controls=controls.value,
         explained=explained,
+        probed=probed,
+        neurons=neurons,
     )
     with ConsoleWatcher(console) as watcher:
         report = run_study(data, out, options, watcher=watcher)

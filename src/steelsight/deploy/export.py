@@ -19,7 +19,7 @@ from steelsight.deploy.material import Material, open_material
 from steelsight.deploy.quantise import SHEETS, quantise
 from steelsight.deploy.readme import README_FILE, bundle_readme
 from steelsight.deploy.writer import describe_files, pack_arrays, write_bundle
-from steelsight.errors import BadRecipe, ParityRefused
+from steelsight.errors import BadInput, BadRecipe, ParityRefused
 from steelsight.explanations.gradcam import class_maps
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
@@ -83,7 +83,7 @@ def export_run(
     probes      sheets carried along for `bundle verify`; 0 = none
     note        told what is being done
     raises      ParityRefused where the float32 graph differs; BadRecipe for precisions that do not exist;
-                BadData, BadCheckpoint, BadOutput
+                BadInput for a control of drawn labels; BadData, BadCheckpoint, BadOutput
     """
     unknown = [name for name in precisions if name not in PRECISIONS]
     if unknown or not precisions:
@@ -92,6 +92,11 @@ def export_run(
         )
     model, card = load_checkpoint(run)
     model.refuse_patches(str(run))
+    if card.shuffled_labels:
+        raise BadInput(
+            f"{run}: expected a model trained on its sheets' own labels, got a control of drawn ones; "
+            "its verdicts mean nothing, train without labels.shuffle_seed"
+        )
     material = open_material(run, data, card, groups=groups, allow_bad=allow_bad)
     rng = np.random.default_rng([seed, 19])
     note("writing the graph")

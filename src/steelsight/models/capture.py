@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from steelsight.errors import BadInput, UnknownLayer
 
-__all__ = ["Tape", "at_rest", "capture", "find_layer"]
+__all__ = ["Tape", "at_rest", "capture", "find_layer", "watch"]
 
 
 @dataclass
@@ -50,6 +50,25 @@ def capture(model: nn.Module, layers: Iterable[str], *, gradients: bool = True) 
 
 
 @contextmanager
+def watch(model: nn.Module, layers: Iterable[str], see: Callable[[str, Tensor], None]) -> Iterator[None]:
+    """Show each layer's output to `see` the moment it is there; nothing is kept, unlike on a Tape.
+
+    see     gets the name and the output; a later layer may overwrite it in place, so copy what shall stay
+    raises  UnknownLayer, BadInput as `capture`
+    """
+    found = {name: find_layer(model, name) for name in layers}
+    hooks = []
+    with at_rest(model):
+        try:
+            for name, module in found.items():
+                hooks.append(module.register_forward_hook(_shower(see, name)))
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+
+@contextmanager
 def at_rest(model: nn.Module) -> Iterator[None]:
     """Evaluation mode and frozen parameters inside the `with`; whatever they were before, after it."""
     modes = [(module, module.training) for module in model.modules()]
@@ -75,13 +94,25 @@ def find_layer(model: nn.Module, name: str) -> nn.Module:
     return modules[name]
 
 
+def _shower(see: Callable[[str, Tensor], None], name: str) -> Callable[[nn.Module, object, object], None]:
+    def show(_module: nn.Module, _inputs: object, output: object) -> None:
+        see(name, _tensor(name, output))
+
+    return show
+
+
+def _tensor(name: str, output: object) -> Tensor:
+    if not isinstance(output, Tensor):
+        raise BadInput(
+            f"layer {name!r}: expected a tensor as output, got {type(output).__name__}; "
+            "choose a layer inside it"
+        )
+    return output
+
+
 def _recorder(tape: Tape, name: str, *, gradients: bool) -> Callable[[nn.Module, object, object], Tensor]:
-    def record(_module: nn.Module, _inputs: object, output: object) -> Tensor:
-        if not isinstance(output, Tensor):
-            raise BadInput(
-                f"layer {name!r}: expected a tensor as output, got {type(output).__name__}; "
-                "choose a layer inside it"
-            )
+    def record(_module: nn.Module, _inputs: object, given: object) -> Tensor:
+        output = _tensor(name, given)
         if gradients and not torch.is_grad_enabled():
             raise BadInput(f"layer {name!r}: gradients asked for inside torch.no_grad(); leave it first")
         if gradients and not output.requires_grad:

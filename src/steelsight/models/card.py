@@ -32,6 +32,7 @@ class Card(BaseModel):
     data_name: str = ""
     seed: int
     mask_supervised: bool = False  # masks, not only classes, taught this model
+    shuffled_labels: bool = False  # a control: its labels were drawn, its verdicts mean nothing
     threshold: float | None = Field(
         default=None, ge=0, le=1
     )  # confidence below it reads "I don't know"; at 1 every one

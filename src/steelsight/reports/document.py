@@ -113,6 +113,11 @@ class Document:
         path.with_suffix(".json").write_text(companion + "\n", encoding="utf-8")
         return path
 
+    def pictures(self) -> list[tuple[str, bytes]]:
+        """Every figure by its id, as PNG, in reading order."""
+        blocks = (block for chapter in self.chapters for block in chapter.blocks)
+        return [(block.id, block.png) for block in blocks if isinstance(block, FigureBlock)]
+
     def _add(self, block: Block) -> None:
         if not self.chapters:
             raise ValueError("expected an open chapter, got a block before the first; call chapter() first")

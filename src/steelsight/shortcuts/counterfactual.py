@@ -8,7 +8,7 @@ flips there is owed to pasting, not to the nuisance.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +41,7 @@ Positions = Int[np.ndarray, " m"]
 FULL = (1.0, 1.0)
 # Share of the area, share of the way from the steel's gray to the nuisance's own.
 DOSES: tuple[tuple[float, float], ...] = ((0.25, 1.0), (0.5, 1.0), (1.0, 1 / 3), (1.0, 2 / 3), FULL)
-BATCH = 64
+FEWEST_DONORS = 10
 RESAMPLES = 1000
 
 
@@ -137,8 +137,8 @@ def paste_everywhere(
     limit   at most so many receivers, drawn at random
     raises  BadInput without receivers, without clean sheets for controls, or without room on any
     """
-    donors = np.flatnonzero((sheets.labels == 0) & ~nuisance.present)
-    _refuse(sheets, receivers, donors, suspect)
+    _refuse(sheets, receivers, suspect)
+    donors = _donors(sheets, nuisance)
     rows = receivers.rows
     if rows.size > limit:
         rows = np.sort(rng.choice(rows, limit, replace=False))
@@ -154,9 +154,9 @@ def paste_everywhere(
     found = []
     for area, brightness in dict.fromkeys([*doses, FULL]):
         pictures, covered = draw_dose(sheets, plans, area, brightness, control=False)
-        after = _ask(predict, pictures)
+        after = predict(pictures).astype(np.float64)
         mixed, _ = draw_dose(sheets, plans, area, brightness, control=True)
-        control = _ask(predict, mixed)
+        control = predict(mixed).astype(np.float64)
         if (area, brightness) == FULL:
             answers = Answers(kept, logits[kept], after, control, pictures, mixed)
         found.append(tally.dose(area, brightness, covered, after, control))
@@ -228,25 +228,24 @@ class _Tally:
         return Dose(area, brightness, covered, self.flips(after), self.shift(after), self.flips(control))
 
 
-def _ask(predict: Predict, pictures: GrayBatch) -> Logits:
-    return np.concatenate(list(_batches(predict, pictures)))
+def _donors(sheets: ProofSheets, nuisance: Nuisance) -> Positions:
+    """Sheets whose clean steel fills controls: defect-free ones, or where they are few, all with masks."""
+    lacking = sheets.located & ~nuisance.present
+    clean = np.flatnonzero(lacking & (sheets.labels == 0))
+    donors = clean if clean.size >= FEWEST_DONORS else np.flatnonzero(lacking)
+    if donors.size < 2:
+        raise BadInput(
+            f"{sheets.name}: expected two sheets without {nuisance.name}, whose clean steel serves as "
+            f"control, got {donors.size}; bring more sheets"
+        )
+    return donors
 
 
-def _batches(predict: Predict, pictures: GrayBatch) -> Iterator[Logits]:
-    for start in range(0, len(pictures), BATCH):
-        yield predict(pictures[start : start + BATCH]).astype(np.float64)
-
-
-def _refuse(sheets: ProofSheets, receivers: Receivers, donors: Positions, suspect: int) -> None:
+def _refuse(sheets: ProofSheets, receivers: Receivers, suspect: int) -> None:
     if not receivers.rows.size:
         raise BadInput(
             f"{sheets.name}: expected a sheet that is classified correctly, is not "
             f"{sheets.class_names[suspect]} and has a mask, to paste on; {receivers.wrong} are classified "
             f"wrongly, {receivers.unlocated} have no mask, {receivers.has_it} have the nuisance already; "
             "bring more sheets, or a better model"
-        )
-    if donors.size < 2:
-        raise BadInput(
-            f"{sheets.name}: expected two defect-free sheets without the nuisance, whose texture serves as "
-            f"control, got {donors.size}; bring more defect-free sheets"
         )

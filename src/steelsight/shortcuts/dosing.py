@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Int
 
 from steelsight.shortcuts.paste import Place, Stamp, control_stamp, lay, place_stamp, resize_stamp
-from steelsight.shortcuts.sheet_ends import find_end
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.shortcuts.stamps import StampBook, off_limits
 from steelsight.types import GrayBatch, Mask
@@ -38,7 +37,7 @@ def plan_pastes(
     """A stamp, a place and a control's texture for each sheet; those without room are counted.
 
     rows    sheets to paste on
-    donors  defect-free sheets without the nuisance
+    donors  sheets without the nuisance, whose clean steel fills the controls
     """
     plans, no_room = [], 0
     for row in rows.tolist():
@@ -78,10 +77,10 @@ def draw_dose(
 def _texture(
     sheets: ProofSheets, donors: Positions, row: int, stamp: Stamp, rng: np.random.Generator
 ) -> tuple[int, Place] | None:
-    """A clean sheet and a place on its steel as large as a stamp."""
+    """A sheet and a place on its clean steel as large as a stamp."""
     for donor in rng.permutation(donors)[:TRIED_DONORS].tolist():
-        black = find_end(np.asarray(sheets.images[donor])).mask(sheets.images.shape[1])
-        origin = None if donor == row else place_stamp(stamp, black, rng)
+        limits = off_limits(sheets, donor)
+        origin = None if donor == row else place_stamp(stamp, limits, rng, most_lost=0)
         if origin is not None:
             return donor, origin
     return None

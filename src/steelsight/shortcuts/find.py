@@ -1,4 +1,4 @@
-"""Looks for shortcuts without nuisance labels: what margins go with, kinds of reasons, what mistakes share."""
+"""Looks for shortcuts without nuisance labels: what margins go with, kinds of reasons, shared mistakes."""
 
 from __future__ import annotations
 

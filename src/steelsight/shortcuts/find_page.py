@@ -49,15 +49,16 @@ def headline(found: Found) -> str:
     names = found.evidence.sheets.class_names
 
     def listed(suspects: tuple[Suspect, ...]) -> str:
-        return "; ".join(f"{name_of_suspect(each)} speaks for {names[each.pull.target]}" for each in suspects)
+        words = [f"{name_of_suspect(each)} speaks for {names[each.pull.target]}" for each in suspects]
+        return "; ".join(words)
 
     if found.findings:
         count = len(found.findings)
         return f"{count} finding{'s' * (count != 1)}: {listed(found.findings)}. Next: prove it."
     others = tuple(each for each in found.suspects if each.status in ("untested", "reaction"))
     return (
-        f"No finding among {len(found.suspects)} candidates: none goes with the margin within its class, goes "
-        "with the class, and moves the margin when pasted."
+        f"No finding among {len(found.suspects)} candidates: none goes with the margin within its class, "
+        "goes with the class, and moves the margin when pasted."
         + (f" To look at all the same: {listed(others)}." if others else "")
     )
 
@@ -72,12 +73,12 @@ def _write_ranking(page: Document, found: Found) -> None:
     names = found.evidence.sheets.class_names
     page.chapter("Candidates, ranked", id="candidates")
     page.text(
-        "Of two sheets of one true class that differ in a property, how often has the one with more of it the "
-        "larger logit margin for a class? The effect D (Somers' D) is that share brought to -1..1; for what is "
-        "there or not it is Cliff's delta. A finding needs a false discovery rate (Benjamini-Hochberg over all "
-        f"candidates and classes) of at most {Q_LEVEL}, an interval of D above {LEAST_EFFECT}, the property "
-        "to be more frequent on that class itself, and a paste that goes more than "
-        f"{LEAST_SHIFT:.0%} of the way to the class's usual margin."
+        "Of two sheets of one true class that differ in a property, how often has the one with more of it "
+        "the larger logit margin for a class? The effect D (Somers' D) is that share brought to -1..1; for "
+        "what is there or not it is Cliff's delta. A finding needs a false discovery rate (Benjamini and "
+        f"Hochberg's, over all candidates and classes) of at most {Q_LEVEL}, an interval of D above "
+        f"{LEAST_EFFECT}, the property to be more frequent on that class itself, and a paste that goes more "
+        f"than {LEAST_SHIFT:.0%} of the way to the class's usual margin."
     )
     named = [(f"{name_of_suspect(each)} → {names[each.pull.target]}", each) for each in found.suspects]
     page.figure(
@@ -118,9 +119,9 @@ def _write_ranking(page: Document, found: Found) -> None:
         ],
         id="candidates-table",
         caption="Every candidate with the class it speaks for most",
-        note="More on it: Cliff's delta of the property between that class and all others. Paste: median shift "
-        "of the margin, paste minus control, as a share of the way to the class. Flips: sheets given to the "
-        "class with the paste / with its control. "
+        note="More on it: Cliff's delta of the property between that class and all others. Paste: median "
+        "shift of the margin, paste minus control, as a share of the way to the class. Flips: sheets given "
+        "to the class with the paste / with its control. "
         + " ".join(f"{name.capitalize()}: {words}." for name, words in STATUSES.items()),
     )
 
@@ -152,8 +153,8 @@ def _write_suspect(page: Document, found: Found, suspect: Suspect) -> None:
             f"On {check.sheets} rightly judged sheets of other classes it moves the margin "
             f"{check.shift.estimate:.0%} of the way to the usual one of {target} (95 % interval "
             f"{check.shift.low:.0%} to {check.shift.high:.0%}; the way is {check.gap:.1f} logits long). "
-            f"{check.flips.estimate:.0%} are then called {target}, {check.control_flips.estimate:.0%} with the "
-            "control."
+            f"{check.flips.estimate:.0%} are then called {target}, {check.control_flips.estimate:.0%} with "
+            "the control."
         )
     page.figure(
         draw_panels(_pictures(found, suspect)),

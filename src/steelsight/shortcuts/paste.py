@@ -126,11 +126,14 @@ def control_stamp(stamp: Stamp, sheet: GrayImage, place: Place, donor: GrayImage
     return replace(stamp, gray=texture + shift)
 
 
-def place_stamp(stamp: Stamp, keep_off: Mask, rng: np.random.Generator) -> Place | None:
+def place_stamp(
+    stamp: Stamp, keep_off: Mask, rng: np.random.Generator, *, most_lost: float = MOST_LOST
+) -> Place | None:
     """A place for a stamp, at random among those where least of it falls on pixels to keep off.
 
     keep_off  (h, w) the defect, the black beyond a sheet's end
-    returns   None where it does not fit, or where more than MOST_LOST of it would be cut away
+    most_lost share of it that may be cut away
+    returns   None where it does not fit
     """
     rows, columns = keep_off.shape[0] - stamp.size[0] + 1, keep_off.shape[1] - stamp.size[1] + 1
     total = float(stamp.cover.sum())
@@ -138,7 +141,7 @@ def place_stamp(stamp: Stamp, keep_off: Mask, rng: np.random.Generator) -> Place
         return None
     lost = fftconvolve(keep_off.astype(np.float64), stamp.cover[::-1, ::-1], mode="valid")  # (rows, columns)
     least = max(float(lost.min()), 0.0)
-    if least > MOST_LOST * total:
+    if least > most_lost * total + 1e-6 * keep_off.size:
         return None
     good = np.flatnonzero(lost.ravel() <= max(least, 1e-3 * total) + 1e-6)
     top, left = divmod(int(rng.choice(good)), columns)

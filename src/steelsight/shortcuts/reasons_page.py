@@ -72,8 +72,8 @@ def write_clusters(page: Document, found: Found) -> None:
         ],
         id="clusters",
         caption="Clusters of every verdict",
-        note="Right: share of right verdicts. Purity: share of the commonest true class. Last column: Cliff's "
-        "delta against the other clusters of the same verdict.",
+        note="Right: share of right verdicts. Purity: share of the commonest true class. Last column: "
+        "Cliff's delta against the other clusters of the same verdict.",
     )
     for verdict in dict.fromkeys(each.verdict for each in found.clusters):
         lines = []
@@ -86,7 +86,7 @@ def write_clusters(page: Document, found: Found) -> None:
             draw_panels(lines),
             id=f"clusters-{verdict}",
             alt=f"Typical sheets of {len(lines)} clusters of the verdict {names[verdict]}, with their maps.",
-            caption=f"Verdict {names[verdict]}: the sheets next to each cluster's middle, with their true class.",
+            caption=f"Verdict {names[verdict]}: the sheets next to each cluster's middle, by true class.",
         )
 
 

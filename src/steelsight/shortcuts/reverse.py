@@ -59,7 +59,7 @@ def take_off(
         rows = np.sort(rng.choice(rows, limit, replace=False))
     kept, cleaned, controls = [], [], []
     for row in rows.tolist():
-        gray, defect = np.asarray(sheets.images[row]), sheets.defects[row]
+        gray, defect = np.asarray(sheets.images[row]), sheets.defect(row)
         mask = find_stain(gray, keep_off=defect)
         elsewhere = _moved(mask, off_limits(sheets, row) | mask, rng) if mask.any() else None
         if elsewhere is not None:

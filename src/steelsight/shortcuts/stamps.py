@@ -71,7 +71,7 @@ def gather_stamps(
     height, width = sheets.images.shape[1:]
     found: list[Stamp] = []
     if material != "drawn":
-        rows = rng.permutation(np.flatnonzero(nuisance.present))
+        rows = _sources(sheets, nuisance, rng)
         found = _cut_stains(sheets, rows) if kind == "stain" else _cut_ends(sheets, rows)
     if material == "real" and not found:
         raise BadInput(f"{sheets.name}: no sheet shows a {kind} to cut out; use --material drawn")
@@ -84,17 +84,25 @@ def gather_stamps(
 def off_limits(sheets: ProofSheets, row: int, *, margin_px: int = 1) -> Mask:
     """Pixels of a sheet that nothing is pasted on: its defect with a margin, and the black beyond its end."""
     gray = np.asarray(sheets.images[row])
-    defect = sheets.defects[row]
+    defect = sheets.defect(row)
     near = binary_dilation(defect, iterations=margin_px) if margin_px and defect.any() else defect
     limits: Mask = near | find_end(gray).mask(gray.shape[0])
     return limits
+
+
+def _sources(sheets: ProofSheets, nuisance: Nuisance, rng: np.random.Generator) -> Int[np.ndarray, " m"]:
+    """Sheets to cut from, in random order: defect-free ones, where there are enough of them."""
+    clean = np.flatnonzero(nuisance.present & (sheets.labels == 0))
+    rows = clean if clean.size >= FEWEST_REAL else np.flatnonzero(nuisance.present)
+    order: Int[np.ndarray, " m"] = rng.permutation(rows)
+    return order
 
 
 def _cut_stains(sheets: ProofSheets, rows: Int[np.ndarray, " m"]) -> list[Stamp]:
     stamps: list[Stamp] = []
     for row in rows.tolist():
         gray = np.asarray(sheets.images[row])
-        mask = find_stain(gray, keep_off=sheets.defects[row])
+        mask = find_stain(gray, keep_off=sheets.defect(row))
         if sheets.located[row] and mask.any():
             stamps.append(cut_stamp(gray, mask))
         if len(stamps) == MOST_STAMPS:

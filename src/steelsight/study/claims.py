@@ -15,6 +15,8 @@ from steelsight.evaluation.timing import time_ratio
 from steelsight.study.contents import Item, load_contents
 from steelsight.study.explanation_claims import gradcam_coarse, guided_gradcam_best
 from steelsight.study.findings import Findings, ModelResult
+from steelsight.study.inspection_neurons import hierarchy
+from steelsight.study.layer_claims import layers_separate
 from steelsight.study.multiclass_claims import SECOND_CLAIMS
 from steelsight.study.options import VGG
 from steelsight.study.second import Second
@@ -143,8 +145,10 @@ CLAIMS: dict[str, Callable[[Findings], Verdict]] = {
     "adhoc-fastest": _adhoc_fastest,
     "reduced-faster": _reduced_faster,
     "vgg-slow": _vgg_slow,
+    "layers-separate": lambda found: layers_separate(found.layers),
     "gradcam-coarse": gradcam_coarse,
     "guided-gradcam-best": guided_gradcam_best,
+    "neuron-hierarchy": hierarchy,
     "small-model-accurate": _small_model_accurate,
 }
 OF_THE_DATA = {"data-size", "majority-classes", "unbalanced", "flip-optimum"}  # need no training

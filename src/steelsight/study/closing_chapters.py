@@ -17,16 +17,21 @@ CHAPTER_TITLES = {  # of this report
     "data": "Data",
     "architectures": "Architectures",
     "binary": "Binary models",
+    "layers": "Layers",
     "explanations": "Local explanations",
     "gradcam": "Grad-CAM",
     "mistakes": "False positives and false negatives",
+    "neurons": "Neurons",
     "augmentation": "Rare types",
     "multiclass": "Multi-class models",
     "evaluation": "Multi-class evaluation",
     "abstention": '"I don\'t know"',
     "robustness": "Noise and the camera",
+    "multiclass-layers": "Layers of the multi-class model",
+    "transplant": "Transplanted weights",
     "multiclass-explanations": "Local explanations of the multi-class model",
     "shortcuts": "Type-2 false positives",
+    "multiclass-neurons": "Neurons of the multi-class model",
 }
 
 

@@ -12,6 +12,8 @@ from jaxtyping import Float
 
 from steelsight.evaluation.classification import ClassificationReport
 from steelsight.evaluation.timing import Timing
+from steelsight.inspection.neurons_atlas import Atlas
+from steelsight.inspection.separability import Separability
 from steelsight.models.summary import LayerRow
 from steelsight.sheets.splits import Split
 from steelsight.study.arenas import Judged
@@ -79,7 +81,9 @@ class Findings:
     left_out: Mapping[str, str] = field(default_factory=dict)  # techniques not tried, with the reason
     techniques: Mapping[str, ModelResult] = field(default_factory=dict)  # against imbalance; multi-class only
     shown: Judged | None = None  # the model shown in detail, with the data and their parts
+    neurons: Atlas | None = None  # of the model shown
     judgement: Judgement | None = None  # its explanations against masks; None = no test sheet has one
+    layers: Separability | str = "no model was trained"  # what its layers separate, or why nobody knows
 
     @property
     def labels(self) -> Labels:

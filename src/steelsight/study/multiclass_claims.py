@@ -9,8 +9,11 @@ import numpy as np
 from steelsight.evaluation.bootstrap import bootstrap
 from steelsight.study.differences import metric_difference
 from steelsight.study.explanation_claims import guided_gradcam_best
+from steelsight.study.inspection_neurons import no_insight
+from steelsight.study.layer_claims import multiclass_layers_separate
 from steelsight.study.multiclass import CHOSEN
 from steelsight.study.second import Second
+from steelsight.study.transplant_reading import features_serve
 from steelsight.study.type_two import judge_type_two
 from steelsight.study.verdict import Verdict, decide
 from steelsight.training.imbalance.flips import BEST_CHANCE, two_copies_differ
@@ -112,8 +115,20 @@ def _threshold(second: Second) -> Verdict:
     return Verdict(decide(found.low >= STUDY_ACCURACY and half, found.high < STUDY_ACCURACY), because, found)
 
 
+def _layers(second: Second) -> Verdict:
+    return multiclass_layers_separate(second.found.layers)
+
+
 def _guided(second: Second) -> Verdict:
     return guided_gradcam_best(second.found)
+
+
+def _transplant(second: Second) -> Verdict:
+    return features_serve(second.transplant)
+
+
+def _no_insight(second: Second) -> Verdict:
+    return no_insight(second.found)
 
 
 # One entry a claim that contents.toml calls done.
@@ -122,6 +137,9 @@ SECOND_CLAIMS: dict[str, Callable[[Second], Verdict]] = {
     "flip-optimum": _flip_optimum,
     "multiclass-best": _best_rows,
     "threshold-accuracy": _threshold,
+    "multiclass-layers-separate": _layers,
     "multiclass-guided-gradcam-best": _guided,
     "type-2-edges": judge_type_two,
+    "transplant-features": _transplant,
+    "neuron-no-insight": _no_insight,
 }

@@ -15,6 +15,7 @@ from steelsight.training.recipe_files import load_recipe, override
 __all__ = [
     "TECHNIQUES",
     "VGG",
+    "ControlChoice",
     "StudyOptions",
     "Technique",
     "TechniqueChoice",
@@ -26,11 +27,13 @@ __all__ = [
 
 VggChoice = Literal["skip", "subset", "full"]
 TechniqueChoice = Literal["none", "study", "all"]
+ControlChoice = Literal["free", "trained"]
 
 VGG = "vgg16_bn"
 SLIDE_ORDER = ("adhoc", "vgg16_bn", "squeezenet", "squeezenet_reduced")
 QUICK_SHEETS, QUICK_EPOCHS, QUICK_RESAMPLES, QUICK_REPEATS = 240, 2, 200, 7
-QUICK_EXPLAINED = 6
+QUICK_EXPLAINED, QUICK_PROBED = 6, 120
+QUICK_NEURONS, QUICK_STEPS = 2, 48
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,12 @@ class StudyOptions:
     repeats: int = 40  # timing rounds
     multiclass: bool = True  # the study's second half, where the data have several types
     techniques: TechniqueChoice = "study"  # what is compared about rare types: the study's, all, none
+    controls: ControlChoice = "free"  # of the transplant; trained: another seed and shuffled labels as well
     test: Path | None = None  # another DATA folder to test on; the first then only trains and validates
     explained: int = 200  # sheets with masks, at most, that choose a mask rule, and that judge
+    probed: int = 800  # sheets, at most, that the layers' probes are fitted on and judged by
+    neurons: int = 4  # a layer, whose images are made
+    neuron_steps: int = 256  # of each image
     fresh: bool = False  # train again what is trained already
     quick: bool = False
 
@@ -91,7 +98,18 @@ class StudyOptions:
             raise BadRecipe(
                 f"--models: expected some of {', '.join(MODELS)}, got {', '.join(unknown) or 'none'}"
             )
-        for name in ("vgg_sheets", "vgg_epochs", "epochs", "sheets", "resamples", "repeats", "explained"):
+        for name in (
+            "vgg_sheets",
+            "vgg_epochs",
+            "epochs",
+            "sheets",
+            "resamples",
+            "repeats",
+            "explained",
+            "probed",
+            "neurons",
+            "neuron_steps",
+        ):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise BadRecipe(f"--{name.replace('_', '-')}: expected at least 1, got {value}")
@@ -108,6 +126,9 @@ class StudyOptions:
             resamples=min(self.resamples, QUICK_RESAMPLES),
             repeats=min(self.repeats, QUICK_REPEATS),
             explained=min(self.explained, QUICK_EXPLAINED),
+            probed=min(self.probed, QUICK_PROBED),
+            neurons=min(self.neurons, QUICK_NEURONS),
+            neuron_steps=min(self.neuron_steps, QUICK_STEPS),
         )
 
 

@@ -14,6 +14,7 @@ import torch
 
 from steelsight.errors import BadInput
 from steelsight.explanations.league_numbers import league_json
+from steelsight.inspection.layers_report import layers_json
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.cells import plain
 from steelsight.reports.document import Document
@@ -21,6 +22,8 @@ from steelsight.study import (
     binary_chapters,
     data_chapters,
     explanation_chapters,
+    inspection_layers,
+    inspection_transplant,
     multiclass_chapters,
     trust_chapters,
     type_two,
@@ -30,11 +33,17 @@ from steelsight.study.claims import Verdicts, judge_all
 from steelsight.study.closing_chapters import write_claims, write_contents, write_summary
 from steelsight.study.contents import load_contents, load_published
 from steelsight.study.findings import Findings, ModelResult
+from steelsight.study.inspection_neurons import (
+    look_at_neurons,
+    write_multiclass_neurons,
+    write_neurons,
+)
 from steelsight.study.judged import judge_explanations
 from steelsight.study.material import open_material
 from steelsight.study.options import StudyOptions
 from steelsight.study.second import Second, run_second
 from steelsight.study.trained import Trainer, measure_costs, train_models
+from steelsight.study.transplant_reading import operation_json
 from steelsight.training.records import split_names
 from steelsight.training.run import train_data
 from steelsight.training.watch import Silent, Watcher
@@ -54,9 +63,11 @@ CHAPTERS: dict[str, Chapter] = {
     "binary": binary_chapters.write_models,
     "confusion": binary_chapters.write_confusion,
     "roc": binary_chapters.write_roc,
+    "layers": inspection_layers.write_layers,
     "explanations": explanation_chapters.write_explanations,
     "gradcam": binary_chapters.write_gradcam,
     "mistakes": explanation_chapters.write_mistakes_chapter,
+    "neurons": write_neurons,
 }
 # The second half, of the multi-class models.
 SECOND: dict[str, SecondChapter] = {
@@ -67,10 +78,17 @@ SECOND: dict[str, SecondChapter] = {
     "evaluation": lambda document, half, _: multiclass_chapters.write_evaluation(document, half.found),
     "abstention": lambda document, half, _: trust_chapters.write_abstention(document, half.scrutiny),
     "robustness": lambda document, half, _: trust_chapters.write_robustness(document, half.robustness),
+    "multiclass-layers": lambda document, half, _: inspection_layers.write_multiclass_layers(
+        document, half.found
+    ),
+    "transplant": lambda document, half, _: inspection_transplant.write_transplant(document, half.transplant),
     "multiclass-explanations": lambda document, half, _: explanation_chapters.write_multiclass(
         document, half.found
     ),
     "shortcuts": lambda document, half, _: type_two.write_type_two(document, half.found),
+    "multiclass-neurons": lambda document, half, binary: write_multiclass_neurons(
+        document, half.found, binary
+    ),
 }
 
 
@@ -103,6 +121,7 @@ class StudyReport:
                     found.judgement.league,
                     explanation_chapters.published_rows(found.published["binary_segmentation"]),
                 ),
+                "layers": _layers(found),
                 "multiclass": self.second
                 if isinstance(self.second, str)
                 else {
@@ -115,6 +134,10 @@ class StudyReport:
                         for name, r in self.second.found.techniques.items()
                     },
                     "skipped": dict(self.second.found.skipped),
+                    "layers": _layers(self.second.found),
+                    "transplant": self.second.transplant
+                    if isinstance(self.second.transplant, str)
+                    else operation_json(self.second.transplant),
                 },
                 "claims": [
                     {"id": item.id, "slide": item.slide, "claim": item.what, "tested": item.status == "done"}
@@ -169,7 +192,7 @@ def run_study(
 
 
 def _look_inside(found: Findings) -> Findings:
-    """The same with the chosen model's explanations judged."""
+    """The same with the chosen model's explanations judged, its layers probed and its neurons portrayed."""
     result = found.chosen
     if result is None:
         return found
@@ -178,7 +201,13 @@ def _look_inside(found: Findings) -> Findings:
     shown = Judged(
         result.folder, model, card, found.data, found.sheets.type_names, parts, tuple(found.data.groups)
     )
-    return replace(found, shown=shown, judgement=judge_explanations(shown, found.options))
+    found = replace(
+        found,
+        shown=shown,
+        judgement=judge_explanations(shown, found.options),
+        neurons=look_at_neurons(shown, found.options, second=found.data.task == "multiclass"),
+    )
+    return replace(found, layers=inspection_layers.look_into(found))
 
 
 def _write(found: Findings, second: Second | str, out: Path) -> StudyReport:
@@ -235,6 +264,10 @@ def _multiclass_figures(found: Findings, result: ModelResult) -> dict[str, Any]:
         "noisy": result.noisy_report.as_dict(),
         "the_study": {column: printed.figure(result.title, column) for column in printed.columns},
     }
+
+
+def _layers(found: Findings) -> dict[str, Any] | str:
+    return found.layers if isinstance(found.layers, str) else layers_json(found.layers)
 
 
 def _provenance(found: Findings) -> dict[str, Any]:

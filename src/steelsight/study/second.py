@@ -12,6 +12,8 @@ from steelsight.study.multiclass import train_slide_models, train_techniques
 from steelsight.study.robustness import Robustness, sweep_models
 from steelsight.study.scrutiny import Scrutiny, scrutinise
 from steelsight.study.trained import Trainer
+from steelsight.study.transplant_halves import transplant_halves
+from steelsight.study.transplanting import Operation
 from steelsight.training.watch import Watcher
 
 __all__ = ["Second", "run_second"]
@@ -24,6 +26,7 @@ class Second:
     found: Findings  # multi-class: results by recipe, techniques, explanations judged
     scrutiny: Scrutiny | None  # None where no model was trained
     robustness: Robustness | None
+    transplant: Operation | str  # the binary model's weights in the chosen one, or why not
 
 
 def run_second(
@@ -64,4 +67,9 @@ def run_second(
         )
     )
     chosen = found.chosen
-    return Second(found, None if chosen is None else scrutinise(found, chosen), sweep_models(found))
+    return Second(
+        found,
+        None if chosen is None else scrutinise(found, chosen),
+        sweep_models(found),
+        transplant_halves(second, found, binary, out, train=train, watcher=watcher),
+    )

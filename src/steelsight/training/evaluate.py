@@ -30,6 +30,7 @@ from steelsight.training.records import (
 )
 from steelsight.training.run import load_run
 from steelsight.training.scores import answers_in_words, probabilities_of, report_apart, report_part
+from steelsight.training.shuffle import SHUFFLED_NOTE
 
 __all__ = ["EVALUATED", "Evaluation", "evaluate_run"]
 
@@ -92,8 +93,9 @@ def evaluate_run(
         "task": card.task,
         "class_names": list(card.class_names),
         "mask_supervised": card.mask_supervised,
+        "shuffled_labels": card.shuffled_labels,
         "data": describe_data(sheets, parts),
-        "notes": memory.notes(part),
+        "notes": [SHUFFLED_NOTE] * card.shuffled_labels + memory.notes(part),
         "report": report_part(sheets, logits, single, seed=seed),
         "apart": report_apart(sheets, logits, several, memory.trained) if several.size else None,
         "operating_point": report_operating(

@@ -97,6 +97,7 @@ def cross_validate(
         "repeats": repeats,
         "seed": seed,
         "mask_supervised": recipe.loss.masks > 0,
+        "shuffled_labels": recipe.labels.shuffle_seed > 0,
         "data": describe_data(sheets, []),
         "environment": environment(),
     }

@@ -55,6 +55,12 @@ def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, 
         kept += "; epoch 0 is the head fitted on the features as they were"
     words = f"{training['epochs']} epochs, {kept}"
     _show(page, out, "learning_curves", curves, f"Losses and accuracies by epoch; {words}.")
+    if metrics.get("shuffled_labels"):
+        page.notice(
+            "Its training labels were drawn among the training sheets: its verdicts mean nothing. "
+            f"{metrics['shuffled_labels']['kept']:.0%} of them came out as they were.",
+            title="A control",
+        )
     if metrics.get("leaks"):
         page.notice(
             f"{len(metrics['leaks'])} groups have sheets in more than one part of the split. What the model "

@@ -6,9 +6,17 @@ in hand is complete, and `recipes/*.toml` is the one place to read what happens 
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from steelsight.models.catalog import MODELS, HeadName, ModelSpec
 from steelsight.models.heads import PoolingName
@@ -59,6 +67,13 @@ class LabelsRecipe(_Section):
     """What is asked of a sheet."""
 
     multi_type: Literal["drop", "first"]  # multiclass: what becomes of sheets with several types
+    shuffle_seed: int = Field(default=0, ge=0)  # a control: draws training labels anew; 0 = as they are
+
+    @model_serializer(mode="wrap")
+    def _without_zero(self, write: Callable[[Any], Any]) -> dict[str, Any]:
+        """A recipe without a control reads as it did before there was one: finished runs stay finished."""
+        values: dict[str, Any] = write(self)
+        return values if self.shuffle_seed else {key: values[key] for key in values if key != "shuffle_seed"}
 
 
 class SplitRecipe(_Section):
@@ -209,6 +224,11 @@ class Recipe(_Section):
             raise ValueError(
                 "balance.group_power: loss weights are one a class; set balance.method = sampling or "
                 "balance.group_power = 0"
+            )
+        if self.labels.shuffle_seed and self.needs_masks:
+            raise ValueError(
+                "labels.shuffle_seed: masks would tell the control what its labels hide; "
+                "set loss.masks = 0, patches.count = 1 and paste.to_share = 0"
             )
         self._refuse_for_multilabel()
         if self.stop.max_epochs == 0 and not self.probe.enabled:

@@ -29,6 +29,7 @@ from steelsight.training.lesson import Lesson, SheetData, open_lesson, read_mask
 from steelsight.training.recipe import Recipe, SplitRecipe
 from steelsight.training.recipe_files import load_recipe
 from steelsight.training.records import METRICS_FILE, PARTS, split_names
+from steelsight.training.shuffle import SHUFFLED_NOTE, shuffle_lesson
 from steelsight.training.watch import Silent, Watcher
 
 __all__ = ["RunResult", "load_run", "make_split", "split_keys", "train_data", "train_run"]
@@ -128,7 +129,7 @@ def train_data(
     leaks = find_leaks(split, data.groups)
     if leaks:
         watcher.note(f"{len(leaks)} groups lie in more than one part of the split, so its figures flatter")
-    notes = note_missing(data, split)
+    notes = [SHUFFLED_NOTE] * (recipe.labels.shuffle_seed > 0) + note_missing(data, split)
     for note in notes:
         watcher.note(note)
     model = build_model(
@@ -138,6 +139,9 @@ def train_data(
     lesson = Lesson(
         data.images, data.labelled.labels, split.train, split.validation, masks, data.group_indices
     )
+    shuffled = None
+    if recipe.labels.shuffle_seed:
+        lesson, shuffled = shuffle_lesson(lesson, recipe.labels.shuffle_seed)
     balanced = balance_lesson(lesson, recipe, len(data.labelled.class_names), seed=seed)
     watcher.start(_title(data, split, recipe), recipe.stop.max_epochs)
     out.mkdir(parents=True, exist_ok=True)
@@ -153,7 +157,13 @@ def train_data(
     )
     model.patches = recipe.patches.count
     model_card = _card(data, recipe, seed)
-    extra = {"fingerprint": fingerprint, "leaks": leaks, "notes": notes, "balance": balanced.told}
+    extra = {
+        "fingerprint": fingerprint,
+        "leaks": leaks,
+        "notes": notes,
+        "shuffled_labels": None if shuffled is None else shuffled.as_dict(),
+        "balance": balanced.told,
+    }
     card, metrics = conclude(out, model, model_card, data, parts, fitted, extra=extra)
     (out / STATE_FILE).unlink(missing_ok=True)
     return RunResult(out, card, recipe, metrics, fresh=True)
@@ -219,6 +229,7 @@ def _card(data: SheetData, recipe: Recipe, seed: int) -> Card:
         data_name=data.name,
         seed=seed,
         mask_supervised=recipe.loss.masks > 0,
+        shuffled_labels=recipe.labels.shuffle_seed > 0,
     )
 
 

@@ -15,7 +15,16 @@ from steelsight.reports.figures.heatmap_panels import MaskPair, draw_mask_pairs,
 from steelsight.reports.figures.intervals import Measured, draw_intervals
 from steelsight.reports.figures.league import LeagueRow, draw_league
 from steelsight.reports.figures.learning import draw_learning_curves
+from steelsight.reports.figures.neurons import (
+    NeuronCard,
+    draw_growth,
+    draw_neuron_atlas,
+    draw_neuron_cards,
+    draw_neuron_pairs,
+)
 from steelsight.reports.figures.precision_recall import draw_precision_recall
+from steelsight.reports.figures.probes import SheetMap, draw_layer_maps, draw_probe_curves
+from steelsight.reports.figures.proof import Changed, DosePoint, draw_changed, draw_doses, draw_two_groups
 from steelsight.reports.figures.roc import draw_roc
 from steelsight.reports.figures.scan import Thumbnail, draw_contact_sheet, draw_verdicts
 from steelsight.reports.figures.shortcut_pictures import EffectRow, Panel, draw_effects, draw_panels
@@ -33,46 +42,71 @@ from steelsight.reports.figures.style import (
 )
 from steelsight.reports.figures.sweeps import draw_sweep
 from steelsight.reports.figures.synthetic import draw_mask_comparison
+from steelsight.reports.figures.transplant import (
+    PartAxis,
+    TransplantCurve,
+    draw_by_part,
+    draw_similarity,
+    draw_transplant,
+)
 
 __all__ = [
     "CLASS_COLOURS",
     "SEQUENTIAL",
     "SIGNED",
+    "Changed",
+    "DosePoint",
     "EffectRow",
     "ExampleSheet",
     "ExplanationRow",
     "LeagueRow",
     "MaskPair",
     "Measured",
+    "NeuronCard",
     "Panel",
+    "PartAxis",
+    "SheetMap",
     "Thumbnail",
+    "TransplantCurve",
     "class_colour",
     "draw_architecture",
     "draw_before_after",
+    "draw_by_part",
+    "draw_changed",
     "draw_confusion",
     "draw_contact_sheet",
     "draw_distribution",
+    "draw_doses",
     "draw_effects",
     "draw_examples",
     "draw_explanations",
     "draw_fire_module",
     "draw_flip_chance",
+    "draw_growth",
     "draw_intervals",
+    "draw_layer_maps",
     "draw_league",
     "draw_learning_curves",
     "draw_learning_size",
     "draw_mask_comparison",
     "draw_mask_pairs",
     "draw_methods",
+    "draw_neuron_atlas",
+    "draw_neuron_cards",
+    "draw_neuron_pairs",
     "draw_panels",
     "draw_precision_recall",
+    "draw_probe_curves",
     "draw_recall_by_area",
     "draw_reliability",
     "draw_risk_coverage",
     "draw_roc",
+    "draw_similarity",
     "draw_sizes",
     "draw_sweep",
     "draw_threshold_sweep",
+    "draw_transplant",
+    "draw_two_groups",
     "draw_verdicts",
     "dress",
     "figure_png",

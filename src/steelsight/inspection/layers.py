@@ -1,0 +1,71 @@
+"""Which layers of a network are looked at, and in which order: that of the signal.
+
+By default every direct part of the features and of the head, but those whose output a linear probe cannot
+tell from the layer before: dropout and flattening do nothing at rest, a batch norm is affine there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from steelsight.errors import BadInput
+from steelsight.models.capture import find_layer
+from steelsight.models.catalog import SheetClassifier
+
+__all__ = ["INPUT", "choose_layers", "kind_of", "standard_layers"]
+
+INPUT = "input"  # the sheet itself: what separability starts from
+WORDS = {
+    "Conv2d": "conv",
+    "MaxPool2d": "max-pool",
+    "AdaptiveAvgPool2d": "average",
+    "BatchNorm2d": "batch norm",
+    "Linear": "linear",
+    "Pooling": "pool",
+    "AverageMax": "average and max",
+}
+SAME_AT_REST = (nn.Dropout, nn.Identity, nn.Flatten, nn.BatchNorm2d)
+
+
+def standard_layers(model: SheetClassifier) -> tuple[str, ...]:
+    """The layers looked at unless others are named, from the first to the logits."""
+    names = [
+        f"{part}.{name}"
+        for part in ("features", "head")
+        for name, module in model.get_submodule(part).named_children()
+        if not isinstance(module, SAME_AT_REST)
+    ]
+    return tuple(names)
+
+
+def choose_layers(model: SheetClassifier, asked: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The layers asked for in the network's own order, or the standard ones.
+
+    raises  UnknownLayer, listing the names that exist; BadInput where none is named
+    """
+    if asked is None:
+        return standard_layers(model)
+    if not asked:
+        raise BadInput(
+            "layers: expected names joined by commas, got none; leave it out for the standard ones"
+        )
+    for name in asked:
+        find_layer(model, name)
+    names = [name for name, _ in model.named_modules()]
+
+    def finished(name: str) -> tuple[int, int]:
+        """A module is done after the last of its parts, the innermost first."""
+        inside = [i for i, other in enumerate(names) if f"{other}.".startswith(f"{name}.")]
+        return inside[-1], -name.count(".")
+
+    return tuple(sorted(set(asked), key=finished))
+
+
+def kind_of(model: SheetClassifier, layer: str) -> str:
+    """What a layer is, in a word: conv, Fire, linear; `sheet` for the input."""
+    if layer == INPUT:
+        return "sheet"
+    name = type(find_layer(model, layer)).__name__
+    return WORDS.get(name, name)
