@@ -24,6 +24,7 @@ from steelsight.cli.league import league
 from steelsight.cli.models import models
 from steelsight.cli.robustness import robustness
 from steelsight.cli.scan import scan
+from steelsight.cli.shortcuts import shortcuts
 from steelsight.cli.study import study
 from steelsight.cli.synth import synth
 from steelsight.cli.train import train
@@ -63,6 +64,7 @@ LAB = (
 for verb in (demo, bench, scan, synth, data, models, *LAB):
     app.command()(verb)
 app.add_typer(bundle)
+app.add_typer(shortcuts)
 app.add_typer(inspect)
 
 

@@ -30,6 +30,7 @@ CHAPTER_TITLES = {  # of this report
     "multiclass-layers": "Layers of the multi-class model",
     "transplant": "Transplanted weights",
     "multiclass-explanations": "Local explanations of the multi-class model",
+    "shortcuts": "Type-2 false positives",
     "multiclass-neurons": "Neurons of the multi-class model",
 }
 

@@ -14,6 +14,7 @@ from steelsight.study.layer_claims import multiclass_layers_separate
 from steelsight.study.multiclass import CHOSEN
 from steelsight.study.second import Second
 from steelsight.study.transplant_reading import features_serve
+from steelsight.study.type_two import judge_type_two
 from steelsight.study.verdict import Verdict, decide
 from steelsight.training.imbalance.flips import BEST_CHANCE, two_copies_differ
 from steelsight.types import Interval
@@ -138,6 +139,7 @@ SECOND_CLAIMS: dict[str, Callable[[Second], Verdict]] = {
     "threshold-accuracy": _threshold,
     "multiclass-layers-separate": _layers,
     "multiclass-guided-gradcam-best": _guided,
+    "type-2-edges": judge_type_two,
     "transplant-features": _transplant,
     "neuron-no-insight": _no_insight,
 }

@@ -26,6 +26,7 @@ from steelsight.study import (
     inspection_transplant,
     multiclass_chapters,
     trust_chapters,
+    type_two,
 )
 from steelsight.study.arenas import Judged
 from steelsight.study.claims import Verdicts, judge_all
@@ -84,6 +85,7 @@ SECOND: dict[str, SecondChapter] = {
     "multiclass-explanations": lambda document, half, _: explanation_chapters.write_multiclass(
         document, half.found
     ),
+    "shortcuts": lambda document, half, _: type_two.write_type_two(document, half.found),
     "multiclass-neurons": lambda document, half, binary: write_multiclass_neurons(
         document, half.found, binary
     ),

@@ -24,8 +24,10 @@ from steelsight.reports.figures.neurons import (
 )
 from steelsight.reports.figures.precision_recall import draw_precision_recall
 from steelsight.reports.figures.probes import SheetMap, draw_layer_maps, draw_probe_curves
+from steelsight.reports.figures.proof import Changed, DosePoint, draw_changed, draw_doses, draw_two_groups
 from steelsight.reports.figures.roc import draw_roc
 from steelsight.reports.figures.scan import Thumbnail, draw_contact_sheet, draw_verdicts
+from steelsight.reports.figures.shortcut_pictures import EffectRow, Panel, draw_effects, draw_panels
 from steelsight.reports.figures.size import draw_learning_size, draw_recall_by_area
 from steelsight.reports.figures.style import (
     CLASS_COLOURS,
@@ -52,12 +54,16 @@ __all__ = [
     "CLASS_COLOURS",
     "SEQUENTIAL",
     "SIGNED",
+    "Changed",
+    "DosePoint",
+    "EffectRow",
     "ExampleSheet",
     "ExplanationRow",
     "LeagueRow",
     "MaskPair",
     "Measured",
     "NeuronCard",
+    "Panel",
     "PartAxis",
     "SheetMap",
     "Thumbnail",
@@ -66,9 +72,12 @@ __all__ = [
     "draw_architecture",
     "draw_before_after",
     "draw_by_part",
+    "draw_changed",
     "draw_confusion",
     "draw_contact_sheet",
     "draw_distribution",
+    "draw_doses",
+    "draw_effects",
     "draw_examples",
     "draw_explanations",
     "draw_fire_module",
@@ -85,6 +94,7 @@ __all__ = [
     "draw_neuron_atlas",
     "draw_neuron_cards",
     "draw_neuron_pairs",
+    "draw_panels",
     "draw_precision_recall",
     "draw_probe_curves",
     "draw_recall_by_area",
@@ -96,6 +106,7 @@ __all__ = [
     "draw_sweep",
     "draw_threshold_sweep",
     "draw_transplant",
+    "draw_two_groups",
     "draw_verdicts",
     "dress",
     "figure_png",

@@ -1,0 +1,16 @@
+"""`steelsight shortcuts`: what a network looks at instead of the defect."""
+
+from __future__ import annotations
+
+import typer
+
+from steelsight.cli.shortcuts_find import find
+from steelsight.cli.shortcuts_prove import prove
+
+__all__ = ["shortcuts"]
+
+shortcuts = typer.Typer(
+    name="shortcuts", help="What a network looks at instead of the defect.", no_args_is_help=True
+)
+shortcuts.command()(find)
+shortcuts.command()(prove)

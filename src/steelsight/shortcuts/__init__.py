@@ -1,0 +1,1 @@
+"""Shortcuts: what a network looks at instead of the defect; found, proven, repaired, kept out."""

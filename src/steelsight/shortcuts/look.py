@@ -1,0 +1,55 @@
+"""One pass over sheets: logits, the map of every class, and what the model saw where it looked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+from steelsight.explanations.gradcam import class_maps
+from steelsight.models.capture import at_rest
+from steelsight.models.catalog import SheetClassifier
+from steelsight.models.inputs import to_input
+from steelsight.types import GrayBatch, Logits
+
+__all__ = ["Looked", "look"]
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a model says of sheets, and why."""
+
+    logits: Logits
+    maps: Float32[np.ndarray, "n c gh gw"]  # Grad-CAM, signed, on the grid of the features
+    embeddings: Float32[np.ndarray, "n d"]  # features averaged where the verdict's map is above 0
+
+    @property
+    def verdict_maps(self) -> Float32[np.ndarray, "n gh gw"]:
+        """Each sheet's map of its own verdict."""
+        own: Float32[np.ndarray, "n gh gw"] = self.maps[np.arange(len(self.maps)), self.logits.argmax(1)]
+        return own
+
+
+def look(model: SheetClassifier, images: GrayBatch, *, batch: int = 32) -> Looked:
+    """Ask a model about gray sheets.
+
+    images  (n, h, w) uint8, at least one
+    raises  BadInput for a head without a closed form of Grad-CAM
+    """
+    device = next(model.parameters()).device
+    logits, maps, embeddings = [], [], []
+    with at_rest(model), torch.no_grad():
+        for start in range(0, len(images), batch):
+            gray = torch.from_numpy(np.array(images[start : start + batch])).to(device)
+            features = model.features(to_input(gray))
+            told = class_maps(model.head, features)
+            own = told.maps[torch.arange(len(gray)), told.logits.argmax(1)].clamp_min(0)  # (n, gh, gw)
+            weight = own.flatten(1) + 1e-6 * own.amax((1, 2))[:, None] + 1e-12
+            weight = weight / weight.sum(1, keepdim=True)
+            seen = torch.einsum("nkp,np->nk", features.flatten(2), weight)
+            logits.append(told.logits.float().cpu().numpy())
+            maps.append(told.maps.float().cpu().numpy())
+            embeddings.append(seen.float().cpu().numpy())
+    return Looked(np.concatenate(logits), np.concatenate(maps), np.concatenate(embeddings))

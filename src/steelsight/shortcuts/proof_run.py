@@ -1,0 +1,136 @@
+"""`shortcuts prove` from a RUN and a DATA folder to proof.html and proof.json."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from steelsight.errors import BadInput
+from steelsight.models.card import Card
+from steelsight.models.checkpoint import load_checkpoint
+from steelsight.models.classifier import SheetClassifier
+from steelsight.reports.document import Document
+from steelsight.shortcuts.examples import choose_examples
+from steelsight.shortcuts.nuisance import open_nuisance
+from steelsight.shortcuts.proof_page import write_proof
+from steelsight.shortcuts.prove import Proof, prove
+from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
+from steelsight.training.atomic import write_file, write_json
+from steelsight.training.conclude import environment
+from steelsight.training.evaluate import EVALUATED
+from steelsight.training.lesson import open_sheets
+from steelsight.training.memory import Memory, refuse_other_classes
+from steelsight.training.records import read_splits
+
+__all__ = ["NUMBERS", "PAGE", "Opened", "Proven", "open_run", "prove_run"]
+
+PAGE, NUMBERS = "proof.html", "proof.json"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A run with the sheets that may judge it."""
+
+    model: SheetClassifier
+    card: Card
+    sheets: ProofSheets
+    known: tuple[str, ...]  # names of all sheets of the folder
+    notes: tuple[str, ...]
+    data_hash: str
+
+
+@dataclass(frozen=True)
+class Proven:
+    """What was found, and where it is written."""
+
+    folder: Path
+    proof: Proof
+    numbers: dict[str, Any]
+
+
+def open_run(
+    run: Path, data: Path, *, part: str = "unseen", groups: str | None = None, allow_bad: int = 0
+) -> Opened:
+    """A run and the sheets of a folder that may judge it.
+
+    part    unseen, test, validation, train or all, as `evaluate`
+    raises  BadInput for multilabel or an unknown part; BadData where classes differ or no sheet is left
+    """
+    if part not in EVALUATED:
+        raise BadInput(f"--split: expected one of {', '.join(EVALUATED)}, got {part!r}")
+    model, card = load_checkpoint(run)
+    if card.task == "multilabel":
+        raise BadInput(f"{run}: expected a binary or multiclass run, got multilabel")
+    if len(card.class_names) < 2:
+        raise BadInput(
+            f"{run}: expected a model of at least two classes, got {', '.join(card.class_names)} alone; "
+            "what speaks for the only class cannot be told"
+        )
+    opened = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
+    refuse_other_classes(opened, card, data)
+    memory = Memory(read_splits(run), opened)
+    sheets = proof_sheets(opened, memory.choose(part, run), root=data)
+    return Opened(model, card, sheets, opened.ids, tuple(memory.notes(part)), opened.data_hash)
+
+
+def prove_run(
+    run: Path,
+    data: Path,
+    asked: str,
+    *,
+    part: str = "unseen",
+    source: str = "auto",
+    suspect: str | None = None,
+    limit: int = 500,
+    each: int | None = None,
+    material: str = "auto",
+    groups: str | None = None,
+    allow_bad: int = 0,
+    seed: int = 0,
+    out: Path | None = None,
+) -> Proven:
+    """Prove one nuisance and write the page and its numbers.
+
+    asked   stain, end, or a list's path; `part` as in `open_run`, the rest as in `prove.prove`
+    out     default RUN/shortcuts/prove-NAME
+    raises  BadInput of any kind
+    """
+    opened = open_run(run, data, part=part, groups=groups, allow_bad=allow_bad)
+    nuisance = open_nuisance(opened.sheets, asked, source=source, known=opened.known)
+    proof = prove(
+        opened.model,
+        opened.sheets,
+        nuisance,
+        rng=np.random.default_rng([seed, 71]),
+        suspect=suspect,
+        limit=limit,
+        material=material,
+        each=each,
+    )
+    folder = out or run / "shortcuts" / f"prove-{nuisance.name}"
+    numbers = {
+        "run": run.name,
+        "data": opened.sheets.name,
+        "data_hash": opened.data_hash,
+        "split": part,
+        "sheets": len(opened.sheets),
+        "task": opened.card.task,
+        "seed": seed,
+        "notes_on_split": list(opened.notes),
+        "proof": proof.as_dict(),
+        "environment": environment(),
+    }
+    page = Document(
+        f"Is {proof.nuisance} a shortcut to {proof.suspect}?",
+        subtitle=f"{run.name} on {len(opened.sheets):,} {part} sheets of {opened.sheets.name}",
+    )
+    write_proof(page, proof, choose_examples(opened.model, opened.sheets, proof))
+    for note in opened.notes:
+        page.notice(note)
+    page.footer({"data": opened.sheets.name, "data hash": opened.data_hash, "seed": seed, **environment()})
+    write_file(folder / PAGE, page.render().encode())
+    write_json(folder / NUMBERS, numbers)
+    return Proven(folder, proof, numbers)

@@ -1,0 +1,81 @@
+"""The sheets a shortcut is looked for on: pixels, right answers, and where defects lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from steelsight.errors import BadInput
+from steelsight.sheets.catalog import mask_fractions
+from steelsight.training.lesson import SheetData
+from steelsight.types import GrayBatch, Labels, Mask
+
+__all__ = ["ProofSheets", "proof_sheets"]
+
+KEPT_MASKS = 2048  # 50 MB at the study's size
+
+
+@dataclass(frozen=True)
+class ProofSheets:
+    """Sheets of one folder, one entry a sheet, all in one order."""
+
+    name: str
+    ids: tuple[str, ...]
+    class_names: tuple[str, ...]  # of the model; index 0 = "none"
+    images: GrayBatch  # (n, h, w) uint8 at model size
+    labels: Labels  # class index; -1 = several types in a multi-class task
+    located: Bool[np.ndarray, " n"]  # False: defective, and where is not known
+    defect: Callable[[int], Mask]  # pixels the defect of a row covers, even in part; read when asked for
+    groups: tuple[str, ...]  # "" = a group of its own
+    root: Path | None = None  # the DATA folder, where truth.csv may lie
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: Int[np.ndarray, " m"]) -> ProofSheets:
+        """Some of the sheets."""
+        whole = rows.tolist()
+        return replace(
+            self,
+            ids=tuple(self.ids[i] for i in whole),
+            images=np.asarray(self.images[rows]),
+            labels=self.labels[rows],
+            located=self.located[rows],
+            defect=lambda row: self.defect(whole[row]),
+            groups=tuple(self.groups[i] for i in whole),
+        )
+
+
+def proof_sheets(data: SheetData, rows: Int[np.ndarray, " m"], *, root: Path | None = None) -> ProofSheets:
+    """Some sheets of a folder, with their masks where they are known.
+
+    raises  BadInput for multilabel data, which have no class "none"
+    """
+    if data.task == "multilabel":
+        raise BadInput(f"{data.name}: expected a binary or multiclass task, got multilabel")
+    items = [data.items[i] for i in rows.tolist()]
+
+    @lru_cache(maxsize=KEPT_MASKS)
+    def defect(row: int) -> Mask:
+        item = items[row]
+        if not item.types or item.evidence == "class":
+            return np.zeros((data.input.height, data.input.width), dtype=bool)
+        mask: Mask = mask_fractions(item, data.input) > 0
+        return mask
+
+    return ProofSheets(
+        name=data.name,
+        ids=tuple(item.id for item in items),
+        class_names=tuple(data.labelled.class_names),
+        images=np.asarray(data.images[rows]),
+        labels=np.asarray(data.labelled.labels)[rows].astype(np.int64),
+        located=np.array([not item.types or item.evidence == "mask" for item in items], dtype=bool),
+        defect=defect,
+        groups=tuple(item.group for item in items),
+        root=root,
+    )

@@ -1,0 +1,62 @@
+"""No effect, no finding: both groups from one distribution, and p as small as α no more often than α."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy.stats import mannwhitneyu
+
+from steelsight.evaluation.two_groups import compare_groups
+from steelsight.shortcuts.verdict import found_by
+
+REPEATS = 2500
+ALPHAS = (0.01, 0.05, 0.10)
+
+Draw = Callable[[np.random.Generator, int], np.ndarray]
+
+
+def _margins(rng: np.random.Generator, count: int) -> np.ndarray:
+    return 4 + 3 * rng.standard_t(4, count)  # logit margins: heavy tails, no ties
+
+
+def _saturated(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Probabilities in single precision, as the study scored them: many are 1."""
+    return (1 / (1 + np.exp(-3 * _margins(rng, count)))).astype(np.float32).astype(np.float64)
+
+
+def _coarse(rng: np.random.Generator, count: int) -> np.ndarray:
+    return rng.integers(0, 4, count).astype(np.float64)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("draw", [_margins, _saturated, _coarse])
+@pytest.mark.parametrize("sizes", [(50, 50), (120, 9), (25, 200)])
+def test_p_values_keep_their_level(draw: Draw, sizes: tuple[int, int]) -> None:
+    rng = np.random.default_rng(71)
+    repeats = REPEATS
+    found = [compare_groups(draw(rng, sizes[0]), draw(rng, sizes[1]), rng=rng) for _ in range(repeats)]
+    p = np.array([each.p_value for each in found])
+    for alpha in ALPHAS:
+        error = math.sqrt(alpha * (1 - alpha) / repeats)
+        assert (p <= alpha).mean() <= alpha + 3 * error, (alpha, found[0].method)
+        # A test that never rejects would keep its level too.
+        if draw is _margins:
+            assert (p <= alpha).mean() >= alpha - 4 * error - 1 / math.comb(sum(sizes), sizes[0])
+    # `found_by` asks for both tests and an effect: it finds no more often than its first p-value does.
+    assert np.mean([found_by(each) for each in found]) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / repeats)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("draw", [_margins, _saturated, _coarse])
+def test_as_scipy_says(draw: Draw) -> None:
+    rng = np.random.default_rng(72)
+    for _ in range(300):
+        x, y = draw(rng, int(rng.integers(20, 60))), draw(rng, int(rng.integers(20, 60)))
+        found = compare_groups(x, y, rng=rng)
+        method = "exact" if found.method == "exact" else "asymptotic"
+        told = mannwhitneyu(x, y, alternative="less", method=method)
+        assert found.p_value == pytest.approx(told.pvalue, rel=1e-12)
+        assert x.size * y.size - found.u == told.statistic
