@@ -48,7 +48,9 @@ def test_find_writes_a_page_and_prints_its_numbers(run_and_data: tuple[Path, Pat
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout.strip().splitlines()[-1])
     assert told["split"] == "train"
-    assert {"stain", "end", "exposure", "checker", "file_size"} <= {each["key"] for each in told["candidates"]}
+    assert {"stain", "end", "exposure", "checker", "file_size"} <= {
+        each["key"] for each in told["candidates"]
+    }
     assert "12 defective sheets have no mask" not in told["notes"]
     assert any("defective sheets have no mask" in note for note in told["notes"])
     written = json.loads((tmp_path / "look" / "shortcuts.json").read_text())["find"]
@@ -68,7 +70,9 @@ def test_bad_input_ends_with_code_2(
     run_and_data: tuple[Path, Path], tmp_path: Path, options: list[str], message: str
 ) -> None:
     run, data = run_and_data
-    done = CliRunner().invoke(app, ["shortcuts", "find", str(run), str(data), "--out", str(tmp_path), *options])
+    done = CliRunner().invoke(
+        app, ["shortcuts", "find", str(run), str(data), "--out", str(tmp_path), *options]
+    )
     assert done.exit_code == 2
     assert message in done.output
 

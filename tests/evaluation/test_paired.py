@@ -30,7 +30,9 @@ def test_no_pair_differs_and_there_is_still_a_width() -> None:
         paired_shares(np.zeros(2, bool), np.zeros(3, bool))
 
 
-@pytest.mark.parametrize("shares", [(0.0, 0.3, 0.001, 0.699), (0.01, 0.01, 0.005, 0.975), (0.4, 0.1, 0.1, 0.4)])
+@pytest.mark.parametrize(
+    "shares", [(0.0, 0.3, 0.001, 0.699), (0.01, 0.01, 0.005, 0.975), (0.4, 0.1, 0.1, 0.4)]
+)
 def test_it_covers(shares: tuple[float, ...], rng: np.random.Generator) -> None:
     true, hits = shares[1] - shares[2], 0
     for counts in rng.multinomial(300, shares, size=500):

@@ -51,7 +51,8 @@ def test_the_studys_floor_fifty_a_group() -> None:
 
 
 @given(
-    st.lists(st.integers(-5, 5), min_size=1, max_size=12), st.lists(st.integers(-5, 5), min_size=1, max_size=12)
+    st.lists(st.integers(-5, 5), min_size=1, max_size=12),
+    st.lists(st.integers(-5, 5), min_size=1, max_size=12),
 )
 def test_delta_counts_pairs_and_its_interval_holds_it(x: list[int], y: list[int]) -> None:
     pairs = np.sign(np.subtract.outer(np.array(y), np.array(x))).mean()
@@ -83,7 +84,11 @@ def test_all_tied_identical_and_single() -> None:
 
 @pytest.mark.parametrize(
     ("x", "y", "message"),
-    [([], [1.0], "got 0 without and 1 with"), ([1.0], [], "got 1 without and 0 with"), ([math.nan], [1.0], "NaN")],
+    [
+        ([], [1.0], "got 0 without and 1 with"),
+        ([1.0], [], "got 1 without and 0 with"),
+        ([math.nan], [1.0], "NaN"),
+    ],
 )
 def test_bad_groups(x: list[float], y: list[float], message: str) -> None:
     with pytest.raises(BadInput, match=message):
