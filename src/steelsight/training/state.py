@@ -50,9 +50,10 @@ class TrainingState:
     average: Mapping[str, Tensor]  # empty without averaging
     best: Mapping[str, Tensor]
     moments: Mapping[str, Tensor]  # of the optimiser, see pack_moments
+    cohorts: Mapping[str, Tensor]  # their weights; empty without group DRO
 
 
-PARTS = ("weights", "average", "best", "moments")
+PARTS = ("weights", "average", "best", "moments", "cohorts")
 
 
 def save_state(path: Path, state: TrainingState) -> None:
