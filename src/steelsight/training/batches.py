@@ -53,8 +53,8 @@ class Batch:
 def epoch_batches(lesson: Lesson, recipe: Recipe, rng: np.random.Generator) -> Iterator[Batch]:
     """The training sheets once, in a new order, changed as the recipe's `augment` says.
 
-    With balance.method = sampling it is as many draws with replacement, rare classes more often; where a remedy
-    has odds, these decide instead.
+    With balance.method = sampling it is as many draws with replacement, rare classes more often; the odds of
+    a remedy go before.
     """
     order = draw_order(lesson, recipe.balance, rng)
     for start in range(0, order.size, recipe.batch_size):
