@@ -141,7 +141,7 @@ def robust_loss(
     returns  the sum over the batch's cohorts of q_g loss_g
     source   Sagawa, Koh, Hashimoto and Liang 2020, algorithm 1
     """
-    present = cohorts.unique()
+    present: Int[Tensor, " p"] = torch.from_numpy(np.unique(cohorts.cpu().numpy())).to(cohorts.device)
     losses = torch.stack([loss_of(cohorts == cohort) for cohort in present])
     with torch.no_grad():
         weights[present] *= (step * losses.detach().float()).exp()

@@ -19,7 +19,7 @@ from steelsight.types import GrayBatch
 if TYPE_CHECKING:
     from steelsight.training.lesson import Lesson
 
-__all__ = ["Remedy", "Treatment", "Twins"]
+__all__ = ["NOTHING", "Remedy", "Treatment", "Twins"]
 
 CHANGED = 2  # of a sheet's three twins; the third is a harmless change
 
@@ -62,14 +62,13 @@ class Remedy:
     frozen: bool = False  # features stay as they are, the head alone learns
 
 
+NOTHING = Remedy()
+
+
 @dataclass(frozen=True)
 class Treatment:
     """A remedy to be made for a lesson once it is known, and where its training starts."""
 
-    told: Mapping[
-        str, JsonValue
-    ]  # for the card, metrics.json and the fingerprint: what is done, and from where
-    treat: Callable[
-        [Lesson], Lesson
-    ]  # the lesson with its remedy, and perhaps with further validation sheets
+    told: Mapping[str, JsonValue]  # what is done; for the card, metrics.json and the fingerprint
+    treat: Callable[[Lesson], Lesson]  # gives a lesson its remedy, and perhaps further validation sheets
     start: Mapping[str, Tensor] | None = None  # weights; None = as the recipe starts
