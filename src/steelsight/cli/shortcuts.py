@@ -6,6 +6,7 @@ import typer
 
 from steelsight.cli.shortcuts_find import find
 from steelsight.cli.shortcuts_prove import prove
+from steelsight.cli.shortcuts_repair import repair
 
 __all__ = ["shortcuts"]
 
@@ -14,3 +15,4 @@ shortcuts = typer.Typer(
 )
 shortcuts.command()(find)
 shortcuts.command()(prove)
+shortcuts.command()(repair)

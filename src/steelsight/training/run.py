@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +138,8 @@ def train_data(
     model = build_model(
         recipe.model_spec(len(data.labelled.class_names)), generator=torch.Generator().manual_seed(seed)
     )
-    masks = read_masks(data.items, data.input) if recipe.needs_masks else None
+    wanted = recipe.needs_masks or treatment is not None
+    masks = read_masks(data.items, data.input) if wanted else None
     lesson = Lesson(
         data.images, data.labelled.labels, split.train, split.validation, masks, data.group_indices
     )
@@ -147,6 +148,8 @@ def train_data(
         lesson, shuffled = shuffle_lesson(lesson, recipe.labels.shuffle_seed)
     balanced = balance_lesson(lesson, recipe, len(data.labelled.class_names), seed=seed)
     lesson = balanced.lesson if treatment is None else treatment.treat(balanced.lesson)
+    if not recipe.needs_masks:  # read for the treatment alone
+        lesson = replace(lesson, masks=None)
     if treatment is not None and treatment.start is not None:
         model.load_state_dict(treatment.start)
     watcher.start(_title(data, split, recipe), recipe.stop.max_epochs)
