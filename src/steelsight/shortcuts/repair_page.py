@@ -72,8 +72,8 @@ def headline(found: Repair, nuisance: str, suspect: str) -> str:
         )
     )
     return (
-        f"Chosen on validation sheets: {best.name} ({CURES[best.name].title}). Verdicts that turn to {suspect} "
-        f"under a pasted {nuisance}, beyond the control: {told[0]} before, {told[1]} after.{cost}"
+        f"Chosen on validation sheets: {best.name} ({CURES[best.name].title}). Verdicts that turn to "
+        f"{suspect} under a pasted {nuisance}, beyond the control: {told[0]} before, {told[1]} after.{cost}"
     )
 
 
@@ -120,7 +120,7 @@ def _write_flips(document: Document, found: Repair, nuisance: str, suspect: str)
         [_flip_row(each) for each in (found.before, *found.after)],
         id="flips",
         caption=f"Proved again: does {nuisance} still speak for {suspect}?",
-        note="Correctly classified sheets of other classes; p and delta of defect-free sheets without and with.",
+        note="Correctly classified sheets of other classes; p and delta: of defect-free sheets.",
     )
 
 
@@ -156,6 +156,6 @@ def _write_accuracy(document: Document, found: Repair, nuisance: str) -> None:
         rows,
         id="accuracy",
         caption="What it costs, and what the maps gain",
-        note=f"{judged.right.size:,} sheets, {int(judged.stained.sum())} of them defective with {nuisance}; Dice of "
-        f"{judged.dice.size} masks, by the study's rule, for the true class. Changes are paired.",
+        note=f"{judged.right.size:,} sheets, {int(judged.stained.sum())} defective with {nuisance}; Dice "
+        f"of {judged.dice.size} masks, by the study's rule, for the true class. Changes are paired.",
     )

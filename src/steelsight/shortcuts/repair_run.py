@@ -28,7 +28,7 @@ from steelsight.training.conclude import environment
 from steelsight.training.lesson import SheetData, open_lesson, open_sheets
 from steelsight.training.memory import Memory, refuse_other_classes
 from steelsight.training.recipe import Recipe
-from steelsight.training.records import read_splits
+from steelsight.training.records import PARTS, read_splits
 from steelsight.training.run import load_run
 from steelsight.training.watch import Watcher
 
@@ -141,15 +141,17 @@ def _recipe(run: Path, card: Card, epochs: int | None, *, from_run: bool) -> Rec
 
 
 def _split_of(run: Path, card: Card, opened: SheetData, data: Path) -> Split:
-    """The run's own parts of its own folder."""
-    if opened.data_hash != card.data_hash:
+    """The run's own parts of its own folder, sheets recognised by name and pixels."""
+    rows = read_splits(run)
+    parts = np.array(Memory(rows, opened).part)
+    split = Split(*(np.flatnonzero((parts == part) & (opened.keys >= 0)) for part in PARTS))
+    learnt = sum(row.split == "train" for row in rows)
+    if int((parts == "train").sum()) < learnt:
         raise BadData(
-            f"{data}: expected the folder {run.name} was trained on ({card.data_name}), whose sheets teach "
-            "again; give that one, and others with --judges"
+            f"{data}: expected the {learnt} sheets of {card.data_name} that trained {run.name}, to learn again, "
+            f"got {int((parts == 'train').sum())} of them; give that folder, and others with --judges"
         )
-    part_of = {row.id: row.split for row in read_splits(run)}
-    parts = np.array([part_of.get(id_, "") for id_ in opened.ids])
-    return Split(*(np.flatnonzero(parts == part) for part in ("train", "validation", "test")))
+    return split
 
 
 def _judges(
