@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from steelsight.cli.shortcuts_find import find
+from steelsight.cli.shortcuts_gate import gate
 from steelsight.cli.shortcuts_prove import prove
 from steelsight.cli.shortcuts_repair import repair
 
@@ -16,3 +17,4 @@ shortcuts = typer.Typer(
 shortcuts.command()(find)
 shortcuts.command()(prove)
 shortcuts.command()(repair)
+shortcuts.command()(gate)

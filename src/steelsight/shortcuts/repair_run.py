@@ -148,8 +148,8 @@ def _split_of(run: Path, card: Card, opened: SheetData, data: Path) -> Split:
     learnt = sum(row.split == "train" for row in rows)
     if int((parts == "train").sum()) < learnt:
         raise BadData(
-            f"{data}: expected the {learnt} sheets of {card.data_name} that trained {run.name}, to learn again, "
-            f"got {int((parts == 'train').sum())} of them; give that folder, and others with --judges"
+            f"{data}: expected the {learnt} sheets of {card.data_name} that trained {run.name}, got "
+            f"{int((parts == 'train').sum())} of them; give that folder, and others with --judges"
         )
     return split
 
