@@ -24,7 +24,7 @@ __all__ = ["NOTHING", "Remedy", "Treatment", "Twins"]
 CHANGED = 2  # of a sheet's three twins; the third is a harmless change
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Twins:
     """Other versions of sheets, of which an epoch may show one in a sheet's place."""
 
@@ -49,7 +49,7 @@ class Twins:
         return shown
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Remedy:
     """Any of these at once, except that `wrong` holds for the sheets as they are, not for their twins."""
 
