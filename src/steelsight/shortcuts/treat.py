@@ -129,4 +129,5 @@ def _with_toggled_validation(lesson: Lesson, patient: Patient) -> Lesson:
         images=np.concatenate([np.asarray(lesson.images), drawn.images[drawn.toggled, 0]]),
         targets=np.concatenate([lesson.targets, lesson.targets[kept]]),
         validation=np.concatenate([rows, np.arange(count, count + kept.size)]),
+        groups=None if lesson.groups is None else np.concatenate([lesson.groups, lesson.groups[kept]]),
     )
