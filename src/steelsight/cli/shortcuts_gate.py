@@ -16,7 +16,8 @@ def gate(
     run: Annotated[Path, typer.Argument(help="RUN folder.", metavar="RUN")],
     data: Annotated[Path, typer.Argument(help="DATA folder whose sheets judge.", metavar="DATA")],
     policy: Annotated[
-        Path, typer.Option(help="TOML file of [[shortcut]] tables; see docs/gate.md.", metavar="FILE")
+        Path,
+        typer.Option(help="TOML file of [[shortcut]] tables with nuisance and most_excess.", metavar="FILE"),
     ],
     groups_from: Annotated[
         str, typer.Option(help="Who says which sheets have it: auto, truth (truth.csv) or detector.")
