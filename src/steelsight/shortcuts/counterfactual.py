@@ -2,8 +2,8 @@
 
 Receivers are sheets the network classifies correctly, of another class than the suspected one and without
 the nuisance. A flip is a verdict that becomes the suspected class. Beside every nuisance lies its control:
-the same shape at the same place, filled with another sheet's clean texture of the mean it replaces; what
-flips there is owed to pasting, not to the nuisance.
+the same shape at the same place, filled with another sheet's clean texture of the mean it replaces, for a
+sheet's end with the sheet's own steel mirrored; what flips there is owed to pasting, not to the nuisance.
 """
 
 from __future__ import annotations
@@ -197,11 +197,11 @@ class _Tally:
         return share_interval(hit, np.ones_like(hit), self.groups, rng=self.rng, resamples=RESAMPLES)
 
     def excess(self, after: Logits, control: Logits) -> Interval:
-        """By bootstrap over groups; without groups, or where no pair differs, by Wilson's bounds."""
+        """By bootstrap over groups; without groups, or where all pairs are alike, by Wilson's bounds."""
         first, second = self.flipped(after), self.flipped(control)
         if self.groups is None:
             return paired_shares(first, second)
-        if (first == second).all():
+        if np.unique(first.astype(np.int8) - second).size == 1:
             units = np.unique(group_index(self.groups, first.size), return_index=True)[1]
             return paired_shares(first[units], second[units])
         return paired_bootstrap(

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from steelsight.shortcuts.paste import Place, Stamp, control_stamp, lay, place_stamp, resize_stamp
+from steelsight.shortcuts.paste import (
+    Place,
+    Stamp,
+    control_stamp,
+    lay,
+    mirrored_stamp,
+    place_stamp,
+    resize_stamp,
+)
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.shortcuts.stamps import StampBook, off_limits
 from steelsight.types import GrayBatch, Mask
@@ -27,12 +35,16 @@ class Plan:
     keep_off: Mask
     stamp: Stamp
     place: Place
-    donor: int  # the sheet whose clean texture fills the control
+    donor: int | None  # the sheet whose clean texture fills the control; None = its own, mirrored at the end
     origin: Place  # where on the donor it is taken from
 
 
 def plan_pastes(
-    sheets: ProofSheets, rows: Positions, donors: Positions, book: StampBook, rng: np.random.Generator
+    sheets: ProofSheets,
+    rows: Positions,
+    donors: Int[np.ndarray, " d"],
+    book: StampBook,
+    rng: np.random.Generator,
 ) -> tuple[list[Plan], int]:
     """A stamp, a place and a control's texture for each sheet; those without room are counted.
 
@@ -43,7 +55,11 @@ def plan_pastes(
     for row in rows.tolist():
         keep_off = off_limits(sheets, row)
         fitted = book.fit(keep_off, rng)
-        source = None if fitted is None else _texture(sheets, donors, row, fitted[0], rng)
+        source: tuple[int | None, Place] | None = None
+        if fitted is not None and book.kind == "end" and _can_mirror(keep_off, *fitted):
+            source = None, fitted[1]
+        elif fitted is not None:
+            source = _texture(sheets, donors, row, fitted[0], rng)
         if fitted is None or source is None:
             no_room += 1
         else:
@@ -65,22 +81,30 @@ def draw_dose(
     for number, plan in enumerate(plans):
         sheet = np.asarray(sheets.images[plan.row])
         stamp, place, origin = _dosed(plan, area, is_end=_spans(plan, sheet.shape[0]))
-        if control:
-            donor = np.asarray(sheets.images[plan.donor])
-            stamp = control_stamp(stamp, sheet, place, donor, origin)
+        if control and plan.donor is None:
+            stamp = mirrored_stamp(stamp, sheet, place)
+        elif control:
+            stamp = control_stamp(stamp, sheet, place, np.asarray(sheets.images[plan.donor]), origin)
         laid = lay(sheet, stamp.faded(brightness), place, keep_off=plan.keep_off)
         pictures[number] = laid.gray
         covered += laid.area_px
     return pictures, covered / len(plans)
 
 
+def _can_mirror(keep_off: Mask, end: Stamp, place: Place) -> bool:
+    """Whether the steel beside an end, as wide as the end, is clean."""
+    width, whole = end.size[1], keep_off.shape[1]
+    beside = slice(width, 2 * width) if place[1] == 0 else slice(max(whole - 2 * width, 0), whole - width)
+    return not keep_off[:, beside].any()
+
+
 def _texture(
-    sheets: ProofSheets, donors: Positions, row: int, stamp: Stamp, rng: np.random.Generator
+    sheets: ProofSheets, donors: Int[np.ndarray, " d"], row: int, stamp: Stamp, rng: np.random.Generator
 ) -> tuple[int, Place] | None:
     """A sheet and a place on its clean steel as large as a stamp."""
     for donor in rng.permutation(donors)[:TRIED_DONORS].tolist():
         limits = off_limits(sheets, donor)
-        origin = None if donor == row else place_stamp(stamp, limits, rng, most_lost=0)
+        origin = None if donor == row else place_stamp(stamp, limits, rng, most_lost=0.0)
         if origin is not None:
             return donor, origin
     return None

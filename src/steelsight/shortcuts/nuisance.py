@@ -132,13 +132,15 @@ def _listed(sheets: ProofSheets, path: Path, known: Collection[str]) -> Nuisance
         )
     elsewhere = len(set(groups) - set(sheets.ids))
     note = f"as {path.name} lists" + (
-        f"; {elsewhere} listed sheets are not among the judged" * (elsewhere > 0)
+        f"; of the listed, {elsewhere} are not among the judged sheets" * (elsewhere > 0)
     )
     return Nuisance(path.stem, _likely_kind(sheets, present), "list", present, listed, note)
 
 
 def _read_groups(table: Table) -> Mapping[str, bool]:
     groups: dict[str, bool] = {}
+    for line, reason in table.ragged:
+        raise BadData(f"{table.name} row {line}: {reason}")
     for row in table.rows:
         word = row.cells.get("group", "with").lower()
         if word not in GROUP_WORDS:

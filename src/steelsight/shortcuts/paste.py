@@ -25,6 +25,7 @@ __all__ = [
     "cut_stamp",
     "draw_stamp",
     "lay",
+    "mirrored_stamp",
     "place_stamp",
     "resize_stamp",
 ]
@@ -124,6 +125,19 @@ def control_stamp(stamp: Stamp, sheet: GrayImage, place: Place, donor: GrayImage
     weight = stamp.cover / max(float(stamp.cover.sum()), 1e-6)
     shift = np.float32((weight * (there - texture)).sum())
     return replace(stamp, gray=texture + shift)
+
+
+def mirrored_stamp(stamp: Stamp, sheet: GrayImage, place: Place) -> Stamp:
+    """A sheet's end filled with the sheet's own steel, mirrored where the end begins.
+
+    An end is too large for another sheet's texture: two surfaces that meet in a line look like a defect.
+    place  at the left or the right edge
+    """
+    width = stamp.size[1]
+    steel = sheet[:, width:] if place[1] == 0 else sheet[:, :-width]
+    sides = (width, 0) if place[1] == 0 else (0, width)
+    grown = np.pad(steel, ((0, 0), sides), mode="symmetric").astype(np.float32)
+    return replace(stamp, gray=grown[:, :width] if place[1] == 0 else grown[:, -width:])
 
 
 def place_stamp(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from steelsight.evaluation.bootstrap import bootstrap, share_interval
 from steelsight.shortcuts.counterfactual import Predict
@@ -20,7 +20,7 @@ from steelsight.shortcuts.paste import Stamp, place_stamp
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.shortcuts.stains import find_stain
 from steelsight.shortcuts.stamps import off_limits
-from steelsight.types import GrayBatch, Interval, Logits, Mask
+from steelsight.types import Interval, Logits, Mask
 
 __all__ = ["Reverse", "take_off"]
 
@@ -80,8 +80,8 @@ def _tell(
     predict: Predict,
     suspect: int,
     logits: Logits,
-    cleaned: GrayBatch,
-    controls: GrayBatch,
+    cleaned: UInt8[np.ndarray, "k h w"],
+    controls: UInt8[np.ndarray, "k h w"],
     rng: np.random.Generator,
 ) -> Reverse:
     before, after, control = logits[kept], predict(cleaned), predict(controls)
