@@ -24,15 +24,19 @@ from steelsight.runtime.engine import open_engine
 from steelsight.runtime.parity import EXACT
 from steelsight.runtime.verify import read_probes, verify_bundle
 from steelsight.sheets.pixels import read_sheet
+from steelsight.shortcuts.proof_run import prove_run
 
 Trained = tuple[Path, Path]
 
 
 @pytest.fixture(scope="session")
 def bundle(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run, exported at every precision that passes."""
+    """The run, a list of odd sheets proven or not, exported at every precision that passes."""
     out = tmp_path_factory.mktemp("bundle") / "bundle"
     run, data = trained
+    odd = out.with_name("odd.csv")
+    odd.write_text("ImageId\n" + "\n".join(f"none/{number}.png" for number in range(0, 30, 2)) + "\n")
+    prove_run(run, data, str(odd), part="unseen")
     export_run(run, data, out, probes=6)
     return out
 
@@ -71,6 +75,10 @@ def test_what_the_card_tells(trained: Trained, bundle: Path) -> None:
     assert card.source["run"] == run.name
     assert json.loads((bundle / "card.json").read_text())["model_id"] == card.model_id
     assert data.name == card.source["data"]
+    (stamp,) = card.shortcuts
+    proof = json.loads((run / "shortcuts" / "prove-odd" / "proof.json").read_text())["proof"]
+    assert (stamp.nuisance, stamp.verdict) == ("odd", proof["verdict"])
+    assert stamp.because in (bundle / "README.md").read_text()
     readme = (bundle / "README.md").read_text()
     assert readme.startswith("---\nlibrary_name: steelsight\n")
     assert card.model_id in readme

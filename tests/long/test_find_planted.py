@@ -101,8 +101,8 @@ def _plant(
         pool.class_names,
         images,
         labels,
-        defects,
         np.ones(rows.size, dtype=bool),
+        defects.__getitem__,
         ("",) * rows.size,
     )
     return everyone.take(np.arange(TRAINED)), everyone.take(np.arange(TRAINED, rows.size))

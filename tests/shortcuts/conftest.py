@@ -61,8 +61,8 @@ def draw() -> Draw:
             ("none", "defect"),
             np.stack([gray for gray, _ in drawn]),
             labels.astype(np.int64),
-            np.stack([mask for _, mask in drawn]),
             np.ones(count, dtype=bool),
+            [mask for _, mask in drawn].__getitem__,
             groups or ("",) * count,
         )
 

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu, somersd
 
-from steelsight.errors import BadInput
 from steelsight.shortcuts.association import permutation_p, somers_d, with_class
 
 
@@ -136,8 +135,3 @@ def test_the_class_is_compared_as_scipy_does(rng: np.random.Generator) -> None:
     assert found.delta == pytest.approx(2 * theirs.statistic / 600 - 1)
     assert with_class(value, np.ones(50, bool), _alone(50)).p_value == 1
     assert with_class(np.ones(50), inside, _alone(50)).delta == 0
-
-
-def test_rows_must_match(rng: np.random.Generator) -> None:
-    with pytest.raises(BadInput, match="expected one row a sheet, got 5 properties, 4 margins"):
-        somers_d(np.zeros((5, 1)), np.zeros((4, 1)), np.zeros(5, np.int64), _alone(5))

@@ -18,7 +18,7 @@ def test_sheet_ends_behind_false_positives(draw: Draw, rng: np.random.Generator)
     evidence = Evidence(sheets, model_of(end=-6.0)(sheets.images))
     maps = np.full((160, 4, 10), 0.01, np.float32)
     maps[:, :, 8:] = 1.0  # ends are drawn at the right
-    groups = share_mistakes(evidence, maps, measure_pixels(sheets.images, sheets.defects), rng=rng)
+    groups = share_mistakes(evidence, maps, measure_pixels(sheets.images, sheets.defects()), rng=rng)
     false_positives = groups[0]
     assert (false_positives.truth, false_positives.verdict) == (0, 1)
     best = false_positives.traits[0]
@@ -41,7 +41,7 @@ def test_a_model_without_mistakes_shares_none(draw: Draw, rng: np.random.Generat
 
 def test_regions_do_not_share_pixels_with_the_defect(draw: Draw) -> None:
     sheets = draw(10, stain=(1.0, 1.0), end=(1.0, 1.0))
-    for gray, defect in zip(sheets.images, sheets.defects, strict=True):
+    for gray, defect in zip(sheets.images, sheets.defects(), strict=True):
         regions = find_regions(gray, defect)
         assert set(regions) == set(REGIONS)
         assert regions["end"].any()

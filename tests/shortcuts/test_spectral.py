@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from steelsight.errors import BadInput
 from steelsight.shortcuts.properties import Property
 from steelsight.shortcuts.spectral import cluster_reasons, pool_maps
 
@@ -53,9 +52,3 @@ def test_few_sheets_are_not_clustered(rng: np.random.Generator) -> None:
     kind = np.arange(19) % 2
     pooled, nothing = pool_maps(_maps(rng, kind)), np.zeros(19, np.int64)
     assert cluster_reasons(pooled, pooled.astype(np.float32), nothing, nothing, [], rng=rng) == []
-
-
-def test_entries_must_match(rng: np.random.Generator) -> None:
-    nothing = np.zeros(5, np.int64)
-    with pytest.raises(BadInput, match="got 4, 5, 5 and 5"):
-        cluster_reasons(np.zeros((4, 3)), np.zeros((5, 2), np.float32), nothing, nothing, [], rng=rng)

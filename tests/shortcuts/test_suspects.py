@@ -38,7 +38,7 @@ def _rank(
     sheets: ProofSheets, model: Model, *extra: Property, pasted: bool = True, seed: int = 0
 ) -> dict[str, Suspect]:
     rng = np.random.default_rng(seed)
-    properties = [*measure_pixels(sheets.images, sheets.defects), *extra]
+    properties = [*measure_pixels(sheets.images, sheets.defects()), *extra]
     changes = stamp_changes(sheets, rng=rng) if pasted else {}
     evidence = Evidence(sheets, model(sheets.images))
     found = rank_suspects(evidence, properties, model, changes, rng=rng, permutations=999)
@@ -85,7 +85,7 @@ def test_what_pasting_does_not_move_is_refuted(draw: Draw) -> None:
     truth = model_of()(sheets.images)
     truth[stained] += np.array([1.5, -1.5], np.float32)  # by something no picture shows
     rng = np.random.default_rng(0)
-    properties = measure_pixels(sheets.images, sheets.defects)
+    properties = measure_pixels(sheets.images, sheets.defects())
     changes = stamp_changes(sheets, rng=rng)
     found = rank_suspects(Evidence(sheets, truth), properties, model_of(), changes, rng=rng, permutations=999)
     assert {each.candidate.key: each.status for each in found}["stain"] == "refuted"
@@ -151,5 +151,5 @@ def test_too_little_is_refused_in_words(draw: Draw) -> None:
 def test_identical_sheets_have_no_candidates(draw: Draw) -> None:
     sheets = draw(6)
     images = np.repeat(sheets.images[:1], 6, axis=0)
-    same = replace(sheets, images=images, defects=np.zeros_like(sheets.defects))
+    same = replace(sheets, images=images, defect=lambda _row: np.zeros(images.shape[1:], dtype=bool))
     assert _rank(same, model_of(), pasted=False) == {}

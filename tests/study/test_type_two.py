@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from steelsight.evaluation.classification import softmax
 from steelsight.reports.document import Document
 from steelsight.study.run import StudyReport
 from steelsight.study.second import Second
@@ -28,9 +29,9 @@ def _made_up(report: StudyReport, called_two: tuple[int, ...]) -> Second:
     data = replace(
         found.data, images=images, labelled=replace(found.data.labelled, class_names=names, labels=labels)
     )
-    changed = replace(
-        found, data=data, results={result.name: replace(result, clean_logits=logits)}, shown=None
-    )
+    shares = softmax(logits)
+    answered = replace(result, clean_logits=logits, clean=shares, noisy=shares)
+    changed = replace(found, data=data, results={result.name: answered}, shown=None)
     return replace(report.second, found=changed)
 
 

@@ -68,6 +68,12 @@ def export(
     console.print(
         f"precision: {card.precision}; temperature {card.temperature:.2f}; {card.threshold_statement}"
     )
+    if not card.shortcuts:
+        console.print("shortcuts: nobody has looked; see `steelsight shortcuts prove`", markup=False)
+    for stamp in card.shortcuts:
+        console.print(
+            f"shortcut {stamp.nuisance} → {stamp.suspect}: {stamp.verdict}", markup=False, soft_wrap=True
+        )
     console.print(f"bundle: {out}", markup=False, soft_wrap=True)
     if as_json:
         emit_json(plain({"bundle": str(out), "card": card.model_dump(mode="json")}))

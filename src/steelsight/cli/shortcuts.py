@@ -5,7 +5,9 @@ from __future__ import annotations
 import typer
 
 from steelsight.cli.shortcuts_find import find
+from steelsight.cli.shortcuts_gate import gate
 from steelsight.cli.shortcuts_prove import prove
+from steelsight.cli.shortcuts_repair import repair
 
 __all__ = ["shortcuts"]
 
@@ -14,3 +16,5 @@ shortcuts = typer.Typer(
 )
 shortcuts.command()(find)
 shortcuts.command()(prove)
+shortcuts.command()(repair)
+shortcuts.command()(gate)

@@ -18,6 +18,7 @@ from steelsight.deploy.graph import OPSET, build_graph
 from steelsight.deploy.material import Material, open_material
 from steelsight.deploy.quantise import SHEETS, quantise
 from steelsight.deploy.readme import README_FILE, bundle_readme
+from steelsight.deploy.shortcut_stamps import read_stamps
 from steelsight.deploy.writer import describe_files, pack_arrays, write_bundle
 from steelsight.errors import BadInput, BadRecipe, ParityRefused
 from steelsight.explanations.gradcam import class_maps
@@ -343,6 +344,7 @@ def _finish(
             "files": {name: fact.model_dump() for name, fact in describe_files(files).items()},
             "usual": _usual(draft, calibration).model_dump(),
             "parity": certificate,
+            "shortcuts": [each.model_dump() for each in read_stamps(run, card.weights_sha256)],
             "source": {
                 "run": run.name,
                 "data": material.data.name,

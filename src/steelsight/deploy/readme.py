@@ -50,6 +50,10 @@ def bundle_readme(card: BundleCard) -> str:
         "",
         *_doubt(card),
         "",
+        "## What it looks at instead of the defect",
+        "",
+        *_shortcuts(card),
+        "",
         "## What it does not",
         "",
         "It knows the materials, cameras and defects of its training sheets and no others. A threshold holds "
@@ -78,6 +82,15 @@ def _row(name: str, told: dict[str, Any]) -> str:
         "yes" if told["passed"] else "no: " + "; ".join(words.partition(": ")[2] for words in told["broken"]),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _shortcuts(card: BundleCard) -> list[str]:
+    if not card.shortcuts:
+        return ["Nobody has looked for shortcuts (`steelsight shortcuts find`, `prove`)."]
+    return [
+        f"- {each.nuisance} → {each.suspect}: **{each.verdict}** on `{each.data}`; {each.because}."
+        for each in card.shortcuts
+    ]
 
 
 def _doubt(card: BundleCard) -> list[str]:

@@ -37,6 +37,9 @@ class Card(BaseModel):
         default=None, ge=0, le=1
     )  # confidence below it reads "I don't know"; at 1 every one
     temperature: float | None = Field(default=None, gt=0)  # divides the logits before the softmax
+    repair: dict[str, JsonValue] = Field(
+        default_factory=dict
+    )  # what was done against a shortcut, if anything
     weights_sha256: str = ""  # of names, types, shapes and bytes; save_checkpoint fills it
 
     @field_validator("input", mode="before")

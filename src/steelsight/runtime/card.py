@@ -16,6 +16,7 @@ __all__ = [
     "FileFact",
     "GraphFacts",
     "Precision",
+    "ShortcutStamp",
     "ThresholdBy",
     "Usual",
 ]
@@ -64,6 +65,19 @@ class Usual(_Part):
     shares: tuple[float, ...]  # of each class among the verdicts
 
 
+class ShortcutStamp(_Part):
+    """What `steelsight shortcuts prove` said of this model and one harmless thing."""
+
+    nuisance: str
+    suspect: str  # the class it may speak for
+    verdict: Literal["proven", "not found at this power", "inconclusive"]
+    because: str  # the rule that gave it, in words with numbers
+    excess: tuple[float, float, float] | None  # verdicts that flip beyond the control: estimate, 95 % bounds
+    pasted: int = Field(ge=0)  # sheets it was pasted on
+    data: str
+    data_hash: str
+
+
 class BundleCard(_Part):
     """The JSON card of a BUNDLE."""
 
@@ -85,6 +99,7 @@ class BundleCard(_Part):
     familiarity: Familiarity | None = None
     usual: Usual | None = None
     parity: dict[str, JsonValue] = Field(default_factory=dict)  # the certificate; see deploy.parity
+    shortcuts: tuple[ShortcutStamp, ...] = ()  # none: nobody looked
     source: dict[str, JsonValue] = Field(default_factory=dict)  # run, data and its hash, seed, recipe
 
     @property

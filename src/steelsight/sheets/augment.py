@@ -15,9 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from steelsight.errors import BadRecipe
 from steelsight.types import GrayBatch
 
-__all__ = ["AugmentSpec", "augment", "exposure_tables"]
+__all__ = ["AugmentSpec", "MaskBatch", "augment", "exposure_tables"]
 
 Flags = Bool[np.ndarray, " n"]
+MaskBatch = UInt8[np.ndarray, "n h w"] | UInt8[np.ndarray, "k n h w"]  # one mask a sheet, or k of them
 LEVELS: Final = 256
 
 
@@ -44,12 +45,12 @@ class AugmentSpec(BaseModel):
 
 
 def augment(
-    images: GrayBatch, spec: AugmentSpec, rng: np.random.Generator, *, masks: GrayBatch | None = None
-) -> tuple[GrayBatch, GrayBatch | None]:
+    images: GrayBatch, spec: AugmentSpec, rng: np.random.Generator, *, masks: MaskBatch | None = None
+) -> tuple[GrayBatch, MaskBatch | None]:
     """A changed copy of a batch, each sheet by its own draw.
 
     images  (n, h, w) uint8, left as they are
-    masks   (n, h, w) uint8, moved like their images
+    masks   (n, h, w) uint8, or (k, n, h, w), moved like their images
     raises  BadRecipe where `transpose` is asked of images that are not square
     """
     count, height, width = images.shape
@@ -63,7 +64,9 @@ def augment(
         images = _look_up(images, exposure_tables(spec, count, rng))
     if moved is None:
         return images, masks
-    return moved(images), None if masks is None else moved(masks)
+    if masks is None:
+        return moved(images), None
+    return moved(images), moved(masks) if masks.ndim == 3 else np.stack([moved(each) for each in masks])
 
 
 def exposure_tables(spec: AugmentSpec, count: int, rng: np.random.Generator) -> UInt8[np.ndarray, "n 256"]:

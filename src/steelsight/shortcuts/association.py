@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 from scipy.stats import mannwhitneyu, norm, rankdata
 
-from steelsight.errors import BadInput
 from steelsight.evaluation.bootstrap import wilson
 from steelsight.types import Interval, Labels
 
@@ -46,7 +45,6 @@ def somers_d(values: Values, margins: Margins, strata: Labels, groups: Groups) -
     source   Newson 2006, Stata Journal 6(3): jackknife over groups, bounds by Fisher's z. Where all pairs
              agree the jackknife sees no spread: Wilson's bound over the units of the rarer side
     """
-    _check(values, margins, strata, groups)
     units = int(groups.max()) + 1 if groups.size else 0
     agree = np.zeros((values.shape[1], margins.shape[1], units))
     differ = np.zeros((values.shape[1], units))
@@ -82,7 +80,6 @@ def permutation_p(
     returns  1 where a property is the same on all sheets of every stratum
     source   van Elteren 1960; Monte Carlo p as in Phipson and Smyth 2010, never 0
     """
-    _check(values, margins, strata, groups)
     cells = np.unique(np.stack([strata, groups], axis=1), axis=0, return_inverse=True)
     stratum, cell = cells[0][:, 0], cells[1].reshape(-1)
     x, y = (_cell_ranks(each, strata, cell, stratum) for each in (values, margins))
@@ -108,14 +105,6 @@ def with_class(value: Float[np.ndarray, " n"], inside: np.ndarray, groups: Group
     found = mannwhitneyu(means[member], means[~member], method="asymptotic")
     delta = 2 * float(found.statistic) / (member.sum() * (~member).sum()) - 1
     return WithClass(delta, float(found.pvalue))
-
-
-def _check(values: Values, margins: Margins, strata: Labels, groups: Groups) -> None:
-    if not len(values) == len(margins) == len(strata) == len(groups):
-        raise BadInput(
-            f"association: expected one row a sheet, got {len(values)} properties, {len(margins)} margins, "
-            f"{len(strata)} classes and {len(groups)} groups"
-        )
 
 
 def _rarer_units(value: Float[np.ndarray, " n"], strata: Labels, groups: Groups) -> int:

@@ -6,11 +6,12 @@ sheet has of a concept is the share of its free steel in such segments. Segments
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy import ndimage
 from sklearn.cluster import KMeans
 
@@ -54,7 +55,7 @@ class Concept:
 
 def find_concepts(
     images: GrayBatch,
-    defects: Bool[np.ndarray, "n h w"],
+    defects: Iterable[Mask],
     *,
     rng: np.random.Generator,
     kind: str = "slic",
@@ -62,6 +63,7 @@ def find_concepts(
 ) -> list[Concept]:
     """Concepts of these sheets, the commonest first.
 
+    defects where a defect is annotated, one (h, w) a sheet
     kind    how sheets are cut, see explanations.segments
     count   at most so many
     """

@@ -31,6 +31,7 @@ __all__ = [
     "Dose",
     "Predict",
     "Receivers",
+    "control_donors",
     "find_receivers",
     "paste_everywhere",
 ]
@@ -138,7 +139,7 @@ def paste_everywhere(
     raises  BadInput without receivers, without clean sheets for controls, or without room on any
     """
     _refuse(sheets, receivers, suspect)
-    donors = _donors(sheets, nuisance)
+    donors = control_donors(sheets, nuisance)
     rows = receivers.rows
     if rows.size > limit:
         rows = np.sort(rng.choice(rows, limit, replace=False))
@@ -228,7 +229,7 @@ class _Tally:
         return Dose(area, brightness, covered, self.flips(after), self.shift(after), self.flips(control))
 
 
-def _donors(sheets: ProofSheets, nuisance: Nuisance) -> Positions:
+def control_donors(sheets: ProofSheets, nuisance: Nuisance) -> Positions:
     """Sheets whose clean steel fills controls: defect-free ones, or where they are few, all with masks."""
     lacking = sheets.located & ~nuisance.present
     clean = np.flatnonzero(lacking & (sheets.labels == 0))

@@ -119,9 +119,9 @@ def search(
     looked = look(model, sheets.images)
     evidence = Evidence(sheets, looked.logits)
     say("measuring properties")
-    properties = [*measure_pixels(sheets.images, sheets.defects), *measure_files(items), *extra]
+    properties = [*measure_pixels(sheets.images, sheets.defects()), *measure_files(items), *extra]
     say("cutting concepts")
-    concepts = find_concepts(sheets.images, sheets.defects, rng=rng, kind=segments)
+    concepts = find_concepts(sheets.images, sheets.defects(), rng=rng, kind=segments)
     changes = picture_changes(properties) | stamp_changes(sheets, concepts, rng=rng)
     candidates = [*properties, *(concept.property for concept in concepts)]
     say(f"comparing {len(candidates)} candidates")
@@ -140,13 +140,23 @@ def search(
         pool_maps(own), looked.embeddings, verdicts, sheets.labels, properties, rng=rng
     )
     mistakes = share_mistakes(evidence, own, properties, rng=rng)
-    unlocated = int((~sheets.located).sum())
-    where = [
-        f"{unlocated} defective sheets have no mask: what is measured on them includes the defect, and "
-        "nothing is pasted on them"
-    ]
-    told = (*notes, *(where if unlocated else ()))
+    told = (*notes, *_tell_limits(sheets, candidates))
     return Found(evidence, looked, suspects, tuple(concepts), tuple(clusters), mistakes, told)
+
+
+def _tell_limits(sheets: ProofSheets, candidates: Sequence[Property]) -> list[str]:
+    """What could not be measured, or not compared."""
+    told = []
+    unlocated = int((~sheets.located).sum())
+    if unlocated:
+        told.append(
+            f"{unlocated} defective sheets have no mask: what is measured on them includes the defect, and "
+            "nothing is pasted on them"
+        )
+    same = [each.title for each in candidates if np.ptp(each.values) == 0]
+    if same:
+        told.append(f"not compared, for it is the same on all sheets: {'; '.join(same)}")
+    return told
 
 
 def _sample(

@@ -126,7 +126,7 @@ def _paste(
 ) -> tuple[list[GrayImage], list[GrayImage], list[int]]:
     changed, control, kept = [], [], []
     for row in rows.tolist():
-        pair = change(np.asarray(sheets.images[row]), sheets.defects[row], more, rng)
+        pair = change(np.asarray(sheets.images[row]), sheets.defect(row), more, rng)
         if pair is not None:
             changed.append(pair[0])
             control.append(pair[1])

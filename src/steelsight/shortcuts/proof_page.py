@@ -12,7 +12,7 @@ from steelsight.shortcuts.prove import Proof
 from steelsight.shortcuts.reverse import Reverse
 from steelsight.shortcuts.verdict import ALPHA, FINDABLE_DELTA, LEAST_EXCESS, POWER
 
-__all__ = ["write_doses", "write_examples", "write_paste", "write_proof", "write_test"]
+__all__ = ["TONES", "write_doses", "write_examples", "write_paste", "write_proof", "write_test"]
 
 TONES: dict[str, Tone] = {"proven": "bad", "not found at this power": "good", "inconclusive": "open"}
 

@@ -113,6 +113,7 @@ def prove_run(
     folder = out or run / "shortcuts" / f"prove-{nuisance.name}"
     numbers = {
         "run": run.name,
+        "weights_sha256": opened.card.weights_sha256,
         "data": opened.sheets.name,
         "data_hash": opened.data_hash,
         "split": part,

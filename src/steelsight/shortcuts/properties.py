@@ -6,22 +6,20 @@ Where masks are missing, it cannot be.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from scipy import ndimage
 
-from steelsight.errors import BadInput
 from steelsight.shortcuts.sheet_ends import find_end
 from steelsight.shortcuts.stains import find_stain
 from steelsight.types import GrayBatch, GrayImage, Mask
 
 __all__ = ["PIXEL_PROPERTIES", "Property", "find_dots", "measure_pixels"]
 
-Masks = Bool[np.ndarray, "n h w"]
 Measure = Callable[[GrayImage, Mask], float]
 
 FEWEST_PX = 64  # of free steel; with less nothing can be said of a sheet
@@ -48,15 +46,13 @@ class _PixelProperty:
     everywhere: bool = False  # the black beyond an end counts too
 
 
-def measure_pixels(images: GrayBatch, defects: Masks) -> list[Property]:
+def measure_pixels(images: GrayBatch, defects: Iterable[Mask]) -> list[Property]:
     """Every property of PIXEL_PROPERTIES.
 
     images   (n, h, w) uint8
-    defects  (n, h, w) where a defect is annotated; all False where that is unknown
+    defects  where a defect is annotated, one (h, w) a sheet; all False where that is unknown
     returns  values as in each entry's title; a sheet with hardly any free steel gets the median of the others
     """
-    if images.shape != defects.shape:
-        raise BadInput(f"properties: expected a mask a sheet, got {defects.shape} for {images.shape}")
     rows = []
     for gray, defect in zip(images, defects, strict=True):
         free = ~defect

@@ -15,6 +15,7 @@ from steelsight.evaluation.two_groups import TwoGroups, compare_groups
 from steelsight.models.classifier import SheetClassifier
 from steelsight.reports.cells import plain
 from steelsight.shortcuts.counterfactual import (
+    DOSES,
     Answers,
     Counterfactual,
     Predict,
@@ -101,6 +102,7 @@ def prove(
     limit: int = 500,
     material: str = "auto",
     each: int | None = None,
+    doses: tuple[tuple[float, float], ...] = DOSES,
 ) -> Proof:
     """Test one nuisance on sheets the model did not learn from.
 
@@ -111,6 +113,7 @@ def prove(
     limit     at most so many sheets are pasted on
     material  what is pasted: see `stamps.gather_stamps`
     each      at most so many sheets in each group of the test, drawn at random; the study took 50
+    doses     shares of area and brightness that are pasted besides the whole
     raises    BadInput where neither the test nor the counterfactual can be done, or for a single class
     """
     predict = partial(predict_logits, model) if isinstance(model, SheetClassifier) else model
@@ -130,7 +133,7 @@ def prove(
         )
     pasted, answers, reverse = None, None, None
     try:
-        pasted, answers = _paste(sheets, nuisance, predict, index, logits, limit, material, rng)
+        pasted, answers = _paste(sheets, nuisance, predict, index, logits, limit, material, doses, rng)
     except BadInput as error:
         if scores is None:
             raise BadInput(f"{error}; and no test: {why_no_test}") from error
@@ -162,11 +165,14 @@ def _paste(
     logits: Logits,
     limit: int,
     material: str,
+    doses: tuple[tuple[float, float], ...],
     rng: np.random.Generator,
 ) -> tuple[Counterfactual, Answers]:
     book = gather_stamps(sheets, nuisance, rng, material=material)
     receivers = find_receivers(sheets, nuisance, logits, suspect, clean_only=suspect != 0)
-    return paste_everywhere(sheets, nuisance, receivers, predict, book, suspect, logits, limit=limit, rng=rng)
+    return paste_everywhere(
+        sheets, nuisance, receivers, predict, book, suspect, logits, limit=limit, rng=rng, doses=doses
+    )
 
 
 def _score_groups(

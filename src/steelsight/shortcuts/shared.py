@@ -27,7 +27,7 @@ FEWEST_MISTAKES: Final = 3
 MOST_COMPARED = 60  # right sheets whose maps are compared, and mistakes
 TRAITS = 5
 
-Positions = Int[np.ndarray, " m"]
+Positions = Int[np.ndarray, " _"]
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _mean_shares(
 ) -> dict[str, tuple[float, float]]:
     table = []
     for row in rows.tolist():
-        regions = find_regions(np.asarray(evidence.sheets.images[row]), evidence.sheets.defects[row])
+        regions = find_regions(np.asarray(evidence.sheets.images[row]), evidence.sheets.defect(row))
         table.append(list(reason_shares(maps[row], regions).values()))
     if not table:
         return dict.fromkeys(REGIONS, (float("nan"), float("nan")))

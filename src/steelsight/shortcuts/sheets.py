@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -36,6 +36,10 @@ class ProofSheets:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def defects(self) -> Iterator[Mask]:
+        """Of every sheet in turn, where its defect lies."""
+        return map(self.defect, range(len(self)))
 
     def take(self, rows: Int[np.ndarray, " m"]) -> ProofSheets:
         """Some of the sheets."""

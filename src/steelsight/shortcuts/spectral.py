@@ -16,7 +16,6 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.neighbors import kneighbors_graph
 
-from steelsight.errors import BadInput
 from steelsight.evaluation.bootstrap import wilson
 from steelsight.shortcuts.properties import Property
 from steelsight.types import Interval, Labels
@@ -30,7 +29,7 @@ MOST_CLUSTERS, MOST_SHEETS, FEWEST_SHEETS = 8, 600, 20  # of one verdict
 TYPICAL = 3
 
 Pooled = Float[np.ndarray, "n p"]
-Positions = Int[np.ndarray, " m"]
+Positions = Int[np.ndarray, " _"]
 
 
 @dataclass(frozen=True)
@@ -97,11 +96,6 @@ def cluster_reasons(
     source      Lapuschkin et al. 2019; the number of clusters by the largest gap between eigenvalues of the
                 neighbourhood graph's normalised Laplacian (von Luxburg 2007)
     """
-    if not len(pooled) == len(embeddings) == len(verdicts) == len(truths):
-        raise BadInput(
-            f"clusters: expected a map, an embedding, a verdict and a class a sheet, got {len(pooled)}, "
-            f"{len(embeddings)}, {len(verdicts)} and {len(truths)}"
-        )
     found = []
     for verdict in np.unique(verdicts).tolist():
         rows = np.flatnonzero(verdicts == verdict)
@@ -147,7 +141,7 @@ def _describe(
     verdict: int,
     rows: Positions,
     inside: np.ndarray,
-    views: Float[np.ndarray, "n q"],
+    views: Float[np.ndarray, "m q"],
     truths: Labels,
     properties: Sequence[Property],
 ) -> Cluster:

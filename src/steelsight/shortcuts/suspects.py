@@ -134,7 +134,7 @@ def _refuse_lone(evidence: Evidence) -> None:
         for c in range(len(evidence.sheets.class_names))
     ]
     if max(counts) < 2:
-        named = ", ".join(f"{n} {c}" for n, c in zip(evidence.sheets.class_names, counts, strict=True))
+        named = ", ".join(f"{n} {name}" for name, n in zip(evidence.sheets.class_names, counts, strict=True))
         raise BadData(
             f"shortcuts: expected two sheets of one class that are not of one group, got groups: {named}; "
             "bring more sheets, or looser --groups"

@@ -46,12 +46,15 @@ class Batch:
     targets: Tensor  # (n,) int64, or (n, k) float32 for multilabel
     shares: Tensor | None = None  # (n, h, w) uint8, masks as in lesson.Masks
     known: Tensor | None = None  # (n,) bool
+    wrong: Tensor | None = None  # (n, h, w) uint8, as in remedy.Remedy
+    cohorts: Tensor | None = None  # (n,) int64
 
 
 def epoch_batches(lesson: Lesson, recipe: Recipe, rng: np.random.Generator) -> Iterator[Batch]:
     """The training sheets once, in a new order, changed as the recipe's `augment` says.
 
-    With balance.method = sampling it is as many draws with replacement, rare classes more often.
+    With balance.method = sampling it is as many draws with replacement, rare classes more often; the odds of
+    a remedy go before.
     """
     order = draw_order(lesson, recipe.balance, rng)
     for start in range(0, order.size, recipe.batch_size):
@@ -60,9 +63,10 @@ def epoch_batches(lesson: Lesson, recipe: Recipe, rng: np.random.Generator) -> I
 
 def draw_order(lesson: Lesson, balance: BalanceRecipe, rng: np.random.Generator) -> Positions:
     """Positions of one epoch."""
-    if balance.method != "sampling":
+    odds = lesson.remedy.odds
+    if odds is None and balance.method != "sampling":
         return rng.permutation(lesson.train)
-    weights = sheet_weights(lesson, balance)
+    weights = sheet_weights(lesson, balance) if odds is None else odds[lesson.train]
     drawn: Positions = rng.choice(lesson.train, lesson.train.size, p=weights / weights.sum())
     return drawn
 
@@ -139,14 +143,21 @@ def class_weights(
 
 def make_batch(lesson: Lesson, recipe: Recipe, rows: Positions, rng: np.random.Generator) -> Batch:
     """Sheets at these positions, changed as the recipe's `augment` says."""
-    masks = lesson.masks
-    shares = None if masks is None else masks.shares[rows]
-    gray, shares = augment(lesson.images[rows], recipe.augment, rng, masks=shares)
+    masks, remedy = lesson.masks, lesson.remedy
+    maps = [
+        each[rows] for each in (None if masks is None else masks.shares, remedy.wrong) if each is not None
+    ]
+    images = lesson.images[rows] if remedy.twins is None else remedy.twins.show(lesson.images, rows, rng)
+    gray, moved = augment(images, recipe.augment, rng, masks=np.stack(maps) if maps else None)
+    shares = moved[0] if moved is not None and masks is not None else None
+    wrong = moved[-1] if moved is not None and remedy.wrong is not None else None
     return Batch(
         gray=torch.from_numpy(np.asarray(gray)),
         targets=torch.from_numpy(lesson.targets[rows]),
         shares=None if shares is None else torch.from_numpy(shares),
         known=None if masks is None else torch.from_numpy(masks.known[rows]),
+        wrong=None if wrong is None else torch.from_numpy(wrong),
+        cohorts=None if remedy.cohorts is None else torch.from_numpy(remedy.cohorts[rows]),
     )
 
 

@@ -21,12 +21,20 @@ from steelsight.models.catalog import SheetClassifier
 from steelsight.models.inputs import to_input
 from steelsight.training.batches import Batch, ahead, epoch_batches
 from steelsight.training.lesson import Lesson
-from steelsight.training.losses import loss_weights, place_loss, prior_shift, sheet_loss
+from steelsight.training.losses import (
+    loss_weights,
+    place_loss,
+    prior_shift,
+    reason_loss,
+    robust_loss,
+    sheet_loss,
+)
 from steelsight.training.optimise import Average, learning_rate, make_optimiser, set_rate
 from steelsight.training.precision import Precision, choose_precision, in_precision
 from steelsight.training.predict import add_noise
 from steelsight.training.probe import fit_head
 from steelsight.training.recipe import Recipe
+from steelsight.training.remedy import Remedy
 from steelsight.training.speed import fast_features, keep_memory, tuned
 from steelsight.training.state import (
     EpochRow,
@@ -104,11 +112,13 @@ class _Trainer:
         self, model: SheetClassifier, lesson: Lesson, recipe: Recipe, seed: int, fingerprint: str
     ) -> None:
         self.lesson, self.recipe, self.seed, self.fingerprint = lesson, recipe, seed, fingerprint
+        self.remedy = lesson.remedy
         # Accelerate fixes one precision for a whole process, and two trainings of a process may differ:
         # it brings devices and placement, the precision is entered around the forward pass.
         self.accelerator = Accelerator(mixed_precision="no")
         self.precision = choose_precision(recipe.compute.precision, self.accelerator.device)
-        optimiser = make_optimiser(model.parameters(), recipe.optimiser)
+        learns = model.head if self.remedy.frozen else model
+        optimiser = make_optimiser(learns.parameters(), recipe.optimiser)
         self.model, self.optimiser = self.accelerator.prepare(model, optimiser)
         weights = loss_weights(lesson.targets[lesson.train], recipe, _outputs(model))
         self.weights = None if weights is None else weights.to(self.accelerator.device)
@@ -117,6 +127,7 @@ class _Trainer:
         self.average = Average(model, recipe.optimiser.ema) if recipe.optimiser.ema else None
         self.twin = deepcopy(model) if recipe.optimiser.ema else model  # takes the average to be judged
         self.steps = -(-lesson.train.size // recipe.batch_size)  # an epoch's
+        self.cohorts = _even_cohorts(self.remedy)
         self.history: list[EpochRow] = []
         self.best_epoch = 0
         self.best: dict[str, Tensor] = {}
@@ -182,6 +193,8 @@ class _Trainer:
         torch.manual_seed(int(rng.integers(2**62)))  # torch's own dropout has no generator
         noise, dropout = (torch.Generator().manual_seed(int(rng.integers(2**62))) for _ in range(2))
         self.model.train()
+        if self.remedy.frozen:
+            self.model.features.eval()
         total, sheets = torch.zeros(()), 0
         batches = ahead(lambda: epoch_batches(self.lesson, self.recipe, rng))
         on_cpu = self.accelerator.device.type == "cpu"
@@ -218,20 +231,35 @@ class _Trainer:
         targets = _repeat(batch.targets.to(device), doubled)
         head = self.model.head
         with in_precision(self.precision, device):
-            features = fast_features(self.model.features, images)
+            with torch.no_grad() if self.remedy.frozen else nullcontext():
+                features = fast_features(self.model.features, images)
             logits, class_map = head.judge(features) if recipe.loss.masks else (head(features), None)
-        loss = sheet_loss(
-            logits.float(),
-            targets,
-            weights=self.weights,
-            label_smoothing=recipe.loss.label_smoothing,
-            focal=recipe.loss.focal,
-            shift=self.shift,
-        )
+        loss = self._sheet_loss(logits.float(), targets, batch, doubled)
+        if batch.wrong is not None and self.remedy.reasons:
+            wrong = _repeat(batch.wrong.to(device), doubled)
+            loss = loss + self.remedy.reasons * reason_loss(features, logits.float(), targets, wrong)
         if not recipe.loss.masks or class_map is None or batch.shares is None or batch.known is None:
             return loss
         shares, known = (_repeat(values.to(device), doubled) for values in (batch.shares, batch.known))
         return loss + recipe.loss.masks * place_loss(class_map.float(), targets, shares, known, recipe.loss)
+
+    def _sheet_loss(self, logits: Tensor, targets: Tensor, batch: Batch, doubled: bool) -> Tensor:
+        """The recipe's loss over the batch, or over its cohorts as group DRO weighs them."""
+
+        def over(rows: Tensor | slice) -> Tensor:
+            return sheet_loss(
+                logits[rows],
+                targets[rows],
+                weights=self.weights,
+                label_smoothing=self.recipe.loss.label_smoothing,
+                focal=self.recipe.loss.focal,
+                shift=self.shift,
+            )
+
+        if batch.cohorts is None or self.cohorts is None:
+            return over(slice(None))
+        cohorts = _repeat(batch.cohorts.to(logits.device), doubled)
+        return robust_loss(over, cohorts, self.cohorts, self.remedy.cohort_step)
 
     def _judged(self) -> SheetClassifier:
         """The model to validate and to keep: the averaged one if weights are averaged."""
@@ -257,6 +285,7 @@ class _Trainer:
             average=self.average.state if self.average is not None else {},
             best=self.best,
             moments=pack_moments(self.optimiser),
+            cohorts={} if self.cohorts is None else {"weights": self.cohorts},
         )
 
     def restore(self, state: TrainingState) -> None:
@@ -268,6 +297,16 @@ class _Trainer:
         if self.average is not None:
             self.average.load(state.average)
         unpack_moments(self.optimiser, state.moments)
+        if self.cohorts is not None:
+            self.cohorts.copy_(state.cohorts["weights"])
+
+
+def _even_cohorts(remedy: Remedy) -> Tensor | None:
+    """The weights group DRO starts from."""
+    if remedy.cohorts is None:
+        return None
+    count = int(remedy.cohorts.max()) + 1
+    return torch.full((count,), 1 / count)
 
 
 def _copy_state(model: nn.Module) -> dict[str, Tensor]:

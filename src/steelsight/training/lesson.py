@@ -16,6 +16,7 @@ from steelsight.errors import BadData
 from steelsight.sheets.catalog import PixelCache, load_pixels, mask_fractions, open_data
 from steelsight.sheets.labels import Labelled, label_sheets
 from steelsight.training.recipe import Recipe
+from steelsight.training.remedy import NOTHING, Remedy
 from steelsight.types import GrayBatch, InputSpec, Rejection, SheetItem, SheetSet, Task
 
 __all__ = ["Lesson", "Masks", "SheetData", "open_lesson", "open_sheets", "read_masks", "refuse_rejected"]
@@ -41,6 +42,7 @@ class Lesson:
     validation: Int[np.ndarray, " q"]  # may be empty: the last epoch is then the best
     masks: Masks | None = None
     groups: Int[np.ndarray, " n"] | None = None  # an index a group; None: every sheet is its own
+    remedy: Remedy = NOTHING  # against a shortcut; as it is, nothing
 
 
 @dataclass(frozen=True)

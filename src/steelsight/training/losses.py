@@ -1,6 +1,8 @@
-"""What is minimised: the sheet's class, and if masks are known, the class of every place of the class map."""
+"""What is minimised: the sheet's class, the class of every place where masks are known, wrong reasons."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -12,7 +14,9 @@ from steelsight.training.batches import weights_of
 from steelsight.training.lesson import Targets
 from steelsight.training.recipe import LossRecipe, Recipe
 
-__all__ = ["loss_weights", "place_loss", "prior_shift", "sheet_loss"]
+__all__ = ["loss_weights", "place_loss", "prior_shift", "reason_loss", "robust_loss", "sheet_loss"]
+
+TINY = 1e-12  # a sheet no place of which speaks
 
 
 def loss_weights(targets: Targets, recipe: Recipe, outputs: int) -> Tensor | None:
@@ -98,3 +102,48 @@ def place_loss(
         yes = defect.unsqueeze(1) * targets[:, :, None, None]  # (n, c, gh, gw)
         losses = F.binary_cross_entropy_with_logits(class_map, yes, reduction="none").mean(1)
     return (weight * losses).mean()
+
+
+def reason_loss(
+    features: Float[Tensor, "n k gh gw"],
+    logits: Float[Tensor, "n c"],
+    targets: Int[Tensor, " n"],
+    wrong: UInt8[Tensor, "n h w"],
+) -> Float[Tensor, ""]:
+    """The share of a verdict's reasons that lies where no reason may be, 0 to 1, mean over sheets.
+
+    A place's reason is its part of the true class's margin, the sum over channels of feature times gradient;
+    reasons count squared, whichever way they speak, and a place by the share of it that is marked. As shares
+    they cannot be made small by making all features small.
+    features  what `logits` were computed from, in the graph
+    wrong     share of each pixel times 255 that must not be a reason; a sheet without any counts as 0
+    source    after Ross, Hughes and Doshi-Velez 2017, eq. 2: there input gradients, summed squares
+    """
+    true = logits.gather(1, targets[:, None]).squeeze(1)
+    others = logits.scatter(1, targets[:, None], float("-inf")).logsumexp(1)
+    gradient = torch.autograd.grad((true - others).sum(), features, create_graph=True)[0]
+    reasons = (gradient.float() * features.float()).sum(1) ** 2  # (n, gh, gw)
+    share = F.adaptive_avg_pool2d(wrong.unsqueeze(1).float() / 255, (reasons.shape[1], reasons.shape[2]))
+    bad = (share.squeeze(1) * reasons).sum((1, 2))
+    return (bad / (reasons.sum((1, 2)) + TINY)).mean()
+
+
+def robust_loss(
+    loss_of: Callable[[Bool[Tensor, " n"]], Float[Tensor, ""]],
+    cohorts: Int[Tensor, " n"],
+    weights: Float[Tensor, " g"],
+    step: float,
+) -> Float[Tensor, ""]:
+    """Group DRO: cohorts weigh by how badly they are told, and the weights are moved along.
+
+    loss_of  the mean loss over some rows of the batch
+    weights  of all cohorts, sum 1; changed in place: q_g times exp(step loss_g), brought back to sum 1
+    returns  the sum over the batch's cohorts of q_g loss_g
+    source   Sagawa, Koh, Hashimoto and Liang 2020, algorithm 1
+    """
+    present: Int[Tensor, " p"] = torch.from_numpy(np.unique(cohorts.cpu().numpy())).to(cohorts.device)
+    losses = torch.stack([loss_of(cohorts == cohort) for cohort in present])
+    with torch.no_grad():
+        weights[present] *= (step * losses.detach().float()).exp()
+        weights /= weights.sum()
+    return (weights[present] * losses).sum()

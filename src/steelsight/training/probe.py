@@ -96,6 +96,9 @@ def fit_head(
 
 
 def _weights(lesson: Lesson, recipe: Recipe) -> Float[np.ndarray, " p"]:
+    if lesson.remedy.odds is not None:
+        odds: Float[np.ndarray, " p"] = lesson.remedy.odds[lesson.train]
+        return odds
     if recipe.balance.method not in ("loss", "sampling") or recipe.task == "multilabel":
         return np.ones(lesson.train.size)
     return sheet_weights(lesson, recipe.balance)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from steelsight.training.lesson import Lesson, SheetData, open_lesson, read_mask
 from steelsight.training.recipe import Recipe, SplitRecipe
 from steelsight.training.recipe_files import load_recipe
 from steelsight.training.records import METRICS_FILE, PARTS, split_names
+from steelsight.training.remedy import Treatment
 from steelsight.training.shuffle import SHUFFLED_NOTE, shuffle_lesson
 from steelsight.training.watch import Silent, Watcher
 
@@ -113,14 +114,16 @@ def train_data(
     seed: int,
     fresh: bool = False,
     watcher: Watcher | None = None,
+    treatment: Treatment | None = None,
 ) -> RunResult:
     """As `train_run`, for data already opened and split.
 
+    treatment  what is done against a shortcut beyond the recipe; None = nothing
     A class without a training sheet is not refused: it is told to the watcher and under "notes" in metrics.
     """
     watcher = watcher or Silent()
     refuse_single_class(data)
-    fingerprint = _fingerprint(data, split, recipe, seed)
+    fingerprint = _fingerprint(data, split, recipe, seed, treatment)
     if fresh:
         _forget(out)
     elif (out / METRICS_FILE).exists():
@@ -135,7 +138,8 @@ def train_data(
     model = build_model(
         recipe.model_spec(len(data.labelled.class_names)), generator=torch.Generator().manual_seed(seed)
     )
-    masks = read_masks(data.items, data.input) if recipe.needs_masks else None
+    wanted = recipe.needs_masks or treatment is not None
+    masks = read_masks(data.items, data.input) if wanted else None
     lesson = Lesson(
         data.images, data.labelled.labels, split.train, split.validation, masks, data.group_indices
     )
@@ -143,12 +147,17 @@ def train_data(
     if recipe.labels.shuffle_seed:
         lesson, shuffled = shuffle_lesson(lesson, recipe.labels.shuffle_seed)
     balanced = balance_lesson(lesson, recipe, len(data.labelled.class_names), seed=seed)
+    lesson = balanced.lesson if treatment is None else treatment.treat(balanced.lesson)
+    if not recipe.needs_masks:  # read for the treatment alone
+        lesson = replace(lesson, masks=None)
+    if treatment is not None and treatment.start is not None:
+        model.load_state_dict(treatment.start)
     watcher.start(_title(data, split, recipe), recipe.stop.max_epochs)
     out.mkdir(parents=True, exist_ok=True)
     model.patches = 1  # while it learns, what it sees are patches already
     fitted = fit(
         model,
-        balanced.lesson,
+        lesson,
         recipe,
         seed=seed,
         state_path=out / STATE_FILE,
@@ -156,13 +165,14 @@ def train_data(
         watcher=watcher,
     )
     model.patches = recipe.patches.count
-    model_card = _card(data, recipe, seed)
+    model_card = _card(data, recipe, seed, treatment)
     extra = {
         "fingerprint": fingerprint,
         "leaks": leaks,
         "notes": notes,
         "shuffled_labels": None if shuffled is None else shuffled.as_dict(),
         "balance": balanced.told,
+        **({} if treatment is None else {"repair": dict(treatment.told)}),
     }
     card, metrics = conclude(out, model, model_card, data, parts, fitted, extra=extra)
     (out / STATE_FILE).unlink(missing_ok=True)
@@ -206,7 +216,9 @@ def _forget(out: Path) -> None:
         (out / name).unlink(missing_ok=True)
 
 
-def _fingerprint(data: SheetData, split: Split, recipe: Recipe, seed: int) -> str:
+def _fingerprint(
+    data: SheetData, split: Split, recipe: Recipe, seed: int, treatment: Treatment | None
+) -> str:
     """What must be the same for two trainings to be one."""
     told = {
         "recipe": recipe.model_dump(mode="json"),
@@ -215,10 +227,12 @@ def _fingerprint(data: SheetData, split: Split, recipe: Recipe, seed: int) -> st
         "labels": np.asarray(data.labelled.labels).tolist(),
         "split": [part.tolist() for part in (split.train, split.validation, split.test)],
     }
+    if treatment is not None:
+        told["repair"] = dict(treatment.told)
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _card(data: SheetData, recipe: Recipe, seed: int) -> Card:
+def _card(data: SheetData, recipe: Recipe, seed: int, treatment: Treatment | None) -> Card:
     return Card(
         task=data.task,
         class_names=data.labelled.class_names,
@@ -228,7 +242,8 @@ def _card(data: SheetData, recipe: Recipe, seed: int) -> Card:
         data_hash=data.data_hash,
         data_name=data.name,
         seed=seed,
-        mask_supervised=recipe.loss.masks > 0,
+        mask_supervised=recipe.loss.masks > 0 or bool(treatment and treatment.told.get("masks")),
+        repair={} if treatment is None else dict(treatment.told),
         shuffled_labels=recipe.labels.shuffle_seed > 0,
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +50,10 @@ class TrainingState:
     average: Mapping[str, Tensor]  # empty without averaging
     best: Mapping[str, Tensor]
     moments: Mapping[str, Tensor]  # of the optimiser, see pack_moments
+    cohorts: Mapping[str, Tensor] = field(default_factory=dict)  # their weights; empty without group DRO
 
 
-PARTS = ("weights", "average", "best", "moments")
+PARTS = ("weights", "average", "best", "moments", "cohorts")
 
 
 def save_state(path: Path, state: TrainingState) -> None:
@@ -96,7 +97,7 @@ def load_state(path: Path, fingerprint: str) -> TrainingState:
 
 
 def _row(values: dict[str, Any]) -> EpochRow:
-    return EpochRow(**{field.name: values[field.name] for field in fields(EpochRow)})
+    return EpochRow(**{each.name: values[each.name] for each in fields(EpochRow)})
 
 
 def pack_moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

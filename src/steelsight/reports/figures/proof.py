@@ -118,7 +118,7 @@ def draw_changed(
     limit = _limit(versions)
     for column, version in enumerate(versions):
         left = SIDE + column * (wide + GAP)
-        _write(figure, left, full_h - MARGIN - 0.24, version.title, size=8)
+        _write(figure, left, full_h - MARGIN - 0.24, version.title, size=8.0)
         pictures = [version.gray, *(blend(version.gray, heat, limit) for heat in version.maps)]
         for row, (picture, name) in enumerate(zip(pictures, ["image", *class_names], strict=True)):
             bottom = full_h - MARGIN - HEAD - (row + 1) * (tall + GAP) + GAP
@@ -128,8 +128,8 @@ def draw_changed(
             if mask is not None and mask.any():
                 axes.contour(np.pad(mask, 1)[1:-1, 1:-1], levels=[0.5], colors=OUTLINE, linewidths=0.9)
             if column == 0:
-                _write(figure, MARGIN, bottom + tall / 2 + 0.07, name, size=8)
-    _write(figure, MARGIN, MARGIN + 0.12, footnote, size=7, colour=MUTED)
+                _write(figure, MARGIN, bottom + tall / 2 + 0.07, name, size=8.0)
+    _write(figure, MARGIN, MARGIN + 0.12, footnote, size=7.0, colour=MUTED)
     return figure
 
 

@@ -1,0 +1,75 @@
+"""What proofs say gets into the card of a bundle; proofs of other weights do not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from steelsight.deploy.readme import bundle_readme
+from steelsight.deploy.shortcut_stamps import read_stamps
+from steelsight.errors import BadCheckpoint
+from steelsight.runtime.card import BundleCard
+
+
+def _write(run: Path, name: str, weights: str, **changes: object) -> Path:
+    proof = {
+        "nuisance": name,
+        "suspect": "none",
+        "verdict": "proven",
+        "because": "it flips many",
+        "pasted": {"receivers": 300, "excess": {"estimate": 0.4, "low": 0.35, "high": 0.46, "level": 0.95}},
+    } | changes
+    path = run / "shortcuts" / f"prove-{name}" / "proof.json"
+    path.parent.mkdir(parents=True)
+    told = {"weights_sha256": weights, "data": "mill", "data_hash": "abc", "proof": proof}
+    path.write_text(json.dumps(told))
+    return path
+
+
+def test_proofs_of_these_weights_are_stamped(tmp_path: Path) -> None:
+    _write(tmp_path, "stain", "ours")
+    _write(tmp_path, "end", "ours", verdict="inconclusive", pasted=None)
+    _write(tmp_path, "smudge", "an earlier training's")
+    end, stain = read_stamps(tmp_path, "ours")
+    assert (stain.nuisance, stain.verdict, stain.pasted, stain.data) == ("stain", "proven", 300, "mill")
+    assert stain.excess == (0.4, 0.35, 0.46)
+    assert (end.verdict, end.excess, end.pasted) == ("inconclusive", None, 0)
+
+
+def test_where_nobody_looked(tmp_path: Path) -> None:
+    assert read_stamps(tmp_path, "ours") == ()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"weights_sha256": "ours"}'])
+def test_a_damaged_proof(tmp_path: Path, text: str) -> None:
+    _write(tmp_path, "stain", "ours").write_text(text)
+    with pytest.raises(BadCheckpoint, match="expected a proof as `steelsight shortcuts prove` writes it"):
+        read_stamps(tmp_path, "ours")
+
+
+def test_an_unknown_verdict_is_refused(tmp_path: Path) -> None:
+    _write(tmp_path, "stain", "ours", verdict="surely")
+    with pytest.raises(BadCheckpoint, match="prove again, or remove the folder"):
+        read_stamps(tmp_path, "ours")
+
+
+def test_the_readme_tells_them(tmp_path: Path) -> None:
+    _write(tmp_path, "stain", "ours")
+    card = BundleCard.model_validate(
+        {
+            "model_id": "0" * 12,
+            "task": "binary",
+            "class_names": ["none", "defect"],
+            "model": "adhoc",
+            "head": "study",
+            "input": {"height": 64, "width": 400, "fit": "stretch"},
+            "graph": {"opset": 18, "grid": [4, 25], "embedding": 32},
+            "precision": "f32",
+            "files": {"model.onnx": {"sha256": "0" * 64, "size": 1}},
+        }
+    )
+    assert "Nobody has looked for shortcuts" in bundle_readme(card)
+    stamped = card.model_copy(update={"shortcuts": read_stamps(tmp_path, "ours")})
+    assert "- stain → none: **proven** on `mill`; it flips many." in bundle_readme(stamped)

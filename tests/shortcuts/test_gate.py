@@ -1,0 +1,121 @@
+"""A policy passes or fails a run by its proofs; what is no policy is refused in words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from steelsight.cli import app
+from steelsight.errors import BadRecipe
+from steelsight.shortcuts.counterfactual import Counterfactual
+from steelsight.shortcuts.gate import Clause, decide, load_policy
+from steelsight.shortcuts.prove import Proof
+from steelsight.shortcuts.verdict import Verdict
+from steelsight.training.recipe_files import load_recipe
+from steelsight.training.run import train_run
+from steelsight.types import Interval
+
+
+def _proof(verdict: Verdict, excess: float) -> Proof:
+    none = Interval(0.0, 0.0, 0.0)
+    share = Interval(excess, excess - 0.01, excess + 0.01)
+    pasted = Counterfactual(200, 0, 0, 0, "drawn", share, none, share, none, none, none, {}, ())
+    return Proof("stain", "truth", "none", verdict, "because", None, None, pasted, None, ())
+
+
+@pytest.mark.parametrize(
+    ("verdict", "excess", "bound", "inconclusive", "passes"),
+    [
+        ("proven", 0.30, 0.02, "pass", False),
+        ("proven", 0.30, 0.40, "fail", True),
+        ("not found at this power", 0.01, 0.0, "fail", True),
+        ("inconclusive", 0.30, 0.02, "pass", True),
+        ("inconclusive", 0.00, 0.02, "fail", False),
+    ],
+)
+def test_what_a_clause_decides(
+    verdict: Verdict, excess: float, bound: float, inconclusive: str, passes: bool
+) -> None:
+    clause = Clause.model_validate({"nuisance": "stain", "most_excess": bound, "inconclusive": inconclusive})
+    passed, why = decide(clause, _proof(verdict, excess))
+    assert passed is passes
+    assert why
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"shortcut: Field required"),
+        ("shortcut = []", r"shortcut: .*at least 1 item"),
+        ('[[shortcut]]\nnuisance = "stain"\n', r"shortcut.0.most_excess: Field required"),
+        (
+            '[[shortcut]]\nnuisance = "stain"\nmost_excess = 2\n',
+            r"most_excess: .*equal to 1, got 2",
+        ),
+        ('[[shortcut]]\nnuisance = "stain"\nmost_excess = 0\nmost = 1\n', r"shortcut.0.most: Extra inputs"),
+        ("[[shortcut]\n", "expected TOML"),
+    ],
+)
+def test_what_is_no_policy(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(text)
+    with pytest.raises(BadRecipe, match=message):
+        load_policy(path)
+
+
+def test_a_policy_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(BadRecipe, match=r"--policy .*: expected a TOML file"):
+        load_policy(tmp_path / "none.toml")
+
+
+def _bright_is_none(folder: Path) -> Path:
+    """Dark bars, and white stains on sheets without one."""
+    rng = np.random.default_rng(0)
+    for kind in ("none", "bar"):
+        (folder / "DATA" / kind).mkdir(parents=True)
+        for number in range(40):
+            gray = rng.normal(110, 6, (64, 96))
+            mask = np.zeros((64, 96), dtype=np.uint8)
+            if kind == "bar":
+                mask[10:50, 20:26] = 255
+                gray[10:50, 20:26] -= 12  # hard to see
+            elif number % 4:
+                top, left = int(rng.integers(5, 40)), int(rng.integers(40, 70))
+                gray[top : top + 14, left : left + 14] = 254
+            Image.fromarray(gray.clip(0, 255).astype(np.uint8)).save(folder / "DATA" / kind / f"{number}.jpg")
+            if kind == "bar":
+                Image.fromarray(mask).save(folder / "DATA" / kind / f"{number}.png")
+    settings = ["model.name=squeezenet_reduced", "model.pretrained=none", "height=64", "width=96"]
+    settings += ["batch_size=8", "max_epochs=6", "threads=1", "precision=fp32", "learning_rate=3e-3"]
+    settings += ["split.method=stratified", "split.train=.3", "split.validation=.1", "split.test=.6"]
+    train_run(folder / "DATA", recipe=load_recipe("default", settings), out=folder / "RUN")
+    return folder
+
+
+def test_the_command_stops_a_release(tmp_path: Path) -> None:
+    root = _bright_is_none(tmp_path)
+    run, data = str(root / "RUN"), str(root / "DATA")
+    codes = {}
+    for name, clause in {
+        "strict": 'most_excess = 0.0\ninconclusive = "fail"',
+        "lax": "most_excess = 1.0",
+    }.items():
+        (tmp_path / f"{name}.toml").write_text(f'[[shortcut]]\nnuisance = "stain"\n{clause}\n')
+        arguments = ["shortcuts", "gate", run, data, "--policy", str(tmp_path / f"{name}.toml"), "--json"]
+        done = CliRunner().invoke(app, arguments)
+        assert done.stdout, repr(done.exception)
+        told = json.loads(done.stdout.strip().splitlines()[-1])
+        written = json.loads((root / "RUN" / "shortcuts" / "gate.json").read_text())
+        assert told["decisions"] == written["decisions"]
+        assert written["passed"] is (done.exit_code == 0)
+        assert (root / "RUN" / "shortcuts" / "prove-stain" / "proof.json").is_file()
+        codes[name] = (done.exit_code, told["decisions"][0]["verdict"])
+    assert codes["lax"][0] == 0
+    assert codes["strict"][0] == (0 if codes["strict"][1] == "not found at this power" else 1)
+    bad = CliRunner().invoke(app, ["shortcuts", "gate", run, data, "--policy", str(tmp_path / "no.toml")])
+    assert bad.exit_code == 2
