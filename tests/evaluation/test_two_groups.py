@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import brunnermunzel, mannwhitneyu, norm
+from scipy.stats import PermutationMethod, brunnermunzel, mannwhitneyu, norm
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.two_groups import (
@@ -98,11 +98,20 @@ def test_bad_groups(x: list[float], y: list[float], message: str) -> None:
 
 
 def test_large_groups_leave_the_exact_distribution(rng: np.random.Generator) -> None:
-    x, y = rng.normal(0, 1, 400), rng.normal(0.1, 1, 100)
+    x, y = rng.normal(0, 1, 1200), rng.normal(0.1, 1, 100)
     assert compare_groups(x, y, rng=rng).method == "normal"
-    few = compare_groups(rng.normal(0, 1, 4000), rng.normal(3, 1, 8), rng=rng)
+    few = compare_groups(rng.normal(0, 1, 4000).round(1), rng.normal(3, 1, 8).round(1), rng=rng)
     assert few.method == "permutation"
     assert few.p_value < 0.001
+
+
+def test_permuted_ranks_are_scipys_permuted_u(rng: np.random.Generator) -> None:
+    x, y = rng.integers(0, 6, 30).astype(float), rng.integers(1, 7, 9).astype(float)
+    ours = compare_groups(x, y, rng=np.random.default_rng(1))
+    told = mannwhitneyu(x, y, alternative="less", method=PermutationMethod(rng=np.random.default_rng(2)))
+    assert ours.method == "permutation"
+    error = math.sqrt(told.pvalue * (1 - told.pvalue) / 9_999)
+    assert abs(ours.p_value - told.pvalue) < 5 * math.sqrt(2) * error
 
 
 def test_the_advice_has_the_power_it_promises(rng: np.random.Generator) -> None:

@@ -1,0 +1,93 @@
+"""Small sheets and networks made for proofs: what each looks at is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from steelsight.shortcuts.nuisance import Kind, Nuisance
+from steelsight.shortcuts.sheets import ProofSheets
+from steelsight.types import GrayBatch, GrayImage, Logits, Mask
+
+HEIGHT, WIDTH = 64, 160
+
+Network = Callable[[GrayBatch], Logits]
+
+
+def steel(rng: np.random.Generator, *, level: float = 110) -> GrayImage:
+    """A clean sheet with grain."""
+    return np.clip(rng.normal(level, 6, (HEIGHT, WIDTH)), 0, 255).astype(np.uint8)
+
+
+def stained(gray: GrayImage, *, top: int = 20, left: int = 90) -> tuple[GrayImage, Mask]:
+    """The same with a white square of 14x12."""
+    mask = np.zeros(gray.shape, dtype=bool)
+    mask[top : top + 14, left : left + 12] = True
+    return np.where(mask, np.uint8(252), gray), mask
+
+
+def make_sheets(
+    count: int = 120,
+    *,
+    stains: tuple[float, float] = (0.5, 0.0),
+    ends: tuple[float, float] = (0.0, 0.0),
+    classes: tuple[str, ...] = ("none", "defect"),
+    groups: tuple[str, ...] | None = None,
+    seed: int = 0,
+) -> ProofSheets:
+    """Sheets of all classes in turn; defects are dark upright bars, one bar a class.
+
+    stains, ends  shares of the defect-free sheets and of the defective ones that have it
+    """
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % len(classes)
+    images, masks = np.empty((count, HEIGHT, WIDTH), np.uint8), np.zeros((count, HEIGHT, WIDTH), bool)
+    for row, label in enumerate(labels.tolist()):
+        gray, turn = steel(rng), row // len(classes) / (count / len(classes))
+        for bar in range(label):
+            left = int(rng.integers(30, 36)) + 12 * bar
+            masks[row, 8:56, left : left + 5] = True
+        gray[masks[row]] = 45
+        if turn < stains[min(label, 1)]:
+            gray, _ = stained(gray, top=int(rng.integers(4, 40)), left=int(rng.integers(84, 110)))
+        if turn < ends[min(label, 1)]:
+            gray[:, -int(rng.integers(12, 30)) :] = 3
+        images[row] = gray
+    return ProofSheets(
+        name="made",
+        ids=tuple(f"sheet_{row:03}.png" for row in range(count)),
+        class_names=classes,
+        images=images,
+        labels=labels.astype(np.int64),
+        located=np.ones(count, dtype=bool),
+        defect=lambda row: masks[row],
+        groups=groups or ("",) * count,
+    )
+
+
+def nuisance_of(sheets: ProofSheets, kind: Kind | None = "stain") -> Nuisance:
+    """Truth by counting pixels no grain reaches."""
+    told = (sheets.images > 240) if kind != "end" else (sheets.images < 10)
+    present = told.sum((1, 2)) > 30
+    return Nuisance(kind or "a list", kind, "list", present, np.ones(len(sheets), bool))
+
+
+def network(*, white: float = 0.0, black: float = 0.0, classes: int = 2) -> Network:
+    """Counts bars of dark pixels; white pixels speak for none, black ones for the last class.
+
+    A bar of 5x48 dark pixels is worth 6 logits; `white` and `black` are logits for a 14x12 stain of either.
+    The sheet's mean level breaks ties.
+    """
+
+    def predict(images: GrayBatch) -> Logits:
+        flat = images.reshape(len(images), -1)
+        bars = ((flat > 20) & (flat < 60)).sum(1) / 240
+        away = -6.0 * np.abs(bars[:, None] - np.arange(classes)) + 0.001 * flat.mean(1)[:, None] * [
+            *range(classes)
+        ]
+        away[:, 0] += white * (flat > 200).sum(1) / 168
+        away[:, -1] += black * (flat < 15).sum(1) / 168
+        return away.astype(np.float32)
+
+    return predict
