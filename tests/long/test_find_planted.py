@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pytest
@@ -22,16 +23,17 @@ from steelsight.models.heads import DirectHead, Pooling
 from steelsight.models.inputs import to_input
 from steelsight.sheets.synthetic.sheet import draw_sheet
 from steelsight.sheets.synthetic.spec import synth_spec
-from steelsight.shortcuts.find import search
-from steelsight.shortcuts.properties import Property
+from steelsight.shortcuts.find import compare
+from steelsight.shortcuts.properties import Property, measure_pixels
 from steelsight.shortcuts.sheets import ProofSheets
-from steelsight.shortcuts.suspects import Suspect
+from steelsight.shortcuts.suspects import Evidence, Suspect
+from steelsight.training.predict import predict_logits
 
 SEEDS = int(os.environ.get("STEELSIGHT_PLANTED_SEEDS", "30"))
-POOL, TRAINED, JUDGED = 1600, 600, 500
+POOL, TRAINED, JUDGED = 1500, 500, 400
 EPOCHS, BATCH = 12, 25
 PERMUTATIONS = 1999
-HEIGHT, WIDTH = 64, 400
+HEIGHT, WIDTH = 64, 256
 
 # P(nuisance | the class it is planted on), P(nuisance | the others), and what must come out in which share.
 PLANTED = [(0.6, 0.02, 0.90), (0.8, 0.0, 0.95)]
@@ -49,6 +51,14 @@ class Pool:
     labels: np.ndarray
     class_names: tuple[str, ...]
     target: int  # the class the nuisance is planted on
+
+    @cached_property
+    def measured(self) -> tuple[list[Property], list[Property]]:
+        """Once for all seeds, without the nuisance and with it."""
+        return (
+            measure_pixels(self.bare, self.bare_defects),
+            measure_pixels(self.carrying, self.carrying_defects),
+        )
 
 
 def _draw(stain: bool, end: float, shares: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -88,8 +98,8 @@ def ends() -> Pool:
 
 def _plant(
     pool: Pool, inside: float, outside: float, rng: np.random.Generator
-) -> tuple[ProofSheets, ProofSheets]:
-    """Sheets to train on, and to search."""
+) -> tuple[ProofSheets, ProofSheets, list[Property]]:
+    """Sheets to train on, sheets to search, and what is measured on these."""
     rows = rng.permutation(POOL)[: TRAINED + JUDGED]
     labels = pool.labels[rows]
     carries = rng.random(rows.size) < np.where(labels == pool.target, inside, outside)
@@ -105,7 +115,12 @@ def _plant(
         defects.__getitem__,
         ("",) * rows.size,
     )
-    return everyone.take(np.arange(TRAINED)), everyone.take(np.arange(TRAINED, rows.size))
+    judged = np.arange(TRAINED, rows.size)
+    properties = [
+        replace(bare, values=np.where(carries, carrying.values[rows], bare.values[rows])[judged])
+        for bare, carrying in zip(*pool.measured, strict=True)
+    ]
+    return everyone.take(np.arange(TRAINED)), everyone.take(judged), properties
 
 
 def _train(sheets: ProofSheets, seed: int) -> SheetClassifier:
@@ -131,7 +146,7 @@ def _train(sheets: ProofSheets, seed: int) -> SheetClassifier:
 
 def _rank(pool: Pool, inside: float, outside: float, seed: int) -> tuple[Suspect, ...]:
     rng = np.random.default_rng([seed, 2024])
-    taught, judged = _plant(pool, inside, outside, rng)
+    taught, judged, properties = _plant(pool, inside, outside, rng)
     model = _train(taught, seed)
     # What a mill's files would add, drawn without regard to class.
     drawn = {
@@ -140,8 +155,9 @@ def _rank(pool: Pool, inside: float, outside: float, seed: int) -> tuple[Suspect
         "folder:a": (rng.random(JUDGED) < 0.5).astype(np.float64),
     }
     extra = [Property(key, key, values, presence=False, visible=False) for key, values in drawn.items()]
-    found = search(model, judged, rng=rng, segments="grid", permutations=PERMUTATIONS, extra=extra)
-    return found.suspects
+    evidence = Evidence(judged, predict_logits(model, judged.images))
+    candidates = [*properties, *extra]
+    return compare(model, evidence, candidates, rng=rng, segments="grid", permutations=PERMUTATIONS)[0]
 
 
 def _count(test: Callable[[tuple[Suspect, ...]], bool], pool: Pool, inside: float, outside: float) -> int:

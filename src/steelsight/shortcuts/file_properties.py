@@ -37,7 +37,7 @@ def measure_files(items: Sequence[SheetItem]) -> list[Property]:
     known = [_file_facts(item.path) for item in items]
     ids = [item.id for item in items]
     columns: dict[str, tuple[str, list[float]]] = {
-        "jpeg_quality": ("JPEG quality, from the quantisation tables", [fact[0] for fact in known]),
+        "jpeg_quality": ("JPEG quality: from the quantisation tables", [fact[0] for fact in known]),
         "file_size": ("size of the file", [fact[1] for fact in known]),
         "image_height": ("height of the image file", [fact[2] for fact in known]),
         "image_width": ("width of the image file", [fact[3] for fact in known]),

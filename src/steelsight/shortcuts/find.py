@@ -30,7 +30,7 @@ from steelsight.training.predict import predict_logits
 from steelsight.training.records import read_splits
 from steelsight.types import SheetItem
 
-__all__ = ["LIMIT", "Found", "find_shortcuts", "search"]
+__all__ = ["LIMIT", "Found", "compare", "find_shortcuts", "search"]
 
 LIMIT = 2000  # sheets looked at, drawn at random: effects above LEAST_EFFECT need no more
 
@@ -120,6 +120,33 @@ def search(
     evidence = Evidence(sheets, looked.logits)
     say("measuring properties")
     properties = [*measure_pixels(sheets.images, sheets.defects()), *measure_files(items), *extra]
+    suspects, concepts = compare(
+        model, evidence, properties, rng=rng, segments=segments, permutations=permutations, say=say
+    )
+    say("clustering reasons")
+    own = looked.verdict_maps
+    verdicts = looked.logits.argmax(1)
+    clusters = cluster_reasons(
+        pool_maps(own), looked.embeddings, verdicts, sheets.labels, properties, rng=rng
+    )
+    mistakes = share_mistakes(evidence, own, properties, rng=rng)
+    candidates = [*properties, *(concept.property for concept in concepts)]
+    told = (*notes, *_tell_limits(sheets, candidates))
+    return Found(evidence, looked, suspects, concepts, tuple(clusters), mistakes, told)
+
+
+def compare(
+    model: SheetClassifier,
+    evidence: Evidence,
+    properties: Sequence[Property],
+    *,
+    rng: np.random.Generator,
+    segments: str = "slic",
+    permutations: int = PERMUTATIONS,
+    say: Say = lambda _text: None,
+) -> tuple[tuple[Suspect, ...], tuple[Concept, ...]]:
+    """Rank properties that were measured, and the concepts cut from the sheets."""
+    sheets = evidence.sheets
     say("cutting concepts")
     concepts = find_concepts(sheets.images, sheets.defects(), rng=rng, kind=segments)
     changes = picture_changes(properties) | stamp_changes(sheets, concepts, rng=rng)
@@ -133,15 +160,7 @@ def search(
         rng=rng,
         permutations=permutations,
     )
-    say("clustering reasons")
-    own = looked.verdict_maps
-    verdicts = looked.logits.argmax(1)
-    clusters = cluster_reasons(
-        pool_maps(own), looked.embeddings, verdicts, sheets.labels, properties, rng=rng
-    )
-    mistakes = share_mistakes(evidence, own, properties, rng=rng)
-    told = (*notes, *_tell_limits(sheets, candidates))
-    return Found(evidence, looked, suspects, tuple(concepts), tuple(clusters), mistakes, told)
+    return suspects, tuple(concepts)
 
 
 def _tell_limits(sheets: ProofSheets, candidates: Sequence[Property]) -> list[str]:

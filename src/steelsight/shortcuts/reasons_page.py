@@ -106,12 +106,12 @@ def write_mistakes(page: Document, found: Found) -> None:
 
 def _write_mistake(page: Document, found: Found, group: MistakeGroup) -> None:
     names, ids = found.evidence.sheets.class_names, found.evidence.sheets.ids
-    kind, key = f"{names[group.truth]} called {names[group.verdict]}", f"{group.truth}-{group.verdict}"
+    kind, key = f"Truly {names[group.truth]}, called {names[group.verdict]}", f"{group.truth}-{group.verdict}"
     page.table(
         [
             "what they share",
             Column("delta", 2),
-            Column("q", 3),
+            Column("q", 4),
             Column("of the mistakes", 2),
             Column("of the right", 2),
         ],

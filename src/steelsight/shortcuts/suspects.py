@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final, Literal
 
 import numpy as np
@@ -67,7 +68,7 @@ class Evidence:
         """An index a group; a sheet without one is its own."""
         return group_index(self.sheets.groups, len(self.sheets))
 
-    @property
+    @cached_property
     def margins(self) -> Float[np.ndarray, "n c"]:
         """Of every class."""
         return np.stack([class_margin(self.logits, c) for c in range(self.logits.shape[1])], axis=1)
@@ -203,13 +204,11 @@ def _suspect(
 
 
 def _strongest(pulls: tuple[Pull, ...], presence: bool) -> tuple[Pull, bool]:
-    """The pull with the highest near bound, significant ones first; less of a property only where allowed."""
+    """The pull with the highest near bound, those that count first; less of a property only where allowed."""
     sided = [(pull, True) for pull in pulls]
     if not presence:
         sided += [(_turn(pull, pull.target), False) for pull in pulls]
-    return max(
-        sided, key=lambda side: (side[0].q_value <= Q_LEVEL, np.nan_to_num(side[0].effect.low, nan=-1))
-    )
+    return max(sided, key=lambda side: (_counts(side[0]), np.nan_to_num(side[0].effect.low, nan=-1)))
 
 
 def _counts(pull: Pull) -> bool:

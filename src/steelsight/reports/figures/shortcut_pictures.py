@@ -15,7 +15,7 @@ from steelsight.types import GrayImage, Interval
 
 __all__ = ["EffectRow", "Panel", "draw_effects", "draw_panels"]
 
-COLUMN_IN, MARGIN_IN, GAP_IN, TITLE_IN, HEAD_IN = 3.8, 0.12, 0.14, 0.2, 0.26
+COLUMN_IN, MARGIN_IN, GAP_IN, TITLE_IN, HEAD_IN, LEAD_IN = 3.8, 0.12, 0.14, 0.2, 0.2, 0.14
 STRIP_ASPECT, TILE_IN = 2.5, 1.9
 PEAK = 99.5  # percentile of a map that is drawn at full strength
 
@@ -66,11 +66,13 @@ def draw_panels(lines: Sequence[tuple[str, Sequence[Panel]]], *, columns: int = 
     columns = columns if strip else 2 * columns
     rows = [-(-len(panels) // columns) for _, panels in lines]
     heads = [HEAD_IN if head else 0.0 for head, _ in lines]
-    full_h = 2 * MARGIN_IN + sum(heads) + sum(rows) * (panel[1] + TITLE_IN + GAP_IN)
+    leads = [LEAD_IN if head and number else 0.0 for number, (head, _) in enumerate(lines)]
+    full_h = 2 * MARGIN_IN + sum(heads) + sum(leads) + sum(rows) * (panel[1] + TITLE_IN + GAP_IN) - GAP_IN
     full_w = 2 * MARGIN_IN + columns * (panel[0] + GAP_IN) - GAP_IN
     figure = Figure(figsize=(full_w, full_h), facecolor=PAPER)
     top = full_h - MARGIN_IN
-    for (head, panels), count, room in zip(lines, rows, heads, strict=True):
+    for (head, panels), count, room, lead in zip(lines, rows, heads, leads, strict=True):
+        top -= lead
         if head:
             place = (MARGIN_IN / full_w, top / full_h)
             figure.text(*place, head, fontsize=9, weight="bold", va="top", color=INK, parse_math=False)
