@@ -105,6 +105,14 @@ def test_large_groups_leave_the_exact_distribution(rng: np.random.Generator) -> 
     assert few.p_value < 0.001
 
 
+def test_one_score_against_tied_ones() -> None:
+    rng = np.random.default_rng(0)
+    above = compare_groups(np.array([1.0, 1, 2, 2]), np.array([2.0]), rng=rng)
+    assert (above.method, above.p_value) == ("permutation", 3 / 5)
+    below = compare_groups(np.array([1.0]), np.array([1.0, 1, 2, 2]), rng=rng)
+    assert (below.method, below.p_value) == ("permutation", 3 / 5)
+
+
 def test_permuted_ranks_are_scipys_permuted_u(rng: np.random.Generator) -> None:
     x, y = rng.integers(0, 6, 30).astype(float), rng.integers(1, 7, 9).astype(float)
     ours = compare_groups(x, y, rng=np.random.default_rng(1))

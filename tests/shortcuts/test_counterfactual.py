@@ -9,7 +9,13 @@ import pytest
 from tests.shortcuts.proof_cases import Network, make_sheets, network, nuisance_of
 
 from steelsight.errors import BadInput
-from steelsight.shortcuts.counterfactual import DOSES, Answers, Counterfactual, find_receivers, paste_everywhere
+from steelsight.shortcuts.counterfactual import (
+    DOSES,
+    Answers,
+    Counterfactual,
+    find_receivers,
+    paste_everywhere,
+)
 from steelsight.shortcuts.margins import class_margin
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.shortcuts.stamps import gather_stamps
@@ -23,14 +29,12 @@ def _paste(
     logits = reads(sheets.images).astype(np.float64)
     book = gather_stamps(sheets, nuisance, rng)
     receivers = find_receivers(sheets, nuisance, logits, suspect, clean_only=suspect != 0)
-    return paste_everywhere(
-        sheets, nuisance, receivers, reads, book, suspect, logits, limit=limit, rng=rng
-    )
+    return paste_everywhere(sheets, nuisance, receivers, reads, book, suspect, logits, limit=limit, rng=rng)
 
 
 def test_a_network_that_reads_stains_flips_and_its_controls_do_not() -> None:
     sheets = make_sheets(80)
-    found, answers = _paste(sheets, network(white=9))
+    found, _ = _paste(sheets, network(white=9))
     assert found.receivers == 40
     assert (found.flips.estimate, found.control_flips.estimate, found.excess.estimate) == (1, 0, 1)
     assert found.excess.low > 0.8

@@ -80,7 +80,7 @@ def test_sheets_of_the_folder_that_do_not_judge_are_counted(tmp_path: Path) -> N
     [
         ("ImageId\nabsent.png\ngone.png\n", "2 of 2 listed sheets are not in made, such as absent.png, gone"),
         ("ImageId,group\nsheet_001.png,with\nsheet_001.png,without\n", r"row 3 .*listed in both groups"),
-        ("ImageId,group\nsheet_001.png,maybe\n", "row 2: group 'maybe', expected with or without"),
+        ("ImageId,group\nsheet_001.png,maybe\n", r"row 2: group 'maybe', expected with or without"),
         ("ImageId,group\nsheet_001.png,without\n", "none of its 0 sheets with the nuisance"),
         ("ImageId,group\nsheet_001.png\n", "row 2: expected 2 cells, found 1"),
         ("", "the table is empty"),

@@ -1,4 +1,4 @@
-"""Laying stamps: never on the defect, the control alike in everything but its gray, dose 0 changes nothing."""
+"""Laying stamps: never on the defect, the control alike in all but its gray, dose 0 changes nothing."""
 
 from __future__ import annotations
 

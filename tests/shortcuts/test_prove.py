@@ -35,14 +35,14 @@ def test_a_network_that_reads_stains_is_found_out() -> None:
 
 
 def test_a_network_that_reads_defects_is_cleared() -> None:
-    found = _prove(network())
+    found = _prove(network(), make_sheets(420))
     assert found.verdict == "not found at this power"
     assert found.pasted is not None
     assert found.pasted.flips.estimate == 0
 
 
 def test_the_test_is_scipys_on_margins_of_defect_free_sheets() -> None:
-    reads = network(white=0.0005)
+    reads = network(white=0.1)
     found = _prove(reads)
     margin = class_margin(reads(SHEETS.images).astype(np.float64), 0)
     clean, stained = SHEETS.labels == 0, nuisance_of(SHEETS).present

@@ -24,7 +24,7 @@ def test_lengths_grow_with_the_sheet(rng: np.random.Generator) -> None:
     assert (find_stain(large) == np.kron(mask, np.ones((4, 4), bool))).all()
     small = steel(rng)
     small[10:14, 20:27] = 255  # 28 pixels: a glint
-    assert 28 < LEAST_AREA_PX
+    assert LEAST_AREA_PX > 28
     assert not find_stain(small).any()
 
 

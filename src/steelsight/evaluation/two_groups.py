@@ -167,7 +167,14 @@ def _mann_whitney(x: Scores, y: Float[np.ndarray, " m"], rng: np.random.Generato
 
 
 def _permuted(ranks: Scores, first: int, rng: np.random.Generator) -> float:
-    """Mann-Whitney's U by permutation: ranked once, since Y's rank sum orders permutations as U does."""
+    """Mann-Whitney's U by permutation: ranked once, since Y's rank sum orders permutations as U does.
+
+    A group of one has as many permutations as there are scores, and each is counted.
+    """
+    if first == 1:
+        return float((ranks <= ranks[0]).mean())
+    if first == ranks.size - 1:
+        return float((ranks >= ranks[-1]).mean())
     drawn = permutation_test(
         (ranks[:first], ranks[first:]),
         lambda _x, y, axis: y.sum(axis=axis),

@@ -26,6 +26,7 @@ from steelsight.types import GrayBatch, Interval, Logits
 
 __all__ = [
     "DOSES",
+    "FULL",
     "Answers",
     "Counterfactual",
     "Dose",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from steelsight.evaluation.two_groups import TwoGroups, sheets_needed
-from steelsight.reports.cells import Chip, Column, Tone
+from steelsight.reports.cells import Cell, Chip, Column, Tone
 from steelsight.reports.document import Document
 from steelsight.reports.figures.proof import DosePoint, draw_changed, draw_doses, draw_two_groups
 from steelsight.shortcuts.counterfactual import Counterfactual, Dose
@@ -14,6 +14,7 @@ from steelsight.shortcuts.verdict import ALPHA, FINDABLE_DELTA, LEAST_EXCESS, PO
 
 __all__ = ["TONES", "p_text", "write_doses", "write_examples", "write_paste", "write_proof", "write_test"]
 
+UNBROKEN = "\u2011"  # a hyphen at which no line breaks
 TONES: dict[str, Tone] = {"proven": "bad", "not found at this power": "good", "inconclusive": "open"}
 
 
@@ -74,33 +75,30 @@ def write_test(document: Document, proof: Proof, *, id: str = "groups") -> None:
         f"Cliff's delta {proof.on_margins.delta.estimate:.2f} on margins.",
         caption="Ticks: sheets; lines: medians.",
     )
+    write_test_table(document, proof.on_margins, proof.on_probabilities, id=id)
+
+
+def write_test_table(
+    document: Document, on_margins: TwoGroups, on_probabilities: TwoGroups, *, id: str = "groups"
+) -> None:
+    """p-values, effect and advice on both scores."""
     document.table(
-        [
-            "scored on",
-            "without",
-            "with",
-            Column("p", align="right"),
-            "method",
-            Column("Brunner-Munzel p", align="right"),
-            "Cliff's delta",
-            "tied pairs",
-        ],
+        ["scored on", "without", "with", "p", "Brunner-Munzel p", "Cliff's delta", "tied pairs"],
         [
             [
                 name,
                 test.without,
                 test.with_it,
-                p_text(test.p_value),
-                test.method,
+                Cell(p_text(test.p_value), note=test.method),
                 "–" if test.brunner_munzel_p is None else p_text(test.brunner_munzel_p),
                 test.delta,
                 test.tied_pairs,
             ]
-            for name, test in (("margin", proof.on_margins), ("probability", proof.on_probabilities))
+            for name, test in (("margin", on_margins), ("probability", on_probabilities))
         ],
         id=id,
         caption="Do sheets with it score higher?",
-        note=_advice(proof.on_margins),
+        note=_advice(on_margins),
     )
 
 
@@ -146,9 +144,14 @@ def write_doses(document: Document, nuisance: str, pasted: Counterfactual, *, id
         + "; ".join(f"{d.area_px:.0f} px {d.flips.estimate:.2f}" for d in by_area),
     )
     document.table(
-        ["area", "brightness", Column("pixels", 0), "flips", "control flips", Column("change of margin", 2)],
+        [Column("pixels", 0), "flips", "control flips", Column("change of margin", 2)],
         [
-            [f"{d.area:.0%}", f"{d.brightness:.0%}", d.area_px, d.flips, d.control_flips, d.shift]
+            [
+                Cell(d.area_px, note=f"{d.area:.0%} of the area, {d.brightness:.0%} of the brightness"),
+                d.flips,
+                d.control_flips,
+                d.shift,
+            ]
             for d in pasted.doses
         ],
         id=id,
@@ -216,4 +219,4 @@ def _point(dose: Dose, at: float) -> DosePoint:
 
 def p_text(value: float) -> str:
     """A p-value: three places, or the power of ten."""
-    return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}"
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}".replace("-", UNBROKEN)

@@ -18,6 +18,7 @@ from steelsight.shortcuts.nuisance import open_nuisance
 from steelsight.shortcuts.proof_page import write_proof
 from steelsight.shortcuts.prove import Proof, prove
 from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
+from steelsight.shortcuts.verdict import RULE
 from steelsight.training.atomic import write_file, write_json
 from steelsight.training.conclude import environment
 from steelsight.training.evaluate import EVALUATED
@@ -110,6 +111,7 @@ def prove_run(
         material=material,
         each=each,
     )
+    examples = choose_examples(opened.model, opened.sheets, proof)
     folder = out or run / "shortcuts" / f"prove-{nuisance.name}"
     numbers = {
         "run": run.name,
@@ -122,13 +124,18 @@ def prove_run(
         "seed": seed,
         "notes_on_split": list(opened.notes),
         "proof": proof.as_dict(),
+        "rule": RULE,
+        "examples": [
+            {"sheet": example.title, "versions": [version.title for version in example.versions]}
+            for example in examples
+        ],
         "environment": environment(),
     }
     page = Document(
         f"Is {proof.nuisance} a shortcut to {proof.suspect}?",
         subtitle=f"{run.name} on {len(opened.sheets):,} {part} sheets of {opened.sheets.name}",
     )
-    write_proof(page, proof, choose_examples(opened.model, opened.sheets, proof))
+    write_proof(page, proof, examples)
     for note in opened.notes:
         page.notice(note)
     page.footer({"data": opened.sheets.name, "data hash": opened.data_hash, "seed": seed, **environment()})

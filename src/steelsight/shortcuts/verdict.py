@@ -19,7 +19,17 @@ from steelsight.evaluation.two_groups import TwoGroups, power_for, sheets_needed
 from steelsight.shortcuts.counterfactual import Counterfactual
 from steelsight.types import Interval
 
-__all__ = ["ALPHA", "FINDABLE_DELTA", "LEAST_EXCESS", "Ruling", "Verdict", "found_by", "rule"]
+__all__ = [
+    "ALPHA",
+    "FINDABLE_DELTA",
+    "LEAST_DELTA",
+    "LEAST_EXCESS",
+    "RULE",
+    "Ruling",
+    "Verdict",
+    "found_by",
+    "rule",
+]
 
 Verdict = Literal["proven", "not found at this power", "inconclusive"]
 
@@ -29,6 +39,15 @@ FINDABLE_DELTA = 0.33  # from here on medium
 POWER = 0.8
 LEAST_EXCESS = 0.02  # of verdicts that flip beyond the control: two in a hundred sheets
 FEWEST_PASTED = 20
+RULE = {
+    "alpha": ALPHA,
+    "least_delta": LEAST_DELTA,
+    "findable_delta": FINDABLE_DELTA,
+    "needed_for_it": sheets_needed(FINDABLE_DELTA),  # sheets a group
+    "power": POWER,
+    "least_excess": LEAST_EXCESS,
+    "fewest_pasted": FEWEST_PASTED,
+}
 
 
 @dataclass(frozen=True)

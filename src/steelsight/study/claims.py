@@ -20,6 +20,7 @@ from steelsight.study.layer_claims import layers_separate
 from steelsight.study.multiclass_claims import SECOND_CLAIMS
 from steelsight.study.options import VGG
 from steelsight.study.second import Second
+from steelsight.study.stains import judge_flips, judge_learnt, judge_test
 from steelsight.study.verdict import Verdict, decide
 from steelsight.types import Interval
 
@@ -149,6 +150,9 @@ CLAIMS: dict[str, Callable[[Findings], Verdict]] = {
     "gradcam-coarse": gradcam_coarse,
     "guided-gradcam-best": guided_gradcam_best,
     "neuron-hierarchy": hierarchy,
+    "stains-mean-none": lambda found: judge_learnt(found.stains),
+    "stain-test": lambda found: judge_test(found.stains),
+    "stain-flips": lambda found: judge_flips(found.stains),
     "small-model-accurate": _small_model_accurate,
 }
 OF_THE_DATA = {"data-size", "majority-classes", "unbalanced", "flip-optimum"}  # need no training

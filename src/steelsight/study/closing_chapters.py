@@ -21,6 +21,7 @@ CHAPTER_TITLES = {  # of this report
     "explanations": "Local explanations",
     "gradcam": "Grad-CAM",
     "mistakes": "False positives and false negatives",
+    "stains": "White-stain effect",
     "neurons": "Neurons",
     "augmentation": "Rare types",
     "multiclass": "Multi-class models",
@@ -31,6 +32,7 @@ CHAPTER_TITLES = {  # of this report
     "transplant": "Transplanted weights",
     "multiclass-explanations": "Local explanations of the multi-class model",
     "shortcuts": "Type-2 false positives",
+    "multiclass-stains": "White-stain effect: episode II",
     "multiclass-neurons": "Neurons of the multi-class model",
 }
 
@@ -63,7 +65,7 @@ def write_contents(document: Document, omitted: Mapping[str, str]) -> None:
 
 def write_claims(document: Document, found: Findings, verdicts: Verdicts) -> None:
     """One line a claim, in the order of the slides."""
-    document.chapter("The study's claims", id="claims")
+    document.chapter("Conclusion: the study's claims", id="claims")
     document.text(
         f"Each claim of the slides, judged on {found.data.name} alone. A claim holds, or does not, only "
         "where the 95 % interval decides it; otherwise it is undecided here."

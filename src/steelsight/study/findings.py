@@ -20,6 +20,7 @@ from steelsight.study.arenas import Judged
 from steelsight.study.contents import PublishedTable
 from steelsight.study.judged import Judgement
 from steelsight.study.options import StudyOptions
+from steelsight.study.stains import NO_MODEL, StainEffect
 from steelsight.training.lesson import SheetData
 from steelsight.types import Labels, Logits, Probabilities, SheetSet
 
@@ -83,7 +84,8 @@ class Findings:
     shown: Judged | None = None  # the model shown in detail, with the data and their parts
     neurons: Atlas | None = None  # of the model shown
     judgement: Judgement | None = None  # its explanations against masks; None = no test sheet has one
-    layers: Separability | str = "no model was trained"  # what its layers separate, or why nobody knows
+    layers: Separability | str = NO_MODEL  # what its layers separate, or why nobody knows
+    stains: StainEffect | str = NO_MODEL  # what white stains do to it
 
     @property
     def labels(self) -> Labels:

@@ -13,6 +13,7 @@ from steelsight.study.inspection_neurons import no_insight
 from steelsight.study.layer_claims import multiclass_layers_separate
 from steelsight.study.multiclass import CHOSEN
 from steelsight.study.second import Second
+from steelsight.study.stains import judge_test
 from steelsight.study.transplant_reading import features_serve
 from steelsight.study.type_two import judge_type_two
 from steelsight.study.verdict import Verdict, decide
@@ -140,6 +141,7 @@ SECOND_CLAIMS: dict[str, Callable[[Second], Verdict]] = {
     "multiclass-layers-separate": _layers,
     "multiclass-guided-gradcam-best": _guided,
     "type-2-edges": judge_type_two,
+    "multiclass-stain-test": lambda second: judge_test(second.found.stains),
     "transplant-features": _transplant,
     "neuron-no-insight": _no_insight,
 }

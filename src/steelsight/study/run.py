@@ -14,7 +14,6 @@ import torch
 
 from steelsight.errors import BadInput
 from steelsight.explanations.league_numbers import league_json
-from steelsight.inspection.layers_report import layers_json
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.cells import plain
 from steelsight.reports.document import Document
@@ -25,6 +24,7 @@ from steelsight.study import (
     inspection_layers,
     inspection_transplant,
     multiclass_chapters,
+    stain_chapters,
     trust_chapters,
     type_two,
 )
@@ -32,7 +32,7 @@ from steelsight.study.arenas import Judged
 from steelsight.study.claims import Verdicts, judge_all
 from steelsight.study.closing_chapters import write_claims, write_contents, write_summary
 from steelsight.study.contents import load_contents, load_published
-from steelsight.study.findings import Findings, ModelResult
+from steelsight.study.findings import Findings
 from steelsight.study.inspection_neurons import (
     look_at_neurons,
     write_multiclass_neurons,
@@ -40,8 +40,10 @@ from steelsight.study.inspection_neurons import (
 )
 from steelsight.study.judged import judge_explanations
 from steelsight.study.material import open_material
+from steelsight.study.numbers import layers_or_reason, model_json, stains_or_reason
 from steelsight.study.options import StudyOptions
 from steelsight.study.second import Second, run_second
+from steelsight.study.stains import look_at_stains
 from steelsight.study.trained import Trainer, measure_costs, train_models
 from steelsight.study.transplant_reading import operation_json
 from steelsight.training.records import split_names
@@ -67,6 +69,7 @@ CHAPTERS: dict[str, Chapter] = {
     "explanations": explanation_chapters.write_explanations,
     "gradcam": binary_chapters.write_gradcam,
     "mistakes": explanation_chapters.write_mistakes_chapter,
+    "stains": lambda document, found: stain_chapters.write_binary_stains(document, found.stains),
     "neurons": write_neurons,
 }
 # The second half, of the multi-class models.
@@ -86,6 +89,9 @@ SECOND: dict[str, SecondChapter] = {
         document, half.found
     ),
     "shortcuts": lambda document, half, _: type_two.write_type_two(document, half.found),
+    "multiclass-stains": lambda document, half, _: stain_chapters.write_multiclass_stains(
+        document, half.found.stains
+    ),
     "multiclass-neurons": lambda document, half, binary: write_multiclass_neurons(
         document, half.found, binary
     ),
@@ -112,7 +118,10 @@ class StudyReport:
                 "data": found.data.name,
                 "data_hash": found.data.data_hash,
                 "seed": found.options.seed,
-                "models": {name: _figures(found, result) for name, result in found.results.items()},
+                "models": {
+                    name: model_json(found, result, "binary", result.name)
+                    for name, result in found.results.items()
+                },
                 "skipped": dict(found.skipped),
                 "times_ms": {name: cost.timing.median_ms for name, cost in found.costs.items()},
                 "explanations": None
@@ -121,12 +130,13 @@ class StudyReport:
                     found.judgement.league,
                     explanation_chapters.published_rows(found.published["binary_segmentation"]),
                 ),
-                "layers": _layers(found),
+                "layers": layers_or_reason(found),
+                "stains": stains_or_reason(found),
                 "multiclass": self.second
                 if isinstance(self.second, str)
                 else {
                     "models": {
-                        name: _multiclass_figures(self.second.found, result)
+                        name: model_json(self.second.found, result, "multiclass", result.title)
                         for name, result in self.second.found.results.items()
                     },
                     "techniques": {
@@ -134,7 +144,8 @@ class StudyReport:
                         for name, r in self.second.found.techniques.items()
                     },
                     "skipped": dict(self.second.found.skipped),
-                    "layers": _layers(self.second.found),
+                    "layers": layers_or_reason(self.second.found),
+                    "stains": stains_or_reason(self.second.found),
                     "transplant": self.second.transplant
                     if isinstance(self.second.transplant, str)
                     else operation_json(self.second.transplant),
@@ -192,7 +203,7 @@ def run_study(
 
 
 def _look_inside(found: Findings) -> Findings:
-    """The same with the chosen model's explanations judged, its layers probed and its neurons portrayed."""
+    """The same with the chosen model's explanations, layers, neurons and answers to stains looked at."""
     result = found.chosen
     if result is None:
         return found
@@ -206,6 +217,7 @@ def _look_inside(found: Findings) -> Findings:
         shown=shown,
         judgement=judge_explanations(shown, found.options),
         neurons=look_at_neurons(shown, found.options, second=found.data.task == "multiclass"),
+        stains=look_at_stains(shown, found.options, root=found.sheets.root),
     )
     return replace(found, layers=inspection_layers.look_into(found))
 
@@ -240,34 +252,6 @@ def _subtitle(found: Findings) -> str:
     names = ", ".join(result.title for result in found.results.values())
     quick = " · a quick look" if found.options.quick else ""
     return f"{found.data.name} · {len(found.data.items):,} sheets · {names}{quick}"
-
-
-def _figures(found: Findings, result: ModelResult) -> dict[str, Any]:
-    """One model's figures beside the study's."""
-    printed = found.published["binary"]
-    return {
-        "run": str(result.folder),
-        "remark": result.remark,
-        "clean": result.clean_report.as_dict(),
-        "noisy": result.noisy_report.as_dict(),
-        "the_study": {column: printed.figure(result.name, column) for column in printed.columns},
-    }
-
-
-def _multiclass_figures(found: Findings, result: ModelResult) -> dict[str, Any]:
-    printed = found.published["multiclass"]
-    return {
-        "run": str(result.folder),
-        "remark": result.remark,
-        "balance": dict(result.balance),
-        "clean": result.clean_report.as_dict(),
-        "noisy": result.noisy_report.as_dict(),
-        "the_study": {column: printed.figure(result.title, column) for column in printed.columns},
-    }
-
-
-def _layers(found: Findings) -> dict[str, Any] | str:
-    return found.layers if isinstance(found.layers, str) else layers_json(found.layers)
 
 
 def _provenance(found: Findings) -> dict[str, Any]:
