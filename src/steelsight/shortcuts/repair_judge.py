@@ -139,6 +139,7 @@ def judge(
         limit=limit,
         material=material,
         doses=(),
+        take_away=False,
     )
     masked = _masked(some, np.random.default_rng([seed, 79]))
     groups = list(some.groups)
