@@ -149,7 +149,7 @@ def compare(
     sheets = evidence.sheets
     say("cutting concepts")
     concepts = find_concepts(sheets.images, sheets.defects(), rng=rng, kind=segments)
-    changes = picture_changes(properties) | stamp_changes(sheets, concepts, rng=rng)
+    changes = picture_changes(properties) | stamp_changes(sheets, properties, concepts, rng=rng)
     candidates = [*properties, *(concept.property for concept in concepts)]
     say(f"comparing {len(candidates)} candidates")
     suspects = rank_suspects(
@@ -171,6 +171,13 @@ def _tell_limits(sheets: ProofSheets, candidates: Sequence[Property]) -> list[st
         told.append(
             f"{unlocated} defective sheets have no mask: what is measured on them includes the defect, and "
             "nothing is pasted on them"
+        )
+    counts = np.bincount(sheets.labels, minlength=len(sheets.class_names))
+    missing = [name for name, count in zip(sheets.class_names, counts.tolist(), strict=True) if not count]
+    if missing:
+        told.append(
+            f"no sheet of {', '.join(missing)}: what goes with these classes cannot be told, so nothing that "
+            "speaks for them can be a finding; bring sheets of every class"
         )
     same = [each.title for each in candidates if np.ptp(each.values) == 0]
     if same:
