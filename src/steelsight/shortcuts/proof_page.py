@@ -147,7 +147,7 @@ def write_doses(document: Document, nuisance: str, pasted: Counterfactual, *, id
         [Column("pixels", 0), "flips", "control flips", Column("change of margin", 2)],
         [
             [
-                Cell(d.area_px, note=f"{d.area:.0%} of the area, {d.brightness:.0%} of the brightness"),
+                Cell(d.area_px, note=f"area {d.area:.0%}, brightness {d.brightness:.0%}"),
                 d.flips,
                 d.control_flips,
                 d.shift,
