@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -52,7 +53,7 @@ def test_a_stain_and_every_number_of_its_page(run_and_data: tuple[Path, Path], t
     assert proof["reverse"]["sheets"] == 20
     assert len(told["examples"]) == 3
     known = set(_readings(told))
-    page = (tmp_path / "proof.html").read_text()
+    page = html.unescape((tmp_path / "proof.html").read_text())
     for wanted in ("Verdict", "The study's test", "Pasted on sheets of another class", "Taken off"):
         assert wanted in page
     unknown = [number for number in _printed(page) if number not in known]

@@ -22,19 +22,27 @@ from steelsight.shortcuts.stamps import gather_stamps
 
 
 def _paste(
-    sheets: ProofSheets, reads: Network, *, kind: str = "stain", suspect: int = 0, limit: int = 100
+    sheets: ProofSheets,
+    reads: Network,
+    *,
+    kind: str = "stain",
+    suspect: int = 0,
+    limit: int = 100,
+    doses: tuple[tuple[float, float], ...] = (FULL,),
 ) -> tuple[Counterfactual, Answers]:
     rng = np.random.default_rng(3)
     nuisance = nuisance_of(sheets, kind)
     logits = reads(sheets.images).astype(np.float64)
     book = gather_stamps(sheets, nuisance, rng)
     receivers = find_receivers(sheets, nuisance, logits, suspect, clean_only=suspect != 0)
-    return paste_everywhere(sheets, nuisance, receivers, reads, book, suspect, logits, limit=limit, rng=rng)
+    return paste_everywhere(
+        sheets, nuisance, receivers, reads, book, suspect, logits, limit=limit, rng=rng, doses=doses
+    )
 
 
 def test_a_network_that_reads_stains_flips_and_its_controls_do_not() -> None:
     sheets = make_sheets(80)
-    found, _ = _paste(sheets, network(white=9))
+    found, _ = _paste(sheets, network(white=12))
     assert found.receivers == 40
     assert (found.flips.estimate, found.control_flips.estimate, found.excess.estimate) == (1, 0, 1)
     assert found.excess.low > 0.8
@@ -68,7 +76,7 @@ def test_numbers_are_those_of_the_answers() -> None:
 
 def test_no_pasted_sheet_has_a_changed_defect_and_controls_keep_their_mean() -> None:
     sheets = make_sheets(80)
-    _, answers = _paste(sheets, network(white=9))
+    _, answers = _paste(sheets, network(white=12))
     for number, row in enumerate(answers.rows.tolist()):
         defect, before = sheets.defect(row), sheets.images[row]
         for after in (answers.pasted[number], answers.controls[number]):
@@ -88,7 +96,7 @@ def _box(mask: np.ndarray) -> np.ndarray:
 
 
 def test_more_of_it_does_more() -> None:
-    found, _ = _paste(make_sheets(80), network(white=9))
+    found, _ = _paste(make_sheets(80), network(white=12), doses=DOSES)
     assert [(dose.area, dose.brightness) for dose in found.doses] == list(DOSES)
     by_area = [dose for dose in found.doses if dose.brightness == 1]
     assert [dose.area_px for dose in by_area] == sorted(dose.area_px for dose in by_area)
@@ -124,14 +132,14 @@ def test_receivers_are_right_located_and_without_it() -> None:
 
 def test_sheets_of_one_coil_are_resampled_together() -> None:
     coils = tuple(f"coil {row // 20}" for row in range(80))
-    alone, _ = _paste(make_sheets(80), network(white=9))
-    together, _ = _paste(make_sheets(80, groups=coils), network(white=9))
+    alone, _ = _paste(make_sheets(80), network(white=12))
+    together, _ = _paste(make_sheets(80, groups=coils), network(white=12))
     assert together.flips.high - together.flips.low > alone.flips.high - alone.flips.low
     assert together.excess.low < alone.excess.low
 
 
 def test_at_most_so_many_are_pasted_on() -> None:
-    found, answers = _paste(make_sheets(80), network(white=9), limit=7)
+    found, answers = _paste(make_sheets(80), network(white=12), limit=7)
     assert found.receivers == len(answers.rows) == 7
 
 

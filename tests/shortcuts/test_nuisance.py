@@ -47,7 +47,7 @@ def test_truth_goes_before_the_detector_where_it_knows_every_sheet(tmp_path: Pat
     assert open_nuisance(sheets, "stain", source="detector").present.sum() == len(STAINED)
     partial = _with_truth(tmp_path, drop=1)
     assert open_nuisance(partial, "stain").source == "detector"
-    with pytest.raises(BadData, match="expected truth.csv with a row for every sheet"):
+    with pytest.raises(BadData, match=r"expected truth\.csv with a row for every sheet"):
         open_nuisance(partial, "stain", source="truth")
 
 

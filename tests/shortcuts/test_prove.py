@@ -12,16 +12,18 @@ from scipy.stats import mannwhitneyu
 from tests.shortcuts.proof_cases import Network, make_sheets, network, nuisance_of
 
 from steelsight.errors import BadInput
+from steelsight.shortcuts.counterfactual import FULL
 from steelsight.shortcuts.margins import class_margin
 from steelsight.shortcuts.nuisance import open_nuisance
 from steelsight.shortcuts.prove import Proof, prove, suspect_of
 from steelsight.shortcuts.sheets import ProofSheets
 
-SHEETS = make_sheets(160)
+SHEETS = make_sheets(100)
 
 
 def _prove(reads: Network, sheets: ProofSheets = SHEETS, **options: object) -> Proof:
-    return prove(reads, sheets, nuisance_of(sheets), rng=np.random.default_rng(0), **options)
+    rng = np.random.default_rng(0)
+    return prove(reads, sheets, nuisance_of(sheets), rng=rng, doses=(FULL,), **options)
 
 
 def test_a_network_that_reads_stains_is_found_out() -> None:
@@ -49,7 +51,7 @@ def test_the_test_is_scipys_on_margins_of_defect_free_sheets() -> None:
     told = mannwhitneyu(margin[clean & ~stained], margin[clean & stained], alternative="less", method="exact")
     assert found.on_margins is not None
     assert found.on_margins.p_value == told.pvalue
-    assert (found.on_margins.without, found.on_margins.with_it) == (40, 40)
+    assert (found.on_margins.without, found.on_margins.with_it) == (25, 25)
 
 
 def test_probabilities_tie_where_margins_do_not() -> None:
@@ -80,12 +82,12 @@ def test_the_suspect() -> None:
 
 
 def test_a_group_of_one_is_no_evidence() -> None:
-    rows = np.flatnonzero(~nuisance_of(SHEETS).present | (np.arange(160) == 0))
+    rows = np.flatnonzero(~nuisance_of(SHEETS).present | (np.arange(100) == 0))
     found = _prove(network(white=9), SHEETS.take(rows))
     assert found.on_margins is not None
     assert found.on_margins.with_it == 1
     assert found.on_margins.brunner_munzel_p is None
-    assert found.on_margins.p_value == found.on_margins.smallest_p == 1 / 41
+    assert found.on_margins.p_value == found.on_margins.smallest_p == 1 / 26
     assert found.on_margins.delta.low < 0.2
     assert found.verdict == "proven"  # by the paste of drawn stains
 
@@ -100,7 +102,7 @@ def test_an_empty_group_leaves_the_paste_and_a_note() -> None:
 
 
 def test_identical_groups_and_all_ties() -> None:
-    same = replace(SHEETS, images=np.repeat(SHEETS.images[1:2], 160, axis=0))
+    same = replace(SHEETS, images=np.repeat(SHEETS.images[1:2], 100, axis=0))
     nuisance = nuisance_of(SHEETS)
     found = prove(network(), same, replace(nuisance, kind=None), rng=np.random.default_rng(0))
     assert found.on_margins is not None
@@ -111,7 +113,7 @@ def test_identical_groups_and_all_ties() -> None:
 
 def test_a_list_of_unknown_kind_is_tested_and_not_pasted(tmp_path: Path) -> None:
     path = tmp_path / "night_shift.csv"
-    path.write_text("ImageId\n" + "\n".join(SHEETS.ids[row] for row in range(90, 120)))
+    path.write_text("ImageId\n" + "\n".join(SHEETS.ids[row] for row in range(60, 80)))
     found = prove(network(), SHEETS, open_nuisance(SHEETS, str(path)), rng=np.random.default_rng(0))
     assert (found.nuisance, found.pasted, found.verdict) == ("night_shift", None, "inconclusive")
     assert any("what its sheets share is not known, so nothing can be pasted" in n for n in found.notes)

@@ -1,4 +1,4 @@
-"""A few dozen tiny sheets, and the whole study run on them once."""
+"""A few dozen tiny sheets, some with white stains, and the whole study run on them once."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ SMALL = ("input.height=48", "input.width=64", "optimiser.learning_rate=1e-3")
 
 
 def _write_sheets(root: Path, count: int = 24) -> Path:
-    """Plain sheets, sheets with a dark vertical crack, fewer with a bright patch; masks of both."""
+    """Plain sheets, half of them stained, sheets with a dark crack, fewer with a bright patch; masks."""
     rng = np.random.default_rng(0)
     for kind in ("free", "crack", "patch"):
         (root / kind).mkdir(parents=True)
@@ -21,6 +21,8 @@ def _write_sheets(root: Path, count: int = 24) -> Path:
             number = 100 * (place // 3) + place % 3  # three consecutive frames a piece of steel
             gray = rng.normal(150, 12, (48, 96))
             mask = np.zeros((48, 96), dtype=bool)
+            if kind == "free" and place % 2:
+                gray[10:24, 30 + place : 44 + place] = 254
             if kind == "crack":
                 left = int(rng.integers(10, 80))
                 mask[8:40, left : left + 6] = True

@@ -15,6 +15,10 @@ from steelsight.study.options import StudyOptions, recipe_for
 from steelsight.study.run import run_study
 from steelsight.training.run import train_data
 
+OF_STRIPS = {"type-2-example", "type-2-false-positives"}  # tiny sheets have other types
+# A stain is pasted on defective sheets that are classified correctly; one epoch may leave none.
+HANGS_ON_THE_MODEL = {"stain-pasted", "multiclass-stain-pasted"}
+
 
 def _blocks(report):
     return [block for chapter in report.document.chapters for block in chapter.blocks]
@@ -25,8 +29,13 @@ def _blocks(report):
 )
 def test_every_done_table_and_figure_is_in_the_report(item, tiny_report):
     kinds = {block.id: block.kind for block in _blocks(tiny_report) if block.kind in ("table", "figure")}
-    assert kinds.get(item.id) == item.kind
-    assert tiny_report.omitted == {}
+    if item.id in OF_STRIPS | HANGS_ON_THE_MODEL and item.id in tiny_report.omitted:
+        assert item.id not in kinds
+        assert tiny_report.omitted[item.id] in tiny_report.path.read_text()
+    else:
+        assert kinds.get(item.id) == item.kind
+    assert set(tiny_report.omitted) <= OF_STRIPS | HANGS_ON_THE_MODEL
+    assert set(tiny_report.omitted) >= OF_STRIPS
 
 
 def test_every_item_of_the_slides_has_its_line(tiny_report):

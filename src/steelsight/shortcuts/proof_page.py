@@ -83,16 +83,15 @@ def write_test_table(
 ) -> None:
     """p-values, effect and advice on both scores."""
     document.table(
-        ["scored on", "without", "with", "p", "Brunner-Munzel p", "Cliff's delta", "tied pairs"],
+        ["scored on", "without", "with", "p", "Brunner-Munzel p", "Cliff's delta"],
         [
             [
-                name,
+                Cell(name, note=f"{test.method}; {test.tied_pairs} tied pairs"),
                 test.without,
                 test.with_it,
-                Cell(p_text(test.p_value), note=test.method),
+                p_text(test.p_value),
                 "–" if test.brunner_munzel_p is None else p_text(test.brunner_munzel_p),
                 test.delta,
-                test.tied_pairs,
             ]
             for name, test in (("margin", on_margins), ("probability", on_probabilities))
         ],
@@ -106,10 +105,11 @@ def write_paste(
     document: Document, nuisance: str, suspect: str, pasted: Counterfactual, *, id: str = "paste"
 ) -> None:
     """Flips and shifts of the nuisance, its control, and their difference."""
+    filling = "the sheet's own steel, mirrored" if nuisance == "end" else "clean texture of the same shape"
     document.text(
-        f"{pasted.receivers} correctly classified sheets without {nuisance}, none of them {suspect}, get one "
-        f"({pasted.material}), never on the defect; the control is clean texture of the same shape at the "
-        f"same place. A flip is a verdict that becomes {suspect}. {_left_out(pasted)}"
+        f"{pasted.receivers} correctly classified sheets without {nuisance}, of other classes than "
+        f"{suspect}, get one ({pasted.material}), never on the defect; the control is {filling}, at the same "
+        f"place. A flip is a verdict that becomes {suspect}. {_left_out(pasted)}"
     )
     document.table(
         ["pasted", Column("verdicts that flip", 3), Column(f"change of {suspect}'s margin", 2)],
@@ -147,7 +147,7 @@ def write_doses(document: Document, nuisance: str, pasted: Counterfactual, *, id
         [Column("pixels", 0), "flips", "control flips", Column("change of margin", 2)],
         [
             [
-                Cell(d.area_px, note=f"{d.area:.0%} of the area, {d.brightness:.0%} of the brightness"),
+                Cell(d.area_px, note=f"area {d.area:.0%}, brightness {d.brightness:.0%}"),
                 d.flips,
                 d.control_flips,
                 d.shift,

@@ -26,7 +26,7 @@ from steelsight.shortcuts.margins import class_margin, class_probability
 from steelsight.shortcuts.nuisance import Nuisance
 from steelsight.shortcuts.reverse import Reverse, take_off
 from steelsight.shortcuts.sheets import ProofSheets
-from steelsight.shortcuts.stamps import gather_stamps
+from steelsight.shortcuts.stamps import gather_stamps, refuse_material
 from steelsight.shortcuts.verdict import Verdict, rule
 from steelsight.training.predict import predict_logits
 from steelsight.types import Logits
@@ -119,6 +119,7 @@ def prove(
     raises    BadInput where neither the test nor the counterfactual can be done, or for a single class
     """
     predict = partial(predict_logits, model) if isinstance(model, SheetClassifier) else model
+    refuse_material(material)
     index = suspect_of(sheets, nuisance, suspect)
     logits = np.asarray(predict(sheets.images), dtype=np.float64)
     if logits.shape[1] < 2:

@@ -17,7 +17,7 @@ from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.shortcuts.stains import find_stain
 from steelsight.types import Mask
 
-__all__ = ["MATERIALS", "StampBook", "gather_stamps", "off_limits"]
+__all__ = ["MATERIALS", "StampBook", "gather_stamps", "off_limits", "refuse_material"]
 
 MATERIALS = ("auto", "real", "drawn")
 MOST_STAMPS, FEWEST_REAL = 32, 3  # with fewer real ones, `auto` draws
@@ -63,8 +63,7 @@ def gather_stamps(
     material  real: cut from sheets that have it; drawn; auto: real where there are at least FEWEST_REAL
     raises    BadInput for real stamps where no sheet shows the nuisance
     """
-    if material not in MATERIALS:
-        raise BadInput(f"--material: expected one of {', '.join(MATERIALS)}, got {material!r}")
+    refuse_material(material)
     if nuisance.kind is None:
         raise BadInput(f"{nuisance.name}: what its sheets share is not known, so nothing can be pasted")
     kind = nuisance.kind
@@ -79,6 +78,12 @@ def gather_stamps(
         return StampBook(kind, tuple(found), len(found))
     drawn = _draw_stains(rng, height) if kind == "stain" else _draw_ends(height, width)
     return StampBook(kind, (*found, *drawn), len(found))
+
+
+def refuse_material(material: str) -> None:
+    """Raise BadInput for a material that is none of MATERIALS."""
+    if material not in MATERIALS:
+        raise BadInput(f"--material: expected one of {', '.join(MATERIALS)}, got {material!r}")
 
 
 def off_limits(sheets: ProofSheets, row: int, *, margin_px: int = 1) -> Mask:

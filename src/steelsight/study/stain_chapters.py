@@ -33,6 +33,8 @@ class _Slides:
         return tuple(id_ for id_ in (self.groups, self.scores, self.pasted) if not id_.startswith("more-"))
 
 
+WHO_SAYS = {"truth": "the table of truth that came with the sheets", "detector": "a detector"}
+LEAST_NORMAL_P = 3.5e-18  # of 50 a group that do not overlap, with continuity correction
 BINARY = _Slides(
     "stains", "White-stain effect", "1e-10", "stain-groups", "stain-probabilities", "stain-pasted"
 )
@@ -63,8 +65,8 @@ def _write(document: Document, looked: StainEffect | str, slides: _Slides) -> Om
         return dict.fromkeys(slides.shown, looked)
     document.text(
         "By eye, the study found that white stains go with the absence of defects, and that the network had "
-        f"learnt it. Here the {looked.proof.source} says which test sheets are stained. "
-        "`steelsight shortcuts prove` does the same on any run, with doses and more sheets."
+        f"learnt it. Here {WHO_SAYS[looked.proof.source]} says which test sheets are stained. The command "
+        "steelsight shortcuts prove does the same on any run, with doses and more sheets."
     )
     document.table(
         ["test sheets", "share with a stain"],
@@ -115,10 +117,11 @@ def _write_groups(document: Document, looked: StainEffect, slides: _Slides) -> O
         caption="Ticks: sheets; lines: medians.",
     )
     write_test_table(document, proof.on_margins, proof.on_probabilities, id=f"{slides.chapter}-test")
+    beyond = " Theirs was exact, then, or of more sheets." if float(slides.p) < LEAST_NORMAL_P else ""
     document.text(
         f"The slides report p < {slides.p} with {EACH} sheets a group. With so many, the normal "
-        "approximation gives no p below 3.5e-18 and the exact distribution none below 1e-29. A p says how "
-        "sure, Cliff's delta how much."
+        f"approximation gives no p below {LEAST_NORMAL_P} and the exact distribution none below 1e-29."
+        f"{beyond} A p says how sure, Cliff's delta how much."
     )
     return {}
 

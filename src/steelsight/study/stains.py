@@ -6,12 +6,12 @@ no test sheet has a stain there is no test, and what is pasted is drawn.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, UInt8
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.bootstrap import wilson
@@ -25,7 +25,7 @@ from steelsight.shortcuts.verdict import LEAST_DELTA, LEAST_EXCESS, found_by
 from steelsight.study.arenas import Judged
 from steelsight.study.options import StudyOptions
 from steelsight.study.verdict import Verdict, decide
-from steelsight.types import GrayBatch, Interval
+from steelsight.types import Interval
 
 __all__ = [
     "EACH",
@@ -38,11 +38,13 @@ __all__ = [
     "look_at_stains",
 ]
 
-EACH, RECEIVERS, SHOWN = 50, 200, 4  # sheets a group, as in the slides; pasted on; shown a group
+TEST_PREFIX = "test/"  # as `material` names sheets of --test
+EACH, RECEIVERS, SHOWN = 50, 400, 4  # sheets a group, as in the slides; pasted on; shown a group
 NO_MODEL = "no model was trained"
 NO_STAINS = "no defect-free test sheet has a white stain"
 
 Rows = Int[np.ndarray, " r"]
+Some = UInt8[np.ndarray, "k h w"]
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ class StainEffect:
     examples: tuple[
         Example, ...
     ]  # the sheet the paste moved most, in pictures; empty where none was pasted on
-    without: GrayBatch  # some defect-free test sheets
-    with_it: GrayBatch
+    without: UInt8[np.ndarray, "x h w"]  # some defect-free test sheets
+    with_it: UInt8[np.ndarray, "y h w"]
     among_none: Interval  # share with a stain of the defect-free test sheets
     among_defects: Interval
 
@@ -70,9 +72,11 @@ def look_at_stains(run: Judged, options: StudyOptions, *, root: Path | None = No
 
     root  the DATA folder, whose truth.csv says which sheets are stained; without one a detector says it
     """
-    rng = np.random.default_rng([options.seed, 11])
+    rng, rows = np.random.default_rng([options.seed, 11]), run.positions("test")
+    if not rows.size:
+        return "there are no test sheets"
     try:
-        sheets = proof_sheets(run.data, run.positions("test"), root=root)
+        sheets = _at_home(proof_sheets(run.data, rows, root=root), options.test)
         nuisance = open_nuisance(sheets, "stain")
         rows = _choose(sheets, nuisance, rng)
         few = sheets.take(rows)
@@ -95,17 +99,16 @@ def judge_learnt(looked: StainEffect | str) -> Verdict:
     if isinstance(looked, str):
         return _unknown(looked)
     proof, none, defects = looked.proof, looked.among_none, looked.among_defects
-    together = (
-        f"{none.estimate:.1%} of defect-free and {defects.estimate:.1%} of defective test sheets have one"
+    because = (
+        f"{none.estimate:.1%} of defect-free and {defects.estimate:.1%} of defective test sheets have one; "
+        f"learnt: {proof.verdict}."
     )
-    because = f"{proof.verdict.capitalize()}: {proof.because}. {together}."
     if proof.pasted is None:
-        return Verdict("undecided here", because)
+        return Verdict("undecided here", f"{because} {_sentence(proof.because)}")
     holds = proof.verdict == "proven" and none.low > defects.high
     fails = proof.verdict == "not found at this power" or none.high < defects.low
-    return Verdict(
-        decide(holds, fails), f"{because} Interval of flips beyond the control.", proof.pasted.excess
-    )
+    told = f"{because} Interval of verdicts that a pasted stain flips beyond its control."
+    return Verdict(decide(holds, fails), told, proof.pasted.excess)
 
 
 def judge_test(looked: StainEffect | str) -> Verdict:
@@ -140,6 +143,13 @@ def judge_flips(looked: StainEffect | str) -> Verdict:
     )
 
 
+def _at_home(sheets: ProofSheets, test: Path | None) -> ProofSheets:
+    """Sheets of another folder than DATA under the names they have there, for its truth.csv."""
+    if test is None:
+        return sheets
+    return replace(sheets, root=test, ids=tuple(id_.removeprefix(TEST_PREFIX) for id_ in sheets.ids))
+
+
 def _choose(sheets: ProofSheets, nuisance: Nuisance, rng: np.random.Generator) -> Rows:
     """Defect-free sheets for both groups and the controls, and defective ones to paste on."""
     clean = sheets.labels == 0
@@ -152,7 +162,7 @@ def _choose(sheets: ProofSheets, nuisance: Nuisance, rng: np.random.Generator) -
     return np.sort(np.concatenate(chosen))
 
 
-def _some(sheets: ProofSheets, mask: Bool[np.ndarray, " n"], rng: np.random.Generator) -> GrayBatch:
+def _some(sheets: ProofSheets, mask: Bool[np.ndarray, " n"], rng: np.random.Generator) -> Some:
     rows = np.sort(rng.permutation(np.flatnonzero(mask))[:SHOWN])
     return np.asarray(sheets.images[rows])
 
