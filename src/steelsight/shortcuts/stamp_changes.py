@@ -45,7 +45,7 @@ def stamp_changes(
     bare = (sheets.labels == 0) & ~has
     rows = rng.permutation(np.flatnonzero(bare))[:MOST_DONORS]
     donors = [np.asarray(sheets.images[row]) for row in rows.tolist()]
-    changes = {
+    changes: dict[str, Change] = {
         kind: _from_book(gather_stamps(sheets, nuisance, rng), donors) for kind, nuisance in nuisances.items()
     }
     for concept in concepts:
