@@ -13,7 +13,7 @@ from steelsight.errors import BadData, BadInput
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import load_checkpoint
-from steelsight.shortcuts.association import PERMUTATIONS
+from steelsight.shortcuts.association import PERMUTATIONS, differs_within
 from steelsight.shortcuts.changes import picture_changes
 from steelsight.shortcuts.concepts import Concept, find_concepts
 from steelsight.shortcuts.file_properties import measure_files
@@ -123,15 +123,15 @@ def search(
     suspects, concepts = compare(
         model, evidence, properties, rng=rng, segments=segments, permutations=permutations, say=say
     )
+    candidates = [*properties, *(concept.property for concept in concepts)]
+    same = [each for each in candidates if not differs_within(each.values, sheets.labels)]
+    telling = [each for each in properties if differs_within(each.values, sheets.labels)]
     say("clustering reasons")
     own = looked.verdict_maps
     verdicts = looked.logits.argmax(1)
-    clusters = cluster_reasons(
-        pool_maps(own), looked.embeddings, verdicts, sheets.labels, properties, rng=rng
-    )
-    mistakes = share_mistakes(evidence, own, properties, rng=rng)
-    candidates = [*properties, *(concept.property for concept in concepts)]
-    told = (*notes, *_tell_limits(sheets, candidates))
+    clusters = cluster_reasons(pool_maps(own), looked.embeddings, verdicts, sheets.labels, telling, rng=rng)
+    mistakes = share_mistakes(evidence, own, telling, rng=rng)
+    told = (*notes, *_tell_limits(sheets, same))
     return Found(evidence, looked, suspects, concepts, tuple(clusters), mistakes, told)
 
 
@@ -163,7 +163,7 @@ def compare(
     return suspects, tuple(concepts)
 
 
-def _tell_limits(sheets: ProofSheets, candidates: Sequence[Property]) -> list[str]:
+def _tell_limits(sheets: ProofSheets, same: Sequence[Property]) -> list[str]:
     """What could not be measured, or not compared."""
     told = []
     unlocated = int((~sheets.located).sum())
@@ -179,9 +179,9 @@ def _tell_limits(sheets: ProofSheets, candidates: Sequence[Property]) -> list[st
             f"no sheet of {', '.join(missing)}: what goes with these classes cannot be told, so nothing that "
             "speaks for them can be a finding; bring sheets of every class"
         )
-    same = [each.title for each in candidates if np.ptp(each.values) == 0]
     if same:
-        told.append(f"not compared, for it is the same on all sheets: {'; '.join(same)}")
+        titles = "; ".join(each.title for each in same)
+        told.append(f"not compared, for within no class two sheets differ in it: {titles}")
     return told
 
 

@@ -18,7 +18,14 @@ from scipy.stats import false_discovery_control
 
 from steelsight.errors import BadData, BadInput
 from steelsight.evaluation.bootstrap import group_index
-from steelsight.shortcuts.association import PERMUTATIONS, WithClass, permutation_p, somers_d, with_class
+from steelsight.shortcuts.association import (
+    PERMUTATIONS,
+    WithClass,
+    differs_within,
+    permutation_p,
+    somers_d,
+    with_class,
+)
 from steelsight.shortcuts.counterfactual import Predict
 from steelsight.shortcuts.margins import class_margin
 from steelsight.shortcuts.paste_check import Change, PasteCheck, check_by_pasting
@@ -113,13 +120,13 @@ def rank_suspects(
     rng: np.random.Generator,
     permutations: int = PERMUTATIONS,
 ) -> tuple[Suspect, ...]:
-    """Every candidate, findings first, then by the near bound of the effect.
+    """Every candidate that differs within a class, findings first, then by the near bound of the effect.
 
     changes  how to paste a property, by key; what has none stays untested
     raises   BadData where no class has two groups of sheets
     """
     _refuse_lone(evidence)
-    kept = [each for each in properties if np.ptp(each.values) > 0]
+    kept = [each for each in properties if differs_within(each.values, evidence.sheets.labels)]
     if not kept:
         return ()
     found = [
