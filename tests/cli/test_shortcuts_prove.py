@@ -15,11 +15,18 @@ from tests.shortcuts.proof_cases import SMALL, make_sheets, write_sheets
 from typer.testing import CliRunner
 
 from steelsight.cli import app
+from steelsight.shortcuts import counterfactual, reverse
 from steelsight.training.recipe_files import load_recipe
 from steelsight.training.run import train_run
 
 # A number, or a share of a hundred, in print; hyphens of exponents do not break.
 PRINTED = re.compile(r"(?<![\w.])[−-]?\d[\d,]*(?:\.\d+)?(?:e[\u2011-]\d+)?%?")
+
+
+@pytest.fixture(autouse=True)
+def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counterfactual, "RESAMPLES", 200)
+    monkeypatch.setattr(reverse, "RESAMPLES", 200)
 
 
 @pytest.fixture(scope="module")

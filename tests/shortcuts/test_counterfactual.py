@@ -9,8 +9,10 @@ import pytest
 from tests.shortcuts.proof_cases import Network, make_sheets, network, nuisance_of
 
 from steelsight.errors import BadInput
+from steelsight.shortcuts import counterfactual, reverse
 from steelsight.shortcuts.counterfactual import (
     DOSES,
+    FULL,
     Answers,
     Counterfactual,
     find_receivers,
@@ -19,6 +21,12 @@ from steelsight.shortcuts.counterfactual import (
 from steelsight.shortcuts.margins import class_margin
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.shortcuts.stamps import gather_stamps
+
+
+@pytest.fixture(autouse=True)
+def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counterfactual, "RESAMPLES", 200)
+    monkeypatch.setattr(reverse, "RESAMPLES", 200)
 
 
 def _paste(

@@ -12,6 +12,7 @@ from scipy.stats import mannwhitneyu
 from tests.shortcuts.proof_cases import Network, make_sheets, network, nuisance_of
 
 from steelsight.errors import BadInput
+from steelsight.shortcuts import counterfactual, reverse
 from steelsight.shortcuts.counterfactual import FULL
 from steelsight.shortcuts.margins import class_margin
 from steelsight.shortcuts.nuisance import open_nuisance
@@ -19,6 +20,12 @@ from steelsight.shortcuts.prove import Proof, prove, suspect_of
 from steelsight.shortcuts.sheets import ProofSheets
 
 SHEETS = make_sheets(100)
+
+
+@pytest.fixture(autouse=True)
+def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counterfactual, "RESAMPLES", 200)
+    monkeypatch.setattr(reverse, "RESAMPLES", 200)
 
 
 def _prove(reads: Network, sheets: ProofSheets = SHEETS, **options: object) -> Proof:

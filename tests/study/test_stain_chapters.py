@@ -12,6 +12,7 @@ from tests.shortcuts.proof_cases import make_sheets, network, write_sheets
 from steelsight.models.card import Card
 from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.reports.document import Document
+from steelsight.shortcuts import counterfactual, reverse
 from steelsight.shortcuts.counterfactual import FULL
 from steelsight.shortcuts.nuisance import open_nuisance
 from steelsight.shortcuts.prove import prove
@@ -32,6 +33,12 @@ from steelsight.types import InputSpec, Interval
 
 SHARE = Interval(0.5, 0.4, 0.6)
 NONE = Interval(0.0, 0.0, 0.1)
+
+
+@pytest.fixture(autouse=True)
+def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counterfactual, "RESAMPLES", 200)
+    monkeypatch.setattr(reverse, "RESAMPLES", 200)
 
 
 def _effect(white: float, stains: tuple[float, float] = (0.5, 0.0), count: int = 240) -> StainEffect:
