@@ -7,6 +7,7 @@ import pytest
 from tests.shortcuts.conftest import Draw
 
 from steelsight.shortcuts.concepts import find_concepts
+from steelsight.shortcuts.properties import measure_pixels
 from steelsight.shortcuts.stamp_changes import stamp_changes
 
 
@@ -36,7 +37,7 @@ def test_a_defects_pieces_are_left_out(draw: Draw, rng: np.random.Generator) -> 
 def test_a_concept_can_be_pasted_off_the_defect(draw: Draw, rng: np.random.Generator) -> None:
     sheets = draw(40, stain=(0.5, 0.0))
     concepts = find_concepts(sheets.images, sheets.defects(), rng=rng, kind="grid", count=4)
-    changes = stamp_changes(sheets, concepts, rng=rng)
+    changes = stamp_changes(sheets, measure_pixels(sheets.images, sheets.defects()), concepts, rng=rng)
     assert {"stain", "end", *(each.property.key for each in concepts)} == set(changes)
     row = 1  # a defective sheet
     for change in changes.values():

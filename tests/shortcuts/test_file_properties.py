@@ -50,3 +50,9 @@ def test_what_is_unknown_of_some_is_left_out(tmp_path: Path) -> None:
     assert "name_number" not in found
     assert {"file_size", "image_width"} <= found
     assert measure_files([]) == []
+
+
+def test_files_that_are_gone_tell_nothing(tmp_path: Path) -> None:
+    items = [_write(tmp_path, f"a{number}.jpg", quality=80, width=40 + number) for number in range(3)]
+    items[1].path.unlink()
+    assert [each.key for each in measure_files(items)] == ["name_number"]

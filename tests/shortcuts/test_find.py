@@ -69,7 +69,9 @@ def test_page_and_numbers_agree(trained: tuple[Path, Path], tmp_path: Path) -> N
     assert {"stain", "end", "jpeg_quality", "file_size", "concept:1"} <= keys
     assert told["candidates"][0]["effect"]["estimate"] == found.suspects[0].pull.effect.estimate
     assert headline(found) in page.replace("&#39;", "'")
-    assert "60 of 72 sheets, drawn at random" in told["notes"][-1]
+    assert "60 of 72 sheets, drawn at random" in told["notes"]
+    assert not any(key.startswith("folder") for key in keys)  # folders are the classes here
+    assert "in folder crack" in told["notes"][-1]
     again, _, _ = find_shortcuts(run, data, part="train", limit=60, segments="grid")
     assert find_json(again) == find_json(found)
 
@@ -78,6 +80,8 @@ def test_what_cannot_be_searched_is_refused(trained: tuple[Path, Path], tmp_path
     run, data = trained
     with pytest.raises(BadInput, match="--limit: expected at least 1 sheet, got 0"):
         find_shortcuts(run, data, limit=0)
+    with pytest.raises(BadInput, match="--split: expected one of test, validation, train, unseen, all"):
+        find_shortcuts(run, data, part="future")
     with pytest.raises(BadData, match="trained run, so figures"):
         find_shortcuts(run, data, part="all")
     other = _write(tmp_path / "other", count=2)
@@ -97,3 +101,21 @@ def test_one_look_tells_what_the_model_says(rng: np.random.Generator) -> None:
     assert found.verdict_maps.shape == found.maps.shape[:1] + found.maps.shape[2:]
     row = int(found.logits[3].argmax())
     assert (found.verdict_maps[3] == found.maps[3, row]).all()
+
+
+def test_a_multilabel_run_is_refused(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    _, data = trained
+    recipe = load_recipe("default", [*SMALL, "task=multilabel", "max_epochs=1"])
+    train_run(data, recipe=recipe, out=tmp_path / "types")
+    with pytest.raises(BadInput, match="expected a binary or multiclass run, got multilabel"):
+        find_shortcuts(tmp_path / "types", data)
+
+
+def test_a_folder_without_a_class_says_so(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    run, _ = trained
+    flawless = _write(tmp_path / "flawless", count=30)
+    for path in (flawless / "crack").iterdir():
+        path.unlink()
+    found, _, _ = find_shortcuts(run, flawless, part="unseen", segments="grid", allow_bad=1)
+    assert any("no sheet of defect" in note for note in found.notes)
+    assert not found.findings

@@ -39,7 +39,7 @@ def _rank(
 ) -> dict[str, Suspect]:
     rng = np.random.default_rng(seed)
     properties = [*measure_pixels(sheets.images, sheets.defects()), *extra]
-    changes = stamp_changes(sheets, rng=rng) if pasted else {}
+    changes = stamp_changes(sheets, properties, rng=rng) if pasted else {}
     evidence = Evidence(sheets, model(sheets.images))
     found = rank_suspects(evidence, properties, model, changes, rng=rng, permutations=999)
     return {each.candidate.key: each for each in found}
@@ -86,7 +86,7 @@ def test_what_pasting_does_not_move_is_refuted(draw: Draw) -> None:
     truth[stained] += np.array([1.5, -1.5], np.float32)  # by something no picture shows
     rng = np.random.default_rng(0)
     properties = measure_pixels(sheets.images, sheets.defects())
-    changes = stamp_changes(sheets, rng=rng)
+    changes = stamp_changes(sheets, properties, rng=rng)
     found = rank_suspects(Evidence(sheets, truth), properties, model_of(), changes, rng=rng, permutations=999)
     assert {each.candidate.key: each.status for each in found}["stain"] == "refuted"
 
@@ -153,3 +153,24 @@ def test_identical_sheets_have_no_candidates(draw: Draw) -> None:
     images = np.repeat(sheets.images[:1], 6, axis=0)
     same = replace(sheets, images=images, defect=lambda _row: np.zeros(images.shape[1:], dtype=bool))
     assert _rank(same, model_of(), pasted=False) == {}
+
+
+def test_sheets_of_one_class_give_no_finding(draw: Draw) -> None:
+    sheets = draw(200, stain=(0.5, 0.5))
+    flawless = sheets.take(np.flatnonzero(sheets.labels == 0))
+    found = _rank(flawless, model_of(stain=3.0))["stain"]
+    assert found.pull.effect.low > 0.5
+    assert found.pull.with_class.p_value == 1
+    assert found.status == "nothing"  # nothing to paste on, and no other class to compare with
+
+
+def test_a_class_without_sheets_leaves_the_others_to_compare(draw: Draw) -> None:
+    sheets = draw(200, stain=(0.5, 0.05))
+    wider = replace(sheets, class_names=("none", "defect", "dent"))
+
+    def model(images: GrayBatch) -> Logits:
+        two = model_of(stain=3.0)(images)
+        return np.concatenate([two, np.full((len(two), 1), -4.0, np.float32)], axis=1)
+
+    found = _rank(wider, model)["stain"]
+    assert (found.status, found.pull.target) == ("finding", 0)

@@ -42,8 +42,9 @@ class LayerRow:
 
     @property
     def title(self) -> str:
-        """The name with what it is; the input alone."""
-        return self.name if self.name == INPUT else f"{self.name} {self.kind}"
+        """The name with what it is, unless the name says so; the input alone."""
+        told = self.name == INPUT or self.name.rpartition(".")[2].lower() == self.kind.lower()
+        return self.name if told else f"{self.name} {self.kind}"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from scipy.stats import mannwhitneyu, norm, rankdata
 from steelsight.evaluation.bootstrap import wilson
 from steelsight.types import Interval, Labels
 
-__all__ = ["PERMUTATIONS", "WithClass", "permutation_p", "somers_d", "with_class"]
+__all__ = ["PERMUTATIONS", "WithClass", "differs_within", "permutation_p", "somers_d", "with_class"]
 
 PERMUTATIONS = 9_999  # the smallest p is 1e-4: small enough for one finding among 500 candidates
 CHUNK = 2**22  # numbers a batch of permutations may take
@@ -33,6 +33,11 @@ class WithClass:
 
     delta: float  # Cliff's: P(more on the class) - P(less)
     p_value: float  # Mann-Whitney, two-sided, groups as units; 1 where it cannot be asked
+
+
+def differs_within(value: Float[np.ndarray, " n"], strata: Labels) -> bool:
+    """Whether any two units of one stratum differ in a property, so that it can be compared at all."""
+    return any(np.ptp(value[strata == each]) > 0 for each in np.unique(strata))
 
 
 def somers_d(values: Values, margins: Margins, strata: Labels, groups: Groups) -> list[list[Interval]]:

@@ -12,7 +12,6 @@ from typing import Final
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy import ndimage
 from sklearn.cluster import KMeans
 
 from steelsight.explanations.segments import segment_sheet
@@ -111,7 +110,9 @@ def _describe(
 
     middle = mean(level)
     spread = np.sqrt(np.maximum(mean(level**2) - middle**2, 0))
-    top, bottom = (np.asarray(each(level, cut, numbers)) for each in (ndimage.maximum, ndimage.minimum))
+    order = np.argsort(cut.ravel().astype(np.uint16), kind="stable")  # 16 bits are sorted by radix
+    starts = np.concatenate([[0], np.cumsum(flat)[:-1]])
+    top, bottom = (each.reduceat(level.ravel()[order], starts) for each in (np.maximum, np.minimum))
     looks = np.stack([middle, spread, mean(across), mean(down), top - middle, middle - bottom], axis=1)
     kept = inside <= TOUCHES
     return numbers[kept], flat[kept].astype(np.float64), looks[kept].astype(np.float64)

@@ -37,13 +37,13 @@ def measure_files(items: Sequence[SheetItem]) -> list[Property]:
     known = [_file_facts(item.path) for item in items]
     ids = [item.id for item in items]
     columns: dict[str, tuple[str, list[float]]] = {
-        "jpeg_quality": ("JPEG quality, from the quantisation tables", [fact[0] for fact in known]),
+        "jpeg_quality": ("JPEG quality: from the quantisation tables", [fact[0] for fact in known]),
         "file_size": ("size of the file", [fact[1] for fact in known]),
         "image_height": ("height of the image file", [fact[2] for fact in known]),
         "image_width": ("width of the image file", [fact[3] for fact in known]),
-        "changed": ("when the file was last changed", [fact[4] for fact in known]),
-        "name_number": ("last number in the name", [_number(name) for name in ids]),
-        "name_time": ("date in the name", [_time(name) for name in ids]),
+        "changed": ("lateness of the file: when it was last changed", [fact[4] for fact in known]),
+        "name_number": ("number in the name: the last one", [_number(name) for name in ids]),
+        "name_time": ("lateness by the name: the date in it", [_time(name) for name in ids]),
     }
     found = [
         Property(key, title, np.array(values), presence=False, visible=False, note=NOTES.get(key, ""))

@@ -13,7 +13,7 @@ from steelsight.errors import BadData, BadInput
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import load_checkpoint
-from steelsight.shortcuts.association import PERMUTATIONS
+from steelsight.shortcuts.association import PERMUTATIONS, differs_within
 from steelsight.shortcuts.changes import picture_changes
 from steelsight.shortcuts.concepts import Concept, find_concepts
 from steelsight.shortcuts.file_properties import measure_files
@@ -30,7 +30,7 @@ from steelsight.training.predict import predict_logits
 from steelsight.training.records import read_splits
 from steelsight.types import SheetItem
 
-__all__ = ["LIMIT", "Found", "find_shortcuts", "search"]
+__all__ = ["LIMIT", "Found", "compare", "find_shortcuts", "search"]
 
 LIMIT = 2000  # sheets looked at, drawn at random: effects above LEAST_EFFECT need no more
 
@@ -120,9 +120,36 @@ def search(
     evidence = Evidence(sheets, looked.logits)
     say("measuring properties")
     properties = [*measure_pixels(sheets.images, sheets.defects()), *measure_files(items), *extra]
+    suspects, concepts = compare(
+        model, evidence, properties, rng=rng, segments=segments, permutations=permutations, say=say
+    )
+    candidates = [*properties, *(concept.property for concept in concepts)]
+    same = [each for each in candidates if not differs_within(each.values, sheets.labels)]
+    telling = [each for each in properties if differs_within(each.values, sheets.labels)]
+    say("clustering reasons")
+    own = looked.verdict_maps
+    verdicts = looked.logits.argmax(1)
+    clusters = cluster_reasons(pool_maps(own), looked.embeddings, verdicts, sheets.labels, telling, rng=rng)
+    mistakes = share_mistakes(evidence, own, telling, rng=rng)
+    told = (*notes, *_tell_limits(sheets, same))
+    return Found(evidence, looked, suspects, concepts, tuple(clusters), mistakes, told)
+
+
+def compare(
+    model: SheetClassifier,
+    evidence: Evidence,
+    properties: Sequence[Property],
+    *,
+    rng: np.random.Generator,
+    segments: str = "slic",
+    permutations: int = PERMUTATIONS,
+    say: Say = lambda _text: None,
+) -> tuple[tuple[Suspect, ...], tuple[Concept, ...]]:
+    """Rank properties that were measured, and the concepts cut from the sheets."""
+    sheets = evidence.sheets
     say("cutting concepts")
     concepts = find_concepts(sheets.images, sheets.defects(), rng=rng, kind=segments)
-    changes = picture_changes(properties) | stamp_changes(sheets, concepts, rng=rng)
+    changes = picture_changes(properties) | stamp_changes(sheets, properties, concepts, rng=rng)
     candidates = [*properties, *(concept.property for concept in concepts)]
     say(f"comparing {len(candidates)} candidates")
     suspects = rank_suspects(
@@ -133,18 +160,10 @@ def search(
         rng=rng,
         permutations=permutations,
     )
-    say("clustering reasons")
-    own = looked.verdict_maps
-    verdicts = looked.logits.argmax(1)
-    clusters = cluster_reasons(
-        pool_maps(own), looked.embeddings, verdicts, sheets.labels, properties, rng=rng
-    )
-    mistakes = share_mistakes(evidence, own, properties, rng=rng)
-    told = (*notes, *_tell_limits(sheets, candidates))
-    return Found(evidence, looked, suspects, tuple(concepts), tuple(clusters), mistakes, told)
+    return suspects, tuple(concepts)
 
 
-def _tell_limits(sheets: ProofSheets, candidates: Sequence[Property]) -> list[str]:
+def _tell_limits(sheets: ProofSheets, same: Sequence[Property]) -> list[str]:
     """What could not be measured, or not compared."""
     told = []
     unlocated = int((~sheets.located).sum())
@@ -153,9 +172,16 @@ def _tell_limits(sheets: ProofSheets, candidates: Sequence[Property]) -> list[st
             f"{unlocated} defective sheets have no mask: what is measured on them includes the defect, and "
             "nothing is pasted on them"
         )
-    same = [each.title for each in candidates if np.ptp(each.values) == 0]
+    counts = np.bincount(sheets.labels, minlength=len(sheets.class_names))
+    missing = [name for name, count in zip(sheets.class_names, counts.tolist(), strict=True) if not count]
+    if missing:
+        told.append(
+            f"no sheet of {', '.join(missing)}: what goes with these classes cannot be told, so nothing that "
+            "speaks for them can be a finding; bring sheets of every class"
+        )
     if same:
-        told.append(f"not compared, for it is the same on all sheets: {'; '.join(same)}")
+        titles = "; ".join(each.title for each in same)
+        told.append(f"not compared, for within no class two sheets differ in it: {titles}")
     return told
 
 

@@ -10,7 +10,8 @@ from steelsight.shortcuts.find import Found
 from steelsight.shortcuts.paste_check import LEAST_SHIFT, PasteCheck
 from steelsight.shortcuts.shared import MistakeGroup
 from steelsight.shortcuts.spectral import Cluster
-from steelsight.shortcuts.suspects import LEAST_EFFECT, Q_LEVEL, Pull, Suspect
+from steelsight.shortcuts.suspects import LEAST_EFFECT, Q_LEVEL, Evidence, Pull, Suspect
+from steelsight.shortcuts.telling import class_means, telling_sheets
 
 __all__ = ["find_json"]
 
@@ -25,7 +26,9 @@ def find_json(found: Found) -> dict[str, Any]:
             "class_names": list(names),
             "rules": {"q": Q_LEVEL, "least_effect": LEAST_EFFECT, "least_shift": LEAST_SHIFT},
             "findings": [each.candidate.key for each in found.findings],
-            "candidates": [_suspect(each, rank, names) for rank, each in enumerate(found.suspects, 1)],
+            "candidates": [
+                _suspect(each, rank, found.evidence) for rank, each in enumerate(found.suspects, 1)
+            ],
             "clusters": [_cluster(each, sheets.ids, names) for each in found.clusters],
             "mistakes": [_mistake(each, sheets.ids, names) for each in found.mistakes],
             "notes": list(found.notes),
@@ -34,18 +37,23 @@ def find_json(found: Found) -> dict[str, Any]:
     return answer
 
 
-def _suspect(each: Suspect, rank: int, names: tuple[str, ...]) -> dict[str, Any]:
+def _suspect(each: Suspect, rank: int, evidence: Evidence) -> dict[str, Any]:
+    names, target = evidence.sheets.class_names, each.pull.target
     return {
         "rank": rank,
         "key": each.candidate.key,
         "title": each.candidate.title,
         "status": each.status,
-        "speaks_for": names[each.pull.target],
+        "speaks_for": names[target],
         "direction": "more" if each.more else "less",
         "follows": each.follows or None,
         **_pull(each.pull, names),
         "by_class": [_pull(pull, names) for pull in each.pulls],
-        "paste": None if each.check is None else _check(each.check),
+        "paste": None if each.check is None else _check(each.check, evidence.sheets.ids),
+        "class_means": class_means(evidence, each),
+        "telling": {
+            evidence.sheets.ids[row]: evidence.margins[row, target] for row in telling_sheets(evidence, each)
+        },
     }
 
 
@@ -61,7 +69,7 @@ def _pull(pull: Pull, names: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _check(check: PasteCheck) -> dict[str, Any]:
+def _check(check: PasteCheck, ids: tuple[str, ...]) -> dict[str, Any]:
     return {
         "sheets": check.sheets,
         "gap_logits": check.gap,
@@ -69,6 +77,10 @@ def _check(check: PasteCheck) -> dict[str, Any]:
         "flips": check.flips,
         "control_flips": check.control_flips,
         "moves": check.moves,
+        "examples": {
+            ids[each.row]: dict(zip(("before", "changed", "control"), each.margins, strict=True))
+            for each in check.examples
+        },
     }
 
 

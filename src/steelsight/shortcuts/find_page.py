@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from steelsight.reports.cells import Cell, Chip, Column, Tone
 from steelsight.reports.document import Document
 from steelsight.reports.figures import EffectRow, Panel, draw_effects, draw_panels
@@ -14,13 +12,13 @@ from steelsight.shortcuts.find_numbers import find_json
 from steelsight.shortcuts.paste_check import LEAST_SHIFT, PasteCheck
 from steelsight.shortcuts.reasons_page import panel_of, short_title, truth_of, write_clusters, write_mistakes
 from steelsight.shortcuts.suspects import LEAST_EFFECT, Q_LEVEL, STATUSES, Status, Suspect
+from steelsight.shortcuts.telling import class_means, telling_sheets
 from steelsight.training.conclude import environment
 
 __all__ = ["headline", "name_of_suspect", "write_find_page"]
 
 TONES: dict[Status, Tone] = {"finding": "bad", "untested": "open", "reaction": "open"}
 TOLD: tuple[Status, ...] = ("finding", "untested", "reaction", "refuted")  # a chapter each
-ENDS = 3  # sheets drawn with most of a property
 
 
 def write_find_page(path: Path, found: Found, *, title: str, seed: int, model: str) -> None:
@@ -145,7 +143,7 @@ def _write_suspect(page: Document, found: Found, suspect: Suspect) -> None:
             "p": f"{pull.p_value:.4f}",
             "q over all candidates": f"{pull.q_value:.4f}",
             f"more on {target} than on other sheets (Cliff's delta)": pull.with_class.delta,
-            **{f"mean on {names[c]}": value for c, value in _class_means(found, suspect).items()},
+            **{f"mean on {name}": value for name, value in class_means(found.evidence, suspect).items()},
         }
     )
     if check is not None and check.sheets:
@@ -159,25 +157,20 @@ def _write_suspect(page: Document, found: Found, suspect: Suspect) -> None:
     page.figure(
         draw_panels(_pictures(found, suspect)),
         id=f"pictures-{key}",
-        alt=f"Sheets with most of it, and sheets before and after the change: {suspect.candidate.title}.",
-        caption=f"Red speaks for {target}, blue against it.",
+        alt=f"Sheets with it, and sheets changed and their controls: {suspect.candidate.title}.",
+        caption=f"By true class, with the margin of {target}. Red speaks for {target}, blue against it.",
     )
 
 
-def _class_means(found: Found, suspect: Suspect) -> dict[int, float]:
-    labels = found.evidence.sheets.labels
-    return {int(c): float(suspect.candidate.values[labels == c].mean()) for c in np.unique(labels)}
-
-
 def _pictures(found: Found, suspect: Suspect) -> list[tuple[str, list[Panel]]]:
-    target, values, ids = suspect.pull.target, suspect.candidate.values, found.evidence.sheets.ids
-    margins = found.evidence.margins[:, target]
-    order = np.argsort(-values if suspect.more else values, kind="stable")[:ENDS].tolist()
-    extreme: list[Panel] = []
-    for row in order:
-        title = f"{Path(ids[row]).stem}, {truth_of(found, row)}, margin {margins[row]:+.1f}"
-        extreme += [panel_of(found, row, title), panel_of(found, row, "map", target=target)]
-    lines = [("Sheets with the most of it" if suspect.more else "Sheets with the least of it", extreme)]
+    target, ids = suspect.pull.target, found.evidence.sheets.ids
+    name, margins = found.evidence.sheets.class_names[target], found.evidence.margins[:, target]
+    telling: list[Panel] = []
+    for row in telling_sheets(found.evidence, suspect):
+        title = f"{Path(ids[row]).stem}, {truth_of(found, row)}: margin {margins[row]:+.1f}"
+        telling += [panel_of(found, row, title), panel_of(found, row, f"map of {name}", target=target)]
+    much = "much" if suspect.more else "little"
+    lines = [(f"Sheets with {much} of it: of other classes, nearest to {name}, first", telling)]
     for each in suspect.check.examples if suspect.check else ():
         before, changed, control = each.margins
         head = f"{Path(ids[each.row]).stem}, {truth_of(found, each.row)}: margin {before:+.1f}"

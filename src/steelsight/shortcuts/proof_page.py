@@ -12,7 +12,7 @@ from steelsight.shortcuts.prove import Proof
 from steelsight.shortcuts.reverse import Reverse
 from steelsight.shortcuts.verdict import ALPHA, FINDABLE_DELTA, LEAST_EXCESS, POWER
 
-__all__ = ["TONES", "write_doses", "write_examples", "write_paste", "write_proof", "write_test"]
+__all__ = ["TONES", "p_text", "write_doses", "write_examples", "write_paste", "write_proof", "write_test"]
 
 UNBROKEN = "\u2011"  # a hyphen at which no line breaks
 TONES: dict[str, Tone] = {"proven": "bad", "not found at this power": "good", "inconclusive": "open"}
@@ -89,8 +89,8 @@ def write_test_table(
                 Cell(name, note=f"{test.method}; {test.tied_pairs} tied pairs"),
                 test.without,
                 test.with_it,
-                _p(test.p_value),
-                "–" if test.brunner_munzel_p is None else _p(test.brunner_munzel_p),
+                p_text(test.p_value),
+                "–" if test.brunner_munzel_p is None else p_text(test.brunner_munzel_p),
                 test.delta,
             ]
             for name, test in (("margin", on_margins), ("probability", on_probabilities))
@@ -203,7 +203,7 @@ def _left_out(pasted: Counterfactual) -> str:
 
 
 def _advice(test: TwoGroups) -> str:
-    least = f"The smallest p these group sizes can give is {_p(test.smallest_p)}."
+    least = f"The smallest p these group sizes can give is {p_text(test.smallest_p)}."
     if test.needed is not None:
         least += (
             f" A delta of {test.delta.estimate:.2f} needs {test.needed} sheets a group (power .9, α {ALPHA})"
@@ -217,5 +217,6 @@ def _point(dose: Dose, at: float) -> DosePoint:
     return DosePoint(at, dose.flips, dose.control_flips)
 
 
-def _p(value: float) -> str:
+def p_text(value: float) -> str:
+    """A p-value: three places, or the power of ten."""
     return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}".replace("-", UNBROKEN)

@@ -103,6 +103,7 @@ def prove(
     material: str = "auto",
     each: int | None = None,
     doses: tuple[tuple[float, float], ...] = DOSES,
+    take_away: bool = True,
 ) -> Proof:
     """Test one nuisance on sheets the model did not learn from.
 
@@ -114,6 +115,7 @@ def prove(
     material  what is pasted: see `stamps.gather_stamps`
     each      at most so many sheets in each group of the test, drawn at random; the study took 50
     doses     shares of area and brightness that are pasted besides the whole
+    take_away whether stains are taken off the sheets that have one, too
     raises    BadInput where neither the test nor the counterfactual can be done, or for a single class
     """
     predict = partial(predict_logits, model) if isinstance(model, SheetClassifier) else model
@@ -139,7 +141,7 @@ def prove(
         if scores is None:
             raise BadInput(f"{error}; and no test: {why_no_test}") from error
         notes.append(f"nothing was pasted: {error}")
-    if nuisance.kind == "stain":
+    if nuisance.kind == "stain" and take_away:
         reverse = take_off(sheets, nuisance, predict, index, logits, limit=limit, rng=rng)
     ruling = rule(tests[0], pasted)
     return Proof(

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from steelsight.explanations.gradcam import upsample
-from steelsight.reports.cells import Column
+from steelsight.reports.cells import Cell, Column
 from steelsight.reports.document import Document
-from steelsight.reports.figures import Panel, draw_panels
+from steelsight.reports.figures import Panel, draw_panels, panels_across
 from steelsight.shortcuts.find import Found
 from steelsight.shortcuts.properties import Property
 from steelsight.shortcuts.shared import MistakeGroup
@@ -20,7 +20,6 @@ from steelsight.shortcuts.suspects import LEAST_EFFECT
 __all__ = ["panel_of", "short_title", "truth_of", "write_clusters", "write_mistakes"]
 
 SHOWN = 4  # sheets of a mistake
-TYPICAL = 2  # sheets of a cluster
 MOST_GROUPS = 6  # kinds of mistakes told
 
 
@@ -58,29 +57,28 @@ def write_clusters(page: Document, found: Found) -> None:
         return
     numbered = _numbered(found.clusters)
     page.table(
+        ["verdict and cluster", "sheets", Column("right", 2), Column("purity", 2)],
         [
-            "verdict",
-            "cluster",
-            "sheets",
-            Column("right", 2),
-            Column("purity", 2),
-            "more, or less, than others",
-        ],
-        [
-            [names[each.verdict], number, int(each.rows.size), each.right, each.purity, _traits(each)]
+            [
+                Cell(f"{names[each.verdict]}, cluster {number}", note=_traits(each)),
+                int(each.rows.size),
+                each.right,
+                each.purity,
+            ]
             for number, each in numbered
         ],
         id="clusters",
         caption="Clusters of every verdict",
-        note="Right: share of right verdicts. Purity: share of the commonest true class. Last column: "
-        "Cliff's delta against the other clusters of the same verdict.",
+        note="Right: share of right verdicts. Purity: share of the commonest true class. Below "
+        "each name: what it has more of, or less, than the other clusters of its verdict, by Cliff's delta.",
     )
+    across = panels_across(found.evidence.sheets.images.shape[1:])
     for verdict in dict.fromkeys(each.verdict for each in found.clusters):
         lines = []
         for number, each in numbered:
             if each.verdict == verdict:
                 head = f"Cluster {number}: {each.rows.size} sheets, {each.right.estimate:.0%} right"
-                rows = each.typical[:TYPICAL]
+                rows = each.typical[:across]
                 lines.append((head, [panel_of(found, r, truth_of(found, r), target=verdict) for r in rows]))
         page.figure(
             draw_panels(lines),
@@ -106,12 +104,12 @@ def write_mistakes(page: Document, found: Found) -> None:
 
 def _write_mistake(page: Document, found: Found, group: MistakeGroup) -> None:
     names, ids = found.evidence.sheets.class_names, found.evidence.sheets.ids
-    kind, key = f"{names[group.truth]} called {names[group.verdict]}", f"{group.truth}-{group.verdict}"
+    kind, key = f"Truly {names[group.truth]}, called {names[group.verdict]}", f"{group.truth}-{group.verdict}"
     page.table(
         [
             "what they share",
             Column("delta", 2),
-            Column("q", 3),
+            Column("q", 4),
             Column("of the mistakes", 2),
             Column("of the right", 2),
         ],
@@ -158,7 +156,7 @@ def _traits(cluster: Cluster) -> str:
     strong = [trait for trait in cluster.traits[:3] if abs(trait.delta) >= LEAST_EFFECT]
     return (
         "; ".join(f"{_before_colon(trait.title)} {trait.delta:+.2f}" for trait in strong)
-        or "nothing measured"
+        or "nothing measured sets it apart"
     )
 
 

@@ -129,8 +129,9 @@ def judge(
     """
     single = np.flatnonzero(sheets.labels >= 0)
     some, present = sheets.take(single), nuisance.take(single)
+    logits = predict_logits(model, some.images)
     proof = prove(
-        model,
+        lambda images: logits if images is some.images else predict_logits(model, images),
         some,
         present,
         rng=np.random.default_rng([seed, 71]),
@@ -138,12 +139,12 @@ def judge(
         limit=limit,
         material=material,
         doses=(),
+        take_away=False,
     )
-    verdicts = predict_logits(model, some.images).argmax(1)
     masked = _masked(some, np.random.default_rng([seed, 79]))
     groups = list(some.groups)
     return Judgement(
-        right=verdicts == some.labels,
+        right=logits.argmax(1) == some.labels,
         labels=some.labels,
         stained=(some.labels > 0) & present.present,
         groups=groups if any(groups) else None,

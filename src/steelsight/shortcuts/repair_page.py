@@ -8,7 +8,7 @@ from steelsight.reports.cells import Cell, Chip, Column, Value
 from steelsight.reports.document import Document
 from steelsight.shortcuts.cures import CURES
 from steelsight.shortcuts.examples import Example
-from steelsight.shortcuts.proof_page import TONES, write_examples, write_test
+from steelsight.shortcuts.proof_page import TONES, p_text, write_examples, write_test
 from steelsight.shortcuts.repair import NOTHING_DONE, Repair, Treated
 
 __all__ = ["headline", "write_repair"]
@@ -114,28 +114,43 @@ def _write_flips(document: Document, found: Repair, nuisance: str, suspect: str)
             Column("with the control", 3),
             Column("difference", 3),
             Column("sheets", 0),
-            Column("Cliff's delta", 2),
-            "p",
         ],
         [_flip_row(each) for each in (found.before, *found.after)],
         id="flips",
         caption=f"Proved again: does {nuisance} still speak for {suspect}?",
-        note="Correctly classified sheets of other classes; p and delta: of defect-free sheets.",
+        note="On sheets of other classes that the model tells right without it.",
     )
+    tested = [each for each in (found.before, *found.after) if each.judgement.proof.on_margins is not None]
+    if tested:
+        document.table(
+            [
+                "",
+                Column("without", 0),
+                Column("with", 0),
+                Column("Cliff's delta", 2),
+                Column("p", align="right"),
+            ],
+            [_test_row(each) for each in tested],
+            id="tests",
+            caption=f"Do defect-free sheets with {nuisance} still score higher?",
+            note="Mann-Whitney, one-sided, on margins.",
+        )
 
 
 def _flip_row(each: Treated) -> list[Value | Cell]:
     proof = each.judgement.proof
-    verdict = Chip(proof.verdict, TONES[proof.verdict])
-    pasted, test = proof.pasted, proof.on_margins
+    pasted = proof.pasted
     shares: list[Value | Cell] = [None] * 4
     if pasted is not None:
         shares = [pasted.flips, pasted.control_flips, pasted.excess, pasted.receivers]
-    tested: list[Value | Cell] = [None, None]
-    if test is not None:
-        p = test.p_value
-        tested = [test.delta, f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"]
-    return [each.name, verdict, *shares, *tested]
+    return [each.name, Chip(proof.verdict, TONES[proof.verdict]), *shares]
+
+
+def _test_row(each: Treated) -> list[Value | Cell]:
+    test = each.judgement.proof.on_margins
+    if test is None:
+        return [each.name, None, None, None, None]
+    return [each.name, test.without, test.with_it, test.delta, p_text(test.p_value)]
 
 
 def _write_accuracy(document: Document, found: Repair, nuisance: str) -> None:

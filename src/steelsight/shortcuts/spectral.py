@@ -26,7 +26,7 @@ POOLED = (2, 10)  # places a map is pooled to, down and along the sheet
 DIMENSIONS = 12  # kept of each view
 NEIGHBOURS = 10
 MOST_CLUSTERS, MOST_SHEETS, FEWEST_SHEETS = 8, 600, 20  # of one verdict
-TYPICAL = 3
+TYPICAL = 4
 
 Pooled = Float[np.ndarray, "n p"]
 Positions = Int[np.ndarray, " _"]

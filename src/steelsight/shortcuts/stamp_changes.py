@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from steelsight.shortcuts.concepts import Concept
-from steelsight.shortcuts.nuisance import open_nuisance
+from steelsight.shortcuts.nuisance import KINDS, Nuisance
 from steelsight.shortcuts.paste import Place, Stamp, control_stamp, lay, place_stamp
 from steelsight.shortcuts.paste_check import Change
+from steelsight.shortcuts.properties import Property
 from steelsight.shortcuts.sheet_ends import find_end
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.shortcuts.stamps import StampBook, gather_stamps
@@ -25,17 +26,26 @@ MOST_DONORS = 60
 
 
 def stamp_changes(
-    sheets: ProofSheets, concepts: Sequence[Concept] = (), *, rng: np.random.Generator
+    sheets: ProofSheets,
+    properties: Sequence[Property],
+    concepts: Sequence[Concept] = (),
+    *,
+    rng: np.random.Generator,
 ) -> dict[str, Change]:
-    """Changes for stain, end, and every concept.
+    """Changes for stain and end, as far as they were measured, and for every concept.
 
     Sheets without defect, stain and end give the controls' texture; without any, a sheet's control is itself.
     """
-    nuisances = {kind: open_nuisance(sheets, kind, source="detector") for kind in ("stain", "end")}
-    bare = (sheets.labels == 0) & ~np.logical_or.reduce([each.present for each in nuisances.values()])
+    measured = {each.key: each.values > 0 for each in properties}
+    everyone = np.ones(len(sheets), dtype=bool)
+    nuisances = {
+        kind: Nuisance(kind, kind, "detector", measured[kind], everyone) for kind in KINDS if kind in measured
+    }
+    has = np.logical_or.reduce([~everyone, *(each.present for each in nuisances.values())])
+    bare = (sheets.labels == 0) & ~has
     rows = rng.permutation(np.flatnonzero(bare))[:MOST_DONORS]
     donors = [np.asarray(sheets.images[row]) for row in rows.tolist()]
-    changes = {
+    changes: dict[str, Change] = {
         kind: _from_book(gather_stamps(sheets, nuisance, rng), donors) for kind, nuisance in nuisances.items()
     }
     for concept in concepts:

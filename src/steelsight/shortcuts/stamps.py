@@ -56,11 +56,17 @@ class StampBook:
 
 
 def gather_stamps(
-    sheets: ProofSheets, nuisance: Nuisance, rng: np.random.Generator, *, material: str = "auto"
+    sheets: ProofSheets,
+    nuisance: Nuisance,
+    rng: np.random.Generator,
+    *,
+    material: str = "auto",
+    most: int = MOST_STAMPS,
 ) -> StampBook:
     """Stamps of a nuisance that has a kind.
 
     material  real: cut from sheets that have it; drawn; auto: real where there are at least FEWEST_REAL
+    most      of them; a training that is to forget a nuisance needs many
     raises    BadInput for real stamps where no sheet shows the nuisance
     """
     refuse_material(material)
@@ -71,12 +77,12 @@ def gather_stamps(
     found: list[Stamp] = []
     if material != "drawn":
         rows = _sources(sheets, nuisance, rng)
-        found = _cut_stains(sheets, rows) if kind == "stain" else _cut_ends(sheets, rows)
+        found = _cut_stains(sheets, rows, most) if kind == "stain" else _cut_ends(sheets, rows, most)
     if material == "real" and not found:
         raise BadInput(f"{sheets.name}: no sheet shows a {kind} to cut out; use --material drawn")
     if material == "real" or len(found) >= FEWEST_REAL:
         return StampBook(kind, tuple(found), len(found))
-    drawn = _draw_stains(rng, height) if kind == "stain" else _draw_ends(height, width)
+    drawn = _draw_stains(rng, height, most) if kind == "stain" else _draw_ends(height, width)
     return StampBook(kind, (*found, *drawn), len(found))
 
 
@@ -103,19 +109,19 @@ def _sources(sheets: ProofSheets, nuisance: Nuisance, rng: np.random.Generator) 
     return order
 
 
-def _cut_stains(sheets: ProofSheets, rows: Int[np.ndarray, " m"]) -> list[Stamp]:
+def _cut_stains(sheets: ProofSheets, rows: Int[np.ndarray, " m"], most: int) -> list[Stamp]:
     stamps: list[Stamp] = []
     for row in rows.tolist():
         gray = np.asarray(sheets.images[row])
         mask = find_stain(gray, keep_off=sheets.defect(row))
         if sheets.located[row] and mask.any():
             stamps.append(cut_stamp(gray, mask))
-        if len(stamps) == MOST_STAMPS:
+        if len(stamps) == most:
             break
     return stamps
 
 
-def _cut_ends(sheets: ProofSheets, rows: Int[np.ndarray, " m"]) -> list[Stamp]:
+def _cut_ends(sheets: ProofSheets, rows: Int[np.ndarray, " m"], most: int) -> list[Stamp]:
     stamps: list[Stamp] = []
     for row in rows.tolist():
         gray, end = np.asarray(sheets.images[row]), find_end(np.asarray(sheets.images[row]))
@@ -123,13 +129,13 @@ def _cut_ends(sheets: ProofSheets, rows: Int[np.ndarray, " m"]) -> list[Stamp]:
             if 0 < width <= gray.shape[1] // 2:
                 black = side[:, : width + RIM_PX].astype(np.float32)
                 stamps.append(Stamp(np.ones_like(black), black))
-        if len(stamps) >= MOST_STAMPS:
+        if len(stamps) >= most:
             break
     return stamps
 
 
-def _draw_stains(rng: np.random.Generator, height: int) -> list[Stamp]:
-    return [draw_stamp(rng, height) for _ in range(MOST_STAMPS)]
+def _draw_stains(rng: np.random.Generator, height: int, most: int) -> list[Stamp]:
+    return [draw_stamp(rng, height) for _ in range(most)]
 
 
 def _draw_ends(height: int, width: int) -> list[Stamp]:

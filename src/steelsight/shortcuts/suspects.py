@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final, Literal
 
 import numpy as np
@@ -17,7 +18,14 @@ from scipy.stats import false_discovery_control
 
 from steelsight.errors import BadData, BadInput
 from steelsight.evaluation.bootstrap import group_index
-from steelsight.shortcuts.association import PERMUTATIONS, WithClass, permutation_p, somers_d, with_class
+from steelsight.shortcuts.association import (
+    PERMUTATIONS,
+    WithClass,
+    differs_within,
+    permutation_p,
+    somers_d,
+    with_class,
+)
 from steelsight.shortcuts.counterfactual import Predict
 from steelsight.shortcuts.margins import class_margin
 from steelsight.shortcuts.paste_check import Change, PasteCheck, check_by_pasting
@@ -67,7 +75,7 @@ class Evidence:
         """An index a group; a sheet without one is its own."""
         return group_index(self.sheets.groups, len(self.sheets))
 
-    @property
+    @cached_property
     def margins(self) -> Float[np.ndarray, "n c"]:
         """Of every class."""
         return np.stack([class_margin(self.logits, c) for c in range(self.logits.shape[1])], axis=1)
@@ -112,13 +120,13 @@ def rank_suspects(
     rng: np.random.Generator,
     permutations: int = PERMUTATIONS,
 ) -> tuple[Suspect, ...]:
-    """Every candidate, findings first, then by the near bound of the effect.
+    """Every candidate that differs within a class, findings first, then by the near bound of the effect.
 
     changes  how to paste a property, by key; what has none stays untested
     raises   BadData where no class has two groups of sheets
     """
     _refuse_lone(evidence)
-    kept = [each for each in properties if np.ptp(each.values) > 0]
+    kept = [each for each in properties if differs_within(each.values, evidence.sheets.labels)]
     if not kept:
         return ()
     found = [
@@ -203,13 +211,11 @@ def _suspect(
 
 
 def _strongest(pulls: tuple[Pull, ...], presence: bool) -> tuple[Pull, bool]:
-    """The pull with the highest near bound, significant ones first; less of a property only where allowed."""
+    """The pull with the highest near bound, those that count first; less of a property only where allowed."""
     sided = [(pull, True) for pull in pulls]
     if not presence:
         sided += [(_turn(pull, pull.target), False) for pull in pulls]
-    return max(
-        sided, key=lambda side: (side[0].q_value <= Q_LEVEL, np.nan_to_num(side[0].effect.low, nan=-1))
-    )
+    return max(sided, key=lambda side: (_counts(side[0]), np.nan_to_num(side[0].effect.low, nan=-1)))
 
 
 def _counts(pull: Pull) -> bool:

@@ -22,6 +22,8 @@ from steelsight.types import Mask
 
 __all__ = ["Prescription", "treatment_for"]
 
+MOST_STAMPS = 512  # with 32 a network learns these, and still trusts others
+
 
 @dataclass(frozen=True)
 class Prescription:
@@ -74,7 +76,9 @@ def _patient(lesson: Lesson, case: Prescription, rng: np.random.Generator) -> Pa
     book = None
     if nuisance.kind is not None:
         train = lesson.train
-        book = gather_stamps(sheets.take(train), nuisance.take(train), rng, material=case.material)
+        book = gather_stamps(
+            sheets.take(train), nuisance.take(train), rng, material=case.material, most=MOST_STAMPS
+        )
     return Patient(sheets, nuisance, book, lesson.train, rng)
 
 

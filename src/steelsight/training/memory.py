@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from steelsight.errors import BadData
+from steelsight.errors import BadData, BadInput
 from steelsight.models.card import Card
 from steelsight.training.lesson import SheetData
 from steelsight.training.records import APART, SplitRow, pixel_hashes
@@ -18,6 +18,8 @@ from steelsight.training.records import APART, SplitRow, pixel_hashes
 __all__ = ["Memory", "refuse_other_classes"]
 
 Positions = Int[np.ndarray, "_"]
+
+PARTS = ("test", "validation", "train", "unseen", "all")
 
 
 class Memory:
@@ -39,7 +41,12 @@ class Memory:
         self.seen = set(learnt) | {i for i, group in enumerate(data.groups) if group in groups}
 
     def choose(self, part: str, run: Path) -> Positions:
-        """The positions of a part; raises BadData where it is empty, or `all` holds training sheets."""
+        """The positions of a part.
+
+        raises  BadInput for a part not in PARTS; BadData where it is empty, or `all` holds training sheets
+        """
+        if part not in PARTS:
+            raise BadInput(f"--split: expected one of {', '.join(PARTS)}, got {part!r}")
         count = len(self.data.items)
         if part == "unseen":
             chosen = [i for i in range(count) if i not in self.seen]

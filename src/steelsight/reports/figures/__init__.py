@@ -27,7 +27,13 @@ from steelsight.reports.figures.probes import SheetMap, draw_layer_maps, draw_pr
 from steelsight.reports.figures.proof import Changed, DosePoint, draw_changed, draw_doses, draw_two_groups
 from steelsight.reports.figures.roc import draw_roc
 from steelsight.reports.figures.scan import Thumbnail, draw_contact_sheet, draw_verdicts
-from steelsight.reports.figures.shortcut_pictures import EffectRow, Panel, draw_effects, draw_panels
+from steelsight.reports.figures.shortcut_pictures import (
+    EffectRow,
+    Panel,
+    draw_effects,
+    draw_panels,
+    panels_across,
+)
 from steelsight.reports.figures.size import draw_learning_size, draw_recall_by_area
 from steelsight.reports.figures.style import (
     CLASS_COLOURS,
@@ -112,6 +118,7 @@ __all__ = [
     "figure_png",
     "new_figure",
     "outline_colour",
+    "panels_across",
     "save_figure",
     "title_axes",
 ]

@@ -13,9 +13,9 @@ from steelsight.reports.figures.explanations import blend
 from steelsight.reports.figures.style import GRID, INK, MUTED, PAPER, SERIES_COLOURS, dress, new_figure
 from steelsight.types import GrayImage, Interval
 
-__all__ = ["EffectRow", "Panel", "draw_effects", "draw_panels"]
+__all__ = ["EffectRow", "Panel", "draw_effects", "draw_panels", "panels_across"]
 
-COLUMN_IN, MARGIN_IN, GAP_IN, TITLE_IN, HEAD_IN = 3.8, 0.12, 0.14, 0.2, 0.26
+COLUMN_IN, MARGIN_IN, GAP_IN, TITLE_IN, HEAD_IN, LEAD_IN = 3.8, 0.12, 0.14, 0.2, 0.2, 0.14
 STRIP_ASPECT, TILE_IN = 2.5, 1.9
 PEAK = 99.5  # percentile of a map that is drawn at full strength
 
@@ -57,20 +57,31 @@ def draw_effects(rows: Sequence[EffectRow], *, least: float, label: str) -> Figu
     return figure
 
 
-def draw_panels(lines: Sequence[tuple[str, Sequence[Panel]]], *, columns: int = 2) -> Figure:
-    """Headed lines of pictures, wrapped after so many columns; all pictures of one size."""
+def panels_across(size: tuple[int, ...]) -> int:
+    """How many pictures of a height and width stand side by side."""
+    return 2 if _is_strip(size) else 4
+
+
+def _is_strip(size: tuple[int, ...]) -> bool:
+    height, width = size
+    return width >= STRIP_ASPECT * height
+
+
+def draw_panels(lines: Sequence[tuple[str, Sequence[Panel]]]) -> Figure:
+    """Headed lines of pictures, wrapped where a line is full; all pictures of one size."""
     height, width = lines[0][1][0].gray.shape
-    strip = width >= STRIP_ASPECT * height
-    across = COLUMN_IN if strip else TILE_IN * width / height
+    across = COLUMN_IN if _is_strip((height, width)) else TILE_IN * width / height
     panel = (across, across * height / width)
-    columns = columns if strip else 2 * columns
+    columns = panels_across((height, width))
     rows = [-(-len(panels) // columns) for _, panels in lines]
     heads = [HEAD_IN if head else 0.0 for head, _ in lines]
-    full_h = 2 * MARGIN_IN + sum(heads) + sum(rows) * (panel[1] + TITLE_IN + GAP_IN)
+    leads = [LEAD_IN if head and number else 0.0 for number, (head, _) in enumerate(lines)]
+    full_h = 2 * MARGIN_IN + sum(heads) + sum(leads) + sum(rows) * (panel[1] + TITLE_IN + GAP_IN) - GAP_IN
     full_w = 2 * MARGIN_IN + columns * (panel[0] + GAP_IN) - GAP_IN
     figure = Figure(figsize=(full_w, full_h), facecolor=PAPER)
     top = full_h - MARGIN_IN
-    for (head, panels), count, room in zip(lines, rows, heads, strict=True):
+    for (head, panels), count, room, lead in zip(lines, rows, heads, leads, strict=True):
+        top -= lead
         if head:
             place = (MARGIN_IN / full_w, top / full_h)
             figure.text(*place, head, fontsize=9, weight="bold", va="top", color=INK, parse_math=False)
