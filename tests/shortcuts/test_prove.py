@@ -44,7 +44,7 @@ def test_a_network_that_reads_stains_is_found_out() -> None:
 
 
 def test_a_network_that_reads_defects_is_cleared() -> None:
-    found = _prove(network(), make_sheets(420))
+    found = _prove(network(), make_sheets(420, stains=(0.15, 0.0)))
     assert found.verdict == "not found at this power"
     assert found.pasted is not None
     assert found.pasted.flips.estimate == 0

@@ -59,9 +59,9 @@ def test_the_table_has_ours_and_the_studys(tiny_report):
 
 
 def test_html_and_json_are_written_and_the_folder_name_is_only_a_name(tiny_report):
-    html = tiny_report.path.read_text()
-    assert "tiny &lt;b&gt;mill" in html
-    assert "<b>mill" not in html
+    page = tiny_report.path.read_text()
+    assert "tiny &lt;b&gt;mill" in page
+    assert "<b>mill" not in page
     companion = json.loads(tiny_report.path.with_suffix(".json").read_text())
     assert companion["study"]["models"]["adhoc"]["the_study"]["auc"] == 0.951
     assert companion["study"]["data_hash"] == companion["provenance"]["Data hash"]
