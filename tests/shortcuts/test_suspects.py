@@ -67,10 +67,16 @@ def test_a_shortcut_is_found_first_with_its_numbers(draw: Draw) -> None:
 
 
 def test_what_the_model_does_not_use_is_nothing(draw: Draw) -> None:
-    found = _rank(draw(200, stain=(0.5, 0.05)), model_of())
+    found = _rank(draw(500, stain=(0.6, 0.3)), model_of())
     assert not any(each.status == "finding" for each in found.values())
     assert found["stain"].status == "nothing"
     assert found["stain"].pull.class_q < 0.05  # though it does go with the class
+
+
+def test_what_few_sheets_have_stays_undecided(draw: Draw) -> None:
+    stain = _rank(draw(200, stain=(0.03, 0.0)), model_of())["stain"]
+    assert stain.pull.effect.high > 0.2
+    assert stain.status == "undecided"
 
 
 def test_what_goes_with_no_class_is_a_reaction(draw: Draw) -> None:
@@ -161,7 +167,7 @@ def test_sheets_of_one_class_give_no_finding(draw: Draw) -> None:
     found = _rank(flawless, model_of(stain=3.0))["stain"]
     assert found.pull.effect.low > 0.5
     assert found.pull.with_class.p_value == 1
-    assert found.status == "nothing"  # nothing to paste on, and no other class to compare with
+    assert found.status == "untested"  # nothing to paste on, and no other class to compare with
 
 
 def test_a_class_without_sheets_leaves_the_others_to_compare(draw: Draw) -> None:

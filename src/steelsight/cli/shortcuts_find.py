@@ -41,6 +41,7 @@ def find(
     from steelsight.shortcuts.find import find_shortcuts
     from steelsight.shortcuts.find_numbers import find_json
     from steelsight.shortcuts.find_page import headline, name_of_suspect, write_find_page
+    from steelsight.shortcuts.suspects import STATUSES
 
     folder = out if out is not None else run / "shortcuts"
     with console.status("opening") as status:
@@ -63,7 +64,8 @@ def find(
         )
         say("drawing")
         write_find_page(folder / PAGE, found, title=run.name, seed=seed, model=card.model.name)
-    table = Table("candidate", "speaks for", "status", box=None, pad_edge=False)
+    table = Table("candidate", "speaks for", box=None, pad_edge=False)
+    table.add_column("status", no_wrap=True, min_width=max(map(len, STATUSES)))
     for head in ("effect D", "q", "paste"):
         table.add_column(head, justify="right", no_wrap=True)
     for each in found.suspects[:10]:

@@ -181,7 +181,7 @@ def _tell_limits(sheets: ProofSheets, same: Sequence[Property]) -> list[str]:
         )
     if same:
         titles = "; ".join(each.title for each in same)
-        told.append(f"not compared, for within no class two sheets differ in it: {titles}")
+        told.append(f"not compared, for in no class do two sheets differ in it: {titles}")
     return told
 
 

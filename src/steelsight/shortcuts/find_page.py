@@ -54,9 +54,10 @@ def headline(found: Found) -> str:
         count = len(found.findings)
         return f"{count} finding{'s' * (count != 1)}: {listed(found.findings)}. Next: prove it."
     others = tuple(each for each in found.suspects if each.status in ("untested", "reaction"))
+    undecided = sum(each.status == "undecided" for each in found.suspects)
     return (
-        f"No finding among {len(found.suspects)} candidates: none goes with the margin within its class, "
-        "goes with the class, and moves the margin when pasted."
+        f"No finding among {len(found.suspects)} candidates: none is shown to go with the margin within true "
+        f"classes, to go with the class, and to move the margin when pasted. Undecided: {undecided}."
         + (f" To look at all the same: {listed(others)}." if others else "")
     )
 

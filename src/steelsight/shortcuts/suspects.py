@@ -38,14 +38,15 @@ __all__ = ["LEAST_EFFECT", "Q_LEVEL", "STATUSES", "Evidence", "Pull", "Status", 
 Q_LEVEL: Final = 0.05
 LEAST_EFFECT: Final = 0.2  # of Somers' D: of two sheets of a class, the one with more wins 60 to 40
 
-Status = Literal["finding", "reaction", "untested", "refuted", "follows", "nothing"]
+Status = Literal["finding", "reaction", "untested", "refuted", "follows", "undecided", "nothing"]
 
 STATUSES: Final[Mapping[Status, str]] = {
     "finding": "goes with the margin and with the class, and pasting it moves the margin",
-    "untested": "goes with the margin and with the class; it cannot be pasted, so look at it",
+    "untested": "goes with the margin; it could not be pasted on these sheets, so look at it",
     "reaction": "pasting it moves the margin, but on these sheets it goes with no class",
     "refuted": "goes with the margin, but pasting it does not move it",
     "follows": "goes with the margin only as far as a suspect above does",
+    "undecided": "its interval reaches over the least effect and is not above it: bring more sheets with it",
     "nothing": "does not go with the margin, or hardly",
 }
 
@@ -200,7 +201,8 @@ def _suspect(
     pull, more = _strongest(pulls, each.presence)
     check = None
     if not _counts(pull):
-        return Suspect(each, pull, more, pulls, None, "nothing")
+        undecided = pull.effect.high >= LEAST_EFFECT
+        return Suspect(each, pull, more, pulls, None, "undecided" if undecided else "nothing")
     change = changes.get(each.key)
     if change is not None:
         amount = each.values if more else -each.values
@@ -225,7 +227,7 @@ def _counts(pull: Pull) -> bool:
 def _judge(pull: Pull, check: PasteCheck | None) -> Status:
     learnable = pull.class_q <= Q_LEVEL and pull.with_class.delta > 0
     if check is None or check.sheets == 0:
-        return "untested" if learnable else "nothing"
+        return "untested"
     if not check.moves:
         return "refuted"
     return "finding" if learnable else "reaction"
