@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import GroupsOption, JsonFlag, console, emit_json
+from steelsight.cli.console import AllowBadOption, GroupsOption, JsonFlag, console, emit_json
 from steelsight.errors import BadInput
 
 __all__ = ["calibrate"]
@@ -42,7 +42,7 @@ def calibrate(
     ] = None,
     by: Annotated[By, typer.Option(help="Which threshold the card gets.")] = By.CERTIFICATE,
     groups: GroupsOption = None,
-    allow_bad: Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")] = 0,
+    allow_bad: AllowBadOption = 0,
     seed: Annotated[
         int,
         typer.Option(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import GroupsOption, JsonFlag, console, emit_json
+from steelsight.cli.console import AllowBadOption, GroupsOption, JsonFlag, console, emit_json
 from steelsight.errors import BadInput
 
 __all__ = ["compare"]
@@ -43,7 +43,7 @@ def compare(
     out: Annotated[
         Path | None, typer.Option(help="Where compare.html and compare.json go.", metavar="DIR")
     ] = None,
-    allow_bad: Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")] = 0,
+    allow_bad: AllowBadOption = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of noise and of the bootstrap.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import GroupsOption, JsonFlag, console, emit_json
+from steelsight.cli.console import AllowBadOption, GroupsOption, JsonFlag, console, emit_json
 
 __all__ = ["confidence"]
 
@@ -23,7 +23,7 @@ def confidence(
     out: Annotated[
         Path | None, typer.Option(help="Where confidence.html and confidence.json go; default RUN.")
     ] = None,
-    allow_bad: Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")] = 0,
+    allow_bad: AllowBadOption = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and of each group's sheet.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:

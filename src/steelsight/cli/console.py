@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
@@ -13,7 +13,16 @@ from rich.console import Console
 
 from steelsight.errors import BadInput, SteelsightError
 
-__all__ = ["GroupsOption", "JsonFlag", "console", "emit_json", "exit_on_error", "fail"]
+__all__ = [
+    "AllowBadOption",
+    "GroupsOption",
+    "JsonFlag",
+    "console",
+    "emit_json",
+    "exit_on_error",
+    "fail",
+    "telling",
+]
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 GroupsOption = Annotated[
@@ -23,12 +32,27 @@ GroupsOption = Annotated[
     ),
 ]
 
+AllowBadOption = Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")]
+
 _EXTRAS = dict.fromkeys(
     ("accelerate", "nncf", "onnx", "safetensors", "sklearn", "statsmodels", "torch"), "lab"
 )
 _EXTRAS |= {"torchvision": "lab", "skimage": "lab", "scipy": "synth"}
 
 console = Console(stderr=True, highlight=False)  # progress and tables; stdout belongs to results
+
+
+@contextmanager
+def telling(first: str) -> Iterator[Callable[[str], None]]:
+    """A spinner with what is being done; the function given says the next step, in a log as a line."""
+    with console.status(first) as status:
+
+        def say(text: str) -> None:
+            status.update(text)
+            if not console.is_terminal:  # a log shows no spinner
+                console.print(text, markup=False, soft_wrap=True)
+
+        yield say
 
 
 def emit_json(result: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from steelsight.cli.console import GroupsOption, JsonFlag, console, emit_json
+from steelsight.cli.console import AllowBadOption, GroupsOption, JsonFlag, console, emit_json
 from steelsight.cli.train import show_report
 
 __all__ = ["evaluate"]
@@ -34,7 +34,7 @@ def evaluate(
         typer.Option(help="Share of defective sheets on the line, for escapes per thousand sheets."),
     ] = None,
     groups: GroupsOption = None,
-    allow_bad: Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")] = 0,
+    allow_bad: AllowBadOption = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of noise and of the bootstrap.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Where to write. Default: RUN/evaluations/NAME-SPLIT.", metavar="DIR")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.cli.console import AllowBadOption, GroupsOption, JsonFlag, console, emit_json
 
 __all__ = ["export"]
 
@@ -26,13 +26,8 @@ def export(
     probes: Annotated[
         int, typer.Option(min=0, help="Sheets of DATA carried in the bundle for `bundle verify`; 0 = none.")
     ] = 24,
-    groups: Annotated[
-        str | None,
-        typer.Option(
-            help="What keeps sheets together: column:NAME, frames[:GAP], duplicates, or several joined by +."
-        ),
-    ] = None,
-    allow_bad: Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")] = 0,
+    groups: GroupsOption = None,
+    allow_bad: AllowBadOption = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of the sheets drawn.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:

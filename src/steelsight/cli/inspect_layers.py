@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.cli.console import AllowBadOption, JsonFlag, console, emit_json, telling
 from steelsight.errors import BadInput, UnknownLayer
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def layers(
         float | None, typer.Option(help="Of t-SNE; default 30, or a third of few sheets.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Default: RUN/layers-SPLIT.", metavar="DIR")] = None,
-    allow_bad: Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")] = 0,
+    allow_bad: AllowBadOption = 0,
     seed: Annotated[
         int, typer.Option(min=0, help="Of drawn sheets, projections, controls, t-SNE and the bootstrap.")
     ] = 0,
@@ -66,13 +66,7 @@ def layers(
         torch.set_num_threads(threads)
     wanted = choose_controls(controls)
     folder = out if out is not None else run / f"layers-{split}"
-    with console.status("opening") as status:
-
-        def say(text: str) -> None:
-            status.update(text)
-            if not console.is_terminal:  # a log shows no spinner
-                console.print(text, markup=False, soft_wrap=True)
-
+    with telling("opening") as say:
         judged = open_run(run, data, allow_bad=allow_bad)
         try:
             chosen = choose_layers(judged.model, _names(layer))

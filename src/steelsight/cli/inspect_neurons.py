@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.cli.console import AllowBadOption, JsonFlag, console, emit_json, telling
 from steelsight.errors import BadInput, BadRecipe
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def neurons(
     limit: Annotated[int, typer.Option(min=2, help="Sheets shown, at most; drawn at random.")] = 2000,
     precision: Annotated[str, typer.Option(help="fp32; bf16 is faster where the processor has it.")] = "fp32",
     out: Annotated[Path | None, typer.Option(help="Default: RUN/neurons.", metavar="DIR")] = None,
-    allow_bad: Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")] = 0,
+    allow_bad: AllowBadOption = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of starts, jitter, draws and resampling.")] = 0,
     threads: Annotated[int, typer.Option(min=0, help="Threads; 0 = as many as PyTorch takes.")] = 0,
     as_json: JsonFlag = False,
@@ -118,13 +118,7 @@ def neurons(
         else prepare(GROWN, kernels=tuple(kernel) if kernel else GROWN.kernels),
     )
     folder = out if out is not None else run / "neurons"
-    with console.status("opening") as status:
-
-        def say(text: str) -> None:
-            status.update(text)
-            if not console.is_terminal:  # a log shows no spinner
-                console.print(text, markup=False, soft_wrap=True)
-
+    with telling("opening") as say:
         opened = open_run(run, data, allow_bad=allow_bad)
         if start is not None:
             plan = replace(plan, start=read_sheet(start, opened.card.input))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import GroupsOption, JsonFlag, console, emit_json
+from steelsight.cli.console import AllowBadOption, GroupsOption, JsonFlag, console, emit_json
 
 __all__ = ["transplant"]
 
@@ -37,7 +37,7 @@ def transplant(
     limit: Annotated[int, typer.Option(min=4, help="At most so many sheets, drawn at random.")] = 2000,
     groups: GroupsOption = None,
     resamples: Annotated[int, typer.Option(min=1, help="Of the bootstrap.")] = 1000,
-    allow_bad: Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")] = 0,
+    allow_bad: AllowBadOption = 0,
     seed: Annotated[
         int, typer.Option(min=0, help="Of the sheets drawn, the random weights, and the bootstrap.")
     ] = 0,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import GroupsOption, JsonFlag, console, emit_json
+from steelsight.cli.console import AllowBadOption, GroupsOption, JsonFlag, console, emit_json
 from steelsight.errors import BadRecipe
 
 __all__ = ["label_curve"]
@@ -27,7 +27,7 @@ def label_curve(
         str, typer.Option(help="Shares of the training sheets, joined by commas.")
     ] = "0.1,0.2,0.4,0.7,1",
     groups: GroupsOption = None,
-    allow_bad: Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")] = 0,
+    allow_bad: AllowBadOption = 0,
     seed: Annotated[int, typer.Option(min=0, help="Same seed and data, same figures.")] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Train again what is trained already.")] = False,
     as_json: JsonFlag = False,

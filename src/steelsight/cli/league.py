@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.cli.console import AllowBadOption, JsonFlag, console, emit_json, telling
 
 if TYPE_CHECKING:
     from steelsight.explanations.league import League
@@ -38,7 +38,7 @@ def league(
         typer.Option("--set", help="Keys of the league's recipe, as study.sigma=1.", metavar="KEY=VALUE"),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Default: RUN/league-SPLIT.", metavar="DIR")] = None,
-    allow_bad: Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")] = 0,
+    allow_bad: AllowBadOption = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of samples, noise and the bootstrap.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:
@@ -56,13 +56,7 @@ def league(
 
     recipe = load_league_recipe(setting or [])
     folder = out if out is not None else run / f"league-{split}"
-    with console.status("opening") as status:
-
-        def say(text: str) -> None:
-            status.update(text)
-            if not console.is_terminal:  # a log shows no spinner
-                console.print(text, markup=False, soft_wrap=True)
-
+    with telling("opening") as say:
         arena = open_arena(
             run, data, part=split, share=recipe.choice.share, limit=limit, allow_bad=allow_bad, seed=seed
         )

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.cli.console import AllowBadOption, JsonFlag, console, emit_json
 from steelsight.errors import BadData, BadInput
 
 __all__ = ["robustness"]
@@ -24,7 +24,7 @@ def robustness(
     ] = "unseen",
     limit: Annotated[int, typer.Option(min=1, help="At most so many sheets, drawn at random.")] = 500,
     out: Annotated[Path | None, typer.Option(help="Default: RUN/robustness-SPLIT.", metavar="DIR")] = None,
-    allow_bad: Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")] = 0,
+    allow_bad: AllowBadOption = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of the sheets drawn and of the noise.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:

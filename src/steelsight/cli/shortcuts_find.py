@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import GroupsOption, JsonFlag, console, emit_json
+from steelsight.cli.console import AllowBadOption, GroupsOption, JsonFlag, console, emit_json, telling
 
 __all__ = ["find"]
 
@@ -29,7 +29,7 @@ def find(
         Path | None,
         typer.Option(help="Where shortcuts.html and .json go; default RUN/shortcuts.", metavar="DIR"),
     ] = None,
-    allow_bad: Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")] = 0,
+    allow_bad: AllowBadOption = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of samples, permutations, clusters and pastes.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:
@@ -44,13 +44,7 @@ def find(
     from steelsight.shortcuts.suspects import STATUSES
 
     folder = out if out is not None else run / "shortcuts"
-    with console.status("opening") as status:
-
-        def say(text: str) -> None:
-            status.update(text)
-            if not console.is_terminal:  # a log shows no spinner
-                console.print(text, markup=False, soft_wrap=True)
-
+    with telling("opening") as say:
         found, card, _ = find_shortcuts(
             run,
             data,

@@ -7,35 +7,38 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import GroupsOption, JsonFlag, console, emit_json
+from steelsight.cli.console import AllowBadOption, GroupsOption, JsonFlag, console, emit_json, telling
+from steelsight.cli.shortcuts_options import (
+    GroupsFromOption,
+    JudgesArgument,
+    PastedOption,
+    RunArgument,
+    SplitOption,
+)
 
 __all__ = ["gate"]
 
 
 def gate(
-    run: Annotated[Path, typer.Argument(help="RUN folder.", metavar="RUN")],
-    data: Annotated[Path, typer.Argument(help="DATA folder whose sheets judge.", metavar="DATA")],
+    run: RunArgument,
+    data: JudgesArgument,
     policy: Annotated[
         Path,
         typer.Option(help="TOML file of [[shortcut]] tables with nuisance and most_excess.", metavar="FILE"),
     ],
-    groups_from: Annotated[
-        str, typer.Option(help="Who says which sheets have it: auto, truth (truth.csv) or detector.")
-    ] = "auto",
-    split: Annotated[
-        str, typer.Option(help="Which sheets judge: unseen, test, validation, train, all.")
-    ] = "unseen",
-    limit: Annotated[int, typer.Option(min=1, help="At most so many sheets are pasted on.")] = 500,
+    groups_from: GroupsFromOption = "auto",
+    split: SplitOption = "unseen",
+    limit: PastedOption = 500,
     groups: GroupsOption = None,
     out: Annotated[Path | None, typer.Option(help="Default: RUN/shortcuts.", metavar="DIR")] = None,
-    allow_bad: Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")] = 0,
+    allow_bad: AllowBadOption = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of stamps, places and the bootstrap.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:
     """Prove every shortcut a policy names. Exit code 1 if one is over its bound, 2 for bad input."""
     from steelsight.shortcuts.gate import gate_run
 
-    with console.status("proving") as status:
+    with telling("proving") as say:
         found = gate_run(
             run,
             data,
@@ -47,7 +50,7 @@ def gate(
             allow_bad=allow_bad,
             seed=seed,
             out=out,
-            say=status.update,
+            say=say,
         )
     for each in found.decisions:
         word = "pass" if each.passed else "FAIL"

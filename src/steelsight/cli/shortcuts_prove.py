@@ -7,40 +7,40 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import GroupsOption, JsonFlag, console, emit_json
+from steelsight.cli.console import AllowBadOption, GroupsOption, JsonFlag, console, emit_json
+from steelsight.cli.shortcuts_options import (
+    GroupsFromOption,
+    JudgesArgument,
+    MaterialOption,
+    NuisanceOption,
+    PastedOption,
+    RunArgument,
+    SplitOption,
+)
 
 __all__ = ["prove"]
 
 
 def prove(
-    run: Annotated[Path, typer.Argument(help="RUN folder.", metavar="RUN")],
-    data: Annotated[Path, typer.Argument(help="DATA folder whose sheets judge.", metavar="DATA")],
-    nuisance: Annotated[
-        str,
-        typer.Option(help="stain, end, or a CSV file of the sheets that have it.", metavar="stain|end|FILE"),
-    ],
+    run: RunArgument,
+    data: JudgesArgument,
+    nuisance: NuisanceOption,
     suspect: Annotated[
         str | None,
         typer.Option(help="The class it may speak for; default none, for ends type 2.", metavar="CLASS"),
     ] = None,
-    groups_from: Annotated[
-        str, typer.Option(help="Who says which sheets have it: auto, truth (truth.csv) or detector.")
-    ] = "auto",
-    split: Annotated[
-        str, typer.Option(help="Which sheets judge: unseen, test, validation, train, all.")
-    ] = "unseen",
+    groups_from: GroupsFromOption = "auto",
+    split: SplitOption = "unseen",
     each: Annotated[
         int | None, typer.Option(min=1, help="At most so many sheets a group in the test; the study: 50.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many sheets are pasted on.")] = 500,
-    material: Annotated[
-        str, typer.Option(help="What is pasted: real (cut from sheets), drawn, or auto.")
-    ] = "auto",
+    limit: PastedOption = 500,
+    material: MaterialOption = "auto",
     groups: GroupsOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Default: RUN/shortcuts/prove-NAME.", metavar="DIR")
     ] = None,
-    allow_bad: Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")] = 0,
+    allow_bad: AllowBadOption = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of stamps, places and the bootstrap.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:

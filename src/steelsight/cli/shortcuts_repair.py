@@ -7,18 +7,22 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import GroupsOption, JsonFlag, console, emit_json
+from steelsight.cli.console import AllowBadOption, GroupsOption, JsonFlag, console, emit_json
+from steelsight.cli.shortcuts_options import (
+    GroupsFromOption,
+    MaterialOption,
+    NuisanceOption,
+    PastedOption,
+    RunArgument,
+)
 
 __all__ = ["repair"]
 
 
 def repair(
-    run: Annotated[Path, typer.Argument(help="RUN folder.", metavar="RUN")],
+    run: RunArgument,
     data: Annotated[Path, typer.Argument(help="The DATA folder it was trained on.", metavar="DATA")],
-    nuisance: Annotated[
-        str,
-        typer.Option(help="stain, end, or a CSV file of the sheets that have it.", metavar="stain|end|FILE"),
-    ],
+    nuisance: NuisanceOption,
     cures: Annotated[
         str | None, typer.Option(help="Names joined by commas; default all. A wrong one lists them.")
     ] = None,
@@ -30,24 +34,20 @@ def repair(
         str | None,
         typer.Option(help="The class it speaks for; default none, for ends type 2.", metavar="CLASS"),
     ] = None,
-    groups_from: Annotated[
-        str, typer.Option(help="Who says which sheets have it: auto, truth (truth.csv) or detector.")
-    ] = "auto",
+    groups_from: GroupsFromOption = "auto",
     start: Annotated[
         str, typer.Option(help="run: training goes on from its weights; recipe: it starts over.")
     ] = "run",
     epochs: Annotated[
         int | None, typer.Option(min=1, help="At most so many; default: as the run's recipe.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many sheets are pasted on.")] = 500,
-    material: Annotated[
-        str, typer.Option(help="What is pasted: real (cut from sheets), drawn, or auto.")
-    ] = "auto",
+    limit: PastedOption = 500,
+    material: MaterialOption = "auto",
     groups: GroupsOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Default: RUN/shortcuts/repair-NAME.", metavar="DIR")
     ] = None,
-    allow_bad: Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")] = 0,
+    allow_bad: AllowBadOption = 0,
     seed: Annotated[int, typer.Option(min=0, help="Same seed and data, same figures.")] = 0,
     fresh: Annotated[
         bool, typer.Option("--fresh/--resume", help="Start over, or go on with what DIR holds.")

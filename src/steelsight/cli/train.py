@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from steelsight.cli.console import GroupsOption, JsonFlag, console, emit_json
+from steelsight.cli.console import AllowBadOption, GroupsOption, JsonFlag, console, emit_json
 
 if TYPE_CHECKING:
     from steelsight.training.recipe import Recipe
@@ -38,7 +38,7 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="At most so many epochs.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed and data, same figures.")] = 0,
     groups: GroupsOption = None,
-    allow_bad: Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")] = 0,
+    allow_bad: AllowBadOption = 0,
     folds: Annotated[
         int | None, typer.Option(help="Cross-validate in so many folds; RUN holds a run for each.")
     ] = None,

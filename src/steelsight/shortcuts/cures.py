@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from scipy.ndimage import binary_dilation
 
 from steelsight.errors import BadInput
-from steelsight.shortcuts.nuisance import Nuisance
+from steelsight.shortcuts.nuisance import Nuisance, group_numbers, group_sizes
 from steelsight.shortcuts.sheet_ends import find_end
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.shortcuts.stains import find_stain
@@ -48,19 +48,14 @@ class Patient:
 
     @property
     def groups(self) -> Int[np.ndarray, " n"]:
-        """Class and presence of the nuisance as one number: 2 class + presence."""
-        numbers: Int[np.ndarray, " n"] = 2 * self.sheets.labels + self.nuisance.present
-        return numbers
+        """As `nuisance.group_numbers`."""
+        return group_numbers(self.sheets.labels, self.nuisance.present)
 
     def sizes(self) -> dict[str, int]:
         """Training sheets a group, by its name."""
-        counts = np.bincount(self.groups[self.train], minlength=2 * len(self.sheets.class_names))
-        words = ("without", "with")
-        return {
-            f"{name} {words[side]} {self.nuisance.name}": int(counts[2 * index + side])
-            for index, name in enumerate(self.sheets.class_names)
-            for side in (0, 1)
-        }
+        present = self.nuisance.present[self.train]
+        sizes = group_sizes(self.sheets.labels[self.train], present, self.sheets.class_names)
+        return {f"{name} {side} {self.nuisance.name}": count for (name, side), count in sizes.items()}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from steelsight.errors import BadRecipe
 from steelsight.shortcuts.nuisance import ALIASES, KINDS
-from steelsight.shortcuts.proof_run import prove_run
+from steelsight.shortcuts.proof_run import open_run, prove_opened
 from steelsight.shortcuts.prove import Proof
 from steelsight.training.atomic import write_json
 from steelsight.training.conclude import environment
@@ -128,19 +128,17 @@ def gate_run(
     """
     clauses = load_policy(policy).shortcut
     folder = out or run / "shortcuts"
+    say("opening")
+    opened = open_run(run, data, part=part, groups=groups, allow_bad=allow_bad)
     decisions = []
     for clause in clauses:
         say(f"proving {clause.nuisance}")
-        found = prove_run(
-            run,
-            data,
+        found = prove_opened(
+            opened,
             _asked(clause, policy),
-            part=part,
             source=source,
             suspect=clause.suspect,
             limit=limit,
-            groups=groups,
-            allow_bad=allow_bad,
             seed=seed,
             out=folder / f"prove-{_name(clause)}",
         )

@@ -6,7 +6,7 @@ others are without. With a column `group` (with, without) only the sheets it lis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -19,9 +19,9 @@ from steelsight.sheets.tables import Table, read_table
 from steelsight.shortcuts.sheet_ends import end_widths
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.shortcuts.stains import stain_areas
-from steelsight.types import GrayBatch
+from steelsight.types import GrayBatch, Labels
 
-__all__ = ["KINDS", "SOURCES", "Kind", "Nuisance", "open_nuisance"]
+__all__ = ["KINDS", "SOURCES", "Kind", "Nuisance", "group_numbers", "group_sizes", "open_nuisance"]
 
 Kind = Literal["stain", "end"]
 Source = Literal["truth", "detector", "list"]
@@ -52,6 +52,24 @@ class Nuisance:
     def take(self, rows: Int[np.ndarray, " m"]) -> Nuisance:
         """The same of some of the sheets."""
         return replace(self, present=self.present[rows], listed=self.listed[rows])
+
+
+def group_numbers(labels: Labels, present: Bool[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """Class and presence of a nuisance as one number: 2 class + presence."""
+    numbers: Int[np.ndarray, " n"] = 2 * labels + present
+    return numbers
+
+
+def group_sizes(
+    labels: Labels, present: Bool[np.ndarray, " n"], class_names: Sequence[str]
+) -> dict[tuple[str, str], int]:
+    """Sheets of every class "without" and "with" a nuisance, in the order of `group_numbers`.
+
+    labels  no sheet of several types among them
+    """
+    counts = np.bincount(group_numbers(labels, present), minlength=2 * len(class_names))
+    names = [(name, side) for name in class_names for side in ("without", "with")]
+    return dict(zip(names, counts.tolist(), strict=True))
 
 
 def open_nuisance(

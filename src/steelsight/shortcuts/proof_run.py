@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +14,20 @@ from steelsight.models.card import Card
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.models.classifier import SheetClassifier
 from steelsight.reports.document import Document
+from steelsight.shortcuts.counterfactual import Predict
 from steelsight.shortcuts.examples import choose_examples
 from steelsight.shortcuts.nuisance import open_nuisance
 from steelsight.shortcuts.proof_page import write_proof
-from steelsight.shortcuts.prove import Proof, prove
+from steelsight.shortcuts.prove import Proof, asked_once, prove
 from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
 from steelsight.shortcuts.verdict import RULE
 from steelsight.training.atomic import write_file, write_json
 from steelsight.training.conclude import environment
-from steelsight.training.evaluate import EVALUATED
 from steelsight.training.lesson import open_sheets
 from steelsight.training.memory import Memory, refuse_other_classes
 from steelsight.training.records import read_splits
 
-__all__ = ["NUMBERS", "PAGE", "Opened", "Proven", "open_run", "prove_run"]
+__all__ = ["NUMBERS", "PAGE", "Opened", "Proven", "open_run", "prove_opened", "prove_run"]
 
 PAGE, NUMBERS = "proof.html", "proof.json"
 
@@ -35,12 +36,19 @@ PAGE, NUMBERS = "proof.html", "proof.json"
 class Opened:
     """A run with the sheets that may judge it."""
 
+    run: Path
+    part: str
     model: SheetClassifier
     card: Card
     sheets: ProofSheets
     known: tuple[str, ...]  # names of all sheets of the folder
     notes: tuple[str, ...]
     data_hash: str
+
+    @cached_property
+    def predict(self) -> Predict:
+        """The network, asked once about these sheets however many nuisances are proven on them."""
+        return asked_once(self.model, self.sheets.images)
 
 
 @dataclass(frozen=True)
@@ -60,8 +68,6 @@ def open_run(
     part    unseen, test, validation, train or all, as `evaluate`
     raises  BadInput for multilabel or an unknown part; BadData where classes differ or no sheet is left
     """
-    if part not in EVALUATED:
-        raise BadInput(f"--split: expected one of {', '.join(EVALUATED)}, got {part!r}")
     model, card = load_checkpoint(run)
     if card.task == "multilabel":
         raise BadInput(f"{run}: expected a binary or multiclass run, got multilabel")
@@ -74,7 +80,8 @@ def open_run(
     refuse_other_classes(opened, card, data)
     memory = Memory(read_splits(run), opened)
     sheets = proof_sheets(opened, memory.choose(part, run), root=data)
-    return Opened(model, card, sheets, opened.ids, tuple(memory.notes(part)), opened.data_hash)
+    notes = tuple(memory.notes(part))
+    return Opened(run, part, model, card, sheets, opened.ids, notes, opened.data_hash)
 
 
 def prove_run(
@@ -100,9 +107,36 @@ def prove_run(
     raises  BadInput of any kind
     """
     opened = open_run(run, data, part=part, groups=groups, allow_bad=allow_bad)
+    return prove_opened(
+        opened,
+        asked,
+        source=source,
+        suspect=suspect,
+        limit=limit,
+        each=each,
+        material=material,
+        seed=seed,
+        out=out,
+    )
+
+
+def prove_opened(
+    opened: Opened,
+    asked: str,
+    *,
+    source: str = "auto",
+    suspect: str | None = None,
+    limit: int = 500,
+    each: int | None = None,
+    material: str = "auto",
+    seed: int = 0,
+    out: Path | None = None,
+) -> Proven:
+    """As `prove_run`, on a run and sheets already opened."""
+    run, part = opened.run, opened.part
     nuisance = open_nuisance(opened.sheets, asked, source=source, known=opened.known)
     proof = prove(
-        opened.model,
+        opened.predict,
         opened.sheets,
         nuisance,
         rng=np.random.default_rng([seed, 71]),

@@ -29,9 +29,9 @@ from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.shortcuts.stamps import gather_stamps, refuse_material
 from steelsight.shortcuts.verdict import Verdict, rule
 from steelsight.training.predict import predict_logits
-from steelsight.types import Logits
+from steelsight.types import GrayBatch, Logits
 
-__all__ = ["GroupScores", "Proof", "prove", "suspect_of"]
+__all__ = ["GroupScores", "Proof", "asked_once", "prove", "suspect_of"]
 
 TYPE_2 = 2  # the class the study found to be read off sheet ends
 
@@ -90,6 +90,12 @@ def suspect_of(sheets: ProofSheets, nuisance: Nuisance, asked: str | None = None
             raise BadInput(f"--suspect: expected one of {', '.join(names)}, got {asked!r}")
         return names.index(asked)
     return min(TYPE_2, len(names) - 1) if nuisance.kind == "end" else 0
+
+
+def asked_once(model: SheetClassifier, images: GrayBatch) -> Predict:
+    """The network as a function that remembers what it says of these sheets: of this array, not its like."""
+    logits = predict_logits(model, images)
+    return lambda asked: logits if asked is images else predict_logits(model, asked)
 
 
 def prove(

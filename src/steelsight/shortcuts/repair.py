@@ -20,7 +20,7 @@ from steelsight.models.classifier import SheetClassifier
 from steelsight.reports.cells import plain
 from steelsight.sheets.splits import Split
 from steelsight.shortcuts.cures import CURES
-from steelsight.shortcuts.nuisance import Nuisance
+from steelsight.shortcuts.nuisance import Nuisance, group_sizes
 from steelsight.shortcuts.repair_judge import Change, Judgement, judge, robust_share
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.shortcuts.stamps import gather_stamps
@@ -185,11 +185,8 @@ class _Checker:
         case = self.case
         labels = case.prescription.sheets.labels[case.split.train]
         present = case.prescription.nuisance.present[case.split.train]
-        return {
-            f"{name} {word}": int(((labels == index) & (present == (word == "with"))).sum())
-            for index, name in enumerate(case.data.labelled.class_names)
-            for word in ("without", "with")
-        }
+        sizes = group_sizes(labels, present, case.data.labelled.class_names)
+        return {f"{name} {side}": count for (name, side), count in sizes.items()}
 
     def _toggle(self) -> UInt8[np.ndarray, "n h w"] | None:
         """The validation sheets with the nuisance put on or taken off."""

@@ -16,8 +16,8 @@ from steelsight.explanations.league_recipe import load_league_recipe
 from steelsight.explanations.masks import make_masks
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.inputs import to_input
-from steelsight.shortcuts.nuisance import Nuisance
-from steelsight.shortcuts.prove import Proof, prove
+from steelsight.shortcuts.nuisance import Nuisance, group_numbers
+from steelsight.shortcuts.prove import Proof, asked_once, prove
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.training.predict import predict_logits
 from steelsight.types import Heatmaps, Interval, Task
@@ -129,9 +129,9 @@ def judge(
     """
     single = np.flatnonzero(sheets.labels >= 0)
     some, present = sheets.take(single), nuisance.take(single)
-    logits = predict_logits(model, some.images)
+    predict = asked_once(model, some.images)
     proof = prove(
-        lambda images: logits if images is some.images else predict_logits(model, images),
+        predict,
         some,
         present,
         rng=np.random.default_rng([seed, 71]),
@@ -144,7 +144,7 @@ def judge(
     masked = _masked(some, np.random.default_rng([seed, 79]))
     groups = list(some.groups)
     return Judgement(
-        right=logits.argmax(1) == some.labels,
+        right=predict(some.images).argmax(1) == some.labels,
         labels=some.labels,
         stained=(some.labels > 0) & present.present,
         groups=groups if any(groups) else None,
@@ -166,7 +166,7 @@ def robust_share(
     if toggled is not None:
         both = right & (predict_logits(model, toggled).argmax(1) == sheets.labels)
         return float(both.mean())
-    groups = 2 * sheets.labels + nuisance.present
+    groups = group_numbers(sheets.labels, nuisance.present)
     return float(np.mean([right[groups == group].mean() for group in np.unique(groups)]))
 
 

@@ -144,19 +144,18 @@ def class_weights(
 def make_batch(lesson: Lesson, recipe: Recipe, rows: Positions, rng: np.random.Generator) -> Batch:
     """Sheets at these positions, changed as the recipe's `augment` says."""
     masks, remedy = lesson.masks, lesson.remedy
-    maps = [
-        each[rows] for each in (None if masks is None else masks.shares, remedy.wrong) if each is not None
-    ]
+    maps = {"shares": None if masks is None else masks.shares, "wrong": remedy.wrong}
+    known = {name: each[rows] for name, each in maps.items() if each is not None}
     images = lesson.images[rows] if remedy.twins is None else remedy.twins.show(lesson.images, rows, rng)
-    gray, moved = augment(images, recipe.augment, rng, masks=np.stack(maps) if maps else None)
-    shares = moved[0] if moved is not None and masks is not None else None
-    wrong = moved[-1] if moved is not None and remedy.wrong is not None else None
+    stack = np.stack(list(known.values())) if known else None
+    gray, moved = augment(images, recipe.augment, rng, masks=stack)
+    found = {} if moved is None else dict(zip(known, map(torch.from_numpy, moved), strict=True))
     return Batch(
         gray=torch.from_numpy(np.asarray(gray)),
         targets=torch.from_numpy(lesson.targets[rows]),
-        shares=None if shares is None else torch.from_numpy(shares),
+        shares=found.get("shares"),
         known=None if masks is None else torch.from_numpy(masks.known[rows]),
-        wrong=None if wrong is None else torch.from_numpy(wrong),
+        wrong=found.get("wrong"),
         cohorts=None if remedy.cohorts is None else torch.from_numpy(remedy.cohorts[rows]),
     )
 

@@ -127,7 +127,8 @@ class _Trainer:
         self.average = Average(model, recipe.optimiser.ema) if recipe.optimiser.ema else None
         self.twin = deepcopy(model) if recipe.optimiser.ema else model  # takes the average to be judged
         self.steps = -(-lesson.train.size // recipe.batch_size)  # an epoch's
-        self.cohorts = _even_cohorts(self.remedy)
+        cohorts = _even_cohorts(self.remedy)
+        self.cohorts = None if cohorts is None else cohorts.to(self.accelerator.device)
         self.history: list[EpochRow] = []
         self.best_epoch = 0
         self.best: dict[str, Tensor] = {}

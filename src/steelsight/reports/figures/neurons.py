@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from steelsight.reports.figures.style import INK, MUTED, PAPER, WIDTH, class_colour, dress
+from steelsight.reports.figures.style import INK, MUTED, PAPER, WIDTH, class_colour, dress, write_at
 from steelsight.types import Interval
 
 __all__ = [
@@ -57,7 +57,7 @@ def draw_neuron_atlas(layers: Mapping[str, Sequence[tuple[str, Picture]]]) -> Fi
     figure = Figure(figsize=(WIDTH, height), facecolor=PAPER)
     top = height - MARGIN
     for name, row in layers.items():
-        _write(figure, MARGIN, top - LINE - 0.5 * TILE, name, size=8.5, weight="bold", align="center")
+        write_at(figure, MARGIN, top - LINE - 0.5 * TILE, name, size=8.5, weight="bold", align="center")
         for number, (label, picture) in enumerate(row):
             line, column = divmod(number, columns)
             left = MARGIN + 1.0 + column * (TILE + GAP)
@@ -77,13 +77,20 @@ def draw_neuron_cards(cards: Sequence[NeuronCard], *, class_names: Sequence[str]
     crops_left = MARGIN + len(forms) * (PICTURE + GAP)
     crops_width = WIDTH - MARGIN - 2.35 - crops_left
     for card in cards:
-        _write(figure, MARGIN, top - 0.03, card.title, size=8.5, weight="bold")
+        write_at(figure, MARGIN, top - 0.03, card.title, size=8.5, weight="bold")
         bottom = top - 2 * LINE - CARD
         for number, form in enumerate(forms):
             if form in card.pictures:
                 left = MARGIN + number * (PICTURE + GAP)
                 _picture(_axes(figure, left, bottom, PICTURE, CARD), card.pictures[form], form)
-        _write(figure, crops_left, bottom + CARD + LINE - 0.04, "real crops, the strongest first", size=7.5)
+        write_at(
+            figure,
+            crops_left,
+            bottom + CARD + LINE - 0.04,
+            "real crops, the strongest first",
+            size=7.5,
+            colour=MUTED,
+        )
         _crops(figure, card.crops, crops_left, bottom, crops_width, CARD)
         _responses(
             _axes(figure, WIDTH - MARGIN - 1.5, bottom + 0.12, 1.5, CARD - 0.05), card.responses, class_names
@@ -112,7 +119,7 @@ def draw_neuron_pairs(
         row, column = divmod(number, across)
         left = MARGIN + column * (2 * (side + GAP) + 0.12)
         top = height - MARGIN - row * line
-        _write(figure, left, top - 0.03, title, size=8.0, weight="bold")
+        write_at(figure, left, top - 0.03, title, size=8.0, weight="bold")
         for which, picture in enumerate(pictures):
             box = (left + which * (side + GAP), top - 2 * LINE - tall, side, tall)
             _picture(_axes(figure, *box), picture, names[which])
@@ -182,26 +189,3 @@ def _responses(axes: Axes, responses: Mapping[str, Interval], class_names: Seque
     axes.locator_params(axis="x", nbins=4)
     axes.margins(x=0.12)
     axes.set_title("mean answer to a class", fontsize=7.5, loc="left", pad=2, color=MUTED)
-
-
-def _write(
-    figure: Figure,
-    left: float,
-    top: float,
-    text: str,
-    *,
-    size: float,
-    weight: str = "normal",
-    align: str = "top",
-) -> None:
-    wide, tall = figure.get_size_inches()
-    figure.text(
-        left / wide,
-        top / tall,
-        text,
-        fontsize=size,
-        weight=weight,
-        va=align,
-        color=INK if weight == "bold" else MUTED,
-        parse_math=False,
-    )

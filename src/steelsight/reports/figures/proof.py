@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from steelsight.reports.figures.explanations import blend
-from steelsight.reports.figures.style import INK, MUTED, PAPER, SERIES_COLOURS, dress, new_figure
+from steelsight.reports.figures.style import MUTED, PAPER, SERIES_COLOURS, dress, new_figure, write_at
 from steelsight.types import GrayImage, Interval, Mask
 
 __all__ = ["Changed", "DosePoint", "draw_changed", "draw_doses", "draw_two_groups"]
@@ -114,11 +114,11 @@ def draw_changed(
     full_w = SIDE + columns * (wide + GAP) + MARGIN
     full_h = 2 * MARGIN + HEAD + rows * (tall + GAP) + FOOT
     figure = Figure(figsize=(full_w, full_h), facecolor=PAPER)
-    _write(figure, MARGIN, full_h - MARGIN, title, size=9.5, weight="bold")
+    write_at(figure, MARGIN, full_h - MARGIN, title, size=9.5, weight="bold")
     limit = _limit(versions)
     for column, version in enumerate(versions):
         left = SIDE + column * (wide + GAP)
-        _write(figure, left, full_h - MARGIN - 0.24, version.title, size=8.0)
+        write_at(figure, left, full_h - MARGIN - 0.24, version.title, size=8.0)
         pictures = [version.gray, *(blend(version.gray, heat, limit) for heat in version.maps)]
         for row, (picture, name) in enumerate(zip(pictures, ["image", *class_names], strict=True)):
             bottom = full_h - MARGIN - HEAD - (row + 1) * (tall + GAP) + GAP
@@ -128,8 +128,8 @@ def draw_changed(
             if mask is not None and mask.any():
                 axes.contour(np.pad(mask, 1)[1:-1, 1:-1], levels=[0.5], colors=OUTLINE, linewidths=0.9)
             if column == 0:
-                _write(figure, MARGIN, bottom + tall / 2 + 0.07, name, size=8.0)
-    _write(figure, MARGIN, MARGIN + 0.12, footnote, size=7.0, colour=MUTED)
+                write_at(figure, MARGIN, bottom + tall / 2 + 0.07, name, size=8.0)
+    write_at(figure, MARGIN, MARGIN + 0.12, footnote, size=7.0, colour=MUTED)
     return figure
 
 
@@ -155,26 +155,3 @@ def _draw_series(
 def _limit(versions: Sequence[Changed]) -> float:
     heights = [np.abs(heat) for version in versions for heat in version.maps]
     return max((float(np.percentile(each, PEAK)) for each in heights), default=1.0) or 1.0
-
-
-def _write(
-    figure: Figure,
-    left: float,
-    top: float,
-    text: str,
-    *,
-    size: float,
-    weight: str = "normal",
-    colour: str = INK,
-) -> None:
-    full_w, full_h = figure.get_size_inches()
-    figure.text(
-        left / full_w,
-        top / full_h,
-        text,
-        fontsize=size,
-        fontweight=weight,
-        color=colour,
-        va="top",
-        parse_math=False,
-    )

@@ -32,6 +32,7 @@ __all__ = [
     "new_figure",
     "save_figure",
     "title_axes",
+    "write_at",
 ]
 
 PAPER = "#ffffff"
@@ -131,3 +132,32 @@ def save_figure(figure: Figure, path: Path, **options: Any) -> Path:
     else:
         figure.savefig(path, facecolor=PAPER, **options)
     return path
+
+
+def write_at(
+    figure: Figure,
+    left: float,
+    top: float,
+    text: str,
+    *,
+    size: float,
+    weight: str = "normal",
+    colour: str = INK,
+    align: str = "top",
+) -> None:
+    """Write a line on a figure that is laid out by hand.
+
+    left, top  inches from the figure's left and lower edge
+    align      which part of the line lies at `top`
+    """
+    wide, tall = figure.get_size_inches()
+    figure.text(
+        left / wide,
+        top / tall,
+        text,
+        fontsize=size,
+        fontweight=weight,
+        color=colour,
+        va=align,
+        parse_math=False,
+    )
