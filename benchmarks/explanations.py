@@ -28,13 +28,13 @@ from torch import Tensor, nn
 from steelsight.errors import MissingWeights
 from steelsight.evaluation.timing import time_interleaved
 from steelsight.explanations.baselines import black_sheet
-from steelsight.explanations.deeplift import deep_lift, deep_shap
+from steelsight.explanations.batched import explain_all
+from steelsight.explanations.deeplift.api import deep_lift, deep_shap
 from steelsight.explanations.gradcam import grad_cam, grad_cam_all
 from steelsight.explanations.guided import guided_backprop, guided_grad_cam
 from steelsight.explanations.integrated import integrated_gradients, integrated_gradients_report
-from steelsight.explanations.lime import lime, lime_report
-from steelsight.explanations.segments import segment_sheet
-from steelsight.explanations.together import explain_all
+from steelsight.explanations.lime.api import lime, lime_report
+from steelsight.explanations.lime.segments import segment_sheet
 from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.models.inputs import to_input
 from steelsight.models.summary import summarise

@@ -17,12 +17,12 @@ import time
 import numpy as np
 import torch
 
-from steelsight.inspection.controls import RANDOM, TRAINED
-from steelsight.inspection.layers import standard_layers
-from steelsight.inspection.maps import MapSpec, map_layers
-from steelsight.inspection.outputs import read_layers
-from steelsight.inspection.selection import ProbeSheets
-from steelsight.inspection.separability import inspect_layers
+from steelsight.inspection.probes.controls import RANDOM, TRAINED
+from steelsight.inspection.probes.embedding import MapSpec, map_layers
+from steelsight.inspection.probes.layers import standard_layers
+from steelsight.inspection.probes.outputs import read_layers
+from steelsight.inspection.probes.selection import ProbeSheets
+from steelsight.inspection.probes.separability import inspect_layers
 from steelsight.models.catalog import ModelSpec, SheetClassifier, build_model
 
 AIM_S = 180.0

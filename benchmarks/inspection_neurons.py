@@ -18,8 +18,8 @@ import torch
 from torch import nn
 
 from steelsight.errors import MissingWeights
-from steelsight.inspection.neurons import maximise
-from steelsight.inspection.neurons_settings import GROWN, PLAIN, Ascent, Neuron
+from steelsight.inspection.neurons.maximise import maximise
+from steelsight.inspection.neurons.settings import GROWN, PLAIN, Ascent, Neuron
 from steelsight.models.capture import capture
 from steelsight.models.catalog import ModelSpec, SheetClassifier, build_model
 

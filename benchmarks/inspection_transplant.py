@@ -15,9 +15,9 @@ import time
 import numpy as np
 import torch
 
-from steelsight.inspection.cka import compare_layers
-from steelsight.inspection.transplant import answer_ways, graft, plan_steps
-from steelsight.inspection.transplant_parts import fit_parts, list_parts
+from steelsight.inspection.transplant.cka import compare_layers
+from steelsight.inspection.transplant.parts import fit_parts, list_parts
+from steelsight.inspection.transplant.replace import answer_ways, graft, plan_steps
 from steelsight.models.catalog import ModelSpec, SheetClassifier, build_model
 from steelsight.models.inputs import to_input
 

@@ -25,13 +25,13 @@ from scipy.stats import spearmanr
 from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 
-from steelsight.explanations.hiding import mean_colours
-from steelsight.explanations.lime import lime_report
-from steelsight.explanations.segments import SEGMENTERS, segment_sheet
+from steelsight.explanations.lime.api import lime_report
+from steelsight.explanations.lime.masking import mean_colours
+from steelsight.explanations.lime.segments import SEGMENTERS, segment_sheet
 from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.models.inputs import to_input
-from steelsight.sheets.pixels import fit_gray
+from steelsight.sheets.images.pixels import fit_gray
 from steelsight.sheets.synthetic import EVEN_SHARES, SynthSpec, draw_sheet
 from steelsight.types import InputSpec
 

@@ -37,13 +37,13 @@ from steelsight.evaluation.timing import STUDY_BATCH, time_interleaved
 from steelsight.explanations.gradcam import grad_cam_all
 from steelsight.models.catalog import ModelSpec, SheetClassifier, build_model
 from steelsight.models.inputs import IMAGENET_MEAN, IMAGENET_STD, to_input
-from steelsight.runtime.bundle import open_bundle
-from steelsight.runtime.card import BundleCard, GraphFacts
-from steelsight.runtime.default import default_bundle
-from steelsight.runtime.engine import open_engine
-from steelsight.runtime.inspector import load
-from steelsight.runtime.scan import scan
-from steelsight.sheets.pixels import read_sheet
+from steelsight.runtime.bundle.card import BundleCard, GraphFacts
+from steelsight.runtime.bundle.default import default_bundle
+from steelsight.runtime.bundle.open import open_bundle
+from steelsight.runtime.engine.engine import open_engine
+from steelsight.runtime.engine.inspector import load
+from steelsight.runtime.scan.run import scan
+from steelsight.sheets.images.pixels import read_sheet
 from steelsight.sheets.synthetic import synth_spec, write_sheets
 from steelsight.types import InputSpec
 

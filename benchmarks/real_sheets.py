@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from steelsight.evaluation.classification import auc_interval
-from steelsight.evaluation.roc import roc_auc
+from steelsight.evaluation.curves.roc import roc_auc
 from steelsight.explanations.sources import find_items, read_items
 from steelsight.explanations.verdicts import explain_images
 from steelsight.models.checkpoint import load_checkpoint
-from steelsight.reports.figures.explanations import ExplanationRow, draw_explanations
+from steelsight.reports.figures.explanation.panels import ExplanationRow, draw_explanations
 from steelsight.reports.figures.style import save_figure
 
 FEWEST = 5  # sheets of a type below which an interval says nothing

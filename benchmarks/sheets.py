@@ -22,7 +22,7 @@ from PIL import Image
 
 from steelsight.evaluation.timing import time_interleaved
 from steelsight.sheets.catalog import load_pixels, open_data
-from steelsight.sheets.pixels import read_sheet
+from steelsight.sheets.images.pixels import read_sheet
 from steelsight.sheets.rle import decode_runs, encode_mask
 from steelsight.sheets.synthetic import SynthSpec, write_sheets
 from steelsight.types import InputSpec

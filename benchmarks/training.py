@@ -36,12 +36,12 @@ from torchvision import transforms
 from steelsight.models.catalog import SheetClassifier, build_model
 from steelsight.models.inputs import IMAGENET_MEAN, IMAGENET_STD
 from steelsight.sheets.synthetic import SynthSpec, write_sheets
-from steelsight.training.fit import fit
-from steelsight.training.lesson import Lesson, SheetData, open_lesson
+from steelsight.training.dataset import Lesson, SheetData, open_lesson
+from steelsight.training.loop.fit import fit
+from steelsight.training.loop.progress import Silent
+from steelsight.training.loop.state import EpochRow
 from steelsight.training.recipe import Recipe
 from steelsight.training.recipe_files import load_recipe
-from steelsight.training.state import EpochRow
-from steelsight.training.watch import Silent
 
 AIM = 6.0
 

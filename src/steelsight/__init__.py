@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from steelsight.version import __version__
 
 if TYPE_CHECKING:
-    from steelsight.runtime.inspector import load as load
+    from steelsight.runtime.engine.inspector import load as load
 
 __all__ = ["__version__", "load"]
 
@@ -15,7 +15,7 @@ __all__ = ["__version__", "load"]
 def __getattr__(name: str) -> Any:
     """`steelsight.load` brings its engine along only when it is asked for."""
     if name == "load":
-        from steelsight.runtime.inspector import load
+        from steelsight.runtime.engine.inspector import load
 
         return load
     raise AttributeError(f"module 'steelsight' has no attribute {name!r}")

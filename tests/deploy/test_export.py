@@ -19,12 +19,12 @@ from steelsight.errors import BadData, BadRecipe, ParityRefused
 from steelsight.evaluation.abstention.calibration import fit_temperature
 from steelsight.explanations.verdicts import explain_images
 from steelsight.models.checkpoint import load_checkpoint
-from steelsight.runtime.bundle import PROBES_FILE, open_bundle, read_arrays
-from steelsight.runtime.engine import open_engine
-from steelsight.runtime.parity import EXACT
-from steelsight.runtime.verify import read_probes, verify_bundle
-from steelsight.sheets.pixels import read_sheet
-from steelsight.shortcuts.proof_run import prove_run
+from steelsight.runtime.bundle.open import PROBES_FILE, open_bundle, read_arrays
+from steelsight.runtime.engine.engine import open_engine
+from steelsight.runtime.parity.compare import EXACT
+from steelsight.runtime.parity.verify import read_probes, verify_bundle
+from steelsight.sheets.images.pixels import read_sheet
+from steelsight.shortcuts.prove.run import prove_run
 
 Trained = tuple[Path, Path]
 

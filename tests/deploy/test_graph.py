@@ -17,8 +17,8 @@ from steelsight.errors import BadInput
 from steelsight.explanations.gradcam import coarse_grad_cam, grad_cam_all
 from steelsight.models.catalog import MODELS, ModelSpec, SheetClassifier, build_model
 from steelsight.models.inputs import to_input
-from steelsight.runtime.graph import OPERATORS, summarise_graph
-from steelsight.runtime.parity import draw_edge_sheets, map_cosines
+from steelsight.runtime.bundle.graph import OPERATORS, summarise_graph
+from steelsight.runtime.parity.compare import draw_edge_sheets, map_cosines
 
 HEADS = [
     ("study", "average"),

@@ -10,7 +10,7 @@ import pytest
 from steelsight.deploy.readme import bundle_readme
 from steelsight.deploy.shortcut_stamps import read_stamps
 from steelsight.errors import BadCheckpoint
-from steelsight.runtime.card import BundleCard
+from steelsight.runtime.bundle.card import BundleCard
 
 
 def _write(run: Path, name: str, weights: str, **changes: object) -> Path:

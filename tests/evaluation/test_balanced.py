@@ -6,7 +6,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.balanced import balanced_interval
-from steelsight.evaluation.bootstrap import wilson
+from steelsight.evaluation.intervals.bootstrap import wilson
 
 
 def test_the_draws_are_scikit_learns_on_the_same_resamples():

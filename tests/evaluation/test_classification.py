@@ -7,7 +7,6 @@ import pytest
 from sklearn import metrics
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.bootstrap import wilson
 from steelsight.evaluation.classification import (
     auc_interval,
     classification_report,
@@ -15,6 +14,7 @@ from steelsight.evaluation.classification import (
     roc_auc_macro,
     roc_curves,
 )
+from steelsight.evaluation.intervals.bootstrap import wilson
 
 NAMES = ("none", "chips", "crack", "scratches", "patches")
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.bootstrap import paired_bootstrap
 from steelsight.evaluation.classification import classification_report
+from steelsight.evaluation.intervals.bootstrap import paired_bootstrap
 from steelsight.evaluation.measures import measure
 from steelsight.evaluation.verdict_scores import SCORES, score_verdicts
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from steelsight.errors import BadInput, UnknownLayer
+from steelsight.explanations.batched import explain_all
 from steelsight.explanations.catalog import METHODS, find_method
-from steelsight.explanations.together import explain_all
 from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.models.inputs import to_input
 

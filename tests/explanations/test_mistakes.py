@@ -5,7 +5,7 @@ import pytest
 
 from steelsight.explanations.mistakes import Mistake, find_mistakes, write_mistakes
 from steelsight.reports.document import Document
-from steelsight.reports.figures.explanations import ExplanationRow
+from steelsight.reports.figures.explanation.panels import ExplanationRow
 
 
 def test_single_answers() -> None:

@@ -21,17 +21,17 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
-from steelsight.evaluation.bootstrap import wilson
+from steelsight.evaluation.intervals.bootstrap import wilson
 from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.heads import AverageMaxHead
 from steelsight.models.inputs import to_input
 from steelsight.sheets.synthetic.sheet import draw_sheet
 from steelsight.sheets.synthetic.spec import synth_spec
-from steelsight.shortcuts.find import compare
-from steelsight.shortcuts.properties import Property, measure_pixels
+from steelsight.shortcuts.find.ranking import Evidence, Suspect
+from steelsight.shortcuts.find.run import compare
+from steelsight.shortcuts.nuisances.properties import Property, measure_pixels
 from steelsight.shortcuts.sheets import ProofSheets
-from steelsight.shortcuts.suspects import Evidence, Suspect
 
 SEEDS = int(os.environ.get("STEELSIGHT_PLANTED_SEEDS", "30"))
 POOL, TRAINED, JUDGED = 1500, 1000, 400

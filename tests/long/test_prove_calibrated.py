@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
-from steelsight.evaluation import two_groups
-from steelsight.evaluation.two_groups import compare_groups
-from steelsight.shortcuts.verdict import found_by
+from steelsight.evaluation.intervals import two_groups
+from steelsight.evaluation.intervals.two_groups import compare_groups
+from steelsight.shortcuts.prove.decision import found_by
 
 REPEATS = 2500
 ALPHAS = (0.01, 0.05, 0.10)

@@ -18,7 +18,7 @@ from steelsight.models import checkpoint
 from steelsight.models.card import Card
 from steelsight.models.catalog import MODELS, ModelSpec, SheetClassifier, build_model
 from steelsight.models.checkpoint import hash_weights, load_checkpoint, save_checkpoint
-from steelsight.sheets.pixels import DECODER
+from steelsight.sheets.images.pixels import DECODER
 from steelsight.types import InputSpec
 
 WEIGHTS, CARD = "model.safetensors", "card.json"

@@ -6,7 +6,7 @@ import torch
 
 from steelsight.errors import BadInput
 from steelsight.models.inputs import IMAGENET_MEAN, IMAGENET_STD, to_input
-from steelsight.sheets import pixels
+from steelsight.sheets.images import pixels
 
 
 def test_follows_the_definition(rng: np.random.Generator) -> None:

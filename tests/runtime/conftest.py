@@ -14,7 +14,7 @@ import torch
 from steelsight.deploy.graph import build_graph
 from steelsight.deploy.writer import describe_files, pack_arrays, write_bundle
 from steelsight.models.catalog import ModelSpec, build_model
-from steelsight.runtime.card import BundleCard, Familiarity, GraphFacts
+from steelsight.runtime.bundle.card import BundleCard, Familiarity, GraphFacts
 from steelsight.types import InputSpec
 
 HEIGHT, WIDTH = 64, 96

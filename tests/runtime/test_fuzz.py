@@ -16,10 +16,10 @@ from PIL import Image
 import steelsight
 from steelsight.deploy.writer import describe_files
 from steelsight.errors import BadBundle
-from steelsight.runtime.bundle import Bundle, open_bundle
-from steelsight.runtime.engine import open_engine
-from steelsight.runtime.graph import summarise_graph
-from steelsight.runtime.inspector import Inspector
+from steelsight.runtime.bundle.graph import summarise_graph
+from steelsight.runtime.bundle.open import Bundle, open_bundle
+from steelsight.runtime.engine.engine import open_engine
+from steelsight.runtime.engine.inspector import Inspector
 from steelsight.runtime.verdict import State
 
 pytestmark = pytest.mark.long

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from steelsight.errors import BadData
-from steelsight.sheets import examine, file_index
+from steelsight.sheets import examine
 from steelsight.sheets.cache import PixelCache
 from steelsight.sheets.catalog import check_images, default_cache_dir, load_pixels, open_data
-from steelsight.sheets.pixel_file import PixelWriter, open_pixels
-from steelsight.sheets.pixels import read_sheet
+from steelsight.sheets.images import file_index
+from steelsight.sheets.images.pixel_file import PixelWriter, open_pixels
+from steelsight.sheets.images.pixels import read_sheet
 from steelsight.types import InputSpec
 
 Make = Callable[..., Any]

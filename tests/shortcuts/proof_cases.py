@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from steelsight.shortcuts.nuisance import Kind, Nuisance
+from steelsight.shortcuts.nuisances.nuisance import Kind, Nuisance
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.types import GrayBatch, GrayImage, Logits, Mask
 

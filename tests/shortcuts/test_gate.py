@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from steelsight.cli import app
 from steelsight.errors import BadRecipe
-from steelsight.shortcuts.counterfactual import Counterfactual
 from steelsight.shortcuts.gate import Clause, decide, load_policy
-from steelsight.shortcuts.prove import Proof
-from steelsight.shortcuts.verdict import Verdict
+from steelsight.shortcuts.pasting.counterfactual import Counterfactual
+from steelsight.shortcuts.prove.decision import Verdict
+from steelsight.shortcuts.prove.prove import Proof
 from steelsight.training.recipe_files import load_recipe
 from steelsight.training.run import train_run
 from steelsight.types import Interval

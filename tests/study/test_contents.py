@@ -3,9 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
-from steelsight.study.claims import CLAIMS
+from steelsight.study.claims.binary import CLAIMS
+from steelsight.study.claims.multiclass import SECOND_CLAIMS
 from steelsight.study.contents import Item, PublishedTable, load_contents, load_published
-from steelsight.study.multiclass_claims import SECOND_CLAIMS
 from steelsight.study.run import CHAPTERS, SECOND
 
 # slide, heading of the slide, kind, number in the study's own count (0 = without caption)

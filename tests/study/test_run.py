@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from steelsight.errors import BadCheckpoint, BadData, BadInput, BadRecipe
-from steelsight.study.claims import OF_THE_DATA
+from steelsight.study.claims.binary import OF_THE_DATA
 from steelsight.study.contents import load_contents
-from steelsight.study.material import open_material
+from steelsight.study.data import open_material
 from steelsight.study.options import StudyOptions, recipe_for
 from steelsight.study.run import run_study
 from steelsight.training.run import train_data

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from steelsight.training.lesson import Lesson
+from steelsight.training.dataset import Lesson
 from steelsight.training.recipe import Recipe
 from steelsight.training.recipe_files import load_recipe
 

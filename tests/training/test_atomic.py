@@ -11,7 +11,7 @@ import torch
 from steelsight.errors import BadCheckpoint
 from steelsight.training import atomic
 from steelsight.training.atomic import write_file, write_json, write_through
-from steelsight.training.state import EpochRow, TrainingState, load_state, save_state
+from steelsight.training.loop.state import EpochRow, TrainingState, load_state, save_state
 
 
 def _full(path: Path, data: bytes) -> int:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from steelsight.errors import BadData
-from steelsight.sheets.splits import Split
+from steelsight.sheets.grouping.splits import Split
 from steelsight.training.coverage import class_members, note_missing, refuse_single_class
-from steelsight.training.lesson import SheetData, open_lesson
+from steelsight.training.dataset import SheetData, open_lesson
 from steelsight.training.recipe import Recipe
 
 Small = Callable[..., Recipe]

@@ -13,12 +13,12 @@ import pytest
 from sklearn.model_selection import StratifiedGroupKFold
 
 from steelsight.errors import BadData, BadRecipe
+from steelsight.sheets.grouping.splits import group_split
 from steelsight.sheets.labels import label_sheets
-from steelsight.sheets.splits import group_split
+from steelsight.training.dataset import SheetData, open_lesson
 from steelsight.training.folds import cross_validate, draw_folds
-from steelsight.training.lesson import SheetData, open_lesson
+from steelsight.training.loop.progress import Silent
 from steelsight.training.recipe import Recipe
-from steelsight.training.watch import Silent
 from steelsight.types import InputSpec, SheetItem
 
 Small = Callable[..., Recipe]

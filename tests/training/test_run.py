@@ -16,14 +16,14 @@ from PIL import Image
 
 from steelsight.errors import BadCheckpoint, BadData, BadRecipe
 from steelsight.models.checkpoint import load_checkpoint
+from steelsight.sheets.grouping.splits import Split
 from steelsight.sheets.rle import encode_mask
-from steelsight.sheets.splits import Split
 from steelsight.training import run as run_module
-from steelsight.training.lesson import SheetData, open_lesson
+from steelsight.training.dataset import SheetData, open_lesson
+from steelsight.training.loop.progress import Silent
 from steelsight.training.recipe import Recipe
 from steelsight.training.records import read_splits
 from steelsight.training.run import load_run, make_split, train_data, train_run
-from steelsight.training.watch import Silent
 
 Small = Callable[..., Recipe]
 Folder = Callable[..., Path]

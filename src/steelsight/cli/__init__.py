@@ -7,27 +7,27 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from steelsight.cli.bench import bench
-from steelsight.cli.bundle import bundle
-from steelsight.cli.calibrate import calibrate
-from steelsight.cli.compare import compare
-from steelsight.cli.confidence import confidence
 from steelsight.cli.console import exit_on_error
-from steelsight.cli.data import data
-from steelsight.cli.demo import demo
-from steelsight.cli.evaluate import evaluate
-from steelsight.cli.explain import explain
-from steelsight.cli.export import export
-from steelsight.cli.inspect import inspect
-from steelsight.cli.label_curve import label_curve
-from steelsight.cli.league import league
-from steelsight.cli.models import models
-from steelsight.cli.robustness import robustness
-from steelsight.cli.scan import scan
-from steelsight.cli.shortcuts import shortcuts
+from steelsight.cli.data.data import data
+from steelsight.cli.data.synth import synth
+from steelsight.cli.explain.explain import explain
+from steelsight.cli.explain.inspect import inspect
+from steelsight.cli.explain.league import league
+from steelsight.cli.lab.calibrate import calibrate
+from steelsight.cli.lab.compare import compare
+from steelsight.cli.lab.confidence import confidence
+from steelsight.cli.lab.evaluate import evaluate
+from steelsight.cli.lab.label_curve import label_curve
+from steelsight.cli.lab.models import models
+from steelsight.cli.lab.robustness import robustness
+from steelsight.cli.lab.train import train
+from steelsight.cli.plant.bench import bench
+from steelsight.cli.plant.bundle import bundle
+from steelsight.cli.plant.demo import demo
+from steelsight.cli.plant.export import export
+from steelsight.cli.plant.scan import scan
+from steelsight.cli.shortcuts.shortcuts import shortcuts
 from steelsight.cli.study import study
-from steelsight.cli.synth import synth
-from steelsight.cli.train import train
 
 __all__ = ["app", "main"]
 

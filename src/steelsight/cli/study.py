@@ -12,7 +12,7 @@ from steelsight.cli.console import GroupsOption, JsonFlag, console, emit_json
 from steelsight.errors import BadRecipe
 
 if TYPE_CHECKING:
-    from steelsight.study.findings import Findings
+    from steelsight.study.results import Findings
     from steelsight.study.run import StudyReport
 
 __all__ = ["study"]
@@ -111,7 +111,7 @@ def study(
 
     from steelsight.study.options import StudyOptions
     from steelsight.study.run import run_study
-    from steelsight.training.watch import ConsoleWatcher
+    from steelsight.training.loop.progress import ConsoleWatcher
 
     if threads:
         torch.set_num_threads(threads)

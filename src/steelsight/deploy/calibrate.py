@@ -8,14 +8,14 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float32
 
-from steelsight.deploy.material import Material
+from steelsight.deploy.export_data import Material
 from steelsight.errors import BadInput
 from steelsight.evaluation.abstention.calibration import fit_temperature
 from steelsight.evaluation.abstention.guarantee import THRESHOLDS, certify
 from steelsight.evaluation.abstention.scores import fit_feature_space
 from steelsight.evaluation.classification import softmax
-from steelsight.runtime.bundle import FeatureStatistics
-from steelsight.runtime.engine import Engine, Outputs
+from steelsight.runtime.bundle.open import FeatureStatistics
+from steelsight.runtime.engine.engine import Engine, Outputs
 from steelsight.types import Task
 
 __all__ = ["KEPT", "Calibration", "calibrate"]

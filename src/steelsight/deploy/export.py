@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Int
 
 from steelsight.deploy.calibrate import KEPT, Calibration, calibrate
+from steelsight.deploy.export_data import Material, open_material
 from steelsight.deploy.graph import OPSET, build_graph
-from steelsight.deploy.material import Material, open_material
 from steelsight.deploy.quantise import SHEETS, quantise
 from steelsight.deploy.readme import README_FILE, bundle_readme
 from steelsight.deploy.shortcut_stamps import read_stamps
@@ -26,11 +26,11 @@ from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.models.inputs import to_input
-from steelsight.runtime.bundle import PROBES_FILE, Bundle
-from steelsight.runtime.card import BundleCard, Familiarity, GraphFacts, Precision, Usual
+from steelsight.runtime.bundle.card import BundleCard, Familiarity, GraphFacts, Precision, Usual
+from steelsight.runtime.bundle.open import PROBES_FILE, Bundle
 from steelsight.runtime.drift import gray_statistics, usual_of
-from steelsight.runtime.engine import Engine, Outputs, decide, open_engine
-from steelsight.runtime.parity import FEWEST, Parity, compare, draw_edge_sheets, failures
+from steelsight.runtime.engine.engine import Engine, Outputs, decide, open_engine
+from steelsight.runtime.parity.compare import FEWEST, Parity, compare, draw_edge_sheets, failures
 from steelsight.types import GrayBatch
 
 __all__ = ["PRECISIONS", "Exported", "Judged", "export_run"]

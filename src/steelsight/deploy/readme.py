@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from steelsight.runtime.card import BundleCard
+from steelsight.runtime.bundle.card import BundleCard
 
 __all__ = ["README_FILE", "bundle_readme"]
 

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from steelsight.errors import BadCheckpoint
-from steelsight.runtime.card import ShortcutStamp
+from steelsight.runtime.bundle.card import ShortcutStamp
 
 __all__ = ["read_stamps"]
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from steelsight.errors import BadOutput
-from steelsight.runtime.bundle import CARD_FILE, open_bundle
-from steelsight.runtime.card import BundleCard, FileFact
+from steelsight.runtime.bundle.card import BundleCard, FileFact
+from steelsight.runtime.bundle.open import CARD_FILE, open_bundle
 
 __all__ = ["describe_files", "pack_arrays", "write_bundle"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float
 
-from steelsight.evaluation.bootstrap import Groups, draw_weights, group_index, interval_of, wilson
-from steelsight.evaluation.bounds import average_bounds, lone_classes
 from steelsight.evaluation.confusion import balanced_accuracy, weighted_confusion
+from steelsight.evaluation.intervals.bootstrap import Groups, draw_weights, group_index, interval_of, wilson
+from steelsight.evaluation.intervals.bounds import average_bounds, lone_classes
 from steelsight.evaluation.probabilities import check_labels, read_weights
 from steelsight.types import Interval, Labels
 

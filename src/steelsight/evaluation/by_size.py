@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.bootstrap import Groups, group_index, share_interval
+from steelsight.evaluation.intervals.bootstrap import Groups, group_index, share_interval
 from steelsight.evaluation.probabilities import check_scores
 from steelsight.types import Interval
 

@@ -15,12 +15,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from steelsight.evaluation.answers import Alternatives, multi_type_right, right_verdicts, single_answer
-from steelsight.evaluation.bootstrap import Groups, draw_weights, group_index, interval_of
-from steelsight.evaluation.bounds import lone_classes, widen_certainties, wilson_at, withdraw_bounds
 from steelsight.evaluation.confusion import confusion
+from steelsight.evaluation.curves.roc import RocCurve, roc_auc, roc_curve, weighted_auc
+from steelsight.evaluation.intervals.bootstrap import Groups, draw_weights, group_index, interval_of
+from steelsight.evaluation.intervals.bounds import lone_classes, widen_certainties, wilson_at, withdraw_bounds
 from steelsight.evaluation.measures import measure, roc_auc_macro, roc_curves
 from steelsight.evaluation.probabilities import check_labels, check_probabilities, read_weights, softmax
-from steelsight.evaluation.roc import RocCurve, roc_auc, roc_curve, weighted_auc
 from steelsight.types import Interval, Labels
 
 HEADLINE = ("accuracy", "balanced_accuracy", "f1_weighted", "f1_macro", "auc")

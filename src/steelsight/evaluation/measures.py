@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float
 
 from steelsight.evaluation import confusion as counted
 from steelsight.evaluation.confusion import weighted_confusion
+from steelsight.evaluation.curves.roc import RocCurve, roc_curve, weighted_auc
 from steelsight.evaluation.probabilities import check_labels, check_probabilities
-from steelsight.evaluation.roc import RocCurve, roc_curve, weighted_auc
 from steelsight.types import Labels, Probabilities
 
 __all__ = ["measure", "roc_auc_macro", "roc_curves"]

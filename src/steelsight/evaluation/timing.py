@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.bootstrap import bootstrap
+from steelsight.evaluation.intervals.bootstrap import bootstrap
 from steelsight.types import Interval
 
 __all__ = ["STUDY_BATCH", "Timing", "time_interleaved", "time_ratio"]

@@ -13,15 +13,15 @@ from jaxtyping import Float, Int
 
 from steelsight.errors import BadInput
 from steelsight.evaluation import confusion as counted
-from steelsight.evaluation.bootstrap import (
+from steelsight.evaluation.confusion import weighted_confusion
+from steelsight.evaluation.intervals.bootstrap import (
     Groups,
     PairedDifference,
     draw_weights,
     group_index,
     interval_of,
 )
-from steelsight.evaluation.bounds import average_bounds, lone_classes, wilson_at
-from steelsight.evaluation.confusion import weighted_confusion
+from steelsight.evaluation.intervals.bounds import average_bounds, lone_classes, wilson_at
 from steelsight.evaluation.probabilities import check_labels, read_weights
 from steelsight.types import Interval, Labels
 

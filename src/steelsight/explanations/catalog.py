@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from steelsight.errors import BadRecipe
-from steelsight.explanations.deeplift import deep_lift, deep_shap
+from steelsight.explanations.deeplift.api import deep_lift, deep_shap
 from steelsight.explanations.gradcam import grad_cam
 from steelsight.explanations.gradient import gradient
 from steelsight.explanations.guided import guided_backprop, guided_grad_cam
 from steelsight.explanations.integrated import integrated_gradients
-from steelsight.explanations.lime import lime
+from steelsight.explanations.lime.api import lime
 
 __all__ = ["METHODS", "Method", "find_method"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from steelsight.errors import BadInput
 from steelsight.explanations.sources import ReadSheet
 from steelsight.explanations.verdicts import Explanation
-from steelsight.reports.figures.explanations import ExplanationRow, draw_explanations
+from steelsight.reports.figures.explanation.panels import ExplanationRow, draw_explanations
 from steelsight.reports.figures.style import save_figure
 
 __all__ = ["explanation_row", "report_rows", "save_figures"]

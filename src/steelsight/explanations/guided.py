@@ -6,12 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from steelsight.explanations.backward_rules import GuidedRule
 from steelsight.explanations.chunks import MEMORY_MB, rows_within
 from steelsight.explanations.fast.net import fast_net
 from steelsight.explanations.fast.ways import fast_guided
 from steelsight.explanations.gradcam import class_maps, coarse_grad_cam, upsample
 from steelsight.explanations.gradient import class_axis, summed_gradients
-from steelsight.explanations.rules import GuidedRule
 from steelsight.explanations.targets import Target, check_images, resolve_targets
 from steelsight.models.capture import at_rest
 

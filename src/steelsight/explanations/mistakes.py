@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from steelsight.reports.document import Document
-from steelsight.reports.figures.explanations import ExplanationRow, draw_explanations
+from steelsight.reports.figures.explanation.panels import ExplanationRow, draw_explanations
 from steelsight.types import Probabilities, Task
 
 __all__ = ["KINDS", "Mistake", "MistakeKind", "find_mistakes", "write_mistakes"]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from steelsight.errors import BadAnnotation, BadImage
 from steelsight.sheets.catalog import mask_fractions, open_data
-from steelsight.sheets.folder import pair_masks
-from steelsight.sheets.listing import list_images
-from steelsight.sheets.pixels import read_sheet
+from steelsight.sheets.formats.class_folders import pair_masks
+from steelsight.sheets.formats.listing import list_images
+from steelsight.sheets.images.pixels import read_sheet
 from steelsight.types import AreaFractions, GrayImage, InputSpec, MaskSource, Rejection, SheetItem
 
 __all__ = ["ReadSheet", "find_items", "read_items"]

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-from steelsight.runtime.card import Usual
+from steelsight.runtime.bundle.card import Usual
 
 __all__ = [
     "LEVELS",

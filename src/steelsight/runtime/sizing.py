@@ -14,13 +14,13 @@ import numpy as np
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.timing import time_interleaved
-from steelsight.runtime.bundle import Bundle, open_bundle
-from steelsight.runtime.card import Precision
-from steelsight.runtime.engine import BATCH, EngineName, open_engine
-from steelsight.runtime.inspector import Inspector
-from steelsight.runtime.reading import read_image
-from steelsight.runtime.scan import cores, scan
-from steelsight.runtime.verify import installed_engines
+from steelsight.runtime.bundle.card import Precision
+from steelsight.runtime.bundle.open import Bundle, open_bundle
+from steelsight.runtime.engine.engine import BATCH, EngineName, open_engine
+from steelsight.runtime.engine.inspector import Inspector
+from steelsight.runtime.engine.reading import read_image
+from steelsight.runtime.parity.verify import installed_engines
+from steelsight.runtime.scan.run import cores, scan
 
 __all__ = ["SHARE", "EngineSpeed", "Sizing", "size_machine"]
 

@@ -13,9 +13,9 @@ import PIL
 
 from steelsight.errors import BadData
 from steelsight.sheets.examine import Examined, Report, Verdicts, examine_all, remember_all
-from steelsight.sheets.file_index import FileIndex, hash_bytes
-from steelsight.sheets.pixel_file import PixelFile, PixelWriter, open_pixels
-from steelsight.sheets.pixels import DECODER
+from steelsight.sheets.images.file_index import FileIndex, hash_bytes
+from steelsight.sheets.images.pixel_file import PixelFile, PixelWriter, open_pixels
+from steelsight.sheets.images.pixels import DECODER
 from steelsight.types import GrayBatch, GrayImage, InputSpec, SheetSet
 
 __all__ = ["PixelCache", "default_cache_dir", "load_pixels"]

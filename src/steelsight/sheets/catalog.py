@@ -9,13 +9,13 @@ from pathlib import Path
 
 from steelsight.errors import BadData, BadRecipe
 from steelsight.sheets.cache import PixelCache, default_cache_dir, load_pixels
-from steelsight.sheets.duplicates import duplicate_groups
 from steelsight.sheets.examine import check_images
-from steelsight.sheets.folder import read_folder
-from steelsight.sheets.groups import column_groups, frame_groups, join_groups
-from steelsight.sheets.image_file import unreadable
+from steelsight.sheets.formats.class_folders import read_folder
+from steelsight.sheets.formats.severstal import is_severstal, read_severstal
+from steelsight.sheets.grouping.duplicates import duplicate_groups
+from steelsight.sheets.grouping.groups import column_groups, frame_groups, join_groups
+from steelsight.sheets.images.image_file import unreadable
 from steelsight.sheets.masks import mask_fractions, read_mask
-from steelsight.sheets.severstal import is_severstal, read_severstal
 from steelsight.types import InputSpec, SheetSet
 
 __all__ = [

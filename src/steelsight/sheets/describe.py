@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from steelsight.sheets.duplicates import similar_pairs
+from steelsight.sheets.grouping.duplicates import similar_pairs
 from steelsight.types import GrayBatch, Rejection, SheetItem, SheetSet
 
 __all__ = ["ClassCount", "Description", "TwinPair", "describe_sheets", "example_sheets", "find_twins"]

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from steelsight.errors import BadAnnotation, BadImage
-from steelsight.sheets.file_index import FileFacts, FileIndex, hash_bytes
-from steelsight.sheets.image_file import read_bytes
+from steelsight.sheets.images.file_index import FileFacts, FileIndex, hash_bytes
+from steelsight.sheets.images.image_file import read_bytes
+from steelsight.sheets.images.pixels import read_sheet, read_size
 from steelsight.sheets.masks import MaskFacts, check_masks, mask_facts
-from steelsight.sheets.pixels import read_sheet, read_size
 from steelsight.types import GrayImage, InputSpec, Rejection, SheetItem, SheetSet
 
 __all__ = ["Examined", "Report", "Verdicts", "check_images", "examine_all", "remember_all"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from steelsight.errors import BadAnnotation, BadImage
-from steelsight.sheets.pixels import fit_mask, read_gray, read_size
+from steelsight.sheets.images.pixels import fit_mask, read_gray, read_size
 from steelsight.sheets.rle import check_runs, decode_runs
 from steelsight.types import AreaFractions, InputSpec, Mask, MaskSource, SheetItem
 

@@ -22,9 +22,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from steelsight.errors import BadRecipe
-from steelsight.shortcuts.nuisance import ALIASES, KINDS
-from steelsight.shortcuts.proof_run import open_run, prove_opened
-from steelsight.shortcuts.prove import Proof
+from steelsight.shortcuts.nuisances.nuisance import ALIASES, KINDS
+from steelsight.shortcuts.prove.prove import Proof
+from steelsight.shortcuts.prove.run import open_run, prove_opened
 from steelsight.training.atomic import write_json
 from steelsight.training.conclude import environment
 

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int
 
 from steelsight.errors import BadInput
 from steelsight.sheets.catalog import mask_fractions
-from steelsight.training.lesson import SheetData
+from steelsight.training.dataset import SheetData
 from steelsight.types import GrayBatch, Labels, Mask
 
 __all__ = ["ProofSheets", "proof_sheets"]

@@ -13,42 +13,38 @@ import numpy as np
 import torch
 
 from steelsight.errors import BadInput
-from steelsight.explanations.league_numbers import league_json
+from steelsight.explanations.benchmark.numbers import league_json
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.cells import plain
 from steelsight.reports.document import Document
-from steelsight.study import (
-    binary_chapters,
-    data_chapters,
-    explanation_chapters,
-    inspection_layers,
-    inspection_transplant,
-    multiclass_chapters,
-    stain_chapters,
-    trust_chapters,
-    type_two,
-)
-from steelsight.study.arenas import Judged
-from steelsight.study.claims import Verdicts, judge_all
-from steelsight.study.closing_chapters import write_claims, write_contents, write_summary
+from steelsight.runs.open import Judged
+from steelsight.runs.transplant import page as inspection_transplant
+from steelsight.runs.transplant.reading import operation_json
+from steelsight.study.chapters import binary as binary_chapters
+from steelsight.study.chapters import data as data_chapters
+from steelsight.study.chapters import explanations as explanation_chapters
+from steelsight.study.chapters import layers as layer_chapters
+from steelsight.study.chapters import multiclass as multiclass_chapters
+from steelsight.study.chapters import stains as stain_chapters
+from steelsight.study.chapters import trust as trust_chapters
+from steelsight.study.chapters.closing import write_claims, write_contents, write_summary
+from steelsight.study.chapters.neurons import write_multiclass_neurons, write_neurons
+from steelsight.study.chapters.sheet_ends import write_type_two
+from steelsight.study.claims.binary import Verdicts, judge_all
 from steelsight.study.contents import load_contents, load_published
-from steelsight.study.findings import Findings
-from steelsight.study.inspection_neurons import (
-    look_at_neurons,
-    write_multiclass_neurons,
-    write_neurons,
-)
-from steelsight.study.judged import judge_explanations
-from steelsight.study.material import open_material
-from steelsight.study.numbers import layers_or_reason, model_json, stains_or_reason
+from steelsight.study.data import open_material
+from steelsight.study.layers import look_into
+from steelsight.study.league import judge_explanations
+from steelsight.study.measures.numbers import layers_or_reason, model_json, stains_or_reason
+from steelsight.study.multiclass_results import Second, run_second
+from steelsight.study.neurons import look_at_neurons
 from steelsight.study.options import StudyOptions
-from steelsight.study.second import Second, run_second
+from steelsight.study.results import Findings
 from steelsight.study.stains import look_at_stains
-from steelsight.study.trained import Trainer, measure_costs, train_models
-from steelsight.study.transplant_reading import operation_json
+from steelsight.study.train import Trainer, measure_costs, train_models
+from steelsight.training.loop.progress import Silent, Watcher
 from steelsight.training.records import split_names
 from steelsight.training.run import train_data
-from steelsight.training.watch import Silent, Watcher
 from steelsight.version import __version__
 
 __all__ = ["CHAPTERS", "StudyReport", "run_study"]
@@ -65,7 +61,7 @@ CHAPTERS: dict[str, Chapter] = {
     "binary": binary_chapters.write_models,
     "confusion": binary_chapters.write_confusion,
     "roc": binary_chapters.write_roc,
-    "layers": inspection_layers.write_layers,
+    "layers": layer_chapters.write_layers,
     "explanations": explanation_chapters.write_explanations,
     "gradcam": binary_chapters.write_gradcam,
     "mistakes": explanation_chapters.write_mistakes_chapter,
@@ -81,14 +77,14 @@ SECOND: dict[str, SecondChapter] = {
     "evaluation": lambda document, half, _: multiclass_chapters.write_evaluation(document, half.found),
     "abstention": lambda document, half, _: trust_chapters.write_abstention(document, half.scrutiny),
     "robustness": lambda document, half, _: trust_chapters.write_robustness(document, half.robustness),
-    "multiclass-layers": lambda document, half, _: inspection_layers.write_multiclass_layers(
+    "multiclass-layers": lambda document, half, _: layer_chapters.write_multiclass_layers(
         document, half.found
     ),
     "transplant": lambda document, half, _: inspection_transplant.write_transplant(document, half.transplant),
     "multiclass-explanations": lambda document, half, _: explanation_chapters.write_multiclass(
         document, half.found
     ),
-    "shortcuts": lambda document, half, _: type_two.write_type_two(document, half.found),
+    "shortcuts": lambda document, half, _: write_type_two(document, half.found),
     "multiclass-stains": lambda document, half, _: stain_chapters.write_multiclass_stains(
         document, half.found.stains
     ),
@@ -219,7 +215,7 @@ def _look_inside(found: Findings) -> Findings:
         neurons=look_at_neurons(shown, found.options, second=found.data.task == "multiclass"),
         stains=look_at_stains(shown, found.options, root=found.sheets.root),
     )
-    return replace(found, layers=inspection_layers.look_into(found))
+    return replace(found, layers=look_into(found))
 
 
 def _write(found: Findings, second: Second | str, out: Path) -> StudyReport:

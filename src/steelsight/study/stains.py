@@ -14,15 +14,15 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.bootstrap import wilson
+from steelsight.evaluation.intervals.bootstrap import wilson
 from steelsight.reports.cells import plain
-from steelsight.shortcuts.counterfactual import FULL
-from steelsight.shortcuts.examples import Example, choose_examples
-from steelsight.shortcuts.nuisance import Nuisance, open_nuisance
-from steelsight.shortcuts.prove import Proof, prove
+from steelsight.runs.open import Judged
+from steelsight.shortcuts.nuisances.nuisance import Nuisance, open_nuisance
+from steelsight.shortcuts.pasting.counterfactual import FULL
+from steelsight.shortcuts.prove.decision import LEAST_DELTA, LEAST_EXCESS, found_by
+from steelsight.shortcuts.prove.examples import Example, choose_examples
+from steelsight.shortcuts.prove.prove import Proof, prove
 from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
-from steelsight.shortcuts.verdict import LEAST_DELTA, LEAST_EXCESS, found_by
-from steelsight.study.arenas import Judged
 from steelsight.study.options import StudyOptions
 from steelsight.study.verdict import Verdict, decide
 from steelsight.types import Interval

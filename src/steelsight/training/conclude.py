@@ -14,11 +14,8 @@ import torch
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import Card, save_checkpoint
 from steelsight.training.atomic import write_file, write_json
-from steelsight.training.fit import Fitted
-from steelsight.training.lesson import SheetData
-from steelsight.training.model_card import CARD_README, model_card
-from steelsight.training.operating import choose_threshold, report_operating
-from steelsight.training.pages import write_run_page
+from steelsight.training.dataset import SheetData
+from steelsight.training.loop.fit import Fitted
 from steelsight.training.predict import predict_logits
 from steelsight.training.records import (
     APART,
@@ -29,7 +26,10 @@ from steelsight.training.records import (
     write_predictions,
     write_splits,
 )
-from steelsight.training.scores import answers_in_words, probabilities_of, report_apart, report_part
+from steelsight.training.report.model_card import CARD_README, model_card
+from steelsight.training.report.operating import choose_threshold, report_operating
+from steelsight.training.report.pages import write_run_page
+from steelsight.training.report.scores import answers_in_words, probabilities_of, report_apart, report_part
 from steelsight.types import Logits
 from steelsight.version import __version__
 

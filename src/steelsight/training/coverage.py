@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from steelsight.errors import BadData
-from steelsight.sheets.splits import Split
-from steelsight.training.lesson import SheetData
+from steelsight.sheets.grouping.splits import Split
+from steelsight.training.dataset import SheetData
 
 __all__ = ["class_members", "note_missing", "refuse_single_class"]
 

@@ -18,12 +18,12 @@ from jaxtyping import Bool, Float32, Int
 from sklearn.model_selection import StratifiedGroupKFold
 
 from steelsight.errors import BadRecipe
-from steelsight.sheets.splits import Split, group_split
+from steelsight.sheets.grouping.splits import Split, group_split
 from steelsight.training.atomic import write_json, write_through
 from steelsight.training.conclude import describe_data, environment
 from steelsight.training.coverage import class_members
-from steelsight.training.lesson import SheetData, open_lesson
-from steelsight.training.pages import write_folds_page
+from steelsight.training.dataset import SheetData, open_lesson
+from steelsight.training.loop.progress import Silent, Watcher
 from steelsight.training.recipe import Recipe, SplitRecipe
 from steelsight.training.records import (
     METRICS_FILE,
@@ -32,9 +32,9 @@ from steelsight.training.records import (
     read_logits,
     truth_names,
 )
+from steelsight.training.report.pages import write_folds_page
+from steelsight.training.report.scores import answers_in_words, repeat_data, report_part
 from steelsight.training.run import train_data
-from steelsight.training.scores import answers_in_words, repeat_data, report_part
-from steelsight.training.watch import Silent, Watcher
 from steelsight.types import Logits
 
 __all__ = ["CrossValidation", "Fold", "cross_validate", "draw_folds"]

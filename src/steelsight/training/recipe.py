@@ -20,7 +20,7 @@ from pydantic import (
 
 from steelsight.models.catalog import MODELS, HeadName, ModelSpec
 from steelsight.models.heads import PoolingName
-from steelsight.sheets.augment import AugmentSpec
+from steelsight.sheets.images.augment import AugmentSpec
 from steelsight.types import Fit, InputSpec, Task
 
 __all__ = [

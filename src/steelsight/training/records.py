@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from jaxtyping import Float32, Int
 
 from steelsight.errors import BadCheckpoint
-from steelsight.sheets.splits import Split
+from steelsight.sheets.grouping.splits import Split
 from steelsight.training.atomic import write_file, write_through
-from steelsight.training.lesson import SheetData
+from steelsight.training.dataset import SheetData
 from steelsight.types import GrayBatch, Logits, Probabilities
 
 __all__ = [

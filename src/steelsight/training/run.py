@@ -20,18 +20,17 @@ from pydantic import ValidationError
 from steelsight.errors import BadCheckpoint, BadRecipe
 from steelsight.models.catalog import build_model
 from steelsight.models.checkpoint import Card, load_checkpoint
-from steelsight.sheets.splits import Split, find_leaks, group_split, random_split
+from steelsight.sheets.grouping.splits import Split, find_leaks, group_split, random_split
 from steelsight.training.conclude import conclude
 from steelsight.training.coverage import note_missing, refuse_single_class
-from steelsight.training.fit import fit
+from steelsight.training.dataset import Lesson, SheetData, Treatment, open_lesson, read_masks
 from steelsight.training.imbalance.balanced import balance_lesson
-from steelsight.training.lesson import Lesson, SheetData, open_lesson, read_masks
+from steelsight.training.imbalance.shuffle import SHUFFLED_NOTE, shuffle_lesson
+from steelsight.training.loop.fit import fit
+from steelsight.training.loop.progress import Silent, Watcher
 from steelsight.training.recipe import Recipe, SplitRecipe
 from steelsight.training.recipe_files import load_recipe
 from steelsight.training.records import METRICS_FILE, PARTS, split_names
-from steelsight.training.remedy import Treatment
-from steelsight.training.shuffle import SHUFFLED_NOTE, shuffle_lesson
-from steelsight.training.watch import Silent, Watcher
 
 __all__ = ["RunResult", "load_run", "make_split", "split_keys", "train_data", "train_run"]
 

@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.abstention.combine import Trust, fit_trust
-from steelsight.evaluation.roc import roc_auc
+from steelsight.evaluation.curves.roc import roc_auc
 
 
 def sheets(rng, count=300):

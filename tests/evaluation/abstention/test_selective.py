@@ -14,7 +14,7 @@ from steelsight.evaluation.abstention.selective import (
     coverage_interval,
     risk_coverage,
 )
-from steelsight.evaluation.bootstrap import wilson
+from steelsight.evaluation.intervals.bootstrap import wilson
 
 
 def slow_areas(right, scores):

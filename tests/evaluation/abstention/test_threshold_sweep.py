@@ -5,7 +5,7 @@ import pytest
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.abstention.threshold_sweep import sweep_thresholds, tell_classes
-from steelsight.evaluation.bootstrap import wilson
+from steelsight.evaluation.intervals.bootstrap import wilson
 
 FIGURES = ("coverage", "accuracy", "balanced_accuracy")
 BOUNDS = ("coverage_bounds", "accuracy_bounds", "balanced_bounds")

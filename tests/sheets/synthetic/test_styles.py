@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from steelsight.sheets.synthetic import defects
-from steelsight.sheets.synthetic.abrasions import ABRASION_STYLES
-from steelsight.sheets.synthetic.canvas import Canvas
-from steelsight.sheets.synthetic.chips import CHIP_STYLES, paint_chip
-from steelsight.sheets.synthetic.cracks import paint_crack
-from steelsight.sheets.synthetic.layout import Box
-from steelsight.sheets.synthetic.patches import PATCH_STYLES, paint_patch
-from steelsight.sheets.synthetic.scratches import SCRATCH_STYLES
+from steelsight.sheets.synthetic.drawing import defects
+from steelsight.sheets.synthetic.drawing.abrasions import ABRASION_STYLES
+from steelsight.sheets.synthetic.drawing.canvas import Canvas
+from steelsight.sheets.synthetic.drawing.chips import CHIP_STYLES, paint_chip
+from steelsight.sheets.synthetic.drawing.cracks import paint_crack
+from steelsight.sheets.synthetic.drawing.layout import Box
+from steelsight.sheets.synthetic.drawing.patches import PATCH_STYLES, paint_patch
+from steelsight.sheets.synthetic.drawing.scratches import SCRATCH_STYLES
 
 STYLES = {
     **{f"chip-{name}": (lambda c, b, r, name=name: paint_chip(c, b, r, name)) for name in CHIP_STYLES},

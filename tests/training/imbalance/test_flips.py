@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steelsight.errors import BadRecipe
+from steelsight.training.dataset import Lesson, Masks
 from steelsight.training.imbalance.copies import add_flips, class_counts, copies_by_class
 from steelsight.training.imbalance.flips import (
     BEST_CHANCE,
@@ -20,7 +21,6 @@ from steelsight.training.imbalance.flips import (
     flip,
     two_copies_differ,
 )
-from steelsight.training.lesson import Lesson, Masks
 from steelsight.training.recipe import Recipe
 
 Small = Callable[..., Recipe]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from steelsight.errors import BadRecipe
+from steelsight.training.dataset import Lesson, Masks
 from steelsight.training.imbalance.copies import class_counts
 from steelsight.training.imbalance.paste import lay, paste_defects
-from steelsight.training.lesson import Lesson, Masks
 
 
 def _lesson(rng: np.random.Generator) -> Lesson:

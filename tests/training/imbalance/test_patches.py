@@ -16,9 +16,9 @@ from steelsight.errors import BadInput, BadRecipe
 from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.models.patches import cut_patches, join_patches, patch_starts
-from steelsight.study.arenas import open_run
+from steelsight.runs.open import open_run
+from steelsight.training.dataset import Lesson, Masks
 from steelsight.training.imbalance.patches import cut_lesson
-from steelsight.training.lesson import Lesson, Masks
 from steelsight.training.recipe import Recipe
 from steelsight.training.run import train_run
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.bootstrap import Groups, draw_weights, group_index, interval_of
+from steelsight.evaluation.intervals.bootstrap import Groups, draw_weights, group_index, interval_of
 from steelsight.evaluation.probabilities import check_scores
 from steelsight.types import Interval
 

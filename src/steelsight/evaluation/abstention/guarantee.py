@@ -28,7 +28,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import beta
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.bootstrap import Groups, group_index
+from steelsight.evaluation.intervals.bootstrap import Groups, group_index
 from steelsight.evaluation.probabilities import check_unit_scores
 
 __all__ = ["THRESHOLDS", "Certificate", "TestedThreshold", "certify", "sheets_needed", "upper_bound"]

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.bootstrap import draw_weights, interval_of, wilson
+from steelsight.evaluation.curves.roc import weighted_auc
+from steelsight.evaluation.intervals.bootstrap import draw_weights, interval_of, wilson
 from steelsight.evaluation.probabilities import check_scores
-from steelsight.evaluation.roc import weighted_auc
 from steelsight.types import Interval
 
 __all__ = ["Refusal", "judge_refusal"]

@@ -12,7 +12,7 @@ import numpy as np
 from steelsight.evaluation.abstention.calibration import expected_calibration_error
 from steelsight.evaluation.abstention.selective import augrc, aurc, coverage_interval
 from steelsight.evaluation.answers import multi_type_right
-from steelsight.evaluation.bootstrap import Groups
+from steelsight.evaluation.intervals.bootstrap import Groups
 from steelsight.types import Probabilities
 
 __all__ = ["confidence_report"]

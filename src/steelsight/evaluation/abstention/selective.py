@@ -13,14 +13,14 @@ from jaxtyping import Bool, Float, Int
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.abstention.threshold_sweep import SweepRow, sweep_thresholds, tell_classes
-from steelsight.evaluation.bootstrap import (
+from steelsight.evaluation.intervals.bootstrap import (
     Groups,
     PairedDifference,
     bootstrap,
     group_index,
     paired_bootstrap,
 )
-from steelsight.evaluation.bounds import wilson_at
+from steelsight.evaluation.intervals.bounds import wilson_at
 from steelsight.evaluation.probabilities import check_scores, read_weights
 from steelsight.types import Interval
 

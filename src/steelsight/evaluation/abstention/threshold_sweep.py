@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.balanced import balanced_interval
-from steelsight.evaluation.bootstrap import Groups, share_interval
 from steelsight.evaluation.confusion import accuracy, balanced_accuracy, weighted_confusion
+from steelsight.evaluation.intervals.bootstrap import Groups, share_interval
 from steelsight.evaluation.probabilities import check_labels, check_scores, read_weights
 from steelsight.types import Interval, Labels
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from steelsight.explanations.backward_rules import GuidedRule
 from steelsight.explanations.fast.layers import Pool, ReluPool, Rule, Saved
-from steelsight.explanations.rules import GuidedRule
 
 __all__ = ["GUIDED", "PLAIN", "Way"]
 

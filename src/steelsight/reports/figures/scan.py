@@ -11,7 +11,7 @@ from jaxtyping import Float, Float32
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from steelsight.reports.figures.explanations import blend
+from steelsight.reports.figures.explanation.panels import blend
 from steelsight.reports.figures.style import INK, MUTED, PAPER, WIDTH, dress, new_figure, title_axes
 from steelsight.types import GrayImage
 

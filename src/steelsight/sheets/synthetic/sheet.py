@@ -7,18 +7,26 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from steelsight.sheets.synthetic.canvas import Canvas
-from steelsight.sheets.synthetic.checker import paint_checker
-from steelsight.sheets.synthetic.defects import paint_defect
-from steelsight.sheets.synthetic.ends import paint_end, paint_worn_strip
-from steelsight.sheets.synthetic.fields import Field
-from steelsight.sheets.synthetic.harmless import paint_harmless
-from steelsight.sheets.synthetic.layout import NO_END, Box, End, EndSide, draw_boxes, draw_end, end_beside
+from steelsight.sheets.synthetic.drawing.canvas import Canvas
+from steelsight.sheets.synthetic.drawing.checker import paint_checker
+from steelsight.sheets.synthetic.drawing.defects import paint_defect
+from steelsight.sheets.synthetic.drawing.ends import paint_end, paint_worn_strip
+from steelsight.sheets.synthetic.drawing.fields import Field
+from steelsight.sheets.synthetic.drawing.harmless import paint_harmless
+from steelsight.sheets.synthetic.drawing.layout import (
+    NO_END,
+    Box,
+    End,
+    EndSide,
+    draw_boxes,
+    draw_end,
+    end_beside,
+)
+from steelsight.sheets.synthetic.drawing.stains import draw_stain, paint_stain
+from steelsight.sheets.synthetic.drawing.surface import draw_light, draw_surface
 from steelsight.sheets.synthetic.spec import SynthSpec
-from steelsight.sheets.synthetic.stains import draw_stain, paint_stain
 from steelsight.sheets.synthetic.statistics import PARTNERS, REFERENCE_SIZE
 from steelsight.sheets.synthetic.streams import Streams
-from steelsight.sheets.synthetic.surface import draw_light, draw_surface
 from steelsight.types import GrayImage, Mask
 
 __all__ = ["SyntheticSheet", "draw_sheet"]

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from steelsight.training.dataset import Lesson
 from steelsight.training.imbalance.copies import add_flips, class_counts
 from steelsight.training.imbalance.paste import paste_defects
 from steelsight.training.imbalance.patches import cut_lesson
-from steelsight.training.lesson import Lesson
 from steelsight.training.recipe import Recipe
 
 __all__ = ["Balanced", "balance_lesson"]

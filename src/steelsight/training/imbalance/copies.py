@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from steelsight.errors import BadRecipe
-from steelsight.training.batches import rarest_types
+from steelsight.training.dataset import Lesson, Masks
 from steelsight.training.imbalance.flips import draw_flips, duplicate_share, enumerate_flips, flip
-from steelsight.training.lesson import Lesson, Masks
+from steelsight.training.loop.batches import rarest_types
 from steelsight.training.recipe import FlipsRecipe
 
 __all__ = ["Copied", "add_flips", "append_sheets", "class_counts", "copies_by_class"]

@@ -11,8 +11,8 @@ from jaxtyping import Bool, Int, UInt8
 from scipy.ndimage import binary_dilation, gaussian_filter
 
 from steelsight.errors import BadRecipe
+from steelsight.training.dataset import Lesson
 from steelsight.training.imbalance.copies import Copied, append_sheets, class_counts
-from steelsight.training.lesson import Lesson
 from steelsight.types import GrayBatch, GrayImage
 
 __all__ = ["lay", "paste_defects"]

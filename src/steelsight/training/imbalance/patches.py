@@ -13,7 +13,7 @@ from jaxtyping import Int
 
 from steelsight.errors import BadRecipe
 from steelsight.models.patches import patch_starts
-from steelsight.training.lesson import Lesson, Masks
+from steelsight.training.dataset import Lesson, Masks
 from steelsight.training.recipe import PatchesRecipe
 from steelsight.types import GrayBatch
 

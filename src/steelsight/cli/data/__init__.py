@@ -1,0 +1,1 @@
+"""Verbs that describe or generate data."""

@@ -1,0 +1,140 @@
+"""The report of `steelsight data`: one page, its JSON companion, and the figures as files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from steelsight import __version__
+from steelsight.reports.document import Document
+from steelsight.reports.figures.sheets.data import ExampleSheet, draw_examples, draw_sizes
+from steelsight.reports.figures.sheets.distribution import draw_distribution
+from steelsight.reports.figures.style import save_figure
+from steelsight.sheets.describe import Description, example_sheets
+from steelsight.sheets.images.pixels import read_gray
+from steelsight.sheets.masks import read_mask
+from steelsight.types import SheetItem, SheetSet
+
+__all__ = ["write_report"]
+
+_PAIRS_SHOWN = 4
+_SIZES_SHOWN = 10
+_ROWS_SHOWN = 500  # of a table in the page
+
+
+def write_report(
+    out: Path, sheets: SheetSet, description: Description, result: Mapping[str, Any]
+) -> list[str]:
+    """Write the report into `out`; the names of its files. `result` joins the JSON's top level."""
+    subtitle = f"{description.sheets} sheets, {description.layout} layout"
+    document = Document(f"The data in {sheets.root.name}", subtitle=subtitle)
+    figures = _figures(sheets, description)
+    _add_chapters(document, description, figures)
+    document.footer({"steelsight": __version__, "data hash": result["data_hash"] or "none"})
+    for name, (figure, _) in figures.items():
+        save_figure(figure, out / f"{name}.png")
+    document.save(out / "data.html", **result)
+    return ["data.html", "data.json", *(f"{name}.png" for name in figures)]
+
+
+def _figures(sheets: SheetSet, description: Description) -> dict[str, tuple[Figure, str]]:
+    """Figures by name, each with words for those who cannot see it."""
+    names = [entry.name for entry in description.classes]
+    counts = [entry.sheets for entry in description.classes]
+    listed = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
+    figures = {
+        "distribution": (
+            draw_distribution(names, counts),
+            f"Bars of sheets per class: {listed}.",
+        )
+    }
+    if not sheets.items:
+        return figures
+    if len(description.sizes) > 1:
+        figures["sizes"] = (draw_sizes(description.sizes), "Histograms of image widths and heights.")
+    chosen = [(name, item) for name, items in example_sheets(sheets).items() for item in items]
+    figures["examples"] = (
+        draw_examples(
+            [_example(f"{name}: {item.path.name}", item) for name, item in chosen], sheets.type_names
+        ),
+        "Two sheets of each class with the outlines of their masks.",
+    )
+    by_id = {item.id: item for item in sheets.items}
+    pairs = [
+        (pair, by_id[id_]) for pair in description.twins[:_PAIRS_SHOWN] for id_ in (pair.left, pair.right)
+    ]
+    if pairs:
+        examples = [_example(f"{pair.correlation:.2f}: {item.path.name}", item) for pair, item in pairs]
+        figures["duplicates"] = (
+            draw_examples(examples, sheets.type_names),
+            "The most alike pairs of sheets, side by side.",
+        )
+    return figures
+
+
+def _example(title: str, item: SheetItem) -> ExampleSheet:
+    known = "" if item.evidence == "mask" else " (mask unknown)"
+    gray = read_gray(item.path)
+    return ExampleSheet(f"{title}{known}", gray, read_mask(item, (gray.shape[0], gray.shape[1])))
+
+
+def _add_chapters(
+    document: Document, description: Description, figures: dict[str, tuple[Figure, str]]
+) -> None:
+    def show(name: str, caption: str) -> None:
+        if name in figures:
+            document.figure(figures[name][0], alt=figures[name][1], caption=caption)
+
+    document.chapter("Classes")
+    show("distribution", "Sheets per class. A sheet of several types counts under each of them.")
+    document.table(
+        ["class", "sheets", "only this type", "with mask", "groups"],
+        [[c.name, c.sheets, c.alone, c.with_masks, c.groups] for c in description.classes],
+        caption="Sheets per class",
+        note=f"{description.multi_type} sheets carry several types.",
+    )
+    document.chapter("Examples")
+    show("examples", "Two sheets of each class with the outlines of their masks.")
+    document.chapter("Sizes")
+    show("sizes", "Widths and heights of the image files.")
+    document.table(
+        ["width", "height", "sheets"],
+        [[width, height, count] for height, width, count in description.sizes[:_SIZES_SHOWN]],
+        caption="The most frequent sizes",
+        note=f"{len(description.sizes)} different sizes in all.",
+    )
+    document.chapter("Near-duplicates")
+    parted = [pair for pair in description.twins if pair.parted]
+    document.text(
+        f"{len(description.twins)} pairs of sheets share their grain, the mark of one piece of steel seen "
+        f"twice; {len(parted)} of them are not in one group, so a split can put them on both sides."
+    )
+    show("duplicates", "The most alike pairs, with the correlation of their grain.")
+    if description.twins:
+        document.table(
+            ["sheet", "its near-duplicate", "correlation", "in one group"],
+            [
+                [p.left, p.right, round(p.correlation, 3), "no" if p.parted else "yes"]
+                for p in description.twins[:_ROWS_SHOWN]
+            ],
+            caption="Near-duplicates",
+            note=_cut_note(len(description.twins)),
+        )
+    document.chapter("Set aside")
+    document.text(
+        f"{len(description.set_aside)} files or rows cannot be used." if description.set_aside else "Nothing."
+    )
+    if description.set_aside:
+        document.table(
+            ["what", "why"],
+            [[r.id, r.reason] for r in description.set_aside[:_ROWS_SHOWN]],
+            caption="Set aside, with reasons",
+            note=_cut_note(len(description.set_aside)),
+        )
+
+
+def _cut_note(rows: int) -> str:
+    return f"The first {_ROWS_SHOWN} of {rows}; data.json has all." if rows > _ROWS_SHOWN else ""

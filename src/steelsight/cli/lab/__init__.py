@@ -1,0 +1,1 @@
+"""Verbs that train models and measure them."""

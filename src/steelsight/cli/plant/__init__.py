@@ -1,0 +1,1 @@
+"""Verbs that export, check and run bundles."""

@@ -1,0 +1,66 @@
+"""`steelsight bundle verify BUNDLE`: does it answer here as it did where it was made?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.errors import ParityRefused
+
+__all__ = ["bundle"]
+
+bundle = typer.Typer(name="bundle", help="Look into a bundle.", no_args_is_help=True)
+Folder = Annotated[Path, typer.Argument(help="BUNDLE folder.", metavar="BUNDLE")]
+
+
+@bundle.command()
+def verify(
+    folder: Folder,
+    threads: Annotated[int, typer.Option(min=0, help="Threads; 0 = the engine's own choice.")] = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Check every file, and ask every installed engine about the probe sheets the bundle carries."""
+    from steelsight.reports.cells import plain
+    from steelsight.runtime.parity.verify import verify_bundle
+
+    found = verify_bundle(folder, threads=threads)
+    for each in found:
+        told = each.parity
+        verdict = "; ".join(each.broken) or "as its source"
+        console.print(
+            f"{told.engine}: |Δp| at most {told.largest:.2g}, verdicts {told.agreement:.2%}, "
+            f"maps {told.cosine_p5:.4f}: {verdict}",
+            markup=False,
+            soft_wrap=True,
+        )
+    if as_json:
+        emit_json(plain({"bundle": str(folder), "engines": [asdict(each) for each in found]}))
+    if found[0].broken:
+        raise ParityRefused(
+            f"{folder}: on this machine it does not answer as its source: {'; '.join(found[0].broken)}; "
+            "do not use it here; export it again for this machine, with --precision f32 if need be"
+        )
+
+
+@bundle.command()
+def show(folder: Folder, as_json: JsonFlag = False) -> None:
+    """Print what a bundle says of itself, after checking that it is whole."""
+    from steelsight.runtime.bundle.open import open_bundle
+
+    card = open_bundle(folder).card
+    facts = {
+        "model": f"{card.model}, {card.head} head, {card.precision}, id {card.model_id}",
+        "classes": ", ".join(card.class_names),
+        "input": f"{card.input.height}x{card.input.width}, {card.input.fit}",
+        "threshold": "none" if card.threshold is None else f"{card.threshold:g}",
+        "promise": card.threshold_statement or "none",
+        "made by": f"steelsight {card.steelsight_version}",
+    }
+    for name, value in facts.items():
+        console.print(f"{name:<10} {value}", markup=False, soft_wrap=True)
+    if as_json:
+        emit_json(card.model_dump(mode="json"))

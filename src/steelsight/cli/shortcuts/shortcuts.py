@@ -1,0 +1,20 @@
+"""`steelsight shortcuts`: what a network looks at instead of the defect."""
+
+from __future__ import annotations
+
+import typer
+
+from steelsight.cli.shortcuts.find import find
+from steelsight.cli.shortcuts.gate import gate
+from steelsight.cli.shortcuts.prove import prove
+from steelsight.cli.shortcuts.repair import repair
+
+__all__ = ["shortcuts"]
+
+shortcuts = typer.Typer(
+    name="shortcuts", help="What a network looks at instead of the defect.", no_args_is_help=True
+)
+shortcuts.command()(find)
+shortcuts.command()(prove)
+shortcuts.command()(repair)
+shortcuts.command()(gate)

@@ -1,0 +1,1 @@
+"""Scores of heatmaps: agreement with masks, faithfulness to the model."""

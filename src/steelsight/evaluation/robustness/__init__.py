@@ -1,0 +1,1 @@
+"""Noise and camera corruptions, and accuracy as they grow."""

@@ -1,0 +1,1 @@
+"""The benchmark of explanation methods against masks (the verb `league`)."""

@@ -1,0 +1,154 @@
+"""Who plays in the league: the catalog's methods, combinations of them, references that know no model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from steelsight.explanations import ensembles as fusions
+from steelsight.explanations.baselines import make_baselines
+from steelsight.explanations.benchmark.scoring import Explain
+from steelsight.explanations.catalog import METHODS, Method
+from steelsight.explanations.gradcam import grad_cam
+from steelsight.explanations.guided import guided_backprop
+from steelsight.models.classifier import SheetClassifier
+from steelsight.models.heads import DirectHead
+from steelsight.models.inputs import to_input
+from steelsight.types import GrayBatch
+
+__all__ = ["ENTRANTS", "Entrant"]
+
+Prepare = Callable[[GrayBatch, int], Explain]
+REFERENCES = 10  # clean sheets that DeepSHAP compares with, as many as the study's library takes by default
+
+PUBLISHED = {  # the study's names
+    "deeplift": "DeepLift",
+    "deepshap": "DeepShap",
+    "gradcam": "GradCAM",
+    "guided_gradcam": "GuidedGradCAM",
+    "guided_backprop": "GuidedBackpropagation",
+    "integrated_gradients": "IntegratedGradients",
+    "lime": "LIME",
+}
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One candidate."""
+
+    title: str
+    prepare: Prepare  # (clean sheets, seed) → the method as the league calls it
+    published: str = ""  # its row in the study's tables
+    reference: bool = False  # knows no class or no model: shown for comparison, never recommended
+    many_sizes: bool = False  # shows the model other image sizes
+    direct_head: bool = False  # reads the direct head's class map
+    asked_only: bool = False  # a variant that plays only when it is named
+
+    def refuses(self, model: nn.Module) -> str:
+        """Why this model cannot be explained so; "" = it can."""
+        if self.many_sizes and isinstance(model, SheetClassifier) and model.needs_its_size:
+            return f"model {model.name} takes images of one size only"
+        if self.direct_head and not (
+            isinstance(model, SheetClassifier) and isinstance(model.head, DirectHead)
+        ):
+            return "only models with the direct head have a class map"
+        return ""
+
+
+def _plain(explain: Explain) -> Prepare:
+    return lambda _clean, _seed: explain
+
+
+def _from_catalog(key: str, method: Method) -> Entrant:
+    return Entrant(method.title, _as_called(key, method), PUBLISHED.get(key, ""))
+
+
+def _as_called(key: str, method: Method) -> Prepare:
+    """With the method's own defaults; the same samples for the same sheets, DeepSHAP against clean sheets."""
+
+    def prepare(clean: GrayBatch, seed: int) -> Explain:
+        settings: dict[str, Any] = {}
+        if key == "deepshap" and len(clean):
+            settings["baselines"] = to_input(torch.from_numpy(clean[:REFERENCES]))
+
+        def explain(model: nn.Module, images: Tensor, target: Tensor) -> Tensor:
+            if method.sampled:
+                settings["generator"] = torch.Generator().manual_seed(seed)
+            return method.explain(model, images, target, **settings)
+
+        return explain
+
+    return prepare
+
+
+def _against(method: Callable[..., Tensor], kind: str) -> Prepare:
+    """A method that counts from a baseline, with another one than black; `clean` is the mean clean sheet."""
+
+    def prepare(clean: GrayBatch, _seed: int) -> Explain:
+        sheets = to_input(torch.from_numpy(clean)).mean(0, keepdim=True) if len(clean) else None
+
+        def explain(model: nn.Module, images: Tensor, target: Tensor) -> Tensor:
+            return method(model, images, target, baselines=make_baselines(kind, images, clean=sheets))
+
+        return explain
+
+    return prepare
+
+
+def _agree(model: nn.Module, images: Tensor, target: Tensor) -> Tensor:
+    return fusions.agree([grad_cam(model, images, target), guided_backprop(model, images, target).abs()])
+
+
+def _contrast(_model: nn.Module, images: Tensor, _target: Tensor) -> Tensor:
+    return fusions.contrast(images)
+
+
+def _chance(_clean: GrayBatch, seed: int) -> Explain:
+    """Smooth noise: what a map that knows nothing scores."""
+
+    def explain(_model: nn.Module, images: Tensor, _target: Tensor) -> Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        return fusions.blur(torch.randn((len(images), *images.shape[2:]), generator=generator), 8.0)
+
+    return explain
+
+
+def _variants() -> dict[str, Entrant]:
+    """The methods that count from a baseline, from other ones than black."""
+    kinds = ("mean", "blurred", "clean")
+    return {
+        f"{key}:{kind}": Entrant(
+            f"{METHODS[key].title} from {kind}", _against(METHODS[key].explain, kind), asked_only=True
+        )
+        for key in ("deeplift", "integrated_gradients")
+        for kind in kinds
+    }
+
+
+ENTRANTS: dict[str, Entrant] = {
+    **{key: _from_catalog(key, method) for key, method in METHODS.items()},
+    "gradcam_guided": Entrant("Grad-CAM and guided agree", _plain(_agree)),
+    "gradcam_layers": Entrant("LayerCAM of three stages", _plain(fusions.grad_cam_layers)),
+    "gradcam_scales": Entrant("Grad-CAM, three sizes", _plain(fusions.grad_cam_scales), many_sizes=True),
+    "gradcam_views": Entrant("Grad-CAM, sizes and flips", _plain(fusions.grad_cam_views), many_sizes=True),
+    "gradcam_contrast": Entrant("Grad-CAM x contrast", _plain(fusions.grad_cam_contrast)),
+    "gradcam_views_contrast": Entrant(
+        "Grad-CAM, sizes and flips, x contrast", _plain(fusions.grad_cam_views_contrast), many_sizes=True
+    ),
+    "class_map_views": Entrant(
+        "Class map, sizes and flips", _plain(fusions.class_map_views), many_sizes=True, direct_head=True
+    ),
+    "class_map_contrast": Entrant(
+        "Class map, sizes and flips, x contrast",
+        _plain(fusions.class_map_contrast),
+        many_sizes=True,
+        direct_head=True,
+    ),
+    "contrast": Entrant("Contrast of the sheet alone", _plain(_contrast), reference=True),
+    "chance": Entrant("Smooth noise", _chance, reference=True),
+    **_variants(),
+}

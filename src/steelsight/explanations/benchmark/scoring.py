@@ -1,0 +1,231 @@
+"""Counts what every rule makes of every map, a few sheets at a time, so that no map has to be kept.
+
+A sheet, a rule: three numbers, from which recall, precision, IoU and Dice follow at any later time. Choosing
+a rule and reporting one thus need no second look at the maps.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Int
+from torch import Tensor, nn
+
+from steelsight.evaluation.heatmaps.localization import MAP_SCORES, overlap_counts, overlap_scores, score_maps
+from steelsight.explanations.masks import MaskRule, Sign, blur_maps, cuts_of, thresholds
+from steelsight.models.inputs import to_input
+from steelsight.sheets.images.pixels import Placement
+from steelsight.types import GrayBatch, Heatmaps, Labels
+
+__all__ = ["Explain", "Field", "Original", "Tally", "enlarge", "explain_batches", "tally"]
+
+Explain = Callable[[nn.Module, Tensor, Tensor], Tensor]  # (model, images, target) -> (n, h, w) maps
+Truths = Bool[np.ndarray, "n h w"]
+Original = tuple[
+    Bool[np.ndarray, "H W"], Placement
+]  # the true mask at the image's own size, and where the model saw it
+
+
+@dataclass(frozen=True)
+class Field:
+    """Defective sheets with masks, and the model that is to be explained on them."""
+
+    model: nn.Module
+    images: GrayBatch  # at model size
+    truths: Truths  # at model size, none empty
+    targets: Labels  # the true class of each sheet, as an output of the model
+    answers: Labels  # the class the model chose
+    types: tuple[str, ...]  # the name of each sheet's defect type
+    groups: tuple[str, ...]  # "" = a group of its own
+    ids: tuple[str, ...]
+    original: Callable[[int], Original] | None = None  # reads one sheet's mask at its own size
+
+    def take(self, rows: Int[np.ndarray, " m"]) -> Field:
+        """Some of the sheets, in the order of `rows`."""
+        chosen: list[int] = rows.tolist()
+        original = self.original
+        return replace(
+            self,
+            images=np.asarray(self.images[rows]),
+            truths=self.truths[rows],
+            targets=self.targets[rows],
+            answers=self.answers[rows],
+            types=tuple(self.types[row] for row in chosen),
+            groups=tuple(self.groups[row] for row in chosen),
+            ids=tuple(self.ids[row] for row in chosen),
+            original=None if original is None else lambda row: original(chosen[row]),
+        )
+
+
+@dataclass(frozen=True)
+class Tally:
+    """One method on one field."""
+
+    rules: tuple[MaskRule, ...]
+    counts: Int[np.ndarray, "n r 3"]  # pixels in both masks, predicted, true; by sheet and rule
+    map_scores: dict[str, Float[np.ndarray, " n"]]
+    at_original: Int[np.ndarray, "m q 3"]  # the same at the images' own sizes, of `original_rules`
+    original_rules: tuple[MaskRule, ...]
+    seconds: float  # spent explaining
+    maps: dict[int, Float32[np.ndarray, "h w"]] = field(default_factory=dict)  # of the rows asked for
+
+    def scores(self, rules: MaskRule | Sequence[MaskRule]) -> dict[str, Float[np.ndarray, " n"]]:
+        """Recall, precision, IoU and Dice of each sheet, by one rule or each sheet by its own."""
+        return _scores_by(self.counts, self.rules, rules)
+
+    def original_scores(self, rules: MaskRule | Sequence[MaskRule]) -> dict[str, Float[np.ndarray, " n"]]:
+        """The same at the images' own sizes."""
+        return _scores_by(self.at_original, self.original_rules, rules)
+
+    def dice(self) -> Float[np.ndarray, "n r"]:
+        """Of every sheet by every rule."""
+        return overlap_scores(self.counts)["dice"]
+
+
+def tally(
+    field: Field,
+    explain: Explain,
+    rules: Sequence[MaskRule],
+    *,
+    targets: Labels | None = None,
+    original_rules: Sequence[MaskRule] = (),
+    keep: Sequence[int] = (),
+    blur: tuple[float, Sign] = (2.0, "positive"),
+    batch: int = 16,
+) -> Tally:
+    """Explain every sheet of a field and count.
+
+    targets         class to explain, one a sheet; None = the true one
+    original_rules  counted at the images' own sizes as well; the map is enlarged, then cut where it was cut
+    keep            rows whose maps are kept
+    blur            of the maps that are scored as maps: pixels of noise must not decide the pointing game
+    """
+    counts: list[Int[np.ndarray, "m r 3"]] = []
+    scored: dict[str, list[Float[np.ndarray, " m"]]] = {name: [] for name in MAP_SCORES}
+    large: list[Int[np.ndarray, "q 3"]] = []
+    kept: dict[int, Float32[np.ndarray, "h w"]] = {}
+    seconds = 0.0
+    for start, maps, took in explain_batches(field, explain, targets, batch=batch):
+        truths = field.truths[start : start + len(maps)]
+        counts.append(count_rules(maps, truths, rules))
+        for name, values in score_maps(blur_maps(maps, *blur), truths).items():
+            scored[name].append(values)
+        if original_rules and field.original is not None:
+            large += [
+                _count_original(each, field.original(start + row), original_rules)
+                for row, each in enumerate(maps)
+            ]
+        kept |= {row: maps[row - start] for row in keep if start <= row < start + len(maps)}
+        seconds += took
+    return Tally(
+        tuple(rules),
+        np.concatenate(counts) if counts else np.zeros((0, len(rules), 3), dtype=np.int64),
+        {name: np.concatenate(values) if values else np.zeros(0) for name, values in scored.items()},
+        np.stack(large) if large else np.zeros((0, 0, 3), dtype=np.int64),
+        tuple(original_rules) if large else (),
+        seconds,
+        kept,
+    )
+
+
+def explain_batches(
+    field: Field, explain: Explain, targets: Labels | None = None, *, batch: int = 16
+) -> Iterator[tuple[int, Heatmaps, float]]:
+    """(first row, maps, seconds) of a few sheets at a time."""
+    asked = field.targets if targets is None else targets
+    for start in range(0, len(field.images), batch):
+        images = to_input(torch.from_numpy(np.array(field.images[start : start + batch])))
+        target = torch.from_numpy(np.asarray(asked[start : start + batch], dtype=np.int64))
+        began = time.perf_counter()
+        maps = explain(field.model, images, target)
+        took = time.perf_counter() - began
+        yield start, maps.detach().to(torch.float32).cpu().numpy(), took
+
+
+def count_rules(maps: Heatmaps, truths: Truths, rules: Sequence[MaskRule]) -> Int[np.ndarray, "n r 3"]:
+    """Pixels in both masks, predicted, true, of every rule; rules that blur alike share one blur."""
+    counts = np.zeros((len(maps), len(rules), 3), dtype=np.int64)
+    order = sorted(range(len(rules)), key=lambda place: _blur_of(rules[place]))
+    for (sigma, sign), places in groupby(order, key=lambda place: _blur_of(rules[place])):
+        blurred = blur_maps(maps, sigma, sign)
+        alike = list(places)
+        cuts = cuts_of(blurred, [rules[place] for place in alike])
+        for column, place in enumerate(alike):
+            counts[:, place] = overlap_counts(blurred > cuts[:, column, None, None], truths)
+    return counts
+
+
+def enlarge(
+    heat: Float32[np.ndarray, "h w"], placement: Placement, size: tuple[int, int]
+) -> Float32[np.ndarray, "H W"]:
+    """A map at model size on the pixels of the original image, bilinear; what the model did not see is -inf.
+
+    size    (height, width) of the original
+    """
+    left, top, right, bottom = placement.original_box
+    x0, y0, x1, y1 = placement.model_box
+    rows, rows_seen = _along(size[0], (top, bottom), (y0, y1))
+    columns, columns_seen = _along(size[1], (left, right), (x0, x1))
+    lines = _between(heat, rows, axis=0)
+    large: Float32[np.ndarray, "H W"] = _between(lines, columns, axis=1).astype(np.float32)
+    large[~rows_seen] = -np.inf
+    large[:, ~columns_seen] = -np.inf
+    return large
+
+
+def _blur_of(rule: MaskRule) -> tuple[float, Sign]:
+    return rule.sigma, rule.sign
+
+
+def _count_original(
+    heat: Float32[np.ndarray, "h w"], original: Original, rules: Sequence[MaskRule]
+) -> Int[np.ndarray, "q 3"]:
+    truth, placement = original
+    large: dict[tuple[float, Sign], tuple[Heatmaps, Float32[np.ndarray, "_ _"]]] = {}
+    counts = []
+    for rule in rules:
+        if _blur_of(rule) not in large:
+            blurred = blur_maps(heat[None], rule.sigma, rule.sign)
+            size = (truth.shape[0], truth.shape[1])
+            large[_blur_of(rule)] = blurred, enlarge(blurred[0], placement, size)
+        small, enlarged = large[_blur_of(rule)]
+        cut = thresholds(small, rule)[0]
+        counts.append(overlap_counts((enlarged > cut)[None], truth[None])[0])
+    return np.stack(counts)
+
+
+def _scores_by(
+    counts: Int[np.ndarray, "n r 3"], counted: Sequence[MaskRule], rules: MaskRule | Sequence[MaskRule]
+) -> dict[str, Float[np.ndarray, " n"]]:
+    if isinstance(rules, MaskRule):
+        return overlap_scores(counts[:, counted.index(rules)])
+    places = np.array([counted.index(rule) for rule in rules], dtype=np.int64)
+    return overlap_scores(counts[np.arange(len(counts)), places])
+
+
+def _along(
+    length: int, original: tuple[float, float], model: tuple[int, int]
+) -> tuple[Float[np.ndarray, " s"], Bool[np.ndarray, " s"]]:
+    """Where the centres of an axis's original pixels lie in model pixels, and which of them the model saw."""
+    centres = np.arange(length) + 0.5
+    scale = (model[1] - model[0]) / (original[1] - original[0])
+    places = model[0] + (centres - original[0]) * scale - 0.5
+    seen = (centres >= original[0]) & (centres <= original[1])
+    return np.clip(places, model[0], model[1] - 1), seen
+
+
+def _between(
+    heat: Float[np.ndarray, "h w"], places: Float[np.ndarray, " s"], *, axis: int
+) -> Float[np.ndarray, "_ _"]:
+    """Linear interpolation along one axis at fractional places inside it."""
+    first = np.minimum(places.astype(np.int64), heat.shape[axis] - 1)
+    second = np.minimum(first + 1, heat.shape[axis] - 1)
+    share = (places - first).astype(np.float32)
+    share = share[:, None] if axis == 0 else share[None]
+    lines: Float[np.ndarray, "_ _"] = heat.take(first, axis) * (1 - share) + heat.take(second, axis) * share
+    return lines

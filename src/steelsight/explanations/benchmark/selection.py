@@ -1,0 +1,104 @@
+"""What validation sheets choose: a rule for each method, and a method, for all classes and for each.
+
+Types of defect differ more in size than methods do, so a class may have its own method and rule: it is known
+which class is explained. Nothing here sees a sheet that judges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from steelsight.explanations.benchmark.scoring import Tally
+from steelsight.explanations.masks import MaskRule
+from steelsight.types import Labels
+
+__all__ = ["ALL", "Choice", "Choices", "Pick", "choose_rules", "merge_picks", "pick_methods"]
+
+ALL = -1  # stands for all classes together
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A rule for one method."""
+
+    rule: MaskRule
+    dice: float  # its mean over the sheets that chose it; NaN where there was none
+    sheets: int
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A method and a rule."""
+
+    method: str
+    rule: MaskRule
+    dice: float  # mean over the sheets that chose; NaN where there was none
+    sheets: int
+
+
+Choices = Mapping[int, Choice]  # by class, and ALL; a class with too few sheets is absent
+
+
+def choose_rules(tried: Tally, targets: Labels, fallback: MaskRule, *, least: int) -> Choices:
+    """The rule with the best mean Dice over all sheets, and over those of each class.
+
+    tried     every rule counted on the sheets that choose
+    fallback  where there is no sheet
+    least     sheets of a class from which on it chooses for itself
+    """
+    if not len(targets):
+        return {ALL: Choice(fallback, float("nan"), 0)}
+    dice = tried.dice()
+    choices = {ALL: _best(tried, dice)}
+    for name in np.unique(targets).tolist():
+        rows = targets == name
+        if rows.sum() >= least:
+            choices[name] = _best(tried, dice[rows])
+    return choices
+
+
+def pick_methods(choices: Mapping[str, Choices]) -> dict[int, Pick]:
+    """The method with the best validation Dice, for all classes and for each that has choices.
+
+    choices  by method, those that may be picked; of equal ones the first
+    """
+    classes = {name: None for of_method in choices.values() for name in of_method}
+    picks = {}
+    for name in classes:
+        known = {method: each[name] for method, each in choices.items() if name in each}
+        best = max(known, key=lambda method: _height(known[method].dice))
+        picks[name] = Pick(best, known[best].rule, known[best].dice, known[best].sheets)
+    return picks
+
+
+def merge_picks(bouts: Sequence[Mapping[str, Choices]]) -> dict[int, Pick]:
+    """One pick for several models of one recipe: the best over the sheets of all, the rule most gave it."""
+    merged: dict[str, dict[int, Choice]] = {}
+    for method in bouts[0]:
+        names = {name: None for choices in bouts for name in choices[method]}
+        merged[method] = {
+            name: _merge([choices[method][name] for choices in bouts if name in choices[method]])
+            for name in names
+        }
+    return pick_methods(merged)
+
+
+def _merge(choices: Sequence[Choice]) -> Choice:
+    rules = [choice.rule for choice in choices]
+    sheets = np.array([choice.sheets for choice in choices])
+    dice = [choice.dice for choice in choices if choice.sheets]
+    mean = float(np.average(dice, weights=sheets[sheets > 0])) if dice else float("nan")
+    return Choice(max(dict.fromkeys(rules), key=rules.count), mean, int(sheets.sum()))
+
+
+def _best(tried: Tally, dice: np.ndarray) -> Choice:
+    mean = dice.mean(axis=0)
+    place = int(mean.argmax())
+    return Choice(tried.rules[place], float(mean[place]), len(dice))
+
+
+def _height(dice: float) -> float:
+    return -1.0 if np.isnan(dice) else dice

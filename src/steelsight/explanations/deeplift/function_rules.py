@@ -1,0 +1,328 @@
+"""Which functions of a torch model have a rescale rule, and how each of their calls is read.
+
+Functions are known by name, so that `torch.relu`, `Tensor.relu_` and `functional.relu` are one.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any, Final, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from steelsight.explanations.deeplift.multipliers import (
+    Picked,
+    log_sum_exp_multiplier,
+    pointwise_multiplier,
+    relu_multiplier,
+    share_maxima,
+    share_top,
+)
+
+__all__ = ["LINEAR", "PLANS", "Asked", "Rule", "State", "Watch", "read_call"]
+
+State = tuple[Tensor, ...]
+
+SMOOTH: Final = (
+    "celu", "cos", "elu", "erf", "exp", "expm1", "gelu", "hardsigmoid", "hardswish", "log", "log1p",
+    "log_sigmoid", "logsigmoid", "mish", "pow", "reciprocal", "rpow", "rsqrt", "rtruediv", "selu", "sigmoid",
+    "silu", "sin", "softplus", "softsign", "sqrt", "square", "tanh", "tanhshrink",
+)  # fmt: skip
+KINKED: Final = (
+    "abs", "clamp", "clamp_max", "clamp_min", "clip", "hardtanh", "leaky_relu", "prelu", "relu6", "threshold",
+)  # fmt: skip
+POOLS: Final = tuple(
+    f"{kind}max_pool{axes}d{ending}"
+    for kind in ("", "adaptive_")
+    for axes in (1, 2, 3)
+    for ending in ("", "_with_indices")
+)
+LINEAR: Final = frozenset(
+    (
+        "adaptive_avg_pool1d", "adaptive_avg_pool2d", "add", "alpha_dropout", "avg_pool1d", "avg_pool2d",
+        "batch_norm", "cat", "chunk", "clone", "concat", "contiguous", "conv1d", "conv2d", "conv3d",
+        "conv_transpose2d", "detach", "div", "dropout", "dropout2d", "expand", "feature_dropout", "flatten",
+        "float", "gather", "get", "getitem", "iadd", "index_select", "interpolate", "isub", "linear", "mean",
+        "movedim", "mul", "narrow", "neg", "pad", "permute", "radd", "repeat", "reshape", "rmul", "rsub",
+        "split", "squeeze", "stack", "sub", "sum", "swapaxes", "t", "to", "transpose", "truediv", "type",
+        "unflatten", "unsqueeze", "view", "view_as",
+    )
+)  # fmt: skip
+
+
+@runtime_checkable
+class Rule(Protocol):
+    """A function of one tensor that has a multiplier of its own."""
+
+    def evaluate(self, values: Tensor) -> tuple[Tensor, State]:
+        """Output, and what the multiplier needs."""
+        ...
+
+    def back(self, grad: Tensor, image: State, reference: State) -> Tensor:
+        """From the multiplier of the output to that of the input."""
+        ...
+
+
+@runtime_checkable
+class Watch(Protocol):
+    """Whoever runs the model: it evaluates by a rule, or records what the rule will need."""
+
+    def through(self, name: str, rule: Rule, values: Tensor) -> Tensor:
+        """A ruled function of one tensor."""
+        ...
+
+    def product(self, name: str, multiply: Callable[..., Tensor], first: Tensor, second: Tensor) -> Tensor:
+        """A function linear in each of two tensors."""
+        ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A call, whichever way it was written.
+
+    target    what an in-place call writes to
+    values    the first operand, a copy where the call works in place
+    args, kwargs   all other operands, without `inplace`
+    """
+
+    name: str
+    func: Callable[..., Any]
+    target: Tensor
+    values: Tensor
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    in_place: bool
+
+    def apply(self, values: Tensor) -> Tensor:
+        """The function of another first operand, never in place."""
+        outcome: Tensor = self.func(values.clone() if self.in_place else values, *self.args, **self.kwargs)
+        return outcome
+
+    def option(self, at: int, name: str, default: Any = None) -> Any:
+        """An operand given by position or by name."""
+        return self.args[at] if len(self.args) > at else self.kwargs.get(name, default)
+
+    def tensors(self) -> list[Tensor]:
+        """All other operands that are tensors and not parameters of the model."""
+        operands = [*self.args, *self.kwargs.values()]
+        return [each for each in operands if isinstance(each, Tensor) and not isinstance(each, nn.Parameter)]
+
+
+def read_call(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Asked | None:
+    """The call of a function that may have a rule; None where its first operand is no tensor of numbers."""
+    written = getattr(func, "__name__", "")
+    name = written.strip("_")
+    in_place = written.endswith("_") and not written.endswith("__")
+    if name.startswith("i") and name[1:] in PLANS and written.startswith("__"):  # `x *= y`
+        name, in_place = name[1:], True
+    if name not in PLANS:
+        return None
+    if _is_functional(func) and "input" in (signature := inspect.signature(func)).parameters:
+        kwargs = dict(signature.bind(*args, **kwargs).arguments)
+        in_place, args = bool(kwargs.pop("inplace", False)), (kwargs.pop("input"),)
+    elif not args and "input" in kwargs:
+        kwargs = dict(kwargs)
+        args = (kwargs.pop("input"),)
+    target = args[0] if args else None
+    if not isinstance(target, Tensor) or not target.is_floating_point() or "out" in kwargs:
+        return None
+    return Asked(name, func, target, target.clone() if in_place else target, args[1:], kwargs, in_place)
+
+
+def _is_functional(func: Callable[..., Any]) -> bool:
+    """Whether it is one of torch.nn.functional's own, which alone take `inplace` and name their operands."""
+    return isinstance(func, FunctionType) and func.__module__ == functional.__name__
+
+
+class _Relu:
+    def evaluate(self, values: Tensor) -> tuple[Tensor, State]:
+        return values.clamp(min=0), (values,)
+
+    def back(self, grad: Tensor, image: State, reference: State) -> Tensor:
+        return grad * relu_multiplier(image[0], reference[0])
+
+
+@dataclass(frozen=True)
+class _Pointwise:
+    function: Callable[[Tensor], Tensor]
+    smooth: bool
+
+    def evaluate(self, values: Tensor) -> tuple[Tensor, State]:
+        return self.function(values), (values,)
+
+    def back(self, grad: Tensor, image: State, reference: State) -> Tensor:
+        return grad * pointwise_multiplier(self.function, image[0], reference[0], smooth=self.smooth)
+
+
+@dataclass(frozen=True)
+class _MaxPool:
+    pool: Callable[[Tensor], tuple[Tensor, Tensor]]
+    axes: int
+    shape: torch.Size  # of what is pooled
+
+    def evaluate(self, values: Tensor) -> tuple[Tensor, State]:
+        pooled, places = self.pool(values)
+        return pooled, tuple(each.flatten(-self.axes) for each in (values, pooled, places))
+
+    def back(self, grad: Tensor, image: State, reference: State) -> Tensor:
+        shared = share_maxima(grad.flatten(-self.axes), Picked(*image), Picked(*reference))
+        return shared.reshape(self.shape)
+
+
+class _Largest:
+    def evaluate(self, values: Tensor) -> tuple[Tensor, State]:
+        largest, places = values.max(-1, keepdim=True)
+        return largest[..., 0], (values, largest, places)
+
+    def back(self, grad: Tensor, image: State, reference: State) -> Tensor:
+        return share_maxima(grad[..., None], Picked(*image), Picked(*reference))
+
+
+@dataclass(frozen=True)
+class _Top:
+    count: int
+
+    def evaluate(self, values: Tensor) -> tuple[Tensor, State]:
+        largest, places = values.topk(self.count)
+        return largest, (values, largest, places)
+
+    def back(self, grad: Tensor, image: State, reference: State) -> Tensor:
+        """Complete where all k count the same, as in their mean; else the sum will show."""
+        return share_top(grad.mean(-1), Picked(*image), Picked(*reference))
+
+
+class _LogSumExp:
+    def evaluate(self, values: Tensor) -> tuple[Tensor, State]:
+        total = values.logsumexp(-1)
+        return total, (values, total)
+
+    def back(self, grad: Tensor, image: State, reference: State) -> Tensor:
+        (rows, upper), (other, lower) = image, reference
+        return grad[..., None] * log_sum_exp_multiplier(rows, other, upper, lower)
+
+
+def _relu(watch: Watch, asked: Asked) -> Tensor:
+    return watch.through(asked.name, _Relu(), asked.values)
+
+
+def _smooth(watch: Watch, asked: Asked) -> Tensor | None:
+    return None if asked.tensors() else watch.through(asked.name, _Pointwise(asked.apply, True), asked.values)
+
+
+def _kinked(watch: Watch, asked: Asked) -> Tensor | None:
+    return (
+        None if asked.tensors() else watch.through(asked.name, _Pointwise(asked.apply, False), asked.values)
+    )
+
+
+def _max_pool(watch: Watch, asked: Asked) -> Tensor | tuple[Tensor, Tensor]:
+    kind = asked.name.removesuffix("_with_indices")
+    pool = getattr(functional, f"{kind}_with_indices")
+    kwargs = {key: each for key, each in asked.kwargs.items() if key != "return_indices"}
+
+    def with_places(values: Tensor) -> tuple[Tensor, Tensor]:
+        pooled, places = pool(values, *asked.args, **kwargs)
+        return pooled, places
+
+    rule = _MaxPool(with_places, int(kind[-2]), asked.values.shape)
+    pooled = watch.through(asked.name, rule, asked.values)
+    wanted = asked.name != kind or asked.kwargs.get("return_indices", False)
+    return (pooled, with_places(asked.values.detach())[1]) if wanted else pooled
+
+
+def _amax(watch: Watch, asked: Asked) -> Tensor | None:
+    return _pooled(watch, asked, _Largest())
+
+
+def _max(watch: Watch, asked: Asked) -> Any:
+    """`max` along one axis; of all values at once, or of two tensors, it has no rule."""
+    axis = asked.option(0, "dim")
+    if not isinstance(axis, int):
+        return None
+    largest = _pooled(watch, asked, _Largest())
+    if largest is None:
+        return None
+    places = asked.values.detach().argmax(axis, keepdim=asked.option(1, "keepdim", False))
+    return torch.return_types.max((largest, places))
+
+
+def _log_sum_exp(watch: Watch, asked: Asked) -> Tensor | None:
+    return _pooled(watch, asked, _LogSumExp())
+
+
+def _pooled(watch: Watch, asked: Asked, rule: Rule) -> Tensor | None:
+    """A rule on the axes that are pooled, made one; None where the batch axis is among them."""
+    values = asked.values
+    given = asked.option(0, "dim", ())
+    chosen = (given,) if isinstance(given, int) else tuple(given)
+    axes = sorted(axis % values.ndim for axis in chosen)
+    if not axes or axes[0] == 0:
+        return None
+    rest = [axis for axis in range(values.ndim) if axis not in axes]
+    pooled = watch.through(asked.name, rule, values.permute(*rest, *axes).flatten(len(rest)))
+    if not asked.option(1, "keepdim", False):
+        return pooled
+    return pooled.reshape([1 if axis in axes else size for axis, size in enumerate(values.shape)])
+
+
+def _top(watch: Watch, asked: Asked) -> Any:
+    count, axis = asked.option(0, "k"), asked.option(1, "dim", -1)
+    if axis % asked.values.ndim == 0 or not asked.option(2, "largest", True):
+        return None
+    rows = asked.values.movedim(axis, -1)
+    largest = watch.through(asked.name, _Top(count), rows)
+    places = rows.detach().topk(count).indices
+    return torch.return_types.topk((largest.movedim(-1, axis), places.movedim(-1, axis)))
+
+
+def _softmax(watch: Watch, asked: Asked) -> Tensor | None:
+    logs = _log_softmax(watch, asked)
+    return None if logs is None else watch.through(asked.name, _Pointwise(torch.exp, True), logs)
+
+
+def _log_softmax(watch: Watch, asked: Asked) -> Tensor | None:
+    """Less the log of the sum of exponentials, by its rule."""
+    axis = asked.option(0, "dim")
+    if not isinstance(axis, int) or axis % asked.values.ndim == 0:
+        return None
+    rows = asked.values.movedim(axis, -1)
+    return asked.values - watch.through(asked.name, _LogSumExp(), rows).unsqueeze(axis)
+
+
+def _product(watch: Watch, asked: Asked) -> Tensor | None:
+    factors = asked.tensors()
+    if len(factors) != 1 or len(asked.args) + len(asked.kwargs) != 1 or not factors[0].is_floating_point():
+        return None
+    return watch.product(asked.name, PRODUCTS[asked.name], asked.values, factors[0])
+
+
+def _quotient(watch: Watch, asked: Asked) -> Tensor | None:
+    divisors = asked.tensors()
+    if len(divisors) != 1 or len(asked.args) + len(asked.kwargs) != 1 or not divisors[0].is_floating_point():
+        return None
+    inverse = watch.through(asked.name, _Pointwise(torch.reciprocal, True), divisors[0])
+    return watch.product(asked.name, torch.mul, asked.values, inverse)
+
+
+PRODUCTS: Final[dict[str, Callable[..., Tensor]]] = {
+    "mul": torch.mul, "multiply": torch.mul, "rmul": torch.mul, "matmul": torch.matmul, "bmm": torch.bmm,
+}  # fmt: skip
+PLANS: Final[dict[str, Callable[[Watch, Asked], Any]]] = {
+    "relu": _relu,
+    **dict.fromkeys(SMOOTH, _smooth),
+    **dict.fromkeys(KINKED, _kinked),
+    **dict.fromkeys(POOLS, _max_pool),
+    "amax": _amax,
+    "max": _max,
+    "logsumexp": _log_sum_exp,
+    "topk": _top,
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+    **dict.fromkeys(PRODUCTS, _product),
+    **dict.fromkeys(("div", "divide", "truediv"), _quotient),
+}

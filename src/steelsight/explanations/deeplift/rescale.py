@@ -1,0 +1,194 @@
+"""DeepLift's rescale rule for any torch model: its functions are replaced while it runs, not its modules.
+
+The references run first and leave what each nonlinear function saw; then the images run under autograd, and
+on the way back every nonlinear function hands on its multiplier instead of its slope. Calls are matched by
+their order, so a module may serve twice, be a bare function, or work in place; one forward pass of the images
+serves any number of references. Linear functions, which are most, need no rule.
+
+What has no rule in `ruled_calls` keeps its slope and is remembered, to be named where a sum turns out
+incomplete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from steelsight.errors import BadInput
+from steelsight.explanations.deeplift.function_rules import LINEAR, PLANS, Rule, State, read_call
+
+__all__ = ["Comparison", "Recording", "record"]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One forward pass of references: what each ruled function saw, in the order of the calls."""
+
+    output: Tensor
+    names: tuple[str, ...]
+    states: tuple[State, ...]
+
+
+def record(model: nn.Module, references: Tensor) -> Recording:
+    """Run references (1 or n, c, h, w) once; one of them stands for every image it is compared with."""
+    watch = _Recorder()
+    with torch.no_grad(), watch:
+        output = model(references.clone())  # the model may work in place
+    return Recording(output, tuple(watch.names), tuple(watch.states))
+
+
+class _Watch(TorchFunctionMode):
+    """Sends functions that have a rule their own way; everything else runs as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+        self.unruled: dict[str, None] = {}  # a set in the order of arrival
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Iterable[type], args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        """Replace what has a rule."""
+        kwargs = kwargs or {}
+        asked = read_call(func, tuple(args), kwargs)
+        if asked is not None and asked.name in PLANS:
+            outcome = PLANS[asked.name](self, asked)
+            if outcome is not None:
+                return asked.target.copy_(outcome) if asked.in_place else outcome
+        outcome = func(*args, **kwargs)
+        name = getattr(func, "__name__", repr(func)).strip("_")
+        if name not in LINEAR and isinstance(outcome, Tensor) and outcome.requires_grad:
+            self.unruled[name] = None
+        return outcome
+
+    def through(self, name: str, rule: Rule, values: Tensor) -> Tensor:
+        """A ruled function of one tensor."""
+        raise NotImplementedError
+
+    def product(self, name: str, multiply: Callable[..., Tensor], first: Tensor, second: Tensor) -> Tensor:
+        """A function linear in each of two tensors."""
+        raise NotImplementedError
+
+
+class _Recorder(_Watch):
+    def __init__(self) -> None:
+        super().__init__()
+        self.states: list[State] = []
+
+    def through(self, name: str, rule: Rule, values: Tensor) -> Tensor:
+        output, state = rule.evaluate(values)
+        self.names.append(name)
+        self.states.append(state)
+        return output
+
+    def product(self, name: str, multiply: Callable[..., Tensor], first: Tensor, second: Tensor) -> Tensor:
+        self.names.append(name)
+        self.states.append((first, second))
+        return multiply(first, second)
+
+
+class Comparison(_Watch):
+    """Inside it a model compares its images with references recorded before.
+
+    current   the reference that the next backward pass compares with
+    unruled   names of functions that kept their slope and are not known to be linear
+    raises    BadInput where the model takes another way for an image than for a reference
+    """
+
+    def __init__(self, references: Sequence[Recording]) -> None:
+        super().__init__()
+        self.references = references
+        self.current = references[0]
+
+    def through(self, name: str, rule: Rule, values: Tensor) -> Tensor:
+        at = self._match(name, values)
+        output: Tensor = _Ruled.apply(values, rule, partial(self._state, at))
+        return output
+
+    def product(self, name: str, multiply: Callable[..., Tensor], first: Tensor, second: Tensor) -> Tensor:
+        output: Tensor = _Product.apply(
+            first, second, multiply, partial(self._state, self._match(name, first))
+        )
+        return output
+
+    def finish(self) -> None:
+        """Check that every recorded call was met; raises BadInput."""
+        if len(self.names) != len(self.references[0].names):
+            raise self._astray(f"{len(self.names)} calls", f"{len(self.references[0].names)}")
+
+    def _state(self, at: int) -> State:
+        return self.current.states[at]
+
+    def _match(self, name: str, values: Tensor) -> int:
+        """The position of this call, the same in every reference."""
+        at = len(self.names)
+        for reference in self.references:
+            if at >= len(reference.names) or reference.names[at] != name:
+                met = reference.names[at] if at < len(reference.names) else "the end"
+                raise self._astray(f"{name} as call {at}", met)
+        known = len(self.references[0].states[at][0])
+        if known not in (1, len(values)):
+            raise BadInput(
+                f"DeepLift: {name} saw {len(values)} rows of the images and {known} of the reference; the "
+                "model mixes the batch axis with others: give one image at a time"
+            )
+        self.names.append(name)
+        return at
+
+    @staticmethod
+    def _astray(images: str, reference: str) -> BadInput:
+        return BadInput(
+            f"DeepLift: the model takes another way for the images ({images}) than for the reference "
+            f"({reference}); it decides by what it sees: use integrated_gradients"
+        )
+
+
+class _Ruled(torch.autograd.Function):
+    """A function that hands back its multiplier."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, rule: Rule, reference: Callable[[], State]) -> Tensor:
+        output, state = rule.evaluate(values)
+        ctx.save_for_backward(*state)
+        ctx.rule, ctx.reference = rule, reference
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        return ctx.rule.back(grads[0], ctx.saved_tensors, ctx.reference()), None, None
+
+
+class _Product(torch.autograd.Function):
+    """A factor's multiplier is the other's mean of image and reference: Δ(ab) = Δa mean(b) + Δb mean(a)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        first: Tensor,
+        second: Tensor,
+        multiply: Callable[..., Tensor],
+        reference: Callable[[], State],
+    ) -> Tensor:
+        ctx.save_for_backward(first, second)
+        ctx.multiply, ctx.reference = multiply, reference
+        return multiply(first, second)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        first, second = ctx.saved_tensors
+        other_first, other_second = ctx.reference()
+        half = [(first + other_first) / 2, (second + other_second) / 2]
+        back: list[Tensor | None] = [None, None]
+        with torch.enable_grad():
+            for each, values in enumerate((first, second)):
+                if ctx.needs_input_grad[each]:
+                    leaf = values.detach().requires_grad_()
+                    factors = (leaf, half[1]) if each == 0 else (half[0], leaf)
+                    (back[each],) = torch.autograd.grad(ctx.multiply(*factors), leaf, grads[0])
+        return *back, None, None

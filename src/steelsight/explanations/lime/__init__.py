@@ -1,0 +1,1 @@
+"""LIME: segments, samples, masked predictions, surrogate."""

@@ -1,0 +1,1 @@
+"""What activates single neurons: synthetic images, real crops, statistics."""

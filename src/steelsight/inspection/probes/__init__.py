@@ -1,0 +1,1 @@
+"""What each layer separates: linear probes and t-SNE maps."""

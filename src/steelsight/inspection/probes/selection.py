@@ -1,0 +1,168 @@
+"""Which sheets probes are fitted on and which judge them: two parts of a run, thinned where they are many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from steelsight.errors import BadData, BadInput
+from steelsight.sheets.grouping.splits import group_folds
+from steelsight.types import GrayBatch, Labels
+
+__all__ = ["Folds", "Positions", "ProbeSheets", "choose_sheets", "deal_order", "make_folds"]
+
+Positions = Int[np.ndarray, "_"]
+Folds = tuple[tuple[Positions, Positions], ...]  # (fitted, held out), positions among the fitted sheets
+
+FOLDS = 3  # of the cross-validation that chooses a penalty
+
+
+@dataclass(frozen=True)
+class ProbeSheets:
+    """Sheets with their classes: first those that fit, then those that judge."""
+
+    images: GrayBatch
+    labels: Labels
+    groups: tuple[str, ...]  # "" = a group of its own
+    fitted: int  # the first so many fit, the rest judge
+    class_names: tuple[str, ...]
+    weights: Float[np.ndarray, " m"] | None = None  # a judging sheet each; None = they count alike
+    notes: tuple[str, ...] = ()  # what a reader of the figures must know
+
+    @property
+    def fit_labels(self) -> Labels:
+        """Classes of the sheets that fit."""
+        return self.labels[: self.fitted]
+
+    @property
+    def judge_labels(self) -> Labels:
+        """Classes of the sheets that judge."""
+        return self.labels[self.fitted :]
+
+    @property
+    def judge_groups(self) -> tuple[str, ...] | None:
+        """Groups of the sheets that judge; None where no sheet has one."""
+        names = self.groups[self.fitted :]
+        return names if any(names) else None
+
+
+def choose_sheets(
+    images: GrayBatch,
+    labels: Labels,
+    groups: Sequence[str],
+    class_names: tuple[str, ...],
+    *,
+    fit: Positions,
+    judge: Positions,
+    limit: int,
+    rng: np.random.Generator,
+    weights: Float[np.ndarray, " j"] | None = None,
+) -> ProbeSheets:
+    """The two parts, thinned to `limit` sheets together, every class by the same share, but never to none.
+
+    labels   (n,) class index, -1 = takes no part
+    fit      positions of the sheets that fit; judge of those that judge
+    weights  one a position of `judge`
+    raises   BadData where the parts share sheets, one is empty, the fitting sheets are fewer than the classes
+             or all of one class; BadInput for a limit below the number of classes
+    """
+    if np.intersect1d(fit, judge).size:
+        raise BadData(
+            "probes: expected two parts without a common sheet, got parts that share some; a probe is "
+            "fitted on one part and judged on another"
+        )
+    if limit < 2 * len(class_names):
+        raise BadInput(
+            f"sheets: expected at least two a class, {2 * len(class_names)}, got {limit}; raise the limit"
+        )
+    kept_judge = np.flatnonzero(labels[judge] >= 0)
+    fit = fit[labels[fit] >= 0]
+    _check(labels[fit], kept_judge.size, class_names)
+    share = limit / (fit.size + kept_judge.size)
+    fit = fit[_thin(labels[fit], share, rng)]
+    kept_judge = kept_judge[_thin(labels[judge[kept_judge]], share, rng)]
+    rows = np.concatenate([fit, judge[kept_judge]])
+    chosen = tuple(groups[i] for i in rows.tolist())
+    return ProbeSheets(
+        np.asarray(images[rows]),
+        labels[rows].astype(np.int64),
+        chosen,
+        int(fit.size),
+        class_names,
+        None if weights is None else weights[kept_judge],
+        tuple(_notes(labels[rows], chosen, int(fit.size), class_names)),
+    )
+
+
+def make_folds(labels: Labels, groups: Sequence[str], *, rng: np.random.Generator) -> Folds:
+    """Three folds by whole groups, or as many as there are groups; raises BadData for a single group."""
+    count = len({group for group in groups if group}) + sum(not group for group in groups)
+    if count < 2:
+        raise BadData(
+            "probes: the fitting sheets are all of one group, so no penalty can be chosen on others; "
+            "bring sheets of another"
+        )
+    return tuple(group_folds(labels, groups, min(FOLDS, count), rng=rng))
+
+
+def deal_order(groups: Sequence[str], *, rng: np.random.Generator) -> Positions:
+    """Whose label each sheet gets when labels are dealt out anew, group after group: `labels[order]`.
+
+    Every class keeps its count, and labels that agreed within a group still mostly do, as groups are dealt
+    whole, each in an order of its own; where each sheet is its own group this is a plain permutation.
+    """
+    members: dict[str, list[int]] = {}
+    for row, group in enumerate(groups):
+        members.setdefault(group or f"\0{row}", []).append(row)
+    blocks = list(members.values())
+    givers, takers = (
+        np.concatenate([rng.permutation(blocks[number]) for number in rng.permutation(len(blocks)).tolist()])
+        for _ in range(2)
+    )
+    order = np.empty(len(groups), dtype=np.int64)
+    order[takers] = givers
+    return order
+
+
+def _check(labels: Labels, judging: int, class_names: tuple[str, ...]) -> None:
+    if labels.size < len(class_names):
+        raise BadData(
+            f"probes: expected at least one fitting sheet a class, {len(class_names)}, got {labels.size}; "
+            "bring more sheets, or fit on another part"
+        )
+    present = np.unique(labels)
+    if present.size < 2:
+        raise BadData(
+            f"probes: the fitting sheets are all of one class, {class_names[int(present[0])]}, so there is "
+            "nothing to tell apart; bring sheets of another"
+        )
+    if not judging:
+        raise BadData("probes: expected sheets to judge on, got none; choose another part")
+
+
+def _thin(labels: Labels, share: float, rng: np.random.Generator) -> Positions:
+    if share >= 1:
+        return np.arange(labels.size)
+    shuffled = rng.permutation(labels.size)
+    kept = []
+    for kind in np.unique(labels):
+        rows = shuffled[labels[shuffled] == kind]
+        kept.append(rows[: max(1, int(share * rows.size))])
+    return np.sort(np.concatenate(kept))
+
+
+def _notes(labels: Labels, groups: tuple[str, ...], fitted: int, class_names: tuple[str, ...]) -> list[str]:
+    notes = []
+    counts = np.bincount(labels[:fitted], minlength=len(class_names)).tolist()
+    missing = [name for name, count in zip(class_names, counts, strict=True) if not count]
+    if missing:
+        notes.append(f"no fitting sheet is of {', '.join(missing)}: probes never answer so")
+    leaks = (set(groups[:fitted]) & set(groups[fitted:])) - {""}
+    if leaks:
+        notes.append(
+            f"{len(leaks)} groups have sheets in both parts: every figure flatters; split the run by groups"
+        )
+    return notes

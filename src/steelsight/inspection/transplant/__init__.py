@@ -1,0 +1,1 @@
+"""One model with the weights of another, part by part."""

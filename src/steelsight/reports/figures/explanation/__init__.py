@@ -1,0 +1,1 @@
+"""Figures of heatmaps and of the explanation benchmark."""

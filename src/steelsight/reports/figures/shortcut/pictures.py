@@ -1,0 +1,111 @@
+"""Figures of a search for shortcuts: effects side by side, and grids of sheets with maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+from matplotlib.figure import Figure
+
+from steelsight.reports.figures.explanation.panels import blend
+from steelsight.reports.figures.style import GRID, INK, MUTED, PAPER, SERIES_COLOURS, dress, new_figure
+from steelsight.types import GrayImage, Interval
+
+__all__ = ["EffectRow", "Panel", "draw_effects", "draw_panels", "panels_across"]
+
+COLUMN_IN, MARGIN_IN, GAP_IN, TITLE_IN, HEAD_IN, LEAD_IN = 3.8, 0.12, 0.14, 0.2, 0.2, 0.14
+STRIP_ASPECT, TILE_IN = 2.5, 1.9
+PEAK = 99.5  # percentile of a map that is drawn at full strength
+
+
+@dataclass(frozen=True)
+class EffectRow:
+    """One candidate."""
+
+    name: str
+    effect: Interval
+    strong: bool  # drawn in colour
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture of a grid."""
+
+    gray: GrayImage
+    title: str
+    heat: Float32[np.ndarray, "h w"] | None = None  # red above 0, blue below
+
+
+def draw_effects(rows: Sequence[EffectRow], *, least: float, label: str) -> Figure:
+    """A dot and its interval a candidate, in the order given; a line at the least effect that counts."""
+    figure, (axes,) = new_figure(height=0.9 + 0.26 * len(rows))
+    dress(axes, grid="x")
+    for place, row in enumerate(rows):
+        colour = SERIES_COLOURS[1] if row.strong else MUTED
+        low, high = row.effect.low, row.effect.high
+        axes.plot([low, high], [place, place], color=colour, linewidth=1.6, solid_capstyle="round")
+        axes.plot([row.effect.estimate], [place], "o", color=colour, markersize=5)
+    axes.axvline(0, color=GRID, linewidth=1)
+    axes.axvline(least, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
+    axes.set_yticks(range(len(rows)), [row.name for row in rows], parse_math=False)
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
+    axes.set_ylim(len(rows) - 0.5, -0.6)
+    axes.set_xlim(-1.03, 1.03)
+    axes.set_xlabel(label)
+    return figure
+
+
+def panels_across(size: tuple[int, ...]) -> int:
+    """How many pictures of a height and width stand side by side."""
+    return 2 if _is_strip(size) else 4
+
+
+def _is_strip(size: tuple[int, ...]) -> bool:
+    height, width = size
+    return width >= STRIP_ASPECT * height
+
+
+def draw_panels(lines: Sequence[tuple[str, Sequence[Panel]]]) -> Figure:
+    """Headed lines of pictures, wrapped where a line is full; all pictures of one size."""
+    height, width = lines[0][1][0].gray.shape
+    across = COLUMN_IN if _is_strip((height, width)) else TILE_IN * width / height
+    panel = (across, across * height / width)
+    columns = panels_across((height, width))
+    rows = [-(-len(panels) // columns) for _, panels in lines]
+    heads = [HEAD_IN if head else 0.0 for head, _ in lines]
+    leads = [LEAD_IN if head and number else 0.0 for number, (head, _) in enumerate(lines)]
+    full_h = 2 * MARGIN_IN + sum(heads) + sum(leads) + sum(rows) * (panel[1] + TITLE_IN + GAP_IN) - GAP_IN
+    full_w = 2 * MARGIN_IN + columns * (panel[0] + GAP_IN) - GAP_IN
+    figure = Figure(figsize=(full_w, full_h), facecolor=PAPER)
+    top = full_h - MARGIN_IN
+    for (head, panels), count, room, lead in zip(lines, rows, heads, leads, strict=True):
+        top -= lead
+        if head:
+            place = (MARGIN_IN / full_w, top / full_h)
+            figure.text(*place, head, fontsize=9, weight="bold", va="top", color=INK, parse_math=False)
+            top -= room
+        for number, each in enumerate(panels):
+            line, column = divmod(number, columns)
+            left = MARGIN_IN + column * (panel[0] + GAP_IN)
+            bottom = top - (line + 1) * (panel[1] + TITLE_IN) - line * GAP_IN
+            box = (left / full_w, bottom / full_h, panel[0] / full_w, panel[1] / full_h)
+            _draw_panel(figure, box, each, panel[0])
+        top -= count * (panel[1] + TITLE_IN + GAP_IN)
+    return figure
+
+
+def _draw_panel(
+    figure: Figure, box: tuple[float, float, float, float], panel: Panel, width_in: float
+) -> None:
+    axes = figure.add_axes(box)
+    if panel.heat is None:
+        axes.imshow(panel.gray, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    else:
+        limit = float(np.percentile(np.abs(panel.heat), PEAK)) or 1.0
+        axes.imshow(blend(panel.gray, panel.heat, limit), interpolation="nearest")
+    room = int(width_in / 0.068)  # a letter's mean width at 8 points
+    title = panel.title if len(panel.title) <= room else panel.title[: room - 1] + "…"
+    axes.set_title(title, fontsize=8, loc="left", pad=3, color=MUTED, parse_math=False)
+    axes.set_axis_off()

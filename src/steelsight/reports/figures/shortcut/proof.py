@@ -1,0 +1,157 @@
+"""A shortcut's proof in pictures: scores of two groups, effect by dose, explanations before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from steelsight.reports.figures.explanation.panels import blend
+from steelsight.reports.figures.style import MUTED, PAPER, SERIES_COLOURS, dress, new_figure, write_at
+from steelsight.types import GrayImage, Interval, Mask
+
+__all__ = ["Changed", "DosePoint", "draw_changed", "draw_doses", "draw_two_groups"]
+
+WITHOUT, WITH = SERIES_COLOURS[0], SERIES_COLOURS[1]  # blue and orange, as in the study's figure
+BINS = 24
+OUTLINE = "#ffd400"
+PANEL_WIDTH, MOST_HEIGHT = 2.9, 2.0  # inches
+MARGIN, GAP, HEAD, SIDE, FOOT = 0.12, 0.08, 0.5, 0.62, 0.28
+PEAK = 99.5  # percentile of a map drawn at full strength
+FOOTNOTE = "Red raises the class's logit, blue lowers it, all on one scale. Yellow: the annotated defect."
+
+
+@dataclass(frozen=True)
+class DosePoint:
+    """One dose: where it stands on its axis, and the shares that flip."""
+
+    at: float
+    flips: Interval
+    control: Interval
+
+
+@dataclass(frozen=True)
+class Changed:
+    """One version of a sheet: its picture, the map of every class, and a title with the verdict."""
+
+    gray: GrayImage
+    maps: Float32[np.ndarray, "c h w"]
+    title: str
+
+
+def draw_two_groups(
+    scores: Mapping[str, tuple[Float[np.ndarray, " n"], Float[np.ndarray, " m"]]],
+    names: tuple[str, str],
+) -> Figure:
+    """Histograms of two groups, one panel a score, with every sheet as a tick and the medians as lines.
+
+    scores  what is scored -> (first group, second group)
+    names   of the groups
+    """
+    figure, panels = new_figure(columns=len(scores), height=2.9)
+    for axes, (title, groups) in zip(panels, scores.items(), strict=True):
+        dress(axes, grid="y")
+        pooled = np.concatenate(groups)
+        low, high = float(pooled.min()), float(pooled.max())
+        room = (high - low) or 1.0
+        edges = np.linspace(low - 0.02 * room, high + 0.02 * room, BINS + 1)
+        for number, (values, name, colour) in enumerate(zip(groups, names, (WITHOUT, WITH), strict=True)):
+            share = np.full(values.size, 1 / values.size)
+            axes.hist(
+                values,
+                edges.tolist(),
+                weights=share,
+                color=colour,
+                alpha=0.45,
+                label=f"{name} ({values.size})",
+            )
+            axes.axvline(float(np.median(values)), color=colour, linewidth=1.4)
+            axes.plot(values, np.full(values.size, -0.025 - 0.03 * number), "|", color=colour, markersize=6)
+        axes.set_xlabel(title, parse_math=False)
+        axes.set_ylabel("share of the group")
+        axes.set_ylim(bottom=-0.09)
+    panels[0].legend(frameon=False, fontsize=8, loc="best")
+    return figure
+
+
+def draw_doses(series: Mapping[str, Sequence[DosePoint]]) -> Figure:
+    """Share of verdicts that flip by dose, one panel a kind of dose, with the control beside it."""
+    figure, panels = new_figure(columns=len(series), height=2.7)
+    top = max(point.flips.high for points in series.values() for point in points)
+    for axes, (title, points) in zip(panels, series.items(), strict=True):
+        dress(axes, grid="y")
+        at = [point.at for point in points]
+        _draw_series(axes, at, [point.flips for point in points], WITH, "pasted")
+        _draw_series(axes, at, [point.control for point in points], MUTED, "control: clean texture")
+        axes.set_xlabel(title, parse_math=False)
+        axes.set_ylabel("share of verdicts that flip")
+        axes.set_xlim(left=0)
+        axes.set_ylim(0, min(1.0, max(0.05, 1.1 * top)))
+    panels[0].legend(frameon=False, fontsize=8, loc="best")
+    return figure
+
+
+def draw_changed(
+    versions: Sequence[Changed],
+    class_names: Sequence[str],
+    *,
+    mask: Mask | None = None,
+    title: str = "",
+    footnote: str = FOOTNOTE,
+) -> Figure:
+    """A sheet's versions side by side, one column each: the picture, below it the map of every class.
+
+    mask  the annotated defect, outlined; None = none
+    """
+    height, width = versions[0].gray.shape
+    tall = min(PANEL_WIDTH * height / width, MOST_HEIGHT)
+    wide = tall * width / height
+    rows, columns = 1 + len(class_names), len(versions)
+    full_w = SIDE + columns * (wide + GAP) + MARGIN
+    full_h = 2 * MARGIN + HEAD + rows * (tall + GAP) + FOOT
+    figure = Figure(figsize=(full_w, full_h), facecolor=PAPER)
+    write_at(figure, MARGIN, full_h - MARGIN, title, size=9.5, weight="bold")
+    limit = _limit(versions)
+    for column, version in enumerate(versions):
+        left = SIDE + column * (wide + GAP)
+        write_at(figure, left, full_h - MARGIN - 0.24, version.title, size=8.0)
+        pictures = [version.gray, *(blend(version.gray, heat, limit) for heat in version.maps)]
+        for row, (picture, name) in enumerate(zip(pictures, ["image", *class_names], strict=True)):
+            bottom = full_h - MARGIN - HEAD - (row + 1) * (tall + GAP) + GAP
+            axes = figure.add_axes((left / full_w, bottom / full_h, wide / full_w, tall / full_h))
+            axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="auto")
+            axes.set_axis_off()
+            if mask is not None and mask.any():
+                axes.contour(np.pad(mask, 1)[1:-1, 1:-1], levels=[0.5], colors=OUTLINE, linewidths=0.9)
+            if column == 0:
+                write_at(figure, MARGIN, bottom + tall / 2 + 0.07, name, size=8.0)
+    write_at(figure, MARGIN, MARGIN + 0.12, footnote, size=7.0, colour=MUTED)
+    return figure
+
+
+def _draw_series(
+    axes: Axes, at: Sequence[float], shares: Sequence[Interval], colour: str, label: str
+) -> None:
+    low = [share.estimate - share.low for share in shares]
+    high = [share.high - share.estimate for share in shares]
+    axes.errorbar(
+        at,
+        [share.estimate for share in shares],
+        yerr=[low, high],
+        color=colour,
+        marker="o",
+        markersize=4,
+        linewidth=1.3,
+        elinewidth=0.9,
+        capsize=2.5,
+        label=label,
+    )
+
+
+def _limit(versions: Sequence[Changed]) -> float:
+    heights = [np.abs(heat) for version in versions for heat in version.maps]
+    return max((float(np.percentile(each, PEAK)) for each in heights), default=1.0) or 1.0

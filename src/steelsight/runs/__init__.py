@@ -1,0 +1,1 @@
+"""Operations on a RUN folder and a DATA folder together."""

@@ -1,0 +1,1 @@
+"""Calibration of a run and comparison of its confidence scores."""

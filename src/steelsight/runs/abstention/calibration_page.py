@@ -1,0 +1,163 @@
+"""calibration.html: what the threshold promises, what it was tested on, and how honest the confidence is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from steelsight.evaluation.abstention.calibration import reliability
+from steelsight.evaluation.abstention.guarantee import (
+    THRESHOLDS,
+    Certificate,
+    TestedThreshold,
+    sheets_needed,
+)
+from steelsight.evaluation.abstention.selective import risk_coverage
+from steelsight.evaluation.abstention.threshold_sweep import sweep_thresholds, tell_classes
+from steelsight.reports.document import Document
+from steelsight.reports.figures import draw_reliability, draw_risk_coverage, draw_threshold_sweep
+from steelsight.runs.abstention.confidence import soften
+from steelsight.training.conclude import environment
+
+__all__ = ["Told", "draw_page"]
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """What the model says of the sheets that certify."""
+
+    logits: Float[np.ndarray, "n c"]
+    verdicts: Int[np.ndarray, " n"]
+    right: Bool[np.ndarray, " n"]
+    answers: Sequence[tuple[int, ...]]  # right answers of each sheet
+    units: Sequence[str]  # the group of each
+    class_names: tuple[str, ...]
+
+
+def draw_page(
+    run: str, told: Told, certificate: Certificate, numbers: Mapping[str, Any], *, seed: int
+) -> str:
+    """The page as HTML.
+
+    numbers  calibration.json, intervals as dictionaries
+    seed     of the sweep's intervals
+    """
+    data = numbers["data"]
+    page = Document('When to say "I don\'t know"', subtitle=f"{run} on {data['name']}")
+    page.chapter("The threshold")
+    page.text(_sentence(certificate.statement))
+    if certificate.threshold is None and numbers["threshold"] is not None:
+        page.notice(
+            f"The card has a threshold of {numbers['threshold']:g} by {numbers['threshold_by']}, at a "
+            f"temperature of {numbers['card_temperature'] or 1:.3g}: {numbers['promise']}."
+        )
+    for note in numbers["notes"]:
+        page.notice(_sentence(note))
+    page.facts(
+        {
+            "sheets that fitted the temperature": int(numbers["sheets"]["temperature"]),
+            "sheets that certified": int(numbers["sheets"]["certificate"]),
+            "temperature": numbers["temperature"],
+            "threshold in the card": numbers["threshold"],
+            "chosen by": numbers["threshold_by"],
+        }
+    )
+    page.table(
+        ["threshold", "groups answered", "wrong", "risk is at most", ""],
+        [
+            [f"{step.threshold:g}", step.answered, step.wrong, step.bound, _outcome(step, certificate)]
+            for step in certificate.tested
+        ],
+        id="tested",
+        caption=f"Tested from the strictest, at {1 - certificate.delta:.0%}, until the first that fails",
+        note="A threshold with too few answered groups to pass, were they all right, is skipped.",
+    )
+    if numbers["cost"] is not None:
+        _write_cost(page, numbers["cost"])
+    _write_confidence(page, told, numbers, seed)
+    page.footer({"data": f"{data['name']} ({data['hash']})", "seed": seed, **environment()})
+    return page.render()
+
+
+def _outcome(step: TestedThreshold, certificate: Certificate) -> str:
+    if step.passed:
+        return "passed"
+    few = step.answered < sheets_needed(certificate.risk, certificate.delta)
+    return "too few" if few else "failed"
+
+
+def _write_cost(page: Document, cost: Mapping[str, Any]) -> None:
+    page.facts(
+        {
+            "cheapest threshold": cost["threshold"]
+            if math.isfinite(cost["threshold"])
+            else "review everything",
+            "cost a sheet": cost["cost_a_sheet"]["estimate"],
+            "without review": cost["cost_without_review"],
+            "all reviewed": cost["cost_all_review"],
+        }
+    )
+    page.text("The cheapest threshold is read off the sheets it was chosen on, so its cost flatters.")
+
+
+def _write_confidence(page: Document, told: Told, numbers: Mapping[str, Any], seed: int) -> None:
+    quality = numbers["quality"]
+    before, after = (
+        np.minimum(soften(told.logits, each).max(1), 1.0) for each in (1.0, numbers["temperature"])
+    )
+    page.figure(
+        draw_reliability(
+            reliability(before, told.right),
+            reliability(after, told.right),
+            errors=(quality["before"]["calibration_error"], quality["after"]["calibration_error"]),
+        ),
+        id="reliability",
+        alt="Share of right verdicts over confidence, before and after temperature scaling.",
+    )
+    curve = risk_coverage(told.right, after)
+    page.figure(
+        draw_risk_coverage({"largest probability": (curve.coverage, curve.risk)}),
+        id="risk-coverage",
+        alt="Share of wrong answers over the share of sheets answered.",
+    )
+    # A sheet of several types is right if the verdict is any of them: that one is then its label.
+    first = np.array([answer[0] for answer in told.answers], dtype=np.int64)
+    rows = sweep_thresholds(
+        np.where(told.right, told.verdicts, first),
+        told.verdicts,
+        after,
+        THRESHOLDS,
+        classes=len(told.class_names),
+        rng=np.random.default_rng([seed, 14]),
+        groups=told.units,
+    )
+    page.figure(
+        draw_threshold_sweep(rows),
+        id="sweep",
+        alt="Accuracy, balanced accuracy and share classified over the threshold.",
+        caption=tell_classes(rows),
+    )
+    page.table(
+        ["threshold", "share classified", "accuracy", "balanced accuracy", "classes answered"],
+        [
+            [
+                row.threshold,
+                row.coverage_bounds,
+                row.accuracy_bounds,
+                row.balanced_bounds,
+                row.classes_answered,
+            ]
+            for row in rows
+        ],
+        id="sweep-table",
+        caption="The same in numbers, with 95 % intervals by group",
+    )
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."

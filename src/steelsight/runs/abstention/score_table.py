@@ -1,0 +1,52 @@
+"""Confidence scores side by side, as every report shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from steelsight.reports.cells import Column
+from steelsight.reports.document import Document
+from steelsight.runs.abstention.confidence import PERFECT, SCORE_TITLES, ScoreRow
+
+__all__ = ["add_score_table", "tell_areas"]
+
+
+def add_score_table(document: Document, rows: Sequence[ScoreRow], *, id: str, which: str) -> None:
+    """One row a score, the perfect order's among them.
+
+    which  the sheets, as the caption calls them
+    """
+    perfect = next(row for row in rows if row.name == PERFECT).coverage_99.estimate
+    document.table(
+        [
+            "confidence",
+            Column("AURC", 4),
+            Column("minus softmax", 4),
+            "coverage at 99 %",
+            "of the perfect",
+            "coverage at 95 %",
+            Column("AUGRC", 4),
+        ],
+        [
+            [
+                SCORE_TITLES[row.name],
+                row.aurc,
+                None if row.against_softmax is None else row.against_softmax.difference,
+                row.coverage_99,
+                row.coverage_99.estimate / perfect if perfect else None,
+                row.coverage_95,
+                row.augrc,
+            ]
+            for row in rows
+        ],
+        id=id,
+        caption=f"What each confidence is worth, {which}",
+        note="Area under risk over coverage, lower is better; coverage at a selective accuracy is read off "
+        "these very sheets and so flatters. A difference whose bracket lies below 0 beats softmax.",
+    )
+
+
+def tell_areas(rows: Sequence[ScoreRow]) -> str:
+    """What the figure of risk over coverage shows, in words."""
+    areas = ", ".join(f"{SCORE_TITLES[row.name]} {row.aurc:.4f}" for row in rows)
+    return f"Risk over coverage; area under it: {areas}"

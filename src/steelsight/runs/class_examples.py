@@ -1,0 +1,60 @@
+"""One sheet a class with Grad-CAM for every class: what excites each output, and what inhibits it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from steelsight.explanations.verdicts import explain_images
+from steelsight.reports.figures.explanation.panels import ExplanationRow, draw_explanations
+from steelsight.runs.open import Judged
+from steelsight.sheets.catalog import mask_fractions
+from steelsight.training.predict import predict_logits
+from steelsight.training.report.scores import probabilities_of
+
+__all__ = ["choose_examples", "picture_classes"]
+
+
+def choose_examples(runs: Sequence[Judged], part: str) -> dict[int, tuple[Judged, int]]:
+    """For each class the sheet most surely given it and rightly so; where none is, the one nearest to it.
+
+    returns the run that judged the sheet and its position there, by class; classes without sheets are absent
+    """
+    best: dict[int, tuple[bool, float, Judged, int]] = {}
+    for run in runs:
+        positions = run.positions(part)
+        probabilities = probabilities_of(
+            predict_logits(run.model, np.asarray(run.data.images[positions])), run.card.task
+        )
+        for position, row in zip(positions.tolist(), probabilities, strict=True):
+            answers = run.data.labelled.alternatives[position]
+            if len(answers) != 1:
+                continue
+            name = answers[0]
+            found = (int(row.argmax()) == name, float(row[name]), run, position)
+            if name not in best or found[:2] > best[name][:2]:
+                best[name] = found
+    return {name: (run, position) for name, (_, _, run, position) in sorted(best.items())}
+
+
+def picture_classes(runs: Sequence[Judged], part: str) -> tuple[Figure, str]:
+    """The examples with a map a class, and words for them."""
+    rows = []
+    for name, (run, position) in choose_examples(runs, part).items():
+        item, names = run.data.items[position], run.card.class_names
+        gray = np.asarray(run.data.images[position])
+        told = explain_images(run.model, run.card, gray[None])[0]
+        masked = bool(item.types) and item.evidence == "mask"
+        rows.append(
+            ExplanationRow(
+                gray,
+                mask_fractions(item, run.card.input) if masked else None,
+                f"{item.path.stem}  {told.verdict} {told.confidence:.2f}  (true: {names[name]})",
+                list(told.maps),
+                [f"{names[c]}  {told.probabilities[c]:.2f}" for c in told.targets],
+            )
+        )
+    words = f"{len(rows)} {part} sheets, one a class, each with Grad-CAM for every class."
+    return draw_explanations(rows), words

@@ -1,0 +1,125 @@
+"""How good a finished run is on its own test part or any other DATA folder, never on what it learnt.
+
+A sheet is recognised by its bytes at model size, under whatever name and in whatever folder it lies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+
+from steelsight.errors import BadInput
+from steelsight.models.checkpoint import load_checkpoint
+from steelsight.runs.seen_sheets import Memory, refuse_other_classes
+from steelsight.training.atomic import write_json
+from steelsight.training.conclude import describe_data, environment
+from steelsight.training.dataset import open_sheets
+from steelsight.training.imbalance.shuffle import SHUFFLED_NOTE
+from steelsight.training.predict import predict_logits
+from steelsight.training.records import (
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    read_splits,
+    write_predictions,
+)
+from steelsight.training.report.operating import report_operating
+from steelsight.training.report.pages import write_evaluation_page
+from steelsight.training.report.scores import answers_in_words, probabilities_of, report_apart, report_part
+from steelsight.training.run import load_run
+
+__all__ = ["EVALUATED", "Evaluation", "evaluate_run"]
+
+EVALUATED = ("unseen", "test", "validation", "train", "all")
+
+Positions = Int[np.ndarray, " p"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was found, and where it is written."""
+
+    folder: Path
+    metrics: dict[str, Any]
+
+
+def evaluate_run(
+    run: Path,
+    data: Path,
+    *,
+    part: str = "unseen",
+    noise_sigma: float = 0.0,
+    prevalence: float | None = None,
+    groups: str | None = None,
+    allow_bad: int = 0,
+    seed: int = 0,
+    out: Path | None = None,
+) -> Evaluation:
+    """Judge a run on a DATA folder.
+
+    part         unseen: whatever the run neither trained on nor chose its best epoch by, nor shares a group
+                 with; test, validation, train: that part of the run's own split; all: refused where the run
+                 trained on any of it
+    noise_sigma  judge on X + sigma Z, see predict_logits
+    prevalence   share of defective sheets on the line, for the operating point; None = that of these sheets
+    groups       rule that keeps sheets together: for intervals, and so that a trained sheet's group is seen
+    out          default RUN/evaluations/NAME-PART
+    raises       BadData where no sheet is left or seen ones would be judged; BadCheckpoint; BadInput
+    """
+    if part not in EVALUATED:
+        raise BadInput(f"part: expected one of {', '.join(EVALUATED)}, got {part!r}")
+    model, card = load_checkpoint(run)
+    sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
+    refuse_other_classes(sheets, card, data)
+    memory = Memory(read_splits(run), sheets)
+    chosen = memory.choose(part, run)
+    folder = out or run / "evaluations" / (
+        f"{sheets.name}-{part}" + (f"-noise{noise_sigma:g}" * (noise_sigma > 0))
+    )
+    generator = torch.Generator().manual_seed(seed)
+    logits = predict_logits(model, sheets.images, noise_sigma=noise_sigma, generator=generator)
+    single = chosen[sheets.keys[chosen] >= 0]
+    several = chosen[sheets.keys[chosen] < 0]
+    parts = [part if i in set(chosen.tolist()) else "left out" for i in range(len(sheets.items))]
+    metrics = {
+        "run": run.name,
+        "part": part,
+        "noise_sigma": noise_sigma,
+        "seed": seed,
+        "task": card.task,
+        "class_names": list(card.class_names),
+        "mask_supervised": card.mask_supervised,
+        "shuffled_labels": card.shuffled_labels,
+        "data": describe_data(sheets, parts),
+        "notes": [SHUFFLED_NOTE] * card.shuffled_labels + memory.notes(part),
+        "report": report_part(sheets, logits, single, seed=seed),
+        "apart": report_apart(sheets, logits, several, memory.trained) if several.size else None,
+        "operating_point": report_operating(
+            sheets, logits, chosen, _threshold_of(run), seed=seed, prevalence=prevalence
+        ),
+        "environment": environment(),
+    }
+    probabilities = probabilities_of(logits, sheets.task)
+    write_predictions(
+        folder / PREDICTIONS_FILE, sheets, parts, answers_in_words(logits, sheets), probabilities, logits
+    )
+    write_evaluation_page(folder, metrics, sheets, logits, single)
+    write_json(folder / METRICS_FILE, metrics)
+    return Evaluation(folder, metrics)
+
+
+def _threshold_of(run: Path) -> float | None:
+    """The threshold the run's validation sheets chose; None for runs without one.
+
+    Metrics without the key of its own hold it in their operating point, if they have one.
+    """
+    if not (run / METRICS_FILE).exists():
+        return None
+    metrics = load_run(run).metrics
+    point = metrics.get("operating_point") or {}
+    found = metrics.get("operating_threshold", point.get("threshold"))
+    return None if found is None else float(found)

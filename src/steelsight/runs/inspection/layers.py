@@ -1,0 +1,119 @@
+"""What layers separate: from a run to probes and maps, and the study's chapters of them."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from steelsight.errors import BadInput
+from steelsight.inspection.probes.controls import CONTROLS, SHUFFLED, TRAINED, build_controls
+from steelsight.inspection.probes.embedding import MapSpec
+from steelsight.inspection.probes.layers import choose_layers
+from steelsight.inspection.probes.report import (
+    maps_figure,
+    probes_figure,
+    write_maps,
+    write_probes,
+)
+from steelsight.inspection.probes.selection import choose_sheets
+from steelsight.inspection.probes.separability import Separability, inspect_layers
+from steelsight.models.catalog import MODELS
+from steelsight.reports.document import Document
+from steelsight.reports.figures import save_figure
+from steelsight.runs.open import Judged
+from steelsight.version import __version__
+
+__all__ = [
+    "look_at_layers",
+    "title_of",
+    "write_layers_page",
+]
+
+
+def look_at_layers(
+    judged: Judged,
+    *,
+    layers: Sequence[str] | None = None,
+    fit: str = "train",
+    split: str = "test",
+    limit: int = 2000,
+    controls: tuple[str, ...] = CONTROLS,
+    maps: MapSpec | None = None,
+    weights: Float[np.ndarray, " j"] | None = None,
+    seed: int = 0,
+    resamples: int = 1000,
+    say: Callable[[str], None] = lambda _: None,
+) -> Separability:
+    """Probe and map a run's layers.
+
+    fit, split  parts of the run: probes are fitted on one and judged on the other
+    weights     one a sheet of `split`, in the order of DATA
+    raises      BadInput for a multilabel run, for parts, layers or sheets that cannot be used; UnknownLayer
+    """
+    card = judged.card
+    if card.task == "multilabel":
+        raise BadInput(f"{judged.folder}: expected a binary or multiclass run, got multilabel")
+    chosen = choose_layers(judged.model, layers)
+    sheets = choose_sheets(
+        judged.data.images,
+        np.asarray(judged.data.labelled.labels),
+        judged.groups,
+        card.class_names,
+        fit=judged.positions(fit),
+        judge=judged.positions(split),
+        limit=limit,
+        rng=np.random.default_rng([seed, 35]),
+        weights=weights,
+    )
+    if maps is not None:
+        maps.perplexity_for(min(maps.sheets, sheets.judge_labels.size))
+    nets, missing = build_controls(card.model, controls, seed=seed)
+    return inspect_layers(
+        {TRAINED: judged.model, **nets},
+        sheets,
+        chosen,
+        shuffled=SHUFFLED in controls,
+        maps=maps,
+        missing=missing,
+        seed=seed,
+        resamples=resamples,
+        workers=torch.get_num_threads(),
+        say=say,
+    )
+
+
+def write_layers_page(path: Path, found: Separability, judged: Judged, *, fit: str, split: str) -> Path:
+    """Write the report as `path` (HTML, JSON beside it) and its figures as figures/*.png."""
+    document = Document(
+        "What each layer separates",
+        subtitle=f"{judged.card.model.name} on {judged.data.name}, fitted on {fit}, judged on {split} sheets",
+    )
+    title = title_of(judged)
+    document.chapter("Linear probes", id="probes")
+    write_probes(document, found, title=title)
+    save_figure(probes_figure(found, title), path.parent / "figures" / "layers.png")
+    if found.maps:
+        document.chapter("t-SNE", id="maps")
+        write_maps(document, found)
+        save_figure(maps_figure(found), path.parent / "figures" / "tsne.png")
+    document.footer(
+        {
+            "Steelsight": __version__,
+            "PyTorch": str(torch.__version__),
+            "Machine": f"{platform.system()} {platform.machine()}",
+            "Threads": torch.get_num_threads(),
+            "Seed": found.seed,
+            "Data": judged.data.name,
+            "Data hash": judged.data.data_hash,
+        }
+    )
+    return document.save(path)
+
+
+def title_of(judged: Judged) -> str:
+    return MODELS[judged.card.model.name].title

@@ -1,0 +1,159 @@
+"""How many more labels are worth it: the same recipe on growing shares of the training sheets.
+
+Every size is tested on the same sheets, and each smaller set lies within the larger ones, so that only the
+number of labels differs. Sheets are added group by group; the last group of a share may be taken in part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from steelsight.errors import BadInput
+from steelsight.evaluation.curves.learning_curve import fit_power_law
+from steelsight.reports.document import Document
+from steelsight.reports.figures import draw_learning_size
+from steelsight.sheets.grouping.splits import Split
+from steelsight.training.atomic import write_json
+from steelsight.training.conclude import environment
+from steelsight.training.dataset import SheetData, open_lesson
+from steelsight.training.loop.progress import Silent, Watcher
+from steelsight.training.recipe import Recipe
+from steelsight.training.report.pages import stored_interval
+from steelsight.training.run import make_split, train_data
+
+__all__ = ["LabelCurve", "draw_labels", "grow_labels"]
+
+SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
+METRIC = "balanced_accuracy"
+
+Positions = Int[np.ndarray, "_"]
+
+
+@dataclass(frozen=True)
+class LabelCurve:
+    """What was found, and where it is written."""
+
+    folder: Path
+    numbers: dict[str, Any]
+
+
+def grow_labels(
+    data: Path,
+    *,
+    recipe: Recipe,
+    out: Path,
+    shares: Sequence[float] = SHARES,
+    seed: int = 0,
+    groups: str | None = None,
+    allow_bad: int = 0,
+    fresh: bool = False,
+    watcher: Watcher | None = None,
+) -> LabelCurve:
+    """Train once a share, fit the curve, write OUT/curve.html and OUT/curve.json; RUNs are OUT/share-NNN.
+
+    shares  of the training sheets, above 0 to 1, at least three
+    raises  BadInput for other shares, or where the smallest lacks a class; what training raises
+    """
+    ordered = sorted(set(shares))
+    if len(ordered) < 3 or ordered[0] <= 0 or ordered[-1] > 1:
+        raise BadInput(
+            f"--shares: expected at least three different shares above 0 and up to 1, got {list(shares)}"
+        )
+    sheets = open_lesson(data, recipe, groups=groups, allow_bad=allow_bad)
+    whole = make_split(sheets, recipe.split, seed=seed)
+    if not whole.test.size:
+        raise BadInput("learning curve: expected test sheets, got none; set split.test above 0")
+    parts = draw_labels(sheets, whole, ordered, np.random.default_rng([seed, 3]))
+    rows = []
+    for share, train in zip(ordered, parts, strict=True):
+        split = Split(train, whole.validation, whole.test)
+        folder = out / f"share-{round(1000 * share):04d}"
+        run = train_data(sheets, split, recipe, folder, seed=seed, fresh=fresh, watcher=watcher or Silent())
+        report = run.metrics["test"]
+        if "types" in report:
+            raise BadInput("learning curve: expected task binary or multiclass, got multilabel")
+        rows.append({"share": share, "sheets": int(train.size), METRIC: report[METRIC], "auc": report["auc"]})
+    numbers = _numbers(sheets, rows, seed)
+    _write(out, sheets, numbers)
+    return LabelCurve(out, numbers)
+
+
+def draw_labels(
+    data: SheetData, split: Split, shares: Sequence[float], rng: np.random.Generator
+) -> list[Positions]:
+    """Training positions of each share, each within the next.
+
+    Groups come whole, first those that bring a class its first sheet, the others in a drawn order; only the
+    last of a share is cut, where the share's count is reached.
+
+    raises  BadInput where a share leaves out a class that the whole has
+    """
+    group = data.group_indices[split.train]
+    keys = data.keys[split.train]
+    rank = rng.permutation(int(group.max()) + 1)[group]  # groups in a drawn order
+    order = np.argsort(rank, kind="stable")
+    # One sheet of each class first: the smallest share must know them all.
+    heads = [order[keys[order] == key][0] for key in np.unique(keys)]
+    first = np.isin(group, group[heads])
+    order = np.concatenate([order[first[order]], order[~first[order]]])
+    parts = []
+    for share in shares:
+        count = max(1, round(share * order.size))
+        part = np.sort(split.train[order[:count]])
+        if np.unique(data.keys[part]).size < np.unique(keys).size:
+            raise BadInput(
+                f"--shares: {share:g} of {order.size} training sheets leaves out a class; start with more"
+            )
+        parts.append(part)
+    return parts
+
+
+def _numbers(data: SheetData, rows: list[dict[str, Any]], seed: int) -> dict[str, Any]:
+    sizes = [row["sheets"] for row in rows]
+    law = fit_power_law(sizes, [row[METRIC]["estimate"] for row in rows])
+    return {
+        "data": data.name,
+        "data_hash": data.data_hash,
+        "seed": seed,
+        "rows": rows,
+        "law": asdict(law),
+        "twice_as_many_add": law.gain(sizes[-1], 2),
+        "four_times_as_many_add": law.gain(sizes[-1], 4),
+        "environment": environment(),
+    }
+
+
+def _write(out: Path, data: SheetData, numbers: dict[str, Any]) -> None:
+    rows = numbers["rows"]
+    intervals = [stored_interval(row[METRIC]) for row in rows]
+    sizes = [row["sheets"] for row in rows]
+    law = fit_power_law(sizes, [row[METRIC]["estimate"] for row in rows])
+    page = Document("How many more labels are worth it", subtitle=f"{data.name}, {data.task}")
+    page.chapter("Learning curve")
+    page.text(
+        f"The same recipe on growing shares of the training sheets, tested on the same sheets. By the curve "
+        f"through these points, twice as many labels would add {numbers['twice_as_many_add']:+.3f} of "
+        f"balanced accuracy, four times as many {numbers['four_times_as_many_add']:+.3f}."
+    )
+    page.figure(
+        draw_learning_size(sizes, intervals, law),
+        id="label-curve",
+        alt="Balanced accuracy by training sheets: "
+        + ", ".join(f"{row['sheets']}: {row[METRIC]['estimate']:.3f}" for row in rows),
+        caption="Bars: 95 % intervals. A power law through the points says where it is going: a "
+        "direction, not a promise.",
+    )
+    page.table(
+        ["training sheets", "balanced accuracy", "AUC"],
+        [[row["sheets"], stored_interval(row[METRIC]), stored_interval(row["auc"])] for row in rows],
+        id="label-table",
+    )
+    page.footer({"data": f"{data.name} ({data.data_hash})", "seed": numbers["seed"], **environment()})
+    page.save(out / "curve.html")
+    write_json(out / "curve.json", numbers)

@@ -1,0 +1,127 @@
+"""Every wrong verdict of a run on one page: collected over folds, explained, written as HTML and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from steelsight.errors import BadData
+from steelsight.explanations.mistakes import Mistake, find_mistakes, write_mistakes
+from steelsight.explanations.verdicts import explain_images
+from steelsight.reports.document import Document
+from steelsight.reports.figures.explanation.panels import ExplanationRow
+from steelsight.runs.open import Judged
+from steelsight.sheets.catalog import mask_fractions
+from steelsight.training.predict import predict_logits
+from steelsight.training.report.scores import probabilities_of
+from steelsight.version import __version__
+
+__all__ = ["Answered", "collect_mistakes", "draw_mistakes", "write_mistakes_page"]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One judged sheet: which run judged it, and its position there."""
+
+    run: Judged
+    position: int
+
+
+def collect_mistakes(runs: Sequence[Judged], part: str) -> tuple[list[Mistake], list[Answered]]:
+    """The wrong verdicts of all runs on one part, the surest first, and every sheet judged, by row.
+
+    raises  BadData where the part is empty
+    """
+    answered: list[Answered] = []
+    probabilities, truths = [], []
+    for run in runs:
+        positions = run.positions(part)
+        if positions.size:
+            logits = predict_logits(run.model, np.asarray(run.data.images[positions]))
+            probabilities.append(probabilities_of(logits, run.card.task))
+            truths += [run.data.labelled.alternatives[i] for i in positions.tolist()]
+            answered += [Answered(run, i) for i in positions.tolist()]
+    if not answered:
+        raise BadData(
+            f"{runs[0].data.name}: expected {part} sheets of the run, found none; "
+            "choose another --split, such as unseen"
+        )
+    return find_mistakes(np.concatenate(probabilities), truths, runs[0].card.task), answered
+
+
+def draw_mistakes(
+    mistakes: Sequence[Mistake], answered: Sequence[Answered], *, method: str, most: int
+) -> dict[int, ExplanationRow]:
+    """What to draw of the `most` surest mistakes of each kind: maps of verdict and truth."""
+    rows = {}
+    for kind in dict.fromkeys(mistake.kind for mistake in mistakes):
+        for mistake in [each for each in mistakes if each.kind == kind][:most]:
+            rows[mistake.row] = _row(mistake, answered[mistake.row], method)
+    return rows
+
+
+def write_mistakes_page(
+    path: Path,
+    runs: Sequence[Judged],
+    part: str,
+    *,
+    method: str = "gradcam",
+    most: int = 40,
+    say: Callable[[str], None] = lambda _text: None,
+) -> dict[str, Any]:
+    """The gallery as `path` (HTML, JSON beside it); returns its JSON."""
+    mistakes, answered = collect_mistakes(runs, part)
+    first = runs[0]
+    say(f"explaining {len(mistakes)} wrong verdicts")
+    rows = draw_mistakes(mistakes, answered, method=method, most=most)
+    document = Document(
+        "Where the model was wrong", subtitle=f"{first.card.model.name} on {first.data.name}, {part} sheets"
+    )
+    write_mistakes(document, mistakes, rows, sheets=len(answered), most=most)
+    document.footer({"Steelsight": __version__, "Data": first.data.name, "Method": method})
+    numbers = {
+        "part": part,
+        "method": method,
+        "sheets": len(answered),
+        "mistakes": [_plain(each, answered[each.row], each.row in rows) for each in mistakes],
+    }
+    document.save(path, **numbers)
+    return numbers
+
+
+def _row(mistake: Mistake, where: Answered, method: str) -> ExplanationRow:
+    run, item = where.run, where.run.data.items[where.position]
+    names = run.card.class_names
+    targets = list(range(len(names))) if len(names) <= 2 else sorted({*mistake.verdict, *mistake.truth})
+    gray = np.asarray(run.data.images[where.position])
+    told = explain_images(run.model, run.card, gray[None], targets=targets, method=method)[0]
+    masked = bool(item.types) and item.evidence == "mask"
+    return ExplanationRow(
+        gray,
+        mask_fractions(item, run.card.input) if masked else None,
+        f"{item.path.stem}  {_words(mistake.verdict, names)} {mistake.confidence:.2f}  "
+        f"(true: {_words(mistake.truth, names)})",
+        list(told.maps),
+        [f"{names[c]}  {told.probabilities[c]:.2f}" for c in told.targets],
+    )
+
+
+def _plain(mistake: Mistake, where: Answered, shown: bool) -> dict[str, Any]:
+    names = where.run.card.class_names
+    return {
+        "image": where.run.data.ids[where.position],
+        "run": where.run.folder.name,
+        "kind": mistake.kind,
+        "verdict": _words(mistake.verdict, names),
+        "confidence": mistake.confidence,
+        "truth": _words(mistake.truth, names),
+        "shown": shown,
+    }
+
+
+def _words(classes: Sequence[int], names: Sequence[str]) -> str:
+    return " + ".join(names[index] for index in classes) or "none"

@@ -1,0 +1,181 @@
+"""What a transplant says, in numbers at the two places that matter and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from steelsight.evaluation.verdict_scores import SCORES
+from steelsight.inspection.transplant.replace import DIRECTIONS, Transplanted
+from steelsight.reports.cells import cell_text, plain
+from steelsight.runs.transplant.run import Operation
+from steelsight.types import Interval
+
+__all__ = [
+    "SMALL",
+    "Reading",
+    "operation_json",
+    "read_donor",
+    "tell_operation",
+]
+
+SMALL: Final = 0.05  # what a score may lose and still not be decreased by much
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One donor at the end of the features and with every part that fits; differences are paired."""
+
+    features: dict[str, Interval] | None  # scores once every feature part is the donor's
+    features_change: dict[str, Interval] | None  # from the receiver as it is
+    whole: dict[str, Interval]  # with every part that fits
+    classifier_change: dict[str, Interval] | None  # from the end of the features on; None: no part of it fits
+    ahead: dict[str, Interval] | None  # the donor minus this one, at the end of the features; None for itself
+
+
+def read_donor(done: Operation, donor: str) -> Reading:
+    """The scores of one donor or control at both places."""
+    found = done.found
+    after, end = found.after_features(donor), found.after_all(donor)
+    own = found.after_features(done.donor)
+
+    def change(row: int, other: int) -> dict[str, Interval]:
+        return {score: found.scores.difference(row, other, score).difference for score in SCORES}
+
+    return Reading(
+        None if after is None else {score: found.scores.interval(after.row, score) for score in SCORES},
+        None if after is None else change(after.row, 0),
+        {score: found.scores.interval(end.row, score) for score in SCORES},
+        None if after is None or after.row == end.row else change(end.row, after.row),
+        None if donor == done.donor or own is None or after is None else change(own.row, after.row),
+    )
+
+
+def tell_operation(done: Operation, score: str = "balanced_accuracy") -> list[str]:
+    """What was found, a sentence or two at a time.
+
+    score   by which controls are compared
+    """
+    own = read_donor(done, done.donor)
+    found = done.found
+    told = [_tell_donor(done, own, score)] if own.features else []
+    for control in done.donors[1:]:
+        if control.kind != "seed":
+            told += _tell_control(read_donor(done, control.name), control.name, done.donor, score)
+        else:
+            told.append(_tell_seed(read_donor(done, control.name), control.name, score))
+    for donor, parts in found.left_out.items():
+        if parts and donor == done.donor:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in parts.items())
+            told.append(f"Left out because it does not fit: {reasons}.")
+    return told
+
+
+def _tell_donor(done: Operation, own: Reading, score: str) -> str:
+    before = done.found.scores.interval(0, score).estimate
+    if own.features is None or own.features_change is None:
+        return ""
+    words = (
+        f"With every feature part of the {done.donor} {SCORES[score]} goes from {before:.3f} to "
+        f"{own.features[score].estimate:.3f} ({_signed(own.features_change[score])})"
+    )
+    if own.classifier_change is None:
+        return words + "."
+    return (
+        f"{words}; with its classifier as well, as far as that fits, to {own.whole[score].estimate:.3f} "
+        f"({_signed(own.classifier_change[score])} further)."
+    )
+
+
+def _tell_control(reading: Reading, name: str, donor: str, score: str) -> list[str]:
+    if reading.features is None or reading.ahead is None:
+        return []
+    ahead = reading.ahead[score]
+    if ahead.low > 0:
+        meaning = f"the features of the {donor} are worth more"
+    elif ahead.high < 0:
+        meaning = f"the features of the {donor} are worth less"
+    elif ahead.low > -SMALL and ahead.high < SMALL:
+        meaning = f"equal to within {SMALL}, so what the {donor} learnt is not what serves"
+    else:
+        meaning = "which serves better is undecided"
+    return [
+        f"Control, {name}: all feature parts from there give {SCORES[score]} "
+        f"{reading.features[score].estimate:.3f}, the {donor} minus that {_signed(ahead)}: {meaning}."
+    ]
+
+
+def _tell_seed(reading: Reading, name: str, score: str) -> str:
+    features = reading.features_change
+    if features is None:
+        return f"Control, {name}: not every feature part fits."
+    words = (
+        f"Control, {name}, the same task: its features change {SCORES[score]} by {_signed(features[score])}"
+    )
+    if reading.classifier_change is not None:
+        words += f", its classifier by {_signed(reading.classifier_change[score])} further"
+    return words + "; what two trainings of one task do not share cannot be asked of two tasks."
+
+
+def _signed(interval: Interval) -> str:
+    text = cell_text(interval)
+    return text if text.startswith("-") else f"+{text}"
+
+
+def operation_json(done: Operation) -> dict[str, Any]:
+    """Every number of the report: all steps of all donors, readings, weights, similarities."""
+    found = done.found
+    answer: dict[str, Any] = plain(
+        {
+            "receiver": done.receiver,
+            "sheets": found.sheets,
+            "majority": found.majority,
+            "parts": [{"name": part.name, "area": part.area} for part in found.parts],
+            "as_it_is": {score: found.scores.interval(0, score) for score in SCORES},
+            "donors": [
+                {
+                    "name": each.name,
+                    "kind": each.kind,
+                    "what": each.told,
+                    "left_out": dict(found.left_out[each.name]),
+                    "reading": _reading_json(read_donor(done, each.name)),
+                    "steps": {direction: _steps(found, each.name, direction) for direction in DIRECTIONS},
+                    "cka": _similarity(done, each.name),
+                }
+                for each in done.donors
+            ],
+            "weights": [asdict(change) for change in done.changes],
+            "in_words": tell_operation(done),
+            "notes": list(done.notes),
+        }
+    )
+    return answer
+
+
+def _reading_json(reading: Reading) -> dict[str, Any]:
+    return {name: getattr(reading, name) for name in reading.__dataclass_fields__}
+
+
+def _steps(found: Transplanted, donor: str, direction: Any) -> Sequence[dict[str, Any]]:
+    return [
+        {
+            "part": found.parts[step.position].name if step.position >= 0 else None,
+            "taken": [found.parts[i].name for i in step.taken],
+            "verdicts_changed": step.changed,
+            "scores": {score: found.scores.interval(step.row, score) for score in SCORES},
+            "change": {score: found.scores.difference(step.row, 0, score).difference for score in SCORES},
+        }
+        for step in found.curve(donor, direction)
+    ]
+
+
+def _similarity(done: Operation, donor: str) -> dict[str, Any]:
+    similar = done.similar[donor]
+    return {
+        "sheets": similar.sheets,
+        "rows": similar.rows,
+        "columns": similar.columns,
+        "estimate": similar.estimate.tolist(),
+        "same_part": similar.same_place(),
+    }

@@ -1,0 +1,1 @@
+"""Bundle folders: card, graph checks, opening."""

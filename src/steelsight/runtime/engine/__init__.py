@@ -1,0 +1,1 @@
+"""Inference with a bundle: backends, decoding, verdicts, regions."""

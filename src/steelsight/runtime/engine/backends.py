@@ -1,0 +1,86 @@
+"""The two engines behind one shape of call. What they refuse, in whatever way, is a BadBundle."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import numpy as np
+import openvino
+from jaxtyping import UInt8
+
+from steelsight.errors import BadBundle, BadInput
+from steelsight.runtime.bundle.card import BundleCard
+
+__all__ = ["OUTPUTS", "Pass", "Run", "prepare_onnxruntime", "prepare_openvino"]
+
+OUTPUTS: Final = ("logits", "maps", "embedding")
+
+Pass = UInt8[np.ndarray, "b h w"]  # as many sheets as the engine takes at a time
+Run = Callable[[Pass], tuple[np.ndarray, ...]]
+Prepared = tuple[Callable[[int], Run], str]  # from the size of a pass to its call; the engine's version
+
+
+def prepare_openvino(graph: bytes, card: BundleCard, threads: int) -> Prepared:
+    """Compile once a size of pass: fixed shapes run faster than free ones."""
+    core = openvino.Core()
+    with _refusing(card, "OpenVINO"):
+        model = core.read_model(model=graph)
+    hint = "bf16" if card.precision == "bf16" else "f32"
+    settings: dict[str, Any] = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": hint,
+        "ENABLE_CPU_PINNING": False,  # or every process of a scan infers on the same first core
+    }
+    if threads:
+        settings["INFERENCE_NUM_THREADS"] = threads
+
+    def compile_for(size: int) -> Run:
+        with _refusing(card, "OpenVINO"):
+            shaped = model.clone()
+            shaped.reshape([size, card.input.height, card.input.width])
+            request = core.compile_model(shaped, "CPU", settings).create_infer_request()
+
+        def run(images: Pass) -> tuple[np.ndarray, ...]:
+            with _refusing(card, "OpenVINO"):
+                request.infer([openvino.Tensor(images, shared_memory=True)])
+                return tuple(request.get_tensor(name).data for name in OUTPUTS)
+
+        return run
+
+    return compile_for, str(openvino.__version__).split("-")[0]
+
+
+def prepare_onnxruntime(graph: bytes, card: BundleCard, threads: int) -> Prepared:
+    """One session takes every size of pass; raises BadInput where it is not installed, or for bf16."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        raise BadInput("engine onnxruntime: it is not installed; pip install 'steelsight[onnxruntime]'")
+    if card.precision == "bf16":
+        raise BadInput("engine onnxruntime: bf16 is a mode of OpenVINO; choose f32 or int8")
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if threads:
+        options.intra_op_num_threads = threads
+    with _refusing(card, "ONNX Runtime"):
+        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+    def run(images: Pass) -> tuple[np.ndarray, ...]:
+        with _refusing(card, "ONNX Runtime"):
+            return tuple(session.run(list(OUTPUTS), {"images": images}))
+
+    return lambda _: run, str(onnxruntime.__version__)
+
+
+@contextmanager
+def _refusing(card: BundleCard, engine: str) -> Iterator[None]:
+    """Native code raises whatever it likes for a graph it cannot run, undecodable messages among it."""
+    try:
+        yield
+    except Exception as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        what = (lines or [type(error).__name__])[-1][:160]
+        raise BadBundle(f"{card.graph_file}: {engine} refuses it ({what}); export it again") from error

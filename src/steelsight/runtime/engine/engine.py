@@ -1,0 +1,205 @@
+"""Runs a bundle's graph, and turns what comes out into labels and states. Thresholds are applied in `decide`
+and nowhere else.
+
+OpenVINO is the default engine; ONNX Runtime, where it is installed, is the second opinion. Batches have one
+size, the last is filled up with black sheets, so that a sheet's answer never depends on its neighbours.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from steelsight.errors import BadBundle, BadInput
+from steelsight.evaluation.probabilities import sigmoid, softmax
+from steelsight.runtime.bundle.card import BundleCard, Precision
+from steelsight.runtime.bundle.open import Bundle, FeatureStatistics
+from steelsight.runtime.engine.backends import OUTPUTS, Pass, Run, prepare_onnxruntime, prepare_openvino
+from steelsight.runtime.verdict import Reason, State
+from steelsight.types import GrayBatch
+
+__all__ = ["ENGINES", "Decisions", "Engine", "EngineName", "Outputs", "decide", "open_engine"]
+
+EngineName = Literal["openvino", "onnxruntime"]
+ENGINES: Final[tuple[EngineName, ...]] = ("openvino", "onnxruntime")
+BATCH: Final = 8
+PRESENT: Final = 0.5  # multilabel: a type counts from here on, unless the card holds a threshold
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """What the graph says of some sheets."""
+
+    logits: Float32[np.ndarray, "n c"]
+    maps: Float32[np.ndarray, "n c gh gw"]  # signed Grad-CAM of every class on the last grid
+    embedding: Float32[np.ndarray, "n k"]
+
+
+@dataclass(frozen=True, eq=False)
+class Decisions:
+    """What becomes of each sheet."""
+
+    probabilities: Float64[np.ndarray, "n c"]
+    labels: tuple[str, ...]
+    classes: tuple[tuple[int, ...], ...]  # indices the label names; empty for a sheet without defect types
+    confidence: Float64[np.ndarray, " n"]  # probability of the label
+    distance: Float64[np.ndarray, " n"]  # from the training sheets; NaN where the bundle cannot tell
+    states: tuple[State, ...]
+    reasons: tuple[Reason, ...]
+
+
+class Engine:
+    """A bundle's graph, compiled. Safe to use from several threads, one call at a time.
+
+    batch    sheets a pass
+    threads  processor threads; 0 = the engine's own choice
+    """
+
+    def __init__(
+        self, name: EngineName, card: BundleCard, run: Callable[[int], Run], batch: int, about: str
+    ) -> None:
+        self.name = name
+        self.card = card
+        self.batch = batch
+        self.about = about  # engine, version and precision, for reports
+        self._compile = run
+        self._passes: dict[int, Run] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, images: np.ndarray) -> Outputs:
+        """Ask the graph about gray sheets of the card's input size, (n, h, w) uint8, any n."""
+        size = (self.card.input.height, self.card.input.width)
+        if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != size:
+            raise BadInput(
+                f"engine: expected gray uint8 of shape (n, {size[0]}, {size[1]}), got "
+                f"{images.dtype} of shape {images.shape}; read images with sheets.pixels"
+            )
+        classes, grid, width = len(self.card.class_names), self.card.graph.grid, self.card.graph.embedding
+        shapes = ((classes,), (classes, *grid), (width,))
+        found = [np.empty((len(images), *shape), dtype=np.float32) for shape in shapes]
+        with self._lock:
+            for start in range(0, len(images), self.batch):
+                rows = images[start : start + self.batch]
+                size_of_pass = 1 if len(rows) == 1 else self.batch
+                told = self._pass(size_of_pass)(_filled(rows, size_of_pass))
+                for name, whole, part in zip(OUTPUTS, found, told, strict=True):
+                    if part.shape[1:] != whole.shape[1:]:
+                        raise BadBundle(
+                            f"{self.card.graph_file}: {name}: the card says {list(whole.shape[1:])} a sheet, "
+                            f"the graph answered {list(part.shape[1:])}; export it again"
+                        )
+                    whole[start : start + len(rows)] = part[: len(rows)]
+        return Outputs(*found)
+
+    def _pass(self, size: int) -> Run:
+        if size not in self._passes:
+            self._passes[size] = self._compile(size)
+        return self._passes[size]
+
+
+def open_engine(
+    bundle: Bundle,
+    engine: str = "openvino",
+    *,
+    threads: int = 0,
+    batch: int = BATCH,
+    precision: Precision | None = None,
+) -> Engine:
+    """Compile a bundle's graph.
+
+    precision  None = the card's; another is for parity checks and benchmarks
+    raises     BadInput for an engine that does not exist or is not installed; BadBundle where the engine
+               refuses the graph
+    """
+    if engine not in ENGINES:
+        raise BadInput(f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}")
+    if batch < 1 or threads < 0:
+        raise BadInput(
+            f"engine: expected batch of at least 1 and threads of at least 0, got {batch}, {threads}"
+        )
+    card = bundle.card if precision is None else bundle.card.model_copy(update={"precision": precision})
+    if card.graph_file not in bundle.files:
+        raise BadInput(f"{bundle.folder}: expected {card.graph_file} for {card.precision}, found none")
+    graph = bundle.files[card.graph_file]
+    if engine == "openvino":
+        run, version = prepare_openvino(graph, card, threads)
+        return Engine("openvino", card, run, batch, f"OpenVINO {version} {card.precision}")
+    run, version = prepare_onnxruntime(graph, card, threads)
+    return Engine("onnxruntime", card, run, batch, f"ONNX Runtime {version} {card.precision}")
+
+
+def decide(outputs: Outputs, card: BundleCard, statistics: FeatureStatistics | None) -> Decisions:
+    """Temperature, threshold and familiarity of the card, applied.
+
+    multilabel  every type from the threshold on; "none" where there is none; the confidence is that of the
+                least certain part, and such sheets are never doubtful
+    raises      BadInput where the graph answered NaN or infinity
+    """
+    logits = outputs.logits.astype(np.float64)
+    if not np.isfinite(logits).all() or not np.isfinite(outputs.embedding).all():
+        raise BadInput("engine: the graph answered NaN or infinity; verify the bundle on this machine")
+    scaled = logits / card.temperature
+    distance = _distance(outputs.embedding, statistics)
+    if card.task == "multilabel":
+        probabilities = sigmoid(scaled)
+        present = [
+            tuple(np.flatnonzero(row >= (card.threshold or PRESENT)).tolist()) for row in probabilities
+        ]
+        confidence = np.array(
+            [
+                float(row[list(kinds)].min()) if kinds else 1 - float(row.max())
+                for row, kinds in zip(probabilities, present, strict=True)
+            ]
+        )
+        labels = tuple(" + ".join(card.class_names[k] for k in kinds) or "none" for kinds in present)
+        classes, threshold = tuple(present), None
+    else:
+        probabilities = softmax(scaled)
+        best = probabilities.argmax(axis=1)
+        confidence = np.minimum(probabilities.max(axis=1), 1.0)
+        labels = tuple(card.class_names[k] for k in best.tolist())
+        classes = tuple((k,) if k else () for k in best.tolist())
+        threshold = card.threshold
+    limit = np.inf if card.familiarity is None else card.familiarity.limit
+    strange = distance > limit  # NaN is not
+    pairs = zip(confidence.tolist(), strange.tolist(), strict=True)
+    told = [_state(sure, far, threshold) for sure, far in pairs]
+    states, reasons = tuple(state for state, _ in told), tuple(reason for _, reason in told)
+    return Decisions(probabilities, labels, classes, confidence, distance, states, reasons)
+
+
+def _state(confidence: float, strange: bool, threshold: float | None) -> tuple[State, Reason]:
+    if strange:
+        return State.UNKNOWN_INPUT, Reason.UNFAMILIAR
+    if threshold is None:
+        return State.DECIDED, Reason.NO_THRESHOLD
+    if confidence < threshold:
+        return State.DOUBTFUL, Reason.LOW_CONFIDENCE
+    return State.DECIDED, Reason.CONFIDENT
+
+
+def _distance(
+    embedding: Float32[np.ndarray, "n k"], statistics: FeatureStatistics | None
+) -> Float64[np.ndarray, " n"]:
+    """Mahalanobis distance to the nearest class mean, in the directions the statistics keep."""
+    if statistics is None:
+        return np.full(len(embedding), np.nan)
+    whitening = statistics.whitening.astype(np.float64)
+    points, means = embedding.astype(np.float64) @ whitening, statistics.means.astype(np.float64) @ whitening
+    away = ((points[:, None] - means[None]) ** 2).sum(axis=2)
+    nearest: Float64[np.ndarray, " n"] = np.sqrt(away.min(axis=1))
+    return nearest
+
+
+def _filled(rows: GrayBatch, size: int) -> Pass:
+    """A whole pass: black sheets behind the last."""
+    if len(rows) == size:
+        return np.ascontiguousarray(rows)
+    whole = np.zeros((size, *rows.shape[1:]), dtype=np.uint8)
+    whole[: len(rows)] = rows
+    return whole

@@ -1,0 +1,113 @@
+"""Image files as the plant reads them: bytes once, from one open file, and every refusal with its reason."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from steelsight.errors import BadImage
+from steelsight.runtime.bundle.card import BundleCard
+from steelsight.runtime.verdict import Reason, State, Verdict
+from steelsight.sheets.images.image_file import MAX_FILE_BYTES, unreadable
+from steelsight.sheets.images.pixels import fit_gray, read_sheet_and_size
+from steelsight.sheets.images.placement import Placement, place
+from steelsight.types import GrayImage, InputSpec
+
+__all__ = ["Read", "Refusal", "decode", "read_file", "read_image"]
+
+EMPTY: Final = np.zeros(0)
+
+
+class Refusal(BadImage):
+    """An image that is not judged, with the reason as the verdict tells it."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message, kind=reason.value)
+        self.reason = reason
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """One image as the model sees it, or why it does not."""
+
+    gray: GrayImage | None
+    size: tuple[int, int]  # of the original, (height, width); (0, 0) where it could not be read
+    reason: Reason | None  # where gray is None
+    detail: str
+
+    def placement(self, spec: InputSpec) -> Placement:
+        """Where the original lies in the model's input."""
+        return place(self.size, spec)
+
+    def refused(self, card: BundleCard) -> Verdict:
+        """The verdict on an image that could not be read."""
+        nan = float("nan")
+        reason = self.reason or Reason.DAMAGED
+        return Verdict("", nan, State.BAD_IMAGE, reason, self.detail, (), EMPTY, nan, None, card.model_id)
+
+
+def read_image(image: Path | str | bytes | np.ndarray, spec: InputSpec) -> Read:
+    """Read a path, the bytes of a file, or a gray array; never raises for what is wrong with the image."""
+    try:
+        if isinstance(image, np.ndarray):
+            return _array(image, spec)
+        content = image if isinstance(image, bytes) else read_file(Path(image))
+        name = "image" if isinstance(image, bytes) else Path(image).name
+        return decode(content, name, spec)
+    except Refusal as error:
+        return Read(None, (0, 0), error.reason, str(error))
+
+
+def decode(content: bytes, name: str, spec: InputSpec) -> Read:
+    """Decode the bytes of a file; a Read without gray says why not."""
+    if not content:
+        return Read(None, (0, 0), Reason.DAMAGED, f"{name}: the file is empty (0 bytes); copy it again")
+    try:
+        gray, size = read_sheet_and_size(content, spec, name=name)
+    except BadImage as error:
+        return Read(None, (0, 0), Reason(error.kind), str(error))
+    return Read(gray, size, None, "")
+
+
+def read_file(path: Path) -> bytes:
+    """A regular file's bytes as of one moment; raises Refusal.
+
+    A file that changes while it is read is read once more, and refused where it changes again.
+    """
+    for _ in range(2):
+        try:
+            if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its other end
+                raise Refusal(
+                    Reason.NOT_AN_IMAGE, f"{path.name}: expected a file, found a folder or a device"
+                )
+            with path.open("rb") as file:
+                before = os.fstat(file.fileno())
+                if before.st_size > MAX_FILE_BYTES:
+                    raise Refusal(
+                        Reason.TOO_LARGE,
+                        f"{path.name}: {before.st_size} bytes, more than {MAX_FILE_BYTES}; is it one image?",
+                    )
+                content = file.read(before.st_size + 1)
+                after = os.fstat(file.fileno())
+        except OSError as error:
+            raise Refusal(Reason.MISSING, unreadable(path, error)) from error
+        if len(content) == before.st_size and before.st_mtime_ns == after.st_mtime_ns:
+            return content
+    raise Refusal(Reason.CHANGED, f"{path.name}: it was written to while it was read; scan it again later")
+
+
+def _array(gray: np.ndarray, spec: InputSpec) -> Read:
+    if gray.dtype != np.uint8 or gray.ndim != 2 or not gray.size:
+        return Read(
+            None,
+            (0, 0),
+            Reason.NOT_AN_IMAGE,
+            f"image: expected gray uint8 of shape (h, w), got {gray.dtype} of shape {gray.shape}",
+        )
+    size = (gray.shape[0], gray.shape[1])
+    return Read(gray if size == (spec.height, spec.width) else fit_gray(gray, spec), size, None, "")

@@ -1,0 +1,1 @@
+"""Agreement of a bundle with its source model."""

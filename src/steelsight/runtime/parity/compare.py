@@ -1,0 +1,201 @@
+"""Does the exported graph answer as the model it came from? In numbers, against bounds set beforehand.
+
+float32 has to agree to rounding, in both engines. bf16 and INT8 may differ, but not so that anyone would
+notice: in probability, in verdict, in balanced accuracy, in the maps that explain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Float64, Int, UInt8
+
+from steelsight.errors import BadInput
+from steelsight.evaluation.confusion import balanced_accuracy, confusion
+from steelsight.evaluation.intervals.bootstrap import paired_bootstrap
+from steelsight.evaluation.probabilities import sigmoid, softmax
+from steelsight.runtime.bundle.card import Precision
+from steelsight.runtime.engine.engine import Outputs
+from steelsight.types import Interval, Task
+
+__all__ = [
+    "AGREEMENT",
+    "COSINE",
+    "EXACT",
+    "FEWEST",
+    "LOSS",
+    "NEAR",
+    "Parity",
+    "compare",
+    "draw_edge_sheets",
+    "failures",
+    "map_cosines",
+    "probabilities",
+]
+
+EXACT: Final = 1e-4  # float32: largest difference of any probability
+NEAR: Final = 0.03  # bf16, INT8: 99th percentile of the differences
+AGREEMENT: Final = 0.995  # share of equal verdicts
+FEWEST: Final = 2000  # sheets that bf16 and INT8 are judged on
+LOSS: Final = 0.005  # upper 95 % bound of the loss of balanced accuracy
+COSINE: Final = 0.98  # 5th percentile of the maps' cosines
+RESAMPLES: Final = 1000
+
+
+@dataclass(frozen=True)
+class Parity:
+    """One engine and precision against the source."""
+
+    engine: str
+    precision: Precision
+    sheets: int
+    largest: float  # difference of any probability
+    p99: float
+    agreement: float
+    loss: Interval | None  # balanced accuracy of the source minus its own, paired; None without labels
+    cosine_p5: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for the card."""
+        return asdict(self)
+
+
+def compare(
+    source: Outputs,
+    other: Outputs,
+    *,
+    task: Task,
+    temperature: float,
+    engine: str,
+    precision: Precision,
+    labels: Int[np.ndarray, " m"] | None = None,
+    groups: Sequence[str] | None = None,
+    rng: np.random.Generator,
+) -> Parity:
+    """Measure how far two answers to the same sheets lie apart.
+
+    labels  classes of the first m sheets, for the balanced accuracy
+    groups  of those, resampled whole
+    """
+    before, after = (probabilities(each, task, temperature) for each in (source, other))
+    if before.shape != after.shape or not len(before):
+        raise BadInput(f"parity: expected answers to the same sheets, got {before.shape} and {after.shape}")
+    apart = np.abs(before - after)
+    same = (
+        (before.argmax(1) == after.argmax(1))
+        if task != "multilabel"
+        else ((before >= 0.5) == (after >= 0.5)).all(1)
+    )
+    loss = None
+    if labels is not None and labels.size and task != "multilabel":
+        loss = _loss(before, after, labels, groups, rng)
+    return Parity(
+        engine,
+        precision,
+        len(before),
+        float(apart.max()),
+        float(np.quantile(apart.max(1), 0.99)),
+        float(same.mean()),
+        loss,
+        float(np.quantile(map_cosines(source.maps, other.maps), 0.05)),
+    )
+
+
+def failures(found: Parity, *, fewest: int = FEWEST) -> list[str]:
+    """The bounds that are broken, in words; none = it may be shipped.
+
+    fewest  sheets that bf16 and INT8 must have been judged on
+    """
+    broken = []
+    if found.precision == "f32":
+        if not found.largest <= EXACT:
+            broken.append(f"a probability differs by {found.largest:.2g}, allowed {EXACT:g}")
+        if found.agreement < 1:
+            broken.append(f"{1 - found.agreement:.2%} of the verdicts differ, none may")
+        return broken
+    if found.sheets < fewest:
+        broken.append(f"judged on {found.sheets} sheets, needed {fewest}")
+    if not found.p99 <= NEAR:
+        broken.append(f"99th percentile of the differences {found.p99:.3f}, allowed {NEAR:g}")
+    if not found.agreement >= AGREEMENT:
+        broken.append(f"{found.agreement:.2%} of the verdicts agree, needed {AGREEMENT:.1%}")
+    if found.loss is not None and not found.loss.high <= LOSS:
+        broken.append(f"balanced accuracy may fall by {found.loss.high:.4f}, allowed {LOSS:g}")
+    if not found.cosine_p5 >= COSINE:
+        broken.append(f"5th percentile of the maps' cosines {found.cosine_p5:.4f}, needed {COSINE:g}")
+    return broken
+
+
+def probabilities(outputs: Outputs, task: Task, temperature: float) -> Float64[np.ndarray, "n c"]:
+    """What the engine's `decide` makes of logits, before any threshold."""
+    scaled = outputs.logits.astype(np.float64) / temperature
+    told: Float64[np.ndarray, "n c"] = sigmoid(scaled) if task == "multilabel" else softmax(scaled)
+    return told
+
+
+def map_cosines(first: np.ndarray, second: np.ndarray) -> Float64[np.ndarray, " m"]:
+    """Cosine of each sheet's and class's map with its counterpart; two zero maps agree, one alone does not.
+
+    first, second  (n, c, gh, gw)
+    returns        (n c,)
+    """
+    one, other = (
+        each.reshape(-1, each.shape[2] * each.shape[3]).astype(np.float64) for each in (first, second)
+    )
+    lengths = np.linalg.norm(one, axis=1), np.linalg.norm(other, axis=1)
+    product = lengths[0] * lengths[1]
+    cosine = np.divide((one * other).sum(1), product, out=np.zeros(len(one)), where=product > 0)
+    both_zero: Float64[np.ndarray, " m"] = np.where((lengths[0] == 0) & (lengths[1] == 0), 1.0, cosine)
+    return both_zero
+
+
+def draw_edge_sheets(height: int, width: int) -> UInt8[np.ndarray, "n h w"]:
+    """Sheets where folds, borders and flat activations show: black, white, gray, edges, checkers, noise."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:height, :width]
+    half = np.where(columns < width // 2, 0, 200)
+    drawn = [
+        np.zeros((height, width)),
+        np.full((height, width), 255),
+        np.full((height, width), 124),
+        half,
+        half[:, ::-1],
+        np.where(rows < height // 2, 0, 180),
+        255 * ((rows // 4 + columns // 4) % 2),
+        255 * ((rows + columns) % 2),
+        columns * 255 / max(1, width - 1),
+        rows * 255 / max(1, height - 1),
+        255 * ((rows == 0) | (rows == height - 1) | (columns == 0) | (columns == width - 1)),
+        rng.integers(0, 256, (height, width)),
+        np.clip(rng.normal(110, 20, (height, width)), 0, 255),
+    ]
+    return np.stack([np.rint(sheet).astype(np.uint8) for sheet in drawn])
+
+
+def _loss(
+    before: Float64[np.ndarray, "n c"],
+    after: Float64[np.ndarray, "n c"],
+    labels: Int[np.ndarray, " m"],
+    groups: Sequence[str] | None,
+    rng: np.random.Generator,
+) -> Interval:
+    classes = before.shape[1]
+    answers = [each[: labels.size].argmax(1) for each in (before, after)]
+
+    def score(which: int, rows: Int[np.ndarray, " r"]) -> float:
+        matrix = confusion(labels[rows], answers[which][rows], classes)
+        return float(balanced_accuracy(matrix[None].astype(np.float64))[0])
+
+    if (answers[0] == answers[1]).all():
+        return Interval(0.0, 0.0, 0.0)  # every resample agrees
+    return paired_bootstrap(
+        lambda rows: score(0, rows),
+        lambda rows: score(1, rows),
+        labels.size,
+        groups,
+        rng=rng,
+        resamples=RESAMPLES,
+    ).difference

@@ -1,0 +1,87 @@
+"""Parity once more, on the machine that will run the bundle, by the probe sheets it carries."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from steelsight.errors import BadBundle
+from steelsight.runtime.bundle.card import Precision
+from steelsight.runtime.bundle.open import PROBES_FILE, Bundle, open_bundle, read_arrays
+from steelsight.runtime.engine.engine import ENGINES, EngineName, Outputs, open_engine
+from steelsight.runtime.parity.compare import Parity, compare, failures
+
+__all__ = ["Probes", "Verified", "read_probes", "verify_bundle"]
+
+
+@dataclass(frozen=True, eq=False)
+class Probes:
+    """Sheets, and what the source model said of them."""
+
+    images: np.ndarray  # (m, h, w) uint8
+    source: Outputs
+
+
+@dataclass(frozen=True)
+class Verified:
+    """One engine on this machine."""
+
+    parity: Parity
+    broken: tuple[str, ...]  # bounds, in words; none = it answers as its source
+
+
+def verify_bundle(folder: Path, *, threads: int = 0) -> list[Verified]:
+    """Ask every engine that is installed about the probes, at the card's precision.
+
+    raises  BadBundle where the bundle carries no probes, or is refused when opened
+    """
+    bundle = open_bundle(folder)
+    probes = read_probes(bundle)
+    found = []
+    for name in installed_engines():
+        precision: Precision = bundle.card.precision
+        if name == "onnxruntime" and precision == "bf16":
+            precision = "f32"  # bf16 is a mode of OpenVINO
+        engine = open_engine(bundle, name, threads=threads, precision=precision)
+        measured = compare(
+            probes.source,
+            engine(probes.images),
+            task=bundle.card.task,
+            temperature=bundle.card.temperature,
+            engine=engine.about,
+            precision=precision,
+            rng=np.random.default_rng(0),
+        )
+        found.append(Verified(measured, tuple(failures(measured, fewest=1))))
+    return found
+
+
+def installed_engines() -> list[EngineName]:
+    """OpenVINO, and ONNX Runtime where it is installed."""
+    return [name for name in ENGINES if importlib.util.find_spec(name) is not None]
+
+
+def read_probes(bundle: Bundle) -> Probes:
+    """The probe sheets; raises BadBundle where there are none or they do not fit the card."""
+    where = str(bundle.folder / PROBES_FILE)
+    if PROBES_FILE not in bundle.files:
+        raise BadBundle(f"{where}: the bundle carries no probe sheets; export it again with --probes")
+    arrays = read_arrays(bundle.files[PROBES_FILE], where)
+    card = bundle.card
+    classes, grid = len(card.class_names), card.graph.grid
+    wanted = {
+        "images": (np.uint8, (card.input.height, card.input.width)),
+        "logits": (np.float32, (classes,)),
+        "maps": (np.float32, (classes, *grid)),
+        "embedding": (np.float32, (card.graph.embedding,)),
+    }
+    count = len(arrays["images"]) if "images" in arrays else 0
+    for name, (dtype, shape) in wanted.items():
+        array = arrays.get(name)
+        if array is None or array.dtype != dtype or array.shape != (count, *shape) or not count:
+            came = "nothing" if array is None else f"{array.dtype} of shape {array.shape}"
+            raise BadBundle(f"{where}: {name}: expected {dtype.__name__} of shape (m, {shape}), got {came}")
+    return Probes(arrays["images"], Outputs(arrays["logits"], arrays["maps"], arrays["embedding"]))

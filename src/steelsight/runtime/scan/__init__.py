@@ -1,0 +1,1 @@
+"""Resumable scans of files, folders and archives."""

@@ -1,0 +1,225 @@
+"""The OUT folder of a scan: whose it is, whether a scan goes on in it, and that one process writes there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+import PIL
+import pyarrow as pa
+
+from steelsight.errors import BadOutput
+from steelsight.runtime.bundle.open import Bundle
+from steelsight.runtime.engine.engine import Engine
+from steelsight.runtime.scan.parts import VERDICTS
+from steelsight.runtime.scan.plan import PLAN_FILE
+from steelsight.runtime.scan.sources import absolute
+from steelsight.runtime.scan.writing import HALF, refuse_output, write_json
+from steelsight.version import __version__
+
+__all__ = [
+    "QUARANTINE",
+    "REPORT",
+    "SCAN_FILE",
+    "SUMMARY",
+    "Identity",
+    "hold",
+    "hold_as_worker",
+    "identify",
+    "load_scan",
+    "save_scan",
+]
+
+SCAN_FILE, QUARANTINE, SUMMARY, REPORT = "scan.json", "quarantine.csv", "summary.json", "report.html"
+LOCK: Final = ".lock"
+WORKERS_LOCK: Final = ".workers"  # shared by a scan's workers: those of a killed scan outlive it by a moment
+WAIT_SECONDS: Final = 60.0  # for such workers; they look for their parent between batches
+FORMAT: Final = 1
+OURS: Final = {PLAN_FILE, SCAN_FILE, QUARANTINE, SUMMARY, REPORT, "report.json", LOCK, WORKERS_LOCK, VERDICTS}
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What two scans must share for one to go on where the other stopped."""
+
+    bundle: Mapping[str, Any]
+    sources: Sequence[str]
+    options: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "bundle": dict(self.bundle),
+            "sources": list(self.sources),
+            "options": dict(self.options),
+            "versions": dict(self.versions),
+        }
+
+
+def identify(
+    bundle: Bundle, sources: Sequence[str | Path], engine: Engine, *, heatmaps: bool, watch: bool
+) -> Identity:
+    """The identity of a scan; how many workers do it is no part of it."""
+    return Identity(
+        {"model_id": bundle.card.model_id, "checksum": checksum_of(bundle)},
+        [str(absolute(Path(source))) for source in sources],
+        {"engine": engine.about, "batch": engine.batch, "heatmaps": heatmaps, "watch": watch},
+        {
+            "steelsight": __version__,
+            "pyarrow": pa.__version__,
+            "pillow": PIL.__version__,
+            "numpy": np.__version__,
+            "machine": platform.machine(),
+        },
+    )
+
+
+def checksum_of(bundle: Bundle) -> str:
+    """Of the card, which holds the checksums of all other files."""
+    return hashlib.sha256(bundle.card.model_dump_json().encode()).hexdigest()
+
+
+@contextmanager
+def hold(out: Path, *, fresh: bool) -> Iterator[None]:
+    """Make OUT ours while the block runs.
+
+    fresh   remove what an earlier scan left there, and nothing else
+    raises  BadOutput where OUT cannot be written, holds something else, or another process scans into it
+    """
+    try:
+        lock = _take(out, fresh)
+    except OSError as error:
+        raise refuse_output(out, error) from error
+    with lock:
+        yield
+
+
+@contextmanager
+def hold_as_worker(out: Path, parent: int) -> Iterator[None]:
+    """Let no other scan begin in OUT while the block runs.
+
+    parent  process number of the scan that holds OUT
+    raises  BadOutput where that scan is gone: another may hold OUT by now
+    """
+    with (out / WORKERS_LOCK).open("ab") as lock:
+        _lock(lock.fileno(), shared=True)  # refused only while another scan takes OUT: then ours is gone
+        if os.getppid() != parent:
+            raise BadOutput(f"{out}: the scan that this worker belongs to has ended")
+        yield
+
+
+def load_scan(out: Path, identity: Identity) -> dict[str, Any] | None:
+    """What an earlier scan into OUT saved of itself; None where there is none.
+
+    raises  BadOutput naming what differs where it was another scan
+    """
+    path = out / SCAN_FILE
+    if not path.exists():
+        return None
+    try:
+        saved = json.loads(path.read_bytes())
+        if saved["format"] != FORMAT:
+            raise ValueError(f"format {saved['format']!r}")  # noqa: TRY301
+        earlier = {key: saved[key] for key in identity.as_dict()}
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise BadOutput(
+            f"{path}: expected what a scan of this version writes, got {error!r:.120}; use --fresh"
+        ) from error
+    differs = list(_differences("", earlier, identity.as_dict()))
+    if differs:
+        raise BadOutput(
+            f"{out}: holds another scan: {'; '.join(differs)}; choose another --out, or use --fresh"
+        )
+    found: dict[str, Any] = saved
+    return found
+
+
+def save_scan(out: Path, identity: Identity, **more: Any) -> None:
+    """Say whose folder this is; from here on a scan goes on in it."""
+    write_json(out / SCAN_FILE, {"format": FORMAT, **identity.as_dict(), **more})
+
+
+def _differences(name: str, earlier: Any, now: Any) -> Iterator[str]:
+    if isinstance(earlier, dict) and isinstance(now, dict):
+        for key in dict.fromkeys([*earlier, *now]):
+            yield from _differences(key, earlier.get(key), now.get(key))
+    elif earlier != now:
+        yield f"{name} was {_short(earlier)}, now {_short(now)}"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _take(out: Path, fresh: bool) -> BinaryIO:
+    """The open lock of a folder that is ours and ready."""
+    out.mkdir(parents=True, exist_ok=True)
+    strange = sorted(
+        entry.name for entry in out.iterdir() if entry.name not in OURS and not entry.name.endswith(HALF)
+    )
+    if not (out / SCAN_FILE).exists() and (strange or any((out / VERDICTS).glob("*"))):
+        found = strange[0] if strange else f"{VERDICTS}/ without {SCAN_FILE}"
+        raise BadOutput(
+            f"{out}: expected a new folder or an earlier scan, found {found}; choose another --out"
+        )
+    lock = (out / LOCK).open("ab")
+    try:
+        _lock_alone(lock.fileno(), out)
+        _wait_for_workers(out)
+        (out / VERDICTS).mkdir(exist_ok=True)
+        _clear(out, fresh)
+    except BaseException:
+        lock.close()
+        raise
+    return lock
+
+
+def _clear(out: Path, fresh: bool) -> None:
+    """Remove what a dead process left half-written, and with `fresh` the earlier scan."""
+    for folder in (out, out / VERDICTS):
+        for half in folder.glob(f"*{HALF}"):
+            half.unlink(missing_ok=True)
+    if fresh:
+        for part in (out / VERDICTS).glob("part-*.parquet"):
+            part.unlink(missing_ok=True)
+        for name in sorted(OURS - {LOCK, VERDICTS}, key=lambda name: name == SCAN_FILE):
+            (out / name).unlink(missing_ok=True)  # scan.json last: without it parts belong to nobody
+
+
+def _lock_alone(handle: int, out: Path) -> None:
+    if not _lock(handle):
+        raise BadOutput(f"{out}: another scan is writing there; wait for it or choose another --out")
+
+
+def _wait_for_workers(out: Path) -> None:
+    """Workers of a killed scan finish their batch, then see that it is gone."""
+    with (out / WORKERS_LOCK).open("ab") as lock:
+        end = time.monotonic() + WAIT_SECONDS
+        while not _lock(lock.fileno()):
+            if time.monotonic() > end:
+                raise BadOutput(f"{out}: workers of an earlier scan still write there; end them first")
+            time.sleep(0.05)
+
+
+def _lock(handle: int, *, shared: bool = False) -> bool:
+    """Whether it is ours now; the system lets go when the process dies. Where it has no such locks, yes."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,192 @@
+"""The report of a scan: counts, doubtful sheets with their reasons, bad files, drift, the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from steelsight.reports.document import Cell, Chip, Column, Document
+from steelsight.reports.figures.scan import Thumbnail, draw_contact_sheet, draw_verdicts
+from steelsight.runtime.bundle.open import Bundle
+from steelsight.runtime.drift import Drift
+from steelsight.runtime.engine.engine import Engine
+from steelsight.runtime.engine.inspector import Inspector
+from steelsight.runtime.engine.reading import Refusal, decode
+from steelsight.runtime.scan.output import QUARANTINE, REPORT
+from steelsight.runtime.scan.sources import Planned, SourceReader
+from steelsight.runtime.scan.summary import LISTED, Shown, Summary
+from steelsight.runtime.scan.writing import refuse_output
+from steelsight.runtime.verdict import State
+from steelsight.sheets.images.placement import place
+from steelsight.version import __version__
+
+__all__ = ["write_page"]
+
+_SECTIONS: Final = {
+    State.UNKNOWN_INPUT: "Unlike every training sheet: the label means nothing here.",
+    State.DOUBTFUL: "The confidence is below the model's threshold: a person decides.",
+    State.DECIDED: "Decided, the least sure first.",
+}
+_TONES: Final = {"as usual": "good", "slight": "open", "clear": "bad"}
+
+
+def write_page(
+    out: Path,
+    summary: Summary,
+    bundle: Bundle,
+    engine: Engine,
+    sheets: Mapping[int, Planned],
+    passed_over: Sequence[Mapping[str, str]],
+) -> Path:
+    """Write report.html and report.json into OUT; raises BadOutput.
+
+    sheets  where each sheet of `summary.shown` lies, by index; read again for its picture
+    """
+    card = bundle.card
+    document = Document(f"Scan of {summary.sheets:,} sheets", subtitle=f"{card.model}, {card.head} head")
+    _add_counts(document, summary)
+    _add_contacts(document, summary, Inspector(bundle, engine), sheets)
+    _add_drift(document, summary.drift, known=card.usual is not None)
+    _add_bad(document, summary, passed_over)
+    document.chapter("The model")
+    document.facts(
+        {
+            "model": card.model_id,
+            "classes": ", ".join(card.class_names),
+            "engine": engine.about,
+            "threshold": "none: every familiar sheet is decided"
+            if card.threshold is None
+            else card.threshold,
+            "promise": card.threshold_statement or None,
+            "temperature": card.temperature,
+        }
+    )
+    document.footer({"steelsight": __version__, "model": card.model_id, "engine": engine.about})
+    try:
+        return document.save(out / REPORT)
+    except OSError as error:
+        raise refuse_output(out / REPORT, error) from error
+
+
+def _add_counts(document: Document, summary: Summary) -> None:
+    document.chapter("Verdicts")
+    counts = {
+        label: {state.replace("_", " "): found for state, found in states.items()}
+        for label, states in sorted(summary.labels.items(), key=lambda entry: -sum(entry[1].values()))
+    }
+    if bad := summary.states[State.BAD_IMAGE.value]:
+        counts["no verdict"] = {"bad image": bad}
+    words = "; ".join(
+        f"{label}: {', '.join(f'{count:,} {state}' for state, count in states.items())}"
+        for label, states in counts.items()
+    )
+    document.figure(draw_verdicts(counts), alt=f"Bars of sheets per label and state. {words}.")
+    states = [state for state in State if summary.states[state.value]]
+    document.table(
+        ["state", "sheets", Column("share", digits=4)],
+        [
+            (
+                state.replace("_", " "),
+                summary.states[state.value],
+                summary.states[state.value] / summary.sheets,
+            )
+            for state in states
+        ],
+        caption="Sheets per state",
+    )
+
+
+def _add_contacts(
+    document: Document, summary: Summary, inspector: Inspector, sheets: Mapping[int, Planned]
+) -> None:
+    document.chapter(
+        "Worth a look",
+        lead=f"The {len(summary.shown)} sheets with the most doubt. Red places speak for the "
+        "label; boxes are the regions told with the verdict.",
+    )
+    reader = SourceReader()
+    for state, words in _SECTIONS.items():
+        shown = [each for each in summary.shown if each.state is state]
+        drawn = [_thumbnail(each, sheets[each.index], reader, inspector) for each in shown]
+        thumbnails = [each for each in drawn if each is not None]
+        if thumbnails:
+            names = ", ".join(f"{each.name} ({_verdict(each)})" for each in shown[:6])
+            more = f" and {len(shown) - 6} more" if len(shown) > 6 else ""
+            document.text(words)
+            document.figure(
+                draw_contact_sheet(thumbnails),
+                id=state.value,
+                alt=f"Sheets with the map of their label: {names}{more}.",
+            )
+        if missing := len(shown) - len(thumbnails):
+            document.text(f"{missing} of them cannot be read any more and are not shown.")
+    reader.close()
+
+
+def _thumbnail(shown: Shown, sheet: Planned, reader: SourceReader, inspector: Inspector) -> Thumbnail | None:
+    spec = inspector.bundle.card.input
+    try:
+        gray = decode(reader.read(sheet), sheet.name, spec).gray
+    except Refusal:
+        return None
+    if gray is None:
+        return None
+    placement = place(shown.size, spec)
+    boxes = [placement.to_model(box) for box in shown.boxes]
+    heat = inspector.inspect(np.asarray(gray)).heatmap if shown.boxes else None
+    return Thumbnail(f"{shown.name.rpartition('/')[2]}  {_verdict(shown)}", gray, heat, boxes)
+
+
+def _verdict(shown: Shown) -> str:
+    return f"{shown.label} {shown.probability:.2f}"
+
+
+def _add_drift(document: Document, drift: Sequence[Drift], *, known: bool) -> None:
+    document.chapter("Drift", lead="Whether these sheets look like those the model was calibrated on.")
+    if not drift:
+        document.text(
+            "Nothing was judged." if known else "The bundle does not say what its sheets looked like."
+        )
+        return
+    document.table(
+        ["property", "usual", "here", "difference", "level", "reading"],
+        [
+            (
+                each.title,
+                each.usual,
+                each.found,
+                each.difference,
+                Cell(Chip(each.level, _TONES[each.level])),  # type: ignore[arg-type]
+                each.reading,
+            )
+            for each in drift
+        ],
+        caption="Scan against calibration",
+        note="Medians; the difference is the largest gap between the distribution functions "
+        "(Kolmogorov-Smirnov), of class shares the population stability index. "
+        "What chance alone would give counts as usual.",
+    )
+
+
+def _add_bad(document: Document, summary: Summary, passed_over: Sequence[Mapping[str, str]]) -> None:
+    document.chapter("Set aside")
+    bad = summary.states[State.BAD_IMAGE.value]
+    if not bad and not passed_over:
+        document.text("Nothing.")
+    if bad:
+        document.table(
+            ["file", "reason", "what to do"],
+            summary.bad,
+            caption="Bad images",
+            note=f"The first {LISTED} of {bad}; {QUARANTINE} has all." if bad > LISTED else "",
+        )
+    if passed_over:
+        document.table(
+            ["place", "why"],
+            [(each["name"], each["reason"]) for each in passed_over[:LISTED]],
+            caption="Passed over",
+            note=f"The first {LISTED} of {len(passed_over)}." if len(passed_over) > LISTED else "",
+        )

@@ -1,0 +1,131 @@
+"""The rows of a scan: one Parquet file a part, whole or absent, the same bytes whenever it is written."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Float16
+
+from steelsight.errors import BadOutput
+from steelsight.runtime.bundle.card import BundleCard
+from steelsight.runtime.scan.writing import write_whole
+
+__all__ = ["REGION", "VERDICTS", "Rows", "part_path", "read_maps", "read_part", "write_part"]
+
+VERDICTS: Final = "verdicts"  # folder of the parts
+
+REGION: Final = pa.struct(
+    [
+        ("left", pa.int32()),
+        ("top", pa.int32()),
+        ("right", pa.int32()),
+        ("bottom", pa.int32()),
+        ("area_px", pa.int64()),
+        ("score", pa.float32()),
+    ]
+)
+_COLUMNS: Final = (
+    ("index", pa.int64()),  # its place in the scan
+    ("name", pa.string()),
+    ("label", pa.string()),  # empty for a bad image, whose numbers are null
+    ("probability", pa.float64()),  # of the label, after the temperature
+    ("state", pa.string()),  # verdict.State
+    ("reason", pa.string()),  # verdict.Reason
+    ("detail", pa.string()),  # of a bad image, what came and what to do
+    ("distance", pa.float64()),  # from the training sheets; null where the bundle cannot tell
+    ("probabilities", pa.list_(pa.float32())),  # of all classes, in the order of the metadata
+    ("regions", pa.list_(REGION)),  # in original pixels, strongest first; none without a defect
+    ("height", pa.int32()),  # of the original
+    ("width", pa.int32()),
+    ("gray_mean", pa.float32()),  # of the sheet at model size, 0..255
+    ("gray_spread", pa.float32()),  # its standard deviation
+    ("model_id", pa.string()),
+)
+_FILE_COLUMNS: Final = (("file_bytes", pa.int64()), ("file_mtime_ns", pa.int64()))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a part's rows hold, and for which scan.
+
+    heatmaps  a column `maps` with the signed map of every class
+    files     columns with size and time of each file, by which a watched folder is not judged twice
+    """
+
+    card: BundleCard
+    plan: str  # the plan's checksum; a watched folder has none
+    heatmaps: bool
+    files: bool = False
+
+    @property
+    def maps_shape(self) -> tuple[int, int, int]:
+        """(classes, rows, columns) of a sheet's maps."""
+        return (len(self.card.class_names), *self.card.graph.grid)
+
+    def schema(self, part: int) -> pa.Schema:
+        """Columns, and in the metadata what a reader needs to know of them."""
+        columns: list[tuple[str, Any]] = [*_COLUMNS, *(_FILE_COLUMNS if self.files else ())]
+        told: dict[str, Any] = {
+            "part": part,
+            "plan": self.plan,
+            "model_id": self.card.model_id,
+            "class_names": self.card.class_names,
+        }
+        if self.heatmaps:
+            columns.append(("maps", pa.binary(int(np.prod(self.maps_shape)) * 2)))
+            told |= {"maps_shape": self.maps_shape, "maps_dtype": "<f2"}
+        return pa.schema(columns, metadata={f"steelsight.{key}": json.dumps(told[key]) for key in told})
+
+
+def part_path(out: Path, number: int) -> Path:
+    """Where a part of a scan lies."""
+    return out / VERDICTS / f"part-{number:05d}.parquet"
+
+
+def write_part(out: Path, number: int, table: pa.Table) -> None:
+    """Write a part, whole or not at all; raises BadOutput."""
+    packed = io.BytesIO()
+    pq.write_table(
+        table,
+        packed,
+        compression="zstd",
+        use_dictionary=["label", "state", "reason", "detail", "model_id"],
+        write_page_checksum=True,
+    )
+    write_whole(part_path(out, number), packed.getvalue())
+
+
+def read_part(out: Path, number: int, schema: pa.Schema | None = None) -> pa.Table:
+    """A part with every checksum verified; raises BadOutput where it is damaged or of another scan.
+
+    schema  what it has to have, metadata too
+    """
+    path = part_path(out, number)
+    try:
+        table = pq.read_table(path, page_checksum_verification=True, partitioning=None)
+    except (OSError, pa.ArrowException) as error:
+        words = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        raise BadOutput(f"{path}: damaged ({words}); scan again to write it anew") from error
+    # equals alone leaves the metadata out; with it, it compares how lists name their items
+    if schema is not None and not (table.schema.equals(schema) and table.schema.metadata == schema.metadata):
+        raise BadOutput(f"{path}: of another scan; begin again with --fresh")
+    return table
+
+
+def read_maps(table: pa.Table) -> Float16[np.ndarray, "n c gh gw"]:
+    """The maps of a part's sheets, NaN for bad images; raises KeyError where it was scanned without."""
+    metadata: Mapping[bytes, bytes] = table.schema.metadata or {}
+    shape = tuple(json.loads(metadata[b"steelsight.maps_shape"]))
+    maps = np.full((len(table), *shape), np.nan, dtype=np.float16)
+    for row, content in enumerate(table["maps"].to_pylist()):
+        if content is not None:
+            maps[row] = np.frombuffer(content, dtype="<f2").reshape(shape)
+    return maps

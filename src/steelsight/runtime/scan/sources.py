@@ -1,0 +1,203 @@
+"""What to scan: images, folders, patterns, archives, as one listing in a stable order. No image is read."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from steelsight.errors import BadSource
+from steelsight.runtime.engine.reading import Refusal, read_file
+from steelsight.runtime.scan.archives import ArchiveReader, Entry, Member, archive_kind, iterate_archive
+from steelsight.runtime.verdict import Reason
+from steelsight.sheets.formats.class_folders import pair_masks
+from steelsight.sheets.formats.listing import list_images
+from steelsight.sheets.images.image_file import IMAGE_SUFFIXES, unreadable
+from steelsight.types import Rejection
+
+__all__ = [
+    "Planned",
+    "SourceListing",
+    "SourceReader",
+    "absolute",
+    "list_sources",
+    "readable",
+    "without_masks",
+]
+
+WANTED: Final = "an image, a folder, a pattern, or a tar or zip archive"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One sheet to judge."""
+
+    index: int  # its place in the scan
+    name: str  # how rows and messages call it: the source as it was given, and the way from there
+    path: str  # absolute, of the image or of its archive
+    member: Member | None = None
+    reason: Reason | None = None  # why it is not read, and in words; its row says so
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class SourceListing:
+    """All sheets of some sources, each file once, and what was passed over."""
+
+    sheets: tuple[Planned, ...]
+    passed_over: tuple[Rejection, ...]
+
+
+class SourceReader:
+    """Reads planned sheets, each as of one moment."""
+
+    def __init__(self) -> None:
+        self._archives = ArchiveReader()
+
+    def read(self, sheet: Planned) -> bytes:
+        """The bytes of a sheet's file; raises Refusal."""
+        if sheet.reason is not None:
+            raise Refusal(sheet.reason, f"{sheet.name}: {sheet.detail}")
+        if sheet.member is None:
+            return read_file(Path(sheet.path))
+        return self._archives.read(sheet.path, sheet.member, sheet.name)
+
+    def close(self) -> None:
+        """Let go of open archives."""
+        self._archives.close()
+
+
+def list_sources(sources: Sequence[str | Path]) -> SourceListing:
+    """The sheets of SOURCES in the order of the sources; sorted in folders and patterns, else as packed.
+
+    A file named by several sources is listed once. A mask beside an image (`a.png` beside `a.jpg`,
+    `a_mask.png`) is no sheet, unless it is named by itself.
+    raises  BadSource for a source that is not there or cannot be scanned, and where there is no sheet
+    """
+    passed_over: list[Rejection] = []
+    seen: set[str] = set()
+    sheets: list[Planned] = []
+    for source in sources:
+        for name, path, entry in _list_source(str(source), passed_over):
+            if entry is None and path in seen:
+                continue
+            seen.add(path)
+            sheet = Planned(len(sheets), readable(name), path)
+            if entry is not None:
+                sheet = replace(sheet, member=entry.member, reason=entry.reason, detail=entry.detail)
+            sheets.append(sheet)
+    if all(sheet.reason is not None for sheet in sheets):
+        asked = ", ".join(str(source) for source in sources) or "no source"
+        why = next((f"; {each.id}: {each.reason}" for each in passed_over), "")
+        why = next((f"; {each.name}: {each.detail}" for each in sheets), why)
+        raise BadSource(f"{asked:.200}: expected at least one image to scan, found none{why}; check the path")
+    return SourceListing(tuple(sheets), tuple(passed_over))
+
+
+Found = tuple[str, str, Entry | None]  # name, absolute path, entry of an archive
+
+
+def _list_source(source: str, passed_over: list[Rejection]) -> Iterator[Found]:
+    path = Path(source)
+    try:
+        exists = path.exists()
+        is_folder = path.is_dir()
+    except (OSError, ValueError) as error:
+        raise BadSource(f"{source!r:.200}: expected {WANTED}, got a name no file can have") from error
+    if is_folder:
+        yield from _list_folder(path, passed_over)
+    elif exists:
+        yield from _list_file(path, passed_over)
+    elif glob.has_magic(source):
+        yield from _list_pattern(source, passed_over)
+    elif path.is_symlink():
+        raise BadSource(unreadable(path, FileNotFoundError()))
+    else:
+        raise BadSource(f"{source:.200}: expected {WANTED}, found nothing there; check the path")
+
+
+def _list_folder(folder: Path, passed_over: list[Rejection]) -> Iterator[Found]:
+    listing = list_images(folder)
+    passed_over += [Rejection(_joined(folder, each.id), each.reason) for each in listing.rejections]
+    for id_ in without_masks(listing.images):
+        yield _joined(folder, id_), str(absolute(folder / id_)), None
+
+
+def _list_file(path: Path, passed_over: list[Rejection]) -> Iterator[Found]:
+    if not path.is_file():
+        raise BadSource(f"{path}: expected {WANTED}, found a device or a pipe")
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        yield path.as_posix(), str(absolute(path)), None
+        return
+    kind = archive_kind(path)
+    if not kind:
+        raise BadSource(f"{path}: expected {WANTED}; ends in {path.suffix or 'no suffix'}, and is no archive")
+    yield from _list_archive(path, kind, passed_over)
+
+
+def _list_pattern(pattern: str, passed_over: list[Rejection]) -> Iterator[Found]:
+    matches = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207
+    if not matches:
+        raise BadSource(
+            f"{pattern}: expected a pattern of image files, it matches nothing; quote it and check it"
+        )
+    images = [path.as_posix() for path in matches if path.suffix.lower() in IMAGE_SUFFIXES]
+    masks = set(images) - set(without_masks(images))
+    for path in matches:
+        if path.is_dir():
+            yield from _list_folder(path, passed_over)
+        elif path.suffix.lower() in IMAGE_SUFFIXES:
+            if path.as_posix() not in masks:
+                yield path.as_posix(), str(absolute(path)), None
+        elif path.is_file() and archive_kind(path):
+            yield from _list_archive(path, archive_kind(path), passed_over)
+        else:
+            passed_over.append(Rejection(path.as_posix(), "not an image format and no archive"))
+
+
+def _list_archive(path: Path, kind: str, passed_over: list[Rejection]) -> Iterator[Found]:
+    strays: Counter[str] = Counter()
+    entries = []
+    for entry in iterate_archive(path, kind):
+        suffix = PurePosixPath(entry.name).suffix.lower()
+        if not entry.name or suffix in IMAGE_SUFFIXES:
+            entries.append(entry)
+        elif not _is_hidden(entry.name):
+            strays[suffix] += 1
+    passed_over += [
+        Rejection(path.as_posix(), f"{count} file(s) ending in {suffix or 'no suffix'}: not an image format")
+        for suffix, count in sorted(strays.items())
+    ]
+    wanted = set(without_masks([entry.name for entry in entries if entry.name]))
+    for entry in entries:
+        if not entry.name or (entry.name in wanted and not _is_hidden(entry.name)):
+            yield f"{path.as_posix()}:{entry.name}", str(absolute(path)), entry
+
+
+def _is_hidden(name: str) -> bool:
+    """What a Mac or an editor packs beside the images: `__MACOSX/._a.jpg`."""
+    return any(part.startswith((".", "__MACOSX")) and part not in (".", "..") for part in name.split("/"))
+
+
+def without_masks(ids: Sequence[str]) -> list[str]:
+    """The images that are no masks of others."""
+    masks = set(pair_masks(ids).values())
+    return [id_ for id_ in ids if id_ not in masks]
+
+
+def _joined(folder: Path, id_: str) -> str:
+    return id_ if str(folder) == "." else f"{folder.as_posix().rstrip('/')}/{id_}"
+
+
+def absolute(path: Path) -> Path:
+    """From the root on, links kept: a path as people gave it, from whatever folder it is used."""
+    return Path(os.path.abspath(path))  # noqa: PTH100  # Path.resolve would follow links
+
+
+def readable(name: str) -> str:
+    """A name as text: bytes that are no text become replacement marks."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

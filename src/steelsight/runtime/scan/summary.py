@@ -1,0 +1,139 @@
+"""What a scan found, read back from its parts one at a time: counts, the doubtful first, bad files, drift."""
+
+from __future__ import annotations
+
+import csv
+import heapq
+import io
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from steelsight.runtime.bundle.card import BundleCard
+from steelsight.runtime.drift import Drift, class_shares, compare_usual
+from steelsight.runtime.scan.output import QUARANTINE, SUMMARY
+from steelsight.runtime.scan.writing import write_json, write_whole
+from steelsight.runtime.verdict import State
+
+__all__ = ["SHOWN", "Shown", "Summary", "summarise", "write_summary"]
+
+SHOWN: Final = 60  # sheets on the contact sheet
+LISTED: Final = 200  # bad files in the report; quarantine.csv has all
+RANK: Final = {State.UNKNOWN_INPUT.value: 0, State.DOUBTFUL.value: 1, State.DECIDED.value: 2}
+_NUMBERS: Final = ("gray_mean", "gray_spread", "probability", "distance")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A sheet worth a person's look."""
+
+    index: int
+    name: str
+    label: str
+    probability: float
+    state: State
+    size: tuple[int, int]
+    boxes: tuple[tuple[int, int, int, int], ...]  # in original pixels
+
+
+@dataclass
+class Summary:
+    """A scan in numbers; nothing in it depends on when or how fast it was made."""
+
+    sheets: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+    labels: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))  # states a label
+    reasons: Counter[str] = field(default_factory=Counter)
+    bad: list[tuple[str, str, str]] = field(default_factory=list)  # name, reason, detail; the first LISTED
+    shown: list[Shown] = field(default_factory=list)  # unknown, doubtful, decided; least sure first
+    drift: list[Drift] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "sheets": self.sheets,
+            "states": {state.value: self.states[state.value] for state in State},
+            "labels": {label: dict(sorted(found.items())) for label, found in sorted(self.labels.items())},
+            "reasons": dict(sorted(self.reasons.items())),
+            "drift": [each.as_dict() for each in self.drift],
+        }
+
+
+def summarise(out: Path, parts: Iterable[pa.Table], card: BundleCard) -> Summary:
+    """Read parts into a summary, and write quarantine.csv on the way; raises BadOutput."""
+    summary = Summary()
+    numbers: dict[str, list[Any]] = {name: [] for name in _NUMBERS}
+    shares = np.zeros(len(card.class_names))
+    doubt: list[tuple[int, float, int, Shown]] = []
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["index", "name", "reason", "detail"])
+    for part in parts:
+        summary.sheets += len(part)
+        good = part.filter(pc.not_equal(part["state"], State.BAD_IMAGE.value))
+        _count(summary, part, good)
+        for name in _NUMBERS:
+            numbers[name].append(good[name].to_numpy().astype(np.float32))
+        shares += len(good) * np.array(class_shares(good["label"].to_pylist(), card.class_names))
+        doubt = heapq.nsmallest(SHOWN, [*doubt, *_doubt(good)])
+        for row in _bad(part):
+            writer.writerow(row)
+            if len(summary.bad) < LISTED:
+                summary.bad.append(row[1:])
+    summary.shown = [each for *_, each in doubt]
+    if card.usual is not None:
+        found = {
+            name: np.concatenate(values) if values else np.empty(0, np.float32)
+            for name, values in numbers.items()
+        }
+        found["confidence"] = found.pop("probability")
+        judged = max(1, sum(summary.states.values()) - summary.states[State.BAD_IMAGE.value])
+        summary.drift = compare_usual(card.usual, found, (shares / judged).tolist(), card.class_names)
+    write_whole(out / QUARANTINE, table.getvalue().encode())
+    return summary
+
+
+def write_summary(out: Path, summary: Summary, **more: Any) -> None:
+    """Write summary.json; raises BadOutput."""
+    write_json(out / SUMMARY, {**summary.as_dict(), **more})
+
+
+def _count(summary: Summary, part: pa.Table, good: pa.Table) -> None:
+    for column, counts in (("state", summary.states), ("reason", summary.reasons)):
+        for each in pc.value_counts(part[column]).to_pylist():
+            counts[each["values"]] += each["counts"]
+    for label, state, count in _pairs(good):
+        summary.labels[label][state] += count
+
+
+def _pairs(good: pa.Table) -> Iterable[tuple[str, str, int]]:
+    grouped = good.group_by(["label", "state"], use_threads=False).aggregate([("index", "count")])
+    columns: Mapping[str, list[Any]] = grouped.to_pydict()
+    return zip(columns["label"], columns["state"], columns["index_count"], strict=True)
+
+
+def _doubt(good: pa.Table) -> list[tuple[int, float, int, Shown]]:
+    """The part's own SHOWN, with what orders them."""
+    ranks = np.array([RANK[state] for state in good["state"].to_pylist()], dtype=np.int64)
+    order = np.lexsort((good["index"].to_numpy(), good["probability"].to_numpy(), ranks))[:SHOWN]
+    rows = good.select(["index", "name", "label", "probability", "state", "regions", "height", "width"]).take(
+        order
+    )
+    told = []
+    for row in rows.to_pylist():
+        boxes = tuple((r["left"], r["top"], r["right"], r["bottom"]) for r in row["regions"])
+        size, state = (row["height"], row["width"]), State(row["state"])
+        shown = Shown(row["index"], row["name"], row["label"], row["probability"], state, size, boxes)
+        told.append((RANK[state], shown.probability, shown.index, shown))
+    return told
+
+
+def _bad(part: pa.Table) -> list[tuple[int, str, str, str]]:
+    bad = part.filter(pc.equal(part["state"], State.BAD_IMAGE.value)).to_pydict()
+    return list(zip(bad["index"], bad["name"], bad["reason"], bad["detail"], strict=True))

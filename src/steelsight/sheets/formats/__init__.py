@@ -1,0 +1,1 @@
+"""Dataset layouts and the tables beside them."""

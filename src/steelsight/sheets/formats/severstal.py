@@ -1,0 +1,176 @@
+"""Kaggle's Severstal layout: `train_images/`, `train.csv` in either historical form, perhaps `manifest.csv`.
+
+An image without a row is defect-free, unless a manifest says what is known of it:
+`gt_rle` complete masks in train.csv, `no_defect`, or `boxes_only`, `class_only`, `pseudo_mask`: its column
+`classes` names the types, and nothing is known of their place. Images it does not list follow train.csv.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from steelsight.errors import BadData
+from steelsight.sheets.formats.listing import list_images
+from steelsight.sheets.formats.tables import Row, Table, read_table
+from steelsight.types import MaskSource, Rejection, SheetItem, SheetSet
+
+__all__ = ["TYPE_NAMES", "is_severstal", "read_severstal"]
+
+TYPE_NAMES: Final = ("none", "type 1", "type 2", "type 3", "type 4")
+
+_LABELS: Final = frozenset({"gt_rle", "no_defect", "boxes_only", "class_only", "pseudo_mask"})
+
+
+@dataclass
+class _Known:
+    """What the tables say of one image while they are being read."""
+
+    lines: list[int] = field(default_factory=list)
+    masks: dict[int, MaskSource] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)  # any of them sets the image aside
+    notes: list[str] = field(default_factory=list)  # rows passed over without loss
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One row of the manifest."""
+
+    line: int
+    label: str
+    types: tuple[int, ...]
+
+
+def is_severstal(root: Path) -> bool:
+    """Whether a folder looks like this layout."""
+    return (root / "train_images").is_dir() or (root / "train.csv").is_file()
+
+
+def read_severstal(root: Path) -> SheetSet:
+    """The sheets of a folder in Kaggle's layout; no image is opened.
+
+    raises  BadData when `train_images/` or `train.csv` is missing or the table has neither form
+    """
+    images, table = root / "train_images", root / "train.csv"
+    if not images.is_dir():
+        raise BadData(f"{root}: found train.csv but no folder train_images; put the images there")
+    if not table.is_file():
+        raise BadData(
+            f"{root}: found train_images but no train.csv (ImageId,ClassId,EncodedPixels), "
+            "without which no image can be told defect-free; add it, even with its header alone"
+        )
+    known, rejections = _read_annotations(read_table(table))
+    manifest: dict[str, _Entry] = {}
+    if (root / "manifest.csv").is_file():
+        manifest = _read_manifest(read_table(root / "manifest.csv"), known, rejections)
+    listing = list_images(images)
+    rejections.extend(listing.rejections)
+    items = []
+    for id_ in listing.images:
+        facts = known.pop(id_, _Known())
+        item = _item(id_, images / id_, facts, manifest.pop(id_, None))
+        rejections.extend(Rejection(id_, reason) for reason in (*facts.faults, *facts.notes))
+        if not facts.faults:
+            items.append(item)
+    rejections.extend(_absent(known, manifest))
+    if not items and not rejections:
+        raise BadData(f"{images}: no images")
+    return SheetSet(root, "severstal", TYPE_NAMES, tuple(items), tuple(rejections))
+
+
+def _read_annotations(table: Table) -> tuple[dict[str, _Known], list[Rejection]]:
+    joined = "ImageId_ClassId" in table.columns
+    table.need(
+        ["ImageId_ClassId" if joined else "ImageId", *([] if joined else ["ClassId"]), "EncodedPixels"]
+    )
+    known: dict[str, _Known] = {}
+    for row in table.rows:
+        image, type_text = _key(row, joined)
+        _add_row(known.setdefault(image, _Known()), row, image, type_text, table.name)
+    rejections = [Rejection(table.name, f"row {line}: {reason}") for line, reason in table.ragged]
+    return known, rejections
+
+
+def _key(row: Row, joined: bool) -> tuple[str, str]:
+    if not joined:
+        return row.cells["ImageId"], row.cells["ClassId"]
+    image, _, type_text = row.cells["ImageId_ClassId"].rpartition("_")
+    return image, type_text
+
+
+def _add_row(known: _Known, row: Row, image: str, type_text: str, table: str) -> None:
+    known.lines.append(row.line)
+    runs = row.cells["EncodedPixels"]
+    where = f"{table} row {row.line} ({image})"
+    if type_text not in {"1", "2", "3", "4"}:
+        if runs or type_text:
+            known.faults.append(f"{where}: expected ClassId 1 to 4, found {type_text!r}; correct the row")
+        return  # an image listed with neither type nor runs is defect-free
+    if not runs:
+        return  # the joined form lists every type of every image, most of them without runs
+    source = MaskSource(int(type_text), runs=runs, where=where)
+    earlier = known.masks.setdefault(source.defect_type, source)
+    if earlier is source:
+        return
+    if earlier.runs == runs:
+        known.notes.append(f"{where}: repeats {earlier.where}; the repetition was ignored, the image is kept")
+    else:
+        known.faults.append(f"{where}: type {type_text} again with other runs than {earlier.where}; keep one")
+
+
+def _read_manifest(table: Table, known: dict[str, _Known], rejections: list[Rejection]) -> dict[str, _Entry]:
+    table.need(["ImageId", "classes", "labels"])
+    rejections.extend(Rejection(table.name, f"row {line}: {reason}") for line, reason in table.ragged)
+    manifest: dict[str, _Entry] = {}
+    for row in table.rows:
+        image, label = row.cells["ImageId"], row.cells["labels"]
+        where = f"{table.name} row {row.line} ({image})"
+        names = row.cells["classes"].split()
+        facts = known.setdefault(image, _Known())
+        if label not in _LABELS or not set(names) <= {"1", "2", "3", "4"}:
+            facts.faults.append(
+                f"{where}: expected classes 1 to 4 and one of {', '.join(sorted(_LABELS))}, "
+                f"found {row.cells['classes']!r} and {label!r}"
+            )
+            continue
+        entry = _Entry(row.line, label, tuple(sorted({int(name) for name in names})))
+        earlier = manifest.setdefault(image, entry)
+        if earlier is not entry:
+            same = (earlier.label, earlier.types) == (entry.label, entry.types)
+            (facts.notes if same else facts.faults).append(
+                f"{where}: {'repeats' if same else 'contradicts'} row {earlier.line}; keep one"
+            )
+    return manifest
+
+
+def _item(id_: str, path: Path, facts: _Known, entry: _Entry | None) -> SheetItem:
+    """The sheet as the tables have it; contradictions between them are added to `facts.faults`."""
+    masks = tuple(facts.masks[defect_type] for defect_type in sorted(facts.masks))
+    types = tuple(mask.defect_type for mask in masks)
+    if entry is None:
+        return SheetItem(id_, path, types, "mask", masks)
+    if entry.label in {"gt_rle", "no_defect"}:
+        expected = entry.types if entry.label == "gt_rle" else ()
+        if types != expected or (entry.label == "gt_rle") != bool(types):
+            facts.faults.append(
+                f"manifest.csv row {entry.line} ({id_}): {entry.label} with types {_listed(entry.types)}, "
+                f"but train.csv has masks of types {_listed(types)}; make them agree"
+            )
+        return SheetItem(id_, path, types, "mask", masks)
+    if not entry.types:
+        facts.faults.append(f"manifest.csv row {entry.line} ({id_}): {entry.label} needs at least one class")
+    return SheetItem(id_, path, entry.types, "class")
+
+
+def _absent(known: dict[str, _Known], manifest: dict[str, _Entry]) -> Iterable[Rejection]:
+    for image in sorted(set(known) | set(manifest)):
+        rows = [f"train.csv row {line}" for line in known[image].lines] if image in known else []
+        rows += [f"manifest.csv row {manifest[image].line}"] if image in manifest else []
+        where = ", ".join(rows) or "manifest.csv"
+        yield Rejection(image, f"{where}: no such image in train_images; add it or remove the row")
+
+
+def _listed(types: Iterable[int]) -> str:
+    return " ".join(map(str, types)) or "none"

@@ -1,0 +1,1 @@
+"""Groups, near-duplicates and splits."""

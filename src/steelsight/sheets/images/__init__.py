@@ -1,0 +1,1 @@
+"""Image files, pixels at model size, and their changes."""

@@ -1,0 +1,184 @@
+"""The one definition of model input: image file to gray bytes of the model's size.
+
+Training, evaluation and the plant all come through `read_sheet`. The choices, once:
+- Gray is the luminance .299 R + .587 G + .114 B (ITU-R 601), the first channel a JPEG stores.
+- 16-bit gray divides by 257, so that full scale stays full scale. It is never stretched to an image's own
+  range, which would hide exposure; a 12-bit camera must be scaled where its range is known.
+- Transparent means black, as where no sheet is.
+- EXIF orientation is obeyed: the model sees what a viewer shows, and what masks are drawn on.
+- A JPEG much larger than the input is decoded at 1/2, 1/4 or 1/8 by the decoder's own transform, the largest
+  step that is not below the target, then averaged by area like every other format.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from jaxtyping import Bool, Float32, UInt8
+from PIL import Image, ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+
+from steelsight.errors import BadImage
+from steelsight.sheets.images.image_file import MAX_PIXELS, name_of, open_image
+from steelsight.sheets.images.placement import Box, Placement, place, resample
+from steelsight.types import AreaFractions, GrayImage, InputSpec
+
+__all__ = [
+    "DECODER",
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "MAX_PIXELS",
+    "Box",
+    "Placement",
+    "fit_gray",
+    "fit_mask",
+    "place",
+    "read_gray",
+    "read_sheet",
+    "read_sheet_and_size",
+    "read_size",
+]
+
+DECODER: Final = (
+    "pillow-dct-area/1"  # the identity of every choice above; a card holds it, a cache is keyed by it
+)
+IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)  # of red, green, blue in 0..1
+IMAGENET_STD: Final = (0.229, 0.224, 0.225)
+
+_ORIENTATION_TAG: Final = 0x0112
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read_sheet(source: Path | bytes, spec: InputSpec, *, max_pixels: int = MAX_PIXELS) -> GrayImage:
+    """An image file as model input.
+
+    source  a path, or the bytes of a file
+    returns (spec.height, spec.width) uint8
+    raises  BadImage with the reason; `max_pixels` is checked in the header, before anything is decoded
+    """
+    return read_sheet_and_size(source, spec, max_pixels=max_pixels)[0]
+
+
+def read_sheet_and_size(
+    source: Path | bytes, spec: InputSpec, *, max_pixels: int = MAX_PIXELS, name: str | None = None
+) -> tuple[GrayImage, tuple[int, int]]:
+    """As `read_sheet`, with the image's original (height, width) as a viewer shows it.
+
+    name  how messages call the bytes of a file
+    """
+    with open_image(source, max_pixels=max_pixels, name=name) as image:
+        turn = _turn_of(image)
+        size = _size_of(image, turn)
+        placement = place(size, spec)
+        if isinstance(image, JpegImageFile) and turn is None:
+            placement = _draft(image, placement)
+        return _fit(_to_gray(image, turn, name or name_of(source)), placement, spec), size
+
+
+def read_gray(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> GrayImage:
+    """An image file in gray at its original size, (h, w) uint8; raises BadImage."""
+    with open_image(source, max_pixels=max_pixels) as image:
+        if isinstance(image, JpegImageFile):
+            image.draft("L", image.size)
+        gray: GrayImage = np.array(_to_gray(image, _turn_of(image), name_of(source)))
+        return gray
+
+
+def read_size(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """(height, width) as a viewer shows it, from the header alone; raises BadImage."""
+    with open_image(source, max_pixels=max_pixels) as image:
+        return _size_of(image, _turn_of(image))
+
+
+def fit_gray(gray: UInt8[np.ndarray, "original_h original_w"], spec: InputSpec) -> GrayImage:
+    """A gray image of any size as model input, (spec.height, spec.width) uint8, by area average."""
+    return _fit(Image.fromarray(gray), place((gray.shape[0], gray.shape[1]), spec), spec)
+
+
+def fit_mask(mask: Bool[np.ndarray, "original_h original_w"], spec: InputSpec) -> AreaFractions:
+    """The share of each model pixel that a mask covers, (spec.height, spec.width) float32 in 0..1."""
+    fractions = resample(mask, place((mask.shape[0], mask.shape[1]), spec), spec, smooth=False)
+    bounded: AreaFractions = np.clip(fractions, 0, 1)  # weights sum to 1 up to rounding
+    return bounded
+
+
+def _fit(gray: Image.Image, placement: Placement, spec: InputSpec) -> GrayImage:
+    _refuse_other_decoder(spec)
+    width, height = gray.size
+    factor_x, factor_y = width // spec.width, height // spec.height
+    whole = (
+        placement.original_box == (0, 0, spec.width * factor_x, spec.height * factor_y) == (0, 0, *gray.size)
+    )
+    if whole and placement.model_box == (0, 0, spec.width, spec.height):
+        averaged: GrayImage = np.array(gray.reduce((factor_x, factor_y)))  # the same, in integers
+        return averaged
+    return _round(resample(np.asarray(gray), placement, spec, smooth=True))
+
+
+def _round(values: Float32[np.ndarray, "h w"]) -> GrayImage:
+    """Halves go up, as in Pillow's own averages."""
+    return np.clip(np.floor(values + np.float32(0.5)), 0, 255).astype(np.uint8)
+
+
+def _refuse_other_decoder(spec: InputSpec) -> None:
+    if spec.decoder != DECODER:
+        raise BadImage(
+            f"input asks for decoder {spec.decoder!r}, this version has {DECODER!r}; "
+            "use the version of steelsight that made the model, or train again"
+        )
+
+
+def _draft(image: JpegImageFile, placement: Placement) -> Placement:
+    """Ask for luminance at the smallest decoded size not below the target; the placement in its pixels."""
+    left, top, right, bottom = placement.original_box
+    x0, y0, x1, y1 = placement.model_box
+    shrink = min((right - left) / (x1 - x0), (bottom - top) / (y1 - y0))
+    step = next((step for step in (8, 4, 2) if step <= shrink), 1)
+    width, height = image.size
+    drafted = image.draft("L", (max(1, width // step), max(1, height // step)))
+    if drafted is None:
+        return placement
+    scale = width / drafted[1][2]  # a size of 1 can be met by more than `step`
+    return Placement((left / scale, top / scale, right / scale, bottom / scale), placement.model_box)
+
+
+def _turn_of(image: ImageFile.ImageFile) -> Image.Transpose | None:
+    return _TURNS.get(image.getexif().get(_ORIENTATION_TAG, 1))
+
+
+def _size_of(image: ImageFile.ImageFile, turn: Image.Transpose | None) -> tuple[int, int]:
+    width, height = image.size
+    on_its_side = turn in {_TURNS[5], _TURNS[6], _TURNS[7], _TURNS[8]}
+    return (width, height) if on_its_side else (height, width)
+
+
+def _to_gray(image: Image.Image, turn: Image.Transpose | None, name: str) -> Image.Image:
+    """Mode L, upright."""
+    if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
+        gray = Image.fromarray(_narrow(image, name))
+    elif image.has_transparency_data:
+        luminance, alpha = np.moveaxis(np.asarray(image.convert("RGBA").convert("LA"), dtype=np.uint16), 2, 0)
+        gray = Image.fromarray(((luminance * alpha + 127) // 255).astype(np.uint8))
+    else:
+        gray = image.convert("L")
+    return gray if turn is None else gray.transpose(turn)
+
+
+def _narrow(image: Image.Image, name: str) -> GrayImage:
+    """16-bit gray, whichever container holds it, to 8 bits."""
+    wide = np.asarray(image)
+    if image.mode == "F" or wide.min() < 0 or wide.max() > 65535:
+        raise BadImage(
+            f"{name}: expected 8- or 16-bit gray, found 32-bit pixels of unknown range; export 16-bit PNG"
+        )
+    return ((wide.astype(np.uint32) + 128) // 257).astype(np.uint8)

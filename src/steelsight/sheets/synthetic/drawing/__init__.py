@@ -1,0 +1,1 @@
+"""Surfaces, defects and nuisances of generated sheets."""

@@ -1,0 +1,201 @@
+"""Looks for shortcuts without nuisance labels: what margins go with, kinds of reasons, shared mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from steelsight.errors import BadData, BadInput
+from steelsight.models.card import Card
+from steelsight.models.catalog import SheetClassifier
+from steelsight.models.checkpoint import load_checkpoint
+from steelsight.runs.seen_sheets import Memory, refuse_other_classes
+from steelsight.shortcuts.find.association import PERMUTATIONS, differs_within
+from steelsight.shortcuts.find.changes import picture_changes
+from steelsight.shortcuts.find.clusters import Cluster, cluster_reasons, pool_maps
+from steelsight.shortcuts.find.concepts import Concept, find_concepts
+from steelsight.shortcuts.find.forward import Looked, look
+from steelsight.shortcuts.find.mistakes import MistakeGroup, share_mistakes
+from steelsight.shortcuts.find.ranking import Evidence, Suspect, rank_suspects
+from steelsight.shortcuts.find.stamp_changes import stamp_changes
+from steelsight.shortcuts.nuisances.file_properties import measure_files
+from steelsight.shortcuts.nuisances.properties import Property, measure_pixels
+from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
+from steelsight.training.dataset import SheetData, open_sheets
+from steelsight.training.predict import predict_logits
+from steelsight.training.records import read_splits
+from steelsight.types import SheetItem
+
+__all__ = ["LIMIT", "Found", "compare", "find_shortcuts", "search"]
+
+LIMIT = 2000  # sheets looked at, drawn at random: effects above LEAST_EFFECT need no more
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Everything a search found."""
+
+    evidence: Evidence
+    looked: Looked
+    suspects: tuple[Suspect, ...]
+    concepts: tuple[Concept, ...]
+    clusters: tuple[Cluster, ...]
+    mistakes: tuple[MistakeGroup, ...]
+    notes: tuple[str, ...] = ()  # what a reader of the figures must know
+
+    @property
+    def findings(self) -> tuple[Suspect, ...]:
+        """Those that passed every step."""
+        return tuple(each for each in self.suspects if each.status == "finding")
+
+
+def find_shortcuts(
+    run: Path,
+    data: Path,
+    *,
+    part: str = "test",
+    limit: int = LIMIT,
+    groups: str | None = None,
+    allow_bad: int = 0,
+    seed: int = 0,
+    segments: str = "slic",
+    say: Say = lambda _text: None,
+) -> tuple[Found, Card, SheetData]:
+    """Search on the sheets of one part of DATA.
+
+    part      test, validation, train, unseen or all, as for evaluate
+    groups    rule that keeps sheets together; None = as the folder has them
+    segments  how sheets are cut for concepts, see explanations.segments
+    raises    BadInput for multilabel; BadData where classes differ, or no sheet is left
+    """
+    if limit < 1:
+        raise BadInput(f"--limit: expected at least 1 sheet, got {limit}")
+    model, card = load_checkpoint(run)
+    model.refuse_patches(str(run))
+    if card.task == "multilabel":
+        raise BadInput(f"{run}: expected a binary or multiclass run, got multilabel: it has no class none")
+    say("opening the sheets")
+    sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
+    refuse_other_classes(sheets, card, data)
+    memory = Memory(read_splits(run), sheets)
+    rows = memory.choose(part, run)
+    chosen, notes = _sample(rows, sheets, limit, np.random.default_rng([seed, 0]))
+    found = search(
+        model,
+        proof_sheets(sheets, chosen, root=data),
+        [sheets.items[i] for i in chosen.tolist()],
+        rng=np.random.default_rng([seed, 1]),
+        segments=segments,
+        notes=(*memory.notes(part), *notes),
+        say=say,
+    )
+    return found, card, sheets
+
+
+def search(
+    model: SheetClassifier,
+    sheets: ProofSheets,
+    items: Sequence[SheetItem] = (),
+    *,
+    rng: np.random.Generator,
+    segments: str = "slic",
+    permutations: int = PERMUTATIONS,
+    extra: Sequence[Property] = (),
+    notes: Sequence[str] = (),
+    say: Say = lambda _text: None,
+) -> Found:
+    """Search on sheets at hand.
+
+    items  their files, for what these tell; () = there are none
+    extra  further candidates, such as columns of a table
+    """
+    say(f"asking the model about {len(sheets)} sheets")
+    looked = look(model, sheets.images)
+    evidence = Evidence(sheets, looked.logits)
+    say("measuring properties")
+    properties = [*measure_pixels(sheets.images, sheets.defects()), *measure_files(items), *extra]
+    suspects, concepts = compare(
+        model, evidence, properties, rng=rng, segments=segments, permutations=permutations, say=say
+    )
+    candidates = [*properties, *(concept.property for concept in concepts)]
+    same = [each for each in candidates if not differs_within(each.values, sheets.labels)]
+    telling = [each for each in properties if differs_within(each.values, sheets.labels)]
+    say("clustering reasons")
+    own = looked.verdict_maps
+    verdicts = looked.logits.argmax(1)
+    clusters = cluster_reasons(pool_maps(own), looked.embeddings, verdicts, sheets.labels, telling, rng=rng)
+    mistakes = share_mistakes(evidence, own, telling, rng=rng)
+    told = (*notes, *_tell_limits(sheets, same))
+    return Found(evidence, looked, suspects, concepts, tuple(clusters), mistakes, told)
+
+
+def compare(
+    model: SheetClassifier,
+    evidence: Evidence,
+    properties: Sequence[Property],
+    *,
+    rng: np.random.Generator,
+    segments: str = "slic",
+    permutations: int = PERMUTATIONS,
+    say: Say = lambda _text: None,
+) -> tuple[tuple[Suspect, ...], tuple[Concept, ...]]:
+    """Rank properties that were measured, and the concepts cut from the sheets."""
+    sheets = evidence.sheets
+    say("cutting concepts")
+    concepts = find_concepts(sheets.images, sheets.defects(), rng=rng, kind=segments)
+    changes = picture_changes(properties) | stamp_changes(sheets, properties, concepts, rng=rng)
+    candidates = [*properties, *(concept.property for concept in concepts)]
+    say(f"comparing {len(candidates)} candidates")
+    suspects = rank_suspects(
+        evidence,
+        candidates,
+        lambda images: predict_logits(model, images),
+        changes,
+        rng=rng,
+        permutations=permutations,
+    )
+    return suspects, tuple(concepts)
+
+
+def _tell_limits(sheets: ProofSheets, same: Sequence[Property]) -> list[str]:
+    """What could not be measured, or not compared."""
+    told = []
+    unlocated = int((~sheets.located).sum())
+    if unlocated:
+        told.append(
+            f"{unlocated} defective sheets have no mask: what is measured on them includes the defect, and "
+            "nothing is pasted on them"
+        )
+    counts = np.bincount(sheets.labels, minlength=len(sheets.class_names))
+    missing = [name for name, count in zip(sheets.class_names, counts.tolist(), strict=True) if not count]
+    if missing:
+        told.append(
+            f"no sheet of {', '.join(missing)}: what goes with these classes cannot be told, so nothing that "
+            "speaks for them can be a finding; bring sheets of every class"
+        )
+    if same:
+        titles = "; ".join(each.title for each in same)
+        told.append(f"not compared, for in no class do two sheets differ in it: {titles}")
+    return told
+
+
+def _sample(
+    rows: Int[np.ndarray, " m"], sheets: SheetData, limit: int, rng: np.random.Generator
+) -> tuple[Int[np.ndarray, " k"], list[str]]:
+    """At most `limit` sheets of one class each."""
+    single = rows[np.asarray(sheets.labelled.labels)[rows] >= 0]
+    notes = []
+    if single.size < rows.size:
+        notes.append(f"{rows.size - single.size} sheets of several types were left out")
+    if not single.size:
+        raise BadData(f"{sheets.name}: expected sheets of one class, found none among {rows.size}")
+    if single.size > limit:
+        notes.append(f"{limit} of {single.size} sheets, drawn at random")
+        single = np.sort(rng.permutation(single)[:limit])
+    return single, notes

@@ -1,0 +1,1 @@
+"""Detection of nuisances: stains, sheet ends, listed sheets, measured properties."""

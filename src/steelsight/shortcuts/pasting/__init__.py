@@ -1,0 +1,1 @@
+"""Nuisances pasted onto sheets or removed from them."""

@@ -1,0 +1,83 @@
+"""Takes a stain off a sheet: its place is filled with the sheet's own grain at the level around it."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float32
+from scipy.ndimage import binary_dilation, uniform_filter
+
+from steelsight.shortcuts.nuisances.sheet_ends import find_end
+from steelsight.shortcuts.nuisances.stains import above_surround
+from steelsight.types import GrayImage, Mask
+
+__all__ = ["remove_stain"]
+
+SEAM_PX = 1  # a stain's edge is blurred into the steel beside it
+NEAR_PX, SHADE = 8, 20  # spatter and shadows go too: so near, and so many gray levels off the steel around
+REACH_PX = (3, 9, 27, 81)  # from how far the level is taken: the nearest that knows any
+TRIED_SHIFTS = 24
+
+
+def remove_stain(
+    gray: GrayImage, mask: Mask, rng: np.random.Generator, *, keep_off: Mask | None = None
+) -> GrayImage:
+    """The sheet without a stain.
+
+    The fill is the same sheet moved sideways, so that grain stays grain, plus the smooth difference in level
+    between the hole's surroundings and those of the fill.
+    mask      (h, w) the stain; empty gives the sheet as it is
+    keep_off  what must not serve as fill, such as the defect; it is not changed either
+    returns   uint8; differs from `gray` on the mask, its seam, and specks and shadows next to it
+    """
+    if not mask.any():
+        return gray.copy()
+    unwanted = mask if keep_off is None else mask | keep_off
+    hole = _grown(gray, mask)
+    if keep_off is not None:
+        hole &= ~keep_off
+    unwanted = unwanted | hole | find_end(gray).mask(gray.shape[0])
+    fill = _moved(gray, hole, unwanted, rng)
+    known = ~(hole if keep_off is None else hole | keep_off)
+    level = _smooth(gray.astype(np.float32), known) - _smooth(fill, known)
+    mended: GrayImage = np.where(hole, np.clip(np.rint(fill + level), 0, 255), gray).astype(np.uint8)
+    return mended
+
+
+def _grown(gray: GrayImage, mask: Mask) -> Mask:
+    """The stain with its seam, its spatter and its shadow, which no threshold on white finds."""
+    square = np.ones((3, 3))
+    off = np.abs(above_surround(gray)) > SHADE
+    near = binary_dilation(mask, iterations=NEAR_PX, structure=square)
+    grown: Mask = binary_dilation(mask | (off & near), iterations=SEAM_PX, structure=square)
+    return grown
+
+
+def _moved(
+    gray: GrayImage, hole: Mask, unwanted: Mask, rng: np.random.Generator
+) -> Float32[np.ndarray, "h w"]:
+    """The sheet moved sideways by what brings the least unwanted into the hole; that is smoothed."""
+    width = gray.shape[1]
+    shifts = [int(shift) for shift in rng.integers(1, width, size=TRIED_SHIFTS)]
+    best = min(shifts, key=lambda shift: int((np.roll(unwanted, shift, axis=1) & hole).sum()))
+    smooth = _smooth(gray.astype(np.float32), ~unwanted)
+    clean = np.where(unwanted, smooth, gray).astype(np.float32)
+    return np.roll(clean, best, axis=1)
+
+
+def _smooth(values: Float32[np.ndarray, "h w"], known: Mask) -> Float32[np.ndarray, "h w"]:
+    """A blur of the known pixels only, each place from the nearest reach that has some."""
+    weight = known.astype(np.float32)
+    found = np.full(values.shape, values[known].mean() if known.any() else 0, dtype=np.float32)
+    for reach in reversed(REACH_PX):
+        share = _blurred(weight, reach)
+        blurred = _blurred(values * weight, reach) / np.maximum(share, 1e-6)
+        trust = np.clip(share / 0.2, 0, 1)
+        found = trust * blurred + (1 - trust) * found
+    return found.astype(np.float32)
+
+
+def _blurred(values: Float32[np.ndarray, "h w"], reach: int) -> Float32[np.ndarray, "h w"]:
+    """Two running means: as good as a Gaussian here, at a cost that does not grow with the reach."""
+    side = 2 * reach + 1
+    once = uniform_filter(values, side, mode="nearest")
+    return np.asarray(uniform_filter(once, side, mode="nearest"), dtype=np.float32)

@@ -1,0 +1,1 @@
+"""Tests whether a model uses a nuisance."""

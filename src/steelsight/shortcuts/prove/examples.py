@@ -1,0 +1,81 @@
+"""Sheets whose verdict a paste turned, with Grad-CAM of every class before and after: the slides' figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+from steelsight.explanations.gradcam import grad_cam_all, upsample
+from steelsight.models.classifier import SheetClassifier
+from steelsight.models.inputs import to_input
+from steelsight.reports.figures.shortcut.proof import Changed
+from steelsight.shortcuts.margins import class_margin
+from steelsight.shortcuts.prove.prove import Proof
+from steelsight.shortcuts.sheets import ProofSheets
+from steelsight.training.report.scores import probabilities_of
+from steelsight.types import GrayBatch, Logits, Mask
+
+__all__ = ["Example", "choose_examples"]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One sheet as it is, with the nuisance, and with the control."""
+
+    title: str
+    mask: Mask
+    versions: tuple[Changed, ...]
+    class_names: tuple[str, ...]
+
+
+def choose_examples(
+    model: SheetClassifier, sheets: ProofSheets, proof: Proof, *, count: int = 3
+) -> list[Example]:
+    """The sheets a paste moved most, those first whose control kept its verdict, of different classes.
+
+    returns  an empty list where nothing was pasted
+    """
+    answers = proof.answers
+    if answers is None:
+        return []
+    suspect = sheets.class_names.index(proof.suspect)
+    flipped = (answers.after.argmax(1) == suspect) & (answers.control.argmax(1) != suspect)
+    moved = class_margin(answers.after, suspect) - class_margin(answers.control, suspect)
+    order = np.lexsort((-moved, ~flipped))
+    labels = sheets.labels[answers.rows]
+    first = [next(i for i in order if labels[i] == label) for label in dict.fromkeys(labels[order].tolist())]
+    chosen = list(dict.fromkeys([*sorted(first, key=order.tolist().index), *order.tolist()]))[:count]
+    return [_example(model, sheets, proof, int(i)) for i in chosen]
+
+
+def _example(model: SheetClassifier, sheets: ProofSheets, proof: Proof, number: int) -> Example:
+    answers = proof.answers
+    assert answers is not None
+    row = int(answers.rows[number])
+    pictures = np.stack([np.asarray(sheets.images[row]), answers.pasted[number], answers.controls[number]])
+    logits = np.stack([answers.before[number], answers.after[number], answers.control[number]])
+    names = ("as it is", f"with {proof.nuisance}", "control")
+    maps = _maps(model, pictures)
+    versions = tuple(
+        Changed(gray, heat, f"{name}: {_verdict(logit[None], sheets.class_names)}")
+        for gray, heat, name, logit in zip(pictures, maps, names, logits, strict=True)
+    )
+    title = f"{sheets.ids[row]}, labelled {sheets.class_names[int(sheets.labels[row])]}"
+    return Example(title, sheets.defect(row), versions, sheets.class_names)
+
+
+def _maps(model: SheetClassifier, pictures: GrayBatch) -> Float32[np.ndarray, "n c h w"]:
+    device = next(model.parameters()).device
+    found = grad_cam_all(model, to_input(torch.from_numpy(pictures).to(device)))
+    large = upsample(found.maps, (pictures.shape[1], pictures.shape[2]))
+    return large.float().cpu().numpy()
+
+
+def _verdict(logits: Logits, names: Sequence[str]) -> str:
+    shares = probabilities_of(logits, "multiclass")[0]
+    best = int(shares.argmax())
+    return f"{names[best]} {shares[best]:.3f}"

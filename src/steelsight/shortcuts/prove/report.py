@@ -1,0 +1,222 @@
+"""A proof as chapters of a report: the verdict and its rule, the test, the paste, the reverse, examples."""
+
+from __future__ import annotations
+
+from steelsight.evaluation.intervals.two_groups import TwoGroups, sheets_needed
+from steelsight.reports.cells import Cell, Chip, Column, Tone
+from steelsight.reports.document import Document
+from steelsight.reports.figures.shortcut.proof import DosePoint, draw_changed, draw_doses, draw_two_groups
+from steelsight.shortcuts.pasting.counterfactual import Counterfactual, Dose
+from steelsight.shortcuts.pasting.reverse import Reverse
+from steelsight.shortcuts.prove.decision import ALPHA, FINDABLE_DELTA, LEAST_EXCESS, POWER
+from steelsight.shortcuts.prove.examples import Example
+from steelsight.shortcuts.prove.prove import Proof
+
+__all__ = ["TONES", "p_text", "write_doses", "write_examples", "write_paste", "write_proof", "write_test"]
+
+UNBROKEN = "\u2011"  # a hyphen at which no line breaks
+TONES: dict[str, Tone] = {"proven": "bad", "not found at this power": "good", "inconclusive": "open"}
+
+
+def write_proof(document: Document, proof: Proof, examples: list[Example]) -> None:
+    """All chapters of one nuisance."""
+    document.chapter("Verdict", id="verdict")
+    document.facts(
+        {
+            "nuisance": proof.nuisance,
+            "suspected to speak for": proof.suspect,
+            "verdict": Chip(proof.verdict, TONES[proof.verdict]),
+        }
+    )
+    document.text(proof.because[0].upper() + proof.because[1:] + ".")
+    document.text(
+        f"Proven: the lower 95 % bound of flips beyond the control is above {LEAST_EXCESS:.0%}. Not found at "
+        f"this power: the upper bound is not, and the test found nothing although its power for a delta of "
+        f"{FINDABLE_DELTA:.2f} is at least {POWER:.0%}. Inconclusive: everything else."
+    )
+    for note in proof.notes:
+        document.notice(note)
+    document.chapter("The study's test", id="test")
+    write_test(document, proof)
+    document.chapter("Pasted on sheets of another class", id="pasted")
+    if proof.pasted is None:
+        document.text("Nothing could be pasted; the notes above say why.")
+    else:
+        write_paste(document, proof.nuisance, proof.suspect, proof.pasted)
+        write_doses(document, proof.nuisance, proof.pasted)
+        write_examples(document, examples)
+    if proof.reverse is not None:
+        document.chapter("Taken off", id="reverse")
+        _write_reverse(document, proof.suspect, proof.reverse)
+
+
+def write_test(document: Document, proof: Proof, *, id: str = "groups") -> None:
+    """Distributions, p-values, effect and advice; says so where a group is empty."""
+    if proof.on_margins is None or proof.on_probabilities is None or proof.scores is None:
+        document.text("There are no two groups of defect-free sheets to compare.")
+        return
+    document.text(
+        f"Defect-free sheets without (X) and with (Y) {proof.nuisance}, named by the {proof.source}. "
+        f"H0: P(X > Y) ≥ P(Y > X), X and Y being scores for {proof.suspect}; one-sided Mann-Whitney U. The "
+        "margin is the log odds of the class, which does not saturate; the probability, in single precision, "
+        "is what the study scored. Brunner and Munzel's test allows unequal spread."
+    )
+    scores, names = proof.scores, (f"without {proof.nuisance}", f"with {proof.nuisance}")
+    document.figure(
+        draw_two_groups(
+            {
+                f"margin of {proof.suspect}": (scores.margin_without, scores.margin_with),
+                f"probability of {proof.suspect}": (scores.probability_without, scores.probability_with),
+            },
+            names,
+        ),
+        id=f"{id}-figure",
+        alt=f"Margins and probabilities of {proof.suspect}, without and with {proof.nuisance}: "
+        f"Cliff's delta {proof.on_margins.delta.estimate:.2f} on margins.",
+        caption="Ticks: sheets; lines: medians.",
+    )
+    write_test_table(document, proof.on_margins, proof.on_probabilities, id=id)
+
+
+def write_test_table(
+    document: Document, on_margins: TwoGroups, on_probabilities: TwoGroups, *, id: str = "groups"
+) -> None:
+    """p-values, effect and advice on both scores."""
+    document.table(
+        ["scored on", "without", "with", "p", "Brunner-Munzel p", "Cliff's delta"],
+        [
+            [
+                Cell(name, note=f"{test.method}; {test.tied_pairs} tied pairs"),
+                test.without,
+                test.with_it,
+                p_text(test.p_value),
+                "–" if test.brunner_munzel_p is None else p_text(test.brunner_munzel_p),
+                test.delta,
+            ]
+            for name, test in (("margin", on_margins), ("probability", on_probabilities))
+        ],
+        id=id,
+        caption="Do sheets with it score higher?",
+        note=_advice(on_margins),
+    )
+
+
+def write_paste(
+    document: Document, nuisance: str, suspect: str, pasted: Counterfactual, *, id: str = "paste"
+) -> None:
+    """Flips and shifts of the nuisance, its control, and their difference."""
+    filling = "the sheet's own steel, mirrored" if nuisance == "end" else "clean texture of the same shape"
+    document.text(
+        f"{pasted.receivers} correctly classified sheets without {nuisance}, of other classes than "
+        f"{suspect}, get one ({pasted.material}), never on the defect; the control is {filling}, at the same "
+        f"place. A flip is a verdict that becomes {suspect}. {_left_out(pasted)}"
+    )
+    document.table(
+        ["pasted", Column("verdicts that flip", 3), Column(f"change of {suspect}'s margin", 2)],
+        [
+            [nuisance, pasted.flips, pasted.shift],
+            ["control", pasted.control_flips, pasted.control_shift],
+            ["difference on the same sheets", pasted.excess, pasted.excess_shift],
+        ],
+        id=id,
+        caption="What pasting does",
+        note="Verdicts afterwards: "
+        + ", ".join(f"{count} {name}" for name, count in pasted.becomes.items())
+        + ".",
+    )
+
+
+def write_doses(document: Document, nuisance: str, pasted: Counterfactual, *, id: str = "doses") -> None:
+    """Flips by area and by brightness."""
+    by_area = sorted((d for d in pasted.doses if d.brightness == 1), key=lambda d: d.area)
+    by_brightness = sorted((d for d in pasted.doses if d.area == 1), key=lambda d: d.brightness)
+    if len(by_area) < 2 or len(by_brightness) < 2:
+        return
+    document.figure(
+        draw_doses(
+            {
+                "area, pixels at model size": [_point(d, d.area_px) for d in by_area],
+                "brightness, 0 = the steel, 1 = as found": [_point(d, d.brightness) for d in by_brightness],
+            }
+        ),
+        id=f"{id}-figure",
+        alt="Share of verdicts that flip by area and by brightness: "
+        + "; ".join(f"{d.area_px:.0f} px {d.flips.estimate:.2f}" for d in by_area),
+    )
+    document.table(
+        [Column("pixels", 0), "flips", "control flips", Column("change of margin", 2)],
+        [
+            [
+                Cell(d.area_px, note=f"area {d.area:.0%}, brightness {d.brightness:.0%}"),
+                d.flips,
+                d.control_flips,
+                d.shift,
+            ]
+            for d in pasted.doses
+        ],
+        id=id,
+        caption=f"More {nuisance}, more flips?",
+    )
+
+
+def write_examples(document: Document, examples: list[Example], *, id: str = "example") -> None:
+    """The slides' figure: a sheet as it is, with the nuisance, with the control, Grad-CAM of every class."""
+    for number, example in enumerate(examples, start=1):
+        document.figure(
+            draw_changed(example.versions, example.class_names, mask=example.mask, title=example.title),
+            id=id if number == 1 else f"{id}-{number}",
+            alt=f"{example.title}: " + "; ".join(version.title for version in example.versions),
+            caption="Grad-CAM of every class before and after; the control has clean texture instead."
+            if number == 1
+            else "",
+        )
+
+
+def _write_reverse(document: Document, suspect: str, reverse: Reverse) -> None:
+    document.text(
+        f"{reverse.sheets} sheets with a stain are shown without it: its place is filled with the sheet's "
+        f"own grain. The control fills the same shape elsewhere on the sheet. "
+        + (f"On {reverse.not_found} more no stain was found to take off. " if reverse.not_found else "")
+    )
+    document.table(
+        ["taken off", Column(f"change of {suspect}'s margin", 2)],
+        [
+            ["stain", reverse.shift],
+            ["clean steel", reverse.control_shift],
+            ["difference on the same sheets", reverse.excess_shift],
+        ],
+        id="reverse-table",
+        caption="What taking stains off does",
+    )
+    if reverse.verdicts:
+        document.facts({f"of {reverse.verdicts} verdicts {suspect}, are lost": reverse.leave})
+
+
+def _left_out(pasted: Counterfactual) -> str:
+    reasons = {
+        "classified wrongly": pasted.wrong,
+        "without a mask that says where the defect is": pasted.unlocated,
+        "without room beside the defect": pasted.no_room,
+    }
+    told = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
+    return f"Left out: {told}." if told else ""
+
+
+def _advice(test: TwoGroups) -> str:
+    least = f"The smallest p these group sizes can give is {p_text(test.smallest_p)}."
+    if test.needed is not None:
+        least += (
+            f" A delta of {test.delta.estimate:.2f} needs {test.needed} sheets a group (power .9, α {ALPHA})"
+        )
+    else:
+        least += " The delta is not above 0"
+    return f"{least}; one of {FINDABLE_DELTA:.2f} needs {sheets_needed(FINDABLE_DELTA)}."
+
+
+def _point(dose: Dose, at: float) -> DosePoint:
+    return DosePoint(at, dose.flips, dose.control_flips)
+
+
+def p_text(value: float) -> str:
+    """A p-value: three places, or the power of ten."""
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}".replace("-", UNBROKEN)

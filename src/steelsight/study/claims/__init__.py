@@ -1,0 +1,1 @@
+"""The claims of the study, each judged on the data at hand."""

@@ -1,0 +1,215 @@
+"""From a DATA folder to what the models need: the study's sheets, their labels, one split for all models.
+
+Both halves of the study share the split, so that a binary and a multi-class model can be compared on the
+same test sheets; sheets of several types take no part in the second half, as in the study.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from steelsight.errors import BadData
+from steelsight.sheets.catalog import load_pixels, open_data
+from steelsight.sheets.grouping.splits import Split, find_leaks
+from steelsight.sheets.labels import label_sheets
+from steelsight.study.options import StudyOptions, recipe_for
+from steelsight.training.dataset import SheetData, refuse_rejected
+from steelsight.training.records import pixel_hashes
+from steelsight.training.run import split_keys
+from steelsight.types import InputSpec, SheetItem, SheetSet
+
+__all__ = ["Material", "keep_sheets", "open_material", "several_types"]
+
+Weights = Float[np.ndarray, " t"]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What all models of one half of the study share."""
+
+    options: StudyOptions  # as asked for, or with `stratify` where a random split would leave out a class
+    sheets: SheetSet
+    data: SheetData
+    sizes: tuple[tuple[int, int], ...]
+    split: Split
+    leaks: int
+    weights: Weights | None = None  # a test sheet each: to the shares of DATA; None = they count alike
+
+
+def open_material(data: Path, options: StudyOptions) -> Material:
+    """Open, label and split a DATA folder for the binary half.
+
+    A random split that leaves a class out of training or test is stratified by type instead.
+    raises  BadData when more items than allowed are bad, a class is too rare even then, or `options.test`
+            holds other types or sheets of DATA itself
+    """
+    own = _open(data, options)
+    kept = _draw(own, options)
+    if kept is not None:
+        own = own.keep(kept)
+    count = len(own.sheets.items)
+    other = None if options.test is None else _open(options.test, options)
+    whole = own if other is None else _join(own, other, options)
+    binary = _label(whole, data)
+    options, split = _split(binary, options, count)
+    weights = None if other is None else _weights(whole.sheets.items, split.test, count)
+    return Material(
+        options, whole.sheets, binary, whole.sizes, split, len(find_leaks(split, binary.groups)), weights
+    )
+
+
+def several_types(material: Material) -> Material | str:
+    """The same sheets and parts for the multi-class half, or why these data have none."""
+    names = material.sheets.type_names
+    if len(names) < 3:
+        return "the data have one defect type, so there is nothing to tell apart"
+    data = material.data
+    labelled = label_sheets(data.items, "multiclass", names, keep_multi_type=False)
+    data = replace(data, labelled=labelled, task="multiclass")
+    single = labelled.labels >= 0
+    whole, test = material.split, material.split.test
+    split = Split(*(part[single[part]] for part in (whole.train, whole.validation, test)))
+    missing = _missing_classes(data, split)
+    weights = None if material.weights is None else material.weights[single[test]]
+    return missing or replace(material, data=data, split=split, weights=weights)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    sheets: SheetSet
+    images: np.ndarray
+    sizes: tuple[tuple[int, int], ...]
+    data_hash: str
+    spec: InputSpec
+
+    def keep(self, rows: list[int]) -> _Opened:
+        """These sheets alone."""
+        return _Opened(
+            replace(self.sheets, items=tuple(self.sheets.items[i] for i in rows)),
+            np.asarray(self.images[rows]),
+            tuple(self.sizes[i] for i in rows),
+            f"{self.data_hash}, {len(rows)} sheets drawn",
+            self.spec,
+        )
+
+
+def _open(data: Path, options: StudyOptions) -> _Opened:
+    recipe = recipe_for(options.models[0], options)
+    cache = load_pixels(open_data(data, groups=options.groups), recipe.input_spec())
+    refuse_rejected(cache.sheets, options.allow_bad)
+    return _Opened(cache.sheets, cache.images, cache.sizes, cache.data_hash, cache.spec)
+
+
+def _join(own: _Opened, other: _Opened, options: StudyOptions) -> _Opened:
+    """Both folders' sheets, the second's behind the first's and under names of their own."""
+    if own.sheets.type_names != other.sheets.type_names:
+        raise BadData(
+            f"{options.test}: expected the defect types of DATA, {', '.join(own.sheets.type_names[1:])}, "
+            f"got {', '.join(other.sheets.type_names[1:])}"
+        )
+    shared = set(pixel_hashes(own.images)) & set(pixel_hashes(other.images))
+    if shared:
+        raise BadData(
+            f"{options.test}: {len(shared)} of its sheets are in DATA as well, pixel for pixel; "
+            "a test must be of sheets nothing was learnt from"
+        )
+    moved = tuple(
+        replace(item, id=f"test/{item.id}", group=item.group and f"test/{item.group}")
+        for item in other.sheets.items
+    )
+    return _Opened(
+        replace(own.sheets, items=own.sheets.items + moved),
+        np.concatenate([np.asarray(own.images), np.asarray(other.images)]),
+        own.sizes + other.sizes,
+        f"{own.data_hash}; test {other.data_hash}",
+        own.spec,
+    )
+
+
+def _label(whole: _Opened, data: Path) -> SheetData:
+    labelled = label_sheets(whole.sheets.items, "binary", whole.sheets.type_names, keep_multi_type=True)
+    return SheetData(
+        name=data.resolve().name,
+        items=whole.sheets.items,
+        images=whole.images,
+        labelled=labelled,
+        task="binary",
+        input=whole.spec,
+        data_hash=whole.data_hash,
+        rejections=whole.sheets.rejections,
+    )
+
+
+def _split(data: SheetData, options: StudyOptions, count: int) -> tuple[StudyOptions, Split]:
+    """Parts of the first `count` sheets; all others are test sheets."""
+    recipe = recipe_for(options.models[0], options).split
+    keys = _type_keys(data.items) if options.stratify else data.keys
+    split = split_keys(keys[:count], data.groups[:count], recipe, seed=options.seed)
+    if options.test is not None:
+        split = replace(split, test=np.arange(count, len(data.items)))
+    missing = _missing_classes(data, split)
+    if missing and options.groups is None and not options.stratify:
+        return _split(data, replace(options, stratify=True), count)
+    if missing:
+        raise BadData(f"{data.name}: {missing}; bring more sheets of that class, or try another --seed")
+    return options, split
+
+
+def _type_keys(items: tuple[SheetItem, ...]) -> Int[np.ndarray, " n"]:
+    """One index a combination of types."""
+    order = {types: number for number, types in enumerate(sorted({item.types for item in items}))}
+    return np.array([order[item.types] for item in items], dtype=np.int64)
+
+
+def _weights(items: tuple[SheetItem, ...], test: Int[np.ndarray, " t"], count: int) -> Weights:
+    """What brings each combination of types to its share among the first `count` sheets; mean 1."""
+    kinds = _type_keys(items)
+    own = np.bincount(kinds[:count], minlength=kinds.max() + 1) / count
+    there = np.bincount(kinds[test], minlength=kinds.max() + 1)
+    weights: Weights = (own / np.maximum(there, 1))[kinds[test]]
+    if not weights.sum():
+        raise BadData("test: none of its sheets is of a kind that DATA has")
+    scaled: Weights = weights / weights.mean()
+    return scaled
+
+
+def _draw(own: _Opened, options: StudyOptions) -> list[int] | None:
+    """Positions of at most so many sheets, in their order; None = all."""
+    count = len(own.sheets.items)
+    if options.sheets is None or options.sheets >= count:
+        return None
+    rng = np.random.default_rng([options.seed, 2])
+    drawn: list[int] = np.sort(rng.permutation(count)[: options.sheets]).tolist()
+    return drawn
+
+
+def keep_sheets(data: SheetData, kept: list[int]) -> SheetData:
+    """The same data with these positions alone."""
+    labelled = replace(
+        data.labelled,
+        labels=data.labelled.labels[kept],
+        alternatives=tuple(data.labelled.alternatives[i] for i in kept),
+    )
+    return replace(
+        data,
+        items=tuple(data.items[i] for i in kept),
+        images=np.asarray(data.images[kept]),
+        labelled=labelled,
+        data_hash=f"{data.data_hash}, {len(kept)} sheets drawn",
+    )
+
+
+def _missing_classes(data: SheetData, split: Split) -> str:
+    """Which class a part lacks that cannot do without it; "" for none."""
+    labels = np.asarray(data.labelled.labels)
+    names = data.labelled.class_names
+    for part in ("train", "test"):
+        counts = np.bincount(labels[getattr(split, part)], minlength=len(names)).tolist()
+        for name, count in zip(names, counts, strict=True):
+            if count == 0:
+                return f"expected sheets of {name!r} in the {part} part, got none"
+    return ""

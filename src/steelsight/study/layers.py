@@ -1,0 +1,40 @@
+"""Probes and maps of the layers of the study's models."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from steelsight.errors import BadInput
+from steelsight.inspection.probes.controls import CONTROLS, IMAGENET
+from steelsight.inspection.probes.embedding import MapSpec
+from steelsight.inspection.probes.separability import Separability
+from steelsight.runs.inspection.layers import look_at_layers
+from steelsight.study.results import Findings
+
+__all__ = ["look_into"]
+
+STUDY_MAPPED = 300  # sheets on the study's maps, at most
+
+
+def look_into(found: Findings) -> Separability | str:
+    """The layers of the model shown in detail, in the study's size; or why these data do not give them."""
+    shown, options = found.shown, found.options
+    if shown is None:
+        return "no model was trained"
+    weights = None
+    if found.weights is not None:
+        by_position = dict(zip(found.split.test.tolist(), found.weights.tolist(), strict=True))
+        weights = np.array([by_position[position] for position in shown.positions("test").tolist()])
+    no_imagenet = options.pretrained == "none"
+    try:
+        return look_at_layers(
+            shown,
+            limit=options.probed,
+            controls=tuple(name for name in CONTROLS if not (no_imagenet and name == IMAGENET)),
+            maps=MapSpec(STUDY_MAPPED, seed=options.seed),
+            weights=weights,
+            seed=options.seed,
+            resamples=options.resamples,
+        )
+    except BadInput as error:  # too few sheets or groups; the rest of the study goes on
+        return str(error)

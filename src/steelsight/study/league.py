@@ -1,0 +1,49 @@
+"""The league of the study's chosen model: run once, told in the chapters and judged in the claims."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from steelsight.explanations.benchmark.methods import ENTRANTS
+from steelsight.explanations.benchmark.results import Bout
+from steelsight.explanations.benchmark.run import League, run_league
+from steelsight.explanations.benchmark.settings import load_league_recipe
+from steelsight.runs.open import Judged, make_bout
+from steelsight.study.options import StudyOptions
+
+__all__ = ["Judgement", "judge_explanations"]
+
+FEW = 10  # sheets: with fewer, speed matters more than steady figures
+QUICK = ("report.repeats=1", "checks.sheets=1", "checks.steps=5", "checks.draws=1", "checks.stages=1")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A league and the model and sheets it was run on."""
+
+    league: League
+    bouts: tuple[Bout, ...]
+
+
+def judge_explanations(run: Judged, options: StudyOptions) -> Judgement | None:
+    """The study's methods on the test sheets that have masks; None where none has."""
+    notes: dict[str, None] = {}
+    rng = np.random.default_rng([options.seed, 7])
+    bout = make_bout(run, "test", limit=options.explained, rng=rng, notes=notes)
+    if not len(bout.judge.images):
+        return None
+    settings = [f"report.resamples={options.resamples}", *(QUICK if options.explained < FEW else ())]
+    recipe = load_league_recipe(settings)
+    methods = [name for name, entrant in ENTRANTS.items() if entrant.published]
+    league = run_league(
+        [bout],
+        recipe,
+        task=run.card.task,
+        methods=methods,
+        class_names=run.card.class_names,
+        seed=options.seed,
+        notes=tuple(notes),
+    )
+    return Judgement(league, (bout,))

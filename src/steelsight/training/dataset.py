@@ -1,0 +1,175 @@
+"""What there is to learn from: pixels, right answers, and who of them trains and who decides when to stop.
+
+`open_lesson` turns a DATA folder into arrays, and refuses bad items beyond those allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from pydantic import JsonValue
+from torch import Tensor
+
+from steelsight.errors import BadData
+from steelsight.sheets.catalog import PixelCache, load_pixels, mask_fractions, open_data
+from steelsight.sheets.labels import Labelled, label_sheets
+from steelsight.training.intervention import NOTHING, Remedy
+from steelsight.training.recipe import Recipe
+from steelsight.types import GrayBatch, InputSpec, Rejection, SheetItem, SheetSet, Task
+
+__all__ = [
+    "Lesson",
+    "Masks",
+    "SheetData",
+    "Treatment",
+    "open_lesson",
+    "open_sheets",
+    "read_masks",
+    "refuse_rejected",
+]
+
+Targets = Int[np.ndarray, " n"] | Float[np.ndarray, "n k"]
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Where defects lie, for sheets of which that is known."""
+
+    shares: GrayBatch  # (n, h, w) uint8, covered share of each pixel times 255
+    known: Bool[np.ndarray, " n"]  # False: complete masks are missing, or the sheet has several types
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What `fit` needs of the data."""
+
+    images: GrayBatch  # (n, h, w) uint8, may be a memory-mapped file
+    targets: Targets  # class index, or for multilabel zeros and ones
+    train: Int[np.ndarray, " p"]  # positions
+    validation: Int[np.ndarray, " q"]  # may be empty: the last epoch is then the best
+    masks: Masks | None = None
+    groups: Int[np.ndarray, " n"] | None = None  # an index a group; None: every sheet is its own
+    remedy: Remedy = NOTHING  # against a shortcut; as it is, nothing
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """A remedy to be made for a lesson once it is known, and where its training starts."""
+
+    told: Mapping[str, JsonValue]  # what is done; for the card, metrics.json and the fingerprint
+    treat: Callable[[Lesson], Lesson]  # gives a lesson its remedy, and perhaps further validation sheets
+    start: Mapping[str, Tensor] | None = None  # weights; None = as the recipe starts
+
+
+@dataclass(frozen=True)
+class SheetData:
+    """A DATA folder as arrays, one entry a sheet, all in one order."""
+
+    name: str
+    items: tuple[SheetItem, ...]
+    images: GrayBatch
+    labelled: Labelled
+    task: Task
+    input: InputSpec
+    data_hash: str
+    rejections: tuple[Rejection, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The sheets' names."""
+        return tuple(item.id for item in self.items)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The sheets' groups; "" = a group of its own."""
+        return tuple(item.group for item in self.items)
+
+    @property
+    def group_indices(self) -> Int[np.ndarray, " n"]:
+        """One index a group; a sheet without one is its own."""
+        names = [group or f"\0{number}" for number, group in enumerate(self.groups)]
+        return np.unique(names, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+    @property
+    def keys(self) -> Int[np.ndarray, " n"]:
+        """One class index a sheet for splits, -1 = dropped; multilabel: one index a combination of types."""
+        labels = self.labelled.labels
+        if self.task != "multilabel":
+            return labels.astype(np.int64)
+        combinations = np.unique(labels, axis=0, return_inverse=True)[1]
+        return combinations.reshape(-1).astype(np.int64)
+
+
+def open_lesson(data: Path, recipe: Recipe, *, groups: str | None = None, allow_bad: int = 0) -> SheetData:
+    """Open a DATA folder for a recipe's task and input.
+
+    groups     rule that keeps sheets together, see sheets.catalog.open_data
+    allow_bad  how many items may be set aside before training refuses
+    raises     BadData as `refuse_rejected`, and whatever opening raises
+    """
+    return open_sheets(
+        data,
+        recipe.task,
+        recipe.input_spec(),
+        groups=groups,
+        allow_bad=allow_bad,
+        keep_multi_type=recipe.labels.multi_type == "first",
+    )
+
+
+def open_sheets(
+    data: Path,
+    task: Task,
+    spec: InputSpec,
+    *,
+    groups: str | None = None,
+    allow_bad: int = 0,
+    keep_multi_type: bool = False,
+) -> SheetData:
+    """As `open_lesson`, for a model that is already trained."""
+    cache: PixelCache = load_pixels(open_data(data, groups=groups), spec)
+    refuse_rejected(cache.sheets, allow_bad)
+    sheets = cache.sheets
+    labelled = label_sheets(sheets.items, task, sheets.type_names, keep_multi_type=keep_multi_type)
+    return SheetData(
+        name=data.resolve().name,
+        items=sheets.items,
+        images=cache.images,
+        labelled=labelled,
+        task=task,
+        input=spec,
+        data_hash=cache.data_hash,
+        rejections=sheets.rejections,
+    )
+
+
+def refuse_rejected(sheets: SheetSet, allow_bad: int) -> None:
+    """Stop on bad items unless so many are allowed; raises BadData with the first three reasons."""
+    bad = sheets.rejections
+    if len(bad) > allow_bad:
+        reasons = "; ".join(f"{item.id}: {item.reason}" for item in bad[:3])
+        more = f"; and {len(bad) - 3} more" if len(bad) > 3 else ""
+        raise BadData(
+            f"{sheets.root}: {len(bad)} bad item{'s' * (len(bad) != 1)}, {allow_bad} allowed: "
+            f"{reasons}{more}; "
+            f"mend them (`steelsight data` lists all), or go on without them with --allow-bad {len(bad)}"
+        )
+    if not sheets.items:
+        raise BadData(f"{sheets.root}: expected at least one sheet, found none that can be used")
+
+
+def read_masks(items: Sequence[SheetItem], spec: InputSpec) -> Masks:
+    """Masks at model size; a defect-free sheet is known to have none, unless its masks are merely missing."""
+    shares = np.zeros((len(items), spec.height, spec.width), dtype=np.uint8)
+    known = np.zeros(len(items), dtype=bool)
+    for row, item in enumerate(items):
+        if not item.types:
+            known[row] = True
+        elif item.evidence == "mask" and len(item.types) == 1:
+            shares[row] = np.rint(mask_fractions(item, spec) * 255).astype(np.uint8)
+            known[row] = bool(shares[row].any())
+    return Masks(shares, known)

@@ -1,0 +1,199 @@
+"""One epoch's batches: which sheets, in which order, changed how. Same seed and epoch, same bytes.
+
+Every epoch has a generator of its own, made from seed and epoch. Nothing is carried from one to the next, so
+a training resumed after epoch 7 sees in epoch 8 exactly what an uninterrupted one sees.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from steelsight.sheets.images.augment import augment
+from steelsight.training.dataset import Lesson
+from steelsight.training.recipe import BalanceRecipe, Recipe
+
+__all__ = [
+    "Batch",
+    "ahead",
+    "class_weights",
+    "draw_order",
+    "effective_weights",
+    "epoch_batches",
+    "make_batch",
+    "rarest_types",
+    "sheet_weights",
+    "weights_of",
+]
+
+Positions = Int[np.ndarray, " p"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step learns from, on the CPU."""
+
+    gray: Tensor  # (n, h, w) uint8
+    targets: Tensor  # (n,) int64, or (n, k) float32 for multilabel
+    shares: Tensor | None = None  # (n, h, w) uint8, masks as in lesson.Masks
+    known: Tensor | None = None  # (n,) bool
+    wrong: Tensor | None = None  # (n, h, w) uint8, as in remedy.Remedy
+    cohorts: Tensor | None = None  # (n,) int64
+
+
+def epoch_batches(lesson: Lesson, recipe: Recipe, rng: np.random.Generator) -> Iterator[Batch]:
+    """The training sheets once, in a new order, changed as the recipe's `augment` says.
+
+    With balance.method = sampling it is as many draws with replacement, rare classes more often; the odds of
+    a remedy go before.
+    """
+    order = draw_order(lesson, recipe.balance, rng)
+    for start in range(0, order.size, recipe.batch_size):
+        yield make_batch(lesson, recipe, order[start : start + recipe.batch_size], rng)
+
+
+def draw_order(lesson: Lesson, balance: BalanceRecipe, rng: np.random.Generator) -> Positions:
+    """Positions of one epoch."""
+    odds = lesson.remedy.odds
+    if odds is None and balance.method != "sampling":
+        return rng.permutation(lesson.train)
+    weights = sheet_weights(lesson, balance) if odds is None else odds[lesson.train]
+    drawn: Positions = rng.choice(lesson.train, lesson.train.size, p=weights / weights.sum())
+    return drawn
+
+
+def sheet_weights(lesson: Lesson, balance: BalanceRecipe) -> Float[np.ndarray, " p"]:
+    """How much each training sheet counts, mean 1.
+
+    A sheet of class c whose group has m sheets of c: u = m^-group_power, its weight u (sum of u in c)^-power.
+    Without groups it is `weights_of`; with both powers 1 every class weighs alike, and every group in it.
+    Multilabel: a sheet counts as its rarest type.
+    """
+    labels = rarest_types(lesson.targets[lesson.train])
+    if balance.group_power == 0 or lesson.groups is None:
+        weights: Float[np.ndarray, " p"] = weights_of(labels, balance)[labels]
+        return weights
+    pairs = np.stack([labels, lesson.groups[lesson.train]], axis=1)
+    _, kin, counts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
+    within = counts[kin.reshape(-1)] ** -balance.group_power
+    raw = within * np.bincount(labels, within)[labels] ** -balance.power
+    scaled: Float[np.ndarray, " p"] = raw / raw.mean()
+    return scaled
+
+
+def rarest_types(
+    targets: Int[np.ndarray, " n"] | Float[np.ndarray, "n k"],
+) -> Int[np.ndarray, " n"]:
+    """One class a sheet: its own, or for multilabel 0 without a type and 1 + its rarest type with any.
+
+    >>> rarest_types(np.array([[1.0, 1.0], [1.0, 0.0], [0.0, 0.0]])).tolist()
+    [2, 1, 0]
+    """
+    if targets.ndim == 1:
+        return targets.astype(np.int64)
+    counts = np.where(targets > 0, targets.sum(axis=0), np.inf)
+    rarest: Int[np.ndarray, " n"] = np.where(targets.any(axis=1), 1 + counts.argmin(axis=1), 0)
+    return rarest
+
+
+def weights_of(
+    labels: Int[np.ndarray, " n"], balance: BalanceRecipe, classes: int | None = None
+) -> Float[np.ndarray, " k"]:
+    """The class weights a recipe asks for."""
+    if balance.weighting == "effective":
+        return effective_weights(labels, balance.beta, classes)
+    return class_weights(labels, balance.power, classes)
+
+
+def effective_weights(
+    labels: Int[np.ndarray, " n"], beta: float, classes: int | None = None
+) -> Float[np.ndarray, " k"]:
+    """One over the effective number of sheets, (1 - beta) / (1 - beta^count), scaled to mean 1 over sheets.
+
+    beta 0 weighs all classes alike; towards 1 it nears inverse frequency. 0 where a class has none.
+    source  Cui et al. 2019, eq. 2
+
+    >>> effective_weights(np.array([0, 0, 0, 1]), 0.0).tolist()
+    [1.0, 1.0]
+    """
+    counts = np.bincount(labels, minlength=classes or 0)
+    weights = np.where(counts > 0, (1 - beta) / (1 - beta ** np.maximum(counts, 1)), 0.0)
+    scaled: Float[np.ndarray, " k"] = weights * labels.size / (weights * counts).sum()
+    return scaled
+
+
+def class_weights(
+    labels: Int[np.ndarray, " n"], power: float, classes: int | None = None
+) -> Float[np.ndarray, " k"]:
+    """count^-power for each class, scaled so that the mean over the sheets is 1; 0 where a class has none."""
+    counts = np.bincount(labels, minlength=classes or 0)
+    weights = np.where(counts > 0, np.maximum(counts, 1.0) ** -power, 0.0)
+    scaled: Float[np.ndarray, " k"] = weights * labels.size / (weights * counts).sum()
+    return scaled
+
+
+def make_batch(lesson: Lesson, recipe: Recipe, rows: Positions, rng: np.random.Generator) -> Batch:
+    """Sheets at these positions, changed as the recipe's `augment` says."""
+    masks, remedy = lesson.masks, lesson.remedy
+    maps = {"shares": None if masks is None else masks.shares, "wrong": remedy.wrong}
+    known = {name: each[rows] for name, each in maps.items() if each is not None}
+    images = lesson.images[rows] if remedy.twins is None else remedy.twins.show(lesson.images, rows, rng)
+    stack = np.stack(list(known.values())) if known else None
+    gray, moved = augment(images, recipe.augment, rng, masks=stack)
+    found = {} if moved is None else dict(zip(known, map(torch.from_numpy, moved), strict=True))
+    return Batch(
+        gray=torch.from_numpy(np.asarray(gray)),
+        targets=torch.from_numpy(lesson.targets[rows]),
+        shares=found.get("shares"),
+        known=None if masks is None else torch.from_numpy(masks.known[rows]),
+        wrong=found.get("wrong"),
+        cohorts=None if remedy.cohorts is None else torch.from_numpy(remedy.cohorts[rows]),
+    )
+
+
+def ahead(source: Callable[[], Iterator[T]], depth: int = 2) -> Iterator[T]:
+    """Let a thread prepare the next items while one is in use; its exceptions reach the caller."""
+    ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(depth)
+    stop = threading.Event()
+
+    def put(item: T | None, error: BaseException | None) -> bool:
+        while not stop.is_set():
+            try:
+                ready.put((item, error), timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def work() -> None:
+        try:
+            for item in source():
+                if not put(item, None):
+                    return
+        except BaseException as error:  # noqa: BLE001  handed over, raised in the caller's thread
+            put(None, error)
+        else:
+            put(None, None)
+
+    thread = threading.Thread(target=work, name="steelsight-batches", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = ready.get()
+            if error is not None:
+                raise error
+            if item is None:
+                return
+            yield item
+    finally:
+        stop.set()
+        thread.join()

@@ -1,0 +1,336 @@
+"""The training loop: a probe, epochs over Accelerate, early stopping, the best weights, exact resume.
+
+It reads and writes no file but its own state; what becomes of the trained model is `run`'s business.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from steelsight.models.catalog import SheetClassifier
+from steelsight.models.inputs import to_input
+from steelsight.training.dataset import Lesson
+from steelsight.training.intervention import Remedy
+from steelsight.training.loop.batches import Batch, ahead, epoch_batches
+from steelsight.training.loop.losses import (
+    loss_weights,
+    place_loss,
+    prior_shift,
+    reason_loss,
+    robust_loss,
+    sheet_loss,
+)
+from steelsight.training.loop.optimisation import Average, learning_rate, make_optimiser, set_rate
+from steelsight.training.loop.precision import Precision, choose_precision, in_precision
+from steelsight.training.loop.probe import fit_head
+from steelsight.training.loop.progress import Silent, Watcher
+from steelsight.training.loop.speed import fast_features, keep_memory, tuned
+from steelsight.training.loop.state import (
+    EpochRow,
+    TrainingState,
+    load_state,
+    pack_moments,
+    save_state,
+    unpack_moments,
+)
+from steelsight.training.loop.validate import is_better, validate
+from steelsight.training.predict import add_noise
+from steelsight.training.recipe import Recipe
+
+__all__ = ["Fitted", "fit"]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """How a training went; the model itself is trained in place."""
+
+    history: tuple[EpochRow, ...]  # epoch 0 is the probe, if there was one
+    best_epoch: int
+    stopped_early: bool
+    precision: Precision
+    resumed_after: int  # epochs already done by an earlier process
+
+    @property
+    def epochs(self) -> int:
+        """How many there were, the probe not counted."""
+        return self.history[-1].epoch
+
+
+def fit(
+    model: SheetClassifier,
+    lesson: Lesson,
+    recipe: Recipe,
+    *,
+    seed: int,
+    state_path: Path | None = None,
+    fingerprint: str = "",
+    watcher: Watcher | None = None,
+) -> Fitted:
+    """Train a model in place and leave it in evaluation mode with its best epoch's weights.
+
+    seed        of order, augmentation, noise and dropout; the model's own start is the caller's
+    state_path  written after every epoch; if it exists, training goes on from it to the same numbers
+    fingerprint refused if the state there has another
+    raises      BadCheckpoint for a state that cannot be used or written
+    """
+    watcher = watcher or Silent()
+    with _threads(recipe.compute.threads), keep_memory(), torch.random.fork_rng():
+        trainer = _Trainer(model, lesson, recipe, seed, fingerprint)
+        if state_path is not None and state_path.exists():
+            trainer.restore(load_state(state_path, fingerprint))
+        resumed_after = trainer.done
+        while not trainer.finished:
+            row, best = trainer.advance(watcher)
+            if state_path is not None:
+                save_state(state_path, trainer.state())
+            watcher.epoch(row, best=best)
+        model.load_state_dict(trainer.best)
+    model.eval()
+    return Fitted(
+        history=tuple(trainer.history),
+        best_epoch=trainer.best_epoch,
+        stopped_early=trainer.done < recipe.stop.max_epochs,
+        precision=trainer.precision,
+        resumed_after=resumed_after,
+    )
+
+
+class _Trainer:
+    """The state of one training between epochs."""
+
+    def __init__(
+        self, model: SheetClassifier, lesson: Lesson, recipe: Recipe, seed: int, fingerprint: str
+    ) -> None:
+        self.lesson, self.recipe, self.seed, self.fingerprint = lesson, recipe, seed, fingerprint
+        self.remedy = lesson.remedy
+        # Accelerate fixes one precision for a whole process, and two trainings of a process may differ:
+        # it brings devices and placement, the precision is entered around the forward pass.
+        self.accelerator = Accelerator(mixed_precision="no")
+        self.precision = choose_precision(recipe.compute.precision, self.accelerator.device)
+        learns = model.head if self.remedy.frozen else model
+        optimiser = make_optimiser(learns.parameters(), recipe.optimiser)
+        self.model, self.optimiser = self.accelerator.prepare(model, optimiser)
+        weights = loss_weights(lesson.targets[lesson.train], recipe, _outputs(model))
+        self.weights = None if weights is None else weights.to(self.accelerator.device)
+        shift = prior_shift(lesson.targets[lesson.train], recipe.loss, _outputs(model))
+        self.shift = None if shift is None else shift.to(self.accelerator.device)
+        self.average = Average(model, recipe.optimiser.ema) if recipe.optimiser.ema else None
+        self.twin = deepcopy(model) if recipe.optimiser.ema else model  # takes the average to be judged
+        self.steps = -(-lesson.train.size // recipe.batch_size)  # an epoch's
+        cohorts = _even_cohorts(self.remedy)
+        self.cohorts = None if cohorts is None else cohorts.to(self.accelerator.device)
+        self.history: list[EpochRow] = []
+        self.best_epoch = 0
+        self.best: dict[str, Tensor] = {}
+
+    @property
+    def finished(self) -> bool:
+        stop, waited = self.recipe.stop, self.done - self.best_epoch
+        if self.recipe.probe.enabled and not self.history:
+            return False
+        return self.done >= stop.max_epochs or (0 < stop.patience <= waited)
+
+    @property
+    def done(self) -> int:
+        """Epochs so far; the probe is none."""
+        return self.history[-1].epoch if self.history else 0
+
+    def advance(self, watcher: Watcher) -> tuple[EpochRow, bool]:
+        """Fit the probe if it is asked for and due, otherwise train an epoch."""
+        if self.recipe.probe.enabled and not self.history:
+            return self._fit_head(watcher)
+        epoch = self.done + 1
+        started = time.perf_counter()
+        train_loss = self._train(epoch, watcher)
+        seconds = time.perf_counter() - started
+        rate = self.optimiser.param_groups[0]["lr"]
+        return self._judge(epoch, train_loss, rate, seconds, self.lesson.train.size / seconds)
+
+    def _fit_head(self, watcher: Watcher) -> tuple[EpochRow, bool]:
+        model: SheetClassifier = self.accelerator.unwrap_model(self.model)
+        found = fit_head(
+            model, self.lesson, self.recipe, seed=self.seed, precision=self.precision, watcher=watcher
+        )
+        if self.average is not None:
+            self.average.load(model.state_dict())
+        return self._judge(0, found.loss, 0.0, found.seconds, found.images_per_second)
+
+    def _judge(
+        self, epoch: int, train_loss: float, rate: float, seconds: float, speed: float
+    ) -> tuple[EpochRow, bool]:
+        """Validate, remember the best."""
+        judged = self._judged()
+        found = validate(judged, self.lesson)
+        row = EpochRow(
+            epoch=epoch,
+            train_loss=train_loss,
+            validation_loss=found.loss,
+            validation_accuracy=found.accuracy,
+            validation_balanced_accuracy=found.balanced_accuracy,
+            learning_rate=rate,
+            seconds=seconds,
+            images_per_second=speed,
+        )
+        best = self._beats_best(row)
+        if best:
+            self.best_epoch = epoch
+            self.best = _copy_state(judged)
+        self.history.append(row)
+        return row, best
+
+    def _train(self, epoch: int, watcher: Watcher) -> float:
+        """Take one epoch's steps; returns the mean loss over its sheets."""
+        rng = np.random.default_rng([self.seed, epoch])
+        torch.manual_seed(int(rng.integers(2**62)))  # torch's own dropout has no generator
+        noise, dropout = (torch.Generator().manual_seed(int(rng.integers(2**62))) for _ in range(2))
+        self.model.train()
+        if self.remedy.frozen:
+            self.model.features.eval()
+        total, sheets = torch.zeros(()), 0
+        batches = ahead(lambda: epoch_batches(self.lesson, self.recipe, rng))
+        on_cpu = self.accelerator.device.type == "cpu"
+        with tuned(self.model, dropout) if on_cpu else nullcontext():
+            for index, batch in enumerate(batches):
+                loss = self._step(batch, (epoch - 1) * self.steps + index, noise)
+                total += loss * len(batch.gray)
+                sheets += len(batch.gray)
+                watcher.step(index + 1, self.steps)
+        return float(total / sheets)
+
+    def _step(self, batch: Batch, step: int, noise: torch.Generator) -> Tensor:
+        """One batch forward, backward, and into the weights."""
+        recipe, accelerator = self.recipe.optimiser, self.accelerator
+        set_rate(self.optimiser, learning_rate(recipe, step, self.steps * self.recipe.stop.max_epochs))
+        self.optimiser.zero_grad()
+        loss = self._loss(batch, noise)
+        accelerator.backward(loss)
+        if recipe.clip:
+            accelerator.clip_grad_norm_(self.model.parameters(), recipe.clip)
+        self.optimiser.step()
+        if self.average is not None:
+            self.average.update(self.model, step)
+        return loss.detach().cpu()
+
+    def _loss(self, batch: Batch, noise: torch.Generator) -> Tensor:
+        device, recipe = self.accelerator.device, self.recipe
+        images = batch.gray.to(device)
+        doubled = recipe.noise.double and recipe.noise.sigma > 0
+        if recipe.noise.sigma:
+            clean = to_input(images)  # (n, 3, h, w)
+            noisy = add_noise(clean, recipe.noise.sigma, noise)
+            images = torch.cat([clean, noisy]) if doubled else noisy
+        targets = _repeat(batch.targets.to(device), doubled)
+        head = self.model.head
+        with in_precision(self.precision, device):
+            with torch.no_grad() if self.remedy.frozen else nullcontext():
+                features = fast_features(self.model.features, images)
+            logits, class_map = head.judge(features) if recipe.loss.masks else (head(features), None)
+        loss = self._sheet_loss(logits.float(), targets, batch, doubled)
+        if batch.wrong is not None and self.remedy.reasons:
+            wrong = _repeat(batch.wrong.to(device), doubled)
+            loss = loss + self.remedy.reasons * reason_loss(features, logits.float(), targets, wrong)
+        if not recipe.loss.masks or class_map is None or batch.shares is None or batch.known is None:
+            return loss
+        shares, known = (_repeat(values.to(device), doubled) for values in (batch.shares, batch.known))
+        return loss + recipe.loss.masks * place_loss(class_map.float(), targets, shares, known, recipe.loss)
+
+    def _sheet_loss(self, logits: Tensor, targets: Tensor, batch: Batch, doubled: bool) -> Tensor:
+        """The recipe's loss over the batch, or over its cohorts as group DRO weighs them."""
+
+        def over(rows: Tensor | slice) -> Tensor:
+            return sheet_loss(
+                logits[rows],
+                targets[rows],
+                weights=self.weights,
+                label_smoothing=self.recipe.loss.label_smoothing,
+                focal=self.recipe.loss.focal,
+                shift=self.shift,
+            )
+
+        if batch.cohorts is None or self.cohorts is None:
+            return over(slice(None))
+        cohorts = _repeat(batch.cohorts.to(logits.device), doubled)
+        return robust_loss(over, cohorts, self.cohorts, self.remedy.cohort_step)
+
+    def _judged(self) -> SheetClassifier:
+        """The model to validate and to keep: the averaged one if weights are averaged."""
+        model: SheetClassifier = self.accelerator.unwrap_model(self.model)
+        if self.average is None:
+            return model
+        self.twin.load_state_dict(self.average.state)
+        return self.twin
+
+    def _beats_best(self, row: EpochRow) -> bool:
+        if not self.history:
+            return True
+        best = next(old for old in self.history if old.epoch == self.best_epoch)
+        return is_better(self.recipe.stop.monitor, row, best)
+
+    def state(self) -> TrainingState:
+        """What the next epoch needs."""
+        return TrainingState(
+            fingerprint=self.fingerprint,
+            history=tuple(self.history),
+            best_epoch=self.best_epoch,
+            weights=self.model.state_dict(),
+            average=self.average.state if self.average is not None else {},
+            best=self.best,
+            moments=pack_moments(self.optimiser),
+            cohorts={} if self.cohorts is None else {"weights": self.cohorts},
+        )
+
+    def restore(self, state: TrainingState) -> None:
+        """Go on after the epochs of a saved state."""
+        self.history = list(state.history)
+        self.best_epoch = state.best_epoch
+        self.best = dict(state.best)
+        self.model.load_state_dict(state.weights)
+        if self.average is not None:
+            self.average.load(state.average)
+        unpack_moments(self.optimiser, state.moments)
+        if self.cohorts is not None:
+            self.cohorts.copy_(state.cohorts["weights"])
+
+
+def _even_cohorts(remedy: Remedy) -> Tensor | None:
+    """The weights group DRO starts from."""
+    if remedy.cohorts is None:
+        return None
+    count = int(remedy.cohorts.max()) + 1
+    return torch.full((count,), 1 / count)
+
+
+def _copy_state(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+
+
+def _repeat(values: Tensor, twice: bool) -> Tensor:
+    return torch.cat([values, values]) if twice else values
+
+
+def _outputs(model: SheetClassifier) -> int:
+    """The number of logits: the last layer's outputs."""
+    last = [module for module in model.head.modules() if isinstance(module, nn.Linear | nn.Conv2d)][-1]
+    return last.out_features if isinstance(last, nn.Linear) else last.out_channels
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Compute with so many threads inside the `with`; 0 leaves torch's own choice."""
+    before = torch.get_num_threads()
+    try:
+        if count:
+            torch.set_num_threads(count)
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,149 @@
+"""What is minimised: the sheet's class, the class of every place where masks are known, wrong reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812  torch's own abbreviation
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+
+from steelsight.training.dataset import Targets
+from steelsight.training.loop.batches import weights_of
+from steelsight.training.recipe import LossRecipe, Recipe
+
+__all__ = ["loss_weights", "place_loss", "prior_shift", "reason_loss", "robust_loss", "sheet_loss"]
+
+TINY = 1e-12  # a sheet no place of which speaks
+
+
+def loss_weights(targets: Targets, recipe: Recipe, outputs: int) -> Tensor | None:
+    """Class weights for `sheet_loss`; None unless balance.method = loss.
+
+    For multilabel the weight of a type's yes: (sheets without / sheets with)^power.
+    """
+    if recipe.balance.method != "loss":
+        return None
+    if targets.ndim == 1:
+        return torch.from_numpy(weights_of(targets, recipe.balance, outputs)).float()
+    present = np.maximum(targets.sum(axis=0), 1)
+    ratio = np.maximum(len(targets) - present, 1) / present
+    return torch.from_numpy(ratio**recipe.balance.power).float()
+
+
+def sheet_loss(
+    logits: Float[Tensor, "n c"],
+    targets: Int[Tensor, " n"] | Float[Tensor, "n c"],
+    *,
+    weights: Float[Tensor, " c"] | None = None,
+    label_smoothing: float = 0.0,
+    focal: float = 0.0,
+    shift: Float[Tensor, " c"] | None = None,
+) -> Float[Tensor, ""]:
+    """Cross entropy over classes, or over yes and no of each type where the targets are zeros and ones.
+
+    weights  torch's own meaning: cross entropy is a weighted mean, yes-or-no multiplies the yes
+    focal    gamma: an answer told with probability p counts as (1 - p)^gamma; Lin et al. 2017, eq. 4
+    shift    added to the logits, as `prior_shift` gives it
+    """
+    if shift is not None:
+        logits = logits + shift
+    if targets.ndim == 2:
+        smoothed = targets * (1 - label_smoothing) + label_smoothing / 2
+        losses = F.binary_cross_entropy_with_logits(logits, smoothed, pos_weight=weights, reduction="none")
+        sure = torch.where(targets > 0, logits.sigmoid(), (-logits).sigmoid())
+        return ((1 - sure) ** focal * losses).mean() if focal else losses.mean()
+    if not focal:
+        return F.cross_entropy(logits, targets, weight=weights, label_smoothing=label_smoothing)
+    losses = F.cross_entropy(logits, targets, label_smoothing=label_smoothing, reduction="none")
+    sure = logits.softmax(1).gather(1, targets[:, None]).squeeze(1)
+    share = torch.ones_like(losses) if weights is None else weights[targets]
+    return (share * (1 - sure) ** focal * losses).sum() / share.sum()
+
+
+def prior_shift(targets: Targets, recipe: LossRecipe, outputs: int) -> Tensor | None:
+    """Logit adjustment: tau log(share of the class), so that the plain logits suit classes alike.
+
+    returns  None unless loss.logit_adjust is set; a class without sheets counts as half a sheet
+    source   Menon et al. 2021, eq. 10
+    """
+    if not recipe.logit_adjust:
+        return None
+    counts = np.maximum(np.bincount(targets, minlength=outputs), 0.5)
+    return torch.from_numpy(recipe.logit_adjust * np.log(counts / counts.sum())).float()
+
+
+def place_loss(
+    class_map: Float[Tensor, "n c gh gw"],
+    targets: Int[Tensor, " n"] | Float[Tensor, "n c"],
+    shares: UInt8[Tensor, "n h w"],
+    known: Bool[Tensor, " n"],
+    recipe: LossRecipe,
+) -> Float[Tensor, ""]:
+    """The class of every place against the masks, averaged over each place's pixels.
+
+    A place covered by more than `mask_share` has its sheet's class, every other place is defect-free. Defect
+    places weigh 1 + `mask_emphasis`. Sheets whose masks are not known do not count; 0 if no sheet's are.
+    """
+    if not bool(known.any()):
+        return class_map.sum() * 0
+    class_map, targets = class_map[known], targets[known]
+    area = F.adaptive_avg_pool2d(
+        shares[known].unsqueeze(1).float() / 255, (class_map.shape[2], class_map.shape[3])
+    ).squeeze(1)
+    defect = area > recipe.mask_share  # (n, gh, gw)
+    weight = 1 + recipe.mask_emphasis * defect
+    if targets.ndim == 1:
+        places = torch.where(defect, targets[:, None, None], 0)  # class 0 = none
+        losses = F.cross_entropy(class_map, places, reduction="none")
+    else:
+        yes = defect.unsqueeze(1) * targets[:, :, None, None]  # (n, c, gh, gw)
+        losses = F.binary_cross_entropy_with_logits(class_map, yes, reduction="none").mean(1)
+    return (weight * losses).mean()
+
+
+def reason_loss(
+    features: Float[Tensor, "n k gh gw"],
+    logits: Float[Tensor, "n c"],
+    targets: Int[Tensor, " n"],
+    wrong: UInt8[Tensor, "n h w"],
+) -> Float[Tensor, ""]:
+    """The share of a verdict's reasons that lies where no reason may be, 0 to 1, mean over sheets.
+
+    A place's reason is its part of the true class's margin, the sum over channels of feature times gradient;
+    reasons count squared, whichever way they speak, and a place by the share of it that is marked. As shares
+    they cannot be made small by making all features small.
+    features  what `logits` were computed from, in the graph
+    wrong     share of each pixel times 255 that must not be a reason; a sheet without any counts as 0
+    source    after Ross, Hughes and Doshi-Velez 2017, eq. 2: there input gradients, summed squares
+    """
+    true = logits.gather(1, targets[:, None]).squeeze(1)
+    others = logits.scatter(1, targets[:, None], float("-inf")).logsumexp(1)
+    gradient = torch.autograd.grad((true - others).sum(), features, create_graph=True)[0]
+    reasons = (gradient.float() * features.float()).sum(1) ** 2  # (n, gh, gw)
+    share = F.adaptive_avg_pool2d(wrong.unsqueeze(1).float() / 255, (reasons.shape[1], reasons.shape[2]))
+    bad = (share.squeeze(1) * reasons).sum((1, 2))
+    return (bad / (reasons.sum((1, 2)) + TINY)).mean()
+
+
+def robust_loss(
+    loss_of: Callable[[Bool[Tensor, " n"]], Float[Tensor, ""]],
+    cohorts: Int[Tensor, " n"],
+    weights: Float[Tensor, " g"],
+    step: float,
+) -> Float[Tensor, ""]:
+    """Group DRO: cohorts weigh by how badly they are told, and the weights are moved along.
+
+    loss_of  the mean loss over some rows of the batch
+    weights  of all cohorts, sum 1; changed in place: q_g times exp(step loss_g), brought back to sum 1
+    returns  the sum over the batch's cohorts of q_g loss_g
+    source   Sagawa, Koh, Hashimoto and Liang 2020, algorithm 1
+    """
+    present: Int[Tensor, " p"] = torch.from_numpy(np.unique(cohorts.cpu().numpy())).to(cohorts.device)
+    losses = torch.stack([loss_of(cohorts == cohort) for cohort in present])
+    with torch.no_grad():
+        weights[present] *= (step * losses.detach().float()).exp()
+        weights /= weights.sum()
+    return (weights[present] * losses).sum()

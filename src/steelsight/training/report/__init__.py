@@ -1,0 +1,1 @@
+"""Metrics, model card and pages of a finished training."""

@@ -1,0 +1,81 @@
+"""The operating point of a run: escapes and overkill at a threshold its validation sheets chose."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from steelsight.evaluation.curves.operating import operating_point, threshold_for_escape
+from steelsight.training.dataset import SheetData
+from steelsight.training.report.scores import probabilities_of
+from steelsight.types import Logits
+
+__all__ = ["ESCAPE", "choose_threshold", "report_operating"]
+
+ESCAPE = 0.05  # share of defective validation sheets that may pass
+
+Positions = Int[np.ndarray, "_"]
+
+
+def choose_threshold(data: SheetData, logits: Logits, positions: Positions) -> float | None:
+    """The threshold on the probability of a defect that lets 5 % of these defective sheets pass.
+
+    returns  None for multilabel work, and without both good and defective sheets
+    """
+    known = _sides(data, logits, positions)
+    return None if known is None else threshold_for_escape(*known, ESCAPE)
+
+
+def report_operating(
+    data: SheetData,
+    logits: Logits,
+    positions: Positions,
+    threshold: float | None,
+    *,
+    seed: int,
+    prevalence: float | None = None,
+    resamples: int = 1000,
+) -> dict[str, Any] | None:
+    """Escape and overkill of some sheets at a threshold chosen on others.
+
+    prevalence  share of defective sheets on the line; None = that of these sheets
+    returns     evaluation.operating.OperatingPoint as JSON; None where there is no threshold or one side
+                has no sheet
+    raises      BadInput for a prevalence outside (0, 1)
+    """
+    known = _sides(data, logits, positions)
+    if threshold is None or known is None:
+        return None
+    names = [data.groups[i] for i in positions.tolist()]
+    point = operating_point(
+        *known,
+        threshold,
+        rng=np.random.default_rng([seed, 3]),
+        prevalence=prevalence,
+        groups=names if any(names) else None,
+        resamples=resamples,
+    )
+    found: dict[str, Any] = _plain(asdict(point))
+    return found
+
+
+def _sides(
+    data: SheetData, logits: Logits, positions: Positions
+) -> tuple[Bool[np.ndarray, " p"], Float[np.ndarray, " p"]] | None:
+    """Who is defective, and the probability of it; None where nothing can be told apart."""
+    if data.task == "multilabel" or not positions.size:
+        return None
+    defective = np.array([data.labelled.alternatives[i] != (0,) for i in positions.tolist()], dtype=bool)
+    if defective.all() or not defective.any():
+        return None
+    return defective, 1 - probabilities_of(logits[positions], data.task)[:, 0]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

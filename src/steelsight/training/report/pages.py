@@ -1,0 +1,269 @@
+"""A run or an evaluation as pictures and one HTML page. It draws what is already computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+from matplotlib.figure import Figure
+
+from steelsight.evaluation.by_size import AreaRow
+from steelsight.evaluation.classification import roc_curves
+from steelsight.evaluation.curves.precision_recall import pr_curves
+from steelsight.reports.document import Document
+from steelsight.reports.figures import (
+    draw_confusion,
+    draw_learning_curves,
+    draw_precision_recall,
+    draw_recall_by_area,
+    draw_roc,
+    figure_png,
+)
+from steelsight.training.atomic import write_file
+from steelsight.training.dataset import SheetData
+from steelsight.training.report.scores import probabilities_of
+from steelsight.types import Interval, Logits
+
+__all__ = ["stored_interval", "write_evaluation_page", "write_folds_page", "write_run_page"]
+
+Positions = Int[np.ndarray, " p"]
+Report = Mapping[str, Any]
+
+HEADLINES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "f1_weighted": "F1, weighted",
+    "f1_macro": "F1, macro",
+    "auc": "AUC",
+    "defect_auc": "AUC, any defect against none",  # multi-class only
+}
+PAGE = "report.html"
+FIGURES = "figures"
+
+
+def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, test: Positions) -> None:
+    """report.html and figures/ of a training: how it went, and how good it is on its test sheets."""
+    page = Document(f"Training on {data.name}", subtitle=f"{data.task}, {len(data.items)} sheets")
+    training = metrics["training"]
+    page.chapter("Training")
+    curves = draw_learning_curves(training["history"], best_epoch=training["best_epoch"])
+    kept = f"the weights of epoch {training['best_epoch']} were kept"
+    if training["history"][0]["epoch"] == 0:
+        kept += "; epoch 0 is the head fitted on the features as they were"
+    words = f"{training['epochs']} epochs, {kept}"
+    _show(page, out, "learning_curves", curves, f"Losses and accuracies by epoch; {words}.")
+    if metrics.get("shuffled_labels"):
+        page.notice(
+            "Its training labels were drawn among the training sheets: its verdicts mean nothing. "
+            f"{metrics['shuffled_labels']['kept']:.0%} of them came out as they were.",
+            title="A control",
+        )
+    if metrics.get("leaks"):
+        page.notice(
+            f"{len(metrics['leaks'])} groups have sheets in more than one part of the split. What the model "
+            "saw of them in training makes its figures on the others better than they are.",
+            title="The split leaks",
+        )
+    noisy = f"X + {metrics['noise_sigma']}Z"
+    _judge(page, out, {"as they are": metrics["test"], noisy: metrics["test_noisy"]}, data, logits, test)
+    _operating(page, metrics["operating_point"])
+    _apart(page, metrics["apart"])
+    page.footer(_origin(metrics))
+    write_file(out / PAGE, page.render().encode())
+
+
+def write_evaluation_page(
+    out: Path, metrics: Report, data: SheetData, logits: Logits, chosen: Positions
+) -> None:
+    """report.html and figures/ of an evaluation."""
+    page = Document(f"Evaluation on {data.name}", subtitle=f"{metrics['part']} sheets of {metrics['run']}")
+    reports = {"as they are": metrics["report"]}
+    if metrics["noise_sigma"]:
+        reports = {f"X + {metrics['noise_sigma']}Z": metrics["report"]}
+    _judge(page, out, reports, data, logits, chosen)
+    _operating(page, metrics["operating_point"])
+    for note in metrics["notes"]:
+        page.notice(note)
+    _apart(page, metrics["apart"])
+    page.footer(_origin(metrics))
+    write_file(out / PAGE, page.render().encode())
+
+
+def write_folds_page(out: Path, metrics: Report, data: SheetData) -> None:
+    """report.html and figures/ of a cross-validation."""
+    title = f"Cross-validation on {data.name}"
+    page = Document(title, subtitle=f"{metrics['folds']} folds, {metrics['repeats']} times")
+    page.chapter("Sheets the models never saw")
+    reports = {"all": metrics["pooled"]}
+    reports |= {f"repeat {number + 1}": report for number, report in enumerate(metrics["each_repeat"])}
+    _tables(page, out, reports, data)
+    page.footer(_origin(metrics))
+    write_file(out / PAGE, page.render().encode())
+
+
+def _judge(
+    page: Document,
+    out: Path,
+    reports: Mapping[str, Report | None],
+    data: SheetData,
+    logits: Logits,
+    chosen: Positions,
+) -> None:
+    """The chapter of figures: tables of all reports, pictures of the first."""
+    page.chapter("Sheets the model never saw")
+    known = {name: report for name, report in reports.items() if report is not None}
+    if not known:
+        page.text("No sheet was kept for a test.")
+        return
+    _tables(page, out, known, data)
+    if data.task == "multilabel":
+        return
+    single = np.array([i for i in chosen.tolist() if data.labelled.labels[i] >= 0], dtype=np.int64)
+    probabilities = probabilities_of(logits[single], data.task)
+    labels, names = data.labelled.labels[single], data.labelled.class_names
+    if curves := roc_curves(labels, probabilities, names):
+        _show(page, out, "roc", draw_roc(curves), "Each class against the rest.")
+    if pairs := pr_curves(labels, probabilities, names):
+        figure = draw_precision_recall(pairs)
+        _show(page, out, "precision_recall", figure, "How pure what is found stays as more is found.")
+
+
+def _tables(page: Document, out: Path, reports: Mapping[str, Report], data: SheetData) -> None:
+    first = next(iter(reports.values()))
+    if data.task == "multilabel":
+        _types_table(page, first)
+        return
+    titles = {key: title for key, title in HEADLINES.items() if key in first}
+    rows = [
+        [title, *(_interval(report[key]) for report in reports.values())] for key, title in titles.items()
+    ]
+    page.table(
+        ["metric", *reports], rows, caption=f"{first['sheets']} answers, {first['groups']} groups, 95 %"
+    )
+    _classes_table(page, first)
+    matrix = np.array(first["confusion"], dtype=np.int64)
+    _show(page, out, "confusion", draw_confusion(matrix, data.labelled.class_names), "Truth and verdicts.")
+    _places(page, out, first.get("places"))
+
+
+def _classes_table(page: Document, report: Report) -> None:
+    rows = [
+        [
+            entry["name"],
+            entry["sheets"],
+            *(_interval(entry[key]) for key in ("precision", "recall", "f1", "auc")),
+        ]
+        for entry in report["classes"]
+    ]
+    page.table(["class", "sheets", "precision", "recall", "F1", "AUC"], rows, caption="Each class")
+
+
+def _operating(page: Document, point: Report | None) -> None:
+    if point is None:
+        return
+    page.table(
+        [
+            "stopped from a probability of defect of",
+            "defects that escape",
+            "good sheets stopped",
+            "precision",
+        ],
+        [
+            [
+                point["threshold"],
+                _interval(point["escape"]),
+                _interval(point["overkill"]),
+                point["precision"],
+            ]
+        ],
+        caption="Operating point",
+        note="The threshold lets one in twenty defective validation sheets pass. Of a thousand sheets with "
+        f"{point['prevalence']:.1%} defective, {point['escaped_per_1000']:.1f} defective ones pass and "
+        f"{point['stopped_per_1000']:.0f} are stopped.",
+    )
+
+
+def _places(page: Document, out: Path, places: Report | None) -> None:
+    if not places:
+        return
+    smallest = places["smallest"]
+    known = [
+        f"the smallest found covers {smallest['found_px']:,.0f} pixels" if smallest["found_px"] else "",
+        f"from {smallest['reliable_px']:,.0f} pixels on nine of ten are found"
+        if smallest["reliable_px"]
+        else "at no size are nine of ten found",
+    ]
+    rows = [
+        AreaRow(row["low_px"], row["high_px"], row["sheets"], stored_interval(row["recall"]))
+        for row in places["by_area"]
+    ]
+    words = "; ".join(words for words in known if words)
+    figure = draw_recall_by_area(rows)
+    _show(page, out, "recall_by_area", figure, f"Defects found by their size: {words}.")
+    page.table(
+        ["centre of the defect", "sheets", "called defective"],
+        [
+            [
+                f"{row['left']:.0%} to {row['right']:.0%} across, "
+                f"{row['top']:.0%} to {row['bottom']:.0%} down",
+                row["sheets"],
+                _interval(row["recall"]),
+            ]
+            for row in places["by_place"]
+        ],
+        caption="Recall by place",
+    )
+
+
+def _types_table(page: Document, report: Report) -> None:
+    rows = [
+        [name, *(_interval(found[key]) for key in HEADLINES if key in found)]
+        for name, found in report["types"].items()
+    ]
+    page.table(
+        ["type", *(title for key, title in HEADLINES.items() if key != "defect_auc")],
+        rows,
+        caption=f"{report['sheets']} sheets, each type by itself",
+    )
+    page.text(f"Right in every type at once: {report['all_types_right']:.3f} of the sheets.")
+
+
+def _apart(page: Document, apart: Report | None) -> None:
+    if apart is not None:
+        page.text(
+            f"Sheets of several types took no part in training. Of {apart['sheets']}, the verdict is one of "
+            f"the sheet's types for {apart['right']}."
+        )
+
+
+def _show(page: Document, out: Path, name: str, figure: Figure, words: str) -> None:
+    png = figure_png(figure)
+    write_file(out / FIGURES / f"{name}.png", png)
+    page.figure(png, alt=words, caption=words, id=name)
+
+
+def stored_interval(stored: Mapping[str, float | None]) -> Interval:
+    """An interval as metrics.json stores it, null as NaN."""
+    low, estimate, high = (stored[key] for key in ("low", "estimate", "high"))
+    known = [float("nan") if value is None else value for value in (estimate, low, high)]
+    return Interval(*known)
+
+
+def _interval(interval: Mapping[str, float | None]) -> str:
+    estimate, low, high = (interval[key] for key in ("estimate", "low", "high"))
+    if estimate is None:
+        return "–"
+    return f"{estimate:.3f}" if low is None or high is None else f"{estimate:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _origin(metrics: Report) -> dict[str, Any]:
+    data = metrics["data"]
+    return {
+        "data": f"{data['name']} ({data['hash']})",
+        "set aside": len(data["set_aside"]),
+        "seed": metrics["seed"],
+        **metrics["environment"],
+    }

@@ -1,0 +1,167 @@
+"""From logits to figures: reports with intervals, answers in words, sheets of several types."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from steelsight.evaluation.abstention.report import confidence_report
+from steelsight.evaluation.classification import (
+    auc_interval,
+    classification_report,
+    multi_type_right,
+    softmax,
+)
+from steelsight.training.dataset import SheetData
+from steelsight.training.report.places import report_places
+from steelsight.types import Logits, Probabilities, Task
+
+__all__ = ["answers_in_words", "probabilities_of", "repeat_data", "report_apart", "report_part"]
+
+RESAMPLES = 1000
+
+Positions = Int[np.ndarray, " p"]
+
+
+def probabilities_of(logits: Logits, task: Task) -> Probabilities:
+    """Softmax over classes, or for multilabel a sigmoid a type."""
+    wide = logits.astype(np.float64)
+    if task != "multilabel":
+        return softmax(wide)
+    return 1 / (1 + np.exp(-np.clip(wide, -700, 700)))
+
+
+def answers_in_words(logits: Logits, data: SheetData) -> list[str]:
+    """The verdict on each sheet; a multilabel sheet's types are joined by "+"."""
+    names = data.labelled.class_names
+    if data.task == "multilabel":
+        return ["+".join(np.array(names)[row > 0]) for row in logits]
+    return [names[answer] for answer in logits.argmax(1)]
+
+
+def report_part(
+    data: SheetData, logits: Logits, positions: Positions, *, seed: int, resamples: int = RESAMPLES
+) -> dict[str, Any] | None:
+    """The report of some sheets, intervals by group; None for no sheets.
+
+    logits  of all the data's sheets
+    returns the JSON of evaluation's ClassificationReport; for multilabel one such report a type under
+            "types", with the mean AUC and the share of sheets right in every type; beside it "confidence",
+            and "places": recall by a defect's area and place, null without masks
+    """
+    if positions.size == 0:
+        return None
+    probabilities = probabilities_of(logits[positions], data.task)
+    labels = data.labelled.labels[positions]
+    groups = [data.groups[i] for i in positions.tolist()]
+    if data.task == "multilabel":
+        return _report_types(data, labels, probabilities, groups, seed, resamples)
+    answers = [data.labelled.alternatives[i] for i in positions.tolist()]
+    several = any(len(answer) > 1 for answer in answers) and not all(len(answer) > 1 for answer in answers)
+    units = groups if any(groups) else None
+    found: dict[str, Any] = classification_report(
+        labels,
+        probabilities,
+        data.labelled.class_names,
+        groups=units,
+        rng=np.random.default_rng([seed, 0]),
+        resamples=resamples,
+        alternatives=answers if several else None,
+    ).as_dict()
+    found["confidence"] = confidence_report(
+        probabilities,
+        answers,
+        rng=np.random.default_rng([seed, 1]),
+        groups=units,
+        resamples=min(resamples, 200),  # each resample sorts: two hundred place the bounds well enough
+    )
+    found["places"] = report_places(
+        [data.items[i] for i in positions.tolist()],
+        probabilities.argmax(axis=1) != 0,
+        rng=np.random.default_rng([seed, 2]),
+        groups=units,
+        resamples=min(resamples, 200),
+    )
+    if data.task == "multiclass":
+        found["defect_auc"] = _defect_auc(answers, probabilities, units, seed, resamples)
+    return found
+
+
+def _defect_auc(
+    answers: Sequence[tuple[int, ...]],
+    probabilities: Probabilities,
+    groups: list[str] | None,
+    seed: int,
+    resamples: int,
+) -> dict[str, float | None]:
+    """The AUC of 1 - p(none) for any defect against none: a multi-class model's binary use."""
+    defect = np.array([answer != (0,) for answer in answers])
+    found = auc_interval(
+        defect, 1 - probabilities[:, 0], groups, rng=np.random.default_rng([seed, 0]), resamples=resamples
+    )
+    return {name: None if math.isnan(value) else value for name, value in asdict(found).items()}
+
+
+def repeat_data(data: SheetData, repeats: int) -> SheetData:
+    """The same sheets several times over, as a repeated cross-validation judges them.
+
+    A sheet without a group becomes one, so that its answers stay together. Pixels are left out.
+    """
+    labelled = data.labelled
+    return replace(
+        data,
+        items=tuple(replace(item, group=item.group or item.id) for item in data.items) * repeats,
+        images=data.images[:0],
+        labelled=replace(
+            labelled,
+            labels=np.concatenate([labelled.labels] * repeats),
+            alternatives=labelled.alternatives * repeats,
+        ),
+    )
+
+
+def _report_types(
+    data: SheetData,
+    flags: Float[np.ndarray, "m k"],
+    probabilities: Probabilities,
+    groups: list[str],
+    seed: int,
+    resamples: int,
+) -> dict[str, Any]:
+    types = {}
+    for column, name in enumerate(data.labelled.class_names):
+        yes = probabilities[:, column]
+        types[name] = classification_report(
+            flags[:, column].astype(np.int64),
+            np.stack([1 - yes, yes], axis=1),
+            (f"no {name}", name),
+            groups=groups if any(groups) else None,
+            rng=np.random.default_rng([seed, 0]),
+            resamples=resamples,
+        ).as_dict()
+    areas = [report["auc"]["estimate"] for report in types.values() if report["auc"]["estimate"] is not None]
+    return {
+        "sheets": len(flags),
+        "all_types_right": float(((probabilities > 0.5) == (flags > 0.5)).all(axis=1).mean()),
+        "mean_auc": float(np.mean(areas)) if areas else None,
+        "types": types,
+    }
+
+
+def report_apart(
+    data: SheetData, logits: Logits, positions: Positions, trained: Int[np.ndarray, " q"]
+) -> dict[str, Any]:
+    """Sheets of several types, dropped from training: how often the verdict is any of their types.
+
+    Those that share a group with a training sheet do not count.
+    """
+    seen = {data.groups[i] for i in trained.tolist()} - {""}
+    fair = np.array([i for i in positions.tolist() if data.groups[i] not in seen], dtype=np.int64)
+    answers = [data.labelled.alternatives[i] for i in fair.tolist()]
+    right = int(multi_type_right(logits[fair].argmax(1), answers).sum()) if fair.size else 0
+    return {"sheets": fair.size, "right": right, "beside_training_groups": positions.size - fair.size}

@@ -1,0 +1,167 @@
+"""`league` and `explain --errors` from the command line: a run, a cross-validation, bad input."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from click.testing import Result
+from PIL import Image
+from typer.testing import CliRunner
+
+from steelsight.cli import app as whole_app
+from steelsight.cli.explain.explain import explain
+from steelsight.cli.explain.league import league
+from steelsight.training.folds import cross_validate
+from steelsight.training.recipe_files import load_recipe
+from steelsight.training.run import train_run
+
+RECIPE = (
+    "model.name=adhoc",
+    "height=48",
+    "width=64",
+    "batch_size=4",
+    "max_epochs=1",
+    "threads=1",
+    "precision=fp32",
+    "split.method=stratified",
+    "task=multiclass",
+)
+QUICK = [
+    part
+    for setting in (
+        "checks.sheets=1",
+        "checks.steps=3",
+        "checks.draws=1",
+        "report.resamples=20",
+        "report.repeats=1",
+    )
+    for part in ("--set", setting)
+]
+METHODS = ("--methods", "gradcam,contrast")
+
+
+def invoke(*arguments: object) -> Result:
+    """Run a verb under the whole program's error handling."""
+    app = typer.Typer(cls=whole_app.info.cls)
+    for verb in (league, explain):
+        app.command()(verb)
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Plain sheets, and two types of defect with masks."""
+    root = tmp_path_factory.mktemp("data") / "mill"
+    rng = np.random.default_rng(0)
+    for kind, width in (("free", 0), ("crack", 4), ("patch", 20)):
+        (root / kind).mkdir(parents=True)
+        for number in range(8):
+            gray = np.clip(rng.normal(120, 10, (60, 80)), 0, 255).astype(np.uint8)
+            if width:
+                left = int(rng.integers(2, 50))
+                mask = np.zeros((60, 80), dtype=np.uint8)
+                mask[10:40, left : left + width] = 255
+                gray[mask > 0] = 20
+                Image.fromarray(mask).save(root / kind / f"{kind}{number}.png")
+            Image.fromarray(gray).save(root / kind / f"{kind}{number}.jpg", quality=95)
+    return root
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run")
+    train_run(data, recipe=load_recipe("default", RECIPE), out=out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def folds(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two folds without a validation part."""
+    out = tmp_path_factory.mktemp("folds")
+    recipe = load_recipe("default", [*RECIPE, "split.train=0.8", "split.validation=0.0"])
+    cross_validate(data, recipe=recipe, out=out, folds=2)
+    return out
+
+
+def test_a_run_is_judged_on_its_test_sheets(run: Path, data: Path, tmp_path: Path) -> None:
+    result = invoke("league", run, data, *METHODS, *QUICK, "--out", tmp_path / "out", "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout.splitlines()[-1])
+    assert told["recommended"]["method"] == "gradcam"
+    assert told["types"] == {"crack": 2, "patch": 2} or sum(told["types"].values()) == told["sheets"]
+    assert told["ceiling"]["grid"] == [1, 2]
+    assert set(told["methods"]) == {"gradcam", "contrast"}
+    assert told["methods"]["gradcam"]["the_study"]["dice"] == 0.236
+    assert told["mask_supervised"] is False
+    assert {entry.name for entry in (tmp_path / "out").iterdir()} == {
+        "report.html",
+        "report.json",
+        "league.json",
+        "figures",
+    }
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    figures = [
+        block["id"] for part in report["chapters"] for block in part["blocks"] if block["kind"] == "figure"
+    ]
+    assert figures == ["league", "league-mask", "league-methods", "class-examples"]
+    on_disk = json.loads((tmp_path / "out" / "league.json").read_text())
+    assert on_disk["recommended"] == told["recommended"]
+
+
+def test_folds_are_pooled_and_choose_on_training_groups(folds: Path, data: Path) -> None:
+    result = invoke("league", folds, data, *METHODS, *QUICK, "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout.splitlines()[-1])
+    assert told["sheets"] == 16  # every defective sheet once
+    assert len(told["picks"]) == 2
+    assert "the run kept no validation sheets" in told["notes"][0]
+    assert "kept no validation" in (folds / "league-test" / "report.html").read_text().replace("\n", " ")
+
+
+def test_a_limit_draws_so_many(folds: Path, data: Path, tmp_path: Path) -> None:
+    result = invoke("league", folds, data, *METHODS, *QUICK, "--limit", 2, "--out", tmp_path, "--json")
+    assert json.loads(result.stdout.splitlines()[-1])["sheets"] == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--methods", "gradcam,magic"), "methods: expected some of"),
+        (("--split", "tset"), "split: expected one of train, validation, test or unseen"),
+        (("--set", "study.k=2"), "expected key=value with a key of"),
+    ],
+)
+def test_bad_options_are_refused(run: Path, data: Path, arguments: tuple[str, ...], message: str) -> None:
+    result = invoke("league", run, data, *arguments)
+    assert result.exit_code == 2
+    assert message in result.output.replace("\n", " ")
+
+
+def test_a_folder_without_a_run_is_refused(data: Path, tmp_path: Path) -> None:
+    result = invoke("league", tmp_path, data)
+    assert result.exit_code == 2
+    assert "expected a RUN folder" in result.output
+
+
+def test_errors_are_gathered_over_folds(folds: Path, data: Path, tmp_path: Path) -> None:
+    result = invoke("explain", folds, data, "--errors", "--most", 1, "--out", tmp_path, "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout.splitlines()[-1])
+    assert told["sheets"] == 24
+    mistakes = told["mistakes"]
+    assert mistakes, "an untrained network errs"
+    assert all(each["verdict"] != each["truth"] for each in mistakes)
+    sure = [each["confidence"] for each in mistakes]
+    assert sure == sorted(sure, reverse=True)
+    for kind in {each["kind"] for each in mistakes}:
+        assert sum(each["shown"] for each in mistakes if each["kind"] == kind) == 1
+    page = (tmp_path / "errors.html").read_text()
+    assert page.count("<img") == sum(each["shown"] for each in mistakes)
+
+
+def test_errors_need_one_data_folder(run: Path, data: Path) -> None:
+    result = invoke("explain", run, data, data, "--errors")
+    assert result.exit_code == 2
+    assert "expected one DATA folder, got 2 paths" in result.output.replace("\n", " ")

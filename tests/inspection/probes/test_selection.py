@@ -1,0 +1,117 @@
+"""Which sheets fit and which judge: shares, groups, labels dealt anew, bad input."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from steelsight.errors import BadData, BadInput
+from steelsight.inspection.probes.selection import choose_sheets, deal_order, make_folds
+
+NAMES = ("none", "crack", "patch")
+
+
+def choose(labels: np.ndarray, **changes: object):
+    count = labels.size
+    images = np.arange(count, dtype=np.uint8)[:, None, None] + np.zeros((1, 2, 3), dtype=np.uint8)
+    options = {
+        "fit": np.arange(count // 2),
+        "judge": np.arange(count // 2, count),
+        "limit": 1000,
+        "rng": np.random.default_rng(0),
+    } | changes
+    groups = options.pop("groups", [""] * count)
+    return choose_sheets(images, labels, groups, options.pop("class_names", NAMES), **options)
+
+
+@pytest.fixture
+def labels() -> np.ndarray:
+    return np.array(([0] * 12 + [1] * 6 + [2] * 2) * 2)
+
+
+def test_all_sheets_in_order_where_they_fit(labels: np.ndarray) -> None:
+    found = choose(labels)
+    assert found.images[:, 0, 0].tolist() == list(range(40))
+    assert found.fitted == 20
+    assert found.judge_labels.tolist() == labels[20:].tolist()
+    assert found.judge_groups is None
+    assert found.notes == ()
+
+
+def test_many_sheets_are_thinned_class_by_class(labels: np.ndarray) -> None:
+    weights = np.arange(20.0)
+    found = choose(labels, limit=20, weights=weights)
+    for part in (found.fit_labels, found.judge_labels):
+        assert np.bincount(part).tolist() == [6, 3, 1]
+    assert (labels[found.images[:, 0, 0]] == found.labels).all()
+    assert found.weights.tolist() == (found.images[found.fitted :, 0, 0] - 20.0).tolist()
+
+
+def test_sheets_without_a_class_take_no_part(labels: np.ndarray) -> None:
+    labels[[0, 25]] = -1
+    found = choose(labels)
+    assert {0, 25} & set(found.images[:, 0, 0].tolist()) == set()
+
+
+def test_leaking_groups_and_missing_classes_are_told(labels: np.ndarray) -> None:
+    groups = [f"g{i % 20}" for i in range(40)]
+    labels[:20] = np.minimum(labels[:20], 1)
+    notes = " ".join(choose(labels, groups=groups).notes)
+    assert "20 groups have sheets in both parts" in notes
+    assert "no fitting sheet is of patch: probes never answer so" in notes
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"fit": np.arange(30)}, BadData, "two parts without a common sheet"),
+        ({"limit": 5}, BadInput, "expected at least two a class, 6, got 5"),
+        ({"fit": np.arange(2)}, BadData, "expected at least one fitting sheet a class, 3, got 2"),
+        ({"fit": np.arange(10)}, BadData, "all of one class, none, so there is nothing to tell apart"),
+        ({"judge": np.arange(0)}, BadData, "expected sheets to judge on, got none"),
+    ],
+)
+def test_bad_parts_are_refused(
+    labels: np.ndarray, changes: dict[str, object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        choose(labels, **changes)
+
+
+def test_folds_keep_groups_together_and_need_two() -> None:
+    groups = [f"g{i // 4}" for i in range(24)]
+    labels = np.arange(24) % 2
+    folds = make_folds(labels, groups, rng=np.random.default_rng(0))
+    assert len(folds) == 3
+    for fitted, held in folds:
+        assert not {groups[i] for i in fitted} & {groups[i] for i in held}
+    assert sorted(np.concatenate([held for _, held in folds]).tolist()) == list(range(24))
+    assert len(make_folds(labels[:8], groups[:8], rng=np.random.default_rng(0))) == 2
+    with pytest.raises(BadData, match="all of one group"):
+        make_folds(labels, ["one"] * 24, rng=np.random.default_rng(0))
+
+
+@given(sizes=st.lists(st.integers(1, 6), min_size=2, max_size=12), seed=st.integers(0, 1000))
+def test_dealt_labels_keep_their_counts(sizes: list[int], seed: int) -> None:
+    groups = [f"g{number}" for number, size in enumerate(sizes) for _ in range(size)]
+    order = deal_order(groups, rng=np.random.default_rng(seed))
+    assert sorted(order.tolist()) == list(range(len(groups)))
+
+
+def test_groups_of_one_size_are_dealt_whole() -> None:
+    groups = [f"g{i // 5}" for i in range(50)]
+    labels = np.repeat(np.arange(10), 5)
+    dealt = labels[deal_order(groups, rng=np.random.default_rng(0))].reshape(10, 5)
+    assert (dealt == dealt[:, :1]).all()
+    assert (dealt[:, 0] != np.arange(10)).any()
+
+
+def test_sheets_of_their_own_are_permuted() -> None:
+    """Each of 4! orders comes about equally often."""
+    rng = np.random.default_rng(0)
+    counts: dict[tuple[int, ...], int] = {}
+    for _ in range(2400):
+        order = tuple(deal_order([""] * 4, rng=rng).tolist())
+        counts[order] = counts.get(order, 0) + 1
+    assert len(counts) == 24
+    assert max(abs(count - 100) for count in counts.values()) < 50  # five deviations

@@ -1,0 +1,231 @@
+"""Layers of small networks with known content: planted classes, controls, trends, reports."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.manifold import TSNE, trustworthiness
+from sklearn.preprocessing import StandardScaler
+
+from steelsight.errors import BadInput
+from steelsight.inspection.probes.controls import (
+    CONTROLS,
+    IMAGENET,
+    RANDOM,
+    SHUFFLED,
+    TRAINED,
+    build_controls,
+    choose_controls,
+)
+from steelsight.inspection.probes.embedding import MapSpec, draw_map, map_layers, neighbour_agreement
+from steelsight.inspection.probes.outputs import KINDS
+from steelsight.inspection.probes.report import layers_json, tell_layers, write_maps, write_probes
+from steelsight.inspection.probes.selection import ProbeSheets
+from steelsight.inspection.probes.separability import Separability, inspect_layers
+from steelsight.inspection.probes.trends import features_end, rise, trend
+from steelsight.models.catalog import ModelSpec, SheetClassifier, build_model
+from steelsight.reports.document import Document
+
+SPEC = ModelSpec(name="adhoc", outputs=2, height=48, width=64)
+LAYERS = ("features.0", "features.2", "features.11", "head.linear3")
+
+
+def _sheets(seed: int = 0, *, planted: bool = True, count: int = 60, groups: int = 0) -> ProbeSheets:
+    """Grain; in the sheets of class 1 the left half is brighter than the right, in class 0 darker."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(2 * count) % 2
+    images = rng.normal(120, 10, (2 * count, 48, 64))
+    if planted:
+        images[:, :, :32] += (40 * labels - 20)[:, None, None]
+    names = [f"g{i // groups}" if groups else "" for i in range(2 * count)]
+    gray = np.clip(images, 0, 255).astype(np.uint8)
+    return ProbeSheets(gray, labels, tuple(names), count, ("none", "defect"))
+
+
+@pytest.fixture(scope="module")
+def model() -> SheetClassifier:
+    return build_model(SPEC, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="module")
+def found(model: SheetClassifier) -> Separability:
+    nets, missing = build_controls(SPEC, CONTROLS, seed=5)
+    return inspect_layers(
+        {TRAINED: model, **nets}, _sheets(), LAYERS, maps=MapSpec(sheets=40), missing=missing, resamples=100
+    )
+
+
+def test_planted_classes_are_separable_at_the_input_and_dealt_labels_are_chance(found: Separability) -> None:
+    for kind in KINDS:
+        assert found.curves[TRAINED, kind].accuracy[0].estimate == 1.0
+        dealt = found.curves[SHUFFLED, kind].accuracy
+        # The mean of five deals to 60 sheets has a deviation of 0.03; four of them are allowed.
+        assert all(abs(point.estimate - 0.5) < 0.12 for point in dealt)
+    assert found.majority == 0.5
+
+
+def test_noise_is_chance_at_every_layer(model: SheetClassifier) -> None:
+    looked = inspect_layers({TRAINED: model}, _sheets(planted=False), LAYERS, shuffled=False, resamples=200)
+    assert set(looked.nets) == {TRAINED}
+    points = [point for curve in looked.curves.values() for point in curve.accuracy]
+    inside = [point.low <= 0.5 <= point.high for point in points]
+    assert np.mean(inside) >= 0.8  # of ten intervals at 95 %, on the same sheets
+
+
+def test_every_net_and_input_has_a_curve_of_every_layer(found: Separability) -> None:
+    assert [layer.name for layer in found.layers] == ["input", *LAYERS]
+    assert set(found.curves) == {(net, kind) for net in (TRAINED, RANDOM, SHUFFLED) for kind in KINDS}
+    assert found.layers[1].shape == (32, 46, 62)
+    assert found.layers[1].title == "features.0 conv"
+    for curve in found.curves.values():
+        assert curve.right.shape == (5, 60)
+        assert len(curve.accuracy) == len(curve.penalty) == 5
+    assert "there are no ImageNet weights for it" in found.missing[IMAGENET]
+
+
+def test_more_workers_and_the_same_seed_change_nothing(model: SheetClassifier, found: Separability) -> None:
+    nets, _ = build_controls(SPEC, CONTROLS, seed=5)
+    again = inspect_layers({TRAINED: model, **nets}, _sheets(), LAYERS, resamples=100, workers=3)
+    for key, curve in found.curves.items():
+        assert np.array_equal(curve.right, again.curves[key].right)
+        assert curve.accuracy == again.curves[key].accuracy
+
+
+def test_controls_are_other_networks_of_the_same_structure(model: SheetClassifier) -> None:
+    nets, _ = build_controls(SPEC, (RANDOM, SHUFFLED), seed=2)
+    assert set(nets) == {RANDOM}
+    state, own = nets[RANDOM].state_dict(), model.state_dict()
+    assert {key: tensor.shape for key, tensor in state.items()} == {k: t.shape for k, t in own.items()}
+    assert not torch.equal(state["features.0.weight"], own["features.0.weight"])
+    again = build_controls(SPEC, (RANDOM,), seed=2)[0][RANDOM].state_dict()
+    assert all(torch.equal(tensor, again[key]) for key, tensor in state.items())
+
+
+@pytest.mark.weights
+def test_the_imagenet_control_has_imagenets_features(weights_root) -> None:
+    spec = ModelSpec(name="squeezenet_reduced", outputs=2)
+    nets, missing = build_controls(spec, CONTROLS, seed=0)
+    assert not missing
+    assert nets[IMAGENET].pretrained == ("features",)
+
+
+def test_control_names_are_checked() -> None:
+    assert choose_controls(None) == CONTROLS
+    assert choose_controls("shuffled, random") == (RANDOM, SHUFFLED)
+    assert choose_controls("") == ()
+    with pytest.raises(BadInput, match="controls: expected some of imagenet, random, shuffled, got magic"):
+        choose_controls("random,magic")
+
+
+def _with_accuracies(found: Separability, levels: list[float]) -> Separability:
+    """The same findings, but each layer right on the first so many sheets."""
+    count = found.sheets.judge_labels.size
+    right = np.array([(np.arange(count) < round(level * count)).astype(float) for level in levels])
+    curves = {key: replace(curve, right=right) for key, curve in found.curves.items()}
+    return replace(found, curves=curves)
+
+
+def test_trends_tell_rising_from_falling(found: Separability) -> None:
+    rising = _with_accuracies(found, [0.9, 0.5, 0.6, 0.8, 0.9])
+    curve = rising.curves[TRAINED, "pooled"]
+    assert features_end(rising) == 3
+    assert trend(rising, curve).estimate == pytest.approx(1.0), "the sheet itself is no layer"
+    assert rise(rising, curve).estimate == pytest.approx(0.3)
+    assert rise(rising, curve).low > 0
+    falling = _with_accuracies(found, [0.9, 0.9, 0.8, 0.6, 0.5])
+    assert trend(falling, falling.curves[TRAINED, "pooled"]).high < 0
+
+
+def test_report_and_json_hold_every_number(found: Separability) -> None:
+    document = Document("t")
+    document.chapter("c")
+    write_probes(document, found, title="Ad-hoc CNN")
+    write_maps(document, found)
+    html = document.render()
+    assert "there are no ImageNet weights for it" in html
+    assert "perplexity 13, seed 0" in html
+    numbers = json.loads(json.dumps(layers_json(found), allow_nan=False))
+    assert [layer["name"] for layer in numbers["layers"]] == ["input", *LAYERS]
+    assert len(numbers["layers"][0]["probes"]) == 6
+    first = numbers["layers"][0]["probes"][0]
+    assert (first["network"], first["input"]) == (TRAINED, "pooled")
+    assert first["accuracy"]["estimate"] == found.curves[TRAINED, "pooled"].accuracy[0].estimate
+    assert set(numbers["tsne"]["neighbours_alike"]) == {"input", *LAYERS}
+    assert numbers["tsne"]["perplexity"] == 13.0
+    assert "rank correlation" in tell_layers(found)
+
+
+def test_maps_keep_planted_classes_together(found: Separability) -> None:
+    by_layer = {each.layer: each for each in found.maps}
+    assert by_layer["input"].agreement.estimate > 0.95
+    assert by_layer["input"].places.shape == (40, 2)
+    assert all((each.rows == found.maps[0].rows).all() for each in found.maps)
+
+
+def test_a_map_keeps_neighbours_as_scikit_learns_own_does(rng: np.random.Generator) -> None:
+    """Rounding alone moves a t-SNE map, so not places are compared but how far neighbours can be trusted."""
+    rows = rng.normal(size=(40, 3)).astype(np.float32)
+    places = draw_map(rows, perplexity=5.0, seed=3)
+    assert np.array_equal(places, draw_map(rows, perplexity=5.0, seed=3))
+    scaled = StandardScaler().fit_transform(rows.astype(np.float64)).astype(np.float32)
+    expected = TSNE(perplexity=5.0, init="pca", random_state=3).fit_transform(scaled)
+    ours, theirs = trustworthiness(scaled, places), trustworthiness(scaled, expected)
+    assert ours > theirs - 0.02 > 0.85
+
+
+def test_neighbours_of_the_own_group_do_not_count() -> None:
+    places = np.array([[0, 0], [0, 1], [0, 2], [9, 0], [9, 1], [9, 2]], dtype=np.float32)
+    labels = np.array([0, 0, 0, 1, 1, 1])
+    assert neighbour_agreement(places, labels, [""] * 6).tolist() == [1.0] * 6
+    tied = neighbour_agreement(places, labels, ["a", "a", "", "", "", ""])
+    assert tied.tolist()[:2] == [1.0, 1.0], "the one other of its class outside its group is its nearest"
+    alone = neighbour_agreement(places, np.array([0, 1, 1, 1, 1, 1]), [""] * 6)
+    assert np.isnan(alone[0])
+
+
+def test_a_map_where_every_sheet_is_alone_in_its_class_has_no_agreement(rng: np.random.Generator) -> None:
+    images = np.zeros((12, 2, 2), dtype=np.uint8)
+    labels = np.array([0, 1] * 4 + [0, 1, 2, 3])
+    sheets = ProbeSheets(images, labels, ("",) * 12, 8, ("a", "b", "c", "d"))
+    rows = rng.normal(size=(12, 5)).astype(np.float32)
+    (drawn,) = map_layers({"x": rows}, sheets, MapSpec())
+    assert np.isnan(drawn.agreement.estimate)
+    assert drawn.places.shape == (4, 2)
+
+
+@pytest.mark.parametrize(
+    ("spec", "count", "message"),
+    [
+        (
+            MapSpec(perplexity=30.0),
+            20,
+            "perplexity: expected at least 1 and below .* sheets, 20, got 30",
+        ),
+        (MapSpec(perplexity=0.5), 20, "got 0.5"),
+        (MapSpec(), 3, "t-SNE: expected at least 4 sheets, got 3"),
+    ],
+)
+def test_maps_that_cannot_be_drawn_are_refused(spec: MapSpec, count: int, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        spec.perplexity_for(count)
+
+
+def test_layers_that_say_nothing_are_mapped_and_probed_all_the_same(model: SheetClassifier) -> None:
+    dead = build_model(SPEC)
+    with torch.no_grad():
+        dead.features[0].weight.zero_()
+        dead.features[0].bias.fill_(-1)
+    looked = inspect_layers({TRAINED: dead}, _sheets(count=20), ("features.1",), maps=MapSpec(), resamples=50)
+    assert looked.curves[TRAINED, "pooled"].accuracy[1].estimate == 0.5
+    assert np.isfinite(looked.maps[1].places).all()
+
+
+@pytest.mark.parametrize("size", [2, 7])
+def test_dealt_labels_are_chance_where_groups_hold_both_classes(model: SheetClassifier, size: int) -> None:
+    """Pairs of one sheet of each class, dealt as they are, would get their own labels back."""
+    looked = inspect_layers({TRAINED: model}, _sheets(groups=size), LAYERS[:1], resamples=50)
+    for kind in KINDS:
+        for point in looked.curves[SHUFFLED, kind].accuracy:
+            assert abs(point.estimate - 0.5) < 0.12

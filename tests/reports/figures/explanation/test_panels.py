@@ -1,0 +1,98 @@
+"""Heatmap figures: signs have colours, scales are symmetric and shared, masks are outlined."""
+
+import numpy as np
+import pytest
+
+from steelsight.reports.figures.explanation.panels import (
+    BLUE,
+    OPACITY,
+    RED,
+    ExplanationRow,
+    blend,
+    draw_explanations,
+)
+
+
+def row(
+    rng: np.random.Generator,
+    size: tuple[int, int] = (16, 100),
+    count: int = 2,
+    **changes: object,
+) -> ExplanationRow:
+    facts: dict[str, object] = {
+        "gray": rng.integers(0, 256, size, dtype=np.uint8),
+        "mask": None,
+        "title": "sheet_1.jpg",
+        "maps": [rng.normal(size=size).astype(np.float32) for _ in range(count)],
+        "names": [f"class {i}" for i in range(count)],
+    }
+    return ExplanationRow(**(facts | changes))
+
+
+def test_blend_is_red_above_zero_blue_below_and_the_sheet_at_zero() -> None:
+    gray = np.full((1, 3), 128, dtype=np.uint8)
+    red, blue, sheet = blend(gray, np.array([[2.0, -2.0, 0.0]], dtype=np.float32), 2.0)[0]
+    assert red[0] > 0.7 > red[2]
+    assert blue[2] > 0.7 > blue[0]
+    assert sheet == pytest.approx(np.full(3, 128 / 255))
+
+
+def test_blend_is_as_strong_on_both_sides_and_stops_at_the_limit() -> None:
+    black = np.zeros((1, 4), dtype=np.uint8)
+    tinted = blend(black, np.array([[1.0, -1.0, 2.0, 9.0]], dtype=np.float32), 2.0)[0]
+    opacity = tinted.max(1) / [max(RED), max(BLUE), max(RED), max(RED)]  # on black, colour times opacity
+    assert opacity == pytest.approx([0.5 * OPACITY, 0.5 * OPACITY, OPACITY, OPACITY])
+    assert (tinted <= 1).all()
+
+
+def test_maps_of_a_sheet_share_one_symmetric_scale(rng: np.random.Generator) -> None:
+    maps = [np.full((16, 100), 0.5, dtype=np.float32), np.full((16, 100), -2.0, dtype=np.float32)]
+    figure = draw_explanations([row(rng), row(rng), row(rng, maps=maps)])
+    bars = [axes for axes in figure.axes if axes.get_label() == "<colorbar>" or axes.get_title() == "excites"]
+    assert len(bars) == 3
+    low, high = bars[-1].get_ylim()
+    assert (low, high) == (-2, 2)
+    assert [label.get_text() for label in bars[-1].get_yticklabels()] == ["−2", "0", "+2"]
+
+
+@pytest.mark.parametrize("size", [(16, 100), (48, 48), (90, 30)])
+@pytest.mark.parametrize("maps", [0, 1, 2, 3, 5, 8])
+def test_panels_stay_apart(size: tuple[int, int], maps: int, rng: np.random.Generator) -> None:
+    figure = draw_explanations([row(rng, size, maps), row(rng, size, maps)])
+    figure.canvas.draw()
+    boxes = [axes.get_position() for axes in figure.axes]
+    assert len(boxes) == 2 * (1 + maps) + 2 * bool(maps)
+    for box in boxes:
+        assert 0 <= box.x0 < box.x1 <= 1
+        assert 0 <= box.y0 < box.y1 <= 1
+    for index, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:index])
+
+
+def test_masks_are_outlined_however_small_or_large(rng: np.random.Generator) -> None:
+    faint = np.zeros((16, 100), dtype=np.float32)
+    faint[3, 5] = 0.1
+    whole = np.ones((16, 100), dtype=bool)
+    for mask in (faint, whole):
+        figure = draw_explanations([row(rng, mask=mask)])
+        figure.canvas.draw()
+        panels = [axes for axes in figure.axes if axes.images]
+        assert all(axes.collections for axes in panels[:3])
+        assert panels[0].get_xlim() == (-0.5, 99.5)
+        assert panels[0].get_ylim() == (15.5, -0.5)
+
+
+def test_empty_mask_and_all_zero_maps_are_drawn_without_complaint(rng: np.random.Generator) -> None:
+    zeros = np.zeros((16, 100), dtype=np.float32)
+    draw_explanations([row(rng, count=1, mask=zeros, maps=[zeros])]).canvas.draw()
+    draw_explanations([]).canvas.draw()
+
+
+def test_file_names_are_text_and_long_ones_are_cut_at_the_front(rng: np.random.Generator) -> None:
+    title = "x" * 200 + "_$1$.jpg  defect 0.93"
+    figure = draw_explanations([row(rng, title=title)])
+    figure.canvas.draw()
+    drawn = figure.texts[0].get_text()
+    assert drawn.startswith("…x")
+    assert drawn.endswith("_$1$.jpg  defect 0.93")
+    assert len(drawn) < 160

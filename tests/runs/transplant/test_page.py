@@ -1,0 +1,127 @@
+"""The transplant's chapter: sentences and verdict follow the intervals, controls are what they say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from steelsight.evaluation.verdict_scores import score_verdicts
+from steelsight.inspection.transplant.cka import Similarity
+from steelsight.inspection.transplant.parts import Part
+from steelsight.inspection.transplant.replace import Step, Transplanted
+from steelsight.inspection.transplant.weight_change import PartChange
+from steelsight.models.catalog import ModelSpec, build_model
+from steelsight.reports.document import Document
+from steelsight.runs.transplant.donors import Donor, name_apart
+from steelsight.runs.transplant.page import write_transplant
+from steelsight.runs.transplant.reading import operation_json, read_donor, tell_operation
+from steelsight.runs.transplant.run import Operation
+from steelsight.study.claims.transplant import features_serve
+
+PARTS = (
+    Part("conv 1", "features", (), ()),
+    Part("head", "classifier", (), ()),
+    Part("last", "classifier", (), ()),
+)
+SHEETS = 400
+
+
+def _operation(right: dict[str, tuple[int, int]], kinds: dict[str, str] | None = None) -> Operation:
+    """Models of one feature part; each donor with how many sheets are right after it, and after the head."""
+    labels = np.arange(SHEETS) % 4
+    verdicts, steps = [labels.copy()], []
+    for donor, counts in right.items():
+        steps.append(Step(donor, "input", -1, (), 0))
+        for position, count in enumerate(counts):
+            wrong = np.where(np.arange(SHEETS) < count, labels, (labels + 1) % 4)
+            steps.append(Step(donor, "input", position, tuple(range(position + 1)), len(verdicts)))
+            verdicts.append(wrong)
+        steps += [Step(donor, "output", -1, (), 0), Step(donor, "output", 1, (1,), 1)]
+        steps += [Step(donor, "alone", position, (position,), 1) for position in (0, 1)]
+    scores = score_verdicts(labels, np.stack(verdicts), 4, rng=np.random.default_rng(0), resamples=200)
+    rest = {"last": "last is 4x8 here and 2x8 in the donor"}
+    found = Transplanted(
+        PARTS,
+        dict.fromkeys(right, (0, 1)),
+        dict.fromkeys(right, rest),
+        tuple(steps),
+        scores,
+        SHEETS,
+        0.25,
+    )
+    names = tuple(part.name for part in PARTS)
+    table = np.eye(3)
+    similar = {name: Similarity(names, names, table, table, table, SHEETS) for name in right}
+    changes = tuple(PartChange(name, 0.1, 0.2, None, False, None) for name in names)
+    model = build_model(ModelSpec(name="adhoc", outputs=4, height=48, width=64))
+    told = kinds or {}
+    donors = tuple(Donor(name, told.get(name, "donor"), model, "made up") for name in right)
+    return Operation("Ours", donors, found, changes, similar, ("a note",))
+
+
+@pytest.mark.parametrize(
+    ("features", "head", "answer"),
+    [
+        (396, 200, "holds"),
+        (396, 390, "does not hold"),  # the classifier serves as well
+        (300, 100, "does not hold"),  # the features do not
+        (380, 200, "undecided here"),
+    ],
+)
+def test_the_claim_follows_its_intervals(features, head, answer) -> None:
+    verdict = features_serve(_operation({"binary model": (features, head)}))
+    assert verdict.answer == answer
+    assert verdict.interval.estimate == pytest.approx(features / SHEETS - 1)
+
+
+def test_the_claim_tells_the_control() -> None:
+    right = {"binary model": (396, 200), "ImageNet": (394, 200)}
+    verdict = features_serve(_operation(right, {"ImageNet": "imagenet"}))
+    assert "The same features minus ImageNet: 0.005 [" in verdict.because
+    assert features_serve("no twin").because == "No weights were exchanged: no twin."
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        (395, "equal to within 0.05, so what the donor learnt is not what serves"),
+        (300, "the features of the donor are worth more"),
+        (400, "the features of the donor are worth less"),
+    ],
+)
+def test_a_control_is_read_by_its_paired_difference(start: int, words: str) -> None:
+    done = _operation({"donor": (395, 200), "start": (start, 200)}, {"start": "start"})
+    told = tell_operation(done)
+    assert told[0].startswith(
+        "With every feature part of the donor balanced accuracy goes from 1.000 to 0.98"
+    )
+    assert words in told[1]
+    assert told[-1] == "Left out because it does not fit: last: last is 4x8 here and 2x8 in the donor."
+    assert read_donor(done, "start").ahead["accuracy"].estimate == pytest.approx((395 - start) / SHEETS)
+
+
+def test_another_seed_says_what_it_is_for() -> None:
+    done = _operation({"donor": (395, 200), "other": (390, 100)}, {"other": "seed"})
+    assert "cannot be asked of two tasks" in tell_operation(done)[1]
+    assert [each.name for each in name_apart([*done.donors, done.donors[1]])] == [
+        "donor",
+        "other 1",
+        "other 2",
+    ]
+
+
+def test_the_page_has_every_number(tmp_path) -> None:
+    done = _operation({"donor": (395, 200), "start": (300, 200)}, {"start": "start"})
+    page = Document("t")
+    assert write_transplant(page, done) == {}
+    assert next(name for name, _ in page.pictures()) == "transplant"
+    told = operation_json(done)
+    assert [step["part"] for step in told["donors"][0]["steps"]["input"]] == [None, "conv 1", "head"]
+    assert told["donors"][1]["reading"]["ahead"]["accuracy"]["estimate"] == pytest.approx(95 / SHEETS)
+    assert "a note" in page.render()
+
+
+def test_nothing_exchanged_is_said() -> None:
+    page = Document("t")
+    assert write_transplant(page, "no twin") == {"transplant": "no twin"}
+    assert "No weights were exchanged: no twin." in page.render()

@@ -1,0 +1,246 @@
+"""Bundles that are whole, and every way in which they are not."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper
+
+from steelsight.deploy.writer import describe_files, pack_arrays, write_bundle
+from steelsight.errors import BadBundle, BadOutput
+from steelsight.runtime.bundle.card import BundleCard
+from steelsight.runtime.bundle.graph import OPERATORS, summarise_graph
+from steelsight.runtime.bundle.open import open_bundle, read_arrays
+
+Make = Callable[..., Path]
+
+
+def _rewrite(folder: Path, files: dict[str, bytes]) -> None:
+    """Put other files into a bundle and make the card's checksums fit them."""
+    card = json.loads((folder / "card.json").read_text())
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    facts = describe_files(files)
+    card["files"] |= {name: fact.model_dump() for name, fact in facts.items()}
+    (folder / "card.json").write_text(json.dumps(card))
+
+
+def test_a_bundle_is_what_its_card_says(make_bundle: Make) -> None:
+    bundle = open_bundle(make_bundle())
+    assert bundle.card.class_names == ("none", "type 1", "type 2")
+    assert bundle.statistics is not None
+    assert bundle.statistics.means.shape == (3, 384)
+    assert bundle.graph == (bundle.folder / "model.onnx").read_bytes()
+
+
+def test_an_altered_file(make_bundle: Make) -> None:
+    folder = make_bundle()
+    content = bytearray((folder / "model.onnx").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "model.onnx").write_bytes(content)
+    with pytest.raises(BadBundle, match=r"model.onnx: its checksum is not the one in card.json"):
+        open_bundle(folder)
+    (folder / "model.onnx").write_bytes(bytes(content[:-1]))
+    with pytest.raises(BadBundle, match=r"expected \d+ bytes, got \d+"):
+        open_bundle(folder)
+    (folder / "model.onnx").unlink()
+    with pytest.raises(BadBundle, match=r"model.onnx: cannot be read"):
+        open_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 2}, "expected bundle format 1, got 2"),
+        ({"threshold": 1.5}, "threshold: Input should be less than or equal to 1"),
+        ({"temperature": 0}, "temperature: Input should be greater than 0"),
+        ({"class_names": ["a", "a", "b"]}, "expected distinct names"),
+        ({"files": {}}, "expected model.onnx for precision f32, found none"),
+        ({"extra": 1}, "Extra inputs are not permitted"),
+        ({"graph": {"opset": 17, "grid": [3, 5], "embedding": 7}}, "embedding: the card says .7. a sheet"),
+        ({"graph": {"opset": 17, "grid": [5, 3], "embedding": 384}}, "maps: the card says"),
+        ({"class_names": ["a", "b"]}, "logits: the card says"),
+    ],
+)
+def test_a_card_that_contradicts(make_bundle: Make, change: dict[str, object], message: str) -> None:
+    folder = make_bundle()
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(card | change))
+    with pytest.raises(BadBundle, match=message):
+        open_bundle(folder)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "null", '{"format": 1}', "\0" * 40, "[" * 100_000])
+def test_a_card_that_is_none(make_bundle: Make, text: str) -> None:
+    folder = make_bundle()
+    (folder / "card.json").write_text(text)
+    with pytest.raises(BadBundle, match=r"card.json"):
+        open_bundle(folder)
+
+
+def test_other_pixels_are_refused(make_bundle: Make) -> None:
+    folder = make_bundle()
+    card = json.loads((folder / "card.json").read_text())
+    card["input"]["decoder"] = "other/2"
+    (folder / "card.json").write_text(json.dumps(card))
+    with pytest.raises(BadBundle, match="made for images decoded by 'other/2'"):
+        open_bundle(folder)
+
+
+def test_nothing_outside_the_bundle(make_bundle: Make, tmp_path: Path) -> None:
+    folder = make_bundle()
+    card = json.loads((folder / "card.json").read_text())
+    outside = tmp_path / "secret"
+    outside.write_bytes(b"x")
+    fact = describe_files({"f": b"x"})["f"].model_dump()
+    (folder / "card.json").write_text(json.dumps(card | {"files": card["files"] | {"../secret": fact}}))
+    with pytest.raises(BadBundle, match=r"expected plain names inside the bundle, got '\.\./secret'"):
+        open_bundle(folder)
+    (folder / "card.json").write_text(json.dumps(card))
+    (folder / "model.onnx").unlink()
+    (folder / "model.onnx").symlink_to(outside)
+    with pytest.raises(BadBundle, match="links and devices are not followed"):
+        open_bundle(folder)
+    with pytest.raises(BadBundle, match="expected a BUNDLE folder"):
+        open_bundle(outside)
+
+
+def _model(*nodes: onnx.NodeProto, **more: object) -> bytes:
+    graph = helper.make_graph(
+        list(nodes),
+        "g",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", 64, 96])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 3])],
+        **more,
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("evil", 1)][: 1 + (more == {})]
+    return bytes(helper.make_model(graph, opset_imports=opsets).SerializeToString())
+
+
+def test_graphs_that_ask_for_more(make_bundle: Make) -> None:
+    identity = helper.make_node("Identity", ["images"], ["logits"])
+    custom = helper.make_node("Shell", ["images"], ["logits"], domain="evil")
+    loop = helper.make_node("Loop", ["images"], ["logits"])
+    inner = helper.make_graph([identity], "inner", [], [])
+    branch = helper.make_node("Identity", ["images"], ["logits"], then_branch=inner)
+    outside = helper.make_tensor("w", TensorProto.FLOAT, [1], [0.0])
+    outside.ClearField("float_data")
+    outside.data_location = TensorProto.EXTERNAL
+    entry = outside.external_data.add()
+    entry.key, entry.value = "location", "../../etc/passwd"
+    for content, message in (
+        (_model(identity), "custom operators of 'evil'"),
+        (_model(custom, doc_string=""), "custom operators of 'evil'"),
+        (_model(loop, doc_string=""), "operators Loop are not run"),
+        (_model(branch, doc_string=""), "subgraphs are never run"),
+        (_model(identity, initializer=[outside]), "weights in other files are never read"),
+        (b"", "a message without a graph"),
+        (b"PK\x03\x04 not a graph", "expected an ONNX graph"),
+    ):
+        with pytest.raises(BadBundle, match=message):
+            summarise_graph(content, "model.onnx")
+    folder = make_bundle()
+    _rewrite(folder, {"model.onnx": _model(identity, doc_string="")})
+    with pytest.raises(BadBundle, match="expected input images and outputs logits, maps, embedding"):
+        open_bundle(folder)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_mutated_graphs_are_refused_or_read(graph_bytes: bytes, data: st.DataObject) -> None:
+    content = bytearray(graph_bytes)
+    for _ in range(data.draw(st.integers(1, 6))):
+        at = data.draw(st.integers(0, len(content) - 1) | st.integers(0, 400))
+        content[at] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.none() | st.integers(0, len(content)))
+    try:
+        outline = summarise_graph(bytes(content[:cut]), "model.onnx")
+    except BadBundle:  # any other error fails the test
+        return
+    assert outline.operators <= OPERATORS
+
+
+def test_arrays_with_objects_or_bombs(make_bundle: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_bundle()
+    good = {"means": np.zeros((3, 384), np.float32), "whitening": np.eye(384, dtype=np.float32)}
+    for arrays, message in (
+        ({"means": good["means"]}, "whitening: expected float32 with 384 features, got nothing"),
+        (good | {"means": np.zeros((3, 5), np.float32)}, r"got float32 of shape \(3, 5\)"),
+        (good | {"means": np.full((3, 384), np.nan, np.float32)}, "means: expected finite numbers"),
+        (good | {"means": np.zeros((3, 384))}, "got float64"),
+    ):
+        _rewrite(folder, {"familiarity.npz": pack_arrays(arrays)})
+        with pytest.raises(BadBundle, match=message):
+            open_bundle(folder)
+    _rewrite(folder, {"familiarity.npz": b"\x80\x04 a pickle"})
+    with pytest.raises(BadBundle, match="expected arrays without objects"):
+        open_bundle(folder)
+    monkeypatch.setattr("steelsight.runtime.bundle.open.MAX_ARRAY_BYTES", 1000)
+    with pytest.raises(BadBundle, match="bytes unpacked, more than the 1000 allowed"):
+        read_arrays(pack_arrays({"a": np.zeros(10_000)}), "probes.npz")
+
+
+def test_writing_replaces_a_bundle_and_nothing_else(make_bundle: Make, tmp_path: Path) -> None:
+    folder = make_bundle()
+    bundle = open_bundle(folder)
+    write_bundle(folder, bundle.card.model_copy(update={"threshold": 0.5}), bundle.files)
+    assert open_bundle(folder).card.threshold == 0.5
+    other = tmp_path / "photos"
+    other.mkdir()
+    (other / "sheet.jpg").write_bytes(b"x")
+    with pytest.raises(BadOutput, match="found something else"):
+        write_bundle(other, bundle.card, bundle.files)
+    broken = BundleCard.model_validate(
+        bundle.card.model_dump() | {"graph": {"opset": 17, "grid": (1, 1), "embedding": 2}}
+    )
+    with pytest.raises(BadBundle):
+        write_bundle(tmp_path / "new", broken, bundle.files)
+    assert not (tmp_path / "new").exists()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_run_and_a_bundle_with_something_beside_it_are_not_replaced(
+    make_bundle: Make, tmp_path: Path
+) -> None:
+    folder = make_bundle()
+    bundle = open_bundle(folder)
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "card.json").write_text('{"format": 1, "task": "binary"}')
+    (folder / "notes.txt").write_text("mine")
+    for kept in (run, folder):
+        before = sorted(path.name for path in kept.iterdir())
+        with pytest.raises(BadOutput, match="nothing beside it, found something else"):
+            write_bundle(kept, bundle.card, bundle.files)
+        assert sorted(path.name for path in kept.iterdir()) == before
+
+
+def test_a_full_disk_leaves_the_older_bundle(
+    make_bundle: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_bundle()
+    bundle = open_bundle(folder)
+    beside = sorted(path.name for path in folder.parent.iterdir())
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(BadOutput, match="No space left on device"):
+        write_bundle(folder, bundle.card.model_copy(update={"threshold": 0.5}), bundle.files)
+    assert open_bundle(folder).card == bundle.card
+    assert sorted(path.name for path in folder.parent.iterdir()) == beside
+
+
+def test_the_same_arrays_pack_to_the_same_bytes() -> None:
+    arrays = {"b": np.arange(5), "a": np.eye(3)}
+    assert pack_arrays(arrays) == pack_arrays(dict(reversed(arrays.items())))

@@ -1,0 +1,94 @@
+"""What is scanned: every kind of source, in one order, each file once, and what is refused."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from steelsight.errors import BadSource
+from steelsight.runtime.engine.reading import Refusal
+from steelsight.runtime.scan.sources import SourceReader, list_sources
+
+
+@pytest.fixture
+def mill(tmp_path, monkeypatch):
+    """line/: b.jpg, a.jpg with its mask a.png, deep/c.PNG, notes; the working folder is above it."""
+    monkeypatch.chdir(tmp_path)
+    for name in (
+        "line/b.jpg",
+        "line/a.jpg",
+        "line/a.png",
+        "line/deep/c.PNG",
+        "line/notes.txt",
+        "line/.x.jpg",
+    ):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(name.encode())
+    return tmp_path
+
+
+def names(*sources):
+    return [sheet.name for sheet in list_sources(sources).sheets]
+
+
+def test_a_folder_is_listed_sorted_without_masks_and_strangers(mill):
+    listing = list_sources(["line"])
+    assert [sheet.name for sheet in listing.sheets] == ["line/a.jpg", "line/b.jpg", "line/deep/c.PNG"]
+    assert [sheet.index for sheet in listing.sheets] == [0, 1, 2]
+    assert all(Path(sheet.path).is_absolute() for sheet in listing.sheets)
+    assert "1 file(s) ending in .txt" in listing.passed_over[0].reason
+
+
+def test_sources_keep_their_order_and_a_file_is_listed_once(mill):
+    assert names("line/b.jpg", "line") == ["line/b.jpg", "line/a.jpg", "line/deep/c.PNG"]
+    assert names(mill / "line/a.png") == [(mill / "line/a.png").as_posix()]  # named by itself: no mask
+
+
+def test_patterns(mill):
+    assert names("line/*.*g") == ["line/a.jpg", "line/b.jpg"]
+    assert names("line/**/*.PNG") == ["line/deep/c.PNG"]
+    assert names("l*") == names("line")
+    Path("line/[x].jpg").write_bytes(b"")
+    assert names("line/[x].jpg") == ["line/[x].jpg"]  # what exists is no pattern
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("nowhere", "found nothing there; check the path"),
+        ("line/*.bmp", "it matches nothing"),
+        ("line/notes.txt", "ends in .txt, and is no archive"),
+        ("a\0b", "expected an image"),
+        ("a" * 5000, "a name no file can have"),
+        ("/dev/null", "found a device or a pipe"),
+        ("empty", "expected at least one image to scan, found none"),
+        ("gone.jpg", "its target is gone"),
+    ],
+)
+def test_sources_that_cannot_be_scanned(mill, source, words):
+    Path("empty").mkdir()
+    Path("gone.jpg").symlink_to("nowhere")
+    with pytest.raises(BadSource, match=words):
+        list_sources([source])
+
+
+def test_nothing_asked_for():
+    with pytest.raises(BadSource, match="no source"):
+        list_sources([])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX alone")
+def test_a_name_that_is_no_text(mill):
+    odd = Path(os.fsdecode(b"line/odd\xff.jpg"))
+    odd.write_bytes(b"odd")
+    sheet = next(each for each in list_sources(["line"]).sheets if "odd" in each.name)
+    assert sheet.name == "line/odd\ufffd.jpg"
+    assert SourceReader().read(sheet) == b"odd"
+
+
+def test_a_file_that_went_away_is_refused_with_its_reason(mill):
+    sheet = list_sources(["line"]).sheets[0]
+    Path("line/a.jpg").unlink()
+    with pytest.raises(Refusal, match="does not exist") as caught:
+        SourceReader().read(sheet)
+    assert caught.value.reason == "missing"

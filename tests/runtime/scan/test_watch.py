@@ -1,0 +1,128 @@
+"""A watched folder: files as they arrive, once they stand still, and never twice."""
+
+import threading
+import time
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from steelsight.errors import BadOutput, BadSource
+from steelsight.runtime.scan import watch as watch_module
+from steelsight.runtime.scan.watch import watch
+
+
+@pytest.fixture(autouse=True)
+def _quick_polls(monkeypatch):
+    monkeypatch.setattr(watch_module, "POLL_S", 0.05)
+
+
+def until(count):
+    """Ends a watch, as Ctrl-C does, once so many files are judged."""
+
+    def progress(done, total):
+        if done >= count:
+            raise KeyboardInterrupt  # not a signal: test workers ignore those
+
+    return progress
+
+
+@pytest.fixture
+def line(tmp_path):
+    folder = tmp_path / "line"
+    folder.mkdir()
+    return folder
+
+
+def put(folder, name, level=90):
+    (folder / name).parent.mkdir(exist_ok=True)
+    Image.new("L", (96, 64), level).save(folder / name)
+
+
+def names_of(out):
+    tables = [pq.read_table(path) for path in sorted((out / "verdicts").iterdir())]
+    rows = pa.concat_tables(tables).to_pylist() if tables else []
+    assert [row["index"] for row in rows] == list(range(len(rows)))
+    return [row["name"].rpartition("/")[2] for row in rows]
+
+
+def test_files_are_judged_as_they_arrive_and_once(make_bundle, line, tmp_path):
+    bundle, out = make_bundle(), tmp_path / "out"
+    put(line, "a.png")
+
+    def arrive():
+        for name in ("b.png", "deep/c.png"):
+            time.sleep(0.3)
+            put(line, name)
+
+    writer = threading.Thread(target=arrive)
+    writer.start()
+    report = watch(bundle, [line], out, progress=until(3))
+    writer.join()
+    assert names_of(out) == ["a.png", "b.png", "c.png"]
+    assert report.judged == report.summary.sheets == 3
+    assert (out / "report.html").exists()
+
+    put(line, "d.png")
+    again = watch(bundle, [line], out, progress=until(4), page=False)
+    assert (again.judged, again.kept) == (1, 3)
+    assert names_of(out) == ["a.png", "b.png", "c.png", "d.png"]
+    put(line, "a.png", level=200)  # another picture under an old name
+    assert watch(bundle, [line], out, progress=until(5), page=False).judged == 1
+    assert names_of(out)[-1] == "a.png"
+    assert watch(bundle, [line], out, idle=0.2, page=False).judged == 0
+
+
+def test_a_file_that_is_still_written_waits(make_bundle, line, tmp_path):
+    put(tmp_path, "whole.png")
+    content = (tmp_path / "whole.png").read_bytes()
+
+    def write_slowly():
+        with (line / "slow.png").open("wb") as file:
+            for byte in content:
+                file.write(bytes([byte]))
+                file.flush()
+                time.sleep(0.5 / len(content))
+
+    writer = threading.Thread(target=write_slowly)
+    writer.start()
+    report = watch(make_bundle(), [line], tmp_path / "out", progress=until(1), page=False)
+    writer.join()
+    assert report.summary.states["decided"] == report.judged == 1
+
+
+def test_bad_files_are_rows_and_files_that_leave_are_forgotten(make_bundle, line, tmp_path):
+    (line / "torn.jpg").write_bytes(b"\xff\xd8\xff")
+    (line / "gone.jpg").symlink_to("nowhere")
+    put(line, "a.png")
+
+    def leave(done, total):
+        (line / "a.png").unlink(missing_ok=True)
+
+    report = watch(make_bundle(), [line], tmp_path / "out", idle=0.3, progress=leave)
+    assert report.summary.states == {"bad_image": 1, "decided": 1}
+
+
+def test_an_interrupt_ends_it_in_order(make_bundle, line, tmp_path):
+    put(line, "a.png")
+    report = watch(make_bundle(), [line], tmp_path / "out", page=False, progress=until(1))
+    assert report.judged == 1
+
+
+def test_what_cannot_be_watched(make_bundle, line, tmp_path):
+    bundle, out = make_bundle(), tmp_path / "out"
+    put(line, "a.png")
+    with pytest.raises(BadSource, match="expected a folder to watch"):
+        watch(bundle, [line / "a.png"], out)
+    watch(bundle, [line], out, idle=0.3, page=False)
+    with pytest.raises(BadOutput, match="heatmaps was false, now true"):
+        watch(bundle, [line], out, heatmaps=True)
+    part = out / "verdicts/part-00000.parquet"
+    part.write_bytes(part.read_bytes()[:100])
+    with pytest.raises(BadOutput, match="damaged"):
+        watch(bundle, [line], out)
+    part.rename(part.with_name("part-00003.parquet"))
+    with pytest.raises(BadOutput, match="expected parts without a gap"):
+        watch(bundle, [line], out)
+    assert watch(bundle, [line], out, idle=0.3, fresh=True, page=False).judged == 1

@@ -1,0 +1,105 @@
+"""Which sheets have a nuisance: by truth, by detector, by list; and lists that cannot be used."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.shortcuts.proof_cases import make_sheets, nuisance_of
+
+from steelsight.errors import BadData, BadInput
+from steelsight.shortcuts.nuisances.nuisance import open_nuisance
+from steelsight.shortcuts.sheets import ProofSheets
+
+SHEETS = make_sheets(40, ends=(0.25, 0.5))
+STAINED = [SHEETS.ids[row] for row in np.flatnonzero(nuisance_of(SHEETS).present)]
+
+
+def _list(folder: Path, text: str) -> str:
+    path = folder / "mine.csv"
+    path.write_text(text)
+    return str(path)
+
+
+def test_the_detectors_see_what_was_made() -> None:
+    stain, end = open_nuisance(SHEETS, "stain"), open_nuisance(SHEETS, "edge")
+    assert (stain.present == nuisance_of(SHEETS).present).all()
+    assert (end.present == nuisance_of(SHEETS, "end").present).all()
+    assert (stain.source, end.name, end.kind) == ("detector", "end", "end")
+    assert stain.listed.all()
+
+
+def _with_truth(folder: Path, drop: int = 0) -> ProofSheets:
+    """Truth that contradicts the pixels, to tell who is believed."""
+    lines = [f"{id_},{5 if row < 3 else 0},{'' if row else 9}" for row, id_ in enumerate(SHEETS.ids)]
+    (folder / "truth.csv").write_text(
+        "\n".join(["ImageId,stain_area_px,end_width_px", *lines[: len(lines) - drop]])
+    )
+    return replace(SHEETS, root=folder)
+
+
+def test_truth_goes_before_the_detector_where_it_knows_every_sheet(tmp_path: Path) -> None:
+    sheets = _with_truth(tmp_path)
+    assert np.flatnonzero(open_nuisance(sheets, "stain").present).tolist() == [0, 1, 2]
+    assert np.flatnonzero(open_nuisance(sheets, "end").present).tolist() == [0]
+    assert open_nuisance(sheets, "stain", source="detector").present.sum() == len(STAINED)
+    partial = _with_truth(tmp_path, drop=1)
+    assert open_nuisance(partial, "stain").source == "detector"
+    with pytest.raises(BadData, match=r"expected truth\.csv with a row for every sheet"):
+        open_nuisance(partial, "stain", source="truth")
+
+
+def test_a_list_of_sheets_with_it_leaves_all_others_without(tmp_path: Path) -> None:
+    listed = open_nuisance(SHEETS, _list(tmp_path, "ImageId\n" + "\n".join(STAINED)))
+    assert (listed.present == nuisance_of(SHEETS).present).all()
+    assert listed.listed.all()
+    assert (listed.name, listed.kind, listed.source) == ("mine", "stain", "list")
+
+
+def test_a_list_of_both_groups_leaves_all_others_out(tmp_path: Path) -> None:
+    text = f"ImageId,group\n{STAINED[0]},with\n{STAINED[1]},With\nsheet_035.png,without\n"
+    listed = open_nuisance(SHEETS, _list(tmp_path, text))
+    assert (listed.present.sum(), listed.listed.sum()) == (2, 3)
+
+
+def test_what_no_detector_knows_has_no_kind(tmp_path: Path) -> None:
+    listed = open_nuisance(SHEETS, _list(tmp_path, "ImageId\nsheet_035.png\nsheet_037.png\n"))
+    assert listed.kind is None
+
+
+def test_sheets_of_the_folder_that_do_not_judge_are_counted(tmp_path: Path) -> None:
+    text = f"ImageId\n{STAINED[0]}\nseen.png\n"
+    listed = open_nuisance(SHEETS, _list(tmp_path, text), known=(*SHEETS.ids, "seen.png"))
+    assert "of the listed, 1 are not among the judged sheets" in listed.note
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ImageId\nabsent.png\ngone.png\n", "2 of 2 listed sheets are not in made, such as absent.png, gone"),
+        ("ImageId,group\nsheet_001.png,with\nsheet_001.png,without\n", r"row 3 .*listed in both groups"),
+        ("ImageId,group\nsheet_001.png,maybe\n", r"row 2: group 'maybe', expected with or without"),
+        ("ImageId,group\nsheet_001.png,without\n", "none of its 0 sheets with the nuisance"),
+        ("ImageId,group\nsheet_001.png\n", "row 2: expected 2 cells, found 1"),
+        ("", "the table is empty"),
+        ("ImageId\n", "expected at least one sheet, found none"),
+        ("file\nsheet_001.png\n", "expected the column.s. ImageId, found file"),
+    ],
+)
+def test_lists_that_cannot_be_used(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(BadData, match=message):
+        open_nuisance(SHEETS, _list(tmp_path, text))
+
+
+def test_a_list_of_sheets_that_do_not_judge(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="none of its 1 sheets with the nuisance is among the 40 judged sheets"):
+        open_nuisance(SHEETS, _list(tmp_path, "ImageId\nseen.png\n"), known=("seen.png",))
+
+
+def test_unknown_words() -> None:
+    with pytest.raises(BadInput, match="expected stain, end, or a CSV file with a column ImageId"):
+        open_nuisance(SHEETS, "rust")
+    with pytest.raises(BadInput, match="--groups-from: expected one of auto, truth, detector, got 'me'"):
+        open_nuisance(SHEETS, "stain", source="me")

@@ -1,0 +1,74 @@
+"""Claims about neurons on planted figures, and what the chapters hold."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from steelsight.reports.document import Document
+from steelsight.runs.inspection.neurons import show_sheets
+from steelsight.study.chapters.neurons import write_multiclass_neurons, write_neurons
+from steelsight.study.claims.neurons import hierarchy, no_insight
+
+
+def planted(atlas, agreements):
+    pages = [replace(page, agreements=tuple(agreements(depth))) for depth, page in enumerate(atlas.layers)]
+    return replace(atlas, layers=tuple(pages))
+
+
+@pytest.mark.parametrize(
+    ("slope", "answer"), [(-0.04, "holds"), (0.04, "does not hold"), (0.0, "undecided here")]
+)
+def test_simplicity_by_depth_decides_the_hierarchy(slope, answer, tiny_report):
+    found = tiny_report.findings
+    noise = np.random.default_rng(0)
+
+    def agreements(depth):
+        return 0.5 + slope * depth + noise.normal(0, 0.1, 8)
+
+    verdict = hierarchy(replace(found, neurons=planted(found.neurons, agreements)))
+    assert verdict.answer == answer
+    assert -1 <= verdict.interval.low < verdict.interval.high <= 1
+
+
+def test_one_layer_and_no_model_decide_nothing(tiny_report):
+    found = tiny_report.findings
+    one = replace(found.neurons, layers=found.neurons.layers[:1])
+    assert hierarchy(replace(found, neurons=one)).answer == "undecided here"
+    without = replace(found, neurons=None)
+    assert hierarchy(without).because == no_insight(without).because.replace(
+        "No images of both forms were made.", "No model was trained."
+    )
+    document = Document("none")
+    assert write_neurons(document, without) == {"binary-neurons": "no model was trained"}
+    omitted = write_multiclass_neurons(document, without, without)
+    assert set(omitted) == {"neuron-resizing", "neuron-blurring"}
+
+
+def test_insight_is_left_to_people_with_what_was_measured(tiny_report):
+    verdict = no_insight(tiny_report.second.found)
+    assert verdict.answer == "undecided here"
+    assert -1 <= verdict.interval.low <= verdict.interval.high <= 1
+
+
+def test_the_atlas_of_each_half(tiny_report):
+    binary, second = tiny_report.findings.neurons, tiny_report.second.found.neurons
+    assert binary.plan.grown is None
+    assert second.plan.grown.kernels == (3, 10)
+    assert set(binary.shown.class_names) == {"none", "defect"}
+    assert len(second.shown.class_names) == 3
+    ids = {
+        block.id
+        for chapter in tiny_report.document.chapters
+        for block in chapter.blocks
+        if hasattr(block, "id")
+    }
+    assert {"neuron-twins", "neuron-twins-table", "binary-neurons-table"} <= ids
+
+
+def test_a_limit_draws_so_many_sheets_of_the_part(tiny_report):
+    run = tiny_report.findings.shown
+    shown = show_sheets(run, "test", limit=5, rng=np.random.default_rng(0))
+    assert len(shown.ids) == len(shown.images) == 5
+    test = {run.data.ids[i] for i in run.positions("test").tolist()}
+    assert set(shown.ids) <= test

@@ -1,0 +1,185 @@
+"""The probe: the best regularised head on features that stay, folded into ordinary weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from steelsight.errors import BadRecipe
+from steelsight.models.catalog import SheetClassifier, build_model
+from steelsight.models.inputs import to_input
+from steelsight.training.dataset import Lesson, Masks
+from steelsight.training.loop.fit import Fitted, fit
+from steelsight.training.loop.probe import fit_head
+from steelsight.training.loop.probe_steps import _fold
+from steelsight.training.loop.progress import Silent
+from steelsight.training.predict import predict_logits
+from steelsight.training.recipe import Recipe
+
+Small = Callable[..., Recipe]
+
+PROBE = ("probe.enabled=true", "copies=2", "max_epochs=0", "balance.method=none")
+POOLINGS = pytest.mark.parametrize("pooling", ["average", "average+max"])
+
+
+def _probe(lesson: Lesson, recipe: Recipe, outputs: int = 2) -> SheetClassifier:
+    model = build_model(recipe.model_spec(outputs))
+    fit_head(model, lesson, recipe, seed=0, precision="fp32", watcher=Silent())
+    return model
+
+
+def _described(model: SheetClassifier, lesson: Lesson) -> np.ndarray:
+    with torch.no_grad():
+        features = model.features(to_input(torch.from_numpy(lesson.images[lesson.train])))
+        return np.asarray(model.head.pooled(features), dtype=np.float64)
+
+
+def _descend(described: np.ndarray, labels: np.ndarray, weights: np.ndarray, penalty: float) -> np.ndarray:
+    """Slow twin: plain gradient descent on the mean loss + penalty/2 |w|^2; returns logits of the sheets."""
+    spread = described.std(0)
+    kept = spread > 1e-3
+    x = torch.from_numpy((described[:, kept] - described[:, kept].mean(0)) / spread[kept])
+    weight = torch.zeros(int(labels.max()) + 1, x.shape[1], dtype=torch.float64, requires_grad=True)
+    bias = torch.zeros(len(weight), dtype=torch.float64, requires_grad=True)
+    targets = torch.from_numpy(labels)
+    for _ in range(3000):
+        losses = torch.nn.functional.cross_entropy(x @ weight.T + bias, targets, reduction="none")
+        total = (losses * torch.from_numpy(weights)).mean() + penalty / 2 * weight.square().sum()
+        gradients = torch.autograd.grad(total, [weight, bias])
+        with torch.no_grad():
+            weight -= 0.05 * gradients[0]
+            bias -= 0.05 * gradients[1]
+    return np.asarray((x @ weight.T + bias).detach())
+
+
+@POOLINGS
+@pytest.mark.parametrize("outputs", [2, 3])
+def test_it_is_the_regularised_optimum(lesson: Lesson, small: Small, pooling: str, outputs: int) -> None:
+    if outputs == 3:
+        labels = np.arange(18) % 3
+        lesson = dataclasses.replace(lesson, targets=labels)
+    recipe = small(*PROBE, "copies=0", f"pooling={pooling}", "penalty=0.5")
+    model = _probe(lesson, recipe, outputs)
+    labels = lesson.targets[lesson.train]
+    expected = _descend(_described(model, lesson), labels, np.ones(labels.size), 0.5)
+    found = predict_logits(model, lesson.images[lesson.train])
+    centred = found - found.mean(1, keepdims=True)  # softmax knows logits up to a constant
+    assert centred == pytest.approx(
+        expected - expected.mean(1, keepdims=True), abs=5e-3
+    )  # L-BFGS's tolerance
+
+
+def test_balance_weighs_the_sheets(lesson: Lesson, small: Small) -> None:
+    labels = np.array([0] * 9 + [1] * 3 + [0, 1] * 3)
+    lesson = dataclasses.replace(lesson, targets=labels, groups=np.arange(18) // 2)
+    balanced = small(*PROBE, "copies=0", "pooling=average", "balance.method=sampling", "power=1", "penalty=1")
+    model = _probe(lesson, balanced)
+    expected = _descend(_described(model, lesson), labels[:12], np.where(labels[:12] == 0, 2 / 3, 2.0), 1.0)
+    found = predict_logits(model, lesson.images[:12])
+    assert found[:, 1] - found[:, 0] == pytest.approx(expected[:, 1] - expected[:, 0], abs=5e-3)
+
+
+def test_features_stay_and_same_seed_gives_the_same_head(lesson: Lesson, small: Small) -> None:
+    recipe = small(*PROBE, "pooling=average+max")
+    start = build_model(recipe.model_spec(2))
+    one, two = _probe(lesson, recipe), _probe(lesson, recipe)
+    for (name, before), after in zip(
+        start.features.state_dict().items(), one.features.parameters(), strict=True
+    ):
+        assert torch.equal(before, after), name
+    assert torch.equal(one.head.conv.weight, two.head.conv.weight)
+    assert not torch.equal(one.head.conv.weight, start.head.conv.weight)
+
+
+def _fit(lesson: Lesson, recipe: Recipe, outputs: int = 2) -> tuple[SheetClassifier, Fitted]:
+    model = build_model(recipe.model_spec(outputs))
+    return model, fit(model, lesson, recipe, seed=0)
+
+
+def test_the_probe_alone_is_epoch_0(lesson: Lesson, small: Small) -> None:
+    model, fitted = _fit(lesson, small(*PROBE, "pooling=average+max", "penalty=0.05"))
+    assert [row.epoch for row in fitted.history] == [0]
+    assert (fitted.best_epoch, fitted.epochs, fitted.stopped_early) == (0, 0, False)
+    assert not model.training
+    right = predict_logits(model, lesson.images[lesson.train]).argmax(1) == lesson.targets[lesson.train]
+    assert right.mean() > 0.9
+
+
+def test_epochs_go_on_from_the_probe(lesson: Lesson, small: Small) -> None:
+    settings = (*PROBE[:2], "pooling=average+max", "penalty=0.05", "learning_rate=1e-9", "ema=0.9")
+    alone, _ = _fit(lesson, small(*settings, "max_epochs=0"))
+    on, fitted = _fit(lesson, small(*settings, "max_epochs=2"))
+    assert [row.epoch for row in fitted.history] == [0, 1, 2]
+    assert fitted.epochs == 2
+    assert torch.allclose(on.head.conv.weight, alone.head.conv.weight, atol=1e-7)  # two idle epochs
+
+
+def test_multilabel_fits_one_type_at_a_time(lesson: Lesson, small: Small) -> None:
+    flags = np.stack([lesson.targets, 1 - lesson.targets], axis=1).astype(np.float32)
+    recipe = small(*PROBE, "task=multilabel", "pooling=average", "penalty=0.05", "copies=0")
+    logits = predict_logits(_probe(dataclasses.replace(lesson, targets=flags), recipe), lesson.images)
+    assert ((logits > 0) == (flags > 0))[lesson.train].mean() > 0.9
+    assert logits[:, 0] == pytest.approx(-logits[:, 1], abs=1e-3)  # opposite questions
+
+
+def test_a_class_without_training_sheets_is_practically_never_the_answer(
+    lesson: Lesson, small: Small
+) -> None:
+    model = _probe(lesson, small(*PROBE, "pooling=average"), outputs=4)
+    assert predict_logits(model, lesson.images).argmax(1).max() < 2
+
+
+def test_one_class_alone_is_refused(lesson: Lesson, small: Small) -> None:
+    alone = dataclasses.replace(lesson, targets=np.zeros(18, dtype=np.int64))
+    with pytest.raises(BadRecipe, match="all of one class"):
+        _probe(alone, small(*PROBE, "pooling=average"))
+    with pytest.raises(BadRecipe, match="expected the direct head, got LinearHead"):
+        _probe(lesson, small("head=study", "pooling=average"))
+
+
+BENT = ("pooling=lse", "pooling=max", "pooling=top")
+
+
+@pytest.mark.parametrize("pooling", [*BENT, "pooling=average", "pooling=average+max"])
+def test_steps_learn_with_every_pooling(lesson: Lesson, small: Small, pooling: str) -> None:
+    shares = np.where(lesson.images > 200, 255, 0).astype(np.uint8)
+    taught = dataclasses.replace(lesson, masks=Masks(shares, np.ones(18, dtype=bool)))
+    recipe = small(*PROBE, pooling, "copies=1", "penalty=0.01", "masks=0.5", "steps=150", "mask_share=0.02")
+    model = _probe(taught, recipe)
+    right = predict_logits(model, lesson.images[lesson.train]).argmax(1) == lesson.targets[lesson.train]
+    assert right.mean() > 0.9
+
+
+def test_steps_end_near_the_optimum_where_it_is_known(lesson: Lesson, small: Small) -> None:
+    """Masks of weight nearly 0 send a linear head down the other road to the same place."""
+    settings = (*PROBE, "copies=0", "pooling=average", "penalty=0.5", "steps=600")
+    nowhere = Masks(np.zeros_like(lesson.images), np.zeros(18, dtype=bool))
+    taught = dataclasses.replace(lesson, masks=nowhere)
+    exact = predict_logits(_probe(lesson, small(*settings)), lesson.images[lesson.train])
+    stepped = predict_logits(_probe(taught, small(*settings, "masks=1e-6")), lesson.images[lesson.train])
+    signs = lesson.targets[lesson.train] * 2 - 1
+    assert np.corrcoef(exact[:, 1] - exact[:, 0], stepped[:, 1] - stepped[:, 0])[0, 1] > 0.95
+    assert ((stepped[:, 1] - stepped[:, 0]) * signs > 0).all()
+
+
+@pytest.mark.parametrize("pooling", [*BENT, "pooling=average+max"])
+def test_standardisation_is_folded_in_exactly(lesson: Lesson, small: Small, pooling: str) -> None:
+    recipe = small(*PROBE, pooling)
+    model = build_model(recipe.model_spec(2))
+    student = build_model(recipe.model_spec(2), generator=torch.Generator().manual_seed(3)).head.eval()
+    generator = torch.Generator().manual_seed(4)
+    maps = torch.randn(5, student.conv.in_channels // (2 if "+" in pooling else 1), 3, 4, generator=generator)
+    mean, spread = maps.mean((0, 2, 3)), maps.std((0, 2, 3))
+    _fold(model.head, student, mean, spread)
+    expected = student((maps - mean[:, None, None]) / spread[:, None, None])
+    assert torch.allclose(model.head.eval()(maps), expected, atol=1e-5)
+
+
+def test_steps_repeat_themselves(lesson: Lesson, small: Small) -> None:
+    recipe = small(*PROBE, "pooling=lse", "steps=20")
+    one, two = _probe(lesson, recipe), _probe(lesson, recipe)
+    assert torch.equal(one.head.conv.weight, two.head.conv.weight)
