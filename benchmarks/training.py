@@ -36,9 +36,9 @@ from torchvision import transforms
 from steelsight.models.catalog import SheetClassifier, build_model
 from steelsight.models.inputs import IMAGENET_MEAN, IMAGENET_STD
 from steelsight.sheets.synthetic import SynthSpec, write_sheets
-from steelsight.training.dataset import Lesson, SheetData, open_lesson
+from steelsight.training.dataset import SheetData, TrainingData, open_training_sheets
 from steelsight.training.loop.fit import fit
-from steelsight.training.loop.progress import Silent
+from steelsight.training.loop.progress import NoProgress
 from steelsight.training.loop.state import EpochRow
 from steelsight.training.recipe import Recipe
 from steelsight.training.recipe_files import load_recipe
@@ -84,7 +84,7 @@ def _recipe() -> Recipe:
 
 def _open(folder: Path) -> tuple[SheetData, float]:
     started = time.perf_counter()
-    data = open_lesson(folder / "DATA", _recipe())
+    data = open_training_sheets(folder / "DATA", _recipe())
     return data, time.perf_counter() - started
 
 
@@ -109,7 +109,7 @@ class _Turns:
         self.pipe.send({"clock": clock, "processor": self.images / (_processor_seconds() - self.spent)})
 
 
-class _Watcher(Silent):
+class _Watcher(NoProgress):
     """Pauses `fit` between epochs."""
 
     def __init__(self, turns: _Turns) -> None:
@@ -124,7 +124,7 @@ class _Watcher(Silent):
 def _ours(folder: Path, threads: int, pipe: Connection) -> None:
     torch.set_num_threads(threads)
     data = _open(folder)[0]
-    lesson = Lesson(data.images, data.labelled.labels, np.arange(len(data.items)), np.arange(0))
+    lesson = TrainingData(data.images, data.labelled.labels, np.arange(len(data.items)), np.arange(0))
     turns = _Turns(pipe, len(data.items))
     turns.wait()
     with suppress(KeyboardInterrupt):

@@ -28,7 +28,7 @@ from steelsight.models.heads import AverageMaxHead
 from steelsight.models.inputs import to_input
 from steelsight.sheets.synthetic.sheet import draw_sheet
 from steelsight.sheets.synthetic.spec import synth_spec
-from steelsight.shortcuts.find.ranking import Evidence, Suspect
+from steelsight.shortcuts.find.ranking import Candidate, ModelEvidence
 from steelsight.shortcuts.find.run import compare
 from steelsight.shortcuts.nuisances.properties import Property, measure_pixels
 from steelsight.shortcuts.sheets import ProofSheets
@@ -127,7 +127,7 @@ class Planted:
     """One seed's model, the sheets to search, and what is known of these."""
 
     model: SheetClassifier
-    evidence: Evidence
+    evidence: ModelEvidence
     properties: list[Property]
 
 
@@ -156,7 +156,7 @@ def _plant(pool: Pool, inside: float, outside: float, rng: np.random.Generator) 
         replace(bare, values=np.where(carries, carrying.values[rows], bare.values[rows])[judged])
         for bare, carrying in zip(*pool.measured, strict=True)
     ]
-    return Planted(model, Evidence(sheets, logits), properties)
+    return Planted(model, ModelEvidence(sheets, logits), properties)
 
 
 def _train(features: nn.Module, described: np.ndarray, labels: np.ndarray, classes: int) -> SheetClassifier:
@@ -173,7 +173,7 @@ def _train(features: nn.Module, described: np.ndarray, labels: np.ndarray, class
     return SheetClassifier(features, head, name="probe", size=(HEIGHT, WIDTH), smallest=32).eval()
 
 
-def _rank(pool: Pool, inside: float, outside: float, seed: int) -> tuple[Suspect, ...]:
+def _rank(pool: Pool, inside: float, outside: float, seed: int) -> tuple[Candidate, ...]:
     rng = np.random.default_rng([seed, 2024])
     planted = _plant(pool, inside, outside, rng)
     # What a mill's files would add, drawn without regard to class.
@@ -189,7 +189,7 @@ def _rank(pool: Pool, inside: float, outside: float, seed: int) -> tuple[Suspect
     )[0]
 
 
-def _count(test: Callable[[tuple[Suspect, ...]], bool], pool: Pool, inside: float, outside: float) -> int:
+def _count(test: Callable[[tuple[Candidate, ...]], bool], pool: Pool, inside: float, outside: float) -> int:
     passed = 0
     for seed in range(SEEDS):
         suspects = _rank(pool, inside, outside, seed)
@@ -207,7 +207,7 @@ def test_what_is_planted_is_found_and_ranked_first(
 ) -> None:
     pool: Pool = request.getfixturevalue(f"{nuisance}s")
 
-    def first(suspects: tuple[Suspect, ...]) -> bool:
+    def first(suspects: tuple[Candidate, ...]) -> bool:
         best = suspects[0]
         return best.candidate.key == nuisance and best.status == "finding" and best.pull.target == pool.target
 
@@ -224,7 +224,7 @@ def test_where_nothing_is_planted_nothing_is_found(
 ) -> None:
     pool: Pool = request.getfixturevalue(f"{nuisance}s")
 
-    def none(suspects: tuple[Suspect, ...]) -> bool:
+    def none(suspects: tuple[Candidate, ...]) -> bool:
         return not any(each.status == "finding" for each in suspects)
 
     share = wilson(_count(none, pool, inside, outside), SEEDS)

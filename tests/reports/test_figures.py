@@ -55,8 +55,8 @@ DRAWN = {
     "intervals": lambda: figures.draw_intervals(
         {
             "AUC": [
-                figures.Measured(NAMES[1], {"clean": Interval(0.9, 0.8, 0.95)}, 0.98),
-                figures.Measured("b", {}),
+                figures.MeasuredRow(NAMES[1], {"clean": Interval(0.9, 0.8, 0.95)}, 0.98),
+                figures.MeasuredRow("b", {}),
             ]
         },
         title="$",

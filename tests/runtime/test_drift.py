@@ -9,9 +9,9 @@ from steelsight.runtime.drift import (
     SURE,
     chi_square,
     class_shares,
-    compare_usual,
+    compare_statistics,
     gray_statistics,
-    usual_of,
+    training_statistics,
 )
 
 NAMES = ("none", "type 1", "type 2")
@@ -28,11 +28,11 @@ def draw(rng, n=1000, shift=0.0, scale=1.0):
 
 
 def usual(rng, n=1000, labels=LABELS):
-    return usual_of(*draw(rng, n).values(), labels, NAMES)
+    return training_statistics(*draw(rng, n).values(), labels, NAMES)
 
 
 def compare(known, found, labels=LABELS):
-    told = compare_usual(known, found, class_shares(labels, NAMES), NAMES)
+    told = compare_statistics(known, found, class_shares(labels, NAMES), NAMES)
     return {each.name: each for each in told}
 
 
@@ -77,7 +77,7 @@ def test_other_spread_and_farther_away(rng):
 
 def test_the_distance_is_that_of_the_samples(rng):
     sample = draw(rng, 4000)
-    known = usual_of(*sample.values(), LABELS, NAMES)
+    known = training_statistics(*sample.values(), LABELS, NAMES)
     found = draw(rng, 700, shift=12, scale=1.3)
     expected = stats.ks_2samp(sample["gray_mean"], found["gray_mean"]).statistic
     assert (
@@ -87,7 +87,7 @@ def test_the_distance_is_that_of_the_samples(rng):
 
 def test_equal_values_are_a_jump_and_not_a_drift():
     same = dict.fromkeys(("gray_mean", "gray_spread", "confidence", "distance"), np.full(500, 7.0))
-    known = usual_of(*same.values(), LABELS[:500], NAMES)
+    known = training_statistics(*same.values(), LABELS[:500], NAMES)
     told = compare(known, same)
     assert told["gray_mean"].difference == 0
     assert compare(known, {**same, "gray_mean": np.full(500, 8.0)})["gray_mean"].difference == 1
@@ -111,8 +111,8 @@ def test_class_shares_and_their_index(rng):
 
 
 def test_types_that_come_together(rng):
-    known = usual_of(*draw(rng).values(), ["a + b"] * 500 + ["none"] * 500, ("a", "b"))
-    told = compare_usual(known, draw(rng), (0.9, 0.5), ("a", "b"))[-1]
+    known = training_statistics(*draw(rng).values(), ["a + b"] * 500 + ["none"] * 500, ("a", "b"))
+    told = compare_statistics(known, draw(rng), (0.9, 0.5), ("a", "b"))[-1]
     assert told.level == "clear"
     assert told.reading.startswith("a: 90% of the sheets, 50%")
 
@@ -120,7 +120,7 @@ def test_types_that_come_together(rng):
 def test_what_the_bundle_or_the_scan_cannot_tell_is_left_out(rng):
     sample = draw(rng)
     sample["distance"] = np.full(1000, np.nan)
-    known = usual_of(*sample.values(), LABELS, NAMES)
+    known = training_statistics(*sample.values(), LABELS, NAMES)
     assert known.distance == ()
     assert len(known.gray_mean) == len(LEVELS)
     assert "distance" not in compare(known, draw(rng))

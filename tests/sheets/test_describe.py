@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from steelsight.sheets.describe import describe_sheets, example_sheets, find_twins
+from steelsight.sheets.describe import describe_sheets, example_sheets, find_duplicates
 from steelsight.types import MaskSource, Rejection, SheetItem, SheetSet
 
 Make = Callable[..., Any]
@@ -59,6 +59,6 @@ def test_twins_know_whether_a_split_may_part_them(texture: Make) -> None:
     items = [
         SheetItem(n, Path(n), (), "mask", group=g) for n, g in zip("abcd", ["g", "", "g", ""], strict=True)
     ]
-    twins = find_twins(items, images)
+    twins = find_duplicates(items, images)
     assert {(pair.left, pair.right, pair.parted) for pair in twins} == {("a", "c", False), ("b", "d", True)}
     assert all(pair.correlation == pytest.approx(1) for pair in twins)

@@ -13,19 +13,19 @@ from typer.testing import CliRunner
 from steelsight.cli import app
 from steelsight.errors import BadRecipe
 from steelsight.shortcuts.gate import Clause, decide, load_policy
-from steelsight.shortcuts.pasting.counterfactual import Counterfactual
+from steelsight.shortcuts.pasting.counterfactual import PasteEffect
 from steelsight.shortcuts.prove.decision import Verdict
-from steelsight.shortcuts.prove.prove import Proof
+from steelsight.shortcuts.prove.prove import ShortcutProof
 from steelsight.training.recipe_files import load_recipe
 from steelsight.training.run import train_run
 from steelsight.types import Interval
 
 
-def _proof(verdict: Verdict, excess: float) -> Proof:
+def _proof(verdict: Verdict, excess: float) -> ShortcutProof:
     none = Interval(0.0, 0.0, 0.0)
     share = Interval(excess, excess - 0.01, excess + 0.01)
-    pasted = Counterfactual(200, 0, 0, 0, "drawn", share, none, share, none, none, none, {}, ())
-    return Proof("stain", "truth", "none", verdict, "because", None, None, pasted, None, ())
+    pasted = PasteEffect(200, 0, 0, 0, "drawn", share, none, share, none, none, none, {}, ())
+    return ShortcutProof("stain", "truth", "none", verdict, "because", None, None, pasted, None, ())
 
 
 @pytest.mark.parametrize(

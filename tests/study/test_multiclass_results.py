@@ -9,9 +9,9 @@ import pytest
 from steelsight.errors import BadData
 from steelsight.evaluation.abstention.guarantee import THRESHOLDS
 from steelsight.study.chapters.multiclass import compare_halves
-from steelsight.study.data import open_material, several_types
+from steelsight.study.data import open_study_data, several_types
 from steelsight.study.measures.confidence import DELTA, RISKS
-from steelsight.study.multiclass_results import Second
+from steelsight.study.multiclass_results import MulticlassResults
 from steelsight.study.multiclass_train import SLIDE_TITLES
 from steelsight.study.options import TECHNIQUES, slide_recipe, technique_recipe
 from steelsight.training.recipe_files import SLIDE_MODELS
@@ -27,7 +27,7 @@ def test_the_six_rows_stand_beside_the_studys(tiny_report):
     assert [row[0].value for row in table.rows] == list(SLIDE_TITLES.values())
     assert tuple(SLIDE_TITLES) == SLIDE_MODELS
     second = tiny_report.second
-    assert isinstance(second, Second)
+    assert isinstance(second, MulticlassResults)
     printed = {row[0].value: row[2].note for row in table.rows}
     assert printed["Aug. Red. Squeeze"] == "study 0.904"
     for key, row in zip(SLIDE_TITLES, table.rows, strict=True):
@@ -85,7 +85,7 @@ def test_the_scrutiny_keeps_its_halves_apart(tiny_report):
 def test_data_of_one_type_have_no_second_half(tiny_data, tiny_options, tmp_path):
     for name in ("free", "crack"):
         shutil.copytree(tiny_data / name, tmp_path / "data" / name)
-    material = open_material(tmp_path / "data", tiny_options)
+    material = open_study_data(tmp_path / "data", tiny_options)
     assert several_types(material) == "the data have one defect type, so there is nothing to tell apart"
 
 
@@ -94,7 +94,7 @@ def test_a_type_with_one_sheet_is_said_to_be_missing(tiny_data, tiny_options, tm
         shutil.copytree(tiny_data / name, tmp_path / "data" / name)
     (tmp_path / "data" / "patch").mkdir()
     shutil.copy(tiny_data / "patch" / "p000.jpg", tmp_path / "data" / "patch")
-    reason = several_types(open_material(tmp_path / "data", tiny_options))
+    reason = several_types(open_study_data(tmp_path / "data", tiny_options))
     assert isinstance(reason, str)
     assert "expected sheets of 'patch' in the " in reason
 
@@ -110,7 +110,7 @@ def test_another_folder_tests_and_is_weighted_to_the_shares_of_the_first(tiny_da
             gray = rng.integers(90, 200, (48, 96), dtype=np.uint8)
             Image.fromarray(gray).save(other / name / f"o{number}.png")
     options = replace(tiny_options, test=other)
-    material = open_material(tiny_data, options)
+    material = open_study_data(tiny_data, options)
     assert material.split.test.tolist() == list(range(60, 75))
     assert material.split.train.size + material.split.validation.size == 60
     kinds = np.array([item.types for item in material.data.items], dtype=object)
@@ -129,7 +129,7 @@ def test_another_folder_tests_and_is_weighted_to_the_shares_of_the_first(tiny_da
 def test_a_test_folder_with_sheets_of_the_first_is_refused(tiny_data, tiny_options, tmp_path):
     shutil.copytree(tiny_data, tmp_path / "same")
     with pytest.raises(BadData, match="60 of its sheets are in DATA as well, pixel for pixel"):
-        open_material(tiny_data, replace(tiny_options, test=tmp_path / "same"))
+        open_study_data(tiny_data, replace(tiny_options, test=tmp_path / "same"))
     (tmp_path / "same" / "patch").rename(tmp_path / "same" / "dent")
     with pytest.raises(BadData, match="expected the defect types of DATA, crack, patch, got crack, dent"):
-        open_material(tiny_data, replace(tiny_options, test=tmp_path / "same"))
+        open_study_data(tiny_data, replace(tiny_options, test=tmp_path / "same"))

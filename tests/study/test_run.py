@@ -11,7 +11,7 @@ from PIL import Image
 from steelsight.errors import BadCheckpoint, BadData, BadInput, BadRecipe
 from steelsight.study.claims.binary import OF_THE_DATA
 from steelsight.study.contents import load_contents
-from steelsight.study.data import open_material
+from steelsight.study.data import open_study_data
 from steelsight.study.options import StudyOptions, recipe_for
 from steelsight.study.run import run_study
 from steelsight.training.run import train_data
@@ -162,7 +162,7 @@ def test_a_rare_class_gets_its_share_of_every_part_and_the_report_says_so(tiny_d
         (tmp_path / "data" / path.parent.name / path.name).write_bytes(path.read_bytes())
     for seed in range(20):
         options = replace(tiny_options, seed=seed, stratify=False)
-        material = open_material(tmp_path / "data", options)
+        material = open_study_data(tmp_path / "data", options)
         assert (material.data.labelled.labels[material.split.test] == 0).sum() >= 1
         if material.options.stratify:
             break

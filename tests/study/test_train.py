@@ -9,10 +9,10 @@ import torch
 from steelsight.models.card import Card
 from steelsight.models.catalog import build_model
 from steelsight.models.checkpoint import save_checkpoint
-from steelsight.study.data import open_material
+from steelsight.study.data import open_study_data
 from steelsight.study.options import recipe_for
-from steelsight.study.train import Pupil, handicap, train_pupil
-from steelsight.training.loop.progress import Silent
+from steelsight.study.train import TrainingJob, handicap, train_job
+from steelsight.training.loop.progress import NoProgress
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_the_remark_is_of_the_training_and_the_checkpoint(
     tiny_data, tiny_options, tmp_path, name, vgg, pretrained, stopped_early, words
 ):
     options = replace(tiny_options, vgg=vgg)
-    material, recipe = open_material(tiny_data, options), recipe_for(name, options)
+    material, recipe = open_study_data(tiny_data, options), recipe_for(name, options)
 
     def train(data, split, recipe, folder, *, seed, fresh, watcher):
         spec = recipe.model_spec(2).model_copy(update={"pretrained": "none"})
@@ -69,7 +69,7 @@ def test_the_remark_is_of_the_training_and_the_checkpoint(
         save_checkpoint(folder, build_model(spec, generator=torch.Generator().manual_seed(0)), card)
         return SimpleNamespace(folder=folder, metrics={"training": {"stopped_early": stopped_early}})
 
-    pupil = Pupil(name, name, tmp_path / name, recipe)
-    remark = train_pupil(pupil, material, train=train, watcher=Silent()).remark
+    pupil = TrainingJob(name, name, tmp_path / name, recipe)
+    remark = train_job(pupil, material, train=train, watcher=NoProgress()).remark
     assert bool(remark) == bool(words)
     assert all(word in remark for word in words)

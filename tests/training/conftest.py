@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from steelsight.training.dataset import Lesson
+from steelsight.training.dataset import TrainingData
 from steelsight.training.recipe import Recipe
 from steelsight.training.recipe_files import load_recipe
 
@@ -47,12 +47,12 @@ def _sheet(rng: np.random.Generator, kind: int) -> np.ndarray:
 
 
 @pytest.fixture
-def lesson() -> Lesson:
+def lesson() -> TrainingData:
     """Twelve sheets to learn from and six to stop by, of two kinds."""
     rng = np.random.default_rng(0)
     labels = np.array([0, 1] * 9)
     images = np.stack([_sheet(rng, int(label)) for label in labels])
-    return Lesson(images, labels, np.arange(12), np.arange(12, 18))
+    return TrainingData(images, labels, np.arange(12), np.arange(12, 18))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from steelsight.errors import BadData
 from steelsight.sheets.grouping.splits import Split
 from steelsight.training.coverage import class_members, note_missing, refuse_single_class
-from steelsight.training.dataset import SheetData, open_lesson
+from steelsight.training.dataset import SheetData, open_training_sheets
 from steelsight.training.recipe import Recipe
 
 Small = Callable[..., Recipe]
@@ -24,7 +24,7 @@ NONE = np.zeros(0, dtype=np.int64)
 @pytest.fixture
 def data(folder: Folder, small: Small) -> SheetData:
     """Sheets 0-3 bar, 4-7 block, 8-11 none."""
-    return open_lesson(folder(per_class=4), small("task=multiclass"))
+    return open_training_sheets(folder(per_class=4), small("task=multiclass"))
 
 
 def _split(train: list[int], validation: list[int] | None = None) -> Split:
@@ -36,7 +36,7 @@ def test_members_are_the_labels(data: SheetData, folder: Folder, small: Small) -
     assert (class_members(data).sum(axis=1) == 1).all()
     dropped = replace(data.labelled, labels=np.where(np.arange(12) == 5, -1, data.labelled.labels))
     assert not class_members(replace(data, labelled=dropped))[5].any()
-    several = open_lesson(folder("several", per_class=4), small("task=multilabel"))
+    several = open_training_sheets(folder("several", per_class=4), small("task=multilabel"))
     assert (class_members(several) == (several.labelled.labels == 1)).all()
     assert class_members(several).sum(axis=0).tolist() == [4, 4]
 
@@ -54,7 +54,7 @@ def test_each_missing_class_is_named_once(data: SheetData) -> None:
 
 
 def test_a_multilabel_type_is_missing_where_no_sheet_has_it(folder: Folder, small: Small) -> None:
-    data = open_lesson(folder(per_class=4), small("task=multilabel"))
+    data = open_training_sheets(folder(per_class=4), small("task=multilabel"))
     (note,) = note_missing(data, _split([0, 8]))
     assert note.startswith("class block: no training sheet")
 
@@ -68,9 +68,9 @@ def test_a_multilabel_type_is_missing_where_no_sheet_has_it(folder: Folder, smal
 )
 def test_one_possible_answer_is_none(folder: Folder, small: Small, task: str, message: str) -> None:
     with pytest.raises(BadData, match=message):
-        refuse_single_class(open_lesson(folder(classes=1), small(f"task={task}")))
+        refuse_single_class(open_training_sheets(folder(classes=1), small(f"task={task}")))
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
 def test_two_possible_answers_are_enough(folder: Folder, small: Small, task: str) -> None:
-    refuse_single_class(open_lesson(folder(classes=2), small(f"task={task}")))
+    refuse_single_class(open_training_sheets(folder(classes=2), small(f"task={task}")))

@@ -15,9 +15,9 @@ from sklearn.model_selection import StratifiedGroupKFold
 from steelsight.errors import BadData, BadRecipe
 from steelsight.sheets.grouping.splits import group_split
 from steelsight.sheets.labels import label_sheets
-from steelsight.training.dataset import SheetData, open_lesson
+from steelsight.training.dataset import SheetData, open_training_sheets
 from steelsight.training.folds import cross_validate, draw_folds
-from steelsight.training.loop.progress import Silent
+from steelsight.training.loop.progress import NoProgress
 from steelsight.training.recipe import Recipe
 from steelsight.types import InputSpec, SheetItem
 
@@ -27,7 +27,7 @@ Folder = Callable[..., Path]
 
 def test_folds_share_no_group_with_their_training(folder: Folder, small: Small) -> None:
     recipe = small("task=multiclass", "split.train=.6", "split.validation=.2")
-    data = open_lesson(folder(per_class=16), recipe, groups="frames:10")
+    data = open_training_sheets(folder(per_class=16), recipe, groups="frames:10")
     groups = np.array(data.groups)
     plan = draw_folds(data, recipe.split, 4, 2, seed=0)
     assert [(fold.repeat, fold.number) for fold in plan] == [(r, k) for r in range(2) for k in range(4)]
@@ -48,11 +48,11 @@ def test_folds_share_no_group_with_their_training(folder: Folder, small: Small) 
 
 def test_a_validation_share_of_zero_leaves_all_to_training(folder: Folder, small: Small) -> None:
     recipe = small("split.train=.8", "split.validation=0", "split.test=.2")
-    data = open_lesson(folder(), recipe)
+    data = open_training_sheets(folder(), recipe)
     assert all(fold.split.validation.size == 0 for fold in draw_folds(data, recipe.split, 2, 1, seed=0))
 
 
-class _StopInFold(Silent):
+class _StopInFold(NoProgress):
     def __init__(self, fold: int) -> None:
         self.left = fold
 

@@ -14,27 +14,29 @@ from torch import nn
 from steelsight.models.catalog import build_model
 from steelsight.models.heads import ConvHead, DirectHead, LinearHead, Pooling
 from steelsight.models.inputs import to_input
-from steelsight.training.dataset import Lesson, Masks
-from steelsight.training.intervention import Remedy, Twins
+from steelsight.training.dataset import Masks, TrainingData
+from steelsight.training.intervention import CounterfactualVersions, Intervention
 from steelsight.training.loop.batches import draw_order, make_batch
-from steelsight.training.loop.fit import Fitted, fit
+from steelsight.training.loop.fit import FitResult, fit
 from steelsight.training.loop.losses import reason_loss, robust_loss
-from steelsight.training.loop.progress import Silent
+from steelsight.training.loop.progress import NoProgress
 from steelsight.training.recipe import Recipe
 
 Small = Callable[..., Recipe]
 
 
 @pytest.fixture
-def twins(lesson: Lesson) -> Twins:
+def twins(lesson: TrainingData) -> CounterfactualVersions:
     """Of all sheets but the first; versions 1, 2 and 3 gray levels bright."""
     count = len(lesson.images)
     images = np.ones((count - 1, 3, *lesson.images.shape[1:]), dtype=np.uint8)
     images *= np.arange(1, 4, dtype=np.uint8)[None, :, None, None]
-    return Twins(images, np.arange(-1, count - 1), np.full(count, 0.5))
+    return CounterfactualVersions(images, np.arange(-1, count - 1), np.full(count, 0.5))
 
 
-def test_twins_are_shown_as_often_as_asked(lesson: Lesson, twins: Twins, rng: np.random.Generator) -> None:
+def test_twins_are_shown_as_often_as_asked(
+    lesson: TrainingData, twins: CounterfactualVersions, rng: np.random.Generator
+) -> None:
     rows = rng.integers(1, len(lesson.images), 8000)
     shown = twins.show(lesson.images, rows, rng)
     kept = (shown == lesson.images[rows]).all((1, 2))
@@ -43,7 +45,7 @@ def test_twins_are_shown_as_often_as_asked(lesson: Lesson, twins: Twins, rng: np
 
 
 def test_a_sheet_without_a_twin_is_shown_itself(
-    lesson: Lesson, twins: Twins, rng: np.random.Generator
+    lesson: TrainingData, twins: CounterfactualVersions, rng: np.random.Generator
 ) -> None:
     before = lesson.images.copy()
     shown = twins.show(lesson.images, np.zeros(50, dtype=np.int64), rng)
@@ -53,18 +55,24 @@ def test_a_sheet_without_a_twin_is_shown_itself(
     assert (lesson.images == before).all()
 
 
-def test_odds_decide_what_an_epoch_draws(lesson: Lesson, small: Small, rng: np.random.Generator) -> None:
+def test_odds_decide_what_an_epoch_draws(
+    lesson: TrainingData, small: Small, rng: np.random.Generator
+) -> None:
     odds = np.zeros(len(lesson.images))
     odds[[2, 5]] = 3.0, 1.0
-    treated = replace(lesson, remedy=Remedy(odds=odds))
+    treated = replace(lesson, remedy=Intervention(odds=odds))
     drawn = np.concatenate([draw_order(treated, small().balance, rng) for _ in range(300)])
     assert set(drawn.tolist()) == {2, 5}
     assert (drawn == 2).mean() == pytest.approx(0.75, abs=0.04)
 
 
-def test_wrong_places_move_with_their_sheet(lesson: Lesson, small: Small, rng: np.random.Generator) -> None:
+def test_wrong_places_move_with_their_sheet(
+    lesson: TrainingData, small: Small, rng: np.random.Generator
+) -> None:
     recipe = small("hflip=0.5", "vflip=0.5", "gain=0", "gamma=0", "offset=0", "shift=0", "zoom=0")
-    treated = replace(lesson, remedy=Remedy(wrong=lesson.images.copy(), reasons=1.0, cohorts=lesson.targets))
+    treated = replace(
+        lesson, remedy=Intervention(wrong=lesson.images.copy(), reasons=1.0, cohorts=lesson.targets)
+    )
     batch = make_batch(treated, recipe, lesson.train, rng)
     assert batch.wrong is not None
     assert batch.cohorts is not None
@@ -73,9 +81,11 @@ def test_wrong_places_move_with_their_sheet(lesson: Lesson, small: Small, rng: n
     assert batch.shares is None
 
 
-def test_masks_and_wrong_places_do_not_mix(lesson: Lesson, small: Small, rng: np.random.Generator) -> None:
+def test_masks_and_wrong_places_do_not_mix(
+    lesson: TrainingData, small: Small, rng: np.random.Generator
+) -> None:
     masks = Masks(255 - lesson.images, np.ones(len(lesson.images), dtype=bool))
-    treated = replace(lesson, masks=masks, remedy=Remedy(wrong=lesson.images.copy()))
+    treated = replace(lesson, masks=masks, remedy=Intervention(wrong=lesson.images.copy()))
     batch = make_batch(treated, small("hflip=1", "gain=0", "gamma=0", "offset=0"), lesson.train, rng)
     assert batch.shares is not None
     assert batch.wrong is not None
@@ -154,14 +164,14 @@ def test_the_worst_cohort_rules(rng: np.random.Generator) -> None:
     assert float(found) == pytest.approx(expected[0] * 0.2 + expected[2] * 1.5, rel=1e-5)
 
 
-def _fit(lesson: Lesson, recipe: Recipe, **options: object) -> tuple[nn.Module, nn.Module, Fitted]:
+def _fit(lesson: TrainingData, recipe: Recipe, **options: object) -> tuple[nn.Module, nn.Module, FitResult]:
     first = build_model(recipe.model_spec(2), generator=torch.Generator().manual_seed(0))
     model = build_model(recipe.model_spec(2), generator=torch.Generator().manual_seed(0))
     return first, model, fit(model, lesson, recipe, seed=0, **options)  # type: ignore[arg-type]
 
 
-def test_frozen_features_stay_and_the_head_learns(lesson: Lesson, small: Small) -> None:
-    first, model, _ = _fit(replace(lesson, remedy=Remedy(frozen=True)), small("learning_rate=1e-2"))
+def test_frozen_features_stay_and_the_head_learns(lesson: TrainingData, small: Small) -> None:
+    first, model, _ = _fit(replace(lesson, remedy=Intervention(frozen=True)), small("learning_rate=1e-2"))
     same = {
         name: torch.equal(old, new)
         for (name, old), new in zip(first.state_dict().items(), model.state_dict().values(), strict=True)
@@ -170,7 +180,7 @@ def test_frozen_features_stay_and_the_head_learns(lesson: Lesson, small: Small) 
     assert not any(kept for name, kept in same.items() if name.startswith("head"))
 
 
-class _StopAfter(Silent):
+class _StopAfter(NoProgress):
     def __init__(self, epochs: int) -> None:
         self.left = epochs
 
@@ -180,10 +190,12 @@ class _StopAfter(Silent):
             raise KeyboardInterrupt
 
 
-def test_group_dro_goes_on_to_the_very_same_numbers(lesson: Lesson, small: Small, tmp_path: Path) -> None:
+def test_group_dro_goes_on_to_the_very_same_numbers(
+    lesson: TrainingData, small: Small, tmp_path: Path
+) -> None:
     recipe = small("max_epochs=4")
     treated = replace(
-        lesson, remedy=Remedy(cohorts=2 * lesson.targets + np.arange(18) % 3 % 2, cohort_step=0.5)
+        lesson, remedy=Intervention(cohorts=2 * lesson.targets + np.arange(18) % 3 % 2, cohort_step=0.5)
     )
     _, whole, fitted = _fit(treated, recipe)
     state = tmp_path / "state.safetensors"
@@ -195,7 +207,7 @@ def test_group_dro_goes_on_to_the_very_same_numbers(lesson: Lesson, small: Small
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
 
 
-def test_wrong_reasons_fall_in_training(lesson: Lesson, small: Small) -> None:
+def test_wrong_reasons_fall_in_training(lesson: TrainingData, small: Small) -> None:
     """Bright bars lie anywhere; only the left half may be a reason, so the right half loses its say."""
     wrong = np.zeros_like(lesson.images)
     wrong[:, :, 32:] = 255
@@ -204,7 +216,7 @@ def test_wrong_reasons_fall_in_training(lesson: Lesson, small: Small) -> None:
     )
     shares = []
     for reasons in (0.0, 4.0):
-        _, model, _ = _fit(replace(lesson, remedy=Remedy(wrong=wrong, reasons=reasons)), recipe)
+        _, model, _ = _fit(replace(lesson, remedy=Intervention(wrong=wrong, reasons=reasons)), recipe)
         features = model.features(to_input(torch.from_numpy(lesson.images)))
         logits = model.head(features)
         targets = torch.from_numpy(lesson.targets)

@@ -19,8 +19,8 @@ from steelsight.models.checkpoint import load_checkpoint
 from steelsight.sheets.grouping.splits import Split
 from steelsight.sheets.rle import encode_mask
 from steelsight.training import run as run_module
-from steelsight.training.dataset import SheetData, open_lesson
-from steelsight.training.loop.progress import Silent
+from steelsight.training.dataset import SheetData, open_training_sheets
+from steelsight.training.loop.progress import NoProgress
 from steelsight.training.recipe import Recipe
 from steelsight.training.records import read_splits
 from steelsight.training.run import load_run, make_split, train_data, train_run
@@ -29,7 +29,7 @@ Small = Callable[..., Recipe]
 Folder = Callable[..., Path]
 
 
-class _Notes(Silent):
+class _Notes(NoProgress):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
@@ -99,7 +99,7 @@ def test_same_seed_same_metrics(folder: Folder, small: Small, tmp_path: Path) ->
     assert first.card.weights_sha256 == second.card.weights_sha256 != other.card.weights_sha256
 
 
-class _Stop(Silent):
+class _Stop(NoProgress):
     def epoch(self, row: object, *, best: bool) -> None:
         raise KeyboardInterrupt
 
@@ -240,7 +240,7 @@ def test_one_class_alone_is_refused_before_training(
     data = folder(classes=1)
     with pytest.raises(BadData, match=r"DATA: expected sheets of at least .*, got only 'none'"):
         train_run(data, recipe=recipe, out=out)
-    sheets = open_lesson(data, recipe)
+    sheets = open_training_sheets(data, recipe)
     with pytest.raises(BadData, match="got only 'none'"):
         make_split(sheets, recipe.split, seed=0)
     with pytest.raises(BadData, match="got only 'none'"):
@@ -273,7 +273,7 @@ def lone(folder: Folder, small: Small) -> SheetData:
     data = folder()
     for path in sorted((data / "block").iterdir())[1:]:
         path.unlink()
-    return open_lesson(data, small("task=multiclass"))
+    return open_training_sheets(data, small("task=multiclass"))
 
 
 @pytest.mark.parametrize("method", ["none", "loss", "sampling", "flips"])

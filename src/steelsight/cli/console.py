@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ import typer
 from rich.console import Console
 
 from steelsight.errors import BadInput, SteelsightError
+from steelsight.files import dump_json
 
 __all__ = [
     "AllowBadOption",
@@ -57,22 +57,8 @@ def telling(first: str) -> Iterator[Callable[[str], None]]:
 
 def emit_json(result: Mapping[str, Any]) -> None:
     """Write one JSON object as one line on stdout; NaN becomes null, because JSON has no NaN."""
-    sys.stdout.write(json.dumps(_plain(result), allow_nan=False) + "\n")
+    sys.stdout.write(dump_json(result, indent=None))
     sys.stdout.flush()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    if hasattr(value, "tolist"):  # NumPy scalars and arrays
-        return _plain(value.tolist())
-    if isinstance(value, float) and value != value:
-        return None
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return str(value)  # paths, dates
 
 
 def fail(error: SteelsightError) -> NoReturn:

@@ -12,7 +12,7 @@ from steelsight.cli.console import GroupsOption, JsonFlag, console, emit_json
 from steelsight.errors import BadRecipe
 
 if TYPE_CHECKING:
-    from steelsight.study.results import Findings
+    from steelsight.study.results import StudyResults
     from steelsight.study.run import StudyReport
 
 __all__ = ["study"]
@@ -111,7 +111,7 @@ def study(
 
     from steelsight.study.options import StudyOptions
     from steelsight.study.run import run_study
-    from steelsight.training.loop.progress import ConsoleWatcher
+    from steelsight.training.loop.progress import ConsoleProgress
 
     if threads:
         torch.set_num_threads(threads)
@@ -137,7 +137,7 @@ def study(
         probed=probed,
         neurons=neurons,
     )
-    with ConsoleWatcher(console) as watcher:
+    with ConsoleProgress(console) as watcher:
         report = run_study(data, out, options, watcher=watcher)
     _print(report)
     if as_json:
@@ -171,7 +171,7 @@ def _print(report: StudyReport) -> None:
     console.print(f"report: {report.path}", markup=False, soft_wrap=True)
 
 
-def _types_table(found: Findings) -> Any:
+def _types_table(found: StudyResults) -> Any:
     from rich.table import Table
     from rich.text import Text
 

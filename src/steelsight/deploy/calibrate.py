@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float32
 
-from steelsight.deploy.export_data import Material
+from steelsight.deploy.export_data import ExportData
 from steelsight.errors import BadInput
 from steelsight.evaluation.abstention.calibration import fit_temperature
 from steelsight.evaluation.abstention.guarantee import THRESHOLDS, certify
@@ -18,13 +18,13 @@ from steelsight.runtime.bundle.open import FeatureStatistics
 from steelsight.runtime.engine.engine import Engine, Outputs
 from steelsight.types import Task
 
-__all__ = ["KEPT", "Calibration", "calibrate"]
+__all__ = ["KEPT", "BundleCalibration", "calibrate"]
 
 KEPT = 0.99  # of the calibration sheets lie within the limit of familiarity
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration:
+class BundleCalibration:
     """What goes into the card."""
 
     temperature: float
@@ -37,8 +37,8 @@ class Calibration:
 
 
 def calibrate(
-    engine: Engine, material: Material, task: Task, *, risk: float, delta: float, rng: np.random.Generator
-) -> Calibration:
+    engine: Engine, material: ExportData, task: Task, *, risk: float, delta: float, rng: np.random.Generator
+) -> BundleCalibration:
     """Ask the engine about training, validation and unseen sheets.
 
     The temperature comes from validation sheets, the threshold is certified on unseen ones; where one of the
@@ -55,7 +55,7 @@ def calibrate(
     if not limit > 0:
         raise BadInput("familiarity: calibration sheets are all alike; bring other sheets")
     finish = partial(
-        Calibration, statistics=statistics, limit=limit, outputs=told, images=material.images(fitting)
+        BundleCalibration, statistics=statistics, limit=limit, outputs=told, images=material.images(fitting)
     )
     if task == "multilabel":
         return finish(temperature=1.0, threshold=None, statement="multilabel answers carry no certificate")
@@ -69,7 +69,7 @@ def calibrate(
     return finish(temperature=temperature, threshold=proof.threshold, statement=proof.statement)
 
 
-def _two_sets(material: Material, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _two_sets(material: ExportData, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     if material.validation.size and material.unseen.size:
         return material.validation, material.unseen
     rows = material.validation if material.validation.size else material.unseen

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from steelsight.deploy.calibrate import KEPT, Calibration, calibrate
-from steelsight.deploy.export_data import Material, open_material
+from steelsight.deploy.calibrate import KEPT, BundleCalibration, calibrate
+from steelsight.deploy.export_data import ExportData, open_material
 from steelsight.deploy.graph import OPSET, build_graph
 from steelsight.deploy.quantise import SHEETS, quantise
 from steelsight.deploy.readme import README_FILE, bundle_readme
@@ -26,14 +26,15 @@ from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.models.inputs import to_input
-from steelsight.runtime.bundle.card import BundleCard, Familiarity, GraphFacts, Precision, Usual
+from steelsight.runtime.bundle.card import BundleCard, Familiarity, GraphFacts, Precision, TrainingStatistics
 from steelsight.runtime.bundle.open import PROBES_FILE, Bundle
-from steelsight.runtime.drift import gray_statistics, usual_of
+from steelsight.runtime.drift import gray_statistics, training_statistics
 from steelsight.runtime.engine.engine import Engine, Outputs, decide, open_engine
 from steelsight.runtime.parity.compare import FEWEST, Parity, compare, draw_edge_sheets, failures
+from steelsight.streams import stream
 from steelsight.types import GrayBatch
 
-__all__ = ["PRECISIONS", "Exported", "Judged", "export_run"]
+__all__ = ["PRECISIONS", "Exported", "PrecisionTrial", "export_run"]
 
 PRECISIONS: Final[tuple[Precision, ...]] = ("f32", "bf16", "int8")
 MOST: Final = 4000  # sheets parity is judged on
@@ -43,7 +44,7 @@ FLIPS: Final = ((1, 1), (1, -1), (-1, 1), (-1, -1))  # steps along rows and colu
 
 
 @dataclass(frozen=True)
-class Judged:
+class PrecisionTrial:
     """One precision, measured."""
 
     precision: Precision
@@ -58,7 +59,7 @@ class Exported:
 
     folder: Path
     card: BundleCard
-    judged: tuple[Judged, ...]
+    judged: tuple[PrecisionTrial, ...]
 
 
 def export_run(
@@ -99,7 +100,7 @@ def export_run(
             "its verdicts mean nothing, train without labels.shuffle_seed"
         )
     material = open_material(run, data, card, groups=groups, allow_bad=allow_bad)
-    rng = np.random.default_rng([seed, 19])
+    rng = stream(seed, "export-sheets")
     note("writing the graph")
     files = _write_graphs(model, material, precisions, rng)
     draft = _draft(card, model, files)
@@ -147,7 +148,7 @@ class _Trial:
     trained: int  # of the labelled sheets that trained the model, where others were too few
 
 
-def _gather(material: Material) -> _Trial:
+def _gather(material: ExportData) -> _Trial:
     """Sheets the run did not learn from, then their flips, then training sheets, until there are enough."""
     own = np.union1d(material.unseen, material.validation)
     images: list[GrayBatch] = []
@@ -171,7 +172,7 @@ def _gather(material: Material) -> _Trial:
 
 
 def _write_graphs(
-    model: SheetClassifier, material: Material, precisions: Sequence[str], rng: np.random.Generator
+    model: SheetClassifier, material: ExportData, precisions: Sequence[str], rng: np.random.Generator
 ) -> dict[str, bytes]:
     graph = build_graph(model)
     files = {"model.onnx": graph.SerializeToString(deterministic=True)}
@@ -222,7 +223,7 @@ def _ask_source(model: SheetClassifier, images: GrayBatch, batch: int = 32) -> O
 
 def _judge(
     precision: Precision, bundle: Bundle, trial: _Trial, source: Outputs, card: Card, seed: int
-) -> Judged:
+) -> PrecisionTrial:
     engines = ("openvino",) if precision == "bf16" else ("openvino", "onnxruntime")
     parities = []
     for name in engines:
@@ -237,23 +238,23 @@ def _judge(
                 precision=precision,
                 labels=trial.labels,
                 groups=trial.groups,
-                rng=np.random.default_rng([seed, 23]),
+                rng=stream(seed, "export-calibration"),
             )
         )
     # INT8 rounds elsewhere in each engine: OpenVINO runs it, ONNX Runtime's figures are told beside.
     binding = parities if precision == "f32" else parities[:1]
     broken = [f"{each.engine}: {words}" for each in binding for words in failures(each)]
-    return Judged(precision, tuple(parities), tuple(broken), None)
+    return PrecisionTrial(precision, tuple(parities), tuple(broken), None)
 
 
 def _time(
-    judged: Sequence[Judged],
-    passed: Sequence[Judged],
+    judged: Sequence[PrecisionTrial],
+    passed: Sequence[PrecisionTrial],
     out: Path,
     draft: BundleCard,
     files: dict[str, bytes],
     images: GrayBatch,
-) -> list[Judged]:
+) -> list[PrecisionTrial]:
     """Milliseconds a sheet of those that passed, one thread, in turns, the median."""
     engines: dict[Precision, Engine] = {
         each.precision: open_engine(Bundle(out, _at(draft, each.precision), files, None), threads=1)
@@ -269,16 +270,17 @@ def _time(
                 spent[precision].append((time.perf_counter() - start) * 1e3 / len(some))
     medians = {precision: float(np.median(times)) for precision, times in spent.items()}
     return [
-        Judged(each.precision, each.parities, each.broken, medians.get(each.precision)) for each in judged
+        PrecisionTrial(each.precision, each.parities, each.broken, medians.get(each.precision))
+        for each in judged
     ]
 
 
-def _statistics(calibration: Calibration) -> dict[str, bytes]:
+def _statistics(calibration: BundleCalibration) -> dict[str, bytes]:
     found = calibration.statistics
     return {"familiarity.npz": pack_arrays({"means": found.means, "whitening": found.whitening})}
 
 
-def _calibrated(calibration: Calibration) -> dict[str, Any]:
+def _calibrated(calibration: BundleCalibration) -> dict[str, Any]:
     """The card's thresholds."""
     return {
         "temperature": calibration.temperature,
@@ -289,11 +291,11 @@ def _calibrated(calibration: Calibration) -> dict[str, Any]:
     }
 
 
-def _usual(card: BundleCard, calibration: Calibration) -> Usual:
+def _usual(card: BundleCard, calibration: BundleCalibration) -> TrainingStatistics:
     """What the engine itself says of the calibration sheets, as a scan would."""
     told = decide(calibration.outputs, card, calibration.statistics)
     mean, spread = gray_statistics(calibration.images)
-    return usual_of(mean, spread, told.confidence, told.distance, told.labels, card.class_names)
+    return training_statistics(mean, spread, told.confidence, told.distance, told.labels, card.class_names)
 
 
 def _probes(trial: _Trial, source: Outputs, engine: Engine, count: int) -> bytes:
@@ -323,11 +325,11 @@ def _probes(trial: _Trial, source: Outputs, engine: Engine, count: int) -> bytes
 def _finish(
     draft: BundleCard,
     card: Card,
-    calibration: Calibration,
-    judged: Sequence[Judged],
+    calibration: BundleCalibration,
+    judged: Sequence[PrecisionTrial],
     files: dict[str, bytes],
     run: Path,
-    material: Material,
+    material: ExportData,
 ) -> BundleCard:
     certificate: dict[str, Any] = {
         each.precision: {

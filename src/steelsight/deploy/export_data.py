@@ -9,19 +9,20 @@ import numpy as np
 from jaxtyping import Int
 
 from steelsight.errors import BadData
+from steelsight.groups import group_keys
 from steelsight.models.card import Card
-from steelsight.runs.seen_sheets import Memory, refuse_other_classes
+from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
 from steelsight.training.dataset import SheetData, open_sheets
 from steelsight.training.records import read_splits
 from steelsight.types import GrayBatch
 
-__all__ = ["Material", "open_material"]
+__all__ = ["ExportData", "open_material"]
 
 Positions = Int[np.ndarray, "_"]
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class ExportData:
     """Sheets of DATA by what the run did with them; those of several types only for multilabel."""
 
     data: SheetData
@@ -39,16 +40,16 @@ class Material:
 
     def groups(self, rows: Positions) -> list[str]:
         """Their groups; a sheet without one is its own."""
-        return [self.data.groups[i] or f"\0{i}" for i in rows.tolist()]
+        return group_keys([self.data.groups[i] for i in rows.tolist()], rows.tolist())
 
 
 def open_material(
     run: Path, data: Path, card: Card, *, groups: str | None = None, allow_bad: int = 0
-) -> Material:
+) -> ExportData:
     """Open DATA for an export of RUN; raises BadData without training sheets, or without others."""
     sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
     refuse_other_classes(sheets, card, data)
-    memory = Memory(read_splits(run), sheets)
+    memory = SeenSheets(read_splits(run), sheets)
     usable = sheets.keys >= 0
     part = np.array(memory.part)
     train = np.flatnonzero((part == "train") & usable)
@@ -62,4 +63,4 @@ def open_material(
             f"{train.size} and {validation.size + unseen.size} of {len(part)}; "
             "give the folder it was trained on"
         )
-    return Material(sheets, train, validation, unseen)
+    return ExportData(sheets, train, validation, unseen)

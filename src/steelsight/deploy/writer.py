@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import shutil
 import tempfile
 import zipfile
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from steelsight.errors import BadOutput
+from steelsight.files import write_synced
 from steelsight.runtime.bundle.card import BundleCard, FileFact
 from steelsight.runtime.bundle.open import CARD_FILE, open_bundle
 
@@ -61,7 +61,7 @@ def write_bundle(out: Path, card: BundleCard, files: Mapping[str, bytes]) -> Non
                 **files,
                 CARD_FILE: (card.model_dump_json(indent=2) + "\n").encode(),
             }.items():
-                _write(new / name, content)
+                write_synced(new / name, content)
             new.chmod(0o755)
             open_bundle(new)
             if out.exists():
@@ -88,10 +88,3 @@ def _replaceable(out: Path) -> bool:
     except (OSError, ValueError):
         return False
     return found <= {CARD_FILE, *card.files}
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

@@ -21,6 +21,7 @@ from steelsight.evaluation.intervals.bootstrap import Groups, draw_weights, grou
 from steelsight.evaluation.intervals.bounds import lone_classes, widen_certainties, wilson_at, withdraw_bounds
 from steelsight.evaluation.measures import measure, roc_auc_macro, roc_curves
 from steelsight.evaluation.probabilities import check_labels, check_probabilities, read_weights, softmax
+from steelsight.plain import plain
 from steelsight.types import Interval, Labels
 
 HEADLINE = ("accuracy", "balanced_accuracy", "f1_weighted", "f1_macro", "auc")
@@ -91,7 +92,7 @@ class ClassificationReport:
 
     def as_dict(self) -> dict[str, Any]:
         """The report in JSON's own types; what is undefined is null."""
-        answer: dict[str, Any] = _json(asdict(self))
+        answer: dict[str, Any] = plain(asdict(self))
         return answer
 
 
@@ -239,13 +240,3 @@ def _notes(
     if group.max() == 0:
         notes.append("no intervals: all sheets belong to one group")
     return tuple(notes)
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _json(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json(part) for part in value]
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -26,7 +26,7 @@ from torch.nn import functional
 from steelsight.errors import BadInput
 from steelsight.explanations.fast.net import fast_net, to_gray_level
 from steelsight.explanations.targets import Target, check_images, check_logits, resolve_targets
-from steelsight.models.capture import Tape, at_rest, capture
+from steelsight.models.capture import Capture, at_rest, capture
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.heads import AverageMaxHead, ConvHead, DirectHead, LinearHead
 
@@ -154,7 +154,7 @@ CLOSED_FORMS: dict[type[nn.Module], Callable[..., tuple[Tensor, Tensor]]] = {
 }
 
 
-def _feature_map(tape: Tape, layer: str) -> Float[Tensor, "n k gh gw"]:
+def _feature_map(tape: Capture, layer: str) -> Float[Tensor, "n k gh gw"]:
     activations = tape.activations.get(layer)
     if activations is None or activations.ndim != 4:
         came = "it was not reached" if activations is None else f"got {tuple(activations.shape)}"

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from steelsight.explanations.chunks import MEMORY_MB, rows_within
-from steelsight.explanations.fast.net import FastNet, Tape, fast_net
+from steelsight.explanations.fast.net import FastNet, ForwardTape, fast_net
 from steelsight.explanations.fast.ways import fast_gradient
 from steelsight.explanations.targets import Target, check_images, check_logits, resolve_targets
 from steelsight.models.capture import at_rest
@@ -40,7 +40,7 @@ def summed_gradients(
     images: Tensor,
     target: Target,
     method: str,
-    quick: Callable[[FastNet, Tape, Tensor, tuple[int, int]], Tensor],
+    quick: Callable[[FastNet, ForwardTape, Tensor, tuple[int, int]], Tensor],
     rule: Rule,
     memory_mb: float,
 ) -> Float[Tensor, "n h w"]:

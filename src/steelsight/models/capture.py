@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from steelsight.errors import BadInput, UnknownLayer
 
-__all__ = ["Tape", "at_rest", "capture", "find_layer", "watch"]
+__all__ = ["Capture", "at_rest", "capture", "find_layer", "watch"]
 
 
 @dataclass
-class Tape:
+class Capture:
     """What was captured, by layer name; a second forward pass overwrites the first."""
 
     activations: dict[str, Tensor] = field(default_factory=dict)  # in the graph, safe from in-place layers
@@ -29,7 +29,7 @@ class Tape:
 
 
 @contextmanager
-def capture(model: nn.Module, layers: Iterable[str], *, gradients: bool = True) -> Iterator[Tape]:
+def capture(model: nn.Module, layers: Iterable[str], *, gradients: bool = True) -> Iterator[Capture]:
     """Record the outputs of layers, and after a backward pass the gradients that reached them.
 
     layers      names as in `model.named_modules()`
@@ -37,7 +37,7 @@ def capture(model: nn.Module, layers: Iterable[str], *, gradients: bool = True) 
     raises      UnknownLayer, listing the names that exist; BadInput where a layer's output is no tensor
     """
     found = {name: find_layer(model, name) for name in layers}
-    tape = Tape()
+    tape = Capture()
     hooks = []
     with at_rest(model):
         try:
@@ -110,7 +110,7 @@ def _tensor(name: str, output: object) -> Tensor:
     return output
 
 
-def _recorder(tape: Tape, name: str, *, gradients: bool) -> Callable[[nn.Module, object, object], Tensor]:
+def _recorder(tape: Capture, name: str, *, gradients: bool) -> Callable[[nn.Module, object, object], Tensor]:
     def record(_module: nn.Module, _inputs: object, given: object) -> Tensor:
         output = _tensor(name, given)
         if gradients and not torch.is_grad_enabled():

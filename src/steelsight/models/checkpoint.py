@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from steelsight.errors import BadCheckpoint
+from steelsight.files import sync_folder, write_synced
 from steelsight.models.card import CARD_FORMAT, Card
 from steelsight.models.catalog import SheetClassifier, assemble, structure
 from steelsight.types import InputSpec
@@ -98,37 +98,19 @@ def _commit(folder: Path, weights: bytes, card: bytes) -> None:
     """Write both files beside the old ones, then rename: first the weights, which hold the card too."""
     new_weights, new_card = _new(folder / WEIGHTS_FILE), _new(folder / CARD_FILE)
     try:
-        _write_durably(new_weights, weights)
-        _write_durably(new_card, card)
+        write_synced(new_weights, weights)
+        write_synced(new_card, card)
         new_weights.replace(folder / WEIGHTS_FILE)
     except BaseException:  # an interrupt too must not leave half a file behind
         new_weights.unlink(missing_ok=True)
         new_card.unlink(missing_ok=True)
         raise
     new_card.replace(folder / CARD_FILE)
-    _sync_folder(folder)
+    sync_folder(folder)
 
 
 def _new(path: Path) -> Path:
     return path.with_name(path.name + ".new")
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Force the renames themselves to disk, where the system lets a folder be opened (not on Windows)."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _finish_interrupted(folder: Path) -> None:

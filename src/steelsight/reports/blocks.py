@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from steelsight.reports.cells import Cell, Column, Value, cell_html, plain
+from steelsight.plain import plain
+from steelsight.reports.cells import Cell, Column, Value, cell_html
 from steelsight.types import Interval
 
 CSS_PER_PIXEL = 110 / 160  # 160 dots an inch are drawn; eight inches fill the report's column of 880
 MANY_COLUMNS, MANY_INTERVALS = 7, 3  # more do not fit the column
 
-__all__ = ["Block", "Chapter", "Facts", "FigureBlock", "Notice", "Table", "Text"]
+__all__ = ["Block", "Chapter", "Facts", "FigureBlock", "Notice", "TableBlock", "Text"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Table:
+class TableBlock:
     """A table; every row has one cell a column."""
 
     kind: ClassVar[str] = "table"
@@ -118,7 +119,7 @@ class FigureBlock:
         return {"kind": self.kind, "id": self.id, "alt": self.alt, "caption": self.caption}
 
 
-Block = Text | Notice | Facts | Table | FigureBlock
+Block = Text | Notice | Facts | TableBlock | FigureBlock
 
 
 @dataclass

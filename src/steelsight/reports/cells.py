@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from markupsafe import Markup, escape
 
 from steelsight.types import Interval
 
-__all__ = ["Cell", "Chip", "Column", "Tone", "Value", "cell_html", "cell_text", "plain"]
+__all__ = ["Cell", "Chip", "Column", "Tone", "Value", "cell_html", "cell_text"]
 
 Tone = Literal["good", "bad", "open", "off"]
 Align = Literal["left", "right", "center"]
@@ -39,6 +39,10 @@ class Chip:
         """The tone this chip is drawn in."""
         return self.tone or _TONES.get(self.label, "off")
 
+    def plain(self) -> str:
+        """The word, for JSON."""
+        return self.label
+
 
 Value = str | bool | int | float | Interval | Chip | None
 
@@ -50,6 +54,10 @@ class Cell:
     value: Value
     strong: bool = False  # the best of its column
     note: str = ""  # small print under the value
+
+    def plain(self) -> Value:
+        """The value, for JSON."""
+        return self.value
 
 
 @dataclass(frozen=True)
@@ -95,20 +103,3 @@ def cell_html(value: Value, digits: int = 3) -> Markup:
     if isinstance(value, Chip):
         return Markup('<span class="chip {}">{}</span>').format(value.colour, text)
     return escape(text)
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON: NaN and infinity become null, an interval becomes an object, a chip its word."""
-    if isinstance(value, Cell):
-        return plain(value.value)
-    if isinstance(value, Interval):
-        return {key: plain(part) for key, part in asdict(value).items()}
-    if isinstance(value, Chip):
-        return value.label
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {str(key): plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(part) for part in value]
-    return value

@@ -6,7 +6,6 @@ forbids loading anything. Whatever is handed in is escaped, so a file name is on
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,8 +15,10 @@ import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from steelsight.reports.blocks import Block, Chapter, Facts, FigureBlock, Notice, Table, Text
-from steelsight.reports.cells import Cell, Chip, Column, Value, cell_html, plain
+from steelsight.files import dump_json, replace_file
+from steelsight.plain import plain
+from steelsight.reports.blocks import Block, Chapter, Facts, FigureBlock, Notice, TableBlock, Text
+from steelsight.reports.cells import Cell, Chip, Column, Value, cell_html
 from steelsight.reports.figures.style import figure_png
 
 __all__ = ["Cell", "Chip", "Column", "Document"]
@@ -76,7 +77,7 @@ class Document:
                 raise ValueError(
                     f"table {caption or id!r}, row {number}: expected {len(heads)} cells, got {len(row)}"
                 )
-        self._add(Table(self._new_id(id or caption or "table"), heads, body, caption, note))
+        self._add(TableBlock(self._new_id(id or caption or "table"), heads, body, caption, note))
 
     def figure(self, figure: Figure | bytes, *, alt: str, caption: str = "", id: str = "") -> None:
         """Add a figure or PNG bytes; `alt` says in words what it shows."""
@@ -106,11 +107,12 @@ class Document:
         }
 
     def save(self, path: Path, **extra: Any) -> Path:
-        """Write `path` (HTML) and the same name with .json; `extra` joins the JSON's top level."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.render(), encoding="utf-8")
-        companion = json.dumps({**self.as_dict(), **plain(extra)}, indent=1, allow_nan=False)
-        path.with_suffix(".json").write_text(companion + "\n", encoding="utf-8")
+        """Write `path` (HTML) and the same name with .json; `extra` joins the JSON's top level.
+
+        raises  BadOutput where the disk refuses; each of the two files is whole or what it was
+        """
+        replace_file(path, self.render().encode())
+        replace_file(path.with_suffix(".json"), dump_json({**self.as_dict(), **extra}, indent=1).encode())
         return path
 
     def pictures(self) -> list[tuple[str, bytes]]:

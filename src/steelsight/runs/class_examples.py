@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from steelsight.explanations.verdicts import explain_images
 from steelsight.reports.figures.explanation.panels import ExplanationRow, draw_explanations
-from steelsight.runs.open import Judged
+from steelsight.runs.open import OpenRun
 from steelsight.sheets.catalog import mask_fractions
 from steelsight.training.predict import predict_logits
 from steelsight.training.report.scores import probabilities_of
@@ -17,12 +17,12 @@ from steelsight.training.report.scores import probabilities_of
 __all__ = ["choose_examples", "picture_classes"]
 
 
-def choose_examples(runs: Sequence[Judged], part: str) -> dict[int, tuple[Judged, int]]:
+def choose_examples(runs: Sequence[OpenRun], part: str) -> dict[int, tuple[OpenRun, int]]:
     """For each class the sheet most surely given it and rightly so; where none is, the one nearest to it.
 
     returns the run that judged the sheet and its position there, by class; classes without sheets are absent
     """
-    best: dict[int, tuple[bool, float, Judged, int]] = {}
+    best: dict[int, tuple[bool, float, OpenRun, int]] = {}
     for run in runs:
         positions = run.positions(part)
         probabilities = probabilities_of(
@@ -39,7 +39,7 @@ def choose_examples(runs: Sequence[Judged], part: str) -> dict[int, tuple[Judged
     return {name: (run, position) for name, (_, _, run, position) in sorted(best.items())}
 
 
-def picture_classes(runs: Sequence[Judged], part: str) -> tuple[Figure, str]:
+def picture_classes(runs: Sequence[OpenRun], part: str) -> tuple[Figure, str]:
     """The examples with a map a class, and words for them."""
     rows = []
     for name, (run, position) in choose_examples(runs, part).items():

@@ -19,12 +19,13 @@ from steelsight.evaluation.classification import classification_report
 from steelsight.evaluation.intervals.bootstrap import PairedDifference, paired_bootstrap
 from steelsight.evaluation.intervals.paired import McNemar, mcnemar
 from steelsight.evaluation.measures import measure
+from steelsight.files import replace_file, write_json
 from steelsight.models.checkpoint import load_checkpoint
-from steelsight.reports.cells import plain
+from steelsight.plain import plain
 from steelsight.reports.document import Document
-from steelsight.runs.out_of_fold import Outside, read_outside
-from steelsight.runs.seen_sheets import Memory, refuse_other_classes
-from steelsight.training.atomic import write_file, write_json
+from steelsight.runs.out_of_fold import OutOfFold, read_out_of_fold
+from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
+from steelsight.streams import stream
 from steelsight.training.conclude import environment
 from steelsight.training.dataset import SheetData, open_sheets
 from steelsight.training.predict import predict_logits
@@ -32,7 +33,7 @@ from steelsight.training.records import read_splits
 from steelsight.training.report.scores import probabilities_of
 from steelsight.types import Interval, Labels, Probabilities
 
-__all__ = ["METRICS", "Comparison", "compare_folds", "compare_runs", "weights_to"]
+__all__ = ["METRICS", "RunComparison", "compare_folds", "compare_runs", "weights_to"]
 
 METRICS = {
     "accuracy": "accuracy",
@@ -44,7 +45,7 @@ RESAMPLES = 300  # each ranks all sheets for every class
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """One run on the common sheets, and against the first."""
 
     name: str
@@ -64,7 +65,7 @@ def compare_runs(
     allow_bad: int = 0,
     seed: int = 0,
     out: Path | None = None,
-) -> list[Comparison]:
+) -> list[RunComparison]:
     """Judge two runs or more on the same sheets.
 
     shares  of the classes, to which the sheets are weighted; None = as they are
@@ -85,7 +86,7 @@ def compare_runs(
             raise BadInput(f"{run}: expected a {wanted} run like the others, got {card.task}")
         sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
         refuse_other_classes(sheets, card, data)
-        common.append(set(Memory(read_splits(run), sheets).choose(part, run).tolist()))
+        common.append(set(SeenSheets(read_splits(run), sheets).choose(part, run).tolist()))
         draws = torch.Generator().manual_seed(seed)
         logits = predict_logits(model, sheets.images, noise_sigma=noise_sigma, generator=draws)
         answers.append(probabilities_of(logits, card.task))
@@ -98,7 +99,7 @@ def compare_runs(
             f"{data}: no sheet is {part} for all {len(runs)} runs; bring sheets none of them has seen"
         )
     groups_of = [first.groups[i] for i in rows.tolist()]
-    bout = _Bout(
+    bout = _CommonAnswers(
         tuple(run.name for run in runs),
         tuple(each[rows] for each in answers),
         first.keys[rows],
@@ -117,7 +118,7 @@ def compare_runs(
     return found
 
 
-def compare_folds(folders: Sequence[Path], *, seed: int = 0, out: Path | None = None) -> list[Comparison]:
+def compare_folds(folders: Sequence[Path], *, seed: int = 0, out: Path | None = None) -> list[RunComparison]:
     """Judge two cross-validations or more by their out-of-fold answers, all repeats of a sheet together.
 
     folders  as `train --folds` wrote them, of the same sheets, groups and repeats
@@ -126,11 +127,11 @@ def compare_folds(folders: Sequence[Path], *, seed: int = 0, out: Path | None = 
     """
     if len(folders) < 2:
         raise BadInput(f"compare: expected at least two cross-validations, got {len(folders)}")
-    several = [read_outside(folder) for folder in folders]
+    several = [read_out_of_fold(folder) for folder in folders]
     first = several[0]
     for folder, other in zip(folders[1:], several[1:], strict=True):
         _refuse_other_sheets(folder, first, folders[0], other)
-    bout = _Bout(
+    bout = _CommonAnswers(
         tuple(folder.name for folder in folders),
         tuple(probabilities_of(each.logits, "multiclass") for each in several),
         first.labels,
@@ -176,7 +177,7 @@ def weights_to(
     return weights
 
 
-def _refuse_other_sheets(folder: Path, first: Outside, first_folder: Path, other: Outside) -> None:
+def _refuse_other_sheets(folder: Path, first: OutOfFold, first_folder: Path, other: OutOfFold) -> None:
     if first.class_names != other.class_names:
         raise BadInput(
             f"{folder}: expected the classes of {first_folder}, {', '.join(first.class_names)}, "
@@ -191,7 +192,7 @@ def _refuse_other_sheets(folder: Path, first: Outside, first_folder: Path, other
 
 
 @dataclass(frozen=True)
-class _Bout:
+class _CommonAnswers:
     """Answers of several models to the same rows."""
 
     names: tuple[str, ...]
@@ -203,7 +204,7 @@ class _Bout:
     weights: Float[np.ndarray, " r"] | None = None  # of the rows, for all but McNemar's test; None = alike
 
 
-def _compare(bout: _Bout, seed: int) -> list[Comparison]:
+def _compare(bout: _CommonAnswers, seed: int) -> list[RunComparison]:
     labels, units, answers, names = bout.labels, bout.units, bout.answers, bout.names
     once = np.ones(labels.size, dtype=bool) if bout.once is None else bout.once
     weights = np.ones(labels.size) if bout.weights is None else bout.weights
@@ -214,7 +215,7 @@ def _compare(bout: _Bout, seed: int) -> list[Comparison]:
             mine,
             bout.class_names,
             groups=units,
-            rng=np.random.default_rng([seed, 0]),
+            rng=stream(seed, "compare-metrics"),
             weights=bout.weights,
         )
         paired = {}
@@ -224,12 +225,12 @@ def _compare(bout: _Bout, seed: int) -> list[Comparison]:
                 _score(labels, answers[0], metric, weights),
                 labels.size,
                 units,
-                rng=np.random.default_rng([seed, 1]),
+                rng=stream(seed, "compare-paired"),
                 resamples=RESAMPLES,
             )
         right = [(each.argmax(axis=1) == labels)[once] for each in (answers[0], mine)]
         found.append(
-            Comparison(
+            RunComparison(
                 name,
                 {metric: getattr(report, metric) for metric in METRICS},
                 paired,
@@ -248,7 +249,7 @@ def _score(
     return score
 
 
-def _write(out: Path, found: Sequence[Comparison], title: str, told: dict[str, Any], seed: int) -> None:
+def _write(out: Path, found: Sequence[RunComparison], title: str, told: dict[str, Any], seed: int) -> None:
     page = Document("Runs compared", subtitle=title)
     page.chapter("Figures")
     page.table(
@@ -271,12 +272,12 @@ def _write(out: Path, found: Sequence[Comparison], title: str, told: dict[str, A
         "groups of them are not, go by the brackets.",
     )
     page.footer({"data": f"{told['data']} ({told['data_hash']})", "seed": seed, **environment()})
-    write_file(out / "compare.html", page.render().encode())
+    replace_file(out / "compare.html", page.render().encode())
     numbers = told | {"seed": seed, "runs": [asdict(each) for each in found], "environment": environment()}
     write_json(out / "compare.json", plain(numbers))
 
 
-def _alone(found: Comparison) -> tuple[str | None, str | None]:
+def _alone(found: RunComparison) -> tuple[str | None, str | None]:
     test = found.mcnemar
     return (
         (None, None) if test is None else (f"{test.second_only} / {test.first_only}", f"{test.p_value:.2g}")

@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Int
 
 from steelsight.errors import BadInput
+from steelsight.files import write_json
 from steelsight.models.checkpoint import load_checkpoint
-from steelsight.runs.seen_sheets import Memory, refuse_other_classes
-from steelsight.training.atomic import write_json
+from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
 from steelsight.training.conclude import describe_data, environment
 from steelsight.training.dataset import open_sheets
 from steelsight.training.imbalance.shuffle import SHUFFLED_NOTE
@@ -75,7 +75,7 @@ def evaluate_run(
     model, card = load_checkpoint(run)
     sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
     refuse_other_classes(sheets, card, data)
-    memory = Memory(read_splits(run), sheets)
+    memory = SeenSheets(read_splits(run), sheets)
     chosen = memory.choose(part, run)
     folder = out or run / "evaluations" / (
         f"{sheets.name}-{part}" + (f"-noise{noise_sigma:g}" * (noise_sigma > 0))

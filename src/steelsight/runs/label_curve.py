@@ -16,13 +16,14 @@ from jaxtyping import Int
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.curves.learning_curve import fit_power_law
+from steelsight.files import write_json
 from steelsight.reports.document import Document
 from steelsight.reports.figures import draw_learning_size
 from steelsight.sheets.grouping.splits import Split
-from steelsight.training.atomic import write_json
+from steelsight.streams import stream
 from steelsight.training.conclude import environment
-from steelsight.training.dataset import SheetData, open_lesson
-from steelsight.training.loop.progress import Silent, Watcher
+from steelsight.training.dataset import SheetData, open_training_sheets
+from steelsight.training.loop.progress import NoProgress, TrainingProgress
 from steelsight.training.recipe import Recipe
 from steelsight.training.report.pages import stored_interval
 from steelsight.training.run import make_split, train_data
@@ -53,7 +54,7 @@ def grow_labels(
     groups: str | None = None,
     allow_bad: int = 0,
     fresh: bool = False,
-    watcher: Watcher | None = None,
+    watcher: TrainingProgress | None = None,
 ) -> LabelCurve:
     """Train once a share, fit the curve, write OUT/curve.html and OUT/curve.json; RUNs are OUT/share-NNN.
 
@@ -65,16 +66,18 @@ def grow_labels(
         raise BadInput(
             f"--shares: expected at least three different shares above 0 and up to 1, got {list(shares)}"
         )
-    sheets = open_lesson(data, recipe, groups=groups, allow_bad=allow_bad)
+    sheets = open_training_sheets(data, recipe, groups=groups, allow_bad=allow_bad)
     whole = make_split(sheets, recipe.split, seed=seed)
     if not whole.test.size:
         raise BadInput("learning curve: expected test sheets, got none; set split.test above 0")
-    parts = draw_labels(sheets, whole, ordered, np.random.default_rng([seed, 3]))
+    parts = draw_labels(sheets, whole, ordered, stream(seed, "label-curve"))
     rows = []
     for share, train in zip(ordered, parts, strict=True):
         split = Split(train, whole.validation, whole.test)
         folder = out / f"share-{round(1000 * share):04d}"
-        run = train_data(sheets, split, recipe, folder, seed=seed, fresh=fresh, watcher=watcher or Silent())
+        run = train_data(
+            sheets, split, recipe, folder, seed=seed, fresh=fresh, watcher=watcher or NoProgress()
+        )
         report = run.metrics["test"]
         if "types" in report:
             raise BadInput("learning curve: expected task binary or multiclass, got multilabel")

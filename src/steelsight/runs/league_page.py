@@ -13,7 +13,7 @@ from steelsight.explanations.benchmark.settings import LeagueRecipe
 from steelsight.reports.document import Document
 from steelsight.reports.figures.style import save_figure
 from steelsight.runs.class_examples import picture_classes
-from steelsight.runs.open import Arena
+from steelsight.runs.open import BenchmarkData
 from steelsight.version import __version__
 
 __all__ = ["write_page"]
@@ -22,7 +22,7 @@ __all__ = ["write_page"]
 def write_page(
     path: Path,
     league: League,
-    arena: Arena,
+    arena: BenchmarkData,
     recipe: LeagueRecipe,
     published: Published,
     *,

@@ -14,29 +14,29 @@ from steelsight.explanations.mistakes import Mistake, find_mistakes, write_mista
 from steelsight.explanations.verdicts import explain_images
 from steelsight.reports.document import Document
 from steelsight.reports.figures.explanation.panels import ExplanationRow
-from steelsight.runs.open import Judged
+from steelsight.runs.open import OpenRun
 from steelsight.sheets.catalog import mask_fractions
 from steelsight.training.predict import predict_logits
 from steelsight.training.report.scores import probabilities_of
 from steelsight.version import __version__
 
-__all__ = ["Answered", "collect_mistakes", "draw_mistakes", "write_mistakes_page"]
+__all__ = ["JudgedSheet", "collect_mistakes", "draw_mistakes", "write_mistakes_page"]
 
 
 @dataclass(frozen=True)
-class Answered:
+class JudgedSheet:
     """One judged sheet: which run judged it, and its position there."""
 
-    run: Judged
+    run: OpenRun
     position: int
 
 
-def collect_mistakes(runs: Sequence[Judged], part: str) -> tuple[list[Mistake], list[Answered]]:
+def collect_mistakes(runs: Sequence[OpenRun], part: str) -> tuple[list[Mistake], list[JudgedSheet]]:
     """The wrong verdicts of all runs on one part, the surest first, and every sheet judged, by row.
 
     raises  BadData where the part is empty
     """
-    answered: list[Answered] = []
+    answered: list[JudgedSheet] = []
     probabilities, truths = [], []
     for run in runs:
         positions = run.positions(part)
@@ -44,7 +44,7 @@ def collect_mistakes(runs: Sequence[Judged], part: str) -> tuple[list[Mistake], 
             logits = predict_logits(run.model, np.asarray(run.data.images[positions]))
             probabilities.append(probabilities_of(logits, run.card.task))
             truths += [run.data.labelled.alternatives[i] for i in positions.tolist()]
-            answered += [Answered(run, i) for i in positions.tolist()]
+            answered += [JudgedSheet(run, i) for i in positions.tolist()]
     if not answered:
         raise BadData(
             f"{runs[0].data.name}: expected {part} sheets of the run, found none; "
@@ -54,7 +54,7 @@ def collect_mistakes(runs: Sequence[Judged], part: str) -> tuple[list[Mistake], 
 
 
 def draw_mistakes(
-    mistakes: Sequence[Mistake], answered: Sequence[Answered], *, method: str, most: int
+    mistakes: Sequence[Mistake], answered: Sequence[JudgedSheet], *, method: str, most: int
 ) -> dict[int, ExplanationRow]:
     """What to draw of the `most` surest mistakes of each kind: maps of verdict and truth."""
     rows = {}
@@ -66,7 +66,7 @@ def draw_mistakes(
 
 def write_mistakes_page(
     path: Path,
-    runs: Sequence[Judged],
+    runs: Sequence[OpenRun],
     part: str,
     *,
     method: str = "gradcam",
@@ -93,7 +93,7 @@ def write_mistakes_page(
     return numbers
 
 
-def _row(mistake: Mistake, where: Answered, method: str) -> ExplanationRow:
+def _row(mistake: Mistake, where: JudgedSheet, method: str) -> ExplanationRow:
     run, item = where.run, where.run.data.items[where.position]
     names = run.card.class_names
     targets = list(range(len(names))) if len(names) <= 2 else sorted({*mistake.verdict, *mistake.truth})
@@ -110,7 +110,7 @@ def _row(mistake: Mistake, where: Answered, method: str) -> ExplanationRow:
     )
 
 
-def _plain(mistake: Mistake, where: Answered, shown: bool) -> dict[str, Any]:
+def _plain(mistake: Mistake, where: JudgedSheet, shown: bool) -> dict[str, Any]:
     names = where.run.card.class_names
     return {
         "image": where.run.data.ids[where.position],

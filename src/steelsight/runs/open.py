@@ -15,20 +15,21 @@ from jaxtyping import Int
 
 from steelsight.errors import BadCheckpoint, BadData, BadRecipe
 from steelsight.evaluation.heatmaps.localization import reduce_mask
-from steelsight.explanations.benchmark.results import Bout
-from steelsight.explanations.benchmark.scoring import Field, Original
+from steelsight.explanations.benchmark.results import EvaluationCase
+from steelsight.explanations.benchmark.scoring import MaskedSheets, Original
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import WEIGHTS_FILE, load_checkpoint
 from steelsight.sheets.catalog import mask_fractions, open_data, read_mask
 from steelsight.sheets.grouping.splits import group_split
 from steelsight.sheets.images.pixels import place, read_size
+from steelsight.streams import indexed_stream
 from steelsight.training.dataset import SheetData, open_sheets
 from steelsight.training.predict import predict_logits
 from steelsight.training.records import PARTS, pixel_hashes, read_splits
 from steelsight.types import SheetItem
 
-__all__ = ["Arena", "Judged", "find_runs", "make_bout", "open_arena", "open_run", "open_runs"]
+__all__ = ["BenchmarkData", "OpenRun", "find_runs", "make_case", "open_benchmark", "open_run", "open_runs"]
 
 Positions = Int[np.ndarray, "_"]  # parts differ in length
 FOLDS = "fold-*-*"
@@ -36,7 +37,7 @@ CLEAN = 16  # defect-free training sheets kept as references
 
 
 @dataclass(frozen=True)
-class Judged:
+class OpenRun:
     """One run with the sheets of DATA and the part of the run each is in."""
 
     folder: Path
@@ -56,11 +57,11 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Arena:
+class BenchmarkData:
     """What a league is run on."""
 
-    bouts: tuple[Bout, ...]
-    runs: tuple[Judged, ...]
+    bouts: tuple[EvaluationCase, ...]
+    runs: tuple[OpenRun, ...]
     notes: tuple[str, ...]  # what a reader of the figures must know
 
 
@@ -77,7 +78,7 @@ def find_runs(run: Path) -> list[Path]:
     return folds
 
 
-def open_run(folder: Path, data: Path, *, allow_bad: int = 0, sheets: SheetData | None = None) -> Judged:
+def open_run(folder: Path, data: Path, *, allow_bad: int = 0, sheets: SheetData | None = None) -> OpenRun:
     """A run and a DATA folder together; raises BadData where their classes differ.
 
     sheets  DATA as another run of the same recipe opened it
@@ -94,7 +95,7 @@ def open_run(folder: Path, data: Path, *, allow_bad: int = 0, sheets: SheetData 
     rows = {(row.id, row.pixels): row for row in read_splits(folder)}
     keys = zip(sheets.ids, pixel_hashes(sheets.images), strict=True)
     found = [rows.get(key) for key in keys]
-    return Judged(
+    return OpenRun(
         folder,
         model,
         card,
@@ -105,15 +106,15 @@ def open_run(folder: Path, data: Path, *, allow_bad: int = 0, sheets: SheetData 
     )
 
 
-def open_runs(run: Path, data: Path, *, allow_bad: int = 0) -> list[Judged]:
+def open_runs(run: Path, data: Path, *, allow_bad: int = 0) -> list[OpenRun]:
     """Every run behind a folder; DATA is opened once for runs of one recipe."""
-    runs: list[Judged] = []
+    runs: list[OpenRun] = []
     for folder in find_runs(run):
         runs.append(open_run(folder, data, allow_bad=allow_bad, sheets=runs[0].data if runs else None))
     return runs
 
 
-def open_arena(
+def open_benchmark(
     run: Path,
     data: Path,
     *,
@@ -122,7 +123,7 @@ def open_arena(
     limit: int | None = None,
     allow_bad: int = 0,
     seed: int = 0,
-) -> Arena:
+) -> BenchmarkData:
     """Models and sheets for a league.
 
     part    that judges: test, validation, train, or `unseen` for all a run neither learnt nor stopped by
@@ -133,26 +134,26 @@ def open_arena(
     runs = open_runs(run, data, allow_bad=allow_bad)
     notes: dict[str, None] = {}
     bouts = [
-        make_bout(each, part, share=share, limit=limit, rng=np.random.default_rng([seed, i]), notes=notes)
+        make_case(each, part, share=share, limit=limit, rng=indexed_stream(seed, i), notes=notes)
         for i, each in enumerate(runs)
     ]
     if any(each.card.mask_supervised for each in runs):
         notes[
             "masks taught this model where to look: its figures are not those of a model taught by classes"
         ] = None
-    return Arena(tuple(bouts), tuple(runs), tuple(notes))
+    return BenchmarkData(tuple(bouts), tuple(runs), tuple(notes))
 
 
-def make_bout(
-    run: Judged,
+def make_case(
+    run: OpenRun,
     part: str,
     *,
     share: float = 0.5,
     limit: int | None = None,
     rng: np.random.Generator,
     notes: dict[str, None],
-) -> Bout:
-    """One run's sheets that choose and that judge, arguments as for `open_arena`.
+) -> EvaluationCase:
+    """One run's sheets that choose and that judge, arguments as for `open_benchmark`.
 
     notes   added to: what a reader of the figures must know
     """
@@ -168,17 +169,17 @@ def make_bout(
     clean = [i for i in run.positions("train").tolist() if not run.data.items[i].types]
     drawn = rng.permutation(np.array(clean, dtype=np.int64))[:CLEAN]
     choose, judge = (_field(run, _sample(rows, run, limit, rng), notes) for rows in (chooses, judges))
-    return Bout(run.folder.name, choose, judge, np.asarray(run.data.images[np.sort(drawn)]))
+    return EvaluationCase(run.folder.name, choose, judge, np.asarray(run.data.images[np.sort(drawn)]))
 
 
-def _held_out(run: Judged, share: float, rng: np.random.Generator) -> Positions:
+def _held_out(run: OpenRun, share: float, rng: np.random.Generator) -> Positions:
     train = run.positions("train")
     keys, groups = run.data.keys[train], [run.groups[i] for i in train.tolist()]
     held: Positions = train[group_split(keys, groups, (1 - share, share, 0.0), rng=rng).validation]
     return held
 
 
-def _sample(rows: Positions, run: Judged, limit: int | None, rng: np.random.Generator) -> Positions:
+def _sample(rows: Positions, run: OpenRun, limit: int | None, rng: np.random.Generator) -> Positions:
     """Sheets with a defect, a known class and a mask; at most `limit`."""
     known = [i for i in rows.tolist() if _has_place(run.data.items[i]) and run.data.keys[i] >= 0]
     some: Positions = np.array(known, dtype=np.int64)
@@ -191,7 +192,7 @@ def _has_place(item: SheetItem) -> bool:
     return bool(item.types) and item.evidence == "mask" and bool(item.masks)
 
 
-def _field(run: Judged, rows: Positions, notes: dict[str, None]) -> Field:
+def _field(run: OpenRun, rows: Positions, notes: dict[str, None]) -> MaskedSheets:
     """Sheets whose mask is not empty at model size, several types on one sheet as one mask."""
     several = [i for i in rows.tolist() if run.card.task == "multilabel" and len(run.data.items[i].types) > 1]
     if several:
@@ -205,7 +206,7 @@ def _field(run: Judged, rows: Positions, notes: dict[str, None]) -> Field:
     images = np.asarray(run.data.images[kept])
     answers = predict_logits(run.model, images).argmax(1).astype(np.int64)
     chosen: Sequence[int] = kept.tolist()
-    return Field(
+    return MaskedSheets(
         run.model,
         images,
         np.stack([masks[i] for i in chosen]) if chosen else np.zeros((0, *size), dtype=bool),
@@ -218,14 +219,14 @@ def _field(run: Judged, rows: Positions, notes: dict[str, None]) -> Field:
     )
 
 
-def _target(run: Judged, position: int) -> int:
+def _target(run: OpenRun, position: int) -> int:
     """The output that stands for a sheet's class."""
     if run.card.task == "multilabel":
         return run.data.items[position].types[0] - 1
     return int(run.data.keys[position])
 
 
-def _original(run: Judged, rows: Sequence[int], row: int) -> Original:
+def _original(run: OpenRun, rows: Sequence[int], row: int) -> Original:
     item = run.data.items[rows[row]]
     size = read_size(item.path)
     union = np.zeros(size, dtype=bool)

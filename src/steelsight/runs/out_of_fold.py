@@ -16,13 +16,13 @@ from steelsight.models.checkpoint import WEIGHTS_FILE
 from steelsight.training.records import METRICS_FILE, PREDICTIONS_FILE
 from steelsight.types import Labels
 
-__all__ = ["Outside", "is_cross_validation", "read_outside"]
+__all__ = ["OutOfFold", "is_cross_validation", "read_out_of_fold"]
 
 COLUMNS = ("id", "repeat", "fold", "group", "label", "logits")
 
 
 @dataclass(frozen=True)
-class Outside:
+class OutOfFold:
     """One row an answer, by repeat and then by sheet."""
 
     ids: tuple[str, ...]
@@ -41,7 +41,7 @@ def is_cross_validation(folder: Path) -> bool:
     return not (folder / WEIGHTS_FILE).exists() and (folder / "fold-0-0").is_dir()
 
 
-def read_outside(folder: Path) -> Outside:
+def read_out_of_fold(folder: Path) -> OutOfFold:
     """The answers `train --folds` left; sheets of several types are not among them.
 
     raises  BadCheckpoint where the cross-validation is unfinished or altered; BadInput for multilabel
@@ -61,7 +61,7 @@ def read_outside(folder: Path) -> Outside:
     kept = [i for i, label in enumerate(table["label"]) if label in names]
     order = sorted(kept, key=lambda i: (table["repeat"][i], table["id"][i]))
     ids = tuple(table["id"][i] for i in order)
-    return Outside(
+    return OutOfFold(
         ids=ids,
         repeat=np.array([table["repeat"][i] for i in order], dtype=np.int64),
         fold=np.array([table["fold"][i] for i in order], dtype=np.int64),

@@ -15,14 +15,14 @@ from steelsight.models.card import Card
 from steelsight.training.dataset import SheetData
 from steelsight.training.records import APART, SplitRow, pixel_hashes
 
-__all__ = ["Memory", "refuse_other_classes"]
+__all__ = ["SeenSheets", "refuse_other_classes"]
 
 Positions = Int[np.ndarray, "_"]
 
 PARTS = ("test", "validation", "train", "unseen", "all")
 
 
-class Memory:
+class SeenSheets:
     """What a run knows of a folder's sheets."""
 
     def __init__(self, rows: list[SplitRow], data: SheetData) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-from steelsight.runtime.bundle.card import Usual
+from steelsight.runtime.bundle.card import TrainingStatistics
 
 __all__ = [
     "LEVELS",
@@ -18,9 +18,9 @@ __all__ = [
     "Drift",
     "chi_square",
     "class_shares",
-    "compare_usual",
+    "compare_statistics",
     "gray_statistics",
-    "usual_of",
+    "training_statistics",
 ]
 
 LEVELS: Final = tuple(np.linspace(0, 1, 51).tolist())  # of the quantiles a card keeps
@@ -71,20 +71,20 @@ def class_shares(labels: Sequence[str], class_names: Sequence[str]) -> tuple[flo
     return tuple(sum(count for names, count in named if name in names) / total for name in class_names)
 
 
-def usual_of(
+def training_statistics(
     gray_mean: Float[np.ndarray, " n"],
     gray_spread: Float[np.ndarray, " n"],
     confidence: Float[np.ndarray, " n"],
     distance: Float[np.ndarray, " n"],
     labels: Sequence[str],
     class_names: Sequence[str],
-) -> Usual:
+) -> TrainingStatistics:
     """A card's memory of its calibration sheets.
 
     labels  the engine's own verdicts on them, not the truth: a scan has nothing else to compare
     """
     columns = [_quantiles(values) for values in (gray_mean, gray_spread, confidence, distance)]
-    return Usual.model_validate(
+    return TrainingStatistics.model_validate(
         {
             "sheets": len(labels),
             **dict(zip(_WORDS, columns, strict=True)),
@@ -93,8 +93,8 @@ def usual_of(
     )
 
 
-def compare_usual(
-    usual: Usual,
+def compare_statistics(
+    usual: TrainingStatistics,
     found: dict[str, Float[np.ndarray, " n"]],
     shares: Sequence[float],
     class_names: Sequence[str],
@@ -159,7 +159,7 @@ def _share_below(
 
 
 def _compare_shares(
-    usual: Usual, found: Float[np.ndarray, " c"], sheets: int, class_names: Sequence[str]
+    usual: TrainingStatistics, found: Float[np.ndarray, " c"], sheets: int, class_names: Sequence[str]
 ) -> Drift:
     expected = np.array(usual.shares, dtype=np.float64)
     exclusive = abs(expected.sum() - 1) < 1e-6 and abs(found.sum() - 1) < 1e-6

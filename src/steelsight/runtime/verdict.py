@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Float64
 
+from steelsight.plain import plain
+
 __all__ = ["Reason", "Region", "State", "Verdict"]
 
 
@@ -62,16 +64,20 @@ class Verdict:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values without the heatmap, for JSON."""
-        return {
-            "label": self.label,
-            "probability": None if np.isnan(self.probability) else self.probability,
-            "state": self.state.value,
-            "reason": self.reason.value,
-            "detail": self.detail,
-            "regions": [
-                {"box": list(each.box), "area_px": each.area_px, "score": each.score} for each in self.regions
-            ],
-            "probabilities": self.probabilities.tolist(),
-            "distance": None if np.isnan(self.distance) else self.distance,
-            "model_id": self.model_id,
-        }
+        values: dict[str, Any] = plain(
+            {
+                "label": self.label,
+                "probability": self.probability,
+                "state": self.state.value,
+                "reason": self.reason.value,
+                "detail": self.detail,
+                "regions": [
+                    {"box": list(each.box), "area_px": each.area_px, "score": each.score}
+                    for each in self.regions
+                ],
+                "probabilities": self.probabilities,
+                "distance": self.distance,
+                "model_id": self.model_id,
+            }
+        )
+        return values

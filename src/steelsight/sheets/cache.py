@@ -12,7 +12,7 @@ from pathlib import Path
 import PIL
 
 from steelsight.errors import BadData
-from steelsight.sheets.examine import Examined, Report, Verdicts, examine_all, remember_all
+from steelsight.sheets.examine import ExaminedSheet, Report, SheetCollector, examine_all, remember_all
 from steelsight.sheets.images.file_index import FileIndex, hash_bytes
 from steelsight.sheets.images.pixel_file import PixelFile, PixelWriter, open_pixels
 from steelsight.sheets.images.pixels import DECODER
@@ -68,7 +68,7 @@ def load_pixels(
     index = FileIndex(folder / f"{hash_bytes(source)}.json")
     remembered = remember_all(sheets, index)
     if remembered is not None:
-        verdicts = Verdicts(remembered)
+        verdicts = SheetCollector(remembered)
         stored = open_pixels(folder / _name(verdicts.good, spec))
         if stored is not None:
             return _finished(sheets, spec, verdicts, stored)
@@ -90,14 +90,14 @@ def _build(
     index: FileIndex,
     workers: int,
     report: Report | None,
-) -> tuple[Verdicts, str]:
+) -> tuple[SheetCollector, str]:
     """Examine every sheet and write a new pixel file, copying rows of older ones where contents agree."""
     rows: dict[str, GrayImage] = {}
     for name in reversed(index.recent):
         older = open_pixels(folder / name)
         if older is not None:
             rows.update(zip(older.hashes, older.images, strict=True))
-    verdicts = Verdicts()
+    verdicts = SheetCollector()
     with PixelWriter(folder, (spec.height, spec.width)) as writer:
         for examined in examine_all(sheets.items, spec, index, rows, workers, report):
             for path, facts, stamp in examined.files:
@@ -111,13 +111,13 @@ def _build(
     return verdicts, name
 
 
-def _finished(sheets: SheetSet, spec: InputSpec, verdicts: Verdicts, stored: PixelFile) -> PixelCache:
+def _finished(sheets: SheetSet, spec: InputSpec, verdicts: SheetCollector, stored: PixelFile) -> PixelCache:
     good = verdicts.good
     sizes = tuple(examined.files[0][1].size for examined in good)
     return PixelCache(verdicts.apply(sheets), spec, stored.images, _data_hash(good), sizes)
 
 
-def _data_hash(good: Sequence[Examined]) -> str:
+def _data_hash(good: Sequence[ExaminedSheet]) -> str:
     parts = []
     for examined in good:
         item, contents = examined.item, {path: facts.content for path, facts, _ in examined.files}
@@ -128,7 +128,7 @@ def _data_hash(good: Sequence[Examined]) -> str:
     return hash_bytes(*parts)
 
 
-def _name(good: Sequence[Examined], spec: InputSpec) -> str:
+def _name(good: Sequence[ExaminedSheet], spec: InputSpec) -> str:
     contents = [examined.content for examined in good]
     return f"{hash_bytes(PIL.__version__, DECODER, asdict(spec), *contents)}.pixels"
 

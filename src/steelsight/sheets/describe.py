@@ -7,10 +7,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from steelsight.groups import group_keys
 from steelsight.sheets.grouping.duplicates import similar_pairs
 from steelsight.types import GrayBatch, Rejection, SheetItem, SheetSet
 
-__all__ = ["ClassCount", "Description", "TwinPair", "describe_sheets", "example_sheets", "find_twins"]
+__all__ = [
+    "ClassCount",
+    "DataDescription",
+    "DuplicatePair",
+    "describe_sheets",
+    "example_sheets",
+    "find_duplicates",
+]
 
 
 @dataclass(frozen=True)
@@ -25,7 +33,7 @@ class ClassCount:
 
 
 @dataclass(frozen=True)
-class TwinPair:
+class DuplicatePair:
     """Two sheets that show the same piece of steel."""
 
     left: str
@@ -35,7 +43,7 @@ class TwinPair:
 
 
 @dataclass(frozen=True)
-class Description:
+class DataDescription:
     """The numbers of a DATA folder."""
 
     layout: str
@@ -44,7 +52,7 @@ class Description:
     classes: tuple[ClassCount, ...]
     sizes: tuple[tuple[int, int, int], ...]  # height, width, sheets; the most frequent first
     groups: int
-    twins: tuple[TwinPair, ...]
+    twins: tuple[DuplicatePair, ...]
     set_aside: tuple[Rejection, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -62,11 +70,11 @@ class Description:
 
 
 def describe_sheets(
-    sheets: SheetSet, sizes: Iterable[tuple[int, int]], twins: Sequence[TwinPair]
-) -> Description:
+    sheets: SheetSet, sizes: Iterable[tuple[int, int]], twins: Sequence[DuplicatePair]
+) -> DataDescription:
     """Count what a folder holds; `sizes` are (height, width), one a sheet."""
     by_size = Counter(sizes)
-    return Description(
+    return DataDescription(
         layout=sheets.layout,
         sheets=len(sheets.items),
         multi_type=sum(len(item.types) > 1 for item in sheets.items),
@@ -84,10 +92,10 @@ def describe_sheets(
     )
 
 
-def find_twins(items: Sequence[SheetItem], images: GrayBatch) -> list[TwinPair]:
+def find_duplicates(items: Sequence[SheetItem], images: GrayBatch) -> list[DuplicatePair]:
     """Near-duplicate sheets, the most alike first."""
     pairs = [
-        TwinPair(
+        DuplicatePair(
             items[left].id,
             items[right].id,
             correlation,
@@ -134,4 +142,4 @@ def _count(name: str, items: Sequence[SheetItem]) -> ClassCount:
 
 
 def _groups(items: Sequence[SheetItem]) -> int:
-    return len({item.group or f"\0{item.id}" for item in items})
+    return len(set(group_keys([item.group for item in items])))

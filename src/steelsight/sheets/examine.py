@@ -15,14 +15,14 @@ from steelsight.sheets.images.pixels import read_sheet, read_size
 from steelsight.sheets.masks import MaskFacts, check_masks, mask_facts
 from steelsight.types import GrayImage, InputSpec, Rejection, SheetItem, SheetSet
 
-__all__ = ["Examined", "Report", "Verdicts", "check_images", "examine_all", "remember_all"]
+__all__ = ["ExaminedSheet", "Report", "SheetCollector", "check_images", "examine_all", "remember_all"]
 
 Report = Callable[[int, int], None]  # sheets done, sheets in all
 Rows = Mapping[str, GrayImage]  # model pixels by the hash of the image file's bytes
 
 
 @dataclass(frozen=True)
-class Examined:
+class ExaminedSheet:
     """One sheet and its files, read or remembered."""
 
     item: SheetItem
@@ -42,17 +42,17 @@ class Examined:
         return MaskFacts(facts.size, facts.area_px)
 
 
-class Verdicts:
+class SheetCollector:
     """Collects examined sheets: the usable ones, as their masks have them, and the reasons of the others."""
 
-    def __init__(self, examined: Iterable[Examined] = ()) -> None:
+    def __init__(self, examined: Iterable[ExaminedSheet] = ()) -> None:
         """Begin with some sheets."""
-        self.good: list[Examined] = []
+        self.good: list[ExaminedSheet] = []
         self.rejections: list[Rejection] = []
         for one in examined:
             self.add(one)
 
-    def add(self, examined: Examined) -> bool:
+    def add(self, examined: ExaminedSheet) -> bool:
         """Take one sheet; whether it is usable. Its pixels are not kept."""
         image = examined.files[0][1]
         if image.error:
@@ -74,7 +74,7 @@ class Verdicts:
 
 def check_images(sheets: SheetSet, *, workers: int = 2, report: Report | None = None) -> SheetSet:
     """Decode every image and compare it with its masks; unusable sheets move to the rejections."""
-    return Verdicts(examine_all(sheets.items, InputSpec(), None, {}, workers, report)).apply(sheets)
+    return SheetCollector(examine_all(sheets.items, InputSpec(), None, {}, workers, report)).apply(sheets)
 
 
 def examine_all(
@@ -84,7 +84,7 @@ def examine_all(
     rows: Rows,
     workers: int,
     report: Report | None,
-) -> Iterator[Examined]:
+) -> Iterator[ExaminedSheet]:
     """Every sheet in order, a few ahead of the reader so that decoded pixels do not pile up."""
     with ThreadPoolExecutor(max(1, workers), thread_name_prefix="decode") as pool:
         ahead = 32 * max(1, workers)
@@ -97,13 +97,13 @@ def examine_all(
                 report(position + 1, len(items))
 
 
-def _examine(item: SheetItem, spec: InputSpec, index: FileIndex | None, rows: Rows) -> Examined:
+def _examine(item: SheetItem, spec: InputSpec, index: FileIndex | None, rows: Rows) -> ExaminedSheet:
     facts, stamp, row = _examine_image(item.path, spec, index, rows)
     files = [(item.path, facts, stamp)]
     for source in item.masks:
         if source.path is not None:
             files.append((source.path, *_examine_mask(source.path, index)))
-    return Examined(item, tuple(files), row)
+    return ExaminedSheet(item, tuple(files), row)
 
 
 def _examine_image(
@@ -138,7 +138,7 @@ def _examine_mask(path: Path, index: FileIndex | None) -> tuple[FileFacts, str]:
         return FileFacts(content, error=_reason(error, path)), stamp
 
 
-def remember_all(sheets: SheetSet, index: FileIndex) -> list[Examined] | None:
+def remember_all(sheets: SheetSet, index: FileIndex) -> list[ExaminedSheet] | None:
     """Every sheet from the index alone, or None when a file is new or may have changed."""
     remembered = []
     for item in sheets.items:
@@ -148,7 +148,7 @@ def remember_all(sheets: SheetSet, index: FileIndex) -> list[Examined] | None:
             if facts is None:
                 return None
             files.append((path, facts, ""))
-        remembered.append(Examined(item, tuple(files), None))
+        remembered.append(ExaminedSheet(item, tuple(files), None))
     return remembered
 
 

@@ -22,22 +22,22 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from steelsight.errors import BadRecipe
+from steelsight.files import write_json
 from steelsight.shortcuts.nuisances.nuisance import ALIASES, KINDS
-from steelsight.shortcuts.prove.prove import Proof
-from steelsight.shortcuts.prove.run import open_run, prove_opened
-from steelsight.training.atomic import write_json
+from steelsight.shortcuts.prove.prove import ShortcutProof
+from steelsight.shortcuts.prove.run import open_proof, prove_opened
 from steelsight.training.conclude import environment
 
-__all__ = ["Clause", "Decision", "Gate", "Policy", "gate_run", "load_policy"]
+__all__ = ["Clause", "ClauseDecision", "GateResult", "Policy", "gate_run", "load_policy"]
 
 GATE_FILE = "gate.json"
 
 
-class _Section(BaseModel):
+class _PolicySection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Clause(_Section):
+class Clause(_PolicySection):
     """What is forbidden of one nuisance."""
 
     nuisance: str = Field(min_length=1)
@@ -46,18 +46,18 @@ class Clause(_Section):
     inconclusive: Literal["pass", "fail"] = "pass"
 
 
-class Policy(_Section):
+class Policy(_PolicySection):
     """All clauses."""
 
     shortcut: tuple[Clause, ...] = Field(min_length=1)
 
 
 @dataclass(frozen=True)
-class Decision:
+class ClauseDecision:
     """What a clause says of a run."""
 
     clause: Clause
-    proof: Proof
+    proof: ShortcutProof
     passed: bool
     why: str
     folder: Path  # of the proof
@@ -77,10 +77,10 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Gate:
+class GateResult:
     """All decisions; the run passes where every clause does."""
 
-    decisions: tuple[Decision, ...]
+    decisions: tuple[ClauseDecision, ...]
 
     @property
     def passed(self) -> bool:
@@ -120,7 +120,7 @@ def gate_run(
     seed: int = 0,
     out: Path | None = None,
     say: Callable[[str], None] = lambda _text: None,
-) -> Gate:
+) -> GateResult:
     """Prove every shortcut a policy names and decide.
 
     out     default RUN/shortcuts; a proof for every clause, and gate.json, are written there
@@ -129,7 +129,7 @@ def gate_run(
     clauses = load_policy(policy).shortcut
     folder = out or run / "shortcuts"
     say("opening")
-    opened = open_run(run, data, part=part, groups=groups, allow_bad=allow_bad)
+    opened = open_proof(run, data, part=part, groups=groups, allow_bad=allow_bad)
     decisions = []
     for clause in clauses:
         say(f"proving {clause.nuisance}")
@@ -143,8 +143,8 @@ def gate_run(
             out=folder / f"prove-{_name(clause)}",
         )
         passed, why = decide(clause, found.proof)
-        decisions.append(Decision(clause, found.proof, passed, why, found.folder))
-    gate = Gate(tuple(decisions))
+        decisions.append(ClauseDecision(clause, found.proof, passed, why, found.folder))
+    gate = GateResult(tuple(decisions))
     write_json(
         folder / GATE_FILE,
         {
@@ -159,7 +159,7 @@ def gate_run(
     return gate
 
 
-def decide(clause: Clause, proof: Proof) -> tuple[bool, str]:
+def decide(clause: Clause, proof: ShortcutProof) -> tuple[bool, str]:
     """Whether a proof satisfies a clause, and why."""
     if proof.verdict == "proven" and proof.pasted is not None:
         excess = proof.pasted.excess.estimate

@@ -16,19 +16,20 @@ from steelsight.errors import BadData
 from steelsight.sheets.catalog import load_pixels, open_data
 from steelsight.sheets.grouping.splits import Split, find_leaks
 from steelsight.sheets.labels import label_sheets
+from steelsight.streams import stream
 from steelsight.study.options import StudyOptions, recipe_for
 from steelsight.training.dataset import SheetData, refuse_rejected
 from steelsight.training.records import pixel_hashes
 from steelsight.training.run import split_keys
 from steelsight.types import InputSpec, SheetItem, SheetSet
 
-__all__ = ["Material", "keep_sheets", "open_material", "several_types"]
+__all__ = ["StudyData", "keep_sheets", "open_study_data", "several_types"]
 
 Weights = Float[np.ndarray, " t"]
 
 
 @dataclass(frozen=True)
-class Material:
+class StudyData:
     """What all models of one half of the study share."""
 
     options: StudyOptions  # as asked for, or with `stratify` where a random split would leave out a class
@@ -40,7 +41,7 @@ class Material:
     weights: Weights | None = None  # a test sheet each: to the shares of DATA; None = they count alike
 
 
-def open_material(data: Path, options: StudyOptions) -> Material:
+def open_study_data(data: Path, options: StudyOptions) -> StudyData:
     """Open, label and split a DATA folder for the binary half.
 
     A random split that leaves a class out of training or test is stratified by type instead.
@@ -57,12 +58,12 @@ def open_material(data: Path, options: StudyOptions) -> Material:
     binary = _label(whole, data)
     options, split = _split(binary, options, count)
     weights = None if other is None else _weights(whole.sheets.items, split.test, count)
-    return Material(
+    return StudyData(
         options, whole.sheets, binary, whole.sizes, split, len(find_leaks(split, binary.groups)), weights
     )
 
 
-def several_types(material: Material) -> Material | str:
+def several_types(material: StudyData) -> StudyData | str:
     """The same sheets and parts for the multi-class half, or why these data have none."""
     names = material.sheets.type_names
     if len(names) < 3:
@@ -182,7 +183,7 @@ def _draw(own: _Opened, options: StudyOptions) -> list[int] | None:
     count = len(own.sheets.items)
     if options.sheets is None or options.sheets >= count:
         return None
-    rng = np.random.default_rng([options.seed, 2])
+    rng = stream(options.seed, "study-sheets")
     drawn: list[int] = np.sort(rng.permutation(count)[: options.sheets]).tolist()
     return drawn
 

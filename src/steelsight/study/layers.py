@@ -8,15 +8,15 @@ from steelsight.errors import BadInput
 from steelsight.inspection.probes.controls import CONTROLS, IMAGENET
 from steelsight.inspection.probes.embedding import MapSpec
 from steelsight.inspection.probes.separability import Separability
-from steelsight.runs.inspection.layers import look_at_layers
-from steelsight.study.results import Findings
+from steelsight.runs.inspection.layers import probe_layers
+from steelsight.study.results import StudyResults
 
-__all__ = ["look_into"]
+__all__ = ["probe_study_layers"]
 
 STUDY_MAPPED = 300  # sheets on the study's maps, at most
 
 
-def look_into(found: Findings) -> Separability | str:
+def probe_study_layers(found: StudyResults) -> Separability | str:
     """The layers of the model shown in detail, in the study's size; or why these data do not give them."""
     shown, options = found.shown, found.options
     if shown is None:
@@ -27,7 +27,7 @@ def look_into(found: Findings) -> Separability | str:
         weights = np.array([by_position[position] for position in shown.positions("test").tolist()])
     no_imagenet = options.pretrained == "none"
     try:
-        return look_at_layers(
+        return probe_layers(
             shown,
             limit=options.probed,
             controls=tuple(name for name in CONTROLS if not (no_imagenet and name == IMAGENET)),

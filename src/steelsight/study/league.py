@@ -4,34 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from steelsight.explanations.benchmark.methods import ENTRANTS
-from steelsight.explanations.benchmark.results import Bout
+from steelsight.explanations.benchmark.results import EvaluationCase
 from steelsight.explanations.benchmark.run import League, run_league
 from steelsight.explanations.benchmark.settings import load_league_recipe
-from steelsight.runs.open import Judged, make_bout
+from steelsight.runs.open import OpenRun, make_case
+from steelsight.streams import stream
 from steelsight.study.options import StudyOptions
 
-__all__ = ["Judgement", "judge_explanations"]
+__all__ = ["LeagueResult", "judge_explanations"]
 
 FEW = 10  # sheets: with fewer, speed matters more than steady figures
 QUICK = ("report.repeats=1", "checks.sheets=1", "checks.steps=5", "checks.draws=1", "checks.stages=1")
 
 
 @dataclass(frozen=True)
-class Judgement:
+class LeagueResult:
     """A league and the model and sheets it was run on."""
 
     league: League
-    bouts: tuple[Bout, ...]
+    bouts: tuple[EvaluationCase, ...]
 
 
-def judge_explanations(run: Judged, options: StudyOptions) -> Judgement | None:
+def judge_explanations(run: OpenRun, options: StudyOptions) -> LeagueResult | None:
     """The study's methods on the test sheets that have masks; None where none has."""
     notes: dict[str, None] = {}
-    rng = np.random.default_rng([options.seed, 7])
-    bout = make_bout(run, "test", limit=options.explained, rng=rng, notes=notes)
+    rng = stream(options.seed, "study-league")
+    bout = make_case(run, "test", limit=options.explained, rng=rng, notes=notes)
     if not len(bout.judge.images):
         return None
     settings = [f"report.resamples={options.resamples}", *(QUICK if options.explained < FEW else ())]
@@ -46,4 +45,4 @@ def judge_explanations(run: Judged, options: StudyOptions) -> Judgement | None:
         seed=options.seed,
         notes=tuple(notes),
     )
-    return Judgement(league, (bout,))
+    return LeagueResult(league, (bout,))

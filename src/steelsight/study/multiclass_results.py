@@ -6,38 +6,38 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from steelsight.runs.transplant.run import Operation
-from steelsight.study.data import Material, several_types
-from steelsight.study.measures.confidence import Scrutiny, scrutinise
+from steelsight.runs.transplant.run import TransplantResult
+from steelsight.study.data import StudyData, several_types
+from steelsight.study.measures.confidence import ConfidenceEvaluation, evaluate_confidence
 from steelsight.study.measures.robustness import Robustness, sweep_models
 from steelsight.study.measures.transplant_halves import transplant_halves
 from steelsight.study.multiclass_train import train_slide_models, train_techniques
-from steelsight.study.results import Findings
+from steelsight.study.results import StudyResults
 from steelsight.study.train import Trainer
-from steelsight.training.loop.progress import Watcher
+from steelsight.training.loop.progress import TrainingProgress
 
-__all__ = ["Second", "run_second"]
+__all__ = ["MulticlassResults", "run_multiclass_half"]
 
 
 @dataclass(frozen=True)
-class Second:
+class MulticlassResults:
     """What was found."""
 
-    found: Findings  # multi-class: results by recipe, techniques, explanations judged
-    scrutiny: Scrutiny | None  # None where no model was trained
+    found: StudyResults  # multi-class: results by recipe, techniques, explanations judged
+    scrutiny: ConfidenceEvaluation | None  # None where no model was trained
     robustness: Robustness | None
-    transplant: Operation | str  # the binary model's weights in the chosen one, or why not
+    transplant: TransplantResult | str  # the binary model's weights in the chosen one, or why not
 
 
-def run_second(
-    material: Material,
-    binary: Findings,
+def run_multiclass_half(
+    material: StudyData,
+    binary: StudyResults,
     out: Path,
-    look_inside: Callable[[Findings], Findings],
+    look_inside: Callable[[StudyResults], StudyResults],
     *,
     train: Trainer,
-    watcher: Watcher,
-) -> Second | str:
+    watcher: TrainingProgress,
+) -> MulticlassResults | str:
     """Train and look, on the first half's sheets and parts; or why these data have no second half.
 
     look_inside  judges the chosen model's explanations
@@ -50,7 +50,7 @@ def run_second(
     results, skipped = train_slide_models(second, out, train=train, watcher=watcher)
     techniques, left_out = train_techniques(second, results, out, train=train, watcher=watcher)
     found = look_inside(
-        Findings(
+        StudyResults(
             options=second.options,
             sheets=second.sheets,
             data=second.data,
@@ -67,9 +67,9 @@ def run_second(
         )
     )
     chosen = found.chosen
-    return Second(
+    return MulticlassResults(
         found,
-        None if chosen is None else scrutinise(found, chosen),
+        None if chosen is None else evaluate_confidence(found, chosen),
         sweep_models(found),
         transplant_halves(second, found, binary, out, train=train, watcher=watcher),
     )

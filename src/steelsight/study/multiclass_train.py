@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from steelsight.errors import BadRecipe
-from steelsight.study.data import Material
+from steelsight.study.data import StudyData
 from steelsight.study.options import TECHNIQUES, VGG, slide_recipe, technique_recipe
 from steelsight.study.results import ModelResult
-from steelsight.study.train import Pupil, Trainer, train_pupil
-from steelsight.training.loop.progress import Watcher
+from steelsight.study.train import Trainer, TrainingJob, train_job
+from steelsight.training.loop.progress import TrainingProgress
 
 __all__ = ["CHOSEN", "SLIDE_TITLES", "train_slide_models", "train_techniques"]
 
@@ -26,7 +26,7 @@ CHOSEN: Final = "aug_reduced_squeeze"  # the study's choice
 
 
 def train_slide_models(
-    material: Material, out: Path, *, train: Trainer, watcher: Watcher
+    material: StudyData, out: Path, *, train: Trainer, watcher: TrainingProgress
 ) -> tuple[dict[str, ModelResult], dict[str, str]]:
     """Each row of the study's table whose network was asked for, by recipe; the others with the reason."""
     options = material.options
@@ -38,13 +38,18 @@ def train_slide_models(
         elif recipe.model.name == VGG and options.vgg == "skip":
             skipped[key] = "left out; --vgg subset or --vgg full trains it"
         else:
-            pupil = Pupil(key, title, out / "runs" / "multiclass" / key, recipe)
-            results[key] = train_pupil(pupil, material, train=train, watcher=watcher)
+            pupil = TrainingJob(key, title, out / "runs" / "multiclass" / key, recipe)
+            results[key] = train_job(pupil, material, train=train, watcher=watcher)
     return results, skipped
 
 
 def train_techniques(
-    material: Material, results: dict[str, ModelResult], out: Path, *, train: Trainer, watcher: Watcher
+    material: StudyData,
+    results: dict[str, ModelResult],
+    out: Path,
+    *,
+    train: Trainer,
+    watcher: TrainingProgress,
 ) -> tuple[dict[str, ModelResult], dict[str, str]]:
     """The study's chosen network under each technique, by technique; `flips` is the row of the table.
 
@@ -69,6 +74,6 @@ def train_techniques(
         if key == "flips":
             found[key] = results[CHOSEN]
             continue
-        pupil = Pupil(key, technique.title, out / "runs" / "techniques" / key, recipe)
-        found[key] = train_pupil(pupil, material, train=train, watcher=watcher)
+        pupil = TrainingJob(key, technique.title, out / "runs" / "techniques" / key, recipe)
+        found[key] = train_job(pupil, material, train=train, watcher=watcher)
     return found, left_out

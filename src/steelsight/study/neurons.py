@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from steelsight.inspection.neurons.atlas import Atlas, AtlasPlan, make_atlas
 from steelsight.inspection.neurons.settings import GROWN, PLAIN, Ascent
 from steelsight.inspection.neurons.survey import speaking_layers
 from steelsight.runs.inspection.neurons import show_sheets
-from steelsight.runs.open import Judged
+from steelsight.runs.open import OpenRun
+from steelsight.streams import stream
 from steelsight.study.options import StudyOptions
 
-__all__ = ["look_at_neurons", "plain_ascent"]
+__all__ = ["make_study_atlas", "plain_ascent"]
 
 SHEETS = 500  # shown, at most
 
@@ -21,9 +20,9 @@ SHEETS = 500  # shown, at most
 KERNELS = (3, 10)  # the study's smallest and largest
 
 
-def look_at_neurons(run: Judged, options: StudyOptions, *, second: bool) -> Atlas:
+def make_study_atlas(run: OpenRun, options: StudyOptions, *, second: bool) -> Atlas:
     """The atlas of one half; the multi-class half has the second form too, as in the study."""
-    shown = show_sheets(run, "test", limit=SHEETS, rng=np.random.default_rng([options.seed, 20]))
+    shown = show_sheets(run, "test", limit=SHEETS, rng=stream(options.seed, "neuron-sheets"))
     every = max(1, options.neuron_steps * GROWN.every // PLAIN.steps)
     plan = AtlasPlan(
         count=options.neurons,
@@ -37,7 +36,7 @@ def look_at_neurons(run: Judged, options: StudyOptions, *, second: bool) -> Atla
         shown,
         speaking_layers(run.model),
         plan,
-        rng=np.random.default_rng([options.seed, 21]),
+        rng=stream(options.seed, "neuron-atlas"),
         seed=options.seed,
     )
 

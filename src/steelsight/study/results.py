@@ -15,20 +15,20 @@ from steelsight.evaluation.timing import Timing
 from steelsight.inspection.neurons.atlas import Atlas
 from steelsight.inspection.probes.separability import Separability
 from steelsight.models.summary import LayerRow
-from steelsight.runs.open import Judged
+from steelsight.runs.open import OpenRun
 from steelsight.sheets.grouping.splits import Split
 from steelsight.study.contents import PublishedTable
-from steelsight.study.league import Judgement
+from steelsight.study.league import LeagueResult
 from steelsight.study.options import StudyOptions
 from steelsight.study.stains import NO_MODEL, StainEffect
 from steelsight.training.dataset import SheetData
 from steelsight.types import Labels, Logits, Probabilities, SheetSet
 
-__all__ = ["Cost", "Findings", "ModelResult"]
+__all__ = ["ModelCost", "ModelResult", "StudyResults"]
 
 
 @dataclass(frozen=True)
-class Cost:
+class ModelCost:
     """What a network takes, whether it was trained or not."""
 
     title: str
@@ -65,7 +65,7 @@ class ModelResult:
 
 
 @dataclass(frozen=True)
-class Findings:
+class StudyResults:
     """Everything a chapter may use."""
 
     options: StudyOptions
@@ -76,14 +76,14 @@ class Findings:
     leaks: int  # groups in more than one part
     results: Mapping[str, ModelResult]
     skipped: Mapping[str, str]  # networks not trained, with the reason
-    costs: Mapping[str, Cost]
+    costs: Mapping[str, ModelCost]
     published: Mapping[str, PublishedTable]
     weights: Float[np.ndarray, " t"] | None = None  # a test sheet each; None = they count alike
     left_out: Mapping[str, str] = field(default_factory=dict)  # techniques not tried, with the reason
     techniques: Mapping[str, ModelResult] = field(default_factory=dict)  # against imbalance; multi-class only
-    shown: Judged | None = None  # the model shown in detail, with the data and their parts
+    shown: OpenRun | None = None  # the model shown in detail, with the data and their parts
     neurons: Atlas | None = None  # of the model shown
-    judgement: Judgement | None = None  # its explanations against masks; None = no test sheet has one
+    judgement: LeagueResult | None = None  # its explanations against masks; None = no test sheet has one
     layers: Separability | str = NO_MODEL  # what its layers separate, or why nobody knows
     stains: StainEffect | str = NO_MODEL  # what white stains do to it
 

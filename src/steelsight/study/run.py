@@ -15,11 +15,11 @@ import torch
 from steelsight.errors import BadInput
 from steelsight.explanations.benchmark.numbers import league_json
 from steelsight.models.checkpoint import load_checkpoint
-from steelsight.reports.cells import plain
+from steelsight.plain import plain
 from steelsight.reports.document import Document
-from steelsight.runs.open import Judged
+from steelsight.runs.open import OpenRun
 from steelsight.runs.transplant import page as inspection_transplant
-from steelsight.runs.transplant.reading import operation_json
+from steelsight.runs.transplant.reading import transplant_json
 from steelsight.study.chapters import binary as binary_chapters
 from steelsight.study.chapters import data as data_chapters
 from steelsight.study.chapters import explanations as explanation_chapters
@@ -32,17 +32,17 @@ from steelsight.study.chapters.neurons import write_multiclass_neurons, write_ne
 from steelsight.study.chapters.sheet_ends import write_type_two
 from steelsight.study.claims.binary import Verdicts, judge_all
 from steelsight.study.contents import load_contents, load_published
-from steelsight.study.data import open_material
-from steelsight.study.layers import look_into
+from steelsight.study.data import open_study_data
+from steelsight.study.layers import probe_study_layers
 from steelsight.study.league import judge_explanations
 from steelsight.study.measures.numbers import layers_or_reason, model_json, stains_or_reason
-from steelsight.study.multiclass_results import Second, run_second
-from steelsight.study.neurons import look_at_neurons
+from steelsight.study.multiclass_results import MulticlassResults, run_multiclass_half
+from steelsight.study.neurons import make_study_atlas
 from steelsight.study.options import StudyOptions
-from steelsight.study.results import Findings
-from steelsight.study.stains import look_at_stains
+from steelsight.study.results import StudyResults
+from steelsight.study.stains import measure_stains
 from steelsight.study.train import Trainer, measure_costs, train_models
-from steelsight.training.loop.progress import Silent, Watcher
+from steelsight.training.loop.progress import NoProgress, TrainingProgress
 from steelsight.training.records import split_names
 from steelsight.training.run import train_data
 from steelsight.version import __version__
@@ -51,8 +51,8 @@ __all__ = ["CHAPTERS", "StudyReport", "run_study"]
 
 REPORT = "report.html"
 
-Chapter = Callable[[Document, Findings], dict[str, str]]
-SecondChapter = Callable[[Document, Second, Findings], dict[str, str]]
+Chapter = Callable[[Document, StudyResults], dict[str, str]]
+SecondChapter = Callable[[Document, MulticlassResults, StudyResults], dict[str, str]]
 
 # In the order of the report, between the summary and what closes it: contents and claims.
 CHAPTERS: dict[str, Chapter] = {
@@ -100,8 +100,8 @@ class StudyReport:
 
     path: Path  # report.html; report.json lies beside it
     document: Document
-    findings: Findings
-    second: Second | str  # the multi-class half, or why there is none
+    findings: StudyResults
+    second: MulticlassResults | str  # the multi-class half, or why there is none
     verdicts: Verdicts
     omitted: dict[str, str]  # ids of tables and figures these data could not give, with the reason
 
@@ -144,7 +144,7 @@ class StudyReport:
                     "stains": stains_or_reason(self.second.found),
                     "transplant": self.second.transplant
                     if isinstance(self.second.transplant, str)
-                    else operation_json(self.second.transplant),
+                    else transplant_json(self.second.transplant),
                 },
                 "claims": [
                     {"id": item.id, "slide": item.slide, "claim": item.what, "tested": item.status == "done"}
@@ -164,7 +164,7 @@ def run_study(
     options: StudyOptions | None = None,
     *,
     train: Trainer = train_data,
-    watcher: Watcher | None = None,
+    watcher: TrainingProgress | None = None,
 ) -> StudyReport:
     """Train the study's models, or take those in OUT/runs, and write OUT/report.html and OUT/report.json.
 
@@ -175,12 +175,12 @@ def run_study(
     if options.quick:
         options = options.quickened()
     _refuse_unwritable(out)
-    material = open_material(data, options)
+    material = open_study_data(data, options)
     options = material.options
     results, skipped = train_models(material, options, out, train=train, watcher=watcher)
     if not results:
         raise BadInput(f"study: expected at least one model to train, got {skipped}; see --models and --vgg")
-    found = Findings(
+    found = StudyResults(
         options=options,
         sheets=material.sheets,
         data=material.data,
@@ -194,38 +194,40 @@ def run_study(
         weights=material.weights,
     )
     found = _look_inside(found)
-    second = run_second(material, found, out, _look_inside, train=train, watcher=watcher or Silent())
+    second = run_multiclass_half(
+        material, found, out, _look_inside, train=train, watcher=watcher or NoProgress()
+    )
     return _write(found, second, out)
 
 
-def _look_inside(found: Findings) -> Findings:
+def _look_inside(found: StudyResults) -> StudyResults:
     """The same with the chosen model's explanations, layers, neurons and answers to stains looked at."""
     result = found.chosen
     if result is None:
         return found
     model, card = load_checkpoint(result.folder)
     parts = tuple(split_names(found.split, len(found.data.items)))
-    shown = Judged(
+    shown = OpenRun(
         result.folder, model, card, found.data, found.sheets.type_names, parts, tuple(found.data.groups)
     )
     found = replace(
         found,
         shown=shown,
         judgement=judge_explanations(shown, found.options),
-        neurons=look_at_neurons(shown, found.options, second=found.data.task == "multiclass"),
-        stains=look_at_stains(shown, found.options, root=found.sheets.root),
+        neurons=make_study_atlas(shown, found.options, second=found.data.task == "multiclass"),
+        stains=measure_stains(shown, found.options, root=found.sheets.root),
     )
-    return replace(found, layers=look_into(found))
+    return replace(found, layers=probe_study_layers(found))
 
 
-def _write(found: Findings, second: Second | str, out: Path) -> StudyReport:
+def _write(found: StudyResults, second: MulticlassResults | str, out: Path) -> StudyReport:
     document = Document("The study, repeated", subtitle=_subtitle(found))
     verdicts = judge_all(found, second)
     write_summary(document, found, verdicts)
     omitted: dict[str, str] = {}
     for write in CHAPTERS.values():
         omitted |= write(document, found)
-    if isinstance(second, Second):
+    if isinstance(second, MulticlassResults):
         for tell in SECOND.values():
             omitted |= tell(document, second, found)
     else:
@@ -244,13 +246,13 @@ def _write(found: Findings, second: Second | str, out: Path) -> StudyReport:
     return report
 
 
-def _subtitle(found: Findings) -> str:
+def _subtitle(found: StudyResults) -> str:
     names = ", ".join(result.title for result in found.results.values())
     quick = " · a quick look" if found.options.quick else ""
     return f"{found.data.name} · {len(found.data.items):,} sheets · {names}{quick}"
 
 
-def _provenance(found: Findings) -> dict[str, Any]:
+def _provenance(found: StudyResults) -> dict[str, Any]:
     asked = {name: value for name, value in asdict(found.options).items() if value not in (None, (), False)}
     return {
         "Steelsight": __version__,

@@ -15,16 +15,17 @@ from jaxtyping import Bool, Int, UInt8
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.intervals.bootstrap import wilson
-from steelsight.reports.cells import plain
-from steelsight.runs.open import Judged
+from steelsight.plain import plain
+from steelsight.runs.open import OpenRun
 from steelsight.shortcuts.nuisances.nuisance import Nuisance, open_nuisance
 from steelsight.shortcuts.pasting.counterfactual import FULL
 from steelsight.shortcuts.prove.decision import LEAST_DELTA, LEAST_EXCESS, found_by
 from steelsight.shortcuts.prove.examples import Example, choose_examples
-from steelsight.shortcuts.prove.prove import Proof, prove
+from steelsight.shortcuts.prove.prove import ShortcutProof, prove
 from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
+from steelsight.streams import stream
 from steelsight.study.options import StudyOptions
-from steelsight.study.verdict import Verdict, decide
+from steelsight.study.verdict import ClaimVerdict, decide
 from steelsight.types import Interval
 
 __all__ = [
@@ -35,7 +36,7 @@ __all__ = [
     "judge_flips",
     "judge_learnt",
     "judge_test",
-    "look_at_stains",
+    "measure_stains",
 ]
 
 TEST_PREFIX = "test/"  # as `material` names sheets of --test
@@ -51,7 +52,7 @@ Some = UInt8[np.ndarray, "k h w"]
 class StainEffect:
     """What stains do to one model."""
 
-    proof: Proof
+    proof: ShortcutProof
     examples: tuple[
         Example, ...
     ]  # the sheet the paste moved most, in pictures; empty where none was pasted on
@@ -67,12 +68,12 @@ class StainEffect:
         return {**found, "proof": self.proof.as_dict()}
 
 
-def look_at_stains(run: Judged, options: StudyOptions, *, root: Path | None = None) -> StainEffect | str:
+def measure_stains(run: OpenRun, options: StudyOptions, *, root: Path | None = None) -> StainEffect | str:
     """Compare, paste and take off; or why nothing can be.
 
     root  the DATA folder, whose truth.csv says which sheets are stained; without one a detector says it
     """
-    rng, rows = np.random.default_rng([options.seed, 11]), run.positions("test")
+    rng, rows = stream(options.seed, "study-stains"), run.positions("test")
     if not rows.size:
         return "there are no test sheets"
     try:
@@ -94,7 +95,7 @@ def look_at_stains(run: Judged, options: StudyOptions, *, root: Path | None = No
     )
 
 
-def judge_learnt(looked: StainEffect | str) -> Verdict:
+def judge_learnt(looked: StainEffect | str) -> ClaimVerdict:
     """Whether stains go with the absence of defects, and the model takes them for it."""
     if isinstance(looked, str):
         return _unknown(looked)
@@ -104,14 +105,14 @@ def judge_learnt(looked: StainEffect | str) -> Verdict:
         f"learnt: {proof.verdict}."
     )
     if proof.pasted is None:
-        return Verdict("undecided here", f"{because} {_sentence(proof.because)}")
+        return ClaimVerdict("undecided here", f"{because} {_sentence(proof.because)}")
     holds = proof.verdict == "proven" and none.low > defects.high
     fails = proof.verdict == "not found at this power" or none.high < defects.low
     told = f"{because} Interval of verdicts that a pasted stain flips beyond its control."
-    return Verdict(decide(holds, fails), told, proof.pasted.excess)
+    return ClaimVerdict(decide(holds, fails), told, proof.pasted.excess)
 
 
-def judge_test(looked: StainEffect | str) -> Verdict:
+def judge_test(looked: StainEffect | str) -> ClaimVerdict:
     """Whether stained defect-free sheets score higher, by both tests and an effect worth the name."""
     if isinstance(looked, str):
         return _unknown(looked)
@@ -123,22 +124,22 @@ def judge_test(looked: StainEffect | str) -> Verdict:
         f"{shares.p_value:.1e} on probabilities, {margins.p_value:.1e} on margins; groups of these sizes can "
         f"give {margins.smallest_p:.1e} at the least."
     )
-    return Verdict(decide(found_by(margins), margins.delta.high < LEAST_DELTA), because, margins.delta)
+    return ClaimVerdict(decide(found_by(margins), margins.delta.high < LEAST_DELTA), because, margins.delta)
 
 
-def judge_flips(looked: StainEffect | str) -> Verdict:
+def judge_flips(looked: StainEffect | str) -> ClaimVerdict:
     """Whether a pasted stain turns right verdicts into none, beyond what pasting itself does."""
     if isinstance(looked, str):
         return _unknown(looked)
     pasted = looked.proof.pasted
     if pasted is None:
-        return Verdict("undecided here", _sentence(looked.proof.notes[-1]))
+        return ClaimVerdict("undecided here", _sentence(looked.proof.notes[-1]))
     because = (
         f"Share of {pasted.receivers} sheets that flip beyond their control, held against "
         f"{LEAST_EXCESS:.0%}; {pasted.flips.estimate:.1%} flip with a stain, "
         f"{pasted.control_flips.estimate:.1%} with its control."
     )
-    return Verdict(
+    return ClaimVerdict(
         decide(pasted.excess.low > LEAST_EXCESS, pasted.excess.high <= LEAST_EXCESS), because, pasted.excess
     )
 
@@ -171,8 +172,8 @@ def _share(present: Bool[np.ndarray, " n"], among: Bool[np.ndarray, " n"]) -> In
     return wilson(int(present[among].sum()), int(among.sum()))
 
 
-def _unknown(why: str) -> Verdict:
-    return Verdict("undecided here", _sentence(why))
+def _unknown(why: str) -> ClaimVerdict:
+    return ClaimVerdict("undecided here", _sentence(why))
 
 
 def _sentence(text: str) -> str:

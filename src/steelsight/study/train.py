@@ -18,17 +18,18 @@ from steelsight.models.checkpoint import load_checkpoint
 from steelsight.models.inputs import to_input
 from steelsight.models.summary import summarise
 from steelsight.sheets.grouping.splits import Split
-from steelsight.study.data import Material, keep_sheets
+from steelsight.streams import stream
+from steelsight.study.data import StudyData, keep_sheets
 from steelsight.study.options import VGG, StudyOptions, recipe_for
-from steelsight.study.results import Cost, ModelResult
+from steelsight.study.results import ModelCost, ModelResult
 from steelsight.training.dataset import SheetData
-from steelsight.training.loop.progress import Silent, Watcher
+from steelsight.training.loop.progress import NoProgress, TrainingProgress
 from steelsight.training.predict import predict_logits
 from steelsight.training.recipe import Recipe
 from steelsight.training.run import RunResult, train_data
 from steelsight.types import Logits
 
-__all__ = ["Pupil", "Trainer", "handicap", "measure_costs", "train_models", "train_pupil"]
+__all__ = ["Trainer", "TrainingJob", "handicap", "measure_costs", "train_job", "train_models"]
 
 STUDY_EPOCHS = 60  # at most; what it allowed every network
 
@@ -36,12 +37,12 @@ Trainer = Callable[..., RunResult]
 
 
 def train_models(
-    material: Material,
+    material: StudyData,
     options: StudyOptions,
     out: Path,
     *,
     train: Trainer = train_data,
-    watcher: Watcher | None = None,
+    watcher: TrainingProgress | None = None,
 ) -> tuple[dict[str, ModelResult], dict[str, str]]:
     """Every model asked for, in order; a finished RUN of the same recipe, data and split is taken as it is.
 
@@ -56,12 +57,12 @@ def train_models(
             skipped[name] = "left out; --vgg subset or --vgg full trains it"
     for name in options.models:
         if name not in skipped:
-            pupil = Pupil(name, MODELS[name].title, out / "runs" / name, recipe_for(name, options))
-            results[name] = train_pupil(pupil, material, train=train, watcher=watcher or Silent())
+            pupil = TrainingJob(name, MODELS[name].title, out / "runs" / name, recipe_for(name, options))
+            results[name] = train_job(pupil, material, train=train, watcher=watcher or NoProgress())
     return results, skipped
 
 
-def measure_costs(options: StudyOptions) -> dict[str, Cost]:
+def measure_costs(options: StudyOptions) -> dict[str, ModelCost]:
     """Layers, and the time of a batch of five, of all four networks; trained or not makes no difference."""
     networks = {name: _network(name, options) for name in MODELS}
     size = {name: (model_spec.height, model_spec.width) for name, (_, model_spec) in networks.items()}
@@ -80,7 +81,9 @@ def measure_costs(options: StudyOptions) -> dict[str, Cost]:
 
     timings = time_interleaved({name: forward(name) for name in networks}, options.repeats)
     return {
-        name: Cost(MODELS[name].title, tuple(summarise(model, *size[name], whole_fires=True)), timings[name])
+        name: ModelCost(
+            MODELS[name].title, tuple(summarise(model, *size[name], whole_fires=True)), timings[name]
+        )
         for name, (model, _) in networks.items()
     }
 
@@ -91,7 +94,7 @@ def _network(name: str, options: StudyOptions) -> tuple[SheetClassifier, Any]:
 
 
 @dataclass(frozen=True)
-class Pupil:
+class TrainingJob:
     """One model to train: its key in the results, what it is called, where it goes, how it learns."""
 
     key: str
@@ -100,7 +103,9 @@ class Pupil:
     recipe: Recipe
 
 
-def train_pupil(pupil: Pupil, material: Material, *, train: Trainer, watcher: Watcher) -> ModelResult:
+def train_job(
+    pupil: TrainingJob, material: StudyData, *, train: Trainer, watcher: TrainingProgress
+) -> ModelResult:
     """Train it, or take it as it is, and ask it about the test sheets."""
     options = material.options
     data, split = material.data, material.split
@@ -165,17 +170,17 @@ def handicap(sheets: int, of: int, *, epochs: int | None, pretrained: str) -> st
     return f"trained {' '.join(ours)}, where the study {listed}"
 
 
-def _smaller(material: Material, options: StudyOptions) -> tuple[SheetData, Split]:
+def _smaller(material: StudyData, options: StudyOptions) -> tuple[SheetData, Split]:
     """The data without most training sheets, and their split."""
     whole = material.split
-    rng = np.random.default_rng([options.seed, 3])
+    rng = stream(options.seed, "study-noise")
     train = np.sort(rng.permutation(whole.train)[: options.vgg_sheets])
     kept = np.sort(np.concatenate([train, whole.validation, whole.test]))
     parts = (np.searchsorted(kept, part) for part in (train, whole.validation, whole.test))
     return keep_sheets(material.data, kept.tolist()), Split(*parts)
 
 
-def _answers(model: SheetClassifier, material: Material, seed: int) -> tuple[Logits, Logits]:
+def _answers(model: SheetClassifier, material: StudyData, seed: int) -> tuple[Logits, Logits]:
     images = np.asarray(material.data.images[material.split.test])
     noise = torch.Generator().manual_seed(seed)  # anew for each model: all see the same noisy sheets
     clean = predict_logits(model, images)
@@ -183,7 +188,7 @@ def _answers(model: SheetClassifier, material: Material, seed: int) -> tuple[Log
     return clean, noisy
 
 
-def _report(logits: Logits, material: Material, options: StudyOptions) -> ClassificationReport:
+def _report(logits: Logits, material: StudyData, options: StudyOptions) -> ClassificationReport:
     test = material.split.test
     groups = [material.data.groups[position] for position in test.tolist()]
     return classification_report(
@@ -191,7 +196,7 @@ def _report(logits: Logits, material: Material, options: StudyOptions) -> Classi
         softmax(logits.astype(np.float64)),
         material.data.labelled.class_names,
         groups=groups if any(groups) else None,
-        rng=np.random.default_rng([options.seed, 4]),
+        rng=stream(options.seed, "study-intervals"),
         resamples=options.resamples,
         weights=material.weights,
     )

@@ -7,13 +7,13 @@ from typing import Literal
 
 from steelsight.types import Interval
 
-__all__ = ["Answer", "Verdict", "decide"]
+__all__ = ["Answer", "ClaimVerdict", "decide"]
 
 Answer = Literal["holds", "does not hold", "undecided here"]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ClaimVerdict:
     """An answer with its reason."""
 
     answer: Answer

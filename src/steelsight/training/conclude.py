@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from steelsight.files import replace_file, write_json
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import Card, save_checkpoint
-from steelsight.training.atomic import write_file, write_json
 from steelsight.training.dataset import SheetData
-from steelsight.training.loop.fit import Fitted
+from steelsight.training.loop.fit import FitResult
 from steelsight.training.predict import predict_logits
 from steelsight.training.records import (
     APART,
@@ -44,7 +44,7 @@ def conclude(
     card: Card,
     data: SheetData,
     parts: list[str],
-    fitted: Fitted,
+    fitted: FitResult,
     *,
     extra: Mapping[str, Any],
 ) -> tuple[Card, dict[str, Any]]:
@@ -78,7 +78,7 @@ def conclude(
     probabilities = probabilities_of(clean, data.task)
     answers = answers_in_words(clean, data)
     write_predictions(out / PREDICTIONS_FILE, data, parts, answers, probabilities, clean)
-    write_file(out / CARD_README, model_card(card, metrics).encode())
+    replace_file(out / CARD_README, model_card(card, metrics).encode())
     write_run_page(out, metrics, data, clean, positions_of(parts, "test"))
     write_json(out / METRICS_FILE, metrics)
     return card, metrics
@@ -95,7 +95,7 @@ def describe_data(data: SheetData, parts: list[str]) -> dict[str, Any]:
     }
 
 
-def _describe_training(fitted: Fitted) -> dict[str, Any]:
+def _describe_training(fitted: FitResult) -> dict[str, Any]:
     return {
         "epochs": fitted.epochs,
         "best_epoch": fitted.best_epoch,

@@ -1,6 +1,6 @@
 """What there is to learn from: pixels, right answers, and who of them trains and who decides when to stop.
 
-`open_lesson` turns a DATA folder into arrays, and refuses bad items beyond those allowed.
+`open_training_sheets` turns a DATA folder into arrays, and refuses bad items beyond those allowed.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ from pydantic import JsonValue
 from torch import Tensor
 
 from steelsight.errors import BadData
+from steelsight.groups import group_keys
 from steelsight.sheets.catalog import PixelCache, load_pixels, mask_fractions, open_data
 from steelsight.sheets.labels import Labelled, label_sheets
-from steelsight.training.intervention import NOTHING, Remedy
+from steelsight.training.intervention import NO_INTERVENTION, Intervention
 from steelsight.training.recipe import Recipe
 from steelsight.types import GrayBatch, InputSpec, Rejection, SheetItem, SheetSet, Task
 
 __all__ = [
-    "Lesson",
+    "InterventionPlan",
     "Masks",
     "SheetData",
-    "Treatment",
-    "open_lesson",
+    "TrainingData",
     "open_sheets",
+    "open_training_sheets",
     "read_masks",
     "refuse_rejected",
 ]
@@ -44,7 +45,7 @@ class Masks:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingData:
     """What `fit` needs of the data."""
 
     images: GrayBatch  # (n, h, w) uint8, may be a memory-mapped file
@@ -53,15 +54,17 @@ class Lesson:
     validation: Int[np.ndarray, " q"]  # may be empty: the last epoch is then the best
     masks: Masks | None = None
     groups: Int[np.ndarray, " n"] | None = None  # an index a group; None: every sheet is its own
-    remedy: Remedy = NOTHING  # against a shortcut; as it is, nothing
+    remedy: Intervention = NO_INTERVENTION  # against a shortcut; as it is, nothing
 
 
 @dataclass(frozen=True)
-class Treatment:
+class InterventionPlan:
     """A remedy to be made for a lesson once it is known, and where its training starts."""
 
     told: Mapping[str, JsonValue]  # what is done; for the card, metrics.json and the fingerprint
-    treat: Callable[[Lesson], Lesson]  # gives a lesson its remedy, and perhaps further validation sheets
+    treat: Callable[
+        [TrainingData], TrainingData
+    ]  # gives a lesson its remedy, and perhaps further validation sheets
     start: Mapping[str, Tensor] | None = None  # weights; None = as the recipe starts
 
 
@@ -91,8 +94,7 @@ class SheetData:
     @property
     def group_indices(self) -> Int[np.ndarray, " n"]:
         """One index a group; a sheet without one is its own."""
-        names = [group or f"\0{number}" for number, group in enumerate(self.groups)]
-        return np.unique(names, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        return np.unique(group_keys(self.groups), return_inverse=True)[1].reshape(-1).astype(np.int64)
 
     @property
     def keys(self) -> Int[np.ndarray, " n"]:
@@ -104,7 +106,9 @@ class SheetData:
         return combinations.reshape(-1).astype(np.int64)
 
 
-def open_lesson(data: Path, recipe: Recipe, *, groups: str | None = None, allow_bad: int = 0) -> SheetData:
+def open_training_sheets(
+    data: Path, recipe: Recipe, *, groups: str | None = None, allow_bad: int = 0
+) -> SheetData:
     """Open a DATA folder for a recipe's task and input.
 
     groups     rule that keeps sheets together, see sheets.catalog.open_data
@@ -130,7 +134,7 @@ def open_sheets(
     allow_bad: int = 0,
     keep_multi_type: bool = False,
 ) -> SheetData:
-    """As `open_lesson`, for a model that is already trained."""
+    """As `open_training_sheets`, for a model that is already trained."""
     cache: PixelCache = load_pixels(open_data(data, groups=groups), spec)
     refuse_rejected(cache.sheets, allow_bad)
     sheets = cache.sheets

@@ -18,12 +18,14 @@ from jaxtyping import Bool, Float32, Int
 from sklearn.model_selection import StratifiedGroupKFold
 
 from steelsight.errors import BadRecipe
+from steelsight.files import replace_through, write_json
+from steelsight.groups import group_keys
 from steelsight.sheets.grouping.splits import Split, group_split
-from steelsight.training.atomic import write_json, write_through
+from steelsight.streams import indexed_stream
 from steelsight.training.conclude import describe_data, environment
 from steelsight.training.coverage import class_members
-from steelsight.training.dataset import SheetData, open_lesson
-from steelsight.training.loop.progress import Silent, Watcher
+from steelsight.training.dataset import SheetData, open_training_sheets
+from steelsight.training.loop.progress import NoProgress, TrainingProgress
 from steelsight.training.recipe import Recipe, SplitRecipe
 from steelsight.training.records import (
     METRICS_FILE,
@@ -37,13 +39,13 @@ from steelsight.training.report.scores import answers_in_words, repeat_data, rep
 from steelsight.training.run import train_data
 from steelsight.types import Logits
 
-__all__ = ["CrossValidation", "Fold", "cross_validate", "draw_folds"]
+__all__ = ["CrossValidation", "TrainingFold", "cross_validate", "draw_folds"]
 
 Positions = Int[np.ndarray, " p"]
 
 
 @dataclass(frozen=True)
-class Fold:
+class TrainingFold:
     """One training of a cross-validation."""
 
     repeat: int  # from 0
@@ -70,7 +72,7 @@ def cross_validate(
     groups: str | None = None,
     allow_bad: int = 0,
     fresh: bool = False,
-    watcher: Watcher | None = None,
+    watcher: TrainingProgress | None = None,
 ) -> CrossValidation:
     """Train folds x repeats models and judge each on its fold.
 
@@ -78,8 +80,8 @@ def cross_validate(
     others  as run.train_run
     raises  BadRecipe as `draw_folds`; BadData where a multiclass DATA has one class alone
     """
-    watcher = watcher or Silent()
-    sheets = open_lesson(data, recipe, groups=groups, allow_bad=allow_bad)
+    watcher = watcher or NoProgress()
+    sheets = open_training_sheets(data, recipe, groups=groups, allow_bad=allow_bad)
     plan = draw_folds(sheets, recipe.split, folds, repeats, seed=seed)
     shape = (repeats, len(sheets.items), len(sheets.labelled.class_names))
     logits = np.full(shape, np.nan, dtype=np.float32)
@@ -108,7 +110,9 @@ def cross_validate(
     return CrossValidation(out, metrics)
 
 
-def draw_folds(data: SheetData, recipe: SplitRecipe, folds: int, repeats: int, *, seed: int) -> list[Fold]:
+def draw_folds(
+    data: SheetData, recipe: SplitRecipe, folds: int, repeats: int, *, seed: int
+) -> list[TrainingFold]:
     """The folds of scikit-learn's StratifiedGroupKFold, one shuffle a repeat.
 
     Validation sheets are whole groups taken from the fold's own training sheets, by the recipe's ratio of
@@ -121,14 +125,14 @@ def draw_folds(data: SheetData, recipe: SplitRecipe, folds: int, repeats: int, *
         raise BadRecipe(f"repeats: expected at least 1, got {repeats}")
     keys = data.keys
     usable = np.flatnonzero(keys >= 0)
-    groups = [data.groups[i] or f"\0{i}" for i in usable.tolist()]
+    groups = group_keys([data.groups[i] for i in usable.tolist()], usable.tolist())
     _refuse_few_groups(data, keys[usable], groups, folds)
     share = recipe.validation / (recipe.train + recipe.validation)
     plan = []
     for repeat in range(repeats):
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed + repeat)
         for number, (learn, test) in enumerate(splitter.split(usable, keys[usable], groups)):
-            rng = np.random.default_rng([seed, repeat, number])
+            rng = indexed_stream(seed, repeat, number)
             names = [groups[i] for i in learn.tolist()]
             inner = group_split(keys[usable[learn]], names, (1 - share, share, 0.0), rng=rng)
             split = Split(
@@ -136,7 +140,7 @@ def draw_folds(data: SheetData, recipe: SplitRecipe, folds: int, repeats: int, *
                 validation=usable[learn[inner.validation]],
                 test=usable[test],
             )
-            plan.append(Fold(repeat, number, split))
+            plan.append(TrainingFold(repeat, number, split))
     _refuse_missing_classes(data, plan, folds)
     return plan
 
@@ -154,7 +158,7 @@ def _refuse_few_groups(data: SheetData, keys: Positions, groups: list[str], fold
             )
 
 
-def _refuse_missing_classes(data: SheetData, plan: Sequence[Fold], folds: int) -> None:
+def _refuse_missing_classes(data: SheetData, plan: Sequence[TrainingFold], folds: int) -> None:
     """As many groups as folds do not suffice where their sizes differ: several may fall into one fold."""
     members = class_members(data)
     present = members.any(axis=0)
@@ -174,7 +178,7 @@ def _group_count(data: SheetData, chosen: Bool[np.ndarray, " n"]) -> int:
     return int(np.unique(data.group_indices[chosen]).size)
 
 
-def _seed_of(seed: int, fold: Fold) -> int:
+def _seed_of(seed: int, fold: TrainingFold) -> int:
     """Every fold starts its head and its order elsewhere."""
     return int(np.random.SeedSequence([seed, fold.repeat, fold.number]).generate_state(1)[0])
 
@@ -196,15 +200,15 @@ def _pool(data: SheetData, logits: Float32[np.ndarray, "r n c"], seed: int) -> d
 
 
 def _write_answers(
-    path: Path, data: SheetData, plan: Sequence[Fold], logits: Float32[np.ndarray, "r n c"]
+    path: Path, data: SheetData, plan: Sequence[TrainingFold], logits: Float32[np.ndarray, "r n c"]
 ) -> None:
     """predictions.parquet: every out-of-fold answer with its repeat and fold."""
     table = pa.Table.from_pylist(list(_answers(data, plan, logits)))
-    write_through(path, lambda new: pq.write_table(table, new))
+    replace_through(path, lambda new: pq.write_table(table, new))
 
 
 def _answers(
-    data: SheetData, plan: Sequence[Fold], logits: Float32[np.ndarray, "r n c"]
+    data: SheetData, plan: Sequence[TrainingFold], logits: Float32[np.ndarray, "r n c"]
 ) -> Iterator[dict[str, Any]]:
     truths = truth_names(data)
     words: list[list[str]] = [answers_in_words(np.nan_to_num(answers), data) for answers in logits]

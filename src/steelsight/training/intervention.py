@@ -13,16 +13,16 @@ from jaxtyping import Float, Int, UInt8
 from steelsight.types import GrayBatch
 
 __all__ = [
-    "NOTHING",
-    "Remedy",
-    "Twins",
+    "NO_INTERVENTION",
+    "CounterfactualVersions",
+    "Intervention",
 ]
 
 CHANGED = 2  # of a sheet's three twins; the third is a harmless change
 
 
 @dataclass(frozen=True, eq=False)
-class Twins:
+class CounterfactualVersions:
     """Other versions of sheets, of which an epoch may show one in a sheet's place."""
 
     images: UInt8[np.ndarray, "m 3 h w"]  # two with the nuisance put on or taken off, one harmlessly changed
@@ -47,11 +47,11 @@ class Twins:
 
 
 @dataclass(frozen=True, eq=False)
-class Remedy:
+class Intervention:
     """Any of these at once, except that `wrong` holds for the sheets as they are, not for their twins."""
 
     odds: Float[np.ndarray, " n"] | None = None  # how often each sheet is drawn; None = once an epoch
-    twins: Twins | None = None
+    twins: CounterfactualVersions | None = None
     cohorts: Int[np.ndarray, " n"] | None = None  # group DRO: the worst of them rules; see losses.robust_loss
     cohort_step: float = 0.01  # how fast a cohort's weight follows its loss; Sagawa et al. 2020
     wrong: GrayBatch | None = None  # (n, h, w) share of each pixel times 255 that must not be a reason
@@ -59,4 +59,4 @@ class Remedy:
     frozen: bool = False  # features stay as they are, the head alone learns
 
 
-NOTHING = Remedy()
+NO_INTERVENTION = Intervention()

@@ -13,7 +13,7 @@ from steelsight.models.catalog import SheetClassifier
 from steelsight.models.inputs import to_input
 from steelsight.types import GrayBatch, Logits
 
-__all__ = ["Told", "add_noise", "predict_logits", "tell"]
+__all__ = ["ModelOutputs", "add_noise", "predict_logits", "predict_views"]
 
 VIEWS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))  # axes of (n, 3, h, w) that are turned
 
@@ -53,7 +53,7 @@ def predict_logits(
 
 
 @dataclass(frozen=True)
-class Told:
+class ModelOutputs:
     """All a model says of some sheets, in their order."""
 
     logits: Logits  # of the sheets as they are
@@ -61,7 +61,7 @@ class Told:
     views: Float32[np.ndarray, "v n c"]  # logits as they are, and flipped left-right, top-bottom, both ways
 
 
-def tell(model: SheetClassifier, images: GrayBatch, *, batch: int = 32) -> Told:
+def predict_views(model: SheetClassifier, images: GrayBatch, *, batch: int = 32) -> ModelOutputs:
     """Logits, features, and logits of the four flips.
 
     images   (n, h, w) uint8
@@ -78,7 +78,7 @@ def tell(model: SheetClassifier, images: GrayBatch, *, batch: int = 32) -> Told:
                 answer = model(inputs.flip(axes)) if axes or model.patches > 1 else model.head(maps)
                 row.append(answer.float().cpu().numpy())
     views = np.stack([np.concatenate(row) for row in flips])
-    return Told(views[0], np.concatenate(features), views)
+    return ModelOutputs(views[0], np.concatenate(features), views)
 
 
 def add_noise(inputs: torch.Tensor, sigma: float, generator: torch.Generator) -> torch.Tensor:

@@ -39,11 +39,11 @@ __all__ = [
 ]
 
 
-class _Section(BaseModel):
+class _RecipeSection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class ModelRecipe(_Section):
+class ModelRecipe(_RecipeSection):
     """The network; see models.catalog."""
 
     name: str
@@ -55,7 +55,7 @@ class ModelRecipe(_Section):
     dropout: float | Literal["study"]  # study: what the study used for this network
 
 
-class InputRecipe(_Section):
+class InputRecipe(_RecipeSection):
     """The size images are brought to, and how."""
 
     height: int = Field(ge=1)
@@ -63,7 +63,7 @@ class InputRecipe(_Section):
     fit: Fit
 
 
-class LabelsRecipe(_Section):
+class LabelsRecipe(_RecipeSection):
     """What is asked of a sheet."""
 
     multi_type: Literal["drop", "first"]  # multiclass: what becomes of sheets with several types
@@ -76,7 +76,7 @@ class LabelsRecipe(_Section):
         return values if self.shuffle_seed else {key: values[key] for key in values if key != "shuffle_seed"}
 
 
-class SplitRecipe(_Section):
+class SplitRecipe(_RecipeSection):
     """Who trains, who decides when to stop, who tests."""
 
     method: Literal["random", "stratified", "groups"]
@@ -93,7 +93,7 @@ class SplitRecipe(_Section):
         return self
 
 
-class ProbeRecipe(_Section):
+class ProbeRecipe(_RecipeSection):
     """A head fitted on features as they are, before any epoch; see training.probe."""
 
     enabled: bool
@@ -102,7 +102,7 @@ class ProbeRecipe(_Section):
     steps: int = Field(ge=1)  # of descent, where the head is not linear in what it pools or masks teach
 
 
-class OptimiserRecipe(_Section):
+class OptimiserRecipe(_RecipeSection):
     """How weights move."""
 
     method: Literal["adam", "adamw"]
@@ -114,7 +114,7 @@ class OptimiserRecipe(_Section):
     ema: float = Field(ge=0, lt=1)  # decay of the averaged weights; 0 = none
 
 
-class StopRecipe(_Section):
+class StopRecipe(_RecipeSection):
     """How long to train."""
 
     max_epochs: int = Field(ge=0)  # 0: the probe alone
@@ -122,14 +122,14 @@ class StopRecipe(_Section):
     monitor: Literal["loss", "balanced_accuracy"]
 
 
-class NoiseRecipe(_Section):
+class NoiseRecipe(_RecipeSection):
     """The study's noisy copy, X' = X + sigma Z, Z ~ N(0, I) in normalised units."""
 
     sigma: float = Field(ge=0)
     double: bool  # True: the batch and its noisy copy; False: the noisy batch alone
 
 
-class BalanceRecipe(_Section):
+class BalanceRecipe(_RecipeSection):
     """What is done about rare classes."""
 
     method: Literal["none", "loss", "sampling", "flips"]
@@ -139,7 +139,7 @@ class BalanceRecipe(_Section):
     group_power: float = Field(ge=0, le=1)  # the same among a class's groups, by their sheets
 
 
-class FlipsRecipe(_Section):
+class FlipsRecipe(_RecipeSection):
     """Flipped copies of rare classes, for balance.method = flips."""
 
     added: Literal["auto"] | tuple[int, ...]  # copies a sheet of each class; auto: see imbalance.copies
@@ -154,7 +154,7 @@ class FlipsRecipe(_Section):
         return added
 
 
-class PatchesRecipe(_Section):
+class PatchesRecipe(_RecipeSection):
     """Training on parts of sheets."""
 
     count: int = Field(ge=1)  # 1 = whole sheets
@@ -163,13 +163,13 @@ class PatchesRecipe(_Section):
     least_mask: float = Field(gt=0, le=1)  # a patch is defective if so much of it is masked
 
 
-class PasteRecipe(_Section):
+class PasteRecipe(_RecipeSection):
     """Masked defects laid on defect-free sheets."""
 
     to_share: float = Field(ge=0, lt=1)  # of the training sheets, for every defect class; 0 = none
 
 
-class LossRecipe(_Section):
+class LossRecipe(_RecipeSection):
     """What is minimised."""
 
     label_smoothing: float = Field(ge=0, lt=1)
@@ -180,14 +180,14 @@ class LossRecipe(_Section):
     mask_emphasis: float = Field(ge=0)  # extra weight of defect places, which are few
 
 
-class ComputeRecipe(_Section):
+class ComputeRecipe(_RecipeSection):
     """How it is computed; changes speed and the last digits, not what is computed."""
 
     precision: Literal["auto", "fp32", "bf16"]
     threads: int = Field(ge=0)  # 0 = torch's own choice
 
 
-class Recipe(_Section):
+class Recipe(_RecipeSection):
     """Everything that fixes a training apart from its data and its seed."""
 
     task: Task

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from jaxtyping import Float32, Int
 
 from steelsight.errors import BadCheckpoint
+from steelsight.files import replace_file, replace_through
 from steelsight.sheets.grouping.splits import Split
-from steelsight.training.atomic import write_file, write_through
 from steelsight.training.dataset import SheetData
 from steelsight.types import GrayBatch, Logits, Probabilities
 
@@ -80,7 +80,7 @@ def write_splits(folder: Path, data: SheetData, parts: list[str]) -> None:
     writer.writerows(
         zip(data.ids, parts, data.groups, truth_names(data), pixel_hashes(data.images), strict=True)
     )
-    write_file(folder / SPLITS_FILE, text.getvalue().encode())
+    replace_file(folder / SPLITS_FILE, text.getvalue().encode())
 
 
 def read_splits(folder: Path) -> list[SplitRow]:
@@ -120,7 +120,7 @@ def write_predictions(
         },
         metadata={"class_names": "\n".join(data.labelled.class_names)},
     )
-    write_through(path, lambda new: pq.write_table(table, new))
+    replace_through(path, lambda new: pq.write_table(table, new))
 
 
 def read_logits(folder: Path) -> Float32[np.ndarray, "n c"]:

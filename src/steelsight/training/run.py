@@ -21,13 +21,20 @@ from steelsight.errors import BadCheckpoint, BadRecipe
 from steelsight.models.catalog import build_model
 from steelsight.models.checkpoint import Card, load_checkpoint
 from steelsight.sheets.grouping.splits import Split, find_leaks, group_split, random_split
+from steelsight.streams import stream
 from steelsight.training.conclude import conclude
 from steelsight.training.coverage import note_missing, refuse_single_class
-from steelsight.training.dataset import Lesson, SheetData, Treatment, open_lesson, read_masks
-from steelsight.training.imbalance.balanced import balance_lesson
-from steelsight.training.imbalance.shuffle import SHUFFLED_NOTE, shuffle_lesson
+from steelsight.training.dataset import (
+    InterventionPlan,
+    SheetData,
+    TrainingData,
+    open_training_sheets,
+    read_masks,
+)
+from steelsight.training.imbalance.balanced import balance_training_data
+from steelsight.training.imbalance.shuffle import SHUFFLED_NOTE, shuffle_labels
 from steelsight.training.loop.fit import fit
-from steelsight.training.loop.progress import Silent, Watcher
+from steelsight.training.loop.progress import NoProgress, TrainingProgress
 from steelsight.training.recipe import Recipe, SplitRecipe
 from steelsight.training.recipe_files import load_recipe
 from steelsight.training.records import METRICS_FILE, PARTS, split_names
@@ -58,7 +65,7 @@ def train_run(
     groups: str | None = None,
     allow_bad: int = 0,
     fresh: bool = False,
-    watcher: Watcher | None = None,
+    watcher: TrainingProgress | None = None,
 ) -> RunResult:
     """Train on a DATA folder, evaluate on its test part, write a RUN folder.
 
@@ -71,8 +78,8 @@ def train_run(
                `out` holds another training and `fresh` is not set
     """
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, settings)
-    watcher = watcher or Silent()
-    sheets = open_lesson(data, chosen, groups=groups, allow_bad=allow_bad)
+    watcher = watcher or NoProgress()
+    sheets = open_training_sheets(data, chosen, groups=groups, allow_bad=allow_bad)
     split = make_split(sheets, chosen.split, seed=seed)
     return train_data(sheets, split, chosen, out, seed=seed, fresh=fresh, watcher=watcher)
 
@@ -91,7 +98,7 @@ def split_keys(
 ) -> Split:
     """As `make_split`, for one key a sheet by which parts shall be alike; -1 = in no part."""
     fractions = (recipe.train, recipe.validation, recipe.test)
-    rng = np.random.default_rng([seed, 1])
+    rng = stream(seed, "split")
     if recipe.method == "groups":
         split = group_split(keys, groups, fractions, rng=rng)
     else:
@@ -112,15 +119,15 @@ def train_data(
     *,
     seed: int,
     fresh: bool = False,
-    watcher: Watcher | None = None,
-    treatment: Treatment | None = None,
+    watcher: TrainingProgress | None = None,
+    treatment: InterventionPlan | None = None,
 ) -> RunResult:
     """As `train_run`, for data already opened and split.
 
     treatment  what is done against a shortcut beyond the recipe; None = nothing
     A class without a training sheet is not refused: it is told to the watcher and under "notes" in metrics.
     """
-    watcher = watcher or Silent()
+    watcher = watcher or NoProgress()
     refuse_single_class(data)
     fingerprint = _fingerprint(data, split, recipe, seed, treatment)
     if fresh:
@@ -139,13 +146,13 @@ def train_data(
     )
     wanted = recipe.needs_masks or treatment is not None
     masks = read_masks(data.items, data.input) if wanted else None
-    lesson = Lesson(
+    lesson = TrainingData(
         data.images, data.labelled.labels, split.train, split.validation, masks, data.group_indices
     )
     shuffled = None
     if recipe.labels.shuffle_seed:
-        lesson, shuffled = shuffle_lesson(lesson, recipe.labels.shuffle_seed)
-    balanced = balance_lesson(lesson, recipe, len(data.labelled.class_names), seed=seed)
+        lesson, shuffled = shuffle_labels(lesson, recipe.labels.shuffle_seed)
+    balanced = balance_training_data(lesson, recipe, len(data.labelled.class_names), seed=seed)
     lesson = balanced.lesson if treatment is None else treatment.treat(balanced.lesson)
     if not recipe.needs_masks:  # read for the treatment alone
         lesson = replace(lesson, masks=None)
@@ -198,7 +205,7 @@ def load_run(folder: Path) -> RunResult:
     return RunResult(folder, card, recipe, metrics, fresh=False)
 
 
-def _finished(out: Path, fingerprint: str, watcher: Watcher) -> RunResult:
+def _finished(out: Path, fingerprint: str, watcher: TrainingProgress) -> RunResult:
     found = load_run(out)
     if found.metrics.get("fingerprint") != fingerprint:
         raise BadCheckpoint(
@@ -216,7 +223,7 @@ def _forget(out: Path) -> None:
 
 
 def _fingerprint(
-    data: SheetData, split: Split, recipe: Recipe, seed: int, treatment: Treatment | None
+    data: SheetData, split: Split, recipe: Recipe, seed: int, treatment: InterventionPlan | None
 ) -> str:
     """What must be the same for two trainings to be one."""
     told = {
@@ -231,7 +238,7 @@ def _fingerprint(
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _card(data: SheetData, recipe: Recipe, seed: int, treatment: Treatment | None) -> Card:
+def _card(data: SheetData, recipe: Recipe, seed: int, treatment: InterventionPlan | None) -> Card:
     return Card(
         task=data.task,
         class_names=data.labelled.class_names,

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.abstention.combine import Trust, fit_trust
+from steelsight.evaluation.abstention.combine import ConfidenceCombiner, fit_combiner
 from steelsight.evaluation.curves.roc import roc_auc
 
 
@@ -24,7 +24,7 @@ def test_against_scikit_learn(penalty, rng):
     columns, right = sheets(rng)
     table = StandardScaler().fit_transform(np.column_stack(list(columns.values())))
     reference = LogisticRegression(C=1 / penalty, tol=1e-10, max_iter=1000).fit(table, right)
-    found = fit_trust(columns, right, penalty=penalty)
+    found = fit_combiner(columns, right, penalty=penalty)
     assert found.weights == pytest.approx(reference.coef_[0], abs=1e-4)
     assert found.bias == pytest.approx(reference.intercept_[0], abs=1e-4)
     assert found.score(columns) == pytest.approx(reference.predict_proba(table)[:, 1], abs=1e-4)
@@ -33,32 +33,34 @@ def test_against_scikit_learn(penalty, rng):
 def test_two_scores_together_beat_each(rng):
     columns, right = sheets(rng, 600)
     new, truth = sheets(rng, 2000)
-    joined = roc_auc(truth, fit_trust(columns, right).score(new))
+    joined = roc_auc(truth, fit_combiner(columns, right).score(new))
     assert joined > max(roc_auc(truth, new[name]) for name in new) + 0.03
 
 
 def test_the_probabilities_are_calibrated_where_they_were_fitted(rng):
     columns, right = sheets(rng)
     # The unpenalised bias makes the mean right: its slope in the loss is their difference.
-    assert fit_trust(columns, right).score(columns).mean() == pytest.approx(right.mean(), abs=1e-6)
+    assert fit_combiner(columns, right).score(columns).mean() == pytest.approx(right.mean(), abs=1e-6)
 
 
 def test_the_units_of_a_score_change_nothing(rng):
     columns, right = sheets(rng)
     moved = {name: 1000 * column - 5 for name, column in columns.items()}
-    assert fit_trust(moved, right).score(moved) == pytest.approx(fit_trust(columns, right).score(columns))
+    assert fit_combiner(moved, right).score(moved) == pytest.approx(
+        fit_combiner(columns, right).score(columns)
+    )
 
 
 def test_separable_sheets_keep_finite_weights():
     column = np.linspace(-1, 1, 40)
-    found = fit_trust({"margin": column}, column > 0)
+    found = fit_combiner({"margin": column}, column > 0)
     assert np.isfinite(found.weights).all()
     assert (np.diff(found.score({"margin": column})) > 0).all()
 
 
 @pytest.mark.parametrize(("right", "prior"), [([True] * 8, 9 / 10), ([False] * 8, 1 / 10), ([True], 2 / 3)])
 def test_all_right_or_all_wrong_is_a_constant(right, prior, rng):
-    found = fit_trust({"margin": rng.random(len(right))}, np.array(right))
+    found = fit_combiner({"margin": rng.random(len(right))}, np.array(right))
     assert found.score({"margin": rng.normal(0, 100, 5)}) == pytest.approx([prior] * 5)
 
 
@@ -66,17 +68,17 @@ def test_a_score_without_spread_has_no_say(rng):
     columns, right = sheets(rng)
     constant = np.full(right.size, 0.1)
     assert constant.std() > 0  # by rounding alone, which must not be taken for a spread
-    found = fit_trust({**columns, "constant": constant}, right)
+    found = fit_combiner({**columns, "constant": constant}, right)
     assert found.weights[2] == pytest.approx(0, abs=1e-6)
-    assert found.weights[:2] == pytest.approx(fit_trust(columns, right).weights, abs=1e-4)
+    assert found.weights[:2] == pytest.approx(fit_combiner(columns, right).weights, abs=1e-4)
     moved = found.score({**columns, "constant": constant + 0.1})
     assert moved == pytest.approx(found.score({**columns, "constant": constant}))
 
 
 def test_stored_and_read_back_it_scores_the_same(rng):
     columns, right = sheets(rng)
-    found = fit_trust(columns, right)
-    again = Trust.from_dict(json.loads(json.dumps(found.as_dict(), allow_nan=False)))
+    found = fit_combiner(columns, right)
+    again = ConfidenceCombiner.from_dict(json.loads(json.dumps(found.as_dict(), allow_nan=False)))
     assert np.array_equal(again.score(columns), found.score(columns))
     turned = {"other": np.zeros(1), **dict(reversed(columns.items()))}
     assert np.array_equal(again.score(turned), found.score(columns))
@@ -98,14 +100,14 @@ STORED = {"names": ["margin"], "centre": [0.0], "scale": [1.0], "weights": [1.0]
     ],
 )
 def test_a_damaged_store_is_refused(change):
-    assert Trust.from_dict(STORED).bias == 0
+    assert ConfidenceCombiner.from_dict(STORED).bias == 0
     with pytest.raises(BadInput, match="calibrate the run again"):
-        Trust.from_dict({**STORED, **change})
+        ConfidenceCombiner.from_dict({**STORED, **change})
 
 
 def test_a_store_with_a_missing_part_is_refused():
     with pytest.raises(BadInput, match="expected names"):
-        Trust.from_dict({"names": ["margin"]})
+        ConfidenceCombiner.from_dict({"names": ["margin"]})
 
 
 TWO = np.array([True, False])
@@ -114,13 +116,13 @@ TWO = np.array([True, False])
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: fit_trust({}, TWO), "at least one score"),
-        (lambda: fit_trust({"margin": np.zeros(0)}, np.zeros(0, bool)), "calibration sheet"),
-        (lambda: fit_trust({"margin": np.zeros(3)}, TWO), "margin.*expected 2"),
-        (lambda: fit_trust({"margin": np.array([0.5, np.nan])}, TWO), "margin.*finite"),
-        (lambda: fit_trust({"margin": np.zeros(2)}, TWO, penalty=0.0), "penalty"),
-        (lambda: Trust.from_dict(STORED).score({"energy": np.zeros(2)}), "margin"),
-        (lambda: Trust.from_dict(STORED).score({"margin": np.array([np.inf])}), "finite"),
+        (lambda: fit_combiner({}, TWO), "at least one score"),
+        (lambda: fit_combiner({"margin": np.zeros(0)}, np.zeros(0, bool)), "calibration sheet"),
+        (lambda: fit_combiner({"margin": np.zeros(3)}, TWO), "margin.*expected 2"),
+        (lambda: fit_combiner({"margin": np.array([0.5, np.nan])}, TWO), "margin.*finite"),
+        (lambda: fit_combiner({"margin": np.zeros(2)}, TWO, penalty=0.0), "penalty"),
+        (lambda: ConfidenceCombiner.from_dict(STORED).score({"energy": np.zeros(2)}), "margin"),
+        (lambda: ConfidenceCombiner.from_dict(STORED).score({"margin": np.array([np.inf])}), "finite"),
     ],
 )
 def test_what_cannot_be(call, message):

@@ -11,14 +11,26 @@ from steelsight.errors import BadData, BadRecipe
 from steelsight.evaluation.heatmaps.localization import overlap_counts
 from steelsight.explanations.benchmark import results as league_standing
 from steelsight.explanations.benchmark import run as league_module
-from steelsight.explanations.benchmark.methods import ENTRANTS, Entrant
+from steelsight.explanations.benchmark.methods import ENTRANTS, CandidateMethod
 from steelsight.explanations.benchmark.numbers import league_json
 from steelsight.explanations.benchmark.pictures import nearest_to_average, picture_mask, picture_methods
 from steelsight.explanations.benchmark.report import recommendation, write_league
-from steelsight.explanations.benchmark.results import Bout
+from steelsight.explanations.benchmark.results import EvaluationCase
 from steelsight.explanations.benchmark.run import run_league
-from steelsight.explanations.benchmark.scoring import Field, Tally, count_rules, enlarge, tally
-from steelsight.explanations.benchmark.selection import ALL, Choice, choose_rules, merge_picks, pick_methods
+from steelsight.explanations.benchmark.scoring import (
+    MaskedSheets,
+    MethodScores,
+    count_rules,
+    enlarge,
+    score_method,
+)
+from steelsight.explanations.benchmark.selection import (
+    ALL,
+    ChosenRule,
+    choose_rules,
+    merge_picks,
+    pick_methods,
+)
 from steelsight.explanations.benchmark.settings import LeagueRecipe, load_league_recipe
 from steelsight.explanations.masks import MaskRule, make_masks
 from steelsight.models.catalog import ModelSpec, SheetClassifier, build_model
@@ -48,7 +60,7 @@ def recipe() -> LeagueRecipe:
     return load_league_recipe(SMALL)
 
 
-def field_of(model: nn.Module, count: int, seed: int = 0) -> Field:
+def field_of(model: nn.Module, count: int, seed: int = 0) -> MaskedSheets:
     """Gray sheets with one bright block, which is the mask."""
     rng = np.random.default_rng(seed)
     images = np.full((count, *SIZE), 100, dtype=np.uint8)
@@ -59,7 +71,7 @@ def field_of(model: nn.Module, count: int, seed: int = 0) -> Field:
     images[truths] = 250
     ones = np.ones(count, dtype=np.int64)
     answers = np.arange(count) % 2  # every other verdict is wrong
-    return Field(
+    return MaskedSheets(
         model,
         images,
         truths,
@@ -84,20 +96,20 @@ def blind(_model: nn.Module, images: Tensor, _target: Tensor) -> Tensor:
 
 
 @pytest.fixture
-def entrants(monkeypatch: pytest.MonkeyPatch) -> dict[str, Entrant]:
+def entrants(monkeypatch: pytest.MonkeyPatch) -> dict[str, CandidateMethod]:
     """Two methods of which one is right, and a reference that would win if it could."""
     some = {
-        "blind": Entrant("Blind", lambda _clean, _seed: blind),
-        "bright": Entrant("Bright", lambda _clean, _seed: bright, "GradCAM"),
-        "oracle": Entrant("Oracle", lambda _clean, _seed: bright, reference=True),
+        "blind": CandidateMethod("Blind", lambda _clean, _seed: blind),
+        "bright": CandidateMethod("Bright", lambda _clean, _seed: bright, "GradCAM"),
+        "oracle": CandidateMethod("Oracle", lambda _clean, _seed: bright, reference=True),
     }
     monkeypatch.setattr(league_module, "ENTRANTS", some)
     monkeypatch.setattr(league_standing, "ENTRANTS", some)
     return some
 
 
-def bout(model: nn.Module, seed: int, choose: int = 6) -> Bout:
-    return Bout(
+def bout(model: nn.Module, seed: int, choose: int = 6) -> EvaluationCase:
+    return EvaluationCase(
         f"fold-{seed}",
         field_of(model, choose, seed + 100),
         field_of(model, 8, seed),
@@ -145,7 +157,7 @@ def test_folds_choose_for_themselves_and_are_pooled(model: SheetClassifier, reci
 @pytest.mark.usefixtures("entrants")
 def test_test_sheets_have_no_say_in_the_choice(model: SheetClassifier, recipe: LeagueRecipe) -> None:
     first = bout(model, 0)
-    other = Bout(first.name, first.choose, field_of(model, 8, 7), first.clean)
+    other = EvaluationCase(first.name, first.choose, field_of(model, 8, 7), first.clean)
     picks = [run_league([each], recipe, task="binary").picks for each in (first, other)]
     assert picks[0] == picks[1]
 
@@ -225,8 +237,8 @@ def test_counts_are_those_of_the_masks(model: SheetClassifier, rng: np.random.Ge
 def test_batches_do_not_matter(model: SheetClassifier) -> None:
     field = field_of(model, 7)
     rules = [MaskRule(), MaskRule("share", 0.2)]
-    whole = tally(field, bright, rules, original_rules=rules, batch=16)
-    parts = tally(field, bright, rules, original_rules=rules, batch=3)
+    whole = score_method(field, bright, rules, original_rules=rules, batch=16)
+    parts = score_method(field, bright, rules, original_rules=rules, batch=3)
     assert np.array_equal(whole.counts, parts.counts)
     assert np.array_equal(whole.at_original, parts.at_original)
     assert np.array_equal(whole.map_scores["auprc"], parts.map_scores["auprc"])
@@ -261,7 +273,7 @@ def test_bad_settings_are_refused(setting: str, message: str) -> None:
 def test_unknown_methods_and_empty_fields_are_refused(model: SheetClassifier, recipe: LeagueRecipe) -> None:
     with pytest.raises(BadRecipe, match=r"methods: expected some of gradcam, .*, got magic"):
         run_league([bout(model, 0)], recipe, task="binary", methods=["magic"])
-    empty = Bout("x", field_of(model, 2), field_of(model, 0), np.zeros((0, *SIZE), dtype=np.uint8))
+    empty = EvaluationCase("x", field_of(model, 2), field_of(model, 0), np.zeros((0, *SIZE), dtype=np.uint8))
     with pytest.raises(BadData, match="expected defective sheets with masks"):
         run_league([empty], recipe, task="binary")
 
@@ -270,7 +282,7 @@ def test_methods_a_model_cannot_have_are_left_out_or_refused(recipe: LeagueRecip
     spec = ModelSpec(name="adhoc", head="study", outputs=2, height=48, width=64)
     fixed = build_model(spec)
     assert "one size only" in ENTRANTS["gradcam_scales"].refuses(fixed)
-    sheets = Field(
+    sheets = MaskedSheets(
         fixed,
         np.zeros((1, 48, 64), dtype=np.uint8),
         np.ones((1, 48, 64), dtype=bool),
@@ -280,7 +292,7 @@ def test_methods_a_model_cannot_have_are_left_out_or_refused(recipe: LeagueRecip
         ("",),
         ("a",),
     )
-    one = Bout("x", sheets, sheets, np.zeros((0, 48, 64), dtype=np.uint8))
+    one = EvaluationCase("x", sheets, sheets, np.zeros((0, 48, 64), dtype=np.uint8))
     with pytest.raises(BadRecipe, match="method gradcam_scales: model adhoc takes images of one size only"):
         run_league([one], recipe, task="binary", methods=["gradcam_scales"])
 
@@ -292,16 +304,16 @@ def lean(_model: nn.Module, images: Tensor, target: Tensor) -> Tensor:
 
 
 def test_each_class_has_the_method_that_finds_it(
-    model: SheetClassifier, entrants: dict[str, Entrant]
+    model: SheetClassifier, entrants: dict[str, CandidateMethod]
 ) -> None:
     recipe = load_league_recipe([*SMALL, "checks.sheets=0"])  # the network has but two classes
-    entrants["lean"] = Entrant("Lean", lambda _clean, _seed: lean)
+    entrants["lean"] = CandidateMethod("Lean", lambda _clean, _seed: lean)
     del entrants["oracle"]
     kinds = np.array([1, 2] * 4)
     fields = [
         replace(field_of(model, 8, seed), targets=kinds, answers=np.array([1, 1] * 4)) for seed in (0, 1)
     ]
-    one = Bout("run", *fields, np.zeros((0, *SIZE), dtype=np.uint8))
+    one = EvaluationCase("run", *fields, np.zeros((0, *SIZE), dtype=np.uint8))
     found = run_league([one], recipe, task="multiclass", class_names=("none", "chip", "crack"))
     assert found.classes == [1, 2]
     assert [found.recommended[name].method for name in (1, 2)] == ["bright", "lean"]
@@ -321,16 +333,21 @@ def test_classes_with_few_sheets_take_the_common_rule() -> None:
     counts[:3, 0, 0] = 10  # three sheets of class 1 want the first rule
     counts[3:, 1, 0] = 10  # two of class 2 the second
     nothing = np.zeros((0, 0, 3), dtype=np.int64)
-    tried = Tally(rules, counts, {}, nothing, (), 0.0)
+    tried = MethodScores(rules, counts, {}, nothing, (), 0.0)
     choices = choose_rules(tried, np.array([1, 1, 1, 2, 2]), MaskRule("peak", 0.5), least=3)
-    assert choices == {ALL: Choice(rules[0], 0.6, 5), 1: Choice(rules[0], 1.0, 3)}
-    assert choose_rules(tried, np.array([1, 1, 1, 2, 2]), rules[0], least=2)[2] == Choice(rules[1], 1.0, 2)
+    assert choices == {ALL: ChosenRule(rules[0], 0.6, 5), 1: ChosenRule(rules[0], 1.0, 3)}
+    assert choose_rules(tried, np.array([1, 1, 1, 2, 2]), rules[0], least=2)[2] == ChosenRule(
+        rules[1], 1.0, 2
+    )
 
 
 def test_picks_of_several_models_are_weighed_by_their_sheets() -> None:
     a, b = MaskRule(), MaskRule("otsu")
-    first = {"x": {ALL: Choice(a, 0.9, 10)}, "y": {ALL: Choice(b, 0.8, 10)}}
-    second = {"x": {ALL: Choice(a, 0.1, 30)}, "y": {ALL: Choice(b, 0.5, 30), 1: Choice(a, 0.7, 4)}}
+    first = {"x": {ALL: ChosenRule(a, 0.9, 10)}, "y": {ALL: ChosenRule(b, 0.8, 10)}}
+    second = {
+        "x": {ALL: ChosenRule(a, 0.1, 30)},
+        "y": {ALL: ChosenRule(b, 0.5, 30), 1: ChosenRule(a, 0.7, 4)},
+    }
     assert pick_methods(first)[ALL].method == "x"
     merged = merge_picks([first, second])
     assert merged[ALL].method == "y"

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from steelsight.errors import BadInput
 from steelsight.explanations.lime import masking as hiding
-from steelsight.explanations.lime.masking import match_hidden, mean_colours, question
+from steelsight.explanations.lime.masking import masked_predictor, match_hidden, mean_colours
 from steelsight.explanations.lime.segments import segment_sheet
 from steelsight.models.catalog import MODELS, ModelSpec, build_model
 from steelsight.models.inputs import to_input
@@ -52,7 +52,7 @@ def test_pooled_maps_are_the_models_logits(
     masks = torch.randint(0, 2, (12, 13), generator=torch.Generator().manual_seed(4)).float()
     black = to_input(torch.zeros(1, *SIZE, dtype=torch.uint8))[0]
     hidden = mean_colours(image, torch.from_numpy(cut).flatten()) if own_colour else black
-    questions = question(model, image, cut, 2, None if own_colour else black, memory_mb=512.0)
+    questions = masked_predictor(model, image, cut, 2, None if own_colour else black, memory_mb=512.0)
     values = questions.ask(masks)
     assert values.shape == (13, questions.grid[0] * questions.grid[1])
     with torch.no_grad():
@@ -70,7 +70,7 @@ def test_the_quick_type_keeps_what_ranks(cut: np.ndarray) -> None:
     quick, exact = (
         (questions.pool(questions.ask(masks)))
         for questions in (
-            question(each, image, cut, 1, None, 512.0) for each in (model, nn.Sequential(model))
+            masked_predictor(each, image, cut, 1, None, 512.0) for each in (model, nn.Sequential(model))
         )
     )
     assert torch.corrcoef(torch.stack([quick, exact]))[0, 1] > 0.99
@@ -79,18 +79,18 @@ def test_the_quick_type_keeps_what_ranks(cut: np.ndarray) -> None:
 def test_a_class_map_is_read_where_one_pools_to_the_logit(cut: np.ndarray) -> None:
     image = sheet()
     for (head, pooling), mapped in zip(HEADS, (True, True, True, True, True, False), strict=True):
-        questions = question(build("squeezenet", head, pooling), image, cut, 0, None, 512.0)
+        questions = masked_predictor(build("squeezenet", head, pooling), image, cut, 0, None, 512.0)
         assert (questions.grid == (3, 5)) == mapped, (head, pooling)
-    assert question(build("adhoc", "study", "average"), image, cut, 0, None, 512.0).grid == (1, 1)
+    assert masked_predictor(build("adhoc", "study", "average"), image, cut, 0, None, 512.0).grid == (1, 1)
     wrapped = nn.Sequential(build("squeezenet", "direct", "average"))
-    assert question(wrapped, image, cut, 0, None, 512.0).grid == (1, 1)
+    assert masked_predictor(wrapped, image, cut, 0, None, 512.0).grid == (1, 1)
 
 
 def test_coloured_sheets_are_asked_in_colour(cut: np.ndarray) -> None:
     model, image = build("squeezenet_reduced", "direct", "lse"), torch.randn(3, *SIZE)
     masks = torch.eye(12)
     hidden = mean_colours(image, torch.from_numpy(cut).flatten())
-    questions = question(model, image, cut, 1, None, 512.0)
+    questions = masked_predictor(model, image, cut, 1, None, 512.0)
     with torch.no_grad():
         expected = model(mixtures(image, hidden, cut, masks))[:, 1].double()
     assert torch.allclose(questions.pool(questions.ask(masks)), expected, atol=1e-4)

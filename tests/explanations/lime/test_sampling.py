@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from steelsight.explanations.lime.sampling import Coins, draw_masks, show_chances
+from steelsight.explanations.lime.sampling import ReferenceSamples, draw_masks, show_chances
 
 
 def cosine_weight(mask: np.ndarray) -> float:
@@ -41,7 +41,7 @@ def test_an_odd_number_of_sets_is_given() -> None:
 
 
 def test_the_regression_is_the_references() -> None:
-    coins = Coins(8, np.random.default_rng(2))
+    coins = ReferenceSamples(8, np.random.default_rng(2))
     masks = coins.masks.double().numpy().T
     answers = np.random.default_rng(3).normal(size=len(masks)) + masks @ np.arange(8)
     weights = np.array([cosine_weight(mask) for mask in masks])

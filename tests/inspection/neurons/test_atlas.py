@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from steelsight.errors import BadData, BadInput, BadRecipe, UnknownLayer
-from steelsight.inspection.neurons.atlas import Atlas, AtlasPlan, Shown, make_atlas
+from steelsight.inspection.neurons.atlas import Atlas, AtlasPlan, NeuronSheets, make_atlas
 from steelsight.inspection.neurons.page import pairs_figure, write_atlas, write_twins
 from steelsight.inspection.neurons.settings import GROWN_SHEET, PLAIN_SHEET, Neuron
 from steelsight.inspection.neurons.twins import compare_neurons
 from steelsight.models.catalog import ModelSpec, SheetClassifier, build_model
-from steelsight.reports.cells import plain
+from steelsight.plain import plain
 from steelsight.reports.document import Document
 
 QUICK = replace(PLAIN_SHEET, steps=6)
@@ -27,23 +27,23 @@ def small(name: str = "adhoc", seed: int = 0, outputs: int = 2) -> SheetClassifi
 
 
 @pytest.fixture(scope="module")
-def shown() -> Shown:
+def shown() -> NeuronSheets:
     """Plain sheets, and sheets with a bright patch."""
     rng = np.random.default_rng(0)
     images = rng.normal(110, 12, (12, 48, 64))
     labels = np.arange(12) % 2
     images[labels == 1, 10:40, 20:44] = 235
     ids = tuple(f"sheet <{n}>.png" for n in range(12))
-    return Shown(np.clip(images, 0, 255).astype(np.uint8), labels, ("none", "patch"), ids)
+    return NeuronSheets(np.clip(images, 0, 255).astype(np.uint8), labels, ("none", "patch"), ids)
 
 
-def atlas_of(shown: Shown, layers: list[str], plan: AtlasPlan = PLAN, **options: object) -> Atlas:
+def atlas_of(shown: NeuronSheets, layers: list[str], plan: AtlasPlan = PLAN, **options: object) -> Atlas:
     model = options.get("model") or small()
     return make_atlas(model, shown, layers, plan, rng=np.random.default_rng(0), seed=0)
 
 
 @pytest.fixture(scope="module")
-def atlas(shown: Shown) -> Atlas:
+def atlas(shown: NeuronSheets) -> Atlas:
     return atlas_of(shown, ["features.1", "features.7", "head.relu1"])
 
 
@@ -79,7 +79,7 @@ def test_numbers_are_json_and_the_page_says_everything(atlas: Atlas) -> None:
     assert pairs_figure(atlas.layers[2:], each=2) is None
 
 
-def test_a_real_sheet_that_drives_a_neuron_more_is_where_the_ascent_starts_again(shown: Shown) -> None:
+def test_a_real_sheet_that_drives_a_neuron_more_is_where_the_ascent_starts_again(shown: NeuronSheets) -> None:
     slow = replace(QUICK, rate=1e-3, steps=3)
     made = atlas_of(shown, ["features.1"], replace(PLAN, plain=slow, grown=None))
     portraits = made.layers[0].portraits
@@ -87,7 +87,7 @@ def test_a_real_sheet_that_drives_a_neuron_more_is_where_the_ascent_starts_again
     assert all(portrait.value >= portrait.best_real * (1 - 1e-5) for portrait in portraits)
 
 
-def test_neurons_asked_for_and_neurons_drawn(shown: Shown) -> None:
+def test_neurons_asked_for_and_neurons_drawn(shown: NeuronSheets) -> None:
     asked = (Neuron("features.4", 5), Neuron("features.1", 2, (3, 4)))
     made = atlas_of(shown, ["features.10"], replace(PLAN, neurons=asked, grown=None))
     assert [p.neuron for page in made.layers for p in page.portraits] == list(asked)
@@ -99,7 +99,7 @@ def test_neurons_asked_for_and_neurons_drawn(shown: Shown) -> None:
     assert "Second form" in document.render()
 
 
-def test_a_layer_that_is_dead_has_an_empty_page(shown: Shown) -> None:
+def test_a_layer_that_is_dead_has_an_empty_page(shown: NeuronSheets) -> None:
     model = small()
     with torch.no_grad():
         model.features[0].bias.fill_(-1e4)
@@ -113,8 +113,10 @@ def test_a_layer_that_is_dead_has_an_empty_page(shown: Shown) -> None:
 
 
 @pytest.mark.parametrize("kept", [[0, 2, 4], []])
-def test_one_class_or_no_sheets(shown: Shown, kept: list[int]) -> None:
-    few = Shown(shown.images[kept], shown.labels[kept], shown.class_names, tuple(shown.ids[i] for i in kept))
+def test_one_class_or_no_sheets(shown: NeuronSheets, kept: list[int]) -> None:
+    few = NeuronSheets(
+        shown.images[kept], shown.labels[kept], shown.class_names, tuple(shown.ids[i] for i in kept)
+    )
     message = (
         "of at least two classes, got 1 among 3 sheets" if kept else "sheets to show the model, got none"
     )
@@ -122,7 +124,7 @@ def test_one_class_or_no_sheets(shown: Shown, kept: list[int]) -> None:
         atlas_of(few, ["features.1"])
 
 
-def test_what_the_model_does_not_have(shown: Shown) -> None:
+def test_what_the_model_does_not_have(shown: NeuronSheets) -> None:
     with pytest.raises(UnknownLayer, match=r"layer 'features\.77'"):
         atlas_of(shown, ["features.77"])
     with pytest.raises(BadInput, match=r"neuron features\.1:40: the layer has 32 channels, 0 to 31, got 40"):

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from steelsight.errors import UnknownLayer
-from steelsight.inspection.neurons.receptive_field import WHOLE, reach_of
+from steelsight.inspection.neurons.receptive_field import WHOLE, receptive_field_of
 from steelsight.inspection.neurons.truncated import run_to
 from steelsight.models.catalog import ModelSpec, build_model
 
@@ -58,7 +58,7 @@ def open_gates(module: nn.Module) -> nn.Module:
 @pytest.mark.parametrize("name", LAYERS)
 def test_boxes_are_the_support_of_the_gradient(name: str) -> None:
     model = build_model(ModelSpec(name=name, outputs=2, height=HEIGHT, width=WIDTH))
-    reaches = {layer: reach_of(model, layer) for layer in LAYERS[name]}
+    reaches = {layer: receptive_field_of(model, layer) for layer in LAYERS[name]}
     twin = open_gates(model).double()
     for layer, reach in reaches.items():
         with run_to(twin, layer) as run:
@@ -75,15 +75,15 @@ def test_boxes_are_the_support_of_the_gradient(name: str) -> None:
 
 def test_the_studys_last_fire_module_sees_more_than_a_sheet_is_high() -> None:
     model = build_model(ModelSpec(name="squeezenet_reduced", outputs=2))
-    reach = reach_of(model, "features.9")
+    reach = receptive_field_of(model, "features.9")
     assert (reach.start, reach.size, reach.step) == ((-40, -40), (111, 111), (16, 16))
 
 
 @pytest.mark.parametrize("layer", ["head.pool", "head.linear", "head.flatten", "head"])
 def test_behind_a_pooling_everything_is_seen(layer: str) -> None:
     model = build_model(ModelSpec(name="squeezenet_reduced", outputs=2, height=HEIGHT, width=WIDTH))
-    assert reach_of(model, layer) == WHOLE
-    assert reach_of(model, layer).box((0, 0), (HEIGHT, WIDTH)) == (0, 0, HEIGHT, WIDTH)
+    assert receptive_field_of(model, layer) == WHOLE
+    assert receptive_field_of(model, layer).box((0, 0), (HEIGHT, WIDTH)) == (0, 0, HEIGHT, WIDTH)
 
 
 def test_a_container_nobody_knows_sees_everything() -> None:
@@ -95,6 +95,6 @@ def test_a_container_nobody_knows_sees_everything() -> None:
         def forward(self, images: Tensor) -> Tensor:
             return self.conv(images)
 
-    assert reach_of(nn.Sequential(Own()), "0.conv") == WHOLE
+    assert receptive_field_of(nn.Sequential(Own()), "0.conv") == WHOLE
     with pytest.raises(UnknownLayer, match="layer 'conv': Sequential has none"):
-        reach_of(nn.Sequential(Own()), "conv")
+        receptive_field_of(nn.Sequential(Own()), "conv")

@@ -21,7 +21,7 @@ from steelsight.inspection.probes.controls import (
 )
 from steelsight.inspection.probes.embedding import MapSpec, draw_map, map_layers, neighbour_agreement
 from steelsight.inspection.probes.outputs import KINDS
-from steelsight.inspection.probes.report import layers_json, tell_layers, write_maps, write_probes
+from steelsight.inspection.probes.report import describe_layers, layers_json, write_maps, write_probes
 from steelsight.inspection.probes.selection import ProbeSheets
 from steelsight.inspection.probes.separability import Separability, inspect_layers
 from steelsight.inspection.probes.trends import features_end, rise, trend
@@ -154,7 +154,7 @@ def test_report_and_json_hold_every_number(found: Separability) -> None:
     assert first["accuracy"]["estimate"] == found.curves[TRAINED, "pooled"].accuracy[0].estimate
     assert set(numbers["tsne"]["neighbours_alike"]) == {"input", *LAYERS}
     assert numbers["tsne"]["perplexity"] == 13.0
-    assert "rank correlation" in tell_layers(found)
+    assert "rank correlation" in describe_layers(found)
 
 
 def test_maps_keep_planted_classes_together(found: Separability) -> None:

@@ -9,20 +9,20 @@ import torch
 from steelsight.evaluation.abstention.selective import aurc
 from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.runs.abstention.confidence import SCORE_TITLES, compare_scores, fit_confidence, soften
-from steelsight.training.predict import Told, predict_logits, tell
+from steelsight.training.predict import ModelOutputs, predict_logits, predict_views
 
 
 @pytest.fixture
-def told(rng: np.random.Generator) -> tuple[Told, np.ndarray]:
+def told(rng: np.random.Generator) -> tuple[ModelOutputs, np.ndarray]:
     """Sixty sheets of three classes, logits right in most, flips nearly alike."""
     labels = rng.integers(0, 3, 60)
     logits = (3 * np.eye(3)[labels] + rng.normal(0, 1.5, (60, 3))).astype(np.float32)
     views = np.stack([logits + rng.normal(0, 0.3, (60, 3)) for _ in range(4)]).astype(np.float32)
     features = (np.eye(3)[labels] @ rng.normal(0, 1, (3, 5)) + rng.normal(0, 0.3, (60, 5))).astype(np.float32)
-    return Told(logits, features, views), labels
+    return ModelOutputs(logits, features, views), labels
 
 
-def test_every_score_has_a_title_and_a_value_a_sheet(told: tuple[Told, np.ndarray]) -> None:
+def test_every_score_has_a_title_and_a_value_a_sheet(told: tuple[ModelOutputs, np.ndarray]) -> None:
     found, labels = told
     confidence = fit_confidence(found, labels, found, labels)
     columns = confidence.columns(found)
@@ -31,16 +31,18 @@ def test_every_score_has_a_title_and_a_value_a_sheet(told: tuple[Told, np.ndarra
     assert columns["max_probability"] == pytest.approx(soften(found.logits, confidence.temperature).max(1))
 
 
-def test_without_validation_sheets_nothing_is_combined(told: tuple[Told, np.ndarray]) -> None:
+def test_without_validation_sheets_nothing_is_combined(told: tuple[ModelOutputs, np.ndarray]) -> None:
     found, labels = told
-    nothing = Told(found.logits[:0], found.features[:0], found.views[:, :0])
+    nothing = ModelOutputs(found.logits[:0], found.features[:0], found.views[:, :0])
     confidence = fit_confidence(found, labels, nothing, labels[:0])
     assert confidence.temperature == 1
     assert confidence.trust is None
     assert "trust" not in confidence.columns(found)
 
 
-def test_comparison_is_on_the_same_sheets(told: tuple[Told, np.ndarray], rng: np.random.Generator) -> None:
+def test_comparison_is_on_the_same_sheets(
+    told: tuple[ModelOutputs, np.ndarray], rng: np.random.Generator
+) -> None:
     found, labels = told
     columns = fit_confidence(found, labels, found, labels).columns(found)
     right = found.logits.argmax(1) == labels
@@ -59,7 +61,7 @@ def test_comparison_is_on_the_same_sheets(told: tuple[Told, np.ndarray], rng: np
 def test_telling_is_asking_the_model_of_each_flip(rng: np.random.Generator) -> None:
     model = build_model(ModelSpec(name="squeezenet_reduced", outputs=3, height=48, width=64)).eval()
     images = rng.integers(0, 256, (5, 48, 64), dtype=np.uint8)
-    found = tell(model, images, batch=2)
+    found = predict_views(model, images, batch=2)
     flips = (images, images[:, :, ::-1], images[:, ::-1], images[:, ::-1, ::-1])
     for view, flipped in zip(found.views, flips, strict=True):
         assert view == pytest.approx(predict_logits(model, np.ascontiguousarray(flipped)), abs=1e-4)

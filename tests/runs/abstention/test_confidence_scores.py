@@ -14,9 +14,9 @@ from steelsight.errors import BadData, BadInput
 from steelsight.evaluation.abstention.calibration import fit_temperature
 from steelsight.evaluation.abstention.scores import fit_feature_space
 from steelsight.runs.abstention.confidence import SCORE_TITLES, soften
-from steelsight.runs.abstention.confidence_scores import Fold, cross_fit, judge_confidence
+from steelsight.runs.abstention.confidence_scores import FoldOutputs, compare_confidence_scores, cross_fit
 from steelsight.training.folds import cross_validate
-from steelsight.training.predict import Told
+from steelsight.training.predict import ModelOutputs
 from steelsight.training.recipe import Recipe
 from steelsight.training.records import read_splits
 from steelsight.training.run import train_run
@@ -25,13 +25,13 @@ Folder = Callable[..., Path]
 Small = Callable[..., Recipe]
 
 
-def _fold(rng: np.random.Generator, repeat: int, sheets: int = 40) -> Fold:
+def _fold(rng: np.random.Generator, repeat: int, sheets: int = 40) -> FoldOutputs:
     labels = rng.integers(0, 3, sheets)
     logits = (3 * np.eye(3)[labels] + rng.normal(0, 1.5, (sheets, 3))).astype(np.float32)
     views = np.stack([logits + rng.normal(0, 0.3, (sheets, 3)) for _ in range(4)]).astype(np.float32)
     features = rng.normal(0, 1, (sheets, 5)).astype(np.float32)
     space = fit_feature_space(rng.normal(0, 1, (30, 5)), np.arange(30) % 3)
-    return Fold(repeat, Told(views[0], features, views), labels, space)
+    return FoldOutputs(repeat, ModelOutputs(views[0], features, views), labels, space)
 
 
 def test_a_fold_is_judged_by_what_the_others_fitted(rng: np.random.Generator) -> None:
@@ -61,7 +61,7 @@ def test_repeats_do_not_teach_each_other(rng: np.random.Generator) -> None:
 def test_a_cross_validation_and_a_run(folder: Folder, small: Small, tmp_path: Path) -> None:
     data, recipe = folder(per_class=8), small("task=multiclass", "max_epochs=1")
     cross_validate(data, recipe=recipe, out=tmp_path / "cv", folds=2, groups="frames:10")
-    judged = judge_confidence(tmp_path / "cv", data, resamples=20)
+    judged = compare_confidence_scores(tmp_path / "cv", data, resamples=20)
     told = json.loads((tmp_path / "cv" / "metrics.json").read_text())
     assert judged.right.mean() == pytest.approx(told["pooled"]["accuracy"]["estimate"])
     assert {row.name for row in judged.scores} == set(SCORE_TITLES)
@@ -70,7 +70,7 @@ def test_a_cross_validation_and_a_run(folder: Folder, small: Small, tmp_path: Pa
     assert "more groups of sheets are needed" in written["certificates"]["trust"][0]["statement"]
     assert (tmp_path / "cv" / "confidence.html").is_file()
     train_run(data, recipe=recipe, out=tmp_path / "run")
-    single = judge_confidence(tmp_path / "run", data, resamples=20, out=tmp_path / "page")
+    single = compare_confidence_scores(tmp_path / "run", data, resamples=20, out=tmp_path / "page")
     run = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert single.right.mean() == pytest.approx(run["test"]["accuracy"]["estimate"])
     assert (tmp_path / "page" / "confidence.json").is_file()
@@ -79,13 +79,13 @@ def test_a_cross_validation_and_a_run(folder: Folder, small: Small, tmp_path: Pa
 def test_sheets_of_another_folder_judge(folder: Folder, small: Small, tmp_path: Path) -> None:
     data, other = folder(per_class=8), folder("OTHER", seed=5)
     train_run(data, recipe=small("task=multiclass", "max_epochs=1"), out=tmp_path / "run")
-    judged = judge_confidence(tmp_path / "run", data, on=other, resamples=20)
+    judged = compare_confidence_scores(tmp_path / "run", data, on=other, resamples=20)
     assert (judged.right.size, judged.data) == (24, "OTHER")
-    seen = judge_confidence(tmp_path / "run", data, on=data, part="test", resamples=20)
+    seen = compare_confidence_scores(tmp_path / "run", data, on=data, part="test", resamples=20)
     assert seen.right.size == sum(row.split == "test" for row in read_splits(tmp_path / "run"))
     cross_validate(data, recipe=small("task=multiclass", "max_epochs=1"), out=tmp_path / "cv", folds=2)
     with pytest.raises(BadInput, match="a cross-validation judges its own sheets"):
-        judge_confidence(tmp_path / "cv", data, on=other)
+        compare_confidence_scores(tmp_path / "cv", data, on=other)
 
 
 def test_other_sheets_are_refused(folder: Folder, small: Small, tmp_path: Path) -> None:
@@ -93,8 +93,8 @@ def test_other_sheets_are_refused(folder: Folder, small: Small, tmp_path: Path) 
     recipe = small("task=multiclass", "max_epochs=1")
     cross_validate(data, recipe=recipe, out=tmp_path / "cv", folds=2)
     with pytest.raises(BadData, match=r"is unknown to .*fold-0-0; give the folder"):
-        judge_confidence(tmp_path / "cv", other)
+        compare_confidence_scores(tmp_path / "cv", other)
     with pytest.raises(BadInput, match="--split: expected test or unseen, got 'train'"):
-        judge_confidence(tmp_path / "cv" / "fold-0-0", data, part="train")
+        compare_confidence_scores(tmp_path / "cv" / "fold-0-0", data, part="train")
     with pytest.raises(BadData, match=r"expected training, validation and unseen sheets .* got 0, 0 and"):
-        judge_confidence(tmp_path / "cv" / "fold-0-0", other, part="unseen")
+        compare_confidence_scores(tmp_path / "cv" / "fold-0-0", other, part="unseen")

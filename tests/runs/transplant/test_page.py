@@ -8,14 +8,14 @@ import pytest
 from steelsight.evaluation.verdict_scores import score_verdicts
 from steelsight.inspection.transplant.cka import Similarity
 from steelsight.inspection.transplant.parts import Part
-from steelsight.inspection.transplant.replace import Step, Transplanted
+from steelsight.inspection.transplant.replace import Step, TransplantScores
 from steelsight.inspection.transplant.weight_change import PartChange
 from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.reports.document import Document
 from steelsight.runs.transplant.donors import Donor, name_apart
 from steelsight.runs.transplant.page import write_transplant
-from steelsight.runs.transplant.reading import operation_json, read_donor, tell_operation
-from steelsight.runs.transplant.run import Operation
+from steelsight.runs.transplant.reading import describe_transplant, read_donor, transplant_json
+from steelsight.runs.transplant.run import TransplantResult
 from steelsight.study.claims.transplant import features_serve
 
 PARTS = (
@@ -26,7 +26,7 @@ PARTS = (
 SHEETS = 400
 
 
-def _operation(right: dict[str, tuple[int, int]], kinds: dict[str, str] | None = None) -> Operation:
+def _operation(right: dict[str, tuple[int, int]], kinds: dict[str, str] | None = None) -> TransplantResult:
     """Models of one feature part; each donor with how many sheets are right after it, and after the head."""
     labels = np.arange(SHEETS) % 4
     verdicts, steps = [labels.copy()], []
@@ -40,7 +40,7 @@ def _operation(right: dict[str, tuple[int, int]], kinds: dict[str, str] | None =
         steps += [Step(donor, "alone", position, (position,), 1) for position in (0, 1)]
     scores = score_verdicts(labels, np.stack(verdicts), 4, rng=np.random.default_rng(0), resamples=200)
     rest = {"last": "last is 4x8 here and 2x8 in the donor"}
-    found = Transplanted(
+    found = TransplantScores(
         PARTS,
         dict.fromkeys(right, (0, 1)),
         dict.fromkeys(right, rest),
@@ -56,7 +56,7 @@ def _operation(right: dict[str, tuple[int, int]], kinds: dict[str, str] | None =
     model = build_model(ModelSpec(name="adhoc", outputs=4, height=48, width=64))
     told = kinds or {}
     donors = tuple(Donor(name, told.get(name, "donor"), model, "made up") for name in right)
-    return Operation("Ours", donors, found, changes, similar, ("a note",))
+    return TransplantResult("Ours", donors, found, changes, similar, ("a note",))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_the_claim_tells_the_control() -> None:
 )
 def test_a_control_is_read_by_its_paired_difference(start: int, words: str) -> None:
     done = _operation({"donor": (395, 200), "start": (start, 200)}, {"start": "start"})
-    told = tell_operation(done)
+    told = describe_transplant(done)
     assert told[0].startswith(
         "With every feature part of the donor balanced accuracy goes from 1.000 to 0.98"
     )
@@ -102,7 +102,7 @@ def test_a_control_is_read_by_its_paired_difference(start: int, words: str) -> N
 
 def test_another_seed_says_what_it_is_for() -> None:
     done = _operation({"donor": (395, 200), "other": (390, 100)}, {"other": "seed"})
-    assert "cannot be asked of two tasks" in tell_operation(done)[1]
+    assert "cannot be asked of two tasks" in describe_transplant(done)[1]
     assert [each.name for each in name_apart([*done.donors, done.donors[1]])] == [
         "donor",
         "other 1",
@@ -115,7 +115,7 @@ def test_the_page_has_every_number(tmp_path) -> None:
     page = Document("t")
     assert write_transplant(page, done) == {}
     assert next(name for name, _ in page.pictures()) == "transplant"
-    told = operation_json(done)
+    told = transplant_json(done)
     assert [step["part"] for step in told["donors"][0]["steps"]["input"]] == [None, "conv 1", "head"]
     assert told["donors"][1]["reading"]["ahead"]["accuracy"]["estimate"] == pytest.approx(95 / SHEETS)
     assert "a note" in page.render()

@@ -104,7 +104,7 @@ def test_a_file_written_to_while_it_is_read(tmp_path: Path, monkeypatch: pytest.
     assert reading.read_file(path) == path.read_bytes()  # read again, whole
     calls.clear()
     changes = 4
-    with pytest.raises(reading.Refusal, match="written to while it was read") as caught:
+    with pytest.raises(reading.ImageRefused, match="written to while it was read") as caught:
         reading.read_file(path)
     assert caught.value.reason == Reason.CHANGED
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from steelsight.errors import BadSource
-from steelsight.runtime.engine.reading import Refusal
+from steelsight.runtime.engine.reading import ImageRefused
 from steelsight.runtime.scan import archives
 from steelsight.runtime.scan.sources import SourceReader, list_sources
 
@@ -47,7 +47,7 @@ def read_all(path):
         name = sheet.name.removeprefix(f"{path}:")
         try:
             found[name] = reader.read(sheet)
-        except Refusal as error:
+        except ImageRefused as error:
             found[name] = error.reason.value
     reader.close()
     return found
@@ -216,10 +216,10 @@ def test_an_archive_that_was_changed_or_went_away(tmp_path):
     path = pack_tar(tmp_path / "x.tar")
     sheets, reader = list_sources([path]).sheets, SourceReader()
     pack_tar(path, {"a/one.jpg": b"other"})
-    with pytest.raises(Refusal, match="changed since it was listed"):
+    with pytest.raises(ImageRefused, match="changed since it was listed"):
         reader.read(sheets[0])
     path.unlink()
-    with pytest.raises(Refusal, match="does not exist"):
+    with pytest.raises(ImageRefused, match="does not exist"):
         reader.read(sheets[0])
 
 

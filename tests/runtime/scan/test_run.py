@@ -20,7 +20,7 @@ from PIL import Image
 import steelsight
 from steelsight.errors import BadBundle, BadInput, BadOutput, BadSource, ScanIncomplete
 from steelsight.runtime.drift import LEVELS
-from steelsight.runtime.scan import output, workers, writing
+from steelsight.runtime.scan import output, workers
 from steelsight.runtime.scan import run as scan_module
 from steelsight.runtime.scan.parts import read_maps
 from steelsight.runtime.scan.run import scan
@@ -207,7 +207,7 @@ def in_this_process(bundle):
         for number in numbers:
             sheets = open_plan(out).part(number)
             write_part(out, number, judge(number, sheets))
-            yield workers.Done(number, len(sheets))
+            yield workers.FinishedPart(number, len(sheets))
 
     return run
 
@@ -237,7 +237,7 @@ def test_killed_and_run_again_is_as_never_killed(make_bundle, tmp_path, small_pa
     assert bytes_of(out) == bytes_of(tmp_path / "whole")
     assert report.kept >= PER_PART
     assert report.kept + report.judged == whole.judged == 84
-    assert not list(out.rglob(f"*{writing.HALF}"))
+    assert not list(out.rglob(f"*{files.PARTIAL}"))
 
 
 def test_a_scan_waits_for_the_workers_of_a_killed_one(make_bundle, sheets_folder, tmp_path):
@@ -396,10 +396,10 @@ def test_a_full_disk_leaves_nothing_half(make_bundle, sheets_folder, tmp_path, m
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(handle)
 
-    monkeypatch.setattr("steelsight.runtime.scan.writing.os.fsync", full)
+    monkeypatch.setattr("steelsight.files.os.fsync", full)
     with pytest.raises(BadOutput, match="No space left on device"):
         scan(bundle, [sheets_folder], out, page=False)
-    assert not list(out.rglob(f"*{writing.HALF}"))
+    assert not list(out.rglob(f"*{files.PARTIAL}"))
     assert len(bytes_of(out)) == (calls > 2)
     monkeypatch.undo()
     scan(bundle, [sheets_folder], out, page=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from steelsight.errors import BadSource
-from steelsight.runtime.engine.reading import Refusal
+from steelsight.runtime.engine.reading import ImageRefused
 from steelsight.runtime.scan.sources import SourceReader, list_sources
 
 
@@ -89,6 +89,6 @@ def test_a_name_that_is_no_text(mill):
 def test_a_file_that_went_away_is_refused_with_its_reason(mill):
     sheet = list_sources(["line"]).sheets[0]
     Path("line/a.jpg").unlink()
-    with pytest.raises(Refusal, match="does not exist") as caught:
+    with pytest.raises(ImageRefused, match="does not exist") as caught:
         SourceReader().read(sheet)
     assert caught.value.reason == "missing"

@@ -7,18 +7,18 @@ import pytest
 from tests.shortcuts.conftest import Draw
 from tests.shortcuts.find.test_ranking import model_of
 
-from steelsight.shortcuts.find.mistakes import share_mistakes
-from steelsight.shortcuts.find.ranking import Evidence
+from steelsight.shortcuts.find.mistakes import compare_mistakes
+from steelsight.shortcuts.find.ranking import ModelEvidence
 from steelsight.shortcuts.nuisances.properties import measure_pixels
 from steelsight.shortcuts.nuisances.regions import REGIONS, find_regions, reason_shares
 
 
 def test_sheet_ends_behind_false_positives(draw: Draw, rng: np.random.Generator) -> None:
     sheets = draw(160, end=(0.3, 0.3))
-    evidence = Evidence(sheets, model_of(end=-6.0)(sheets.images))
+    evidence = ModelEvidence(sheets, model_of(end=-6.0)(sheets.images))
     maps = np.full((160, 4, 10), 0.01, np.float32)
     maps[:, :, 8:] = 1.0  # ends are drawn at the right
-    groups = share_mistakes(evidence, maps, measure_pixels(sheets.images, sheets.defects()), rng=rng)
+    groups = compare_mistakes(evidence, maps, measure_pixels(sheets.images, sheets.defects()), rng=rng)
     false_positives = groups[0]
     assert (false_positives.truth, false_positives.verdict) == (0, 1)
     best = false_positives.traits[0]
@@ -36,7 +36,7 @@ def test_a_model_without_mistakes_shares_none(draw: Draw, rng: np.random.Generat
     sheets = draw(40)
     logits = np.eye(2, dtype=np.float32)[sheets.labels] * 4
     maps = np.ones((40, 4, 10), np.float32)
-    assert share_mistakes(Evidence(sheets, logits), maps, [], rng=rng) == ()
+    assert compare_mistakes(ModelEvidence(sheets, logits), maps, [], rng=rng) == ()
 
 
 def test_regions_do_not_share_pixels_with_the_defect(draw: Draw) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.shortcuts.conftest import Draw
 
 from steelsight.errors import BadData, BadInput
-from steelsight.shortcuts.find.ranking import Evidence, Suspect, rank_suspects
+from steelsight.shortcuts.find.ranking import Candidate, ModelEvidence, rank_candidates
 from steelsight.shortcuts.find.stamp_changes import stamp_changes
 from steelsight.shortcuts.nuisances.properties import Property, measure_pixels
 from steelsight.shortcuts.sheets import ProofSheets
@@ -36,12 +36,12 @@ def model_of(*, stain: float = 0.0, end: float = 0.0) -> Model:
 
 def _rank(
     sheets: ProofSheets, model: Model, *extra: Property, pasted: bool = True, seed: int = 0
-) -> dict[str, Suspect]:
+) -> dict[str, Candidate]:
     rng = np.random.default_rng(seed)
     properties = [*measure_pixels(sheets.images, sheets.defects()), *extra]
     changes = stamp_changes(sheets, properties, rng=rng) if pasted else {}
-    evidence = Evidence(sheets, model(sheets.images))
-    found = rank_suspects(evidence, properties, model, changes, rng=rng, permutations=999)
+    evidence = ModelEvidence(sheets, model(sheets.images))
+    found = rank_candidates(evidence, properties, model, changes, rng=rng, permutations=999)
     return {each.candidate.key: each for each in found}
 
 
@@ -93,7 +93,9 @@ def test_what_pasting_does_not_move_is_refuted(draw: Draw) -> None:
     rng = np.random.default_rng(0)
     properties = measure_pixels(sheets.images, sheets.defects())
     changes = stamp_changes(sheets, properties, rng=rng)
-    found = rank_suspects(Evidence(sheets, truth), properties, model_of(), changes, rng=rng, permutations=999)
+    found = rank_candidates(
+        ModelEvidence(sheets, truth), properties, model_of(), changes, rng=rng, permutations=999
+    )
     assert {each.candidate.key: each.status for each in found}["stain"] == "refuted"
 
 
@@ -146,9 +148,9 @@ def test_sheets_without_a_mask_are_not_pasted_on(draw: Draw) -> None:
 def test_too_little_is_refused_in_words(draw: Draw) -> None:
     sheets = draw(4)
     with pytest.raises(BadInput, match="expected a model of two classes or more, got 1"):
-        Evidence(replace(sheets, class_names=("none",)), np.zeros((4, 1), np.float32))
+        ModelEvidence(replace(sheets, class_names=("none",)), np.zeros((4, 1), np.float32))
     with pytest.raises(BadInput, match="3 for 4 sheets"):
-        Evidence(sheets, np.zeros((3, 2), np.float32))
+        ModelEvidence(sheets, np.zeros((3, 2), np.float32))
     one = replace(sheets, groups=("a", "b", "a", "b"))
     with pytest.raises(BadData, match="got groups: 1 none, 1 defect"):
         _rank(one, model_of(), pasted=False)

@@ -12,7 +12,7 @@ from tests.shortcuts.conftest import draw_one
 
 from steelsight.errors import BadData, BadInput
 from steelsight.models.catalog import ModelSpec, build_model
-from steelsight.shortcuts.find.forward import look
+from steelsight.shortcuts.find.forward import forward
 from steelsight.shortcuts.find.numbers import find_json
 from steelsight.shortcuts.find.report import headline, write_find_page
 from steelsight.shortcuts.find.run import find_shortcuts
@@ -95,7 +95,7 @@ def test_what_cannot_be_searched_is_refused(trained: tuple[Path, Path], tmp_path
 def test_one_look_tells_what_the_model_says(rng: np.random.Generator) -> None:
     model = build_model(ModelSpec(name="squeezenet_reduced", outputs=3, height=48, width=64)).eval()
     images = rng.integers(0, 256, (5, 48, 64), dtype=np.uint8)
-    found = look(model, images, batch=2)
+    found = forward(model, images, batch=2)
     assert found.logits == pytest.approx(predict_logits(model, images), abs=1e-4)
     assert found.embeddings.shape == (5, 384)
     assert found.verdict_maps.shape == found.maps.shape[:1] + found.maps.shape[2:]

@@ -14,9 +14,9 @@ from steelsight.shortcuts.pasting import counterfactual, reverse
 from steelsight.shortcuts.pasting.counterfactual import (
     DOSES,
     FULL,
-    Answers,
-    Counterfactual,
-    find_receivers,
+    PasteEffect,
+    PasteLogits,
+    find_paste_targets,
     paste_everywhere,
 )
 from steelsight.shortcuts.pasting.stamps import gather_stamps
@@ -37,12 +37,12 @@ def _paste(
     suspect: int = 0,
     limit: int = 100,
     doses: tuple[tuple[float, float], ...] = (FULL,),
-) -> tuple[Counterfactual, Answers]:
+) -> tuple[PasteEffect, PasteLogits]:
     rng = np.random.default_rng(3)
     nuisance = nuisance_of(sheets, kind)
     logits = reads(sheets.images).astype(np.float64)
     book = gather_stamps(sheets, nuisance, rng)
-    receivers = find_receivers(sheets, nuisance, logits, suspect, clean_only=suspect != 0)
+    receivers = find_paste_targets(sheets, nuisance, logits, suspect, clean_only=suspect != 0)
     return paste_everywhere(
         sheets, nuisance, receivers, reads, book, suspect, logits, limit=limit, rng=rng, doses=doses
     )
@@ -133,7 +133,7 @@ def test_receivers_are_right_located_and_without_it() -> None:
     located = np.ones(40, bool)
     located[lacking[3:5]] = False
     sheets = replace(sheets, located=located)
-    found = find_receivers(sheets, nuisance, logits, 0, clean_only=False)
+    found = find_paste_targets(sheets, nuisance, logits, 0, clean_only=False)
     assert found.rows.tolist() == lacking[5:].tolist()
     assert (found.wrong, found.unlocated, found.has_it) == (3, 2, 5)
 

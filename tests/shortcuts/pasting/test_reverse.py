@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from tests.shortcuts.proof_cases import make_sheets, network, nuisance_of
 
-from steelsight.shortcuts.pasting.reverse import take_off
+from steelsight.shortcuts.pasting.reverse import measure_removal
 
 SHEETS = make_sheets(60)
 NUISANCE = nuisance_of(SHEETS)
@@ -14,7 +14,7 @@ NUISANCE = nuisance_of(SHEETS)
 def _take_off(white: float, limit: int = 100):
     reads = network(white=white)
     logits = reads(SHEETS.images).astype(np.float64)
-    return take_off(SHEETS, NUISANCE, reads, 0, logits, limit=limit, rng=np.random.default_rng(0))
+    return measure_removal(SHEETS, NUISANCE, reads, 0, logits, limit=limit, rng=np.random.default_rng(0))
 
 
 def test_a_stain_that_spoke_for_none_is_missed() -> None:
@@ -33,7 +33,7 @@ def test_verdicts_that_hang_on_the_stain_are_lost() -> None:
     reads = network(white=9)
     biased = lambda images: reads(images) + np.array([-8, 0], np.float32)  # noqa: E731
     logits = biased(SHEETS.images).astype(np.float64)
-    found = take_off(SHEETS, NUISANCE, biased, 0, logits, limit=100, rng=np.random.default_rng(0))
+    found = measure_removal(SHEETS, NUISANCE, biased, 0, logits, limit=100, rng=np.random.default_rng(0))
     assert found.verdicts == 15
     assert found.leave.estimate == 1
 
@@ -45,10 +45,10 @@ def test_sheets_said_to_have_one_that_is_not_there_are_counted() -> None:
     reads = network(white=9)
     logits = reads(SHEETS.images).astype(np.float64)
     told = type(nuisance)("stain", "stain", "list", wrong, np.ones(60, bool))
-    found = take_off(SHEETS, told, reads, 0, logits, limit=100, rng=np.random.default_rng(0))
+    found = measure_removal(SHEETS, told, reads, 0, logits, limit=100, rng=np.random.default_rng(0))
     assert (found.sheets, found.not_found) == (15, 2)
     none = type(nuisance)("stain", "stain", "list", wrong & ~NUISANCE.present, np.ones(60, bool))
-    assert take_off(SHEETS, none, reads, 0, logits, limit=9, rng=np.random.default_rng(0)) is None
+    assert measure_removal(SHEETS, none, reads, 0, logits, limit=9, rng=np.random.default_rng(0)) is None
 
 
 def test_at_most_so_many() -> None:

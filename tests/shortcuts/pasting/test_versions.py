@@ -14,13 +14,13 @@ from steelsight.shortcuts.nuisances.nuisance import open_nuisance
 from steelsight.shortcuts.nuisances.sheet_ends import end_widths
 from steelsight.shortcuts.nuisances.stains import stain_areas
 from steelsight.shortcuts.pasting.stamps import gather_stamps
-from steelsight.shortcuts.pasting.versions import Versions, draw_versions, toggle_chances
+from steelsight.shortcuts.pasting.versions import SheetVersions, draw_versions, toggle_chances
 from steelsight.shortcuts.sheets import ProofSheets
 
 Draw = Callable[..., ProofSheets]
 
 
-def _versions(sheets: ProofSheets, kind: str, seed: int = 0) -> Versions:
+def _versions(sheets: ProofSheets, kind: str, seed: int = 0) -> SheetVersions:
     rng = np.random.default_rng(seed)
     nuisance = open_nuisance(sheets, kind, source="detector")
     return draw_versions(sheets, nuisance, gather_stamps(sheets, nuisance, rng), rng)

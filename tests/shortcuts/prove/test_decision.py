@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from steelsight.evaluation.intervals.two_groups import TwoGroups, compare_groups
-from steelsight.shortcuts.pasting.counterfactual import Counterfactual
+from steelsight.shortcuts.pasting.counterfactual import PasteEffect
 from steelsight.shortcuts.prove.decision import FEWEST_PASTED, LEAST_EXCESS, found_by, rule
 from steelsight.types import Interval
 
@@ -17,9 +17,9 @@ def _test(apart: float, size: int = 100) -> TwoGroups:
     return compare_groups(x, x + apart + 1e-3, rng=np.random.default_rng(0))
 
 
-def _pasted(low: float, high: float, receivers: int = 200) -> Counterfactual:
+def _pasted(low: float, high: float, receivers: int = 200) -> PasteEffect:
     nothing = Interval(0.0, 0.0, 0.0, 0.95)
-    return Counterfactual(
+    return PasteEffect(
         receivers=receivers,
         no_room=0,
         wrong=0,
@@ -55,7 +55,7 @@ def _pasted(low: float, high: float, receivers: int = 200) -> Counterfactual:
         (None, None, "inconclusive", "the test had no two groups"),
     ],
 )
-def test_the_rule(test: TwoGroups | None, pasted: Counterfactual | None, verdict: str, because: str) -> None:
+def test_the_rule(test: TwoGroups | None, pasted: PasteEffect | None, verdict: str, because: str) -> None:
     ruling = rule(test, pasted)
     assert ruling.verdict == verdict
     assert because in ruling.because

@@ -16,7 +16,7 @@ from steelsight.shortcuts.margins import class_margin
 from steelsight.shortcuts.nuisances.nuisance import open_nuisance
 from steelsight.shortcuts.pasting import counterfactual, reverse
 from steelsight.shortcuts.pasting.counterfactual import FULL
-from steelsight.shortcuts.prove.prove import Proof, prove, suspect_of
+from steelsight.shortcuts.prove.prove import ShortcutProof, prove, suspect_of
 from steelsight.shortcuts.sheets import ProofSheets
 
 SHEETS = make_sheets(100)
@@ -28,7 +28,7 @@ def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reverse, "RESAMPLES", 200)
 
 
-def _prove(reads: Network, sheets: ProofSheets = SHEETS, **options: object) -> Proof:
+def _prove(reads: Network, sheets: ProofSheets = SHEETS, **options: object) -> ShortcutProof:
     rng = np.random.default_rng(0)
     return prove(reads, sheets, nuisance_of(sheets), rng=rng, doses=(FULL,), **options)
 

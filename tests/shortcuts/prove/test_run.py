@@ -11,7 +11,7 @@ from steelsight.errors import BadData, BadInput
 from steelsight.models.card import Card
 from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.models.checkpoint import save_checkpoint
-from steelsight.shortcuts.prove.run import open_run, prove_run
+from steelsight.shortcuts.prove.run import open_proof, prove_run
 from steelsight.training.records import COLUMNS
 from steelsight.types import InputSpec
 
@@ -47,7 +47,7 @@ def test_a_model_with_a_single_class(data: Path, tmp_path: Path) -> None:
 def test_other_classes_parts_and_nuisances(data: Path, tmp_path: Path) -> None:
     run = _run(tmp_path / "run", "binary", ("none", "defect"))
     with pytest.raises(BadInput, match=r"--split: expected one of .*, got 'mine'"):
-        open_run(run, data, part="mine")
+        open_proof(run, data, part="mine")
     with pytest.raises(BadInput, match="--nuisance rust: expected stain, end, or a CSV file"):
         prove_run(run, data, "rust")
     listed = tmp_path / "list.csv"
@@ -56,12 +56,12 @@ def test_other_classes_parts_and_nuisances(data: Path, tmp_path: Path) -> None:
         prove_run(run, data, str(listed))
     other = _run(tmp_path / "other", "multiclass", ("none", "a", "b"))
     with pytest.raises(BadData, match="classes"):
-        open_run(other, data)
+        open_proof(other, data)
 
 
 def test_sheets_carry_their_masks_and_a_defect_without_one_is_not_located(data: Path, tmp_path: Path) -> None:
     (data / "defect" / "sheet_001.png").unlink()
-    opened = open_run(_run(tmp_path / "run", "binary", ("none", "defect")), data)
+    opened = open_proof(_run(tmp_path / "run", "binary", ("none", "defect")), data)
     sheets, made = opened.sheets, make_sheets(30)
     assert len(sheets) == 30
     for row, id_ in enumerate(sheets.ids):

@@ -11,17 +11,19 @@ import pytest
 from steelsight.errors import BadInput
 from steelsight.shortcuts.nuisances.nuisance import open_nuisance
 from steelsight.shortcuts.pasting.stamps import gather_stamps
-from steelsight.shortcuts.repair.methods import CURES, Patient
+from steelsight.shortcuts.repair.methods import CURES, RepairContext
 from steelsight.shortcuts.sheets import ProofSheets
 
 Draw = Callable[..., ProofSheets]
 
 
-def _patient(sheets: ProofSheets, *, train: int = 80, kind: str = "stain", book: bool = True) -> Patient:
+def _patient(
+    sheets: ProofSheets, *, train: int = 80, kind: str = "stain", book: bool = True
+) -> RepairContext:
     rng = np.random.default_rng(0)
     nuisance = open_nuisance(sheets, kind, source="detector")
     stamps = gather_stamps(sheets, nuisance, rng) if book else None
-    return Patient(sheets, nuisance, stamps, np.arange(train), rng)
+    return RepairContext(sheets, nuisance, stamps, np.arange(train), rng)
 
 
 def test_groups_are_drawn_alike(draw: Draw) -> None:

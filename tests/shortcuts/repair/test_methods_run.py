@@ -15,7 +15,7 @@ from steelsight.errors import BadData, BadInput
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.sheets.synthetic import synth_spec, write_sheets
 from steelsight.shortcuts.prove.run import prove_run
-from steelsight.shortcuts.repair.run import NUMBERS, PAGE, Repaired, repair_run
+from steelsight.shortcuts.repair.run import NUMBERS, PAGE, RepairReport, repair_run
 from steelsight.training.recipe_files import load_recipe
 from steelsight.training.run import load_run, train_run
 
@@ -53,13 +53,13 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def repaired(planted: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Repaired:
+def repaired(planted: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> RepairReport:
     run, data = planted
     return repair_run(run, data, "stain", epochs=1, limit=20, out=tmp_path_factory.mktemp("repair"), seed=3)
 
 
 def test_every_cure_leaves_a_run_that_says_what_was_done(
-    planted: tuple[Path, Path], repaired: Repaired
+    planted: tuple[Path, Path], repaired: RepairReport
 ) -> None:
     own = load_checkpoint(planted[0])[1]
     names = [each.name for each in repaired.repair.after]
@@ -81,7 +81,7 @@ def test_every_cure_leaves_a_run_that_says_what_was_done(
         assert load_run(each.run).metrics["repair"] == card.repair
 
 
-def test_validation_chooses(repaired: Repaired) -> None:
+def test_validation_chooses(repaired: RepairReport) -> None:
     found = repaired.repair
     everyone = (found.before, *found.after)
     assert found.best.robust == max(each.robust for each in everyone)
@@ -89,7 +89,7 @@ def test_validation_chooses(repaired: Repaired) -> None:
     assert repaired.numbers["chosen"] == found.best.name
 
 
-def test_changes_are_differences_on_the_same_sheets(repaired: Repaired) -> None:
+def test_changes_are_differences_on_the_same_sheets(repaired: RepairReport) -> None:
     before = repaired.repair.before
     for after in repaired.repair.after:
         assert after.change is not None
@@ -102,7 +102,7 @@ def test_changes_are_differences_on_the_same_sheets(repaired: Repaired) -> None:
 
 
 def test_it_is_the_proof_that_prove_gives(
-    planted: tuple[Path, Path], repaired: Repaired, tmp_path: Path
+    planted: tuple[Path, Path], repaired: RepairReport, tmp_path: Path
 ) -> None:
     run, data = planted
     alone = prove_run(run, data, "stain", part="test", limit=20, seed=3, out=tmp_path).proof
@@ -111,7 +111,7 @@ def test_it_is_the_proof_that_prove_gives(
     assert (within.pasted is None) == (alone.pasted is None)
 
 
-def test_the_page_shows_the_numbers_of_the_file(repaired: Repaired) -> None:
+def test_the_page_shows_the_numbers_of_the_file(repaired: RepairReport) -> None:
     told = json.loads((repaired.folder / NUMBERS).read_text())
     page = (repaired.folder / PAGE).read_text()
     assert told["chosen"] == repaired.numbers["chosen"]
@@ -122,7 +122,7 @@ def test_the_page_shows_the_numbers_of_the_file(repaired: Repaired) -> None:
         assert f"{row['robust_share_on_validation']:.3f}" in page
 
 
-def test_finished_cures_are_taken_as_they_are(planted: tuple[Path, Path], repaired: Repaired) -> None:
+def test_finished_cures_are_taken_as_they_are(planted: tuple[Path, Path], repaired: RepairReport) -> None:
     run, data = planted
     done = repaired.repair.after[0]
     assert done.run is not None

@@ -12,7 +12,7 @@ from tests.shortcuts.proof_cases import make_sheets, network, write_sheets
 from steelsight.models.card import Card
 from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.reports.document import Document
-from steelsight.runs.open import Judged
+from steelsight.runs.open import OpenRun
 from steelsight.shortcuts.nuisances.nuisance import open_nuisance
 from steelsight.shortcuts.pasting import counterfactual, reverse
 from steelsight.shortcuts.pasting.counterfactual import FULL
@@ -26,7 +26,7 @@ from steelsight.study.stains import (
     judge_flips,
     judge_learnt,
     judge_test,
-    look_at_stains,
+    measure_stains,
 )
 from steelsight.training.dataset import open_sheets
 from steelsight.types import InputSpec, Interval
@@ -49,7 +49,7 @@ def _effect(white: float, stains: tuple[float, float] = (0.5, 0.0), count: int =
     return StainEffect(proof, (), clean[-3:], clean[:3], SHARE, NONE)
 
 
-def _judged(folder: Path, stains: tuple[float, float], part: str = "test") -> Judged:
+def _judged(folder: Path, stains: tuple[float, float], part: str = "test") -> OpenRun:
     data = write_sheets(make_sheets(60, stains=stains), folder / "data")
     spec = ModelSpec(name="adhoc", outputs=2, height=64, width=160)
     card = Card(
@@ -62,7 +62,7 @@ def _judged(folder: Path, stains: tuple[float, float], part: str = "test") -> Ju
     )
     opened = open_sheets(data, "binary", card.input)
     names = (part,) * len(opened.items)
-    return Judged(folder, build_model(spec), card, opened, ("none", "defect"), names, opened.groups)
+    return OpenRun(folder, build_model(spec), card, opened, ("none", "defect"), names, opened.groups)
 
 
 def _ids(document: Document) -> set[str]:
@@ -126,7 +126,7 @@ def test_a_reason_stands_in_for_everything() -> None:
 
 @pytest.mark.parametrize("stains", [(0.5, 0.0), (0.0, 0.0)])
 def test_looking_at_a_network(tmp_path: Path, stains: tuple[float, float]) -> None:
-    looked = look_at_stains(_judged(tmp_path, stains), StudyOptions())
+    looked = measure_stains(_judged(tmp_path, stains), StudyOptions())
     assert isinstance(looked, StainEffect) == (stains[0] > 0 or "correctly" not in str(looked))
     if isinstance(looked, StainEffect):
         assert (looked.proof.on_margins is None) == (stains[0] == 0)
@@ -137,4 +137,4 @@ def test_looking_at_a_network(tmp_path: Path, stains: tuple[float, float]) -> No
 
 def test_no_test_sheets(tmp_path: Path) -> None:
     judged = _judged(tmp_path, (0.5, 0.0), part="train")
-    assert look_at_stains(judged, StudyOptions()) == "there are no test sheets"
+    assert measure_stains(judged, StudyOptions()) == "there are no test sheets"

@@ -13,7 +13,7 @@ from steelsight.sheets.labels import Labelled
 from steelsight.study.claims.binary import CLAIMS, judge, judge_all
 from steelsight.study.contents import load_contents, load_published
 from steelsight.study.options import StudyOptions
-from steelsight.study.results import Cost, Findings, ModelResult
+from steelsight.study.results import ModelCost, ModelResult, StudyResults
 from steelsight.training.dataset import SheetData
 from steelsight.types import InputSpec, SheetItem, SheetSet
 
@@ -51,7 +51,7 @@ def _timing(median: float) -> Timing:
 
 def _findings(
     wrong: dict[str, int], *, types: list[tuple[int, ...]] | None = None, layout: str = "folder", **options
-) -> Findings:
+) -> StudyResults:
     types = types or [(), (1,)] * 200
     labels = np.array([int(bool(kinds)) for kinds in types], dtype=np.int64)
     items = tuple(SheetItem(f"{i}.jpg", Path(f"{i}.jpg"), kinds, "class") for i, kinds in enumerate(types))
@@ -68,7 +68,7 @@ def _findings(
     )
     everything, nothing = np.arange(len(items)), np.zeros(0, dtype=np.int64)
     times = {"adhoc": 10.0, "squeezenet_reduced": 14.0, "squeezenet": 19.0, "vgg16_bn": 170.0}
-    return Findings(
+    return StudyResults(
         options=StudyOptions(resamples=200, **options),
         sheets=SheetSet(Path(), layout, names, items),
         data=data,
@@ -77,12 +77,12 @@ def _findings(
         leaks=0,
         results={name: _result(name, labels, count) for name, count in wrong.items()},
         skipped={},
-        costs={name: Cost(name, (), _timing(median)) for name, median in times.items()},
+        costs={name: ModelCost(name, (), _timing(median)) for name, median in times.items()},
         published=load_published(),
     )
 
 
-def _answer(name: str, found: Findings) -> str:
+def _answer(name: str, found: StudyResults) -> str:
     return CLAIMS[name](found).answer
 
 

@@ -9,7 +9,7 @@ from steelsight.evaluation.intervals.bootstrap import wilson
 from steelsight.inspection.probes.embedding import LayerMap
 from steelsight.inspection.probes.outputs import KINDS
 from steelsight.inspection.probes.selection import ProbeSheets
-from steelsight.inspection.probes.separability import Curve, LayerRow, Separability
+from steelsight.inspection.probes.separability import ProbeCurve, ProbedLayer, Separability
 from steelsight.study.claims.layers import layers_separate, multiclass_layers_separate
 from steelsight.types import Interval
 
@@ -21,7 +21,7 @@ COUNT = 200
 def _curve(kind, levels):
     right = np.array([(np.arange(COUNT) < level * COUNT).astype(float) for level in levels])
     points = tuple(wilson(level * COUNT, COUNT) for level in levels)
-    return Curve("trained", kind, right, points, points, levels, (1e-3,) * len(levels), 0)
+    return ProbeCurve("trained", kind, right, points, points, levels, (1e-3,) * len(levels), 0)
 
 
 def _looked(pooled, projected, agreement=0.4):
@@ -34,7 +34,7 @@ def _looked(pooled, projected, agreement=0.4):
         ("trained", kind): _curve(kind, levels)
         for kind, levels in zip(KINDS, (pooled, projected), strict=True)
     }
-    rows = tuple(LayerRow(name, "conv", (4,), 4, 4) for name in NAMES)
+    rows = tuple(ProbedLayer(name, "conv", (4,), 4, 4) for name in NAMES)
     return Separability(rows, curves, sheets, 0.2, (place,), None, resamples=200)
 
 

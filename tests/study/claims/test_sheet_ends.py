@@ -9,14 +9,14 @@ import numpy as np
 from steelsight.evaluation.classification import softmax
 from steelsight.reports.document import Document
 from steelsight.study.chapters.sheet_ends import write_type_two
-from steelsight.study.claims.sheet_ends import judge_type_two, look_at_type_two
-from steelsight.study.multiclass_results import Second
+from steelsight.study.claims.sheet_ends import judge_type_two, measure_type_two
+from steelsight.study.multiclass_results import MulticlassResults
 from steelsight.study.run import StudyReport
 
 
-def _made_up(report: StudyReport, called_two: tuple[int, ...]) -> Second:
+def _made_up(report: StudyReport, called_two: tuple[int, ...]) -> MulticlassResults:
     """The tiny study's second half with strip data's classes and other answers; every fourth sheet ends."""
-    assert isinstance(report.second, Second)
+    assert isinstance(report.second, MulticlassResults)
     found = report.second.found
     result = found.chosen
     assert result is not None
@@ -38,7 +38,7 @@ def _made_up(report: StudyReport, called_two: tuple[int, ...]) -> Second:
 
 def test_ends_behind_every_false_positive(tiny_report: StudyReport) -> None:
     second = _made_up(tiny_report, (0, 4, 8))
-    looked = look_at_type_two(second.found)
+    looked = measure_type_two(second.found)
     assert not isinstance(looked, str)
     assert looked.wrong.tolist() == [0, 4, 8]
     assert looked.share.estimate == 1
@@ -55,7 +55,7 @@ def test_one_without_an_end_is_enough_to_fail(tiny_report: StudyReport) -> None:
 
 
 def test_other_types_leave_the_chapter_empty(tiny_report: StudyReport) -> None:
-    assert isinstance(tiny_report.second, Second)
+    assert isinstance(tiny_report.second, MulticlassResults)
     document = Document("Type 2")
     omitted = write_type_two(document, tiny_report.second.found)
     assert set(omitted) == {"type-2-example", "type-2-false-positives"}

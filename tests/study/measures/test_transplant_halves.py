@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 
 from steelsight.models.checkpoint import load_checkpoint, save_checkpoint
-from steelsight.runs.transplant.run import Operation
-from steelsight.study.data import open_material, several_types
+from steelsight.runs.transplant.run import TransplantResult
+from steelsight.study.data import open_study_data, several_types
 from steelsight.study.measures.transplant_halves import transplant_halves
-from steelsight.training.loop.progress import Silent
+from steelsight.training.loop.progress import NoProgress
 
 
 def test_the_tiny_study_has_its_transplant(tiny_report) -> None:
     done = tiny_report.second.transplant
-    assert isinstance(done, Operation)
+    assert isinstance(done, TransplantResult)
     assert [each.name for each in done.donors] == ["binary model", "its start, not trained", "random weights"]
     assert done.found.sheets == tiny_report.second.found.split.test.size
     assert all(change.one_start for change in done.changes[:-1]), "both halves drew with one seed"
@@ -29,7 +29,7 @@ def test_trained_controls_are_asked_for_as_they_must_be(
     tiny_report, tiny_data, tiny_options, tmp_path
 ) -> None:
     options = replace(tiny_options, controls="trained")
-    material = several_types(open_material(tiny_data, options))
+    material = several_types(open_study_data(tiny_data, options))
     found = tiny_report.second.found
     chosen = found.chosen
     asked = {}
@@ -41,7 +41,9 @@ def test_trained_controls_are_asked_for_as_they_must_be(
         changed = card.model_copy(update={"seed": seed, "shuffled_labels": shuffled})
         save_checkpoint(folder, model, changed)
 
-    done = transplant_halves(material, found, tiny_report.findings, tmp_path, train=train, watcher=Silent())
+    done = transplant_halves(
+        material, found, tiny_report.findings, tmp_path, train=train, watcher=NoProgress()
+    )
     assert [each.kind for each in done.donors] == ["donor", "start", "random", "seed", "shuffled"]
     assert [seed for _, seed in asked.values()] == [1, 0]
     assert asked["shuffled"][0].labels.shuffle_seed == 1
@@ -51,9 +53,9 @@ def test_trained_controls_are_asked_for_as_they_must_be(
 
 
 def test_no_binary_twin(tiny_report, tiny_data, tiny_options, tmp_path) -> None:
-    material = several_types(open_material(tiny_data, tiny_options))
+    material = several_types(open_study_data(tiny_data, tiny_options))
     alone = replace(tiny_report.findings, results={})
     done = transplant_halves(
-        material, tiny_report.second.found, alone, tmp_path, train=lambda: None, watcher=Silent()
+        material, tiny_report.second.found, alone, tmp_path, train=lambda: None, watcher=NoProgress()
     )
     assert done == "no binary model of Aug. Red. Squeeze's network was trained"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steelsight.errors import BadRecipe
-from steelsight.training.dataset import Lesson, Masks
+from steelsight.training.dataset import Masks, TrainingData
 from steelsight.training.imbalance.copies import add_flips, class_counts, copies_by_class
 from steelsight.training.imbalance.flips import (
     BEST_CHANCE,
@@ -99,19 +99,19 @@ def test_auto_gives_the_studys_shares(small: Small) -> None:
 
 
 @pytest.fixture
-def uneven() -> Lesson:
+def uneven() -> TrainingData:
     """Twelve training sheets, the last two rare, one of them alone in its group; masks for all."""
     rng = np.random.default_rng(3)
     images = rng.integers(0, 256, (16, 4, 6), dtype=np.uint8)
     targets = np.array([0] * 5 + [1] * 5 + [2, 2] + [0, 1, 2, 2])
     shares = (images > 200).astype(np.uint8) * 255
-    return Lesson(
+    return TrainingData(
         images, targets, np.arange(12), np.arange(12, 14), Masks(shares, targets > 0), np.arange(16)
     )
 
 
 @pytest.mark.parametrize("exact", ["true", "false"])
-def test_copies_are_flips_of_their_sheets(uneven: Lesson, small: Small, exact: str) -> None:
+def test_copies_are_flips_of_their_sheets(uneven: TrainingData, small: Small, exact: str) -> None:
     recipe = small("flips.added=[0, 1, 3]", f"flips.exact={exact}").flips
     copied = add_flips(uneven, recipe, np.random.default_rng(0))
     larger = copied.lesson
@@ -138,8 +138,8 @@ def test_copies_are_flips_of_their_sheets(uneven: Lesson, small: Small, exact: s
         assert copied.duplicate_share == 0
 
 
-def test_a_class_with_one_sheet_gets_its_copies(uneven: Lesson, small: Small) -> None:
-    lesson = Lesson(uneven.images, uneven.targets, np.arange(11), np.arange(12, 14))
+def test_a_class_with_one_sheet_gets_its_copies(uneven: TrainingData, small: Small) -> None:
+    lesson = TrainingData(uneven.images, uneven.targets, np.arange(11), np.arange(12, 14))
     copied = add_flips(lesson, small("flips.added=[0, 0, 6]").flips, np.random.default_rng(0))
     assert copied.added.tolist() == [0, 0, 6]
     assert copied.duplicate_share >= 0.5

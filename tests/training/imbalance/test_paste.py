@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from steelsight.errors import BadRecipe
-from steelsight.training.dataset import Lesson, Masks
+from steelsight.training.dataset import Masks, TrainingData
 from steelsight.training.imbalance.copies import class_counts
 from steelsight.training.imbalance.paste import lay, paste_defects
 
 
-def _lesson(rng: np.random.Generator) -> Lesson:
+def _lesson(rng: np.random.Generator) -> TrainingData:
     """Twenty clean sheets at gray 100, one sheet of each of two types at gray 160 with a dark block."""
     images = np.clip(rng.normal(100, 3, (24, 32, 48)), 0, 255).astype(np.uint8)
     targets = np.array([0] * 20 + [1, 2, 0, 1])
@@ -20,7 +20,7 @@ def _lesson(rng: np.random.Generator) -> Lesson:
         images[row] += 60
         shares[row, 10:18, 20:30] = 255
         images[row, 10:18, 20:30] = 20
-    return Lesson(images, targets, np.arange(22), np.array([22, 23]), Masks(shares, np.ones(24, bool)))
+    return TrainingData(images, targets, np.arange(22), np.array([22, 23]), Masks(shares, np.ones(24, bool)))
 
 
 def test_every_type_reaches_its_share(rng: np.random.Generator) -> None:
@@ -53,13 +53,13 @@ def test_a_mask_over_the_whole_sheet_is_the_other_sheet(rng: np.random.Generator
 
 def test_refusals(rng: np.random.Generator) -> None:
     lesson = _lesson(rng)
-    bare = Lesson(lesson.images, lesson.targets, lesson.train, lesson.validation)
+    bare = TrainingData(lesson.images, lesson.targets, lesson.train, lesson.validation)
     with pytest.raises(BadRecipe, match=r"paste\.to_share: expected masks and defect-free.*got no masks"):
         paste_defects(bare, 0.2, rng)
     flags = np.zeros((24, 2), np.float32)
-    several = Lesson(lesson.images, flags, lesson.train, lesson.validation, lesson.masks)
+    several = TrainingData(lesson.images, flags, lesson.train, lesson.validation, lesson.masks)
     with pytest.raises(BadRecipe, match="expected one class a sheet"):
         paste_defects(several, 0.2, rng)
-    dirty = Lesson(lesson.images, lesson.targets, np.array([20, 21]), lesson.validation, lesson.masks)
+    dirty = TrainingData(lesson.images, lesson.targets, np.array([20, 21]), lesson.validation, lesson.masks)
     with pytest.raises(BadRecipe, match="got no defect-free sheet"):
         paste_defects(dirty, 0.2, rng)

@@ -17,8 +17,8 @@ from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.models.patches import cut_patches, join_patches, patch_starts
 from steelsight.runs.open import open_run
-from steelsight.training.dataset import Lesson, Masks
-from steelsight.training.imbalance.patches import cut_lesson
+from steelsight.training.dataset import Masks, TrainingData
+from steelsight.training.imbalance.patches import cut_training_patches
 from steelsight.training.recipe import Recipe
 from steelsight.training.run import train_run
 
@@ -38,7 +38,7 @@ def test_patches_span_the_sheet(width: int, count: int) -> None:
     assert size * count < width + count
 
 
-def _lesson(*, known: bool = True) -> Lesson:
+def _lesson(*, known: bool = True) -> TrainingData:
     """Two training sheets 12 wide: metal but for the last third; type 2 in the first third."""
     images = np.full((3, 4, 12), 100, dtype=np.uint8)
     images[:, :, 8:] = 0
@@ -46,11 +46,11 @@ def _lesson(*, known: bool = True) -> Lesson:
     shares[0, :2, :2] = 255
     shares[2, :, 6:] = 255
     masks = Masks(shares, np.array([known, True, True]))
-    return Lesson(images, np.array([2, 0, 1]), np.array([0, 1]), np.array([2]), masks)
+    return TrainingData(images, np.array([2, 0, 1]), np.array([0, 1]), np.array([2]), masks)
 
 
 def test_a_patch_is_named_by_its_mask_and_black_is_dropped(small: Small) -> None:
-    found = cut_lesson(_lesson(), small("patches.count=3", "width=200").patches, classes=3)
+    found = cut_training_patches(_lesson(), small("patches.count=3", "width=200").patches, classes=3)
     assert found.lesson.images.shape == (6, 4, 4)
     assert found.lesson.targets.tolist() == [2, 0, 0, 0, 0, 1]
     assert found.lesson.train.tolist() == [0, 1, 2, 3]
@@ -60,7 +60,9 @@ def test_a_patch_is_named_by_its_mask_and_black_is_dropped(small: Small) -> None
 
 
 def test_a_defective_sheet_without_a_known_mask_says_nothing(small: Small) -> None:
-    found = cut_lesson(_lesson(known=False), small("patches.count=3", "width=200").patches, classes=3)
+    found = cut_training_patches(
+        _lesson(known=False), small("patches.count=3", "width=200").patches, classes=3
+    )
     assert found.unknown == 2
     assert found.lesson.targets.tolist() == [0, 0, 0, 1]
 
@@ -68,10 +70,10 @@ def test_a_defective_sheet_without_a_known_mask_says_nothing(small: Small) -> No
 def test_nothing_left_and_no_masks(small: Small) -> None:
     recipe = small("patches.count=3", "patches.black_level=200", "width=200").patches
     with pytest.raises(BadRecipe, match="no patch with metal and a known mask is left"):
-        cut_lesson(_lesson(), recipe, classes=3)
-    bare = Lesson(np.zeros((1, 2, 6), np.uint8), np.array([1]), np.array([0]), np.array([], np.int64))
+        cut_training_patches(_lesson(), recipe, classes=3)
+    bare = TrainingData(np.zeros((1, 2, 6), np.uint8), np.array([1]), np.array([0]), np.array([], np.int64))
     with pytest.raises(BadRecipe, match="named by masks of one class a sheet, got no masks; set it to 1"):
-        cut_lesson(bare, recipe, classes=2)
+        cut_training_patches(bare, recipe, classes=2)
 
 
 def test_the_sheet_is_its_most_suspicious_patch() -> None:

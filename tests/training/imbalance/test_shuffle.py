@@ -16,8 +16,8 @@ from steelsight.deploy.export import export_run
 from steelsight.errors import BadInput, BadRecipe
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.runs.evaluate import evaluate_run
-from steelsight.training.dataset import Lesson
-from steelsight.training.imbalance.shuffle import SHUFFLED_NOTE, shuffle_lesson, swap_labels
+from steelsight.training.dataset import TrainingData
+from steelsight.training.imbalance.shuffle import SHUFFLED_NOTE, shuffle_labels, swap_labels
 from steelsight.training.recipe import Recipe
 from steelsight.training.recipe_files import load_recipe
 from steelsight.training.run import load_run, train_run
@@ -49,18 +49,18 @@ def test_several_answers_a_sheet_move_together() -> None:
     assert sorted(map(tuple, swapped.tolist())) == sorted(map(tuple, targets.tolist()))
 
 
-def test_only_training_sheets_are_drawn_and_none_stops_it(lesson: Lesson) -> None:
+def test_only_training_sheets_are_drawn_and_none_stops_it(lesson: TrainingData) -> None:
     before = lesson.targets.copy()
-    shuffled, told = shuffle_lesson(lesson, 5)
+    shuffled, told = shuffle_labels(lesson, 5)
     assert (lesson.targets == before).all()
     assert (shuffled.targets[12:] == before[12:]).all()
     assert shuffled.validation.size == 0
     assert told.kept == (shuffled.targets[:12] == before[:12]).mean()
     assert 0 < told.kept < 1
-    again, other = shuffle_lesson(lesson, 5)[0], shuffle_lesson(lesson, 6)[0]
+    again, other = shuffle_labels(lesson, 5)[0], shuffle_labels(lesson, 6)[0]
     assert (again.targets == shuffled.targets).all()
     assert (other.targets != shuffled.targets).any()
-    grouped = shuffle_lesson(replace(lesson, groups=np.arange(18) // 2), 5)[0]
+    grouped = shuffle_labels(replace(lesson, groups=np.arange(18) // 2), 5)[0]
     assert sorted(grouped.targets[:12].tolist()) == sorted(before[:12].tolist())
 
 

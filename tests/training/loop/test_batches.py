@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from steelsight.training.dataset import Lesson
+from steelsight.training.dataset import TrainingData
 from steelsight.training.loop.batches import (
     ahead,
     class_weights,
@@ -22,7 +22,7 @@ from steelsight.training.recipe import Recipe
 Small = Callable[..., Recipe]
 
 
-def test_an_epoch_shows_every_training_sheet_once(lesson: Lesson, small: Small) -> None:
+def test_an_epoch_shows_every_training_sheet_once(lesson: TrainingData, small: Small) -> None:
     recipe = small(
         "balance.method=none", "hflip=0", "vflip=0", "gain=0", "gamma=0", "offset=0", "batch_size=5"
     )
@@ -32,7 +32,7 @@ def test_an_epoch_shows_every_training_sheet_once(lesson: Lesson, small: Small) 
     assert shown == sorted(image.tobytes() for image in lesson.images[lesson.train])
 
 
-def test_same_generator_same_bytes_another_other_bytes(lesson: Lesson, small: Small) -> None:
+def test_same_generator_same_bytes_another_other_bytes(lesson: TrainingData, small: Small) -> None:
     def bytes_of(seed: int) -> bytes:
         batches = epoch_batches(lesson, small(), np.random.default_rng(seed))
         return b"".join(batch.gray.numpy().tobytes() + batch.targets.numpy().tobytes() for batch in batches)
@@ -44,7 +44,7 @@ def test_same_generator_same_bytes_another_other_bytes(lesson: Lesson, small: Sm
 @pytest.mark.parametrize(("power", "share"), [(0.0, 0.1), (0.5, 0.25), (1.0, 0.5)])
 def test_sampling_by_power(small: Small, power: float, share: float) -> None:
     labels = np.array([0] * 9000 + [1] * 1000)
-    lesson = Lesson(np.zeros((10_000, 1, 1), np.uint8), labels, np.arange(10_000), np.arange(0))
+    lesson = TrainingData(np.zeros((10_000, 1, 1), np.uint8), labels, np.arange(10_000), np.arange(0))
     balance = small("balance.method=sampling", f"power={power}").balance
     order = draw_order(lesson, balance, np.random.default_rng(0))
     assert labels[order].mean() == pytest.approx(share, abs=0.025)  # five standard deviations
@@ -61,7 +61,7 @@ def test_sheet_weights_follow_their_formula(small: Small, power: float, group_po
     labels = np.array([0, 0, 0, 0, 0, 1, 1, 1, 0])
     groups = np.array([5, 5, 5, 2, 3, 3, 3, 9, 2])  # group 3 has sheets of both classes
     train = np.array([7, 0, 1, 2, 3, 4, 5, 6])  # not the last
-    lesson = Lesson(np.zeros((9, 1, 1), np.uint8), labels, train, np.arange(0), groups=groups)
+    lesson = TrainingData(np.zeros((9, 1, 1), np.uint8), labels, train, np.arange(0), groups=groups)
     balance = small("balance.method=sampling", f"power={power}", f"group_power={group_power}").balance
     within = {i: sum(labels[j] == labels[i] and groups[j] == groups[i] for j in train) for i in train}
     shares = {i: within[i] ** -group_power for i in train}
@@ -74,14 +74,14 @@ def test_sheet_weights_follow_their_formula(small: Small, power: float, group_po
 
 def test_fully_balanced_every_class_and_every_group_in_it_weighs_alike(small: Small) -> None:
     labels, groups = np.array([0, 0, 0, 0, 1, 1]), np.array([0, 0, 0, 1, 2, 2])
-    lesson = Lesson(np.zeros((6, 1, 1), np.uint8), labels, np.arange(6), np.arange(0), groups=groups)
+    lesson = TrainingData(np.zeros((6, 1, 1), np.uint8), labels, np.arange(6), np.arange(0), groups=groups)
     weights = sheet_weights(lesson, small("balance.method=sampling", "power=1", "group_power=1").balance)
     assert weights.tolist() == pytest.approx([0.5, 0.5, 0.5, 1.5, 1.5, 1.5])
 
 
 def test_a_sheet_of_several_types_is_drawn_as_its_rarest(small: Small) -> None:
     targets = np.array([[1.0, 0.0]] * 6 + [[1.0, 1.0]] + [[0.0, 0.0]] * 13)
-    lesson = Lesson(np.zeros((20, 1, 1), np.uint8), targets, np.arange(20), np.arange(0))
+    lesson = TrainingData(np.zeros((20, 1, 1), np.uint8), targets, np.arange(20), np.arange(0))
     recipe = small("task=multilabel", "balance.method=sampling", "power=1")
     weights = sheet_weights(lesson, recipe.balance)
     assert weights[0] * 6 == pytest.approx(weights[6])

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from steelsight.errors import BadCheckpoint
 from steelsight.models.catalog import SheetClassifier, build_model
-from steelsight.training.dataset import Lesson, Masks
+from steelsight.training.dataset import Masks, TrainingData
 from steelsight.training.loop import fit as fit_module
-from steelsight.training.loop.fit import Fitted, fit
-from steelsight.training.loop.progress import Silent
+from steelsight.training.loop.fit import FitResult, fit
+from steelsight.training.loop.progress import NoProgress
 from steelsight.training.loop.speed import fast_features
 from steelsight.training.loop.state import EpochRow
 from steelsight.training.predict import predict_logits
@@ -31,13 +31,13 @@ NO_CLOCK = {"seconds": 0.0, "images_per_second": 0.0}
 
 
 def _fit(
-    lesson: Lesson, recipe: Recipe, *, outputs: int = 2, seed: int = 0, **options: object
-) -> tuple[SheetClassifier, Fitted]:
+    lesson: TrainingData, recipe: Recipe, *, outputs: int = 2, seed: int = 0, **options: object
+) -> tuple[SheetClassifier, FitResult]:
     model = build_model(recipe.model_spec(outputs), generator=torch.Generator().manual_seed(seed))
     return model, fit(model, lesson, recipe, seed=seed, **options)  # type: ignore[arg-type]
 
 
-def _numbers(fitted: Fitted) -> list[EpochRow]:
+def _numbers(fitted: FitResult) -> list[EpochRow]:
     return [dataclasses.replace(row, **NO_CLOCK) for row in fitted.history]
 
 
@@ -45,7 +45,7 @@ def _same(one: SheetClassifier, other: SheetClassifier) -> bool:
     return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
-def test_it_learns(lesson: Lesson, small: Small) -> None:
+def test_it_learns(lesson: TrainingData, small: Small) -> None:
     recipe = small("max_epochs=25", "learning_rate=2e-3", "gain=0", "gamma=0", "offset=0")
     model, fitted = _fit(lesson, recipe)
     right = predict_logits(model, lesson.images).argmax(1) == lesson.targets
@@ -55,7 +55,9 @@ def test_it_learns(lesson: Lesson, small: Small) -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_same_seed_same_weights_another_other_weights(lesson: Lesson, small: Small, precision: str) -> None:
+def test_same_seed_same_weights_another_other_weights(
+    lesson: TrainingData, small: Small, precision: str
+) -> None:
     recipe = small(f"precision={precision}", "dropout=0.3")
     (one, first), (two, second), (other, _) = (_fit(lesson, recipe, seed=seed) for seed in (1, 1, 2))
     assert _same(one, two)
@@ -63,7 +65,7 @@ def test_same_seed_same_weights_another_other_weights(lesson: Lesson, small: Sma
     assert not _same(one, other)
 
 
-def test_the_global_generator_is_not_touched(lesson: Lesson, small: Small) -> None:
+def test_the_global_generator_is_not_touched(lesson: TrainingData, small: Small) -> None:
     before = torch.random.get_rng_state()
     threads = torch.get_num_threads()
     _fit(lesson, small())
@@ -71,7 +73,7 @@ def test_the_global_generator_is_not_touched(lesson: Lesson, small: Small) -> No
     assert torch.get_num_threads() == threads
 
 
-class _StopIn(Silent):
+class _StopIn(NoProgress):
     """Raises in the middle of an epoch, as a person's Ctrl-C would."""
 
     def __init__(self, epoch: int) -> None:
@@ -96,7 +98,7 @@ class _StopIn(Silent):
     ids=["averaged", "plain", "noisy", "batch-norm", "probed"],
 )
 def test_interrupted_and_resumed_is_uninterrupted(
-    lesson: Lesson, small: Small, tmp_path: Path, settings: tuple[str, ...]
+    lesson: TrainingData, small: Small, tmp_path: Path, settings: tuple[str, ...]
 ) -> None:
     recipe = small("max_epochs=3", *settings)
     if recipe.input.height == 32:
@@ -111,7 +113,7 @@ def test_interrupted_and_resumed_is_uninterrupted(
     assert _same(whole, resumed)
 
 
-def test_a_probe_is_not_fitted_again_after_a_kill(lesson: Lesson, small: Small, tmp_path: Path) -> None:
+def test_a_probe_is_not_fitted_again_after_a_kill(lesson: TrainingData, small: Small, tmp_path: Path) -> None:
     recipe = small("max_epochs=2", "probe.enabled=true", "copies=0", "pooling=average")
     whole, straight = _fit(lesson, recipe)
     with pytest.raises(KeyboardInterrupt):
@@ -122,14 +124,14 @@ def test_a_probe_is_not_fitted_again_after_a_kill(lesson: Lesson, small: Small, 
     assert _same(whole, resumed)
 
 
-class _NoProbe(Silent):
+class _NoProbe(NoProgress):
     """Fails if a probe is announced as done."""
 
     def epoch(self, row: EpochRow, *, best: bool) -> None:
         assert row.epoch > 0
 
 
-def test_patience_counts_epochs_without_a_better_one(lesson: Lesson, small: Small) -> None:
+def test_patience_counts_epochs_without_a_better_one(lesson: TrainingData, small: Small) -> None:
     recipe = small("learning_rate=1e-12", "ema=0", "max_epochs=9", "patience=2", "monitor=balanced_accuracy")
     _, fitted = _fit(lesson, recipe)
     assert fitted.best_epoch == 1
@@ -137,7 +139,7 @@ def test_patience_counts_epochs_without_a_better_one(lesson: Lesson, small: Smal
     assert fitted.stopped_early
 
 
-def test_the_best_epoch_is_kept_not_the_last(lesson: Lesson, small: Small) -> None:
+def test_the_best_epoch_is_kept_not_the_last(lesson: TrainingData, small: Small) -> None:
     recipe = small("learning_rate=0.03", "ema=0", "max_epochs=6", "warm_up=0", "schedule=constant")
     model, fitted = _fit(lesson, recipe)
     losses = [row.validation_loss or 0.0 for row in fitted.history]
@@ -147,7 +149,7 @@ def test_the_best_epoch_is_kept_not_the_last(lesson: Lesson, small: Small) -> No
     assert kept.item() == pytest.approx(min(losses), rel=1e-4)  # batches of another size sum in another order
 
 
-def test_without_validation_sheets_the_last_epoch_is_kept(lesson: Lesson, small: Small) -> None:
+def test_without_validation_sheets_the_last_epoch_is_kept(lesson: TrainingData, small: Small) -> None:
     lesson = dataclasses.replace(lesson, validation=np.arange(0))
     _, fitted = _fit(lesson, small("max_epochs=3"))
     assert fitted.best_epoch == 3
@@ -155,7 +157,7 @@ def test_without_validation_sheets_the_last_epoch_is_kept(lesson: Lesson, small:
 
 
 def test_the_study_s_batch_is_doubled_by_its_noisy_copy(
-    lesson: Lesson, small: Small, monkeypatch: pytest.MonkeyPatch
+    lesson: TrainingData, small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Tensor] = []
 
@@ -174,7 +176,7 @@ def test_the_study_s_batch_is_doubled_by_its_noisy_copy(
     assert torch.corrcoef(channels).fill_diagonal_(0).abs().max().item() < 0.03
 
 
-def test_masks_teach_the_places(lesson: Lesson, small: Small) -> None:
+def test_masks_teach_the_places(lesson: TrainingData, small: Small) -> None:
     shares = np.where(lesson.images > 200, 255, 0).astype(np.uint8)
     taught = dataclasses.replace(lesson, masks=Masks(shares, np.ones(18, dtype=bool)))
     settings = ("max_epochs=20", "learning_rate=3e-3", "pooling=average", "mask_share=0.02")
@@ -189,7 +191,7 @@ def test_masks_teach_the_places(lesson: Lesson, small: Small) -> None:
     assert evidence[torch.from_numpy(on_defect)].mean() > evidence[torch.from_numpy(~on_defect)].mean()
 
 
-def test_multilabel(lesson: Lesson, small: Small) -> None:
+def test_multilabel(lesson: TrainingData, small: Small) -> None:
     flags = np.stack([lesson.targets, 1 - lesson.targets], axis=1).astype(np.float32)
     _, fitted = _fit(
         dataclasses.replace(lesson, targets=flags), small("task=multilabel", "balance.method=loss")
@@ -197,7 +199,7 @@ def test_multilabel(lesson: Lesson, small: Small) -> None:
     assert fitted.history[-1].validation_balanced_accuracy is not None
 
 
-def test_another_training_s_state_is_refused(lesson: Lesson, small: Small, tmp_path: Path) -> None:
+def test_another_training_s_state_is_refused(lesson: TrainingData, small: Small, tmp_path: Path) -> None:
     _fit(lesson, small(), state_path=tmp_path / "state", fingerprint="one")
     with pytest.raises(BadCheckpoint, match=r"another recipe, seed, split or other data; .*--fresh"):
         _fit(lesson, small(), state_path=tmp_path / "state", fingerprint="two")
@@ -205,7 +207,7 @@ def test_another_training_s_state_is_refused(lesson: Lesson, small: Small, tmp_p
 
 @pytest.mark.parametrize("damage", [b"", b"not safetensors at all", None], ids=["empty", "text", "cut"])
 def test_a_damaged_state_is_refused(
-    lesson: Lesson, small: Small, tmp_path: Path, damage: bytes | None
+    lesson: TrainingData, small: Small, tmp_path: Path, damage: bytes | None
 ) -> None:
     state = tmp_path / "state"
     _fit(lesson, small(), state_path=state)
@@ -244,7 +246,7 @@ fit(model, lesson, recipe, seed=0, state_path=folder / "state", watcher=Kill())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a POSIX signal")
-def test_killed_and_resumed_in_another_process(lesson: Lesson, small: Small, tmp_path: Path) -> None:
+def test_killed_and_resumed_in_another_process(lesson: TrainingData, small: Small, tmp_path: Path) -> None:
     recipe = small("max_epochs=4", "dropout=0.3")
     np.savez(tmp_path / "lesson.npz", images=lesson.images, targets=lesson.targets)
     (tmp_path / "recipe.json").write_text(recipe.model_dump_json())

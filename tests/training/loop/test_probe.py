@@ -12,11 +12,11 @@ import torch
 from steelsight.errors import BadRecipe
 from steelsight.models.catalog import SheetClassifier, build_model
 from steelsight.models.inputs import to_input
-from steelsight.training.dataset import Lesson, Masks
-from steelsight.training.loop.fit import Fitted, fit
+from steelsight.training.dataset import Masks, TrainingData
+from steelsight.training.loop.fit import FitResult, fit
 from steelsight.training.loop.probe import fit_head
 from steelsight.training.loop.probe_steps import _fold
-from steelsight.training.loop.progress import Silent
+from steelsight.training.loop.progress import NoProgress
 from steelsight.training.predict import predict_logits
 from steelsight.training.recipe import Recipe
 
@@ -26,13 +26,13 @@ PROBE = ("probe.enabled=true", "copies=2", "max_epochs=0", "balance.method=none"
 POOLINGS = pytest.mark.parametrize("pooling", ["average", "average+max"])
 
 
-def _probe(lesson: Lesson, recipe: Recipe, outputs: int = 2) -> SheetClassifier:
+def _probe(lesson: TrainingData, recipe: Recipe, outputs: int = 2) -> SheetClassifier:
     model = build_model(recipe.model_spec(outputs))
-    fit_head(model, lesson, recipe, seed=0, precision="fp32", watcher=Silent())
+    fit_head(model, lesson, recipe, seed=0, precision="fp32", watcher=NoProgress())
     return model
 
 
-def _described(model: SheetClassifier, lesson: Lesson) -> np.ndarray:
+def _described(model: SheetClassifier, lesson: TrainingData) -> np.ndarray:
     with torch.no_grad():
         features = model.features(to_input(torch.from_numpy(lesson.images[lesson.train])))
         return np.asarray(model.head.pooled(features), dtype=np.float64)
@@ -58,7 +58,9 @@ def _descend(described: np.ndarray, labels: np.ndarray, weights: np.ndarray, pen
 
 @POOLINGS
 @pytest.mark.parametrize("outputs", [2, 3])
-def test_it_is_the_regularised_optimum(lesson: Lesson, small: Small, pooling: str, outputs: int) -> None:
+def test_it_is_the_regularised_optimum(
+    lesson: TrainingData, small: Small, pooling: str, outputs: int
+) -> None:
     if outputs == 3:
         labels = np.arange(18) % 3
         lesson = dataclasses.replace(lesson, targets=labels)
@@ -73,7 +75,7 @@ def test_it_is_the_regularised_optimum(lesson: Lesson, small: Small, pooling: st
     )  # L-BFGS's tolerance
 
 
-def test_balance_weighs_the_sheets(lesson: Lesson, small: Small) -> None:
+def test_balance_weighs_the_sheets(lesson: TrainingData, small: Small) -> None:
     labels = np.array([0] * 9 + [1] * 3 + [0, 1] * 3)
     lesson = dataclasses.replace(lesson, targets=labels, groups=np.arange(18) // 2)
     balanced = small(*PROBE, "copies=0", "pooling=average", "balance.method=sampling", "power=1", "penalty=1")
@@ -83,7 +85,7 @@ def test_balance_weighs_the_sheets(lesson: Lesson, small: Small) -> None:
     assert found[:, 1] - found[:, 0] == pytest.approx(expected[:, 1] - expected[:, 0], abs=5e-3)
 
 
-def test_features_stay_and_same_seed_gives_the_same_head(lesson: Lesson, small: Small) -> None:
+def test_features_stay_and_same_seed_gives_the_same_head(lesson: TrainingData, small: Small) -> None:
     recipe = small(*PROBE, "pooling=average+max")
     start = build_model(recipe.model_spec(2))
     one, two = _probe(lesson, recipe), _probe(lesson, recipe)
@@ -95,12 +97,12 @@ def test_features_stay_and_same_seed_gives_the_same_head(lesson: Lesson, small: 
     assert not torch.equal(one.head.conv.weight, start.head.conv.weight)
 
 
-def _fit(lesson: Lesson, recipe: Recipe, outputs: int = 2) -> tuple[SheetClassifier, Fitted]:
+def _fit(lesson: TrainingData, recipe: Recipe, outputs: int = 2) -> tuple[SheetClassifier, FitResult]:
     model = build_model(recipe.model_spec(outputs))
     return model, fit(model, lesson, recipe, seed=0)
 
 
-def test_the_probe_alone_is_epoch_0(lesson: Lesson, small: Small) -> None:
+def test_the_probe_alone_is_epoch_0(lesson: TrainingData, small: Small) -> None:
     model, fitted = _fit(lesson, small(*PROBE, "pooling=average+max", "penalty=0.05"))
     assert [row.epoch for row in fitted.history] == [0]
     assert (fitted.best_epoch, fitted.epochs, fitted.stopped_early) == (0, 0, False)
@@ -109,7 +111,7 @@ def test_the_probe_alone_is_epoch_0(lesson: Lesson, small: Small) -> None:
     assert right.mean() > 0.9
 
 
-def test_epochs_go_on_from_the_probe(lesson: Lesson, small: Small) -> None:
+def test_epochs_go_on_from_the_probe(lesson: TrainingData, small: Small) -> None:
     settings = (*PROBE[:2], "pooling=average+max", "penalty=0.05", "learning_rate=1e-9", "ema=0.9")
     alone, _ = _fit(lesson, small(*settings, "max_epochs=0"))
     on, fitted = _fit(lesson, small(*settings, "max_epochs=2"))
@@ -118,7 +120,7 @@ def test_epochs_go_on_from_the_probe(lesson: Lesson, small: Small) -> None:
     assert torch.allclose(on.head.conv.weight, alone.head.conv.weight, atol=1e-7)  # two idle epochs
 
 
-def test_multilabel_fits_one_type_at_a_time(lesson: Lesson, small: Small) -> None:
+def test_multilabel_fits_one_type_at_a_time(lesson: TrainingData, small: Small) -> None:
     flags = np.stack([lesson.targets, 1 - lesson.targets], axis=1).astype(np.float32)
     recipe = small(*PROBE, "task=multilabel", "pooling=average", "penalty=0.05", "copies=0")
     logits = predict_logits(_probe(dataclasses.replace(lesson, targets=flags), recipe), lesson.images)
@@ -127,13 +129,13 @@ def test_multilabel_fits_one_type_at_a_time(lesson: Lesson, small: Small) -> Non
 
 
 def test_a_class_without_training_sheets_is_practically_never_the_answer(
-    lesson: Lesson, small: Small
+    lesson: TrainingData, small: Small
 ) -> None:
     model = _probe(lesson, small(*PROBE, "pooling=average"), outputs=4)
     assert predict_logits(model, lesson.images).argmax(1).max() < 2
 
 
-def test_one_class_alone_is_refused(lesson: Lesson, small: Small) -> None:
+def test_one_class_alone_is_refused(lesson: TrainingData, small: Small) -> None:
     alone = dataclasses.replace(lesson, targets=np.zeros(18, dtype=np.int64))
     with pytest.raises(BadRecipe, match="all of one class"):
         _probe(alone, small(*PROBE, "pooling=average"))
@@ -145,7 +147,7 @@ BENT = ("pooling=lse", "pooling=max", "pooling=top")
 
 
 @pytest.mark.parametrize("pooling", [*BENT, "pooling=average", "pooling=average+max"])
-def test_steps_learn_with_every_pooling(lesson: Lesson, small: Small, pooling: str) -> None:
+def test_steps_learn_with_every_pooling(lesson: TrainingData, small: Small, pooling: str) -> None:
     shares = np.where(lesson.images > 200, 255, 0).astype(np.uint8)
     taught = dataclasses.replace(lesson, masks=Masks(shares, np.ones(18, dtype=bool)))
     recipe = small(*PROBE, pooling, "copies=1", "penalty=0.01", "masks=0.5", "steps=150", "mask_share=0.02")
@@ -154,7 +156,7 @@ def test_steps_learn_with_every_pooling(lesson: Lesson, small: Small, pooling: s
     assert right.mean() > 0.9
 
 
-def test_steps_end_near_the_optimum_where_it_is_known(lesson: Lesson, small: Small) -> None:
+def test_steps_end_near_the_optimum_where_it_is_known(lesson: TrainingData, small: Small) -> None:
     """Masks of weight nearly 0 send a linear head down the other road to the same place."""
     settings = (*PROBE, "copies=0", "pooling=average", "penalty=0.5", "steps=600")
     nowhere = Masks(np.zeros_like(lesson.images), np.zeros(18, dtype=bool))
@@ -167,7 +169,7 @@ def test_steps_end_near_the_optimum_where_it_is_known(lesson: Lesson, small: Sma
 
 
 @pytest.mark.parametrize("pooling", [*BENT, "pooling=average+max"])
-def test_standardisation_is_folded_in_exactly(lesson: Lesson, small: Small, pooling: str) -> None:
+def test_standardisation_is_folded_in_exactly(lesson: TrainingData, small: Small, pooling: str) -> None:
     recipe = small(*PROBE, pooling)
     model = build_model(recipe.model_spec(2))
     student = build_model(recipe.model_spec(2), generator=torch.Generator().manual_seed(3)).head.eval()
@@ -179,7 +181,7 @@ def test_standardisation_is_folded_in_exactly(lesson: Lesson, small: Small, pool
     assert torch.allclose(model.head.eval()(maps), expected, atol=1e-5)
 
 
-def test_steps_repeat_themselves(lesson: Lesson, small: Small) -> None:
+def test_steps_repeat_themselves(lesson: TrainingData, small: Small) -> None:
     recipe = small(*PROBE, "pooling=lse", "steps=20")
     one, two = _probe(lesson, recipe), _probe(lesson, recipe)
     assert torch.equal(one.head.conv.weight, two.head.conv.weight)

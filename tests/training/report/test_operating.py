@@ -11,7 +11,7 @@ import pytest
 
 from steelsight.errors import BadInput
 from steelsight.runs.evaluate import evaluate_run
-from steelsight.training.dataset import open_lesson
+from steelsight.training.dataset import open_training_sheets
 from steelsight.training.recipe import Recipe
 from steelsight.training.report.operating import ESCAPE, choose_threshold, report_operating
 from steelsight.training.run import train_run
@@ -69,7 +69,7 @@ def test_metrics_without_the_key_have_their_threshold_in_the_operating_point(
 
 
 def test_the_threshold_lets_one_in_twenty_pass(folder: Folder, small: Small) -> None:
-    data = open_lesson(folder(classes=2, per_class=40), small())
+    data = open_training_sheets(folder(classes=2, per_class=40), small())
     score = np.linspace(-3, 3, 80)
     logits = np.stack([-score, score], axis=1).astype(np.float32)
     everyone = np.arange(80)

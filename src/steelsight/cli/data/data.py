@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from steelsight.sheets.cache import PixelCache
-    from steelsight.sheets.describe import Description
+    from steelsight.sheets.describe import DataDescription
     from steelsight.types import SheetSet
 
 __all__ = ["data"]
@@ -79,15 +79,15 @@ def _read(root: Path, groups: str | None, workers: int) -> tuple[SheetSet, Pixel
     return group_sheets(cache.sheets, groups) if groups else cache.sheets, cache
 
 
-def _describe(sheets: SheetSet, cache: PixelCache | None) -> Description:
-    from steelsight.sheets.describe import describe_sheets, find_twins
+def _describe(sheets: SheetSet, cache: PixelCache | None) -> DataDescription:
+    from steelsight.sheets.describe import describe_sheets, find_duplicates
 
     if cache is None:
         return describe_sheets(sheets, (), ())
-    return describe_sheets(sheets, cache.sizes, find_twins(sheets.items, cache.images))
+    return describe_sheets(sheets, cache.sizes, find_duplicates(sheets.items, cache.images))
 
 
-def _print(description: Description, sheets: SheetSet, *, grouped: bool) -> None:
+def _print(description: DataDescription, sheets: SheetSet, *, grouped: bool) -> None:
     from rich.table import Table
 
     console.print(

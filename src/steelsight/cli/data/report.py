@@ -13,7 +13,7 @@ from steelsight.reports.document import Document
 from steelsight.reports.figures.sheets.data import ExampleSheet, draw_examples, draw_sizes
 from steelsight.reports.figures.sheets.distribution import draw_distribution
 from steelsight.reports.figures.style import save_figure
-from steelsight.sheets.describe import Description, example_sheets
+from steelsight.sheets.describe import DataDescription, example_sheets
 from steelsight.sheets.images.pixels import read_gray
 from steelsight.sheets.masks import read_mask
 from steelsight.types import SheetItem, SheetSet
@@ -26,7 +26,7 @@ _ROWS_SHOWN = 500  # of a table in the page
 
 
 def write_report(
-    out: Path, sheets: SheetSet, description: Description, result: Mapping[str, Any]
+    out: Path, sheets: SheetSet, description: DataDescription, result: Mapping[str, Any]
 ) -> list[str]:
     """Write the report into `out`; the names of its files. `result` joins the JSON's top level."""
     subtitle = f"{description.sheets} sheets, {description.layout} layout"
@@ -40,7 +40,7 @@ def write_report(
     return ["data.html", "data.json", *(f"{name}.png" for name in figures)]
 
 
-def _figures(sheets: SheetSet, description: Description) -> dict[str, tuple[Figure, str]]:
+def _figures(sheets: SheetSet, description: DataDescription) -> dict[str, tuple[Figure, str]]:
     """Figures by name, each with words for those who cannot see it."""
     names = [entry.name for entry in description.classes]
     counts = [entry.sheets for entry in description.classes]
@@ -82,7 +82,7 @@ def _example(title: str, item: SheetItem) -> ExampleSheet:
 
 
 def _add_chapters(
-    document: Document, description: Description, figures: dict[str, tuple[Figure, str]]
+    document: Document, description: DataDescription, figures: dict[str, tuple[Figure, str]]
 ) -> None:
     def show(name: str, caption: str) -> None:
         if name in figures:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 
 from steelsight.cli.console import JsonFlag, console, emit_json
 from steelsight.errors import BadInput, BadRecipe
+from steelsight.files import write_json
 from steelsight.types import Rejection
 
 __all__ = ["METHODS", "explain"]
@@ -96,7 +96,7 @@ def explain(
         "sheets": rows,
         "set_aside": [asdict(rejection) for rejection in set_aside],
     }
-    (folder / REPORT).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / REPORT, result)
     _tell(result)
     if as_json:
         emit_json(result)

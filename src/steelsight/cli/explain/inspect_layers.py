@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from steelsight.cli.console import AllowBadOption, JsonFlag, console, emit_json, telling
 from steelsight.errors import BadInput, UnknownLayer
+from steelsight.files import write_json
 
 if TYPE_CHECKING:
     from steelsight.inspection.probes.separability import Separability
@@ -58,8 +58,8 @@ def layers(
     from steelsight.inspection.probes.controls import choose_controls
     from steelsight.inspection.probes.embedding import MapSpec
     from steelsight.inspection.probes.layers import choose_layers
-    from steelsight.inspection.probes.report import layers_json, tell_layers
-    from steelsight.runs.inspection.layers import look_at_layers, write_layers_page
+    from steelsight.inspection.probes.report import describe_layers, layers_json
+    from steelsight.runs.inspection.layers import probe_layers, write_layers_page
     from steelsight.runs.open import open_run
 
     if threads:
@@ -72,7 +72,7 @@ def layers(
             chosen = choose_layers(judged.model, _names(layer))
         except UnknownLayer as error:  # here it is an option that names none
             raise BadInput(f"--layers: {error}") from error
-        found = look_at_layers(
+        found = probe_layers(
             judged,
             layers=chosen,
             fit=fit,
@@ -92,9 +92,9 @@ def layers(
         }
         say("drawing")
         write_layers_page(folder / REPORT, found, judged, fit=fit, split=split)
-    (folder / NUMBERS).write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / NUMBERS, numbers)
     _tell(found)
-    console.print(tell_layers(found), markup=False, soft_wrap=True)
+    console.print(describe_layers(found), markup=False, soft_wrap=True)
     console.print(f"report: {folder / REPORT}", markup=False, soft_wrap=True)
     if as_json:
         emit_json({"out": str(folder), **numbers})

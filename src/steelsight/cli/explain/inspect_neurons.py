@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -12,10 +11,12 @@ import typer
 
 from steelsight.cli.console import AllowBadOption, JsonFlag, console, emit_json, telling
 from steelsight.errors import BadInput, BadRecipe
+from steelsight.files import write_json
 
 if TYPE_CHECKING:
     from steelsight.inspection.neurons.atlas import Atlas
     from steelsight.inspection.neurons.settings import Ascent, Neuron
+    from steelsight.streams import stream
 
 __all__ = ["neurons"]
 
@@ -80,7 +81,6 @@ def neurons(
     as_json: JsonFlag = False,
 ) -> None:
     """Draw the image that drives each neuron, the real crops that do, and its answer to each class."""
-    import numpy as np
     import torch
 
     from steelsight.inspection.neurons.atlas import AtlasPlan, make_atlas
@@ -122,13 +122,13 @@ def neurons(
         opened = open_run(run, data, allow_bad=allow_bad)
         if start is not None:
             plan = replace(plan, start=read_sheet(start, opened.card.input))
-        shown = show_sheets(opened, split, limit=limit, rng=np.random.default_rng([seed, 20]))
+        shown = show_sheets(opened, split, limit=limit, rng=stream(seed, "neuron-sheets"))
         atlas = make_atlas(
             opened.model,
             shown,
             layer or speaking_layers(opened.model),
             plan,
-            rng=np.random.default_rng([seed, 21]),
+            rng=stream(seed, "neuron-atlas"),
             seed=seed,
             say=say,
         )
@@ -144,7 +144,7 @@ def neurons(
                 raise BadInput("--with: expected neurons of a layer both models have, got only logits")
             ascent = plan.plain or prepare(PLAIN, steps=steps)
             twins = compare_neurons(
-                opened.model, other, same, ascent, seed=seed, rng=np.random.default_rng([seed, 22])
+                opened.model, other, same, ascent, seed=seed, rng=stream(seed, "neuron-pairs")
             )
             numbers["with"] = {"run": str(against), **twins.as_dict()}
         say("drawing")
@@ -167,7 +167,6 @@ def _write(
         write_atlas,
         write_twins,
     )
-    from steelsight.reports.cells import plain
     from steelsight.reports.document import Document
     from steelsight.reports.figures import save_figure
     from steelsight.version import __version__
@@ -190,9 +189,7 @@ def _write(
     for name, figure in figures.items():
         if figure is not None:
             save_figure(figure, folder / FIGURES / f"{name}.png")
-    (folder / NUMBERS).write_text(
-        json.dumps(plain({**document.as_dict(), **numbers}), indent=1) + "\n", encoding="utf-8"
-    )
+    write_json(folder / NUMBERS, {**document.as_dict(), **numbers})
 
 
 def _read_neuron(text: str) -> Neuron:

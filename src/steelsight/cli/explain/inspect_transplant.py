@@ -47,17 +47,17 @@ def transplant(
     """Replace RUN's weights by DONOR's part by part, from the input, from the output, and each part alone."""
     import torch
 
+    from steelsight.files import replace_file, write_json
     from steelsight.reports.document import Document
     from steelsight.runs.transplant.page import write_operation
-    from steelsight.runs.transplant.reading import operation_json, tell_operation
-    from steelsight.runs.transplant.run import open_operation
-    from steelsight.training.atomic import write_file, write_json
+    from steelsight.runs.transplant.reading import describe_transplant, transplant_json
+    from steelsight.runs.transplant.run import open_transplant
     from steelsight.training.conclude import environment
 
     if threads:
         torch.set_num_threads(threads)
     with console.status("transplanting"):
-        done, sheets = open_operation(
+        done, sheets = open_transplant(
             run,
             donor,
             data,
@@ -82,14 +82,14 @@ def transplant(
         "split": split,
         "seed": seed,
         "resamples": resamples,
-        **operation_json(done),
+        **transplant_json(done),
         "environment": environment(),
     }
     page.save(folder / REPORT)
     for name, png in page.pictures():
-        write_file(folder / "figures" / f"{name}.png", png)
+        replace_file(folder / "figures" / f"{name}.png", png)
     write_json(folder / NUMBERS, numbers)
-    for line in (*tell_operation(done), *done.notes):
+    for line in (*describe_transplant(done), *done.notes):
         console.print(line, markup=False, soft_wrap=True)
     console.print(f"report: {folder / REPORT}", markup=False, soft_wrap=True)
     if as_json:

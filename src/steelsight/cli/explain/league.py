@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from steelsight.cli.console import AllowBadOption, JsonFlag, console, emit_json, telling
+from steelsight.files import write_json
 
 if TYPE_CHECKING:
     from steelsight.explanations.benchmark.run import League
@@ -51,13 +51,13 @@ def league(
     from steelsight.explanations.benchmark.run import run_league
     from steelsight.explanations.benchmark.settings import load_league_recipe
     from steelsight.runs.league_page import write_page
-    from steelsight.runs.open import open_arena
+    from steelsight.runs.open import open_benchmark
     from steelsight.study.contents import published_segmentation
 
     recipe = load_league_recipe(setting or [])
     folder = out if out is not None else run / f"league-{split}"
     with telling("opening") as say:
-        arena = open_arena(
+        arena = open_benchmark(
             run, data, part=split, share=recipe.choice.share, limit=limit, allow_bad=allow_bad, seed=seed
         )
         task = arena.runs[0].card.task
@@ -85,7 +85,7 @@ def league(
         }
         say("drawing")
         write_page(folder / REPORT, found, arena, recipe, published, split=split, seed=seed)
-    (folder / NUMBERS).write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / NUMBERS, numbers)
     _tell(found)
     console.print(recommendation(found), markup=False, soft_wrap=True)
     console.print(f"report: {folder / REPORT}", markup=False, soft_wrap=True)

@@ -15,7 +15,7 @@ from steelsight.errors import BadInput
 __all__ = ["calibrate"]
 
 
-class By(StrEnum):
+class ThresholdChoice(StrEnum):
     """Which threshold the card gets."""
 
     CERTIFICATE = "certificate"
@@ -40,7 +40,9 @@ def calibrate(
     prevalence: Annotated[
         float | None, typer.Option(help="Share of defective sheets on the line; default that of the sheets.")
     ] = None,
-    by: Annotated[By, typer.Option(help="Which threshold the card gets.")] = By.CERTIFICATE,
+    by: Annotated[
+        ThresholdChoice, typer.Option(help="Which threshold the card gets.")
+    ] = ThresholdChoice.CERTIFICATE,
     groups: GroupsOption = None,
     allow_bad: AllowBadOption = 0,
     seed: Annotated[
@@ -78,7 +80,7 @@ def calibrate(
             delta=delta,
             prices=prices,
             prevalence=prevalence,
-            by_cost=by is By.COST,
+            by_cost=by is ThresholdChoice.COST,
             groups=groups,
             allow_bad=allow_bad,
             seed=seed,
@@ -102,6 +104,6 @@ def calibrate(
         )
     console.print(f"report: {run / PAGE}", markup=False, soft_wrap=True)
     if as_json:
-        from steelsight.reports.cells import plain
+        from steelsight.plain import plain
 
         emit_json(plain(done.numbers))

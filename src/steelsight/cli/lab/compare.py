@@ -48,7 +48,8 @@ def compare(
     as_json: JsonFlag = False,
 ) -> None:
     """Compare trained models on sheets none of them has seen: paired intervals and McNemar's test."""
-    from steelsight.reports.cells import cell_text, plain
+    from steelsight.plain import plain
+    from steelsight.reports.cells import cell_text
     from steelsight.runs.compare import METRICS, compare_folds, compare_runs
     from steelsight.runs.out_of_fold import is_cross_validation
 

@@ -31,12 +31,13 @@ def confidence(
     from rich.table import Table
     from rich.text import Text
 
-    from steelsight.reports.cells import cell_text, plain
+    from steelsight.plain import plain
+    from steelsight.reports.cells import cell_text
     from steelsight.runs.abstention.confidence import SCORE_TITLES
-    from steelsight.runs.abstention.confidence_scores import NUMBERS, PAGE, judge_confidence
+    from steelsight.runs.abstention.confidence_scores import NUMBERS, PAGE, compare_confidence_scores
 
     with console.status("judging"):
-        judged = judge_confidence(
+        judged = compare_confidence_scores(
             run, data, part=split, on=on, groups=groups, allow_bad=allow_bad, seed=seed, out=out
         )
     table = Table("confidence", box=None, pad_edge=False)

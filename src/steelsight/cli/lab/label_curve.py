@@ -34,11 +34,11 @@ def label_curve(
 ) -> None:
     """Train on growing shares of the labels and see what more of them would bring."""
     from steelsight.runs.label_curve import grow_labels
-    from steelsight.training.loop.progress import ConsoleWatcher
+    from steelsight.training.loop.progress import ConsoleProgress
     from steelsight.training.recipe_files import load_recipe
 
     chosen = load_recipe(recipe, [*([] if task is None else [f"task={task}"]), *(setting or [])])
-    with ConsoleWatcher(console) as watcher:
+    with ConsoleProgress(console) as watcher:
         found = grow_labels(
             data,
             recipe=chosen,

@@ -36,6 +36,7 @@ def robustness(
     from steelsight.reports.figures import draw_sweep
     from steelsight.runs.open import open_run
     from steelsight.runs.robustness import DISTURBANCES, sweep_disturbances
+    from steelsight.streams import stream
 
     judged = open_run(run, data, allow_bad=allow_bad)
     if judged.card.task == "multilabel":
@@ -43,7 +44,7 @@ def robustness(
     rows = np.array([i for i in judged.positions(split).tolist() if judged.data.keys[i] >= 0], dtype=np.int64)
     if not rows.size:
         raise BadData(f"{data}: expected {split} sheets of the run with one answer, found none")
-    rows = np.sort(np.random.default_rng([seed, 0]).permutation(rows)[:limit])
+    rows = np.sort(stream(seed, "robustness-sheets").permutation(rows)[:limit])
     images, labels = np.asarray(judged.data.images[rows]), judged.data.keys[rows]
     names = [judged.groups[i] for i in rows.tolist()]
     page = Document("What noise and the camera do", subtitle=f"{run.name} on {data.resolve().name}, {split}")

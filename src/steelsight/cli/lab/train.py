@@ -52,14 +52,14 @@ def train(
 
     Interrupted, even killed, the same command goes on and ends with the same figures.
     """
-    from steelsight.training.loop.progress import ConsoleWatcher
+    from steelsight.training.loop.progress import ConsoleProgress
     from steelsight.training.recipe_files import load_recipe
 
     flags = {"task": task, "model.name": model, "stop.max_epochs": epochs}
     given = [f"{key}={value}" for key, value in flags.items() if value is not None]
     chosen = load_recipe(recipe, [*given, *(setting or [])])
     common: dict[str, Any] = {"seed": seed, "groups": groups, "allow_bad": allow_bad, "fresh": fresh}
-    with ConsoleWatcher(console) as watcher:
+    with ConsoleProgress(console) as watcher:
         if folds is None:
             result = _train_one(data, chosen, out, watcher=watcher, **common)
         else:

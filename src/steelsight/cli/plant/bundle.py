@@ -24,7 +24,7 @@ def verify(
     as_json: JsonFlag = False,
 ) -> None:
     """Check every file, and ask every installed engine about the probe sheets the bundle carries."""
-    from steelsight.reports.cells import plain
+    from steelsight.plain import plain
     from steelsight.runtime.parity.verify import verify_bundle
 
     found = verify_bundle(folder, threads=threads)

@@ -33,7 +33,7 @@ def export(
 ) -> None:
     """Write a bundle: one graph that classifies and explains, verified against the model it came from."""
     from steelsight.deploy.export import export_run
-    from steelsight.reports.cells import plain
+    from steelsight.plain import plain
 
     with console.status("exporting") as status:
         done = export_run(

@@ -40,7 +40,7 @@ def find(
     from steelsight.reports.cells import cell_text
     from steelsight.shortcuts.find.numbers import find_json
     from steelsight.shortcuts.find.ranking import STATUSES
-    from steelsight.shortcuts.find.report import headline, name_of_suspect, write_find_page
+    from steelsight.shortcuts.find.report import candidate_name, headline, write_find_page
     from steelsight.shortcuts.find.run import find_shortcuts
 
     folder = out if out is not None else run / "shortcuts"
@@ -64,7 +64,7 @@ def find(
         table.add_column(head, justify="right", no_wrap=True)
     for each in found.suspects[:10]:
         shift = cell_text(each.check.shift, 2) if each.check else ""
-        words = (name_of_suspect(each), card.class_names[each.pull.target], each.status)
+        words = (candidate_name(each), card.class_names[each.pull.target], each.status)
         figures = (cell_text(each.pull.effect, 2), f"{each.pull.q_value:.4f}", shift)
         table.add_row(*map(Text, (*words, *figures)))
     console.print(table)

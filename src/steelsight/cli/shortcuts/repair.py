@@ -65,12 +65,12 @@ def repair(
     from steelsight.shortcuts.repair.methods import CURES
     from steelsight.shortcuts.repair.report import headline
     from steelsight.shortcuts.repair.run import PAGE, repair_run
-    from steelsight.training.loop.progress import ConsoleWatcher
+    from steelsight.training.loop.progress import ConsoleProgress
 
     chosen = (
         tuple(CURES) if cures is None else tuple(name.strip() for name in cures.split(",") if name.strip())
     )
-    with ConsoleWatcher(console) as watcher:
+    with ConsoleProgress(console) as watcher:
         found = repair_run(
             run,
             data,

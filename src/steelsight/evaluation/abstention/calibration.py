@@ -18,7 +18,14 @@ from steelsight.evaluation.probabilities import (
 )
 from steelsight.types import Labels, Logits, Probabilities
 
-__all__ = ["Reliability", "brier", "expected_calibration_error", "fit_temperature", "log_loss", "reliability"]
+__all__ = [
+    "ReliabilityBins",
+    "brier",
+    "expected_calibration_error",
+    "fit_temperature",
+    "log_loss",
+    "reliability",
+]
 
 COLDEST, HOTTEST = 0.05, 20.0
 
@@ -26,7 +33,7 @@ Weights = Float[np.ndarray, " w"]
 
 
 @dataclass(frozen=True)
-class Reliability:
+class ReliabilityBins:
     """One bin of confidence a row."""
 
     edges: Float[np.ndarray, " b1"]
@@ -62,7 +69,7 @@ def reliability(
     *,
     bins: int = 15,
     weights: Weights | None = None,
-) -> Reliability:
+) -> ReliabilityBins:
     """Mean confidence and accuracy in bins of equal width.
 
     confidence  (n,) in 0..1
@@ -80,7 +87,7 @@ def reliability(
     weight = read_weights(weights, right.size)
     count = np.bincount(place, weight, minlength=bins)
     filled = np.where(count > 0, count, np.nan)
-    return Reliability(
+    return ReliabilityBins(
         edges,
         count,
         np.bincount(place, weight * confidence, minlength=bins) / filled,

@@ -17,13 +17,13 @@ from scipy.special import expit
 from steelsight.errors import BadInput
 from steelsight.evaluation.probabilities import check_scores
 
-__all__ = ["Trust", "fit_trust"]
+__all__ = ["ConfidenceCombiner", "fit_combiner"]
 
 Column = Float[np.ndarray, "_"]  # lengths are compared by hand, for a message that names the score
 
 
 @dataclass(frozen=True, eq=False)
-class Trust:
+class ConfidenceCombiner:
     """A logistic regression on standardised scores: expit(weights · (x - centre) / scale + bias)."""
 
     names: tuple[str, ...]
@@ -53,7 +53,7 @@ class Trust:
         }
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> Trust:
+    def from_dict(cls, stored: Mapping[str, Any]) -> ConfidenceCombiner:
         """What `as_dict` wrote; BadInput for anything else."""
         try:
             names = tuple(map(str, stored["names"]))
@@ -76,7 +76,9 @@ class Trust:
         return cls(names, centre, scale, weights, bias)
 
 
-def fit_trust(columns: Mapping[str, Column], right: Bool[np.ndarray, " n"], *, penalty: float = 1.0) -> Trust:
+def fit_combiner(
+    columns: Mapping[str, Column], right: Bool[np.ndarray, " n"], *, penalty: float = 1.0
+) -> ConfidenceCombiner:
     """Learn from calibration sheets how the scores together foretell a right verdict.
 
         min over w, b of  sum_i log(1 + exp(-y_i (w · x_i + b))) + penalty / 2 |w|^2,  y = ±1, x standardised
@@ -107,9 +109,11 @@ def fit_trust(columns: Mapping[str, Column], right: Bool[np.ndarray, " n"], *, p
     hits = int(right.sum())
     if hits in (0, right.size):
         prior = (hits + 1) / (right.size + 2)
-        return Trust(names, centre, scale, np.zeros(len(names)), float(np.log(prior / (1 - prior))))
+        return ConfidenceCombiner(
+            names, centre, scale, np.zeros(len(names)), float(np.log(prior / (1 - prior)))
+        )
     weights = _fit_logistic((table - centre) / scale, right, penalty)
-    return Trust(names, centre, scale, weights[:-1], float(weights[-1]))
+    return ConfidenceCombiner(names, centre, scale, weights[:-1], float(weights[-1]))
 
 
 def _fit_logistic(

@@ -49,7 +49,7 @@ class CostChoice:
     cost_all_review: float
 
 
-class _Ladder(NamedTuple):
+class _ThresholdCosts(NamedTuple):
     """Sheets in ascending order of confidence, and for each threshold how many stand below it."""
 
     order: Int[np.ndarray, " n"]
@@ -113,14 +113,14 @@ def cheapest_threshold(
     )
 
 
-def _ladder(confidence: Float[np.ndarray, " n"]) -> _Ladder:
+def _ladder(confidence: Float[np.ndarray, " n"]) -> _ThresholdCosts:
     order = np.argsort(confidence, kind="stable")
     thresholds = np.append(np.union1d([0.0], confidence.astype(np.float64)), np.inf)
-    return _Ladder(order, thresholds, np.searchsorted(confidence[order], thresholds, side="left"))
+    return _ThresholdCosts(order, thresholds, np.searchsorted(confidence[order], thresholds, side="left"))
 
 
 def _costs(
-    ladder: _Ladder, errors: Float[np.ndarray, " n"], review: float, weights: Float[np.ndarray, "b n"]
+    ladder: _ThresholdCosts, errors: Float[np.ndarray, " n"], review: float, weights: Float[np.ndarray, "b n"]
 ) -> Float[np.ndarray, "b t"]:
     """Cost a sheet of every threshold under each row of weights that sum to one; NaN where they are."""
     extra = (weights * (review - errors))[:, ladder.order]

@@ -16,11 +16,11 @@ from steelsight.evaluation.intervals.bootstrap import draw_weights, interval_of,
 from steelsight.evaluation.probabilities import check_scores
 from steelsight.types import Interval
 
-__all__ = ["Refusal", "judge_refusal"]
+__all__ = ["OutlierRejection", "evaluate_rejection"]
 
 
 @dataclass(frozen=True)
-class Refusal:
+class OutlierRejection:
     """How well a score of familiarity keeps outsiders out; whatever scores below the threshold is refused."""
 
     auroc: Interval  # chance that a sheet scores above an outsider; .5 for a guess
@@ -28,7 +28,7 @@ class Refusal:
     false_accept: Interval  # share of the outsiders that reach the threshold
 
 
-def judge_refusal(
+def evaluate_rejection(
     inside: Float[np.ndarray, " n"],
     outside: Float[np.ndarray, " m"],
     *,
@@ -36,7 +36,7 @@ def judge_refusal(
     keep: float = 0.95,
     calibration: Float[np.ndarray, " k"] | None = None,
     resamples: int = 1000,
-) -> Refusal:
+) -> OutlierRejection:
     """AUROC and false accepts at the highest threshold that keeps the sheets asked for.
 
     inside       (n,) scores of sheets, higher = more familiar
@@ -59,7 +59,9 @@ def judge_refusal(
         raise BadInput(f"keep: expected a share above 0 and at most 1, got {keep}")
     threshold = _threshold(chosen, keep)
     accepted = int((outside >= threshold).sum())
-    return Refusal(_auroc(inside, outside, rng, resamples), threshold, wilson(accepted, outside.size))
+    return OutlierRejection(
+        _auroc(inside, outside, rng, resamples), threshold, wilson(accepted, outside.size)
+    )
 
 
 def _threshold(scores: Float[np.ndarray, " k"], keep: float) -> float:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ from steelsight.evaluation.abstention.calibration import expected_calibration_er
 from steelsight.evaluation.abstention.selective import augrc, aurc, coverage_interval
 from steelsight.evaluation.answers import multi_type_right
 from steelsight.evaluation.intervals.bootstrap import Groups
+from steelsight.plain import plain
 from steelsight.types import Probabilities
 
 __all__ = ["confidence_report"]
@@ -44,7 +43,5 @@ def confidence_report(
     }
     for accuracy in ACCURACIES:
         interval = coverage_interval(right, confidence, accuracy, rng=rng, groups=groups, resamples=resamples)
-        found[f"coverage_at_{100 * accuracy:.0f}"] = {
-            name: None if math.isnan(value) else value for name, value in asdict(interval).items()
-        }
+        found[f"coverage_at_{100 * accuracy:.0f}"] = plain(interval)
     return found

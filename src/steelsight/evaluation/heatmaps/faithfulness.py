@@ -20,7 +20,7 @@ from steelsight.errors import BadInput
 from steelsight.types import GrayBatch, GrayImage, Heatmaps
 
 __all__ = [
-    "Curves",
+    "DeletionCurves",
     "Explain",
     "Predict",
     "blurred_sheet",
@@ -36,7 +36,7 @@ BLANK_SIGMA = 12.0  # px: leaves the sheet's light, takes its detail
 
 
 @dataclass(frozen=True)
-class Curves:
+class DeletionCurves:
     """The explained class's probability while pixels go and come, hottest first."""
 
     share: Float[np.ndarray, " s"]  # of pixels gone or come, 0..1
@@ -61,7 +61,7 @@ def delete_insert(
     *,
     blank: GrayImage | None = None,
     steps: int = 20,
-) -> Curves:
+) -> DeletionCurves:
     """Replace pixels by the blank sheet's, hottest first, and the other way round.
 
     blank   what a pixel becomes that is gone; None = the sheet without its detail, `blurred_sheet`
@@ -81,7 +81,7 @@ def delete_insert(
     gone = (place[None] < bounds[:, None]).reshape(steps + 1, *image.shape)
     deleted, inserted = np.where(gone, empty, image), np.where(gone, image, empty)
     answers = predict(np.concatenate([deleted, inserted]))
-    return Curves(bounds / heat.size, answers[: steps + 1], answers[steps + 1 :])
+    return DeletionCurves(bounds / heat.size, answers[: steps + 1], answers[steps + 1 :])
 
 
 def blurred_sheet(image: GrayImage, sigma: float = BLANK_SIGMA) -> UInt8[np.ndarray, "h w"]:

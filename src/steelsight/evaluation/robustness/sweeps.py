@@ -16,6 +16,7 @@ from steelsight.evaluation.balanced import balanced_interval
 from steelsight.evaluation.intervals.bootstrap import Groups, share_interval
 from steelsight.evaluation.probabilities import check_labels, check_probabilities
 from steelsight.evaluation.robustness.corruptions import CORRUPTIONS, corrupt
+from steelsight.streams import stream
 from steelsight.types import GrayBatch, Interval, Labels, Probabilities
 
 __all__ = ["STUDY_SIGMAS", "SweepPoint", "sweep_corruption", "sweep_study_noise"]
@@ -103,11 +104,11 @@ def _sweep(
             verdicts == labels,
             np.ones(labels.size, dtype=bool),
             groups,
-            rng=np.random.default_rng([seed, 1]),
+            rng=stream(seed, "sweep-intervals"),
             resamples=resamples,
         )
         balanced = balanced_interval(
-            labels, verdicts, classes, groups, rng=np.random.default_rng([seed, 1]), resamples=resamples
+            labels, verdicts, classes, groups, rng=stream(seed, "sweep-intervals"), resamples=resamples
         )
         points.append(SweepPoint(float(level), found, balanced.estimate, balanced))
     return tuple(points)

@@ -16,18 +16,19 @@ from jaxtyping import Float
 from torch import nn
 
 from steelsight.evaluation.heatmaps.faithfulness import Predict, delete_insert, rank_similarity, stability
-from steelsight.explanations.benchmark.scoring import Explain, Field
+from steelsight.explanations.benchmark.scoring import Explain, MaskedSheets
 from steelsight.explanations.benchmark.settings import ChecksRecipe
 from steelsight.explanations.masks import Sign, blur_maps
 from steelsight.models.capture import at_rest
 from steelsight.models.inputs import to_input
+from steelsight.streams import indexed_stream
 from steelsight.types import GrayBatch, Heatmaps
 
-__all__ = ["Checks", "check_method", "randomise_stages"]
+__all__ = ["FaithfulnessMeans", "check_method", "randomise_stages"]
 
 
 @dataclass(frozen=True)
-class Checks:
+class FaithfulnessMeans:
     """One method's faithfulness, means over the sheets checked."""
 
     sheets: int
@@ -43,7 +44,7 @@ class Checks:
 
 
 def check_method(
-    field: Field,
+    field: MaskedSheets,
     explain: Explain,
     recipe: ChecksRecipe,
     *,
@@ -51,20 +52,19 @@ def check_method(
     randomised: Sequence[nn.Module],
     blur: tuple[float, Sign],
     seed: int,
-) -> Checks:
+) -> FaithfulnessMeans:
     """Ask about the maps of some sheets, each explained for its true class.
 
     randomised  copies of the model, ever more of it random, see `randomise_stages`
     """
     found = [
-        _check_sheet(field, explain, recipe, row, randomised, blur, np.random.default_rng([seed, row]))
-        for row in rows
+        _check_sheet(field, explain, recipe, row, randomised, blur, indexed_stream(seed, row)) for row in rows
     ]
     if not found:
         nothing = float("nan")
-        return Checks(0, nothing, nothing, nothing, ())
+        return FaithfulnessMeans(0, nothing, nothing, nothing, ())
     deletion, insertion, steady, *similar = np.mean(found, axis=0).tolist()
-    return Checks(len(found), deletion, insertion, steady, tuple(similar))
+    return FaithfulnessMeans(len(found), deletion, insertion, steady, tuple(similar))
 
 
 def randomise_stages(model: nn.Module, stages: int, *, generator: torch.Generator) -> list[nn.Module]:
@@ -93,7 +93,7 @@ def _redraw(module: nn.Module, generator: torch.Generator) -> None:
 
 
 def _check_sheet(
-    field: Field,
+    field: MaskedSheets,
     explain: Explain,
     recipe: ChecksRecipe,
     row: int,

@@ -20,7 +20,7 @@ from steelsight.models.heads import DirectHead
 from steelsight.models.inputs import to_input
 from steelsight.types import GrayBatch
 
-__all__ = ["ENTRANTS", "Entrant"]
+__all__ = ["ENTRANTS", "CandidateMethod"]
 
 Prepare = Callable[[GrayBatch, int], Explain]
 REFERENCES = 10  # clean sheets that DeepSHAP compares with, as many as the study's library takes by default
@@ -37,7 +37,7 @@ PUBLISHED = {  # the study's names
 
 
 @dataclass(frozen=True)
-class Entrant:
+class CandidateMethod:
     """One candidate."""
 
     title: str
@@ -63,8 +63,8 @@ def _plain(explain: Explain) -> Prepare:
     return lambda _clean, _seed: explain
 
 
-def _from_catalog(key: str, method: Method) -> Entrant:
-    return Entrant(method.title, _as_called(key, method), PUBLISHED.get(key, ""))
+def _from_catalog(key: str, method: Method) -> CandidateMethod:
+    return CandidateMethod(method.title, _as_called(key, method), PUBLISHED.get(key, ""))
 
 
 def _as_called(key: str, method: Method) -> Prepare:
@@ -117,11 +117,11 @@ def _chance(_clean: GrayBatch, seed: int) -> Explain:
     return explain
 
 
-def _variants() -> dict[str, Entrant]:
+def _variants() -> dict[str, CandidateMethod]:
     """The methods that count from a baseline, from other ones than black."""
     kinds = ("mean", "blurred", "clean")
     return {
-        f"{key}:{kind}": Entrant(
+        f"{key}:{kind}": CandidateMethod(
             f"{METHODS[key].title} from {kind}", _against(METHODS[key].explain, kind), asked_only=True
         )
         for key in ("deeplift", "integrated_gradients")
@@ -129,26 +129,30 @@ def _variants() -> dict[str, Entrant]:
     }
 
 
-ENTRANTS: dict[str, Entrant] = {
+ENTRANTS: dict[str, CandidateMethod] = {
     **{key: _from_catalog(key, method) for key, method in METHODS.items()},
-    "gradcam_guided": Entrant("Grad-CAM and guided agree", _plain(_agree)),
-    "gradcam_layers": Entrant("LayerCAM of three stages", _plain(fusions.grad_cam_layers)),
-    "gradcam_scales": Entrant("Grad-CAM, three sizes", _plain(fusions.grad_cam_scales), many_sizes=True),
-    "gradcam_views": Entrant("Grad-CAM, sizes and flips", _plain(fusions.grad_cam_views), many_sizes=True),
-    "gradcam_contrast": Entrant("Grad-CAM x contrast", _plain(fusions.grad_cam_contrast)),
-    "gradcam_views_contrast": Entrant(
+    "gradcam_guided": CandidateMethod("Grad-CAM and guided agree", _plain(_agree)),
+    "gradcam_layers": CandidateMethod("LayerCAM of three stages", _plain(fusions.grad_cam_layers)),
+    "gradcam_scales": CandidateMethod(
+        "Grad-CAM, three sizes", _plain(fusions.grad_cam_scales), many_sizes=True
+    ),
+    "gradcam_views": CandidateMethod(
+        "Grad-CAM, sizes and flips", _plain(fusions.grad_cam_views), many_sizes=True
+    ),
+    "gradcam_contrast": CandidateMethod("Grad-CAM x contrast", _plain(fusions.grad_cam_contrast)),
+    "gradcam_views_contrast": CandidateMethod(
         "Grad-CAM, sizes and flips, x contrast", _plain(fusions.grad_cam_views_contrast), many_sizes=True
     ),
-    "class_map_views": Entrant(
+    "class_map_views": CandidateMethod(
         "Class map, sizes and flips", _plain(fusions.class_map_views), many_sizes=True, direct_head=True
     ),
-    "class_map_contrast": Entrant(
+    "class_map_contrast": CandidateMethod(
         "Class map, sizes and flips, x contrast",
         _plain(fusions.class_map_contrast),
         many_sizes=True,
         direct_head=True,
     ),
-    "contrast": Entrant("Contrast of the sheet alone", _plain(_contrast), reference=True),
-    "chance": Entrant("Smooth noise", _chance, reference=True),
+    "contrast": CandidateMethod("Contrast of the sheet alone", _plain(_contrast), reference=True),
+    "chance": CandidateMethod("Smooth noise", _chance, reference=True),
     **_variants(),
 }

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from steelsight.explanations.benchmark.report import Published, share_of_ceiling
-from steelsight.explanations.benchmark.results import LABELS, Scores, Standing
+from steelsight.explanations.benchmark.results import LABELS, MethodResult, Scores
 from steelsight.explanations.benchmark.run import League
-from steelsight.explanations.benchmark.selection import ALL, Pick
-from steelsight.reports.cells import plain
+from steelsight.explanations.benchmark.selection import ALL, ChosenMethod
+from steelsight.plain import plain
 from steelsight.types import Interval
 
 __all__ = ["league_json"]
@@ -52,7 +52,7 @@ def league_json(league: League, published: Published) -> dict[str, Any]:
     return answer
 
 
-def _standing(league: League, standing: Standing, published: Published) -> dict[str, Any]:
+def _standing(league: League, standing: MethodResult, published: Published) -> dict[str, Any]:
     checks = standing.checks
     return {
         "title": standing.entrant.title,
@@ -91,7 +91,7 @@ def _by_label(league: League, scores: dict[str, Scores]) -> dict[str, dict[str, 
     return {label.replace(" ", "_"): league.intervals(each) for label, each in scores.items()}
 
 
-def _pick(league: League, pick: Pick) -> dict[str, Any]:
+def _pick(league: League, pick: ChosenMethod) -> dict[str, Any]:
     return {
         "method": pick.method,
         "title": league.standings[pick.method].entrant.title,

@@ -10,7 +10,7 @@ from jaxtyping import Float32
 from matplotlib.figure import Figure
 
 from steelsight.evaluation.heatmaps.localization import OVERLAPS
-from steelsight.explanations.benchmark.results import Bout, Scores
+from steelsight.explanations.benchmark.results import EvaluationCase, Scores
 from steelsight.explanations.benchmark.run import League
 from steelsight.explanations.masks import make_masks
 from steelsight.models.inputs import to_input
@@ -29,7 +29,9 @@ def nearest_to_average(scores: Scores) -> int:
     return int(distance.sum(axis=1).argmin())
 
 
-def picture_mask(league: League, bouts: Sequence[Bout], method: str, label: str) -> tuple[Figure, str]:
+def picture_mask(
+    league: League, bouts: Sequence[EvaluationCase], method: str, label: str
+) -> tuple[Figure, str]:
     """The average sheet of a method with its true and its predicted mask, and words for it.
 
     label   "study", "other" or "chosen": by which rule
@@ -57,7 +59,9 @@ def picture_mask(league: League, bouts: Sequence[Bout], method: str, label: str)
     return draw_mask_pairs([pair]), words
 
 
-def picture_methods(league: League, bouts: Sequence[Bout], row: int, *, most: int = 14) -> tuple[Figure, str]:
+def picture_methods(
+    league: League, bouts: Sequence[EvaluationCase], row: int, *, most: int = 14
+) -> tuple[Figure, str]:
     """All methods on one judged sheet, and words for it."""
     bout, place = _locate(league, bouts, row)
     maps = {
@@ -72,14 +76,14 @@ def picture_methods(league: League, bouts: Sequence[Bout], row: int, *, most: in
     )
 
 
-def _locate(league: League, bouts: Sequence[Bout], row: int) -> tuple[Bout, int]:
+def _locate(league: League, bouts: Sequence[EvaluationCase], row: int) -> tuple[EvaluationCase, int]:
     """The bout that judged a sheet, and the sheet's place in it."""
     judged = [bout for bout in bouts if len(bout.judge.images)]
     number = int(league.bouts[row])
     return judged[number], row - int(np.flatnonzero(league.bouts == number)[0])
 
 
-def _explain(league: League, bout: Bout, place: int, method: str) -> Float32[np.ndarray, "h w"]:
+def _explain(league: League, bout: EvaluationCase, place: int, method: str) -> Float32[np.ndarray, "h w"]:
     explain = league.standings[method].entrant.prepare(bout.clean, league.seed)
     images = to_input(torch.from_numpy(np.array(bout.judge.images[place : place + 1])))
     target = torch.from_numpy(np.asarray(bout.judge.targets[place : place + 1], dtype=np.int64))

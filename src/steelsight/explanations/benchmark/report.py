@@ -9,9 +9,9 @@ import numpy as np
 
 from steelsight.evaluation.heatmaps.localization import OVERLAPS
 from steelsight.explanations.benchmark.pictures import nearest_to_average, picture_mask, picture_methods
-from steelsight.explanations.benchmark.results import Bout, Standing
+from steelsight.explanations.benchmark.results import EvaluationCase, MethodResult
 from steelsight.explanations.benchmark.run import League
-from steelsight.explanations.benchmark.selection import ALL, Pick
+from steelsight.explanations.benchmark.selection import ALL, ChosenMethod
 from steelsight.reports.cells import Cell, Column, Value
 from steelsight.reports.document import Document
 from steelsight.reports.figures import LeagueRow, draw_league
@@ -61,7 +61,7 @@ def recommendation(league: League) -> str:
 def write_league(
     document: Document,
     league: League,
-    bouts: Sequence[Bout],
+    bouts: Sequence[EvaluationCase],
     *,
     published: Published,
     pictures: bool = True,
@@ -280,7 +280,7 @@ def write_checks(document: Document, league: League) -> None:
     )
 
 
-def _write_pictures(document: Document, league: League, bouts: Sequence[Bout]) -> None:
+def _write_pictures(document: Document, league: League, bouts: Sequence[EvaluationCase]) -> None:
     document.chapter("Pictures", id="league-pictures")
     method = league.recommended[ALL].method
     figure, words = picture_mask(league, bouts, method, "chosen")
@@ -299,14 +299,14 @@ def _best(league: League, label: str) -> dict[str, str]:
     }
 
 
-def _rule_words(standing: Standing) -> str:
+def _rule_words(standing: MethodResult) -> str:
     """The rule most folds chose."""
     rules = standing.rules
     most = max(dict.fromkeys(rules), key=rules.count)
     return str(most) + (f" ({rules.count(most)} of {len(rules)} folds)" if len(rules) > 1 else "")
 
 
-def _title(league: League, pick: Pick) -> str:
+def _title(league: League, pick: ChosenMethod) -> str:
     return league.standings[pick.method].entrant.title
 
 

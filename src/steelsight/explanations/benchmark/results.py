@@ -11,16 +11,17 @@ import torch
 from jaxtyping import Float
 
 from steelsight.evaluation.timing import time_interleaved
-from steelsight.explanations.benchmark.faithfulness import Checks, check_method, randomise_stages
-from steelsight.explanations.benchmark.methods import ENTRANTS, Entrant
-from steelsight.explanations.benchmark.scoring import Explain, Field, Tally, tally
+from steelsight.explanations.benchmark.faithfulness import FaithfulnessMeans, check_method, randomise_stages
+from steelsight.explanations.benchmark.methods import ENTRANTS, CandidateMethod
+from steelsight.explanations.benchmark.scoring import Explain, MaskedSheets, MethodScores, score_method
 from steelsight.explanations.benchmark.selection import ALL, Choices, choose_rules
 from steelsight.explanations.benchmark.settings import LeagueRecipe
 from steelsight.explanations.masks import MaskRule
 from steelsight.models.inputs import to_input
+from steelsight.streams import stream
 from steelsight.types import GrayBatch, Labels, Task
 
-__all__ = ["LABELS", "Bout", "Scores", "Standing", "stand", "with_times"]
+__all__ = ["LABELS", "EvaluationCase", "MethodResult", "Scores", "evaluate_method", "with_times"]
 
 # Whose rule: the study's for this task, for the other task, the one chosen for all classes, one a class.
 LABELS = ("study", "other", "chosen", "by class")
@@ -28,30 +29,30 @@ Scores = dict[str, Float[np.ndarray, "_"]]  # by name, one number a sheet
 
 
 @dataclass(frozen=True)
-class Bout:
+class EvaluationCase:
     """One model with the sheets it chooses on and those it is judged on."""
 
     name: str
-    choose: Field
-    judge: Field
+    choose: MaskedSheets
+    judge: MaskedSheets
     clean: (
         GrayBatch  # defect-free sheets it was trained on: references for methods that compare; may be empty
     )
 
 
 @dataclass(frozen=True)
-class Standing:
+class MethodResult:
     """One method on all judged sheets, bouts after one another; n sheets."""
 
     method: str
-    entrant: Entrant
+    entrant: CandidateMethod
     choices: tuple[Choices, ...]  # what its validation sheets gave this method, one a bout
     by: dict[str, Scores]  # LABELS → overlap scores, true class explained
     predicted: dict[str, Scores]  # the same where the predicted class is explained
     original: dict[str, Scores]  # the true class at the images' own sizes; {} where those are not known
     maps: Scores
     sensitivity: dict[str, float]  # mean Dice of the study's rule by the key of its variant
-    checks: Checks | None
+    checks: FaithfulnessMeans | None
     time_ms: float  # median, one sheet at a time
 
     @property
@@ -60,7 +61,9 @@ class Standing:
         return tuple(choices[ALL].rule for choices in self.choices)
 
 
-def stand(name: str, bouts: Sequence[Bout], recipe: LeagueRecipe, task: Task, seed: int) -> Standing:
+def evaluate_method(
+    name: str, bouts: Sequence[EvaluationCase], recipe: LeagueRecipe, task: Task, seed: int
+) -> MethodResult:
     """Choose a rule for one method on each bout, then count what it and the study's rules score."""
     entrant = ENTRANTS[name]
     rule, other = recipe.study_rules(task)
@@ -68,16 +71,16 @@ def stand(name: str, bouts: Sequence[Bout], recipe: LeagueRecipe, task: Task, se
     choices, truly, answered = [], [], []
     for bout in bouts:
         explain = entrant.prepare(bout.clean, seed)
-        tried = tally(bout.choose, explain, recipe.search_rules(), **batch)
+        tried = score_method(bout.choose, explain, recipe.search_rules(), **batch)
         choices.append(choose_rules(tried, bout.choose.targets, rule, least=recipe.choice.least))
         told = tuple(dict.fromkeys((rule, other, *(choice.rule for choice in choices[-1].values()))))
         counted = tuple(dict.fromkeys((*told, *recipe.sensitivity_rules(task))))
-        truly.append(tally(bout.judge, explain, counted, original_rules=told, **batch))
+        truly.append(score_method(bout.judge, explain, counted, original_rules=told, **batch))
         answered.append(_explain_answers(bout.judge, explain, truly[-1], recipe.report.batch))
     true_rules = _rules_by_label(rule, other, choices, [bout.judge.targets for bout in bouts])
     answer_rules = _rules_by_label(rule, other, choices, [bout.judge.answers for bout in bouts])
     known = all(each.original_rules for each in truly)
-    return Standing(
+    return MethodResult(
         method=name,
         entrant=entrant,
         choices=tuple(choices),
@@ -116,29 +119,31 @@ def _rules_by_label(
 
 
 def _pairs(
-    tallies: Sequence[Tally], rules: Sequence[MaskRule | list[MaskRule]]
-) -> Iterator[tuple[Tally, MaskRule | list[MaskRule]]]:
+    tallies: Sequence[MethodScores], rules: Sequence[MaskRule | list[MaskRule]]
+) -> Iterator[tuple[MethodScores, MaskRule | list[MaskRule]]]:
     return zip(tallies, rules, strict=True)
 
 
-def _explain_answers(field: Field, explain: Explain, judged: Tally, batch: int) -> Tally:
+def _explain_answers(field: MaskedSheets, explain: Explain, judged: MethodScores, batch: int) -> MethodScores:
     """The same tally with the predicted class explained: only wrong verdicts need a second look."""
     wrong = np.flatnonzero(field.answers != field.targets)
     if not wrong.size:
         return judged
     some = field.take(wrong)
-    again = tally(some, explain, judged.rules, targets=some.answers, batch=batch)
+    again = score_method(some, explain, judged.rules, targets=some.answers, batch=batch)
     counts = judged.counts.copy()
     counts[wrong] = again.counts
     return replace(judged, counts=counts)
 
 
-def _check(name: str, bout: Bout, recipe: LeagueRecipe, rule: MaskRule, seed: int) -> Checks | None:
+def _check(
+    name: str, bout: EvaluationCase, recipe: LeagueRecipe, rule: MaskRule, seed: int
+) -> FaithfulnessMeans | None:
     """Faithfulness on some sheets of the first bout."""
     if recipe.checks.sheets == 0:
         return None
     count = len(bout.judge.images)
-    rng = np.random.default_rng([seed, 1])
+    rng = stream(seed, "league-faithfulness")
     rows = np.sort(rng.permutation(count)[: recipe.checks.sheets]).tolist()
     generator = torch.Generator().manual_seed(seed)
     return check_method(
@@ -152,12 +157,14 @@ def _check(name: str, bout: Bout, recipe: LeagueRecipe, rule: MaskRule, seed: in
     )
 
 
-def with_times(standings: Mapping[str, Standing], bout: Bout, recipe: LeagueRecipe) -> dict[str, Standing]:
+def with_times(
+    standings: Mapping[str, MethodResult], bout: EvaluationCase, recipe: LeagueRecipe
+) -> dict[str, MethodResult]:
     """One sheet at a time, in turns."""
     image = to_input(torch.from_numpy(np.array(bout.judge.images[:1])))
     target = torch.from_numpy(np.asarray(bout.judge.targets[:1], dtype=np.int64))
 
-    def run(standing: Standing) -> Callable[[], object]:
+    def run(standing: MethodResult) -> Callable[[], object]:
         explain = standing.entrant.prepare(bout.clean, 0)
         return lambda: explain(bout.judge.model, image, target)
 

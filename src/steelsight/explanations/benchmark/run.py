@@ -17,14 +17,22 @@ from steelsight.errors import BadData, BadRecipe
 from steelsight.evaluation.heatmaps.localization import OVERLAPS, mean_scores
 from steelsight.explanations.benchmark.ceiling import Ceiling, find_grid, oracle_ceiling
 from steelsight.explanations.benchmark.methods import ENTRANTS
-from steelsight.explanations.benchmark.results import Bout, Scores, Standing, stand, with_times
-from steelsight.explanations.benchmark.scoring import Field
-from steelsight.explanations.benchmark.selection import ALL, Pick, merge_picks, pick_methods
+from steelsight.explanations.benchmark.results import (
+    EvaluationCase,
+    MethodResult,
+    Scores,
+    evaluate_method,
+    with_times,
+)
+from steelsight.explanations.benchmark.scoring import MaskedSheets
+from steelsight.explanations.benchmark.selection import ALL, ChosenMethod, merge_picks, pick_methods
 from steelsight.explanations.benchmark.settings import LeagueRecipe
 from steelsight.explanations.masks import MaskRule
+from steelsight.groups import group_keys
+from steelsight.streams import stream
 from steelsight.types import Interval, Labels, Task
 
-__all__ = ["Bout", "League", "Pick", "Standing", "run_league"]
+__all__ = ["ChosenMethod", "EvaluationCase", "League", "MethodResult", "run_league"]
 
 Say = Callable[[str], None]
 
@@ -43,10 +51,10 @@ class League:
     targets: Labels  # the true class of each judged sheet, as an output
     answers: Labels  # the model's verdict on it
     bouts: Int[np.ndarray, " n"]  # which bout judged it
-    standings: dict[str, Standing]
+    standings: dict[str, MethodResult]
     ceiling: Ceiling
-    picks: tuple[dict[int, Pick], ...]  # one a bout: for ALL classes together, and for each
-    recommended: dict[int, Pick]  # the same over the validation sheets of all bouts
+    picks: tuple[dict[int, ChosenMethod], ...]  # one a bout: for ALL classes together, and for each
+    recommended: dict[int, ChosenMethod]  # the same over the validation sheets of all bouts
     scores: Scores  # each bout's own pick for all classes, on its judged sheets
     class_scores: Scores  # each bout's own pick for the true class
     predicted_class_scores: Scores  # each bout's own pick for the class it answered, that one explained
@@ -68,14 +76,14 @@ class League:
     def intervals(self, scores: Scores, *, of: str | None = None) -> dict[str, Interval]:
         """Means with bounds by group, over all sheets or those of one type."""
         rows = np.array([of is None or name == of for name in self.types])
-        groups = [group or f"\0{i}" for group, i in zip(self.groups, self.ids, strict=True)]
+        groups = group_keys(self.groups, self.ids)
         kept = [group for group, row in zip(groups, rows, strict=True) if row]
         some = {name: values[rows] for name, values in scores.items()}
-        return mean_scores(some, kept, rng=np.random.default_rng([self.seed, 0]), resamples=self.resamples)
+        return mean_scores(some, kept, rng=stream(self.seed, "league-intervals"), resamples=self.resamples)
 
 
 def run_league(
-    bouts: Sequence[Bout],
+    bouts: Sequence[EvaluationCase],
     recipe: LeagueRecipe,
     *,
     task: Task,
@@ -99,7 +107,7 @@ def run_league(
     standings = {}
     for name in names:
         say(f"{name}: {ENTRANTS[name].title}")
-        standings[name] = stand(name, judged, recipe, task, seed)
+        standings[name] = evaluate_method(name, judged, recipe, task, seed)
     standings = with_times(standings, judged[0], recipe)
     eligible = {n: each for n, each in standings.items() if not each.entrant.reference} or standings
     chosen = [{name: each.choices[place] for name, each in eligible.items()} for place in range(len(judged))]
@@ -134,7 +142,7 @@ def run_league(
     )
 
 
-def _allowed(methods: Sequence[str] | None, bouts: Sequence[Bout]) -> list[str]:
+def _allowed(methods: Sequence[str] | None, bouts: Sequence[EvaluationCase]) -> list[str]:
     unknown = [name for name in methods or () if name not in ENTRANTS]
     if unknown:
         raise BadRecipe(f"methods: expected some of {', '.join(ENTRANTS)}, got {', '.join(unknown)}")
@@ -148,8 +156,8 @@ def _allowed(methods: Sequence[str] | None, bouts: Sequence[Bout]) -> list[str]:
 
 
 def _picked_scores(
-    standings: Mapping[str, Standing],
-    picks: Sequence[Mapping[int, Pick]],
+    standings: Mapping[str, MethodResult],
+    picks: Sequence[Mapping[int, ChosenMethod]],
     where: Int[np.ndarray, " n"],
     explained: Int[np.ndarray, " n"],
     *,
@@ -170,7 +178,7 @@ def _picked_scores(
     return scores
 
 
-def _ceiling(fields: Sequence[Field], rule: MaskRule) -> Ceiling:
+def _ceiling(fields: Sequence[MaskedSheets], rule: MaskRule) -> Ceiling:
     """All bouts share input and grid: they are folds of one recipe."""
     size = (fields[0].truths.shape[1], fields[0].truths.shape[2])
     truths = np.concatenate([each.truths for each in fields])

@@ -22,7 +22,15 @@ from steelsight.models.inputs import to_input
 from steelsight.sheets.images.pixels import Placement
 from steelsight.types import GrayBatch, Heatmaps, Labels
 
-__all__ = ["Explain", "Field", "Original", "Tally", "enlarge", "explain_batches", "tally"]
+__all__ = [
+    "Explain",
+    "MaskedSheets",
+    "MethodScores",
+    "Original",
+    "enlarge",
+    "explain_batches",
+    "score_method",
+]
 
 Explain = Callable[[nn.Module, Tensor, Tensor], Tensor]  # (model, images, target) -> (n, h, w) maps
 Truths = Bool[np.ndarray, "n h w"]
@@ -32,7 +40,7 @@ Original = tuple[
 
 
 @dataclass(frozen=True)
-class Field:
+class MaskedSheets:
     """Defective sheets with masks, and the model that is to be explained on them."""
 
     model: nn.Module
@@ -45,7 +53,7 @@ class Field:
     ids: tuple[str, ...]
     original: Callable[[int], Original] | None = None  # reads one sheet's mask at its own size
 
-    def take(self, rows: Int[np.ndarray, " m"]) -> Field:
+    def take(self, rows: Int[np.ndarray, " m"]) -> MaskedSheets:
         """Some of the sheets, in the order of `rows`."""
         chosen: list[int] = rows.tolist()
         original = self.original
@@ -63,7 +71,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Tally:
+class MethodScores:
     """One method on one field."""
 
     rules: tuple[MaskRule, ...]
@@ -87,8 +95,8 @@ class Tally:
         return overlap_scores(self.counts)["dice"]
 
 
-def tally(
-    field: Field,
+def score_method(
+    field: MaskedSheets,
     explain: Explain,
     rules: Sequence[MaskRule],
     *,
@@ -97,7 +105,7 @@ def tally(
     keep: Sequence[int] = (),
     blur: tuple[float, Sign] = (2.0, "positive"),
     batch: int = 16,
-) -> Tally:
+) -> MethodScores:
     """Explain every sheet of a field and count.
 
     targets         class to explain, one a sheet; None = the true one
@@ -122,7 +130,7 @@ def tally(
             ]
         kept |= {row: maps[row - start] for row in keep if start <= row < start + len(maps)}
         seconds += took
-    return Tally(
+    return MethodScores(
         tuple(rules),
         np.concatenate(counts) if counts else np.zeros((0, len(rules), 3), dtype=np.int64),
         {name: np.concatenate(values) if values else np.zeros(0) for name, values in scored.items()},
@@ -134,7 +142,7 @@ def tally(
 
 
 def explain_batches(
-    field: Field, explain: Explain, targets: Labels | None = None, *, batch: int = 16
+    field: MaskedSheets, explain: Explain, targets: Labels | None = None, *, batch: int = 16
 ) -> Iterator[tuple[int, Heatmaps, float]]:
     """(first row, maps, seconds) of a few sheets at a time."""
     asked = field.targets if targets is None else targets

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steelsight.explanations.benchmark.scoring import Tally
+from steelsight.explanations.benchmark.scoring import MethodScores
 from steelsight.explanations.masks import MaskRule
 from steelsight.types import Labels
 
-__all__ = ["ALL", "Choice", "Choices", "Pick", "choose_rules", "merge_picks", "pick_methods"]
+__all__ = ["ALL", "Choices", "ChosenMethod", "ChosenRule", "choose_rules", "merge_picks", "pick_methods"]
 
 ALL = -1  # stands for all classes together
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenRule:
     """A rule for one method."""
 
     rule: MaskRule
@@ -30,7 +30,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Pick:
+class ChosenMethod:
     """A method and a rule."""
 
     method: str
@@ -39,10 +39,10 @@ class Pick:
     sheets: int
 
 
-Choices = Mapping[int, Choice]  # by class, and ALL; a class with too few sheets is absent
+Choices = Mapping[int, ChosenRule]  # by class, and ALL; a class with too few sheets is absent
 
 
-def choose_rules(tried: Tally, targets: Labels, fallback: MaskRule, *, least: int) -> Choices:
+def choose_rules(tried: MethodScores, targets: Labels, fallback: MaskRule, *, least: int) -> Choices:
     """The rule with the best mean Dice over all sheets, and over those of each class.
 
     tried     every rule counted on the sheets that choose
@@ -50,7 +50,7 @@ def choose_rules(tried: Tally, targets: Labels, fallback: MaskRule, *, least: in
     least     sheets of a class from which on it chooses for itself
     """
     if not len(targets):
-        return {ALL: Choice(fallback, float("nan"), 0)}
+        return {ALL: ChosenRule(fallback, float("nan"), 0)}
     dice = tried.dice()
     choices = {ALL: _best(tried, dice)}
     for name in np.unique(targets).tolist():
@@ -60,7 +60,7 @@ def choose_rules(tried: Tally, targets: Labels, fallback: MaskRule, *, least: in
     return choices
 
 
-def pick_methods(choices: Mapping[str, Choices]) -> dict[int, Pick]:
+def pick_methods(choices: Mapping[str, Choices]) -> dict[int, ChosenMethod]:
     """The method with the best validation Dice, for all classes and for each that has choices.
 
     choices  by method, those that may be picked; of equal ones the first
@@ -70,13 +70,13 @@ def pick_methods(choices: Mapping[str, Choices]) -> dict[int, Pick]:
     for name in classes:
         known = {method: each[name] for method, each in choices.items() if name in each}
         best = max(known, key=lambda method: _height(known[method].dice))
-        picks[name] = Pick(best, known[best].rule, known[best].dice, known[best].sheets)
+        picks[name] = ChosenMethod(best, known[best].rule, known[best].dice, known[best].sheets)
     return picks
 
 
-def merge_picks(bouts: Sequence[Mapping[str, Choices]]) -> dict[int, Pick]:
+def merge_picks(bouts: Sequence[Mapping[str, Choices]]) -> dict[int, ChosenMethod]:
     """One pick for several models of one recipe: the best over the sheets of all, the rule most gave it."""
-    merged: dict[str, dict[int, Choice]] = {}
+    merged: dict[str, dict[int, ChosenRule]] = {}
     for method in bouts[0]:
         names = {name: None for choices in bouts for name in choices[method]}
         merged[method] = {
@@ -86,18 +86,18 @@ def merge_picks(bouts: Sequence[Mapping[str, Choices]]) -> dict[int, Pick]:
     return pick_methods(merged)
 
 
-def _merge(choices: Sequence[Choice]) -> Choice:
+def _merge(choices: Sequence[ChosenRule]) -> ChosenRule:
     rules = [choice.rule for choice in choices]
     sheets = np.array([choice.sheets for choice in choices])
     dice = [choice.dice for choice in choices if choice.sheets]
     mean = float(np.average(dice, weights=sheets[sheets > 0])) if dice else float("nan")
-    return Choice(max(dict.fromkeys(rules), key=rules.count), mean, int(sheets.sum()))
+    return ChosenRule(max(dict.fromkeys(rules), key=rules.count), mean, int(sheets.sum()))
 
 
-def _best(tried: Tally, dice: np.ndarray) -> Choice:
+def _best(tried: MethodScores, dice: np.ndarray) -> ChosenRule:
     mean = dice.mean(axis=0)
     place = int(mean.argmax())
-    return Choice(tried.rules[place], float(mean[place]), len(dice))
+    return ChosenRule(tried.rules[place], float(mean[place]), len(dice))
 
 
 def _height(dice: float) -> float:

@@ -16,11 +16,11 @@ from steelsight.types import Task
 __all__ = ["LeagueRecipe", "load_league_recipe"]
 
 
-class _Section(BaseModel):
+class _SettingsSection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class StudyRule(_Section):
+class StudyRule(_SettingsSection):
     """The rule of the study's tables."""
 
     sigma: float = Field(ge=0)
@@ -30,7 +30,7 @@ class StudyRule(_Section):
     k_multiclass: float
 
 
-class SearchRecipe(_Section):
+class SearchRecipe(_SettingsSection):
     """What is tried on validation sheets."""
 
     sigmas: tuple[float, ...] = Field(min_length=1)
@@ -40,14 +40,14 @@ class SearchRecipe(_Section):
     otsu: bool
 
 
-class ChoiceRecipe(_Section):
+class ChoiceRecipe(_SettingsSection):
     """Who chooses, and for whom."""
 
     least: int = Field(ge=1)
     share: float = Field(gt=0, le=1)
 
 
-class ChecksRecipe(_Section):
+class ChecksRecipe(_SettingsSection):
     """What the model itself is asked about the maps."""
 
     sheets: int = Field(ge=0)
@@ -57,7 +57,7 @@ class ChecksRecipe(_Section):
     stages: int = Field(ge=1)
 
 
-class ReportRecipe(_Section):
+class ReportRecipe(_SettingsSection):
     """How it is computed and told."""
 
     resamples: int = Field(ge=1)
@@ -65,7 +65,7 @@ class ReportRecipe(_Section):
     batch: int = Field(ge=1)
 
 
-class LeagueRecipe(_Section):
+class LeagueRecipe(_SettingsSection):
     """Everything that fixes a league apart from its run, its data and its seed."""
 
     study: StudyRule

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from steelsight.errors import BadInput
 from steelsight.explanations.chunks import rows_within
-from steelsight.explanations.deeplift.rescale import Comparison, Recording, record
+from steelsight.explanations.deeplift.rescale import Recording, ReferenceComparison, record
 from steelsight.explanations.targets import Target, check_logits, resolve_targets
 from steelsight.models.capture import at_rest
 
@@ -70,7 +70,7 @@ def _compare(
 ) -> Float[Tensor, "n h w"]:
     """The sum over references: one forward pass of the images, one backward pass a reference."""
     leaf = images.detach().clone().requires_grad_()
-    with Comparison([recording for _, recording in references]) as watch:
+    with ReferenceComparison([recording for _, recording in references]) as watch:
         logits = model(leaf.clone())  # the model may work in place
     watch.finish()
     check_logits(logits, len(images), "DeepLift")

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from steelsight.explanations.deeplift.multipliers import relu_multiplier
-from steelsight.explanations.deeplift.rescale import Comparison, record
-from steelsight.explanations.fast.layers import Pool, ReluPool, Saved
-from steelsight.explanations.fast.net import FastNet, Tape, to_gray_level
+from steelsight.explanations.deeplift.rescale import ReferenceComparison, record
+from steelsight.explanations.fast.layers import LayerState, Pool, ReluPool
+from steelsight.explanations.fast.net import FastNet, ForwardTape, to_gray_level
 from steelsight.models.heads import ConvHead, DirectHead
 
 __all__ = ["fast_rescale"]
@@ -22,10 +22,10 @@ __all__ = ["fast_rescale"]
 
 def fast_rescale(
     net: FastNet,
-    tape: Tape,
+    tape: ForwardTape,
     classes: Int[Tensor, " n"],
     images: Float[Tensor, "n 3 h w"],
-    reference: Tape,
+    reference: ForwardTape,
     references: Float[Tensor, "r 3 h w"],
 ) -> Float[Tensor, "b h w"]:
     """DeepLift of images against references, b = max(n, r) pairs; n and r are equal, or one of them is 1."""
@@ -55,7 +55,7 @@ def _head_multipliers(
     recording = record(head, reference)
     with torch.inference_mode(False), torch.enable_grad():
         leaf = image.expand(pairs, *image.shape[1:]).detach().clone().requires_grad_()
-        with Comparison([recording]):
+        with ReferenceComparison([recording]):
             logits = head(leaf)
         chosen = logits.gather(1, classes.expand(pairs)[:, None]).sum()
         return torch.autograd.grad(chosen, leaf, materialize_grads=True)[0]
@@ -64,13 +64,15 @@ def _head_multipliers(
 class _Rescale:
     """The rule of layers: what passes a ReLU, and a max pool alone or after a ReLU."""
 
-    def relu(self, grad: Tensor, saved: Saved, reference: Saved | None) -> Tensor:
+    def relu(self, grad: Tensor, saved: LayerState, reference: LayerState | None) -> Tensor:
         return relu_multiplier(saved.values, _other(reference).values).mul_(grad)
 
-    def pool(self, grad: Tensor, saved: Saved, reference: Saved | None, layer: Pool) -> Tensor:
+    def pool(self, grad: Tensor, saved: LayerState, reference: LayerState | None, layer: Pool) -> Tensor:
         return _shared(grad, saved, _other(reference), layer)
 
-    def relu_pool(self, grad: Tensor, saved: Saved, reference: Saved | None, layer: ReluPool) -> Tensor:
+    def relu_pool(
+        self, grad: Tensor, saved: LayerState, reference: LayerState | None, layer: ReluPool
+    ) -> Tensor:
         """Both at once, from before the ReLU to after the pool: what lies between cancels."""
         return _shared(grad, saved, _other(reference), layer)
 
@@ -78,7 +80,7 @@ class _Rescale:
 _RULE = _Rescale()
 
 
-def _shared(grad: Tensor, image: Saved, reference: Saved, layer: Pool) -> Tensor:
+def _shared(grad: Tensor, image: LayerState, reference: LayerState, layer: Pool) -> Tensor:
     """Each window's difference to the place that made it, over that place's own.
 
     All windows that chose a place divide by the same difference, so they are summed first.
@@ -99,7 +101,7 @@ def _shared(grad: Tensor, image: Saved, reference: Saved, layer: Pool) -> Tensor
     return back.div_(step.add_(torch.finfo(step.dtype).tiny))  # 0 where a place did not change
 
 
-def _other(reference: Saved | None) -> Saved:
+def _other(reference: LayerState | None) -> LayerState:
     if reference is None:
         raise ValueError("rescale without a reference")
     return reference

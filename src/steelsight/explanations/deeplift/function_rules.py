@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from steelsight.explanations.deeplift.multipliers import (
-    Picked,
+    SelectedValues,
     log_sum_exp_multiplier,
     pointwise_multiplier,
     relu_multiplier,
@@ -24,7 +24,7 @@ from steelsight.explanations.deeplift.multipliers import (
     share_top,
 )
 
-__all__ = ["LINEAR", "PLANS", "Asked", "Rule", "State", "Watch", "read_call"]
+__all__ = ["LINEAR", "PLANS", "FunctionCall", "FunctionEvaluator", "FunctionRule", "State", "read_call"]
 
 State = tuple[Tensor, ...]
 
@@ -56,7 +56,7 @@ LINEAR: Final = frozenset(
 
 
 @runtime_checkable
-class Rule(Protocol):
+class FunctionRule(Protocol):
     """A function of one tensor that has a multiplier of its own."""
 
     def evaluate(self, values: Tensor) -> tuple[Tensor, State]:
@@ -69,10 +69,10 @@ class Rule(Protocol):
 
 
 @runtime_checkable
-class Watch(Protocol):
+class FunctionEvaluator(Protocol):
     """Whoever runs the model: it evaluates by a rule, or records what the rule will need."""
 
-    def through(self, name: str, rule: Rule, values: Tensor) -> Tensor:
+    def through(self, name: str, rule: FunctionRule, values: Tensor) -> Tensor:
         """A ruled function of one tensor."""
         ...
 
@@ -82,7 +82,7 @@ class Watch(Protocol):
 
 
 @dataclass(frozen=True)
-class Asked:
+class FunctionCall:
     """A call, whichever way it was written.
 
     target    what an in-place call writes to
@@ -113,7 +113,7 @@ class Asked:
         return [each for each in operands if isinstance(each, Tensor) and not isinstance(each, nn.Parameter)]
 
 
-def read_call(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Asked | None:
+def read_call(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> FunctionCall | None:
     """The call of a function that may have a rule; None where its first operand is no tensor of numbers."""
     written = getattr(func, "__name__", "")
     name = written.strip("_")
@@ -131,7 +131,9 @@ def read_call(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
     target = args[0] if args else None
     if not isinstance(target, Tensor) or not target.is_floating_point() or "out" in kwargs:
         return None
-    return Asked(name, func, target, target.clone() if in_place else target, args[1:], kwargs, in_place)
+    return FunctionCall(
+        name, func, target, target.clone() if in_place else target, args[1:], kwargs, in_place
+    )
 
 
 def _is_functional(func: Callable[..., Any]) -> bool:
@@ -170,7 +172,7 @@ class _MaxPool:
         return pooled, tuple(each.flatten(-self.axes) for each in (values, pooled, places))
 
     def back(self, grad: Tensor, image: State, reference: State) -> Tensor:
-        shared = share_maxima(grad.flatten(-self.axes), Picked(*image), Picked(*reference))
+        shared = share_maxima(grad.flatten(-self.axes), SelectedValues(*image), SelectedValues(*reference))
         return shared.reshape(self.shape)
 
 
@@ -180,7 +182,7 @@ class _Largest:
         return largest[..., 0], (values, largest, places)
 
     def back(self, grad: Tensor, image: State, reference: State) -> Tensor:
-        return share_maxima(grad[..., None], Picked(*image), Picked(*reference))
+        return share_maxima(grad[..., None], SelectedValues(*image), SelectedValues(*reference))
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,7 @@ class _Top:
 
     def back(self, grad: Tensor, image: State, reference: State) -> Tensor:
         """Complete where all k count the same, as in their mean; else the sum will show."""
-        return share_top(grad.mean(-1), Picked(*image), Picked(*reference))
+        return share_top(grad.mean(-1), SelectedValues(*image), SelectedValues(*reference))
 
 
 class _LogSumExp:
@@ -206,21 +208,21 @@ class _LogSumExp:
         return grad[..., None] * log_sum_exp_multiplier(rows, other, upper, lower)
 
 
-def _relu(watch: Watch, asked: Asked) -> Tensor:
+def _relu(watch: FunctionEvaluator, asked: FunctionCall) -> Tensor:
     return watch.through(asked.name, _Relu(), asked.values)
 
 
-def _smooth(watch: Watch, asked: Asked) -> Tensor | None:
+def _smooth(watch: FunctionEvaluator, asked: FunctionCall) -> Tensor | None:
     return None if asked.tensors() else watch.through(asked.name, _Pointwise(asked.apply, True), asked.values)
 
 
-def _kinked(watch: Watch, asked: Asked) -> Tensor | None:
+def _kinked(watch: FunctionEvaluator, asked: FunctionCall) -> Tensor | None:
     return (
         None if asked.tensors() else watch.through(asked.name, _Pointwise(asked.apply, False), asked.values)
     )
 
 
-def _max_pool(watch: Watch, asked: Asked) -> Tensor | tuple[Tensor, Tensor]:
+def _max_pool(watch: FunctionEvaluator, asked: FunctionCall) -> Tensor | tuple[Tensor, Tensor]:
     kind = asked.name.removesuffix("_with_indices")
     pool = getattr(functional, f"{kind}_with_indices")
     kwargs = {key: each for key, each in asked.kwargs.items() if key != "return_indices"}
@@ -235,11 +237,11 @@ def _max_pool(watch: Watch, asked: Asked) -> Tensor | tuple[Tensor, Tensor]:
     return (pooled, with_places(asked.values.detach())[1]) if wanted else pooled
 
 
-def _amax(watch: Watch, asked: Asked) -> Tensor | None:
+def _amax(watch: FunctionEvaluator, asked: FunctionCall) -> Tensor | None:
     return _pooled(watch, asked, _Largest())
 
 
-def _max(watch: Watch, asked: Asked) -> Any:
+def _max(watch: FunctionEvaluator, asked: FunctionCall) -> Any:
     """`max` along one axis; of all values at once, or of two tensors, it has no rule."""
     axis = asked.option(0, "dim")
     if not isinstance(axis, int):
@@ -251,11 +253,11 @@ def _max(watch: Watch, asked: Asked) -> Any:
     return torch.return_types.max((largest, places))
 
 
-def _log_sum_exp(watch: Watch, asked: Asked) -> Tensor | None:
+def _log_sum_exp(watch: FunctionEvaluator, asked: FunctionCall) -> Tensor | None:
     return _pooled(watch, asked, _LogSumExp())
 
 
-def _pooled(watch: Watch, asked: Asked, rule: Rule) -> Tensor | None:
+def _pooled(watch: FunctionEvaluator, asked: FunctionCall, rule: FunctionRule) -> Tensor | None:
     """A rule on the axes that are pooled, made one; None where the batch axis is among them."""
     values = asked.values
     given = asked.option(0, "dim", ())
@@ -270,7 +272,7 @@ def _pooled(watch: Watch, asked: Asked, rule: Rule) -> Tensor | None:
     return pooled.reshape([1 if axis in axes else size for axis, size in enumerate(values.shape)])
 
 
-def _top(watch: Watch, asked: Asked) -> Any:
+def _top(watch: FunctionEvaluator, asked: FunctionCall) -> Any:
     count, axis = asked.option(0, "k"), asked.option(1, "dim", -1)
     if axis % asked.values.ndim == 0 or not asked.option(2, "largest", True):
         return None
@@ -280,12 +282,12 @@ def _top(watch: Watch, asked: Asked) -> Any:
     return torch.return_types.topk((largest.movedim(-1, axis), places.movedim(-1, axis)))
 
 
-def _softmax(watch: Watch, asked: Asked) -> Tensor | None:
+def _softmax(watch: FunctionEvaluator, asked: FunctionCall) -> Tensor | None:
     logs = _log_softmax(watch, asked)
     return None if logs is None else watch.through(asked.name, _Pointwise(torch.exp, True), logs)
 
 
-def _log_softmax(watch: Watch, asked: Asked) -> Tensor | None:
+def _log_softmax(watch: FunctionEvaluator, asked: FunctionCall) -> Tensor | None:
     """Less the log of the sum of exponentials, by its rule."""
     axis = asked.option(0, "dim")
     if not isinstance(axis, int) or axis % asked.values.ndim == 0:
@@ -294,14 +296,14 @@ def _log_softmax(watch: Watch, asked: Asked) -> Tensor | None:
     return asked.values - watch.through(asked.name, _LogSumExp(), rows).unsqueeze(axis)
 
 
-def _product(watch: Watch, asked: Asked) -> Tensor | None:
+def _product(watch: FunctionEvaluator, asked: FunctionCall) -> Tensor | None:
     factors = asked.tensors()
     if len(factors) != 1 or len(asked.args) + len(asked.kwargs) != 1 or not factors[0].is_floating_point():
         return None
     return watch.product(asked.name, PRODUCTS[asked.name], asked.values, factors[0])
 
 
-def _quotient(watch: Watch, asked: Asked) -> Tensor | None:
+def _quotient(watch: FunctionEvaluator, asked: FunctionCall) -> Tensor | None:
     divisors = asked.tensors()
     if len(divisors) != 1 or len(asked.args) + len(asked.kwargs) != 1 or not divisors[0].is_floating_point():
         return None
@@ -312,7 +314,7 @@ def _quotient(watch: Watch, asked: Asked) -> Tensor | None:
 PRODUCTS: Final[dict[str, Callable[..., Tensor]]] = {
     "mul": torch.mul, "multiply": torch.mul, "rmul": torch.mul, "matmul": torch.matmul, "bmm": torch.bmm,
 }  # fmt: skip
-PLANS: Final[dict[str, Callable[[Watch, Asked], Any]]] = {
+PLANS: Final[dict[str, Callable[[FunctionEvaluator, FunctionCall], Any]]] = {
     "relu": _relu,
     **dict.fromkeys(SMOOTH, _smooth),
     **dict.fromkeys(KINKED, _kinked),

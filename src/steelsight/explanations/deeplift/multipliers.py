@@ -24,7 +24,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 __all__ = [
-    "Picked",
+    "SelectedValues",
     "log_sum_exp_multiplier",
     "pointwise_multiplier",
     "relu_multiplier",
@@ -36,7 +36,7 @@ NEAR = 1e-3  # a smooth function's Δoutput drowns in float32 rounding before it
 NEAR_KINK = 1e-4  # relative, so that a kink at 0 is never inside
 
 
-class Picked(NamedTuple):
+class SelectedValues(NamedTuple):
     """Values picked out of rows, and where they stood."""
 
     rows: Float[Tensor, "*#batch p"]
@@ -71,7 +71,7 @@ def pointwise_multiplier(
 
 
 def share_maxima(
-    grad: Float[Tensor, "*#batch q"], image: Picked, reference: Picked
+    grad: Float[Tensor, "*#batch q"], image: SelectedValues, reference: SelectedValues
 ) -> Float[Tensor, "*#batch p"]:
     """Multipliers of maxima back at the rows: each one's difference at the place that made it.
 
@@ -82,7 +82,9 @@ def share_maxima(
     return torch.zeros_like(image.rows).scatter_add_(-1, places, share)
 
 
-def share_top(grad: Float[Tensor, "*#batch"], image: Picked, reference: Picked) -> Float[Tensor, "*#batch p"]:
+def share_top(
+    grad: Float[Tensor, "*#batch"], image: SelectedValues, reference: SelectedValues
+) -> Float[Tensor, "*#batch p"]:
     """Multipliers of the sum of the k largest.
 
     Places that are among the largest of both keep their difference. The others are paired by rank, each pair
@@ -94,7 +96,7 @@ def share_top(grad: Float[Tensor, "*#batch"], image: Picked, reference: Picked) 
     shape = _common(image.places.shape, reference.places.shape)
     entered, moved = _front(image, reference)
     left, _ = _front(reference, image)
-    entered = Picked(image.rows, entered.values.expand(shape), entered.places.expand(shape))
+    entered = SelectedValues(image.rows, entered.values.expand(shape), entered.places.expand(shape))
     rose = entered.values >= left.values
     places = torch.where(rose | ~moved, entered.places, left.places.expand(shape))
     ratio = _ratio(image, reference, places, entered.values - left.values)
@@ -124,13 +126,13 @@ def _mean_exponential(distance: Tensor) -> Tensor:
     return torch.where(distance == 0, 1.0, -torch.expm1(-distance) / distance)
 
 
-def _ratio(image: Picked, reference: Picked, places: Tensor, rise: Tensor) -> Tensor:
+def _ratio(image: SelectedValues, reference: SelectedValues, places: Tensor, rise: Tensor) -> Tensor:
     """The rise over the difference at the places; a place that did not change has nothing to share: 0."""
     step = image.rows.gather(-1, places) - reference.rows.expand_as(image.rows).gather(-1, places)
     return rise / step.add_(torch.finfo(step.dtype).tiny)
 
 
-def _front(mine: Picked, other: Picked) -> tuple[Picked, Bool[Tensor, "*#batch q"]]:
+def _front(mine: SelectedValues, other: SelectedValues) -> tuple[SelectedValues, Bool[Tensor, "*#batch q"]]:
     """My largest, those that are not among the other's first, order kept; and which these are."""
     shape = _common(mine.rows.shape, other.rows.shape)
     shape_top = _common(mine.places.shape, other.places.shape)
@@ -138,7 +140,7 @@ def _front(mine: Picked, other: Picked) -> tuple[Picked, Bool[Tensor, "*#batch q
     taken = torch.zeros(shape, dtype=torch.bool, device=places.device)
     alone = ~taken.scatter(-1, other.places.expand(shape_top), value=True).gather(-1, places)
     order = torch.sort(alone.to(torch.uint8), dim=-1, descending=True, stable=True).indices
-    front = Picked(mine.rows, values.gather(-1, order), places.gather(-1, order))
+    front = SelectedValues(mine.rows, values.gather(-1, order), places.gather(-1, order))
     return front, alone.gather(-1, order)
 
 

@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from steelsight.errors import BadInput
-from steelsight.explanations.deeplift.function_rules import LINEAR, PLANS, Rule, State, read_call
+from steelsight.explanations.deeplift.function_rules import LINEAR, PLANS, FunctionRule, State, read_call
 
-__all__ = ["Comparison", "Recording", "record"]
+__all__ = ["Recording", "ReferenceComparison", "record"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def record(model: nn.Module, references: Tensor) -> Recording:
     return Recording(output, tuple(watch.names), tuple(watch.states))
 
 
-class _Watch(TorchFunctionMode):
+class _RuleMode(TorchFunctionMode):
     """Sends functions that have a rule their own way; everything else runs as it is."""
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class _Watch(TorchFunctionMode):
             self.unruled[name] = None
         return outcome
 
-    def through(self, name: str, rule: Rule, values: Tensor) -> Tensor:
+    def through(self, name: str, rule: FunctionRule, values: Tensor) -> Tensor:
         """A ruled function of one tensor."""
         raise NotImplementedError
 
@@ -76,12 +76,12 @@ class _Watch(TorchFunctionMode):
         raise NotImplementedError
 
 
-class _Recorder(_Watch):
+class _Recorder(_RuleMode):
     def __init__(self) -> None:
         super().__init__()
         self.states: list[State] = []
 
-    def through(self, name: str, rule: Rule, values: Tensor) -> Tensor:
+    def through(self, name: str, rule: FunctionRule, values: Tensor) -> Tensor:
         output, state = rule.evaluate(values)
         self.names.append(name)
         self.states.append(state)
@@ -93,7 +93,7 @@ class _Recorder(_Watch):
         return multiply(first, second)
 
 
-class Comparison(_Watch):
+class ReferenceComparison(_RuleMode):
     """Inside it a model compares its images with references recorded before.
 
     current   the reference that the next backward pass compares with
@@ -106,7 +106,7 @@ class Comparison(_Watch):
         self.references = references
         self.current = references[0]
 
-    def through(self, name: str, rule: Rule, values: Tensor) -> Tensor:
+    def through(self, name: str, rule: FunctionRule, values: Tensor) -> Tensor:
         at = self._match(name, values)
         output: Tensor = _Ruled.apply(values, rule, partial(self._state, at))
         return output
@@ -153,7 +153,7 @@ class _Ruled(torch.autograd.Function):
     """A function that hands back its multiplier."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, rule: Rule, reference: Callable[[], State]) -> Tensor:
+    def forward(ctx: Any, values: Tensor, rule: FunctionRule, reference: Callable[[], State]) -> Tensor:
         output, state = rule.evaluate(values)
         ctx.save_for_backward(*state)
         ctx.rule, ctx.reference = rule, reference

@@ -1,7 +1,7 @@
 """The layers of a feature extractor as plain operations, each with its own way back.
 
-A layer keeps what its way back needs in a tape. What differs between methods is one `Rule`: how a gradient
-passes a ReLU, and how it passes a max pool. Convolutions are linear and always the same.
+A layer records what its backward pass needs. Methods differ in one `BackwardRule`: how a gradient passes
+a ReLU and how it passes a max pool. Convolutions are linear and always the same.
 """
 
 # ruff: noqa: ARG002  a layer takes what any layer may need
@@ -17,14 +17,14 @@ from torch.nn import functional
 from torchvision.models.squeezenet import Fire
 
 __all__ = [
+    "BackwardRule",
     "Conv",
     "Expand",
-    "Layer",
+    "FastLayer",
+    "LayerState",
     "Pool",
     "Relu",
     "ReluPool",
-    "Rule",
-    "Saved",
     "compile_layers",
     "norm_terms",
     "pools_first",
@@ -32,42 +32,44 @@ __all__ = [
 
 
 @dataclass
-class Saved:
+class LayerState:
     """What a layer keeps of a forward pass: its input where the way back is nonlinear, a pool's places."""
 
     values: Tensor
     places: Tensor | None = None
     pooled: Tensor | None = None
 
-    def rows(self, part: slice) -> Saved:
+    def rows(self, part: slice) -> LayerState:
         """Some images of the batch."""
         places = None if self.places is None else self.places[part]
         pooled = None if self.pooled is None else self.pooled[part]
-        return Saved(self.values[part], places, pooled)
+        return LayerState(self.values[part], places, pooled)
 
 
 @runtime_checkable
-class Rule(Protocol):
+class BackwardRule(Protocol):
     """How gradients pass what is nonlinear; `reference` is the layer's tape of another image, or None."""
 
-    def relu(self, grad: Tensor, saved: Saved, reference: Saved | None) -> Tensor:
+    def relu(self, grad: Tensor, saved: LayerState, reference: LayerState | None) -> Tensor:
         """Gradient or multiplier of a ReLU's input."""
         ...
 
-    def pool(self, grad: Tensor, saved: Saved, reference: Saved | None, layer: Pool) -> Tensor:
+    def pool(self, grad: Tensor, saved: LayerState, reference: LayerState | None, layer: Pool) -> Tensor:
         """Gradient or multiplier of a max pool's input."""
         ...
 
-    def relu_pool(self, grad: Tensor, saved: Saved, reference: Saved | None, layer: ReluPool) -> Tensor:
+    def relu_pool(
+        self, grad: Tensor, saved: LayerState, reference: LayerState | None, layer: ReluPool
+    ) -> Tensor:
         """Gradient or multiplier of the input of a ReLU that a max pool follows."""
         ...
 
 
 @runtime_checkable
-class Layer(Protocol):
+class FastLayer(Protocol):
     """One operation, there and back."""
 
-    def forward(self, values: Tensor, tape: list[Saved | None]) -> Tensor:
+    def forward(self, values: Tensor, tape: list[LayerState | None]) -> Tensor:
         """Output; appends to the tape what the way back needs."""
         ...
 
@@ -75,7 +77,9 @@ class Layer(Protocol):
         """Output, keeping nothing; may overwrite what it was given."""
         ...
 
-    def backward(self, grad: Tensor, saved: Saved | None, reference: Saved | None, rule: Rule) -> Tensor:
+    def backward(
+        self, grad: Tensor, saved: LayerState | None, reference: LayerState | None, rule: BackwardRule
+    ) -> Tensor:
         """Gradient of the input."""
         ...
 
@@ -91,7 +95,7 @@ class Conv:
         self.turned = turned.contiguous(memory_format=torch.channels_last)
         self.back_padding = (weight.shape[2] - 1 - padding[0], weight.shape[3] - 1 - padding[1])
 
-    def forward(self, values: Tensor, tape: list[Saved | None]) -> Tensor:
+    def forward(self, values: Tensor, tape: list[LayerState | None]) -> Tensor:
         """Convolve."""
         tape.append(None)
         return self.ask(values)
@@ -100,7 +104,9 @@ class Conv:
         """Convolve."""
         return functional.conv2d(values, self.weight, self.bias, padding=self.padding)
 
-    def backward(self, grad: Tensor, saved: Saved | None, reference: Saved | None, rule: Rule) -> Tensor:
+    def backward(
+        self, grad: Tensor, saved: LayerState | None, reference: LayerState | None, rule: BackwardRule
+    ) -> Tensor:
         """Convolve with the turned weights."""
         return functional.conv2d(grad, self.turned, padding=self.back_padding)
 
@@ -111,7 +117,7 @@ class Expand:
     def __init__(self, one: Conv, three: Conv) -> None:
         self.one, self.three = one, three
 
-    def forward(self, values: Tensor, tape: list[Saved | None]) -> Tensor:
+    def forward(self, values: Tensor, tape: list[LayerState | None]) -> Tensor:
         """1x1 first, then 3x3, as torchvision concatenates them."""
         tape.append(None)
         return self.ask(values)
@@ -120,7 +126,9 @@ class Expand:
         """1x1 first, then 3x3, as torchvision concatenates them."""
         return torch.cat([self.one.ask(values), self.three.ask(values)], 1)
 
-    def backward(self, grad: Tensor, saved: Saved | None, reference: Saved | None, rule: Rule) -> Tensor:
+    def backward(
+        self, grad: Tensor, saved: LayerState | None, reference: LayerState | None, rule: BackwardRule
+    ) -> Tensor:
         """The sum of both ways back."""
         count = self.one.weight.shape[0]
         first = self.one.backward(grad[:, :count], None, None, rule)
@@ -130,21 +138,23 @@ class Expand:
 class Relu:
     """max(x, 0)."""
 
-    def forward(self, values: Tensor, tape: list[Saved | None]) -> Tensor:
+    def forward(self, values: Tensor, tape: list[LayerState | None]) -> Tensor:
         """Keeps its input."""
-        tape.append(Saved(values))
+        tape.append(LayerState(values))
         return values.clamp(min=0)
 
-    def keep_sign(self, values: Tensor, tape: list[Saved | None]) -> Tensor:
+    def keep_sign(self, values: Tensor, tape: list[LayerState | None]) -> Tensor:
         """In place; keeps its output, which is above 0 exactly where the input was."""
-        tape.append(Saved(values.relu_()))
+        tape.append(LayerState(values.relu_()))
         return values
 
     def ask(self, values: Tensor) -> Tensor:
         """In place."""
         return values.relu_()
 
-    def backward(self, grad: Tensor, saved: Saved | None, reference: Saved | None, rule: Rule) -> Tensor:
+    def backward(
+        self, grad: Tensor, saved: LayerState | None, reference: LayerState | None, rule: BackwardRule
+    ) -> Tensor:
         """As the rule says."""
         return rule.relu(grad, _kept(saved), reference)
 
@@ -161,10 +171,10 @@ class Pool:
             "ceil_mode": module.ceil_mode,
         }
 
-    def forward(self, values: Tensor, tape: list[Saved | None]) -> Tensor:
+    def forward(self, values: Tensor, tape: list[LayerState | None]) -> Tensor:
         """Keeps its input, output, and where each maximum was."""
         pooled, places = functional.max_pool2d(values, **self.settings, return_indices=True)
-        tape.append(Saved(values, places, pooled))
+        tape.append(LayerState(values, places, pooled))
         return pooled
 
     def ask(self, values: Tensor) -> Tensor:
@@ -172,7 +182,9 @@ class Pool:
         pooled: Tensor = functional.max_pool2d(values, **self.settings)
         return pooled
 
-    def backward(self, grad: Tensor, saved: Saved | None, reference: Saved | None, rule: Rule) -> Tensor:
+    def backward(
+        self, grad: Tensor, saved: LayerState | None, reference: LayerState | None, rule: BackwardRule
+    ) -> Tensor:
         """As the rule says."""
         return rule.pool(grad, _kept(saved), reference, self)
 
@@ -180,7 +192,7 @@ class Pool:
 class ReluPool(Pool):
     """ReLU, then max pooling: pooled first, which says the same and leaves less to do."""
 
-    def forward(self, values: Tensor, tape: list[Saved | None]) -> Tensor:
+    def forward(self, values: Tensor, tape: list[LayerState | None]) -> Tensor:
         """Keeps its input, its output, and where each maximum was."""
         return super().forward(values, tape).relu_()
 
@@ -188,14 +200,16 @@ class ReluPool(Pool):
         """Pool, then ReLU."""
         return super().ask(values).relu_()
 
-    def backward(self, grad: Tensor, saved: Saved | None, reference: Saved | None, rule: Rule) -> Tensor:
+    def backward(
+        self, grad: Tensor, saved: LayerState | None, reference: LayerState | None, rule: BackwardRule
+    ) -> Tensor:
         """As the rule says."""
         return rule.relu_pool(grad, _kept(saved), reference, self)
 
 
-def compile_layers(modules: list[nn.Module], dtype: torch.dtype) -> list[Layer] | None:
+def compile_layers(modules: list[nn.Module], dtype: torch.dtype) -> list[FastLayer] | None:
     """Modules as layers, batch norms folded into the convolutions before them; None for an unknown kind."""
-    layers: list[Layer] = []
+    layers: list[FastLayer] = []
     for module in modules:
         match module:
             case Fire():
@@ -220,7 +234,7 @@ def compile_layers(modules: list[nn.Module], dtype: torch.dtype) -> list[Layer] 
     return layers
 
 
-def pools_first(layers: list[Layer]) -> list[Layer]:
+def pools_first(layers: list[FastLayer]) -> list[FastLayer]:
     """Each ReLU that a max pool follows, after it instead."""
     order = list(layers)
     for at in range(len(order) - 1):
@@ -271,7 +285,7 @@ def _pair(size: Any) -> list[int]:
     return [size, size] if isinstance(size, int) else [int(side) for side in size]
 
 
-def _kept(saved: Saved | None) -> Saved:
+def _kept(saved: LayerState | None) -> LayerState:
     if saved is None:
         raise ValueError("a tape of another network")
     return saved

@@ -18,20 +18,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from steelsight.explanations.fast.layers import (
-    Layer,
+    BackwardRule,
+    FastLayer,
+    LayerState,
     Relu,
-    Rule,
-    Saved,
     compile_layers,
     norm_terms,
     pools_first,
 )
-from steelsight.explanations.fast.rules import PLAIN, Way
+from steelsight.explanations.fast.rules import PLAIN, BackwardPass
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.heads import DirectHead
 from steelsight.models.inputs import IMAGENET_MEAN, IMAGENET_STD
 
-__all__ = ["FastNet", "Tape", "fast_net", "is_gray", "to_gray_level"]
+__all__ = ["FastNet", "ForwardTape", "fast_net", "is_gray", "to_gray_level"]
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
@@ -39,19 +39,19 @@ GRAY_TOLERANCE = 1e-4  # gray levels of 0..1 by which channels may differ and st
 
 
 @dataclass
-class Tape:
+class ForwardTape:
     """A forward pass: what each layer kept, and what came out."""
 
-    kept: list[Saved | None]
+    kept: list[LayerState | None]
     features: Tensor  # (n, k, gh, gw)
-    layers: list[Layer]  # in the order they ran
+    layers: list[FastLayer]  # in the order they ran
 
-    def rows(self, part: slice) -> Tape:
+    def rows(self, part: slice) -> ForwardTape:
         """Some images of the batch, without a copy."""
         kept = [None if each is None else each.rows(part) for each in self.kept]
-        return Tape(kept, self.features[part], self.layers)
+        return ForwardTape(kept, self.features[part], self.layers)
 
-    def repeat(self, times: int) -> Tape:
+    def repeat(self, times: int) -> ForwardTape:
         """One image's tape as a batch of so many, without a copy."""
 
         def wide(each: Tensor | None) -> Tensor | None:
@@ -60,10 +60,10 @@ class Tape:
         kept = [
             None
             if k is None
-            else Saved(k.values.expand(times, *k.values.shape[1:]), wide(k.places), wide(k.pooled))
+            else LayerState(k.values.expand(times, *k.values.shape[1:]), wide(k.places), wide(k.pooled))
             for k in self.kept
         ]
-        return Tape(kept, self.features.expand(times, *self.features.shape[1:]), self.layers)
+        return ForwardTape(kept, self.features.expand(times, *self.features.shape[1:]), self.layers)
 
 
 class FastNet:
@@ -76,7 +76,7 @@ class FastNet:
         self,
         first: nn.Conv2d,
         norm: nn.BatchNorm2d | None,
-        layers: list[Layer],
+        layers: list[FastLayer],
         head: nn.Module,
         dtype: torch.dtype,
     ) -> None:
@@ -112,14 +112,14 @@ class FastNet:
     @torch.no_grad()
     def forward(
         self, images: Float[Tensor, "n 3 h w"], *, signs: bool = False, pool_first: bool = False
-    ) -> Tape:
+    ) -> ForwardTape:
         """Run the features and keep what the way back needs.
 
         signs       ReLUs overwrite their input, which rules that only ask where they were open allow
         pool_first  pool before the ReLU, which is the same function on a quarter of the places; guided
                     backpropagation and rescale go back through the original order
         """
-        kept: list[Saved | None] = []
+        kept: list[LayerState | None] = []
         layers = self.pool_first if pool_first else self.layers
         if self.padded:
             values = images.to(self.dtype).contiguous(memory_format=torch.channels_last)
@@ -134,7 +134,7 @@ class FastNet:
                 if signs and isinstance(layer, Relu)
                 else layer.forward(values, kept)
             )
-        return Tape(kept, values, layers)
+        return ForwardTape(kept, values, layers)
 
     @torch.no_grad()
     def ask(self, gray: Float[Tensor, "n h w"]) -> Float[Tensor, "n c"]:
@@ -150,7 +150,7 @@ class FastNet:
             values = layer.ask(values)
         return values.float()
 
-    def logits(self, tape: Tape) -> Float[Tensor, "n c"]:
+    def logits(self, tape: ForwardTape) -> Float[Tensor, "n c"]:
         """What the head says of a tape."""
         with torch.no_grad():
             logits: Tensor = self.head(tape.features.float())
@@ -158,9 +158,9 @@ class FastNet:
 
     def backward(
         self,
-        tape: Tape,
+        tape: ForwardTape,
         classes: Int[Tensor, " n"],
-        way: Way = PLAIN,
+        way: BackwardPass = PLAIN,
         *,
         weight: Float[Tensor, " n"] | None = None,
     ) -> Float[Tensor, "n k h1 w1"]:
@@ -174,7 +174,11 @@ class FastNet:
 
     @torch.no_grad()
     def through_layers(
-        self, grad: Float[Tensor, "n k gh gw"], tape: Tape, rule: Rule, reference: Tape | None = None
+        self,
+        grad: Float[Tensor, "n k gh gw"],
+        tape: ForwardTape,
+        rule: BackwardRule,
+        reference: ForwardTape | None = None,
     ) -> Float[Tensor, "n k1 h1 w1"]:
         """From gradients, or multipliers, of the features to those of the first convolution's output.
 
@@ -191,9 +195,9 @@ class FastNet:
 
     def through_head(
         self,
-        tape: Tape,
+        tape: ForwardTape,
         classes: Int[Tensor, " n"],
-        way: Way = PLAIN,
+        way: BackwardPass = PLAIN,
         *,
         weight: Float[Tensor, " n"] | None = None,
     ) -> Float[Tensor, "n k gh gw"]:

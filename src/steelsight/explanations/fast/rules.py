@@ -15,41 +15,45 @@ import torch
 from torch import Tensor
 
 from steelsight.explanations.backward_rules import GuidedRule
-from steelsight.explanations.fast.layers import Pool, ReluPool, Rule, Saved
+from steelsight.explanations.fast.layers import BackwardRule, LayerState, Pool, ReluPool
 
-__all__ = ["GUIDED", "PLAIN", "Way"]
+__all__ = ["GUIDED", "PLAIN", "BackwardPass"]
 
 
 @dataclass(frozen=True)
-class Way:
+class BackwardPass:
     """A rule for the features, and the same rule as a context for the head, which autograd runs."""
 
-    features: Rule
+    features: BackwardRule
     head: Callable[[], AbstractContextManager[object]]
 
 
 class _Plain:
-    def relu(self, grad: Tensor, saved: Saved, reference: Saved | None) -> Tensor:
+    def relu(self, grad: Tensor, saved: LayerState, reference: LayerState | None) -> Tensor:
         return torch.ops.aten.threshold_backward(grad, saved.values, 0)  # type: ignore[no-any-return]
 
-    def pool(self, grad: Tensor, saved: Saved, reference: Saved | None, layer: Pool) -> Tensor:
+    def pool(self, grad: Tensor, saved: LayerState, reference: LayerState | None, layer: Pool) -> Tensor:
         return torch.ops.aten.max_pool2d_with_indices_backward(  # type: ignore[no-any-return]
             grad, saved.values, *layer.settings.values(), saved.places
         )
 
-    def relu_pool(self, grad: Tensor, saved: Saved, reference: Saved | None, layer: ReluPool) -> Tensor:
+    def relu_pool(
+        self, grad: Tensor, saved: LayerState, reference: LayerState | None, layer: ReluPool
+    ) -> Tensor:
         open_grad = torch.ops.aten.threshold_backward(grad, saved.pooled, 0)
         return self.pool(open_grad, saved, reference, layer)
 
 
 class _Guided(_Plain):
-    def relu(self, grad: Tensor, saved: Saved, reference: Saved | None) -> Tensor:
+    def relu(self, grad: Tensor, saved: LayerState, reference: LayerState | None) -> Tensor:
         return super().relu(grad.clamp(min=0), saved, reference)
 
-    def relu_pool(self, grad: Tensor, saved: Saved, reference: Saved | None, layer: ReluPool) -> Tensor:
+    def relu_pool(
+        self, grad: Tensor, saved: LayerState, reference: LayerState | None, layer: ReluPool
+    ) -> Tensor:
         """Overlapping windows add up before the ReLU asks for the sign."""
         return self.relu(self.pool(grad, saved, reference, layer), saved, reference)
 
 
-PLAIN = Way(_Plain(), nullcontext)
-GUIDED = Way(_Guided(), GuidedRule)
+PLAIN = BackwardPass(_Plain(), nullcontext)
+GUIDED = BackwardPass(_Guided(), GuidedRule)

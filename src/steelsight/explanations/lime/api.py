@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from steelsight.errors import BadInput
 from steelsight.explanations.chunks import MEMORY_MB
-from steelsight.explanations.lime.masking import Questions, match_hidden, question
-from steelsight.explanations.lime.sampling import Coins, draw_masks
+from steelsight.explanations.lime.masking import MaskedPredictor, masked_predictor, match_hidden
+from steelsight.explanations.lime.sampling import ReferenceSamples, draw_masks
 from steelsight.explanations.lime.segments import check_segments, segment_sheet
 from steelsight.explanations.lime.surrogate import Surrogate, explained
 from steelsight.explanations.targets import Target, check_images, check_logits, resolve_targets
@@ -125,7 +125,7 @@ def _explain_all(
         for index, image in enumerate(images):
             cut = check_segments(_cut(image, segments, index), size)
             behind = None if hidden is None else hidden[index]
-            questions = question(model, image, cut, classes[index], behind, memory_mb)
+            questions = masked_predictor(model, image, cut, classes[index], behind, memory_mb)
             rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
             found.append(_explain(questions, cut, samples, settle, rng, memory_mb, judged=judged))
             cuts.append(cut)
@@ -147,7 +147,7 @@ def _cut(image: Tensor, segments: str | Sequence[Segments], index: int) -> Segme
     return np.asarray(segments[index])
 
 
-class _One(NamedTuple):
+class _SheetExplanation(NamedTuple):
     coefficients: Float[np.ndarray, " s"]
     r2: float
     stability: float
@@ -156,7 +156,7 @@ class _One(NamedTuple):
 
 
 def _explain(
-    questions: Questions,
+    questions: MaskedPredictor,
     cut: Segments,
     samples: int | None,
     settle: float | None,
@@ -164,7 +164,7 @@ def _explain(
     memory_mb: float,
     *,
     judged: bool,
-) -> _One:
+) -> _SheetExplanation:
     pieces = int(cut.max()) + 1
     if samples is not None and samples <= pieces:
         raise BadInput(
@@ -172,7 +172,7 @@ def _explain(
             "ask for more samples or fewer cells"
         )
     plan = _plan(samples, pieces, questions, rounds=settle is not None)
-    surrogate = Surrogate(questions, cut, Coins(pieces, rng), memory_mb)
+    surrogate = Surrogate(questions, cut, ReferenceSamples(pieces, rng), memory_mb)
     masks = torch.zeros(pieces, 0, dtype=torch.float64)
     values = torch.zeros(0, questions.grid[0] * questions.grid[1], dtype=torch.float64)
     stability = float("nan")
@@ -189,10 +189,10 @@ def _explain(
     if judged and settle is None:
         stability = surrogate.stability(masks, values)
     r2 = explained(masks, questions.pool(values), fit.coefficients)
-    return _One(fit.coefficients.numpy(), r2, stability, fit.foreseen, len(values))
+    return _SheetExplanation(fit.coefficients.numpy(), r2, stability, fit.foreseen, len(values))
 
 
-def _plan(samples: int | None, pieces: int, questions: Questions, *, rounds: bool) -> list[int]:
+def _plan(samples: int | None, pieces: int, questions: MaskedPredictor, *, rounds: bool) -> list[int]:
     """Numbers of samples after which to look whether they are enough; the last is enough."""
     most = samples or max(4 * SAMPLES, SAMPLES_A_PIECE * pieces)
     if rounds:

@@ -23,14 +23,14 @@ from steelsight.explanations.targets import check_images
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.heads import ConvHead, DirectHead
 
-__all__ = ["Questions", "match_hidden", "mean_colours", "question"]
+__all__ = ["MaskedPredictor", "masked_predictor", "match_hidden", "mean_colours"]
 
 Segments = Int[np.ndarray, "h w"]
 
 AT_ONCE, AT_ONCE_GRAY = 32, 10  # sheets; larger batches leave the processor's cache
 
 
-class Questions(NamedTuple):
+class MaskedPredictor(NamedTuple):
     """One sheet and class, ready to be asked about."""
 
     ask: Callable[[Float[Tensor, "s m"]], Float[Tensor, "m p"]]  # sets of shown superpixels → class map
@@ -39,9 +39,9 @@ class Questions(NamedTuple):
     linear: bool  # the logit is the map's mean
 
 
-def question(
+def masked_predictor(
     model: nn.Module, image: Tensor, cut: Segments, chosen: int, hidden: Tensor | None, memory_mb: float
-) -> Questions:
+) -> MaskedPredictor:
     """Make a sheet askable.
 
     image   (c, h, w) in the model's own units
@@ -68,12 +68,12 @@ def question(
         return torch.cat(found)
 
     if read is None:
-        return Questions(ask, lambda values: values[:, 0], (1, 1), linear=True)
+        return MaskedPredictor(ask, lambda values: values[:, 0], (1, 1), linear=True)
     with torch.no_grad():
         one = answer((base + change)[None])  # (1, gh, gw)
     pooling = _pooling(net.head) if net is not None else None
     pool = _mean if pooling is None else lambda values: pooling(values[:, None, :, None])[:, 0]
-    return Questions(ask, pool, (one.shape[1], one.shape[2]), linear=pooling is None)
+    return MaskedPredictor(ask, pool, (one.shape[1], one.shape[2]), linear=pooling is None)
 
 
 def match_hidden(baselines: Tensor | None, images: Tensor) -> Tensor | None:

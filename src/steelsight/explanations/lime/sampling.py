@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from scipy.special import gammaln
 from torch import Tensor
 
-__all__ = ["Coins", "draw_masks", "show_chances"]
+__all__ = ["ReferenceSamples", "draw_masks", "show_chances"]
 
 KERNEL_WIDTH = 0.25  # the reference's
 RIDGE = 1.0  # the reference's
@@ -47,7 +47,7 @@ def draw_masks(pieces: int, samples: int, rng: np.random.Generator) -> Masks:
     return (ends < counts).reshape(2 * pairs, pieces)[:samples].astype(np.float64)
 
 
-class Coins:
+class ReferenceSamples:
     """20,000 sets of fair coins, as the reference draws and weighs them, each with its complement."""
 
     def __init__(self, pieces: int, rng: np.random.Generator) -> None:

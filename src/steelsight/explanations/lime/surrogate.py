@@ -16,15 +16,15 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from steelsight.explanations.lime.emulator import fit_emulator
-from steelsight.explanations.lime.masking import Questions
-from steelsight.explanations.lime.sampling import Coins, show_chances
+from steelsight.explanations.lime.masking import MaskedPredictor
+from steelsight.explanations.lime.sampling import ReferenceSamples, show_chances
 
-__all__ = ["Fit", "Surrogate", "explained"]
+__all__ = ["Surrogate", "SurrogateFit", "explained"]
 
 Segments = Int[np.ndarray, "h w"]
 
 
-class Fit(NamedTuple):
+class SurrogateFit(NamedTuple):
     """Coefficients, and what the emulator was worth."""
 
     coefficients: Float[Tensor, " s"]  # 0 where the answers are constant
@@ -34,17 +34,19 @@ class Fit(NamedTuple):
 class Surrogate:
     """From samples of one sheet to coefficients."""
 
-    def __init__(self, questions: Questions, cut: Segments, coins: Coins, memory_mb: float) -> None:
+    def __init__(
+        self, questions: MaskedPredictor, cut: Segments, coins: ReferenceSamples, memory_mb: float
+    ) -> None:
         self.questions, self.cut, self.coins, self.memory_mb = questions, cut, coins, memory_mb
         pieces = int(cut.max()) + 1
         self.shown = float(show_chances(pieces) @ np.arange(pieces + 1)) / pieces
 
-    def fit(self, masks: Float[Tensor, "s m"], values: Float[Tensor, "m p"]) -> Fit:
+    def fit(self, masks: Float[Tensor, "s m"], values: Float[Tensor, "m p"]) -> SurrogateFit:
         """Coefficients from the answers to sets of shown superpixels."""
         pool = self.questions.pool
         answers = pool(values)
         if _is_constant(answers):
-            return Fit(torch.zeros(len(masks), dtype=torch.float64), float("nan"))
+            return SurrogateFit(torch.zeros(len(masks), dtype=torch.float64), float("nan"))
         emulator, left_out = fit_emulator(
             masks, values, self.cut, self.questions.grid, self.shown, self.memory_mb
         )
@@ -56,7 +58,7 @@ class Surrogate:
         slope = _slope(believed, answers)
         missed = answers - slope * believed
         coefficients = slope * self.coins.regress(told) + _shrunken(masks, missed)
-        return Fit(coefficients, 1 - float(missed.var() / answers.var()))
+        return SurrogateFit(coefficients, 1 - float(missed.var() / answers.var()))
 
     def stability(self, masks: Tensor, values: Tensor) -> float:
         """Spearman of the rankings of two halves; whole pairs stay together."""

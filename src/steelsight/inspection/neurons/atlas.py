@@ -15,7 +15,7 @@ from jaxtyping import Float, Float32, Int
 
 from steelsight.errors import BadData, BadInput, BadRecipe
 from steelsight.evaluation.intervals.bootstrap import Groups
-from steelsight.inspection.neurons.maximise import Maximised, maximise
+from steelsight.inspection.neurons.maximise import MaximisedImages, maximise
 from steelsight.inspection.neurons.nature import filter_agreement, fine_share
 from steelsight.inspection.neurons.settings import GROWN_SHEET, PLAIN_SHEET, Ascent, Neuron
 from steelsight.inspection.neurons.survey import (
@@ -29,13 +29,13 @@ from steelsight.inspection.neurons.survey import (
 from steelsight.models.catalog import SheetClassifier
 from steelsight.types import GrayBatch, GrayImage, Interval, Labels
 
-__all__ = ["Atlas", "AtlasPlan", "LayerPage", "Portrait", "Shown", "make_atlas"]
+__all__ = ["Atlas", "AtlasPlan", "LayerPage", "NeuronProfile", "NeuronSheets", "make_atlas"]
 
 SAMPLE = 12  # neurons a layer whose simplicity is measured
 
 
 @dataclass(frozen=True)
-class Shown:
+class NeuronSheets:
     """The sheets a model is shown, with what is known of them."""
 
     images: GrayBatch
@@ -67,7 +67,7 @@ class AtlasPlan:
 
 
 @dataclass(frozen=True)
-class Portrait:
+class NeuronProfile:
     """One neuron."""
 
     neuron: Neuron
@@ -119,7 +119,7 @@ class LayerPage:
     reach: tuple[int, int] | None  # pixels a place sees, height and width; None = the whole sheet
     dead: tuple[int, ...]  # channels never above zero over the sheets shown
     agreements: tuple[float, ...]  # of neurons drawn at random among the others; see filter_agreement
-    portraits: tuple[Portrait, ...]
+    portraits: tuple[NeuronProfile, ...]
     note: str = ""
 
 
@@ -128,7 +128,7 @@ class Atlas:
     """Layers x neurons."""
 
     plan: AtlasPlan
-    shown: Shown
+    shown: NeuronSheets
     layers: tuple[LayerPage, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -156,7 +156,7 @@ class Atlas:
 
 def make_atlas(
     model: SheetClassifier,
-    shown: Shown,
+    shown: NeuronSheets,
     layers: Sequence[str],
     plan: AtlasPlan,
     *,
@@ -183,7 +183,7 @@ def make_atlas(
     return Atlas(plan, shown, tuple(pages))
 
 
-def _refuse_few(shown: Shown) -> None:
+def _refuse_few(shown: NeuronSheets) -> None:
     present = np.unique(shown.labels[shown.labels >= 0])
     if len(shown.images) == 0:
         raise BadData("neurons: expected sheets to show the model, got none; choose another --split")
@@ -218,14 +218,14 @@ def _page(
     model: SheetClassifier,
     found: LayerSurvey,
     neurons: Sequence[Neuron],
-    shown: Shown,
+    shown: NeuronSheets,
     plan: AtlasPlan,
     rng: np.random.Generator,
     seed: int,
 ) -> LayerPage:
     drawn = rng.permutation(np.setdiff1d(np.arange(found.means.shape[1]), found.dead))[:SAMPLE]
     note = "" if neurons else "no channel is ever above zero over these sheets"
-    grown: Maximised | None = None
+    grown: MaximisedImages | None = None
     start = _begin(plan)
     if plan.grown is not None and neurons:
         try:
@@ -249,7 +249,7 @@ def _page(
         real = _measure(found, neuron)
         best = int(real.argmax())
         portraits.append(
-            Portrait(
+            NeuronProfile(
                 neuron=neuron,
                 plain=None if plain is None else plain[row],
                 grown=None if grown is None else grown.images[row],
@@ -282,7 +282,7 @@ def _plain(
     model: SheetClassifier,
     found: LayerSurvey,
     neurons: Sequence[Neuron],
-    shown: Shown,
+    shown: NeuronSheets,
     plan: AtlasPlan,
     seed: int,
 ) -> tuple[Float32[np.ndarray, "n c h w"] | None, Float[np.ndarray, " n"] | None, set[int]]:
@@ -323,7 +323,7 @@ def _measure(found: LayerSurvey, neuron: Neuron) -> Float32[np.ndarray, " n"]:
     return answers
 
 
-def _of(grown: Maximised | None) -> Maximised:
+def _of(grown: MaximisedImages | None) -> MaximisedImages:
     if grown is None:
         raise BadRecipe("form: neither form was made")
     return grown

@@ -29,13 +29,13 @@ from steelsight.inspection.neurons.priors import (
     unit,
     variation,
 )
-from steelsight.inspection.neurons.receptive_field import reach_of
+from steelsight.inspection.neurons.receptive_field import receptive_field_of
 from steelsight.inspection.neurons.settings import Ascent, Neuron
 from steelsight.inspection.neurons.truncated import Truncated, run_to
 from steelsight.models.classifier import SheetClassifier
 from steelsight.types import GrayBatch
 
-__all__ = ["Maximised", "maximise"]
+__all__ = ["MaximisedImages", "maximise"]
 
 LAST_RATE = 0.1  # share of the first
 WARM = 16  # steps in which places shut by a ReLU are pulled as well
@@ -43,7 +43,7 @@ Images = Float[Tensor, "n c h w"]
 
 
 @dataclass(frozen=True)
-class Maximised:
+class MaximisedImages:
     """Images and what they achieve, one a neuron, in the order asked for."""
 
     neurons: tuple[Neuron, ...]
@@ -78,7 +78,7 @@ def maximise(
     size: tuple[int, int] | None = None,
     start: GrayBatch | None = None,
     say: Callable[[int], None] = lambda _done: None,
-) -> Maximised:
+) -> MaximisedImages:
     """The image that each neuron answers to most strongly.
 
     neurons    of any layers; a layer's neurons are optimised together, each for itself
@@ -100,11 +100,11 @@ def maximise(
     if len(first) not in (1, len(neurons)):
         raise BadInput(f"start: expected 1 sheet or {len(neurons)}, one a neuron, got {len(first)}")
     plan = _Plan(ascent, size, first, _moves(ascent, generator))
-    rows: dict[int, _One] = {}
+    rows: dict[int, _MaximisedNeuron] = {}
     for layer in dict.fromkeys(neuron.layer for neuron in neurons):
         places = [row for row, neuron in enumerate(neurons) if neuron.layer == layer]
         with run_to(model, layer) as run, torch.inference_mode(False), torch.enable_grad():
-            reach = reach_of(model, layer)
+            reach = receptive_field_of(model, layer)
             _check(run, [neurons[row] for row in places], plan)
             for begin in range(0, len(places), ascent.chunk):
                 chosen = places[begin : begin + ascent.chunk]
@@ -113,7 +113,7 @@ def maximise(
                 rows |= dict(zip(chosen, _best_kernel(group, plan), strict=True))
                 say(len(rows))
     found = [rows[row] for row in range(len(neurons))]
-    return Maximised(
+    return MaximisedImages(
         tuple(neurons),
         np.stack([one.stages[-1] for one in found]),
         np.array([one.value for one in found]),
@@ -154,7 +154,7 @@ class _Group:
 
 
 @dataclass(frozen=True)
-class _One:
+class _MaximisedNeuron:
     stages: list[Float32[np.ndarray, "c _ _"]]
     value: float
     first: float
@@ -208,7 +208,7 @@ def _refuse(neuron: Neuron, shape: tuple[int, ...], size: tuple[int, int]) -> No
         )
 
 
-def _best_kernel(group: _Group, plan: _Plan) -> list[_One]:
+def _best_kernel(group: _Group, plan: _Plan) -> list[_MaximisedNeuron]:
     """Each neuron with the widest blur that keeps `kept` of what the best blur achieves."""
     tried = [_climb(group, plan, kernel) for kernel in sorted(set(plan.ascent.kernels)) or [0]]
     chosen = []
@@ -219,7 +219,7 @@ def _best_kernel(group: _Group, plan: _Plan) -> list[_One]:
     return chosen
 
 
-def _climb(group: _Group, plan: _Plan, kernel: int) -> list[_One]:
+def _climb(group: _Group, plan: _Plan, kernel: int) -> list[_MaximisedNeuron]:
     """One ascent; of the images of the last size each neuron keeps the one that drives it most."""
     ascent, sizes, run = plan.ascent, plan.sizes, group.run
     images = best = group.first
@@ -250,7 +250,7 @@ def _climb(group: _Group, plan: _Plan, kernel: int) -> list[_One]:
     first = _values(group, group.first)
     reached = torch.maximum(values, kept)
     return [
-        _One([stage[row] for stage in stages], float(reached[row]), float(first[row]), kernel)
+        _MaximisedNeuron([stage[row] for stage in stages], float(reached[row]), float(first[row]), kernel)
         for row in range(len(images))
     ]
 

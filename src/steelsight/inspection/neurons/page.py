@@ -7,11 +7,11 @@ from statistics import median
 
 from matplotlib.figure import Figure
 
-from steelsight.inspection.neurons.atlas import Atlas, LayerPage, Portrait
+from steelsight.inspection.neurons.atlas import Atlas, LayerPage, NeuronProfile
 from steelsight.inspection.neurons.maximise import to_bytes
 from steelsight.inspection.neurons.nature import fine_share
 from steelsight.inspection.neurons.settings import Ascent
-from steelsight.inspection.neurons.twins import Twins
+from steelsight.inspection.neurons.twins import PairedNeurons
 from steelsight.reports.cells import Cell, Column, Value
 from steelsight.reports.document import Document
 from steelsight.reports.figures.inspection.neurons import (
@@ -26,11 +26,11 @@ from steelsight.reports.figures.inspection.neurons import (
 
 __all__ = [
     "atlas_figure",
+    "describe_ascent",
     "growth_figure",
     "how_to_read",
     "layer_table",
     "pairs_figure",
-    "tell_ascent",
     "twins_figure",
     "write_atlas",
     "write_dead",
@@ -69,13 +69,13 @@ def how_to_read(atlas: Atlas) -> str:
         "way to drive a neuron, not all that drives it."
     ]
     if atlas.plan.plain:
-        parts.append(f"Plain form: {tell_ascent(atlas.plan.plain)}.")
+        parts.append(f"Plain form: {describe_ascent(atlas.plan.plain)}.")
     if atlas.plan.grown:
-        parts.append(f"Second form: {tell_ascent(atlas.plan.grown)}.")
+        parts.append(f"Second form: {describe_ascent(atlas.plan.grown)}.")
     return " ".join(parts)
 
 
-def tell_ascent(ascent: Ascent) -> str:
+def describe_ascent(ascent: Ascent) -> str:
     """The settings in words."""
     words = [f"{ascent.steps} steps"]
     if ascent.start:
@@ -183,13 +183,13 @@ def pairs_figure(pages: Sequence[LayerPage], *, each: int) -> Figure | None:
     return draw_neuron_pairs(pairs, names=(FORMS["plain"], FORMS["grown"])) if pairs else None
 
 
-def growth_figure(portrait: Portrait) -> Figure:
+def growth_figure(portrait: NeuronProfile) -> Figure:
     """One image at every size it had."""
     stages = [to_bytes(stage) for stage in portrait.stages]
     return draw_growth(stages, titles=[f"{stage.shape[0]}x{stage.shape[1]}" for stage in stages])
 
 
-def twins_figure(twins: Twins, *, names: tuple[str, str], each: int = 2) -> Figure:
+def twins_figure(twins: PairedNeurons, *, names: tuple[str, str], each: int = 2) -> Figure:
     """Both models' images of the same neurons, with their correlation."""
     shown: dict[str, int] = {}
     pairs = []
@@ -202,7 +202,7 @@ def twins_figure(twins: Twins, *, names: tuple[str, str], each: int = 2) -> Figu
 
 
 def write_twins(
-    document: Document, twins: Twins, *, names: tuple[str, str], id: str = "neuron-twins"
+    document: Document, twins: PairedNeurons, *, names: tuple[str, str], id: str = "neuron-twins"
 ) -> None:
     """The figure and its table."""
     document.figure(
@@ -269,7 +269,7 @@ def _write_layer(document: Document, atlas: Atlas, page: LayerPage) -> None:
     )
 
 
-def _card(page: LayerPage, portrait: Portrait) -> NeuronCard:
+def _card(page: LayerPage, portrait: NeuronProfile) -> NeuronCard:
     images = {"plain": portrait.plain, "grown": portrait.grown}
     ratio = f", {portrait.value / portrait.best_real:.1f} x the best sheet" * (portrait.best_real > 0)
     return NeuronCard(
@@ -280,7 +280,7 @@ def _card(page: LayerPage, portrait: Portrait) -> NeuronCard:
     )
 
 
-def _first(portrait: Portrait) -> Picture:
+def _first(portrait: NeuronProfile) -> Picture:
     image = portrait.plain if portrait.plain is not None else portrait.grown
     if image is None:
         raise ValueError(f"{portrait.neuron.name}: expected an image, got none")
@@ -297,7 +297,7 @@ def _median(values: Sequence[float]) -> float | None:
     return median(known) if known else None
 
 
-def _answers(portrait: Portrait) -> str:
+def _answers(portrait: NeuronProfile) -> str:
     return ", ".join(f"{name} {interval.estimate:.2f}" for name, interval in portrait.responses.items())
 
 

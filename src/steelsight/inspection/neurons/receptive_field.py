@@ -15,13 +15,13 @@ from steelsight.models.capture import find_layer
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.heads import ConvHead, DirectHead
 
-__all__ = ["WHOLE", "Reach", "reach_of"]
+__all__ = ["WHOLE", "ReceptiveField", "receptive_field_of"]
 
 Pair = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Window:
+class LayerWindow:
     """One layer's window over the places of the layer before; each (y, x)."""
 
     kernel: Pair
@@ -43,14 +43,14 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Reach:
+class ReceptiveField:
     """The box of pixels behind place (0, 0), and how far it moves from place to place; each (y, x)."""
 
     start: Pair = (0, 0)  # of the box, below 0 where padding stands in
     size: Pair = (1, 1)
     step: Pair = (1, 1)
     whole: bool = False  # every place sees the whole image
-    windows: tuple[Window, ...] = ()  # on the way, which leave out pixels that fit no window
+    windows: tuple[LayerWindow, ...] = ()  # on the way, which leave out pixels that fit no window
 
     def box(self, place: Pair, image: Pair) -> tuple[int, int, int, int]:
         """(top, left, bottom, right) of what a place sees in an image of (height, width)."""
@@ -70,20 +70,20 @@ class Reach:
             high = min(high * window.stride[i] - window.padding[i] + window.span(i), count - 1)
         return low, high + 1
 
-    def through(self, window: Window) -> Reach:
+    def through(self, window: LayerWindow) -> ReceptiveField:
         """The reach of a window's output over this one's places."""
         if self.whole:
             return self
         ahead = [window.padding[i] * self.step[i] for i in (0, 1)]
         spread = [window.span(i) * self.step[i] for i in (0, 1)]
-        return Reach(
+        return ReceptiveField(
             (self.start[0] - ahead[0], self.start[1] - ahead[1]),
             (self.size[0] + spread[0], self.size[1] + spread[1]),
             (self.step[0] * window.stride[0], self.step[1] * window.stride[1]),
             windows=(*self.windows, window),
         )
 
-    def join(self, other: Reach) -> Reach:
+    def join(self, other: ReceptiveField) -> ReceptiveField:
         """Both together, for branches side by side: the one that holds the other, else the whole."""
         if self.whole or other.whole or self.step != other.step:
             return WHOLE
@@ -97,17 +97,17 @@ class Reach:
         return WHOLE
 
 
-WHOLE = Reach(whole=True)
+WHOLE = ReceptiveField(whole=True)
 POINTWISE = (nn.ReLU, nn.BatchNorm2d, nn.Dropout, nn.Identity, nn.Sigmoid, nn.Tanh, nn.LeakyReLU)
 
 
-def reach_of(model: nn.Module, layer: str) -> Reach:
+def receptive_field_of(model: nn.Module, layer: str) -> ReceptiveField:
     """What a place of the layer's output sees of the image; raises UnknownLayer."""
     find_layer(model, layer)
-    return _follow(model, layer.split("."), Reach())
+    return _follow(model, layer.split("."), ReceptiveField())
 
 
-def _follow(module: nn.Module, path: list[str], reach: Reach) -> Reach:
+def _follow(module: nn.Module, path: list[str], reach: ReceptiveField) -> ReceptiveField:
     """From the input of `module` to the output of the layer inside it that `path` names; [] = its own."""
     if isinstance(module, Fire):
         return _follow_fire(module, path, reach)
@@ -122,7 +122,7 @@ def _follow(module: nn.Module, path: list[str], reach: Reach) -> Reach:
     return WHOLE if path else _window(module, reach)
 
 
-def _follow_fire(module: Fire, path: list[str], reach: Reach) -> Reach:
+def _follow_fire(module: Fire, path: list[str], reach: ReceptiveField) -> ReceptiveField:
     """Squeeze, then two expansions side by side."""
     squeezed = _follow(module.squeeze, [], reach)
     branches = {name: _follow(getattr(module, name), [], squeezed) for name in ("expand1x1", "expand3x3")}
@@ -131,7 +131,7 @@ def _follow_fire(module: Fire, path: list[str], reach: Reach) -> Reach:
     return branches.get(path[0].removesuffix("_activation"), squeezed)
 
 
-def _window(module: nn.Module, reach: Reach) -> Reach:
+def _window(module: nn.Module, reach: ReceptiveField) -> ReceptiveField:
     if isinstance(module, POINTWISE):
         return reach
     if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d) and not isinstance(module.padding, str):
@@ -139,7 +139,7 @@ def _window(module: nn.Module, reach: Reach) -> Reach:
         dilation = getattr(module, "dilation", 1)
         ceil = bool(getattr(module, "ceil_mode", False))
         return reach.through(
-            Window(
+            LayerWindow(
                 _pair(module.kernel_size), _pair(stride), _pair(module.padding), _pair(dilation), ceil=ceil
             )
         )

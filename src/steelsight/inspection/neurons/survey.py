@@ -16,7 +16,7 @@ from torchvision.models.squeezenet import Fire
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.intervals.bootstrap import Groups, draw_weights, group_index, interval_of
-from steelsight.inspection.neurons.receptive_field import Reach, reach_of
+from steelsight.inspection.neurons.receptive_field import ReceptiveField, receptive_field_of
 from steelsight.models.capture import at_rest, find_layer
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.inputs import to_input
@@ -45,7 +45,7 @@ class LayerSurvey:
     means: Float32[np.ndarray, "n k"]  # over the places: what an image is optimised for
     maxima: Float32[np.ndarray, "n k"]
     places: Int[np.ndarray, "n k"]  # of the maxima, counted row by row
-    reach: Reach
+    reach: ReceptiveField
 
     @property
     def dead(self) -> Int[np.ndarray, " d"]:
@@ -109,7 +109,8 @@ def survey(
     if missed:
         raise BadInput(f"layer {missed[0]!r}: the forward pass does not reach it; choose another")
     return {
-        name: LayerSurvey(name, grids[name], *_join(tables[name]), reach_of(model, name)) for name in names
+        name: LayerSurvey(name, grids[name], *_join(tables[name]), receptive_field_of(model, name))
+        for name in names
     }
 
 

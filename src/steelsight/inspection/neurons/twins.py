@@ -16,19 +16,19 @@ from jaxtyping import Float, Int
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.intervals.bootstrap import interval_of
-from steelsight.inspection.neurons.maximise import Maximised, maximise
+from steelsight.inspection.neurons.maximise import MaximisedImages, maximise
 from steelsight.inspection.neurons.nature import image_correlation
 from steelsight.inspection.neurons.settings import Ascent, Neuron
 from steelsight.models.catalog import SheetClassifier
 from steelsight.types import Interval
 
-__all__ = ["LayerTwins", "Twins", "compare_neurons"]
+__all__ = ["LayerPairs", "PairedNeurons", "compare_neurons"]
 
 RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
-class LayerTwins:
+class LayerPairs:
     """One layer's neurons in both models."""
 
     layer: str
@@ -38,13 +38,13 @@ class LayerTwins:
 
 
 @dataclass(frozen=True)
-class Twins:
+class PairedNeurons:
     """Neurons in two models."""
 
-    first: Maximised
-    second: Maximised
+    first: MaximisedImages
+    second: MaximisedImages
     correlations: Float[np.ndarray, " n"]  # of each neuron's two images
-    layers: tuple[LayerTwins, ...]
+    layers: tuple[LayerPairs, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Every number."""
@@ -63,7 +63,7 @@ def compare_neurons(
     *,
     seed: int,
     rng: np.random.Generator,
-) -> Twins:
+) -> PairedNeurons:
     """The same neurons in two models of one architecture, each ascent from the same start.
 
     rng     resamples neurons, for the intervals
@@ -81,10 +81,10 @@ def compare_neurons(
         table = image_correlation(images[0].images[rows], images[1].images[rows])
         correlations[rows] = np.diagonal(table)
         layers.append(_layer(layer, table, rng))
-    return Twins(images[0], images[1], correlations, tuple(layers))
+    return PairedNeurons(images[0], images[1], correlations, tuple(layers))
 
 
-def _layer(layer: str, table: Float[np.ndarray, "n n"], rng: np.random.Generator) -> LayerTwins:
+def _layer(layer: str, table: Float[np.ndarray, "n n"], rng: np.random.Generator) -> LayerPairs:
     count = len(table)
     apart = ~np.eye(count, dtype=bool)
 
@@ -100,7 +100,7 @@ def _layer(layer: str, table: Float[np.ndarray, "n n"], rng: np.random.Generator
     estimates = figures(np.arange(count))
     draws = np.array([figures(rng.integers(0, count, count)) for _ in range(RESAMPLES)])
     intervals = [interval_of(estimates[i], draws[:, i])[0] for i in range(3)]
-    return LayerTwins(layer, *intervals)
+    return LayerPairs(layer, *intervals)
 
 
 def _refuse_different(first: SheetClassifier, second: SheetClassifier) -> None:

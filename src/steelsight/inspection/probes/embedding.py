@@ -20,6 +20,7 @@ from steelsight.errors import BadInput
 from steelsight.inspection.probes.probes import prepare
 from steelsight.inspection.probes.resamples import resample
 from steelsight.inspection.probes.selection import ProbeSheets
+from steelsight.streams import stream
 from steelsight.types import Interval, Labels
 
 __all__ = ["AXES", "NEIGHBOURS", "LayerMap", "MapSpec", "draw_map", "map_layers", "neighbour_agreement"]
@@ -71,7 +72,7 @@ def map_layers(
     raises    BadInput for too few sheets, or a perplexity they cannot have
     """
     labels, groups = sheets.judge_labels, sheets.groups[sheets.fitted :]
-    rng = np.random.default_rng([spec.seed, 33])
+    rng = stream(spec.seed, "map-sheets")
     rows = np.sort(rng.permutation(labels.size)[: spec.sheets]).astype(np.int64)
     perplexity = spec.perplexity_for(rows.size)
     some = [groups[i] for i in rows.tolist()]
@@ -79,7 +80,7 @@ def map_layers(
     for layer, all_rows in features.items():
         places = draw_map(all_rows[sheets.fitted :][rows], perplexity=perplexity, seed=spec.seed)
         alike = neighbour_agreement(places, labels[rows], some)
-        agreement = _agreement(alike, labels[rows], some, np.random.default_rng([spec.seed, 34]))
+        agreement = _agreement(alike, labels[rows], some, stream(spec.seed, "map-intervals"))
         maps.append(LayerMap(layer, places, rows, agreement, perplexity))
     return tuple(maps)
 

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from steelsight.errors import BadInput
 from steelsight.inspection.probes.layers import INPUT
-from steelsight.inspection.probes.projection import Sketch, draw_sketch
+from steelsight.inspection.probes.projection import CountSketch, draw_sketch
 from steelsight.models.capture import watch
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.inputs import to_input
@@ -71,7 +71,7 @@ def read_layers(
     if not len(images):
         raise BadInput("layers: expected at least one sheet, got none")
     readers = {name: _Reader(name, len(images), seed) for name in (INPUT, *layers)}
-    sketches: dict[int, Sketch] = {}
+    sketches: dict[int, CountSketch] = {}
     batch = min(LARGEST_BATCH, _rows_within(model, images[:1], layers))
     place = slice(0, 0)
 
@@ -107,7 +107,7 @@ class _Reader:
         self.name, self.count, self.seed = name, count, seed
         self.found: LayerOutput | None = None
 
-    def take(self, place: slice, output: Tensor, sketches: dict[int, Sketch]) -> None:
+    def take(self, place: slice, output: Tensor, sketches: dict[int, CountSketch]) -> None:
         """Reduce one batch; the output itself is not kept."""
         pooled = _pool(output)
         flat = _in_memory_order(output)

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from steelsight.inspection.probes.selection import Folds
 from steelsight.types import Labels
 
-__all__ = ["PENALTIES", "Prepared", "Probe", "choose_penalty", "fit_at", "fit_probe", "prepare"]
+__all__ = ["PENALTIES", "Probe", "ProbeFeatures", "choose_penalty", "fit_at", "fit_probe", "prepare"]
 
 # Minimised is the mean loss + penalty * d / 2 |w|² with d features: fair to descriptions of any length.
 PENALTIES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
@@ -27,7 +27,7 @@ LEAST_CHANCE = 1e-6  # a probability below it counts as this: one sure error mus
 
 
 @dataclass(frozen=True)
-class Prepared:
+class ProbeFeatures:
     """Standardised features in the principal axes of the fitting sheets.
 
     A penalty on |w|² does not change under rotation, and what lies outside these axes no fitting sheet can
@@ -49,29 +49,29 @@ class Probe:
     converged: bool
 
 
-def prepare(fit: Float32[np.ndarray, "n d"], judge: Float32[np.ndarray, "m d"]) -> Prepared:
+def prepare(fit: Float32[np.ndarray, "n d"], judge: Float32[np.ndarray, "m d"]) -> ProbeFeatures:
     """Standardise by the fitting sheets, drop constants, rotate where features outnumber sheets."""
     mean = fit.mean(0, dtype=np.float64)
     deviation = fit.std(0, dtype=np.float64)
     varies = deviation > CONSTANT * np.sqrt(mean**2 + deviation**2)
     varies &= deviation > np.finfo(np.float32).tiny
     if not varies.any():
-        return Prepared(np.zeros((len(fit), 1), np.float32), np.zeros((len(judge), 1), np.float32), 1)
+        return ProbeFeatures(np.zeros((len(fit), 1), np.float32), np.zeros((len(judge), 1), np.float32), 1)
     scaled = [
         ((part[:, varies] - mean[varies]) / deviation[varies]).astype(np.float32) for part in (fit, judge)
     ]
     features = int(varies.sum())
     if features > len(fit):
         scaled = _rotate(*scaled)
-    return Prepared(scaled[0], scaled[1], features)
+    return ProbeFeatures(scaled[0], scaled[1], features)
 
 
-def fit_probe(prepared: Prepared, labels: Labels, folds: Folds) -> Probe:
+def fit_probe(prepared: ProbeFeatures, labels: Labels, folds: Folds) -> Probe:
     """Choose the penalty by cross-validation, fit on all fitting sheets, answer for the judging ones."""
     return fit_at(prepared, labels, choose_penalty(prepared, labels, folds))
 
 
-def fit_at(prepared: Prepared, labels: Labels, penalty: float) -> Probe:
+def fit_at(prepared: ProbeFeatures, labels: Labels, penalty: float) -> Probe:
     """The probe at a given penalty.
 
     labels  (n,) class index of the fitting sheets, of two classes at least
@@ -82,7 +82,7 @@ def fit_at(prepared: Prepared, labels: Labels, penalty: float) -> Probe:
     return Probe(penalty, right, answers, bool((model.n_iter_ < STEPS).all()))
 
 
-def choose_penalty(prepared: Prepared, labels: Labels, folds: Folds) -> float:
+def choose_penalty(prepared: ProbeFeatures, labels: Labels, folds: Folds) -> float:
     """The penalty with the least cross-entropy on held-out groups; the strongest of equals."""
     usable = [fold for fold in folds if np.unique(labels[fold[0]]).size > 1]  # one class teaches nothing
     models = [_regression(prepared, PENALTIES[0], fitted.size) for fitted, _ in usable]
@@ -108,13 +108,13 @@ def _loss(
     return float(-np.log(np.maximum(told, LEAST_CHANCE)).sum())
 
 
-def _regression(prepared: Prepared, penalty: float, count: int) -> LogisticRegression:
+def _regression(prepared: ProbeFeatures, penalty: float, count: int) -> LogisticRegression:
     return LogisticRegression(
         C=_inverse(prepared, penalty, count), tol=FLAT_GRADIENT, max_iter=STEPS, warm_start=True
     )
 
 
-def _inverse(prepared: Prepared, penalty: float, count: int) -> float:
+def _inverse(prepared: ProbeFeatures, penalty: float, count: int) -> float:
     """scikit-learn's C: it sums the loss over sheets where ours takes the mean."""
     return 1 / (penalty * prepared.features * count)
 

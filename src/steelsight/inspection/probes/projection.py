@@ -13,11 +13,11 @@ from torch import Tensor
 
 from steelsight.errors import BadInput
 
-__all__ = ["Sketch", "draw_sketch"]
+__all__ = ["CountSketch", "draw_sketch"]
 
 
 @dataclass(frozen=True)
-class Sketch:
+class CountSketch:
     """A count sketch: every coordinate of x is added, with a random sign, to one of the k numbers of y.
 
     Coordinate i, of stretch m = i // k, goes to number (i + shift_m) mod k. Two coordinates of one stretch
@@ -59,7 +59,7 @@ class Sketch:
         return (places + shifts) % self.numbers
 
 
-def draw_sketch(size: int, numbers: int, *, seed: int) -> Sketch:
+def draw_sketch(size: int, numbers: int, *, seed: int) -> CountSketch:
     """A projection of vectors of `size` coordinates to `numbers`; the same for the same arguments.
 
     raises  BadInput for sizes below 1
@@ -72,4 +72,4 @@ def draw_sketch(size: int, numbers: int, *, seed: int) -> Sketch:
     signs = 2.0 * torch.randint(0, 2, (size,), generator=generator, dtype=torch.uint8) - 1
     stretches = -(-size // numbers)
     shifts = torch.randint(0, numbers, (stretches,), generator=generator)
-    return Sketch(numbers, signs, tuple(shifts.tolist()))
+    return CountSketch(numbers, signs, tuple(shifts.tolist()))

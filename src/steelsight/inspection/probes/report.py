@@ -11,14 +11,15 @@ from steelsight.inspection.probes.controls import IMAGENET, NETS, RANDOM, SHUFFL
 from steelsight.inspection.probes.embedding import AXES, NEIGHBOURS
 from steelsight.inspection.probes.layers import INPUT
 from steelsight.inspection.probes.outputs import KINDS, Kind
-from steelsight.inspection.probes.separability import DEALS, Curve, Separability
+from steelsight.inspection.probes.separability import DEALS, ProbeCurve, Separability
 from steelsight.inspection.probes.trends import features_end, rise, trend
-from steelsight.reports.cells import Cell, Column, Value, cell_text, plain
+from steelsight.plain import plain
+from steelsight.reports.cells import Cell, Column, Value, cell_text
 from steelsight.reports.document import Document
 from steelsight.reports.figures import draw_layer_maps, draw_probe_curves
 from steelsight.types import Interval
 
-__all__ = ["layers_json", "maps_figure", "probes_figure", "tell_layers", "write_maps", "write_probes"]
+__all__ = ["describe_layers", "layers_json", "maps_figure", "probes_figure", "write_maps", "write_probes"]
 
 
 def probes_figure(found: Separability, title: str = "") -> Figure:
@@ -63,7 +64,7 @@ def write_probes(document: Document, found: Separability, *, title: str, id: str
         "averages over its places and by a random projection of all its numbers, so that no layer is ahead "
         "for being larger. Beside it the same structure with ImageNet's weights and with random ones, and "
         f"the trained network probed for labels dealt anew among the groups of both parts, {DEALS} times. "
-        + tell_layers(found)
+        + describe_layers(found)
     )
     for note in sheets.notes:
         document.notice(f"{note[0].upper()}{note[1:]}.")
@@ -89,7 +90,7 @@ def write_probes(document: Document, found: Separability, *, title: str, id: str
         _write_table(document, found, kind, f"{id}-{kind}")
 
 
-def tell_layers(found: Separability) -> str:
+def describe_layers(found: Separability) -> str:
     """In plain words: whether separability grows with depth, and what of it training brought."""
     sentences = []
     end = found.layers[features_end(found)].name
@@ -196,7 +197,7 @@ def _write_table(document: Document, found: Separability, kind: Kind, id: str) -
     )
 
 
-def _cell(curve: Curve, number: int, highest: float) -> Cell:
+def _cell(curve: ProbeCurve, number: int, highest: float) -> Cell:
     point: Value = curve.accuracy[number]
     balanced = curve.balanced_accuracy[number].estimate
     return Cell(point, curve.accuracy[number].estimate == highest, f"balanced {balanced:.2f}")

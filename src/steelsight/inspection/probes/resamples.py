@@ -13,11 +13,11 @@ from steelsight.evaluation.intervals.bounds import lone_classes
 from steelsight.evaluation.probabilities import read_weights
 from steelsight.types import Interval, Labels
 
-__all__ = ["Resampled", "rank_correlation", "resample"]
+__all__ = ["ResampledAccuracy", "rank_correlation", "resample"]
 
 
 @dataclass(frozen=True)
-class Resampled:
+class ResampledAccuracy:
     """Accuracy and balanced accuracy of l probes."""
 
     accuracy: tuple[Interval, ...]
@@ -44,7 +44,7 @@ def resample(
     weights: Float[np.ndarray, " w"] | None = None,
     rng: np.random.Generator,
     resamples: int = 1000,
-) -> Resampled:
+) -> ResampledAccuracy:
     """Intervals of l probes' accuracies by bootstrap over groups; the probes themselves stay as fitted.
 
     right    1 where a probe answers a sheet rightly, 0 where not
@@ -60,7 +60,7 @@ def resample(
     estimates, balanced = _accuracy(right, everyone * weight)[0], _balanced(right, members, everyone)[0]
     if group.max() == 0:
         nothing = np.full((1, len(right)), np.nan)
-        return Resampled(
+        return ResampledAccuracy(
             _intervals(estimates, nothing, 0), _intervals(balanced, nothing, 0), estimates, nothing
         )
     chunks = [
@@ -73,7 +73,7 @@ def resample(
         bounded = _intervals(balanced, np.full_like(draws, np.nan), 0)
     else:
         bounded = _intervals(balanced, balanced_draws, units)
-    return Resampled(_intervals(estimates, draws, units), bounded, estimates, draws)
+    return ResampledAccuracy(_intervals(estimates, draws, units), bounded, estimates, draws)
 
 
 def rank_correlation(rows: Float[np.ndarray, "b l"]) -> Float[np.ndarray, " b"]:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from steelsight.errors import BadData, BadInput
+from steelsight.groups import group_keys
 from steelsight.sheets.grouping.splits import group_folds
 from steelsight.types import GrayBatch, Labels
 
@@ -115,8 +116,8 @@ def deal_order(groups: Sequence[str], *, rng: np.random.Generator) -> Positions:
     whole, each in an order of its own; where each sheet is its own group this is a plain permutation.
     """
     members: dict[str, list[int]] = {}
-    for row, group in enumerate(groups):
-        members.setdefault(group or f"\0{row}", []).append(row)
+    for row, key in enumerate(group_keys(groups)):
+        members.setdefault(key, []).append(row)
     blocks = list(members.values())
     givers, takers = (
         np.concatenate([rng.permutation(blocks[number]) for number in rng.permutation(len(blocks)).tolist()])

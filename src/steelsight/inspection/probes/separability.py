@@ -18,12 +18,13 @@ from steelsight.inspection.probes.embedding import LayerMap, MapSpec, map_layers
 from steelsight.inspection.probes.layers import INPUT, kind_of
 from steelsight.inspection.probes.outputs import KINDS, Kind, LayerOutput, read_layers
 from steelsight.inspection.probes.probes import Probe, fit_at, fit_probe, prepare
-from steelsight.inspection.probes.resamples import Resampled, resample
+from steelsight.inspection.probes.resamples import ResampledAccuracy, resample
 from steelsight.inspection.probes.selection import Folds, Positions, ProbeSheets, deal_order, make_folds
 from steelsight.models.catalog import SheetClassifier
+from steelsight.streams import stream
 from steelsight.types import Interval
 
-__all__ = ["DEALS", "Curve", "LayerRow", "Separability", "inspect_layers"]
+__all__ = ["DEALS", "ProbeCurve", "ProbedLayer", "Separability", "inspect_layers"]
 
 DEALS = 5  # times the labels are dealt anew; the control is their mean
 
@@ -31,7 +32,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class LayerRow:
+class ProbedLayer:
     """One layer: its name, what it is, and how long its outputs and their descriptions are."""
 
     name: str
@@ -48,7 +49,7 @@ class LayerRow:
 
 
 @dataclass(frozen=True)
-class Curve:
+class ProbeCurve:
     """Probes of one network on one description, layer after layer."""
 
     net: str
@@ -65,8 +66,8 @@ class Curve:
 class Separability:
     """Everything found."""
 
-    layers: tuple[LayerRow, ...]  # the sheet itself first
-    curves: Mapping[tuple[str, Kind], Curve]
+    layers: tuple[ProbedLayer, ...]  # the sheet itself first
+    curves: Mapping[tuple[str, Kind], ProbeCurve]
     sheets: ProbeSheets
     majority: float  # what answering the commonest class of the fitting sheets scores
     maps: tuple[LayerMap, ...]  # t-SNE of the trained network's layers; empty where not asked for
@@ -75,7 +76,7 @@ class Separability:
     seed: int = 0
     resamples: int = 1000
 
-    def curve(self, net: str, kind: Kind) -> Curve | None:
+    def curve(self, net: str, kind: Kind) -> ProbeCurve | None:
         """One curve; None where that control is missing."""
         return self.curves.get((net, kind))
 
@@ -90,14 +91,14 @@ class Separability:
         labels = self.sheets.judge_labels
         return 1 / np.unique(labels[self.maps[0].rows] if self.maps else labels).size
 
-    def resampled(self, right: Float[np.ndarray, "l m"]) -> Resampled:
+    def resampled(self, right: Float[np.ndarray, "l m"]) -> ResampledAccuracy:
         """Bootstrap of some answers, on the same resamples every time."""
         return resample(
             right,
             self.sheets.judge_labels,
             self.sheets.judge_groups,
             weights=self.sheets.weights,
-            rng=np.random.default_rng([self.seed, 31]),
+            rng=stream(self.seed, "probe-intervals"),
             resamples=self.resamples,
         )
 
@@ -122,12 +123,10 @@ def inspect_layers(
     maps      how to draw t-SNE maps of the trained network; None = none
     workers   probes fitted at a time, one thread each
     """
-    folds = make_folds(
-        sheets.fit_labels, sheets.groups[: sheets.fitted], rng=np.random.default_rng([seed, 30])
-    )
+    folds = make_folds(sheets.fit_labels, sheets.groups[: sheets.fitted], rng=stream(seed, "probe-folds"))
     probed: dict[tuple[str, Kind], list[list[Probe]]] = {}
     drawn: tuple[LayerMap, ...] = ()
-    rows: tuple[LayerRow, ...] = ()
+    rows: tuple[ProbedLayer, ...] = ()
     for net, model in nets.items():
         say(f"{net}: reading {len(layers)} layers of {len(sheets.labels)} sheets")
         outputs = read_layers(model, sheets.images, layers, seed=seed)
@@ -157,7 +156,7 @@ def _probe(
 ) -> list[list[list[Probe]]]:
     """By labels, true and where wanted dealt anew: by layer, by deal, a probe."""
     labels = sheets.fit_labels
-    rng = np.random.default_rng([seed, 32])
+    rng = stream(seed, "probe-sketch")
     parts = (sheets.groups[: sheets.fitted], sheets.groups[sheets.fitted :])
     deals = [[deal_order(part, rng=rng) for part in parts] for _ in range(DEALS if shuffled else 0)]
 
@@ -192,11 +191,11 @@ def _one_thread_a_fit() -> Iterator[None]:
         yield
 
 
-def _curve(found: Separability, net: str, kind: Kind, probes: list[list[Probe]]) -> Curve:
+def _curve(found: Separability, net: str, kind: Kind, probes: list[list[Probe]]) -> ProbeCurve:
     truth = found.sheets.judge_labels
     right = np.array([np.mean([probe.answers == truth for probe in deals], axis=0) for deals in probes])
     resampled = found.resampled(right)
-    return Curve(
+    return ProbeCurve(
         net,
         kind,
         right,
@@ -208,8 +207,8 @@ def _curve(found: Separability, net: str, kind: Kind, probes: list[list[Probe]])
     )
 
 
-def _row(model: SheetClassifier, name: str, output: LayerOutput) -> LayerRow:
-    return LayerRow(
+def _row(model: SheetClassifier, name: str, output: LayerOutput) -> ProbedLayer:
+    return ProbedLayer(
         name, kind_of(model, name), output.shape, output.pooled.shape[1], output.projected.shape[1]
     )
 

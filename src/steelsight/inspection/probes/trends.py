@@ -6,7 +6,7 @@ other judging sheets would change; what other fitting sheets or another training
 
 from __future__ import annotations
 
-from steelsight.inspection.probes.separability import Curve, Separability
+from steelsight.inspection.probes.separability import ProbeCurve, Separability
 from steelsight.types import Interval
 
 __all__ = ["FIRST", "features_end", "rise", "trend"]
@@ -20,11 +20,11 @@ def features_end(found: Separability) -> int:
     return inside[-1] if inside else len(found.layers) - 1
 
 
-def trend(found: Separability, curve: Curve) -> Interval:
+def trend(found: Separability, curve: ProbeCurve) -> Interval:
     """Rank correlation of accuracy with depth over all layers; NaN for a single layer or equal accuracies."""
     return found.resampled(curve.right).trend(FIRST)
 
 
-def rise(found: Separability, curve: Curve) -> Interval:
+def rise(found: Separability, curve: ProbeCurve) -> Interval:
     """Accuracy at the end of the features minus that at the first layer."""
     return found.resampled(curve.right).difference(features_end(found), FIRST)

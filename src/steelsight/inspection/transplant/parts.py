@@ -18,7 +18,7 @@ from steelsight.errors import BadInput
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.patches import cut_patches, join_patches
 
-__all__ = ["Area", "Chain", "Fitting", "Part", "chain_of", "enter", "fit_parts", "leave", "list_parts"]
+__all__ = ["Area", "Chain", "Part", "PartFit", "chain_of", "enter", "fit_parts", "leave", "list_parts"]
 
 Area = Literal["features", "classifier"]
 Chain = tuple[nn.Sequential, ...]  # one stage a part; together they are the network
@@ -37,7 +37,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Fitting:
+class PartFit:
     """Which parts of a donor fit a receiver."""
 
     taken: tuple[int, ...]  # positions, from the input
@@ -82,7 +82,7 @@ def leave(model: SheetClassifier, output: Tensor) -> Float[Tensor, "n c"]:
     return logits if model.patches == 1 else join_patches(logits, model.patches)
 
 
-def fit_parts(receiver: SheetClassifier, donor: SheetClassifier) -> Fitting:
+def fit_parts(receiver: SheetClassifier, donor: SheetClassifier) -> PartFit:
     """Which parts could come from the donor: those whose every tensor has the receiver's shape.
 
     raises  BadInput for another network or head, and where no part fits
@@ -104,7 +104,7 @@ def fit_parts(receiver: SheetClassifier, donor: SheetClassifier) -> Fitting:
     if not taken:
         reasons = "; ".join(left_out.values())
         raise BadInput(f"transplant: no part of the donor fits: {reasons}; train both for one input size")
-    return Fitting(taken, left_out)
+    return PartFit(taken, left_out)
 
 
 def _stages(model: SheetClassifier) -> list[list[tuple[str, nn.Module]]]:

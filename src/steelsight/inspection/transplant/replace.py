@@ -31,7 +31,7 @@ __all__ = [
     "DIRECTIONS",
     "Direction",
     "Step",
-    "Transplanted",
+    "TransplantScores",
     "answer_ways",
     "graft",
     "plan_steps",
@@ -62,7 +62,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Transplanted:
+class TransplantScores:
     """Every mixed model's scores on the same sheets."""
 
     parts: tuple[Part, ...]
@@ -105,7 +105,7 @@ def transplant(
     weights: Float[np.ndarray, " n"] | None = None,
     resamples: int = 1000,
     batch: int = BATCH,
-) -> Transplanted:
+) -> TransplantScores:
     """Put each donor's parts into the receiver, from the input, from the output, and each alone.
 
     images   (n, h, w) uint8
@@ -130,7 +130,7 @@ def transplant(
     verdicts = logits.argmax(2)
     changed = (verdicts != verdicts[0]).sum(1).tolist()
     counts = np.bincount(labels, weights=weights, minlength=classes)
-    return Transplanted(
+    return TransplantScores(
         parts,
         {name: fitting.taken for name, fitting in fittings.items()},
         {name: fitting.left_out for name, fitting in fittings.items()},

@@ -25,7 +25,7 @@ from steelsight.reports.figures.inspection.transplant import (
     draw_similarity,
     draw_transplant,
 )
-from steelsight.reports.figures.intervals import Measured, draw_intervals
+from steelsight.reports.figures.intervals import MeasuredRow, draw_intervals
 from steelsight.reports.figures.learning import draw_learning_curves
 from steelsight.reports.figures.precision_recall import draw_precision_recall
 from steelsight.reports.figures.roc import draw_roc
@@ -43,8 +43,8 @@ from steelsight.reports.figures.shortcut.pictures import (
     panels_across,
 )
 from steelsight.reports.figures.shortcut.proof import (
-    Changed,
     DosePoint,
+    VersionPanel,
     draw_changed,
     draw_doses,
     draw_two_groups,
@@ -66,20 +66,20 @@ __all__ = [
     "CLASS_COLOURS",
     "SEQUENTIAL",
     "SIGNED",
-    "Changed",
     "DosePoint",
     "EffectRow",
     "ExampleSheet",
     "ExplanationRow",
     "LeagueRow",
     "MaskPair",
-    "Measured",
+    "MeasuredRow",
     "NeuronCard",
     "Panel",
     "PartAxis",
     "SheetMap",
     "Thumbnail",
     "TransplantCurve",
+    "VersionPanel",
     "class_colour",
     "draw_architecture",
     "draw_before_after",

@@ -24,7 +24,13 @@ from steelsight.reports.figures.style import (
     title_axes,
 )
 
-__all__ = ["ConfidenceBins", "SweepPoint", "draw_reliability", "draw_risk_coverage", "draw_threshold_sweep"]
+__all__ = [
+    "ConfidenceBins",
+    "ThresholdPoint",
+    "draw_reliability",
+    "draw_risk_coverage",
+    "draw_threshold_sweep",
+]
 
 Curve = tuple[np.ndarray, np.ndarray]  # coverage (t,) ascending, risk (t,)
 
@@ -50,7 +56,7 @@ class ConfidenceBins(Protocol):
 
 
 @runtime_checkable
-class SweepPoint(Protocol):
+class ThresholdPoint(Protocol):
     """One threshold; `evaluation.abstention.selective.SweepRow` is one."""
 
     @property
@@ -134,7 +140,7 @@ def draw_reliability(
     return figure
 
 
-def draw_threshold_sweep(rows: Sequence[SweepPoint], *, title: str = "") -> Figure:
+def draw_threshold_sweep(rows: Sequence[ThresholdPoint], *, title: str = "") -> Figure:
     """The study's figure 13: accuracy, balanced accuracy and the share classified, over the threshold.
 
     rows  in any order; a line stops where nothing is classified any more

@@ -12,7 +12,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon, Rectang
 
 from steelsight.reports.figures.style import INK, MUTED, PAPER
 
-__all__ = ["Layer", "draw_architecture", "draw_fire_module"]
+__all__ = ["LayerLike", "draw_architecture", "draw_fire_module"]
 
 COLOURS = {  # by what the layer does: filter, filter in parallel, shrink, decide
     "Conv2d": "#4c86c6",
@@ -38,7 +38,7 @@ LINES = (-0.12, -0.36, -0.59, -0.82)  # of the captions under a slab
 
 
 @runtime_checkable
-class Layer(Protocol):
+class LayerLike(Protocol):
     """What one layer must tell; `models.summary.LayerRow` does."""
 
     @property
@@ -53,7 +53,7 @@ class Layer(Protocol):
     def macs(self) -> int: ...
 
 
-def draw_architecture(layers: Sequence[Layer], title: str, *, size: tuple[int, int]) -> Figure:
+def draw_architecture(layers: Sequence[LayerLike], title: str, *, size: tuple[int, int]) -> Figure:
     """A network from left to right: slabs as tall as the map they give out and as thick as its channels.
 
     Both scales are logarithmic.
@@ -113,7 +113,7 @@ def _canvas(figure: Figure, across: tuple[float, float], up: tuple[float, float]
     return axes
 
 
-def _draw_layer(axes: Axes, x: float, layer: Layer) -> None:
+def _draw_layer(axes: Axes, x: float, layer: LayerLike) -> None:
     shape = layer.output_shape
     height = shape[1] if len(shape) == 3 else 1
     _slab(axes, x, height, shape[0], COLOURS[layer.kind])

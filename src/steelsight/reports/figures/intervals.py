@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from steelsight.reports.figures.style import INK, MUTED, SERIES_COLOURS, dress, new_figure, title_axes
 from steelsight.types import Interval
 
-__all__ = ["Measured", "draw_intervals"]
+__all__ = ["MeasuredRow", "draw_intervals"]
 
 MARKS = ("o", "s", "^", "v")
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredRow:
     """One row: what was measured, by series, and what was published."""
 
     name: str
@@ -26,7 +26,7 @@ class Measured:
 
 
 def draw_intervals(
-    panels: Mapping[str, Sequence[Measured]], *, published_name: str = "the study", title: str = ""
+    panels: Mapping[str, Sequence[MeasuredRow]], *, published_name: str = "the study", title: str = ""
 ) -> Figure:
     """One panel a metric, one row a name: dots with bars are ours, diamonds are published.
 
@@ -54,7 +54,7 @@ def draw_intervals(
     return figure
 
 
-def _panel(axes: Axes, rows: Sequence[Measured], series: Sequence[str], published_name: str) -> None:
+def _panel(axes: Axes, rows: Sequence[MeasuredRow], series: Sequence[str], published_name: str) -> None:
     dress(axes, grid="x")
     step = 0.5 / max(len(series), 1)
     for place, row in enumerate(rows):

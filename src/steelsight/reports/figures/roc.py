@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 
 from steelsight.reports.figures.style import GRID, MUTED, SERIES_COLOURS, dress, new_figure, title_axes
 
-__all__ = ["Curve", "draw_roc"]
+__all__ = ["RocLike", "draw_roc"]
 
 STROKES = ("-", "--", "-.", ":")  # lines differ by stroke too, for print in grey
 
 
 @runtime_checkable
-class Curve(Protocol):
+class RocLike(Protocol):
     """What a curve must tell; `evaluation.classification.RocCurve` does."""
 
     @property
@@ -28,7 +28,9 @@ class Curve(Protocol):
     def auc(self) -> float: ...
 
 
-def draw_roc(curves: Mapping[str, Curve], *, title: str = "", colours: Sequence[str] | None = None) -> Figure:
+def draw_roc(
+    curves: Mapping[str, RocLike], *, title: str = "", colours: Sequence[str] | None = None
+) -> Figure:
     """All curves in one square, each with its area in the legend.
 
     colours  one a curve; None = the series colours. For classes pass their class colours

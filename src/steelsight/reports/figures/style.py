@@ -16,6 +16,8 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from steelsight.files import replace_file
+
 __all__ = [
     "CLASS_COLOURS",
     "GRID",
@@ -126,11 +128,11 @@ def figure_png(figure: Figure, *, dpi: int = _DPI) -> bytes:
 
 def save_figure(figure: Figure, path: Path, **options: Any) -> Path:
     """Write the figure as `path`, making its folder; PNG unless the suffix names another format."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix.lower() == ".png":
-        path.write_bytes(figure_png(figure, **options))
-    else:
-        figure.savefig(path, facecolor=PAPER, **options)
+        replace_file(path, figure_png(figure, **options))
+        return path
+    kind = path.suffix.lstrip(".").lower()
+    replace_file(path, lambda file: figure.savefig(file, format=kind, facecolor=PAPER, **options))
     return path
 
 

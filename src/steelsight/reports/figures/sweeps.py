@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from steelsight.reports.figures.style import GRID, INK, MUTED, SERIES_COLOURS, dress, new_figure, title_axes
 from steelsight.types import Interval
 
-__all__ = ["Level", "draw_sweep"]
+__all__ = ["SweepLevel", "draw_sweep"]
 
 STROKES = ("-", (0, (5, 2)), (0, (7, 1.5, 1.5, 1.5)), (0, (2, 1)), (0, (1, 1)), (0, (9, 2)))
 
 
 @runtime_checkable
-class Level(Protocol):
+class SweepLevel(Protocol):
     """One point; `evaluation.sweeps.SweepPoint` is one."""
 
     @property
@@ -31,7 +31,7 @@ class Level(Protocol):
 
 
 def draw_sweep(
-    series: Mapping[str, Sequence[Level]], *, title: str, unit: str, marked: float | None = None
+    series: Mapping[str, Sequence[SweepLevel]], *, title: str, unit: str, marked: float | None = None
 ) -> Figure:
     """Accuracy at the left, balanced accuracy at the right, over the level, with their intervals.
 

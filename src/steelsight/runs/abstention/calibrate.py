@@ -28,13 +28,15 @@ from steelsight.evaluation.abstention.cost import CostChoice, Prices, cheapest_t
 from steelsight.evaluation.abstention.guarantee import THRESHOLDS, Certificate, certify
 from steelsight.evaluation.answers import multi_type_right
 from steelsight.evaluation.intervals.bootstrap import group_index, share_interval
+from steelsight.files import replace_file, write_json
+from steelsight.groups import group_keys
 from steelsight.models.card import Card
 from steelsight.models.checkpoint import load_checkpoint, save_checkpoint
-from steelsight.reports.cells import plain
-from steelsight.runs.abstention.calibration_page import Told, draw_page
+from steelsight.plain import plain
+from steelsight.runs.abstention.calibration_page import CertifiedOutputs, draw_page
 from steelsight.runs.abstention.confidence import soften
-from steelsight.runs.seen_sheets import Memory, refuse_other_classes
-from steelsight.training.atomic import write_file, write_json
+from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
+from steelsight.streams import stream
 from steelsight.training.conclude import describe_data, environment
 from steelsight.training.dataset import SheetData, open_sheets
 from steelsight.training.predict import predict_logits
@@ -42,7 +44,7 @@ from steelsight.training.records import read_splits
 from steelsight.training.report.model_card import CARD_README, model_card
 from steelsight.training.run import load_run
 
-__all__ = ["PAGE", "Calibrated", "calibrate_run"]
+__all__ = ["PAGE", "CalibrationReport", "calibrate_run"]
 
 PARTS = ("unseen", "test", "validation")
 PAGE, NUMBERS = "calibration.html", "calibration.json"
@@ -54,7 +56,7 @@ Positions = Int[np.ndarray, "_"]
 
 
 @dataclass(frozen=True)
-class Calibrated:
+class CalibrationReport:
     """What was found; the card of the run holds temperature and threshold."""
 
     folder: Path
@@ -76,7 +78,7 @@ def calibrate_run(
     groups: str | None = None,
     allow_bad: int = 0,
     seed: int = 0,
-) -> Calibrated:
+) -> CalibrationReport:
     """Fit, certify, and write card.json, README.md, calibration.json and calibration.html of the run.
 
     part        unseen, test or validation: the sheets of DATA that certify
@@ -102,8 +104,8 @@ def calibrate_run(
         )
     sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
     refuse_other_classes(sheets, card, data)
-    rng = np.random.default_rng([seed, 13])
-    memory = Memory(read_splits(run), sheets)
+    rng = stream(seed, "calibrate")
+    memory = SeenSheets(read_splits(run), sheets)
     warm, chosen, how = _two_sets(memory, sheets, part, run, rng)
     logits = predict_logits(model, sheets.images)
     temperature = fit_temperature(logits[warm], sheets.labelled.labels[warm])
@@ -113,7 +115,7 @@ def calibrate_run(
     answers = [sheets.labelled.alternatives[i] for i in chosen.tolist()]
     right = multi_type_right(verdicts, answers)
     names = [sheets.groups[i] for i in chosen.tolist()]
-    units = [name or f"\0{i}" for i, name in enumerate(names)]
+    units = group_keys(names)
     certificate = certify(right, confidence, THRESHOLDS, risk=risk, delta=delta, rng=rng, groups=units)
     cost = None
     if prices is not None:
@@ -142,15 +144,15 @@ def calibrate_run(
         "environment": environment(),
     }
     card = save_checkpoint(run, model, written)
-    write_file(run / CARD_README, model_card(card, metrics, plain(numbers)).encode())
-    told = Told(logits[chosen], verdicts, right, answers, units, sheets.labelled.class_names)
-    write_file(run / PAGE, draw_page(run.name, told, certificate, numbers, seed=seed).encode())
+    replace_file(run / CARD_README, model_card(card, metrics, plain(numbers)).encode())
+    told = CertifiedOutputs(logits[chosen], verdicts, right, answers, units, sheets.labelled.class_names)
+    replace_file(run / PAGE, draw_page(run.name, told, certificate, numbers, seed=seed).encode())
     write_json(run / NUMBERS, plain(numbers))
-    return Calibrated(run, certificate, cost, numbers)
+    return CalibrationReport(run, certificate, cost, numbers)
 
 
 def _two_sets(
-    memory: Memory, data: SheetData, part: str, run: Path, rng: np.random.Generator
+    memory: SeenSheets, data: SheetData, part: str, run: Path, rng: np.random.Generator
 ) -> tuple[Positions, Positions, str]:
     """The sheets for the temperature, those for the certificate, and how they were told apart."""
     judged = memory.choose(part, run)
@@ -159,7 +161,7 @@ def _two_sets(
     validation = validation[single[validation]] if validation.size else validation
     if part != "validation" and validation.size:
         return validation, judged, "the run's validation sheets"
-    group = group_index([data.groups[i] or f"\0{i}" for i in judged.tolist()], judged.size)
+    group = group_index([data.groups[i] for i in judged.tolist()], judged.size)
     half = rng.permutation(int(group.max()) + 1) % 2 == 0
     warm, rest = judged[half[group]], judged[~half[group]]
     warm = warm[single[warm]]

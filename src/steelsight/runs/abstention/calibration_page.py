@@ -22,13 +22,14 @@ from steelsight.evaluation.abstention.threshold_sweep import sweep_thresholds, t
 from steelsight.reports.document import Document
 from steelsight.reports.figures import draw_reliability, draw_risk_coverage, draw_threshold_sweep
 from steelsight.runs.abstention.confidence import soften
+from steelsight.streams import stream
 from steelsight.training.conclude import environment
 
-__all__ = ["Told", "draw_page"]
+__all__ = ["CertifiedOutputs", "draw_page"]
 
 
 @dataclass(frozen=True, eq=False)
-class Told:
+class CertifiedOutputs:
     """What the model says of the sheets that certify."""
 
     logits: Float[np.ndarray, "n c"]
@@ -40,7 +41,7 @@ class Told:
 
 
 def draw_page(
-    run: str, told: Told, certificate: Certificate, numbers: Mapping[str, Any], *, seed: int
+    run: str, told: CertifiedOutputs, certificate: Certificate, numbers: Mapping[str, Any], *, seed: int
 ) -> str:
     """The page as HTML.
 
@@ -105,7 +106,7 @@ def _write_cost(page: Document, cost: Mapping[str, Any]) -> None:
     page.text("The cheapest threshold is read off the sheets it was chosen on, so its cost flatters.")
 
 
-def _write_confidence(page: Document, told: Told, numbers: Mapping[str, Any], seed: int) -> None:
+def _write_confidence(page: Document, told: CertifiedOutputs, numbers: Mapping[str, Any], seed: int) -> None:
     quality = numbers["quality"]
     before, after = (
         np.minimum(soften(told.logits, each).max(1), 1.0) for each in (1.0, numbers["temperature"])
@@ -133,7 +134,7 @@ def _write_confidence(page: Document, told: Told, numbers: Mapping[str, Any], se
         after,
         THRESHOLDS,
         classes=len(told.class_names),
-        rng=np.random.default_rng([seed, 14]),
+        rng=stream(seed, "calibrate-page"),
         groups=told.units,
     )
     page.figure(

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from steelsight.evaluation.abstention.calibration import fit_temperature
-from steelsight.evaluation.abstention.combine import Trust, fit_trust
+from steelsight.evaluation.abstention.combine import ConfidenceCombiner, fit_combiner
 from steelsight.evaluation.abstention.scores import (
     FeatureSpace,
     agreement,
@@ -32,7 +32,7 @@ from steelsight.evaluation.abstention.selective import (
 )
 from steelsight.evaluation.classification import softmax
 from steelsight.evaluation.intervals.bootstrap import Groups, PairedDifference
-from steelsight.training.predict import Told
+from steelsight.training.predict import ModelOutputs
 from steelsight.types import Interval, Labels, Logits, Probabilities
 
 __all__ = [
@@ -72,9 +72,9 @@ class Confidence:
 
     temperature: float
     space: FeatureSpace
-    trust: Trust | None  # None without validation sheets
+    trust: ConfidenceCombiner | None  # None without validation sheets
 
-    def columns(self, told: Told) -> Columns:
+    def columns(self, told: ModelOutputs) -> Columns:
         """Every score of some sheets, higher = surer; `trust` too where it was fitted."""
         probabilities = soften(told.logits, self.temperature)
         views = np.stack([soften(view, self.temperature) for view in told.views])
@@ -111,7 +111,7 @@ def soften(logits: Logits, temperature: float) -> Probabilities:
 
 
 def fit_confidence(
-    training: Told, labels: Labels, validation: Told, truths: Int[np.ndarray, " v"]
+    training: ModelOutputs, labels: Labels, validation: ModelOutputs, truths: Int[np.ndarray, " v"]
 ) -> Confidence:
     """Fit temperature and combination on validation sheets, the feature space on training sheets.
 
@@ -122,7 +122,7 @@ def fit_confidence(
         return Confidence(1.0, space, None)
     plain = Confidence(fit_temperature(validation.logits, truths), space, None)
     right = validation.logits.argmax(1) == truths
-    trust = fit_trust(unbounded(plain.columns(validation)), right)
+    trust = fit_combiner(unbounded(plain.columns(validation)), right)
     return Confidence(plain.temperature, space, trust)
 
 

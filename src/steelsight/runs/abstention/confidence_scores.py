@@ -17,12 +17,13 @@ from jaxtyping import Bool, Int
 
 from steelsight.errors import BadData, BadInput
 from steelsight.evaluation.abstention.calibration import fit_temperature
-from steelsight.evaluation.abstention.combine import fit_trust
+from steelsight.evaluation.abstention.combine import fit_combiner
 from steelsight.evaluation.abstention.guarantee import THRESHOLDS, Certificate, certify
 from steelsight.evaluation.abstention.scores import FeatureSpace, fit_feature_space
 from steelsight.evaluation.abstention.selective import risk_coverage
+from steelsight.files import replace_file, write_json
 from steelsight.models.checkpoint import load_checkpoint
-from steelsight.reports.cells import plain
+from steelsight.plain import plain
 from steelsight.reports.document import Document
 from steelsight.reports.figures import draw_risk_coverage
 from steelsight.runs.abstention.confidence import (
@@ -36,16 +37,16 @@ from steelsight.runs.abstention.confidence import (
     fit_confidence,
     unbounded,
 )
-from steelsight.runs.abstention.score_table import add_score_table, tell_areas
-from steelsight.runs.out_of_fold import is_cross_validation, read_outside
-from steelsight.runs.seen_sheets import Memory, refuse_other_classes
-from steelsight.training.atomic import write_file, write_json
+from steelsight.runs.abstention.score_table import add_score_table, describe_areas
+from steelsight.runs.out_of_fold import is_cross_validation, read_out_of_fold
+from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
+from steelsight.streams import stream
 from steelsight.training.conclude import environment
 from steelsight.training.dataset import SheetData, open_sheets
-from steelsight.training.predict import Told, tell
+from steelsight.training.predict import ModelOutputs, predict_views
 from steelsight.training.records import pixel_hashes, positions_of, read_splits
 
-__all__ = ["RISKS", "Judged", "cross_fit", "judge_confidence"]
+__all__ = ["RISKS", "ScoredSheets", "compare_confidence_scores", "cross_fit"]
 
 RISKS, DELTA = (0.01, 0.05, 0.10), 0.10
 RESAMPLES = 300  # each sorts every score
@@ -55,7 +56,7 @@ Positions = Int[np.ndarray, "_"]
 
 
 @dataclass(frozen=True)
-class Judged:
+class ScoredSheets:
     """Every score on the same sheets, and the thresholds that each of two of them could certify."""
 
     scores: tuple[ScoreRow, ...]
@@ -67,16 +68,16 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Fold:
+class FoldOutputs:
     """What one model says of its own out-of-fold sheets, and where its training sheets lie."""
 
     repeat: int
-    told: Told
+    told: ModelOutputs
     labels: Int[np.ndarray, " n"]
     space: FeatureSpace
 
 
-def judge_confidence(
+def compare_confidence_scores(
     run: Path,
     data: Path,
     *,
@@ -87,7 +88,7 @@ def judge_confidence(
     seed: int = 0,
     resamples: int = RESAMPLES,
     out: Path | None = None,
-) -> Judged:
+) -> ScoredSheets:
     """Judge a run, or a cross-validation, and write confidence.html and confidence.json.
 
     part    test, or unseen by the run; a cross-validation always judges every sheet out of its fold
@@ -106,7 +107,7 @@ def judge_confidence(
     else:
         columns, right, units, name = _open_one(run, data, on, part, groups, allow_bad)
         how = "the run's validation sheets"
-    rng = np.random.default_rng([seed, 17])
+    rng = stream(seed, "confidence-scores")
     scores = compare_scores(columns, right, rng=rng, groups=units, resamples=resamples)
     certificates = {
         name: tuple(
@@ -116,12 +117,12 @@ def judge_confidence(
         for name in (SOFTMAX, "trust")
         if name in columns
     }
-    judged = Judged(tuple(scores), certificates, right, columns, how, name)
+    judged = ScoredSheets(tuple(scores), certificates, right, columns, how, name)
     _write(out or run, judged, seed)
     return judged
 
 
-def cross_fit(folds: Sequence[Fold]) -> tuple[Columns, Bool[np.ndarray, " n"]]:
+def cross_fit(folds: Sequence[FoldOutputs]) -> tuple[Columns, Bool[np.ndarray, " n"]]:
     """Scores and rightness of all folds' answers in their order, nothing fitted on the fold it is told of.
 
     raises  BadInput where a repeat has one fold alone
@@ -136,15 +137,15 @@ def cross_fit(folds: Sequence[Fold]) -> tuple[Columns, Bool[np.ndarray, " n"]]:
         temperature = fit_temperature(logits, truths)
         known = [unbounded(Confidence(temperature, each.space, None).columns(each.told)) for each in others]
         joined = {name: np.concatenate([each[name] for each in known]) for name in known[0]}
-        trust = fit_trust(joined, logits.argmax(1) == truths)
+        trust = fit_combiner(joined, logits.argmax(1) == truths)
         parts.append(Confidence(temperature, mine.space, trust).columns(mine.told))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     right = np.concatenate([each.told.logits.argmax(1) == each.labels for each in folds])
     return columns, right
 
 
-def _open_folds(run: Path, data: Path, *, allow_bad: int) -> tuple[list[Fold], list[str], str]:
-    outside = read_outside(run)
+def _open_folds(run: Path, data: Path, *, allow_bad: int) -> tuple[list[FoldOutputs], list[str], str]:
+    outside = read_out_of_fold(run)
     group_of = dict(zip(outside.ids, outside.groups, strict=True))
     folds, units = [], []
     sheets: SheetData | None = None
@@ -158,9 +159,9 @@ def _open_folds(run: Path, data: Path, *, allow_bad: int) -> tuple[list[Fold], l
         parts = _parts(folder, sheets, data)
         labels = np.asarray(sheets.labelled.labels)
         train, test = (positions_of(parts, name) for name in ("train", "test"))
-        features = tell(model, np.asarray(sheets.images[train])).features.astype(np.float64)
-        told = tell(model, np.asarray(sheets.images[test]))
-        folds.append(Fold(repeat, told, labels[test], fit_feature_space(features, labels[train])))
+        features = predict_views(model, np.asarray(sheets.images[train])).features.astype(np.float64)
+        told = predict_views(model, np.asarray(sheets.images[test]))
+        folds.append(FoldOutputs(repeat, told, labels[test], fit_feature_space(features, labels[train])))
         units += [group_of[sheets.ids[i]] for i in test.tolist()]
     if sheets is None:
         raise BadData(f"{run}: expected out-of-fold answers, found none; run the same `train --folds` again")
@@ -191,7 +192,7 @@ def _open_one(
     for folder, names in ((data, ("train", "validation")), (on or data, (part if on is None else "unseen",))):
         sheets = open_sheets(folder, card.task, card.input, groups=groups, allow_bad=allow_bad)
         refuse_other_classes(sheets, card, folder)
-        memory = Memory(read_splits(run), sheets)
+        memory = SeenSheets(read_splits(run), sheets)
         for name in names:
             known = name in ("train", "validation")
             rows = positions_of(memory.part, name) if known else memory.choose(name, run)
@@ -203,7 +204,9 @@ def _open_one(
             f"{data}: expected training, validation and {part} sheets of {run.name}, got {counts['train']}, "
             f"{counts['validation']} and {counts['judged']}; give the folder it was trained on"
         )
-    told = {name: tell(model, np.asarray(sheets.images[rows])) for name, (sheets, rows) in parts.items()}
+    told = {
+        name: predict_views(model, np.asarray(sheets.images[rows])) for name, (sheets, rows) in parts.items()
+    }
     truth = {name: np.asarray(sheets.labelled.labels)[rows] for name, (sheets, rows) in parts.items()}
     confidence = fit_confidence(told["train"], truth["train"], told["validation"], truth["validation"])
     sheets, rows = parts["judged"]
@@ -213,7 +216,7 @@ def _open_one(
     return confidence.columns(told["judged"]), right, units, sheets.name
 
 
-def _write(out: Path, judged: Judged, seed: int) -> None:
+def _write(out: Path, judged: ScoredSheets, seed: int) -> None:
     page = Document("What confidence is worth", subtitle=f"{judged.right.size} answers on {judged.data}")
     page.chapter("Scores")
     page.text(f"What had to be fitted was fitted on {judged.how}.")
@@ -226,7 +229,7 @@ def _write(out: Path, judged: Judged, seed: int) -> None:
     page.figure(
         draw_risk_coverage(curves),
         id="risk-coverage",
-        alt=tell_areas(judged.scores),
+        alt=describe_areas(judged.scores),
     )
     add_score_table(page, judged.scores, id="scores", which=f"{judged.right.size} answers")
     page.chapter("What could be promised")
@@ -241,11 +244,11 @@ def _write(out: Path, judged: Judged, seed: int) -> None:
         caption=f"Exact binomial bounds at {1 - DELTA:.0%}, one sheet a group",
     )
     page.footer({"data": judged.data, "seed": seed, **environment()})
-    write_file(out / PAGE, page.render().encode())
+    replace_file(out / PAGE, page.render().encode())
     write_json(out / NUMBERS, plain(_numbers(judged, seed)))
 
 
-def _numbers(judged: Judged, seed: int) -> dict[str, Any]:
+def _numbers(judged: ScoredSheets, seed: int) -> dict[str, Any]:
     return {
         "data": judged.data,
         "answers": int(judged.right.size),

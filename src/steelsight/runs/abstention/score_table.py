@@ -8,7 +8,7 @@ from steelsight.reports.cells import Column
 from steelsight.reports.document import Document
 from steelsight.runs.abstention.confidence import PERFECT, SCORE_TITLES, ScoreRow
 
-__all__ = ["add_score_table", "tell_areas"]
+__all__ = ["add_score_table", "describe_areas"]
 
 
 def add_score_table(document: Document, rows: Sequence[ScoreRow], *, id: str, which: str) -> None:
@@ -46,7 +46,7 @@ def add_score_table(document: Document, rows: Sequence[ScoreRow], *, id: str, wh
     )
 
 
-def tell_areas(rows: Sequence[ScoreRow]) -> str:
+def describe_areas(rows: Sequence[ScoreRow]) -> str:
     """What the figure of risk over coverage shows, in words."""
     areas = ", ".join(f"{SCORE_TITLES[row.name]} {row.aurc:.4f}" for row in rows)
     return f"Risk over coverage; area under it: {areas}"

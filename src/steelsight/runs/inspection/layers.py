@@ -25,18 +25,19 @@ from steelsight.inspection.probes.separability import Separability, inspect_laye
 from steelsight.models.catalog import MODELS
 from steelsight.reports.document import Document
 from steelsight.reports.figures import save_figure
-from steelsight.runs.open import Judged
+from steelsight.runs.open import OpenRun
+from steelsight.streams import stream
 from steelsight.version import __version__
 
 __all__ = [
-    "look_at_layers",
+    "probe_layers",
     "title_of",
     "write_layers_page",
 ]
 
 
-def look_at_layers(
-    judged: Judged,
+def probe_layers(
+    judged: OpenRun,
     *,
     layers: Sequence[str] | None = None,
     fit: str = "train",
@@ -67,7 +68,7 @@ def look_at_layers(
         fit=judged.positions(fit),
         judge=judged.positions(split),
         limit=limit,
-        rng=np.random.default_rng([seed, 35]),
+        rng=stream(seed, "probe-sheets"),
         weights=weights,
     )
     if maps is not None:
@@ -87,7 +88,7 @@ def look_at_layers(
     )
 
 
-def write_layers_page(path: Path, found: Separability, judged: Judged, *, fit: str, split: str) -> Path:
+def write_layers_page(path: Path, found: Separability, judged: OpenRun, *, fit: str, split: str) -> Path:
     """Write the report as `path` (HTML, JSON beside it) and its figures as figures/*.png."""
     document = Document(
         "What each layer separates",
@@ -115,5 +116,5 @@ def write_layers_page(path: Path, found: Separability, judged: Judged, *, fit: s
     return document.save(path)
 
 
-def title_of(judged: Judged) -> str:
+def title_of(judged: OpenRun) -> str:
     return MODELS[judged.card.model.name].title

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from steelsight.inspection.neurons.atlas import Shown
-from steelsight.runs.open import Judged
+from steelsight.inspection.neurons.atlas import NeuronSheets
+from steelsight.runs.open import OpenRun
 
 __all__ = [
     "show_sheets",
 ]
 
 
-def show_sheets(run: Judged, part: str, *, limit: int, rng: np.random.Generator) -> Shown:
+def show_sheets(run: OpenRun, part: str, *, limit: int, rng: np.random.Generator) -> NeuronSheets:
     """The sheets of one part of a run, at most `limit`, drawn at random."""
     rows = run.positions(part)
     if rows.size > limit:
@@ -20,7 +20,7 @@ def show_sheets(run: Judged, part: str, *, limit: int, rng: np.random.Generator)
     groups = [run.groups[i] for i in rows.tolist()]
     labels = np.asarray(run.data.keys if run.card.task != "multilabel" else _first_types(run))[rows]
     names = run.card.class_names if run.card.task != "multilabel" else run.type_names
-    return Shown(
+    return NeuronSheets(
         np.array(run.data.images[rows]),
         labels.astype(np.int64),
         tuple(names),
@@ -29,6 +29,6 @@ def show_sheets(run: Judged, part: str, *, limit: int, rng: np.random.Generator)
     )
 
 
-def _first_types(run: Judged) -> list[int]:
+def _first_types(run: OpenRun) -> list[int]:
     """One type a sheet for tables by class; sheets of several types count in none."""
     return [-1 if len(item.types) > 1 else item.types[0] if item.types else 0 for item in run.data.items]

@@ -15,14 +15,14 @@ from steelsight.reports.figures import (
     draw_similarity,
     draw_transplant,
 )
-from steelsight.runs.transplant.reading import SMALL, read_donor, tell_operation
-from steelsight.runs.transplant.run import Operation
+from steelsight.runs.transplant.reading import SMALL, describe_transplant, read_donor
+from steelsight.runs.transplant.run import TransplantResult
 from steelsight.types import Interval
 
 __all__ = ["write_operation", "write_transplant"]
 
 
-def write_transplant(document: Document, done: Operation | str) -> dict[str, str]:
+def write_transplant(document: Document, done: TransplantResult | str) -> dict[str, str]:
     """The study's chapter; what these data could not give, with the reason."""
     document.chapter("Transplanted weights", id="transplant-chapter", status="done")
     if isinstance(done, str):
@@ -32,7 +32,7 @@ def write_transplant(document: Document, done: Operation | str) -> dict[str, str
     return {}
 
 
-def write_operation(document: Document, done: Operation) -> None:
+def write_operation(document: Document, done: TransplantResult) -> None:
     """Curves, tables, weights and similarities of one transplant, in the chapter opened last."""
     found = done.found
     document.text(
@@ -40,7 +40,7 @@ def write_operation(document: Document, done: Operation) -> None:
         f"and then with the weights of the {done.donor} part by part. What is no weight stays its own; "
         "running statistics move with their part."
     )
-    for sentence in tell_operation(done):
+    for sentence in describe_transplant(done):
         document.text(sentence)
     for note in done.notes:
         document.notice(note)
@@ -50,13 +50,13 @@ def write_operation(document: Document, done: Operation) -> None:
     _write_parts(document, done)
 
 
-def part_axis(done: Operation) -> PartAxis:
+def part_axis(done: TransplantResult) -> PartAxis:
     """The receiver's parts as figures show them."""
     parts = done.found.parts
     return PartAxis(tuple(part.name for part in parts), sum(part.area == "features" for part in parts))
 
 
-def _draw_curves(document: Document, done: Operation) -> None:
+def _draw_curves(document: Document, done: TransplantResult) -> None:
     axis, scores = part_axis(done), done.found.scores
     forward = {title: _curves(done, "input", score) for score, title in SCORES.items()}
     own = done.found.curve(done.donor, "input")
@@ -95,7 +95,7 @@ def _draw_curves(document: Document, done: Operation) -> None:
     )
 
 
-def _curves(done: Operation, direction: Direction, score: str) -> list[TransplantCurve]:
+def _curves(done: TransplantResult, direction: Direction, score: str) -> list[TransplantCurve]:
     behind = len(done.found.parts)
     curves = []
     for donor in done.found.donors:
@@ -106,7 +106,7 @@ def _curves(done: Operation, direction: Direction, score: str) -> list[Transplan
     return curves
 
 
-def _tabulate_steps(document: Document, done: Operation) -> None:
+def _tabulate_steps(document: Document, done: TransplantResult) -> None:
     scores = done.found.scores
     document.table(
         [f"the {done.donor}'s, up to", *SCORES.values(), "change of accuracy", "verdicts changed"],
@@ -126,7 +126,7 @@ def _tabulate_steps(document: Document, done: Operation) -> None:
     )
 
 
-def _tabulate_donors(document: Document, done: Operation) -> None:
+def _tabulate_donors(document: Document, done: TransplantResult) -> None:
     rows: list[list[Value | Cell]] = []
     for each in done.donors:
         reading = read_donor(done, each.name)
@@ -150,7 +150,7 @@ def _tabulate_donors(document: Document, done: Operation) -> None:
     )
 
 
-def _write_parts(document: Document, done: Operation) -> None:
+def _write_parts(document: Document, done: TransplantResult) -> None:
     axis = part_axis(done)
     similar = {name: found.same_place() for name, found in done.similar.items()}
     own = done.similar[done.donor]
@@ -218,10 +218,10 @@ def _write_parts(document: Document, done: Operation) -> None:
     )
 
 
-def _place(done: Operation, step: Step) -> str:
+def _place(done: TransplantResult, step: Step) -> str:
     return done.found.parts[step.position].name if step.taken else "none"
 
 
-def _listed(done: Operation, found: dict[str, Interval]) -> str:
+def _listed(done: TransplantResult, found: dict[str, Interval]) -> str:
     names: Sequence[str] = [part.name for part in done.found.parts if part.name in found]
     return ", ".join(f"{name} {cell_text(found[name].estimate, 2)}" for name in names)

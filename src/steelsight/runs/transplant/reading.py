@@ -7,24 +7,25 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from steelsight.evaluation.verdict_scores import SCORES
-from steelsight.inspection.transplant.replace import DIRECTIONS, Transplanted
-from steelsight.reports.cells import cell_text, plain
-from steelsight.runs.transplant.run import Operation
+from steelsight.inspection.transplant.replace import DIRECTIONS, TransplantScores
+from steelsight.plain import plain
+from steelsight.reports.cells import cell_text
+from steelsight.runs.transplant.run import TransplantResult
 from steelsight.types import Interval
 
 __all__ = [
     "SMALL",
-    "Reading",
-    "operation_json",
+    "DonorScores",
+    "describe_transplant",
     "read_donor",
-    "tell_operation",
+    "transplant_json",
 ]
 
 SMALL: Final = 0.05  # what a score may lose and still not be decreased by much
 
 
 @dataclass(frozen=True)
-class Reading:
+class DonorScores:
     """One donor at the end of the features and with every part that fits; differences are paired."""
 
     features: dict[str, Interval] | None  # scores once every feature part is the donor's
@@ -34,7 +35,7 @@ class Reading:
     ahead: dict[str, Interval] | None  # the donor minus this one, at the end of the features; None for itself
 
 
-def read_donor(done: Operation, donor: str) -> Reading:
+def read_donor(done: TransplantResult, donor: str) -> DonorScores:
     """The scores of one donor or control at both places."""
     found = done.found
     after, end = found.after_features(donor), found.after_all(donor)
@@ -43,7 +44,7 @@ def read_donor(done: Operation, donor: str) -> Reading:
     def change(row: int, other: int) -> dict[str, Interval]:
         return {score: found.scores.difference(row, other, score).difference for score in SCORES}
 
-    return Reading(
+    return DonorScores(
         None if after is None else {score: found.scores.interval(after.row, score) for score in SCORES},
         None if after is None else change(after.row, 0),
         {score: found.scores.interval(end.row, score) for score in SCORES},
@@ -52,7 +53,7 @@ def read_donor(done: Operation, donor: str) -> Reading:
     )
 
 
-def tell_operation(done: Operation, score: str = "balanced_accuracy") -> list[str]:
+def describe_transplant(done: TransplantResult, score: str = "balanced_accuracy") -> list[str]:
     """What was found, a sentence or two at a time.
 
     score   by which controls are compared
@@ -72,7 +73,7 @@ def tell_operation(done: Operation, score: str = "balanced_accuracy") -> list[st
     return told
 
 
-def _tell_donor(done: Operation, own: Reading, score: str) -> str:
+def _tell_donor(done: TransplantResult, own: DonorScores, score: str) -> str:
     before = done.found.scores.interval(0, score).estimate
     if own.features is None or own.features_change is None:
         return ""
@@ -88,7 +89,7 @@ def _tell_donor(done: Operation, own: Reading, score: str) -> str:
     )
 
 
-def _tell_control(reading: Reading, name: str, donor: str, score: str) -> list[str]:
+def _tell_control(reading: DonorScores, name: str, donor: str, score: str) -> list[str]:
     if reading.features is None or reading.ahead is None:
         return []
     ahead = reading.ahead[score]
@@ -106,7 +107,7 @@ def _tell_control(reading: Reading, name: str, donor: str, score: str) -> list[s
     ]
 
 
-def _tell_seed(reading: Reading, name: str, score: str) -> str:
+def _tell_seed(reading: DonorScores, name: str, score: str) -> str:
     features = reading.features_change
     if features is None:
         return f"Control, {name}: not every feature part fits."
@@ -123,7 +124,7 @@ def _signed(interval: Interval) -> str:
     return text if text.startswith("-") else f"+{text}"
 
 
-def operation_json(done: Operation) -> dict[str, Any]:
+def transplant_json(done: TransplantResult) -> dict[str, Any]:
     """Every number of the report: all steps of all donors, readings, weights, similarities."""
     found = done.found
     answer: dict[str, Any] = plain(
@@ -146,18 +147,18 @@ def operation_json(done: Operation) -> dict[str, Any]:
                 for each in done.donors
             ],
             "weights": [asdict(change) for change in done.changes],
-            "in_words": tell_operation(done),
+            "in_words": describe_transplant(done),
             "notes": list(done.notes),
         }
     )
     return answer
 
 
-def _reading_json(reading: Reading) -> dict[str, Any]:
+def _reading_json(reading: DonorScores) -> dict[str, Any]:
     return {name: getattr(reading, name) for name in reading.__dataclass_fields__}
 
 
-def _steps(found: Transplanted, donor: str, direction: Any) -> Sequence[dict[str, Any]]:
+def _steps(found: TransplantScores, donor: str, direction: Any) -> Sequence[dict[str, Any]]:
     return [
         {
             "part": found.parts[step.position].name if step.position >= 0 else None,
@@ -170,7 +171,7 @@ def _steps(found: Transplanted, donor: str, direction: Any) -> Sequence[dict[str
     ]
 
 
-def _similarity(done: Operation, donor: str) -> dict[str, Any]:
+def _similarity(done: TransplantResult, donor: str) -> dict[str, Any]:
     similar = done.similar[donor]
     return {
         "sheets": similar.sheets,

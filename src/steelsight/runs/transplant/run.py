@@ -13,12 +13,12 @@ from jaxtyping import Float, Int
 from steelsight.errors import BadData, BadInput, MissingWeights
 from steelsight.evaluation.intervals.bootstrap import Groups
 from steelsight.inspection.transplant.cka import FEWEST, Similarity, compare_layers
-from steelsight.inspection.transplant.replace import Transplanted, transplant
+from steelsight.inspection.transplant.replace import TransplantScores, transplant
 from steelsight.inspection.transplant.weight_change import PartChange, compare_weights
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import load_checkpoint
-from steelsight.runs.seen_sheets import Memory, refuse_other_classes
+from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
 from steelsight.runs.transplant.donors import (
     Control,
     Donor,
@@ -29,11 +29,12 @@ from steelsight.runs.transplant.donors import (
     untrained,
     untrained_control,
 )
+from steelsight.streams import stream
 from steelsight.training.dataset import SheetData, open_sheets
 from steelsight.training.records import read_splits
 from steelsight.types import GrayBatch, Labels
 
-__all__ = ["Operation", "open_operation", "operate"]
+__all__ = ["TransplantResult", "open_transplant", "run_transplant"]
 
 SPLITS: Final = ("unseen", "test")
 
@@ -41,12 +42,12 @@ Positions = Int[np.ndarray, "_"]
 
 
 @dataclass(frozen=True)
-class Operation:
+class TransplantResult:
     """Everything measured between one receiver, one donor, and controls."""
 
     receiver: str
     donors: tuple[Donor, ...]  # the donor first
-    found: Transplanted
+    found: TransplantScores
     changes: tuple[PartChange, ...]  # between receiver and donor
     similar: Mapping[str, Similarity]  # by donor, all of them
     notes: tuple[str, ...]  # what a reader of the figures must know
@@ -61,7 +62,7 @@ class Operation:
         return next((each for kind in kinds for each in self.donors if each.kind == kind), None)
 
 
-def open_operation(
+def open_transplant(
     run: Path,
     donor: Path,
     data: Path,
@@ -73,7 +74,7 @@ def open_operation(
     allow_bad: int = 0,
     seed: int = 0,
     resamples: int = 1000,
-) -> tuple[Operation, SheetData]:
+) -> tuple[TransplantResult, SheetData]:
     """Transplant one RUN's weights into another, judged on sheets of DATA that no RUN has learnt from.
 
     controls  as `read_control`; None = the untrained start and random weights
@@ -106,9 +107,9 @@ def open_operation(
     sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
     refuse_other_classes(sheets, card, data)
     rows = _fair_sheets(run, folders, sheets, split)
-    rows = np.sort(np.random.default_rng([seed, 0]).permutation(rows)[:limit])
+    rows = np.sort(stream(seed, "transplant-sheets").permutation(rows)[:limit])
     units = [sheets.groups[i] for i in rows.tolist()]
-    done = operate(
+    done = run_transplant(
         run.name,
         (model, card),
         (Donor(_donor_name(card, donor_card), "donor", given, f"run {donor.name}"), donor_card),
@@ -122,7 +123,7 @@ def open_operation(
     return replace(done, notes=(*notes, *done.notes)), sheets
 
 
-def operate(
+def run_transplant(
     receiver: str,
     own: tuple[SheetClassifier, Card],
     donor: tuple[Donor, Card],
@@ -134,7 +135,7 @@ def operate(
     weights: Float[np.ndarray, " n"] | None = None,
     seed: int = 0,
     resamples: int = 1000,
-) -> Operation:
+) -> TransplantResult:
     """Scores of all mixed models, changes of weights, similarity of layers, on the same sheets.
 
     receiver  its name
@@ -148,7 +149,7 @@ def operate(
         models,
         images,
         labels,
-        rng=np.random.default_rng([seed, 23]),
+        rng=stream(seed, "transplant-intervals"),
         groups=groups,
         weights=weights,
         resamples=resamples,
@@ -164,8 +165,8 @@ def operate(
         for name, each in ((receiver, card), (donors[0].name, donor[1]))
         if each.shuffled_labels
     ]
-    rng = np.random.default_rng([seed, 29])
-    return Operation(
+    rng = stream(seed, "transplant-cka")
+    return TransplantResult(
         receiver,
         tuple(donors),
         found,
@@ -188,9 +189,9 @@ def _start_or_none(card: Card) -> SheetClassifier | None:
 
 def _fair_sheets(run: Path, donors: Sequence[Path], sheets: SheetData, split: str) -> Positions:
     """Sheets of one class in the receiver's part that no donor has seen."""
-    chosen = set(Memory(read_splits(run), sheets).choose(split, run).tolist())
+    chosen = set(SeenSheets(read_splits(run), sheets).choose(split, run).tolist())
     for folder in donors:
-        chosen -= Memory(read_splits(folder), sheets).seen
+        chosen -= SeenSheets(read_splits(folder), sheets).seen
     rows = np.array([i for i in sorted(chosen) if sheets.keys[i] >= 0], dtype=np.int64)
     if rows.size < FEWEST:
         raise BadData(

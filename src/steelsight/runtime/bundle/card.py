@@ -18,7 +18,7 @@ __all__ = [
     "Precision",
     "ShortcutStamp",
     "ThresholdBy",
-    "Usual",
+    "TrainingStatistics",
 ]
 
 BUNDLE_FORMAT: Literal[1] = 1  # raised whenever an older reader would misread a newer card
@@ -27,18 +27,18 @@ Precision = Literal["f32", "bf16", "int8"]
 ThresholdBy = Literal["certificate", "cost", "none"]
 
 
-class _Part(BaseModel):
+class _CardPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class FileFact(_Part):
+class FileFact(_CardPart):
     """A file of the bundle."""
 
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     size: int = Field(ge=1)  # bytes
 
 
-class GraphFacts(_Part):
+class GraphFacts(_CardPart):
     """The graph: uint8 gray (n, h, w) in; logits (n, c), maps (n, c, gh, gw) and embedding (n, k) out."""
 
     opset: int = Field(ge=13, le=21)
@@ -46,7 +46,7 @@ class GraphFacts(_Part):
     embedding: int = Field(ge=1)
 
 
-class Familiarity(_Part):
+class Familiarity(_CardPart):
     """How far from the training sheets an input may lie; statistics are in `file`."""
 
     file: str = "familiarity.npz"  # means (c, k) and whitening (k, r), float32
@@ -54,7 +54,7 @@ class Familiarity(_Part):
     kept: float = Field(gt=0, lt=1)  # share of calibration sheets within the limit
 
 
-class Usual(_Part):
+class TrainingStatistics(_CardPart):
     """What the calibration sheets looked like, to tell drift from."""
 
     sheets: int = Field(ge=1)
@@ -65,7 +65,7 @@ class Usual(_Part):
     shares: tuple[float, ...]  # of each class among the verdicts
 
 
-class ShortcutStamp(_Part):
+class ShortcutStamp(_CardPart):
     """What `steelsight shortcuts prove` said of this model and one harmless thing."""
 
     nuisance: str
@@ -78,7 +78,7 @@ class ShortcutStamp(_Part):
     data_hash: str
 
 
-class BundleCard(_Part):
+class BundleCard(_CardPart):
     """The JSON card of a BUNDLE."""
 
     format: Literal[1] = BUNDLE_FORMAT
@@ -97,7 +97,7 @@ class BundleCard(_Part):
     threshold_by: ThresholdBy = "none"
     threshold_statement: str = ""  # what is promised of it, in words
     familiarity: Familiarity | None = None
-    usual: Usual | None = None
+    usual: TrainingStatistics | None = None
     parity: dict[str, JsonValue] = Field(default_factory=dict)  # the certificate; see deploy.parity
     shortcuts: tuple[ShortcutStamp, ...] = ()  # none: nobody looked
     source: dict[str, JsonValue] = Field(default_factory=dict)  # run, data and its hash, seed, recipe

@@ -13,7 +13,7 @@ from typing import Final
 
 from steelsight.errors import BadBundle
 
-__all__ = ["MAX_GRAPH_BYTES", "OPERATORS", "Port", "Summary", "summarise_graph"]
+__all__ = ["MAX_GRAPH_BYTES", "OPERATORS", "GraphPort", "GraphSummary", "summarise_graph"]
 
 MAX_GRAPH_BYTES: Final = 2**29  # VGG16-BN in float32 takes 64 MB
 MAX_OPSET: Final = 21
@@ -62,7 +62,7 @@ _Field = tuple[int, int, int | memoryview]
 
 
 @dataclass(frozen=True)
-class Port:
+class GraphPort:
     """An input or output of the graph."""
 
     name: str
@@ -71,16 +71,16 @@ class Port:
 
 
 @dataclass(frozen=True)
-class Summary:
+class GraphSummary:
     """What the graph is made of."""
 
     opset: int
     operators: frozenset[str]
-    inputs: tuple[Port, ...]
-    outputs: tuple[Port, ...]
+    inputs: tuple[GraphPort, ...]
+    outputs: tuple[GraphPort, ...]
 
 
-def summarise_graph(data: bytes, where: str) -> Summary:
+def summarise_graph(data: bytes, where: str) -> GraphSummary:
     """Read a graph's outline and refuse what an inspection graph has no use for.
 
     where   names the file in messages
@@ -99,7 +99,7 @@ class _Torn(ValueError):
     """The bytes are not a message."""
 
 
-def _model(data: memoryview, where: str) -> Summary:
+def _model(data: memoryview, where: str) -> GraphSummary:
     opset, graph = 0, None
     for number, _, value in _fields(data):
         if number == 7:
@@ -123,10 +123,10 @@ def _model(data: memoryview, where: str) -> Summary:
     return _graph(graph, opset, where)
 
 
-def _graph(graph: memoryview, opset: int, where: str) -> Summary:
+def _graph(graph: memoryview, opset: int, where: str) -> GraphSummary:
     operators: set[str] = set()
-    inputs: list[Port] = []
-    outputs: list[Port] = []
+    inputs: list[GraphPort] = []
+    outputs: list[GraphPort] = []
     for number, _, value in _fields(graph):
         if number == 1:
             operators.add(_node(_message(value), where))
@@ -139,7 +139,7 @@ def _graph(graph: memoryview, opset: int, where: str) -> Summary:
     unknown = sorted(operators - OPERATORS)
     if unknown:
         raise BadBundle(f"{where}: operators {', '.join(unknown)} are not run; export it with steelsight")
-    return Summary(opset, frozenset(operators), tuple(inputs), tuple(outputs))
+    return GraphSummary(opset, frozenset(operators), tuple(inputs), tuple(outputs))
 
 
 def _node(node: memoryview, where: str) -> str:
@@ -164,7 +164,7 @@ def _refuse_external(tensor: memoryview, where: str) -> None:
             raise BadBundle(f"{where}: weights in other files are never read; export it again")
 
 
-def _port(port: memoryview) -> Port:
+def _port(port: memoryview) -> GraphPort:
     name, dtype, shape = "", 0, []
     for number, _, value in _fields(port):
         if number == 1:
@@ -178,7 +178,7 @@ def _port(port: memoryview) -> Port:
                         dtype = _number(content)
                     elif field == 2:
                         shape = [_dimension(_message(d)) for n, _, d in _fields(_message(content)) if n == 1]
-    return Port(name, dtype, tuple(shape))
+    return GraphPort(name, dtype, tuple(shape))
 
 
 def _dimension(dimension: memoryview) -> int | None:

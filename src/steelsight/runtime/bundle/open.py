@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from steelsight.errors import BadBundle
 from steelsight.runtime.bundle.card import BUNDLE_FORMAT, BundleCard
-from steelsight.runtime.bundle.graph import MAX_GRAPH_BYTES, Port, summarise_graph
+from steelsight.runtime.bundle.graph import MAX_GRAPH_BYTES, GraphPort, summarise_graph
 from steelsight.sheets.images.pixels import DECODER
 
 __all__ = ["CARD_FILE", "PROBES_FILE", "Bundle", "FeatureStatistics", "open_bundle", "read_arrays"]
@@ -165,7 +165,7 @@ def _check_graph(content: bytes, card: BundleCard, where: str) -> None:
             )
 
 
-def _fits(port: Port, dtype: int, shape: tuple[int, ...]) -> bool:
+def _fits(port: GraphPort, dtype: int, shape: tuple[int, ...]) -> bool:
     return port.dtype == dtype and len(port.shape) == len(shape) + 1 and port.shape[1:] == shape
 
 

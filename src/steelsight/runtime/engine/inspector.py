@@ -10,7 +10,7 @@ import numpy as np
 
 from steelsight.runtime.bundle.open import Bundle, open_bundle
 from steelsight.runtime.engine.engine import Decisions, Engine, Outputs, decide, open_engine
-from steelsight.runtime.engine.reading import Read, read_image
+from steelsight.runtime.engine.reading import DecodedImage, read_image
 from steelsight.runtime.engine.regions import find_regions, upsample
 from steelsight.runtime.verdict import Verdict
 
@@ -45,7 +45,7 @@ class Inspector:
         while some := list(islice(waiting, self.engine.batch)):
             yield from self._judge([read_image(image, self.bundle.card.input) for image in some], heatmaps)
 
-    def _judge(self, read: list[Read], heatmaps: bool) -> list[Verdict]:
+    def _judge(self, read: list[DecodedImage], heatmaps: bool) -> list[Verdict]:
         good = [each for each in read if each.gray is not None]
         verdicts: Iterator[Verdict] = iter(())
         if good:
@@ -56,7 +56,9 @@ class Inspector:
             )
         return [next(verdicts) if each.gray is not None else each.refused(self.bundle.card) for each in read]
 
-    def _tell(self, read: Read, outputs: Outputs, decisions: Decisions, row: int, heatmaps: bool) -> Verdict:
+    def _tell(
+        self, read: DecodedImage, outputs: Outputs, decisions: Decisions, row: int, heatmaps: bool
+    ) -> Verdict:
         card = self.bundle.card
         size = (card.input.height, card.input.width)
         kinds = decisions.classes[row]

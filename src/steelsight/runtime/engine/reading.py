@@ -18,12 +18,12 @@ from steelsight.sheets.images.pixels import fit_gray, read_sheet_and_size
 from steelsight.sheets.images.placement import Placement, place
 from steelsight.types import GrayImage, InputSpec
 
-__all__ = ["Read", "Refusal", "decode", "read_file", "read_image"]
+__all__ = ["DecodedImage", "ImageRefused", "decode", "read_file", "read_image"]
 
 EMPTY: Final = np.zeros(0)
 
 
-class Refusal(BadImage):
+class ImageRefused(BadImage):
     """An image that is not judged, with the reason as the verdict tells it."""
 
     def __init__(self, reason: Reason, message: str) -> None:
@@ -32,7 +32,7 @@ class Refusal(BadImage):
 
 
 @dataclass(frozen=True, eq=False)
-class Read:
+class DecodedImage:
     """One image as the model sees it, or why it does not."""
 
     gray: GrayImage | None
@@ -51,7 +51,7 @@ class Read:
         return Verdict("", nan, State.BAD_IMAGE, reason, self.detail, (), EMPTY, nan, None, card.model_id)
 
 
-def read_image(image: Path | str | bytes | np.ndarray, spec: InputSpec) -> Read:
+def read_image(image: Path | str | bytes | np.ndarray, spec: InputSpec) -> DecodedImage:
     """Read a path, the bytes of a file, or a gray array; never raises for what is wrong with the image."""
     try:
         if isinstance(image, np.ndarray):
@@ -59,19 +59,21 @@ def read_image(image: Path | str | bytes | np.ndarray, spec: InputSpec) -> Read:
         content = image if isinstance(image, bytes) else read_file(Path(image))
         name = "image" if isinstance(image, bytes) else Path(image).name
         return decode(content, name, spec)
-    except Refusal as error:
-        return Read(None, (0, 0), error.reason, str(error))
+    except ImageRefused as error:
+        return DecodedImage(None, (0, 0), error.reason, str(error))
 
 
-def decode(content: bytes, name: str, spec: InputSpec) -> Read:
+def decode(content: bytes, name: str, spec: InputSpec) -> DecodedImage:
     """Decode the bytes of a file; a Read without gray says why not."""
     if not content:
-        return Read(None, (0, 0), Reason.DAMAGED, f"{name}: the file is empty (0 bytes); copy it again")
+        return DecodedImage(
+            None, (0, 0), Reason.DAMAGED, f"{name}: the file is empty (0 bytes); copy it again"
+        )
     try:
         gray, size = read_sheet_and_size(content, spec, name=name)
     except BadImage as error:
-        return Read(None, (0, 0), Reason(error.kind), str(error))
-    return Read(gray, size, None, "")
+        return DecodedImage(None, (0, 0), Reason(error.kind), str(error))
+    return DecodedImage(gray, size, None, "")
 
 
 def read_file(path: Path) -> bytes:
@@ -82,32 +84,34 @@ def read_file(path: Path) -> bytes:
     for _ in range(2):
         try:
             if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its other end
-                raise Refusal(
+                raise ImageRefused(
                     Reason.NOT_AN_IMAGE, f"{path.name}: expected a file, found a folder or a device"
                 )
             with path.open("rb") as file:
                 before = os.fstat(file.fileno())
                 if before.st_size > MAX_FILE_BYTES:
-                    raise Refusal(
+                    raise ImageRefused(
                         Reason.TOO_LARGE,
                         f"{path.name}: {before.st_size} bytes, more than {MAX_FILE_BYTES}; is it one image?",
                     )
                 content = file.read(before.st_size + 1)
                 after = os.fstat(file.fileno())
         except OSError as error:
-            raise Refusal(Reason.MISSING, unreadable(path, error)) from error
+            raise ImageRefused(Reason.MISSING, unreadable(path, error)) from error
         if len(content) == before.st_size and before.st_mtime_ns == after.st_mtime_ns:
             return content
-    raise Refusal(Reason.CHANGED, f"{path.name}: it was written to while it was read; scan it again later")
+    raise ImageRefused(
+        Reason.CHANGED, f"{path.name}: it was written to while it was read; scan it again later"
+    )
 
 
-def _array(gray: np.ndarray, spec: InputSpec) -> Read:
+def _array(gray: np.ndarray, spec: InputSpec) -> DecodedImage:
     if gray.dtype != np.uint8 or gray.ndim != 2 or not gray.size:
-        return Read(
+        return DecodedImage(
             None,
             (0, 0),
             Reason.NOT_AN_IMAGE,
             f"image: expected gray uint8 of shape (h, w), got {gray.dtype} of shape {gray.shape}",
         )
     size = (gray.shape[0], gray.shape[1])
-    return Read(gray if size == (spec.height, spec.width) else fit_gray(gray, spec), size, None, "")
+    return DecodedImage(gray if size == (spec.height, spec.width) else fit_gray(gray, spec), size, None, "")

@@ -14,11 +14,11 @@ from steelsight.runtime.bundle.open import PROBES_FILE, Bundle, open_bundle, rea
 from steelsight.runtime.engine.engine import ENGINES, EngineName, Outputs, open_engine
 from steelsight.runtime.parity.compare import Parity, compare, failures
 
-__all__ = ["Probes", "Verified", "read_probes", "verify_bundle"]
+__all__ = ["ProbeSheetsFile", "Verified", "read_probes", "verify_bundle"]
 
 
 @dataclass(frozen=True, eq=False)
-class Probes:
+class ProbeSheetsFile:
     """Sheets, and what the source model said of them."""
 
     images: np.ndarray  # (m, h, w) uint8
@@ -64,7 +64,7 @@ def installed_engines() -> list[EngineName]:
     return [name for name in ENGINES if importlib.util.find_spec(name) is not None]
 
 
-def read_probes(bundle: Bundle) -> Probes:
+def read_probes(bundle: Bundle) -> ProbeSheetsFile:
     """The probe sheets; raises BadBundle where there are none or they do not fit the card."""
     where = str(bundle.folder / PROBES_FILE)
     if PROBES_FILE not in bundle.files:
@@ -84,4 +84,4 @@ def read_probes(bundle: Bundle) -> Probes:
         if array is None or array.dtype != dtype or array.shape != (count, *shape) or not count:
             came = "nothing" if array is None else f"{array.dtype} of shape {array.shape}"
             raise BadBundle(f"{where}: {name}: expected {dtype.__name__} of shape (m, {shape}), got {came}")
-    return Probes(arrays["images"], Outputs(arrays["logits"], arrays["maps"], arrays["embedding"]))
+    return ProbeSheetsFile(arrays["images"], Outputs(arrays["logits"], arrays["maps"], arrays["embedding"]))

@@ -12,19 +12,19 @@ import pyarrow as pa
 from jaxtyping import Bool, Float, Float32, Int
 
 from steelsight.runtime.engine.engine import Decisions, Outputs
-from steelsight.runtime.engine.reading import Read
+from steelsight.runtime.engine.reading import DecodedImage
 from steelsight.runtime.engine.regions import find_regions
-from steelsight.runtime.scan.parts import REGION, Rows
-from steelsight.runtime.scan.sources import Planned
+from steelsight.runtime.scan.parts import REGION, PartRows
+from steelsight.runtime.scan.sources import PlannedSheet
 from steelsight.runtime.verdict import Reason, Region, State
 
-__all__ = ["Answers", "build_table"]
+__all__ = ["PartOutputs", "build_table"]
 
 LARGEST: Final = 65504.0  # of half floats
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class PartOutputs:
     """What the engine said of the readable sheets of a part."""
 
     rows: Int[np.ndarray, " n"]  # their places in the part
@@ -32,19 +32,21 @@ class Answers:
     gray_mean: Float32[np.ndarray, " n"]
     gray_spread: Float32[np.ndarray, " n"]
 
-    def only(self, rows: Sequence[int]) -> Answers:
+    def only(self, rows: Sequence[int]) -> PartOutputs:
         """The first answers, which are those of `rows`."""
         kept, out = len(rows), self.outputs
         cut = Outputs(out.logits[:kept], out.maps[:kept], out.embedding[:kept])
-        return Answers(np.array(rows, dtype=np.int64), cut, self.gray_mean[:kept], self.gray_spread[:kept])
+        return PartOutputs(
+            np.array(rows, dtype=np.int64), cut, self.gray_mean[:kept], self.gray_spread[:kept]
+        )
 
 
 def build_table(
-    rows: Rows,
+    rows: PartRows,
     part: int,
-    sheets: Sequence[Planned],
-    reads: Sequence[Read],
-    answers: Answers,
+    sheets: Sequence[PlannedSheet],
+    reads: Sequence[DecodedImage],
+    answers: PartOutputs,
     decisions: Decisions,
     extra: Mapping[str, Any],
 ) -> pa.Table:
@@ -83,7 +85,7 @@ def build_table(
 
 
 def _find(
-    rows: Rows, reads: Sequence[Read], answers: Answers, decisions: Decisions
+    rows: PartRows, reads: Sequence[DecodedImage], answers: PartOutputs, decisions: Decisions
 ) -> list[tuple[Region, ...]]:
     spec = rows.card.input
     found: list[tuple[Region, ...]] = [()] * len(reads)

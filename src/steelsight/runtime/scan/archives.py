@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 from steelsight.errors import BadSource
-from steelsight.runtime.engine.reading import Refusal
+from steelsight.runtime.engine.reading import ImageRefused
 from steelsight.runtime.verdict import Reason
 from steelsight.sheets.images.image_file import MAX_FILE_BYTES, unreadable
 
@@ -139,15 +139,15 @@ class ArchiveReader:
                 self._read_tar(file, member) if member.codec.startswith("tar") else _read_zip(file, member)
             )
             _refuse_changed(file, member, name)
-        except Refusal:
+        except ImageRefused:
             self.close()
             raise
         except _DAMAGE as error:
             self.close()
             if isinstance(error, OSError) and error.errno:
-                raise Refusal(Reason.MISSING, unreadable(Path(path), error)) from error
+                raise ImageRefused(Reason.MISSING, unreadable(Path(path), error)) from error
             words = (str(error).splitlines() or [type(error).__name__])[0][:120]
-            raise Refusal(
+            raise ImageRefused(
                 Reason.DAMAGED, f"{name}: damaged in its archive ({words}); pack it again"
             ) from error
         return content
@@ -343,4 +343,6 @@ def _stamp(file: BinaryIO) -> str:
 
 def _refuse_changed(file: BinaryIO, member: Member, name: str) -> None:
     if _stamp(file) != member.stamp:
-        raise Refusal(Reason.CHANGED, f"{name}: its archive was changed since it was listed; scan it again")
+        raise ImageRefused(
+            Reason.CHANGED, f"{name}: its archive was changed since it was listed; scan it again"
+        )

@@ -18,12 +18,12 @@ import PIL
 import pyarrow as pa
 
 from steelsight.errors import BadOutput
+from steelsight.files import PARTIAL, refuse_output, write_json
 from steelsight.runtime.bundle.open import Bundle
 from steelsight.runtime.engine.engine import Engine
 from steelsight.runtime.scan.parts import VERDICTS
 from steelsight.runtime.scan.plan import PLAN_FILE
 from steelsight.runtime.scan.sources import absolute
-from steelsight.runtime.scan.writing import HALF, refuse_output, write_json
 from steelsight.version import __version__
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
     "REPORT",
     "SCAN_FILE",
     "SUMMARY",
-    "Identity",
+    "ScanIdentity",
     "hold",
     "hold_as_worker",
     "identify",
@@ -48,7 +48,7 @@ OURS: Final = {PLAN_FILE, SCAN_FILE, QUARANTINE, SUMMARY, REPORT, "report.json",
 
 
 @dataclass(frozen=True)
-class Identity:
+class ScanIdentity:
     """What two scans must share for one to go on where the other stopped."""
 
     bundle: Mapping[str, Any]
@@ -68,9 +68,9 @@ class Identity:
 
 def identify(
     bundle: Bundle, sources: Sequence[str | Path], engine: Engine, *, heatmaps: bool, watch: bool
-) -> Identity:
+) -> ScanIdentity:
     """The identity of a scan; how many workers do it is no part of it."""
-    return Identity(
+    return ScanIdentity(
         {"model_id": bundle.card.model_id, "checksum": checksum_of(bundle)},
         [str(absolute(Path(source))) for source in sources],
         {"engine": engine.about, "batch": engine.batch, "heatmaps": heatmaps, "watch": watch},
@@ -118,7 +118,7 @@ def hold_as_worker(out: Path, parent: int) -> Iterator[None]:
         yield
 
 
-def load_scan(out: Path, identity: Identity) -> dict[str, Any] | None:
+def load_scan(out: Path, identity: ScanIdentity) -> dict[str, Any] | None:
     """What an earlier scan into OUT saved of itself; None where there is none.
 
     raises  BadOutput naming what differs where it was another scan
@@ -144,7 +144,7 @@ def load_scan(out: Path, identity: Identity) -> dict[str, Any] | None:
     return found
 
 
-def save_scan(out: Path, identity: Identity, **more: Any) -> None:
+def save_scan(out: Path, identity: ScanIdentity, **more: Any) -> None:
     """Say whose folder this is; from here on a scan goes on in it."""
     write_json(out / SCAN_FILE, {"format": FORMAT, **identity.as_dict(), **more})
 
@@ -166,7 +166,7 @@ def _take(out: Path, fresh: bool) -> BinaryIO:
     """The open lock of a folder that is ours and ready."""
     out.mkdir(parents=True, exist_ok=True)
     strange = sorted(
-        entry.name for entry in out.iterdir() if entry.name not in OURS and not entry.name.endswith(HALF)
+        entry.name for entry in out.iterdir() if entry.name not in OURS and not entry.name.endswith(PARTIAL)
     )
     if not (out / SCAN_FILE).exists() and (strange or any((out / VERDICTS).glob("*"))):
         found = strange[0] if strange else f"{VERDICTS}/ without {SCAN_FILE}"
@@ -188,7 +188,7 @@ def _take(out: Path, fresh: bool) -> BinaryIO:
 def _clear(out: Path, fresh: bool) -> None:
     """Remove what a dead process left half-written, and with `fresh` the earlier scan."""
     for folder in (out, out / VERDICTS):
-        for half in folder.glob(f"*{HALF}"):
+        for half in folder.glob(f"*{PARTIAL}"):
             half.unlink(missing_ok=True)
     if fresh:
         for part in (out / VERDICTS).glob("part-*.parquet"):

@@ -14,11 +14,10 @@ from steelsight.runtime.bundle.open import Bundle
 from steelsight.runtime.drift import Drift
 from steelsight.runtime.engine.engine import Engine
 from steelsight.runtime.engine.inspector import Inspector
-from steelsight.runtime.engine.reading import Refusal, decode
+from steelsight.runtime.engine.reading import ImageRefused, decode
 from steelsight.runtime.scan.output import QUARANTINE, REPORT
-from steelsight.runtime.scan.sources import Planned, SourceReader
-from steelsight.runtime.scan.summary import LISTED, Shown, Summary
-from steelsight.runtime.scan.writing import refuse_output
+from steelsight.runtime.scan.sources import PlannedSheet, SourceReader
+from steelsight.runtime.scan.summary import LISTED, ScanSummary, ShownSheet
 from steelsight.runtime.verdict import State
 from steelsight.sheets.images.placement import place
 from steelsight.version import __version__
@@ -35,10 +34,10 @@ _TONES: Final = {"as usual": "good", "slight": "open", "clear": "bad"}
 
 def write_page(
     out: Path,
-    summary: Summary,
+    summary: ScanSummary,
     bundle: Bundle,
     engine: Engine,
-    sheets: Mapping[int, Planned],
+    sheets: Mapping[int, PlannedSheet],
     passed_over: Sequence[Mapping[str, str]],
 ) -> Path:
     """Write report.html and report.json into OUT; raises BadOutput.
@@ -65,13 +64,10 @@ def write_page(
         }
     )
     document.footer({"steelsight": __version__, "model": card.model_id, "engine": engine.about})
-    try:
-        return document.save(out / REPORT)
-    except OSError as error:
-        raise refuse_output(out / REPORT, error) from error
+    return document.save(out / REPORT)
 
 
-def _add_counts(document: Document, summary: Summary) -> None:
+def _add_counts(document: Document, summary: ScanSummary) -> None:
     document.chapter("Verdicts")
     counts = {
         label: {state.replace("_", " "): found for state, found in states.items()}
@@ -100,7 +96,7 @@ def _add_counts(document: Document, summary: Summary) -> None:
 
 
 def _add_contacts(
-    document: Document, summary: Summary, inspector: Inspector, sheets: Mapping[int, Planned]
+    document: Document, summary: ScanSummary, inspector: Inspector, sheets: Mapping[int, PlannedSheet]
 ) -> None:
     document.chapter(
         "Worth a look",
@@ -126,11 +122,13 @@ def _add_contacts(
     reader.close()
 
 
-def _thumbnail(shown: Shown, sheet: Planned, reader: SourceReader, inspector: Inspector) -> Thumbnail | None:
+def _thumbnail(
+    shown: ShownSheet, sheet: PlannedSheet, reader: SourceReader, inspector: Inspector
+) -> Thumbnail | None:
     spec = inspector.bundle.card.input
     try:
         gray = decode(reader.read(sheet), sheet.name, spec).gray
-    except Refusal:
+    except ImageRefused:
         return None
     if gray is None:
         return None
@@ -140,7 +138,7 @@ def _thumbnail(shown: Shown, sheet: Planned, reader: SourceReader, inspector: In
     return Thumbnail(f"{shown.name.rpartition('/')[2]}  {_verdict(shown)}", gray, heat, boxes)
 
 
-def _verdict(shown: Shown) -> str:
+def _verdict(shown: ShownSheet) -> str:
     return f"{shown.label} {shown.probability:.2f}"
 
 
@@ -171,7 +169,7 @@ def _add_drift(document: Document, drift: Sequence[Drift], *, known: bool) -> No
     )
 
 
-def _add_bad(document: Document, summary: Summary, passed_over: Sequence[Mapping[str, str]]) -> None:
+def _add_bad(document: Document, summary: ScanSummary, passed_over: Sequence[Mapping[str, str]]) -> None:
     document.chapter("Set aside")
     bad = summary.states[State.BAD_IMAGE.value]
     if not bad and not passed_over:

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 from jaxtyping import Float16
 
 from steelsight.errors import BadOutput
+from steelsight.files import replace_file
 from steelsight.runtime.bundle.card import BundleCard
-from steelsight.runtime.scan.writing import write_whole
 
-__all__ = ["REGION", "VERDICTS", "Rows", "part_path", "read_maps", "read_part", "write_part"]
+__all__ = ["REGION", "VERDICTS", "PartRows", "part_path", "read_maps", "read_part", "write_part"]
 
 VERDICTS: Final = "verdicts"  # folder of the parts
 
@@ -53,7 +53,7 @@ _FILE_COLUMNS: Final = (("file_bytes", pa.int64()), ("file_mtime_ns", pa.int64()
 
 
 @dataclass(frozen=True)
-class Rows:
+class PartRows:
     """What a part's rows hold, and for which scan.
 
     heatmaps  a column `maps` with the signed map of every class
@@ -100,7 +100,7 @@ def write_part(out: Path, number: int, table: pa.Table) -> None:
         use_dictionary=["label", "state", "reason", "detail", "model_id"],
         write_page_checksum=True,
     )
-    write_whole(part_path(out, number), packed.getvalue())
+    replace_file(part_path(out, number), packed.getvalue())
 
 
 def read_part(out: Path, number: int, schema: pa.Schema | None = None) -> pa.Table:

@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from steelsight.errors import BadOutput
+from steelsight.files import replace_file
 from steelsight.runtime.scan.archives import Member
-from steelsight.runtime.scan.sources import Planned
-from steelsight.runtime.scan.writing import write_whole
+from steelsight.runtime.scan.sources import PlannedSheet
 from steelsight.runtime.verdict import Reason
 
-__all__ = ["PART", "PLAN_FILE", "Plan", "open_plan", "write_plan"]
+__all__ = ["PART", "PLAN_FILE", "ScanPlan", "open_plan", "write_plan"]
 
 PLAN_FILE: Final = "plan.parquet"
 PART: Final = 512  # sheets: the unit of work and of writing
@@ -42,7 +42,7 @@ _SCHEMA: Final = pa.schema(
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScanPlan:
     """A saved plan; parts are read one at a time."""
 
     path: Path
@@ -50,17 +50,17 @@ class Plan:
     parts: int
     checksum: str
 
-    def part(self, number: int) -> list[Planned]:
+    def part(self, number: int) -> list[PlannedSheet]:
         """The sheets of one part."""
         with pq.ParquetFile(self.path) as file:
             return _sheets(file.read_row_group(number))
 
-    def __iter__(self) -> Iterator[Planned]:
+    def __iter__(self) -> Iterator[PlannedSheet]:
         for number in range(self.parts):
             yield from self.part(number)
 
 
-def write_plan(folder: Path, sheets: Sequence[Planned], part: int) -> Plan:
+def write_plan(folder: Path, sheets: Sequence[PlannedSheet], part: int) -> ScanPlan:
     """Save a plan and open it; raises BadOutput.
 
     part  sheets a part
@@ -72,11 +72,11 @@ def write_plan(folder: Path, sheets: Sequence[Planned], part: int) -> Plan:
             for start in range(0, len(sheets), part):
                 writer.write_table(_table(sheets[start : start + part]), row_group_size=part)
 
-    write_whole(path, fill)
+    replace_file(path, fill)
     return open_plan(folder)
 
 
-def open_plan(folder: Path) -> Plan:
+def open_plan(folder: Path) -> ScanPlan:
     """A saved plan, whole; raises BadOutput where it is not one."""
     path = folder / PLAN_FILE
     try:
@@ -85,14 +85,14 @@ def open_plan(folder: Path) -> Plan:
         with pq.ParquetFile(path) as file:
             if not file.schema_arrow.equals(_SCHEMA):
                 raise pa.ArrowInvalid("other columns")
-            return Plan(path, file.metadata.num_rows, file.metadata.num_row_groups, checksum)
+            return ScanPlan(path, file.metadata.num_rows, file.metadata.num_row_groups, checksum)
     except (OSError, pa.ArrowException) as error:
         raise BadOutput(
             f"{path}: expected the plan of a scan, got {_first_line(error)}; begin again with --fresh"
         ) from error
 
 
-def _table(sheets: Sequence[Planned]) -> pa.Table:
+def _table(sheets: Sequence[PlannedSheet]) -> pa.Table:
     members: list[Any] = [sheet.member for sheet in sheets]
     columns: dict[str, list[Any]] = {
         "index": [sheet.index for sheet in sheets],
@@ -105,10 +105,10 @@ def _table(sheets: Sequence[Planned]) -> pa.Table:
     return pa.table(columns, schema=_SCHEMA)
 
 
-def _sheets(table: pa.Table) -> list[Planned]:
+def _sheets(table: pa.Table) -> list[PlannedSheet]:
     rows = zip(*(table[name].to_pylist() for name in _SCHEMA.names), strict=True)
     return [
-        Planned(
+        PlannedSheet(
             index,
             name,
             os.fsdecode(path),

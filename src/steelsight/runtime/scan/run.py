@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from steelsight.errors import BadInput, BadOutput
+from steelsight.files import PARTIAL
 from steelsight.runtime.bundle.open import Bundle, open_bundle
 from steelsight.runtime.engine.engine import BATCH, Engine, open_engine
-from steelsight.runtime.scan.judge import Judge
-from steelsight.runtime.scan.output import SCAN_FILE, Identity, hold, identify, load_scan, save_scan
-from steelsight.runtime.scan.parts import VERDICTS, Rows, part_path, read_part, write_part
-from steelsight.runtime.scan.plan import PART, Plan, open_plan, write_plan
-from steelsight.runtime.scan.sources import Planned, list_sources
-from steelsight.runtime.scan.summary import Summary, summarise, write_summary
-from steelsight.runtime.scan.workers import Done, run_parts
-from steelsight.runtime.scan.writing import HALF
+from steelsight.runtime.scan.judge import PartJudge
+from steelsight.runtime.scan.output import SCAN_FILE, ScanIdentity, hold, identify, load_scan, save_scan
+from steelsight.runtime.scan.parts import VERDICTS, PartRows, part_path, read_part, write_part
+from steelsight.runtime.scan.plan import PART, ScanPlan, open_plan, write_plan
+from steelsight.runtime.scan.sources import PlannedSheet, list_sources
+from steelsight.runtime.scan.summary import ScanSummary, summarise, write_summary
+from steelsight.runtime.scan.workers import FinishedPart, run_parts
 
-__all__ = ["Progress", "ScanReport", "cores", "scan"]
+__all__ = ["ScanReport", "TrainingProgress", "cores", "scan"]
 
-Progress = Callable[[int, int], None]  # sheets done, sheets in all
+TrainingProgress = Callable[[int, int], None]  # sheets done, sheets in all
 NAMED = 5  # files that came after the plan
 
 
@@ -32,7 +32,7 @@ class ScanReport:
     """A scan that is done."""
 
     out: Path
-    summary: Summary
+    summary: ScanSummary
     judged: int  # sheets, in this run
     kept: int  # sheets an earlier run had judged
     rewritten: tuple[int, ...]  # parts that were there and were damaged
@@ -71,7 +71,7 @@ def scan(
     heatmaps: bool = False,
     fresh: bool = False,
     page: bool = True,
-    progress: Progress | None = None,
+    progress: TrainingProgress | None = None,
 ) -> ScanReport:
     """Judge every sheet of SOURCES and write OUT: plan, verdicts, bad files, summary and report.
 
@@ -94,11 +94,11 @@ def scan(
     identity = identify(bundle, sources, opened, heatmaps=heatmaps, watch=False)
     with hold(out, fresh=fresh):
         plan, later, passed_over = _plan(out, identity, sources)
-        rows = Rows(bundle.card, plan.checksum, heatmaps)
+        rows = PartRows(bundle.card, plan.checksum, heatmaps)
         missing, rewritten = _missing(out, plan, rows)
         kept = plan.sheets - sum(_length(plan, number) for number in missing)
         started = time.perf_counter()
-        judge = Judge(bundle, opened, rows)
+        judge = PartJudge(bundle, opened, rows)
         settings = {
             "bundle": str(bundle.folder.resolve()),
             "checksum": identity.bundle["checksum"],
@@ -136,8 +136,8 @@ def scan(
 
 
 def _plan(
-    out: Path, identity: Identity, sources: Sequence[Path | str]
-) -> tuple[Plan, list[str], list[dict[str, str]]]:
+    out: Path, identity: ScanIdentity, sources: Sequence[Path | str]
+) -> tuple[ScanPlan, list[str], list[dict[str, str]]]:
     """The plan of OUT, made now or before; files that came later; what was passed over when it was made."""
     saved = load_scan(out, identity)
     listing = list_sources(sources)
@@ -161,14 +161,14 @@ def _plan(
     return plan, later, saved.get("passed_over", [])
 
 
-def _place(sheet: Planned) -> int | str:
+def _place(sheet: PlannedSheet) -> int | str:
     """What tells the sheets of one archive apart."""
     return sheet.member.offset if sheet.member else sheet.detail
 
 
-def _missing(out: Path, plan: Plan, rows: Rows) -> tuple[list[int], list[int]]:
+def _missing(out: Path, plan: ScanPlan, rows: PartRows) -> tuple[list[int], list[int]]:
     """Parts to do, and those of them that are there and damaged."""
-    there = {path.name for path in (out / VERDICTS).iterdir() if not path.name.endswith(HALF)}
+    there = {path.name for path in (out / VERDICTS).iterdir() if not path.name.endswith(PARTIAL)}
     ours = {part_path(out, number).name: number for number in range(plan.parts)}
     strange = sorted(there - set(ours))
     if strange:
@@ -182,7 +182,7 @@ def _missing(out: Path, plan: Plan, rows: Rows) -> tuple[list[int], list[int]]:
     return sorted(absent + damaged), damaged
 
 
-def _whole(out: Path, plan: Plan, rows: Rows, number: int) -> bool:
+def _whole(out: Path, plan: ScanPlan, rows: PartRows, number: int) -> bool:
     try:
         table = read_part(out, number, rows.schema(number))
     except BadOutput:
@@ -191,13 +191,18 @@ def _whole(out: Path, plan: Plan, rows: Rows, number: int) -> bool:
     return bool(table["index"].to_pylist() == list(range(start, start + _length(plan, number))))
 
 
-def _length(plan: Plan, number: int) -> int:
+def _length(plan: ScanPlan, number: int) -> int:
     return min(PART, plan.sheets - number * PART)
 
 
 def _judge(
-    judge: Judge, plan: Plan, out: Path, missing: Sequence[int], settings: Mapping[str, Any], workers: int
-) -> Iterator[Done]:
+    judge: PartJudge,
+    plan: ScanPlan,
+    out: Path,
+    missing: Sequence[int],
+    settings: Mapping[str, Any],
+    workers: int,
+) -> Iterator[FinishedPart]:
     """Parts as they are written. Which way depends on the plan alone, never on what is left of it."""
     if plan.parts > 1:
         yield from run_parts(settings, missing, workers)
@@ -206,11 +211,16 @@ def _judge(
         sheets = plan.part(number)
         write_part(out, number, judge(number, sheets))
         judge.close()
-        yield Done(number, len(sheets))
+        yield FinishedPart(number, len(sheets))
 
 
 def _page(
-    out: Path, summary: Summary, bundle: Bundle, engine: Engine, plan: Plan, passed_over: list[dict[str, str]]
+    out: Path,
+    summary: ScanSummary,
+    bundle: Bundle,
+    engine: Engine,
+    plan: ScanPlan,
+    passed_over: list[dict[str, str]],
 ) -> Path:
     from steelsight.runtime.scan.page import write_page  # matplotlib, only where a page is drawn
 

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from steelsight.errors import BadSource
-from steelsight.runtime.engine.reading import Refusal, read_file
+from steelsight.runtime.engine.reading import ImageRefused, read_file
 from steelsight.runtime.scan.archives import ArchiveReader, Entry, Member, archive_kind, iterate_archive
 from steelsight.runtime.verdict import Reason
 from steelsight.sheets.formats.class_folders import pair_masks
@@ -20,7 +20,7 @@ from steelsight.sheets.images.image_file import IMAGE_SUFFIXES, unreadable
 from steelsight.types import Rejection
 
 __all__ = [
-    "Planned",
+    "PlannedSheet",
     "SourceListing",
     "SourceReader",
     "absolute",
@@ -33,7 +33,7 @@ WANTED: Final = "an image, a folder, a pattern, or a tar or zip archive"
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedSheet:
     """One sheet to judge."""
 
     index: int  # its place in the scan
@@ -48,7 +48,7 @@ class Planned:
 class SourceListing:
     """All sheets of some sources, each file once, and what was passed over."""
 
-    sheets: tuple[Planned, ...]
+    sheets: tuple[PlannedSheet, ...]
     passed_over: tuple[Rejection, ...]
 
 
@@ -58,10 +58,10 @@ class SourceReader:
     def __init__(self) -> None:
         self._archives = ArchiveReader()
 
-    def read(self, sheet: Planned) -> bytes:
+    def read(self, sheet: PlannedSheet) -> bytes:
         """The bytes of a sheet's file; raises Refusal."""
         if sheet.reason is not None:
-            raise Refusal(sheet.reason, f"{sheet.name}: {sheet.detail}")
+            raise ImageRefused(sheet.reason, f"{sheet.name}: {sheet.detail}")
         if sheet.member is None:
             return read_file(Path(sheet.path))
         return self._archives.read(sheet.path, sheet.member, sheet.name)
@@ -80,13 +80,13 @@ def list_sources(sources: Sequence[str | Path]) -> SourceListing:
     """
     passed_over: list[Rejection] = []
     seen: set[str] = set()
-    sheets: list[Planned] = []
+    sheets: list[PlannedSheet] = []
     for source in sources:
         for name, path, entry in _list_source(str(source), passed_over):
             if entry is None and path in seen:
                 continue
             seen.add(path)
-            sheet = Planned(len(sheets), readable(name), path)
+            sheet = PlannedSheet(len(sheets), readable(name), path)
             if entry is not None:
                 sheet = replace(sheet, member=entry.member, reason=entry.reason, detail=entry.detail)
             sheets.append(sheet)

@@ -15,13 +15,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from steelsight.files import replace_file, write_json
 from steelsight.runtime.bundle.card import BundleCard
-from steelsight.runtime.drift import Drift, class_shares, compare_usual
+from steelsight.runtime.drift import Drift, class_shares, compare_statistics
 from steelsight.runtime.scan.output import QUARANTINE, SUMMARY
-from steelsight.runtime.scan.writing import write_json, write_whole
 from steelsight.runtime.verdict import State
 
-__all__ = ["SHOWN", "Shown", "Summary", "summarise", "write_summary"]
+__all__ = ["SHOWN", "ScanSummary", "ShownSheet", "summarise", "write_summary"]
 
 SHOWN: Final = 60  # sheets on the contact sheet
 LISTED: Final = 200  # bad files in the report; quarantine.csv has all
@@ -30,7 +30,7 @@ _NUMBERS: Final = ("gray_mean", "gray_spread", "probability", "distance")
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownSheet:
     """A sheet worth a person's look."""
 
     index: int
@@ -43,7 +43,7 @@ class Shown:
 
 
 @dataclass
-class Summary:
+class ScanSummary:
     """A scan in numbers; nothing in it depends on when or how fast it was made."""
 
     sheets: int = 0
@@ -51,7 +51,7 @@ class Summary:
     labels: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))  # states a label
     reasons: Counter[str] = field(default_factory=Counter)
     bad: list[tuple[str, str, str]] = field(default_factory=list)  # name, reason, detail; the first LISTED
-    shown: list[Shown] = field(default_factory=list)  # unknown, doubtful, decided; least sure first
+    shown: list[ShownSheet] = field(default_factory=list)  # unknown, doubtful, decided; least sure first
     drift: list[Drift] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -65,12 +65,12 @@ class Summary:
         }
 
 
-def summarise(out: Path, parts: Iterable[pa.Table], card: BundleCard) -> Summary:
+def summarise(out: Path, parts: Iterable[pa.Table], card: BundleCard) -> ScanSummary:
     """Read parts into a summary, and write quarantine.csv on the way; raises BadOutput."""
-    summary = Summary()
+    summary = ScanSummary()
     numbers: dict[str, list[Any]] = {name: [] for name in _NUMBERS}
     shares = np.zeros(len(card.class_names))
-    doubt: list[tuple[int, float, int, Shown]] = []
+    doubt: list[tuple[int, float, int, ShownSheet]] = []
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["index", "name", "reason", "detail"])
@@ -94,17 +94,17 @@ def summarise(out: Path, parts: Iterable[pa.Table], card: BundleCard) -> Summary
         }
         found["confidence"] = found.pop("probability")
         judged = max(1, sum(summary.states.values()) - summary.states[State.BAD_IMAGE.value])
-        summary.drift = compare_usual(card.usual, found, (shares / judged).tolist(), card.class_names)
-    write_whole(out / QUARANTINE, table.getvalue().encode())
+        summary.drift = compare_statistics(card.usual, found, (shares / judged).tolist(), card.class_names)
+    replace_file(out / QUARANTINE, table.getvalue().encode())
     return summary
 
 
-def write_summary(out: Path, summary: Summary, **more: Any) -> None:
+def write_summary(out: Path, summary: ScanSummary, **more: Any) -> None:
     """Write summary.json; raises BadOutput."""
     write_json(out / SUMMARY, {**summary.as_dict(), **more})
 
 
-def _count(summary: Summary, part: pa.Table, good: pa.Table) -> None:
+def _count(summary: ScanSummary, part: pa.Table, good: pa.Table) -> None:
     for column, counts in (("state", summary.states), ("reason", summary.reasons)):
         for each in pc.value_counts(part[column]).to_pylist():
             counts[each["values"]] += each["counts"]
@@ -118,7 +118,7 @@ def _pairs(good: pa.Table) -> Iterable[tuple[str, str, int]]:
     return zip(columns["label"], columns["state"], columns["index_count"], strict=True)
 
 
-def _doubt(good: pa.Table) -> list[tuple[int, float, int, Shown]]:
+def _doubt(good: pa.Table) -> list[tuple[int, float, int, ShownSheet]]:
     """The part's own SHOWN, with what orders them."""
     ranks = np.array([RANK[state] for state in good["state"].to_pylist()], dtype=np.int64)
     order = np.lexsort((good["index"].to_numpy(), good["probability"].to_numpy(), ranks))[:SHOWN]
@@ -129,7 +129,7 @@ def _doubt(good: pa.Table) -> list[tuple[int, float, int, Shown]]:
     for row in rows.to_pylist():
         boxes = tuple((r["left"], r["top"], r["right"], r["bottom"]) for r in row["regions"])
         size, state = (row["height"], row["width"]), State(row["state"])
-        shown = Shown(row["index"], row["name"], row["label"], row["probability"], state, size, boxes)
+        shown = ShownSheet(row["index"], row["name"], row["label"], row["probability"], state, size, boxes)
         told.append((RANK[state], shown.probability, shown.index, shown))
     return told
 

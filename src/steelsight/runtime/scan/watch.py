@@ -13,12 +13,12 @@ from typing import Final
 from steelsight.errors import BadOutput, BadSource
 from steelsight.runtime.bundle.open import open_bundle
 from steelsight.runtime.engine.engine import BATCH, open_engine
-from steelsight.runtime.scan.judge import Judge
+from steelsight.runtime.scan.judge import PartJudge
 from steelsight.runtime.scan.output import hold, identify, load_scan, save_scan
-from steelsight.runtime.scan.parts import VERDICTS, Rows, part_path, read_part, write_part
+from steelsight.runtime.scan.parts import VERDICTS, PartRows, part_path, read_part, write_part
 from steelsight.runtime.scan.plan import PART
 from steelsight.runtime.scan.run import ScanReport
-from steelsight.runtime.scan.sources import Planned, absolute, readable, without_masks
+from steelsight.runtime.scan.sources import PlannedSheet, absolute, readable, without_masks
 from steelsight.runtime.scan.summary import summarise, write_summary
 from steelsight.sheets.formats.listing import list_images
 
@@ -79,13 +79,13 @@ def watch(
     bundle = open_bundle(Path(bundle_folder))
     opened = open_engine(bundle, engine, threads=1, batch=batch)
     identity = identify(bundle, sources, opened, heatmaps=heatmaps, watch=True)
-    rows = Rows(bundle.card, "", heatmaps, files=True)
+    rows = PartRows(bundle.card, "", heatmaps, files=True)
     with hold(out, fresh=fresh):
         if load_scan(out, identity) is None:
             save_scan(out, identity)
         watched = _Watched(folders)
         parts, kept = _recall(out, watched, rows)
-        judge, done, started = Judge(bundle, opened, rows), kept, time.perf_counter()
+        judge, done, started = PartJudge(bundle, opened, rows), kept, time.perf_counter()
         judge.warm_up()
         try:
             last = time.monotonic()
@@ -107,15 +107,20 @@ def watch(
         if page:
             from steelsight.runtime.scan.page import write_page
 
-            sheets = {each.index: Planned(each.index, each.name, each.name) for each in summary.shown}
+            sheets = {each.index: PlannedSheet(each.index, each.name, each.name) for each in summary.shown}
             shown = write_page(out, summary, bundle, opened, sheets, [])
     return ScanReport(out, summary, done - kept, kept, (), (), 0, seconds, opened.about, shown)
 
 
 def _write(
-    out: Path, part: int, ready: list[tuple[str, Path, Stamp]], judge: Judge, watched: _Watched, index: int
+    out: Path,
+    part: int,
+    ready: list[tuple[str, Path, Stamp]],
+    judge: PartJudge,
+    watched: _Watched,
+    index: int,
 ) -> int:
-    sheets = [Planned(index + i, name, os.fspath(path)) for i, (name, path, _) in enumerate(ready)]
+    sheets = [PlannedSheet(index + i, name, os.fspath(path)) for i, (name, path, _) in enumerate(ready)]
     extra = {
         "file_bytes": [found[0] for *_, found in ready],
         "file_mtime_ns": [found[1] for *_, found in ready],
@@ -125,7 +130,7 @@ def _write(
     return len(sheets)
 
 
-def _recall(out: Path, watched: _Watched, rows: Rows) -> tuple[int, int]:
+def _recall(out: Path, watched: _Watched, rows: PartRows) -> tuple[int, int]:
     """How many parts and rows there are; what they judged is remembered."""
     there = sorted(path.name for path in (out / VERDICTS).iterdir())
     if there != [part_path(out, number).name for number in range(len(there))]:

@@ -15,9 +15,9 @@ from typing import Any, TextIO
 from steelsight.errors import BadBundle, SteelsightError
 from steelsight.runtime.bundle.open import open_bundle
 from steelsight.runtime.engine.engine import open_engine
-from steelsight.runtime.scan.judge import Judge
+from steelsight.runtime.scan.judge import PartJudge
 from steelsight.runtime.scan.output import checksum_of, hold_as_worker
-from steelsight.runtime.scan.parts import Rows, write_part
+from steelsight.runtime.scan.parts import PartRows, write_part
 from steelsight.runtime.scan.plan import open_plan
 
 __all__ = ["main", "open_judge"]
@@ -58,13 +58,13 @@ def _serve(settings: Mapping[str, Any], say: Callable[[Mapping[str, Any]], None]
         say({"part": number, "sheets": len(sheets)})
 
 
-def open_judge(settings: Mapping[str, Any]) -> Judge:
+def open_judge(settings: Mapping[str, Any]) -> PartJudge:
     """The judge that the settings of `workers.run_parts` describe, on one thread; raises BadBundle."""
     bundle = open_bundle(Path(settings["bundle"]))
     if checksum_of(bundle) != settings["checksum"]:
         raise BadBundle(f"{bundle.folder}: replaced while the scan began; start it again")
     engine = open_engine(bundle, settings["engine"], threads=1, batch=settings["batch"])
-    return Judge(bundle, engine, Rows(bundle.card, settings["plan"], settings["heatmaps"]))
+    return PartJudge(bundle, engine, PartRows(bundle.card, settings["plan"], settings["heatmaps"]))
 
 
 def _take_stdout() -> TextIO:

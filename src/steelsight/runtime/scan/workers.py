@@ -22,7 +22,7 @@ from typing import Any, Final
 from steelsight import errors
 from steelsight.errors import ScanIncomplete, SteelsightError
 
-__all__ = ["Done", "run_parts"]
+__all__ = ["FinishedPart", "run_parts"]
 
 MAX_DEATHS: Final = 3  # then something is wrong with the machine, not with a sheet
 _COMMAND: Final = (
@@ -38,7 +38,7 @@ _SETTINGS: Final = {
 
 
 @dataclass(frozen=True)
-class Done:
+class FinishedPart:
     """A part that lies on the disk."""
 
     part: int
@@ -86,7 +86,7 @@ class _Worker:
         self.process.stdout.close()
 
 
-def run_parts(settings: Mapping[str, Any], parts: Sequence[int], workers: int) -> Iterator[Done]:
+def run_parts(settings: Mapping[str, Any], parts: Sequence[int], workers: int) -> Iterator[FinishedPart]:
     """Have parts written by so many processes; yields each as it is done.
 
     settings  bundle, checksum, out, plan, engine, batch, heatmaps
@@ -113,7 +113,7 @@ def run_parts(settings: Mapping[str, Any], parts: Sequence[int], workers: int) -
             if "error" in answer:
                 raise _error(answer)
             if "part" in answer:
-                yield Done(answer["part"], answer["sheets"])
+                yield FinishedPart(answer["part"], answer["sheets"])
             worker.ready, worker.part = True, None
             if waiting:
                 worker.part = waiting.popleft()

@@ -14,7 +14,7 @@ from typing import Final
 
 from steelsight.errors import BadData
 from steelsight.sheets.formats.listing import list_images
-from steelsight.sheets.formats.tables import Row, Table, read_table
+from steelsight.sheets.formats.tables import CsvTable, TableRow, read_table
 from steelsight.types import MaskSource, Rejection, SheetItem, SheetSet
 
 __all__ = ["TYPE_NAMES", "is_severstal", "read_severstal"]
@@ -80,7 +80,7 @@ def read_severstal(root: Path) -> SheetSet:
     return SheetSet(root, "severstal", TYPE_NAMES, tuple(items), tuple(rejections))
 
 
-def _read_annotations(table: Table) -> tuple[dict[str, _Known], list[Rejection]]:
+def _read_annotations(table: CsvTable) -> tuple[dict[str, _Known], list[Rejection]]:
     joined = "ImageId_ClassId" in table.columns
     table.need(
         ["ImageId_ClassId" if joined else "ImageId", *([] if joined else ["ClassId"]), "EncodedPixels"]
@@ -93,14 +93,14 @@ def _read_annotations(table: Table) -> tuple[dict[str, _Known], list[Rejection]]
     return known, rejections
 
 
-def _key(row: Row, joined: bool) -> tuple[str, str]:
+def _key(row: TableRow, joined: bool) -> tuple[str, str]:
     if not joined:
         return row.cells["ImageId"], row.cells["ClassId"]
     image, _, type_text = row.cells["ImageId_ClassId"].rpartition("_")
     return image, type_text
 
 
-def _add_row(known: _Known, row: Row, image: str, type_text: str, table: str) -> None:
+def _add_row(known: _Known, row: TableRow, image: str, type_text: str, table: str) -> None:
     known.lines.append(row.line)
     runs = row.cells["EncodedPixels"]
     where = f"{table} row {row.line} ({image})"
@@ -120,7 +120,9 @@ def _add_row(known: _Known, row: Row, image: str, type_text: str, table: str) ->
         known.faults.append(f"{where}: type {type_text} again with other runs than {earlier.where}; keep one")
 
 
-def _read_manifest(table: Table, known: dict[str, _Known], rejections: list[Rejection]) -> dict[str, _Entry]:
+def _read_manifest(
+    table: CsvTable, known: dict[str, _Known], rejections: list[Rejection]
+) -> dict[str, _Entry]:
     table.need(["ImageId", "classes", "labels"])
     rejections.extend(Rejection(table.name, f"row {line}: {reason}") for line, reason in table.ragged)
     manifest: dict[str, _Entry] = {}

@@ -10,13 +10,13 @@ from pathlib import Path
 from steelsight.errors import BadData
 from steelsight.sheets.images.image_file import unreadable
 
-__all__ = ["Row", "Table", "read_table"]
+__all__ = ["CsvTable", "TableRow", "read_table"]
 
 _LONGEST_FIELD = 2**24  # run lengths of one sheet can exceed the module's limit of 131,072 characters
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One row: its line in the file (the header is line 1) and its cells by column name, stripped."""
 
     line: int
@@ -24,12 +24,12 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class CsvTable:
     """A CSV file: its columns, its rows, and the rows that have another number of cells than the header."""
 
     name: str
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     ragged: tuple[tuple[int, str], ...]  # line, reason
 
     def need(self, columns: Collection[str]) -> None:
@@ -42,7 +42,7 @@ class Table:
             )
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path) -> CsvTable:
     """All rows of a CSV file; raises BadData when it cannot be read as UTF-8 text with a header."""
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
     try:
@@ -59,9 +59,11 @@ def read_table(path: Path) -> Table:
     rows, ragged = [], []
     for line, cells in lines:
         if len(cells) == len(header):
-            rows.append(Row(line, {name: cell.strip() for name, cell in zip(header, cells, strict=True)}))
+            rows.append(
+                TableRow(line, {name: cell.strip() for name, cell in zip(header, cells, strict=True)})
+            )
         else:
             ragged.append(
                 (line, f"expected {len(header)} cells, found {len(cells)}; check commas and quotes")
             )
-    return Table(path.name, header, tuple(rows), tuple(ragged))
+    return CsvTable(path.name, header, tuple(rows), tuple(ragged))

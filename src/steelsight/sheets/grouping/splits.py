@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from steelsight.errors import BadRecipe
+from steelsight.groups import group_keys
 from steelsight.sheets.grouping.duplicates import duplicate_groups
 from steelsight.sheets.grouping.groups import frame_groups
 from steelsight.types import Labels
@@ -132,11 +133,9 @@ def _assign(labels: Labels, groups: Sequence[str], shares: Shares, rng: np.rando
     A part's fill of a class is its count over its due. Each step raises sum(share * fill²), over classes and
     the total, by as little as possible; the sum is least when all fills are 1.
     """
-    names = {group or f"\0{position}": None for position, group in enumerate(groups)}
-    order = {name: row for row, name in enumerate(names)}
-    group_of = np.array(
-        [order[group or f"\0{position}"] for position, group in enumerate(groups)], dtype=np.int64
-    )
+    keys = group_keys(groups)
+    order = {name: row for row, name in enumerate(dict.fromkeys(keys))}
+    group_of = np.array([order[key] for key in keys], dtype=np.int64)
     counts = np.zeros((len(order), int(labels.max(initial=0)) + 2))
     np.add.at(counts, (group_of, labels), 1)
     counts[:, -1] = counts.sum(axis=1)

@@ -12,17 +12,15 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from steelsight.errors import BadData
+from steelsight.files import replace_file
 
-__all__ = ["FileFacts", "FileIndex", "hash_bytes", "replace_file"]
+__all__ = ["FileFacts", "FileIndex", "hash_bytes"]
 
 _FORMAT = 1
 _GRAIN_NS = 2_000_000_000  # FAT keeps modification times in steps of two seconds
@@ -73,7 +71,7 @@ class FileIndex:
             for key, facts in self._facts.items()
         }
         text = json.dumps({"format": _FORMAT, "recent": self.recent, "files": files})
-        replace_file(self._path, text.encode())
+        replace_file(self._path, text.encode(), advice="free space or set STEELSIGHT_CACHE")
 
     def _read(self) -> None:
         try:
@@ -101,24 +99,6 @@ def hash_bytes(*parts: bytes | str | Mapping[str, Any]) -> str:
         digest.update(len(content).to_bytes(8, "little"))
         digest.update(content)
     return digest.hexdigest()
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a whole file or leave the old one; raises BadData when the folder cannot take it."""
-    try:
-        handle, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            Path(name).replace(path)
-        except OSError:
-            with suppress(OSError):  # the first error is the one to report
-                Path(name).unlink()
-            raise
-    except OSError as error:
-        raise BadData(
-            f"{path.parent}: cannot write the cache ({error.strerror}); free space or set STEELSIGHT_CACHE"
-        ) from error
 
 
 def _stamp(path: Path, youngest_ns: int | None = None) -> str:

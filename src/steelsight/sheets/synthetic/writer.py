@@ -96,12 +96,12 @@ def iterate_written(spec: SynthSpec, out: Path, *, workers: int = 2, force: bool
 
 
 @dataclass(frozen=True)
-class _Written:
+class _WrittenSheet:
     labels: list[tuple[str, int, str]]
     truth: tuple[object, ...]
 
 
-def _written(spec: SynthSpec, out: Path, workers: int) -> Iterator[_Written]:
+def _written(spec: SynthSpec, out: Path, workers: int) -> Iterator[_WrittenSheet]:
     write = partial(_write_sheet, spec, out / "train_images")
     if workers <= 1:
         yield from map(write, range(spec.count))
@@ -112,7 +112,7 @@ def _written(spec: SynthSpec, out: Path, workers: int) -> Iterator[_Written]:
         yield from pool.map(write, range(spec.count), chunksize=4)
 
 
-def _write_sheet(spec: SynthSpec, folder: Path, index: int) -> _Written:
+def _write_sheet(spec: SynthSpec, folder: Path, index: int) -> _WrittenSheet:
     sheet, name = draw_sheet(spec, index), sheet_name(index)
     (folder / name).write_bytes(encode_jpeg(sheet))
     labels = [(name, defect_type, encode_mask(mask)) for defect_type, mask in sheet.masks.items()]
@@ -127,7 +127,7 @@ def _write_sheet(spec: SynthSpec, folder: Path, index: int) -> _Written:
         f"{sheet.exposure:.1f}",
         sheet.quality,
     )
-    return _Written(labels, truth)
+    return _WrittenSheet(labels, truth)
 
 
 def encode_jpeg(sheet: SyntheticSheet) -> bytes:

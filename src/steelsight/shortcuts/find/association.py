@@ -16,7 +16,7 @@ from scipy.stats import mannwhitneyu, norm, rankdata
 from steelsight.evaluation.intervals.bootstrap import wilson
 from steelsight.types import Interval, Labels
 
-__all__ = ["PERMUTATIONS", "WithClass", "differs_within", "permutation_p", "somers_d", "with_class"]
+__all__ = ["PERMUTATIONS", "ClassAssociation", "differs_within", "permutation_p", "somers_d", "with_class"]
 
 PERMUTATIONS = 9_999  # the smallest p is 1e-4: small enough for one finding among 500 candidates
 CHUNK = 2**22  # numbers a batch of permutations may take
@@ -28,7 +28,7 @@ Groups = Int[np.ndarray, " n"]
 
 
 @dataclass(frozen=True)
-class WithClass:
+class ClassAssociation:
     """Whether a property is more frequent, or larger, on the sheets of one class than on the others."""
 
     delta: float  # Cliff's: P(more on the class) - P(less)
@@ -100,16 +100,16 @@ def permutation_p(
     return np.where(np.abs(x).max(0)[:, None] > 0, p, 1.0)
 
 
-def with_class(value: Float[np.ndarray, " n"], inside: np.ndarray, groups: Groups) -> WithClass:
+def with_class(value: Float[np.ndarray, " n"], inside: np.ndarray, groups: Groups) -> ClassAssociation:
     """How a property goes with belonging to a class; units are a group's sheets inside it, and outside."""
     cells = np.unique(np.stack([inside.astype(np.int64), groups], axis=1), axis=0, return_inverse=True)
     cell, member = cells[1].reshape(-1), cells[0][:, 0] == 1
     means = np.bincount(cell, value) / np.bincount(cell)
     if member.all() or not member.any() or np.ptp(means) == 0:
-        return WithClass(0.0 if np.ptp(means) == 0 else float("nan"), 1.0)
+        return ClassAssociation(0.0 if np.ptp(means) == 0 else float("nan"), 1.0)
     found = mannwhitneyu(means[member], means[~member], method="asymptotic")
     delta = 2 * float(found.statistic) / (member.sum() * (~member).sum()) - 1
-    return WithClass(delta, float(found.pvalue))
+    return ClassAssociation(delta, float(found.pvalue))
 
 
 def _rarer_units(value: Float[np.ndarray, " n"], strata: Labels, groups: Groups) -> int:

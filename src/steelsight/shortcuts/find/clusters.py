@@ -20,7 +20,7 @@ from steelsight.evaluation.intervals.bootstrap import wilson
 from steelsight.shortcuts.nuisances.properties import Property
 from steelsight.types import Interval, Labels
 
-__all__ = ["Cluster", "Trait", "cluster_reasons", "pool_maps"]
+__all__ = ["Cluster", "ClusterTrait", "cluster_reasons", "pool_maps"]
 
 POOLED = (2, 10)  # places a map is pooled to, down and along the sheet
 DIMENSIONS = 12  # kept of each view
@@ -33,7 +33,7 @@ Positions = Int[np.ndarray, " _"]
 
 
 @dataclass(frozen=True)
-class Trait:
+class ClusterTrait:
     """What a cluster has more, or less, of than the other sheets of the same verdict."""
 
     key: str
@@ -51,7 +51,7 @@ class Cluster:
     typical: tuple[int, ...]  # rows next to its middle
     right: Interval  # share of right verdicts, Wilson's bounds
     truths: tuple[tuple[int, int], ...]  # true class and sheets, the commonest first
-    traits: tuple[Trait, ...]  # the strongest first
+    traits: tuple[ClusterTrait, ...]  # the strongest first
 
     @property
     def purity(self) -> float:
@@ -159,7 +159,7 @@ def _describe(
     )
 
 
-def _traits(mine: Positions, others: Positions, properties: Sequence[Property]) -> tuple[Trait, ...]:
+def _traits(mine: Positions, others: Positions, properties: Sequence[Property]) -> tuple[ClusterTrait, ...]:
     if not others.size:
         return ()
     found = []
@@ -167,5 +167,5 @@ def _traits(mine: Positions, others: Positions, properties: Sequence[Property]) 
         here, there = each.values[mine], each.values[others]
         above = (here[:, None] > there[None]).mean() - (here[:, None] < there[None]).mean()
         share = float((here > np.median(there)).mean())
-        found.append(Trait(each.key, each.title, float(above), share))
+        found.append(ClusterTrait(each.key, each.title, float(above), share))
     return tuple(sorted(found, key=lambda trait: -abs(trait.delta)))

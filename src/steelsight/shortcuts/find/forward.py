@@ -14,11 +14,11 @@ from steelsight.models.catalog import SheetClassifier
 from steelsight.models.inputs import to_input
 from steelsight.types import GrayBatch, Logits
 
-__all__ = ["Looked", "look"]
+__all__ = ["ForwardPass", "forward"]
 
 
 @dataclass(frozen=True)
-class Looked:
+class ForwardPass:
     """What a model says of sheets, and why."""
 
     logits: Logits
@@ -32,7 +32,7 @@ class Looked:
         return own
 
 
-def look(model: SheetClassifier, images: GrayBatch, *, batch: int = 32) -> Looked:
+def forward(model: SheetClassifier, images: GrayBatch, *, batch: int = 32) -> ForwardPass:
     """Ask a model about gray sheets.
 
     images  (n, h, w) uint8, at least one
@@ -52,4 +52,4 @@ def look(model: SheetClassifier, images: GrayBatch, *, batch: int = 32) -> Looke
             logits.append(told.logits.float().cpu().numpy())
             maps.append(told.maps.float().cpu().numpy())
             embeddings.append(seen.float().cpu().numpy())
-    return Looked(np.concatenate(logits), np.concatenate(maps), np.concatenate(embeddings))
+    return ForwardPass(np.concatenate(logits), np.concatenate(maps), np.concatenate(embeddings))

@@ -15,13 +15,13 @@ from jaxtyping import Float, Float32, Int
 from scipy.stats import false_discovery_control
 
 from steelsight.evaluation.intervals.bootstrap import wilson
-from steelsight.shortcuts.find.association import WithClass, with_class
-from steelsight.shortcuts.find.ranking import Evidence
+from steelsight.shortcuts.find.association import ClassAssociation, with_class
+from steelsight.shortcuts.find.ranking import ModelEvidence
 from steelsight.shortcuts.nuisances.properties import Property
 from steelsight.shortcuts.nuisances.regions import REGIONS, find_regions, reason_shares
 from steelsight.types import Interval
 
-__all__ = ["FEWEST_MISTAKES", "MistakeGroup", "SharedReason", "SharedTrait", "share_mistakes"]
+__all__ = ["FEWEST_MISTAKES", "MistakeGroup", "SharedReason", "SharedTrait", "compare_mistakes"]
 
 FEWEST_MISTAKES: Final = 3
 MOST_COMPARED = 60  # right sheets whose maps are compared, and mistakes
@@ -63,8 +63,8 @@ class MistakeGroup:
     reasons: tuple[SharedReason, ...]
 
 
-def share_mistakes(
-    evidence: Evidence,
+def compare_mistakes(
+    evidence: ModelEvidence,
     maps: Float32[np.ndarray, "n gh gw"],
     properties: Sequence[Property],
     *,
@@ -114,7 +114,7 @@ def share_mistakes(
     return tuple(sorted(found, key=lambda each: -each.rows.size))
 
 
-def _compare(each: Property, wrong: Positions, right: Positions, evidence: Evidence) -> WithClass:
+def _compare(each: Property, wrong: Positions, right: Positions, evidence: ModelEvidence) -> ClassAssociation:
     rows = np.concatenate([wrong, right])
     inside = np.arange(rows.size) < wrong.size
     groups = np.unique(evidence.groups[rows], return_inverse=True)[1].reshape(-1)
@@ -133,7 +133,7 @@ def _median(values: Float[np.ndarray, " m"]) -> float:
 
 
 def _reasons(
-    evidence: Evidence,
+    evidence: ModelEvidence,
     maps: Float32[np.ndarray, "n gh gw"],
     wrong: Positions,
     agreeing: Positions,
@@ -148,7 +148,7 @@ def _reasons(
 
 
 def _mean_shares(
-    evidence: Evidence, maps: Float32[np.ndarray, "n gh gw"], rows: Positions
+    evidence: ModelEvidence, maps: Float32[np.ndarray, "n gh gw"], rows: Positions
 ) -> dict[str, tuple[float, float]]:
     table = []
     for row in rows.tolist():

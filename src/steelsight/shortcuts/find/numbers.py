@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from steelsight.reports.cells import plain
+from steelsight.plain import plain
 from steelsight.shortcuts.find.clusters import Cluster
 from steelsight.shortcuts.find.mistakes import MistakeGroup
-from steelsight.shortcuts.find.ranking import LEAST_EFFECT, Q_LEVEL, Evidence, Pull, Suspect
-from steelsight.shortcuts.find.representatives import class_means, telling_sheets
-from steelsight.shortcuts.find.run import Found
+from steelsight.shortcuts.find.ranking import LEAST_EFFECT, Q_LEVEL, Association, Candidate, ModelEvidence
+from steelsight.shortcuts.find.representatives import class_means, representative_sheets
+from steelsight.shortcuts.find.run import SearchResult
 from steelsight.shortcuts.pasting.paste_check import LEAST_SHIFT, PasteCheck
 
 __all__ = ["find_json"]
 
 
-def find_json(found: Found) -> dict[str, Any]:
+def find_json(found: SearchResult) -> dict[str, Any]:
     """The ranking, the clusters, the mistakes, and the rules they were judged by."""
     sheets = found.evidence.sheets
     names = sheets.class_names
@@ -37,7 +37,7 @@ def find_json(found: Found) -> dict[str, Any]:
     return answer
 
 
-def _suspect(each: Suspect, rank: int, evidence: Evidence) -> dict[str, Any]:
+def _suspect(each: Candidate, rank: int, evidence: ModelEvidence) -> dict[str, Any]:
     names, target = evidence.sheets.class_names, each.pull.target
     return {
         "rank": rank,
@@ -52,12 +52,13 @@ def _suspect(each: Suspect, rank: int, evidence: Evidence) -> dict[str, Any]:
         "paste": None if each.check is None else _check(each.check, evidence.sheets.ids),
         "class_means": class_means(evidence, each),
         "telling": {
-            evidence.sheets.ids[row]: evidence.margins[row, target] for row in telling_sheets(evidence, each)
+            evidence.sheets.ids[row]: evidence.margins[row, target]
+            for row in representative_sheets(evidence, each)
         },
     }
 
 
-def _pull(pull: Pull, names: tuple[str, ...]) -> dict[str, Any]:
+def _pull(pull: Association, names: tuple[str, ...]) -> dict[str, Any]:
     return {
         "class": names[pull.target],
         "effect": pull.effect,

@@ -20,7 +20,7 @@ from steelsight.errors import BadData, BadInput
 from steelsight.evaluation.intervals.bootstrap import group_index
 from steelsight.shortcuts.find.association import (
     PERMUTATIONS,
-    WithClass,
+    ClassAssociation,
     differs_within,
     permutation_p,
     somers_d,
@@ -33,7 +33,16 @@ from steelsight.shortcuts.pasting.paste_check import Change, PasteCheck, check_b
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.types import Interval, Logits
 
-__all__ = ["LEAST_EFFECT", "Q_LEVEL", "STATUSES", "Evidence", "Pull", "Status", "Suspect", "rank_suspects"]
+__all__ = [
+    "LEAST_EFFECT",
+    "Q_LEVEL",
+    "STATUSES",
+    "Association",
+    "Candidate",
+    "ModelEvidence",
+    "Status",
+    "rank_candidates",
+]
 
 Q_LEVEL: Final = 0.05
 LEAST_EFFECT: Final = 0.2  # of Somers' D: of two sheets of a class, the one with more wins 60 to 40
@@ -52,7 +61,7 @@ STATUSES: Final[Mapping[Status, str]] = {
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ModelEvidence:
     """Sheets of known classes, and what the model says of them."""
 
     sheets: ProofSheets
@@ -83,25 +92,25 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Pull:
+class Association:
     """What a property has to do with one class's margin; effect above 0: more of it speaks for the class."""
 
     target: int
     effect: Interval
     p_value: float
     q_value: float
-    with_class: WithClass
+    with_class: ClassAssociation
     class_q: float
 
 
 @dataclass(frozen=True)
-class Suspect:
+class Candidate:
     """One candidate property with its strongest pull."""
 
     candidate: Property
-    pull: Pull  # of the class it speaks for
+    pull: Association  # of the class it speaks for
     more: bool  # False: less of it speaks for the class, and effects are of less
-    pulls: tuple[Pull, ...]  # one a class, effects of more
+    pulls: tuple[Association, ...]  # one a class, effects of more
     check: PasteCheck | None
     status: Status
     follows: str = ""  # the title of the suspect it goes with
@@ -112,15 +121,15 @@ class Suspect:
         return self.pull.effect.low
 
 
-def rank_suspects(
-    evidence: Evidence,
+def rank_candidates(
+    evidence: ModelEvidence,
     properties: Sequence[Property],
     predict: Predict,
     changes: Mapping[str, Change],
     *,
     rng: np.random.Generator,
     permutations: int = PERMUTATIONS,
-) -> tuple[Suspect, ...]:
+) -> tuple[Candidate, ...]:
     """Every candidate that differs within a class, findings first, then by the near bound of the effect.
 
     changes  how to paste a property, by key; what has none stays untested
@@ -137,7 +146,7 @@ def rank_suspects(
     return _sort(_set_followers(_sort(found), evidence))
 
 
-def _refuse_lone(evidence: Evidence) -> None:
+def _refuse_lone(evidence: ModelEvidence) -> None:
     counts = [
         np.unique(evidence.groups[evidence.sheets.labels == c]).size
         for c in range(len(evidence.sheets.class_names))
@@ -151,8 +160,8 @@ def _refuse_lone(evidence: Evidence) -> None:
 
 
 def _pulls(
-    evidence: Evidence, properties: Sequence[Property], rng: np.random.Generator, permutations: int
-) -> list[tuple[Pull, ...]]:
+    evidence: ModelEvidence, properties: Sequence[Property], rng: np.random.Generator, permutations: int
+) -> list[tuple[Association, ...]]:
     """One tuple a property, in it one pull a class; both margins of a binary model are one test."""
     labels, groups, classes = evidence.sheets.labels, evidence.groups, len(evidence.sheets.class_names)
     values = np.stack([each.values for each in properties], axis=1)
@@ -166,7 +175,9 @@ def _pulls(
     found = []
     for row in range(len(properties)):
         pulls = [
-            Pull(c, effects[row][i], float(p[row, i]), float(q[row, i]), ties[row][i], float(class_q[row, i]))
+            Association(
+                c, effects[row][i], float(p[row, i]), float(q[row, i]), ties[row][i], float(class_q[row, i])
+            )
             for i, c in enumerate(tested)
         ]
         found.append((*pulls, _turn(pulls[0], 1)) if classes == 2 else tuple(pulls))
@@ -179,7 +190,7 @@ def _q_values(p: Float[np.ndarray, "k c"]) -> Float[np.ndarray, "k c"]:
     return q
 
 
-def _turn(pull: Pull, target: int) -> Pull:
+def _turn(pull: Association, target: int) -> Association:
     """The same of the opposite: less of the property, or the other of two classes."""
     effect, tie = pull.effect, pull.with_class
     return replace(
@@ -192,27 +203,27 @@ def _turn(pull: Pull, target: int) -> Pull:
 
 def _suspect(
     each: Property,
-    pulls: tuple[Pull, ...],
-    evidence: Evidence,
+    pulls: tuple[Association, ...],
+    evidence: ModelEvidence,
     predict: Predict,
     changes: Mapping[str, Change],
     rng: np.random.Generator,
-) -> Suspect:
+) -> Candidate:
     pull, more = _strongest(pulls, each.presence)
     check = None
     if not _counts(pull):
         undecided = pull.effect.high >= LEAST_EFFECT
-        return Suspect(each, pull, more, pulls, None, "undecided" if undecided else "nothing")
+        return Candidate(each, pull, more, pulls, None, "undecided" if undecided else "nothing")
     change = changes.get(each.key)
     if change is not None:
         amount = each.values if more else -each.values
         check = check_by_pasting(
             evidence.sheets, evidence.logits, change, amount, pull.target, predict, more=more, rng=rng
         )
-    return Suspect(each, pull, more, pulls, check, _judge(pull, check))
+    return Candidate(each, pull, more, pulls, check, _judge(pull, check))
 
 
-def _strongest(pulls: tuple[Pull, ...], presence: bool) -> tuple[Pull, bool]:
+def _strongest(pulls: tuple[Association, ...], presence: bool) -> tuple[Association, bool]:
     """The pull with the highest near bound, those that count first; less of a property only where allowed."""
     sided = [(pull, True) for pull in pulls]
     if not presence:
@@ -220,11 +231,11 @@ def _strongest(pulls: tuple[Pull, ...], presence: bool) -> tuple[Pull, bool]:
     return max(sided, key=lambda side: (_counts(side[0]), np.nan_to_num(side[0].effect.low, nan=-1)))
 
 
-def _counts(pull: Pull) -> bool:
+def _counts(pull: Association) -> bool:
     return pull.q_value <= Q_LEVEL and pull.effect.low >= LEAST_EFFECT
 
 
-def _judge(pull: Pull, check: PasteCheck | None) -> Status:
+def _judge(pull: Association, check: PasteCheck | None) -> Status:
     learnable = pull.class_q <= Q_LEVEL and pull.with_class.delta > 0
     if check is None or check.sheets == 0:
         return "untested"
@@ -233,7 +244,7 @@ def _judge(pull: Pull, check: PasteCheck | None) -> Status:
     return "finding" if learnable else "reaction"
 
 
-def _sort(suspects: Sequence[Suspect]) -> tuple[Suspect, ...]:
+def _sort(suspects: Sequence[Candidate]) -> tuple[Candidate, ...]:
     order = list(STATUSES)
     return tuple(
         sorted(
@@ -247,10 +258,10 @@ def _sort(suspects: Sequence[Suspect]) -> tuple[Suspect, ...]:
     )
 
 
-def _set_followers(suspects: tuple[Suspect, ...], evidence: Evidence) -> list[Suspect]:
+def _set_followers(suspects: tuple[Candidate, ...], evidence: ModelEvidence) -> list[Candidate]:
     """Whoever's effect vanishes among sheets alike in a suspect above it follows that one."""
-    found: list[Suspect] = []
-    leaders: list[Suspect] = []
+    found: list[Candidate] = []
+    leaders: list[Candidate] = []
     for each in suspects:
         leader = None
         if each.status in ("finding", "untested", "reaction", "refuted"):
@@ -264,7 +275,7 @@ def _set_followers(suspects: tuple[Suspect, ...], evidence: Evidence) -> list[Su
     return found
 
 
-def _stands_beside(each: Suspect, leader: Suspect, evidence: Evidence) -> bool:
+def _stands_beside(each: Candidate, leader: Candidate, evidence: ModelEvidence) -> bool:
     """Whether a suspect keeps an effect of its own in strata of class and leader."""
     strata = evidence.sheets.labels * LEVELS + _levels(leader.candidate.values)
     margin = evidence.margins[:, [each.pull.target]]

@@ -14,7 +14,7 @@ from steelsight.reports.figures import Panel, draw_panels, panels_across
 from steelsight.shortcuts.find.clusters import Cluster
 from steelsight.shortcuts.find.mistakes import MistakeGroup
 from steelsight.shortcuts.find.ranking import LEAST_EFFECT
-from steelsight.shortcuts.find.run import Found
+from steelsight.shortcuts.find.run import SearchResult
 from steelsight.shortcuts.nuisances.properties import Property
 
 __all__ = ["panel_of", "short_title", "truth_of", "write_clusters", "write_mistakes"]
@@ -23,7 +23,7 @@ SHOWN = 4  # sheets of a mistake
 MOST_GROUPS = 6  # kinds of mistakes told
 
 
-def panel_of(found: Found, row: int, title: str, *, target: int | None = None) -> Panel:
+def panel_of(found: SearchResult, row: int, title: str, *, target: int | None = None) -> Panel:
     """A sheet, with the map of a class where one is asked for."""
     gray = np.asarray(found.evidence.sheets.images[row])
     if target is None:
@@ -32,7 +32,7 @@ def panel_of(found: Found, row: int, title: str, *, target: int | None = None) -
     return Panel(gray, title, upsample(coarse, (gray.shape[0], gray.shape[1])).numpy())
 
 
-def truth_of(found: Found, row: int) -> str:
+def truth_of(found: SearchResult, row: int) -> str:
     """A sheet's true class."""
     sheets = found.evidence.sheets
     return sheets.class_names[int(sheets.labels[row])]
@@ -43,7 +43,7 @@ def short_title(candidate: Property) -> str:
     return candidate.title if candidate.key.startswith("concept") else _before_colon(candidate.title)
 
 
-def write_clusters(page: Document, found: Found) -> None:
+def write_clusters(page: Document, found: SearchResult) -> None:
     """A table of all clusters, and the typical sheets of each with the map of their verdict."""
     names = found.evidence.sheets.class_names
     page.chapter("Kinds of reasons", id="reasons")
@@ -88,7 +88,7 @@ def write_clusters(page: Document, found: Found) -> None:
         )
 
 
-def write_mistakes(page: Document, found: Found) -> None:
+def write_mistakes(page: Document, found: SearchResult) -> None:
     """Tables and the surest sheets of each kind of mistake."""
     page.chapter("What mistakes share", id="mistakes")
     if not found.mistakes:
@@ -102,7 +102,7 @@ def write_mistakes(page: Document, found: Found) -> None:
         _write_mistake(page, found, group)
 
 
-def _write_mistake(page: Document, found: Found, group: MistakeGroup) -> None:
+def _write_mistake(page: Document, found: SearchResult, group: MistakeGroup) -> None:
     names, ids = found.evidence.sheets.class_names, found.evidence.sheets.ids
     kind, key = f"Truly {names[group.truth]}, called {names[group.verdict]}", f"{group.truth}-{group.verdict}"
     page.table(

@@ -8,7 +8,7 @@ from steelsight.reports.cells import Cell, Chip, Column, Tone
 from steelsight.reports.document import Document
 from steelsight.reports.figures import EffectRow, Panel, draw_effects, draw_panels
 from steelsight.shortcuts.find.numbers import find_json
-from steelsight.shortcuts.find.ranking import LEAST_EFFECT, Q_LEVEL, STATUSES, Status, Suspect
+from steelsight.shortcuts.find.ranking import LEAST_EFFECT, Q_LEVEL, STATUSES, Candidate, Status
 from steelsight.shortcuts.find.reasons_page import (
     panel_of,
     short_title,
@@ -16,18 +16,18 @@ from steelsight.shortcuts.find.reasons_page import (
     write_clusters,
     write_mistakes,
 )
-from steelsight.shortcuts.find.representatives import class_means, telling_sheets
-from steelsight.shortcuts.find.run import Found
+from steelsight.shortcuts.find.representatives import class_means, representative_sheets
+from steelsight.shortcuts.find.run import SearchResult
 from steelsight.shortcuts.pasting.paste_check import LEAST_SHIFT, PasteCheck
 from steelsight.training.conclude import environment
 
-__all__ = ["headline", "name_of_suspect", "write_find_page"]
+__all__ = ["candidate_name", "headline", "write_find_page"]
 
 TONES: dict[Status, Tone] = {"finding": "bad", "untested": "open", "reaction": "open"}
 TOLD: tuple[Status, ...] = ("finding", "untested", "reaction", "refuted")  # a chapter each
 
 
-def write_find_page(path: Path, found: Found, *, title: str, seed: int, model: str) -> None:
+def write_find_page(path: Path, found: SearchResult, *, title: str, seed: int, model: str) -> None:
     """Write `path` (HTML) and the JSON beside it."""
     sheets = found.evidence.sheets
     page = Document(
@@ -48,12 +48,12 @@ def write_find_page(path: Path, found: Found, *, title: str, seed: int, model: s
     page.save(path, find=find_json(found))
 
 
-def headline(found: Found) -> str:
+def headline(found: SearchResult) -> str:
     """What came out, in a sentence or two."""
     names = found.evidence.sheets.class_names
 
-    def listed(suspects: tuple[Suspect, ...]) -> str:
-        words = [f"{name_of_suspect(each)} speaks for {names[each.pull.target]}" for each in suspects]
+    def listed(suspects: tuple[Candidate, ...]) -> str:
+        words = [f"{candidate_name(each)} speaks for {names[each.pull.target]}" for each in suspects]
         return "; ".join(words)
 
     if found.findings:
@@ -68,13 +68,13 @@ def headline(found: Found) -> str:
     )
 
 
-def name_of_suspect(suspect: Suspect) -> str:
+def candidate_name(suspect: Candidate) -> str:
     """A candidate in a few words, with the direction that speaks for its class."""
     name = short_title(suspect.candidate)
     return name if suspect.more else f"less {name}"
 
 
-def _write_ranking(page: Document, found: Found) -> None:
+def _write_ranking(page: Document, found: SearchResult) -> None:
     names = found.evidence.sheets.class_names
     page.chapter("Candidates, ranked", id="candidates")
     page.text(
@@ -85,7 +85,7 @@ def _write_ranking(page: Document, found: Found) -> None:
         f"{LEAST_EFFECT}, the property to be more frequent on that class itself, and a paste that goes more "
         f"than {LEAST_SHIFT:.0%} of the way to the class's usual margin."
     )
-    named = [(f"{name_of_suspect(each)} → {names[each.pull.target]}", each) for each in found.suspects]
+    named = [(f"{candidate_name(each)} → {names[each.pull.target]}", each) for each in found.suspects]
     page.figure(
         draw_effects(
             [EffectRow(name, each.pull.effect, each.status == "finding") for name, each in named],
@@ -109,7 +109,7 @@ def _write_ranking(page: Document, found: Found) -> None:
         [
             [
                 Cell(
-                    name_of_suspect(each),
+                    candidate_name(each),
                     note=f"follows {each.follows}" if each.follows else each.candidate.note,
                 ),
                 names[each.pull.target],
@@ -137,10 +137,10 @@ def _flips(check: PasteCheck | None) -> str | None:
     return f"{check.flips.estimate:.0%} / {check.control_flips.estimate:.0%}"
 
 
-def _write_suspect(page: Document, found: Found, suspect: Suspect) -> None:
+def _write_suspect(page: Document, found: SearchResult, suspect: Candidate) -> None:
     names, pull, check = found.evidence.sheets.class_names, suspect.pull, suspect.check
     target, key = names[pull.target], suspect.candidate.key
-    name = name_of_suspect(suspect)
+    name = candidate_name(suspect)
     page.chapter(f"{name[0].upper()}{name[1:]} → {target}", id=f"suspect-{key}")
     page.text(f"{suspect.status.capitalize()}: {STATUSES[suspect.status]}.")
     page.facts(
@@ -169,11 +169,11 @@ def _write_suspect(page: Document, found: Found, suspect: Suspect) -> None:
     )
 
 
-def _pictures(found: Found, suspect: Suspect) -> list[tuple[str, list[Panel]]]:
+def _pictures(found: SearchResult, suspect: Candidate) -> list[tuple[str, list[Panel]]]:
     target, ids = suspect.pull.target, found.evidence.sheets.ids
     name, margins = found.evidence.sheets.class_names[target], found.evidence.margins[:, target]
     telling: list[Panel] = []
-    for row in telling_sheets(found.evidence, suspect):
+    for row in representative_sheets(found.evidence, suspect):
         title = f"{Path(ids[row]).stem}, {truth_of(found, row)}: margin {margins[row]:+.1f}"
         telling += [panel_of(found, row, title), panel_of(found, row, f"map of {name}", target=target)]
     much = "much" if suspect.more else "little"

@@ -6,21 +6,21 @@ from typing import Final
 
 import numpy as np
 
-from steelsight.shortcuts.find.ranking import Evidence, Suspect
+from steelsight.shortcuts.find.ranking import Candidate, ModelEvidence
 
-__all__ = ["SHOWN", "class_means", "telling_sheets"]
+__all__ = ["SHOWN", "class_means", "representative_sheets"]
 
 SHOWN: Final = 3
 MUCH: Final = 0.75  # quantile, among the sheets that have it, from which a sheet has much of it
 
 
-def class_means(evidence: Evidence, suspect: Suspect) -> dict[str, float]:
+def class_means(evidence: ModelEvidence, suspect: Candidate) -> dict[str, float]:
     """Mean of the property on the sheets of each class at hand."""
     labels, names = evidence.sheets.labels, evidence.sheets.class_names
     return {names[c]: float(suspect.candidate.values[labels == c].mean()) for c in np.unique(labels).tolist()}
 
 
-def telling_sheets(evidence: Evidence, suspect: Suspect) -> list[int]:
+def representative_sheets(evidence: ModelEvidence, suspect: Candidate) -> list[int]:
     """Sheets of other classes with much of it that come nearest to the class it speaks for.
 
     Where other classes have none with much of it, those with the most of it, of any class.

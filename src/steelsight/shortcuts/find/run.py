@@ -13,24 +13,25 @@ from steelsight.errors import BadData, BadInput
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import load_checkpoint
-from steelsight.runs.seen_sheets import Memory, refuse_other_classes
+from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
 from steelsight.shortcuts.find.association import PERMUTATIONS, differs_within
 from steelsight.shortcuts.find.changes import picture_changes
 from steelsight.shortcuts.find.clusters import Cluster, cluster_reasons, pool_maps
 from steelsight.shortcuts.find.concepts import Concept, find_concepts
-from steelsight.shortcuts.find.forward import Looked, look
-from steelsight.shortcuts.find.mistakes import MistakeGroup, share_mistakes
-from steelsight.shortcuts.find.ranking import Evidence, Suspect, rank_suspects
+from steelsight.shortcuts.find.forward import ForwardPass, forward
+from steelsight.shortcuts.find.mistakes import MistakeGroup, compare_mistakes
+from steelsight.shortcuts.find.ranking import Candidate, ModelEvidence, rank_candidates
 from steelsight.shortcuts.find.stamp_changes import stamp_changes
 from steelsight.shortcuts.nuisances.file_properties import measure_files
 from steelsight.shortcuts.nuisances.properties import Property, measure_pixels
 from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
+from steelsight.streams import stream
 from steelsight.training.dataset import SheetData, open_sheets
 from steelsight.training.predict import predict_logits
 from steelsight.training.records import read_splits
 from steelsight.types import SheetItem
 
-__all__ = ["LIMIT", "Found", "compare", "find_shortcuts", "search"]
+__all__ = ["LIMIT", "SearchResult", "compare", "find_shortcuts", "search"]
 
 LIMIT = 2000  # sheets looked at, drawn at random: effects above LEAST_EFFECT need no more
 
@@ -38,19 +39,19 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """Everything a search found."""
 
-    evidence: Evidence
-    looked: Looked
-    suspects: tuple[Suspect, ...]
+    evidence: ModelEvidence
+    looked: ForwardPass
+    suspects: tuple[Candidate, ...]
     concepts: tuple[Concept, ...]
     clusters: tuple[Cluster, ...]
     mistakes: tuple[MistakeGroup, ...]
     notes: tuple[str, ...] = ()  # what a reader of the figures must know
 
     @property
-    def findings(self) -> tuple[Suspect, ...]:
+    def findings(self) -> tuple[Candidate, ...]:
         """Those that passed every step."""
         return tuple(each for each in self.suspects if each.status == "finding")
 
@@ -66,7 +67,7 @@ def find_shortcuts(
     seed: int = 0,
     segments: str = "slic",
     say: Say = lambda _text: None,
-) -> tuple[Found, Card, SheetData]:
+) -> tuple[SearchResult, Card, SheetData]:
     """Search on the sheets of one part of DATA.
 
     part      test, validation, train, unseen or all, as for evaluate
@@ -83,14 +84,14 @@ def find_shortcuts(
     say("opening the sheets")
     sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
     refuse_other_classes(sheets, card, data)
-    memory = Memory(read_splits(run), sheets)
+    memory = SeenSheets(read_splits(run), sheets)
     rows = memory.choose(part, run)
-    chosen, notes = _sample(rows, sheets, limit, np.random.default_rng([seed, 0]))
+    chosen, notes = _sample(rows, sheets, limit, stream(seed, "search-sheets"))
     found = search(
         model,
         proof_sheets(sheets, chosen, root=data),
         [sheets.items[i] for i in chosen.tolist()],
-        rng=np.random.default_rng([seed, 1]),
+        rng=stream(seed, "search"),
         segments=segments,
         notes=(*memory.notes(part), *notes),
         say=say,
@@ -109,15 +110,15 @@ def search(
     extra: Sequence[Property] = (),
     notes: Sequence[str] = (),
     say: Say = lambda _text: None,
-) -> Found:
+) -> SearchResult:
     """Search on sheets at hand.
 
     items  their files, for what these tell; () = there are none
     extra  further candidates, such as columns of a table
     """
     say(f"asking the model about {len(sheets)} sheets")
-    looked = look(model, sheets.images)
-    evidence = Evidence(sheets, looked.logits)
+    looked = forward(model, sheets.images)
+    evidence = ModelEvidence(sheets, looked.logits)
     say("measuring properties")
     properties = [*measure_pixels(sheets.images, sheets.defects()), *measure_files(items), *extra]
     suspects, concepts = compare(
@@ -130,21 +131,21 @@ def search(
     own = looked.verdict_maps
     verdicts = looked.logits.argmax(1)
     clusters = cluster_reasons(pool_maps(own), looked.embeddings, verdicts, sheets.labels, telling, rng=rng)
-    mistakes = share_mistakes(evidence, own, telling, rng=rng)
+    mistakes = compare_mistakes(evidence, own, telling, rng=rng)
     told = (*notes, *_tell_limits(sheets, same))
-    return Found(evidence, looked, suspects, concepts, tuple(clusters), mistakes, told)
+    return SearchResult(evidence, looked, suspects, concepts, tuple(clusters), mistakes, told)
 
 
 def compare(
     model: SheetClassifier,
-    evidence: Evidence,
+    evidence: ModelEvidence,
     properties: Sequence[Property],
     *,
     rng: np.random.Generator,
     segments: str = "slic",
     permutations: int = PERMUTATIONS,
     say: Say = lambda _text: None,
-) -> tuple[tuple[Suspect, ...], tuple[Concept, ...]]:
+) -> tuple[tuple[Candidate, ...], tuple[Concept, ...]]:
     """Rank properties that were measured, and the concepts cut from the sheets."""
     sheets = evidence.sheets
     say("cutting concepts")
@@ -152,7 +153,7 @@ def compare(
     changes = picture_changes(properties) | stamp_changes(sheets, properties, concepts, rng=rng)
     candidates = [*properties, *(concept.property for concept in concepts)]
     say(f"comparing {len(candidates)} candidates")
-    suspects = rank_suspects(
+    suspects = rank_candidates(
         evidence,
         candidates,
         lambda images: predict_logits(model, images),

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from steelsight.errors import BadData, BadInput
-from steelsight.sheets.formats.tables import Table, read_table
+from steelsight.sheets.formats.tables import CsvTable, read_table
 from steelsight.shortcuts.nuisances.sheet_ends import end_widths
 from steelsight.shortcuts.nuisances.stains import stain_areas
 from steelsight.shortcuts.sheets import ProofSheets
@@ -155,7 +155,7 @@ def _listed(sheets: ProofSheets, path: Path, known: Collection[str]) -> Nuisance
     return Nuisance(path.stem, _likely_kind(sheets, present), "list", present, listed, note)
 
 
-def _read_groups(table: Table) -> Mapping[str, bool]:
+def _read_groups(table: CsvTable) -> Mapping[str, bool]:
     groups: dict[str, bool] = {}
     for line, reason in table.ragged:
         raise BadData(f"{table.name} row {line}: {reason}")

@@ -27,13 +27,13 @@ from steelsight.types import GrayBatch, Interval, Logits
 __all__ = [
     "DOSES",
     "FULL",
-    "Answers",
-    "Counterfactual",
-    "Dose",
+    "DoseEffect",
+    "PasteEffect",
+    "PasteLogits",
+    "PasteTargets",
     "Predict",
-    "Receivers",
     "control_donors",
-    "find_receivers",
+    "find_paste_targets",
     "paste_everywhere",
 ]
 
@@ -48,7 +48,7 @@ RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
-class Receivers:
+class PasteTargets:
     """Sheets to paste on, and why others are not."""
 
     rows: Positions
@@ -58,7 +58,7 @@ class Receivers:
 
 
 @dataclass(frozen=True)
-class Answers:
+class PasteLogits:
     """What the network says of the receivers that had room, before and after."""
 
     rows: Positions  # of the sheets handed in
@@ -70,7 +70,7 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Dose:
+class DoseEffect:
     """The effect of one area and brightness."""
 
     area: float  # share of the stamp's area
@@ -82,7 +82,7 @@ class Dose:
 
 
 @dataclass(frozen=True)
-class Counterfactual:
+class PasteEffect:
     """Flips and shifts, with intervals by group."""
 
     receivers: int
@@ -97,12 +97,12 @@ class Counterfactual:
     control_shift: Interval
     excess_shift: Interval
     becomes: dict[str, int]  # verdicts after pasting
-    doses: tuple[Dose, ...]
+    doses: tuple[DoseEffect, ...]
 
 
-def find_receivers(
+def find_paste_targets(
     sheets: ProofSheets, nuisance: Nuisance, logits: Logits, suspect: int, *, clean_only: bool
-) -> Receivers:
+) -> PasteTargets:
     """The sheets a nuisance is pasted on.
 
     clean_only  only defect-free sheets, for a nuisance that is suspected to make a defect of them
@@ -112,7 +112,7 @@ def find_receivers(
     other = wanted & (sheets.labels != suspect) & nuisance.listed
     lacking = other & ~nuisance.present
     right = lacking & (verdicts == sheets.labels)
-    return Receivers(
+    return PasteTargets(
         np.flatnonzero(right & sheets.located),
         wrong=int((lacking & ~right).sum()),
         unlocated=int((right & ~sheets.located).sum()),
@@ -123,7 +123,7 @@ def find_receivers(
 def paste_everywhere(
     sheets: ProofSheets,
     nuisance: Nuisance,
-    receivers: Receivers,
+    receivers: PasteTargets,
     predict: Predict,
     book: StampBook,
     suspect: int,
@@ -132,7 +132,7 @@ def paste_everywhere(
     limit: int,
     rng: np.random.Generator,
     doses: tuple[tuple[float, float], ...] = DOSES,
-) -> tuple[Counterfactual, Answers]:
+) -> tuple[PasteEffect, PasteLogits]:
     """Paste nuisance and control on the receivers, at every dose.
 
     logits  of all `sheets`
@@ -152,7 +152,7 @@ def paste_everywhere(
         )
     kept = np.array([plan.row for plan in plans], dtype=np.int64)
     groups = [sheets.groups[i] for i in kept.tolist()]
-    tally = _Tally(suspect, logits[kept], groups if any(groups) else None, rng)
+    tally = _EffectIntervals(suspect, logits[kept], groups if any(groups) else None, rng)
     found = []
     for area, brightness in dict.fromkeys([*doses, FULL]):
         pictures, covered = draw_dose(sheets, plans, area, brightness, control=False)
@@ -160,10 +160,10 @@ def paste_everywhere(
         mixed, _ = draw_dose(sheets, plans, area, brightness, control=True)
         control = predict(mixed).astype(np.float64)
         if (area, brightness) == FULL:
-            answers = Answers(kept, logits[kept], after, control, pictures, mixed)
+            answers = PasteLogits(kept, logits[kept], after, control, pictures, mixed)
         found.append(tally.dose(area, brightness, covered, after, control))
     verdicts = answers.after.argmax(1)
-    effect = Counterfactual(
+    effect = PasteEffect(
         receivers=kept.size,
         no_room=no_room,
         wrong=receivers.wrong,
@@ -181,7 +181,7 @@ def paste_everywhere(
     return effect, answers
 
 
-class _Tally:
+class _EffectIntervals:
     """Intervals over the same receivers."""
 
     def __init__(
@@ -226,8 +226,12 @@ class _Tally:
             resamples=RESAMPLES,
         )
 
-    def dose(self, area: float, brightness: float, covered: float, after: Logits, control: Logits) -> Dose:
-        return Dose(area, brightness, covered, self.flips(after), self.shift(after), self.flips(control))
+    def dose(
+        self, area: float, brightness: float, covered: float, after: Logits, control: Logits
+    ) -> DoseEffect:
+        return DoseEffect(
+            area, brightness, covered, self.flips(after), self.shift(after), self.flips(control)
+        )
 
 
 def control_donors(sheets: ProofSheets, nuisance: Nuisance) -> Positions:
@@ -243,7 +247,7 @@ def control_donors(sheets: ProofSheets, nuisance: Nuisance) -> Positions:
     return donors
 
 
-def _refuse(sheets: ProofSheets, receivers: Receivers, suspect: int) -> None:
+def _refuse(sheets: ProofSheets, receivers: PasteTargets, suspect: int) -> None:
     if not receivers.rows.size:
         raise BadInput(
             f"{sheets.name}: expected a sheet that is classified correctly, is not "

@@ -19,7 +19,7 @@ from steelsight.sheets.synthetic.drawing.stains import draw_stain
 from steelsight.types import GrayImage, Mask
 
 __all__ = [
-    "Pasted",
+    "PastedSheet",
     "Stamp",
     "control_stamp",
     "cut_stamp",
@@ -62,7 +62,7 @@ class Stamp:
 
 
 @dataclass(frozen=True)
-class Pasted:
+class PastedSheet:
     """A sheet with a stamp on it."""
 
     gray: GrayImage
@@ -162,7 +162,7 @@ def place_stamp(
     return top, left
 
 
-def lay(sheet: GrayImage, stamp: Stamp, place: Place, *, keep_off: Mask | None = None) -> Pasted:
+def lay(sheet: GrayImage, stamp: Stamp, place: Place, *, keep_off: Mask | None = None) -> PastedSheet:
     """Lay a stamp on a sheet; pixels to keep off stay as they are.
 
     place   the stamp's box must lie within the sheet
@@ -181,7 +181,7 @@ def lay(sheet: GrayImage, stamp: Stamp, place: Place, *, keep_off: Mask | None =
     laid[window] = np.where(cover > 0, np.clip(np.rint(mixed), 0, 255), sheet[window]).astype(np.uint8)
     mask = np.zeros(sheet.shape, dtype=bool)
     mask[window] = cover >= SOLID * float(stamp.cover.max())
-    return Pasted(laid, mask, place)
+    return PastedSheet(laid, mask, place)
 
 
 def _scaled(stamp: Stamp, down: float, across: float) -> Stamp:

@@ -19,7 +19,7 @@ from steelsight.shortcuts.pasting.counterfactual import Predict
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.types import GrayImage, Interval, Logits, Mask
 
-__all__ = ["LEAST_SHIFT", "Change", "PasteCheck", "Pasted", "Predict", "check_by_pasting"]
+__all__ = ["LEAST_SHIFT", "Change", "PasteCheck", "PasteExample", "Predict", "check_by_pasting"]
 
 LEAST_SHIFT: Final = 0.05  # of the way from these sheets' margin to that of the suspected class
 MOST_SHEETS, SHOWN, RESAMPLES = 80, 2, 500
@@ -30,7 +30,7 @@ Change = Callable[[GrayImage, Mask, bool, np.random.Generator], tuple[GrayImage,
 
 
 @dataclass(frozen=True)
-class Pasted:
+class PasteExample:
     """One sheet before and after, with its margins of the suspected class."""
 
     row: int
@@ -48,7 +48,7 @@ class PasteCheck:
     shift: Interval  # median of (changed - control), as a share of the gap; NaN without sheets
     flips: Interval  # share that is given to the suspected class, changed
     control_flips: Interval  # the same, control
-    examples: tuple[Pasted, ...]
+    examples: tuple[PasteExample, ...]
 
     @property
     def moves(self) -> bool:
@@ -95,7 +95,7 @@ def check_by_pasting(
     flips = [wilson(int((each.argmax(1) == target).sum()), used.size) for each in after]
     shown = np.argsort(np.abs(shifts - np.median(shifts)), kind="stable")[:SHOWN]
     examples = tuple(
-        Pasted(
+        PasteExample(
             int(used[i]),
             changed[i],
             control[i],

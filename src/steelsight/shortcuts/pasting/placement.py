@@ -20,7 +20,7 @@ from steelsight.shortcuts.pasting.stamps import StampBook, off_limits
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.types import GrayBatch, Mask
 
-__all__ = ["Plan", "draw_dose", "plan_pastes"]
+__all__ = ["PastePlan", "draw_dose", "plan_pastes"]
 
 TRIED_DONORS = 8
 
@@ -28,7 +28,7 @@ Positions = Int[np.ndarray, " m"]
 
 
 @dataclass(frozen=True)
-class Plan:
+class PastePlan:
     """What goes where on one sheet."""
 
     row: int
@@ -45,7 +45,7 @@ def plan_pastes(
     donors: Int[np.ndarray, " d"],
     book: StampBook,
     rng: np.random.Generator,
-) -> tuple[list[Plan], int]:
+) -> tuple[list[PastePlan], int]:
     """A stamp, a place and a control's texture for each sheet; those without room are counted.
 
     rows    sheets to paste on
@@ -63,12 +63,12 @@ def plan_pastes(
         if fitted is None or source is None:
             no_room += 1
         else:
-            plans.append(Plan(row, keep_off, *fitted, *source))
+            plans.append(PastePlan(row, keep_off, *fitted, *source))
     return plans, no_room
 
 
 def draw_dose(
-    sheets: ProofSheets, plans: list[Plan], area: float, brightness: float, *, control: bool
+    sheets: ProofSheets, plans: list[PastePlan], area: float, brightness: float, *, control: bool
 ) -> tuple[GrayBatch, float]:
     """The receivers at one dose, and the mean of pixels covered.
 
@@ -110,12 +110,12 @@ def _texture(
     return None
 
 
-def _spans(plan: Plan, height: int) -> bool:
+def _spans(plan: PastePlan, height: int) -> bool:
     """Whether the stamp is a sheet's end: opaque from top to bottom."""
     return plan.stamp.size[0] == height and bool((plan.stamp.cover == 1).all())
 
 
-def _dosed(plan: Plan, area: float, *, is_end: bool) -> tuple[Stamp, Place, Place]:
+def _dosed(plan: PastePlan, area: float, *, is_end: bool) -> tuple[Stamp, Place, Place]:
     """The stamp at a share of its area, in the middle of its place; an end stays at its edge."""
     if area == 1:
         return plan.stamp, plan.place, plan.origin
@@ -130,7 +130,7 @@ def _dosed(plan: Plan, area: float, *, is_end: bool) -> tuple[Stamp, Place, Plac
     )
 
 
-def _narrowed(plan: Plan, area: float) -> tuple[Stamp, Place, Place]:
+def _narrowed(plan: PastePlan, area: float) -> tuple[Stamp, Place, Place]:
     """An end of less width: its rim kept, black taken from the outside."""
     width = plan.stamp.size[1]
     kept = max(1, round(area * width))

@@ -22,13 +22,13 @@ from steelsight.shortcuts.pasting.stamps import off_limits
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.types import Interval, Logits, Mask
 
-__all__ = ["Reverse", "take_off"]
+__all__ = ["RemovalEffect", "measure_removal"]
 
 RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
-class Reverse:
+class RemovalEffect:
     """The effect of taking stains off the sheets that have one."""
 
     sheets: int
@@ -40,7 +40,7 @@ class Reverse:
     leave: Interval  # of those, the share that loses it
 
 
-def take_off(
+def measure_removal(
     sheets: ProofSheets,
     nuisance: Nuisance,
     predict: Predict,
@@ -49,7 +49,7 @@ def take_off(
     *,
     limit: int,
     rng: np.random.Generator,
-) -> Reverse | None:
+) -> RemovalEffect | None:
     """Take the stains off all sheets that have one; None where none can be taken off.
 
     logits  of all `sheets`
@@ -83,7 +83,7 @@ def _tell(
     cleaned: UInt8[np.ndarray, "k h w"],
     controls: UInt8[np.ndarray, "k h w"],
     rng: np.random.Generator,
-) -> Reverse:
+) -> RemovalEffect:
     before, after, control = logits[kept], predict(cleaned), predict(controls)
     margins = [class_margin(each, suspect) for each in (before, after, control)]
     names = [sheets.groups[row] for row in kept]
@@ -95,7 +95,7 @@ def _tell(
         )
 
     held = before.argmax(1) == suspect
-    return Reverse(
+    return RemovalEffect(
         sheets=len(kept),
         not_found=asked - len(kept),
         shift=mean(margins[1] - margins[0]),

@@ -15,14 +15,14 @@ from steelsight.shortcuts.pasting.placement import draw_dose, plan_pastes
 from steelsight.shortcuts.pasting.stamps import StampBook
 from steelsight.shortcuts.sheets import ProofSheets
 
-__all__ = ["Versions", "draw_versions", "toggle_chances"]
+__all__ = ["SheetVersions", "draw_versions", "toggle_chances"]
 
 Flags = Bool[np.ndarray, " n"]
 COPIES = 3  # two toggled, one harmlessly changed
 
 
 @dataclass(frozen=True)
-class Versions:
+class SheetVersions:
     """Three further versions of each of some sheets."""
 
     images: UInt8[np.ndarray, "n 3 h w"]  # two toggled, then one with clean texture in the nuisance's place
@@ -31,7 +31,7 @@ class Versions:
 
 def draw_versions(
     sheets: ProofSheets, nuisance: Nuisance, book: StampBook, rng: np.random.Generator
-) -> Versions:
+) -> SheetVersions:
     """Put the nuisance on sheets that lack it, and take stains off those that have one.
 
     Sheets without room beside the defect, or of which nobody knows where it lies, stay as they are, and so do
@@ -55,7 +55,7 @@ def draw_versions(
     if book.kind == "stain":
         for row in np.flatnonzero(nuisance.present & sheets.located).tolist():
             toggled[row] = _take_off(images[row], sheets, row, rng)
-    return Versions(images, toggled)
+    return SheetVersions(images, toggled)
 
 
 def _take_off(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from steelsight.evaluation.intervals.two_groups import TwoGroups, power_for, sheets_needed
-from steelsight.shortcuts.pasting.counterfactual import Counterfactual
+from steelsight.shortcuts.pasting.counterfactual import PasteEffect
 from steelsight.types import Interval
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "LEAST_DELTA",
     "LEAST_EXCESS",
     "RULE",
-    "Ruling",
+    "ProofDecision",
     "Verdict",
     "found_by",
     "rule",
@@ -51,7 +51,7 @@ RULE = {
 
 
 @dataclass(frozen=True)
-class Ruling:
+class ProofDecision:
     """A verdict and the rule that gave it."""
 
     verdict: Verdict
@@ -69,29 +69,29 @@ def found_by(test: TwoGroups) -> bool:
     )
 
 
-def rule(test: TwoGroups | None, pasted: Counterfactual | None) -> Ruling:
+def rule(test: TwoGroups | None, pasted: PasteEffect | None) -> ProofDecision:
     """The verdict on a nuisance.
 
     test    on margins; None where a group is empty
     pasted  None where nothing could be pasted
     """
     if pasted is None:
-        return Ruling("inconclusive", _without_paste(test))
+        return ProofDecision("inconclusive", _without_paste(test))
     excess, count = pasted.excess, pasted.receivers
     if count < FEWEST_PASTED:
-        return Ruling(
+        return ProofDecision(
             "inconclusive",
             f"pasted on {count} sheets only, at least {FEWEST_PASTED} are needed; flips beyond the control "
             f"{_percent(excess)}; {_tell_test(test)}",
         )
     if excess.low > LEAST_EXCESS:
-        return Ruling(
+        return ProofDecision(
             "proven",
             f"pasted on {count} sheets it flips {_percent(excess)} more verdicts than its control, and the "
             f"lower bound is above {LEAST_EXCESS:.0%}; {_tell_test(test)}",
         )
     if excess.high > LEAST_EXCESS:
-        return Ruling(
+        return ProofDecision(
             "inconclusive",
             f"pasted on {count} sheets it flips {_percent(excess)} more verdicts than its control, bounds on "
             f"both sides of {LEAST_EXCESS:.0%}; paste on more sheets; {_tell_test(test)}",
@@ -99,22 +99,22 @@ def rule(test: TwoGroups | None, pasted: Counterfactual | None) -> Ruling:
     return _hardly_flips(test, pasted)
 
 
-def _hardly_flips(test: TwoGroups | None, pasted: Counterfactual) -> Ruling:
+def _hardly_flips(test: TwoGroups | None, pasted: PasteEffect) -> ProofDecision:
     flips = f"flips beyond the control {_percent(pasted.excess)}, not above {LEAST_EXCESS:.0%}"
     if test is not None and found_by(test):
-        return Ruling(
+        return ProofDecision(
             "inconclusive",
             f"{flips}, but {_tell_test(test)}: the margins differ and the verdicts do not flip; look at the "
             "margin's shift, and at what else the two groups differ in",
         )
     power = 0.0 if test is None else power_for(FINDABLE_DELTA, test.without, test.with_it, alpha=ALPHA)
     if power < POWER:
-        return Ruling(
+        return ProofDecision(
             "inconclusive",
             f"{flips}, and the test could not have found a delta of {FINDABLE_DELTA:.2f}: power {power:.2f}, "
             f"{sheets_needed(FINDABLE_DELTA, alpha=ALPHA, power=POWER)} sheets are needed in each group",
         )
-    return Ruling(
+    return ProofDecision(
         "not found at this power",
         f"{flips}; {_tell_test(test)}, which would have found a delta of {FINDABLE_DELTA:.2f} with power "
         f"{power:.2f}",

@@ -12,9 +12,9 @@ from jaxtyping import Float32
 from steelsight.explanations.gradcam import grad_cam_all, upsample
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.inputs import to_input
-from steelsight.reports.figures.shortcut.proof import Changed
+from steelsight.reports.figures.shortcut.proof import VersionPanel
 from steelsight.shortcuts.margins import class_margin
-from steelsight.shortcuts.prove.prove import Proof
+from steelsight.shortcuts.prove.prove import ShortcutProof
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.training.report.scores import probabilities_of
 from steelsight.types import GrayBatch, Logits, Mask
@@ -28,12 +28,12 @@ class Example:
 
     title: str
     mask: Mask
-    versions: tuple[Changed, ...]
+    versions: tuple[VersionPanel, ...]
     class_names: tuple[str, ...]
 
 
 def choose_examples(
-    model: SheetClassifier, sheets: ProofSheets, proof: Proof, *, count: int = 3
+    model: SheetClassifier, sheets: ProofSheets, proof: ShortcutProof, *, count: int = 3
 ) -> list[Example]:
     """The sheets a paste moved most, those first whose control kept its verdict, of different classes.
 
@@ -52,7 +52,7 @@ def choose_examples(
     return [_example(model, sheets, proof, int(i)) for i in chosen]
 
 
-def _example(model: SheetClassifier, sheets: ProofSheets, proof: Proof, number: int) -> Example:
+def _example(model: SheetClassifier, sheets: ProofSheets, proof: ShortcutProof, number: int) -> Example:
     answers = proof.answers
     assert answers is not None
     row = int(answers.rows[number])
@@ -61,7 +61,7 @@ def _example(model: SheetClassifier, sheets: ProofSheets, proof: Proof, number: 
     names = ("as it is", f"with {proof.nuisance}", "control")
     maps = _maps(model, pictures)
     versions = tuple(
-        Changed(gray, heat, f"{name}: {_verdict(logit[None], sheets.class_names)}")
+        VersionPanel(gray, heat, f"{name}: {_verdict(logit[None], sheets.class_names)}")
         for gray, heat, name, logit in zip(pictures, maps, names, logits, strict=True)
     )
     title = f"{sheets.ids[row]}, labelled {sheets.class_names[int(sheets.labels[row])]}"

@@ -13,25 +13,25 @@ from steelsight.errors import BadInput
 from steelsight.evaluation.intervals.bootstrap import group_index
 from steelsight.evaluation.intervals.two_groups import TwoGroups, compare_groups
 from steelsight.models.classifier import SheetClassifier
-from steelsight.reports.cells import plain
+from steelsight.plain import plain
 from steelsight.shortcuts.margins import class_margin, class_probability
 from steelsight.shortcuts.nuisances.nuisance import Nuisance
 from steelsight.shortcuts.pasting.counterfactual import (
     DOSES,
-    Answers,
-    Counterfactual,
+    PasteEffect,
+    PasteLogits,
     Predict,
-    find_receivers,
+    find_paste_targets,
     paste_everywhere,
 )
-from steelsight.shortcuts.pasting.reverse import Reverse, take_off
+from steelsight.shortcuts.pasting.reverse import RemovalEffect, measure_removal
 from steelsight.shortcuts.pasting.stamps import gather_stamps, refuse_material
 from steelsight.shortcuts.prove.decision import Verdict, rule
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.training.predict import predict_logits
 from steelsight.types import GrayBatch, Logits
 
-__all__ = ["GroupScores", "Proof", "asked_once", "prove", "suspect_of"]
+__all__ = ["GroupScores", "ShortcutProof", "asked_once", "prove", "suspect_of"]
 
 TYPE_2 = 2  # the class the study found to be read off sheet ends
 
@@ -47,7 +47,7 @@ class GroupScores:
 
 
 @dataclass(frozen=True)
-class Proof:
+class ShortcutProof:
     """What was found about one nuisance."""
 
     nuisance: str  # stain, end, or the name of a list
@@ -57,11 +57,11 @@ class Proof:
     because: str  # the rule that gave it, in words with numbers
     on_margins: TwoGroups | None  # None: a group is empty, see notes
     on_probabilities: TwoGroups | None
-    pasted: Counterfactual | None  # None: nothing could be pasted, see notes
-    reverse: Reverse | None
+    pasted: PasteEffect | None  # None: nothing could be pasted, see notes
+    reverse: RemovalEffect | None
     notes: tuple[str, ...]
     scores: GroupScores | None = None  # for pictures, as below; not in `as_dict`
-    answers: Answers | None = None
+    answers: PasteLogits | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Every number as JSON, without pictures."""
@@ -110,7 +110,7 @@ def prove(
     each: int | None = None,
     doses: tuple[tuple[float, float], ...] = DOSES,
     take_away: bool = True,
-) -> Proof:
+) -> ShortcutProof:
     """Test one nuisance on sheets the model did not learn from.
 
     model     a network, or a function from gray sheets (n, h, w) to logits (n, c)
@@ -148,9 +148,9 @@ def prove(
             raise BadInput(f"{error}; and no test: {why_no_test}") from error
         notes.append(f"nothing was pasted: {error}")
     if nuisance.kind == "stain" and take_away:
-        reverse = take_off(sheets, nuisance, predict, index, logits, limit=limit, rng=rng)
+        reverse = measure_removal(sheets, nuisance, predict, index, logits, limit=limit, rng=rng)
     ruling = rule(tests[0], pasted)
-    return Proof(
+    return ShortcutProof(
         nuisance=nuisance.name,
         source=nuisance.source,
         suspect=sheets.class_names[index],
@@ -176,9 +176,9 @@ def _paste(
     material: str,
     doses: tuple[tuple[float, float], ...],
     rng: np.random.Generator,
-) -> tuple[Counterfactual, Answers]:
+) -> tuple[PasteEffect, PasteLogits]:
     book = gather_stamps(sheets, nuisance, rng, material=material)
-    receivers = find_receivers(sheets, nuisance, logits, suspect, clean_only=suspect != 0)
+    receivers = find_paste_targets(sheets, nuisance, logits, suspect, clean_only=suspect != 0)
     return paste_everywhere(
         sheets, nuisance, receivers, predict, book, suspect, logits, limit=limit, rng=rng, doses=doses
     )

@@ -6,11 +6,11 @@ from steelsight.evaluation.intervals.two_groups import TwoGroups, sheets_needed
 from steelsight.reports.cells import Cell, Chip, Column, Tone
 from steelsight.reports.document import Document
 from steelsight.reports.figures.shortcut.proof import DosePoint, draw_changed, draw_doses, draw_two_groups
-from steelsight.shortcuts.pasting.counterfactual import Counterfactual, Dose
-from steelsight.shortcuts.pasting.reverse import Reverse
+from steelsight.shortcuts.pasting.counterfactual import DoseEffect, PasteEffect
+from steelsight.shortcuts.pasting.reverse import RemovalEffect
 from steelsight.shortcuts.prove.decision import ALPHA, FINDABLE_DELTA, LEAST_EXCESS, POWER
 from steelsight.shortcuts.prove.examples import Example
-from steelsight.shortcuts.prove.prove import Proof
+from steelsight.shortcuts.prove.prove import ShortcutProof
 
 __all__ = ["TONES", "p_text", "write_doses", "write_examples", "write_paste", "write_proof", "write_test"]
 
@@ -18,7 +18,7 @@ UNBROKEN = "\u2011"  # a hyphen at which no line breaks
 TONES: dict[str, Tone] = {"proven": "bad", "not found at this power": "good", "inconclusive": "open"}
 
 
-def write_proof(document: Document, proof: Proof, examples: list[Example]) -> None:
+def write_proof(document: Document, proof: ShortcutProof, examples: list[Example]) -> None:
     """All chapters of one nuisance."""
     document.chapter("Verdict", id="verdict")
     document.facts(
@@ -50,7 +50,7 @@ def write_proof(document: Document, proof: Proof, examples: list[Example]) -> No
         _write_reverse(document, proof.suspect, proof.reverse)
 
 
-def write_test(document: Document, proof: Proof, *, id: str = "groups") -> None:
+def write_test(document: Document, proof: ShortcutProof, *, id: str = "groups") -> None:
     """Distributions, p-values, effect and advice; says so where a group is empty."""
     if proof.on_margins is None or proof.on_probabilities is None or proof.scores is None:
         document.text("There are no two groups of defect-free sheets to compare.")
@@ -102,7 +102,7 @@ def write_test_table(
 
 
 def write_paste(
-    document: Document, nuisance: str, suspect: str, pasted: Counterfactual, *, id: str = "paste"
+    document: Document, nuisance: str, suspect: str, pasted: PasteEffect, *, id: str = "paste"
 ) -> None:
     """Flips and shifts of the nuisance, its control, and their difference."""
     filling = "the sheet's own steel, mirrored" if nuisance == "end" else "clean texture of the same shape"
@@ -126,7 +126,7 @@ def write_paste(
     )
 
 
-def write_doses(document: Document, nuisance: str, pasted: Counterfactual, *, id: str = "doses") -> None:
+def write_doses(document: Document, nuisance: str, pasted: PasteEffect, *, id: str = "doses") -> None:
     """Flips by area and by brightness."""
     by_area = sorted((d for d in pasted.doses if d.brightness == 1), key=lambda d: d.area)
     by_brightness = sorted((d for d in pasted.doses if d.area == 1), key=lambda d: d.brightness)
@@ -172,7 +172,7 @@ def write_examples(document: Document, examples: list[Example], *, id: str = "ex
         )
 
 
-def _write_reverse(document: Document, suspect: str, reverse: Reverse) -> None:
+def _write_reverse(document: Document, suspect: str, reverse: RemovalEffect) -> None:
     document.text(
         f"{reverse.sheets} sheets with a stain are shown without it: its place is filled with the sheet's "
         f"own grain. The control fills the same shape elsewhere on the sheet. "
@@ -192,7 +192,7 @@ def _write_reverse(document: Document, suspect: str, reverse: Reverse) -> None:
         document.facts({f"of {reverse.verdicts} verdicts {suspect}, are lost": reverse.leave})
 
 
-def _left_out(pasted: Counterfactual) -> str:
+def _left_out(pasted: PasteEffect) -> str:
     reasons = {
         "classified wrongly": pasted.wrong,
         "without a mask that says where the defect is": pasted.unlocated,
@@ -213,7 +213,7 @@ def _advice(test: TwoGroups) -> str:
     return f"{least}; one of {FINDABLE_DELTA:.2f} needs {sheets_needed(FINDABLE_DELTA)}."
 
 
-def _point(dose: Dose, at: float) -> DosePoint:
+def _point(dose: DoseEffect, at: float) -> DosePoint:
     return DosePoint(at, dose.flips, dose.control_flips)
 
 

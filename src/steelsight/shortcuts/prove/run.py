@@ -7,33 +7,32 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from steelsight.errors import BadInput
+from steelsight.files import replace_file, write_json
 from steelsight.models.card import Card
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.models.classifier import SheetClassifier
 from steelsight.reports.document import Document
-from steelsight.runs.seen_sheets import Memory, refuse_other_classes
+from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
 from steelsight.shortcuts.nuisances.nuisance import open_nuisance
 from steelsight.shortcuts.pasting.counterfactual import Predict
 from steelsight.shortcuts.prove.decision import RULE
 from steelsight.shortcuts.prove.examples import choose_examples
-from steelsight.shortcuts.prove.prove import Proof, asked_once, prove
+from steelsight.shortcuts.prove.prove import ShortcutProof, asked_once, prove
 from steelsight.shortcuts.prove.report import write_proof
 from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
-from steelsight.training.atomic import write_file, write_json
+from steelsight.streams import stream
 from steelsight.training.conclude import environment
 from steelsight.training.dataset import open_sheets
 from steelsight.training.records import read_splits
 
-__all__ = ["NUMBERS", "PAGE", "Opened", "Proven", "open_run", "prove_opened", "prove_run"]
+__all__ = ["NUMBERS", "PAGE", "ProofInputs", "ProofReport", "open_proof", "prove_opened", "prove_run"]
 
 PAGE, NUMBERS = "proof.html", "proof.json"
 
 
 @dataclass(frozen=True)
-class Opened:
+class ProofInputs:
     """A run with the sheets that may judge it."""
 
     run: Path
@@ -52,17 +51,17 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Proven:
+class ProofReport:
     """What was found, and where it is written."""
 
     folder: Path
-    proof: Proof
+    proof: ShortcutProof
     numbers: dict[str, Any]
 
 
-def open_run(
+def open_proof(
     run: Path, data: Path, *, part: str = "unseen", groups: str | None = None, allow_bad: int = 0
-) -> Opened:
+) -> ProofInputs:
     """A run and the sheets of a folder that may judge it.
 
     part    unseen, test, validation, train or all, as `evaluate`
@@ -78,10 +77,10 @@ def open_run(
         )
     opened = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
     refuse_other_classes(opened, card, data)
-    memory = Memory(read_splits(run), opened)
+    memory = SeenSheets(read_splits(run), opened)
     sheets = proof_sheets(opened, memory.choose(part, run), root=data)
     notes = tuple(memory.notes(part))
-    return Opened(run, part, model, card, sheets, opened.ids, notes, opened.data_hash)
+    return ProofInputs(run, part, model, card, sheets, opened.ids, notes, opened.data_hash)
 
 
 def prove_run(
@@ -99,14 +98,14 @@ def prove_run(
     allow_bad: int = 0,
     seed: int = 0,
     out: Path | None = None,
-) -> Proven:
+) -> ProofReport:
     """Prove one nuisance and write the page and its numbers.
 
-    asked   stain, end, or a list's path; `part` as in `open_run`, the rest as in `prove.prove`
+    asked   stain, end, or a list's path; `part` as in `open_proof`, the rest as in `prove.prove`
     out     default RUN/shortcuts/prove-NAME
     raises  BadInput of any kind
     """
-    opened = open_run(run, data, part=part, groups=groups, allow_bad=allow_bad)
+    opened = open_proof(run, data, part=part, groups=groups, allow_bad=allow_bad)
     return prove_opened(
         opened,
         asked,
@@ -121,7 +120,7 @@ def prove_run(
 
 
 def prove_opened(
-    opened: Opened,
+    opened: ProofInputs,
     asked: str,
     *,
     source: str = "auto",
@@ -131,7 +130,7 @@ def prove_opened(
     material: str = "auto",
     seed: int = 0,
     out: Path | None = None,
-) -> Proven:
+) -> ProofReport:
     """As `prove_run`, on a run and sheets already opened."""
     run, part = opened.run, opened.part
     nuisance = open_nuisance(opened.sheets, asked, source=source, known=opened.known)
@@ -139,7 +138,7 @@ def prove_opened(
         opened.predict,
         opened.sheets,
         nuisance,
-        rng=np.random.default_rng([seed, 71]),
+        rng=stream(seed, "proof"),
         suspect=suspect,
         limit=limit,
         material=material,
@@ -173,6 +172,6 @@ def prove_opened(
     for note in opened.notes:
         page.notice(note)
     page.footer({"data": opened.sheets.name, "data hash": opened.data_hash, "seed": seed, **environment()})
-    write_file(folder / PAGE, page.render().encode())
+    replace_file(folder / PAGE, page.render().encode())
     write_json(folder / NUMBERS, numbers)
-    return Proven(folder, proof, numbers)
+    return ProofReport(folder, proof, numbers)

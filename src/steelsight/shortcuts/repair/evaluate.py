@@ -17,12 +17,13 @@ from steelsight.explanations.masks import make_masks
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.inputs import to_input
 from steelsight.shortcuts.nuisances.nuisance import Nuisance, group_numbers
-from steelsight.shortcuts.prove.prove import Proof, asked_once, prove
+from steelsight.shortcuts.prove.prove import ShortcutProof, asked_once, prove
 from steelsight.shortcuts.sheets import ProofSheets
+from steelsight.streams import stream
 from steelsight.training.predict import predict_logits
 from steelsight.types import Heatmaps, Interval, Task
 
-__all__ = ["Change", "Judgement", "judge", "robust_share"]
+__all__ = ["RepairEvaluation", "ScoreChange", "evaluate_repair", "robust_share"]
 
 RESAMPLES = 1000
 MAPPED = 300  # defective sheets whose maps are held against their masks
@@ -32,7 +33,7 @@ Right = Bool[np.ndarray, " n"]
 
 
 @dataclass(frozen=True)
-class Judgement:
+class RepairEvaluation:
     """One model on the judging sheets."""
 
     right: Right  # of sheets with one label
@@ -41,11 +42,11 @@ class Judgement:
     groups: list[str] | None
     dice: Float[np.ndarray, " m"]  # Grad-CAM of the true class by the study's rule, on located defects
     dice_groups: list[str] | None
-    proof: Proof
+    proof: ShortcutProof
 
     def metrics(self, *, seed: int) -> dict[str, Interval]:
         """Accuracy over all sheets, mean over classes, over defective sheets with the nuisance; Dice."""
-        rng = np.random.default_rng([seed, 89])
+        rng = stream(seed, "repair-stamps")
         everyone = np.ones_like(self.right)
         return {
             "accuracy": share_interval(self.right, everyone, self.groups, rng=rng, resamples=RESAMPLES),
@@ -75,7 +76,7 @@ class Judgement:
 
 
 @dataclass(frozen=True)
-class Change:
+class ScoreChange:
     """After minus before, on the same sheets."""
 
     accuracy: Interval
@@ -84,7 +85,7 @@ class Change:
     dice: Interval
 
     @classmethod
-    def between(cls, before: Judgement, after: Judgement, *, seed: int) -> Change:
+    def between(cls, before: RepairEvaluation, after: RepairEvaluation, *, seed: int) -> ScoreChange:
         """Paired intervals by group."""
 
         def pair(name: str) -> Interval:
@@ -93,7 +94,7 @@ class Change:
                 getattr(before, name),
                 before.right.size,
                 before.groups,
-                rng=np.random.default_rng([seed, 97]),
+                rng=stream(seed, "repair-intervals"),
                 resamples=RESAMPLES,
             ).difference
 
@@ -106,13 +107,13 @@ class Change:
                 partial(_mean, before.dice),
                 before.dice.size,
                 before.dice_groups,
-                rng=np.random.default_rng([seed, 97]),
+                rng=stream(seed, "repair-intervals"),
                 resamples=RESAMPLES,
             ).difference,
         )
 
 
-def judge(
+def evaluate_repair(
     model: SheetClassifier,
     sheets: ProofSheets,
     nuisance: Nuisance,
@@ -122,7 +123,7 @@ def judge(
     limit: int,
     material: str,
     seed: int,
-) -> Judgement:
+) -> RepairEvaluation:
     """Judge one model; the same seed draws the same sheets, stamps and places for every model.
 
     raises  BadInput as `prove`
@@ -134,16 +135,16 @@ def judge(
         predict,
         some,
         present,
-        rng=np.random.default_rng([seed, 71]),
+        rng=stream(seed, "proof"),
         suspect=suspect,
         limit=limit,
         material=material,
         doses=(),
         take_away=False,
     )
-    masked = _masked(some, np.random.default_rng([seed, 79]))
+    masked = _masked(some, stream(seed, "repair-dice"))
     groups = list(some.groups)
-    return Judgement(
+    return RepairEvaluation(
         right=predict(some.images).argmax(1) == some.labels,
         labels=some.labels,
         stained=(some.labels > 0) & present.present,

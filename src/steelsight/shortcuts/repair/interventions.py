@@ -14,18 +14,19 @@ from steelsight.errors import BadInput
 from steelsight.shortcuts.nuisances.nuisance import DETECTORS, Nuisance
 from steelsight.shortcuts.pasting.stamps import gather_stamps
 from steelsight.shortcuts.pasting.versions import draw_versions
-from steelsight.shortcuts.repair.methods import CURES, Patient
+from steelsight.shortcuts.repair.methods import CURES, RepairContext
 from steelsight.shortcuts.sheets import ProofSheets
-from steelsight.training.dataset import Lesson, Treatment
+from steelsight.streams import stream
+from steelsight.training.dataset import InterventionPlan, TrainingData
 from steelsight.types import Mask
 
-__all__ = ["Prescription", "treatment_for"]
+__all__ = ["RepairConfig", "intervention_for"]
 
 MOST_STAMPS = 512  # with 32 a network learns these, and still trusts others
 
 
 @dataclass(frozen=True)
-class Prescription:
+class RepairConfig:
     """What is to be cured, and on what."""
 
     sheets: ProofSheets  # all sheets of the run's DATA, in its order
@@ -38,7 +39,7 @@ class Prescription:
     seed: int
 
 
-def treatment_for(name: str, case: Prescription) -> Treatment:
+def intervention_for(name: str, case: RepairConfig) -> InterventionPlan:
     """One cure as a treatment.
 
     raises  BadInput for a cure that does not exist; the treatment itself raises it where the sheets at hand
@@ -49,8 +50,8 @@ def treatment_for(name: str, case: Prescription) -> Treatment:
     cure = CURES[name]
     from_run = case.from_run or cure.from_run
 
-    def treat(lesson: Lesson) -> Lesson:
-        rng = np.random.default_rng([case.seed, 83])
+    def treat(lesson: TrainingData) -> TrainingData:
+        rng = stream(case.seed, "intervention")
         patient = _patient(lesson, case, rng)
         lesson = replace(lesson, remedy=cure.make(patient))
         return lesson if patient.book is None else _with_toggled_validation(lesson, patient)
@@ -65,10 +66,10 @@ def treatment_for(name: str, case: Prescription) -> Treatment:
         "run_weights_sha256": case.weights_sha256,
         "masks": cure.masks,
     }
-    return Treatment(told, treat, case.weights if from_run else None)
+    return InterventionPlan(told, treat, case.weights if from_run else None)
 
 
-def _patient(lesson: Lesson, case: Prescription, rng: np.random.Generator) -> Patient:
+def _patient(lesson: TrainingData, case: RepairConfig, rng: np.random.Generator) -> RepairContext:
     sheets = _lesson_sheets(lesson, case.sheets)
     present = _present(lesson, case.nuisance)
     nuisance = replace(case.nuisance, present=present, listed=np.ones(len(sheets), dtype=bool))
@@ -78,10 +79,10 @@ def _patient(lesson: Lesson, case: Prescription, rng: np.random.Generator) -> Pa
         book = gather_stamps(
             sheets.take(train), nuisance.take(train), rng, material=case.material, most=MOST_STAMPS
         )
-    return Patient(sheets, nuisance, book, lesson.train, rng)
+    return RepairContext(sheets, nuisance, book, lesson.train, rng)
 
 
-def _lesson_sheets(lesson: Lesson, data: ProofSheets) -> ProofSheets:
+def _lesson_sheets(lesson: TrainingData, data: ProofSheets) -> ProofSheets:
     """The lesson's sheets: the data's, then copies the recipe added, whose masks the lesson holds."""
     count = len(lesson.images)
     masks = lesson.masks
@@ -105,7 +106,7 @@ def _lesson_sheets(lesson: Lesson, data: ProofSheets) -> ProofSheets:
     )
 
 
-def _present(lesson: Lesson, nuisance: Nuisance) -> Bool[np.ndarray, " n"]:
+def _present(lesson: TrainingData, nuisance: Nuisance) -> Bool[np.ndarray, " n"]:
     """As told for the data's sheets; on copies, whatever the detector sees."""
     known, count = nuisance.present.size, len(lesson.images)
     if count == known:
@@ -119,7 +120,7 @@ def _present(lesson: Lesson, nuisance: Nuisance) -> Bool[np.ndarray, " n"]:
     return np.concatenate([nuisance.present, found])
 
 
-def _with_toggled_validation(lesson: Lesson, patient: Patient) -> Lesson:
+def _with_toggled_validation(lesson: TrainingData, patient: RepairContext) -> TrainingData:
     """Validation sheets once more, toggled: else the epoch kept is the one that trusts the nuisance most."""
     rows = lesson.validation
     if not rows.size or patient.book is None:

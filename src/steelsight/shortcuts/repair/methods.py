@@ -25,10 +25,10 @@ from steelsight.shortcuts.nuisances.stains import find_stain
 from steelsight.shortcuts.pasting.stamps import StampBook
 from steelsight.shortcuts.pasting.versions import draw_versions, toggle_chances
 from steelsight.shortcuts.sheets import ProofSheets
-from steelsight.training.intervention import Remedy, Twins
+from steelsight.training.intervention import CounterfactualVersions, Intervention
 from steelsight.types import Mask
 
-__all__ = ["CURES", "Cure", "Patient"]
+__all__ = ["CURES", "RepairContext", "RepairMethod"]
 
 REFERENCE_HEIGHT = 64
 NEAR_PX = 8  # of a sheet 64 high: a reason so near the defect is one of the defect, a cell of the last grid
@@ -37,7 +37,7 @@ REASONS = 1.0  # weight of reasons against the sheet's loss
 
 
 @dataclass(frozen=True)
-class Patient:
+class RepairContext:
     """What a cure is made for: one entry a sheet of the lesson."""
 
     sheets: ProofSheets
@@ -59,17 +59,17 @@ class Patient:
 
 
 @dataclass(frozen=True)
-class Cure:
+class RepairMethod:
     """One of them."""
 
     title: str
-    make: Callable[[Patient], Remedy]  # raises BadInput where it cannot be done on these sheets
+    make: Callable[[RepairContext], Intervention]  # raises BadInput where it cannot be done on these sheets
     source: str
     from_run: bool = False  # it makes sense only on what the run has learnt
     masks: bool = False  # masks of defects teach
 
 
-def _paste(patient: Patient) -> Remedy:
+def _paste(patient: RepairContext) -> Intervention:
     if patient.book is None:
         raise BadInput(
             f"paste: what sheets with {patient.nuisance.name} share is not known; use balance or dro"
@@ -83,27 +83,27 @@ def _paste(patient: Patient) -> Remedy:
     chance[patient.train] = toggle_chances(
         some.labels, nuisance.present, removable=patient.book.kind == "stain"
     )
-    return Remedy(twins=Twins(drawn.images[drawn.toggled], row, chance))
+    return Intervention(twins=CounterfactualVersions(drawn.images[drawn.toggled], row, chance))
 
 
-def _balance(patient: Patient) -> Remedy:
-    return Remedy(odds=_even_odds(patient, fewest=1))
+def _balance(patient: RepairContext) -> Intervention:
+    return Intervention(odds=_even_odds(patient, fewest=1))
 
 
-def _dro(patient: Patient) -> Remedy:
-    return Remedy(odds=_even_odds(patient, fewest=1), cohorts=patient.groups.astype(np.int64))
+def _dro(patient: RepairContext) -> Intervention:
+    return Intervention(odds=_even_odds(patient, fewest=1), cohorts=patient.groups.astype(np.int64))
 
 
-def _last_layer(patient: Patient) -> Remedy:
+def _last_layer(patient: RepairContext) -> Intervention:
     try:
-        return Remedy(odds=_even_odds(patient, fewest=FEWEST_IN_GROUP), frozen=True)
+        return Intervention(odds=_even_odds(patient, fewest=FEWEST_IN_GROUP), frozen=True)
     except BadInput:
         if patient.book is None:
             raise
-        return Remedy(twins=_paste(patient).twins, frozen=True)
+        return Intervention(twins=_paste(patient).twins, frozen=True)
 
 
-def _reasons(patient: Patient) -> Remedy:
+def _reasons(patient: RepairContext) -> Intervention:
     shape = patient.sheets.images.shape[1:]
     near = max(1, round(NEAR_PX * shape[0] / REFERENCE_HEIGHT))
     wrong = np.zeros(patient.sheets.images.shape, dtype=np.uint8)
@@ -114,10 +114,10 @@ def _reasons(patient: Patient) -> Remedy:
             f"reasons: expected masks of defects, or {patient.nuisance.name} on the training sheets, found "
             "neither; use another cure"
         )
-    return Remedy(wrong=wrong, reasons=REASONS)
+    return Intervention(wrong=wrong, reasons=REASONS)
 
 
-def _wrong_place(patient: Patient, row: int, near: int) -> Mask:
+def _wrong_place(patient: RepairContext, row: int, near: int) -> Mask:
     """Pixels that must not be a reason: the nuisance's own, and those away from a known defect."""
     gray, defect = np.asarray(patient.sheets.images[row]), patient.sheets.defect(row)
     wrong = np.zeros(gray.shape, dtype=bool)
@@ -135,7 +135,7 @@ def _wrong_place(patient: Patient, row: int, near: int) -> Mask:
     return kept
 
 
-def _even_odds(patient: Patient, *, fewest: int) -> Float[np.ndarray, " n"]:
+def _even_odds(patient: RepairContext, *, fewest: int) -> Float[np.ndarray, " n"]:
     """Odds by which every group is drawn alike; raises BadInput where one is too small."""
     small = {name: count for name, count in patient.sizes().items() if count < fewest}
     if small:
@@ -150,10 +150,12 @@ def _even_odds(patient: Patient, *, fewest: int) -> Float[np.ndarray, " n"]:
     return odds
 
 
-CURES: dict[str, Cure] = {
-    "paste": Cure("counterfactual augmentation", _paste, "Kaushik et al. 2020; Plumb et al. 2022"),
-    "balance": Cure("groups drawn alike", _balance, "Idrissi et al. 2022"),
-    "dro": Cure("group DRO", _dro, "Sagawa et al. 2020"),
-    "last_layer": Cure("head alone, features kept", _last_layer, "Kirichenko et al. 2023", from_run=True),
-    "reasons": Cure("right for the right reasons", _reasons, "Ross et al. 2017", masks=True),
+CURES: dict[str, RepairMethod] = {
+    "paste": RepairMethod("counterfactual augmentation", _paste, "Kaushik et al. 2020; Plumb et al. 2022"),
+    "balance": RepairMethod("groups drawn alike", _balance, "Idrissi et al. 2022"),
+    "dro": RepairMethod("group DRO", _dro, "Sagawa et al. 2020"),
+    "last_layer": RepairMethod(
+        "head alone, features kept", _last_layer, "Kirichenko et al. 2023", from_run=True
+    ),
+    "reasons": RepairMethod("right for the right reasons", _reasons, "Ross et al. 2017", masks=True),
 }

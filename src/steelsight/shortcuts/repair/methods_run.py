@@ -17,36 +17,37 @@ from jaxtyping import UInt8
 from steelsight.errors import BadInput
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.models.classifier import SheetClassifier
-from steelsight.reports.cells import plain
+from steelsight.plain import plain
 from steelsight.sheets.grouping.splits import Split
 from steelsight.shortcuts.nuisances.nuisance import Nuisance, group_sizes
 from steelsight.shortcuts.pasting.stamps import gather_stamps
 from steelsight.shortcuts.pasting.versions import draw_versions
-from steelsight.shortcuts.repair.evaluate import Change, Judgement, judge, robust_share
-from steelsight.shortcuts.repair.interventions import Prescription, treatment_for
+from steelsight.shortcuts.repair.evaluate import RepairEvaluation, ScoreChange, evaluate_repair, robust_share
+from steelsight.shortcuts.repair.interventions import RepairConfig, intervention_for
 from steelsight.shortcuts.repair.methods import CURES
 from steelsight.shortcuts.sheets import ProofSheets
+from steelsight.streams import stream
 from steelsight.training.dataset import SheetData
-from steelsight.training.loop.progress import Silent, Watcher
+from steelsight.training.loop.progress import NoProgress, TrainingProgress
 from steelsight.training.recipe import Recipe
 from steelsight.training.run import train_data
 from steelsight.types import Interval
 
-__all__ = ["NOTHING_DONE", "Case", "Repair", "Treated", "repair"]
+__all__ = ["NOTHING_DONE", "MethodOutcome", "RepairCase", "RepairOutcome", "repair"]
 
 NOTHING_DONE = "before"  # the run as it is, beside the cures
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Case:
+class RepairCase:
     """A run, what it learnt from, and who judges."""
 
     model: SheetClassifier
     recipe: Recipe
     data: SheetData
     split: Split
-    prescription: Prescription
+    prescription: RepairConfig
     judges: ProofSheets
     judges_nuisance: Nuisance
     limit: int  # sheets pasted on
@@ -54,15 +55,15 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Treated:
+class MethodOutcome:
     """The run as it is, or after one cure."""
 
     name: str  # of the cure, or NOTHING_DONE
     run: Path | None  # the RUN folder; None for the run as it is
     robust: float  # on validation sheets; see repair_judge.robust_share
-    judgement: Judgement
+    judgement: RepairEvaluation
     metrics: dict[str, Interval]
-    change: Change | None  # against the run as it is
+    change: ScoreChange | None  # against the run as it is
     seconds: float  # of training
 
     def as_dict(self) -> dict[str, Any]:
@@ -84,37 +85,37 @@ class Treated:
 
 
 @dataclass(frozen=True)
-class Repair:
+class RepairOutcome:
     """All of them."""
 
-    before: Treated
-    after: tuple[Treated, ...]
+    before: MethodOutcome
+    after: tuple[MethodOutcome, ...]
     chosen: str  # the cure that validation chose; NOTHING_DONE where none is better than the run as it is
     impossible: dict[str, str]  # cures that could not be done, and why
     groups: dict[str, int]  # training sheets a class with and without the nuisance
 
     @property
-    def best(self) -> Treated:
+    def best(self) -> MethodOutcome:
         """The chosen one."""
         return next(each for each in (self.before, *self.after) if each.name == self.chosen)
 
 
 def repair(
-    case: Case,
+    case: RepairCase,
     cures: Sequence[str],
     out: Path,
     *,
     fresh: bool = False,
-    watcher: Watcher | None = None,
+    watcher: TrainingProgress | None = None,
     say: Say = lambda _text: None,
-) -> Repair:
+) -> RepairOutcome:
     """Try cures and choose one.
 
     out     a RUN folder for every cure is written to out/NAME; finished ones are taken as they are
     raises  BadInput for an unknown cure, without validation sheets, or where no cure can be done
     """
-    watcher = watcher or Silent()
-    treatments = {name: treatment_for(name, case.prescription) for name in dict.fromkeys(cures)}
+    watcher = watcher or NoProgress()
+    treatments = {name: intervention_for(name, case.prescription) for name in dict.fromkeys(cures)}
     checker = _Checker(case)
     say("judging the run as it is")
     before = checker.judge(NOTHING_DONE, None, case.model, 0.0, None)
@@ -143,13 +144,13 @@ def repair(
     if not after:
         raise BadInput("repair: none of the cures could be done: " + "; ".join(impossible.values()))
     best = max((before, *after), key=lambda each: each.robust)
-    return Repair(before, tuple(after), best.name, impossible, checker.groups())
+    return RepairOutcome(before, tuple(after), best.name, impossible, checker.groups())
 
 
 class _Checker:
     """Judges one model after the other on the same sheets."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: RepairCase) -> None:
         rows = case.split.validation
         rows = rows[case.prescription.sheets.labels[rows] >= 0]
         if not rows.size:
@@ -163,10 +164,15 @@ class _Checker:
         self.toggled = self._toggle()
 
     def judge(
-        self, name: str, run: Path | None, model: SheetClassifier, seconds: float, before: Treated | None
-    ) -> Treated:
+        self,
+        name: str,
+        run: Path | None,
+        model: SheetClassifier,
+        seconds: float,
+        before: MethodOutcome | None,
+    ) -> MethodOutcome:
         case = self.case
-        found = judge(
+        found = evaluate_repair(
             model,
             case.judges,
             case.judges_nuisance,
@@ -176,9 +182,9 @@ class _Checker:
             material=case.prescription.material,
             seed=case.seed,
         )
-        change = None if before is None else Change.between(before.judgement, found, seed=case.seed)
+        change = None if before is None else ScoreChange.between(before.judgement, found, seed=case.seed)
         robust = robust_share(model, self.validation, self.toggled, self.nuisance)
-        return Treated(name, run, robust, found, found.metrics(seed=case.seed), change, seconds)
+        return MethodOutcome(name, run, robust, found, found.metrics(seed=case.seed), change, seconds)
 
     def groups(self) -> dict[str, int]:
         """Training sheets a class, with and without the nuisance."""
@@ -192,7 +198,7 @@ class _Checker:
         """The validation sheets with the nuisance put on or taken off."""
         if self.nuisance.kind is None:
             return None
-        case, rng = self.case, np.random.default_rng([self.case.seed, 101])
+        case, rng = self.case, stream(self.case.seed, "repair-method")
         book = gather_stamps(self.validation, self.nuisance, rng, material=case.prescription.material)
         toggled: UInt8[np.ndarray, "n h w"] = draw_versions(self.validation, self.nuisance, book, rng).images[
             :, 0

@@ -9,14 +9,14 @@ from steelsight.reports.document import Document
 from steelsight.shortcuts.prove.examples import Example
 from steelsight.shortcuts.prove.report import TONES, p_text, write_examples, write_test
 from steelsight.shortcuts.repair.methods import CURES
-from steelsight.shortcuts.repair.methods_run import NOTHING_DONE, Repair, Treated
+from steelsight.shortcuts.repair.methods_run import NOTHING_DONE, MethodOutcome, RepairOutcome
 
 __all__ = ["headline", "write_repair"]
 
 
 def write_repair(
     document: Document,
-    found: Repair,
+    found: RepairOutcome,
     nuisance: str,
     suspect: str,
     before: Sequence[Example],
@@ -50,7 +50,7 @@ def write_repair(
         write_examples(document, list(after), id="example-after")
 
 
-def headline(found: Repair, nuisance: str, suspect: str) -> str:
+def headline(found: RepairOutcome, nuisance: str, suspect: str) -> str:
     """What a person wants to know first.
 
     found  a repair whose chosen cure may be none
@@ -77,7 +77,7 @@ def headline(found: Repair, nuisance: str, suspect: str) -> str:
     )
 
 
-def _flips(each: Treated) -> str:
+def _flips(each: MethodOutcome) -> str:
     pasted = each.judgement.proof.pasted
     if pasted is None:
         return "not measured"
@@ -85,7 +85,7 @@ def _flips(each: Treated) -> str:
     return f"{excess.estimate:.1%} [{excess.low:.1%}, {excess.high:.1%}]"
 
 
-def _write_choice(document: Document, found: Repair, nuisance: str) -> None:
+def _write_choice(document: Document, found: RepairOutcome, nuisance: str) -> None:
     best = max(each.robust for each in (found.before, *found.after))
     document.table(
         ["", "what is done", Column("right with and without", 3), Column("training, s", 0)],
@@ -105,7 +105,7 @@ def _write_choice(document: Document, found: Repair, nuisance: str) -> None:
     )
 
 
-def _write_flips(document: Document, found: Repair, nuisance: str, suspect: str) -> None:
+def _write_flips(document: Document, found: RepairOutcome, nuisance: str, suspect: str) -> None:
     document.table(
         [
             "",
@@ -137,7 +137,7 @@ def _write_flips(document: Document, found: Repair, nuisance: str, suspect: str)
         )
 
 
-def _flip_row(each: Treated) -> list[Value | Cell]:
+def _flip_row(each: MethodOutcome) -> list[Value | Cell]:
     proof = each.judgement.proof
     pasted = proof.pasted
     shares: list[Value | Cell] = [None] * 4
@@ -146,14 +146,14 @@ def _flip_row(each: Treated) -> list[Value | Cell]:
     return [each.name, Chip(proof.verdict, TONES[proof.verdict]), *shares]
 
 
-def _test_row(each: Treated) -> list[Value | Cell]:
+def _test_row(each: MethodOutcome) -> list[Value | Cell]:
     test = each.judgement.proof.on_margins
     if test is None:
         return [each.name, None, None, None, None]
     return [each.name, test.without, test.with_it, test.delta, p_text(test.p_value)]
 
 
-def _write_accuracy(document: Document, found: Repair, nuisance: str) -> None:
+def _write_accuracy(document: Document, found: RepairOutcome, nuisance: str) -> None:
     columns = {
         "accuracy": "accuracy",
         "balanced_accuracy": "balanced accuracy",

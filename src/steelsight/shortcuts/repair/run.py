@@ -10,40 +10,40 @@ from typing import Any
 import numpy as np
 
 from steelsight.errors import BadData, BadInput
+from steelsight.files import replace_file, write_json
 from steelsight.models.card import Card
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.document import Document
-from steelsight.runs.seen_sheets import Memory, refuse_other_classes
+from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
 from steelsight.sheets.grouping.splits import Split
 from steelsight.shortcuts.nuisances.nuisance import Nuisance, open_nuisance
 from steelsight.shortcuts.pasting.stamps import MATERIALS
 from steelsight.shortcuts.prove.examples import choose_examples
 from steelsight.shortcuts.prove.prove import suspect_of
-from steelsight.shortcuts.repair.interventions import Prescription
+from steelsight.shortcuts.repair.interventions import RepairConfig
 from steelsight.shortcuts.repair.methods import CURES
-from steelsight.shortcuts.repair.methods_run import Case, Repair, repair
+from steelsight.shortcuts.repair.methods_run import RepairCase, RepairOutcome, repair
 from steelsight.shortcuts.repair.report import write_repair
 from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
-from steelsight.training.atomic import write_file, write_json
 from steelsight.training.conclude import environment
-from steelsight.training.dataset import SheetData, open_lesson, open_sheets
-from steelsight.training.loop.progress import Watcher
+from steelsight.training.dataset import SheetData, open_sheets, open_training_sheets
+from steelsight.training.loop.progress import TrainingProgress
 from steelsight.training.recipe import Recipe
 from steelsight.training.records import PARTS, read_splits
 from steelsight.training.run import load_run
 
-__all__ = ["NUMBERS", "PAGE", "Repaired", "repair_run"]
+__all__ = ["NUMBERS", "PAGE", "RepairReport", "repair_run"]
 
 PAGE, NUMBERS = "repair.html", "repair.json"
 STARTS = ("run", "recipe")
 
 
 @dataclass(frozen=True)
-class Repaired:
+class RepairReport:
     """What was found, and where it is written."""
 
     folder: Path
-    repair: Repair
+    repair: RepairOutcome
     numbers: dict[str, Any]
 
 
@@ -65,9 +65,9 @@ def repair_run(
     seed: int = 0,
     fresh: bool = False,
     out: Path | None = None,
-    watcher: Watcher | None = None,
+    watcher: TrainingProgress | None = None,
     say: Callable[[str], None] = lambda _text: None,
-) -> Repaired:
+) -> RepairReport:
     """Cure a run of one nuisance and write what came of it.
 
     data    the folder the run was trained on
@@ -86,7 +86,7 @@ def repair_run(
         )
     model, card = load_checkpoint(run)
     recipe = _recipe(run, card, epochs, from_run=start == "run")
-    opened = open_lesson(data, recipe, groups=groups, allow_bad=allow_bad)
+    opened = open_training_sheets(data, recipe, groups=groups, allow_bad=allow_bad)
     split = _split_of(run, card, opened, data)
     everyone = proof_sheets(opened, np.arange(len(opened.items)), root=data)
     nuisance = open_nuisance(everyone, asked, source=source)
@@ -94,12 +94,12 @@ def repair_run(
     judging, judging_nuisance, notes = _judges(
         run, card, everyone, nuisance, split, judges, asked, source, groups, allow_bad
     )
-    case = Case(
+    case = RepairCase(
         model=model,
         recipe=recipe,
         data=opened,
         split=split,
-        prescription=Prescription(
+        prescription=RepairConfig(
             sheets=everyone,
             nuisance=nuisance,
             suspect=everyone.class_names[index],
@@ -119,7 +119,7 @@ def repair_run(
     numbers = _numbers(run, opened, judging, found, case, start, notes)
     _write_page(folder, run, case, found, notes)
     write_json(folder / NUMBERS, numbers)
-    return Repaired(folder, found, numbers)
+    return RepairReport(folder, found, numbers)
 
 
 def _recipe(run: Path, card: Card, epochs: int | None, *, from_run: bool) -> Recipe:
@@ -143,7 +143,7 @@ def _recipe(run: Path, card: Card, epochs: int | None, *, from_run: bool) -> Rec
 def _split_of(run: Path, card: Card, opened: SheetData, data: Path) -> Split:
     """The run's own parts of its own folder, sheets recognised by name and pixels."""
     rows = read_splits(run)
-    parts = np.array(Memory(rows, opened).part)
+    parts = np.array(SeenSheets(rows, opened).part)
     split = Split(*(np.flatnonzero((parts == part) & (opened.keys >= 0)) for part in PARTS))
     learnt = sum(row.split == "train" for row in rows)
     if int((parts == "train").sum()) < learnt:
@@ -173,7 +173,7 @@ def _judges(
         return everyone.take(split.test), nuisance.take(split.test), ()
     opened = open_sheets(judges, card.task, card.input, groups=groups, allow_bad=allow_bad)
     refuse_other_classes(opened, card, judges)
-    memory = Memory(read_splits(run), opened)
+    memory = SeenSheets(read_splits(run), opened)
     sheets = proof_sheets(opened, memory.choose("unseen", run), root=judges)
     found = open_nuisance(sheets, asked, source=source, known=(*opened.ids, *everyone.ids))
     return sheets, found, tuple(memory.notes("unseen"))
@@ -183,8 +183,8 @@ def _numbers(
     run: Path,
     opened: SheetData,
     judging: ProofSheets,
-    found: Repair,
-    case: Case,
+    found: RepairOutcome,
+    case: RepairCase,
     start: str,
     notes: Sequence[str],
 ) -> dict[str, Any]:
@@ -210,7 +210,9 @@ def _numbers(
     }
 
 
-def _write_page(folder: Path, run: Path, case: Case, found: Repair, notes: Sequence[str]) -> None:
+def _write_page(
+    folder: Path, run: Path, case: RepairCase, found: RepairOutcome, notes: Sequence[str]
+) -> None:
     prescription = case.prescription
     page = Document(
         f"Repair of {prescription.nuisance.name} → {prescription.suspect}",
@@ -230,4 +232,4 @@ def _write_page(folder: Path, run: Path, case: Case, found: Repair, notes: Seque
     page.footer(
         {"data": case.data.name, "data hash": case.data.data_hash, "seed": case.seed, **environment()}
     )
-    write_file(folder / PAGE, page.render().encode())
+    replace_file(folder / PAGE, page.render().encode())

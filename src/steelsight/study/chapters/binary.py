@@ -14,7 +14,7 @@ from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.cells import Cell, Column
 from steelsight.reports.document import Document
 from steelsight.reports.figures import (
-    Measured,
+    MeasuredRow,
     draw_confusion,
     draw_explanations,
     draw_intervals,
@@ -24,7 +24,7 @@ from steelsight.reports.figures import (
 from steelsight.reports.figures.explanation.panels import ExplanationRow
 from steelsight.sheets.catalog import mask_fractions
 from steelsight.study.options import SLIDE_ORDER
-from steelsight.study.results import Findings, ModelResult
+from steelsight.study.results import ModelResult, StudyResults
 from steelsight.types import Interval
 
 __all__ = ["write_confusion", "write_gradcam", "write_models", "write_roc"]
@@ -43,7 +43,7 @@ TABLE: dict[str, tuple[str, Metric]] = {
 }
 
 
-def write_models(document: Document, found: Findings) -> Omitted:
+def write_models(document: Document, found: StudyResults) -> Omitted:
     """The study's table, on these data: ours with intervals beside the printed figures."""
     document.chapter("Binary models", id="binary", status="done")
     document.text(
@@ -75,7 +75,7 @@ def write_models(document: Document, found: Findings) -> Omitted:
     return {}
 
 
-def write_confusion(document: Document, found: Findings) -> Omitted:
+def write_confusion(document: Document, found: StudyResults) -> Omitted:
     """One matrix a model, on clean sheets."""
     document.chapter("Confusion matrix", id="confusion", status="done")
     for result in found.results.values():
@@ -90,7 +90,7 @@ def write_confusion(document: Document, found: Findings) -> Omitted:
     return {}
 
 
-def write_roc(document: Document, found: Findings) -> Omitted:
+def write_roc(document: Document, found: StudyResults) -> Omitted:
     """All models in one square, clean and noisy."""
     document.chapter("ROC", id="roc", status="done")
     for noisy in (False, True):
@@ -110,7 +110,7 @@ def write_roc(document: Document, found: Findings) -> Omitted:
     return {}
 
 
-def write_gradcam(document: Document, found: Findings) -> Omitted:
+def write_gradcam(document: Document, found: StudyResults) -> Omitted:
     """Four test sheets with verdict and Grad-CAM for both classes; one of them wrong, where there is one."""
     result = found.chosen
     document.chapter("Grad-CAM", id="gradcam", status="done")
@@ -138,7 +138,7 @@ def write_gradcam(document: Document, found: Findings) -> Omitted:
     return {}
 
 
-def _write_table(document: Document, found: Findings) -> None:
+def _write_table(document: Document, found: StudyResults) -> None:
     printed = found.published["binary"]
     columns: list[str | Column] = ["network"]
     for title, _ in TABLE.values():
@@ -164,7 +164,7 @@ def _write_table(document: Document, found: Findings) -> None:
     )
 
 
-def _write_clean(document: Document, found: Findings) -> None:
+def _write_clean(document: Document, found: StudyResults) -> None:
     metrics: dict[str, Metric] = {
         "accuracy": lambda report: report.accuracy,
         "balanced accuracy": lambda report: report.balanced_accuracy,
@@ -184,7 +184,7 @@ def _write_clean(document: Document, found: Findings) -> None:
     )
 
 
-def _write_trainings(document: Document, found: Findings) -> None:
+def _write_trainings(document: Document, found: StudyResults) -> None:
     starts = {"imagenet": "ImageNet", "none": "random"}
     document.table(
         ["network", "start", "epochs", "kept", "ended"],
@@ -211,20 +211,20 @@ def _write_trainings(document: Document, found: Findings) -> None:
         )
 
 
-def _measured(found: Findings, name: str, key: str, metric: Metric) -> Measured:
+def _measured(found: StudyResults, name: str, key: str, metric: Metric) -> MeasuredRow:
     result = found.results[name]
     intervals = {"clean": metric(result.clean_report), NOISY: metric(result.noisy_report)}
-    return Measured(result.title, intervals, found.published["binary"].figure(name, key))
+    return MeasuredRow(result.title, intervals, found.published["binary"].figure(name, key))
 
 
-def _best(found: Findings, metric: Metric) -> str | None:
+def _best(found: StudyResults, metric: Metric) -> str | None:
     """The one network with the highest estimate; None where others share it or there are none."""
     scores = {name: metric(result.noisy_report).estimate for name, result in found.results.items()}
     best = [name for name, score in scores.items() if score == max(scores.values())]
     return best[0] if len(best) == 1 < len(scores) else None
 
 
-def _telling(found: Findings, result: ModelResult) -> Int[np.ndarray, " p"]:
+def _telling(found: StudyResults, result: ModelResult) -> Int[np.ndarray, " p"]:
     """Positions: the surest right verdicts, two defective and one good, and the surest false positive."""
     labels, verdicts = found.labels, result.clean.argmax(axis=1)
     surest = np.argsort(-result.clean.max(axis=1), kind="stable")

@@ -9,7 +9,7 @@ from steelsight.reports.cells import Cell, Chip, Column, Value
 from steelsight.reports.document import Document
 from steelsight.study.claims.binary import Verdicts
 from steelsight.study.contents import load_contents
-from steelsight.study.results import Findings
+from steelsight.study.results import StudyResults
 
 __all__ = ["write_claims", "write_contents", "write_summary"]
 
@@ -63,7 +63,7 @@ def write_contents(document: Document, omitted: Mapping[str, str]) -> None:
     )
 
 
-def write_claims(document: Document, found: Findings, verdicts: Verdicts) -> None:
+def write_claims(document: Document, found: StudyResults, verdicts: Verdicts) -> None:
     """One line a claim, in the order of the slides."""
     document.chapter("Conclusion: the study's claims", id="claims")
     document.text(
@@ -101,7 +101,7 @@ def write_claims(document: Document, found: Findings, verdicts: Verdicts) -> Non
     )
 
 
-def write_summary(document: Document, found: Findings, verdicts: Verdicts) -> None:
+def write_summary(document: Document, found: StudyResults, verdicts: Verdicts) -> None:
     """The report on half a page."""
     document.chapter("At a glance", id="summary")
     result = found.chosen

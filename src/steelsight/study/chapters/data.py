@@ -11,7 +11,7 @@ from steelsight.reports.figures.sheets.data import ExampleSheet, draw_examples
 from steelsight.sheets.catalog import read_mask
 from steelsight.sheets.describe import describe_sheets, example_sheets
 from steelsight.sheets.images.pixels import read_gray
-from steelsight.study.results import Findings
+from steelsight.study.results import StudyResults
 from steelsight.types import SheetItem
 
 __all__ = ["write_architectures", "write_data"]
@@ -22,7 +22,7 @@ FIRE = (64, 16, 64)  # channels in, squeezed, and of each expand layer of Squeez
 Omitted = dict[str, str]  # ids of items the chapter should hold and cannot on these data, with the reason
 
 
-def write_data(document: Document, found: Findings) -> Omitted:
+def write_data(document: Document, found: StudyResults) -> Omitted:
     """What the folder holds, how it was split, two sheets of each class."""
     told = describe_sheets(found.sheets, found.sizes, ())
     document.chapter("Data", id="data", status="done")
@@ -73,7 +73,7 @@ def write_data(document: Document, found: Findings) -> Omitted:
     return {}
 
 
-def write_architectures(document: Document, found: Findings) -> Omitted:
+def write_architectures(document: Document, found: StudyResults) -> Omitted:
     """What each network is made of and costs."""
     document.chapter("Architectures", id="architectures", status="done")
     spec = found.data.input
@@ -124,7 +124,7 @@ def write_architectures(document: Document, found: Findings) -> Omitted:
     return {}
 
 
-def _facts(found: Findings) -> dict[str, str | int]:
+def _facts(found: StudyResults) -> dict[str, str | int]:
     spec = found.data.input
     sizes = Counter(found.sizes).most_common(1)[0][0]
     several = f" and {len(set(found.sizes)) - 1} more sizes" if len(set(found.sizes)) > 1 else ""
@@ -143,7 +143,7 @@ def _part_names() -> tuple[str, ...]:
     return ("train", "validation", "test")
 
 
-def _parts(found: Findings, kind: int) -> list[int]:
+def _parts(found: StudyResults, kind: int) -> list[int]:
     """How many sheets of a class each part has."""
     items = found.data.items
     return [

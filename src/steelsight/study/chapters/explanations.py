@@ -23,8 +23,8 @@ from steelsight.reports.figures.explanation.panels import ExplanationRow
 from steelsight.runs.mistakes import collect_mistakes, draw_mistakes
 from steelsight.sheets.catalog import mask_fractions
 from steelsight.study.contents import PublishedTable
-from steelsight.study.league import Judgement
-from steelsight.study.results import Findings
+from steelsight.study.league import LeagueResult
+from steelsight.study.results import StudyResults
 
 __all__ = ["published_rows", "write_explanations", "write_mistakes_chapter", "write_multiclass"]
 
@@ -33,13 +33,13 @@ SHOWN = 3  # mistakes of each kind
 Omitted = dict[str, str]
 
 
-def write_explanations(document: Document, found: Findings) -> Omitted:
+def write_explanations(document: Document, found: StudyResults) -> Omitted:
     """The study's comparison of methods on the binary model: pictures, the table, an average mask."""
     document.chapter("Local explanations", id="explanations", status="done")
     return _write_league(document, found, BINARY)
 
 
-def write_multiclass(document: Document, found: Findings) -> Omitted:
+def write_multiclass(document: Document, found: StudyResults) -> Omitted:
     """The same on the multi-class model, and Grad-CAM of every class on a sheet of each."""
     document.chapter(
         "Local explanations of the multi-class model", id="multiclass-explanations", status="done"
@@ -99,7 +99,7 @@ MULTICLASS = _Half(
 )
 
 
-def _write_league(document: Document, found: Findings, half: _Half) -> Omitted:
+def _write_league(document: Document, found: StudyResults, half: _Half) -> Omitted:
     judged = found.judgement
     if judged is None:
         reason = "no test sheet has a mask to judge a map by"
@@ -128,7 +128,7 @@ def _write_league(document: Document, found: Findings, half: _Half) -> Omitted:
     return {}
 
 
-def _surest_of_each(found: Findings) -> list[int]:
+def _surest_of_each(found: StudyResults) -> list[int]:
     """Positions: of each class the surest right verdict, else the sheet most surely of it."""
     result = found.chosen
     labels = found.labels
@@ -145,7 +145,7 @@ def _surest_of_each(found: Findings) -> list[int]:
     return positions
 
 
-def write_mistakes_chapter(document: Document, found: Findings) -> Omitted:
+def write_mistakes_chapter(document: Document, found: StudyResults) -> Omitted:
     """False positives and false negatives of the model shown in detail, the surest first."""
     document.chapter("False positives and false negatives", id="mistakes", status="done")
     if found.shown is None:
@@ -173,7 +173,7 @@ def published_rows(table: PublishedTable) -> Mapping[str, Mapping[str, float]]:
     return {name: dict(zip(table.columns, row, strict=True)) for name, row in table.rows.items()}
 
 
-def _write_side_by_side(document: Document, judged: Judgement, id: str) -> None:
+def _write_side_by_side(document: Document, judged: LeagueResult, id: str) -> None:
     league = judged.league
     method = "gradcam" if "gradcam" in league.standings else league.recommended[ALL].method
     right = np.flatnonzero(league.right)

@@ -8,26 +8,26 @@ from steelsight.inspection.probes.report import (
 )
 from steelsight.reports.document import Document
 from steelsight.runs.inspection.layers import title_of
-from steelsight.study.results import Findings
+from steelsight.study.results import StudyResults
 
 __all__ = ["write_layers", "write_multiclass_layers"]
 
 Omitted = dict[str, str]
 
 
-def write_layers(document: Document, found: Findings) -> Omitted:
+def write_layers(document: Document, found: StudyResults) -> Omitted:
     """The binary model's layers: t-SNE and probes."""
     document.chapter("Layers", id="layers", status="done")
     return _write(document, found, "binary")
 
 
-def write_multiclass_layers(document: Document, found: Findings) -> Omitted:
+def write_multiclass_layers(document: Document, found: StudyResults) -> Omitted:
     """The same of the multi-class model."""
     document.chapter("Layers of the multi-class model", id="multiclass-layers", status="done")
     return _write(document, found, "multiclass")
 
 
-def _write(document: Document, found: Findings, half: str) -> Omitted:
+def _write(document: Document, found: StudyResults, half: str) -> Omitted:
     looked = found.layers
     if isinstance(looked, str) or found.shown is None:
         reason = looked if isinstance(looked, str) else "no model was trained"

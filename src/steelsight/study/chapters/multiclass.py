@@ -15,7 +15,7 @@ from steelsight.evaluation.intervals.paired import McNemar, mcnemar
 from steelsight.reports.cells import Cell, Column, cell_text
 from steelsight.reports.document import Document
 from steelsight.reports.figures import (
-    Measured,
+    MeasuredRow,
     draw_before_after,
     draw_confusion,
     draw_flip_chance,
@@ -23,16 +23,17 @@ from steelsight.reports.figures import (
     draw_precision_recall,
     draw_roc,
 )
+from steelsight.streams import stream
 from steelsight.study.chapters.binary import NOISY, Metric, Omitted
 from steelsight.study.measures.differences import metric_difference
 from steelsight.study.multiclass_train import CHOSEN, SLIDE_TITLES
 from steelsight.study.options import TECHNIQUES
-from steelsight.study.results import Findings, ModelResult
+from steelsight.study.results import ModelResult, StudyResults
 from steelsight.training.imbalance.flips import BEST_CHANCE, two_copies_differ
 
 __all__ = [
     "METRICS",
-    "Halves",
+    "BinaryReading",
     "compare_halves",
     "write_augmentation",
     "write_evaluation",
@@ -49,7 +50,7 @@ METRICS: dict[str, tuple[str, Metric]] = {
 NO_ROW = "the study's chosen network was not trained on these data"
 
 
-def write_augmentation(document: Document, found: Findings) -> Omitted:
+def write_augmentation(document: Document, found: StudyResults) -> Omitted:
     """Flipped copies: the chance, the classes before and after; and the techniques side by side."""
     document.chapter("Rare types", id="augmentation", status="done")
     document.figure(
@@ -83,7 +84,7 @@ def write_augmentation(document: Document, found: Findings) -> Omitted:
     return {}
 
 
-def write_results(document: Document, found: Findings, binary: Findings) -> Omitted:
+def write_results(document: Document, found: StudyResults, binary: StudyResults) -> Omitted:
     """The study's six rows, ours beside the deck's, and the multi-class model used as a binary one."""
     document.chapter("Multi-class models", id="multiclass", status="done")
     test = "as they are and at " + NOISY
@@ -115,7 +116,7 @@ def write_results(document: Document, found: Findings, binary: Findings) -> Omit
     return {}
 
 
-def write_evaluation(document: Document, found: Findings) -> Omitted:
+def write_evaluation(document: Document, found: StudyResults) -> Omitted:
     """ROC, precision and recall, confusion of the chosen model."""
     document.chapter("Multi-class evaluation", id="evaluation", status="done")
     result = found.chosen
@@ -153,7 +154,7 @@ def write_evaluation(document: Document, found: Findings) -> Omitted:
 
 
 @dataclass(frozen=True)
-class Halves:
+class BinaryReading:
     """The binary model against the multi-class one read as defect or none, binary first."""
 
     test: McNemar  # of the sheets as they are
@@ -161,7 +162,7 @@ class Halves:
     ahead: PairedDifference  # the binary model's accuracy minus the other's, weighted alike
 
 
-def compare_halves(found: Findings, binary: Findings) -> Halves | None:
+def compare_halves(found: StudyResults, binary: StudyResults) -> BinaryReading | None:
     """Both models on the sheets both were tested on; None where one of them is missing."""
     one, other = binary.chosen, found.chosen
     if one is None or other is None:
@@ -180,14 +181,14 @@ def compare_halves(found: Findings, binary: Findings) -> Halves | None:
         accuracy(1),
         defect.size,
         found.groups,
-        rng=np.random.default_rng([found.options.seed, 14]),
+        rng=stream(found.options.seed, "study-halves"),
         resamples=found.options.resamples,
     )
     everyone = np.arange(defect.size)
-    return Halves(mcnemar(right[0], right[1]), (accuracy(0)(everyone), accuracy(1)(everyone)), ahead)
+    return BinaryReading(mcnemar(right[0], right[1]), (accuracy(0)(everyone), accuracy(1)(everyone)), ahead)
 
 
-def _write_table(document: Document, found: Findings) -> None:
+def _write_table(document: Document, found: StudyResults) -> None:
     printed = found.published["multiclass"]
     best = {key: _best(found.results, metric) for key, (_, metric) in METRICS.items()}
     rows = []
@@ -220,7 +221,7 @@ def _write_table(document: Document, found: Findings) -> None:
     )
 
 
-def _write_techniques(document: Document, found: Findings) -> None:
+def _write_techniques(document: Document, found: StudyResults) -> None:
     """All metrics of each technique, and its difference from doing nothing."""
     if "none" not in found.techniques:
         document.text("The techniques were not compared.")
@@ -251,7 +252,7 @@ def _gain(paired: PairedDifference) -> str:
     return f"{difference.estimate:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
 
 
-def _write_collapsed(document: Document, found: Findings, binary: Findings) -> None:
+def _write_collapsed(document: Document, found: StudyResults, binary: StudyResults) -> None:
     compared = compare_halves(found, binary)
     if compared is None or found.chosen is None or binary.chosen is None:
         return
@@ -278,10 +279,12 @@ def _network_of(key: str) -> str:
     }.get(key, "vgg16_bn")
 
 
-def _measured(found: Findings, key: str, column: str, metric: Metric) -> Measured:
+def _measured(found: StudyResults, key: str, column: str, metric: Metric) -> MeasuredRow:
     result = found.results[key]
     intervals = {"clean": metric(result.clean_report), NOISY: metric(result.noisy_report)}
-    return Measured(result.title, intervals, found.published["multiclass"].figure(SLIDE_TITLES[key], column))
+    return MeasuredRow(
+        result.title, intervals, found.published["multiclass"].figure(SLIDE_TITLES[key], column)
+    )
 
 
 def _best(results: Mapping[str, ModelResult], metric: Metric) -> str | None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from steelsight.inspection.neurons.atlas import Atlas
 from steelsight.inspection.neurons.page import (
     atlas_figure,
+    describe_ascent,
     growth_figure,
     how_to_read,
     layer_table,
     pairs_figure,
-    tell_ascent,
     write_twins,
 )
 from steelsight.inspection.neurons.twins import compare_neurons
 from steelsight.reports.document import Document
+from steelsight.streams import stream
 from steelsight.study.neurons import plain_ascent
-from steelsight.study.results import Findings
+from steelsight.study.results import StudyResults
 
 __all__ = ["write_multiclass_neurons", "write_neurons"]
 
@@ -27,7 +26,7 @@ Omitted = dict[str, str]
 NO_MODEL = "no model was trained"
 
 
-def write_neurons(document: Document, found: Findings) -> Omitted:
+def write_neurons(document: Document, found: StudyResults) -> Omitted:
     """Images that drive single filters of the binary model."""
     document.chapter("Neurons", id="neurons", status="done")
     atlas = found.neurons
@@ -46,7 +45,7 @@ def write_neurons(document: Document, found: Findings) -> Omitted:
     return {}
 
 
-def write_multiclass_neurons(document: Document, found: Findings, binary: Findings) -> Omitted:
+def write_multiclass_neurons(document: Document, found: StudyResults, binary: StudyResults) -> Omitted:
     """The second form on the multi-class model, and its neurons beside the binary model's."""
     document.chapter("Neurons of the multi-class model", id="multiclass-neurons", status="done")
     atlas = found.neurons
@@ -66,7 +65,7 @@ def write_multiclass_neurons(document: Document, found: Findings, binary: Findin
         id="neuron-resizing",
         alt=f"The image of neuron {last.neuron.name} at each size it had.",
         caption=f"Neuron {last.neuron.name}, before each enlargement and at the end: "
-        f"{tell_ascent(atlas.plan.grown)}; here {last.kernel}.",
+        f"{describe_ascent(atlas.plan.grown)}; here {last.kernel}.",
     )
     document.figure(
         pairs,
@@ -78,7 +77,7 @@ def write_multiclass_neurons(document: Document, found: Findings, binary: Findin
     return omitted | _write_twins(document, found, binary, atlas)
 
 
-def _write_twins(document: Document, found: Findings, binary: Findings, atlas: Atlas) -> Omitted:
+def _write_twins(document: Document, found: StudyResults, binary: StudyResults, atlas: Atlas) -> Omitted:
     first, second = binary.shown, found.shown
     if first is None or second is None or first.card.model.name != second.card.model.name:
         document.text("The two models shown are of different networks, so their neurons cannot be paired.")
@@ -90,7 +89,7 @@ def _write_twins(document: Document, found: Findings, binary: Findings, atlas: A
         neurons,
         plain_ascent(found.options),
         seed=found.options.seed,
-        rng=np.random.default_rng([found.options.seed, 22]),
+        rng=stream(found.options.seed, "neuron-pairs"),
     )
     write_twins(document, twins, names=("binary model", "multi-class model"))
     document.text(
@@ -100,5 +99,5 @@ def _write_twins(document: Document, found: Findings, binary: Findings, atlas: A
     return {}
 
 
-def _name(found: Findings) -> str:
+def _name(found: StudyResults) -> str:
     return found.chosen.title if found.chosen is not None else ""

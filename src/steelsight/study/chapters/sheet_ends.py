@@ -15,18 +15,18 @@ from steelsight.reports.figures import (
     draw_explanations,
 )
 from steelsight.sheets.catalog import mask_fractions
-from steelsight.study.claims.sheet_ends import TYPE_TWO, look_at_type_two
-from steelsight.study.results import Findings
+from steelsight.study.claims.sheet_ends import TYPE_TWO, measure_type_two
+from steelsight.study.results import StudyResults
 
 __all__ = ["write_type_two"]
 
 SHOWN = 4  # sheets in each figure
 
 
-def write_type_two(document: Document, found: Findings) -> dict[str, str]:
+def write_type_two(document: Document, found: StudyResults) -> dict[str, str]:
     """The share of ends among the false positives, the sheets, and Grad-CAM of type 2 on them."""
     document.chapter("Type-2 false positives", id="shortcuts", status="done")
-    looked = look_at_type_two(found)
+    looked = measure_type_two(found)
     if isinstance(looked, str):
         document.text(f"{looked[0].upper()}{looked[1:]}.")
         return dict.fromkeys(("type-2-example", "type-2-false-positives"), looked)
@@ -73,7 +73,7 @@ def write_type_two(document: Document, found: Findings) -> dict[str, str]:
     return omitted
 
 
-def _example(found: Findings, row: int) -> ExampleSheet:
+def _example(found: StudyResults, row: int) -> ExampleSheet:
     position = int(found.split.test[row])
     names = found.data.labelled.class_names
     item = found.data.items[position]
@@ -82,7 +82,7 @@ def _example(found: Findings, row: int) -> ExampleSheet:
     )
 
 
-def _explained(found: Findings, rows: Sequence[int]) -> list[ExplanationRow]:
+def _explained(found: StudyResults, rows: Sequence[int]) -> list[ExplanationRow]:
     """Grad-CAM of type 2, and of none."""
     shown = found.shown
     if shown is None:

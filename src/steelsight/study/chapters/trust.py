@@ -15,10 +15,10 @@ from steelsight.reports.figures import (
     draw_threshold_sweep,
 )
 from steelsight.runs.abstention.confidence import SCORE_TITLES, SOFTMAX
-from steelsight.runs.abstention.score_table import add_score_table, tell_areas
+from steelsight.runs.abstention.score_table import add_score_table, describe_areas
 from steelsight.runs.robustness import DISTURBANCES
 from steelsight.study.chapters.binary import Omitted
-from steelsight.study.measures.confidence import DELTA, OUTSIDERS_EACH, Scrutiny
+from steelsight.study.measures.confidence import DELTA, OUTSIDERS_EACH, ConfidenceEvaluation
 from steelsight.study.measures.robustness import Robustness, Series
 
 __all__ = ["write_abstention", "write_robustness"]
@@ -27,7 +27,7 @@ DRAWN = (SOFTMAX, "energy", "agreement", "trust")  # more lines would hide one a
 NO_MODEL = "no multi-class model was trained"
 
 
-def write_abstention(document: Document, looked: Scrutiny | None) -> Omitted:
+def write_abstention(document: Document, looked: ConfidenceEvaluation | None) -> Omitted:
     """The study's sweep, better scores, honest probabilities, a guarantee, and what is no sheet at all."""
     document.chapter('"I don\'t know"', id="abstention-chapter", status="done")
     if looked is None:
@@ -112,7 +112,7 @@ def _draw_disturbance(document: Document, kind: str, series: Series, *, marked: 
     )
 
 
-def _write_scores(document: Document, looked: Scrutiny) -> None:
+def _write_scores(document: Document, looked: ConfidenceEvaluation) -> None:
     curves = {}
     for name in DRAWN:
         if name in looked.columns:
@@ -125,7 +125,7 @@ def _write_scores(document: Document, looked: Scrutiny) -> None:
     document.figure(
         draw_risk_coverage(curves, perfect=perfect),
         id="risk-coverage",
-        alt=tell_areas(looked.scores),
+        alt=describe_areas(looked.scores),
     )
     add_score_table(document, looked.scores, id="scores", which="the test sheets as they are")
     if looked.weighted_scores:
@@ -133,7 +133,7 @@ def _write_scores(document: Document, looked: Scrutiny) -> None:
         add_score_table(document, looked.weighted_scores, id="scores-weighted", which=which)
 
 
-def _write_calibration(document: Document, looked: Scrutiny) -> None:
+def _write_calibration(document: Document, looked: ConfidenceEvaluation) -> None:
     found = looked.calibration
     document.figure(
         draw_reliability(found.before, found.after, errors=found.error),
@@ -146,7 +146,7 @@ def _write_calibration(document: Document, looked: Scrutiny) -> None:
     )
 
 
-def _write_proofs(document: Document, looked: Scrutiny) -> None:
+def _write_proofs(document: Document, looked: ConfidenceEvaluation) -> None:
     if not looked.proofs:
         document.text("No threshold was certified: the test sheets are of one group.")
         return
@@ -172,7 +172,7 @@ def _write_proofs(document: Document, looked: Scrutiny) -> None:
     )
 
 
-def _write_operating(document: Document, looked: Scrutiny) -> None:
+def _write_operating(document: Document, looked: ConfidenceEvaluation) -> None:
     point = looked.operating
     if point is None:
         return
@@ -187,7 +187,7 @@ def _write_operating(document: Document, looked: Scrutiny) -> None:
     )
 
 
-def _write_refusals(document: Document, looked: Scrutiny) -> None:
+def _write_refusals(document: Document, looked: ConfidenceEvaluation) -> None:
     document.table(
         ["familiarity", "AUROC", "outsiders accepted"],
         [

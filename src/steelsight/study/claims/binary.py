@@ -12,29 +12,30 @@ import numpy as np
 
 from steelsight.evaluation.intervals.bootstrap import PairedDifference, paired_bootstrap, wilson
 from steelsight.evaluation.timing import time_ratio
+from steelsight.streams import stream
 from steelsight.study.claims.explanations import gradcam_coarse, guided_gradcam_best
 from steelsight.study.claims.layers import layers_separate
 from steelsight.study.claims.multiclass import SECOND_CLAIMS
 from steelsight.study.claims.neurons import hierarchy
 from steelsight.study.contents import Item, load_contents
-from steelsight.study.multiclass_results import Second
+from steelsight.study.multiclass_results import MulticlassResults
 from steelsight.study.options import VGG
-from steelsight.study.results import Findings, ModelResult
+from steelsight.study.results import ModelResult, StudyResults
 from steelsight.study.stains import judge_flips, judge_learnt, judge_test
-from steelsight.study.verdict import Verdict, decide
+from steelsight.study.verdict import ClaimVerdict, decide
 from steelsight.types import Interval
 
-__all__ = ["CLAIMS", "Verdict", "Verdicts", "judge", "judge_all"]
+__all__ = ["CLAIMS", "ClaimVerdict", "Verdicts", "judge", "judge_all"]
 
 MARGIN = 0.01  # of accuracy: what "costs nothing" may cost
 STUDY_SHEETS, STUDY_SIZE = 12568, (256, 1600)
 STRIP_CLASSES = 5  # none and four types
 
 
-Verdicts = Sequence[tuple[Item, Verdict]]
+Verdicts = Sequence[tuple[Item, ClaimVerdict]]
 
 
-def judge_all(found: Findings, second: Second | str) -> Verdicts:
+def judge_all(found: StudyResults, second: MulticlassResults | str) -> Verdicts:
     """Every claim of contents.toml with its verdict, in the order of the slides.
 
     second  the multi-class half, or why there is none
@@ -42,31 +43,33 @@ def judge_all(found: Findings, second: Second | str) -> Verdicts:
     return [(item, judge(item, found, second)) for item in load_contents() if item.kind == "claim"]
 
 
-def judge(item: Item, found: Findings, second: Second | str) -> Verdict:
+def judge(item: Item, found: StudyResults, second: MulticlassResults | str) -> ClaimVerdict:
     """The verdict on one claim of contents.toml."""
     if item.status != "done":
-        return Verdict("undecided here", f"Not tested yet: {item.reason}.")
+        return ClaimVerdict("undecided here", f"Not tested yet: {item.reason}.")
     if item.id in CLAIMS:
         verdict = CLAIMS[item.id](found)
     elif isinstance(second, str):
-        verdict = Verdict("undecided here", f"There is no multi-class half: {second}.")
+        verdict = ClaimVerdict("undecided here", f"There is no multi-class half: {second}.")
     else:
         verdict = SECOND_CLAIMS[item.id](second)
     if found.options.quick and item.id not in OF_THE_DATA and verdict.answer != "undecided here":
-        return Verdict("undecided here", f"A quick look decides nothing. {verdict.because}", verdict.interval)
+        return ClaimVerdict(
+            "undecided here", f"A quick look decides nothing. {verdict.because}", verdict.interval
+        )
     return verdict
 
 
-def _data_size(found: Findings) -> Verdict:
+def _data_size(found: StudyResults) -> ClaimVerdict:
     count, sizes, types = len(found.data.items), set(found.sizes), len(found.sheets.type_names) - 1
     if (count, sizes, types) == (STUDY_SHEETS, {STUDY_SIZE}, STRIP_CLASSES - 1):
-        return Verdict("holds", "Counted.")
-    return Verdict("undecided here", f"These are other data: {count:,} sheets, {types} defect types.")
+        return ClaimVerdict("holds", "Counted.")
+    return ClaimVerdict("undecided here", f"These are other data: {count:,} sheets, {types} defect types.")
 
 
-def _majority(found: Findings) -> Verdict:
+def _majority(found: StudyResults) -> ClaimVerdict:
     if not _is_strip(found):
-        return Verdict("undecided here", "These data do not have the study's four types.")
+        return ClaimVerdict("undecided here", "These data do not have the study's four types.")
     common, rare = _share(found, {0, 3}), _share(found, {2})
     because = (
         "Interval of type 2's share, held to lie between 1 and 3 %; "
@@ -74,69 +77,71 @@ def _majority(found: Findings) -> Verdict:
     )
     holds = common.low > 0.5 and rare.low > 0.01 and rare.high < 0.03
     fails = common.high < 0.5 or rare.high < 0.01 or rare.low > 0.03
-    return Verdict(decide(holds, fails), because, rare)
+    return ClaimVerdict(decide(holds, fails), because, rare)
 
 
-def _unbalanced(found: Findings) -> Verdict:
+def _unbalanced(found: StudyResults) -> ClaimVerdict:
     if not _is_strip(found):
-        return Verdict("undecided here", "These data do not have the study's four types.")
+        return ClaimVerdict("undecided here", "These data do not have the study's four types.")
     share = _share(found, {0, 3})
-    return Verdict(decide(share.low > 0.85, share.high < 0.85), "Interval of their share.", share)
+    return ClaimVerdict(decide(share.low > 0.85, share.high < 0.85), "Interval of their share.", share)
 
 
-def _vgg_most_accurate(found: Findings) -> Verdict:
+def _vgg_most_accurate(found: StudyResults) -> ClaimVerdict:
     vgg = found.results.get(VGG)
     if vgg is None or vgg.remark:
-        return Verdict("undecided here", vgg.remark.capitalize() + "." if vgg else "VGG16 was not trained.")
+        return ClaimVerdict(
+            "undecided here", vgg.remark.capitalize() + "." if vgg else "VGG16 was not trained."
+        )
     others = [result for name, result in found.results.items() if name != VGG]
     if not others:
-        return Verdict("undecided here", "No other network was trained.")
+        return ClaimVerdict("undecided here", "No other network was trained.")
     best = max(others, key=lambda result: result.noisy_report.accuracy.estimate)
     ahead = _difference(found, vgg, best)
     return _by_difference(ahead, f"VGG16's accuracy minus that of the best other, {best.title}.", 0.0)
 
 
-def _squeezenet_beats_adhoc(found: Findings) -> Verdict:
+def _squeezenet_beats_adhoc(found: StudyResults) -> ClaimVerdict:
     return _compare(found, "squeezenet_reduced", "adhoc", 0.0)
 
 
-def _reduced_as_good(found: Findings) -> Verdict:
+def _reduced_as_good(found: StudyResults) -> ClaimVerdict:
     return _compare(found, "squeezenet_reduced", "squeezenet", -MARGIN)
 
 
-def _adhoc_fastest(found: Findings) -> Verdict:
+def _adhoc_fastest(found: StudyResults) -> ClaimVerdict:
     others = {name: cost for name, cost in found.costs.items() if name != "adhoc"}
     nearest = min(others, key=lambda name: others[name].timing.median_ms)
     ratio = _ratio(found, "adhoc", nearest)
     because = f"Its time over that of the fastest other, {others[nearest].title}, on this processor."
-    return Verdict(decide(ratio.high < 1, ratio.low > 1), because, ratio)
+    return ClaimVerdict(decide(ratio.high < 1, ratio.low > 1), because, ratio)
 
 
-def _reduced_faster(found: Findings) -> Verdict:
+def _reduced_faster(found: StudyResults) -> ClaimVerdict:
     ratio = _ratio(found, "squeezenet_reduced", "squeezenet")
     because = "Its time over the full one's on this processor; the study's ratio is 0.75."
-    return Verdict(decide(ratio.high < 1, ratio.low > 1), because, ratio)
+    return ClaimVerdict(decide(ratio.high < 1, ratio.low > 1), because, ratio)
 
 
-def _vgg_slow(found: Findings) -> Verdict:
+def _vgg_slow(found: StudyResults) -> ClaimVerdict:
     ratio = _ratio(found, VGG, "squeezenet_reduced")
     because = "Ratio of times on this processor; held to lie between 6 and 24, half and double the study's."
-    return Verdict(
+    return ClaimVerdict(
         decide(ratio.low > 6 and ratio.high < 24, ratio.high < 6 or ratio.low > 24), because, ratio
     )
 
 
-def _small_model_accurate(found: Findings) -> Verdict:
+def _small_model_accurate(found: StudyResults) -> ClaimVerdict:
     result = found.results.get("squeezenet_reduced")
     if result is None:
-        return Verdict("undecided here", "Reduced SqueezeNet was not trained.")
+        return ClaimVerdict("undecided here", "Reduced SqueezeNet was not trained.")
     accuracy = result.noisy_report.accuracy
     because = "Accuracy of reduced SqueezeNet on noisy test sheets, held against 0.92."
-    return Verdict(decide(accuracy.low >= 0.92, accuracy.high < 0.92), because, accuracy)
+    return ClaimVerdict(decide(accuracy.low >= 0.92, accuracy.high < 0.92), because, accuracy)
 
 
 # One entry a claim that contents.toml calls done.
-CLAIMS: dict[str, Callable[[Findings], Verdict]] = {
+CLAIMS: dict[str, Callable[[StudyResults], ClaimVerdict]] = {
     "data-size": _data_size,
     "majority-classes": _majority,
     "unbalanced": _unbalanced,
@@ -158,21 +163,21 @@ CLAIMS: dict[str, Callable[[Findings], Verdict]] = {
 OF_THE_DATA = {"data-size", "majority-classes", "unbalanced", "flip-optimum"}  # need no training
 
 
-def _compare(found: Findings, first: str, second: str, least: float) -> Verdict:
+def _compare(found: StudyResults, first: str, second: str, least: float) -> ClaimVerdict:
     a, b = found.results.get(first), found.results.get(second)
     if a is None or b is None:
         missing = [found.costs[name].title for name in (first, second) if name not in found.results]
-        return Verdict("undecided here", f"{' and '.join(missing)} not trained.")
+        return ClaimVerdict("undecided here", f"{' and '.join(missing)} not trained.")
     allowed = f", held to be above {least}" if least else ""
     return _by_difference(_difference(found, a, b), f"Accuracy of {a.title} minus {b.title}{allowed}.", least)
 
 
-def _by_difference(paired: PairedDifference, because: str, least: float) -> Verdict:
+def _by_difference(paired: PairedDifference, because: str, least: float) -> ClaimVerdict:
     difference = paired.difference
-    return Verdict(decide(difference.low > least, difference.high < least), because, difference)
+    return ClaimVerdict(decide(difference.low > least, difference.high < least), because, difference)
 
 
-def _difference(found: Findings, first: ModelResult, second: ModelResult) -> PairedDifference:
+def _difference(found: StudyResults, first: ModelResult, second: ModelResult) -> PairedDifference:
     """Of accuracies on the same noisy sheets, resampled by group."""
     right = [(result.noisy.argmax(axis=1) == found.labels).astype(np.float64) for result in (first, second)]
     counts = np.ones(found.labels.size) if found.weights is None else found.weights
@@ -181,21 +186,21 @@ def _difference(found: Findings, first: ModelResult, second: ModelResult) -> Pai
         lambda rows: float(np.average(right[1][rows], weights=counts[rows])),
         found.labels.size,
         found.groups,
-        rng=np.random.default_rng([found.options.seed, 5]),
+        rng=stream(found.options.seed, "claim-differences"),
         resamples=found.options.resamples,
     )
 
 
-def _ratio(found: Findings, first: str, second: str) -> Interval:
-    rng = np.random.default_rng([found.options.seed, 6])
+def _ratio(found: StudyResults, first: str, second: str) -> Interval:
+    rng = stream(found.options.seed, "claim-times")
     return time_ratio(found.costs[first].timing, found.costs[second].timing, rng=rng)
 
 
-def _is_strip(found: Findings) -> bool:
+def _is_strip(found: StudyResults) -> bool:
     return found.sheets.layout == "severstal" and len(found.sheets.type_names) == STRIP_CLASSES
 
 
-def _share(found: Findings, kinds: set[int]) -> Interval:
+def _share(found: StudyResults, kinds: set[int]) -> Interval:
     """Share of sheets with one of these classes among sheets of one class."""
     single = [item.types or (0,) for item in found.data.items if len(item.types) < 2]
     return wilson(sum(types[0] in kinds for types in single), len(single))

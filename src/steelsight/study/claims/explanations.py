@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from steelsight.evaluation.intervals.bootstrap import PairedDifference, paired_bootstrap
 from steelsight.explanations.benchmark.run import League
-from steelsight.study.results import Findings
-from steelsight.study.verdict import Verdict, decide
+from steelsight.streams import stream
+from steelsight.study.results import StudyResults
+from steelsight.study.verdict import ClaimVerdict, decide
 
 __all__ = ["gradcam_coarse", "guided_gradcam_best"]
 
 NO_MASKS = "The methods were not compared: no test sheet has a mask."
 
 
-def gradcam_coarse(found: Findings) -> Verdict:
+def gradcam_coarse(found: StudyResults) -> ClaimVerdict:
     """Grad-CAM finds the place but gives no fine detail."""
     judged = found.judgement
     if judged is None or not {"gradcam", "guided_backprop"} <= set(judged.league.standings):
-        return Verdict("undecided here", NO_MASKS)
+        return ClaimVerdict("undecided here", NO_MASKS)
     league = judged.league
     place = league.intervals(league.standings["gradcam"].maps)["pointing"]
     finer = _league_difference(found, league, "guided_backprop", "gradcam", "precision")
@@ -28,14 +27,14 @@ def gradcam_coarse(found: Findings) -> Verdict:
     )
     holds = finer.difference.low > 0 and place.low > 0.5
     fails = finer.difference.high < 0 or place.high < 0.5
-    return Verdict(decide(holds, fails), because, finer.difference)
+    return ClaimVerdict(decide(holds, fails), because, finer.difference)
 
 
-def guided_gradcam_best(found: Findings) -> Verdict:
+def guided_gradcam_best(found: StudyResults) -> ClaimVerdict:
     """Guided Grad-CAM has the best precision, IoU and Dice; Grad-CAM is the fastest."""
     judged = found.judgement
     if judged is None or "guided_gradcam" not in judged.league.standings:
-        return Verdict("undecided here", NO_MASKS)
+        return ClaimVerdict("undecided here", NO_MASKS)
     league = judged.league
     standings = league.standings
     others = [name for name in standings if name != "guided_gradcam"]
@@ -51,11 +50,11 @@ def guided_gradcam_best(found: Findings) -> Verdict:
     )
     holds = fastest.method == "gradcam" and all(each.difference.low > 0 for each in ahead.values())
     fails = any(each.difference.high < 0 for each in ahead.values())
-    return Verdict(decide(holds, fails), because, ahead["dice"].difference)
+    return ClaimVerdict(decide(holds, fails), because, ahead["dice"].difference)
 
 
 def _league_difference(
-    found: Findings, league: League, first: str, second: str, score: str
+    found: StudyResults, league: League, first: str, second: str, score: str
 ) -> PairedDifference:
     """Of two methods' masks by the study's rule on the same sheets, resampled by group."""
     one, other = (league.standings[name].by["study"][score] for name in (first, second))
@@ -64,6 +63,6 @@ def _league_difference(
         lambda rows: float(other[rows].mean()),
         one.size,
         league.groups,
-        rng=np.random.default_rng([found.options.seed, 8]),
+        rng=stream(found.options.seed, "claim-explanations"),
         resamples=found.options.resamples,
     )

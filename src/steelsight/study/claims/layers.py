@@ -7,30 +7,30 @@ from steelsight.inspection.probes.outputs import KINDS
 from steelsight.inspection.probes.separability import Separability
 from steelsight.inspection.probes.trends import rise, trend
 from steelsight.reports.cells import cell_text
-from steelsight.study.verdict import Answer, Verdict, decide
+from steelsight.study.verdict import Answer, ClaimVerdict, decide
 from steelsight.types import Interval
 
 __all__ = ["layers_separate", "multiclass_layers_separate"]
 
 
-def layers_separate(looked: Separability | str) -> Verdict:
+def layers_separate(looked: Separability | str) -> ClaimVerdict:
     """Accuracy of probes grows from layer to layer, whichever way a layer is described.
 
     looked  what was found, or why nothing was
     """
     if isinstance(looked, str):
-        return Verdict("undecided here", f"{looked[0].upper()}{looked[1:]}.")
+        return ClaimVerdict("undecided here", f"{looked[0].upper()}{looked[1:]}.")
     answer, because, gain = _grows(looked)
-    return Verdict(answer, because, gain)
+    return ClaimVerdict(answer, because, gain)
 
 
-def multiclass_layers_separate(looked: Separability | str) -> Verdict:
+def multiclass_layers_separate(looked: Separability | str) -> ClaimVerdict:
     """The same of the multi-class model, and on none of its maps do neighbours mostly agree."""
     if isinstance(looked, str):
-        return Verdict("undecided here", f"{looked[0].upper()}{looked[1:]}.")
+        return ClaimVerdict("undecided here", f"{looked[0].upper()}{looked[1:]}.")
     grows, because, gain = _grows(looked)
     if not looked.maps:
-        return Verdict("undecided here", f"No map was drawn. {because}", gain)
+        return ClaimVerdict("undecided here", f"No map was drawn. {because}", gain)
     best = max(looked.maps, key=lambda each: each.agreement.estimate)
     halfway = (1 + looked.map_chance) / 2
     shown = best.agreement
@@ -40,7 +40,7 @@ def multiclass_layers_separate(looked: Separability | str) -> Verdict:
     )
     holds = grows == "holds" and shown.high < halfway
     fails = grows == "does not hold" or shown.low > halfway
-    return Verdict(decide(holds, fails), because, gain)
+    return ClaimVerdict(decide(holds, fails), because, gain)
 
 
 def _grows(looked: Separability) -> tuple[Answer, str, Interval]:

@@ -7,16 +7,17 @@ from collections.abc import Callable
 import numpy as np
 
 from steelsight.evaluation.intervals.bootstrap import bootstrap
+from steelsight.streams import stream
 from steelsight.study.claims.explanations import guided_gradcam_best
 from steelsight.study.claims.layers import multiclass_layers_separate
 from steelsight.study.claims.neurons import no_insight
 from steelsight.study.claims.sheet_ends import judge_type_two
 from steelsight.study.claims.transplant import features_serve
 from steelsight.study.measures.differences import metric_difference
-from steelsight.study.multiclass_results import Second
+from steelsight.study.multiclass_results import MulticlassResults
 from steelsight.study.multiclass_train import CHOSEN
 from steelsight.study.stains import judge_test
-from steelsight.study.verdict import Verdict, decide
+from steelsight.study.verdict import ClaimVerdict, decide
 from steelsight.training.imbalance.flips import BEST_CHANCE, two_copies_differ
 from steelsight.types import Interval
 
@@ -27,12 +28,12 @@ LEVEL, STUDY_ACCURACY = 0.99, 0.99  # the study's threshold, and the accuracy it
 HALF = (0.35, 0.65)  # what "about half" may mean
 
 
-def _techniques(second: Second) -> Verdict:
+def _techniques(second: MulticlassResults) -> ClaimVerdict:
     tried = second.found.techniques
     needed = ("none", "patches", "weighted", "flips")
     missing = [key for key in needed if key not in tried]
     if missing:
-        return Verdict("undecided here", f"Not trained: {', '.join(missing)}.")
+        return ClaimVerdict("undecided here", f"Not trained: {', '.join(missing)}.")
     plain = tried["none"]
 
     def gain(key: str, metric: str) -> Interval:
@@ -59,20 +60,20 @@ def _techniques(second: Second) -> Verdict:
         f"{patches[1].estimate:+.3f}, the weighted loss by {others[0].estimate:+.3f} and "
         f"{raised['weighted'].estimate:+.3f}, flips accuracy by {kept.estimate:+.3f}."
     )
-    return Verdict(decide(holds, fails), because, raised["flips"])
+    return ClaimVerdict(decide(holds, fails), because, raised["flips"])
 
 
-def _flip_optimum(_second: Second) -> Verdict:
+def _flip_optimum(_second: MulticlassResults) -> ClaimVerdict:
     best = two_copies_differ(BEST_CHANCE)
     rest = max(two_copies_differ(p) for p in np.linspace(0, 1, 1001).tolist())
     because = f"f(1/sqrt(2)) = {best:.4f}, the largest of a thousand others {rest:.4f}; see the picture."
-    return Verdict(decide(best >= rest - 1e-6, best < rest - 1e-6), because)
+    return ClaimVerdict(decide(best >= rest - 1e-6, best < rest - 1e-6), because)
 
 
-def _best_rows(second: Second) -> Verdict:
+def _best_rows(second: MulticlassResults) -> ClaimVerdict:
     found = second.found
     if CHOSEN not in found.results or "vgg16" not in found.results or found.results["vgg16"].remark:
-        return Verdict("undecided here", "VGG16 was not trained as the study did.")
+        return ClaimVerdict("undecided here", "VGG16 was not trained as the study did.")
     others = [result for key, result in found.results.items() if key != CHOSEN]
     nearest = max(others, key=lambda result: result.noisy_report.balanced_accuracy.estimate)
     ahead = metric_difference(found, found.results[CHOSEN], nearest, "balanced_accuracy").difference
@@ -82,16 +83,16 @@ def _best_rows(second: Second) -> Verdict:
         f"Balanced accuracy of Aug. Red. Squeeze minus that of the best other, {nearest.title}; "
         f"VGG16 {'leads' if leads else 'does not lead'} in accuracy."
     )
-    return Verdict(decide(ahead.low > 0 and leads, ahead.high < 0), because, ahead)
+    return ClaimVerdict(decide(ahead.low > 0 and leads, ahead.high < 0), because, ahead)
 
 
-def _threshold(second: Second) -> Verdict:
+def _threshold(second: MulticlassResults) -> ClaimVerdict:
     looked = second.scrutiny
     if looked is None:
-        return Verdict("undecided here", "No multi-class model was trained.")
+        return ClaimVerdict("undecided here", "No multi-class model was trained.")
     answered = looked.columns["max_probability"] >= LEVEL
     if not answered.any():
-        return Verdict("does not hold", f"No sheet reaches a confidence of {LEVEL}.")
+        return ClaimVerdict("does not hold", f"No sheet reaches a confidence of {LEVEL}.")
     base = second.found.weights
     counts = np.ones(answered.size) if base is None else base
     share = float(np.average(answered, weights=counts))
@@ -102,7 +103,7 @@ def _threshold(second: Second) -> Verdict:
             return float("nan")
         return float(np.average(looked.right[told], weights=counts[told]))
 
-    rng = np.random.default_rng([second.found.options.seed, 12])
+    rng = stream(second.found.options.seed, "claim-multiclass")
     found = bootstrap(
         accuracy, answered.size, second.found.groups, rng=rng, resamples=second.found.options.resamples
     )
@@ -113,27 +114,29 @@ def _threshold(second: Second) -> Verdict:
         f"{everyone:.1%} of all; held to reach {STUDY_ACCURACY:.0%} on {HALF[0]:.0%} to "
         f"{HALF[1]:.0%}."
     )
-    return Verdict(decide(found.low >= STUDY_ACCURACY and half, found.high < STUDY_ACCURACY), because, found)
+    return ClaimVerdict(
+        decide(found.low >= STUDY_ACCURACY and half, found.high < STUDY_ACCURACY), because, found
+    )
 
 
-def _layers(second: Second) -> Verdict:
+def _layers(second: MulticlassResults) -> ClaimVerdict:
     return multiclass_layers_separate(second.found.layers)
 
 
-def _guided(second: Second) -> Verdict:
+def _guided(second: MulticlassResults) -> ClaimVerdict:
     return guided_gradcam_best(second.found)
 
 
-def _transplant(second: Second) -> Verdict:
+def _transplant(second: MulticlassResults) -> ClaimVerdict:
     return features_serve(second.transplant)
 
 
-def _no_insight(second: Second) -> Verdict:
+def _no_insight(second: MulticlassResults) -> ClaimVerdict:
     return no_insight(second.found)
 
 
 # One entry a claim that contents.toml calls done.
-SECOND_CLAIMS: dict[str, Callable[[Second], Verdict]] = {
+SECOND_CLAIMS: dict[str, Callable[[MulticlassResults], ClaimVerdict]] = {
     "techniques-compared": _techniques,
     "flip-optimum": _flip_optimum,
     "multiclass-best": _best_rows,

@@ -6,8 +6,9 @@ import numpy as np
 
 from steelsight.evaluation.intervals.bootstrap import bootstrap
 from steelsight.inspection.neurons.nature import fine_share, rank_correlation
-from steelsight.study.results import Findings
-from steelsight.study.verdict import Verdict, decide
+from steelsight.streams import stream
+from steelsight.study.results import StudyResults
+from steelsight.study.verdict import ClaimVerdict, decide
 from steelsight.types import Interval
 
 __all__ = ["hierarchy", "no_insight"]
@@ -15,21 +16,21 @@ __all__ = ["hierarchy", "no_insight"]
 NO_MODEL = "no model was trained"
 
 
-def hierarchy(found: Findings) -> Verdict:
+def hierarchy(found: StudyResults) -> ClaimVerdict:
     """First layers detect simple features, last layers complex ones."""
     atlas = found.neurons
     if atlas is None:
-        return Verdict("undecided here", f"{NO_MODEL.capitalize()}.")
+        return ClaimVerdict("undecided here", f"{NO_MODEL.capitalize()}.")
     depth = np.array([float(i) for i, page in enumerate(atlas.layers) for _ in page.agreements])
     alike = np.array([value for page in atlas.layers for value in page.agreements])
     known = np.isfinite(alike)
     depth, alike = depth[known], alike[known]
     if np.unique(depth).size < 2:
-        return Verdict("undecided here", "Fewer than two layers have neurons that answer to two sheets.")
+        return ClaimVerdict("undecided here", "Fewer than two layers have neurons that answer to two sheets.")
     trend = bootstrap(
         lambda rows: rank_correlation(depth[rows], alike[rows]),
         depth.size,
-        rng=np.random.default_rng([found.options.seed, 23]),
+        rng=stream(found.options.seed, "claim-hierarchy"),
         resamples=found.options.resamples,
     )
     ends = [float(np.median(alike[depth == layer])) for layer in (depth.min(), depth.max())]
@@ -38,10 +39,10 @@ def hierarchy(found: Findings) -> Verdict:
         f"it applies to different sheets: {ends[0]:.2f} in the first layer, where it is 1 by construction, "
         f"{ends[1]:.2f} in the last. That measures simplicity, not what a person would call the feature."
     )
-    return Verdict(decide(trend.high < 0, trend.low > 0), because, trend)
+    return ClaimVerdict(decide(trend.high < 0, trend.low > 0), because, trend)
 
 
-def no_insight(found: Findings) -> Verdict:
+def no_insight(found: StudyResults) -> ClaimVerdict:
     """Resizing and blurring show no more than a growing complexity."""
     atlas = found.neurons
     pairs = [
@@ -51,16 +52,16 @@ def no_insight(found: Findings) -> Verdict:
         if p.plain is not None and p.grown is not None
     ]
     if not pairs:
-        return Verdict("undecided here", "No images of both forms were made.")
+        return ClaimVerdict("undecided here", "No images of both forms were made.")
     change = np.array([fine_share(b[None])[0] - fine_share(a[None])[0] for a, b in pairs])
     change = change[np.isfinite(change)]
     fewer: Interval = bootstrap(
         lambda rows: float(change[rows].mean()),
         change.size,
-        rng=np.random.default_rng([found.options.seed, 24]),
+        rng=stream(found.options.seed, "claim-fine-share"),
         resamples=found.options.resamples,
     )
-    return Verdict(
+    return ClaimVerdict(
         "undecided here",
         "Insight is for a person to find or miss: the pictures are in the chapter. What can be measured is "
         "what the second form removes: by so much it changes the share of waves shorter than 8 pixels.",

@@ -11,16 +11,16 @@ from steelsight.evaluation.intervals.bootstrap import group_index, wilson
 from steelsight.shortcuts.find.association import somers_d
 from steelsight.shortcuts.margins import class_margin
 from steelsight.shortcuts.nuisances.sheet_ends import end_widths
-from steelsight.study.multiclass_results import Second
-from steelsight.study.results import Findings
-from steelsight.study.verdict import Verdict, decide
+from steelsight.study.multiclass_results import MulticlassResults
+from steelsight.study.results import StudyResults
+from steelsight.study.verdict import ClaimVerdict, decide
 from steelsight.types import Interval
 
 __all__ = [
     "TYPE_TWO",
     "TypeTwo",
     "judge_type_two",
-    "look_at_type_two",
+    "measure_type_two",
 ]
 
 TYPE_TWO, STRIP_CLASSES = 2, 5
@@ -42,7 +42,7 @@ class TypeTwo:
     effect: Interval  # Somers' D of the margin of type 2, ends against none, within true classes
 
 
-def look_at_type_two(found: Findings) -> TypeTwo | str:
+def measure_type_two(found: StudyResults) -> TypeTwo | str:
     """What the false positives of type 2 have to do with ends, or why that cannot be told."""
     result = found.chosen
     if len(found.data.labelled.class_names) != STRIP_CLASSES:
@@ -68,13 +68,13 @@ def look_at_type_two(found: Findings) -> TypeTwo | str:
     )
 
 
-def judge_type_two(second: Second) -> Verdict:
+def judge_type_two(second: MulticlassResults) -> ClaimVerdict:
     """Whether all false positives of type 2 show an end, and that is more than others do."""
-    looked = look_at_type_two(second.found)
+    looked = measure_type_two(second.found)
     if isinstance(looked, str):
-        return Verdict("undecided here", f"{looked[0].upper()}{looked[1:]}.")
+        return ClaimVerdict("undecided here", f"{looked[0].upper()}{looked[1:]}.")
     if not looked.wrong.size:
-        return Verdict("undecided here", "No test sheet was wrongly called type 2.")
+        return ClaimVerdict("undecided here", "No test sheet was wrongly called type 2.")
     ended = int(looked.ends[looked.wrong].sum())
     because = (
         f"Share of the {looked.wrong.size} with a sheet end ({ended}); of other sheets not of type 2 it is "
@@ -82,7 +82,7 @@ def judge_type_two(second: Second) -> Verdict:
     )
     every = ended == looked.wrong.size
     more = looked.share.low > looked.elsewhere.high
-    return Verdict(decide(every and more, not every), because, looked.share)
+    return ClaimVerdict(decide(every and more, not every), because, looked.share)
 
 
 def _share(ends: Bool[np.ndarray, " t"], rows: Rows) -> Interval:

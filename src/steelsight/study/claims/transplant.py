@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from steelsight.reports.cells import cell_text
 from steelsight.runs.transplant.reading import SMALL, read_donor
-from steelsight.runs.transplant.run import Operation
-from steelsight.study.verdict import Verdict, decide
+from steelsight.runs.transplant.run import TransplantResult
+from steelsight.study.verdict import ClaimVerdict, decide
 
 __all__ = ["features_serve"]
 
 
-def features_serve(done: Operation | str) -> Verdict:
+def features_serve(done: TransplantResult | str) -> ClaimVerdict:
     """The study's claim: the donor's feature extractor serves the receiver, its classifier does not."""
     if isinstance(done, str):
-        return Verdict("undecided here", f"No weights were exchanged: {done}.")
+        return ClaimVerdict("undecided here", f"No weights were exchanged: {done}.")
     own = read_donor(done, done.donor)
     if own.features_change is None or own.classifier_change is None:
-        return Verdict("undecided here", f"Not every part of the {done.donor} fits.")
+        return ClaimVerdict("undecided here", f"Not every part of the {done.donor} fits.")
     features, classifier = own.features_change["accuracy"], own.classifier_change["accuracy"]
     start = done.control("imagenet", "start")
     ahead = None if start is None else read_donor(done, start.name).ahead
@@ -28,4 +28,4 @@ def features_serve(done: Operation | str) -> Verdict:
         because += f" The same features minus {start.name}: {cell_text(ahead['accuracy'])}."
     holds = features.low > -SMALL and classifier.high < -SMALL
     fails = features.high < -SMALL or classifier.low > -SMALL
-    return Verdict(decide(holds, fails), because, features)
+    return ClaimVerdict(decide(holds, fails), because, features)

@@ -16,14 +16,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from steelsight.evaluation.abstention.calibration import (
-    Reliability,
+    ReliabilityBins,
     brier,
     expected_calibration_error,
     log_loss,
     reliability,
 )
 from steelsight.evaluation.abstention.guarantee import THRESHOLDS, Certificate, certify
-from steelsight.evaluation.abstention.outsiders import Refusal, judge_refusal
+from steelsight.evaluation.abstention.outsiders import OutlierRejection, evaluate_rejection
 from steelsight.evaluation.abstention.selective import SweepRow, sweep_thresholds
 from steelsight.evaluation.abstention.shares import draw_to_shares
 from steelsight.evaluation.curves.operating import OperatingPoint, operating_point, threshold_for_escape
@@ -31,11 +31,19 @@ from steelsight.evaluation.intervals.bootstrap import group_index
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.runs.abstention.confidence import Confidence, ScoreRow, compare_scores, fit_confidence, soften
 from steelsight.sheets.outsiders import OUTSIDERS, draw_outsiders
-from steelsight.study.results import Findings, ModelResult
-from steelsight.training.predict import tell
+from steelsight.streams import stream
+from steelsight.study.results import ModelResult, StudyResults
+from steelsight.training.predict import predict_views
 from steelsight.types import Labels
 
-__all__ = ["DELTA", "RISKS", "Calibration", "Proof", "Scrutiny", "scrutinise"]
+__all__ = [
+    "DELTA",
+    "RISKS",
+    "CertificateCheck",
+    "ConfidenceEvaluation",
+    "TemperatureEffect",
+    "evaluate_confidence",
+]
 
 RISKS, DELTA = (0.01, 0.05, 0.10), 0.10
 ESCAPE = 0.05  # the share of defective validation sheets the operating point may let pass
@@ -47,19 +55,19 @@ Rows = Int[np.ndarray, " r"]
 
 
 @dataclass(frozen=True)
-class Calibration:
+class TemperatureEffect:
     """Probabilities before and after the temperature."""
 
     temperature: float
-    before: Reliability
-    after: Reliability
+    before: ReliabilityBins
+    after: ReliabilityBins
     error: tuple[float, float]  # expected calibration error
     brier: tuple[float, float]
     log_loss: tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Proof:
+class CertificateCheck:
     """A certificate from one half of the test groups, and what came true on the other."""
 
     certificate: Certificate
@@ -68,7 +76,7 @@ class Proof:
 
 
 @dataclass(frozen=True)
-class Scrutiny:
+class ConfidenceEvaluation:
     """One model's confidence on its test sheets."""
 
     result: ModelResult
@@ -78,21 +86,23 @@ class Scrutiny:
     scores: tuple[ScoreRow, ...]
     weighted_scores: tuple[ScoreRow, ...]  # at the shares of DATA, where the test has others; else empty
     sweep: tuple[SweepRow, ...]
-    calibration: Calibration
-    proofs: tuple[Proof, ...]
-    refusals: Mapping[str, Refusal]  # by score, all kinds together, on the draw that chooses among them
+    calibration: TemperatureEffect
+    proofs: tuple[CertificateCheck, ...]
+    refusals: Mapping[
+        str, OutlierRejection
+    ]  # by score, all kinds together, on the draw that chooses among them
     best_familiarity: str
-    kinds: Mapping[str, Refusal]  # each kind of outsider by that score, on another draw
+    kinds: Mapping[str, OutlierRejection]  # each kind of outsider by that score, on another draw
     operating: OperatingPoint | None  # None without both defective and good sheets to choose it by
 
 
-def scrutinise(found: Findings, result: ModelResult) -> Scrutiny:
+def evaluate_confidence(found: StudyResults, result: ModelResult) -> ConfidenceEvaluation:
     """Ask the model everything once; see the module's head."""
     options, split = found.options, found.split
     model, _ = load_checkpoint(result.folder)
     labels = np.asarray(found.data.labelled.labels)
     told = {
-        part: tell(model, np.asarray(found.data.images[getattr(split, part)]))
+        part: predict_views(model, np.asarray(found.data.images[getattr(split, part)]))
         for part in ("train", "validation", "test")
     }
     truth = {part: labels[getattr(split, part)] for part in told}
@@ -100,7 +110,7 @@ def scrutinise(found: Findings, result: ModelResult) -> Scrutiny:
     columns, known = confidence.columns(told["test"]), confidence.columns(told["validation"])
     answers = told["test"].logits.argmax(1)
     right = answers == truth["test"]
-    rng = np.random.default_rng([options.seed, 9])
+    rng = stream(options.seed, "study-confidence")
     few = min(options.resamples, 200)  # each resample sorts every score
     compared = tuple(compare_scores(columns, right, rng=rng, groups=found.groups, resamples=few))
     weighted: tuple[ScoreRow, ...] = ()
@@ -111,7 +121,7 @@ def scrutinise(found: Findings, result: ModelResult) -> Scrutiny:
     size = (found.data.input.height, found.data.input.width)
     choosing, judging = (
         {
-            kind: confidence.columns(tell(model, draw_outsiders(kind, OUTSIDERS_EACH, *size, rng)))
+            kind: confidence.columns(predict_views(model, draw_outsiders(kind, OUTSIDERS_EACH, *size, rng)))
             for kind in OUTSIDERS
         }
         for _ in range(2)
@@ -121,7 +131,7 @@ def scrutinise(found: Findings, result: ModelResult) -> Scrutiny:
     }
     best = min(refusals, key=lambda name: refusals[name].false_accept.estimate)
     weights = found.weights
-    return Scrutiny(
+    return ConfidenceEvaluation(
         result=result,
         confidence=confidence,
         columns=columns,
@@ -166,10 +176,10 @@ def _refuse(
     outside: Float[np.ndarray, _],
     rng: np.random.Generator,
     resamples: int,
-) -> Refusal:
+) -> OutlierRejection:
     """One score against some outsiders, its threshold from validation sheets where there are any."""
     calibration = known[name] if known[name].size else None
-    return judge_refusal(inside[name], outside, rng=rng, calibration=calibration, resamples=resamples)
+    return evaluate_rejection(inside[name], outside, rng=rng, calibration=calibration, resamples=resamples)
 
 
 def _together(strangers: Mapping[str, Columns], name: str) -> Float[np.ndarray, _]:
@@ -181,12 +191,12 @@ def _calibration(
     labels: Labels,
     temperature: float,
     weights: Float[np.ndarray, " n"] | None,
-) -> Calibration:
+) -> TemperatureEffect:
     plain, soft = soften(logits, 1.0), soften(logits, temperature)
     right = plain.argmax(1) == labels
     pair = (plain, soft)
     tops = tuple(np.minimum(each.max(1), 1.0) for each in pair)
-    return Calibration(
+    return TemperatureEffect(
         temperature,
         reliability(tops[0], right, weights=weights),
         reliability(tops[1], right, weights=weights),
@@ -203,9 +213,9 @@ def _prove(
     score: Float[np.ndarray, " n"],
     right: Bool[np.ndarray, " n"],
     labels: Labels,
-    found: Findings,
+    found: StudyResults,
     rng: np.random.Generator,
-) -> tuple[Proof, ...]:
+) -> tuple[CertificateCheck, ...]:
     """One proof a risk: half of the groups certify, the others hold the certificate to its word."""
     group = group_index(found.groups, right.size)
     if found.weights is not None:
@@ -224,7 +234,7 @@ def _prove(
         )
         limit = np.inf if certificate.threshold is None else certificate.threshold
         told = score[there] >= limit
-        proofs.append(Proof(certificate, int(told.sum()), int((told & ~right[there]).sum())))
+        proofs.append(CertificateCheck(certificate, int(told.sum()), int((told & ~right[there]).sum())))
     return tuple(proofs)
 
 
@@ -233,7 +243,7 @@ def _operating(
     labels_before: Int[np.ndarray, " v"],
     none: Float[np.ndarray, " n"],
     labels: Int[np.ndarray, " n"],
-    found: Findings,
+    found: StudyResults,
     rng: np.random.Generator,
 ) -> OperatingPoint | None:
     """Escape and overkill on test sheets at the threshold validation sheets chose."""

@@ -9,14 +9,15 @@ from jaxtyping import Int
 
 from steelsight.evaluation.intervals.bootstrap import PairedDifference, paired_bootstrap
 from steelsight.evaluation.measures import measure
-from steelsight.study.results import Findings, ModelResult
+from steelsight.streams import stream
+from steelsight.study.results import ModelResult, StudyResults
 from steelsight.types import Probabilities
 
 __all__ = ["metric_difference"]
 
 
 def metric_difference(
-    found: Findings, first: ModelResult, second: ModelResult, metric: str, *, noisy: bool = True
+    found: StudyResults, first: ModelResult, second: ModelResult, metric: str, *, noisy: bool = True
 ) -> PairedDifference:
     """One metric of two models on the same sheets, resampled by group; weighted as the findings are.
 
@@ -37,6 +38,6 @@ def metric_difference(
         statistic(pair[1]),
         labels.size,
         found.groups,
-        rng=np.random.default_rng([found.options.seed, 10]),
+        rng=stream(found.options.seed, "study-differences"),
         resamples=min(found.options.resamples, 200),  # each resample ranks all sheets for every class
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from steelsight.inspection.probes.report import layers_json
-from steelsight.study.results import Findings, ModelResult
+from steelsight.study.results import ModelResult, StudyResults
 
 __all__ = ["layers_or_reason", "model_json", "stains_or_reason"]
 
 
-def model_json(found: Findings, result: ModelResult, table: str, row: str) -> dict[str, Any]:
+def model_json(found: StudyResults, result: ModelResult, table: str, row: str) -> dict[str, Any]:
     """One model's figures beside those of a row of a published table."""
     printed = found.published[table]
     balance = {} if table == "binary" else {"balance": dict(result.balance)}
@@ -24,11 +24,11 @@ def model_json(found: Findings, result: ModelResult, table: str, row: str) -> di
     }
 
 
-def layers_or_reason(found: Findings) -> dict[str, Any] | str:
+def layers_or_reason(found: StudyResults) -> dict[str, Any] | str:
     """What the chosen model's layers separate, or why nobody knows."""
     return found.layers if isinstance(found.layers, str) else layers_json(found.layers)
 
 
-def stains_or_reason(found: Findings) -> dict[str, Any] | str:
+def stains_or_reason(found: StudyResults) -> dict[str, Any] | str:
     """What white stains do to the chosen model, or why nobody knows."""
     return found.stains if isinstance(found.stains, str) else found.stains.as_dict()

@@ -11,7 +11,8 @@ from steelsight.evaluation.robustness.corruptions import CORRUPTIONS
 from steelsight.evaluation.robustness.sweeps import SweepPoint
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.runs.robustness import STUDY_NOISE, sweep_disturbances
-from steelsight.study.results import Findings
+from steelsight.streams import stream
+from steelsight.study.results import StudyResults
 
 __all__ = ["Robustness", "Series", "sweep_models"]
 
@@ -31,13 +32,13 @@ class Robustness:
     corruptions: Series  # of the chosen model, by kind
 
 
-def sweep_models(found: Findings) -> Robustness | None:
+def sweep_models(found: StudyResults) -> Robustness | None:
     """Every model under both kinds of noise, the chosen one under every corruption; None without models."""
     chosen = found.chosen
     if chosen is None:
         return None
     options, test = found.options, found.split.test
-    rng = np.random.default_rng([options.seed, 11])
+    rng = stream(options.seed, "study-robustness")
     rows = np.sort(rng.permutation(test.size)[: QUICK_SHEETS if options.quick else SHEETS])
     images, labels = np.asarray(found.data.images[test[rows]]), found.labels[rows]
     groups = None if found.groups is None else [found.groups[i] for i in rows.tolist()]

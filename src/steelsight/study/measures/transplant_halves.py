@@ -11,12 +11,13 @@ from steelsight.errors import MissingWeights
 from steelsight.models.card import Card
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.runs.transplant.donors import Control, Donor, run_control, untrained_control
-from steelsight.runs.transplant.run import Operation, operate
-from steelsight.study.data import Material
+from steelsight.runs.transplant.run import TransplantResult, run_transplant
+from steelsight.streams import stream
+from steelsight.study.data import StudyData
 from steelsight.study.options import VGG, slide_recipe
-from steelsight.study.results import Findings, ModelResult
+from steelsight.study.results import ModelResult, StudyResults
 from steelsight.study.train import Trainer
-from steelsight.training.loop.progress import Watcher
+from steelsight.training.loop.progress import TrainingProgress
 from steelsight.training.recipe import Recipe
 from steelsight.training.recipe_files import override
 
@@ -26,8 +27,14 @@ SHEETS, QUICK_SHEETS = 500, 60  # at most: some fifty mixed models answer all of
 
 
 def transplant_halves(
-    material: Material, found: Findings, binary: Findings, out: Path, *, train: Trainer, watcher: Watcher
-) -> Operation | str:
+    material: StudyData,
+    found: StudyResults,
+    binary: StudyResults,
+    out: Path,
+    *,
+    train: Trainer,
+    watcher: TrainingProgress,
+) -> TransplantResult | str:
     """The chosen multi-class model with the parts of the binary model of its network; or why there is none.
 
     material  of the multi-class half
@@ -41,10 +48,10 @@ def transplant_halves(
         return f"no binary model of {chosen.title}'s network was trained"
     given, donor_card = load_checkpoint(partner.folder)
     options, test = found.options, found.split.test
-    rng = np.random.default_rng([options.seed, 21])
+    rng = stream(options.seed, "study-transplant")
     rows = np.sort(rng.permutation(test.size)[: QUICK_SHEETS if options.quick else SHEETS])
     controls, notes = _controls(material, chosen, card, out, train=train, watcher=watcher)
-    done = operate(
+    done = run_transplant(
         chosen.title,
         (model, card),
         (Donor("binary model", "donor", given, partner.title), donor_card),
@@ -60,7 +67,13 @@ def transplant_halves(
 
 
 def _controls(
-    material: Material, chosen: ModelResult, card: Card, out: Path, *, train: Trainer, watcher: Watcher
+    material: StudyData,
+    chosen: ModelResult,
+    card: Card,
+    out: Path,
+    *,
+    train: Trainer,
+    watcher: TrainingProgress,
 ) -> tuple[list[Donor], list[str]]:
     """Those that cost nothing, where asked for those that take a training each; and which are missing."""
     options = material.options

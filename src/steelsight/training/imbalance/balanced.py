@@ -5,31 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from steelsight.training.dataset import Lesson
+from steelsight.streams import stream
+from steelsight.training.dataset import TrainingData
 from steelsight.training.imbalance.copies import add_flips, class_counts
 from steelsight.training.imbalance.paste import paste_defects
-from steelsight.training.imbalance.patches import cut_lesson
+from steelsight.training.imbalance.patches import cut_training_patches
 from steelsight.training.recipe import Recipe
 
-__all__ = ["Balanced", "balance_lesson"]
+__all__ = ["BalancedData", "balance_training_data"]
 
 
 @dataclass(frozen=True)
-class Balanced:
+class BalancedData:
     """The lesson to train on."""
 
-    lesson: Lesson
+    lesson: TrainingData
     told: dict[str, Any]  # for metrics.json: training items a class before and after, and how they came
 
 
-def balance_lesson(lesson: Lesson, recipe: Recipe, classes: int, *, seed: int) -> Balanced:
+def balance_training_data(lesson: TrainingData, recipe: Recipe, classes: int, *, seed: int) -> BalancedData:
     """Paste, flip, and cut, as far as the recipe asks for; weights and draws are not its business.
 
     raises  BadRecipe as the techniques do
     """
-    rng = np.random.default_rng([seed, 2])  # 0 is the probe's and the report's, 1 the split's
+    rng = stream(seed, "balance")  # 0 is the probe's and the report's, 1 the split's
     before = class_counts(lesson)
     told: dict[str, Any] = {"before": before.tolist()}
     if recipe.paste.to_share:
@@ -41,9 +40,9 @@ def balance_lesson(lesson: Lesson, recipe: Recipe, classes: int, *, seed: int) -
         lesson = copied.lesson
         told |= {"copied": copied.added.tolist(), "duplicate_share": copied.duplicate_share}
     if recipe.patches.count > 1:
-        patches = cut_lesson(lesson, recipe.patches, classes=classes)
+        patches = cut_training_patches(lesson, recipe.patches, classes=classes)
         lesson = patches.lesson
         told |= {"black_patches": patches.black, "unknown_patches": patches.unknown}
     if recipe.patches.count > 1 or len(told) > 1:
         told["after"] = class_counts(lesson).tolist()
-    return Balanced(lesson, told)
+    return BalancedData(lesson, told)

@@ -8,12 +8,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from steelsight.errors import BadRecipe
-from steelsight.training.dataset import Lesson, Masks
+from steelsight.training.dataset import Masks, TrainingData
 from steelsight.training.imbalance.flips import draw_flips, duplicate_share, enumerate_flips, flip
 from steelsight.training.loop.batches import rarest_types
 from steelsight.training.recipe import FlipsRecipe
 
-__all__ = ["Copied", "add_flips", "append_sheets", "class_counts", "copies_by_class"]
+__all__ = ["CopiedData", "add_flips", "append_sheets", "class_counts", "copies_by_class"]
 
 # The study's shares, stated as a rule any data can follow: its types 1 and 4 (6 and 4 % of the sheets) got
 # two copies a sheet, its type 2 (1.6 %) six, the rest none.
@@ -24,15 +24,15 @@ Counts = Int[np.ndarray, " k"]
 
 
 @dataclass(frozen=True)
-class Copied:
+class CopiedData:
     """A lesson with more training sheets, and what was added."""
 
-    lesson: Lesson
+    lesson: TrainingData
     added: Counts  # sheets a class
     duplicate_share: float  # of the added sheets: they show what another training sheet shows already
 
 
-def class_counts(lesson: Lesson) -> Counts:
+def class_counts(lesson: TrainingData) -> Counts:
     """Training sheets a class; a multilabel sheet counts as its rarest type, class 0 = without any."""
     labels = rarest_types(lesson.targets)[lesson.train]
     classes = lesson.targets.shape[1] + 1 if lesson.targets.ndim == 2 else int(lesson.targets.max()) + 1
@@ -57,7 +57,7 @@ def copies_by_class(counts: Counts, recipe: FlipsRecipe) -> Counts:
     return np.array(recipe.added, dtype=np.int64)
 
 
-def add_flips(lesson: Lesson, recipe: FlipsRecipe, rng: np.random.Generator) -> Copied:
+def add_flips(lesson: TrainingData, recipe: FlipsRecipe, rng: np.random.Generator) -> CopiedData:
     """The lesson with flipped copies of its rare training sheets behind its other sheets.
 
     raises  BadRecipe as `copies_by_class`
@@ -77,20 +77,20 @@ def add_flips(lesson: Lesson, recipe: FlipsRecipe, rng: np.random.Generator) -> 
         codes.append(draw.reshape(-1))
         repeated += duplicate_share(draw) * draw.size
     if not rows:
-        return Copied(lesson, np.zeros_like(counts), 0.0)
+        return CopiedData(lesson, np.zeros_like(counts), 0.0)
     chosen, flips = np.concatenate(rows), np.concatenate(codes)
     shares = None if lesson.masks is None else flip(lesson.masks.shares[chosen], flips)
     larger = append_sheets(lesson, flip(lesson.images[chosen], flips), chosen, shares)
-    return Copied(larger, counts * copies, repeated / max(1, chosen.size))
+    return CopiedData(larger, counts * copies, repeated / max(1, chosen.size))
 
 
 def append_sheets(
-    lesson: Lesson,
+    lesson: TrainingData,
     images: UInt8[np.ndarray, "m h w"],
     like: Int[np.ndarray, " m"],
     shares: UInt8[np.ndarray, "m h w"] | None = None,
     known: Bool[np.ndarray, " m"] | None = None,
-) -> Lesson:
+) -> TrainingData:
     """The lesson with further training sheets, each with the answer and the group of an existing one.
 
     like    (m,) positions they take target and group from

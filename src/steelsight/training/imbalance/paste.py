@@ -11,8 +11,8 @@ from jaxtyping import Bool, Int, UInt8
 from scipy.ndimage import binary_dilation, gaussian_filter
 
 from steelsight.errors import BadRecipe
-from steelsight.training.dataset import Lesson
-from steelsight.training.imbalance.copies import Copied, append_sheets, class_counts
+from steelsight.training.dataset import TrainingData
+from steelsight.training.imbalance.copies import CopiedData, append_sheets, class_counts
 from steelsight.types import GrayBatch, GrayImage
 
 __all__ = ["lay", "paste_defects"]
@@ -21,7 +21,7 @@ MARGIN_PX, SEAM_PX = 3, 1.0
 RING_PX = 6  # around the mask: where the two surfaces are compared
 
 
-def paste_defects(lesson: Lesson, to_share: float, rng: np.random.Generator) -> Copied:
+def paste_defects(lesson: TrainingData, to_share: float, rng: np.random.Generator) -> CopiedData:
     """Bring every defect class up to a share of the training sheets by pasting.
 
     lesson    with masks, and targets of one class a sheet
@@ -53,7 +53,7 @@ def paste_defects(lesson: Lesson, to_share: float, rng: np.random.Generator) -> 
     onto = rng.choice(clean, like.size)
     flips = rng.integers(0, 2, (2, like.size)).astype(bool)
     images, shares = _lay_all(lesson.images, lesson.masks.shares, like, onto, flips)
-    return Copied(append_sheets(lesson, images, like, shares), due, 0.0)
+    return CopiedData(append_sheets(lesson, images, like, shares), due, 0.0)
 
 
 def lay(sheet: GrayImage, defect: GrayImage, share: GrayImage) -> GrayImage:

@@ -13,11 +13,11 @@ from jaxtyping import Int
 
 from steelsight.errors import BadRecipe
 from steelsight.models.patches import patch_starts
-from steelsight.training.dataset import Lesson, Masks
+from steelsight.training.dataset import Masks, TrainingData
 from steelsight.training.recipe import PatchesRecipe
 from steelsight.types import GrayBatch
 
-__all__ = ["Patches", "cut_lesson"]
+__all__ = ["Patches", "cut_training_patches"]
 
 Positions = Int[np.ndarray, "_"]  # parts differ in length
 
@@ -26,13 +26,13 @@ Positions = Int[np.ndarray, "_"]  # parts differ in length
 class Patches:
     """A lesson whose items are patches, and what was left out of it."""
 
-    lesson: Lesson
+    lesson: TrainingData
     black: int  # patches without metal
     unknown: int  # patches of defective sheets without a known mask
     counts: Int[np.ndarray, " k"]  # training patches a class
 
 
-def cut_lesson(lesson: Lesson, recipe: PatchesRecipe, *, classes: int) -> Patches:
+def cut_training_patches(lesson: TrainingData, recipe: PatchesRecipe, *, classes: int) -> Patches:
     """Patches of the training and validation sheets, in the sheets' order.
 
     lesson  with masks, and targets of one class a sheet
@@ -65,7 +65,7 @@ def cut_lesson(lesson: Lesson, recipe: PatchesRecipe, *, classes: int) -> Patche
 
 
 @dataclass(frozen=True)
-class _Part:
+class _PatchPart:
     images: GrayBatch
     shares: GrayBatch
     targets: Int[np.ndarray, " m"]
@@ -74,18 +74,18 @@ class _Part:
     unknown: int
 
 
-def _parts(lesson: Lesson) -> tuple[Positions, Positions]:
+def _parts(lesson: TrainingData) -> tuple[Positions, Positions]:
     return lesson.train, lesson.validation
 
 
 def _cut(
-    lesson: Lesson,
+    lesson: TrainingData,
     masks: Masks,
     rows: Positions,
     starts: Int[np.ndarray, " p"],
     width: int,
     recipe: PatchesRecipe,
-) -> _Part:
+) -> _PatchPart:
     images, shares = (
         np.stack([np.asarray(pixels[rows])[:, :, start : start + width] for start in starts.tolist()], axis=1)
         for pixels in (lesson.images, masks.shares)
@@ -98,7 +98,7 @@ def _cut(
     keep = metal & known
     targets = np.where(covered, sheet[:, None], 0)
     groups = rows if lesson.groups is None else lesson.groups[rows]
-    return _Part(
+    return _PatchPart(
         images[keep],
         shares[keep],
         targets[keep],

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from steelsight.training.dataset import Lesson, Targets
+from steelsight.streams import stream
+from steelsight.training.dataset import Targets, TrainingData
 
-__all__ = ["SHUFFLED_NOTE", "Shuffled", "shuffle_lesson", "swap_labels"]
+__all__ = ["SHUFFLED_NOTE", "ShuffledLabels", "shuffle_labels", "swap_labels"]
 
 SHUFFLED_NOTE = (
     "a control: its training labels were drawn among the training sheets (labels.shuffle_seed), "
@@ -23,7 +24,7 @@ SHUFFLED_NOTE = (
 
 
 @dataclass(frozen=True)
-class Shuffled:
+class ShuffledLabels:
     """What was drawn."""
 
     seed: int
@@ -34,7 +35,7 @@ class Shuffled:
         return asdict(self)
 
 
-def shuffle_lesson(lesson: Lesson, seed: int) -> tuple[Lesson, Shuffled]:
+def shuffle_labels(lesson: TrainingData, seed: int) -> tuple[TrainingData, ShuffledLabels]:
     """The lesson with its training labels drawn anew among its training sheets.
 
     Validation sheets leave it: true labels would stop the control at its start, drawn ones at random. So it
@@ -43,10 +44,10 @@ def shuffle_lesson(lesson: Lesson, seed: int) -> tuple[Lesson, Shuffled]:
     rows = lesson.train
     group = np.arange(len(lesson.targets)) if lesson.groups is None else lesson.groups
     targets = lesson.targets.copy()
-    targets[rows] = swap_labels(lesson.targets[rows], group[rows], np.random.default_rng([seed, 43]))
+    targets[rows] = swap_labels(lesson.targets[rows], group[rows], stream(seed, "shuffled-labels"))
     same = (targets[rows] == lesson.targets[rows]).reshape(rows.size, -1).all(1)
     shuffled = replace(lesson, targets=targets, validation=np.zeros(0, dtype=np.int64))
-    return shuffled, Shuffled(seed, float(same.mean()))
+    return shuffled, ShuffledLabels(seed, float(same.mean()))
 
 
 def swap_labels(targets: Targets, group: Int[np.ndarray, " n"], rng: np.random.Generator) -> Targets:

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from steelsight.sheets.images.augment import augment
-from steelsight.training.dataset import Lesson
+from steelsight.training.dataset import TrainingData
 from steelsight.training.recipe import BalanceRecipe, Recipe
 
 __all__ = [
@@ -50,7 +50,7 @@ class Batch:
     cohorts: Tensor | None = None  # (n,) int64
 
 
-def epoch_batches(lesson: Lesson, recipe: Recipe, rng: np.random.Generator) -> Iterator[Batch]:
+def epoch_batches(lesson: TrainingData, recipe: Recipe, rng: np.random.Generator) -> Iterator[Batch]:
     """The training sheets once, in a new order, changed as the recipe's `augment` says.
 
     With balance.method = sampling it is as many draws with replacement, rare classes more often; the odds of
@@ -61,7 +61,7 @@ def epoch_batches(lesson: Lesson, recipe: Recipe, rng: np.random.Generator) -> I
         yield make_batch(lesson, recipe, order[start : start + recipe.batch_size], rng)
 
 
-def draw_order(lesson: Lesson, balance: BalanceRecipe, rng: np.random.Generator) -> Positions:
+def draw_order(lesson: TrainingData, balance: BalanceRecipe, rng: np.random.Generator) -> Positions:
     """Positions of one epoch."""
     odds = lesson.remedy.odds
     if odds is None and balance.method != "sampling":
@@ -71,7 +71,7 @@ def draw_order(lesson: Lesson, balance: BalanceRecipe, rng: np.random.Generator)
     return drawn
 
 
-def sheet_weights(lesson: Lesson, balance: BalanceRecipe) -> Float[np.ndarray, " p"]:
+def sheet_weights(lesson: TrainingData, balance: BalanceRecipe) -> Float[np.ndarray, " p"]:
     """How much each training sheet counts, mean 1.
 
     A sheet of class c whose group has m sheets of c: u = m^-group_power, its weight u (sum of u in c)^-power.
@@ -141,7 +141,7 @@ def class_weights(
     return scaled
 
 
-def make_batch(lesson: Lesson, recipe: Recipe, rows: Positions, rng: np.random.Generator) -> Batch:
+def make_batch(lesson: TrainingData, recipe: Recipe, rows: Positions, rng: np.random.Generator) -> Batch:
     """Sheets at these positions, changed as the recipe's `augment` says."""
     masks, remedy = lesson.masks, lesson.remedy
     maps = {"shares": None if masks is None else masks.shares, "wrong": remedy.wrong}

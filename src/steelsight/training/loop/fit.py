@@ -12,15 +12,15 @@ from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.inputs import to_input
-from steelsight.training.dataset import Lesson
-from steelsight.training.intervention import Remedy
+from steelsight.streams import indexed_stream
+from steelsight.training.dataset import TrainingData
+from steelsight.training.intervention import Intervention
 from steelsight.training.loop.batches import Batch, ahead, epoch_batches
 from steelsight.training.loop.losses import (
     loss_weights,
@@ -33,7 +33,7 @@ from steelsight.training.loop.losses import (
 from steelsight.training.loop.optimisation import Average, learning_rate, make_optimiser, set_rate
 from steelsight.training.loop.precision import Precision, choose_precision, in_precision
 from steelsight.training.loop.probe import fit_head
-from steelsight.training.loop.progress import Silent, Watcher
+from steelsight.training.loop.progress import NoProgress, TrainingProgress
 from steelsight.training.loop.speed import fast_features, keep_memory, tuned
 from steelsight.training.loop.state import (
     EpochRow,
@@ -47,11 +47,11 @@ from steelsight.training.loop.validate import is_better, validate
 from steelsight.training.predict import add_noise
 from steelsight.training.recipe import Recipe
 
-__all__ = ["Fitted", "fit"]
+__all__ = ["FitResult", "fit"]
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FitResult:
     """How a training went; the model itself is trained in place."""
 
     history: tuple[EpochRow, ...]  # epoch 0 is the probe, if there was one
@@ -68,14 +68,14 @@ class Fitted:
 
 def fit(
     model: SheetClassifier,
-    lesson: Lesson,
+    lesson: TrainingData,
     recipe: Recipe,
     *,
     seed: int,
     state_path: Path | None = None,
     fingerprint: str = "",
-    watcher: Watcher | None = None,
-) -> Fitted:
+    watcher: TrainingProgress | None = None,
+) -> FitResult:
     """Train a model in place and leave it in evaluation mode with its best epoch's weights.
 
     seed        of order, augmentation, noise and dropout; the model's own start is the caller's
@@ -83,7 +83,7 @@ def fit(
     fingerprint refused if the state there has another
     raises      BadCheckpoint for a state that cannot be used or written
     """
-    watcher = watcher or Silent()
+    watcher = watcher or NoProgress()
     with _threads(recipe.compute.threads), keep_memory(), torch.random.fork_rng():
         trainer = _Trainer(model, lesson, recipe, seed, fingerprint)
         if state_path is not None and state_path.exists():
@@ -96,7 +96,7 @@ def fit(
             watcher.epoch(row, best=best)
         model.load_state_dict(trainer.best)
     model.eval()
-    return Fitted(
+    return FitResult(
         history=tuple(trainer.history),
         best_epoch=trainer.best_epoch,
         stopped_early=trainer.done < recipe.stop.max_epochs,
@@ -109,7 +109,7 @@ class _Trainer:
     """The state of one training between epochs."""
 
     def __init__(
-        self, model: SheetClassifier, lesson: Lesson, recipe: Recipe, seed: int, fingerprint: str
+        self, model: SheetClassifier, lesson: TrainingData, recipe: Recipe, seed: int, fingerprint: str
     ) -> None:
         self.lesson, self.recipe, self.seed, self.fingerprint = lesson, recipe, seed, fingerprint
         self.remedy = lesson.remedy
@@ -145,7 +145,7 @@ class _Trainer:
         """Epochs so far; the probe is none."""
         return self.history[-1].epoch if self.history else 0
 
-    def advance(self, watcher: Watcher) -> tuple[EpochRow, bool]:
+    def advance(self, watcher: TrainingProgress) -> tuple[EpochRow, bool]:
         """Fit the probe if it is asked for and due, otherwise train an epoch."""
         if self.recipe.probe.enabled and not self.history:
             return self._fit_head(watcher)
@@ -156,7 +156,7 @@ class _Trainer:
         rate = self.optimiser.param_groups[0]["lr"]
         return self._judge(epoch, train_loss, rate, seconds, self.lesson.train.size / seconds)
 
-    def _fit_head(self, watcher: Watcher) -> tuple[EpochRow, bool]:
+    def _fit_head(self, watcher: TrainingProgress) -> tuple[EpochRow, bool]:
         model: SheetClassifier = self.accelerator.unwrap_model(self.model)
         found = fit_head(
             model, self.lesson, self.recipe, seed=self.seed, precision=self.precision, watcher=watcher
@@ -188,9 +188,9 @@ class _Trainer:
         self.history.append(row)
         return row, best
 
-    def _train(self, epoch: int, watcher: Watcher) -> float:
+    def _train(self, epoch: int, watcher: TrainingProgress) -> float:
         """Take one epoch's steps; returns the mean loss over its sheets."""
-        rng = np.random.default_rng([self.seed, epoch])
+        rng = indexed_stream(self.seed, epoch)
         torch.manual_seed(int(rng.integers(2**62)))  # torch's own dropout has no generator
         noise, dropout = (torch.Generator().manual_seed(int(rng.integers(2**62))) for _ in range(2))
         self.model.train()
@@ -302,7 +302,7 @@ class _Trainer:
             self.cohorts.copy_(state.cohorts["weights"])
 
 
-def _even_cohorts(remedy: Remedy) -> Tensor | None:
+def _even_cohorts(remedy: Intervention) -> Tensor | None:
     """The weights group DRO starts from."""
     if remedy.cohorts is None:
         return None

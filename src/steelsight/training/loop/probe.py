@@ -23,16 +23,17 @@ from steelsight.errors import BadRecipe
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.heads import LINEAR_POOLINGS, AverageMaxHead, DirectHead
 from steelsight.sheets.images.augment import AugmentSpec
-from steelsight.training.dataset import Lesson, Targets
+from steelsight.streams import stream
+from steelsight.training.dataset import Targets, TrainingData
 from steelsight.training.loop.batches import Batch, make_batch, sheet_weights
 from steelsight.training.loop.losses import sheet_loss
 from steelsight.training.loop.precision import Precision, in_precision
 from steelsight.training.loop.probe_steps import StoredMaps, descend
-from steelsight.training.loop.progress import Watcher
+from steelsight.training.loop.progress import TrainingProgress
 from steelsight.training.loop.speed import fast_features
 from steelsight.training.recipe import ProbeRecipe, Recipe
 
-__all__ = ["Probed", "fit_head"]
+__all__ = ["ProbeFit", "fit_head"]
 
 Matrix = Float[np.ndarray, "c d"]
 Vector = Float[np.ndarray, " c"]
@@ -44,7 +45,7 @@ UNSEEN = -10.0  # logits of a class without training sheets stay this far below 
 
 
 @dataclass(frozen=True)
-class Probed:
+class ProbeFit:
     """How the fit went."""
 
     loss: float  # plain cross entropy over all copies
@@ -54,13 +55,13 @@ class Probed:
 
 def fit_head(
     model: SheetClassifier,
-    lesson: Lesson,
+    lesson: TrainingData,
     recipe: Recipe,
     *,
     seed: int,
     precision: Precision,
-    watcher: Watcher,
-) -> Probed:
+    watcher: TrainingProgress,
+) -> ProbeFit:
     """Give the head the weights that suit its features best; the features stay as they are.
 
     Each training sheet counts once as it is and `probe.copies` times changed as the recipe's `augment` says,
@@ -92,10 +93,10 @@ def fit_head(
         stored = StoredMaps.gather(parts, targets, weights)
         loss = descend(head, stored, recipe, generator=torch.Generator().manual_seed(seed))
     seconds = time.perf_counter() - started
-    return Probed(loss, seconds, len(targets) / seconds)
+    return ProbeFit(loss, seconds, len(targets) / seconds)
 
 
-def _weights(lesson: Lesson, recipe: Recipe) -> Float[np.ndarray, " p"]:
+def _weights(lesson: TrainingData, recipe: Recipe) -> Float[np.ndarray, " p"]:
     if lesson.remedy.odds is not None:
         odds: Float[np.ndarray, " p"] = lesson.remedy.odds[lesson.train]
         return odds
@@ -106,14 +107,14 @@ def _weights(lesson: Lesson, recipe: Recipe) -> Float[np.ndarray, " p"]:
 
 def _feature_maps(
     model: SheetClassifier,
-    lesson: Lesson,
+    lesson: TrainingData,
     recipe: Recipe,
     seed: int,
     precision: Precision,
-    watcher: Watcher,
+    watcher: TrainingProgress,
 ) -> Iterator[tuple[Float[Tensor, "b k gh gw"], Batch]]:
     """Features of the training sheets in order, as they are, then copy after copy, and what is known."""
-    rng = np.random.default_rng([seed, 0])  # epochs, which have generators of their own, count from 1
+    rng = stream(seed, "head-fit")  # epochs, which have generators of their own, count from 1
     steps = -(-lesson.train.size // BATCH)
     device = next(model.parameters()).device
     still = recipe.model_copy(update={"augment": AugmentSpec()})

@@ -10,11 +10,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from steelsight.training.loop.state import EpochRow
 
-__all__ = ["ConsoleWatcher", "Silent", "Watcher", "describe_epoch"]
+__all__ = ["ConsoleProgress", "NoProgress", "TrainingProgress", "describe_epoch"]
 
 
 @runtime_checkable
-class Watcher(Protocol):
+class TrainingProgress(Protocol):
     """Is told how a training goes."""
 
     def start(self, title: str, epochs: int) -> None:
@@ -30,7 +30,7 @@ class Watcher(Protocol):
         """Something a person should know."""
 
 
-class Silent:
+class NoProgress:
     """Watches nothing."""
 
     def start(self, title: str, epochs: int) -> None:
@@ -60,8 +60,8 @@ def describe_epoch(row: EpochRow, *, best: bool) -> str:
     return f"{name}{' *' if best else '  '} " + "  ".join(figures)
 
 
-class ConsoleWatcher:
-    """A Watcher on a Rich console; use it in a `with`."""
+class ConsoleProgress:
+    """A TrainingProgress on a Rich console; use it in a `with`."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -78,7 +78,7 @@ class ConsoleWatcher:
             )
             self.task = self.bar.add_task("reading images", total=None)
 
-    def __enter__(self) -> ConsoleWatcher:
+    def __enter__(self) -> ConsoleProgress:
         if self.bar is not None:
             self.bar.start()
         return self

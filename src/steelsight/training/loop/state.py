@@ -18,7 +18,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from steelsight.errors import BadCheckpoint
-from steelsight.training.atomic import write_file
+from steelsight.files import replace_file
 
 __all__ = ["EpochRow", "TrainingState", "load_state", "pack_moments", "save_state", "unpack_moments"]
 
@@ -69,7 +69,7 @@ def save_state(path: Path, state: TrainingState) -> None:
         "best_epoch": str(state.best_epoch),
         "history": json.dumps([asdict(row) for row in state.history]),
     }
-    write_file(path, save(tensors, metadata=header))
+    replace_file(path, save(tensors, metadata=header))
 
 
 def load_state(path: Path, fingerprint: str) -> TrainingState:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from steelsight.models.catalog import SheetClassifier
-from steelsight.training.dataset import Lesson, Targets
+from steelsight.training.dataset import Targets, TrainingData
 from steelsight.training.loop.losses import sheet_loss
 from steelsight.training.loop.state import EpochRow
 from steelsight.training.predict import predict_logits
@@ -29,7 +29,7 @@ class Validation:
     balanced_accuracy: float | None = None
 
 
-def validate(model: SheetClassifier, lesson: Lesson) -> Validation:
+def validate(model: SheetClassifier, lesson: TrainingData) -> Validation:
     """Judge a model on the lesson's validation sheets."""
     if lesson.validation.size == 0:
         return Validation()

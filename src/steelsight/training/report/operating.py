@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from steelsight.evaluation.curves.operating import operating_point, threshold_for_escape
+from steelsight.plain import plain
+from steelsight.streams import stream
 from steelsight.training.dataset import SheetData
 from steelsight.training.report.scores import probabilities_of
 from steelsight.types import Logits
@@ -54,12 +55,12 @@ def report_operating(
     point = operating_point(
         *known,
         threshold,
-        rng=np.random.default_rng([seed, 3]),
+        rng=stream(seed, "operating-intervals"),
         prevalence=prevalence,
         groups=names if any(names) else None,
         resamples=resamples,
     )
-    found: dict[str, Any] = _plain(asdict(point))
+    found: dict[str, Any] = plain(asdict(point))
     return found
 
 
@@ -73,9 +74,3 @@ def _sides(
     if defective.all() or not defective.any():
         return None
     return defective, 1 - probabilities_of(logits[positions], data.task)[:, 0]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value

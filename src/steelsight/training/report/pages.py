@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from steelsight.evaluation.by_size import AreaRow
 from steelsight.evaluation.classification import roc_curves
 from steelsight.evaluation.curves.precision_recall import pr_curves
+from steelsight.files import replace_file
 from steelsight.reports.document import Document
 from steelsight.reports.figures import (
     draw_confusion,
@@ -22,7 +23,6 @@ from steelsight.reports.figures import (
     draw_roc,
     figure_png,
 )
-from steelsight.training.atomic import write_file
 from steelsight.training.dataset import SheetData
 from steelsight.training.report.scores import probabilities_of
 from steelsight.types import Interval, Logits
@@ -72,7 +72,7 @@ def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, 
     _operating(page, metrics["operating_point"])
     _apart(page, metrics["apart"])
     page.footer(_origin(metrics))
-    write_file(out / PAGE, page.render().encode())
+    replace_file(out / PAGE, page.render().encode())
 
 
 def write_evaluation_page(
@@ -89,7 +89,7 @@ def write_evaluation_page(
         page.notice(note)
     _apart(page, metrics["apart"])
     page.footer(_origin(metrics))
-    write_file(out / PAGE, page.render().encode())
+    replace_file(out / PAGE, page.render().encode())
 
 
 def write_folds_page(out: Path, metrics: Report, data: SheetData) -> None:
@@ -101,7 +101,7 @@ def write_folds_page(out: Path, metrics: Report, data: SheetData) -> None:
     reports |= {f"repeat {number + 1}": report for number, report in enumerate(metrics["each_repeat"])}
     _tables(page, out, reports, data)
     page.footer(_origin(metrics))
-    write_file(out / PAGE, page.render().encode())
+    replace_file(out / PAGE, page.render().encode())
 
 
 def _judge(
@@ -241,7 +241,7 @@ def _apart(page: Document, apart: Report | None) -> None:
 
 def _show(page: Document, out: Path, name: str, figure: Figure, words: str) -> None:
     png = figure_png(figure)
-    write_file(out / FIGURES / f"{name}.png", png)
+    replace_file(out / FIGURES / f"{name}.png", png)
     page.figure(png, alt=words, caption=words, id=name)
 
 

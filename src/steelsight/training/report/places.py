@@ -11,6 +11,7 @@ from jaxtyping import Bool
 
 from steelsight.evaluation.by_size import recall_by_area, recall_by_place, smallest_found
 from steelsight.evaluation.intervals.bootstrap import Groups
+from steelsight.plain import plain
 from steelsight.sheets.masks import read_mask
 from steelsight.types import SheetItem
 
@@ -44,8 +45,8 @@ def report_places(
     return {
         "sheets": len(rows),
         "smallest": asdict(smallest_found(area, told)),
-        "by_area": [_plain(asdict(row)) for row in recall_by_area(area, told, **common)],
-        "by_place": [_plain(asdict(row)) for row in recall_by_place(x, y, told, **common)],
+        "by_area": [plain(asdict(row)) for row in recall_by_area(area, told, **common)],
+        "by_place": [plain(asdict(row)) for row in recall_by_place(x, y, told, **common)],
     }
 
 
@@ -59,10 +60,3 @@ def _place(item: SheetItem) -> tuple[float, float, float]:
     y, x = np.nonzero(union)
     centre_x, centre_y = (x.mean() + 0.5) / union.shape[1], (y.mean() + 0.5) / union.shape[0]
     return float(x.size), float(centre_x), float(centre_y)
-
-
-def _plain(value: Any) -> Any:
-    """NaN as None, for JSON."""
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,8 @@ from steelsight.evaluation.classification import (
     multi_type_right,
     softmax,
 )
+from steelsight.plain import plain
+from steelsight.streams import stream
 from steelsight.training.dataset import SheetData
 from steelsight.training.report.places import report_places
 from steelsight.types import Logits, Probabilities, Task
@@ -69,21 +70,21 @@ def report_part(
         probabilities,
         data.labelled.class_names,
         groups=units,
-        rng=np.random.default_rng([seed, 0]),
+        rng=stream(seed, "report-intervals"),
         resamples=resamples,
         alternatives=answers if several else None,
     ).as_dict()
     found["confidence"] = confidence_report(
         probabilities,
         answers,
-        rng=np.random.default_rng([seed, 1]),
+        rng=stream(seed, "report-confidence"),
         groups=units,
         resamples=min(resamples, 200),  # each resample sorts: two hundred place the bounds well enough
     )
     found["places"] = report_places(
         [data.items[i] for i in positions.tolist()],
         probabilities.argmax(axis=1) != 0,
-        rng=np.random.default_rng([seed, 2]),
+        rng=stream(seed, "report-areas"),
         groups=units,
         resamples=min(resamples, 200),
     )
@@ -102,9 +103,10 @@ def _defect_auc(
     """The AUC of 1 - p(none) for any defect against none: a multi-class model's binary use."""
     defect = np.array([answer != (0,) for answer in answers])
     found = auc_interval(
-        defect, 1 - probabilities[:, 0], groups, rng=np.random.default_rng([seed, 0]), resamples=resamples
+        defect, 1 - probabilities[:, 0], groups, rng=stream(seed, "report-intervals"), resamples=resamples
     )
-    return {name: None if math.isnan(value) else value for name, value in asdict(found).items()}
+    result: dict[str, float | None] = plain(found)
+    return result
 
 
 def repeat_data(data: SheetData, repeats: int) -> SheetData:
@@ -141,7 +143,7 @@ def _report_types(
             np.stack([1 - yes, yes], axis=1),
             (f"no {name}", name),
             groups=groups if any(groups) else None,
-            rng=np.random.default_rng([seed, 0]),
+            rng=stream(seed, "report-intervals"),
             resamples=resamples,
         ).as_dict()
     areas = [report["auc"]["estimate"] for report in types.values() if report["auc"]["estimate"] is not None]

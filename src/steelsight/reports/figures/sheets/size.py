@@ -14,7 +14,7 @@ from steelsight.errors import BadInput
 from steelsight.reports.figures.style import GRID, INK, MUTED, SERIES_COLOURS, dress, new_figure, title_axes
 from steelsight.types import Interval
 
-__all__ = ["AreaRange", "Law", "draw_learning_size", "draw_recall_by_area"]
+__all__ = ["AreaRange", "ScoreModel", "draw_learning_size", "draw_recall_by_area"]
 
 BEYOND = 4  # the law is drawn this many times past the largest size; further on it is only a guess
 CLOSEST = 1.25  # sizes nearer than this factor share one label
@@ -35,7 +35,7 @@ class AreaRange(Protocol):
 
 
 @runtime_checkable
-class Law(Protocol):
+class ScoreModel(Protocol):
     """A score foreseen at any size; `evaluation.learning_curve.PowerLaw` is one."""
 
     def at(self, sheets: int | float, /) -> float: ...
@@ -65,7 +65,7 @@ def draw_recall_by_area(rows: Sequence[AreaRange], *, title: str = "") -> Figure
 def draw_learning_size(
     sizes: Sequence[int],
     intervals: Sequence[Interval],
-    law: Law | None = None,
+    law: ScoreModel | None = None,
     *,
     score: str = "balanced accuracy",
     title: str = "",
@@ -105,7 +105,7 @@ def _bar(axes: Axes, at: float | int, interval: Interval) -> None:
     axes.plot(at, interval.estimate, marker="o", color=colour, markersize=5.5, linestyle="", clip_on=False)
 
 
-def _law(axes: Axes, law: Law, first: int, largest: int, last: int) -> None:
+def _law(axes: Axes, law: ScoreModel, first: int, largest: int, last: int) -> None:
     spans = (
         (first, largest, "-", INK, "power law"),
         (largest, last, (0, (4, 2)), MUTED, "the same, extrapolated"),

@@ -14,7 +14,7 @@ from steelsight.reports.figures.explanation.panels import blend
 from steelsight.reports.figures.style import MUTED, PAPER, SERIES_COLOURS, dress, new_figure, write_at
 from steelsight.types import GrayImage, Interval, Mask
 
-__all__ = ["Changed", "DosePoint", "draw_changed", "draw_doses", "draw_two_groups"]
+__all__ = ["DosePoint", "VersionPanel", "draw_changed", "draw_doses", "draw_two_groups"]
 
 WITHOUT, WITH = SERIES_COLOURS[0], SERIES_COLOURS[1]  # blue and orange, as in the study's figure
 BINS = 24
@@ -35,7 +35,7 @@ class DosePoint:
 
 
 @dataclass(frozen=True)
-class Changed:
+class VersionPanel:
     """One version of a sheet: its picture, the map of every class, and a title with the verdict."""
 
     gray: GrayImage
@@ -96,7 +96,7 @@ def draw_doses(series: Mapping[str, Sequence[DosePoint]]) -> Figure:
 
 
 def draw_changed(
-    versions: Sequence[Changed],
+    versions: Sequence[VersionPanel],
     class_names: Sequence[str],
     *,
     mask: Mask | None = None,
@@ -152,6 +152,6 @@ def _draw_series(
     )
 
 
-def _limit(versions: Sequence[Changed]) -> float:
+def _limit(versions: Sequence[VersionPanel]) -> float:
     heights = [np.abs(heat) for version in versions for heat in version.maps]
     return max((float(np.percentile(each, PEAK)) for each in heights), default=1.0) or 1.0

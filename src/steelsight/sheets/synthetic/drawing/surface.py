@@ -20,18 +20,18 @@ from steelsight.sheets.synthetic.drawing.fields import (
 )
 from steelsight.sheets.synthetic.streams import Streams
 
-__all__ = ["Light", "draw_light", "draw_surface"]
+__all__ = ["Lighting", "draw_light", "draw_surface"]
 
 
 @dataclass(frozen=True)
-class Light:
+class Lighting:
     """The light on a sheet."""
 
     field: Field
     exposure: float  # the level it was drawn around, in gray levels
 
 
-def draw_light(streams: Streams, shape: tuple[int, int]) -> Light:
+def draw_light(streams: Streams, shape: tuple[int, int]) -> Lighting:
     """From dark to saturated: a level, bands across the strip, a slope along it, and often one glow."""
     rng = streams.of("light")
     height, width = shape
@@ -51,7 +51,7 @@ def draw_light(streams: Streams, shape: tuple[int, int]) -> Light:
     log_light -= log_light.mean()
     log_light *= np.float32(spread / max(float(log_light.std()), 1e-3))
     bright = np.float32(0.6) * np.tanh(log_light / np.float32(0.6))  # lamps have a highest brightness
-    return Light(np.float32(level) * np.exp(np.where(log_light > 0, bright, log_light)), level)
+    return Lighting(np.float32(level) * np.exp(np.where(log_light > 0, bright, log_light)), level)
 
 
 def _glow(rng: np.random.Generator, shape: tuple[int, int]) -> Field:
@@ -64,7 +64,7 @@ def _glow(rng: np.random.Generator, shape: tuple[int, int]) -> Field:
     )
 
 
-def draw_surface(streams: Streams, light: Light, unit: float) -> Field:
+def draw_surface(streams: Streams, light: Lighting, unit: float) -> Field:
     """The sheet before anything stands on it.
 
     unit    sheet height / 256: patterns scale with it, grain does not

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import errno
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
-from steelsight.errors import BadCheckpoint
-from steelsight.training import atomic
-from steelsight.training.atomic import write_file, write_json, write_through
+from steelsight import files
+from steelsight.errors import BadOutput
+from steelsight.files import replace_file, replace_through, write_json
 from steelsight.training.loop.state import EpochRow, TrainingState, load_state, save_state
 
 
-def _full(path: Path, data: bytes) -> int:
-    with path.open("wb") as file:
-        file.write(data[:10])
+def _full(path: Path) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
@@ -29,9 +28,9 @@ def _state(value: float) -> TrainingState:
 def test_a_full_disk_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "state"
     save_state(path, _state(1.0))
-    monkeypatch.setattr(Path, "write_bytes", _full)
+    monkeypatch.setattr(files, "_sync", _full)
     with pytest.raises(
-        BadCheckpoint, match=r"state: could not be written \(No space left on device\); .*unharmed"
+        BadOutput, match=r"state: could not be written \(No space left on device\); .*unharmed"
     ):
         save_state(path, _state(2.0))
     monkeypatch.undo()
@@ -41,22 +40,22 @@ def test_a_full_disk_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_an_interrupt_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "kept"
-    write_file(path, b"old")
+    replace_file(path, b"old")
 
     def interrupted(new: Path) -> None:
         new.write_bytes(b"half")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_through(path, interrupted)
+        replace_through(path, interrupted)
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["kept"]
 
 
 def test_data_reach_the_disk_before_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
-    sync, replace = atomic._sync, Path.replace
-    monkeypatch.setattr(atomic, "_sync", lambda path: (order.append("sync"), sync(path)))
+    sync, replace = files._sync, Path.replace
+    monkeypatch.setattr(files, "_sync", lambda path: (order.append("sync"), sync(path)))
     monkeypatch.setattr(Path, "replace", lambda self, to: (order.append("rename"), replace(self, to))[1])
     write_json(tmp_path / "numbers.json", {"a": 1})
     assert order == ["sync", "rename"]
@@ -64,13 +63,13 @@ def test_data_reach_the_disk_before_the_name(tmp_path: Path, monkeypatch: pytest
 
 def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(BadCheckpoint, match=r"could not be written .*choose another folder"):
-        write_file(tmp_path / "file" / "metrics.json", b"")
+    with pytest.raises(BadOutput, match=r"could not be written .*choose another --out"):
+        replace_file(tmp_path / "file" / "metrics.json", b"")
 
 
-def test_nan_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="JSON"):
-        write_json(tmp_path / "numbers.json", {"a": float("nan")})
+def test_what_json_does_not_have_is_null(tmp_path: Path) -> None:
+    write_json(tmp_path / "numbers.json", {"a": float("nan"), "b": [float("inf"), 1.5]})
+    assert json.loads((tmp_path / "numbers.json").read_text()) == {"a": None, "b": [None, 1.5]}
 
 
 def test_a_state_survives_the_disk(tmp_path: Path) -> None:

@@ -1,0 +1,20 @@
+"""Groups of sheets that must stay together: tiles, coils, batches. A sheet without one is a group of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+__all__ = ["group_keys"]
+
+
+def group_keys(names: Sequence[str], own: Iterable[object] | None = None) -> list[str]:
+    """One key a sheet; sheets share a key where they share a named group.
+
+    names  the sheets' groups; "" = none
+    own    what tells sheets without a group apart, one each; None = their positions
+
+    >>> [key.replace(chr(0), "own ") for key in group_keys(["a", "", "a", ""])]
+    ['a', 'own 1', 'a', 'own 3']
+    """
+    alone = range(len(names)) if own is None else own
+    return [name or f"\0{mark}" for name, mark in zip(names, alone, strict=True)]

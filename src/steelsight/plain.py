@@ -1,0 +1,41 @@
+"""Values as JSON can hold them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Set
+from dataclasses import fields, is_dataclass
+from typing import Any, Protocol, runtime_checkable
+
+__all__ = ["Plain", "plain"]
+
+
+@runtime_checkable
+class Plain(Protocol):
+    """A value that knows its own JSON form."""
+
+    def plain(self) -> Any:
+        """This value as JSON can hold it."""
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON: NaN and infinity become null, a dataclass an object, an array a list, the rest text.
+
+    >>> plain({"a": (1, float("nan")), 2: True})
+    {'a': [1, None], '2': True}
+    """
+    if isinstance(value, Plain):
+        return plain(value.plain())
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple | Set):
+        return [plain(entry) for entry in value]
+    if hasattr(value, "tolist"):  # NumPy scalars and arrays
+        return plain(value.tolist())
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    return str(value)  # paths, dates
