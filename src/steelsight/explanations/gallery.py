@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from steelsight.errors import BadInput
 from steelsight.explanations.sources import ReadSheet
 from steelsight.explanations.verdicts import Explanation
 from steelsight.reports.figures.explanation.panels import ExplanationRow, draw_explanations
@@ -45,12 +44,7 @@ def save_figures(
     for sheet, explanation in zip(sheets, explanations, strict=True):
         name = _free_name(Path(sheet.item.id).stem, taken)
         row = explanation_row(sheet, explanation, class_names)
-        try:
-            paths.append(save_figure(draw_explanations([row]), folder / f"{name}.{method}.png"))
-        except OSError as error:
-            raise BadInput(
-                f"{folder}: figures could not be written ({error.strerror or error}); choose another --out"
-            ) from error
+        paths.append(save_figure(draw_explanations([row]), folder / f"{name}.{method}.png"))
     return paths
 
 

@@ -123,7 +123,7 @@ def test_bad_image_is_set_aside_and_the_rest_explained(run: Path, tiles: Path) -
         (("RUN", "IMAGES", "--data", "absent"), "expected a DATA folder"),
         (("RUN", "EMPTY"), "none of 0 can be read"),
         (("RUN", "BAD"), "none of 1 can be read; the first:"),
-        (("RUN", "IMAGES", "--out", "FILE"), "figures could not be written"),
+        (("RUN", "IMAGES", "--out", "FILE"), "could not be written"),
     ],
 )
 def test_bad_input_ends_with_its_message_and_exit_code_2(

@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 import steelsight
+from steelsight import files
 from steelsight.errors import BadBundle, BadInput, BadOutput, BadSource, ScanIncomplete
 from steelsight.runtime.drift import LEVELS
 from steelsight.runtime.scan import output, workers
@@ -216,7 +217,7 @@ def in_this_process(bundle):
 def test_killed_and_run_again_is_as_never_killed(make_bundle, tmp_path, small_parts, monkeypatch):
     bundle, folder = make_bundle(), draw_sheets(tmp_path / "sheets", 84, size=(256, 1600))
     program = (
-        "import sys; from steelsight.runtime import scan as s; s.PART = int(sys.argv[1]); "
+        "import sys; from steelsight.runtime.scan import run as s; s.PART = int(sys.argv[1]); "
         "s.scan(sys.argv[2], [sys.argv[3]], sys.argv[4], workers=2)"
     )
     out = tmp_path / "killed"
@@ -420,7 +421,7 @@ def test_a_full_disk_in_a_worker_is_told(make_bundle, sheets_folder, tmp_path, s
 def test_a_worker_that_dies_costs_its_part_alone(make_bundle, tmp_path, small_parts, monkeypatch):
     folder = draw_sheets(tmp_path / "sheets", 36)
     deadly = (
-        "import os; from steelsight.runtime import judge; real = judge.decode\n"
+        "import os; from steelsight.runtime.scan import judge; real = judge.decode\n"
         "def decode(content, name, spec):\n"
         "    if name == 's013.jpg': os.kill(os.getpid(), 9)\n"
         "    return real(content, name, spec)\n"

@@ -16,7 +16,6 @@ from steelsight.files import write_json
 if TYPE_CHECKING:
     from steelsight.inspection.neurons.atlas import Atlas
     from steelsight.inspection.neurons.settings import Ascent, Neuron
-    from steelsight.streams import stream
 
 __all__ = ["neurons"]
 
@@ -91,6 +90,7 @@ def neurons(
     from steelsight.runs.inspection.neurons import show_sheets
     from steelsight.runs.open import open_run
     from steelsight.sheets.images.pixels import read_sheet
+    from steelsight.streams import stream
 
     if threads:
         torch.set_num_threads(threads)
