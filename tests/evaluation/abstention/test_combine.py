@@ -1,4 +1,4 @@
-"""The combined score against a general optimiser, its JSON form, and its values where nothing can be learnt."""
+"""The combined score: against a general optimiser, its JSON form, and where nothing can be fitted."""
 
 import json
 

@@ -43,9 +43,9 @@ __all__ = [
     "upper_bound",
 ]
 
-# Set before any sheet is looked at: the study's 0 to .99, finer where confidences crowd.
 RISKS = (0.01, 0.05, 0.10)  # those the reports certify
 DELTA = 0.10  # chance that a certificate does not hold
+# Set before any sheet is looked at: the study's 0 to .99, finer where confidences crowd.
 THRESHOLDS = (*(i / 20 for i in range(20)), 0.96, 0.97, 0.98, 0.99, 0.995, 0.999, 0.9995, 0.9999)
 
 MOST_ANSWERS = 10**9  # no one gathers more; errors that need more are as good as at the risk

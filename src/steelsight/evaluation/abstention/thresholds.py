@@ -53,8 +53,10 @@ def answered(confidence: Float[np.ndarray, " n"], threshold: float | None) -> Bo
     if threshold is None:
         return ~np.isnan(confidence)
     check_threshold(threshold)
+    if threshold == ANSWER_NOTHING:
+        return np.zeros(confidence.shape, dtype=bool)
     reached: Bool[np.ndarray, " n"] = confidence >= threshold
-    return reached & (threshold < ANSWER_NOTHING)
+    return reached
 
 
 def check_threshold(threshold: float, *, where: str = "threshold") -> None:

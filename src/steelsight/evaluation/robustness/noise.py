@@ -1,6 +1,6 @@
 """Levels of the study's noise, X' = X + sigma Z, Z ~ N(0, I), in normalised units of the network's input.
 
-The noise itself is drawn where a network is asked (`training.predict`); `corruptions` has a camera's, on gray.
+The noise itself is drawn in `training.predict`; `corruptions` has the noise of a camera, on gray levels.
 """
 
 __all__ = ["STUDY_SIGMA", "STUDY_SIGMAS"]
