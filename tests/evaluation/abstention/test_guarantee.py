@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import beta, binom
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.abstention.guarantee import certify, sheets_needed, upper_bound
+from steelsight.evaluation.abstention.guarantee import certify, answers_needed, upper_bound
 
 
 @pytest.mark.parametrize(("wrong", "count"), [(0, 50), (3, 120), (20, 60)])
@@ -23,7 +23,7 @@ def test_no_answers_prove_nothing():
 
 @pytest.mark.parametrize(("risk", "delta", "wrong"), [(0.01, 0.1, 0), (0.05, 0.05, 2), (0.2, 0.01, 5)])
 def test_sheets_needed_is_the_smallest(risk, delta, wrong):
-    count = sheets_needed(risk, delta, wrong=wrong)
+    count = answers_needed(risk, delta, wrong=wrong)
     assert upper_bound(wrong, count, delta) <= risk
     assert upper_bound(wrong, count - 1, delta) > risk
 
@@ -44,19 +44,19 @@ def test_none_can_be_certified_says_how_many_are_missing(rng):
     found = certify(np.ones(50, bool), np.ones(50), [0.5, 0.9], risk=0.01, delta=0.1, rng=rng)
     assert found.threshold is None
     assert found.coverage == 0
-    assert 50 + found.more_groups == found.more_sheets + 50 == sheets_needed(0.01, 0.1)
+    assert 50 + found.more_groups == found.more_sheets + 50 == answers_needed(0.01, 0.1)
     assert "no threshold can be certified" in found.statement
 
 
 def test_what_is_missing_grows_where_few_are_answered(rng):
     scores = np.where(np.arange(1000) < 20, 1.0, 0.1)
     found = certify(np.ones(1000, bool), scores, [0.9999], risk=0.01, delta=0.1, rng=rng)
-    assert found.more_groups == math.ceil((sheets_needed(0.01, 0.1) - 20) * 1000 / 20)
+    assert found.more_groups == math.ceil((answers_needed(0.01, 0.1) - 20) * 1000 / 20)
     assert "about 10500 more groups of sheets are needed, 10500 sheets, at the errors and" in found.statement
     groups = np.repeat(np.arange(250), 4)
     scores = np.where(groups < 20, 1.0, 0.1)
     grouped = certify(np.ones(1000, bool), scores, [0.9], risk=0.01, delta=0.1, rng=rng, groups=groups)
-    assert grouped.more_groups == math.ceil((sheets_needed(0.01, 0.1) - 20) * 250 / 20)
+    assert grouped.more_groups == math.ceil((answers_needed(0.01, 0.1) - 20) * 250 / 20)
     assert grouped.more_sheets == 4 * grouped.more_groups
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from steelsight.errors import BadSource
 from steelsight.runtime.engine.reading import ImageRefused
-from steelsight.runtime.scan import archives
+from steelsight.runtime.scan.archives import guarded_stream, listing
 from steelsight.runtime.scan.sources import SourceReader, list_sources
 
 CONTENT = {"a/one.jpg": b"first" * 300, "a/b/two.png": b"second", "three.JPG": b""}
@@ -62,7 +62,7 @@ def link(name, kind=tarfile.SYMTYPE, target="/etc/passwd"):
 @pytest.mark.parametrize("kind", TARS)
 def test_tars(tmp_path, kind):
     path = pack_tar(tmp_path / f"x.{kind}", mode=TARS[kind])
-    assert archives.archive_kind(path) == kind
+    assert listing.archive_kind(path) == kind
     assert read_all(path) == CONTENT
     assert list(read_all(path)) == list(CONTENT)  # their own order
 

@@ -201,10 +201,10 @@ def in_this_process(bundle):
     """A stand-in for run_parts without processes."""
     from steelsight.runtime.scan.parts import write_part
     from steelsight.runtime.scan.plan import open_plan
-    from steelsight.runtime.scan.worker import open_judge
+    from steelsight.runtime.scan.worker import open_scanner
 
     def run(settings, numbers, count):
-        judge, out = open_judge(settings), Path(settings["out"])
+        judge, out = open_scanner(settings), Path(settings["out"])
         for number in numbers:
             sheets = open_plan(out).part(number)
             write_part(out, number, judge(number, sheets))
@@ -266,7 +266,7 @@ def test_workers_that_do_not_end_are_named(make_bundle, sheets_folder, tmp_path,
 def test_a_worker_whose_scan_is_gone_writes_nothing(tmp_path):
     with (
         pytest.raises(BadOutput, match="that this worker belongs to has ended"),
-        output.hold_as_worker(tmp_path, parent=os.getppid() + 1),
+        output.lock_for_worker(tmp_path, parent=os.getppid() + 1),
     ):
         pytest.fail("entered")
 
@@ -481,10 +481,10 @@ def test_input_that_is_refused_leaves_no_scan(make_bundle, tmp_path):
 
 
 def test_the_bundle_is_the_one_the_scan_began_with(make_bundle, tmp_path):
-    from steelsight.runtime.scan.worker import open_judge
+    from steelsight.runtime.scan.worker import open_scanner
 
     with pytest.raises(BadBundle, match="replaced while the scan began"):
-        open_judge({"bundle": str(make_bundle()), "checksum": "another"})
+        open_scanner({"bundle": str(make_bundle()), "checksum": "another"})
 
 
 def test_the_report_sorts_by_doubt_and_tells_drift(make_bundle, sheets_folder, tmp_path):

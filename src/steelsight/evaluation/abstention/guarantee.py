@@ -5,7 +5,7 @@ against "the risk is above r" by the exact binomial, and the first that fails en
 many tests is due. Where too few sheets are answered for any proof the answer is that none can be certified,
 with about the number of further groups and sheets it would take, or that none would do.
 
-"Too few" is told by the number of answered groups alone: with fewer than `sheets_needed` not even answers
+"Too few" is told by the number of answered groups alone: with fewer than `answers_needed` not even answers
 that are all right could pass, so such a threshold is skipped, not failed. How many of them are wrong is not
 looked at; given the confidences, the thresholds tested are therefore fixed, and the order stays honest.
 
@@ -39,7 +39,7 @@ __all__ = [
     "Certificate",
     "TestedThreshold",
     "certify",
-    "sheets_needed",
+    "answers_needed",
     "upper_bound",
 ]
 
@@ -146,7 +146,7 @@ def certify(
         bound = upper_bound(wrong, units, delta)
         tested.append(TestedThreshold(threshold, units, wrong, bound, bound <= risk))
         # Too few answers to prove anything is no failed test, see the module's head.
-        if not tested[-1].passed and units >= sheets_needed(risk, delta):
+        if not tested[-1].passed and units >= answers_needed(risk, delta):
             break
     passed = [step for step in tested if step.passed]
     if not passed:
@@ -183,7 +183,7 @@ def _bound(wrong: float | int, count: int, delta: float) -> float:
     return 1.0 if wrong >= count else float(beta.ppf(1 - delta, wrong + 1, count - wrong))
 
 
-def sheets_needed(risk: float, delta: float, *, wrong: int = 0) -> int:
+def answers_needed(risk: float, delta: float, *, wrong: int = 0) -> int:
     """The smallest number of answers with which so many wrong ones still prove the risk.
 
     >>> sheets_needed(0.01, 0.05)

@@ -51,7 +51,8 @@ def answered(confidence: Float[np.ndarray, " n"], threshold: float | None) -> Bo
     [True, True, False]
     """
     if threshold is None:
-        return ~np.isnan(confidence)
+        known: Bool[np.ndarray, " n"] = ~np.isnan(confidence)
+        return known
     check_threshold(threshold)
     if threshold == ANSWER_NOTHING:
         return np.zeros(confidence.shape, dtype=bool)

@@ -32,10 +32,10 @@ __all__ = [
     "SCAN_FILE",
     "SUMMARY",
     "ScanIdentity",
-    "hold",
-    "hold_as_worker",
     "identify",
     "load_scan",
+    "lock_for_worker",
+    "lock_output",
     "save_scan",
 ]
 
@@ -90,7 +90,7 @@ def checksum_of(bundle: Bundle) -> str:
 
 
 @contextmanager
-def hold(out: Path, *, fresh: bool) -> Iterator[None]:
+def lock_output(out: Path, *, fresh: bool) -> Iterator[None]:
     """Make OUT ours while the block runs.
 
     fresh   remove what an earlier scan left there, and nothing else
@@ -105,7 +105,7 @@ def hold(out: Path, *, fresh: bool) -> Iterator[None]:
 
 
 @contextmanager
-def hold_as_worker(out: Path, parent: int) -> Iterator[None]:
+def lock_for_worker(out: Path, parent: int) -> Iterator[None]:
     """Let no other scan begin in OUT while the block runs.
 
     parent  process number of the scan that holds OUT

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from steelsight.errors import BadOutput
 from steelsight.files import replace_file
-from steelsight.runtime.scan.archives import Member
+from steelsight.runtime.scan.archives.members import Member
 from steelsight.runtime.scan.sources import PlannedSheet
 from steelsight.runtime.verdict import Reason
 

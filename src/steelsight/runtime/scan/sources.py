@@ -12,7 +12,9 @@ from typing import Final
 
 from steelsight.errors import BadSource
 from steelsight.runtime.engine.reading import ImageRefused, read_file
-from steelsight.runtime.scan.archives import ArchiveReader, Entry, Member, archive_kind, iterate_archive
+from steelsight.runtime.scan.archives.listing import archive_kind, iterate_archive
+from steelsight.runtime.scan.archives.members import Entry, Member
+from steelsight.runtime.scan.archives.reader import ArchiveReader
 from steelsight.runtime.verdict import Reason
 from steelsight.sheets.formats.class_folders import pair_masks
 from steelsight.sheets.formats.listing import list_images
