@@ -58,4 +58,4 @@ def test_verbs_options_and_defaults_are_the_stored_ones():
 
 
 if __name__ == "__main__":
-    print(json.dumps(surface(), indent=1, sort_keys=True))
+    typer.echo(json.dumps(surface(), indent=1, sort_keys=True))

@@ -1,4 +1,4 @@
-"""Options of what is done with a run and a DATA folder. Free of torch, so that the command line reads them fast."""
+"""Options of what is done with a RUN and a DATA folder. Free of torch, so that `--help` stays fast."""
 
 from __future__ import annotations
 
@@ -49,10 +49,11 @@ class RobustnessOptions:
 
     split: str = option(
         "unseen",
-        help="Sheets to use: unseen = all that the run was not trained on; test, validation or train.",
+        help="Sheets to use: unseen = all the run was not trained on; test, validation or train.",
     )
     limit: int = option(500, help="Maximum number of sheets, drawn at random.", min=1)
     allow_bad: int = option(0, help="Tolerate up to N unusable items.", metavar="N", min=0)
     seed: int = option(0, help="Seed of the drawn sheets and of the noise.", min=0)
 
-    __post_init__ = check_options
+    def __post_init__(self) -> None:
+        check_options(self)

@@ -38,7 +38,7 @@ def neurons(
     threads: ThreadsOption = 0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Draw the image that drives each neuron, the real crops that drive it, and its response to each class."""
+    """Draw the image and the real crops that drive each neuron, and its response to each class."""
     from steelsight.runs.inspection.neurons import inspect_neurons
 
     set_threads(threads)

@@ -1,4 +1,4 @@
-"""Options of a synthetic DATA folder. Free of SciPy, so that the command line reads them fast."""
+"""Options of a synthetic DATA folder. Free of SciPy, so that `--help` stays fast."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SynthOptions:
     )
     stain_given_none: float = option(
         0.03,
-        help="Probability of a white stain on a defect-free sheet; the study counted 164 stained, 5,902 clean.",
+        help="Probability of a white stain on a defect-free sheet; in the study 164 of 5,902.",
     )
     stain_given_defect: float = option(0.002, help="Probability of a white stain on a defective sheet.")
     stain_may_cover: bool = option(False, help="Allow a stain to cover a defect.")
@@ -40,4 +40,5 @@ class SynthOptions:
     workers: int = option(2, help="Number of drawing processes; the bytes do not depend on it.", min=1)
     force: bool = option(False, help="Replace an earlier synthetic set in OUT.")
 
-    __post_init__ = check_options
+    def __post_init__(self) -> None:
+        check_options(self)

@@ -33,7 +33,8 @@ class LayerOptions:
         0, help="Seed of the drawn sheets, the projections, the controls, t-SNE and the bootstrap.", min=0
     )
 
-    __post_init__ = check_options
+    def __post_init__(self) -> None:
+        check_options(self)
 
 
 @dataclass(frozen=True)
@@ -78,4 +79,5 @@ class NeuronOptions:
     allow_bad: int = option(0, help="Tolerate up to N unusable items.", metavar="N", min=0)
     seed: int = option(0, help="Seed of starts, jitter, drawn sheets and resampling.", min=0)
 
-    __post_init__ = check_options
+    def __post_init__(self) -> None:
+        check_options(self)
