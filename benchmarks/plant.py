@@ -42,6 +42,7 @@ from steelsight.runtime.bundle.default import default_bundle
 from steelsight.runtime.bundle.open import open_bundle
 from steelsight.runtime.engine.engine import open_engine
 from steelsight.runtime.engine.inspector import load
+from steelsight.runtime.scan.options import ScanOptions
 from steelsight.runtime.scan.run import scan
 from steelsight.sheets.images.pixels import read_sheet
 from steelsight.sheets.synthetic import synth_spec, write_sheets
@@ -202,7 +203,7 @@ def measure_scan(
         for kind in rates:
             out = folder / f"scan-{kind}-{turn}"
             start = time.perf_counter()
-            scan(bundle, [sheets], out, heatmaps=kind == "maps", page=False)
+            scan(bundle, [sheets], out, ScanOptions(heatmaps=kind == "maps", page=False))
             rates[kind].append(count / (time.perf_counter() - start))
     plain, mapped = (float(np.median(each)) for each in rates.values())
     return {

@@ -13,7 +13,7 @@ __all__ = ["__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    """`steelsight.load` brings its engine along only when it is asked for."""
+    """Import `load` when it is first used, because it imports the engine."""
     if name == "load":
         from steelsight.runtime.engine.inspector import load
 

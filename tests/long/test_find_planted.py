@@ -202,7 +202,7 @@ def _count(test: Callable[[tuple[Candidate, ...]], bool], pool: Pool, inside: fl
 @pytest.mark.long
 @pytest.mark.parametrize(("inside", "outside", "least"), PLANTED)
 @pytest.mark.parametrize("nuisance", ["stain", "end"])
-def test_what_is_planted_is_found_and_ranked_first(
+def test_a_planted_shortcut_is_found_and_ranked_first(
     nuisance: str, inside: float, outside: float, least: float, request: pytest.FixtureRequest
 ) -> None:
     pool: Pool = request.getfixturevalue(f"{nuisance}s")
@@ -219,7 +219,7 @@ def test_what_is_planted_is_found_and_ranked_first(
 @pytest.mark.long
 @pytest.mark.parametrize(("inside", "outside", "least"), INNOCENT)
 @pytest.mark.parametrize("nuisance", ["stain", "end"])
-def test_where_nothing_is_planted_nothing_is_found(
+def test_without_a_planted_shortcut_nothing_is_found(
     nuisance: str, inside: float, outside: float, least: float, request: pytest.FixtureRequest
 ) -> None:
     pool: Pool = request.getfixturevalue(f"{nuisance}s")

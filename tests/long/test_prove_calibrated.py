@@ -62,7 +62,7 @@ def _found(tests: list[two_groups.TwoGroups]) -> float:
 
 @pytest.mark.long
 @pytest.mark.parametrize("draw", [_margins, _saturated, _coarse])
-def test_as_scipy_says(draw: Draw) -> None:
+def test_power_and_level_agree_with_scipy(draw: Draw) -> None:
     rng = np.random.default_rng(72)
     for _ in range(300):
         x, y = draw(rng, int(rng.integers(20, 60))), draw(rng, int(rng.integers(20, 60)))

@@ -109,8 +109,8 @@ def _load(run: Path) -> tuple[SheetClassifier, Card]:
     model.refuse_patches(str(run))
     if card.shuffled_labels:
         raise BadInput(
-            f"{run}: expected a model trained on its sheets' own labels, got a control of drawn ones; "
-            "its verdicts mean nothing, train without labels.shuffle_seed"
+            f"{run}: expected a model trained on its sheets' own labels, got a control with shuffled labels; "
+            "train without labels.shuffle_seed"
         )
     return model, card
 
@@ -133,8 +133,8 @@ def _compare_precisions(
     ]
     if trials[0].broken:
         raise ParityRefused(
-            f"{run}: the exported float32 graph does not answer as the model: {'; '.join(trials[0].broken)}; "
-            "nothing was written; report it with the model's card"
+            f"{run}: the exported float32 graph does not agree with the model: "
+            f"{'; '.join(trials[0].broken)}; nothing was written; report it with the model's card"
         )
     passed = [trial for trial in trials if not trial.broken and trial.precision in options.precision]
     return time_precisions(trials, passed or trials[:1], bundle, sheets.images)

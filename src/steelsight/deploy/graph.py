@@ -1,9 +1,9 @@
 """Write a network as an ONNX graph: uint8 gray in; logits, maps of all classes and an embedding out.
 
 Normalisation and the three equal channels are folded into the first convolution. Without padding there is one
-gray channel: Σ_c W_c / (255 s_c), and the means go into the bias. With padding, zeros stand for the normalised
-value 0, which no gray level has in all three channels, so a second, constant channel carries the means:
-Σ_c -W_c m_c / s_c, and padding it with zeros is exact as well. BatchNorm folds into its convolution.
+gray channel: Σ_c W_c / (255 s_c), and the means go into the bias. With padding, zeros stand for the value 0
+after normalisation, which no gray level has in all three channels, so a second, constant channel carries the
+means: Σ_c -W_c m_c / s_c, and padding it with zeros is exact as well. BatchNorm folds into its convolution.
 
 Grad-CAM of all classes comes out of the same pass, in closed form at the output of `features`, signed:
 

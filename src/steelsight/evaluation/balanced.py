@@ -1,4 +1,4 @@
-"""Balanced accuracy with its interval: for sweeps, which have no use for the rest of a report."""
+"""Balanced accuracy with its interval, for sweeps, which need no other metric."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ def balanced_interval(
     labels    (n,) class index
     verdicts  (n,) class index
     among     (n,) the sheets counted; None = all
-    weights   (n,) >= 0, what each sheet counts; None = alike
+    weights   (n,) >= 0 of the sheets; None = equal
     returns   NaN without sheets; no bounds for a single group, or where a class has one group only; the mean
               of Wilson's bounds of the recalls where resampling shows no spread
     raises    BadInput for class indices outside 0..classes-1, or lengths that differ
 
-    >>> found = balanced_interval(np.array([0, 1] * 6), np.array([0, 1] * 6), 2, rng=np.random.default_rng(0))
-    >>> found.estimate, round(found.low, 2), found.high
+    >>> labels = np.array([0, 1] * 6)
+    >>> interval = balanced_interval(labels, labels, 2, rng=np.random.default_rng(0))
+    >>> interval.estimate, round(interval.low, 2), interval.high
     (1.0, 0.61, 1.0)
     """
     check_labels(labels, classes)

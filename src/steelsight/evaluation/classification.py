@@ -1,7 +1,7 @@
-"""How good a classifier is on sheets it never saw: the study's metrics and more, each with its interval.
+"""The classification report: the study's metrics and more, each with its interval.
 
-A sheet of several defect types has several right answers. Such sheets stay out of the headline figures, as
-in the study, and are reported apart: right if the verdict is any of their types.
+A sheet of several defect types has several right classes. Such sheets are left out of the headline figures,
+as in the study, and are reported apart: their verdict is right if it is one of their types.
 """
 
 from __future__ import annotations
@@ -54,16 +54,16 @@ class ClassReport:
 
 @dataclass(frozen=True)
 class MultiTypeReport:
-    """Sheets with more than one right answer."""
+    """Sheets with more than one right class."""
 
     sheets: int
-    right: int  # verdict is any of the sheet's types
+    right: int  # the verdict is one of the sheet's types
     accuracy: Interval
 
 
 @dataclass(frozen=True)
 class ClassificationReport:
-    """Everything said of one model on one test; intervals by group bootstrap."""
+    """The metrics of one model on one test, with intervals by group bootstrap."""
 
     class_names: tuple[str, ...]
     sheets: int  # in the headline figures
@@ -82,9 +82,9 @@ class ClassificationReport:
     notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """The report in JSON's own types; what is undefined is null."""
-        answer: dict[str, Any] = plain(asdict(self))
-        return answer
+        """The report as JSON values; undefined numbers are None."""
+        report: dict[str, Any] = plain(asdict(self))
+        return report
 
 
 def classification_report(
@@ -102,9 +102,9 @@ def classification_report(
 
     labels         (n,) class index; -1 only where `alternatives` names several right answers
     probabilities  (n, c) rows sum to 1
-    groups         (n,) sheets that are resampled together; None = each its own
-    alternatives   (n) every right answer of each sheet
-    weights        (n,) >= 0, e.g. to bring a balanced test to a mill's own shares; the matrix stays a count
+    groups         (n,) names of groups that are resampled together; None = each sheet its own
+    alternatives   (n) right classes of each sheet; None = the label alone
+    weights        (n,) >= 0, e.g. to weigh a balanced test by a mill's own shares; the matrix stays a count
     returns        intervals by bootstrap over groups, by Wilson's score where that shows no spread
     raises         BadInput for NaN, rows that do not sum to 1, labels out of range, lengths that differ,
                    and a test made only of sheets with several types
@@ -173,7 +173,7 @@ def auc_interval(
     resamples: int = 1000,
     level: float = 0.95,
 ) -> Interval:
-    """The AUC of any score for any yes-or-no truth, with its interval.
+    """The AUC of a score for a binary truth, with its interval.
 
     returns  NaN when all sheets are alike; no bounds when one side has a single group; Wilson's over as many
              disjoint pairs as the smaller side has groups, where resampling shows no spread
@@ -188,7 +188,7 @@ def auc_interval(
 
 
 def _resamples(group: GroupIndex, rng: np.random.Generator, resamples: int) -> Iterator[Weights]:
-    """Nothing to resample where there is one group: no bounds are better than bounds of no width."""
+    """Weights of resamples; none for a single group, which would give bounds without width."""
     return draw_weights(group, rng, resamples) if group.max() > 0 else iter(())
 
 

@@ -1,4 +1,4 @@
-"""The study's sweep over thresholds: what is answered, and how well, as the confidence asked for rises."""
+"""The study's sweep over thresholds: coverage and accuracy as the threshold on confidence rises."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SweepRow:
     coverage: float
     accuracy: float  # of the answered; NaN if none is
     balanced_accuracy: float  # mean recall over the classes with an answered sheet; NaN if none is answered
-    classes_answered: int  # with an answered sheet; a class that lost its last drops out of the mean
+    classes_answered: int  # with an answered sheet; the mean is over these
     classes: int  # with a sheet
     coverage_bounds: Interval | None = None  # None where no intervals were asked for
     accuracy_bounds: Interval | None = None

@@ -185,13 +185,14 @@ def _refuse_external(tensor: memoryview, where: str) -> None:
 
 def _port(port: memoryview) -> GraphPort:
     """ValueInfoProto: name = 1, type = 2."""
-    name, dtype, shape = "", 0, ()
+    name = ""
+    kind: _PortType = (0, ())
     for number, _, value in _fields(port):
         if number == 1:
             name = _text(value)
         elif number == 2:
-            dtype, shape = _port_type(_message(value), (dtype, shape))
-    return GraphPort(name, dtype, shape)
+            kind = _port_type(_message(value), kind)
+    return GraphPort(name, *kind)
 
 
 def _port_type(kind: memoryview, known: _PortType) -> _PortType:

@@ -28,7 +28,7 @@ class ArchiveBomb(Exception):
 
 
 class GuardedStream:
-    """The unpacked bytes of a tar, with limits on what is really unpacked; compressed, it seeks forward only."""
+    """The unpacked bytes of a tar, within the limits; a compressed one seeks forward only."""
 
     def __init__(self, file: BinaryIO, kind: str, packed: int) -> None:
         self.kind = kind
