@@ -1,4 +1,4 @@
-"""Everything public is documented: verbs and options, functions and classes, recipe keys, file-format keys."""
+"""Everything public is documented: verbs, options, functions, classes, keys of recipes and file formats."""
 
 import ast
 import tokenize
