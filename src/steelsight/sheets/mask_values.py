@@ -92,11 +92,13 @@ def marked_pixels(values: Values) -> Mask:
     smoothed, and half of full scale and above marks the defect.
     """
     levels = np.flatnonzero(np.bincount(values.ravel()))
+    least = (_full_scale(levels) + 1) // 2
     if levels.size <= 2:
-        return values >= max(1, int(levels[-1]))
-    if levels.size <= FEW and _is_indexed(values, levels):
-        return values > levels[0]
-    return values >= (_full_scale(levels) + 1) // 2
+        least = max(1, int(levels[-1]))
+    elif levels.size <= FEW and _is_indexed(values, levels):
+        least = int(levels[1])
+    marked: Mask = values >= least
+    return marked
 
 
 def _full_scale(levels: Levels) -> int:

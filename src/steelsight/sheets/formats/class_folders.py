@@ -24,7 +24,7 @@ from steelsight.sheets.formats.folder_tree import FolderTree, plan_tree
 from steelsight.sheets.formats.listing import Listing, list_images
 from steelsight.sheets.formats.mask_pairs import MaskPairs, pair_masks
 from steelsight.sheets.options import AUTOMATIC, DataOptions
-from steelsight.types import MaskSource, Rejection, SheetItem, SheetSet
+from steelsight.types import Evidence, MaskSource, Rejection, SheetItem, SheetSet
 
 __all__ = ["FolderPlan", "plan_folders", "read_classes", "read_folder"]
 
@@ -155,5 +155,5 @@ def _item(plan: FolderPlan, id_: str, names: ClassNames) -> SheetItem:
     if mask is not None:
         source = (MaskSource(defect_type or 0, path=plan.root / mask, where=mask),)
     types = () if defect_type is None else (defect_type,)
-    evidence = "mask" if source or not types else "class"
+    evidence: Evidence = "mask" if source or not types else "class"
     return SheetItem(id_, plan.root / id_, types, evidence, source, part=part)
