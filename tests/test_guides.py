@@ -33,7 +33,7 @@ def test_contributing_shows_the_floors_that_are_checked():
     checked = [set(re.findall(r"(?<!\()\b(\w+)\b(?!\))", layer)) for layer in layers if layer.strip()]
     lowest = set().union(
         *checked[-4:]
-    )  # one floor in words: each of them imports nothing of the package's rooms
+    )  # one floor in the guide
     table = re.findall(r"^\| \d \| ([^|]+) \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.M)
     assert [set(re.findall(r"`(\w+)`", row)) for row in table] == [*checked[:-4], lowest]
 
