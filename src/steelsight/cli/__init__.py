@@ -52,10 +52,11 @@ app = typer.Typer(
 )
 
 
-def _show_version(asked: bool) -> None:
+def _show_version(asked: bool) -> bool:
     if asked:
         typer.echo(f"steelsight {__version__}")
         raise typer.Exit
+    return asked
 
 
 @app.callback()
