@@ -62,7 +62,7 @@ class _Watched:
 
     def _list(self) -> Iterator[Path]:
         for folder in self.folders:
-            yield from (folder / id_ for id_ in without_masks(list_images(folder).images))
+            yield from (folder / id_ for id_ in without_masks(folder, list_images(folder).images))
 
 
 def watch(
