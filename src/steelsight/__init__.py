@@ -1,4 +1,4 @@
-"""Steelsight sees the defect in a steel sheet, says why, and says "I don't know" when it should."""
+"""Explainable inspection of sheet steel: verdicts with regions, heatmaps, and calibrated abstention."""
 
 from __future__ import annotations
 

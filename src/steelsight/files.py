@@ -80,7 +80,7 @@ def refuse_output(path: Path, error: OSError, *, advice: str = ADVICE) -> BadOut
 
 
 def write_synced(path: Path, content: bytes) -> None:
-    """Write a file and force it to the disk; for files of a folder that is renamed as a whole afterwards."""
+    """Write a file and force it to the disk; for files of a folder that is renamed afterwards."""
     path.write_bytes(content)
     _sync(path)
 

@@ -1,4 +1,4 @@
-"""Balanced accuracy's interval against resamples scored one by one, and where resampling says nothing."""
+"""The interval of balanced accuracy: against resamples scored one by one, and without spread."""
 
 import numpy as np
 import pytest

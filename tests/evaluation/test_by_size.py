@@ -1,4 +1,4 @@
-"""Recall by area and by place: every sheet in one row, and the row's recall is counted."""
+"""Recall by area and by position: every sheet is in one row, and each recall is counted."""
 
 from itertools import pairwise
 

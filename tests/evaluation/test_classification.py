@@ -1,4 +1,4 @@
-"""The report: scikit-learn's figures, honest intervals, multi-type sheets apart, bad input refused."""
+"""The report: against scikit-learn's metrics, with intervals that have width; bad input is refused."""
 
 import json
 

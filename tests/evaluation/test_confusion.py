@@ -1,4 +1,4 @@
-"""Counts and the metrics made of them, against scikit-learn."""
+"""Counts and the metrics made from them, against scikit-learn."""
 
 import numpy as np
 import pytest

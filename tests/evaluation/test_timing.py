@@ -1,4 +1,4 @@
-"""Timing, with a clock that is not one."""
+"""Timing, with a clock made for the test."""
 
 import numpy as np
 import pytest

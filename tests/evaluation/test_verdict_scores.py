@@ -1,4 +1,4 @@
-"""Verdicts scored together are scored as alone: against the full report and the paired bootstrap."""
+"""Verdicts scored together equal those scored alone: the full report, the paired bootstrap."""
 
 from __future__ import annotations
 

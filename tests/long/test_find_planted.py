@@ -1,10 +1,10 @@
-"""Planted confounding: what is planted is found and ranked first; where nothing is planted, nothing is found.
+"""Planted confounding: a planted shortcut is found and ranked first, and without one nothing is found.
 
 A pool of generated sheets is drawn once, each sheet without the nuisance and with it. A seed draws its own
 sheets from the pool, decides by the case's chances which of them carry the nuisance, trains on some and
 searches the others. P(nuisance | class) is all that differs between the cases. The network is the reduced
-SqueezeNet with ImageNet's features and a head fitted on them, a second of work a seed; it tells defects from
-none well above chance where nothing is planted, so an innocent case is no idle network.
+SqueezeNet with ImageNet's features and a head fitted on them, a second a seed; its accuracy
+is well above chance where nothing is planted, so the control case is a working network too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The guarantee kept: certificates drawn from populations whose true risk is known."""
+"""Coverage of the certificates on populations of known risk."""
 
 from collections.abc import Callable
 
@@ -40,7 +40,7 @@ def test_the_true_risk_exceeds_the_certified_one_at_most_with_delta(groups: int,
         if found.threshold is not None:
             certified += 1
             broken += true_risk[found.threshold] > RISK
-    # Sheets without a certificate break no promise; they are counted apart so that a test that never
+    # Sheets without a certificate cannot violate one; they are counted apart so that a test that never
     # certifies anything does not pass.
     assert certified > 0.2 * REPEATS
     assert broken / REPEATS <= DELTA + 2 * (DELTA * (1 - DELTA) / REPEATS) ** 0.5
@@ -77,7 +77,7 @@ def test_uneven_groups_hold_the_certificate_by_groups_and_not_by_sheets() -> Non
     )
     assert certified > 0.2 * REPEATS
     assert broken / REPEATS <= DELTA + 2 * (DELTA * (1 - DELTA) / REPEATS) ** 0.5
-    # Why the statement names what it counts: of sheets counted singly the same number is no bound.
+    # Why the statement names what it counts: for single sheets the same number is not a bound.
     assert broken_by_sheet / certified > 0.5
 
 

@@ -1,4 +1,4 @@
-"""No effect, no finding: both groups from one distribution, and p as small as α no more often than α."""
+"""Without an effect, both groups are from one distribution and p is at most α no more often than α."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hostile bytes: mutated images and bundles, thousands of them; each is judged or refused, and in time."""
+"""Mutated images and bundles, thousands of them: each gives a verdict or a refusal, within a time limit."""
 
 from __future__ import annotations
 

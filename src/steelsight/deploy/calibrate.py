@@ -57,7 +57,9 @@ def calibrate(
     distance = space.distance(outputs.embedding.astype(np.float64))
     limit = float(np.quantile(distance, KEPT))
     if not limit > 0:
-        raise BadInput("familiarity: calibration sheets are all alike; bring other sheets")
+        raise BadInput(
+            "familiarity: expected calibration sheets that differ, got equal ones; use other sheets"
+        )
     finish = partial(
         BundleCalibration, statistics=statistics, limit=limit, outputs=outputs, images=sheets.images(fitting)
     )

@@ -189,9 +189,11 @@ def _calibrated(calibration: BundleCalibration) -> dict[str, Any]:
 
 def _training_statistics(card: BundleCard, calibration: BundleCalibration) -> TrainingStatistics:
     """Statistics of the calibration sheets, as a scan of them would give."""
-    found = decide(calibration.outputs, card, calibration.statistics)
+    decisions = decide(calibration.outputs, card, calibration.statistics)
     mean, spread = gray_statistics(calibration.images)
-    return training_statistics(mean, spread, found.confidence, found.distance, found.labels, card.class_names)
+    return training_statistics(
+        mean, spread, decisions.confidence, decisions.distance, decisions.labels, card.class_names
+    )
 
 
 def _probes(sheets: ParitySheets, source: Outputs, engine: Engine, count: int) -> bytes:

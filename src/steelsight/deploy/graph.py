@@ -68,15 +68,15 @@ def build_graph(model: SheetClassifier, *, maps: bool = True) -> onnx.ModelProto
         outputs if maps else [outputs[0], outputs[2]],
         list(graph.weights.values()),
     )
-    whole = helper.make_model(
+    exported = helper.make_model(
         made,
         opset_imports=[helper.make_opsetid("", OPSET)],
         producer_name="steelsight",
         producer_version=__version__,
         ir_version=IR_VERSION,
     )
-    onnx.checker.check_model(whole, full_check=True)
-    return whole
+    onnx.checker.check_model(exported, full_check=True)
+    return exported
 
 
 def _features(graph: GraphWriter, features: nn.Module) -> str:

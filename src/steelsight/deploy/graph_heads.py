@@ -21,7 +21,7 @@ __all__ = ["add_head"]
 
 
 def add_head(graph: GraphWriter, head: nn.Module, features: str, grid: tuple[int, int], maps: bool) -> int:
-    """Write a head's logits and, where asked for, its maps.
+    """Write a head's logits and, if `maps`, its maps.
 
     features  name of the tensor of features, (n, k, gh, gw)
     grid      (gh, gw)

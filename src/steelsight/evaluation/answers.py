@@ -55,8 +55,8 @@ def right_verdicts(
     raises  BadInput as `single_answer`
     """
     if alternatives is None:
-        alike: Bool[np.ndarray, " n"] = verdicts == labels
-        return alike
+        equal: Bool[np.ndarray, " n"] = verdicts == labels
+        return equal
     single = single_answer(labels, alternatives)
     any_of = multi_type_right(verdicts, alternatives)
     right: Bool[np.ndarray, " n"] = (single & (verdicts == labels)) | (~single & any_of)

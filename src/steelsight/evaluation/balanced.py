@@ -50,17 +50,17 @@ def balanced_interval(
     def score(rows: Float[np.ndarray, "b n"]) -> Float[np.ndarray, " b"]:
         matrices = weighted_confusion(labels, verdicts, classes, rows)
         lost = (matrices.sum(axis=2)[:, present] == 0).any(axis=1)
-        found: Float[np.ndarray, " b"] = np.where(lost, np.nan, balanced_accuracy(matrices))
-        return found
+        accuracy: Float[np.ndarray, " b"] = np.where(lost, np.nan, balanced_accuracy(matrices))
+        return accuracy
 
     estimate = float(score(weight[None])[0])
     if group.max() == 0 or lone_classes(labels[counted], group[counted], classes):
         return Interval(estimate, float("nan"), float("nan"))
     draws = np.concatenate([score(times * weight) for times in draw_weights(group, rng, resamples)])
-    found = interval_of(estimate, draws)[0]
+    interval = interval_of(estimate, draws)[0]
     recalls = []
     for c in np.flatnonzero(present).tolist():
         rows = counted & (labels == c)
         units = int(np.unique(group[rows]).size)
         recalls.append(wilson(units * float(np.average(verdicts[rows] == c, weights=weight[rows])), units))
-    return average_bounds(found, recalls)
+    return average_bounds(interval, recalls)

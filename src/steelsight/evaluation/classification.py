@@ -122,9 +122,9 @@ def classification_report(
         return headline | {"all": _share(right, rows), "multi": _share(right[~single], rows[:, ~single])}
 
     importance = read_weights(weights, labels.size)
-    found = _intervals(score, importance, group, rng, resamples)
+    metrics = _intervals(score, importance, group, rng, resamples)
     matrix = confusion(labels[single], verdicts[single], classes)
-    intervals = {name: interval for name, (interval, _) in found.items()}
+    intervals = {name: interval for name, (interval, _) in metrics.items()}
     widen_certainties(intervals, labels, verdicts, single, group, classes)
     lone = lone_classes(labels[single], group[single], classes)
     withdraw_bounds(intervals, lone, classes)
@@ -141,7 +141,7 @@ def classification_report(
         else None,
         accuracy_with_multi_type=intervals["all"] if several else None,
         resamples=resamples,
-        undefined={name: times for name, (_, times) in found.items() if times},
+        undefined={name: times for name, (_, times) in metrics.items() if times},
         notes=_notes(class_names, matrix, group, lone),
     )
 
@@ -156,12 +156,12 @@ def _intervals(
     """Every metric with its interval, and how many resamples could not define it though the sample can."""
     estimate = {name: float(values[0]) for name, values in score(importance[None]).items()}
     chunks = [score(times * importance) for times in _resamples(group, rng, resamples)]
-    found = {}
+    intervals = {}
     for name, value in estimate.items():
         draws = np.concatenate([chunk[name] for chunk in chunks]) if chunks else np.full(1, np.nan)
         interval, undefined = interval_of(value, draws)
-        found[name] = (interval, undefined if chunks and not math.isnan(value) else 0)
-    return found
+        intervals[name] = (interval, undefined if chunks and not math.isnan(value) else 0)
+    return intervals
 
 
 def auc_interval(
@@ -175,16 +175,16 @@ def auc_interval(
 ) -> Interval:
     """The AUC of a score for a binary truth, with its interval.
 
-    returns  NaN when all sheets are alike; no bounds when one side has a single group; Wilson's over as many
-             disjoint pairs as the smaller side has groups, where resampling shows no spread
+    returns  NaN when all sheets are of one kind; no bounds when one side has a single group; where resampling
+             has no spread, Wilson's bounds over as many disjoint pairs as the smaller side has groups
     """
     estimate = roc_auc(positive, scores)
     group = group_index(groups, positive.size)
     if lone_classes(positive.astype(np.int64), group, 2):
         return Interval(estimate, float("nan"), float("nan"), level)
     draws = [weighted_auc(positive, scores, times) for times in _resamples(group, rng, resamples)]
-    found = interval_of(estimate, np.concatenate(draws) if draws else np.full(1, np.nan), level=level)[0]
-    return wilson_at(found, min(np.unique(group[side]).size for side in (positive, ~positive)))
+    interval = interval_of(estimate, np.concatenate(draws) if draws else np.full(1, np.nan), level=level)[0]
+    return wilson_at(interval, min(np.unique(group[side]).size for side in (positive, ~positive)))
 
 
 def _resamples(group: GroupIndex, rng: np.random.Generator, resamples: int) -> Iterator[Weights]:

@@ -1,4 +1,4 @@
-"""Time candidates in turns and compare medians, so that changes of the machine's load affect all alike."""
+"""Time candidates in turns and compare medians, so that the machine's load affects all equally."""
 
 from __future__ import annotations
 

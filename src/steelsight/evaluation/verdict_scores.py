@@ -52,16 +52,16 @@ class VerdictScores:
 
         score  a key of SCORES
         """
-        found = self._bounds(score, float(self.estimates[score][row]), self.draws[score][row])
+        interval = self._bounds(score, float(self.estimates[score][row]), self.draws[score][row])
         if score != "balanced_accuracy":
-            return wilson_at(found, self.groups)
+            return wilson_at(interval, self.groups)
         if self.lone:
-            return Interval(found.estimate, float("nan"), float("nan"), found.level)
+            return Interval(interval.estimate, float("nan"), float("nan"), interval.level)
         classes = [
             wilson_at(Interval(recall, recall, recall), units)
             for recall, units in zip(self.recalls[row].tolist(), self.class_groups.tolist(), strict=True)
         ]
-        return average_bounds(found, classes)
+        return average_bounds(interval, classes)
 
     def difference(self, row: int, other: int, score: str) -> PairedDifference:
         """One row minus another, on the same resamples."""

@@ -124,17 +124,17 @@ def _compare(
 ) -> Drift:
     title, higher, lower = _WORDS[name]
     distance = _distance(quantiles, values)
-    before, found = float(np.interp(0.5, LEVELS, quantiles)), float(np.median(values))
+    before, now = float(np.interp(0.5, LEVELS, quantiles)), float(np.median(values))
     by_chance = np.sqrt(-np.log(SURE / 2) / 2) * np.sqrt(1 / len(values) + 1 / sheets)
     level = _level(distance, SLIGHT, CLEAR, by_chance)
     if level == "as usual":
         reading = "as in training"
-    elif abs(found - before) < 1e-3 * max(abs(before), abs(found)):
+    elif abs(now - before) < 1e-3 * max(abs(before), abs(now)):
         reading = "spread differently than in training"
     else:
-        reading = f"{'' if level == 'clear' else 'slightly '}{higher if found > before else lower}"
+        reading = f"{'' if level == 'clear' else 'slightly '}{higher if now > before else lower}"
         reading += "" if "training" in reading or "them" in reading else " than in training"
-    return Drift(name, title, before, found, distance, level, reading)
+    return Drift(name, title, before, now, distance, level, reading)
 
 
 def _distance(quantiles: Float[np.ndarray, " q"], values: Float[np.ndarray, " n"]) -> float:
@@ -163,21 +163,21 @@ def _share_below(
 
 
 def _compare_shares(
-    training: TrainingStatistics, found: Float[np.ndarray, " c"], sheets: int, class_names: Sequence[str]
+    training: TrainingStatistics, shares: Float[np.ndarray, " c"], sheets: int, class_names: Sequence[str]
 ) -> Drift:
     expected = np.array(training.shares, dtype=np.float64)
-    exclusive = abs(expected.sum() - 1) < 1e-6 and abs(found.sum() - 1) < 1e-6
+    exclusive = abs(expected.sum() - 1) < 1e-6 and abs(shares.sum() - 1) < 1e-6
     if exclusive:
-        gains = _stability(expected, found, training.sheets, sheets)
-        index, degrees = float(gains.sum()), max(1, len(found) - 1)
+        gains = _stability(expected, shares, training.sheets, sheets)
+        index, degrees = float(gains.sum()), max(1, len(shares) - 1)
     else:  # a sheet may have several types or none: each type against the rest, and the largest
-        pairs = [(np.array([1 - e, e]), np.array([1 - f, f])) for e, f in zip(expected, found, strict=True)]
+        pairs = [(np.array([1 - e, e]), np.array([1 - f, f])) for e, f in zip(expected, shares, strict=True)]
         gains = np.array([_stability(*pair, training.sheets, sheets).sum() for pair in pairs])
         index, degrees = float(gains.max()), 1
     by_chance = chi_square(degrees, SURE) * (1 / sheets + 1 / training.sheets)
     level = _level(index, SLIGHT_SHARES, CLEAR_SHARES, by_chance)
     most = int(gains.argmax())
-    change = f"{class_names[most]}: {found[most]:.0%} of the sheets, {expected[most]:.0%} in training"
+    change = f"{class_names[most]}: {shares[most]:.0%} of the sheets, {expected[most]:.0%} in training"
     return Drift(
         "shares",
         "class shares",
@@ -190,11 +190,11 @@ def _compare_shares(
 
 
 def _stability(
-    expected: Float[np.ndarray, " c"], found: Float[np.ndarray, " c"], sheets: int, scanned: int
+    expected: Float[np.ndarray, " c"], shares: Float[np.ndarray, " c"], sheets: int, scanned: int
 ) -> Float[np.ndarray, " c"]:
     """Each class's term of the population stability index, (f - e) ln(f / e), with half a sheet added."""
     e = (expected * sheets + 0.5) / (sheets + 0.5 * len(expected))
-    f = (found * scanned + 0.5) / (scanned + 0.5 * len(found))
+    f = (shares * scanned + 0.5) / (scanned + 0.5 * len(shares))
     gains: Float[np.ndarray, " c"] = (f - e) * np.log(f / e)
     return gains
 

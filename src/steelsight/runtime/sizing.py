@@ -89,15 +89,15 @@ def size_machine(folder: Path, images: Sequence[Path], *, rate: float, sheets: i
 
 def _combinations(bundle: Bundle) -> list[tuple[EngineName, Precision]]:
     """Every installed engine, at every precision that the bundle's files allow."""
-    found: list[tuple[EngineName, Precision]] = []
+    combinations: list[tuple[EngineName, Precision]] = []
     for engine in installed_engines():
         if "model.onnx" in bundle.files:
-            found.append((engine, "f32"))
+            combinations.append((engine, "f32"))
             if engine == "openvino":
-                found.append((engine, "bf16"))
+                combinations.append((engine, "bf16"))
         if "model.int8.onnx" in bundle.files:
-            found.append((engine, "int8"))
-    return found
+            combinations.append((engine, "int8"))
+    return combinations
 
 
 def _speed(

@@ -33,7 +33,7 @@ class Reason(StrEnum):
     MISSING = "missing"  # bad image: no such file, or no permission
     NOT_AN_IMAGE = "not_an_image"  # bad image: another kind of file
     TOO_LARGE = "too_large"  # bad image: more bytes or pixels than allowed
-    DAMAGED = "damaged"  # bad image: cut off, empty, or not what its header says
+    DAMAGED = "damaged"  # bad image: cut off, empty, or contradicting its header
     CHANGED = "changed"  # bad image: changed while it was read
     UNSAFE = "unsafe"  # bad image: an archive's entry that is a link, locked, or outside the archive
 

@@ -1,4 +1,4 @@
-"""Calibration measured against scikit-learn and against populations whose temperature is known."""
+"""Calibration against scikit-learn and against populations of known temperature."""
 
 import numpy as np
 import pytest

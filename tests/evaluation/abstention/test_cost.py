@@ -1,4 +1,4 @@
-"""The cheapest threshold against trying every one by hand, and against prices whose answer is known."""
+"""The threshold of least cost against trying each one, and against prices of known result."""
 
 import numpy as np
 import pytest

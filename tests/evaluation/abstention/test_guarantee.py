@@ -1,4 +1,4 @@
-"""Certificates: exact bounds, a fixed sequence, groups as units. The coverage itself is in tests/long."""
+"""Certificates: exact bounds, a fixed sequence, groups as units. Their coverage is tested in tests/long."""
 
 import math
 
@@ -93,7 +93,7 @@ def test_the_certified_risk_weighs_groups_alike(rng):
     assert found.answered_a_group == (1, 30)
     assert "of the answers, every group counted alike, are wrong" in found.statement
     assert "have 1 to 30 of them" in found.statement
-    assert "0.167 were wrong here, which is no promise" in found.statement
+    assert "0.167 of all answers were wrong here, which is not certified" in found.statement
     alone = certify(right[:300], np.ones(300), [0.5], risk=0.05, delta=0.1, rng=rng)
     assert alone.sheet_risk == 0
     assert "group" not in alone.statement
@@ -101,7 +101,7 @@ def test_the_certified_risk_weighs_groups_alike(rng):
         np.ones(600, bool), np.ones(600), [0.5], risk=0.05, delta=0.1, rng=rng, groups=np.arange(600) // 2
     )
     assert "every group counted alike" in even.statement
-    assert "no promise" not in even.statement
+    assert "not certified" not in even.statement
 
 
 def test_a_threshold_is_skipped_by_its_count_alone(rng):

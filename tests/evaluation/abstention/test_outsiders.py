@@ -1,4 +1,4 @@
-"""Refusal of what is no sheet: against scikit-learn, against populations of known overlap, and by hand."""
+"""Rejection of outsiders: against scikit-learn, populations of known overlap, and by hand."""
 
 import numpy as np
 import pytest

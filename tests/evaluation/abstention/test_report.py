@@ -1,4 +1,4 @@
-"""One dictionary of what confidence is worth."""
+"""Calibration and selective accuracy as one dictionary."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Scores against their definitions, scikit-learn, and what no score may depend on."""
+"""Confidence scores against their definitions and scikit-learn, and their invariances."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Risk against coverage, by counting, by known orders, and by what no reordering may change."""
+"""Risk and coverage by counting, by known orders, and by their invariances."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Sheets thinned to a mill's shares: which are kept, how often, and what cannot be asked."""
+"""Sheets thinned to a mill's shares: which are kept, how often, and bad input."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The sweep over thresholds: by hand, by repeated sheets, and with intervals that are never a point."""
+"""The sweep over thresholds: by hand, by repeated sheets, and with intervals that have width."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A power law is found where there is one, and never promises above 1 or a loss from more sheets."""
+"""A power law is recovered, stays below 1, and never falls with more sheets."""
 
 import numpy as np
 import pytest

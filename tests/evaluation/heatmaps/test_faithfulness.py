@@ -1,4 +1,4 @@
-"""Faithfulness on models whose reasons are known by construction."""
+"""Faithfulness on models whose evidence is known by construction."""
 
 import numpy as np
 import pytest

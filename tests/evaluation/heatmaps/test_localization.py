@@ -1,4 +1,4 @@
-"""Localisation scores against independent twins, their edges, and what they refuse."""
+"""Localisation scores against independent implementations, edge cases, and bad input."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Intervals: coverage, groups, pairs, and what happens where nothing can be said."""
+"""Intervals: coverage, groups, pairs, and cases without bounds."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Two treatments of the same sheets: Newcombe's published example, coverage, and no pair that differs."""
+"""Two methods on the same sheets: Newcombe's published example, coverage, and pairs without a difference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two groups compared: against SciPy and pair counting, with ties, with groups of one, and its interval."""
+"""Comparison of two groups: against SciPy and pair counting, with ties, groups of one, and the interval."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Corruptions: nothing at 0, worse with the level, and each what it says."""
+"""Corruptions: none at level 0, stronger with the level, and of the stated size."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Sweeps ask the same sheets at every level, with the same random numbers."""
+"""Sweeps use the same sheets and random numbers at every level."""
 
 import numpy as np
 import pytest

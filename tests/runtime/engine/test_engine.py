@@ -1,4 +1,4 @@
-"""Engines agree, batches do not matter, and the card's thresholds decide."""
+"""Engines agree, batches do not matter, and the thresholds of the card are applied."""
 
 from __future__ import annotations
 

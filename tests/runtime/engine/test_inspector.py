@@ -1,4 +1,4 @@
-"""The plant in Python: verdicts of paths, bytes and arrays; places in original pixels; refusals told."""
+"""Verdicts of paths, bytes and arrays; regions in original pixels; reasons of refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Places on a map: numbered as SciPy numbers them, which the plant does without."""
+"""Components of a map, numbered as by SciPy."""
 
 import numpy as np
 from hypothesis import given

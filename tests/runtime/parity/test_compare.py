@@ -1,4 +1,4 @@
-"""Parity in numbers: what is measured is what differs, and each bound breaks by itself."""
+"""Parity: each difference is measured, and each bound can be broken alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Archives: read in memory, never followed outside, never trusted on how much they hold."""
+"""Archives: read in memory, never followed outside, with limits on their content."""
 
 import io
 import os

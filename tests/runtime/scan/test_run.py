@@ -1,4 +1,4 @@
-"""Scans: rows as Inspector.stream has them, resumed to the byte, and outputs that are whole or refused."""
+"""Scans: rows equal to Inspector.stream, the same bytes after a restart, complete or refused output."""
 
 import csv
 import errno

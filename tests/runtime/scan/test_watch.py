@@ -1,4 +1,4 @@
-"""A watched folder: files as they arrive, once they stand still, and never twice."""
+"""A watched folder: files are scanned as they arrive, when complete, and once."""
 
 import threading
 import time

@@ -10,9 +10,9 @@ that are all right could pass, so such a threshold is skipped and does not fail.
 is not used for this; given the confidences, the thresholds tested are therefore fixed and the order is valid.
 
 The unit is a group, because sheets of one coil or tile have correlated errors. A group counts once, by one of
-its answered sheets, drawn before any test; groups are independent. The certified risk thus weighs every group
-alike: the probability that an answer is wrong, for a random group and one random answered sheet of it. Where
-groups differ in size, this is not the share of all sheets, which is reported beside it without a certificate.
+its answered sheets, drawn before any test; groups are independent. The certified risk weighs every group
+equally: the probability that an answer is wrong, for a random group and one random answered sheet of it.
+Where groups differ in size, this is not the share of all sheets, which is reported beside it, not certified.
 source  Angelopoulos, Bates, Candès, Jordan and Lei 2021; Clopper and Pearson 1934
 """
 
@@ -73,7 +73,7 @@ class Certificate:
     # About how many more are needed where no threshold passed, else 0; None = more would not help.
     more_groups: int | None
     more_sheets: int | None = 0  # the same in sheets, as many a group as now
-    sheet_risk: float = math.nan  # share of wrong answers at the threshold, every sheet counted alike
+    sheet_risk: float = math.nan  # share of wrong answers at the threshold, every sheet counted equally
     answered_a_group: tuple[int, int] = (1, 1)  # fewest and most sheets answered at it in a group with any
 
     @property
@@ -83,15 +83,15 @@ class Certificate:
         if self.threshold is None:
             return f"no threshold can be certified for a risk of {self.risk:g} at {sure}; {self._missing}"
         fewest, most = self.answered_a_group
-        alike = ", every group counted alike," if most > 1 else ""
+        equally = ", every group counted equally," if most > 1 else ""
         uneven = (
-            f"; groups with an answer have {fewest} to {most} of them, and of all answers counted singly "
-            f"{self.sheet_risk:.3g} were wrong here, which is no promise"
+            f"; groups with an answer have {fewest} to {most} of them, and {self.sheet_risk:.3g} of all "
+            "answers were wrong here, which is not certified"
             if fewest < most
             else ""
         )
         return (
-            f"with {sure} confidence at most {self.risk:g} of the answers{alike} are wrong at threshold "
+            f"with {sure} confidence at most {self.risk:g} of the answers{equally} are wrong at threshold "
             f"{self.threshold:g}, where {100 * self.coverage:.1f} % of the sheets are answered{uneven}"
         )
 

@@ -37,7 +37,7 @@ def evaluate_rejection(
     calibration: Float[np.ndarray, " k"] | None = None,
     resamples: int = 1000,
 ) -> OutlierRejection:
-    """AUROC and false accepts at the highest threshold that keeps the sheets asked for.
+    """AUROC and false accepts at the highest threshold that keeps a share of the sheets.
 
     inside       (n,) scores of sheets, higher = more familiar
     outside      (m,) scores of outsiders

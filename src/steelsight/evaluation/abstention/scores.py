@@ -170,7 +170,7 @@ def fit_feature_space(
     features    (n, d) of training sheets; a class may have a single one
     labels      (n,) class index
     references  maximum number of sheets kept for neighbours, in the proportions of the classes
-    raises      BadInput for no sheets, for sheets that are all alike in every class (their
+    raises      BadInput for no sheets, for sheets that are equal in every class (their
                 distances have no unit), or features that are not finite
     source      Ledoit and Wolf 2004, for the shrinkage
     """

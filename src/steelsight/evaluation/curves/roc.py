@@ -72,14 +72,14 @@ def roc_curve(positive: Positive, scores: Float[np.ndarray, " m"]) -> RocCurve:
     raises  BadInput when all sheets are positive or none is: such a curve has no second axis
     """
     check_scores(scores, positive.size)
-    total, found = positive.size, int(positive.sum())
-    if found in (0, total):
-        raise BadInput(f"ROC curve: expected sheets of both kinds, got {found} positive among {total}")
+    total, positives = positive.size, int(positive.sum())
+    if positives in (0, total):
+        raise BadInput(f"ROC curve: expected sheets of both kinds, got {positives} positive among {total}")
     order = np.argsort(-scores, kind="stable")
     ranked, hits = scores[order], np.cumsum(positive[order])
     ends = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True])  # last sheet of each distinct score
-    true = np.r_[0, hits[ends]] / found
-    false = np.r_[0, ends + 1 - hits[ends]] / (total - found)
+    true = np.r_[0, hits[ends]] / positives
+    false = np.r_[0, ends + 1 - hits[ends]] / (total - positives)
     keep = _corners(false, true)
     return RocCurve(false[keep], true[keep], np.r_[np.inf, ranked[ends]][keep], roc_auc(positive, scores))
 

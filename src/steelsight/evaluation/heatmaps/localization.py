@@ -132,11 +132,11 @@ def average_precision(heat: Float[np.ndarray, "h w"], truth: Mask) -> float:
     order = np.argsort(-heat.ravel(), kind="stable")
     ranked, hits = heat.ravel()[order], truth.ravel()[order]
     last = np.flatnonzero(np.append(np.diff(ranked) != 0, True))  # the last pixel of each run of equal heat
-    found = np.cumsum(hits)[last]
-    if not found[-1]:
+    hits_above = np.cumsum(hits)[last]
+    if not hits_above[-1]:
         raise BadInput("average precision: expected a true mask with defect pixels, got an empty one")
-    gained = np.diff(found, prepend=0) / found[-1]
-    return float((gained * found / (last + 1)).sum())
+    gained = np.diff(hits_above, prepend=0) / hits_above[-1]
+    return float((gained * hits_above / (last + 1)).sum())
 
 
 def mean_scores(

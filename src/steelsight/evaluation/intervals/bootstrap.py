@@ -190,7 +190,7 @@ def share_interval(
     hit      (n,) whether a sheet counts as a hit
     among    (n,) the sheets counted
     weights  (n,) >= 0 of the sheets, e.g. to weigh classes by a mill's own shares; None = equal
-    returns  NaN where `among` is empty or weighs nothing
+    returns  NaN where `among` is empty or has weight 0
     """
     weight = read_weights(weights, among.size)
     counted = among & (weight > 0)

@@ -24,7 +24,7 @@ NO_SPREAD = 1e-9  # rounding leaves differences of about 1e-16 between equal num
 MEANS = {"balanced_accuracy": "recall", "f1_macro": "f1", "auc": "auc"}  # mean over classes of
 
 
-def wilson_at(found: Interval, units: int) -> Interval:
+def wilson_at(interval: Interval, units: int) -> Interval:
     """Wilson's bounds at the estimate where the interval has no width; else the interval unchanged.
 
     units   independent groups the figure rests on
@@ -32,22 +32,24 @@ def wilson_at(found: Interval, units: int) -> Interval:
     >>> wilson_at(Interval(1.0, 1.0, 1.0), 5).low.__round__(3)
     0.566
     """
-    if not _spreadless(found) or units <= 0:
-        return found
-    share = min(1.0, max(0.0, found.estimate))
-    return replace(wilson(share * units, units, level=found.level), estimate=found.estimate)
+    if not _spreadless(interval) or units <= 0:
+        return interval
+    share = min(1.0, max(0.0, interval.estimate))
+    return replace(wilson(share * units, units, level=interval.level), estimate=interval.estimate)
 
 
-def average_bounds(found: Interval, parts: Sequence[Interval]) -> Interval:
+def average_bounds(interval: Interval, parts: Sequence[Interval]) -> Interval:
     """For a mean over classes without width, the means of its classes' bounds; else the interval unchanged.
 
     parts   the classes' own intervals; those that are NaN are not in the mean
     """
     defined = [part for part in parts if not np.isnan(part.estimate)]
-    if not _spreadless(found) or not defined:
-        return found
+    if not _spreadless(interval) or not defined:
+        return interval
     low, high = (float(np.mean([getattr(part, side) for part in defined])) for side in ("low", "high"))
-    return Interval(found.estimate, min(low, found.estimate), max(high, found.estimate), found.level)
+    return Interval(
+        interval.estimate, min(low, interval.estimate), max(high, interval.estimate), interval.level
+    )
 
 
 def widen_certainties(
@@ -91,9 +93,9 @@ def _groups(group: GroupIndex, rows: Flags) -> int:
     return int(np.unique(group[rows]).size)
 
 
-def _spreadless(found: Interval) -> bool:
+def _spreadless(interval: Interval) -> bool:
     """Whether bounds are given and have no width."""
-    return bool(found.high - found.low <= NO_SPREAD)
+    return bool(interval.high - interval.low <= NO_SPREAD)
 
 
 def lone_classes(labels: Labels, group: GroupIndex, classes: int) -> list[int]:
@@ -107,5 +109,5 @@ def withdraw_bounds(intervals: dict[str, Interval], lone: Sequence[int], classes
         return
     ranked = range(classes) if classes == 2 else lone  # of two classes, each is the other's rest
     for name in (*MEANS, *(f"auc:{c}" for c in ranked), *(f"f1:{c}" for c in lone)):
-        found = intervals[name]
-        intervals[name] = Interval(found.estimate, float("nan"), float("nan"), found.level)
+        interval = intervals[name]
+        intervals[name] = Interval(interval.estimate, float("nan"), float("nan"), interval.level)

@@ -67,8 +67,9 @@ def compare_groups(
              are equal, p is 1 and delta 0
     raises   BadInput for an empty group or a score that is not finite
 
-    >>> found = compare_groups(np.array([0.1, 0.2, 0.3]), np.array([1.0, 2.0]), rng=np.random.default_rng(0))
-    >>> found.p_value, found.delta.estimate, found.method
+    >>> x, y = np.array([0.1, 0.2, 0.3]), np.array([1.0, 2.0])
+    >>> test = compare_groups(x, y, rng=np.random.default_rng(0))
+    >>> test.p_value, test.delta.estimate, test.method
     (0.1, 1.0, 'exact')
     """
     if not x.size or not y.size:

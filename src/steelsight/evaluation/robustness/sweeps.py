@@ -98,7 +98,7 @@ def _sweep(
         check_probabilities(probabilities, labels.size, classes)
         check_labels(labels, classes)
         verdicts = probabilities.argmax(axis=1)
-        found = share_interval(
+        accuracy = share_interval(
             verdicts == labels,
             np.ones(labels.size, dtype=bool),
             groups,
@@ -108,5 +108,5 @@ def _sweep(
         balanced = balanced_interval(
             labels, verdicts, classes, groups, rng=stream(seed, "sweep-intervals"), resamples=resamples
         )
-        points.append(SweepPoint(float(level), found, balanced.estimate, balanced))
+        points.append(SweepPoint(float(level), accuracy, balanced.estimate, balanced))
     return tuple(points)

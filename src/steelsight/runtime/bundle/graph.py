@@ -105,7 +105,7 @@ def summarise_graph(data: bytes, where: str) -> GraphSummary:
 
 
 class _MalformedGraph(ValueError):
-    """The bytes are not a message of Protocol Buffers; says what came instead."""
+    """The bytes are not a message of Protocol Buffers."""
 
 
 def _model(data: memoryview, where: str) -> GraphSummary:

@@ -180,7 +180,7 @@ def _statistics(folder: Path, card: BundleCard, files: dict[str, bytes]) -> Feat
     where = str(folder / card.familiarity.file)
     arrays = read_arrays(files[card.familiarity.file], where)
     width = card.graph.embedding
-    found = []
+    statistics = []
     for name, axis in (("means", 1), ("whitening", 0)):
         array = arrays.get(name)
         if array is None or array.ndim != 2 or array.shape[axis] != width or array.dtype != np.float32:
@@ -188,5 +188,5 @@ def _statistics(folder: Path, card: BundleCard, files: dict[str, bytes]) -> Feat
             raise BadBundle(f"{where}: {name}: expected float32 with {width} features, got {came}")
         if not array.size or not np.isfinite(array).all():
             raise BadBundle(f"{where}: {name}: expected finite numbers; export it again")
-        found.append(array)
-    return FeatureStatistics(*found)
+        statistics.append(array)
+    return FeatureStatistics(*statistics)

@@ -117,28 +117,28 @@ def compare(
     )
 
 
-def failures(found: Parity, *, fewest: int = FEWEST) -> list[str]:
+def failures(parity: Parity, *, fewest: int = FEWEST) -> list[str]:
     """The bounds that are broken, in words; none = the graph may be used.
 
     fewest  sheets that bf16 and INT8 must have been compared on
     """
     broken = []
-    if found.precision == "f32":
-        if not found.largest <= EXACT:
-            broken.append(f"a probability differs by {found.largest:.2g}, allowed {EXACT:g}")
-        if found.agreement < 1:
-            broken.append(f"{1 - found.agreement:.2%} of the verdicts differ, none may")
+    if parity.precision == "f32":
+        if not parity.largest <= EXACT:
+            broken.append(f"a probability differs by {parity.largest:.2g}, allowed {EXACT:g}")
+        if parity.agreement < 1:
+            broken.append(f"{1 - parity.agreement:.2%} of the verdicts differ, none may")
         return broken
-    if found.sheets < fewest:
-        broken.append(f"compared on {found.sheets} sheets, needed {fewest}")
-    if not found.p99 <= NEAR:
-        broken.append(f"99th percentile of the differences {found.p99:.3f}, allowed {NEAR:g}")
-    if not found.agreement >= AGREEMENT:
-        broken.append(f"{found.agreement:.2%} of the verdicts agree, needed {AGREEMENT:.1%}")
-    if found.loss is not None and not found.loss.high <= LOSS:
-        broken.append(f"balanced accuracy may fall by {found.loss.high:.4f}, allowed {LOSS:g}")
-    if not found.cosine_p5 >= COSINE:
-        broken.append(f"5th percentile of the maps' cosines {found.cosine_p5:.4f}, needed {COSINE:g}")
+    if parity.sheets < fewest:
+        broken.append(f"compared on {parity.sheets} sheets, needed {fewest}")
+    if not parity.p99 <= NEAR:
+        broken.append(f"99th percentile of the differences {parity.p99:.3f}, allowed {NEAR:g}")
+    if not parity.agreement >= AGREEMENT:
+        broken.append(f"{parity.agreement:.2%} of the verdicts agree, needed {AGREEMENT:.1%}")
+    if parity.loss is not None and not parity.loss.high <= LOSS:
+        broken.append(f"balanced accuracy may fall by {parity.loss.high:.4f}, allowed {LOSS:g}")
+    if not parity.cosine_p5 >= COSINE:
+        broken.append(f"5th percentile of the maps' cosines {parity.cosine_p5:.4f}, needed {COSINE:g}")
     return broken
 
 

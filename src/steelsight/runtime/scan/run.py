@@ -181,10 +181,10 @@ def _missing_parts(out: Path, plan: ScanPlan, rows: PartRows) -> tuple[list[int]
     """Numbers of the parts to scan, and of those among them that exist but are damaged."""
     present = {path.name for path in (out / VERDICTS).iterdir() if not path.name.endswith(PARTIAL)}
     ours = {part_path(out, number).name: number for number in range(plan.parts)}
-    strange = sorted(present - set(ours))
-    if strange:
+    foreign = sorted(present - set(ours))
+    if foreign:
         raise BadOutput(
-            f"{out / VERDICTS / strange[0]}: expected parts of this scan alone; remove it, or use --fresh"
+            f"{out / VERDICTS / foreign[0]}: expected parts of this scan alone; remove it, or use --fresh"
         )
     damaged = [
         number for name, number in ours.items() if name in present and not _is_whole(out, plan, rows, number)

@@ -98,10 +98,10 @@ def list_sources(sources: Sequence[str | Path]) -> SourceListing:
                 sheet = replace(sheet, member=entry.member, reason=entry.reason, detail=entry.detail)
             sheets.append(sheet)
     if all(sheet.reason is not None for sheet in sheets):
-        asked = ", ".join(str(source) for source in sources) or "no source"
+        names = ", ".join(str(source) for source in sources) or "no source"
         why = next((f"; {each.id}: {each.reason}" for each in passed_over), "")
         why = next((f"; {each.name}: {each.detail}" for each in sheets), why)
-        raise BadSource(f"{asked:.200}: expected at least one image to scan, found none{why}; check the path")
+        raise BadSource(f"{names:.200}: expected at least one image to scan, found none{why}; check the path")
     return SourceListing(tuple(sheets), tuple(passed_over))
 
 

@@ -88,13 +88,15 @@ def summarise(out: Path, parts: Iterable[pa.Table], card: BundleCard) -> ScanSum
                 summary.bad.append(row[1:])
     summary.shown = [each for *_, each in doubt]
     if card.usual is not None:
-        found = {
+        values_by_name = {
             name: np.concatenate(values) if values else np.empty(0, np.float32)
             for name, values in numbers.items()
         }
-        found["confidence"] = found.pop("probability")
+        values_by_name["confidence"] = values_by_name.pop("probability")
         readable = max(1, sum(summary.states.values()) - summary.states[State.BAD_IMAGE.value])
-        summary.drift = compare_statistics(card.usual, found, (shares / readable).tolist(), card.class_names)
+        summary.drift = compare_statistics(
+            card.usual, values_by_name, (shares / readable).tolist(), card.class_names
+        )
     replace_file(out / QUARANTINE, table.getvalue().encode())
     return summary
 

@@ -1,6 +1,6 @@
 """A worker process of a scan: reads part numbers from stdin, writes those parts, reports them on stdout.
 
-Messages are JSON objects, one a line. It ends when stdin does, and when the process that started it is gone.
+Messages are JSON objects, one a line. It ends with stdin, and with the process that started it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main() -> None:
             _scan_parts(settings, send)
     except SteelsightError as error:
         send({"error": type(error).__name__, "message": str(error)})
-    except BrokenPipeError:  # the parent is gone
+    except BrokenPipeError:  # the parent has ended
         os._exit(1)
 
 

@@ -37,9 +37,11 @@ class GuardedStream:
         self._packed = packed
 
     def tell(self) -> int:
+        """Position in the unpacked archive, in bytes."""
         return self._file.tell()
 
     def seek(self, position: int) -> int:
+        """Move to a position; raises ArchiveBomb where more than allowed is unpacked on the way."""
         if self._plain:
             return self._file.seek(position)
         while (left := position - self._file.tell()) > 0:
@@ -49,13 +51,15 @@ class GuardedStream:
         return self._file.tell()
 
     def read(self, size: int) -> bytes:
-        if size > MAX_HEADER:  # tarfile reads names and attributes whole
+        """Read a header, at most MAX_HEADER bytes; raises ArchiveBomb."""
+        if size > MAX_HEADER:  # tarfile reads a name or attribute at once
             raise ArchiveBomb(f"a header of {size} bytes, more than the {MAX_HEADER} allowed")
         content = self._file.read(size)
         self._check()
         return content
 
     def read_all(self, size: int) -> bytes:
+        """Read the content of a file, whose size was checked when it was listed."""
         return self._file.read(size)
 
     def _check(self) -> None:

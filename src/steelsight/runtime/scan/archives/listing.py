@@ -53,7 +53,8 @@ def archive_kind(path: Path) -> str:
 def iterate_archive(path: Path, kind: str) -> Iterator[Entry]:
     """The files of an archive, in its own order; folders are left out.
 
-    An archive that is cut off or damaged gives what can be listed, then an entry without name that says so.
+    An archive that is cut off or damaged gives what can be listed, then an entry without name and with the
+    reason.
     raises  BadSource where it cannot be opened, or unpacks to more than the limits allow
     """
     count = unpacked = 0
@@ -125,7 +126,7 @@ def _packing_problem(info: zipfile.ZipInfo) -> str:
 
 
 def _refuse_directory(file: BinaryIO) -> None:
-    """Refuse a list of entries that is too large, by the record at the end: zipfile reads it whole."""
+    """Refuse a list of entries that is too large, by the record at the end: zipfile reads it at once."""
     length = file.seek(0, os.SEEK_END)
     file.seek(max(0, length - 2**16 - 22))
     tail = file.read()

@@ -77,7 +77,7 @@ def _read_zip(file: BinaryIO, member: Member) -> bytes:
     file.seek(member.offset)
     header = file.read(30)
     if len(header) != 30 or not header.startswith(b"PK\3\4"):
-        raise EOFError("no header where the list of entries says")
+        raise EOFError("no header at its offset in the list of entries")
     name, extra = struct.unpack_from("<HH", header, 26)
     file.seek(name + extra, os.SEEK_CUR)
     packed = file.read(member.packed)
