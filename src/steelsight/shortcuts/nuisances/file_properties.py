@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from PIL import Image
 
 from steelsight.errors import BadImage
@@ -49,7 +49,7 @@ def measure_files(items: Sequence[SheetItem]) -> list[Property]:
         "name_time": ("date in the file name: with the time, if given", [_time(name) for name in ids]),
     }
     properties = [
-        Property(key, title, np.array(values), presence=False, visible=False, note=NOTES.get(key, ""))
+        Property(key, title, np.array(values), presence=False, note=NOTES.get(key, ""))
         for key, (title, values) in columns.items()
         if np.isfinite(values).all() and len(set(values)) > 1
     ]
@@ -124,7 +124,6 @@ def _folders(ids: Sequence[str]) -> list[Property]:
             f"in folder {name}",
             np.array([folder == name for folder in folders], dtype=np.float64),
             presence=False,
-            visible=False,
         )
         for name in largest.tolist()
     ]

@@ -175,7 +175,7 @@ def _read_groups(table: CsvTable) -> Mapping[str, bool]:
 
 
 def _likely_kind(sheets: ProofSheets, present: Bool[np.ndarray, " n"]) -> Kind | None:
-    """The kind whose detector finds something on most of a list's sheets; None where there is no such kind."""
+    """The kind whose detector finds something on most of a list's sheets; None if there is no such kind."""
     for kind, detect in DETECTORS.items():
         detected = detect(np.asarray(sheets.images[present])) > 0
         if detected.mean() >= LIKELY:

@@ -34,7 +34,6 @@ class Property:
     title: str  # a short name, then after a colon what is measured
     values: Float[np.ndarray, " n"]
     presence: bool  # True: only more of it can be a shortcut; False: less of it can be one as well
-    visible: bool = True  # False: not in the pixels, so a model can use it only through another property
     note: str = ""  # another possible reason for its association with the margin
 
 
@@ -50,8 +49,9 @@ def measure_pixels(images: GrayBatch, defects: Iterable[Mask]) -> list[Property]
     """Measure every property of PIXEL_PROPERTIES.
 
     images   (n, h, w) uint8
-    defects  where a defect is annotated, one (h, w) a sheet; all False where that is unknown
-    returns  values as in each entry's title; a sheet with less than FEWEST_PX of free steel gets the median of the others
+    defects  one (h, w) mask per sheet; all False where there is none
+    returns  values as in each entry's title; a sheet with less than FEWEST_PX of free steel gets the median
+             of the others
     """
     measured = []
     for gray, defect in zip(images, defects, strict=True):
@@ -165,7 +165,9 @@ PIXEL_PROPERTIES: Final[Mapping[str, _PixelProperty]] = {
     "exposure": _PixelProperty("exposure: median gray level", _exposure, presence=False),
     "contrast": _PixelProperty("contrast: interquartile range of the gray levels", _contrast, presence=False),
     "uneven_light": _PixelProperty("uneven light: one end compared with the other", _slope, presence=False),
-    "border": _PixelProperty("border: outermost rows compared with the rows beside them", _border, presence=True),
+    "border": _PixelProperty(
+        "border: outermost rows compared with the rows beside them", _border, presence=True
+    ),
     "grain": _PixelProperty("grain: median step to the neighbours", _grain, presence=False),
     "stripes": _PixelProperty("stripes: vertical compared with horizontal steps", _stripes, presence=False),
     "dots": _PixelProperty("dots: small dark places per area", _dots, presence=True),

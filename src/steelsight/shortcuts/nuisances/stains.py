@@ -1,7 +1,7 @@
 """Detector of white stains: saturated blobs that are brighter than the steel around them.
 
-It errs: bright scratches (type 3) and glints without a mask are detected as stains. Lengths are in pixels of a
-sheet 64 high and scale with the height.
+It errs: bright scratches (type 3) and glints without a mask are detected as stains. Lengths are in pixels of
+a sheet 64 high and scale with the height.
 """
 
 from __future__ import annotations

@@ -19,14 +19,13 @@ from steelsight.evaluation.intervals.bootstrap import bootstrap, group_index, pa
 from steelsight.evaluation.intervals.paired import paired_shares
 from steelsight.shortcuts.margins import class_margin
 from steelsight.shortcuts.nuisances.nuisance import Nuisance
+from steelsight.shortcuts.pasting.doses import DOSES, FULL, Dose
 from steelsight.shortcuts.pasting.placement import draw_dose, plan_pastes
 from steelsight.shortcuts.pasting.stamps import StampBook
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.types import GrayBatch, Interval, Logits
 
 __all__ = [
-    "DOSES",
-    "FULL",
     "DoseEffect",
     "ModelUnderTest",
     "PasteEffect",
@@ -41,10 +40,7 @@ __all__ = [
 Predict = Callable[[GrayBatch], Logits]
 Positions = Int[np.ndarray, " m"]
 
-FULL = (1.0, 1.0)
-# Share of the area, and share of the way from the steel's gray to the nuisance's own.
-DOSES: tuple[tuple[float, float], ...] = ((0.25, 1.0), (0.5, 1.0), (1.0, 1 / 3), (1.0, 2 / 3), FULL)
-FEWEST_DONORS = 10
+FEWEST_DONORS = 10  # defect-free sheets; with fewer, defective sheets fill controls too
 RESAMPLES = 1000
 
 
@@ -139,7 +135,7 @@ def paste_everywhere(
     *,
     limit: int,
     rng: np.random.Generator,
-    doses: tuple[tuple[float, float], ...] = DOSES,
+    doses: tuple[Dose, ...] = DOSES,
 ) -> tuple[PasteEffect, PasteLogits]:
     """Paste the nuisance and its control on the targets, at every dose.
 

@@ -24,8 +24,8 @@ __all__ = ["LEAST_SHIFT", "Change", "PasteCheck", "PasteExample", "Predict", "ch
 LEAST_SHIFT: Final = 0.05  # share of the way from these sheets' margin to that of the candidate's class
 MOST_SHEETS, SHOWN, RESAMPLES = 80, 2, 500
 
-# Takes a sheet, its defect mask, and whether more (True) or less of the property is wanted; returns the changed
-# sheet and its control, or None where the sheet cannot be changed.
+# Takes a sheet, its defect mask, and whether more (True) or less of the property is wanted; returns the
+# changed sheet and its control, or None where the sheet cannot be changed.
 Change = Callable[[GrayImage, Mask, bool, np.random.Generator], tuple[GrayImage, GrayImage] | None]
 
 

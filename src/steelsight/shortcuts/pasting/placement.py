@@ -35,7 +35,9 @@ class PastePlan:
     keep_off: Mask
     stamp: Stamp
     place: Place
-    donor: int | None  # sheet whose clean texture fills the control; None = the sheet's own, mirrored at the end
+    donor: (
+        int | None
+    )  # sheet whose clean texture fills the control; None = the sheet's own, mirrored at the end
     origin: Place  # where on the donor the texture is taken from
 
 

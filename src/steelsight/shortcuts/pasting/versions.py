@@ -28,7 +28,9 @@ COPIES = 3  # two with the nuisance toggled, one control
 class SheetVersions:
     """Three further versions of each of some sheets."""
 
-    images: UInt8[np.ndarray, "n 3 h w"]  # two toggled, then a control with clean texture in the nuisance's place
+    images: UInt8[
+        np.ndarray, "n 3 h w"
+    ]  # two toggled, then a control with clean texture in the nuisance's place
     toggled: Flags  # False: all three are the sheet itself, because it could not be toggled
 
 

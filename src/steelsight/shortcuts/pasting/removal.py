@@ -32,7 +32,9 @@ class RemovalEffect:
     """The effect of removing stains from the sheets that have one."""
 
     sheets: int  # with a stain removed
-    not_found: int  # listed with a stain, but without one that could be removed, or without room for a control
+    not_found: (
+        int  # listed with a stain, but without one that could be removed, or without room for a control
+    )
     shift: Interval  # mean change of the suspected class's margin, logits; below 0 = the stain raised it
     control_shift: Interval
     excess_shift: Interval  # shift minus control shift on the same sheets
