@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import JsonFlag, console, emit_json, telling
+from steelsight.cli.console import (
+    DataArgument,
+    JsonFlag,
+    RunArgument,
+    console,
+    emit_json,
+    print_line,
+    step_status,
+)
 from steelsight.cli.options import expand_options
 from steelsight.shortcuts.find.options import SearchOptions
 
@@ -18,8 +26,8 @@ PAGE = "shortcuts.html"
 
 @expand_options
 def find(
-    run: Annotated[Path, typer.Argument(help="RUN folder of a trained model.", metavar="RUN")],
-    data: Annotated[Path, typer.Argument(help="DATA folder, as for train.", metavar="DATA")],
+    run: RunArgument,
+    data: DataArgument,
     options: SearchOptions,
     out: Annotated[
         Path | None,
@@ -38,7 +46,7 @@ def find(
     from steelsight.shortcuts.find.run import find_shortcuts
 
     folder = out if out is not None else run / "shortcuts"
-    with telling("opening") as say:
+    with step_status("opening") as say:
         result, card = find_shortcuts(run, data, options, say=say)
         say("drawing")
         write_find_page(folder / PAGE, result, title=run.name, seed=options.seed, model=card.model.name)
@@ -52,8 +60,8 @@ def find(
         figures = (cell_text(each.association.effect, 2), f"{each.association.q_value:.4f}", shift)
         table.add_row(*map(Text, (*words, *figures)))
     console.print(table)
-    console.print(headline(result), markup=False, soft_wrap=True)
-    console.print(f"report: {folder / PAGE}", markup=False, soft_wrap=True)
+    print_line(headline(result))
+    print_line(f"report: {folder / PAGE}")
     if as_json:
         numbers = {"run": str(run), "out": str(folder), "split": options.split, "seed": options.seed}
         emit_json({**numbers, **find_json(result)})

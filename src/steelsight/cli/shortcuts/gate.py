@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import JsonFlag, console, emit_json, telling
+from steelsight.cli.console import JsonFlag, RunArgument, emit_json, print_line, step_status
 from steelsight.cli.options import expand_options
-from steelsight.cli.shortcuts.options import EvaluationArgument, RunArgument
+from steelsight.cli.shortcuts.options import EvaluationArgument
 from steelsight.shortcuts.prove.options import GateOptions
 
 __all__ = ["gate"]
@@ -32,16 +32,12 @@ def gate(
     """Prove every shortcut a policy names. Exit code 1 if one is over its bound, 2 for bad input."""
     from steelsight.shortcuts.gate import gate_run
 
-    with telling("proving") as say:
+    with step_status("proving") as say:
         result = gate_run(run, data, policy, options, out=out, say=say)
     for decision in result.decisions:
         word, proof = "pass" if decision.passed else "FAIL", decision.proof
-        console.print(
-            f"{word}  {proof.nuisance} → {proof.suspected_class}: {decision.why}",
-            markup=False,
-            soft_wrap=True,
-        )
-    console.print("the run may be released" if result.passed else "the run may not be released", markup=False)
+        print_line(f"{word}  {proof.nuisance} → {proof.suspected_class}: {decision.why}")
+    print_line("the run may be released" if result.passed else "the run may not be released")
     if as_json:
         decisions = [decision.as_dict() for decision in result.decisions]
         emit_json({"run": str(run), "passed": result.passed, "decisions": decisions})

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["EvaluationArgument", "NuisanceOption", "RunArgument"]
+__all__ = ["EvaluationArgument", "NuisanceOption"]
 
-RunArgument = Annotated[Path, typer.Argument(help="RUN folder.", metavar="RUN")]
 EvaluationArgument = Annotated[
     Path, typer.Argument(help="DATA folder of the sheets to evaluate on.", metavar="DATA")
 ]

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.cli.console import JsonFlag, RunArgument, console, emit_json, print_line
 from steelsight.cli.options import expand_options
-from steelsight.cli.shortcuts.options import EvaluationArgument, NuisanceOption, RunArgument
+from steelsight.cli.shortcuts.options import EvaluationArgument, NuisanceOption
 from steelsight.shortcuts.prove.options import ProofOptions
 
 __all__ = ["prove"]
@@ -32,12 +32,10 @@ def prove(
     with console.status("predicting and pasting"):
         report = prove_run(run, data, nuisance, options, out=out)
     proof = report.proof
-    console.print(
-        f"{proof.nuisance} → {proof.suspected_class}: {proof.verdict}", markup=False, soft_wrap=True
-    )
-    console.print(proof.because, markup=False, soft_wrap=True)
+    print_line(f"{proof.nuisance} → {proof.suspected_class}: {proof.verdict}")
+    print_line(proof.because)
     for note in proof.notes:
-        console.print(f"note: {note}", markup=False, soft_wrap=True)
-    console.print(f"report: {report.folder / PAGE}", markup=False, soft_wrap=True)
+        print_line(f"note: {note}")
+    print_line(f"report: {report.folder / PAGE}")
     if as_json:
         emit_json({"out": str(report.folder), **report.numbers})

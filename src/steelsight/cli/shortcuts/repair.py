@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.cli.console import JsonFlag, RunArgument, console, emit_json, print_line
 from steelsight.cli.options import expand_options
-from steelsight.cli.shortcuts.options import NuisanceOption, RunArgument
+from steelsight.cli.shortcuts.options import NuisanceOption
 from steelsight.shortcuts.repair.options import RepairOptions
 
 if TYPE_CHECKING:
@@ -45,14 +45,14 @@ def repair(
             options,
             out=out,
             watcher=watcher,
-            say=lambda text: console.print(text, markup=False, soft_wrap=True),
+            say=print_line,
         )
     _print_outcome(report.repair)
     summary = headline(report.repair, report.numbers["nuisance"], report.numbers["suspect"])
-    console.print(summary, markup=False, soft_wrap=True)
+    print_line(summary)
     if report.repair.best.run is not None:
-        console.print(f"repaired run: {report.repair.best.run}", markup=False, soft_wrap=True)
-    console.print(f"report: {report.folder / PAGE}", markup=False, soft_wrap=True)
+        print_line(f"repaired run: {report.repair.best.run}")
+    print_line(f"report: {report.folder / PAGE}")
     if as_json:
         emit_json({"out": str(report.folder), **report.numbers})
 
@@ -79,4 +79,4 @@ def _print_outcome(outcome: RepairOutcome) -> None:
         table.add_row(*map(Text, cells))
     console.print(table)
     for name, reason in outcome.impossible.items():
-        console.print(f"{name} could not be done: {reason}", markup=False, soft_wrap=True)
+        print_line(f"{name} could not be done: {reason}")
