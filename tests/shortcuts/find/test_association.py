@@ -42,7 +42,7 @@ def test_a_binary_property_gives_cliffs_delta(rng: np.random.Generator) -> None:
     assert ours.low < ours.estimate < ours.high
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_strata_and_groups_match_the_slow_reference(seed: int) -> None:
     rng = np.random.default_rng(seed)
