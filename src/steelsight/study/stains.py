@@ -18,9 +18,10 @@ from steelsight.evaluation.intervals.bootstrap import wilson
 from steelsight.plain import plain
 from steelsight.runs.open import OpenRun
 from steelsight.shortcuts.nuisances.nuisance import Nuisance, open_nuisance
-from steelsight.shortcuts.pasting.counterfactual import FULL
-from steelsight.shortcuts.prove.decision import LEAST_DELTA, LEAST_EXCESS, found_by
+from steelsight.shortcuts.pasting.doses import FULL
+from steelsight.shortcuts.prove.decision import LEAST_DELTA, LEAST_EXCESS, detects_nuisance
 from steelsight.shortcuts.prove.examples import Example, choose_examples
+from steelsight.shortcuts.prove.options import ProofSettings
 from steelsight.shortcuts.prove.prove import ShortcutProof, prove
 from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
 from steelsight.streams import stream
@@ -81,7 +82,8 @@ def measure_stains(run: OpenRun, options: StudyOptions, *, root: Path | None = N
         nuisance = open_nuisance(sheets, "stain")
         rows = _choose(sheets, nuisance, rng)
         few = sheets.take(rows)
-        proof = prove(run.model, few, nuisance.take(rows), rng=rng, limit=RECEIVERS, each=EACH, doses=(FULL,))
+        settings = ProofSettings(per_group=EACH, limit=RECEIVERS, doses=(FULL,))
+        proof = prove(run.model, few, nuisance.take(rows), settings, rng=rng)
     except BadInput as error:
         return str(error)
     clean = sheets.labels == 0
@@ -124,7 +126,9 @@ def judge_test(looked: StainEffect | str) -> ClaimVerdict:
         f"{shares.p_value:.1e} on probabilities, {margins.p_value:.1e} on margins; groups of these sizes can "
         f"give {margins.smallest_p:.1e} at the least."
     )
-    return ClaimVerdict(decide(found_by(margins), margins.delta.high < LEAST_DELTA), because, margins.delta)
+    return ClaimVerdict(
+        decide(detects_nuisance(margins), margins.delta.high < LEAST_DELTA), because, margins.delta
+    )
 
 
 def judge_flips(looked: StainEffect | str) -> ClaimVerdict:

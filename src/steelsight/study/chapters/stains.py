@@ -132,6 +132,6 @@ def _write_pasted(document: Document, looked: StainEffect, slides: _Slides) -> O
         why = proof.notes[-1]
         document.text(f"{why[0].upper()}{why[1:]}.")
         return {slides.pasted: why}
-    write_paste(document, proof.nuisance, proof.suspect, proof.pasted, id=f"{slides.chapter}-paste")
+    write_paste(document, proof.nuisance, proof.suspected_class, proof.pasted, id=f"{slides.chapter}-paste")
     write_examples(document, list(looked.examples), id=slides.pasted)
     return {}
