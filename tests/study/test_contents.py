@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from steelsight.study.claims.binary import CLAIMS
-from steelsight.study.claims.multiclass import SECOND_CLAIMS
+from steelsight.study.claims.multiclass import MULTICLASS_CLAIMS
 from steelsight.study.contents import Item, PublishedTable, load_contents, load_published
 from steelsight.study.run import CHAPTERS, SECOND
 
@@ -101,8 +101,8 @@ def test_every_claiming_slide_has_its_claims():
 
 def test_claims_that_are_done_are_exactly_those_with_a_judgement():
     done = {item.id for item in ITEMS if item.kind == "claim" and item.status == "done"}
-    assert done == set(CLAIMS) | set(SECOND_CLAIMS)
-    assert not set(CLAIMS) & set(SECOND_CLAIMS)
+    assert done == set(CLAIMS) | set(MULTICLASS_CLAIMS)
+    assert not set(CLAIMS) & set(MULTICLASS_CLAIMS)
 
 
 def test_what_is_done_has_a_chapter_of_the_report():

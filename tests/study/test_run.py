@@ -12,7 +12,8 @@ from steelsight.errors import BadCheckpoint, BadData, BadInput, BadRecipe
 from steelsight.study.claims.binary import OF_THE_DATA
 from steelsight.study.contents import load_contents
 from steelsight.study.data import open_study_data
-from steelsight.study.options import StudyOptions, recipe_for
+from steelsight.study.options import StudyOptions
+from steelsight.study.recipes import recipe_for
 from steelsight.study.run import run_study
 from steelsight.training.run import train_data
 
@@ -54,7 +55,7 @@ def test_the_table_has_ours_and_the_studys(tiny_report):
     printed = {row[0].value: row[2].value for row in table.rows}
     assert printed["VGG16-BN"] == 0.941
     for result, row in zip(("adhoc", "vgg16_bn"), table.rows, strict=False):
-        assert row[1].value == tiny_report.findings.results[result].noisy_report.accuracy
+        assert row[1].value == tiny_report.binary.results[result].noisy_report.accuracy
         assert row[7].value > 0
 
 
@@ -69,7 +70,7 @@ def test_html_and_json_are_written_and_the_folder_name_is_only_a_name(tiny_repor
 
 
 def test_vgg_on_a_subset_is_said_everywhere(tiny_report):
-    remark = tiny_report.findings.results["vgg16_bn"].remark
+    remark = tiny_report.binary.results["vgg16_bn"].remark
     assert "trained on 6 of 36 sheets for at most 1 epoch from a random start" in remark
     assert remark[1:] in tiny_report.path.read_text()
     verdicts = {item.id: verdict for item, verdict in tiny_report.verdicts}
@@ -77,7 +78,7 @@ def test_vgg_on_a_subset_is_said_everywhere(tiny_report):
 
 
 def test_all_models_see_the_same_sheets_and_the_same_noise(tiny_report):
-    results = tiny_report.findings.results.values()
+    results = tiny_report.binary.results.values()
     assert {result.clean.shape for result in results} == {(12, 2)}
     assert all((result.clean != result.noisy).any() for result in results)
 
@@ -93,14 +94,14 @@ def test_finished_runs_are_taken_as_they_are(tiny_data, tiny_options, tmp_path):
     first = run_study(tiny_data, tmp_path, options, train=train)
     second = run_study(tiny_data, tmp_path, options, train=train)
     assert [run.fresh for run in trained] == [True, True, False, False]  # binary and Aug. CNN, twice
-    assert (first.findings.results["adhoc"].noisy == second.findings.results["adhoc"].noisy).all()
+    assert (first.binary.results["adhoc"].noisy == second.binary.results["adhoc"].noisy).all()
     with pytest.raises(BadCheckpoint, match="holds a finished training with another recipe"):
         run_study(tiny_data, tmp_path, replace(options, epochs=2), train=train)
 
-    assert set(second.findings.results) == {"adhoc"}
+    assert set(second.binary.results) == {"adhoc"}
     assert "VGG16-BN was not trained." in second.path.read_text()
-    assert second.findings.skipped["squeezenet"] == "not asked for"
-    assert second.findings.costs["vgg16_bn"].timing.median_ms > 0
+    assert second.binary.skipped["squeezenet"] == "not asked for"
+    assert second.binary.costs["vgg16_bn"].timing.median_ms > 0
 
 
 def test_a_quick_look_takes_few_sheets_keeps_groups_and_decides_nothing(tiny_data, tiny_options, tmp_path):
@@ -115,12 +116,12 @@ def test_a_quick_look_takes_few_sheets_keeps_groups_and_decides_nothing(tiny_dat
         multiclass=False,
     )
     report = run_study(tiny_data, tmp_path, options)
-    assert len(report.findings.data.items) == 40
-    assert report.findings.results["adhoc"].training["epochs"] == 2
-    assert report.second == "not asked for"
+    assert len(report.binary.data.items) == 40
+    assert report.binary.results["adhoc"].training["epochs"] == 2
+    assert report.multiclass == "not asked for"
     decided = {item.id for item, verdict in report.verdicts if verdict.answer != "undecided here"}
     assert decided <= OF_THE_DATA
-    assert report.findings.leaks == 0
+    assert report.binary.leaks == 0
     assert "Split by sheet." not in report.path.read_text()
 
 
@@ -162,9 +163,9 @@ def test_a_rare_class_gets_its_share_of_every_part_and_the_report_says_so(tiny_d
         (tmp_path / "data" / path.parent.name / path.name).write_bytes(path.read_bytes())
     for seed in range(20):
         options = replace(tiny_options, seed=seed, stratify=False)
-        material = open_study_data(tmp_path / "data", options)
-        assert (material.data.labelled.labels[material.split.test] == 0).sum() >= 1
-        if material.options.stratify:
+        study_data = open_study_data(tmp_path / "data", options)
+        assert (study_data.data.labelled.labels[study_data.split.test] == 0).sum() >= 1
+        if study_data.options.stratify:
             break
     else:
         pytest.fail("no seed of twenty leaves a class of five out of the test part")

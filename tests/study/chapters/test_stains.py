@@ -20,12 +20,12 @@ from steelsight.shortcuts.prove.prove import prove
 from steelsight.study.chapters.stains import write_binary_stains, write_multiclass_stains
 from steelsight.study.contents import load_contents
 from steelsight.study.options import StudyOptions
-from steelsight.study.stains import (
+from steelsight.study.measures.stains import (
     EACH,
     StainEffect,
-    judge_flips,
-    judge_learnt,
-    judge_test,
+    pasted_stains_flip,
+    stains_learnt,
+    stains_raise_scores,
     measure_stains,
 )
 from steelsight.training.dataset import open_sheets
@@ -71,7 +71,7 @@ def _ids(document: Document) -> set[str]:
 
 def test_a_model_that_reads_stains() -> None:
     looked = _effect(9)
-    for verdict in (judge_learnt(looked), judge_test(looked), judge_flips(looked)):
+    for verdict in (stains_learnt(looked), stains_raise_scores(looked), pasted_stains_flip(looked)):
         assert verdict.answer == "holds"
         assert verdict.interval is not None
     document = Document("stains")
@@ -85,15 +85,15 @@ def test_a_model_that_reads_stains() -> None:
 
 def test_a_model_that_reads_defects() -> None:
     looked = _effect(0, count=440)
-    assert judge_learnt(looked).answer == "does not hold"
-    assert judge_flips(looked).answer == "does not hold"
-    assert judge_test(looked).answer != "holds"
+    assert stains_learnt(looked).answer == "does not hold"
+    assert pasted_stains_flip(looked).answer == "does not hold"
+    assert stains_raise_scores(looked).answer != "holds"
 
 
 def test_learnt_needs_stains_that_go_with_soundness() -> None:
     looked = replace(_effect(9), among_defects=SHARE)
-    assert judge_learnt(looked).answer == "undecided here"
-    assert judge_flips(looked).answer == "holds"
+    assert stains_learnt(looked).answer == "undecided here"
+    assert pasted_stains_flip(looked).answer == "holds"
 
 
 def test_no_stains_leave_the_paste_and_say_so() -> None:
@@ -106,7 +106,7 @@ def test_no_stains_leave_the_paste_and_say_so() -> None:
         write_binary_stains(document, looked)["stain-groups"] == "no defect-free test sheet has a white stain"
     )
     assert "there are no two groups to compare" in document.render()
-    verdict = judge_test(looked)
+    verdict = stains_raise_scores(looked)
     assert (verdict.answer, verdict.because) == (
         "undecided here",
         "No defect-free test sheet has a white stain.",
@@ -119,7 +119,7 @@ def test_a_reason_stands_in_for_everything() -> None:
     ids = {item.id for item in load_contents() if item.chapter == "stains" and item.kind != "claim"}
     assert set(omitted) == ids
     assert "No model was trained." in document.render()
-    assert {judge("no model was trained").answer for judge in (judge_learnt, judge_test, judge_flips)} == {
+    assert {judge("no model was trained").answer for judge in (stains_learnt, stains_raise_scores, pasted_stains_flip)} == {
         "undecided here"
     }
 

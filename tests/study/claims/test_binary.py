@@ -10,7 +10,7 @@ from steelsight.evaluation.classification import classification_report
 from steelsight.evaluation.timing import Timing
 from steelsight.sheets.grouping.splits import Split
 from steelsight.sheets.labels import Labelled
-from steelsight.study.claims.binary import CLAIMS, judge, judge_all
+from steelsight.study.claims.binary import CLAIMS, judge, evaluate_claims
 from steelsight.study.contents import load_contents, load_published
 from steelsight.study.options import StudyOptions
 from steelsight.study.results import ModelCost, ModelResult, StudyResults
@@ -82,8 +82,8 @@ def _findings(
     )
 
 
-def _answer(name: str, found: StudyResults) -> str:
-    return CLAIMS[name](found).answer
+def _answer(name: str, study: StudyResults) -> str:
+    return CLAIMS[name](study).answer
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def _answer(name: str, found: StudyResults) -> str:
 )
 def test_a_better_model_is_better_only_where_the_pairs_decide(adhoc, reduced, expected):
     found = _findings({"adhoc": adhoc, "squeezenet_reduced": reduced})
-    assert _answer("squeezenets-beat-adhoc", found) == expected
+    assert _answer("squeezenets-beat-adhoc", study) == expected
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_better_model_is_better_only_where_the_pairs_decide(adhoc, reduced, ex
 )
 def test_as_good_allows_a_hundredth(reduced, full, expected):
     found = _findings({"squeezenet_reduced": reduced, "squeezenet": full})
-    assert _answer("reduced-as-good", found) == expected
+    assert _answer("reduced-as-good", study) == expected
 
 
 def test_missing_models_leave_claims_open():
@@ -119,18 +119,18 @@ def test_accuracy_is_held_against_the_studys(wrong, expected):
 
 def test_vgg_is_judged_only_when_trained_as_the_study_did():
     found = _findings({"adhoc": 60, "vgg16_bn": 10})
-    assert _answer("vgg-most-accurate", found) == "holds"
-    vgg = replace(found.results["vgg16_bn"], remark="trained on 6 sheets")
-    handicapped = replace(found, results=dict(found.results) | {"vgg16_bn": vgg})
+    assert _answer("vgg-most-accurate", study) == "holds"
+    vgg = replace(study.results["vgg16_bn"], remark="trained on 6 sheets")
+    handicapped = replace(study, results=dict(study.results) | {"vgg16_bn": vgg})
     assert _answer("vgg-most-accurate", handicapped) == "undecided here"
     assert _answer("vgg-most-accurate", _findings({"vgg16_bn": 10})) == "undecided here"
 
 
 def test_times_are_judged_by_ratio():
     found = _findings({"adhoc": 1})
-    assert [_answer(name, found) for name in ("adhoc-fastest", "reduced-faster", "vgg-slow")] == ["holds"] * 3
-    swapped = dict(found.costs) | {"adhoc": found.costs["vgg16_bn"], "vgg16_bn": found.costs["adhoc"]}
-    slow = replace(found, costs=swapped)
+    assert [_answer(name, study) for name in ("adhoc-fastest", "reduced-faster", "vgg-slow")] == ["holds"] * 3
+    swapped = dict(study.costs) | {"adhoc": study.costs["vgg16_bn"], "vgg16_bn": study.costs["adhoc"]}
+    slow = replace(study, costs=swapped)
     assert [_answer(name, slow) for name in ("adhoc-fastest", "vgg-slow")] == ["does not hold"] * 2
 
 
@@ -147,20 +147,20 @@ def test_shares_are_judged_on_strips_alone():
 
 def test_the_studys_own_data_are_recognised():
     found = _findings({"adhoc": 1}, types=[(), (1,)] * 6284, layout="severstal")
-    assert _answer("data-size", found) == "holds"
+    assert _answer("data-size", study) == "holds"
     assert _answer("data-size", _findings({"adhoc": 1})) == "undecided here"
 
 
 def test_a_quick_look_decides_nothing_about_models():
     found = _findings({"adhoc": 80, "squeezenet_reduced": 20}, quick=True)
-    verdict = judge(ITEMS["squeezenets-beat-adhoc"], found, "not asked for")
+    verdict = judge(ITEMS["squeezenets-beat-adhoc"], study, "not asked for")
     assert verdict.answer == "undecided here"
     assert verdict.because.startswith("A quick look decides nothing.")
     assert verdict.interval is not None
 
 
 def test_what_is_not_tested_yet_says_what_it_waits_for():
-    verdicts = judge_all(_findings({"adhoc": 1}), "not asked for")
+    verdicts = evaluate_claims(_findings({"adhoc": 1}), "not asked for")
     waiting = {item.id: verdict for item, verdict in verdicts if item.status != "done"}
     assert "false-positives-impurities" in waiting
     assert all(verdict.because.startswith("Not tested yet: ") for verdict in waiting.values())

@@ -20,22 +20,22 @@ def planted(atlas, agreements):
     ("slope", "answer"), [(-0.04, "holds"), (0.04, "does not hold"), (0.0, "undecided here")]
 )
 def test_simplicity_by_depth_decides_the_hierarchy(slope, answer, tiny_report):
-    found = tiny_report.findings
+    found = tiny_report.binary
     noise = np.random.default_rng(0)
 
     def agreements(depth):
         return 0.5 + slope * depth + noise.normal(0, 0.1, 8)
 
-    verdict = hierarchy(replace(found, neurons=planted(found.neurons, agreements)))
+    verdict = hierarchy(replace(study, neurons=planted(study.neurons, agreements)))
     assert verdict.answer == answer
     assert -1 <= verdict.interval.low < verdict.interval.high <= 1
 
 
 def test_one_layer_and_no_model_decide_nothing(tiny_report):
-    found = tiny_report.findings
-    one = replace(found.neurons, layers=found.neurons.layers[:1])
-    assert hierarchy(replace(found, neurons=one)).answer == "undecided here"
-    without = replace(found, neurons=None)
+    found = tiny_report.binary
+    one = replace(study.neurons, layers=study.neurons.layers[:1])
+    assert hierarchy(replace(study, neurons=one)).answer == "undecided here"
+    without = replace(study, neurons=None)
     assert hierarchy(without).because == no_insight(without).because.replace(
         "No images of both forms were made.", "No model was trained."
     )
@@ -46,13 +46,13 @@ def test_one_layer_and_no_model_decide_nothing(tiny_report):
 
 
 def test_insight_is_left_to_people_with_what_was_measured(tiny_report):
-    verdict = no_insight(tiny_report.second.found)
+    verdict = no_insight(tiny_report.multiclass.study)
     assert verdict.answer == "undecided here"
     assert -1 <= verdict.interval.low <= verdict.interval.high <= 1
 
 
 def test_the_atlas_of_each_half(tiny_report):
-    binary, second = tiny_report.findings.neurons, tiny_report.second.found.neurons
+    binary, second = tiny_report.binary.neurons, tiny_report.multiclass.study.neurons
     assert binary.plan.grown is None
     assert second.plan.grown.kernels == (3, 10)
     assert set(binary.shown.class_names) == {"none", "defect"}
@@ -67,7 +67,7 @@ def test_the_atlas_of_each_half(tiny_report):
 
 
 def test_a_limit_draws_so_many_sheets_of_the_part(tiny_report):
-    run = tiny_report.findings.shown
+    run = tiny_report.binary.shown
     shown = show_sheets(run, "test", limit=5, rng=np.random.default_rng(0))
     assert len(shown.ids) == len(shown.images) == 5
     test = {run.data.ids[i] for i in run.positions("test").tolist()}

@@ -8,20 +8,20 @@ import pytest
 
 from steelsight.models.checkpoint import load_checkpoint, save_checkpoint
 from steelsight.runs.transplant.run import TransplantResult
-from steelsight.study.data import open_study_data, several_types
-from steelsight.study.measures.transplant_halves import transplant_halves
+from steelsight.study.data import open_study_data, multiclass_data
+from steelsight.study.measures.transplant import transplant_binary_model
 from steelsight.training.loop.progress import NoProgress
 
 
 def test_the_tiny_study_has_its_transplant(tiny_report) -> None:
-    done = tiny_report.second.transplant
+    done = tiny_report.multiclass.transplant
     assert isinstance(done, TransplantResult)
     assert [each.name for each in done.donors] == ["binary model", "its start, not trained", "random weights"]
-    assert done.found.sheets == tiny_report.second.found.split.test.size
+    assert done.found.sheets == tiny_report.multiclass.study.split.test.size
     assert all(change.one_start for change in done.changes[:-1]), "both halves drew with one seed"
     told = tiny_report.as_dict()["multiclass"]["transplant"]
     assert told["as_it_is"]["accuracy"]["estimate"] == pytest.approx(
-        tiny_report.second.found.chosen.clean_report.accuracy.estimate
+        tiny_report.multiclass.study.chosen.clean_report.accuracy.estimate
     )
 
 
@@ -29,9 +29,9 @@ def test_trained_controls_are_asked_for_as_they_must_be(
     tiny_report, tiny_data, tiny_options, tmp_path
 ) -> None:
     options = replace(tiny_options, controls="trained")
-    material = several_types(open_study_data(tiny_data, options))
-    found = tiny_report.second.found
-    chosen = found.chosen
+    study_data = multiclass_data(open_study_data(tiny_data, options))
+    found = tiny_report.multiclass.study
+    chosen = study.chosen
     asked = {}
 
     def train(_data, _split, recipe, folder, *, seed, **_):
@@ -41,8 +41,8 @@ def test_trained_controls_are_asked_for_as_they_must_be(
         changed = card.model_copy(update={"seed": seed, "shuffled_labels": shuffled})
         save_checkpoint(folder, model, changed)
 
-    done = transplant_halves(
-        material, found, tiny_report.findings, tmp_path, train=train, watcher=NoProgress()
+    done = transplant_binary_model(
+        study_data, study, tiny_report.binary, tmp_path, train=train, watcher=NoProgress()
     )
     assert [each.kind for each in done.donors] == ["donor", "start", "random", "seed", "shuffled"]
     assert [seed for _, seed in asked.values()] == [1, 0]
@@ -53,9 +53,9 @@ def test_trained_controls_are_asked_for_as_they_must_be(
 
 
 def test_no_binary_twin(tiny_report, tiny_data, tiny_options, tmp_path) -> None:
-    material = several_types(open_study_data(tiny_data, tiny_options))
-    alone = replace(tiny_report.findings, results={})
-    done = transplant_halves(
-        material, tiny_report.second.found, alone, tmp_path, train=lambda: None, watcher=NoProgress()
+    study_data = multiclass_data(open_study_data(tiny_data, tiny_options))
+    alone = replace(tiny_report.binary, results={})
+    done = transplant_binary_model(
+        study_data, tiny_report.multiclass.study, alone, tmp_path, train=lambda: None, watcher=NoProgress()
     )
     assert done == "no binary model of Aug. Red. Squeeze's network was trained"

@@ -8,12 +8,12 @@ import pytest
 
 from steelsight.errors import BadData
 from steelsight.evaluation.abstention.guarantee import THRESHOLDS
-from steelsight.study.chapters.multiclass import compare_halves
-from steelsight.study.data import open_study_data, several_types
+from steelsight.study.chapters.multiclass import compare_with_binary
+from steelsight.study.data import open_study_data, multiclass_data
 from steelsight.study.measures.confidence import DELTA, RISKS
-from steelsight.study.multiclass_results import MulticlassResults
-from steelsight.study.multiclass_train import SLIDE_TITLES
-from steelsight.study.options import TECHNIQUES, slide_recipe, technique_recipe
+from steelsight.study.multiclass import MulticlassResults
+from steelsight.study.train_multiclass import SLIDE_TITLES
+from steelsight.study.recipes import TECHNIQUES, slide_recipe, technique_recipe
 from steelsight.training.recipe_files import SLIDE_MODELS
 
 
@@ -26,32 +26,32 @@ def test_the_six_rows_stand_beside_the_studys(tiny_report):
     table = _tables(tiny_report)["multiclass-results"]
     assert [row[0].value for row in table.rows] == list(SLIDE_TITLES.values())
     assert tuple(SLIDE_TITLES) == SLIDE_MODELS
-    second = tiny_report.second
+    second = tiny_report.multiclass
     assert isinstance(second, MulticlassResults)
     printed = {row[0].value: row[2].note for row in table.rows}
     assert printed["Aug. Red. Squeeze"] == "study 0.904"
     for key, row in zip(SLIDE_TITLES, table.rows, strict=True):
-        assert row[1].value == second.found.results[key].noisy_report.accuracy
-    assert "from a random start" in second.found.results["vgg16"].remark
+        assert row[1].value == multiclass.study.results[key].noisy_report.accuracy
+    assert "from a random start" in multiclass.study.results["vgg16"].remark
 
 
 def test_every_technique_is_compared_or_says_why_not(tiny_report):
-    found = tiny_report.second.found
+    found = tiny_report.multiclass.study
     asked = {key for key, technique in TECHNIQUES.items() if technique.study}
-    assert set(found.techniques) | set(found.left_out) == asked
-    assert found.techniques["flips"] is found.results["aug_reduced_squeeze"]
-    assert "expected images of at least 17x17" in found.left_out["patches"]
-    assert len(_tables(tiny_report)["techniques"].rows) == len(found.techniques)
-    copied = found.techniques["flips"].balance
+    assert set(study.techniques) | set(study.left_out) == asked
+    assert study.techniques["flips"] is study.results["aug_reduced_squeeze"]
+    assert "expected images of at least 17x17" in study.left_out["patches"]
+    assert len(_tables(tiny_report)["techniques"].rows) == len(study.techniques)
+    copied = study.techniques["flips"].balance
     assert sum(copied["after"]) == sum(copied["before"]) + sum(copied["copied"])
-    assert "copied" not in found.techniques["none"].balance
+    assert "copied" not in study.techniques["none"].balance
 
 
 def test_both_halves_are_tested_on_the_same_sheets(tiny_report):
-    binary, second = tiny_report.findings, tiny_report.second.found
+    binary, second = tiny_report.binary, tiny_report.multiclass.study
     assert set(second.split.test) <= set(binary.split.test)
     assert set(second.split.train) <= set(binary.split.train)
-    compared = compare_halves(second, binary)
+    compared = compare_with_binary(second, binary)
     assert compared is not None
     (first, other), test = compared.accuracies, compared.test
     assert compared.ahead.difference.estimate == pytest.approx(first - other)
@@ -61,7 +61,7 @@ def test_both_halves_are_tested_on_the_same_sheets(tiny_report):
 
 
 def test_the_scrutiny_keeps_its_halves_apart(tiny_report):
-    looked = tiny_report.second.scrutiny
+    looked = tiny_report.multiclass.confidence
     assert looked is not None
     assert [proof.certificate.risk for proof in looked.proofs] == list(RISKS)
     for proof in looked.proofs:
@@ -85,8 +85,8 @@ def test_the_scrutiny_keeps_its_halves_apart(tiny_report):
 def test_data_of_one_type_have_no_second_half(tiny_data, tiny_options, tmp_path):
     for name in ("free", "crack"):
         shutil.copytree(tiny_data / name, tmp_path / "data" / name)
-    material = open_study_data(tmp_path / "data", tiny_options)
-    assert several_types(material) == "the data have one defect type, so there is nothing to tell apart"
+    study_data = open_study_data(tmp_path / "data", tiny_options)
+    assert multiclass_data(study_data) == "the data have one defect type, so there is nothing to tell apart"
 
 
 def test_a_type_with_one_sheet_is_said_to_be_missing(tiny_data, tiny_options, tmp_path):
@@ -94,7 +94,7 @@ def test_a_type_with_one_sheet_is_said_to_be_missing(tiny_data, tiny_options, tm
         shutil.copytree(tiny_data / name, tmp_path / "data" / name)
     (tmp_path / "data" / "patch").mkdir()
     shutil.copy(tiny_data / "patch" / "p000.jpg", tmp_path / "data" / "patch")
-    reason = several_types(open_study_data(tmp_path / "data", tiny_options))
+    reason = multiclass_data(open_study_data(tmp_path / "data", tiny_options))
     assert isinstance(reason, str)
     assert "expected sheets of 'patch' in the " in reason
 
@@ -110,15 +110,15 @@ def test_another_folder_tests_and_is_weighted_to_the_shares_of_the_first(tiny_da
             gray = rng.integers(90, 200, (48, 96), dtype=np.uint8)
             Image.fromarray(gray).save(other / name / f"o{number}.png")
     options = replace(tiny_options, test=other)
-    material = open_study_data(tiny_data, options)
-    assert material.split.test.tolist() == list(range(60, 75))
-    assert material.split.train.size + material.split.validation.size == 60
-    kinds = np.array([item.types for item in material.data.items], dtype=object)
-    assert material.weights is not None
+    study_data = open_study_data(tiny_data, options)
+    assert study_data.split.test.tolist() == list(range(60, 75))
+    assert study_data.split.train.size + study_data.split.validation.size == 60
+    kinds = np.array([item.types for item in study_data.data.items], dtype=object)
+    assert study_data.weights is not None
     for types, share in (((), 0.4), ((1,), 0.4), ((2,), 0.2)):
-        chosen = np.array([kind == types for kind in kinds[material.split.test]])
-        assert material.weights[chosen].sum() / material.weights.sum() == pytest.approx(share)
-    second = several_types(material)
+        chosen = np.array([kind == types for kind in kinds[study_data.split.test]])
+        assert study_data.weights[chosen].sum() / study_data.weights.sum() == pytest.approx(share)
+    second = multiclass_data(study_data)
     assert not isinstance(second, str)
     assert second.weights is not None
     for recipe in (slide_recipe("aug_cnn", options), technique_recipe("weighted", options)):
