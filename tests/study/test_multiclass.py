@@ -1,4 +1,4 @@
-"""The multi-class half: its sheets, its models, a test folder of its own, what its confidence is worth."""
+"""The multi-class models: sheets, trainings, a separate test folder, evaluation of confidence."""
 
 import shutil
 from dataclasses import replace
@@ -8,12 +8,12 @@ import pytest
 
 from steelsight.errors import BadData
 from steelsight.evaluation.abstention.guarantee import THRESHOLDS
-from steelsight.study.chapters.multiclass import compare_with_binary
-from steelsight.study.data import open_study_data, multiclass_data
-from steelsight.study.measures.confidence import DELTA, RISKS
+from steelsight.runs.abstention.confidence_scores import DELTA, RISKS
+from steelsight.study.data import multiclass_data, open_study_data
+from steelsight.study.measures.differences import compare_with_binary
 from steelsight.study.multiclass import MulticlassResults
-from steelsight.study.train_multiclass import SLIDE_TITLES
 from steelsight.study.recipes import TECHNIQUES, slide_recipe, technique_recipe
+from steelsight.study.train_multiclass import SLIDE_TITLES
 from steelsight.training.recipe_files import SLIDE_MODELS
 
 
@@ -22,23 +22,23 @@ def _tables(report):
     return {block.id: block for block in blocks if block.kind == "table"}
 
 
-def test_the_six_rows_stand_beside_the_studys(tiny_report):
+def test_the_table_has_six_models_beside_the_studys_figures(tiny_report):
     table = _tables(tiny_report)["multiclass-results"]
     assert [row[0].value for row in table.rows] == list(SLIDE_TITLES.values())
     assert tuple(SLIDE_TITLES) == SLIDE_MODELS
-    second = tiny_report.multiclass
-    assert isinstance(second, MulticlassResults)
-    printed = {row[0].value: row[2].note for row in table.rows}
-    assert printed["Aug. Red. Squeeze"] == "study 0.904"
+    multiclass = tiny_report.multiclass
+    assert isinstance(multiclass, MulticlassResults)
+    published = {row[0].value: row[2].note for row in table.rows}
+    assert published["Aug. Red. Squeeze"] == "study 0.904"
     for key, row in zip(SLIDE_TITLES, table.rows, strict=True):
         assert row[1].value == multiclass.study.results[key].noisy_report.accuracy
     assert "from a random start" in multiclass.study.results["vgg16"].remark
 
 
-def test_every_technique_is_compared_or_says_why_not(tiny_report):
-    found = tiny_report.multiclass.study
-    asked = {key for key, technique in TECHNIQUES.items() if technique.study}
-    assert set(study.techniques) | set(study.left_out) == asked
+def test_every_technique_is_compared_or_left_out_with_a_reason(tiny_report):
+    study = tiny_report.multiclass.study
+    requested = {key for key, technique in TECHNIQUES.items() if technique.study}
+    assert set(study.techniques) | set(study.left_out) == requested
     assert study.techniques["flips"] is study.results["aug_reduced_squeeze"]
     assert "expected images of at least 17x17" in study.left_out["patches"]
     assert len(_tables(tiny_report)["techniques"].rows) == len(study.techniques)
@@ -47,32 +47,32 @@ def test_every_technique_is_compared_or_says_why_not(tiny_report):
     assert "copied" not in study.techniques["none"].balance
 
 
-def test_both_halves_are_tested_on_the_same_sheets(tiny_report):
-    binary, second = tiny_report.binary, tiny_report.multiclass.study
-    assert set(second.split.test) <= set(binary.split.test)
-    assert set(second.split.train) <= set(binary.split.train)
-    compared = compare_with_binary(second, binary)
+def test_binary_and_multiclass_models_share_test_sheets(tiny_report):
+    binary, study = tiny_report.binary, tiny_report.multiclass.study
+    assert set(study.split.test) <= set(binary.split.test)
+    assert set(study.split.train) <= set(binary.split.train)
+    compared = compare_with_binary(study, binary)
     assert compared is not None
     (first, other), test = compared.accuracies, compared.test
-    assert compared.ahead.difference.estimate == pytest.approx(first - other)
-    chosen = second.chosen.clean.argmax(1) > 0
-    assert other == pytest.approx(((second.labels > 0) == chosen).mean())
-    assert (first - other) * second.labels.size == pytest.approx(test.first_only - test.second_only)
+    assert compared.difference.difference.estimate == pytest.approx(first - other)
+    chosen = study.chosen.clean.argmax(1) > 0
+    assert other == pytest.approx(((study.labels > 0) == chosen).mean())
+    assert (first - other) * study.labels.size == pytest.approx(test.first_only - test.second_only)
 
 
-def test_the_scrutiny_keeps_its_halves_apart(tiny_report):
-    looked = tiny_report.multiclass.confidence
-    assert looked is not None
-    assert [proof.certificate.risk for proof in looked.proofs] == list(RISKS)
-    for proof in looked.proofs:
-        assert proof.certificate.delta == DELTA
-        assert {step.threshold for step in proof.certificate.tested} <= set(THRESHOLDS)
-        assert proof.answered < looked.right.size
-    assert looked.sweep[0].coverage == 1
-    assert looked.sweep[0].accuracy == pytest.approx(looked.right.mean())
-    assert {row.name for row in looked.scores} == {"perfect", *looked.columns}
-    assert looked.scores[0].aurc <= min(row.aurc for row in looked.scores) + 1e-12
-    assert set(looked.kinds) == {
+def test_certificates_are_checked_on_other_sheets(tiny_report):
+    evaluation = tiny_report.multiclass.confidence
+    assert evaluation is not None
+    assert [check.certificate.risk for check in evaluation.certificates] == list(RISKS)
+    for check in evaluation.certificates:
+        assert check.certificate.delta == DELTA
+        assert {step.threshold for step in check.certificate.tested} <= set(THRESHOLDS)
+        assert check.answered < evaluation.right.size
+    assert evaluation.sweep[0].coverage == 1
+    assert evaluation.sweep[0].accuracy == pytest.approx(evaluation.right.mean())
+    assert {row.name for row in evaluation.scores} == {"perfect", *evaluation.columns}
+    assert evaluation.scores[0].aurc <= min(row.aurc for row in evaluation.scores) + 1e-12
+    assert set(evaluation.kinds) == {
         "black frame",
         "overexposed frame",
         "screen of text",
@@ -82,14 +82,16 @@ def test_the_scrutiny_keeps_its_halves_apart(tiny_report):
     }
 
 
-def test_data_of_one_type_have_no_second_half(tiny_data, tiny_options, tmp_path):
+def test_data_of_one_type_have_no_multiclass_models(tiny_data, tiny_options, tmp_path):
     for name in ("free", "crack"):
         shutil.copytree(tiny_data / name, tmp_path / "data" / name)
     study_data = open_study_data(tmp_path / "data", tiny_options)
-    assert multiclass_data(study_data) == "the data have one defect type, so there is nothing to tell apart"
+    assert multiclass_data(study_data) == (
+        "the data have one defect type, and a multi-class model needs at least two"
+    )
 
 
-def test_a_type_with_one_sheet_is_said_to_be_missing(tiny_data, tiny_options, tmp_path):
+def test_a_type_with_one_sheet_is_reported_as_missing(tiny_data, tiny_options, tmp_path):
     for name in ("free", "crack"):
         shutil.copytree(tiny_data / name, tmp_path / "data" / name)
     (tmp_path / "data" / "patch").mkdir()
@@ -99,7 +101,7 @@ def test_a_type_with_one_sheet_is_said_to_be_missing(tiny_data, tiny_options, tm
     assert "expected sheets of 'patch' in the " in reason
 
 
-def test_another_folder_tests_and_is_weighted_to_the_shares_of_the_first(tiny_data, tiny_options, tmp_path):
+def test_a_test_folder_is_weighted_to_the_class_shares_of_data(tiny_data, tiny_options, tmp_path):
     other = tmp_path / "other"
     for name, count in (("free", 3), ("crack", 6), ("patch", 6)):
         (other / name).mkdir(parents=True)
@@ -118,15 +120,15 @@ def test_another_folder_tests_and_is_weighted_to_the_shares_of_the_first(tiny_da
     for types, share in (((), 0.4), ((1,), 0.4), ((2,), 0.2)):
         chosen = np.array([kind == types for kind in kinds[study_data.split.test]])
         assert study_data.weights[chosen].sum() / study_data.weights.sum() == pytest.approx(share)
-    second = multiclass_data(study_data)
-    assert not isinstance(second, str)
-    assert second.weights is not None
+    labelled = multiclass_data(study_data)
+    assert not isinstance(labelled, str)
+    assert labelled.weights is not None
     for recipe in (slide_recipe("aug_cnn", options), technique_recipe("weighted", options)):
         assert recipe.split.train == pytest.approx(0.75)
         assert recipe.split.test == 0
 
 
-def test_a_test_folder_with_sheets_of_the_first_is_refused(tiny_data, tiny_options, tmp_path):
+def test_a_test_folder_with_sheets_of_data_is_refused(tiny_data, tiny_options, tmp_path):
     shutil.copytree(tiny_data, tmp_path / "same")
     with pytest.raises(BadData, match="60 of its sheets are in DATA as well, pixel for pixel"):
         open_study_data(tiny_data, replace(tiny_options, test=tmp_path / "same"))

@@ -1,4 +1,4 @@
-"""How a network was held back is said for every VGG16, whatever held it back, and for none that was not."""
+"""The remark on a model names every difference from the study's training, and is empty without one."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -11,7 +11,7 @@ from steelsight.models.catalog import build_model
 from steelsight.models.checkpoint import save_checkpoint
 from steelsight.study.data import open_study_data
 from steelsight.study.recipes import recipe_for
-from steelsight.study.train import TrainingJob, training_difference, train_job
+from steelsight.study.train import TrainingJob, train_job, training_difference
 from steelsight.training.loop.progress import NoProgress
 
 
@@ -32,7 +32,7 @@ from steelsight.training.loop.progress import NoProgress
         ),
     ],
 )
-def test_each_handicap_is_named(sheets, epochs, pretrained, expected):
+def test_differences_from_the_studys_training_are_named(sheets, epochs, pretrained, expected):
     assert training_difference(sheets, 10, epochs=epochs, pretrained=pretrained) == expected
 
 
@@ -47,7 +47,7 @@ def test_each_handicap_is_named(sheets, epochs, pretrained, expected):
         ("adhoc", "full", "none", False, []),
     ],
 )
-def test_the_remark_is_of_the_training_and_the_checkpoint(
+def test_the_remark_follows_the_training_and_the_checkpoint(
     tiny_data, tiny_options, tmp_path, name, vgg, pretrained, stopped_early, words
 ):
     options = replace(tiny_options, vgg=vgg)

@@ -12,8 +12,8 @@ from steelsight.cli.console import GroupsOption, JsonFlag, console, emit_json
 from steelsight.errors import BadRecipe
 
 if TYPE_CHECKING:
+    from steelsight.study.report import StudyReport
     from steelsight.study.results import StudyResults
-    from steelsight.study.run import StudyReport
 
 __all__ = ["study"]
 

@@ -1,4 +1,4 @@
-"""The study's slides: their tables, figures and claims, the published figures, and what this package repeats."""
+"""Tables, figures and claims of the study's slides: which are repeated here, and the published figures."""
 
 from __future__ import annotations
 

@@ -176,7 +176,9 @@ def _weights(items: tuple[SheetItem, ...], test: Int[np.ndarray, " t"], count: i
     test_counts = np.bincount(kinds[test], minlength=kinds.max() + 1)
     weights: Weights = (own_shares / np.maximum(test_counts, 1))[kinds[test]]
     if not weights.sum():
-        raise BadData("--test: expected sheets of classes that occur in DATA, got none; choose another --test folder")
+        raise BadData(
+            "--test: expected sheets of classes that occur in DATA, got none; choose another --test folder"
+        )
     scaled: Weights = weights / weights.mean()
     return scaled
 

@@ -25,8 +25,8 @@ class StudyOptions:
     models: tuple[str, ...] = option(SLIDE_ORDER, help="Networks to train, joined by commas.", joined=True)
     vgg: Literal["skip", "subset", "full"] = option(
         "skip",
-        help="VGG16: skip it, train it on a subset of sheets from a random start, or train it in full like the "
-        "other networks, which takes about twelve times as long as each of them.",
+        help="VGG16: skip it, train it on a subset of sheets from a random start, or train it in full "
+        "like the other networks, which takes about twelve times as long as each of them.",
     )
     vgg_sheets: int = option(400, help="Number of training sheets for --vgg subset.", min=1)
     vgg_epochs: int = option(3, help="Maximum number of epochs for --vgg subset.", min=1)
@@ -53,8 +53,8 @@ class StudyOptions:
     )
     groups: str | None = option(
         None,
-        help="Rule that keeps sheets together in one part of the split: column:NAME, frames[:GAP], duplicates, "
-        "or several joined by +; default: the study's split, sheet by sheet.",
+        help="Rule that keeps sheets together in one part of the split: column:NAME, frames[:GAP], "
+        "duplicates, or several joined by +; default: the study's split, sheet by sheet.",
     )
     pretrained: Literal["auto", "none"] = option(
         "auto",
@@ -65,8 +65,8 @@ class StudyOptions:
     )
     explained: int = option(
         200,
-        help="Maximum number of sheets with masks that choose a mask rule, and as many again that explanation "
-        "methods are compared on.",
+        help="Maximum number of sheets with masks that choose a mask rule, and as many again that "
+        "explanation methods are compared on.",
         min=1,
     )
     probed: int = option(
@@ -76,22 +76,28 @@ class StudyOptions:
         min=1,
     )
     neurons: int = option(
-        4, help="Number of neurons per layer that images are made for, in each of the two models shown.", min=1
+        4,
+        help="Number of neurons per layer that images are made for, in each of the two models shown.",
+        min=1,
     )
     quick: bool = option(
-        False, help="Few sheets and epochs: minutes instead of hours, and no claim is decided.", flag="--quick"
+        False,
+        help="Few sheets and epochs: minutes instead of hours, and no claim is decided.",
+        flag="--quick",
     )
     fresh: bool = option(False, help="Repeat trainings that are already finished.", flag="--fresh")
     allow_bad: int = option(0, help="Tolerate up to N unusable items.", min=0, metavar="N")
     seed: int = option(0, help="Seed of split, training, noise and resampling.", min=0)
     stratify: bool = option(
-        False, help="Give every part of the split its share of every class; the study did not.", command_line=False
+        False,
+        help="Give every part of the split its share of every class; the study did not.",
+        command_line=False,
     )
-    resamples: int = option(
-        1000, help="Bootstrap resamples of each interval.", min=1, command_line=False
-    )
+    resamples: int = option(1000, help="Bootstrap resamples of each interval.", min=1, command_line=False)
     repeats: int = option(40, help="Rounds of each time measurement.", min=1, command_line=False)
-    neuron_steps: int = option(256, help="Optimisation steps of each neuron's image.", min=1, command_line=False)
+    neuron_steps: int = option(
+        256, help="Optimisation steps of each neuron's image.", min=1, command_line=False
+    )
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.models if name not in SLIDE_ORDER]

@@ -27,7 +27,9 @@ TECHNIQUES: dict[str, Technique] = {
     "patches": Technique("six patches a sheet", {"patches.count": 6}, study=True),
     "weighted": Technique("loss by inverse frequency", {"balance.method": "loss"}, study=True),
     "flips": Technique("flipped copies of rare types", {"balance.method": "flips"}, study=True),
-    "exact_flips": Technique("flipped copies, each flip once", {"balance.method": "flips", "flips.exact": True}),
+    "exact_flips": Technique(
+        "flipped copies, each flip once", {"balance.method": "flips", "flips.exact": True}
+    ),
     "effective": Technique(
         "loss by effective number", {"balance.method": "loss", "balance.weighting": "effective"}
     ),

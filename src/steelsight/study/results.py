@@ -1,4 +1,4 @@
-"""Result types of the study: data, trained models with their predictions, costs, and what was measured on them."""
+"""Result types of the study: data, trained models with their predictions, costs, measurements."""
 
 from __future__ import annotations
 
@@ -90,9 +90,7 @@ class StainEffect:
 
     def as_dict(self) -> dict[str, Any]:
         """Every number as JSON, without pictures."""
-        shares: dict[str, Any] = plain(
-            {"among_none": self.among_none, "among_defects": self.among_defects}
-        )
+        shares: dict[str, Any] = plain({"among_none": self.among_none, "among_defects": self.among_defects})
         return {**shares, "proof": self.proof.as_dict()}
 
 

@@ -30,15 +30,15 @@ from steelsight.study.chapters.sheet_ends import write_type_two
 from steelsight.study.claims.binary import evaluate_claims
 from steelsight.study.contents import load_contents, load_published
 from steelsight.study.data import open_study_data
+from steelsight.study.measures.costs import measure_costs
 from steelsight.study.measures.layers import probe_study_layers
 from steelsight.study.measures.league import compare_explanations
-from steelsight.study.report import StudyReport
-from steelsight.study.multiclass import MulticlassResults, run_multiclass
 from steelsight.study.measures.neurons import make_study_atlas
-from steelsight.study.options import StudyOptions
-from steelsight.study.results import StudyResults
 from steelsight.study.measures.stains import measure_stains
-from steelsight.study.measures.costs import measure_costs
+from steelsight.study.multiclass import MulticlassResults, run_multiclass
+from steelsight.study.options import StudyOptions
+from steelsight.study.report import StudyReport
+from steelsight.study.results import StudyResults
 from steelsight.study.train import Trainer, train_models
 from steelsight.training.loop.progress import NoProgress, TrainingProgress
 from steelsight.training.records import split_names
@@ -69,7 +69,9 @@ CHAPTERS: dict[str, Chapter] = {
 # Chapters of the multi-class models, which follow.
 MULTICLASS_CHAPTERS: dict[str, MulticlassChapter] = {
     "augmentation": lambda document, own, _: multiclass_chapters.write_augmentation(document, own.study),
-    "multiclass": lambda document, own, binary: multiclass_chapters.write_results(document, own.study, binary),
+    "multiclass": lambda document, own, binary: multiclass_chapters.write_results(
+        document, own.study, binary
+    ),
     "evaluation": lambda document, own, _: multiclass_chapters.write_evaluation(document, own.study),
     "abstention": lambda document, own, _: trust_chapters.write_abstention(document, own.confidence),
     "robustness": lambda document, own, _: trust_chapters.write_robustness(document, own.robustness),
@@ -189,7 +191,9 @@ def _subtitle(binary: StudyResults) -> str:
 
 
 def _provenance(binary: StudyResults) -> dict[str, Any]:
-    requested = {name: value for name, value in asdict(binary.options).items() if value not in (None, (), False)}
+    requested = {
+        name: value for name, value in asdict(binary.options).items() if value not in (None, (), False)
+    }
     return {
         "Steelsight": __version__,
         "Python": platform.python_version(),

@@ -1,4 +1,4 @@
-"""The chapter of type-2 false positives, on answers made up for it."""
+"""The chapter on false positives of type 2, on planted predictions."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import numpy as np
 from steelsight.evaluation.classification import softmax
 from steelsight.reports.document import Document
 from steelsight.study.chapters.sheet_ends import write_type_two
-from steelsight.study.claims.sheet_ends import type_two_at_ends, measure_sheet_ends
+from steelsight.study.claims.sheet_ends import type_two_at_ends
+from steelsight.study.measures.sheet_ends import measure_sheet_ends
 from steelsight.study.multiclass import MulticlassResults
-from steelsight.study.run import StudyReport
+from steelsight.study.report import StudyReport
 
 
-def _made_up(report: StudyReport, called_two: tuple[int, ...]) -> MulticlassResults:
-    """The tiny study's second half with strip data's classes and other answers; every fourth sheet ends."""
+def _planted(report: StudyReport, called_two: tuple[int, ...]) -> MulticlassResults:
+    """The tiny study with strip classes and planted predictions; every fourth sheet shows an end."""
     assert isinstance(report.multiclass, MulticlassResults)
-    found = report.multiclass.study
+    study = report.multiclass.study
     result = study.chosen
     assert result is not None
     images = np.array(study.data.images)
@@ -33,28 +34,28 @@ def _made_up(report: StudyReport, called_two: tuple[int, ...]) -> MulticlassResu
     shares = softmax(logits)
     answered = replace(result, clean_logits=logits, clean=shares, noisy=shares)
     changed = replace(study, data=data, results={result.name: answered}, shown=None)
-    return replace(report.multiclass, found=changed)
+    return replace(report.multiclass, study=changed)
 
 
-def test_ends_behind_every_false_positive(tiny_report: StudyReport) -> None:
-    second = _made_up(tiny_report, (0, 4, 8))
-    looked = measure_sheet_ends(multiclass.study)
-    assert not isinstance(looked, str)
-    assert looked.wrong.tolist() == [0, 4, 8]
-    assert looked.share.estimate == 1
-    assert looked.elsewhere.estimate < 0.3
-    assert looked.effect.estimate > 0.5
-    verdict = type_two_at_ends(second)
-    assert "Share of the 3 with a sheet end (3)" in verdict.because
+def test_an_end_on_every_false_positive(tiny_report: StudyReport) -> None:
+    multiclass = _planted(tiny_report, (0, 4, 8))
+    effect = measure_sheet_ends(multiclass.study)
+    assert not isinstance(effect, str)
+    assert effect.wrong.tolist() == [0, 4, 8]
+    assert effect.share.estimate == 1
+    assert effect.elsewhere.estimate < 0.3
+    assert effect.effect.estimate > 0.5
+    verdict = type_two_at_ends(multiclass)
+    assert "Share of the 3 false positives with a sheet end (3)" in verdict.reason
 
 
-def test_one_without_an_end_is_enough_to_fail(tiny_report: StudyReport) -> None:
-    assert type_two_at_ends(_made_up(tiny_report, (0, 1))).answer == "does not hold"
-    none = type_two_at_ends(_made_up(tiny_report, ()))
-    assert (none.answer, none.because) == ("undecided here", "No test sheet was wrongly called type 2.")
+def test_one_false_positive_without_an_end_refutes_the_claim(tiny_report: StudyReport) -> None:
+    assert type_two_at_ends(_planted(tiny_report, (0, 1))).answer == "does not hold"
+    none = type_two_at_ends(_planted(tiny_report, ()))
+    assert (none.answer, none.reason) == ("undecided here", "No test sheet was wrongly classified as type 2.")
 
 
-def test_other_types_leave_the_chapter_empty(tiny_report: StudyReport) -> None:
+def test_data_with_other_types_leave_the_chapter_empty(tiny_report: StudyReport) -> None:
     assert isinstance(tiny_report.multiclass, MulticlassResults)
     document = Document("Type 2")
     omitted = write_type_two(document, tiny_report.multiclass.study)

@@ -41,7 +41,9 @@ def write_data(document: Document, study: StudyResults) -> Omitted:
             title="Split by sheet.",
         )
     elif study.leaks:
-        document.notice(f"{study.leaks} groups have sheets in more than one part of the split.", title="Leak.")
+        document.notice(
+            f"{study.leaks} groups have sheets in more than one part of the split.", title="Leak."
+        )
     names = [entry.name for entry in description.classes]
     counts = [entry.sheets for entry in description.classes]
     shown = draw_distribution(names, counts)

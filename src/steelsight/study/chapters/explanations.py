@@ -1,4 +1,4 @@
-"""Chapters of local explanations: methods compared in pictures and against masks, and the model's mistakes."""
+"""Chapters of local explanations: methods in pictures and against masks, and the model's mistakes."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def write_multiclass(document: Document, study: StudyResults) -> Omitted:
         draw_explanations(rows),
         id="multiclass-gradcam",
         alt=f"A test sheet of each of {len(rows)} classes with Grad-CAM for every class.",
-        caption="The most confident correct verdict of each class, or without one the sheet with the highest "
-        "probability of it. Red: evidence for the class above the map; blue: against it. Yellow: the annotated "
-        "mask.",
+        caption="The most confident correct verdict of each class, or without one the sheet with the "
+        "highest probability of it. Red: evidence for the class above the map; blue: against it. "
+        "Yellow: the annotated mask.",
     )
     return omitted
 
@@ -117,7 +117,8 @@ def _write_league(document: Document, study: StudyResults, names: _BlockNames) -
     document.figure(
         league_figure(league, published),
         id=names.league,
-        alt="Dice of each method with intervals, the study's figures, and the scores of true masks on this grid.",
+        alt="Dice of each method with intervals, the study's figures, and the scores of true masks on "
+        "this grid.",
         caption="Vertical lines: scores of the true masks when reduced to the model's grid, an upper limit.",
     )
     method = names.method if names.method in league.standings else league.recommended[ALL].method

@@ -20,9 +20,9 @@ from steelsight.reports.figures import (
 )
 from steelsight.study.chapters.binary import NOISY, Metric, Omitted
 from steelsight.study.measures.differences import compare_with_binary, metric_difference
-from steelsight.study.train_multiclass import CHOSEN, SLIDE_TITLES
 from steelsight.study.recipes import TECHNIQUES
 from steelsight.study.results import ModelResult, StudyResults
+from steelsight.study.train_multiclass import CHOSEN, SLIDE_TITLES
 from steelsight.training.imbalance.flips import BEST_CHANCE, two_copies_differ
 
 __all__ = [
@@ -43,12 +43,13 @@ NO_ROW = "the study's chosen network was not trained on these data"
 
 
 def write_augmentation(document: Document, study: StudyResults) -> Omitted:
-    """Flipped copies (probability of distinct copies, classes before and after), and all techniques compared."""
+    """Flipped copies (probability of distinct copies, classes before and after) and all techniques."""
     document.chapter("Rare types", id="augmentation", status="done")
     document.figure(
         draw_flip_chance(two_copies_differ, BEST_CHANCE),
         id="flip-probability",
-        alt=f"Probability that a sheet and two flipped copies differ, over p; highest at p = {BEST_CHANCE:.3f}.",
+        alt="Probability that a sheet and two flipped copies differ, over p; highest at p = "
+        f"{BEST_CHANCE:.3f}.",
         caption="f(p) = 2p²(1-p)² + 4p³(1-p): the probability that a sheet and two copies of it are three "
         "different images, when each flip is applied with probability p.",
     )
@@ -66,8 +67,8 @@ def write_augmentation(document: Document, study: StudyResults) -> Omitted:
         + "; ".join(f"{n} {b} → {a}" for n, b, a in zip(names, before, after, strict=True)),
         caption="Training sheets before and after flipped copies of rare types. "
         + (
-            f"Of the {added} copies, {balance['duplicate_share']:.0%} are identical to another copy or sheet, "
-            "because a sheet has only three different flips."
+            f"Of the {added} copies, {balance['duplicate_share']:.0%} are identical to another copy or "
+            "sheet, because a sheet has only three different flips."
             if added
             else "No type is rare enough in these data to be copied."
         ),
@@ -163,8 +164,8 @@ def _write_table(document: Document, study: StudyResults) -> None:
         rows,
         id="multiclass-results",
         caption=f"Our results on {study.data.name} at {NOISY}; below each, the study's on its data",
-        note="Brackets: 95 % intervals by bootstrap over groups; bold: the best of ours. Times for a batch of "
-        "five: ours on this machine's processor, the study's on a GeForce 850M.",
+        note="Brackets: 95 % intervals by bootstrap over groups; bold: the best of ours. Times for a "
+        "batch of five: ours on this machine's processor, the study's on a GeForce 850M.",
     )
     document.table(
         ["model", *(title for title, _ in METRICS.values())],
@@ -200,8 +201,8 @@ def _write_techniques(document: Document, study: StudyResults) -> None:
         rows,
         id="techniques",
         caption=f"Reduced SqueezeNet with each technique, at {NOISY}",
-        note="Below each figure: the gain over training without a technique, paired on the same sheets; it is "
-        "significant where the bracket does not contain 0.",
+        note="Below each figure: the gain over training without a technique, paired on the same sheets; "
+        "it is significant where the bracket does not contain 0.",
     )
 
 
@@ -223,9 +224,9 @@ def _write_as_binary(document: Document, study: StudyResults, binary: StudyResul
         ],
         id="multiclass-collapsed",
         caption="A multi-class model used as a binary one, clean sheets",
-        note=f"Alone right on: number of sheets that only this model classifies correctly. Accuracy, binary "
-        f"minus multi-class: {cell_text(compared.difference.difference)}. McNemar's exact test, unweighted: p = "
-        f"{compared.test.p_value:.2g}.",
+        note="Alone right on: number of sheets that only this model classifies correctly. Accuracy, "
+        f"binary minus multi-class: {cell_text(compared.difference.difference)}. McNemar's exact "
+        f"test, unweighted: p = {compared.test.p_value:.2g}.",
     )
 
 

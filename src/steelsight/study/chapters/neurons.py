@@ -35,8 +35,8 @@ def write_neurons(document: Document, study: StudyResults) -> Omitted:
         atlas_figure(atlas),
         id="binary-neurons",
         alt=f"Images that drive single neurons of {len(atlas.layers)} layers of the binary model.",
-        caption="From the first layer to the logits: the centre of each image, enlarged where the receptive field "
-        "is small.",
+        caption="From the first layer to the logits: the centre of each image, enlarged where the "
+        "receptive field is small.",
     )
     layer_table(document, atlas, id="binary-neurons-table")
     return {}

@@ -65,7 +65,8 @@ def write_type_two(document: Document, study: StudyResults) -> dict[str, str]:
         document.figure(
             draw_explanations(_explained(study, effect.sound[:SHOWN].tolist())),
             id="type-2-false-positives",
-            alt=f"{min(SHOWN, effect.sound.size)} defect-free sheets classified as type 2, with Grad-CAM of type 2.",
+            alt=f"{min(SHOWN, effect.sound.size)} defect-free sheets classified as type 2, with Grad-CAM "
+            "of type 2.",
             caption="Defect-free sheets classified as type 2, the most confident first.",
         )
     else:

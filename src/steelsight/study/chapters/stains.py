@@ -100,9 +100,9 @@ def _write_groups(document: Document, effect: StainEffect, slides: _Slides) -> O
     )
     document.text(
         f"Scores of the class none for at most {EACH} sheets per group, as on the slides. H0: P(X > Y) ≥ "
-        "P(Y > X), where X is a score without and Y one with stains; one-sided Mann-Whitney U test. The slides "
-        "used probabilities in single precision; margins, the log odds of none in double precision, have no "
-        "ties by saturation."
+        "P(Y > X), where X is a score without and Y one with stains; one-sided Mann-Whitney U test. "
+        "The slides used probabilities in single precision; margins, the log odds of none in double "
+        "precision, have no ties by saturation."
     )
     scores = proof.scores
     document.figure(

@@ -15,10 +15,10 @@ from steelsight.reports.figures import (
     draw_threshold_sweep,
 )
 from steelsight.runs.abstention.confidence import SCORE_TITLES, SOFTMAX
+from steelsight.runs.abstention.confidence_scores import DELTA
 from steelsight.runs.abstention.score_table import add_score_table, describe_areas
 from steelsight.runs.robustness import DISTURBANCES
 from steelsight.study.chapters.binary import Omitted
-from steelsight.runs.abstention.confidence_scores import DELTA
 from steelsight.study.measures.confidence import OUTSIDERS_EACH, ConfidenceEvaluation
 from steelsight.study.measures.robustness import Robustness, Series
 
@@ -67,15 +67,16 @@ def write_robustness(document: Document, robustness: Robustness | None) -> Omitt
         document.text(f"{NO_MULTICLASS_MODEL.capitalize()}.")
         return {}
     document.text(
-        f"Accuracy and balanced accuracy on {robustness.sheets} test sheets drawn at random. The study's noise "
-        "is added in normalised units, independently for the three channels, without clipping; camera noise is "
-        "added in gray levels, one value per pixel, then rounded and clipped as in a camera."
+        f"Accuracy and balanced accuracy on {robustness.sheets} test sheets drawn at random. The study's "
+        "noise is added in normalised units, independently for the three channels, without clipping; "
+        "camera noise is added in gray levels, one value per pixel, then rounded and clipped as in a "
+        "camera."
     )
     for kind, series in robustness.by_model.items():
         _draw_disturbance(document, kind, series, marked=STUDY_SIGMA)
     document.text(
-        f"Further corruptions of a line camera, for {robustness.chosen} only. Each corruption has its own unit, "
-        "so the slopes of different corruptions cannot be compared."
+        f"Further corruptions of a line camera, for {robustness.chosen} only. Each corruption has its own "
+        "unit, so the slopes of different corruptions cannot be compared."
     )
     for kind, points in robustness.corruptions.items():
         if kind not in robustness.by_model:
@@ -168,8 +169,8 @@ def _write_certificates(document: Document, evaluation: ConfidenceEvaluation) ->
             if evaluation.weighted_scores
             else "One half of the test groups"
         )
-        + f" certifies a threshold (exact binomial bounds at {1 - DELTA:.0%}; thresholds are fixed beforehand "
-        "and tested from the strictest); the other half checks it.",
+        + f" certifies a threshold (exact binomial bounds at {1 - DELTA:.0%}; thresholds are fixed "
+        "beforehand and tested from the strictest); the other half checks it.",
     )
 
 
@@ -197,12 +198,13 @@ def _write_refusals(document: Document, evaluation: ConfidenceEvaluation) -> Non
         ],
         id="outsiders",
         caption="Rejection of pictures that show no sheet, all kinds together",
-        note=f"{OUTSIDERS_EACH} pictures of each kind; thresholds accept 95 % of validation sheets. The score "
-        "that accepts fewest outsiders is tested on another draw in the next table.",
+        note=f"{OUTSIDERS_EACH} pictures of each kind; thresholds accept 95 % of validation sheets. The "
+        "score that accepts fewest outsiders is tested on another draw in the next table.",
     )
     document.table(
         ["kind", "AUROC", "accepted"],
         [[kind, rejection.auroc, rejection.false_accept] for kind, rejection in evaluation.kinds.items()],
         id="outsiders-by-kind",
-        caption=f"Rejection by kind with {SCORE_TITLES[evaluation.best_familiarity]}, {OUTSIDERS_EACH} new pictures of each",
+        caption=f"Rejection by kind with {SCORE_TITLES[evaluation.best_familiarity]}, {OUTSIDERS_EACH} "
+        "new pictures of each",
     )

@@ -1,7 +1,7 @@
 """Verdicts on the study's claims: holds, does not hold, or undecided here, with the interval.
 
-A claim about two models is tested by their paired difference on the same noisy test sheets, a claim about time
-by the ratio of interleaved rounds. Where the data or the training cannot decide, the verdict says so.
+A claim about two models is tested by their paired difference on the same noisy test sheets, a claim about
+time by the ratio of interleaved rounds. Where the data or the training cannot decide, the verdict says so.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from steelsight.study.claims.explanations import gradcam_coarse, guided_gradcam_
 from steelsight.study.claims.layers import layers_separate
 from steelsight.study.claims.multiclass import MULTICLASS_CLAIMS
 from steelsight.study.claims.neurons import hierarchy
+from steelsight.study.claims.stains import pasted_stains_flip, stains_learnt, stains_raise_scores
+from steelsight.study.claims.verdict import ClaimVerdict, decide
 from steelsight.study.contents import Item, load_contents
 from steelsight.study.multiclass import MulticlassResults
 from steelsight.study.options import VGG
 from steelsight.study.results import ModelResult, StudyResults
-from steelsight.study.claims.stains import pasted_stains_flip, stains_learnt, stains_raise_scores
-from steelsight.study.claims.verdict import ClaimVerdict, decide
 from steelsight.types import Interval
 
 __all__ = ["CLAIMS", "Verdicts", "evaluate_claim", "evaluate_claims"]
@@ -34,12 +34,14 @@ STRIP_CLASSES = 5  # none and four types
 Verdicts = Sequence[tuple[Item, ClaimVerdict]]
 
 
-def evaluate_claims(study: StudyResults, multiclass: MulticlassResults | str) -> Verdicts:
+def evaluate_claims(binary: StudyResults, multiclass: MulticlassResults | str) -> Verdicts:
     """Every claim of contents.toml with its verdict, in the order of the slides.
 
     multiclass  results of the multi-class models, or why there are none
     """
-    return [(item, evaluate_claim(item, binary, multiclass)) for item in load_contents() if item.kind == "claim"]
+    return [
+        (item, evaluate_claim(item, binary, multiclass)) for item in load_contents() if item.kind == "claim"
+    ]
 
 
 def evaluate_claim(item: Item, binary: StudyResults, multiclass: MulticlassResults | str) -> ClaimVerdict:
@@ -63,7 +65,11 @@ def _data_size(study: StudyResults) -> ClaimVerdict:
     count, sizes, types = len(study.data.items), set(study.sizes), len(study.sheets.type_names) - 1
     if (count, sizes, types) == (STUDY_SHEETS, {STUDY_SIZE}, STRIP_CLASSES - 1):
         return ClaimVerdict("holds", "Number of sheets, image size and types are the same.")
-    return ClaimVerdict("undecided here", f"These are other data, with {count:,} sheets and {types} defect {'type' if types == 1 else 'types'}.")
+    return ClaimVerdict(
+        "undecided here",
+        f"These are other data, with {count:,} sheets and {types} defect "
+        f"{'type' if types == 1 else 'types'}.",
+    )
 
 
 def _majority(study: StudyResults) -> ClaimVerdict:
@@ -83,7 +89,9 @@ def _unbalanced(study: StudyResults) -> ClaimVerdict:
     if not _is_strip(study):
         return ClaimVerdict("undecided here", "These data do not have the study's four types.")
     share = _share(study, {0, 3})
-    return ClaimVerdict(decide(share.low > 0.85, share.high < 0.85), "Share of none and type 3 together.", share)
+    return ClaimVerdict(
+        decide(share.low > 0.85, share.high < 0.85), "Share of none and type 3 together.", share
+    )
 
 
 def _vgg_most_accurate(study: StudyResults) -> ClaimVerdict:
@@ -97,7 +105,9 @@ def _vgg_most_accurate(study: StudyResults) -> ClaimVerdict:
         return ClaimVerdict("undecided here", "No other network was trained.")
     best = max(others, key=lambda result: result.noisy_report.accuracy.estimate)
     ahead = _difference(study, vgg, best)
-    return _by_difference(ahead, f"Accuracy of VGG16 minus that of the best other network, {best.title}.", 0.0)
+    return _by_difference(
+        ahead, f"Accuracy of VGG16 minus that of the best other network, {best.title}.", 0.0
+    )
 
 
 def _squeezenet_beats_adhoc(study: StudyResults) -> ClaimVerdict:
@@ -112,20 +122,27 @@ def _adhoc_fastest(study: StudyResults) -> ClaimVerdict:
     others = {name: cost for name, cost in study.costs.items() if name != "adhoc"}
     nearest = min(others, key=lambda name: others[name].timing.median_ms)
     ratio = _ratio(study, "adhoc", nearest)
-    reason = f"Time of the ad-hoc CNN divided by that of the fastest other network, {others[nearest].title}, on this processor."
+    reason = (
+        "Time of the ad-hoc CNN divided by that of the fastest other network, "
+        f"{others[nearest].title}, on this processor."
+    )
     return ClaimVerdict(decide(ratio.high < 1, ratio.low > 1), reason, ratio)
 
 
 def _reduced_faster(study: StudyResults) -> ClaimVerdict:
     ratio = _ratio(study, "squeezenet_reduced", "squeezenet")
-    reason = "Time of reduced SqueezeNet divided by that of the full one, on this processor; 0.75 in the study."
+    reason = (
+        "Time of reduced SqueezeNet divided by that of the full one, on this processor; 0.75 in the study."
+    )
     return ClaimVerdict(decide(ratio.high < 1, ratio.low > 1), reason, ratio)
 
 
 def _vgg_slow(study: StudyResults) -> ClaimVerdict:
     ratio = _ratio(study, VGG, "squeezenet_reduced")
-    reason = "Time of VGG16 divided by that of reduced SqueezeNet, on this processor; it should lie between 6 and 24, "
-        "half and double the study's ratio."
+    reason = (
+        "Time of VGG16 divided by that of reduced SqueezeNet, on this processor; it should lie between 6 and "
+        "24, half and double the study's ratio."
+    )
     return ClaimVerdict(
         decide(ratio.low > 6 and ratio.high < 24, ratio.high < 6 or ratio.low > 24), reason, ratio
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from steelsight.evaluation.intervals.bootstrap import PairedDifference, paired_bootstrap
 from steelsight.explanations.benchmark.run import League
 from steelsight.streams import stream
-from steelsight.study.results import StudyResults
 from steelsight.study.claims.verdict import ClaimVerdict, decide
+from steelsight.study.results import StudyResults
 
 __all__ = ["gradcam_coarse", "guided_gradcam_best"]
 

@@ -35,8 +35,9 @@ def multiclass_layers_separate(separability: Separability | str) -> ClaimVerdict
     halfway = (1 + separability.map_chance) / 2
     shown = best.agreement
     reason += (
-        f" On the best map, {best.layer}, the share of neighbours of the same class is {cell_text(shown, 2)}; a "
-        f"map shows little if it is below {halfway:.2f}, halfway from chance to 1."
+        f" On the best map, {best.layer}, the share of neighbours of the same class is "
+        f"{cell_text(shown, 2)}; a map shows little if it is below {halfway:.2f}, halfway from chance "
+        "to 1."
     )
     holds = grows == "holds" and shown.high < halfway
     fails = grows == "does not hold" or shown.low > halfway
@@ -58,6 +59,7 @@ def _grows(separability: Separability) -> tuple[Answer, str, Interval]:
     control = separability.curve(IMAGENET, "pooled")
     if control is not None:
         reason += (
-            f" With ImageNet weights, not fine-tuned, the rise is {cell_text(rise(separability, control), 2)}."
+            " With ImageNet weights, not fine-tuned, the rise is "
+            f"{cell_text(rise(separability, control), 2)}."
         )
     return decide(holds, fails), reason, gains[0]

@@ -12,12 +12,12 @@ from steelsight.study.claims.explanations import guided_gradcam_best
 from steelsight.study.claims.layers import multiclass_layers_separate
 from steelsight.study.claims.neurons import no_insight
 from steelsight.study.claims.sheet_ends import type_two_at_ends
+from steelsight.study.claims.stains import stains_raise_scores
 from steelsight.study.claims.transplant import features_serve
+from steelsight.study.claims.verdict import ClaimVerdict, decide
 from steelsight.study.measures.differences import metric_difference
 from steelsight.study.multiclass import MulticlassResults
 from steelsight.study.train_multiclass import CHOSEN
-from steelsight.study.claims.stains import stains_raise_scores
-from steelsight.study.claims.verdict import ClaimVerdict, decide
 from steelsight.training.imbalance.flips import BEST_CHANCE, two_copies_differ
 from steelsight.types import Interval
 
@@ -66,7 +66,9 @@ def _techniques(multiclass: MulticlassResults) -> ClaimVerdict:
 def _flip_optimum(_: MulticlassResults) -> ClaimVerdict:
     best = two_copies_differ(BEST_CHANCE)
     rest = max(two_copies_differ(p) for p in np.linspace(0, 1, 1001).tolist())
-    reason = f"f(1/sqrt(2)) = {best:.4f}; the largest of a thousand other values is {rest:.4f} (see the figure)."
+    reason = (
+        f"f(1/sqrt(2)) = {best:.4f}; the largest of a thousand other values is {rest:.4f} (see the figure)."
+    )
     return ClaimVerdict(decide(best >= rest - 1e-6, best < rest - 1e-6), reason)
 
 
@@ -105,16 +107,23 @@ def _threshold(multiclass: MulticlassResults) -> ClaimVerdict:
 
     rng = stream(multiclass.study.options.seed, "claim-multiclass")
     interval = bootstrap(
-        accuracy, answered.size, multiclass.study.groups, rng=rng, resamples=multiclass.study.options.resamples
+        accuracy,
+        answered.size,
+        multiclass.study.groups,
+        rng=rng,
+        resamples=multiclass.study.options.resamples,
     )
     about_half = HALF[0] <= share <= HALF[1]
     overall = float(np.average(evaluation.right, weights=counts))
     reason = (
         f"Accuracy on the {share:.0%} of the sheets at or above a confidence of {LEVEL}, compared with "
-        f"{overall:.1%} on all; it should reach {STUDY_ACCURACY:.0%} on {HALF[0]:.0%} to {HALF[1]:.0%} of them."
+        f"{overall:.1%} on all; it should reach {STUDY_ACCURACY:.0%} on {HALF[0]:.0%} to "
+        f"{HALF[1]:.0%} of them."
     )
     return ClaimVerdict(
-        decide(interval.low >= STUDY_ACCURACY and about_half, interval.high < STUDY_ACCURACY), reason, interval
+        decide(interval.low >= STUDY_ACCURACY and about_half, interval.high < STUDY_ACCURACY),
+        reason,
+        interval,
     )
 
 

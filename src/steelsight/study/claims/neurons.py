@@ -7,8 +7,8 @@ import numpy as np
 from steelsight.evaluation.intervals.bootstrap import bootstrap
 from steelsight.inspection.neurons.nature import fine_share, rank_correlation
 from steelsight.streams import stream
-from steelsight.study.results import NO_MODEL, StudyResults
 from steelsight.study.claims.verdict import ClaimVerdict, decide
+from steelsight.study.results import NO_MODEL, StudyResults
 from steelsight.types import Interval
 
 __all__ = ["hierarchy", "no_insight"]
@@ -24,7 +24,9 @@ def hierarchy(study: StudyResults) -> ClaimVerdict:
     known = np.isfinite(alike)
     depth, alike = depth[known], alike[known]
     if np.unique(depth).size < 2:
-        return ClaimVerdict("undecided here", "Fewer than two layers have neurons that are active on two sheets.")
+        return ClaimVerdict(
+            "undecided here", "Fewer than two layers have neurons that are active on two sheets."
+        )
     trend = bootstrap(
         lambda rows: rank_correlation(depth[rows], alike[rows]),
         depth.size,
@@ -61,7 +63,7 @@ def no_insight(study: StudyResults) -> ClaimVerdict:
     )
     return ClaimVerdict(
         "undecided here",
-        "Insight cannot be measured; the images are in the chapter. The interval is the change in the share of "
-        "wavelengths shorter than 8 pixels by resizing and blurring.",
+        "Insight cannot be measured; the images are in the chapter. The interval is the change in the "
+        "share of wavelengths shorter than 8 pixels by resizing and blurring.",
         fewer,
     )

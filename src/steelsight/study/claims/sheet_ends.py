@@ -18,8 +18,8 @@ def type_two_at_ends(multiclass: MulticlassResults) -> ClaimVerdict:
         return ClaimVerdict("undecided here", "No test sheet was wrongly classified as type 2.")
     ended = int(effect.ends[effect.wrong].sum())
     reason = (
-        f"Share of the {effect.wrong.size} false positives with a sheet end ({ended}); among other sheets not "
-        f"of type 2 it is {effect.elsewhere.estimate:.0%}."
+        f"Share of the {effect.wrong.size} false positives with a sheet end ({ended}); among other sheets "
+        f"not of type 2 it is {effect.elsewhere.estimate:.0%}."
     )
     every = ended == effect.wrong.size
     more = effect.share.low > effect.elsewhere.high

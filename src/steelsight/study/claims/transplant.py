@@ -21,12 +21,14 @@ def features_serve(transplant: TransplantResult | str) -> ClaimVerdict:
     start = transplant.control("imagenet", "start")
     ahead = None if start is None else read_donor(transplant, start.name).ahead
     reason = (
-        f"Accuracy with the features of the {transplant.donor} minus that with its own, which should lose less "
-        f"than {SMALL}; the classifier changes it by a further {classifier.estimate:+.3f}, which should be a "
-        "larger loss."
+        f"Accuracy with the features of the {transplant.donor} minus that with its own, which should lose "
+        f"less than {SMALL}; the classifier changes it by a further {classifier.estimate:+.3f}, which "
+        "should be a larger loss."
     )
     if start is not None and ahead is not None:
-        reason += f" Accuracy with these features minus that with {start.name}: {cell_text(ahead['accuracy'])}."
+        reason += (
+            f" Accuracy with these features minus that with {start.name}: {cell_text(ahead['accuracy'])}."
+        )
     holds = features.low > -SMALL and classifier.high < -SMALL
     fails = features.high < -SMALL or classifier.low > -SMALL
     return ClaimVerdict(decide(holds, fails), reason, features)

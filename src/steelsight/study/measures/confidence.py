@@ -107,9 +107,7 @@ def evaluate_confidence(study: StudyResults, result: ModelResult) -> ConfidenceE
             compare_scores(columns, right, rng=rng, groups=groups, resamples=few, weights=weights)
         )
     choosing, testing = (_score_outsiders(study, model, fitted.confidence, rng) for _ in range(2))
-    refusals = {
-        name: _refuse(name, fitted, _together(choosing, name), rng, few) for name in FAMILIARITY
-    }
+    refusals = {name: _refuse(name, fitted, _together(choosing, name), rng, few) for name in FAMILIARITY}
     best = min(refusals, key=lambda name: refusals[name].false_accept.estimate)
     return ConfidenceEvaluation(
         result=result,
@@ -142,7 +140,9 @@ class _Fitted:
 def _fit(study: StudyResults, model: SheetClassifier) -> _Fitted:
     labels = np.asarray(study.data.labelled.labels)
     parts = {part: getattr(study.split, part) for part in ("train", "validation", "test")}
-    outputs = {part: predict_views(model, np.asarray(study.data.images[rows])) for part, rows in parts.items()}
+    outputs = {
+        part: predict_views(model, np.asarray(study.data.images[rows])) for part, rows in parts.items()
+    }
     truth = {part: labels[rows] for part, rows in parts.items()}
     confidence = fit_confidence(outputs["train"], truth["train"], outputs["validation"], truth["validation"])
     return _Fitted(
@@ -193,7 +193,9 @@ def _refuse(
 ) -> OutlierRejection:
     """One score on some outsiders, its threshold from validation sheets where there are any."""
     calibration = fitted.known[name] if fitted.known[name].size else None
-    return evaluate_rejection(fitted.columns[name], outside, rng=rng, calibration=calibration, resamples=resamples)
+    return evaluate_rejection(
+        fitted.columns[name], outside, rng=rng, calibration=calibration, resamples=resamples
+    )
 
 
 def _together(outsiders: Mapping[str, Columns], name: str) -> Float[np.ndarray, _]:
@@ -259,7 +261,8 @@ def _operating(study: StudyResults, fitted: _Fitted, rng: np.random.Generator) -
     if any(not known.any() or known.all() for known in defective.values()):
         return None
     scores = {
-        part: 1 - soften(fitted.outputs[part].logits, fitted.confidence.temperature)[:, 0] for part in defective
+        part: 1 - soften(fitted.outputs[part].logits, fitted.confidence.temperature)[:, 0]
+        for part in defective
     }
     threshold = threshold_for_escape(defective["validation"], scores["validation"], ESCAPE)
     prevalence = float((np.asarray(study.data.labelled.labels)[study.split.train] > 0).mean())

@@ -50,7 +50,9 @@ def compare_with_binary(study: StudyResults, binary: StudyResults) -> BinaryComp
         resamples=study.options.resamples,
     )
     all_rows = np.arange(defect.size)
-    return BinaryComparison(mcnemar(right[0], right[1]), (accuracy(0)(all_rows), accuracy(1)(all_rows)), difference)
+    return BinaryComparison(
+        mcnemar(right[0], right[1]), (accuracy(0)(all_rows), accuracy(1)(all_rows)), difference
+    )
 
 
 def metric_difference(

@@ -1,4 +1,4 @@
-"""The white-stain effect of one model: two groups of 50 sheets compared, and stains pasted on defective sheets.
+"""White-stain effect of one model: two groups of 50 sheets compared, stains pasted on defective sheets.
 
 Test sheets are used, which the study did not require; at most its 50 per group are taken. Where no test sheet
 has a stain there is no comparison, and the pasted stain is drawn.

@@ -89,7 +89,10 @@ def _controls(
     if options.controls == "free":
         return controls, notes
     if card.model.name == VGG and options.vgg == "subset":
-        return controls, [*notes, "no trained controls: the network itself was trained on a subset of the sheets"]
+        return controls, [
+            *notes,
+            "no trained controls: the network itself was trained on a subset of the sheets",
+        ]
     recipe = slide_recipe(chosen.name, options)
     shuffled = {"labels.shuffle_seed": options.seed + 1, "stop.max_epochs": chosen.training["epochs"]}
     trainings: dict[Control, tuple[Recipe, int]] = {
