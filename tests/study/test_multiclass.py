@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from steelsight.errors import BadData
-from steelsight.evaluation.abstention.guarantee import THRESHOLDS
-from steelsight.runs.abstention.confidence_scores import DELTA, RISKS
+from steelsight.evaluation.abstention.guarantee import DELTA, RISKS, THRESHOLDS
 from steelsight.study.data import multiclass_data, open_study_data
 from steelsight.study.measures.differences import compare_with_binary
 from steelsight.study.multiclass import MulticlassResults

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from steelsight.evaluation.classification import ClassificationReport, classification_report, softmax
+from steelsight.evaluation.classification import ClassificationReport, classification_report
+from steelsight.evaluation.probabilities import softmax
 from steelsight.evaluation.robustness.noise import STUDY_SIGMA
 from steelsight.models.catalog import MODELS, SheetClassifier
 from steelsight.models.checkpoint import load_checkpoint

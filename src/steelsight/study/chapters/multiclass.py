@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from steelsight.evaluation.classification import roc_curves
 from steelsight.evaluation.curves.precision_recall import pr_curves
 from steelsight.evaluation.intervals.bootstrap import PairedDifference
+from steelsight.evaluation.measures import roc_curves
 from steelsight.reports.cells import Cell, Column, cell_text
 from steelsight.reports.document import Document
 from steelsight.reports.figures import (

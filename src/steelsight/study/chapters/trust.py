@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from steelsight.evaluation.abstention.selective import risk_coverage, tell_classes
+from steelsight.evaluation.abstention.guarantee import DELTA
+from steelsight.evaluation.abstention.selective import risk_coverage
+from steelsight.evaluation.abstention.threshold_sweep import describe_classes
 from steelsight.evaluation.robustness.noise import STUDY_SIGMA
 from steelsight.reports.cells import Cell
 from steelsight.reports.document import Document
@@ -15,7 +17,6 @@ from steelsight.reports.figures import (
     draw_threshold_sweep,
 )
 from steelsight.runs.abstention.confidence import SCORE_TITLES, SOFTMAX
-from steelsight.runs.abstention.confidence_scores import DELTA
 from steelsight.runs.abstention.score_table import add_score_table, describe_areas
 from steelsight.runs.robustness import DISTURBANCES
 from steelsight.study.chapters.binary import Omitted
@@ -50,7 +51,7 @@ def write_abstention(document: Document, evaluation: ConfidenceEvaluation | None
             if row.threshold in (0.0, 0.5, 0.99)
         ),
         caption="The study's sweep of the threshold on the largest probability, after temperature scaling. "
-        + tell_classes(evaluation.sweep),
+        + describe_classes(evaluation.sweep),
     )
     _write_scores(document, evaluation)
     _write_calibration(document, evaluation)

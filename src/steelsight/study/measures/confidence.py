@@ -22,21 +22,25 @@ from steelsight.evaluation.abstention.calibration import (
     log_loss,
     reliability,
 )
-from steelsight.evaluation.abstention.guarantee import THRESHOLDS, Certificate, certify
+from steelsight.evaluation.abstention.guarantee import DELTA, RISKS, THRESHOLDS, Certificate, certify
 from steelsight.evaluation.abstention.outsiders import OutlierRejection, evaluate_rejection
-from steelsight.evaluation.abstention.selective import SweepRow, sweep_thresholds
 from steelsight.evaluation.abstention.shares import draw_to_shares
-from steelsight.evaluation.curves.operating import OperatingPoint, operating_point, threshold_for_escape
-from steelsight.evaluation.intervals.bootstrap import group_index
+from steelsight.evaluation.abstention.threshold_sweep import SweepRow, sweep_thresholds
+from steelsight.evaluation.abstention.thresholds import ANSWER_NOTHING, answered
+from steelsight.evaluation.curves.operating import (
+    ESCAPE,
+    OperatingPoint,
+    operating_point,
+    threshold_for_escape,
+)
+from steelsight.evaluation.intervals.bootstrap import Resampling, group_index
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.runs.abstention.confidence import Confidence, ScoreRow, compare_scores, fit_confidence, soften
-from steelsight.runs.abstention.confidence_scores import DELTA, RISKS
 from steelsight.sheets.outsiders import OUTSIDERS, draw_outsiders
 from steelsight.streams import stream
 from steelsight.study.results import ModelResult, StudyResults
 from steelsight.training.predict import ModelOutputs, predict_views
-from steelsight.training.report.operating import ESCAPE
 from steelsight.types import Labels
 
 __all__ = [
@@ -177,9 +181,7 @@ def _sweep(
             THRESHOLDS,
             classes=len(study.data.labelled.class_names),
             weights=study.weights,
-            rng=rng,
-            groups=study.groups,
-            resamples=resamples,
+            resampling=Resampling(rng, study.groups, resamples),
         )
     )
 
@@ -248,10 +250,10 @@ def _check_certificates(
         certificate = certify(
             right[certifying], score[certifying], THRESHOLDS, risk=risk, delta=DELTA, rng=rng, groups=names
         )
-        limit = np.inf if certificate.threshold is None else certificate.threshold
-        answered = score[checking] >= limit
-        wrong = answered & ~right[checking]
-        checks.append(CertificateCheck(certificate, int(answered.sum()), int(wrong.sum())))
+        limit = ANSWER_NOTHING if certificate.threshold is None else certificate.threshold
+        kept = answered(score[checking], limit)
+        wrong = kept & ~right[checking]
+        checks.append(CertificateCheck(certificate, int(kept.sum()), int(wrong.sum())))
     return tuple(checks)
 
 
