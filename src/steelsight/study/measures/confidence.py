@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from steelsight.evaluation.abstention.calibration import (
     ReliabilityBins,
@@ -134,7 +134,7 @@ class _Fitted:
     """Model outputs by part of the split, true classes, and the scores fitted on them."""
 
     outputs: Mapping[str, ModelOutputs]
-    truth: Mapping[str, Labels]
+    truth: Mapping[str, Int[np.ndarray, "_"]]  # parts differ in length
     confidence: Confidence
     columns: Columns  # scores of the test sheets
     known: Columns  # scores of the validation sheets
