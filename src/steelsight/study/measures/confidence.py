@@ -54,6 +54,7 @@ FAMILIARITY = ("distance", "knn_distance", "energy", "max_probability")  # score
 OUTSIDERS_EACH = 60  # pictures of each kind that show no sheet
 
 Columns = Mapping[str, Float[np.ndarray, "_"]]  # tables of other sheets differ in length
+ClassesByPart = Mapping[str, Int[np.ndarray, "_"]]  # parts of the split differ in length
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class _Fitted:
     """Model outputs by part of the split, true classes, and the scores fitted on them."""
 
     outputs: Mapping[str, ModelOutputs]
-    truth: Mapping[str, Int[np.ndarray, "_"]]  # parts differ in length
+    truth: ClassesByPart
     confidence: Confidence
     columns: Columns  # scores of the test sheets
     known: Columns  # scores of the validation sheets
