@@ -16,6 +16,12 @@ from typing import Final
 from steelsight.errors import BadData, BadRecipe
 from steelsight.sheets.cache import PixelCache, default_cache_dir, load_pixels
 from steelsight.sheets.examine import check_images
+from steelsight.sheets.formats.annotations.coco import is_coco, read_coco
+from steelsight.sheets.formats.annotations.cvat import is_cvat, read_cvat
+from steelsight.sheets.formats.annotations.label_studio import is_label_studio, read_label_studio
+from steelsight.sheets.formats.annotations.labelme import is_labelme, read_labelme
+from steelsight.sheets.formats.annotations.voc import is_voc, read_voc
+from steelsight.sheets.formats.annotations.yolo import is_yolo, read_yolo
 from steelsight.sheets.formats.class_folders import read_classes
 from steelsight.sheets.formats.data_folder import DataFolder
 from steelsight.sheets.formats.mask_sets import read_mask_set
@@ -43,6 +49,7 @@ __all__ = [
 ]
 
 
+_ANNOTATED: Final = ("coco", "labelstudio", "labelme", "cvat", "voc", "yolo")
 _RULES: Final = re.compile(r"\+(?=column:|frames|duplicates|file:|$)|(?<=duplicates)\+")  # paths hold + too
 
 
@@ -61,6 +68,12 @@ LAYOUTS: Final = {
         lambda folder: is_severstal(folder.root),
         lambda folder: read_severstal(folder.root),
     ),
+    "coco": Layout("COCO's JSON: polygons, run lengths or boxes", is_coco, read_coco),
+    "labelstudio": Layout("Label Studio's JSON export", is_label_studio, read_label_studio),
+    "labelme": Layout("labelme's JSON files, one an image", is_labelme, read_labelme),
+    "cvat": Layout("CVAT for images, XML", is_cvat, read_cvat),
+    "voc": Layout("Pascal VOC's XML files, one an image", is_voc, read_voc),
+    "yolo": Layout("YOLO's text files with boxes or polygons", is_yolo, read_yolo),
     "mvtec": Layout(
         "train/good, test/KIND and a folder of masks, as MVTec AD, VisA and BTAD have them",
         lambda folder: folder.plan.layout == "mvtec",
@@ -100,13 +113,26 @@ def open_data(root: Path, *, groups: str | None = None, options: DataOptions = A
     if options.layout is None:
         if not is_severstal(root):
             _refuse_collection(root)
-        layout = next(layout for layout in LAYOUTS.values() if layout.detect(folder))
+        layout = LAYOUTS[_recognise(folder)]
     elif options.layout in LAYOUTS:
         layout = LAYOUTS[options.layout]
     else:
         raise BadRecipe(f"layout: expected one of {', '.join(LAYOUTS)}, got {options.layout!r}")
     sheets = layout.read(folder)
     return sheets if groups is None else group_sheets(sheets, groups)
+
+
+def _recognise(folder: DataFolder) -> str:
+    """The layout of a folder; raises BadData where annotations of several tools lie in it."""
+    if is_severstal(folder.root):
+        return "severstal"
+    annotated = [name for name in _ANNOTATED if LAYOUTS[name].detect(folder)]
+    if len(annotated) > 1:
+        raise BadData(
+            f"{folder.root}: holds annotations of the layouts {' and '.join(annotated)}; "
+            f"say with --layout {annotated[0]} which count"
+        )
+    return annotated[0] if annotated else folder.plan.layout
 
 
 def group_sheets(sheets: SheetSet, rule: str) -> SheetSet:
