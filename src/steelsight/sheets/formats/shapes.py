@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from steelsight.errors import BadAnnotation
 from steelsight.types import Mask
 
 __all__ = ["decode_coco_text", "fill_box", "fill_ellipse", "fill_polygon", "fill_runs"]
 
-Corners = Float[np.ndarray, "k 2"]
-Counts = Int[np.ndarray, "r"]
+Counts = Int[np.ndarray, "_"]
 
 _FINER = 5  # edges are drawn on a grid this many times finer, as pycocotools does
 MAX_CORNERS = 1_000_000

@@ -102,6 +102,7 @@ def _shape(row: Any, where: str) -> Shape:
     points = row.get("points")
     if not isinstance(points, list) or not all(map(_is_point, points)):
         raise BadAnnotation(f"{where}: expected points of x and y, found {points!r:.60}; draw it again")
+    points = [[float(v) for v in point] for point in points]
     draws: dict[str, tuple[ShapeKind, Draw]] = {
         "polygon": ("polygon", partial(_draw_polygon, points)),
         "rectangle": ("box", partial(_draw_box, points)),
@@ -135,7 +136,7 @@ def _draw_circle(points: Points, size: Size, where: str) -> Mask:
     _need(points, 2, where)
     (x, y), (edge_x, edge_y) = points
     radius = float(np.hypot(edge_x - x, edge_y - y))
-    return fill_ellipse((x, y), (radius, radius), 0, size, where=where)
+    return fill_ellipse((x, y), (radius, radius), 0.0, size, where=where)
 
 
 def _draw_mask(points: Points, text: Any, size: Size, where: str) -> Mask:
