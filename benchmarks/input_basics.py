@@ -13,44 +13,6 @@ from PIL import Image
 H, W = 48, 64
 POLYGON = (10.3, 8.6, 33.7, 11.2, 41.5, 30.8, 22.1, 36.4, 8.9, 25.0)  # x, y, x, y, …
 SECOND = (45.0, 5.0, 58.0, 5.0, 58.0, 20.0, 45.0, 20.0)
-BRUSH = (  # Label Studio's own packing of `brush_mask()`
-    [
-        0,
-        0,
-        0,
-        216,
-        57,
-        27,
-        254,
-        43,
-        0,
-        183,
-        255,
-        133,
-        192,
-        45,
-        255,
-        225,
-        112,
-        11,
-        127,
-        248,
-        172,
-        2,
-        63,
-        252,
-        78,
-        0,
-    ]
-)
-
-
-def brush_mask() -> np.ndarray:
-    """The mask that BRUSH holds, of 6x9 pixels."""
-    mask = np.zeros((6, 9), dtype=np.uint8)
-    mask[1:4, 2:5] = 255
-    mask[4, 7] = 255
-    return mask
 
 
 def photo(seed: int, height: int = H, width: int = W) -> np.ndarray:

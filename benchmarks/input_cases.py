@@ -28,9 +28,9 @@ def table_of(cases: Sequence[Case]) -> str:
     lines = [
         "# Which inputs are recognised, which are refused",
         "",
-        "Written by `python benchmarks/input_cases.py docs/results/inputs.md`, which draws each input and opens",
-        "it; `tests/sheets/formats/test_inputs.py` checks every row. `tests/sheets/formats/annotations` compares",
-        "the masks of all formats to the pixel with those of pycocotools.",
+        "Written by `python benchmarks/input_cases.py docs/results/inputs.md`, which draws and opens each",
+        "input; `tests/sheets/formats/test_inputs.py` checks every row, `tests/sheets/formats/annotations`",
+        "compares the masks of all formats to the pixel with those of pycocotools.",
         "",
     ]
     counts = {"recognised": 0, "refused": 0}
@@ -56,7 +56,8 @@ def table_of(cases: Sequence[Case]) -> str:
                     free = sum(not item.types for item in found.items)
                     names = ", ".join(found.type_names[1:]) or "none"
                     outcome = f"recognised: {found.layout}"
-                    said = f"{len(found.items)} sheets, {free} defect-free ({found.clean_name}); {names}; {masked} masks"
+                    said = f"{len(found.items)} sheets, {free} defect-free ({found.clean_name}); "
+                    said += f"{names}; {masked} masks"
                     said += f", {len(found.rejections)} set aside" if found.rejections else ""
             counts[outcome.partition(":")[0]] += 1
             lines.append(f"| {case.name} | {outcome} | {said.replace('|', '/')} |")

@@ -103,7 +103,7 @@ def test_run_lengths_that_do_not_fit() -> None:
         decode_coco_text("o")
     with pytest.raises(BadAnnotation, match=r"expected a box with a width and a height, found 0\.0 x 3\.0"):
         fill_box(1.0, 1.0, 0.0, 3.0, (8, 9))
-    with pytest.raises(BadAnnotation, match="expected radii above 0"):
+    with pytest.raises(BadAnnotation, match="expected an ellipse with radii above 0"):
         fill_ellipse((4.0, 4.0), (0.0, 2.0), 0.0, (8, 9))
 
 
