@@ -47,5 +47,3 @@ def test_a_misspelt_neuron_is_refused(text):
 def test_values_outside_their_bounds_are_refused():
     with pytest.raises(BadRecipe, match="--steps: expected at least 1, got 0"):
         NeuronOptions(steps=0)
-    with pytest.raises(BadRecipe, match="--form: expected one of plain, grown, both, got 'round'"):
-        NeuronOptions(form="round")
