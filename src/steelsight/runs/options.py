@@ -84,8 +84,8 @@ class EvaluateOptions:
 
     split: str = option(
         "unseen",
-        help="unseen: all sheets that the run was not trained on; test, validation, train: that part of its own "
-        "split; all: refused where the run was trained on any of it.",
+        help="unseen: all sheets that the run was not trained on; test, validation, train: that part of "
+        "its own split; all: refused where the run was trained on any of it.",
     )
     noise: float = option(
         0.0, help="Evaluate on X + sigma Z in normalised units; the study's sigma is 0.15.", min=0
