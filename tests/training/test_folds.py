@@ -119,7 +119,7 @@ def _sheets(names: tuple[str, ...], pairs: Sequence[tuple[str, int]]) -> SheetDa
     )
     labelled = label_sheets(items, "multiclass", names, keep_multi_type=False)
     images = np.zeros((len(items), 1, 1), dtype=np.uint8)
-    return SheetData("tiles", items, images, labelled, "multiclass", InputSpec(), "0", ())
+    return SheetData("tiles", items, images, labelled, "multiclass", InputSpec(), "0", (), names)
 
 
 def _mixed(rng: np.random.Generator) -> SheetData:

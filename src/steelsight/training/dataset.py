@@ -80,6 +80,7 @@ class SheetData:
     input: InputSpec
     data_hash: str
     rejections: tuple[Rejection, ...]
+    type_names: tuple[str, ...]  # "none", then the defect types
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -148,6 +149,7 @@ def open_sheets(
         input=spec,
         data_hash=cache.data_hash,
         rejections=sheets.rejections,
+        type_names=sheets.type_names,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ __all__ = [
     "read_logits",
     "read_splits",
     "split_names",
+    "split_rows",
     "truth_names",
     "write_predictions",
     "write_splits",
@@ -72,14 +73,21 @@ def truth_names(data: SheetData) -> list[str]:
     return ["+".join(names[answer] for answer in answers) for answers in data.labelled.alternatives]
 
 
+def split_rows(data: SheetData, parts: list[str]) -> list[SplitRow]:
+    """One row a sheet, as splits.csv has them.
+
+    parts  the part each sheet is in, see `split_names`
+    """
+    columns = (data.ids, parts, data.groups, truth_names(data), pixel_hashes(data.images))
+    return [SplitRow(*row) for row in zip(*columns, strict=True)]
+
+
 def write_splits(folder: Path, data: SheetData, parts: list[str]) -> None:
-    """splits.csv: one row a sheet."""
+    """Write splits.csv, one row a sheet."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(
-        zip(data.ids, parts, data.groups, truth_names(data), pixel_hashes(data.images), strict=True)
-    )
+    writer.writerows(astuple(row) for row in split_rows(data, parts))
     replace_file(folder / SPLITS_FILE, text.getvalue().encode())
 
 

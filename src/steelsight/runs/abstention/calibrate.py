@@ -31,16 +31,15 @@ from steelsight.evaluation.intervals.bootstrap import group_index, share_interva
 from steelsight.files import replace_file, write_json
 from steelsight.groups import group_keys
 from steelsight.models.card import Card
-from steelsight.models.checkpoint import load_checkpoint, save_checkpoint
+from steelsight.models.checkpoint import save_checkpoint
 from steelsight.plain import plain
 from steelsight.runs.abstention.calibration_page import CertifiedOutputs, draw_page
 from steelsight.runs.abstention.confidence import soften
-from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
+from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
 from steelsight.streams import stream
 from steelsight.training.conclude import describe_data, environment
-from steelsight.training.dataset import SheetData, open_sheets
+from steelsight.training.dataset import SheetData
 from steelsight.training.predict import predict_logits
-from steelsight.training.records import read_splits
 from steelsight.training.report.model_card import CARD_README, model_card
 from steelsight.training.run import load_run
 
@@ -95,19 +94,13 @@ def calibrate_run(
         raise BadInput(f"--split: expected one of {', '.join(PARTS)}, got {part!r}")
     if by_cost and prices is None:
         raise BadInput("--by cost: expected the prices of an escape, an overkill and a review, got none")
-    model, card = load_checkpoint(run)
-    metrics = load_run(run).metrics  # an unfinished run is refused before its card changes
-    if card.task == "multilabel":
-        raise BadInput(
-            f"{run}: expected a binary or multiclass run, got multilabel: its answers are several, "
-            "so no one confidence stands for a sheet"
-        )
-    sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
-    refuse_other_classes(sheets, card, data)
+    finished = load_run(run)  # an unfinished run is refused before its card changes
+    refuse_multilabel(run, finished.card)
+    opened = open_run(run, data, groups=groups, allow_bad=allow_bad, allow_patches=True)
+    card, sheets = opened.card, opened.data
     rng = stream(seed, "calibrate")
-    memory = SeenSheets(read_splits(run), sheets)
-    warm, chosen, how = _two_sets(memory, sheets, part, run, rng)
-    logits = predict_logits(model, sheets.images)
+    warm, chosen, how = _two_sets(opened, part, rng)
+    logits = predict_logits(opened.model, sheets.images)
     temperature = fit_temperature(logits[warm], sheets.labelled.labels[warm])
     probabilities = soften(logits[chosen], temperature)
     confidence = np.minimum(probabilities.max(axis=1), 1.0)
@@ -128,7 +121,7 @@ def calibrate_run(
         "run": run.name,
         "split": part,
         "temperature_from": how,
-        "notes": memory.notes(part),
+        "notes": opened.seen.notes(part),
         "seed": seed,
         "data": describe_data(sheets, _told(sheets, warm, chosen, part)),
         "sheets": {"temperature": int(warm.size), "certificate": int(chosen.size)},
@@ -143,21 +136,19 @@ def calibrate_run(
         "promise": _promise(run, by, certificate),
         "environment": environment(),
     }
-    card = save_checkpoint(run, model, written)
-    replace_file(run / CARD_README, model_card(card, metrics, plain(numbers)).encode())
+    card = save_checkpoint(run, opened.model, written)
+    replace_file(run / CARD_README, model_card(card, finished.metrics, plain(numbers)).encode())
     told = CertifiedOutputs(logits[chosen], verdicts, right, answers, units, sheets.labelled.class_names)
     replace_file(run / PAGE, draw_page(run.name, told, certificate, numbers, seed=seed).encode())
     write_json(run / NUMBERS, plain(numbers))
     return CalibrationReport(run, certificate, cost, numbers)
 
 
-def _two_sets(
-    memory: SeenSheets, data: SheetData, part: str, run: Path, rng: np.random.Generator
-) -> tuple[Positions, Positions, str]:
-    """The sheets for the temperature, those for the certificate, and how they were told apart."""
-    judged = memory.choose(part, run)
+def _two_sets(run: OpenRun, part: str, rng: np.random.Generator) -> tuple[Positions, Positions, str]:
+    """The sheets for the temperature, those for the certificate, and where the first come from."""
+    data, judged = run.data, run.choose(part)
     single = np.asarray(data.labelled.labels) >= 0
-    validation = np.array([i for i, own in enumerate(memory.part) if own == "validation"], dtype=np.int64)
+    validation = run.positions("validation")
     validation = validation[single[validation]] if validation.size else validation
     if part != "validation" and validation.size:
         return validation, judged, "the run's validation sheets"

@@ -19,7 +19,7 @@ def show_sheets(run: OpenRun, part: str, *, limit: int, rng: np.random.Generator
         rows = np.sort(rng.permutation(rows)[:limit])
     groups = [run.groups[i] for i in rows.tolist()]
     labels = np.asarray(run.data.keys if run.card.task != "multilabel" else _first_types(run))[rows]
-    names = run.card.class_names if run.card.task != "multilabel" else run.type_names
+    names = run.card.class_names if run.card.task != "multilabel" else run.data.type_names
     return NeuronSheets(
         np.array(run.data.images[rows]),
         labels.astype(np.int64),

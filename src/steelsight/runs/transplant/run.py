@@ -18,7 +18,8 @@ from steelsight.inspection.transplant.weight_change import PartChange, compare_w
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import load_checkpoint
-from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
+from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
+from steelsight.runs.seen_sheets import SeenSheets
 from steelsight.runs.transplant.donors import (
     Control,
     Donor,
@@ -30,7 +31,7 @@ from steelsight.runs.transplant.donors import (
     untrained_control,
 )
 from steelsight.streams import stream
-from steelsight.training.dataset import SheetData, open_sheets
+from steelsight.training.dataset import SheetData
 from steelsight.training.records import read_splits
 from steelsight.types import GrayBatch, Labels
 
@@ -88,9 +89,8 @@ def open_transplant(
         raise BadInput(
             f"--split: expected unseen or test, got {split!r}; sheets a model learnt from flatter it"
         )
-    model, card = load_checkpoint(run)
-    if card.task == "multilabel":
-        raise BadInput(f"{run}: expected a binary or multiclass receiver, got multilabel")
+    card = load_checkpoint(run)[1]
+    refuse_multilabel(run, card)
     given, donor_card = load_donor(donor, card)
     start = "imagenet" if card.model.pretrained == "imagenet" else "start"
     asked = [start, "random"] if controls is None else controls
@@ -104,14 +104,14 @@ def open_transplant(
                 raise
             notes.append(f"no control of untrained weights: {error}")
         folders += [] if folder is None else [folder]
-    sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
-    refuse_other_classes(sheets, card, data)
-    rows = _fair_sheets(run, folders, sheets, split)
+    receiver = open_run(run, data, groups=groups, allow_bad=allow_bad, allow_patches=True)
+    sheets = receiver.data
+    rows = _fair_sheets(receiver, folders, split)
     rows = np.sort(stream(seed, "transplant-sheets").permutation(rows)[:limit])
     units = [sheets.groups[i] for i in rows.tolist()]
     done = run_transplant(
         run.name,
-        (model, card),
+        (receiver.model, card),
         (Donor(_donor_name(card, donor_card), "donor", given, f"run {donor.name}"), donor_card),
         others,
         np.asarray(sheets.images[rows]),
@@ -187,15 +187,16 @@ def _start_or_none(card: Card) -> SheetClassifier | None:
         return None
 
 
-def _fair_sheets(run: Path, donors: Sequence[Path], sheets: SheetData, split: str) -> Positions:
+def _fair_sheets(receiver: OpenRun, donors: Sequence[Path], split: str) -> Positions:
     """Sheets of one class in the receiver's part that no donor has seen."""
-    chosen = set(SeenSheets(read_splits(run), sheets).choose(split, run).tolist())
+    sheets = receiver.data
+    chosen = set(receiver.choose(split).tolist())
     for folder in donors:
         chosen -= SeenSheets(read_splits(folder), sheets).seen
     rows = np.array([i for i in sorted(chosen) if sheets.keys[i] >= 0], dtype=np.int64)
     if rows.size < FEWEST:
         raise BadData(
-            f"{sheets.name}: expected at least {FEWEST} {split} sheets of {run.name} unseen by "
+            f"{sheets.name}: expected at least {FEWEST} {split} sheets of {receiver.folder.name} unseen by "
             f"{', '.join(folder.name for folder in donors)}, found {rows.size}; "
             "bring sheets none of them has learnt from, or train them on one split"
         )
