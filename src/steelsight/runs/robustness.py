@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from steelsight.evaluation.classification import softmax
 from steelsight.evaluation.intervals.bootstrap import Groups
+from steelsight.evaluation.probabilities import softmax
 from steelsight.evaluation.robustness.corruptions import CORRUPTIONS
 from steelsight.evaluation.robustness.sweeps import SweepPoint, sweep_corruption, sweep_study_noise
 from steelsight.models.catalog import SheetClassifier

@@ -3,7 +3,7 @@
 The estimand is that of the reference implementation: superpixels are shown or hidden by fair coins, samples
 weigh exp(-d²/2w²) with d the cosine distance to the whole sheet, and a weighted linear regression is fitted.
 Here most of the coins are tossed for an emulator of the network, which a few samples teach and correct: 128
-of them come nearer the reference's limit than 1,000 of its own; see docs/results.md.
+of them come nearer the reference's limit than 1,000 of its own; see docs/results/explanations.md.
 """
 
 from __future__ import annotations
