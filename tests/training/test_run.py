@@ -17,6 +17,7 @@ from PIL import Image
 from steelsight.errors import BadCheckpoint, BadData, BadRecipe
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.sheets.grouping.splits import Split
+from steelsight.sheets.options import DataOptions
 from steelsight.sheets.rle import encode_mask
 from steelsight.training import run as run_module
 from steelsight.training.dataset import SheetData, open_training_sheets
@@ -156,9 +157,9 @@ def test_bad_items_stop_a_training_unless_allowed(folder: Folder, small: Small, 
     (data / "bar" / "empty.jpg").touch()
     (data / "bar" / "text.png").write_text("no image")
     with pytest.raises(BadData, match=r"2 bad items, 1 allowed: bar/.*--allow-bad 2"):
-        train_run(data, recipe=small(), out=tmp_path / "run", allow_bad=1)
+        train_run(data, recipe=small(), out=tmp_path / "run", options=DataOptions(allow_bad=1))
     assert not (tmp_path / "run").exists()
-    result = train_run(data, recipe=small(), out=tmp_path / "run", allow_bad=2)
+    result = train_run(data, recipe=small(), out=tmp_path / "run", options=DataOptions(allow_bad=2))
     assert [item["id"] for item in result.metrics["data"]["set_aside"]] == ["bar/empty.jpg", "bar/text.png"]
 
 
@@ -167,7 +168,7 @@ def test_groups_stay_together_and_a_random_split_is_told_to_leak(
 ) -> None:
     data, notes = folder(), _Notes()
     recipe = small("task=multiclass", "split.method=groups")
-    kept = train_run(data, recipe=recipe, out=tmp_path / "kept", groups="frames:10")
+    kept = train_run(data, recipe=recipe, out=tmp_path / "kept", options=DataOptions("frames:10"))
     assert kept.metrics["leaks"] == []
     parts: dict[str, set[str]] = {}
     for row in read_splits(tmp_path / "kept"):
@@ -175,7 +176,9 @@ def test_groups_stay_together_and_a_random_split_is_told_to_leak(
     assert len(parts) == 12
     assert all(len(found) == 1 for found in parts.values())
     recipe = small("task=multiclass", "split.method=random")
-    leaky = train_run(data, recipe=recipe, out=tmp_path / "leaky", groups="frames:10", watcher=notes)
+    leaky = train_run(
+        data, recipe=recipe, out=tmp_path / "leaky", options=DataOptions("frames:10"), watcher=notes
+    )
     assert leaky.metrics["leaks"]
     assert "more than one part" in notes.lines[0]
     assert "The split leaks" in (tmp_path / "leaky" / "report.html").read_text()

@@ -13,6 +13,7 @@ from steelsight.errors import BadData, BadInput
 from steelsight.groups import group_keys
 from steelsight.models.card import Card
 from steelsight.runs.open import OpenRun, open_run
+from steelsight.sheets.options import DataOptions
 from steelsight.training.dataset import SheetData
 from steelsight.types import GrayBatch
 
@@ -55,7 +56,7 @@ def open_export_data(run: Path, data: Path, *, groups: str | None = None, allow_
             sheets, or without others
     """
     check = partial(_refuse_shuffled_labels, run)
-    opened = open_run(run, data, groups=groups, allow_bad=allow_bad, check=check)
+    opened = open_run(run, data, DataOptions(groups, allow_bad), check=check)
     usable = opened.data.keys >= 0
     part = np.array(opened.parts)
     train = np.flatnonzero((part == "train") & usable)

@@ -20,6 +20,7 @@ from steelsight.runs.open import OpenRun, open_runs
 from steelsight.sheets.catalog import mask_fractions, read_mask
 from steelsight.sheets.grouping.splits import group_split
 from steelsight.sheets.images.pixels import place, read_size
+from steelsight.sheets.options import DataOptions
 from steelsight.streams import indexed_stream
 from steelsight.training.predict import predict_logits
 from steelsight.types import SheetItem
@@ -42,11 +43,11 @@ class BenchmarkData:
 def open_benchmark(
     run: Path,
     data: Path,
+    options: DataOptions = DataOptions(),
     *,
     part: str = "test",
     share: float = 0.5,
     limit: int | None = None,
-    allow_bad: int = 0,
     seed: int = 0,
 ) -> BenchmarkData:
     """Models and sheets for a league.
@@ -56,7 +57,7 @@ def open_benchmark(
     limit   at most so many sheets choose, and so many judge, each model; drawn at random
     raises  BadRecipe for an unknown part; BadCheckpoint, BadData
     """
-    runs = open_runs(run, data, allow_bad=allow_bad)
+    runs = open_runs(run, data, options)
     notes: dict[str, None] = {}
     bouts = [
         make_case(each, part, share=share, limit=limit, rng=indexed_stream(seed, i), notes=notes)

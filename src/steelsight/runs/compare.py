@@ -26,6 +26,7 @@ from steelsight.plain import plain
 from steelsight.reports.document import Document
 from steelsight.runs.open import OpenRun, open_run
 from steelsight.runs.out_of_fold import OutOfFold, read_out_of_fold
+from steelsight.sheets.options import DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import environment
 from steelsight.training.dataset import SheetData
@@ -57,12 +58,11 @@ class RunComparison:
 def compare_runs(
     runs: Sequence[Path],
     data: Path,
+    options: DataOptions = DataOptions(),
     *,
     part: str = "unseen",
     noise_sigma: float = 0.0,
     shares: Sequence[float] | None = None,
-    groups: str | None = None,
-    allow_bad: int = 0,
     seed: int = 0,
     out: Path | None = None,
 ) -> list[RunComparison]:
@@ -80,9 +80,7 @@ def compare_runs(
     for run in runs:
         first = predicted[0].data if predicted else None
         check = partial(_refuse_other_task, run, None if first is None else first.task)
-        opened = open_run(
-            run, data, groups=groups, allow_bad=allow_bad, allow_patches=True, check=check, sheets=first
-        )
+        opened = open_run(run, data, options, allow_patches=True, check=check, sheets=first)
         predicted.append(_predict(opened, part, noise_sigma, seed))
     sheets = predicted[0].data
     common = sorted(set.intersection(*(each.chosen for each in predicted)))

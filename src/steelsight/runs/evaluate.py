@@ -16,6 +16,7 @@ from jaxtyping import Int
 from steelsight.errors import BadInput
 from steelsight.files import write_json
 from steelsight.runs.open import open_run
+from steelsight.sheets.options import DataOptions
 from steelsight.training.conclude import describe_data, environment
 from steelsight.training.imbalance.shuffle import SHUFFLED_NOTE
 from steelsight.training.predict import predict_logits
@@ -47,12 +48,11 @@ class Evaluation:
 def evaluate_run(
     run: Path,
     data: Path,
+    options: DataOptions = DataOptions(),
     *,
     part: str = "unseen",
     noise_sigma: float = 0.0,
     prevalence: float | None = None,
-    groups: str | None = None,
-    allow_bad: int = 0,
     seed: int = 0,
     out: Path | None = None,
 ) -> Evaluation:
@@ -63,13 +63,13 @@ def evaluate_run(
                  trained on any of it
     noise_sigma  judge on X + sigma Z, see predict_logits
     prevalence   share of defective sheets on the line, for the operating point; None = that of these sheets
-    groups       rule that keeps sheets together: for intervals, and so that a trained sheet's group is seen
+    options      how DATA is opened; groups are for intervals, and so that a trained sheet's group is seen
     out          default RUN/evaluations/NAME-PART
     raises       BadData where no sheet is left or seen ones would be judged; BadCheckpoint; BadInput
     """
     if part not in EVALUATED:
         raise BadInput(f"part: expected one of {', '.join(EVALUATED)}, got {part!r}")
-    opened = open_run(run, data, groups=groups, allow_bad=allow_bad, allow_patches=True)
+    opened = open_run(run, data, options, allow_patches=True)
     card, sheets = opened.card, opened.data
     chosen = opened.choose(part)
     folder = out or run / "evaluations" / (

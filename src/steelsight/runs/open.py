@@ -19,6 +19,7 @@ from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import WEIGHTS_FILE, load_checkpoint
 from steelsight.runs.seen_sheets import SeenSheets
+from steelsight.sheets.options import DataOptions
 from steelsight.training.dataset import SheetData, open_sheets
 from steelsight.training.records import PARTS, SplitRow, read_splits
 
@@ -97,17 +98,15 @@ def find_runs(run: Path) -> list[Path]:
 def open_run(
     folder: Path,
     data: Path,
+    options: DataOptions = DataOptions(),
     *,
-    groups: str | None = None,
-    allow_bad: int = 0,
     allow_patches: bool = False,
     check: Callable[[Card], None] | None = None,
     sheets: SheetData | None = None,
 ) -> OpenRun:
     """Open a RUN folder and a DATA folder together.
 
-    groups         rule that keeps sheets together, see sheets.catalog.open_data
-    allow_bad      how many items of DATA may be set aside
+    options        how DATA is opened
     allow_patches  accept a model that classifies sheets by patches
     check          called with the card before DATA is read; raises for a run that the caller cannot use
     sheets         DATA as already opened; used where its task and input are those of the run
@@ -120,7 +119,7 @@ def open_run(
     if check is not None:
         check(card)
     if sheets is None or (sheets.task, sheets.input) != (card.task, card.input):
-        sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
+        sheets = open_sheets(data, card.task, card.input, options)
     if sheets.labelled.class_names != card.class_names:
         raise BadData(
             f"{data}: expected the run's classes {', '.join(card.class_names)}, "
@@ -129,11 +128,11 @@ def open_run(
     return OpenRun(folder, model, card, sheets, tuple(read_splits(folder)))
 
 
-def open_runs(run: Path, data: Path, *, allow_bad: int = 0) -> list[OpenRun]:
+def open_runs(run: Path, data: Path, options: DataOptions = DataOptions()) -> list[OpenRun]:
     """Every run of a folder, as `find_runs`; DATA is read once for runs of one recipe."""
     runs: list[OpenRun] = []
     for folder in find_runs(run):
-        runs.append(open_run(folder, data, allow_bad=allow_bad, sheets=runs[0].data if runs else None))
+        runs.append(open_run(folder, data, options, sheets=runs[0].data if runs else None))
     return runs
 
 

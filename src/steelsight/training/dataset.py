@@ -18,6 +18,7 @@ from steelsight.errors import BadData
 from steelsight.groups import group_keys
 from steelsight.sheets.catalog import PixelCache, load_pixels, mask_fractions, open_data
 from steelsight.sheets.labels import Labelled, label_sheets
+from steelsight.sheets.options import DataOptions
 from steelsight.training.intervention import NO_INTERVENTION, Intervention
 from steelsight.training.recipe import Recipe
 from steelsight.types import GrayBatch, InputSpec, Rejection, SheetItem, SheetSet, Task
@@ -107,21 +108,16 @@ class SheetData:
         return combinations.reshape(-1).astype(np.int64)
 
 
-def open_training_sheets(
-    data: Path, recipe: Recipe, *, groups: str | None = None, allow_bad: int = 0
-) -> SheetData:
+def open_training_sheets(data: Path, recipe: Recipe, options: DataOptions = DataOptions()) -> SheetData:
     """Open a DATA folder for a recipe's task and input.
 
-    groups     rule that keeps sheets together, see sheets.catalog.open_data
-    allow_bad  how many items may be set aside before training refuses
-    raises     BadData as `refuse_rejected`, and whatever opening raises
+    raises  BadData as `refuse_rejected`, and whatever opening raises
     """
     return open_sheets(
         data,
         recipe.task,
         recipe.input_spec(),
-        groups=groups,
-        allow_bad=allow_bad,
+        options,
         keep_multi_type=recipe.labels.multi_type == "first",
     )
 
@@ -130,14 +126,17 @@ def open_sheets(
     data: Path,
     task: Task,
     spec: InputSpec,
+    options: DataOptions = DataOptions(),
     *,
-    groups: str | None = None,
-    allow_bad: int = 0,
     keep_multi_type: bool = False,
 ) -> SheetData:
-    """As `open_training_sheets`, for a model that is already trained."""
-    cache: PixelCache = load_pixels(open_data(data, groups=groups), spec)
-    refuse_rejected(cache.sheets, allow_bad)
+    """Open a DATA folder for a task and an input.
+
+    keep_multi_type  multiclass: label sheets of several types by the first instead of dropping them
+    raises           BadData as `refuse_rejected`, and whatever opening raises
+    """
+    cache: PixelCache = load_pixels(open_data(data, groups=options.groups), spec)
+    refuse_rejected(cache.sheets, options.allow_bad)
     sheets = cache.sheets
     labelled = label_sheets(sheets.items, task, sheets.type_names, keep_multi_type=keep_multi_type)
     return SheetData(

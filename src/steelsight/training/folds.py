@@ -21,6 +21,7 @@ from steelsight.errors import BadRecipe
 from steelsight.files import replace_through, write_json
 from steelsight.groups import group_keys
 from steelsight.sheets.grouping.splits import Split, group_split
+from steelsight.sheets.options import DataOptions
 from steelsight.streams import indexed_stream
 from steelsight.training.conclude import describe_data, environment
 from steelsight.training.coverage import class_members
@@ -39,9 +40,23 @@ from steelsight.training.report.scores import answers_in_words, repeat_data, rep
 from steelsight.training.run import train_data
 from steelsight.types import Logits
 
-__all__ = ["CrossValidation", "TrainingFold", "cross_validate", "draw_folds"]
+__all__ = ["CrossValidation", "FoldOptions", "TrainingFold", "cross_validate", "draw_folds"]
 
 Positions = Int[np.ndarray, " p"]
+
+
+@dataclass(frozen=True)
+class FoldOptions:
+    """How often the sheets are divided, and into how many folds; raises BadRecipe for too few."""
+
+    folds: int = 5
+    repeats: int = 1
+
+    def __post_init__(self) -> None:
+        if self.folds < 2:
+            raise BadRecipe(f"folds: expected at least 2, got {self.folds}")
+        if self.repeats < 1:
+            raise BadRecipe(f"repeats: expected at least 1, got {self.repeats}")
 
 
 @dataclass(frozen=True)
@@ -63,14 +78,12 @@ class CrossValidation:
 
 def cross_validate(
     data: Path,
+    options: DataOptions = DataOptions(),
     *,
     recipe: Recipe,
     out: Path,
-    folds: int = 5,
-    repeats: int = 1,
+    folds: FoldOptions = FoldOptions(),
     seed: int = 0,
-    groups: str | None = None,
-    allow_bad: int = 0,
     fresh: bool = False,
     watcher: TrainingProgress | None = None,
 ) -> CrossValidation:
@@ -81,9 +94,9 @@ def cross_validate(
     raises  BadRecipe as `draw_folds`; BadData where a multiclass DATA has one class alone
     """
     watcher = watcher or NoProgress()
-    sheets = open_training_sheets(data, recipe, groups=groups, allow_bad=allow_bad)
-    plan = draw_folds(sheets, recipe.split, folds, repeats, seed=seed)
-    shape = (repeats, len(sheets.items), len(sheets.labelled.class_names))
+    sheets = open_training_sheets(data, recipe, options)
+    plan = draw_folds(sheets, recipe.split, folds, seed=seed)
+    shape = (folds.repeats, len(sheets.items), len(sheets.labelled.class_names))
     logits = np.full(shape, np.nan, dtype=np.float32)
     for done, fold in enumerate(plan):
         watcher.note(f"fold {done + 1} of {len(plan)}")
@@ -95,8 +108,8 @@ def cross_validate(
         logits[fold.repeat, test] = read_logits(folder)[test]
     metrics = _pool(sheets, logits, seed)
     metrics |= {
-        "folds": folds,
-        "repeats": repeats,
+        "folds": folds.folds,
+        "repeats": folds.repeats,
         "seed": seed,
         "mask_supervised": recipe.loss.masks > 0,
         "shuffled_labels": recipe.labels.shuffle_seed > 0,
@@ -111,25 +124,23 @@ def cross_validate(
 
 
 def draw_folds(
-    data: SheetData, recipe: SplitRecipe, folds: int, repeats: int, *, seed: int
+    data: SheetData, recipe: SplitRecipe, options: FoldOptions, *, seed: int
 ) -> list[TrainingFold]:
     """The folds of scikit-learn's StratifiedGroupKFold, one shuffle a repeat.
 
     Validation sheets are whole groups taken from the fold's own training sheets, by the recipe's ratio of
     validation to train; the recipe's `method` and `test` have no say here.
 
-    raises  BadRecipe for fewer than 2 folds, fewer groups of a class than folds, fewer than 1 repeat, or a
-            fold whose train or test part lacks a class
+    raises  BadRecipe for fewer groups of a class than folds, or a fold whose train or test part lacks a class
     """
-    if repeats < 1:
-        raise BadRecipe(f"repeats: expected at least 1, got {repeats}")
+    folds = options.folds
     keys = data.keys
     usable = np.flatnonzero(keys >= 0)
     groups = group_keys([data.groups[i] for i in usable.tolist()], usable.tolist())
     _refuse_few_groups(data, keys[usable], groups, folds)
     share = recipe.validation / (recipe.train + recipe.validation)
     plan = []
-    for repeat in range(repeats):
+    for repeat in range(options.repeats):
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed + repeat)
         for number, (learn, test) in enumerate(splitter.split(usable, keys[usable], groups)):
             rng = indexed_stream(seed, repeat, number)
@@ -146,8 +157,6 @@ def draw_folds(
 
 
 def _refuse_few_groups(data: SheetData, keys: Positions, groups: list[str], folds: int) -> None:
-    if folds < 2:
-        raise BadRecipe(f"folds: expected at least 2, got {folds}")
     for key in np.unique(keys):
         count = len(set(np.array(groups)[keys == key]))
         if count < folds:

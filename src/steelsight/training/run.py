@@ -21,6 +21,7 @@ from steelsight.errors import BadCheckpoint, BadRecipe
 from steelsight.models.catalog import build_model
 from steelsight.models.checkpoint import Card, load_checkpoint
 from steelsight.sheets.grouping.splits import Split, find_leaks, group_split, random_split
+from steelsight.sheets.options import DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import conclude
 from steelsight.training.coverage import note_missing, refuse_single_class
@@ -57,13 +58,12 @@ class RunResult:
 
 def train_run(
     data: Path,
+    options: DataOptions = DataOptions(),
     *,
     recipe: Recipe | str | Path = "default",
     settings: Sequence[str] = (),
     out: Path,
     seed: int = 0,
-    groups: str | None = None,
-    allow_bad: int = 0,
     fresh: bool = False,
     watcher: TrainingProgress | None = None,
 ) -> RunResult:
@@ -71,15 +71,14 @@ def train_run(
 
     recipe     a Recipe, or a shipped name or TOML file with `settings` as in recipe_files.load_recipe
     out        an unfinished training there goes on; a finished one with the same inputs is returned as it is
-    groups     rule that keeps sheets together, see sheets.catalog.open_data
-    allow_bad  how many bad items may be set aside
+    options    how DATA is opened
     fresh      forget what is in `out` and start over
     raises     BadInput of any kind, BadData where a multiclass DATA has one class alone; BadCheckpoint if
                `out` holds another training and `fresh` is not set
     """
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, settings)
     watcher = watcher or NoProgress()
-    sheets = open_training_sheets(data, chosen, groups=groups, allow_bad=allow_bad)
+    sheets = open_training_sheets(data, chosen, options)
     split = make_split(sheets, chosen.split, seed=seed)
     return train_data(sheets, split, chosen, out, seed=seed, fresh=fresh, watcher=watcher)
 

@@ -61,13 +61,14 @@ def layers(
     from steelsight.inspection.probes.report import describe_layers, layers_json
     from steelsight.runs.inspection.layers import probe_layers, write_layers_page
     from steelsight.runs.open import open_run
+    from steelsight.sheets.options import DataOptions
 
     if threads:
         torch.set_num_threads(threads)
     wanted = choose_controls(controls)
     folder = out if out is not None else run / f"layers-{split}"
     with telling("opening") as say:
-        judged = open_run(run, data, allow_bad=allow_bad)
+        judged = open_run(run, data, DataOptions(allow_bad=allow_bad))
         try:
             chosen = choose_layers(judged.model, _names(layer))
         except UnknownLayer as error:  # here it is an option that names none

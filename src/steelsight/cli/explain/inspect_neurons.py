@@ -90,6 +90,7 @@ def neurons(
     from steelsight.runs.inspection.neurons import show_sheets
     from steelsight.runs.open import open_run
     from steelsight.sheets.images.pixels import read_sheet
+    from steelsight.sheets.options import DataOptions
     from steelsight.streams import stream
 
     if threads:
@@ -119,7 +120,7 @@ def neurons(
     )
     folder = out if out is not None else run / "neurons"
     with telling("opening") as say:
-        opened = open_run(run, data, allow_bad=allow_bad)
+        opened = open_run(run, data, DataOptions(allow_bad=allow_bad))
         if start is not None:
             plan = replace(plan, start=read_sheet(start, opened.card.input))
         shown = show_sheets(opened, split, limit=limit, rng=stream(seed, "neuron-sheets"))

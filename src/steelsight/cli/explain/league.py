@@ -52,13 +52,20 @@ def league(
     from steelsight.explanations.benchmark.settings import load_league_recipe
     from steelsight.runs.benchmark_data import open_benchmark
     from steelsight.runs.league import write_page
+    from steelsight.sheets.options import DataOptions
     from steelsight.study.contents import published_segmentation
 
     recipe = load_league_recipe(setting or [])
     folder = out if out is not None else run / f"league-{split}"
     with telling("opening") as say:
         benchmark = open_benchmark(
-            run, data, part=split, share=recipe.choice.share, limit=limit, allow_bad=allow_bad, seed=seed
+            run,
+            data,
+            DataOptions(allow_bad=allow_bad),
+            part=split,
+            share=recipe.choice.share,
+            limit=limit,
+            seed=seed,
         )
         task = benchmark.runs[0].card.task
         found = run_league(

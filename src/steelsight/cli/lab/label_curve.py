@@ -34,6 +34,7 @@ def label_curve(
 ) -> None:
     """Train on growing shares of the labels and see what more of them would bring."""
     from steelsight.runs.label_curve import grow_labels
+    from steelsight.sheets.options import DataOptions
     from steelsight.training.loop.progress import ConsoleProgress
     from steelsight.training.recipe_files import load_recipe
 
@@ -41,12 +42,11 @@ def label_curve(
     with ConsoleProgress(console) as watcher:
         found = grow_labels(
             data,
+            DataOptions(groups, allow_bad),
             recipe=chosen,
             out=out,
             shares=_numbers(shares),
             seed=seed,
-            groups=groups,
-            allow_bad=allow_bad,
             fresh=fresh,
             watcher=watcher,
         )

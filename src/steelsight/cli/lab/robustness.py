@@ -36,9 +36,10 @@ def robustness(
     from steelsight.reports.figures import draw_sweep
     from steelsight.runs.open import open_run
     from steelsight.runs.robustness import DISTURBANCES, sweep_disturbances
+    from steelsight.sheets.options import DataOptions
     from steelsight.streams import stream
 
-    judged = open_run(run, data, allow_bad=allow_bad)
+    judged = open_run(run, data, DataOptions(allow_bad=allow_bad))
     if judged.card.task == "multilabel":
         raise BadInput(f"{run}: expected a binary or multiclass model, got multilabel")
     rows = np.array([i for i in judged.positions(split).tolist() if judged.data.keys[i] >= 0], dtype=np.int64)

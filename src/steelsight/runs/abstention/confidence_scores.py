@@ -8,7 +8,7 @@ the other folds of the same repeat, whose groups are others by construction (cro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from steelsight.runs.abstention.confidence import (
 from steelsight.runs.abstention.score_table import add_score_table, describe_areas
 from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
 from steelsight.runs.out_of_fold import is_cross_validation, read_out_of_fold
+from steelsight.sheets.options import DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import environment
 from steelsight.training.dataset import SheetData
@@ -76,11 +77,10 @@ class FoldOutputs:
 def compare_confidence_scores(
     run: Path,
     data: Path,
+    options: DataOptions = DataOptions(),
     *,
     part: str = "test",
     on: Path | None = None,
-    groups: str | None = None,
-    allow_bad: int = 0,
     seed: int = 0,
     resamples: int = RESAMPLES,
     out: Path | None = None,
@@ -89,7 +89,7 @@ def compare_confidence_scores(
 
     part    test, or unseen by the run; a cross-validation always judges every sheet out of its fold
     on      another DATA folder whose unseen sheets judge; None = those of `data`
-    groups  rule that keeps sheets together, for intervals; a cross-validation keeps its own
+    options  how DATA is opened; groups are for intervals, a cross-validation keeps its own
     out     default RUN
     raises  BadInput for multilabel; BadData where classes differ or no sheet is left; BadCheckpoint
     """
@@ -97,11 +97,11 @@ def compare_confidence_scores(
     if is_cross_validation(run):
         if on is not None:
             raise BadInput(f"{run}: a cross-validation judges its own sheets; leave --on out")
-        folds, units, name = _open_folds(run, data, allow_bad=allow_bad)
+        folds, units, name = _open_folds(run, data, options)
         columns, right = cross_fit(folds)
         how = "the out-of-fold answers of the other folds"
     else:
-        columns, right, units, name = _open_one(run, data, on, part, groups, allow_bad)
+        columns, right, units, name = _open_one(run, data, on, part, options)
         how = "the run's validation sheets"
     rng = stream(seed, "confidence-scores")
     scores = compare_scores(columns, right, rng=rng, groups=units, resamples=resamples)
@@ -140,7 +140,7 @@ def cross_fit(folds: Sequence[FoldOutputs]) -> tuple[Columns, Bool[np.ndarray, "
     return columns, right
 
 
-def _open_folds(run: Path, data: Path, *, allow_bad: int) -> tuple[list[FoldOutputs], list[str], str]:
+def _open_folds(run: Path, data: Path, options: DataOptions) -> tuple[list[FoldOutputs], list[str], str]:
     outside = read_out_of_fold(run)
     group_of = dict(zip(outside.ids, outside.groups, strict=True))
     folds, units = [], []
@@ -148,7 +148,7 @@ def _open_folds(run: Path, data: Path, *, allow_bad: int) -> tuple[list[FoldOutp
     keys = sorted(set(zip(outside.repeat.tolist(), outside.fold.tolist(), strict=True)))
     for repeat, number in keys:
         folder = run / f"fold-{repeat}-{number}"
-        fold = open_run(folder, data, allow_bad=allow_bad, allow_patches=True, sheets=sheets)
+        fold = open_run(folder, data, replace(options, groups=None), allow_patches=True, sheets=sheets)
         _refuse_unknown_sheets(fold, data)
         model, sheets = fold.model, fold.data
         labels = np.asarray(sheets.labelled.labels)
@@ -171,14 +171,13 @@ def _refuse_unknown_sheets(fold: OpenRun, data: Path) -> None:
 
 
 def _open_one(
-    run: Path, data: Path, on: Path | None, part: str, groups: str | None, allow_bad: int
+    run: Path, data: Path, on: Path | None, part: str, options: DataOptions
 ) -> tuple[Columns, Bool[np.ndarray, " n"], list[str] | None, str]:
     if part not in ("test", "unseen"):
         raise BadInput(f"--split: expected test or unseen, got {part!r}")
     check = partial(refuse_multilabel, run)
-    common: dict[str, Any] = {"groups": groups, "allow_bad": allow_bad, "allow_patches": True}
-    own = open_run(run, data, check=check, **common)
-    other = own if on is None else open_run(run, on, **common)
+    own = open_run(run, data, options, allow_patches=True, check=check)
+    other = own if on is None else open_run(run, on, options, allow_patches=True)
     chosen = {
         "train": (own.data, own.positions("train")),
         "validation": (own.data, own.positions("validation")),

@@ -14,6 +14,7 @@ from steelsight.errors import BadData, BadInput
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
 from steelsight.runs.open import open_run, refuse_multilabel
+from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.find.association import PERMUTATIONS, differs_within
 from steelsight.shortcuts.find.changes import picture_changes
 from steelsight.shortcuts.find.clusters import Cluster, cluster_reasons, pool_maps
@@ -77,7 +78,7 @@ def find_shortcuts(
     if limit < 1:
         raise BadInput(f"--limit: expected at least 1 sheet, got {limit}")
     say("opening the sheets")
-    opened = open_run(run, data, groups=groups, allow_bad=allow_bad, check=partial(refuse_multilabel, run))
+    opened = open_run(run, data, DataOptions(groups, allow_bad), check=partial(refuse_multilabel, run))
     sheets = opened.data
     chosen, notes = _sample(opened.choose(part), sheets, limit, stream(seed, "search-sheets"))
     found = search(

@@ -13,6 +13,7 @@ from steelsight.models.card import Card
 from steelsight.models.classifier import SheetClassifier
 from steelsight.reports.document import Document
 from steelsight.runs.open import open_run, refuse_multilabel
+from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.nuisances.nuisance import open_nuisance
 from steelsight.shortcuts.pasting.counterfactual import Predict
 from steelsight.shortcuts.prove.decision import RULE
@@ -65,7 +66,7 @@ def open_proof(
     raises  BadInput for multilabel or an unknown part; BadData where classes differ or no sheet is left
     """
     check = partial(_refuse_unprovable, run)
-    opened = open_run(run, data, groups=groups, allow_bad=allow_bad, allow_patches=True, check=check)
+    opened = open_run(run, data, DataOptions(groups, allow_bad), allow_patches=True, check=check)
     sheets = proof_sheets(opened.data, opened.choose(part), root=data)
     notes = tuple(opened.seen.notes(part))
     return ProofInputs(

@@ -15,6 +15,7 @@ from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.document import Document
 from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
 from steelsight.sheets.grouping.splits import Split
+from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.nuisances.nuisance import Nuisance, open_nuisance
 from steelsight.shortcuts.pasting.stamps import MATERIALS
 from steelsight.shortcuts.prove.examples import choose_examples
@@ -84,7 +85,7 @@ def repair_run(
             f"{', '.join(MATERIALS)}, got {material!r}"
         )
     recipe = _recipe(run, epochs, from_run=start == "run")
-    sheets = open_training_sheets(data, recipe, groups=groups, allow_bad=allow_bad)
+    sheets = open_training_sheets(data, recipe, DataOptions(groups, allow_bad))
     trained = open_run(run, data, sheets=sheets)
     model, card, opened = trained.model, trained.card, trained.data
     split = _split_of(trained, data)
@@ -169,7 +170,7 @@ def _judges(
         if not split.test.size:
             raise BadData(f"{run}: expected test sheets to judge on, found none; name a folder with --judges")
         return everyone.take(split.test), nuisance.take(split.test), ()
-    opened = open_run(run, judges, groups=groups, allow_bad=allow_bad)
+    opened = open_run(run, judges, DataOptions(groups, allow_bad))
     sheets = proof_sheets(opened.data, opened.choose("unseen"), root=judges)
     found = open_nuisance(sheets, asked, source=source, known=(*opened.data.ids, *everyone.ids))
     return sheets, found, tuple(opened.seen.notes("unseen"))
