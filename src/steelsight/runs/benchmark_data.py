@@ -20,7 +20,7 @@ from steelsight.runs.open import OpenRun, open_runs
 from steelsight.sheets.catalog import mask_fractions, read_mask
 from steelsight.sheets.grouping.splits import group_split
 from steelsight.sheets.images.pixels import place, read_size
-from steelsight.sheets.options import DataOptions
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import indexed_stream
 from steelsight.training.predict import predict_logits
 from steelsight.types import SheetItem
@@ -43,7 +43,7 @@ class BenchmarkData:
 def open_benchmark(
     run: Path,
     data: Path,
-    options: DataOptions = DataOptions(),
+    options: DataOptions = AUTOMATIC,
     *,
     part: str = "test",
     share: float = 0.5,

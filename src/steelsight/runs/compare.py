@@ -26,7 +26,7 @@ from steelsight.plain import plain
 from steelsight.reports.document import Document
 from steelsight.runs.open import OpenRun, open_run
 from steelsight.runs.out_of_fold import OutOfFold, read_out_of_fold
-from steelsight.sheets.options import DataOptions
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import environment
 from steelsight.training.dataset import SheetData
@@ -58,7 +58,7 @@ class RunComparison:
 def compare_runs(
     runs: Sequence[Path],
     data: Path,
-    options: DataOptions = DataOptions(),
+    options: DataOptions = AUTOMATIC,
     *,
     part: str = "unseen",
     noise_sigma: float = 0.0,

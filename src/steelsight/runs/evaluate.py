@@ -16,7 +16,7 @@ from jaxtyping import Int
 from steelsight.errors import BadInput
 from steelsight.files import write_json
 from steelsight.runs.open import open_run
-from steelsight.sheets.options import DataOptions
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.training.conclude import describe_data, environment
 from steelsight.training.imbalance.shuffle import SHUFFLED_NOTE
 from steelsight.training.predict import predict_logits
@@ -48,7 +48,7 @@ class Evaluation:
 def evaluate_run(
     run: Path,
     data: Path,
-    options: DataOptions = DataOptions(),
+    options: DataOptions = AUTOMATIC,
     *,
     part: str = "unseen",
     noise_sigma: float = 0.0,

@@ -20,7 +20,7 @@ from steelsight.files import write_json
 from steelsight.reports.document import Document
 from steelsight.reports.figures import draw_learning_size
 from steelsight.sheets.grouping.splits import Split
-from steelsight.sheets.options import DataOptions
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import environment
 from steelsight.training.dataset import SheetData, open_training_sheets
@@ -47,7 +47,7 @@ class LabelCurve:
 
 def grow_labels(
     data: Path,
-    options: DataOptions = DataOptions(),
+    options: DataOptions = AUTOMATIC,
     *,
     recipe: Recipe,
     out: Path,

@@ -19,7 +19,7 @@ from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import WEIGHTS_FILE, load_checkpoint
 from steelsight.runs.seen_sheets import SeenSheets
-from steelsight.sheets.options import DataOptions
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.training.dataset import SheetData, open_sheets
 from steelsight.training.records import PARTS, SplitRow, read_splits
 
@@ -98,7 +98,7 @@ def find_runs(run: Path) -> list[Path]:
 def open_run(
     folder: Path,
     data: Path,
-    options: DataOptions = DataOptions(),
+    options: DataOptions = AUTOMATIC,
     *,
     allow_patches: bool = False,
     check: Callable[[Card], None] | None = None,
@@ -128,7 +128,7 @@ def open_run(
     return OpenRun(folder, model, card, sheets, tuple(read_splits(folder)))
 
 
-def open_runs(run: Path, data: Path, options: DataOptions = DataOptions()) -> list[OpenRun]:
+def open_runs(run: Path, data: Path, options: DataOptions = AUTOMATIC) -> list[OpenRun]:
     """Every run of a folder, as `find_runs`; DATA is read once for runs of one recipe."""
     runs: list[OpenRun] = []
     for folder in find_runs(run):

@@ -1,4 +1,4 @@
-"""Options of opening a DATA folder."""
+"""Options of opening a DATA folder: what belongs together, and how to read what its structure leaves open."""
 
 from __future__ import annotations
 
@@ -6,18 +6,26 @@ from dataclasses import dataclass
 
 from steelsight.options import check_options, option
 
-__all__ = ["DataOptions"]
+__all__ = ["AUTOMATIC", "DataOptions"]
 
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Which sheets of a DATA folder belong together, and how many items may be unusable."""
+    """What the caller says of a DATA folder; the defaults recognise the layout, the masks and the classes."""
 
     groups: str | None = option(
         None,
         help="What keeps sheets together: column:NAME, frames[:GAP], duplicates, or several joined by +.",
     )
     allow_bad: int = option(0, help="Tolerate up to N unusable items.", metavar="N", min=0)
+    layout: str | None = option(None, help="Name of a layout, see sheets.catalog.LAYOUTS.")
+    masks: str | None = option(
+        None, help="none, boxes, sparse, a suffix (.png), an affix of names (_label), or a folder."
+    )
+    defect_free: tuple[str, ...] = option((), help="Names of the defect-free classes.", joined=True)
 
     def __post_init__(self) -> None:
         check_options(self)
+
+
+AUTOMATIC = DataOptions()

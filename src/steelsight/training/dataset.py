@@ -18,7 +18,7 @@ from steelsight.errors import BadData
 from steelsight.groups import group_keys
 from steelsight.sheets.catalog import PixelCache, load_pixels, mask_fractions, open_data
 from steelsight.sheets.labels import Labelled, label_sheets
-from steelsight.sheets.options import DataOptions
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.training.intervention import NO_INTERVENTION, Intervention
 from steelsight.training.recipe import Recipe
 from steelsight.types import GrayBatch, InputSpec, Rejection, SheetItem, SheetSet, Task
@@ -108,7 +108,7 @@ class SheetData:
         return combinations.reshape(-1).astype(np.int64)
 
 
-def open_training_sheets(data: Path, recipe: Recipe, options: DataOptions = DataOptions()) -> SheetData:
+def open_training_sheets(data: Path, recipe: Recipe, options: DataOptions = AUTOMATIC) -> SheetData:
     """Open a DATA folder for a recipe's task and input.
 
     raises  BadData as `refuse_rejected`, and whatever opening raises
@@ -126,7 +126,7 @@ def open_sheets(
     data: Path,
     task: Task,
     spec: InputSpec,
-    options: DataOptions = DataOptions(),
+    options: DataOptions = AUTOMATIC,
     *,
     keep_multi_type: bool = False,
 ) -> SheetData:
@@ -135,7 +135,7 @@ def open_sheets(
     keep_multi_type  multiclass: label sheets of several types by the first instead of dropping them
     raises           BadData as `refuse_rejected`, and whatever opening raises
     """
-    cache: PixelCache = load_pixels(open_data(data, groups=options.groups), spec)
+    cache: PixelCache = load_pixels(open_data(data, groups=options.groups, options=options), spec)
     refuse_rejected(cache.sheets, options.allow_bad)
     sheets = cache.sheets
     labelled = label_sheets(sheets.items, task, sheets.type_names, keep_multi_type=keep_multi_type)

@@ -21,7 +21,7 @@ from steelsight.errors import BadRecipe
 from steelsight.files import replace_through, write_json
 from steelsight.groups import group_keys
 from steelsight.sheets.grouping.splits import Split, group_split
-from steelsight.sheets.options import DataOptions
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import indexed_stream
 from steelsight.training.conclude import describe_data, environment
 from steelsight.training.coverage import class_members
@@ -78,7 +78,7 @@ class CrossValidation:
 
 def cross_validate(
     data: Path,
-    options: DataOptions = DataOptions(),
+    options: DataOptions = AUTOMATIC,
     *,
     recipe: Recipe,
     out: Path,

@@ -21,7 +21,7 @@ from steelsight.errors import BadCheckpoint, BadRecipe
 from steelsight.models.catalog import build_model
 from steelsight.models.checkpoint import Card, load_checkpoint
 from steelsight.sheets.grouping.splits import Split, find_leaks, group_split, random_split
-from steelsight.sheets.options import DataOptions
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import conclude
 from steelsight.training.coverage import note_missing, refuse_single_class
@@ -58,7 +58,7 @@ class RunResult:
 
 def train_run(
     data: Path,
-    options: DataOptions = DataOptions(),
+    options: DataOptions = AUTOMATIC,
     *,
     recipe: Recipe | str | Path = "default",
     settings: Sequence[str] = (),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from steelsight.cli.console import AllowBadOption, JsonFlag, console, emit_json, telling
+from steelsight.cli.console import AllowBadOption, JsonFlag, console, emit_json, step_status
 from steelsight.files import write_json
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def league(
 
     recipe = load_league_recipe(setting or [])
     folder = out if out is not None else run / f"league-{split}"
-    with telling("opening") as say:
+    with step_status("opening") as say:
         benchmark = open_benchmark(
             run,
             data,

@@ -38,7 +38,7 @@ from steelsight.runs.abstention.calibration_page import CertifiedOutputs, draw_p
 from steelsight.runs.abstention.confidence import soften
 from steelsight.runs.abstention.options import CalibrationOptions
 from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
-from steelsight.sheets.options import DataOptions
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import describe_data, environment
 from steelsight.training.dataset import SheetData
@@ -68,7 +68,7 @@ def calibrate_run(
     run: Path,
     data: Path,
     options: CalibrationOptions = CalibrationOptions(),
-    data_options: DataOptions = DataOptions(),
+    data_options: DataOptions = AUTOMATIC,
 ) -> CalibrationReport:
     """Fit, certify, and write card.json, README.md, calibration.json and calibration.html of the run.
 

@@ -40,7 +40,7 @@ from steelsight.runs.abstention.confidence import (
 from steelsight.runs.abstention.score_table import add_score_table, describe_areas
 from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
 from steelsight.runs.out_of_fold import is_cross_validation, read_out_of_fold
-from steelsight.sheets.options import DataOptions
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import environment
 from steelsight.training.dataset import SheetData
@@ -77,7 +77,7 @@ class FoldOutputs:
 def compare_confidence_scores(
     run: Path,
     data: Path,
-    options: DataOptions = DataOptions(),
+    options: DataOptions = AUTOMATIC,
     *,
     part: str = "test",
     on: Path | None = None,

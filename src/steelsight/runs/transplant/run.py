@@ -30,7 +30,7 @@ from steelsight.runs.transplant.donors import (
     untrained_control,
 )
 from steelsight.runs.transplant.options import TransplantOptions
-from steelsight.sheets.options import DataOptions
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.dataset import SheetData
 from steelsight.training.records import read_splits
@@ -77,7 +77,7 @@ def open_transplant(
     donor: Path,
     data: Path,
     options: TransplantOptions = TransplantOptions(),
-    data_options: DataOptions = DataOptions(),
+    data_options: DataOptions = AUTOMATIC,
 ) -> tuple[TransplantResult, SheetData]:
     """Transplant one RUN's weights into another, evaluated on sheets of DATA that no RUN was trained on.
 
