@@ -83,7 +83,7 @@ def test_another_folder_is_unseen(folder: Folder, run: RunResult) -> None:
 
 
 def test_training_sheets_by_name_come_with_a_warning(data: Path, run: RunResult) -> None:
-    assert "flatter" in evaluate_run(run.folder, data, part="train").metrics["notes"][0]
+    assert "optimistic" in evaluate_run(run.folder, data, part="train").metrics["notes"][0]
 
 
 def test_noise_changes_answers_and_repeats(data: Path, run: RunResult) -> None:

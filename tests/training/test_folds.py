@@ -77,7 +77,7 @@ def test_an_interrupted_cross_validation_goes_on(folder: Folder, small: Small, t
             out=tmp_path / "b",
             folds=FoldOptions(2, 2),
             options=DataOptions("frames:10"),
-            watcher=_StopInFold(3),
+            progress=_StopInFold(3),
         )
     finished = (tmp_path / "b" / "fold-0-1" / "metrics.json").stat().st_mtime_ns
     resumed = cross_validate(
@@ -187,8 +187,8 @@ def test_a_fold_that_lacks_a_class_is_refused_and_no_other(small: Small) -> None
         refused += 1
         number, part = lacking[0]
         message = (
-            rf"fold {number + 1} of repeat 1: its {part} part has no sheet of rare, whose 3 groups did not "
-            r"spread over 3 folds; take fewer folds, another --seed or group rule"
+            rf"fold {number + 1} of repeat 1: its {part} part has no sheet of rare, whose 3 groups are not "
+            r"in all 3 folds; use fewer folds, another --seed or group rule"
         )
         with pytest.raises(BadRecipe, match=message):
             draw_folds(data, recipe, FoldOptions(3, 1), seed=seed)

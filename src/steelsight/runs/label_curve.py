@@ -54,7 +54,7 @@ def grow_labels(
     shares: Sequence[float] = SHARES,
     seed: int = 0,
     fresh: bool = False,
-    watcher: TrainingProgress | None = None,
+    progress: TrainingProgress | None = None,
 ) -> LabelCurve:
     """Train once a share, fit the curve, write OUT/curve.html and OUT/curve.json; RUNs are OUT/share-NNN.
 
@@ -76,7 +76,7 @@ def grow_labels(
         split = Split(train, whole.validation, whole.test)
         folder = out / f"share-{round(1000 * share):04d}"
         run = train_data(
-            sheets, split, recipe, folder, seed=seed, fresh=fresh, watcher=watcher or NoProgress()
+            sheets, split, recipe, folder, seed=seed, fresh=fresh, progress=progress or NoProgress()
         )
         report = run.metrics["test"]
         if "types" in report:

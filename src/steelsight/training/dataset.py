@@ -1,4 +1,4 @@
-"""What there is to learn from: pixels, right answers, and who of them trains and who decides when to stop.
+"""Images, labels and the train/validation split.
 
 `open_training_sheets` turns a DATA folder into arrays, and refuses bad items beyond those allowed.
 """
@@ -39,7 +39,7 @@ Targets = Int[np.ndarray, " n"] | Float[np.ndarray, "n k"]
 
 @dataclass(frozen=True)
 class Masks:
-    """Where defects lie, for sheets of which that is known."""
+    """Defect masks at model size, for the sheets of which they are known."""
 
     shares: GrayBatch  # (n, h, w) uint8, covered share of each pixel times 255
     known: Bool[np.ndarray, " n"]  # False: complete masks are missing, or the sheet has several types
@@ -47,25 +47,23 @@ class Masks:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What `fit` needs of the data."""
+    """The images and labels that `fit` trains on."""
 
     images: GrayBatch  # (n, h, w) uint8, may be a memory-mapped file
     targets: Targets  # class index, or for multilabel zeros and ones
     train: Int[np.ndarray, " p"]  # positions
-    validation: Int[np.ndarray, " q"]  # may be empty: the last epoch is then the best
+    validation: Int[np.ndarray, " q"]  # may be empty: the last epoch is then kept
     masks: Masks | None = None
     groups: Int[np.ndarray, " n"] | None = None  # an index a group; None: every sheet is its own
-    remedy: Intervention = NO_INTERVENTION  # against a shortcut; as it is, nothing
+    intervention: Intervention = NO_INTERVENTION  # against a shortcut
 
 
 @dataclass(frozen=True)
 class InterventionPlan:
-    """A remedy to be made for a lesson once it is known, and where its training starts."""
+    """An intervention that is built for the training data, and the weights that training starts from."""
 
-    told: Mapping[str, JsonValue]  # what is done; for the card, metrics.json and the fingerprint
-    treat: Callable[
-        [TrainingData], TrainingData
-    ]  # gives a lesson its remedy, and perhaps further validation sheets
+    description: Mapping[str, JsonValue]  # for the card, metrics.json and the fingerprint
+    apply: Callable[[TrainingData], TrainingData]  # adds the intervention; may add validation sheets
     start: Mapping[str, Tensor] | None = None  # weights; None = as the recipe starts
 
 
@@ -153,7 +151,7 @@ def open_sheets(
 
 
 def refuse_rejected(sheets: SheetSet, allow_bad: int) -> None:
-    """Stop on bad items unless so many are allowed; raises BadData with the first three reasons."""
+    """Raise BadData, with the first three reasons, where more items are unusable than allowed, or all are."""
     bad = sheets.rejections
     if len(bad) > allow_bad:
         reasons = "; ".join(f"{item.id}: {item.reason}" for item in bad[:3])
@@ -161,14 +159,17 @@ def refuse_rejected(sheets: SheetSet, allow_bad: int) -> None:
         raise BadData(
             f"{sheets.root}: {len(bad)} bad item{'s' * (len(bad) != 1)}, {allow_bad} allowed: "
             f"{reasons}{more}; "
-            f"mend them (`steelsight data` lists all), or go on without them with --allow-bad {len(bad)}"
+            f"correct them (`steelsight data` lists all), or leave them out with --allow-bad {len(bad)}"
         )
     if not sheets.items:
         raise BadData(f"{sheets.root}: expected at least one sheet, found none that can be used")
 
 
 def read_masks(items: Sequence[SheetItem], spec: InputSpec) -> Masks:
-    """Masks at model size; a defect-free sheet is known to have none, unless its masks are merely missing."""
+    """Masks at model size.
+
+    returns  known: defect-free sheets, and sheets of one type whose mask covers at least a part of a pixel
+    """
     shares = np.zeros((len(items), spec.height, spec.width), dtype=np.uint8)
     known = np.zeros(len(items), dtype=bool)
     for row, item in enumerate(items):

@@ -1,4 +1,4 @@
-"""What a RUN folder says of single sheets: which part each was in, and what the model answered."""
+"""The files of a RUN folder with one row a sheet: splits.csv and predictions.parquet."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ COLUMNS = ("id", "split", "group", "label", "pixels")
 
 @dataclass(frozen=True)
 class SplitRow:
-    """One sheet of a run; `pixels` recognises it in another folder under another name."""
+    """One sheet of a run; `pixels` identifies it in other folders, whatever its name."""
 
     id: str
     split: str  # train, validation, test or apart
@@ -54,7 +54,7 @@ class SplitRow:
 
 
 def split_names(split: Split, count: int) -> list[str]:
-    """The part each of `count` positions is in."""
+    """The part of each of `count` positions; positions in no part are `apart`."""
     names = [APART] * count
     for part in PARTS:
         for position in getattr(split, part).tolist():
@@ -68,7 +68,7 @@ def pixel_hashes(images: GrayBatch) -> list[str]:
 
 
 def truth_names(data: SheetData) -> list[str]:
-    """The right answer of each sheet in words."""
+    """The class of each sheet by name; several classes joined by "+"."""
     names = data.labelled.class_names
     return ["+".join(names[answer] for answer in answers) for answers in data.labelled.alternatives]
 
@@ -92,7 +92,7 @@ def write_splits(folder: Path, data: SheetData, parts: list[str]) -> None:
 
 
 def read_splits(folder: Path) -> list[SplitRow]:
-    """The rows of splits.csv; raises BadCheckpoint if it is missing or not one."""
+    """The rows of splits.csv; raises BadCheckpoint where it is missing or malformed."""
     path = folder / SPLITS_FILE
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -100,7 +100,7 @@ def read_splits(folder: Path) -> list[SplitRow]:
     except (OSError, UnicodeDecodeError) as error:
         raise BadCheckpoint(
             f"{path}: expected the split of the run, got {error}; "
-            "without it nobody knows which sheets trained the model"
+            "without it the training sheets are unknown; restore the file"
         ) from error
     if not rows or tuple(rows[0]) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
         raise BadCheckpoint(f"{path}: expected the columns {', '.join(COLUMNS)}; restore the file")
@@ -115,7 +115,11 @@ def write_predictions(
     probabilities: Probabilities,
     logits: Logits,
 ) -> None:
-    """id, split, group, label, predicted, probabilities, logits; class names in the metadata."""
+    """Write id, split, group, label, predicted, probabilities and logits; class names in the metadata.
+
+    parts      the part of each sheet
+    predicted  the predicted class of each sheet by name
+    """
     table = pa.table(
         {
             "id": list(data.ids),
@@ -132,16 +136,16 @@ def write_predictions(
 
 
 def read_logits(folder: Path) -> Float32[np.ndarray, "n c"]:
-    """The logits a run left, in the order of its data; raises BadCheckpoint if unreadable."""
+    """The logits of predictions.parquet, in the order of its data; raises BadCheckpoint if unreadable."""
     path = folder / PREDICTIONS_FILE
     try:
         column = pq.read_table(path, columns=["logits"])["logits"]
     except (OSError, pa.ArrowException) as error:
-        raise BadCheckpoint(f"{path}: expected the run's answers, got {error}; train again") from error
+        raise BadCheckpoint(f"{path}: expected the run's predictions, got {error}; train again") from error
     return np.array(column.to_pylist(), dtype=np.float32)
 
 
 def positions_of(parts: list[str], name: str) -> Int[np.ndarray, " p"]:
     """The positions of one part."""
-    found: Int[np.ndarray, " p"] = np.flatnonzero(np.array(parts) == name)
-    return found
+    positions: Int[np.ndarray, " p"] = np.flatnonzero(np.array(parts) == name)
+    return positions

@@ -87,7 +87,7 @@ def test_too_few_sheets_are_an_answer_with_a_number(trained: tuple[Path, Path]) 
     told, readme = json.loads((run / "calibration.json").read_text()), (run / "README.md").read_text()
     assert told["coverage"] is told["threshold_by"] is told["promise"] is None
     assert "no threshold is set: it always answers" in readme
-    assert f"a threshold was sought and could not be certified: {done.certificate.statement}" in readme
+    assert f"no threshold could be certified: {done.certificate.statement}" in readme
     assert "stay" not in readme.split("## Doubt")[1].split("##")[0]
 
 
@@ -186,7 +186,7 @@ def test_bad_input(trained: tuple[Path, Path], folder: Folder, small: Small, tmp
     for path in list((alone / "bar").iterdir()):
         path.unlink()
     (alone / "bar").rmdir()
-    with pytest.raises(BadData):
+    with pytest.raises(BadData, match="expected the run's classes"):
         calibrate_run(run, alone)
     several = tmp_path / "several"
     train_run(data, recipe=small("task=multilabel", "max_epochs=1", "split.method=random"), out=several)

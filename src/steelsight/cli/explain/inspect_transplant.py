@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -32,7 +32,7 @@ def transplant(
         ),
     ] = None,
     split: Annotated[
-        Literal["unseen", "test"],
+        str,
         typer.Option(help="RUN's sheets that judge, where no donor has seen them: unseen, or test."),
     ] = "unseen",
     limit: Annotated[int, typer.Option(min=4, help="At most so many sheets, drawn at random.")] = 2000,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -28,7 +28,7 @@ def calibrate(
         Path, typer.Argument(help="Folder in Kaggle's layout, or one folder per class.", metavar="DATA")
     ],
     split: Annotated[
-        Literal["unseen", "test", "validation"],
+        str,
         typer.Option(help="Sheets that certify: unseen, test or validation of the run."),
     ] = "unseen",
     risk: Annotated[float, typer.Option(help="Share of wrong answers that may be given.")] = 0.01,

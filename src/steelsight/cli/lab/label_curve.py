@@ -39,7 +39,7 @@ def label_curve(
     from steelsight.training.recipe_files import load_recipe
 
     chosen = load_recipe(recipe, [*([] if task is None else [f"task={task}"]), *(setting or [])])
-    with ConsoleProgress(console) as watcher:
+    with ConsoleProgress(console) as progress:
         found = grow_labels(
             data,
             DataOptions(groups, allow_bad),
@@ -48,7 +48,7 @@ def label_curve(
             shares=_numbers(shares),
             seed=seed,
             fresh=fresh,
-            watcher=watcher,
+            progress=progress,
         )
     for row in found.numbers["rows"]:
         console.print(

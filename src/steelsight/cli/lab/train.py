@@ -60,11 +60,11 @@ def train(
     given = [f"{key}={value}" for key, value in flags.items() if value is not None]
     chosen = load_recipe(recipe, [*given, *(setting or [])])
     common: dict[str, Any] = {"options": DataOptions(groups, allow_bad), "seed": seed, "fresh": fresh}
-    with ConsoleProgress(console) as watcher:
+    with ConsoleProgress(console) as progress:
         if folds is None:
-            result = _train_one(data, chosen, out, watcher=watcher, **common)
+            result = _train_one(data, chosen, out, progress=progress, **common)
         else:
-            result = _train_folds(data, chosen, out, folds, repeats, watcher=watcher, **common)
+            result = _train_folds(data, chosen, out, folds, repeats, progress=progress, **common)
     console.print(f"report: {out / 'report.html'}", markup=False, soft_wrap=True)
     if as_json:
         emit_json(result)

@@ -11,6 +11,8 @@ from steelsight.options import check_options, option
 
 __all__ = ["CalibrationOptions"]
 
+PARTS = ("unseen", "test", "validation")
+
 
 @dataclass(frozen=True)
 class CalibrationOptions:
@@ -19,9 +21,7 @@ class CalibrationOptions:
     raises  BadInput for a value outside its range, or by = cost without prices
     """
 
-    split: Literal["unseen", "test", "validation"] = option(
-        "unseen", help="Sheets that certify: unseen, test or validation of the run."
-    )
+    split: str = option("unseen", help="Sheets that certify: unseen, test or validation of the run.")
     risk: float = option(0.01, help="Share of wrong answers allowed among those given.")
     delta: float = option(0.1, help="Probability that the promise fails by chance in these sheets.")
     prices: Prices | None = option(
@@ -42,5 +42,7 @@ class CalibrationOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+        if self.split not in PARTS:
+            raise BadInput(f"--split: expected one of {', '.join(PARTS)}, got {self.split!r}")
         if self.by == "cost" and self.prices is None:
             raise BadInput("--by cost: expected the prices of an escape, an overkill and a review, got none")

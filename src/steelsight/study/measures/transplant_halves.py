@@ -98,6 +98,6 @@ def _controls(
     }
     for kind, (own, seed) in asked.items():
         folder = out / "runs" / "controls" / kind
-        train(material.data, material.split, own, folder, seed=seed, fresh=options.fresh, watcher=watcher)
+        train(material.data, material.split, own, folder, seed=seed, fresh=options.fresh, progress=watcher)
         controls.append(run_control(kind, folder, card))
     return controls, notes
