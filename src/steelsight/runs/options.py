@@ -8,7 +8,7 @@ from pathlib import Path
 from steelsight.errors import BadRecipe
 from steelsight.options import check_options, option
 
-__all__ = ["METHODS", "ExplainOptions", "RobustnessOptions"]
+__all__ = ["METHODS", "ExplainOptions", "ModelOptions", "RobustnessOptions"]
 
 METHODS = (  # the keys of explanations.catalog, written out because the catalog needs torch
     "gradcam",
@@ -57,3 +57,13 @@ class RobustnessOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which form of the networks is described."""
+
+    head: str = option("study", help="study or direct.")
+    outputs: int = option(2, help="Number of classes.")
+    height: int = option(64, help="Input height, px.")
+    width: int = option(400, help="Input width, px.")

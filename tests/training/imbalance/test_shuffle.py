@@ -49,18 +49,18 @@ def test_several_answers_a_sheet_move_together() -> None:
     assert sorted(map(tuple, swapped.tolist())) == sorted(map(tuple, targets.tolist()))
 
 
-def test_only_training_sheets_are_drawn_and_none_stops_it(training_data: TrainingData) -> None:
-    before = training_data.targets.copy()
-    shuffled, told = shuffle_labels(training_data, 5)
-    assert (training_data.targets == before).all()
+def test_only_training_sheets_are_drawn_and_none_stops_it(data: TrainingData) -> None:
+    before = data.targets.copy()
+    shuffled, told = shuffle_labels(data, 5)
+    assert (data.targets == before).all()
     assert (shuffled.targets[12:] == before[12:]).all()
     assert shuffled.validation.size == 0
     assert told.kept == (shuffled.targets[:12] == before[:12]).mean()
     assert 0 < told.kept < 1
-    again, other = shuffle_labels(training_data, 5)[0], shuffle_labels(training_data, 6)[0]
+    again, other = shuffle_labels(data, 5)[0], shuffle_labels(data, 6)[0]
     assert (again.targets == shuffled.targets).all()
     assert (other.targets != shuffled.targets).any()
-    grouped = shuffle_labels(replace(training_data, groups=np.arange(18) // 2), 5)[0]
+    grouped = shuffle_labels(replace(data, groups=np.arange(18) // 2), 5)[0]
     assert sorted(grouped.targets[:12].tolist()) == sorted(before[:12].tolist())
 
 

@@ -185,4 +185,5 @@ def write_layers_page(path: Path, found: Separability, judged: OpenRun, *, fit: 
 
 
 def title_of(judged: OpenRun) -> str:
+    """The name of a run's network, as reports print it."""
     return MODELS[judged.card.model.name].title

@@ -163,7 +163,8 @@ def _doubt(card: Card, metrics: Report, calibration: Report | None) -> str:
     if confidence:
         lines += [
             f"* calibration error {_number(confidence['calibration_error'])}; area under its "
-            f"risk-coverage curve (AURC) {_number(confidence['aurc'], 4)}, of a perfect order {_number(confidence['aurc_perfect'], 4)}",
+            f"risk-coverage curve (AURC) {_number(confidence['aurc'], 4)}, of a perfect order "
+            f"{_number(confidence['aurc_perfect'], 4)}",
             f"* answered at 99 % selective accuracy {_interval(confidence['coverage_at_99'])}, at 95 % "
             f"{_interval(confidence['coverage_at_95'])} of the sheets",
         ]
