@@ -91,7 +91,7 @@ def test_what_the_card_tells(trained: Trained, bundle: Path) -> None:
 def test_calibrated_on_what_will_run(trained: Trained, bundle: Path) -> None:
     run, data = trained
     opened = open_bundle(bundle)
-    material = module.open_material(run, data, load_checkpoint(run)[1])
+    material = module.open_export_data(run, data)
     engine = open_engine(opened)
     logits = engine(material.images(material.validation)).logits
     wanted = fit_temperature(logits, material.labels(material.validation))
@@ -192,7 +192,7 @@ def test_a_bundle_that_answers_otherwise_here(trained: Trained, tmp_path: Path) 
 
 def test_edge_material(trained: Trained) -> None:
     run, data = trained
-    material = module.open_material(run, data, load_checkpoint(run)[1])
+    material = module.open_export_data(run, data)
     trial = module._gather(material)
     assert trial.labels.size == 90 * 4  # every sheet in four views: still too few, so training sheets too
     assert trial.trained == material.train.size * 4

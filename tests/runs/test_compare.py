@@ -10,7 +10,8 @@ import pytest
 
 from steelsight.errors import BadCheckpoint, BadData, BadInput
 from steelsight.runs.compare import METRICS, compare_folds, compare_runs
-from steelsight.training.folds import cross_validate
+from steelsight.sheets.options import DataOptions
+from steelsight.training.folds import FoldOptions, cross_validate
 from steelsight.training.recipe import Recipe
 from steelsight.training.records import read_splits
 from steelsight.training.run import train_run
@@ -74,7 +75,11 @@ def test_cross_validations_by_their_out_of_fold_answers(folder: Folder, small: S
     for name, rate in (("slow", 1e-4), ("fast", 3e-3)):
         recipe = small(*settings, f"learning_rate={rate}")
         done = cross_validate(
-            data, recipe=recipe, out=tmp_path / name, folds=2, repeats=2, groups="frames:10"
+            data,
+            recipe=recipe,
+            out=tmp_path / name,
+            folds=FoldOptions(2, 2),
+            options=DataOptions("frames:10"),
         )
         told[name] = done.metrics["pooled"]
     found = compare_folds([tmp_path / "slow", tmp_path / "fast"], out=tmp_path / "out")
@@ -95,7 +100,7 @@ def test_cross_validations_that_do_not_belong_together(folder: Folder, small: Sm
     recipe = small("task=multiclass", "max_epochs=1")
     one, other = folder("ONE"), folder("OTHER", per_class=6)
     for name, data in (("one", one), ("other", other)):
-        cross_validate(data, recipe=recipe, out=tmp_path / name, folds=2)
+        cross_validate(data, recipe=recipe, out=tmp_path / name, folds=FoldOptions(2))
     with pytest.raises(BadInput, match=r"expected the sheets, groups and repeats of .*one, got others"):
         compare_folds([tmp_path / "one", tmp_path / "other"])
     with pytest.raises(BadInput, match="expected at least two cross-validations, got 1"):

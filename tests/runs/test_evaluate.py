@@ -12,6 +12,7 @@ import pytest
 
 from steelsight.errors import BadCheckpoint, BadData, BadInput
 from steelsight.runs.evaluate import evaluate_run
+from steelsight.sheets.options import DataOptions
 from steelsight.training.recipe import Recipe
 from steelsight.training.records import read_splits
 from steelsight.training.run import RunResult, train_run
@@ -64,7 +65,7 @@ def test_copies_under_other_names_are_recognised(data: Path, run: RunResult, tmp
 def test_the_kin_of_a_trained_sheet_is_left_out_too(data: Path, run: RunResult) -> None:
     with_kin = evaluate_run(run.folder, data, part="test")
     try:
-        without = evaluate_run(run.folder, data, groups="frames:10")
+        without = evaluate_run(run.folder, data, options=DataOptions("frames:10"))
     except BadData as error:  # by chance every test sheet has kin in training
         assert "found none" in str(error)  # noqa: PT017
         return
@@ -82,7 +83,7 @@ def test_another_folder_is_unseen(folder: Folder, run: RunResult) -> None:
 
 
 def test_training_sheets_by_name_come_with_a_warning(data: Path, run: RunResult) -> None:
-    assert "flatter" in evaluate_run(run.folder, data, part="train").metrics["notes"][0]
+    assert "optimistic" in evaluate_run(run.folder, data, part="train").metrics["notes"][0]
 
 
 def test_noise_changes_answers_and_repeats(data: Path, run: RunResult) -> None:
@@ -122,4 +123,4 @@ def test_bad_items_and_bad_parts(data: Path, run: RunResult) -> None:
     (data / "bar" / "broken.png").write_bytes(b"\x89PNG")
     with pytest.raises(BadData, match=r"1 bad item, 0 allowed"):
         evaluate_run(run.folder, data)
-    assert evaluate_run(run.folder, data, allow_bad=1).metrics["data"]["set_aside"]
+    assert evaluate_run(run.folder, data, options=DataOptions(allow_bad=1)).metrics["data"]["set_aside"]

@@ -12,6 +12,7 @@ import pytest
 
 from steelsight.errors import BadInput
 from steelsight.runs.label_curve import draw_labels, grow_labels
+from steelsight.sheets.options import DataOptions
 from steelsight.training.dataset import open_training_sheets
 from steelsight.training.recipe import Recipe
 from steelsight.training.records import read_splits
@@ -22,7 +23,7 @@ Small = Callable[..., Recipe]
 
 def test_shares_are_nested_and_know_every_class(folder: Callable[..., Path], small: Small) -> None:
     recipe = small("task=multiclass", "split.method=groups")
-    data = open_training_sheets(folder(per_class=24), recipe, groups="frames")
+    data = open_training_sheets(folder(per_class=24), recipe, DataOptions("frames"))
     split = make_split(data, recipe.split, seed=0)
     shares = (0.2, 0.35, 0.6, 1.0)
     parts = draw_labels(data, split, shares, np.random.default_rng(0))

@@ -47,7 +47,7 @@ def _sheet(rng: np.random.Generator, kind: int) -> np.ndarray:
 
 
 @pytest.fixture
-def lesson() -> TrainingData:
+def data() -> TrainingData:
     """Twelve sheets to learn from and six to stop by, of two kinds."""
     rng = np.random.default_rng(0)
     labels = np.array([0, 1] * 9)

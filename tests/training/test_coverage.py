@@ -48,7 +48,7 @@ def test_nothing_is_said_where_every_class_is_there(data: SheetData) -> None:
 
 def test_each_missing_class_is_named_once(data: SheetData) -> None:
     untaught, unjudged = note_missing(data, _split([4, 8], [5]))
-    assert untaught.startswith("class bar: no training sheet, so a sheet of it can never be answered rightly")
+    assert untaught.startswith("class bar: no training sheet, so the model can never predict it")
     assert "split.method = stratified" in untaught
     assert unjudged.startswith("class none: no validation sheet")
 

@@ -105,7 +105,7 @@ def test_settings_by_whole_name_and_by_last_part() -> None:
         ("split.train=.9", r"shares that sum to 1, got 0\.9"),
         ("transpose=.5", r"augment\.transpose: expected a square input, got 64x400"),
         ("head=study", r"pooling lse: only the direct head"),
-        ("max_epochs=0", r"nothing would be learnt; set probe\.enabled = true"),
+        ("max_epochs=0", r"nothing would be trained; set probe\.enabled = true"),
         ("penalty=0", r"probe\.penalty: .*greater than 0, got 0"),
     ],
 )

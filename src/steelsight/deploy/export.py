@@ -14,17 +14,16 @@ import torch
 from jaxtyping import Int
 
 from steelsight.deploy.calibrate import KEPT, BundleCalibration, calibrate
-from steelsight.deploy.export_data import ExportData, open_material
+from steelsight.deploy.export_data import ExportData, open_export_data
 from steelsight.deploy.graph import OPSET, build_graph
 from steelsight.deploy.quantise import SHEETS, quantise
 from steelsight.deploy.readme import README_FILE, bundle_readme
 from steelsight.deploy.shortcut_stamps import read_stamps
 from steelsight.deploy.writer import describe_files, pack_arrays, write_bundle
-from steelsight.errors import BadInput, BadRecipe, ParityRefused
+from steelsight.errors import BadRecipe, ParityRefused
 from steelsight.explanations.gradcam import class_maps
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
-from steelsight.models.checkpoint import load_checkpoint
 from steelsight.models.inputs import to_input
 from steelsight.runtime.bundle.card import BundleCard, Familiarity, GraphFacts, Precision, TrainingStatistics
 from steelsight.runtime.bundle.open import PROBES_FILE, Bundle
@@ -92,14 +91,8 @@ def export_run(
         raise BadRecipe(
             f"precision: expected some of {', '.join(PRECISIONS)}, got {', '.join(unknown) or 'none'}"
         )
-    model, card = load_checkpoint(run)
-    model.refuse_patches(str(run))
-    if card.shuffled_labels:
-        raise BadInput(
-            f"{run}: expected a model trained on its sheets' own labels, got a control of drawn ones; "
-            "its verdicts mean nothing, train without labels.shuffle_seed"
-        )
-    material = open_material(run, data, card, groups=groups, allow_bad=allow_bad)
+    material = open_export_data(run, data, groups=groups, allow_bad=allow_bad)
+    model, card = material.run.model, material.run.card
     rng = stream(seed, "export-sheets")
     note("writing the graph")
     files = _write_graphs(model, material, precisions, rng)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,18 @@ from steelsight.evaluation.intervals.bootstrap import PairedDifference, paired_b
 from steelsight.evaluation.intervals.paired import McNemar, mcnemar
 from steelsight.evaluation.measures import measure
 from steelsight.files import replace_file, write_json
-from steelsight.models.checkpoint import load_checkpoint
+from steelsight.models.card import Card
 from steelsight.plain import plain
 from steelsight.reports.document import Document
+from steelsight.runs.open import OpenRun, open_run
 from steelsight.runs.out_of_fold import OutOfFold, read_out_of_fold
-from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import environment
-from steelsight.training.dataset import SheetData, open_sheets
+from steelsight.training.dataset import SheetData
 from steelsight.training.predict import predict_logits
-from steelsight.training.records import read_splits
 from steelsight.training.report.scores import probabilities_of
-from steelsight.types import Interval, Labels, Probabilities
+from steelsight.types import Interval, Labels, Probabilities, Task
 
 __all__ = ["METRICS", "RunComparison", "compare_folds", "compare_runs", "weights_to"]
 
@@ -57,12 +58,11 @@ class RunComparison:
 def compare_runs(
     runs: Sequence[Path],
     data: Path,
+    options: DataOptions = AUTOMATIC,
     *,
     part: str = "unseen",
     noise_sigma: float = 0.0,
     shares: Sequence[float] | None = None,
-    groups: str | None = None,
-    allow_bad: int = 0,
     seed: int = 0,
     out: Path | None = None,
 ) -> list[RunComparison]:
@@ -76,46 +76,62 @@ def compare_runs(
     """
     if len(runs) < 2:
         raise BadInput(f"compare: expected at least two runs, got {len(runs)}")
-    answers: list[Probabilities] = []
-    common: list[set[int]] = []
-    opened: list[SheetData] = []
+    predicted: list[_RunAnswers] = []
     for run in runs:
-        model, card = load_checkpoint(run)
-        if card.task == "multilabel" or (opened and card.task != opened[0].task):
-            wanted = opened[0].task if opened else "binary or multiclass"
-            raise BadInput(f"{run}: expected a {wanted} run like the others, got {card.task}")
-        sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
-        refuse_other_classes(sheets, card, data)
-        common.append(set(SeenSheets(read_splits(run), sheets).choose(part, run).tolist()))
-        draws = torch.Generator().manual_seed(seed)
-        logits = predict_logits(model, sheets.images, noise_sigma=noise_sigma, generator=draws)
-        answers.append(probabilities_of(logits, card.task))
-        opened.append(sheets)
-    first = opened[0]
-    kept = sorted(set.intersection(*common))
-    rows = np.array([i for i in kept if first.keys[i] >= 0], dtype=np.int64)
+        first = predicted[0].data if predicted else None
+        check = partial(_refuse_other_task, run, None if first is None else first.task)
+        opened = open_run(run, data, options, allow_patches=True, check=check, sheets=first)
+        predicted.append(_predict(opened, part, noise_sigma, seed))
+    sheets = predicted[0].data
+    common = sorted(set.intersection(*(each.chosen for each in predicted)))
+    rows = np.array([i for i in common if sheets.keys[i] >= 0], dtype=np.int64)
     if not rows.size:
         raise BadData(
             f"{data}: no sheet is {part} for all {len(runs)} runs; bring sheets none of them has seen"
         )
-    groups_of = [first.groups[i] for i in rows.tolist()]
-    bout = _CommonAnswers(
-        tuple(run.name for run in runs),
-        tuple(each[rows] for each in answers),
-        first.keys[rows],
-        groups_of if any(groups_of) else None,
-        first.labelled.class_names,
-        weights=None if shares is None else weights_to(shares, first.keys[rows], first.labelled.class_names),
+    groups_of = [sheets.groups[i] for i in rows.tolist()]
+    labels, names = sheets.keys[rows], sheets.labelled.class_names
+    compared = _compare(
+        _CommonAnswers(
+            tuple(run.name for run in runs),
+            tuple(each.probabilities[rows] for each in predicted),
+            labels,
+            groups_of if any(groups_of) else None,
+            names,
+            weights=None if shares is None else weights_to(shares, labels, names),
+        ),
+        seed,
     )
-    found = _compare(bout, seed)
     if out is not None:
         noise = f" at X + {noise_sigma:g}Z" if noise_sigma else ""
-        told = {"data": first.name, "data_hash": first.data_hash, "split": part, "noise_sigma": noise_sigma}
-        told["shares"] = None if shares is None else list(shares)
         shifted = "" if shares is None else ", weighted to shares of " + ", ".join(f"{s:.3g}" for s in shares)
-        title = f"{rows.size} {part} sheets of {first.name}{noise}{shifted}"
-        _write(out, found, title, told | {"sheets": rows.size}, seed)
-    return found
+        title = f"{rows.size} {part} sheets of {sheets.name}{noise}{shifted}"
+        facts = {
+            "data": sheets.name,
+            "data_hash": sheets.data_hash,
+            "split": part,
+            "noise_sigma": noise_sigma,
+            "shares": None if shares is None else list(shares),
+            "sheets": rows.size,
+        }
+        _write(out, compared, title, facts, seed)
+    return compared
+
+
+@dataclass(frozen=True)
+class _RunAnswers:
+    """What one run predicts for all sheets of DATA, and the sheets that may judge it."""
+
+    data: SheetData
+    probabilities: Probabilities
+    chosen: set[int]
+
+
+def _predict(run: OpenRun, part: str, noise_sigma: float, seed: int) -> _RunAnswers:
+    chosen = set(run.choose(part).tolist())
+    draws = torch.Generator().manual_seed(seed)
+    logits = predict_logits(run.model, run.data.images, noise_sigma=noise_sigma, generator=draws)
+    return _RunAnswers(run.data, probabilities_of(logits, run.card.task), chosen)
 
 
 def compare_folds(folders: Sequence[Path], *, seed: int = 0, out: Path | None = None) -> list[RunComparison]:
@@ -175,6 +191,13 @@ def weights_to(
     each = np.divide(wanted / wanted.sum(), counts, out=np.zeros(wanted.size), where=counts > 0)
     weights: Float[np.ndarray, " n"] = each[labels] * labels.size
     return weights
+
+
+def _refuse_other_task(run: Path, task: Task | None, card: Card) -> None:
+    """Raise BadInput for a multilabel run, or one of another task than the first run's."""
+    if card.task == "multilabel" or (task is not None and card.task != task):
+        wanted = task or "binary or multiclass"
+        raise BadInput(f"{run}: expected a {wanted} run like the others, got {card.task}")
 
 
 def _refuse_other_sheets(folder: Path, first: OutOfFold, first_folder: Path, other: OutOfFold) -> None:

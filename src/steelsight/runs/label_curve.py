@@ -20,6 +20,7 @@ from steelsight.files import write_json
 from steelsight.reports.document import Document
 from steelsight.reports.figures import draw_learning_size
 from steelsight.sheets.grouping.splits import Split
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import environment
 from steelsight.training.dataset import SheetData, open_training_sheets
@@ -46,15 +47,14 @@ class LabelCurve:
 
 def grow_labels(
     data: Path,
+    options: DataOptions = AUTOMATIC,
     *,
     recipe: Recipe,
     out: Path,
     shares: Sequence[float] = SHARES,
     seed: int = 0,
-    groups: str | None = None,
-    allow_bad: int = 0,
     fresh: bool = False,
-    watcher: TrainingProgress | None = None,
+    progress: TrainingProgress | None = None,
 ) -> LabelCurve:
     """Train once a share, fit the curve, write OUT/curve.html and OUT/curve.json; RUNs are OUT/share-NNN.
 
@@ -66,7 +66,7 @@ def grow_labels(
         raise BadInput(
             f"--shares: expected at least three different shares above 0 and up to 1, got {list(shares)}"
         )
-    sheets = open_training_sheets(data, recipe, groups=groups, allow_bad=allow_bad)
+    sheets = open_training_sheets(data, recipe, options)
     whole = make_split(sheets, recipe.split, seed=seed)
     if not whole.test.size:
         raise BadInput("learning curve: expected test sheets, got none; set split.test above 0")
@@ -76,7 +76,7 @@ def grow_labels(
         split = Split(train, whole.validation, whole.test)
         folder = out / f"share-{round(1000 * share):04d}"
         run = train_data(
-            sheets, split, recipe, folder, seed=seed, fresh=fresh, watcher=watcher or NoProgress()
+            sheets, split, recipe, folder, seed=seed, fresh=fresh, progress=progress or NoProgress()
         )
         report = run.metrics["test"]
         if "types" in report:

@@ -43,7 +43,7 @@ from steelsight.study.results import StudyResults
 from steelsight.study.stains import measure_stains
 from steelsight.study.train import Trainer, measure_costs, train_models
 from steelsight.training.loop.progress import NoProgress, TrainingProgress
-from steelsight.training.records import split_names
+from steelsight.training.records import split_names, split_rows
 from steelsight.training.run import train_data
 from steelsight.version import __version__
 
@@ -206,10 +206,8 @@ def _look_inside(found: StudyResults) -> StudyResults:
     if result is None:
         return found
     model, card = load_checkpoint(result.folder)
-    parts = tuple(split_names(found.split, len(found.data.items)))
-    shown = OpenRun(
-        result.folder, model, card, found.data, found.sheets.type_names, parts, tuple(found.data.groups)
-    )
+    parts = split_names(found.split, len(found.data.items))
+    shown = OpenRun(result.folder, model, card, found.data, tuple(split_rows(found.data, parts)))
     found = replace(
         found,
         shown=shown,

@@ -119,7 +119,7 @@ def train_job(
         pupil.folder,
         seed=options.seed,
         fresh=options.fresh,
-        watcher=watcher,
+        progress=watcher,
     )
     model, card = load_checkpoint(run.folder)
     clean, noisy = _answers(model, material, options.seed)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from steelsight.cli import app as whole_app
 from steelsight.cli.explain.explain import explain
 from steelsight.cli.explain.league import league
-from steelsight.training.folds import cross_validate
+from steelsight.training.folds import FoldOptions, cross_validate
 from steelsight.training.recipe_files import load_recipe
 from steelsight.training.run import train_run
 
@@ -81,7 +81,7 @@ def folds(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two folds without a validation part."""
     out = tmp_path_factory.mktemp("folds")
     recipe = load_recipe("default", [*RECIPE, "split.train=0.8", "split.validation=0.0"])
-    cross_validate(data, recipe=recipe, out=out, folds=2)
+    cross_validate(data, recipe=recipe, out=out, folds=FoldOptions(2))
     return out
 
 

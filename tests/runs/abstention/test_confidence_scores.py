@@ -15,7 +15,8 @@ from steelsight.evaluation.abstention.calibration import fit_temperature
 from steelsight.evaluation.abstention.scores import fit_feature_space
 from steelsight.runs.abstention.confidence import SCORE_TITLES, soften
 from steelsight.runs.abstention.confidence_scores import FoldOutputs, compare_confidence_scores, cross_fit
-from steelsight.training.folds import cross_validate
+from steelsight.sheets.options import DataOptions
+from steelsight.training.folds import FoldOptions, cross_validate
 from steelsight.training.predict import ModelOutputs
 from steelsight.training.recipe import Recipe
 from steelsight.training.records import read_splits
@@ -60,7 +61,9 @@ def test_repeats_do_not_teach_each_other(rng: np.random.Generator) -> None:
 
 def test_a_cross_validation_and_a_run(folder: Folder, small: Small, tmp_path: Path) -> None:
     data, recipe = folder(per_class=8), small("task=multiclass", "max_epochs=1")
-    cross_validate(data, recipe=recipe, out=tmp_path / "cv", folds=2, groups="frames:10")
+    cross_validate(
+        data, recipe=recipe, out=tmp_path / "cv", folds=FoldOptions(2), options=DataOptions("frames:10")
+    )
     judged = compare_confidence_scores(tmp_path / "cv", data, resamples=20)
     told = json.loads((tmp_path / "cv" / "metrics.json").read_text())
     assert judged.right.mean() == pytest.approx(told["pooled"]["accuracy"]["estimate"])
@@ -83,7 +86,9 @@ def test_sheets_of_another_folder_judge(folder: Folder, small: Small, tmp_path: 
     assert (judged.right.size, judged.data) == (24, "OTHER")
     seen = compare_confidence_scores(tmp_path / "run", data, on=data, part="test", resamples=20)
     assert seen.right.size == sum(row.split == "test" for row in read_splits(tmp_path / "run"))
-    cross_validate(data, recipe=small("task=multiclass", "max_epochs=1"), out=tmp_path / "cv", folds=2)
+    cross_validate(
+        data, recipe=small("task=multiclass", "max_epochs=1"), out=tmp_path / "cv", folds=FoldOptions(2)
+    )
     with pytest.raises(BadInput, match="a cross-validation judges its own sheets"):
         compare_confidence_scores(tmp_path / "cv", data, on=other)
 
@@ -91,7 +96,7 @@ def test_sheets_of_another_folder_judge(folder: Folder, small: Small, tmp_path: 
 def test_other_sheets_are_refused(folder: Folder, small: Small, tmp_path: Path) -> None:
     data, other = folder(), folder("OTHER", seed=5)
     recipe = small("task=multiclass", "max_epochs=1")
-    cross_validate(data, recipe=recipe, out=tmp_path / "cv", folds=2)
+    cross_validate(data, recipe=recipe, out=tmp_path / "cv", folds=FoldOptions(2))
     with pytest.raises(BadData, match=r"is unknown to .*fold-0-0; give the folder"):
         compare_confidence_scores(tmp_path / "cv", other)
     with pytest.raises(BadInput, match="--split: expected test or unseen, got 'train'"):

@@ -54,16 +54,16 @@ def test_the_last_layer_takes_copies_where_a_group_is_small(draw: Draw) -> None:
     few = CURES["last_layer"].make(_patient(draw(stain=(0.7, 0.0))))
     many = CURES["last_layer"].make(_patient(draw(240, stain=(0.5, 0.5)), train=200))
     assert few.frozen
-    assert few.twins is not None
+    assert few.versions is not None
     assert few.odds is None
     assert many.frozen
-    assert many.twins is None
+    assert many.versions is None
     assert many.odds is not None
 
 
 def test_pasting_gives_training_sheets_twins_and_no_others(draw: Draw) -> None:
     patient = _patient(draw(60, stain=(0.5, 0.1)), train=40)
-    twins = CURES["paste"].make(patient).twins
+    twins = CURES["paste"].make(patient).versions
     assert twins is not None
     assert (twins.row[40:] == -1).all()
     assert np.sort(twins.row[:40]).tolist() == list(range(40))

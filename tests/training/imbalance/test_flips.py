@@ -1,4 +1,4 @@
-"""Flips: the study's optimum by enumeration and by tosses, draws, repeats, and the lesson with copies."""
+"""Flips: the study's optimum by enumeration and by tosses, draws, repeats, and the data with copies."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def uneven() -> TrainingData:
 def test_copies_are_flips_of_their_sheets(uneven: TrainingData, small: Small, exact: str) -> None:
     recipe = small("flips.added=[0, 1, 3]", f"flips.exact={exact}").flips
     copied = add_flips(uneven, recipe, np.random.default_rng(0))
-    larger = copied.lesson
+    larger = copied.data
     assert copied.added.tolist() == [0, 5, 6]
     assert class_counts(larger).tolist() == [5, 10, 8]
     assert (larger.images[:16] == uneven.images).all()
@@ -139,7 +139,7 @@ def test_copies_are_flips_of_their_sheets(uneven: TrainingData, small: Small, ex
 
 
 def test_a_class_with_one_sheet_gets_its_copies(uneven: TrainingData, small: Small) -> None:
-    lesson = TrainingData(uneven.images, uneven.targets, np.arange(11), np.arange(12, 14))
-    copied = add_flips(lesson, small("flips.added=[0, 0, 6]").flips, np.random.default_rng(0))
+    data = TrainingData(uneven.images, uneven.targets, np.arange(11), np.arange(12, 14))
+    copied = add_flips(data, small("flips.added=[0, 0, 6]").flips, np.random.default_rng(0))
     assert copied.added.tolist() == [0, 0, 6]
     assert copied.duplicate_share >= 0.5

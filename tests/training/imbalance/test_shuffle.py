@@ -49,18 +49,18 @@ def test_several_answers_a_sheet_move_together() -> None:
     assert sorted(map(tuple, swapped.tolist())) == sorted(map(tuple, targets.tolist()))
 
 
-def test_only_training_sheets_are_drawn_and_none_stops_it(lesson: TrainingData) -> None:
-    before = lesson.targets.copy()
-    shuffled, told = shuffle_labels(lesson, 5)
-    assert (lesson.targets == before).all()
+def test_only_training_sheets_are_drawn_and_none_stops_it(data: TrainingData) -> None:
+    before = data.targets.copy()
+    shuffled, told = shuffle_labels(data, 5)
+    assert (data.targets == before).all()
     assert (shuffled.targets[12:] == before[12:]).all()
     assert shuffled.validation.size == 0
     assert told.kept == (shuffled.targets[:12] == before[:12]).mean()
     assert 0 < told.kept < 1
-    again, other = shuffle_labels(lesson, 5)[0], shuffle_labels(lesson, 6)[0]
+    again, other = shuffle_labels(data, 5)[0], shuffle_labels(data, 6)[0]
     assert (again.targets == shuffled.targets).all()
     assert (other.targets != shuffled.targets).any()
-    grouped = shuffle_labels(replace(lesson, groups=np.arange(18) // 2), 5)[0]
+    grouped = shuffle_labels(replace(data, groups=np.arange(18) // 2), 5)[0]
     assert sorted(grouped.targets[:12].tolist()) == sorted(before[:12].tolist())
 
 
@@ -81,7 +81,7 @@ def test_a_shuffled_run_says_so_everywhere(
     assert "Its training labels were drawn" in (out / "report.html").read_text()
     assert "a control" in evaluate_run(out, data, part="test").metrics["notes"][0]
     assert load_run(out).recipe == done.recipe == recipe
-    with pytest.raises(BadInput, match="got a control of drawn ones; its verdicts mean nothing"):
+    with pytest.raises(BadInput, match="got a control of shuffled ones; its verdicts mean nothing"):
         export_run(out, data, tmp_path / "bundle")
 
 

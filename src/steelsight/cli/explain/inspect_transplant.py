@@ -32,7 +32,8 @@ def transplant(
         ),
     ] = None,
     split: Annotated[
-        str, typer.Option(help="RUN's sheets that judge, where no donor has seen them: unseen, or test.")
+        str,
+        typer.Option(help="RUN's sheets that judge, where no donor has seen them: unseen, or test."),
     ] = "unseen",
     limit: Annotated[int, typer.Option(min=4, help="At most so many sheets, drawn at random.")] = 2000,
     groups: GroupsOption = None,
@@ -49,9 +50,11 @@ def transplant(
 
     from steelsight.files import replace_file, write_json
     from steelsight.reports.document import Document
+    from steelsight.runs.transplant.options import TransplantOptions
     from steelsight.runs.transplant.page import write_operation
     from steelsight.runs.transplant.reading import describe_transplant, transplant_json
     from steelsight.runs.transplant.run import open_transplant
+    from steelsight.sheets.options import DataOptions
     from steelsight.training.conclude import environment
 
     if threads:
@@ -61,13 +64,14 @@ def transplant(
             run,
             donor,
             data,
-            controls=None if controls is None else [text for text in controls.split(",") if text.strip()],
-            split=split,
-            limit=limit,
-            groups=groups,
-            allow_bad=allow_bad,
-            seed=seed,
-            resamples=resamples,
+            TransplantOptions(
+                None if controls is None else tuple(text for text in controls.split(",") if text.strip()),
+                split,
+                limit,
+                resamples,
+                seed,
+            ),
+            DataOptions(groups, allow_bad),
         )
     folder = out if out is not None else run / "transplant"
     page = Document("Transplanted weights", subtitle=f"{donor.name} into {run.name}, {sheets.name}, {split}")

@@ -50,41 +50,48 @@ def league(
     from steelsight.explanations.benchmark.report import recommendation
     from steelsight.explanations.benchmark.run import run_league
     from steelsight.explanations.benchmark.settings import load_league_recipe
-    from steelsight.runs.league_page import write_page
-    from steelsight.runs.open import open_benchmark
+    from steelsight.runs.benchmark_data import open_benchmark
+    from steelsight.runs.league import write_page
+    from steelsight.sheets.options import DataOptions
     from steelsight.study.contents import published_segmentation
 
     recipe = load_league_recipe(setting or [])
     folder = out if out is not None else run / f"league-{split}"
     with step_status("opening") as say:
-        arena = open_benchmark(
-            run, data, part=split, share=recipe.choice.share, limit=limit, allow_bad=allow_bad, seed=seed
+        benchmark = open_benchmark(
+            run,
+            data,
+            DataOptions(allow_bad=allow_bad),
+            part=split,
+            share=recipe.choice.share,
+            limit=limit,
+            seed=seed,
         )
-        task = arena.runs[0].card.task
+        task = benchmark.runs[0].card.task
         found = run_league(
-            arena.bouts,
+            benchmark.cases,
             recipe,
             task=task,
             methods=None
             if methods is None
             else [name.strip() for name in methods.split(",") if name.strip()],
-            class_names=arena.runs[0].card.class_names,
+            class_names=benchmark.runs[0].card.class_names,
             seed=seed,
-            notes=arena.notes,
+            notes=benchmark.notes,
             say=say,
         )
         published = published_segmentation(task)
         numbers: dict[str, Any] = {
             "run": str(run),
-            "data": arena.runs[0].data.name,
+            "data": benchmark.runs[0].data.name,
             "split": split,
-            "mask_supervised": any(each.card.mask_supervised for each in arena.runs),
+            "mask_supervised": any(each.card.mask_supervised for each in benchmark.runs),
             "seed": seed,
             "recipe": recipe.model_dump(mode="json"),
             **league_json(found, published),
         }
         say("drawing")
-        write_page(folder / REPORT, found, arena, recipe, published, split=split, seed=seed)
+        write_page(folder / REPORT, found, benchmark, recipe, published, split=split, seed=seed)
     write_json(folder / NUMBERS, numbers)
     _tell(found)
     console.print(recommendation(found), markup=False, soft_wrap=True)

@@ -28,7 +28,8 @@ def calibrate(
         Path, typer.Argument(help="Folder in Kaggle's layout, or one folder per class.", metavar="DATA")
     ],
     split: Annotated[
-        str, typer.Option(help="Sheets that certify: unseen, test or validation of the run.")
+        str,
+        typer.Option(help="Sheets that certify: unseen, test or validation of the run."),
     ] = "unseen",
     risk: Annotated[float, typer.Option(help="Share of wrong answers that may be given.")] = 0.01,
     delta: Annotated[float, typer.Option(help="Chance that the promise fails by bad luck.")] = 0.1,
@@ -62,6 +63,8 @@ def calibrate(
     """
     from steelsight.evaluation.abstention.cost import Prices
     from steelsight.runs.abstention.calibrate import EARLIER, PAGE, calibrate_run
+    from steelsight.runs.abstention.options import CalibrationOptions
+    from steelsight.sheets.options import DataOptions
 
     given = (escape_price, overkill_price, review_price)
     if any(each is not None for each in given) and any(each is None for each in given):
@@ -75,15 +78,8 @@ def calibrate(
         done = calibrate_run(
             run,
             data,
-            part=split,
-            risk=risk,
-            delta=delta,
-            prices=prices,
-            prevalence=prevalence,
-            by_cost=by is ThresholdChoice.COST,
-            groups=groups,
-            allow_bad=allow_bad,
-            seed=seed,
+            CalibrationOptions(split, risk, delta, prices, prevalence, by.value, seed),
+            DataOptions(groups, allow_bad),
         )
     quality = done.numbers["quality"]
     console.print(

@@ -52,6 +52,7 @@ def compare(
     from steelsight.reports.cells import cell_text
     from steelsight.runs.compare import METRICS, compare_folds, compare_runs
     from steelsight.runs.out_of_fold import is_cross_validation
+    from steelsight.sheets.options import DataOptions
 
     folded = [is_cross_validation(run) for run in runs]
     if any(folded) and not all(folded):
@@ -69,11 +70,10 @@ def compare(
             found = compare_runs(
                 runs,
                 data,
+                DataOptions(groups, allow_bad),
                 part=split,
                 noise_sigma=noise,
                 shares=None if shares is None else _shares(shares),
-                groups=groups,
-                allow_bad=allow_bad,
                 seed=seed,
                 out=out,
             )

@@ -35,10 +35,11 @@ def confidence(
     from steelsight.reports.cells import cell_text
     from steelsight.runs.abstention.confidence import SCORE_TITLES
     from steelsight.runs.abstention.confidence_scores import NUMBERS, PAGE, compare_confidence_scores
+    from steelsight.sheets.options import DataOptions
 
     with console.status("judging"):
         judged = compare_confidence_scores(
-            run, data, part=split, on=on, groups=groups, allow_bad=allow_bad, seed=seed, out=out
+            run, data, DataOptions(groups, allow_bad), part=split, on=on, seed=seed, out=out
         )
     table = Table("confidence", box=None, pad_edge=False)
     for head in ("AURC", "coverage at 99 %", "at 95 %"):

@@ -43,16 +43,16 @@ def evaluate(
 ) -> None:
     """Judge a model on sheets it never saw: metrics with intervals, figures, a page, every single answer."""
     from steelsight.runs.evaluate import evaluate_run
+    from steelsight.sheets.options import DataOptions
 
     with console.status("evaluating"):
         done = evaluate_run(
             run,
             data,
+            DataOptions(groups, allow_bad),
             part=split,
             noise_sigma=noise,
             prevalence=prevalence,
-            groups=groups,
-            allow_bad=allow_bad,
             seed=seed,
             out=out,
         )

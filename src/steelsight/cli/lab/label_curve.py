@@ -34,21 +34,21 @@ def label_curve(
 ) -> None:
     """Train on growing shares of the labels and see what more of them would bring."""
     from steelsight.runs.label_curve import grow_labels
+    from steelsight.sheets.options import DataOptions
     from steelsight.training.loop.progress import ConsoleProgress
     from steelsight.training.recipe_files import load_recipe
 
     chosen = load_recipe(recipe, [*([] if task is None else [f"task={task}"]), *(setting or [])])
-    with ConsoleProgress(console) as watcher:
+    with ConsoleProgress(console) as progress:
         found = grow_labels(
             data,
+            DataOptions(groups, allow_bad),
             recipe=chosen,
             out=out,
             shares=_numbers(shares),
             seed=seed,
-            groups=groups,
-            allow_bad=allow_bad,
             fresh=fresh,
-            watcher=watcher,
+            progress=progress,
         )
     for row in found.numbers["rows"]:
         console.print(

@@ -52,18 +52,19 @@ def train(
 
     Interrupted, even killed, the same command goes on and ends with the same figures.
     """
+    from steelsight.sheets.options import DataOptions
     from steelsight.training.loop.progress import ConsoleProgress
     from steelsight.training.recipe_files import load_recipe
 
     flags = {"task": task, "model.name": model, "stop.max_epochs": epochs}
     given = [f"{key}={value}" for key, value in flags.items() if value is not None]
     chosen = load_recipe(recipe, [*given, *(setting or [])])
-    common: dict[str, Any] = {"seed": seed, "groups": groups, "allow_bad": allow_bad, "fresh": fresh}
-    with ConsoleProgress(console) as watcher:
+    common: dict[str, Any] = {"options": DataOptions(groups, allow_bad), "seed": seed, "fresh": fresh}
+    with ConsoleProgress(console) as progress:
         if folds is None:
-            result = _train_one(data, chosen, out, watcher=watcher, **common)
+            result = _train_one(data, chosen, out, progress=progress, **common)
         else:
-            result = _train_folds(data, chosen, out, folds, repeats, watcher=watcher, **common)
+            result = _train_folds(data, chosen, out, folds, repeats, progress=progress, **common)
     console.print(f"report: {out / 'report.html'}", markup=False, soft_wrap=True)
     if as_json:
         emit_json(result)
@@ -81,9 +82,9 @@ def _train_one(data: Path, recipe: Recipe, out: Path, **common: Any) -> dict[str
 def _train_folds(
     data: Path, recipe: Recipe, out: Path, folds: int, repeats: int, **common: Any
 ) -> dict[str, Any]:
-    from steelsight.training.folds import cross_validate
+    from steelsight.training.folds import FoldOptions, cross_validate
 
-    done = cross_validate(data, recipe=recipe, out=out, folds=folds, repeats=repeats, **common)
+    done = cross_validate(data, recipe=recipe, out=out, folds=FoldOptions(folds, repeats), **common)
     show_report("out-of-fold sheets", done.metrics["pooled"])
     return {"out": str(out), **done.metrics}
 

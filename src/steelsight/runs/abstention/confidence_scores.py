@@ -8,7 +8,8 @@ the other folds of the same repeat, whose groups are others by construction (cro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from steelsight.evaluation.abstention.guarantee import DELTA, RISKS, THRESHOLDS,
 from steelsight.evaluation.abstention.scores import FeatureSpace, fit_feature_space
 from steelsight.evaluation.abstention.selective import risk_coverage
 from steelsight.files import replace_file, write_json
-from steelsight.models.checkpoint import load_checkpoint
 from steelsight.plain import plain
 from steelsight.reports.document import Document
 from steelsight.reports.figures import draw_risk_coverage
@@ -38,20 +38,18 @@ from steelsight.runs.abstention.confidence import (
     unbounded,
 )
 from steelsight.runs.abstention.score_table import add_score_table, describe_areas
+from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
 from steelsight.runs.out_of_fold import is_cross_validation, read_out_of_fold
-from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import environment
-from steelsight.training.dataset import SheetData, open_sheets
+from steelsight.training.dataset import SheetData
 from steelsight.training.predict import ModelOutputs, predict_views
-from steelsight.training.records import pixel_hashes, positions_of, read_splits
 
 __all__ = ["ScoredSheets", "compare_confidence_scores", "cross_fit"]
 
 RESAMPLES = 300  # each sorts every score
 PAGE, NUMBERS = "confidence.html", "confidence.json"
-
-Positions = Int[np.ndarray, "_"]
 
 
 @dataclass(frozen=True)
@@ -79,11 +77,10 @@ class FoldOutputs:
 def compare_confidence_scores(
     run: Path,
     data: Path,
+    options: DataOptions = AUTOMATIC,
     *,
     part: str = "test",
     on: Path | None = None,
-    groups: str | None = None,
-    allow_bad: int = 0,
     seed: int = 0,
     resamples: int = RESAMPLES,
     out: Path | None = None,
@@ -92,7 +89,7 @@ def compare_confidence_scores(
 
     part    test, or unseen by the run; a cross-validation always judges every sheet out of its fold
     on      another DATA folder whose unseen sheets judge; None = those of `data`
-    groups  rule that keeps sheets together, for intervals; a cross-validation keeps its own
+    options  how DATA is opened; groups are for intervals, a cross-validation keeps its own
     out     default RUN
     raises  BadInput for multilabel; BadData where classes differ or no sheet is left; BadCheckpoint
     """
@@ -100,11 +97,11 @@ def compare_confidence_scores(
     if is_cross_validation(run):
         if on is not None:
             raise BadInput(f"{run}: a cross-validation judges its own sheets; leave --on out")
-        folds, units, name = _open_folds(run, data, allow_bad=allow_bad)
+        folds, units, name = _open_folds(run, data, options)
         columns, right = cross_fit(folds)
         how = "the out-of-fold answers of the other folds"
     else:
-        columns, right, units, name = _open_one(run, data, on, part, groups, allow_bad)
+        columns, right, units, name = _open_one(run, data, on, part, options)
         how = "the run's validation sheets"
     rng = stream(seed, "confidence-scores")
     scores = compare_scores(columns, right, rng=rng, groups=units, resamples=resamples)
@@ -143,7 +140,7 @@ def cross_fit(folds: Sequence[FoldOutputs]) -> tuple[Columns, Bool[np.ndarray, "
     return columns, right
 
 
-def _open_folds(run: Path, data: Path, *, allow_bad: int) -> tuple[list[FoldOutputs], list[str], str]:
+def _open_folds(run: Path, data: Path, options: DataOptions) -> tuple[list[FoldOutputs], list[str], str]:
     outside = read_out_of_fold(run)
     group_of = dict(zip(outside.ids, outside.groups, strict=True))
     folds, units = [], []
@@ -151,13 +148,11 @@ def _open_folds(run: Path, data: Path, *, allow_bad: int) -> tuple[list[FoldOutp
     keys = sorted(set(zip(outside.repeat.tolist(), outside.fold.tolist(), strict=True)))
     for repeat, number in keys:
         folder = run / f"fold-{repeat}-{number}"
-        model, card = load_checkpoint(folder)
-        if sheets is None:
-            sheets = open_sheets(data, card.task, card.input, allow_bad=allow_bad)
-            refuse_other_classes(sheets, card, data)
-        parts = _parts(folder, sheets, data)
+        fold = open_run(folder, data, replace(options, groups=None), allow_patches=True, sheets=sheets)
+        _refuse_unknown_sheets(fold, data)
+        model, sheets = fold.model, fold.data
         labels = np.asarray(sheets.labelled.labels)
-        train, test = (positions_of(parts, name) for name in ("train", "test"))
+        train, test = (fold.positions(name) for name in ("train", "test"))
         features = predict_views(model, np.asarray(sheets.images[train])).features.astype(np.float64)
         told = predict_views(model, np.asarray(sheets.images[test]))
         folds.append(FoldOutputs(repeat, told, labels[test], fit_feature_space(features, labels[train])))
@@ -167,36 +162,31 @@ def _open_folds(run: Path, data: Path, *, allow_bad: int) -> tuple[list[FoldOutp
     return folds, units, sheets.name
 
 
-def _parts(folder: Path, sheets: SheetData, data: Path) -> list[str]:
-    """The part each sheet was in, recognised by name and pixels; raises BadData where one is unknown."""
-    rows = {(row.id, row.pixels): row.split for row in read_splits(folder)}
-    parts = [rows.get(key) for key in zip(sheets.ids, pixel_hashes(sheets.images), strict=True)]
-    if None in parts:
+def _refuse_unknown_sheets(fold: OpenRun, data: Path) -> None:
+    if "" in fold.parts:
         raise BadData(
-            f"{data}: sheet {sheets.ids[parts.index(None)]} is unknown to {folder}; "
+            f"{data}: sheet {fold.data.ids[fold.parts.index('')]} is unknown to {fold.folder}; "
             "give the folder the cross-validation was trained on"
         )
-    return [part or "" for part in parts]
 
 
 def _open_one(
-    run: Path, data: Path, on: Path | None, part: str, groups: str | None, allow_bad: int
+    run: Path, data: Path, on: Path | None, part: str, options: DataOptions
 ) -> tuple[Columns, Bool[np.ndarray, " n"], list[str] | None, str]:
     if part not in ("test", "unseen"):
         raise BadInput(f"--split: expected test or unseen, got {part!r}")
-    model, card = load_checkpoint(run)
-    if card.task == "multilabel":
-        raise BadInput(f"{run}: expected a binary or multiclass run, got multilabel")
-    parts: dict[str, tuple[SheetData, Positions]] = {}
-    for folder, names in ((data, ("train", "validation")), (on or data, (part if on is None else "unseen",))):
-        sheets = open_sheets(folder, card.task, card.input, groups=groups, allow_bad=allow_bad)
-        refuse_other_classes(sheets, card, folder)
-        memory = SeenSheets(read_splits(run), sheets)
-        for name in names:
-            known = name in ("train", "validation")
-            rows = positions_of(memory.part, name) if known else memory.choose(name, run)
-            single = np.asarray(sheets.labelled.labels)[rows] >= 0
-            parts[name if known else "judged"] = (sheets, rows[single])
+    check = partial(refuse_multilabel, run)
+    own = open_run(run, data, options, allow_patches=True, check=check)
+    other = own if on is None else open_run(run, on, options, allow_patches=True)
+    chosen = {
+        "train": (own.data, own.positions("train")),
+        "validation": (own.data, own.positions("validation")),
+        "judged": (other.data, other.choose(part if on is None else "unseen")),
+    }
+    parts = {
+        name: (sheets, rows[np.asarray(sheets.labelled.labels)[rows] >= 0])
+        for name, (sheets, rows) in chosen.items()
+    }
     counts = {name: rows.size for name, (_, rows) in parts.items()}
     if not all(counts.values()):
         raise BadData(
@@ -204,7 +194,8 @@ def _open_one(
             f"{counts['validation']} and {counts['judged']}; give the folder it was trained on"
         )
     told = {
-        name: predict_views(model, np.asarray(sheets.images[rows])) for name, (sheets, rows) in parts.items()
+        name: predict_views(own.model, np.asarray(sheets.images[rows]))
+        for name, (sheets, rows) in parts.items()
     }
     truth = {name: np.asarray(sheets.labelled.labels)[rows] for name, (sheets, rows) in parts.items()}
     confidence = fit_confidence(told["train"], truth["train"], told["validation"], truth["validation"])

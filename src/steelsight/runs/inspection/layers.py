@@ -37,6 +37,7 @@ from steelsight.reports.document import Document
 from steelsight.reports.figures import save_figure
 from steelsight.runs.inspection.options import LayerOptions
 from steelsight.runs.open import OpenRun, open_run
+from steelsight.sheets.options import DataOptions
 from steelsight.streams import stream
 from steelsight.version import __version__
 
@@ -74,7 +75,7 @@ def inspect_run_layers(
     """
     controls = choose_controls(options.controls)
     folder = out if out is not None else run / f"layers-{options.split}"
-    opened = open_run(run, data, allow_bad=options.allow_bad)
+    opened = open_run(run, data, DataOptions(allow_bad=options.allow_bad))
     try:
         layers = choose_layers(opened.model, options.layers)
     except UnknownLayer as error:  # here it is an option that names none

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ from jaxtyping import Int
 from steelsight.errors import BadData, BadInput
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
-from steelsight.models.checkpoint import load_checkpoint
-from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
+from steelsight.runs.open import open_run, refuse_multilabel
+from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.find.association import PERMUTATIONS, differs_within
 from steelsight.shortcuts.find.changes import picture_changes
 from steelsight.shortcuts.find.clusters import Cluster, cluster_reasons, pool_maps
@@ -26,9 +27,8 @@ from steelsight.shortcuts.nuisances.file_properties import measure_files
 from steelsight.shortcuts.nuisances.properties import Property, measure_pixels
 from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
 from steelsight.streams import stream
-from steelsight.training.dataset import SheetData, open_sheets
+from steelsight.training.dataset import SheetData
 from steelsight.training.predict import predict_logits
-from steelsight.training.records import read_splits
 from steelsight.types import SheetItem
 
 __all__ = ["LIMIT", "SearchResult", "compare", "find_shortcuts", "search"]
@@ -77,26 +77,20 @@ def find_shortcuts(
     """
     if limit < 1:
         raise BadInput(f"--limit: expected at least 1 sheet, got {limit}")
-    model, card = load_checkpoint(run)
-    model.refuse_patches(str(run))
-    if card.task == "multilabel":
-        raise BadInput(f"{run}: expected a binary or multiclass run, got multilabel: it has no class none")
     say("opening the sheets")
-    sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
-    refuse_other_classes(sheets, card, data)
-    memory = SeenSheets(read_splits(run), sheets)
-    rows = memory.choose(part, run)
-    chosen, notes = _sample(rows, sheets, limit, stream(seed, "search-sheets"))
+    opened = open_run(run, data, DataOptions(groups, allow_bad), check=partial(refuse_multilabel, run))
+    sheets = opened.data
+    chosen, notes = _sample(opened.choose(part), sheets, limit, stream(seed, "search-sheets"))
     found = search(
-        model,
+        opened.model,
         proof_sheets(sheets, chosen, root=data),
         [sheets.items[i] for i in chosen.tolist()],
         rng=stream(seed, "search"),
         segments=segments,
-        notes=(*memory.notes(part), *notes),
+        notes=(*opened.seen.notes(part), *notes),
         say=say,
     )
-    return found, card, sheets
+    return found, opened.card, sheets
 
 
 def search(

@@ -53,7 +53,7 @@ def intervention_for(name: str, case: RepairConfig) -> InterventionPlan:
     def treat(lesson: TrainingData) -> TrainingData:
         rng = stream(case.seed, "intervention")
         patient = _patient(lesson, case, rng)
-        lesson = replace(lesson, remedy=cure.make(patient))
+        lesson = replace(lesson, intervention=cure.make(patient))
         return lesson if patient.book is None else _with_toggled_validation(lesson, patient)
 
     told: dict[str, JsonValue] = {

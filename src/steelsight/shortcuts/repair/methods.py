@@ -83,7 +83,7 @@ def _paste(patient: RepairContext) -> Intervention:
     chance[patient.train] = toggle_chances(
         some.labels, nuisance.present, removable=patient.book.kind == "stain"
     )
-    return Intervention(twins=CounterfactualVersions(drawn.images[drawn.toggled], row, chance))
+    return Intervention(versions=CounterfactualVersions(drawn.images[drawn.toggled], row, chance))
 
 
 def _balance(patient: RepairContext) -> Intervention:
@@ -100,7 +100,7 @@ def _last_layer(patient: RepairContext) -> Intervention:
     except BadInput:
         if patient.book is None:
             raise
-        return Intervention(twins=_paste(patient).twins, frozen=True)
+        return Intervention(versions=_paste(patient).versions, frozen=True)
 
 
 def _reasons(patient: RepairContext) -> Intervention:

@@ -130,8 +130,8 @@ def repair(
                 out / name,
                 seed=case.seed,
                 fresh=fresh,
-                watcher=watcher,
-                treatment=treatment,
+                progress=watcher,
+                plan=treatment,
             )
         except BadInput as error:
             if (out / name).exists() and any((out / name).iterdir()):

@@ -11,11 +11,11 @@ import numpy as np
 
 from steelsight.errors import BadData, BadInput
 from steelsight.files import replace_file, write_json
-from steelsight.models.card import Card
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.document import Document
-from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
+from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
 from steelsight.sheets.grouping.splits import Split
+from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.nuisances.nuisance import Nuisance, open_nuisance
 from steelsight.shortcuts.pasting.stamps import MATERIALS
 from steelsight.shortcuts.prove.examples import choose_examples
@@ -26,10 +26,10 @@ from steelsight.shortcuts.repair.methods_run import RepairCase, RepairOutcome, r
 from steelsight.shortcuts.repair.report import write_repair
 from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
 from steelsight.training.conclude import environment
-from steelsight.training.dataset import SheetData, open_sheets, open_training_sheets
+from steelsight.training.dataset import SheetData, open_training_sheets
 from steelsight.training.loop.progress import TrainingProgress
 from steelsight.training.recipe import Recipe
-from steelsight.training.records import PARTS, read_splits
+from steelsight.training.records import PARTS
 from steelsight.training.run import load_run
 
 __all__ = ["NUMBERS", "PAGE", "RepairReport", "repair_run"]
@@ -84,15 +84,16 @@ def repair_run(
             f"--start: expected run or recipe, got {start!r}; --material: expected one of "
             f"{', '.join(MATERIALS)}, got {material!r}"
         )
-    model, card = load_checkpoint(run)
-    recipe = _recipe(run, card, epochs, from_run=start == "run")
-    opened = open_training_sheets(data, recipe, groups=groups, allow_bad=allow_bad)
-    split = _split_of(run, card, opened, data)
+    recipe = _recipe(run, epochs, from_run=start == "run")
+    sheets = open_training_sheets(data, recipe, DataOptions(groups, allow_bad))
+    trained = open_run(run, data, sheets=sheets)
+    model, card, opened = trained.model, trained.card, trained.data
+    split = _split_of(trained, data)
     everyone = proof_sheets(opened, np.arange(len(opened.items)), root=data)
     nuisance = open_nuisance(everyone, asked, source=source)
     index = suspect_of(everyone, nuisance, suspect)
     judging, judging_nuisance, notes = _judges(
-        run, card, everyone, nuisance, split, judges, asked, source, groups, allow_bad
+        run, everyone, nuisance, split, judges, asked, source, groups, allow_bad
     )
     case = RepairCase(
         model=model,
@@ -122,11 +123,11 @@ def repair_run(
     return RepairReport(folder, found, numbers)
 
 
-def _recipe(run: Path, card: Card, epochs: int | None, *, from_run: bool) -> Recipe:
+def _recipe(run: Path, epochs: int | None, *, from_run: bool) -> Recipe:
     """The run's own, without what a training that goes on from it must not repeat."""
-    recipe = load_run(run).recipe
-    if card.task == "multilabel":
-        raise BadInput(f"{run}: expected a binary or multiclass run, got multilabel")
+    finished = load_run(run)
+    card, recipe = finished.card, finished.recipe
+    refuse_multilabel(run, card)
     if card.shuffled_labels or recipe.patches.count > 1:
         raise BadInput(
             f"{run}: expected a run that learnt whole sheets by their own labels; a control of drawn labels "
@@ -140,23 +141,21 @@ def _recipe(run: Path, card: Card, epochs: int | None, *, from_run: bool) -> Rec
     return recipe.model_copy(update=changes)
 
 
-def _split_of(run: Path, card: Card, opened: SheetData, data: Path) -> Split:
+def _split_of(run: OpenRun, data: Path) -> Split:
     """The run's own parts of its own folder, sheets recognised by name and pixels."""
-    rows = read_splits(run)
-    parts = np.array(SeenSheets(rows, opened).part)
-    split = Split(*(np.flatnonzero((parts == part) & (opened.keys >= 0)) for part in PARTS))
-    learnt = sum(row.split == "train" for row in rows)
+    parts = np.array(run.parts)
+    split = Split(*(np.flatnonzero((parts == part) & (run.data.keys >= 0)) for part in PARTS))
+    learnt = sum(row.split == "train" for row in run.splits)
     if int((parts == "train").sum()) < learnt:
         raise BadData(
-            f"{data}: expected the {learnt} sheets of {card.data_name} that trained {run.name}, got "
-            f"{int((parts == 'train').sum())} of them; give that folder, and others with --judges"
+            f"{data}: expected the {learnt} sheets of {run.card.data_name} that trained {run.folder.name}, "
+            f"got {int((parts == 'train').sum())} of them; give that folder, and others with --judges"
         )
     return split
 
 
 def _judges(
     run: Path,
-    card: Card,
     everyone: ProofSheets,
     nuisance: Nuisance,
     split: Split,
@@ -171,12 +170,10 @@ def _judges(
         if not split.test.size:
             raise BadData(f"{run}: expected test sheets to judge on, found none; name a folder with --judges")
         return everyone.take(split.test), nuisance.take(split.test), ()
-    opened = open_sheets(judges, card.task, card.input, groups=groups, allow_bad=allow_bad)
-    refuse_other_classes(opened, card, judges)
-    memory = SeenSheets(read_splits(run), opened)
-    sheets = proof_sheets(opened, memory.choose("unseen", run), root=judges)
-    found = open_nuisance(sheets, asked, source=source, known=(*opened.ids, *everyone.ids))
-    return sheets, found, tuple(memory.notes("unseen"))
+    opened = open_run(run, judges, DataOptions(groups, allow_bad))
+    sheets = proof_sheets(opened.data, opened.choose("unseen"), root=judges)
+    found = open_nuisance(sheets, asked, source=source, known=(*opened.data.ids, *everyone.ids))
+    return sheets, found, tuple(opened.seen.notes("unseen"))
 
 
 def _numbers(

@@ -11,7 +11,7 @@ from steelsight.errors import MissingWeights
 from steelsight.models.card import Card
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.runs.transplant.donors import Control, Donor, run_control, untrained_control
-from steelsight.runs.transplant.run import TransplantResult, run_transplant
+from steelsight.runs.transplant.run import TransplantResult, TransplantSheets, run_transplant
 from steelsight.streams import stream
 from steelsight.study.data import StudyData
 from steelsight.study.options import VGG, slide_recipe
@@ -56,10 +56,12 @@ def transplant_halves(
         (model, card),
         (Donor("binary model", "donor", given, partner.title), donor_card),
         controls,
-        np.asarray(found.data.images[test[rows]]),
-        found.labels[rows],
-        groups=None if found.groups is None else [found.groups[i] for i in rows.tolist()],
-        weights=None if found.weights is None else found.weights[rows],
+        TransplantSheets(
+            np.asarray(found.data.images[test[rows]]),
+            found.labels[rows],
+            None if found.groups is None else [found.groups[i] for i in rows.tolist()],
+            None if found.weights is None else found.weights[rows],
+        ),
         seed=options.seed,
         resamples=options.resamples,
     )
@@ -96,6 +98,6 @@ def _controls(
     }
     for kind, (own, seed) in asked.items():
         folder = out / "runs" / "controls" / kind
-        train(material.data, material.split, own, folder, seed=seed, fresh=options.fresh, watcher=watcher)
+        train(material.data, material.split, own, folder, seed=seed, fresh=options.fresh, progress=watcher)
         controls.append(run_control(kind, folder, card))
     return controls, notes

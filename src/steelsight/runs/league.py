@@ -12,8 +12,8 @@ from steelsight.explanations.benchmark.run import League
 from steelsight.explanations.benchmark.settings import LeagueRecipe
 from steelsight.reports.document import Document
 from steelsight.reports.figures.style import save_figure
+from steelsight.runs.benchmark_data import BenchmarkData
 from steelsight.runs.class_examples import picture_classes
-from steelsight.runs.open import BenchmarkData
 from steelsight.version import __version__
 
 __all__ = ["write_page"]
@@ -22,7 +22,7 @@ __all__ = ["write_page"]
 def write_page(
     path: Path,
     league: League,
-    arena: BenchmarkData,
+    benchmark: BenchmarkData,
     recipe: LeagueRecipe,
     published: Published,
     *,
@@ -30,14 +30,14 @@ def write_page(
     seed: int,
 ) -> Path:
     """Write the report as `path` (HTML, JSON beside it) and the figure as figures/league.png."""
-    run = arena.runs[0]
-    folds = f", {len(arena.runs)} folds" if len(arena.runs) > 1 else ""
+    run = benchmark.runs[0]
+    folds = f", {len(benchmark.runs)} folds" if len(benchmark.runs) > 1 else ""
     document = Document(
         "Which explanation finds the defect",
         subtitle=f"{run.card.model.name} on {run.data.name}, {split} sheets{folds}",
     )
-    write_league(document, league, arena.bouts, published=published)
-    figure, words = picture_classes(arena.runs, split)
+    write_league(document, league, benchmark.cases, published=published)
+    figure, words = picture_classes(benchmark.runs, split)
     document.chapter("Grad-CAM by class", id="league-classes")
     document.figure(figure, id="class-examples", alt=words, caption=f"{words} The surest right verdicts.")
     document.footer(
@@ -49,7 +49,7 @@ def write_page(
             "Seed": seed,
             "Data": run.data.name,
             "Data hash": run.data.data_hash,
-            "Taught by masks": any(each.card.mask_supervised for each in arena.runs),
+            "Taught by masks": any(each.card.mask_supervised for each in benchmark.runs),
             "Blur and sign": f"{recipe.study.sigma:g} px, {recipe.study.sign}",
         }
     )
