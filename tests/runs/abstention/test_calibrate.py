@@ -111,7 +111,7 @@ def test_a_threshold_from_before_survives_one_that_cannot_be_certified(trained: 
         assert "by earlier calibration" in (run / "calibration.html").read_text()
     (run / "calibration.json").unlink()
     calibrate_run(run, data, CalibrationOptions(risk=0.001))
-    assert "what was promised of it is not on record" in (run / "README.md").read_text()
+    assert "its certificate is not on record" in (run / "README.md").read_text()
 
 
 def test_other_sheets_are_halved_by_group(trained: tuple[Path, Path], folder: Folder) -> None:

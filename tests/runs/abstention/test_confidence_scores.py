@@ -89,7 +89,7 @@ def test_sheets_of_another_folder_judge(folder: Folder, small: Small, tmp_path: 
     cross_validate(
         data, recipe=small("task=multiclass", "max_epochs=1"), out=tmp_path / "cv", folds=FoldOptions(2)
     )
-    with pytest.raises(BadInput, match="a cross-validation judges its own sheets"):
+    with pytest.raises(BadInput, match="a cross-validation is evaluated on its own sheets"):
         compare_confidence_scores(tmp_path / "cv", data, on=other)
 
 

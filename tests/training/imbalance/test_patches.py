@@ -72,7 +72,9 @@ def test_nothing_left_and_no_masks(small: Small) -> None:
     with pytest.raises(BadRecipe, match="no patch with metal and a known mask is left"):
         cut_training_patches(_training_data(), recipe, classes=3)
     bare = TrainingData(np.zeros((1, 2, 6), np.uint8), np.array([1]), np.array([0]), np.array([], np.int64))
-    with pytest.raises(BadRecipe, match="named by masks of one class a sheet, got no masks; set it to 1"):
+    with pytest.raises(
+        BadRecipe, match="expected masks and one class a sheet to label patches by, got no masks; set it to 1"
+    ):
         cut_training_patches(bare, recipe, classes=2)
 
 

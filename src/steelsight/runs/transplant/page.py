@@ -185,6 +185,13 @@ def _write_parts(document: Document, done: TransplantResult) -> None:
         "none where the starts differ. CKA: linear, debiased, of a part's whole output in "
         f"{own.sheets:,} sheets; 1 = the same up to rotation and scale.",
     )
+    _draw_similarities(document, done, axis)
+    _draw_changes(document, done, axis)
+
+
+def _draw_similarities(document: Document, done: TransplantResult, axis: PartAxis) -> None:
+    own = done.similar[done.donor]
+    similar = {name: found.same_place() for name, found in done.similar.items()}
     names = (done.receiver, done.donor)
     columns_axis = PartAxis(own.columns, axis.features)
     document.figure(
@@ -204,6 +211,9 @@ def _write_parts(document: Document, done: TransplantResult) -> None:
         + "; ".join(f"{name}: {_listed(done, found)}" for name, found in similar.items()),
         caption="The same part of each donor. Bands: 95 % intervals, batches of sheets resampled.",
     )
+
+
+def _draw_changes(document: Document, done: TransplantResult, axis: PartAxis) -> None:
     moved = {
         f"{done.receiver} from its start": [change.receiver_moved for change in done.changes],
         f"{done.donor} from its start": [change.donor_moved for change in done.changes],
