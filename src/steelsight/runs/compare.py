@@ -291,8 +291,8 @@ def _write(out: Path, found: Sequence[RunComparison], title: str, told: dict[str
         id="differences",
         caption="Differences on the same sheets",
         note="An interval without 0 is a significant difference. Right alone: sheets that the run has right "
-        f"and {found[0].name} wrong, then the reverse. McNemar's test assumes independent sheets; where sheets "
-        "are grouped, use the intervals.",
+        f"and {found[0].name} wrong, then the reverse. McNemar's test assumes independent sheets; where "
+        "sheets are grouped, use the intervals.",
     )
     page.footer({"data": f"{told['data']} ({told['data_hash']})", "seed": seed, **environment()})
     replace_file(out / "compare.html", page.render().encode())

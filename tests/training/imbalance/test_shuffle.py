@@ -77,7 +77,7 @@ def test_a_shuffled_run_says_so_everywhere(
     assert metrics["notes"][0] == SHUFFLED_NOTE
     assert metrics["training"]["best_epoch"] == metrics["training"]["epochs"] == 2
     assert metrics["validation"]["sheets"] > 0, "validation sheets keep their part and their labels"
-    assert "A control trained on drawn labels" in (out / "README.md").read_text()
+    assert "A control trained on shuffled labels" in (out / "README.md").read_text()
     assert "Its training labels were drawn" in (out / "report.html").read_text()
     assert "a control" in evaluate_run(out, data, part="test").metrics["notes"][0]
     assert load_run(out).recipe == done.recipe == recipe

@@ -51,7 +51,7 @@ def transplant(
     from steelsight.files import replace_file, write_json
     from steelsight.reports.document import Document
     from steelsight.runs.transplant.options import TransplantOptions
-    from steelsight.runs.transplant.page import write_operation
+    from steelsight.runs.transplant.page import write_transplant_results
     from steelsight.runs.transplant.reading import describe_transplant, transplant_json
     from steelsight.runs.transplant.run import open_transplant
     from steelsight.sheets.options import DataOptions
@@ -76,7 +76,7 @@ def transplant(
     folder = out if out is not None else run / "transplant"
     page = Document("Transplanted weights", subtitle=f"{donor.name} into {run.name}, {sheets.name}, {split}")
     page.chapter("Weights exchanged")
-    write_operation(page, done)
+    write_transplant_results(page, done)
     page.footer({"data": f"{sheets.name} ({sheets.data_hash})", "seed": seed, **environment()})
     numbers = {
         "run": str(run),

@@ -42,7 +42,8 @@ def add_score_table(document: Document, rows: Sequence[ScoreRow], *, id: str, wh
         id=id,
         caption=f"Confidence scores, {which}",
         note="AURC: area under risk over coverage, lower is better. Coverage at a selective accuracy is "
-        "optimistic, since it is chosen on these sheets. A difference whose interval lies below 0 is better than softmax.",
+        "optimistic, since it is chosen on these sheets. A difference whose interval lies below 0 is better "
+        "than softmax.",
     )
 
 
