@@ -24,7 +24,7 @@ from steelsight.training.run import load_run, train_run
 
 
 @given(labels=st.lists(st.integers(0, 4), min_size=1, max_size=40), seed=st.integers(0, 99))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_sheets_of_their_own_are_permuted(labels: list[int], seed: int) -> None:
     targets = np.array(labels)
     swapped = swap_labels(targets, np.arange(targets.size), np.random.default_rng(seed))
@@ -32,7 +32,7 @@ def test_sheets_of_their_own_are_permuted(labels: list[int], seed: int) -> None:
 
 
 @given(sizes=st.lists(st.integers(1, 5), min_size=1, max_size=12), seed=st.integers(0, 99))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_group_of_one_class_stays_of_one_class(sizes: list[int], seed: int) -> None:
     group = np.repeat(np.arange(len(sizes)), sizes)
     classes = np.arange(len(sizes)) % 3
