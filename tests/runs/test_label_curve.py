@@ -21,7 +21,7 @@ from steelsight.training.run import make_split
 Small = Callable[..., Recipe]
 
 
-def test_shares_are_nested_and_know_every_class(folder: Callable[..., Path], small: Small) -> None:
+def test_shares_are_nested_and_have_every_class(folder: Callable[..., Path], small: Small) -> None:
     recipe = small("task=multiclass", "split.method=groups")
     data = open_training_sheets(folder(per_class=24), recipe, DataOptions("frames"))
     split = make_split(data, recipe.split, seed=0)

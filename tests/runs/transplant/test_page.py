@@ -54,8 +54,8 @@ def _result(right: dict[str, tuple[int, int]], kinds: dict[str, str] | None = No
     similar = {name: Similarity(names, names, table, table, table, SHEETS) for name in right}
     changes = tuple(PartChange(name, 0.1, 0.2, None, False, None) for name in names)
     model = build_model(ModelSpec(name="adhoc", outputs=4, height=48, width=64))
-    told = kinds or {}
-    donors = tuple(Donor(name, told.get(name, "donor"), model, "made up") for name in right)
+    named = kinds or {}
+    donors = tuple(Donor(name, named.get(name, "donor"), model, "made up") for name in right)
     return TransplantResult("Ours", donors, found, changes, similar, ("a note",))
 
 
@@ -91,12 +91,12 @@ def test_the_claim_names_the_control() -> None:
 )
 def test_a_control_is_read_by_its_paired_difference(start: int, words: str) -> None:
     done = _result({"donor": (395, 200), "start": (start, 200)}, {"start": "start"})
-    told = describe_transplant(done)
-    assert told[0].startswith(
+    sentences = describe_transplant(done)
+    assert sentences[0].startswith(
         "With every feature part of the donor balanced accuracy goes from 1.000 to 0.98"
     )
-    assert words in told[1]
-    assert told[-1] == "Left out because it does not fit: last: last is 4x8 here and 2x8 in the donor."
+    assert words in sentences[1]
+    assert sentences[-1] == "Left out because it does not fit: last: last is 4x8 here and 2x8 in the donor."
     assert read_donor(done, "start").ahead["accuracy"].estimate == pytest.approx((395 - start) / SHEETS)
 
 
@@ -115,9 +115,9 @@ def test_the_page_has_every_number(tmp_path) -> None:
     page = Document("t")
     assert write_transplant(page, done) == {}
     assert next(name for name, _ in page.pictures()) == "transplant"
-    told = transplant_json(done)
-    assert [step["part"] for step in told["donors"][0]["steps"]["input"]] == [None, "conv 1", "head"]
-    assert told["donors"][1]["reading"]["ahead"]["accuracy"]["estimate"] == pytest.approx(95 / SHEETS)
+    numbers = transplant_json(done)
+    assert [step["part"] for step in numbers["donors"][0]["steps"]["input"]] == [None, "conv 1", "head"]
+    assert numbers["donors"][1]["reading"]["ahead"]["accuracy"]["estimate"] == pytest.approx(95 / SHEETS)
     assert "a note" in page.render()
 
 
