@@ -103,9 +103,7 @@ def compare_runs(
         seed,
     )
     if out is not None:
-        noise = f" at X + {noise_sigma:g}Z" if noise_sigma else ""
-        shifted = f", weighted to shares of {', '.join(f'{s:.3g}' for s in shares)}" if shares else ""
-        title = f"{rows.size} {part} sheets of {sheets.name}{noise}{shifted}"
+        title = f"{rows.size} {part} sheets of {sheets.name}" + _conditions(noise_sigma, shares)
         facts = {
             "data": sheets.name,
             "data_hash": sheets.data_hash,
@@ -116,6 +114,13 @@ def compare_runs(
         }
         _write(out, compared, title, facts, seed)
     return compared
+
+
+def _conditions(noise_sigma: float, shares: Sequence[float] | None) -> str:
+    """Noise and class shares of a comparison, for its title."""
+    noise = f" at X + {noise_sigma:g}Z" if noise_sigma else ""
+    listed = ", ".join(f"{share:.3g}" for share in shares or ())
+    return noise + (f", weighted to shares of {listed}" if shares is not None else "")
 
 
 @dataclass(frozen=True)
