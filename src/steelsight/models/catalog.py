@@ -59,7 +59,7 @@ class ModelSpec(BaseModel):
     height: int = Field(default=64, ge=1)  # px, of the sheet
     width: int = Field(default=400, ge=1)  # px, of the sheet
     dropout: float | None = Field(default=None, ge=0, lt=1, description="None = the study's")
-    patches: int = Field(default=1, ge=1, description="parts a sheet is cut into and judged by")
+    patches: int = Field(default=1, ge=1, description="patches that a sheet is cut into and classified by")
 
     @property
     def size(self) -> tuple[int, int]:

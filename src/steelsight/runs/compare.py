@@ -165,9 +165,9 @@ def compare_folds(folders: Sequence[Path], *, seed: int = 0, out: Path | None = 
         repeats = int(first.repeat.max()) + 1
         sheets = int((first.repeat == 0).sum())
         times = f", {repeats} times" * (repeats > 1)
-        told = {"data": first.data, "data_hash": first.data_hash, "split": "out of fold", "repeats": repeats}
+        facts = {"data": first.data, "data_hash": first.data_hash, "split": "out of fold", "repeats": repeats}
         title = f"{sheets} sheets of {first.data}, out-of-fold predictions{times}"
-        _write(out, found, title, told | {"sheets": sheets}, seed)
+        _write(out, found, title, facts | {"sheets": sheets}, seed)
     return found
 
 
@@ -277,7 +277,7 @@ def _score(
     return score
 
 
-def _write(out: Path, found: Sequence[RunComparison], title: str, told: dict[str, Any], seed: int) -> None:
+def _write(out: Path, found: Sequence[RunComparison], title: str, facts: dict[str, Any], seed: int) -> None:
     page = Document("Runs compared", subtitle=title)
     page.chapter("Figures")
     page.table(
@@ -299,9 +299,9 @@ def _write(out: Path, found: Sequence[RunComparison], title: str, told: dict[str
         f"and {found[0].name} wrong, then the reverse. McNemar's test assumes independent sheets; where "
         "sheets are grouped, use the intervals.",
     )
-    page.footer({"data": f"{told['data']} ({told['data_hash']})", "seed": seed, **environment()})
+    page.footer({"data": f"{facts['data']} ({facts['data_hash']})", "seed": seed, **environment()})
     replace_file(out / "compare.html", page.render().encode())
-    numbers = told | {"seed": seed, "runs": [asdict(each) for each in found], "environment": environment()}
+    numbers = facts | {"seed": seed, "runs": [asdict(each) for each in found], "environment": environment()}
     write_json(out / "compare.json", plain(numbers))
 
 

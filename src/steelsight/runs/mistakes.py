@@ -20,23 +20,23 @@ from steelsight.training.predict import predict_logits
 from steelsight.training.report.scores import probabilities_of
 from steelsight.version import __version__
 
-__all__ = ["JudgedSheet", "collect_mistakes", "draw_mistakes", "write_mistakes_page"]
+__all__ = ["PredictedSheet", "collect_mistakes", "draw_mistakes", "write_mistakes_page"]
 
 
 @dataclass(frozen=True)
-class JudgedSheet:
+class PredictedSheet:
     """One predicted sheet: the run that predicted it, and its position in that run's data."""
 
     run: OpenRun
     position: int
 
 
-def collect_mistakes(runs: Sequence[OpenRun], part: str) -> tuple[list[Mistake], list[JudgedSheet]]:
+def collect_mistakes(runs: Sequence[OpenRun], part: str) -> tuple[list[Mistake], list[PredictedSheet]]:
     """The wrong predictions of all runs on one part, most confident first, and all predicted sheets by row.
 
     raises  BadData where the part is empty
     """
-    predicted: list[JudgedSheet] = []
+    predicted: list[PredictedSheet] = []
     probabilities, truths = [], []
     for run in runs:
         positions = run.positions(part)
@@ -44,7 +44,7 @@ def collect_mistakes(runs: Sequence[OpenRun], part: str) -> tuple[list[Mistake],
             logits = predict_logits(run.model, np.asarray(run.data.images[positions]))
             probabilities.append(probabilities_of(logits, run.card.task))
             truths += [run.data.labelled.alternatives[i] for i in positions.tolist()]
-            predicted += [JudgedSheet(run, i) for i in positions.tolist()]
+            predicted += [PredictedSheet(run, i) for i in positions.tolist()]
     if not predicted:
         raise BadData(
             f"{runs[0].data.name}: expected {part} sheets of the run, found none; "
@@ -54,7 +54,7 @@ def collect_mistakes(runs: Sequence[OpenRun], part: str) -> tuple[list[Mistake],
 
 
 def draw_mistakes(
-    mistakes: Sequence[Mistake], predicted: Sequence[JudgedSheet], *, method: str, most: int
+    mistakes: Sequence[Mistake], predicted: Sequence[PredictedSheet], *, method: str, most: int
 ) -> dict[int, ExplanationRow]:
     """Figure rows of the `most` most confident mistakes of each kind: maps of predicted and true class."""
     rows = {}
@@ -96,7 +96,7 @@ def write_mistakes_page(
     return numbers
 
 
-def _row(mistake: Mistake, where: JudgedSheet, method: str) -> ExplanationRow:
+def _row(mistake: Mistake, where: PredictedSheet, method: str) -> ExplanationRow:
     run, item = where.run, where.run.data.items[where.position]
     names = run.card.class_names
     targets = list(range(len(names))) if len(names) <= 2 else sorted({*mistake.verdict, *mistake.truth})
@@ -113,7 +113,7 @@ def _row(mistake: Mistake, where: JudgedSheet, method: str) -> ExplanationRow:
     )
 
 
-def _plain(mistake: Mistake, where: JudgedSheet, shown: bool) -> dict[str, Any]:
+def _plain(mistake: Mistake, where: PredictedSheet, shown: bool) -> dict[str, Any]:
     names = where.run.card.class_names
     return {
         "image": where.run.data.ids[where.position],

@@ -159,15 +159,15 @@ def _thresholds(
 
 def _two_sets(run: OpenRun, part: str, rng: np.random.Generator) -> tuple[Positions, Positions, str]:
     """The sheets for the temperature, those for the certificate, and the source of the first."""
-    data, judged = run.data, run.choose(part)
+    data, candidates = run.data, run.choose(part)
     single = np.asarray(data.labelled.labels) >= 0
     validation = run.positions("validation")
     validation = validation[single[validation]] if validation.size else validation
     if part != "validation" and validation.size:
-        return validation, judged, "the run's validation sheets"
-    group = group_index([data.groups[i] for i in judged.tolist()], judged.size)
+        return validation, candidates, "the run's validation sheets"
+    group = group_index([data.groups[i] for i in candidates.tolist()], candidates.size)
     half = rng.permutation(int(group.max()) + 1) % 2 == 0
-    fitting, rest = judged[half[group]], judged[~half[group]]
+    fitting, rest = candidates[half[group]], candidates[~half[group]]
     fitting = fitting[single[fitting]]
     if not fitting.size or not rest.size:
         raise BadData(

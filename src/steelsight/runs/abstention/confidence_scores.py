@@ -113,9 +113,9 @@ def compare_confidence_scores(
         for name in (SOFTMAX, "trust")
         if name in columns
     }
-    judged = ScoredSheets(tuple(scores), certificates, right, columns, how, name)
-    _write(out or run, judged, seed)
-    return judged
+    scored = ScoredSheets(tuple(scores), certificates, right, columns, how, name)
+    _write(out or run, scored, seed)
+    return scored
 
 
 def cross_fit(folds: Sequence[FoldOutputs]) -> tuple[Columns, Bool[np.ndarray, " n"]]:
@@ -186,7 +186,7 @@ def _open_one(
     chosen = {
         "train": (own.data, own.positions("train")),
         "validation": (own.data, own.positions("validation")),
-        "judged": (other.data, other.choose(part if on is None else "unseen")),
+        "evaluated": (other.data, other.choose(part if on is None else "unseen")),
     }
     parts = {
         name: (sheets, rows[np.asarray(sheets.labelled.labels)[rows] >= 0])
@@ -196,7 +196,7 @@ def _open_one(
     if not all(counts.values()):
         raise BadData(
             f"{data}: expected training, validation and {part} sheets of {run.name}, got {counts['train']}, "
-            f"{counts['validation']} and {counts['judged']}; give the folder it was trained on"
+            f"{counts['validation']} and {counts['evaluated']}; give the folder it was trained on"
         )
     outputs = {
         name: predict_views(own.model, np.asarray(sheets.images[rows]))
@@ -204,58 +204,58 @@ def _open_one(
     }
     truth = {name: np.asarray(sheets.labelled.labels)[rows] for name, (sheets, rows) in parts.items()}
     confidence = fit_confidence(outputs["train"], truth["train"], outputs["validation"], truth["validation"])
-    sheets, rows = parts["judged"]
+    sheets, rows = parts["evaluated"]
     groups_of = [sheets.groups[i] for i in rows.tolist()]
-    right = outputs["judged"].logits.argmax(1) == truth["judged"]
+    right = outputs["evaluated"].logits.argmax(1) == truth["evaluated"]
     units = groups_of if any(groups_of) else None
-    return confidence.columns(outputs["judged"]), right, units, sheets.name
+    return confidence.columns(outputs["evaluated"]), right, units, sheets.name
 
 
-def _write(out: Path, judged: ScoredSheets, seed: int) -> None:
+def _write(out: Path, scored: ScoredSheets, seed: int) -> None:
     page = Document(
-        "Confidence scores compared", subtitle=f"{judged.right.size} predictions on {judged.data}"
+        "Confidence scores compared", subtitle=f"{scored.right.size} predictions on {scored.data}"
     )
     page.chapter("Scores")
-    page.text(f"Fitted on {judged.how}.")
+    page.text(f"Fitted on {scored.how}.")
     curves = {}
     for name in (PERFECT, SOFTMAX, "trust"):
-        if name in judged.columns or name == PERFECT:
-            score = judged.columns.get(name, judged.right.astype(np.float64))
-            curve = risk_coverage(judged.right, score)
+        if name in scored.columns or name == PERFECT:
+            score = scored.columns.get(name, scored.right.astype(np.float64))
+            curve = risk_coverage(scored.right, score)
             curves[SCORE_TITLES[name]] = (curve.coverage, curve.risk)
     page.figure(
         draw_risk_coverage(curves),
         id="risk-coverage",
-        alt=describe_areas(judged.scores),
+        alt=describe_areas(scored.scores),
     )
-    add_score_table(page, judged.scores, id="scores", which=f"{judged.right.size} predictions")
+    add_score_table(page, scored.scores, id="scores", which=f"{scored.right.size} predictions")
     page.chapter("Certifiable thresholds")
     page.table(
         ["score", "risk allowed", "with these sheets for calibration"],
         [
             [SCORE_TITLES[name], f"{found.risk:.0%}", found.statement]
-            for name, several in judged.certificates.items()
+            for name, several in scored.certificates.items()
             for found in several
         ],
         id="certificates",
         caption=f"Exact binomial bounds at {1 - DELTA:.0%}, one sheet a group",
     )
-    page.footer({"data": judged.data, "seed": seed, **environment()})
+    page.footer({"data": scored.data, "seed": seed, **environment()})
     replace_file(out / PAGE, page.render().encode())
-    write_json(out / NUMBERS, plain(_numbers(judged, seed)))
+    write_json(out / NUMBERS, plain(_numbers(scored, seed)))
 
 
-def _numbers(judged: ScoredSheets, seed: int) -> dict[str, Any]:
+def _numbers(scored: ScoredSheets, seed: int) -> dict[str, Any]:
     return {
-        "data": judged.data,
-        "answers": int(judged.right.size),
-        "accuracy": float(judged.right.mean()),
-        "fitted_on": judged.how,
+        "data": scored.data,
+        "answers": int(scored.right.size),
+        "accuracy": float(scored.right.mean()),
+        "fitted_on": scored.how,
         "seed": seed,
-        "scores": [asdict(row) for row in judged.scores],
+        "scores": [asdict(row) for row in scored.scores],
         "certificates": {
             name: [{**asdict(each), "statement": each.statement} for each in several]
-            for name, several in judged.certificates.items()
+            for name, several in scored.certificates.items()
         },
         "environment": environment(),
     }
