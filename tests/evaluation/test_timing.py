@@ -53,7 +53,7 @@ def test_bad_input():
 
 
 def _timing(rounds):
-    return Timing(float(np.median(rounds)), 0.0, 0.0, tuple(rounds))
+    return Timing(float(np.median(rounds)), tuple(rounds))
 
 
 def test_ratio_of_medians_with_bounds(rng):

@@ -1,4 +1,4 @@
-"""Small lessons, small DATA folders, and a recipe that trains on them in a blink."""
+"""Small training data, small DATA folders, and a recipe that trains on them quickly."""
 
 from __future__ import annotations
 

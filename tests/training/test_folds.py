@@ -63,15 +63,15 @@ class _StopInFold(NoProgress):
     def start(self, title: str, epochs: int) -> None:
         self.left -= 1
         if self.left == 0:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("stopped by the test")
 
 
-def test_an_interrupted_cross_validation_goes_on(folder: Folder, small: Small, tmp_path: Path) -> None:
+def test_an_interrupted_cross_validation_is_resumed(folder: Folder, small: Small, tmp_path: Path) -> None:
     data, recipe = folder(), small("task=multiclass", "max_epochs=1")
     straight = cross_validate(
         data, recipe=recipe, out=tmp_path / "a", folds=FoldOptions(2, 2), options=DataOptions("frames:10")
     )
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="stopped by the test"):
         cross_validate(
             data,
             recipe=recipe,

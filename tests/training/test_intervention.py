@@ -1,4 +1,4 @@
-"""What a training does against a shortcut: twins, odds, cohorts, wrong reasons, features that stay."""
+"""Training interventions: versions, odds, cohorts, marked areas, frozen features."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Small = Callable[..., Recipe]
 
 
 @pytest.fixture
-def twins(data: TrainingData) -> CounterfactualVersions:
+def versions(data: TrainingData) -> CounterfactualVersions:
     """Of all sheets but the first; versions 1, 2 and 3 gray levels bright."""
     count = len(data.images)
     images = np.ones((count - 1, 3, *data.images.shape[1:]), dtype=np.uint8)
@@ -34,28 +34,30 @@ def twins(data: TrainingData) -> CounterfactualVersions:
     return CounterfactualVersions(images, np.arange(-1, count - 1), np.full(count, 0.5))
 
 
-def test_twins_are_shown_as_often_as_asked(
-    data: TrainingData, twins: CounterfactualVersions, rng: np.random.Generator
+def test_versions_are_drawn_with_their_chance(
+    data: TrainingData, versions: CounterfactualVersions, rng: np.random.Generator
 ) -> None:
     rows = rng.integers(1, len(data.images), 8000)
-    shown = twins.draw(data.images, rows, rng)
+    shown = versions.draw(data.images, rows, rng)
     kept = (shown == data.images[rows]).all((1, 2))
     shares = [kept.mean(), *((shown == level).all((1, 2)).mean() for level in (1, 2, 3))]
     assert shares == pytest.approx([0.25] * 4, abs=0.03)  # six standard errors
 
 
-def test_a_sheet_without_a_twin_is_shown_itself(
-    data: TrainingData, twins: CounterfactualVersions, rng: np.random.Generator
+def test_sheets_without_versions_stay_as_they_are(
+    data: TrainingData, versions: CounterfactualVersions, rng: np.random.Generator
 ) -> None:
     before = data.images.copy()
-    shown = twins.draw(data.images, np.zeros(50, dtype=np.int64), rng)
+    shown = versions.draw(data.images, np.zeros(50, dtype=np.int64), rng)
     assert (shown == data.images[0]).all()
-    always = replace(twins, chance=np.ones(len(data.images)))
+    always = replace(versions, chance=np.ones(len(data.images)))
     assert set(always.draw(data.images, np.arange(1, 18), rng).reshape(-1).tolist()) == {1, 2}
     assert (data.images == before).all()
 
 
-def test_odds_decide_what_an_epoch_draws(data: TrainingData, small: Small, rng: np.random.Generator) -> None:
+def test_odds_set_the_sampling_of_an_epoch(
+    data: TrainingData, small: Small, rng: np.random.Generator
+) -> None:
     odds = np.zeros(len(data.images))
     odds[[2, 5]] = 3.0, 1.0
     treated = replace(data, intervention=Intervention(odds=odds))
@@ -64,7 +66,7 @@ def test_odds_decide_what_an_epoch_draws(data: TrainingData, small: Small, rng: 
     assert (drawn == 2).mean() == pytest.approx(0.75, abs=0.04)
 
 
-def test_wrong_places_move_with_their_sheet(
+def test_marked_areas_are_augmented_with_their_sheet(
     data: TrainingData, small: Small, rng: np.random.Generator
 ) -> None:
     recipe = small("hflip=0.5", "vflip=0.5", "gain=0", "gamma=0", "offset=0", "shift=0", "zoom=0")
@@ -80,7 +82,7 @@ def test_wrong_places_move_with_their_sheet(
     assert batch.shares is None
 
 
-def test_masks_and_wrong_places_do_not_mix(
+def test_masks_and_marked_areas_stay_separate(
     data: TrainingData, small: Small, rng: np.random.Generator
 ) -> None:
     masks = Masks(255 - data.images, np.ones(len(data.images), dtype=bool))
@@ -101,7 +103,7 @@ def _parted_reasons(features: np.ndarray, weight: np.ndarray, bias: np.ndarray, 
     return np.einsum("k,kij->ij", toward, features) / places
 
 
-def test_reasons_of_a_linear_head_by_hand(rng: np.random.Generator) -> None:
+def test_reason_loss_of_a_linear_head_by_hand(rng: np.random.Generator) -> None:
     head = DirectHead(5, 3, 0.0, Pooling("average"))
     features = torch.rand(4, 5, 3, 6, requires_grad=True)
     targets = torch.tensor([0, 1, 2, 1])
@@ -123,7 +125,7 @@ HEADS: dict[str, Callable[[], nn.Module]] = {
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_reasons_are_a_share(name: str) -> None:
+def test_reason_loss_is_a_share(name: str) -> None:
     torch.manual_seed(1)
     head, features, targets = (
         HEADS[name](),
@@ -152,7 +154,7 @@ def test_reasons_are_a_share(name: str) -> None:
     assert loss(left).item() < 0.5 * before
 
 
-def test_the_worst_cohort_rules(rng: np.random.Generator) -> None:
+def test_the_worst_cohort_gets_the_largest_weight(rng: np.random.Generator) -> None:
     losses = {0: 0.2, 2: 1.5}
     weights = torch.tensor([0.25, 0.25, 0.5])
     expected = np.array([0.25 * np.exp(0.3 * 0.2), 0.25, 0.5 * np.exp(0.3 * 1.5)])
@@ -186,10 +188,10 @@ class _StopAfter(NoProgress):
     def epoch(self, row: object, *, best: bool) -> None:
         self.left -= 1
         if not self.left:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("stopped by the test")
 
 
-def test_group_dro_goes_on_to_the_very_same_numbers(data: TrainingData, small: Small, tmp_path: Path) -> None:
+def test_resumed_group_dro_gives_the_same_numbers(data: TrainingData, small: Small, tmp_path: Path) -> None:
     recipe = small("max_epochs=4")
     treated = replace(
         data,
@@ -197,7 +199,7 @@ def test_group_dro_goes_on_to_the_very_same_numbers(data: TrainingData, small: S
     )
     _, whole, fitted = _fit(treated, recipe)
     state = tmp_path / "state.safetensors"
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="stopped by the test"):
         _fit(treated, recipe, state_path=state, progress=_StopAfter(2))
     _, resumed, again = _fit(treated, recipe, state_path=state)
     assert again.resumed_after == 2
@@ -205,7 +207,7 @@ def test_group_dro_goes_on_to_the_very_same_numbers(data: TrainingData, small: S
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
 
 
-def test_wrong_reasons_fall_in_training(data: TrainingData, small: Small) -> None:
+def test_reason_loss_falls_in_training(data: TrainingData, small: Small) -> None:
     """Bright bars lie anywhere; only the left half may be a reason, so the right half loses its say."""
     wrong = np.zeros_like(data.images)
     wrong[:, :, 32:] = 255

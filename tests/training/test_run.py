@@ -102,13 +102,13 @@ def test_same_seed_same_metrics(folder: Folder, small: Small, tmp_path: Path) ->
 
 class _Stop(NoProgress):
     def epoch(self, row: object, *, best: bool) -> None:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("stopped by the test")
 
 
 def test_an_interrupted_run_ends_with_the_same_figures(folder: Folder, small: Small, tmp_path: Path) -> None:
     data, recipe = folder(), small("max_epochs=3")
     straight = train_run(data, recipe=recipe, out=tmp_path / "straight")
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="stopped by the test"):
         train_run(data, recipe=recipe, out=tmp_path / "run", progress=_Stop())
     with pytest.raises(
         BadCheckpoint, match=r"progress\.safetensors: an unfinished training with another recipe"
@@ -145,7 +145,7 @@ def test_a_failing_fresh_run_leaves_the_old_model(
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(run_module, "fit", broken)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError, match="out of memory"):
         train_run(data, recipe=small(), out=out, fresh=True)
     assert load_checkpoint(out)[1] == first.card
     with pytest.raises(BadCheckpoint, match=r"metrics\.json: expected the metrics of a finished training"):
@@ -163,7 +163,7 @@ def test_bad_items_stop_a_training_unless_allowed(folder: Folder, small: Small, 
     assert [item["id"] for item in result.metrics["data"]["set_aside"]] == ["bar/empty.jpg", "bar/text.png"]
 
 
-def test_groups_stay_together_and_a_random_split_is_told_to_leak(
+def test_groups_stay_together_and_a_leaking_split_is_reported(
     folder: Folder, small: Small, tmp_path: Path
 ) -> None:
     data, notes = folder(), _Notes()
@@ -184,7 +184,7 @@ def test_groups_stay_together_and_a_random_split_is_told_to_leak(
     assert "Groups in more than one part" in (tmp_path / "leaky" / "report.html").read_text()
 
 
-def test_nothing_left_to_train_on(folder: Folder, small: Small, tmp_path: Path) -> None:
+def test_a_split_without_training_sheets_is_refused(folder: Folder, small: Small, tmp_path: Path) -> None:
     recipe = small("split.method=random", "split.train=.02", "split.validation=.49", "split.test=.49")
     with pytest.raises(BadRecipe, match=r"24 sheets .* leave none to train on"):
         train_run(folder(), recipe=recipe, out=tmp_path / "run")
@@ -221,7 +221,7 @@ def test_sheets_of_several_types_are_dropped_and_reported_apart(
     assert all("+" in row.label for row in apart)
 
 
-def test_multilabel_keeps_them(kaggle: Path, small: Small, tmp_path: Path) -> None:
+def test_multilabel_keeps_sheets_of_several_types(kaggle: Path, small: Small, tmp_path: Path) -> None:
     recipe = small("task=multilabel", "balance.method=loss", "split.method=random")
     result = train_run(kaggle, recipe=recipe, out=tmp_path / "run")
     assert result.metrics["apart"] is None
@@ -252,7 +252,7 @@ def test_one_class_alone_is_refused_before_training(
 
 
 @pytest.mark.parametrize(("kept", "untaught"), [("none", "defect"), ("bar", "none")])
-def test_binary_work_on_one_class_trains_and_says_what_is_undefined(
+def test_binary_training_on_one_class_reports_undefined_metrics(
     folder: Folder, small: Small, tmp_path: Path, kept: str, untaught: str
 ) -> None:
     data, notes = folder(classes=2), _Notes()
@@ -281,7 +281,7 @@ def lone(folder: Folder, small: Small) -> SheetData:
 
 @pytest.mark.parametrize("method", ["none", "loss", "sampling", "flips"])
 @pytest.mark.parametrize("part", ["train", "validation", "test"])
-def test_a_class_of_one_sheet_is_told_where_it_cannot_be_learnt(
+def test_a_class_without_training_sheets_is_reported(
     lone: SheetData, small: Small, tmp_path: Path, method: str, part: str
 ) -> None:
     parts = {"train": [0, 1, 2, 9, 10, 11], "validation": [3, 4, 12, 13], "test": [5, 6, 14, 15]}

@@ -22,8 +22,6 @@ class Timing:
     """What one candidate took, over its repeats."""
 
     median_ms: float
-    quarter_ms: float  # first and third quartile
-    three_quarter_ms: float
     rounds_ms: tuple[float, ...]  # in the order taken; one round of all candidates has one index
 
 
@@ -82,5 +80,5 @@ def time_ratio(first: Timing, second: Timing, *, rng: np.random.Generator, resam
 
 
 def _summary(seconds: list[float]) -> Timing:
-    quarter, median, three_quarter = np.quantile(np.array(seconds) * 1e3, [0.25, 0.5, 0.75])
-    return Timing(float(median), float(quarter), float(three_quarter), tuple(1e3 * each for each in seconds))
+    rounds = tuple(1e3 * each for each in seconds)
+    return Timing(float(np.quantile(rounds, 0.5)), rounds)

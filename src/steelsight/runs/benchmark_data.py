@@ -1,4 +1,4 @@
-"""The sheets of a league: for each run those on which methods are chosen, and those on which they are judged.
+"""The sheets of a league: for each run those on which methods are chosen, and those they are evaluated on.
 
 Only sheets with masks count, since explanations are compared with masks. Nothing is explained here.
 """
@@ -52,22 +52,23 @@ def open_benchmark(
 ) -> BenchmarkData:
     """Models and sheets for a league.
 
-    part    that judges: test, validation, train, or `unseen` for all a run neither learnt nor stopped by
-    share   of the training groups that choose where a run has no validation part
-    limit   at most so many sheets choose, and so many judge, each model; drawn at random
+    part    to evaluate on: test, validation, train, or `unseen` for all but train and validation
+    share   of the training groups to choose on where a run has no validation part
+    limit   maximum number of sheets to choose on, and to evaluate on, for each run; drawn at random
     raises  BadRecipe for an unknown part; BadCheckpoint, BadData
     """
     runs = open_runs(run, data, options)
     notes: dict[str, None] = {}
-    bouts = [
-        make_case(each, part, share=share, limit=limit, rng=indexed_stream(seed, i), notes=notes)
-        for i, each in enumerate(runs)
+    cases = [
+        make_case(opened, part, share=share, limit=limit, rng=indexed_stream(seed, i), notes=notes)
+        for i, opened in enumerate(runs)
     ]
-    if any(each.card.mask_supervised for each in runs):
+    if any(opened.card.mask_supervised for opened in runs):
         notes[
-            "masks taught this model where to look: its figures are not those of a model taught by classes"
+            "this model was trained with masks: its figures are not comparable with those of models trained "
+            "on classes alone"
         ] = None
-    return BenchmarkData(tuple(bouts), tuple(runs), tuple(notes))
+    return BenchmarkData(tuple(cases), tuple(runs), tuple(notes))
 
 
 def make_case(
@@ -79,22 +80,28 @@ def make_case(
     rng: np.random.Generator,
     notes: dict[str, None],
 ) -> EvaluationCase:
-    """One run's sheets that choose and that judge, arguments as for `open_benchmark`.
+    """The sheets of one run to choose on and to evaluate on, arguments as for `open_benchmark`.
 
-    notes   added to: what a reader of the figures must know
+    notes   changed in place: what a reader of the figures must know
     """
-    judges = run.positions(part)
-    chooses = run.positions("validation")
-    if part == "validation" or not chooses.size:
-        chooses = _held_out(run, share, rng)
-        why = "the validation sheets judge" if part == "validation" else "the run kept no validation sheets"
+    evaluated = run.positions(part)
+    chosen = run.positions("validation")
+    if part == "validation" or not chosen.size:
+        chosen = _held_out(run, share, rng)
+        why = (
+            "the validation sheets are evaluated on"
+            if part == "validation"
+            else "the run has no validation sheets"
+        )
         notes[
             f"{why}: methods and rules were chosen on {share:.0%} of the training groups, "
-            "sheets the model learnt from by their classes"
+            "whose classes the model was trained on"
         ] = None
     clean = [i for i in run.positions("train").tolist() if not run.data.items[i].types]
     drawn = rng.permutation(np.array(clean, dtype=np.int64))[:CLEAN]
-    choose, judge = (_field(run, _sample(rows, run, limit, rng), notes) for rows in (chooses, judges))
+    choose, judge = (
+        _masked_sheets(run, _sample(rows, run, limit, rng), notes) for rows in (chosen, evaluated)
+    )
     return EvaluationCase(run.folder.name, choose, judge, np.asarray(run.data.images[np.sort(drawn)]))
 
 
@@ -107,46 +114,46 @@ def _held_out(run: OpenRun, share: float, rng: np.random.Generator) -> Positions
 
 def _sample(rows: Positions, run: OpenRun, limit: int | None, rng: np.random.Generator) -> Positions:
     """Sheets with a defect, a known class and a mask; at most `limit`."""
-    known = [i for i in rows.tolist() if _has_place(run.data.items[i]) and run.data.keys[i] >= 0]
+    known = [i for i in rows.tolist() if _has_mask(run.data.items[i]) and run.data.keys[i] >= 0]
     some: Positions = np.array(known, dtype=np.int64)
     if limit is not None and some.size > limit:
         some = np.sort(rng.permutation(some)[:limit])
     return some
 
 
-def _has_place(item: SheetItem) -> bool:
+def _has_mask(item: SheetItem) -> bool:
     return bool(item.types) and item.evidence == "mask" and bool(item.masks)
 
 
-def _field(run: OpenRun, rows: Positions, notes: dict[str, None]) -> MaskedSheets:
+def _masked_sheets(run: OpenRun, rows: Positions, notes: dict[str, None]) -> MaskedSheets:
     """Sheets whose mask is not empty at model size, several types on one sheet as one mask."""
     several = [i for i in rows.tolist() if run.card.task == "multilabel" and len(run.data.items[i].types) > 1]
     if several:
-        notes["sheets of several types are left out: one map cannot be judged against several masks"] = None
+        notes["sheets of several types are left out: one map cannot be compared with several masks"] = None
     items = [(i, run.data.items[i]) for i in rows.tolist() if i not in several]
     masks = {i: reduce_mask(mask_fractions(item, run.card.input)) for i, item in items}
     kept = np.array([i for i, mask in masks.items() if mask.any()], dtype=np.int64)
     if len(kept) < len(masks):
-        notes["sheets whose mask lies outside what the model sees are left out"] = None
+        notes["sheets whose mask lies outside the model's input are left out"] = None
     size = (run.card.input.height, run.card.input.width)
     images = np.asarray(run.data.images[kept])
-    answers = predict_logits(run.model, images).argmax(1).astype(np.int64)
-    chosen: Sequence[int] = kept.tolist()
+    predicted = predict_logits(run.model, images).argmax(1).astype(np.int64)
+    positions: Sequence[int] = kept.tolist()
     return MaskedSheets(
         run.model,
         images,
-        np.stack([masks[i] for i in chosen]) if chosen else np.zeros((0, *size), dtype=bool),
-        np.array([_target(run, i) for i in chosen], dtype=np.int64),
-        answers,
-        tuple("+".join(run.data.type_names[t] for t in run.data.items[i].types) for i in chosen),
-        tuple(run.groups[i] for i in chosen),
-        tuple(run.data.ids[i] for i in chosen),
-        partial(_original, run, chosen),
+        np.stack([masks[i] for i in positions]) if positions else np.zeros((0, *size), dtype=bool),
+        np.array([_target(run, i) for i in positions], dtype=np.int64),
+        predicted,
+        tuple("+".join(run.data.type_names[t] for t in run.data.items[i].types) for i in positions),
+        tuple(run.groups[i] for i in positions),
+        tuple(run.data.ids[i] for i in positions),
+        partial(_original, run, positions),
     )
 
 
 def _target(run: OpenRun, position: int) -> int:
-    """The output that stands for a sheet's class."""
+    """The output index of a sheet's class."""
     if run.card.task == "multilabel":
         return run.data.items[position].types[0] - 1
     return int(run.data.keys[position])

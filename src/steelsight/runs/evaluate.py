@@ -1,6 +1,6 @@
-"""How good a finished run is on its own test part or any other DATA folder, never on what it learnt.
+"""Evaluates a finished run on a DATA folder: metrics, figures, a page, and every prediction.
 
-A sheet is recognised by its bytes at model size, under whatever name and in whatever folder it lies.
+Sheets of training are recognised by their pixels at model size, whatever their name and folder.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Positions = Int[np.ndarray, " p"]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was found, and where it is written."""
+    """Metrics of an evaluation, and the folder they are written to."""
 
     folder: Path
     metrics: dict[str, Any]
@@ -56,16 +56,15 @@ def evaluate_run(
     seed: int = 0,
     out: Path | None = None,
 ) -> Evaluation:
-    """Judge a run on a DATA folder.
+    """Evaluate a run on a DATA folder.
 
-    part         unseen: whatever the run neither trained on nor chose its best epoch by, nor shares a group
-                 with; test, validation, train: that part of the run's own split; all: refused where the run
-                 trained on any of it
-    noise_sigma  judge on X + sigma Z, see predict_logits
+    part         unseen: all sheets but those of training and validation and their groups; test, validation,
+                 train: that part of the run's own split; all: refused where the run was trained on any of it
+    noise_sigma  evaluate on X + sigma Z, see predict_logits
     prevalence   share of defective sheets on the line, for the operating point; None = that of these sheets
-    options      how DATA is opened; groups are for intervals, and so that a trained sheet's group is seen
+    options      how DATA is opened; groups serve intervals, and those of training sheets are left out
     out          default RUN/evaluations/NAME-PART
-    raises       BadData where no sheet is left or seen ones would be judged; BadCheckpoint; BadInput
+    raises       BadData where no sheet is left, or `all` has training sheets; BadCheckpoint; BadInput
     """
     if part not in EVALUATED:
         raise BadInput(f"part: expected one of {', '.join(EVALUATED)}, got {part!r}")
@@ -108,13 +107,13 @@ def evaluate_run(
 
 
 def _threshold_of(run: Path) -> float | None:
-    """The threshold the run's validation sheets chose; None for runs without one.
+    """The threshold chosen on the run's validation sheets; None for runs without one.
 
-    Metrics without the key of its own hold it in their operating point, if they have one.
+    Older metrics.json files have it in their operating point only.
     """
     if not (run / METRICS_FILE).exists():
         return None
     metrics = load_run(run).metrics
     point = metrics.get("operating_point") or {}
-    found = metrics.get("operating_threshold", point.get("threshold"))
-    return None if found is None else float(found)
+    threshold = metrics.get("operating_threshold", point.get("threshold"))
+    return None if threshold is None else float(threshold)

@@ -116,7 +116,9 @@ def write_page(
     write_league(document, league, benchmark.cases, published=published)
     figure, words = picture_classes(benchmark.runs, split)
     document.chapter("Grad-CAM by class", id="league-classes")
-    document.figure(figure, id="class-examples", alt=words, caption=f"{words} The surest right verdicts.")
+    document.figure(
+        figure, id="class-examples", alt=words, caption=f"{words} The most confident correct predictions."
+    )
     document.footer(
         {
             "Steelsight": __version__,
@@ -126,7 +128,7 @@ def write_page(
             "Seed": seed,
             "Data": run.data.name,
             "Data hash": run.data.data_hash,
-            "Taught by masks": any(each.card.mask_supervised for each in benchmark.runs),
+            "Taught by masks": any(opened.card.mask_supervised for opened in benchmark.runs),
             "Blur and sign": f"{recipe.study.sigma:g} px, {recipe.study.sign}",
         }
     )

@@ -69,7 +69,7 @@ class OpenRun:
         return np.array([i for i, name in enumerate(self.parts) if name in names], dtype=np.int64)
 
     def choose(self, part: str) -> Positions:
-        """The sheets of one part on which figures are honest; stricter than `positions`, never empty.
+        """The sheets of one part on which metrics are unbiased; stricter than `positions`, never empty.
 
         `unseen` also leaves out copies of the run's training and validation sheets and their groups.
 

@@ -66,9 +66,7 @@ class InputRecipe(_RecipeSection):
 class LabelsRecipe(_RecipeSection):
     """How classes are read from the annotations of a sheet."""
 
-    multi_type: Literal[
-        "drop", "first"
-    ]  # multiclass: sheets with several types are dropped, or keep the first
+    multi_type: Literal["drop", "first"]  # multiclass: drop sheets of several types, or keep the first type
     shuffle_seed: int = Field(default=0, ge=0)  # above 0: a control with shuffled labels
 
     @model_serializer(mode="wrap")

@@ -420,7 +420,7 @@ def test_small_differences_turn_into_the_gradient() -> None:
 
 
 @given(seed=st.integers(0, 2**31), target=st.integers(0, 2), count=st.integers(1, 4))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_completeness_and_batch_order(seed: int, target: int, count: int) -> None:
     model = build("squeezenet_reduced", "direct", "lse")
     images, reference = sheets(count, seed), sheets(1, seed + 1) * 0.3

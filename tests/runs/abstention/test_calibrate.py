@@ -34,24 +34,25 @@ def trained(folder: Folder, small: Small, tmp_path: Path) -> tuple[Path, Path]:
     return run, data
 
 
-def test_the_card_gets_what_the_numbers_say(trained: tuple[Path, Path]) -> None:
+def test_the_card_has_the_values_of_the_numbers(trained: tuple[Path, Path]) -> None:
     run, data = trained
     before = evaluate_run(run, data, part="test").metrics["report"]["accuracy"]
     done = calibrate_run(run, data, CalibrationOptions(risk=0.4, delta=0.2))
-    told = json.loads((run / "calibration.json").read_text())
+    numbers = json.loads((run / "calibration.json").read_text())
     _, card = load_checkpoint(run)
-    assert card.temperature == told["temperature"] == done.numbers["temperature"]
-    assert card.threshold == told["threshold"] == done.certificate.threshold
-    assert told["temperature_from"] == "the run's validation sheets"
+    assert card.temperature == numbers["temperature"] == done.numbers["temperature"]
+    assert card.threshold == numbers["threshold"] == done.certificate.threshold
+    assert numbers["temperature_from"] == "the run's validation sheets"
     splits = [row.split for row in read_splits(run)]
-    assert told["sheets"] == {"temperature": splits.count("validation"), "certificate": splits.count("test")}
+    counts = {"temperature": splits.count("validation"), "certificate": splits.count("test")}
+    assert numbers["sheets"] == counts
     assert "temperature" in (run / "README.md").read_text()
     assert evaluate_run(run, data, part="test").metrics["report"]["accuracy"] == before
     page, readme = ((run / name).read_text() for name in ("calibration.html", "README.md"))
     assert done.certificate.threshold is not None
     assert done.certificate.statement[1:] in page
     assert f"threshold by certificate: {done.certificate.statement}" in readme
-    share = told["coverage"]
+    share = numbers["coverage"]
     assert share["estimate"] == pytest.approx(done.certificate.coverage)
     answered = (
         f"it answers {share['estimate']:.3f} [{share['low']:.3f}, {share['high']:.3f}] of the unseen sheets"
@@ -64,18 +65,18 @@ def test_the_card_gets_what_the_numbers_say(trained: tuple[Path, Path]) -> None:
 def test_the_certificate_can_be_checked_from_what_is_written(trained: tuple[Path, Path]) -> None:
     run, data = trained
     calibrate_run(run, data, CalibrationOptions(risk=0.4, delta=0.2))
-    told = json.loads((run / "calibration.json").read_text())["certificate"]
-    steps = told["tested"]
+    numbers = json.loads((run / "calibration.json").read_text())["certificate"]
+    steps = numbers["tested"]
     assert [step["threshold"] for step in steps] == sorted((s["threshold"] for s in steps), reverse=True)
     assert {step["threshold"] for step in steps} <= set(THRESHOLDS)
     for step in steps:
-        assert step["bound"] == pytest.approx(upper_bound(step["wrong"], step["answered"], told["delta"]))
-        assert step["passed"] == (step["bound"] <= told["risk"])
+        assert step["bound"] == pytest.approx(upper_bound(step["wrong"], step["answered"], numbers["delta"]))
+        assert step["passed"] == (step["bound"] <= numbers["risk"])
     passed = [step["threshold"] for step in steps if step["passed"]]
-    assert told["threshold"] == (passed[-1] if passed else None)
+    assert numbers["threshold"] == (passed[-1] if passed else None)
 
 
-def test_too_few_sheets_are_an_answer_with_a_number(trained: tuple[Path, Path]) -> None:
+def test_too_few_sheets_give_the_number_needed(trained: tuple[Path, Path]) -> None:
     run, data = trained
     done = calibrate_run(run, data, CalibrationOptions(risk=0.001))
     assert done.certificate.threshold is None
@@ -84,8 +85,8 @@ def test_too_few_sheets_are_an_answer_with_a_number(trained: tuple[Path, Path]) 
     _, card = load_checkpoint(run)
     assert card.threshold is None
     assert card.temperature is not None
-    told, readme = json.loads((run / "calibration.json").read_text()), (run / "README.md").read_text()
-    assert told["coverage"] is told["threshold_by"] is told["promise"] is None
+    numbers, readme = json.loads((run / "calibration.json").read_text()), (run / "README.md").read_text()
+    assert numbers["coverage"] is numbers["threshold_by"] is numbers["promise"] is None
     assert "no threshold is set: it always answers" in readme
     assert f"no threshold could be certified: {done.certificate.statement}" in readme
     assert "stay" not in readme.split("## Doubt")[1].split("##")[0]
@@ -100,10 +101,10 @@ def test_a_threshold_from_before_survives_one_that_cannot_be_certified(trained: 
         failed = calibrate_run(run, data, CalibrationOptions(split="validation", risk=0.001, seed=3))
         assert failed.certificate.threshold is None
         assert load_checkpoint(run)[1] == before
-        told, readme = json.loads((run / "calibration.json").read_text()), (run / "README.md").read_text()
-        assert (told["threshold"], told["card_temperature"]) == (before.threshold, before.temperature)
-        assert told["temperature"] != before.temperature  # half of the validation sheets fit another
-        assert told["promise"] == first.certificate.statement
+        numbers, readme = json.loads((run / "calibration.json").read_text()), (run / "README.md").read_text()
+        assert (numbers["threshold"], numbers["card_temperature"]) == (before.threshold, before.temperature)
+        assert numbers["temperature"] != before.temperature  # half of the validation sheets fit another
+        assert numbers["promise"] == first.certificate.statement
         assert f"threshold by earlier calibration: {first.certificate.statement}" in readme
         assert (
             f"could not be certified: {failed.certificate.statement}; the earlier threshold and its" in readme
@@ -111,7 +112,7 @@ def test_a_threshold_from_before_survives_one_that_cannot_be_certified(trained: 
         assert "by earlier calibration" in (run / "calibration.html").read_text()
     (run / "calibration.json").unlink()
     calibrate_run(run, data, CalibrationOptions(risk=0.001))
-    assert "what was promised of it is not on record" in (run / "README.md").read_text()
+    assert "its certificate is not on record" in (run / "README.md").read_text()
 
 
 def test_other_sheets_are_halved_by_group(trained: tuple[Path, Path], folder: Folder) -> None:
@@ -124,7 +125,7 @@ def test_other_sheets_are_halved_by_group(trained: tuple[Path, Path], folder: Fo
     assert sizes["temperature"] % 2 == 0  # pairs share a group
 
 
-def test_by_cost(trained: tuple[Path, Path]) -> None:
+def test_the_cheapest_threshold_is_written_by_cost(trained: tuple[Path, Path]) -> None:
     run, data = trained
     done = calibrate_run(
         run,
@@ -207,7 +208,7 @@ def test_bad_input(trained: tuple[Path, Path], folder: Folder, small: Small, tmp
         calibrate_run(several, data)
 
 
-def test_nothing_of_training_certifies(trained: tuple[Path, Path]) -> None:
+def test_training_sheets_never_certify(trained: tuple[Path, Path]) -> None:
     run, data = trained
     done = calibrate_run(run, data, CalibrationOptions(risk=0.4))
     parts = done.numbers["data"]["parts"]

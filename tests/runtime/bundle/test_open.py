@@ -154,7 +154,7 @@ def test_graphs_that_ask_for_more(make_bundle: Make) -> None:
         open_bundle(folder)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_mutated_graphs_are_refused_or_read(graph_bytes: bytes, data: st.DataObject) -> None:
     content = bytearray(graph_bytes)

@@ -42,7 +42,7 @@ def test_of_what_is_there_or_not_it_is_cliffs_delta(rng: np.random.Generator) ->
     assert ours.low < ours.estimate < ours.high
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_strata_and_groups_as_a_slow_twin_has_them(seed: int) -> None:
     rng = np.random.default_rng(seed)

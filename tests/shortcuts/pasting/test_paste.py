@@ -22,7 +22,7 @@ from steelsight.shortcuts.pasting.paste import (
 )
 
 SEEDS = st.integers(0, 10_000)
-few = settings(max_examples=30, deadline=None)
+few = settings(max_examples=30)
 
 
 def _disc(size: int, gray: float = 250.0) -> Stamp:

@@ -46,7 +46,7 @@ def _result(name: str, labels: np.ndarray, wrong: int, remark: str = "") -> Mode
 
 def _timing(median: float) -> Timing:
     rounds = tuple(float(median * (1 + 0.01 * (i % 3))) for i in range(20))
-    return Timing(float(np.median(rounds)), min(rounds), max(rounds), rounds)
+    return Timing(float(np.median(rounds)), rounds)
 
 
 def _findings(

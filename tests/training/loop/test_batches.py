@@ -22,7 +22,7 @@ from steelsight.training.recipe import Recipe
 Small = Callable[..., Recipe]
 
 
-def test_an_epoch_shows_every_training_sheet_once(data: TrainingData, small: Small) -> None:
+def test_an_epoch_has_every_training_sheet_once(data: TrainingData, small: Small) -> None:
     recipe = small(
         "balance.method=none", "hflip=0", "vflip=0", "gain=0", "gamma=0", "offset=0", "batch_size=5"
     )
@@ -32,7 +32,7 @@ def test_an_epoch_shows_every_training_sheet_once(data: TrainingData, small: Sma
     assert shown == sorted(image.tobytes() for image in data.images[data.train])
 
 
-def test_same_generator_same_bytes_another_other_bytes(data: TrainingData, small: Small) -> None:
+def test_bytes_depend_on_the_generator_alone(data: TrainingData, small: Small) -> None:
     def bytes_of(seed: int) -> bytes:
         batches = epoch_batches(data, small(), np.random.default_rng(seed))
         return b"".join(batch.gray.numpy().tobytes() + batch.targets.numpy().tobytes() for batch in batches)
@@ -72,7 +72,7 @@ def test_sheet_weights_follow_their_formula(small: Small, power: float, group_po
     assert found == pytest.approx(expected / expected.mean())
 
 
-def test_fully_balanced_every_class_and_every_group_in_it_weighs_alike(small: Small) -> None:
+def test_full_balance_gives_classes_and_their_groups_equal_weight(small: Small) -> None:
     labels, groups = np.array([0, 0, 0, 0, 1, 1]), np.array([0, 0, 0, 1, 2, 2])
     data = TrainingData(np.zeros((6, 1, 1), np.uint8), labels, np.arange(6), np.arange(0), groups=groups)
     weights = sheet_weights(data, small("balance.method=sampling", "power=1", "group_power=1").balance)
@@ -92,7 +92,7 @@ def test_ahead_keeps_the_order() -> None:
     assert list(ahead(lambda: iter(range(50)))) == list(range(50))
 
 
-def test_ahead_hands_over_exceptions() -> None:
+def test_ahead_raises_exceptions_in_the_caller() -> None:
     def broken() -> Iterator[int]:
         yield 1
         raise ZeroDivisionError("in the thread")
@@ -103,7 +103,7 @@ def test_ahead_hands_over_exceptions() -> None:
         next(items)
 
 
-def test_ahead_leaves_no_thread_behind_when_left_early() -> None:
+def test_ahead_ends_its_thread_when_closed_early() -> None:
     items = ahead(lambda: iter(range(10**9)))
     next(items)
     items.close()  # type: ignore[attr-defined]

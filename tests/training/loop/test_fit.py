@@ -45,7 +45,7 @@ def _same(one: SheetClassifier, other: SheetClassifier) -> bool:
     return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
-def test_it_learns(data: TrainingData, small: Small) -> None:
+def test_training_fits_the_training_sheets(data: TrainingData, small: Small) -> None:
     recipe = small("max_epochs=25", "learning_rate=2e-3", "gain=0", "gamma=0", "offset=0")
     model, fitted = _fit(data, recipe)
     right = predict_logits(model, data.images).argmax(1) == data.targets
@@ -55,9 +55,7 @@ def test_it_learns(data: TrainingData, small: Small) -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_same_seed_same_weights_another_other_weights(
-    data: TrainingData, small: Small, precision: str
-) -> None:
+def test_weights_depend_on_the_seed_alone(data: TrainingData, small: Small, precision: str) -> None:
     recipe = small(f"precision={precision}", "dropout=0.3")
     (one, first), (two, second), (other, _) = (_fit(data, recipe, seed=seed) for seed in (1, 1, 2))
     assert _same(one, two)
@@ -83,7 +81,7 @@ class _StopIn(NoProgress):
         if done == 2:
             self.left -= 1
             if self.left == 0:
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt("stopped by the test")
 
 
 @pytest.mark.parametrize(
@@ -97,14 +95,14 @@ class _StopIn(NoProgress):
     ],
     ids=["averaged", "plain", "noisy", "batch-norm", "probed"],
 )
-def test_interrupted_and_resumed_is_uninterrupted(
+def test_resumed_training_equals_uninterrupted_training(
     data: TrainingData, small: Small, tmp_path: Path, settings: tuple[str, ...]
 ) -> None:
     recipe = small("max_epochs=3", *settings)
     if recipe.input.height == 32:
         data = dataclasses.replace(data, images=np.ascontiguousarray(data.images[:, :32, :32]))
     whole, straight = _fit(data, recipe, state_path=tmp_path / "straight")
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="stopped by the test"):
         _fit(data, recipe, state_path=tmp_path / "state", progress=_StopIn(2))
     resumed, fitted = _fit(data, recipe, state_path=tmp_path / "state")
     assert fitted.resumed_after == 1
@@ -116,7 +114,7 @@ def test_interrupted_and_resumed_is_uninterrupted(
 def test_a_probe_is_not_fitted_again_after_a_kill(data: TrainingData, small: Small, tmp_path: Path) -> None:
     recipe = small("max_epochs=2", "probe.enabled=true", "copies=0", "pooling=average")
     whole, straight = _fit(data, recipe)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="stopped by the test"):
         _fit(data, recipe, state_path=tmp_path / "state", progress=_StopIn(1))
     resumed, fitted = _fit(data, recipe, state_path=tmp_path / "state", progress=_NoProbe())
     assert fitted.resumed_after == 0
@@ -156,7 +154,7 @@ def test_without_validation_sheets_the_last_epoch_is_kept(data: TrainingData, sm
     assert fitted.history[-1].validation_loss is None
 
 
-def test_the_study_s_batch_is_doubled_by_its_noisy_copy(
+def test_batches_are_doubled_by_their_noisy_copies(
     data: TrainingData, small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Tensor] = []
@@ -176,11 +174,11 @@ def test_the_study_s_batch_is_doubled_by_its_noisy_copy(
     assert torch.corrcoef(channels).fill_diagonal_(0).abs().max().item() < 0.03
 
 
-def test_masks_teach_the_places(data: TrainingData, small: Small) -> None:
+def test_masks_train_the_class_map(data: TrainingData, small: Small) -> None:
     shares = np.where(data.images > 200, 255, 0).astype(np.uint8)
-    taught = dataclasses.replace(data, masks=Masks(shares, np.ones(18, dtype=bool)))
+    masked = dataclasses.replace(data, masks=Masks(shares, np.ones(18, dtype=bool)))
     settings = ("max_epochs=20", "learning_rate=3e-3", "pooling=average", "mask_share=0.02")
-    model, _ = _fit(taught, small(*settings, "loss.masks=1.0"))
+    model, _ = _fit(masked, small(*settings, "loss.masks=1.0"))
     images = data.images[data.validation][1:2]
     with torch.no_grad():
         from steelsight.models.inputs import to_input
@@ -191,12 +189,16 @@ def test_masks_teach_the_places(data: TrainingData, small: Small) -> None:
     assert evidence[torch.from_numpy(on_defect)].mean() > evidence[torch.from_numpy(~on_defect)].mean()
 
 
-def test_multilabel(data: TrainingData, small: Small) -> None:
+def test_multilabel_accuracies_are_over_all_binary_answers(data: TrainingData, small: Small) -> None:
     flags = np.stack([data.targets, 1 - data.targets], axis=1).astype(np.float32)
-    _, fitted = _fit(
-        dataclasses.replace(data, targets=flags), small("task=multilabel", "balance.method=loss")
-    )
-    assert fitted.history[-1].validation_balanced_accuracy is not None
+    multilabel = dataclasses.replace(data, targets=flags)
+    model, fitted = _fit(multilabel, small("task=multilabel", "balance.method=loss"))
+    kept = next(row for row in fitted.history if row.epoch == fitted.best_epoch)
+    predicted = predict_logits(model, data.images[data.validation]) > 0
+    truth = flags[data.validation] > 0
+    recalls = [predicted[truth].mean(), 1 - predicted[~truth].mean()]
+    assert kept.validation_accuracy == pytest.approx((predicted == truth).mean())
+    assert kept.validation_balanced_accuracy == pytest.approx(np.mean(recalls))
 
 
 def test_another_training_s_state_is_refused(data: TrainingData, small: Small, tmp_path: Path) -> None:

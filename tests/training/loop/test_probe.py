@@ -32,14 +32,14 @@ def _probe(data: TrainingData, recipe: Recipe, outputs: int = 2) -> SheetClassif
     return model
 
 
-def _described(model: SheetClassifier, data: TrainingData) -> np.ndarray:
+def _pooled(model: SheetClassifier, data: TrainingData) -> np.ndarray:
     with torch.no_grad():
         features = model.features(to_input(torch.from_numpy(data.images[data.train])))
         return np.asarray(model.head.pooled(features), dtype=np.float64)
 
 
 def _descend(described: np.ndarray, labels: np.ndarray, weights: np.ndarray, penalty: float) -> np.ndarray:
-    """Slow twin: plain gradient descent on the mean loss + penalty/2 |w|^2; returns logits of the sheets."""
+    """Reference: plain gradient descent on the mean loss + penalty/2 |w|^2; returns logits of the sheets."""
     spread = described.std(0)
     kept = spread > 1e-3
     x = torch.from_numpy((described[:, kept] - described[:, kept].mean(0)) / spread[kept])
@@ -58,14 +58,16 @@ def _descend(described: np.ndarray, labels: np.ndarray, weights: np.ndarray, pen
 
 @POOLINGS
 @pytest.mark.parametrize("outputs", [2, 3])
-def test_it_is_the_regularised_optimum(data: TrainingData, small: Small, pooling: str, outputs: int) -> None:
+def test_the_probe_is_the_regularised_optimum(
+    data: TrainingData, small: Small, pooling: str, outputs: int
+) -> None:
     if outputs == 3:
         labels = np.arange(18) % 3
         data = dataclasses.replace(data, targets=labels)
     recipe = small(*PROBE, "copies=0", f"pooling={pooling}", "penalty=0.5")
     model = _probe(data, recipe, outputs)
     labels = data.targets[data.train]
-    expected = _descend(_described(model, data), labels, np.ones(labels.size), 0.5)
+    expected = _descend(_pooled(model, data), labels, np.ones(labels.size), 0.5)
     found = predict_logits(model, data.images[data.train])
     centred = found - found.mean(1, keepdims=True)  # softmax knows logits up to a constant
     assert centred == pytest.approx(
@@ -78,7 +80,7 @@ def test_balance_weighs_the_sheets(data: TrainingData, small: Small) -> None:
     data = dataclasses.replace(data, targets=labels, groups=np.arange(18) // 2)
     balanced = small(*PROBE, "copies=0", "pooling=average", "balance.method=sampling", "power=1", "penalty=1")
     model = _probe(data, balanced)
-    expected = _descend(_described(model, data), labels[:12], np.where(labels[:12] == 0, 2 / 3, 2.0), 1.0)
+    expected = _descend(_pooled(model, data), labels[:12], np.where(labels[:12] == 0, 2 / 3, 2.0), 1.0)
     found = predict_logits(model, data.images[:12])
     assert found[:, 1] - found[:, 0] == pytest.approx(expected[:, 1] - expected[:, 0], abs=5e-3)
 
@@ -109,7 +111,7 @@ def test_the_probe_alone_is_epoch_0(data: TrainingData, small: Small) -> None:
     assert right.mean() > 0.9
 
 
-def test_epochs_go_on_from_the_probe(data: TrainingData, small: Small) -> None:
+def test_epochs_start_from_the_probe(data: TrainingData, small: Small) -> None:
     settings = (*PROBE[:2], "pooling=average+max", "penalty=0.05", "learning_rate=1e-9", "ema=0.9")
     alone, _ = _fit(data, small(*settings, "max_epochs=0"))
     on, fitted = _fit(data, small(*settings, "max_epochs=2"))
@@ -126,7 +128,7 @@ def test_multilabel_fits_one_type_at_a_time(data: TrainingData, small: Small) ->
     assert logits[:, 0] == pytest.approx(-logits[:, 1], abs=1e-3)  # opposite questions
 
 
-def test_a_class_without_training_sheets_is_practically_never_the_answer(
+def test_a_class_without_training_sheets_is_practically_never_predicted(
     data: TrainingData, small: Small
 ) -> None:
     model = _probe(data, small(*PROBE, "pooling=average"), outputs=4)
@@ -145,11 +147,11 @@ BENT = ("pooling=lse", "pooling=max", "pooling=top")
 
 
 @pytest.mark.parametrize("pooling", [*BENT, "pooling=average", "pooling=average+max"])
-def test_steps_learn_with_every_pooling(data: TrainingData, small: Small, pooling: str) -> None:
+def test_gradient_steps_fit_every_pooling(data: TrainingData, small: Small, pooling: str) -> None:
     shares = np.where(data.images > 200, 255, 0).astype(np.uint8)
-    taught = dataclasses.replace(data, masks=Masks(shares, np.ones(18, dtype=bool)))
+    masked = dataclasses.replace(data, masks=Masks(shares, np.ones(18, dtype=bool)))
     recipe = small(*PROBE, pooling, "copies=1", "penalty=0.01", "masks=0.5", "steps=150", "mask_share=0.02")
-    model = _probe(taught, recipe)
+    model = _probe(masked, recipe)
     right = predict_logits(model, data.images[data.train]).argmax(1) == data.targets[data.train]
     assert right.mean() > 0.9
 
@@ -158,9 +160,9 @@ def test_steps_end_near_the_optimum_where_it_is_known(data: TrainingData, small:
     """Masks of weight nearly 0 send a linear head down the other road to the same place."""
     settings = (*PROBE, "copies=0", "pooling=average", "penalty=0.5", "steps=600")
     nowhere = Masks(np.zeros_like(data.images), np.zeros(18, dtype=bool))
-    taught = dataclasses.replace(data, masks=nowhere)
+    masked = dataclasses.replace(data, masks=nowhere)
     exact = predict_logits(_probe(data, small(*settings)), data.images[data.train])
-    stepped = predict_logits(_probe(taught, small(*settings, "masks=1e-6")), data.images[data.train])
+    stepped = predict_logits(_probe(masked, small(*settings, "masks=1e-6")), data.images[data.train])
     signs = data.targets[data.train] * 2 - 1
     assert np.corrcoef(exact[:, 1] - exact[:, 0], stepped[:, 1] - stepped[:, 0])[0, 1] > 0.95
     assert ((stepped[:, 1] - stepped[:, 0]) * signs > 0).all()
@@ -179,7 +181,7 @@ def test_standardisation_is_folded_in_exactly(data: TrainingData, small: Small, 
     assert torch.allclose(model.head.eval()(maps), expected, atol=1e-5)
 
 
-def test_steps_repeat_themselves(data: TrainingData, small: Small) -> None:
+def test_gradient_steps_are_reproducible(data: TrainingData, small: Small) -> None:
     recipe = small(*PROBE, "pooling=lse", "steps=20")
     one, two = _probe(data, recipe), _probe(data, recipe)
     assert torch.equal(one.head.conv.weight, two.head.conv.weight)

@@ -56,7 +56,7 @@ Positions = Int[np.ndarray, "_"]
 
 @dataclass(frozen=True)
 class CalibrationReport:
-    """What was found; the card of the run holds temperature and threshold."""
+    """The result of a calibration; the card of the run holds temperature and threshold."""
 
     folder: Path
     certificate: Certificate
@@ -158,16 +158,16 @@ def _thresholds(
 
 
 def _two_sets(run: OpenRun, part: str, rng: np.random.Generator) -> tuple[Positions, Positions, str]:
-    """The sheets for the temperature, those for the certificate, and where the first come from."""
-    data, judged = run.data, run.choose(part)
+    """The sheets for the temperature, those for the certificate, and the source of the first."""
+    data, candidates = run.data, run.choose(part)
     single = np.asarray(data.labelled.labels) >= 0
     validation = run.positions("validation")
     validation = validation[single[validation]] if validation.size else validation
     if part != "validation" and validation.size:
-        return validation, judged, "the run's validation sheets"
-    group = group_index([data.groups[i] for i in judged.tolist()], judged.size)
+        return validation, candidates, "the run's validation sheets"
+    group = group_index([data.groups[i] for i in candidates.tolist()], candidates.size)
     half = rng.permutation(int(group.max()) + 1) % 2 == 0
-    fitting, rest = judged[half[group]], judged[~half[group]]
+    fitting, rest = candidates[half[group]], candidates[~half[group]]
     fitting = fitting[single[fitting]]
     if not fitting.size or not rest.size:
         raise BadData(
@@ -180,7 +180,7 @@ def _two_sets(run: OpenRun, part: str, rng: np.random.Generator) -> tuple[Positi
 def _choose(
     card: Card, temperature: float, certificate: Certificate, cost: CostChoice | None
 ) -> tuple[Card, str | None]:
-    """The card with its temperature and threshold, and what chose the threshold; None where there is none.
+    """The card with its temperature and threshold, and the source of the threshold; None without one.
 
     cost  None = the certificate decides
     """
@@ -195,7 +195,7 @@ def _choose(
 
 
 def _coverage(card: Card, outputs: CertifiedOutputs, rng: np.random.Generator) -> dict[str, Any] | None:
-    """The share of the certifying sheets that the card's threshold answers; None where it always answers."""
+    """The share of the certifying sheets above the card's threshold; None without threshold."""
     if card.threshold is None:
         return None
     confidence = soften(outputs.logits, card.temperature or 1.0).max(axis=1)
@@ -204,12 +204,12 @@ def _coverage(card: Card, outputs: CertifiedOutputs, rng: np.random.Generator) -
 
 
 def _promise(run: Path, by: str | None, certificate: Certificate) -> str | None:
-    """What the card's threshold is worth, in words; an earlier one keeps the words it had."""
+    """The statement on the card's threshold; an earlier threshold keeps its statement."""
     if by == EARLIER:
         known = json.loads((run / NUMBERS).read_text(encoding="utf-8")) if (run / NUMBERS).exists() else {}
-        return known.get("promise") or "what was promised of it is not on record"
+        return known.get("promise") or "its certificate is not on record"
     if by == COST:
-        return "chosen for the least cost of escapes, overkill and review; how often it errs is not certified"
+        return "chosen for the least cost of escapes, overkill and review; its risk is not certified"
     return certificate.statement if by == CERTIFICATE else None
 
 
@@ -225,7 +225,7 @@ def _part_names(data: SheetData, fitting: Positions, chosen: Positions, part: st
 def _quality(
     outputs: CertifiedOutputs, data: SheetData, chosen: Positions, temperature: float
 ) -> dict[str, Any]:
-    """Calibration error, Brier score and log loss before and after; the last two of sheets of one type."""
+    """Calibration error, Brier score and log loss before and after; the last two on sheets of one type."""
     labels = np.asarray(data.labelled.labels)[chosen]
     single = labels >= 0
     quality: dict[str, Any] = {}

@@ -9,7 +9,7 @@ from typing import Any
 from steelsight.files import replace_file, write_json
 from steelsight.reports.document import Document
 from steelsight.runs.transplant.options import TransplantOptions
-from steelsight.runs.transplant.page import write_operation
+from steelsight.runs.transplant.page import write_transplant_results
 from steelsight.runs.transplant.reading import describe_transplant, transplant_json
 from steelsight.runs.transplant.run import open_transplant
 from steelsight.sheets.options import DataOptions
@@ -55,7 +55,7 @@ def report_transplant(
         "Transplanted weights", subtitle=f"{donor.name} into {run.name}, {opened.name}, {options.split}"
     )
     page.chapter("Weights exchanged")
-    write_operation(page, result)
+    write_transplant_results(page, result)
     page.footer({"data": f"{opened.name} ({opened.data_hash})", "seed": options.seed, **environment()})
     numbers = {
         "run": str(run),

@@ -1,4 +1,4 @@
-"""From RUN folders to a transplant: who gives, what stands beside it as a control, on which sheets."""
+"""Transplants the weights of a donor run, and of controls, into a receiver run and evaluates all models."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class TransplantResult:
         return self.donors[0].name
 
     def control(self, *kinds: str) -> Donor | None:
-        """The first control of one of these kinds, sought in their order."""
+        """The first control of one of these kinds, in their order."""
         return next((each for kind in kinds for each in self.donors if each.kind == kind), None)
 
 
@@ -138,7 +138,7 @@ def run_transplant(
     )
     starts = [_start_or_none(each) for each in (card, donor[1])]
     notes = [
-        f"the weights that {name} started from are not available here, so how far it moved is not measured"
+        f"the weights that {name} started from are not available here, so its change is not measured"
         for name, start in zip((receiver, donors[0].name), starts, strict=True)
         if start is None
     ]
@@ -200,7 +200,7 @@ def _fair_sheets(receiver: OpenRun, donors: Sequence[Path], split: str) -> Posit
         raise BadData(
             f"{sheets.name}: expected at least {FEWEST} {split} sheets of {receiver.folder.name} unseen by "
             f"{', '.join(folder.name for folder in donors)}, found {rows.size}; "
-            "bring sheets none of them has learnt from, or train them on one split"
+            "bring sheets that none of them was trained on, or train them on one split"
         )
     return rows
 

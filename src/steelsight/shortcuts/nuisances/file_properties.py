@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from PIL import Image
 
 from steelsight.errors import BadImage
@@ -28,8 +28,6 @@ MOST_FOLDERS = 8  # the largest; more would be candidates of few sheets each
 WHEN = re.compile(
     r"(20\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?([0-2]\d|3[01])(?:[-_.T ]?([01]\d|2[0-3])[-_.:]?([0-5]\d))?"
 )
-
-Numbers = Float[np.ndarray, " n"]
 
 
 def measure_files(items: Sequence[SheetItem]) -> list[Property]:

@@ -236,7 +236,7 @@ class _Trainer:
         with in_precision(self.precision, device):
             with torch.no_grad() if self.intervention.frozen else nullcontext():
                 features = fast_features(self.model.features, images)
-            logits, class_map = head.judge(features) if recipe.loss.masks else (head(features), None)
+            logits, class_map = head.logits_and_map(features) if recipe.loss.masks else (head(features), None)
         loss = self._sheet_loss(logits.float(), targets, batch, doubled)
         if batch.wrong is not None and self.intervention.reasons:
             wrong = _repeat(batch.wrong.to(device), doubled)

@@ -102,7 +102,7 @@ def _loss(
     recipe: Recipe,
 ) -> Tensor:
     maps = stored.maps[rows.to(stored.maps.device)].float()
-    logits, class_map = fitted.judge((maps - mean[:, None, None]) / spread[:, None, None])
+    logits, class_map = fitted.logits_and_map((maps - mean[:, None, None]) / spread[:, None, None])
     targets = stored.targets[rows].to(maps.device)
     loss = sheet_loss(logits, targets, label_smoothing=recipe.loss.label_smoothing)
     if stored.shares is None or stored.known is None:

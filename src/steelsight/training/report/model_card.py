@@ -87,15 +87,15 @@ def _head(card: Card) -> str:
     entry = MODELS[model.name]
     start = "ImageNet weights" if model.pretrained == "imagenet" else "random weights"
     head = "study head" if model.head == "study" else f"direct head, {model.pooling} pooling"
-    patches = f", judged in {model.patches} patches" if model.patches > 1 else ""
-    taught = "classes and defect masks" if card.mask_supervised else "classes alone"
+    patches = f", classified by {model.patches} patches" if model.patches > 1 else ""
+    supervision = "classes and defect masks" if card.mask_supervised else "classes alone"
     warning = (
         "**A control trained on shuffled labels: its verdicts mean nothing.**\n\n" * card.shuffled_labels
     )
     return (
         f"# {entry.title} on {_plain(card.data_name)}\n\n{warning}"
         f"Predicts {TASKS[card.task]}: {', '.join(_plain(name) for name in card.class_names)}.\n\n"
-        f"{entry.title}, {head}, trained from {start} by {taught}. Input: gray sheets at {size} "
+        f"{entry.title}, {head}, trained from {start} by {supervision}. Input: gray sheets at {size} "
         f"({card.input.fit}){patches}."
     )
 

@@ -68,7 +68,9 @@ def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, 
             title="Groups in more than one part",
         )
     noisy = f"X + {metrics['noise_sigma']}Z"
-    _judge(page, out, {"as they are": metrics["test"], noisy: metrics["test_noisy"]}, data, logits, test)
+    _add_metrics(
+        page, out, {"as they are": metrics["test"], noisy: metrics["test_noisy"]}, data, logits, test
+    )
     _operating(page, metrics["operating_point"])
     _apart(page, metrics["apart"])
     page.footer(_origin(metrics))
@@ -83,7 +85,7 @@ def write_evaluation_page(
     reports = {"as they are": metrics["report"]}
     if metrics["noise_sigma"]:
         reports = {f"X + {metrics['noise_sigma']}Z": metrics["report"]}
-    _judge(page, out, reports, data, logits, chosen)
+    _add_metrics(page, out, reports, data, logits, chosen)
     _operating(page, metrics["operating_point"])
     for note in metrics["notes"]:
         page.notice(note)
@@ -104,7 +106,7 @@ def write_folds_page(out: Path, metrics: Report, data: SheetData) -> None:
     replace_file(out / PAGE, page.render().encode())
 
 
-def _judge(
+def _add_metrics(
     page: Document,
     out: Path,
     reports: Mapping[str, Report | None],
