@@ -5,7 +5,8 @@ from __future__ import annotations
 from steelsight.explanations.benchmark.methods import ENTRANTS
 from steelsight.explanations.benchmark.run import run_league
 from steelsight.explanations.benchmark.settings import load_league_recipe
-from steelsight.runs.open import OpenRun, make_case
+from steelsight.runs.benchmark_data import make_case
+from steelsight.runs.open import OpenRun
 from steelsight.streams import stream
 from steelsight.study.options import StudyOptions
 from steelsight.study.results import LeagueResult
