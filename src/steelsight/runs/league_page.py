@@ -36,7 +36,7 @@ def write_page(
         "Which explanation finds the defect",
         subtitle=f"{run.card.model.name} on {run.data.name}, {split} sheets{folds}",
     )
-    write_league(document, league, arena.bouts, published=published)
+    write_league(document, league, arena.cases, published=published)
     figure, words = picture_classes(arena.runs, split)
     document.chapter("Grad-CAM by class", id="league-classes")
     document.figure(figure, id="class-examples", alt=words, caption=f"{words} The surest right verdicts.")

@@ -60,7 +60,7 @@ class OpenRun:
 class BenchmarkData:
     """What a league is run on."""
 
-    bouts: tuple[EvaluationCase, ...]
+    cases: tuple[EvaluationCase, ...]
     runs: tuple[OpenRun, ...]
     notes: tuple[str, ...]  # what a reader of the figures must know
 
@@ -133,7 +133,7 @@ def open_benchmark(
     """
     runs = open_runs(run, data, allow_bad=allow_bad)
     notes: dict[str, None] = {}
-    bouts = [
+    cases = [
         make_case(each, part, share=share, limit=limit, rng=indexed_stream(seed, i), notes=notes)
         for i, each in enumerate(runs)
     ]
@@ -141,7 +141,7 @@ def open_benchmark(
         notes[
             "masks taught this model where to look: its figures are not those of a model taught by classes"
         ] = None
-    return BenchmarkData(tuple(bouts), tuple(runs), tuple(notes))
+    return BenchmarkData(tuple(cases), tuple(runs), tuple(notes))
 
 
 def make_case(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from steelsight.explanations.benchmark.methods import ENTRANTS
+from steelsight.explanations.benchmark.methods import CANDIDATES
 from steelsight.explanations.benchmark.results import EvaluationCase
 from steelsight.explanations.benchmark.run import League, run_league
 from steelsight.explanations.benchmark.settings import load_league_recipe
@@ -23,21 +23,21 @@ class LeagueResult:
     """A league and the model and sheets it was run on."""
 
     league: League
-    bouts: tuple[EvaluationCase, ...]
+    cases: tuple[EvaluationCase, ...]
 
 
 def judge_explanations(run: OpenRun, options: StudyOptions) -> LeagueResult | None:
     """The study's methods on the test sheets that have masks; None where none has."""
     notes: dict[str, None] = {}
     rng = stream(options.seed, "study-league")
-    bout = make_case(run, "test", limit=options.explained, rng=rng, notes=notes)
-    if not len(bout.judge.images):
+    case = make_case(run, "test", limit=options.explained, rng=rng, notes=notes)
+    if not len(case.evaluation.images):
         return None
     settings = [f"report.resamples={options.resamples}", *(QUICK if options.explained < FEW else ())]
     recipe = load_league_recipe(settings)
-    methods = [name for name, entrant in ENTRANTS.items() if entrant.published]
+    methods = [name for name, candidate in CANDIDATES.items() if candidate.published]
     league = run_league(
-        [bout],
+        [case],
         recipe,
         task=run.card.task,
         methods=methods,
@@ -45,4 +45,4 @@ def judge_explanations(run: OpenRun, options: StudyOptions) -> LeagueResult | No
         seed=options.seed,
         notes=tuple(notes),
     )
-    return LeagueResult(league, (bout,))
+    return LeagueResult(league, (case,))

@@ -83,9 +83,9 @@ def neurons(
     import torch
 
     from steelsight.inspection.neurons.atlas import AtlasPlan, make_atlas
+    from steelsight.inspection.neurons.pairs import compare_neurons
     from steelsight.inspection.neurons.settings import GROWN, PLAIN
-    from steelsight.inspection.neurons.survey import speaking_layers
-    from steelsight.inspection.neurons.twins import compare_neurons
+    from steelsight.inspection.neurons.survey import surveyed_layers
     from steelsight.models.checkpoint import load_checkpoint
     from steelsight.runs.inspection.neurons import show_sheets
     from steelsight.runs.open import open_run
@@ -126,7 +126,7 @@ def neurons(
         atlas = make_atlas(
             opened.model,
             shown,
-            layer or speaking_layers(opened.model),
+            layer or surveyed_layers(opened.model),
             plan,
             rng=stream(seed, "neuron-atlas"),
             seed=seed,
@@ -139,7 +139,7 @@ def neurons(
         if against is not None:
             say("the same neurons in the other model")
             other, _ = load_checkpoint(against)
-            same = [p.neuron for page in atlas.layers for p in page.portraits if page.layer != "head"]
+            same = [p.neuron for page in atlas.layers for p in page.profiles if page.layer != "head"]
             if not same:
                 raise BadInput("--with: expected neurons of a layer both models have, got only logits")
             ascent = plan.plain or prepare(PLAIN, steps=steps)
@@ -161,11 +161,11 @@ def _write(
     """The page, its numbers and its figures as files."""
     from steelsight.inspection.neurons.page import (
         atlas_figure,
+        forms_figure,
         growth_figure,
-        pairs_figure,
-        twins_figure,
+        neuron_pairs_figure,
         write_atlas,
-        write_twins,
+        write_neuron_pairs,
     )
     from steelsight.reports.document import Document
     from steelsight.reports.figures import save_figure
@@ -173,14 +173,14 @@ def _write(
 
     document = Document("What drives the neurons", subtitle=f"{opened.card.model.name} on {opened.data.name}")
     write_atlas(document, atlas)
-    figures = {"atlas": atlas_figure(atlas), "pairs": pairs_figure(atlas.layers, each=6)}
-    grown = [p for page in atlas.layers for p in page.portraits if p.stages]
+    figures = {"atlas": atlas_figure(atlas), "pairs": forms_figure(atlas.layers, each=6)}
+    grown = [p for page in atlas.layers for p in page.profiles if p.stages]
     if grown:
         figures["growth"] = growth_figure(grown[-1])
     if twins is not None:
         document.chapter("The same neurons in another model", id="twins")
-        write_twins(document, twins, names=names)
-        figures["twins"] = twins_figure(twins, names=names)
+        write_neuron_pairs(document, twins, names=names)
+        figures["twins"] = neuron_pairs_figure(twins, names=names)
     document.footer(
         {"Steelsight": __version__, "Data": opened.data.name, "Data hash": opened.data.data_hash,
          "Seed": numbers["seed"]}
@@ -214,13 +214,13 @@ def _tell(atlas: Atlas) -> None:
     for head in ("channels", "dead", "shown", "achieved over best sheet", "one filter"):
         table.add_column(head, justify="right", no_wrap=True)
     for page in atlas.layers:
-        ratios = sorted(p.value / p.best_real for p in page.portraits if p.best_real > 0)
-        agreements = sorted(p.agreement for p in page.portraits if p.agreement == p.agreement)
+        ratios = sorted(p.value / p.best_real for p in page.profiles if p.best_real > 0)
+        agreements = sorted(p.agreement for p in page.profiles if p.agreement == p.agreement)
         table.add_row(
             page.layer,
             str(page.channels),
             str(len(page.dead)),
-            str(len(page.portraits)),
+            str(len(page.profiles)),
             f"{ratios[len(ratios) // 2]:.1f} x" if ratios else "–",
             f"{agreements[len(agreements) // 2]:.2f}" if agreements else "–",
         )

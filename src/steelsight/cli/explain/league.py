@@ -62,7 +62,7 @@ def league(
         )
         task = arena.runs[0].card.task
         found = run_league(
-            arena.bouts,
+            arena.cases,
             recipe,
             task=task,
             methods=None
@@ -100,11 +100,13 @@ def _tell(found: League) -> None:
     table = Table("method", box=None, pad_edge=False)
     for head in ("recall", "precision", "IoU", "Dice", "Dice, own rule", "ms"):
         table.add_column(head, justify="right", no_wrap=True)
-    for standing in found.standings.values():
-        means = [float(standing.by["study"][name].mean()) for name in ("recall", "precision", "iou", "dice")]
-        own = float(standing.by["chosen"]["dice"].mean())
+    for result in found.results.values():
+        means = [
+            float(result.scores["study"][name].mean()) for name in ("recall", "precision", "iou", "dice")
+        ]
+        own = float(result.scores["chosen"]["dice"].mean())
         table.add_row(
-            standing.entrant.title, *(f"{value:.3f}" for value in (*means, own)), f"{standing.time_ms:.1f}"
+            result.candidate.title, *(f"{value:.3f}" for value in (*means, own)), f"{result.time_ms:.1f}"
         )
     console.print(table)
     ceiling = found.ceiling

@@ -121,8 +121,8 @@ def _write_league(document: Document, found: StudyResults, half: _Half) -> Omitt
         alt="Dice of each method with intervals beside the study's, and what true masks score on this grid.",
         caption="Lines: what true masks score after the model's own grid.",
     )
-    method = half.qualitative if half.qualitative in league.standings else league.recommended[ALL].method
-    figure, words = picture_mask(league, judged.bouts, method, "study")
+    method = half.qualitative if half.qualitative in league.results else league.recommended[ALL].method
+    figure, words = picture_mask(league, judged.cases, method, "study")
     document.figure(figure, id=half.mask, alt=words, caption=words)
     write_checks(document, league)
     return {}
@@ -175,13 +175,13 @@ def published_rows(table: PublishedTable) -> Mapping[str, Mapping[str, float]]:
 
 def _write_side_by_side(document: Document, judged: LeagueResult, id: str) -> None:
     league = judged.league
-    method = "gradcam" if "gradcam" in league.standings else league.recommended[ALL].method
+    method = "gradcam" if "gradcam" in league.results else league.recommended[ALL].method
     right = np.flatnonzero(league.right)
-    scores = league.standings[method].by["study"]
+    scores = league.results[method].scores["study"]
     row = nearest_to_average(scores)
     if right.size and not league.right[row]:
         row = int(right[nearest_to_average({name: values[right] for name, values in scores.items()})])
-    figure, words = picture_methods(league, judged.bouts, row)
+    figure, words = picture_methods(league, judged.cases, row)
     document.figure(figure, id=id, alt=words, caption=words)
 
 

@@ -6,13 +6,13 @@ from steelsight.inspection.neurons.atlas import Atlas
 from steelsight.inspection.neurons.page import (
     atlas_figure,
     describe_ascent,
+    forms_figure,
     growth_figure,
     how_to_read,
     layer_table,
-    pairs_figure,
-    write_twins,
+    write_neuron_pairs,
 )
-from steelsight.inspection.neurons.twins import compare_neurons
+from steelsight.inspection.neurons.pairs import compare_neurons
 from steelsight.reports.document import Document
 from steelsight.streams import stream
 from steelsight.study.neurons import plain_ascent
@@ -54,8 +54,10 @@ def write_multiclass_neurons(document: Document, found: StudyResults, binary: St
         return dict.fromkeys(("neuron-resizing", "neuron-blurring"), NO_MODEL)
     omitted: Omitted = {}
     document.text(f"{_name(found)}. {how_to_read(atlas)} Neurons were drawn at random.")
-    grown = [p for page in atlas.layers if page.reach is not None for p in page.portraits if p.stages]
-    pairs = pairs_figure(atlas.layers, each=2)
+    grown = [
+        p for page in atlas.layers if page.receptive_field is not None for p in page.profiles if p.stages
+    ]
+    pairs = forms_figure(atlas.layers, each=2)
     if not grown or pairs is None:
         reason = "no layer of this model takes images of another size"
         return dict.fromkeys(("neuron-resizing", "neuron-blurring"), reason)
@@ -82,7 +84,7 @@ def _write_twins(document: Document, found: StudyResults, binary: StudyResults, 
     if first is None or second is None or first.card.model.name != second.card.model.name:
         document.text("The two models shown are of different networks, so their neurons cannot be paired.")
         return {}
-    neurons = [p.neuron for page in atlas.layers if page.layer != "head" for p in page.portraits]
+    neurons = [p.neuron for page in atlas.layers if page.layer != "head" for p in page.profiles]
     twins = compare_neurons(
         first.model,
         second.model,
@@ -91,7 +93,7 @@ def _write_twins(document: Document, found: StudyResults, binary: StudyResults, 
         seed=found.options.seed,
         rng=stream(found.options.seed, "neuron-pairs"),
     )
-    write_twins(document, twins, names=("binary model", "multi-class model"))
+    write_neuron_pairs(document, twins, names=("binary model", "multi-class model"))
     document.text(
         "Both models started from the same weights, so alike neurons may be what training left unchanged "
         "rather than what it found; the transplant's controls tell the two apart."
