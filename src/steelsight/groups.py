@@ -1,4 +1,4 @@
-"""Groups of sheets that must stay together: tiles, coils, batches. A sheet without one is a group of its own."""
+"""Groups of sheets that must stay in one split: tiles, coils, batches."""
 
 from __future__ import annotations
 

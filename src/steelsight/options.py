@@ -10,7 +10,8 @@ from such a class (`cli/options.py`), so that a help text, a bound and a default
         limit: int = option(500, help="Maximum number of sheets, drawn at random.", min=1)
         split: Literal["unseen", "test"] = option("unseen", help="Sheets to use.")
 
-        __post_init__ = check_options
+        def __post_init__(self) -> None:
+            check_options(self)
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ __all__ = [
     "Logits",
     "Mask",
     "MaskSource",
+    "Part",
     "Probabilities",
     "Rejection",
     "SheetItem",
@@ -40,6 +41,7 @@ Probabilities = Float[np.ndarray, "n c"]
 
 Fit = Literal["stretch", "letterbox", "crop"]
 Task = Literal["binary", "multiclass", "multilabel"]
+Part = Literal["", "train", "validation", "test"]  # where a data set's own split puts a sheet; "" = nowhere
 Evidence = Literal["mask", "class"]  # what is known of a sheet: complete masks, or only its classes
 
 
@@ -61,6 +63,7 @@ class MaskSource:
     runs: str | None = None  # Kaggle run lengths: 1-based, column-major
     path: Path | None = None
     where: str = ""  # table and row, for messages
+    value: int | None = None  # the value in the mask file that marks this type; None = every marked pixel
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class SheetItem:
     evidence: Evidence
     masks: tuple[MaskSource, ...] = ()
     group: str = ""  # sheets of one group (same tile, same coil) never part in a split; "" = its own group
+    part: Part = ""  # where the data set's own split puts it
 
 
 @dataclass(frozen=True)
@@ -88,10 +92,13 @@ class SheetSet:
     """A DATA folder, opened: its sheets in a stable order and everything set aside."""
 
     root: Path
-    layout: Literal["severstal", "folder"]
+    layout: str  # a name of sheets.catalog.LAYOUTS
     type_names: tuple[str, ...]  # index 0 = "none", then the defect types
     items: tuple[SheetItem, ...]
     rejections: tuple[Rejection, ...] = ()
+    passed_over: tuple[Rejection, ...] = ()  # what is on the disk and is not data, with reasons; not faults
+    clean_name: str = "none"  # what the folder calls its defect-free class
+    counts: tuple[tuple[str, int], ...] = ()  # what was read: images, masks, polygons, rows
 
 
 @dataclass(frozen=True)

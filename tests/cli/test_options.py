@@ -30,7 +30,8 @@ class SampleOptions:
     quick: bool = option(False, help="Minutes instead of hours.", flag="--quick")
     repeats: int = option(40, help="Rounds.", command_line=False)
 
-    __post_init__ = check_options
+    def __post_init__(self) -> None:
+        check_options(self)
 
 
 @pytest.fixture

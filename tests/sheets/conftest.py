@@ -28,6 +28,18 @@ def texture() -> Texture:
 
 
 @pytest.fixture
+def stripe() -> Texture:
+    """A mask of one upright stripe, (h, w) uint8 of 0 and `value`."""
+
+    def make(height: int = 32, width: int = 48, value: int = 255) -> np.ndarray:
+        mask = np.zeros((height, width), dtype=np.uint8)
+        mask[height // 4 : height // 2, width // 8 : width // 4] = value
+        return mask
+
+    return make
+
+
+@pytest.fixture
 def encode() -> Encode:
     """An array or a Pillow image as the bytes of a file."""
 

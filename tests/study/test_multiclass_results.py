@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from steelsight.errors import BadData
-from steelsight.evaluation.abstention.guarantee import THRESHOLDS
+from steelsight.evaluation.abstention.guarantee import DELTA, RISKS, THRESHOLDS
 from steelsight.study.chapters.multiclass import compare_halves
 from steelsight.study.data import open_study_data, several_types
-from steelsight.study.measures.confidence import DELTA, RISKS
 from steelsight.study.multiclass_results import MulticlassResults
 from steelsight.study.multiclass_train import SLIDE_TITLES
 from steelsight.study.options import TECHNIQUES, slide_recipe, technique_recipe

@@ -1,8 +1,8 @@
-"""The command line: one file per verb. Verbs import their rooms when they run, so `--help` stays quick."""
+"""The command line: one file a verb. A verb imports its rooms when it runs, so that `--help` stays fast."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -28,12 +28,13 @@ from steelsight.cli.plant.export import export
 from steelsight.cli.plant.scan import scan
 from steelsight.cli.shortcuts.shortcuts import shortcuts
 from steelsight.cli.study import study
+from steelsight.version import __version__
 
 __all__ = ["app", "main"]
 
 
 class _Verbs(TyperGroup):
-    """Ends every verb the same way when the package refuses its input."""
+    """Turns the package's errors into a message and an exit code, for every verb."""
 
     def invoke(self, ctx: Any) -> Any:
         with exit_on_error():
@@ -47,7 +48,27 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(asked: bool) -> bool:
+    if asked:
+        typer.echo(f"steelsight {__version__}")
+        raise typer.Exit
+    return asked
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version),
+    ] = False,
+) -> None:
+    pass
+
+
 LAB = (
     train,
     evaluate,

@@ -1,10 +1,11 @@
-"""What every verb shares: where people's lines go, where the JSON line goes, how bad input ends."""
+"""What all verbs share: arguments and options, the console on stderr, the JSON line on stdout, exit codes."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -15,24 +16,46 @@ from steelsight.files import dump_json
 
 __all__ = [
     "AllowBadOption",
+    "DataArgument",
     "GroupsOption",
     "JsonFlag",
+    "RunArgument",
+    "SettingOption",
+    "ThreadsOption",
     "console",
     "emit_json",
     "exit_on_error",
     "fail",
-    "telling",
+    "print_line",
+    "progress_bar",
+    "set_threads",
+    "step_status",
 ]
 
+RunArgument = Annotated[Path, typer.Argument(help="RUN folder of a trained model.", metavar="RUN")]
+DataArgument = Annotated[
+    Path,
+    typer.Argument(help="DATA folder: Kaggle's Severstal layout, or one folder per class.", metavar="DATA"),
+]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
+ThreadsOption = Annotated[
+    int, typer.Option(min=0, help="Number of processor threads; 0 = PyTorch's own choice.")
+]
 GroupsOption = Annotated[
     str | None,
     typer.Option(
-        help="What keeps sheets together: column:NAME, frames[:GAP], duplicates, or several joined by +."
+        help="Which sheets stay in one split: column:NAME, frames[:GAP], duplicates, or several joined by +."
     ),
 ]
-
-AllowBadOption = Annotated[int, typer.Option(min=0, help="Go on without so many bad items.")]
+AllowBadOption = Annotated[int, typer.Option(min=0, help="Tolerate up to N unusable items.", metavar="N")]
+SettingOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Value of a recipe key, such as learning_rate=1e-3; repeatable.",
+        metavar="KEY=VALUE",
+    ),
+]
 
 _EXTRAS = dict.fromkeys(
     ("accelerate", "nncf", "onnx", "safetensors", "sklearn", "statsmodels", "torch"), "lab"
@@ -43,16 +66,44 @@ console = Console(stderr=True, highlight=False)  # progress and tables; stdout b
 
 
 @contextmanager
-def telling(first: str) -> Iterator[Callable[[str], None]]:
-    """A spinner with what is being done; the function given says the next step, in a log as a line."""
+def step_status(first: str) -> Iterator[Callable[[str], None]]:
+    """Show the current step beside a spinner; in a log, one line a step. Yields the function that sets it."""
     with console.status(first) as status:
 
         def say(text: str) -> None:
             status.update(text)
             if not console.is_terminal:  # a log shows no spinner
-                console.print(text, markup=False, soft_wrap=True)
+                print_line(text)
 
         yield say
+
+
+@contextmanager
+def progress_bar(text: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Show a progress bar on a terminal. Yields a function of the number done and the total."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task(text, total=None)
+
+        def report(done: int, total: int | None) -> None:
+            progress.update(task, completed=done, total=total)
+
+        yield report
+
+
+def print_line(text: str) -> None:
+    """Print one line on stderr as it is: no markup, no wrapping."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def set_threads(threads: int) -> None:
+    """Limit PyTorch to a number of threads; 0 = leave it as it is."""
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)
 
 
 def emit_json(result: Mapping[str, Any]) -> None:
@@ -70,7 +121,7 @@ def fail(error: SteelsightError) -> NoReturn:
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """Turn the package's own errors into a message and an exit code; let surprises keep their traceback."""
+    """Turn the package's own errors into a message and an exit code; others keep their traceback."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -13,7 +13,7 @@ from steelsight.errors import BadInput
 from steelsight.evaluation.abstention.calibration import fit_temperature
 from steelsight.evaluation.abstention.guarantee import THRESHOLDS, certify
 from steelsight.evaluation.abstention.scores import fit_feature_space
-from steelsight.evaluation.classification import softmax
+from steelsight.evaluation.probabilities import softmax
 from steelsight.runtime.bundle.open import FeatureStatistics
 from steelsight.runtime.engine.engine import Engine, Outputs
 from steelsight.types import Task

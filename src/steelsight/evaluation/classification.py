@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from steelsight.evaluation.answers import Alternatives, multi_type_right, right_verdicts, single_answer
+from steelsight.evaluation.answers import Alternatives, right_verdicts, single_answer
 from steelsight.evaluation.confusion import confusion
-from steelsight.evaluation.curves.roc import RocCurve, roc_auc, roc_curve, weighted_auc
+from steelsight.evaluation.curves.roc import roc_auc, weighted_auc
 from steelsight.evaluation.intervals.bootstrap import Groups, draw_weights, group_index, interval_of
 from steelsight.evaluation.intervals.bounds import lone_classes, widen_certainties, wilson_at, withdraw_bounds
-from steelsight.evaluation.measures import measure, roc_auc_macro, roc_curves
-from steelsight.evaluation.probabilities import check_labels, check_probabilities, read_weights, softmax
+from steelsight.evaluation.measures import measure
+from steelsight.evaluation.probabilities import check_labels, check_probabilities, read_weights
 from steelsight.plain import plain
 from steelsight.types import Interval, Labels
 
@@ -30,17 +30,8 @@ __all__ = [
     "ClassReport",
     "ClassificationReport",
     "MultiTypeReport",
-    "RocCurve",
     "auc_interval",
     "classification_report",
-    "confusion",
-    "measure",
-    "multi_type_right",
-    "roc_auc",
-    "roc_auc_macro",
-    "roc_curve",
-    "roc_curves",
-    "softmax",
 ]
 
 Weights = Float[np.ndarray, "b n"]
@@ -106,7 +97,6 @@ def classification_report(
     resamples: int = 1000,
     alternatives: Alternatives | None = None,
     weights: Float[np.ndarray, " w"] | None = None,
-    level: float = 0.95,
 ) -> ClassificationReport:
     """Score verdicts (the most probable class) and probabilities against labels.
 
@@ -132,7 +122,7 @@ def classification_report(
         return headline | {"all": _share(right, rows), "multi": _share(right[~single], rows[:, ~single])}
 
     importance = read_weights(weights, labels.size)
-    found = _intervals(score, importance, group, rng, resamples, level)
+    found = _intervals(score, importance, group, rng, resamples)
     matrix = confusion(labels[single], verdicts[single], classes)
     intervals = {name: interval for name, (interval, _) in found.items()}
     widen_certainties(intervals, labels, verdicts, single, group, classes)
@@ -162,7 +152,6 @@ def _intervals(
     group: GroupIndex,
     rng: np.random.Generator,
     resamples: int,
-    level: float,
 ) -> dict[str, tuple[Interval, int]]:
     """Every metric with its interval, and how many resamples could not define it though the sample can."""
     estimate = {name: float(values[0]) for name, values in score(importance[None]).items()}
@@ -170,7 +159,7 @@ def _intervals(
     found = {}
     for name, value in estimate.items():
         draws = np.concatenate([chunk[name] for chunk in chunks]) if chunks else np.full(1, np.nan)
-        interval, undefined = interval_of(value, draws, level=level)
+        interval, undefined = interval_of(value, draws)
         found[name] = (interval, undefined if chunks and not math.isnan(value) else 0)
     return found
 

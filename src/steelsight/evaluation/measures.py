@@ -13,7 +13,7 @@ from steelsight.evaluation.curves.roc import RocCurve, roc_curve, weighted_auc
 from steelsight.evaluation.probabilities import check_labels, check_probabilities
 from steelsight.types import Labels, Probabilities
 
-__all__ = ["measure", "roc_auc_macro", "roc_curves"]
+__all__ = ["measure", "roc_curves"]
 
 Weights = Float[np.ndarray, "b n"]
 Draws = Float[np.ndarray, "b"]
@@ -50,22 +50,6 @@ def measure(
     }
     found |= {f"{name}:{c}": table[:, c] for name, table in tables.items() for c in range(classes)}
     return found
-
-
-def roc_auc_macro(labels: Labels, probabilities: Float[np.ndarray, "m c"]) -> float:
-    """Mean over classes of the AUC of that class against the rest, unweighted.
-
-    returns  0..1; classes without sheets are left out; NaN when fewer than two classes have sheets
-
-    >>> roc_auc_macro(np.array([0, 1, 2]), np.eye(3))
-    1.0
-    """
-    check_probabilities(probabilities, labels.size, probabilities.shape[1])
-    check_labels(labels, probabilities.shape[1])
-    ones = np.ones((1, labels.size))
-    counts = np.bincount(labels, minlength=probabilities.shape[1])
-    areas = _one_against_rest(labels, probabilities, ones)
-    return float(_mean_area(areas, (counts > 0) & (counts < labels.size))[0])
 
 
 def roc_curves(

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from steelsight.evaluation.abstention.thresholds import present_types
 from steelsight.reports.document import Document
 from steelsight.reports.figures.explanation.panels import ExplanationRow, draw_explanations
 from steelsight.types import Probabilities, Task
@@ -22,7 +23,6 @@ KINDS: dict[MistakeKind, str] = {
     "false negative": "Defective sheets that were called good",
     "wrong type": "Defective sheets that were given another type",
 }
-SURE_ENOUGH = 0.5  # multilabel: a type counts from here on
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _judge_class(row: int, probabilities: Float[np.ndarray, " c"], truth: tuple[
 
 
 def _judge_types(row: int, probabilities: Float[np.ndarray, " c"], truth: tuple[int, ...]) -> Mistake | None:
-    verdict = tuple(np.flatnonzero(probabilities >= SURE_ENOUGH).tolist())
+    verdict = tuple(np.flatnonzero(present_types(probabilities[None])[0]).tolist())
     if set(verdict) == set(truth):
         return None
     sure = float(probabilities[list(verdict)].min()) if verdict else 1 - float(probabilities.max())

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from steelsight.errors import BadAnnotation, BadImage
 from steelsight.sheets.catalog import mask_fractions, open_data
-from steelsight.sheets.formats.class_folders import pair_masks
 from steelsight.sheets.formats.listing import list_images
+from steelsight.sheets.formats.mask_pairs import find_masks, look_in
+from steelsight.sheets.images.image_file import IMAGE_SUFFIXES
 from steelsight.sheets.images.pixels import read_sheet
 from steelsight.types import AreaFractions, GrayImage, InputSpec, MaskSource, Rejection, SheetItem
 
@@ -80,14 +81,16 @@ def _truth(item: SheetItem, type_names: Sequence[str]) -> str | None:
 def _loose_items(path: Path) -> list[SheetItem]:
     if path.is_dir():
         root, ids = path, list(list_images(path).images)
-        masks = pair_masks(ids)
-        wanted = [id_ for id_ in ids if id_ not in masks.values()]
+        pairs = find_masks(ids, look_in(root))
+        wanted = pairs.sheets(ids)
     elif path.exists():
         root, wanted = path.parent, [path.name]
-        masks = pair_masks(sorted(near.name for near in root.glob(f"{_literal(path.stem)}*")))
+        near = sorted(root.glob(f"{_literal(path.stem)}*"))
+        images = [found.name for found in near if found.suffix.lower() in IMAGE_SUFFIXES]
+        pairs = find_masks(images, look_in(root))
     else:
         raise BadImage(f"{path}: expected an image or a folder of images, found nothing; check the path")
-    return [_loose_item(root, id_, masks.get(id_)) for id_ in wanted]
+    return [_loose_item(root, id_, pairs.masks.get(id_)) for id_ in wanted]
 
 
 def _loose_item(root: Path, id_: str, mask: str | None) -> SheetItem:

@@ -11,6 +11,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from steelsight.errors import BadRecipe
+from steelsight.evaluation.abstention.thresholds import answered, present_confidence, present_types
 from steelsight.explanations.catalog import find_method
 from steelsight.explanations.gradcam import grad_cam_all, upsample
 from steelsight.models.card import Card
@@ -19,8 +20,6 @@ from steelsight.models.inputs import to_input
 from steelsight.types import GrayBatch, GrayImage
 
 __all__ = ["Explanation", "explain_images", "find_classes"]
-
-SURE_ENOUGH = 0.5  # multilabel: a type counts from here on, unless the card holds a threshold
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def explain_images(
         gray = torch.from_numpy(np.stack(list(images[start : start + batch])))
         logits, maps = _logits_and_maps(model, to_input(gray), chosen, method)
         for row, sheet_maps in zip(_probabilities(logits, card), maps, strict=True):
-            verdict, confidence = _judge(row, card)
+            verdict, confidence = _verdict(row, card)
             explained.append(Explanation(verdict, confidence, row, chosen, sheet_maps.numpy()))
     return explained
 
@@ -94,15 +93,13 @@ def _probabilities(logits: Tensor, card: Card) -> Float[np.ndarray, "n c"]:
     return probabilities
 
 
-def _judge(probabilities: Float[np.ndarray, " c"], card: Card) -> tuple[str, float]:
+def _verdict(probabilities: Float[np.ndarray, " c"], card: Card) -> tuple[str, float]:
     """Verdict and confidence."""
     if card.task == "multilabel":
-        present = np.flatnonzero(probabilities >= (card.threshold or SURE_ENOUGH))
-        if not len(present):
-            return "none", 1 - float(probabilities.max())
-        return " + ".join(card.class_names[index] for index in present), float(probabilities[present].min())
+        present = present_types(probabilities[None], card.threshold)
+        named = " + ".join(card.class_names[index] for index in np.flatnonzero(present[0]))
+        return named or "none", float(present_confidence(probabilities[None], present)[0])
     best = int(probabilities.argmax())
-    confidence = float(probabilities[best])
-    # A saturated softmax is 1 itself, and a threshold of 1 is to answer nothing.
-    unsure = card.threshold is not None and (confidence < card.threshold or card.threshold == 1)
-    return ("unsure: " if unsure else "") + card.class_names[best], confidence
+    confidence = probabilities[best : best + 1]
+    unsure = "" if answered(confidence, card.threshold)[0] else "unsure: "
+    return unsure + card.class_names[best], float(confidence[0])

@@ -21,16 +21,16 @@ class Card(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1] = CARD_FORMAT
-    steelsight_version: str = __version__
-    task: Task
-    class_names: tuple[str, ...] = Field(min_length=1)
-    model: ModelSpec
-    input: InputSpec
-    recipe: dict[str, JsonValue] = Field(default_factory=dict)
-    data_hash: str
-    data_name: str = ""
-    seed: int
+    format: Literal[1] = CARD_FORMAT  # of this file
+    steelsight_version: str = __version__  # that wrote it
+    task: Task  # binary, multiclass or multilabel
+    class_names: tuple[str, ...] = Field(min_length=1)  # one an output of the model
+    model: ModelSpec  # structure of the network
+    input: InputSpec  # size, fit and decoder
+    recipe: dict[str, JsonValue] = Field(default_factory=dict)  # of the training, complete
+    data_hash: str  # of the DATA folder it was trained on; see sheets.cache
+    data_name: str = ""  # name of the DATA folder
+    seed: int  # of split, start and batches
     mask_supervised: bool = False  # masks, not only classes, taught this model
     shuffled_labels: bool = False  # a control: its labels were drawn, its verdicts mean nothing
     threshold: float | None = Field(

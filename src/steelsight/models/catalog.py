@@ -49,15 +49,15 @@ class ModelSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: str  # a key of MODELS
     outputs: int = Field(ge=1, description="logits: classes, or defect types for multilabel")
-    head: HeadName = "study"
+    head: HeadName = "study"  # see models.heads
     pooling: PoolingName = "average"  # direct head only
     sharpness: float = Field(default=4.0, gt=0, allow_inf_nan=False)  # of lse pooling
     top_share: float = Field(default=0.1, gt=0, le=1)  # of top pooling
-    pretrained: Literal["imagenet", "none"] = "none"
-    height: int = Field(default=64, ge=1)
-    width: int = Field(default=400, ge=1)
+    pretrained: Literal["imagenet", "none"] = "none"  # what the features started from
+    height: int = Field(default=64, ge=1)  # px, of the sheet
+    width: int = Field(default=400, ge=1)  # px, of the sheet
     dropout: float | None = Field(default=None, ge=0, lt=1, description="None = the study's")
     patches: int = Field(default=1, ge=1, description="parts a sheet is cut into and judged by")
 

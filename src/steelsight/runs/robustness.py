@@ -1,27 +1,94 @@
-"""How a model bears noise and what a line camera does: curves for any of its sheets."""
+"""Robustness of a run to noise and corruptions of a line camera: curves over the level of each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int
 
-from steelsight.evaluation.classification import softmax
+from steelsight.errors import BadData, BadInput
 from steelsight.evaluation.intervals.bootstrap import Groups
+from steelsight.evaluation.probabilities import softmax
 from steelsight.evaluation.robustness.corruptions import CORRUPTIONS
 from steelsight.evaluation.robustness.sweeps import SweepPoint, sweep_corruption, sweep_study_noise
 from steelsight.models.catalog import SheetClassifier
+from steelsight.reports.document import Document
+from steelsight.reports.figures import draw_sweep
+from steelsight.runs.open import OpenRun, open_run
+from steelsight.runs.options import RobustnessOptions
+from steelsight.streams import stream
 from steelsight.training.predict import predict_logits
 from steelsight.types import GrayBatch, Labels, Probabilities
 
-__all__ = ["DISTURBANCES", "STUDY_NOISE", "sweep_disturbances"]
+__all__ = ["DISTURBANCES", "STUDY_NOISE", "RobustnessReport", "measure_robustness", "sweep_disturbances"]
+
+PAGE = "report.html"
 
 STUDY_NOISE = "study_noise"
 DISTURBANCES: dict[str, tuple[str, str]] = {  # title, unit of the level
     STUDY_NOISE: ("The study's noise", "σ, normalised units"),
     **{kind: (each.title, each.unit) for kind, each in CORRUPTIONS.items()},
 }
+
+
+@dataclass(frozen=True)
+class RobustnessReport:
+    """Curves that were written to a folder."""
+
+    folder: Path
+    lines: tuple[str, ...]  # one sentence a disturbance
+    numbers: dict[str, Any]  # of report.json
+
+    @property
+    def page(self) -> Path:
+        """The report."""
+        return self.folder / PAGE
+
+
+def measure_robustness(
+    run: Path,
+    data: Path,
+    options: RobustnessOptions,
+    *,
+    out: Path | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> RobustnessReport:
+    """Sweep every disturbance over sheets of one part of a run; write page, numbers and figures.
+
+    out     folder to write; None = RUN/robustness-SPLIT
+    raises  BadInput for a multilabel run; BadData where the part holds no sheet of one class
+    """
+    opened = open_run(run, data, allow_bad=options.allow_bad)
+    if opened.card.task == "multilabel":
+        raise BadInput(f"{run}: expected a binary or multiclass model, got multilabel")
+    split, seed = options.split, options.seed
+    rows = [i for i in opened.positions(split).tolist() if opened.data.keys[i] >= 0]
+    if not rows:
+        raise BadData(f"{data}: expected {split} sheets of the run with one answer, found none")
+    drawn = stream(seed, "robustness-sheets").permutation(np.array(rows, dtype=np.int64))
+    chosen = np.sort(drawn[: options.limit])
+    page = Document("What noise and the camera do", subtitle=f"{run.name} on {data.resolve().name}, {split}")
+    page.chapter("Curves", lead=f"{chosen.size} sheets; level 0 is the sheets as they are.")
+    curves: dict[str, Any] = {}
+    lines = []
+    for done, (kind, (title, unit)) in enumerate(DISTURBANCES.items(), 1):
+        points = _sweep_rows(opened, chosen, kind, seed)
+        curves[kind] = {"unit": unit, "points": [asdict(point) for point in points]}
+        lines.append(_describe(title, points))
+        marked = 0.15 if "noise" in kind else None
+        figure = draw_sweep({run.name: points}, title=title, unit=unit, marked=marked)
+        page.figure(figure, id=kind, alt=lines[-1], caption=lines[-1])
+        progress(done, len(DISTURBANCES))
+    folder = out if out is not None else run / f"robustness-{split}"
+    page.footer({"data": f"{opened.data.name} ({opened.data.data_hash})", "seed": seed})
+    numbers = {"run": str(run), "split": split, "sheets": int(chosen.size), "seed": seed, "curves": curves}
+    page.save(folder / PAGE, **numbers)
+    return RobustnessReport(folder, tuple(lines), numbers)
 
 
 def sweep_disturbances(
@@ -63,3 +130,16 @@ def _noisy(model: SheetClassifier, images: GrayBatch, seed: int) -> Callable[[fl
         return softmax(logits.astype(np.float64))
 
     return ask
+
+
+def _sweep_rows(run: OpenRun, rows: Int[np.ndarray, " m"], kind: str, seed: int) -> tuple[SweepPoint, ...]:
+    names = [run.groups[i] for i in rows.tolist()]
+    images, labels = np.asarray(run.data.images[rows]), run.data.keys[rows]
+    groups = names if any(names) else None
+    return sweep_disturbances(run.model, images, labels, (kind,), seed=seed, groups=groups)[kind]
+
+
+def _describe(title: str, points: Sequence[SweepPoint]) -> str:
+    first, *others = points
+    levels = ", ".join(f"{point.balanced_accuracy:.2f} at {point.level:g}" for point in others)
+    return f"{title}: balanced accuracy {first.balanced_accuracy:.2f} → {levels}"

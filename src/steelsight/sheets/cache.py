@@ -122,7 +122,9 @@ def _data_hash(good: Sequence[ExaminedSheet]) -> str:
     for examined in good:
         item, contents = examined.item, {path: facts.content for path, facts, _ in examined.files}
         masks = [
-            f"{mask.defect_type}:{contents[mask.path] if mask.path else mask.runs}" for mask in item.masks
+            f"{mask.defect_type}:{contents[mask.path] if mask.path else mask.runs}"
+            + (f":{mask.value}" if mask.value is not None else "")
+            for mask in item.masks
         ]
         parts += [item.id, examined.content, f"{item.types}", item.evidence, *masks]
     return hash_bytes(*parts)

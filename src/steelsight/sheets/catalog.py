@@ -1,24 +1,35 @@
-"""Opens any DATA folder, Kaggle's Severstal layout or class folders, grouped on request."""
+"""Opens any DATA folder: Kaggle's Severstal layout, class folders, or what other tools write.
+
+`LAYOUTS` is the one table of layouts. They are tried in its order: annotations first, since their images lie
+in folders too.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from steelsight.errors import BadData, BadRecipe
 from steelsight.sheets.cache import PixelCache, default_cache_dir, load_pixels
 from steelsight.sheets.examine import check_images
-from steelsight.sheets.formats.class_folders import read_folder
+from steelsight.sheets.formats.class_folders import read_classes
+from steelsight.sheets.formats.data_folder import DataFolder
+from steelsight.sheets.formats.mask_sets import read_mask_set
 from steelsight.sheets.formats.severstal import is_severstal, read_severstal
 from steelsight.sheets.grouping.duplicates import duplicate_groups
 from steelsight.sheets.grouping.groups import column_groups, frame_groups, join_groups
 from steelsight.sheets.images.image_file import unreadable
 from steelsight.sheets.masks import mask_fractions, read_mask
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.types import InputSpec, SheetSet
 
 __all__ = [
+    "LAYOUTS",
+    "DataOptions",
+    "Layout",
     "PixelCache",
     "check_images",
     "default_cache_dir",
@@ -30,23 +41,66 @@ __all__ = [
 ]
 
 
-def open_data(
-    root: Path, *, groups: str | None = None, defect_free: Collection[str] | None = None
-) -> SheetSet:
-    """The sheets of a DATA folder with what its tables and folders say; images are not opened yet.
+@dataclass(frozen=True)
+class Layout:
+    """One way of laying out a data set."""
 
-    groups       what keeps sheets together in a split: `column:NAME` of a table, `frames[:GAP]` by the
-                 numbers in file names, `duplicates` by pixels (decodes all, the cache keeps them), several
-                 joined by `+`, or None
-    defect_free  class folders that hold defect-free sheets; None recognises them by name
-    raises       BadData when the folder cannot be used, BadRecipe for an unknown rule
+    about: str
+    detect: Callable[[DataFolder], bool]
+    read: Callable[[DataFolder], SheetSet]
+
+
+LAYOUTS: Final = {
+    "severstal": Layout(
+        "train_images/ and train.csv with run lengths, as Kaggle's Severstal competition has them",
+        lambda folder: is_severstal(folder.root),
+        lambda folder: read_severstal(folder.root),
+    ),
+    "mvtec": Layout(
+        "train/good, test/KIND and a folder of masks, as MVTec AD, VisA and BTAD have them",
+        lambda folder: folder.plan.layout == "mvtec",
+        lambda folder: read_classes(folder.plan_as(split=True), folder.options, "mvtec"),
+    ),
+    "split": Layout(
+        "train/CLASS, val/CLASS, test/CLASS",
+        lambda folder: folder.plan.layout == "split",
+        lambda folder: read_classes(folder.plan_as(split=True), folder.options, "split"),
+    ),
+    "masks": Layout(
+        "images with masks and no class folders",
+        lambda folder: folder.plan.layout == "masks",
+        lambda folder: read_mask_set(folder.plan, folder.options),
+    ),
+    "folder": Layout(
+        "one folder of images a class, with or without masks",
+        lambda folder: folder.plan.layout == "folder",
+        lambda folder: read_classes(
+            folder.plan_as(split=False) if folder.options.layout else folder.plan, folder.options, "folder"
+        ),
+    ),
+}
+
+
+def open_data(root: Path, *, groups: str | None = None, options: DataOptions = AUTOMATIC) -> SheetSet:
+    """The sheets of a DATA folder with what its tables, folders and masks say; no image is checked yet.
+
+    groups  what keeps sheets together in a split: `column:NAME` of a table, `frames[:GAP]` by the
+            numbers in file names, `duplicates` by pixels (decodes all, the cache keeps them), several
+            joined by `+`, or None
+    options what the caller says of the folder where its structure leaves a choice
+    raises  BadData when the folder cannot be used, BadRecipe for an unknown rule or layout
     """
     _refuse_unreadable(root)
-    if is_severstal(root):
-        sheets = read_severstal(root)
+    folder = DataFolder(root, options)
+    if options.layout is None:
+        if not is_severstal(root):
+            _refuse_collection(root)
+        layout = next(layout for layout in LAYOUTS.values() if layout.detect(folder))
+    elif options.layout in LAYOUTS:
+        layout = LAYOUTS[options.layout]
     else:
-        _refuse_collection(root)
-        sheets = read_folder(root, defect_free=defect_free)
+        raise BadRecipe(f"layout: expected one of {', '.join(LAYOUTS)}, got {options.layout!r}")
+    sheets = layout.read(folder)
     return sheets if groups is None else group_sheets(sheets, groups)
 
 

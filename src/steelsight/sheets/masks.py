@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from steelsight.errors import BadAnnotation, BadImage
-from steelsight.sheets.images.pixels import fit_mask, read_gray, read_size
+from steelsight.sheets.images.pixels import fit_mask, read_size
+from steelsight.sheets.mask_values import look_of, marked_pixels, read_values
 from steelsight.sheets.rle import check_runs, decode_runs
 from steelsight.types import AreaFractions, InputSpec, Mask, MaskSource, SheetItem
 
@@ -50,21 +51,24 @@ def mask_fractions(item: SheetItem, spec: InputSpec) -> AreaFractions:
     return fit_mask(union, spec)
 
 
-def read_mask_file(path: Path) -> Mask:
-    """A mask image as bool at its own size.
-
-    In a file of two values the larger one marks the defect, so 0 and 1 work as 0 and 255 do; all 0 is empty.
-    A file of more values is taken as smoothed: half of full scale and above marks the defect.
-    """
-    gray = read_gray(path)
-    levels = np.flatnonzero(np.bincount(gray.ravel(), minlength=256))
-    mask: Mask = gray >= (128 if levels.size > 2 else max(1, int(levels[-1])))
-    return mask
+def read_mask_file(path: Path, value: int | None = None) -> Mask:
+    """A mask image as bool at its own size: every marked pixel, or those of one value; raises BadImage."""
+    values = read_values(path)
+    if value is not None:
+        one: Mask = values == value
+        return one
+    return marked_pixels(values)
 
 
 def mask_facts(path: Path) -> MaskFacts:
-    """Size and area of a mask file; raises BadImage."""
-    mask = read_mask_file(path)
+    """Size and area of a mask file; raises BadImage, also where the file is a photograph."""
+    values = read_values(path)
+    if look_of(values).kind == "photograph":
+        raise BadImage(
+            f"{path.name}: expected a mask (few values, most of it background), found a photograph; "
+            "replace it, or say with --masks none that there are no masks"
+        )
+    mask = marked_pixels(values)
     return MaskFacts((mask.shape[0], mask.shape[1]), int(mask.sum()))
 
 
@@ -105,7 +109,7 @@ def _area(source: MaskSource, size: tuple[int, int], facts_of: Callable[[Path], 
 def _read_source(source: MaskSource, size: tuple[int, int]) -> Mask:
     if source.path is None:
         return decode_runs(source.runs or "", size, where=source.where)
-    mask = read_mask_file(source.path)
+    mask = read_mask_file(source.path, source.value)
     _refuse_other_size(source, (mask.shape[0], mask.shape[1]), size)
     return mask
 

@@ -13,7 +13,7 @@ from jaxtyping import Float, Float32
 from scipy.special import logsumexp
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.classification import softmax
+from steelsight.evaluation.probabilities import softmax
 from steelsight.types import Logits
 
 __all__ = ["class_margin", "class_probability"]

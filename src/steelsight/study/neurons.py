@@ -42,4 +42,5 @@ def make_study_atlas(run: OpenRun, options: StudyOptions, *, second: bool) -> At
 
 
 def plain_ascent(options: StudyOptions) -> Ascent:
+    """The optimisation of the plain form, with the study's number of steps."""
     return replace(PLAIN, steps=options.neuron_steps, clip=True)

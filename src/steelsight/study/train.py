@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from steelsight.evaluation.classification import ClassificationReport, classification_report, softmax
+from steelsight.evaluation.classification import ClassificationReport, classification_report
+from steelsight.evaluation.probabilities import softmax
 from steelsight.evaluation.robustness.noise import STUDY_SIGMA
 from steelsight.evaluation.timing import STUDY_BATCH, time_interleaved
 from steelsight.models.catalog import MODELS, SheetClassifier, build_model

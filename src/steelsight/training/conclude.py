@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from steelsight.evaluation.robustness.noise import STUDY_SIGMA
 from steelsight.files import replace_file, write_json
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import Card, save_checkpoint
@@ -33,9 +34,7 @@ from steelsight.training.report.scores import answers_in_words, probabilities_of
 from steelsight.types import Logits
 from steelsight.version import __version__
 
-__all__ = ["STUDY_SIGMA", "conclude", "environment"]
-
-STUDY_SIGMA = 0.15  # of the study's X', on which every model is reported too
+__all__ = ["conclude", "environment"]
 
 
 def conclude(

@@ -46,11 +46,11 @@ class _RecipeSection(BaseModel):
 class ModelRecipe(_RecipeSection):
     """The network; see models.catalog."""
 
-    name: str
-    head: HeadName
-    pooling: PoolingName
-    sharpness: float = Field(gt=0)
-    top_share: float = Field(gt=0, le=1)
+    name: str  # a key of models.catalog.MODELS
+    head: HeadName  # study or direct; see models.heads
+    pooling: PoolingName  # of the direct head: average, lse or top
+    sharpness: float = Field(gt=0)  # of lse pooling; larger = closer to the maximum
+    top_share: float = Field(gt=0, le=1)  # of top pooling: share of the grid that is averaged
     pretrained: Literal["imagenet", "none", "auto"]  # auto: ImageNet's where the network has such weights
     dropout: float | Literal["study"]  # study: what the study used for this network
 
@@ -58,13 +58,13 @@ class ModelRecipe(_RecipeSection):
 class InputRecipe(_RecipeSection):
     """The size images are brought to, and how."""
 
-    height: int = Field(ge=1)
-    width: int = Field(ge=1)
-    fit: Fit
+    height: int = Field(ge=1)  # px
+    width: int = Field(ge=1)  # px
+    fit: Fit  # how an image of another shape is brought to this size; see types.Fit
 
 
 class LabelsRecipe(_RecipeSection):
-    """What is asked of a sheet."""
+    """How classes are read from the annotations of a sheet."""
 
     multi_type: Literal["drop", "first"]  # multiclass: what becomes of sheets with several types
     shuffle_seed: int = Field(default=0, ge=0)  # a control: draws training labels anew; 0 = as they are
@@ -77,12 +77,12 @@ class LabelsRecipe(_RecipeSection):
 
 
 class SplitRecipe(_RecipeSection):
-    """Who trains, who decides when to stop, who tests."""
+    """Shares of the training, validation and test sheets, and how they are drawn."""
 
-    method: Literal["random", "stratified", "groups"]
-    train: float = Field(gt=0, lt=1)
+    method: Literal["random", "stratified", "groups"]  # groups: related sheets stay in one part
+    train: float = Field(gt=0, lt=1)  # share of the sheets
     validation: float = Field(ge=0, lt=1)  # 0: the last epoch is kept
-    test: float = Field(ge=0, lt=1)
+    test: float = Field(ge=0, lt=1)  # share of the sheets
 
     @model_validator(mode="after")
     def _whole(self) -> SplitRecipe:
@@ -96,7 +96,7 @@ class SplitRecipe(_RecipeSection):
 class ProbeRecipe(_RecipeSection):
     """A head fitted on features as they are, before any epoch; see training.probe."""
 
-    enabled: bool
+    enabled: bool  # whether the head is fitted before the first epoch
     copies: int = Field(ge=0)  # changed copies of each sheet that are fitted along with it
     penalty: float = Field(gt=0)  # of the squared weights of standardised features
     steps: int = Field(ge=1)  # of descent, where the head is not linear in what it pools or masks teach
@@ -105,10 +105,10 @@ class ProbeRecipe(_RecipeSection):
 class OptimiserRecipe(_RecipeSection):
     """How weights move."""
 
-    method: Literal["adam", "adamw"]
-    learning_rate: float = Field(gt=0)
-    weight_decay: float = Field(ge=0)
-    schedule: Literal["constant", "cosine"]
+    method: Literal["adam", "adamw"]  # adamw decays weights apart from the gradient
+    learning_rate: float = Field(gt=0)  # the largest of the schedule
+    weight_decay: float = Field(ge=0)  # 0 = none
+    schedule: Literal["constant", "cosine"]  # cosine: falls to 0 at the last step
     warm_up: float = Field(ge=0, lt=1)  # share of all steps over which the rate rises from 0
     clip: float = Field(ge=0)  # largest gradient norm; 0 = none
     ema: float = Field(ge=0, lt=1)  # decay of the averaged weights; 0 = none
@@ -119,20 +119,20 @@ class StopRecipe(_RecipeSection):
 
     max_epochs: int = Field(ge=0)  # 0: the probe alone
     patience: int = Field(ge=0)  # epochs without a better validation figure; 0 = never stop early
-    monitor: Literal["loss", "balanced_accuracy"]
+    monitor: Literal["loss", "balanced_accuracy"]  # validation figure that chooses the epoch that is kept
 
 
 class NoiseRecipe(_RecipeSection):
     """The study's noisy copy, X' = X + sigma Z, Z ~ N(0, I) in normalised units."""
 
-    sigma: float = Field(ge=0)
+    sigma: float = Field(ge=0)  # in normalised units; 0 = no noise
     double: bool  # True: the batch and its noisy copy; False: the noisy batch alone
 
 
 class BalanceRecipe(_RecipeSection):
     """What is done about rare classes."""
 
-    method: Literal["none", "loss", "sampling", "flips"]
+    method: Literal["none", "loss", "sampling", "flips"]  # what is changed: weights, draws or copies
     weighting: Literal["power", "effective"]  # how a class's weight falls with its count
     power: float = Field(ge=0, le=1)  # power: count^-power, 0 = as they come, 1 = fully balanced
     beta: float = Field(ge=0, lt=1)  # effective: (1 - beta) / (1 - beta^count)
@@ -172,7 +172,7 @@ class PasteRecipe(_RecipeSection):
 class LossRecipe(_RecipeSection):
     """What is minimised."""
 
-    label_smoothing: float = Field(ge=0, lt=1)
+    label_smoothing: float = Field(ge=0, lt=1)  # share of the target spread over all classes
     focal: float = Field(ge=0)  # sheets already told with probability p count as (1 - p)^focal
     logit_adjust: float = Field(ge=0)  # times the log of a class's share, added to its logit in training
     masks: float = Field(ge=0)  # weight of the per-place loss against defect masks; direct head only
@@ -183,30 +183,30 @@ class LossRecipe(_RecipeSection):
 class ComputeRecipe(_RecipeSection):
     """How it is computed; changes speed and the last digits, not what is computed."""
 
-    precision: Literal["auto", "fp32", "bf16"]
+    precision: Literal["auto", "fp32", "bf16"]  # auto: bf16 where the processor computes it fast
     threads: int = Field(ge=0)  # 0 = torch's own choice
 
 
 class Recipe(_RecipeSection):
     """Everything that fixes a training apart from its data and its seed."""
 
-    task: Task
-    batch_size: int = Field(ge=1)
-    model: ModelRecipe
-    input: InputRecipe
-    labels: LabelsRecipe
-    split: SplitRecipe
-    probe: ProbeRecipe
-    optimiser: OptimiserRecipe
-    stop: StopRecipe
-    noise: NoiseRecipe
-    balance: BalanceRecipe
-    flips: FlipsRecipe
-    patches: PatchesRecipe
-    paste: PasteRecipe
-    loss: LossRecipe
-    augment: AugmentSpec
-    compute: ComputeRecipe
+    task: Task  # binary, multiclass or multilabel
+    batch_size: int = Field(ge=1)  # sheets a step
+    model: ModelRecipe  # [model]
+    input: InputRecipe  # [input]
+    labels: LabelsRecipe  # [labels]
+    split: SplitRecipe  # [split]
+    probe: ProbeRecipe  # [probe]
+    optimiser: OptimiserRecipe  # [optimiser]
+    stop: StopRecipe  # [stop]
+    noise: NoiseRecipe  # [noise]
+    balance: BalanceRecipe  # [balance]
+    flips: FlipsRecipe  # [flips]
+    patches: PatchesRecipe  # [patches]
+    paste: PasteRecipe  # [paste]
+    loss: LossRecipe  # [loss]
+    augment: AugmentSpec  # [augment]
+    compute: ComputeRecipe  # [compute]
 
     @model_validator(mode="after")
     def _agrees(self) -> Recipe:

@@ -1,6 +1,5 @@
 """`explain` from the command line: figures, one JSON line, exit codes."""
 
-import importlib
 import json
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from steelsight.cli.explain.explain import explain
 from steelsight.explanations.catalog import METHODS as CATALOG
 from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.models.checkpoint import Card, save_checkpoint
+from steelsight.runs.options import METHODS
 from steelsight.sheets.images.pixels import read_size
 from steelsight.types import InputSpec
 
@@ -77,10 +77,7 @@ def test_writes_a_figure_a_sheet_and_one_json_line(run: Path, tiles: Path) -> No
 
 def test_many_sheets_go_through_in_chunks(run: Path, tiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = json.loads(invoke(run, tiles, "--json").stdout)["sheets"]
-    module = importlib.import_module(
-        "steelsight.cli.explain.explain"
-    )  # as an attribute, the verb hides its module
-    monkeypatch.setattr(module, "CHUNK", 1)
+    monkeypatch.setattr("steelsight.runs.explain.CHUNK", 1)
     one_by_one = json.loads(invoke(run, tiles, "--json").stdout)["sheets"]
     for name in ("image", "figure", "verdict", "truth", "mask"):
         assert [sheet[name] for sheet in one_by_one] == [sheet[name] for sheet in whole]
@@ -157,8 +154,7 @@ def test_real_strips_and_tiles(run: Path, data_root: Path, tmp_path: Path) -> No
 
 
 def test_every_method_of_the_catalog_is_a_choice(run: Path, tiles: Path, tmp_path: Path) -> None:
-    module = importlib.import_module("steelsight.cli.explain.explain")
-    assert tuple(CATALOG) == module.METHODS
+    assert tuple(CATALOG) == METHODS
     result = invoke(run, tiles / "Crack" / "b.jpg", "--method", "guided_gradcam", "--out", tmp_path, "--json")
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout.splitlines()[-1])

@@ -152,3 +152,12 @@ def test_what_cannot_be(settings, message, rng):
     right, scores, thresholds = (given.pop(name) for name in ("right", "scores", "thresholds"))
     with pytest.raises(BadInput, match=message):
         certify(right, scores, thresholds, rng=rng, **given)
+
+
+def test_a_threshold_of_1_answers_nothing_and_certifies_nothing(rng):
+    right, certain = np.ones(500, dtype=bool), np.ones(500)
+    found = certify(right, certain, [1.0], risk=0.05, delta=0.1, rng=rng)
+    assert found.threshold is None
+    assert found.tested[0].answered == 0
+    below = float(np.nextafter(1.0, 0.0))
+    assert certify(right, certain, [below], risk=0.05, delta=0.1, rng=rng).threshold == below

@@ -71,7 +71,7 @@ def test_a_better_score_is_found_better(rng):
     assert found.difference.high < 0
     same = aurc_difference(right, good, good, rng=rng, resamples=50)
     assert same.difference.estimate == 0
-    assert not same.decided
+    assert (same.difference.low, same.difference.high) == (0, 0)
 
 
 def test_the_interval_holds_the_estimate(rng):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.abstention.threshold_sweep import sweep_thresholds, tell_classes
-from steelsight.evaluation.intervals.bootstrap import wilson
+from steelsight.evaluation.abstention.threshold_sweep import describe_classes, sweep_thresholds
+from steelsight.evaluation.intervals.bootstrap import Resampling, wilson
 
 FIGURES = ("coverage", "accuracy", "balanced_accuracy")
 BOUNDS = ("coverage_bounds", "accuracy_bounds", "balanced_bounds")
@@ -28,7 +28,7 @@ def test_a_class_that_lost_its_last_answer_is_counted_out():
     assert [row.classes_answered for row in rows] == [3, 2, 1, 0]
     assert {row.classes for row in rows} == {3}  # the fourth class has no sheet at all
     assert [row.balanced_accuracy for row in rows[:3]] == pytest.approx([2 / 3, 1, 1])
-    words = tell_classes(rows)
+    words = describe_classes(rows)
     assert "3 of 3 from 0, 2 of 3 from 0.5, 1 of 3 from 0.7, 0 of 3 from 1." in words
 
 
@@ -39,15 +39,17 @@ def test_a_weight_of_three_is_three_sheets(intervals):
     # Without a draw, weight 0 is a sheet that is not there; with one its group would still be drawn.
     times = rng.integers(1 if intervals else 0, 4, 90)
     rows = np.repeat(np.arange(90), times)
-    common = {"thresholds": [0.0, 0.5, 0.8], "classes": 3, "resamples": 60}
+    common = {"thresholds": [0.0, 0.5, 0.8], "classes": 3}
+
+    def resampling(groups=None):
+        return Resampling(np.random.default_rng(1), groups, 60) if intervals else None
+
     weighted = sweep_thresholds(
-        labels, answers, scores, weights=times.astype(np.float64),
-        rng=np.random.default_rng(1) if intervals else None, **common,
-    )  # fmt: skip
+        labels, answers, scores, weights=times.astype(np.float64), resampling=resampling(), **common
+    )
     repeated = sweep_thresholds(
-        labels[rows], answers[rows], scores[rows], groups=rows,
-        rng=np.random.default_rng(1) if intervals else None, **common,
-    )  # fmt: skip
+        labels[rows], answers[rows], scores[rows], resampling=resampling(rows), **common
+    )
     for mine, other in zip(weighted, repeated, strict=True):
         for name in (*FIGURES, "classes_answered", "classes"):
             assert getattr(mine, name) == pytest.approx(getattr(other, name))
@@ -60,13 +62,17 @@ def test_a_weight_of_three_is_three_sheets(intervals):
 
 def test_intervals_hold_the_figures_and_are_no_points(rng):
     labels = np.repeat([0, 1], 12)
-    row = sweep_thresholds(labels, labels, np.ones(24), [0.5], classes=2, rng=rng, resamples=20)[0]
+    row = sweep_thresholds(
+        labels, labels, np.ones(24), [0.5], classes=2, resampling=Resampling(rng, resamples=20)
+    )[0]
     for figure, bounds in zip(FIGURES, BOUNDS, strict=True):
         assert getattr(row, bounds).estimate == getattr(row, figure) == 1
         assert getattr(row, bounds).low < 0.9
     assert row.accuracy_bounds == wilson(24, 24)
     assert row.balanced_bounds.low == pytest.approx(wilson(12, 12).low)
-    nothing = sweep_thresholds(labels, labels, np.zeros(24), [0.5], classes=2, rng=rng, resamples=20)[0]
+    nothing = sweep_thresholds(
+        labels, labels, np.zeros(24), [0.5], classes=2, resampling=Resampling(rng, resamples=20)
+    )[0]
     assert nothing.coverage_bounds == wilson(0, 24)
     assert np.isnan([nothing.accuracy_bounds.estimate, nothing.balanced_bounds.estimate]).all()
 

@@ -82,7 +82,7 @@ def test_pairs_see_a_difference_that_single_intervals_hide(rng):
         lambda rows: float(first[rows].mean()), lambda rows: float(second[rows].mean()), 200, rng=rng
     )
     assert found.difference.estimate == pytest.approx(0.06)
-    assert found.decided
+    assert found.difference.low > 0
     assert found.share_above > 0.99
 
 
@@ -94,7 +94,6 @@ def test_a_model_is_no_better_than_itself(rng):
 
     found = paired_bootstrap(metric, metric, 50, rng=rng, resamples=100)
     assert (found.difference.low, found.difference.high, found.share_above) == (0.0, 0.0, 0.5)
-    assert not found.decided
 
 
 @pytest.mark.parametrize(("right", "count"), [(0, 5), (3, 8), (48, 48)])

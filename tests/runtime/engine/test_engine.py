@@ -113,3 +113,12 @@ def test_a_graph_the_engine_refuses(make_bundle: Make) -> None:
     for name in ("openvino", "onnxruntime"):
         with pytest.raises(BadBundle, match="refuses it"):
             open_engine(bundle, name)
+
+
+def test_a_threshold_of_1_decides_nothing(make_bundle: Make) -> None:
+    card = open_bundle(make_bundle()).card
+    certain = _outputs([[800.0, 0.0, 0.0]])
+    for threshold, state in ((1.0, State.DOUBTFUL), (float(np.nextafter(1.0, 0.0)), State.DECIDED)):
+        found = decide(certain, card.model_copy(update={"threshold": threshold}), None)
+        assert found.confidence.tolist() == [1.0]
+        assert found.states == (state,)

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from steelsight.errors import BadData
-from steelsight.sheets.formats.class_folders import is_defect_free, read_folder
+from steelsight.sheets.formats.class_folders import read_folder
+from steelsight.sheets.formats.class_names import is_defect_free
+from steelsight.sheets.options import DataOptions
 
 Make = Callable[..., Any]
 
@@ -57,10 +59,10 @@ def test_classes_masks_and_evidence(tiles: Path) -> None:
     assert not sheets.rejections
 
 
-def test_folders_inside_a_class_folder(tmp_path: Path, put: Make, texture: Make) -> None:
+def test_folders_inside_a_class_folder(tmp_path: Path, put: Make, texture: Make, stripe: Make) -> None:
     put(tmp_path / "Free" / "Imgs" / "a.jpg", texture())
     put(tmp_path / "Crack" / "Imgs" / "b.jpg", texture())
-    put(tmp_path / "Crack" / "Imgs" / "b.png", texture())
+    put(tmp_path / "Crack" / "Imgs" / "b.png", stripe())
     sheets = read_folder(tmp_path)
     assert [(item.id, item.types) for item in sheets.items] == [
         ("Crack/Imgs/b.jpg", (1,)),
@@ -68,9 +70,9 @@ def test_folders_inside_a_class_folder(tmp_path: Path, put: Make, texture: Make)
     ]
 
 
-def test_png_images_with_named_masks(tmp_path: Path, put: Make, texture: Make) -> None:
-    for name in ("a", "a_mask", "b"):
-        put(tmp_path / "crack" / f"{name}.png", texture())
+def test_png_images_with_named_masks(tmp_path: Path, put: Make, texture: Make, stripe: Make) -> None:
+    for name, picture in (("a", texture()), ("a_mask", stripe()), ("b", texture())):
+        put(tmp_path / "crack" / f"{name}.png", picture)
     items = read_folder(tmp_path).items
     assert [(item.id, item.evidence) for item in items] == [("crack/a.png", "mask"), ("crack/b.png", "class")]
 
@@ -79,9 +81,9 @@ def test_the_caller_may_name_the_defect_free_folders(tmp_path: Path, put: Make, 
     for name in ("A-Ware", "Ausschuss"):
         put(tmp_path / name / "a.jpg", texture())
     assert read_folder(tmp_path).type_names == ("none", "A-Ware", "Ausschuss")
-    assert read_folder(tmp_path, defect_free=["A-Ware"]).type_names == ("none", "Ausschuss")
-    with pytest.raises(BadData, match=r"no class folder B-Ware; the folders are A-Ware, Ausschuss"):
-        read_folder(tmp_path, defect_free=["B-Ware"])
+    assert read_folder(tmp_path, DataOptions(defect_free=("A-Ware",))).type_names == ("none", "Ausschuss")
+    with pytest.raises(BadData, match=r"no class B-Ware; the classes are A-Ware, Ausschuss"):
+        read_folder(tmp_path, DataOptions(defect_free=("B-Ware",)))
 
 
 def test_an_empty_class_folder(tiles: Path) -> None:

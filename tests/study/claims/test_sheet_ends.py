@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from steelsight.evaluation.classification import softmax
+from steelsight.evaluation.probabilities import softmax
 from steelsight.reports.document import Document
 from steelsight.study.chapters.sheet_ends import write_type_two
 from steelsight.study.claims.sheet_ends import judge_type_two, measure_type_two

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from steelsight.errors import BadInput
+from steelsight.evaluation.curves.operating import ESCAPE
 from steelsight.runs.evaluate import evaluate_run
 from steelsight.training.dataset import open_training_sheets
 from steelsight.training.recipe import Recipe
-from steelsight.training.report.operating import ESCAPE, choose_threshold, report_operating
+from steelsight.training.report.operating import choose_threshold, report_operating
 from steelsight.training.run import train_run
 
 Folder = Callable[..., Path]

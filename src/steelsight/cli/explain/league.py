@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from steelsight.cli.console import AllowBadOption, JsonFlag, console, emit_json, telling
+from steelsight.cli.console import AllowBadOption, JsonFlag, console, emit_json, step_status
 from steelsight.files import write_json
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def league(
 
     recipe = load_league_recipe(setting or [])
     folder = out if out is not None else run / f"league-{split}"
-    with telling("opening") as say:
+    with step_status("opening") as say:
         arena = open_benchmark(
             run, data, part=split, share=recipe.choice.share, limit=limit, allow_bad=allow_bad, seed=seed
         )

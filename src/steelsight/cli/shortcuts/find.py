@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import AllowBadOption, GroupsOption, JsonFlag, console, emit_json, telling
+from steelsight.cli.console import AllowBadOption, GroupsOption, JsonFlag, console, emit_json, step_status
 
 __all__ = ["find"]
 
@@ -44,7 +44,7 @@ def find(
     from steelsight.shortcuts.find.run import find_shortcuts
 
     folder = out if out is not None else run / "shortcuts"
-    with telling("opening") as say:
+    with step_status("opening") as say:
         found, card, _ = find_shortcuts(
             run,
             data,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import AllowBadOption, GroupsOption, JsonFlag, console, emit_json, telling
+from steelsight.cli.console import AllowBadOption, GroupsOption, JsonFlag, console, emit_json, step_status
 from steelsight.cli.shortcuts.options import (
     GroupsFromOption,
     JudgesArgument,
@@ -38,7 +38,7 @@ def gate(
     """Prove every shortcut a policy names. Exit code 1 if one is over its bound, 2 for bad input."""
     from steelsight.shortcuts.gate import gate_run
 
-    with telling("proving") as say:
+    with step_status("proving") as say:
         found = gate_run(
             run,
             data,

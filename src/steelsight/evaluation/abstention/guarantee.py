@@ -28,11 +28,23 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import beta
 
 from steelsight.errors import BadInput
+from steelsight.evaluation.abstention.thresholds import answered
 from steelsight.evaluation.intervals.bootstrap import Groups, group_index
 from steelsight.evaluation.probabilities import check_unit_scores
 
-__all__ = ["THRESHOLDS", "Certificate", "TestedThreshold", "certify", "sheets_needed", "upper_bound"]
+__all__ = [
+    "DELTA",
+    "RISKS",
+    "THRESHOLDS",
+    "Certificate",
+    "TestedThreshold",
+    "certify",
+    "sheets_needed",
+    "upper_bound",
+]
 
+RISKS = (0.01, 0.05, 0.10)  # those the reports certify
+DELTA = 0.10  # chance that a certificate does not hold
 # Set before any sheet is looked at: the study's 0 to .99, finer where confidences crowd.
 THRESHOLDS = (*(i / 20 for i in range(20)), 0.96, 0.97, 0.98, 0.99, 0.995, 0.999, 0.9995, 0.9999)
 
@@ -130,11 +142,11 @@ def certify(
     luck = rng.random(right.size)
     tested: list[TestedThreshold] = []
     for threshold in ordered:
-        answered, wrong = _count(right, confidence >= threshold, group, luck)
-        bound = upper_bound(wrong, answered, delta)
-        tested.append(TestedThreshold(threshold, answered, wrong, bound, bound <= risk))
+        units, wrong = _count(right, answered(confidence, threshold), group, luck)
+        bound = upper_bound(wrong, units, delta)
+        tested.append(TestedThreshold(threshold, units, wrong, bound, bound <= risk))
         # Too few answers to prove anything is no failed test, see the module's head.
-        if not tested[-1].passed and answered >= sheets_needed(risk, delta):
+        if not tested[-1].passed and units >= sheets_needed(risk, delta):
             break
     passed = [step for step in tested if step.passed]
     if not passed:
@@ -143,7 +155,7 @@ def certify(
         sheets = None if more is None else math.ceil(more * right.size / count)
         return Certificate(risk, delta, None, 0.0, tuple(tested), more, sheets)
     loosest = passed[-1].threshold
-    told = confidence >= loosest
+    told = answered(confidence, loosest)
     sizes = np.unique(group[told], return_counts=True)[1]
     return Certificate(
         risk,

@@ -47,7 +47,7 @@ def evaluate_rejection(
                  Wilson's over min(n, m) disjoint pairs; false accepts with Wilson's at the threshold
     raises       BadInput for an empty side, a score that is not finite, or `keep` outside its range
 
-    >>> found = judge_refusal(np.array([0.9, 0.8, 0.7, 0.6]), np.array([0.1, 0.75]), keep=0.75,
+    >>> found = evaluate_rejection(np.array([0.9, 0.8, 0.7, 0.6]), np.array([0.1, 0.75]), keep=0.75,
     ...     rng=np.random.default_rng(0))
     >>> found.threshold, found.false_accept.estimate, found.auroc.estimate
     (0.7, 0.5, 0.75)

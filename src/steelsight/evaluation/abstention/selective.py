@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.abstention.threshold_sweep import SweepRow, sweep_thresholds, tell_classes
 from steelsight.evaluation.intervals.bootstrap import (
     Groups,
     PairedDifference,
@@ -26,15 +25,12 @@ from steelsight.types import Interval
 
 __all__ = [
     "RiskCoverage",
-    "SweepRow",
     "augrc",
     "aurc",
     "aurc_difference",
     "coverage_at",
     "coverage_interval",
     "risk_coverage",
-    "sweep_thresholds",
-    "tell_classes",
 ]
 
 Right = Bool[np.ndarray, " n"]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from steelsight.errors import BadInput
+from steelsight.evaluation.abstention.thresholds import answered, check_threshold
 from steelsight.evaluation.balanced import balanced_interval
 from steelsight.evaluation.confusion import accuracy, balanced_accuracy, weighted_confusion
-from steelsight.evaluation.intervals.bootstrap import Groups, share_interval
+from steelsight.evaluation.intervals.bootstrap import Resampling, share_interval
 from steelsight.evaluation.probabilities import check_labels, check_scores, read_weights
 from steelsight.types import Interval, Labels
 
-__all__ = ["SweepRow", "sweep_thresholds", "tell_classes"]
+__all__ = ["SweepRow", "describe_classes", "sweep_thresholds"]
 
 
 @dataclass(frozen=True)
@@ -41,18 +42,17 @@ def sweep_thresholds(
     *,
     classes: int,
     weights: Float[np.ndarray, " w"] | None = None,
-    rng: np.random.Generator | None = None,
-    groups: Groups | None = None,
-    resamples: int = 200,
+    resampling: Resampling | None = None,
 ) -> list[SweepRow]:
-    """Answer a sheet when its confidence reaches the threshold, threshold by threshold.
+    """Coverage and accuracy of the sheets that each threshold answers, as `thresholds.answered` says.
 
-    labels   (n,) class index
-    answers  (n,) class index
-    scores   (n,) confidence
-    weights  (n,) >= 0, what each sheet counts, e.g. to bring a test to a mill's own shares; None = alike
-    rng      draws resamples of groups for intervals; None = none are given
-    raises   BadInput for a threshold outside [0, 1], or class indices outside 0..classes-1
+    labels      (n,) class index
+    answers     (n,) class index
+    scores      (n,) confidence
+    thresholds  each in 0..1; 1 answers nothing
+    weights     (n,) >= 0, what each sheet counts, e.g. to weigh classes by a mill's own shares; None = alike
+    resampling  of groups, for intervals; None = no intervals
+    raises      BadInput for a threshold outside [0, 1], or class indices outside 0..classes-1
 
     >>> labels, answers = np.array([0, 0, 1]), np.array([0, 1, 1])
     >>> row = sweep_thresholds(labels, answers, np.array([0.9, 0.8, 0.5]), [0.6], classes=2)[0]
@@ -64,32 +64,31 @@ def sweep_thresholds(
         check_labels(labels, classes)
         check_labels(answers, classes, where="answers")
     for threshold in thresholds:
-        if not 0 <= threshold <= 1:
-            raise BadInput(f"threshold: expected from 0 to 1, got {threshold}")
+        check_threshold(threshold)
     weight = read_weights(weights, labels.size)
     known = np.unique(labels[weight > 0]).size
     rows = []
     for threshold in thresholds:
-        told = scores >= threshold
-        matrix = weighted_confusion(labels, answers, classes, (weight * told)[None])
+        chosen = answered(scores, threshold)
+        matrix = weighted_confusion(labels, answers, classes, (weight * chosen)[None])
         row = SweepRow(
             threshold,
-            float(weight[told].sum() / weight.sum()) if labels.size else 0.0,
+            float(weight[chosen].sum() / weight.sum()) if labels.size else 0.0,
             float(accuracy(matrix)[0]),
             float(balanced_accuracy(matrix)[0]),
             int((matrix[0].sum(axis=1) > 0).sum()),
             known,
         )
-        if rng is not None and labels.size:
-            row = _bound(row, labels, answers, told, classes, weights, rng, groups, resamples)
+        if resampling is not None and labels.size:
+            row = _with_bounds(row, _Sweep(labels, answers, classes, weights, resampling), chosen)
         rows.append(row)
     return rows
 
 
-def tell_classes(rows: Sequence[SweepRow]) -> str:
-    """Over how many classes the balanced accuracy of a sweep is a mean, in words to stand under its figure.
+def describe_classes(rows: Sequence[SweepRow]) -> str:
+    """A caption: over how many classes the balanced accuracy of a sweep is a mean.
 
-    >>> tell_classes([SweepRow(0.0, 1.0, 0.9, 0.9, 5, 5), SweepRow(0.99, 0.2, 1.0, 1.0, 2, 5)])
+    >>> describe_classes([SweepRow(0.0, 1.0, 0.9, 0.9, 5, 5), SweepRow(0.99, 0.2, 1.0, 1.0, 2, 5)])
     'Balanced accuracy is the mean over the classes with an answered sheet: 5 of 5 from 0, 2 of 5 from 0.99.'
     """
     steps: list[str] = []
@@ -101,25 +100,23 @@ def tell_classes(rows: Sequence[SweepRow]) -> str:
     return f"Balanced accuracy is the mean over the classes with an answered sheet: {', '.join(steps)}."
 
 
-def _bound(
-    row: SweepRow,
-    labels: Labels,
-    answers: Labels,
-    told: Bool[np.ndarray, " n"],
-    classes: int,
-    weights: Float[np.ndarray, " w"] | None,
-    rng: np.random.Generator,
-    groups: Groups | None,
-    resamples: int,
-) -> SweepRow:
+class _Sweep(NamedTuple):
+    labels: Labels
+    answers: Labels
+    classes: int
+    weights: Float[np.ndarray, " w"] | None
+    resampling: Resampling
+
+
+def _with_bounds(row: SweepRow, sweep: _Sweep, chosen: Bool[np.ndarray, " n"]) -> SweepRow:
+    labels, answers, drawn = sweep.labels, sweep.answers, sweep.resampling
+    common: dict[str, Any] = {"rng": drawn.rng, "resamples": drawn.resamples, "weights": sweep.weights}
     everyone = np.ones(labels.size, dtype=bool)
     return replace(
         row,
-        coverage_bounds=share_interval(told, everyone, groups, rng=rng, resamples=resamples, weights=weights),
-        accuracy_bounds=share_interval(
-            labels == answers, told, groups, rng=rng, resamples=resamples, weights=weights
-        ),
+        coverage_bounds=share_interval(chosen, everyone, drawn.groups, **common),
+        accuracy_bounds=share_interval(labels == answers, chosen, drawn.groups, **common),
         balanced_bounds=balanced_interval(
-            labels, answers, classes, groups, rng=rng, among=told, resamples=resamples, weights=weights
+            labels, answers, sweep.classes, drawn.groups, among=chosen, **common
         ),
     )

@@ -17,7 +17,9 @@ from steelsight.evaluation.intervals.bootstrap import Groups, share_interval
 from steelsight.evaluation.probabilities import check_unit_scores, read_weights
 from steelsight.types import Interval
 
-__all__ = ["OperatingPoint", "operating_point", "threshold_for_escape"]
+__all__ = ["ESCAPE", "OperatingPoint", "operating_point", "threshold_for_escape"]
+
+ESCAPE = 0.05  # share of the defective validation sheets that may pass at the threshold of the reports
 
 Positive = Bool[np.ndarray, " n"]
 Scores = Float[np.ndarray, " n"]

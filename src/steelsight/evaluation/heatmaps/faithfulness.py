@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 from scipy.ndimage import gaussian_filter
-from scipy.stats import rankdata
+from scipy.stats import spearmanr
 
 from steelsight.errors import BadInput
 from steelsight.types import GrayBatch, GrayImage, Heatmaps
@@ -99,9 +99,10 @@ def rank_similarity(first: Float32[np.ndarray, "h w"], second: Float32[np.ndarra
     >>> rank_similarity(rising, rising**3), rank_similarity(rising, -rising)
     (1.0, -1.0)
     """
-    a, b = (rankdata(each) - (each.size + 1) / 2 for each in (first.ravel(), second.ravel()))
-    scale = float(np.sqrt((a @ a) * (b @ b)))
-    return round(float(a @ b) / scale, 12) if scale > 0 else 0.0
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return 0.0
+    correlation = float(spearmanr(first.ravel(), second.ravel()).statistic)
+    return round(correlation, 12) if np.isfinite(correlation) else 0.0
 
 
 def stability(

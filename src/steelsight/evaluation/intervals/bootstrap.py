@@ -20,6 +20,7 @@ from steelsight.types import Interval
 __all__ = [
     "Groups",
     "PairedDifference",
+    "Resampling",
     "bootstrap",
     "draw_weights",
     "group_index",
@@ -34,6 +35,15 @@ IndexMetric = Callable[[Int[np.ndarray, "m"]], float]
 
 CHUNK = 2**21  # weights held at a time: 16 MB
 FEWEST_DEFINED = 0.5  # share of resamples that must define a metric before bounds are given
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How intervals are drawn: whole groups of sheets, with replacement."""
+
+    rng: np.random.Generator
+    groups: Groups | None = None  # one name a sheet; None = every sheet its own
+    resamples: int = 200
 
 
 def group_index(groups: Groups | None, rows: int) -> Int[np.ndarray, " n"]:
@@ -129,11 +139,6 @@ class PairedDifference:
     difference: Interval
     share_above: float  # of defined resamples with first > second, ties counting half
     undefined: int
-
-    @property
-    def decided(self) -> bool:
-        """Whether the interval leaves 0 outside."""
-        return self.difference.low > 0 or self.difference.high < 0
 
 
 def paired_bootstrap(

@@ -15,6 +15,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from steelsight.errors import BadInput
+from steelsight.evaluation.robustness.noise import STUDY_SIGMAS
 from steelsight.types import GrayBatch
 
 __all__ = ["CORRUPTIONS", "Corruption", "corrupt"]
@@ -98,9 +99,7 @@ def _vibration(images: GrayBatch, level: float, rng: np.random.Generator) -> Gra
 
 
 CORRUPTIONS: dict[str, Corruption] = {
-    "camera_noise": Corruption(
-        "Camera noise", "σ, normalised units", (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5), _camera_noise
-    ),
+    "camera_noise": Corruption("Camera noise", "σ, normalised units", STUDY_SIGMAS, _camera_noise),
     "blur": Corruption("Blur", "σ, pixels", (0.0, 0.5, 1.0, 1.5, 2.0, 3.0), _blur),
     "brighter": Corruption("Overexposure", "stops", (0.0, 0.25, 0.5, 1.0, 1.5), _brighter),
     "darker": Corruption("Underexposure", "stops", (0.0, 0.25, 0.5, 1.0, 1.5, 2.0), _darker),

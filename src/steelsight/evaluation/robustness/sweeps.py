@@ -16,12 +16,11 @@ from steelsight.evaluation.balanced import balanced_interval
 from steelsight.evaluation.intervals.bootstrap import Groups, share_interval
 from steelsight.evaluation.probabilities import check_labels, check_probabilities
 from steelsight.evaluation.robustness.corruptions import CORRUPTIONS, corrupt
+from steelsight.evaluation.robustness.noise import STUDY_SIGMAS
 from steelsight.streams import stream
 from steelsight.types import GrayBatch, Interval, Labels, Probabilities
 
-__all__ = ["STUDY_SIGMAS", "SweepPoint", "sweep_corruption", "sweep_study_noise"]
-
-STUDY_SIGMAS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)  # normalised units; the study's tables are at .15
+__all__ = ["SweepPoint", "sweep_corruption", "sweep_study_noise"]
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from steelsight.evaluation.abstention.calibration import (
 )
 from steelsight.evaluation.abstention.cost import CostChoice, Prices, cheapest_threshold
 from steelsight.evaluation.abstention.guarantee import THRESHOLDS, Certificate, certify
+from steelsight.evaluation.abstention.thresholds import answered, card_threshold
 from steelsight.evaluation.answers import multi_type_right
 from steelsight.evaluation.intervals.bootstrap import group_index, share_interval
 from steelsight.files import replace_file, write_json
@@ -49,8 +50,6 @@ __all__ = ["PAGE", "CalibrationReport", "calibrate_run"]
 PARTS = ("unseen", "test", "validation")
 PAGE, NUMBERS = "calibration.html", "calibration.json"
 CERTIFICATE, COST, EARLIER = "certificate", "cost", "earlier calibration"
-# In the card 1 answers nothing; the largest number below it answers what a softmax is wholly sure of.
-NOTHING, SUREST = 1.0, float(np.nextafter(1.0, 0.0))
 
 Positions = Int[np.ndarray, "_"]
 
@@ -181,8 +180,9 @@ def _choose(
     cost  None = the certificate decides
     """
     if cost is not None:
-        threshold = min(SUREST, cost.threshold) if np.isfinite(cost.threshold) else NOTHING
-        return card.model_copy(update={"temperature": temperature, "threshold": threshold}), COST
+        return card.model_copy(
+            update={"temperature": temperature, "threshold": card_threshold(cost.threshold)}
+        ), COST
     if certificate.threshold is None and card.threshold is not None:
         return card, EARLIER
     found = card.model_copy(update={"temperature": temperature, "threshold": certificate.threshold})
@@ -196,8 +196,8 @@ def _coverage(
     if card.threshold is None:
         return None
     confidence = soften(logits, card.temperature or 1.0).max(axis=1)
-    answered = (confidence >= card.threshold) & (card.threshold < NOTHING)
-    return asdict(share_interval(answered, np.ones(answered.size, dtype=bool), units, rng=rng))
+    told = answered(confidence, card.threshold)
+    return asdict(share_interval(told, np.ones(told.size, dtype=bool), units, rng=rng))
 
 
 def _promise(run: Path, by: str | None, certificate: Certificate) -> str | None:

@@ -18,7 +18,8 @@ from steelsight.evaluation.abstention.guarantee import (
     sheets_needed,
 )
 from steelsight.evaluation.abstention.selective import risk_coverage
-from steelsight.evaluation.abstention.threshold_sweep import sweep_thresholds, tell_classes
+from steelsight.evaluation.abstention.threshold_sweep import describe_classes, sweep_thresholds
+from steelsight.evaluation.intervals.bootstrap import Resampling
 from steelsight.reports.document import Document
 from steelsight.reports.figures import draw_reliability, draw_risk_coverage, draw_threshold_sweep
 from steelsight.runs.abstention.confidence import soften
@@ -134,14 +135,13 @@ def _write_confidence(page: Document, told: CertifiedOutputs, numbers: Mapping[s
         after,
         THRESHOLDS,
         classes=len(told.class_names),
-        rng=stream(seed, "calibrate-page"),
-        groups=told.units,
+        resampling=Resampling(stream(seed, "calibrate-page"), told.units),
     )
     page.figure(
         draw_threshold_sweep(rows),
         id="sweep",
         alt="Accuracy, balanced accuracy and share classified over the threshold.",
-        caption=tell_classes(rows),
+        caption=describe_classes(rows),
     )
     page.table(
         ["threshold", "share classified", "accuracy", "balanced accuracy", "classes answered"],

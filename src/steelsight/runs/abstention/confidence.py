@@ -30,8 +30,8 @@ from steelsight.evaluation.abstention.selective import (
     aurc_difference,
     coverage_interval,
 )
-from steelsight.evaluation.classification import softmax
 from steelsight.evaluation.intervals.bootstrap import Groups, PairedDifference
+from steelsight.evaluation.probabilities import softmax
 from steelsight.training.predict import ModelOutputs
 from steelsight.types import Interval, Labels, Logits, Probabilities
 

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Int
 from steelsight.errors import BadData, BadInput
 from steelsight.evaluation.abstention.calibration import fit_temperature
 from steelsight.evaluation.abstention.combine import fit_combiner
-from steelsight.evaluation.abstention.guarantee import THRESHOLDS, Certificate, certify
+from steelsight.evaluation.abstention.guarantee import DELTA, RISKS, THRESHOLDS, Certificate, certify
 from steelsight.evaluation.abstention.scores import FeatureSpace, fit_feature_space
 from steelsight.evaluation.abstention.selective import risk_coverage
 from steelsight.files import replace_file, write_json
@@ -46,9 +46,8 @@ from steelsight.training.dataset import SheetData, open_sheets
 from steelsight.training.predict import ModelOutputs, predict_views
 from steelsight.training.records import pixel_hashes, positions_of, read_splits
 
-__all__ = ["RISKS", "ScoredSheets", "compare_confidence_scores", "cross_fit"]
+__all__ = ["ScoredSheets", "compare_confidence_scores", "cross_fit"]
 
-RISKS, DELTA = (0.01, 0.05, 0.10), 0.10
 RESAMPLES = 300  # each sorts every score
 PAGE, NUMBERS = "confidence.html", "confidence.json"
 

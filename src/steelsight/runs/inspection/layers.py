@@ -1,20 +1,30 @@
-"""What layers separate: from a run to probes and maps, and the study's chapters of them."""
+"""What the layers of a run separate: linear probes and t-SNE maps, beside control networks."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
-from steelsight.errors import BadInput
-from steelsight.inspection.probes.controls import CONTROLS, SHUFFLED, TRAINED, build_controls
+from steelsight.errors import BadInput, UnknownLayer
+from steelsight.files import write_json
+from steelsight.inspection.probes.controls import (
+    CONTROLS,
+    SHUFFLED,
+    TRAINED,
+    build_controls,
+    choose_controls,
+)
 from steelsight.inspection.probes.embedding import MapSpec
 from steelsight.inspection.probes.layers import choose_layers
 from steelsight.inspection.probes.report import (
+    layers_json,
     maps_figure,
     probes_figure,
     write_maps,
@@ -25,15 +35,72 @@ from steelsight.inspection.probes.separability import Separability, inspect_laye
 from steelsight.models.catalog import MODELS
 from steelsight.reports.document import Document
 from steelsight.reports.figures import save_figure
-from steelsight.runs.open import OpenRun
+from steelsight.runs.inspection.options import LayerOptions
+from steelsight.runs.open import OpenRun, open_run
 from steelsight.streams import stream
 from steelsight.version import __version__
 
-__all__ = [
-    "probe_layers",
-    "title_of",
-    "write_layers_page",
-]
+__all__ = ["LayerReport", "inspect_run_layers", "probe_layers", "title_of", "write_layers_page"]
+
+REPORT, NUMBERS = "report.html", "layers.json"
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """Probes and maps of a run's layers that were written to a folder."""
+
+    folder: Path
+    found: Separability
+    numbers: dict[str, Any]  # of layers.json
+
+    @property
+    def page(self) -> Path:
+        """The report."""
+        return self.folder / REPORT
+
+
+def inspect_run_layers(
+    run: Path,
+    data: Path,
+    options: LayerOptions,
+    *,
+    out: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> LayerReport:
+    """Probe and map the layers of a run, and write page, numbers and figures.
+
+    out     folder to write; None = RUN/layers-SPLIT
+    raises  BadInput for layers, controls, parts or sheets that cannot be used; BadData
+    """
+    controls = choose_controls(options.controls)
+    folder = out if out is not None else run / f"layers-{options.split}"
+    opened = open_run(run, data, allow_bad=options.allow_bad)
+    try:
+        layers = choose_layers(opened.model, options.layers)
+    except UnknownLayer as error:  # here it is an option that names none
+        raise BadInput(f"--layers: {error}") from error
+    found = probe_layers(
+        opened,
+        layers=layers,
+        fit=options.fit,
+        split=options.split,
+        limit=options.sheets,
+        controls=controls,
+        maps=MapSpec(options.tsne, options.perplexity, options.seed) if options.tsne else None,
+        seed=options.seed,
+        say=say,
+    )
+    numbers: dict[str, Any] = {
+        "run": str(run),
+        "data": opened.data.name,
+        "fit": options.fit,
+        "split": options.split,
+        **layers_json(found),
+    }
+    say("drawing")
+    write_layers_page(folder / REPORT, found, opened, fit=options.fit, split=options.split)
+    write_json(folder / NUMBERS, numbers)
+    return LayerReport(folder, found, numbers)
 
 
 def probe_layers(
@@ -117,4 +184,5 @@ def write_layers_page(path: Path, found: Separability, judged: OpenRun, *, fit: 
 
 
 def title_of(judged: OpenRun) -> str:
+    """The name of a run's network, as reports print it."""
     return MODELS[judged.card.model.name].title

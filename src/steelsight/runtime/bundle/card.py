@@ -34,16 +34,16 @@ class _CardPart(BaseModel):
 class FileFact(_CardPart):
     """A file of the bundle."""
 
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")  # of the bytes, hexadecimal
     size: int = Field(ge=1)  # bytes
 
 
 class GraphFacts(_CardPart):
     """The graph: uint8 gray (n, h, w) in; logits (n, c), maps (n, c, gh, gw) and embedding (n, k) out."""
 
-    opset: int = Field(ge=13, le=21)
+    opset: int = Field(ge=13, le=21)  # of ONNX
     grid: tuple[int, int]  # of the maps
-    embedding: int = Field(ge=1)
+    embedding: int = Field(ge=1)  # k, its length
 
 
 class Familiarity(_CardPart):
@@ -57,47 +57,47 @@ class Familiarity(_CardPart):
 class TrainingStatistics(_CardPart):
     """What the calibration sheets looked like, to tell drift from."""
 
-    sheets: int = Field(ge=1)
+    sheets: int = Field(ge=1)  # how many were measured
     gray_mean: tuple[float, ...]  # quantiles at runtime.drift.LEVELS of each sheet's mean gray level
     gray_spread: tuple[float, ...]  # of its standard deviation
-    confidence: tuple[float, ...]
-    distance: tuple[float, ...]
+    confidence: tuple[float, ...]  # quantiles of the calibrated confidence
+    distance: tuple[float, ...]  # quantiles of the distance to the training sheets
     shares: tuple[float, ...]  # of each class among the verdicts
 
 
 class ShortcutStamp(_CardPart):
     """What `steelsight shortcuts prove` said of this model and one harmless thing."""
 
-    nuisance: str
+    nuisance: str  # stain, end, or the name of a table
     suspect: str  # the class it may speak for
-    verdict: Literal["proven", "not found at this power", "inconclusive"]
+    verdict: Literal["proven", "not found at this power", "inconclusive"]  # see shortcuts.prove.decision
     because: str  # the rule that gave it, in words with numbers
     excess: tuple[float, float, float] | None  # verdicts that flip beyond the control: estimate, 95 % bounds
     pasted: int = Field(ge=0)  # sheets it was pasted on
-    data: str
-    data_hash: str
+    data: str  # name of the DATA folder
+    data_hash: str  # see sheets.cache
 
 
 class BundleCard(_CardPart):
     """The JSON card of a BUNDLE."""
 
-    format: Literal[1] = BUNDLE_FORMAT
-    steelsight_version: str = __version__
+    format: Literal[1] = BUNDLE_FORMAT  # of this file
+    steelsight_version: str = __version__  # that wrote it
     model_id: str = Field(pattern="^[0-9a-f]{12}$")  # start of the graph's SHA-256: which model said it
-    task: Task
+    task: Task  # binary, multiclass or multilabel
     class_names: tuple[str, ...] = Field(min_length=1)  # multilabel: defect types alone
     model: str  # the network, e.g. squeezenet_reduced
     head: str  # and what it ends in
-    input: InputSpec
-    graph: GraphFacts
+    input: InputSpec  # size, fit and decoder
+    graph: GraphFacts  # shapes of inputs and outputs
     precision: Precision  # the fastest that passed parity
     files: dict[str, FileFact]  # every file but this card
     temperature: float = Field(default=1.0, gt=0)  # divides the logits before the softmax
     threshold: float | None = Field(default=None, ge=0, le=1)  # confidence below it: doubtful
-    threshold_by: ThresholdBy = "none"
+    threshold_by: ThresholdBy = "none"  # how the threshold was chosen
     threshold_statement: str = ""  # what is promised of it, in words
-    familiarity: Familiarity | None = None
-    usual: TrainingStatistics | None = None
+    familiarity: Familiarity | None = None  # None = no input is called unknown
+    usual: TrainingStatistics | None = None  # None = drift is not measured
     parity: dict[str, JsonValue] = Field(default_factory=dict)  # the certificate; see deploy.parity
     shortcuts: tuple[ShortcutStamp, ...] = ()  # none: nobody looked
     source: dict[str, JsonValue] = Field(default_factory=dict)  # run, data and its hash, seed, recipe

@@ -1,8 +1,8 @@
-"""Runs a bundle's graph, and turns what comes out into labels and states. Thresholds are applied in `decide`
-and nowhere else.
+"""Runs a bundle's graph and turns its outputs into labels and states.
 
-OpenVINO is the default engine; ONNX Runtime, where it is installed, is the second opinion. Batches have one
-size, the last is filled up with black sheets, so that a sheet's answer never depends on its neighbours.
+OpenVINO is the default engine; ONNX Runtime, where it is installed, is a second one to compare with. Batches
+have one size and the last is filled up with black sheets, so that the outputs of a sheet do not depend on the
+other sheets of its batch. The threshold on confidence is applied in `evaluation.abstention.thresholds`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Bool, Float32, Float64
 
 from steelsight.errors import BadBundle, BadInput
+from steelsight.evaluation.abstention.thresholds import answered, present_confidence, present_types
 from steelsight.evaluation.probabilities import sigmoid, softmax
 from steelsight.runtime.bundle.card import BundleCard, Precision
 from steelsight.runtime.bundle.open import Bundle, FeatureStatistics
@@ -28,7 +29,6 @@ __all__ = ["ENGINES", "Decisions", "Engine", "EngineName", "Outputs", "decide", 
 EngineName = Literal["openvino", "onnxruntime"]
 ENGINES: Final[tuple[EngineName, ...]] = ("openvino", "onnxruntime")
 BATCH: Final = 8
-PRESENT: Final = 0.5  # multilabel: a type counts from here on, unless the card holds a threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,53 +134,64 @@ def open_engine(
 
 
 def decide(outputs: Outputs, card: BundleCard, statistics: FeatureStatistics | None) -> Decisions:
-    """Temperature, threshold and familiarity of the card, applied.
+    """Apply the card's temperature, threshold and limit of familiarity.
 
-    multilabel  every type from the threshold on; "none" where there is none; the confidence is that of the
-                least certain part, and such sheets are never doubtful
-    raises      BadInput where the graph answered NaN or infinity
+    In a multilabel task every type from the threshold on is present, the label is "none" where there is
+    none, the confidence is that of the least certain part, and no sheet is doubtful.
+
+    statistics  of the training sheets; None = distances are NaN, and every sheet is familiar
+    raises      BadInput for outputs with NaN or infinity
     """
     logits = outputs.logits.astype(np.float64)
     if not np.isfinite(logits).all() or not np.isfinite(outputs.embedding).all():
         raise BadInput("engine: the graph answered NaN or infinity; verify the bundle on this machine")
     scaled = logits / card.temperature
     distance = _distance(outputs.embedding, statistics)
-    if card.task == "multilabel":
-        probabilities = sigmoid(scaled)
-        present = [
-            tuple(np.flatnonzero(row >= (card.threshold or PRESENT)).tolist()) for row in probabilities
-        ]
-        confidence = np.array(
-            [
-                float(row[list(kinds)].min()) if kinds else 1 - float(row.max())
-                for row, kinds in zip(probabilities, present, strict=True)
-            ]
-        )
-        labels = tuple(" + ".join(card.class_names[k] for k in kinds) or "none" for kinds in present)
-        classes, threshold = tuple(present), None
-    else:
-        probabilities = softmax(scaled)
-        best = probabilities.argmax(axis=1)
-        confidence = np.minimum(probabilities.max(axis=1), 1.0)
-        labels = tuple(card.class_names[k] for k in best.tolist())
-        classes = tuple((k,) if k else () for k in best.tolist())
-        threshold = card.threshold
     limit = np.inf if card.familiarity is None else card.familiarity.limit
-    strange = distance > limit  # NaN is not
-    pairs = zip(confidence.tolist(), strange.tolist(), strict=True)
-    told = [_state(sure, far, threshold) for sure, far in pairs]
-    states, reasons = tuple(state for state, _ in told), tuple(reason for _, reason in told)
+    familiar = ~(distance > limit)  # NaN is familiar
+    if card.task == "multilabel":
+        return _decide_types(sigmoid(scaled), card, distance, familiar)
+    probabilities = softmax(scaled)
+    best = probabilities.argmax(axis=1).tolist()
+    confidence = np.minimum(probabilities.max(axis=1), 1.0)
+    states, reasons = _states(familiar, answered(confidence, card.threshold), card.threshold)
+    return Decisions(
+        probabilities,
+        tuple(card.class_names[index] for index in best),
+        tuple((index,) if index else () for index in best),
+        confidence,
+        distance,
+        states,
+        reasons,
+    )
+
+
+def _decide_types(
+    probabilities: Float64[np.ndarray, "n c"],
+    card: BundleCard,
+    distance: Float64[np.ndarray, " n"],
+    familiar: Bool[np.ndarray, " n"],
+) -> Decisions:
+    present = present_types(probabilities, card.threshold)
+    classes = tuple(tuple(np.flatnonzero(row).tolist()) for row in present)
+    labels = tuple(" + ".join(card.class_names[index] for index in row) or "none" for row in classes)
+    confidence = present_confidence(probabilities, present)
+    states, reasons = _states(familiar, np.ones_like(familiar), None)
     return Decisions(probabilities, labels, classes, confidence, distance, states, reasons)
 
 
-def _state(confidence: float, strange: bool, threshold: float | None) -> tuple[State, Reason]:
-    if strange:
-        return State.UNKNOWN_INPUT, Reason.UNFAMILIAR
-    if threshold is None:
-        return State.DECIDED, Reason.NO_THRESHOLD
-    if confidence < threshold:
-        return State.DOUBTFUL, Reason.LOW_CONFIDENCE
-    return State.DECIDED, Reason.CONFIDENT
+def _states(
+    familiar: Bool[np.ndarray, " n"], confident: Bool[np.ndarray, " n"], threshold: float | None
+) -> tuple[tuple[State, ...], tuple[Reason, ...]]:
+    """State and reason of each sheet; an unfamiliar one is never decided."""
+    decided = Reason.NO_THRESHOLD if threshold is None else Reason.CONFIDENT
+    pairs = [
+        (State.DECIDED, decided) if sure else (State.DOUBTFUL, Reason.LOW_CONFIDENCE)
+        for sure in confident.tolist()
+    ]
+    for row in np.flatnonzero(~familiar).tolist():
+        pairs[row] = (State.UNKNOWN_INPUT, Reason.UNFAMILIAR)
+    return tuple(state for state, _ in pairs), tuple(reason for _, reason in pairs)
 
 
 def _distance(

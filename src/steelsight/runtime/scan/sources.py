@@ -6,6 +6,7 @@ import glob
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -14,9 +15,10 @@ from steelsight.errors import BadSource
 from steelsight.runtime.engine.reading import ImageRefused, read_file
 from steelsight.runtime.scan.archives import ArchiveReader, Entry, Member, archive_kind, iterate_archive
 from steelsight.runtime.verdict import Reason
-from steelsight.sheets.formats.class_folders import pair_masks
 from steelsight.sheets.formats.listing import list_images
+from steelsight.sheets.formats.mask_pairs import LookAt, MaskPairs, find_masks, look_in
 from steelsight.sheets.images.image_file import IMAGE_SUFFIXES, unreadable
+from steelsight.sheets.mask_values import MaskLook, look_at
 from steelsight.types import Rejection
 
 __all__ = [
@@ -74,8 +76,8 @@ class SourceReader:
 def list_sources(sources: Sequence[str | Path]) -> SourceListing:
     """The sheets of SOURCES in the order of the sources; sorted in folders and patterns, else as packed.
 
-    A file named by several sources is listed once. A mask beside an image (`a.png` beside `a.jpg`,
-    `a_mask.png`) is no sheet, unless it is named by itself.
+    A file named by several sources is listed once. A mask of another image, as names propose and values
+    confirm, is no sheet, unless it is named by itself; masks are counted in what was passed over.
     raises  BadSource for a source that is not there or cannot be scanned, and where there is no sheet
     """
     passed_over: list[Rejection] = []
@@ -123,7 +125,10 @@ def _list_source(source: str, passed_over: list[Rejection]) -> Iterator[Found]:
 def _list_folder(folder: Path, passed_over: list[Rejection]) -> Iterator[Found]:
     listing = list_images(folder)
     passed_over += [Rejection(_joined(folder, each.id), each.reason) for each in listing.rejections]
-    for id_ in without_masks(listing.images):
+    passed_over += [Rejection(_joined(folder, each.id), each.reason) for each in listing.passed_over]
+    pairs = find_masks(listing.images, look_in(folder))
+    passed_over += _masks_of(folder.as_posix(), pairs)
+    for id_ in pairs.sheets(listing.images):
         yield _joined(folder, id_), str(absolute(folder / id_)), None
 
 
@@ -146,7 +151,9 @@ def _list_pattern(pattern: str, passed_over: list[Rejection]) -> Iterator[Found]
             f"{pattern}: expected a pattern of image files, it matches nothing; quote it and check it"
         )
     images = [path.as_posix() for path in matches if path.suffix.lower() in IMAGE_SUFFIXES]
-    masks = set(images) - set(without_masks(images))
+    pairs = find_masks(images, look_in(Path()))
+    passed_over += _masks_of(pattern, pairs)
+    masks = set(images) - set(pairs.sheets(images))
     for path in matches:
         if path.is_dir():
             yield from _list_folder(path, passed_over)
@@ -172,9 +179,13 @@ def _list_archive(path: Path, kind: str, passed_over: list[Rejection]) -> Iterat
         Rejection(path.as_posix(), f"{count} file(s) ending in {suffix or 'no suffix'}: not an image format")
         for suffix, count in sorted(strays.items())
     ]
-    wanted = set(without_masks([entry.name for entry in entries if entry.name]))
+    named = [entry.name for entry in entries if entry.name and not _is_hidden(entry.name)]
+    with closing(ArchiveReader()) as reader:
+        pairs = find_masks(named, _look_in_archive(reader, path, entries))
+    passed_over += _masks_of(path.as_posix(), pairs)
+    wanted = set(pairs.sheets(named))
     for entry in entries:
-        if not entry.name or (entry.name in wanted and not _is_hidden(entry.name)):
+        if not entry.name or entry.name in wanted:
             yield f"{path.as_posix()}:{entry.name}", str(absolute(path)), entry
 
 
@@ -183,10 +194,36 @@ def _is_hidden(name: str) -> bool:
     return any(part.startswith((".", "__MACOSX")) and part not in (".", "..") for part in name.split("/"))
 
 
-def without_masks(ids: Sequence[str]) -> list[str]:
-    """The images that are no masks of others."""
-    masks = set(pair_masks(ids).values())
-    return [id_ for id_ in ids if id_ not in masks]
+def without_masks(folder: Path, ids: Sequence[str]) -> list[str]:
+    """The images of a folder that are no masks of others."""
+    return find_masks(ids, look_in(folder)).sheets(ids)
+
+
+def _masks_of(source: str, pairs: MaskPairs) -> list[Rejection]:
+    masks = [*pairs.masks.values(), *pairs.orphans]
+    if not masks:
+        return []
+    return [
+        Rejection(
+            source, f"{len(masks)} mask(s) of images, such as {masks[0]}; named by itself, one is judged"
+        )
+    ]
+
+
+def _look_in_archive(reader: ArchiveReader, path: Path, entries: Sequence[Entry]) -> LookAt:
+    members = {entry.name: entry.member for entry in entries if entry.member and entry.reason is None}
+    looks: dict[str, MaskLook] = {}
+
+    def look(name: str) -> MaskLook:
+        if name not in looks:
+            try:
+                content = reader.read(str(absolute(path)), members[name], name)
+            except (KeyError, ImageRefused):
+                content = b""
+            looks[name] = look_at(content)
+        return looks[name]
+
+    return look
 
 
 def _joined(folder: Path, id_: str) -> str:

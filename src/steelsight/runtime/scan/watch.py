@@ -42,7 +42,7 @@ class _Watched:
         now: dict[str, Stamp] = {}
         ready = []
         for folder in self.folders:
-            for id_ in without_masks(list_images(folder).images):
+            for id_ in without_masks(folder, list_images(folder).images):
                 path = folder / id_
                 found = _stamp(path)
                 if found is None:

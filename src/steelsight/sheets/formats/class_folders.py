@@ -1,118 +1,159 @@
-"""Class folders: one folder per class, defect-free among them, with optional masks of the same name.
+"""Folders of images by class, with or without masks and a split of their own.
 
     DATA/
-    ├── MT_Free/a.jpg            defect-free: named so (see DEFECT_FREE), or named by the caller
+    ├── MT_Free/a.jpg            defect-free: named so (see class_names), or named by the caller
     ├── MT_Crack/b.jpg           the class is the first folder; deeper folders only sort files
-    └── MT_Crack/b.png           the mask of b.jpg; `b_mask.png` works too, also beside b.png
+    └── MT_Crack/b.png           the mask of b.jpg, by its values; see mask_pairs for other places
+
+    DATA/train/good/a.jpg, DATA/test/crack/b.jpg              with a split, which is kept
+    DATA/test/crack/b.png, DATA/ground_truth/crack/b_mask.png as MVTec AD has it
 
 A sheet has one class here. Of a defect sheet without mask only the class is known.
 """
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Collection, Sequence
-from pathlib import Path, PurePosixPath
-from typing import Final
+from dataclasses import dataclass
+from pathlib import Path
 
 from steelsight.errors import BadData
-from steelsight.sheets.formats.listing import list_images
-from steelsight.types import MaskSource, Rejection, SheetItem, SheetSet
+from steelsight.sheets.formats.class_names import ClassNames, name_classes
+from steelsight.sheets.formats.folder_tree import FolderTree, plan_tree
+from steelsight.sheets.formats.listing import Listing, list_images
+from steelsight.sheets.formats.mask_pairs import MaskPairs, pair_masks
+from steelsight.sheets.options import AUTOMATIC, DataOptions
+from steelsight.types import Evidence, MaskSource, Rejection, SheetItem, SheetSet
 
-__all__ = ["DEFECT_FREE", "is_defect_free", "pair_masks", "read_folder"]
-
-DEFECT_FREE: Final = frozenset({"none", "free", "ok", "good", "normal", "clean"})
-
-_NO_DEFECT: Final = re.compile(r"(no|non|without|zero)_?defects?|defects?_?free")
-_NEGATIONS: Final = frozenset({"not", "no", "non", "nok", "n"})
-
-
-def is_defect_free(name: str) -> bool:
-    """Whether a folder's name says defect-free: `good`, `MT_Free`, `no-defect`, but not `not_ok`."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
-    words = re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_")
-    parts = words.split("_")
-    if _NO_DEFECT.search(words):
-        return True
-    return parts[-1] in DEFECT_FREE and not _NEGATIONS & set(parts)
+__all__ = ["FolderPlan", "plan_folders", "read_classes", "read_folder"]
 
 
-def read_folder(root: Path, *, defect_free: Collection[str] | None = None) -> SheetSet:
-    """The sheets of a folder of class folders; no image is opened.
+@dataclass(frozen=True)
+class FolderPlan:
+    """A folder as its names and the values of its masks have it."""
 
-    defect_free  names of the folders that hold defect-free sheets; None = recognise them by name
+    root: Path
+    listing: Listing
+    pairs: MaskPairs
+    sheets: tuple[str, ...]  # ids that are no masks
+    tree: FolderTree
+
+    @property
+    def layout(self) -> str:
+        """The name of this structure among sheets.catalog.LAYOUTS."""
+        if not any(self.tree.classes.values()):
+            return "masks"
+        if not self.tree.parts:
+            return "folder"
+        apart = [folder for folder in self.pairs.folders if "/" not in folder.rstrip("/") or folder]
+        tops = {folder.split("/")[0] for folder in apart}
+        images = {id_.split("/")[0] for id_ in self.sheets}
+        return "mvtec" if tops and not tops & images else "split"
+
+
+def plan_folders(
+    root: Path, listing: Listing | None = None, *, masks: str | None = None, split: bool | None = None
+) -> FolderPlan:
+    """Find the masks of a folder, and class and part of every other image.
+
+    raises  BadData where names and values leave a choice, naming the option that settles it
+    """
+    listing = listing or list_images(root)
+    pairs = pair_masks(root, listing.images, masks)
+    sheets = pairs.sheets(listing.images)
+    try:
+        tree = plan_tree(sheets, split=split)
+    except BadData as error:
+        raise BadData(f"{root}: {error}") from error
+    return FolderPlan(root, listing, pairs, tuple(sheets), tree)
+
+
+def read_folder(root: Path, options: DataOptions = AUTOMATIC) -> SheetSet:
+    """The sheets of a folder of class folders; the first folder is the class, whatever its name.
+
     returns      defect types in the order of their folders' names; ids are paths relative to `root`
     raises       BadData when there is no class folder with an image
     """
-    listing = list_images(root)
-    rejections = list(listing.rejections)
-    by_class: dict[str, list[str]] = defaultdict(list)
-    for id_ in listing.images:
-        by_class[id_.partition("/")[0] if "/" in id_ else ""].append(id_)
-    loose = by_class.pop("", [])
-    if not by_class:
+    return read_classes(plan_folders(root, masks=options.masks, split=False), options, "folder")
+
+
+def read_classes(plan: FolderPlan, options: DataOptions, layout: str) -> SheetSet:
+    """The sheets of a plan by their classes."""
+    root, classes = plan.root, plan.tree.classes
+    loose = [id_ for id_ in plan.sheets if not classes[id_]]
+    listed = [id_ for id_ in plan.sheets if classes[id_]]
+    if not listed:
         raise BadData(
             f"{root}: expected train_images/ with train.csv, or one folder of images per class; "
             f"found {len(loose)} image(s) outside any folder and none inside one"
         )
-    if loose:
-        reason = f"{len(loose)} image(s) outside the class folders; move them into the folder of their class"
-        rejections.append(Rejection("./", reason))
+    rejections = [*plan.listing.rejections, *_outside(loose), *_orphans(plan.pairs)]
     named = {rejection.id for rejection in rejections}
-    rejections.extend(empty for empty in _empty_folders(root, by_class) if empty.id not in named)
-    free = _free_folders(sorted(by_class), defect_free)
-    names = [name for name in sorted(by_class) if name not in free]
-    types = {name: position for position, name in enumerate(names, start=1)}
-    items = [
-        item for name, ids in sorted(by_class.items()) for item in _class_items(root, ids, types.get(name))
-    ]
-    return SheetSet(root, "folder", ("none", *names), tuple(items), tuple(rejections))
+    used = {folder.split("/")[0] for folder in plan.pairs.folders} | {id_.split("/")[0] for id_ in listed}
+    passed = {rejection.id for rejection in plan.listing.passed_over}
+    rejections.extend(
+        empty for empty in _empty_folders(root, used) if empty.id not in named and empty.id not in passed
+    )
+    names = _names(root, sorted(set(filter(None, classes.values()))), options.defect_free)
+    items = tuple(_item(plan, id_, names) for id_ in _by_class(listed, classes))
+    masks = len(plan.pairs.masks)
+    counts = (("images", len(items)), ("mask files", masks)) if masks else (("images", len(items)),)
+    return SheetSet(
+        root,
+        layout,
+        names.type_names,
+        items,
+        tuple(rejections),
+        plan.listing.passed_over,
+        names.clean_name,
+        (*counts, *_parts(items)),
+    )
 
 
-def _free_folders(names: Sequence[str], asked: Collection[str] | None) -> frozenset[str]:
-    if asked is None:
-        return frozenset(filter(is_defect_free, names))
-    unknown = sorted(set(asked) - set(names))
-    if unknown:
-        raise BadData(f"no class folder {', '.join(unknown)}; the folders are {', '.join(names)}")
-    return frozenset(asked)
+def _names(root: Path, classes: Sequence[str], asked: Collection[str]) -> ClassNames:
+    try:
+        return name_classes(classes, asked)
+    except BadData as error:
+        raise BadData(f"{root}: {error}") from error
 
 
-def _empty_folders(root: Path, by_class: Collection[str]) -> list[Rejection]:
+def _parts(items: Sequence[SheetItem]) -> list[tuple[str, int]]:
+    counted = Counter(item.part for item in items if item.part)
+    return [(f"{part} images", counted[part]) for part in ("train", "validation", "test") if counted[part]]
+
+
+def _by_class(ids: Sequence[str], classes: dict[str, str]) -> list[str]:
+    return sorted(ids, key=lambda id_: (classes[id_], id_))
+
+
+def _outside(loose: Sequence[str]) -> list[Rejection]:
+    if not loose:
+        return []
+    reason = f"{len(loose)} image(s) outside the class folders; move them into the folder of their class"
+    return [Rejection("./", reason)]
+
+
+def _orphans(pairs: MaskPairs) -> list[Rejection]:
+    reason = "a mask without its image; add the image or remove the mask"
+    return [Rejection(mask, reason) for mask in pairs.orphans]
+
+
+def _empty_folders(root: Path, used: Collection[str]) -> list[Rejection]:
     return [
         Rejection(f"{folder.name}/", "class folder without images; fill it or remove it")
         for folder in sorted(root.iterdir())
-        if folder.is_dir() and not folder.name.startswith(".") and folder.name not in by_class
+        if folder.is_dir() and not folder.name.startswith(".") and folder.name not in used
     ]
 
 
-def _class_items(root: Path, ids: Sequence[str], defect_type: int | None) -> list[SheetItem]:
-    masks = pair_masks(ids)
-    items = []
-    for id_ in ids:
-        if id_ in masks.values():
-            continue
-        source: tuple[MaskSource, ...] = ()
-        if id_ in masks:
-            source = (MaskSource(defect_type or 0, path=root / masks[id_], where=masks[id_]),)
-        types = () if defect_type is None else (defect_type,)
-        items.append(SheetItem(id_, root / id_, types, "mask" if source or not types else "class", source))
-    return items
-
-
-def pair_masks(ids: Sequence[str]) -> dict[str, str]:
-    """Image id to mask id: `x.png` beside `x.jpg` (or another format), else `x_mask.png` beside `x.*`."""
-    by_stem: dict[str, list[PurePosixPath]] = defaultdict(list)
-    for id_ in ids:
-        by_stem[str(PurePosixPath(id_).with_suffix(""))].append(PurePosixPath(id_))
-    masks = {}
-    for stem, files in by_stem.items():
-        pictures = [file for file in files if file.suffix.lower() != ".png"]
-        maps = [file for file in files if file.suffix.lower() == ".png"]
-        named = [file for file in by_stem.get(f"{stem}_mask", []) if file.suffix.lower() == ".png"]
-        if pictures and maps:
-            masks[str(pictures[0])] = str(maps[0])
-        elif named:
-            masks[str((pictures or maps)[0])] = str(named[0])
-    return masks
+def _item(plan: FolderPlan, id_: str, names: ClassNames) -> SheetItem:
+    defect_type = names.types.get(plan.tree.classes[id_])
+    part = plan.tree.parts.get(id_, "")
+    mask = plan.pairs.masks.get(id_)
+    source: tuple[MaskSource, ...] = ()
+    if mask is not None:
+        source = (MaskSource(defect_type or 0, path=plan.root / mask, where=mask),)
+    types = () if defect_type is None else (defect_type,)
+    evidence: Evidence = "mask" if source or not types else "class"
+    return SheetItem(id_, plan.root / id_, types, evidence, source, part=part)

@@ -1,74 +1,162 @@
-"""Which image files a folder holds. Nothing is opened; what is passed over is named with its reason."""
+"""Which files a folder holds. Nothing is decoded; what is passed over is named with its reason."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Final
 
 from steelsight.sheets.images.image_file import IMAGE_SUFFIXES, unreadable
 from steelsight.types import Rejection
 
-__all__ = ["Listing", "list_images"]
+__all__ = ["Listing", "list_images", "unused_files"]
 
-_SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx", "lost+found"})
+_SYSTEM: Final = {
+    "thumbs.db": "thumbnails of Windows",
+    "desktop.ini": "folder settings of Windows",
+    "ehthumbs.db": "thumbnails of Windows",
+    "system volume information": "system folder of Windows",
+    "$recycle.bin": "recycle bin",
+    "recycler": "recycle bin",
+    "@recycle": "recycle bin",
+    "#recycle": "recycle bin",
+    "lost+found": "recovered fragments of the file system",
+    "@eadir": "thumbnails of a network store",
+    "@recently-snapshot": "snapshots of a network store",
+    "#snapshot": "snapshots of a network store",
+    "__macosx": "resource forks of macOS",
+    "__pycache__": "compiled Python",
+}
+# A folder of ours is known by its files, all of one entry.
+_OWN: Final = (
+    (("card.json", "model.safetensors"), "a RUN folder of Steelsight"),
+    (("card.json", "model.onnx"), "a BUNDLE folder of Steelsight"),
+    (("recipe.json", "metrics.json"), "a RUN folder of Steelsight"),
+    (("recipe.json", "progress.safetensors"), "a RUN folder of Steelsight"),
+    (("scan.json",), "results of a scan"),
+)
+_DOCUMENTS: Final = re.compile(r"(readme|licen[cs]e|copying|changelog|citation|notice)(\W.*)?", re.IGNORECASE)
+_NOTES: Final = frozenset({".md", ".rst", ".pdf", ".html", ".htm"})
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The images under a folder, as sorted POSIX paths relative to it, and what was passed over."""
+    """The files under a folder, as sorted POSIX paths relative to it, and what was passed over."""
 
     images: tuple[str, ...]
-    rejections: tuple[Rejection, ...]
+    rejections: tuple[Rejection, ...]  # folders that cannot be read, and files of other kinds
+    passed_over: tuple[Rejection, ...] = ()  # system files, hidden files, folders of ours
+    others: tuple[str, ...] = ()  # files that are no images
+    unreadable: tuple[Rejection, ...] = ()  # of the rejections, those that are no counts of files
+
+
+@dataclass
+class _Walk:
+    """What a walk has found so far."""
+
+    unreadable: list[Rejection] = field(default_factory=list)
+    passed_over: list[Rejection] = field(default_factory=list)
+    hidden: Counter[tuple[str, str]] = field(default_factory=Counter)  # folder, reason
 
 
 def list_images(root: Path) -> Listing:
     """All images under `root`, at any depth.
 
-    Links to folders are followed unless they lead back to a folder above them. Hidden and system files are
-    skipped; other files are counted per folder and suffix among the rejections, so that no image of an
-    unknown format goes missing unnoticed.
+    Links to folders are followed unless they lead back to a folder above them. Hidden and system files and
+    folders that Steelsight wrote are passed over; other files are counted per folder and suffix among the
+    rejections, so that no image of an unknown format goes missing unnoticed.
     """
     images: list[str] = []
-    rejections: list[Rejection] = []
+    others: list[str] = []
+    walk = _Walk()
+    for entry in _walk(root, "", (), walk):
+        (images if Path(entry).suffix.lower() in IMAGE_SUFFIXES else others).append(entry)
+    passed_over = [
+        Rejection(f"{folder or '.'}/", f"{count} file(s) passed over: {reason}")
+        for (folder, reason), count in sorted(walk.hidden.items())
+    ]
+    strays, documents = unused_files(others)
+    return Listing(
+        tuple(sorted(images)),
+        (*walk.unreadable, *strays),
+        (*walk.passed_over, *passed_over, *documents),
+        tuple(sorted(others)),
+        tuple(walk.unreadable),
+    )
+
+
+def unused_files(
+    others: Collection[str], used: Collection[str] = ()
+) -> tuple[list[Rejection], list[Rejection]]:
+    """Files that are no images and that nothing read: faults, and what is passed over as documentation.
+
+    used  files that were read as annotations
+    """
     strays: Counter[tuple[str, str]] = Counter()
-    for entry in _walk(root, "", (), rejections):
+    documents = []
+    for entry in sorted(set(others) - set(used)):
         folder, _, name = entry.rpartition("/")
-        suffix = Path(name).suffix.lower()
-        if suffix in IMAGE_SUFFIXES:
-            images.append(entry)
+        suffix = PurePosixPath(name).suffix.lower()
+        if _DOCUMENTS.fullmatch(name) or suffix in _NOTES:
+            documents.append(Rejection(entry, "documentation"))
+        elif not folder and suffix in {".csv", ".tsv"}:
+            documents.append(Rejection(entry, "a table; --groups column:NAME or file:PATH:COLUMN uses one"))
         else:
             strays[folder, suffix] += 1
+    faults = []
     for (folder, suffix), count in sorted(strays.items()):
         kind = f"ending in {suffix}" if suffix else "without a suffix"
         reason = f"{count} file(s) {kind}: not an image format; expected {', '.join(sorted(IMAGE_SUFFIXES))}"
-        rejections.append(Rejection(f"{folder or '.'}/", reason))
-    return Listing(tuple(sorted(images)), tuple(rejections))
+        faults.append(Rejection(f"{folder or '.'}/", reason))
+    return faults, documents
 
 
-def _walk(
-    folder: Path, prefix: str, above: tuple[tuple[int, int], ...], rejections: list[Rejection]
-) -> Iterator[str]:
+def _walk(folder: Path, prefix: str, above: tuple[tuple[int, int], ...], walk: _Walk) -> Iterator[str]:
     try:
         found = folder.stat()
         here = (found.st_dev, found.st_ino)
         if here in above:
             reason = "a symbolic link that leads back to a folder above it; remove it"
-            rejections.append(Rejection(prefix, reason))
+            walk.unreadable.append(Rejection(prefix, reason))
             return
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        rejections.append(Rejection(prefix or "./", unreadable(folder, error)))
+        walk.unreadable.append(Rejection(prefix or "./", unreadable(folder, error)))
+        return
+    names = {entry.name for entry in entries if not entry.name.startswith(".")}
+    own = _own_folder(names) if prefix else ""
+    if own:
+        walk.passed_over.append(Rejection(prefix, own))
         return
     for entry in entries:
-        if entry.name.startswith(".") or entry.name.lower() in _SYSTEM_FILES:
-            continue
-        if _is_folder(entry):
-            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", (*above, here), rejections)
+        is_folder = _is_folder(entry)
+        reason = _system_reason(entry.name)
+        if reason and is_folder:
+            walk.passed_over.append(Rejection(f"{prefix}{entry.name}/", reason))
+        elif reason:
+            walk.hidden[prefix.rstrip("/"), reason] += 1
+        elif is_folder:
+            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", (*above, here), walk)
         else:
             yield f"{prefix}{entry.name}"
+
+
+def _own_folder(names: Collection[str]) -> str:
+    pages = {name.removesuffix(".html") for name in names if name.endswith(".html")}
+    if any(f"{page}.json" in names for page in pages):
+        return "a report of Steelsight"
+    return next((what for files, what in _OWN if set(files) <= set(names)), "")
+
+
+def _system_reason(name: str) -> str:
+    lower = name.lower()
+    if lower.startswith((".trash", ".recycle")):
+        return "recycle bin"
+    return _SYSTEM.get(lower, "hidden" if name.startswith(".") else "")
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

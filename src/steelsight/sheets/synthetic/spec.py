@@ -24,13 +24,13 @@ class SynthSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seed: int = Field(0, ge=0)
-    count: int = Field(100, ge=1, le=10_000_000)
+    seed: int = Field(0, ge=0)  # equal seeds give equal sheets
+    count: int = Field(100, ge=1, le=10_000_000)  # number of sheets
     height: int = Field(
         256, ge=32, le=2048
     )  # the strip camera's own size; below 32 no defect keeps its shape
-    width: int = Field(1600, ge=64, le=8192)
-    class_shares: Five = STUDY_SHARES
+    width: int = Field(1600, ge=64, le=8192)  # px
+    class_shares: Five = STUDY_SHARES  # of the sheets; none, types 1-4
     multi_type_share: float = Field(0.0, ge=0, le=1)  # of the defective sheets; .064 in the whole competition
     stain_given_none: float = Field(
         0.03, ge=0, le=1

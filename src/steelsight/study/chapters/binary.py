@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Int
 
-from steelsight.evaluation.classification import ClassificationReport, roc_curves
+from steelsight.evaluation.classification import ClassificationReport
+from steelsight.evaluation.measures import roc_curves
 from steelsight.evaluation.robustness.noise import STUDY_SIGMA
 from steelsight.explanations.verdicts import explain_images
 from steelsight.models.checkpoint import load_checkpoint

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from steelsight.evaluation.classification import roc_curves
 from steelsight.evaluation.curves.precision_recall import pr_curves
 from steelsight.evaluation.intervals.bootstrap import PairedDifference, paired_bootstrap
 from steelsight.evaluation.intervals.paired import McNemar, mcnemar
+from steelsight.evaluation.measures import roc_curves
 from steelsight.reports.cells import Cell, Column, cell_text
 from steelsight.reports.document import Document
 from steelsight.reports.figures import (

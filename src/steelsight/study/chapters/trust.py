@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from steelsight.evaluation.abstention.selective import risk_coverage, tell_classes
+from steelsight.evaluation.abstention.guarantee import DELTA
+from steelsight.evaluation.abstention.selective import risk_coverage
+from steelsight.evaluation.abstention.threshold_sweep import describe_classes
 from steelsight.evaluation.robustness.noise import STUDY_SIGMA
 from steelsight.reports.cells import Cell
 from steelsight.reports.document import Document
@@ -18,7 +20,7 @@ from steelsight.runs.abstention.confidence import SCORE_TITLES, SOFTMAX
 from steelsight.runs.abstention.score_table import add_score_table, describe_areas
 from steelsight.runs.robustness import DISTURBANCES
 from steelsight.study.chapters.binary import Omitted
-from steelsight.study.measures.confidence import DELTA, OUTSIDERS_EACH, ConfidenceEvaluation
+from steelsight.study.measures.confidence import OUTSIDERS_EACH, ConfidenceEvaluation
 from steelsight.study.measures.robustness import Robustness, Series
 
 __all__ = ["write_abstention", "write_robustness"]
@@ -49,7 +51,7 @@ def write_abstention(document: Document, looked: ConfidenceEvaluation | None) ->
             if row.threshold in (0.0, 0.5, 0.99)
         ),
         caption="The study's sweep: the threshold on the largest probability, after temperature scaling. "
-        + tell_classes(looked.sweep),
+        + describe_classes(looked.sweep),
     )
     _write_scores(document, looked)
     _write_calibration(document, looked)

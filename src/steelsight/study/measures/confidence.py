@@ -22,12 +22,18 @@ from steelsight.evaluation.abstention.calibration import (
     log_loss,
     reliability,
 )
-from steelsight.evaluation.abstention.guarantee import THRESHOLDS, Certificate, certify
+from steelsight.evaluation.abstention.guarantee import DELTA, RISKS, THRESHOLDS, Certificate, certify
 from steelsight.evaluation.abstention.outsiders import OutlierRejection, evaluate_rejection
-from steelsight.evaluation.abstention.selective import SweepRow, sweep_thresholds
 from steelsight.evaluation.abstention.shares import draw_to_shares
-from steelsight.evaluation.curves.operating import OperatingPoint, operating_point, threshold_for_escape
-from steelsight.evaluation.intervals.bootstrap import group_index
+from steelsight.evaluation.abstention.threshold_sweep import SweepRow, sweep_thresholds
+from steelsight.evaluation.abstention.thresholds import ANSWER_NOTHING, answered
+from steelsight.evaluation.curves.operating import (
+    ESCAPE,
+    OperatingPoint,
+    operating_point,
+    threshold_for_escape,
+)
+from steelsight.evaluation.intervals.bootstrap import Resampling, group_index
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.runs.abstention.confidence import Confidence, ScoreRow, compare_scores, fit_confidence, soften
 from steelsight.sheets.outsiders import OUTSIDERS, draw_outsiders
@@ -37,16 +43,12 @@ from steelsight.training.predict import predict_views
 from steelsight.types import Labels
 
 __all__ = [
-    "DELTA",
-    "RISKS",
     "CertificateCheck",
     "ConfidenceEvaluation",
     "TemperatureEffect",
     "evaluate_confidence",
 ]
 
-RISKS, DELTA = (0.01, 0.05, 0.10), 0.10
-ESCAPE = 0.05  # the share of defective validation sheets the operating point may let pass
 FAMILIARITY = ("distance", "knn_distance", "energy", "max_probability")  # tried against outsiders
 OUTSIDERS_EACH = 60
 
@@ -146,9 +148,7 @@ def evaluate_confidence(found: StudyResults, result: ModelResult) -> ConfidenceE
                 THRESHOLDS,
                 classes=len(found.data.labelled.class_names),
                 weights=weights,
-                rng=rng,
-                groups=found.groups,
-                resamples=few,
+                resampling=Resampling(rng, found.groups, few),
             )
         ),
         calibration=_calibration(told["test"].logits, truth["test"], confidence.temperature, weights),
@@ -232,8 +232,8 @@ def _prove(
         certificate = certify(
             right[here], score[here], THRESHOLDS, risk=risk, delta=DELTA, rng=rng, groups=names
         )
-        limit = np.inf if certificate.threshold is None else certificate.threshold
-        told = score[there] >= limit
+        limit = ANSWER_NOTHING if certificate.threshold is None else certificate.threshold
+        told = answered(score[there], limit)
         proofs.append(CertificateCheck(certificate, int(told.sum()), int((told & ~right[there]).sum())))
     return tuple(proofs)
 

@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from steelsight.evaluation.curves.operating import operating_point, threshold_for_escape
+from steelsight.evaluation.curves.operating import ESCAPE, operating_point, threshold_for_escape
 from steelsight.plain import plain
 from steelsight.streams import stream
 from steelsight.training.dataset import SheetData
 from steelsight.training.report.scores import probabilities_of
 from steelsight.types import Logits
 
-__all__ = ["ESCAPE", "choose_threshold", "report_operating"]
+__all__ = ["choose_threshold", "report_operating"]
 
-ESCAPE = 0.05  # share of defective validation sheets that may pass
 
 Positions = Int[np.ndarray, "_"]
 

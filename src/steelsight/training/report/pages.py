@@ -11,8 +11,8 @@ from jaxtyping import Int
 from matplotlib.figure import Figure
 
 from steelsight.evaluation.by_size import AreaRow
-from steelsight.evaluation.classification import roc_curves
 from steelsight.evaluation.curves.precision_recall import pr_curves
+from steelsight.evaluation.measures import roc_curves
 from steelsight.files import replace_file
 from steelsight.reports.document import Document
 from steelsight.reports.figures import (

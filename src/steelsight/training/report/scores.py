@@ -10,12 +10,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from steelsight.evaluation.abstention.report import confidence_report
-from steelsight.evaluation.classification import (
-    auc_interval,
-    classification_report,
-    multi_type_right,
-    softmax,
-)
+from steelsight.evaluation.answers import multi_type_right
+from steelsight.evaluation.classification import auc_interval, classification_report
+from steelsight.evaluation.probabilities import softmax
 from steelsight.plain import plain
 from steelsight.streams import stream
 from steelsight.training.dataset import SheetData

@@ -22,9 +22,11 @@ class Canvas:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """Height and width, px."""
         return self.gray.shape[0], self.gray.shape[1]
 
     def clip(self, box: Box) -> Box:
+        """The part of a box inside the canvas, at least one pixel."""
         height, width = self.shape
         top, left = min(max(box.top, 0), height - 1), min(max(box.left, 0), width - 1)
         return Box(top, left, max(min(box.bottom, height), top + 1), max(min(box.right, width), left + 1))

@@ -40,14 +40,17 @@ class Box:
 
     @property
     def height(self) -> int:
+        """Rows, px."""
         return self.bottom - self.top
 
     @property
     def width(self) -> int:
+        """Columns, px."""
         return self.right - self.left
 
     @property
     def window(self) -> tuple[slice, slice]:
+        """Rows and columns as an index of an array."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def meets(self, other: Box, gap: int) -> bool:

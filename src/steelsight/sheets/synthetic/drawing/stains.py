@@ -27,6 +27,7 @@ class Stain:
 
     @property
     def mask(self) -> Mask:
+        """Pixels that belong to the stain."""
         return np.asarray((self.white > 0.4) | (self.core > 0.4))
 
 

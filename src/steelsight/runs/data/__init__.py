@@ -1,0 +1,1 @@
+"""DATA folders before a run: descriptions of real ones, and synthetic ones."""

@@ -1,0 +1,1 @@
+"""What is done with a bundle and sheets that may have to be generated first. Free of torch."""
