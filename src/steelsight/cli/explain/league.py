@@ -56,11 +56,13 @@ def _print(league: League) -> None:
     table = Table("method", box=None, pad_edge=False)
     for head in ("recall", "precision", "IoU", "Dice", "Dice, own rule", "ms"):
         table.add_column(head, justify="right", no_wrap=True)
-    for standing in league.standings.values():
-        means = [float(standing.by["study"][name].mean()) for name in ("recall", "precision", "iou", "dice")]
-        own = float(standing.by["chosen"]["dice"].mean())
+    for result in league.results.values():
+        means = [
+            float(result.scores["study"][name].mean()) for name in ("recall", "precision", "iou", "dice")
+        ]
+        own = float(result.scores["chosen"]["dice"].mean())
         table.add_row(
-            standing.entrant.title, *(f"{value:.3f}" for value in (*means, own)), f"{standing.time_ms:.1f}"
+            result.candidate.title, *(f"{value:.3f}" for value in (*means, own)), f"{result.time_ms:.1f}"
         )
     console.print(table)
     ceiling = league.ceiling
