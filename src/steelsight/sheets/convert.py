@@ -52,6 +52,10 @@ def convert_sheets(
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BadOutput(f"{out}: expected no such folder or an empty one; name another for --convert")
+    if out.resolve().is_relative_to(sheets.root.resolve()):
+        raise BadOutput(
+            f"{out}: lies in {sheets.root}, which would hold its sheets twice; name another folder"
+        )
     partial = out.with_name(out.name + PARTIAL)
     try:
         shutil.rmtree(partial, ignore_errors=True)

@@ -15,8 +15,8 @@ class DataOptions:
 
     groups: str | None = option(
         None,
-        help="What keeps sheets together: column:NAME, file:PATH:COLUMN, frames[:GAP], duplicates, or several "
-        "joined by +.",
+        help="What keeps sheets together: column:NAME, file:PATH:COLUMN, frames[:GAP], duplicates, or "
+        "several joined by +.",
     )
     allow_bad: int = option(0, help="Tolerate up to N unusable items.", metavar="N", min=0)
     layout: str | None = option(

@@ -74,4 +74,5 @@ def read_split_table(sheets: SheetSet) -> SheetSet:
         elif part:
             parts[image] = part
     items = tuple(replace(item, part=parts.get(item.id, "")) for item in sheets.items)
-    return replace(sheets, items=items, rejections=(*sheets.rejections, *faults))
+    passed_over = tuple(each for each in sheets.passed_over if each.id != SPLIT_FILE)
+    return replace(sheets, items=items, rejections=(*sheets.rejections, *faults), passed_over=passed_over)
