@@ -1,4 +1,4 @@
-"""Probes and maps of the layers of the study's models."""
+"""Linear probes and t-SNE maps of the layers of the chosen model, in the study's size."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from steelsight.inspection.probes.controls import CONTROLS, IMAGENET
 from steelsight.inspection.probes.embedding import MapSpec
 from steelsight.inspection.probes.separability import Separability
 from steelsight.runs.inspection.layers import probe_layers
-from steelsight.study.results import StudyResults
+from steelsight.study.results import NO_MODEL, StudyResults
 
 __all__ = ["probe_study_layers"]
 
-STUDY_MAPPED = 300  # sheets on the study's maps, at most
+STUDY_MAPPED = 300  # sheets on each t-SNE map, at most
 
 
-def probe_study_layers(found: StudyResults) -> Separability | str:
-    """The layers of the model shown in detail, in the study's size; or why these data do not give them."""
-    shown, options = found.shown, found.options
+def probe_study_layers(study: StudyResults) -> Separability | str:
+    """Probe the layers of the model shown in detail; or say why these data do not allow it."""
+    shown, options = study.shown, study.options
     if shown is None:
-        return "no model was trained"
+        return NO_MODEL
     weights = None
-    if found.weights is not None:
-        by_position = dict(zip(found.split.test.tolist(), found.weights.tolist(), strict=True))
+    if study.weights is not None:
+        by_position = dict(zip(study.split.test.tolist(), study.weights.tolist(), strict=True))
         weights = np.array([by_position[position] for position in shown.positions("test").tolist()])
     no_imagenet = options.pretrained == "none"
     try:
@@ -36,5 +36,5 @@ def probe_study_layers(found: StudyResults) -> Separability | str:
             seed=options.seed,
             resamples=options.resamples,
         )
-    except BadInput as error:  # too few sheets or groups; the rest of the study goes on
+    except BadInput as error:  # too few sheets or groups for probes; the other chapters do not need them
         return str(error)

@@ -1,4 +1,4 @@
-"""What these data say of a claim of the study."""
+"""The verdict on a claim of the study."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Answer = Literal["holds", "does not hold", "undecided here"]
 
 @dataclass(frozen=True)
 class ClaimVerdict:
-    """An answer with its reason."""
+    """Whether a claim holds on these data, with the reason and the interval that decides it."""
 
     answer: Answer
-    because: str
+    reason: str
     interval: Interval | None = None
 
 
 def decide(holds: bool, fails: bool) -> Answer:
-    """Neither = undecided here."""
+    """The answer; neither true = undecided here."""
     if holds:
         return "holds"
     return "does not hold" if fails else "undecided here"

@@ -1,4 +1,4 @@
-"""The atlas of neurons of the study's models."""
+"""Atlas of neurons of the study's models: images that drive them, and real crops."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from steelsight.study.options import StudyOptions
 
 __all__ = ["make_study_atlas", "plain_ascent"]
 
-SHEETS = 500  # shown, at most
+SHEETS = 500  # whose crops are searched, at most
+KERNELS = (3, 10)  # the study's smallest and largest blur kernel
 
 
-KERNELS = (3, 10)  # the study's smallest and largest
+def make_study_atlas(run: OpenRun, options: StudyOptions, *, grown: bool) -> Atlas:
+    """Images that drive single neurons of the chosen model.
 
-
-def make_study_atlas(run: OpenRun, options: StudyOptions, *, second: bool) -> Atlas:
-    """The atlas of one half; the multi-class half has the second form too, as in the study."""
+    grown  also make the images that are enlarged and blurred while they are optimised, as the study did for
+           the multi-class model
+    """
     shown = show_sheets(run, "test", limit=SHEETS, rng=stream(options.seed, "neuron-sheets"))
     every = max(1, options.neuron_steps * GROWN.every // PLAIN.steps)
     plan = AtlasPlan(
         count=options.neurons,
         choose="drawn",
         plain=plain_ascent(options),
-        grown=replace(GROWN, steps=5 * every, every=every, kernels=KERNELS, clip=True) if second else None,
+        grown=replace(GROWN, steps=5 * every, every=every, kernels=KERNELS, clip=True) if grown else None,
         resamples=min(options.resamples, 400),
     )
     return make_atlas(
@@ -42,5 +44,5 @@ def make_study_atlas(run: OpenRun, options: StudyOptions, *, second: bool) -> At
 
 
 def plain_ascent(options: StudyOptions) -> Ascent:
-    """The optimisation of the plain form, with the study's number of steps."""
+    """Settings of the plain optimisation, with the steps of these options."""
     return replace(PLAIN, steps=options.neuron_steps, clip=True)

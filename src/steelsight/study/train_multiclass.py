@@ -1,4 +1,4 @@
-"""Trains the study's six multi-class models, and its chosen network under each technique for rare types."""
+"""Train the study's six multi-class models, and its chosen network with each technique for rare types."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Final
 
 from steelsight.errors import BadRecipe
 from steelsight.study.data import StudyData
-from steelsight.study.options import TECHNIQUES, VGG, slide_recipe, technique_recipe
+from steelsight.study.options import VGG
+from steelsight.study.recipes import TECHNIQUES, slide_recipe, technique_recipe
 from steelsight.study.results import ModelResult
 from steelsight.study.train import Trainer, TrainingJob, train_job
 from steelsight.training.loop.progress import TrainingProgress
 
 __all__ = ["CHOSEN", "SLIDE_TITLES", "train_slide_models", "train_techniques"]
 
-SLIDE_TITLES: Final[dict[str, str]] = {  # recipe: the row of the study's table
+SLIDE_TITLES: Final[dict[str, str]] = {  # recipe: row of the study's table
     "aug_cnn": "Aug. CNN",
     "squeeze": "Squeeze",
     "weighted_squeeze": "Weighted Squeeze",
@@ -26,40 +27,44 @@ CHOSEN: Final = "aug_reduced_squeeze"  # the study's choice
 
 
 def train_slide_models(
-    material: StudyData, out: Path, *, train: Trainer, watcher: TrainingProgress
+    study_data: StudyData, out: Path, *, train: Trainer, watcher: TrainingProgress
 ) -> tuple[dict[str, ModelResult], dict[str, str]]:
-    """Each row of the study's table whose network was asked for, by recipe; the others with the reason."""
-    options = material.options
+    """Train the rows of the study's table.
+
+    returns  results by recipe, and the rows left out with the reason
+    """
+    options = study_data.options
     results, skipped = {}, {}
     for key, title in SLIDE_TITLES.items():
         recipe = slide_recipe(key, options)
         if recipe.model.name not in options.models:
-            skipped[key] = "its network was not asked for"
+            skipped[key] = "its network was not requested"
         elif recipe.model.name == VGG and options.vgg == "skip":
             skipped[key] = "left out; --vgg subset or --vgg full trains it"
         else:
-            pupil = TrainingJob(key, title, out / "runs" / "multiclass" / key, recipe)
-            results[key] = train_job(pupil, material, train=train, watcher=watcher)
+            job = TrainingJob(key, title, out / "runs" / "multiclass" / key, recipe)
+            results[key] = train_job(job, study_data, train=train, watcher=watcher)
     return results, skipped
 
 
 def train_techniques(
-    material: StudyData,
+    study_data: StudyData,
     results: dict[str, ModelResult],
     out: Path,
     *,
     train: Trainer,
     watcher: TrainingProgress,
 ) -> tuple[dict[str, ModelResult], dict[str, str]]:
-    """The study's chosen network under each technique, by technique; `flips` is the row of the table.
+    """Train the study's chosen network with each technique; `flips` is already a row of the table.
 
-    returns  those trained, and those these data or their size rule out, with the reason
+    returns  results by technique, and the techniques that these data do not allow, with the reason
     """
-    options = material.options
+    options = study_data.options
     if options.techniques == "none" or CHOSEN not in results:
         return {}, {}
-    masked = any(item.evidence == "mask" and item.types for item in material.data.items)
-    found, left_out = {}, {}
+    masked = any(item.evidence == "mask" and item.types for item in study_data.data.items)
+    trained: dict[str, ModelResult] = {}
+    left_out: dict[str, str] = {}
     for key, technique in TECHNIQUES.items():
         if not technique.study and options.techniques != "all":
             continue
@@ -72,8 +77,8 @@ def train_techniques(
             left_out[key] = "no sheet has a mask"
             continue
         if key == "flips":
-            found[key] = results[CHOSEN]
+            trained[key] = results[CHOSEN]
             continue
-        pupil = TrainingJob(key, technique.title, out / "runs" / "techniques" / key, recipe)
-        found[key] = train_job(pupil, material, train=train, watcher=watcher)
-    return found, left_out
+        job = TrainingJob(key, technique.title, out / "runs" / "techniques" / key, recipe)
+        trained[key] = train_job(job, study_data, train=train, watcher=watcher)
+    return trained, left_out

@@ -1,43 +1,33 @@
-"""The league of the study's chosen model: run once, told in the chapters and judged in the claims."""
+"""Comparison of the study's explanation methods on the chosen model, against annotated masks."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from steelsight.explanations.benchmark.methods import ENTRANTS
-from steelsight.explanations.benchmark.results import EvaluationCase
-from steelsight.explanations.benchmark.run import League, run_league
+from steelsight.explanations.benchmark.run import run_league
 from steelsight.explanations.benchmark.settings import load_league_recipe
 from steelsight.runs.open import OpenRun, make_case
 from steelsight.streams import stream
 from steelsight.study.options import StudyOptions
+from steelsight.study.results import LeagueResult
 
-__all__ = ["LeagueResult", "judge_explanations"]
+__all__ = ["compare_explanations"]
 
-FEW = 10  # sheets: with fewer, speed matters more than steady figures
+FEW = 10  # with fewer sheets the quick settings are used: speed matters more than stable figures
 QUICK = ("report.repeats=1", "checks.sheets=1", "checks.steps=5", "checks.draws=1", "checks.stages=1")
 
 
-@dataclass(frozen=True)
-class LeagueResult:
-    """A league and the model and sheets it was run on."""
-
-    league: League
-    bouts: tuple[EvaluationCase, ...]
-
-
-def judge_explanations(run: OpenRun, options: StudyOptions) -> LeagueResult | None:
-    """The study's methods on the test sheets that have masks; None where none has."""
+def compare_explanations(run: OpenRun, options: StudyOptions) -> LeagueResult | None:
+    """Compare the study's methods on the test sheets that have masks; None where none has."""
     notes: dict[str, None] = {}
     rng = stream(options.seed, "study-league")
-    bout = make_case(run, "test", limit=options.explained, rng=rng, notes=notes)
-    if not len(bout.judge.images):
+    case = make_case(run, "test", limit=options.explained, rng=rng, notes=notes)
+    if not len(case.judge.images):
         return None
     settings = [f"report.resamples={options.resamples}", *(QUICK if options.explained < FEW else ())]
     recipe = load_league_recipe(settings)
     methods = [name for name, entrant in ENTRANTS.items() if entrant.published]
     league = run_league(
-        [bout],
+        [case],
         recipe,
         task=run.card.task,
         methods=methods,
@@ -45,4 +35,4 @@ def judge_explanations(run: OpenRun, options: StudyOptions) -> LeagueResult | No
         seed=options.seed,
         notes=tuple(notes),
     )
-    return LeagueResult(league, (bout,))
+    return LeagueResult(league, (case,))
