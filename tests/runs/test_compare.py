@@ -11,7 +11,8 @@ import pytest
 from steelsight.errors import BadCheckpoint, BadData, BadInput
 from steelsight.runs.compare import METRICS, compare_folds, compare_runs
 from steelsight.sheets.options import DataOptions
-from steelsight.training.folds import FoldOptions, cross_validate
+from steelsight.training.folds import cross_validate
+from steelsight.training.options import FoldOptions
 from steelsight.training.recipe import Recipe
 from steelsight.training.records import read_splits
 from steelsight.training.run import train_run

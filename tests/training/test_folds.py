@@ -17,8 +17,9 @@ from steelsight.sheets.grouping.splits import group_split
 from steelsight.sheets.labels import label_sheets
 from steelsight.sheets.options import DataOptions
 from steelsight.training.dataset import SheetData, open_training_sheets
-from steelsight.training.folds import FoldOptions, cross_validate, draw_folds
+from steelsight.training.folds import cross_validate, draw_folds
 from steelsight.training.loop.progress import NoProgress
+from steelsight.training.options import FoldOptions
 from steelsight.training.recipe import Recipe
 from steelsight.types import InputSpec, SheetItem
 

@@ -1,4 +1,4 @@
-"""The sheets an export needs, by what each may be used for; no sheet the model learnt from calibrates it."""
+"""The sheets of an export by their use; no sheet that trained the model calibrates its bundle."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Positions = Int[np.ndarray, "_"]
 
 @dataclass(frozen=True, eq=False)
 class ExportData:
-    """Sheets of DATA by what the run did with them; those of several types only for multilabel."""
+    """Sheets of DATA by the part of the run's split; sheets of several types only in a multilabel task."""
 
     run: OpenRun
     train: Positions
     validation: Positions
-    unseen: Positions  # neither trained on nor stopped by, nor of such a sheet's group
+    unseen: Positions  # in no training or validation part, nor in the group of such a sheet
 
     @property
     def data(self) -> SheetData:
@@ -37,15 +37,15 @@ class ExportData:
         return self.run.data
 
     def images(self, rows: Positions) -> GrayBatch:
-        """Their pixels."""
+        """Pixels of these sheets."""
         return np.asarray(self.data.images[rows])
 
     def labels(self, rows: Positions) -> Int[np.ndarray, " r"]:
-        """Their classes."""
+        """Class indices of these sheets."""
         return np.asarray(self.data.keys[rows])
 
     def groups(self, rows: Positions) -> list[str]:
-        """Their groups; a sheet without one is its own."""
+        """Groups of these sheets; a sheet without one is a group of its own."""
         return group_keys([self.data.groups[i] for i in rows.tolist()], rows.tolist())
 
 
@@ -66,7 +66,7 @@ def open_export_data(run: Path, data: Path, *, groups: str | None = None, allow_
     unseen = np.flatnonzero(~seen & usable)
     if not train.size or not (validation.size or unseen.size):
         raise BadData(
-            f"{data}: expected training sheets of {run.name} and others it did not learn from, got "
+            f"{data}: expected training sheets of {run.name} and others it was not trained on, got "
             f"{train.size} and {validation.size + unseen.size} of {len(part)}; "
             "give the folder it was trained on"
         )
@@ -76,6 +76,6 @@ def open_export_data(run: Path, data: Path, *, groups: str | None = None, allow_
 def _refuse_shuffled_labels(run: Path, card: Card) -> None:
     if card.shuffled_labels:
         raise BadInput(
-            f"{run}: expected a model trained on its sheets' own labels, got a control of shuffled ones; "
-            "its verdicts mean nothing, train without labels.shuffle_seed"
+            f"{run}: expected a model trained on its sheets' own labels, got a control with shuffled labels; "
+            "train without labels.shuffle_seed"
         )

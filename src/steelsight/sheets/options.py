@@ -18,11 +18,17 @@ class DataOptions:
         help="What keeps sheets together: column:NAME, frames[:GAP], duplicates, or several joined by +.",
     )
     allow_bad: int = option(0, help="Tolerate up to N unusable items.", metavar="N", min=0)
-    layout: str | None = option(None, help="Name of a layout, see sheets.catalog.LAYOUTS.")
-    masks: str | None = option(
-        None, help="none, boxes, sparse, a suffix (.png), an affix of names (_label), or a folder."
+    layout: str | None = option(
+        None, help="Name of a layout, see sheets.catalog.LAYOUTS.", command_line=False
     )
-    defect_free: tuple[str, ...] = option((), help="Names of the defect-free classes.", joined=True)
+    masks: str | None = option(
+        None,
+        help="none, boxes, sparse, a suffix (.png), an affix of names (_label), or a folder.",
+        command_line=False,
+    )
+    defect_free: tuple[str, ...] = option(
+        (), help="Names of the defect-free classes.", joined=True, command_line=False
+    )
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -27,6 +27,7 @@ from steelsight.training.conclude import describe_data, environment
 from steelsight.training.coverage import class_members
 from steelsight.training.dataset import SheetData, open_training_sheets
 from steelsight.training.loop.progress import NoProgress, TrainingProgress
+from steelsight.training.options import FoldOptions
 from steelsight.training.recipe import Recipe, SplitRecipe
 from steelsight.training.records import (
     METRICS_FILE,
@@ -40,23 +41,9 @@ from steelsight.training.report.scores import answers_in_words, repeat_data, rep
 from steelsight.training.run import train_data
 from steelsight.types import Logits
 
-__all__ = ["CrossValidation", "FoldOptions", "TrainingFold", "cross_validate", "draw_folds"]
+__all__ = ["CrossValidation", "TrainingFold", "cross_validate", "draw_folds"]
 
 Positions = Int[np.ndarray, " p"]
-
-
-@dataclass(frozen=True)
-class FoldOptions:
-    """How often the sheets are divided, and into how many folds; raises BadRecipe for too few."""
-
-    folds: int = 5
-    repeats: int = 1
-
-    def __post_init__(self) -> None:
-        if self.folds < 2:
-            raise BadRecipe(f"folds: expected at least 2, got {self.folds}")
-        if self.repeats < 1:
-            raise BadRecipe(f"repeats: expected at least 1, got {self.repeats}")
 
 
 @dataclass(frozen=True)

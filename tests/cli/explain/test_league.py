@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from steelsight.cli import app as whole_app
 from steelsight.cli.explain.explain import explain
 from steelsight.cli.explain.league import league
-from steelsight.training.folds import FoldOptions, cross_validate
+from steelsight.training.folds import cross_validate
+from steelsight.training.options import FoldOptions
 from steelsight.training.recipe_files import load_recipe
 from steelsight.training.run import train_run
 

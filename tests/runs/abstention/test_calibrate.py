@@ -126,7 +126,11 @@ def test_other_sheets_are_halved_by_group(trained: tuple[Path, Path], folder: Fo
 
 def test_the_cheapest_threshold_is_written_by_cost(trained: tuple[Path, Path]) -> None:
     run, data = trained
-    done = calibrate_run(run, data, CalibrationOptions(prices=Prices(100.0, 5.0, 1.0), by="cost", risk=0.4))
+    done = calibrate_run(
+        run,
+        data,
+        CalibrationOptions(escape_price=100.0, overkill_price=5.0, review_price=1.0, by="cost", risk=0.4),
+    )
     assert done.cost is not None
     assert np.isfinite(done.cost.threshold)
     assert done.numbers["threshold"] == min(np.nextafter(1.0, 0.0), done.cost.threshold)
@@ -135,7 +139,11 @@ def test_the_cheapest_threshold_is_written_by_cost(trained: tuple[Path, Path]) -
         done.cost.cost_a_sheet.estimate
         <= min(done.cost.cost_without_review, done.cost.cost_all_review) + 1e-9
     )
-    dear = calibrate_run(run, data, CalibrationOptions(prices=Prices(1.0, 1.0, 1e6), by="cost", risk=0.4))
+    dear = calibrate_run(
+        run,
+        data,
+        CalibrationOptions(escape_price=1.0, overkill_price=1.0, review_price=1e6, by="cost", risk=0.4),
+    )
     assert dear.numbers["threshold"] == 0
     assert dear.numbers["coverage"]["estimate"] == 1
 
@@ -152,7 +160,9 @@ def test_review_everything_answers_nothing_though_confidences_are_1(
     monkeypatch.setattr(
         "steelsight.runs.abstention.calibrate.predict_logits", lambda *_: logits.astype(np.float32)
     )
-    done = calibrate_run(run, data, CalibrationOptions(prices=Prices(100.0, 100.0, 1.0), by="cost"))
+    done = calibrate_run(
+        run, data, CalibrationOptions(escape_price=100.0, overkill_price=100.0, review_price=1.0, by="cost")
+    )
     _, card = load_checkpoint(run)
     assert done.cost is not None
     readme, page = ((run / name).read_text() for name in ("README.md", "calibration.html"))
@@ -176,7 +186,10 @@ def test_bad_input(trained: tuple[Path, Path], folder: Folder, small: Small, tmp
         ({"risk": 0.0}, "expected risk and delta above 0 and below 1, got 0.0"),
         ({"delta": 1.5}, "expected risk and delta above 0 and below 1"),
         ({"by": "cost"}, "expected the prices of an escape, an overkill and a review, got none"),
-        ({"prices": Prices(1.0, 1.0, 1.0), "prevalence": 1.0}, "prevalence: expected above 0 and below 1"),
+        (
+            {"escape_price": 1.0, "overkill_price": 1.0, "review_price": 1.0, "prevalence": 1.0},
+            "prevalence: expected above 0 and below 1",
+        ),
     ):
         with pytest.raises(BadInput, match=message):
             calibrate_run(run, data, CalibrationOptions(**change))

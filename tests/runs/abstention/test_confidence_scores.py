@@ -16,7 +16,8 @@ from steelsight.evaluation.abstention.scores import fit_feature_space
 from steelsight.runs.abstention.confidence import SCORE_TITLES, soften
 from steelsight.runs.abstention.confidence_scores import FoldOutputs, compare_confidence_scores, cross_fit
 from steelsight.sheets.options import DataOptions
-from steelsight.training.folds import FoldOptions, cross_validate
+from steelsight.training.folds import cross_validate
+from steelsight.training.options import FoldOptions
 from steelsight.training.predict import ModelOutputs
 from steelsight.training.recipe import Recipe
 from steelsight.training.records import read_splits

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.abstention.cost import Prices
 from steelsight.options import check_options, option
+
+if TYPE_CHECKING:
+    from steelsight.evaluation.abstention.cost import Prices
 
 __all__ = ["CalibrationOptions"]
 
@@ -24,9 +26,9 @@ class CalibrationOptions:
     split: str = option("unseen", help="Sheets that certify: unseen, test or validation of the run.")
     risk: float = option(0.01, help="Share of wrong answers allowed among those given.")
     delta: float = option(0.1, help="Probability that the promise fails by chance in these sheets.")
-    prices: Prices | None = option(
-        None, help="Prices of an escape, an overkill and a review.", command_line=False
-    )
+    escape_price: float | None = option(None, help="Cost of a defective sheet that passes.")
+    overkill_price: float | None = option(None, help="Cost of a good sheet that is stopped.")
+    review_price: float | None = option(None, help="Cost of a person's look at a sheet.")
     prevalence: float | None = option(
         None, help="Share of defective sheets on the line; default: that of the sheets."
     )
@@ -44,5 +46,19 @@ class CalibrationOptions:
         check_options(self)
         if self.split not in PARTS:
             raise BadInput(f"--split: expected one of {', '.join(PARTS)}, got {self.split!r}")
-        if self.by == "cost" and self.prices is None:
+        given = [price is not None for price in (self.escape_price, self.overkill_price, self.review_price)]
+        if any(given) and not all(given):
+            raise BadInput(
+                "prices: expected --escape-price, --overkill-price and --review-price, all or none"
+            )
+        if self.by == "cost" and not all(given):
             raise BadInput("--by cost: expected the prices of an escape, an overkill and a review, got none")
+
+    @property
+    def prices(self) -> Prices | None:
+        """The three prices together; None = none were given."""
+        from steelsight.evaluation.abstention.cost import Prices  # slow to import, and rarely needed
+
+        if self.escape_price is None or self.overkill_price is None or self.review_price is None:
+            return None
+        return Prices(float(self.escape_price), float(self.overkill_price), float(self.review_price))
