@@ -1,4 +1,4 @@
-"""The sheets an export needs, by what each may be used for; no sheet the model learnt from calibrates it."""
+"""The sheets of an export by their use; no sheet that trained the model calibrates its bundle."""
 
 from __future__ import annotations
 
@@ -16,50 +16,50 @@ from steelsight.training.dataset import SheetData, open_sheets
 from steelsight.training.records import read_splits
 from steelsight.types import GrayBatch
 
-__all__ = ["ExportData", "open_material"]
+__all__ = ["ExportData", "open_export_data"]
 
 Positions = Int[np.ndarray, "_"]
 
 
 @dataclass(frozen=True, eq=False)
 class ExportData:
-    """Sheets of DATA by what the run did with them; those of several types only for multilabel."""
+    """Sheets of DATA by the part of the run's split; sheets of several types only in a multilabel task."""
 
     data: SheetData
     train: Positions
     validation: Positions
-    unseen: Positions  # neither trained on nor stopped by, nor of such a sheet's group
+    unseen: Positions  # in no training or validation part, nor in the group of such a sheet
 
     def images(self, rows: Positions) -> GrayBatch:
-        """Their pixels."""
+        """Pixels of these sheets."""
         return np.asarray(self.data.images[rows])
 
     def labels(self, rows: Positions) -> Int[np.ndarray, " r"]:
-        """Their classes."""
+        """Class indices of these sheets."""
         return np.asarray(self.data.keys[rows])
 
     def groups(self, rows: Positions) -> list[str]:
-        """Their groups; a sheet without one is its own."""
+        """Groups of these sheets; a sheet without one is a group of its own."""
         return group_keys([self.data.groups[i] for i in rows.tolist()], rows.tolist())
 
 
-def open_material(
+def open_export_data(
     run: Path, data: Path, card: Card, *, groups: str | None = None, allow_bad: int = 0
 ) -> ExportData:
     """Open DATA for an export of RUN; raises BadData without training sheets, or without others."""
     sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
     refuse_other_classes(sheets, card, data)
-    memory = SeenSheets(read_splits(run), sheets)
+    seen_sheets = SeenSheets(read_splits(run), sheets)
     usable = sheets.keys >= 0
-    part = np.array(memory.part)
+    part = np.array(seen_sheets.part)
     train = np.flatnonzero((part == "train") & usable)
     validation = np.flatnonzero((part == "validation") & usable)
-    seen = np.zeros(len(part), dtype=bool)
-    seen[list(memory.seen)] = True
-    unseen = np.flatnonzero(~seen & usable)
+    used = np.zeros(len(part), dtype=bool)
+    used[list(seen_sheets.seen)] = True
+    unseen = np.flatnonzero(~used & usable)
     if not train.size or not (validation.size or unseen.size):
         raise BadData(
-            f"{data}: expected training sheets of {run.name} and others it did not learn from, got "
+            f"{data}: expected training sheets of {run.name} and others it was not trained on, got "
             f"{train.size} and {validation.size + unseen.size} of {len(part)}; "
             "give the folder it was trained on"
         )

@@ -15,7 +15,7 @@ from tests.shortcuts.proof_cases import SMALL, make_sheets, write_sheets
 from typer.testing import CliRunner
 
 from steelsight.cli import app
-from steelsight.shortcuts.pasting import counterfactual, reverse
+from steelsight.shortcuts.pasting import counterfactual, removal
 from steelsight.training.recipe_files import load_recipe
 from steelsight.training.run import train_run
 
@@ -26,7 +26,7 @@ PRINTED = re.compile(r"(?<![\w.])[−-]?\d[\d,]*(?:\.\d+)?(?:e[\u2011-]\d+)?%?")
 @pytest.fixture(autouse=True)
 def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counterfactual, "RESAMPLES", 200)
-    monkeypatch.setattr(reverse, "RESAMPLES", 200)
+    monkeypatch.setattr(removal, "RESAMPLES", 200)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_a_stain_and_every_number_of_its_page(run_and_data: tuple[Path, Path], t
     assert len(told["examples"]) == 3
     known = set(_readings(told))
     page = html.unescape((tmp_path / "proof.html").read_text())
-    for wanted in ("Verdict", "The study's test", "Pasted on sheets of another class", "Taken off"):
+    for wanted in ("Verdict", "The study's test", "Pasted on sheets of another class", "Stains removed"):
         assert wanted in page
     unknown = [number for number in _printed(page) if number not in known]
     assert unknown == []

@@ -14,8 +14,9 @@ from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.reports.document import Document
 from steelsight.runs.open import OpenRun
 from steelsight.shortcuts.nuisances.nuisance import open_nuisance
-from steelsight.shortcuts.pasting import counterfactual, reverse
-from steelsight.shortcuts.pasting.counterfactual import FULL
+from steelsight.shortcuts.pasting import counterfactual, removal
+from steelsight.shortcuts.pasting.doses import FULL
+from steelsight.shortcuts.prove.options import ProofSettings
 from steelsight.shortcuts.prove.prove import prove
 from steelsight.study.chapters.stains import write_binary_stains, write_multiclass_stains
 from steelsight.study.claims.stains import pasted_stains_flip, stains_learnt, stains_raise_scores
@@ -33,13 +34,14 @@ NONE = Interval(0.0, 0.0, 0.1)
 @pytest.fixture(autouse=True)
 def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counterfactual, "RESAMPLES", 200)
-    monkeypatch.setattr(reverse, "RESAMPLES", 200)
+    monkeypatch.setattr(removal, "RESAMPLES", 200)
 
 
 def _effect(white: float, stains: tuple[float, float] = (0.5, 0.0), count: int = 240) -> StainEffect:
     sheets = make_sheets(count, stains=stains)
     rng = np.random.default_rng(0)
-    proof = prove(network(white=white), sheets, open_nuisance(sheets, "stain"), rng=rng, doses=(FULL,))
+    settings = ProofSettings(doses=(FULL,))
+    proof = prove(network(white=white), sheets, open_nuisance(sheets, "stain"), settings, rng=rng)
     clean = sheets.images[sheets.labels == 0]
     return StainEffect(proof, (), clean[-3:], clean[:3], SHARE, NONE)
 

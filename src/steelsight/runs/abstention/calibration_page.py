@@ -15,7 +15,7 @@ from steelsight.evaluation.abstention.guarantee import (
     THRESHOLDS,
     Certificate,
     TestedThreshold,
-    sheets_needed,
+    answers_needed,
 )
 from steelsight.evaluation.abstention.selective import risk_coverage
 from steelsight.evaluation.abstention.threshold_sweep import describe_classes, sweep_thresholds
@@ -89,7 +89,7 @@ def draw_page(
 def _outcome(step: TestedThreshold, certificate: Certificate) -> str:
     if step.passed:
         return "passed"
-    few = step.answered < sheets_needed(certificate.risk, certificate.delta)
+    few = step.answered < answers_needed(certificate.risk, certificate.delta)
     return "too few" if few else "failed"
 
 

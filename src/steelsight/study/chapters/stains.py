@@ -138,6 +138,6 @@ def _write_pasted(document: Document, effect: StainEffect, slides: _Slides) -> O
         reason = proof.notes[-1]
         document.text(f"{reason[0].upper()}{reason[1:]}.")
         return {slides.pasted: reason}
-    write_paste(document, proof.nuisance, proof.suspect, proof.pasted, id=f"{slides.chapter}-paste")
+    write_paste(document, proof.nuisance, proof.suspected_class, proof.pasted, id=f"{slides.chapter}-paste")
     write_examples(document, list(effect.examples), id=slides.pasted)
     return {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from steelsight.shortcuts.prove.decision import LEAST_DELTA, LEAST_EXCESS, found_by
+from steelsight.shortcuts.prove.decision import LEAST_DELTA, LEAST_EXCESS, detects_nuisance
 from steelsight.study.claims.verdict import ClaimVerdict, decide
 from steelsight.study.measures.stains import NO_STAINS
 from steelsight.study.results import StainEffect
@@ -39,7 +39,7 @@ def stains_raise_scores(effect: StainEffect | str) -> ClaimVerdict:
         f"{shares.p_value:.1e} on probabilities, {margins.p_value:.1e} on margins; the smallest possible p "
         f"for groups of these sizes is {margins.smallest_p:.1e}."
     )
-    return ClaimVerdict(decide(found_by(margins), margins.delta.high < LEAST_DELTA), reason, margins.delta)
+    return ClaimVerdict(decide(detects_nuisance(margins), margins.delta.high < LEAST_DELTA), reason, margins.delta)
 
 
 def pasted_stains_flip(effect: StainEffect | str) -> ClaimVerdict:

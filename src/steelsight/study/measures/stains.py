@@ -16,8 +16,9 @@ from steelsight.errors import BadInput
 from steelsight.evaluation.intervals.bootstrap import wilson
 from steelsight.runs.open import OpenRun
 from steelsight.shortcuts.nuisances.nuisance import Nuisance, open_nuisance
-from steelsight.shortcuts.pasting.counterfactual import FULL
+from steelsight.shortcuts.pasting.doses import FULL
 from steelsight.shortcuts.prove.examples import choose_examples
+from steelsight.shortcuts.prove.options import ProofSettings
 from steelsight.shortcuts.prove.prove import prove
 from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
 from steelsight.streams import stream
@@ -50,7 +51,8 @@ def measure_stains(run: OpenRun, options: StudyOptions, *, root: Path | None = N
         nuisance = open_nuisance(sheets, "stain")
         rows = _choose(sheets, nuisance, rng)
         few = sheets.take(rows)
-        proof = prove(run.model, few, nuisance.take(rows), rng=rng, limit=RECEIVERS, each=EACH, doses=(FULL,))
+        settings = ProofSettings(per_group=EACH, limit=RECEIVERS, doses=(FULL,))
+        proof = prove(run.model, few, nuisance.take(rows), settings, rng=rng)
     except BadInput as error:
         return str(error)
     clean = sheets.labels == 0

@@ -1,4 +1,4 @@
-"""Judges the sheets of one part: read, decode, ask the engine a batch at a time, decide once for all."""
+"""Scan the sheets of one part: read, decode, run the engine batch by batch, decide for all at once."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from steelsight.runtime.bundle.open import Bundle
 from steelsight.runtime.drift import gray_statistics
 from steelsight.runtime.engine.engine import Engine, Outputs, decide
 from steelsight.runtime.engine.reading import DecodedImage, ImageRefused, decode
-from steelsight.runtime.scan.answers import PartOutputs, build_table
+from steelsight.runtime.scan.part_table import PartOutputs, SheetReads, build_table
 from steelsight.runtime.scan.parts import PartRows
 from steelsight.runtime.scan.sources import PlannedSheet, SourceReader
 
-__all__ = ["PartJudge"]
+__all__ = ["PartScanner"]
 
 
-class PartJudge:
-    """A bundle and its engine, ready for parts.
+class PartScanner:
+    """Scans parts with a bundle and its engine.
 
     Every pass has the engine's full batch, filled up with black sheets: a row depends on its sheet alone.
     """
@@ -43,27 +43,29 @@ class PartJudge:
     ) -> pa.Table:
         """The rows of a part.
 
-        pause  called between batches; may raise to end the work
-        extra  further columns
+        part   its number in the plan
+        pause  called between batches; may raise to end the scan
+        extra  further columns, one value a sheet
+        raises BadInput for outputs with NaN or infinity; BadBundle where the engine refuses the graph
         """
         reads: list[DecodedImage] = []
-        answers = self._ask(sheets, reads, pause)
-        decisions = decide(answers.outputs, self.bundle.card, self.bundle.statistics)
-        return build_table(self.rows, part, sheets, reads, answers, decisions, extra or {})
+        outputs = self._run(sheets, reads, pause)
+        decisions = decide(outputs.outputs, self.bundle.card, self.bundle.statistics)
+        return build_table(self.rows, part, SheetReads(sheets, reads), outputs, decisions, extra or {})
 
     def warm_up(self) -> None:
-        """Compile before the first sheet comes."""
+        """Compile the graph before the first sheet comes."""
         self.engine(self._batch)
 
     def close(self) -> None:
-        """Let go of open archives."""
+        """Close open archives."""
         self._reader.close()
 
-    def _ask(
+    def _run(
         self, sheets: Sequence[PlannedSheet], reads: list[DecodedImage], pause: Callable[[], None]
     ) -> PartOutputs:
-        """Fills `reads`, without their pixels: those are forgotten batch by batch."""
-        answers = self._room(len(sheets))
+        """Outputs of the readable sheets; fills `reads`, without pixels, which are kept for one batch."""
+        outputs = self._allocate(len(sheets))
         good: list[int] = []
         waiting = 0
         for place, sheet in enumerate(sheets):
@@ -75,15 +77,15 @@ class PartJudge:
             good.append(place)
             waiting += 1
             if waiting == len(self._batch):
-                self._pass(answers, len(good) - waiting, waiting)
+                self._run_batch(outputs, len(good) - waiting, waiting)
                 waiting = 0
                 pause()
         if waiting:
             self._batch[waiting:] = 0
-            self._pass(answers, len(good) - waiting, waiting)
-        return answers.only(good)
+            self._run_batch(outputs, len(good) - waiting, waiting)
+        return outputs.only(good)
 
-    def _room(self, n: int) -> PartOutputs:
+    def _allocate(self, n: int) -> PartOutputs:
         card, shape = self.bundle.card, self.rows.maps_shape
         logits, maps, embedding, *gray = (
             np.empty((n, *each), dtype=np.float32)
@@ -91,13 +93,13 @@ class PartJudge:
         )
         return PartOutputs(np.arange(n), Outputs(logits, maps, embedding), *gray)
 
-    def _pass(self, answers: PartOutputs, start: int, count: int) -> None:
-        """Ask about the batch; its first `count` answers go to `start` and behind."""
-        found, there = self.engine(self._batch), slice(start, start + count)
-        answers.outputs.logits[there] = found.logits[:count]
-        answers.outputs.maps[there] = found.maps[:count]
-        answers.outputs.embedding[there] = found.embedding[:count]
-        answers.gray_mean[there], answers.gray_spread[there] = gray_statistics(self._batch[:count])
+    def _run_batch(self, outputs: PartOutputs, start: int, count: int) -> None:
+        """Run the batch; write its first `count` rows into the outputs from row `start` on."""
+        batch, rows = self.engine(self._batch), slice(start, start + count)
+        outputs.outputs.logits[rows] = batch.logits[:count]
+        outputs.outputs.maps[rows] = batch.maps[:count]
+        outputs.outputs.embedding[rows] = batch.embedding[:count]
+        outputs.gray_mean[rows], outputs.gray_spread[rows] = gray_statistics(self._batch[:count])
 
     def _read(self, sheet: PlannedSheet) -> DecodedImage:
         try:

@@ -1,7 +1,7 @@
-"""What a network says of a sheet once its stain is taken off: the counterfactual the other way round.
+"""Counterfactual test in reverse: a model's outputs on a sheet whose stain is removed.
 
-The control takes clean steel off: the same shape, moved along the same sheet to where there is no stain, is
-filled in the same way.
+The control removes clean steel: the same shape, moved to a place of the same sheet without a stain, is filled
+in the same way.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
 from steelsight.evaluation.intervals.bootstrap import bootstrap, share_interval
 from steelsight.shortcuts.margins import class_margin
 from steelsight.shortcuts.nuisances.nuisance import Nuisance
 from steelsight.shortcuts.nuisances.stains import find_stain
-from steelsight.shortcuts.pasting.counterfactual import Predict
+from steelsight.shortcuts.pasting.counterfactual import ModelUnderTest
 from steelsight.shortcuts.pasting.inpaint import remove_stain
 from steelsight.shortcuts.pasting.paste import Stamp, place_stamp
 from steelsight.shortcuts.pasting.stamps import off_limits
@@ -29,30 +29,31 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class RemovalEffect:
-    """The effect of taking stains off the sheets that have one."""
+    """The effect of removing stains from the sheets that have one."""
 
-    sheets: int
-    not_found: int  # said to have a stain, and the detector finds none to take off
-    shift: Interval  # mean change of the suspected class's margin; below 0 = the stain spoke for it
+    sheets: int  # with a stain removed
+    not_found: (
+        int  # listed with a stain, but without one that could be removed, or without room for a control
+    )
+    shift: Interval  # mean change of the suspected class's margin, logits; below 0 = the stain raised it
     control_shift: Interval
-    excess_shift: Interval
-    verdicts: int  # sheets with the suspected class's verdict before
-    leave: Interval  # of those, the share that loses it
+    excess_shift: Interval  # shift minus control shift on the same sheets
+    verdicts: int  # sheets classified as the suspected class before
+    leave: Interval  # share of those that are classified otherwise afterwards
 
 
 def measure_removal(
     sheets: ProofSheets,
     nuisance: Nuisance,
-    predict: Predict,
-    suspect: int,
-    logits: Logits,
+    model: ModelUnderTest,
     *,
     limit: int,
     rng: np.random.Generator,
 ) -> RemovalEffect | None:
-    """Take the stains off all sheets that have one; None where none can be taken off.
+    """Remove the stains of sheets that have one, and measure the effect on the model.
 
-    logits  of all `sheets`
+    limit    largest number of sheets; drawn at random
+    returns  None where no stain can be removed
     """
     rows = np.flatnonzero(nuisance.present & nuisance.listed)
     if rows.size > limit:
@@ -68,46 +69,41 @@ def measure_removal(
             controls.append(remove_stain(gray, elsewhere, rng, keep_off=defect | mask))
     if not kept:
         return None
-    return _tell(
-        sheets, kept, rows.size, predict, suspect, logits, np.stack(cleaned), np.stack(controls), rng
-    )
+    outputs = (model.logits[kept], model.predict(np.stack(cleaned)), model.predict(np.stack(controls)))
+    groups = [sheets.groups[row] for row in kept]
+    return _effect(outputs, model.target, groups if any(groups) else None, rows.size - len(kept), rng)
 
 
-def _tell(
-    sheets: ProofSheets,
-    kept: list[int],
-    asked: int,
-    predict: Predict,
-    suspect: int,
-    logits: Logits,
-    cleaned: UInt8[np.ndarray, "k h w"],
-    controls: UInt8[np.ndarray, "k h w"],
+def _effect(
+    outputs: tuple[Logits, Logits, Logits],
+    target: int,
+    groups: list[str] | None,
+    not_found: int,
     rng: np.random.Generator,
 ) -> RemovalEffect:
-    before, after, control = logits[kept], predict(cleaned), predict(controls)
-    margins = [class_margin(each, suspect) for each in (before, after, control)]
-    names = [sheets.groups[row] for row in kept]
-    groups = names if any(names) else None
+    """Intervals from the outputs on the sheets as they are, without their stains, and on the controls."""
+    before, after, _ = outputs
+    margins = [class_margin(logits, target) for logits in outputs]
 
     def mean(change: Float[np.ndarray, " m"]) -> Interval:
         return bootstrap(
             lambda rows: float(change[rows].mean()), change.size, groups, rng=rng, resamples=RESAMPLES
         )
 
-    held = before.argmax(1) == suspect
+    had = before.argmax(1) == target
     return RemovalEffect(
-        sheets=len(kept),
-        not_found=asked - len(kept),
+        sheets=len(before),
+        not_found=not_found,
         shift=mean(margins[1] - margins[0]),
         control_shift=mean(margins[2] - margins[0]),
         excess_shift=mean(margins[1] - margins[2]),
-        verdicts=int(held.sum()),
-        leave=share_interval(after.argmax(1) != suspect, held, groups, rng=rng, resamples=RESAMPLES),
+        verdicts=int(had.sum()),
+        leave=share_interval(after.argmax(1) != target, had, groups, rng=rng, resamples=RESAMPLES),
     )
 
 
 def _moved(mask: Mask, keep_off: Mask, rng: np.random.Generator) -> Mask | None:
-    """The same shape somewhere else on the sheet; None where there is no room."""
+    """The same shape at another place of the sheet; None where there is no room."""
     y, x = np.nonzero(mask)
     shape = mask[y.min() : y.max() + 1, x.min() : x.max() + 1]
     place = place_stamp(Stamp(shape.astype(np.float32), np.zeros(shape.shape, np.float32)), keep_off, rng)
