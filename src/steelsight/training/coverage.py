@@ -48,8 +48,10 @@ def note_missing(data: SheetData, split: Split) -> list[str]:
 
 
 def refuse_single_class(data: SheetData) -> None:
-    """Raise BadData for a multiclass task with one class, or a multilabel task without a defect type."""
+    """Raise BadData where a task has one answer alone, or a multilabel task no defect type."""
     names = data.labelled.class_names
+    if data.task == "binary" and not class_members(data).any(axis=0).all():
+        _refuse_one_side(data)
     if data.task == "multiclass" and len(names) < 2:
         raise BadData(
             f"{data.name}: expected sheets of at least two classes, got only {', '.join(map(repr, names))}; "
@@ -60,3 +62,22 @@ def refuse_single_class(data: SheetData) -> None:
             f"{data.name}: expected sheets of at least one defect type, got only 'none'; "
             "bring sheets of a defect type, or train with task = binary"
         )
+
+
+def _refuse_one_side(data: SheetData) -> None:
+    types = {defect_type for item in data.items for defect_type in item.types}
+    if types:
+        several = ", or train with --task multiclass" if len(types) > 1 else ""
+        found, remedy = (
+            "defective",
+            f"say with --defect-free NAME which class is defect-free, add such sheets{several}",
+        )
+    else:
+        found, remedy = (
+            "defect-free",
+            "add defective sheets, or say with --defect-free which class alone is defect-free",
+        )
+    raise BadData(
+        f"{data.name}: expected defect-free and defective sheets to tell apart, found only {found} ones "
+        f"({len(data.items)}); {remedy}"
+    )
