@@ -272,6 +272,7 @@ def _card(data: SheetData, recipe: Recipe, seed: int, plan: InterventionPlan | N
         recipe=recipe.model_dump(mode="json"),
         data_hash=data.data_hash,
         data_name=data.name,
+        groups=data.group_rule,
         seed=seed,
         mask_supervised=recipe.loss.masks > 0 or bool(plan and plan.description.get("masks")),
         repair={} if plan is None else dict(plan.description),

@@ -273,6 +273,7 @@ def _origin(metrics: Report) -> dict[str, Any]:
     data = metrics["data"]
     return {
         "data": f"{data['name']} ({data['hash']})",
+        "groups": data["groups"],
         "set aside": len(data["set_aside"]),
         "seed": metrics["seed"],
         **metrics["environment"],
