@@ -5,6 +5,7 @@
     │   ├── BadImage        one image file cannot be read, or must not be
     │   ├── BadAnnotation   a row of an annotation table, or a mask, contradicts its image
     │   ├── BadData         a DATA folder as a whole cannot be used
+    │   │   ├── SharedBackground  pictures are alike by their background, so near-duplicates are unknown
     │   │   └── UnmatchedGroups   a rule of groups finds no table, column or name there
     │   ├── BadRecipe       a recipe or an option has an unknown name or an impossible value
     │   ├── BadCheckpoint   a RUN folder is incomplete, altered, or of another format
@@ -32,6 +33,7 @@ __all__ = [
     "MissingWeights",
     "ParityRefused",
     "ScanIncomplete",
+    "SharedBackground",
     "SteelsightError",
     "UnknownLayer",
     "UnmatchedGroups",
@@ -63,6 +65,10 @@ class BadAnnotation(BadInput):
 
 class BadData(BadInput):
     """A DATA folder as a whole cannot be used."""
+
+
+class SharedBackground(BadData):
+    """Most pictures of a DATA folder are alike by their background, so no near-duplicate is recognised."""
 
 
 class UnmatchedGroups(BadData):

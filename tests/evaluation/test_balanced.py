@@ -50,3 +50,16 @@ def test_bad_input_is_refused(rng):
         balanced_interval(np.array([0, 2]), np.array([0, 1]), 2, rng=rng)
     with pytest.raises(BadInput, match="verdicts: expected class indices from 0 to 1, got 5"):
         balanced_interval(np.array([0, 1]), np.array([0, 5]), 2, rng=rng)
+
+
+def test_a_constant_verdict_has_no_bounds(rng):
+    """Its balanced accuracy is one half whatever the sheets are, so no interval is estimated."""
+    labels = np.array([0, 1] * 6)
+    found = balanced_interval(labels, np.zeros_like(labels), 2, rng=rng)
+    assert found.estimate == 0.5
+    assert np.isnan(found.low)
+    assert np.isnan(found.high)
+    almost = np.zeros_like(labels)
+    almost[1] = 1
+    found = balanced_interval(labels, almost, 2, rng=rng)
+    assert found.low < 0.5 < found.high

@@ -1,4 +1,4 @@
-"""The rule that grouped a run's sheets is kept in the run and applied wherever the run meets a DATA folder."""
+"""The rule that grouped a run's sheets is kept in the run and applied to every DATA folder it is used on."""
 
 from __future__ import annotations
 

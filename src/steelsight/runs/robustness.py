@@ -87,9 +87,7 @@ def measure_robustness(
         progress(done, len(DISTURBANCES))
     folder = out if out is not None else run / f"robustness-{split}"
     grouping = opened.data.grouping
-    page.footer(
-        {"data": f"{opened.data.name} ({opened.data.data_hash})", "groups": grouping, "seed": seed}
-    )
+    page.footer({"data": f"{opened.data.name} ({opened.data.data_hash})", "groups": grouping, "seed": seed})
     numbers = {
         "run": str(run),
         "split": split,

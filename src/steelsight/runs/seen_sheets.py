@@ -78,9 +78,7 @@ class SeenSheets:
         groups = [*(row.group for row in learnt), *(group for _, group in own)]
         together = frame_groups(ids, [group.rpartition("/")[0] for group in groups], gap=gap)
         trained = set(together[: len(learnt)]) - {""}
-        return {
-            i for (i, _), group in zip(own, together[len(learnt) :], strict=True) if group in trained
-        }
+        return {i for (i, _), group in zip(own, together[len(learnt) :], strict=True) if group in trained}
 
     def choose(self, part: str, run: Path) -> Positions:
         """The positions of a part.

@@ -167,7 +167,9 @@ def _named_groups(sheets: SheetSet, rule: str, faults: list[Rejection]) -> list[
         beside = sheets.root / path
         here = beside if beside.is_file() and not Path(path).is_file() else Path(path)
         if not here.is_file():
-            raise UnmatchedGroups(f"groups {rule!r}: expected a table, found no file {path}; correct the path")
+            raise UnmatchedGroups(
+                f"groups {rule!r}: expected a table, found no file {path}; correct the path"
+            )
         table = read_table(here)
         groups, found = table_groups(table, ids, column, others=others)
         faults += found
