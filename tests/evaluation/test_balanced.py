@@ -33,8 +33,7 @@ def test_without_spread_the_bounds_are_the_mean_of_the_recalls(rng):
     assert (perfect.low, perfect.high) == pytest.approx(((wilson(10, 10).low + wilson(3, 3).low) / 2, 1))
     constant = balanced_interval(labels, np.zeros(26, int), 2, groups, rng=rng)
     assert constant.estimate == 0.5
-    assert constant.low == pytest.approx(wilson(10, 10).low / 2)
-    assert constant.high == pytest.approx((1 + wilson(0, 3).high) / 2)
+    assert np.isnan([constant.low, constant.high]).all()
 
 
 def test_one_group_gives_no_bounds(rng):

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from steelsight.errors import BadData
-from steelsight.models.checkpoint import load_checkpoint
+from steelsight.models.checkpoint import Card, load_checkpoint, save_checkpoint
 from steelsight.runs.compare import compare_runs
 from steelsight.runs.evaluate import evaluate_run
 from steelsight.runs.open import open_run
@@ -57,10 +57,19 @@ def run(data: Path, small: Small, tmp_path: Path) -> Path:
 
 def test_the_card_keeps_the_rule_and_older_cards_load(run: Path) -> None:
     assert load_checkpoint(run)[1].groups == RULE
-    card = json.loads((run / "card.json").read_text())
-    del card["groups"]
-    (run / "card.json").write_text(json.dumps(card))
-    assert load_checkpoint(run)[1].groups is None
+    older = json.loads((run / "card.json").read_text())
+    del older["groups"]
+    assert Card.model_validate(older).groups is None
+
+
+def test_a_run_without_a_rule_gives_its_own_sheets_their_groups(run: Path, data: Path) -> None:
+    """As runs of older versions, whose splits.csv has the groups and whose card has no rule."""
+    expected = open_run(run, data).data.groups
+    model, card = load_checkpoint(run)
+    save_checkpoint(run, model, card.model_copy(update={"groups": None}))
+    opened = open_run(run, data)
+    assert opened.data.groups == expected
+    assert "the run keeps no rule of groups" in opened.data.grouping
 
 
 def test_evaluation_without_groups_equals_one_with_the_rule_of_the_run(run: Path, data: Path) -> None:

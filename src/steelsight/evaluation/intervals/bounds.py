@@ -2,8 +2,8 @@
 
 Twelve sheets with right verdicts give twelve right ones in every resample, which would be an interval without
 width. Wilson's score interval replaces it and counts groups, because groups are independent. Where every
-verdict names one class, the balanced accuracy is one over the number of classes whatever the sheets are; it estimates
-nothing, so it has no bounds.
+verdict names one class, the balanced accuracy is one over the number of classes whatever the sheets are; it
+estimates nothing, so it has no bounds.
 """
 
 from __future__ import annotations

@@ -32,4 +32,5 @@ def constant_mask_dice(truths: Truths) -> Float[np.ndarray, " n"]:
 
 def _dice(mask: Bool[np.ndarray, "h w"], truths: Truths) -> Float[np.ndarray, " n"]:
     both = (truths & mask).sum(axis=(1, 2))
-    return 2 * both / (truths.sum(axis=(1, 2)) + mask.sum())
+    dice: Float[np.ndarray, " n"] = 2 * both / (truths.sum(axis=(1, 2)) + mask.sum())
+    return dice

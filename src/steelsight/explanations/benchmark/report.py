@@ -50,8 +50,8 @@ def recommendation(league: League) -> str:
     if not league.holds:
         return (
             f"No method is recommended: {_title(league, pick)} with the rule “{pick.rule}” came first "
-            f"({chosen}), but its Dice {_words(dice)} on the {len(league.ids)} sheets judged has no lower bound above "
-            f"{league.constant_dice:.3f}, the Dice of the best constant mask, which needs no model."
+            f"({chosen}), but its Dice {_words(dice)} on the {len(league.ids)} sheets judged has no lower "
+            f"bound above {league.constant_dice:.3f}, that of the best constant mask, which needs no model."
         )
     words = (
         f"{_title(league, pick)} with the rule “{pick.rule}” for this model; {chosen}, "

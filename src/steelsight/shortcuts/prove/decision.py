@@ -10,7 +10,8 @@ association. A shortcut is
     inconclusive            everything else, with the reason
 
 A paste proves what the model reacts to. Where no sheet has the nuisance, the stamps are drawn and the proof
-is one of a sensitivity: the data do not show that the model met the nuisance in training. The reason then says so.
+is one of a sensitivity: the data do not show that the model met the nuisance in training. The
+reason then says so.
 """
 
 from __future__ import annotations
@@ -98,7 +99,8 @@ def decide_verdict(
         return ProofDecision(
             "proven",
             f"{'' if occurs else SENSITIVITY}pasted on {count} sheets it flips {_percent(excess)} more "
-            f"verdicts than its control, and the lower bound is above {LEAST_EXCESS:.0%}; {_describe_test(test)}",
+            f"verdicts than its control, and the lower bound is above {LEAST_EXCESS:.0%}; "
+            f"{_describe_test(test)}",
         )
     if excess.high > LEAST_EXCESS:
         return ProofDecision(
