@@ -22,7 +22,7 @@ from steelsight.inspection.probes.embedding import MapSpec, map_layers
 from steelsight.inspection.probes.layers import standard_layers
 from steelsight.inspection.probes.outputs import read_layers
 from steelsight.inspection.probes.selection import ProbeSheets
-from steelsight.inspection.probes.separability import inspect_layers
+from steelsight.inspection.probes.separability import ProbeOptions, inspect_layers
 from steelsight.models.catalog import ModelSpec, SheetClassifier, build_model
 
 AIM_S = 180.0
@@ -52,7 +52,7 @@ def main() -> None:
 
     started, spent = time.perf_counter(), time.process_time()
     nets = {TRAINED: trained, "imagenet": imagenet, RANDOM: random}
-    inspect_layers(nets, sheets, layers, workers=options.threads, say=print)
+    inspect_layers(nets, sheets, layers, ProbeOptions(workers=options.threads), say=print)
     probing, processor = time.perf_counter() - started, time.process_time() - spent
     print(
         f"{len(layers)} layers of {options.sheets} sheets: probes with controls {probing:.0f} s "

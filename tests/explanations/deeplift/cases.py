@@ -32,11 +32,6 @@ def sheets(count: int, seed: int = 2) -> Tensor:
     return to_input(gray)
 
 
-def general(model: nn.Module) -> nn.Module:
-    """The same network, unknown to the catalog: only the general variant takes it."""
-    return nn.Sequential(model)
-
-
 def cosine(came: Tensor, expected: Tensor) -> float:
     return float(torch.cosine_similarity(came.double().flatten(), expected.double().flatten(), dim=0))
 

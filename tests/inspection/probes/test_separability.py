@@ -23,7 +23,7 @@ from steelsight.inspection.probes.embedding import MapSpec, draw_map, map_layers
 from steelsight.inspection.probes.outputs import KINDS
 from steelsight.inspection.probes.report import describe_layers, layers_json, write_maps, write_probes
 from steelsight.inspection.probes.selection import ProbeSheets
-from steelsight.inspection.probes.separability import Separability, inspect_layers
+from steelsight.inspection.probes.separability import ProbeOptions, Separability, inspect_layers
 from steelsight.inspection.probes.trends import features_end, rise, trend
 from steelsight.models.catalog import ModelSpec, SheetClassifier, build_model
 from steelsight.reports.document import Document
@@ -53,23 +53,31 @@ def model() -> SheetClassifier:
 def found(model: SheetClassifier) -> Separability:
     nets, missing = build_controls(SPEC, CONTROLS, seed=5)
     return inspect_layers(
-        {TRAINED: model, **nets}, _sheets(), LAYERS, maps=MapSpec(sheets=40), missing=missing, resamples=100
+        {TRAINED: model, **nets},
+        _sheets(),
+        LAYERS,
+        ProbeOptions(maps=MapSpec(sheets=40), resamples=100),
+        missing=missing,
     )
 
 
-def test_planted_classes_are_separable_at_the_input_and_dealt_labels_are_chance(found: Separability) -> None:
+def test_planted_classes_are_separable_at_the_input_and_permuted_labels_are_at_chance(
+    found: Separability,
+) -> None:
     for kind in KINDS:
         assert found.curves[TRAINED, kind].accuracy[0].estimate == 1.0
-        dealt = found.curves[SHUFFLED, kind].accuracy
-        # The mean of five deals to 60 sheets has a deviation of 0.03; four of them are allowed.
-        assert all(abs(point.estimate - 0.5) < 0.12 for point in dealt)
+        permuted = found.curves[SHUFFLED, kind].accuracy
+        # The mean of five permutations of 60 sheets has a deviation of 0.03; four of them are allowed.
+        assert all(abs(point.estimate - 0.5) < 0.12 for point in permuted)
     assert found.majority == 0.5
 
 
-def test_noise_is_chance_at_every_layer(model: SheetClassifier) -> None:
-    looked = inspect_layers({TRAINED: model}, _sheets(planted=False), LAYERS, shuffled=False, resamples=200)
-    assert set(looked.nets) == {TRAINED}
-    points = [point for curve in looked.curves.values() for point in curve.accuracy]
+def test_noise_is_at_chance_in_every_layer(model: SheetClassifier) -> None:
+    result = inspect_layers(
+        {TRAINED: model}, _sheets(planted=False), LAYERS, ProbeOptions(shuffled=False, resamples=200)
+    )
+    assert set(result.nets) == {TRAINED}
+    points = [point for curve in result.curves.values() for point in curve.accuracy]
     inside = [point.low <= 0.5 <= point.high for point in points]
     assert np.mean(inside) >= 0.8  # of ten intervals at 95 %, on the same sheets
 
@@ -87,7 +95,9 @@ def test_every_net_and_input_has_a_curve_of_every_layer(found: Separability) -> 
 
 def test_more_workers_and_the_same_seed_change_nothing(model: SheetClassifier, found: Separability) -> None:
     nets, _ = build_controls(SPEC, CONTROLS, seed=5)
-    again = inspect_layers({TRAINED: model, **nets}, _sheets(), LAYERS, resamples=100, workers=3)
+    again = inspect_layers(
+        {TRAINED: model, **nets}, _sheets(), LAYERS, ProbeOptions(resamples=100, workers=3)
+    )
     for key, curve in found.curves.items():
         assert np.array_equal(curve.right, again.curves[key].right)
         assert curve.accuracy == again.curves[key].accuracy
@@ -217,15 +227,19 @@ def test_layers_that_say_nothing_are_mapped_and_probed_all_the_same(model: Sheet
     with torch.no_grad():
         dead.features[0].weight.zero_()
         dead.features[0].bias.fill_(-1)
-    looked = inspect_layers({TRAINED: dead}, _sheets(count=20), ("features.1",), maps=MapSpec(), resamples=50)
-    assert looked.curves[TRAINED, "pooled"].accuracy[1].estimate == 0.5
-    assert np.isfinite(looked.maps[1].places).all()
+    result = inspect_layers(
+        {TRAINED: dead}, _sheets(count=20), ("features.1",), ProbeOptions(maps=MapSpec(), resamples=50)
+    )
+    assert result.curves[TRAINED, "pooled"].accuracy[1].estimate == 0.5
+    assert np.isfinite(result.maps[1].places).all()
 
 
 @pytest.mark.parametrize("size", [2, 7])
-def test_dealt_labels_are_chance_where_groups_hold_both_classes(model: SheetClassifier, size: int) -> None:
-    """Pairs of one sheet of each class, dealt as they are, would get their own labels back."""
-    looked = inspect_layers({TRAINED: model}, _sheets(groups=size), LAYERS[:1], resamples=50)
+def test_permuted_labels_are_at_chance_where_groups_hold_both_classes(
+    model: SheetClassifier, size: int
+) -> None:
+    """Pairs of one sheet of each class, permuted whole and in order, would get their own labels back."""
+    result = inspect_layers({TRAINED: model}, _sheets(groups=size), LAYERS[:1], ProbeOptions(resamples=50))
     for kind in KINDS:
-        for point in looked.curves[SHUFFLED, kind].accuracy:
+        for point in result.curves[SHUFFLED, kind].accuracy:
             assert abs(point.estimate - 0.5) < 0.12

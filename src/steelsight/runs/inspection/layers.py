@@ -30,8 +30,8 @@ from steelsight.inspection.probes.report import (
     write_maps,
     write_probes,
 )
-from steelsight.inspection.probes.selection import choose_sheets
-from steelsight.inspection.probes.separability import Separability, inspect_layers
+from steelsight.inspection.probes.selection import ProbeParts, choose_sheets
+from steelsight.inspection.probes.separability import ProbeOptions, Separability, inspect_layers
 from steelsight.models.catalog import MODELS
 from steelsight.reports.document import Document
 from steelsight.reports.figures import save_figure
@@ -132,11 +132,9 @@ def probe_layers(
         np.asarray(judged.data.labelled.labels),
         judged.groups,
         card.class_names,
-        fit=judged.positions(fit),
-        judge=judged.positions(split),
+        ProbeParts(judged.positions(fit), judged.positions(split), weights),
         limit=limit,
         rng=stream(seed, "probe-sheets"),
-        weights=weights,
     )
     if maps is not None:
         maps.perplexity_for(min(maps.sheets, sheets.judge_labels.size))
@@ -145,12 +143,8 @@ def probe_layers(
         {TRAINED: judged.model, **nets},
         sheets,
         chosen,
-        shuffled=SHUFFLED in controls,
-        maps=maps,
+        ProbeOptions(SHUFFLED in controls, maps, seed, resamples, torch.get_num_threads()),
         missing=missing,
-        seed=seed,
-        resamples=resamples,
-        workers=torch.get_num_threads(),
         say=say,
     )
 
