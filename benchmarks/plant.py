@@ -1,4 +1,4 @@
-"""The plant: the fused graph beside torch, the scan beside the usual script, latency, memory, cold start.
+"""Speed of the plant: exported graph and torch, scan and plain script, latency, memory, cold start.
 
     python benchmarks/plant.py [--threads 2] [--sheets 20000] [--bundle BUNDLE]
 
@@ -42,6 +42,7 @@ from steelsight.runtime.bundle.default import default_bundle
 from steelsight.runtime.bundle.open import open_bundle
 from steelsight.runtime.engine.engine import open_engine
 from steelsight.runtime.engine.inspector import load
+from steelsight.runtime.scan.options import ScanOptions
 from steelsight.runtime.scan.run import scan
 from steelsight.sheets.images.pixels import read_sheet
 from steelsight.sheets.synthetic import synth_spec, write_sheets
@@ -191,7 +192,7 @@ def write(folder: Path, files: dict[str, bytes], head: str, precision: str) -> N
 def measure_scan(
     bundle: Path, drawn: list[Path], folder: Path, count: int, model: SheetClassifier, images: np.ndarray
 ) -> dict[str, float]:
-    """Sheets a second from JPEG files to Parquet rows, beside the usual script and beside the ceiling."""
+    """Sheets a second from JPEG files to Parquet rows, beside a plain script and beside the ceiling."""
     sheets = copies(drawn, folder / "sheets", count)
     usual = usual_script(model, drawn)
     decode_ms, infer_ms = core_ms(bundle, drawn, images)
@@ -202,7 +203,7 @@ def measure_scan(
         for kind in rates:
             out = folder / f"scan-{kind}-{turn}"
             start = time.perf_counter()
-            scan(bundle, [sheets], out, heatmaps=kind == "maps", page=False)
+            scan(bundle, [sheets], out, ScanOptions(heatmaps=kind == "maps", page=False))
             rates[kind].append(count / (time.perf_counter() - start))
     plain, mapped = (float(np.median(each)) for each in rates.values())
     return {
@@ -218,7 +219,7 @@ def measure_scan(
 
 
 def copies(drawn: list[Path], folder: Path, count: int) -> Path:
-    """So many files, each its own bytes."""
+    """A number of files, each with its own bytes."""
     folder.mkdir()
     contents = [path.read_bytes() for path in drawn]
     for index in range(count):
@@ -265,10 +266,10 @@ def core_ms(bundle: Path, drawn: list[Path], images: np.ndarray) -> tuple[float,
 
 
 def measure_latency(bundle: Path, folder: Path) -> dict[str, float]:
-    """In a process of its own, as beside the line: torch's idle threads would take part."""
+    """Measured in a process of its own, without the idle threads of torch."""
     command = [sys.executable, __file__, "--bundle", str(bundle), "--latency-of", str(folder)]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    found: dict[str, float] = json.loads(told)
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found: dict[str, float] = json.loads(output)
     return found
 
 
@@ -339,7 +340,7 @@ def resident(pid: int) -> float:
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in (task / "children").read_text().split():
                 total += resident(int(child))
-    except (OSError, StopIteration):  # gone meanwhile
+    except (OSError, StopIteration):  # it has ended meanwhile
         return total
     return total
 
@@ -356,7 +357,7 @@ def measure_cold_start(bundle: Path, sheet: Path) -> float:
 
 
 def show(result: dict[str, Any]) -> None:
-    """One figure a line."""
+    """Print one figure a line."""
     for name, value in result.items():
         if isinstance(value, dict):
             for head, figures in value.items():

@@ -1,13 +1,50 @@
 """Fixtures shared by every room, and run-time checking of the array annotations of the whole package."""
 
+import importlib.util
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 _hook = install_import_hook("steelsight", "beartype.beartype")
+
+# No property test asserts a time: no deadline for one example and no health check of slow inputs, so that a
+# busy machine cannot fail one. CI draws the same examples in every run, as Hypothesis does there by default.
+settings.register_profile(
+    "steelsight",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
+)
+settings.load_profile("steelsight")
+
+# Without torch (`make test-plant`) only the plant's rooms are tested: nothing trains or opens a checkpoint.
+_OF_THE_LAB = (
+    *("deploy", "explanations", "inspection", "long", "models", "runs", "shortcuts", "study", "training"),
+    *("cli/explain", "cli/lab", "cli/shortcuts", "cli/test_extras.py", "cli/test_study.py"),
+    *("cli/plant/test_export.py", "cli/plant/test_scan.py", "runtime/engine/test_inspector.py"),
+    *("test_doctests.py", "test_documentation.py", "test_files.py"),
+)
+collect_ignore = list(_OF_THE_LAB) if importlib.util.find_spec("torch") is None else []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Groups for `--dist loadgroup`: a file's tests share its fixtures, the study's tests share one report.
+
+    The study's tests come first: they are the largest group, and the other files fill up the second worker.
+    """
+
+    def group(item: pytest.Item) -> str:
+        of_study = "tiny_report" in getattr(item, "fixturenames", ())
+        return "study" if of_study else item.path.relative_to(Path(__file__).parent).as_posix()
+
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+    items.sort(key=lambda item: group(item) != "study")
 
 
 @pytest.fixture
@@ -42,8 +79,7 @@ def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread_a_worker() -> None:
     """Test workers share the cores; oversubscribed threads make a suite several times slower."""
-    try:
+    if importlib.util.find_spec("torch") is not None:
         import torch
-    except ModuleNotFoundError:  # the plant's tests run without the lab
-        return
-    torch.set_num_threads(1)
+
+        torch.set_num_threads(1)

@@ -30,7 +30,7 @@ def test_a_full_disk_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.Mo
     save_state(path, _state(1.0))
     monkeypatch.setattr(files, "_sync", _full)
     with pytest.raises(
-        BadOutput, match=r"state: could not be written \(No space left on device\); .*unharmed"
+        BadOutput, match=r"state: could not be written \(No space left on device\); .*unchanged"
     ):
         save_state(path, _state(2.0))
     monkeypatch.undo()
@@ -44,15 +44,15 @@ def test_an_interrupt_leaves_the_old_file(tmp_path: Path) -> None:
 
     def interrupted(new: Path) -> None:
         new.write_bytes(b"half")
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("by the test")
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="by the test"):
         replace_through(path, interrupted)
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["kept"]
 
 
-def test_data_reach_the_disk_before_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_are_synced_before_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
     sync, replace = files._sync, Path.replace
     monkeypatch.setattr(files, "_sync", lambda path: (order.append("sync"), sync(path)))

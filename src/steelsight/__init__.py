@@ -1,4 +1,4 @@
-"""Steelsight sees the defect in a steel sheet, says why, and says "I don't know" when it should."""
+"""Explainable inspection of sheet steel: verdicts with regions, heatmaps, and calibrated abstention."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    """`steelsight.load` brings its engine along only when it is asked for."""
+    """Import `load` when it is first used, because it imports the engine."""
     if name == "load":
         from steelsight.runtime.engine.inspector import load
 

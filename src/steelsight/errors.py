@@ -5,14 +5,14 @@
     │   ├── BadImage        one image file cannot be read, or must not be
     │   ├── BadAnnotation   a row of an annotation table, or a mask, contradicts its image
     │   ├── BadData         a DATA folder as a whole cannot be used
-    │   ├── BadRecipe       a recipe or an option asks for what does not exist
+    │   ├── BadRecipe       a recipe or an option has an unknown name or an impossible value
     │   ├── BadCheckpoint   a RUN folder is incomplete, altered, or of another format
     │   ├── BadBundle       a BUNDLE folder is incomplete, altered, or of another format
-    │   ├── BadSource       what should be scanned cannot be opened, or must not be
-    │   └── BadOutput       results cannot be written there
-    ├── ScanIncomplete      a worker died; the parts it did not write are named, the others are whole
-    ├── ParityRefused       an exported graph answers otherwise than the model it came from
-    ├── MissingWeights      pretrained weights were asked for and cannot be had
+    │   ├── BadSource       something to scan cannot be opened, or must not be
+    │   └── BadOutput       results cannot be written to a path
+    ├── ScanIncomplete      a worker died; the message names the missing parts
+    ├── ParityRefused       an exported graph does not agree with the model it came from
+    ├── MissingWeights      pretrained weights are requested and not available
     └── UnknownLayer        a layer name the model does not have; lists those it has
 
 Messages say what was expected, what came, where, and what to do, in one line.
@@ -64,7 +64,7 @@ class BadData(BadInput):
 
 
 class BadRecipe(BadInput):
-    """A recipe or an option asks for what does not exist."""
+    """A recipe or an option has an unknown name or an impossible value."""
 
 
 class BadCheckpoint(BadInput):
@@ -84,15 +84,15 @@ class BadOutput(BadInput):
 
 
 class ScanIncomplete(SteelsightError):
-    """A worker of a scan died; the same command does the parts that are missing."""
+    """A worker of a scan died; the same command scans the missing parts."""
 
 
 class ParityRefused(SteelsightError):
-    """An exported graph answers otherwise than the model it was made from; nothing is shipped."""
+    """An exported graph does not agree with the model it was made from; no bundle is written."""
 
 
 class MissingWeights(SteelsightError, FileNotFoundError):
-    """Pretrained weights were asked for and cannot be had; training never falls back silently."""
+    """Pretrained weights are requested and not available; training never starts without them silently."""
 
 
 class UnknownLayer(SteelsightError, KeyError):

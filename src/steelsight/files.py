@@ -1,4 +1,4 @@
-"""Files that are either whole or what they were before, whenever the process dies or the disk fills."""
+"""Write files atomically: after a crash or on a full disk a file is either complete or unchanged."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ __all__ = [
     "write_synced",
 ]
 
-PARTIAL: Final = ".part"  # suffix of a file being written; what a dead process left of them may be removed
+PARTIAL: Final = ".part"  # suffix of a file being written; those of an ended process may be removed
 
 ADVICE: Final = "free space or choose another --out, and run the same command again"
 
 
 def replace_file(path: Path, content: bytes | Callable[[BinaryIO], object], *, advice: str = ADVICE) -> None:
-    """Write beside `path`, sync, rename, sync the folder; missing folders are made.
+    """Write beside `path`, sync, rename, sync the folder; missing folders are created.
 
     content  bytes, or a function that fills the open file
-    advice   end of the message: what to do where the disk refuses
-    raises   BadOutput where the disk refuses; the file that was there before stays
+    advice   end of the message: what to do where writing fails
+    raises   BadOutput where writing fails; an earlier file stays unchanged
     """
 
     def fill(partial: Path) -> None:
@@ -46,7 +46,7 @@ def replace_file(path: Path, content: bytes | Callable[[BinaryIO], object], *, a
 
 
 def replace_through(path: Path, write: Callable[[Path], object], *, advice: str = ADVICE) -> None:
-    """As `replace_file`, for a library that writes to a path: `write` fills the file it is given."""
+    """As `replace_file`, for a library that writes to a path: `write` receives the path to write to."""
     partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ def replace_through(path: Path, write: Callable[[Path], object], *, advice: str 
             write(partial)
             _sync(partial)
             partial.replace(path)
-        except BaseException:  # an interrupt too must not leave half a file behind
+        except BaseException:  # also after an interrupt
             partial.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
@@ -75,13 +75,12 @@ def write_json(path: Path, value: Any) -> None:
 def refuse_output(path: Path, error: OSError, *, advice: str = ADVICE) -> BadOutput:
     """The error for a path that cannot be written."""
     return BadOutput(
-        f"{path}: could not be written ({error.strerror or error}); "
-        f"what was there before is unharmed; {advice}"
+        f"{path}: could not be written ({error.strerror or error}); an earlier file is unchanged; {advice}"
     )
 
 
 def write_synced(path: Path, content: bytes) -> None:
-    """Write a file and force it to the disk; for files of a folder that is renamed as a whole afterwards."""
+    """Write a file and force it to the disk; for files of a folder that is renamed afterwards."""
     path.write_bytes(content)
     _sync(path)
 
@@ -92,7 +91,7 @@ def _sync(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename outlast a power cut; some systems cannot open folders."""
+    """Make a rename survive a power cut; some systems cannot open folders, where this does nothing."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -8,10 +8,11 @@ __all__ = ["group_keys"]
 
 
 def group_keys(names: Sequence[str], own: Iterable[object] | None = None) -> list[str]:
-    """One key a sheet; sheets share a key where they share a named group.
+    """One key for each sheet, equal for sheets of the same named group.
 
-    names  the sheets' groups; "" = none
-    own    what tells sheets without a group apart, one each; None = their positions
+    names    group of each sheet; "" = none
+    own      a value for each sheet that distinguishes sheets without a group; None = their positions
+    returns  (n) keys; a sheet without a group has one of its own
 
     >>> [key.replace(chr(0), "own ") for key in group_keys(["a", "", "a", ""])]
     ['a', 'own 1', 'a', 'own 3']

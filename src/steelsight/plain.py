@@ -1,4 +1,4 @@
-"""Values as JSON can hold them."""
+"""Convert values to JSON's own types."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ class Plain(Protocol):
     """A value that knows its own JSON form."""
 
     def plain(self) -> Any:
-        """This value as JSON can hold it."""
+        """This value in JSON's own types, or in types that `plain` converts."""
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON: NaN and infinity become null, a dataclass an object, an array a list, the rest text.
+    """Convert a value to JSON's types.
+
+    NaN and infinity become None, dataclasses dicts, arrays and sets lists, other values text.
 
     >>> plain({"a": (1, float("nan")), 2: True})
     {'a': [1, None], '2': True}

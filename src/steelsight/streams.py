@@ -1,8 +1,8 @@
-"""Named streams of random numbers: draws for one purpose do not depend on draws for another.
+"""Named streams of random numbers, so that the draws of one purpose do not depend on those of another.
 
-Equal numbers in one verb would give equal draws; the table below is where that can be checked. The numbers
-are part of every published figure and never change; a new purpose takes a new name and a number that its verb
-does not use yet.
+Two purposes with equal numbers would get equal draws if one verb used both; the table shows which numbers are
+taken. The numbers are part of every published figure and never change. A new purpose gets a new name and a
+number that its verb does not use.
 """
 
 from __future__ import annotations
@@ -75,11 +75,12 @@ STREAMS: Final[Mapping[str, int]] = {
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
-    """The generator of one purpose.
+    """The random generator of one purpose.
 
-    seed    of the run
-    name    a key of STREAMS
-    raises  KeyError for a name that is not in the table
+    seed     of the run, at least 0
+    name     a key of STREAMS
+    returns  a new generator from [seed, number]
+    raises   KeyError for a name that is not in the table
 
     >>> stream(0, "split").random() == np.random.default_rng([0, 1]).random()
     True
@@ -88,5 +89,8 @@ def stream(seed: int, name: str) -> np.random.Generator:
 
 
 def indexed_stream(seed: int, *index: int) -> np.random.Generator:
-    """The generator of one of many equal things: an epoch, a fold, a sheet."""
+    """The random generator of one of many like items: an epoch, a fold, a sheet.
+
+    index  numbers of at least 0 that identify the item
+    """
     return np.random.default_rng([seed, *index])

@@ -1,4 +1,4 @@
-"""What passes between rooms: array aliases and frozen dataclasses, with no behaviour of their own."""
+"""Array aliases and frozen dataclasses that the rooms share; they have no behaviour."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 GrayImage = UInt8[np.ndarray, "h w"]
 GrayBatch = UInt8[np.ndarray, "n h w"]
 Mask = Bool[np.ndarray, "h w"]
-AreaFractions = Float32[np.ndarray, "h w"]  # share of each model pixel that the mask covers, 0..1
+AreaFractions = Float32[np.ndarray, "h w"]  # share of each model pixel that is covered by the mask, 0..1
 Heatmaps = Float32[np.ndarray, "n h w"]
 Labels = Int[np.ndarray, "n"]
 Logits = Float[np.ndarray, "n c"]
@@ -41,8 +41,8 @@ Probabilities = Float[np.ndarray, "n c"]
 
 Fit = Literal["stretch", "letterbox", "crop"]
 Task = Literal["binary", "multiclass", "multilabel"]
-Part = Literal["", "train", "validation", "test"]  # where a data set's own split puts a sheet; "" = nowhere
-Evidence = Literal["mask", "class"]  # what is known of a sheet: complete masks, or only its classes
+Part = Literal["", "train", "validation", "test"]  # of the data set's own split; "" = it has none
+Evidence = Literal["mask", "class"]  # the labels of a sheet: complete masks, or its classes alone
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,14 @@ class InputSpec:
     height: int = 64
     width: int = 400
     fit: Fit = "stretch"
-    decoder: str = "pillow-dct-area/1"  # changes whenever the bytes a file decodes to could change
+    decoder: str = "pillow-dct-area/1"  # changes whenever a file may decode to other bytes
 
 
 @dataclass(frozen=True)
 class MaskSource:
     """Where one defect type's mask of one sheet comes from: run lengths or a mask file, never both."""
 
-    defect_type: int  # 1-based; 0 = the mask of a defect-free sheet, which has to be empty
+    defect_type: int  # 1-based; 0 = the mask of a defect-free sheet, which must be empty
     runs: str | None = None  # Kaggle run lengths: 1-based, column-major
     path: Path | None = None
     where: str = ""  # table and row, for messages
@@ -68,20 +68,20 @@ class MaskSource:
 
 @dataclass(frozen=True)
 class SheetItem:
-    """One sheet of a DATA folder and what is known of it."""
+    """One sheet of a DATA folder with its labels."""
 
     id: str  # unique in its SheetSet: the image's path relative to the image root, POSIX form
     path: Path
     types: tuple[int, ...]  # defect types present, 1-based, ascending; empty = defect-free
     evidence: Evidence
     masks: tuple[MaskSource, ...] = ()
-    group: str = ""  # sheets of one group (same tile, same coil) never part in a split; "" = its own group
-    part: Part = ""  # where the data set's own split puts it
+    group: str = ""  # sheets of one group (same tile, same coil) stay in one split; "" = its own group
+    part: Part = ""  # of the data set's own split
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """One image or row set aside, with the reason a person can act on."""
+    """One image or row that is not used, with a reason that says what to do."""
 
     id: str
     reason: str
@@ -89,7 +89,7 @@ class Rejection:
 
 @dataclass(frozen=True)
 class SheetSet:
-    """A DATA folder, opened: its sheets in a stable order and everything set aside."""
+    """An opened DATA folder: its sheets in a stable order, and the rejected images and rows."""
 
     root: Path
     layout: str  # a name of sheets.catalog.LAYOUTS
@@ -103,7 +103,7 @@ class SheetSet:
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with the bounds of its confidence interval."""
+    """An estimate with the bounds of its confidence interval; NaN where they are undefined."""
 
     estimate: float
     low: float

@@ -1,4 +1,4 @@
-"""From a trained run to a bundle: the same answers, calibrated on what will run, or nothing at all."""
+"""Export: outputs that agree with the model, calibration on the engine that runs, or no bundle."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ import steelsight
 from steelsight.cli import app
 from steelsight.deploy import export as module
 from steelsight.deploy.export import export_run
+from steelsight.deploy.export_data import open_export_data
+from steelsight.deploy.options import ExportOptions
+from steelsight.deploy.parity_trials import gather_sheets
 from steelsight.deploy.writer import describe_files, pack_arrays, write_bundle
 from steelsight.errors import BadData, BadRecipe, ParityRefused
 from steelsight.evaluation.abstention.calibration import fit_temperature
@@ -36,14 +39,14 @@ def bundle(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run, data = trained
     odd = out.with_name("odd.csv")
     odd.write_text("ImageId\n" + "\n".join(f"none/{number}.png" for number in range(0, 30, 2)) + "\n")
-    prove_run(run, data, str(odd), part="unseen")
-    export_run(run, data, out, probes=6)
+    prove_run(run, data, str(odd))
+    export_run(run, data, out, ExportOptions(probes=6))
     return out
 
 
-def test_the_bundle_says_what_the_model_says(trained: Trained, tmp_path: Path) -> None:
+def test_bundle_and_model_give_the_same_verdicts_and_maps(trained: Trained, tmp_path: Path) -> None:
     run, data = trained
-    export_run(run, data, tmp_path / "bundle", precisions=("f32",))
+    export_run(run, data, tmp_path / "bundle", ExportOptions(precision=("f32",)))
     inspector = steelsight.load(tmp_path / "bundle", threads=1)
     model, card = load_checkpoint(run)
     paths = sorted(data.glob("*/*.png"))[::7]
@@ -57,7 +60,7 @@ def test_the_bundle_says_what_the_model_says(trained: Trained, tmp_path: Path) -
         assert verdict.heatmap == pytest.approx(told.maps[kind], abs=1e-4 * float(np.abs(told.maps).max()))
 
 
-def test_what_the_card_tells(trained: Trained, bundle: Path) -> None:
+def test_the_card_records_parity_source_and_shortcuts(trained: Trained, bundle: Path) -> None:
     run, data = trained
     opened = open_bundle(bundle)
     card = opened.card
@@ -68,8 +71,8 @@ def test_what_the_card_tells(trained: Trained, bundle: Path) -> None:
     assert card.parity[card.precision]["passed"]
     speeds = {name: told["ms_a_sheet"] for name, told in card.parity.items()}
     assert speeds[card.precision] == min(speed for speed in speeds.values() if speed is not None)
-    # 90 sheets in four views are fewer than bf16 and INT8 are judged on
-    assert "judged on" in card.parity["int8"]["broken"][0]
+    # 90 sheets in four views are fewer than bf16 and INT8 must be compared on
+    assert "compared on" in card.parity["int8"]["broken"][0]
     assert card.usual is not None
     assert card.usual.sheets == 18
     assert card.source["run"] == run.name
@@ -88,20 +91,20 @@ def test_what_the_card_tells(trained: Trained, bundle: Path) -> None:
         assert ("yes" in row) == told["passed"]
 
 
-def test_calibrated_on_what_will_run(trained: Trained, bundle: Path) -> None:
+def test_calibration_uses_the_engine_that_will_run(trained: Trained, bundle: Path) -> None:
     run, data = trained
     opened = open_bundle(bundle)
-    material = module.open_material(run, data, load_checkpoint(run)[1])
+    sheets = open_export_data(run, data)
     engine = open_engine(opened)
-    logits = engine(material.images(material.validation)).logits
-    wanted = fit_temperature(logits, material.labels(material.validation))
+    logits = engine(sheets.images(sheets.validation)).logits
+    wanted = fit_temperature(logits, sheets.labels(sheets.validation))
     assert opened.card.temperature == pytest.approx(wanted, rel=1e-3)
     assert "no threshold can be certified" in opened.card.threshold_statement
     assert opened.card.threshold is None
-    assert set(material.validation) & set(material.train) == set()
+    assert set(sheets.validation) & set(sheets.train) == set()
 
 
-def test_probes_speak_for_the_source(bundle: Path) -> None:
+def test_probe_sheets_hold_the_outputs_of_the_model(bundle: Path) -> None:
     probes = read_probes(open_bundle(bundle))
     assert len(probes.images) == 6
     assert len({int(row.argmax()) for row in probes.source.logits}) > 1
@@ -110,38 +113,38 @@ def test_probes_speak_for_the_source(bundle: Path) -> None:
     assert found[0].parity.largest <= EXACT
 
 
-def test_a_graph_that_answers_otherwise_is_refused(
+def test_a_graph_that_differs_from_the_model_is_refused(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, data = trained
-    original = module._ask_source
+    original = module.run_source
 
     def shifted(*arguments: object) -> object:
         told = original(*arguments)
         told.logits[:, 0] += 0.01
         return told
 
-    monkeypatch.setattr(module, "_ask_source", shifted)
+    monkeypatch.setattr(module, "run_source", shifted)
     with pytest.raises(
-        ParityRefused, match=r"does not answer as the model: OpenVINO .* a probability differs"
+        ParityRefused, match=r"does not agree with the model: OpenVINO .* a probability differs"
     ):
-        export_run(run, data, tmp_path / "bundle", precisions=("f32",))
+        export_run(run, data, tmp_path / "bundle", ExportOptions(precision=("f32",)))
     assert not (tmp_path / "bundle").exists()
 
 
-def test_what_cannot_be_exported(trained: Trained, tmp_path: Path) -> None:
+def test_unusable_precisions_and_data_are_refused(trained: Trained, tmp_path: Path) -> None:
     run, data = trained
     with pytest.raises(BadRecipe, match="precision: expected some of f32, bf16, int8, got fp8"):
-        export_run(run, data, tmp_path / "bundle", precisions=("fp8",))
+        export_run(run, data, tmp_path / "bundle", ExportOptions(precision=("fp8",)))
     other = tmp_path / "OTHER"
     for title in ("none", "bar", "block"):  # sheets the run never saw
         (other / title).mkdir(parents=True)
         Image.fromarray(np.full((48, 64), 90, np.uint8)).save(other / title / "0.png")
-    with pytest.raises(BadData, match="expected training sheets of run and others it did not learn from"):
+    with pytest.raises(BadData, match="expected training sheets of run and others it was not trained on"):
         export_run(run, other, tmp_path / "bundle")
 
 
-def test_the_commands(trained: Trained, tmp_path: Path) -> None:
+def test_export_verify_and_show_on_the_command_line(trained: Trained, tmp_path: Path) -> None:
     run, data = trained
     out = tmp_path / "bundle"
     asked = CliRunner().invoke(
@@ -175,10 +178,10 @@ def test_the_commands(trained: Trained, tmp_path: Path) -> None:
     assert refused.exit_code == 2
 
 
-def test_a_bundle_that_answers_otherwise_here(trained: Trained, tmp_path: Path) -> None:
+def test_verify_finds_a_bundle_that_differs_from_its_source(trained: Trained, tmp_path: Path) -> None:
     run, data = trained
     out = tmp_path / "bundle"
-    export_run(run, data, out, precisions=("f32",), probes=4)
+    export_run(run, data, out, ExportOptions(precision=("f32",), probes=4))
     opened = open_bundle(out)
     probes = read_arrays(opened.files[PROBES_FILE], "probes")
     probes["logits"] = probes["logits"][::-1]
@@ -190,11 +193,11 @@ def test_a_bundle_that_answers_otherwise_here(trained: Trained, tmp_path: Path) 
     assert "does not answer as its source" in told.output
 
 
-def test_edge_material(trained: Trained) -> None:
+def test_few_sheets_are_extended_by_flips_and_training_sheets(trained: Trained) -> None:
     run, data = trained
-    material = module.open_material(run, data, load_checkpoint(run)[1])
-    trial = module._gather(material)
+    sheets = open_export_data(run, data)
+    trial = gather_sheets(sheets)
     assert trial.labels.size == 90 * 4  # every sheet in four views: still too few, so training sheets too
-    assert trial.trained == material.train.size * 4
+    assert trial.trained == sheets.train.size * 4
     assert len(trial.images) == trial.labels.size + 13
     assert len(trial.groups) == trial.labels.size

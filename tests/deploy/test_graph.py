@@ -66,7 +66,7 @@ def _openvino(graph: bytes) -> Run:
 
 @pytest.mark.parametrize(("head", "pooling"), HEADS, ids=[f"{h}-{p}" for h, p in HEADS])
 @pytest.mark.parametrize("name", MODELS)
-def test_the_graph_answers_as_the_network(name: str, head: str, pooling: str) -> None:
+def test_graph_and_network_give_the_same_outputs(name: str, head: str, pooling: str) -> None:
     model = _network(name, head, pooling)
     height, width = model.size
     rng = np.random.default_rng(0)
@@ -88,7 +88,7 @@ def test_the_graph_answers_as_the_network(name: str, head: str, pooling: str) ->
         assert np.abs(found[2] - features).max() <= 1e-4 * np.abs(features).max()
 
 
-def test_maps_are_those_of_autograd() -> None:
+def test_maps_equal_those_by_autograd() -> None:
     model = _network("squeezenet_reduced", "study", "average")
     images = np.random.default_rng(2).integers(0, 256, (2, *model.size), dtype=np.uint8)
     _, maps, _ = _onnxruntime(build_graph(model).SerializeToString())(images)
@@ -97,7 +97,7 @@ def test_maps_are_those_of_autograd() -> None:
         assert maps[:, target] == pytest.approx(hooked, rel=1e-3, abs=1e-6)
 
 
-def test_the_plant_may_read_every_graph() -> None:
+def test_every_graph_passes_the_checks_of_a_bundle() -> None:
     for name in MODELS:
         for head, pooling in HEADS if name == "adhoc" else HEADS[:2]:
             graph = build_graph(_network(name, head, pooling))
@@ -108,12 +108,12 @@ def test_the_plant_may_read_every_graph() -> None:
             assert outline.operators == {node.op_type for node in graph.graph.node}
 
 
-def test_without_maps_for_comparison() -> None:
+def test_a_graph_without_maps_has_the_other_outputs() -> None:
     graph = build_graph(_network("adhoc", "direct", "average"), maps=False)
     assert [output.name for output in graph.graph.output] == ["logits", "embedding"]
 
 
-def test_what_cannot_be_written() -> None:
+def test_unknown_layers_and_patch_models_are_refused() -> None:
     spec = ModelSpec(name="adhoc", outputs=2, height=64, width=400, patches=2)
     with pytest.raises(BadInput, match="expected a model that sees whole sheets, got one that judges 2"):
         build_graph(build_model(spec).eval())
@@ -123,7 +123,7 @@ def test_what_cannot_be_written() -> None:
         build_graph(strange)
 
 
-def test_batches_of_any_size() -> None:
+def test_any_batch_size_gives_the_same_outputs() -> None:
     model = _network("squeezenet_reduced", "direct", "lse")
     graph = build_graph(model)
     onnx.checker.check_model(graph, full_check=True)

@@ -1,4 +1,4 @@
-"""What proofs say gets into the card of a bundle; proofs of other weights do not."""
+"""Proofs of shortcuts in the card of a bundle; proofs of other weights are left out."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def _write(run: Path, name: str, weights: str, **changes: object) -> Path:
 def test_proofs_of_these_weights_are_stamped(tmp_path: Path) -> None:
     _write(tmp_path, "stain", "ours")
     _write(tmp_path, "end", "ours", verdict="inconclusive", pasted=None)
-    _write(tmp_path, "smudge", "an earlier training's")
+    _write(tmp_path, "smudge", "other")
     end, stain = read_stamps(tmp_path, "ours")
     assert (stain.nuisance, stain.verdict, stain.pasted, stain.data) == ("stain", "proven", 300, "mill")
     assert stain.excess == (0.4, 0.35, 0.46)
     assert (end.verdict, end.excess, end.pasted) == ("inconclusive", None, 0)
 
 
-def test_where_nobody_looked(tmp_path: Path) -> None:
+def test_a_run_without_proofs_has_no_stamps(tmp_path: Path) -> None:
     assert read_stamps(tmp_path, "ours") == ()
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"weights_sha256": "ours"}'])
-def test_a_damaged_proof(tmp_path: Path, text: str) -> None:
+def test_a_damaged_proof_is_refused(tmp_path: Path, text: str) -> None:
     _write(tmp_path, "stain", "ours").write_text(text)
     with pytest.raises(BadCheckpoint, match="expected a proof as `steelsight shortcuts prove` writes it"):
         read_stamps(tmp_path, "ours")
@@ -55,7 +55,7 @@ def test_an_unknown_verdict_is_refused(tmp_path: Path) -> None:
         read_stamps(tmp_path, "ours")
 
 
-def test_the_readme_tells_them(tmp_path: Path) -> None:
+def test_the_readme_lists_them(tmp_path: Path) -> None:
     _write(tmp_path, "stain", "ours")
     card = BundleCard.model_validate(
         {
@@ -70,6 +70,6 @@ def test_the_readme_tells_them(tmp_path: Path) -> None:
             "files": {"model.onnx": {"sha256": "0" * 64, "size": 1}},
         }
     )
-    assert "Nobody has looked for shortcuts" in bundle_readme(card)
+    assert "No shortcut was tested" in bundle_readme(card)
     stamped = card.model_copy(update={"shortcuts": read_stamps(tmp_path, "ours")})
     assert "- stain → none: **proven** on `mill`; it flips many." in bundle_readme(stamped)

@@ -1,4 +1,4 @@
-"""Balanced accuracy's interval against resamples scored one by one, and where resampling says nothing."""
+"""The interval of balanced accuracy: against resamples scored one by one, and without spread."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_the_draws_are_scikit_learns_on_the_same_resamples():
     assert (found.low, found.high) == pytest.approx(np.quantile(slow, [0.025, 0.975]))
 
 
-def test_some_of_the_sheets():
+def test_a_part_of_the_sheets_is_scored_alone():
     rng = np.random.default_rng(3)
     labels, verdicts, among = rng.integers(0, 2, 50), rng.integers(0, 2, 50), np.arange(50) < 30
     found = balanced_interval(labels, verdicts, 2, rng=rng, among=among)
@@ -37,7 +37,7 @@ def test_without_spread_the_bounds_are_the_mean_of_the_recalls(rng):
     assert constant.high == pytest.approx((1 + wilson(0, 3).high) / 2)
 
 
-def test_one_group_says_nothing_of_another(rng):
+def test_one_group_gives_no_bounds(rng):
     labels = np.array([0] * 10 + [1] * 3)
     for groups in (["coil"] * 13, [*(f"tile {i}" for i in range(10)), *["coil"] * 3]):
         found = balanced_interval(labels, labels, 2, groups, rng=rng)
@@ -45,7 +45,7 @@ def test_one_group_says_nothing_of_another(rng):
         assert np.isnan([found.low, found.high]).all()
 
 
-def test_bad_input(rng):
+def test_bad_input_is_refused(rng):
     with pytest.raises(BadInput, match="labels: expected class indices from 0 to 1, got 2"):
         balanced_interval(np.array([0, 2]), np.array([0, 1]), 2, rng=rng)
     with pytest.raises(BadInput, match="verdicts: expected class indices from 0 to 1, got 5"):

@@ -1,4 +1,4 @@
-"""Recall by area and by place: every sheet in one row, and the row's recall is counted."""
+"""Recall by area and by position: every sheet is in one row, and each recall is counted."""
 
 from itertools import pairwise
 
@@ -43,7 +43,7 @@ def test_the_smallest_found_and_the_smallest_reliable():
     assert smallest_found(np.array([5.0, 9.0]), np.array([True, False])).reliable_px is None
 
 
-def test_fields_of_the_sheet(rng):
+def test_recall_by_fields_of_the_sheet(rng):
     x, y = np.array([0.0, 0.24, 0.5, 1.0, 0.99]), np.array([0.0, 0.49, 0.5, 1.0, 0.9])
     found = np.array([True, False, True, True, True])
     fields = recall_by_place(x, y, found, rng=rng, resamples=20)
@@ -56,7 +56,7 @@ def test_fields_of_the_sheet(rng):
     assert fields[2].recall.high == 1
 
 
-def test_groups_widen(rng):
+def test_groups_widen_the_interval(rng):
     area = np.full(40, 10.0)
     found = np.repeat([True, False], 20)
     alone = recall_by_area(area, found, rng=np.random.default_rng(0), bins=1, resamples=300)[0].recall
@@ -67,28 +67,28 @@ def test_groups_widen(rng):
     assert together.high - together.low > alone.high - alone.low
 
 
-def test_bad_input(rng):
+def test_bad_input_is_refused(rng):
     with pytest.raises(BadInput, match="expected values of at least 0, got -1"):
         recall_by_area(np.array([-1.0]), np.array([True]), rng=rng)
     with pytest.raises(BadInput, match="expected at least one range, got 0"):
         recall_by_area(np.array([1.0]), np.array([True]), rng=rng, bins=0)
     with pytest.raises(BadInput, match="shares from 0 to 1"):
         recall_by_place(np.array([1.5]), np.array([0.1]), np.array([True]), rng=rng)
-    with pytest.raises(BadInput):
+    with pytest.raises(BadInput, match="scores row 0: expected finite numbers"):
         smallest_found(np.array([np.nan]), np.array([True]))
 
 
-def test_groups_and_centres_of_another_length(rng):
+def test_groups_and_centres_of_another_length_are_refused(rng):
     area, found = np.array([1.0, 2.0, 3.0]), np.array([True, False, True])
     with pytest.raises(BadInput, match="groups"):
         recall_by_area(area, found, rng=rng, groups=["a", "b"])
-    with pytest.raises(BadInput):
+    with pytest.raises(BadInput, match="scores row 1: expected finite numbers"):
         recall_by_place(area / 4, np.array([0.1, np.nan, 0.3]), found, rng=rng)
-    with pytest.raises(BadInput):
+    with pytest.raises(BadInput, match="scores: expected 3, one a label, got 2"):
         recall_by_place(area / 4, np.array([0.1, 0.3]), found, rng=rng)
 
 
-def test_where_all_agree_groups_count_not_sheets(rng):
+def test_where_all_agree_groups_are_counted(rng):
     area, found = np.full(20, 5.0), np.ones(20, dtype=bool)
     kin = [str(i // 10) for i in range(20)]
     alone = recall_by_area(area, found, rng=rng, bins=1)[0].recall

@@ -1,4 +1,4 @@
-"""The report: scikit-learn's figures, honest intervals, multi-type sheets apart, bad input refused."""
+"""The report: against scikit-learn's metrics, with intervals that have width; bad input is refused."""
 
 import json
 
@@ -87,7 +87,7 @@ def test_multi_type_sheets_are_right_for_any_of_their_types_and_counted_apart(rn
     assert multi_type_right(np.array([1, 3]), [(1, 3), (1, 4)]).tolist() == [True, False]
 
 
-def test_resamples_that_lose_a_class_are_counted(rng):
+def test_resamples_without_a_class_are_counted(rng):
     labels = np.array([0] * 20 + [1])
     probabilities = np.tile([0.7, 0.3], (21, 1))
     report = classification_report(labels, probabilities, ("none", "defect"), rng=rng, resamples=200)
@@ -109,7 +109,7 @@ def test_a_class_of_one_group_gives_no_bounds_that_depend_on_it(rng):
     assert np.isnan(auc_interval(labels == 1, probabilities[:, 1], groups, rng=rng).low)
 
 
-def test_twelve_perfect_sheets_prove_no_perfection(rng):
+def test_twelve_right_sheets_keep_bounds_below_1(rng):
     labels, groups = np.repeat([0, 1, 2], [8, 8, 12]), np.repeat(np.arange(14), 2)  # 4, 4 and 6 groups
     probabilities = np.eye(3)[labels] * 0.97 + 0.01
     report = classification_report(labels, probabilities, NAMES[:3], groups=groups, rng=rng, resamples=50)
@@ -129,7 +129,7 @@ def test_twelve_perfect_sheets_prove_no_perfection(rng):
     assert (alone.low, alone.high) == pytest.approx((wilson(6, 6).low, 1))
 
 
-def test_no_figure_of_an_answer_that_never_changes_is_sure(rng):
+def test_constant_verdicts_keep_bounds_with_width(rng):
     report = classification_report(
         np.repeat([0, 1], 12), np.tile([0.9, 0.1], (24, 1)), NAMES[:2], rng=rng, resamples=50
     )
@@ -140,7 +140,7 @@ def test_no_figure_of_an_answer_that_never_changes_is_sure(rng):
     assert report.classes[1].f1.high > 0.1
 
 
-def test_one_class_only_is_answered_with_the_reason(rng):
+def test_a_single_class_is_reported_with_the_reason(rng):
     probabilities = np.tile([0.9, 0.1], (6, 1))
     report = classification_report(np.zeros(6, int), probabilities, ("none", "defect"), rng=rng, resamples=10)
     assert np.isnan(report.auc.estimate)
@@ -159,7 +159,7 @@ def test_a_single_group_has_no_intervals(rng):
     assert any("one group" in note for note in report.notes)
 
 
-def test_any_score_has_an_area_with_bounds(rng):
+def test_the_auc_of_a_score_has_bounds(rng):
     positive = rng.random(200) < 0.5
     scores = rng.random(200) + 0.5 * positive
     found = auc_interval(positive, scores, rng=rng, resamples=100)
@@ -201,6 +201,6 @@ def _report(labels, probabilities, **options):
         ([0, 1], [[0.5, 0.5]] * 2, {"weights": np.array([-1.0, 1.0])}, "weights: expected 2 finite numbers"),
     ],
 )
-def test_bad_input(labels, probabilities, options, message):
+def test_bad_input_is_refused(labels, probabilities, options, message):
     with pytest.raises(BadInput, match=message):
         _report(labels, probabilities, **options)

@@ -1,4 +1,4 @@
-"""Counts and the metrics made of them, against scikit-learn."""
+"""Counts and the metrics made from them, against scikit-learn."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_a_stack_gives_what_each_matrix_gives(rng):
         np.testing.assert_allclose(metric(stack), np.stack([metric(matrix) for matrix in stack]))
 
 
-def test_classes_without_sheets_or_verdicts_are_not_a_number():
+def test_classes_without_sheets_or_verdicts_are_nan():
     matrix = np.array([[3.0, 1.0, 0.0], [0.0, 0.0, 0.0], [2.0, 0.0, 0.0]])
     assert np.isnan(c.recall(matrix)).tolist() == [False, True, False]
     assert np.isnan(c.precision(matrix)).tolist() == [False, False, True]

@@ -30,7 +30,7 @@ def test_temperature_keeps_the_order_and_flattens(rng):
     assert (warm.max(axis=1) < softmax(logits).max(axis=1)).all()
 
 
-def test_bad_input():
+def test_bad_input_is_refused():
     with pytest.raises(BadInput, match=r"logits row 0: expected finite numbers, got \[nan"):
         softmax(np.array([[np.nan, 0.0]]))
     with pytest.raises(BadInput, match="temperature: expected a number above 0, got 0"):

@@ -1,4 +1,4 @@
-"""Verdicts scored together are scored as alone: against the full report and the paired bootstrap."""
+"""Verdicts scored together equal those scored alone: the full report, the paired bootstrap."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _probabilities(verdicts, classes=3):
 
 @pytest.mark.parametrize("grouped", [True, False])
 @pytest.mark.parametrize("weighted", [True, False])
-def test_each_set_has_the_reports_intervals(rng, grouped, weighted):
+def test_each_set_has_the_intervals_of_the_report(rng, grouped, weighted):
     labels, verdicts, groups = _case(rng)
     weights = rng.random(labels.size) + 0.2 if weighted else None
     common = {"groups": groups if grouped else None, "weights": weights, "resamples": 200}
@@ -87,6 +87,6 @@ def test_a_class_of_one_group_withdraws_the_mean_over_classes(rng):
         (np.full((1, 90), 3), "verdicts: expected class indices from 0 to 2, got 3"),
     ],
 )
-def test_bad_verdicts(rng, verdicts, message):
+def test_verdicts_of_another_shape_are_refused(rng, verdicts, message):
     with pytest.raises(BadInput, match=message):
         score_verdicts(np.arange(90) % 3, verdicts, 3, rng=rng)

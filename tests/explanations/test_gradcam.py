@@ -94,7 +94,7 @@ def test_any_layer_of_an_inplace_network_agrees_with_captum(layer: str, images: 
     top_share=st.floats(0.01, 1),
     seed=st.integers(0, 2**31),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_pooling_gradient_sums_to_one(kind: str, sharpness: float, top_share: float, seed: int) -> None:
     """The property behind α = W / P, from pool(z + c) = pool(z) + c."""
     evidence = torch.randn(2, 3, 4, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))

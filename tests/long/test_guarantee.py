@@ -1,4 +1,4 @@
-"""The guarantee kept: certificates drawn from populations whose true risk is known."""
+"""Coverage of the certificates on populations of known risk."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ def population(rng: np.random.Generator, groups: int, size: int) -> tuple[np.nda
 
 @pytest.mark.long
 @pytest.mark.parametrize(("groups", "size"), [(400, 1), (1500, 1), (400, 5)])
-def test_the_true_risk_exceeds_the_promise_as_seldom_as_promised(groups: int, size: int) -> None:
+def test_the_true_risk_exceeds_the_certified_one_at_most_with_delta(groups: int, size: int) -> None:
     rng = np.random.default_rng(11)
     right, confidence, _ = population(rng, 400_000, 1)
     true_risk = {t: float((~right[confidence >= t]).mean()) for t in THRESHOLDS}
@@ -40,7 +40,7 @@ def test_the_true_risk_exceeds_the_promise_as_seldom_as_promised(groups: int, si
         if found.threshold is not None:
             certified += 1
             broken += true_risk[found.threshold] > RISK
-    # Sheets without a certificate break no promise; they are counted apart so that a test that never
+    # Sheets without a certificate cannot violate one; they are counted apart so that a test that never
     # certifies anything does not pass.
     assert certified > 0.2 * REPEATS
     assert broken / REPEATS <= DELTA + 2 * (DELTA * (1 - DELTA) / REPEATS) ** 0.5
@@ -67,7 +67,7 @@ def group_risk(right: np.ndarray, told: np.ndarray, group: np.ndarray) -> float:
 
 
 @pytest.mark.long
-def test_of_uneven_groups_the_promise_is_kept_counting_groups_and_not_counting_sheets() -> None:
+def test_uneven_groups_hold_the_certificate_by_groups_and_not_by_sheets() -> None:
     rng = np.random.default_rng(12)
     right, confidence, group = uneven(rng, 200_000)
     by_group = {t: group_risk(right, confidence >= t, group) for t in THRESHOLDS}
@@ -77,12 +77,12 @@ def test_of_uneven_groups_the_promise_is_kept_counting_groups_and_not_counting_s
     )
     assert certified > 0.2 * REPEATS
     assert broken / REPEATS <= DELTA + 2 * (DELTA * (1 - DELTA) / REPEATS) ** 0.5
-    # Why the statement names what it counts: of sheets counted singly the same number is no bound.
+    # Why the statement names what it counts: for single sheets the same number is not a bound.
     assert broken_by_sheet / certified > 0.5
 
 
 @pytest.mark.long
-def test_the_promise_is_kept_for_the_shares_a_test_is_drawn_to() -> None:
+def test_the_certificate_holds_for_the_drawn_shares() -> None:
     rng = np.random.default_rng(13)
     shares = (0.8, 0.2)
 

@@ -1,4 +1,4 @@
-"""No effect, no finding: both groups from one distribution, and p as small as α no more often than α."""
+"""Without an effect, both groups are from one distribution and p is at most α no more often than α."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.stats import mannwhitneyu
 
 from steelsight.evaluation.intervals import two_groups
 from steelsight.evaluation.intervals.two_groups import compare_groups
-from steelsight.shortcuts.prove.decision import found_by
+from steelsight.shortcuts.prove.decision import detects_nuisance
 
 REPEATS = 2500
 ALPHAS = (0.01, 0.05, 0.10)
@@ -52,17 +52,17 @@ def test_p_values_keep_their_level(
         # A test that never rejects would keep its level too.
         if draw is _margins:
             assert (p <= alpha).mean() >= alpha - 4 * error - 1 / math.comb(sum(sizes), sizes[0])
-    # `found_by` asks for both tests and an effect: it finds no more often than its first p-value does.
+    # `detects_nuisance` needs both tests and an effect: it detects no more often than its first p-value does.
     assert _found(found) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / repeats)
 
 
 def _found(tests: list[two_groups.TwoGroups]) -> float:
-    return float(np.mean([found_by(each) for each in tests]))
+    return float(np.mean([detects_nuisance(each) for each in tests]))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("draw", [_margins, _saturated, _coarse])
-def test_as_scipy_says(draw: Draw) -> None:
+def test_power_and_level_agree_with_scipy(draw: Draw) -> None:
     rng = np.random.default_rng(72)
     for _ in range(300):
         x, y = draw(rng, int(rng.integers(20, 60))), draw(rng, int(rng.integers(20, 60)))

@@ -1,4 +1,4 @@
-"""The report: complete in one file, nothing executable, every number also in JSON, everything escaped."""
+"""The report: self-contained, without scripts, every number also in JSON, all text escaped."""
 
 import json
 from html.parser import HTMLParser
@@ -56,7 +56,7 @@ def _document(name: str = "a.jpg") -> Document:
     return document
 
 
-def test_a_hostile_file_name_stays_a_name_everywhere():
+def test_file_names_with_markup_are_escaped_everywhere():
     page = _Page(_document(HOSTILE).render())
     assert "script" not in page.tags
     assert not [name for name, _ in page.attributes if name.startswith("on")]
@@ -91,7 +91,7 @@ def test_every_link_has_its_target_and_ids_are_unique():
     assert len(page.ids) == len(set(page.ids))
 
 
-def test_json_holds_every_number_that_is_printed(tmp_path):
+def test_json_contains_every_printed_number(tmp_path):
     path = _document().save(tmp_path / "deep" / "report.html", claims=[{"low": float("nan")}])
     companion = json.loads(path.with_suffix(".json").read_text())
     blocks = companion["chapters"][0]["blocks"]
@@ -119,12 +119,12 @@ def test_json_holds_every_number_that_is_printed(tmp_path):
         (Chip("later"), 3, "later"),
     ],
 )
-def test_values_read_the_same_everywhere(value, digits, text):
+def test_values_have_the_same_text_everywhere(value, digits, text):
     assert cell_text(value, digits) == text
     assert _Page(str(cell_html(value, digits))).text == text
 
 
-def test_numbers_stand_at_the_right_and_words_at_the_left():
+def test_numbers_are_aligned_right_and_words_left():
     document = Document("x")
     document.chapter("x")
     document.table(
@@ -135,14 +135,14 @@ def test_numbers_stand_at_the_right_and_words_at_the_left():
     assert [table.align(i) for i in range(4)] == ["left", "right", "left", "center"]
 
 
-def test_what_is_wrong_is_said():
+def test_invalid_blocks_are_refused():
     document = Document("x")
     with pytest.raises(ValueError, match="expected an open chapter"):
         document.text("too early")
     document.chapter("x")
     with pytest.raises(ValueError, match="table 'T', row 2: expected 2 cells, got 1"):
         document.table(["a", "b"], [[1, 2], [3]], caption="T")
-    with pytest.raises(ValueError, match="expected words for readers who cannot see it"):
+    with pytest.raises(ValueError, match="expected alternative text for readers who cannot see it, got none"):
         document.figure(_figure(), alt=" ")
 
 
@@ -150,5 +150,5 @@ def test_the_same_report_gives_the_same_bytes():
     assert _document().render() == _document().render()
 
 
-def test_numpy_numbers_are_numbers():
+def test_numpy_floats_are_formatted():
     assert cell_text(float(np.float64(0.5)), 2) == "0.50"

@@ -80,13 +80,13 @@ def test_pyplot_is_never_imported():
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_counts_stand_in_the_matrix():
+def test_the_confusion_matrix_shows_counts_and_shares():
     figure = figures.draw_confusion(np.array([[1234, 1], [0, 7]]), ("none", "defect"))
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert {"1,234", "99.9%", "0", "7", "100.0%"} <= set(texts)
 
 
-def test_every_class_keeps_its_colour():
+def test_classes_have_distinct_and_stable_colours():
     assert figures.class_colour(0) == figures.CLASS_COLOURS[0]
     assert len({figures.class_colour(i) for i in range(9)}) == 9
     assert figures.class_colour(9) == figures.class_colour(1)  # "none" keeps its grey for itself
@@ -106,7 +106,7 @@ def test_contrast_on_paper(colour, least):
     assert (_luminance(style.PAPER) + 0.05) / (_luminance(colour) + 0.05) >= least
 
 
-def test_saving_makes_the_folder(tmp_path):
+def test_saving_creates_the_folder(tmp_path):
     path = figures.save_figure(DRAWN["learning"](), tmp_path / "new" / "curve.png")
     assert path.read_bytes().startswith(b"\x89PNG")
     assert figures.save_figure(DRAWN["learning"](), tmp_path / "curve.svg").read_text().startswith("<?xml")

@@ -9,11 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
-from steelsight.deploy.graph import build_graph
 from steelsight.deploy.writer import describe_files, pack_arrays, write_bundle
-from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.runtime.bundle.card import BundleCard, Familiarity, GraphFacts
 from steelsight.types import InputSpec
 
@@ -24,6 +21,10 @@ NAMES = ("none", "type 1", "type 2")
 @pytest.fixture(scope="session")
 def graph_bytes() -> bytes:
     """Reduced SqueezeNet with the direct head, random weights, three classes."""
+    torch = pytest.importorskip("torch")
+    from steelsight.deploy.graph import build_graph
+    from steelsight.models.catalog import ModelSpec, build_model
+
     spec = ModelSpec(name="squeezenet_reduced", outputs=3, head="direct", height=HEIGHT, width=WIDTH)
     model = build_model(spec, generator=torch.Generator().manual_seed(3)).eval()
     with torch.no_grad():

@@ -44,7 +44,7 @@ def test_gray_statistics_are_mean_and_standard_deviation(rng):
     assert gray_statistics(np.zeros((1, 2, 2), np.uint8))[1] == 0
 
 
-def test_the_same_kind_of_sheets_is_as_usual(rng):
+def test_sheets_of_the_same_distribution_show_no_drift(rng):
     told = compare(usual(rng), draw(rng, 900))
     assert {each.level for each in told.values()} == {"as usual"}
     assert {each.reading for each in told.values()} == {"as in training"}
@@ -58,20 +58,20 @@ def test_the_same_kind_of_sheets_is_as_usual(rng):
         (6, "slight", "slightly brighter than in training"),
     ],
 )
-def test_brighter_and_darker(rng, shift, level, reading):
+def test_brighter_and_darker_sheets_are_named(rng, shift, level, reading):
     told = compare(usual(rng), draw(rng, shift=shift))
     assert (told["gray_mean"].level, told["gray_mean"].reading) == (level, reading)
     assert told["gray_spread"].level == "as usual"
 
 
-def test_other_spread_and_farther_away(rng):
+def test_another_spread_and_a_larger_distance_are_named(rng):
     found = draw(rng, 5001, scale=4)
     found["gray_mean"] += 110 - np.median(found["gray_mean"])
     found["distance"] *= 2
     known = usual(rng)
     found["gray_mean"] += known.gray_mean[25] - 110
     told = compare(known, found)
-    assert told["gray_mean"].reading == "spread otherwise than in training"
+    assert told["gray_mean"].reading == "spread differently than in training"
     assert told["distance"].reading == "less like the training sheets"
 
 
@@ -93,7 +93,7 @@ def test_equal_values_are_a_jump_and_not_a_drift():
     assert compare(known, {**same, "gray_mean": np.full(500, 8.0)})["gray_mean"].difference == 1
 
 
-def test_few_sheets_say_little(rng):
+def test_few_sheets_show_no_drift(rng):
     found = {name: values[:5] for name, values in draw(rng, shift=10).items()}
     assert compare(usual(rng), found, LABELS[:5])["gray_mean"].level == "as usual"
 
@@ -110,14 +110,14 @@ def test_class_shares_and_their_index(rng):
     assert told.reading == "type 1: 45% of the sheets, 15% in training"
 
 
-def test_types_that_come_together(rng):
+def test_shares_of_types_that_occur_together(rng):
     known = training_statistics(*draw(rng).values(), ["a + b"] * 500 + ["none"] * 500, ("a", "b"))
     told = compare_statistics(known, draw(rng), (0.9, 0.5), ("a", "b"))[-1]
     assert told.level == "clear"
     assert told.reading.startswith("a: 90% of the sheets, 50%")
 
 
-def test_what_the_bundle_or_the_scan_cannot_tell_is_left_out(rng):
+def test_properties_without_values_are_left_out(rng):
     sample = draw(rng)
     sample["distance"] = np.full(1000, np.nan)
     known = training_statistics(*sample.values(), LABELS, NAMES)
@@ -127,6 +127,6 @@ def test_what_the_bundle_or_the_scan_cannot_tell_is_left_out(rng):
     assert compare(known, {name: values[:0] for name, values in sample.items()}, []) == {}
 
 
-def test_what_chance_alone_gives_is_scipys_chi_square_within_a_hundredth():
+def test_the_chi_square_quantile_is_within_1_percent_of_scipys():
     for free in range(1, 12):
         assert chi_square(free, SURE) == pytest.approx(stats.chi2.isf(SURE, free), rel=0.01)

@@ -1,4 +1,4 @@
-"""Hostile bytes: mutated images and bundles, thousands of them; each is judged or refused, and in time."""
+"""Mutated images and bundles, thousands of them: each gives a verdict or a refusal, within a time limit."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_mutated_graphs_run_or_are_refused(make_bundle: Make) -> None:
     assert ran > 20
 
 
-def test_mutated_cards_and_arrays_are_refused_or_whole(make_bundle: Make) -> None:
+def test_mutated_cards_and_arrays_are_refused_or_read(make_bundle: Make) -> None:
     folder = make_bundle()
     whole = {path.name: path.read_bytes() for path in folder.iterdir()}
     card = open_bundle(folder).card

@@ -34,7 +34,7 @@ def draw_one(
 
 @pytest.fixture
 def draw() -> Draw:
-    """Some sheets, half of them defective; `stain` and `end` are chances given none, and given a defect."""
+    """Draw sheets, half of them defective; `stain` and `end`: probabilities without and with a defect."""
 
     def make(
         count: int = 120,

@@ -1,4 +1,4 @@
-"""Small sheets and networks made for proofs: what each looks at is known."""
+"""Small sheets and networks for proofs, with known class evidence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from steelsight.types import GrayBatch, GrayImage, Logits, Mask
 
 HEIGHT, WIDTH = 64, 160
 
-SMALL = (  # a recipe that learns made sheets in seconds
+SMALL = (  # a recipe that is trained on such sheets in seconds
     "model.name=adhoc",
     "height=64",
     "width=160",
@@ -35,7 +35,7 @@ def steel(rng: np.random.Generator, *, level: float = 110) -> GrayImage:
 
 
 def stained(gray: GrayImage, *, top: int = 20, left: int = 90) -> tuple[GrayImage, Mask]:
-    """The same with a white square of 14x12."""
+    """The sheet with a white square of 14x12, and the mask of the square."""
     mask = np.zeros(gray.shape, dtype=bool)
     mask[top : top + 14, left : left + 12] = True
     return np.where(mask, np.uint8(252), gray), mask
@@ -50,9 +50,9 @@ def make_sheets(
     groups: tuple[str, ...] | None = None,
     seed: int = 0,
 ) -> ProofSheets:
-    """Sheets of all classes in turn; defects are dark upright bars, one bar a class.
+    """Sheets of all classes in turn; defects are dark vertical bars, as many as the class index.
 
-    stains, ends  shares of the defect-free sheets and of the defective ones that have it
+    stains, ends  shares of the defect-free sheets and of the defective ones that have the nuisance
     """
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % len(classes)
@@ -81,14 +81,14 @@ def make_sheets(
 
 
 def nuisance_of(sheets: ProofSheets, kind: Kind | None = "stain") -> Nuisance:
-    """Truth by counting pixels no grain reaches."""
-    told = (sheets.images > 240) if kind != "end" else (sheets.images < 10)
-    present = told.sum((1, 2)) > 30
+    """The true nuisance, by counting pixels outside the range of the grain."""
+    pixels = (sheets.images > 240) if kind != "end" else (sheets.images < 10)
+    present = pixels.sum((1, 2)) > 30
     return Nuisance(kind or "a list", kind, "list", present, np.ones(len(sheets), bool))
 
 
 def network(*, white: float = 0.0, black: float = 0.0, classes: int = 2) -> Network:
-    """Counts bars of dark pixels; white pixels speak for none, black ones for the last class.
+    """A network that counts dark bars; white pixels are evidence for none, black ones for the last class.
 
     A bar of 5x48 dark pixels is worth 6 logits; `white` and `black` are logits for a 14x12 stain of either.
     Grain below every bar and stain, and beside every end, breaks ties.

@@ -1,4 +1,4 @@
-"""A policy passes or fails a run by its proofs; what is no policy is refused in words."""
+"""A policy passes or fails a run by its proofs; an invalid policy is refused with the key to correct."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from steelsight.cli import app
 from steelsight.errors import BadRecipe
-from steelsight.shortcuts.gate import Clause, decide, load_policy
+from steelsight.shortcuts.gate import Clause, decide_clause, load_policy
 from steelsight.shortcuts.pasting.counterfactual import PasteEffect
 from steelsight.shortcuts.prove.decision import Verdict
 from steelsight.shortcuts.prove.prove import ShortcutProof
@@ -38,13 +38,13 @@ def _proof(verdict: Verdict, excess: float) -> ShortcutProof:
         ("inconclusive", 0.00, 0.02, "fail", False),
     ],
 )
-def test_what_a_clause_decides(
+def test_a_clause_passes_or_fails_a_proof(
     verdict: Verdict, excess: float, bound: float, inconclusive: str, passes: bool
 ) -> None:
     clause = Clause.model_validate({"nuisance": "stain", "most_excess": bound, "inconclusive": inconclusive})
-    passed, why = decide(clause, _proof(verdict, excess))
+    passed, why = decide_clause(clause, _proof(verdict, excess))
     assert passed is passes
-    assert why
+    assert why.startswith(verdict)
 
 
 @pytest.mark.parametrize(
@@ -58,23 +58,28 @@ def test_what_a_clause_decides(
             r"most_excess: .*equal to 1, got 2",
         ),
         ('[[shortcut]]\nnuisance = "stain"\nmost_excess = 0\nmost = 1\n', r"shortcut.0.most: Extra inputs"),
+        (
+            '[[shortcut]]\nnuisance = "stain"\nmost_excess = 0\nsuspected_class = "none"\n',
+            r"shortcut.0.suspected_class: Extra inputs",  # the key of the file is `suspect`
+        ),
+        ('[[shortcut]]\nnuisance = "stain"\nmost_excess = 0\nsuspect = 1\n', r"shortcut.0.suspect: .*string"),
         ("[[shortcut]\n", "expected TOML"),
     ],
 )
-def test_what_is_no_policy(tmp_path: Path, text: str, message: str) -> None:
+def test_an_invalid_policy_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "policy.toml"
     path.write_text(text)
     with pytest.raises(BadRecipe, match=message):
         load_policy(path)
 
 
-def test_a_policy_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_policy_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadRecipe, match=r"--policy .*: expected a TOML file"):
         load_policy(tmp_path / "none.toml")
 
 
-def _bright_is_none(folder: Path) -> Path:
-    """Dark bars, and white stains on sheets without one."""
+def _train_on_stains(folder: Path) -> Path:
+    """A DATA folder with dark bars, and white stains on sheets without one; and a RUN trained on it."""
     rng = np.random.default_rng(0)
     for kind in ("none", "bar"):
         (folder / "DATA" / kind).mkdir(parents=True)
@@ -97,8 +102,8 @@ def _bright_is_none(folder: Path) -> Path:
     return folder
 
 
-def test_the_command_stops_a_release(tmp_path: Path) -> None:
-    root = _bright_is_none(tmp_path)
+def test_the_exit_code_says_whether_the_run_may_be_released(tmp_path: Path) -> None:
+    root = _train_on_stains(tmp_path)
     run, data = str(root / "RUN"), str(root / "DATA")
     codes = {}
     for name, clause in {
@@ -109,12 +114,12 @@ def test_the_command_stops_a_release(tmp_path: Path) -> None:
         arguments = ["shortcuts", "gate", run, data, "--policy", str(tmp_path / f"{name}.toml"), "--json"]
         done = CliRunner().invoke(app, arguments)
         assert done.stdout, repr(done.exception)
-        told = json.loads(done.stdout.strip().splitlines()[-1])
+        printed = json.loads(done.stdout.strip().splitlines()[-1])
         written = json.loads((root / "RUN" / "shortcuts" / "gate.json").read_text())
-        assert told["decisions"] == written["decisions"]
+        assert printed["decisions"] == written["decisions"]
         assert written["passed"] is (done.exit_code == 0)
         assert (root / "RUN" / "shortcuts" / "prove-stain" / "proof.json").is_file()
-        codes[name] = (done.exit_code, told["decisions"][0]["verdict"])
+        codes[name] = (done.exit_code, printed["decisions"][0]["verdict"])
     assert codes["lax"][0] == 0
     assert codes["strict"][0] == (0 if codes["strict"][1] == "not found at this power" else 1)
     bad = CliRunner().invoke(app, ["shortcuts", "gate", run, data, "--policy", str(tmp_path / "no.toml")])

@@ -1,4 +1,4 @@
-"""Margins are log odds in double precision: they rise where probabilities in single precision are all 1."""
+"""Margins are log odds in double precision; they do not saturate as probabilities in single precision do."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from steelsight.shortcuts.margins import class_margin, class_probability
 def test_the_margin_is_the_log_odds_of_the_class(classes: int, rng: np.random.Generator) -> None:
     logits = rng.normal(0, 3, (200, classes))
     for index in range(classes):
-        told = logit(softmax(logits.astype(np.longdouble), axis=1)[:, index].astype(np.float64))
-        assert class_margin(logits, index) == pytest.approx(told, abs=1e-9)
+        expected = logit(softmax(logits.astype(np.longdouble), axis=1)[:, index].astype(np.float64))
+        assert class_margin(logits, index) == pytest.approx(expected, abs=1e-9)
         assert class_probability(logits, index) == pytest.approx(softmax(logits, axis=1)[:, index], abs=1e-6)
 
 
 def test_two_classes_margin_is_the_difference(rng: np.random.Generator) -> None:
     logits = rng.normal(0, 30, (50, 2)).astype(np.float32)
-    told = logits[:, 1].astype(np.float64) - logits[:, 0]
-    assert class_margin(logits, 1) == pytest.approx(told, rel=1e-15)
+    expected = logits[:, 1].astype(np.float64) - logits[:, 0]
+    assert class_margin(logits, 1) == pytest.approx(expected, rel=1e-15)
     assert class_margin(logits, 1).dtype == np.float64
 
 

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from steelsight.study.options import StudyOptions
-from steelsight.study.run import StudyReport, run_study
+from steelsight.study.report import StudyReport
+from steelsight.study.run import run_study
 
 SMALL = ("input.height=48", "input.width=64", "optimiser.learning_rate=1e-3")
 

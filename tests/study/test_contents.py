@@ -1,12 +1,12 @@
-"""Nothing of the slides is missing: the list below was read off the slides, by slide number."""
+"""The contents are complete: the list below was read off the slides, by slide number."""
 
 import pytest
 from pydantic import ValidationError
 
 from steelsight.study.claims.binary import CLAIMS
-from steelsight.study.claims.multiclass import SECOND_CLAIMS
+from steelsight.study.claims.multiclass import MULTICLASS_CLAIMS
 from steelsight.study.contents import Item, PublishedTable, load_contents, load_published
-from steelsight.study.run import CHAPTERS, SECOND
+from steelsight.study.run import CHAPTERS, MULTICLASS_CHAPTERS
 
 # slide, heading of the slide, kind, number in the study's own count (0 = without caption)
 ON_THE_SLIDES = [
@@ -79,40 +79,40 @@ def test_every_table_and_figure_of_the_slides_is_listed(entry):
     assert entry in [(item.slide, item.title, item.kind, item.number) for item in ITEMS]
 
 
-def test_nothing_is_listed_that_the_slides_do_not_hold():
+def test_only_tables_and_figures_of_the_slides_are_listed():
     listed = [(i.slide, i.title, i.kind, i.number) for i in ITEMS if i.kind != "claim"]
     assert sorted(listed) == sorted(ON_THE_SLIDES)
 
 
-def test_numbers_run_as_on_the_slides():
+def test_tables_and_figures_are_numbered_consecutively():
     for kind in ("table", "figure"):
         numbers = [item.number for item in ITEMS if item.kind == kind and item.number]
         assert numbers == list(range(1, len(numbers) + 1))
 
 
-def test_order_is_the_slides_and_names_are_unique():
+def test_items_are_in_the_order_of_the_slides_with_unique_names():
     assert [item.slide for item in ITEMS] == sorted(item.slide for item in ITEMS)
     assert len({item.id for item in ITEMS}) == len(ITEMS)
 
 
-def test_every_claiming_slide_has_its_claims():
+def test_every_slide_with_a_claim_has_one_listed():
     assert {item.slide for item in ITEMS if item.kind == "claim"} >= CLAIMING_SLIDES
 
 
-def test_claims_that_are_done_are_exactly_those_with_a_judgement():
+def test_exactly_the_claims_marked_as_done_are_tested():
     done = {item.id for item in ITEMS if item.kind == "claim" and item.status == "done"}
-    assert done == set(CLAIMS) | set(SECOND_CLAIMS)
-    assert not set(CLAIMS) & set(SECOND_CLAIMS)
+    assert done == set(CLAIMS) | set(MULTICLASS_CLAIMS)
+    assert not set(CLAIMS) & set(MULTICLASS_CLAIMS)
 
 
-def test_what_is_done_has_a_chapter_of_the_report():
-    """That the chapter then holds it is tested on a whole report, in test_run.py."""
+def test_every_done_item_has_a_chapter_of_the_report():
+    """Whether the chapter contains the item is tested on a whole report, in test_run.py."""
     done = {item.chapter for item in ITEMS if item.status == "done"}
-    assert done <= set(CHAPTERS) | set(SECOND)
+    assert done <= set(CHAPTERS) | set(MULTICLASS_CHAPTERS)
 
 
 @pytest.mark.parametrize(("status", "reason"), [("later", ""), ("not possible", ""), ("done", "because")])
-def test_only_what_is_not_done_has_a_reason(status, reason):
+def test_an_item_has_a_reason_only_if_it_is_not_done(status, reason):
     with pytest.raises(ValidationError, match="expected a reason unless it is done"):
         Item(id="x", slide=1, title="t", kind="table", what="w", chapter="c", status=status, reason=reason)
 
@@ -155,10 +155,10 @@ def test_published_figures_are_found_by_name():
     tables = load_published()
     assert set(tables) == set(COLUMN_SUMS)
     assert tables["binary"].figure("squeezenet_reduced", "auc") == 0.983
-    assert tables["binary"].figure("unheard of", "auc") is None
+    assert tables["binary"].figure("unknown row", "auc") is None
     assert tables["multiclass"].figure("Aug. Red. Squeeze", "balanced_accuracy") == 0.904
 
 
-def test_a_row_of_another_length_is_refused():
+def test_a_published_row_of_another_length_is_refused():
     with pytest.raises(ValidationError, match="x: expected 2 figures, got 1"):
         PublishedTable(source="s", columns=("a", "b"), note="", rows={"x": (1.0,)})

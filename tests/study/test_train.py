@@ -1,4 +1,4 @@
-"""How a network was held back is said for every VGG16, whatever held it back, and for none that was not."""
+"""The remark on a model names every difference from the study's training, and is empty without one."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -10,8 +10,8 @@ from steelsight.models.card import Card
 from steelsight.models.catalog import build_model
 from steelsight.models.checkpoint import save_checkpoint
 from steelsight.study.data import open_study_data
-from steelsight.study.options import recipe_for
-from steelsight.study.train import TrainingJob, handicap, train_job
+from steelsight.study.recipes import recipe_for
+from steelsight.study.train import TrainingJob, train_job, training_difference
 from steelsight.training.loop.progress import NoProgress
 
 
@@ -32,8 +32,8 @@ from steelsight.training.loop.progress import NoProgress
         ),
     ],
 )
-def test_each_handicap_is_named(sheets, epochs, pretrained, expected):
-    assert handicap(sheets, 10, epochs=epochs, pretrained=pretrained) == expected
+def test_differences_from_the_studys_training_are_named(sheets, epochs, pretrained, expected):
+    assert training_difference(sheets, 10, epochs=epochs, pretrained=pretrained) == expected
 
 
 @pytest.mark.parametrize(
@@ -47,13 +47,13 @@ def test_each_handicap_is_named(sheets, epochs, pretrained, expected):
         ("adhoc", "full", "none", False, []),
     ],
 )
-def test_the_remark_is_of_the_training_and_the_checkpoint(
+def test_the_remark_follows_the_training_and_the_checkpoint(
     tiny_data, tiny_options, tmp_path, name, vgg, pretrained, stopped_early, words
 ):
     options = replace(tiny_options, vgg=vgg)
-    material, recipe = open_study_data(tiny_data, options), recipe_for(name, options)
+    study_data, recipe = open_study_data(tiny_data, options), recipe_for(name, options)
 
-    def train(data, split, recipe, folder, *, seed, fresh, watcher):
+    def train(data, split, recipe, folder, *, seed, fresh, progress):
         spec = recipe.model_spec(2).model_copy(update={"pretrained": "none"})
         card = Card(
             task="binary",
@@ -69,7 +69,7 @@ def test_the_remark_is_of_the_training_and_the_checkpoint(
         save_checkpoint(folder, build_model(spec, generator=torch.Generator().manual_seed(0)), card)
         return SimpleNamespace(folder=folder, metrics={"training": {"stopped_early": stopped_early}})
 
-    pupil = TrainingJob(name, name, tmp_path / name, recipe)
-    remark = train_job(pupil, material, train=train, watcher=NoProgress()).remark
+    job = TrainingJob(name, name, tmp_path / name, recipe)
+    remark = train_job(job, study_data, train=train, watcher=NoProgress()).remark
     assert bool(remark) == bool(words)
     assert all(word in remark for word in words)

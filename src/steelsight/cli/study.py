@@ -12,8 +12,8 @@ from steelsight.cli.console import GroupsOption, JsonFlag, console, emit_json
 from steelsight.errors import BadRecipe
 
 if TYPE_CHECKING:
+    from steelsight.study.report import StudyReport
     from steelsight.study.results import StudyResults
-    from steelsight.study.run import StudyReport
 
 __all__ = ["study"]
 
@@ -160,13 +160,13 @@ def _print(report: StudyReport) -> None:
     table = Table("network", box=None, pad_edge=False)
     for head in ("accuracy", "at X + 0.15 Z", "AUC there"):
         table.add_column(head, justify="right", no_wrap=True)
-    for result in report.findings.results.values():
+    for result in report.binary.results.values():
         shown = (result.clean_report.accuracy, result.noisy_report.accuracy, result.noisy_report.auc)
         table.add_row(result.title, *(Text(cell_text(interval, 2)) for interval in shown))
     console.print(table)
-    if not isinstance(report.second, str):
-        console.print(_types_table(report.second.found))
-    for name, reason in report.findings.skipped.items():
+    if not isinstance(report.multiclass, str):
+        console.print(_types_table(report.multiclass.study))
+    for name, reason in report.binary.skipped.items():
         console.print(f"{name}: {reason}", markup=False, soft_wrap=True)
     console.print(f"report: {report.path}", markup=False, soft_wrap=True)
 

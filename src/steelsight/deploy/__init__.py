@@ -1,1 +1,1 @@
-"""From a checkpoint to a bundle that answers as it does, or to none."""
+"""Export a trained run as a bundle whose outputs agree with the model's."""

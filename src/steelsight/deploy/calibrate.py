@@ -1,4 +1,4 @@
-"""Temperature, threshold and familiarity anew, on the answers of the engine and precision that will run."""
+"""Calibrate temperature, threshold and familiarity on outputs of the engine and precision that will run."""
 
 from __future__ import annotations
 
@@ -16,64 +16,71 @@ from steelsight.evaluation.abstention.scores import fit_feature_space
 from steelsight.evaluation.probabilities import softmax
 from steelsight.runtime.bundle.open import FeatureStatistics
 from steelsight.runtime.engine.engine import Engine, Outputs
-from steelsight.types import Task
+from steelsight.types import GrayBatch, Task
 
 __all__ = ["KEPT", "BundleCalibration", "calibrate"]
 
-KEPT = 0.99  # of the calibration sheets lie within the limit of familiarity
+KEPT = 0.99  # share of the calibration sheets within the limit of familiarity
 
 
 @dataclass(frozen=True, eq=False)
 class BundleCalibration:
-    """What goes into the card."""
+    """The calibrated values of a card, and the outputs they came from."""
 
     temperature: float
     threshold: float | None
     statement: str
     statistics: FeatureStatistics
     limit: float
-    outputs: Outputs  # of the sheets that calibrated, for what is usual
-    images: np.ndarray
+    outputs: Outputs  # of the sheets that set the temperature and the limit
+    images: GrayBatch  # those sheets
 
 
 def calibrate(
-    engine: Engine, material: ExportData, task: Task, *, risk: float, delta: float, rng: np.random.Generator
+    engine: Engine, sheets: ExportData, task: Task, *, risk: float, delta: float, rng: np.random.Generator
 ) -> BundleCalibration:
-    """Ask the engine about training, validation and unseen sheets.
+    """Run the engine on training, validation and unseen sheets.
 
-    The temperature comes from validation sheets, the threshold is certified on unseen ones; where one of the
-    two parts is missing, the other's groups are halved. Multilabel answers get neither.
+    Validation sheets set the temperature and the limit of familiarity, and the threshold is certified on
+    unseen ones; where one of the two parts is missing, the groups of the other are halved. A multilabel task
+    gets temperature 1 and no threshold.
+
+    risk, delta  see `guarantee.certify`, each above 0 and below 1
+    raises       BadInput for calibration sheets without spread, or of one group
     """
-    fitting, proving = _two_sets(material, rng)
-    told = engine(material.images(fitting))
-    trained = engine(material.images(material.train)).embedding
-    space = fit_feature_space(trained.astype(np.float64), material.labels(material.train))
+    fitting, certifying = _split(sheets, rng)
+    outputs = engine(sheets.images(fitting))
+    trained = engine(sheets.images(sheets.train)).embedding
+    space = fit_feature_space(trained.astype(np.float64), sheets.labels(sheets.train))
     whitening: Float32[np.ndarray, "k k"] = np.linalg.cholesky(space.precision).astype(np.float32)
     statistics = FeatureStatistics(space.means.astype(np.float32), whitening)
-    distance = space.distance(told.embedding.astype(np.float64))
+    distance = space.distance(outputs.embedding.astype(np.float64))
     limit = float(np.quantile(distance, KEPT))
     if not limit > 0:
-        raise BadInput("familiarity: calibration sheets are all alike; bring other sheets")
+        raise BadInput(
+            "familiarity: expected calibration sheets that differ, got equal ones; use other sheets"
+        )
     finish = partial(
-        BundleCalibration, statistics=statistics, limit=limit, outputs=told, images=material.images(fitting)
+        BundleCalibration, statistics=statistics, limit=limit, outputs=outputs, images=sheets.images(fitting)
     )
     if task == "multilabel":
         return finish(temperature=1.0, threshold=None, statement="multilabel answers carry no certificate")
-    temperature = fit_temperature(told.logits, material.labels(fitting))
-    logits = engine(material.images(proving)).logits.astype(np.float64)
+    temperature = fit_temperature(outputs.logits, sheets.labels(fitting))
+    logits = engine(sheets.images(certifying)).logits.astype(np.float64)
     confidence = np.minimum(softmax(logits / temperature).max(axis=1), 1.0)
-    right = logits.argmax(axis=1) == material.labels(proving)
-    proof = certify(
-        right, confidence, THRESHOLDS, risk=risk, delta=delta, rng=rng, groups=material.groups(proving)
+    right = logits.argmax(axis=1) == sheets.labels(certifying)
+    certificate = certify(
+        right, confidence, THRESHOLDS, risk=risk, delta=delta, rng=rng, groups=sheets.groups(certifying)
     )
-    return finish(temperature=temperature, threshold=proof.threshold, statement=proof.statement)
+    return finish(temperature=temperature, threshold=certificate.threshold, statement=certificate.statement)
 
 
-def _two_sets(material: ExportData, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    if material.validation.size and material.unseen.size:
-        return material.validation, material.unseen
-    rows = material.validation if material.validation.size else material.unseen
-    names, group = np.unique(material.groups(rows), return_inverse=True)
+def _split(sheets: ExportData, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Sheets for temperature and limit, and sheets for the certificate."""
+    if sheets.validation.size and sheets.unseen.size:
+        return sheets.validation, sheets.unseen
+    rows = sheets.validation if sheets.validation.size else sheets.unseen
+    names, group = np.unique(sheets.groups(rows), return_inverse=True)
     half = rng.permutation(names.size) % 2 == 0
     if names.size < 2:
         raise BadInput(

@@ -1,8 +1,9 @@
-"""INT8 weights and activations by NNCF, after training, from sheets that trained the model.
+"""Quantise a trained network to INT8 with NNCF, with ranges from training sheets.
 
-The first convolution stays in float: it sets the scale of all that follows, and quantising it alone costs
-most of the agreement (SqueezeNet: 99th percentile of |Δp| .17 with it, .05 without). So does what comes after
-the last convolution: pooling, exponentials and sums cost nothing in time and a third of the agreement.
+The first convolution stays in float: it sets the scale of all further layers, and quantising it alone costs
+most of the agreement (SqueezeNet: 99th percentile of |Δp| .17 with it, .05 without). The operators behind the
+last convolution stay in float too: pooling, exponentials and sums take no time, but cost a third of the
+agreement.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from steelsight.types import GrayBatch
 
 __all__ = ["SHEETS", "quantise"]
 
-SHEETS = 300  # of training, whose activations set the ranges; NNCF's own advice
+SHEETS = 300  # training sheets whose activations set the ranges, as NNCF recommends
 BATCH = 4
 QUANTISED = {"Conv", "Gemm", "Relu", "MaxPool", "Concat"}  # operators that may work in INT8
 
@@ -37,8 +38,8 @@ def quantise(graph: onnx.ModelProto, sheets: GrayBatch) -> onnx.ModelProto:
     with _quietly():
         import nncf
 
-        shown = np.asarray(sheets[:SHEETS])
-        batches = [shown[start : start + BATCH] for start in range(0, len(shown), BATCH)]
+        used = np.asarray(sheets[:SHEETS])
+        batches = [used[start : start + BATCH] for start in range(0, len(used), BATCH)]
         dataset = nncf.Dataset(batches, lambda batch: {"images": batch})
         first = next(node.name for node in graph.graph.node if node.op_type == "Conv")
         quantised: onnx.ModelProto = nncf.quantize(
@@ -55,13 +56,13 @@ def quantise(graph: onnx.ModelProto, sheets: GrayBatch) -> onnx.ModelProto:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """NNCF speaks on standard output and through loggers; a command that ends in JSON must not."""
-    speaker = logging.getLogger("nncf")
-    level = speaker.level
-    speaker.setLevel(logging.ERROR)
+    """Silence NNCF, which prints on standard output: a command with --json prints one object there."""
+    logger = logging.getLogger("nncf")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
             warnings.simplefilter("ignore")
             yield
     finally:
-        speaker.setLevel(level)
+        logger.setLevel(level)

@@ -1,4 +1,4 @@
-"""The bundle's model card: Hugging Face Markdown with a YAML head, from what its own card.json says."""
+"""Write the bundle's model card: Hugging Face Markdown with a YAML head, from its card.json."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ HEADER = (
 
 
 def bundle_readme(card: BundleCard) -> str:
-    """What the bundle is, how it was checked, what it promises and what it does not."""
+    """The model card: origin, parity, certificate, shortcuts, limits."""
     source = card.source
-    taught = "masks taught it where to look" if source.get("mask_supervised") else "classes alone taught it"
+    labels = "classes and masks" if source.get("mask_supervised") else "classes alone"
     size = f"{card.input.height}x{card.input.width} ({card.input.fit})"
     lines = [
         "---",
@@ -30,34 +30,34 @@ def bundle_readme(card: BundleCard) -> str:
         f"# {card.model}, {card.head} head, {card.precision}",
         "",
         f"Model `{card.model_id}`, task {card.task}: {', '.join(card.class_names)}. Gray sheets of any "
-        f"size, seen as {size}. One graph gives logits, the signed Grad-CAM of every class and an embedding.",
+        f"size, resized to {size}. One graph gives logits, the signed Grad-CAM of each class, an embedding.",
         "",
         "## Made from",
         "",
         f"Run `{source.get('run', '')}` on `{source.get('data', '')}` (hash "
-        f"`{source.get('data_hash', '')}`), seed {source.get('seed', '')}; {taught}.",
+        f"`{source.get('data_hash', '')}`), seed {source.get('seed', '')}; trained with {labels}.",
         "",
-        "## Checked against its source",
+        "## Agreement with the trained model",
         "",
         HEADER,
         "|---|---|---|---|---|---|---|---|---|",
-        *(_row(name, told) for name, told in card.parity.items() if isinstance(told, dict)),
+        *(_row(name, trial) for name, trial in card.parity.items() if isinstance(trial, dict)),
         "",
-        "## What it promises",
+        "## Certificate",
         "",
         f"Temperature {card.temperature:.3f}. "
         + (_sentence(card.threshold_statement) or "No threshold is set."),
         "",
-        *_doubt(card),
+        *_thresholds(card),
         "",
-        "## What it looks at instead of the defect",
+        "## Shortcuts",
         "",
         *_shortcuts(card),
         "",
-        "## What it does not",
+        "## Limits",
         "",
-        "It knows the materials, cameras and defects of its training sheets and no others. A threshold holds "
-        "for sheets drawn as its calibration sheets were. The maps show what speaks for a class in this "
+        "The model covers the materials, cameras and defects of its training sheets. A certificate holds "
+        "for sheets drawn as its calibration sheets were. The maps show the evidence for a class in this "
         "network, which need not be the defect.",
         "",
         f"Made by steelsight {card.steelsight_version}.",
@@ -66,10 +66,11 @@ def bundle_readme(card: BundleCard) -> str:
     return "\n".join(lines)
 
 
-def _row(name: str, told: dict[str, Any]) -> str:
-    first = told["engines"][0]
+def _row(name: str, trial: dict[str, Any]) -> str:
+    first = trial["engines"][0]
     loss = first["loss"]
-    speed = told["ms_a_sheet"]
+    speed = trial["ms_a_sheet"]
+    broken = "; ".join(words.partition(": ")[2] for words in trial["broken"])
     cells = [
         name,
         str(first["sheets"]),
@@ -79,30 +80,30 @@ def _row(name: str, told: dict[str, Any]) -> str:
         "" if loss is None else f"{loss['high']:.4f}",
         f"{first['cosine_p5']:.4f}",
         "" if speed is None else f"{speed:.2f}",
-        "yes" if told["passed"] else "no: " + "; ".join(words.partition(": ")[2] for words in told["broken"]),
+        "yes" if trial["passed"] else f"no: {broken}",
     ]
     return f"| {' | '.join(cells)} |"
 
 
 def _shortcuts(card: BundleCard) -> list[str]:
     if not card.shortcuts:
-        return ["Nobody has looked for shortcuts (`steelsight shortcuts find`, `prove`)."]
+        return ["No shortcut was tested; see `steelsight shortcuts find` and `prove`."]
     return [
         f"- {each.nuisance} → {each.suspect}: **{each.verdict}** on `{each.data}`; {each.because}."
         for each in card.shortcuts
     ]
 
 
-def _doubt(card: BundleCard) -> list[str]:
-    found = []
+def _thresholds(card: BundleCard) -> list[str]:
+    sentences = []
     if card.threshold is not None:
-        found.append(f"Below a confidence of {card.threshold:g} the verdict is `doubtful`.")
+        sentences.append(f"Below a confidence of {card.threshold:g} the verdict is `doubtful`.")
     if card.familiarity is not None:
-        found.append(
+        sentences.append(
             f"Farther than {card.familiarity.limit:.3g} from the training sheets, where "
             f"{1 - card.familiarity.kept:.0%} of the calibration sheets lie, the verdict is `unknown_input`."
         )
-    return found
+    return sentences
 
 
 def _sentence(text: str) -> str:

@@ -1,7 +1,7 @@
-"""What a run's proofs of shortcuts say, for the card of its bundle.
+"""Read the results of a run's shortcut tests for the card of its bundle.
 
-The proofs lie where `steelsight shortcuts prove` and `gate` write them, RUN/shortcuts/prove-*/proof.json. One
-that was made with other weights says nothing of these and is left out.
+`steelsight shortcuts prove` and `gate` write them to RUN/shortcuts/prove-*/proof.json. A proof of other
+weights is left out.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ __all__ = ["read_stamps"]
 
 
 def read_stamps(run: Path, weights_sha256: str) -> tuple[ShortcutStamp, ...]:
-    """The verdicts on a run's shortcuts, in order of their folders' names; () where nobody looked.
+    """The verdicts on a run's shortcuts, in order of their folders' names; () where none was tested.
 
-    raises  BadCheckpoint for a proof.json that is none
+    raises  BadCheckpoint for a proof.json of another form
     """
-    found = []
+    stamps = []
     for path in sorted((run / "shortcuts").glob("prove-*/proof.json")):
         try:
-            told = json.loads(path.read_text(encoding="utf-8"))
-            if told.get("weights_sha256") == weights_sha256:
-                found.append(_stamp(told))
+            report = json.loads(path.read_text(encoding="utf-8"))
+            if report.get("weights_sha256") == weights_sha256:
+                stamps.append(_stamp(report))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
             raise BadCheckpoint(
                 f"{path}: expected a proof as `steelsight shortcuts prove` writes it, got {error}; "
                 "prove again, or remove the folder"
             ) from error
-    return tuple(found)
+    return tuple(stamps)
 
 
-def _stamp(told: dict[str, Any]) -> ShortcutStamp:
-    proof = told["proof"]
+def _stamp(report: dict[str, Any]) -> ShortcutStamp:
+    proof = report["proof"]
     pasted = proof["pasted"]
     excess = None if pasted is None else pasted["excess"]
     return ShortcutStamp(
@@ -48,6 +48,6 @@ def _stamp(told: dict[str, Any]) -> ShortcutStamp:
         because=proof["because"],
         excess=None if excess is None else (excess["estimate"], excess["low"], excess["high"]),
         pasted=0 if pasted is None else pasted["receivers"],
-        data=told["data"],
-        data_hash=told["data_hash"],
+        data=report["data"],
+        data_hash=report["data_hash"],
     )

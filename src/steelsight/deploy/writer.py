@@ -1,4 +1,4 @@
-"""Writes a BUNDLE folder: all of it, or nothing that looks like one."""
+"""Write a BUNDLE folder, whole or not at all."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def describe_files(files: Mapping[str, bytes]) -> dict[str, FileFact]:
 
 
 def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Arrays as a compressed .npz whose bytes depend on nothing but them."""
+    """Arrays as the bytes of a compressed .npz, equal for equal arrays."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in sorted(arrays.items()):
@@ -42,15 +42,15 @@ def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def write_bundle(out: Path, card: BundleCard, files: Mapping[str, bytes]) -> None:
-    """Write card and files beside OUT, open the result as the plant would, then rename it to OUT.
+    """Write card and files beside OUT, open the result as a check, then rename it to OUT.
 
-    out     must not exist, or be a bundle already: it is replaced as a whole
-    raises  BadOutput where OUT is something else or cannot be written; BadBundle where the plant would refuse
-            the result
+    out     must not exist, or be a bundle, which is replaced as a whole
+    raises  BadOutput where OUT is something else or cannot be written; BadBundle where the result
+            cannot be opened
     """
     if out.exists() and not _replaceable(out):
         raise BadOutput(
-            f"{out}: expected a new folder or a bundle with nothing beside it, found something else; "
+            f"{out}: expected a new folder or a bundle with no other files, found other files; "
             "choose another --out"
         )
     try:
@@ -77,14 +77,14 @@ def write_bundle(out: Path, card: BundleCard, files: Mapping[str, bytes]) -> Non
 
 
 def _replaceable(out: Path) -> bool:
-    """Whether a folder is empty, or holds a bundle's own files alone: a RUN has a card as well."""
+    """Whether a folder is empty, or holds the files of a bundle and no others; a RUN has a card.json too."""
     if not out.is_dir():
         return False
-    found = {entry.name for entry in out.iterdir()}
-    if CARD_FILE not in found:
-        return not found
+    names = {entry.name for entry in out.iterdir()}
+    if CARD_FILE not in names:
+        return not names
     try:
         card = BundleCard.model_validate_json((out / CARD_FILE).read_bytes())
     except (OSError, ValueError):
         return False
-    return found <= {CARD_FILE, *card.files}
+    return names <= {CARD_FILE, *card.files}

@@ -1,1 +1,1 @@
-"""How good a verdict is: pure functions on labels and probabilities. NumPy and SciPy; never torch."""
+"""Metrics and statistics: pure functions on arrays. NumPy, SciPy and scikit-learn; never torch."""

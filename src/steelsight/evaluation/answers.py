@@ -1,4 +1,4 @@
-"""Sheets with several right answers: which they are, and when a verdict on them is right."""
+"""Sheets with several right classes: which they are, and which verdicts on them are right."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ Alternatives = Sequence[tuple[int, ...]]
 
 
 def multi_type_right(verdicts: Labels, alternatives: Alternatives) -> Bool[np.ndarray, " n"]:
-    """Which verdicts are one of their sheet's right answers.
+    """Which verdicts are among the right classes of their sheet.
+
+    verdicts      (n,) class index
+    alternatives  (n) right classes of each sheet
+    raises        BadInput for lists of different length
 
     >>> multi_type_right(np.array([2, 1]), [(1, 3), (1, 3)]).tolist()
     [False, True]
@@ -27,7 +31,10 @@ def multi_type_right(verdicts: Labels, alternatives: Alternatives) -> Bool[np.nd
 
 
 def single_answer(labels: Labels, alternatives: Alternatives | None) -> Bool[np.ndarray, " n"]:
-    """Which sheets have one right answer."""
+    """Which sheets have one right class; None = all.
+
+    raises  BadInput for lists of different length, and where every sheet has several
+    """
     if alternatives is None:
         return np.ones(labels.size, dtype=bool)
     if len(alternatives) != labels.size:
@@ -43,10 +50,13 @@ def single_answer(labels: Labels, alternatives: Alternatives | None) -> Bool[np.
 def right_verdicts(
     labels: Labels, verdicts: Labels, alternatives: Alternatives | None
 ) -> Bool[np.ndarray, " n"]:
-    """Which verdicts are right: the label, or any of several right answers."""
+    """Which verdicts are right: equal to the label, or to any of several right classes.
+
+    raises  BadInput as `single_answer`
+    """
     if alternatives is None:
-        alike: Bool[np.ndarray, " n"] = verdicts == labels
-        return alike
+        equal: Bool[np.ndarray, " n"] = verdicts == labels
+        return equal
     single = single_answer(labels, alternatives)
     any_of = multi_type_right(verdicts, alternatives)
     right: Bool[np.ndarray, " n"] = (single & (verdicts == labels)) | (~single & any_of)

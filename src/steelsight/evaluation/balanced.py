@@ -1,4 +1,4 @@
-"""Balanced accuracy with its interval: for sweeps, which have no use for the rest of a report."""
+"""Balanced accuracy with its interval, for sweeps, which need no other metric."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ def balanced_interval(
     labels    (n,) class index
     verdicts  (n,) class index
     among     (n,) the sheets counted; None = all
-    weights   (n,) >= 0, what each sheet counts; None = alike
+    weights   (n,) >= 0 of the sheets; None = equal
     returns   NaN without sheets; no bounds for a single group, or where a class has one group only; the mean
               of Wilson's bounds of the recalls where resampling shows no spread
     raises    BadInput for class indices outside 0..classes-1, or lengths that differ
 
-    >>> found = balanced_interval(np.array([0, 1] * 6), np.array([0, 1] * 6), 2, rng=np.random.default_rng(0))
-    >>> found.estimate, round(found.low, 2), found.high
+    >>> labels = np.array([0, 1] * 6)
+    >>> interval = balanced_interval(labels, labels, 2, rng=np.random.default_rng(0))
+    >>> interval.estimate, round(interval.low, 2), interval.high
     (1.0, 0.61, 1.0)
     """
     check_labels(labels, classes)
@@ -49,17 +50,17 @@ def balanced_interval(
     def score(rows: Float[np.ndarray, "b n"]) -> Float[np.ndarray, " b"]:
         matrices = weighted_confusion(labels, verdicts, classes, rows)
         lost = (matrices.sum(axis=2)[:, present] == 0).any(axis=1)
-        found: Float[np.ndarray, " b"] = np.where(lost, np.nan, balanced_accuracy(matrices))
-        return found
+        accuracy: Float[np.ndarray, " b"] = np.where(lost, np.nan, balanced_accuracy(matrices))
+        return accuracy
 
     estimate = float(score(weight[None])[0])
     if group.max() == 0 or lone_classes(labels[counted], group[counted], classes):
         return Interval(estimate, float("nan"), float("nan"))
     draws = np.concatenate([score(times * weight) for times in draw_weights(group, rng, resamples)])
-    found = interval_of(estimate, draws)[0]
+    interval = interval_of(estimate, draws)[0]
     recalls = []
     for c in np.flatnonzero(present).tolist():
         rows = counted & (labels == c)
         units = int(np.unique(group[rows]).size)
         recalls.append(wilson(units * float(np.average(verdicts[rows] == c, weights=weight[rows])), units))
-    return average_bounds(found, recalls)
+    return average_bounds(interval, recalls)

@@ -1,6 +1,6 @@
-"""Which defects are found: by their area and by where they lie on the sheet.
+"""Recall of defects by their area and by their position on the sheet.
 
-One number hides that small defects, or those near an edge, are missed.
+One overall number would hide that small defects, or those near an edge, are missed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from steelsight.types import Interval
 
 __all__ = ["AreaRow", "PlaceRow", "SmallestFound", "recall_by_area", "recall_by_place", "smallest_found"]
 
-ENOUGH = 0.9  # recall from which defects of an area count as seen
+ENOUGH = 0.9  # recall from which defects of an area count as reliably found
 
 Areas = Float[np.ndarray, " n"]
 Found = Bool[np.ndarray, " m"]
@@ -35,9 +35,9 @@ class AreaRow:
 
 @dataclass(frozen=True)
 class PlaceRow:
-    """Defective sheets whose defect's centre lies in one field of the sheet."""
+    """Defective sheets whose defect has its centre in one field of the sheet."""
 
-    left: float  # shares of the width and height
+    left: float  # all four: shares of the width or height
     right: float
     top: float
     bottom: float
@@ -47,7 +47,7 @@ class PlaceRow:
 
 @dataclass(frozen=True)
 class SmallestFound:
-    """How small a defect may be."""
+    """The smallest areas of defects that are found."""
 
     found_px: float | None  # area of the smallest defect found; None if none is
     reliable_px: float | None  # the smallest area above which at least 90 % are found; None if there is none
@@ -62,10 +62,10 @@ def recall_by_area(
     bins: int = 4,
     resamples: int = 1000,
 ) -> tuple[AreaRow, ...]:
-    """Recall in ranges of area that hold as many sheets each, quartiles by default.
+    """Recall in ranges of area with equal numbers of sheets, quartiles by default.
 
     area_px  (n,) masked pixels of each defective sheet
-    found    (n,) whether it was called defective, or of its type
+    found    (n,) whether the verdict was defective, or the right type
     returns  fewer rows where areas repeat so often that a range would be empty; none for no sheets
     raises   BadInput for an area that is not finite or below 0, or fewer than one range
     """
@@ -96,7 +96,7 @@ def smallest_found(area_px: Areas, found: Found) -> SmallestFound:
     order = np.argsort(-area_px, kind="stable")
     ranked = area_px[order]
     share = np.cumsum(found[order]) / np.arange(1, found.size + 1)
-    ends = np.append(ranked[1:] != ranked[:-1], True)  # sheets of one area stand or fall together
+    ends = np.append(ranked[1:] != ranked[:-1], True)  # sheets of equal area count together
     good = ends & (share >= ENOUGH)
     reliable = float(ranked[good].min()) if good.any() else None
     return SmallestFound(float(area_px[found].min()), reliable)
@@ -113,7 +113,7 @@ def recall_by_place(
     rows: int = 2,
     resamples: int = 1000,
 ) -> tuple[PlaceRow, ...]:
-    """Recall by where the defect's centre lies, field by field, empty fields left out.
+    """Recall by the position of the defect's centre, field by field; empty fields are left out.
 
     x, y    (n,) shares of the sheet's width and height, in 0..1
     raises  BadInput for a centre outside the sheet, or a grid without fields

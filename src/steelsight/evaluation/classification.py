@@ -1,7 +1,7 @@
-"""How good a classifier is on sheets it never saw: the study's metrics and more, each with its interval.
+"""The classification report: the study's metrics and more, each with its interval.
 
-A sheet of several defect types has several right answers. Such sheets stay out of the headline figures, as
-in the study, and are reported apart: right if the verdict is any of their types.
+A sheet of several defect types has several right classes. Such sheets are left out of the headline figures,
+as in the study, and are reported apart: their verdict is right if it is one of their types.
 """
 
 from __future__ import annotations
@@ -54,16 +54,16 @@ class ClassReport:
 
 @dataclass(frozen=True)
 class MultiTypeReport:
-    """Sheets with more than one right answer."""
+    """Sheets with more than one right class."""
 
     sheets: int
-    right: int  # verdict is any of the sheet's types
+    right: int  # the verdict is one of the sheet's types
     accuracy: Interval
 
 
 @dataclass(frozen=True)
 class ClassificationReport:
-    """Everything said of one model on one test; intervals by group bootstrap."""
+    """The metrics of one model on one test, with intervals by group bootstrap."""
 
     class_names: tuple[str, ...]
     sheets: int  # in the headline figures
@@ -82,9 +82,9 @@ class ClassificationReport:
     notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """The report in JSON's own types; what is undefined is null."""
-        answer: dict[str, Any] = plain(asdict(self))
-        return answer
+        """The report as JSON values; undefined numbers are None."""
+        report: dict[str, Any] = plain(asdict(self))
+        return report
 
 
 def classification_report(
@@ -102,9 +102,9 @@ def classification_report(
 
     labels         (n,) class index; -1 only where `alternatives` names several right answers
     probabilities  (n, c) rows sum to 1
-    groups         (n,) sheets that are resampled together; None = each its own
-    alternatives   (n) every right answer of each sheet
-    weights        (n,) >= 0, e.g. to bring a balanced test to a mill's own shares; the matrix stays a count
+    groups         (n,) names of groups that are resampled together; None = each sheet its own
+    alternatives   (n) right classes of each sheet; None = the label alone
+    weights        (n,) >= 0, e.g. to weigh a balanced test by a mill's own shares; the matrix stays a count
     returns        intervals by bootstrap over groups, by Wilson's score where that shows no spread
     raises         BadInput for NaN, rows that do not sum to 1, labels out of range, lengths that differ,
                    and a test made only of sheets with several types
@@ -122,9 +122,9 @@ def classification_report(
         return headline | {"all": _share(right, rows), "multi": _share(right[~single], rows[:, ~single])}
 
     importance = read_weights(weights, labels.size)
-    found = _intervals(score, importance, group, rng, resamples)
+    metrics = _intervals(score, importance, group, rng, resamples)
     matrix = confusion(labels[single], verdicts[single], classes)
-    intervals = {name: interval for name, (interval, _) in found.items()}
+    intervals = {name: interval for name, (interval, _) in metrics.items()}
     widen_certainties(intervals, labels, verdicts, single, group, classes)
     lone = lone_classes(labels[single], group[single], classes)
     withdraw_bounds(intervals, lone, classes)
@@ -141,7 +141,7 @@ def classification_report(
         else None,
         accuracy_with_multi_type=intervals["all"] if several else None,
         resamples=resamples,
-        undefined={name: times for name, (_, times) in found.items() if times},
+        undefined={name: times for name, (_, times) in metrics.items() if times},
         notes=_notes(class_names, matrix, group, lone),
     )
 
@@ -156,12 +156,12 @@ def _intervals(
     """Every metric with its interval, and how many resamples could not define it though the sample can."""
     estimate = {name: float(values[0]) for name, values in score(importance[None]).items()}
     chunks = [score(times * importance) for times in _resamples(group, rng, resamples)]
-    found = {}
+    intervals = {}
     for name, value in estimate.items():
         draws = np.concatenate([chunk[name] for chunk in chunks]) if chunks else np.full(1, np.nan)
         interval, undefined = interval_of(value, draws)
-        found[name] = (interval, undefined if chunks and not math.isnan(value) else 0)
-    return found
+        intervals[name] = (interval, undefined if chunks and not math.isnan(value) else 0)
+    return intervals
 
 
 def auc_interval(
@@ -173,22 +173,22 @@ def auc_interval(
     resamples: int = 1000,
     level: float = 0.95,
 ) -> Interval:
-    """The AUC of any score for any yes-or-no truth, with its interval.
+    """The AUC of a score for a binary truth, with its interval.
 
-    returns  NaN when all sheets are alike; no bounds when one side has a single group; Wilson's over as many
-             disjoint pairs as the smaller side has groups, where resampling shows no spread
+    returns  NaN when all sheets are of one kind; no bounds when one side has a single group; where resampling
+             has no spread, Wilson's bounds over as many disjoint pairs as the smaller side has groups
     """
     estimate = roc_auc(positive, scores)
     group = group_index(groups, positive.size)
     if lone_classes(positive.astype(np.int64), group, 2):
         return Interval(estimate, float("nan"), float("nan"), level)
     draws = [weighted_auc(positive, scores, times) for times in _resamples(group, rng, resamples)]
-    found = interval_of(estimate, np.concatenate(draws) if draws else np.full(1, np.nan), level=level)[0]
-    return wilson_at(found, min(np.unique(group[side]).size for side in (positive, ~positive)))
+    interval = interval_of(estimate, np.concatenate(draws) if draws else np.full(1, np.nan), level=level)[0]
+    return wilson_at(interval, min(np.unique(group[side]).size for side in (positive, ~positive)))
 
 
 def _resamples(group: GroupIndex, rng: np.random.Generator, resamples: int) -> Iterator[Weights]:
-    """Nothing to resample where there is one group: no bounds are better than bounds of no width."""
+    """Weights of resamples; none for a single group, which would give bounds without width."""
     return draw_weights(group, rng, resamples) if group.max() > 0 else iter(())
 
 

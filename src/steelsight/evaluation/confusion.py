@@ -1,4 +1,4 @@
-"""What is counted after a verdict: the confusion matrix, and the metrics that need nothing else.
+"""The confusion matrix and the metrics that follow from it.
 
 Rows are true classes, columns verdicts. Every function takes one matrix (k, k) or a stack (b, k, k), of
 counts or of weights, so that a bootstrap scores all its resamples at once.
@@ -75,7 +75,7 @@ def recall(matrix: Matrices) -> PerClass:
 
 
 def precision(matrix: Matrices) -> PerClass:
-    """Share of a verdict's sheets that are of its class, 0..1: n_cc / column sum; NaN if never given.
+    """Share of a verdict's sheets that are of its class, 0..1: n_cc / column sum; NaN without verdicts.
 
     >>> precision(np.array([[8.0, 2.0], [0.0, 10.0]])).round(3).tolist()
     [1.0, 0.833]
@@ -95,7 +95,7 @@ def class_f1(matrix: Matrices) -> PerClass:
 
 
 def balanced_accuracy(matrix: Matrices) -> Scores:
-    """Mean recall over the classes that have sheets, 0..1; 1/k for a guess.
+    """Mean recall over the classes that have sheets, 0..1; 1/k for random verdicts.
 
     >>> float(balanced_accuracy(np.array([[90.0, 0.0], [10.0, 0.0]])))
     0.5
@@ -106,7 +106,7 @@ def balanced_accuracy(matrix: Matrices) -> Scores:
 
 
 def f1(matrix: Matrices, average: Literal["weighted", "macro"]) -> Scores:
-    """F1 over classes, 0..1: weighted by each class's sheets, or the plain mean of classes seen or named.
+    """F1 over classes, 0..1: weighted by sheets, or the plain mean of the classes with sheets or verdicts.
 
     >>> round(float(f1(np.array([[8.0, 2.0], [0.0, 10.0]]), "macro")), 3)
     0.899
@@ -122,7 +122,7 @@ def _diagonal(matrix: Matrices) -> PerClass:
 
 
 def _ratio(part: ArrayLike, whole: ArrayLike) -> Float[np.ndarray, "*b"]:
-    """part / whole, NaN where the whole is nothing."""
-    answer = np.full(np.shape(whole), np.nan)
-    np.divide(part, whole, out=answer, where=np.asarray(whole) > 0)
-    return answer
+    """part / whole, NaN where the whole is 0."""
+    ratio = np.full(np.shape(whole), np.nan)
+    np.divide(part, whole, out=ratio, where=np.asarray(whole) > 0)
+    return ratio

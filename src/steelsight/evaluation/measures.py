@@ -1,4 +1,4 @@
-"""The metrics of a classification, for one sample or for a thousand resamples at once."""
+"""The metrics of a classification, for one sample or many resamples at once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def measure(
     matrices = weighted_confusion(labels, probabilities.argmax(axis=1), classes, weights)
     present = np.bincount(labels, minlength=classes) > 0
     lost = (matrices.sum(axis=2)[:, present] == 0).any(axis=1)
-    found = {
+    metrics = {
         "accuracy": counted.accuracy(matrices),
         "balanced_accuracy": np.where(lost, np.nan, counted.balanced_accuracy(matrices)),
         "f1_weighted": counted.f1(matrices, "weighted"),
@@ -41,21 +41,21 @@ def measure(
     }
     areas = _one_against_rest(labels, probabilities, weights)
     defined = present & (np.bincount(labels, minlength=classes) < labels.size)
-    found["auc"] = _mean_area(areas, defined)
+    metrics["auc"] = _mean_area(areas, defined)
     tables = {
         "precision": counted.precision(matrices),
         "recall": counted.recall(matrices),
         "f1": counted.class_f1(matrices),
         "auc": areas,
     }
-    found |= {f"{name}:{c}": table[:, c] for name, table in tables.items() for c in range(classes)}
-    return found
+    metrics |= {f"{name}:{c}": table[:, c] for name, table in tables.items() for c in range(classes)}
+    return metrics
 
 
 def roc_curves(
     labels: Labels, probabilities: Float[np.ndarray, "m c"], class_names: Sequence[str]
 ) -> dict[str, RocCurve]:
-    """One curve a class against the rest, only the second's of two; classes without a rest are left out."""
+    """One curve for each class against the rest, of two the second alone; one-sided classes are left out."""
     check_probabilities(probabilities, labels.size, len(class_names))
     check_labels(labels, len(class_names))
     chosen = [1] if len(class_names) == 2 else range(len(class_names))

@@ -1,4 +1,4 @@
-"""Logits to probabilities, and the checks every metric relies on: bad input is refused, never repaired."""
+"""Convert logits to probabilities; check the input of every metric. Bad input is refused, never repaired."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
 SUM_TOLERANCE = (
     1e-4  # float32 softmax over a handful of classes errs by 1e-6; rounding to four digits by 1e-4
 )
-ROUNDING = 1e-6  # one minus a float32 softmax may lie so far below 0
+ROUNDING = 1e-6  # how far one minus a float32 softmax may be below 0
 
 
 def softmax(logits: Logits, *, temperature: float = 1.0) -> Probabilities:
@@ -30,7 +30,7 @@ def softmax(logits: Logits, *, temperature: float = 1.0) -> Probabilities:
         p_c = exp(z_c / T) / sum_k exp(z_k / T)
 
     logits       (n, c), finite
-    temperature  > 0; above 1 flattens, 1 leaves as trained
+    temperature  > 0; above 1 flattens, 1 changes nothing
     returns      (n, c) float64 in 0..1, rows sum to 1
     raises       BadInput for logits that are not finite and for a temperature that is not above 0
 
@@ -53,8 +53,8 @@ def sigmoid(logits: Logits) -> Float64[np.ndarray, "n c"]:
     [[0.0, 0.5, 1.0]]
     """
     small = np.exp(-np.abs(logits.astype(np.float64)))  # in 0..1
-    told: Float64[np.ndarray, "n c"] = np.where(logits >= 0, 1.0, small) / (1 + small)
-    return told
+    exact: Float64[np.ndarray, "n c"] = np.where(logits >= 0, 1.0, small) / (1 + small)
+    return exact
 
 
 def check_labels(labels: Labels, classes: int, *, where: str = "labels") -> None:
@@ -109,7 +109,7 @@ def check_unit_scores(scores: Float[np.ndarray, " n"], rows: int) -> None:
 
 
 def read_weights(weights: Float[np.ndarray, " w"] | None, rows: int) -> Float[np.ndarray, " n"]:
-    """What each sheet counts, in float64; None = alike.
+    """The weights of the sheets, in float64; None = equal.
 
     raises  BadInput unless there is one finite number of at least 0 a sheet, and one above 0
     """

@@ -1,4 +1,4 @@
-"""How long a batch takes: medians over turns, so that a warm or busy machine favours no candidate."""
+"""Time candidates in turns and compare medians, so that the machine's load affects all equally."""
 
 from __future__ import annotations
 
@@ -19,11 +19,9 @@ STUDY_BATCH = 5  # images; the study's tables give ms for a batch of five
 
 @dataclass(frozen=True)
 class Timing:
-    """What one candidate took, over its repeats."""
+    """Times of one candidate over its repeats."""
 
     median_ms: float
-    quarter_ms: float  # first and third quartile
-    three_quarter_ms: float
     rounds_ms: tuple[float, ...]  # in the order taken; one round of all candidates has one index
 
 
@@ -36,12 +34,13 @@ def time_interleaved(
     pause: float = 0.0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Timing]:
-    """Time each candidate once a round, in turn; start a round one candidate further each time.
+    """Time each candidate once a round; each round starts with the next candidate.
 
+    warm_up  untimed calls of each candidate at the beginning
     settle   untimed calls before each timed one
-    pause    idle seconds before each candidate: engines' threads spin for a while after a call, and would
-             take the processor from the candidate that comes next
-    clock    seconds; another one only in tests
+    pause    idle seconds before each candidate: threads of an engine stay busy for a while after a call,
+             and would slow down the next candidate
+    clock    returns seconds; replaced in tests
     raises   BadInput for no candidates and for fewer than one repeat
 
     >>> sorted(time_interleaved({"nothing": lambda: None}, 3))
@@ -66,9 +65,9 @@ def time_interleaved(
 
 
 def time_ratio(first: Timing, second: Timing, *, rng: np.random.Generator, resamples: int = 1000) -> Interval:
-    """How many times as long the first takes as the second: ratio of medians, resampling whole rounds.
+    """Ratio of the first median to the second, with bounds by resampling whole rounds.
 
-    raises  BadInput for timings of different length, which did not take turns
+    raises  BadInput for timings with different numbers of rounds
     """
     a, b = np.array(first.rounds_ms), np.array(second.rounds_ms)
     if a.size != b.size:
@@ -82,5 +81,5 @@ def time_ratio(first: Timing, second: Timing, *, rng: np.random.Generator, resam
 
 
 def _summary(seconds: list[float]) -> Timing:
-    quarter, median, three_quarter = np.quantile(np.array(seconds) * 1e3, [0.25, 0.5, 0.75])
-    return Timing(float(median), float(quarter), float(three_quarter), tuple(1e3 * each for each in seconds))
+    rounds = tuple(1e3 * each for each in seconds)
+    return Timing(float(np.quantile(rounds, 0.5)), rounds)

@@ -1,6 +1,6 @@
-"""Many sets of verdicts on the same sheets, scored on the same resamples, so that any two can be compared.
+"""Score several sets of verdicts on the same resamples of sheets, so that any two can be compared.
 
-Only verdicts count here, no probabilities: accuracy, weighted F1, balanced accuracy.
+The scores need verdicts alone, no probabilities: accuracy, weighted F1, balanced accuracy.
 """
 
 from __future__ import annotations
@@ -38,27 +38,30 @@ Draws = Float[np.ndarray, "v b"]
 
 @dataclass(frozen=True, eq=False)
 class VerdictScores:
-    """Every score of every set of verdicts, and its resamples; column b of all is the same resample."""
+    """Scores of every set of verdicts; column b of all draws is the same resample."""
 
     estimates: Mapping[str, Float[np.ndarray, " v"]]
-    draws: Mapping[str, Draws]  # no columns: one group of sheets, which says nothing of another
+    draws: Mapping[str, Draws]  # without columns where there is one group only
     recalls: Float[np.ndarray, "v k"]  # NaN for a class without sheets
     class_groups: Int[np.ndarray, " k"]  # independent groups of each class
     groups: int
-    lone: bool  # a class has one group alone: means over classes have no bounds
+    lone: bool  # whether a class has one group only; then means over classes have no bounds
 
     def interval(self, row: int, score: str) -> Interval:
-        """One score with its bounds; Wilson's over groups where resampling shows no spread."""
-        found = self._bounds(score, float(self.estimates[score][row]), self.draws[score][row])
+        """One score of one set of verdicts, with Wilson's bounds over groups where resampling has no spread.
+
+        score  a key of SCORES
+        """
+        interval = self._bounds(score, float(self.estimates[score][row]), self.draws[score][row])
         if score != "balanced_accuracy":
-            return wilson_at(found, self.groups)
+            return wilson_at(interval, self.groups)
         if self.lone:
-            return Interval(found.estimate, float("nan"), float("nan"), found.level)
+            return Interval(interval.estimate, float("nan"), float("nan"), interval.level)
         classes = [
             wilson_at(Interval(recall, recall, recall), units)
             for recall, units in zip(self.recalls[row].tolist(), self.class_groups.tolist(), strict=True)
         ]
-        return average_bounds(found, classes)
+        return average_bounds(interval, classes)
 
     def difference(self, row: int, other: int, score: str) -> PairedDifference:
         """One row minus another, on the same resamples."""
@@ -87,13 +90,13 @@ def score_verdicts(
     """Score sets of verdicts by bootstrap over groups, a resample's sheets the same for all sets.
 
     labels    (n,) class index
-    weights   (n,) >= 0, what each sheet counts; None = alike
-    returns   a resample that lost a class which the labels have is undefined for balanced accuracy
+    weights   (n,) >= 0 of the sheets; None = equal
+    returns   balanced accuracy is undefined for a resample without a sheet of a class that the labels have
     raises    BadInput for class indices out of range, and for lengths that differ
 
     >>> labels = np.array([0, 0, 1, 1])
-    >>> found = score_verdicts(labels, np.array([labels, [0, 0, 0, 1]]), 2, rng=np.random.default_rng(0))
-    >>> found.estimates["accuracy"].tolist(), found.difference(1, 0, "accuracy").difference.estimate
+    >>> scores = score_verdicts(labels, np.array([labels, [0, 0, 0, 1]]), 2, rng=np.random.default_rng(0))
+    >>> scores.estimates["accuracy"].tolist(), scores.difference(1, 0, "accuracy").difference.estimate
     ([1.0, 0.75], -0.25)
     """
     check_labels(labels, classes)

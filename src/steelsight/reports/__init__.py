@@ -1,1 +1,1 @@
-"""Figures and documents: render what is given, compute nothing. matplotlib and jinja2; never torch."""
+"""Figures and documents. They render given values and compute nothing; matplotlib and jinja2, never torch."""

@@ -1,4 +1,4 @@
-"""What a chapter is made of: blocks hold what they were given, and repeat it as JSON."""
+"""Blocks of a chapter (texts, facts, tables, figures), each with its JSON form."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from steelsight.plain import plain
 from steelsight.reports.cells import Cell, Column, Value, cell_html
 from steelsight.types import Interval
 
-CSS_PER_PIXEL = 110 / 160  # 160 dots an inch are drawn; eight inches fill the report's column of 880
-MANY_COLUMNS, MANY_INTERVALS = 7, 3  # more do not fit the column
+CSS_PER_PIXEL = 110 / 160  # figures have 160 dots per inch; eight inches fill the text column of 880 px
+MANY_COLUMNS, MANY_INTERVALS = 7, 3  # wider tables are set in narrow type
 
 __all__ = ["Block", "Chapter", "Facts", "FigureBlock", "Notice", "TableBlock", "Text"]
 
@@ -31,7 +31,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Notice:
-    """A paragraph set apart: what a reader must know before trusting the numbers around it."""
+    """A highlighted paragraph: a limitation or a warning about the numbers around it."""
 
     kind: ClassVar[str] = "notice"
     text: str
@@ -44,7 +44,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Facts:
-    """Names with values, as a quiet list."""
+    """A list of names with values."""
 
     kind: ClassVar[str] = "facts"
     facts: tuple[tuple[str, Value], ...]
@@ -60,7 +60,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class TableBlock:
-    """A table; every row has one cell a column."""
+    """A table; every row has one cell per column."""
 
     kind: ClassVar[str] = "table"
     id: str
@@ -77,14 +77,14 @@ class TableBlock:
 
     @property
     def dense(self) -> bool:
-        """Whether its columns need narrow type and bounds under their estimates to fit a page."""
+        """Whether the table needs narrow type, with bounds below the estimates, to fit the page."""
         bounded = sum(
             any(isinstance(row[i].value, Interval) for row in self.rows) for i in range(len(self.columns))
         )
         return len(self.columns) > MANY_COLUMNS or bounded > MANY_INTERVALS
 
     def align(self, index: int) -> str:
-        """Numbers at the right, words at the left, unless the column says otherwise."""
+        """Alignment of a column: its own, or right for numbers and left for words."""
         chosen = self.columns[index].align
         if chosen:
             return chosen
@@ -95,7 +95,7 @@ class TableBlock:
 
 @dataclass(frozen=True)
 class FigureBlock:
-    """A picture with words for those who cannot see it."""
+    """A picture with alternative text."""
 
     kind: ClassVar[str] = "figure"
     id: str
@@ -105,13 +105,13 @@ class FigureBlock:
 
     @property
     def width_px(self) -> int:
-        """How wide to show it where there is room: type keeps one size from figure to figure."""
+        """Width in the page at which type has the same size in all figures."""
         pixels = int.from_bytes(self.png[16:20], "big")  # PNG's first chunk begins with the width
         return round(pixels * CSS_PER_PIXEL)
 
     @property
     def uri(self) -> str:
-        """The picture as a data address, so that the report is one file."""
+        """The picture as a data URI, so that the report is one file."""
         return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
 
     def as_dict(self) -> dict[str, Any]:

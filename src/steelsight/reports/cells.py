@@ -1,4 +1,4 @@
-"""How one value reads in a report: numbers, intervals, chips."""
+"""Values in a report as text and HTML: numbers, intervals, status chips."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ NOTHING = "–"
 
 @dataclass(frozen=True)
 class Chip:
-    """A status shown as a small coloured word; the word alone carries the meaning, colour only helps."""
+    """A status shown as a small coloured word; the meaning does not depend on the colour."""
 
     label: str
-    tone: Tone | None = None  # None: known statuses have their own tone, others read as "off"
+    tone: Tone | None = None  # None: the tone of a known status, "off" for others
 
     @property
     def colour(self) -> Tone:
-        """The tone this chip is drawn in."""
+        """The tone of this chip."""
         return self.tone or _TONES.get(self.label, "off")
 
     def plain(self) -> str:
@@ -49,7 +49,7 @@ Value = str | bool | int | float | Interval | Chip | None
 
 @dataclass(frozen=True)
 class Cell:
-    """A value with something said about it."""
+    """A value with emphasis or a note."""
 
     value: Value
     strong: bool = False  # the best of its column
@@ -65,9 +65,9 @@ class Column:
     """One column of a table."""
 
     title: str
-    digits: int = 3  # behind the point, for floats and intervals
+    digits: int = 3  # decimal places of floats and intervals
     unit: str = ""
-    align: Align | None = None  # None: numbers right, words left
+    align: Align | None = None  # None: right for numbers, left for words
 
 
 def cell_text(value: Value, digits: int = 3) -> str:
@@ -95,7 +95,7 @@ def cell_text(value: Value, digits: int = 3) -> str:
 
 
 def cell_html(value: Value, digits: int = 3) -> Markup:
-    """A value as escaped HTML: bounds of intervals in small print, statuses as chips."""
+    """A value as escaped HTML, with bounds of intervals in small print and statuses as chips."""
     text = cell_text(value, digits)
     if isinstance(value, Interval) and " " in text:
         estimate, bounds = text.split(" ", 1)

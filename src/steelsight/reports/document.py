@@ -1,7 +1,7 @@
 """One report: chapters of text, tables and figures, written as one HTML file and one JSON file beside it.
 
-The HTML needs nothing else: style and pictures are inside, there is no script, and a content policy
-forbids loading anything. Whatever is handed in is escaped, so a file name is only ever a file name.
+The HTML is self-contained: style and pictures are embedded, there is no script, and a content security policy
+forbids loading anything. All given text is escaped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["Cell", "Chip", "Column", "Document"]
 
 
 class Document:
-    """A report under construction; blocks go to the chapter opened last.
+    """A report under construction; blocks are added to the chapter opened last.
 
     title     what the report is about
     subtitle  one line: the data, the model, the day
@@ -39,18 +39,18 @@ class Document:
         self._ids: set[str] = {"top", "provenance"}
 
     def chapter(self, title: str, *, status: str = "", lead: str = "", id: str = "") -> None:
-        """Open a chapter; `status` (done, later, not possible) shows as a chip beside the title."""
+        """Open a chapter; `status` (done, later, not possible) is shown as a chip beside the title."""
         self.chapters.append(Chapter(self._new_id(id or title), title, status))
         if lead:
             self.text(lead)
 
     def text(self, text: str) -> None:
-        """Add paragraphs; an empty line parts them."""
+        """Add paragraphs, separated by empty lines in the text."""
         for paragraph in re.split(r"\n\s*\n", text.strip()):
             self._add(Text(" ".join(paragraph.split())))
 
     def notice(self, text: str, *, title: str = "") -> None:
-        """Add a paragraph set apart: a limit or a warning."""
+        """Add a highlighted paragraph: a limitation or a warning."""
         self._add(Notice(text, title))
 
     def facts(self, facts: Mapping[str, Value]) -> None:
@@ -80,16 +80,20 @@ class Document:
         self._add(TableBlock(self._new_id(id or caption or "table"), heads, body, caption, note))
 
     def figure(self, figure: Figure | bytes, *, alt: str, caption: str = "", id: str = "") -> None:
-        """Add a figure or PNG bytes; `alt` says in words what it shows."""
+        """Add a figure or PNG bytes; `alt` describes it in words.
+
+        raises  ValueError when `alt` is empty
+        """
         if not alt.strip():
             raise ValueError(
-                f"figure {caption or id!r}: expected words for readers who cannot see it, got none"
+                f"figure {caption or id!r}: expected alternative text for readers who cannot see it, got "
+                "none; pass alt"
             )
         png = figure if isinstance(figure, bytes) else figure_png(figure)
         self._add(FigureBlock(self._new_id(id or caption or "figure"), png, alt, caption))
 
     def footer(self, facts: Mapping[str, Value]) -> None:
-        """Say where the numbers come from: environment, seeds, data hash. Every call adds to it."""
+        """Add provenance: environment, seeds, data hash; later calls add to it."""
         self.provenance.update(facts)
 
     def render(self) -> str:
@@ -98,7 +102,7 @@ class Document:
         return _templates().get_template("document.html").render(document=self, facts=facts)
 
     def as_dict(self) -> dict[str, Any]:
-        """The report without pictures: every number that is printed, for programs."""
+        """The report without pictures, with every number it shows."""
         return {
             "title": self.title,
             "subtitle": self.subtitle,
@@ -107,9 +111,9 @@ class Document:
         }
 
     def save(self, path: Path, **extra: Any) -> Path:
-        """Write `path` (HTML) and the same name with .json; `extra` joins the JSON's top level.
+        """Write `path` (HTML) and the same name with .json; `extra` is added to the JSON's top level.
 
-        raises  BadOutput where the disk refuses; each of the two files is whole or what it was
+        raises  BadOutput when a file cannot be written; each of the two files is then complete or unchanged
         """
         replace_file(path, self.render().encode())
         replace_file(path.with_suffix(".json"), dump_json({**self.as_dict(), **extra}, indent=1).encode())
@@ -126,7 +130,7 @@ class Document:
         self.chapters[-1].blocks.append(block)
 
     def _new_id(self, text: str) -> str:
-        """A short name for links, unlike any other of this document."""
+        """A short name for links, unique in this document."""
         stem = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60] or "part"
         name, number = stem, 2
         while name in self._ids:
@@ -141,7 +145,7 @@ def _templates() -> jinja2.Environment:
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["cell"] = cell_html
-    environment.globals["NARROW"] = 450  # px; figures below it stand two a line
+    environment.globals["NARROW"] = 450  # px; narrower figures are placed two per line
     environment.globals["chip"] = lambda label: cell_html(Chip(label))
     environment.globals["tone"] = lambda label: Chip(label).colour
     environment.globals["style"] = Markup(loader.get_source(environment, "document.css")[0])  # our own file

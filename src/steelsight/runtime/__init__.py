@@ -1,1 +1,1 @@
-"""The plant: an exported bundle, its engine, and the scan; no torch."""
+"""Inference with an exported bundle: bundle, engine, scan, parity; no torch."""

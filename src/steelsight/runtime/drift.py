@@ -1,4 +1,4 @@
-"""Whether scanned sheets look like those the model was calibrated on. It describes and decides nothing."""
+"""Compare scanned sheets with the calibration sheets of the bundle. Drift is reported; no verdict changes."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ __all__ = [
 
 LEVELS: Final = tuple(np.linspace(0, 1, 51).tolist())  # of the quantiles a card keeps
 SLIGHT, CLEAR = 0.1, 0.2  # distance between two distributions, 0..1
-SLIGHT_SHARES, CLEAR_SHARES = 0.1, 0.25  # population stability index: the usual rule of thumb
-SURE: Final = 0.01  # chance of a difference at least as large between samples of one and the same kind
+SLIGHT_SHARES, CLEAR_SHARES = 0.1, 0.25  # population stability index, by the common rule of thumb
+SURE: Final = 0.01  # probability of a difference at least as large between samples of one distribution
 _WORDS: Final = {  # name: (title, when higher, when lower)
     "gray_mean": ("mean gray level", "brighter", "darker"),
     "gray_spread": ("contrast", "of more contrast", "of less contrast"),
-    "confidence": ("confidence", "judged with more confidence", "judged with less confidence"),
+    "confidence": ("confidence", "of higher confidence", "of lower confidence"),
     "distance": ("distance from training sheets", "less like the training sheets", "closer to them"),
 }
 
 
 @dataclass(frozen=True)
 class Drift:
-    """One property of the scanned sheets beside what was usual."""
+    """One property of the scanned sheets and of the calibration sheets."""
 
     name: str
     title: str
-    usual: float | None  # median; None for class shares
-    found: float | None
+    usual: float | None  # median of the calibration sheets; None for class shares
+    found: float | None  # median of the scan
     difference: float  # Kolmogorov-Smirnov distance 0..1; of class shares the population stability index
     level: str  # as usual, slight, clear
     reading: str
@@ -55,7 +55,7 @@ class Drift:
 def gray_statistics(
     images: UInt8[np.ndarray, "n h w"],
 ) -> tuple[Float32[np.ndarray, " n"], Float32[np.ndarray, " n"]]:
-    """Mean and standard deviation of each sheet's gray levels at model size, 0..255."""
+    """Mean and standard deviation of each sheet's gray levels at model size, both (n,), 0..255."""
     levels = images.reshape(len(images), -1).astype(np.float32)
     means = levels.mean(axis=1)
     levels -= means[:, None]
@@ -64,7 +64,7 @@ def gray_statistics(
 
 
 def class_shares(labels: Sequence[str], class_names: Sequence[str]) -> tuple[float, ...]:
-    """Share of the sheets that each class is named on; a label may name several, joined by " + "."""
+    """Share of the labels that name each class; a label may name several, joined by " + "."""
     kinds, counts = np.unique(np.array(labels, dtype=str), return_counts=True)
     named = [(set(kind.split(" + ")), int(count)) for kind, count in zip(kinds, counts, strict=True)]
     total = max(1, len(labels))
@@ -79,9 +79,10 @@ def training_statistics(
     labels: Sequence[str],
     class_names: Sequence[str],
 ) -> TrainingStatistics:
-    """A card's memory of its calibration sheets.
+    """The statistics of calibration sheets that a card holds.
 
-    labels  the engine's own verdicts on them, not the truth: a scan has nothing else to compare
+    gray_mean, gray_spread, confidence, distance  (n,) one value a sheet; NaN is left out
+    labels  (n) verdicts of the engine, not the truth, because a scan has verdicts alone
     """
     columns = [_quantiles(values) for values in (gray_mean, gray_spread, confidence, distance)]
     return TrainingStatistics.model_validate(
@@ -94,27 +95,28 @@ def training_statistics(
 
 
 def compare_statistics(
-    usual: TrainingStatistics,
+    training: TrainingStatistics,
     found: dict[str, Float[np.ndarray, " n"]],
     shares: Sequence[float],
     class_names: Sequence[str],
 ) -> list[Drift]:
-    """Each property of the scan beside the card's.
+    """Compare each property of the scan with the card's.
 
-    found   gray_mean, gray_spread, confidence, distance of the judged sheets; NaN is left out
-    shares  of each class among their labels
+    training  statistics of the calibration sheets
+    found     gray_mean, gray_spread, confidence, distance of the scanned sheets, (n,) each; NaN is left out
+    shares    share of their labels that name each class
     """
-    told = []
+    drift = []
     sheets = 0
     for name in _WORDS:
         values = found[name][np.isfinite(found[name])].astype(np.float64)
         sheets = max(sheets, len(values))
-        quantiles = np.array(getattr(usual, name), dtype=np.float64)
+        quantiles = np.array(getattr(training, name), dtype=np.float64)
         if len(values) and len(quantiles) == len(LEVELS):
-            told.append(_compare(name, quantiles, np.sort(values), usual.sheets))
-    if sheets and len(usual.shares) == len(shares):
-        told.append(_compare_shares(usual, np.array(shares, dtype=np.float64), sheets, class_names))
-    return told
+            drift.append(_compare(name, quantiles, np.sort(values), training.sheets))
+    if sheets and len(training.shares) == len(shares):
+        drift.append(_compare_shares(training, np.array(shares, dtype=np.float64), sheets, class_names))
+    return drift
 
 
 def _compare(
@@ -122,23 +124,25 @@ def _compare(
 ) -> Drift:
     title, higher, lower = _WORDS[name]
     distance = _distance(quantiles, values)
-    usual, found = float(np.interp(0.5, LEVELS, quantiles)), float(np.median(values))
+    before, now = float(np.interp(0.5, LEVELS, quantiles)), float(np.median(values))
     by_chance = np.sqrt(-np.log(SURE / 2) / 2) * np.sqrt(1 / len(values) + 1 / sheets)
     level = _level(distance, SLIGHT, CLEAR, by_chance)
     if level == "as usual":
         reading = "as in training"
-    elif abs(found - usual) < 1e-3 * max(abs(usual), abs(found)):
-        reading = "spread otherwise than in training"
+    elif abs(now - before) < 1e-3 * max(abs(before), abs(now)):
+        reading = "spread differently than in training"
     else:
-        reading = f"{'' if level == 'clear' else 'slightly '}{higher if found > usual else lower}"
+        reading = f"{'' if level == 'clear' else 'slightly '}{higher if now > before else lower}"
         reading += "" if "training" in reading or "them" in reading else " than in training"
-    return Drift(name, title, usual, found, distance, level, reading)
+    return Drift(name, title, before, now, distance, level, reading)
 
 
 def _distance(quantiles: Float[np.ndarray, " q"], values: Float[np.ndarray, " n"]) -> float:
-    """Largest gap between the two distribution functions; `values` sorted.
+    """Kolmogorov-Smirnov distance: the largest gap between the two distribution functions.
 
-    The stored one is linear between its quantiles; equal quantiles are a jump, of which both sides count.
+    The stored one is linear between its quantiles. Equal quantiles are a jump, at which both sides count.
+
+    values  sorted
     """
     points = np.concatenate([values, quantiles])
     above = _share_below(quantiles, points, "right") - np.searchsorted(values, points, "right") / len(values)
@@ -159,21 +163,21 @@ def _share_below(
 
 
 def _compare_shares(
-    usual: TrainingStatistics, found: Float[np.ndarray, " c"], sheets: int, class_names: Sequence[str]
+    training: TrainingStatistics, shares: Float[np.ndarray, " c"], sheets: int, class_names: Sequence[str]
 ) -> Drift:
-    expected = np.array(usual.shares, dtype=np.float64)
-    exclusive = abs(expected.sum() - 1) < 1e-6 and abs(found.sum() - 1) < 1e-6
+    expected = np.array(training.shares, dtype=np.float64)
+    exclusive = abs(expected.sum() - 1) < 1e-6 and abs(shares.sum() - 1) < 1e-6
     if exclusive:
-        gains = _stability(expected, found, usual.sheets, sheets)
-        index, free = float(gains.sum()), max(1, len(found) - 1)
-    else:  # types may come together or not at all: each against the sheets without it, and the worst of them
-        pairs = [(np.array([1 - e, e]), np.array([1 - f, f])) for e, f in zip(expected, found, strict=True)]
-        gains = np.array([_stability(*pair, usual.sheets, sheets).sum() for pair in pairs])
-        index, free = float(gains.max()), 1
-    by_chance = chi_square(free, SURE) * (1 / sheets + 1 / usual.sheets)
+        gains = _stability(expected, shares, training.sheets, sheets)
+        index, degrees = float(gains.sum()), max(1, len(shares) - 1)
+    else:  # a sheet may have several types or none: each type against the rest, and the largest
+        pairs = [(np.array([1 - e, e]), np.array([1 - f, f])) for e, f in zip(expected, shares, strict=True)]
+        gains = np.array([_stability(*pair, training.sheets, sheets).sum() for pair in pairs])
+        index, degrees = float(gains.max()), 1
+    by_chance = chi_square(degrees, SURE) * (1 / sheets + 1 / training.sheets)
     level = _level(index, SLIGHT_SHARES, CLEAR_SHARES, by_chance)
     most = int(gains.argmax())
-    change = f"{class_names[most]}: {found[most]:.0%} of the sheets, {expected[most]:.0%} in training"
+    change = f"{class_names[most]}: {shares[most]:.0%} of the sheets, {expected[most]:.0%} in training"
     return Drift(
         "shares",
         "class shares",
@@ -186,11 +190,11 @@ def _compare_shares(
 
 
 def _stability(
-    expected: Float[np.ndarray, " c"], found: Float[np.ndarray, " c"], sheets: int, scanned: int
+    expected: Float[np.ndarray, " c"], shares: Float[np.ndarray, " c"], sheets: int, scanned: int
 ) -> Float[np.ndarray, " c"]:
-    """Each class's part of the population stability index, (f - e) ln(f / e), half a sheet added."""
+    """Each class's term of the population stability index, (f - e) ln(f / e), with half a sheet added."""
     e = (expected * sheets + 0.5) / (sheets + 0.5 * len(expected))
-    f = (found * scanned + 0.5) / (scanned + 0.5 * len(found))
+    f = (shares * scanned + 0.5) / (scanned + 0.5 * len(shares))
     gains: Float[np.ndarray, " c"] = (f - e) * np.log(f / e)
     return gains
 
@@ -206,10 +210,13 @@ def _quantiles(values: Float[np.ndarray, " n"]) -> tuple[float, ...]:
     return tuple(np.quantile(finite.astype(np.float64), LEVELS).tolist()) if len(finite) else ()
 
 
-def chi_square(free: int, chance: float) -> float:
-    """What a chi-square variable of so many degrees of freedom exceeds with that chance; within 1 % at .01.
+def chi_square(degrees: int, chance: float) -> float:
+    """The value that a chi-square variable exceeds with a probability; within 1 % at .01.
 
-    source  Wilson & Hilferty 1931
+    degrees  of freedom, at least 1
+    chance   the probability, above 0 and below 1
+
+    source   Wilson and Hilferty 1931
     """
-    spread = 2 / (9 * free)
-    return float(free * (1 - spread + NormalDist().inv_cdf(1 - chance) * spread**0.5) ** 3)
+    spread = 2 / (9 * degrees)
+    return float(degrees * (1 - spread + NormalDist().inv_cdf(1 - chance) * spread**0.5) ** 3)

@@ -1,4 +1,4 @@
-"""What this machine can carry: decoding, inference, latency, the whole way, by engine and precision."""
+"""Measure what this machine can process: decoding, inference, latency, whole scans."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from steelsight.runtime.engine.engine import BATCH, EngineName, open_engine
 from steelsight.runtime.engine.inspector import Inspector
 from steelsight.runtime.engine.reading import read_image
 from steelsight.runtime.parity.verify import installed_engines
+from steelsight.runtime.scan.options import ScanOptions
 from steelsight.runtime.scan.run import cores, scan
 
 __all__ = ["SHARE", "EngineSpeed", "Sizing", "size_machine"]
 
-SHARE: Final = 0.8  # of what a machine can do, for cameras: the rest is for peaks
+SHARE: Final = 0.8  # of the measured speed that is planned for cameras; the rest is for peaks
 ROUNDS: Final = 30
-SINGLE: Final = 200  # sheets asked one by one
+SINGLE: Final = 200  # sheets inspected one by one
 
 
 @dataclass(frozen=True)
@@ -35,23 +36,23 @@ class EngineSpeed:
 
     engine: EngineName
     precision: Precision
-    core_ms: float  # of one core a sheet, in batches
+    core_ms: float  # of one core, for one sheet of a batch
     p50_ms: float  # from a file to its verdict, one sheet at a time, all cores
     p90_ms: float
     p99_ms: float
-    chosen: bool  # what the bundle runs by default
+    chosen: bool  # whether the bundle uses it by default
 
 
 @dataclass(frozen=True)
 class Sizing:
-    """A machine, measured."""
+    """The measurements of one machine."""
 
     cores: int
     decode_core_ms: float
     engines: tuple[EngineSpeed, ...]
-    sheets_per_s: float  # from image files to written rows, as `scan` does it
+    sheets_per_s: float  # of a scan, from image files to written rows
     rate: float  # sheets a second that one camera sends
-    cameras: int  # that it can carry with a fifth to spare
+    cameras: int  # that SHARE of the speed is enough for
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -61,7 +62,8 @@ class Sizing:
 def size_machine(folder: Path, images: Sequence[Path], *, rate: float, sheets: int = 2000) -> Sizing:
     """Measure a bundle on this machine; run nothing else meanwhile.
 
-    images  image files of the line's own kind, a few dozen
+    folder  BUNDLE folder
+    images  image files as the cameras give them, a few dozen
     rate    sheets a second of one camera, above 0
     sheets  how many are scanned, by repeating the images
     raises  BadInput for no readable image, or a rate not above 0; BadBundle
@@ -69,31 +71,33 @@ def size_machine(folder: Path, images: Sequence[Path], *, rate: float, sheets: i
     if not rate > 0:
         raise BadInput(f"rate: expected sheets a second above 0, got {rate}")
     bundle = open_bundle(folder)
-    read = [read_image(path, bundle.card.input) for path in images]
-    good = [path for path, each in zip(images, read, strict=True) if each.gray is not None]
+    reads = [read_image(path, bundle.card.input) for path in images]
+    good = [path for path, read in zip(images, reads, strict=True) if read.gray is not None]
     if not good:
-        raise BadInput(f"bench: expected images to measure with, none of {len(images)} can be read")
-    gray = np.stack([each.gray for each in read if each.gray is not None][:BATCH])
+        raise BadInput(f"bench: expected images to measure with, but none of {len(images)} can be read")
+    gray = np.stack([read.gray for read in reads if read.gray is not None][:BATCH])
     gray = np.resize(gray, (BATCH, *gray.shape[1:]))
     decode = time_interleaved(
         {"decode": lambda: [read_image(path, bundle.card.input) for path in good[:BATCH]]}, ROUNDS
     )["decode"].median_ms / min(BATCH, len(good))
-    speeds = tuple(_speed(bundle, engine, precision, gray, good) for engine, precision in _ways(bundle))
+    speeds = tuple(
+        _speed(bundle, engine, precision, gray, good) for engine, precision in _combinations(bundle)
+    )
     end_to_end = _end_to_end(folder, good, sheets)
     return Sizing(cores(), decode, speeds, end_to_end, rate, int(SHARE * end_to_end / rate))
 
 
-def _ways(bundle: Bundle) -> list[tuple[EngineName, Precision]]:
-    """Every engine installed, at every precision the bundle's files allow."""
-    found: list[tuple[EngineName, Precision]] = []
+def _combinations(bundle: Bundle) -> list[tuple[EngineName, Precision]]:
+    """Every installed engine, at every precision that the bundle's files allow."""
+    combinations: list[tuple[EngineName, Precision]] = []
     for engine in installed_engines():
         if "model.onnx" in bundle.files:
-            found.append((engine, "f32"))
+            combinations.append((engine, "f32"))
             if engine == "openvino":
-                found.append((engine, "bf16"))
+                combinations.append((engine, "bf16"))
         if "model.int8.onnx" in bundle.files:
-            found.append((engine, "int8"))
-    return found
+            combinations.append((engine, "int8"))
+    return combinations
 
 
 def _speed(
@@ -121,12 +125,12 @@ def _one_by_one(inspector: Inspector, images: Sequence[Path]) -> list[float]:
 
 
 def _end_to_end(bundle: Path, images: Sequence[Path], sheets: int) -> float:
-    """Sheets a second of a scan; the first part of a second goes to starting processes, as it does in use."""
+    """Sheets a second of a scan, the start of its processes included."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "sheets"
         folder.mkdir()
         for number in range(sheets):
             source = images[number % len(images)]
             shutil.copyfile(source, folder / f"{number:06d}{source.suffix.lower()}")
-        report = scan(bundle, [folder], Path(scratch) / "out", page=False)
-    return report.judged / report.seconds
+        report = scan(bundle, [folder], Path(scratch) / "out", ScanOptions(page=False))
+    return report.scanned / report.seconds

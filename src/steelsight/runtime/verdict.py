@@ -1,4 +1,4 @@
-"""What is said of one sheet."""
+"""The verdict on one sheet: label, state, reason, regions."""
 
 from __future__ import annotations
 
@@ -15,50 +15,50 @@ __all__ = ["Reason", "Region", "State", "Verdict"]
 
 
 class State(StrEnum):
-    """What becomes of a sheet."""
+    """What is to be done with a sheet."""
 
     DECIDED = "decided"  # the label stands
-    DOUBTFUL = "doubtful"  # a person should look; the label is a guess
-    UNKNOWN_INPUT = "unknown_input"  # unlike every training sheet; the label means nothing
-    BAD_IMAGE = "bad_image"  # there is no picture to judge
+    DOUBTFUL = "doubtful"  # a person should decide; the label is uncertain
+    UNKNOWN_INPUT = "unknown_input"  # unlike every training sheet; the label is not valid
+    BAD_IMAGE = "bad_image"  # no image could be read
 
 
 class Reason(StrEnum):
-    """Why the state is what it is."""
+    """Why a sheet has its state."""
 
     CONFIDENT = "confident"  # decided: the confidence reaches the bundle's threshold
-    NO_THRESHOLD = "no_threshold"  # decided: the bundle has no threshold and always answers
+    NO_THRESHOLD = "no_threshold"  # decided: the bundle has no threshold
     LOW_CONFIDENCE = "low_confidence"  # doubtful: the confidence is below the threshold
     UNFAMILIAR = "unfamiliar"  # unknown input: too far from the training sheets
     MISSING = "missing"  # bad image: no such file, or no permission
     NOT_AN_IMAGE = "not_an_image"  # bad image: another kind of file
     TOO_LARGE = "too_large"  # bad image: more bytes or pixels than allowed
-    DAMAGED = "damaged"  # bad image: torn, empty, or not what its header says
-    CHANGED = "changed"  # bad image: written to while it was read
-    UNSAFE = "unsafe"  # bad image: an archive's entry that is a link, locked, or named to lead elsewhere
+    DAMAGED = "damaged"  # bad image: cut off, empty, or contradicting its header
+    CHANGED = "changed"  # bad image: changed while it was read
+    UNSAFE = "unsafe"  # bad image: an archive's entry that is a link, locked, or outside the archive
 
 
 @dataclass(frozen=True)
 class Region:
-    """A place that speaks for the label."""
+    """A place with evidence for the label."""
 
     box: tuple[int, int, int, int]  # left, top, right, bottom in pixels of the original image, edges
     area_px: int  # pixels of the original inside the region itself
-    score: float  # its strongest evidence over the sheet's strongest, 0..1
+    score: float  # its strongest evidence divided by the sheet's strongest, 0..1
 
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """One sheet, judged."""
+    """The result of inspecting one sheet."""
 
     label: str  # class name; multilabel: names joined by " + "; "" for a bad image
     probability: float  # of the label, after the bundle's temperature; NaN for a bad image
     state: State
     reason: Reason
-    detail: str  # for a bad image, what was expected, what came and what to do; else ""
+    detail: str  # of a bad image: what was expected, what came, what to do; else ""
     regions: tuple[Region, ...]  # strongest first; none for a sheet without defect
     probabilities: Float64[np.ndarray, _]  # of all classes; empty for a bad image
-    distance: float  # from the training sheets; NaN where the bundle cannot tell
+    distance: float  # from the training sheets; NaN where the bundle has no statistics of them
     heatmap: Float32[np.ndarray, "h w"] | None  # signed evidence for the label, at model size
     model_id: str
 
@@ -72,8 +72,8 @@ class Verdict:
                 "reason": self.reason.value,
                 "detail": self.detail,
                 "regions": [
-                    {"box": list(each.box), "area_px": each.area_px, "score": each.score}
-                    for each in self.regions
+                    {"box": list(region.box), "area_px": region.area_px, "score": region.score}
+                    for region in self.regions
                 ],
                 "probabilities": self.probabilities,
                 "distance": self.distance,

@@ -7,6 +7,7 @@ in folders too.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,16 +16,23 @@ from typing import Final
 from steelsight.errors import BadData, BadRecipe
 from steelsight.sheets.cache import PixelCache, default_cache_dir, load_pixels
 from steelsight.sheets.examine import check_images
+from steelsight.sheets.formats.annotations.coco import is_coco, read_coco
+from steelsight.sheets.formats.annotations.cvat import is_cvat, read_cvat
+from steelsight.sheets.formats.annotations.label_studio import is_label_studio, read_label_studio
+from steelsight.sheets.formats.annotations.labelme import is_labelme, read_labelme
+from steelsight.sheets.formats.annotations.voc import is_voc, read_voc
+from steelsight.sheets.formats.annotations.yolo import is_yolo, read_yolo
 from steelsight.sheets.formats.class_folders import read_classes
 from steelsight.sheets.formats.data_folder import DataFolder
 from steelsight.sheets.formats.mask_sets import read_mask_set
 from steelsight.sheets.formats.severstal import is_severstal, read_severstal
+from steelsight.sheets.formats.tables import read_table
 from steelsight.sheets.grouping.duplicates import duplicate_groups
-from steelsight.sheets.grouping.groups import column_groups, frame_groups, join_groups
+from steelsight.sheets.grouping.groups import column_groups, frame_groups, join_groups, table_groups
 from steelsight.sheets.images.image_file import unreadable
 from steelsight.sheets.masks import mask_fractions, read_mask
 from steelsight.sheets.options import AUTOMATIC, DataOptions
-from steelsight.types import InputSpec, SheetSet
+from steelsight.types import InputSpec, Rejection, SheetSet
 
 __all__ = [
     "LAYOUTS",
@@ -39,6 +47,10 @@ __all__ = [
     "open_data",
     "read_mask",
 ]
+
+
+_ANNOTATED: Final = ("coco", "labelstudio", "labelme", "cvat", "voc", "yolo")
+_RULES: Final = re.compile(r"\+(?=column:|frames|duplicates|file:|$)|(?<=duplicates)\+")  # paths hold + too
 
 
 @dataclass(frozen=True)
@@ -56,6 +68,12 @@ LAYOUTS: Final = {
         lambda folder: is_severstal(folder.root),
         lambda folder: read_severstal(folder.root),
     ),
+    "coco": Layout("COCO's JSON: polygons, run lengths or boxes", is_coco, read_coco),
+    "labelstudio": Layout("Label Studio's JSON export", is_label_studio, read_label_studio),
+    "labelme": Layout("labelme's JSON files, one an image", is_labelme, read_labelme),
+    "cvat": Layout("CVAT for images, XML", is_cvat, read_cvat),
+    "voc": Layout("Pascal VOC's XML files, one an image", is_voc, read_voc),
+    "yolo": Layout("YOLO's text files with boxes or polygons", is_yolo, read_yolo),
     "mvtec": Layout(
         "train/good, test/KIND and a folder of masks, as MVTec AD, VisA and BTAD have them",
         lambda folder: folder.plan.layout == "mvtec",
@@ -84,9 +102,9 @@ LAYOUTS: Final = {
 def open_data(root: Path, *, groups: str | None = None, options: DataOptions = AUTOMATIC) -> SheetSet:
     """The sheets of a DATA folder with what its tables, folders and masks say; no image is checked yet.
 
-    groups  what keeps sheets together in a split: `column:NAME` of a table, `frames[:GAP]` by the
-            numbers in file names, `duplicates` by pixels (decodes all, the cache keeps them), several
-            joined by `+`, or None
+    groups  what keeps sheets together in a split: `column:NAME` of a table in DATA, `file:PATH:COLUMN` of
+            any other, `frames[:GAP]` by the numbers in file names, `duplicates` by pixels (decodes all, the
+            cache keeps them), several joined by `+`, or None
     options what the caller says of the folder where its structure leaves a choice
     raises  BadData when the folder cannot be used, BadRecipe for an unknown rule or layout
     """
@@ -95,7 +113,7 @@ def open_data(root: Path, *, groups: str | None = None, options: DataOptions = A
     if options.layout is None:
         if not is_severstal(root):
             _refuse_collection(root)
-        layout = next(layout for layout in LAYOUTS.values() if layout.detect(folder))
+        layout = LAYOUTS[_recognise(folder)]
     elif options.layout in LAYOUTS:
         layout = LAYOUTS[options.layout]
     else:
@@ -104,29 +122,58 @@ def open_data(root: Path, *, groups: str | None = None, options: DataOptions = A
     return sheets if groups is None else group_sheets(sheets, groups)
 
 
+def _recognise(folder: DataFolder) -> str:
+    """The layout of a folder; raises BadData where annotations of several tools lie in it."""
+    if is_severstal(folder.root):
+        return "severstal"
+    annotated = [name for name in _ANNOTATED if LAYOUTS[name].detect(folder)]
+    if len(annotated) > 1:
+        raise BadData(
+            f"{folder.root}: holds annotations of the layouts {' and '.join(annotated)}; "
+            f"say with --layout {annotated[0]} which count"
+        )
+    return annotated[0] if annotated else folder.plan.layout
+
+
 def group_sheets(sheets: SheetSet, rule: str) -> SheetSet:
-    """The same sheets with their groups set by a rule of `open_data`; `duplicates` drops unusable sheets."""
-    parts = rule.split("+")
+    """The same sheets with their groups set by a rule of `open_data`; `duplicates` drops unusable sheets.
+
+    Rows of a table that name no sheet, and sheets no row names, are added to the rejections.
+    """
+    parts = _RULES.split(rule)
     names: list[Sequence[str]] = []
     if "duplicates" in parts:
         cache = load_pixels(sheets, InputSpec())
         sheets = cache.sheets
         names.append(duplicate_groups(cache.images))
-    names[:0] = [_named_groups(sheets, part) for part in parts if part != "duplicates"]
-    pairs = zip(sheets.items, join_groups(*names), strict=True)
-    return replace(sheets, items=tuple(replace(item, group=group) for item, group in pairs))
+    faults: list[Rejection] = []
+    named = [_named_groups(sheets, part, faults) for part in parts if part != "duplicates"]
+    pairs = zip(sheets.items, join_groups(*named, *names), strict=True)
+    items = tuple(replace(item, group=group) for item, group in pairs)
+    return replace(sheets, items=items, rejections=(*sheets.rejections, *faults))
 
 
-def _named_groups(sheets: SheetSet, rule: str) -> list[str]:
+def _named_groups(sheets: SheetSet, rule: str, faults: list[Rejection]) -> list[str]:
     kind, _, argument = rule.partition(":")
     ids = [item.id for item in sheets.items]
+    others = [rejection.id for rejection in sheets.rejections]
     if kind == "column" and argument:
-        return column_groups(sheets.root, ids, argument)
+        groups, found = column_groups(sheets.root, ids, argument, others=others)
+        faults += found
+        return groups
+    path, _, column = argument.rpartition(":")
+    if kind == "file" and path and column:
+        beside = sheets.root / path
+        table = read_table(beside if beside.is_file() and not Path(path).is_file() else Path(path))
+        groups, found = table_groups(table, ids, column, others=others)
+        faults += found
+        return groups
     if kind == "frames" and (not argument or argument.isdecimal()):
         classes = [tuple(sheets.type_names[t] for t in item.types or (0,)) for item in sheets.items]
         return frame_groups(ids, classes, gap=int(argument or 100))
     raise BadRecipe(
-        f"groups {rule!r}: expected column:NAME, frames, frames:GAP or duplicates, or several joined by +"
+        f"groups {rule!r}: expected column:NAME, frames, frames:GAP or duplicates, file:PATH:COLUMN, "
+        "or several joined by +"
     )
 
 

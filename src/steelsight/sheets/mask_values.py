@@ -55,9 +55,13 @@ def read_values(source: Path | bytes) -> Values:
                 f"{name_of(source)}: values {raw.min()} to {raw.max()}, expected 0 to 65535 of a mask"
             )
         return raw.astype(np.uint16)
-    if raw is not None and 2 < len(np.unique(raw)) <= FEW:
-        return raw.astype(np.uint16)
-    return read_gray(source).astype(np.uint16)
+    gray = read_gray(source)
+    if raw is not None:
+        levels, first = np.unique(raw, return_index=True)
+        shades = gray.ravel()[first]
+        if 2 < levels.size <= FEW or (levels.size == 2 and shades[0] < shades[1]):
+            return raw.astype(np.uint16)
+    return gray.astype(np.uint16)
 
 
 def look_at(source: Path | bytes) -> MaskLook:

@@ -1,1 +1,1 @@
-"""Shortcuts: what a network looks at instead of the defect; found, proven, repaired, kept out."""
+"""Shortcuts: image content that a model uses instead of the defect; search, proof, repair, release gate."""

@@ -1,12 +1,12 @@
-"""A release gate: which shortcuts a policy forbids, and whether a run has one of them.
+"""Release gate: decides whether a run has a shortcut that a policy forbids.
 
-A policy is a TOML file of one table a shortcut:
+A policy is a TOML file with one table per shortcut:
 
     [[shortcut]]
-    nuisance = "stain"        # stain, end, or a list's path, taken from the policy's own folder
-    suspect = "none"          # left out: the class `prove` would suspect
-    most_excess = 0.02        # of verdicts that may flip beyond the control
-    inconclusive = "pass"     # or "fail": too few sheets to tell stop a release too
+    nuisance = "stain"        # stain, end, or a list's path relative to the policy's folder
+    suspect = "none"          # optional; default: as for `prove`
+    most_excess = 0.02        # largest share of verdicts that may flip beyond the control
+    inconclusive = "pass"     # or "fail": an inconclusive proof stops a release too
 
 A run fails where a shortcut is proven and flips more verdicts beyond the control than `most_excess`.
 """
@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from steelsight.errors import BadRecipe
 from steelsight.files import write_json
 from steelsight.shortcuts.nuisances.nuisance import ALIASES, KINDS
+from steelsight.shortcuts.prove.options import GateOptions, ProofOptions
 from steelsight.shortcuts.prove.prove import ShortcutProof
 from steelsight.shortcuts.prove.run import open_proof, prove_opened
 from steelsight.training.conclude import environment
@@ -31,6 +32,7 @@ from steelsight.training.conclude import environment
 __all__ = ["Clause", "ClauseDecision", "GateResult", "Policy", "gate_run", "load_policy"]
 
 GATE_FILE = "gate.json"
+DEFAULT = GateOptions()
 
 
 class _PolicySection(BaseModel):
@@ -38,36 +40,36 @@ class _PolicySection(BaseModel):
 
 
 class Clause(_PolicySection):
-    """What is forbidden of one nuisance."""
+    """The bound on one nuisance."""
 
-    nuisance: str = Field(min_length=1)
-    suspect: str | None = None
-    most_excess: float = Field(ge=0, le=1)
-    inconclusive: Literal["pass", "fail"] = "pass"
+    nuisance: str = Field(min_length=1)  # stain, end, or a list's path
+    suspected_class: str | None = Field(default=None, alias="suspect")
+    most_excess: float = Field(ge=0, le=1)  # share of verdicts that may flip beyond the control
+    inconclusive: Literal["pass", "fail"] = "pass"  # what an inconclusive proof does
 
 
 class Policy(_PolicySection):
-    """All clauses."""
+    """All clauses of a policy file."""
 
     shortcut: tuple[Clause, ...] = Field(min_length=1)
 
 
 @dataclass(frozen=True)
 class ClauseDecision:
-    """What a clause says of a run."""
+    """The decision on one clause for one run."""
 
     clause: Clause
     proof: ShortcutProof
     passed: bool
     why: str
-    folder: Path  # of the proof
+    folder: Path  # where the proof was written
 
     def as_dict(self) -> dict[str, Any]:
-        """For gate.json."""
+        """Collect the values for gate.json."""
         pasted = self.proof.pasted
         return {
-            **self.clause.model_dump(),
-            "suspect": self.proof.suspect,
+            **self.clause.model_dump(by_alias=True),
+            "suspect": self.proof.suspected_class,
             "verdict": self.proof.verdict,
             "excess": None if pasted is None else pasted.excess.estimate,
             "passed": self.passed,
@@ -84,18 +86,21 @@ class GateResult:
 
     @property
     def passed(self) -> bool:
-        """Whether the run may go on."""
-        return all(each.passed for each in self.decisions)
+        """Whether the run may be released."""
+        return all(decision.passed for decision in self.decisions)
 
 
 def load_policy(path: Path) -> Policy:
-    """Read a policy; raises BadRecipe naming the key to mend."""
+    """Read and validate a policy file.
+
+    raises  BadRecipe, naming the key to correct
+    """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise BadRecipe(f"--policy {path}: expected a TOML file, got {error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadRecipe(f"{path}: expected TOML, got {error}; mend that line") from error
+        raise BadRecipe(f"{path}: expected TOML, got {error}; correct that line") from error
     try:
         return Policy.model_validate(values)
     except ValidationError as error:
@@ -111,39 +116,36 @@ def gate_run(
     run: Path,
     data: Path,
     policy: Path,
+    options: GateOptions = DEFAULT,
     *,
-    part: str = "unseen",
-    source: str = "auto",
-    limit: int = 500,
-    groups: str | None = None,
-    allow_bad: int = 0,
-    seed: int = 0,
     out: Path | None = None,
     say: Callable[[str], None] = lambda _text: None,
 ) -> GateResult:
-    """Prove every shortcut a policy names and decide.
+    """Prove every shortcut a policy names, decide, and write the proofs and gate.json.
 
-    out     default RUN/shortcuts; a proof for every clause, and gate.json, are written there
-    raises  BadRecipe for a policy that is none, BadInput as `prove_run`
+    policy  TOML file
+    out     folder to write; None = RUN/shortcuts
+    say     called with a description of each step
+    raises  BadRecipe for an invalid policy, BadInput as `prove_run`
     """
     clauses = load_policy(policy).shortcut
     folder = out or run / "shortcuts"
     say("opening")
-    opened = open_proof(run, data, part=part, groups=groups, allow_bad=allow_bad)
+    opened = open_proof(run, data, split=options.split, groups=options.groups, allow_bad=options.allow_bad)
     decisions = []
     for clause in clauses:
         say(f"proving {clause.nuisance}")
-        found = prove_opened(
-            opened,
-            _asked(clause, policy),
-            source=source,
-            suspect=clause.suspect,
-            limit=limit,
-            seed=seed,
-            out=folder / f"prove-{_name(clause)}",
+        settings = ProofOptions(
+            suspected_class=clause.suspected_class,
+            limit=options.limit,
+            groups_from=options.groups_from,
+            seed=options.seed,
         )
-        passed, why = decide(clause, found.proof)
-        decisions.append(ClauseDecision(clause, found.proof, passed, why, found.folder))
+        report = prove_opened(
+            opened, _nuisance_of(clause, policy), settings, out=folder / f"prove-{_name_of(clause)}"
+        )
+        passed, why = decide_clause(clause, report.proof)
+        decisions.append(ClauseDecision(clause, report.proof, passed, why, report.folder))
     gate = GateResult(tuple(decisions))
     write_json(
         folder / GATE_FILE,
@@ -152,33 +154,39 @@ def gate_run(
             "data": data.resolve().name,
             "policy": policy.name,
             "passed": gate.passed,
-            "decisions": [each.as_dict() for each in gate.decisions],
+            "decisions": [decision.as_dict() for decision in gate.decisions],
             "environment": environment(),
         },
     )
     return gate
 
 
-def decide(clause: Clause, proof: ShortcutProof) -> tuple[bool, str]:
-    """Whether a proof satisfies a clause, and why."""
+def decide_clause(clause: Clause, proof: ShortcutProof) -> tuple[bool, str]:
+    """Decide whether a proof satisfies a clause.
+
+    returns  whether it does, and the reason
+    """
     if proof.verdict == "proven" and proof.pasted is not None:
         excess = proof.pasted.excess.estimate
         above = excess > clause.most_excess
         return not above, (
-            f"proven, {excess:.1%} of the verdicts flip beyond the control; "
-            f"at most {clause.most_excess:.1%} may"
+            f"proven: {excess:.1%} of the verdicts flip beyond the control; "
+            f"the policy allows at most {clause.most_excess:.1%}"
         )
     if proof.verdict == "inconclusive":
         return clause.inconclusive == "pass", f"inconclusive: {proof.because}"
     return True, "not found at this power"
 
 
-def _asked(clause: Clause, policy: Path) -> str:
-    word = ALIASES.get(clause.nuisance, clause.nuisance)
-    return word if word in KINDS else str(policy.parent / clause.nuisance)
+def _nuisance_of(clause: Clause, policy: Path) -> str:
+    """The clause's nuisance as `prove_run` takes it."""
+    kind = ALIASES.get(clause.nuisance, clause.nuisance)
+    return kind if kind in KINDS else str(policy.parent / clause.nuisance)
 
 
-def _name(clause: Clause) -> str:
-    word = ALIASES.get(clause.nuisance, clause.nuisance)
-    name = word if word in KINDS else Path(clause.nuisance).stem
-    return name if clause.suspect is None else f"{name}-{clause.suspect.replace(' ', '-')}"
+def _name_of(clause: Clause) -> str:
+    """The clause's part of a folder name."""
+    kind = ALIASES.get(clause.nuisance, clause.nuisance)
+    name = kind if kind in KINDS else Path(clause.nuisance).stem
+    suspected = clause.suspected_class
+    return name if suspected is None else f"{name}-{suspected.replace(' ', '-')}"

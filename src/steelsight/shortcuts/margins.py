@@ -1,9 +1,9 @@
-"""How strongly a network speaks for one class, on a scale that does not saturate.
+"""Scores of one class: the margin, which does not saturate, and the probability, which does.
 
-The margin of a class is its logit minus the log-sum-exp of all others, which is the log odds of its
-probability, log p - log(1 - p), for two classes and for many. The largest other logit would do as well for
-two; for five it jumps from class to class. Probabilities reach 1 in single precision from a margin of 17 on,
-and sheets that a network is sure of then tie; margins in double precision do not.
+The margin of a class is its logit minus the log-sum-exp of all others. It equals the log odds of the class
+probability, log p - log(1 - p), for any number of classes. The largest other logit would serve for two
+classes; for five it switches from class to class. Probabilities reach 1 in single precision from a margin of
+17 on, so confident sheets tie; margins in double precision do not.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def class_margin(logits: Logits, index: int) -> Float[np.ndarray, " n"]:
 
     logits  (n, c), c >= 2
     returns (n,) float64
-    raises  BadInput for a single class, which leaves nothing to weigh it against
+    raises  BadInput for a single class: there is no other class to compare it with
 
     >>> class_margin(np.array([[2.0, -1.0]]), 0).tolist()
     [3.0]
@@ -37,5 +37,9 @@ def class_margin(logits: Logits, index: int) -> Float[np.ndarray, " n"]:
 
 
 def class_probability(logits: Logits, index: int) -> Float32[np.ndarray, " n"]:
-    """The probability of one class in single precision, as the study scored it."""
+    """Softmax probability of one class in single precision, the study's score.
+
+    logits  (n, c), c >= 1
+    returns (n,) float32, 0..1
+    """
     return softmax(logits.astype(np.float32))[:, index].astype(np.float32)

@@ -1,4 +1,4 @@
-"""The sheets a shortcut is looked for on: pixels, right answers, and where defects lie."""
+"""The sheets that shortcuts are searched and proven on: pixels, labels and defect masks."""
 
 from __future__ import annotations
 
@@ -22,42 +22,44 @@ KEPT_MASKS = 2048  # 50 MB at the study's size
 
 @dataclass(frozen=True)
 class ProofSheets:
-    """Sheets of one folder, one entry a sheet, all in one order."""
+    """Sheets of one folder; every field has one entry per sheet, in one order."""
 
     name: str
     ids: tuple[str, ...]
     class_names: tuple[str, ...]  # of the model; index 0 = "none"
     images: GrayBatch  # (n, h, w) uint8 at model size
-    labels: Labels  # class index; -1 = several types in a multi-class task
-    located: Bool[np.ndarray, " n"]  # False: defective, and where is not known
-    defect: Callable[[int], Mask]  # pixels the defect of a row covers, even in part; read when asked for
-    groups: tuple[str, ...]  # "" = a group of its own
-    root: Path | None = None  # the DATA folder, where truth.csv may lie
+    labels: Labels  # class index; -1 = several defect types in a multiclass task
+    located: Bool[np.ndarray, " n"]  # False: defective without a mask
+    defect: Callable[[int], Mask]  # (h, w) pixels a row's defect covers, even in part; read on demand
+    groups: tuple[str, ...]  # "" = the sheet is its own group
+    root: Path | None = None  # the DATA folder, which may hold truth.csv
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def defects(self) -> Iterator[Mask]:
-        """Of every sheet in turn, where its defect lies."""
+        """The defect mask of every sheet in turn, (h, w) bool."""
         return map(self.defect, range(len(self)))
 
     def take(self, rows: Int[np.ndarray, " m"]) -> ProofSheets:
-        """Some of the sheets."""
-        whole = rows.tolist()
+        """The sheets at these positions."""
+        chosen = rows.tolist()
         return replace(
             self,
-            ids=tuple(self.ids[i] for i in whole),
+            ids=tuple(self.ids[i] for i in chosen),
             images=np.asarray(self.images[rows]),
             labels=self.labels[rows],
             located=self.located[rows],
-            defect=lambda row: self.defect(whole[row]),
-            groups=tuple(self.groups[i] for i in whole),
+            defect=lambda row: self.defect(chosen[row]),
+            groups=tuple(self.groups[i] for i in chosen),
         )
 
 
 def proof_sheets(data: SheetData, rows: Int[np.ndarray, " m"], *, root: Path | None = None) -> ProofSheets:
-    """Some sheets of a folder, with their masks where they are known.
+    """Select sheets of a folder, with their masks where they are known.
 
+    rows    (m,) positions in `data`
+    root    the DATA folder, where `truth.csv` may lie
     raises  BadInput for multilabel data, which have no class "none"
     """
     if data.task == "multilabel":

@@ -1,4 +1,4 @@
-"""What the study's slides hold, and which of it this package repeats."""
+"""Tables, figures and claims of the study's slides: which are repeated here, and the published figures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["Item", "PublishedTable", "load_contents", "load_published", "published_segmentation"]
+__all__ = [
+    "Item",
+    "PublishedTable",
+    "load_contents",
+    "load_published",
+    "published_rows",
+    "published_segmentation",
+]
 
 Kind = Literal["table", "figure", "claim"]
 Status = Literal["done", "later", "not possible"]
@@ -24,7 +31,7 @@ class Item(BaseModel):
     slide: int = Field(ge=1)
     title: str  # of the slide
     kind: Kind
-    number: int = Field(default=0, ge=0)  # as the study counts its tables or its captioned figures
+    number: int = Field(default=0, ge=0)  # in the study's own count of tables or captioned figures; 0 = none
     what: str
     chapter: str
     status: Status
@@ -40,7 +47,7 @@ class Item(BaseModel):
 
 
 class PublishedTable(BaseModel):
-    """One table of figures the study printed."""
+    """One table of figures published by the study."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -57,7 +64,7 @@ class PublishedTable(BaseModel):
         return self
 
     def figure(self, row: str, column: str) -> float | None:
-        """One printed figure; None where the study has no such row or column."""
+        """One published figure; None where the study has no such row or column."""
         printed = row in self.rows and column in self.columns
         return self.rows[row][self.columns.index(column)] if printed else None
 
@@ -72,10 +79,14 @@ def load_published() -> dict[str, PublishedTable]:
     return {name: PublishedTable.model_validate(table) for name, table in _read("published.toml").items()}
 
 
-def published_segmentation(task: str) -> dict[str, dict[str, float]]:
-    """The study's explanation methods as segmentation, by its names; binary, or else multi-class."""
-    table = load_published()["binary_segmentation" if task == "binary" else "multiclass_segmentation"]
+def published_rows(table: PublishedTable) -> dict[str, dict[str, float]]:
+    """The rows of a published table by name; each row by column."""
     return {name: dict(zip(table.columns, row, strict=True)) for name, row in table.rows.items()}
+
+
+def published_segmentation(task: str) -> dict[str, dict[str, float]]:
+    """Published segmentation scores of the explanation methods; task is binary, or else multi-class."""
+    return published_rows(load_published()[f"{'binary' if task == 'binary' else 'multiclass'}_segmentation"])
 
 
 def _read(name: str) -> dict[str, Any]:

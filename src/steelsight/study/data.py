@@ -1,7 +1,7 @@
-"""From a DATA folder to what the models need: the study's sheets, their labels, one split for all models.
+"""The study's data: sheets of a DATA folder, their labels, and one split for all models.
 
-Both halves of the study share the split, so that a binary and a multi-class model can be compared on the
-same test sheets; sheets of several types take no part in the second half, as in the study.
+Binary and multi-class models share the split, so that they can be compared on the same test sheets. Sheets of
+several types are excluded from the multi-class data, as in the study.
 """
 
 from __future__ import annotations
@@ -17,36 +17,39 @@ from steelsight.sheets.catalog import load_pixels, open_data
 from steelsight.sheets.grouping.splits import Split, find_leaks
 from steelsight.sheets.labels import label_sheets
 from steelsight.streams import stream
-from steelsight.study.options import StudyOptions, recipe_for
+from steelsight.study.options import StudyOptions
+from steelsight.study.recipes import recipe_for
 from steelsight.training.dataset import SheetData, refuse_rejected
 from steelsight.training.records import pixel_hashes
 from steelsight.training.run import split_keys
 from steelsight.types import InputSpec, SheetItem, SheetSet
 
-__all__ = ["StudyData", "keep_sheets", "open_study_data", "several_types"]
+__all__ = ["TEST_PREFIX", "StudyData", "keep_sheets", "multiclass_data", "open_study_data"]
+
+TEST_PREFIX = "test/"  # of the names and groups of sheets from --test
 
 Weights = Float[np.ndarray, " t"]
 
 
 @dataclass(frozen=True)
 class StudyData:
-    """What all models of one half of the study share."""
+    """What all binary or all multi-class models of the study share."""
 
-    options: StudyOptions  # as asked for, or with `stratify` where a random split would leave out a class
+    options: StudyOptions  # as requested, or with `stratify` where a random split would leave out a class
     sheets: SheetSet
     data: SheetData
     sizes: tuple[tuple[int, int], ...]
     split: Split
     leaks: int
-    weights: Weights | None = None  # a test sheet each: to the shares of DATA; None = they count alike
+    weights: Weights | None = None  # one per test sheet, to the class shares of DATA; None = all count alike
 
 
 def open_study_data(data: Path, options: StudyOptions) -> StudyData:
-    """Open, label and split a DATA folder for the binary half.
+    """Open, label and split a DATA folder for the binary models.
 
-    A random split that leaves a class out of training or test is stratified by type instead.
+    A random split that leaves a class out of training or test is replaced by one stratified by type.
     raises  BadData when more items than allowed are bad, a class is too rare even then, or `options.test`
-            holds other types or sheets of DATA itself
+            has other defect types or contains sheets of DATA
     """
     own = _open(data, options)
     kept = _draw(own, options)
@@ -63,20 +66,20 @@ def open_study_data(data: Path, options: StudyOptions) -> StudyData:
     )
 
 
-def several_types(material: StudyData) -> StudyData | str:
-    """The same sheets and parts for the multi-class half, or why these data have none."""
-    names = material.sheets.type_names
+def multiclass_data(study_data: StudyData) -> StudyData | str:
+    """The same sheets and split labelled by type, or why these data have no multi-class task."""
+    names = study_data.sheets.type_names
     if len(names) < 3:
-        return "the data have one defect type, so there is nothing to tell apart"
-    data = material.data
+        return "the data have one defect type, and a multi-class model needs at least two"
+    data = study_data.data
     labelled = label_sheets(data.items, "multiclass", names, keep_multi_type=False)
     data = replace(data, labelled=labelled, task="multiclass")
     single = labelled.labels >= 0
-    whole, test = material.split, material.split.test
+    whole, test = study_data.split, study_data.split.test
     split = Split(*(part[single[part]] for part in (whole.train, whole.validation, test)))
     missing = _missing_classes(data, split)
-    weights = None if material.weights is None else material.weights[single[test]]
-    return missing or replace(material, data=data, split=split, weights=weights)
+    weights = None if study_data.weights is None else study_data.weights[single[test]]
+    return missing or replace(study_data, data=data, split=split, weights=weights)
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class _Opened:
     spec: InputSpec
 
     def keep(self, rows: list[int]) -> _Opened:
-        """These sheets alone."""
+        """The data restricted to these rows."""
         return _Opened(
             replace(self.sheets, items=tuple(self.sheets.items[i] for i in rows)),
             np.asarray(self.images[rows]),
@@ -106,7 +109,7 @@ def _open(data: Path, options: StudyOptions) -> _Opened:
 
 
 def _join(own: _Opened, other: _Opened, options: StudyOptions) -> _Opened:
-    """Both folders' sheets, the second's behind the first's and under names of their own."""
+    """The sheets of both folders: DATA first, then --test with a prefix before their names."""
     if own.sheets.type_names != other.sheets.type_names:
         raise BadData(
             f"{options.test}: expected the defect types of DATA, {', '.join(own.sheets.type_names[1:])}, "
@@ -116,10 +119,10 @@ def _join(own: _Opened, other: _Opened, options: StudyOptions) -> _Opened:
     if shared:
         raise BadData(
             f"{options.test}: {len(shared)} of its sheets are in DATA as well, pixel for pixel; "
-            "a test must be of sheets nothing was learnt from"
+            "test sheets must not be used for training, so remove them from one of the folders"
         )
     moved = tuple(
-        replace(item, id=f"test/{item.id}", group=item.group and f"test/{item.group}")
+        replace(item, id=TEST_PREFIX + item.id, group=item.group and TEST_PREFIX + item.group)
         for item in other.sheets.items
     )
     return _Opened(
@@ -142,11 +145,12 @@ def _label(whole: _Opened, data: Path) -> SheetData:
         input=whole.spec,
         data_hash=whole.data_hash,
         rejections=whole.sheets.rejections,
+        type_names=whole.sheets.type_names,
     )
 
 
 def _split(data: SheetData, options: StudyOptions, count: int) -> tuple[StudyOptions, Split]:
-    """Parts of the first `count` sheets; all others are test sheets."""
+    """Split the first `count` sheets, which are DATA's; all others, from --test, are test sheets."""
     recipe = recipe_for(options.models[0], options).split
     keys = _type_keys(data.items) if options.stratify else data.keys
     split = split_keys(keys[:count], data.groups[:count], recipe, seed=options.seed)
@@ -156,30 +160,32 @@ def _split(data: SheetData, options: StudyOptions, count: int) -> tuple[StudyOpt
     if missing and options.groups is None and not options.stratify:
         return _split(data, replace(options, stratify=True), count)
     if missing:
-        raise BadData(f"{data.name}: {missing}; bring more sheets of that class, or try another --seed")
+        raise BadData(f"{data.name}: {missing}; add sheets of that class, or try another --seed")
     return options, split
 
 
 def _type_keys(items: tuple[SheetItem, ...]) -> Int[np.ndarray, " n"]:
-    """One index a combination of types."""
+    """One index per combination of types."""
     order = {types: number for number, types in enumerate(sorted({item.types for item in items}))}
     return np.array([order[item.types] for item in items], dtype=np.int64)
 
 
 def _weights(items: tuple[SheetItem, ...], test: Int[np.ndarray, " t"], count: int) -> Weights:
-    """What brings each combination of types to its share among the first `count` sheets; mean 1."""
+    """Weights that give each combination of types its share among the first `count` sheets; mean 1."""
     kinds = _type_keys(items)
-    own = np.bincount(kinds[:count], minlength=kinds.max() + 1) / count
-    there = np.bincount(kinds[test], minlength=kinds.max() + 1)
-    weights: Weights = (own / np.maximum(there, 1))[kinds[test]]
+    own_shares = np.bincount(kinds[:count], minlength=kinds.max() + 1) / count
+    test_counts = np.bincount(kinds[test], minlength=kinds.max() + 1)
+    weights: Weights = (own_shares / np.maximum(test_counts, 1))[kinds[test]]
     if not weights.sum():
-        raise BadData("test: none of its sheets is of a kind that DATA has")
+        raise BadData(
+            "--test: expected sheets of classes that occur in DATA, got none; choose another --test folder"
+        )
     scaled: Weights = weights / weights.mean()
     return scaled
 
 
 def _draw(own: _Opened, options: StudyOptions) -> list[int] | None:
-    """Positions of at most so many sheets, in their order; None = all."""
+    """Positions of a random subset of `options.sheets` sheets, ascending; None = all."""
     count = len(own.sheets.items)
     if options.sheets is None or options.sheets >= count:
         return None
@@ -189,7 +195,7 @@ def _draw(own: _Opened, options: StudyOptions) -> list[int] | None:
 
 
 def keep_sheets(data: SheetData, kept: list[int]) -> SheetData:
-    """The same data with these positions alone."""
+    """The data restricted to these positions."""
     labelled = replace(
         data.labelled,
         labels=data.labelled.labels[kept],
@@ -205,7 +211,7 @@ def keep_sheets(data: SheetData, kept: list[int]) -> SheetData:
 
 
 def _missing_classes(data: SheetData, split: Split) -> str:
-    """Which class a part lacks that cannot do without it; "" for none."""
+    """Name a class without sheets in the training or test part; "" when there is none."""
     labels = np.asarray(data.labelled.labels)
     names = data.labelled.class_names
     for part in ("train", "test"):

@@ -1,33 +1,15 @@
-"""What a run of the study is asked for."""
+"""Options of a study. This module does not import torch, so the command line can read it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from steelsight.errors import BadRecipe
-from steelsight.models.catalog import MODELS
-from steelsight.training.recipe import Recipe
-from steelsight.training.recipe_files import load_recipe, override
+from steelsight.options import check_options, option
 
-__all__ = [
-    "TECHNIQUES",
-    "VGG",
-    "ControlChoice",
-    "StudyOptions",
-    "Technique",
-    "TechniqueChoice",
-    "VggChoice",
-    "recipe_for",
-    "slide_recipe",
-    "technique_recipe",
-]
-
-VggChoice = Literal["skip", "subset", "full"]
-TechniqueChoice = Literal["none", "study", "all"]
-ControlChoice = Literal["free", "trained"]
+__all__ = ["SLIDE_ORDER", "VGG", "StudyOptions"]
 
 VGG = "vgg16_bn"
 SLIDE_ORDER = ("adhoc", "vgg16_bn", "squeezenet", "squeezenet_reduced")
@@ -37,85 +19,96 @@ QUICK_NEURONS, QUICK_STEPS = 2, 48
 
 
 @dataclass(frozen=True)
-class Technique:
-    """One thing to do about rare classes."""
-
-    title: str
-    settings: Mapping[str, Any]
-    study: bool = False  # the study compared it
-
-
-TECHNIQUES: dict[str, Technique] = {
-    "none": Technique("nothing", {}, study=True),
-    "patches": Technique("six patches a sheet", {"patches.count": 6}, study=True),
-    "weighted": Technique("loss by inverse frequency", {"balance.method": "loss"}, study=True),
-    "flips": Technique("flipped copies of rare types", {"balance.method": "flips"}, study=True),
-    "exact_flips": Technique("the same, each flip once", {"balance.method": "flips", "flips.exact": True}),
-    "effective": Technique(
-        "loss by effective number", {"balance.method": "loss", "balance.weighting": "effective"}
-    ),
-    "sampling": Technique(
-        "drawn by the root of inverse frequency", {"balance.method": "sampling", "balance.power": 0.5}
-    ),
-    "focal": Technique("focal loss, gamma 2", {"loss.focal": 2.0}),
-    "logit_adjust": Technique("logits adjusted by the classes' shares", {"loss.logit_adjust": 1.0}),
-    "paste": Technique("masked defects pasted, to a tenth each", {"paste.to_share": 0.1}),
-}
-
-
-@dataclass(frozen=True)
 class StudyOptions:
-    """A run of the study; the defaults are the study's own protocol, except that VGG16 is left out."""
+    """Options of a study; the defaults are the study's own protocol, except that VGG16 is left out."""
 
-    models: tuple[str, ...] = SLIDE_ORDER
-    vgg: VggChoice = "skip"  # subset: few sheets and epochs from a random start; full: as the others
-    vgg_sheets: int = 400  # of the training part, for subset
-    vgg_epochs: int = 3  # at most, for subset
-    epochs: int | None = None  # at most; None = the study's 60 with early stopping
-    sheets: int | None = None  # at most, drawn from the folder; None = all
-    groups: str | None = None  # rule that keeps sheets together; None = the study's split, sheet by sheet
-    stratify: bool = False  # every part gets every class by its share; the study did not
-    allow_bad: int = 0
-    seed: int = 0
-    pretrained: Literal["auto", "none"] = "auto"  # auto: ImageNet start where the network has one
-    settings: tuple[str, ...] = ()  # further `key=value` for the recipe
-    resamples: int = 1000
-    repeats: int = 40  # timing rounds
-    multiclass: bool = True  # the study's second half, where the data have several types
-    techniques: TechniqueChoice = "study"  # what is compared about rare types: the study's, all, none
-    controls: ControlChoice = "free"  # of the transplant; trained: another seed and shuffled labels as well
-    test: Path | None = None  # another DATA folder to test on; the first then only trains and validates
-    explained: int = 200  # sheets with masks, at most, that choose a mask rule, and that judge
-    probed: int = 800  # sheets, at most, that the layers' probes are fitted on and judged by
-    neurons: int = 4  # a layer, whose images are made
-    neuron_steps: int = 256  # of each image
-    fresh: bool = False  # train again what is trained already
-    quick: bool = False
+    models: tuple[str, ...] = option(SLIDE_ORDER, help="Networks to train, joined by commas.", joined=True)
+    vgg: Literal["skip", "subset", "full"] = option(
+        "skip",
+        help="VGG16: skip it, train it on a subset of sheets from a random start, or train it in full "
+        "like the other networks, which takes about twelve times as long as each of them.",
+    )
+    vgg_sheets: int = option(400, help="Number of training sheets for --vgg subset.", min=1)
+    vgg_epochs: int = option(3, help="Maximum number of epochs for --vgg subset.", min=1)
+    epochs: int | None = option(
+        None, help="Maximum number of epochs; default: the study's 60 with early stopping.", min=1
+    )
+    sheets: int | None = option(
+        None, help="Use this many sheets of DATA, drawn at random; default: all.", min=1
+    )
+    test: Path | None = option(
+        None,
+        help="Another DATA folder for testing; the first one is then used for training and validation only.",
+        metavar="DATA",
+    )
+    multiclass: bool = option(True, help="Also train and measure the multi-class models of the defect types.")
+    techniques: Literal["none", "study", "all"] = option(
+        "study",
+        help="Techniques against class imbalance to compare: none, those of the study, or all that exist.",
+    )
+    controls: Literal["free", "trained"] = option(
+        "free",
+        help="Controls of the transplant: free uses untrained weights only; trained adds two trainings, with "
+        "another seed and with shuffled labels.",
+    )
+    groups: str | None = option(
+        None,
+        help="Rule that keeps sheets together in one part of the split: column:NAME, frames[:GAP], "
+        "duplicates, or several joined by +; default: the study's split, sheet by sheet.",
+    )
+    pretrained: Literal["auto", "none"] = option(
+        "auto",
+        help="Starting weights: auto uses ImageNet weights where the network has them, none random weights.",
+    )
+    settings: tuple[str, ...] = option(
+        (), help="Further recipe keys, key=value; may be repeated.", flag="--set", metavar="KEY=VALUE"
+    )
+    explained: int = option(
+        200,
+        help="Maximum number of sheets with masks that choose a mask rule, and as many again that "
+        "explanation methods are compared on.",
+        min=1,
+    )
+    probed: int = option(
+        800,
+        help="Maximum number of sheets that the probes of the layers are fitted on, and as many again that "
+        "they are tested on.",
+        min=1,
+    )
+    neurons: int = option(
+        4,
+        help="Number of neurons per layer that images are made for, in each of the two models shown.",
+        min=1,
+    )
+    quick: bool = option(
+        False,
+        help="Few sheets and epochs: minutes instead of hours, and no claim is decided.",
+        flag="--quick",
+    )
+    fresh: bool = option(False, help="Repeat trainings that are already finished.", flag="--fresh")
+    allow_bad: int = option(0, help="Tolerate up to N unusable items.", min=0, metavar="N")
+    seed: int = option(0, help="Seed of split, training, noise and resampling.", min=0)
+    stratify: bool = option(
+        False,
+        help="Give every part of the split its share of every class; the study did not.",
+        command_line=False,
+    )
+    resamples: int = option(1000, help="Bootstrap resamples of each interval.", min=1, command_line=False)
+    repeats: int = option(40, help="Rounds of each time measurement.", min=1, command_line=False)
+    neuron_steps: int = option(
+        256, help="Optimisation steps of each neuron's image.", min=1, command_line=False
+    )
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.models if name not in MODELS]
+        unknown = [name for name in self.models if name not in SLIDE_ORDER]
         if unknown or not self.models:
             raise BadRecipe(
-                f"--models: expected some of {', '.join(MODELS)}, got {', '.join(unknown) or 'none'}"
+                f"--models: expected some of {', '.join(SLIDE_ORDER)}, got {', '.join(unknown) or 'none'}"
             )
-        for name in (
-            "vgg_sheets",
-            "vgg_epochs",
-            "epochs",
-            "sheets",
-            "resamples",
-            "repeats",
-            "explained",
-            "probed",
-            "neurons",
-            "neuron_steps",
-        ):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise BadRecipe(f"--{name.replace('_', '-')}: expected at least 1, got {value}")
+        check_options(self)
 
     def quickened(self) -> StudyOptions:
-        """The same run in minutes: few sheets, few epochs. It shows the report; it proves nothing."""
+        """The same study in minutes: few sheets, few epochs. It shows the report; no claim is decided."""
         return replace(
             self,
             quick=True,
@@ -130,39 +123,3 @@ class StudyOptions:
             neurons=min(self.neurons, QUICK_NEURONS),
             neuron_steps=min(self.neuron_steps, QUICK_STEPS),
         )
-
-
-def recipe_for(name: str, options: StudyOptions) -> Recipe:
-    """The study's recipe for one network of its binary half under these options."""
-    return _adapt(load_recipe("study", options.settings), options, {"task": "binary", "model.name": name})
-
-
-def slide_recipe(key: str, options: StudyOptions) -> Recipe:
-    """The recipe of one row of the study's multi-class table; keys as in recipe_files.SLIDE_MODELS."""
-    return _adapt(load_recipe(key, options.settings), options, {})
-
-
-def technique_recipe(key: str, options: StudyOptions) -> Recipe:
-    """The study's chosen network under one technique against imbalance."""
-    base = slide_recipe("aug_reduced_squeeze", options)
-    return override(base, {"balance.method": "none", **TECHNIQUES[key].settings})
-
-
-def _adapt(recipe: Recipe, options: StudyOptions, changes: dict[str, Any]) -> Recipe:
-    changes |= {"model.pretrained": options.pretrained}
-    if options.groups is not None:
-        changes["split.method"] = "groups"
-    elif options.stratify:
-        changes["split.method"] = "stratified"
-    if options.test is not None:
-        whole = recipe.split.train + recipe.split.validation
-        parts = {"train": recipe.split.train / whole, "validation": recipe.split.validation / whole}
-        changes |= {f"split.{part}": share for part, share in (parts | {"test": 0.0}).items()}
-    changes |= _epochs(changes.get("model.name", recipe.model.name), options)
-    return override(recipe, changes)
-
-
-def _epochs(name: str, options: StudyOptions) -> Mapping[str, Any]:
-    if name == VGG and options.vgg == "subset":
-        return {"stop.max_epochs": options.vgg_epochs, "model.pretrained": "none"}
-    return {} if options.epochs is None else {"stop.max_epochs": options.epochs}

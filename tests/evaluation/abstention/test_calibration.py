@@ -1,4 +1,4 @@
-"""Calibration measured against scikit-learn and against populations whose temperature is known."""
+"""Calibration against scikit-learn and against populations of known temperature."""
 
 import numpy as np
 import pytest
@@ -72,7 +72,7 @@ def test_a_weight_of_three_is_three_sheets(rng):
         assert getattr(found, name) == pytest.approx(getattr(expected, name), nan_ok=True)
 
 
-def test_a_sheet_of_weight_0_is_not_asked():
+def test_a_sheet_of_weight_0_is_left_out():
     probabilities, labels = np.array([[1.0, 0.0], [0.5, 0.5]]), np.array([1, 1])
     assert log_loss(probabilities, labels) == np.inf
     assert log_loss(probabilities, labels, weights=np.array([0.0, 1.0])) == pytest.approx(np.log(2))
@@ -96,6 +96,6 @@ def test_a_sheet_of_weight_0_is_not_asked():
         (lambda: reliability(np.ones(2), np.ones(2, bool), weights=np.ones(3)), "weights: .* got 3"),
     ],
 )
-def test_what_cannot_be(call, message):
+def test_bad_input_is_refused(call, message):
     with pytest.raises(BadInput, match=message):
         call()

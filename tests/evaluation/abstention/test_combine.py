@@ -52,7 +52,7 @@ def test_against_the_formula(penalty, rng):
     assert found.score(columns) == pytest.approx(expit(table @ reference[:-1] + reference[-1]), abs=1e-7)
 
 
-def test_two_scores_together_beat_each(rng):
+def test_two_scores_combined_are_better_than_each(rng):
     columns, right = sheets(rng, 600)
     new, truth = sheets(rng, 2000)
     joined = roc_auc(truth, fit_combiner(columns, right).score(new))

@@ -1,4 +1,4 @@
-"""The cheapest threshold against trying every one by hand, and against prices whose answer is known."""
+"""The threshold of least cost against trying each one, and against prices of known result."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def population(rng, count=400):
 
 
 @given(st.integers(2, 25), st.integers(0, 10**6), st.sampled_from([None, 0.01, 0.6]))
-def test_no_threshold_is_cheaper(count, seed, prevalence):
+def test_no_other_threshold_costs_less(count, seed, prevalence):
     rng = np.random.default_rng(seed)
     defective, verdict = rng.random(count) < 0.5, rng.random(count) < 0.5
     defective[:2] = [True, False]
@@ -64,7 +64,7 @@ def test_prices_move_the_threshold(rng):
     assert coverages[-1] == 1
 
 
-def test_a_free_reviewer_and_one_beyond_price(rng):
+def test_free_review_takes_all_sheets_and_costly_review_none(rng):
     defective, verdict, confidence = population(rng)
     all_wrong = ~defective
     found = cheapest_threshold(defective, all_wrong, confidence, Prices(5.0, 5.0, 1.0), rng=rng, resamples=50)
@@ -75,7 +75,7 @@ def test_a_free_reviewer_and_one_beyond_price(rng):
     assert dear.cost_a_sheet.estimate == dear.cost_without_review
 
 
-def test_of_equal_costs_the_least_review_is_taken(rng):
+def test_of_equal_costs_the_threshold_with_least_review_is_chosen(rng):
     defective = np.array([True, False, True, False])
     found = cheapest_threshold(
         defective, defective, np.array([0.1, 0.2, 0.3, 0.4]), Prices(5.0, 5.0, 0.0), rng=rng, resamples=50
@@ -83,14 +83,14 @@ def test_of_equal_costs_the_least_review_is_taken(rng):
     assert (found.threshold, found.coverage) == (0, 1)
 
 
-def test_no_error_seen_is_no_proof_of_none(rng):
+def test_a_sample_without_errors_has_no_bounds(rng):
     defective = np.arange(40) % 2 == 0
     found = cheapest_threshold(defective, defective, rng.random(40), Prices(5.0, 5.0, 1.0), rng=rng)
     assert found.cost_a_sheet.estimate == 0
     assert np.isnan(found.cost_a_sheet.high)
 
 
-def test_the_prevalence_weighs_the_sides_as_so_many_sheets_would(rng):
+def test_prevalence_weighs_as_repeated_sheets_do(rng):
     defective, verdict, confidence = population(rng, 100)
     goods = np.flatnonzero(~defective)
     rows = np.concatenate([np.flatnonzero(defective), np.tile(goods, 9)])
@@ -106,7 +106,7 @@ def test_the_prevalence_weighs_the_sides_as_so_many_sheets_would(rng):
 
 
 @pytest.mark.parametrize("prevalence", [None, 0.1])
-def test_the_interval_is_that_of_choosing_anew(prevalence):
+def test_the_interval_chooses_again_in_each_resample(prevalence):
     defective, verdict, confidence = population(np.random.default_rng(3), 60)
     prices = Prices(20.0, 10.0, 2.0)
 
@@ -127,7 +127,7 @@ def test_the_interval_is_that_of_choosing_anew(prevalence):
     assert np.quantile(slow, [0.025, 0.975]) == pytest.approx([found.low, found.high], abs=0.15 * wide)
 
 
-def test_sheets_of_a_group_come_together(rng):
+def test_sheets_of_a_group_are_resampled_together(rng):
     sheets = [np.repeat(column, 8) for column in population(rng, 40)]
     groups = np.repeat(np.arange(40), 8)
     prices = Prices(20.0, 10.0, 4.0)
@@ -145,7 +145,7 @@ def test_sheets_of_a_group_come_together(rng):
 
 @pytest.mark.parametrize("price", [-1.0, float("nan"), float("inf")])
 @pytest.mark.parametrize("name", ["escape", "overkill", "review"])
-def test_prices_that_cannot_be(name, price):
+def test_impossible_prices_are_refused(name, price):
     with pytest.raises(BadInput, match=f"price of {name}"):
         Prices(**{"escape": 1.0, "overkill": 1.0, "review": 1.0, name: price})
 
@@ -165,7 +165,7 @@ def test_prices_that_cannot_be(name, price):
         ({"resamples": 0}, "resamples"),
     ],
 )
-def test_what_cannot_be(change, message, rng):
+def test_bad_input_is_refused(change, message, rng):
     given = {"defective": np.array([True, False]), "verdict": np.array([True, False])}
     given |= {"confidence": np.array([0.5, 0.9])} | change
     columns = [given.pop(name) for name in ("defective", "verdict", "confidence")]

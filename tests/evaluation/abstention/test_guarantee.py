@@ -1,4 +1,4 @@
-"""Certificates: exact bounds, a fixed sequence, groups as units. The coverage itself is in tests/long."""
+"""Certificates: exact bounds, a fixed sequence, groups as units. Their coverage is tested in tests/long."""
 
 import math
 
@@ -7,28 +7,28 @@ import pytest
 from scipy.stats import beta, binom
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.abstention.guarantee import certify, sheets_needed, upper_bound
+from steelsight.evaluation.abstention.guarantee import answers_needed, certify, upper_bound
 
 
 @pytest.mark.parametrize(("wrong", "count"), [(0, 50), (3, 120), (20, 60)])
-def test_the_bound_is_where_so_few_errors_have_probability_delta(wrong, count):
+def test_the_bound_inverts_the_binomial_distribution(wrong, count):
     bound = upper_bound(wrong, count, 0.1)
     assert binom.cdf(wrong, count, bound) == pytest.approx(0.1)
 
 
-def test_no_answers_prove_nothing():
+def test_without_answers_the_bound_is_1():
     assert upper_bound(0, 0, 0.1) == 1.0
     assert upper_bound(5, 5, 0.1) == 1.0
 
 
 @pytest.mark.parametrize(("risk", "delta", "wrong"), [(0.01, 0.1, 0), (0.05, 0.05, 2), (0.2, 0.01, 5)])
-def test_sheets_needed_is_the_smallest(risk, delta, wrong):
-    count = sheets_needed(risk, delta, wrong=wrong)
+def test_answers_needed_is_the_smallest_number(risk, delta, wrong):
+    count = answers_needed(risk, delta, wrong=wrong)
     assert upper_bound(wrong, count, delta) <= risk
     assert upper_bound(wrong, count - 1, delta) > risk
 
 
-def test_the_loosest_threshold_that_passes_is_taken(rng):
+def test_the_loosest_threshold_that_passes_is_certified(rng):
     scores = np.linspace(1, 0, 1000)
     right = np.arange(1000) < 700  # the surest 700 are right, the others wrong
     found = certify(right, scores, np.linspace(0, 1, 21).tolist(), risk=0.02, delta=0.1, rng=rng)
@@ -40,28 +40,28 @@ def test_the_loosest_threshold_that_passes_is_taken(rng):
     assert "90 %" in found.statement
 
 
-def test_none_can_be_certified_says_how_many_are_missing(rng):
+def test_without_a_certificate_the_missing_sheets_are_counted(rng):
     found = certify(np.ones(50, bool), np.ones(50), [0.5, 0.9], risk=0.01, delta=0.1, rng=rng)
     assert found.threshold is None
     assert found.coverage == 0
-    assert 50 + found.more_groups == found.more_sheets + 50 == sheets_needed(0.01, 0.1)
+    assert 50 + found.more_groups == found.more_sheets + 50 == answers_needed(0.01, 0.1)
     assert "no threshold can be certified" in found.statement
 
 
-def test_what_is_missing_grows_where_few_are_answered(rng):
+def test_more_sheets_are_missing_where_few_are_answered(rng):
     scores = np.where(np.arange(1000) < 20, 1.0, 0.1)
     found = certify(np.ones(1000, bool), scores, [0.9999], risk=0.01, delta=0.1, rng=rng)
-    assert found.more_groups == math.ceil((sheets_needed(0.01, 0.1) - 20) * 1000 / 20)
+    assert found.more_groups == math.ceil((answers_needed(0.01, 0.1) - 20) * 1000 / 20)
     assert "about 10500 more groups of sheets are needed, 10500 sheets, at the errors and" in found.statement
     groups = np.repeat(np.arange(250), 4)
     scores = np.where(groups < 20, 1.0, 0.1)
     grouped = certify(np.ones(1000, bool), scores, [0.9], risk=0.01, delta=0.1, rng=rng, groups=groups)
-    assert grouped.more_groups == math.ceil((sheets_needed(0.01, 0.1) - 20) * 250 / 20)
+    assert grouped.more_groups == math.ceil((answers_needed(0.01, 0.1) - 20) * 250 / 20)
     assert grouped.more_sheets == 4 * grouped.more_groups
 
 
 @pytest.mark.parametrize("wrong", [2, 3])
-def test_with_so_many_more_at_the_errors_seen_it_would_pass(wrong, rng):
+def test_the_missing_number_of_groups_would_suffice(wrong, rng):
     right = np.arange(200) >= wrong
     found = certify(right, np.ones(200), [0.5], risk=0.02, delta=0.1, rng=rng)
     total, share = 200 + found.more_groups, wrong / 200
@@ -69,7 +69,7 @@ def test_with_so_many_more_at_the_errors_seen_it_would_pass(wrong, rng):
     assert beta.ppf(0.9, share * (total - 1) + 1, (1 - share) * (total - 1)) > 0.02
 
 
-def test_errors_at_the_risk_are_helped_by_no_number(rng):
+def test_errors_at_the_risk_cannot_be_certified_by_more_sheets(rng):
     right = np.arange(1000) % 10 != 0
     found = certify(right, np.ones(1000), [0.5, 0.9], risk=0.1, delta=0.1, rng=rng)
     assert found.more_groups is None
@@ -83,7 +83,7 @@ def test_errors_at_the_risk_are_helped_by_no_number(rng):
     assert "no sheet reaches a tested threshold" in unreached.statement
 
 
-def test_what_is_promised_is_of_groups_where_they_differ(rng):
+def test_the_certified_risk_weighs_groups_alike(rng):
     # 300 groups of one right sheet, and two of thirty wrong ones: few groups err, many sheets do.
     groups = np.concatenate([np.arange(300), np.repeat([300, 301], 30)])
     right = groups < 300
@@ -93,7 +93,7 @@ def test_what_is_promised_is_of_groups_where_they_differ(rng):
     assert found.answered_a_group == (1, 30)
     assert "of the answers, every group counted alike, are wrong" in found.statement
     assert "have 1 to 30 of them" in found.statement
-    assert "0.167 were wrong here, which is no promise" in found.statement
+    assert "0.167 of all answers were wrong here, which is not certified" in found.statement
     alone = certify(right[:300], np.ones(300), [0.5], risk=0.05, delta=0.1, rng=rng)
     assert alone.sheet_risk == 0
     assert "group" not in alone.statement
@@ -101,10 +101,10 @@ def test_what_is_promised_is_of_groups_where_they_differ(rng):
         np.ones(600, bool), np.ones(600), [0.5], risk=0.05, delta=0.1, rng=rng, groups=np.arange(600) // 2
     )
     assert "every group counted alike" in even.statement
-    assert "no promise" not in even.statement
+    assert "not certified" not in even.statement
 
 
-def test_a_threshold_is_skipped_by_its_count_and_by_nothing_else(rng):
+def test_a_threshold_is_skipped_by_its_count_alone(rng):
     scores = np.where(np.arange(1000) < 20, 1.0, 0.6)
     right = np.arange(1000) >= 20  # the surest twenty are all wrong, too few to test
     found = certify(right, scores, [0.5, 0.9], risk=0.05, delta=0.1, rng=rng)
@@ -124,7 +124,7 @@ def test_a_group_counts_once(rng):
     assert grouped.tested[0].answered == 40
 
 
-def test_the_drawn_sheet_of_a_group_is_right_as_often_as_its_sheets(rng):
+def test_the_drawn_sheet_is_a_random_one_of_its_group(rng):
     right, groups = np.tile([True, True, True, False], 3000), np.repeat(np.arange(3000), 4)
     found = certify(right, np.ones(12_000), [0.5], risk=0.5, delta=0.1, rng=rng, groups=groups)
     # 3,000 draws with probability 1/4 each: five standard deviations.
@@ -146,7 +146,7 @@ def test_the_drawn_sheet_of_a_group_is_right_as_often_as_its_sheets(rng):
         ({"scores": np.array([0.5, np.nan])}, "NaN|finite"),
     ],
 )
-def test_what_cannot_be(settings, message, rng):
+def test_bad_input_is_refused(settings, message, rng):
     given = {"right": np.ones(2, bool), "scores": np.ones(2), "thresholds": [0.5], "risk": 0.1, "delta": 0.1}
     given |= settings
     right, scores, thresholds = (given.pop(name) for name in ("right", "scores", "thresholds"))

@@ -1,4 +1,4 @@
-"""Refusal of what is no sheet: against scikit-learn, against populations of known overlap, and by hand."""
+"""Rejection of outsiders: against scikit-learn, populations of known overlap, and by hand."""
 
 import numpy as np
 import pytest
@@ -24,14 +24,14 @@ def test_against_definitions_and_scikit_learn(sheets, outsiders, seed, keep):
     assert found.false_accept.low < found.false_accept.high
 
 
-def test_two_bells_apart_by_two(rng):
+def test_auroc_of_two_normal_distributions(rng):
     found = evaluate_rejection(rng.normal(2, 1, 4000), rng.normal(0, 1, 4000), rng=rng, resamples=200)
     assert found.auroc.low < norm.cdf(2 / 2**0.5) < found.auroc.high
     assert found.threshold == pytest.approx(2 + norm.ppf(0.05), abs=0.1)
     assert found.false_accept.low < norm.sf(found.threshold) < found.false_accept.high
 
 
-def test_the_interval_is_as_wide_as_hanley_and_mcneil_say(rng):
+def test_the_interval_has_the_width_of_hanley_and_mcneil(rng):
     found = evaluate_rejection(rng.normal(1, 1, 200), rng.normal(0, 1, 100), rng=rng).auroc
     area = found.estimate
     first, second = area / (2 - area), 2 * area**2 / (1 + area)
@@ -48,14 +48,14 @@ def test_the_threshold_comes_from_calibration_sheets():
     assert found.false_accept.estimate == 0.5
 
 
-def test_products_with_rounding_errors_cost_no_sheet(rng):
+def test_rounding_of_the_kept_share_drops_no_sheet(rng):
     scores = np.arange(100, dtype=float)
     for percent in range(1, 101):
         found = evaluate_rejection(scores, scores, rng=rng, keep=percent / 100, resamples=1)
         assert (scores >= found.threshold).sum() == percent
 
 
-def test_all_in_order_is_no_certainty(rng):
+def test_a_perfect_order_keeps_a_bound_below_1(rng):
     good = evaluate_rejection(np.arange(50.0) + 100, np.arange(20.0), rng=rng)
     assert good.auroc.estimate == good.auroc.high == 1
     assert 0.8 < good.auroc.low < 0.9  # Wilson's for 20 of 20
@@ -65,7 +65,7 @@ def test_all_in_order_is_no_certainty(rng):
     assert poor.false_accept.estimate == 1
 
 
-def test_equal_scores_tell_nothing_apart(rng):
+def test_equal_scores_have_an_auroc_of_one_half(rng):
     found = evaluate_rejection(np.zeros(9), np.zeros(9), rng=rng, resamples=10)
     assert found.auroc.estimate == 0.5
     assert found.false_accept.estimate == 1
@@ -89,6 +89,6 @@ ONE, NONE = np.ones(1), np.zeros(0)
         (ONE, ONE, {"resamples": 0}, "resamples"),
     ],
 )
-def test_what_cannot_be(inside, outside, settings, message, rng):
+def test_bad_input_is_refused(inside, outside, settings, message, rng):
     with pytest.raises(BadInput, match=message):
         evaluate_rejection(inside, outside, rng=rng, **settings)

@@ -1,4 +1,4 @@
-"""One dictionary of what confidence is worth."""
+"""Calibration and selective accuracy as one dictionary."""
 
 import json
 
@@ -8,7 +8,7 @@ import pytest
 from steelsight.evaluation.abstention.report import confidence_report
 
 
-def test_a_sure_and_right_model_answers_everything(rng):
+def test_a_confident_and_right_model_has_full_coverage(rng):
     labels = rng.integers(0, 3, 60)
     found = confidence_report(np.eye(3)[labels], [(int(each),) for each in labels], rng=rng, resamples=20)
     assert found["calibration_error"] == 0

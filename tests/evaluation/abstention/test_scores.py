@@ -1,4 +1,4 @@
-"""Scores against their definitions, scikit-learn, and what no score may depend on."""
+"""Confidence scores against their definitions and scikit-learn, and their invariances."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_scores_of_probabilities_against_their_definitions(sheets, classes, seed
 
 
 @pytest.mark.parametrize("name", OF_PROBABILITIES)
-def test_certainty_is_above_a_guess_and_classes_have_no_order(name, rng):
+def test_certainty_scores_higher_and_class_order_does_not_matter(name, rng):
     score = OF_PROBABILITIES[name]
     certain, sure, guess = score(np.array([[1.0, 0, 0], [0.8, 0.1, 0.1], [1 / 3] * 3]))
     assert certain > sure > guess
@@ -59,7 +59,7 @@ def test_energy_moves_with_the_logits_where_softmax_does_not(rng):
     assert softmax(logits + 1000) == pytest.approx(softmax(logits))
 
 
-def test_agreement_is_the_mean_probability_of_the_means_choice(rng):
+def test_agreement_is_the_mean_probability_of_the_chosen_class(rng):
     stack = rng.dirichlet([0.5, 0.5, 0.5], (7, 30))
     slow = []
     for sheet in range(30):
@@ -95,7 +95,7 @@ def test_neighbours_against_scikit_learn(k, rng, monkeypatch):
     assert space.knn_distance(3 * new, k) == pytest.approx(found[:, -1], abs=1e-7)
 
 
-def test_strangers_are_further_than_sheets(rng):
+def test_outsiders_are_farther_than_sheets(rng):
     labels = rng.integers(0, 2, 300)
     inside = rng.normal(0, 1, (300, 5)) + 6 * np.eye(5)[labels]
     space = fit_feature_space(inside[:200], labels[:200])
@@ -111,7 +111,7 @@ def test_a_class_with_one_sheet_has_its_mean_there(rng):
     assert space.distance(np.full((1, 4), 9.0)) == pytest.approx([0])
 
 
-def test_what_has_no_inverse_is_shrunk_until_it_has():
+def test_a_singular_covariance_is_shrunk_until_it_has_an_inverse():
     twins = fit_feature_space(np.array([[1.0, 2.0, 0.0], [3.0, 2.0, 0.0]]), np.zeros(2, dtype=int))
     assert np.isfinite(twins.precision).all()
     assert np.isfinite(twins.distance(np.array([[2.0, 5.0, 1.0]]))).all()
@@ -168,6 +168,6 @@ NONE = np.zeros(0, dtype=int)
         (lambda: SPACE.knn_distance(np.zeros((1, 2)), 0), "from 1 to 3"),
     ],
 )
-def test_what_cannot_be(call, message):
+def test_bad_input_is_refused(call, message):
     with pytest.raises(BadInput, match=message):
         call()

@@ -1,4 +1,4 @@
-"""Risk against coverage, by counting, by known orders, and by what no reordering may change."""
+"""Risk and coverage by counting, by known orders, and by their invariances."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_areas_against_the_definition(seed):
     assert augrc(right, scores) == pytest.approx(generalised, abs=0.01)
 
 
-def test_the_perfect_order_is_best_and_the_reverse_worst(rng):
+def test_the_perfect_order_has_the_smallest_area(rng):
     right = rng.random(200) < 0.8
     perfect, worst = right + 0.1 * rng.random(200), ~right + 0.1 * rng.random(200)
     middle = rng.random(200)
@@ -74,7 +74,7 @@ def test_a_better_score_is_found_better(rng):
     assert (same.difference.low, same.difference.high) == (0, 0)
 
 
-def test_the_interval_holds_the_estimate(rng):
+def test_the_interval_contains_the_estimate(rng):
     right = rng.random(300) < 0.9
     scores = right + rng.normal(0, 1, 300)
     found = coverage_interval(right, scores, 0.95, rng=rng, resamples=200)
@@ -83,7 +83,7 @@ def test_the_interval_holds_the_estimate(rng):
 
 
 @pytest.mark.parametrize("hits", [True, False])
-def test_twelve_sheets_alike_are_no_proof(hits, rng):
+def test_twelve_equal_sheets_keep_a_bound(hits, rng):
     right, groups = np.full(24, hits), np.repeat(np.arange(12), 2)
     found = coverage_interval(right, rng.random(24), 0.99, rng=rng, groups=groups, resamples=50)
     assert found == wilson(12 * hits, 12)
@@ -102,7 +102,7 @@ def test_twelve_sheets_alike_are_no_proof(hits, rng):
         (lambda: coverage_at(np.ones(2, bool), np.ones(2), 1.5), "selective accuracy"),
     ],
 )
-def test_what_cannot_be(call, message):
+def test_bad_input_is_refused(call, message):
     with pytest.raises(BadInput, match=message):
         call()
 

@@ -1,4 +1,4 @@
-"""Sheets thinned to a mill's shares: which are kept, how often, and what cannot be asked."""
+"""Sheets thinned to a mill's shares: which are kept, how often, and bad input."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ LABELS = np.repeat([0, 1, 2], [60, 40, 100])
 SHARES = (0.6, 0.1, 0.3)  # class 0 is the scarcest: 100 sheets are the most that have these shares
 
 
-def test_the_scarcest_class_is_kept_whole_and_the_others_to_their_shares():
+def test_the_scarcest_class_is_kept_and_the_others_are_thinned():
     rng = np.random.default_rng(0)
     kept = np.array(
         [np.bincount(LABELS[draw_to_shares(LABELS, SHARES, rng)], minlength=3) for _ in range(400)]
@@ -23,7 +23,7 @@ def test_the_scarcest_class_is_kept_whole_and_the_others_to_their_shares():
         assert kept[:, c].std() == pytest.approx(spread, rel=0.2)  # 400 draws place it to 4 %
 
 
-def test_sheets_of_a_class_are_kept_alike_and_apart():
+def test_sheets_of_a_class_are_kept_independently():
     rng = np.random.default_rng(1)
     kept = np.zeros((1000, 200))
     for row in kept:
@@ -35,7 +35,7 @@ def test_sheets_of_a_class_are_kept_alike_and_apart():
     assert abs(between.mean()) < 0.005  # quotas would make it -1 / 99
 
 
-def test_shares_as_they_are_keep_every_sheet(rng):
+def test_equal_shares_keep_every_sheet(rng):
     assert draw_to_shares(LABELS, (0.3, 0.2, 0.5), rng).tolist() == list(range(200))
 
 
@@ -56,6 +56,6 @@ def test_a_class_without_share_is_dropped(rng):
         (np.zeros(0, int), (1.0,), "at least one sheet"),
     ],
 )
-def test_what_cannot_be(labels, shares, message, rng):
+def test_bad_input_is_refused(labels, shares, message, rng):
     with pytest.raises(BadInput, match=message):
         draw_to_shares(labels, shares, rng)

@@ -1,4 +1,4 @@
-"""The sweep over thresholds: by hand, by repeated sheets, and with intervals that are never a point."""
+"""The sweep over thresholds: by hand, by repeated sheets, and with intervals that have width."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_the_studys_sweep_by_hand():
     assert all(getattr(row, name) is None for row in rows for name in BOUNDS)
 
 
-def test_a_class_that_lost_its_last_answer_is_counted_out():
+def test_a_class_without_answers_leaves_the_mean():
     labels, answers = np.array([0, 0, 1, 2]), np.array([0, 0, 0, 2])
     rows = sweep_thresholds(labels, answers, np.array([0.9, 0.8, 0.3, 0.6]), [0.0, 0.5, 0.7, 1.0], classes=4)
     assert [row.classes_answered for row in rows] == [3, 2, 1, 0]
@@ -60,7 +60,7 @@ def test_a_weight_of_three_is_three_sheets(intervals):
                 assert getattr(pair[0], side) == pytest.approx(getattr(pair[1], side))
 
 
-def test_intervals_hold_the_figures_and_are_no_points(rng):
+def test_intervals_contain_the_figures_and_have_width(rng):
     labels = np.repeat([0, 1], 12)
     row = sweep_thresholds(
         labels, labels, np.ones(24), [0.5], classes=2, resampling=Resampling(rng, resamples=20)
@@ -88,7 +88,7 @@ def test_intervals_hold_the_figures_and_are_no_points(rng):
         ({"weights": np.zeros(2)}, "weights: expected 2 finite numbers of at least 0, not all 0"),
     ],
 )
-def test_what_cannot_be(change, message):
+def test_bad_input_is_refused(change, message):
     given = {"labels": np.array([0, 1]), "answers": np.array([0, 1]), "scores": np.ones(2)}
     given |= {"thresholds": [0.5]} | change
     with pytest.raises(BadInput, match=message):

@@ -1,4 +1,4 @@
-"""A power law is found where there is one, and never promises above 1 or a loss from more sheets."""
+"""A power law is recovered, stays below 1, and never falls with more sheets."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from steelsight.evaluation.curves.learning_curve import PowerLaw, fit_power_law
 
 
 @given(st.floats(0.6, 1.0), st.floats(0.2, 2.0), st.floats(0.15, 1.2))
-def test_a_law_is_recovered(ceiling, gap, rate):
+def test_a_power_law_is_recovered(ceiling, gap, rate):
     sizes = [100.0, 200, 400, 800, 1600]
     law = PowerLaw(ceiling, gap, rate)
     scores = [max(0.0, law.at(n)) for n in sizes]
@@ -22,7 +22,7 @@ def test_a_law_is_recovered(ceiling, gap, rate):
 
 
 @given(st.lists(st.floats(0, 1), min_size=4, max_size=4))
-def test_more_sheets_never_harm_and_never_pass_1(scores):
+def test_the_curve_rises_and_stays_below_1(scores):
     law = fit_power_law([50, 100, 200, 400], scores)
     assert law.ceiling <= 1
     assert law.gain(400, 10) >= 0
@@ -39,11 +39,11 @@ def test_more_sheets_never_harm_and_never_pass_1(scores):
         ([10, 20, 40], [0.1, 0.2, np.nan], "scores from 0 to 1"),
     ],
 )
-def test_bad_input(sizes, scores, message):
+def test_bad_input_is_refused(sizes, scores, message):
     with pytest.raises(BadInput, match=message):
         fit_power_law(sizes, scores)
 
 
-def test_no_sheets():
+def test_a_score_without_sheets_is_refused():
     with pytest.raises(BadInput, match="expected at least one sheet, got 0"):
         PowerLaw(1.0, 1.0, 1.0).at(0)

@@ -34,7 +34,7 @@ def test_prevalence_changes_counts_not_rates(rng):
     assert rare.precision < own.precision
 
 
-def test_certainties_keep_a_bound(rng):
+def test_rates_of_0_and_1_keep_a_bound(rng):
     defective = np.array([True] * 30 + [False] * 30)
     found = operating_point(defective, defective.astype(float), 0.5, rng=rng)
     assert found.escape.estimate == 0
@@ -42,7 +42,7 @@ def test_certainties_keep_a_bound(rng):
 
 
 @given(st.integers(2, 40), st.floats(0, 0.9), st.integers(0, 10**6))
-def test_the_threshold_lets_through_no_more_than_asked(count, most, seed):
+def test_the_threshold_keeps_the_share_of_escapes(count, most, seed):
     rng = np.random.default_rng(seed)
     scores = rng.random(count).round(1)
     defective = np.arange(count) % 2 == 0
@@ -108,9 +108,9 @@ def test_models_that_agree_do_not_differ():
             ),
             "no defective",
         ),
-        (lambda _: mcnemar(np.ones(2, bool), np.ones(3, bool)), "two answers"),
+        (lambda _: mcnemar(np.ones(2, bool), np.ones(3, bool)), "two values"),
     ],
 )
-def test_what_cannot_be(call, message, rng):
+def test_bad_input_is_refused(call, message, rng):
     with pytest.raises(BadInput, match=message):
         call(rng)

@@ -11,7 +11,7 @@ from steelsight.evaluation.curves.precision_recall import pr_curve, pr_curves
 
 
 @given(st.integers(1, 40), st.integers(0, 10**6))
-def test_it_is_scikit_learns(count, seed):
+def test_the_curve_equals_scikit_learns(count, seed):
     rng = np.random.default_rng(seed)
     positive = rng.random(count) < 0.4
     positive[0] = True
@@ -36,8 +36,8 @@ def test_classes_without_sheets_are_left_out():
     assert set(pr_curves(labels[:2], probabilities[:2, :2], ("a", "b"))) == set()
 
 
-def test_nothing_to_find():
+def test_no_positive_sheet_and_nan_are_refused():
     with pytest.raises(BadInput, match="expected positive sheets, got none among 2"):
         pr_curve(np.array([False, False]), np.array([0.1, 0.2]))
-    with pytest.raises(BadInput):
+    with pytest.raises(BadInput, match="scores row 1: expected finite numbers"):
         pr_curve(np.array([True, False]), np.array([0.1, np.nan]))

@@ -46,14 +46,14 @@ def test_weights_agree_with_scikit_learn(rng):
     np.testing.assert_allclose(weighted_auc(positive, scores, weights), expected)
 
 
-def test_one_kind_of_sheet_has_no_area_and_no_curve():
+def test_sheets_of_one_kind_have_no_area_and_no_curve():
     all_positive = np.ones(3, dtype=bool)
     assert np.isnan(roc_auc(all_positive, np.array([0.1, 0.2, 0.3])))
     with pytest.raises(BadInput, match="expected sheets of both kinds, got 3 positive among 3"):
         roc_curve(all_positive, np.array([0.1, 0.2, 0.3]))
 
 
-def test_scores_that_are_no_numbers_are_refused():
+def test_scores_with_nan_are_refused():
     with pytest.raises(BadInput, match="scores row 1: expected finite numbers"):
         roc_auc(np.array([True, False]), np.array([0.5, np.nan]))
     with pytest.raises(BadInput, match="scores: expected 2, one a label, got 3"):

@@ -1,4 +1,4 @@
-"""Faithfulness on models whose reasons are known by construction."""
+"""Faithfulness on models whose evidence is known by construction."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def brightness(images: np.ndarray) -> np.ndarray:
     return images[:, 4:8, 6:12].mean(axis=(1, 2)) / 255
 
 
-def test_the_reason_beats_its_opposite(sheet: np.ndarray) -> None:
+def test_the_true_evidence_scores_better_than_its_opposite(sheet: np.ndarray) -> None:
     reason = np.zeros(SIZE, dtype=np.float32)
     reason[4:8, 6:12] = 1
     right = delete_insert(brightness, sheet, reason, steps=16)
@@ -37,7 +37,9 @@ def test_the_reason_beats_its_opposite(sheet: np.ndarray) -> None:
     assert right.insertion > wrong.insertion
 
 
-def test_the_ends_are_the_sheet_and_the_blank(sheet: np.ndarray, rng: np.random.Generator) -> None:
+def test_the_curves_start_and_end_at_the_sheet_and_the_blank(
+    sheet: np.ndarray, rng: np.random.Generator
+) -> None:
     heat = rng.random(SIZE).astype(np.float32)
     curves = delete_insert(brightness, sheet, heat, steps=5)
     whole, blank = brightness(np.stack([sheet, blurred_sheet(sheet)]))
@@ -46,7 +48,7 @@ def test_the_ends_are_the_sheet_and_the_blank(sheet: np.ndarray, rng: np.random.
     assert (curves.inserted[0], curves.inserted[-1]) == (blank, whole)
 
 
-def test_pixels_go_hottest_first(sheet: np.ndarray) -> None:
+def test_the_hottest_pixels_are_removed_first(sheet: np.ndarray) -> None:
     seen: list[np.ndarray] = []
 
     def watch(images: np.ndarray) -> np.ndarray:
@@ -74,7 +76,9 @@ def test_similarity_is_spearman(rng: np.random.Generator) -> None:
     assert rank_similarity(first, np.zeros(SIZE, dtype=np.float32)) == 0
 
 
-def test_stability_tells_a_steady_map_from_a_jumpy_one(sheet: np.ndarray, rng: np.random.Generator) -> None:
+def test_stability_separates_a_constant_from_a_random_map(
+    sheet: np.ndarray, rng: np.random.Generator
+) -> None:
     def steady(images: np.ndarray) -> np.ndarray:
         return np.repeat(np.arange(sheet.size, dtype=np.float32).reshape(1, *SIZE), len(images), axis=0)
 

@@ -1,4 +1,4 @@
-"""Localisation scores against independent twins, their edges, and what they refuse."""
+"""Localisation scores against independent implementations, edge cases, and bad input."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_overlaps_are_those_of_scikit_learn(predicted: np.ndarray, truths: np.nd
         assert scores[name] == pytest.approx(expected), name
 
 
-def test_an_empty_prediction_scores_nothing_and_is_counted() -> None:
+def test_an_empty_prediction_scores_0() -> None:
     truth = np.ones((2, 2, 2), dtype=bool)
     predicted = np.stack([np.zeros((2, 2), dtype=bool), truth[0]])
     scores = overlap_scores(overlap_counts(predicted, truth))
@@ -58,7 +58,7 @@ def test_average_precision_is_that_of_scikit_learn(heat: np.ndarray, truth: np.n
     assert average_precision(heat, truth) == pytest.approx(expected)
 
 
-def test_pointing_takes_the_highest_pixel() -> None:
+def test_pointing_uses_the_highest_pixel() -> None:
     truth = np.array([[[True, True, False, False]]])
     heat = np.array([[[0.0, 3.0, 1.0, 2.0]]])
     assert pointing_game(heat, truth).tolist() == [1]

@@ -1,4 +1,4 @@
-"""Intervals: coverage, groups, pairs, and what happens where nothing can be said."""
+"""Intervals: coverage, groups, pairs, and cases without bounds."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_interval_is_scipys_percentile_interval(rng):
     assert ours.high == pytest.approx(theirs.confidence_interval.high, abs=0.06 * spread)
 
 
-def test_covers_the_truth_as_often_as_it_says(rng):
+def test_the_interval_has_its_nominal_coverage(rng):
     hits = 0
     for _ in range(200):
         right = (rng.random(100) < 0.7).astype(float)
@@ -34,7 +34,7 @@ def test_covers_the_truth_as_often_as_it_says(rng):
     assert hits >= 180  # 95 % of 200 is 190, standard deviation 3.1; percentile intervals run a little short
 
 
-def test_sheets_of_a_group_come_together(rng):
+def test_sheets_of_a_group_are_resampled_together(rng):
     group = group_index(["a", "a", "b", "", ""], 5)
     assert group.tolist() == [0, 0, 1, 2, 3]
     for weights in draw_weights(group, rng, 50):
@@ -43,7 +43,7 @@ def test_sheets_of_a_group_come_together(rng):
         assert (times == 4).all()
 
 
-def test_groups_of_alike_sheets_widen_the_interval(rng):
+def test_groups_of_equal_sheets_widen_the_interval(rng):
     right = np.repeat(rng.random(20) < 0.7, 10).astype(float)
     names = np.repeat(np.arange(20), 10)
 
@@ -72,7 +72,7 @@ def test_undefined_resamples_are_left_out_and_counted():
     assert np.isnan(scarce.low)
 
 
-def test_pairs_see_a_difference_that_single_intervals_hide(rng):
+def test_a_paired_difference_is_found_where_single_intervals_overlap(rng):
     hard = rng.random(200) < 0.4
     first = (~hard).astype(float)
     second = first.copy()
@@ -103,7 +103,7 @@ def test_wilson_is_scipys(right, count):
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
-def test_bad_input(rng):
+def test_bad_input_is_refused(rng):
     with pytest.raises(BadInput, match="groups: expected 3, one a sheet, got 2"):
         bootstrap(lambda rows: 0.0, 3, ["a", "b"], rng=rng)
     with pytest.raises(BadInput, match="resamples: expected at least 1, got 0"):
@@ -112,7 +112,7 @@ def test_bad_input(rng):
         interval_of(0.5, np.array([0.5]), level=95.0)
 
 
-def test_wilsons_interval_holds_its_share() -> None:
+def test_wilsons_interval_contains_its_share() -> None:
     for count in range(1, 60):
         for right in (0, count // 2, count):
             found = wilson(right, count)

@@ -1,4 +1,4 @@
-"""Two treatments of the same sheets: Newcombe's published example, coverage, and no pair that differs."""
+"""Two methods on the same sheets: Newcombe's published example, coverage, and pairs without a difference."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_newcombes_own_example() -> None:
     assert (found.estimate, found.low, found.high) == pytest.approx((0.2, 0.0569, 0.3404), abs=5e-5)
 
 
-def test_no_pair_differs_and_there_is_still_a_width() -> None:
+def test_pairs_without_a_difference_keep_a_width() -> None:
     none = paired_shares(*_pairs(0, 0, 0, 500))
     assert none.estimate == 0
     assert -0.01 < none.low < 0 < none.high < 0.01
@@ -33,7 +33,7 @@ def test_no_pair_differs_and_there_is_still_a_width() -> None:
 @pytest.mark.parametrize(
     "shares", [(0.0, 0.3, 0.001, 0.699), (0.01, 0.01, 0.005, 0.975), (0.4, 0.1, 0.1, 0.4)]
 )
-def test_it_covers(shares: tuple[float, ...], rng: np.random.Generator) -> None:
+def test_the_interval_of_a_difference_covers(shares: tuple[float, ...], rng: np.random.Generator) -> None:
     true, hits = shares[1] - shares[2], 0
     for counts in rng.multinomial(300, shares, size=500):
         found = paired_shares(*_pairs(*counts.tolist()))

@@ -1,4 +1,4 @@
-"""Two groups compared: against SciPy and pair counting, with ties, with groups of one, and its interval."""
+"""Comparison of two groups: against SciPy and pair counting, with ties, groups of one, and the interval."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_with_ties_p_is_tie_corrected_or_for_small_groups_permuted(rng: np.rando
     assert small.p_value == pytest.approx(2 / 20)
 
 
-def test_the_studys_floor_fifty_a_group() -> None:
+def test_the_power_of_fifty_sheets_a_group() -> None:
     x, y = np.arange(50.0), np.arange(50.0) + 100
     found = compare_groups(x, y, rng=np.random.default_rng(0))
     assert found.p_value == pytest.approx(1 / math.comb(100, 50))
@@ -55,7 +55,7 @@ def test_the_studys_floor_fifty_a_group() -> None:
     st.lists(st.integers(-5, 5), min_size=1, max_size=12),
     st.lists(st.integers(-5, 5), min_size=1, max_size=12),
 )
-def test_delta_counts_pairs_and_its_interval_holds_it(x: list[int], y: list[int]) -> None:
+def test_delta_counts_pairs_and_its_interval_contains_it(x: list[int], y: list[int]) -> None:
     pairs = np.sign(np.subtract.outer(np.array(y), np.array(x))).mean()
     delta = cliffs_delta(np.array(x, float), np.array(y, float))
     assert delta == pytest.approx(pairs)
@@ -70,7 +70,7 @@ def test_an_increasing_map_changes_nothing(rng: np.random.Generator) -> None:
     assert (found.p_value, found.delta) == (mapped.p_value, mapped.delta)
 
 
-def test_all_tied_identical_and_single() -> None:
+def test_tied_identical_and_single_scores() -> None:
     rng = np.random.default_rng(0)
     tied = compare_groups(np.ones(5), np.ones(7), rng=rng)
     assert (tied.p_value, tied.method, tied.delta.estimate) == (1.0, "all tied", 0.0)
@@ -92,7 +92,7 @@ def test_all_tied_identical_and_single() -> None:
         ([math.nan], [1.0], "NaN"),
     ],
 )
-def test_bad_groups(x: list[float], y: list[float], message: str) -> None:
+def test_empty_groups_and_nan_are_refused(x: list[float], y: list[float], message: str) -> None:
     with pytest.raises(BadInput, match=message):
         compare_groups(np.array(x), np.array(y), rng=np.random.default_rng(0))
 
@@ -122,7 +122,7 @@ def test_permuted_ranks_are_scipys_permuted_u(rng: np.random.Generator) -> None:
     assert abs(ours.p_value - told.pvalue) < 5 * math.sqrt(2) * error
 
 
-def test_the_advice_has_the_power_it_promises(rng: np.random.Generator) -> None:
+def test_the_advised_sample_size_has_its_power(rng: np.random.Generator) -> None:
     delta, size = 0.4, sheets_needed(0.4)
     assert power_for(delta, size, size) == pytest.approx(0.9, abs=0.01)
     apart = norm.ppf((delta + 1) / 2) * np.sqrt(2)  # of two normals with that delta

@@ -1,4 +1,4 @@
-"""Corruptions: nothing at 0, worse with the level, and each what it says."""
+"""Corruptions: none at level 0, stronger with the level, and of the stated size."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def sheets(rng):
 
 
 @pytest.mark.parametrize("kind", CORRUPTIONS)
-def test_level_0_is_the_sheet_and_more_is_worse(kind, sheets):
+def test_level_0_changes_nothing_and_higher_levels_change_more(kind, sheets):
     assert np.array_equal(corrupt(sheets, kind, 0.0, np.random.default_rng(0)), sheets)
     levels = CORRUPTIONS[kind].levels
     assert levels[0] == 0
@@ -29,7 +29,7 @@ def test_level_0_is_the_sheet_and_more_is_worse(kind, sheets):
 
 
 @pytest.mark.parametrize("kind", CORRUPTIONS)
-def test_the_seed_decides(kind, sheets):
+def test_equal_seeds_give_equal_corruptions(kind, sheets):
     level = CORRUPTIONS[kind].levels[-1]
     first, second = (corrupt(sheets, kind, level, np.random.default_rng(4)) for _ in range(2))
     assert np.array_equal(first, second)
@@ -57,6 +57,6 @@ def test_dead_columns_are_whole_and_shared(sheets, rng):
 
 
 @pytest.mark.parametrize(("kind", "level"), [("fog", 1.0), ("blur", -1.0), ("blur", float("nan"))])
-def test_what_cannot_be(kind, level, sheets, rng):
+def test_bad_input_is_refused(kind, level, sheets, rng):
     with pytest.raises(BadInput, match="corruption"):
         corrupt(sheets, kind, level, rng)

@@ -1,4 +1,4 @@
-"""Sweeps ask the same sheets at every level, with the same random numbers."""
+"""Sweeps use the same sheets and random numbers at every level."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_each_level_is_the_corruption_itself(kind):
         assert point.balanced_bounds.estimate == point.balanced_accuracy
 
 
-def test_the_studys_levels_reach_from_0_to_a_half_with_its_own_among_them():
+def test_the_studys_levels_are_swept():
     asked = []
 
     def ask(sigma):
@@ -59,7 +59,7 @@ def test_the_studys_levels_reach_from_0_to_a_half_with_its_own_among_them():
         ({"predict": lambda images: np.full((len(images), 2), 0.7)}, "sum"),
     ],
 )
-def test_bad_input(change, message):
+def test_bad_input_is_refused(change, message):
     arguments = {"predict": _bright, "images": IMAGES, "labels": LABELS, "kind": "blur"} | change
     with pytest.raises(BadInput, match=message):
         sweep_corruption(**arguments, rng_seed=0, resamples=5)

@@ -43,7 +43,7 @@ def test_the_slow_twin_agrees(wide: int, other: int, offset: float) -> None:
 
 
 @given(seed=st.integers(0, 1000), scale=st.floats(0.01, 100), shift=st.floats(-5, 5))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_rotation_scale_and_shift_change_nothing(seed: int, scale: float, shift: float) -> None:
     rng = np.random.default_rng(seed)
     x, y = rng.normal(size=(12, 4)), rng.normal(size=(12, 6))

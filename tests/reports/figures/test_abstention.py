@@ -1,4 +1,4 @@
-"""Figures of abstention: every line and bar shows its numbers, and emptiness is no error."""
+"""Figures of abstention: lines and bars show the given numbers; empty input is allowed."""
 
 from dataclasses import dataclass
 
@@ -61,7 +61,7 @@ def test_draws_the_same_png_twice(name):
     assert png == figures.figure_png(DRAWN[name](), dpi=50)
 
 
-def test_every_curve_is_a_line_of_its_own_look():
+def test_every_curve_has_its_own_line_style():
     axes = DRAWN["curves"]().axes[0]
     lines = axes.lines
     assert len(lines) == 12
@@ -73,14 +73,14 @@ def test_every_curve_is_a_line_of_its_own_look():
     assert [text.get_text() for text in axes.get_legend().get_texts()][-2:] == [r"\$", "perfect order"]
 
 
-def test_the_jumps_of_the_first_few_sheets_do_not_set_the_scale():
+def test_risks_at_low_coverage_do_not_set_the_scale():
     top = DRAWN["curves"]().axes[0].get_ylim()[1]
     assert 0.06 < top < 0.08
     alone = draw_risk_coverage({"a": (np.array([0.01]), np.array([0.5]))})
     assert alone.axes[0].get_ylim()[1] > 0.5
 
 
-def test_bars_show_accuracy_and_counts_and_few_sheets_are_pale():
+def test_bars_show_accuracy_and_counts_and_small_bins_are_pale():
     before, after, counts_before, counts_after = DRAWN["both"]().axes
     assert [bar.get_height() for bar in before.patches] == [0.4, 1, 0.8]
     assert [bar.get_x() for bar in before.patches] == [0.25, 0.5, 0.75]
@@ -96,7 +96,7 @@ def test_bars_show_accuracy_and_counts_and_few_sheets_are_pale():
     assert len(DRAWN["one"]().axes) == 2
 
 
-def test_the_sweep_is_drawn_in_order_and_stops_where_nothing_is_classified():
+def test_the_sweep_is_sorted_and_ends_where_no_sheet_is_classified():
     accuracy, balanced, share = DRAWN["sweep"]().axes[0].lines
     assert list(accuracy.get_xdata()) == [0.0, 0.9, 1.0]
     assert list(accuracy.get_ydata()) == pytest.approx([0.9, 0.98, NAN], nan_ok=True)

@@ -1,4 +1,4 @@
-"""Architecture figures: every layer that filters or pools is drawn with its numbers."""
+"""Architecture figures: every convolution, pooling and linear layer is drawn with its numbers."""
 
 from dataclasses import dataclass
 
@@ -39,8 +39,12 @@ def test_layers_and_their_numbers_are_drawn() -> None:
 
 
 @pytest.mark.parametrize("rows", [[], ROWS[:1], ROWS[-1:]])
-def test_part_of_a_network_can_be_drawn(rows: list[Row]) -> None:
-    draw_architecture(rows, "part", size=(8, 8)).canvas.draw()
+def test_part_of_a_network_is_drawn(rows: list[Row]) -> None:
+    figure = draw_architecture(rows, "part", size=(8, 8))
+    figure.canvas.draw()
+    drawn = texts(figure)
+    assert "image" in drawn
+    assert ("linear" in drawn) == (rows == ROWS[-1:])
 
 
 def test_fire_module_names_its_filters() -> None:

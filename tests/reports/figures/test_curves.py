@@ -1,4 +1,4 @@
-"""Figures of curves and classes say what they were given."""
+"""Figures of curves and classes show the given values."""
 
 from dataclasses import dataclass
 
@@ -53,7 +53,7 @@ def test_a_sweep_shows_both_accuracies_and_the_marked_level():
     assert right.lines[1].get_ydata().tolist() == [0.7, 0.7]
 
 
-def test_a_sweep_shades_the_bounds_there_are():
+def test_a_sweep_shades_known_bounds():
     interval = Interval(0.7, 0.6, 0.8)
     for bounds, wanted in ((None, 0), (interval, 2)):
         points = [Point(level, interval, 0.7, bounds) for level in (0.0, 0.3)]

@@ -16,7 +16,7 @@ from steelsight.runtime.verdict import State
 from steelsight.sheets.synthetic import synth_spec, write_sheets
 
 
-def test_it_is_small_and_whole() -> None:
+def test_the_default_bundle_is_small_and_complete() -> None:
     folder = default_bundle()
     assert sum(path.stat().st_size for path in folder.iterdir()) <= 4 * 2**20
     card = open_bundle(folder).card
@@ -27,7 +27,7 @@ def test_it_is_small_and_whole() -> None:
     assert all(each.broken == () for each in found)
 
 
-def test_it_knows_generated_sheets_from_others(tmp_path: Path) -> None:
+def test_the_default_bundle_recognises_generated_sheets(tmp_path: Path) -> None:
     write_sheets(synth_spec(count=24, seed=99), tmp_path)
     inspector = steelsight.load(default_bundle(), threads=1)
     found = list(inspector.stream(sorted((tmp_path / "train_images").iterdir())))
@@ -35,7 +35,7 @@ def test_it_knows_generated_sheets_from_others(tmp_path: Path) -> None:
     assert all(verdict.label in inspector.class_names for verdict in found)
 
 
-def test_a_package_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_without_its_bundle_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(default, "FOLDER", tmp_path / "gone")
     with pytest.raises(BadBundle, match="the package's own bundle is missing"):
         default_bundle()

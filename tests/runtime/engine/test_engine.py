@@ -1,4 +1,4 @@
-"""Engines agree, batches do not matter, and the card's thresholds decide."""
+"""Engines agree, batches do not matter, and the thresholds of the card are applied."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def test_the_two_engines_agree(make_bundle: Make, sheets: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
-def test_an_answer_never_depends_on_its_neighbours(make_bundle: Make, sheets: np.ndarray, name: str) -> None:
+def test_outputs_do_not_depend_on_the_other_sheets_of_a_batch(
+    make_bundle: Make, sheets: np.ndarray, name: str
+) -> None:
     engine = open_engine(open_bundle(make_bundle()), name, threads=1, batch=4)
     whole = engine(sheets)
     assert whole.logits.shape == (10, 3)
@@ -38,14 +40,16 @@ def test_an_answer_never_depends_on_its_neighbours(make_bundle: Make, sheets: np
     assert engine(sheets[:0]).maps.shape == (0, 3, 3, 5)
 
 
-def test_wrong_pixels(make_bundle: Make, sheets: np.ndarray) -> None:
+def test_images_of_another_type_or_size_are_refused(make_bundle: Make, sheets: np.ndarray) -> None:
     engine = open_engine(open_bundle(make_bundle()))
     for wrong in (sheets.astype(np.float32), sheets[0], sheets[:, :-1]):
         with pytest.raises(BadInput, match=r"expected gray uint8 of shape \(n, 64, 96\)"):
             engine(wrong)
 
 
-def test_engines_that_are_not(make_bundle: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_or_unavailable_engines_are_refused(
+    make_bundle: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bundle = open_bundle(make_bundle())
     with pytest.raises(BadInput, match="expected one of openvino, onnxruntime, got 'tensorrt'"):
         open_engine(bundle, "tensorrt")
@@ -65,7 +69,7 @@ def _outputs(logits: list[list[float]], width: int = 2) -> Outputs:
     return Outputs(rows, np.zeros((*rows.shape, 1, 1), np.float32), np.zeros((len(rows), width), np.float32))
 
 
-def test_thresholds_of_the_card(make_bundle: Make) -> None:
+def test_temperature_and_threshold_of_the_card_are_applied(make_bundle: Make) -> None:
     card = open_bundle(make_bundle()).card.model_copy(update={"temperature": 2.0, "threshold": 0.6})
     logits = [[4.0, 0.0, 0.0], [0.0, 0.1, 0.0], [0.0, 0.0, 2.0]]
     found = decide(_outputs(logits), card, None)
@@ -80,7 +84,7 @@ def test_thresholds_of_the_card(make_bundle: Make) -> None:
     assert np.isnan(always.distance).all()
 
 
-def test_strangers_come_first(make_bundle: Make) -> None:
+def test_unfamiliar_sheets_are_never_decided(make_bundle: Make) -> None:
     familiar = Familiarity(limit=3.0, kept=0.99)
     card = open_bundle(make_bundle()).card.model_copy(update={"familiarity": familiar, "threshold": 0.9})
     statistics = FeatureStatistics(np.array([[0, 0], [10, 0]], np.float32), np.eye(2, dtype=np.float32) * 2)
@@ -92,7 +96,7 @@ def test_strangers_come_first(make_bundle: Make) -> None:
     assert found.reasons[2] == Reason.UNFAMILIAR
 
 
-def test_several_types_at_once(make_bundle: Make) -> None:
+def test_multilabel_verdicts_name_every_type_present(make_bundle: Make) -> None:
     card = open_bundle(make_bundle()).card.model_copy(
         update={"task": "multilabel", "class_names": ("type 1", "type 2", "type 3")}
     )
@@ -101,13 +105,13 @@ def test_several_types_at_once(make_bundle: Make) -> None:
     assert found.confidence == pytest.approx([1 / (1 + np.exp(-2)), 1 - 1 / (1 + np.exp(2))])
 
 
-def test_answers_that_are_no_numbers(make_bundle: Make) -> None:
+def test_outputs_with_nan_are_refused(make_bundle: Make) -> None:
     card = open_bundle(make_bundle()).card
     with pytest.raises(BadInput, match="the graph answered NaN or infinity"):
         decide(_outputs([[np.nan, 0.0, 0.0]]), card, None)
 
 
-def test_a_graph_the_engine_refuses(make_bundle: Make) -> None:
+def test_a_graph_the_engine_cannot_run_is_a_bad_bundle(make_bundle: Make) -> None:
     bundle = open_bundle(make_bundle())
     bundle.files["model.onnx"] = b"not a graph"
     for name in ("openvino", "onnxruntime"):

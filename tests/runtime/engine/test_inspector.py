@@ -1,4 +1,4 @@
-"""The plant in Python: verdicts of paths, bytes and arrays; places in original pixels; refusals told."""
+"""Verdicts of paths, bytes and arrays; regions in original pixels; reasons of refusals."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def _png(gray: np.ndarray) -> bytes:
     return packed.getvalue()
 
 
-def test_paths_bytes_and_arrays_say_the_same(make_bundle: Make, sheets: np.ndarray, tmp_path: Path) -> None:
+def test_paths_bytes_and_arrays_give_the_same_verdict(
+    make_bundle: Make, sheets: np.ndarray, tmp_path: Path
+) -> None:
     inspector = steelsight.load(make_bundle(), threads=1)
     path = tmp_path / "sheet.png"
     path.write_bytes(_png(sheets[0]))
@@ -69,7 +71,7 @@ def test_a_stream_keeps_its_order(make_bundle: Make, sheets: np.ndarray) -> None
     ],
     ids=["empty", "torn", "text", "missing", "folder", "floats", "no pixels"],
 )
-def test_what_is_no_image_is_a_verdict_too(
+def test_an_unreadable_image_gets_a_verdict(
     make_bundle: Make, image: object, reason: Reason, words: str
 ) -> None:
     found = steelsight.load(make_bundle(), threads=1).inspect(image)
@@ -79,7 +81,9 @@ def test_what_is_no_image_is_a_verdict_too(
     assert found.as_dict()["probability"] is None
 
 
-def test_too_many_pixels(make_bundle: Make, sheets: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_of_too_many_pixels_is_set_aside(
+    make_bundle: Make, sheets: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("steelsight.sheets.images.image_file.MAX_FILE_BYTES", 100)
     monkeypatch.setattr(reading, "MAX_FILE_BYTES", 100)
     path = make_bundle() / "large.png"
@@ -88,7 +92,9 @@ def test_too_many_pixels(make_bundle: Make, sheets: np.ndarray, monkeypatch: pyt
     assert found.reason == Reason.TOO_LARGE
 
 
-def test_a_file_written_to_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_changes_while_it_is_read_is_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "sheet.png"
     path.write_bytes(b"first")
     original, calls = reading.os.fstat, []
@@ -109,13 +115,13 @@ def test_a_file_written_to_while_it_is_read(tmp_path: Path, monkeypatch: pytest.
     assert caught.value.reason == Reason.CHANGED
 
 
-def test_heatmaps_are_enlarged_as_torch_does(rng: np.random.Generator) -> None:
+def test_heatmaps_are_interpolated_as_by_torch(rng: np.random.Generator) -> None:
     grid = rng.normal(size=(3, 24)).astype(np.float32)
     wanted = functional.interpolate(torch.from_numpy(grid)[None, None], (64, 400), mode="bilinear")[0, 0]
     assert upsample(grid, (64, 400)) == pytest.approx(wanted.numpy(), abs=1e-5)
 
 
-def test_regions_lie_where_the_evidence_does() -> None:
+def test_regions_lie_where_the_evidence_is() -> None:
     spec = InputSpec(64, 400)
     grid = np.full((4, 25), -1.0, dtype=np.float32)
     grid[1, 5] = 2.0
@@ -151,7 +157,7 @@ def test_loading_needs_no_torch(make_bundle: Make) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_loading_what_is_no_bundle(tmp_path: Path) -> None:
+def test_loading_another_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadBundle, match="expected a BUNDLE folder"):
         steelsight.load(tmp_path / "nowhere")
     with pytest.raises(AttributeError, match="has no attribute 'lode'"):

@@ -1,4 +1,4 @@
-"""Parity in numbers: what is measured is what differs, and each bound breaks by itself."""
+"""Parity: each difference is measured, and each bound can be broken alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from scipy.special import softmax
 
 from steelsight.errors import BadInput
 from steelsight.runtime.engine.engine import Outputs
-from steelsight.runtime.parity.compare import FEWEST, Parity, compare, draw_edge_sheets, failures, map_cosines
+from steelsight.runtime.parity.compare import (
+    FEWEST,
+    Parity,
+    ParitySetup,
+    compare,
+    draw_edge_sheets,
+    failures,
+    map_cosines,
+)
 from steelsight.types import Interval
 
 GOOD = Parity("engine", "int8", FEWEST, 0.05, 0.03, 0.995, Interval(0.001, -0.001, 0.005), 0.98)
@@ -26,11 +34,11 @@ def _outputs(rng: np.random.Generator, sheets: int = 40) -> Outputs:
 
 
 def _compare(first: Outputs, second: Outputs, **more: Any) -> Parity:
-    settings: dict[str, Any] = {"task": "multiclass", "temperature": 1.0, "engine": "e", "precision": "int8"}
-    return compare(first, second, rng=np.random.default_rng(0), **(settings | more))
+    setup = ParitySetup(more.pop("task", "multiclass"), more.pop("temperature", 1.0), "e", "int8")
+    return compare(first, second, setup, rng=np.random.default_rng(0), **more)
 
 
-def test_the_same_answers(rng: np.random.Generator) -> None:
+def test_equal_outputs_have_no_difference(rng: np.random.Generator) -> None:
     one = _outputs(rng)
     found = _compare(one, one, labels=rng.integers(0, 3, 40))
     assert (found.largest, found.p99, found.agreement, found.cosine_p5) == (0, 0, 1, pytest.approx(1))
@@ -38,7 +46,7 @@ def test_the_same_answers(rng: np.random.Generator) -> None:
     assert failures(found, fewest=1) == []
 
 
-def test_what_differs_is_what_is_told(rng: np.random.Generator) -> None:
+def test_differences_are_those_of_the_outputs(rng: np.random.Generator) -> None:
     one, labels = _outputs(rng), rng.integers(0, 3, 30)
     other = replace(one, logits=one.logits + rng.normal(0, 1, (40, 3)).astype(np.float32))
     found = _compare(one, other, labels=labels, temperature=2.0)
@@ -57,7 +65,7 @@ def test_what_differs_is_what_is_told(rng: np.random.Generator) -> None:
         _compare(one, _outputs(rng, 5))
 
 
-def test_cosines_of_maps() -> None:
+def test_cosines_of_equal_opposite_and_zero_maps() -> None:
     one = np.zeros((1, 4, 1, 2), np.float32)
     other = np.zeros((1, 4, 1, 2), np.float32)
     one[0, 1, 0], other[0, 1, 0] = [3, 4], [6, 8]
@@ -69,7 +77,7 @@ def test_cosines_of_maps() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"sheets": FEWEST - 1}, "judged on 1999 sheets, needed 2000"),
+        ({"sheets": FEWEST - 1}, "compared on 1999 sheets, needed 2000"),
         ({"p99": 0.031}, "99th percentile of the differences 0.031"),
         ({"agreement": 0.9949}, "of the verdicts agree, needed 99.5%"),
         ({"loss": Interval(0.001, 0.0, 0.0051)}, "balanced accuracy may fall by 0.0051"),

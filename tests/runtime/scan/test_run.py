@@ -1,4 +1,4 @@
-"""Scans: rows as Inspector.stream has them, resumed to the byte, and outputs that are whole or refused."""
+"""Scans: rows equal to Inspector.stream, the same bytes after a restart, complete or refused output."""
 
 import csv
 import errno
@@ -23,10 +23,15 @@ from steelsight.errors import BadBundle, BadInput, BadOutput, BadSource, ScanInc
 from steelsight.runtime.drift import LEVELS
 from steelsight.runtime.scan import output, workers
 from steelsight.runtime.scan import run as scan_module
+from steelsight.runtime.scan.options import ScanOptions
 from steelsight.runtime.scan.parts import read_maps
-from steelsight.runtime.scan.run import scan
 
 PER_PART = 12  # sheets, so that small scans have parts
+
+
+def scan(bundle, sources, out, *, workers=None, progress=None, **options):
+    """A scan, its options written one by one."""
+    return scan_module.scan(bundle, sources, out, ScanOptions(**options), workers=workers, progress=progress)
 
 
 def draw_sheets(folder, count, *, size=(128, 192), start=0):
@@ -72,7 +77,7 @@ def break_some(folder):
 
 
 @pytest.mark.parametrize("task", ["multiclass", "multilabel"])
-def test_rows_are_what_the_stream_says(make_bundle, sheets_folder, tmp_path, task):
+def test_rows_equal_the_verdicts_of_the_stream(make_bundle, sheets_folder, tmp_path, task):
     break_some(sheets_folder)
     bundle = make_bundle(
         task=task, class_names=("none", "type 1", "type 2") if task == "multiclass" else ("a", "b", "c")
@@ -98,7 +103,7 @@ def test_rows_are_what_the_stream_says(make_bundle, sheets_folder, tmp_path, tas
     assert len({row["label"] for row in rows}) > 2  # or the comparison shows little
 
 
-def test_maps_and_gray_levels(make_bundle, sheets_folder, tmp_path):
+def test_rows_hold_maps_and_gray_levels(make_bundle, sheets_folder, tmp_path):
     bundle = make_bundle()
     scan(bundle, [sheets_folder], tmp_path / "out", heatmaps=True, page=False)
     table = pq.read_table(tmp_path / "out/verdicts/part-00000.parquet")
@@ -135,7 +140,7 @@ def test_bad_images_are_set_aside_with_their_reason(make_bundle, sheets_folder, 
     assert all(words in page for words in ("Bad images", "s007.jpg", "a letter", "no verdict"))
 
 
-def test_only_bad_images(make_bundle, tmp_path):
+def test_a_scan_of_bad_images_alone_has_a_report(make_bundle, tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in/a.jpg").write_bytes(b"")
     report = scan(make_bundle(), [tmp_path / "in"], tmp_path / "out")
@@ -143,7 +148,7 @@ def test_only_bad_images(make_bundle, tmp_path):
     assert report.summary.labels == {}
 
 
-def test_a_file_replaced_while_it_is_read(make_bundle, sheets_folder, tmp_path, monkeypatch):
+def test_a_file_replaced_while_it_is_read_is_set_aside(make_bundle, sheets_folder, tmp_path, monkeypatch):
     real, moments = os.fstat, iter(range(10**6))
 
     def restless(handle):
@@ -181,7 +186,7 @@ def test_archives_and_folders_give_the_same_rows(make_bundle, sheets_folder, tmp
     assert found[0] == found[1] == found[2]
 
 
-def test_parts_by_workers_are_those_of_this_process(
+def test_workers_write_the_same_bytes_as_this_process(
     make_bundle, sheets_folder, tmp_path, small_parts, monkeypatch
 ):
     break_some(sheets_folder)
@@ -190,7 +195,7 @@ def test_parts_by_workers_are_those_of_this_process(
         bundle, [sheets_folder], tmp_path / "a", workers=2, progress=lambda *n: told.append(n), heatmaps=True
     )
     assert told[-1] == (20, 20)
-    assert report.judged == 20
+    assert report.scanned == 20
     monkeypatch.setattr(scan_module, "run_parts", in_this_process(bundle))
     scan(bundle, [sheets_folder], tmp_path / "b", heatmaps=True)
     assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
@@ -201,10 +206,10 @@ def in_this_process(bundle):
     """A stand-in for run_parts without processes."""
     from steelsight.runtime.scan.parts import write_part
     from steelsight.runtime.scan.plan import open_plan
-    from steelsight.runtime.scan.worker import open_judge
+    from steelsight.runtime.scan.worker import open_scanner
 
     def run(settings, numbers, count):
-        judge, out = open_judge(settings), Path(settings["out"])
+        judge, out = open_scanner(settings), Path(settings["out"])
         for number in numbers:
             sheets = open_plan(out).part(number)
             write_part(out, number, judge(number, sheets))
@@ -214,7 +219,7 @@ def in_this_process(bundle):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_killed_and_run_again_is_as_never_killed(make_bundle, tmp_path, small_parts, monkeypatch):
+def test_a_killed_scan_run_again_writes_the_same_bytes(make_bundle, tmp_path, small_parts, monkeypatch):
     bundle, folder = make_bundle(), draw_sheets(tmp_path / "sheets", 84, size=(256, 1600))
     program = (
         "import sys; from steelsight.runtime.scan import run as s; s.PART = int(sys.argv[1]); "
@@ -237,7 +242,7 @@ def test_killed_and_run_again_is_as_never_killed(make_bundle, tmp_path, small_pa
     whole = scan(bundle, [folder], tmp_path / "whole", page=False)
     assert bytes_of(out) == bytes_of(tmp_path / "whole")
     assert report.kept >= PER_PART
-    assert report.kept + report.judged == whole.judged == 84
+    assert report.kept + report.scanned == whole.scanned == 84
     assert not list(out.rglob(f"*{files.PARTIAL}"))
 
 
@@ -248,11 +253,11 @@ def test_a_scan_waits_for_the_workers_of_a_killed_one(make_bundle, sheets_folder
     orphan = (out / output.WORKERS_LOCK).open("ab")
     fcntl.flock(orphan.fileno(), fcntl.LOCK_SH)
     threading.Timer(0.3, orphan.close).start()
-    assert scan(bundle, [sheets_folder], out, fresh=True, page=False).judged == 20
+    assert scan(bundle, [sheets_folder], out, fresh=True, page=False).scanned == 20
     assert orphan.closed
 
 
-def test_workers_that_do_not_end_are_named(make_bundle, sheets_folder, tmp_path, monkeypatch):
+def test_workers_that_do_not_end_stop_the_next_scan(make_bundle, sheets_folder, tmp_path, monkeypatch):
     fcntl = pytest.importorskip("fcntl")
     monkeypatch.setattr(output, "WAIT_SECONDS", 0.1)
     out = tmp_path / "out"
@@ -263,28 +268,28 @@ def test_workers_that_do_not_end_are_named(make_bundle, sheets_folder, tmp_path,
             scan(make_bundle(), [sheets_folder], out, page=False)
 
 
-def test_a_worker_whose_scan_is_gone_writes_nothing(tmp_path):
+def test_a_worker_whose_scan_has_ended_writes_nothing(tmp_path):
     with (
         pytest.raises(BadOutput, match="that this worker belongs to has ended"),
-        output.hold_as_worker(tmp_path, parent=os.getppid() + 1),
+        output.lock_for_worker(tmp_path, parent=os.getppid() + 1),
     ):
         pytest.fail("entered")
 
 
-def test_a_scan_goes_on_and_names_files_that_came_later(make_bundle, sheets_folder, tmp_path):
+def test_a_continued_scan_names_files_that_came_later(make_bundle, sheets_folder, tmp_path):
     bundle, out = make_bundle(), tmp_path / "out"
     first = scan(bundle, [sheets_folder], out, page=False)
     written = bytes_of(out)
     draw_sheets(sheets_folder, 2, start=90)
     again = scan(bundle, [sheets_folder], out, page=False)
-    assert (again.judged, again.kept, len(again.later)) == (0, 20, 2)
+    assert (again.scanned, again.kept, len(again.later)) == (0, 20, 2)
     assert again.later[0].endswith("s090.jpg")
     assert again.summary.as_dict() == first.summary.as_dict()
     assert bytes_of(out) == written
-    assert scan(bundle, [sheets_folder], out, fresh=True, page=False).judged == 22
+    assert scan(bundle, [sheets_folder], out, fresh=True, page=False).scanned == 22
 
 
-def test_another_scan_is_refused_by_what_differs(make_bundle, sheets_folder, tmp_path):
+def test_another_scan_is_refused_with_its_differences(make_bundle, sheets_folder, tmp_path):
     bundle, out = make_bundle(), tmp_path / "out"
     scan(bundle, [sheets_folder], out, page=False)
     for words, other in {
@@ -300,7 +305,9 @@ def test_another_scan_is_refused_by_what_differs(make_bundle, sheets_folder, tmp
 
 
 @pytest.mark.parametrize("harm", ["cut", "flip", "empty", "other part"])
-def test_damaged_parts_are_written_anew(make_bundle, sheets_folder, tmp_path, small_parts, monkeypatch, harm):
+def test_damaged_parts_are_written_again(
+    make_bundle, sheets_folder, tmp_path, small_parts, monkeypatch, harm
+):
     bundle, out = make_bundle(), tmp_path / "out"
     monkeypatch.setattr(scan_module, "run_parts", in_this_process(bundle))
     scan(bundle, [sheets_folder], out, page=False)
@@ -321,17 +328,17 @@ def test_damaged_parts_are_written_anew(make_bundle, sheets_folder, tmp_path, sm
     assert bytes_of(out) == whole
 
 
-def test_a_tampered_plan_and_strange_files(make_bundle, sheets_folder, tmp_path):
+def test_a_changed_plan_and_foreign_files_are_refused(make_bundle, sheets_folder, tmp_path):
     bundle, out = make_bundle(), tmp_path / "out"
     scan(bundle, [sheets_folder], out, page=False)
     (out / "verdicts/part-00007.parquet").write_bytes(b"")
-    with pytest.raises(BadOutput, match="no part of this scan"):
+    with pytest.raises(BadOutput, match="expected parts of this scan alone"):
         scan(bundle, [sheets_folder], out)
     (out / "verdicts/part-00007.parquet").unlink()
     plan = (out / "plan.parquet").read_bytes()
     scan(bundle, [sheets_folder / "s000.jpg"], tmp_path / "one", page=False)
     (out / "plan.parquet").write_bytes((tmp_path / "one/plan.parquet").read_bytes())
-    with pytest.raises(BadOutput, match=r"not the plan that scan\.json knows"):
+    with pytest.raises(BadOutput, match=r"expected the plan named in scan\.json, got another"):
         scan(bundle, [sheets_folder], out)
     (out / "plan.parquet").write_bytes(plan[:50])
     with pytest.raises(BadOutput, match="expected the plan of a scan"):
@@ -341,7 +348,7 @@ def test_a_tampered_plan_and_strange_files(make_bundle, sheets_folder, tmp_path)
         scan(bundle, [sheets_folder], out)
 
 
-def test_a_changed_archive_is_another_scan(make_bundle, sheets_folder, tmp_path):
+def test_a_changed_archive_is_refused_by_a_continued_scan(make_bundle, sheets_folder, tmp_path):
     import zipfile
 
     path = tmp_path / "x.zip"
@@ -355,7 +362,7 @@ def test_a_changed_archive_is_another_scan(make_bundle, sheets_folder, tmp_path)
         scan(make_bundle(), [path], tmp_path / "out")
 
 
-def test_places_that_cannot_be_written(make_bundle, sheets_folder, tmp_path):
+def test_folders_that_cannot_be_written_are_refused(make_bundle, sheets_folder, tmp_path):
     bundle = make_bundle()
     (tmp_path / "file").write_text("")
     (tmp_path / "full").mkdir()
@@ -375,7 +382,7 @@ def test_places_that_cannot_be_written(make_bundle, sheets_folder, tmp_path):
     assert (tmp_path / "full/letters.txt").read_text() == "mine"
 
 
-def test_a_read_only_output(make_bundle, sheets_folder, tmp_path, monkeypatch):
+def test_a_read_only_output_is_refused(make_bundle, sheets_folder, tmp_path, monkeypatch):
     def refuse(self, *args, **options):
         raise PermissionError(errno.EROFS, "Read-only file system")
 
@@ -385,7 +392,7 @@ def test_a_read_only_output(make_bundle, sheets_folder, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("calls", [0, 1, 2, 3, 4])
-def test_a_full_disk_leaves_nothing_half(make_bundle, sheets_folder, tmp_path, monkeypatch, calls):
+def test_a_full_disk_leaves_no_partly_written_file(make_bundle, sheets_folder, tmp_path, monkeypatch, calls):
     """The disk fills at the plan, scan.json, the part, quarantine.csv or summary.json."""
     bundle, out, real, seen = make_bundle(), tmp_path / "out", os.fsync, []
 
@@ -407,7 +414,7 @@ def test_a_full_disk_leaves_nothing_half(make_bundle, sheets_folder, tmp_path, m
     assert len(rows_of(out)) == 20
 
 
-def test_a_full_disk_in_a_worker_is_told(make_bundle, sheets_folder, tmp_path, small_parts, monkeypatch):
+def test_a_full_disk_in_a_worker_is_reported(make_bundle, sheets_folder, tmp_path, small_parts, monkeypatch):
     full = "def full(handle): raise OSError(28, 'No space left on device')\n"
     (tmp_path / "full_disk.py").write_text(f"import os\n{full}os.fsync = full\n")
     monkeypatch.setattr(workers, "_COMMAND", f"import full_disk; {workers._COMMAND}")
@@ -418,10 +425,10 @@ def test_a_full_disk_in_a_worker_is_told(make_bundle, sheets_folder, tmp_path, s
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_a_worker_that_dies_costs_its_part_alone(make_bundle, tmp_path, small_parts, monkeypatch):
+def test_a_worker_that_dies_loses_its_part_only(make_bundle, tmp_path, small_parts, monkeypatch):
     folder = draw_sheets(tmp_path / "sheets", 36)
     deadly = (
-        "import os; from steelsight.runtime.scan import judge; real = judge.decode\n"
+        "import os; from steelsight.runtime.scan import part_scanner as judge; real = judge.decode\n"
         "def decode(content, name, spec):\n"
         "    if name == 's013.jpg': os.kill(os.getpid(), 9)\n"
         "    return real(content, name, spec)\n"
@@ -436,7 +443,7 @@ def test_a_worker_that_dies_costs_its_part_alone(make_bundle, tmp_path, small_pa
         scan(bundle, [folder], out, workers=1)
     assert sorted(bytes_of(out)) == ["part-00000.parquet", "part-00002.parquet"]
     monkeypatch.setattr(scan_module, "run_parts", in_this_process(bundle))
-    assert scan(bundle, [folder], out, page=False).judged == PER_PART
+    assert scan(bundle, [folder], out, page=False).scanned == PER_PART
 
 
 def test_a_worker_that_cannot_start_ends_the_scan(
@@ -449,17 +456,17 @@ def test_a_worker_that_cannot_start_ends_the_scan(
 
 def test_an_interrupt_stops_the_workers(make_bundle, sheets_folder, tmp_path, small_parts):
     def interrupt(done, total):
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("by the test")
 
     bundle, out = make_bundle(), tmp_path / "out"
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="by the test"):
         scan(bundle, [sheets_folder], out, workers=1, progress=interrupt)
     assert list(bytes_of(out)) == ["part-00000.parquet"]
 
 
-def test_two_scans_into_one_folder(make_bundle, sheets_folder, tmp_path):
+def test_two_scans_into_one_folder_are_refused(make_bundle, sheets_folder, tmp_path):
     def meanwhile(done, total):
-        with pytest.raises(BadOutput, match="another scan is writing there"):
+        with pytest.raises(BadOutput, match="another scan writes there"):
             scan(bundle, [sheets_folder], tmp_path / "out")
 
     bundle = make_bundle()
@@ -477,17 +484,17 @@ def test_input_that_is_refused_leaves_no_scan(make_bundle, tmp_path):
         scan(bundle, [tmp_path], out, workers=0)
     assert not (out / "scan.json").exists()
     draw_sheets(tmp_path / "empty", 1)
-    assert scan(bundle, [tmp_path / "empty"], out, page=False).judged == 1
+    assert scan(bundle, [tmp_path / "empty"], out, page=False).scanned == 1
 
 
-def test_the_bundle_is_the_one_the_scan_began_with(make_bundle, tmp_path):
-    from steelsight.runtime.scan.worker import open_judge
+def test_a_bundle_replaced_during_a_scan_is_refused(make_bundle, tmp_path):
+    from steelsight.runtime.scan.worker import open_scanner
 
     with pytest.raises(BadBundle, match="replaced while the scan began"):
-        open_judge({"bundle": str(make_bundle()), "checksum": "another"})
+        open_scanner({"bundle": str(make_bundle()), "checksum": "another"})
 
 
-def test_the_report_sorts_by_doubt_and_tells_drift(make_bundle, sheets_folder, tmp_path):
+def test_the_report_sorts_by_confidence_and_reports_drift(make_bundle, sheets_folder, tmp_path):
     usual = {
         "sheets": 500,
         "gray_mean": np.linspace(10, 20, len(LEVELS)).tolist(),
@@ -505,24 +512,24 @@ def test_the_report_sorts_by_doubt_and_tells_drift(make_bundle, sheets_folder, t
     told = {each.name: each.reading for each in report.summary.drift}
     assert told["gray_mean"] == "brighter than in training"
     page = (tmp_path / "out/report.html").read_text()
-    assert all(words in page for words in ("Worth a look", "brighter than in training", "a person decides"))
+    assert all(
+        words in page for words in ("Sheets to check", "brighter than in training", "a person should decide")
+    )
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert summary["sheets"] == 20
     assert summary["drift"][0]["level"] == "clear"
 
 
-def test_sheets_that_went_away_after_the_scan_are_not_shown(
-    make_bundle, sheets_folder, tmp_path, monkeypatch
-):
+def test_sheets_removed_after_the_scan_are_not_shown(make_bundle, sheets_folder, tmp_path, monkeypatch):
     bundle, out = make_bundle(), tmp_path / "out"
     scan(bundle, [sheets_folder], out, page=False)
     (sheets_folder / "s004.jpg").write_bytes(b"")
     (sheets_folder / "s005.jpg").unlink()
     scan(bundle, [sheets_folder], out)
-    assert "2 of them cannot be read any more" in (out / "report.html").read_text()
+    assert "2 of them can no longer be read" in (out / "report.html").read_text()
 
 
-def test_batches_do_not_mix_neighbours(make_bundle, sheets_folder, tmp_path, monkeypatch):
+def test_rows_do_not_depend_on_the_batch(make_bundle, sheets_folder, tmp_path, monkeypatch):
     """A sheet's row is the same whether it is scanned alone or among others."""
     bundle = make_bundle()
     scan(bundle, [sheets_folder], tmp_path / "all", page=False)

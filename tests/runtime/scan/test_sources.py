@@ -31,7 +31,7 @@ def names(*sources):
     return [sheet.name for sheet in list_sources(sources).sheets]
 
 
-def test_a_folder_is_listed_sorted_without_masks_and_strangers(mill):
+def test_a_folder_is_listed_sorted_without_masks_and_other_files(mill):
     listing = list_sources(["line"])
     assert [sheet.name for sheet in listing.sheets] == ["line/a.jpg", "line/b.jpg", "line/deep/c.PNG"]
     assert [sheet.index for sheet in listing.sheets] == [0, 1, 2]
@@ -44,7 +44,7 @@ def test_sources_keep_their_order_and_a_file_is_listed_once(mill):
     assert names(mill / "line/a.png") == [(mill / "line/a.png").as_posix()]  # named by itself: no mask
 
 
-def test_patterns(mill):
+def test_patterns_list_matching_images_and_folders(mill):
     assert names("line/*.*g") == ["line/a.jpg", "line/b.jpg"]
     assert names("line/**/*.PNG") == ["line/deep/c.PNG"]
     assert names("l*") == names("line")
@@ -55,30 +55,30 @@ def test_patterns(mill):
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("nowhere", "found nothing there; check the path"),
+        ("nowhere", "found none; check the path"),
         ("line/*.bmp", "it matches nothing"),
-        ("line/notes.txt", "ends in .txt, and is no archive"),
+        ("line/notes.txt", "got a file with .txt that is not an archive"),
         ("a\0b", "expected an image"),
         ("a" * 5000, "a name no file can have"),
-        ("/dev/null", "found a device or a pipe"),
+        ("/dev/null", "got a device or a pipe"),
         ("empty", "expected at least one image to scan, found none"),
         ("gone.jpg", "its target is gone"),
     ],
 )
-def test_sources_that_cannot_be_scanned(mill, source, words):
+def test_unusable_sources_are_refused(mill, source, words):
     Path("empty").mkdir()
     Path("gone.jpg").symlink_to("nowhere")
     with pytest.raises(BadSource, match=words):
         list_sources([source])
 
 
-def test_nothing_asked_for():
+def test_no_source_is_refused():
     with pytest.raises(BadSource, match="no source"):
         list_sources([])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX alone")
-def test_a_name_that_is_no_text(mill):
+def test_a_file_name_that_is_not_text_is_scanned(mill):
     odd = Path(os.fsdecode(b"line/odd\xff.jpg"))
     odd.write_bytes(b"odd")
     sheet = next(each for each in list_sources(["line"]).sheets if "odd" in each.name)
@@ -86,7 +86,7 @@ def test_a_name_that_is_no_text(mill):
     assert SourceReader().read(sheet) == b"odd"
 
 
-def test_a_file_that_went_away_is_refused_with_its_reason(mill):
+def test_a_removed_file_is_refused_with_its_reason(mill):
     sheet = list_sources(["line"]).sheets[0]
     Path("line/a.jpg").unlink()
     with pytest.raises(ImageRefused, match="does not exist") as caught:

@@ -1,4 +1,4 @@
-"""A watched folder: files as they arrive, once they stand still, and never twice."""
+"""A watched folder: files are scanned as they arrive, when complete, and once."""
 
 import threading
 import time
@@ -10,7 +10,12 @@ from PIL import Image
 
 from steelsight.errors import BadOutput, BadSource
 from steelsight.runtime.scan import watch as watch_module
-from steelsight.runtime.scan.watch import watch
+from steelsight.runtime.scan.options import ScanOptions
+
+
+def watch(bundle, sources, out, *, idle=None, progress=None, **options):
+    """A watch, its options written one by one."""
+    return watch_module.watch(bundle, sources, out, ScanOptions(**options), idle=idle, progress=progress)
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +52,7 @@ def names_of(out):
     return [row["name"].rpartition("/")[2] for row in rows]
 
 
-def test_files_are_judged_as_they_arrive_and_once(make_bundle, line, tmp_path):
+def test_files_are_scanned_once_as_they_arrive(make_bundle, line, tmp_path):
     bundle, out = make_bundle(), tmp_path / "out"
     put(line, "a.png")
 
@@ -61,20 +66,20 @@ def test_files_are_judged_as_they_arrive_and_once(make_bundle, line, tmp_path):
     report = watch(bundle, [line], out, progress=until(3))
     writer.join()
     assert names_of(out) == ["a.png", "b.png", "c.png"]
-    assert report.judged == report.summary.sheets == 3
+    assert report.scanned == report.summary.sheets == 3
     assert (out / "report.html").exists()
 
     put(line, "d.png")
     again = watch(bundle, [line], out, progress=until(4), page=False)
-    assert (again.judged, again.kept) == (1, 3)
+    assert (again.scanned, again.kept) == (1, 3)
     assert names_of(out) == ["a.png", "b.png", "c.png", "d.png"]
     put(line, "a.png", level=200)  # another picture under an old name
-    assert watch(bundle, [line], out, progress=until(5), page=False).judged == 1
+    assert watch(bundle, [line], out, progress=until(5), page=False).scanned == 1
     assert names_of(out)[-1] == "a.png"
-    assert watch(bundle, [line], out, idle=0.2, page=False).judged == 0
+    assert watch(bundle, [line], out, idle=0.2, page=False).scanned == 0
 
 
-def test_a_file_that_is_still_written_waits(make_bundle, line, tmp_path):
+def test_a_file_that_is_still_written_is_scanned_later(make_bundle, line, tmp_path):
     put(tmp_path, "whole.png")
     content = (tmp_path / "whole.png").read_bytes()
 
@@ -89,10 +94,10 @@ def test_a_file_that_is_still_written_waits(make_bundle, line, tmp_path):
     writer.start()
     report = watch(make_bundle(), [line], tmp_path / "out", progress=until(1), page=False)
     writer.join()
-    assert report.summary.states["decided"] == report.judged == 1
+    assert report.summary.states["decided"] == report.scanned == 1
 
 
-def test_bad_files_are_rows_and_files_that_leave_are_forgotten(make_bundle, line, tmp_path):
+def test_bad_files_get_rows_and_removed_files_are_forgotten(make_bundle, line, tmp_path):
     (line / "torn.jpg").write_bytes(b"\xff\xd8\xff")
     (line / "gone.jpg").symlink_to("nowhere")
     put(line, "a.png")
@@ -104,13 +109,13 @@ def test_bad_files_are_rows_and_files_that_leave_are_forgotten(make_bundle, line
     assert report.summary.states == {"bad_image": 1, "decided": 1}
 
 
-def test_an_interrupt_ends_it_in_order(make_bundle, line, tmp_path):
+def test_an_interrupt_ends_watching_with_a_report(make_bundle, line, tmp_path):
     put(line, "a.png")
     report = watch(make_bundle(), [line], tmp_path / "out", page=False, progress=until(1))
-    assert report.judged == 1
+    assert report.scanned == 1
 
 
-def test_what_cannot_be_watched(make_bundle, line, tmp_path):
+def test_unusable_sources_and_folders_are_refused(make_bundle, line, tmp_path):
     bundle, out = make_bundle(), tmp_path / "out"
     put(line, "a.png")
     with pytest.raises(BadSource, match="expected a folder to watch"):
@@ -125,4 +130,4 @@ def test_what_cannot_be_watched(make_bundle, line, tmp_path):
     part.rename(part.with_name("part-00003.parquet"))
     with pytest.raises(BadOutput, match="expected parts without a gap"):
         watch(bundle, [line], out)
-    assert watch(bundle, [line], out, idle=0.3, fresh=True, page=False).judged == 1
+    assert watch(bundle, [line], out, idle=0.3, fresh=True, page=False).scanned == 1

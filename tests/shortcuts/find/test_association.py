@@ -1,4 +1,4 @@
-"""Association within classes: against SciPy, against slow twins, and by what it must not see."""
+"""Association within classes: compared with SciPy and slow reference code, and its invariances."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _alone(count: int) -> np.ndarray:
 
 
 def _slow(value: np.ndarray, margin: np.ndarray, strata: np.ndarray, groups: np.ndarray) -> float:
-    """Pair by pair."""
+    """Somers' D pair by pair."""
     agree = differ = 0.0
     for i in range(value.size):
         for j in range(value.size):
@@ -33,7 +33,7 @@ def test_one_stratum_is_scipys_somers_d(rng: np.random.Generator) -> None:
     assert ours.estimate == pytest.approx(somersd(value, margin).statistic)
 
 
-def test_of_what_is_there_or_not_it_is_cliffs_delta(rng: np.random.Generator) -> None:
+def test_a_binary_property_gives_cliffs_delta(rng: np.random.Generator) -> None:
     value = (rng.random(80) < 0.3).astype(float)
     margin = value + rng.normal(0, 1, 80)
     ours = somers_d(value[:, None], margin[:, None], np.zeros(80, np.int64), _alone(80))[0][0]
@@ -42,9 +42,9 @@ def test_of_what_is_there_or_not_it_is_cliffs_delta(rng: np.random.Generator) ->
     assert ours.low < ours.estimate < ours.high
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000))
-def test_strata_and_groups_as_a_slow_twin_has_them(seed: int) -> None:
+def test_strata_and_groups_match_the_slow_reference(seed: int) -> None:
     rng = np.random.default_rng(seed)
     values, margins = rng.integers(0, 3, (30, 2)).astype(float), rng.integers(0, 5, (30, 3)).astype(float)
     strata = rng.integers(0, 3, 30)
@@ -70,7 +70,7 @@ def test_the_interval_is_the_jackknife_over_groups(rng: np.random.Generator) -> 
     assert found.high == pytest.approx(np.tanh(np.arctanh(found.estimate) + half), abs=1e-5)
 
 
-def test_three_sheets_that_all_agree_prove_little() -> None:
+def test_three_concordant_sheets_have_a_wide_interval() -> None:
     value = np.zeros(100)
     value[:3] = 1
     margin = np.where(value == 1, 10.0, 0.0) + np.arange(100) / 1000
@@ -79,7 +79,7 @@ def test_three_sheets_that_all_agree_prove_little() -> None:
     assert found.low < 0.2
 
 
-def test_what_goes_with_the_class_alone_is_not_seen(rng: np.random.Generator) -> None:
+def test_an_association_with_the_class_alone_has_no_effect(rng: np.random.Generator) -> None:
     strata = np.repeat([0, 1], 100)
     value = (rng.random(200) < np.where(strata == 0, 0.7, 0.1)).astype(float)
     margin = np.where(strata == 0, 4.0, -4.0) + rng.normal(0, 1, 200)
@@ -90,16 +90,16 @@ def test_what_goes_with_the_class_alone_is_not_seen(rng: np.random.Generator) ->
     assert p[0, 0] > 0.05
 
 
-def test_one_stratum_of_two_kinds_is_the_rank_sum_test(rng: np.random.Generator) -> None:
+def test_a_binary_property_in_one_stratum_gives_the_rank_sum_test(rng: np.random.Generator) -> None:
     value = (rng.random(60) < 0.4).astype(float)
     margin = 0.6 * value + rng.normal(0, 1, 60)
     strata = np.zeros(60, np.int64)
     ours = permutation_p(value[:, None], margin[:, None], strata, _alone(60), rng=rng, permutations=9999)
-    theirs = mannwhitneyu(margin[value == 1], margin[value == 0], method="asymptotic").pvalue
-    assert ours[0, 0] == pytest.approx(theirs, abs=0.015)  # Monte Carlo, asymptotics
+    expected = mannwhitneyu(margin[value == 1], margin[value == 0], method="asymptotic").pvalue
+    assert ours[0, 0] == pytest.approx(expected, abs=0.015)  # Monte Carlo, asymptotics
 
 
-def test_p_values_of_nothing_are_uniform(rng: np.random.Generator) -> None:
+def test_p_values_without_an_association_are_uniform(rng: np.random.Generator) -> None:
     strata = np.repeat([0, 1, 2], [60, 30, 10])
     values = (rng.random((100, 300)) < 0.15).astype(float)
     margin = strata + rng.normal(0, 1, 100)
@@ -110,28 +110,28 @@ def test_p_values_of_nothing_are_uniform(rng: np.random.Generator) -> None:
 
 def test_sheets_of_one_group_count_as_one(rng: np.random.Generator) -> None:
     groups = np.repeat(np.arange(8), 10)
-    luck = rng.normal(size=8)[groups]
+    by_group = rng.normal(size=8)[groups]
     values = np.stack([(rng.random(8) < 0.5)[groups] for _ in range(200)], axis=1).astype(float)
-    margin, strata = luck + rng.normal(0, 0.1, 80), np.zeros(80, np.int64)
+    margin, strata = by_group + rng.normal(0, 0.1, 80), np.zeros(80, np.int64)
     grouped = permutation_p(values, margin[:, None], strata, groups, rng=rng, permutations=299)
     single = permutation_p(values, margin[:, None], strata, _alone(80), rng=rng, permutations=299)
     assert (single <= 0.05).mean() > 0.3
     assert (grouped <= 0.05).mean() < 0.12
 
 
-def test_what_never_differs_has_no_effect_and_p_1(rng: np.random.Generator) -> None:
+def test_a_constant_property_has_no_effect_and_p_1(rng: np.random.Generator) -> None:
     margin, strata = rng.normal(size=(20, 1)), np.repeat([0, 1], 10)
     within = np.repeat([0.0, 1.0], 10)[:, None]  # differs between classes alone
     assert np.isnan(somers_d(within, margin, strata, _alone(20))[0][0].estimate)
     assert permutation_p(within, margin, strata, _alone(20), rng=rng, permutations=99)[0, 0] == 1
 
 
-def test_the_class_is_compared_as_scipy_does(rng: np.random.Generator) -> None:
+def test_the_association_with_the_class_is_scipys(rng: np.random.Generator) -> None:
     inside = np.arange(50) < 20
     value = inside + rng.normal(0, 1, 50)
     found = with_class(value, inside, _alone(50))
-    theirs = mannwhitneyu(value[inside], value[~inside], method="asymptotic")
-    assert found.p_value == pytest.approx(theirs.pvalue)
-    assert found.delta == pytest.approx(2 * theirs.statistic / 600 - 1)
+    expected = mannwhitneyu(value[inside], value[~inside], method="asymptotic")
+    assert found.p_value == pytest.approx(expected.pvalue)
+    assert found.delta == pytest.approx(2 * expected.statistic / 600 - 1)
     assert with_class(value, np.ones(50, bool), _alone(50)).p_value == 1
     assert with_class(np.ones(50), inside, _alone(50)).delta == 0

@@ -1,4 +1,4 @@
-"""Kinds of reasons: two that were made come apart, flips of one do not."""
+"""Clusters of explanations: two different kinds are separated, flipped maps are not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from steelsight.shortcuts.nuisances.properties import Property
 
 
 def _maps(rng: np.random.Generator, kind: np.ndarray) -> np.ndarray:
-    """Kind 0 looks at one end of the sheet, kind 1 at its middle; either way round."""
+    """Maps at one end of the sheet (kind 0, left or right at random), or at its middle (kind 1)."""
     maps = np.abs(rng.normal(0, 0.05, (kind.size, 4, 20)))
     for row, each in enumerate(kind.tolist()):
         columns = slice(9, 11) if each else (slice(0, 3) if rng.random() < 0.5 else slice(17, 20))
@@ -18,7 +18,7 @@ def _maps(rng: np.random.Generator, kind: np.ndarray) -> np.ndarray:
     return maps.astype(np.float32)
 
 
-def test_pooled_maps_do_not_know_left_from_right(rng: np.random.Generator) -> None:
+def test_pooled_maps_are_invariant_to_flips(rng: np.random.Generator) -> None:
     maps = rng.normal(size=(7, 5, 23)).astype(np.float32)
     for flipped in (maps[:, :, ::-1], maps[:, ::-1], maps[:, ::-1, ::-1]):
         assert pool_maps(np.ascontiguousarray(flipped)) == pytest.approx(pool_maps(maps), abs=0.2)
@@ -28,7 +28,7 @@ def test_pooled_maps_do_not_know_left_from_right(rng: np.random.Generator) -> No
     assert (pool_maps(np.zeros((2, 4, 20), np.float32)) == 0).all()
 
 
-def test_two_kinds_of_reasons_are_two_clusters(rng: np.random.Generator) -> None:
+def test_two_kinds_of_explanations_are_two_clusters(rng: np.random.Generator) -> None:
     kind = np.arange(120) % 2
     embeddings = (kind[:, None] * 3 + rng.normal(0, 0.5, (120, 6))).astype(np.float32)
     marked = Property("mark", "a mark", kind.astype(float), presence=True)

@@ -1,4 +1,4 @@
-"""Concepts: alike pieces come together, a defect's pieces stay out, examples can be pasted."""
+"""Concepts: similar segments form one concept, segments of a defect are left out, examples can be pasted."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def test_stains_are_a_concept_of_their_own(draw: Draw, rng: np.random.Generator,
     assert len({row for row, _ in best.examples}) == len(best.examples)
 
 
-def test_a_defects_pieces_are_left_out(draw: Draw, rng: np.random.Generator) -> None:
+def test_segments_of_a_defect_are_left_out(draw: Draw, rng: np.random.Generator) -> None:
     sheets = draw(20)
     for each in find_concepts(sheets.images, sheets.defects(), rng=rng, kind="grid", count=3):
         for row, mask in each.examples:
             assert (mask & sheets.defect(row)).mean() < 0.05 * mask.mean() + 1e-9
 
 
-def test_a_concept_can_be_pasted_off_the_defect(draw: Draw, rng: np.random.Generator) -> None:
+def test_a_concept_is_pasted_beside_the_defect(draw: Draw, rng: np.random.Generator) -> None:
     sheets = draw(40, stain=(0.5, 0.0))
     concepts = find_concepts(sheets.images, sheets.defects(), rng=rng, kind="grid", count=4)
     changes = stamp_changes(sheets, measure_pixels(sheets.images, sheets.defects()), concepts, rng=rng)

@@ -1,4 +1,4 @@
-"""What mistakes share: the sheet ends behind wrong verdicts, in the picture and under the map."""
+"""Common properties of mistakes: sheet ends on sheets with wrong verdicts, in the pixels and in the maps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from steelsight.shortcuts.nuisances.properties import measure_pixels
 from steelsight.shortcuts.nuisances.regions import REGIONS, find_regions, reason_shares
 
 
-def test_sheet_ends_behind_false_positives(draw: Draw, rng: np.random.Generator) -> None:
+def test_false_positives_have_sheet_ends_in_common(draw: Draw, rng: np.random.Generator) -> None:
     sheets = draw(160, end=(0.3, 0.3))
     evidence = ModelEvidence(sheets, model_of(end=-6.0)(sheets.images))
     maps = np.full((160, 4, 10), 0.01, np.float32)
@@ -32,14 +32,14 @@ def test_sheet_ends_behind_false_positives(draw: Draw, rng: np.random.Generator)
     assert (np.diff(margins) <= 0).all()
 
 
-def test_a_model_without_mistakes_shares_none(draw: Draw, rng: np.random.Generator) -> None:
+def test_a_model_without_mistakes_has_no_mistake_groups(draw: Draw, rng: np.random.Generator) -> None:
     sheets = draw(40)
     logits = np.eye(2, dtype=np.float32)[sheets.labels] * 4
     maps = np.ones((40, 4, 10), np.float32)
     assert compare_mistakes(ModelEvidence(sheets, logits), maps, [], rng=rng) == ()
 
 
-def test_regions_do_not_share_pixels_with_the_defect(draw: Draw) -> None:
+def test_regions_do_not_overlap_the_defect(draw: Draw) -> None:
     sheets = draw(10, stain=(1.0, 1.0), end=(1.0, 1.0))
     for gray, defect in zip(sheets.images, sheets.defects(), strict=True):
         regions = find_regions(gray, defect)
@@ -49,11 +49,11 @@ def test_regions_do_not_share_pixels_with_the_defect(draw: Draw) -> None:
         assert not any((mask & defect).any() for name, mask in regions.items() if name != "defect")
 
 
-def test_a_maps_shares(draw: Draw) -> None:
+def test_shares_of_a_map_in_regions() -> None:
     half = np.zeros((64, 160), bool)
     half[:, :80] = True
     coarse = np.zeros((4, 10), np.float32)
     coarse[:, 0] = 1
-    coarse[:, 9] = -5  # what speaks against is no reason
+    coarse[:, 9] = -5  # evidence against the class does not count
     assert reason_shares(coarse, {"left": half})["left"] == pytest.approx((1.0, 0.5))
     assert np.isnan(reason_shares(-np.ones((4, 10), np.float32), {"left": half})["left"][0])

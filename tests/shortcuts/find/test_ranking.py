@@ -1,4 +1,4 @@
-"""The ranking: what a model of arithmetic uses is found, what it does not use is not, and why is told."""
+"""The ranking on models with known class evidence: used properties are findings, others are not."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ Model = Callable[[GrayBatch], Logits]
 
 
 def model_of(*, stain: float = 0.0, end: float = 0.0) -> Model:
-    """Logits of none and defect: dark pixels speak for a defect, white ones and black ends as told."""
+    """A model of none and defect; dark pixels are evidence for a defect.
+
+    stain, end  logits that a stain or an end adds to the margin of none
+    """
 
     def predict(images: GrayBatch) -> Logits:
         level = images.astype(np.float64)
         dark = ((level > 20) & (level < 75)).sum((1, 2)) / 60
         white = ((level >= 250).sum((1, 2)) > 20).astype(float)
         black = ((level < 20).all(1).sum(1) > 5).astype(float)
-        grain = level[:, ::3, ::5].mean((1, 2)) % 1  # something of its own on every sheet
+        grain = level[:, ::3, ::5].mean((1, 2)) % 1  # differs between all sheets
         margin = 2.0 - dark + stain * white + end * black + 0.8 * grain
         return np.stack([margin / 2, -margin / 2], axis=1).astype(np.float32)
 
@@ -42,94 +45,94 @@ def _rank(
     changes = stamp_changes(sheets, properties, rng=rng) if pasted else {}
     evidence = ModelEvidence(sheets, model(sheets.images))
     found = rank_candidates(evidence, properties, model, changes, rng=rng, permutations=999)
-    return {each.candidate.key: each for each in found}
+    return {each.property.key: each for each in found}
 
 
-def test_a_shortcut_is_found_first_with_its_numbers(draw: Draw) -> None:
+def test_a_shortcut_is_ranked_first_with_its_numbers(draw: Draw) -> None:
     sheets = draw(200, stain=(0.5, 0.05))
     found = _rank(sheets, model_of(stain=3.0))
     first = next(iter(found.values()))
-    assert (first.candidate.key, first.status, first.more) == ("stain", "finding", True)
-    assert sheets.class_names[first.pull.target] == "none"
-    assert first.pull.q_value <= 0.05
-    assert 0.8 < first.pull.effect.estimate <= 1
+    assert (first.property.key, first.status, first.more) == ("stain", "finding", True)
+    assert sheets.class_names[first.association.target] == "none"
+    assert first.association.q_value <= 0.05
+    assert 0.8 < first.association.effect.estimate <= 1
     assert first.check is not None
     assert first.check.moves
     assert first.check.shift.estimate == pytest.approx(3 / first.check.gap, abs=0.1)
     assert first.check.flips.estimate >= first.check.control_flips.estimate
     example = first.check.examples[0]
     assert example.margins[1] - example.margins[2] == pytest.approx(3.0, abs=0.9)
-    # Both margins of a binary model are one test, told twice with opposite signs.
-    assert [pull.effect.estimate for pull in first.pulls] == [
-        first.pull.effect.estimate,
-        -first.pull.effect.estimate,
+    # Both margins of a binary model are one test, reported twice with opposite signs.
+    assert [each.effect.estimate for each in first.by_class] == [
+        first.association.effect.estimate,
+        -first.association.effect.estimate,
     ]
 
 
-def test_what_the_model_does_not_use_is_nothing(draw: Draw) -> None:
+def test_an_unused_property_has_status_nothing(draw: Draw) -> None:
     found = _rank(draw(500, stain=(0.6, 0.3)), model_of())
     assert not any(each.status == "finding" for each in found.values())
     assert found["stain"].status == "nothing"
-    assert found["stain"].pull.class_q < 0.05  # though it does go with the class
+    assert found["stain"].association.class_q < 0.05  # although it is associated with the class
 
 
-def test_what_few_sheets_have_stays_undecided(draw: Draw) -> None:
+def test_a_property_of_few_sheets_is_undecided(draw: Draw) -> None:
     stain = _rank(draw(200, stain=(0.03, 0.0)), model_of())["stain"]
-    assert stain.pull.effect.high > 0.2
+    assert stain.association.effect.high > 0.2
     assert stain.status == "undecided"
 
 
-def test_what_goes_with_no_class_is_a_reaction(draw: Draw) -> None:
+def test_a_property_independent_of_the_class_is_a_reaction(draw: Draw) -> None:
     found = _rank(draw(200, stain=(0.4, 0.4)), model_of(stain=3.0))
     assert found["stain"].status == "reaction"
     assert found["stain"].check is not None
 
 
-def test_what_pasting_does_not_move_is_refuted(draw: Draw) -> None:
+def test_a_property_without_an_effect_when_pasted_is_refuted(draw: Draw) -> None:
     sheets = draw(200, stain=(0.5, 0.05))
     stained = (sheets.images >= 250).sum((1, 2)) > 20
     truth = model_of()(sheets.images)
-    truth[stained] += np.array([1.5, -1.5], np.float32)  # by something no picture shows
+    truth[stained] += np.array([1.5, -1.5], np.float32)  # by something that is not in the pixels
     rng = np.random.default_rng(0)
     properties = measure_pixels(sheets.images, sheets.defects())
     changes = stamp_changes(sheets, properties, rng=rng)
     found = rank_candidates(
         ModelEvidence(sheets, truth), properties, model_of(), changes, rng=rng, permutations=999
     )
-    assert {each.candidate.key: each.status for each in found}["stain"] == "refuted"
+    assert {each.property.key: each.status for each in found}["stain"] == "refuted"
 
 
-def test_what_cannot_be_pasted_is_to_be_looked_at(draw: Draw) -> None:
+def test_a_property_that_cannot_be_pasted_is_untested(draw: Draw) -> None:
     sheets = draw(200, stain=(0.5, 0.05))
     stained = ((sheets.images >= 250).sum((1, 2)) > 20).astype(float)
-    folder = Property("folder:a", "in folder a", stained, presence=False, visible=False)
+    folder = Property("folder:a", "in folder a", stained, presence=False)
     found = _rank(sheets, model_of(stain=3.0), folder, pasted=False)
     assert found["folder:a"].status == "untested"
     assert found["folder:a"].check is None
 
 
-def test_what_comes_with_a_finding_follows_it(draw: Draw) -> None:
+def test_a_property_correlated_with_a_finding_follows_it(draw: Draw) -> None:
     sheets = draw(300, stain=(0.5, 0.05))
     stained = (sheets.images >= 250).sum((1, 2)) > 20
     also = np.random.default_rng(5).random(300) < 0.1
     values = (stained ^ also).astype(float)
-    folder = Property("folder:a", "in folder a", values, presence=False, visible=False)
+    folder = Property("folder:a", "in folder a", values, presence=False)
     found = _rank(sheets, model_of(stain=3.0), folder)
     assert found["stain"].status == "finding"
     assert found["folder:a"].status == "follows"
-    assert found["folder:a"].follows == found["stain"].candidate.title
+    assert found["folder:a"].follows == found["stain"].property.title
 
 
-def test_two_shortcuts_stand_beside_each_other(draw: Draw) -> None:
+def test_two_independent_shortcuts_are_both_findings(draw: Draw) -> None:
     found = _rank(draw(300, stain=(0.5, 0.05), end=(0.05, 0.5)), model_of(stain=2.0, end=-2.0))
     assert found["stain"].status == found["end"].status == "finding"
-    assert (found["stain"].pull.target, found["end"].pull.target) == (0, 1)
+    assert (found["stain"].association.target, found["end"].association.target) == (0, 1)
 
 
-def test_groups_are_units(draw: Draw) -> None:
+def test_groups_are_the_units_of_the_effect(draw: Draw) -> None:
     groups = tuple(f"coil {number // 4}" for number in range(200))
     single, grouped = (
-        _rank(draw(200, stain=(0.5, 0.05), groups=names), model_of(stain=3.0))["stain"].pull.effect
+        _rank(draw(200, stain=(0.5, 0.05), groups=names), model_of(stain=3.0))["stain"].association.effect
         for names in (None, groups)
     )
     assert grouped.estimate == pytest.approx(single.estimate, abs=0.1)
@@ -145,7 +148,7 @@ def test_sheets_without_a_mask_are_not_pasted_on(draw: Draw) -> None:
     assert found.status == "untested"
 
 
-def test_too_little_is_refused_in_words(draw: Draw) -> None:
+def test_too_few_classes_logits_or_groups_are_refused(draw: Draw) -> None:
     sheets = draw(4)
     with pytest.raises(BadInput, match="expected a model of two classes or more, got 1"):
         ModelEvidence(replace(sheets, class_names=("none",)), np.zeros((4, 1), np.float32))
@@ -167,8 +170,8 @@ def test_sheets_of_one_class_give_no_finding(draw: Draw) -> None:
     sheets = draw(200, stain=(0.5, 0.5))
     flawless = sheets.take(np.flatnonzero(sheets.labels == 0))
     found = _rank(flawless, model_of(stain=3.0))["stain"]
-    assert found.pull.effect.low > 0.5
-    assert found.pull.with_class.p_value == 1
+    assert found.association.effect.low > 0.5
+    assert found.association.with_class.p_value == 1
     assert found.status == "untested"  # nothing to paste on, and no other class to compare with
 
 
@@ -181,4 +184,4 @@ def test_a_class_without_sheets_leaves_the_others_to_compare(draw: Draw) -> None
         return np.concatenate([two, np.full((len(two), 1), -4.0, np.float32)], axis=1)
 
     found = _rank(wider, model)["stain"]
-    assert (found.status, found.pull.target) == ("finding", 0)
+    assert (found.status, found.association.target) == ("finding", 0)

@@ -1,4 +1,4 @@
-"""The whole search on a small trained run: page, numbers, and what it refuses."""
+"""The whole search on a small trained run: page, numbers, and refused inputs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from steelsight.errors import BadData, BadInput
 from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.shortcuts.find.forward import forward
 from steelsight.shortcuts.find.numbers import find_json
+from steelsight.shortcuts.find.options import SearchOptions
 from steelsight.shortcuts.find.report import headline, write_find_page
 from steelsight.shortcuts.find.run import find_shortcuts
 from steelsight.training.predict import predict_logits
@@ -57,42 +58,43 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def test_page_and_numbers_agree(trained: tuple[Path, Path], tmp_path: Path) -> None:
     run, data = trained
-    found, card, _ = find_shortcuts(run, data, part="train", limit=60, segments="grid")
+    options = SearchOptions(split="train", limit=60, segments="grid")
+    found, card = find_shortcuts(run, data, options)
     write_find_page(tmp_path / "shortcuts.html", found, title="run", seed=0, model=card.model.name)
     page = (tmp_path / "shortcuts.html").read_text()
-    told = json.loads((tmp_path / "shortcuts.json").read_text())["find"]
+    written = json.loads((tmp_path / "shortcuts.json").read_text())["find"]
     assert "mill &lt;b&gt;" in page
     assert "mill <b>" not in page
-    assert told["sheets"] == 60
-    assert [each["key"] for each in told["candidates"]] == [each.candidate.key for each in found.suspects]
-    keys = {each["key"] for each in told["candidates"]}
+    assert written["sheets"] == 60
+    assert [each["key"] for each in written["candidates"]] == [each.property.key for each in found.candidates]
+    keys = {each["key"] for each in written["candidates"]}
     assert {"stain", "end", "jpeg_quality", "file_size", "concept:1"} <= keys
-    assert told["candidates"][0]["effect"]["estimate"] == found.suspects[0].pull.effect.estimate
+    assert written["candidates"][0]["effect"]["estimate"] == found.candidates[0].association.effect.estimate
     assert headline(found) in page.replace("&#39;", "'")
-    assert "60 of 72 sheets, drawn at random" in told["notes"]
+    assert "60 of 72 sheets, drawn at random" in written["notes"]
     assert not any(key.startswith("folder") for key in keys)  # folders are the classes here
-    assert "in folder crack" in told["notes"][-1]
-    again, _, _ = find_shortcuts(run, data, part="train", limit=60, segments="grid")
+    assert "in folder crack" in written["notes"][-1]
+    again, _ = find_shortcuts(run, data, options)
     assert find_json(again) == find_json(found)
 
 
-def test_what_cannot_be_searched_is_refused(trained: tuple[Path, Path], tmp_path: Path) -> None:
+def test_unusable_options_and_folders_are_refused(trained: tuple[Path, Path], tmp_path: Path) -> None:
     run, data = trained
-    with pytest.raises(BadInput, match="--limit: expected at least 1 sheet, got 0"):
-        find_shortcuts(run, data, limit=0)
+    with pytest.raises(BadInput, match="--limit: expected at least 1, got 0"):
+        find_shortcuts(run, data, SearchOptions(limit=0))
     with pytest.raises(BadInput, match="--split: expected one of test, validation, train, unseen, all"):
-        find_shortcuts(run, data, part="future")
+        find_shortcuts(run, data, SearchOptions(split="future"))
     with pytest.raises(BadData, match="trained run, so figures"):
-        find_shortcuts(run, data, part="all")
+        find_shortcuts(run, data, SearchOptions(split="all"))
     other = _write(tmp_path / "other", count=2)
     (other / "crack").rename(other / "dent")
     recipe = load_recipe("default", [*SMALL, "task=multiclass", "max_epochs=1"])
     train_run(data, recipe=recipe, out=tmp_path / "m")
     with pytest.raises(BadData, match="expected the run's classes"):
-        find_shortcuts(tmp_path / "m", other, part="unseen")
+        find_shortcuts(tmp_path / "m", other, SearchOptions(split="unseen"))
 
 
-def test_one_look_tells_what_the_model_says(rng: np.random.Generator) -> None:
+def test_the_forward_pass_gives_the_predicted_logits(rng: np.random.Generator) -> None:
     model = build_model(ModelSpec(name="squeezenet_reduced", outputs=3, height=48, width=64)).eval()
     images = rng.integers(0, 256, (5, 48, 64), dtype=np.uint8)
     found = forward(model, images, batch=2)
@@ -111,11 +113,12 @@ def test_a_multilabel_run_is_refused(trained: tuple[Path, Path], tmp_path: Path)
         find_shortcuts(tmp_path / "types", data)
 
 
-def test_a_folder_without_a_class_says_so(trained: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_folder_without_a_class_gives_a_note(trained: tuple[Path, Path], tmp_path: Path) -> None:
     run, _ = trained
     flawless = _write(tmp_path / "flawless", count=30)
     for path in (flawless / "crack").iterdir():
         path.unlink()
-    found, _, _ = find_shortcuts(run, flawless, part="unseen", segments="grid", allow_bad=1)
+    options = SearchOptions(split="unseen", segments="grid", allow_bad=1)
+    found, _ = find_shortcuts(run, flawless, options)
     assert any("no sheet of defect" in note for note in found.notes)
     assert not found.findings

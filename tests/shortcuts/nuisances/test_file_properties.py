@@ -1,4 +1,4 @@
-"""What files tell: quality from quantisation tables, folders, numbers and dates in names."""
+"""Properties of files: quality from quantisation tables, folders, numbers and dates in names."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def _write(root: Path, name: str, *, quality: int | None = None, width: int = 40
 
 
 @pytest.mark.parametrize("quality", [10, 35, 50, 75, 86, 90, 95, 100])
-def test_quality_comes_back(tmp_path: Path, quality: int) -> None:
+def test_the_quality_of_a_saved_file_is_recovered(tmp_path: Path, quality: int) -> None:
     item = _write(tmp_path, "a.jpg", quality=quality)
     with Image.open(item.path) as image:
         assert jpeg_quality(image.quantization[0]) == quality
 
 
-def test_what_differs_becomes_a_property(tmp_path: Path) -> None:
+def test_facts_that_differ_become_properties(tmp_path: Path) -> None:
     items = [
         _write(tmp_path, "morning/line_20240301_0815_7.jpg", quality=90),
         _write(tmp_path, "morning/line_20240302_0815_9.jpg", quality=80),
@@ -39,10 +39,9 @@ def test_what_differs_becomes_a_property(tmp_path: Path) -> None:
     assert np.diff(found["name_time"].values).tolist() == [86400, 43200]
     assert found["folder:morning"].values.tolist() == [1, 1, 0]
     assert "image_width" not in found  # all alike
-    assert not any(each.visible for each in found.values())
 
 
-def test_what_is_unknown_of_some_is_left_out(tmp_path: Path) -> None:
+def test_facts_unknown_for_some_files_are_left_out(tmp_path: Path) -> None:
     names: list[tuple[str, int]] = [("a1.jpg", 40), ("b.png", 40), ("c3.jpg", 48)]
     items = [_write(tmp_path, name, width=width) for name, width in names]
     found = {each.key for each in measure_files(items)}
@@ -52,7 +51,7 @@ def test_what_is_unknown_of_some_is_left_out(tmp_path: Path) -> None:
     assert measure_files([]) == []
 
 
-def test_files_that_are_gone_tell_nothing(tmp_path: Path) -> None:
+def test_a_missing_file_leaves_only_properties_of_names(tmp_path: Path) -> None:
     items = [_write(tmp_path, f"a{number}.jpg", quality=80, width=40 + number) for number in range(3)]
     items[1].path.unlink()
     assert [each.key for each in measure_files(items)] == ["name_number"]

@@ -23,7 +23,7 @@ def _list(folder: Path, text: str) -> str:
     return str(path)
 
 
-def test_the_detectors_see_what_was_made() -> None:
+def test_the_detectors_find_the_planted_nuisances() -> None:
     stain, end = open_nuisance(SHEETS, "stain"), open_nuisance(SHEETS, "edge")
     assert (stain.present == nuisance_of(SHEETS).present).all()
     assert (end.present == nuisance_of(SHEETS, "end").present).all()
@@ -32,7 +32,7 @@ def test_the_detectors_see_what_was_made() -> None:
 
 
 def _with_truth(folder: Path, drop: int = 0) -> ProofSheets:
-    """Truth that contradicts the pixels, to tell who is believed."""
+    """Sheets with a truth table that contradicts the pixels, so that the two sources differ."""
     lines = [f"{id_},{5 if row < 3 else 0},{'' if row else 9}" for row, id_ in enumerate(SHEETS.ids)]
     (folder / "truth.csv").write_text(
         "\n".join(["ImageId,stain_area_px,end_width_px", *lines[: len(lines) - drop]])
@@ -40,7 +40,7 @@ def _with_truth(folder: Path, drop: int = 0) -> ProofSheets:
     return replace(SHEETS, root=folder)
 
 
-def test_truth_goes_before_the_detector_where_it_knows_every_sheet(tmp_path: Path) -> None:
+def test_a_complete_truth_table_has_priority_over_the_detector(tmp_path: Path) -> None:
     sheets = _with_truth(tmp_path)
     assert np.flatnonzero(open_nuisance(sheets, "stain").present).tolist() == [0, 1, 2]
     assert np.flatnonzero(open_nuisance(sheets, "end").present).tolist() == [0]
@@ -64,15 +64,15 @@ def test_a_list_of_both_groups_leaves_all_others_out(tmp_path: Path) -> None:
     assert (listed.present.sum(), listed.listed.sum()) == (2, 3)
 
 
-def test_what_no_detector_knows_has_no_kind(tmp_path: Path) -> None:
+def test_a_list_without_detections_has_no_kind(tmp_path: Path) -> None:
     listed = open_nuisance(SHEETS, _list(tmp_path, "ImageId\nsheet_035.png\nsheet_037.png\n"))
     assert listed.kind is None
 
 
-def test_sheets_of_the_folder_that_do_not_judge_are_counted(tmp_path: Path) -> None:
+def test_listed_sheets_that_are_not_evaluated_are_counted(tmp_path: Path) -> None:
     text = f"ImageId\n{STAINED[0]}\nseen.png\n"
     listed = open_nuisance(SHEETS, _list(tmp_path, text), known=(*SHEETS.ids, "seen.png"))
-    assert "of the listed, 1 are not among the judged sheets" in listed.note
+    assert "1 of the listed sheets are not among the evaluated sheets" in listed.note
 
 
 @pytest.mark.parametrize(
@@ -88,17 +88,17 @@ def test_sheets_of_the_folder_that_do_not_judge_are_counted(tmp_path: Path) -> N
         ("file\nsheet_001.png\n", "expected the column.s. ImageId, found file"),
     ],
 )
-def test_lists_that_cannot_be_used(tmp_path: Path, text: str, message: str) -> None:
+def test_unusable_lists_are_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(BadData, match=message):
         open_nuisance(SHEETS, _list(tmp_path, text))
 
 
-def test_a_list_of_sheets_that_do_not_judge(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match="none of its 1 sheets with the nuisance is among the 40 judged sheets"):
+def test_a_list_without_an_evaluated_sheet_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="none of its 1 sheets with the nuisance is among the 40 evaluated"):
         open_nuisance(SHEETS, _list(tmp_path, "ImageId\nseen.png\n"), known=("seen.png",))
 
 
-def test_unknown_words() -> None:
+def test_unknown_nuisances_and_sources_are_refused() -> None:
     with pytest.raises(BadInput, match="expected stain, end, or a CSV file with a column ImageId"):
         open_nuisance(SHEETS, "rust")
     with pytest.raises(BadInput, match="--groups-from: expected one of auto, truth, detector, got 'me'"):

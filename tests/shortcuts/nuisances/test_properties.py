@@ -1,4 +1,4 @@
-"""What is measured on a picture: off the defect, and moved by the change that is named after it."""
+"""Properties of pixels: measured outside the defect, and changed by the change of the same name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _by_key(images: np.ndarray, defects: Iterable[np.ndarray]) -> dict[str, np.n
     return {each.key: each.values for each in measure_pixels(images, defects)}
 
 
-def test_stains_and_ends_are_seen(draw: Draw) -> None:
+def test_stains_and_ends_are_measured(draw: Draw) -> None:
     stained, ended = draw(20, stain=(1.0, 1.0)), draw(20, end=(1.0, 1.0))
     plain = draw(20)
     values = [_by_key(each.images, each.defects()) for each in (stained, ended, plain)]
@@ -29,9 +29,9 @@ def test_stains_and_ends_are_seen(draw: Draw) -> None:
 
 def test_a_defect_under_its_mask_changes_nothing(draw: Draw) -> None:
     sheets = draw(10)
-    louder = sheets.images.copy()
-    louder[np.stack(list(sheets.defects()))] = 255
-    before, after = (_by_key(images, sheets.defects()) for images in (sheets.images, louder))
+    brighter = sheets.images.copy()
+    brighter[np.stack(list(sheets.defects()))] = 255
+    before, after = (_by_key(images, sheets.defects()) for images in (sheets.images, brighter))
     for key in ("stain", "end", "exposure", "contrast", "uneven_light", "border"):
         assert before[key] == pytest.approx(after[key]), key
 
@@ -51,7 +51,7 @@ def test_a_change_moves_its_property(draw: Draw, key: str, rng: np.random.Genera
     assert all((pair[1] == gray).all() for pair, gray in zip(changed, sheets.images, strict=True) if pair)
 
 
-def test_a_lattice_is_told_from_grain_and_stripes(rng: np.random.Generator) -> None:
+def test_a_lattice_is_distinguished_from_grain_and_stripes(rng: np.random.Generator) -> None:
     grain = np.clip(rng.normal(120, 15, (6, 64, 400)), 0, 255)
     stripes = np.clip(grain + rng.normal(0, 15, (6, 1, 400)), 0, 255)
     paint = PAINTS["checker"]
@@ -61,7 +61,7 @@ def test_a_lattice_is_told_from_grain_and_stripes(rng: np.random.Generator) -> N
     assert found[12:].min() > found[:12].max()
 
 
-def test_sheets_that_are_all_defect_get_the_median(draw: Draw) -> None:
+def test_sheets_covered_by_the_defect_get_the_median(draw: Draw) -> None:
     sheets = draw(9)
     defects = list(sheets.defects())
     defects[0] = np.ones_like(defects[0])

@@ -1,4 +1,4 @@
-"""The level around each pixel of a sheet: a median by running histograms is SciPy's."""
+"""The median by running histograms equals SciPy's median filter."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def test_the_median_is_scipys(
     shape: tuple[int, int], size: tuple[int, int], rng: np.random.Generator
 ) -> None:
     gray = rng.integers(0, 256, shape, dtype=np.uint8)
-    theirs = ndimage.median_filter(gray, size=size, mode="nearest")
-    assert (_median_around(gray, size) == theirs).all()
+    expected = ndimage.median_filter(gray, size=size, mode="nearest")
+    assert (_median_around(gray, size) == expected).all()

@@ -1,4 +1,4 @@
-"""The detector of white stains: what it finds on made and generated sheets, and what it leaves alone."""
+"""The detector of white stains: detections and rejections on drawn and generated sheets."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def test_lengths_grow_with_the_sheet(rng: np.random.Generator) -> None:
     large = np.kron(gray, np.ones((4, 4), np.uint8))
     assert (find_stain(large) == np.kron(mask, np.ones((4, 4), bool))).all()
     small = steel(rng)
-    small[10:14, 20:27] = 255  # 28 pixels: a glint
+    small[10:14, 20:27] = 255  # 28 pixels, as a glint
     assert LEAST_AREA_PX > 28
     assert not find_stain(small).any()
 
 
-def test_what_is_no_stain(rng: np.random.Generator) -> None:
+def test_bright_surfaces_defects_and_black_are_not_stains(rng: np.random.Generator) -> None:
     overexposed = np.full((64, 160), 252, np.uint8)
     assert not find_stain(overexposed).any()
     shining = steel(rng)
@@ -47,7 +47,7 @@ def test_the_black_beyond_the_end_does_not_lower_the_surround(rng: np.random.Gen
 
 
 @pytest.mark.parametrize("has_it", [True, False])
-def test_generated_sheets_are_told_apart(has_it: bool) -> None:
+def test_generated_sheets_with_and_without_stains_are_distinguished(has_it: bool) -> None:
     spec = SynthSpec(seed=5, count=1, height=128, width=800)
     found = []
     for index in range(14):

@@ -1,4 +1,4 @@
-"""Pasting on sheets of a network whose reasons are known: flips, controls, doses, and who is left out."""
+"""Pasting with networks of known class evidence: flips, controls, doses, and excluded sheets."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from tests.shortcuts.proof_cases import Network, make_sheets, network, nuisance_
 
 from steelsight.errors import BadInput
 from steelsight.shortcuts.margins import class_margin
-from steelsight.shortcuts.pasting import counterfactual, reverse
+from steelsight.shortcuts.pasting import counterfactual, removal
 from steelsight.shortcuts.pasting.counterfactual import (
-    DOSES,
-    FULL,
+    ModelUnderTest,
     PasteEffect,
     PasteLogits,
     find_paste_targets,
     paste_everywhere,
 )
+from steelsight.shortcuts.pasting.doses import DOSES, FULL, Dose
 from steelsight.shortcuts.pasting.stamps import gather_stamps
 from steelsight.shortcuts.sheets import ProofSheets
 
@@ -26,7 +26,7 @@ from steelsight.shortcuts.sheets import ProofSheets
 @pytest.fixture(autouse=True)
 def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counterfactual, "RESAMPLES", 200)
-    monkeypatch.setattr(reverse, "RESAMPLES", 200)
+    monkeypatch.setattr(removal, "RESAMPLES", 200)
 
 
 def _paste(
@@ -34,21 +34,19 @@ def _paste(
     reads: Network,
     *,
     kind: str = "stain",
-    suspect: int = 0,
+    target: int = 0,
     limit: int = 100,
-    doses: tuple[tuple[float, float], ...] = (FULL,),
+    doses: tuple[Dose, ...] = (FULL,),
 ) -> tuple[PasteEffect, PasteLogits]:
     rng = np.random.default_rng(3)
     nuisance = nuisance_of(sheets, kind)
-    logits = reads(sheets.images).astype(np.float64)
+    model = ModelUnderTest(reads, reads(sheets.images).astype(np.float64), target)
     book = gather_stamps(sheets, nuisance, rng)
-    receivers = find_paste_targets(sheets, nuisance, logits, suspect, clean_only=suspect != 0)
-    return paste_everywhere(
-        sheets, nuisance, receivers, reads, book, suspect, logits, limit=limit, rng=rng, doses=doses
-    )
+    targets = find_paste_targets(sheets, nuisance, model, clean_only=target != 0)
+    return paste_everywhere(sheets, nuisance, targets, model, book, limit=limit, rng=rng, doses=doses)
 
 
-def test_a_network_that_reads_stains_flips_and_its_controls_do_not() -> None:
+def test_a_network_that_uses_stains_flips_and_its_controls_do_not() -> None:
     sheets = make_sheets(80)
     found, _ = _paste(sheets, network(white=12))
     assert found.receivers == 40
@@ -62,36 +60,36 @@ def test_a_network_that_reads_stains_flips_and_its_controls_do_not() -> None:
     )
 
 
-def test_a_network_that_reads_defects_does_not_flip() -> None:
+def test_a_network_that_uses_defects_does_not_flip() -> None:
     found, _ = _paste(make_sheets(80), network())
     assert (found.flips.estimate, found.control_flips.estimate, found.excess.estimate) == (0, 0, 0)
     assert found.excess.low < 0 < found.excess.high < 0.15  # 40 sheets cannot say more
 
 
-def test_numbers_are_those_of_the_answers() -> None:
+def test_figures_agree_with_the_logits() -> None:
     sheets = make_sheets(80)
     reads = network(white=6.4)
-    found, answers = _paste(sheets, reads)
-    assert (answers.after == reads(answers.pasted)).all()
-    assert (answers.control == reads(answers.controls)).all()
-    flips = answers.after.argmax(1) == 0
+    found, outputs = _paste(sheets, reads)
+    assert (outputs.after == reads(outputs.pasted)).all()
+    assert (outputs.control == reads(outputs.controls)).all()
+    flips = outputs.after.argmax(1) == 0
     assert 0 < flips.mean() <= 1
     assert found.flips.estimate == flips.mean()
-    shift = class_margin(answers.after, 0) - class_margin(answers.before, 0)
+    shift = class_margin(outputs.after, 0) - class_margin(outputs.before, 0)
     assert found.shift.estimate == pytest.approx(shift.mean())
     assert found.shift.low <= found.shift.estimate <= found.shift.high
 
 
 def test_no_pasted_sheet_has_a_changed_defect_and_controls_keep_their_mean() -> None:
     sheets = make_sheets(80)
-    _, answers = _paste(sheets, network(white=12))
-    for number, row in enumerate(answers.rows.tolist()):
+    _, outputs = _paste(sheets, network(white=12))
+    for number, row in enumerate(outputs.rows.tolist()):
         defect, before = sheets.defect(row), sheets.images[row]
-        for after in (answers.pasted[number], answers.controls[number]):
+        for after in (outputs.pasted[number], outputs.controls[number]):
             assert (after[defect] == before[defect]).all()
-        changed = answers.pasted[number] != before
+        changed = outputs.pasted[number] != before
         assert changed.sum() > 100
-        control = answers.controls[number]
+        control = outputs.controls[number]
         assert ((control != before) <= _box(changed)).all()
         assert control.mean() == pytest.approx(before.mean(), abs=0.05)
 
@@ -103,7 +101,7 @@ def _box(mask: np.ndarray) -> np.ndarray:
     return box
 
 
-def test_more_of_it_does_more() -> None:
+def test_the_effect_grows_with_the_dose() -> None:
     found, _ = _paste(make_sheets(80), network(white=12), doses=DOSES)
     assert [(dose.area, dose.brightness) for dose in found.doses] == list(DOSES)
     by_area = [dose for dose in found.doses if dose.brightness == 1]
@@ -115,16 +113,16 @@ def test_more_of_it_does_more() -> None:
     assert all(dose.control_flips.estimate == 0 for dose in found.doses)
 
 
-def test_ends_pasted_on_defect_free_sheets() -> None:
+def test_ends_are_pasted_on_defect_free_sheets() -> None:
     sheets = make_sheets(90, stains=(0, 0), ends=(0.2, 0.8), classes=("none", "type 1", "type 2"))
-    found, answers = _paste(sheets, network(black=4, classes=3), kind="end", suspect=2)
-    assert (sheets.labels[answers.rows] == 0).all()
+    found, outputs = _paste(sheets, network(black=4, classes=3), kind="end", target=2)
+    assert (sheets.labels[outputs.rows] == 0).all()
     assert found.flips.estimate > 0.8
     assert found.control_flips.estimate == 0
     assert set(found.becomes) == {"none", "type 1", "type 2"}
 
 
-def test_receivers_are_right_located_and_without_it() -> None:
+def test_targets_are_classified_correctly_located_and_without_the_nuisance() -> None:
     sheets = make_sheets(40, stains=(0.5, 0.25))
     nuisance = nuisance_of(sheets)
     logits = network()(sheets.images)
@@ -133,7 +131,8 @@ def test_receivers_are_right_located_and_without_it() -> None:
     located = np.ones(40, bool)
     located[lacking[3:5]] = False
     sheets = replace(sheets, located=located)
-    found = find_paste_targets(sheets, nuisance, logits, 0, clean_only=False)
+    model = ModelUnderTest(network(), logits, 0)
+    found = find_paste_targets(sheets, nuisance, model, clean_only=False)
     assert found.rows.tolist() == lacking[5:].tolist()
     assert (found.wrong, found.unlocated, found.has_it) == (3, 2, 5)
 
@@ -146,12 +145,12 @@ def test_sheets_of_one_coil_are_resampled_together() -> None:
     assert together.excess.low < alone.excess.low
 
 
-def test_at_most_so_many_are_pasted_on() -> None:
-    found, answers = _paste(make_sheets(80), network(white=12), limit=7)
-    assert found.receivers == len(answers.rows) == 7
+def test_the_number_of_sheets_pasted_on_is_limited() -> None:
+    found, outputs = _paste(make_sheets(80), network(white=12), limit=7)
+    assert found.receivers == len(outputs.rows) == 7
 
 
-def test_nothing_to_paste_on() -> None:
+def test_without_targets_or_room_pasting_is_refused() -> None:
     sheets = make_sheets(40)
     blind = network(white=100)
     with pytest.raises(BadInput, match="expected a sheet that is classified correctly, is not none"):
@@ -163,5 +162,5 @@ def test_nothing_to_paste_on() -> None:
 
 def test_controls_need_clean_sheets() -> None:
     sheets = make_sheets(40, stains=(1, 0.9))
-    with pytest.raises(BadInput, match="expected two sheets without stain, whose clean steel serves"):
+    with pytest.raises(BadInput, match="expected two sheets without stain, whose clean steel fills"):
         _paste(sheets.take(np.arange(0, 38)), network())

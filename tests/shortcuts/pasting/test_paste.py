@@ -1,4 +1,4 @@
-"""Laying stamps: never on the defect, the control alike in all but its gray, dose 0 changes nothing."""
+"""Pasting stamps: never on the defect; the control differs only in its gray; dose 0 changes nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from steelsight.shortcuts.pasting.paste import (
 )
 
 SEEDS = st.integers(0, 10_000)
-few = settings(max_examples=30, deadline=None)
+few = settings(max_examples=30)
 
 
 def _disc(size: int, gray: float = 250.0) -> Stamp:
@@ -64,14 +64,14 @@ def test_the_control_covers_the_same_pixels_at_the_mean_they_had(seed: int) -> N
     assert (control.cover == stamp.cover).all()
     first, second = lay(gray, stamp, place), lay(gray, control, place)
     assert (first.mask == second.mask).all()
-    # Half a gray level of rounding a pixel does not add up; the sheet's mean stays as it was.
+    # Rounding errors of half a gray level cancel; the sheet's mean is unchanged.
     assert second.gray.mean() == pytest.approx(gray.mean(), abs=0.02)
     assert first.gray.mean() > gray.mean() + 0.05
     assert np.abs(second.gray[second.mask].astype(float) - gray[second.mask]).max() > 3  # another grain
 
 
 @pytest.mark.parametrize("width", [1, 30, 83, 120])
-def test_an_end_filled_with_the_sheets_own_steel(width: int, rng: np.random.Generator) -> None:
+def test_an_end_is_filled_with_the_mirrored_steel(width: int, rng: np.random.Generator) -> None:
     gray, end = steel(rng), Stamp(np.ones((64, width), np.float32), np.zeros((64, width), np.float32))
     at_left = lay(gray, mirrored_stamp(end, gray, (0, 0)), (0, 0)).gray
     at_right = lay(gray, mirrored_stamp(end, gray, (0, 160 - width)), (0, 160 - width)).gray
@@ -83,27 +83,27 @@ def test_an_end_filled_with_the_sheets_own_steel(width: int, rng: np.random.Gene
     assert (at_right[:, left : left + near] == gray[:, left - near : left][:, ::-1]).all()
 
 
-def test_dose_zero_and_one() -> None:
+def test_brightness_scales_from_unchanged_to_the_whole_stamp() -> None:
     rng = np.random.default_rng(1)
     gray, stamp = steel(rng), draw_stamp(rng, 64)
     assert (lay(gray, stamp.faded(0.0), (0, 5)).gray == gray).all()
     assert (lay(gray, stamp.faded(1.0), (0, 5)).gray == lay(gray, stamp, (0, 5)).gray).all()
     means = [lay(gray, stamp.faded(share), (0, 5)).gray.mean() for share in (0.0, 0.25, 0.5, 1.0)]
     assert means == sorted(means)
-    # The same pixels are meant at every brightness.
+    # The covered pixels are the same at every brightness.
     assert (lay(gray, stamp.faded(0.3), (0, 5)).mask == lay(gray, stamp, (0, 5)).mask).all()
 
 
 @few
 @given(st.floats(0.1, 1.0))
-def test_a_share_of_the_area(share: float) -> None:
+def test_a_resized_stamp_has_the_share_of_the_area(share: float) -> None:
     stamp = _disc(40)
     small = resize_stamp(stamp, share)
     assert small.area_px == pytest.approx(share * stamp.area_px, rel=0.2)
     assert small.gray[small.cover > 0.5] == pytest.approx(250, abs=0.01)
 
 
-def test_what_was_cut_lies_as_it_did(rng: np.random.Generator) -> None:
+def test_a_cut_stamp_pasted_back_restores_the_sheet(rng: np.random.Generator) -> None:
     gray, mask = stained(steel(rng), top=20, left=90)
     stamp = cut_stamp(gray, mask)
     assert stamp.size == (16, 14)  # with its seam
@@ -124,7 +124,7 @@ def test_a_drawn_stain_fits_a_sheet(rng: np.random.Generator) -> None:
         assert stamp.area_px > 0
 
 
-def test_the_place_is_where_least_is_lost(rng: np.random.Generator) -> None:
+def test_a_stamp_is_placed_where_the_least_is_cut_away(rng: np.random.Generator) -> None:
     keep_off = np.ones((64, 160), bool)
     keep_off[10:30, 100:120] = False  # just room for it
     assert place_stamp(_disc(20), keep_off, rng) == (10, 100)
@@ -134,7 +134,7 @@ def test_the_place_is_where_least_is_lost(rng: np.random.Generator) -> None:
     assert place_stamp(Stamp(*np.zeros((2, 4, 4), np.float32)), keep_off, rng) is None
 
 
-def test_bad_stamps(rng: np.random.Generator) -> None:
+def test_stamps_off_the_sheet_empty_masks_and_bad_shares_are_refused(rng: np.random.Generator) -> None:
     gray = steel(rng)
     with pytest.raises(BadInput, match="stamp of 10x10 at row 60, column 0: expected it within the sheet"):
         lay(gray, _disc(10), (60, 0))

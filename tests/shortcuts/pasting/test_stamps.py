@@ -1,4 +1,4 @@
-"""Stamps: cut from sheets that have the nuisance, or drawn; and places that keep off the defect."""
+"""Stamps: cut from sheets that have the nuisance, or drawn; and places beside the defect."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def test_stains_are_cut_from_defect_free_sheets(rng: np.random.Generator) -> Non
     sheets = make_sheets(40)
     book = gather_stamps(sheets, nuisance_of(sheets), rng)
     assert book.real == len(book.stamps) == 10
-    assert book.told == "10 cut from these sheets"
+    assert book.description == "10 cut from these sheets"
     assert {stamp.area_px for stamp in book.stamps} == {16 * 14}  # a square with its seam
 
 
-def test_too_few_real_ones_are_joined_by_drawn_ones(rng: np.random.Generator) -> None:
+def test_too_few_cut_stamps_are_supplemented_by_drawn_ones(rng: np.random.Generator) -> None:
     sheets = make_sheets(40, stains=(0.1, 0.0))
     nuisance = nuisance_of(sheets)
     assert nuisance.present.sum() == 2 < FEWEST_REAL
     book = gather_stamps(sheets, nuisance, rng)
-    assert book.told == f"2 cut from these sheets and {MOST_STAMPS} drawn"
-    assert gather_stamps(sheets, nuisance, rng, material="real").told == "2 cut from these sheets"
-    assert gather_stamps(sheets, nuisance, rng, material="drawn").told == f"{MOST_STAMPS} drawn"
+    assert book.description == f"2 cut from these sheets and {MOST_STAMPS} drawn"
+    assert gather_stamps(sheets, nuisance, rng, material="real").description == "2 cut from these sheets"
+    assert gather_stamps(sheets, nuisance, rng, material="drawn").description == f"{MOST_STAMPS} drawn"
 
 
 def test_a_stain_on_a_sheet_of_unknown_defects_is_not_cut(rng: np.random.Generator) -> None:
@@ -38,7 +38,7 @@ def test_a_stain_on_a_sheet_of_unknown_defects_is_not_cut(rng: np.random.Generat
         gather_stamps(nowhere, nuisance_of(sheets), rng, material="real")
 
 
-def test_ends_are_laid_at_an_edge_off_the_defect(rng: np.random.Generator) -> None:
+def test_ends_are_placed_at_an_edge_beside_the_defect(rng: np.random.Generator) -> None:
     sheets = make_sheets(40, stains=(0, 0), ends=(0.5, 0.0))
     book = gather_stamps(sheets, nuisance_of(sheets, "end"), rng)
     assert book.kind == "end"
@@ -51,7 +51,7 @@ def test_ends_are_laid_at_an_edge_off_the_defect(rng: np.random.Generator) -> No
         assert (laid.gray[sheets.defect(row)] == sheets.images[row][sheets.defect(row)]).all()
 
 
-def test_no_room_is_told_by_none(rng: np.random.Generator) -> None:
+def test_without_room_the_result_is_none(rng: np.random.Generator) -> None:
     sheets = make_sheets(40)
     for kind in ("stain", "end"):
         book = gather_stamps(sheets, nuisance_of(sheets, kind), rng, material="drawn")
@@ -70,9 +70,9 @@ def test_off_limits_are_the_defect_with_a_rim_and_the_black(rng: np.random.Gener
     assert not off_limits(sheets, 0).any()
 
 
-def test_what_cannot_be_pasted(rng: np.random.Generator) -> None:
+def test_unknown_kinds_and_materials_are_refused(rng: np.random.Generator) -> None:
     sheets = make_sheets(20)
-    with pytest.raises(BadInput, match="a list: what its sheets share is not known"):
+    with pytest.raises(BadInput, match="a list: the kind of this nuisance is unknown"):
         gather_stamps(sheets, nuisance_of(sheets, None), rng)
     with pytest.raises(BadInput, match="--material: expected one of auto, real, drawn, got 'wood'"):
         gather_stamps(sheets, nuisance_of(sheets), rng, material="wood")

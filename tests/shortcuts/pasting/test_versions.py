@@ -1,4 +1,4 @@
-"""Sheets with the nuisance put on or taken off, and with clean texture instead."""
+"""Counterfactual versions: the nuisance pasted or removed, and clean texture instead."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _versions(sheets: ProofSheets, kind: str, seed: int = 0) -> SheetVersions:
     return draw_versions(sheets, nuisance, gather_stamps(sheets, nuisance, rng), rng)
 
 
-def test_stains_are_put_on_and_taken_off(draw: Draw) -> None:
+def test_stains_are_pasted_and_removed(draw: Draw) -> None:
     sheets = draw(40, stain=(0.6, 0.2))
     has = stain_areas(sheets.images) > 0
     found = _versions(sheets, "stain")
@@ -55,18 +55,18 @@ def test_a_control_keeps_the_level_a_toggled_sheet_does_not(draw: Draw) -> None:
     assert (found.images[:, 2] != np.asarray(sheets.images)).any((1, 2)).all()
 
 
-def test_ends_are_put_on_and_never_taken_off(draw: Draw) -> None:
+def test_ends_are_pasted_and_never_removed(draw: Draw) -> None:
     sheets = draw(40, end=(0.2, 0.6))
     has = end_widths(sheets.images) > 0
     found = _versions(sheets, "end")
     assert not found.toggled[has].any()
     assert (found.images[has] == np.asarray(sheets.images)[has][:, None]).all()
-    put_on = found.toggled
-    assert put_on[~has].mean() > 0.5  # others have their defect where the end would lie
-    assert (end_widths(np.ascontiguousarray(found.images[put_on, 0])) > 0).all()
+    pasted = found.toggled
+    assert pasted[~has].mean() > 0.5  # others have their defect where the end would lie
+    assert (end_widths(np.ascontiguousarray(found.images[pasted, 0])) > 0).all()
 
 
-def test_where_the_defect_lies_nobody_knows_nothing_is_pasted(draw: Draw) -> None:
+def test_nothing_is_pasted_on_defective_sheets_without_a_mask(draw: Draw) -> None:
     sheets = draw(20)
     found = _versions(replace(sheets, located=sheets.labels == 0), "stain")
     assert not found.toggled[sheets.labels == 1].any()
@@ -77,7 +77,7 @@ def test_where_the_defect_lies_nobody_knows_nothing_is_pasted(draw: Draw) -> Non
     st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=60),
     st.booleans(),
 )
-def test_shown_so_the_nuisance_is_as_frequent_on_every_class(
+def test_toggled_sheets_make_the_nuisance_equally_frequent_on_all_classes(
     rows: list[tuple[int, bool]], removable: bool
 ) -> None:
     labels, present = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])

@@ -1,4 +1,4 @@
-"""The rule: what it takes for proven and for not found, and that everything else says why it is open."""
+"""The decision rule: conditions of the verdicts proven and not found, and reasons of inconclusive ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from steelsight.evaluation.intervals.two_groups import TwoGroups, compare_groups
 from steelsight.shortcuts.pasting.counterfactual import PasteEffect
-from steelsight.shortcuts.prove.decision import FEWEST_PASTED, LEAST_EXCESS, found_by, rule
+from steelsight.shortcuts.prove.decision import FEWEST_PASTED, LEAST_EXCESS, decide_verdict, detects_nuisance
 from steelsight.types import Interval
 
 
@@ -40,34 +40,36 @@ def _pasted(low: float, high: float, receivers: int = 200) -> PasteEffect:
     ("test", "pasted", "verdict", "because"),
     [
         (_test(1), _pasted(0.05, 0.2), "proven", "lower bound is above 2%"),
-        (_test(0), _pasted(0.05, 0.2), "proven", "finds nothing"),  # the paste decides
+        (_test(0), _pasted(0.05, 0.2), "proven", "detects nothing"),  # the paste decides
         (None, _pasted(0.05, 0.2), "proven", "the test had no two groups"),
-        (_test(0), _pasted(-0.01, 0.01), "not found at this power", "would have found a delta of 0.33"),
-        (_test(0), _pasted(0.0, LEAST_EXCESS), "not found at this power", "finds nothing"),
+        (_test(0), _pasted(-0.01, 0.01), "not found at this power", "would have detected a delta of 0.33"),
+        (_test(0), _pasted(0.0, LEAST_EXCESS), "not found at this power", "detects nothing"),
         (_test(1), _pasted(-0.01, 0.01), "inconclusive", "the margins differ and the verdicts do not flip"),
-        (_test(0, 12), _pasted(-0.01, 0.01), "inconclusive", "and the test could not have found a delta"),
+        (_test(0, 12), _pasted(-0.01, 0.01), "inconclusive", "and the test could not have detected a delta"),
         (None, _pasted(-0.01, 0.01), "inconclusive", "power 0.00"),
         (_test(1), _pasted(LEAST_EXCESS, 0.2), "inconclusive", "bounds on both sides"),
         (_test(1), _pasted(-0.05, 0.2), "inconclusive", "paste on more sheets"),
         (_test(1), _pasted(0.5, 1.0, FEWEST_PASTED - 1), "inconclusive", "pasted on 19 sheets only"),
-        (_test(1), None, "inconclusive", "without a paste nothing shows a cause"),
+        (_test(1), None, "inconclusive", "without a paste there is no evidence of a cause"),
         (_test(0), None, "inconclusive", "nothing could be pasted"),
         (None, None, "inconclusive", "the test had no two groups"),
     ],
 )
-def test_the_rule(test: TwoGroups | None, pasted: PasteEffect | None, verdict: str, because: str) -> None:
-    ruling = rule(test, pasted)
-    assert ruling.verdict == verdict
-    assert because in ruling.because
+def test_the_verdict_and_its_reason(
+    test: TwoGroups | None, pasted: PasteEffect | None, verdict: str, because: str
+) -> None:
+    decision = decide_verdict(test, pasted)
+    assert decision.verdict == verdict
+    assert because in decision.because
 
 
-def test_a_test_finds_by_both_p_values_and_an_effect() -> None:
-    assert found_by(_test(1))
-    assert not found_by(_test(0))
-    assert not found_by(_test(-1))
+def test_a_detection_needs_both_p_values_and_an_effect() -> None:
+    assert detects_nuisance(_test(1))
+    assert not detects_nuisance(_test(0))
+    assert not detects_nuisance(_test(-1))
     rng = np.random.default_rng(0)
     tiny = compare_groups(rng.normal(0, 1, 20_000), rng.normal(0.1, 1, 20_000), rng=rng)
     assert tiny.p_value < 1e-6
-    assert not found_by(tiny)  # sure, and negligible
+    assert not detects_nuisance(tiny)  # significant, but negligible
     lone = compare_groups(np.zeros(1), np.ones(1), rng=rng)
-    assert not found_by(lone)
+    assert not detects_nuisance(lone)

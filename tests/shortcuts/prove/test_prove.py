@@ -1,10 +1,11 @@
-"""A proof from end to end on networks whose reasons are known, and on groups that prove nothing."""
+"""A proof from end to end on networks with known class evidence, and on groups without evidence."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from tests.shortcuts.proof_cases import Network, make_sheets, network, nuisance_
 from steelsight.errors import BadInput
 from steelsight.shortcuts.margins import class_margin
 from steelsight.shortcuts.nuisances.nuisance import open_nuisance
-from steelsight.shortcuts.pasting import counterfactual, reverse
-from steelsight.shortcuts.pasting.counterfactual import FULL
-from steelsight.shortcuts.prove.prove import ShortcutProof, prove, suspect_of
+from steelsight.shortcuts.pasting import counterfactual, removal
+from steelsight.shortcuts.pasting.doses import FULL
+from steelsight.shortcuts.prove.options import ProofSettings
+from steelsight.shortcuts.prove.prove import ShortcutProof, prove, suspected_class_index
 from steelsight.shortcuts.sheets import ProofSheets
 
 SHEETS = make_sheets(100)
@@ -25,25 +27,25 @@ SHEETS = make_sheets(100)
 @pytest.fixture(autouse=True)
 def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counterfactual, "RESAMPLES", 200)
-    monkeypatch.setattr(reverse, "RESAMPLES", 200)
+    monkeypatch.setattr(removal, "RESAMPLES", 200)
 
 
-def _prove(reads: Network, sheets: ProofSheets = SHEETS, **options: object) -> ShortcutProof:
-    rng = np.random.default_rng(0)
-    return prove(reads, sheets, nuisance_of(sheets), rng=rng, doses=(FULL,), **options)
+def _prove(reads: Network, sheets: ProofSheets = SHEETS, **options: Any) -> ShortcutProof:
+    settings = ProofSettings(doses=(FULL,), **options)
+    return prove(reads, sheets, nuisance_of(sheets), settings, rng=np.random.default_rng(0))
 
 
-def test_a_network_that_reads_stains_is_found_out() -> None:
+def test_a_network_that_uses_stains_is_proven_to() -> None:
     found = _prove(network(white=9))
-    assert (found.verdict, found.suspect, found.nuisance) == ("proven", "none", "stain")
+    assert (found.verdict, found.suspected_class, found.nuisance) == ("proven", "none", "stain")
     assert found.on_margins is not None
     assert found.on_margins.p_value < 1e-8
     assert found.on_margins.delta.estimate == 1
-    assert found.reverse is not None
-    assert found.reverse.excess_shift.high < 0
+    assert found.removal is not None
+    assert found.removal.excess_shift.high < 0
 
 
-def test_a_network_that_reads_defects_is_cleared() -> None:
+def test_a_network_that_uses_defects_is_not_proven() -> None:
     found = _prove(network(), make_sheets(420, stains=(0.15, 0.0)))
     assert found.verdict == "not found at this power"
     assert found.pasted is not None
@@ -55,9 +57,11 @@ def test_the_test_is_scipys_on_margins_of_defect_free_sheets() -> None:
     found = _prove(reads)
     margin = class_margin(reads(SHEETS.images).astype(np.float64), 0)
     clean, stained = SHEETS.labels == 0, nuisance_of(SHEETS).present
-    told = mannwhitneyu(margin[clean & ~stained], margin[clean & stained], alternative="less", method="exact")
+    expected = mannwhitneyu(
+        margin[clean & ~stained], margin[clean & stained], alternative="less", method="exact"
+    )
     assert found.on_margins is not None
-    assert found.on_margins.p_value == told.pvalue
+    assert found.on_margins.p_value == expected.pvalue
     assert (found.on_margins.without, found.on_margins.with_it) == (25, 25)
 
 
@@ -71,24 +75,24 @@ def test_probabilities_tie_where_margins_do_not() -> None:
     assert sure.on_probabilities.p_value == 1
 
 
-def test_ends_speak_for_type_two() -> None:
+def test_ends_are_suspected_to_indicate_type_two() -> None:
     sheets = make_sheets(150, stains=(0, 0), ends=(0.4, 0.6), classes=("none", "type 1", "type 2"))
     reads = network(black=4, classes=3)
     found = prove(reads, sheets, nuisance_of(sheets, "end"), rng=np.random.default_rng(0))
-    assert (found.suspect, found.verdict, found.reverse) == ("type 2", "proven", None)
+    assert (found.suspected_class, found.verdict, found.removal) == ("type 2", "proven", None)
 
 
-def test_the_suspect() -> None:
+def test_the_suspected_class_and_its_defaults() -> None:
     many = make_sheets(12, classes=("none", "1", "2", "3", "4"))
-    assert suspect_of(SHEETS, nuisance_of(SHEETS)) == 0
-    assert suspect_of(SHEETS, nuisance_of(SHEETS, "end")) == 1
-    assert suspect_of(many, nuisance_of(many, "end")) == 2
-    assert suspect_of(many, nuisance_of(many), "3") == 3
+    assert suspected_class_index(SHEETS, nuisance_of(SHEETS)) == 0
+    assert suspected_class_index(SHEETS, nuisance_of(SHEETS, "end")) == 1
+    assert suspected_class_index(many, nuisance_of(many, "end")) == 2
+    assert suspected_class_index(many, nuisance_of(many), "3") == 3
     with pytest.raises(BadInput, match="--suspect: expected one of none, defect, got 'rust'"):
-        _prove(network(), suspect="rust")
+        _prove(network(), suspected_class="rust")
 
 
-def test_a_group_of_one_is_no_evidence() -> None:
+def test_a_group_of_one_sheet_gives_no_significance() -> None:
     rows = np.flatnonzero(~nuisance_of(SHEETS).present | (np.arange(100) == 0))
     found = _prove(network(white=9), SHEETS.take(rows))
     assert found.on_margins is not None
@@ -123,10 +127,10 @@ def test_a_list_of_unknown_kind_is_tested_and_not_pasted(tmp_path: Path) -> None
     path.write_text("ImageId\n" + "\n".join(SHEETS.ids[row] for row in range(60, 80)))
     found = prove(network(), SHEETS, open_nuisance(SHEETS, str(path)), rng=np.random.default_rng(0))
     assert (found.nuisance, found.pasted, found.verdict) == ("night_shift", None, "inconclusive")
-    assert any("what its sheets share is not known, so nothing can be pasted" in n for n in found.notes)
+    assert any("the kind of this nuisance is unknown, so nothing can be pasted" in n for n in found.notes)
 
 
-def test_no_correctly_classified_defective_sheet() -> None:
+def test_without_a_correctly_classified_defective_sheet_nothing_is_pasted() -> None:
     found = _prove(lambda images: network()(images) + np.array([99, 0], np.float32))
     assert found.pasted is None
     assert found.verdict == "inconclusive"
@@ -136,7 +140,7 @@ def test_no_correctly_classified_defective_sheet() -> None:
         _prove(lambda images: network()(images) + np.array([99, 0], np.float32), bare)
 
 
-def test_a_model_with_a_single_class() -> None:
+def test_a_model_with_a_single_class_is_refused() -> None:
     with pytest.raises(BadInput, match="expected a model of at least two classes, got 1"):
         _prove(lambda images: network()(images)[:, :1])
 
@@ -148,8 +152,8 @@ def test_sheets_of_one_coil_count_once() -> None:
     assert (found.on_margins.without, found.on_margins.with_it) == (10, 10)
 
 
-def test_at_most_so_many_a_group() -> None:
-    found = _prove(network(white=9), each=12)
+def test_the_number_of_sheets_per_group_is_limited() -> None:
+    found = _prove(network(white=9), per_group=12)
     assert found.on_margins is not None
     assert (found.on_margins.without, found.on_margins.with_it) == (12, 12)
 
@@ -157,8 +161,8 @@ def test_at_most_so_many_a_group() -> None:
 def test_the_same_seed_gives_the_same_numbers_and_json_has_them() -> None:
     first, second = _prove(network(white=6)), _prove(network(white=6))
     assert first.as_dict() == second.as_dict()
-    told = json.loads(json.dumps(first.as_dict()))
-    assert set(told) == {
+    written = json.loads(json.dumps(first.as_dict()))
+    assert set(written) == {
         "nuisance",
         "source",
         "suspect",
@@ -170,4 +174,4 @@ def test_the_same_seed_gives_the_same_numbers_and_json_has_them() -> None:
         "pasted",
         "reverse",
     }
-    assert told["pasted"]["excess"]["estimate"] == first.pasted.excess.estimate
+    assert written["pasted"]["excess"]["estimate"] == first.pasted.excess.estimate

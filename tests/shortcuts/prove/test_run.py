@@ -1,4 +1,4 @@
-"""What a run cannot be proven on, before any sheet is judged."""
+"""Runs and folders that a proof refuses, and the masks of the sheets it opens."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from steelsight.types import InputSpec
 
 
 def _run(folder: Path, task: str, names: tuple[str, ...]) -> Path:
-    """A checkpoint that was never trained."""
+    """An untrained checkpoint."""
     spec = ModelSpec(name="squeezenet_reduced", outputs=len(names), height=64, width=160)
     card = Card(
         task=task, class_names=names, model=spec, input=InputSpec(64, 160), data_hash="", data_name="", seed=0
@@ -32,22 +32,22 @@ def data(tmp_path: Path) -> Path:
     return write_sheets(make_sheets(30), tmp_path / "data")
 
 
-def test_a_multilabel_run(data: Path, tmp_path: Path) -> None:
+def test_a_multilabel_run_is_refused(data: Path, tmp_path: Path) -> None:
     run = _run(tmp_path / "run", "multilabel", ("1", "2"))
     with pytest.raises(BadInput, match="expected a binary or multiclass run, got multilabel"):
         prove_run(run, data, "stain")
 
 
-def test_a_model_with_a_single_class(data: Path, tmp_path: Path) -> None:
+def test_a_model_with_a_single_class_is_refused(data: Path, tmp_path: Path) -> None:
     run = _run(tmp_path / "run", "multiclass", ("none",))
     with pytest.raises(BadInput, match="expected a model of at least two classes, got none alone"):
         prove_run(run, data, "stain")
 
 
-def test_other_classes_parts_and_nuisances(data: Path, tmp_path: Path) -> None:
+def test_unknown_splits_nuisances_and_classes_are_refused(data: Path, tmp_path: Path) -> None:
     run = _run(tmp_path / "run", "binary", ("none", "defect"))
     with pytest.raises(BadInput, match=r"--split: expected one of .*, got 'mine'"):
-        open_proof(run, data, part="mine")
+        open_proof(run, data, split="mine")
     with pytest.raises(BadInput, match="--nuisance rust: expected stain, end, or a CSV file"):
         prove_run(run, data, "rust")
     listed = tmp_path / "list.csv"
@@ -55,7 +55,7 @@ def test_other_classes_parts_and_nuisances(data: Path, tmp_path: Path) -> None:
     with pytest.raises(BadData, match=r"1 of 1 listed sheets are not in data, such as absent\.jpg"):
         prove_run(run, data, str(listed))
     other = _run(tmp_path / "other", "multiclass", ("none", "a", "b"))
-    with pytest.raises(BadData, match="classes"):
+    with pytest.raises(BadData, match="expected the run's classes"):
         open_proof(other, data)
 
 

@@ -1,11 +1,13 @@
-"""A run that learnt a planted stain is repaired: files, figures, choice, resuming; and what cannot be."""
+"""Repair of a run trained on planted stains: files, figures, choice, resuming; and refused inputs."""
 
 from __future__ import annotations
 
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -14,7 +16,11 @@ from steelsight.cli import app
 from steelsight.errors import BadData, BadInput
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.sheets.synthetic import synth_spec, write_sheets
+from steelsight.shortcuts.prove.options import ProofOptions
 from steelsight.shortcuts.prove.run import prove_run
+from steelsight.shortcuts.repair import methods_run
+from steelsight.shortcuts.repair.methods_run import NOTHING_DONE
+from steelsight.shortcuts.repair.options import RepairOptions
 from steelsight.shortcuts.repair.run import NUMBERS, PAGE, RepairReport, repair_run
 from steelsight.training.recipe_files import load_recipe
 from steelsight.training.run import load_run, train_run
@@ -32,11 +38,12 @@ SMALL = (
     "split.method=stratified",
 )
 COUNT = 110
+OPTIONS = RepairOptions(epochs=1, limit=20, seed=3)
 
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """RUN and DATA: every sheet without a defect has a stain, few others have."""
+    """RUN and DATA: most sheets without a defect have a stain, few others have."""
     root = tmp_path_factory.mktemp("planted")
     spec = synth_spec(
         count=COUNT,
@@ -55,10 +62,10 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def repaired(planted: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> RepairReport:
     run, data = planted
-    return repair_run(run, data, "stain", epochs=1, limit=20, out=tmp_path_factory.mktemp("repair"), seed=3)
+    return repair_run(run, data, "stain", OPTIONS, out=tmp_path_factory.mktemp("repair"))
 
 
-def test_every_cure_leaves_a_run_that_says_what_was_done(
+def test_every_method_leaves_a_run_whose_card_describes_the_repair(
     planted: tuple[Path, Path], repaired: RepairReport
 ) -> None:
     own = load_checkpoint(planted[0])[1]
@@ -81,12 +88,30 @@ def test_every_cure_leaves_a_run_that_says_what_was_done(
         assert load_run(each.run).metrics["repair"] == card.repair
 
 
-def test_validation_chooses(repaired: RepairReport) -> None:
-    found = repaired.repair
-    everyone = (found.before, *found.after)
-    assert found.best.robust == max(each.robust for each in everyone)
-    assert all(0 <= each.robust <= 1 for each in everyone)
-    assert repaired.numbers["chosen"] == found.best.name
+@pytest.mark.parametrize(
+    ("shares", "chosen"),
+    [
+        ((0.5, 0.6, 0.4), 0),
+        ((0.5, 0.4, 0.6), 1),
+        ((0.5, 0.6, 0.6), 0),  # the first of equal methods
+        ((0.5, 0.5, 0.4), None),  # no method is better than the unchanged run
+        ((0.5, 0.1, 0.2), None),
+    ],
+)
+def test_the_best_method_on_validation_sheets_is_chosen(
+    planted: tuple[Path, Path],
+    repaired: RepairReport,
+    monkeypatch: pytest.MonkeyPatch,
+    shares: tuple[float, float, float],
+    chosen: int | None,
+) -> None:
+    names = tuple(each.name for each in repaired.repair.after[:2])  # finished, so they are not trained again
+    given = iter(shares)
+    monkeypatch.setattr(methods_run, "robust_share", lambda *_arguments: next(given))
+    again = repair_run(*planted, "stain", replace(OPTIONS, methods=names), out=repaired.folder)
+    expected = NOTHING_DONE if chosen is None else names[chosen]
+    assert again.repair.chosen == again.repair.best.name == again.numbers["chosen"] == expected
+    assert again.numbers["chosen_run"] == (None if chosen is None else names[chosen])
 
 
 def test_changes_are_differences_on_the_same_sheets(repaired: RepairReport) -> None:
@@ -101,51 +126,52 @@ def test_changes_are_differences_on_the_same_sheets(repaired: RepairReport) -> N
             assert not interval.high < interval.estimate - 1e-9
 
 
-def test_it_is_the_proof_that_prove_gives(
+def test_the_proof_of_the_unchanged_run_is_that_of_prove(
     planted: tuple[Path, Path], repaired: RepairReport, tmp_path: Path
 ) -> None:
     run, data = planted
-    alone = prove_run(run, data, "stain", part="test", limit=20, seed=3, out=tmp_path).proof
-    within = repaired.repair.before.judgement.proof
+    alone = prove_run(run, data, "stain", ProofOptions(split="test", limit=20, seed=3), out=tmp_path).proof
+    within = repaired.repair.before.evaluation.proof
     assert within.on_margins == alone.on_margins
     assert (within.pasted is None) == (alone.pasted is None)
 
 
 def test_the_page_shows_the_numbers_of_the_file(repaired: RepairReport) -> None:
-    told = json.loads((repaired.folder / NUMBERS).read_text())
+    written = json.loads((repaired.folder / NUMBERS).read_text())
     page = (repaired.folder / PAGE).read_text()
-    assert told["chosen"] == repaired.numbers["chosen"]
-    assert told["training_sheets"] == repaired.repair.groups
-    for row in (told["before"], *told["after"]):
+    assert written["chosen"] == repaired.numbers["chosen"]
+    assert written["training_sheets"] == repaired.repair.groups
+    for row in (written["before"], *written["after"]):
         for name in ("accuracy", "balanced_accuracy"):
             assert f"{row['metrics'][name]['estimate']:.3f}" in page
         assert f"{row['robust_share_on_validation']:.3f}" in page
 
 
-def test_finished_cures_are_taken_as_they_are(planted: tuple[Path, Path], repaired: RepairReport) -> None:
+def test_finished_methods_are_reused(planted: tuple[Path, Path], repaired: RepairReport) -> None:
     run, data = planted
     done = repaired.repair.after[0]
     assert done.run is not None
     before = (done.run / "model.safetensors").stat().st_mtime_ns
-    again = repair_run(run, data, "stain", cures=[done.name], epochs=1, limit=20, out=repaired.folder, seed=3)
+    options = replace(OPTIONS, methods=(done.name,))
+    again = repair_run(run, data, "stain", options, out=repaired.folder)
     assert (done.run / "model.safetensors").stat().st_mtime_ns == before
     assert again.repair.after[0].metrics == done.metrics
 
 
-def test_the_command(planted: tuple[Path, Path], tmp_path: Path) -> None:
+def test_the_command_writes_the_numbers_it_prints(planted: tuple[Path, Path], tmp_path: Path) -> None:
     run, data = planted
     arguments = ["shortcuts", "repair", str(run), str(data), "--nuisance", "stain", "--cures", "last_layer"]
     options = ["--epochs", "1", "--limit", "20", "--judges", str(data), "--out", str(tmp_path), "--json"]
     done = CliRunner().invoke(app, [*arguments, *options])
     assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout.strip().splitlines()[-1])
+    printed = json.loads(done.stdout.strip().splitlines()[-1])
     written = json.loads((tmp_path / NUMBERS).read_text())
-    assert told["after"] == written["after"]
+    assert printed["after"] == written["after"]
     assert (tmp_path / PAGE).is_file()
     assert (tmp_path / "last_layer" / "model.safetensors").is_file()
 
 
-def test_other_sheets_cannot_teach_again(planted: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_folder_without_the_training_sheets_is_refused(planted: tuple[Path, Path], tmp_path: Path) -> None:
     run, _ = planted
     write_sheets(synth_spec(count=12, seed=9, height=64, width=160), tmp_path / "OTHER", workers=1)
     with pytest.raises(BadData, match="sheets of DATA that trained RUN, got 0 of them"):
@@ -155,20 +181,20 @@ def test_other_sheets_cannot_teach_again(planted: tuple[Path, Path], tmp_path: P
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"cures": ["prayer"]}, "--cures: expected some of paste, balance, dro, last_layer, reasons"),
-        ({"start": "anew"}, "--start: expected run or recipe, got 'anew'"),
+        ({"methods": ("unknown",)}, "--cures: expected some of paste, balance, dro, last_layer, reasons"),
+        ({"start": "other"}, "--start: expected run or recipe, got 'other'"),
         ({"material": "gold"}, "--material: expected one of auto, real, drawn"),
-        ({"suspect": "rust"}, "--suspect: expected one of none, defect, got 'rust'"),
+        ({"suspected_class": "rust"}, "--suspect: expected one of none, defect, got 'rust'"),
     ],
 )
-def test_options_that_do_not_exist(
-    planted: tuple[Path, Path], tmp_path: Path, options: dict[str, object], message: str
+def test_unknown_option_values_are_refused(
+    planted: tuple[Path, Path], tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(BadInput, match=message):
-        repair_run(*planted, "stain", out=tmp_path, **options)  # type: ignore[arg-type]
+        repair_run(*planted, "stain", RepairOptions(**options), out=tmp_path)
 
 
-def test_a_list_without_a_kind_leaves_the_cures_by_groups(planted: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_list_of_unknown_kind_is_repaired_by_sampling(planted: tuple[Path, Path], tmp_path: Path) -> None:
     run, data = planted
     with (data / "truth.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -184,10 +210,10 @@ def test_a_list_without_a_kind_leaves_the_cures_by_groups(planted: tuple[Path, P
     assert "paste could not be done" in done.output
 
 
-def test_without_validation_sheets_nobody_can_choose(planted: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_run_without_validation_sheets_is_refused(planted: tuple[Path, Path], tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(planted[0], run)
     text = (run / "splits.csv").read_text().replace(",validation,", ",test,")
     (run / "splits.csv").write_text(text)
-    with pytest.raises(BadInput, match="expected validation sheets to choose a cure on, found none"):
-        repair_run(run, planted[1], "stain", cures=["balance"], out=tmp_path / "out")
+    with pytest.raises(BadInput, match="expected validation sheets to choose a method on, found none"):
+        repair_run(run, planted[1], "stain", RepairOptions(methods=("balance",)), out=tmp_path / "out")

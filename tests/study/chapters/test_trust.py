@@ -1,4 +1,4 @@
-"""Every disturbance swept is drawn once: noise for all models, the camera's for the one shown."""
+"""Every disturbance is drawn once: noise for all models, camera corruptions for the chosen one."""
 
 from steelsight.evaluation.robustness.corruptions import CORRUPTIONS
 from steelsight.evaluation.robustness.sweeps import SweepPoint
@@ -16,28 +16,28 @@ def _points(last: float) -> tuple[SweepPoint, ...]:
     )
 
 
-def test_each_corruption_has_its_figure_and_its_row():
+def test_each_corruption_has_a_figure_and_a_row():
     ends = {kind: 0.2 + 0.05 * number for number, kind in enumerate(CORRUPTIONS)}
     corruptions = {kind: _points(end) for kind, end in ends.items()}
     document = Document("Robustness")
-    swept = Robustness(
+    robustness = Robustness(
         sheets=10,
         chosen="Small",
         by_model={kind: {"Small": _points(0.5), "Large": _points(0.4)} for kind in NOISES},
         corruptions=corruptions,
     )
-    assert write_robustness(document, swept) == {}
+    assert write_robustness(document, robustness) == {}
     blocks = document.chapters[-1].blocks
     figures = [block for block in blocks if block.kind == "figure"]
     kinds = dict.fromkeys([*NOISES, *CORRUPTIONS])
     assert [block.id for block in figures] == [f"robustness-{kind.replace('_', '-')}" for kind in kinds]
-    told = {block.id: block.alt for block in figures}
+    alts = {block.id: block.alt for block in figures}
     for kind, end in ends.items():
-        alt = told[f"robustness-{kind.replace('_', '-')}"]
+        alt = alts[f"robustness-{kind.replace('_', '-')}"]
         assert (f"Small 0.90 → {end:.2f}" in alt) == (kind not in NOISES)
-    assert "Large 0.90 → 0.40" in told["robustness-study-noise"]
+    assert "Large 0.90 → 0.40" in alts["robustness-study-noise"]
     (table,) = [block for block in blocks if block.kind == "table"]
-    assert [row[0].value for row in table.rows] == [each.title for each in CORRUPTIONS.values()]
+    assert [row[0].value for row in table.rows] == [corruption.title for corruption in CORRUPTIONS.values()]
 
 
 def test_without_models_nothing_is_drawn():

@@ -1,4 +1,4 @@
-"""Claims about layers: what makes them hold, fail or stay open."""
+"""Claims about layers: conditions under which they hold, fail or stay undecided."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def _curve(kind, levels):
     return ProbeCurve("trained", kind, right, points, points, levels, (1e-3,) * len(levels), 0)
 
 
-def _looked(pooled, projected, agreement=0.4):
+def _separability(pooled, projected, agreement=0.4):
     labels = np.arange(2 * COUNT) % 5
     images = np.zeros((2 * COUNT, 2, 2), dtype=np.uint8)
     sheets = ProbeSheets(images, labels, ("",) * (2 * COUNT), COUNT, ("none", "1", "2", "3", "4"))
@@ -47,10 +47,10 @@ def _looked(pooled, projected, agreement=0.4):
         (FLAT, RISING, "undecided here"),
     ],
 )
-def test_growth_has_to_show_on_both_inputs(pooled, projected, answer):
-    verdict = layers_separate(_looked(pooled, projected))
+def test_separability_must_grow_for_both_descriptions(pooled, projected, answer):
+    verdict = layers_separate(_separability(pooled, projected))
     assert verdict.answer == answer
-    assert "Rank correlations with depth" in verdict.because
+    assert "Rank correlations with depth" in verdict.reason
 
 
 @pytest.mark.parametrize(
@@ -63,15 +63,15 @@ def test_growth_has_to_show_on_both_inputs(pooled, projected, answer):
         (FLAT, 0.4, "undecided here"),
     ],
 )
-def test_maps_show_little_below_halfway_from_chance_to_all(levels, agreement, answer):
-    verdict = multiclass_layers_separate(_looked(levels, levels, agreement))
+def test_maps_show_little_below_halfway_from_chance_to_one(levels, agreement, answer):
+    verdict = multiclass_layers_separate(_separability(levels, levels, agreement))
     assert verdict.answer == answer
-    assert "below 0.60, halfway from chance to all" in verdict.because
+    assert "below 0.60, halfway from chance to 1" in verdict.reason
 
 
-def test_without_probes_or_maps_nothing_is_decided():
-    for judge in (layers_separate, multiclass_layers_separate):
-        verdict = judge("no model was trained")
-        assert (verdict.answer, verdict.because) == ("undecided here", "No model was trained.")
-    without = replace(_looked(RISING, RISING), maps=())
+def test_claims_without_probes_or_maps_are_undecided():
+    for claim in (layers_separate, multiclass_layers_separate):
+        verdict = claim("no model was trained")
+        assert (verdict.answer, verdict.reason) == ("undecided here", "No model was trained.")
+    without = replace(_separability(RISING, RISING), maps=())
     assert multiclass_layers_separate(without).answer == "undecided here"

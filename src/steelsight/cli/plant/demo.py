@@ -38,7 +38,7 @@ def demo(
     with console.status("scanning"):
         report = scan_demo(out, images, bundle)
     counts = ", ".join(f"{number} {state}" for state, number in report.summary.states.items())
-    console.print(f"{report.judged} sheets: {counts}")
+    console.print(f"{report.scanned} sheets: {counts}")
     print_line(f"Report: {report.page}")
     if as_json:
         emit_json(report.as_dict())

@@ -33,23 +33,21 @@ def export(
 ) -> None:
     """Write a bundle: one graph that classifies and explains, verified against the model it came from."""
     from steelsight.deploy.export import export_run
+    from steelsight.deploy.options import ExportOptions
     from steelsight.plain import plain
 
     with console.status("exporting") as status:
-        done = export_run(
-            run,
-            data,
-            out,
-            precisions=tuple(name.strip() for name in precision.split(",") if name.strip()),
+        options = ExportOptions(
+            precision=tuple(name.strip() for name in precision.split(",") if name.strip()),
             risk=risk,
             delta=delta,
             probes=probes,
             groups=groups,
             allow_bad=allow_bad,
             seed=seed,
-            note=status.update,
         )
-    for each in done.judged:
+        done = export_run(run, data, out, options, note=status.update)
+    for each in done.trials:
         first = each.parities[0]
         speed = "" if each.ms_a_sheet is None else f", {each.ms_a_sheet:.2f} ms a sheet"
         verdict = "passed" if not each.broken else "; ".join(each.broken)

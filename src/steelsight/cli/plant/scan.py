@@ -52,6 +52,7 @@ def scan(
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from steelsight.runtime.scan.options import ScanOptions
     from steelsight.runtime.scan.run import scan as run
     from steelsight.runtime.scan.watch import watch as run_watch
 
@@ -59,6 +60,7 @@ def scan(
         raise BadInput("--idle: expected together with --watch")
     if workers is not None and watch:
         raise BadInput("--workers: a watched folder is judged in one process; leave it out")
+    options = ScanOptions(engine=engine, batch=batch, heatmaps=heatmaps, fresh=fresh)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task("watching" if watch else "judging", total=None)
@@ -68,29 +70,9 @@ def scan(
 
         try:
             if watch:
-                report = run_watch(
-                    bundle,
-                    sources,
-                    out,
-                    engine=engine,
-                    batch=batch,
-                    heatmaps=heatmaps,
-                    fresh=fresh,
-                    idle=idle,
-                    progress=tell,
-                )
+                report = run_watch(bundle, sources, out, options, idle=idle, progress=tell)
             else:
-                report = run(
-                    bundle,
-                    sources,
-                    out,
-                    engine=engine,
-                    workers=workers,
-                    batch=batch,
-                    heatmaps=heatmaps,
-                    fresh=fresh,
-                    progress=tell,
-                )
+                report = run(bundle, sources, out, options, workers=workers, progress=tell)
         except KeyboardInterrupt:
             progress.stop()
             console.print(f"stopped; what {out} holds is whole, and the same command goes on", soft_wrap=True)
@@ -109,7 +91,7 @@ def _print(report: ScanReport) -> None:
     told = report.as_dict()
     speed = f", {told['sheets_per_s']:.0f} a second" if told["sheets_per_s"] else ""
     kept = f"; {report.kept:,} were there" if report.kept else ""
-    line(f"{report.judged:,} sheets judged{speed}{kept} ({report.engine})")
+    line(f"{report.scanned:,} sheets judged{speed}{kept} ({report.engine})")
     for label, states in told["labels"].items():
         line(
             f"  {label}: "

@@ -1,4 +1,4 @@
-"""`steelsight shortcuts`: what a network looks at instead of the defect."""
+"""`steelsight shortcuts`: image content that a model uses instead of the defect."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from steelsight.cli.shortcuts.repair import repair
 __all__ = ["shortcuts"]
 
 shortcuts = typer.Typer(
-    name="shortcuts", help="What a network looks at instead of the defect.", no_args_is_help=True
+    name="shortcuts", help="Image content that a model uses instead of the defect.", no_args_is_help=True
 )
 shortcuts.command()(find)
 shortcuts.command()(prove)

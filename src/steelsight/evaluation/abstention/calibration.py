@@ -1,4 +1,4 @@
-"""Whether a probability means what it says: temperature, reliability, and the scores that measure it."""
+"""Calibration of probabilities: temperature, reliability, calibration error, Brier score, log loss."""
 
 from __future__ import annotations
 
@@ -34,18 +34,21 @@ Weights = Float[np.ndarray, " w"]
 
 @dataclass(frozen=True)
 class ReliabilityBins:
-    """One bin of confidence a row."""
+    """Confidence and accuracy in bins of confidence."""
 
     edges: Float[np.ndarray, " b1"]
-    count: Float[np.ndarray, " b"]  # sheets, or what they weigh
+    count: Float[np.ndarray, " b"]  # sheets, or the sum of their weights
     confidence: Float[np.ndarray, " b"]  # mean; NaN in an empty bin
     accuracy: Float[np.ndarray, " b"]  # NaN in an empty bin
 
 
 def fit_temperature(logits: Logits, labels: Labels) -> float:
-    """The temperature T that makes softmax(logits / T) likeliest, within .05 to 20.
+    """The temperature T of greatest likelihood for softmax(logits / T), within .05 to 20.
 
-    To be fitted on validation sheets. It changes no verdict.
+    Fit it on validation sheets. A temperature changes no verdict.
+
+    logits  (n, c), finite
+    labels  (n,) class index
     raises  BadInput for no sheets, NaN logits, or labels that do not exist
     source  Guo et al. 2017, section 4.2
     """
@@ -59,8 +62,8 @@ def fit_temperature(logits: Logits, labels: Labels) -> float:
     def loss(log_t: float) -> float:
         return -float(log_softmax(wide / np.exp(log_t), axis=1)[np.arange(labels.size), labels].mean())
 
-    found = minimize_scalar(loss, bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded")
-    return float(np.exp(found.x))
+    best = minimize_scalar(loss, bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded")
+    return float(np.exp(best.x))
 
 
 def reliability(
@@ -74,8 +77,8 @@ def reliability(
 
     confidence  (n,) in 0..1
     right       (n,) whether each verdict is right
-    weights     (n,) >= 0, what each sheet counts, e.g. to bring a test to a mill's own shares; None = alike
-    raises      BadInput for confidences outside 0..1, weights that are none, or fewer than one bin
+    weights     (n,) >= 0 of the sheets, e.g. to weigh classes by a mill's own shares; None = equal
+    raises      BadInput for confidences outside 0..1, unusable weights, or fewer than one bin
     """
     check_scores(confidence, right.size)
     if confidence.size and not (confidence.min() >= 0 and confidence.max() <= 1):
@@ -108,11 +111,11 @@ def expected_calibration_error(
     >>> expected_calibration_error(np.array([0.8, 0.8, 0.8, 0.8, 0.8]), np.array([True] * 4 + [False]))
     0.0
     """
-    found = reliability(confidence, right, bins=bins, weights=weights)
+    table = reliability(confidence, right, bins=bins, weights=weights)
     if not right.size:
         return float("nan")
-    gaps = np.abs(found.accuracy - found.confidence) * found.count
-    return round(float(np.nansum(gaps) / found.count.sum()), 12)
+    gaps = np.abs(table.accuracy - table.confidence) * table.count
+    return round(float(np.nansum(gaps) / table.count.sum()), 12)
 
 
 def brier(probabilities: Probabilities, labels: Labels, *, weights: Weights | None = None) -> float:
@@ -129,9 +132,9 @@ def brier(probabilities: Probabilities, labels: Labels, *, weights: Weights | No
 
 
 def log_loss(probabilities: Probabilities, labels: Labels, *, weights: Weights | None = None) -> float:
-    """Mean of -log of the true class's probability, in nats; infinite if a true class was given 0.
+    """Mean of -log of the true class's probability, in nats; infinite if a true class has probability 0.
 
-    weights  (n,) see `reliability`; a sheet of weight 0 is not asked
+    weights  (n,) see `reliability`; a sheet of weight 0 is left out
     """
     check_probabilities(probabilities, labels.size, probabilities.shape[1])
     check_labels(labels, probabilities.shape[1])

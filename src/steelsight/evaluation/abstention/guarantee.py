@@ -1,19 +1,18 @@
-"""A threshold with a guarantee: with probability 1 - δ the risk of what is answered is at most r.
+"""Certify a threshold: with probability 1 - δ, the risk of the answered sheets is at most r.
 
-Learn then Test, as a fixed sequence: thresholds are set beforehand and tested from the strictest on, each
-against "the risk is above r" by the exact binomial, and the first that fails ends it; so no correction for
-many tests is due. Where too few sheets are answered for any proof the answer is that none can be certified,
-with about the number of further groups and sheets it would take, or that none would do.
+Learn then Test with a fixed sequence: thresholds are set beforehand and tested from the strictest on, each
+against "the risk is above r" by the exact binomial test. The first that fails ends the sequence, so no
+correction for several tests is needed. Where too few sheets are answered for any proof, none is certified,
+and the result says how many more groups and sheets are needed, or that more would not help.
 
-"Too few" is told by the number of answered groups alone: with fewer than `sheets_needed` not even answers
-that are all right could pass, so such a threshold is skipped, not failed. How many of them are wrong is not
-looked at; given the confidences, the thresholds tested are therefore fixed, and the order stays honest.
+"Too few" depends on the number of answered groups alone: with fewer than `answers_needed`, not even answers
+that are all right could pass, so such a threshold is skipped and does not fail. The number of wrong answers
+is not used for this; given the confidences, the thresholds tested are therefore fixed and the order is valid.
 
-The unit is a group: sheets of one coil or tile err together, and counting them one by one would promise too
-much. A group counts once, by one of its answered sheets drawn before anything is tested; groups are
-independent. So the risk that is promised counts every group alike: the chance that an answer is wrong, for a
-group drawn by luck and then one of its answered sheets. Where groups differ in size it is not the share of
-all sheets; that share is told beside it, without a promise.
+The unit is a group, because sheets of one coil or tile have correlated errors. A group counts once, by one of
+its answered sheets, drawn before any test; groups are independent. The certified risk weighs every group
+equally: the probability that an answer is wrong, for a random group and one random answered sheet of it.
+Where groups differ in size, this is not the share of all sheets, which is reported beside it, not certified.
 source  Angelopoulos, Bates, Candès, Jordan and Lei 2021; Clopper and Pearson 1934
 """
 
@@ -38,8 +37,8 @@ __all__ = [
     "THRESHOLDS",
     "Certificate",
     "TestedThreshold",
+    "answers_needed",
     "certify",
-    "sheets_needed",
     "upper_bound",
 ]
 
@@ -48,7 +47,7 @@ DELTA = 0.10  # chance that a certificate does not hold
 # Set before any sheet is looked at: the study's 0 to .99, finer where confidences crowd.
 THRESHOLDS = (*(i / 20 for i in range(20)), 0.96, 0.97, 0.98, 0.99, 0.995, 0.999, 0.9995, 0.9999)
 
-MOST_ANSWERS = 10**9  # no one gathers more; errors that need more are as good as at the risk
+MOST_ANSWERS = 10**9  # an error rate that needs more answers than these counts as equal to the risk
 
 
 @dataclass(frozen=True)
@@ -64,35 +63,35 @@ class TestedThreshold:
 
 @dataclass(frozen=True)
 class Certificate:
-    """The loosest threshold that passed, or none."""
+    """The loosest threshold that passed, or None."""
 
     risk: float
     delta: float
     threshold: float | None
     coverage: float  # share of the sheets answered at it; 0 without one
     tested: tuple[TestedThreshold, ...]
-    # About so many more are needed for a proof, where none could be given; else 0. None: no number would do.
+    # About how many more are needed where no threshold passed, else 0; None = more would not help.
     more_groups: int | None
     more_sheets: int | None = 0  # the same in sheets, as many a group as now
-    sheet_risk: float = math.nan  # share of wrong answers at the threshold, every sheet counted alike
+    sheet_risk: float = math.nan  # share of wrong answers at the threshold, every sheet counted equally
     answered_a_group: tuple[int, int] = (1, 1)  # fewest and most sheets answered at it in a group with any
 
     @property
     def statement(self) -> str:
-        """In words a person can act on."""
+        """The result in words, with what to do where no threshold passed."""
         sure = f"{100 * (1 - self.delta):g} %"
         if self.threshold is None:
             return f"no threshold can be certified for a risk of {self.risk:g} at {sure}; {self._missing}"
         fewest, most = self.answered_a_group
-        alike = ", every group counted alike," if most > 1 else ""
+        equally = ", every group counted equally," if most > 1 else ""
         uneven = (
-            f"; groups with an answer have {fewest} to {most} of them, and of all answers counted singly "
-            f"{self.sheet_risk:.3g} were wrong here, which is no promise"
+            f"; groups with an answer have {fewest} to {most} of them, and {self.sheet_risk:.3g} of all "
+            "answers were wrong here, which is not certified"
             if fewest < most
             else ""
         )
         return (
-            f"with {sure} confidence at most {self.risk:g} of the answers{alike} are wrong at threshold "
+            f"with {sure} confidence at most {self.risk:g} of the answers{equally} are wrong at threshold "
             f"{self.threshold:g}, where {100 * self.coverage:.1f} % of the sheets are answered{uneven}"
         )
 
@@ -126,7 +125,7 @@ def certify(
     right       (n,) whether each calibration sheet's answer is right
     scores      (n,) confidence in [0, 1]
     thresholds  set before these sheets were looked at, each in [0, 1]
-    rng         draws each group's sheet; to draw again until a threshold passes breaks delta
+    rng         draws each group's sheet; drawing again until a threshold passes makes delta invalid
     raises      BadInput for no sheets or thresholds, or numbers outside their range
     """
     check_unit_scores(scores, right.size)
@@ -139,14 +138,14 @@ def certify(
     ordered = sorted(set(thresholds), reverse=True)
     confidence = np.clip(scores, 0, 1)
     group = group_index(groups, right.size)
-    luck = rng.random(right.size)
+    draw = rng.random(right.size)
     tested: list[TestedThreshold] = []
     for threshold in ordered:
-        units, wrong = _count(right, answered(confidence, threshold), group, luck)
+        units, wrong = _count(right, answered(confidence, threshold), group, draw)
         bound = upper_bound(wrong, units, delta)
         tested.append(TestedThreshold(threshold, units, wrong, bound, bound <= risk))
-        # Too few answers to prove anything is no failed test, see the module's head.
-        if not tested[-1].passed and units >= sheets_needed(risk, delta):
+        # Too few answers for a proof are not a failed test, see the module's head.
+        if not tested[-1].passed and units >= answers_needed(risk, delta):
             break
     passed = [step for step in tested if step.passed]
     if not passed:
@@ -155,16 +154,16 @@ def certify(
         sheets = None if more is None else math.ceil(more * right.size / count)
         return Certificate(risk, delta, None, 0.0, tuple(tested), more, sheets)
     loosest = passed[-1].threshold
-    told = answered(confidence, loosest)
-    sizes = np.unique(group[told], return_counts=True)[1]
+    chosen = answered(confidence, loosest)
+    sizes = np.unique(group[chosen], return_counts=True)[1]
     return Certificate(
         risk,
         delta,
         loosest,
-        float(told.mean()),
+        float(chosen.mean()),
         tuple(tested),
         more_groups=0,
-        sheet_risk=float((~right[told]).mean()),
+        sheet_risk=float((~right[chosen]).mean()),
         answered_a_group=(int(sizes.min()), int(sizes.max())),
     )
 
@@ -183,10 +182,10 @@ def _bound(wrong: float | int, count: int, delta: float) -> float:
     return 1.0 if wrong >= count else float(beta.ppf(1 - delta, wrong + 1, count - wrong))
 
 
-def sheets_needed(risk: float, delta: float, *, wrong: int = 0) -> int:
-    """The smallest number of answers with which so many wrong ones still prove the risk.
+def answers_needed(risk: float, delta: float, *, wrong: int = 0) -> int:
+    """The smallest number of answers that prove the risk with a number of wrong ones among them.
 
-    >>> sheets_needed(0.01, 0.05)
+    >>> answers_needed(0.01, 0.05)
     299
     """
     low, high = wrong, wrong + 1
@@ -200,22 +199,22 @@ def sheets_needed(risk: float, delta: float, *, wrong: int = 0) -> int:
 
 def _count(
     right: Bool[np.ndarray, " n"],
-    told: Bool[np.ndarray, " n"],
+    chosen: Bool[np.ndarray, " n"],
     group: Int[np.ndarray, " n"],
-    luck: Float[np.ndarray, " n"],
+    draw: Float[np.ndarray, " n"],
 ) -> tuple[int, int]:
-    """Groups with an answer, and how many of their drawn answers are wrong."""
-    rows = np.flatnonzero(told)
-    rows = rows[np.lexsort((luck[rows], group[rows]))]
+    """Number of groups with an answered sheet, and of wrong ones among their drawn sheets."""
+    rows = np.flatnonzero(chosen)
+    rows = rows[np.lexsort((draw[rows], group[rows]))]
     first = rows[np.unique(group[rows], return_index=True)[1]]
     return first.size, int((~right[first]).sum())
 
 
 def _more_groups(tested: Sequence[TestedThreshold], groups: int, risk: float, delta: float) -> int | None:
-    """How many more groups at the errors and the coverage seen, at the threshold that needs fewest.
+    """How many more groups the threshold that needs fewest would take, at its rates of errors and answers.
 
     groups   of all calibration sheets, answered or not
-    returns  None where nothing is answered, or the errors reach the risk or come too near it
+    returns  None where nothing is answered, or the error rate reaches the risk or is too near to it
     """
     needed = []
     for step in tested:
@@ -226,7 +225,7 @@ def _more_groups(tested: Sequence[TestedThreshold], groups: int, risk: float, de
 
 
 def _answers_needed(step: TestedThreshold, risk: float, delta: float) -> int | None:
-    """With how many answered groups the errors seen at a threshold would prove the risk; None = with none."""
+    """How many answered groups would prove the risk at this error rate; None = no number would."""
     if not step.answered or step.wrong / step.answered >= risk:
         return None
     share = step.wrong / step.answered

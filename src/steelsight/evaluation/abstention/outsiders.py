@@ -1,6 +1,6 @@
-"""Whether what is no sheet at all is refused: another material, a black frame, a screenshot.
+"""Rejection of images that are not sheets: another material, a black frame, a screenshot.
 
-Outsiders of several kinds are judged kind by kind; a mean over kinds depends on how many of each were fed.
+Evaluate each kind of outsider apart; a mean over kinds depends on how many images each has.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ __all__ = ["OutlierRejection", "evaluate_rejection"]
 
 @dataclass(frozen=True)
 class OutlierRejection:
-    """How well a score of familiarity keeps outsiders out; whatever scores below the threshold is refused."""
+    """How well a familiarity score rejects outsiders: images with a score below the threshold."""
 
-    auroc: Interval  # chance that a sheet scores above an outsider; .5 for a guess
+    auroc: Interval  # probability that a sheet scores above an outsider; .5 for a random score
     threshold: float
     false_accept: Interval  # share of the outsiders that reach the threshold
 
@@ -37,19 +37,19 @@ def evaluate_rejection(
     calibration: Float[np.ndarray, " k"] | None = None,
     resamples: int = 1000,
 ) -> OutlierRejection:
-    """AUROC and false accepts at the highest threshold that keeps the sheets asked for.
+    """AUROC and false accepts at the highest threshold that keeps a share of the sheets.
 
     inside       (n,) scores of sheets, higher = more familiar
     outside      (m,) scores of outsiders
-    keep         share of sheets at or above the threshold, above 0 and at most 1
-    calibration  scores of other sheets to choose the threshold on; None = on `inside`, which flatters it
+    keep         share of sheets that must reach the threshold, above 0 and at most 1
+    calibration  scores of other sheets to choose the threshold on; None = on `inside`, which is optimistic
     returns      AUROC with bounds by resampling sheets and outsiders apart, or, where every pair is in order,
                  Wilson's over min(n, m) disjoint pairs; false accepts with Wilson's at the threshold
     raises       BadInput for an empty side, a score that is not finite, or `keep` outside its range
 
-    >>> found = evaluate_rejection(np.array([0.9, 0.8, 0.7, 0.6]), np.array([0.1, 0.75]), keep=0.75,
+    >>> result = evaluate_rejection(np.array([0.9, 0.8, 0.7, 0.6]), np.array([0.1, 0.75]), keep=0.75,
     ...     rng=np.random.default_rng(0))
-    >>> found.threshold, found.false_accept.estimate, found.auroc.estimate
+    >>> result.threshold, result.false_accept.estimate, result.auroc.estimate
     (0.7, 0.5, 0.75)
     """
     chosen = inside if calibration is None else calibration
@@ -91,8 +91,8 @@ def _auroc(
 
 def _check(name: str, scores: Float[np.ndarray, " n"]) -> None:
     if not scores.size:
-        raise BadInput(f"refusal, {name}: expected at least one score, got none")
+        raise BadInput(f"rejection, {name}: expected at least one score, got none")
     try:
         check_scores(scores, scores.size)
     except BadInput as error:
-        raise BadInput(f"refusal, {name}: {error}") from error
+        raise BadInput(f"rejection, {name}: {error}") from error

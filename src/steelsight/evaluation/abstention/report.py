@@ -1,4 +1,4 @@
-"""What a model's confidence is worth, in one dictionary for metrics files."""
+"""Calibration and selective accuracy of the largest probability, as one dictionary for metrics files."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def confidence_report(
 ) -> dict[str, Any]:
     """Calibration and selective figures of the largest probability.
 
-    answers  right answers of each sheet; a verdict is right if it is any of them
+    answers  right classes of each sheet; a verdict is right if it is one of them
     returns  calibration_error, aurc, augrc, aurc_perfect (all right answers first), and for selective
              accuracies .99 and .95 the coverage with its interval; NaN bounds as None
     """
     right = multi_type_right(probabilities.argmax(axis=1), answers)
     confidence = probabilities.max(axis=1)
-    found: dict[str, Any] = {
+    report: dict[str, Any] = {
         "calibration_error": expected_calibration_error(np.minimum(confidence, 1.0), right),
         "aurc": aurc(right, confidence),
         "augrc": augrc(right, confidence),
@@ -43,5 +43,5 @@ def confidence_report(
     }
     for accuracy in ACCURACIES:
         interval = coverage_interval(right, confidence, accuracy, rng=rng, groups=groups, resamples=resamples)
-        found[f"coverage_at_{100 * accuracy:.0f}"] = plain(interval)
-    return found
+        report[f"coverage_at_{100 * accuracy:.0f}"] = plain(interval)
+    return report

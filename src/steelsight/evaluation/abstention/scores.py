@@ -1,7 +1,7 @@
-"""How sure a model is of one sheet, measured in several ways; every score is higher where it is surer.
+"""Confidence scores of one sheet. Every score is higher where the model is more confident.
 
-A distance to the training sheets grows with strangeness: its negative is the score. No score says by itself
-how often a verdict is right; calibration, guarantee and cost do.
+A distance from the training sheets is higher for unfamiliar ones; its negative is the score. How often a
+verdict is right at a score is measured by calibration, guarantee and cost.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ SCORES = {
     "knn_distance": "nearness to training sheets",
 }
 
-LEAST_SHRINKAGE = 1e-6  # two sheets of a class give a shrinkage of 0 and a covariance without an inverse
-CHUNK = 2**22  # distances held at a time: 32 MB
+LEAST_SHRINKAGE = 1e-6  # two sheets of a class give shrinkage 0 and a covariance without an inverse
+CHUNK = 2**22  # distances computed at a time: 32 MB
 
 
 def max_probability(probabilities: Probabilities) -> Scores:
@@ -50,8 +50,8 @@ def max_probability(probabilities: Probabilities) -> Scores:
     >>> max_probability(np.array([[0.75, 0.25], [0.5, 0.5]])).tolist()
     [0.75, 0.5]
     """
-    found: Scores = _checked(probabilities).max(axis=1)
-    return found
+    score: Scores = _check(probabilities).max(axis=1)
+    return score
 
 
 def margin(probabilities: Probabilities) -> Scores:
@@ -60,29 +60,29 @@ def margin(probabilities: Probabilities) -> Scores:
     >>> margin(np.array([[0.625, 0.25, 0.125]])).tolist()
     [0.375]
     """
-    top = np.partition(_checked(probabilities), -2, axis=1)
+    top = np.partition(_check(probabilities), -2, axis=1)
     return top[:, -1] - top[:, -2]
 
 
 def negative_entropy(probabilities: Probabilities) -> Scores:
-    """The sum of p log p in nats, with 0 log 0 = 0: -log c for an even guess, 0 for certainty.
+    """The sum of p log p in nats, with 0 log 0 = 0: -log c for equal probabilities, 0 for certainty.
 
     >>> negative_entropy(np.array([[0.5, 0.5], [1.0, 0.0]])).round(3).tolist()
     [-0.693, 0.0]
     """
-    # Rounding may leave a probability of 1 + 1e-7, whose term would lift the score above certainty.
-    shares = np.clip(_checked(probabilities), 0, 1)
-    found: Scores = 0 - entr(shares).sum(axis=1)  # 0 - 0 is 0, where -0 would print as such
-    return found
+    # Rounding may leave a probability of 1 + 1e-7, whose term would raise the score above 0.
+    shares = np.clip(_check(probabilities), 0, 1)
+    score: Scores = 0 - entr(shares).sum(axis=1)  # 0 - 0 is 0, and not -0
+    return score
 
 
 def energy(logits: Logits, temperature: float = 1.0) -> Scores:
-    """How much evidence there is for any class at all, in logits; unbounded.
+    """The free energy with its sign turned: evidence for any of the classes, in logits; unbounded.
 
         T log sum_k exp(z_k / T)
 
     raises  BadInput for logits that are not finite and for a temperature that is not above 0
-    source  Liu, Wang, Owens and Li 2020, eq. 4, with the sign that makes the familiar higher
+    source  Liu, Wang, Owens and Li 2020, eq. 4, with the sign that makes familiar sheets higher
 
     >>> energy(np.array([[0.0, 0.0], [8.0, 0.0]])).round(3).tolist()
     [0.693, 8.0]
@@ -90,14 +90,14 @@ def energy(logits: Logits, temperature: float = 1.0) -> Scores:
     if not 0 < temperature < np.inf:
         raise BadInput(f"energy temperature: expected a number above 0, got {temperature}")
     _refuse_not_finite(logits, "energy logits")
-    found: Scores = temperature * logsumexp(logits.astype(np.float64) / temperature, axis=1)
-    return found
+    score: Scores = temperature * logsumexp(logits.astype(np.float64) / temperature, axis=1)
+    return score
 
 
 def agreement(stack: Float[np.ndarray, "v n c"]) -> Scores:
-    """Mean over augmented views of the probability of the class that the views' mean chooses, in 1/c..1.
+    """Mean probability, over augmented views, of the class with the largest mean, in 1/c..1.
 
-    stack   (v, n, c) probabilities of the same n sheets, one view a layer
+    stack   (v, n, c) probabilities of the same n sheets in v views
     raises  BadInput for no views
 
     >>> agreement(np.array([[[1.0, 0.0]], [[0.5, 0.5]]])).tolist()
@@ -106,15 +106,15 @@ def agreement(stack: Float[np.ndarray, "v n c"]) -> Scores:
     views, sheets, classes = stack.shape
     if not views:
         raise BadInput("agreement: expected at least one view, got none")
-    _checked(stack.reshape(views * sheets, classes))
-    # The mean's largest entry is the chosen class's mean: one reduction answers both.
-    found: Scores = stack.mean(axis=0, dtype=np.float64).max(axis=1)
-    return found
+    _check(stack.reshape(views * sheets, classes))
+    # The largest mean over views is the mean of the chosen class.
+    score: Scores = stack.mean(axis=0, dtype=np.float64).max(axis=1)
+    return score
 
 
 @dataclass(frozen=True, eq=False)
 class FeatureSpace:
-    """Where the training sheets lie in feature space; plain arrays, so that a bundle can hold it."""
+    """Training sheets in feature space: class means, shared precision, and sheets for neighbours."""
 
     means: Float[np.ndarray, "c d"]  # of the classes that have sheets, in ascending order
     precision: Float[np.ndarray, "d d"]  # inverse of the covariance that all classes share
@@ -125,13 +125,13 @@ class FeatureSpace:
 
         source  Lee, Lee, Lee and Shin 2018, eq. 2, without its square
         """
-        wide = self._checked(features)
+        wide = self._check(features)
         nearest = np.full(len(wide), np.inf)
         for mean in self.means:
             away = wide - mean
             np.minimum(nearest, ((away @ self.precision) * away).sum(axis=1), out=nearest)
-        found: Float[np.ndarray, " m"] = np.sqrt(np.maximum(nearest, 0))
-        return found
+        distance: Float[np.ndarray, " m"] = np.sqrt(np.maximum(nearest, 0))
+        return distance
 
     def knn_distance(self, features: Float[np.ndarray, "m d"], k: int = 10) -> Float[np.ndarray, " m"]:
         """Distance to the k-th nearest training sheet, all at length 1; in 0..2, and 1 for a zero vector.
@@ -142,20 +142,20 @@ class FeatureSpace:
         """
         if not 1 <= k <= len(self.reference):
             raise BadInput(f"neighbours: expected k from 1 to {len(self.reference)}, got {k}")
-        unit = _unit(self._checked(features))
+        unit = _unit(self._check(features))
         lengths = (self.reference**2).sum(axis=1)
-        found = np.empty(len(unit))
+        squares = np.empty(len(unit))
         step = max(1, CHUNK // len(self.reference))
         for start in range(0, len(unit), step):
             rows = unit[start : start + step]
             squared = (rows**2).sum(axis=1)[:, None] + lengths - 2 * rows @ self.reference.T
-            found[start : start + step] = np.partition(squared, k - 1, axis=1)[:, k - 1]
-        return np.sqrt(np.maximum(found, 0))
+            squares[start : start + step] = np.partition(squared, k - 1, axis=1)[:, k - 1]
+        return np.sqrt(np.maximum(squares, 0))
 
-    def _checked(self, features: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "m d"]:
+    def _check(self, features: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "m d"]:
         if features.shape[1] != self.means.shape[1]:
             raise BadInput(
-                f"features: expected {self.means.shape[1]} a sheet, as fitted, got {features.shape[1]}; "
+                f"features: expected {self.means.shape[1]} a sheet, as in the fit, got {features.shape[1]}; "
                 "take them from the same model and layer"
             )
         _refuse_not_finite(features, "features")
@@ -165,11 +165,12 @@ class FeatureSpace:
 def fit_feature_space(
     features: Features, labels: Int[np.ndarray, " m"], *, references: int = 2000
 ) -> FeatureSpace:
-    """Class means, one shared covariance shrunk towards a sphere, and training sheets to be near to.
+    """Fit class means and one shared covariance, shrunk towards a sphere, and keep reference sheets.
 
     features    (n, d) of training sheets; a class may have a single one
-    references  at most so many sheets are kept as neighbours, the classes in their proportions
-    raises      BadInput for no sheets, for sheets of one class that are all alike in every class (their
+    labels      (n,) class index
+    references  maximum number of sheets kept for neighbours, in the proportions of the classes
+    raises      BadInput for no sheets, for sheets that are equal in every class (their
                 distances have no unit), or features that are not finite
     source      Ledoit and Wolf 2004, for the shrinkage
     """
@@ -208,12 +209,12 @@ def _shrunken(centred: Features) -> Float[np.ndarray, "d d"]:
 
 
 def _unit(features: Features) -> Features:
-    """Rows of length 1; a zero vector, as of a dead network's black frame, stays zero."""
+    """Rows scaled to length 1; a zero vector stays zero."""
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     return features / np.where(lengths > 0, lengths, 1)
 
 
-def _checked(probabilities: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
+def _check(probabilities: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
     rows, classes = probabilities.shape
     if classes < 2:
         raise BadInput(f"confidence: expected probabilities of at least two classes, got {classes}")

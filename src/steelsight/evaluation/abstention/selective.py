@@ -1,7 +1,7 @@
-"""Accuracy against coverage: what is gained by answering only where a score is high enough.
+"""Risk and coverage when only sheets with a high score are answered.
 
-A score is any number that is higher where the model is surer; answers are given from the highest down.
-Sheets of equal score are answered together: a curve has a point only where a threshold can be put.
+A score is any number that is higher where the model is more confident, on any scale. Sheets are answered from
+the highest score down, those of equal score together: a curve has a point where a threshold is possible.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Weights = Float[np.ndarray, " w"]
 
 @dataclass(frozen=True)
 class RiskCoverage:
-    """One point a threshold that can be put, from the strictest to none."""
+    """One point for each possible threshold, from the strictest to none."""
 
     thresholds: Float[np.ndarray, " t"]
     coverage: Float[np.ndarray, " t"]  # share of the sheets answered
@@ -48,12 +48,12 @@ class RiskCoverage:
 
 
 def risk_coverage(right: Right, scores: Scores, weights: Weights | None = None) -> RiskCoverage:
-    """The curve.
+    """The risk-coverage curve.
 
     right    (n,) whether each answer would be right
-    scores   (n,) higher = surer
-    weights  (n,) >= 0, what each sheet counts, e.g. to bring a test to a mill's own shares; None = alike
-    raises  BadInput for no sheets, or a score that is not finite
+    scores   (n,) higher = more confident
+    weights  (n,) >= 0 of the sheets, e.g. to weigh classes by a mill's own shares; None = equal
+    raises   BadInput for no sheets, or a score that is not finite
 
     >>> curve = risk_coverage(np.array([True, False, True]), np.array([0.9, 0.5, 0.7]))
     >>> curve.coverage.round(2).tolist(), curve.risk.round(2).tolist()
@@ -64,7 +64,7 @@ def risk_coverage(right: Right, scores: Scores, weights: Weights | None = None) 
         raise BadInput("risk and coverage: expected at least one sheet, got none")
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
-    last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # where a threshold fits
+    last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # where a threshold is possible
     weight = read_weights(weights, right.size)[order]
     running = np.cumsum(weight)
     answered, wrong = running[last], np.cumsum(weight * ~right[order])[last]
@@ -73,16 +73,16 @@ def risk_coverage(right: Right, scores: Scores, weights: Weights | None = None) 
 
 
 def aurc(right: Right, scores: Scores, weights: Weights | None = None) -> float:
-    """Area under the risk-coverage curve: the mean risk when every coverage is as likely; lower is better.
+    """Area under the risk-coverage curve: the mean risk over all coverages, 0..1; lower is better.
 
-    Ties share: sheets of one score are averaged over their order.
+    Sheets of equal score are averaged over their order.
     source  Geifman and El-Yaniv 2017
     """
     return _area(right, scores, weights, selective=True)
 
 
 def augrc(right: Right, scores: Scores, weights: Weights | None = None) -> float:
-    """Area under the share of all sheets wrongly answered, by coverage; lower is better.
+    """Area under the share of all sheets that are answered wrongly, over coverage, 0..1; lower is better.
 
     source  Traub et al. 2024
     """
@@ -94,16 +94,16 @@ def _area(right: Right, scores: Scores, weights: Weights | None, *, selective: b
     order = np.argsort(-scores, kind="stable")
     weight = read_weights(weights, right.size)[order]
     steps = np.cumsum(weight) / weight.sum()  # the coverage after each sheet
-    # Within a tie errors come evenly, so the expected share of wrong answers grows linearly.
+    # Within a tie, errors are spread evenly, so the expected share of wrong answers grows linearly.
     wrong = np.interp(steps, np.append(0, curve.coverage), np.append(0, curve.risk * curve.coverage))
     risk = np.divide(wrong, steps, out=np.zeros_like(wrong), where=steps > 0) if selective else wrong
     return float(risk @ weight / weight.sum())
 
 
 def coverage_at(right: Right, scores: Scores, accuracy: float, weights: Weights | None = None) -> float:
-    """The largest coverage at which the answered are right at least so often; 0 if there is none.
+    """The largest coverage at which the answers reach an accuracy, 0..1; 0 if there is none.
 
-    Read off the sheets it is asked of, so it flatters a threshold chosen on them; see guarantee.
+    Chosen and measured on the same sheets, which is optimistic; see `guarantee`.
     raises  BadInput for an accuracy outside [0, 1]
     """
     if not 0 <= accuracy <= 1:
@@ -131,8 +131,8 @@ def coverage_interval(
             return float("nan")
         return coverage_at(right[rows], scores[rows], accuracy, _take(weights, rows))
 
-    found = bootstrap(coverage, right.size, groups, rng=rng, resamples=resamples)
-    return wilson_at(found, np.unique(group_index(groups, right.size)[counted]).size)
+    interval = bootstrap(coverage, right.size, groups, rng=rng, resamples=resamples)
+    return wilson_at(interval, np.unique(group_index(groups, right.size)[counted]).size)
 
 
 def aurc_difference(

@@ -1,7 +1,7 @@
-"""Sheets drawn so that their classes come in the shares asked for, to certify for a mill's own mix.
+"""Draw sheets so that their classes have given shares, to certify a threshold for a mill's own shares.
 
-A certificate counts sheets of equal weight, so a test whose classes come in other shares is not weighted but
-thinned: each sheet is kept or not by a draw of its own, which leaves sheets as independent as they were.
+A certificate counts sheets of equal weight, so a test with other shares is thinned instead of weighted: each
+sheet is kept or left out by a draw of its own, which keeps sheets as independent as they were.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ def draw_to_shares(
 
         P(keep i) = (s_c / f_c) / max_k (s_k / f_k),  c = label of i,  f = the classes' shares of `labels`
 
-    The scarcest class is kept whole, so no subset with these shares is larger on average.
+    The class that is scarcest for its share is kept whole: no subset with these shares is larger on average.
 
     labels   (n,) class index
     shares   one a class, each at least 0, summing to 1; a class with share 0 is dropped
-    returns  (m,) rows kept, ascending; how many of a class varies around its share, as in any draw
+    returns  (m,) rows kept, ascending; the number of sheets of a class varies around its share
     raises   BadInput for no labels, a label or share out of range, or a class with a share but no sheet
     source   von Neumann 1951, rejection sampling
 

@@ -1,4 +1,4 @@
-"""The study's sweep over thresholds: what is answered, and how well, as the confidence asked for rises."""
+"""The study's sweep over thresholds: coverage and accuracy as the threshold on confidence rises."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class SweepRow:
     coverage: float
     accuracy: float  # of the answered; NaN if none is
     balanced_accuracy: float  # mean recall over the classes with an answered sheet; NaN if none is answered
-    classes_answered: int  # with an answered sheet; a class that lost its last drops out of the mean
+    classes_answered: int  # with an answered sheet; the mean is over these
     classes: int  # with a sheet
-    coverage_bounds: Interval | None = None  # None where no intervals were asked for
+    coverage_bounds: Interval | None = None  # None without resampling
     accuracy_bounds: Interval | None = None
     balanced_bounds: Interval | None = None
 
@@ -44,13 +44,13 @@ def sweep_thresholds(
     weights: Float[np.ndarray, " w"] | None = None,
     resampling: Resampling | None = None,
 ) -> list[SweepRow]:
-    """Coverage and accuracy of the sheets that each threshold answers, as `thresholds.answered` says.
+    """Coverage and accuracy of the sheets that each threshold answers, see `thresholds.answered`.
 
     labels      (n,) class index
     answers     (n,) class index
     scores      (n,) confidence
     thresholds  each in 0..1; 1 answers nothing
-    weights     (n,) >= 0, what each sheet counts, e.g. to weigh classes by a mill's own shares; None = alike
+    weights     (n,) >= 0 of the sheets, e.g. to weigh classes by a mill's own shares; None = equal
     resampling  of groups, for intervals; None = no intervals
     raises      BadInput for a threshold outside [0, 1], or class indices outside 0..classes-1
 

@@ -1,10 +1,10 @@
-"""Where a threshold on confidence is applied: this file alone, for the trained model and for its bundle.
+"""The one place where a threshold on confidence is applied, for trained models and for bundles.
 
 A card holds one threshold in 0..1. In a task with one class a sheet, it separates answers from "I don't
-know"; in a multilabel task, it says from which probability on a type counts as present. Prices for escapes
-and reviews give thresholds on an open scale; `card_threshold` brings those to the card's. Scores of other
-kinds (distance from the training sheets, probability of a defect at an operating point) are not confidences
-and are compared elsewhere. Needs NumPy alone, because the plant imports it.
+know"; in a multilabel task, a type is present from this probability on. Prices for escapes and reviews give
+thresholds on an open scale; `card_threshold` converts those to the card's. Scores of other kinds (distance
+from the training sheets, probability of a defect at an operating point) are not confidences and are compared
+elsewhere. The module needs NumPy alone, because the plant imports it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 ANSWER_NOTHING: Final = 1.0  # the threshold at which every sheet goes to a person
-_SUREST: Final = float(np.nextafter(1.0, 0.0))  # answers what a saturated softmax gives probability 1
+_SUREST: Final = float(np.nextafter(1.0, 0.0))  # the largest threshold that answers a confidence of 1
 PRESENT: Final = 0.5  # multilabel: a type counts from here on, unless a card holds a threshold
 
 
@@ -51,7 +51,8 @@ def answered(confidence: Float[np.ndarray, " n"], threshold: float | None) -> Bo
     [True, True, False]
     """
     if threshold is None:
-        return ~np.isnan(confidence)
+        known: Bool[np.ndarray, " n"] = ~np.isnan(confidence)
+        return known
     check_threshold(threshold)
     if threshold == ANSWER_NOTHING:
         return np.zeros(confidence.shape, dtype=bool)

@@ -1,6 +1,6 @@
-"""How many more labels are worth it: a power law through scores at several training sizes.
+"""Fit a power law to scores at several training sizes, to estimate the gain from more labels.
 
-Three or four sizes fix a trend, not a promise: read the extrapolation as a direction.
+With three or four sizes the extrapolation shows a trend; it is not a reliable number.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ class PowerLaw:
     rate: float  # above 0
 
     def at(self, sheets: int | float) -> float:
-        """The score expected of so many training sheets."""
+        """The expected score with a number of training sheets; raises BadInput for none."""
         if sheets <= 0:
             raise BadInput(f"learning curve: expected at least one sheet, got {sheets:g}")
         return self.ceiling - self.gap * math.pow(sheets, -self.rate)
 
     def gain(self, sheets: int | float, factor: int | float) -> float:
-        """What `factor` times as many sheets would add."""
+        """The expected gain from `factor` times as many sheets."""
         return self.at(sheets * factor) - self.at(sheets)
 
 
 def fit_power_law(sizes: Sequence[int | float], scores: Sequence[int | float]) -> PowerLaw:
-    """Least squares over ceiling, gap and rate, the ceiling held to 1 and the gap to 0.
+    """Least squares over ceiling, gap and rate, with the ceiling at most 1 and the gap at least 0.
 
     raises  BadInput for fewer than three different sizes, sizes below 1, or scores that are not in 0..1
 
@@ -56,7 +56,7 @@ def fit_power_law(sizes: Sequence[int | float], scores: Sequence[int | float]) -
     if n.min() < 1 or not np.isfinite(n).all() or not ((score >= 0) & (score <= 1)).all():
         raise BadInput("learning curve: expected sizes of at least 1 and scores from 0 to 1")
 
-    def best(rate: float) -> tuple[float, float, float]:
+    def fit(rate: float) -> tuple[float, float, float]:
         falls = n**-rate
         design = np.column_stack([np.ones_like(n), -falls])
         ceiling, gap = np.linalg.lstsq(design, score, rcond=None)[0]
@@ -67,9 +67,9 @@ def fit_power_law(sizes: Sequence[int | float], scores: Sequence[int | float]) -
         return float(((ceiling - gap * falls - score) ** 2).sum()), float(ceiling), float(gap)
 
     grid = np.geomspace(0.02, STEEPEST, 200)
-    near = grid[int(np.argmin([best(rate)[0] for rate in grid.tolist()]))]
+    near = grid[int(np.argmin([fit(rate)[0] for rate in grid.tolist()]))]
     bounds = (max(0.01, 0.8 * near), min(STEEPEST, 1.25 * near))
-    found = minimize_scalar(lambda rate: best(float(rate))[0], bounds=bounds, method="bounded")
-    rate = float(found.x)
-    _, ceiling, gap = best(rate)
+    optimum = minimize_scalar(lambda rate: fit(float(rate))[0], bounds=bounds, method="bounded")
+    rate = float(optimum.x)
+    _, ceiling, gap = fit(rate)
     return PowerLaw(ceiling, gap, rate)

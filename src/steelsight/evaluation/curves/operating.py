@@ -1,7 +1,8 @@
-"""What a threshold costs at the line: defects that escape, and good sheets stopped for nothing.
+"""The operating point of a defect score: escape (defective sheets pass) and overkill (good ones stop).
 
-The test set's share of defective sheets is rarely the mill's. Rates within each side do not depend on it;
-what does is corrected to a stated prevalence.
+A test set rarely has the mill's share of defective sheets. Escape and overkill do not depend on it; the other
+figures are computed for a stated prevalence. The threshold is on the probability of a defect and stops a
+sheet from itself on, 1 included; thresholds on confidence are in `abstention.thresholds`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class OperatingPoint:
     escape: Interval  # share of the defective sheets that pass
     overkill: Interval  # share of the good sheets that are stopped
     escaped_per_1000: float  # sheets of a thousand on the line that are defective and pass
-    stopped_per_1000: float  # sheets of a thousand that are stopped, rightly or not
+    stopped_per_1000: float  # sheets of a thousand that are stopped, good or defective
     precision: float  # share of the stopped that are defective; NaN if none is stopped
 
 
@@ -55,8 +56,7 @@ def operating_point(
     scores      (n,) in 0..1, higher = more likely defective
     threshold   in 0..1; a sheet is stopped when its score reaches it
     prevalence  share of defective sheets on the line, in (0, 1); None = that of these sheets
-    weights     (n,) >= 0, what each sheet counts, e.g. to bring a test to a mill's own shares of defect
-                types; None = alike
+    weights     (n,) >= 0 of the sheets, e.g. to weigh defect types by a mill's own shares; None = equal
     returns     intervals by bootstrap over groups, by Wilson's score where every sheet agrees
     raises      BadInput unless both sides have sheets, for a prevalence outside (0, 1), a score or threshold
                 that is NaN or outside 0..1
@@ -90,7 +90,7 @@ def operating_point(
 def threshold_for_escape(defective: Positive, scores: Scores, most: float) -> float:
     """The highest threshold at which at most a share `most` of the defective sheets passes.
 
-    To be chosen on validation sheets: on those it is chosen on, it flatters.
+    Choose it on validation sheets and measure it on others.
     raises  BadInput unless both sides have sheets, for a score that is NaN or outside 0..1, a share outside
             [0, 1)
 

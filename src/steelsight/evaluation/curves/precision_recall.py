@@ -1,6 +1,6 @@
-"""How pure what is found stays as more is found: precision over recall, where defects are rare.
+"""Precision over recall, for rare defects.
 
-A ROC curve hides how many alarms are false when good sheets are many; this one does not.
+Where good sheets are many, a ROC curve hides how many alarms are false; this curve shows it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["PrCurve", "pr_curve", "pr_curves"]
 
 @dataclass(frozen=True)
 class PrCurve:
-    """One point a distinct score, from the strictest threshold on; no point is interpolated."""
+    """One point for each distinct score, from the strictest threshold on; no point is interpolated."""
 
     recall: Float[np.ndarray, " m"]  # ascending to 1
     precision: Float[np.ndarray, " m"]
@@ -29,7 +29,7 @@ class PrCurve:
 
 
 def pr_curve(positive: Bool[np.ndarray, " n"], scores: Float[np.ndarray, " m"]) -> PrCurve:
-    """The curve, and its area as a sum of steps, which flatters less than a trapezoid.
+    """The precision-recall curve and its area as a sum of steps; trapezoids would be optimistic.
 
         AP = sum_k (R_k - R_(k-1)) P_k
 
@@ -52,7 +52,7 @@ def pr_curve(positive: Bool[np.ndarray, " n"], scores: Float[np.ndarray, " m"]) 
 def pr_curves(
     labels: Labels, probabilities: Float[np.ndarray, "m c"], class_names: Sequence[str]
 ) -> dict[str, PrCurve]:
-    """One curve a class against the rest, only the second's of two; classes without sheets are left out."""
+    """One curve for each class against the rest, of two the second alone; empty classes are left out."""
     check_probabilities(probabilities, labels.size, len(class_names))
     check_labels(labels, len(class_names))
     chosen = [1] if len(class_names) == 2 else range(len(class_names))

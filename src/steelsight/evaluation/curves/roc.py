@@ -1,4 +1,4 @@
-"""How well a score ranks: the ROC curve and the area under it, for one sample or a thousand resamples."""
+"""The ROC curve and the area under it, for one sample or many resamples."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class RocCurve:
 
 
 def roc_auc(positive: Positive, scores: Float[np.ndarray, " m"]) -> float:
-    """Chance that a positive sheet scores above a negative one, ties counting half.
+    """Probability that a positive sheet scores above a negative one, ties counting half.
 
         AUC = P(s+ > s-) + P(s+ = s-) / 2 = (R+ - n+ (n+ + 1) / 2) / (n+ n-),  R+ = rank sum of positives
 
-    returns  0..1; .5 for a guess; NaN when all sheets are positive or none is, since no pair can be compared
+    returns  0..1; .5 for a random score; NaN when all sheets are positive or none is
     raises   BadInput for scores that are not finite or not one a sheet
     source   Mann and Whitney 1947; Hanley and McNeil 1982
 
@@ -50,7 +50,7 @@ def weighted_auc(
 
         AUC = sum_i w_i [i positive] (W-(s < s_i) + W-(s = s_i) / 2) / (W+ W-)
 
-    weights  (b, n), >= 0: multiplicities of a resample, or importance of sheets
+    weights  (b, n), >= 0: multiplicities of a resample, or weights of sheets
     returns  (b,); NaN where one side has no weight
     """
     order = np.argsort(scores, kind="stable")
@@ -72,20 +72,20 @@ def roc_curve(positive: Positive, scores: Float[np.ndarray, " m"]) -> RocCurve:
     raises  BadInput when all sheets are positive or none is: such a curve has no second axis
     """
     check_scores(scores, positive.size)
-    total, found = positive.size, int(positive.sum())
-    if found in (0, total):
-        raise BadInput(f"ROC curve: expected sheets of both kinds, got {found} positive among {total}")
+    total, positives = positive.size, int(positive.sum())
+    if positives in (0, total):
+        raise BadInput(f"ROC curve: expected sheets of both kinds, got {positives} positive among {total}")
     order = np.argsort(-scores, kind="stable")
     ranked, hits = scores[order], np.cumsum(positive[order])
     ends = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True])  # last sheet of each distinct score
-    true = np.r_[0, hits[ends]] / found
-    false = np.r_[0, ends + 1 - hits[ends]] / (total - found)
+    true = np.r_[0, hits[ends]] / positives
+    false = np.r_[0, ends + 1 - hits[ends]] / (total - positives)
     keep = _corners(false, true)
     return RocCurve(false[keep], true[keep], np.r_[np.inf, ranked[ends]][keep], roc_auc(positive, scores))
 
 
 def _corners(x: Float[np.ndarray, " m"], y: Float[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
-    """Which points bend the line; the first and the last always count."""
+    """Which points are corners of the line; the first and the last are."""
     keep = np.ones(x.size, dtype=bool)
     keep[1:-1] = (np.diff(x, 2) != 0) | (np.diff(y, 2) != 0)
     return keep

@@ -1,9 +1,10 @@
-"""Whether a heatmap says what the model looks at, asked of the model itself; no true mask is needed.
+"""Faithfulness of a heatmap to its model; no true mask is needed.
 
-A map may find a defect because defects are conspicuous, while the model decided by something else. So:
-does the verdict fall when the hottest pixels go and rise when they come (deletion, insertion), does the map
-stay when the sheet barely changes (stability), and does it change when the model does (rank similarity of the
-maps of a trained and a randomised model)? The model is a function of gray sheets; nothing here knows torch.
+A map may mark a defect because defects are conspicuous, while the model used something else. Three tests:
+whether the probability falls when the hottest pixels are removed and rises when they are added (deletion,
+insertion), whether the map stays when the sheet changes little (stability), and whether it changes with the
+model (rank similarity of the maps of a trained and a randomised model). The model is a function of gray
+sheets; torch is not used here.
 """
 
 from __future__ import annotations
@@ -32,25 +33,25 @@ __all__ = [
 Predict = Callable[[GrayBatch], Float[np.ndarray, " m"]]  # probability of the explained class, a sheet
 Explain = Callable[[GrayBatch], Heatmaps]
 
-BLANK_SIGMA = 12.0  # px: leaves the sheet's light, takes its detail
+BLANK_SIGMA = 12.0  # px: keeps the lighting of a sheet and removes its detail
 
 
 @dataclass(frozen=True)
 class DeletionCurves:
-    """The explained class's probability while pixels go and come, hottest first."""
+    """The probability of the explained class while pixels are removed and added, hottest first."""
 
-    share: Float[np.ndarray, " s"]  # of pixels gone or come, 0..1
+    share: Float[np.ndarray, " s"]  # of pixels removed or added, 0..1
     deleted: Float[np.ndarray, " s"]
     inserted: Float[np.ndarray, " s"]
 
     @property
     def deletion(self) -> float:
-        """Area under the deletion curve, 0..1; a map that names what counts makes it small."""
+        """Area under the deletion curve, 0..1; lower is more faithful."""
         return float(np.trapezoid(self.deleted, self.share))
 
     @property
     def insertion(self) -> float:
-        """Area under the insertion curve, 0..1; a map that names what counts makes it large."""
+        """Area under the insertion curve, 0..1; higher is more faithful."""
         return float(np.trapezoid(self.inserted, self.share))
 
 
@@ -62,12 +63,13 @@ def delete_insert(
     blank: GrayImage | None = None,
     steps: int = 20,
 ) -> DeletionCurves:
-    """Replace pixels by the blank sheet's, hottest first, and the other way round.
+    """Replace the sheet's pixels by those of a blank sheet, hottest first, and the blank sheet's by its own.
 
-    blank   what a pixel becomes that is gone; None = the sheet without its detail, `blurred_sheet`
-    steps   equal shares of pixels that go one after another
-    raises  BadInput for maps of another size, and for fewer than one step
-    source  Petsiuk et al. 2018
+    predict  (m, h, w) uint8 -> (m,) probability of the explained class
+    blank    the sheet of removed pixels; None = `blurred_sheet`
+    steps    number of equal shares of pixels, at least 1
+    raises   BadInput for maps of another size, and for fewer than one step
+    source   Petsiuk et al. 2018
     """
     if heat.shape != image.shape or steps < 1:
         raise BadInput(
@@ -78,14 +80,14 @@ def delete_insert(
     place = np.empty(heat.size, dtype=np.int64)
     place[np.argsort(-heat.ravel(), kind="stable")] = np.arange(heat.size)
     bounds = np.round(np.linspace(0, heat.size, steps + 1)).astype(np.int64)
-    gone = (place[None] < bounds[:, None]).reshape(steps + 1, *image.shape)
-    deleted, inserted = np.where(gone, empty, image), np.where(gone, image, empty)
+    removed = (place[None] < bounds[:, None]).reshape(steps + 1, *image.shape)
+    deleted, inserted = np.where(removed, empty, image), np.where(removed, image, empty)
     answers = predict(np.concatenate([deleted, inserted]))
     return DeletionCurves(bounds / heat.size, answers[: steps + 1], answers[steps + 1 :])
 
 
 def blurred_sheet(image: GrayImage, sigma: float = BLANK_SIGMA) -> UInt8[np.ndarray, "h w"]:
-    """The sheet with all detail smaller than about `sigma` px gone, its light left."""
+    """The sheet without details smaller than about `sigma` px; the lighting stays."""
     smooth: UInt8[np.ndarray, "h w"] = np.rint(
         gaussian_filter(image.astype(np.float32), sigma, mode="nearest")
     ).astype(np.uint8)
@@ -93,7 +95,9 @@ def blurred_sheet(image: GrayImage, sigma: float = BLANK_SIGMA) -> UInt8[np.ndar
 
 
 def rank_similarity(first: Float32[np.ndarray, "h w"], second: Float32[np.ndarray, "h w"]) -> float:
-    """Spearman's correlation of two maps, -1..1; 0 where either is constant, which ranks nothing.
+    """Spearman's rank correlation of two maps, -1..1; 0 where either is constant or holds NaN.
+
+    returns  rounded to 12 digits, beyond which the order of summation shows
 
     >>> rising = np.arange(6, dtype=np.float32).reshape(2, 3)
     >>> rank_similarity(rising, rising**3), rank_similarity(rising, -rising)
@@ -108,10 +112,11 @@ def rank_similarity(first: Float32[np.ndarray, "h w"], second: Float32[np.ndarra
 def stability(
     explain: Explain, image: GrayImage, *, noise_levels: float, draws: int, rng: np.random.Generator
 ) -> float:
-    """Mean rank similarity between a sheet's map and its maps under small noise; 1 = the map stays.
+    """Mean rank similarity between a sheet's map and its maps with small noise; 1 = the map does not change.
 
     noise_levels  standard deviation of the noise, gray levels of 255
     draws         noisy copies, at least 1
+    raises        BadInput for fewer than one draw, or noise below 0
     """
     if draws < 1 or noise_levels < 0:
         raise BadInput(

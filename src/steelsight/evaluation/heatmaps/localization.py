@@ -1,7 +1,7 @@
-"""How well a heatmap, or the mask made of it, finds a defect: overlap, pointing, mass, ranking of pixels.
+"""Agreement of a heatmap, or of a mask made from it, with the true mask: overlap, pointing, mass, ranking.
 
-Scores are a number an image and are averaged over images, as the study's tables are. Only images whose true
-mask is not empty can be scored. Nothing here turns a heatmap into a mask.
+Scores are one number an image and are averaged over images, as in the study's tables. Images with an empty
+true mask cannot be scored. Heatmaps are made into masks elsewhere (`explanations.masks`).
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ HALF = 0.5  # a model pixel is defect where the mask covers more than this share
 
 
 def reduce_mask(fractions: AreaFractions) -> Mask:
-    """The true mask at model size: pixels covered by more than half, and never none of a mask that has any.
+    """The true mask at model size: pixels of which the mask covers more than half.
 
-    A mask too thin to cover half of any pixel keeps the one it covers most.
+    A mask that covers no more than half of any pixel keeps the pixel it covers most.
 
     >>> reduce_mask(np.array([[0.6, 0.5], [0.0, 0.1]], dtype=np.float32)).tolist()
     [[True, False], [False, False]]
@@ -55,7 +55,7 @@ def reduce_mask(fractions: AreaFractions) -> Mask:
 def overlap_counts(
     predicted: Bool[np.ndarray, "n h w"], truths: Bool[np.ndarray, "n h w"]
 ) -> Int[np.ndarray, "n 3"]:
-    """Pixels in both masks, in the predicted one, in the true one."""
+    """Number of pixels in both masks, in the predicted one, and in the true one, for each image."""
     both = np.count_nonzero(predicted & truths, axis=(1, 2))
     return np.stack([both, np.count_nonzero(predicted, (1, 2)), np.count_nonzero(truths, (1, 2))], axis=1)
 
@@ -87,7 +87,7 @@ def score_maps(
     maps: Float[np.ndarray, "n h w"], truths: Bool[np.ndarray, "n h w"]
 ) -> dict[str, Float[np.ndarray, " n"]]:
     """All of MAP_SCORES, one number an image; maps are not negative."""
-    ranked = [average_precision(each, truth) for each, truth in zip(maps, truths, strict=True)]
+    ranked = [average_precision(heat, truth) for heat, truth in zip(maps, truths, strict=True)]
     return {
         "pointing": pointing_game(maps, truths),
         "mass_inside": mass_inside(maps, truths),
@@ -100,7 +100,7 @@ def pointing_game(
 ) -> Float[np.ndarray, " n"]:
     """1 where the map's highest pixel lies in the true mask, else 0; of several highest, the share inside.
 
-    A map without a highest pixel points nowhere: it scores the share of the image that is defect.
+    A constant map scores the share of the image that is defect.
     source  Zhang et al. 2016, without their tolerance in pixels
     """
     flat = maps.reshape(len(maps), -1)
@@ -121,7 +121,7 @@ def mass_inside(
 
 
 def average_precision(heat: Float[np.ndarray, "h w"], truth: Mask) -> float:
-    """Area under the precision-recall curve of the pixels, ranked by heat; equal heat enters together.
+    """Area under the precision-recall curve of the pixels, ranked by heat; equal heat counts together.
 
     AP = Σ (R_i - R_{i-1}) P_i over falling thresholds. A constant map scores the share of defect pixels.
 
@@ -132,11 +132,11 @@ def average_precision(heat: Float[np.ndarray, "h w"], truth: Mask) -> float:
     order = np.argsort(-heat.ravel(), kind="stable")
     ranked, hits = heat.ravel()[order], truth.ravel()[order]
     last = np.flatnonzero(np.append(np.diff(ranked) != 0, True))  # the last pixel of each run of equal heat
-    found = np.cumsum(hits)[last]
-    if not found[-1]:
+    hits_above = np.cumsum(hits)[last]
+    if not hits_above[-1]:
         raise BadInput("average precision: expected a true mask with defect pixels, got an empty one")
-    gained = np.diff(found, prepend=0) / found[-1]
-    return float((gained * found / (last + 1)).sum())
+    gained = np.diff(hits_above, prepend=0) / hits_above[-1]
+    return float((gained * hits_above / (last + 1)).sum())
 
 
 def mean_scores(

@@ -1,7 +1,7 @@
-"""Intervals by resampling whole groups: sheets of one tile or coil come and go together.
+"""Intervals by resampling whole groups, because sheets of one tile or coil are not independent.
 
-A resample that cannot define a metric (it drew no sheet of some class) is left out of the interval and
-counted, never replaced. Too few defined resamples, or a single group, give no bounds rather than narrow ones.
+A resample on which a metric is undefined (it has no sheet of some class) is left out of the interval and
+counted, never replaced. Too few defined resamples, or a single group, give no bounds instead of narrow ones.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
 Groups = Sequence[str] | Int[np.ndarray, "n"]
 IndexMetric = Callable[[Int[np.ndarray, "m"]], float]
 
-CHUNK = 2**21  # weights held at a time: 16 MB
+CHUNK = 2**21  # weights computed at a time: 16 MB
 FEWEST_DEFINED = 0.5  # share of resamples that must define a metric before bounds are given
 
 
@@ -65,9 +65,11 @@ def group_index(groups: Groups | None, rows: int) -> Int[np.ndarray, " n"]:
 def draw_weights(
     group: Int[np.ndarray, " n"], rng: np.random.Generator, resamples: int
 ) -> Iterator[Float[np.ndarray, "b n"]]:
-    """Draw as many groups as there are, with replacement, `resamples` times; yield how often each sheet came.
+    """Draw as many groups as there are, with replacement, `resamples` times.
 
-    group  (n,) group numbers 0..g-1
+    group   (n,) group numbers 0..g-1
+    yields  (b, n) how often each sheet was drawn, in b of the resamples at a time
+    raises  BadInput for fewer than one resample
     """
     if resamples < 1:
         raise BadInput(f"resamples: expected at least 1, got {resamples}")
@@ -109,15 +111,15 @@ def bootstrap(
     resamples: int = 1000,
     level: float = 0.95,
 ) -> Interval:
-    """The interval of any metric, called once a resample with the rows drawn.
+    """The interval of any metric, which is called once for each resample with the rows drawn.
 
     metric   rows (m,) -> number; NaN where the rows cannot define it
     groups   one name a sheet; None = every sheet its own
     returns  estimate on all rows, percentile bounds; NaN bounds for a single group
 
     >>> right = np.array([1.0] * 90 + [0.0] * 10)
-    >>> found = bootstrap(lambda rows: right[rows].mean(), 100, rng=np.random.default_rng(0))
-    >>> found.estimate, 0.80 < found.low < 0.87 < 0.93 < found.high < 0.98
+    >>> interval = bootstrap(lambda rows: right[rows].mean(), 100, rng=np.random.default_rng(0))
+    >>> interval.estimate, 0.80 < interval.low < 0.87 < 0.93 < interval.high < 0.98
     (0.9, True)
     """
     group = group_index(groups, n)
@@ -134,11 +136,11 @@ def bootstrap(
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """First minus second, on the same resamples."""
+    """A first metric minus a second, on the same resamples."""
 
     difference: Interval
     share_above: float  # of defined resamples with first > second, ties counting half
-    undefined: int
+    undefined: int  # resamples without a difference
 
 
 def paired_bootstrap(
@@ -151,7 +153,11 @@ def paired_bootstrap(
     resamples: int = 1000,
     level: float = 0.95,
 ) -> PairedDifference:
-    """The interval of a difference between two models, each resample scoring both on the same sheets."""
+    """The interval of the difference of two metrics, both computed on the same resamples.
+
+    first, second  rows (m,) -> number; NaN where undefined
+    groups         one name a sheet; None = every sheet its own
+    """
     group = group_index(groups, n)
     rows = np.arange(n)
     estimate = float(first(rows)) - float(second(rows))
@@ -178,10 +184,13 @@ def share_interval(
 ) -> Interval:
     """The share of hits among some of the sheets, by bootstrap over groups.
 
-    Where all of them agree, resampling shows no spread: Wilson's interval over their groups, which are
-    what is independent.
-    weights  (n,) >= 0, what each sheet counts, e.g. to bring a test to a mill's own shares; None = alike
-    returns  NaN where `among` is empty or weighs nothing
+    Where all of these sheets agree, resampling has no spread; then it is Wilson's interval, which counts
+    groups, because groups are independent.
+
+    hit      (n,) whether a sheet counts as a hit
+    among    (n,) the sheets counted
+    weights  (n,) >= 0 of the sheets, e.g. to weigh classes by a mill's own shares; None = equal
+    returns  NaN where `among` is empty or has weight 0
     """
     weight = read_weights(weights, among.size)
     counted = among & (weight > 0)
@@ -198,7 +207,7 @@ def share_interval(
 
 
 def wilson(right: int | float, count: int, *, level: float = 0.95) -> Interval:
-    """The score interval of a share; also where all sheets agree, and resampling shows no spread.
+    """Wilson's score interval of a share; it has width also where all sheets agree.
 
     right   of `count`; a fraction for a share that no whole number gives
     source  Wilson 1927
@@ -212,4 +221,4 @@ def wilson(right: int | float, count: int, *, level: float = 0.95) -> Interval:
     centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
     low, high = max(0.0, float(centre - half)), min(1.0, float(centre + half))
-    return Interval(share, min(share, low), max(share, high), level)  # rounding must not leave the share out
+    return Interval(share, min(share, low), max(share, high), level)  # rounding must not exclude the share

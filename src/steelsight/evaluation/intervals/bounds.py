@@ -1,7 +1,7 @@
-"""Where a bootstrap shows no spread, or the spread of the wrong thing: wider bounds, or none.
+"""Correct the bounds of a bootstrap without spread, or with a spread that is not meaningful.
 
-Twelve sheets all judged rightly give twelve right ones in every resample; that is no proof of perfection.
-Wilson's score takes the place, counting groups, which are what is independent.
+Twelve sheets with right verdicts give twelve right ones in every resample, which would be an interval without
+width. Wilson's score interval replaces it and counts groups, because groups are independent.
 """
 
 from __future__ import annotations
@@ -20,34 +20,36 @@ __all__ = ["average_bounds", "lone_classes", "widen_certainties", "wilson_at", "
 Flags = Bool[np.ndarray, "n"]
 GroupIndex = Int[np.ndarray, "n"]
 
-NO_SPREAD = 1e-9  # weights leave rounding of 1e-16 in what is one number
+NO_SPREAD = 1e-9  # rounding leaves differences of about 1e-16 between equal numbers
 MEANS = {"balanced_accuracy": "recall", "f1_macro": "f1", "auc": "auc"}  # mean over classes of
 
 
-def wilson_at(found: Interval, units: int) -> Interval:
-    """Wilson's bounds at the estimate where the bounds have no width; else what came.
+def wilson_at(interval: Interval, units: int) -> Interval:
+    """Wilson's bounds at the estimate where the interval has no width; else the interval unchanged.
 
     units   independent groups the figure rests on
 
     >>> wilson_at(Interval(1.0, 1.0, 1.0), 5).low.__round__(3)
     0.566
     """
-    if not _spreadless(found) or units <= 0:
-        return found
-    share = min(1.0, max(0.0, found.estimate))
-    return replace(wilson(share * units, units, level=found.level), estimate=found.estimate)
+    if not _spreadless(interval) or units <= 0:
+        return interval
+    share = min(1.0, max(0.0, interval.estimate))
+    return replace(wilson(share * units, units, level=interval.level), estimate=interval.estimate)
 
 
-def average_bounds(found: Interval, parts: Sequence[Interval]) -> Interval:
-    """For a mean over classes without spread, the means of its classes' bounds; else what came.
+def average_bounds(interval: Interval, parts: Sequence[Interval]) -> Interval:
+    """For a mean over classes without width, the means of its classes' bounds; else the interval unchanged.
 
     parts   the classes' own intervals; those that are NaN are not in the mean
     """
     defined = [part for part in parts if not np.isnan(part.estimate)]
-    if not _spreadless(found) or not defined:
-        return found
+    if not _spreadless(interval) or not defined:
+        return interval
     low, high = (float(np.mean([getattr(part, side) for part in defined])) for side in ("low", "high"))
-    return Interval(found.estimate, min(low, found.estimate), max(high, found.estimate), found.level)
+    return Interval(
+        interval.estimate, min(low, interval.estimate), max(high, interval.estimate), interval.level
+    )
 
 
 def widen_certainties(
@@ -58,13 +60,14 @@ def widen_certainties(
     group: GroupIndex,
     classes: int,
 ) -> None:
-    """Give every figure without spread Wilson's bounds, counting the groups it rests on.
+    """Give every metric without spread Wilson's bounds, by the number of groups it is computed on; in place.
 
-    An AUC rests on pairs: as many disjoint ones as the smaller side has groups. A mean over classes takes
-    the mean of its classes' bounds.
+    An AUC counts disjoint pairs, as many as the smaller side has groups. A mean over classes takes the mean
+    of its classes' bounds.
     """
     units = {
-        name: _groups(group, rows) for name, rows in _rests_on(labels, verdicts, single, classes).items()
+        name: _groups(group, rows)
+        for name, rows in _sheets_of_metrics(labels, verdicts, single, classes).items()
     }
     for c in range(classes):
         units[f"auc:{c}"] = min(
@@ -77,8 +80,8 @@ def widen_certainties(
         intervals[name] = average_bounds(intervals[name], [intervals[f"{each}:{c}"] for c in ranked])
 
 
-def _rests_on(labels: Labels, verdicts: Labels, single: Flags, classes: int) -> dict[str, Flags]:
-    """The sheets a figure is a share of."""
+def _sheets_of_metrics(labels: Labels, verdicts: Labels, single: Flags, classes: int) -> dict[str, Flags]:
+    """The sheets that each metric is computed on."""
     about = {"accuracy": single, "f1_weighted": single, "all": np.ones_like(single), "multi": ~single}
     for c in range(classes):
         about |= {f"recall:{c}": single & (labels == c), f"precision:{c}": single & (verdicts == c)}
@@ -90,21 +93,21 @@ def _groups(group: GroupIndex, rows: Flags) -> int:
     return int(np.unique(group[rows]).size)
 
 
-def _spreadless(found: Interval) -> bool:
+def _spreadless(interval: Interval) -> bool:
     """Whether bounds are given and have no width."""
-    return bool(found.high - found.low <= NO_SPREAD)
+    return bool(interval.high - interval.low <= NO_SPREAD)
 
 
 def lone_classes(labels: Labels, group: GroupIndex, classes: int) -> list[int]:
-    """Classes whose sheets all belong to one group: nothing says how another group would have fared."""
+    """Classes whose sheets all belong to one group, so that the spread between groups is unknown."""
     return [c for c in range(classes) if np.unique(group[labels == c]).size == 1]
 
 
 def withdraw_bounds(intervals: dict[str, Interval], lone: Sequence[int], classes: int) -> None:
-    """Give no bounds where a class has one group: resampling would show the spread of the others alone."""
+    """Remove bounds that involve a class with one group, whose spread is unknown; in place."""
     if not lone:
         return
     ranked = range(classes) if classes == 2 else lone  # of two classes, each is the other's rest
     for name in (*MEANS, *(f"auc:{c}" for c in ranked), *(f"f1:{c}" for c in lone)):
-        found = intervals[name]
-        intervals[name] = Interval(found.estimate, float("nan"), float("nan"), found.level)
+        interval = intervals[name]
+        intervals[name] = Interval(interval.estimate, float("nan"), float("nan"), interval.level)

@@ -1,4 +1,4 @@
-"""Whether two models, or two treatments, differ on the same sheets: McNemar's exact test, two shares."""
+"""Compare two models or methods on the same sheets: McNemar's exact test, difference of two shares."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["McNemar", "mcnemar", "paired_shares"]
 
 @dataclass(frozen=True)
 class McNemar:
-    """Sheets on which one model alone is right, and how surprising their split is."""
+    """Sheets on which one model alone is right, and the p-value of their split."""
 
     first_only: int
     second_only: int
@@ -27,7 +27,7 @@ class McNemar:
 def mcnemar(first_right: Bool[np.ndarray, " n"], second_right: Bool[np.ndarray, " m"]) -> McNemar:
     """Exact binomial form: among the sheets where one alone is right, either is so with probability 1/2.
 
-    Sheets are taken as independent; where groups of them are not, use the paired bootstrap over groups.
+    Sheets are assumed to be independent; where groups of them are not, use the paired bootstrap over groups.
     raises  BadInput for different lengths
     source  McNemar 1947; exact form as in Fagerland, Lydersen and Laake 2013
 
@@ -36,7 +36,7 @@ def mcnemar(first_right: Bool[np.ndarray, " n"], second_right: Bool[np.ndarray, 
     """
     if first_right.shape != second_right.shape:
         raise BadInput(
-            f"mcnemar: expected two answers a sheet, got {first_right.size} and {second_right.size}"
+            f"mcnemar: expected two values a sheet, got {first_right.size} and {second_right.size}"
         )
     first, second = int((first_right & ~second_right).sum()), int((second_right & ~first_right).sum())
     p_value = float(binomtest(first, first + second).pvalue) if first + second else 1.0
@@ -48,7 +48,7 @@ def paired_shares(
 ) -> Interval:
     """Share of hits of the first minus that of the second on the same sheets, by two Wilson intervals.
 
-    It has width even where the two never disagree, as a bootstrap has not. Sheets are taken as independent.
+    Unlike a bootstrap's, it has width where the two never differ. Sheets are assumed to be independent.
     returns  NaN without sheets
     raises   BadInput for different lengths
     source   Newcombe 1998, interval estimation for the difference of paired proportions, method 10
@@ -58,7 +58,7 @@ def paired_shares(
     0.0076
     """
     if first.shape != second.shape:
-        raise BadInput(f"paired shares: expected two answers a sheet, got {first.size} and {second.size}")
+        raise BadInput(f"paired shares: expected two values a sheet, got {first.size} and {second.size}")
     count = first.size
     if not count:
         return Interval(float("nan"), float("nan"), float("nan"), level)
@@ -72,9 +72,9 @@ def paired_shares(
     phi = cross / np.sqrt(totals) if totals else 0.0
     estimate = one.estimate - two.estimate
 
-    def reach(down: float, up: float) -> float:
+    def margin(down: float, up: float) -> float:
         return float(np.sqrt(max(down**2 - 2 * phi * down * up + up**2, 0.0)))
 
-    below = reach(one.estimate - one.low, two.high - two.estimate)
-    above = reach(one.high - one.estimate, two.estimate - two.low)
+    below = margin(one.estimate - one.low, two.high - two.estimate)
+    above = margin(one.high - one.estimate, two.estimate - two.low)
     return Interval(estimate, max(estimate - below, -1.0), min(estimate + above, 1.0), level)

@@ -1,9 +1,8 @@
-"""Whether one group scores higher than another: the study's Mann-Whitney test, and what a p leaves out.
+"""Test whether one group scores higher than another: the study's Mann-Whitney test with an effect size.
 
 The hypothesis is one-sided, as in the study: H0 P(X > Y) >= P(Y > X), H1 Y tends to be larger. Mann-Whitney
-holds its level when the two distributions are equal under H0; the study's H0 lets them differ in spread, for
-which Brunner and Munzel's test stands beside it. How much larger Y is, Cliff's delta says:
-P(Y > X) - P(X > Y).
+keeps its level where the two distributions are equal under H0; the study's H0 allows different spreads, for
+which Brunner and Munzel's test is reported too. The effect size is Cliff's delta, P(Y > X) - P(X > Y).
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ class TwoGroups:
     u: float  # pairs with Y > X, ties counting half
     p_value: float  # Mann-Whitney, one-sided
     method: Method
-    smallest_p: float  # that groups of these sizes can give at all
+    smallest_p: float  # possible with groups of these sizes
     brunner_munzel_p: float | None  # one-sided; None where a group has one score or the groups do not overlap
     delta: Interval  # Cliff's, of Y over X
     tied_pairs: int  # of X with Y
@@ -63,13 +62,14 @@ def compare_groups(
     """Test whether Y tends to be larger than X.
 
     x, y     scores without and with the nuisance, independent of one another
-    rng      draws permutations, where exact and normal p-values do not serve
+    rng      draws permutations, where neither the exact nor the normal p-value is valid
     returns  a group of one gives a p no smaller than `smallest_p`, and no Brunner-Munzel; where all scores
              are equal, p is 1 and delta 0
-    raises   BadInput for an empty group or a score that is no number
+    raises   BadInput for an empty group or a score that is not finite
 
-    >>> found = compare_groups(np.array([0.1, 0.2, 0.3]), np.array([1.0, 2.0]), rng=np.random.default_rng(0))
-    >>> found.p_value, found.delta.estimate, found.method
+    >>> x, y = np.array([0.1, 0.2, 0.3]), np.array([1.0, 2.0])
+    >>> test = compare_groups(x, y, rng=np.random.default_rng(0))
+    >>> test.p_value, test.delta.estimate, test.method
     (0.1, 1.0, 'exact')
     """
     if not x.size or not y.size:
@@ -140,15 +140,15 @@ def sheets_needed(delta: float, *, alpha: float = 0.05, power: float = 0.9) -> i
         raise BadInput(f"sample size: expected a delta above 0, got {delta}")
     normal = NormalDist()
     total = (normal.inv_cdf(1 - alpha) + normal.inv_cdf(power)) ** 2 / (3 * (min(delta, 1.0) / 2) ** 2)
-    return max(math.ceil(total / 2), 3)  # two groups of two cannot give p < .05 at all
+    return max(math.ceil(total / 2), 3)  # two groups of two cannot give p < .05
 
 
 def power_for(delta: float, without: int, with_it: int, *, alpha: float = 0.05) -> float:
-    """The chance to find a delta with groups of these sizes, one-sided; Noether's approximation."""
+    """The power to find a delta with groups of these sizes, one-sided; Noether's approximation."""
     normal, total = NormalDist(), without + with_it
     share = without / total
-    reach = math.sqrt(12 * share * (1 - share) * total) * delta / 2
-    return normal.cdf(reach - normal.inv_cdf(1 - alpha))
+    shift = math.sqrt(12 * share * (1 - share) * total) * delta / 2
+    return normal.cdf(shift - normal.inv_cdf(1 - alpha))
 
 
 def _mann_whitney(x: Scores, y: Float[np.ndarray, " m"], rng: np.random.Generator) -> tuple[float, Method]:
@@ -191,7 +191,7 @@ def _brunner_munzel(x: Scores, y: Float[np.ndarray, " m"]) -> float | None:
     if min(x.size, y.size) < 2:
         return None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # no overlap: no variance, told by None
+        warnings.simplefilter("ignore", RuntimeWarning)  # no overlap: no variance, hence None
         p_value = float(brunnermunzel(x, y, alternative="less").pvalue)
     return p_value if math.isfinite(p_value) else None
 

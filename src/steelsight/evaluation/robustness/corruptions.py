@@ -1,7 +1,7 @@
-"""What a line camera does to a sheet: noise, blur, exposure, compression, dead columns, vibration.
+"""Corruptions by a line camera: noise, blur, exposure, compression, dead columns, vibration.
 
-Everything works on gray levels, so any engine can be asked; the study's noise, which lives in normalised
-units, is in `noise`. Each corruption grows with one number and is the identity at 0.
+They change gray levels, so any engine can be tested; the study's noise, in normalised units, is in `noise`.
+The strength of each corruption is one number; at 0 the sheets stay as they are.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ VIBRATION_PERIOD_PX = 6.0
 
 @dataclass(frozen=True)
 class Corruption:
-    """One way a picture goes bad."""
+    """One kind of corruption."""
 
     title: str
     unit: str
-    levels: tuple[float, ...]  # swept; 0 first
+    levels: tuple[float, ...]  # of a sweep; 0 first
     apply: Callable[[GrayBatch, float, np.random.Generator], GrayBatch]
 
 
@@ -39,7 +39,8 @@ def corrupt(images: GrayBatch, kind: str, level: float, rng: np.random.Generator
     """Sheets after one corruption.
 
     images  (n, h, w) uint8
-    level   in the corruption's own unit; 0 = as they are
+    kind    a key of CORRUPTIONS
+    level   in the corruption's own unit; 0 = unchanged
     raises  BadInput for another kind, or a level below 0
     """
     if kind not in CORRUPTIONS:
@@ -83,12 +84,12 @@ def _jpeg(images: GrayBatch, level: float, _rng: np.random.Generator) -> GrayBat
 
 
 def _dead_columns(images: GrayBatch, level: float, rng: np.random.Generator) -> GrayBatch:
-    """A line camera's dead pixel is a whole column, black or white, the same on every sheet."""
+    """Dead pixels of a line camera: whole columns, black or white, the same on every sheet."""
     width = images.shape[2]
     count = min(width, max(1, round(level * width)))
-    spoilt = images.copy()
-    spoilt[:, :, rng.choice(width, count, replace=False)] = rng.choice([0, 255], count)
-    return spoilt
+    corrupted = images.copy()
+    corrupted[:, :, rng.choice(width, count, replace=False)] = rng.choice([0, 255], count)
+    return corrupted
 
 
 def _vibration(images: GrayBatch, level: float, rng: np.random.Generator) -> GrayBatch:

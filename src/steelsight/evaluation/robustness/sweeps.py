@@ -1,7 +1,6 @@
-"""How accuracy falls as sheets get worse: one curve a model and a kind of disturbance.
+"""Accuracy over the strength of a corruption, for any function from sheets to probabilities.
 
-It asks whatever answers sheets with probabilities, so any engine can be swept. All levels of a curve are
-disturbed by the same random numbers, so that a curve is smooth where the model is.
+All levels of a curve use the same random numbers, so that a curve is smooth where the model is.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ __all__ = ["SweepPoint", "sweep_corruption", "sweep_study_noise"]
 
 @dataclass(frozen=True)
 class SweepPoint:
-    """One level of one disturbance."""
+    """One level of one corruption."""
 
-    level: float  # 0 = the sheets as they are
+    level: float  # 0 = unchanged sheets
     accuracy: Interval
     balanced_accuracy: float
     balanced_bounds: Interval | None = None
@@ -44,12 +43,12 @@ def sweep_corruption(
     resamples: int = 200,
     levels: Sequence[float] | None = None,
 ) -> tuple[SweepPoint, ...]:
-    """A corruption of `evaluation.corruptions`, level by level.
+    """Accuracy under a corruption of `corruptions.CORRUPTIONS`, level by level.
 
     predict  (n, h, w) uint8 → (n, c) probabilities
     levels   None = the corruption's own
     returns  intervals by bootstrap over groups, by Wilson's score where that shows no spread
-    raises   BadInput for another kind, a level below 0, no sheets, or probabilities that are none
+    raises   BadInput for another kind, a level below 0, no sheets, or unusable probabilities
     """
     if kind not in CORRUPTIONS:
         raise BadInput(f"corruption: expected one of {', '.join(CORRUPTIONS)}, got {kind!r}")
@@ -72,16 +71,16 @@ def sweep_study_noise(
     resamples: int = 200,
     sigmas: Sequence[float] = STUDY_SIGMAS,
 ) -> tuple[SweepPoint, ...]:
-    """The study's noise, which is added inside the model's own input, level by level.
+    """Accuracy under the study's noise, which is added to the network's input, level by level.
 
     predict_noisy  sigma → (n, c) probabilities at X + sigma Z, always with the same Z
-    raises         BadInput for a sigma below 0, no sheets, or probabilities that are none
+    raises         BadInput for a sigma below 0, no sheets, or unusable probabilities
     """
     return _sweep(predict_noisy, labels, sigmas, rng_seed, groups, resamples)
 
 
 def _sweep(
-    ask: Callable[[float], Probabilities],
+    predict: Callable[[float], Probabilities],
     labels: Labels,
     levels: Sequence[float],
     seed: int,
@@ -94,12 +93,12 @@ def _sweep(
     for level in levels:
         if not (np.isfinite(level) and level >= 0):
             raise BadInput(f"sweep: expected levels of at least 0, got {level}")
-        probabilities = ask(float(level))
+        probabilities = predict(float(level))
         classes = probabilities.shape[1]
         check_probabilities(probabilities, labels.size, classes)
         check_labels(labels, classes)
         verdicts = probabilities.argmax(axis=1)
-        found = share_interval(
+        accuracy = share_interval(
             verdicts == labels,
             np.ones(labels.size, dtype=bool),
             groups,
@@ -109,5 +108,5 @@ def _sweep(
         balanced = balanced_interval(
             labels, verdicts, classes, groups, rng=stream(seed, "sweep-intervals"), resamples=resamples
         )
-        points.append(SweepPoint(float(level), found, balanced.estimate, balanced))
+        points.append(SweepPoint(float(level), accuracy, balanced.estimate, balanced))
     return tuple(points)

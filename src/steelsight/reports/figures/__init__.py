@@ -1,4 +1,4 @@
-"""Every figure of every report, one idea a file, in one house style: arrays in, a Figure out."""
+"""All figures of all reports in one style, one kind per file; functions from arrays to a Figure."""
 
 from steelsight.reports.figures.abstention import (
     draw_reliability,

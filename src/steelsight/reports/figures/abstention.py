@@ -1,4 +1,4 @@
-"""What saying "I don't know" buys: risk over coverage, honest probabilities, and the study's sweep."""
+"""Figures of abstention: risk over coverage, reliability diagrams, and the study's threshold sweep."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ __all__ = [
 
 Curve = tuple[np.ndarray, np.ndarray]  # coverage (t,) ascending, risk (t,)
 
-# Lines differ by stroke too, for print in grey; dots are kept for what no model drew.
+# Lines differ by stroke too, for print in gray; dots are reserved for reference lines.
 STROKES = ("-", (0, (5, 2)), (0, (7, 1.5, 1.5, 1.5)), (0, (2, 1)))
 DOTTED = (0, (2, 3))
-SETTLED = 0.05  # below this coverage a risk is that of a few sheets, and jumps from 0 to 1
-FEW = 10  # sheets; a bin of fewer says little, and is drawn pale
+SETTLED = 0.05  # below this coverage the risk is that of a few sheets and jumps between 0 and 1
+FEW = 10  # bins with fewer sheets are drawn pale
 
 
 @runtime_checkable
 class ConfidenceBins(Protocol):
-    """What a reliability diagram must tell; `evaluation.abstention.calibration.Reliability` does."""
+    """Bins of a reliability diagram, such as `evaluation.abstention.calibration.ReliabilityBins`."""
 
     @property
     def edges(self) -> Float[np.ndarray, " b1"]: ...
@@ -57,7 +57,7 @@ class ConfidenceBins(Protocol):
 
 @runtime_checkable
 class ThresholdPoint(Protocol):
-    """One threshold; `evaluation.abstention.selective.SweepRow` is one."""
+    """One threshold of a sweep, such as `evaluation.abstention.threshold_sweep.SweepRow`."""
 
     @property
     def threshold(self) -> float: ...
@@ -72,11 +72,11 @@ class ThresholdPoint(Protocol):
 def draw_risk_coverage(
     curves: Mapping[str, Curve], *, perfect: Curve | None = None, title: str = ""
 ) -> Figure:
-    """How often an answer is wrong, over the share of sheets answered; one line a score.
+    """Risk over coverage: share of wrong answers over the share of sheets answered; one line per score.
 
-    curves   name -> (coverage, risk), as `evaluation.abstention.selective.risk_coverage` gives them
-    perfect  the order that answers every right sheet first: the room left to any score
-    returns  scaled to the risks at a coverage of 5 % and above; jumps below that may leave the axes
+    curves   name -> (coverage, risk), as returned by `evaluation.abstention.selective.risk_coverage`
+    perfect  the curve of the ideal order, which answers every correctly classified sheet first
+    returns  y axis scaled to the risks at a coverage of 5 % and above; jumps below that may leave the axes
     """
     figure, (axes,) = new_figure(height=4.0)
     dress(axes, grid="both")
@@ -95,7 +95,7 @@ def draw_risk_coverage(
     axes.set_ylim(0, 1.08 * highest)
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0 if highest > 0.1 else None))
-    axes.set_xlabel("coverage: share of the sheets answered")
+    axes.set_xlabel("coverage: share of sheets answered")
     axes.set_ylabel("risk: share of the answers that are wrong")
     if axes.lines:
         _legend(axes, loc="upper left", bbox_to_anchor=(1.01, 1))
@@ -111,9 +111,9 @@ def draw_reliability(
     names: tuple[str, str] = ("as trained", "temperature scaled"),
     errors: tuple[float, float] | None = None,
 ) -> Figure:
-    """Accuracy over confidence, bin by bin, above the bins' counts; bars on the diagonal are honest.
+    """Accuracy over confidence by bin, with the counts below; calibrated bars end on the diagonal.
 
-    after   the same sheets after calibration; None = only one side is drawn
+    after   the same sheets after calibration; None = only one diagram
     errors  expected calibration errors, shown beside the names
     """
     sides = [before] if after is None else [before, after]
@@ -143,7 +143,7 @@ def draw_reliability(
 def draw_threshold_sweep(rows: Sequence[ThresholdPoint], *, title: str = "") -> Figure:
     """The study's figure 13: accuracy, balanced accuracy and the share classified, over the threshold.
 
-    rows  in any order; a line stops where nothing is classified any more
+    rows  in any order; a line ends where no sheet is classified
     """
     figure, (axes,) = new_figure(width=6.8, height=3.8)
     dress(axes, grid="both")
@@ -176,7 +176,7 @@ def draw_threshold_sweep(rows: Sequence[ThresholdPoint], *, title: str = "") -> 
 
 
 def _settled_risk(curve: Curve) -> float:
-    """The largest risk worth showing; a curve that never reaches 5 % coverage shows all it has."""
+    """Largest risk at a coverage of 5 % and above; of the whole curve where it does not reach 5 %."""
     coverage, risk = curve
     settled = risk[coverage >= SETTLED]
     return float(settled.max() if settled.size else risk.max(initial=0.0))
@@ -216,7 +216,7 @@ def _bars(axes: Axes, side: ConfidenceBins) -> None:
 def _counts(axes: Axes, side: ConfidenceBins, tallest: float) -> None:
     dress(axes, grid="y")
     middles = (side.edges[:-1] + side.edges[1:]) / 2
-    # Gaps come from the width: a white outline would paint over a bar one pixel high.
+    # Gaps come from the width: a white outline would hide a bar one pixel high.
     axes.bar(middles, side.count, 0.94 * np.diff(side.edges), color=MUTED)
     axes.set(xlim=(0, 1), ylim=(0, tallest * 1.08))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True, min_n_ticks=1))

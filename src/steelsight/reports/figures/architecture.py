@@ -1,4 +1,4 @@
-"""Block diagrams of a network and of the Fire module, from the numbers of a layer summary."""
+"""Block diagrams of a network and of the Fire module, from a layer summary."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from steelsight.reports.figures.style import INK, MUTED, PAPER
 
 __all__ = ["LayerLike", "draw_architecture", "draw_fire_module"]
 
-COLOURS = {  # by what the layer does: filter, filter in parallel, shrink, decide
+COLOURS = {  # by kind of layer: convolution, parallel convolutions, pooling, linear
     "Conv2d": "#4c86c6",
     "Fire": "#e08a3c",
     "MaxPool2d": "#9aa5b1",
@@ -32,14 +32,12 @@ SHORT = {
     "AverageMax": "average, max",
     "Linear": "linear",
 }
-
-
-LINES = (-0.12, -0.36, -0.59, -0.82)  # of the captions under a slab
+LINES = (-0.12, -0.36, -0.59, -0.82)  # heights of the captions below a slab
 
 
 @runtime_checkable
 class LayerLike(Protocol):
-    """What one layer must tell; `models.summary.LayerRow` does."""
+    """One layer of a summary, such as `models.summary.LayerRow`."""
 
     @property
     def name(self) -> str: ...
@@ -54,10 +52,10 @@ class LayerLike(Protocol):
 
 
 def draw_architecture(layers: Sequence[LayerLike], title: str, *, size: tuple[int, int]) -> Figure:
-    """A network from left to right: slabs as tall as the map they give out and as thick as its channels.
+    """Draw a network from left to right: slabs as high as the output map, as thick as its channels.
 
     Both scales are logarithmic.
-    layers  in the order they run; those that neither filter nor pool (ReLU, dropout, flatten) are left out
+    layers  in the order of computation; ReLU, dropout and flatten are left out
     size    height and width of the input image
     """
     drawn = [layer for layer in layers if layer.kind in COLOURS]
@@ -79,10 +77,10 @@ def draw_architecture(layers: Sequence[LayerLike], title: str, *, size: tuple[in
 
 
 def draw_fire_module(inputs: int, squeeze: int, expand: int, grid: tuple[int, int]) -> Figure:
-    """Inside a Fire module: 1x1 filters squeeze the channels, 1x1 and 3x3 filters side by side expand them.
+    """Draw a Fire module: 1x1 filters squeeze the channels, parallel 1x1 and 3x3 filters expand them.
 
     inputs, squeeze, expand     channels in, after the squeeze, after each of the two expand layers
-    grid                        height and width of the map, which does not change
+    grid                        height and width of the map, the same throughout
     """
     figure = Figure(figsize=(8.6, 3.2), facecolor=PAPER)
     axes = _canvas(figure, (0.0, 10.0), (0.0, 4.0))
@@ -124,7 +122,7 @@ def _draw_layer(axes: Axes, x: float, layer: LayerLike) -> None:
 
 
 def _slab(axes: Axes, x: float, height: int, channels: int, colour: str) -> None:
-    """A box seen from its corner: front of the channels' thickness, side and top shaded."""
+    """A box in perspective; the width of its front is the number of channels, side and top are shaded."""
     tall = 0.25 + 0.27 * math.log2(max(height, 1))
     thick = 0.06 + 0.045 * math.log2(max(channels, 1))
     deep = 0.16

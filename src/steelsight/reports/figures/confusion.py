@@ -1,4 +1,4 @@
-"""The confusion matrix: counts to read, row shares to see."""
+"""Confusion matrix: counts as text, shares of each row as shading."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from steelsight.reports.figures.style import GRID, INK, MUTED, SEQUENTIAL, new_f
 
 __all__ = ["draw_confusion"]
 
-DARK = 0.55  # share above which a cell's text turns white: both keep 4.5:1
+DARK = 0.55  # share above which the text of a cell is white; contrast stays above 4.5:1
 
 
 def draw_confusion(matrix: Int[np.ndarray, "k k"], names: Sequence[str], *, title: str = "") -> Figure:
-    """One row a true class, one column a verdict; a cell's shade is its share of the row.
+    """One row per true class, one column per verdict; the shade of a cell is its share of the row.
 
     matrix  counts, k >= 2; a row without sheets stays empty
     """
@@ -62,5 +62,5 @@ def draw_confusion(matrix: Int[np.ndarray, "k k"], names: Sequence[str], *, titl
 
 
 def _short(name: str, limit: int = 14) -> str:
-    """A class name that fits a cell; the report's tables have it in full."""
+    """A class name shortened to fit a cell."""
     return name if len(name) <= limit else name[: limit - 1] + "…"

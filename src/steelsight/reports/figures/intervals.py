@@ -1,4 +1,4 @@
-"""Estimates with their intervals, and a published figure beside each: which claims the data can decide."""
+"""Estimates with intervals, beside published figures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MARKS = ("o", "s", "^", "v")
 
 @dataclass(frozen=True)
 class MeasuredRow:
-    """One row: what was measured, by series, and what was published."""
+    """One row: measured intervals by series, and the published figure."""
 
     name: str
     intervals: Mapping[str, Interval]  # by series, such as "clean" and "noisy"
@@ -28,7 +28,7 @@ class MeasuredRow:
 def draw_intervals(
     panels: Mapping[str, Sequence[MeasuredRow]], *, published_name: str = "the study", title: str = ""
 ) -> Figure:
-    """One panel a metric, one row a name: dots with bars are ours, diamonds are published.
+    """One panel per metric, one row per name: dots with bars are measured, diamonds are published.
 
     panels  by the metric's name; all have the same rows in the same order
     """

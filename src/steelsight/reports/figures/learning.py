@@ -1,4 +1,4 @@
-"""How a training went: losses and accuracies by epoch, with the epoch that was kept."""
+"""Learning curves: losses and accuracies by epoch, with the epoch that was kept."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SCORES = {"validation_accuracy": "accuracy", "validation_balanced_accuracy": "ba
 def draw_learning_curves(
     history: Sequence[Mapping[str, Any]], *, best_epoch: int | None = None, title: str = ""
 ) -> Figure:
-    """Loss at the left, validation accuracies at the right where there are any.
+    """Losses at the left; validation accuracies, if there are any, at the right.
 
-    history     one mapping an epoch with `epoch`, `train_loss` and, None without validation sheets,
+    history     one mapping per epoch with `epoch`, `train_loss` and, None without validation sheets,
                 `validation_loss`, `validation_accuracy`, `validation_balanced_accuracy`
-    best_epoch  whose weights were kept; marked in both halves
+    best_epoch  whose weights were kept; marked in both panels
     """
     scored = [name for name in SCORES if any(row.get(name) is not None for row in history)]
     figure, axes = new_figure(1, 2 if scored else 1, height=3.1)
@@ -35,8 +35,8 @@ def draw_learning_curves(
         _plot(axes[1], history, {name: SCORES[name] for name in scored}, SERIES_COLOURS[2:4])
         axes[1].set_ylabel("on validation sheets")
         axes[1].set_ylim(top=min(1.005, axes[1].get_ylim()[1]))
-    for half in axes:
-        _mark(half, best_epoch)
+    for panel in axes:
+        _mark(panel, best_epoch)
     if title:
         title_axes(axes[0], title)
     return figure

@@ -1,4 +1,4 @@
-"""Precision over recall, one line a class or one a model."""
+"""Precision over recall, one line per class or per model."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 
 from steelsight.reports.figures.style import GRID, MUTED, SERIES_COLOURS, dress, new_figure, title_axes
 
-__all__ = ["Precision", "draw_precision_recall"]
+__all__ = ["PrecisionRecallLike", "draw_precision_recall"]
 
-STROKES = ("-", "--", "-.", ":")  # lines differ by stroke too, for print in grey
+STROKES = ("-", "--", "-.", ":")  # lines differ by stroke too, for print in gray
 
 
 @runtime_checkable
-class Precision(Protocol):
-    """What a curve must tell; `evaluation.precision_recall.PrCurve` does."""
+class PrecisionRecallLike(Protocol):
+    """A precision-recall curve, such as `evaluation.curves.precision_recall.PrCurve`."""
 
     @property
     def recall(self) -> Float[np.ndarray, " m"]: ...
@@ -28,8 +28,8 @@ class Precision(Protocol):
     def average_precision(self) -> float: ...
 
 
-def draw_precision_recall(curves: Mapping[str, Precision], *, title: str = "") -> Figure:
-    """All curves in one square, as steps, each with its average precision in the legend."""
+def draw_precision_recall(curves: Mapping[str, PrecisionRecallLike], *, title: str = "") -> Figure:
+    """All curves in one square panel, as steps, with average precision in the legend."""
     figure, (axes,) = new_figure(width=5.4, height=4.7)
     dress(axes, grid="both")
     for number, (name, curve) in enumerate(curves.items()):
@@ -43,8 +43,8 @@ def draw_precision_recall(curves: Mapping[str, Precision], *, title: str = "") -
             label=f"{name}, {curve.average_precision:.3f}".replace("$", r"\$"),
         )
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-    axes.set_xlabel("recall (found)")
-    axes.set_ylabel("precision (rightly called)")
+    axes.set_xlabel("recall")
+    axes.set_ylabel("precision")
     legend = axes.legend(loc="best", fontsize=8.5, title="average precision", framealpha=1, edgecolor=GRID)
     legend.get_title().set(fontsize=8.5, color=MUTED)
     if title:

@@ -1,4 +1,4 @@
-"""ROC curves, one a class or one a model."""
+"""ROC curves, one per class or per model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STROKES = ("-", "--", "-.", ":")  # lines differ by stroke too, for print in gre
 
 @runtime_checkable
 class RocLike(Protocol):
-    """What a curve must tell; `evaluation.classification.RocCurve` does."""
+    """A ROC curve, such as `evaluation.curves.roc.RocCurve`."""
 
     @property
     def false_positive_rate(self) -> Float[np.ndarray, " m"]: ...
@@ -31,13 +31,13 @@ class RocLike(Protocol):
 def draw_roc(
     curves: Mapping[str, RocLike], *, title: str = "", colours: Sequence[str] | None = None
 ) -> Figure:
-    """All curves in one square, each with its area in the legend.
+    """All curves in one square panel, with areas in the legend.
 
-    colours  one a curve; None = the series colours. For classes pass their class colours
+    colours  one per curve, such as class colours; None = the series colours
     """
     figure, (axes,) = new_figure(width=5.4, height=4.7)
     dress(axes, grid="both")
-    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (2, 3)), label="a guess, 0.500")
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (2, 3)), label="guessing, 0.500")
     chosen = colours or [SERIES_COLOURS[i % len(SERIES_COLOURS)] for i in range(len(curves))]
     for number, ((name, curve), colour) in enumerate(zip(curves.items(), chosen, strict=True)):
         stroke = STROKES[(number // 4) % len(STROKES)] if colours else STROKES[number % len(STROKES)]
@@ -52,7 +52,7 @@ def draw_roc(
         )
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.set_xlabel("false positive rate (false alarms)")
-    axes.set_ylabel("true positive rate (found)")
+    axes.set_ylabel("true positive rate (recall)")
     legend = axes.legend(
         loc="lower right", fontsize=8.5, title="area under the curve", framealpha=1, edgecolor=GRID
     )

@@ -1,4 +1,4 @@
-"""What a scan found: verdicts counted by label and state, and the sheets worth a person's look."""
+"""Results of a scan: verdicts by label and state, and thumbnails of sheets to inspect."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from steelsight.types import GrayImage
 
 __all__ = ["Thumbnail", "draw_contact_sheet", "draw_verdicts"]
 
-STATE_COLOURS: Final = {  # told apart in gray too
+STATE_COLOURS: Final = {  # distinguishable in gray too
     "decided": "#0072b2",
     "doubtful": "#e0a100",
     "unknown input": "#d55e00",
     "bad image": "#6b7785",
 }
-BOX: Final = "#ffd400"  # yellow is neither of a map's colours
-STRIP_ASPECT: Final = 2.5  # width : height from which sheets are strips, shown two a line
+BOX: Final = "#ffd400"  # yellow occurs in no heatmap
+STRIP_ASPECT: Final = 2.5  # width : height from which sheets are strips, placed two per line
 MARGIN, GAP, TITLE = 0.1, 0.12, 0.2  # inches
-COLUMNS: Final = 4  # of other sheets
+COLUMNS: Final = 4  # for other sheets
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Thumbnail:
 
 
 def draw_verdicts(counts: Mapping[str, Mapping[str, int]], title: str = "") -> Figure:
-    """One bar a label, parted by state.
+    """One bar per label, divided by state.
 
     counts  sheets of each state, by label; states as in STATE_COLOURS
     """
@@ -48,10 +48,10 @@ def draw_verdicts(counts: Mapping[str, Mapping[str, int]], title: str = "") -> F
     dress(axes)
     left = np.zeros(len(counts))
     for state, colour in STATE_COLOURS.items():
-        found = np.array([each.get(state, 0) for each in counts.values()], dtype=float)
-        if found.any():
-            axes.barh(range(len(counts)), found, left=left, height=0.66, color=colour, label=state)
-            left += found
+        sheets = np.array([by_state.get(state, 0) for by_state in counts.values()], dtype=float)
+        if sheets.any():
+            axes.barh(range(len(counts)), sheets, left=left, height=0.66, color=colour, label=state)
+            left += sheets
     axes.set_yticks(range(len(counts)), list(counts), parse_math=False)
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0, labelcolor=INK)
@@ -69,11 +69,11 @@ def draw_verdicts(counts: Mapping[str, Mapping[str, int]], title: str = "") -> F
 
 
 def draw_contact_sheet(thumbnails: Sequence[Thumbnail]) -> Figure:
-    """Sheets side by side, red where the evidence speaks for the label, boxes in yellow.
+    """Sheets side by side, with evidence for the label in red and boxes in yellow.
 
-    What speaks against the label lies nearly everywhere else and would hide the sheet; it is not shown.
+    Evidence against the label is not shown: it covers nearly all of the remaining sheet.
 
-    thumbnails  all of one size; strips two a line, others four
+    thumbnails  all of one size; strips are placed two per line, others four
     """
     height, width = thumbnails[0].gray.shape
     columns = 2 if width >= STRIP_ASPECT * height else COLUMNS
@@ -82,19 +82,19 @@ def draw_contact_sheet(thumbnails: Sequence[Thumbnail]) -> Figure:
     lines = -(-len(thumbnails) // columns)
     full = 2 * MARGIN + lines * (cell_h + TITLE + GAP)
     figure = Figure(figsize=(WIDTH, full), facecolor=PAPER)
-    axes = figure.add_axes((0, 0, 1, 1))  # one for all, in inches: sixty would take seconds
+    axes = figure.add_axes((0, 0, 1, 1))  # one for all, in inches: sixty separate axes take seconds
     axes.set_axis_off()
-    look: dict[str, Any] = {"fontsize": 8, "color": MUTED, "parse_math": False, "va": "bottom"}
-    for number, each in enumerate(thumbnails):
+    style: dict[str, Any] = {"fontsize": 8, "color": MUTED, "parse_math": False, "va": "bottom"}
+    for number, thumbnail in enumerate(thumbnails):
         line, column = divmod(number, columns)
         left, top = MARGIN + column * (cell_w + GAP), full - MARGIN - line * (cell_h + TITLE + GAP) - TITLE
         place = (left, left + cell_w, top - cell_h, top)
-        axes.imshow(_tinted(each), interpolation="nearest", aspect="auto", extent=place)
+        axes.imshow(_tinted(thumbnail), interpolation="nearest", aspect="auto", extent=place)
         step = cell_w / width
-        for x0, y0, x1, y1 in each.boxes:
+        for x0, y0, x1, y1 in thumbnail.boxes:
             corner, size = (left + x0 * step, top - y1 * step), ((x1 - x0) * step, (y1 - y0) * step)
             axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=BOX, linewidth=0.9))
-        axes.text(left, top + 0.03, _shorten(each.title, cell_w), **look)
+        axes.text(left, top + 0.03, _shorten(thumbnail.title, cell_w), **style)
     axes.set_xlim(0, WIDTH)
     axes.set_ylim(0, full)
     return figure
@@ -109,6 +109,6 @@ def _tinted(thumbnail: Thumbnail) -> Float[np.ndarray, "h w 3"]:
 
 
 def _shorten(title: str, inches: float) -> str:
-    """Cut from the front: label and probability stand at the end."""
+    """Shorten at the front: label and probability are at the end."""
     room = int(inches / 0.062)  # a letter's mean width at 8 points
     return title if len(title) <= room else "…" + title[-(room - 1) :]

@@ -1,7 +1,7 @@
-"""The house style of every figure: one paper, one ink, one colour a class, and no global plotting state.
+"""Common style of all figures: background, text colour, one colour per class, no global plotting state.
 
-Figures are `matplotlib.figure.Figure` objects made here, never by pyplot, so that drawing is safe in a
-server's thread and leaves no window, backend or rc setting behind.
+Figures are `matplotlib.figure.Figure` objects created here, never by pyplot, so that drawing is safe in the
+threads of a server and leaves no window, backend or rc setting behind.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ PAPER = "#ffffff"
 INK = "#1d2733"
 MUTED = "#5f6c7b"  # 5.4:1 on PAPER, so small labels stay readable
 GRID = "#e3e8ee"
-WIDTH = 8.0  # inches; a report's column, so that type keeps one size from figure to figure
+WIDTH = 8.0  # inches; the text column of a report, so that type has one size in all figures
 
-# Okabe and Ito's palette, darkened where white paper swallows it; index 0 is "none", then the defect types.
+# Okabe and Ito's palette, darkened where contrast on white is low; index 0 is "none", then the defect types.
 CLASS_COLOURS = (
     "#6b7785",
     "#0072b2",
@@ -57,7 +57,7 @@ CLASS_COLOURS = (
 )
 SERIES_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b0508c", "#b8860b", "#3fa7d6", "#4b3f9c")
 
-# Blue inhibits, white is nothing, red excites: the study's reading of a signed heatmap.
+# The study's colours of a signed heatmap: blue inhibits, white is zero, red excites.
 SIGNED: Colormap = LinearSegmentedColormap.from_list(
     "steelsight_signed", ["#08306b", "#2f79b5", "#a6cbe3", "#ffffff", "#f6b69a", "#d1503f", "#7f0d1d"]
 )
@@ -66,11 +66,11 @@ SEQUENTIAL: Colormap = LinearSegmentedColormap.from_list(
 )
 
 _SIZE = {"title": 11.0, "label": 9.0, "tick": 8.5}
-_DPI = 160  # two device pixels a CSS pixel at the report's column width
+_DPI = 160  # two device pixels per CSS pixel at the width of the text column
 
 
 def class_colour(index: int) -> str:
-    """The colour of a class in every figure: 0 is "none", then the defect types; repeats past eight."""
+    """Colour of a class in all figures: 0 is "none", then the defect types; repeats after eight types."""
     if index == 0:
         return CLASS_COLOURS[0]
     return CLASS_COLOURS[1 + (index - 1) % (len(CLASS_COLOURS) - 1)]
@@ -85,8 +85,8 @@ def new_figure(
     width_ratios: Sequence[float] | None = None,
     height_ratios: Sequence[float] | None = None,
 ) -> tuple[Figure, list[Axes]]:
-    """A figure in house style with its axes in reading order; sizes in inches."""
-    margins = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)  # inches; nothing touches the edge
+    """A figure in the common style with its axes in reading order; sizes in inches."""
+    margins = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)  # inches
     figure = Figure(figsize=(width, height), layout=margins, facecolor=PAPER)
     grid = figure.subplots(
         rows, columns, squeeze=False, width_ratios=width_ratios, height_ratios=height_ratios
@@ -96,9 +96,9 @@ def new_figure(
 
 
 def dress(axes: Axes, *, grid: str | None = None) -> Axes:
-    """Give axes the house's ink, type sizes and spines.
+    """Apply the common colours, type sizes and spines to axes.
 
-    grid  "x", "y" or "both" draws faint lines behind the data along that axis's ticks
+    grid  "x", "y" or "both": faint grid lines at the ticks of that axis
     """
     axes.set_facecolor(PAPER)
     for side, spine in axes.spines.items():
@@ -115,19 +115,19 @@ def dress(axes: Axes, *, grid: str | None = None) -> Axes:
 
 
 def title_axes(axes: Axes, title: str, *, size: float = _SIZE["title"]) -> None:
-    """Set a title at the left; a `$` in a file name is text, never mathematics."""
+    """Set a title at the left; a `$` in it is text, not mathematics."""
     axes.set_title(title, loc="left", fontsize=size, color=INK, fontweight="bold", pad=8, parse_math=False)
 
 
 def figure_png(figure: Figure, *, dpi: int = _DPI) -> bytes:
-    """The figure as PNG bytes; the same figure gives the same bytes."""
+    """The figure as PNG bytes, deterministic."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, facecolor=PAPER, metadata={"Software": None})
     return buffer.getvalue()
 
 
 def save_figure(figure: Figure, path: Path, **options: Any) -> Path:
-    """Write the figure as `path`, making its folder; PNG unless the suffix names another format."""
+    """Write the figure to `path` and create its folder; the suffix selects the format."""
     if path.suffix.lower() == ".png":
         replace_file(path, figure_png(figure, **options))
         return path
@@ -147,10 +147,10 @@ def write_at(
     colour: str = INK,
     align: str = "top",
 ) -> None:
-    """Write a line on a figure that is laid out by hand.
+    """Write one line of text at a position in inches.
 
     left, top  inches from the figure's left and lower edge
-    align      which part of the line lies at `top`
+    align      vertical alignment of the line at `top`
     """
     wide, tall = figure.get_size_inches()
     figure.text(

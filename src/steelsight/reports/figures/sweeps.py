@@ -1,4 +1,4 @@
-"""How balanced accuracy falls as sheets get worse: one line a model."""
+"""Accuracy and balanced accuracy over the strength of a disturbance: one line per model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STROKES = ("-", (0, (5, 2)), (0, (7, 1.5, 1.5, 1.5)), (0, (2, 1)), (0, (1, 1)), 
 
 @runtime_checkable
 class SweepLevel(Protocol):
-    """One point; `evaluation.sweeps.SweepPoint` is one."""
+    """One point, such as `evaluation.robustness.sweeps.SweepPoint`."""
 
     @property
     def level(self) -> float: ...
@@ -35,7 +35,7 @@ def draw_sweep(
 ) -> Figure:
     """Accuracy at the left, balanced accuracy at the right, over the level, with their intervals.
 
-    marked  a level that other figures were made at
+    marked  the level used by other figures
     """
     figure, panels = new_figure(1, 2, height=3.6)
     for axes, name in zip(panels, ("accuracy", "balanced accuracy"), strict=True):

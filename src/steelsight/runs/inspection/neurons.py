@@ -29,6 +29,7 @@ from steelsight.reports.figures import save_figure
 from steelsight.runs.inspection.options import NeuronOptions
 from steelsight.runs.open import OpenRun, open_run
 from steelsight.sheets.images.pixels import read_sheet
+from steelsight.sheets.options import DataOptions
 from steelsight.streams import stream
 from steelsight.version import __version__
 
@@ -66,7 +67,7 @@ def inspect_neurons(
     """
     plan = plan_atlas(options)
     folder = out if out is not None else run / "neurons"
-    opened = open_run(run, data, allow_bad=options.allow_bad)
+    opened = open_run(run, data, DataOptions(allow_bad=options.allow_bad))
     if options.start is not None:
         plan = replace(plan, start=read_sheet(options.start, opened.card.input))
     seed = options.seed
@@ -120,7 +121,7 @@ def show_sheets(run: OpenRun, part: str, *, limit: int, rng: np.random.Generator
         rows = np.sort(rng.permutation(rows)[:limit])
     groups = [run.groups[i] for i in rows.tolist()]
     labels = np.asarray(run.data.keys if run.card.task != "multilabel" else _first_types(run))[rows]
-    names = run.card.class_names if run.card.task != "multilabel" else run.type_names
+    names = run.card.class_names if run.card.task != "multilabel" else run.data.type_names
     return NeuronSheets(
         np.array(run.data.images[rows]),
         labels.astype(np.int64),

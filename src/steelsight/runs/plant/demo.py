@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from steelsight.runtime.bundle.default import default_bundle
+from steelsight.runtime.scan.options import ScanOptions
 from steelsight.runtime.scan.run import ScanReport, scan
 
 __all__ = ["draw_demo_sheets", "scan_demo"]
@@ -13,7 +14,7 @@ __all__ = ["draw_demo_sheets", "scan_demo"]
 
 def scan_demo(out: Path, images: Path, bundle: Path | None = None) -> ScanReport:
     """Scan a folder of images into `out`/scan, with heatmaps; bundle None = the package's own."""
-    return scan(bundle or default_bundle(), [images], out / "scan", heatmaps=True, fresh=True)
+    return scan(bundle or default_bundle(), [images], out / "scan", ScanOptions(heatmaps=True, fresh=True))
 
 
 def draw_demo_sheets(

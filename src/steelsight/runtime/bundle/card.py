@@ -1,4 +1,4 @@
-"""What a bundle says of itself. A card that contradicts itself is never written and never read."""
+"""The card of a bundle. A card that contradicts itself is never written and never read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
     "TrainingStatistics",
 ]
 
-BUNDLE_FORMAT: Literal[1] = 1  # raised whenever an older reader would misread a newer card
+BUNDLE_FORMAT: Literal[1] = 1  # increased whenever an older reader would misread a newer card
 
 Precision = Literal["f32", "bf16", "int8"]
 ThresholdBy = Literal["certificate", "cost", "none"]
@@ -39,7 +39,7 @@ class FileFact(_CardPart):
 
 
 class GraphFacts(_CardPart):
-    """The graph: uint8 gray (n, h, w) in; logits (n, c), maps (n, c, gh, gw) and embedding (n, k) out."""
+    """The graph: gray uint8 (n, h, w) to logits (n, c), maps (n, c, gh, gw) and embedding (n, k)."""
 
     opset: int = Field(ge=13, le=21)  # of ONNX
     grid: tuple[int, int]  # of the maps
@@ -55,23 +55,23 @@ class Familiarity(_CardPart):
 
 
 class TrainingStatistics(_CardPart):
-    """What the calibration sheets looked like, to tell drift from."""
+    """Statistics of the calibration sheets, with which `runtime.drift` compares a scan."""
 
     sheets: int = Field(ge=1)  # how many were measured
     gray_mean: tuple[float, ...]  # quantiles at runtime.drift.LEVELS of each sheet's mean gray level
     gray_spread: tuple[float, ...]  # of its standard deviation
     confidence: tuple[float, ...]  # quantiles of the calibrated confidence
-    distance: tuple[float, ...]  # quantiles of the distance to the training sheets
-    shares: tuple[float, ...]  # of each class among the verdicts
+    distance: tuple[float, ...]  # quantiles of the distance from the training sheets
+    shares: tuple[float, ...]  # of the sheets, for each class named in a verdict
 
 
 class ShortcutStamp(_CardPart):
-    """What `steelsight shortcuts prove` said of this model and one harmless thing."""
+    """What `steelsight shortcuts prove` found for this model and one nuisance."""
 
     nuisance: str  # stain, end, or the name of a table
-    suspect: str  # the class it may speak for
+    suspect: str  # the class it may be evidence for
     verdict: Literal["proven", "not found at this power", "inconclusive"]  # see shortcuts.prove.decision
-    because: str  # the rule that gave it, in words with numbers
+    because: str  # the rule that gave the verdict, in words with numbers
     excess: tuple[float, float, float] | None  # verdicts that flip beyond the control: estimate, 95 % bounds
     pasted: int = Field(ge=0)  # sheets it was pasted on
     data: str  # name of the DATA folder
@@ -83,28 +83,28 @@ class BundleCard(_CardPart):
 
     format: Literal[1] = BUNDLE_FORMAT  # of this file
     steelsight_version: str = __version__  # that wrote it
-    model_id: str = Field(pattern="^[0-9a-f]{12}$")  # start of the graph's SHA-256: which model said it
+    model_id: str = Field(pattern="^[0-9a-f]{12}$")  # start of the graph's SHA-256; every verdict carries it
     task: Task  # binary, multiclass or multilabel
     class_names: tuple[str, ...] = Field(min_length=1)  # multilabel: defect types alone
     model: str  # the network, e.g. squeezenet_reduced
-    head: str  # and what it ends in
+    head: str  # its last layers
     input: InputSpec  # size, fit and decoder
     graph: GraphFacts  # shapes of inputs and outputs
-    precision: Precision  # the fastest that passed parity
+    precision: Precision  # the fastest one within the bounds of parity
     files: dict[str, FileFact]  # every file but this card
     temperature: float = Field(default=1.0, gt=0)  # divides the logits before the softmax
-    threshold: float | None = Field(default=None, ge=0, le=1)  # confidence below it: doubtful
+    threshold: float | None = Field(default=None, ge=0, le=1)  # see evaluation.abstention.thresholds
     threshold_by: ThresholdBy = "none"  # how the threshold was chosen
-    threshold_statement: str = ""  # what is promised of it, in words
+    threshold_statement: str = ""  # what is certified of it, in words
     familiarity: Familiarity | None = None  # None = no input is called unknown
     usual: TrainingStatistics | None = None  # None = drift is not measured
-    parity: dict[str, JsonValue] = Field(default_factory=dict)  # the certificate; see deploy.parity
-    shortcuts: tuple[ShortcutStamp, ...] = ()  # none: nobody looked
+    parity: dict[str, JsonValue] = Field(default_factory=dict)  # by precision, see deploy.parity_trials
+    shortcuts: tuple[ShortcutStamp, ...] = ()  # none = no shortcut was tested
     source: dict[str, JsonValue] = Field(default_factory=dict)  # run, data and its hash, seed, recipe
 
     @property
     def graph_file(self) -> str:
-        """The file the chosen precision runs."""
+        """The graph of the chosen precision."""
         return "model.int8.onnx" if self.precision == "int8" else "model.onnx"
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""The bundle that comes with the package: trained on generated sheets, to try things on."""
+"""The bundle that comes with the package, trained on generated sheets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FOLDER: Final = Path(__file__).parents[1] / "default_bundle"
 
 
 def default_bundle() -> Path:
-    """Its folder; raises BadBundle where the package was installed without it."""
+    """The folder of the package's own bundle; raises BadBundle where the package was installed without it."""
     if not FOLDER.is_dir():
         raise BadBundle(f"{FOLDER}: the package's own bundle is missing; install steelsight again")
     return FOLDER

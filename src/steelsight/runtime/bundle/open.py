@@ -1,4 +1,4 @@
-"""A BUNDLE folder, opened without trusting it: files are weighed, hashed and parsed before an engine runs.
+"""Open a BUNDLE folder without trusting it: size, checksum and content are checked before an engine runs.
 
 Nothing in a bundle is executable: a graph of known operators, arrays without pickles, and a JSON card.
 """
@@ -26,15 +26,15 @@ from steelsight.sheets.images.pixels import DECODER
 __all__ = ["CARD_FILE", "PROBES_FILE", "Bundle", "FeatureStatistics", "open_bundle", "read_arrays"]
 
 CARD_FILE: Final = "card.json"
-PROBES_FILE: Final = "probes.npz"  # sheets (m, h, w) uint8 and what the source model said of them
+PROBES_FILE: Final = "probes.npz"  # sheets (m, h, w) uint8 and the source model's outputs for them
 MAX_CARD_BYTES: Final = 2**22
-MAX_ARRAY_BYTES: Final = 2**27  # unpacked, of one array file
+MAX_ARRAY_BYTES: Final = 2**27  # of one array file, unpacked
 UINT8, FLOAT32 = 2, 1  # onnx.TensorProto.DataType
 
 
 @dataclass(frozen=True, eq=False)
 class FeatureStatistics:
-    """Where the training sheets lie in the space of embeddings."""
+    """Mean embeddings of the classes, and the directions in which distances are measured."""
 
     means: Float32[np.ndarray, "c k"]
     whitening: Float32[np.ndarray, "k r"]  # (x - mean) @ whitening has the Mahalanobis length
@@ -42,24 +42,24 @@ class FeatureStatistics:
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A bundle that holds what its card says."""
+    """An opened bundle, whose files are those named in its card."""
 
     folder: Path
     card: BundleCard
-    files: dict[str, bytes]  # every file the card names, in memory: nothing is read again
+    files: dict[str, bytes]  # every file named in the card; nothing is read again
     statistics: FeatureStatistics | None
 
     @property
     def graph(self) -> bytes:
-        """The graph the card's precision runs."""
+        """The graph of the card's precision."""
         return self.files[self.card.graph_file]
 
 
 def open_bundle(folder: Path) -> Bundle:
-    """Read a bundle and check all of it.
+    """Read and check a whole bundle.
 
     raises  BadBundle naming the file and what is wrong: missing, altered, too large, of another format or
-            decoder, a graph that is not what the card says, arrays with objects inside
+            decoder, a graph that does not agree with the card, arrays with objects inside
     """
     card = _read_card(folder)
     files = {name: _read_file(folder / name, fact.size) for name, fact in card.files.items()}
@@ -75,16 +75,20 @@ def open_bundle(folder: Path) -> Bundle:
 
 
 def read_arrays(content: bytes, where: str) -> dict[str, np.ndarray]:
-    """Arrays of an .npz held in memory, without pickles and within MAX_ARRAY_BYTES; raises BadBundle."""
+    """Arrays of the bytes of an .npz, without pickles and within MAX_ARRAY_BYTES.
+
+    where   name of the file in messages
+    raises  BadBundle
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
-        found = _unpack(content) if unpacked <= MAX_ARRAY_BYTES else None
+        arrays = _unpack(content) if unpacked <= MAX_ARRAY_BYTES else None
     except Exception as error:  # zipfile, zlib, NumPy's header parser and its tokenizer have no common root
         raise BadBundle(f"{where}: expected arrays without objects, got {error}; export it again") from error
-    if found is None:
+    if arrays is None:
         raise BadBundle(f"{where}: {unpacked} bytes unpacked, more than the {MAX_ARRAY_BYTES} allowed")
-    return found
+    return arrays
 
 
 def _unpack(content: bytes) -> dict[str, np.ndarray]:
@@ -122,17 +126,17 @@ def _read_card(folder: Path) -> BundleCard:
 
 
 def _read_file(path: Path, size: int | None) -> bytes:
-    """The bytes of a regular file of exactly this size; None: of a card."""
+    """The bytes of a regular file of exactly this size; None = of a card, whose size is not known."""
     limit = MAX_CARD_BYTES if size is None else MAX_GRAPH_BYTES
     try:
-        found = path.lstat()
-        if not stat.S_ISREG(found.st_mode):
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode):
             raise BadBundle(f"{path}: expected a regular file; links and devices are not followed")
-        if found.st_size > limit:
-            raise BadBundle(f"{path}: {found.st_size} bytes, more than the {limit} allowed")
-        if size is not None and found.st_size != size:
+        if status.st_size > limit:
+            raise BadBundle(f"{path}: {status.st_size} bytes, more than the {limit} allowed")
+        if size is not None and status.st_size != size:
             raise BadBundle(
-                f"{path}: expected {size} bytes, got {found.st_size}; export or copy the bundle again"
+                f"{path}: expected {size} bytes, got {status.st_size}; export or copy the bundle again"
             )
         with path.open("rb") as file:
             return file.read(limit + 1)
@@ -143,24 +147,25 @@ def _read_file(path: Path, size: int | None) -> bytes:
 
 
 def _check_graph(content: bytes, card: BundleCard, where: str) -> None:
-    found = summarise_graph(content, where)
+    graph = summarise_graph(content, where)
     height, width = card.input.height, card.input.width
     classes, (grid_h, grid_w) = len(card.class_names), card.graph.grid
-    wanted = {
+    expected = {
         "images": (UINT8, (height, width)),
         "logits": (FLOAT32, (classes,)),
         "maps": (FLOAT32, (classes, grid_h, grid_w)),
         "embedding": (FLOAT32, (card.graph.embedding,)),
     }
-    came = {port.name: port for port in (*found.inputs, *found.outputs)}
-    if set(came) != set(wanted) or [port.name for port in found.inputs] != ["images"]:
+    came = {port.name: port for port in (*graph.inputs, *graph.outputs)}
+    if set(came) != set(expected) or [port.name for port in graph.inputs] != ["images"]:
         raise BadBundle(
             f"{where}: expected input images and outputs logits, maps, embedding, got {sorted(came)}"
         )
-    for name, (dtype, shape) in wanted.items():
+    for name, (dtype, shape) in expected.items():
         if not _fits(came[name], dtype, shape):
             raise BadBundle(
-                f"{where}: {name}: the card says {list(shape)} a sheet, the graph {list(came[name].shape)}; "
+                f"{where}: {name}: expected {list(shape)} a sheet, as in the card, "
+                f"got {list(came[name].shape)}; "
                 "card and graph are of different exports, restore both from one"
             )
 
@@ -175,7 +180,7 @@ def _statistics(folder: Path, card: BundleCard, files: dict[str, bytes]) -> Feat
     where = str(folder / card.familiarity.file)
     arrays = read_arrays(files[card.familiarity.file], where)
     width = card.graph.embedding
-    found = []
+    statistics = []
     for name, axis in (("means", 1), ("whitening", 0)):
         array = arrays.get(name)
         if array is None or array.ndim != 2 or array.shape[axis] != width or array.dtype != np.float32:
@@ -183,5 +188,5 @@ def _statistics(folder: Path, card: BundleCard, files: dict[str, bytes]) -> Feat
             raise BadBundle(f"{where}: {name}: expected float32 with {width} features, got {came}")
         if not array.size or not np.isfinite(array).all():
             raise BadBundle(f"{where}: {name}: expected finite numbers; export it again")
-        found.append(array)
-    return FeatureStatistics(*found)
+        statistics.append(array)
+    return FeatureStatistics(*statistics)

@@ -1,4 +1,4 @@
-"""The two engines behind one shape of call. What they refuse, in whatever way, is a BadBundle."""
+"""OpenVINO and ONNX Runtime behind one interface; whatever error they raise becomes a BadBundle."""
 
 from __future__ import annotations
 
@@ -18,33 +18,37 @@ __all__ = ["OUTPUTS", "Pass", "Run", "prepare_onnxruntime", "prepare_openvino"]
 
 OUTPUTS: Final = ("logits", "maps", "embedding")
 
-Pass = UInt8[np.ndarray, "b h w"]  # as many sheets as the engine takes at a time
+Pass = UInt8[np.ndarray, "b h w"]  # the sheets of one call of the engine
 Run = Callable[[Pass], tuple[np.ndarray, ...]]
-Prepared = tuple[Callable[[int], Run], str]  # from the size of a pass to its call; the engine's version
+Prepared = tuple[Callable[[int], Run], str]  # compiles the graph for a size of pass; the engine's version
 
 
 def prepare_openvino(graph: bytes, card: BundleCard, threads: int) -> Prepared:
-    """Compile once a size of pass: fixed shapes run faster than free ones."""
+    """Prepare OpenVINO: compiled once for each size of pass, because fixed shapes run faster than free ones.
+
+    threads  0 = the engine's own choice
+    raises   BadBundle where the engine refuses the graph
+    """
     core = openvino.Core()
-    with _refusing(card, "OpenVINO"):
+    with _refuse(card, "OpenVINO"):
         model = core.read_model(model=graph)
     hint = "bf16" if card.precision == "bf16" else "f32"
     settings: dict[str, Any] = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": hint,
-        "ENABLE_CPU_PINNING": False,  # or every process of a scan infers on the same first core
+        "ENABLE_CPU_PINNING": False,  # pinning puts every process of a scan on the same first core
     }
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
 
     def compile_for(size: int) -> Run:
-        with _refusing(card, "OpenVINO"):
+        with _refuse(card, "OpenVINO"):
             shaped = model.clone()
             shaped.reshape([size, card.input.height, card.input.width])
             request = core.compile_model(shaped, "CPU", settings).create_infer_request()
 
         def run(images: Pass) -> tuple[np.ndarray, ...]:
-            with _refusing(card, "OpenVINO"):
+            with _refuse(card, "OpenVINO"):
                 request.infer([openvino.Tensor(images, shared_memory=True)])
                 return tuple(request.get_tensor(name).data for name in OUTPUTS)
 
@@ -54,7 +58,11 @@ def prepare_openvino(graph: bytes, card: BundleCard, threads: int) -> Prepared:
 
 
 def prepare_onnxruntime(graph: bytes, card: BundleCard, threads: int) -> Prepared:
-    """One session takes every size of pass; raises BadInput where it is not installed, or for bf16."""
+    """Prepare ONNX Runtime: one session for every size of pass.
+
+    threads  0 = the engine's own choice
+    raises   BadInput where it is not installed, or for bf16; BadBundle where it refuses the graph
+    """
     if importlib.util.find_spec("onnxruntime") is None:
         raise BadInput("engine onnxruntime: it is not installed; pip install 'steelsight[onnxruntime]'")
     if card.precision == "bf16":
@@ -65,19 +73,19 @@ def prepare_onnxruntime(graph: bytes, card: BundleCard, threads: int) -> Prepare
     options.log_severity_level = 3
     if threads:
         options.intra_op_num_threads = threads
-    with _refusing(card, "ONNX Runtime"):
+    with _refuse(card, "ONNX Runtime"):
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
     def run(images: Pass) -> tuple[np.ndarray, ...]:
-        with _refusing(card, "ONNX Runtime"):
+        with _refuse(card, "ONNX Runtime"):
             return tuple(session.run(list(OUTPUTS), {"images": images}))
 
     return lambda _: run, str(onnxruntime.__version__)
 
 
 @contextmanager
-def _refusing(card: BundleCard, engine: str) -> Iterator[None]:
-    """Native code raises whatever it likes for a graph it cannot run, undecodable messages among it."""
+def _refuse(card: BundleCard, engine: str) -> Iterator[None]:
+    """Native code raises errors of any class for a graph it cannot run; all become BadBundle."""
     try:
         yield
     except Exception as error:

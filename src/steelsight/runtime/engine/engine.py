@@ -33,7 +33,7 @@ BATCH: Final = 8
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """What the graph says of some sheets."""
+    """The graph's outputs for some sheets."""
 
     logits: Float32[np.ndarray, "n c"]
     maps: Float32[np.ndarray, "n c gh gw"]  # signed Grad-CAM of every class on the last grid
@@ -42,19 +42,19 @@ class Outputs:
 
 @dataclass(frozen=True, eq=False)
 class Decisions:
-    """What becomes of each sheet."""
+    """Label, confidence and state of each sheet."""
 
     probabilities: Float64[np.ndarray, "n c"]
     labels: tuple[str, ...]
-    classes: tuple[tuple[int, ...], ...]  # indices the label names; empty for a sheet without defect types
+    classes: tuple[tuple[int, ...], ...]  # indices of the types named in the label; empty for "none"
     confidence: Float64[np.ndarray, " n"]  # probability of the label
-    distance: Float64[np.ndarray, " n"]  # from the training sheets; NaN where the bundle cannot tell
+    distance: Float64[np.ndarray, " n"]  # from the training sheets; NaN without statistics of them
     states: tuple[State, ...]
     reasons: tuple[Reason, ...]
 
 
 class Engine:
-    """A bundle's graph, compiled. Safe to use from several threads, one call at a time.
+    """A compiled graph. Several threads may use it; calls run one at a time.
 
     batch    sheets a pass
     threads  processor threads; 0 = the engine's own choice
@@ -66,13 +66,17 @@ class Engine:
         self.name = name
         self.card = card
         self.batch = batch
-        self.about = about  # engine, version and precision, for reports
+        self.about = about  # name, version and precision, for reports
         self._compile = run
         self._passes: dict[int, Run] = {}
         self._lock = threading.Lock()
 
     def __call__(self, images: np.ndarray) -> Outputs:
-        """Ask the graph about gray sheets of the card's input size, (n, h, w) uint8, any n."""
+        """Run the graph.
+
+        images  (n, h, w) gray uint8 of the card's input size, any n
+        raises  BadInput for other arrays; BadBundle for outputs of other shapes than the card's
+        """
         size = (self.card.input.height, self.card.input.width)
         if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != size:
             raise BadInput(
@@ -81,20 +85,20 @@ class Engine:
             )
         classes, grid, width = len(self.card.class_names), self.card.graph.grid, self.card.graph.embedding
         shapes = ((classes,), (classes, *grid), (width,))
-        found = [np.empty((len(images), *shape), dtype=np.float32) for shape in shapes]
+        outputs = [np.empty((len(images), *shape), dtype=np.float32) for shape in shapes]
         with self._lock:
             for start in range(0, len(images), self.batch):
                 rows = images[start : start + self.batch]
                 size_of_pass = 1 if len(rows) == 1 else self.batch
-                told = self._pass(size_of_pass)(_filled(rows, size_of_pass))
-                for name, whole, part in zip(OUTPUTS, found, told, strict=True):
+                parts = self._pass(size_of_pass)(_filled(rows, size_of_pass))
+                for name, whole, part in zip(OUTPUTS, outputs, parts, strict=True):
                     if part.shape[1:] != whole.shape[1:]:
                         raise BadBundle(
-                            f"{self.card.graph_file}: {name}: the card says {list(whole.shape[1:])} a sheet, "
-                            f"the graph answered {list(part.shape[1:])}; export it again"
+                            f"{self.card.graph_file}: {name}: expected {list(whole.shape[1:])} a sheet as "
+                            f"in the card, got {list(part.shape[1:])}; export it again"
                         )
                     whole[start : start + len(rows)] = part[: len(rows)]
-        return Outputs(*found)
+        return Outputs(*outputs)
 
     def _pass(self, size: int) -> Run:
         if size not in self._passes:
@@ -112,7 +116,10 @@ def open_engine(
 ) -> Engine:
     """Compile a bundle's graph.
 
-    precision  None = the card's; another is for parity checks and benchmarks
+    engine     a name in ENGINES
+    threads    processor threads; 0 = the engine's own choice
+    batch      sheets of one pass, at least 1
+    precision  None = the card's; others are for parity checks and benchmarks
     raises     BadInput for an engine that does not exist or is not installed; BadBundle where the engine
                refuses the graph
     """
@@ -202,13 +209,13 @@ def _distance(
         return np.full(len(embedding), np.nan)
     whitening = statistics.whitening.astype(np.float64)
     points, means = embedding.astype(np.float64) @ whitening, statistics.means.astype(np.float64) @ whitening
-    away = ((points[:, None] - means[None]) ** 2).sum(axis=2)
-    nearest: Float64[np.ndarray, " n"] = np.sqrt(away.min(axis=1))
+    squared = ((points[:, None] - means[None]) ** 2).sum(axis=2)
+    nearest: Float64[np.ndarray, " n"] = np.sqrt(squared.min(axis=1))
     return nearest
 
 
 def _filled(rows: GrayBatch, size: int) -> Pass:
-    """A whole pass: black sheets behind the last."""
+    """A whole pass: filled up with black sheets."""
     if len(rows) == size:
         return np.ascontiguousarray(rows)
     whole = np.zeros((size, *rows.shape[1:]), dtype=np.uint8)

@@ -20,7 +20,7 @@ Image = Path | str | bytes | np.ndarray  # arrays: gray uint8 (h, w)
 
 
 class Inspector:
-    """A bundle ready to judge: open it once, ask it as often as wanted, from any thread."""
+    """An opened bundle with its engine; inspects sheets one by one or as a stream, from any thread."""
 
     def __init__(self, bundle: Bundle, engine: Engine) -> None:
         self.bundle = bundle
@@ -28,43 +28,47 @@ class Inspector:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The classes the model tells apart."""
+        """Names of the model's classes."""
         return self.bundle.card.class_names
 
     def inspect(self, image: Image) -> Verdict:
-        """Judge one sheet.
+        """Inspect one sheet.
 
         image   a path, the bytes of an image file, or gray uint8 (h, w) of any size
-        returns a verdict; an unreadable image is one too, in state bad_image, never an exception
+        returns the verdict; that of an unreadable image has the state bad_image, and no error is raised
         """
         return next(self.stream([image]))
 
     def stream(self, images: Iterable[Image], *, heatmaps: bool = True) -> Iterator[Verdict]:
-        """Judge sheets as they come, in their order, a batch of the engine's at a time."""
-        waiting = iter(images)
-        while some := list(islice(waiting, self.engine.batch)):
-            yield from self._judge([read_image(image, self.bundle.card.input) for image in some], heatmaps)
+        """Inspect sheets in their order, one batch of the engine at a time.
 
-    def _judge(self, read: list[DecodedImage], heatmaps: bool) -> list[Verdict]:
-        good = [each for each in read if each.gray is not None]
+        heatmaps  False = verdicts without heatmap, which is faster
+        """
+        waiting = iter(images)
+        while batch := list(islice(waiting, self.engine.batch)):
+            reads = [read_image(image, self.bundle.card.input) for image in batch]
+            yield from self._inspect_batch(reads, heatmaps)
+
+    def _inspect_batch(self, reads: list[DecodedImage], heatmaps: bool) -> list[Verdict]:
+        good = [read for read in reads if read.gray is not None]
         verdicts: Iterator[Verdict] = iter(())
         if good:
-            outputs = self.engine(np.stack([each.gray for each in good if each.gray is not None]))
+            outputs = self.engine(np.stack([read.gray for read in good if read.gray is not None]))
             decisions = decide(outputs, self.bundle.card, self.bundle.statistics)
             verdicts = iter(
-                [self._tell(each, outputs, decisions, row, heatmaps) for row, each in enumerate(good)]
+                [self._verdict(read, outputs, decisions, row, heatmaps) for row, read in enumerate(good)]
             )
-        return [next(verdicts) if each.gray is not None else each.refused(self.bundle.card) for each in read]
+        return [next(verdicts) if read.gray is not None else read.refused(self.bundle.card) for read in reads]
 
-    def _tell(
+    def _verdict(
         self, read: DecodedImage, outputs: Outputs, decisions: Decisions, row: int, heatmaps: bool
     ) -> Verdict:
         card = self.bundle.card
         size = (card.input.height, card.input.width)
-        kinds = decisions.classes[row]
-        maps = [outputs.maps[row, kind] for kind in kinds]
-        alone = range(len(card.class_names)) if card.task == "multilabel" else (0,)
-        shown = outputs.maps[row, list(kinds or alone)].max(axis=0)
+        classes = decisions.classes[row]
+        maps = [outputs.maps[row, index] for index in classes]
+        without = range(len(card.class_names)) if card.task == "multilabel" else (0,)
+        shown = outputs.maps[row, list(classes or without)].max(axis=0)
         return Verdict(
             label=decisions.labels[row],
             probability=float(decisions.confidence[row]),
@@ -84,6 +88,7 @@ def load(bundle: Path | str, *, engine: str = "openvino", threads: int = 0, batc
 
     engine  openvino, or onnxruntime where it is installed
     threads processor threads; 0 = the engine's own choice
+    batch   sheets of one pass
     raises  BadBundle where it is incomplete, altered or of another version; BadInput for the options
     """
     opened = open_bundle(Path(bundle))

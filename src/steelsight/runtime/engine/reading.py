@@ -1,4 +1,4 @@
-"""Image files as the plant reads them: bytes once, from one open file, and every refusal with its reason."""
+"""Read image files: all bytes from one open file, and the reason where an image is refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EMPTY: Final = np.zeros(0)
 
 
 class ImageRefused(BadImage):
-    """An image that is not judged, with the reason as the verdict tells it."""
+    """An image that is not inspected, with the reason that its verdict gives."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message, kind=reason.value)
@@ -33,7 +33,7 @@ class ImageRefused(BadImage):
 
 @dataclass(frozen=True, eq=False)
 class DecodedImage:
-    """One image as the model sees it, or why it does not."""
+    """One image at the size of the model's input, or the reason why there is none."""
 
     gray: GrayImage | None
     size: tuple[int, int]  # of the original, (height, width); (0, 0) where it could not be read
@@ -41,7 +41,7 @@ class DecodedImage:
     detail: str
 
     def placement(self, spec: InputSpec) -> Placement:
-        """Where the original lies in the model's input."""
+        """Where the original image lies in the model's input."""
         return place(self.size, spec)
 
     def refused(self, card: BundleCard) -> Verdict:
@@ -55,7 +55,7 @@ def read_image(image: Path | str | bytes | np.ndarray, spec: InputSpec) -> Decod
     """Read a path, the bytes of a file, or a gray array; never raises for what is wrong with the image."""
     try:
         if isinstance(image, np.ndarray):
-            return _array(image, spec)
+            return _read_array(image, spec)
         content = image if isinstance(image, bytes) else read_file(Path(image))
         name = "image" if isinstance(image, bytes) else Path(image).name
         return decode(content, name, spec)
@@ -64,7 +64,11 @@ def read_image(image: Path | str | bytes | np.ndarray, spec: InputSpec) -> Decod
 
 
 def decode(content: bytes, name: str, spec: InputSpec) -> DecodedImage:
-    """Decode the bytes of a file; a Read without gray says why not."""
+    """Decode the bytes of a file.
+
+    name     for messages
+    returns  without `gray` where the image cannot be read; `reason` and `detail` say why
+    """
     if not content:
         return DecodedImage(
             None, (0, 0), Reason.DAMAGED, f"{name}: the file is empty (0 bytes); copy it again"
@@ -77,15 +81,16 @@ def decode(content: bytes, name: str, spec: InputSpec) -> DecodedImage:
 
 
 def read_file(path: Path) -> bytes:
-    """A regular file's bytes as of one moment; raises Refusal.
+    """The bytes of a regular file, all of one state of it.
 
     A file that changes while it is read is read once more, and refused where it changes again.
+    raises  ImageRefused
     """
     for _ in range(2):
         try:
             if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its other end
                 raise ImageRefused(
-                    Reason.NOT_AN_IMAGE, f"{path.name}: expected a file, found a folder or a device"
+                    Reason.NOT_AN_IMAGE, f"{path.name}: expected a file, got a folder or a device"
                 )
             with path.open("rb") as file:
                 before = os.fstat(file.fileno())
@@ -105,7 +110,7 @@ def read_file(path: Path) -> bytes:
     )
 
 
-def _array(gray: np.ndarray, spec: InputSpec) -> DecodedImage:
+def _read_array(gray: np.ndarray, spec: InputSpec) -> DecodedImage:
     if gray.dtype != np.uint8 or gray.ndim != 2 or not gray.size:
         return DecodedImage(
             None,

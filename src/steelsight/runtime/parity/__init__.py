@@ -1,1 +1,1 @@
-"""Agreement of a bundle with its source model."""
+"""Agreement of a bundle's outputs with those of its source model."""

@@ -1,7 +1,7 @@
-"""Does the exported graph answer as the model it came from? In numbers, against bounds set beforehand.
+"""Measure how far an exported graph differs from its model, against bounds set beforehand.
 
-float32 has to agree to rounding, in both engines. bf16 and INT8 may differ, but not so that anyone would
-notice: in probability, in verdict, in balanced accuracy, in the maps that explain.
+float32 must agree to rounding, in both engines. bf16 and INT8 may differ within bounds: in probability, in
+verdict, in balanced accuracy, and in the maps that explain.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float64, Int, UInt8
 
 from steelsight.errors import BadInput
+from steelsight.evaluation.abstention.thresholds import present_types
 from steelsight.evaluation.confusion import balanced_accuracy, confusion
 from steelsight.evaluation.intervals.bootstrap import paired_bootstrap
 from steelsight.evaluation.probabilities import sigmoid, softmax
@@ -29,6 +30,7 @@ __all__ = [
     "LOSS",
     "NEAR",
     "Parity",
+    "ParitySetup",
     "compare",
     "draw_edge_sheets",
     "failures",
@@ -39,15 +41,25 @@ __all__ = [
 EXACT: Final = 1e-4  # float32: largest difference of any probability
 NEAR: Final = 0.03  # bf16, INT8: 99th percentile of the differences
 AGREEMENT: Final = 0.995  # share of equal verdicts
-FEWEST: Final = 2000  # sheets that bf16 and INT8 are judged on
+FEWEST: Final = 2000  # sheets that bf16 and INT8 must be compared on
 LOSS: Final = 0.005  # upper 95 % bound of the loss of balanced accuracy
 COSINE: Final = 0.98  # 5th percentile of the maps' cosines
 RESAMPLES: Final = 1000
 
 
 @dataclass(frozen=True)
+class ParitySetup:
+    """What is compared: the task and temperature of the card, and the engine that gave the other outputs."""
+
+    task: Task
+    temperature: float  # divides the logits, above 0
+    engine: str  # name, version and precision, for reports
+    precision: Precision
+
+
+@dataclass(frozen=True)
 class Parity:
-    """One engine and precision against the source."""
+    """How one engine and precision differ from the model."""
 
     engine: str
     precision: Precision
@@ -66,35 +78,36 @@ class Parity:
 def compare(
     source: Outputs,
     other: Outputs,
+    setup: ParitySetup,
     *,
-    task: Task,
-    temperature: float,
-    engine: str,
-    precision: Precision,
     labels: Int[np.ndarray, " m"] | None = None,
     groups: Sequence[str] | None = None,
     rng: np.random.Generator,
 ) -> Parity:
-    """Measure how far two answers to the same sheets lie apart.
+    """Measure how far a graph's outputs lie from those of the model, on the same sheets.
 
-    labels  classes of the first m sheets, for the balanced accuracy
-    groups  of those, resampled whole
+    source  of the model
+    other   of the graph
+    labels  (m,) classes of the first m sheets, for the balanced accuracy; None = it is left out
+    groups  of those m sheets, resampled whole
+    raises  BadInput for no sheets, or different ones
     """
-    before, after = (probabilities(each, task, temperature) for each in (source, other))
+    task = setup.task
+    before, after = (probabilities(each, task, setup.temperature) for each in (source, other))
     if before.shape != after.shape or not len(before):
         raise BadInput(f"parity: expected answers to the same sheets, got {before.shape} and {after.shape}")
     apart = np.abs(before - after)
     same = (
         (before.argmax(1) == after.argmax(1))
         if task != "multilabel"
-        else ((before >= 0.5) == (after >= 0.5)).all(1)
+        else (present_types(before) == present_types(after)).all(1)
     )
     loss = None
     if labels is not None and labels.size and task != "multilabel":
         loss = _loss(before, after, labels, groups, rng)
     return Parity(
-        engine,
-        precision,
+        setup.engine,
+        setup.precision,
         len(before),
         float(apart.max()),
         float(np.quantile(apart.max(1), 0.99)),
@@ -104,40 +117,40 @@ def compare(
     )
 
 
-def failures(found: Parity, *, fewest: int = FEWEST) -> list[str]:
-    """The bounds that are broken, in words; none = it may be shipped.
+def failures(parity: Parity, *, fewest: int = FEWEST) -> list[str]:
+    """The bounds that are broken, in words; none = the graph may be used.
 
-    fewest  sheets that bf16 and INT8 must have been judged on
+    fewest  sheets that bf16 and INT8 must have been compared on
     """
     broken = []
-    if found.precision == "f32":
-        if not found.largest <= EXACT:
-            broken.append(f"a probability differs by {found.largest:.2g}, allowed {EXACT:g}")
-        if found.agreement < 1:
-            broken.append(f"{1 - found.agreement:.2%} of the verdicts differ, none may")
+    if parity.precision == "f32":
+        if not parity.largest <= EXACT:
+            broken.append(f"a probability differs by {parity.largest:.2g}, allowed {EXACT:g}")
+        if parity.agreement < 1:
+            broken.append(f"{1 - parity.agreement:.2%} of the verdicts differ, none may")
         return broken
-    if found.sheets < fewest:
-        broken.append(f"judged on {found.sheets} sheets, needed {fewest}")
-    if not found.p99 <= NEAR:
-        broken.append(f"99th percentile of the differences {found.p99:.3f}, allowed {NEAR:g}")
-    if not found.agreement >= AGREEMENT:
-        broken.append(f"{found.agreement:.2%} of the verdicts agree, needed {AGREEMENT:.1%}")
-    if found.loss is not None and not found.loss.high <= LOSS:
-        broken.append(f"balanced accuracy may fall by {found.loss.high:.4f}, allowed {LOSS:g}")
-    if not found.cosine_p5 >= COSINE:
-        broken.append(f"5th percentile of the maps' cosines {found.cosine_p5:.4f}, needed {COSINE:g}")
+    if parity.sheets < fewest:
+        broken.append(f"compared on {parity.sheets} sheets, needed {fewest}")
+    if not parity.p99 <= NEAR:
+        broken.append(f"99th percentile of the differences {parity.p99:.3f}, allowed {NEAR:g}")
+    if not parity.agreement >= AGREEMENT:
+        broken.append(f"{parity.agreement:.2%} of the verdicts agree, needed {AGREEMENT:.1%}")
+    if parity.loss is not None and not parity.loss.high <= LOSS:
+        broken.append(f"balanced accuracy may fall by {parity.loss.high:.4f}, allowed {LOSS:g}")
+    if not parity.cosine_p5 >= COSINE:
+        broken.append(f"5th percentile of the maps' cosines {parity.cosine_p5:.4f}, needed {COSINE:g}")
     return broken
 
 
 def probabilities(outputs: Outputs, task: Task, temperature: float) -> Float64[np.ndarray, "n c"]:
-    """What the engine's `decide` makes of logits, before any threshold."""
+    """Probabilities as `engine.decide` computes them, before any threshold."""
     scaled = outputs.logits.astype(np.float64) / temperature
-    told: Float64[np.ndarray, "n c"] = sigmoid(scaled) if task == "multilabel" else softmax(scaled)
-    return told
+    exact: Float64[np.ndarray, "n c"] = sigmoid(scaled) if task == "multilabel" else softmax(scaled)
+    return exact
 
 
 def map_cosines(first: np.ndarray, second: np.ndarray) -> Float64[np.ndarray, " m"]:
-    """Cosine of each sheet's and class's map with its counterpart; two zero maps agree, one alone does not.
+    """Cosine of each sheet's and class's map with its counterpart: 1 for two zero maps, 0 for one alone.
 
     first, second  (n, c, gh, gw)
     returns        (n c,)
@@ -153,7 +166,7 @@ def map_cosines(first: np.ndarray, second: np.ndarray) -> Float64[np.ndarray, " 
 
 
 def draw_edge_sheets(height: int, width: int) -> UInt8[np.ndarray, "n h w"]:
-    """Sheets where folds, borders and flat activations show: black, white, gray, edges, checkers, noise."""
+    """Sheets that show errors at borders and in flat areas: black, white, gray, edges, checkers, noise."""
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[:height, :width]
     half = np.where(columns < width // 2, 0, 200)

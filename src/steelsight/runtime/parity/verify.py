@@ -1,4 +1,4 @@
-"""Parity once more, on the machine that will run the bundle, by the probe sheets it carries."""
+"""Measure parity on the machine that will run the bundle, on the probe sheets it carries."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from steelsight.errors import BadBundle
 from steelsight.runtime.bundle.card import Precision
 from steelsight.runtime.bundle.open import PROBES_FILE, Bundle, open_bundle, read_arrays
 from steelsight.runtime.engine.engine import ENGINES, EngineName, Outputs, open_engine
-from steelsight.runtime.parity.compare import Parity, compare, failures
+from steelsight.runtime.parity.compare import Parity, ParitySetup, compare, failures
 
-__all__ = ["ProbeSheetsFile", "Verified", "read_probes", "verify_bundle"]
+__all__ = ["ParityProbes", "Verified", "read_probes", "verify_bundle"]
 
 
 @dataclass(frozen=True, eq=False)
-class ProbeSheetsFile:
-    """Sheets, and what the source model said of them."""
+class ParityProbes:
+    """Sheets of a bundle, and the source model's outputs for them."""
 
     images: np.ndarray  # (m, h, w) uint8
     source: Outputs
@@ -30,41 +30,35 @@ class Verified:
     """One engine on this machine."""
 
     parity: Parity
-    broken: tuple[str, ...]  # bounds, in words; none = it answers as its source
+    broken: tuple[str, ...]  # the bounds it breaks, in words; none = it agrees with its source
 
 
 def verify_bundle(folder: Path, *, threads: int = 0) -> list[Verified]:
-    """Ask every engine that is installed about the probes, at the card's precision.
+    """Run every installed engine on the probe sheets, at the card's precision.
 
+    threads  processor threads; 0 = the engine's own choice
     raises  BadBundle where the bundle carries no probes, or is refused when opened
     """
     bundle = open_bundle(folder)
     probes = read_probes(bundle)
-    found = []
+    verified = []
     for name in installed_engines():
         precision: Precision = bundle.card.precision
         if name == "onnxruntime" and precision == "bf16":
             precision = "f32"  # bf16 is a mode of OpenVINO
         engine = open_engine(bundle, name, threads=threads, precision=precision)
-        measured = compare(
-            probes.source,
-            engine(probes.images),
-            task=bundle.card.task,
-            temperature=bundle.card.temperature,
-            engine=engine.about,
-            precision=precision,
-            rng=np.random.default_rng(0),
-        )
-        found.append(Verified(measured, tuple(failures(measured, fewest=1))))
-    return found
+        setup = ParitySetup(bundle.card.task, bundle.card.temperature, engine.about, precision)
+        parity = compare(probes.source, engine(probes.images), setup, rng=np.random.default_rng(0))
+        verified.append(Verified(parity, tuple(failures(parity, fewest=1))))
+    return verified
 
 
 def installed_engines() -> list[EngineName]:
-    """OpenVINO, and ONNX Runtime where it is installed."""
+    """Names of the engines that are installed: OpenVINO, and ONNX Runtime where it is."""
     return [name for name in ENGINES if importlib.util.find_spec(name) is not None]
 
 
-def read_probes(bundle: Bundle) -> ProbeSheetsFile:
+def read_probes(bundle: Bundle) -> ParityProbes:
     """The probe sheets; raises BadBundle where there are none or they do not fit the card."""
     where = str(bundle.folder / PROBES_FILE)
     if PROBES_FILE not in bundle.files:
@@ -84,4 +78,4 @@ def read_probes(bundle: Bundle) -> ProbeSheetsFile:
         if array is None or array.dtype != dtype or array.shape != (count, *shape) or not count:
             came = "nothing" if array is None else f"{array.dtype} of shape {array.shape}"
             raise BadBundle(f"{where}: {name}: expected {dtype.__name__} of shape (m, {shape}), got {came}")
-    return ProbeSheetsFile(arrays["images"], Outputs(arrays["logits"], arrays["maps"], arrays["embedding"]))
+    return ParityProbes(arrays["images"], Outputs(arrays["logits"], arrays["maps"], arrays["embedding"]))

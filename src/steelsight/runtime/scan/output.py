@@ -1,4 +1,4 @@
-"""The OUT folder of a scan: whose it is, whether a scan goes on in it, and that one process writes there."""
+"""The OUT folder of a scan: which scan it belongs to, and the lock that lets one process write to it."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ __all__ = [
     "SCAN_FILE",
     "SUMMARY",
     "ScanIdentity",
-    "hold",
-    "hold_as_worker",
     "identify",
     "load_scan",
+    "lock_for_worker",
+    "lock_output",
     "save_scan",
 ]
 
 SCAN_FILE, QUARANTINE, SUMMARY, REPORT = "scan.json", "quarantine.csv", "summary.json", "report.html"
 LOCK: Final = ".lock"
-WORKERS_LOCK: Final = ".workers"  # shared by a scan's workers: those of a killed scan outlive it by a moment
-WAIT_SECONDS: Final = 60.0  # for such workers; they look for their parent between batches
+WORKERS_LOCK: Final = ".workers"  # shared by the workers of a scan, which end shortly after a killed scan
+WAIT_SECONDS: Final = 60.0  # for such workers; they check for their parent between batches
 FORMAT: Final = 1
 OURS: Final = {PLAN_FILE, SCAN_FILE, QUARANTINE, SUMMARY, REPORT, "report.json", LOCK, WORKERS_LOCK, VERDICTS}
 
 
 @dataclass(frozen=True)
 class ScanIdentity:
-    """What two scans must share for one to go on where the other stopped."""
+    """What two scans must have in common for one to continue the other."""
 
     bundle: Mapping[str, Any]
     sources: Sequence[str]
@@ -69,7 +69,7 @@ class ScanIdentity:
 def identify(
     bundle: Bundle, sources: Sequence[str | Path], engine: Engine, *, heatmaps: bool, watch: bool
 ) -> ScanIdentity:
-    """The identity of a scan; how many workers do it is no part of it."""
+    """The identity of a scan; the number of workers does not belong to it."""
     return ScanIdentity(
         {"model_id": bundle.card.model_id, "checksum": checksum_of(bundle)},
         [str(absolute(Path(source))) for source in sources],
@@ -85,19 +85,19 @@ def identify(
 
 
 def checksum_of(bundle: Bundle) -> str:
-    """Of the card, which holds the checksums of all other files."""
+    """Checksum of the card, which holds the checksums of all other files."""
     return hashlib.sha256(bundle.card.model_dump_json().encode()).hexdigest()
 
 
 @contextmanager
-def hold(out: Path, *, fresh: bool) -> Iterator[None]:
-    """Make OUT ours while the block runs.
+def lock_output(out: Path, *, fresh: bool) -> Iterator[None]:
+    """Lock OUT for this process while the block runs.
 
-    fresh   remove what an earlier scan left there, and nothing else
+    fresh   remove the files of an earlier scan, and no others
     raises  BadOutput where OUT cannot be written, holds something else, or another process scans into it
     """
     try:
-        lock = _take(out, fresh)
+        lock = _open_locked(out, fresh)
     except OSError as error:
         raise refuse_output(out, error) from error
     with lock:
@@ -105,21 +105,21 @@ def hold(out: Path, *, fresh: bool) -> Iterator[None]:
 
 
 @contextmanager
-def hold_as_worker(out: Path, parent: int) -> Iterator[None]:
-    """Let no other scan begin in OUT while the block runs.
+def lock_for_worker(out: Path, parent: int) -> Iterator[None]:
+    """Keep other scans from starting in OUT while the block runs.
 
-    parent  process number of the scan that holds OUT
-    raises  BadOutput where that scan is gone: another may hold OUT by now
+    parent  process number of the scan that has locked OUT
+    raises  BadOutput where that scan has ended, because another may have locked OUT since
     """
     with (out / WORKERS_LOCK).open("ab") as lock:
-        _lock(lock.fileno(), shared=True)  # refused only while another scan takes OUT: then ours is gone
+        _lock(lock.fileno(), shared=True)  # fails only while another scan locks OUT; then ours has ended
         if os.getppid() != parent:
-            raise BadOutput(f"{out}: the scan that this worker belongs to has ended")
+            raise BadOutput(f"{out}: the scan that this worker belongs to has ended; start it again")
         yield
 
 
 def load_scan(out: Path, identity: ScanIdentity) -> dict[str, Any] | None:
-    """What an earlier scan into OUT saved of itself; None where there is none.
+    """What an earlier scan saved in OUT; None where there is none.
 
     raises  BadOutput naming what differs where it was another scan
     """
@@ -133,19 +133,20 @@ def load_scan(out: Path, identity: ScanIdentity) -> dict[str, Any] | None:
         earlier = {key: saved[key] for key in identity.as_dict()}
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise BadOutput(
-            f"{path}: expected what a scan of this version writes, got {error!r:.120}; use --fresh"
+            f"{path}: expected the scan.json of this version, got {error!r:.120}; use --fresh"
         ) from error
     differs = list(_differences("", earlier, identity.as_dict()))
     if differs:
         raise BadOutput(
-            f"{out}: holds another scan: {'; '.join(differs)}; choose another --out, or use --fresh"
+            f"{out}: expected a folder of this scan, got one of another: {'; '.join(differs)}; "
+            "choose another --out, or use --fresh"
         )
-    found: dict[str, Any] = saved
-    return found
+    result: dict[str, Any] = saved
+    return result
 
 
 def save_scan(out: Path, identity: ScanIdentity, **more: Any) -> None:
-    """Say whose folder this is; from here on a scan goes on in it."""
+    """Write scan.json, from which a later call continues the scan."""
     write_json(out / SCAN_FILE, {"format": FORMAT, **identity.as_dict(), **more})
 
 
@@ -162,16 +163,16 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _take(out: Path, fresh: bool) -> BinaryIO:
-    """The open lock of a folder that is ours and ready."""
+def _open_locked(out: Path, fresh: bool) -> BinaryIO:
+    """Create and lock the folder; returns the open lock."""
     out.mkdir(parents=True, exist_ok=True)
-    strange = sorted(
+    foreign = sorted(
         entry.name for entry in out.iterdir() if entry.name not in OURS and not entry.name.endswith(PARTIAL)
     )
-    if not (out / SCAN_FILE).exists() and (strange or any((out / VERDICTS).glob("*"))):
-        found = strange[0] if strange else f"{VERDICTS}/ without {SCAN_FILE}"
+    if not (out / SCAN_FILE).exists() and (foreign or any((out / VERDICTS).glob("*"))):
+        came = foreign[0] if foreign else f"{VERDICTS}/ without {SCAN_FILE}"
         raise BadOutput(
-            f"{out}: expected a new folder or an earlier scan, found {found}; choose another --out"
+            f"{out}: expected a new folder or an earlier scan, found {came}; choose another --out"
         )
     lock = (out / LOCK).open("ab")
     try:
@@ -186,24 +187,24 @@ def _take(out: Path, fresh: bool) -> BinaryIO:
 
 
 def _clear(out: Path, fresh: bool) -> None:
-    """Remove what a dead process left half-written, and with `fresh` the earlier scan."""
+    """Remove partly written files, and with `fresh` the earlier scan."""
     for folder in (out, out / VERDICTS):
-        for half in folder.glob(f"*{PARTIAL}"):
-            half.unlink(missing_ok=True)
+        for partial in folder.glob(f"*{PARTIAL}"):
+            partial.unlink(missing_ok=True)
     if fresh:
         for part in (out / VERDICTS).glob("part-*.parquet"):
             part.unlink(missing_ok=True)
         for name in sorted(OURS - {LOCK, VERDICTS}, key=lambda name: name == SCAN_FILE):
-            (out / name).unlink(missing_ok=True)  # scan.json last: without it parts belong to nobody
+            (out / name).unlink(missing_ok=True)  # scan.json last: parts without it are refused
 
 
 def _lock_alone(handle: int, out: Path) -> None:
     if not _lock(handle):
-        raise BadOutput(f"{out}: another scan is writing there; wait for it or choose another --out")
+        raise BadOutput(f"{out}: another scan writes there; wait for it or choose another --out")
 
 
 def _wait_for_workers(out: Path) -> None:
-    """Workers of a killed scan finish their batch, then see that it is gone."""
+    """Wait for the workers of a killed scan, which end after their batch."""
     with (out / WORKERS_LOCK).open("ab") as lock:
         end = time.monotonic() + WAIT_SECONDS
         while not _lock(lock.fileno()):
@@ -213,7 +214,7 @@ def _wait_for_workers(out: Path) -> None:
 
 
 def _lock(handle: int, *, shared: bool = False) -> bool:
-    """Whether it is ours now; the system lets go when the process dies. Where it has no such locks, yes."""
+    """Whether the lock was taken. The system frees it when the process ends; without such locks, True."""
     try:
         import fcntl
     except ImportError:

@@ -1,4 +1,4 @@
-"""The report of a scan: counts, doubtful sheets with their reasons, bad files, drift, the model."""
+"""The report of a scan: counts, doubtful sheets with heatmaps, bad files, drift, the model."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from steelsight.version import __version__
 __all__ = ["write_page"]
 
 _SECTIONS: Final = {
-    State.UNKNOWN_INPUT: "Unlike every training sheet: the label means nothing here.",
-    State.DOUBTFUL: "The confidence is below the model's threshold: a person decides.",
-    State.DECIDED: "Decided, the least sure first.",
+    State.UNKNOWN_INPUT: "Unlike every training sheet: the label is not valid here.",
+    State.DOUBTFUL: "The confidence is below the model's threshold: a person should decide.",
+    State.DECIDED: "Decided, the least confident first.",
 }
 _TONES: Final = {"as usual": "good", "slight": "open", "clear": "bad"}
 
@@ -42,7 +42,7 @@ def write_page(
 ) -> Path:
     """Write report.html and report.json into OUT; raises BadOutput.
 
-    sheets  where each sheet of `summary.shown` lies, by index; read again for its picture
+    sheets  the sheets of `summary.shown` by index, which are read again for their pictures
     """
     card = bundle.card
     document = Document(f"Scan of {summary.sheets:,} sheets", subtitle=f"{card.model}, {card.head} head")
@@ -59,7 +59,7 @@ def write_page(
             "threshold": "none: every familiar sheet is decided"
             if card.threshold is None
             else card.threshold,
-            "promise": card.threshold_statement or None,
+            "certificate": card.threshold_statement or None,
             "temperature": card.temperature,
         }
     )
@@ -99,9 +99,9 @@ def _add_contacts(
     document: Document, summary: ScanSummary, inspector: Inspector, sheets: Mapping[int, PlannedSheet]
 ) -> None:
     document.chapter(
-        "Worth a look",
-        lead=f"The {len(summary.shown)} sheets with the most doubt. Red places speak for the "
-        "label; boxes are the regions told with the verdict.",
+        "Sheets to check",
+        lead=f"The {len(summary.shown)} least certain sheets. Red is evidence for the label; "
+        "boxes are the regions of the verdict.",
     )
     reader = SourceReader()
     for state, words in _SECTIONS.items():
@@ -118,7 +118,7 @@ def _add_contacts(
                 alt=f"Sheets with the map of their label: {names}{more}.",
             )
         if missing := len(shown) - len(thumbnails):
-            document.text(f"{missing} of them cannot be read any more and are not shown.")
+            document.text(f"{missing} of them can no longer be read and are not shown.")
     reader.close()
 
 
@@ -143,14 +143,14 @@ def _verdict(shown: ShownSheet) -> str:
 
 
 def _add_drift(document: Document, drift: Sequence[Drift], *, known: bool) -> None:
-    document.chapter("Drift", lead="Whether these sheets look like those the model was calibrated on.")
+    document.chapter("Drift", lead="How these sheets differ from those that calibrated the model.")
     if not drift:
         document.text(
-            "Nothing was judged." if known else "The bundle does not say what its sheets looked like."
+            "No sheet was scanned." if known else "The bundle has no statistics of its calibration sheets."
         )
         return
     document.table(
-        ["property", "usual", "here", "difference", "level", "reading"],
+        ["property", "calibration", "this scan", "difference", "level", "reading"],
         [
             (
                 each.title,
@@ -165,7 +165,7 @@ def _add_drift(document: Document, drift: Sequence[Drift], *, known: bool) -> No
         caption="Scan against calibration",
         note="Medians; the difference is the largest gap between the distribution functions "
         "(Kolmogorov-Smirnov), of class shares the population stability index. "
-        "What chance alone would give counts as usual.",
+        "Differences within what chance gives count as usual.",
     )
 
 
@@ -173,18 +173,18 @@ def _add_bad(document: Document, summary: ScanSummary, passed_over: Sequence[Map
     document.chapter("Set aside")
     bad = summary.states[State.BAD_IMAGE.value]
     if not bad and not passed_over:
-        document.text("Nothing.")
+        document.text("No file was set aside.")
     if bad:
         document.table(
             ["file", "reason", "what to do"],
             summary.bad,
             caption="Bad images",
-            note=f"The first {LISTED} of {bad}; {QUARANTINE} has all." if bad > LISTED else "",
+            note=f"The first {LISTED} of {bad}; {QUARANTINE} lists all." if bad > LISTED else "",
         )
     if passed_over:
         document.table(
             ["place", "why"],
             [(each["name"], each["reason"]) for each in passed_over[:LISTED]],
-            caption="Passed over",
+            caption="Not scanned",
             note=f"The first {LISTED} of {len(passed_over)}." if len(passed_over) > LISTED else "",
         )

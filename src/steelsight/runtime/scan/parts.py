@@ -1,4 +1,4 @@
-"""The rows of a scan: one Parquet file a part, whole or absent, the same bytes whenever it is written."""
+"""The rows of a scan: one Parquet file a part, whole or absent, with reproducible bytes."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ _COLUMNS: Final = (
     ("probability", pa.float64()),  # of the label, after the temperature
     ("state", pa.string()),  # verdict.State
     ("reason", pa.string()),  # verdict.Reason
-    ("detail", pa.string()),  # of a bad image, what came and what to do
-    ("distance", pa.float64()),  # from the training sheets; null where the bundle cannot tell
+    ("detail", pa.string()),  # of a bad image: what came and what to do
+    ("distance", pa.float64()),  # from the training sheets; null where the bundle has no statistics of them
     ("probabilities", pa.list_(pa.float32())),  # of all classes, in the order of the metadata
     ("regions", pa.list_(REGION)),  # in original pixels, strongest first; none without a defect
     ("height", pa.int32()),  # of the original
@@ -54,14 +54,15 @@ _FILE_COLUMNS: Final = (("file_bytes", pa.int64()), ("file_mtime_ns", pa.int64()
 
 @dataclass(frozen=True)
 class PartRows:
-    """What a part's rows hold, and for which scan.
+    """The columns of a scan's parts.
 
-    heatmaps  a column `maps` with the signed map of every class
-    files     columns with size and time of each file, by which a watched folder is not judged twice
+    heatmaps  whether there is a column `maps` with the signed map of every class
+    files     whether there are columns with size and time of each file, by which a watched folder is scanned
+              only once
     """
 
     card: BundleCard
-    plan: str  # the plan's checksum; a watched folder has none
+    plan: str  # checksum of the plan; "" for a watched folder
     heatmaps: bool
     files: bool = False
 
@@ -71,9 +72,12 @@ class PartRows:
         return (len(self.card.class_names), *self.card.graph.grid)
 
     def schema(self, part: int) -> pa.Schema:
-        """Columns, and in the metadata what a reader needs to know of them."""
+        """The columns, and metadata that describe them.
+
+        part  its number in the plan
+        """
         columns: list[tuple[str, Any]] = [*_COLUMNS, *(_FILE_COLUMNS if self.files else ())]
-        told: dict[str, Any] = {
+        metadata: dict[str, Any] = {
             "part": part,
             "plan": self.plan,
             "model_id": self.card.model_id,
@@ -81,12 +85,14 @@ class PartRows:
         }
         if self.heatmaps:
             columns.append(("maps", pa.binary(int(np.prod(self.maps_shape)) * 2)))
-            told |= {"maps_shape": self.maps_shape, "maps_dtype": "<f2"}
-        return pa.schema(columns, metadata={f"steelsight.{key}": json.dumps(told[key]) for key in told})
+            metadata |= {"maps_shape": self.maps_shape, "maps_dtype": "<f2"}
+        return pa.schema(
+            columns, metadata={f"steelsight.{key}": json.dumps(metadata[key]) for key in metadata}
+        )
 
 
 def part_path(out: Path, number: int) -> Path:
-    """Where a part of a scan lies."""
+    """The file of a part."""
     return out / VERDICTS / f"part-{number:05d}.parquet"
 
 
@@ -106,22 +112,22 @@ def write_part(out: Path, number: int, table: pa.Table) -> None:
 def read_part(out: Path, number: int, schema: pa.Schema | None = None) -> pa.Table:
     """A part with every checksum verified; raises BadOutput where it is damaged or of another scan.
 
-    schema  what it has to have, metadata too
+    schema  expected columns and metadata; None = any
     """
     path = part_path(out, number)
     try:
         table = pq.read_table(path, page_checksum_verification=True, partitioning=None)
     except (OSError, pa.ArrowException) as error:
         words = (str(error).splitlines() or [type(error).__name__])[0][:160]
-        raise BadOutput(f"{path}: damaged ({words}); scan again to write it anew") from error
-    # equals alone leaves the metadata out; with it, it compares how lists name their items
+        raise BadOutput(f"{path}: damaged ({words}); run the same scan again to replace it") from error
+    # `equals` with metadata would also compare how lists name their items
     if schema is not None and not (table.schema.equals(schema) and table.schema.metadata == schema.metadata):
-        raise BadOutput(f"{path}: of another scan; begin again with --fresh")
+        raise BadOutput(f"{path}: expected a part of this scan, got one of another; use --fresh")
     return table
 
 
 def read_maps(table: pa.Table) -> Float16[np.ndarray, "n c gh gw"]:
-    """The maps of a part's sheets, NaN for bad images; raises KeyError where it was scanned without."""
+    """The maps of a part's sheets, NaN for bad images; raises KeyError for a scan without heatmaps."""
     metadata: Mapping[bytes, bytes] = table.schema.metadata or {}
     shape = tuple(json.loads(metadata[b"steelsight.maps_shape"]))
     maps = np.full((len(table), *shape), np.nan, dtype=np.float16)

@@ -1,4 +1,4 @@
-"""The plan of a scan, saved: which sheets, in which order, and which of them are one part."""
+"""The saved plan of a scan: which sheets, in which order, in which parts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from steelsight.errors import BadOutput
 from steelsight.files import replace_file
-from steelsight.runtime.scan.archives import Member
+from steelsight.runtime.scan.archives.members import Member
 from steelsight.runtime.scan.sources import PlannedSheet
 from steelsight.runtime.verdict import Reason
 
@@ -28,7 +28,7 @@ _SCHEMA: Final = pa.schema(
     [
         ("index", pa.int64()),
         ("name", pa.string()),
-        ("path", pa.binary()),  # as the file system has it, which need not be text
+        ("path", pa.binary()),  # bytes of the file system, which need not be text
         ("codec", pa.string()),
         ("offset", pa.int64()),
         ("size", pa.int64()),
@@ -43,7 +43,7 @@ _SCHEMA: Final = pa.schema(
 
 @dataclass(frozen=True)
 class ScanPlan:
-    """A saved plan; parts are read one at a time."""
+    """A saved plan, read part by part."""
 
     path: Path
     sheets: int
@@ -51,7 +51,7 @@ class ScanPlan:
     checksum: str
 
     def part(self, number: int) -> list[PlannedSheet]:
-        """The sheets of one part."""
+        """The sheets of one part, by its number from 0."""
         with pq.ParquetFile(self.path) as file:
             return _sheets(file.read_row_group(number))
 
@@ -63,7 +63,7 @@ class ScanPlan:
 def write_plan(folder: Path, sheets: Sequence[PlannedSheet], part: int) -> ScanPlan:
     """Save a plan and open it; raises BadOutput.
 
-    part  sheets a part
+    part  number of sheets in a part
     """
     path = folder / PLAN_FILE
 
@@ -77,7 +77,7 @@ def write_plan(folder: Path, sheets: Sequence[PlannedSheet], part: int) -> ScanP
 
 
 def open_plan(folder: Path) -> ScanPlan:
-    """A saved plan, whole; raises BadOutput where it is not one."""
+    """Open a saved plan; raises BadOutput where it is damaged or missing."""
     path = folder / PLAN_FILE
     try:
         with path.open("rb") as opened:
@@ -88,7 +88,7 @@ def open_plan(folder: Path) -> ScanPlan:
             return ScanPlan(path, file.metadata.num_rows, file.metadata.num_row_groups, checksum)
     except (OSError, pa.ArrowException) as error:
         raise BadOutput(
-            f"{path}: expected the plan of a scan, got {_first_line(error)}; begin again with --fresh"
+            f"{path}: expected the plan of a scan, got {_first_line(error)}; use --fresh"
         ) from error
 
 
@@ -98,7 +98,7 @@ def _table(sheets: Sequence[PlannedSheet]) -> pa.Table:
         "index": [sheet.index for sheet in sheets],
         "name": [sheet.name for sheet in sheets],
         "path": [os.fsencode(sheet.path) for sheet in sheets],
-        **{key: [None if each is None else getattr(each, key) for each in members] for key in _MEMBER},
+        **{key: [None if member is None else getattr(member, key) for member in members] for key in _MEMBER},
         "reason": [None if sheet.reason is None else sheet.reason.value for sheet in sheets],
         "detail": [sheet.detail for sheet in sheets],
     }

@@ -1,4 +1,7 @@
-"""What to scan: images, folders, patterns, archives, as one listing in a stable order. No image is read."""
+"""List the images of files, folders, patterns and archives in a stable order.
+
+Images are not read, except small parts of possible masks, whose values decide.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ from typing import Final
 
 from steelsight.errors import BadSource
 from steelsight.runtime.engine.reading import ImageRefused, read_file
-from steelsight.runtime.scan.archives import ArchiveReader, Entry, Member, archive_kind, iterate_archive
+from steelsight.runtime.scan.archives.listing import archive_kind, iterate_archive
+from steelsight.runtime.scan.archives.members import Entry, Member
+from steelsight.runtime.scan.archives.reader import ArchiveReader
 from steelsight.runtime.verdict import Reason
 from steelsight.sheets.formats.listing import list_images
 from steelsight.sheets.formats.mask_pairs import LookAt, MaskPairs, find_masks, look_in
@@ -36,32 +41,32 @@ WANTED: Final = "an image, a folder, a pattern, or a tar or zip archive"
 
 @dataclass(frozen=True, slots=True)
 class PlannedSheet:
-    """One sheet to judge."""
+    """One sheet to scan."""
 
     index: int  # its place in the scan
-    name: str  # how rows and messages call it: the source as it was given, and the way from there
+    name: str  # in rows and messages: the source as given, and the path from there
     path: str  # absolute, of the image or of its archive
     member: Member | None = None
-    reason: Reason | None = None  # why it is not read, and in words; its row says so
+    reason: Reason | None = None  # why it is not read; `detail` says it in words
     detail: str = ""
 
 
 @dataclass(frozen=True)
 class SourceListing:
-    """All sheets of some sources, each file once, and what was passed over."""
+    """All sheets of some sources, each file once, and what was left out."""
 
     sheets: tuple[PlannedSheet, ...]
     passed_over: tuple[Rejection, ...]
 
 
 class SourceReader:
-    """Reads planned sheets, each as of one moment."""
+    """Reads the files of planned sheets, each in one state."""
 
     def __init__(self) -> None:
         self._archives = ArchiveReader()
 
     def read(self, sheet: PlannedSheet) -> bytes:
-        """The bytes of a sheet's file; raises Refusal."""
+        """The bytes of a sheet's file; raises ImageRefused."""
         if sheet.reason is not None:
             raise ImageRefused(sheet.reason, f"{sheet.name}: {sheet.detail}")
         if sheet.member is None:
@@ -69,7 +74,7 @@ class SourceReader:
         return self._archives.read(sheet.path, sheet.member, sheet.name)
 
     def close(self) -> None:
-        """Let go of open archives."""
+        """Close open archives."""
         self._archives.close()
 
 
@@ -77,8 +82,8 @@ def list_sources(sources: Sequence[str | Path]) -> SourceListing:
     """The sheets of SOURCES in the order of the sources; sorted in folders and patterns, else as packed.
 
     A file named by several sources is listed once. A mask of another image, as names propose and values
-    confirm, is no sheet, unless it is named by itself; masks are counted in what was passed over.
-    raises  BadSource for a source that is not there or cannot be scanned, and where there is no sheet
+    confirm, is not a sheet, unless it is itself a source; masks are counted in what is left out.
+    raises  BadSource for a source that does not exist or cannot be scanned, and where there is no sheet
     """
     passed_over: list[Rejection] = []
     seen: set[str] = set()
@@ -93,17 +98,17 @@ def list_sources(sources: Sequence[str | Path]) -> SourceListing:
                 sheet = replace(sheet, member=entry.member, reason=entry.reason, detail=entry.detail)
             sheets.append(sheet)
     if all(sheet.reason is not None for sheet in sheets):
-        asked = ", ".join(str(source) for source in sources) or "no source"
+        names = ", ".join(str(source) for source in sources) or "no source"
         why = next((f"; {each.id}: {each.reason}" for each in passed_over), "")
         why = next((f"; {each.name}: {each.detail}" for each in sheets), why)
-        raise BadSource(f"{asked:.200}: expected at least one image to scan, found none{why}; check the path")
+        raise BadSource(f"{names:.200}: expected at least one image to scan, found none{why}; check the path")
     return SourceListing(tuple(sheets), tuple(passed_over))
 
 
-Found = tuple[str, str, Entry | None]  # name, absolute path, entry of an archive
+_Listed = tuple[str, str, Entry | None]  # name, absolute path, entry of an archive
 
 
-def _list_source(source: str, passed_over: list[Rejection]) -> Iterator[Found]:
+def _list_source(source: str, passed_over: list[Rejection]) -> Iterator[_Listed]:
     path = Path(source)
     try:
         exists = path.exists()
@@ -119,10 +124,10 @@ def _list_source(source: str, passed_over: list[Rejection]) -> Iterator[Found]:
     elif path.is_symlink():
         raise BadSource(unreadable(path, FileNotFoundError()))
     else:
-        raise BadSource(f"{source:.200}: expected {WANTED}, found nothing there; check the path")
+        raise BadSource(f"{source:.200}: expected {WANTED}, found none; check the path")
 
 
-def _list_folder(folder: Path, passed_over: list[Rejection]) -> Iterator[Found]:
+def _list_folder(folder: Path, passed_over: list[Rejection]) -> Iterator[_Listed]:
     listing = list_images(folder)
     passed_over += [Rejection(_joined(folder, each.id), each.reason) for each in listing.rejections]
     passed_over += [Rejection(_joined(folder, each.id), each.reason) for each in listing.passed_over]
@@ -132,23 +137,25 @@ def _list_folder(folder: Path, passed_over: list[Rejection]) -> Iterator[Found]:
         yield _joined(folder, id_), str(absolute(folder / id_)), None
 
 
-def _list_file(path: Path, passed_over: list[Rejection]) -> Iterator[Found]:
+def _list_file(path: Path, passed_over: list[Rejection]) -> Iterator[_Listed]:
     if not path.is_file():
-        raise BadSource(f"{path}: expected {WANTED}, found a device or a pipe")
+        raise BadSource(f"{path}: expected {WANTED}, got a device or a pipe")
     if path.suffix.lower() in IMAGE_SUFFIXES:
         yield path.as_posix(), str(absolute(path)), None
         return
     kind = archive_kind(path)
     if not kind:
-        raise BadSource(f"{path}: expected {WANTED}; ends in {path.suffix or 'no suffix'}, and is no archive")
+        raise BadSource(
+            f"{path}: expected {WANTED}, got a file with {path.suffix or 'no suffix'} that is not an archive"
+        )
     yield from _list_archive(path, kind, passed_over)
 
 
-def _list_pattern(pattern: str, passed_over: list[Rejection]) -> Iterator[Found]:
+def _list_pattern(pattern: str, passed_over: list[Rejection]) -> Iterator[_Listed]:
     matches = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207
     if not matches:
         raise BadSource(
-            f"{pattern}: expected a pattern of image files, it matches nothing; quote it and check it"
+            f"{pattern}: expected a pattern of image files, but it matches nothing; quote it and check it"
         )
     images = [path.as_posix() for path in matches if path.suffix.lower() in IMAGE_SUFFIXES]
     pairs = find_masks(images, look_in(Path()))
@@ -163,10 +170,10 @@ def _list_pattern(pattern: str, passed_over: list[Rejection]) -> Iterator[Found]
         elif path.is_file() and archive_kind(path):
             yield from _list_archive(path, archive_kind(path), passed_over)
         else:
-            passed_over.append(Rejection(path.as_posix(), "not an image format and no archive"))
+            passed_over.append(Rejection(path.as_posix(), "neither an image format nor an archive"))
 
 
-def _list_archive(path: Path, kind: str, passed_over: list[Rejection]) -> Iterator[Found]:
+def _list_archive(path: Path, kind: str, passed_over: list[Rejection]) -> Iterator[_Listed]:
     strays: Counter[str] = Counter()
     entries = []
     for entry in iterate_archive(path, kind):
@@ -190,12 +197,12 @@ def _list_archive(path: Path, kind: str, passed_over: list[Rejection]) -> Iterat
 
 
 def _is_hidden(name: str) -> bool:
-    """What a Mac or an editor packs beside the images: `__MACOSX/._a.jpg`."""
+    """Hidden files that a system or an editor adds to archives: `__MACOSX/._a.jpg`."""
     return any(part.startswith((".", "__MACOSX")) and part not in (".", "..") for part in name.split("/"))
 
 
 def without_masks(folder: Path, ids: Sequence[str]) -> list[str]:
-    """The images of a folder that are no masks of others."""
+    """The images of a folder that are not masks of others."""
     return find_masks(ids, look_in(folder)).sheets(ids)
 
 
@@ -205,7 +212,7 @@ def _masks_of(source: str, pairs: MaskPairs) -> list[Rejection]:
         return []
     return [
         Rejection(
-            source, f"{len(masks)} mask(s) of images, such as {masks[0]}; named by itself, one is judged"
+            source, f"{len(masks)} mask(s) of images, such as {masks[0]}; a mask named as a source is scanned"
         )
     ]
 
@@ -231,10 +238,10 @@ def _joined(folder: Path, id_: str) -> str:
 
 
 def absolute(path: Path) -> Path:
-    """From the root on, links kept: a path as people gave it, from whatever folder it is used."""
+    """The path from the root on; links are kept."""
     return Path(os.path.abspath(path))  # noqa: PTH100  # Path.resolve would follow links
 
 
 def readable(name: str) -> str:
-    """A name as text: bytes that are no text become replacement marks."""
+    """A name as text: bytes that are not text become replacement characters."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""What a scan found, read back from its parts one at a time: counts, the doubtful first, bad files, drift."""
+"""Summarise a scan from its parts: counts, the least certain sheets, bad files, drift."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from steelsight.runtime.verdict import State
 __all__ = ["SHOWN", "ScanSummary", "ShownSheet", "summarise", "write_summary"]
 
 SHOWN: Final = 60  # sheets on the contact sheet
-LISTED: Final = 200  # bad files in the report; quarantine.csv has all
+LISTED: Final = 200  # bad files in the report; quarantine.csv lists all
 RANK: Final = {State.UNKNOWN_INPUT.value: 0, State.DOUBTFUL.value: 1, State.DECIDED.value: 2}
 _NUMBERS: Final = ("gray_mean", "gray_spread", "probability", "distance")
 
 
 @dataclass(frozen=True)
 class ShownSheet:
-    """A sheet worth a person's look."""
+    """A sheet shown in the report."""
 
     index: int
     name: str
@@ -44,14 +44,14 @@ class ShownSheet:
 
 @dataclass
 class ScanSummary:
-    """A scan in numbers; nothing in it depends on when or how fast it was made."""
+    """A scan in numbers; they do not depend on when or how fast it ran."""
 
     sheets: int = 0
     states: Counter[str] = field(default_factory=Counter)
     labels: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))  # states a label
     reasons: Counter[str] = field(default_factory=Counter)
     bad: list[tuple[str, str, str]] = field(default_factory=list)  # name, reason, detail; the first LISTED
-    shown: list[ShownSheet] = field(default_factory=list)  # unknown, doubtful, decided; least sure first
+    shown: list[ShownSheet] = field(default_factory=list)  # unknown, doubtful, decided; least confident first
     drift: list[Drift] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -66,7 +66,7 @@ class ScanSummary:
 
 
 def summarise(out: Path, parts: Iterable[pa.Table], card: BundleCard) -> ScanSummary:
-    """Read parts into a summary, and write quarantine.csv on the way; raises BadOutput."""
+    """Summarise the parts of a scan, and write quarantine.csv; raises BadOutput."""
     summary = ScanSummary()
     numbers: dict[str, list[Any]] = {name: [] for name in _NUMBERS}
     shares = np.zeros(len(card.class_names))
@@ -88,13 +88,15 @@ def summarise(out: Path, parts: Iterable[pa.Table], card: BundleCard) -> ScanSum
                 summary.bad.append(row[1:])
     summary.shown = [each for *_, each in doubt]
     if card.usual is not None:
-        found = {
+        values_by_name = {
             name: np.concatenate(values) if values else np.empty(0, np.float32)
             for name, values in numbers.items()
         }
-        found["confidence"] = found.pop("probability")
-        judged = max(1, sum(summary.states.values()) - summary.states[State.BAD_IMAGE.value])
-        summary.drift = compare_statistics(card.usual, found, (shares / judged).tolist(), card.class_names)
+        values_by_name["confidence"] = values_by_name.pop("probability")
+        readable = max(1, sum(summary.states.values()) - summary.states[State.BAD_IMAGE.value])
+        summary.drift = compare_statistics(
+            card.usual, values_by_name, (shares / readable).tolist(), card.class_names
+        )
     replace_file(out / QUARANTINE, table.getvalue().encode())
     return summary
 
@@ -119,19 +121,19 @@ def _pairs(good: pa.Table) -> Iterable[tuple[str, str, int]]:
 
 
 def _doubt(good: pa.Table) -> list[tuple[int, float, int, ShownSheet]]:
-    """The part's own SHOWN, with what orders them."""
+    """The SHOWN least certain sheets of a part, each behind the values that order them."""
     ranks = np.array([RANK[state] for state in good["state"].to_pylist()], dtype=np.int64)
     order = np.lexsort((good["index"].to_numpy(), good["probability"].to_numpy(), ranks))[:SHOWN]
     rows = good.select(["index", "name", "label", "probability", "state", "regions", "height", "width"]).take(
         order
     )
-    told = []
+    ranked = []
     for row in rows.to_pylist():
         boxes = tuple((r["left"], r["top"], r["right"], r["bottom"]) for r in row["regions"])
         size, state = (row["height"], row["width"]), State(row["state"])
         shown = ShownSheet(row["index"], row["name"], row["label"], row["probability"], state, size, boxes)
-        told.append((RANK[state], shown.probability, shown.index, shown))
-    return told
+        ranked.append((RANK[state], shown.probability, shown.index, shown))
+    return ranked
 
 
 def _bad(part: pa.Table) -> list[tuple[int, str, str, str]]:

@@ -1,8 +1,8 @@
-"""Worker processes of a scan, seen from the one that started them: parts out, answers in, deaths noticed.
+"""Start the worker processes of a scan, send them part numbers, receive their messages, notice their deaths.
 
-Processes, not threads: a sheet costs both the same processor time, but threads wait for one interpreter, and
-a decoder that crashes would take the whole scan along. They are started as commands of their own, so that a
-script that scans needs no main guard.
+Processes are used instead of threads because threads wait for one interpreter, and because a decoder that
+crashes ends its own process only. They are started as separate commands, so that a script that scans needs
+no `if __name__ == "__main__"`.
 """
 
 from __future__ import annotations
@@ -17,29 +17,32 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from steelsight import errors
 from steelsight.errors import ScanIncomplete, SteelsightError
 
 __all__ = ["FinishedPart", "run_parts"]
 
-MAX_DEATHS: Final = 3  # then something is wrong with the machine, not with a sheet
+MAX_DEATHS: Final = 3  # parts; the scan then ends, because the cause is the machine and not a sheet
 _COMMAND: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from steelsight.runtime.scan.worker import main; main()"
 )
 _SETTINGS: Final = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
-    # Large arrays go back to the system at once, or each part leaves holes that the next does not fit into.
+    # Free large arrays at once: otherwise each part leaves holes that the arrays of the next do not fit into.
     "ARROW_DEFAULT_MEMORY_POOL": "system",
-    "MALLOC_MMAP_THRESHOLD_": str(2**18),  # bytes; of glibc, others do not look at it
+    "MALLOC_MMAP_THRESHOLD_": str(2**18),  # bytes; glibc only
 }
+
+
+Answers: TypeAlias = "queue.SimpleQueue[tuple[_Worker, dict[str, Any] | None]]"
 
 
 @dataclass(frozen=True)
 class FinishedPart:
-    """A part that lies on the disk."""
+    """A part that is written."""
 
     part: int
     sheets: int
@@ -47,8 +50,10 @@ class FinishedPart:
 
 @dataclass(eq=False)
 class _Worker:
+    """A process, and a thread that puts its messages into the queue; None is put when it ends."""
+
     process: subprocess.Popen[str]
-    answers: queue.SimpleQueue[tuple[_Worker, dict[str, Any] | None]]
+    answers: Answers
     part: int | None = None
     ready: bool = False
     thread: threading.Thread = field(init=False)
@@ -62,13 +67,13 @@ class _Worker:
         for line in self.process.stdout:
             try:
                 self.answers.put((self, json.loads(line)))
-            except ValueError:  # torn by its death
+            except ValueError:  # cut off when it died
                 break
         self.answers.put((self, None))
 
     def send(self, message: Any) -> None:
         assert self.process.stdin is not None
-        with contextlib.suppress(OSError):  # it has died; its listener says so
+        with contextlib.suppress(OSError):  # it has died; its listener reports that
             self.process.stdin.write(json.dumps(message) + "\n")
             self.process.stdin.flush()
 
@@ -87,47 +92,73 @@ class _Worker:
 
 
 def run_parts(settings: Mapping[str, Any], parts: Sequence[int], workers: int) -> Iterator[FinishedPart]:
-    """Have parts written by so many processes; yields each as it is done.
+    """Write parts in worker processes; yields each when it is written.
 
     settings  bundle, checksum, out, plan, engine, batch, heatmaps
-    raises    what a worker raised; ScanIncomplete, after all other parts, where a worker died over one
+    workers   processes at most; there are never more than parts
+    raises    what a worker raised; ScanIncomplete, after all other parts, where a worker died at one
     """
-    waiting, lost = deque(parts), {}
-    answers: queue.SimpleQueue[tuple[_Worker, dict[str, Any] | None]] = queue.SimpleQueue()
-    alive: set[_Worker] = set()
+    pool = _Pool(settings, parts)
     try:
         for _ in range(min(workers, len(parts))):
-            alive.add(_start(settings, answers))
-        while alive:
-            worker, answer = _next(answers)
-            if answer is None:
-                alive.discard(worker)
-                how = _ending(worker)
-                if worker.part is not None or not worker.ready:
-                    lost[worker.part] = how
-                    if worker.part is None or len(lost) >= MAX_DEATHS:
-                        break
-                    if waiting:
-                        alive.add(_start(settings, answers))
-                continue
-            if "error" in answer:
-                raise _error(answer)
-            if "part" in answer:
-                yield FinishedPart(answer["part"], answer["sheets"])
-            worker.ready, worker.part = True, None
-            if waiting:
-                worker.part = waiting.popleft()
-                worker.send(worker.part)
-            else:
-                worker.finish()
+            pool.start()
+        while pool.alive and not pool.given_up:
+            finished = pool.receive()
+            if finished is not None:
+                yield finished
     finally:
-        for worker in alive:
+        for worker in pool.alive:
             worker.kill()
-    if lost:
-        raise _incomplete(lost)
+    if pool.lost:
+        raise _incomplete(pool.lost)
 
 
-def _start(settings: Mapping[str, Any], answers: Any) -> _Worker:
+class _Pool:
+    """The workers of one scan, the parts that wait, and the parts at which a worker died."""
+
+    def __init__(self, settings: Mapping[str, Any], parts: Sequence[int]) -> None:
+        self.settings = settings
+        self.waiting = deque(parts)
+        self.lost: dict[int | None, str] = {}  # None = before its first part
+        self.alive: set[_Worker] = set()
+        self.given_up = False
+        self._answers: Answers = queue.SimpleQueue()
+
+    def start(self) -> None:
+        self.alive.add(_start(self.settings, self._answers))
+
+    def receive(self) -> FinishedPart | None:
+        """Handle one message of any worker; returns the part it finished, if it did.
+
+        raises  what the worker raised
+        """
+        worker, answer = _next(self._answers)
+        if answer is None:
+            self._remove(worker)
+            return None
+        if "error" in answer:
+            raise _error(answer)
+        worker.ready, worker.part = True, None
+        if self.waiting:
+            worker.part = self.waiting.popleft()
+            worker.send(worker.part)
+        else:
+            worker.finish()
+        return FinishedPart(answer["part"], answer["sheets"]) if "part" in answer else None
+
+    def _remove(self, worker: _Worker) -> None:
+        """Count a worker that ended, and start another where its part was not finished."""
+        self.alive.discard(worker)
+        how = _ending(worker)
+        if worker.part is None and worker.ready:
+            return
+        self.lost[worker.part] = how
+        self.given_up = worker.part is None or len(self.lost) >= MAX_DEATHS
+        if self.waiting and not self.given_up:
+            self.start()
+
+
+def _start(settings: Mapping[str, Any], answers: Answers) -> _Worker:
     process = subprocess.Popen(
         [sys.executable, "-c", _COMMAND, json.dumps(sys.path)],
         stdin=subprocess.PIPE,
@@ -135,25 +166,23 @@ def _start(settings: Mapping[str, Any], answers: Any) -> _Worker:
         text=True,
         encoding="utf-8",
         env={**os.environ, **_SETTINGS},
-        start_new_session=True,  # Ctrl-C is for the parent, which then ends its workers
+        start_new_session=True,  # Ctrl-C reaches the parent alone, which then ends its workers
     )
     worker = _Worker(process, answers)
     worker.send({**settings, "parent": os.getpid()})
     return worker
 
 
-def _next(answers: Any) -> tuple[_Worker, dict[str, Any] | None]:
+def _next(answers: Answers) -> tuple[_Worker, dict[str, Any] | None]:
     while True:
         try:
-            found: tuple[_Worker, dict[str, Any] | None] = answers.get(
-                timeout=1
-            )  # lets Ctrl-C through everywhere
+            return answers.get(timeout=1)  # without a timeout Ctrl-C is not delivered on every system
         except queue.Empty:
             continue
-        return found
 
 
 def _ending(worker: _Worker) -> str:
+    """How the worker ended, for the message."""
     code = worker.process.wait()
     worker.kill()
     if code == -9:
@@ -162,18 +191,18 @@ def _ending(worker: _Worker) -> str:
 
 
 def _error(answer: Mapping[str, Any]) -> SteelsightError:
-    """The worker's own error, here."""
+    """The worker's error, to be raised in this process."""
     kind = getattr(errors, answer["error"], SteelsightError)
-    found: SteelsightError = kind(answer["message"])
-    return found
+    error: SteelsightError = kind(answer["message"])
+    return error
 
 
 def _incomplete(lost: Mapping[int | None, str]) -> ScanIncomplete:
-    told = [
+    deaths = [
         f"the worker of part {part} {how}" if part is not None else f"a worker {how} before its first part"
         for part, how in lost.items()
     ]
     return ScanIncomplete(
-        f"{'; '.join(told)}; what is written is whole; "
+        f"{'; '.join(deaths)}; all written parts are complete; "
         "run the same command again, with fewer --workers if memory ran out"
     )

@@ -65,7 +65,7 @@ def plan_tree(ids: Sequence[str], *, split: bool | None = None) -> FolderTree:
             folders = [*folders[:level], *folders[level + 1 :]]
         classes[id_] = folders
     if level is None:
-        _refuse_wrapper(ids)
+        _refuse_wrapper(ways.values())
     _refuse_collection(classes, level)
     return FolderTree({id_: folders[0] if folders else "" for id_, folders in classes.items()}, parts)
 
@@ -108,9 +108,9 @@ def _split_level(ways: Mapping[str, Sequence[str]], *, sure: bool) -> int | None
     return None
 
 
-def _refuse_wrapper(ids: Iterable[str]) -> None:
+def _refuse_wrapper(ways: Iterable[Sequence[str]]) -> None:
     """One folder around class folders is no class."""
-    folders = [id_.split("/")[:-1] for id_ in ids]
+    folders = list(ways)
     firsts = {names[0] if names else "" for names in folders}
     seconds = {names[1] for names in folders if len(names) > 1}
     if len(firsts) == 1 and len(seconds) > 1 and any(map(is_defect_free, seconds)):

@@ -2,13 +2,14 @@
 
 Three ways of naming are known: the same name with another suffix (`a.jpg`, `a.png`), a name with an affix
 (`a_label.bmp`), and a folder of masks. A way of naming is looked at on a sample of its pairs. Where all pairs
-of the sample agree it holds for all; else every pair is looked at. Values decide, names only propose.
+of the sample agree it holds for all; else all are looked at, and most of them or each
+decides. Values decide, names only propose.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -24,6 +25,7 @@ __all__ = ["LookAt", "MaskPairs", "find_masks", "look_in", "pair_masks"]
 LookAt = Callable[[str], MaskLook]  # from an id to what its values say
 Side = Literal["first", "second", "neither", "unclear"]
 
+MOST: Final = 0.8  # of the pairs of one way of naming: the others are then faults, told when masks are read
 SAMPLE: Final = 12  # pairs of one way of naming, or files of one folder
 _AFFIX: Final = re.compile(r"[ _.\-][\w.\-]{1,24}")
 _AFFIX_WORDS: Final = MASK_WORDS | {"anno", "annot", "seg", "labelids", "labelmap", "bw", "binary"}
@@ -191,8 +193,7 @@ def _settle(
     named    whether the second file's name calls it a mask
     """
     sample = pairs if len(pairs) <= SAMPLE else [pairs[i * len(pairs) // SAMPLE] for i in range(SAMPLE)]
-    seen = {_side(search.look(first), search.look(second)) for first, second in sample}
-    agreed = next(iter(seen - {"unread"})) if len(seen - {"unread"}) == 1 else None
+    agreed = _agreed(search.look, sample, 1.0) or _agreed(search.look, pairs, MOST)
     for first, second in pairs:
         side = agreed or _side(search.look(first), search.look(second))
         if side == "unread":
@@ -213,6 +214,14 @@ def _settle(
             search.masks.setdefault(first, second)
         elif side == "first":
             search.masks.setdefault(second, first)
+
+
+def _agreed(look: LookAt, pairs: Sequence[tuple[str, str]], share: float) -> str | None:
+    """What the values of so many of the pairs that can be read say."""
+    sides = Counter(_side(look(first), look(second)) for first, second in pairs)
+    del sides["unread"]
+    side, count = next(iter(sides.most_common(1)), ("", 0))
+    return side if count and count >= share * sides.total() else None
 
 
 def _may_mask(look: MaskLook, named: bool) -> bool:

@@ -34,6 +34,7 @@ class _Marked:
 
     indices: tuple[int, ...]  # of an index mask, without background and void
     any: bool
+    border: bool = False  # 255 and background alone: in a set of index masks it marks nothing
 
 
 def read_mask_set(plan: FolderPlan, options: DataOptions) -> SheetSet:
@@ -64,7 +65,7 @@ def read_mask_set(plan: FolderPlan, options: DataOptions) -> SheetSet:
     items, missing = [], 0
     for id_ in plan.sheets:
         if id_ in marked:
-            if values and marked[id_].any and not marked[id_].indices:
+            if values and marked[id_].any and not marked[id_].indices and not marked[id_].border:
                 reason = f"marks without one of the values {', '.join(map(str, values))} of the other masks"
                 rejections.append(
                     Rejection(id_, f"mask {plan.pairs.masks[id_]}: {reason}; draw it as they are")
@@ -107,19 +108,22 @@ def _read_mask(path: Path) -> _Marked:
         indices = tuple(level for level in levels if level)
         if _VOID not in look.levels or len(levels) > 1:
             return _Marked(indices, bool(indices))
-    return _Marked((), bool(np.any(marked_pixels(values))))
+    return _Marked((), bool(np.any(marked_pixels(values))), border=look.levels == (0, _VOID))
 
 
 def _item(plan: FolderPlan, id_: str, marked: _Marked, values: list[int]) -> SheetItem:
     path = plan.root / plan.pairs.masks[id_]
     where = plan.pairs.masks[id_]
     types: tuple[int, ...]
+    sources: tuple[MaskSource, ...]
     if values and marked.indices:
         types = tuple(values.index(value) + 1 for value in marked.indices)
         sources = tuple(
             MaskSource(values.index(value) + 1, path=path, where=where, value=value)
             for value in marked.indices
         )
+    elif values and marked.border:
+        types, sources = (), ()
     else:
         types = (1,) if marked.any else ()
         sources = (MaskSource(1 if types else 0, path=path, where=where),)

@@ -3,6 +3,9 @@
 An image without a row is defect-free, unless a manifest says what is known of it:
 `gt_rle` complete masks in train.csv, `no_defect`, or `boxes_only`, `class_only`, `pseudo_mask`: its column
 `classes` names the types, and nothing is known of their place. Images it does not list follow train.csv.
+
+Names in the tables mean images as `image_names` says. An image that a rejected row names is set aside, never
+taken as defect-free.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from steelsight.errors import BadData
+from steelsight.sheets.formats.image_names import ImageNames
 from steelsight.sheets.formats.listing import list_images
 from steelsight.sheets.formats.tables import CsvTable, TableRow, read_table
 from steelsight.types import MaskSource, Rejection, SheetItem, SheetSet
@@ -21,6 +25,8 @@ __all__ = ["TYPE_NAMES", "is_severstal", "read_severstal"]
 
 TYPE_NAMES: Final = ("none", "type 1", "type 2", "type 3", "type 4")
 
+_TYPES: Final = frozenset({"1", "2", "3", "4"})
+_OWN: Final = frozenset({"train_images", "train.csv", "manifest.csv", "groups.csv"})
 _LABELS: Final = frozenset({"gt_rle", "no_defect", "boxes_only", "class_only", "pseudo_mask"})
 
 
@@ -32,6 +38,38 @@ class _Known:
     masks: dict[int, MaskSource] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)  # any of them sets the image aside
     notes: list[str] = field(default_factory=list)  # rows passed over without loss
+
+
+@dataclass
+class _Reading:
+    """The tables while they are being read."""
+
+    names: ImageNames
+    known: dict[str, _Known] = field(default_factory=dict)  # by image, or by name where there is no image
+    rejections: list[Rejection] = field(default_factory=list)
+
+    def facts(self, name: str, where: str) -> tuple[str, _Known]:
+        """The image a row names, and what is known of it; all images are at fault where it fits several."""
+        found = self.names.find(name)
+        if len(found) > 1:
+            self.refuse(found, f"{where}: the name fits {' and '.join(found[:3])}; write the whole path")
+            return name, _Known()
+        image = found[0] if found else name
+        return image, self.known.setdefault(image, _Known())
+
+    def refuse(self, images: Iterable[str], reason: str) -> None:
+        """Set images aside."""
+        for image in images:
+            self.known.setdefault(image, _Known()).faults.append(reason)
+
+    def refuse_ragged(self, table: CsvTable) -> None:
+        """Rows of a wrong number of cells: rejected, and the images they name with them."""
+        for (line, reason), cells in zip(table.ragged, table.ragged_cells, strict=True):
+            self.rejections.append(Rejection(table.name, f"row {line}: {reason}"))
+            at = next(i for i, column in enumerate(table.columns) if column.startswith("ImageId"))
+            for cell in cells[at : at + 1]:
+                images = self.names.find(cell) or self.names.find(cell.rpartition("_")[0])
+                self.refuse(images, f"{table.name} row {line}: names this image, and {reason}")
 
 
 @dataclass(frozen=True)
@@ -61,11 +99,13 @@ def read_severstal(root: Path) -> SheetSet:
             f"{root}: found train_images but no train.csv (ImageId,ClassId,EncodedPixels), "
             "without which no image can be told defect-free; add it, even with its header alone"
         )
-    known, rejections = _read_annotations(read_table(table))
+    listing = list_images(images)
+    reading = _Reading(ImageNames(listing.images))
+    _read_annotations(read_table(table), reading)
     manifest: dict[str, _Entry] = {}
     if (root / "manifest.csv").is_file():
-        manifest = _read_manifest(read_table(root / "manifest.csv"), known, rejections)
-    listing = list_images(images)
+        manifest = _read_manifest(read_table(root / "manifest.csv"), reading)
+    known, rejections = reading.known, reading.rejections
     rejections.extend(listing.rejections)
     items = []
     for id_ in listing.images:
@@ -77,26 +117,51 @@ def read_severstal(root: Path) -> SheetSet:
     rejections.extend(_absent(known, manifest))
     if not items and not rejections:
         raise BadData(f"{images}: no images")
-    return SheetSet(root, "severstal", TYPE_NAMES, tuple(items), tuple(rejections))
+    masks = sum(len(item.masks) for item in items)
+    return SheetSet(
+        root,
+        "severstal",
+        TYPE_NAMES,
+        tuple(items),
+        tuple(rejections),
+        (*listing.passed_over, *_beside(root)),
+        counts=(("images", len(items)), ("run-length masks", masks)),
+    )
 
 
-def _read_annotations(table: CsvTable) -> tuple[dict[str, _Known], list[Rejection]]:
+def _beside(root: Path) -> list[Rejection]:
+    """What lies beside the layout's own files."""
+    passed_over = []
+    for entry in sorted(root.iterdir()):
+        name = entry.name
+        if name in _OWN:
+            continue
+        if entry.is_dir() and not name.startswith("."):
+            passed_over.append(Rejection(f"{name}/", "not part of this layout; its images have no rows"))
+        else:
+            passed_over.append(Rejection(name, "not read; train.csv and manifest.csv say what is known"))
+    return passed_over
+
+
+def _read_annotations(table: CsvTable, reading: _Reading) -> None:
     joined = "ImageId_ClassId" in table.columns
     table.need(
         ["ImageId_ClassId" if joined else "ImageId", *([] if joined else ["ClassId"]), "EncodedPixels"]
     )
-    known: dict[str, _Known] = {}
     for row in table.rows:
-        image, type_text = _key(row, joined)
-        _add_row(known.setdefault(image, _Known()), row, image, type_text, table.name)
-    rejections = [Rejection(table.name, f"row {line}: {reason}") for line, reason in table.ragged]
-    return known, rejections
+        name, type_text = _key(row, joined, reading.names)
+        _, facts = reading.facts(name, f"{table.name} row {row.line} ({name})")
+        _add_row(facts, row, name, type_text, table.name)
+    reading.refuse_ragged(table)
 
 
-def _key(row: TableRow, joined: bool) -> tuple[str, str]:
+def _key(row: TableRow, joined: bool, names: ImageNames) -> tuple[str, str]:
     if not joined:
         return row.cells["ImageId"], row.cells["ClassId"]
-    image, _, type_text = row.cells["ImageId_ClassId"].rpartition("_")
+    text = row.cells["ImageId_ClassId"]
+    image, _, type_text = text.rpartition("_")
+    if not image or (type_text not in _TYPES and names.find(text)):
+        return text, ""  # the type is missing
     return image, type_text
 
 
@@ -104,7 +169,7 @@ def _add_row(known: _Known, row: TableRow, image: str, type_text: str, table: st
     known.lines.append(row.line)
     runs = row.cells["EncodedPixels"]
     where = f"{table} row {row.line} ({image})"
-    if type_text not in {"1", "2", "3", "4"}:
+    if type_text not in _TYPES:
         if runs or type_text:
             known.faults.append(f"{where}: expected ClassId 1 to 4, found {type_text!r}; correct the row")
         return  # an image listed with neither type nor runs is defect-free
@@ -120,18 +185,16 @@ def _add_row(known: _Known, row: TableRow, image: str, type_text: str, table: st
         known.faults.append(f"{where}: type {type_text} again with other runs than {earlier.where}; keep one")
 
 
-def _read_manifest(
-    table: CsvTable, known: dict[str, _Known], rejections: list[Rejection]
-) -> dict[str, _Entry]:
+def _read_manifest(table: CsvTable, reading: _Reading) -> dict[str, _Entry]:
     table.need(["ImageId", "classes", "labels"])
-    rejections.extend(Rejection(table.name, f"row {line}: {reason}") for line, reason in table.ragged)
+    reading.refuse_ragged(table)
     manifest: dict[str, _Entry] = {}
     for row in table.rows:
-        image, label = row.cells["ImageId"], row.cells["labels"]
-        where = f"{table.name} row {row.line} ({image})"
+        label = row.cells["labels"]
+        where = f"{table.name} row {row.line} ({row.cells['ImageId']})"
         names = row.cells["classes"].split()
-        facts = known.setdefault(image, _Known())
-        if label not in _LABELS or not set(names) <= {"1", "2", "3", "4"}:
+        image, facts = reading.facts(row.cells["ImageId"], where)
+        if label not in _LABELS or not set(names) <= _TYPES:
             facts.faults.append(
                 f"{where}: expected classes 1 to 4 and one of {', '.join(sorted(_LABELS))}, "
                 f"found {row.cells['classes']!r} and {label!r}"

@@ -31,6 +31,7 @@ class CsvTable:
     columns: tuple[str, ...]
     rows: tuple[TableRow, ...]
     ragged: tuple[tuple[int, str], ...]  # line, reason
+    ragged_cells: tuple[tuple[str, ...], ...] = ()  # of the same rows
 
     def need(self, columns: Collection[str]) -> None:
         """Raise BadData unless all of `columns` are there."""
@@ -56,7 +57,7 @@ def read_table(path: Path) -> CsvTable:
         raise BadData(f"{path.name}: expected a CSV table in UTF-8, found {error}; save it again") from error
     if not header:
         raise BadData(f"{path.name}: the table is empty; expected a header line")
-    rows, ragged = [], []
+    rows, ragged, cells_of_ragged = [], [], []
     for line, cells in lines:
         if len(cells) == len(header):
             rows.append(
@@ -66,4 +67,5 @@ def read_table(path: Path) -> CsvTable:
             ragged.append(
                 (line, f"expected {len(header)} cells, found {len(cells)}; check commas and quotes")
             )
-    return CsvTable(path.name, header, tuple(rows), tuple(ragged))
+            cells_of_ragged.append(tuple(cell.strip() for cell in cells))
+    return CsvTable(path.name, header, tuple(rows), tuple(ragged), tuple(cells_of_ragged))

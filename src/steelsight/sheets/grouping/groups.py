@@ -12,9 +12,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from steelsight.errors import BadData
-from steelsight.sheets.formats.tables import read_table
+from steelsight.sheets.formats.image_names import ImageNames, name_column
+from steelsight.sheets.formats.tables import CsvTable, read_table
+from steelsight.types import Rejection
 
-__all__ = ["column_groups", "frame_groups", "join_groups"]
+__all__ = ["column_groups", "frame_groups", "join_groups", "table_groups"]
 
 _TABLES = ("groups.csv", "manifest.csv", "train.csv")
 
@@ -42,29 +44,60 @@ def frame_groups(ids: Sequence[str], classes: Sequence[Hashable], *, gap: int = 
     return groups
 
 
-def column_groups(root: Path, ids: Sequence[str], column: str) -> list[str]:
+def column_groups(
+    root: Path, ids: Sequence[str], column: str, *, others: Sequence[str] = ()
+) -> tuple[list[str], list[Rejection]]:
     """Groups from a column of `groups.csv`, `manifest.csv` or `train.csv`, the first that has it.
 
-    The table has a column `ImageId`. Sheets it does not list get "", a group of their own.
-    raises  BadData when no table has the column, or a sheet is listed with two values
+    others  ids that are no sheets any more and may be listed all the same
+    returns as `table_groups`
+    raises  BadData when no table has the column, and as `table_groups`
     """
     for name in _TABLES:
-        if not (root / name).is_file():
-            continue
-        table = read_table(root / name)
-        if column in table.columns:
-            table.need(["ImageId"])
-            break
-    else:
-        raise BadData(f"{root}: none of {', '.join(_TABLES)} has a column {column!r} to group by")
+        if (root / name).is_file():
+            table = read_table(root / name)
+            if column in table.columns:
+                return table_groups(table, ids, column, others=others)
+    raise BadData(f"{root}: none of {', '.join(_TABLES)} has a column {column!r} to group by")
+
+
+def table_groups(
+    table: CsvTable, ids: Sequence[str], column: str, *, others: Sequence[str] = ()
+) -> tuple[list[str], list[Rejection]]:
+    """Groups from a column of a table that names images as `image_names` reads names.
+
+    returns one group a sheet, "" for one that no row names; and every row without an image, every row that
+            is damaged and every sheet without a row, each with its reason
+    raises  BadData when the column is missing, no row names an image, or a sheet has two groups
+    """
+    table.need([column])
+    names = ImageNames([*ids, *others])
+    key = name_column(table, names, apart=column)
+    if key is None:
+        raise BadData(
+            f"{table.name}: expected a column ImageId that names images, found {', '.join(table.columns)}; "
+            f"images are such as {', '.join(ids[:2]) or 'none'}"
+        )
+    faults = [Rejection(table.name, f"row {line}: {reason}") for line, reason in table.ragged]
     groups: dict[str, str] = {}
     for row in table.rows:
-        image, value = row.cells["ImageId"], row.cells[column]
-        if groups.setdefault(image, value) != value:
-            raise BadData(
-                f"{name} row {row.line} ({image}): group {value!r}, earlier {groups[image]!r}; keep one"
-            )
-    return [groups.get(id_, "") for id_ in ids]
+        name, value = row.cells[key], row.cells[column]
+        found = names.find(name)
+        where = f"{table.name} row {row.line} ({name})"
+        if len(found) != 1:
+            what = f"fits {' and '.join(found[:3])}; write the whole path" if found else "is no image here"
+            faults.append(Rejection(name or table.name, f"{where}: the name {what}"))
+        elif groups.setdefault(found[0], value) != value:
+            raise BadData(f"{where}: group {value!r}, earlier {groups[found[0]]!r}; keep one")
+    if ids and not any(id_ in groups for id_ in ids):
+        first = table.rows[0].cells[key] if table.rows else "no row"
+        raise BadData(
+            f"{table.name}: none of its {len(table.rows)} rows names an image (column {key}, such as "
+            f"{first!r}); images are such as {', '.join(ids[:2])}; write paths relative to DATA"
+        )
+    reason = f"no row of {table.name} gives its {column}; add one, else it is a group of its own"
+    faults += [Rejection(id_, reason) for id_ in ids if not groups.get(id_)]
+    return [groups.get(id_, "") for id_ in ids], faults
 
 
 def _text(class_: Hashable) -> str:

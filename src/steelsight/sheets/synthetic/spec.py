@@ -16,8 +16,6 @@ _SHEETS = 12_141  # the study's single-type data set
 STUDY_SHARES: Five = (5902 / _SHEETS, 769 / _SHEETS, 195 / _SHEETS, 4759 / _SHEETS, 516 / _SHEETS)
 EVEN_SHARES: Five = (0.2, 0.2, 0.2, 0.2, 0.2)
 
-Share = Field(ge=0, le=1)
-
 
 class SynthSpec(BaseModel):
     """A recipe for synthetic sheets; equal recipes give equal bytes."""

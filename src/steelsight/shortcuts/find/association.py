@@ -1,8 +1,8 @@
-"""Does a property of sheets go with a class's margin among sheets that are truly alike?
+"""Association of a sheet property with a class's margin, among sheets of one true class.
 
-Pairs are formed within a true class alone, so what a property has to do with the class itself cannot show.
-Sheets of one group are one unit: pairs within a group are left out of the effect, and a permutation moves a
-group's sheets of one class together.
+Pairs are formed within true classes only, so an association of the property with the class itself does not
+count. Sheets of one group are one unit: pairs within a group are left out of the effect, and a permutation
+moves a group's sheets of one class together.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from steelsight.types import Interval, Labels
 
 __all__ = ["PERMUTATIONS", "ClassAssociation", "differs_within", "permutation_p", "somers_d", "with_class"]
 
-PERMUTATIONS = 9_999  # the smallest p is 1e-4: small enough for one finding among 500 candidates
-CHUNK = 2**22  # numbers a batch of permutations may take
+PERMUTATIONS = 9_999  # the smallest p is 1e-4, which allows one finding among 500 candidates
+CHUNK = 2**22  # largest number of values in a batch of permutations
 ALL_AGREE = 1 - 1e-12
 
 Values = Float[np.ndarray, "n k"]
@@ -29,26 +29,30 @@ Groups = Int[np.ndarray, " n"]
 
 @dataclass(frozen=True)
 class ClassAssociation:
-    """Whether a property is more frequent, or larger, on the sheets of one class than on the others."""
+    """Association of a property with membership of one class."""
 
-    delta: float  # Cliff's: P(more on the class) - P(less)
-    p_value: float  # Mann-Whitney, two-sided, groups as units; 1 where it cannot be asked
+    delta: float  # Cliff's: P(more on the class) - P(less); NaN where a side has no sheets
+    p_value: float  # Mann-Whitney, two-sided, groups as units; 1 where a side has no sheets
 
 
 def differs_within(value: Float[np.ndarray, " n"], strata: Labels) -> bool:
-    """Whether any two units of one stratum differ in a property, so that it can be compared at all."""
-    return any(np.ptp(value[strata == each]) > 0 for each in np.unique(strata))
+    """Whether a property varies within any stratum, so that it can be compared.
+
+    value, strata  (n,)
+    """
+    return any(np.ptp(value[strata == stratum]) > 0 for stratum in np.unique(strata))
 
 
 def somers_d(values: Values, margins: Margins, strata: Labels, groups: Groups) -> list[list[Interval]]:
-    """Somers' D of every margin given every property, pairs within a stratum and across groups only.
+    """Compute Somers' D of every margin given every property, over pairs within a stratum and across groups.
 
     Of two sheets of one class that differ in the property, the one with more of it has the larger margin in
-    (1 + D) / 2 of the pairs; for a property that is there or not, D is Cliff's delta.
+    (1 + D) / 2 of the pairs; for a binary property, D is Cliff's delta.
 
-    returns  one list a property, in it one interval a margin; NaN where no pair differs in the property
+    values   (n, k); margins (n, c); strata, groups (n,)
+    returns  k lists of c intervals, -1..1; NaN where no pair differs in the property
     source   Newson 2006, Stata Journal 6(3): jackknife over groups, bounds by Fisher's z. Where all pairs
-             agree the jackknife sees no spread: Wilson's bound over the units of the rarer side
+             agree the jackknife has no spread: Wilson's bound over the units of the rarer side
     """
     units = int(groups.max()) + 1 if groups.size else 0
     agree = np.zeros((values.shape[1], margins.shape[1], units))
@@ -78,18 +82,20 @@ def permutation_p(
     rng: np.random.Generator,
     permutations: int = PERMUTATIONS,
 ) -> Float[np.ndarray, "k c"]:
-    """Two-sided p of every property with every margin, stratified: van Elteren's test, for any property.
+    """Compute stratified permutation p-values: van Elteren's test, generalised to numeric properties.
 
-    Ranks within a stratum over its size + 1, means over a group's sheets of a stratum; T = sum of products.
-    Margins are permuted within strata. A property that is there or not gives van Elteren's statistic.
-    returns  1 where a property is the same on all sheets of every stratum
+    Two-sided. Ranks within a stratum are divided by its size + 1 and averaged over a group's sheets of the
+    stratum; T = sum of products. Margins are permuted within strata. A binary property gives van Elteren's
+    statistic.
+    values   (n, k); margins (n, c); strata, groups (n,)
+    returns  (k, c); 1 where a property is the same on all sheets of every stratum
     source   van Elteren 1960; Monte Carlo p as in Phipson and Smyth 2010, never 0
     """
     cells = np.unique(np.stack([strata, groups], axis=1), axis=0, return_inverse=True)
     stratum, cell = cells[0][:, 0], cells[1].reshape(-1)
-    x, y = (_cell_ranks(each, strata, cell, stratum) for each in (values, margins))
+    x, y = (_cell_ranks(columns, strata, cell, stratum) for columns in (values, margins))
     observed = np.abs(x.T @ y)  # (k, c)
-    bound = observed * (1 - 1e-5)  # sums of the same numbers in another order are ties
+    bound = observed * (1 - 1e-5)  # tolerance for sums of the same numbers in another order
     beyond = np.zeros(observed.shape)
     batch = max(1, CHUNK // max(y.size, 1))
     for start in range(0, permutations, batch):
@@ -101,27 +107,31 @@ def permutation_p(
 
 
 def with_class(value: Float[np.ndarray, " n"], inside: np.ndarray, groups: Groups) -> ClassAssociation:
-    """How a property goes with belonging to a class; units are a group's sheets inside it, and outside."""
+    """Measure the association of a property with a class; units are a group's sheets inside and outside it.
+
+    value   (n,) the property; inside (n,) membership of the class; groups (n,)
+    source  Mann and Whitney 1947; Cliff 1993
+    """
     cells = np.unique(np.stack([inside.astype(np.int64), groups], axis=1), axis=0, return_inverse=True)
     cell, member = cells[1].reshape(-1), cells[0][:, 0] == 1
     means = np.bincount(cell, value) / np.bincount(cell)
     if member.all() or not member.any() or np.ptp(means) == 0:
         return ClassAssociation(0.0 if np.ptp(means) == 0 else float("nan"), 1.0)
-    found = mannwhitneyu(means[member], means[~member], method="asymptotic")
-    delta = 2 * float(found.statistic) / (member.sum() * (~member).sum()) - 1
-    return ClassAssociation(delta, float(found.pvalue))
+    test = mannwhitneyu(means[member], means[~member], method="asymptotic")
+    delta = 2 * float(test.statistic) / (member.sum() * (~member).sum()) - 1
+    return ClassAssociation(delta, float(test.pvalue))
 
 
 def _rarer_units(value: Float[np.ndarray, " n"], strata: Labels, groups: Groups) -> int:
-    """Groups on the rarer side of the property, above its commonest value or not, over all strata."""
-    found = 0
+    """Groups on the rarer side of the property, equal to its commonest value or not, summed over strata."""
+    total = 0
     for stratum in np.unique(strata):
         rows = strata == stratum
         levels, counts = np.unique(value[rows], return_counts=True)
         other = value[rows] != levels[counts.argmax()]
         sides = [np.unique(groups[rows][side]).size for side in (other, ~other)]
-        found += min(sides) if min(sides) else 0
-    return max(found, 1)
+        total += min(sides)
+    return max(total, 1)
 
 
 def _interval(agree: Float[np.ndarray, " u"], differ: Float[np.ndarray, " u"], rarer: int) -> Interval:
@@ -149,12 +159,12 @@ def _cell_ranks(
 ) -> Float32[np.ndarray, "u m"]:
     """Mean rank of each cell within its stratum, centred there."""
     ranks = np.empty(columns.shape)
-    for each in np.unique(strata):
-        rows = strata == each
+    for label in np.unique(strata):
+        rows = strata == label
         ranks[rows] = rankdata(columns[rows], axis=0) / (rows.sum() + 1)
     means = np.stack([np.bincount(cell, rank) for rank in ranks.T], axis=1) / np.bincount(cell)[:, None]
-    for each in np.unique(stratum):
-        rows = stratum == each
+    for label in np.unique(stratum):
+        rows = stratum == label
         means[rows] -= means[rows].mean(0)
     return np.where(np.abs(means) < 1e-9, 0, means).astype(np.float32)
 
@@ -162,7 +172,7 @@ def _cell_ranks(
 def _shuffles(stratum: Int[np.ndarray, " u"], count: int, rng: np.random.Generator) -> Int[np.ndarray, "b u"]:
     """Permutations of cells that keep every cell in its stratum."""
     order = np.tile(np.arange(stratum.size), (count, 1))
-    for each in np.unique(stratum):
-        rows = np.flatnonzero(stratum == each)
+    for label in np.unique(stratum):
+        rows = np.flatnonzero(stratum == label)
         order[:, rows] = rng.permuted(order[:, rows], axis=1)
     return order

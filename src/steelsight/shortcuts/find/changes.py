@@ -1,7 +1,7 @@
-"""How to give a sheet more, or less, of a property of the whole picture, as far as sheets here go.
+"""Changes of whole-picture properties, such as exposure, within the range of the given sheets.
 
-"More" means as much as the sheet at the 95th percentile has, "less" as little as that at the 5th. The defect
-is changed along with the rest, as a camera would; the control is the sheet as it is.
+"More" is the value of the sheet at the 95th percentile, "less" that at the 5th. The defect is changed with
+the rest, as a camera would change it; the control is the unchanged sheet.
 """
 
 from __future__ import annotations
@@ -21,12 +21,17 @@ __all__ = ["picture_changes"]
 EXTREMES = (5, 95)  # percentiles
 
 Level = Float32[np.ndarray, "h w"]
-Paint = Callable[[Level, Mask, float, np.random.Generator], Level]  # towards a value of the property
+Paint = Callable[
+    [Level, Mask, float, np.random.Generator], Level
+]  # brings a picture to a value of the property
 
 
 def picture_changes(properties: Sequence[Property]) -> dict[str, Change]:
-    """A change a property of PAINTS that is among these."""
-    return {each.key: _change(each.values, PAINTS[each.key]) for each in properties if each.key in PAINTS}
+    """Make a change for each of these properties that has an entry in PAINTS.
+
+    returns  changes by property key
+    """
+    return {item.key: _change(item.values, PAINTS[item.key]) for item in properties if item.key in PAINTS}
 
 
 def _change(values: Float[np.ndarray, " n"], paint: Paint) -> Change:
@@ -52,7 +57,7 @@ def _stretch(level: Level, defect: Mask, goal: float, _rng: np.random.Generator)
 
 
 def _tilt(level: Level, _defect: Mask, goal: float, rng: np.random.Generator) -> Level:
-    """Outer thirds come to lie `goal` apart, relative to their mean."""
+    """Tilt the light until the outer thirds differ by `goal`, relative to their mean."""
     away = np.linspace(-0.75, 0.75, level.shape[1], dtype=np.float32) * np.float32(goal)
     tilted: Level = level * (1 + (away if rng.random() < 0.5 else -away))[None]
     return tilted
@@ -67,24 +72,24 @@ def _frame(level: Level, _defect: Mask, goal: float, rng: np.random.Generator) -
 
 
 def _roughen(level: Level, defect: Mask, goal: float, rng: np.random.Generator) -> Level:
-    """Grain is a quarter of the Laplacian's median: white noise of 1 level adds .75 of 4.47 / 4."""
-    has = float(np.median(np.abs(ndimage.laplace(level))[~defect])) / 4
-    if goal <= has:
+    """Scale the grain, a quarter of the Laplacian's median; white noise of 1 level: 0.6745 * sqrt(20) / 4."""
+    current = float(np.median(np.abs(ndimage.laplace(level))[~defect])) / 4
+    if goal <= current:
         soft = ndimage.gaussian_filter(level, 0.6)
-        softer: Level = soft + np.float32(goal / max(has, 1e-3)) * (level - soft)
+        softer: Level = soft + np.float32(goal / max(current, 1e-3)) * (level - soft)
         return softer
-    sigma = np.sqrt(goal**2 - has**2) / (0.6745 * np.sqrt(20) / 4)
+    sigma = np.sqrt(goal**2 - current**2) / (0.6745 * np.sqrt(20) / 4)
     noise = rng.standard_normal(level.shape, dtype=np.float32)
     rougher: Level = level + np.float32(sigma) * noise
     return rougher
 
 
 def _stripe(level: Level, _defect: Mask, goal: float, rng: np.random.Generator) -> Level:
-    """Faint lines, upright for a goal above 0, lying for one below."""
+    """Add faint lines: vertical for a goal above 0, horizontal below."""
     across, down = (float(np.abs(np.diff(level, axis=axis)).mean()) for axis in (1, 0))
     wanted = np.exp(abs(goal)) * (down if goal > 0 else across)
-    has = across if goal > 0 else down
-    sigma = np.sqrt(max(wanted**2 - has**2, 0.0)) / 1.13  # mean step of white noise of 1 level
+    current = across if goal > 0 else down
+    sigma = np.sqrt(max(wanted**2 - current**2, 0.0)) / 1.13  # 1.13: mean step of white noise of 1 level
     shape = (1, level.shape[1]) if goal > 0 else (level.shape[0], 1)
     lined: Level = level + np.float32(sigma) * rng.standard_normal(shape, dtype=np.float32)
     return lined
@@ -101,7 +106,7 @@ def _dot(level: Level, defect: Mask, goal: float, rng: np.random.Generator) -> L
 
 
 def _lattice(level: Level, _defect: Mask, _goal: float, rng: np.random.Generator) -> Level:
-    """Diamond plate: bright bars in two slanting directions."""
+    """Add a diamond plate pattern: bright bars in two oblique directions."""
     height, width = level.shape
     y, x = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)[None]
     period = np.float32(height * rng.uniform(0.3, 0.5))

@@ -1,7 +1,7 @@
-"""Spectral relevance analysis: into how many kinds of reasons do a class's verdicts fall?
+"""Spectral relevance analysis: clusters of the explanations of a class's verdicts.
 
-Sheets of one verdict are clustered by where the model looked and by what it saw there. A cluster that has a
-nuisance in common, or a purity unlike the others', is where to look for a shortcut.
+Sheets of one verdict are clustered by their heatmaps and by the features at the places of high relevance. A
+cluster with a common nuisance, or with an unusual purity, can indicate a shortcut.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from steelsight.types import Interval, Labels
 
 __all__ = ["Cluster", "ClusterTrait", "cluster_reasons", "pool_maps"]
 
-POOLED = (2, 10)  # places a map is pooled to, down and along the sheet
-DIMENSIONS = 12  # kept of each view
+POOLED = (2, 10)  # grid a map is pooled to, down and along the sheet
+DIMENSIONS = 12  # principal components kept of each view
 NEIGHBOURS = 10
 MOST_CLUSTERS, MOST_SHEETS, FEWEST_SHEETS = 8, 600, 20  # of one verdict
-TYPICAL = 4
+TYPICAL = 4  # sheets shown per cluster
 
 Pooled = Float[np.ndarray, "n p"]
 Positions = Int[np.ndarray, " _"]
@@ -34,7 +34,7 @@ Positions = Int[np.ndarray, " _"]
 
 @dataclass(frozen=True)
 class ClusterTrait:
-    """What a cluster has more, or less, of than the other sheets of the same verdict."""
+    """A property of a cluster compared with the other sheets of the same verdict."""
 
     key: str
     title: str
@@ -44,24 +44,25 @@ class ClusterTrait:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Sheets that got one verdict for one kind of reason."""
+    """Sheets of one verdict with similar explanations."""
 
     verdict: int
     rows: Positions
-    typical: tuple[int, ...]  # rows next to its middle
-    right: Interval  # share of right verdicts, Wilson's bounds
-    truths: tuple[tuple[int, int], ...]  # true class and sheets, the commonest first
+    typical: tuple[int, ...]  # rows nearest to the cluster's mean
+    right: Interval  # share of correct verdicts, Wilson's bounds
+    truths: tuple[tuple[int, int], ...]  # true class and number of sheets, the commonest first
     traits: tuple[ClusterTrait, ...]  # the strongest first
 
     @property
     def purity(self) -> float:
-        """Share of its commonest true class."""
+        """Share of the commonest true class."""
         return self.truths[0][1] / self.rows.size
 
 
 def pool_maps(maps: Float32[np.ndarray, "n gh gw"]) -> Pooled:
-    """Signed maps as shares of their own strength, pooled; left-right and top-bottom flips look the same.
+    """Normalise signed maps by their total and pool them, invariant to horizontal and vertical flips.
 
+    maps     (n, gh, gw)
     returns  (n, p); a sheet's absolute values sum to at most 1
     """
     scale = np.abs(maps).sum((1, 2), keepdims=True)
@@ -69,7 +70,7 @@ def pool_maps(maps: Float32[np.ndarray, "n gh gw"]) -> Pooled:
     rows = np.array_split(np.arange(maps.shape[1]), min(POOLED[0], maps.shape[1]))
     columns = np.array_split(np.arange(maps.shape[2]), min(POOLED[1], maps.shape[2]))
     grid = np.stack([np.stack([shares[:, r][:, :, c].sum((1, 2)) for c in columns], 1) for r in rows], 1)
-    for axis in (1, 2):  # the heavier half comes first
+    for axis in (1, 2):  # flip so that the heavier half comes first
         weight = np.abs(grid)
         half = grid.shape[axis] // 2
         first, last = (
@@ -89,30 +90,32 @@ def cluster_reasons(
     *,
     rng: np.random.Generator,
 ) -> list[Cluster]:
-    """Clusters of every verdict with at least FEWEST_SHEETS sheets, the largest first.
+    """Cluster the sheets of every verdict that has at least FEWEST_SHEETS, the largest cluster first.
 
-    pooled      as pool_maps gives them, of each sheet's own verdict
-    embeddings  what the model saw where it looked
+    pooled      (n, p) from `pool_maps`, of each sheet's own verdict
+    embeddings  (n, d) features averaged over the places of positive relevance
+    verdicts    (n,) class index; truths (n,) true class index
+    properties  compared between the clusters of a verdict
     source      Lapuschkin et al. 2019; the number of clusters by the largest gap between eigenvalues of the
                 neighbourhood graph's normalised Laplacian (von Luxburg 2007)
     """
-    found = []
+    clusters = []
     for verdict in np.unique(verdicts).tolist():
         rows = np.flatnonzero(verdicts == verdict)
         if rows.size > MOST_SHEETS:
             rows = np.sort(rng.permutation(rows)[:MOST_SHEETS])
         if rows.size < FEWEST_SHEETS:
             continue
-        views = np.concatenate([_view(each[rows]) for each in (pooled, embeddings)], axis=1)
+        views = np.concatenate([_view(columns[rows]) for columns in (pooled, embeddings)], axis=1)
         numbers = _spectral(views, seed=int(rng.integers(2**31)))
         for number in range(numbers.max() + 1):
             inside = numbers == number
-            found.append(_describe(verdict, rows, inside, views, truths, properties))
-    return sorted(found, key=lambda each: (each.verdict, -each.rows.size))
+            clusters.append(_describe(verdict, rows, inside, views, truths, properties))
+    return sorted(clusters, key=lambda cluster: (cluster.verdict, -cluster.rows.size))
 
 
 def _view(columns: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n q"]:
-    """The main directions of one view, all views with the same total variance."""
+    """Principal components of one view, scaled to a total variance of 1."""
     count = min(DIMENSIONS, *columns.shape)
     main = PCA(count, random_state=0).fit_transform(columns.astype(np.float64))
     spread = float(np.sqrt(main.var(0).sum()))
@@ -121,7 +124,7 @@ def _view(columns: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n q"]:
 
 
 def _spectral(views: Float[np.ndarray, "n q"], *, seed: int) -> Int[np.ndarray, " n"]:
-    """The number of the cluster of each sheet."""
+    """Cluster index of each sheet."""
     near = kneighbors_graph(views, min(NEIGHBOURS, len(views) - 1), include_self=False)
     graph = (near + near.T).toarray() / 2
     values, vectors = np.linalg.eigh(laplacian(graph, normed=True))
@@ -145,27 +148,29 @@ def _describe(
     truths: Labels,
     properties: Sequence[Property],
 ) -> Cluster:
-    mine = rows[inside]
+    members = rows[inside]
     away = np.linalg.norm(views[inside] - views[inside].mean(0), axis=1)
-    classes, counts = np.unique(truths[mine], return_counts=True)
+    classes, counts = np.unique(truths[members], return_counts=True)
     order = np.argsort(-counts, kind="stable")
     return Cluster(
         verdict,
-        mine,
-        tuple(mine[np.argsort(away, kind="stable")[:TYPICAL]].tolist()),
-        wilson(int((truths[mine] == verdict).sum()), mine.size),
+        members,
+        tuple(members[np.argsort(away, kind="stable")[:TYPICAL]].tolist()),
+        wilson(int((truths[members] == verdict).sum()), members.size),
         tuple((int(classes[i]), int(counts[i])) for i in order),
-        _traits(mine, rows[~inside], properties),
+        _traits(members, rows[~inside], properties),
     )
 
 
-def _traits(mine: Positions, others: Positions, properties: Sequence[Property]) -> tuple[ClusterTrait, ...]:
+def _traits(
+    members: Positions, others: Positions, properties: Sequence[Property]
+) -> tuple[ClusterTrait, ...]:
     if not others.size:
         return ()
-    found = []
-    for each in properties:
-        here, there = each.values[mine], each.values[others]
-        above = (here[:, None] > there[None]).mean() - (here[:, None] < there[None]).mean()
-        share = float((here > np.median(there)).mean())
-        found.append(ClusterTrait(each.key, each.title, float(above), share))
-    return tuple(sorted(found, key=lambda trait: -abs(trait.delta)))
+    traits = []
+    for item in properties:
+        inside, outside = item.values[members], item.values[others]
+        delta = (inside[:, None] > outside[None]).mean() - (inside[:, None] < outside[None]).mean()
+        share = float((inside > np.median(outside)).mean())
+        traits.append(ClusterTrait(item.key, item.title, float(delta), share))
+    return tuple(sorted(traits, key=lambda trait: -abs(trait.delta)))

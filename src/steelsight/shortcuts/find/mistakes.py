@@ -1,7 +1,7 @@
-"""What the sheets of one kind of mistake share, in their pictures and in their explanations.
+"""Common properties of the sheets of one kind of mistake, in their pixels and in their explanations.
 
-Sheets of class A called B are compared with the sheets of class A that were called A: what they have more of
-is what the model may have taken for B.
+Sheets of class A classified as B are compared with the sheets of class A classified as A. A property that is
+more frequent on the mistakes may have been used as an indicator of B.
 """
 
 from __future__ import annotations
@@ -24,42 +24,44 @@ from steelsight.types import Interval
 __all__ = ["FEWEST_MISTAKES", "MistakeGroup", "SharedReason", "SharedTrait", "compare_mistakes"]
 
 FEWEST_MISTAKES: Final = 3
-MOST_COMPARED = 60  # right sheets whose maps are compared, and mistakes
-TRAITS = 5
+MOST_COMPARED = 60  # mistakes, and correct verdicts, whose maps are compared
+TRAITS = 5  # properties reported per kind of mistake
 
 Positions = Int[np.ndarray, " _"]
 
 
 @dataclass(frozen=True)
 class SharedTrait:
-    """A property of these mistakes against that of the right verdicts on the same class."""
+    """A property of these mistakes compared with the correct verdicts on the same class."""
 
     property: Property
     delta: float  # Cliff's
     q_value: float  # over all mistakes and properties
-    wrong: Interval  # share of the mistakes that have it: above 0, or above the median of the right ones
-    right: Interval  # share of the right ones
+    wrong: (
+        Interval  # share of the mistakes that have it: above 0, or above the median of the correct verdicts
+    )
+    right: Interval  # the same share of the correct verdicts
 
 
 @dataclass(frozen=True)
 class SharedReason:
-    """Where the verdict's map lies."""
+    """How much of the verdict's map lies in one region."""
 
-    title: str
-    share: float  # of the map's positive part, mean over the mistakes
-    by_chance: float  # share of the sheet's area
-    of_right: float  # the share where that verdict is right
+    title: str  # of the region
+    share: float  # of the map's positive part in the region, mean over the mistakes
+    by_chance: float  # the region's share of the sheet's area
+    of_right: float  # the share where that verdict is correct
 
 
 @dataclass(frozen=True)
 class MistakeGroup:
-    """All sheets of one class that were given another."""
+    """All sheets of one class with one wrong verdict."""
 
-    truth: int
-    verdict: int
-    rows: Positions  # the surest first
-    among: int  # sheets of that class
-    traits: tuple[SharedTrait, ...]  # the most telling first
+    truth: int  # class index
+    verdict: int  # class index
+    rows: Positions  # the largest margin of the verdict first
+    among: int  # sheets of the true class
+    traits: tuple[SharedTrait, ...]  # the smallest q-value first
     reasons: tuple[SharedReason, ...]
 
 
@@ -70,9 +72,10 @@ def compare_mistakes(
     *,
     rng: np.random.Generator,
 ) -> tuple[MistakeGroup, ...]:
-    """Every kind of mistake with at least FEWEST_MISTAKES sheets, the most frequent first.
+    """Compare every kind of mistake with at least FEWEST_MISTAKES sheets, the most frequent first.
 
-    maps  Grad-CAM of each sheet's own verdict
+    maps        (n, gh, gw) Grad-CAM of each sheet's own verdict
+    properties  compared between mistakes and correct verdicts
     """
     labels, verdicts = evidence.sheets.labels, evidence.logits.argmax(1)
     kinds = [
@@ -82,50 +85,50 @@ def compare_mistakes(
         if truth != verdict
     ]
     kinds = [kind for kind in kinds if kind[2].size >= FEWEST_MISTAKES]
-    differing = [each for each in properties if np.ptp(each.values) > 0]
+    varying = [item for item in properties if np.ptp(item.values) > 0]
     tests = [
         [
-            _compare(each, rows, np.flatnonzero((labels == truth) & (verdicts == truth)), evidence)
-            for each in differing
+            _compare(item, rows, np.flatnonzero((labels == truth) & (verdicts == truth)), evidence)
+            for item in varying
         ]
         for truth, _, rows in kinds
     ]
     p = np.array([[test.p_value for test in row] for row in tests])
     q = false_discovery_control(p.ravel()).reshape(p.shape) if p.size else p
-    found = []
+    groups = []
     for number, (truth, verdict, rows) in enumerate(kinds):
         right = np.flatnonzero((labels == truth) & (verdicts == truth))
-        told = [
-            _trait(each, tests[number][column].delta, float(q[number, column]), rows, right)
-            for column, each in enumerate(differing)
+        traits = [
+            _trait(item, tests[number][column].delta, float(q[number, column]), rows, right)
+            for column, item in enumerate(varying)
         ]
         order = np.argsort(-evidence.margins[rows, verdict], kind="stable")
         agreeing = np.flatnonzero((labels == verdict) & (verdicts == verdict))
-        found.append(
+        groups.append(
             MistakeGroup(
                 truth,
                 verdict,
                 rows[order],
                 int((labels == truth).sum()),
-                tuple(sorted(told, key=lambda trait: (trait.q_value, -abs(trait.delta)))[:TRAITS]),
+                tuple(sorted(traits, key=lambda trait: (trait.q_value, -abs(trait.delta)))[:TRAITS]),
                 _reasons(evidence, maps, rows, agreeing, rng),
             )
         )
-    return tuple(sorted(found, key=lambda each: -each.rows.size))
+    return tuple(sorted(groups, key=lambda group: -group.rows.size))
 
 
-def _compare(each: Property, wrong: Positions, right: Positions, evidence: ModelEvidence) -> ClassAssociation:
+def _compare(item: Property, wrong: Positions, right: Positions, evidence: ModelEvidence) -> ClassAssociation:
     rows = np.concatenate([wrong, right])
     inside = np.arange(rows.size) < wrong.size
     groups = np.unique(evidence.groups[rows], return_inverse=True)[1].reshape(-1)
-    return with_class(each.values[rows], inside, groups)
+    return with_class(item.values[rows], inside, groups)
 
 
-def _trait(each: Property, delta: float, q: float, wrong: Positions, right: Positions) -> SharedTrait:
-    here, there = each.values[wrong], each.values[right]
-    line = 0.0 if each.presence and right.size and np.median(there) == 0 else _median(there)
-    shares = [wilson(int((side > line).sum()), side.size) for side in (here, there)]
-    return SharedTrait(each, delta, q, shares[0], shares[1])
+def _trait(item: Property, delta: float, q: float, wrong: Positions, right: Positions) -> SharedTrait:
+    sides = item.values[wrong], item.values[right]
+    threshold = 0.0 if item.presence and right.size and np.median(sides[1]) == 0 else _median(sides[1])
+    shares = [wilson(int((side > threshold).sum()), side.size) for side in sides]
+    return SharedTrait(item, delta, q, shares[0], shares[1])
 
 
 def _median(values: Float[np.ndarray, " m"]) -> float:
@@ -139,11 +142,12 @@ def _reasons(
     agreeing: Positions,
     rng: np.random.Generator,
 ) -> tuple[SharedReason, ...]:
-    mine, theirs = (
+    mistakes, correct = (
         _mean_shares(evidence, maps, rng.permutation(rows)[:MOST_COMPARED]) for rows in (wrong, agreeing)
     )
     return tuple(
-        SharedReason(title, mine[name][0], mine[name][1], theirs[name][0]) for name, title in REGIONS.items()
+        SharedReason(title, mistakes[name][0], mistakes[name][1], correct[name][0])
+        for name, title in REGIONS.items()
     )
 
 

@@ -1,4 +1,4 @@
-"""Everything a search found, as plain values for JSON."""
+"""The result of a search as plain values for JSON."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from steelsight.shortcuts.pasting.paste_check import LEAST_SHIFT, PasteCheck
 __all__ = ["find_json"]
 
 
-def find_json(found: SearchResult) -> dict[str, Any]:
-    """The ranking, the clusters, the mistakes, and the rules they were judged by."""
-    sheets = found.evidence.sheets
+def find_json(result: SearchResult) -> dict[str, Any]:
+    """Collect the ranking, the clusters, the mistakes and the rules applied, without pictures."""
+    sheets = result.evidence.sheets
     names = sheets.class_names
-    answer: dict[str, Any] = plain(
+    numbers: dict[str, Any] = plain(
         {
             "sheets": len(sheets),
             "class_names": list(names),
             "rules": {"q": Q_LEVEL, "least_effect": LEAST_EFFECT, "least_shift": LEAST_SHIFT},
-            "findings": [each.candidate.key for each in found.findings],
+            "findings": [each.property.key for each in result.findings],
             "candidates": [
-                _suspect(each, rank, found.evidence) for rank, each in enumerate(found.suspects, 1)
+                _candidate(each, rank, result.evidence) for rank, each in enumerate(result.candidates, 1)
             ],
-            "clusters": [_cluster(each, sheets.ids, names) for each in found.clusters],
-            "mistakes": [_mistake(each, sheets.ids, names) for each in found.mistakes],
-            "notes": list(found.notes),
+            "clusters": [_cluster(each, sheets.ids, names) for each in result.clusters],
+            "mistakes": [_mistake(each, sheets.ids, names) for each in result.mistakes],
+            "notes": list(result.notes),
         }
     )
-    return answer
+    return numbers
 
 
-def _suspect(each: Candidate, rank: int, evidence: ModelEvidence) -> dict[str, Any]:
-    names, target = evidence.sheets.class_names, each.pull.target
+def _candidate(each: Candidate, rank: int, evidence: ModelEvidence) -> dict[str, Any]:
+    names, target = evidence.sheets.class_names, each.association.target
     return {
         "rank": rank,
-        "key": each.candidate.key,
-        "title": each.candidate.title,
+        "key": each.property.key,
+        "title": each.property.title,
         "status": each.status,
         "speaks_for": names[target],
         "direction": "more" if each.more else "less",
         "follows": each.follows or None,
-        **_pull(each.pull, names),
-        "by_class": [_pull(pull, names) for pull in each.pulls],
+        **_association(each.association, names),
+        "by_class": [_association(association, names) for association in each.by_class],
         "paste": None if each.check is None else _check(each.check, evidence.sheets.ids),
         "class_means": class_means(evidence, each),
         "telling": {
@@ -58,15 +58,15 @@ def _suspect(each: Candidate, rank: int, evidence: ModelEvidence) -> dict[str, A
     }
 
 
-def _pull(pull: Association, names: tuple[str, ...]) -> dict[str, Any]:
+def _association(association: Association, names: tuple[str, ...]) -> dict[str, Any]:
     return {
-        "class": names[pull.target],
-        "effect": pull.effect,
-        "p": pull.p_value,
-        "q": pull.q_value,
-        "class_delta": pull.with_class.delta,
-        "class_p": pull.with_class.p_value,
-        "class_q": pull.class_q,
+        "class": names[association.target],
+        "effect": association.effect,
+        "p": association.p_value,
+        "q": association.q_value,
+        "class_delta": association.with_class.delta,
+        "class_p": association.with_class.p_value,
+        "class_q": association.class_q,
     }
 
 

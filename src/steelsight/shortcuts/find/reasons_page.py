@@ -1,4 +1,4 @@
-"""Chapters of the page of a search: clusters of reasons, and what each kind of mistake shares."""
+"""Chapters of the search page: clusters of explanations, and common properties of mistakes."""
 
 from __future__ import annotations
 
@@ -19,45 +19,49 @@ from steelsight.shortcuts.nuisances.properties import Property
 
 __all__ = ["panel_of", "short_title", "truth_of", "write_clusters", "write_mistakes"]
 
-SHOWN = 4  # sheets of a mistake
-MOST_GROUPS = 6  # kinds of mistakes told
+SHOWN = 4  # sheets per kind of mistake
+MOST_GROUPS = 6  # kinds of mistakes shown
 
 
-def panel_of(found: SearchResult, row: int, title: str, *, target: int | None = None) -> Panel:
-    """A sheet, with the map of a class where one is asked for."""
-    gray = np.asarray(found.evidence.sheets.images[row])
+def panel_of(result: SearchResult, row: int, title: str, *, target: int | None = None) -> Panel:
+    """Make a panel of a sheet, with the map of a class where one is given.
+
+    row     position of the sheet
+    target  class index; None = no map
+    """
+    gray = np.asarray(result.evidence.sheets.images[row])
     if target is None:
         return Panel(gray, title)
-    coarse = torch.from_numpy(found.looked.maps[row, target].copy())
+    coarse = torch.from_numpy(result.outputs.maps[row, target].copy())
     return Panel(gray, title, upsample(coarse, (gray.shape[0], gray.shape[1])).numpy())
 
 
-def truth_of(found: SearchResult, row: int) -> str:
-    """A sheet's true class."""
-    sheets = found.evidence.sheets
+def truth_of(result: SearchResult, row: int) -> str:
+    """The name of a sheet's true class."""
+    sheets = result.evidence.sheets
     return sheets.class_names[int(sheets.labels[row])]
 
 
-def short_title(candidate: Property) -> str:
-    """A property in a few words; a concept has no name, so it keeps its description."""
-    return candidate.title if candidate.key.startswith("concept") else _before_colon(candidate.title)
+def short_title(item: Property) -> str:
+    """The name of a property; a concept keeps its whole description."""
+    return item.title if item.key.startswith("concept") else _before_colon(item.title)
 
 
-def write_clusters(page: Document, found: SearchResult) -> None:
-    """A table of all clusters, and the typical sheets of each with the map of their verdict."""
-    names = found.evidence.sheets.class_names
-    page.chapter("Kinds of reasons", id="reasons")
+def write_clusters(page: Document, result: SearchResult) -> None:
+    """Write a table of all clusters, and the typical sheets of each with the map of their verdict."""
+    names = result.evidence.sheets.class_names
+    page.chapter("Clusters of explanations", id="reasons")
     page.text(
-        "Sheets of one verdict, clustered by where Grad-CAM found the reason and by what the features there "
-        "were (spectral relevance analysis). A pure cluster with a nuisance in common may be a shortcut that "
-        "works; one with many wrong verdicts, a shortcut that fails."
+        "Sheets of one verdict, clustered by their Grad-CAM maps and by the features at the places of high "
+        "relevance (spectral relevance analysis). A pure cluster with a common nuisance may be a shortcut "
+        "that gives correct verdicts; one with many wrong verdicts, a shortcut that fails."
     )
-    if not found.clusters:
+    if not result.clusters:
         page.text("No verdict has enough sheets to cluster.")
         return
-    numbered = _numbered(found.clusters)
+    numbered = _numbered(result.clusters)
     page.table(
-        ["verdict and cluster", "sheets", Column("right", 2), Column("purity", 2)],
+        ["verdict and cluster", "sheets", Column("correct", 2), Column("purity", 2)],
         [
             [
                 Cell(f"{names[each.verdict]}, cluster {number}", note=_traits(each)),
@@ -69,49 +73,52 @@ def write_clusters(page: Document, found: SearchResult) -> None:
         ],
         id="clusters",
         caption="Clusters of every verdict",
-        note="Right: share of right verdicts. Purity: share of the commonest true class. Below "
-        "each name: what it has more of, or less, than the other clusters of its verdict, by Cliff's delta.",
+        note="Correct: share of correct verdicts. Purity: share of the commonest true class. Below each "
+        "name: properties compared with the other clusters of its verdict, by Cliff's delta.",
     )
-    across = panels_across(found.evidence.sheets.images.shape[1:])
-    for verdict in dict.fromkeys(each.verdict for each in found.clusters):
+    columns = panels_across(result.evidence.sheets.images.shape[1:])
+    for verdict in dict.fromkeys(each.verdict for each in result.clusters):
         lines = []
         for number, each in numbered:
             if each.verdict == verdict:
-                head = f"Cluster {number}: {each.rows.size} sheets, {each.right.estimate:.0%} right"
-                rows = each.typical[:across]
-                lines.append((head, [panel_of(found, r, truth_of(found, r), target=verdict) for r in rows]))
+                head = f"Cluster {number}: {each.rows.size} sheets, {each.right.estimate:.0%} correct"
+                rows = each.typical[:columns]
+                lines.append((head, [panel_of(result, r, truth_of(result, r), target=verdict) for r in rows]))
         page.figure(
             draw_panels(lines),
             id=f"clusters-{verdict}",
             alt=f"Typical sheets of {len(lines)} clusters of the verdict {names[verdict]}, with their maps.",
-            caption=f"Verdict {names[verdict]}: the sheets next to each cluster's middle, by true class.",
+            caption=f"Verdict {names[verdict]}: the sheets nearest to each cluster's mean, by true class.",
         )
 
 
-def write_mistakes(page: Document, found: SearchResult) -> None:
-    """Tables and the surest sheets of each kind of mistake."""
-    page.chapter("What mistakes share", id="mistakes")
-    if not found.mistakes:
+def write_mistakes(page: Document, result: SearchResult) -> None:
+    """Write tables and the sheets with the largest margins of each kind of mistake."""
+    page.chapter("Common properties of mistakes", id="mistakes")
+    if not result.mistakes:
         page.text("No kind of mistake has enough sheets to compare.")
         return
     page.text(
-        "Each kind of mistake against the right verdicts on the same true class: what the pictures have more "
-        "of, or less, and on what the map of the wrong verdict lies."
+        "Each kind of mistake compared with the correct verdicts on the same true class: properties of the "
+        "pictures, and regions on which the map of the wrong verdict lies."
     )
-    for group in found.mistakes[:MOST_GROUPS]:
-        _write_mistake(page, found, group)
+    for group in result.mistakes[:MOST_GROUPS]:
+        _write_mistake(page, result, group)
 
 
-def _write_mistake(page: Document, found: SearchResult, group: MistakeGroup) -> None:
-    names, ids = found.evidence.sheets.class_names, found.evidence.sheets.ids
-    kind, key = f"Truly {names[group.truth]}, called {names[group.verdict]}", f"{group.truth}-{group.verdict}"
+def _write_mistake(page: Document, result: SearchResult, group: MistakeGroup) -> None:
+    names, ids = result.evidence.sheets.class_names, result.evidence.sheets.ids
+    kind, key = (
+        f"True class {names[group.truth]}, verdict {names[group.verdict]}",
+        f"{group.truth}-{group.verdict}",
+    )
     page.table(
         [
-            "what they share",
+            "property",
             Column("delta", 2),
             Column("q", 4),
-            Column("of the mistakes", 2),
-            Column("of the right", 2),
+            Column("share of mistakes", 2),
+            Column("share of correct", 2),
         ],
         [
             [trait.property.title, trait.delta, trait.q_value, trait.wrong, trait.right]
@@ -119,14 +126,14 @@ def _write_mistake(page: Document, found: SearchResult, group: MistakeGroup) -> 
         ],
         id=f"shared-{key}",
         caption=f"{kind}: {group.rows.size} of {group.among} sheets",
-        note="Shares of sheets that have it, or more of it than the usual right one.",
+        note="Shares of sheets that have the property, or more of it than the median correct one.",
     )
     page.table(
         [
-            "where the reason lies",
-            Column("here", 2),
+            "region",
+            Column("on the mistakes", 2),
             Column("by chance", 2),
-            Column("where that verdict is right", 2),
+            Column("where that verdict is correct", 2),
         ],
         [[each.title, each.share, each.by_chance, each.of_right] for each in group.reasons],
         id=f"reasons-{key}",
@@ -134,29 +141,29 @@ def _write_mistake(page: Document, found: SearchResult, group: MistakeGroup) -> 
         note="By chance: the share of the sheet's area.",
     )
     rows = group.rows[:SHOWN].tolist()
-    panels = [panel_of(found, row, Path(ids[row]).stem, target=group.verdict) for row in rows]
+    panels = [panel_of(result, row, Path(ids[row]).stem, target=group.verdict) for row in rows]
     page.figure(
         draw_panels([("", panels)]),
         id=f"mistakes-{key}",
         alt=f"{len(rows)} sheets: {kind}, with the map of the verdict.",
-        caption=f"{kind}, the surest first, with the map of {names[group.verdict]}.",
+        caption=f"{kind}, the largest margin first, with the map of {names[group.verdict]}.",
     )
 
 
 def _numbered(clusters: tuple[Cluster, ...]) -> list[tuple[int, Cluster]]:
     counts: dict[int, int] = {}
-    found = []
+    numbered = []
     for each in clusters:
         counts[each.verdict] = counts.get(each.verdict, 0) + 1
-        found.append((counts[each.verdict], each))
-    return found
+        numbered.append((counts[each.verdict], each))
+    return numbered
 
 
 def _traits(cluster: Cluster) -> str:
     strong = [trait for trait in cluster.traits[:3] if abs(trait.delta) >= LEAST_EFFECT]
     return (
         "; ".join(f"{_before_colon(trait.title)} {trait.delta:+.2f}" for trait in strong)
-        or "nothing measured sets it apart"
+        or "no property differs strongly"
     )
 
 

@@ -1,4 +1,4 @@
-"""The page of a search for shortcuts: findings first, then every candidate, kinds of reasons, mistakes."""
+"""The page of a search for shortcuts: findings, all candidates, clusters of explanations, mistakes."""
 
 from __future__ import annotations
 
@@ -24,85 +24,93 @@ from steelsight.training.conclude import environment
 __all__ = ["candidate_name", "headline", "write_find_page"]
 
 TONES: dict[Status, Tone] = {"finding": "bad", "untested": "open", "reaction": "open"}
-TOLD: tuple[Status, ...] = ("finding", "untested", "reaction", "refuted")  # a chapter each
+DETAILED: tuple[Status, ...] = ("finding", "untested", "reaction", "refuted")  # one chapter per candidate
 
 
-def write_find_page(path: Path, found: SearchResult, *, title: str, seed: int, model: str) -> None:
-    """Write `path` (HTML) and the JSON beside it."""
-    sheets = found.evidence.sheets
+def write_find_page(path: Path, result: SearchResult, *, title: str, seed: int, model: str) -> None:
+    """Write `path` (HTML) and the JSON beside it.
+
+    title  the run's name; model  its architecture's name
+    """
+    sheets = result.evidence.sheets
     page = Document(
-        "Shortcuts: what the model may look at instead of the defect",
+        "Shortcuts: image content the model may use instead of the defect",
         subtitle=f"{title} · {len(sheets):,} sheets of {sheets.name}",
     )
-    page.chapter("At a glance", id="summary")
-    page.text(headline(found))
-    for note in found.notes:
+    page.chapter("Summary", id="summary")
+    page.text(headline(result))
+    for note in result.notes:
         page.notice(f"{note[0].upper()}{note[1:]}.")
-    _write_ranking(page, found)
-    for suspect in found.suspects:
-        if suspect.status in TOLD:
-            _write_suspect(page, found, suspect)
-    write_clusters(page, found)
-    write_mistakes(page, found)
+    _write_ranking(page, result)
+    for candidate in result.candidates:
+        if candidate.status in DETAILED:
+            _write_candidate(page, result, candidate)
+    write_clusters(page, result)
+    write_mistakes(page, result)
     page.footer({"Data": sheets.name, "Model": model, "Seed": seed, **environment()})
-    page.save(path, find=find_json(found))
+    page.save(path, find=find_json(result))
 
 
-def headline(found: SearchResult) -> str:
-    """What came out, in a sentence or two."""
-    names = found.evidence.sheets.class_names
+def headline(result: SearchResult) -> str:
+    """Summarise a search in one or two sentences."""
+    names = result.evidence.sheets.class_names
 
-    def listed(suspects: tuple[Candidate, ...]) -> str:
-        words = [f"{candidate_name(each)} speaks for {names[each.pull.target]}" for each in suspects]
-        return "; ".join(words)
+    def listed(candidates: tuple[Candidate, ...]) -> str:
+        pairs = [f"{candidate_name(each)} indicates {names[each.association.target]}" for each in candidates]
+        return "; ".join(pairs)
 
-    if found.findings:
-        count = len(found.findings)
-        return f"{count} finding{'s' * (count != 1)}: {listed(found.findings)}. Next: prove it."
-    others = tuple(each for each in found.suspects if each.status in ("untested", "reaction"))
-    undecided = sum(each.status == "undecided" for each in found.suspects)
+    if result.findings:
+        count = len(result.findings)
+        return (
+            f"{count} finding{'s' * (count != 1)}: {listed(result.findings)}. Next step: `shortcuts prove`."
+        )
+    others = tuple(each for each in result.candidates if each.status in ("untested", "reaction"))
+    undecided = sum(each.status == "undecided" for each in result.candidates)
     return (
-        f"No finding among {len(found.suspects)} candidates: none is shown to go with the margin within true "
-        f"classes, to go with the class, and to move the margin when pasted. Undecided: {undecided}."
-        + (f" To look at all the same: {listed(others)}." if others else "")
+        f"No finding among {len(result.candidates)} candidates: none is associated with the margin within "
+        f"true classes and with the class, and shifts the margin when pasted. Undecided: {undecided}."
+        + (f" Check by eye: {listed(others)}." if others else "")
     )
 
 
-def candidate_name(suspect: Candidate) -> str:
-    """A candidate in a few words, with the direction that speaks for its class."""
-    name = short_title(suspect.candidate)
-    return name if suspect.more else f"less {name}"
+def candidate_name(candidate: Candidate) -> str:
+    """The name of a candidate with the direction that indicates its class."""
+    name = short_title(candidate.property)
+    return name if candidate.more else f"less {name}"
 
 
-def _write_ranking(page: Document, found: SearchResult) -> None:
-    names = found.evidence.sheets.class_names
+def _write_ranking(page: Document, result: SearchResult) -> None:
+    names = result.evidence.sheets.class_names
     page.chapter("Candidates, ranked", id="candidates")
     page.text(
-        "Of two sheets of one true class that differ in a property, how often has the one with more of it "
-        "the larger logit margin for a class? The effect D (Somers' D) is that share brought to -1..1; for "
-        "what is there or not it is Cliff's delta. A finding needs a false discovery rate (Benjamini and "
-        f"Hochberg's, over all candidates and classes) of at most {Q_LEVEL}, an interval of D above "
-        f"{LEAST_EFFECT}, the property to be more frequent on that class itself, and a paste that goes more "
-        f"than {LEAST_SHIFT:.0%} of the way to the class's usual margin."
+        "The effect D (Somers' D) compares two sheets of one true class that differ in a property: it is the "
+        "share of pairs in which the sheet with more of it has the larger logit margin for a class, scaled "
+        "to -1..1; for a binary property it is Cliff's delta. A finding needs a false discovery rate "
+        f"(Benjamini and Hochberg's, over all candidates and classes) of at most {Q_LEVEL}, an interval of D "
+        f"above {LEAST_EFFECT}, the property to be more frequent on that class itself, and a paste that "
+        f"shifts the margin by more than {LEAST_SHIFT:.0%} of the way to the class's median margin."
     )
-    named = [(f"{candidate_name(each)} → {names[each.pull.target]}", each) for each in found.suspects]
+    named = [
+        (f"{candidate_name(each)} → {names[each.association.target]}", each) for each in result.candidates
+    ]
     page.figure(
         draw_effects(
-            [EffectRow(name, each.pull.effect, each.status == "finding") for name, each in named],
+            [EffectRow(name, each.association.effect, each.status == "finding") for name, each in named],
             least=LEAST_EFFECT,
             label="Somers' D of the margin within true classes, 95 % interval",
         ),
         id="effects",
-        alt="Effects: " + "; ".join(f"{name} {each.pull.effect.estimate:.2f}" for name, each in named[:8]),
+        alt="Effects: "
+        + "; ".join(f"{name} {each.association.effect.estimate:.2f}" for name, each in named[:8]),
     )
     page.table(
         [
             "candidate",
-            "speaks for",
+            "indicates",
             "status",
             Column("effect D", 2),
             Column("q", 4),
-            Column("more on it", 2),
+            Column("delta of the class", 2),
             Column("paste", 2),
             "flips",
         ],
@@ -110,24 +118,24 @@ def _write_ranking(page: Document, found: SearchResult) -> None:
             [
                 Cell(
                     candidate_name(each),
-                    note=f"follows {each.follows}" if each.follows else each.candidate.note,
+                    note=f"follows {each.follows}" if each.follows else each.property.note,
                 ),
-                names[each.pull.target],
+                names[each.association.target],
                 Chip(each.status, TONES.get(each.status, "off")),
-                each.pull.effect,
-                each.pull.q_value,
-                each.pull.with_class.delta,
+                each.association.effect,
+                each.association.q_value,
+                each.association.with_class.delta,
                 each.check.shift if each.check else None,
                 _flips(each.check),
             ]
-            for each in found.suspects
+            for each in result.candidates
         ],
         id="candidates-table",
-        caption="Every candidate with the class it speaks for most",
-        note="More on it: Cliff's delta of the property between that class and all others. Paste: median "
-        "shift of the margin, paste minus control, as a share of the way to the class. Flips: sheets given "
-        "to the class with the paste / with its control. "
-        + " ".join(f"{name.capitalize()}: {words}." for name, words in STATUSES.items()),
+        caption="Every candidate with the class it indicates most strongly",
+        note="Delta of the class: Cliff's delta of the property between that class and all others. Paste: "
+        "median shift of the margin, paste minus control, as a share of the way to the class. Flips: share "
+        "of sheets classified as the class with the paste / with its control. "
+        + " ".join(f"{name.capitalize()}: {meaning}." for name, meaning in STATUSES.items()),
     )
 
 
@@ -137,50 +145,51 @@ def _flips(check: PasteCheck | None) -> str | None:
     return f"{check.flips.estimate:.0%} / {check.control_flips.estimate:.0%}"
 
 
-def _write_suspect(page: Document, found: SearchResult, suspect: Candidate) -> None:
-    names, pull, check = found.evidence.sheets.class_names, suspect.pull, suspect.check
-    target, key = names[pull.target], suspect.candidate.key
-    name = candidate_name(suspect)
-    page.chapter(f"{name[0].upper()}{name[1:]} → {target}", id=f"suspect-{key}")
-    page.text(f"{suspect.status.capitalize()}: {STATUSES[suspect.status]}.")
+def _write_candidate(page: Document, result: SearchResult, candidate: Candidate) -> None:
+    names, check = result.evidence.sheets.class_names, candidate.check
+    association = candidate.association
+    target, key = names[association.target], candidate.property.key
+    name = candidate_name(candidate)
+    page.chapter(f"{name[0].upper()}{name[1:]} → {target}", id=f"candidate-{key}")
+    page.text(f"{candidate.status.capitalize()}: {STATUSES[candidate.status]}.")
     page.facts(
         {
-            "what is measured": suspect.candidate.title,
-            "effect D within true classes": pull.effect,
-            "p": f"{pull.p_value:.4f}",
-            "q over all candidates": f"{pull.q_value:.4f}",
-            f"more on {target} than on other sheets (Cliff's delta)": pull.with_class.delta,
-            **{f"mean on {name}": value for name, value in class_means(found.evidence, suspect).items()},
+            "property": candidate.property.title,
+            "effect D within true classes": association.effect,
+            "p": f"{association.p_value:.4f}",
+            "q over all candidates": f"{association.q_value:.4f}",
+            f"more on {target} than on other sheets (Cliff's delta)": association.with_class.delta,
+            **{f"mean on {name}": value for name, value in class_means(result.evidence, candidate).items()},
         }
     )
     if check is not None and check.sheets:
         page.text(
-            f"On {check.sheets} rightly judged sheets of other classes it moves the margin "
-            f"{check.shift.estimate:.0%} of the way to the usual one of {target} (95 % interval "
-            f"{check.shift.low:.0%} to {check.shift.high:.0%}; the way is {check.gap:.1f} logits long). "
-            f"{check.flips.estimate:.0%} are then called {target}, {check.control_flips.estimate:.0%} with "
-            "the control."
+            f"On {check.sheets} correctly classified sheets of other classes, pasting shifts the margin by "
+            f"{check.shift.estimate:.0%} of the way to the median one of {target} (95 % interval "
+            f"{check.shift.low:.0%} to {check.shift.high:.0%}; the whole way is {check.gap:.1f} logits). "
+            f"{check.flips.estimate:.0%} are then classified as {target}, "
+            f"{check.control_flips.estimate:.0%} with the control."
         )
     page.figure(
-        draw_panels(_pictures(found, suspect)),
+        draw_panels(_pictures(result, candidate)),
         id=f"pictures-{key}",
-        alt=f"Sheets with it, and sheets changed and their controls: {suspect.candidate.title}.",
-        caption=f"By true class, with the margin of {target}. Red speaks for {target}, blue against it.",
+        alt=f"Sheets with the property, and changed sheets with their controls: {candidate.property.title}.",
+        caption=f"By true class, with the margin of {target}. Red is evidence for {target}, blue against it.",
     )
 
 
-def _pictures(found: SearchResult, suspect: Candidate) -> list[tuple[str, list[Panel]]]:
-    target, ids = suspect.pull.target, found.evidence.sheets.ids
-    name, margins = found.evidence.sheets.class_names[target], found.evidence.margins[:, target]
-    telling: list[Panel] = []
-    for row in representative_sheets(found.evidence, suspect):
-        title = f"{Path(ids[row]).stem}, {truth_of(found, row)}: margin {margins[row]:+.1f}"
-        telling += [panel_of(found, row, title), panel_of(found, row, f"map of {name}", target=target)]
-    much = "much" if suspect.more else "little"
-    lines = [(f"Sheets with {much} of it: of other classes, nearest to {name}, first", telling)]
-    for each in suspect.check.examples if suspect.check else ():
+def _pictures(result: SearchResult, candidate: Candidate) -> list[tuple[str, list[Panel]]]:
+    target, ids = candidate.association.target, result.evidence.sheets.ids
+    name, margins = result.evidence.sheets.class_names[target], result.evidence.margins[:, target]
+    panels: list[Panel] = []
+    for row in representative_sheets(result.evidence, candidate):
+        title = f"{Path(ids[row]).stem}, {truth_of(result, row)}: margin {margins[row]:+.1f}"
+        panels += [panel_of(result, row, title), panel_of(result, row, f"map of {name}", target=target)]
+    amount = "much" if candidate.more else "little"
+    lines = [(f"Sheets with {amount} of it; of other classes, nearest to {name}, first", panels)]
+    for each in candidate.check.examples if candidate.check else ():
         before, changed, control = each.margins
-        head = f"{Path(ids[each.row]).stem}, {truth_of(found, each.row)}: margin {before:+.1f}"
+        head = f"{Path(ids[each.row]).stem}, {truth_of(result, each.row)}: margin {before:+.1f}"
         pair = [
             Panel(each.changed, f"changed: {changed:+.1f}"),
             Panel(each.control, f"control: {control:+.1f}"),

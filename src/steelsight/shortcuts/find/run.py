@@ -1,142 +1,121 @@
-"""Looks for shortcuts without nuisance labels: what margins go with, kinds of reasons, shared mistakes."""
+"""Searches a run for shortcuts without nuisance labels.
+
+Three parts: properties associated with the margins, clusters of explanations, common properties of mistakes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
 
-from steelsight.errors import BadData, BadInput
+from steelsight.errors import BadData
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
-from steelsight.models.checkpoint import load_checkpoint
-from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
+from steelsight.runs.open import open_run, refuse_multilabel
+from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.find.association import PERMUTATIONS, differs_within
 from steelsight.shortcuts.find.changes import picture_changes
 from steelsight.shortcuts.find.clusters import Cluster, cluster_reasons, pool_maps
 from steelsight.shortcuts.find.concepts import Concept, find_concepts
 from steelsight.shortcuts.find.forward import ForwardPass, forward
 from steelsight.shortcuts.find.mistakes import MistakeGroup, compare_mistakes
+from steelsight.shortcuts.find.options import SearchOptions
 from steelsight.shortcuts.find.ranking import Candidate, ModelEvidence, rank_candidates
 from steelsight.shortcuts.find.stamp_changes import stamp_changes
 from steelsight.shortcuts.nuisances.file_properties import measure_files
 from steelsight.shortcuts.nuisances.properties import Property, measure_pixels
 from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
 from steelsight.streams import stream
-from steelsight.training.dataset import SheetData, open_sheets
+from steelsight.training.dataset import SheetData
 from steelsight.training.predict import predict_logits
-from steelsight.training.records import read_splits
 from steelsight.types import SheetItem
 
-__all__ = ["LIMIT", "SearchResult", "compare", "find_shortcuts", "search"]
+__all__ = ["SearchResult", "find_shortcuts", "rank_properties"]
 
-LIMIT = 2000  # sheets looked at, drawn at random: effects above LEAST_EFFECT need no more
+DEFAULT = SearchOptions()
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """Everything a search found."""
+    """The result of a search on some sheets."""
 
     evidence: ModelEvidence
-    looked: ForwardPass
-    suspects: tuple[Candidate, ...]
-    concepts: tuple[Concept, ...]
+    outputs: ForwardPass
+    candidates: tuple[Candidate, ...]  # ranked
     clusters: tuple[Cluster, ...]
     mistakes: tuple[MistakeGroup, ...]
-    notes: tuple[str, ...] = ()  # what a reader of the figures must know
+    notes: tuple[str, ...] = ()  # limits of the figures, in words
 
     @property
     def findings(self) -> tuple[Candidate, ...]:
-        """Those that passed every step."""
-        return tuple(each for each in self.suspects if each.status == "finding")
+        """The candidates that passed every step."""
+        return tuple(each for each in self.candidates if each.status == "finding")
 
 
 def find_shortcuts(
     run: Path,
     data: Path,
+    options: SearchOptions = DEFAULT,
     *,
-    part: str = "test",
-    limit: int = LIMIT,
-    groups: str | None = None,
-    allow_bad: int = 0,
-    seed: int = 0,
-    segments: str = "slic",
     say: Say = lambda _text: None,
-) -> tuple[SearchResult, Card, SheetData]:
-    """Search on the sheets of one part of DATA.
+) -> tuple[SearchResult, Card]:
+    """Search a run for shortcuts on the sheets of one part of DATA.
 
-    part      test, validation, train, unseen or all, as for evaluate
-    groups    rule that keeps sheets together; None = as the folder has them
-    segments  how sheets are cut for concepts, see explanations.segments
-    raises    BadInput for multilabel; BadData where classes differ, or no sheet is left
+    say     called with a description of each step
+    raises  BadInput for multilabel; BadData where classes differ, or no sheet is left
     """
-    if limit < 1:
-        raise BadInput(f"--limit: expected at least 1 sheet, got {limit}")
-    model, card = load_checkpoint(run)
-    model.refuse_patches(str(run))
-    if card.task == "multilabel":
-        raise BadInput(f"{run}: expected a binary or multiclass run, got multilabel: it has no class none")
     say("opening the sheets")
-    sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
-    refuse_other_classes(sheets, card, data)
-    memory = SeenSheets(read_splits(run), sheets)
-    rows = memory.choose(part, run)
-    chosen, notes = _sample(rows, sheets, limit, stream(seed, "search-sheets"))
-    found = search(
-        model,
+    opened = open_run(
+        run, data, DataOptions(options.groups, options.allow_bad), check=partial(refuse_multilabel, run)
+    )
+    sheets = opened.data
+    rows = opened.choose(options.split)
+    chosen, notes = _sample(rows, sheets, options.limit, stream(options.seed, "search-sheets"))
+    result = _search(
+        opened.model,
         proof_sheets(sheets, chosen, root=data),
         [sheets.items[i] for i in chosen.tolist()],
-        rng=stream(seed, "search"),
-        segments=segments,
-        notes=(*memory.notes(part), *notes),
-        say=say,
+        options,
+        say,
     )
-    return found, card, sheets
+    return replace(result, notes=(*opened.seen.notes(options.split), *notes, *result.notes)), opened.card
 
 
-def search(
+def _search(
     model: SheetClassifier,
     sheets: ProofSheets,
-    items: Sequence[SheetItem] = (),
-    *,
-    rng: np.random.Generator,
-    segments: str = "slic",
-    permutations: int = PERMUTATIONS,
-    extra: Sequence[Property] = (),
-    notes: Sequence[str] = (),
-    say: Say = lambda _text: None,
+    items: Sequence[SheetItem],
+    options: SearchOptions,
+    say: Say,
 ) -> SearchResult:
-    """Search on sheets at hand.
-
-    items  their files, for what these tell; () = there are none
-    extra  further candidates, such as columns of a table
-    """
-    say(f"asking the model about {len(sheets)} sheets")
-    looked = forward(model, sheets.images)
-    evidence = ModelEvidence(sheets, looked.logits)
+    rng = stream(options.seed, "search")
+    say(f"predicting {len(sheets)} sheets")
+    outputs = forward(model, sheets.images)
+    evidence = ModelEvidence(sheets, outputs.logits)
     say("measuring properties")
-    properties = [*measure_pixels(sheets.images, sheets.defects()), *measure_files(items), *extra]
-    suspects, concepts = compare(
-        model, evidence, properties, rng=rng, segments=segments, permutations=permutations, say=say
+    properties = [*measure_pixels(sheets.images, sheets.defects()), *measure_files(items)]
+    candidates, concepts = rank_properties(
+        model, evidence, properties, rng=rng, segments=options.segments, say=say
     )
-    candidates = [*properties, *(concept.property for concept in concepts)]
-    same = [each for each in candidates if not differs_within(each.values, sheets.labels)]
-    telling = [each for each in properties if differs_within(each.values, sheets.labels)]
-    say("clustering reasons")
-    own = looked.verdict_maps
-    verdicts = looked.logits.argmax(1)
-    clusters = cluster_reasons(pool_maps(own), looked.embeddings, verdicts, sheets.labels, telling, rng=rng)
-    mistakes = compare_mistakes(evidence, own, telling, rng=rng)
-    told = (*notes, *_tell_limits(sheets, same))
-    return SearchResult(evidence, looked, suspects, concepts, tuple(clusters), mistakes, told)
+    measured = [*properties, *(concept.property for concept in concepts)]
+    constant = [item for item in measured if not differs_within(item.values, sheets.labels)]
+    varying = [item for item in properties if differs_within(item.values, sheets.labels)]
+    say("clustering explanations")
+    maps, verdicts = outputs.verdict_maps, outputs.logits.argmax(1)
+    clusters = cluster_reasons(pool_maps(maps), outputs.embeddings, verdicts, sheets.labels, varying, rng=rng)
+    mistakes = compare_mistakes(evidence, maps, varying, rng=rng)
+    notes = tuple(_describe_limits(sheets, constant))
+    return SearchResult(evidence, outputs, candidates, tuple(clusters), mistakes, notes)
 
 
-def compare(
+def rank_properties(
     model: SheetClassifier,
     evidence: ModelEvidence,
     properties: Sequence[Property],
@@ -146,44 +125,53 @@ def compare(
     permutations: int = PERMUTATIONS,
     say: Say = lambda _text: None,
 ) -> tuple[tuple[Candidate, ...], tuple[Concept, ...]]:
-    """Rank properties that were measured, and the concepts cut from the sheets."""
+    """Rank measured properties, and the concepts cut from the sheets, as candidates for a shortcut.
+
+    properties    one value per sheet of `evidence`
+    segments      how sheets are cut into concepts, see explanations.lime.segments
+    permutations  of the association test
+    raises        BadData where no class has sheets of two groups
+    """
     sheets = evidence.sheets
     say("cutting concepts")
     concepts = find_concepts(sheets.images, sheets.defects(), rng=rng, kind=segments)
     changes = picture_changes(properties) | stamp_changes(sheets, properties, concepts, rng=rng)
-    candidates = [*properties, *(concept.property for concept in concepts)]
-    say(f"comparing {len(candidates)} candidates")
-    suspects = rank_candidates(
+    measured = [*properties, *(concept.property for concept in concepts)]
+    say(f"comparing {len(measured)} candidates")
+    candidates = rank_candidates(
         evidence,
-        candidates,
+        measured,
         lambda images: predict_logits(model, images),
         changes,
         rng=rng,
         permutations=permutations,
     )
-    return suspects, tuple(concepts)
+    return candidates, tuple(concepts)
 
 
-def _tell_limits(sheets: ProofSheets, same: Sequence[Property]) -> list[str]:
-    """What could not be measured, or not compared."""
-    told = []
+def _describe_limits(sheets: ProofSheets, constant: Sequence[Property]) -> list[str]:
+    """What could not be measured or compared, in words.
+
+    constant  properties that do not vary within any class
+    """
+    notes = []
     unlocated = int((~sheets.located).sum())
     if unlocated:
-        told.append(
-            f"{unlocated} defective sheets have no mask: what is measured on them includes the defect, and "
+        notes.append(
+            f"{unlocated} defective sheets have no mask: properties measured on them include the defect, and "
             "nothing is pasted on them"
         )
     counts = np.bincount(sheets.labels, minlength=len(sheets.class_names))
     missing = [name for name, count in zip(sheets.class_names, counts.tolist(), strict=True) if not count]
     if missing:
-        told.append(
-            f"no sheet of {', '.join(missing)}: what goes with these classes cannot be told, so nothing that "
-            "speaks for them can be a finding; bring sheets of every class"
+        notes.append(
+            f"no sheet of {', '.join(missing)}: associations with these classes cannot be measured, so no "
+            "candidate that indicates them can be a finding; bring sheets of every class"
         )
-    if same:
-        titles = "; ".join(each.title for each in same)
-        told.append(f"not compared, for in no class do two sheets differ in it: {titles}")
-    return told
+    if constant:
+        titles = "; ".join(item.title for item in constant)
+        notes.append(f"not compared, because they do not vary within any class: {titles}")
+    return notes
 
 
 def _sample(

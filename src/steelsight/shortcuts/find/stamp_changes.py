@@ -1,7 +1,7 @@
-"""How to give a sheet a stain, a sheet end, or a piece of a concept; each with its matched control.
+"""Changes that paste a stain, a sheet end or a segment of a concept, each with its matched control.
 
-The control covers the same pixels, as opaquely, with clean steel of another sheet brought to the level it
-replaces: what is left of the paste but the nuisance itself.
+The control covers the same pixels with the same opacity, with clean steel of another sheet at the level it
+replaces.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from steelsight.types import GrayImage, Mask
 
 __all__ = ["stamp_changes"]
 
-MOST_DONORS = 60
+MOST_DONORS = 60  # sheets whose clean steel fills controls
 
 
 def stamp_changes(
@@ -32,16 +32,18 @@ def stamp_changes(
     *,
     rng: np.random.Generator,
 ) -> dict[str, Change]:
-    """Changes for stain and end, as far as they were measured, and for every concept.
+    """Make changes for stain and end, where these were measured, and for every concept.
 
-    Sheets without defect, stain and end give the controls' texture; without any, a sheet's control is itself.
+    Sheets without defect, stain and end give the controls' texture; where there is no such sheet, the control
+    is the unchanged sheet.
+    returns  changes by property key
     """
-    measured = {each.key: each.values > 0 for each in properties}
+    measured = {item.key: item.values > 0 for item in properties}
     everyone = np.ones(len(sheets), dtype=bool)
     nuisances = {
         kind: Nuisance(kind, kind, "detector", measured[kind], everyone) for kind in KINDS if kind in measured
     }
-    has = np.logical_or.reduce([~everyone, *(each.present for each in nuisances.values())])
+    has = np.logical_or.reduce([~everyone, *(nuisance.present for nuisance in nuisances.values())])
     bare = (sheets.labels == 0) & ~has
     rows = rng.permutation(np.flatnonzero(bare))[:MOST_DONORS]
     donors = [np.asarray(sheets.images[row]) for row in rows.tolist()]
@@ -58,14 +60,14 @@ def _from_book(book: StampBook, donors: Sequence[GrayImage]) -> Change:
         gray: GrayImage, defect: Mask, _more: bool, rng: np.random.Generator
     ) -> tuple[GrayImage, GrayImage] | None:
         keep_off = defect | find_end(gray).mask(gray.shape[0])
-        found = book.fit(keep_off, rng)
-        return None if found is None else _lay_pair(gray, *found, keep_off, donors, rng)
+        fitted = book.fit(keep_off, rng)
+        return None if fitted is None else _paste_pair(gray, *fitted, keep_off, donors, rng)
 
     return change
 
 
 def _stamped(stamps: Sequence[Stamp], donors: Sequence[GrayImage]) -> Change:
-    """Lay one of the stamps where it meets neither the defect nor the black beyond an end."""
+    """Paste one of the stamps where it covers neither the defect nor the black beyond an end."""
 
     def change(
         gray: GrayImage, defect: Mask, _more: bool, rng: np.random.Generator
@@ -73,12 +75,12 @@ def _stamped(stamps: Sequence[Stamp], donors: Sequence[GrayImage]) -> Change:
         keep_off = defect | find_end(gray).mask(gray.shape[0])
         stamp = stamps[int(rng.integers(len(stamps)))]
         place = place_stamp(stamp, keep_off, rng)
-        return None if place is None else _lay_pair(gray, stamp, place, keep_off, donors, rng)
+        return None if place is None else _paste_pair(gray, stamp, place, keep_off, donors, rng)
 
     return change
 
 
-def _lay_pair(
+def _paste_pair(
     gray: GrayImage,
     stamp: Stamp,
     place: Place,

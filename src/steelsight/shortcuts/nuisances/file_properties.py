@@ -1,7 +1,7 @@
-"""What a sheet's file tells besides its picture: folder, format, JPEG quality, sizes, and when it was made.
+"""Properties of a sheet's file besides its pixels: folder, JPEG quality, sizes, numbers and dates.
 
-A model never sees any of it. Where a margin goes with it, the picture differs with it too: another camera,
-another shift, another export.
+A model never receives any of them. A margin that is associated with one shows that the pixels differ too:
+another camera, another shift, another export.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from PIL import Image
 
 from steelsight.errors import BadImage
@@ -24,42 +24,43 @@ from steelsight.types import SheetItem
 
 __all__ = ["jpeg_quality", "measure_files"]
 
-MOST_FOLDERS = 8  # the largest; more would be candidates of few sheets each
+MOST_FOLDERS = 8  # the largest folders; smaller ones would be candidates with few sheets
 WHEN = re.compile(
     r"(20\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?([0-2]\d|3[01])(?:[-_.T ]?([01]\d|2[0-3])[-_.:]?([0-5]\d))?"
 )
 
-Numbers = Float[np.ndarray, " n"]
+NOTES = {"file_size": "a detailed picture makes a large file, and a defect adds detail"}
 
 
 def measure_files(items: Sequence[SheetItem]) -> list[Property]:
-    """Every property of the files that is known of all sheets and differs between some."""
-    known = [_file_facts(item.path) for item in items]
+    """Measure every file property that is known for all sheets and not constant.
+
+    returns  one property each, values (n,); files that cannot be read have none
+    """
+    facts = [_file_facts(item.path) for item in items]
     ids = [item.id for item in items]
     columns: dict[str, tuple[str, list[float]]] = {
-        "jpeg_quality": ("JPEG quality: from the quantisation tables", [fact[0] for fact in known]),
-        "file_size": ("size of the file", [fact[1] for fact in known]),
-        "image_height": ("height of the image file", [fact[2] for fact in known]),
-        "image_width": ("width of the image file", [fact[3] for fact in known]),
-        "changed": ("lateness of the file: when it was last changed", [fact[4] for fact in known]),
-        "name_number": ("number in the name: the last one", [_number(name) for name in ids]),
-        "name_time": ("lateness by the name: the date in it", [_time(name) for name in ids]),
+        "jpeg_quality": ("JPEG quality: from the quantisation tables", [fact[0] for fact in facts]),
+        "file_size": ("size of the file", [fact[1] for fact in facts]),
+        "image_height": ("height of the image file", [fact[2] for fact in facts]),
+        "image_width": ("width of the image file", [fact[3] for fact in facts]),
+        "changed": ("modification time: of the file", [fact[4] for fact in facts]),
+        "name_number": ("number in the file name: the last one", [_number(name) for name in ids]),
+        "name_time": ("date in the file name: with the time, if given", [_time(name) for name in ids]),
     }
-    found = [
-        Property(key, title, np.array(values), presence=False, visible=False, note=NOTES.get(key, ""))
+    properties = [
+        Property(key, title, np.array(values), presence=False, note=NOTES.get(key, ""))
         for key, (title, values) in columns.items()
         if np.isfinite(values).all() and len(set(values)) > 1
     ]
-    return found + _folders(ids)
-
-
-NOTES = {"file_size": "a busy picture makes a large file, and a defect makes it busy"}
+    return properties + _folders(ids)
 
 
 def jpeg_quality(table: Sequence[int]) -> int:
-    """The quality 1..100 at which libjpeg's own luminance table comes nearest to this one.
+    """Estimate the JPEG quality, 1..100: the one whose libjpeg luminance table is nearest to this table.
 
-    table    64 steps, in any order
+    table    64 quantisation steps, in any order
+    returns  1..100
     source   Annex K of ITU-T T.81, scaled as libjpeg does
 
     >>> jpeg_quality([1] * 64)
@@ -71,7 +72,7 @@ def jpeg_quality(table: Sequence[int]) -> int:
 
 @cache
 def _tables() -> Int[np.ndarray, "100 64"]:
-    """Sorted luminance tables of qualities 1 to 100, as the library at hand writes them."""
+    """Sorted luminance tables of qualities 1 to 100, as the installed library writes them."""
     rows = []
     for quality in range(1, 101):
         buffer = io.BytesIO()
@@ -82,16 +83,16 @@ def _tables() -> Int[np.ndarray, "100 64"]:
 
 
 def _file_facts(path: Path) -> tuple[float, float, float, float, float]:
-    """JPEG quality, bytes, height, width, time of change; NaN where there is none."""
+    """JPEG quality, bytes, height, width, modification time; NaN where unknown."""
     try:
-        found = path.stat()
+        status = path.stat()
         with open_image(path) as image:
             tables = getattr(image, "quantization", None)
             quality = float(jpeg_quality(tables[0])) if tables else float("nan")
             width, height = image.size
     except (OSError, BadImage):
         return (float("nan"),) * 5
-    return quality, float(found.st_size), float(height), float(width), found.st_mtime
+    return quality, float(status.st_size), float(height), float(width), status.st_mtime
 
 
 def _number(name: str) -> float:
@@ -100,10 +101,10 @@ def _number(name: str) -> float:
 
 
 def _time(name: str) -> float:
-    found = WHEN.search(Path(name).stem)
-    if found is None:
+    match = WHEN.search(Path(name).stem)
+    if match is None:
         return float("nan")
-    year, month, day, hour, minute = (int(part) if part else 0 for part in found.groups())
+    year, month, day, hour, minute = (int(part) if part else 0 for part in match.groups())
     try:
         return datetime(year, month, day, hour, minute).timestamp()
     except ValueError:
@@ -111,7 +112,7 @@ def _time(name: str) -> float:
 
 
 def _folders(ids: Sequence[str]) -> list[Property]:
-    """One property a folder: in it, or not."""
+    """One property per folder: 1 for sheets in it, else 0."""
     folders = [str(Path(name).parent) for name in ids]
     names, counts = np.unique(folders, return_counts=True)
     if names.size < 2:
@@ -123,7 +124,6 @@ def _folders(ids: Sequence[str]) -> list[Property]:
             f"in folder {name}",
             np.array([folder == name for folder in folders], dtype=np.float64),
             presence=False,
-            visible=False,
         )
         for name in largest.tolist()
     ]

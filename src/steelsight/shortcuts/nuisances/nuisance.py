@@ -1,7 +1,7 @@
-"""Which sheets have a nuisance: told by the truth of synthetic sheets, by a detector, or by a list.
+"""Which sheets have a nuisance: from the truth table of synthetic sheets, from a detector, or from a list.
 
-A list is a CSV file with a column ImageId. Without another column its sheets are those with the nuisance, all
-others are without. With a column `group` (with, without) only the sheets it lists take part.
+A list is a CSV file with a column ImageId. Without another column its sheets have the nuisance and all others
+do not. With a column `group` (with, without) only the listed sheets take part.
 """
 
 from __future__ import annotations
@@ -35,27 +35,31 @@ DETECTORS: dict[Kind, Callable[[GrayBatch], Int[np.ndarray, " n"]]] = {
 }
 KINDS = tuple(DETECTORS)
 GROUP_WORDS = {"with": True, "1": True, "yes": True, "without": False, "0": False, "no": False}
-LIKELY = 0.5  # of a list's sheets on which a detector must answer for the list to be of its kind
+LIKELY = 0.5  # share of a list's sheets with a detection from which the list is of the detector's kind
 
 
 @dataclass(frozen=True)
 class Nuisance:
-    """A harmless thing, and which of some sheets have it."""
+    """A property unrelated to defects, and which sheets have it."""
 
     name: str
-    kind: Kind | None  # what can be pasted and taken away; None: nothing known, only the test remains
+    kind: Kind | None  # what can be pasted and removed; None: unknown, so only the test can be done
     source: Source
     present: Bool[np.ndarray, " n"]
     listed: Bool[np.ndarray, " n"]  # False: in neither group
     note: str = ""
 
     def take(self, rows: Int[np.ndarray, " m"]) -> Nuisance:
-        """The same of some of the sheets."""
+        """The nuisance on the sheets at these positions."""
         return replace(self, present=self.present[rows], listed=self.listed[rows])
 
 
 def group_numbers(labels: Labels, present: Bool[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """Class and presence of a nuisance as one number: 2 class + presence."""
+    """Number the groups of class and presence: 2 * class + presence.
+
+    labels   (n,) class index
+    returns  (n,)
+    """
     numbers: Int[np.ndarray, " n"] = 2 * labels + present
     return numbers
 
@@ -63,9 +67,9 @@ def group_numbers(labels: Labels, present: Bool[np.ndarray, " n"]) -> Int[np.nda
 def group_sizes(
     labels: Labels, present: Bool[np.ndarray, " n"], class_names: Sequence[str]
 ) -> dict[tuple[str, str], int]:
-    """Sheets of every class "without" and "with" a nuisance, in the order of `group_numbers`.
+    """Count the sheets of every class "without" and "with" a nuisance, in the order of `group_numbers`.
 
-    labels  no sheet of several types among them
+    labels  (n,) class index, none of them -1
     """
     counts = np.bincount(group_numbers(labels, present), minlength=2 * len(class_names))
     names = [(name, side) for name in class_names for side in ("without", "with")]
@@ -74,30 +78,29 @@ def group_sizes(
 
 def open_nuisance(
     sheets: ProofSheets,
-    asked: str,
+    name: str,
     *,
     source: str = "auto",
     known: Collection[str] | None = None,
 ) -> Nuisance:
-    """Find which sheets have a nuisance.
+    """Determine which sheets have a nuisance.
 
-    asked   stain, end (or edge), or the path of a list
-    source  truth: the folder's truth.csv; detector: by pixels; auto: truth where it tells of every sheet
+    name    stain, end (or edge), or the path of a list
+    source  truth: the folder's truth.csv; detector: by pixels; auto: truth where it has every sheet
     known   names a list may hold beyond those of `sheets`: the rest of the folder; None = no others
     raises  BadInput for an unknown nuisance; BadData for a list that names absent sheets, a sheet twice with
-            different groups, or none of the sheets at hand
+            different groups, or none of `sheets`
     """
     if source not in SOURCES:
         raise BadInput(f"--groups-from: expected one of {', '.join(SOURCES)}, got {source!r}")
-    name = ALIASES.get(asked, asked)
     for kind in DETECTORS:
-        if name == kind:
+        if ALIASES.get(name, name) == kind:
             return _detected(sheets, kind, source)
-    path = Path(asked)
+    path = Path(name)
     if not path.is_file():
         raise BadInput(
-            f"--nuisance {asked}: expected stain, end, or a CSV file with a column ImageId; "
-            "found neither such a word nor such a file"
+            f"--nuisance {name}: expected stain, end, or a CSV file with a column ImageId; "
+            "it is neither of these words, and no such file exists"
         )
     return _listed(sheets, path, sheets.ids if known is None else known)
 
@@ -106,28 +109,28 @@ def _detected(sheets: ProofSheets, kind: Kind, source: str) -> Nuisance:
     everyone = np.ones(len(sheets), dtype=bool)
     truth = None if source == "detector" else _read_truth(sheets, kind)
     if truth is not None:
-        return Nuisance(kind, kind, "truth", truth, everyone, f"as {TRUTH_FILE} says")
+        return Nuisance(kind, kind, "truth", truth, everyone, f"from {TRUTH_FILE}")
     if source == "truth":
         raise BadData(
             f"{sheets.name}: expected {TRUTH_FILE} with a row for every sheet, as `steelsight synth` "
             "writes it; use --groups-from detector"
         )
     present = DETECTORS[kind](sheets.images) > 0
-    return Nuisance(kind, kind, "detector", present, everyone, "found by the detector, which can be wrong")
+    return Nuisance(kind, kind, "detector", present, everyone, "from the detector, which can be wrong")
 
 
 def _read_truth(sheets: ProofSheets, kind: Kind) -> Bool[np.ndarray, " n"] | None:
-    """Presence by the generator's own table; None where there is none, or it lacks a sheet."""
+    """Presence by the generator's own table; None where the table is missing or lacks a sheet."""
     if sheets.root is None or not (sheets.root / TRUTH_FILE).is_file():
         return None
     table = read_table(sheets.root / TRUTH_FILE)
     column = {"stain": "stain_area_px", "end": "end_width_px"}[kind]
     if not {"ImageId", column} <= set(table.columns):
         return None
-    found = {row.cells["ImageId"]: row.cells[column] not in ("", "0") for row in table.rows}
-    if not all(id_ in found for id_ in sheets.ids):
+    has_it = {row.cells["ImageId"]: row.cells[column] not in ("", "0") for row in table.rows}
+    if not all(id_ in has_it for id_ in sheets.ids):
         return None
-    return np.array([found[id_] for id_ in sheets.ids], dtype=bool)
+    return np.array([has_it[id_] for id_ in sheets.ids], dtype=bool)
 
 
 def _listed(sheets: ProofSheets, path: Path, known: Collection[str]) -> Nuisance:
@@ -146,11 +149,11 @@ def _listed(sheets: ProofSheets, path: Path, known: Collection[str]) -> Nuisance
     if not present.any():
         raise BadData(
             f"{path.name}: none of its {sum(groups.values())} sheets with the nuisance is among the "
-            f"{len(sheets)} judged sheets of {sheets.name}; list others, or choose another --split"
+            f"{len(sheets)} evaluated sheets of {sheets.name}; list others, or choose another --split"
         )
     elsewhere = len(set(groups) - set(sheets.ids))
-    note = f"as {path.name} lists" + (
-        f"; of the listed, {elsewhere} are not among the judged sheets" * (elsewhere > 0)
+    note = f"from {path.name}" + (
+        f"; {elsewhere} of the listed sheets are not among the evaluated sheets" * (elsewhere > 0)
     )
     return Nuisance(path.stem, _likely_kind(sheets, present), "list", present, listed, note)
 
@@ -172,9 +175,9 @@ def _read_groups(table: CsvTable) -> Mapping[str, bool]:
 
 
 def _likely_kind(sheets: ProofSheets, present: Bool[np.ndarray, " n"]) -> Kind | None:
-    """What a list's sheets have in common, where a detector knows it and most others lack it."""
+    """The kind whose detector finds something on most of a list's sheets; None if there is no such kind."""
     for kind, detect in DETECTORS.items():
-        found = detect(np.asarray(sheets.images[present])) > 0
-        if found.mean() >= LIKELY:
+        detected = detect(np.asarray(sheets.images[present])) > 0
+        if detected.mean() >= LIKELY:
             return kind
     return None

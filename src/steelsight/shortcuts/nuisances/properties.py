@@ -1,7 +1,7 @@
-"""What a picture may have besides its defect: each property of a sheet as one number, off the defect.
+"""Properties of a sheet's pixels outside its defect, each as one number per sheet.
 
-Whatever lies inside an annotated mask is left out, so that a defect's own size does not pass for a nuisance.
-Where masks are missing, it cannot be.
+Pixels inside an annotated mask are left out, so that the size of a defect is not mistaken for a nuisance.
+Sheets without a mask are measured whole.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ __all__ = ["PIXEL_PROPERTIES", "Property", "find_dots", "measure_pixels"]
 
 Measure = Callable[[GrayImage, Mask], float]
 
-FEWEST_PX = 64  # of free steel; with less nothing can be said of a sheet
-DEEP_SIGMAS, DOT_PX = 5.0, 5  # a dot is this much darker than what is around it, and narrower than this
+FEWEST_PX = 64  # of free steel; a sheet with less is not measured
+DEEP_SIGMAS, DOT_PX = 5.0, 5  # a dot is this much darker than its surroundings, and narrower than this
 
 
 @dataclass(frozen=True)
@@ -31,34 +31,34 @@ class Property:
     """One property of every sheet."""
 
     key: str
-    title: str
+    title: str  # a short name, then after a colon what is measured
     values: Float[np.ndarray, " n"]
-    presence: bool  # only more of it is suspicious; False: less may be as well
-    visible: bool = True  # False: it is not in the picture, so the model can know it only through another
-    note: str = ""  # what else it may be
+    presence: bool  # True: only more of it can be a shortcut; False: less of it can be one as well
+    note: str = ""  # another possible reason for its association with the margin
 
 
 @dataclass(frozen=True)
 class _PixelProperty:
     title: str
-    measure: Measure  # of a sheet and its steel off the defect
+    measure: Measure  # takes a sheet and its steel outside the defect
     presence: bool
-    everywhere: bool = False  # the black beyond an end counts too
+    everywhere: bool = False  # True: measured on the black beyond an end too
 
 
 def measure_pixels(images: GrayBatch, defects: Iterable[Mask]) -> list[Property]:
-    """Every property of PIXEL_PROPERTIES.
+    """Measure every property of PIXEL_PROPERTIES.
 
     images   (n, h, w) uint8
-    defects  where a defect is annotated, one (h, w) a sheet; all False where that is unknown
-    returns  values as in each entry's title; a sheet with hardly any free steel gets the median of the others
+    defects  one (h, w) mask per sheet; all False where there is none
+    returns  values as in each entry's title; a sheet with less than FEWEST_PX of free steel gets the median
+             of the others
     """
-    rows = []
+    measured = []
     for gray, defect in zip(images, defects, strict=True):
         free = ~defect
         steel = free & ~find_end(gray).mask(gray.shape[0])
-        rows.append([_measure(each, gray, free, steel) for each in PIXEL_PROPERTIES.values()])
-    table = np.array(rows, dtype=np.float64).reshape(len(images), len(PIXEL_PROPERTIES))
+        measured.append([_measure(each, gray, free, steel) for each in PIXEL_PROPERTIES.values()])
+    table = np.array(measured, dtype=np.float64).reshape(len(images), len(PIXEL_PROPERTIES))
     return [
         Property(key, each.title, _fill(table[:, column]), each.presence)
         for column, (key, each) in enumerate(PIXEL_PROPERTIES.items())
@@ -94,7 +94,7 @@ def _contrast(gray: GrayImage, steel: Mask) -> float:
 
 
 def _slope(gray: GrayImage, steel: Mask) -> float:
-    """How much the light falls off along the sheet, relative to its level."""
+    """Difference in level between the outer thirds of the sheet, relative to their mean."""
     columns = np.flatnonzero(steel.any(0))
     third = max(1, columns.size // 3)
     left, right = columns[:third], columns[-third:]
@@ -103,23 +103,23 @@ def _slope(gray: GrayImage, steel: Mask) -> float:
 
 
 def _border(gray: GrayImage, steel: Mask) -> float:
-    """How much the outermost rows differ from those beside them, in gray levels."""
-    found = 0.0
+    """Largest difference between the outermost rows and the rows beside them, in gray levels."""
+    largest = 0.0
     for rows, beside in ((slice(0, 2), slice(3, 9)), (slice(-2, None), slice(-9, -3))):
         outer, inner = gray[rows][steel[rows]], gray[beside][steel[beside]]
         if outer.size and inner.size:
-            found = max(found, abs(float(np.median(outer)) - float(np.median(inner))))
-    return found
+            largest = max(largest, abs(float(np.median(outer)) - float(np.median(inner))))
+    return largest
 
 
 def _grain(gray: GrayImage, steel: Mask) -> float:
-    """The usual step from a pixel to the mean of its neighbours."""
+    """Median step from a pixel to the mean of its neighbours, in gray levels."""
     fine = np.abs(ndimage.laplace(gray.astype(np.float32)))
     return float(np.median(fine[steel])) / 4
 
 
 def _stripes(gray: GrayImage, steel: Mask) -> float:
-    """Log of the steps across over the steps down: above 0 lines stand upright."""
+    """Log ratio of the steps across to the steps down; above 0 for vertical lines."""
     level = gray.astype(np.float32)
     across, down = np.abs(np.diff(level, axis=1)), np.abs(np.diff(level, axis=0))
     inside = [
@@ -130,7 +130,11 @@ def _stripes(gray: GrayImage, steel: Mask) -> float:
 
 
 def find_dots(gray: GrayImage, steel: Mask) -> Mask:
-    """Small places much darker than what is around them."""
+    """Detect small places much darker than their surroundings.
+
+    steel    (h, w) pixels to search
+    returns  (h, w)
+    """
     level = gray.astype(np.float32)
     depth = ndimage.grey_closing(level, size=(DOT_PX, DOT_PX)) - level
     spread = 1.4826 * float(np.median(np.abs(depth[steel]))) if steel.any() else 0.0
@@ -139,12 +143,12 @@ def find_dots(gray: GrayImage, steel: Mask) -> Mask:
 
 
 def _dots(gray: GrayImage, steel: Mask) -> float:
-    """How many, a thousand pixels of steel."""
+    """Dots per thousand pixels of steel."""
     return 1000 * float(ndimage.label(find_dots(gray, steel))[1]) / float(steel.sum())
 
 
 def _checker(gray: GrayImage, steel: Mask) -> float:
-    """Share of the variance off the axes that the four strongest waves hold: a lattice has few."""
+    """Share of the off-axis spectral power in its eight strongest coefficients, high for a lattice."""
     level = gray.astype(np.float32)
     flat = np.where(steel, level - np.median(level[steel]), 0)
     power = np.abs(np.fft.rfft2(flat * np.hanning(flat.shape[1])[None])) ** 2
@@ -159,11 +163,13 @@ PIXEL_PROPERTIES: Final[Mapping[str, _PixelProperty]] = {
     "stain": _PixelProperty("white stain: bright saturated blobs", _stain, presence=True),
     "end": _PixelProperty("sheet end: black beyond the steel", _end, presence=True, everywhere=True),
     "exposure": _PixelProperty("exposure: median gray level", _exposure, presence=False),
-    "contrast": _PixelProperty("contrast: middle half of the gray levels", _contrast, presence=False),
-    "uneven_light": _PixelProperty("uneven light: one end against the other", _slope, presence=False),
-    "border": _PixelProperty("border: outer rows against those beside", _border, presence=True),
-    "grain": _PixelProperty("grain: step to the neighbours", _grain, presence=False),
-    "stripes": _PixelProperty("stripes: upright against lying", _stripes, presence=False),
-    "dots": _PixelProperty("dots: small dark places", _dots, presence=True),
+    "contrast": _PixelProperty("contrast: interquartile range of the gray levels", _contrast, presence=False),
+    "uneven_light": _PixelProperty("uneven light: one end compared with the other", _slope, presence=False),
+    "border": _PixelProperty(
+        "border: outermost rows compared with the rows beside them", _border, presence=True
+    ),
+    "grain": _PixelProperty("grain: median step to the neighbours", _grain, presence=False),
+    "stripes": _PixelProperty("stripes: vertical compared with horizontal steps", _stripes, presence=False),
+    "dots": _PixelProperty("dots: small dark places per area", _dots, presence=True),
     "checker": _PixelProperty("checker pattern", _checker, presence=True),
 }

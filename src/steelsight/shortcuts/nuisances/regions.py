@@ -1,4 +1,4 @@
-"""How much of a map's reason lies on each kind of nuisance, and how much would by chance."""
+"""Shares of a heatmap that lie on the defect and on each kind of nuisance, and the shares by chance."""
 
 from __future__ import annotations
 
@@ -18,19 +18,23 @@ from steelsight.types import GrayImage, Mask
 
 __all__ = ["REGIONS", "find_regions", "reason_shares"]
 
-RIM_PX = 8  # of steel beside the black, in sheets 64 high: maps are no finer
+RIM_PX = 8  # of steel beside the black, on sheets 64 pixels high: the maps' resolution
 HALO_PX = 3
 
 REGIONS: Final[Mapping[str, str]] = {
     "defect": "the annotated defect",
-    "end": "a sheet end, and the steel beside it",
+    "end": "a sheet end and the steel beside it",
     "stain": "white stains",
     "dots": "small dark places",
 }
 
 
 def find_regions(gray: GrayImage, defect: Mask) -> dict[str, Mask]:
-    """Where each of REGIONS lies on a sheet; what lies in the defect belongs to the defect alone."""
+    """Locate each of REGIONS on a sheet; pixels of the defect belong to no other region.
+
+    defect   (h, w)
+    returns  one (h, w) mask per key of REGIONS
+    """
     unit = gray.shape[0] / 64
     end = find_end(gray)
     black = end.mask(gray.shape[0])
@@ -53,15 +57,16 @@ def find_regions(gray: GrayImage, defect: Mask) -> dict[str, Mask]:
 def reason_shares(
     coarse: Float32[np.ndarray, "gh gw"], regions: Mapping[str, Mask]
 ) -> dict[str, tuple[float, float]]:
-    """For each region the share of the map's positive part in it, and its share of the sheet.
+    """Compute for each region its share of the map's positive part, and its share of the sheet's area.
 
-    returns  NaN for the first where the map is nowhere above 0
+    coarse   (gh, gw) signed heatmap on the grid of the features
+    returns  shares 0..1; NaN for the first where the map is nowhere above 0
     """
     shape = next(iter(regions.values())).shape
     large = upsample(torch.from_numpy(np.ascontiguousarray(coarse)), (shape[0], shape[1])).numpy()
-    reason: Float[np.ndarray, "h w"] = np.maximum(large, 0).astype(np.float64)
-    total = float(reason.sum())
+    positive: Float[np.ndarray, "h w"] = np.maximum(large, 0).astype(np.float64)
+    total = float(positive.sum())
     return {
-        name: (float(reason[mask].sum()) / total if total > 0 else float("nan"), float(mask.mean()))
+        name: (float(positive[mask].sum()) / total if total > 0 else float("nan"), float(mask.mean()))
         for name, mask in regions.items()
     }

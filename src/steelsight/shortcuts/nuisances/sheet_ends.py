@@ -1,4 +1,4 @@
-"""Where a sheet ends: the black beyond its first or last column, as the camera sees the empty table."""
+"""Detector of sheet ends: the black columns where the camera images the empty table."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from steelsight.types import GrayBatch, GrayImage, Mask
 
 __all__ = ["SheetEnd", "end_widths", "find_end"]
 
-BLACK_LEVEL = 24  # gray levels of a column's mean: the table glows up to about 20 beside the steel
-LEAST_SHARE = 0.01  # of the width: narrower is vignetting
+BLACK_LEVEL = 24  # mean gray level of a column; beside the steel the table reaches about 20
+LEAST_SHARE = 0.01  # of the width; narrower black columns are vignetting
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class SheetEnd:
         return self.left_px, self.width_px - self.right_px
 
     def mask(self, height_px: int) -> Mask:
-        """The black pixels."""
+        """The black pixels, (h, w)."""
         black = np.zeros((height_px, self.width_px), dtype=bool)
         black[:, : self.left_px] = True
         black[:, self.steel[1] :] = True
@@ -42,7 +42,7 @@ class SheetEnd:
 
 
 def find_end(gray: GrayImage) -> SheetEnd:
-    """The black columns at either edge; an image black all over has its end at the left.
+    """Detect the black columns at either edge; an all-black image has its end at the left.
 
     gray  uint8 of any size
     """
@@ -57,7 +57,7 @@ def find_end(gray: GrayImage) -> SheetEnd:
 
 
 def end_widths(images: GrayBatch) -> Int[np.ndarray, " n"]:
-    """Black columns of each sheet, 0 = it does not end there.
+    """Count the black columns of each sheet, 0 = no end.
 
     images  (n, h, w) uint8
     """

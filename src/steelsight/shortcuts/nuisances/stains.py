@@ -1,7 +1,7 @@
-"""Which pixels of a sheet are a white stain: saturated blobs that stand out from the steel around them.
+"""Detector of white stains: saturated blobs that are brighter than the steel around them.
 
-A detector, not the truth: bright scratches (type 3) and glints pass for stains where no mask says otherwise.
-Lengths are in pixels of a sheet 64 high and grow with the sheet.
+It errs: bright scratches (type 3) and glints without a mask are detected as stains. Lengths are in pixels of
+a sheet 64 high and scale with the height.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from steelsight.types import GrayBatch, GrayImage, Mask
 __all__ = ["LEAST_AREA_PX", "above_surround", "find_stain", "stain_areas"]
 
 REFERENCE_HEIGHT = 64
-SEED_LEVEL = 235  # gray levels: paint saturates the camera
-SKIRT_LEVEL = 190  # of pixels that belong to a blob with such a seed: a drop's edge, averaged with the steel
-CONTRAST = 80  # gray levels above the steel around: an overexposed sheet is no stain
-SURROUND_PX = (15, 51)  # of the median that says what the steel around is
+SEED_LEVEL = 235  # gray level from which a pixel starts a blob; paint saturates the camera
+SKIRT_LEVEL = 190  # gray level of further pixels of such a blob: edges averaged with the steel
+CONTRAST = 80  # gray levels above the steel around, so that overexposed sheets have none
+SURROUND_PX = (15, 51)  # window of the median that estimates the steel around a pixel
 LEAST_BLOB_PX = 2
-SPREAD_PX = 120  # a splash lies in one place; what shines all over is checker plate or grain
-LEAST_AREA_PX = 32  # of all blobs of a sheet; glints and impurities are smaller
+SPREAD_PX = 120  # widest stain; blobs all over the sheet are checker plate or grain
+LEAST_AREA_PX = 32  # of all blobs of a sheet together; glints and impurities are smaller
 
 
 def find_stain(gray: GrayImage, *, keep_off: Mask | None = None) -> Mask:
-    """The pixels of white stains; empty where they cover less than LEAST_AREA_PX.
+    """Detect the pixels of white stains; none where they cover less than LEAST_AREA_PX.
 
-    gray      uint8 of any size, a strip as the camera sees it
-    keep_off  pixels known to be something else, such as the defect; None = nothing known
+    gray      (h, w) uint8 of any size
+    keep_off  (h, w) pixels known to be something else, such as the defect; None = nothing known
+    returns   (h, w)
     """
     unit = gray.shape[0] / REFERENCE_HEIGHT
     nothing = np.zeros(gray.shape, dtype=bool)
@@ -51,7 +52,7 @@ def find_stain(gray: GrayImage, *, keep_off: Mask | None = None) -> Mask:
 
 
 def stain_areas(images: GrayBatch) -> Int[np.ndarray, " n"]:
-    """Pixels of white stain on each sheet, 0 = none found.
+    """Count the pixels of white stain on each sheet, 0 = none detected.
 
     images  (n, h, w) uint8
     """
@@ -59,9 +60,10 @@ def stain_areas(images: GrayBatch) -> Int[np.ndarray, " n"]:
 
 
 def above_surround(gray: GrayImage) -> Float32[np.ndarray, "h w"]:
-    """Gray levels by which each pixel is brighter than the steel around it; 0 beyond the sheet's end.
+    """Compute how much brighter each pixel is than the steel around it; 0 beyond the sheet's end.
 
-    gray  uint8 of any size
+    gray     (h, w) uint8 of any size
+    returns  (h, w) gray levels, signed
     """
     first, last = find_end(gray).steel
     above = np.zeros(gray.shape, dtype=np.float32)
@@ -72,13 +74,13 @@ def above_surround(gray: GrayImage) -> Float32[np.ndarray, "h w"]:
 
 
 def _spread(mask: Mask) -> float:
-    """The width in which the middle 80 % of a mask's pixels lie."""
+    """Width, in pixels, of the middle 80 % of a mask's pixels."""
     low, high = np.quantile(np.nonzero(mask)[1], [0.1, 0.9])
     return float(high - low)
 
 
 def _surround(gray: GrayImage, unit: float) -> Float32[np.ndarray, "h w"]:
-    """The steel's level around each pixel: a median wider than a stain's drops, on a coarse grid."""
+    """Median level around each pixel, on a coarse grid; its window is wider than a stain's drops."""
     step = max(1, round(2 * unit))
     coarse = gray[step // 2 :: step, step // 2 :: step]
     size = tuple(max(3, round(length / 2) | 1) for length in SURROUND_PX)
@@ -86,15 +88,15 @@ def _surround(gray: GrayImage, unit: float) -> Float32[np.ndarray, "h w"]:
     wide = np.repeat(np.repeat(level, step, axis=0), step, axis=1)
     grown = np.pad(
         wide,
-        [(0, max(0, total - got)) for total, got in zip(gray.shape, wide.shape, strict=True)],
+        [(0, max(0, wanted - has)) for wanted, has in zip(gray.shape, wide.shape, strict=True)],
         mode="edge",
     )
     return grown[: gray.shape[0], : gray.shape[1]]
 
 
 def _median_around(gray: GrayImage, size: tuple[int, ...]) -> GrayImage:
-    """SciPy's median_filter with the edge repeated, by running histograms: six times as fast."""
+    """Median filter with the edge repeated, as SciPy's median_filter, by running histograms: 6x as fast."""
     down, across = (length // 2 for length in size)
     wide = np.pad(gray, [(down, down), (across, across)], mode="edge")
-    found: GrayImage = rank.median(wide, np.ones(size, dtype=np.uint8))  # type: ignore[no-untyped-call]
-    return found[down : down + gray.shape[0], across : across + gray.shape[1]]
+    medians: GrayImage = rank.median(wide, np.ones(size, dtype=np.uint8))  # type: ignore[no-untyped-call]
+    return medians[down : down + gray.shape[0], across : across + gray.shape[1]]

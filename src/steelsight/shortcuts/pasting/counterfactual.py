@@ -1,9 +1,9 @@
-"""What a network says of a sheet once a nuisance is pasted on it, and once clean texture is instead.
+"""Counterfactual test: a model's outputs with a nuisance pasted on a sheet, and with a control pasted.
 
-Receivers are sheets the network classifies correctly, of another class than the suspected one and without
-the nuisance. A flip is a verdict that becomes the suspected class. Beside every nuisance lies its control:
-the same shape at the same place, filled with another sheet's clean texture of the mean it replaces, for a
-sheet's end with the sheet's own steel mirrored; what flips there is owed to pasting, not to the nuisance.
+The targets are correctly classified sheets of other classes than the suspected one and without the nuisance.
+A flip is a verdict that changes to the suspected class. Every paste has its control: the same shape at the
+same place, filled with another sheet's clean texture at the mean it replaces, or for a sheet's end with the
+sheet's own steel mirrored. Flips of the control are due to pasting itself, not to the nuisance.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from steelsight.evaluation.intervals.bootstrap import bootstrap, group_index, pa
 from steelsight.evaluation.intervals.paired import paired_shares
 from steelsight.shortcuts.margins import class_margin
 from steelsight.shortcuts.nuisances.nuisance import Nuisance
+from steelsight.shortcuts.pasting.doses import DOSES, FULL, Dose
 from steelsight.shortcuts.pasting.placement import draw_dose, plan_pastes
 from steelsight.shortcuts.pasting.stamps import StampBook
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.types import GrayBatch, Interval, Logits
 
 __all__ = [
-    "DOSES",
-    "FULL",
     "DoseEffect",
+    "ModelUnderTest",
     "PasteEffect",
     "PasteLogits",
     "PasteTargets",
@@ -40,28 +40,34 @@ __all__ = [
 Predict = Callable[[GrayBatch], Logits]
 Positions = Int[np.ndarray, " m"]
 
-FULL = (1.0, 1.0)
-# Share of the area, share of the way from the steel's gray to the nuisance's own.
-DOSES: tuple[tuple[float, float], ...] = ((0.25, 1.0), (0.5, 1.0), (1.0, 1 / 3), (1.0, 2 / 3), FULL)
-FEWEST_DONORS = 10
+FEWEST_DONORS = 10  # defect-free sheets; with fewer, defective sheets fill controls too
 RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
+class ModelUnderTest:
+    """A model, its outputs on all sheets, and the class whose verdicts are counted."""
+
+    predict: Predict
+    logits: Logits  # (n, c) of all sheets
+    target: int  # index of the suspected class
+
+
+@dataclass(frozen=True)
 class PasteTargets:
-    """Sheets to paste on, and why others are not."""
+    """Sheets to paste on, and counts of the excluded ones by reason."""
 
     rows: Positions
-    wrong: int  # of another class than the suspected, classified wrongly
-    unlocated: int  # defective, and where is not known
+    wrong: int  # of another class than the suspected one, classified wrongly
+    unlocated: int  # defective without a mask
     has_it: int  # have the nuisance already
 
 
 @dataclass(frozen=True)
 class PasteLogits:
-    """What the network says of the receivers that had room, before and after."""
+    """The model's outputs on the targets that had room, before and after pasting."""
 
-    rows: Positions  # of the sheets handed in
+    rows: Positions  # positions in the given sheets
     before: Logits
     after: Logits
     control: Logits
@@ -77,7 +83,7 @@ class DoseEffect:
     brightness: float  # share of the way from the steel to the stamp's gray
     area_px: float  # mean pixels covered
     flips: Interval
-    shift: Interval  # mean change of the margin
+    shift: Interval  # mean change of the margin, logits
     control_flips: Interval
 
 
@@ -85,31 +91,31 @@ class DoseEffect:
 class PasteEffect:
     """Flips and shifts, with intervals by group."""
 
-    receivers: int
-    no_room: int
-    wrong: int
-    unlocated: int
-    material: str
-    flips: Interval
+    receivers: int  # sheets pasted on
+    no_room: int  # targets without room beside the defect
+    wrong: int  # as in PasteTargets
+    unlocated: int  # as in PasteTargets
+    material: str  # origin of the stamps, in words
+    flips: Interval  # share of verdicts
     control_flips: Interval
     excess: Interval  # flips minus control flips on the same sheets
-    shift: Interval  # mean change of the suspected class's margin
+    shift: Interval  # mean change of the suspected class's margin, logits
     control_shift: Interval
     excess_shift: Interval
-    becomes: dict[str, int]  # verdicts after pasting
+    becomes: dict[str, int]  # verdicts after pasting, by class name
     doses: tuple[DoseEffect, ...]
 
 
 def find_paste_targets(
-    sheets: ProofSheets, nuisance: Nuisance, logits: Logits, suspect: int, *, clean_only: bool
+    sheets: ProofSheets, nuisance: Nuisance, model: ModelUnderTest, *, clean_only: bool
 ) -> PasteTargets:
-    """The sheets a nuisance is pasted on.
+    """Select the sheets to paste a nuisance on.
 
-    clean_only  only defect-free sheets, for a nuisance that is suspected to make a defect of them
+    clean_only  only defect-free sheets, for a nuisance suspected to indicate a defect
     """
-    verdicts = logits.argmax(1)
+    verdicts = model.logits.argmax(1)
     wanted = (sheets.labels == 0) if clean_only else (sheets.labels >= 0)
-    other = wanted & (sheets.labels != suspect) & nuisance.listed
+    other = wanted & (sheets.labels != model.target) & nuisance.listed
     lacking = other & ~nuisance.present
     right = lacking & (verdicts == sheets.labels)
     return PasteTargets(
@@ -123,25 +129,25 @@ def find_paste_targets(
 def paste_everywhere(
     sheets: ProofSheets,
     nuisance: Nuisance,
-    receivers: PasteTargets,
-    predict: Predict,
+    targets: PasteTargets,
+    model: ModelUnderTest,
     book: StampBook,
-    suspect: int,
-    logits: Logits,
     *,
     limit: int,
     rng: np.random.Generator,
-    doses: tuple[tuple[float, float], ...] = DOSES,
+    doses: tuple[Dose, ...] = DOSES,
 ) -> tuple[PasteEffect, PasteLogits]:
-    """Paste nuisance and control on the receivers, at every dose.
+    """Paste the nuisance and its control on the targets, at every dose.
 
-    logits  of all `sheets`
-    limit   at most so many receivers, drawn at random
-    raises  BadInput without receivers, without clean sheets for controls, or without room on any
+    targets  from `find_paste_targets`
+    limit    largest number of sheets pasted on; drawn at random from the targets
+    doses    shares of area and brightness; FULL is always included
+    returns  the effect, and the outputs at full dose
+    raises   BadInput without targets, without clean sheets for controls, or without room on any
     """
-    _refuse(sheets, receivers, suspect)
+    _refuse_no_targets(sheets, targets, model.target)
     donors = control_donors(sheets, nuisance)
-    rows = receivers.rows
+    rows = targets.rows
     if rows.size > limit:
         rows = np.sort(rng.choice(rows, limit, replace=False))
     plans, no_room = plan_pastes(sheets, rows, donors, book, rng)
@@ -152,54 +158,55 @@ def paste_everywhere(
         )
     kept = np.array([plan.row for plan in plans], dtype=np.int64)
     groups = [sheets.groups[i] for i in kept.tolist()]
-    tally = _EffectIntervals(suspect, logits[kept], groups if any(groups) else None, rng)
-    found = []
+    before = model.logits[kept]
+    intervals = _EffectIntervals(model.target, before, groups if any(groups) else None, rng)
+    effects = []
     for area, brightness in dict.fromkeys([*doses, FULL]):
         pictures, covered = draw_dose(sheets, plans, area, brightness, control=False)
-        after = predict(pictures).astype(np.float64)
-        mixed, _ = draw_dose(sheets, plans, area, brightness, control=True)
-        control = predict(mixed).astype(np.float64)
+        after = model.predict(pictures).astype(np.float64)
+        controls, _ = draw_dose(sheets, plans, area, brightness, control=True)
+        control = model.predict(controls).astype(np.float64)
         if (area, brightness) == FULL:
-            answers = PasteLogits(kept, logits[kept], after, control, pictures, mixed)
-        found.append(tally.dose(area, brightness, covered, after, control))
-    verdicts = answers.after.argmax(1)
+            outputs = PasteLogits(kept, before, after, control, pictures, controls)
+        effects.append(intervals.dose(area, brightness, covered, after, control))
+    verdicts = outputs.after.argmax(1)
     effect = PasteEffect(
         receivers=kept.size,
         no_room=no_room,
-        wrong=receivers.wrong,
-        unlocated=receivers.unlocated,
-        material=book.told,
-        flips=tally.flips(answers.after),
-        control_flips=tally.flips(answers.control),
-        excess=tally.excess(answers.after, answers.control),
-        shift=tally.shift(answers.after),
-        control_shift=tally.shift(answers.control),
-        excess_shift=tally.shift(answers.after, answers.control),
+        wrong=targets.wrong,
+        unlocated=targets.unlocated,
+        material=book.description,
+        flips=intervals.flips(outputs.after),
+        control_flips=intervals.flips(outputs.control),
+        excess=intervals.excess(outputs.after, outputs.control),
+        shift=intervals.shift(outputs.after),
+        control_shift=intervals.shift(outputs.control),
+        excess_shift=intervals.shift(outputs.after, outputs.control),
         becomes={name: int((verdicts == i).sum()) for i, name in enumerate(sheets.class_names)},
-        doses=tuple(found),
+        doses=tuple(effects),
     )
-    return effect, answers
+    return effect, outputs
 
 
 class _EffectIntervals:
-    """Intervals over the same receivers."""
+    """Intervals over the same sheets."""
 
     def __init__(
-        self, suspect: int, before: Logits, groups: list[str] | None, rng: np.random.Generator
+        self, target: int, before: Logits, groups: list[str] | None, rng: np.random.Generator
     ) -> None:
-        self.suspect, self.groups, self.rng = suspect, groups, rng
-        self.start = class_margin(before, suspect)
+        self.target, self.groups, self.rng = target, groups, rng
+        self.start = class_margin(before, target)
 
     def flipped(self, after: Logits) -> Bool[np.ndarray, " m"]:
-        flipped: Bool[np.ndarray, " m"] = after.argmax(1) == self.suspect
+        flipped: Bool[np.ndarray, " m"] = after.argmax(1) == self.target
         return flipped
 
     def flips(self, after: Logits) -> Interval:
-        hit = self.flipped(after)
-        return share_interval(hit, np.ones_like(hit), self.groups, rng=self.rng, resamples=RESAMPLES)
+        flipped = self.flipped(after)
+        return share_interval(flipped, np.ones_like(flipped), self.groups, rng=self.rng, resamples=RESAMPLES)
 
     def excess(self, after: Logits, control: Logits) -> Interval:
-        """By bootstrap over groups; without groups, or where all pairs are alike, by Wilson's bounds."""
+        """By bootstrap over groups; by Wilson's bounds without groups, or where all pairs are equal."""
         first, second = self.flipped(after), self.flipped(control)
         if self.groups is None:
             return paired_shares(first, second)
@@ -216,8 +223,8 @@ class _EffectIntervals:
         ).difference
 
     def shift(self, after: Logits, control: Logits | None = None) -> Interval:
-        base = self.start if control is None else class_margin(control, self.suspect)
-        change: Float[np.ndarray, " m"] = class_margin(after, self.suspect) - base
+        base = self.start if control is None else class_margin(control, self.target)
+        change: Float[np.ndarray, " m"] = class_margin(after, self.target) - base
         return bootstrap(
             lambda rows: float(change[rows].mean()),
             change.size,
@@ -235,23 +242,27 @@ class _EffectIntervals:
 
 
 def control_donors(sheets: ProofSheets, nuisance: Nuisance) -> Positions:
-    """Sheets whose clean steel fills controls: defect-free ones, or where they are few, all with masks."""
+    """Select sheets whose clean steel fills controls.
+
+    returns  (m,) defect-free sheets, or all with masks where fewer than FEWEST_DONORS are defect-free
+    raises   BadInput for fewer than two
+    """
     lacking = sheets.located & ~nuisance.present
     clean = np.flatnonzero(lacking & (sheets.labels == 0))
     donors = clean if clean.size >= FEWEST_DONORS else np.flatnonzero(lacking)
     if donors.size < 2:
         raise BadInput(
-            f"{sheets.name}: expected two sheets without {nuisance.name}, whose clean steel serves as "
-            f"control, got {donors.size}; bring more sheets"
+            f"{sheets.name}: expected two sheets without {nuisance.name}, whose clean steel fills the "
+            f"controls, got {donors.size}; bring more sheets"
         )
     return donors
 
 
-def _refuse(sheets: ProofSheets, receivers: PasteTargets, suspect: int) -> None:
-    if not receivers.rows.size:
+def _refuse_no_targets(sheets: ProofSheets, targets: PasteTargets, target: int) -> None:
+    if not targets.rows.size:
         raise BadInput(
             f"{sheets.name}: expected a sheet that is classified correctly, is not "
-            f"{sheets.class_names[suspect]} and has a mask, to paste on; {receivers.wrong} are classified "
-            f"wrongly, {receivers.unlocated} have no mask, {receivers.has_it} have the nuisance already; "
+            f"{sheets.class_names[target]} and has a mask, to paste on; {targets.wrong} are classified "
+            f"wrongly, {targets.unlocated} have no mask, {targets.has_it} have the nuisance already; "
             "bring more sheets, or a better model"
         )

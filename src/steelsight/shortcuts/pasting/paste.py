@@ -1,7 +1,7 @@
-"""Lays a stain, or clean texture of the same shape, on a sheet; never on the defect.
+"""Pastes a stain, or clean texture of the same shape, on a sheet; never on the defect.
 
-A stamp holds opacity and gray level apart, so that one formula serves drawn stains, stains cut from real
-sheets, and controls: pasted = (1 - cover) sheet + cover gray. What would fall on pixels to keep off is cut.
+A stamp stores opacity and gray level separately, so that one formula serves drawn stains, stains cut from
+sheets, and controls: pasted = (1 - cover) * sheet + cover * gray. Parts on pixels to keep off are cut away.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ __all__ = [
 
 Place = tuple[int, int]  # top row, left column of a stamp on a sheet
 
-CAMERA_HEIGHT, DRAWN_WIDTH = 256, 352  # pixels a stain is drawn at before it is brought to a sheet's height
-SOLID = 0.4  # opacity from which a pixel counts as covered, as in the generator's own stain mask
-FAINT = 0.02
-CORE_DARKENS = (0.35, 0.6)  # as sheets.synthetic.stains paints the dark inside of rings
+CAMERA_HEIGHT, DRAWN_WIDTH = 256, 352  # pixels a stain is drawn at before it is scaled to a sheet's height
+SOLID = 0.4  # opacity from which a pixel counts as covered, as in the generator's stain mask
+FAINT = 0.02  # opacity up to which border rows and columns are cropped
+CORE_DARKENS = (0.35, 0.6)  # range of opacities of a ring's dark inside, as in sheets.synthetic
 MOST_LOST = 0.25  # share of a stamp that may fall on pixels to keep off and be cut away
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """Something that can be laid on a sheet."""
+    """Opacity and gray level of something to paste."""
 
     cover: Float32[np.ndarray, "h w"]  # opacity, 0..1
-    gray: Float32[np.ndarray, "h w"]  # gray level, 0..255 and above, where a pasted pixel saturates
+    gray: Float32[np.ndarray, "h w"]  # gray level, 0..255; above 255 a pasted pixel saturates
 
     @property
     def area_px(self) -> int:
@@ -53,11 +53,11 @@ class Stamp:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of its box."""
+        """Height and width of its box, in pixels."""
         return self.cover.shape[0], self.cover.shape[1]
 
     def faded(self, brightness: float) -> Stamp:
-        """The same at a share of its opacity: 0 = the steel as it is, 1 = the stamp's own gray."""
+        """The stamp at a share of its opacity: 0 = the steel unchanged, 1 = the stamp itself."""
         return replace(self, cover=self.cover * np.float32(brightness))
 
 
@@ -76,20 +76,20 @@ class PastedSheet:
 
 
 def draw_stamp(rng: np.random.Generator, height_px: int) -> Stamp:
-    """A generated white stain for sheets of a height, drawn at camera size and averaged down.
+    """Generate a white stain for sheets of a height, drawn at camera size and averaged down.
 
-    returns  a box at most as high as the sheet and 1.4 times as wide
+    returns  a stamp at most as high as the sheet and 1.4 times as wide
     """
     empty = np.zeros((CAMERA_HEIGHT, DRAWN_WIDTH), dtype=bool)
     stain = draw_stain(rng, empty.shape, 1.0, empty, (0, DRAWN_WIDTH))
     kept = (1 - np.float32(rng.uniform(*CORE_DARKENS)) * stain.core) * (1 - stain.white)
-    paint = stain.white * np.float32(stain.level)  # cover times gray: the core only darkens
+    paint = stain.white * np.float32(stain.level)  # cover times gray; the core has gray 0
     scale = height_px / CAMERA_HEIGHT
     return _cropped(_scaled(Stamp(1 - kept, _divide(paint, 1 - kept)), scale, scale))
 
 
 def cut_stamp(gray: GrayImage, mask: Mask) -> Stamp:
-    """A stain cut from a sheet, its seam one pixel wide and half opaque.
+    """Cut a stain from a sheet, with a half-opaque seam one pixel wide.
 
     mask    (h, w) pixels of the stain, as `stains.find_stain` gives them
     raises  BadInput for an empty mask or another size
@@ -105,7 +105,11 @@ def cut_stamp(gray: GrayImage, mask: Mask) -> Stamp:
 
 
 def resize_stamp(stamp: Stamp, area_share: float) -> Stamp:
-    """The same shape at a share of its area; raises BadInput unless above 0."""
+    """Scale a stamp to a share of its area.
+
+    area_share  above 0
+    raises      BadInput otherwise
+    """
     if not area_share > 0:
         raise BadInput(f"area share: expected a number above 0, got {area_share}")
     side = float(np.sqrt(area_share))
@@ -113,24 +117,24 @@ def resize_stamp(stamp: Stamp, area_share: float) -> Stamp:
 
 
 def control_stamp(stamp: Stamp, sheet: GrayImage, place: Place, donor: GrayImage, origin: Place) -> Stamp:
-    """The same shape filled with another sheet's clean texture, brought to the mean it replaces.
+    """Fill a stamp with another sheet's clean texture, shifted to the mean of the pixels it replaces.
 
-    What is left of a stain but its whiteness: same place, shape, opacity and seam.
-    sheet, place    what it is to be laid on, and where
-    donor, origin   a clean sheet, and where its texture is taken from; a stamp's box must lie within both
+    Place, shape, opacity and seam are the stamp's; only its gray differs.
+    sheet, place    the sheet it will be pasted on, and where
+    donor, origin   a clean sheet, and where its texture is taken from; the stamp must fit within both
     """
     height, width = stamp.size
-    there = sheet[place[0] : place[0] + height, place[1] : place[1] + width].astype(np.float32)
+    replaced = sheet[place[0] : place[0] + height, place[1] : place[1] + width].astype(np.float32)
     texture = donor[origin[0] : origin[0] + height, origin[1] : origin[1] + width].astype(np.float32)
     weight = stamp.cover / max(float(stamp.cover.sum()), 1e-6)
-    shift = np.float32((weight * (there - texture)).sum())
+    shift = np.float32((weight * (replaced - texture)).sum())
     return replace(stamp, gray=texture + shift)
 
 
 def mirrored_stamp(stamp: Stamp, sheet: GrayImage, place: Place) -> Stamp:
-    """A sheet's end filled with the sheet's own steel, mirrored where the end begins.
+    """Fill a sheet's end with the sheet's own steel, mirrored at the boundary of the end.
 
-    An end is too large for another sheet's texture: two surfaces that meet in a line look like a defect.
+    Another sheet's texture would meet the sheet in a straight line, which resembles a defect.
     place  at the left or the right edge
     """
     width = stamp.size[1]
@@ -143,11 +147,11 @@ def mirrored_stamp(stamp: Stamp, sheet: GrayImage, place: Place) -> Stamp:
 def place_stamp(
     stamp: Stamp, keep_off: Mask, rng: np.random.Generator, *, most_lost: float = MOST_LOST
 ) -> Place | None:
-    """A place for a stamp, at random among those where least of it falls on pixels to keep off.
+    """Choose a random place among those where the least of a stamp falls on pixels to keep off.
 
-    keep_off  (h, w) the defect, the black beyond a sheet's end
-    most_lost share of it that may be cut away
-    returns   None where it does not fit
+    keep_off   (h, w) such as the defect and the black beyond a sheet's end
+    most_lost  largest share of the stamp that may be cut away, 0..1
+    returns    None where it does not fit
     """
     rows, columns = keep_off.shape[0] - stamp.size[0] + 1, keep_off.shape[1] - stamp.size[1] + 1
     total = float(stamp.cover.sum())
@@ -163,9 +167,9 @@ def place_stamp(
 
 
 def lay(sheet: GrayImage, stamp: Stamp, place: Place, *, keep_off: Mask | None = None) -> PastedSheet:
-    """Lay a stamp on a sheet; pixels to keep off stay as they are.
+    """Paste a stamp on a sheet; pixels to keep off stay unchanged.
 
-    place   the stamp's box must lie within the sheet
+    place   the stamp must lie within the sheet
     raises  BadInput otherwise
     """
     (top, left), (height, width) = place, stamp.size
@@ -176,16 +180,16 @@ def lay(sheet: GrayImage, stamp: Stamp, place: Place, *, keep_off: Mask | None =
         )
     window = (slice(top, top + height), slice(left, left + width))
     cover = stamp.cover if keep_off is None else stamp.cover * ~keep_off[window]
-    laid = sheet.copy()
+    pasted = sheet.copy()
     mixed = sheet[window] * (1 - cover) + cover * stamp.gray
-    laid[window] = np.where(cover > 0, np.clip(np.rint(mixed), 0, 255), sheet[window]).astype(np.uint8)
+    pasted[window] = np.where(cover > 0, np.clip(np.rint(mixed), 0, 255), sheet[window]).astype(np.uint8)
     mask = np.zeros(sheet.shape, dtype=bool)
     mask[window] = cover >= SOLID * float(stamp.cover.max())
-    return PastedSheet(laid, mask, place)
+    return PastedSheet(pasted, mask, place)
 
 
 def _scaled(stamp: Stamp, down: float, across: float) -> Stamp:
-    """Resampled by area, opacity and paint apart."""
+    """Resample a stamp; opacity and opacity times gray are resampled separately."""
     height, width = stamp.size
     size = (max(1, round(width * across)), max(1, round(height * down)))  # Pillow's order
     method = Image.Resampling.BOX if down < 1 else Image.Resampling.BILINEAR
@@ -198,7 +202,7 @@ def _scaled(stamp: Stamp, down: float, across: float) -> Stamp:
 
 
 def _cropped(stamp: Stamp) -> Stamp:
-    """Without the empty rows and columns around it."""
+    """Remove the empty rows and columns around a stamp."""
     rows = np.flatnonzero((stamp.cover > FAINT).any(axis=1))
     columns = np.flatnonzero((stamp.cover > FAINT).any(axis=0))
     if not rows.size:

@@ -1,7 +1,7 @@
-"""Does pasting a property move the margin, more than pasting something harmless does?
+"""Paste check of a candidate: does changing the property shift the margin more than its control does?
 
-An association may have any cause; a paste has one. Sheets of other classes, rightly judged, get more of the
-property (or less), each once with the change and once with its control.
+An association can have many causes; a paste has one. Correctly classified sheets of other classes get more
+(or less) of the property, each once with the change and once with its control.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from steelsight.types import GrayImage, Interval, Logits, Mask
 
 __all__ = ["LEAST_SHIFT", "Change", "PasteCheck", "PasteExample", "Predict", "check_by_pasting"]
 
-LEAST_SHIFT: Final = 0.05  # of the way from these sheets' margin to that of the suspected class
+LEAST_SHIFT: Final = 0.05  # share of the way from these sheets' margin to that of the candidate's class
 MOST_SHEETS, SHOWN, RESAMPLES = 80, 2, 500
 
-# A sheet, where its defect is, whether more or less is wanted -> the sheet changed, and its control; or None
-# where it cannot be done.
+# Takes a sheet, its defect mask, and whether more (True) or less of the property is wanted; returns the
+# changed sheet and its control, or None where the sheet cannot be changed.
 Change = Callable[[GrayImage, Mask, bool, np.random.Generator], tuple[GrayImage, GrayImage] | None]
 
 
 @dataclass(frozen=True)
 class PasteExample:
-    """One sheet before and after, with its margins of the suspected class."""
+    """One sheet before and after, with its margins of the candidate's class."""
 
     row: int
     changed: GrayImage
@@ -41,18 +41,18 @@ class PasteExample:
 
 @dataclass(frozen=True)
 class PasteCheck:
-    """What pasting did to sheets that are not of the suspected class."""
+    """The effect of pasting on sheets that are not of the candidate's class."""
 
     sheets: int
-    gap: float  # logits from these sheets' median margin to that of rightly judged sheets of the class
+    gap: float  # logits, from these sheets' median margin to that of correctly classified sheets of the class
     shift: Interval  # median of (changed - control), as a share of the gap; NaN without sheets
-    flips: Interval  # share that is given to the suspected class, changed
-    control_flips: Interval  # the same, control
+    flips: Interval  # share classified as the candidate's class, changed
+    control_flips: Interval  # the same share of the controls
     examples: tuple[PasteExample, ...]
 
     @property
     def moves(self) -> bool:
-        """Whether the property alone goes a noticeable part of the way."""
+        """Whether the lower bound of the shift reaches LEAST_SHIFT."""
         return bool(self.shift.low >= LEAST_SHIFT)
 
 
@@ -67,11 +67,16 @@ def check_by_pasting(
     more: bool,
     rng: np.random.Generator,
 ) -> PasteCheck:
-    """Paste on sheets of other classes that are rightly judged and have little of the property.
+    """Paste on correctly classified sheets of other classes that have little of the property.
 
-    Defective sheets whose defect has no mask are left out: the paste might hide it.
+    Defective sheets without a mask are left out: the paste could cover the defect.
 
-    amount  of the property on each sheet, negated where less of it is suspicious
+    logits   (n, c) of all `sheets`
+    change   changes one sheet, and makes its control
+    amount   (n,) of the property on each sheet, negated where less of it is the candidate
+    target   index of the class the candidate is suspected to indicate
+    more     whether the change adds to the property
+    returns  `sheets` = 0 and NaN intervals where no sheet can be changed
     """
     labels = sheets.labels
     right = (logits.argmax(1) == labels) & sheets.located
@@ -83,23 +88,23 @@ def check_by_pasting(
         return PasteCheck(0, float("nan"), nothing, nothing, nothing, ())
     used = np.array(kept)
     after = [predict(np.stack(pictures)) for pictures in (changed, control)]
-    moved = [class_margin(each, target) for each in after]
+    margins_after = [class_margin(logit, target) for logit in after]
     gap = _gap(margins[right & (labels == target)], margins[used])
-    shifts = (moved[0] - moved[1]) / gap
+    shifts = (margins_after[0] - margins_after[1]) / gap
     groups = [sheets.groups[row] for row in kept]
 
-    def middle(drawn: Int[np.ndarray, " d"]) -> float:
+    def median_shift(drawn: Int[np.ndarray, " d"]) -> float:
         return float(np.median(shifts[drawn]))
 
-    shift = bootstrap(middle, used.size, groups, rng=rng, resamples=RESAMPLES)
-    flips = [wilson(int((each.argmax(1) == target).sum()), used.size) for each in after]
+    shift = bootstrap(median_shift, used.size, groups, rng=rng, resamples=RESAMPLES)
+    flips = [wilson(int((logit.argmax(1) == target).sum()), used.size) for logit in after]
     shown = np.argsort(np.abs(shifts - np.median(shifts)), kind="stable")[:SHOWN]
     examples = tuple(
         PasteExample(
             int(used[i]),
             changed[i],
             control[i],
-            (float(margins[used[i]]), float(moved[0][i]), float(moved[1][i])),
+            (float(margins[used[i]]), float(margins_after[0][i]), float(margins_after[1][i])),
         )
         for i in shown.tolist()
     )
@@ -109,7 +114,7 @@ def check_by_pasting(
 def _choose(
     rows: Int[np.ndarray, " r"], amount: Float[np.ndarray, " n"], rng: np.random.Generator
 ) -> Int[np.ndarray, " m"]:
-    """At most MOST_SHEETS of those with no more of the property than half of them have."""
+    """At most MOST_SHEETS of those with no more of the property than the median sheet."""
     if not rows.size:
         return rows
     little = rows[amount[rows] <= np.median(amount[rows])]
@@ -134,7 +139,7 @@ def _paste(
     return changed, control, kept
 
 
-def _gap(there: Float[np.ndarray, " a"], here: Float[np.ndarray, " b"]) -> float:
-    """From the sheets pasted on to the class, in logits; where it has no rightly judged sheet, to a draw."""
-    goal = float(np.median(there)) if there.size else 0.0
-    return max(goal - float(np.median(here)), 1e-6)
+def _gap(of_class: Float[np.ndarray, " a"], others: Float[np.ndarray, " b"]) -> float:
+    """Logits from the sheets pasted on to the class; to a margin of 0 where it has no correct sheet."""
+    goal = float(np.median(of_class)) if of_class.size else 0.0
+    return max(goal - float(np.median(others)), 1e-6)

@@ -1,4 +1,4 @@
-"""Where each receiver gets its stamp and its control, and how it looks at every dose."""
+"""Places of stamps and controls on sheets, and the pasted sheets at a dose."""
 
 from __future__ import annotations
 
@@ -29,14 +29,16 @@ Positions = Int[np.ndarray, " m"]
 
 @dataclass(frozen=True)
 class PastePlan:
-    """What goes where on one sheet."""
+    """The stamp, its place and the control's texture for one sheet."""
 
     row: int
     keep_off: Mask
     stamp: Stamp
     place: Place
-    donor: int | None  # the sheet whose clean texture fills the control; None = its own, mirrored at the end
-    origin: Place  # where on the donor it is taken from
+    donor: (
+        int | None
+    )  # sheet whose clean texture fills the control; None = the sheet's own, mirrored at the end
+    origin: Place  # where on the donor the texture is taken from
 
 
 def plan_pastes(
@@ -46,10 +48,11 @@ def plan_pastes(
     book: StampBook,
     rng: np.random.Generator,
 ) -> tuple[list[PastePlan], int]:
-    """A stamp, a place and a control's texture for each sheet; those without room are counted.
+    """Choose a stamp, a place and a control's texture for each sheet.
 
-    rows    sheets to paste on
-    donors  sheets without the nuisance, whose clean steel fills the controls
+    rows     (m,) sheets to paste on
+    donors   (d,) sheets without the nuisance, whose clean steel fills the controls
+    returns  the plans, and the number of sheets without room
     """
     plans, no_room = [], 0
     for row in rows.tolist():
@@ -70,29 +73,30 @@ def plan_pastes(
 def draw_dose(
     sheets: ProofSheets, plans: list[PastePlan], area: float, brightness: float, *, control: bool
 ) -> tuple[GrayBatch, float]:
-    """The receivers at one dose, and the mean of pixels covered.
+    """Paste the stamps, or their controls, at one dose.
 
-    area        share of the stamp's area; an end keeps its height and loses width
-    brightness  share of the way from the steel's gray to the stamp's own
+    area        share of the stamp's area, 0..1; an end keeps its height and loses width
+    brightness  share of the way from the steel's gray to the stamp's own, 0..1
     control     True: clean texture in place of the stamp
+    returns     (m, h, w) sheets in the order of `plans`, and the mean number of pixels covered
     """
     pictures = np.empty((len(plans), *sheets.images.shape[1:]), dtype=np.uint8)
     covered = 0
     for number, plan in enumerate(plans):
         sheet = np.asarray(sheets.images[plan.row])
-        stamp, place, origin = _dosed(plan, area, is_end=_spans(plan, sheet.shape[0]))
+        stamp, place, origin = _scaled(plan, area, is_end=_is_end(plan, sheet.shape[0]))
         if control and plan.donor is None:
             stamp = mirrored_stamp(stamp, sheet, place)
         elif control:
             stamp = control_stamp(stamp, sheet, place, np.asarray(sheets.images[plan.donor]), origin)
-        laid = lay(sheet, stamp.faded(brightness), place, keep_off=plan.keep_off)
-        pictures[number] = laid.gray
-        covered += laid.area_px
+        pasted = lay(sheet, stamp.faded(brightness), place, keep_off=plan.keep_off)
+        pictures[number] = pasted.gray
+        covered += pasted.area_px
     return pictures, covered / len(plans)
 
 
 def _can_mirror(keep_off: Mask, end: Stamp, place: Place) -> bool:
-    """Whether the steel beside an end, as wide as the end, is clean."""
+    """Whether the steel beside an end is clean over the width of the end."""
     width, whole = end.size[1], keep_off.shape[1]
     beside = slice(width, 2 * width) if place[1] == 0 else slice(max(whole - 2 * width, 0), whole - width)
     return not keep_off[:, beside].any()
@@ -101,7 +105,7 @@ def _can_mirror(keep_off: Mask, end: Stamp, place: Place) -> bool:
 def _texture(
     sheets: ProofSheets, donors: Int[np.ndarray, " d"], row: int, stamp: Stamp, rng: np.random.Generator
 ) -> tuple[int, Place] | None:
-    """A sheet and a place on its clean steel as large as a stamp."""
+    """A sheet, and a place on its clean steel as large as a stamp; None where none is found."""
     for donor in rng.permutation(donors)[:TRIED_DONORS].tolist():
         limits = off_limits(sheets, donor)
         origin = None if donor == row else place_stamp(stamp, limits, rng, most_lost=0.0)
@@ -110,13 +114,13 @@ def _texture(
     return None
 
 
-def _spans(plan: PastePlan, height: int) -> bool:
+def _is_end(plan: PastePlan, height: int) -> bool:
     """Whether the stamp is a sheet's end: opaque from top to bottom."""
     return plan.stamp.size[0] == height and bool((plan.stamp.cover == 1).all())
 
 
-def _dosed(plan: PastePlan, area: float, *, is_end: bool) -> tuple[Stamp, Place, Place]:
-    """The stamp at a share of its area, in the middle of its place; an end stays at its edge."""
+def _scaled(plan: PastePlan, area: float, *, is_end: bool) -> tuple[Stamp, Place, Place]:
+    """The stamp at a share of its area, centred in its place; an end stays at its edge."""
     if area == 1:
         return plan.stamp, plan.place, plan.origin
     if is_end:
@@ -131,7 +135,7 @@ def _dosed(plan: PastePlan, area: float, *, is_end: bool) -> tuple[Stamp, Place,
 
 
 def _narrowed(plan: PastePlan, area: float) -> tuple[Stamp, Place, Place]:
-    """An end of less width: its rim kept, black taken from the outside."""
+    """A narrower end: the rim is kept, black columns are removed from the outside."""
     width = plan.stamp.size[1]
     kept = max(1, round(area * width))
     at_left = plan.place[1] == 0

@@ -1,4 +1,4 @@
-"""Where stamps come from: stains and ends cut from a folder's own sheets, or drawn; and where they go."""
+"""Stamps of a nuisance: stains and ends cut from a folder's own sheets, or drawn; and places for them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from steelsight.types import Mask
 __all__ = ["MATERIALS", "StampBook", "gather_stamps", "off_limits", "refuse_material"]
 
 MATERIALS = ("auto", "real", "drawn")
-MOST_STAMPS, FEWEST_REAL = 32, 3  # with fewer real ones, `auto` draws
-RIM_PX = 3  # columns of steel beside the black that belong to an end's look
-TRIES = 4  # stamps that are tried for a sheet before it counts as having no room
-END_LEVEL = 4.0  # gray levels of the empty table, where no sheet shows it
-END_SHARES = (0.1, 0.25, 0.5)  # of the width, drawn ends
+MOST_STAMPS, FEWEST_REAL = 32, 3  # with fewer than FEWEST_REAL cut ones, `auto` adds drawn ones
+RIM_PX = 3  # columns of steel beside the black that belong to the appearance of an end
+TRIES = 4  # stamps tried for a sheet before it counts as having no room
+END_LEVEL = 4.0  # gray level of a drawn end
+END_SHARES = (0.1, 0.25, 0.5)  # widths of drawn ends, as shares of the sheet's width
 
 
 @dataclass(frozen=True)
@@ -32,26 +32,30 @@ class StampBook:
     """Stamps of one nuisance."""
 
     kind: Kind
-    stamps: tuple[Stamp, ...]  # an end: its black at the left, the whole height
-    real: int  # of them cut from sheets; the first ones
+    stamps: tuple[Stamp, ...]  # an end has its black at the left and the whole height
+    real: int  # number of them that were cut from sheets; these come first
 
     @property
-    def told(self) -> str:
-        """What is pasted, in words."""
+    def description(self) -> str:
+        """The origin of the stamps, in words."""
         drawn = len(self.stamps) - self.real
         parts = [f"{self.real} cut from these sheets"] * (self.real > 0) + [f"{drawn} drawn"] * (drawn > 0)
         return " and ".join(parts)
 
     def fit(self, keep_off: Mask, rng: np.random.Generator) -> tuple[Stamp, Place] | None:
-        """A stamp and a place for it on a sheet; None where there is no room for any that was tried."""
+        """Choose a stamp and a place for it on a sheet.
+
+        keep_off  (h, w) pixels of the sheet that must not be covered
+        returns   None where none of TRIES stamps fits
+        """
         for choice in rng.permutation(len(self.stamps))[:TRIES]:
             stamp = self.stamps[int(choice)]
             if self.kind == "stain":
                 place = place_stamp(stamp, keep_off, rng)
                 if place is not None:
                     return stamp, place
-            elif (found := _fit_end(stamp, keep_off, rng)) is not None:
-                return found
+            elif (fitted := _fit_end(stamp, keep_off, rng)) is not None:
+                return fitted
         return None
 
 
@@ -63,37 +67,43 @@ def gather_stamps(
     material: str = "auto",
     most: int = MOST_STAMPS,
 ) -> StampBook:
-    """Stamps of a nuisance that has a kind.
+    """Cut or draw stamps of a nuisance of a known kind.
 
-    material  real: cut from sheets that have it; drawn; auto: real where there are at least FEWEST_REAL
-    most      of them; a training that is to forget a nuisance needs many
-    raises    BadInput for real stamps where no sheet shows the nuisance
+    material  real: cut from sheets that have it; drawn; auto: real where there are at least FEWEST_REAL,
+              else both
+    most      largest number of stamps of either material; training against a nuisance needs many
+    raises    BadInput for a nuisance of unknown kind, an unknown material, or real stamps where no sheet
+              shows the nuisance
     """
     refuse_material(material)
     if nuisance.kind is None:
-        raise BadInput(f"{nuisance.name}: what its sheets share is not known, so nothing can be pasted")
+        raise BadInput(f"{nuisance.name}: the kind of this nuisance is unknown, so nothing can be pasted")
     kind = nuisance.kind
     height, width = sheets.images.shape[1:]
-    found: list[Stamp] = []
+    cut: list[Stamp] = []
     if material != "drawn":
         rows = _sources(sheets, nuisance, rng)
-        found = _cut_stains(sheets, rows, most) if kind == "stain" else _cut_ends(sheets, rows, most)
-    if material == "real" and not found:
+        cut = _cut_stains(sheets, rows, most) if kind == "stain" else _cut_ends(sheets, rows, most)
+    if material == "real" and not cut:
         raise BadInput(f"{sheets.name}: no sheet shows a {kind} to cut out; use --material drawn")
-    if material == "real" or len(found) >= FEWEST_REAL:
-        return StampBook(kind, tuple(found), len(found))
+    if material == "real" or len(cut) >= FEWEST_REAL:
+        return StampBook(kind, tuple(cut), len(cut))
     drawn = _draw_stains(rng, height, most) if kind == "stain" else _draw_ends(height, width)
-    return StampBook(kind, (*found, *drawn), len(found))
+    return StampBook(kind, (*cut, *drawn), len(cut))
 
 
 def refuse_material(material: str) -> None:
-    """Raise BadInput for a material that is none of MATERIALS."""
+    """Raise BadInput for a material that is not one of MATERIALS."""
     if material not in MATERIALS:
         raise BadInput(f"--material: expected one of {', '.join(MATERIALS)}, got {material!r}")
 
 
 def off_limits(sheets: ProofSheets, row: int, *, margin_px: int = 1) -> Mask:
-    """Pixels of a sheet that nothing is pasted on: its defect with a margin, and the black beyond its end."""
+    """Mark the pixels that must not be pasted on: the defect with a margin, and the black beyond an end.
+
+    margin_px  width of the margin around the defect
+    returns    (h, w)
+    """
     gray = np.asarray(sheets.images[row])
     defect = sheets.defect(row)
     near = binary_dilation(defect, iterations=margin_px) if margin_px and defect.any() else defect
@@ -102,7 +112,7 @@ def off_limits(sheets: ProofSheets, row: int, *, margin_px: int = 1) -> Mask:
 
 
 def _sources(sheets: ProofSheets, nuisance: Nuisance, rng: np.random.Generator) -> Int[np.ndarray, " m"]:
-    """Sheets to cut from, in random order: defect-free ones, where there are enough of them."""
+    """Sheets to cut from, in random order: only defect-free ones where there are at least FEWEST_REAL."""
     clean = np.flatnonzero(nuisance.present & (sheets.labels == 0))
     rows = clean if clean.size >= FEWEST_REAL else np.flatnonzero(nuisance.present)
     order: Int[np.ndarray, " m"] = rng.permutation(rows)
@@ -140,18 +150,18 @@ def _draw_stains(rng: np.random.Generator, height: int, most: int) -> list[Stamp
 
 def _draw_ends(height: int, width: int) -> list[Stamp]:
     widths = [max(1, round(share * width)) for share in END_SHARES]
-    shapes = [np.ones((height, each), dtype=np.float32) for each in widths]
+    shapes = [np.ones((height, end_width), dtype=np.float32) for end_width in widths]
     return [Stamp(cover, cover * np.float32(END_LEVEL)) for cover in shapes]
 
 
 def _fit_end(stamp: Stamp, keep_off: Mask, rng: np.random.Generator) -> tuple[Stamp, Place] | None:
-    """An end at the left or the right edge, wherever nothing to keep off lies under it."""
+    """Place an end at the left or the right edge, where it covers nothing to keep off."""
     width = stamp.size[1]
     sides: Sequence[tuple[Stamp, int]] = [
         (stamp, 0),
         (Stamp(stamp.cover[:, ::-1], stamp.gray[:, ::-1]), keep_off.shape[1] - width),
     ]
-    free = [(each, left) for each, left in sides if left >= 0 and not keep_off[:, left : left + width].any()]
+    free = [(side, left) for side, left in sides if left >= 0 and not keep_off[:, left : left + width].any()]
     if not free:
         return None
     chosen, left = free[int(rng.integers(len(free)))]

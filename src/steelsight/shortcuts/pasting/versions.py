@@ -1,4 +1,7 @@
-"""Sheets with a nuisance put on or taken off, and harmlessly changed: what a cure learns and is chosen by."""
+"""Counterfactual versions of sheets: with a nuisance pasted or removed, and with clean texture instead.
+
+Repair methods train on them and are chosen by them.
+"""
 
 from __future__ import annotations
 
@@ -18,24 +21,26 @@ from steelsight.shortcuts.sheets import ProofSheets
 __all__ = ["SheetVersions", "draw_versions", "toggle_chances"]
 
 Flags = Bool[np.ndarray, " n"]
-COPIES = 3  # two toggled, one harmlessly changed
+COPIES = 3  # two with the nuisance toggled, one control
 
 
 @dataclass(frozen=True)
 class SheetVersions:
     """Three further versions of each of some sheets."""
 
-    images: UInt8[np.ndarray, "n 3 h w"]  # two toggled, then one with clean texture in the nuisance's place
-    toggled: Flags  # False: all three are the sheet itself, because nothing could be put on or taken off
+    images: UInt8[
+        np.ndarray, "n 3 h w"
+    ]  # two toggled, then a control with clean texture in the nuisance's place
+    toggled: Flags  # False: all three are the sheet itself, because it could not be toggled
 
 
 def draw_versions(
     sheets: ProofSheets, nuisance: Nuisance, book: StampBook, rng: np.random.Generator
 ) -> SheetVersions:
-    """Put the nuisance on sheets that lack it, and take stains off those that have one.
+    """Paste the nuisance on sheets that lack it, and remove stains from sheets that have one.
 
-    Sheets without room beside the defect, or of which nobody knows where it lies, stay as they are, and so do
-    sheet ends: what lies beyond an end nobody knows.
+    Sheets without room beside the defect, and defective sheets without a mask, stay unchanged. Sheet ends are
+    not removed: the steel beyond an end is unknown.
     raises  BadInput where fewer than two sheets lack the nuisance, whose clean steel fills the controls
     """
     count, shape = len(sheets), sheets.images.shape[1:]
@@ -54,14 +59,14 @@ def draw_versions(
         toggled[rows] = True
     if book.kind == "stain":
         for row in np.flatnonzero(nuisance.present & sheets.located).tolist():
-            toggled[row] = _take_off(images[row], sheets, row, rng)
+            toggled[row] = _remove(images[row], sheets, row, rng)
     return SheetVersions(images, toggled)
 
 
-def _take_off(
+def _remove(
     versions: UInt8[np.ndarray, "3 h w"], sheets: ProofSheets, row: int, rng: np.random.Generator
 ) -> bool:
-    """Fill the stain twice; returns whether one was found."""
+    """Remove the stain in both toggled versions; returns whether one was detected."""
     gray, defect = np.asarray(sheets.images[row]), sheets.defect(row)
     stain = find_stain(gray, keep_off=defect)
     if not stain.any():
@@ -74,10 +79,13 @@ def _take_off(
 def toggle_chances(
     labels: Int[np.ndarray, " n"], present: Flags, *, removable: bool
 ) -> Float[np.ndarray, " n"]:
-    """How often each sheet is to be shown toggled, so that the nuisance is as frequent on every class.
+    """Compute how often to show each sheet toggled, so that the nuisance is equally frequent on all classes.
 
-    removable  True: half of the time everywhere, whether that puts it on or takes it off; False: it can only
-               be put on, up to halfway between its share on the class that has most of it and all sheets
+    labels     (n,) class index
+    present    (n,) whether the sheet has the nuisance
+    removable  True: 0.5 for all sheets; False: the nuisance can only be pasted, up to the share halfway
+               between that of the class with the largest share and 1
+    returns    (n,) probabilities
 
     >>> toggle_chances(np.array([0, 0, 1]), np.array([True, False, False]), removable=False).tolist()
     [0.0, 0.5, 0.75]

@@ -1,12 +1,12 @@
-"""From a test and a counterfactual to one of three verdicts, by rules that are printed with them.
+"""Decides from the two-group test and the counterfactual test which of three verdicts a proof has.
 
-The paste decides, because it changes one thing and nothing else; the test of two groups only shows that two
-things go together. A shortcut is
+The counterfactual decides, because a paste changes nothing but the nuisance; the two-group test shows only an
+association. A shortcut is
 
     proven                  the paste flips verdicts beyond its control: the lower 95 % bound of (nuisance -
                             control) is above LEAST_EXCESS, on at least FEWEST_PASTED sheets
-    not found at this power the upper bound is not above LEAST_EXCESS, and the test, had there been a delta of
-                            FINDABLE_DELTA, would have found it with POWER, and found nothing
+    not found at this power the upper bound is not above LEAST_EXCESS, and the test detects nothing although
+                            its power for a delta of FINDABLE_DELTA is at least POWER
     inconclusive            everything else, with the reason
 """
 
@@ -27,23 +27,23 @@ __all__ = [
     "RULE",
     "ProofDecision",
     "Verdict",
-    "found_by",
-    "rule",
+    "decide_verdict",
+    "detects_nuisance",
 ]
 
 Verdict = Literal["proven", "not found at this power", "inconclusive"]
 
 ALPHA = 0.05
-LEAST_DELTA = 0.147  # below it Cliff's delta is called negligible (Romano et al. 2006)
-FINDABLE_DELTA = 0.33  # from here on medium
+LEAST_DELTA = 0.147  # a smaller Cliff's delta is negligible (Romano et al. 2006)
+FINDABLE_DELTA = 0.33  # from here on an effect is medium (Romano et al. 2006)
 POWER = 0.8
-LEAST_EXCESS = 0.02  # of verdicts that flip beyond the control: two in a hundred sheets
-FEWEST_PASTED = 20
+LEAST_EXCESS = 0.02  # share of verdicts that flip beyond the control
+FEWEST_PASTED = 20  # sheets
 RULE = {
     "alpha": ALPHA,
     "least_delta": LEAST_DELTA,
     "findable_delta": FINDABLE_DELTA,
-    "needed_for_it": sheets_needed(FINDABLE_DELTA),  # sheets a group
+    "needed_for_it": sheets_needed(FINDABLE_DELTA),  # sheets per group
     "power": POWER,
     "least_excess": LEAST_EXCESS,
     "fewest_pasted": FEWEST_PASTED,
@@ -52,14 +52,14 @@ RULE = {
 
 @dataclass(frozen=True)
 class ProofDecision:
-    """A verdict and the rule that gave it."""
+    """A verdict and its reason."""
 
     verdict: Verdict
-    because: str
+    because: str  # the rule that gave it, in words with numbers
 
 
-def found_by(test: TwoGroups) -> bool:
-    """Whether the test finds the nuisance: both p-values at ALPHA, and a delta that is not negligible."""
+def detects_nuisance(test: TwoGroups) -> bool:
+    """Whether the test is significant: both p-values at most ALPHA, and delta at least LEAST_DELTA."""
     other = test.brunner_munzel_p
     return (
         test.p_value <= ALPHA
@@ -69,8 +69,8 @@ def found_by(test: TwoGroups) -> bool:
     )
 
 
-def rule(test: TwoGroups | None, pasted: PasteEffect | None) -> ProofDecision:
-    """The verdict on a nuisance.
+def decide_verdict(test: TwoGroups | None, pasted: PasteEffect | None) -> ProofDecision:
+    """Decide the verdict on a nuisance by the rules of this module.
 
     test    on margins; None where a group is empty
     pasted  None where nothing could be pasted
@@ -82,57 +82,58 @@ def rule(test: TwoGroups | None, pasted: PasteEffect | None) -> ProofDecision:
         return ProofDecision(
             "inconclusive",
             f"pasted on {count} sheets only, at least {FEWEST_PASTED} are needed; flips beyond the control "
-            f"{_percent(excess)}; {_tell_test(test)}",
+            f"{_percent(excess)}; {_describe_test(test)}",
         )
     if excess.low > LEAST_EXCESS:
         return ProofDecision(
             "proven",
             f"pasted on {count} sheets it flips {_percent(excess)} more verdicts than its control, and the "
-            f"lower bound is above {LEAST_EXCESS:.0%}; {_tell_test(test)}",
+            f"lower bound is above {LEAST_EXCESS:.0%}; {_describe_test(test)}",
         )
     if excess.high > LEAST_EXCESS:
         return ProofDecision(
             "inconclusive",
             f"pasted on {count} sheets it flips {_percent(excess)} more verdicts than its control, bounds on "
-            f"both sides of {LEAST_EXCESS:.0%}; paste on more sheets; {_tell_test(test)}",
+            f"both sides of {LEAST_EXCESS:.0%}; paste on more sheets; {_describe_test(test)}",
         )
-    return _hardly_flips(test, pasted)
+    return _without_flips(test, pasted)
 
 
-def _hardly_flips(test: TwoGroups | None, pasted: PasteEffect) -> ProofDecision:
+def _without_flips(test: TwoGroups | None, pasted: PasteEffect) -> ProofDecision:
     flips = f"flips beyond the control {_percent(pasted.excess)}, not above {LEAST_EXCESS:.0%}"
-    if test is not None and found_by(test):
+    if test is not None and detects_nuisance(test):
         return ProofDecision(
             "inconclusive",
-            f"{flips}, but {_tell_test(test)}: the margins differ and the verdicts do not flip; look at the "
-            "margin's shift, and at what else the two groups differ in",
+            f"{flips}, but {_describe_test(test)}: the margins differ and the verdicts do not flip; check "
+            "the margin's shift, and other differences between the two groups",
         )
     power = 0.0 if test is None else power_for(FINDABLE_DELTA, test.without, test.with_it, alpha=ALPHA)
     if power < POWER:
         return ProofDecision(
             "inconclusive",
-            f"{flips}, and the test could not have found a delta of {FINDABLE_DELTA:.2f}: power {power:.2f}, "
-            f"{sheets_needed(FINDABLE_DELTA, alpha=ALPHA, power=POWER)} sheets are needed in each group",
+            f"{flips}, and the test could not have detected a delta of {FINDABLE_DELTA:.2f}: "
+            f"power {power:.2f}, {sheets_needed(FINDABLE_DELTA, alpha=ALPHA, power=POWER)} sheets are needed "
+            "in each group",
         )
     return ProofDecision(
         "not found at this power",
-        f"{flips}; {_tell_test(test)}, which would have found a delta of {FINDABLE_DELTA:.2f} with power "
-        f"{power:.2f}",
+        f"{flips}; {_describe_test(test)}, which would have detected a delta of {FINDABLE_DELTA:.2f} with "
+        f"power {power:.2f}",
     )
 
 
 def _without_paste(test: TwoGroups | None) -> str:
-    if test is not None and found_by(test):
-        return f"{_tell_test(test)}: they go together, but without a paste nothing shows a cause"
-    return f"nothing could be pasted; {_tell_test(test)}"
+    if test is not None and detects_nuisance(test):
+        return f"{_describe_test(test)}: an association, but without a paste there is no evidence of a cause"
+    return f"nothing could be pasted; {_describe_test(test)}"
 
 
-def _tell_test(test: TwoGroups | None) -> str:
+def _describe_test(test: TwoGroups | None) -> str:
     if test is None:
         return "the test had no two groups"
-    found = "finds it" if found_by(test) else "finds nothing"
+    outcome = "detects it" if detects_nuisance(test) else "detects nothing"
     return (
-        f"the test of {test.without} sheets without and {test.with_it} with {found} "
+        f"the test of {test.without} sheets without and {test.with_it} with {outcome} "
         f"(p {test.p_value:.2g}, delta {test.delta.estimate:.2f})"
     )
 

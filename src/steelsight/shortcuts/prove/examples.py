@@ -1,4 +1,4 @@
-"""Sheets whose verdict a paste turned, with Grad-CAM of every class before and after: the slides' figure."""
+"""Example sheets of a proof: unchanged, pasted and control, with Grad-CAM of every class (slides' figure)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from steelsight.models.classifier import SheetClassifier
 from steelsight.models.inputs import to_input
 from steelsight.reports.figures.shortcut.proof import VersionPanel
 from steelsight.shortcuts.margins import class_margin
+from steelsight.shortcuts.pasting.counterfactual import PasteLogits
 from steelsight.shortcuts.prove.prove import ShortcutProof
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.training.report.scores import probabilities_of
@@ -24,7 +25,7 @@ __all__ = ["Example", "choose_examples"]
 
 @dataclass(frozen=True)
 class Example:
-    """One sheet as it is, with the nuisance, and with the control."""
+    """One sheet unchanged, with the nuisance, and with the control."""
 
     title: str
     mask: Mask
@@ -35,30 +36,34 @@ class Example:
 def choose_examples(
     model: SheetClassifier, sheets: ProofSheets, proof: ShortcutProof, *, count: int = 3
 ) -> list[Example]:
-    """The sheets a paste moved most, those first whose control kept its verdict, of different classes.
+    """Choose the sheets with the largest shift of the margin by a paste.
 
+    Sheets whose verdict flips, and whose control's verdict does not, come first. One sheet of every class
+    comes before second ones.
+    sheets   the sheets of the proof
+    count    largest number of examples
     returns  an empty list where nothing was pasted
     """
-    answers = proof.answers
-    if answers is None:
+    outputs = proof.outputs
+    if outputs is None:
         return []
-    suspect = sheets.class_names.index(proof.suspect)
-    flipped = (answers.after.argmax(1) == suspect) & (answers.control.argmax(1) != suspect)
-    moved = class_margin(answers.after, suspect) - class_margin(answers.control, suspect)
-    order = np.lexsort((-moved, ~flipped))
-    labels = sheets.labels[answers.rows]
+    target = sheets.class_names.index(proof.suspected_class)
+    flipped = (outputs.after.argmax(1) == target) & (outputs.control.argmax(1) != target)
+    shift = class_margin(outputs.after, target) - class_margin(outputs.control, target)
+    order = np.lexsort((-shift, ~flipped))
+    labels = sheets.labels[outputs.rows]
     first = [next(i for i in order if labels[i] == label) for label in dict.fromkeys(labels[order].tolist())]
     chosen = list(dict.fromkeys([*sorted(first, key=order.tolist().index), *order.tolist()]))[:count]
-    return [_example(model, sheets, proof, int(i)) for i in chosen]
+    return [_example(model, sheets, proof, outputs, int(i)) for i in chosen]
 
 
-def _example(model: SheetClassifier, sheets: ProofSheets, proof: ShortcutProof, number: int) -> Example:
-    answers = proof.answers
-    assert answers is not None
-    row = int(answers.rows[number])
-    pictures = np.stack([np.asarray(sheets.images[row]), answers.pasted[number], answers.controls[number]])
-    logits = np.stack([answers.before[number], answers.after[number], answers.control[number]])
-    names = ("as it is", f"with {proof.nuisance}", "control")
+def _example(
+    model: SheetClassifier, sheets: ProofSheets, proof: ShortcutProof, outputs: PasteLogits, number: int
+) -> Example:
+    row = int(outputs.rows[number])
+    pictures = np.stack([np.asarray(sheets.images[row]), outputs.pasted[number], outputs.controls[number]])
+    logits = np.stack([outputs.before[number], outputs.after[number], outputs.control[number]])
+    names = ("unchanged", f"with {proof.nuisance}", "control")
     maps = _maps(model, pictures)
     versions = tuple(
         VersionPanel(gray, heat, f"{name}: {_verdict(logit[None], sheets.class_names)}")
@@ -70,8 +75,8 @@ def _example(model: SheetClassifier, sheets: ProofSheets, proof: ShortcutProof, 
 
 def _maps(model: SheetClassifier, pictures: GrayBatch) -> Float32[np.ndarray, "n c h w"]:
     device = next(model.parameters()).device
-    found = grad_cam_all(model, to_input(torch.from_numpy(pictures).to(device)))
-    large = upsample(found.maps, (pictures.shape[1], pictures.shape[2]))
+    explained = grad_cam_all(model, to_input(torch.from_numpy(pictures).to(device)))
+    large = upsample(explained.maps, (pictures.shape[1], pictures.shape[2]))
     return large.float().cpu().numpy()
 
 

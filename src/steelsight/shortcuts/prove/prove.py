@@ -1,4 +1,4 @@
-"""Whether a network takes a harmless thing for a sign of a class: a test, a counterfactual, a verdict."""
+"""Proof of one shortcut: a two-group test, a counterfactual test with a control, and a verdict by rule."""
 
 from __future__ import annotations
 
@@ -17,28 +17,30 @@ from steelsight.plain import plain
 from steelsight.shortcuts.margins import class_margin, class_probability
 from steelsight.shortcuts.nuisances.nuisance import Nuisance
 from steelsight.shortcuts.pasting.counterfactual import (
-    DOSES,
+    ModelUnderTest,
     PasteEffect,
     PasteLogits,
     Predict,
     find_paste_targets,
     paste_everywhere,
 )
-from steelsight.shortcuts.pasting.reverse import RemovalEffect, measure_removal
+from steelsight.shortcuts.pasting.removal import RemovalEffect, measure_removal
 from steelsight.shortcuts.pasting.stamps import gather_stamps, refuse_material
-from steelsight.shortcuts.prove.decision import Verdict, rule
+from steelsight.shortcuts.prove.decision import Verdict, decide_verdict
+from steelsight.shortcuts.prove.options import ProofSettings
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.training.predict import predict_logits
-from steelsight.types import GrayBatch, Logits
+from steelsight.types import GrayBatch
 
-__all__ = ["GroupScores", "ShortcutProof", "asked_once", "prove", "suspect_of"]
+__all__ = ["GroupScores", "ShortcutProof", "cache_predictions", "prove", "suspected_class_index"]
 
-TYPE_2 = 2  # the class the study found to be read off sheet ends
+TYPE_2 = 2  # the class that the study found to be recognised by sheet ends
+DEFAULT = ProofSettings()
 
 
 @dataclass(frozen=True)
 class GroupScores:
-    """The defect-free sheets of both groups, one score a group of sheets that belong together."""
+    """Scores of the defect-free sheets of both groups, one per group of related sheets."""
 
     margin_without: Float[np.ndarray, " n"]
     margin_with: Float[np.ndarray, " m"]
@@ -48,151 +50,155 @@ class GroupScores:
 
 @dataclass(frozen=True)
 class ShortcutProof:
-    """What was found about one nuisance."""
+    """The result of a proof of one nuisance."""
 
     nuisance: str  # stain, end, or the name of a list
-    source: str  # who said which sheets have it
-    suspect: str  # the class it is suspected to speak for
+    source: str  # of which sheets have it: truth, detector or list
+    suspected_class: str  # the class it is suspected to indicate
     verdict: Verdict
     because: str  # the rule that gave it, in words with numbers
     on_margins: TwoGroups | None  # None: a group is empty, see notes
     on_probabilities: TwoGroups | None
     pasted: PasteEffect | None  # None: nothing could be pasted, see notes
-    reverse: RemovalEffect | None
+    removal: RemovalEffect | None  # None: no stain could be removed
     notes: tuple[str, ...]
-    scores: GroupScores | None = None  # for pictures, as below; not in `as_dict`
-    answers: PasteLogits | None = None
+    scores: GroupScores | None = None  # for figures; not in `as_dict`, nor are the outputs
+    outputs: PasteLogits | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Every number as JSON, without pictures."""
-        told = {
-            name: getattr(self, name)
-            for name in ("nuisance", "source", "suspect", "verdict", "because", "notes")
-        }
+        """Collect every number as JSON values, without pictures."""
         parts = {
-            name: None if getattr(self, name) is None else asdict(getattr(self, name))
-            for name in ("on_margins", "on_probabilities", "pasted", "reverse")
+            "on_margins": self.on_margins,
+            "on_probabilities": self.on_probabilities,
+            "pasted": self.pasted,
+            "reverse": self.removal,
         }
-        found: dict[str, Any] = plain({**told, **parts})
-        return found
+        values: dict[str, Any] = plain(
+            {
+                "nuisance": self.nuisance,
+                "source": self.source,
+                "suspect": self.suspected_class,
+                "verdict": self.verdict,
+                "because": self.because,
+                "notes": self.notes,
+                **{key: None if part is None else asdict(part) for key, part in parts.items()},
+            }
+        )
+        return values
 
 
-def suspect_of(sheets: ProofSheets, nuisance: Nuisance, asked: str | None = None) -> int:
-    """The class a nuisance is suspected to speak for.
+def suspected_class_index(sheets: ProofSheets, nuisance: Nuisance, name: str | None = None) -> int:
+    """Look up the class a nuisance is suspected to indicate.
 
-    asked   its name; None = "none" for stains and lists, as the study found; for sheet ends type 2, or
+    name    of the class; None = "none" for stains and lists, as the study found; for sheet ends type 2, or
             "defect" in a binary task
     raises  BadInput for a class the model does not have
     """
     names = sheets.class_names
-    if asked is not None:
-        if asked not in names:
-            raise BadInput(f"--suspect: expected one of {', '.join(names)}, got {asked!r}")
-        return names.index(asked)
+    if name is not None:
+        if name not in names:
+            raise BadInput(f"--suspect: expected one of {', '.join(names)}, got {name!r}")
+        return names.index(name)
     return min(TYPE_2, len(names) - 1) if nuisance.kind == "end" else 0
 
 
-def asked_once(model: SheetClassifier, images: GrayBatch) -> Predict:
-    """The network as a function that remembers what it says of these sheets: of this array, not its like."""
+def cache_predictions(model: SheetClassifier, images: GrayBatch) -> Predict:
+    """Make a predictor that keeps the logits of these sheets.
+
+    images  (n, h, w) uint8; the cache applies to this array object, not to an equal one
+    """
     logits = predict_logits(model, images)
-    return lambda asked: logits if asked is images else predict_logits(model, asked)
+    return lambda batch: logits if batch is images else predict_logits(model, batch)
 
 
 def prove(
     model: SheetClassifier | Predict,
     sheets: ProofSheets,
     nuisance: Nuisance,
+    settings: ProofSettings = DEFAULT,
     *,
     rng: np.random.Generator,
-    suspect: str | None = None,
-    limit: int = 500,
-    material: str = "auto",
-    each: int | None = None,
-    doses: tuple[tuple[float, float], ...] = DOSES,
-    take_away: bool = True,
 ) -> ShortcutProof:
-    """Test one nuisance on sheets the model did not learn from.
+    """Test one nuisance on sheets the model was not trained on.
 
     model     a network, or a function from gray sheets (n, h, w) to logits (n, c)
     sheets    from `sheets.proof_sheets`, or made of arrays
     nuisance  which of them have it: `nuisance.open_nuisance(sheets, "stain" | "end" | FILE)`
-    suspect   the class it is suspected to speak for; None: see `suspect_of`
-    limit     at most so many sheets are pasted on
-    material  what is pasted: see `stamps.gather_stamps`
-    each      at most so many sheets in each group of the test, drawn at random; the study took 50
-    doses     shares of area and brightness that are pasted besides the whole
-    take_away whether stains are taken off the sheets that have one, too
-    raises    BadInput where neither the test nor the counterfactual can be done, or for a single class
+    raises    BadInput where neither of the tests can be done, or for a single class
     """
     predict = partial(predict_logits, model) if isinstance(model, SheetClassifier) else model
-    refuse_material(material)
-    index = suspect_of(sheets, nuisance, suspect)
+    refuse_material(settings.material)
+    target = suspected_class_index(sheets, nuisance, settings.suspected_class)
     logits = np.asarray(predict(sheets.images), dtype=np.float64)
     if logits.shape[1] < 2:
         raise BadInput(f"prove: expected a model of at least two classes, got {logits.shape[1]}")
+    tested = ModelUnderTest(predict, logits, target)
     notes = [nuisance.note] if nuisance.note else []
-    scores, why_no_test = _score_groups(sheets, nuisance, logits, index, each, rng)
+    scores, why_no_test = _score_groups(sheets, nuisance, tested, settings.per_group, rng)
     if why_no_test:
         notes.append(why_no_test)
-    tests: tuple[TwoGroups | None, TwoGroups | None] = (None, None)
-    if scores is not None:
-        tests = (
-            compare_groups(scores.margin_without, scores.margin_with, rng=rng),
-            compare_groups(scores.probability_without, scores.probability_with, rng=rng),
-        )
-    pasted, answers, reverse = None, None, None
+    on_margins, on_probabilities = _compare_scores(scores, rng)
+    pasted, outputs = None, None
     try:
-        pasted, answers = _paste(sheets, nuisance, predict, index, logits, limit, material, doses, rng)
+        pasted, outputs = _paste(sheets, nuisance, tested, settings, rng)
     except BadInput as error:
         if scores is None:
             raise BadInput(f"{error}; and no test: {why_no_test}") from error
         notes.append(f"nothing was pasted: {error}")
-    if nuisance.kind == "stain" and take_away:
-        reverse = measure_removal(sheets, nuisance, predict, index, logits, limit=limit, rng=rng)
-    ruling = rule(tests[0], pasted)
+    removal = None
+    if nuisance.kind == "stain" and settings.remove:
+        removal = measure_removal(sheets, nuisance, tested, limit=settings.limit, rng=rng)
+    decision = decide_verdict(on_margins, pasted)
     return ShortcutProof(
         nuisance=nuisance.name,
         source=nuisance.source,
-        suspect=sheets.class_names[index],
-        verdict=ruling.verdict,
-        because=ruling.because,
-        on_margins=tests[0],
-        on_probabilities=tests[1],
+        suspected_class=sheets.class_names[target],
+        verdict=decision.verdict,
+        because=decision.because,
+        on_margins=on_margins,
+        on_probabilities=on_probabilities,
         pasted=pasted,
-        reverse=reverse,
+        removal=removal,
         notes=tuple(notes),
         scores=scores,
-        answers=answers,
+        outputs=outputs,
+    )
+
+
+def _compare_scores(
+    scores: GroupScores | None, rng: np.random.Generator
+) -> tuple[TwoGroups | None, TwoGroups | None]:
+    """The two-group test on margins, and on probabilities."""
+    if scores is None:
+        return None, None
+    return (
+        compare_groups(scores.margin_without, scores.margin_with, rng=rng),
+        compare_groups(scores.probability_without, scores.probability_with, rng=rng),
     )
 
 
 def _paste(
     sheets: ProofSheets,
     nuisance: Nuisance,
-    predict: Predict,
-    suspect: int,
-    logits: Logits,
-    limit: int,
-    material: str,
-    doses: tuple[tuple[float, float], ...],
+    model: ModelUnderTest,
+    settings: ProofSettings,
     rng: np.random.Generator,
 ) -> tuple[PasteEffect, PasteLogits]:
-    book = gather_stamps(sheets, nuisance, rng, material=material)
-    receivers = find_paste_targets(sheets, nuisance, logits, suspect, clean_only=suspect != 0)
+    book = gather_stamps(sheets, nuisance, rng, material=settings.material)
+    targets = find_paste_targets(sheets, nuisance, model, clean_only=model.target != 0)
     return paste_everywhere(
-        sheets, nuisance, receivers, predict, book, suspect, logits, limit=limit, rng=rng, doses=doses
+        sheets, nuisance, targets, model, book, limit=settings.limit, rng=rng, doses=settings.doses
     )
 
 
 def _score_groups(
     sheets: ProofSheets,
     nuisance: Nuisance,
-    logits: Logits,
-    suspect: int,
-    each: int | None,
+    model: ModelUnderTest,
+    per_group: int | None,
     rng: np.random.Generator,
 ) -> tuple[GroupScores | None, str]:
-    """Margins and probabilities of defect-free sheets without and with; or why a group is missing."""
+    """Margins and probabilities of defect-free sheets without and with; or the reason if a group is empty."""
     clean = (sheets.labels == 0) & nuisance.listed
     rows = [np.flatnonzero(clean & ~nuisance.present), np.flatnonzero(clean & nuisance.present)]
     if not rows[0].size or not rows[1].size:
@@ -200,21 +206,22 @@ def _score_groups(
             f"{sheets.name}: expected defect-free sheets without and with {nuisance.name}, got "
             f"{rows[0].size} and {rows[1].size}"
         )
-    if each is not None:
-        rows = [np.sort(rng.permutation(part)[:each]) for part in rows]
-    margin, probability = class_margin(logits, suspect), class_probability(logits, suspect)
-    found = [
-        _one_a_group(values.astype(np.float64), sheets.groups, part)
+    if per_group is not None:
+        rows = [np.sort(rng.permutation(side)[:per_group]) for side in rows]
+    margin = class_margin(model.logits, model.target)
+    probability = class_probability(model.logits, model.target)
+    scores = [
+        _group_means(values.astype(np.float64), sheets.groups, side)
         for values in (margin, probability)
-        for part in rows
+        for side in rows
     ]
-    return GroupScores(*found), ""
+    return GroupScores(*scores), ""
 
 
-def _one_a_group(
+def _group_means(
     values: Float[np.ndarray, " n"], groups: tuple[str, ...], rows: Int[np.ndarray, " m"]
 ) -> Float[np.ndarray, " u"]:
-    """The mean score of each group of sheets that belong together: those are what is independent."""
+    """The mean score of each group of related sheets, because groups are the independent units."""
     number = group_index([groups[i] for i in rows.tolist()], rows.size)
     means: Float[np.ndarray, " u"] = np.bincount(number, values[rows]) / np.bincount(number)
     return means

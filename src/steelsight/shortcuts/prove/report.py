@@ -1,4 +1,4 @@
-"""A proof as chapters of a report: the verdict and its rule, the test, the paste, the reverse, examples."""
+"""Chapters of a proof's page: verdict and rule, two-group test, paste, removal, examples."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from steelsight.reports.cells import Cell, Chip, Column, Tone
 from steelsight.reports.document import Document
 from steelsight.reports.figures.shortcut.proof import DosePoint, draw_changed, draw_doses, draw_two_groups
 from steelsight.shortcuts.pasting.counterfactual import DoseEffect, PasteEffect
-from steelsight.shortcuts.pasting.reverse import RemovalEffect
+from steelsight.shortcuts.pasting.removal import RemovalEffect
 from steelsight.shortcuts.prove.decision import ALPHA, FINDABLE_DELTA, LEAST_EXCESS, POWER
 from steelsight.shortcuts.prove.examples import Example
 from steelsight.shortcuts.prove.prove import ShortcutProof
 
 __all__ = ["TONES", "p_text", "write_doses", "write_examples", "write_paste", "write_proof", "write_test"]
 
-UNBROKEN = "\u2011"  # a hyphen at which no line breaks
+UNBROKEN = "\u2011"  # non-breaking hyphen
 TONES: dict[str, Tone] = {"proven": "bad", "not found at this power": "good", "inconclusive": "open"}
 
 
 def write_proof(document: Document, proof: ShortcutProof, examples: list[Example]) -> None:
-    """All chapters of one nuisance."""
+    """Write all chapters of one proof."""
     document.chapter("Verdict", id="verdict")
     document.facts(
         {
             "nuisance": proof.nuisance,
-            "suspected to speak for": proof.suspect,
+            "suspected class": proof.suspected_class,
             "verdict": Chip(proof.verdict, TONES[proof.verdict]),
         }
     )
     document.text(proof.because[0].upper() + proof.because[1:] + ".")
     document.text(
         f"Proven: the lower 95 % bound of flips beyond the control is above {LEAST_EXCESS:.0%}. Not found at "
-        f"this power: the upper bound is not, and the test found nothing although its power for a delta of "
+        f"this power: the upper bound is not, and the test detects nothing although its power for a delta of "
         f"{FINDABLE_DELTA:.2f} is at least {POWER:.0%}. Inconclusive: everything else."
     )
     for note in proof.notes:
@@ -40,38 +40,44 @@ def write_proof(document: Document, proof: ShortcutProof, examples: list[Example
     write_test(document, proof)
     document.chapter("Pasted on sheets of another class", id="pasted")
     if proof.pasted is None:
-        document.text("Nothing could be pasted; the notes above say why.")
+        document.text("Nothing could be pasted; the notes above give the reason.")
     else:
-        write_paste(document, proof.nuisance, proof.suspect, proof.pasted)
+        write_paste(document, proof.nuisance, proof.suspected_class, proof.pasted)
         write_doses(document, proof.nuisance, proof.pasted)
         write_examples(document, examples)
-    if proof.reverse is not None:
-        document.chapter("Taken off", id="reverse")
-        _write_reverse(document, proof.suspect, proof.reverse)
+    if proof.removal is not None:
+        document.chapter("Stains removed", id="reverse")
+        _write_removal(document, proof.suspected_class, proof.removal)
 
 
 def write_test(document: Document, proof: ShortcutProof, *, id: str = "groups") -> None:
-    """Distributions, p-values, effect and advice; says so where a group is empty."""
+    """Write distributions, p-values, effect and required group sizes; a sentence where a group is empty.
+
+    id  prefix of the identifiers of figure and table
+    """
     if proof.on_margins is None or proof.on_probabilities is None or proof.scores is None:
         document.text("There are no two groups of defect-free sheets to compare.")
         return
     document.text(
-        f"Defect-free sheets without (X) and with (Y) {proof.nuisance}, named by the {proof.source}. "
-        f"H0: P(X > Y) ≥ P(Y > X), X and Y being scores for {proof.suspect}; one-sided Mann-Whitney U. The "
-        "margin is the log odds of the class, which does not saturate; the probability, in single precision, "
-        "is what the study scored. Brunner and Munzel's test allows unequal spread."
+        f"Defect-free sheets without (X) and with (Y) {proof.nuisance}, from the {proof.source}. "
+        f"H0: P(X > Y) ≥ P(Y > X), X and Y being scores for {proof.suspected_class}; one-sided Mann-Whitney "
+        "U. The margin is the log odds of the class, which does not saturate; the probability, in single "
+        "precision, is the study's score. Brunner and Munzel's test allows unequal spread."
     )
     scores, names = proof.scores, (f"without {proof.nuisance}", f"with {proof.nuisance}")
     document.figure(
         draw_two_groups(
             {
-                f"margin of {proof.suspect}": (scores.margin_without, scores.margin_with),
-                f"probability of {proof.suspect}": (scores.probability_without, scores.probability_with),
+                f"margin of {proof.suspected_class}": (scores.margin_without, scores.margin_with),
+                f"probability of {proof.suspected_class}": (
+                    scores.probability_without,
+                    scores.probability_with,
+                ),
             },
             names,
         ),
         id=f"{id}-figure",
-        alt=f"Margins and probabilities of {proof.suspect}, without and with {proof.nuisance}: "
+        alt=f"Margins and probabilities of {proof.suspected_class}, without and with {proof.nuisance}: "
         f"Cliff's delta {proof.on_margins.delta.estimate:.2f} on margins.",
         caption="Ticks: sheets; lines: medians.",
     )
@@ -81,9 +87,9 @@ def write_test(document: Document, proof: ShortcutProof, *, id: str = "groups") 
 def write_test_table(
     document: Document, on_margins: TwoGroups, on_probabilities: TwoGroups, *, id: str = "groups"
 ) -> None:
-    """p-values, effect and advice on both scores."""
+    """Write p-values, effect and required group sizes for both scores."""
     document.table(
-        ["scored on", "without", "with", "p", "Brunner-Munzel p", "Cliff's delta"],
+        ["score", "without", "with", "p", "Brunner-Munzel p", "Cliff's delta"],
         [
             [
                 Cell(name, note=f"{test.method}; {test.tied_pairs} tied pairs"),
@@ -96,30 +102,30 @@ def write_test_table(
             for name, test in (("margin", on_margins), ("probability", on_probabilities))
         ],
         id=id,
-        caption="Do sheets with it score higher?",
-        note=_advice(on_margins),
+        caption="Scores of sheets without and with it",
+        note=_required_sizes(on_margins),
     )
 
 
 def write_paste(
-    document: Document, nuisance: str, suspect: str, pasted: PasteEffect, *, id: str = "paste"
+    document: Document, nuisance: str, suspected_class: str, pasted: PasteEffect, *, id: str = "paste"
 ) -> None:
-    """Flips and shifts of the nuisance, its control, and their difference."""
+    """Write flips and shifts of the nuisance, of its control, and their difference."""
     filling = "the sheet's own steel, mirrored" if nuisance == "end" else "clean texture of the same shape"
     document.text(
         f"{pasted.receivers} correctly classified sheets without {nuisance}, of other classes than "
-        f"{suspect}, get one ({pasted.material}), never on the defect; the control is {filling}, at the same "
-        f"place. A flip is a verdict that becomes {suspect}. {_left_out(pasted)}"
+        f"{suspected_class}, get one ({pasted.material}), never on the defect; the control is {filling}, at "
+        f"the same place. A flip is a verdict that becomes {suspected_class}. {_left_out(pasted)}"
     )
     document.table(
-        ["pasted", Column("verdicts that flip", 3), Column(f"change of {suspect}'s margin", 2)],
+        ["pasted", Column("verdicts that flip", 3), Column(f"change of {suspected_class}'s margin", 2)],
         [
             [nuisance, pasted.flips, pasted.shift],
             ["control", pasted.control_flips, pasted.control_shift],
             ["difference on the same sheets", pasted.excess, pasted.excess_shift],
         ],
         id=id,
-        caption="What pasting does",
+        caption="Effect of pasting",
         note="Verdicts afterwards: "
         + ", ".join(f"{count} {name}" for name, count in pasted.becomes.items())
         + ".",
@@ -127,7 +133,7 @@ def write_paste(
 
 
 def write_doses(document: Document, nuisance: str, pasted: PasteEffect, *, id: str = "doses") -> None:
-    """Flips by area and by brightness."""
+    """Write flips by area and by brightness; nothing with fewer than two doses of either."""
     by_area = sorted((d for d in pasted.doses if d.brightness == 1), key=lambda d: d.area)
     by_brightness = sorted((d for d in pasted.doses if d.area == 1), key=lambda d: d.brightness)
     if len(by_area) < 2 or len(by_brightness) < 2:
@@ -136,7 +142,7 @@ def write_doses(document: Document, nuisance: str, pasted: PasteEffect, *, id: s
         draw_doses(
             {
                 "area, pixels at model size": [_point(d, d.area_px) for d in by_area],
-                "brightness, 0 = the steel, 1 = as found": [_point(d, d.brightness) for d in by_brightness],
+                "brightness, 0 = the steel, 1 = the stamp": [_point(d, d.brightness) for d in by_brightness],
             }
         ),
         id=f"{id}-figure",
@@ -155,12 +161,12 @@ def write_doses(document: Document, nuisance: str, pasted: PasteEffect, *, id: s
             for d in pasted.doses
         ],
         id=id,
-        caption=f"More {nuisance}, more flips?",
+        caption=f"Flips by dose of {nuisance}",
     )
 
 
 def write_examples(document: Document, examples: list[Example], *, id: str = "example") -> None:
-    """The slides' figure: a sheet as it is, with the nuisance, with the control, Grad-CAM of every class."""
+    """Draw each sheet unchanged, with the nuisance and with the control, with Grad-CAM of every class."""
     for number, example in enumerate(examples, start=1):
         document.figure(
             draw_changed(example.versions, example.class_names, mask=example.mask, title=example.title),
@@ -172,37 +178,37 @@ def write_examples(document: Document, examples: list[Example], *, id: str = "ex
         )
 
 
-def _write_reverse(document: Document, suspect: str, reverse: RemovalEffect) -> None:
+def _write_removal(document: Document, suspected_class: str, removal: RemovalEffect) -> None:
     document.text(
-        f"{reverse.sheets} sheets with a stain are shown without it: its place is filled with the sheet's "
-        f"own grain. The control fills the same shape elsewhere on the sheet. "
-        + (f"On {reverse.not_found} more no stain was found to take off. " if reverse.not_found else "")
+        f"The stain is removed from {removal.sheets} sheets that have one: its place is filled with the "
+        "sheet's own grain. The control fills the same shape elsewhere on the sheet. "
+        + (f"On {removal.not_found} more no stain could be removed. " if removal.not_found else "")
     )
     document.table(
-        ["taken off", Column(f"change of {suspect}'s margin", 2)],
+        ["removed", Column(f"change of {suspected_class}'s margin", 2)],
         [
-            ["stain", reverse.shift],
-            ["clean steel", reverse.control_shift],
-            ["difference on the same sheets", reverse.excess_shift],
+            ["stain", removal.shift],
+            ["clean steel", removal.control_shift],
+            ["difference on the same sheets", removal.excess_shift],
         ],
         id="reverse-table",
-        caption="What taking stains off does",
+        caption="Effect of removing stains",
     )
-    if reverse.verdicts:
-        document.facts({f"of {reverse.verdicts} verdicts {suspect}, are lost": reverse.leave})
+    if removal.verdicts:
+        document.facts({f"share of {removal.verdicts} verdicts {suspected_class} that change": removal.leave})
 
 
 def _left_out(pasted: PasteEffect) -> str:
     reasons = {
         "classified wrongly": pasted.wrong,
-        "without a mask that says where the defect is": pasted.unlocated,
+        "defective without a mask": pasted.unlocated,
         "without room beside the defect": pasted.no_room,
     }
-    told = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
-    return f"Left out: {told}." if told else ""
+    counted = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
+    return f"Left out: {counted}." if counted else ""
 
 
-def _advice(test: TwoGroups) -> str:
+def _required_sizes(test: TwoGroups) -> str:
     least = f"The smallest p these group sizes can give is {p_text(test.smallest_p)}."
     if test.needed is not None:
         least += (
@@ -218,5 +224,5 @@ def _point(dose: DoseEffect, at: float) -> DosePoint:
 
 
 def p_text(value: float) -> str:
-    """A p-value: three places, or the power of ten."""
+    """Format a p-value: three decimals, or scientific notation below 0.001."""
     return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}".replace("-", UNBROKEN)

@@ -1,157 +1,147 @@
-"""`shortcuts prove` from a RUN and a DATA folder to proof.html and proof.json."""
+"""Proves one nuisance on a RUN and a DATA folder, and writes proof.html and proof.json."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from steelsight.errors import BadInput
 from steelsight.files import replace_file, write_json
 from steelsight.models.card import Card
-from steelsight.models.checkpoint import load_checkpoint
 from steelsight.models.classifier import SheetClassifier
 from steelsight.reports.document import Document
-from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
+from steelsight.runs.open import open_run, refuse_multilabel
+from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.nuisances.nuisance import open_nuisance
 from steelsight.shortcuts.pasting.counterfactual import Predict
 from steelsight.shortcuts.prove.decision import RULE
-from steelsight.shortcuts.prove.examples import choose_examples
-from steelsight.shortcuts.prove.prove import ShortcutProof, asked_once, prove
+from steelsight.shortcuts.prove.examples import Example, choose_examples
+from steelsight.shortcuts.prove.options import ProofOptions
+from steelsight.shortcuts.prove.prove import ShortcutProof, cache_predictions, prove
 from steelsight.shortcuts.prove.report import write_proof
 from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
 from steelsight.streams import stream
 from steelsight.training.conclude import environment
-from steelsight.training.dataset import open_sheets
-from steelsight.training.records import read_splits
 
 __all__ = ["NUMBERS", "PAGE", "ProofInputs", "ProofReport", "open_proof", "prove_opened", "prove_run"]
 
 PAGE, NUMBERS = "proof.html", "proof.json"
+DEFAULT = ProofOptions()
 
 
 @dataclass(frozen=True)
 class ProofInputs:
-    """A run with the sheets that may judge it."""
+    """A run with the sheets to evaluate it on."""
 
     run: Path
-    part: str
+    split: str
     model: SheetClassifier
     card: Card
     sheets: ProofSheets
     known: tuple[str, ...]  # names of all sheets of the folder
-    notes: tuple[str, ...]
+    notes: tuple[str, ...]  # on the split
     data_hash: str
 
     @cached_property
     def predict(self) -> Predict:
-        """The network, asked once about these sheets however many nuisances are proven on them."""
-        return asked_once(self.model, self.sheets.images)
+        """The network; it predicts these sheets once for all nuisances proven on them."""
+        return cache_predictions(self.model, self.sheets.images)
 
 
 @dataclass(frozen=True)
 class ProofReport:
-    """What was found, and where it is written."""
+    """A proof that was written to a folder."""
 
     folder: Path
     proof: ShortcutProof
-    numbers: dict[str, Any]
+    numbers: dict[str, Any]  # of proof.json
 
 
 def open_proof(
-    run: Path, data: Path, *, part: str = "unseen", groups: str | None = None, allow_bad: int = 0
+    run: Path, data: Path, *, split: str = "unseen", groups: str | None = None, allow_bad: int = 0
 ) -> ProofInputs:
-    """A run and the sheets of a folder that may judge it.
+    """Open a run and the sheets of a folder to evaluate it on.
 
-    part    unseen, test, validation, train or all, as `evaluate`
-    raises  BadInput for multilabel or an unknown part; BadData where classes differ or no sheet is left
+    split      unseen, test, validation, train or all, as for `evaluate`
+    groups     rule that keeps related sheets together; None = as the folder has them
+    allow_bad  number of unusable items tolerated
+    raises     BadInput for multilabel or an unknown split; BadData where classes differ or no sheet is left
     """
-    model, card = load_checkpoint(run)
-    if card.task == "multilabel":
-        raise BadInput(f"{run}: expected a binary or multiclass run, got multilabel")
+    check = partial(_refuse_unprovable, run)
+    opened = open_run(run, data, DataOptions(groups, allow_bad), allow_patches=True, check=check)
+    sheets = proof_sheets(opened.data, opened.choose(split), root=data)
+    notes = tuple(opened.seen.notes(split))
+    return ProofInputs(
+        run, split, opened.model, opened.card, sheets, opened.data.ids, notes, opened.data.data_hash
+    )
+
+
+def _refuse_unprovable(run: Path, card: Card) -> None:
+    refuse_multilabel(run, card)
     if len(card.class_names) < 2:
         raise BadInput(
             f"{run}: expected a model of at least two classes, got {', '.join(card.class_names)} alone; "
-            "what speaks for the only class cannot be told"
+            "a shortcut needs a second class"
         )
-    opened = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
-    refuse_other_classes(opened, card, data)
-    memory = SeenSheets(read_splits(run), opened)
-    sheets = proof_sheets(opened, memory.choose(part, run), root=data)
-    notes = tuple(memory.notes(part))
-    return ProofInputs(run, part, model, card, sheets, opened.ids, notes, opened.data_hash)
 
 
 def prove_run(
-    run: Path,
-    data: Path,
-    asked: str,
-    *,
-    part: str = "unseen",
-    source: str = "auto",
-    suspect: str | None = None,
-    limit: int = 500,
-    each: int | None = None,
-    material: str = "auto",
-    groups: str | None = None,
-    allow_bad: int = 0,
-    seed: int = 0,
-    out: Path | None = None,
+    run: Path, data: Path, nuisance: str, options: ProofOptions = DEFAULT, *, out: Path | None = None
 ) -> ProofReport:
     """Prove one nuisance and write the page and its numbers.
 
-    asked   stain, end, or a list's path; `part` as in `open_proof`, the rest as in `prove.prove`
-    out     default RUN/shortcuts/prove-NAME
-    raises  BadInput of any kind
+    nuisance  stain, end, or a list's path
+    out       folder to write; None = RUN/shortcuts/prove-NAME
+    raises    BadInput as `open_proof`, `open_nuisance` and `prove`
     """
-    opened = open_proof(run, data, part=part, groups=groups, allow_bad=allow_bad)
-    return prove_opened(
-        opened,
-        asked,
-        source=source,
-        suspect=suspect,
-        limit=limit,
-        each=each,
-        material=material,
-        seed=seed,
-        out=out,
-    )
+    opened = open_proof(run, data, split=options.split, groups=options.groups, allow_bad=options.allow_bad)
+    return prove_opened(opened, nuisance, options, out=out)
 
 
 def prove_opened(
-    opened: ProofInputs,
-    asked: str,
-    *,
-    source: str = "auto",
-    suspect: str | None = None,
-    limit: int = 500,
-    each: int | None = None,
-    material: str = "auto",
-    seed: int = 0,
-    out: Path | None = None,
+    opened: ProofInputs, nuisance: str, options: ProofOptions = DEFAULT, *, out: Path | None = None
 ) -> ProofReport:
-    """As `prove_run`, on a run and sheets already opened."""
-    run, part = opened.run, opened.part
-    nuisance = open_nuisance(opened.sheets, asked, source=source, known=opened.known)
-    proof = prove(
-        opened.predict,
-        opened.sheets,
-        nuisance,
-        rng=stream(seed, "proof"),
-        suspect=suspect,
-        limit=limit,
-        material=material,
-        each=each,
-    )
+    """Prove one nuisance on a run and sheets already opened, as `prove_run`.
+
+    options  its split, groups and allow_bad are not used
+    """
+    present = open_nuisance(opened.sheets, nuisance, source=options.groups_from, known=opened.known)
+    proof = prove(opened.predict, opened.sheets, present, options, rng=stream(options.seed, "proof"))
     examples = choose_examples(opened.model, opened.sheets, proof)
-    folder = out or run / "shortcuts" / f"prove-{nuisance.name}"
-    numbers = {
-        "run": run.name,
+    folder = out or opened.run / "shortcuts" / f"prove-{present.name}"
+    numbers = _numbers(opened, proof, examples, options.seed)
+    page = Document(
+        f"Is {proof.nuisance} a shortcut to {proof.suspected_class}?",
+        subtitle=f"{opened.run.name} on {len(opened.sheets):,} {opened.split} sheets of {opened.sheets.name}",
+    )
+    write_proof(page, proof, examples)
+    for note in opened.notes:
+        page.notice(note)
+    page.footer(
+        {
+            "data": opened.sheets.name,
+            "data hash": opened.data_hash,
+            "seed": options.seed,
+            **environment(),
+        }
+    )
+    replace_file(folder / PAGE, page.render().encode())
+    write_json(folder / NUMBERS, numbers)
+    return ProofReport(folder, proof, numbers)
+
+
+def _numbers(
+    opened: ProofInputs, proof: ShortcutProof, examples: Sequence[Example], seed: int
+) -> dict[str, Any]:
+    return {
+        "run": opened.run.name,
         "weights_sha256": opened.card.weights_sha256,
         "data": opened.sheets.name,
         "data_hash": opened.data_hash,
-        "split": part,
+        "split": opened.split,
         "sheets": len(opened.sheets),
         "task": opened.card.task,
         "seed": seed,
@@ -164,14 +154,3 @@ def prove_opened(
         ],
         "environment": environment(),
     }
-    page = Document(
-        f"Is {proof.nuisance} a shortcut to {proof.suspect}?",
-        subtitle=f"{run.name} on {len(opened.sheets):,} {part} sheets of {opened.sheets.name}",
-    )
-    write_proof(page, proof, examples)
-    for note in opened.notes:
-        page.notice(note)
-    page.footer({"data": opened.sheets.name, "data hash": opened.data_hash, "seed": seed, **environment()})
-    replace_file(folder / PAGE, page.render().encode())
-    write_json(folder / NUMBERS, numbers)
-    return ProofReport(folder, proof, numbers)

@@ -1,7 +1,8 @@
-"""How a model stands before and after a cure: how right, how robust, how well its maps find the defect."""
+"""Evaluation of a model before and after a repair: accuracy, proof of the shortcut, quality of its maps."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,7 +18,8 @@ from steelsight.explanations.masks import make_masks
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.inputs import to_input
 from steelsight.shortcuts.nuisances.nuisance import Nuisance, group_numbers
-from steelsight.shortcuts.prove.prove import ShortcutProof, asked_once, prove
+from steelsight.shortcuts.prove.options import ProofSettings
+from steelsight.shortcuts.prove.prove import ShortcutProof, cache_predictions, prove
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.streams import stream
 from steelsight.training.predict import predict_logits
@@ -26,7 +28,7 @@ from steelsight.types import Heatmaps, Interval, Task
 __all__ = ["RepairEvaluation", "ScoreChange", "evaluate_repair", "robust_share"]
 
 RESAMPLES = 1000
-MAPPED = 300  # defective sheets whose maps are held against their masks
+MAPPED = 300  # defective sheets whose maps are compared with their masks
 BATCH = 32
 
 Right = Bool[np.ndarray, " n"]
@@ -34,50 +36,58 @@ Right = Bool[np.ndarray, " n"]
 
 @dataclass(frozen=True)
 class RepairEvaluation:
-    """One model on the judging sheets."""
+    """Results of one model on the evaluation sheets."""
 
-    right: Right  # of sheets with one label
+    right: Right  # whether the verdict is correct; of sheets with one label
     labels: Int[np.ndarray, " n"]
-    stained: Right  # defective and with the nuisance
+    defective_with: Right  # defective and with the nuisance
     groups: list[str] | None
     dice: Float[np.ndarray, " m"]  # Grad-CAM of the true class by the study's rule, on located defects
     dice_groups: list[str] | None
     proof: ShortcutProof
 
     def metrics(self, *, seed: int) -> dict[str, Interval]:
-        """Accuracy over all sheets, mean over classes, over defective sheets with the nuisance; Dice."""
+        """Compute each score with its interval, resampled by group.
+
+        returns  accuracy over all sheets, mean over classes, over defective sheets with the nuisance; Dice
+        """
         rng = stream(seed, "repair-stamps")
-        everyone = np.ones_like(self.right)
+        every = np.ones_like(self.right)
         return {
-            "accuracy": share_interval(self.right, everyone, self.groups, rng=rng, resamples=RESAMPLES),
+            "accuracy": share_interval(self.right, every, self.groups, rng=rng, resamples=RESAMPLES),
             "balanced_accuracy": bootstrap(
-                self.balanced, self.right.size, self.groups, rng=rng, resamples=RESAMPLES
+                self.balanced_accuracy, self.right.size, self.groups, rng=rng, resamples=RESAMPLES
             ),
             "accuracy_defective_with": share_interval(
-                self.right, self.stained, self.groups, rng=rng, resamples=RESAMPLES
+                self.right, self.defective_with, self.groups, rng=rng, resamples=RESAMPLES
             ),
-            "dice": bootstrap(
-                partial(_mean, self.dice), self.dice.size, self.dice_groups, rng=rng, resamples=RESAMPLES
-            ),
+            "dice": bootstrap(self.mean_dice, self.dice.size, self.dice_groups, rng=rng, resamples=RESAMPLES),
         }
 
-    def balanced(self, rows: Int[np.ndarray, " r"]) -> float:
-        """Mean of the classes' recalls."""
+    def balanced_accuracy(self, rows: Int[np.ndarray, " r"]) -> float:
+        """Mean of the classes' recalls on these sheets."""
         labels, right = self.labels[rows], self.right[rows]
         return float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))
 
-    def among_stained(self, rows: Int[np.ndarray, " r"]) -> float:
-        """Accuracy over defective sheets with the nuisance."""
-        return _mean(self.right.astype(np.float64), rows[self.stained[rows]])
+    def accuracy_defective_with(self, rows: Int[np.ndarray, " r"]) -> float:
+        """Share of correct verdicts on the defective ones of these sheets with the nuisance."""
+        return _mean(self.right.astype(np.float64), rows[self.defective_with[rows]])
 
     def accuracy(self, rows: Int[np.ndarray, " r"]) -> float:
-        """Share of right verdicts."""
+        """Share of correct verdicts on these sheets."""
         return _mean(self.right.astype(np.float64), rows)
+
+    def mean_dice(self, rows: Int[np.ndarray, " r"]) -> float:
+        """Mean Dice of these maps."""
+        return _mean(self.dice, rows)
+
+
+Score = Callable[[RepairEvaluation, Int[np.ndarray, " r"]], float]
 
 
 @dataclass(frozen=True)
 class ScoreChange:
-    """After minus before, on the same sheets."""
+    """Score after a repair minus score before, on the same sheets."""
 
     accuracy: Interval
     balanced_accuracy: Interval
@@ -86,30 +96,27 @@ class ScoreChange:
 
     @classmethod
     def between(cls, before: RepairEvaluation, after: RepairEvaluation, *, seed: int) -> ScoreChange:
-        """Paired intervals by group."""
+        """Compute paired intervals, resampled by group.
 
-        def pair(name: str) -> Interval:
+        before, after  evaluations on the same sheets
+        """
+
+        def change(score: Score, size: int, groups: list[str] | None) -> Interval:
             return paired_bootstrap(
-                getattr(after, name),
-                getattr(before, name),
-                before.right.size,
-                before.groups,
+                partial(score, after),
+                partial(score, before),
+                size,
+                groups,
                 rng=stream(seed, "repair-intervals"),
                 resamples=RESAMPLES,
             ).difference
 
+        sheets, groups = before.right.size, before.groups
         return cls(
-            pair("accuracy"),
-            pair("balanced"),
-            pair("among_stained"),
-            paired_bootstrap(
-                partial(_mean, after.dice),
-                partial(_mean, before.dice),
-                before.dice.size,
-                before.dice_groups,
-                rng=stream(seed, "repair-intervals"),
-                resamples=RESAMPLES,
-            ).difference,
+            accuracy=change(RepairEvaluation.accuracy, sheets, groups),
+            balanced_accuracy=change(RepairEvaluation.balanced_accuracy, sheets, groups),
+            accuracy_defective_with=change(RepairEvaluation.accuracy_defective_with, sheets, groups),
+            dice=change(RepairEvaluation.mean_dice, before.dice.size, before.dice_groups),
         )
 
 
@@ -117,37 +124,27 @@ def evaluate_repair(
     model: SheetClassifier,
     sheets: ProofSheets,
     nuisance: Nuisance,
+    settings: ProofSettings,
     *,
     task: Task,
-    suspect: str,
-    limit: int,
-    material: str,
     seed: int,
 ) -> RepairEvaluation:
-    """Judge one model; the same seed draws the same sheets, stamps and places for every model.
+    """Evaluate one model; the same seed draws the same sheets, stamps and places for every model.
 
-    raises  BadInput as `prove`
+    sheets    those with several labels are left out
+    settings  of the proof
+    raises    BadInput as `prove`
     """
     single = np.flatnonzero(sheets.labels >= 0)
     some, present = sheets.take(single), nuisance.take(single)
-    predict = asked_once(model, some.images)
-    proof = prove(
-        predict,
-        some,
-        present,
-        rng=stream(seed, "proof"),
-        suspect=suspect,
-        limit=limit,
-        material=material,
-        doses=(),
-        take_away=False,
-    )
+    predict = cache_predictions(model, some.images)
+    proof = prove(predict, some, present, settings, rng=stream(seed, "proof"))
     masked = _masked(some, stream(seed, "repair-dice"))
     groups = list(some.groups)
     return RepairEvaluation(
         right=predict(some.images).argmax(1) == some.labels,
         labels=some.labels,
-        stained=(some.labels > 0) & present.present,
+        defective_with=(some.labels > 0) & present.present,
         groups=groups if any(groups) else None,
         dice=_dice(model, some, masked, task),
         dice_groups=[groups[row] for row in masked.tolist()] if any(groups) else None,
@@ -158,10 +155,12 @@ def evaluate_repair(
 def robust_share(
     model: SheetClassifier, sheets: ProofSheets, toggled: np.ndarray | None, nuisance: Nuisance
 ) -> float:
-    """What cures are chosen by: how many sheets are told right whether they have the nuisance or not.
+    """Compute the share of sheets with correct verdicts both with and without the nuisance.
 
-    toggled  (n, h, w) the sheets with the nuisance put on or taken off; None = cannot be done: then the mean
-             accuracy over the groups of a class with and without it
+    Repair methods are chosen by it.
+
+    toggled  (n, h, w) the sheets with the nuisance pasted or removed; None = impossible
+    returns  0..1; without `toggled`, the mean accuracy over the groups of class and presence
     """
     right = predict_logits(model, sheets.images).argmax(1) == sheets.labels
     if toggled is not None:
@@ -182,12 +181,13 @@ def _masked(sheets: ProofSheets, rng: np.random.Generator) -> Int[np.ndarray, " 
 def _dice(
     model: SheetClassifier, sheets: ProofSheets, rows: Int[np.ndarray, " m"], task: Task
 ) -> Float[np.ndarray, " m"]:
+    """Dice of the maps of the true class with the masks of these sheets."""
     if not rows.size:
         return np.zeros(0)
     rule = load_league_recipe([]).study_rules(task)[0]
     truths = np.stack([sheets.defect(row) for row in rows.tolist()])
-    found = make_masks(_true_class_maps(model, sheets, rows), rule)
-    dice: Float[np.ndarray, " m"] = overlap_scores(overlap_counts(found, truths))["dice"]
+    masks = make_masks(_true_class_maps(model, sheets, rows), rule)
+    dice: Float[np.ndarray, " m"] = overlap_scores(overlap_counts(masks, truths))["dice"]
     return dice
 
 
@@ -198,8 +198,8 @@ def _true_class_maps(model: SheetClassifier, sheets: ProofSheets, rows: Int[np.n
     for start in range(0, rows.size, BATCH):
         some = rows[start : start + BATCH]
         inputs = to_input(torch.from_numpy(np.array(sheets.images[some])).to(device))
-        told = grad_cam_all(model, inputs).maps
-        true = told[torch.arange(len(some)), torch.from_numpy(sheets.labels[some])]
+        every = grad_cam_all(model, inputs).maps
+        true = every[torch.arange(len(some)), torch.from_numpy(sheets.labels[some])]
         maps.append(upsample(true, size).float().cpu().numpy())
     return np.concatenate(maps)
 

@@ -1,7 +1,7 @@
-"""Cure a shortcut: retrain with every cure asked for, choose on validation sheets, prove again on others.
+"""Repairs a shortcut: trains with every requested method, chooses one, and proves the shortcut again.
 
-The choice looks at validation sheets alone: the share of them told right whether they have the nuisance or
-not. What is reported was judged on sheets that neither training nor choice has seen.
+The choice uses validation sheets only: the share of them with correct verdicts both with and without the
+nuisance. Reported figures are from sheets used neither for training nor for the choice.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from steelsight.sheets.grouping.splits import Split
 from steelsight.shortcuts.nuisances.nuisance import Nuisance, group_sizes
 from steelsight.shortcuts.pasting.stamps import gather_stamps
 from steelsight.shortcuts.pasting.versions import draw_versions
+from steelsight.shortcuts.prove.options import ProofSettings
 from steelsight.shortcuts.repair.evaluate import RepairEvaluation, ScoreChange, evaluate_repair, robust_share
-from steelsight.shortcuts.repair.interventions import RepairConfig, intervention_for
-from steelsight.shortcuts.repair.methods import CURES
+from steelsight.shortcuts.repair.interventions import RepairConfig, plan_intervention
+from steelsight.shortcuts.repair.methods import REPAIR_METHODS
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.streams import stream
 from steelsight.training.dataset import SheetData
@@ -35,40 +36,40 @@ from steelsight.types import Interval
 
 __all__ = ["NOTHING_DONE", "MethodOutcome", "RepairCase", "RepairOutcome", "repair"]
 
-NOTHING_DONE = "before"  # the run as it is, beside the cures
+NOTHING_DONE = "before"  # the name of the unchanged run beside those of methods
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class RepairCase:
-    """A run, what it learnt from, and who judges."""
+    """A run, its training data, and the sheets to evaluate on."""
 
     model: SheetClassifier
     recipe: Recipe
     data: SheetData
     split: Split
-    prescription: RepairConfig
-    judges: ProofSheets
-    judges_nuisance: Nuisance
-    limit: int  # sheets pasted on
+    config: RepairConfig
+    evaluation_sheets: ProofSheets
+    evaluation_nuisance: Nuisance
+    limit: int  # largest number of sheets pasted on
     seed: int
 
 
 @dataclass(frozen=True)
 class MethodOutcome:
-    """The run as it is, or after one cure."""
+    """The unchanged run, or the run after one repair method."""
 
-    name: str  # of the cure, or NOTHING_DONE
-    run: Path | None  # the RUN folder; None for the run as it is
-    robust: float  # on validation sheets; see repair_judge.robust_share
-    judgement: RepairEvaluation
+    name: str  # of the method, or NOTHING_DONE
+    run: Path | None  # the RUN folder; None for the unchanged run
+    robust: float  # on validation sheets; see evaluate.robust_share
+    evaluation: RepairEvaluation
     metrics: dict[str, Interval]
-    change: ScoreChange | None  # against the run as it is
+    change: ScoreChange | None  # compared with the unchanged run
     seconds: float  # of training
 
     def as_dict(self) -> dict[str, Any]:
-        """For repair.json."""
-        told: dict[str, Any] = plain(
+        """Collect the values for repair.json."""
+        values: dict[str, Any] = plain(
             {
                 "cure": self.name,
                 "run": None if self.run is None else self.run.name,
@@ -76,52 +77,56 @@ class MethodOutcome:
                 "metrics": {name: asdict(value) for name, value in self.metrics.items()},
                 "change": None if self.change is None else asdict(self.change),
                 "training_seconds": self.seconds,
-                "sheets": int(self.judgement.right.size),
-                "defective_with": int(self.judgement.stained.sum()),
-                "dice_sheets": int(self.judgement.dice.size),
+                "sheets": int(self.evaluation.right.size),
+                "defective_with": int(self.evaluation.defective_with.sum()),
+                "dice_sheets": int(self.evaluation.dice.size),
             }
         )
-        return {**told, "proof": self.judgement.proof.as_dict()}
+        return {**values, "proof": self.evaluation.proof.as_dict()}
 
 
 @dataclass(frozen=True)
 class RepairOutcome:
-    """All of them."""
+    """The outcomes of all methods, and the choice."""
 
     before: MethodOutcome
     after: tuple[MethodOutcome, ...]
-    chosen: str  # the cure that validation chose; NOTHING_DONE where none is better than the run as it is
-    impossible: dict[str, str]  # cures that could not be done, and why
-    groups: dict[str, int]  # training sheets a class with and without the nuisance
+    chosen: str  # the best on validation sheets; NOTHING_DONE where no method is better than the run
+    impossible: dict[str, str]  # methods that could not be done, with the reason
+    groups: dict[str, int]  # training sheets of each class, with and without the nuisance
 
     @property
     def best(self) -> MethodOutcome:
-        """The chosen one."""
+        """The chosen outcome."""
         return next(each for each in (self.before, *self.after) if each.name == self.chosen)
 
 
 def repair(
     case: RepairCase,
-    cures: Sequence[str],
+    methods: Sequence[str],
     out: Path,
     *,
     fresh: bool = False,
     watcher: TrainingProgress | None = None,
     say: Say = lambda _text: None,
 ) -> RepairOutcome:
-    """Try cures and choose one.
+    """Train and evaluate repair methods, and choose one.
 
-    out     a RUN folder for every cure is written to out/NAME; finished ones are taken as they are
-    raises  BadInput for an unknown cure, without validation sheets, or where no cure can be done
+    methods  names of methods.REPAIR_METHODS
+    out      the RUN folder of every method is written to out/NAME; finished ones are reused
+    fresh    True: train finished methods again
+    watcher  receives the progress of each training
+    say      called with a description of each step
+    raises   BadInput for an unknown method, without validation sheets, or where no method can be done
     """
     watcher = watcher or NoProgress()
-    treatments = {name: intervention_for(name, case.prescription) for name in dict.fromkeys(cures)}
-    checker = _Checker(case)
-    say("judging the run as it is")
-    before = checker.judge(NOTHING_DONE, None, case.model, 0.0, None)
+    plans = {name: plan_intervention(name, case.config) for name in dict.fromkeys(methods)}
+    evaluator = _Evaluator(case)
+    say("evaluating the unchanged run")
+    before = evaluator.evaluate(NOTHING_DONE, None, case.model, 0.0, None)
     after, impossible = [], {}
-    for name, treatment in treatments.items():
-        say(f"{name}: {CURES[name].title}")
+    for name, plan in plans.items():
+        say(f"{name}: {REPAIR_METHODS[name].title}")
         try:
             done = train_data(
                 case.data,
@@ -130,8 +135,8 @@ def repair(
                 out / name,
                 seed=case.seed,
                 fresh=fresh,
-                watcher=watcher,
-                treatment=treatment,
+                progress=watcher,
+                plan=plan,
             )
         except BadInput as error:
             if (out / name).exists() and any((out / name).iterdir()):
@@ -139,31 +144,38 @@ def repair(
             impossible[name] = str(error)
             continue
         spent = sum(row["seconds"] for row in done.metrics["training"]["history"])
-        say(f"{name}: judging")
-        after.append(checker.judge(name, done.folder, load_checkpoint(done.folder)[0], spent, before))
+        say(f"{name}: evaluating")
+        after.append(evaluator.evaluate(name, done.folder, load_checkpoint(done.folder)[0], spent, before))
     if not after:
-        raise BadInput("repair: none of the cures could be done: " + "; ".join(impossible.values()))
+        raise BadInput("repair: none of the methods could be done: " + "; ".join(impossible.values()))
     best = max((before, *after), key=lambda each: each.robust)
-    return RepairOutcome(before, tuple(after), best.name, impossible, checker.groups())
+    return RepairOutcome(before, tuple(after), best.name, impossible, evaluator.training_groups())
 
 
-class _Checker:
-    """Judges one model after the other on the same sheets."""
+class _Evaluator:
+    """Evaluates models on the same sheets."""
 
     def __init__(self, case: RepairCase) -> None:
         rows = case.split.validation
-        rows = rows[case.prescription.sheets.labels[rows] >= 0]
+        rows = rows[case.config.sheets.labels[rows] >= 0]
         if not rows.size:
             raise BadInput(
-                f"{case.data.name}: expected validation sheets to choose a cure on, found none; train with "
+                f"{case.data.name}: expected validation sheets to choose a method on, found none; train with "
                 "split.validation above 0"
             )
         self.case = case
-        self.validation = case.prescription.sheets.take(rows)
-        self.nuisance = case.prescription.nuisance.take(rows)
+        self.settings = ProofSettings(
+            suspected_class=case.config.suspected_class,
+            limit=case.limit,
+            material=case.config.material,
+            doses=(),
+            remove=False,
+        )
+        self.validation = case.config.sheets.take(rows)
+        self.nuisance = case.config.nuisance.take(rows)
         self.toggled = self._toggle()
 
-    def judge(
+    def evaluate(
         self,
         name: str,
         run: Path | None,
@@ -172,35 +184,36 @@ class _Checker:
         before: MethodOutcome | None,
     ) -> MethodOutcome:
         case = self.case
-        found = evaluate_repair(
+        evaluation = evaluate_repair(
             model,
-            case.judges,
-            case.judges_nuisance,
+            case.evaluation_sheets,
+            case.evaluation_nuisance,
+            self.settings,
             task=case.data.task,
-            suspect=case.prescription.suspect,
-            limit=case.limit,
-            material=case.prescription.material,
             seed=case.seed,
         )
-        change = None if before is None else ScoreChange.between(before.judgement, found, seed=case.seed)
+        change = (
+            None if before is None else ScoreChange.between(before.evaluation, evaluation, seed=case.seed)
+        )
         robust = robust_share(model, self.validation, self.toggled, self.nuisance)
-        return MethodOutcome(name, run, robust, found, found.metrics(seed=case.seed), change, seconds)
+        return MethodOutcome(
+            name, run, robust, evaluation, evaluation.metrics(seed=case.seed), change, seconds
+        )
 
-    def groups(self) -> dict[str, int]:
-        """Training sheets a class, with and without the nuisance."""
+    def training_groups(self) -> dict[str, int]:
+        """Count the training sheets of each class, with and without the nuisance."""
         case = self.case
-        labels = case.prescription.sheets.labels[case.split.train]
-        present = case.prescription.nuisance.present[case.split.train]
+        labels = case.config.sheets.labels[case.split.train]
+        present = case.config.nuisance.present[case.split.train]
         sizes = group_sizes(labels, present, case.data.labelled.class_names)
         return {f"{name} {side}": count for (name, side), count in sizes.items()}
 
     def _toggle(self) -> UInt8[np.ndarray, "n h w"] | None:
-        """The validation sheets with the nuisance put on or taken off."""
+        """The validation sheets with the nuisance pasted or removed; None for a nuisance of unknown kind."""
         if self.nuisance.kind is None:
             return None
         case, rng = self.case, stream(self.case.seed, "repair-method")
-        book = gather_stamps(self.validation, self.nuisance, rng, material=case.prescription.material)
-        toggled: UInt8[np.ndarray, "n h w"] = draw_versions(self.validation, self.nuisance, book, rng).images[
-            :, 0
-        ]
+        book = gather_stamps(self.validation, self.nuisance, rng, material=case.config.material)
+        versions = draw_versions(self.validation, self.nuisance, book, rng)
+        toggled: UInt8[np.ndarray, "n h w"] = versions.images[:, 0]
         return toggled

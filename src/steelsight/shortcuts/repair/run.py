@@ -1,8 +1,8 @@
-"""`shortcuts repair` from a RUN and its DATA folder to repaired RUN folders, repair.html and repair.json."""
+"""Repairs a shortcut of a RUN on its DATA folder; writes repaired runs, repair.html and repair.json."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,126 +11,135 @@ import numpy as np
 
 from steelsight.errors import BadData, BadInput
 from steelsight.files import replace_file, write_json
-from steelsight.models.card import Card
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.document import Document
-from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
+from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
 from steelsight.sheets.grouping.splits import Split
+from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.nuisances.nuisance import Nuisance, open_nuisance
 from steelsight.shortcuts.pasting.stamps import MATERIALS
 from steelsight.shortcuts.prove.examples import choose_examples
-from steelsight.shortcuts.prove.prove import suspect_of
+from steelsight.shortcuts.prove.prove import suspected_class_index
 from steelsight.shortcuts.repair.interventions import RepairConfig
-from steelsight.shortcuts.repair.methods import CURES
+from steelsight.shortcuts.repair.methods import REPAIR_METHODS
 from steelsight.shortcuts.repair.methods_run import RepairCase, RepairOutcome, repair
+from steelsight.shortcuts.repair.options import STARTS, RepairOptions
 from steelsight.shortcuts.repair.report import write_repair
 from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
 from steelsight.training.conclude import environment
-from steelsight.training.dataset import SheetData, open_sheets, open_training_sheets
+from steelsight.training.dataset import open_training_sheets
 from steelsight.training.loop.progress import TrainingProgress
 from steelsight.training.recipe import Recipe
-from steelsight.training.records import PARTS, read_splits
+from steelsight.training.records import PARTS
 from steelsight.training.run import load_run
 
 __all__ = ["NUMBERS", "PAGE", "RepairReport", "repair_run"]
 
 PAGE, NUMBERS = "repair.html", "repair.json"
-STARTS = ("run", "recipe")
+DEFAULT = RepairOptions()
 
 
 @dataclass(frozen=True)
 class RepairReport:
-    """What was found, and where it is written."""
+    """A repair that was written to a folder."""
 
     folder: Path
     repair: RepairOutcome
-    numbers: dict[str, Any]
+    numbers: dict[str, Any]  # of repair.json
+
+
+@dataclass(frozen=True)
+class _EvaluationSheets:
+    """Sheets that neither training nor choice uses."""
+
+    sheets: ProofSheets
+    nuisance: Nuisance
+    notes: tuple[str, ...] = ()  # on how they were selected
 
 
 def repair_run(
     run: Path,
     data: Path,
-    asked: str,
+    nuisance: str,
+    options: RepairOptions = DEFAULT,
     *,
-    cures: Sequence[str] = tuple(CURES),
-    judges: Path | None = None,
-    source: str = "auto",
-    suspect: str | None = None,
-    start: str = "run",
-    epochs: int | None = None,
-    limit: int = 500,
-    material: str = "auto",
-    groups: str | None = None,
-    allow_bad: int = 0,
-    seed: int = 0,
-    fresh: bool = False,
     out: Path | None = None,
     watcher: TrainingProgress | None = None,
     say: Callable[[str], None] = lambda _text: None,
 ) -> RepairReport:
-    """Cure a run of one nuisance and write what came of it.
+    """Repair a run against one nuisance, and write the repaired runs, the page and its numbers.
 
-    data    the folder the run was trained on
-    asked   stain, end, or a list's path, as in `prove_run`
-    cures   names of cures.CURES
-    judges  another folder, whose sheets judge; None = the run's own test sheets
-    start   run: trainings go on from the run's weights; recipe: they start as its recipe does
-    epochs  at most so many; None = as the recipe
-    out     default RUN/shortcuts/repair-NAME; the RUN folder of each cure is written there
-    raises  BadInput of any kind
+    data      the folder the run was trained on
+    nuisance  stain, end, or a list's path, as in `prove_run`
+    out       folder to write, with the RUN folder of each method; None = RUN/shortcuts/repair-NAME
+    watcher   receives the progress of each training
+    say       called with a description of each step
+    raises    BadInput for options or a run that cannot be used; BadData where the folder is not the run's
     """
-    if start not in STARTS or material not in MATERIALS:
-        raise BadInput(
-            f"--start: expected run or recipe, got {start!r}; --material: expected one of "
-            f"{', '.join(MATERIALS)}, got {material!r}"
-        )
-    model, card = load_checkpoint(run)
-    recipe = _recipe(run, card, epochs, from_run=start == "run")
-    opened = open_training_sheets(data, recipe, groups=groups, allow_bad=allow_bad)
-    split = _split_of(run, card, opened, data)
-    everyone = proof_sheets(opened, np.arange(len(opened.items)), root=data)
-    nuisance = open_nuisance(everyone, asked, source=source)
-    index = suspect_of(everyone, nuisance, suspect)
-    judging, judging_nuisance, notes = _judges(
-        run, card, everyone, nuisance, split, judges, asked, source, groups, allow_bad
+    _refuse_options(options)
+    from_run = options.start == "run"
+    recipe = _recipe(run, options.epochs, from_run=from_run)
+    training_sheets = open_training_sheets(data, recipe, DataOptions(options.groups, options.allow_bad))
+    trained = open_run(run, data, sheets=training_sheets)
+    model, card, opened = trained.model, trained.card, trained.data
+    split = _split_of(trained, data)
+    sheets = proof_sheets(opened, np.arange(len(opened.items)), root=data)
+    present = open_nuisance(sheets, nuisance, source=options.groups_from)
+    target = suspected_class_index(sheets, present, options.suspected_class)
+    if options.evaluation_data is None:
+        evaluation = _own_test_sheets(run, sheets, present, split)
+    else:
+        evaluation = _unseen_sheets(run, options.evaluation_data, nuisance, options, sheets.ids)
+    config = RepairConfig(
+        sheets=sheets,
+        nuisance=present,
+        suspected_class=sheets.class_names[target],
+        weights={name: tensor.clone() for name, tensor in model.state_dict().items()},
+        weights_sha256=card.weights_sha256,
+        from_run=from_run,
+        material=options.material,
+        seed=options.seed,
     )
     case = RepairCase(
         model=model,
         recipe=recipe,
         data=opened,
         split=split,
-        prescription=RepairConfig(
-            sheets=everyone,
-            nuisance=nuisance,
-            suspect=everyone.class_names[index],
-            weights={name: tensor.clone() for name, tensor in model.state_dict().items()},
-            weights_sha256=card.weights_sha256,
-            from_run=start == "run",
-            material=material,
-            seed=seed,
-        ),
-        judges=judging,
-        judges_nuisance=judging_nuisance,
-        limit=limit,
-        seed=seed,
+        config=config,
+        evaluation_sheets=evaluation.sheets,
+        evaluation_nuisance=evaluation.nuisance,
+        limit=options.limit,
+        seed=options.seed,
     )
-    folder = out or run / "shortcuts" / f"repair-{nuisance.name}"
-    found = repair(case, cures, folder, fresh=fresh, watcher=watcher, say=say)
-    numbers = _numbers(run, opened, judging, found, case, start, notes)
-    _write_page(folder, run, case, found, notes)
+    folder = out or run / "shortcuts" / f"repair-{present.name}"
+    methods = tuple(REPAIR_METHODS) if options.methods is None else options.methods
+    outcome = repair(case, methods, folder, fresh=options.fresh, watcher=watcher, say=say)
+    numbers = _numbers(run, case, outcome, options.start, evaluation.notes)
+    _write_page(folder, run, case, outcome, evaluation.notes)
     write_json(folder / NUMBERS, numbers)
-    return RepairReport(folder, found, numbers)
+    return RepairReport(folder, outcome, numbers)
 
 
-def _recipe(run: Path, card: Card, epochs: int | None, *, from_run: bool) -> Recipe:
-    """The run's own, without what a training that goes on from it must not repeat."""
-    recipe = load_run(run).recipe
-    if card.task == "multilabel":
-        raise BadInput(f"{run}: expected a binary or multiclass run, got multilabel")
+def _refuse_options(options: RepairOptions) -> None:
+    if options.start not in STARTS or options.material not in MATERIALS:
+        raise BadInput(
+            f"--start: expected run or recipe, got {options.start!r}; --material: expected one of "
+            f"{', '.join(MATERIALS)}, got {options.material!r}"
+        )
+
+
+def _recipe(run: Path, epochs: int | None, *, from_run: bool) -> Recipe:
+    """The run's own recipe, without steps that must not be repeated when training continues from the run.
+
+    epochs  largest number; None = as the recipe
+    """
+    finished = load_run(run)
+    card, recipe = finished.card, finished.recipe
+    refuse_multilabel(run, card)
     if card.shuffled_labels or recipe.patches.count > 1:
         raise BadInput(
-            f"{run}: expected a run that learnt whole sheets by their own labels; a control of drawn labels "
-            "and a model of patches cannot be repaired"
+            f"{run}: expected a run trained on whole sheets with their own labels; a control with shuffled "
+            "labels and a model of patches cannot be repaired"
         )
     changes: dict[str, Any] = {}
     if epochs is not None:
@@ -140,93 +149,83 @@ def _recipe(run: Path, card: Card, epochs: int | None, *, from_run: bool) -> Rec
     return recipe.model_copy(update=changes)
 
 
-def _split_of(run: Path, card: Card, opened: SheetData, data: Path) -> Split:
-    """The run's own parts of its own folder, sheets recognised by name and pixels."""
-    rows = read_splits(run)
-    parts = np.array(SeenSheets(rows, opened).part)
-    split = Split(*(np.flatnonzero((parts == part) & (opened.keys >= 0)) for part in PARTS))
-    learnt = sum(row.split == "train" for row in rows)
-    if int((parts == "train").sum()) < learnt:
+def _split_of(run: OpenRun, data: Path) -> Split:
+    """The run's split of its own folder; sheets are recognised by name and pixels."""
+    parts = np.array(run.parts)
+    split = Split(*(np.flatnonzero((parts == part) & (run.data.keys >= 0)) for part in PARTS))
+    trained = sum(row.split == "train" for row in run.splits)
+    if int((parts == "train").sum()) < trained:
         raise BadData(
-            f"{data}: expected the {learnt} sheets of {card.data_name} that trained {run.name}, got "
-            f"{int((parts == 'train').sum())} of them; give that folder, and others with --judges"
+            f"{data}: expected the {trained} sheets of {run.card.data_name} that trained {run.folder.name}, "
+            f"got {int((parts == 'train').sum())} of them; give that folder, and others with --judges"
         )
     return split
 
 
-def _judges(
+def _own_test_sheets(run: Path, sheets: ProofSheets, nuisance: Nuisance, split: Split) -> _EvaluationSheets:
+    if not split.test.size:
+        raise BadData(f"{run}: expected test sheets to evaluate on, found none; name a folder with --judges")
+    return _EvaluationSheets(sheets.take(split.test), nuisance.take(split.test))
+
+
+def _unseen_sheets(
     run: Path,
-    card: Card,
-    everyone: ProofSheets,
-    nuisance: Nuisance,
-    split: Split,
-    judges: Path | None,
-    asked: str,
-    source: str,
-    groups: str | None,
-    allow_bad: int,
-) -> tuple[ProofSheets, Nuisance, tuple[str, ...]]:
-    """The sheets that judge: the run's test sheets, or those of another folder it has not seen."""
-    if judges is None:
-        if not split.test.size:
-            raise BadData(f"{run}: expected test sheets to judge on, found none; name a folder with --judges")
-        return everyone.take(split.test), nuisance.take(split.test), ()
-    opened = open_sheets(judges, card.task, card.input, groups=groups, allow_bad=allow_bad)
-    refuse_other_classes(opened, card, judges)
-    memory = SeenSheets(read_splits(run), opened)
-    sheets = proof_sheets(opened, memory.choose("unseen", run), root=judges)
-    found = open_nuisance(sheets, asked, source=source, known=(*opened.ids, *everyone.ids))
-    return sheets, found, tuple(memory.notes("unseen"))
+    data: Path,
+    nuisance: str,
+    options: RepairOptions,
+    training_ids: tuple[str, ...],
+) -> _EvaluationSheets:
+    """The sheets of another folder that the run has not seen.
+
+    training_ids  further names that a list may hold
+    """
+    opened = open_run(run, data, DataOptions(options.groups, options.allow_bad))
+    sheets = proof_sheets(opened.data, opened.choose("unseen"), root=data)
+    known = (*opened.data.ids, *training_ids)
+    present = open_nuisance(sheets, nuisance, source=options.groups_from, known=known)
+    return _EvaluationSheets(sheets, present, tuple(opened.seen.notes("unseen")))
 
 
 def _numbers(
-    run: Path,
-    opened: SheetData,
-    judging: ProofSheets,
-    found: RepairOutcome,
-    case: RepairCase,
-    start: str,
-    notes: Sequence[str],
+    run: Path, case: RepairCase, outcome: RepairOutcome, start: str, notes: tuple[str, ...]
 ) -> dict[str, Any]:
     return {
         "run": run.name,
-        "run_weights_sha256": case.prescription.weights_sha256,
-        "data": opened.name,
-        "data_hash": opened.data_hash,
-        "judges": judging.name,
-        "judging_sheets": len(judging),
-        "nuisance": case.prescription.nuisance.name,
-        "suspect": case.prescription.suspect,
+        "run_weights_sha256": case.config.weights_sha256,
+        "data": case.data.name,
+        "data_hash": case.data.data_hash,
+        "judges": case.evaluation_sheets.name,
+        "judging_sheets": len(case.evaluation_sheets),
+        "nuisance": case.config.nuisance.name,
+        "suspect": case.config.suspected_class,
         "start": start,
         "seed": case.seed,
-        "training_sheets": found.groups,
-        "chosen": found.chosen,
-        "chosen_run": None if found.best.run is None else found.best.run.name,
-        "before": found.before.as_dict(),
-        "after": [each.as_dict() for each in found.after],
-        "impossible": found.impossible,
+        "training_sheets": outcome.groups,
+        "chosen": outcome.chosen,
+        "chosen_run": None if outcome.best.run is None else outcome.best.run.name,
+        "before": outcome.before.as_dict(),
+        "after": [each.as_dict() for each in outcome.after],
+        "impossible": outcome.impossible,
         "notes": list(notes),
         "environment": environment(),
     }
 
 
 def _write_page(
-    folder: Path, run: Path, case: RepairCase, found: RepairOutcome, notes: Sequence[str]
+    folder: Path, run: Path, case: RepairCase, outcome: RepairOutcome, notes: tuple[str, ...]
 ) -> None:
-    prescription = case.prescription
+    config, sheets = case.config, case.evaluation_sheets
     page = Document(
-        f"Repair of {prescription.nuisance.name} → {prescription.suspect}",
-        subtitle=f"{run.name}, judged on {len(case.judges):,} sheets of {case.judges.name}",
+        f"Repair of {config.nuisance.name} → {config.suspected_class}",
+        subtitle=f"{run.name}, evaluated on {len(sheets):,} sheets of {sheets.name}",
     )
-    before = found.before.judgement.proof
-    single = np.flatnonzero(case.judges.labels >= 0)
-    judges = case.judges.take(single)
-    shown = choose_examples(case.model, judges, before, count=2)
-    repaired = []
-    if found.best.run is not None:
-        after = load_checkpoint(found.best.run)[0]
-        repaired = choose_examples(after, judges, found.best.judgement.proof, count=2)
-    write_repair(page, found, prescription.nuisance.name, prescription.suspect, shown, repaired)
+    single = sheets.take(np.flatnonzero(sheets.labels >= 0))
+    before = choose_examples(case.model, single, outcome.before.evaluation.proof, count=2)
+    after = []
+    if outcome.best.run is not None:
+        repaired = load_checkpoint(outcome.best.run)[0]
+        after = choose_examples(repaired, single, outcome.best.evaluation.proof, count=2)
+    write_repair(page, outcome, config.nuisance.name, config.suspected_class, before, after)
     for note in notes:
         page.notice(note)
     page.footer(

@@ -1,4 +1,4 @@
-"""How much of the study the report repeats, and what became of its claims."""
+"""Opening summary and closing chapters: the study's tables and figures, and the verdicts on its claims."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ CHAPTER_TITLES = {  # of this report
 
 
 def write_contents(document: Document, omitted: Mapping[str, str]) -> None:
-    """Every table and figure of the slides: where it is, what it will come from, or why it cannot be.
+    """List every table and figure of the slides with its chapter, or the reason why it is missing.
 
-    omitted  ids of done items these data could not give, with the reason
+    omitted  ids of items that these data do not allow, with the reason
     """
     shown = [item for item in load_contents() if item.kind != "claim"]
     document.chapter("The study's tables and figures", id="contents")
@@ -63,28 +63,28 @@ def write_contents(document: Document, omitted: Mapping[str, str]) -> None:
     )
 
 
-def write_claims(document: Document, found: StudyResults, verdicts: Verdicts) -> None:
-    """One line a claim, in the order of the slides."""
+def write_claims(document: Document, study: StudyResults, verdicts: Verdicts) -> None:
+    """One row per claim, in the order of the slides."""
     document.chapter("Conclusion: the study's claims", id="claims")
     document.text(
-        f"Each claim of the slides, judged on {found.data.name} alone. A claim holds, or does not, only "
+        f"Each claim of the slides, tested on {study.data.name} alone. A claim holds or does not hold only "
         "where the 95 % interval decides it; otherwise it is undecided here."
     )
-    if found.options.quick:
+    if study.options.quick:
         document.notice(
-            "Few sheets and few epochs: no claim about a trained model or a time is decided.",
-            title="A quick look.",
+            "With few sheets and few epochs, no claim about a trained model or a time is decided.",
+            title="Quick run.",
         )
     cut = [
         result.title
-        for result in found.results.values()
+        for result in study.results.values()
         if not result.remark and not result.training["stopped_early"]
     ]
-    if found.options.epochs is not None and cut and not found.options.quick:
+    if study.options.epochs is not None and cut and not study.options.quick:
         document.notice(
-            f"{', '.join(cut)} trained for all of the {found.options.epochs} epochs allowed; the study "
-            "allowed 60, and more might change the verdicts.",
-            title="Trainings cut short.",
+            f"{', '.join(cut)} reached the limit of {study.options.epochs} epochs; the study allowed 60, and "
+            "longer trainings might change the verdicts.",
+            title="Shortened trainings.",
         )
     document.table(
         ["claim", "verdict", Column("interval", 3, align="right"), "because"],
@@ -93,7 +93,7 @@ def write_claims(document: Document, found: StudyResults, verdicts: Verdicts) ->
                 Cell(item.what, note=f"slide {item.slide}"),
                 Chip(verdict.answer, None if item.status == "done" else "off"),
                 verdict.interval,
-                verdict.because,
+                verdict.reason,
             ]
             for item, verdict in verdicts
         ],
@@ -101,17 +101,17 @@ def write_claims(document: Document, found: StudyResults, verdicts: Verdicts) ->
     )
 
 
-def write_summary(document: Document, found: StudyResults, verdicts: Verdicts) -> None:
-    """The report on half a page."""
-    document.chapter("At a glance", id="summary")
-    result = found.chosen
+def write_summary(document: Document, study: StudyResults, verdicts: Verdicts) -> None:
+    """The main results on half a page."""
+    document.chapter("Summary", id="summary")
+    result = study.chosen
     if result is not None:
         clean, noisy = result.clean_report, result.noisy_report
         missed, alarms = int(clean.confusion[1, 0]), int(clean.confusion[0, 1])
         document.text(
-            f"{result.title} on {clean.sheets:,} test sheets of {found.data.name} it never saw: it missed "
-            f"{missed} of {int(clean.confusion[1].sum())} defective sheets and stopped {alarms} of "
-            f"{int(clean.confusion[0].sum())} good ones."
+            f"{result.title} on {clean.sheets:,} test sheets of {study.data.name}, not used for training: it "
+            f"missed {missed} of {int(clean.confusion[1].sum())} defective sheets and called "
+            f"{alarms} of {int(clean.confusion[0].sum())} good ones defective."
         )
         document.table(
             [result.title, "accuracy", "balanced accuracy", "AUC"],
@@ -125,6 +125,6 @@ def write_summary(document: Document, found: StudyResults, verdicts: Verdicts) -
     waiting = sum(item.status != "done" for item, _ in verdicts)
     document.text(
         f"Of the study's {len(verdicts)} claims, {counts['holds']} hold on these data, "
-        f"{counts['does not hold']} do not, {counts['undecided here']} cannot be decided here, "
-        f"and {waiting} are not tested yet."
+        f"{counts['does not hold']} do not hold, {counts['undecided here']} cannot be decided here, "
+        f"and {waiting} {'is' if waiting == 1 else 'are'} not tested."
     )

@@ -1,4 +1,4 @@
-"""The data and the networks: what the study's first slides show, on these sheets."""
+"""Chapters of the data and the networks."""
 
 from __future__ import annotations
 
@@ -17,55 +17,57 @@ from steelsight.types import SheetItem
 __all__ = ["write_architectures", "write_data"]
 
 FINAL_MODEL = "squeezenet_reduced"
-FIRE = (64, 16, 64)  # channels in, squeezed, and of each expand layer of SqueezeNet v1.1's first Fire module
+FIRE = (64, 16, 64)  # channels of SqueezeNet v1.1's first Fire module: input, squeeze, each expand layer
 
-Omitted = dict[str, str]  # ids of items the chapter should hold and cannot on these data, with the reason
+Omitted = dict[str, str]  # ids of items that these data do not allow, with the reason
 
 
-def write_data(document: Document, found: StudyResults) -> Omitted:
-    """What the folder holds, how it was split, two sheets of each class."""
-    told = describe_sheets(found.sheets, found.sizes, ())
+def write_data(document: Document, study: StudyResults) -> Omitted:
+    """Sheets per class, their split, and two examples of each class."""
+    description = describe_sheets(study.sheets, study.sizes, ())
     document.chapter("Data", id="data", status="done")
-    document.facts(_facts(found))
-    if found.options.stratify:
+    document.facts(_facts(study))
+    if study.options.stratify:
         document.notice(
-            "The study's random split would leave a class out of training or test, so every part was given "
-            "its share of every class.",
+            "The study's random split would leave a class out of training or test; the split is therefore "
+            "stratified by class.",
             title="Stratified split.",
         )
-    if found.options.groups is None:
+    if study.options.groups is None:
         document.notice(
             "Sheets were split one by one, as in the study. Where one piece of steel was photographed "
             "several times, such a split puts the same piece in training and test, and every figure below "
-            "flatters; --groups keeps them together.",
+            "is optimistic; --groups keeps its photographs together.",
             title="Split by sheet.",
         )
-    elif found.leaks:
-        document.notice(f"{found.leaks} groups lie in more than one part of the split.", title="Leak.")
-    names = [entry.name for entry in told.classes]
-    counts = [entry.sheets for entry in told.classes]
+    elif study.leaks:
+        document.notice(
+            f"{study.leaks} groups have sheets in more than one part of the split.", title="Leak."
+        )
+    names = [entry.name for entry in description.classes]
+    counts = [entry.sheets for entry in description.classes]
     shown = draw_distribution(names, counts)
     words = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
     document.figure(
         shown,
         id="data-distribution",
         alt=f"Bars of sheets per class: {words}.",
-        caption="Distribution of the classes. A sheet of several types counts under each of them.",
+        caption="Distribution of the classes. A sheet of several types is counted for each of them.",
     )
     document.table(
         [Column("class"), "sheets", "only this type", "with mask", *_part_names()],
         [
-            [entry.name, entry.sheets, entry.alone, entry.with_masks, *_parts(found, kind)]
-            for kind, entry in enumerate(told.classes)
+            [entry.name, entry.sheets, entry.alone, entry.with_masks, *_parts(study, kind)]
+            for kind, entry in enumerate(description.classes)
         ],
         caption="Classes and parts",
-        note=f"{told.multi_type or 'No'} sheets carry several types; binary work keeps such sheets.",
+        note=f"{description.multi_type or 'No'} sheets have several types; the binary models use them.",
     )
     examples = [
-        _example(name, item) for name, items in example_sheets(found.sheets).items() for item in items
+        _example(name, item) for name, items in example_sheets(study.sheets).items() for item in items
     ]
     document.figure(
-        draw_examples(examples, found.sheets.type_names),
+        draw_examples(examples, study.sheets.type_names),
         id="data-examples",
         alt="Two sheets of each class with the outlines of their masks.",
         caption="Two sheets of each class; masks, where known, are outlined.",
@@ -73,14 +75,14 @@ def write_data(document: Document, found: StudyResults) -> Omitted:
     return {}
 
 
-def write_architectures(document: Document, found: StudyResults) -> Omitted:
-    """What each network is made of and costs."""
+def write_architectures(document: Document, study: StudyResults) -> Omitted:
+    """Layers, parameters and time of each network."""
     document.chapter("Architectures", id="architectures", status="done")
-    spec = found.data.input
+    spec = study.data.input
     size = (spec.height, spec.width)
-    first_fire = next(layer for layer in found.costs[FINAL_MODEL].layers if layer.kind == "Fire")
+    first_fire = next(layer for layer in study.costs[FINAL_MODEL].layers if layer.kind == "Fire")
     document.figure(
-        draw_architecture(found.costs[FINAL_MODEL].layers, found.costs[FINAL_MODEL].title, size=size),
+        draw_architecture(study.costs[FINAL_MODEL].layers, study.costs[FINAL_MODEL].title, size=size),
         id="architecture",
         alt="Slabs for the layers of reduced SqueezeNet from the image to the classes, with their sizes.",
         caption="The study's final model: SqueezeNet v1.1 without its last three Fire modules.",
@@ -89,7 +91,7 @@ def write_architectures(document: Document, found: StudyResults) -> Omitted:
         draw_fire_module(*FIRE, (first_fire.output_shape[1], first_fire.output_shape[2])),
         id="fire-module",
         alt="Squeeze by 1x1 filters, then expansion by 1x1 and 3x3 filters side by side, stacked.",
-        caption="Inside the first Fire module.",
+        caption="The first Fire module.",
     )
     document.table(
         [
@@ -107,14 +109,14 @@ def write_architectures(document: Document, found: StudyResults) -> Omitted:
                 cost.macs / 1e6,
                 cost.timing.median_ms,
             ]
-            for cost in found.costs.values()
+            for cost in study.costs.values()
         ],
         id="network-costs",
-        caption="Networks and their cost",
+        caption="Size and time of the networks",
         note=f"Input {size[0]} × {size[1]}; a Fire module counts as one layer. Times: medians of "
-        f"{found.options.repeats} interleaved rounds, forward pass alone, on this machine.",
+        f"{study.options.repeats} interleaved rounds, forward pass alone, on this machine.",
     )
-    for name, cost in found.costs.items():
+    for name, cost in study.costs.items():
         if name != FINAL_MODEL:
             document.figure(
                 draw_architecture(cost.layers, cost.title, size=size),
@@ -124,18 +126,18 @@ def write_architectures(document: Document, found: StudyResults) -> Omitted:
     return {}
 
 
-def _facts(found: StudyResults) -> dict[str, str | int]:
-    spec = found.data.input
-    sizes = Counter(found.sizes).most_common(1)[0][0]
-    several = f" and {len(set(found.sizes)) - 1} more sizes" if len(set(found.sizes)) > 1 else ""
+def _facts(study: StudyResults) -> dict[str, str | int]:
+    spec = study.data.input
+    sizes = Counter(study.sizes).most_common(1)[0][0]
+    several = f" and {len(set(study.sizes)) - 1} more sizes" if len(set(study.sizes)) > 1 else ""
     return {
-        "Data": found.data.name,
-        "Sheets": len(found.data.items),
+        "Data": study.data.name,
+        "Sheets": len(study.data.items),
         "Image files": f"{sizes[1]} × {sizes[0]} pixels{several}",
         "Model input": f"{spec.width} × {spec.height} pixels, {spec.fit}, three equal normalised channels",
-        "Split": found.options.groups
-        or ("stratified" if found.options.stratify else "random, sheet by sheet"),
-        "Set aside": len(found.data.rejections),
+        "Split": study.options.groups
+        or ("stratified" if study.options.stratify else "random, sheet by sheet"),
+        "Set aside": len(study.data.rejections),
     }
 
 
@@ -143,11 +145,11 @@ def _part_names() -> tuple[str, ...]:
     return ("train", "validation", "test")
 
 
-def _parts(found: StudyResults, kind: int) -> list[int]:
-    """How many sheets of a class each part has."""
-    items = found.data.items
+def _parts(study: StudyResults, kind: int) -> list[int]:
+    """Number of sheets of a class in each part of the split."""
+    items = study.data.items
     return [
-        sum(kind in (items[i].types or (0,)) for i in getattr(found.split, part).tolist())
+        sum(kind in (items[i].types or (0,)) for i in getattr(study.split, part).tolist())
         for part in _part_names()
     ]
 

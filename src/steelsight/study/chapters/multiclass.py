@@ -1,16 +1,11 @@
-"""The multi-class models: what is done about rare types, the study's table beside ours, ROC and confusion."""
+"""Chapters of the multi-class models: rare types, results beside the study's, ROC and confusion."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
-import numpy as np
-from jaxtyping import Int
+from collections.abc import Mapping
 
 from steelsight.evaluation.curves.precision_recall import pr_curves
-from steelsight.evaluation.intervals.bootstrap import PairedDifference, paired_bootstrap
-from steelsight.evaluation.intervals.paired import McNemar, mcnemar
+from steelsight.evaluation.intervals.bootstrap import PairedDifference
 from steelsight.evaluation.measures import roc_curves
 from steelsight.reports.cells import Cell, Column, cell_text
 from steelsight.reports.document import Document
@@ -23,18 +18,15 @@ from steelsight.reports.figures import (
     draw_precision_recall,
     draw_roc,
 )
-from steelsight.streams import stream
 from steelsight.study.chapters.binary import NOISY, Metric, Omitted
-from steelsight.study.measures.differences import metric_difference
-from steelsight.study.multiclass_train import CHOSEN, SLIDE_TITLES
-from steelsight.study.options import TECHNIQUES
+from steelsight.study.measures.differences import compare_with_binary, metric_difference
+from steelsight.study.recipes import TECHNIQUES
 from steelsight.study.results import ModelResult, StudyResults
+from steelsight.study.train_multiclass import CHOSEN, SLIDE_TITLES
 from steelsight.training.imbalance.flips import BEST_CHANCE, two_copies_differ
 
 __all__ = [
     "METRICS",
-    "BinaryReading",
-    "compare_halves",
     "write_augmentation",
     "write_evaluation",
     "write_results",
@@ -50,21 +42,22 @@ METRICS: dict[str, tuple[str, Metric]] = {
 NO_ROW = "the study's chosen network was not trained on these data"
 
 
-def write_augmentation(document: Document, found: StudyResults) -> Omitted:
-    """Flipped copies: the chance, the classes before and after; and the techniques side by side."""
+def write_augmentation(document: Document, study: StudyResults) -> Omitted:
+    """Flipped copies (probability of distinct copies, classes before and after) and all techniques."""
     document.chapter("Rare types", id="augmentation", status="done")
     document.figure(
         draw_flip_chance(two_copies_differ, BEST_CHANCE),
         id="flip-probability",
-        alt=f"Chance that a sheet and two flipped copies differ, over p; highest at p = {BEST_CHANCE:.3f}.",
-        caption="f(p) = 2p²(1-p)² + 4p³(1-p): the chance that a sheet and two copies of it, each flip tossed "
-        "with p, are three different pictures.",
+        alt="Probability that a sheet and two flipped copies differ, over p; highest at p = "
+        f"{BEST_CHANCE:.3f}.",
+        caption="f(p) = 2p²(1-p)² + 4p³(1-p): the probability that a sheet and two copies of it are three "
+        "different images, when each flip is applied with probability p.",
     )
-    row = found.results.get(CHOSEN)
+    row = study.results.get(CHOSEN)
     if row is None:
         return {"augmented-distribution": NO_ROW}
     balance = row.balance
-    names = found.data.labelled.class_names
+    names = study.data.labelled.class_names
     before, after = balance["before"], balance.get("after", balance["before"])
     added = sum(balance.get("copied", []))
     document.figure(
@@ -74,37 +67,37 @@ def write_augmentation(document: Document, found: StudyResults) -> Omitted:
         + "; ".join(f"{n} {b} → {a}" for n, b, a in zip(names, before, after, strict=True)),
         caption="Training sheets before and after flipped copies of rare types. "
         + (
-            f"Of the {added} copies {balance['duplicate_share']:.0%} show what another sheet shows already: "
-            "only three flips differ from a sheet."
+            f"Of the {added} copies, {balance['duplicate_share']:.0%} are identical to another copy or "
+            "sheet, because a sheet has only three different flips."
             if added
-            else "No type is rare enough here to be copied."
+            else "No type is rare enough in these data to be copied."
         ),
     )
-    _write_techniques(document, found)
+    _write_techniques(document, study)
     return {}
 
 
-def write_results(document: Document, found: StudyResults, binary: StudyResults) -> Omitted:
-    """The study's six rows, ours beside the deck's, and the multi-class model used as a binary one."""
+def write_results(document: Document, study: StudyResults, binary: StudyResults) -> Omitted:
+    """Results of the six models beside the study's, and the multi-class model used as a binary one."""
     document.chapter("Multi-class models", id="multiclass", status="done")
-    test = "as they are and at " + NOISY
-    shares = ", weighted to the shares of the training data" if found.weights is not None else ""
+    test = "clean and at " + NOISY
+    shares = ", weighted to the shares of the training data" if study.weights is not None else ""
     document.text(
-        f"{len(found.results)} of the study's six trainings by its recipes, asked about "
-        f"{found.split.test.size:,} test sheets of {found.data.name} with one type at most, {test}{shares}."
+        f"{len(study.results)} of the study's six models, trained by its recipes and tested on "
+        f"{study.split.test.size:,} sheets of {study.data.name} with at most one type, {test}{shares}."
     )
-    for result in found.results.values():
+    for result in study.results.values():
         if result.remark:
             document.notice(f"{result.remark[0].upper()}{result.remark[1:]}.", title=f"{result.title}.")
-    for key, reason in found.skipped.items():
+    for key, reason in study.skipped.items():
         document.notice(f"{reason[0].upper()}{reason[1:]}.", title=f"{SLIDE_TITLES[key]} was not trained.")
-    if not found.results:
+    if not study.results:
         return {"multiclass-results": "no multi-class model was trained"}
-    _write_table(document, found)
+    _write_table(document, study)
     panels = {
-        title: [_measured(found, key, column, metric) for key in found.results]
+        title: [_measured(study, key, column, metric) for key in study.results]
         for column, (title, metric) in METRICS.items()
-        if column in found.published["multiclass"].columns
+        if column in study.published["multiclass"].columns
     }
     document.figure(
         draw_intervals(panels, published_name="the study, on its data"),
@@ -112,18 +105,18 @@ def write_results(document: Document, found: StudyResults, binary: StudyResults)
         alt="Accuracy, balanced accuracy, F1 and AUC of each model with intervals, and the study's figures.",
         caption="Estimates with 95 % intervals; diamonds are the study's figures, on its own data.",
     )
-    _write_collapsed(document, found, binary)
+    _write_as_binary(document, study, binary)
     return {}
 
 
-def write_evaluation(document: Document, found: StudyResults) -> Omitted:
-    """ROC, precision and recall, confusion of the chosen model."""
+def write_evaluation(document: Document, study: StudyResults) -> Omitted:
+    """ROC, precision over recall, and confusion matrix of the chosen model."""
     document.chapter("Multi-class evaluation", id="evaluation", status="done")
-    result = found.chosen
+    result = study.chosen
     if result is None:
         return {"multiclass-evaluation": "no multi-class model was trained"}
-    names = found.data.labelled.class_names
-    curves = roc_curves(found.labels, result.clean, names)
+    names = study.data.labelled.class_names
+    curves = roc_curves(study.labels, result.clean, names)
     document.figure(
         draw_roc(curves, title=result.title),
         id="multiclass-evaluation",
@@ -136,7 +129,7 @@ def write_evaluation(document: Document, found: StudyResults) -> Omitted:
         id="multiclass-confusion",
         alt=f"Confusion matrix of {result.title} on {report.sheets} sheets.",
     )
-    pairs = pr_curves(found.labels, result.clean, names)
+    pairs = pr_curves(study.labels, result.clean, names)
     document.figure(
         draw_precision_recall(pairs, title=result.title),
         id="multiclass-precision-recall",
@@ -153,97 +146,63 @@ def write_evaluation(document: Document, found: StudyResults) -> Omitted:
     return {}
 
 
-@dataclass(frozen=True)
-class BinaryReading:
-    """The binary model against the multi-class one read as defect or none, binary first."""
-
-    test: McNemar  # of the sheets as they are
-    accuracies: tuple[float, float]  # weighted as the findings are
-    ahead: PairedDifference  # the binary model's accuracy minus the other's, weighted alike
-
-
-def compare_halves(found: StudyResults, binary: StudyResults) -> BinaryReading | None:
-    """Both models on the sheets both were tested on; None where one of them is missing."""
-    one, other = binary.chosen, found.chosen
-    if one is None or other is None:
-        return None
-    rows = {position: row for row, position in enumerate(binary.split.test.tolist())}
-    kept = np.array([rows[position] for position in found.split.test.tolist()], dtype=np.int64)
-    defect = found.labels > 0
-    right = (one.clean.argmax(1)[kept] == 1) == defect, (other.clean.argmax(1) > 0) == defect
-    counts = np.ones(defect.size) if found.weights is None else found.weights
-
-    def accuracy(which: int) -> Callable[[Int[np.ndarray, " r"]], float]:
-        return lambda rows: float(np.average(right[which][rows], weights=counts[rows]))
-
-    ahead = paired_bootstrap(
-        accuracy(0),
-        accuracy(1),
-        defect.size,
-        found.groups,
-        rng=stream(found.options.seed, "study-halves"),
-        resamples=found.options.resamples,
-    )
-    everyone = np.arange(defect.size)
-    return BinaryReading(mcnemar(right[0], right[1]), (accuracy(0)(everyone), accuracy(1)(everyone)), ahead)
-
-
-def _write_table(document: Document, found: StudyResults) -> None:
-    printed = found.published["multiclass"]
-    best = {key: _best(found.results, metric) for key, (_, metric) in METRICS.items()}
+def _write_table(document: Document, study: StudyResults) -> None:
+    printed = study.published["multiclass"]
+    best = {key: _best(study.results, metric) for key, (_, metric) in METRICS.items()}
     rows = []
     for key, title in SLIDE_TITLES.items():
         row: list[Cell] = [Cell(title)]
         for column, (_, metric) in METRICS.items():
-            ours = metric(found.results[key].noisy_report) if key in found.results else None
+            ours = metric(study.results[key].noisy_report) if key in study.results else None
             theirs = printed.figure(title, column)
             row.append(Cell(ours, best[column] == key, "" if theirs is None else f"study {theirs:.3f}"))
-        cost = found.costs[_network_of(key)]
+        cost = study.costs[_network_of(key)]
         row.append(Cell(cost.timing.median_ms, note=f"study {printed.figure(title, 'time_ms'):.0f}"))
         rows.append(row)
     document.table(
         ["model", *(title for title, _ in METRICS.values()), Column("Time", 1, "ms")],
         rows,
         id="multiclass-results",
-        caption=f"Ours on {found.data.name} at {NOISY}, the study's on its data beneath",
-        note="Brackets: 95 % intervals by bootstrap over groups; bold: our best. Times for a batch of five: "
-        "ours on this machine's processor, the study's on a GeForce 850M.",
+        caption=f"Our results on {study.data.name} at {NOISY}; below each, the study's on its data",
+        note="Brackets: 95 % intervals by bootstrap over groups; bold: the best of ours. Times for a "
+        "batch of five: ours on this machine's processor, the study's on a GeForce 850M.",
     )
     document.table(
         ["model", *(title for title, _ in METRICS.values())],
         [
             [r.title, *(metric(r.clean_report) for _, metric in METRICS.values())]
-            for r in found.results.values()
+            for r in study.results.values()
         ],
         id="multiclass-clean",
-        caption="Ours, clean sheets",
-        note="; ".join(dict.fromkeys(n for r in found.results.values() for n in r.clean_report.notes)),
+        caption="Our results, clean sheets",
+        note="; ".join(dict.fromkeys(n for r in study.results.values() for n in r.clean_report.notes)),
     )
 
 
-def _write_techniques(document: Document, found: StudyResults) -> None:
-    """All metrics of each technique, and its difference from doing nothing."""
-    if "none" not in found.techniques:
+def _write_techniques(document: Document, study: StudyResults) -> None:
+    """All metrics of each technique, and its gain over training without one."""
+    if "none" not in study.techniques:
         document.text("The techniques were not compared.")
         return
-    for key, reason in found.left_out.items():
-        document.notice(f"{reason[0].upper()}{reason[1:]}.", title=f"Not tried: {TECHNIQUES[key].title}.")
-    plain = found.techniques["none"]
+    for key, reason in study.left_out.items():
+        document.notice(f"{reason[0].upper()}{reason[1:]}.", title=f"Not trained: {TECHNIQUES[key].title}.")
+    plain = study.techniques["none"]
     rows = []
-    for key, result in found.techniques.items():
+    for key, result in study.techniques.items():
         cells = []
         for name, (_, metric) in METRICS.items():
             measured = {"f1": "f1_weighted"}.get(name, name)
-            gain = "" if key == "none" else _gain(metric_difference(found, result, plain, measured))
+            gain = "" if key == "none" else _gain(metric_difference(study, result, plain, measured))
             cells.append(Cell(metric(result.noisy_report), note=gain))
-        mark = "the study compared it" if TECHNIQUES[key].study else ""
+        mark = "compared in the study" if TECHNIQUES[key].study else ""
         rows.append([Cell(TECHNIQUES[key].title, note=mark), *cells])
     document.table(
         ["technique", *(title for title, _ in METRICS.values())],
         rows,
         id="techniques",
-        caption=f"Reduced SqueezeNet under each technique, at {NOISY}",
-        note="Beneath: the gain over doing nothing, paired on the same sheets; a bracket without 0 decides.",
+        caption=f"Reduced SqueezeNet with each technique, at {NOISY}",
+        note="Below each figure: the gain over training without a technique, paired on the same sheets; "
+        "it is significant where the bracket does not contain 0.",
     )
 
 
@@ -252,21 +211,22 @@ def _gain(paired: PairedDifference) -> str:
     return f"{difference.estimate:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
 
 
-def _write_collapsed(document: Document, found: StudyResults, binary: StudyResults) -> None:
-    compared = compare_halves(found, binary)
-    if compared is None or found.chosen is None or binary.chosen is None:
+def _write_as_binary(document: Document, study: StudyResults, binary: StudyResults) -> None:
+    compared = compare_with_binary(study, binary)
+    if compared is None or study.chosen is None or binary.chosen is None:
         return
     first, second = compared.accuracies
     document.table(
         ["model", "accuracy, defect or none", "alone right on"],
         [
             [f"{binary.chosen.title}, binary", first, compared.test.first_only],
-            [f"{found.chosen.title}, its types taken together", second, compared.test.second_only],
+            [f"{study.chosen.title}, all types counted as defect", second, compared.test.second_only],
         ],
         id="multiclass-collapsed",
         caption="A multi-class model used as a binary one, clean sheets",
-        note=f"Binary minus multi-class: {cell_text(compared.ahead.difference)}. McNemar's exact test, "
-        f"sheets counted alike: p = {compared.test.p_value:.2g}.",
+        note="Alone right on: number of sheets that only this model classifies correctly. Accuracy, "
+        f"binary minus multi-class: {cell_text(compared.difference.difference)}. McNemar's exact "
+        f"test, unweighted: p = {compared.test.p_value:.2g}.",
     )
 
 
@@ -279,11 +239,11 @@ def _network_of(key: str) -> str:
     }.get(key, "vgg16_bn")
 
 
-def _measured(found: StudyResults, key: str, column: str, metric: Metric) -> MeasuredRow:
-    result = found.results[key]
+def _measured(study: StudyResults, key: str, column: str, metric: Metric) -> MeasuredRow:
+    result = study.results[key]
     intervals = {"clean": metric(result.clean_report), NOISY: metric(result.noisy_report)}
     return MeasuredRow(
-        result.title, intervals, found.published["multiclass"].figure(SLIDE_TITLES[key], column)
+        result.title, intervals, study.published["multiclass"].figure(SLIDE_TITLES[key], column)
     )
 
 

@@ -1,4 +1,4 @@
-"""When the multi-class model should say "I don't know", and what noise and the camera do to it."""
+"""Chapters on abstention ("I don't know") and robustness of the multi-class models."""
 
 from __future__ import annotations
 
@@ -25,62 +25,63 @@ from steelsight.study.measures.robustness import Robustness, Series
 
 __all__ = ["write_abstention", "write_robustness"]
 
-DRAWN = (SOFTMAX, "energy", "agreement", "trust")  # more lines would hide one another
-NO_MODEL = "no multi-class model was trained"
+DRAWN = (SOFTMAX, "energy", "agreement", "trust")  # more lines would overlap
+NO_MULTICLASS_MODEL = "no multi-class model was trained"
 
 
-def write_abstention(document: Document, looked: ConfidenceEvaluation | None) -> Omitted:
-    """The study's sweep, better scores, honest probabilities, a guarantee, and what is no sheet at all."""
+def write_abstention(document: Document, evaluation: ConfidenceEvaluation | None) -> Omitted:
+    """The study's threshold sweep, other scores, calibration, certified thresholds, and outsiders."""
     document.chapter('"I don\'t know"', id="abstention-chapter", status="done")
-    if looked is None:
-        document.text(f"{NO_MODEL.capitalize()}.")
-        return {"abstention": NO_MODEL}
-    title = looked.result.title
-    shares = ", weighted to the shares of the training data" if looked.weighted_scores else ""
+    if evaluation is None:
+        document.text(f"{NO_MULTICLASS_MODEL.capitalize()}.")
+        return {"abstention": NO_MULTICLASS_MODEL}
+    title = evaluation.result.title
+    shares = ", weighted to the shares of the training data" if evaluation.weighted_scores else ""
     document.text(
-        f"{title} answers only where its confidence reaches a threshold; the rest goes to a person. "
-        f"{looked.right.size:,} clean test sheets{shares}."
+        f"{title} gives a verdict only where its confidence reaches a threshold; all other sheets go to a "
+        f"person. Measured on {evaluation.right.size:,} clean test sheets{shares}."
     )
     document.figure(
-        draw_threshold_sweep(looked.sweep, title=title),
+        draw_threshold_sweep(evaluation.sweep, title=title),
         id="abstention",
         alt="Accuracy, balanced accuracy and share classified by threshold. "
         + "; ".join(
             f"at {row.threshold:.2f}: {row.accuracy:.3f} of {row.coverage:.0%}"
-            for row in looked.sweep
+            for row in evaluation.sweep
             if row.threshold in (0.0, 0.5, 0.99)
         ),
-        caption="The study's sweep: the threshold on the largest probability, after temperature scaling. "
-        + describe_classes(looked.sweep),
+        caption="The study's sweep of the threshold on the largest probability, after temperature scaling. "
+        + describe_classes(evaluation.sweep),
     )
-    _write_scores(document, looked)
-    _write_calibration(document, looked)
-    _write_proofs(document, looked)
-    _write_operating(document, looked)
-    _write_refusals(document, looked)
+    _write_scores(document, evaluation)
+    _write_calibration(document, evaluation)
+    _write_certificates(document, evaluation)
+    _write_operating(document, evaluation)
+    _write_refusals(document, evaluation)
     return {}
 
 
-def write_robustness(document: Document, swept: Robustness | None) -> Omitted:
-    """A curve a model under the study's noise, and one model under what a line camera does."""
+def write_robustness(document: Document, robustness: Robustness | None) -> Omitted:
+    """Noise for every model, and camera corruptions for the chosen one."""
     document.chapter("Noise and the camera", id="robustness", status="done")
-    if swept is None:
-        document.text(f"{NO_MODEL.capitalize()}.")
+    if robustness is None:
+        document.text(f"{NO_MULTICLASS_MODEL.capitalize()}.")
         return {}
     document.text(
-        f"Balanced accuracy on {swept.sheets} test sheets drawn at random. The study's noise is added in "
-        "normalised units, independently in the three channels, after which nothing is clipped; the camera's "
-        "is added in gray levels, one value a pixel, then rounded and clipped as a camera does."
+        f"Accuracy and balanced accuracy on {robustness.sheets} test sheets drawn at random. The study's "
+        "noise is added in normalised units, independently for the three channels, without clipping; "
+        "camera noise is added in gray levels, one value per pixel, then rounded and clipped as in a "
+        "camera."
     )
-    for kind, series in swept.by_model.items():
+    for kind, series in robustness.by_model.items():
         _draw_disturbance(document, kind, series, marked=STUDY_SIGMA)
     document.text(
-        f"What else a line camera does, to {swept.chosen} alone. Each corruption has a unit of its own, so "
-        "steepness cannot be compared between them."
+        f"Further corruptions of a line camera, for {robustness.chosen} only. Each corruption has its own "
+        "unit, so the slopes of different corruptions cannot be compared."
     )
-    for kind, points in swept.corruptions.items():
-        if kind not in swept.by_model:
-            _draw_disturbance(document, kind, {swept.chosen: points})
+    for kind, points in robustness.corruptions.items():
+        if kind not in robustness.by_model:
+            _draw_disturbance(document, kind, {robustness.chosen: points})
     rows = [
         [
             *DISTURBANCES[kind],
@@ -89,19 +90,19 @@ def write_robustness(document: Document, swept: Robustness | None) -> Omitted:
                 for point in (points[0], points[len(points) // 2], points[-1])
             ),
         ]
-        for kind, points in swept.corruptions.items()
+        for kind, points in robustness.corruptions.items()
     ]
     document.table(
         ["what the camera does", "unit", "none", "middle", "worst"],
         rows,
         id="robustness-table",
-        caption=f"Balanced accuracy of {swept.chosen} by level",
+        caption=f"Balanced accuracy of {robustness.chosen} by level",
     )
     return {}
 
 
 def _draw_disturbance(document: Document, kind: str, series: Series, *, marked: float | None = None) -> None:
-    """One figure: a curve a model over the strength of one disturbance."""
+    """One figure: one curve per model over the strength of one disturbance."""
     title, unit = DISTURBANCES[kind]
     document.figure(
         draw_sweep(series, title=title, unit=unit, marked=marked),
@@ -114,68 +115,68 @@ def _draw_disturbance(document: Document, kind: str, series: Series, *, marked: 
     )
 
 
-def _write_scores(document: Document, looked: ConfidenceEvaluation) -> None:
+def _write_scores(document: Document, evaluation: ConfidenceEvaluation) -> None:
     curves = {}
     for name in DRAWN:
-        if name in looked.columns:
-            curve = risk_coverage(looked.right, looked.columns[name])
+        if name in evaluation.columns:
+            curve = risk_coverage(evaluation.right, evaluation.columns[name])
             curves[SCORE_TITLES[name]] = (curve.coverage, curve.risk)
-    best = risk_coverage(looked.right, looked.right.astype(np.float64))
+    best = risk_coverage(evaluation.right, evaluation.right.astype(np.float64))
     steps = np.linspace(0, 1, 101)[1:]
-    sure = best.coverage[0] if looked.right.any() else 0.0
-    perfect = (steps, np.where(steps <= sure, 0.0, 1 - sure / steps))
+    accuracy = best.coverage[0] if evaluation.right.any() else 0.0
+    perfect = (steps, np.where(steps <= accuracy, 0.0, 1 - accuracy / steps))
     document.figure(
         draw_risk_coverage(curves, perfect=perfect),
         id="risk-coverage",
-        alt=describe_areas(looked.scores),
+        alt=describe_areas(evaluation.scores),
     )
-    add_score_table(document, looked.scores, id="scores", which="the test sheets as they are")
-    if looked.weighted_scores:
+    add_score_table(document, evaluation.scores, id="scores", which="the clean test sheets")
+    if evaluation.weighted_scores:
         which = "weighted to the shares of the training data"
-        add_score_table(document, looked.weighted_scores, id="scores-weighted", which=which)
+        add_score_table(document, evaluation.weighted_scores, id="scores-weighted", which=which)
 
 
-def _write_calibration(document: Document, looked: ConfidenceEvaluation) -> None:
-    found = looked.calibration
+def _write_calibration(document: Document, evaluation: ConfidenceEvaluation) -> None:
+    effect = evaluation.calibration
     document.figure(
-        draw_reliability(found.before, found.after, errors=found.error),
+        draw_reliability(effect.before, effect.after, errors=effect.error),
         id="reliability",
-        alt=f"Reliability before and after temperature scaling; calibration error {found.error[0]:.3f} and "
-        f"{found.error[1]:.3f}.",
-        caption=f"Temperature {found.temperature:.2f}, fitted on validation sheets. Brier score "
-        f"{found.brier[0]:.3f} → {found.brier[1]:.3f}, log loss {found.log_loss[0]:.3f} → "
-        f"{found.log_loss[1]:.3f}.",
+        alt=f"Reliability before and after temperature scaling; calibration error {effect.error[0]:.3f} and "
+        f"{effect.error[1]:.3f}.",
+        caption=f"Temperature {effect.temperature:.2f}, fitted on validation sheets. Brier score "
+        f"{effect.brier[0]:.3f} → {effect.brier[1]:.3f}, log loss {effect.log_loss[0]:.3f} → "
+        f"{effect.log_loss[1]:.3f}.",
     )
 
 
-def _write_proofs(document: Document, looked: ConfidenceEvaluation) -> None:
-    if not looked.proofs:
-        document.text("No threshold was certified: the test sheets are of one group.")
+def _write_certificates(document: Document, evaluation: ConfidenceEvaluation) -> None:
+    if not evaluation.certificates:
+        document.text("No threshold was certified: all test sheets belong to one group.")
         return
     document.table(
         ["risk allowed", "what can be promised", "wrong on the other half"],
         [
             [
-                f"{proof.certificate.risk:.0%}",
-                Cell(proof.certificate.statement),
-                f"{proof.wrong} of {proof.answered}" if proof.answered else None,
+                f"{check.certificate.risk:.0%}",
+                Cell(check.certificate.statement),
+                f"{check.wrong} of {check.answered}" if check.answered else None,
             ]
-            for proof in looked.proofs
+            for check in evaluation.certificates
         ],
         id="certificates",
         caption="Thresholds with a guarantee",
         note=(
-            "Of test sheets drawn to the shares of the training data, one half"
-            if looked.weighted_scores
+            "One half of test sheets drawn to the shares of the training data"
+            if evaluation.weighted_scores
             else "One half of the test groups"
         )
-        + f" certifies, exact binomial bounds at {1 - DELTA:.0%}, thresholds "
-        "fixed beforehand and tested from the strictest; the other half shows what came true.",
+        + f" certifies a threshold (exact binomial bounds at {1 - DELTA:.0%}; thresholds are fixed "
+        "beforehand and tested from the strictest); the other half checks it.",
     )
 
 
-def _write_operating(document: Document, looked: ConfidenceEvaluation) -> None:
-    point = looked.operating
+def _write_operating(document: Document, evaluation: ConfidenceEvaluation) -> None:
+    point = evaluation.operating
     if point is None:
         return
     document.facts(
@@ -189,21 +190,22 @@ def _write_operating(document: Document, looked: ConfidenceEvaluation) -> None:
     )
 
 
-def _write_refusals(document: Document, looked: ConfidenceEvaluation) -> None:
+def _write_refusals(document: Document, evaluation: ConfidenceEvaluation) -> None:
     document.table(
         ["familiarity", "AUROC", "outsiders accepted"],
         [
-            [SCORE_TITLES[name], refusal.auroc, refusal.false_accept]
-            for name, refusal in looked.refusals.items()
+            [SCORE_TITLES[name], rejection.auroc, rejection.false_accept]
+            for name, rejection in evaluation.refusals.items()
         ],
         id="outsiders",
-        caption="Pictures that are no sheet at all, all kinds together",
-        note=f"{OUTSIDERS_EACH} of each kind; thresholds keep 95 % of validation sheets. The score that "
-        "accepts fewest is judged on another draw below.",
+        caption="Rejection of pictures that show no sheet, all kinds together",
+        note=f"{OUTSIDERS_EACH} pictures of each kind; thresholds accept 95 % of validation sheets. The "
+        "score that accepts fewest outsiders is tested on another draw in the next table.",
     )
     document.table(
         ["kind", "AUROC", "accepted"],
-        [[kind, refusal.auroc, refusal.false_accept] for kind, refusal in looked.kinds.items()],
+        [[kind, rejection.auroc, rejection.false_accept] for kind, rejection in evaluation.kinds.items()],
         id="outsiders-by-kind",
-        caption=f"Each kind by {SCORE_TITLES[looked.best_familiarity]}, {OUTSIDERS_EACH} others of each",
+        caption=f"Rejection by kind with {SCORE_TITLES[evaluation.best_familiarity]}, {OUTSIDERS_EACH} "
+        "new pictures of each",
     )

@@ -1,1 +1,1 @@
-"""The claims of the study, each judged on the data at hand."""
+"""The claims of the study, each tested on the data at hand."""

@@ -1,68 +1,68 @@
-"""What the study claims of its explanation methods, judged on either half's model."""
+"""The study's claims about explanation methods, tested on either model."""
 
 from __future__ import annotations
 
 from steelsight.evaluation.intervals.bootstrap import PairedDifference, paired_bootstrap
 from steelsight.explanations.benchmark.run import League
 from steelsight.streams import stream
+from steelsight.study.claims.verdict import ClaimVerdict, decide
 from steelsight.study.results import StudyResults
-from steelsight.study.verdict import ClaimVerdict, decide
 
 __all__ = ["gradcam_coarse", "guided_gradcam_best"]
 
 NO_MASKS = "The methods were not compared: no test sheet has a mask."
 
 
-def gradcam_coarse(found: StudyResults) -> ClaimVerdict:
+def gradcam_coarse(study: StudyResults) -> ClaimVerdict:
     """Grad-CAM finds the place but gives no fine detail."""
-    judged = found.judgement
-    if judged is None or not {"gradcam", "guided_backprop"} <= set(judged.league.results):
+    result = study.league_result
+    if result is None or not {"gradcam", "guided_backprop"} <= set(result.league.results):
         return ClaimVerdict("undecided here", NO_MASKS)
-    league = judged.league
+    league = result.league
     place = league.intervals(league.results["gradcam"].maps)["pointing"]
-    finer = _league_difference(found, league, "guided_backprop", "gradcam", "precision")
-    because = (
-        "Precision of Guided Backpropagation's masks minus Grad-CAM's, by the study's rule; Grad-CAM's "
-        f"highest point is in the defect on {place.estimate:.0%} of the sheets, held to be most."
+    finer = _league_difference(study, league, "guided_backprop", "gradcam", "precision")
+    reason = (
+        "Precision of the masks of Guided Backpropagation minus that of Grad-CAM, by the study's rule. The "
+        f"maximum of Grad-CAM lies in the defect on {place.estimate:.0%} of the sheets, which should be more "
+        "than half."
     )
     holds = finer.difference.low > 0 and place.low > 0.5
     fails = finer.difference.high < 0 or place.high < 0.5
-    return ClaimVerdict(decide(holds, fails), because, finer.difference)
+    return ClaimVerdict(decide(holds, fails), reason, finer.difference)
 
 
-def guided_gradcam_best(found: StudyResults) -> ClaimVerdict:
+def guided_gradcam_best(study: StudyResults) -> ClaimVerdict:
     """Guided Grad-CAM has the best precision, IoU and Dice; Grad-CAM is the fastest."""
-    judged = found.judgement
-    if judged is None or "guided_gradcam" not in judged.league.results:
+    result = study.league_result
+    if result is None or "guided_gradcam" not in result.league.results:
         return ClaimVerdict("undecided here", NO_MASKS)
-    league = judged.league
+    league = result.league
     results = league.results
     others = [name for name in results if name != "guided_gradcam"]
     ahead = {}
     for score in ("precision", "iou", "dice"):
         nearest = max(others, key=lambda name: float(results[name].scores["study"][score].mean()))
-        ahead[score] = _league_difference(found, league, "guided_gradcam", nearest, score)
+        ahead[score] = _league_difference(study, league, "guided_gradcam", nearest, score)
     fastest = min(results.values(), key=lambda result: result.time_ms)
-    because = (
-        "Its Dice minus that of the best other method, by the study's rule; precision and IoU are held as "
-        "well. "
-        f"Fastest: {fastest.candidate.title}, {fastest.time_ms:.0f} ms a sheet."
+    reason = (
+        "Dice of Guided Grad-CAM minus that of the best other method, by the study's rule; precision and IoU "
+        f"should be ahead as well. Fastest: {fastest.candidate.title}, {fastest.time_ms:.0f} ms per sheet."
     )
-    holds = fastest.method == "gradcam" and all(each.difference.low > 0 for each in ahead.values())
-    fails = any(each.difference.high < 0 for each in ahead.values())
-    return ClaimVerdict(decide(holds, fails), because, ahead["dice"].difference)
+    holds = fastest.method == "gradcam" and all(lead.difference.low > 0 for lead in ahead.values())
+    fails = any(lead.difference.high < 0 for lead in ahead.values())
+    return ClaimVerdict(decide(holds, fails), reason, ahead["dice"].difference)
 
 
 def _league_difference(
-    found: StudyResults, league: League, first: str, second: str, score: str
+    study: StudyResults, league: League, first: str, second: str, score: str
 ) -> PairedDifference:
-    """Of two methods' masks by the study's rule on the same sheets, resampled by group."""
+    """Difference of a score of two methods' masks by the study's rule, resampled by group."""
     one, other = (league.results[name].scores["study"][score] for name in (first, second))
     return paired_bootstrap(
         lambda rows: float(one[rows].mean()),
         lambda rows: float(other[rows].mean()),
         one.size,
         league.groups,
-        rng=stream(found.options.seed, "claim-explanations"),
-        resamples=found.options.resamples,
+        rng=stream(study.options.seed, "claim-explanations"),
+        resamples=study.options.resamples,
     )

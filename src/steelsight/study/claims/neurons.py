@@ -1,4 +1,4 @@
-"""The study's claims about neurons, judged on their images and the filters they apply."""
+"""The study's claims about neurons, tested on their images and the filters they apply."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ import numpy as np
 from steelsight.evaluation.intervals.bootstrap import bootstrap
 from steelsight.inspection.neurons.nature import fine_share, rank_correlation
 from steelsight.streams import stream
-from steelsight.study.results import StudyResults
-from steelsight.study.verdict import ClaimVerdict, decide
+from steelsight.study.claims.verdict import ClaimVerdict, decide
+from steelsight.study.results import NO_MODEL, StudyResults
 from steelsight.types import Interval
 
 __all__ = ["hierarchy", "no_insight"]
 
-NO_MODEL = "no model was trained"
 
-
-def hierarchy(found: StudyResults) -> ClaimVerdict:
+def hierarchy(study: StudyResults) -> ClaimVerdict:
     """First layers detect simple features, last layers complex ones."""
-    atlas = found.neurons
+    atlas = study.neurons
     if atlas is None:
         return ClaimVerdict("undecided here", f"{NO_MODEL.capitalize()}.")
     depth = np.array([float(i) for i, page in enumerate(atlas.layers) for _ in page.agreements])
@@ -26,25 +24,27 @@ def hierarchy(found: StudyResults) -> ClaimVerdict:
     known = np.isfinite(alike)
     depth, alike = depth[known], alike[known]
     if np.unique(depth).size < 2:
-        return ClaimVerdict("undecided here", "Fewer than two layers have neurons that answer to two sheets.")
+        return ClaimVerdict(
+            "undecided here", "Fewer than two layers have neurons that are active on two sheets."
+        )
     trend = bootstrap(
         lambda rows: rank_correlation(depth[rows], alike[rows]),
         depth.size,
-        rng=stream(found.options.seed, "claim-hierarchy"),
-        resamples=found.options.resamples,
+        rng=stream(study.options.seed, "claim-hierarchy"),
+        resamples=study.options.resamples,
     )
     ends = [float(np.median(alike[depth == layer])) for layer in (depth.min(), depth.max())]
-    because = (
-        "Rank correlation of depth with how far a neuron is one linear filter, by the cosine of the filters "
-        f"it applies to different sheets: {ends[0]:.2f} in the first layer, where it is 1 by construction, "
-        f"{ends[1]:.2f} in the last. That measures simplicity, not what a person would call the feature."
+    reason = (
+        "Rank correlation of depth with the similarity of a neuron to one linear filter: the cosine of the "
+        f"filters it applies to different sheets, {ends[0]:.2f} in the first layer (1 by construction) and "
+        f"{ends[1]:.2f} in the last. This measures simplicity, not what a person sees in the feature."
     )
-    return ClaimVerdict(decide(trend.high < 0, trend.low > 0), because, trend)
+    return ClaimVerdict(decide(trend.high < 0, trend.low > 0), reason, trend)
 
 
-def no_insight(found: StudyResults) -> ClaimVerdict:
+def no_insight(study: StudyResults) -> ClaimVerdict:
     """Resizing and blurring show no more than a growing complexity."""
-    atlas = found.neurons
+    atlas = study.neurons
     pairs = [
         (p.plain, p.grown)
         for page in ([] if atlas is None else atlas.layers)
@@ -58,12 +58,12 @@ def no_insight(found: StudyResults) -> ClaimVerdict:
     fewer: Interval = bootstrap(
         lambda rows: float(change[rows].mean()),
         change.size,
-        rng=stream(found.options.seed, "claim-fine-share"),
-        resamples=found.options.resamples,
+        rng=stream(study.options.seed, "claim-fine-share"),
+        resamples=study.options.resamples,
     )
     return ClaimVerdict(
         "undecided here",
-        "Insight is for a person to find or miss: the pictures are in the chapter. What can be measured is "
-        "what the second form removes: by so much it changes the share of waves shorter than 8 pixels.",
+        "Insight cannot be measured; the images are in the chapter. The interval is the change in the "
+        "share of wavelengths shorter than 8 pixels by resizing and blurring.",
         fewer,
     )

@@ -1,10 +1,10 @@
-"""What the chosen multi-class model's confidence is worth: scores compared, a threshold certified, outsiders.
+"""Confidence of the chosen multi-class model: scores compared, a threshold certified, outsiders refused.
 
 Temperature, feature space and the combined score come from training and validation sheets. A threshold is
-certified on one half of the test groups and held against the other half, which nothing was chosen by. The
-score that refuses outsiders is chosen on one draw of them and judged on another. Where the test has other
-class shares than DATA, figures are weighted to DATA's; a certificate, which counts sheets alike, is given for
-sheets drawn to them.
+certified on one half of the test groups and checked on the other half, which no choice depends on. The score
+that refuses outsiders is chosen on one draw of them and tested on another. Where the test sheets have other
+class shares than DATA, figures are weighted to DATA's shares; a certificate, which counts sheets alike, is
+given for sheets drawn to these shares.
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ from steelsight.evaluation.curves.operating import (
     threshold_for_escape,
 )
 from steelsight.evaluation.intervals.bootstrap import Resampling, group_index
+from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.runs.abstention.confidence import Confidence, ScoreRow, compare_scores, fit_confidence, soften
 from steelsight.sheets.outsiders import OUTSIDERS, draw_outsiders
 from steelsight.streams import stream
 from steelsight.study.results import ModelResult, StudyResults
-from steelsight.training.predict import predict_views
+from steelsight.training.predict import ModelOutputs, predict_views
 from steelsight.types import Labels
 
 __all__ = [
@@ -49,16 +50,16 @@ __all__ = [
     "evaluate_confidence",
 ]
 
-FAMILIARITY = ("distance", "knn_distance", "energy", "max_probability")  # tried against outsiders
-OUTSIDERS_EACH = 60
+FAMILIARITY = ("distance", "knn_distance", "energy", "max_probability")  # scores tried on outsiders
+OUTSIDERS_EACH = 60  # pictures of each kind that show no sheet
 
 Columns = Mapping[str, Float[np.ndarray, "_"]]  # tables of other sheets differ in length
-Rows = Int[np.ndarray, " r"]
+ClassesByPart = Mapping[str, Int[np.ndarray, "_"]]  # parts of the split differ in length
 
 
 @dataclass(frozen=True)
 class TemperatureEffect:
-    """Probabilities before and after the temperature."""
+    """Calibration before and after temperature scaling."""
 
     temperature: float
     before: ReliabilityBins
@@ -70,120 +71,138 @@ class TemperatureEffect:
 
 @dataclass(frozen=True)
 class CertificateCheck:
-    """A certificate from one half of the test groups, and what came true on the other."""
+    """A certificate from one half of the test groups, and errors on the other half."""
 
     certificate: Certificate
-    answered: int  # sheets of the other half
-    wrong: int
+    answered: int  # sheets of the other half at or above the threshold
+    wrong: int  # of these, classified wrongly
 
 
 @dataclass(frozen=True)
 class ConfidenceEvaluation:
-    """One model's confidence on its test sheets."""
+    """Confidence of one model on its test sheets."""
 
     result: ModelResult
-    confidence: Confidence
     columns: Columns  # every score of the test sheets
-    right: Bool[np.ndarray, " n"]
+    right: Bool[np.ndarray, " n"]  # which test sheets are classified correctly
     scores: tuple[ScoreRow, ...]
-    weighted_scores: tuple[ScoreRow, ...]  # at the shares of DATA, where the test has others; else empty
+    weighted_scores: tuple[ScoreRow, ...]  # at the class shares of DATA; empty where the test has the same
     sweep: tuple[SweepRow, ...]
     calibration: TemperatureEffect
-    proofs: tuple[CertificateCheck, ...]
-    refusals: Mapping[
-        str, OutlierRejection
-    ]  # by score, all kinds together, on the draw that chooses among them
+    certificates: tuple[CertificateCheck, ...]  # one per risk; empty where the test has one group
+    refusals: Mapping[str, OutlierRejection]  # by score, on the draw that chooses among scores
     best_familiarity: str
-    kinds: Mapping[str, OutlierRejection]  # each kind of outsider by that score, on another draw
-    operating: OperatingPoint | None  # None without both defective and good sheets to choose it by
+    kinds: Mapping[str, OutlierRejection]  # by kind of outsider, with that score, on another draw
+    operating: OperatingPoint | None  # None without defective and defect-free sheets to choose it by
 
 
-def evaluate_confidence(found: StudyResults, result: ModelResult) -> ConfidenceEvaluation:
-    """Ask the model everything once; see the module's head."""
-    options, split = found.options, found.split
+def evaluate_confidence(study: StudyResults, result: ModelResult) -> ConfidenceEvaluation:
+    """Evaluate one model's confidence on its test sheets, by the protocol at the head of this module."""
     model, _ = load_checkpoint(result.folder)
-    labels = np.asarray(found.data.labelled.labels)
-    told = {
-        part: predict_views(model, np.asarray(found.data.images[getattr(split, part)]))
-        for part in ("train", "validation", "test")
-    }
-    truth = {part: labels[getattr(split, part)] for part in told}
-    confidence = fit_confidence(told["train"], truth["train"], told["validation"], truth["validation"])
-    columns, known = confidence.columns(told["test"]), confidence.columns(told["validation"])
-    answers = told["test"].logits.argmax(1)
-    right = answers == truth["test"]
-    rng = stream(options.seed, "study-confidence")
-    few = min(options.resamples, 200)  # each resample sorts every score
-    compared = tuple(compare_scores(columns, right, rng=rng, groups=found.groups, resamples=few))
+    fitted = _fit(study, model)
+    columns, right, truth = fitted.columns, fitted.right, fitted.truth["test"]
+    temperature, weights, groups = fitted.confidence.temperature, study.weights, study.groups
+    # One generator serves all steps, so their order is part of the result.
+    rng = stream(study.options.seed, "study-confidence")
+    few = min(study.options.resamples, 200)  # each resample sorts every score
+    scores = tuple(compare_scores(columns, right, rng=rng, groups=groups, resamples=few))
     weighted: tuple[ScoreRow, ...] = ()
-    if found.weights is not None:
+    if weights is not None:
         weighted = tuple(
-            compare_scores(columns, right, rng=rng, groups=found.groups, resamples=few, weights=found.weights)
+            compare_scores(columns, right, rng=rng, groups=groups, resamples=few, weights=weights)
         )
-    size = (found.data.input.height, found.data.input.width)
-    choosing, judging = (
-        {
-            kind: confidence.columns(predict_views(model, draw_outsiders(kind, OUTSIDERS_EACH, *size, rng)))
-            for kind in OUTSIDERS
-        }
-        for _ in range(2)
-    )
-    refusals = {
-        name: _refuse(name, columns, known, _together(choosing, name), rng, few) for name in FAMILIARITY
-    }
+    choosing, testing = (_score_outsiders(study, model, fitted.confidence, rng) for _ in range(2))
+    refusals = {name: _refuse(name, fitted, _together(choosing, name), rng, few) for name in FAMILIARITY}
     best = min(refusals, key=lambda name: refusals[name].false_accept.estimate)
-    weights = found.weights
     return ConfidenceEvaluation(
         result=result,
-        confidence=confidence,
         columns=columns,
         right=right,
-        scores=compared,
+        scores=scores,
         weighted_scores=weighted,
-        sweep=tuple(
-            sweep_thresholds(
-                truth["test"],
-                answers,
-                columns["max_probability"],
-                THRESHOLDS,
-                classes=len(found.data.labelled.class_names),
-                weights=weights,
-                resampling=Resampling(rng, found.groups, few),
-            )
-        ),
-        calibration=_calibration(told["test"].logits, truth["test"], confidence.temperature, weights),
-        proofs=_prove(columns["max_probability"], right, truth["test"], found, rng),
+        sweep=_sweep(study, fitted, rng, few),
+        calibration=_calibration(fitted.outputs["test"].logits, truth, temperature, weights),
+        certificates=_check_certificates(columns["max_probability"], right, truth, study, rng),
         refusals=refusals,
         best_familiarity=best,
-        kinds={
-            kind: _refuse(best, columns, known, scores[best], rng, few) for kind, scores in judging.items()
-        },
-        operating=_operating(
-            soften(told["validation"].logits, confidence.temperature)[:, 0],
-            truth["validation"],
-            soften(told["test"].logits, confidence.temperature)[:, 0],
-            truth["test"],
-            found,
-            rng,
-        ),
+        kinds={kind: _refuse(best, fitted, table[best], rng, few) for kind, table in testing.items()},
+        operating=_operating(study, fitted, rng),
+    )
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """Model outputs by part of the split, true classes, and the scores fitted on them."""
+
+    outputs: Mapping[str, ModelOutputs]
+    truth: ClassesByPart
+    confidence: Confidence
+    columns: Columns  # scores of the test sheets
+    known: Columns  # scores of the validation sheets
+    right: Bool[np.ndarray, " n"]  # which test sheets are classified correctly
+
+
+def _fit(study: StudyResults, model: SheetClassifier) -> _Fitted:
+    labels = np.asarray(study.data.labelled.labels)
+    parts = {part: getattr(study.split, part) for part in ("train", "validation", "test")}
+    outputs = {
+        part: predict_views(model, np.asarray(study.data.images[rows])) for part, rows in parts.items()
+    }
+    truth = {part: labels[rows] for part, rows in parts.items()}
+    confidence = fit_confidence(outputs["train"], truth["train"], outputs["validation"], truth["validation"])
+    return _Fitted(
+        outputs,
+        truth,
+        confidence,
+        confidence.columns(outputs["test"]),
+        confidence.columns(outputs["validation"]),
+        outputs["test"].logits.argmax(1) == truth["test"],
+    )
+
+
+def _score_outsiders(
+    study: StudyResults, model: SheetClassifier, confidence: Confidence, rng: np.random.Generator
+) -> dict[str, Columns]:
+    """Scores of one draw of each kind of picture that shows no sheet."""
+    size = (study.data.input.height, study.data.input.width)
+    return {
+        kind: confidence.columns(predict_views(model, draw_outsiders(kind, OUTSIDERS_EACH, *size, rng)))
+        for kind in OUTSIDERS
+    }
+
+
+def _sweep(
+    study: StudyResults, fitted: _Fitted, rng: np.random.Generator, resamples: int
+) -> tuple[SweepRow, ...]:
+    return tuple(
+        sweep_thresholds(
+            fitted.truth["test"],
+            fitted.outputs["test"].logits.argmax(1),
+            fitted.columns["max_probability"],
+            THRESHOLDS,
+            classes=len(study.data.labelled.class_names),
+            weights=study.weights,
+            resampling=Resampling(rng, study.groups, resamples),
+        )
     )
 
 
 def _refuse(
     name: str,
-    inside: Columns,
-    known: Columns,
+    fitted: _Fitted,
     outside: Float[np.ndarray, _],
     rng: np.random.Generator,
     resamples: int,
 ) -> OutlierRejection:
-    """One score against some outsiders, its threshold from validation sheets where there are any."""
-    calibration = known[name] if known[name].size else None
-    return evaluate_rejection(inside[name], outside, rng=rng, calibration=calibration, resamples=resamples)
+    """One score on some outsiders, its threshold from validation sheets where there are any."""
+    calibration = fitted.known[name] if fitted.known[name].size else None
+    return evaluate_rejection(
+        fitted.columns[name], outside, rng=rng, calibration=calibration, resamples=resamples
+    )
 
 
-def _together(strangers: Mapping[str, Columns], name: str) -> Float[np.ndarray, _]:
-    return np.concatenate([scores[name] for scores in strangers.values()])
+def _together(outsiders: Mapping[str, Columns], name: str) -> Float[np.ndarray, _]:
+    return np.concatenate([scores[name] for scores in outsiders.values()])
 
 
 def _calibration(
@@ -195,7 +214,7 @@ def _calibration(
     plain, soft = soften(logits, 1.0), soften(logits, temperature)
     right = plain.argmax(1) == labels
     pair = (plain, soft)
-    tops = tuple(np.minimum(each.max(1), 1.0) for each in pair)
+    tops = tuple(np.minimum(probabilities.max(1), 1.0) for probabilities in pair)
     return TemperatureEffect(
         temperature,
         reliability(tops[0], right, weights=weights),
@@ -209,56 +228,54 @@ def _calibration(
     )
 
 
-def _prove(
+def _check_certificates(
     score: Float[np.ndarray, " n"],
     right: Bool[np.ndarray, " n"],
     labels: Labels,
-    found: StudyResults,
+    study: StudyResults,
     rng: np.random.Generator,
 ) -> tuple[CertificateCheck, ...]:
-    """One proof a risk: half of the groups certify, the others hold the certificate to its word."""
-    group = group_index(found.groups, right.size)
-    if found.weights is not None:
-        counts = np.bincount(labels, weights=found.weights, minlength=len(found.data.labelled.class_names))
+    """For each risk: certify a threshold on half of the groups, and count errors on the other half."""
+    group = group_index(study.groups, right.size)
+    if study.weights is not None:
+        counts = np.bincount(labels, weights=study.weights, minlength=len(study.data.labelled.class_names))
         kept = draw_to_shares(labels, (counts / counts.sum()).tolist(), rng)
         score, right, group = score[kept], right[kept], group_index(group[kept], kept.size)
     chosen = rng.random(int(group.max()) + 1) < 0.5
-    here, there = np.flatnonzero(chosen[group]), np.flatnonzero(~chosen[group])
-    if not here.size or not there.size:
+    certifying, checking = np.flatnonzero(chosen[group]), np.flatnonzero(~chosen[group])
+    if not certifying.size or not checking.size:
         return ()
-    names = [str(number) for number in group[here].tolist()]
-    proofs = []
+    names = [str(number) for number in group[certifying].tolist()]
+    checks = []
     for risk in RISKS:
         certificate = certify(
-            right[here], score[here], THRESHOLDS, risk=risk, delta=DELTA, rng=rng, groups=names
+            right[certifying], score[certifying], THRESHOLDS, risk=risk, delta=DELTA, rng=rng, groups=names
         )
         limit = ANSWER_NOTHING if certificate.threshold is None else certificate.threshold
-        told = answered(score[there], limit)
-        proofs.append(CertificateCheck(certificate, int(told.sum()), int((told & ~right[there]).sum())))
-    return tuple(proofs)
+        kept = answered(score[checking], limit)
+        wrong = kept & ~right[checking]
+        checks.append(CertificateCheck(certificate, int(kept.sum()), int(wrong.sum())))
+    return tuple(checks)
 
 
-def _operating(
-    none_before: Float[np.ndarray, " v"],
-    labels_before: Int[np.ndarray, " v"],
-    none: Float[np.ndarray, " n"],
-    labels: Int[np.ndarray, " n"],
-    found: StudyResults,
-    rng: np.random.Generator,
-) -> OperatingPoint | None:
-    """Escape and overkill on test sheets at the threshold validation sheets chose."""
-    for known in (labels_before, labels):
-        if not (known > 0).any() or (known > 0).all():
-            return None
-    threshold = threshold_for_escape(labels_before > 0, 1 - none_before, ESCAPE)
-    prevalence = float((np.asarray(found.data.labelled.labels)[found.split.train] > 0).mean())
+def _operating(study: StudyResults, fitted: _Fitted, rng: np.random.Generator) -> OperatingPoint | None:
+    """Escape and overkill on test sheets, at the threshold chosen on validation sheets."""
+    defective = {part: fitted.truth[part] > 0 for part in ("validation", "test")}
+    if any(not known.any() or known.all() for known in defective.values()):
+        return None
+    scores = {
+        part: 1 - soften(fitted.outputs[part].logits, fitted.confidence.temperature)[:, 0]
+        for part in defective
+    }
+    threshold = threshold_for_escape(defective["validation"], scores["validation"], ESCAPE)
+    prevalence = float((np.asarray(study.data.labelled.labels)[study.split.train] > 0).mean())
     return operating_point(
-        labels > 0,
-        1 - none,
+        defective["test"],
+        scores["test"],
         threshold,
         rng=rng,
         prevalence=prevalence,
-        groups=found.groups,
-        weights=found.weights,
-        resamples=min(found.options.resamples, 1000),
+        groups=study.groups,
+        weights=study.weights,
+        resamples=min(study.options.resamples, 1000),
     )

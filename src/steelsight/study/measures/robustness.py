@@ -1,4 +1,4 @@
-"""How the multi-class models bear noise, and the chosen one what a line camera does."""
+"""Robustness of the multi-class models to noise, and of the chosen one to camera corruptions."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from steelsight.study.results import StudyResults
 
 __all__ = ["Robustness", "Series", "sweep_models"]
 
-SHEETS, QUICK_SHEETS = 500, 60  # at most: each level of each curve asks a model about all of them
-NOISES = (STUDY_NOISE, "camera_noise")  # every model's; the other corruptions are the chosen one's
+SHEETS, QUICK_SHEETS = 500, 60  # at most: every level of every curve predicts all of them
+NOISES = (STUDY_NOISE, "camera_noise")  # for every model; other corruptions for the chosen one only
 
-Series = Mapping[str, tuple[SweepPoint, ...]]  # a curve each: of models, or of kinds of disturbance
+Series = Mapping[str, tuple[SweepPoint, ...]]  # one curve per model, or per kind of disturbance
 
 
 @dataclass(frozen=True)
 class Robustness:
-    """Curves over the strength of what is done to the sheets."""
+    """Accuracy over the strength of each disturbance of the sheets."""
 
     sheets: int
     chosen: str  # title of the model shown under every corruption
@@ -32,16 +32,16 @@ class Robustness:
     corruptions: Series  # of the chosen model, by kind
 
 
-def sweep_models(found: StudyResults) -> Robustness | None:
-    """Every model under both kinds of noise, the chosen one under every corruption; None without models."""
-    chosen = found.chosen
+def sweep_models(study: StudyResults) -> Robustness | None:
+    """Sweep both kinds of noise for every model, all corruptions for the chosen one; None without models."""
+    chosen = study.chosen
     if chosen is None:
         return None
-    options, test = found.options, found.split.test
+    options, test = study.options, study.split.test
     rng = stream(options.seed, "study-robustness")
     rows = np.sort(rng.permutation(test.size)[: QUICK_SHEETS if options.quick else SHEETS])
-    images, labels = np.asarray(found.data.images[test[rows]]), found.labels[rows]
-    groups = None if found.groups is None else [found.groups[i] for i in rows.tolist()]
+    images, labels = np.asarray(study.data.images[test[rows]]), study.labels[rows]
+    groups = None if study.groups is None else [study.groups[i] for i in rows.tolist()]
     swept = {
         result.title: sweep_disturbances(
             load_checkpoint(result.folder)[0],
@@ -52,7 +52,7 @@ def sweep_models(found: StudyResults) -> Robustness | None:
             groups=groups,
             resamples=min(options.resamples, 200),
         )
-        for result in found.results.values()
+        for result in study.results.values()
     }
     own = swept[chosen.title]
     return Robustness(

@@ -37,7 +37,7 @@ def test_blend_is_red_above_zero_blue_below_and_the_sheet_at_zero() -> None:
     assert sheet == pytest.approx(np.full(3, 128 / 255))
 
 
-def test_blend_is_as_strong_on_both_sides_and_stops_at_the_limit() -> None:
+def test_blend_is_symmetric_and_saturates_at_the_limit() -> None:
     black = np.zeros((1, 4), dtype=np.uint8)
     tinted = blend(black, np.array([[1.0, -1.0, 2.0, 9.0]], dtype=np.float32), 2.0)[0]
     opacity = tinted.max(1) / [max(RED), max(BLUE), max(RED), max(RED)]  # on black, colour times opacity
@@ -45,7 +45,7 @@ def test_blend_is_as_strong_on_both_sides_and_stops_at_the_limit() -> None:
     assert (tinted <= 1).all()
 
 
-def test_maps_of_a_sheet_share_one_symmetric_scale(rng: np.random.Generator) -> None:
+def test_maps_of_a_sheet_have_one_symmetric_scale(rng: np.random.Generator) -> None:
     maps = [np.full((16, 100), 0.5, dtype=np.float32), np.full((16, 100), -2.0, dtype=np.float32)]
     figure = draw_explanations([row(rng), row(rng), row(rng, maps=maps)])
     bars = [axes for axes in figure.axes if axes.get_label() == "<colorbar>" or axes.get_title() == "excites"]
@@ -57,7 +57,7 @@ def test_maps_of_a_sheet_share_one_symmetric_scale(rng: np.random.Generator) -> 
 
 @pytest.mark.parametrize("size", [(16, 100), (48, 48), (90, 30)])
 @pytest.mark.parametrize("maps", [0, 1, 2, 3, 5, 8])
-def test_panels_stay_apart(size: tuple[int, int], maps: int, rng: np.random.Generator) -> None:
+def test_panels_do_not_overlap(size: tuple[int, int], maps: int, rng: np.random.Generator) -> None:
     figure = draw_explanations([row(rng, size, maps), row(rng, size, maps)])
     figure.canvas.draw()
     boxes = [axes.get_position() for axes in figure.axes]
@@ -82,13 +82,17 @@ def test_masks_are_outlined_however_small_or_large(rng: np.random.Generator) -> 
         assert panels[0].get_ylim() == (15.5, -0.5)
 
 
-def test_empty_mask_and_all_zero_maps_are_drawn_without_complaint(rng: np.random.Generator) -> None:
+def test_empty_masks_and_zero_maps_are_drawn(rng: np.random.Generator) -> None:
     zeros = np.zeros((16, 100), dtype=np.float32)
-    draw_explanations([row(rng, count=1, mask=zeros, maps=[zeros])]).canvas.draw()
-    draw_explanations([]).canvas.draw()
+    figure = draw_explanations([row(rng, count=1, mask=zeros, maps=[zeros])])
+    figure.canvas.draw()
+    panels = [axes for axes in figure.axes if axes.images]
+    assert len(panels) >= 2
+    assert not any(axes.collections for axes in panels[:2]), "an empty mask has no outline"
+    assert draw_explanations([]).axes == []
 
 
-def test_file_names_are_text_and_long_ones_are_cut_at_the_front(rng: np.random.Generator) -> None:
+def test_file_names_are_plain_text_and_shortened_at_the_front(rng: np.random.Generator) -> None:
     title = "x" * 200 + "_$1$.jpg  defect 0.93"
     figure = draw_explanations([row(rng, title=title)])
     figure.canvas.draw()

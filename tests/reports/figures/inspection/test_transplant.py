@@ -1,4 +1,4 @@
-"""Transplant figures put numbers at the parts they belong to, and shade the study's two areas."""
+"""Transplant figures show scores at their parts, and shade features and classifier."""
 
 import numpy as np
 import pytest
@@ -23,11 +23,7 @@ def _curve(name="donor", places=(-1, 0, 1), first=0.9):
     return TransplantCurve(name, places, tuple(scores))
 
 
-def _areas(axes):
-    return {to_hex(patch.get_facecolor()): patch.get_extents() for patch in axes.patches}
-
-
-def test_forward_panels_begin_before_the_first_part():
+def test_forward_panels_start_before_the_first_part():
     figure = draw_transplant({"accuracy": [_curve(), _curve("other")]}, AXIS, guess={"accuracy": 0.3})
     (axes,) = figure.axes
     assert [label.get_text() for label in axes.get_xticklabels()] == ["none", *AXIS.names]
@@ -48,7 +44,7 @@ def test_forward_panels_begin_before_the_first_part():
     ]
 
 
-def test_backward_panels_end_behind_the_last_and_dots_are_not_joined():
+def test_backward_panels_end_after_the_last_part_and_dots_are_not_joined():
     figure = draw_transplant(
         {"back": [_curve(places=(3, 2, 1))], "alone": [_curve(places=(0, 1, 2))]},
         AXIS,
@@ -69,7 +65,7 @@ def test_lines_skip_parts_without_a_value():
     assert axes.get_ylim()[0] == 0
 
 
-def test_cells_are_written_where_they_fit_and_nothing_is_drawn_of_none():
+def test_cells_have_text_where_it_fits_and_missing_values_are_empty():
     values = np.array([[1.0, 0.254, np.nan], [-0.01, 0.5, 0.999], [0.1, 0.2, 0.3]])
     (axes,) = draw_similarity(values, AXIS, AXIS, names=("ours", "theirs")).axes
     assert [text.get_text() for text in axes.texts] == ["1", ".25", "−.01", ".50", "1", ".10", ".20", ".30"]

@@ -1,4 +1,4 @@
-"""The data figures: everything is drawn, nothing overlaps the edge, odd input does not fail."""
+"""Figures of data sets: all sheets are drawn inside the figure, unusual input does not fail."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def example(height: int, width: int, *types: int, title: str = "a") -> ExampleSh
     return ExampleSheet(title, np.full((height, width), 120, dtype=np.uint8), masks)
 
 
-def test_outlines_have_their_types_colour_and_a_legend() -> None:
+def test_outlines_have_the_colour_of_their_type_and_a_legend() -> None:
     figure = draw_examples([example(16, 100, 1, 3), example(16, 100)], ("none", "chips", "crack", "scratch"))
     colours = {to_hex(line.get_edgecolor()[0]) for line in figure.axes[0].collections}
     assert colours == {outline_colour(1), outline_colour(3)}
@@ -26,7 +26,7 @@ def test_outlines_have_their_types_colour_and_a_legend() -> None:
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["chips", "scratch"]
 
 
-def test_an_outline_runs_beside_its_mask() -> None:
+def test_an_outline_does_not_cover_its_mask() -> None:
     sheet = example(40, 60, 1)
     figure = draw_examples([sheet])
     (outline,) = figure.axes[0].collections
@@ -50,7 +50,7 @@ def test_every_sheet_is_inside_the_figure(shape: tuple[int, int], count: int) ->
     assert figure_png(figure).startswith(b"\x89PNG")
 
 
-def test_names_are_text_not_mathematics() -> None:
+def test_names_are_plain_text() -> None:
     sheet = example(20, 20, 1, title="$x^2$_" + "very long name " * 5)
     figure = draw_examples([sheet], ("none", "$a_b$"))
     assert "…" in figure.axes[0].get_title(loc="left")

@@ -1,4 +1,4 @@
-"""Figures over size say what they were given, at the places they were given."""
+"""Figures over size show the given values at the given positions."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ def _dots(axes):
     return [tuple(float(v[0]) for v in line.get_data()) for line in axes.lines if line.get_marker() == "o"]
 
 
-def test_each_range_is_a_dot_with_its_bar_and_count():
+def test_each_range_has_a_dot_a_bar_and_a_count():
     rows = [
         Row(12.0, 340.4, 1200, Interval(0.5, 0.4, 0.6, 0.95)),
         Row(340.4, 9e4, 25, Interval(1.0, 0.9, 1.0, 0.95)),
@@ -42,7 +42,7 @@ def test_each_range_is_a_dot_with_its_bar_and_count():
     assert axes.get_title(loc="left") == "Recall"
 
 
-def test_the_law_is_dashed_from_the_largest_size_on():
+def test_the_law_is_dashed_beyond_the_largest_size():
     sizes = [100, 400, 1600]
     intervals = [Interval(0.7, 0.6, 0.8, 0.95)] * 3
     (axes,) = draw_learning_size(sizes, intervals, Falling()).axes
@@ -54,7 +54,7 @@ def test_the_law_is_dashed_from_the_largest_size_on():
     assert _dots(axes) == [(100, 0.7), (400, 0.7), (1600, 0.7)]
 
 
-def test_without_a_law_nothing_is_foreseen_and_close_sizes_share_a_label():
+def test_without_a_law_nothing_is_extrapolated_and_close_sizes_share_a_label():
     intervals = [Interval(0.7, 0.6, 0.8, 0.95)] * 3
     (axes,) = draw_learning_size([100, 101, 400], intervals).axes
     assert axes.get_legend() is None

@@ -1,4 +1,4 @@
-"""The comparison figure: every type and measure has its panel, empty sides are no error."""
+"""The comparison figure: one panel per type and measure; missing data are allowed."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ def measures(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
     }
 
 
-def test_one_row_a_type(rng: np.random.Generator) -> None:
+def test_one_row_per_type(rng: np.random.Generator) -> None:
     figure = draw_mask_comparison({1: measures(rng, 40), 3: measures(rng, 90)}, {1: measures(rng, 30)})
     assert len(figure.axes) == 12
     assert [axes.get_ylabel() for axes in figure.axes[::6]] == ["type 1", "type 3"]

@@ -1,1 +1,1 @@
-"""Figures of heatmaps and of the explanation benchmark."""
+"""Figures of heatmaps and of the league of explanation methods."""

@@ -1,4 +1,4 @@
-"""Several methods on one sheet, and true masks beside predicted ones."""
+"""Heatmaps of several methods on one sheet, and true masks beside predicted ones."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from steelsight.types import GrayImage, Mask
 
 __all__ = ["MaskPair", "draw_mask_pairs", "draw_methods"]
 
-OUTLINE = "#ffd400"  # as in figures.explanations: yellow is neither of a map's colours
+OUTLINE = "#ffd400"  # yellow occurs in no heatmap
 TRUE_TINT, PREDICTED_TINT = (1.0, 0.83, 0.0), (0.0, 0.72, 0.85)
 MARGIN, GAP, TITLE, FOOT, HEAD = 0.15, 0.12, 0.27, 0.3, 0.22  # inches
 STRIP_ASPECT, STRIP_WIDTH, TILE_HEIGHT = 2.5, 4.0, 2.3
-LEAST_WIDTH = 6.2  # a line of words under the panels fits
-PEAK = 99.8  # percentile that is drawn at full strength: one hot pixel must not pale the rest
+LEAST_WIDTH = 6.2  # room for the footnote
+PEAK = 99.8  # percentile drawn at full strength: a single large pixel must not set the scale
 FOOTNOTE = (
-    "Red speaks for the class, blue against it; each map has a scale of its own. Yellow: the annotated mask."
+    "Red: evidence for the class; blue: against it; each map has its own scale. Yellow: the annotated mask."
 )
 
 
 @dataclass(frozen=True)
 class MaskPair:
-    """One sheet with both masks."""
+    """One sheet with its true and its predicted mask."""
 
     gray: GrayImage
     truth: Mask
@@ -47,26 +47,26 @@ def draw_methods(
     title: str = "",
     footnote: str = FOOTNOTE,
 ) -> Figure:
-    """The sheet, then one panel a method, red above 0 and blue below, each scaled to its own peak."""
+    """Draw the sheet, then one panel per method: red above 0, blue below, each on its own scale."""
     panels = [("image", gray[..., None].repeat(3, axis=2) / 255.0)]
     for name, heat in maps.items():
         limit = float(np.percentile(np.abs(heat), PEAK)) or float(np.abs(heat).max()) or 1.0
         panels.append((name, blend(gray, heat, limit)))
     figure, axes = _grid(gray, len(panels), _columns(gray, len(panels)), footnote, [title] if title else [])
-    for each, (name, picture) in zip(axes, panels, strict=True):
-        each.imshow(picture, vmin=0, vmax=1, interpolation="nearest")
-        _name(each, name)
+    for panel, (name, picture) in zip(axes, panels, strict=True):
+        panel.imshow(picture, vmin=0, vmax=1, interpolation="nearest")
+        _name(panel, name)
         if mask is not None:
-            _outline(each, mask)
+            _outline(panel, mask)
     return figure
 
 
 def draw_mask_pairs(
     pairs: Sequence[MaskPair],
     *,
-    footnote: str = "Left: the annotated mask. Right: the mask made of the heatmap.",
+    footnote: str = "Left: the annotated mask. Right: the mask derived from the heatmap.",
 ) -> Figure:
-    """One line a sheet: true mask at the left, predicted mask at the right, as tints over the sheet.
+    """One line per sheet: true mask at the left, predicted mask at the right, as tints over the sheet.
 
     pairs   all of one size
     """
@@ -90,9 +90,9 @@ def _columns(gray: GrayImage, panels: int) -> int:
 def _grid(
     gray: GrayImage, panels: int, columns: int, footnote: str, titles: Sequence[str]
 ) -> tuple[Figure, list[Axes]]:
-    """Panels of the sheet's shape in reading order, sizes in inches.
+    """Panels with the sheet's aspect ratio, in reading order.
 
-    titles  above the lines, from the first on
+    titles  headings of the first lines
     """
     height, width = gray.shape
     strip = width >= STRIP_ASPECT * height
@@ -106,14 +106,14 @@ def _grid(
     top = full_h - MARGIN
     for line in range(lines):
         if line < len(titles):
-            look: dict[str, Any] = {
+            style: dict[str, Any] = {
                 "fontsize": 9.5,
                 "weight": "bold",
                 "va": "top",
                 "color": INK,
                 "parse_math": False,
             }
-            figure.text(MARGIN / full_w, top / full_h, titles[line], **look)
+            figure.text(MARGIN / full_w, top / full_h, titles[line], **style)
             top -= HEAD
         top -= panel_h + TITLE
         for column in range(min(columns, panels - line * columns)):

@@ -1,4 +1,4 @@
-"""Explanation methods side by side: how well each finds defects, what the grid allows, what each costs."""
+"""Explanation methods compared: overlap with masks, limits of the grid, and time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MARKS = ("o", "s", "^", "v")
 
 @dataclass(frozen=True)
 class LeagueRow:
-    """One method."""
+    """One explanation method."""
 
     name: str
     intervals: Mapping[str, Interval]  # by mask rule
@@ -34,9 +34,9 @@ def draw_league(
     lines: Mapping[str, float] | None = None,
     published_name: str = "the study, on its data",
 ) -> Figure:
-    """One row a method: dots with bars are ours, diamonds are published; milliseconds a sheet at the right.
+    """One row per method: dots with bars are measured, diamonds are published; time at the right.
 
-    lines   levels to compare with, by name: what a perfect map would score
+    lines   reference levels by name, such as the scores of a perfect map
     """
     figure, (left, right) = new_figure(1, 2, height=1.5 + 0.42 * len(rows), width_ratios=(3.4, 1.0))
     _draw_scores(left, rows, published_name)
@@ -105,7 +105,7 @@ def _draw_times(axes: Axes, rows: Sequence[LeagueRow]) -> None:
     low, high = min(times), max(times)
     axes.set_xlim(low / 3, high * 8)
     axes.set_yticks([])
-    axes.set_xlabel("ms a sheet")
+    axes.set_xlabel("ms per sheet")
     _rows_down(axes, len(rows))
 
 

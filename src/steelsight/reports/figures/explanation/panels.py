@@ -1,4 +1,4 @@
-"""Heatmaps over sheets: red excites a class, blue inhibits it, on one symmetric scale a sheet."""
+"""Heatmaps over sheets: red excites a class, blue inhibits it, on one symmetric scale per sheet."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from steelsight.types import AreaFractions, GrayImage, Mask
 
 __all__ = ["ExplanationRow", "blend", "draw_explanations"]
 
-RED, BLUE = (0.86, 0.08, 0.10), (0.07, 0.28, 0.92)  # told apart by people who cannot see red from green
-OPACITY = 0.75  # of the strongest place: the sheet stays visible under it
-OUTLINE = "#ffd400"  # yellow is neither of the map's colours
+RED, BLUE = (0.86, 0.08, 0.10), (0.07, 0.28, 0.92)  # distinguishable with red-green colour blindness
+OPACITY = 0.75  # at the maximum of a map: the sheet stays visible
+OUTLINE = "#ffd400"  # yellow occurs in no heatmap
 
 STRIP_WIDTH, TILE_HEIGHT = 4.0, 2.5  # of a panel, inches
-STRIP_ASPECT = 2.5  # from this width : height on, an image is a strip
+STRIP_ASPECT = 2.5  # width : height from which an image is a strip
 MARGIN, GAP, HEAD, TITLE, BAR, FOOT = 0.15, 0.12, 0.2, 0.26, 0.85, 0.3  # inches
-FOOTNOTE = "Red raises the class's logit, blue lowers it; the maps of one sheet share a scale, sheets do not."
+FOOTNOTE = "Red raises the logit of the class, blue lowers it; the maps of one sheet have a common scale."
 
 
 @dataclass(frozen=True)
 class ExplanationRow:
-    """One sheet: the image as the model saw it, and a signed map for each class shown."""
+    """One sheet: the image at model size, and a signed map for each class shown."""
 
     gray: GrayImage
-    mask: AreaFractions | Mask | None  # outlined where the annotators saw the defect; None = unknown or none
+    mask: AreaFractions | Mask | None  # annotated defect, outlined; None = unknown or none
     title: str
     maps: Sequence[Float32[np.ndarray, "h w"]]  # each of the size of `gray`
-    names: Sequence[str]  # one a map
+    names: Sequence[str]  # one per map
 
 
 def draw_explanations(rows: Sequence[ExplanationRow], *, footnote: str = FOOTNOTE) -> Figure:
-    """For each sheet the original with its mask's outline, then one panel a map; one colour bar a sheet.
+    """For each sheet the image with the outline of its mask, then one panel per map and a colour bar.
 
-    All maps of a sheet share a scale, so that its classes compare; sheets do not.
+    All maps of a sheet have one scale, so that classes can be compared; sheets have different scales.
     """
     layouts = [_layout(row) for row in rows]
     height = sum(layout.height for layout in layouts) + MARGIN + FOOT
@@ -57,7 +57,7 @@ def draw_explanations(rows: Sequence[ExplanationRow], *, footnote: str = FOOTNOT
 
 
 def blend(gray: GrayImage, signed: Float32[np.ndarray, "h w"], limit: float) -> Float[np.ndarray, "h w 3"]:
-    """The sheet tinted by a map: red above 0, blue below, the more opaque the nearer to ±limit; 0..1."""
+    """The sheet tinted by a map, 0..1: red above 0, blue below, opacity growing up to ±limit."""
     strength = np.clip(np.abs(signed) / limit, 0, 1)[..., None] * OPACITY
     colour = np.where(signed[..., None] > 0, np.array(RED), np.array(BLUE))
     tinted: Float[np.ndarray, "h w 3"] = (gray[..., None] / 255.0) * (1 - strength) + colour * strength
@@ -81,7 +81,7 @@ class _Layout:
 
 
 def _layout(row: ExplanationRow) -> _Layout:
-    """Strips wrap into lines of two or three panels, tiles into lines of up to four."""
+    """Strips are placed two or three per line, tiles up to four."""
     panels = 1 + len(row.maps)
     height, width = row.gray.shape
     if width >= STRIP_ASPECT * height:
@@ -117,15 +117,15 @@ def _draw_row(figure: Figure, row: ExplanationRow, layout: _Layout, top: float) 
 
 
 def _shorten(title: str, inches: float) -> str:
-    """Cut from the front what would run into the next panel: the end holds verdict and probability."""
+    """Shorten at the front to the panel's width: verdict and probability are at the end."""
     room = int(inches / 0.08)  # a letter's mean width at 9 points
     return title if len(title) <= room else "…" + title[-(room - 1) :]
 
 
 def _limit(maps: Sequence[Float32[np.ndarray, "h w"]]) -> float:
-    """The value drawn in full colour: only half a percent of the pixels go beyond it.
+    """The value drawn in full colour; half a percent of the pixels exceed it.
 
-    A map of single pixels would else be drawn for its one brightest, and look empty.
+    Otherwise a single large pixel would set the scale, and the map would look empty.
     """
     if not maps:
         return 1.0
@@ -135,7 +135,7 @@ def _limit(maps: Sequence[Float32[np.ndarray, "h w"]]) -> float:
 
 
 def _axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Axes placed in inches from the lower left corner."""
+    """Axes at a position in inches from the lower left corner."""
     full_width, full_height = figure.get_size_inches()
     axes: Axes = figure.add_axes(
         (left / full_width, bottom / full_height, width / full_width, height / full_height)
@@ -144,8 +144,8 @@ def _axes(figure: Figure, left: float, bottom: float, width: float, height: floa
 
 
 def _outline(axes: Axes, mask: AreaFractions | Mask) -> None:
-    """A line around the mask; a mask thinner than half a model pixel is outlined at half its own height."""
-    share = np.pad(np.asarray(mask, dtype=np.float32), 1)  # closes outlines that run along the image's edge
+    """A line around the mask; a mask below half a pixel is outlined at half its maximum."""
+    share = np.pad(np.asarray(mask, dtype=np.float32), 1)  # closes outlines at the edge of the image
     peak = float(share.max())
     if peak > 0:
         height, width = share.shape

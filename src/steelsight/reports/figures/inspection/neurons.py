@@ -1,4 +1,4 @@
-"""Neurons: images that drive them, the real crops that do, and their answers to each class."""
+"""Neurons: images that drive them, real crops with high activation, and mean activations by class."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ Picture = UInt8[np.ndarray, "_ _ _"]  # gray (h, w, 1) or colour (h, w, 3)
 
 @dataclass(frozen=True)
 class NeuronCard:
-    """One neuron as it is drawn."""
+    """Contents of one neuron's card."""
 
     title: str
-    pictures: Mapping[str, Picture]  # by form, in the order drawn
-    crops: Sequence[UInt8[np.ndarray, "_ _"]]  # the strongest first
+    pictures: Mapping[str, Picture]  # by form of optimisation, in drawing order
+    crops: Sequence[UInt8[np.ndarray, "_ _"]]  # by falling activation
     responses: Mapping[str, Interval]  # by class
 
 
 def middle(picture: Picture, side: int) -> Picture:
-    """The middle square of a picture, no larger than the picture."""
+    """The central square of a picture, no larger than the picture."""
     height, width = picture.shape[:2]
     side = min(side, height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -49,7 +49,7 @@ def middle(picture: Picture, side: int) -> Picture:
 
 
 def draw_neuron_atlas(layers: Mapping[str, Sequence[tuple[str, Picture]]]) -> Figure:
-    """One line a layer, one tile a neuron, under its number."""
+    """One line per layer, one tile per neuron, with its number."""
     most = max(len(row) for row in layers.values())
     columns = max(1, min(most, math.floor((WIDTH - 2 * MARGIN - 1.0 + GAP) / (TILE + GAP))))
     lines = {name: math.ceil(len(row) / columns) for name, row in layers.items()}
@@ -68,7 +68,7 @@ def draw_neuron_atlas(layers: Mapping[str, Sequence[tuple[str, Picture]]]) -> Fi
 
 
 def draw_neuron_cards(cards: Sequence[NeuronCard], *, class_names: Sequence[str]) -> Figure:
-    """One line a neuron: its images, the real crops it answers to most, its mean answer to each class."""
+    """One line per neuron: its images, real crops with the highest activation, mean activation by class."""
     forms = list(dict.fromkeys(form for card in cards for form in card.pictures))
     line = CARD + 2 * LINE + 0.22
     height = 2 * MARGIN + len(cards) * line
@@ -87,7 +87,7 @@ def draw_neuron_cards(cards: Sequence[NeuronCard], *, class_names: Sequence[str]
             figure,
             crops_left,
             bottom + CARD + LINE - 0.04,
-            "real crops, the strongest first",
+            "real crops, highest activation first",
             size=7.5,
             colour=MUTED,
         )
@@ -105,8 +105,8 @@ def draw_neuron_pairs(
     """Two pictures of each neuron side by side.
 
     pairs   title, left picture, right picture
-    names   what left and right are
-    strip   pictures are whole sheets, drawn in their own shape; else middles, drawn square
+    names   captions of left and right pictures
+    strip   pictures are whole sheets in their own aspect ratio; otherwise central squares
     """
     across = 1 if strip else 3
     side = (WIDTH - 2 * MARGIN - (2 * across - 1) * GAP - (across - 1) * 0.12) / (2 * across)
@@ -127,7 +127,7 @@ def draw_neuron_pairs(
 
 
 def draw_growth(stages: Sequence[Picture], *, titles: Sequence[str]) -> Figure:
-    """One image as it grew, in true proportion, the last at the right."""
+    """One image at its successive sizes, to scale, the last at the right."""
     total = sum(stage.shape[1] for stage in stages)
     scale = (WIDTH - 2 * MARGIN - (len(stages) - 1) * 0.18) / total  # inches a pixel
     tallest = max(stage.shape[0] for stage in stages) * scale
@@ -141,7 +141,7 @@ def draw_growth(stages: Sequence[Picture], *, titles: Sequence[str]) -> Figure:
 
 
 def _axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Axes in inches."""
+    """Axes at a position in inches."""
     wide, tall = figure.get_size_inches()
     return figure.add_axes((left / wide, bottom / tall, width / wide, height / tall))
 
@@ -163,7 +163,7 @@ def _crops(
     width: float,
     height: float,
 ) -> None:
-    """Three by three, every crop as large as its cell allows."""
+    """Crops in three columns, as large as their cells."""
     columns, rows = 3, max(1, math.ceil(len(crops) / 3))
     wide, tall = (width - 0.1 * (columns - 1)) / columns, (height - 0.05 * (rows - 1)) / rows
     for number, crop in enumerate(crops):
@@ -188,4 +188,4 @@ def _responses(axes: Axes, responses: Mapping[str, Interval], class_names: Seque
     axes.tick_params(axis="x", labelsize=6.5, length=2, pad=1.5)
     axes.locator_params(axis="x", nbins=4)
     axes.margins(x=0.12)
-    axes.set_title("mean answer to a class", fontsize=7.5, loc="left", pad=2, color=MUTED)
+    axes.set_title("mean activation by class", fontsize=7.5, loc="left", pad=2, color=MUTED)

@@ -1,4 +1,4 @@
-"""What each layer of a network separates: probes' accuracy by depth beside controls, and maps of sheets."""
+"""Separability of the layers of a network: probe accuracy by depth with controls, and t-SNE maps."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DOTTED = (0, (2, 3))
 
 @runtime_checkable
 class SheetMap(Protocol):
-    """One layer's map; `inspection.maps.LayerMap` is one."""
+    """The map of one layer, such as `inspection.probes.embedding.LayerMap`."""
 
     @property
     def layer(self) -> str: ...
@@ -51,12 +51,12 @@ def draw_probe_curves(
     head: int | None = None,
     title: str = "",
 ) -> Figure:
-    """Accuracy of a linear probe by layer: a panel a description, a line a network, bands their intervals.
+    """Accuracy of a linear probe by layer: one panel per description, one line per network, with intervals.
 
-    panels  description -> network -> one interval a layer
-    layers  in the order of the signal
-    chance  accuracy of answering the commonest class
-    head    number of the first layer of the head; a thin line parts it from the features
+    panels  description -> network -> one interval per layer
+    layers  in the order of computation
+    chance  accuracy of always predicting the most common class
+    head    number of the first layer of the head; a thin line separates it from the features
     """
     figure, axes = new_figure(
         len(panels), 1, height=1.3 + 2.5 * len(panels), height_ratios=[1.0] * len(panels)
@@ -69,7 +69,7 @@ def draw_probe_curves(
         dress(panel, grid="y")
         _lines(panel, lines)
         if chance is not None:
-            panel.axhline(chance, color=MUTED, linewidth=1, linestyle=DOTTED, label="commonest class")
+            panel.axhline(chance, color=MUTED, linewidth=1, linestyle=DOTTED, label="most common class")
         if head is not None and 0 < head < len(layers):
             _part(panel, head)
         panel.set_ylim(max(0.0, lowest - 0.04), 1.02)
@@ -92,15 +92,15 @@ def draw_probe_curves(
 def draw_layer_maps(
     maps: Sequence[SheetMap], labels: Labels, class_names: Sequence[str], *, note: str = ""
 ) -> Figure:
-    """One map of the same sheets a layer, coloured by class; axes have no unit and carry no ticks.
+    """One map of the same sheets per layer, coloured by class; axes have no unit and no ticks.
 
     labels  (m,) class index of the sheets on the maps
-    note    seed, perplexity and what else fixes the maps
+    note    seed, perplexity and other settings of the maps
     """
     rows = -(-len(maps) // MAP_COLUMNS)
     figure, axes = new_figure(rows, MAP_COLUMNS, height=0.7 + 1.95 * rows)
     size = float(np.clip(900 / max(1, labels.size), 2, 12))
-    order = np.random.default_rng(0).permutation(labels.size)  # no class is drawn over the others
+    order = np.random.default_rng(0).permutation(labels.size)  # random order: no class is always drawn on top
     colours = [class_colour(int(kind)) for kind in labels[order]]
     for panel, drawn in zip(axes, maps, strict=False):
         places: Float[np.ndarray, "m 2"] = drawn.places[order]
@@ -110,7 +110,9 @@ def draw_layer_maps(
         for spine in panel.spines.values():
             spine.set_visible(True)
         title_axes(panel, drawn.layer, size=8.5)
-        panel.set_xlabel(f"neighbours alike {drawn.agreement.estimate:.2f}", fontsize=8, color=MUTED)
+        panel.set_xlabel(
+            f"neighbours of the same class {drawn.agreement.estimate:.2f}", fontsize=8, color=MUTED
+        )
     for panel in axes[len(maps) :]:
         panel.set_visible(False)
     handles = [
@@ -168,5 +170,5 @@ def _low(point: Interval) -> float:
 
 
 def _text(name: str) -> str:
-    """A `$` in a name is text, never mathematics."""
+    """A `$` in a name is text, not mathematics."""
     return name.replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""What a model is worth as it takes over another's weights, and how alike two models are, part by part."""
+"""Scores of a model as parts of its weights are replaced, and similarity of two models part by part."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from steelsight.types import Interval
 
 __all__ = ["PartAxis", "TransplantCurve", "draw_by_part", "draw_similarity", "draw_transplant"]
 
-# The study's slide: green where features are extracted, red where they are classified.
+# As on the study's slide: green for the feature extractor, red for the classifier.
 FEATURES, CLASSIFIER = "#dff0e4", "#f8dedb"
 STROKES = ("-", (0, (5, 2)), (0, (7, 1.5, 1.5, 1.5)), (0, (2, 1)), (0, (1, 1)), (0, (9, 2)))
 MARKS = ("o", "s", "^", "v", "D", "P")
@@ -36,7 +36,7 @@ BARE = "none"
 
 @dataclass(frozen=True)
 class PartAxis:
-    """The parts of a network along an axis, from the input; the first `features` of them extract features."""
+    """The parts of a network along an axis, from the input; the first `features` extract features."""
 
     names: tuple[str, ...]
     features: int
@@ -44,10 +44,10 @@ class PartAxis:
 
 @dataclass(frozen=True)
 class TransplantCurve:
-    """One donor's scores at the parts where it has one; -1 is before the first part is taken."""
+    """Scores of one donor by part; place -1 is the receiver before any part is replaced."""
 
     name: str
-    places: tuple[int, ...]  # a backward curve's start stands behind the last part
+    places: tuple[int, ...]  # a backward curve starts after the last part
     scores: tuple[Interval, ...]
 
 
@@ -59,12 +59,12 @@ def draw_transplant(
     dots: Sequence[str] = (),
     guess: Mapping[str, float] | None = None,
 ) -> Figure:
-    """One panel a score or direction: a line a donor with its intervals; the study's two areas shaded.
+    """One panel per score or direction: one line per donor with intervals; features and classifier shaded.
 
     panels    by title; all have the same donors in the same order
     backward  titles of panels whose steps go from the output to the input
-    dots      titles of panels whose steps do not follow one another
-    guess     by title: what a fixed answer scores, drawn as a dotted line
+    dots      titles of panels whose steps are independent of one another
+    guess     by title: the score of a constant prediction, drawn as a dotted line
     """
     figure, axes = new_figure(1, len(panels), height=3.9)
     names = list(dict.fromkeys(curve.name for curves in panels.values() for curve in curves))
@@ -97,7 +97,7 @@ def draw_transplant(
 def draw_by_part(
     series: Mapping[str, Sequence[Interval | float | None]], axis: PartAxis, *, label: str, title: str = ""
 ) -> Figure:
-    """One line a series over the parts, at places it has a value; intervals as a band."""
+    """One line per series over the parts, where it has values; intervals as a band."""
     figure, (axes,) = new_figure(width=6.2, height=3.4)
     _part_axis(axes, axis, before=False, after=False)
     for number, (name, values) in enumerate(series.items()):
@@ -116,9 +116,9 @@ def draw_by_part(
 def draw_similarity(
     values: Float[np.ndarray, "l m"], rows: PartAxis, columns: PartAxis, *, names: tuple[str, str]
 ) -> Figure:
-    """Every part of one model against every part of another, 0..1; NaN stays empty.
+    """Similarity of every part of one model to every part of another, 0..1; NaN stays empty.
 
-    names   of the models: that of the rows, that of the columns
+    names   of the model in the rows and of that in the columns
     """
     written = max(values.shape) <= 10  # more cells are too small to write in
     side = min(8.0, 1.5 + (0.44 if written else 0.28) * max(values.shape))
@@ -142,7 +142,7 @@ def draw_similarity(
 
 
 def _part_axis(axes: Axes, axis: PartAxis, *, before: bool, after: bool) -> None:
-    """Parts along x, with a place for the model as it is before the first or behind the last."""
+    """Parts along x, with a place for the unchanged model before the first or after the last."""
     dress(axes, grid="y")
     count = len(axis.names)
     places = [*([-1] if before else []), *range(count), *([count] if after else [])]
@@ -155,7 +155,7 @@ def _part_axis(axes: Axes, axis: PartAxis, *, before: bool, after: bool) -> None
 
 
 def _curve(axes: Axes, curve: TransplantCurve, number: int, *, shift: float | None = None) -> Any:
-    """One series; with a shift its dots stand beside their places and are not joined."""
+    """One series; with a shift it is drawn as separate dots beside their places."""
     colour = SERIES_COLOURS[number % len(SERIES_COLOURS)]
     low, high = (np.array([getattr(score, side) for score in curve.scores]) for side in ("low", "high"))
     places = np.array(curve.places, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""What flipped copies do: the chance that copies differ, and the classes before and after."""
+"""Flipped copies: the probability that copies differ, and class counts before and after."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["draw_before_after", "draw_flip_chance"]
 
 
 def draw_flip_chance(chance: Callable[[float], float], best: float) -> Figure:
-    """The chance that a sheet and two copies differ, over the chance of each flip, its maximum marked."""
+    """Probability that a sheet and two copies differ, over the probability of each flip; maximum marked."""
     figure, (axes,) = new_figure(width=5.6, height=3.0)
     dress(axes, grid="both")
     places = np.linspace(0, 1, 201)
@@ -39,13 +39,13 @@ def draw_flip_chance(chance: Callable[[float], float], best: float) -> Figure:
         color=INK,
     )
     axes.set(xlim=(0, 1), ylim=(0, 1.18 * top))
-    axes.set_xlabel("chance p of each flip")
-    axes.set_ylabel("chance that all three differ")
+    axes.set_xlabel("probability p of each flip")
+    axes.set_ylabel("probability that all three differ")
     return figure
 
 
 def draw_before_after(names: Sequence[str], before: Sequence[int], after: Sequence[int]) -> Figure:
-    """Training sheets of each class, without and with what was added; shares beside the counts."""
+    """Training sheets per class, before and after copies were added, with shares."""
     figure, panels = new_figure(1, 2, height=0.85 + 0.36 * len(names))
     widest = max([*before, *after, 1])
     for axes, counts, title in zip(panels, (before, after), ("before", "after"), strict=True):

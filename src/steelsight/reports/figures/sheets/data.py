@@ -1,4 +1,4 @@
-"""What a folder of sheets holds: of which sizes, and what the sheets of each class look like."""
+"""A data set in pictures: image sizes, and example sheets of each class."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from steelsight.types import GrayImage, Mask
 
 __all__ = ["ExampleSheet", "draw_examples", "draw_sizes", "outline_colour"]
 
-# Bright on gray steel and told apart by people who confuse red and green; defect types 1, 2, …
+# Bright on gray steel, distinguishable with red-green colour blindness; defect types 1, 2, …
 OUTLINES = ("#ffd400", "#00d5ff", "#ff5fd0", "#8cff66", "#ff9a3d", "#c9a6ff")
 
 Sides = Int[np.ndarray, "sizes"]
 
-_STRIP_ASPECT = 2.5  # width : height from which sheets are strips, shown two a line
+_STRIP_ASPECT = 2.5  # width : height from which sheets are strips, placed two per line
 _TITLE_IN, _GAP_IN, _MARGIN_IN, _HEAD_IN = 0.2, 0.12, 0.1, 0.28  # inches
 _TILE_COLUMNS = 4
 _TALLEST = 1.5  # height : width of a cell; taller pictures shrink
@@ -40,7 +40,7 @@ _TALLEST = 1.5  # height : width of a cell; taller pictures shrink
 
 @dataclass(frozen=True)
 class ExampleSheet:
-    """One sheet to show: its title, its pixels, and its masks by defect type where they are known."""
+    """One sheet with title, pixels, and masks by defect type where known."""
 
     title: str
     gray: GrayImage
@@ -55,10 +55,10 @@ def outline_colour(defect_type: int) -> str:
 def draw_sizes(
     sizes: Sequence[tuple[int, int, int]], title: str = "Image sizes", *, model: tuple[int, int] | None = None
 ) -> Figure:
-    """How many sheets have which width and height.
+    """Histograms of image width and height.
 
     sizes  (height, width, sheets)
-    model  (height, width) of the model's input, marked where it lies in view
+    model  (height, width) of the model's input, marked where it is within the axes
     """
     figure, panels = new_figure(1, 2, height=2.7)
     counts = np.array([count for _, _, count in sizes], dtype=np.int64)
@@ -78,9 +78,9 @@ def draw_sizes(
 def draw_examples(
     examples: Sequence[ExampleSheet], type_names: Sequence[str] = (), *, title: str = ""
 ) -> Figure:
-    """Sheets with the outlines of their masks: strips two a line, tiles four a line.
+    """Sheets with the outlines of their masks: strips two per line, tiles four per line.
 
-    type_names  "none", then the defect types; names the outlines' colours in a legend
+    type_names  "none", then the defect types, for the legend of the outlines
     """
     columns, cell_width, heights = _grid(examples)
     shown = sorted({kind for example in examples for kind, mask in example.masks.items() if mask.any()})
@@ -104,7 +104,7 @@ def draw_examples(
 
 
 def _grid(examples: Sequence[ExampleSheet]) -> tuple[int, float, list[float]]:
-    """Pictures a line, their width, and the height of each line; inches."""
+    """Number of pictures per line, their width, and the height of each line in inches."""
     shapes = [example.gray.shape[0] / example.gray.shape[1] for example in examples]
     columns = 2 if shapes and 1 / float(np.median(shapes)) >= _STRIP_ASPECT else _TILE_COLUMNS
     width = (WIDTH - 2 * _MARGIN_IN - (columns - 1) * _GAP_IN) / columns
@@ -113,7 +113,7 @@ def _grid(examples: Sequence[ExampleSheet]) -> tuple[int, float, list[float]]:
 
 
 def _draw_sides(axes: Axes, values: Sides, counts: Sides) -> None:
-    """A histogram, or one bar with its value when all sheets share it."""
+    """A histogram, or one bar when all sheets have the same value."""
     colour = SERIES_COLOURS[0]
     if np.unique(values).size < 2:
         only = int(values[0]) if values.size else 0
@@ -128,11 +128,9 @@ def _draw_example(axes: Axes, example: ExampleSheet, width_in: float) -> None:
     axes.imshow(example.gray, cmap="gray", vmin=0, vmax=255, interpolation="antialiased")
     for defect_type, mask in sorted(example.masks.items()):
         if mask.any():
-            apart = max(1, mask.shape[1] // 400)  # pixels, so that the line runs beside a thin crack
-            wide = Image.fromarray(mask.astype(np.uint8)).filter(ImageFilter.MaxFilter(2 * apart + 1))
-            closed = np.pad(
-                np.asarray(wide, dtype=np.float32), 1
-            )  # closes outlines that run along the image's edge
+            margin = max(1, mask.shape[1] // 400)  # pixels, so that the line does not cover a thin crack
+            wide = Image.fromarray(mask.astype(np.uint8)).filter(ImageFilter.MaxFilter(2 * margin + 1))
+            closed = np.pad(np.asarray(wide, dtype=np.float32), 1)  # closes outlines at the edge of the image
             height, width = closed.shape
             axes.contour(
                 np.arange(width) - 1,
@@ -163,7 +161,7 @@ def _draw_legend(figure: Figure, shown: Sequence[int], type_names: Sequence[str]
 
 
 def _shorten(title: str, inches: float) -> str:
-    """Cut in the middle what would run into the next picture: class and number stand at the ends."""
+    """Shorten in the middle to the picture's width: class and number are at the ends."""
     room = max(8, int(inches / 0.066))  # a letter's mean width at 8 points
     if len(title) <= room:
         return title

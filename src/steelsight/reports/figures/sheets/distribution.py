@@ -1,4 +1,4 @@
-"""How many sheets each class has."""
+"""Number of sheets per class."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["draw_distribution"]
 
 
 def draw_distribution(names: Sequence[str], counts: Sequence[int], title: str = "") -> Figure:
-    """One bar a class in its own colour, with count and share; the first name is "none"."""
+    """One bar per class in its colour, with count and share; the first name is "none"."""
     figure, (axes,) = new_figure(height=0.75 + 0.36 * len(names) + 0.3 * bool(title))
     dress(axes)
     places = range(len(names))

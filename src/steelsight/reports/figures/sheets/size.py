@@ -1,4 +1,4 @@
-"""What size changes: recall over the defect's area, and the score over the number of training sheets."""
+"""Recall over the area of a defect, and a score over the number of training sheets."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from steelsight.types import Interval
 
 __all__ = ["AreaRange", "ScoreModel", "draw_learning_size", "draw_recall_by_area"]
 
-BEYOND = 4  # the law is drawn this many times past the largest size; further on it is only a guess
-CLOSEST = 1.25  # sizes nearer than this factor share one label
+BEYOND = 4  # the law is extrapolated up to this factor beyond the largest size
+CLOSEST = 1.25  # sizes closer than this factor have one label
 
 
 @runtime_checkable
 class AreaRange(Protocol):
-    """One range of areas; `evaluation.by_size.AreaRow` is one."""
+    """One range of areas, such as `evaluation.by_size.AreaRow`."""
 
     @property
     def low_px(self) -> float: ...
@@ -36,13 +36,13 @@ class AreaRange(Protocol):
 
 @runtime_checkable
 class ScoreModel(Protocol):
-    """A score foreseen at any size; `evaluation.learning_curve.PowerLaw` is one."""
+    """A predicted score for any number of sheets, such as `evaluation.curves.learning_curve.PowerLaw`."""
 
     def at(self, sheets: int | float, /) -> float: ...
 
 
 def draw_recall_by_area(rows: Sequence[AreaRange], *, title: str = "") -> Figure:
-    """Recall with its interval, one column a range of areas, smallest first.
+    """Recall with its interval, one column per range of areas, smallest first.
 
     raises  BadInput without a range
     """
@@ -56,7 +56,7 @@ def draw_recall_by_area(rows: Sequence[AreaRange], *, title: str = "") -> Figure
     axes.set_xticks(range(len(rows)), names)
     axes.set(xlim=(-0.6, len(rows) - 0.4), ylim=(0, 1.03))
     axes.set_xlabel("area of the defect, pixels")
-    axes.set_ylabel("recall (found)")
+    axes.set_ylabel("recall")
     if title:
         title_axes(axes, title)
     return figure
@@ -70,9 +70,9 @@ def draw_learning_size(
     score: str = "balanced accuracy",
     title: str = "",
 ) -> Figure:
-    """The score over the number of training sheets, and a law through it, dashed past the largest size.
+    """A score over the number of training sheets, and a fitted law, dashed beyond the largest size.
 
-    raises  BadInput without a size, for a size below 1, or unless there is one interval a size
+    raises  BadInput without a size, for a size below 1, or unless there is one interval per size
     """
     if not sizes or len(sizes) != len(intervals) or min(sizes) < 1:
         raise BadInput(
@@ -87,12 +87,12 @@ def draw_learning_size(
     last = max(sizes) * (1 if law is None else BEYOND)
     if law is not None:
         _law(axes, law, min(sizes), max(sizes), last)
-    ticks = _apart([*sizes, last])
+    ticks = _label_sizes([*sizes, last])
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlim(min(sizes) / 1.2, last * 1.2)
     axes.set_ylim(top=min(1.01, axes.get_ylim()[1]))
-    axes.set_xlabel("training sheets (each step multiplies)")
+    axes.set_xlabel("training sheets (logarithmic)")
     axes.set_ylabel(score)
     if title:
         title_axes(axes, title)
@@ -117,8 +117,8 @@ def _law(axes: Axes, law: ScoreModel, first: int, largest: int, last: int) -> No
     axes.legend(fontsize=8.5, framealpha=1, edgecolor=GRID, labelcolor=INK, loc="lower right")
 
 
-def _apart(sizes: Sequence[int]) -> list[int]:
-    """Sizes ascending, those left out whose labels would touch the one before."""
+def _label_sizes(sizes: Sequence[int]) -> list[int]:
+    """Sizes ascending, without those whose labels would touch the previous one."""
     kept: list[int] = []
     for size in sorted(set(sizes)):
         if not kept or size >= CLOSEST * kept[-1]:

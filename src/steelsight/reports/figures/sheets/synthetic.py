@@ -1,4 +1,4 @@
-"""Are synthetic annotations like real ones: how many, how large, where."""
+"""Synthetic annotations compared with real ones: number, size and position."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ Arrays = Mapping[str, np.ndarray]
 
 # Measure, heading, bin edges; areas in steps of equal ratio.
 _PANELS: tuple[tuple[str, str, np.ndarray], ...] = (
-    ("components", "defects a sheet", np.arange(0.5, 13.5)),
+    ("components", "defects per sheet", np.arange(0.5, 13.5)),
     ("area_px", "area, px", np.geomspace(30, 4e5, 25)),
     ("height_px", "height, px", np.linspace(0, 256, 17)),
     ("width_px", "width, px", np.geomspace(4, 1600, 21)),
-    ("across", "centre across", np.linspace(0, 1, 17)),
-    ("down", "centre down", np.linspace(0, 1, 9)),
+    ("across", "horizontal centre", np.linspace(0, 1, 17)),
+    ("down", "vertical centre", np.linspace(0, 1, 9)),
 )
 
 
 def draw_mask_comparison(real: Mapping[int, Arrays], synthetic: Mapping[int, Arrays]) -> Figure:
-    """One row a defect type, one panel a measure: real filled, synthetic as a line, both as shares.
+    """One row per defect type, one panel per measure: real filled, synthetic as a line, both as shares.
 
-    real, synthetic  by defect type, by measure name: one value a sheet for `components`, else one a region
+    real, synthetic  by defect type and measure: one value per sheet for `components`, else one per region
     """
     types = sorted(set(real) | set(synthetic))
     figure, axes = new_figure(len(types), len(_PANELS), width=11.0, height=0.9 + 1.35 * len(types))

@@ -1,4 +1,4 @@
-"""Figures of a search for shortcuts: effects side by side, and grids of sheets with maps."""
+"""Figures of a search for shortcuts: effects of all candidates, and grids of sheets with maps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["EffectRow", "Panel", "draw_effects", "draw_panels", "panels_across"]
 
 COLUMN_IN, MARGIN_IN, GAP_IN, TITLE_IN, HEAD_IN, LEAD_IN = 3.8, 0.12, 0.14, 0.2, 0.2, 0.14
 STRIP_ASPECT, TILE_IN = 2.5, 1.9
-PEAK = 99.5  # percentile of a map that is drawn at full strength
+PEAK = 99.5  # percentile of a map drawn at full strength
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Panel:
 
 
 def draw_effects(rows: Sequence[EffectRow], *, least: float, label: str) -> Figure:
-    """A dot and its interval a candidate, in the order given; a line at the least effect that counts."""
+    """One dot with interval per candidate, in the given order; a line at the smallest relevant effect."""
     figure, (axes,) = new_figure(height=0.9 + 0.26 * len(rows))
     dress(axes, grid="x")
     for place, row in enumerate(rows):
@@ -58,7 +58,7 @@ def draw_effects(rows: Sequence[EffectRow], *, least: float, label: str) -> Figu
 
 
 def panels_across(size: tuple[int, ...]) -> int:
-    """How many pictures of a height and width stand side by side."""
+    """Number of pictures of a height and width per line."""
     return 2 if _is_strip(size) else 4
 
 
@@ -68,7 +68,7 @@ def _is_strip(size: tuple[int, ...]) -> bool:
 
 
 def draw_panels(lines: Sequence[tuple[str, Sequence[Panel]]]) -> Figure:
-    """Headed lines of pictures, wrapped where a line is full; all pictures of one size."""
+    """Lines of pictures with headings, wrapped at full lines; all pictures of one size."""
     height, width = lines[0][1][0].gray.shape
     across = COLUMN_IN if _is_strip((height, width)) else TILE_IN * width / height
     panel = (across, across * height / width)

@@ -1,4 +1,4 @@
-"""A shortcut's proof in pictures: scores of two groups, effect by dose, explanations before and after."""
+"""Figures of a shortcut test: scores of two groups, flips by dose, explanations before and after a paste."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ OUTLINE = "#ffd400"
 PANEL_WIDTH, MOST_HEIGHT = 2.9, 2.0  # inches
 MARGIN, GAP, HEAD, SIDE, FOOT = 0.12, 0.08, 0.5, 0.62, 0.28
 PEAK = 99.5  # percentile of a map drawn at full strength
-FOOTNOTE = "Red raises the class's logit, blue lowers it, all on one scale. Yellow: the annotated defect."
+FOOTNOTE = (
+    "Red raises the logit of the class, blue lowers it; one scale for all. Yellow: the annotated defect."
+)
 
 
 @dataclass(frozen=True)
 class DosePoint:
-    """One dose: where it stands on its axis, and the shares that flip."""
+    """One dose: its position on the axis, and the shares of verdicts that flip."""
 
     at: float
     flips: Interval
@@ -36,7 +38,7 @@ class DosePoint:
 
 @dataclass(frozen=True)
 class VersionPanel:
-    """One version of a sheet: its picture, the map of every class, and a title with the verdict."""
+    """One version of a sheet: picture, map of every class, and a title with the verdict."""
 
     gray: GrayImage
     maps: Float32[np.ndarray, "c h w"]
@@ -47,9 +49,9 @@ def draw_two_groups(
     scores: Mapping[str, tuple[Float[np.ndarray, " n"], Float[np.ndarray, " m"]]],
     names: tuple[str, str],
 ) -> Figure:
-    """Histograms of two groups, one panel a score, with every sheet as a tick and the medians as lines.
+    """Histograms of two groups, one panel per score, with sheets as ticks and medians as lines.
 
-    scores  what is scored -> (first group, second group)
+    scores  name of the score -> (first group, second group)
     names   of the groups
     """
     figure, panels = new_figure(columns=len(scores), height=2.9)
@@ -79,7 +81,7 @@ def draw_two_groups(
 
 
 def draw_doses(series: Mapping[str, Sequence[DosePoint]]) -> Figure:
-    """Share of verdicts that flip by dose, one panel a kind of dose, with the control beside it."""
+    """Share of verdicts that flip by dose, one panel per kind of dose, with the control."""
     figure, panels = new_figure(columns=len(series), height=2.7)
     top = max(point.flips.high for points in series.values() for point in points)
     for axes, (title, points) in zip(panels, series.items(), strict=True):
@@ -103,7 +105,7 @@ def draw_changed(
     title: str = "",
     footnote: str = FOOTNOTE,
 ) -> Figure:
-    """A sheet's versions side by side, one column each: the picture, below it the map of every class.
+    """Versions of a sheet side by side, one column each: the picture, and the map of every class below.
 
     mask  the annotated defect, outlined; None = none
     """

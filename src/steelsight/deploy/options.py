@@ -1,0 +1,32 @@
+"""Options of an export. Free of torch, so that `--help` stays fast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from steelsight.options import option
+
+__all__ = ["ExportOptions"]
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Which precisions are allowed, and what the threshold is certified for."""
+
+    precision: tuple[str, ...] = option(
+        ("int8", "bf16", "f32"),
+        help="Allowed precisions, joined by commas; the fastest that passes parity is chosen. "
+        "f32 is always compared, and ends the export where it differs.",
+        joined=True,
+    )
+    risk: float = option(0.05, help="Share of wrong answers the threshold is certified for.")
+    delta: float = option(0.1, help="Probability that the certificate does not hold.")
+    probes: int = option(
+        24, help="Sheets of DATA carried in the bundle for `bundle verify`; 0 = none.", min=0
+    )
+    groups: str | None = option(
+        None,
+        help="What keeps sheets together: column:NAME, frames[:GAP], duplicates, or several joined by +.",
+    )
+    allow_bad: int = option(0, help="Tolerate up to N unusable items.", metavar="N", min=0)
+    seed: int = option(0, help="Seed of the drawn sheets.", min=0)

@@ -1,0 +1,168 @@
+"""List the files of a tar or zip archive, each with its place or with the reason why it is not read."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import struct
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+from steelsight.errors import BadSource
+from steelsight.runtime.scan.archives.guarded_stream import (
+    MAX_RATIO,
+    ArchiveBomb,
+    GuardedStream,
+    refuse_bomb,
+)
+from steelsight.runtime.scan.archives.members import DAMAGE, Entry, Member, first_line, stamp_of
+from steelsight.runtime.verdict import Reason
+from steelsight.sheets.images.image_file import MAX_FILE_BYTES, unreadable
+
+__all__ = ["archive_kind", "iterate_archive"]
+
+MAX_LONE: Final = 2**26  # bytes: beyond these, MAX_RATIO holds for each single file
+MAX_DIRECTORY: Final = 2**28  # bytes of a zip's list of entries
+
+_PACKING: Final = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated", zipfile.ZIP_BZIP2: "bzip2"}
+_NOT_PLAIN: Final = "a link, a device or a file with holes; only plain files are read from archives"
+_LOCKED: Final = 1  # bit of a zip entry's flags
+
+
+def archive_kind(path: Path) -> str:
+    """zip, tar, tar.gz, tar.bz2 or tar.xz by the file's first bytes; "" for anything else.
+
+    raises  BadSource for a file that cannot be read
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(512)
+    except OSError as error:
+        raise BadSource(unreadable(path, error)) from error
+    starts = ((b"PK\3\4", "zip"), (b"PK\5\6", "zip"), (b"\x1f\x8b", "tar.gz"), (b"BZh", "tar.bz2"))
+    for magic, kind in (*starts, (b"\xfd7zXZ\0", "tar.xz")):
+        if start.startswith(magic):
+            return kind
+    return "tar" if start[257:262] == b"ustar" else ""
+
+
+def iterate_archive(path: Path, kind: str) -> Iterator[Entry]:
+    """The files of an archive, in its own order; folders are left out.
+
+    An archive that is cut off or damaged gives what can be listed, then an entry without name and with the
+    reason.
+    raises  BadSource where it cannot be opened, or unpacks to more than the limits allow
+    """
+    count = unpacked = 0
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            listed = _iterate_zip(file) if kind == "zip" else _iterate_tar(file, kind, size)
+            for entry in listed:
+                count += 1
+                unpacked += 0 if entry.member is None else entry.member.size
+                refuse_bomb(unpacked, size, count)
+                yield entry
+    except ArchiveBomb as error:
+        raise BadSource(f"{path}: {error}; unpack it yourself if you trust it") from error
+    except DAMAGE as error:
+        if isinstance(error, OSError) and error.errno and not count:
+            raise BadSource(unreadable(path, error)) from error
+        words = f"damaged or cut off here ({first_line(error)}); copy the archive again"
+        yield Entry("", None, Reason.DAMAGED, words)
+
+
+class _Header(tarfile.TarInfo):
+    """tarfile ends without an error at a header it cannot read; here that is damage."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> _Header:
+        try:
+            return super().fromtarfile(tarfile_)
+        except tarfile.HeaderError as error:
+            if type(error).__name__ == "EOFHeaderError":  # two blocks of zeros: the end mark
+                raise
+            words = "no end mark" if type(error).__name__ == "EmptyHeaderError" else str(error)
+            raise tarfile.ReadError(words) from error
+
+
+def _iterate_tar(file: BinaryIO, kind: str, packed: int) -> Iterator[Entry]:
+    stamp = stamp_of(file)
+    stream = GuardedStream(file, kind, packed)
+    with tarfile.open(fileobj=cast(BinaryIO, stream), mode="r:", tarinfo=_Header) as archive:
+        while (info := archive.next()) is not None:
+            archive.members.clear()  # type: ignore[attr-defined]  # it would keep every header
+            if info.isdir():
+                continue
+            member = Member(kind, info.offset_data, info.size, info.size, 0, stamp)
+            yield _entry(info.name, member, "" if info.isreg() and not info.issparse() else _NOT_PLAIN)
+
+
+def _iterate_zip(file: BinaryIO) -> Iterator[Entry]:
+    stamp = stamp_of(file)
+    _refuse_directory(file)
+    with zipfile.ZipFile(file) as archive:
+        for info in archive.infolist():
+            if info.is_dir():
+                continue
+            codec = _PACKING.get(info.compress_type, "")
+            member = Member(codec, info.header_offset, info.file_size, info.compress_size, info.CRC, stamp)
+            yield _entry(info.filename, member, _packing_problem(info))
+
+
+def _packing_problem(info: zipfile.ZipInfo) -> str:
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG):
+        return _NOT_PLAIN
+    if info.flag_bits & _LOCKED:
+        return "locked with a password; pack it again without"
+    if info.compress_type not in _PACKING:
+        return f"packed by method {info.compress_type}; pack it again, stored or deflated"
+    return ""
+
+
+def _refuse_directory(file: BinaryIO) -> None:
+    """Refuse a list of entries that is too large, by the record at the end: zipfile reads it at once."""
+    length = file.seek(0, os.SEEK_END)
+    file.seek(max(0, length - 2**16 - 22))
+    tail = file.read()
+    at = tail.rfind(b"PK\5\6")
+    if at < 0 or at + 22 > len(tail):
+        raise zipfile.BadZipFile("no end record")
+    size = struct.unpack_from("<L", tail, at + 12)[0]
+    if size == 2**32 - 1 and at >= 20 and tail.startswith(b"PK\6\7", at - 20):
+        file.seek(struct.unpack_from("<Q", tail, at - 12)[0])
+        size = struct.unpack_from("<Q", file.read(56).ljust(56, b"\0"), 40)[0]
+    if size > MAX_DIRECTORY:
+        raise ArchiveBomb(f"a list of entries of {size} bytes, more than the {MAX_DIRECTORY} allowed")
+    file.seek(0)
+
+
+def _entry(name: str, member: Member, problem: str) -> Entry:
+    """An entry to read, or one with the reason why it is not read."""
+    if problem := _leads_out(name) or problem:
+        return Entry(name, None, Reason.UNSAFE, problem)
+    if max(member.size, member.packed) > MAX_FILE_BYTES:
+        words = f"{member.size} bytes, more than {MAX_FILE_BYTES}; is it one image?"
+        return Entry(name, None, Reason.TOO_LARGE, words)
+    if member.size > max(MAX_LONE, MAX_RATIO * member.packed):
+        words = f"{member.packed} bytes that unpack to {member.size}; no photograph does"
+        return Entry(name, None, Reason.TOO_LARGE, words)
+    return Entry(name, member)
+
+
+def _leads_out(name: str) -> str:
+    """Why a name does not name a file below the archive's root; "" where it does."""
+    parts = re.split(r"[/\\]", name)
+    if (
+        not parts[0]
+        or ".." in parts
+        or re.match("[A-Za-z]:", name)
+        or any(ord(letter) < 32 for letter in name)
+    ):
+        return "its name leads out of the archive; it is not read, pack it again with plain names"
+    return ""

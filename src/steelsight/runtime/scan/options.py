@@ -1,0 +1,27 @@
+"""What a scan does beside its bundle, its sources and its output folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from steelsight.options import option
+from steelsight.runtime.engine.engine import BATCH
+
+__all__ = ["DEFAULTS", "ScanOptions"]
+
+
+@dataclass(frozen=True)
+class ScanOptions:
+    """How sheets are scanned and what is written."""
+
+    engine: str = option("openvino", help="openvino or onnxruntime.")
+    batch: int = option(BATCH, help="Sheets a pass.", min=1, max=512)
+    heatmaps: bool = option(
+        False, help="Write the maps of all classes too, 2 bytes a cell.", flag="--heatmaps"
+    )
+    fresh: bool = option(False, help="Remove an earlier scan in DIR.", flag="--fresh")
+    page: bool = option(True, help="Write report.html and report.json.", command_line=False)
+
+
+DEFAULTS: Final = ScanOptions()

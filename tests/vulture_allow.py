@@ -1,0 +1,26 @@
+"""Names that vulture takes for unused and that a framework or a file format uses.
+
+`vulture` reads this file and never runs it (`make lint`). Add a name only with who uses it.
+"""
+
+# Python and the libraries: set or called by name.
+__getattr__  # the package's lazy `load`
+__signature__  # Typer reads the options of a verb from it
+__annotations__
+extra_repr  # torch prints a module with it
+C  # scikit-learn's strength of regularisation
+intra_op_num_threads  # ONNX Runtime's session options
+log_severity_level
+_without_zero  # pydantic's serializer of a recipe
+SUBSET  # choices of the command line
+NONE
+uri  # the HTML template of reports
+
+# Written to JSON and tables by `dataclasses.asdict` or pydantic; documented in the class.
+accuracy_defective_with
+accuracy_with_multi_type
+found_px
+one_start
+reliable_px
+share_above
+threshold_by
