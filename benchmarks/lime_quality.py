@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from lime.lime_image import LimeImageExplainer
 from scipy.stats import spearmanr
 from sklearn.linear_model import Ridge
 from torch import Tensor, nn
@@ -168,6 +167,8 @@ def reference(model: nn.Module, image: Tensor, target: int, cut: np.ndarray, sam
 
 def run_peer(model: nn.Module, image: Tensor, target: int, cut: np.ndarray, seed: int) -> np.ndarray:
     """The reference implementation's coefficients."""
+    from lime.lime_image import LimeImageExplainer
+
     low, high = float(image.min()), float(image.max())
     picture = ((image[0].permute(1, 2, 0).numpy() - low) / (high - low)).astype(np.float64)
 

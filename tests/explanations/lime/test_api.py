@@ -1,4 +1,4 @@
-"""LIME: the reference's estimand, found with fewer questions."""
+"""LIME: the reference's estimand with fewer samples."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def reference_estimate(
     return np.linalg.solve(scaled.T @ (masks - centre) + np.eye(pieces), scaled.T @ wanted)
 
 
-def test_the_estimand_is_the_references() -> None:
+def test_the_estimand_equals_the_references() -> None:
     images = sheets(size=(16, 20))
     cut = segment_sheet(images[0].mean(0).double().numpy(), "grid", cells=12)
     model = Interacting(cut)
@@ -88,7 +88,7 @@ def test_the_estimand_is_the_references() -> None:
     assert np.abs(ours - truth).max() < 0.03 * spread
 
 
-def test_fewer_samples_rank_no_worse_than_the_reference_with_more() -> None:
+def test_ranking_is_no_worse_than_the_references_with_more_samples() -> None:
     images = sheets(size=(16, 20))
     cut = segment_sheet(images[0].mean(0).double().numpy(), "grid", cells=20)
     model = Interacting(cut)
@@ -149,7 +149,7 @@ def stained_sheet() -> Tensor:
 
 
 @pytest.mark.parametrize("pooling", ["average", "lse"])
-def test_a_class_map_teaches_more_than_the_references_samples(pooling: str) -> None:
+def test_the_emulator_needs_fewer_samples_with_a_class_map(pooling: str) -> None:
     model, image = local_model(pooling), stained_sheet()
     cut = segment_sheet(image[0].mean(0).double().numpy(), "grid", cells=12)
     truth = reference_estimate(model, image[0], cut, 4000, 9)
@@ -167,7 +167,7 @@ def test_a_class_map_teaches_more_than_the_references_samples(pooling: str) -> N
     assert np.mean(errors) < 0.2  # of the size as well as of the rank
 
 
-def test_samples_are_added_until_the_emulator_foresees_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_are_added_until_the_emulator_is_good_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     model, image = local_model("average"), stained_sheet()
     cut = segment_sheet(image[0].mean(0).double().numpy(), "grid", cells=12)
     for enough, samples in ((0.5, 128), (2.0, 512)):
@@ -178,7 +178,7 @@ def test_samples_are_added_until_the_emulator_foresees_enough(monkeypatch: pytes
     assert lime_report(nn.Sequential(model), image, 1, segments=[cut]).samples[0] == 8 * 12
 
 
-def test_what_the_emulator_cannot_hold_comes_from_the_samples() -> None:
+def test_effects_outside_the_emulator_come_from_the_samples() -> None:
     """Products of superpixels that do not touch: more samples come nearer the reference's limit."""
     images = sheets(size=(16, 20))
     cut = segment_sheet(images[0].mean(0).double().numpy(), "grid", cells=12)
@@ -224,7 +224,7 @@ def test_a_sheet_of_one_level_gets_a_zero_map() -> None:
         assert lime(model, flat, 1, segments=[cut], samples=20).abs().max() < 1e-4
 
 
-def test_r2_is_that_of_fresh_samples() -> None:
+def test_r2_equals_that_of_new_samples() -> None:
     images = sheets(size=(16, 20))
     cut = segment_sheet(images[0].mean(0).double().numpy(), "grid", cells=12)
     model, hidden = Interacting(cut), torch.full_like(images, -9.0)
@@ -270,7 +270,7 @@ def test_the_same_seed_gives_the_same_map() -> None:
         ({"baselines": torch.full((1, 3, 64, 80), float("nan"))}, "baselines"),
     ],
 )
-def test_settings_that_cannot_be(settings: dict[str, object], message: str) -> None:
+def test_bad_settings_are_refused(settings: dict[str, object], message: str) -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 80, 2))
     with pytest.raises(BadInput, match=message):
         lime(model, sheets(), 0, **settings)  # type: ignore[arg-type]
@@ -286,7 +286,7 @@ def test_settings_that_cannot_be(settings: dict[str, object], message: str) -> N
         (sheets(), [0, 1], "expected 1 class indices"),
     ],
 )
-def test_images_and_targets_that_cannot_be(images: Tensor, target: object, message: str) -> None:
+def test_bad_images_and_targets_are_refused(images: Tensor, target: object, message: str) -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 80, 2))
     with pytest.raises(BadInput, match=message):
         lime(model, images, target)  # type: ignore[arg-type]

@@ -44,7 +44,7 @@ def mixtures(image: Tensor, hidden: Tensor, cut: np.ndarray, masks: Tensor) -> T
 
 @pytest.mark.parametrize(("name", "head"), list(itertools.product(MODELS, HEADS)))
 @pytest.mark.parametrize("own_colour", [True, False])
-def test_pooled_maps_are_the_models_logits(
+def test_pooled_maps_equal_the_models_logits(
     name: str, head: tuple[str, str], own_colour: bool, cut: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(masking, "_fast_dtype", lambda _device: torch.float32)

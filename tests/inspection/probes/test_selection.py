@@ -112,7 +112,7 @@ def test_groups_of_one_size_are_permuted_whole() -> None:
     assert (permuted[:, 0] != np.arange(10)).any()
 
 
-def test_sheets_of_their_own_are_permuted() -> None:
+def test_sheets_without_groups_are_permuted() -> None:
     """Each of 4! orders comes about equally often."""
     rng = np.random.default_rng(0)
     counts: dict[tuple[int, ...], int] = {}

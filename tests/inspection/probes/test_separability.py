@@ -93,7 +93,7 @@ def test_every_net_and_input_has_a_curve_of_every_layer(found: Separability) -> 
     assert "there are no ImageNet weights for it" in found.missing[IMAGENET]
 
 
-def test_more_workers_and_the_same_seed_change_nothing(model: SheetClassifier, found: Separability) -> None:
+def test_the_number_of_workers_does_not_change_results(model: SheetClassifier, found: Separability) -> None:
     nets, _ = build_controls(SPEC, CONTROLS, seed=5)
     again = inspect_layers(
         {TRAINED: model, **nets}, _sheets(), LAYERS, ProbeOptions(resamples=100, workers=3)
@@ -114,7 +114,7 @@ def test_controls_are_other_networks_of_the_same_structure(model: SheetClassifie
 
 
 @pytest.mark.weights
-def test_the_imagenet_control_has_imagenets_features(weights_root) -> None:
+def test_the_imagenet_control_has_the_features_of_imagenet(weights_root) -> None:
     spec = ModelSpec(name="squeezenet_reduced", outputs=2)
     nets, missing = build_controls(spec, CONTROLS, seed=0)
     assert not missing
@@ -137,7 +137,7 @@ def _with_accuracies(found: Separability, levels: list[float]) -> Separability:
     return replace(found, curves=curves)
 
 
-def test_trends_tell_rising_from_falling(found: Separability) -> None:
+def test_trends_distinguish_rising_from_falling(found: Separability) -> None:
     rising = _with_accuracies(found, [0.9, 0.5, 0.6, 0.8, 0.9])
     curve = rising.curves[TRAINED, "pooled"]
     assert features_end(rising) == 3
@@ -174,7 +174,7 @@ def test_maps_keep_planted_classes_together(found: Separability) -> None:
     assert all((each.rows == found.maps[0].rows).all() for each in found.maps)
 
 
-def test_a_map_keeps_neighbours_as_scikit_learns_own_does(rng: np.random.Generator) -> None:
+def test_a_map_keeps_neighbours_as_well_as_scikit_learn(rng: np.random.Generator) -> None:
     """Rounding alone moves a t-SNE map, so not places are compared but how far neighbours can be trusted."""
     rows = rng.normal(size=(40, 3)).astype(np.float32)
     places = draw_map(rows, perplexity=5.0, seed=3)
@@ -185,7 +185,7 @@ def test_a_map_keeps_neighbours_as_scikit_learns_own_does(rng: np.random.Generat
     assert ours > theirs - 0.02 > 0.85
 
 
-def test_neighbours_of_the_own_group_do_not_count() -> None:
+def test_neighbours_of_the_same_group_do_not_count() -> None:
     places = np.array([[0, 0], [0, 1], [0, 2], [9, 0], [9, 1], [9, 2]], dtype=np.float32)
     labels = np.array([0, 0, 0, 1, 1, 1])
     assert neighbour_agreement(places, labels, [""] * 6).tolist() == [1.0] * 6
@@ -222,7 +222,7 @@ def test_maps_that_cannot_be_drawn_are_refused(spec: MapSpec, count: int, messag
         spec.perplexity_for(count)
 
 
-def test_layers_that_say_nothing_are_mapped_and_probed_all_the_same(model: SheetClassifier) -> None:
+def test_constant_layers_are_mapped_and_probed(model: SheetClassifier) -> None:
     dead = build_model(SPEC)
     with torch.no_grad():
         dead.features[0].weight.zero_()
