@@ -74,3 +74,23 @@ def test_a_single_possible_answer_is_refused(folder: Folder, small: Small, task:
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
 def test_two_possible_answers_are_accepted(folder: Folder, small: Small, task: str) -> None:
     refuse_single_class(open_training_sheets(folder(classes=2), small(f"task={task}")))
+
+
+def test_binary_training_needs_both_sides(data: SheetData) -> None:
+    binary = replace(data, task="binary")
+    labelled = replace(data.labelled, class_names=("none", "defect"))
+    both = replace(labelled, labels=(np.arange(12) < 8).astype(np.int64))
+    refuse_single_class(replace(binary, labelled=both))
+    defective = replace(
+        binary, items=data.items[:8], labelled=replace(labelled, labels=np.ones(8, dtype=np.int64))
+    )
+    words = (
+        r"found only defective ones \(8\); say with --defect-free NAME .*, or train with --task multiclass"
+    )
+    with pytest.raises(BadData, match=words):
+        refuse_single_class(defective)
+    clean = replace(
+        binary, items=data.items[8:], labelled=replace(labelled, labels=np.zeros(4, dtype=np.int64))
+    )
+    with pytest.raises(BadData, match=r"found only defect-free ones \(4\); add defective sheets"):
+        refuse_single_class(clean)

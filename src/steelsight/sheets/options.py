@@ -15,19 +15,24 @@ class DataOptions:
 
     groups: str | None = option(
         None,
-        help="What keeps sheets together: column:NAME, frames[:GAP], duplicates, or several joined by +.",
+        help="What keeps sheets together: column:NAME, file:PATH:COLUMN, frames[:GAP], duplicates, or "
+        "several joined by +.",
     )
     allow_bad: int = option(0, help="Tolerate up to N unusable items.", metavar="N", min=0)
     layout: str | None = option(
-        None, help="Name of a layout, see sheets.catalog.LAYOUTS.", command_line=False
+        None,
+        help="Layout of DATA: severstal, coco, labelstudio, labelme, cvat, voc, yolo, mvtec, split, masks or "
+        "folder. Default: recognised.",
+        metavar="NAME",
     )
     masks: str | None = option(
         None,
-        help="none, boxes, sparse, a suffix (.png), an affix of names (_label), or a folder.",
-        command_line=False,
+        help="Which files are masks: none, a suffix (.png), an affix of names (_label) or a folder; boxes: "
+        "annotated boxes too; sparse: an image without a mask is defect-free. Default: told by their values.",
+        metavar="RULE",
     )
     defect_free: tuple[str, ...] = option(
-        (), help="Names of the defect-free classes.", joined=True, command_line=False
+        (), help="Name of a defect-free class; repeatable. Default: recognised by name.", metavar="NAME"
     )
 
     def __post_init__(self) -> None:

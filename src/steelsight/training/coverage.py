@@ -48,15 +48,41 @@ def note_missing(data: SheetData, split: Split) -> list[str]:
 
 
 def refuse_single_class(data: SheetData) -> None:
-    """Raise BadData for a multiclass task with one class, or a multilabel task without a defect type."""
+    """Raise BadData where every sheet has the same answer, or a multilabel task has no defect type."""
     names = data.labelled.class_names
-    if data.task == "multiclass" and len(names) < 2:
-        raise BadData(
-            f"{data.name}: expected sheets of at least two classes, got only {', '.join(map(repr, names))}; "
-            "bring sheets of a defect type, or train with task = binary"
+    if data.task == "multilabel":
+        if not names:
+            raise BadData(
+                f"{data.name}: expected sheets of at least one defect type, got only 'none'; "
+                "bring sheets of a defect type"
+            )
+        return
+    present = class_members(data).any(axis=0)
+    if present.sum() > 1:
+        return
+    if data.task == "binary":
+        _refuse_one_side(data)
+    got = ", ".join(repr(names[i]) for i in np.flatnonzero(present).tolist())
+    raise BadData(
+        f"{data.name}: expected sheets of at least two classes, got only {got or 'none'}; "
+        "bring sheets of a defect type, or of another one"
+    )
+
+
+def _refuse_one_side(data: SheetData) -> None:
+    types = {defect_type for item in data.items for defect_type in item.types}
+    if types:
+        several = ", or train with --task multiclass" if len(types) > 1 else ""
+        found, remedy = (
+            "defective",
+            f"say with --defect-free NAME which class is defect-free, add such sheets{several}",
         )
-    if data.task == "multilabel" and not names:
-        raise BadData(
-            f"{data.name}: expected sheets of at least one defect type, got only 'none'; "
-            "bring sheets of a defect type, or train with task = binary"
+    else:
+        found, remedy = (
+            "defect-free",
+            "add defective sheets, or say with --defect-free which class alone is defect-free",
         )
+    raise BadData(
+        f"{data.name}: expected defect-free and defective sheets to tell apart, found only {found} ones "
+        f"({len(data.items)}); {remedy}"
+    )
