@@ -4,7 +4,7 @@
 
 Sheets are noise with a planted difference, cut and classed like the study's: five classes, 60 % fit. All
 layers, both inputs, the trained network (random weights serve, as time does not depend on them), two controls
-and labels dealt anew. The trained network's t-SNE maps are timed apart. The last line is one JSON object.
+and permuted labels. The trained network's t-SNE maps are timed apart. The last line is one JSON object.
 """
 
 from __future__ import annotations
