@@ -1,4 +1,4 @@
-"""Which classes a set of sheets covers, and what must be said or refused where one is missing."""
+"""Classes that the data or a part of them lacks: a note where training is possible, otherwise refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ __all__ = ["class_members", "note_missing", "refuse_single_class"]
 
 
 def class_members(data: SheetData) -> Bool[np.ndarray, "n k"]:
-    """Which sheets are of which class; a multilabel sheet is of each of its types, a dropped one of none."""
+    """Membership of each sheet in each class.
+
+    returns  (n, k); a multilabel sheet is in each of its types, a dropped sheet in no class
+    """
     labels = data.labelled.labels
     members: Bool[np.ndarray, "n k"] = (
         labels > 0
@@ -24,28 +27,28 @@ def class_members(data: SheetData) -> Bool[np.ndarray, "n k"]:
 
 
 def note_missing(data: SheetData, split: Split) -> list[str]:
-    """One line for each class that no training sheet teaches, or no validation sheet judges.
+    """One line for each class without training sheets, or without validation sheets.
 
-    A class without training sheets is not named again for validation; without validation sheets none is.
+    A class is named once; where there is no validation part, only training sheets are checked.
     """
     members = class_members(data)
-    taught, judged = (members[part].any(axis=0) for part in (split.train, split.validation))
+    trained, validated = (members[part].any(axis=0) for part in (split.train, split.validation))
     names = np.array(data.labelled.class_names)
     notes = [
-        f"class {name}: no training sheet, so a sheet of it can never be answered rightly; bring more, "
+        f"class {name}: no training sheet, so the model can never predict it; bring more, "
         "or try split.method = stratified or another --seed"
-        for name in names[~taught].tolist()
+        for name in names[~trained].tolist()
     ]
     if split.validation.size:
         notes += [
-            f"class {name}: no validation sheet, so the best epoch is chosen without regard to it"
-            for name in names[taught & ~judged].tolist()
+            f"class {name}: no validation sheet, so the best epoch is chosen without it"
+            for name in names[trained & ~validated].tolist()
         ]
     return notes
 
 
 def refuse_single_class(data: SheetData) -> None:
-    """Raises BadData for a task whose answer could only be one; binary work always has two answers."""
+    """Raise BadData for a multiclass task with one class, or a multilabel task without a defect type."""
     names = data.labelled.class_names
     if data.task == "multiclass" and len(names) < 2:
         raise BadData(
