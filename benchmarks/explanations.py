@@ -28,7 +28,6 @@ from torch import Tensor, nn
 from steelsight.errors import MissingWeights
 from steelsight.evaluation.timing import time_interleaved
 from steelsight.explanations.baselines import black_sheet
-from steelsight.explanations.batched import explain_all
 from steelsight.explanations.deeplift.api import deep_lift, deep_shap
 from steelsight.explanations.gradcam import grad_cam, grad_cam_all
 from steelsight.explanations.guided import guided_backprop, guided_grad_cam
@@ -288,7 +287,6 @@ def make_rows(scene: Scene) -> dict[str, Row]:
         rows["deepshap"].peers["shap"] = lambda: deep.shap_values(plain, check_additivity=False)
     if have("lime"):
         add_lime(rows, scene)
-    add_all(rows, scene)
     return rows
 
 
@@ -356,27 +354,6 @@ def add_lime(rows: dict[str, Row], scene: Scene) -> None:
         {"lime": lambda: peer(PEER_SAMPLES)},
         PEER_SAMPLES,
         agreement,
-        turns=3,
-        calls=1,
-    )
-
-
-def add_all(rows: dict[str, Row], scene: Scene) -> None:
-    """All seven for one sheet: one call of ours, one call of each best-known library."""
-    seven = ("guided_backprop", "guided_grad_cam", "integrated_gradients", "deeplift", "deepshap", "lime")
-    if any(name not in rows for name in seven):
-        return
-
-    def peers() -> None:
-        rows["grad_cam_all"].peers["captum, five calls"]()
-        for name in seven:
-            next(iter(rows[name].peers.values()))()
-
-    rows["all_seven"] = Row(
-        lambda: explain_all(scene.model, scene.image, scene.target, baselines=scene.references),
-        {"one after the other": peers},
-        sum(rows[name].passes for name in ("grad_cam_all", *seven)),
-        lambda: min(rows[name].agreement() for name in ("grad_cam_all", *seven[:-1])),
         turns=3,
         calls=1,
     )

@@ -17,7 +17,7 @@ import torch
 
 from steelsight.inspection.transplant.cka import compare_layers
 from steelsight.inspection.transplant.parts import fit_parts, list_parts
-from steelsight.inspection.transplant.replace import answer_ways, graft, plan_steps
+from steelsight.inspection.transplant.replace import composition_logits, plan_steps, replace_parts
 from steelsight.models.catalog import ModelSpec, SheetClassifier, build_model
 from steelsight.models.inputs import to_input
 
@@ -44,11 +44,13 @@ def main() -> None:
         taken = fit_parts(receiver, donor).taken
         ways = {tuple(int(i in step.taken) for i in range(parts)) for step in plan_steps("donor", taken)}
         started = time.perf_counter()
-        logits = answer_ways([receiver, graft(receiver, donor, taken)], sorted(ways), images, batch=BATCH)
+        logits = composition_logits(
+            [receiver, replace_parts(receiver, donor, taken)], sorted(ways), images, batch=BATCH
+        )
         shared += time.perf_counter() - started
         started = time.perf_counter()
         for row, way in enumerate(sorted(ways)):
-            mixed = graft(receiver, donor, [i for i in range(parts) if way[i]])
+            mixed = replace_parts(receiver, donor, [i for i in range(parts) if way[i]])
             if not np.array_equal(_plain(mixed, images), logits[row]):
                 raise SystemExit(f"way {way}: the two ways differ")
         plain += time.perf_counter() - started

@@ -124,11 +124,11 @@ class _Watcher(NoProgress):
 def _ours(folder: Path, threads: int, pipe: Connection) -> None:
     torch.set_num_threads(threads)
     data = _open(folder)[0]
-    lesson = TrainingData(data.images, data.labelled.labels, np.arange(len(data.items)), np.arange(0))
+    training_data = TrainingData(data.images, data.labelled.labels, np.arange(len(data.items)), np.arange(0))
     turns = _Turns(pipe, len(data.items))
     turns.wait()
     with suppress(KeyboardInterrupt):
-        fit(_model(), lesson, _recipe(), seed=0, watcher=_Watcher(turns))
+        fit(_model(), training_data, _recipe(), seed=0, progress=_Watcher(turns))
 
 
 def _usual(folder: Path, threads: int, pipe: Connection, *, bare: bool = False) -> None:

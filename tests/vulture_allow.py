@@ -16,9 +16,6 @@ SUBSET  # choices of the command line
 NONE
 uri  # the HTML template of reports
 
-# Called by name through `getattr`.
-among_stained
-
 # Written to JSON and tables by `dataclasses.asdict` or pydantic; documented in the class.
 accuracy_defective_with
 accuracy_with_multi_type

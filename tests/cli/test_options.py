@@ -24,6 +24,7 @@ class SampleOptions:
     start: Path | None = option(None, help="Image to start from.", metavar="FILE")
     names: tuple[str, ...] = option(("a", "b"), help="Networks, joined by commas.", joined=True)
     some: tuple[str, ...] | None = option(None, help="Methods, joined by commas.", joined=True)
+    free: tuple[str, ...] = option((), help="Classes, joined by commas.", joined=True)
     settings: tuple[str, ...] = option((), help="Recipe keys.", metavar="KEY=VALUE", flag="--set")
     kernels: tuple[int, ...] = option((3, 5), help="Widths of the blur.", min=1)
     several: bool = option(True, help="Several at once.")
@@ -66,7 +67,16 @@ def test_defaults_are_those_of_the_class(run):
 
 def test_every_value_reaches_the_class(run):
     given = ["--count=4", "--share=.25", "--epochs=7", "--kind=grown", "--start=a.png", "--names=c,d,c"]
-    given += ["--some=e", "--set=x=1", "--set=y=2", "--kernels=7", "--no-several", "--quick", "--seed=5"]
+    given += [
+        "--some=e",
+        "--free=f",
+        "--set=x=1",
+        "--set=y=2",
+        "--kernels=7",
+        "--no-several",
+        "--quick",
+        "--seed=5",
+    ]
     _, got = run("sheets", *given)
     assert got == (
         Path("sheets"),
@@ -78,6 +88,7 @@ def test_every_value_reaches_the_class(run):
             start=Path("a.png"),
             names=("c", "d"),
             some=("e",),
+            free=("f",),
             settings=("x=1", "y=2"),
             kernels=(7,),
             several=False,

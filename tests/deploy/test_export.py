@@ -94,7 +94,7 @@ def test_the_card_records_parity_source_and_shortcuts(trained: Trained, bundle: 
 def test_calibration_uses_the_engine_that_will_run(trained: Trained, bundle: Path) -> None:
     run, data = trained
     opened = open_bundle(bundle)
-    sheets = open_export_data(run, data, load_checkpoint(run)[1])
+    sheets = open_export_data(run, data)
     engine = open_engine(opened)
     logits = engine(sheets.images(sheets.validation)).logits
     wanted = fit_temperature(logits, sheets.labels(sheets.validation))
@@ -195,7 +195,7 @@ def test_verify_finds_a_bundle_that_differs_from_its_source(trained: Trained, tm
 
 def test_few_sheets_are_extended_by_flips_and_training_sheets(trained: Trained) -> None:
     run, data = trained
-    sheets = open_export_data(run, data, load_checkpoint(run)[1])
+    sheets = open_export_data(run, data)
     trial = gather_sheets(sheets)
     assert trial.labels.size == 90 * 4  # every sheet in four views: still too few, so training sheets too
     assert trial.trained == sheets.train.size * 4

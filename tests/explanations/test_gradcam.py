@@ -146,7 +146,7 @@ def test_model_is_left_as_found(fails: bool, images: Tensor) -> None:
     modes = [module.training for module in model.modules()]
     random_state = torch.get_rng_state()
     if fails:
-        with pytest.raises(BadInput):
+        with pytest.raises(BadInput, match="got 99"):
             grad_cam(model, images, 99)
     else:
         grad_cam(model, images, 0)

@@ -105,5 +105,5 @@ def test_missing_paths(tmp_path: Path) -> None:
     with pytest.raises(BadImage, match="expected an image or a folder of images, found nothing"):
         find_items([tmp_path / "absent.jpg"], None)
     draw(tmp_path / "x.jpg")
-    with pytest.raises(BadData):
+    with pytest.raises(BadData, match="absent"):
         find_items([tmp_path / "x.jpg"], tmp_path / "absent")

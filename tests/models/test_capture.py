@@ -53,7 +53,7 @@ def test_every_layer_agrees_with_a_network_without_inplace_layers(name: str, ima
         assert torch.allclose(tape.gradients[layer], gradient, atol=1e-5), layer
 
 
-def test_graph_reaches_the_image_where_it_is_wanted(images: Tensor) -> None:
+def test_the_graph_reaches_the_image_if_it_requires_gradients(images: Tensor) -> None:
     """Activation maximisation follows one layer's value back to the pixels."""
     model = build()
     images.requires_grad_()
@@ -92,7 +92,7 @@ def test_second_pass_overwrites_the_first(images: Tensor) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("fails", [False, True])
-def test_model_is_left_as_found(name: str, fails: bool, images: Tensor) -> None:
+def test_the_model_is_restored(name: str, fails: bool, images: Tensor) -> None:
     model = build(name).train()
     model.features.eval()
     model.features[0].train()
@@ -102,7 +102,8 @@ def test_model_is_left_as_found(name: str, fails: bool, images: Tensor) -> None:
     state = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     random_state = torch.get_rng_state()
     given = images[:, :1] if fails else images
-    with pytest.raises(BadInput) if fails else nullcontext(), capture(model, ["features", "head"]):
+    refusal = pytest.raises(BadInput, match="expected images of shape")
+    with refusal if fails else nullcontext(), capture(model, ["features", "head"]):
         assert not any(module.training for module in model.modules())
         model(given).sum().backward()
     assert [module.training for module in model.modules()] == modes

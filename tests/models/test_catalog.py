@@ -117,7 +117,7 @@ def test_adhoc_has_the_studys_1472_inputs() -> None:
 
 @pytest.mark.parametrize(("name", "dropout"), [("adhoc", 0.3), ("squeezenet", 0.5), ("vgg16_bn", 0.5)])
 @pytest.mark.parametrize("head", HEADS)
-def test_dropout_is_the_studys_unless_told(name: str, dropout: float, head: str) -> None:
+def test_dropout_defaults_to_the_studys(name: str, dropout: float, head: str) -> None:
     def rates(spec: ModelSpec) -> set[float]:
         return {module.p for module in structure(spec).modules() if isinstance(module, nn.Dropout)}
 
@@ -163,7 +163,7 @@ def test_average_and_maximum_of_the_features() -> None:
 
 
 @pytest.mark.parametrize("pooling", ["average", "average+max"])
-def test_a_head_takes_weights_on_what_it_pools(pooling: str) -> None:
+def test_set_linear_sets_the_weights_on_pooled_features(pooling: str) -> None:
     model = build_model(
         ModelSpec(name="adhoc", head="direct", outputs=3, pooling=pooling, height=64, width=96)
     ).eval()
@@ -197,7 +197,7 @@ def test_pooling_reaches_the_head() -> None:
         ({"colour": "rgb"}, "Extra inputs are not permitted"),
     ],
 )
-def test_spec_refuses(changes: dict[str, object], message: str) -> None:
+def test_bad_specs_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         ModelSpec(**({"name": "adhoc", "outputs": 3, "height": 64, "width": 96} | changes))
 
@@ -210,13 +210,13 @@ def test_spec_refuses(changes: dict[str, object], message: str) -> None:
         ({"kind": "top", "top_share": 0.0}, "above 0 and at most 1, got 0.0"),
     ],
 )
-def test_pooling_refuses(settings: dict[str, object], message: str) -> None:
+def test_bad_pooling_settings_are_refused(settings: dict[str, object], message: str) -> None:
     with pytest.raises(BadRecipe, match=message):
         Pooling(**settings)
 
 
 def refused(model: SheetClassifier, images: Tensor) -> str:
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(BadInput, match=r"expected|made for") as caught:
         model(images)
     return str(caught.value)
 
@@ -229,7 +229,7 @@ def test_forward_refuses_what_the_network_cannot_take() -> None:
     assert "(n, 3, h, w), got (2, 1, 64, 96)" in refused(reduced, images_of(64, 96)[:, :1])
 
 
-def test_other_sizes_than_its_own_suit_every_network_without_a_counted_grid() -> None:
+def test_other_input_sizes_are_accepted_without_a_fixed_grid() -> None:
     for name, head in (("squeezenet", "study"), ("vgg16_bn", "study"), ("adhoc", "direct")):
         assert build_model(spec_of(name, head)).eval()(images_of(80, 120)).shape == (2, 3)
 

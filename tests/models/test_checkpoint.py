@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -57,14 +58,14 @@ def state_of(folder: Path) -> dict[str, bytes]:
 
 
 def refusal(folder: Path) -> str:
-    with pytest.raises(BadCheckpoint) as caught:
+    with pytest.raises(BadCheckpoint, match=re.escape(str(folder))) as caught:
         load_checkpoint(folder)
     message = str(caught.value)
     assert "\n" not in message
     return message
 
 
-def test_pooled_features_come_back(tmp_path: Path) -> None:
+def test_round_trip_with_pooled_features(tmp_path: Path) -> None:
     spec = ModelSpec(name="adhoc", head="direct", pooling="average+max", outputs=3, height=64, width=96)
     model = build_model(spec)
     save_checkpoint(tmp_path / "run", model, card_of(spec))
@@ -76,7 +77,7 @@ def test_pooled_features_come_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("head", ["study", "direct"])
 @pytest.mark.parametrize("name", MODELS)
-def test_comes_back_as_it_was(name: str, head: str, tmp_path: Path) -> None:
+def test_a_checkpoint_round_trip_is_exact(name: str, head: str, tmp_path: Path) -> None:
     model, card = make(3, name, head)
     written = save_checkpoint(tmp_path / "run", model, card)
     loaded, read = load_checkpoint(tmp_path / "run")
@@ -115,7 +116,7 @@ def test_saving_leaves_the_model_as_it_is(tmp_path: Path) -> None:
     assert model.features[0].weight.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_hash_sees_names_types_shapes_and_bytes() -> None:
+def test_hash_depends_on_names_types_shapes_and_bytes() -> None:
     state = {"a": torch.zeros(2, 3), "b": torch.ones(1)}
     changes: list[dict[str, Tensor]] = [
         {"c": torch.zeros(2, 3), "b": torch.ones(1)},
@@ -135,7 +136,7 @@ def test_full_disk_leaves_the_old_checkpoint(
     failing: str, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = state_of(run)
-    write = checkpoint._write_durably
+    write = checkpoint.write_synced
 
     def fill_up(path: Path, data: bytes) -> None:
         if path.name.startswith(failing):
@@ -143,7 +144,7 @@ def test_full_disk_leaves_the_old_checkpoint(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         write(path, data)
 
-    monkeypatch.setattr(checkpoint, "_write_durably", fill_up)
+    monkeypatch.setattr(checkpoint, "write_synced", fill_up)
     expected = r"could not be written \(No space left on device\).*saved before is unharmed; free space"
     with pytest.raises(BadCheckpoint, match=expected):
         save_checkpoint(run, *make(1))
@@ -166,7 +167,7 @@ def test_killed_at_any_step_leaves_one_whole_checkpoint(
     def step_or_die() -> None:
         if next(steps) >= survived:
             monkeypatch.setattr(Path, "unlink", lambda *args, **kwargs: None)  # the dead clean nothing up
-            raise Killed
+            raise Killed("killed")
 
     def dying(function):
         def wrapped(*args):
@@ -176,11 +177,11 @@ def test_killed_at_any_step_leaves_one_whole_checkpoint(
         return wrapped
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "_write_durably", dying(checkpoint._write_durably))
-        patch.setattr(checkpoint, "_sync_folder", dying(checkpoint._sync_folder))
+        patch.setattr(checkpoint, "write_synced", dying(checkpoint.write_synced))
+        patch.setattr(checkpoint, "sync_folder", dying(checkpoint.sync_folder))
         patch.setattr(Path, "replace", dying(Path.replace))
         if survived < 5:
-            with pytest.raises(Killed):
+            with pytest.raises(Killed, match="killed"):
                 save_checkpoint(run, new, card)
         else:
             save_checkpoint(run, new, card)
@@ -190,8 +191,8 @@ def test_killed_at_any_step_leaves_one_whole_checkpoint(
     assert hash_weights(loaded.state_dict()) == hash_weights(expected.state_dict()) == read.weights_sha256
     third, card = make(2)  # and the next save finds its way, even when it is interrupted in turn
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "_write_durably", lambda *args: (_ for _ in ()).throw(Killed()))
-        with pytest.raises(Killed):
+        patch.setattr(checkpoint, "write_synced", lambda *args: (_ for _ in ()).throw(Killed("killed")))
+        with pytest.raises(Killed, match="killed"):
             save_checkpoint(run, third, card)
     assert hash_weights(load_checkpoint(run)[0].state_dict()) == hash_weights(expected.state_dict())
     save_checkpoint(run, third, card)
@@ -290,7 +291,7 @@ def edited(run: Path, **changes: object) -> None:
         ),
     ],
 )
-def test_card_that_does_not_hold(changes: dict[str, object], message: str, run: Path) -> None:
+def test_cards_that_do_not_match_are_refused(changes: dict[str, object], message: str, run: Path) -> None:
     edited(run, **changes)
     assert message in refusal(run)
 
@@ -298,7 +299,7 @@ def test_card_that_does_not_hold(changes: dict[str, object], message: str, run: 
 @pytest.mark.parametrize(
     ("text", "message"), [("", "expected JSON"), ("[]", "got list"), ("{", "expected JSON")]
 )
-def test_card_that_is_no_card(text: str, message: str, run: Path) -> None:
+def test_files_that_are_no_card_are_refused(text: str, message: str, run: Path) -> None:
     (run / CARD).write_text(text)
     assert message in refusal(run)
 
@@ -339,7 +340,7 @@ def test_a_model_that_its_card_does_not_describe_is_not_written(tmp_path: Path) 
     assert not (tmp_path / "run").exists()
 
 
-def test_card_refuses_to_contradict_itself() -> None:
+def test_inconsistent_cards_are_refused() -> None:
     spec = ModelSpec(name="adhoc", outputs=2)
     with pytest.raises(ValidationError, match="expected 2, one an output of the model, got 1"):
         card_of(spec, class_names=("none",))

@@ -10,7 +10,7 @@ from steelsight.models.summary import summarise
 
 
 @pytest.mark.parametrize(("head", "megamacs"), [("study", 113.1), ("direct", 85.6)])
-def test_reduced_squeezenet_costs_what_the_design_says(head: str, megamacs: float) -> None:
+def test_cost_of_the_reduced_squeezenet(head: str, megamacs: float) -> None:
     model = build_model(ModelSpec(name="squeezenet_reduced", head=head, outputs=5))
     assert sum(row.macs for row in summarise(model, 64, 400)) / 1e6 == pytest.approx(megamacs, abs=0.05)
 
@@ -55,7 +55,7 @@ def test_fire_modules_in_one_row() -> None:
     assert [row.name for row in whole][:4] == ["features.0", "features.1", "features.2", "features.3"]
 
 
-def test_model_is_left_as_found() -> None:
+def test_the_model_is_not_changed() -> None:
     model = build_model(ModelSpec(name="adhoc", outputs=2)).train()
     summarise(model, 64, 400)
     assert all(module.training and not module._forward_hooks for module in model.modules())

@@ -70,7 +70,7 @@ def test_direct_head_is_drawn(folder: Path) -> None:
     assert build_model(spec_of("squeezenet", "direct")).pretrained == ("features",)
 
 
-def test_random_start_reads_nothing(offline: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_start_reads_no_file(offline: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STEELSIGHT_WEIGHTS", raising=False)
     assert build_model(spec_of("squeezenet").model_copy(update={"pretrained": "none"})).pretrained == ()
 
@@ -159,7 +159,9 @@ def test_file_of_another_network(folder: Path, torchvisions: dict[str, Tensor]) 
 
 
 @pytest.mark.weights
-def test_real_weights_know_imagenet_textures(weights_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_weights_recognise_imagenet_textures(
+    weights_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(weights.WEIGHTS_VARIABLE, str(weights_root))
     model = build_model(spec_of("squeezenet"))
     state = load_file(weights_root / FILE)

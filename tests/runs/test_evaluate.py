@@ -13,6 +13,7 @@ import pytest
 
 from steelsight.errors import BadCheckpoint, BadData, BadInput
 from steelsight.runs.evaluate import evaluate_run
+from steelsight.sheets.options import DataOptions
 from steelsight.training.recipe import Recipe
 from steelsight.training.records import read_splits
 from steelsight.training.run import RunResult, train_run
@@ -37,7 +38,7 @@ def _chosen(folder: Path) -> set[str]:
     return {name for name, part in zip(table["id"], table["split"], strict=True) if part != "left out"}
 
 
-def test_the_run_s_own_test_part_gives_the_run_s_own_figures(data: Path, run: RunResult) -> None:
+def test_the_own_test_part_gives_the_metrics_of_the_run(data: Path, run: RunResult) -> None:
     for part in ("test", "unseen"):
         found = evaluate_run(run.folder, data, part=part)
         assert found.metrics["report"] == run.metrics["test"]
@@ -46,7 +47,7 @@ def test_the_run_s_own_test_part_gives_the_run_s_own_figures(data: Path, run: Ru
         assert (found.folder / "report.html").is_file()
 
 
-def test_sheets_it_trained_on_are_refused(data: Path, run: RunResult) -> None:
+def test_training_sheets_are_refused(data: Path, run: RunResult) -> None:
     with pytest.raises(BadData, match=r"\d+ of 24 sheets trained run, .*--split unseen"):
         evaluate_run(run.folder, data, part="all")
 
@@ -63,10 +64,10 @@ def test_copies_under_other_names_are_recognised(data: Path, run: RunResult, tmp
     assert {name.replace("other_", "") for name in _chosen(found.folder)} == tests
 
 
-def test_the_kin_of_a_trained_sheet_is_left_out_too(data: Path, run: RunResult) -> None:
+def test_groups_of_training_sheets_are_left_out(data: Path, run: RunResult) -> None:
     with_kin = evaluate_run(run.folder, data, part="test")
     try:
-        without = evaluate_run(run.folder, data, groups="frames:10")
+        without = evaluate_run(run.folder, data, options=DataOptions("frames:10"))
     except BadData as error:  # by chance every test sheet has kin in training
         assert "found none" in str(error)  # noqa: PT017
         return
@@ -84,7 +85,7 @@ def test_another_folder_is_unseen(folder: Folder, run: RunResult) -> None:
 
 
 def test_training_sheets_by_name_come_with_a_warning(data: Path, run: RunResult) -> None:
-    assert "flatter" in evaluate_run(run.folder, data, part="train").metrics["notes"][0]
+    assert "optimistic" in evaluate_run(run.folder, data, part="train").metrics["notes"][0]
 
 
 def test_noise_changes_answers_and_repeats(data: Path, run: RunResult) -> None:
@@ -109,7 +110,7 @@ def test_other_classes_are_refused(folder: Folder, run: RunResult) -> None:
         evaluate_run(run.folder, folder("other", classes=2))
 
 
-def test_without_its_split_nobody_knows(data: Path, run: RunResult) -> None:
+def test_a_run_without_its_split_is_refused(data: Path, run: RunResult) -> None:
     (run.folder / "splits.csv").unlink()
     with pytest.raises(BadCheckpoint, match=r"splits\.csv: expected the split of the run"):
         evaluate_run(run.folder, data)
@@ -124,4 +125,4 @@ def test_bad_items_and_bad_parts(data: Path, run: RunResult) -> None:
     (data / "bar" / "broken.png").write_bytes(b"\x89PNG")
     with pytest.raises(BadData, match=r"1 bad item, 0 allowed"):
         evaluate_run(run.folder, data)
-    assert evaluate_run(run.folder, data, allow_bad=1).metrics["data"]["set_aside"]
+    assert evaluate_run(run.folder, data, options=DataOptions(allow_bad=1)).metrics["data"]["set_aside"]

@@ -12,6 +12,7 @@ import pytest
 
 from steelsight.errors import BadInput
 from steelsight.runs.label_curve import draw_labels, grow_labels
+from steelsight.sheets.options import DataOptions
 from steelsight.training.dataset import open_training_sheets
 from steelsight.training.recipe import Recipe
 from steelsight.training.records import read_splits
@@ -20,9 +21,9 @@ from steelsight.training.run import make_split
 Small = Callable[..., Recipe]
 
 
-def test_shares_are_nested_and_know_every_class(folder: Callable[..., Path], small: Small) -> None:
+def test_shares_are_nested_and_have_every_class(folder: Callable[..., Path], small: Small) -> None:
     recipe = small("task=multiclass", "split.method=groups")
-    data = open_training_sheets(folder(per_class=24), recipe, groups="frames")
+    data = open_training_sheets(folder(per_class=24), recipe, DataOptions("frames"))
     split = make_split(data, recipe.split, seed=0)
     shares = (0.2, 0.35, 0.6, 1.0)
     parts = draw_labels(data, split, shares, np.random.default_rng(0))
@@ -42,7 +43,7 @@ def test_the_curve_is_written(folder: Callable[..., Path], small: Small, tmp_pat
     recipe = small("task=multiclass", "max_epochs=1")
     found = grow_labels(data, recipe=recipe, out=out, shares=(0.4, 0.7, 1.0))
     assert json.loads((out / "curve.json").read_text())["rows"] == found.numbers["rows"]
-    assert "How many more labels are worth it" in (out / "curve.html").read_text()
+    assert "Value of more labels" in (out / "curve.html").read_text()
     tests = []
     for row in found.numbers["rows"]:
         splits = read_splits(out / f"share-{round(1000 * row['share']):04d}")
@@ -58,7 +59,7 @@ def test_the_curve_is_written(folder: Callable[..., Path], small: Small, tmp_pat
         ((0.5, 1.0), "at least three different shares above 0 and up to 1"),
         ((0.0, 0.5, 1.0), "at least three"),
         ((0.3, 0.6, 1.2), "at least three"),
-        ((0.01, 0.5, 1.0), "0.01 of .* training sheets leaves out a class; start with more"),
+        ((0.01, 0.5, 1.0), "0.01 of .* training sheets lacks a class; start with a larger share"),
     ],
 )
 def test_bad_shares(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import io
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))  # draws inputs, for its own table too
+
 Texture = Callable[..., np.ndarray]
 Encode = Callable[..., bytes]
+
+
+@pytest.fixture(scope="session")
+def inputs() -> Any:
+    """The module that draws annotated folders."""
+    return importlib.import_module("input_annotations")
+
+
+@pytest.fixture(scope="session")
+def folders() -> Any:
+    """The module that draws folders and tables."""
+    return importlib.import_module("input_folders")
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_the_remark_follows_the_training_and_the_checkpoint(
     options = replace(tiny_options, vgg=vgg)
     study_data, recipe = open_study_data(tiny_data, options), recipe_for(name, options)
 
-    def train(data, split, recipe, folder, *, seed, fresh, watcher):
+    def train(data, split, recipe, folder, *, seed, fresh, progress):
         spec = recipe.model_spec(2).model_copy(update={"pretrained": "none"})
         card = Card(
             task="binary",

@@ -1,4 +1,4 @@
-"""Small lessons, small DATA folders, and a recipe that trains on them in a blink."""
+"""Small training data, small DATA folders, and a recipe that trains on them quickly."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _sheet(rng: np.random.Generator, kind: int) -> np.ndarray:
 
 
 @pytest.fixture
-def lesson() -> TrainingData:
+def data() -> TrainingData:
     """Twelve sheets to learn from and six to stop by, of two kinds."""
     rng = np.random.default_rng(0)
     labels = np.array([0, 1] * 9)

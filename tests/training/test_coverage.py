@@ -1,4 +1,4 @@
-"""Classes without sheets: refused where no answer is left, told where one part lacks them."""
+"""Classes without sheets: refused where one answer is left, noted where one part lacks them."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def test_members_are_the_labels(data: SheetData, folder: Folder, small: Small) -
     assert class_members(several).sum(axis=0).tolist() == [4, 4]
 
 
-def test_nothing_is_said_where_every_class_is_there(data: SheetData) -> None:
+def test_no_notes_where_every_class_is_present(data: SheetData) -> None:
     assert note_missing(data, _split([0, 4, 8], [1, 5, 9])) == []
     assert note_missing(data, _split([0, 4, 8])) == []  # without validation sheets no class is missed there
 
 
 def test_each_missing_class_is_named_once(data: SheetData) -> None:
     untaught, unjudged = note_missing(data, _split([4, 8], [5]))
-    assert untaught.startswith("class bar: no training sheet, so a sheet of it can never be answered rightly")
+    assert untaught.startswith("class bar: no training sheet, so the model can never predict it")
     assert "split.method = stratified" in untaught
     assert unjudged.startswith("class none: no validation sheet")
 
@@ -66,11 +66,31 @@ def test_a_multilabel_type_is_missing_where_no_sheet_has_it(folder: Folder, smal
         ("multilabel", r"DATA: expected sheets of at least one defect type, got only 'none'; bring sheets"),
     ],
 )
-def test_one_possible_answer_is_none(folder: Folder, small: Small, task: str, message: str) -> None:
+def test_a_single_possible_answer_is_refused(folder: Folder, small: Small, task: str, message: str) -> None:
     with pytest.raises(BadData, match=message):
         refuse_single_class(open_training_sheets(folder(classes=1), small(f"task={task}")))
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
-def test_two_possible_answers_are_enough(folder: Folder, small: Small, task: str) -> None:
+def test_two_possible_answers_are_accepted(folder: Folder, small: Small, task: str) -> None:
     refuse_single_class(open_training_sheets(folder(classes=2), small(f"task={task}")))
+
+
+def test_binary_training_needs_both_sides(data: SheetData) -> None:
+    binary = replace(data, task="binary")
+    labelled = replace(data.labelled, class_names=("none", "defect"))
+    both = replace(labelled, labels=(np.arange(12) < 8).astype(np.int64))
+    refuse_single_class(replace(binary, labelled=both))
+    defective = replace(
+        binary, items=data.items[:8], labelled=replace(labelled, labels=np.ones(8, dtype=np.int64))
+    )
+    words = (
+        r"found only defective ones \(8\); say with --defect-free NAME .*, or train with --task multiclass"
+    )
+    with pytest.raises(BadData, match=words):
+        refuse_single_class(defective)
+    clean = replace(
+        binary, items=data.items[8:], labelled=replace(labelled, labels=np.zeros(4, dtype=np.int64))
+    )
+    with pytest.raises(BadData, match=r"found only defect-free ones \(4\); add defective sheets"):
+        refuse_single_class(clean)

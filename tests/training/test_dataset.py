@@ -1,4 +1,4 @@
-"""Masks of a lesson: at model size, and honest about what is not known."""
+"""Masks of a data: at model size, and honest about what is not known."""
 
 from __future__ import annotations
 

@@ -15,9 +15,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 from steelsight.errors import BadData, BadRecipe
 from steelsight.sheets.grouping.splits import group_split
 from steelsight.sheets.labels import label_sheets
+from steelsight.sheets.options import DataOptions
 from steelsight.training.dataset import SheetData, open_training_sheets
 from steelsight.training.folds import cross_validate, draw_folds
 from steelsight.training.loop.progress import NoProgress
+from steelsight.training.options import FoldOptions
 from steelsight.training.recipe import Recipe
 from steelsight.types import InputSpec, SheetItem
 
@@ -27,9 +29,9 @@ Folder = Callable[..., Path]
 
 def test_folds_share_no_group_with_their_training(folder: Folder, small: Small) -> None:
     recipe = small("task=multiclass", "split.train=.6", "split.validation=.2")
-    data = open_training_sheets(folder(per_class=16), recipe, groups="frames:10")
+    data = open_training_sheets(folder(per_class=16), recipe, DataOptions("frames:10"))
     groups = np.array(data.groups)
-    plan = draw_folds(data, recipe.split, 4, 2, seed=0)
+    plan = draw_folds(data, recipe.split, FoldOptions(4, 2), seed=0)
     assert [(fold.repeat, fold.number) for fold in plan] == [(r, k) for r in range(2) for k in range(4)]
     tested = Counter(i for fold in plan for i in fold.split.test.tolist())
     assert tested == dict.fromkeys(range(48), 2)
@@ -49,7 +51,9 @@ def test_folds_share_no_group_with_their_training(folder: Folder, small: Small) 
 def test_a_validation_share_of_zero_leaves_all_to_training(folder: Folder, small: Small) -> None:
     recipe = small("split.train=.8", "split.validation=0", "split.test=.2")
     data = open_training_sheets(folder(), recipe)
-    assert all(fold.split.validation.size == 0 for fold in draw_folds(data, recipe.split, 2, 1, seed=0))
+    assert all(
+        fold.split.validation.size == 0 for fold in draw_folds(data, recipe.split, FoldOptions(2, 1), seed=0)
+    )
 
 
 class _StopInFold(NoProgress):
@@ -59,24 +63,27 @@ class _StopInFold(NoProgress):
     def start(self, title: str, epochs: int) -> None:
         self.left -= 1
         if self.left == 0:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("stopped by the test")
 
 
-def test_an_interrupted_cross_validation_goes_on(folder: Folder, small: Small, tmp_path: Path) -> None:
+def test_an_interrupted_cross_validation_is_resumed(folder: Folder, small: Small, tmp_path: Path) -> None:
     data, recipe = folder(), small("task=multiclass", "max_epochs=1")
-    straight = cross_validate(data, recipe=recipe, out=tmp_path / "a", folds=2, repeats=2, groups="frames:10")
-    with pytest.raises(KeyboardInterrupt):
+    straight = cross_validate(
+        data, recipe=recipe, out=tmp_path / "a", folds=FoldOptions(2, 2), options=DataOptions("frames:10")
+    )
+    with pytest.raises(KeyboardInterrupt, match="stopped by the test"):
         cross_validate(
             data,
             recipe=recipe,
             out=tmp_path / "b",
-            folds=2,
-            repeats=2,
-            groups="frames:10",
-            watcher=_StopInFold(3),
+            folds=FoldOptions(2, 2),
+            options=DataOptions("frames:10"),
+            progress=_StopInFold(3),
         )
     finished = (tmp_path / "b" / "fold-0-1" / "metrics.json").stat().st_mtime_ns
-    resumed = cross_validate(data, recipe=recipe, out=tmp_path / "b", folds=2, repeats=2, groups="frames:10")
+    resumed = cross_validate(
+        data, recipe=recipe, out=tmp_path / "b", folds=FoldOptions(2, 2), options=DataOptions("frames:10")
+    )
     assert (tmp_path / "b" / "fold-0-1" / "metrics.json").stat().st_mtime_ns == finished
     assert resumed.metrics == straight.metrics
     pooled = resumed.metrics["pooled"]
@@ -107,7 +114,11 @@ def test_impossible_folds(
     recipe = small("task=multiclass")
     with pytest.raises(BadRecipe, match=message):
         cross_validate(
-            folder(), recipe=recipe, out=tmp_path / "cv", folds=folds, repeats=repeats, groups="frames:10"
+            folder(),
+            recipe=recipe,
+            out=tmp_path / "cv",
+            folds=FoldOptions(folds, repeats),
+            options=DataOptions("frames:10"),
         )
 
 
@@ -119,7 +130,7 @@ def _sheets(names: tuple[str, ...], pairs: Sequence[tuple[str, int]]) -> SheetDa
     )
     labelled = label_sheets(items, "multiclass", names, keep_multi_type=False)
     images = np.zeros((len(items), 1, 1), dtype=np.uint8)
-    return SheetData("tiles", items, images, labelled, "multiclass", InputSpec(), "0", ())
+    return SheetData("tiles", items, images, labelled, "multiclass", InputSpec(), "0", (), names)
 
 
 def _mixed(rng: np.random.Generator) -> SheetData:
@@ -142,7 +153,7 @@ def test_folds_are_scikit_learns_with_validation_cut_from_training(small: Small,
     ]
     data = _sheets(("none", "b", "c", "d", "e", "f"), pairs)
     recipe = small("task=multiclass", "split.train=.8", "split.validation=.1", "split.test=.1").split
-    plan = draw_folds(data, recipe, 5, 2, seed=seed)
+    plan = draw_folds(data, recipe, FoldOptions(5, 2), seed=seed)
     for repeat in range(2):
         splitter = StratifiedGroupKFold(5, shuffle=True, random_state=seed + repeat)
         slow = list(splitter.split(data.keys, data.keys, data.groups))
@@ -172,20 +183,20 @@ def test_a_fold_that_lacks_a_class_is_refused_and_no_other(small: Small) -> None
             if set(data.keys[rows]) != {0, 1, 2}
         ]
         if not lacking:
-            assert len(draw_folds(data, recipe, 3, 1, seed=seed)) == 3
+            assert len(draw_folds(data, recipe, FoldOptions(3, 1), seed=seed)) == 3
             continue
         refused += 1
         number, part = lacking[0]
         message = (
-            rf"fold {number + 1} of repeat 1: its {part} part has no sheet of rare, whose 3 groups did not "
-            r"spread over 3 folds; take fewer folds, another --seed or group rule"
+            rf"fold {number + 1} of repeat 1: its {part} part has no sheet of rare, whose 3 groups are not "
+            r"in all 3 folds; use fewer folds, another --seed or group rule"
         )
         with pytest.raises(BadRecipe, match=message):
-            draw_folds(data, recipe, 3, 1, seed=seed)
+            draw_folds(data, recipe, FoldOptions(3, 1), seed=seed)
     assert 0 < refused < 40  # both answers were asked for
 
 
 def test_one_class_alone_is_refused(folder: Folder, small: Small, tmp_path: Path) -> None:
     recipe = small("task=multiclass")
     with pytest.raises(BadData, match="got only 'none'"):
-        cross_validate(folder(classes=1), recipe=recipe, out=tmp_path / "cv", folds=2)
+        cross_validate(folder(classes=1), recipe=recipe, out=tmp_path / "cv", folds=FoldOptions(2))

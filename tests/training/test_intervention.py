@@ -1,4 +1,4 @@
-"""What a training does against a shortcut: twins, odds, cohorts, wrong reasons, features that stay."""
+"""Training interventions: versions, odds, cohorts, marked areas, frozen features."""
 
 from __future__ import annotations
 
@@ -26,67 +26,68 @@ Small = Callable[..., Recipe]
 
 
 @pytest.fixture
-def twins(lesson: TrainingData) -> CounterfactualVersions:
+def versions(data: TrainingData) -> CounterfactualVersions:
     """Of all sheets but the first; versions 1, 2 and 3 gray levels bright."""
-    count = len(lesson.images)
-    images = np.ones((count - 1, 3, *lesson.images.shape[1:]), dtype=np.uint8)
+    count = len(data.images)
+    images = np.ones((count - 1, 3, *data.images.shape[1:]), dtype=np.uint8)
     images *= np.arange(1, 4, dtype=np.uint8)[None, :, None, None]
     return CounterfactualVersions(images, np.arange(-1, count - 1), np.full(count, 0.5))
 
 
-def test_twins_are_shown_as_often_as_asked(
-    lesson: TrainingData, twins: CounterfactualVersions, rng: np.random.Generator
+def test_versions_are_drawn_with_their_chance(
+    data: TrainingData, versions: CounterfactualVersions, rng: np.random.Generator
 ) -> None:
-    rows = rng.integers(1, len(lesson.images), 8000)
-    shown = twins.show(lesson.images, rows, rng)
-    kept = (shown == lesson.images[rows]).all((1, 2))
+    rows = rng.integers(1, len(data.images), 8000)
+    shown = versions.draw(data.images, rows, rng)
+    kept = (shown == data.images[rows]).all((1, 2))
     shares = [kept.mean(), *((shown == level).all((1, 2)).mean() for level in (1, 2, 3))]
     assert shares == pytest.approx([0.25] * 4, abs=0.03)  # six standard errors
 
 
-def test_a_sheet_without_a_twin_is_shown_itself(
-    lesson: TrainingData, twins: CounterfactualVersions, rng: np.random.Generator
+def test_sheets_without_versions_stay_as_they_are(
+    data: TrainingData, versions: CounterfactualVersions, rng: np.random.Generator
 ) -> None:
-    before = lesson.images.copy()
-    shown = twins.show(lesson.images, np.zeros(50, dtype=np.int64), rng)
-    assert (shown == lesson.images[0]).all()
-    always = replace(twins, chance=np.ones(len(lesson.images)))
-    assert set(always.show(lesson.images, np.arange(1, 18), rng).reshape(-1).tolist()) == {1, 2}
-    assert (lesson.images == before).all()
+    before = data.images.copy()
+    shown = versions.draw(data.images, np.zeros(50, dtype=np.int64), rng)
+    assert (shown == data.images[0]).all()
+    always = replace(versions, chance=np.ones(len(data.images)))
+    assert set(always.draw(data.images, np.arange(1, 18), rng).reshape(-1).tolist()) == {1, 2}
+    assert (data.images == before).all()
 
 
-def test_odds_decide_what_an_epoch_draws(
-    lesson: TrainingData, small: Small, rng: np.random.Generator
+def test_odds_set_the_sampling_of_an_epoch(
+    data: TrainingData, small: Small, rng: np.random.Generator
 ) -> None:
-    odds = np.zeros(len(lesson.images))
+    odds = np.zeros(len(data.images))
     odds[[2, 5]] = 3.0, 1.0
-    treated = replace(lesson, remedy=Intervention(odds=odds))
+    treated = replace(data, intervention=Intervention(odds=odds))
     drawn = np.concatenate([draw_order(treated, small().balance, rng) for _ in range(300)])
     assert set(drawn.tolist()) == {2, 5}
     assert (drawn == 2).mean() == pytest.approx(0.75, abs=0.04)
 
 
-def test_wrong_places_move_with_their_sheet(
-    lesson: TrainingData, small: Small, rng: np.random.Generator
+def test_marked_areas_are_augmented_with_their_sheet(
+    data: TrainingData, small: Small, rng: np.random.Generator
 ) -> None:
     recipe = small("hflip=0.5", "vflip=0.5", "gain=0", "gamma=0", "offset=0", "shift=0", "zoom=0")
     treated = replace(
-        lesson, remedy=Intervention(wrong=lesson.images.copy(), reasons=1.0, cohorts=lesson.targets)
+        data,
+        intervention=Intervention(wrong=data.images.copy(), reasons=1.0, cohorts=data.targets),
     )
-    batch = make_batch(treated, recipe, lesson.train, rng)
+    batch = make_batch(treated, recipe, data.train, rng)
     assert batch.wrong is not None
     assert batch.cohorts is not None
     assert torch.equal(batch.wrong, batch.gray)
-    assert batch.cohorts.tolist() == lesson.targets[lesson.train].tolist()
+    assert batch.cohorts.tolist() == data.targets[data.train].tolist()
     assert batch.shares is None
 
 
-def test_masks_and_wrong_places_do_not_mix(
-    lesson: TrainingData, small: Small, rng: np.random.Generator
+def test_masks_and_marked_areas_stay_separate(
+    data: TrainingData, small: Small, rng: np.random.Generator
 ) -> None:
-    masks = Masks(255 - lesson.images, np.ones(len(lesson.images), dtype=bool))
-    treated = replace(lesson, masks=masks, remedy=Intervention(wrong=lesson.images.copy()))
-    batch = make_batch(treated, small("hflip=1", "gain=0", "gamma=0", "offset=0"), lesson.train, rng)
+    masks = Masks(255 - data.images, np.ones(len(data.images), dtype=bool))
+    treated = replace(data, masks=masks, intervention=Intervention(wrong=data.images.copy()))
+    batch = make_batch(treated, small("hflip=1", "gain=0", "gamma=0", "offset=0"), data.train, rng)
     assert batch.shares is not None
     assert batch.wrong is not None
     assert torch.equal(255 - batch.shares, batch.wrong)
@@ -102,7 +103,7 @@ def _parted_reasons(features: np.ndarray, weight: np.ndarray, bias: np.ndarray, 
     return np.einsum("k,kij->ij", toward, features) / places
 
 
-def test_reasons_of_a_linear_head_by_hand(rng: np.random.Generator) -> None:
+def test_reason_loss_of_a_linear_head_by_hand(rng: np.random.Generator) -> None:
     head = DirectHead(5, 3, 0.0, Pooling("average"))
     features = torch.rand(4, 5, 3, 6, requires_grad=True)
     targets = torch.tensor([0, 1, 2, 1])
@@ -124,7 +125,7 @@ HEADS: dict[str, Callable[[], nn.Module]] = {
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_reasons_are_a_share(name: str) -> None:
+def test_reason_loss_is_a_share(name: str) -> None:
     torch.manual_seed(1)
     head, features, targets = (
         HEADS[name](),
@@ -153,7 +154,7 @@ def test_reasons_are_a_share(name: str) -> None:
     assert loss(left).item() < 0.5 * before
 
 
-def test_the_worst_cohort_rules(rng: np.random.Generator) -> None:
+def test_the_worst_cohort_gets_the_largest_weight(rng: np.random.Generator) -> None:
     losses = {0: 0.2, 2: 1.5}
     weights = torch.tensor([0.25, 0.25, 0.5])
     expected = np.array([0.25 * np.exp(0.3 * 0.2), 0.25, 0.5 * np.exp(0.3 * 1.5)])
@@ -164,14 +165,14 @@ def test_the_worst_cohort_rules(rng: np.random.Generator) -> None:
     assert float(found) == pytest.approx(expected[0] * 0.2 + expected[2] * 1.5, rel=1e-5)
 
 
-def _fit(lesson: TrainingData, recipe: Recipe, **options: object) -> tuple[nn.Module, nn.Module, FitResult]:
+def _fit(data: TrainingData, recipe: Recipe, **options: object) -> tuple[nn.Module, nn.Module, FitResult]:
     first = build_model(recipe.model_spec(2), generator=torch.Generator().manual_seed(0))
     model = build_model(recipe.model_spec(2), generator=torch.Generator().manual_seed(0))
-    return first, model, fit(model, lesson, recipe, seed=0, **options)  # type: ignore[arg-type]
+    return first, model, fit(model, data, recipe, seed=0, **options)  # type: ignore[arg-type]
 
 
-def test_frozen_features_stay_and_the_head_learns(lesson: TrainingData, small: Small) -> None:
-    first, model, _ = _fit(replace(lesson, remedy=Intervention(frozen=True)), small("learning_rate=1e-2"))
+def test_frozen_features_stay_and_the_head_learns(data: TrainingData, small: Small) -> None:
+    first, model, _ = _fit(replace(data, intervention=Intervention(frozen=True)), small("learning_rate=1e-2"))
     same = {
         name: torch.equal(old, new)
         for (name, old), new in zip(first.state_dict().items(), model.state_dict().values(), strict=True)
@@ -187,38 +188,37 @@ class _StopAfter(NoProgress):
     def epoch(self, row: object, *, best: bool) -> None:
         self.left -= 1
         if not self.left:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("stopped by the test")
 
 
-def test_group_dro_goes_on_to_the_very_same_numbers(
-    lesson: TrainingData, small: Small, tmp_path: Path
-) -> None:
+def test_resumed_group_dro_gives_the_same_numbers(data: TrainingData, small: Small, tmp_path: Path) -> None:
     recipe = small("max_epochs=4")
     treated = replace(
-        lesson, remedy=Intervention(cohorts=2 * lesson.targets + np.arange(18) % 3 % 2, cohort_step=0.5)
+        data,
+        intervention=Intervention(cohorts=2 * data.targets + np.arange(18) % 3 % 2, cohort_step=0.5),
     )
     _, whole, fitted = _fit(treated, recipe)
     state = tmp_path / "state.safetensors"
-    with pytest.raises(KeyboardInterrupt):
-        _fit(treated, recipe, state_path=state, watcher=_StopAfter(2))
+    with pytest.raises(KeyboardInterrupt, match="stopped by the test"):
+        _fit(treated, recipe, state_path=state, progress=_StopAfter(2))
     _, resumed, again = _fit(treated, recipe, state_path=state)
     assert again.resumed_after == 2
     assert [row.train_loss for row in again.history] == [row.train_loss for row in fitted.history]
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
 
 
-def test_wrong_reasons_fall_in_training(lesson: TrainingData, small: Small) -> None:
+def test_reason_loss_falls_in_training(data: TrainingData, small: Small) -> None:
     """Bright bars lie anywhere; only the left half may be a reason, so the right half loses its say."""
-    wrong = np.zeros_like(lesson.images)
+    wrong = np.zeros_like(data.images)
     wrong[:, :, 32:] = 255
     recipe = small(
         "model.name=squeezenet_reduced", "model.pretrained=none", "max_epochs=12", "learning_rate=2e-3"
     )
     shares = []
     for reasons in (0.0, 4.0):
-        _, model, _ = _fit(replace(lesson, remedy=Intervention(wrong=wrong, reasons=reasons)), recipe)
-        features = model.features(to_input(torch.from_numpy(lesson.images)))
+        _, model, _ = _fit(replace(data, intervention=Intervention(wrong=wrong, reasons=reasons)), recipe)
+        features = model.features(to_input(torch.from_numpy(data.images)))
         logits = model.head(features)
-        targets = torch.from_numpy(lesson.targets)
+        targets = torch.from_numpy(data.targets)
         shares.append(reason_loss(features, logits, targets, torch.from_numpy(wrong)).item())
     assert shares[1] < 0.7 * shares[0]

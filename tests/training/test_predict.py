@@ -30,7 +30,7 @@ def test_batches_do_not_matter(model: SheetClassifier, images: np.ndarray) -> No
     assert np.allclose(logits, expected, atol=1e-6)
 
 
-def test_the_mode_is_left_as_it_came(model: SheetClassifier, images: np.ndarray) -> None:
+def test_the_mode_of_the_model_is_restored(model: SheetClassifier, images: np.ndarray) -> None:
     predict_logits(model.train(), images)
     assert model.training
     predict_logits(model.eval(), images)

@@ -45,7 +45,9 @@ def test_every_key_is_written_with_its_reason(name: str) -> None:
         ("aug_vgg16", "vgg16_bn", "flips"),
     ],
 )
-def test_a_slide_model_is_the_study_but_for_what_its_name_says(name: str, model: str, method: str) -> None:
+def test_slide_models_differ_from_the_study_only_as_their_names_say(
+    name: str, model: str, method: str
+) -> None:
     recipe, study = load_recipe(name), load_recipe("study")
     assert (recipe.task, recipe.model.name, recipe.balance.method) == ("multiclass", model, method)
     changes = {"task": "multiclass", "model.name": model, "balance.method": method}
@@ -54,7 +56,7 @@ def test_a_slide_model_is_the_study_but_for_what_its_name_says(name: str, model:
     assert recipe.flips.chance == pytest.approx(2**-0.5)
 
 
-def test_what_multilabel_cannot_do() -> None:
+def test_settings_refused_for_multilabel() -> None:
     for setting in ("logit_adjust=1", "patches.count=6", "to_share=.1"):
         with pytest.raises(BadRecipe, match="expected a task of one class a sheet, got multilabel"):
             load_recipe("default", ["task=multilabel", setting])
@@ -66,7 +68,7 @@ def test_a_recipe_survives_json(name: str) -> None:
     assert Recipe.model_validate(json.loads(recipe.model_dump_json())) == recipe
 
 
-def test_the_study_is_the_study() -> None:
+def test_study_recipe_has_the_published_values() -> None:
     recipe = load_recipe("study")
     assert (recipe.optimiser.method, recipe.optimiser.learning_rate) == ("adam", 1e-4)
     assert (recipe.batch_size, recipe.stop.max_epochs, recipe.stop.patience) == (10, 60, 5)
@@ -105,11 +107,11 @@ def test_settings_by_whole_name_and_by_last_part() -> None:
         ("split.train=.9", r"shares that sum to 1, got 0\.9"),
         ("transpose=.5", r"augment\.transpose: expected a square input, got 64x400"),
         ("head=study", r"pooling lse: only the direct head"),
-        ("max_epochs=0", r"nothing would be learnt; set probe\.enabled = true"),
+        ("max_epochs=0", r"nothing would be trained; set probe\.enabled = true"),
         ("penalty=0", r"probe\.penalty: .*greater than 0, got 0"),
     ],
 )
-def test_bad_settings_say_what_was_meant(setting: str, message: str) -> None:
+def test_bad_settings_suggest_the_nearest_key(setting: str, message: str) -> None:
     with pytest.raises(BadRecipe, match=message):
         load_recipe("default", [setting])
 
@@ -129,7 +131,7 @@ def test_masks_need_the_direct_head() -> None:
         load_recipe("study", ["masks=1.0"])
 
 
-def test_a_file_gives_only_what_differs(tmp_path: Path) -> None:
+def test_a_file_has_only_the_keys_that_differ(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('extends = "study"\nbatch_size = 5\n[stop]\npatience = 9\n')
     recipe = load_recipe(path)
@@ -146,7 +148,7 @@ def test_a_file_gives_only_what_differs(tmp_path: Path) -> None:
         ("model = 3", r"unknown key model"),
     ],
 )
-def test_a_bad_file_names_itself_and_the_key(tmp_path: Path, text: str, message: str) -> None:
+def test_errors_name_the_file_and_the_key(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(text)
     with pytest.raises(BadRecipe, match=message):

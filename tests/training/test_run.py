@@ -17,6 +17,7 @@ from PIL import Image
 from steelsight.errors import BadCheckpoint, BadData, BadRecipe
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.sheets.grouping.splits import Split
+from steelsight.sheets.options import DataOptions
 from steelsight.sheets.rle import encode_mask
 from steelsight.training import run as run_module
 from steelsight.training.dataset import SheetData, open_training_sheets
@@ -101,14 +102,14 @@ def test_same_seed_same_metrics(folder: Folder, small: Small, tmp_path: Path) ->
 
 class _Stop(NoProgress):
     def epoch(self, row: object, *, best: bool) -> None:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("stopped by the test")
 
 
 def test_an_interrupted_run_ends_with_the_same_figures(folder: Folder, small: Small, tmp_path: Path) -> None:
     data, recipe = folder(), small("max_epochs=3")
     straight = train_run(data, recipe=recipe, out=tmp_path / "straight")
-    with pytest.raises(KeyboardInterrupt):
-        train_run(data, recipe=recipe, out=tmp_path / "run", watcher=_Stop())
+    with pytest.raises(KeyboardInterrupt, match="stopped by the test"):
+        train_run(data, recipe=recipe, out=tmp_path / "run", progress=_Stop())
     with pytest.raises(
         BadCheckpoint, match=r"progress\.safetensors: an unfinished training with another recipe"
     ):
@@ -125,7 +126,7 @@ def test_a_finished_run_is_returned_and_never_overwritten_unasked(
 ) -> None:
     data, out, notes = folder(), tmp_path / "run", _Notes()
     first = train_run(data, recipe=small(), out=out)
-    again = train_run(data, recipe=small(), out=out, watcher=notes)
+    again = train_run(data, recipe=small(), out=out, progress=notes)
     assert (first.fresh, again.fresh) == (True, False)
     assert again.metrics == json.loads(json.dumps(first.metrics))
     assert "finished already" in notes.lines[0]
@@ -144,10 +145,10 @@ def test_a_failing_fresh_run_leaves_the_old_model(
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(run_module, "fit", broken)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError, match="out of memory"):
         train_run(data, recipe=small(), out=out, fresh=True)
     assert load_checkpoint(out)[1] == first.card
-    with pytest.raises(BadCheckpoint, match=r"metrics\.json: expected the figures of a finished training"):
+    with pytest.raises(BadCheckpoint, match=r"metrics\.json: expected the metrics of a finished training"):
         load_run(out)
 
 
@@ -156,18 +157,18 @@ def test_bad_items_stop_a_training_unless_allowed(folder: Folder, small: Small, 
     (data / "bar" / "empty.jpg").touch()
     (data / "bar" / "text.png").write_text("no image")
     with pytest.raises(BadData, match=r"2 bad items, 1 allowed: bar/.*--allow-bad 2"):
-        train_run(data, recipe=small(), out=tmp_path / "run", allow_bad=1)
+        train_run(data, recipe=small(), out=tmp_path / "run", options=DataOptions(allow_bad=1))
     assert not (tmp_path / "run").exists()
-    result = train_run(data, recipe=small(), out=tmp_path / "run", allow_bad=2)
+    result = train_run(data, recipe=small(), out=tmp_path / "run", options=DataOptions(allow_bad=2))
     assert [item["id"] for item in result.metrics["data"]["set_aside"]] == ["bar/empty.jpg", "bar/text.png"]
 
 
-def test_groups_stay_together_and_a_random_split_is_told_to_leak(
+def test_groups_stay_together_and_a_leaking_split_is_reported(
     folder: Folder, small: Small, tmp_path: Path
 ) -> None:
     data, notes = folder(), _Notes()
     recipe = small("task=multiclass", "split.method=groups")
-    kept = train_run(data, recipe=recipe, out=tmp_path / "kept", groups="frames:10")
+    kept = train_run(data, recipe=recipe, out=tmp_path / "kept", options=DataOptions("frames:10"))
     assert kept.metrics["leaks"] == []
     parts: dict[str, set[str]] = {}
     for row in read_splits(tmp_path / "kept"):
@@ -175,13 +176,15 @@ def test_groups_stay_together_and_a_random_split_is_told_to_leak(
     assert len(parts) == 12
     assert all(len(found) == 1 for found in parts.values())
     recipe = small("task=multiclass", "split.method=random")
-    leaky = train_run(data, recipe=recipe, out=tmp_path / "leaky", groups="frames:10", watcher=notes)
+    leaky = train_run(
+        data, recipe=recipe, out=tmp_path / "leaky", options=DataOptions("frames:10"), progress=notes
+    )
     assert leaky.metrics["leaks"]
     assert "more than one part" in notes.lines[0]
-    assert "The split leaks" in (tmp_path / "leaky" / "report.html").read_text()
+    assert "Groups in more than one part" in (tmp_path / "leaky" / "report.html").read_text()
 
 
-def test_nothing_left_to_train_on(folder: Folder, small: Small, tmp_path: Path) -> None:
+def test_a_split_without_training_sheets_is_refused(folder: Folder, small: Small, tmp_path: Path) -> None:
     recipe = small("split.method=random", "split.train=.02", "split.validation=.49", "split.test=.49")
     with pytest.raises(BadRecipe, match=r"24 sheets .* leave none to train on"):
         train_run(folder(), recipe=recipe, out=tmp_path / "run")
@@ -218,7 +221,7 @@ def test_sheets_of_several_types_are_dropped_and_reported_apart(
     assert all("+" in row.label for row in apart)
 
 
-def test_multilabel_keeps_them(kaggle: Path, small: Small, tmp_path: Path) -> None:
+def test_multilabel_keeps_sheets_of_several_types(kaggle: Path, small: Small, tmp_path: Path) -> None:
     recipe = small("task=multilabel", "balance.method=loss", "split.method=random")
     result = train_run(kaggle, recipe=recipe, out=tmp_path / "run")
     assert result.metrics["apart"] is None
@@ -249,14 +252,14 @@ def test_one_class_alone_is_refused_before_training(
 
 
 @pytest.mark.parametrize(("kept", "untaught"), [("none", "defect"), ("bar", "none")])
-def test_binary_work_on_one_class_trains_and_says_what_is_undefined(
+def test_binary_training_on_one_class_reports_undefined_metrics(
     folder: Folder, small: Small, tmp_path: Path, kept: str, untaught: str
 ) -> None:
     data, notes = folder(classes=2), _Notes()
     for path in data.iterdir():
         if path.name != kept:
             shutil.rmtree(path)
-    result = train_run(data, recipe=small("max_epochs=1"), out=tmp_path / "run", watcher=notes)
+    result = train_run(data, recipe=small("max_epochs=1"), out=tmp_path / "run", progress=notes)
     test = result.metrics["test"]
     assert test["auc"]["estimate"] is None
     assert any("AUC undefined: sheets of one class only" in note for note in test["notes"])
@@ -278,7 +281,7 @@ def lone(folder: Folder, small: Small) -> SheetData:
 
 @pytest.mark.parametrize("method", ["none", "loss", "sampling", "flips"])
 @pytest.mark.parametrize("part", ["train", "validation", "test"])
-def test_a_class_of_one_sheet_is_told_where_it_cannot_be_learnt(
+def test_a_class_without_training_sheets_is_reported(
     lone: SheetData, small: Small, tmp_path: Path, method: str, part: str
 ) -> None:
     parts = {"train": [0, 1, 2, 9, 10, 11], "validation": [3, 4, 12, 13], "test": [5, 6, 14, 15]}
@@ -286,7 +289,7 @@ def test_a_class_of_one_sheet_is_told_where_it_cannot_be_learnt(
     split = Split(*(np.array(rows) for rows in parts.values()))
     settings = (f"balance.method={method}", "flips.added=[0, 0, 3]", "max_epochs=1")
     recipe, notes = small("task=multiclass", *settings), _Notes()
-    result = train_data(lone, split, recipe, tmp_path / "run", seed=0, watcher=notes)
+    result = train_data(lone, split, recipe, tmp_path / "run", seed=0, progress=notes)
     (note,) = result.metrics["notes"]
     lacking = "validation" if part == "train" else "training"
     assert note.startswith(f"class block: no {lacking} sheet")

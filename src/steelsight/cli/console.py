@@ -35,7 +35,10 @@ __all__ = [
 RunArgument = Annotated[Path, typer.Argument(help="RUN folder of a trained model.", metavar="RUN")]
 DataArgument = Annotated[
     Path,
-    typer.Argument(help="DATA folder: Kaggle's Severstal layout, or one folder per class.", metavar="DATA"),
+    typer.Argument(
+        help="DATA folder: Kaggle's Severstal layout, class folders, or what other tools write.",
+        metavar="DATA",
+    ),
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 ThreadsOption = Annotated[
@@ -44,7 +47,8 @@ ThreadsOption = Annotated[
 GroupsOption = Annotated[
     str | None,
     typer.Option(
-        help="Which sheets stay in one split: column:NAME, frames[:GAP], duplicates, or several joined by +."
+        help="Which sheets stay in one split: column:NAME, file:PATH:COLUMN, frames[:GAP], duplicates, "
+        "or several joined by +."
     ),
 ]
 AllowBadOption = Annotated[int, typer.Option(min=0, help="Tolerate up to N unusable items.", metavar="N")]

@@ -99,8 +99,9 @@ def _plain_type(annotation: Any, info: OptionInfo, default: Any) -> tuple[Any, A
     inner = next(each for each in get_args(annotation) if each is not NoneType) if optional else annotation
     if get_origin(inner) is tuple:
         if info.joined:
-            text = default if default in (None, MISSING) else ",".join(map(str, default))
-            return (str | None if optional else str), text
+            absent = default in (None, ())
+            text = default if default is MISSING else None if absent else ",".join(map(str, default))
+            return (str | None if optional or absent else str), text
         item, _ = _plain_type(get_args(inner)[0], info, None)
         return list[item] | None, None if default in (None, MISSING, ()) else list(default)  # type: ignore[valid-type]
     if get_origin(inner) is not Literal and inner not in (str, int, float, bool, Path):

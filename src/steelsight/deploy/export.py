@@ -28,10 +28,9 @@ from steelsight.deploy.quantise import SHEETS, quantise
 from steelsight.deploy.readme import README_FILE, bundle_readme
 from steelsight.deploy.shortcut_stamps import read_stamps
 from steelsight.deploy.writer import describe_files, pack_arrays, write_bundle
-from steelsight.errors import BadInput, BadRecipe, ParityRefused
+from steelsight.errors import BadRecipe, ParityRefused
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
-from steelsight.models.checkpoint import load_checkpoint
 from steelsight.runtime.bundle.card import BundleCard, Familiarity, GraphFacts, Precision, TrainingStatistics
 from steelsight.runtime.bundle.open import PROBES_FILE, Bundle
 from steelsight.runtime.drift import gray_statistics, training_statistics
@@ -75,8 +74,8 @@ def export_run(
         raise BadRecipe(
             f"precision: expected some of {', '.join(PRECISIONS)}, got {', '.join(unknown) or 'none'}"
         )
-    model, card = _load(run)
-    sheets = open_export_data(run, data, card, groups=options.groups, allow_bad=options.allow_bad)
+    sheets = open_export_data(run, data, groups=options.groups, allow_bad=options.allow_bad)
+    model, card = sheets.run.model, sheets.run.card
     rng = stream(options.seed, "export-sheets")
     note("writing the graph")
     files = _write_graphs(model, sheets, options.precision, rng)
@@ -102,17 +101,6 @@ def export_run(
     finished = finished.model_copy(update={"files": describe_files(files)})
     write_bundle(out, finished, files)
     return Exported(out, finished, tuple(trials))
-
-
-def _load(run: Path) -> tuple[SheetClassifier, Card]:
-    model, card = load_checkpoint(run)
-    model.refuse_patches(str(run))
-    if card.shuffled_labels:
-        raise BadInput(
-            f"{run}: expected a model trained on its sheets' own labels, got a control with shuffled labels; "
-            "train without labels.shuffle_seed"
-        )
-    return model, card
 
 
 def _compare_precisions(

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
 
-from steelsight.errors import BadData
+from steelsight.errors import BadData, BadInput
 from steelsight.groups import group_keys
 from steelsight.models.card import Card
-from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
-from steelsight.training.dataset import SheetData, open_sheets
-from steelsight.training.records import read_splits
+from steelsight.runs.open import OpenRun, open_run
+from steelsight.sheets.options import DataOptions
+from steelsight.training.dataset import SheetData
 from steelsight.types import GrayBatch
 
 __all__ = ["ExportData", "open_export_data"]
@@ -25,10 +26,15 @@ Positions = Int[np.ndarray, "_"]
 class ExportData:
     """Sheets of DATA by the part of the run's split; sheets of several types only in a multilabel task."""
 
-    data: SheetData
+    run: OpenRun
     train: Positions
     validation: Positions
     unseen: Positions  # in no training or validation part, nor in the group of such a sheet
+
+    @property
+    def data(self) -> SheetData:
+        """All sheets of DATA."""
+        return self.run.data
 
     def images(self, rows: Positions) -> GrayBatch:
         """Pixels of these sheets."""
@@ -43,24 +49,33 @@ class ExportData:
         return group_keys([self.data.groups[i] for i in rows.tolist()], rows.tolist())
 
 
-def open_export_data(
-    run: Path, data: Path, card: Card, *, groups: str | None = None, allow_bad: int = 0
-) -> ExportData:
-    """Open DATA for an export of RUN; raises BadData without training sheets, or without others."""
-    sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
-    refuse_other_classes(sheets, card, data)
-    seen_sheets = SeenSheets(read_splits(run), sheets)
-    usable = sheets.keys >= 0
-    part = np.array(seen_sheets.part)
+def open_export_data(run: Path, data: Path, *, groups: str | None = None, allow_bad: int = 0) -> ExportData:
+    """Open a RUN and its DATA for an export.
+
+    raises  BadInput for a model of patches, or one trained on shuffled labels; BadData without training
+            sheets, or without others
+    """
+    check = partial(_refuse_shuffled_labels, run)
+    opened = open_run(run, data, DataOptions(groups, allow_bad), check=check)
+    usable = opened.data.keys >= 0
+    part = np.array(opened.parts)
     train = np.flatnonzero((part == "train") & usable)
     validation = np.flatnonzero((part == "validation") & usable)
-    used = np.zeros(len(part), dtype=bool)
-    used[list(seen_sheets.seen)] = True
-    unseen = np.flatnonzero(~used & usable)
+    seen = np.zeros(len(part), dtype=bool)
+    seen[list(opened.seen.seen)] = True
+    unseen = np.flatnonzero(~seen & usable)
     if not train.size or not (validation.size or unseen.size):
         raise BadData(
             f"{data}: expected training sheets of {run.name} and others it was not trained on, got "
             f"{train.size} and {validation.size + unseen.size} of {len(part)}; "
             "give the folder it was trained on"
         )
-    return ExportData(sheets, train, validation, unseen)
+    return ExportData(opened, train, validation, unseen)
+
+
+def _refuse_shuffled_labels(run: Path, card: Card) -> None:
+    if card.shuffled_labels:
+        raise BadInput(
+            f"{run}: expected a model trained on its sheets' own labels, got a control with shuffled labels; "
+            "train without labels.shuffle_seed"
+        )

@@ -1,4 +1,4 @@
-"""What an image is compared with: the sheet on which a method starts to count."""
+"""Baselines: the images with which attribution methods compare a sheet."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def make_baselines(kind: str, images: Tensor, *, clean: Tensor | None = None) ->
 
     kind    black    a sheet of gray level 0, the same for all: (1, c, h, w)
             mean     each image's own mean level: (n, c, h, w)
-            blurred  each image after a wide blur, light without texture: (n, c, h, w)
+            blurred  each image after a wide blur, without texture: (n, c, h, w)
             clean    `clean` as given, samples of defect-free sheets (r, c, h, w)
     raises  BadInput for another kind, or `clean` without samples
     """

@@ -1,4 +1,4 @@
-"""Every explanation method by the name the command line knows: add a line, add a method."""
+"""Every explanation method by its command-line name; a new method needs one line here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many images a method may hold at once, so that peak memory stays under a stated cap."""
+"""Batch sizes that keep a method's peak memory under a stated cap."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from steelsight.models.capture import at_rest
 
 __all__ = ["MEMORY_MB", "image_bytes", "rows_within"]
 
-MEMORY_MB = 512.0  # default cap of every method, on what it adds to the model and the images given
+MEMORY_MB = 512.0  # default cap of every method, beside the model and the given images
 
 SAFETY = 4  # an activation, its gradient, a rule's factors, and the library's own workspace
 
@@ -20,7 +20,7 @@ _KNOWN: WeakKeyDictionary[nn.Module, dict[tuple[int, ...], int]] = WeakKeyDictio
 
 
 def image_bytes(model: nn.Module, image: Tensor) -> int:
-    """Bytes that one image's activations take in a model, from one forward pass; remembered by shape.
+    """Bytes of one image's activations in a model, from one forward pass; cached by shape.
 
     image   (c, h, w) float32
     """
@@ -32,7 +32,7 @@ def image_bytes(model: nn.Module, image: Tensor) -> int:
 
 
 def rows_within(model: nn.Module, image: Tensor, memory_mb: float, *, most: int = 64) -> int:
-    """How many images to treat at once; at least one, since one is the smallest step there is.
+    """Number of images to process at once, at least 1 and at most `most`.
 
     raises  BadInput for a cap that is not above 0
     """

@@ -1,7 +1,7 @@
-"""Maps made of several maps: more scales, more layers, or two methods that must agree.
+"""Maps combined from several maps: over scales, flips and layers, or of two methods that agree.
 
-Each takes what an explanation method takes, (model, images, target), and gives (n, h, w) float32. Apart from
-flips and scales, maps are not negative: only what speaks for the class is combined.
+Each function takes (model, images, target), as explanation methods do, and returns (n, h, w) float32. Apart
+from flips and scales, maps are not negative: only evidence for the class is combined.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SCALES = (1.0, 1.5, 2.0)  # of the input; the grid grows with it
 
 
 def positive_unit(maps: Maps) -> Maps:
-    """The positive part of each map, its highest value 1; a map without any stays 0."""
+    """The positive part of each map, scaled to a maximum of 1; a map without a positive value becomes 0."""
     positive = maps.clamp(min=0)
     high = positive.flatten(1).amax(1)[:, None, None]
     return positive / torch.where(high > 0, high, torch.ones_like(high))
@@ -52,7 +52,7 @@ def positive_unit(maps: Maps) -> Maps:
 def agree(maps: Sequence[Maps], *, sigma: float = 2.0) -> Maps:
     """The geometric mean of the positive parts, each blurred: high only where all maps are.
 
-    sigma   px; maps of single pixels would rarely agree to the pixel
+    sigma   px of the blur; single pixels of two maps would rarely coincide
     """
     logs = torch.stack([positive_unit(blur(each.clamp(min=0), sigma)) for each in maps]).clamp(min=1e-12)
     return logs.log().mean(0).exp()
@@ -61,8 +61,8 @@ def agree(maps: Sequence[Maps], *, sigma: float = 2.0) -> Maps:
 def over_views(method: Method, model: nn.Module, images: Tensor, target: Tensor) -> Maps:
     """The mean of a method's maps over the four flips of each image, each map flipped back."""
     flips: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 3))
-    found = [method(model, images.flip(axes), target).flip([axis - 1 for axis in axes]) for axes in flips]
-    return torch.stack(found).mean(0)
+    flipped = [method(model, images.flip(axes), target).flip([axis - 1 for axis in axes]) for axes in flips]
+    return torch.stack(flipped).mean(0)
 
 
 def grad_cam_scales(
@@ -73,7 +73,10 @@ def grad_cam_scales(
     layer: str = "features",
     scales: Sequence[float] = SCALES,
 ) -> Maps:
-    """Grad-CAM of the image at several sizes, each map scaled to its own peak, averaged.
+    """Grad-CAM of the image at several sizes, each map scaled to a maximum of 1, averaged.
+
+    layer   as for `grad_cam`
+    scales  factors of the image's height and width
 
     raises  BadInput where the model takes images of one size only
     """
@@ -86,7 +89,7 @@ def grad_cam_scales(
 
 
 def class_map_views(model: nn.Module, images: Tensor, target: Tensor) -> Maps:
-    """The direct head's own answer at each place, its softmax, over sizes and flips; 0..1 before the mean.
+    """The direct head's class map after softmax, 0..1, averaged over sizes and flips.
 
     raises  BadInput for another head
     """
@@ -118,37 +121,36 @@ def _over_scales(
     method: Method, model: nn.Module, images: Tensor, target: Tensor, scales: Sequence[float]
 ) -> Maps:
     height, width = images.shape[2], images.shape[3]
-    found = []
+    maps_of_scales = []
     for scale in scales:
         size = (round(height * scale), round(width * scale))
         larger = images if scale == 1 else functional.interpolate(images, size=size, mode="bilinear")
         maps = method(model, larger, target)[:, None]
         small = functional.interpolate(maps, size=(height, width), mode="bilinear", antialias=scale > 1)
-        found.append(positive_unit(small[:, 0]))
-    return torch.stack(found).mean(0)
+        maps_of_scales.append(positive_unit(small[:, 0]))
+    return torch.stack(maps_of_scales).mean(0)
 
 
 def grad_cam_views(model: nn.Module, images: Tensor, target: Tensor) -> Maps:
-    """`grad_cam_scales` over the four flips: twelve looks at each image."""
+    """`grad_cam_scales` averaged over the four flips: twelve maps of each image."""
     return over_views(grad_cam_scales, model, images, target)
 
 
 def grad_cam_views_contrast(model: nn.Module, images: Tensor, target: Tensor) -> Maps:
-    """`grad_cam_views` times the local contrast: where the model looks, drawn along the image's own edges."""
+    """`grad_cam_views` times the local contrast, which follows the image's edges."""
     return positive_unit(grad_cam_views(model, images, target)) * contrast(images)
 
 
 def stages(model: nn.Module, *, last: int = 3) -> list[str]:
-    """The last few layers inside `features` that end a stage: one after another, so that grids differ.
+    """Names of the last layers inside `features` that end a stage, each with another grid.
 
+    last    number of layers
     returns names, the deepest last
     raises  BadInput for a model without `features` of several layers
     """
     features = getattr(model, "features", None)
     if not isinstance(features, nn.Sequential) or len(features) < last:
-        raise BadInput(
-            f"{type(model).__name__}: expected `features` of at least {last} layers to look into; name layers"
-        )
+        raise BadInput(f"{type(model).__name__}: expected `features` of at least {last} layers; name layers")
     pools = [place for place, layer in enumerate(features) if isinstance(layer, nn.MaxPool2d)]
     ends = sorted({place - 1 for place in pools} | {len(features) - 1})
     return [f"features.{place}" for place in ends if place >= 0][-last:]
@@ -157,29 +159,30 @@ def stages(model: nn.Module, *, last: int = 3) -> list[str]:
 def grad_cam_layers(
     model: nn.Module, images: Tensor, target: Tensor, *, layers: Sequence[str] | None = None
 ) -> Maps:
-    """What each place of several layers adds to the class, each layer scaled to its peak, averaged.
+    """LayerCAM of several layers, each map scaled to a maximum of 1, averaged.
 
-    A place counts by Σ_k relu(∂y/∂A_k) A_k: in early layers the mean gradient that Grad-CAM uses says little
-    about a place.
+    A place counts Σ_k relu(∂y/∂A_k) A_k, since in early layers the mean gradient that Grad-CAM uses does not
+    localise.
+
     layers  None = the ends of the last three stages
     source  Jiang et al. 2021, LayerCAM
     """
     names = list(layers) if layers is not None else stages(model)
     size = (images.shape[2], images.shape[3])
-    with torch.inference_mode(False), torch.enable_grad(), capture(model, names) as tape:
+    with torch.inference_mode(False), torch.enable_grad(), capture(model, names) as captured:
         logits = model(images.detach())
         chosen = logits.gather(1, target[:, None]).sum()
-        taken = [tape.activations[name] for name in names]
+        taken = [captured.activations[name] for name in names]
         gradients = torch.autograd.grad(chosen, taken, materialize_grads=True)
-    found = [
+    maps_of_layers = [
         positive_unit(upsample((gradient.clamp(min=0) * activation.detach()).sum(1), size))
         for gradient, activation in zip(gradients, taken, strict=True)
     ]
-    return torch.stack(found).mean(0)
+    return torch.stack(maps_of_layers).mean(0)
 
 
 def contrast(images: Tensor, *, sigma: float = 8.0) -> Maps:
-    """How far each pixel's brightness is from that of its surroundings; knows nothing of any class.
+    """Absolute difference of each pixel's brightness from its surroundings; depends on no model or class.
 
     sigma   of the surroundings, px
     """
@@ -190,21 +193,21 @@ def contrast(images: Tensor, *, sigma: float = 8.0) -> Maps:
 def grad_cam_contrast(
     model: nn.Module, images: Tensor, target: Tensor, *, layer: str = "features", sigma: float = 8.0
 ) -> Maps:
-    """Grad-CAM's place, the image's own detail: the positive map times the local contrast.
+    """The positive Grad-CAM map times the local contrast: Grad-CAM locates, the contrast adds detail.
 
-    The contrast draws edges finer than the grid; where Grad-CAM is 0 it draws nothing.
+    The contrast follows edges finer than the grid; where Grad-CAM is 0 the product is 0.
     """
     return positive_unit(grad_cam(model, images, target, layer=layer)) * contrast(images, sigma=sigma)
 
 
 def blur(maps: Maps, sigma: float) -> Maps:
-    """Gaussian, edges repeated; sigma in px, 0 = none."""
+    """Gaussian blur with repeated edges; sigma in px, 0 = none."""
     if sigma == 0:
         return maps
-    reach = max(1, round(4 * sigma))
-    steps = torch.arange(-reach, reach + 1, dtype=maps.dtype, device=maps.device)
+    radius = max(1, round(4 * sigma))
+    steps = torch.arange(-radius, radius + 1, dtype=maps.dtype, device=maps.device)
     weights = torch.exp(-0.5 * (steps / sigma) ** 2)
     weights = weights / weights.sum()
-    padded = functional.pad(maps[:, None], (reach, reach, reach, reach), mode="replicate")
+    padded = functional.pad(maps[:, None], (radius, radius, radius, radius), mode="replicate")
     rows = functional.conv2d(padded, weights[None, None, :, None])
     return functional.conv2d(rows, weights[None, None, None])[:, 0]

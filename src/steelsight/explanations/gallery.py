@@ -1,4 +1,4 @@
-"""Explained sheets as figures, one file a sheet, and as rows of numbers."""
+"""Explained sheets as figures, one file each, and as rows of numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["explanation_row", "report_rows", "save_figures"]
 
 
 def explanation_row(sheet: ReadSheet, explanation: Explanation, class_names: Sequence[str]) -> ExplanationRow:
-    """One sheet for `draw_explanations`: verdict, its probability, and the truth where it is known."""
+    """One sheet for `draw_explanations`: verdict, its probability, and the true class where it is known."""
     truth = "" if sheet.truth is None else f"  (true: {sheet.truth})"
     return ExplanationRow(
         sheet.gray,
@@ -54,7 +54,7 @@ def report_rows(
     class_names: Sequence[str],
     figures: Sequence[Path],
 ) -> list[dict[str, Any]]:
-    """What the figures say, in plain values for JSON."""
+    """The numbers behind the figures, as plain JSON values."""
     return [
         {
             "image": str(sheet.item.path),

@@ -60,10 +60,10 @@ def coarse_grad_cam(
 ) -> Float[Tensor, "n gh gw"]:
     """As grad_cam, on the layer's own grid."""
     check_images(images, "Grad-CAM")
-    with torch.inference_mode(False), torch.enable_grad(), capture(model, [layer]) as tape:
+    with torch.inference_mode(False), torch.enable_grad(), capture(model, [layer]) as captured:
         logits = model(images.detach())  # (n, c)
         check_logits(logits, len(images), "Grad-CAM")
-        activations = _feature_map(tape, layer)
+        activations = _feature_map(captured, layer)
         chosen = logits.gather(1, resolve_targets(target, logits, "Grad-CAM")[:, None]).sum()
         if not chosen.requires_grad:  # the model ignores its input
             return torch.zeros_like(activations[:, 0])
@@ -154,8 +154,8 @@ CLOSED_FORMS: dict[type[nn.Module], Callable[..., tuple[Tensor, Tensor]]] = {
 }
 
 
-def _feature_map(tape: Capture, layer: str) -> Float[Tensor, "n k gh gw"]:
-    activations = tape.activations.get(layer)
+def _feature_map(captured: Capture, layer: str) -> Float[Tensor, "n k gh gw"]:
+    activations = captured.activations.get(layer)
     if activations is None or activations.ndim != 4:
         came = "it was not reached" if activations is None else f"got {tuple(activations.shape)}"
         raise BadInput(

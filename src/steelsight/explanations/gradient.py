@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from steelsight.explanations.chunks import MEMORY_MB, rows_within
-from steelsight.explanations.fast.net import FastNet, ForwardTape, fast_net
-from steelsight.explanations.fast.ways import fast_gradient
+from steelsight.explanations.fast.gradients import fast_gradient
+from steelsight.explanations.fast.net import FastNet, StoredPass, fast_net
 from steelsight.explanations.targets import Target, check_images, check_logits, resolve_targets
 from steelsight.models.capture import at_rest
 from steelsight.models.classifier import SheetClassifier
@@ -40,7 +40,7 @@ def summed_gradients(
     images: Tensor,
     target: Target,
     method: str,
-    quick: Callable[[FastNet, ForwardTape, Tensor, tuple[int, int]], Tensor],
+    fast: Callable[[FastNet, StoredPass, Tensor, tuple[int, int]], Tensor],
     rule: Rule,
     memory_mb: float,
 ) -> Float[Tensor, "n h w"]:
@@ -55,7 +55,7 @@ def summed_gradients(
         classes = resolve_targets(target, class_axis(net, model, images), method)
         return torch.cat(
             [
-                quick(net, net.forward(images[at : at + rows], signs=True), classes[at : at + rows], size)
+                fast(net, net.forward(images[at : at + rows], signs=True), classes[at : at + rows], size)
                 for at in range(0, len(images), rows)
             ]
         )

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from steelsight.explanations.backward_rules import GuidedRule
 from steelsight.explanations.chunks import MEMORY_MB, rows_within
+from steelsight.explanations.fast.gradients import fast_guided
 from steelsight.explanations.fast.net import fast_net
-from steelsight.explanations.fast.ways import fast_guided
 from steelsight.explanations.gradcam import class_maps, coarse_grad_cam, upsample
 from steelsight.explanations.gradient import class_axis, summed_gradients
 from steelsight.explanations.targets import Target, check_images, resolve_targets
@@ -71,10 +71,10 @@ def _shared_pass(
         classes = resolve_targets(target, class_axis(net, model, images), "guided Grad-CAM")
         rows = rows_within(model, images[0], memory_mb)
         for at in range(0, len(images), rows):
-            tape = net.forward(images[at : at + rows], signs=True)
+            stored = net.forward(images[at : at + rows], signs=True)
             chosen = classes[at : at + rows]
             with torch.no_grad():
-                maps = class_maps(net.head, tape.features).maps
+                maps = class_maps(net.head, stored.features).maps
                 coarse = upsample(maps[torch.arange(len(chosen)), chosen].clamp(min=0), size)
-            parts.append(fast_guided(net, tape, chosen, size) * coarse)
+            parts.append(fast_guided(net, stored, chosen, size) * coarse)
     return torch.cat(parts)

@@ -100,14 +100,14 @@ def integrated_gradients_report(
     if not count:
         return IntegratedReport(maps, torch.zeros(0), torch.zeros(0), used)
     with torch.inference_mode(False), at_rest(model):
-        logits, before = _ends(model, images, starts, memory_mb)
+        logits, before = _end_logits(model, images, starts, memory_mb)
         classes = resolve_targets(target, logits, "integrated gradients")
         wanted = (logits - before).gather(1, classes[:, None])[:, 0].double()
         left = torch.arange(count)
         nodes = steps
         while len(left):
             for index in left.tolist():
-                maps[index] = _walk(
+                maps[index] = _integrate(
                     model,
                     images[index],
                     starts[index],
@@ -126,7 +126,7 @@ def integrated_gradients_report(
     return IntegratedReport(maps, error.float(), relative.float(), used)
 
 
-def _ends(model: nn.Module, images: Tensor, starts: Tensor, memory_mb: float) -> tuple[Tensor, Tensor]:
+def _end_logits(model: nn.Module, images: Tensor, starts: Tensor, memory_mb: float) -> tuple[Tensor, Tensor]:
     """Logits of the images and of the baselines; one baseline for all is asked once."""
     alone = starts[:1] if starts.stride(0) == 0 else starts
     with torch.no_grad():
@@ -139,40 +139,46 @@ def _ends(model: nn.Module, images: Tensor, starts: Tensor, memory_mb: float) ->
     return logits, before
 
 
-def _walk(
+def _integrate(
     model: nn.Module,
     image: Tensor,
     start: Tensor,
-    chosen: Tensor,
+    target_class: Tensor,
     nodes: int,
     memory_mb: float,
     dtype: torch.dtype,
 ) -> Float[Tensor, "h w"]:
     """One image's map at that many nodes."""
     places, weights = _nodes(nodes)
-    way = image - start
+    difference = image - start
     rows = rows_within(model, image, memory_mb, most=10)  # more at a time only cost the processor's cache
     net = fast_net(model, torch.stack([image, start]), dtype=dtype)
     if net:
-        return _quick_walk(net, image, start, chosen, places, weights, rows)
+        return _fast_integrate(net, image, start, target_class, places, weights, rows)
     total = torch.zeros(image.shape, dtype=torch.float64)
     with torch.enable_grad():
         for at in range(0, nodes, rows):
-            leaf = (start + places[at : at + rows, None, None, None] * way).detach().requires_grad_()
-            logits = model(leaf)[:, chosen]
+            leaf = (start + places[at : at + rows, None, None, None] * difference).detach().requires_grad_()
+            logits = model(leaf)[:, target_class]
             total += slope((logits * weights[at : at + rows]).sum(), leaf).double().sum(0)
-    return (total * way).sum(0).float()
+    return (total * difference).sum(0).float()
 
 
-def _quick_walk(
-    net: FastNet, image: Tensor, start: Tensor, chosen: Tensor, places: Tensor, weights: Tensor, rows: int
+def _fast_integrate(
+    net: FastNet,
+    image: Tensor,
+    start: Tensor,
+    target_class: Tensor,
+    places: Tensor,
+    weights: Tensor,
+    rows: int,
 ) -> Float[Tensor, "h w"]:
     """The same on a FastNet; the first convolution is linear, so its way back is taken once, for the sum."""
     total: Tensor | None = None
     for at in range(0, len(places), rows):
         batch = start + places[at : at + rows, None, None, None] * (image - start)
-        tape = net.forward(batch, signs=True, pool_first=True)
-        grad = net.backward(tape, chosen.expand(len(batch)), weight=weights[at : at + rows])
+        stored = net.forward(batch, signs=True, pool_first=True)
+        grad = net.backward(stored, target_class.expand(len(batch)), weight=weights[at : at + rows])
         part = grad.float().sum(0, keepdim=True)
         total = part if total is None else total + part
     if total is None:

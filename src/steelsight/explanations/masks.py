@@ -1,10 +1,10 @@
-"""From a heatmap to a mask: which part of the map counts, how it is blurred, where it is cut.
+"""From heatmaps to masks: which sign of the map counts, how it is blurred, and its threshold.
 
-Only heat is looked at, never the true mask: what has to be calibrated is calibrated by the league on
-validation sheets. Torch-free.
+A rule uses the heatmap only, never the true mask; its parameters are chosen by the league on validation
+sheets. Torch-free.
 
     deviations  above mean + amount · std of the blurred map; the study's rule, amount 2 or 3
-    otsu        above the threshold that best parts the blurred map's values in two; `amount` is not used
+    otsu        above the threshold that best separates the blurred map's values; `amount` is not used
     share       the `amount` hottest share of the pixels
     peak        above `amount` times the blurred map's highest value
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
@@ -23,23 +23,31 @@ from scipy.ndimage import gaussian_filter
 from steelsight.errors import BadRecipe
 from steelsight.types import Heatmaps
 
-__all__ = ["Cut", "MaskRule", "Sign", "blur_maps", "cuts_of", "make_masks", "parse_rule", "thresholds"]
+__all__ = [
+    "Cut",
+    "MaskRule",
+    "Sign",
+    "blur_maps",
+    "make_masks",
+    "rule_thresholds",
+    "thresholds",
+]
 
 Cut = Literal["deviations", "otsu", "share", "peak"]
 Sign = Literal["positive", "absolute"]
 
 OTSU_BINS = 256
-FLAT = 1e-6  # a blurred map whose values differ by less than this part of its height shows nothing
+FLAT = 1e-6  # a blurred map with a range below this share of its largest value counts as constant
 
 
 @dataclass(frozen=True, order=True)
 class MaskRule:
-    """One way to make a mask of a heatmap."""
+    """A rule that makes a mask of a heatmap."""
 
     cut: Cut = "deviations"
     amount: float = 2.0
     sigma: float = 2.0  # of the Gaussian blur, px at model size; 0 = no blur
-    sign: Sign = "positive"  # positive: what speaks against the class counts as nothing
+    sign: Sign = "positive"  # positive: evidence against the class counts as 0
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.sigma) and self.sigma >= 0 and math.isfinite(self.amount)):
@@ -66,41 +74,20 @@ class MaskRule:
 
     @property
     def key(self) -> str:
-        """The rule in one word, as `parse_rule` reads it."""
+        """The rule as one word, CUT[:AMOUNT]@SIGMA[abs], such as deviations:3@2."""
         amount = "" if self.cut == "otsu" else f":{self.amount:g}"
         return f"{self.cut}{amount}@{self.sigma:g}" + ("abs" if self.sign == "absolute" else "")
 
 
-def parse_rule(text: str) -> MaskRule:
-    """A rule from its key, `CUT[:AMOUNT][@SIGMA][abs]`; raises BadRecipe.
-
-    >>> parse_rule("deviations:3@2") == MaskRule(amount=3.0), parse_rule("otsu@4abs").sign
-    (True, 'absolute')
-    """
-    sign: Sign = "absolute" if text.endswith("abs") else "positive"
-    body, _, blur = text.removesuffix("abs").partition("@")
-    cut, _, amount = body.partition(":")
-    try:
-        numbers = float(amount or 2), float(blur or 2)
-    except ValueError:
-        numbers = None
-    if numbers is None or cut not in get_args(Cut):
-        raise BadRecipe(
-            f"mask rule: expected CUT[:AMOUNT][@SIGMA][abs] with a cut of {', '.join(get_args(Cut))}, "
-            f"such as deviations:3@2 or otsu@4abs, got {text!r}"
-        )
-    return MaskRule(cast("Cut", cut), *numbers, sign)
-
-
 def make_masks(maps: Heatmaps, rule: MaskRule) -> Bool[np.ndarray, "n h w"]:
-    """The pixels a rule marks; a map that is flat after the blur marks none."""
+    """The pixels a rule marks; a map that is constant after the blur has none."""
     blurred = blur_maps(maps, rule.sigma, rule.sign)
     masks: Bool[np.ndarray, "n h w"] = blurred > thresholds(blurred, rule)[:, None, None]
     return masks
 
 
 def blur_maps(maps: Heatmaps, sigma: float, sign: Sign = "positive") -> Heatmaps:
-    """The part of the maps that counts, blurred; the image's edge pixels stand for what lies outside."""
+    """The part of the maps that counts, blurred; edge pixels are repeated outside the image."""
     counted: Heatmaps = np.abs(maps) if sign == "absolute" else np.maximum(maps, 0)
     if sigma == 0:
         return counted
@@ -109,30 +96,30 @@ def blur_maps(maps: Heatmaps, sigma: float, sign: Sign = "positive") -> Heatmaps
 
 
 def thresholds(blurred: Heatmaps, rule: MaskRule) -> Float32[np.ndarray, " n"]:
-    """Where a rule cuts each blurred map: pixels above are marked; infinite for a flat map."""
-    return cuts_of(blurred, [rule])[:, 0]
+    """Threshold of a rule on each blurred map: pixels above are marked; infinite for a constant map."""
+    return rule_thresholds(blurred, [rule])[:, 0]
 
 
-def cuts_of(blurred: Heatmaps, rules: Sequence[MaskRule]) -> Float32[np.ndarray, "n r"]:
-    """As `thresholds`, for many rules at once; what they share is computed once."""
+def rule_thresholds(blurred: Heatmaps, rules: Sequence[MaskRule]) -> Float32[np.ndarray, "n r"]:
+    """As `thresholds`, for several rules at once; shared statistics are computed once."""
     flat = blurred.reshape(len(blurred), -1).astype(np.float64)
     mean, std = flat.mean(axis=1), flat.std(axis=1)
     high, low = flat.max(axis=1, initial=-np.inf), flat.min(axis=1, initial=np.inf)
     shares = sorted({rule.amount for rule in rules if rule.cut == "share"})
     quantiles = dict(zip(shares, np.quantile(flat, [1 - share for share in shares], axis=1), strict=True))
-    cuts = np.empty((len(blurred), len(rules)))
+    levels = np.empty((len(blurred), len(rules)))
     for place, rule in enumerate(rules):
         match rule.cut:
             case "deviations":
-                cuts[:, place] = mean + rule.amount * std
+                levels[:, place] = mean + rule.amount * std
             case "otsu":
-                cuts[:, place] = [_otsu(values) for values in flat]
+                levels[:, place] = [_otsu(values) for values in flat]
             case "share":
-                cuts[:, place] = quantiles[rule.amount]
+                levels[:, place] = quantiles[rule.amount]
             case "peak":
-                cuts[:, place] = rule.amount * high
-    cuts[high - low <= FLAT * np.maximum(np.abs(high), np.abs(low))] = np.inf
-    return cuts.astype(np.float32)
+                levels[:, place] = rule.amount * high
+    levels[high - low <= FLAT * np.maximum(np.abs(high), np.abs(low))] = np.inf
+    return levels.astype(np.float32)
 
 
 def _otsu(values: Float[np.ndarray, " p"]) -> float:

@@ -1,4 +1,4 @@
-"""The sheets a model judged wrongly, the surest first, with maps that say why: a gallery for people."""
+"""The wrong verdicts of a model, most confident first, as a report with explanation maps."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Mistake:
 def find_mistakes(
     probabilities: Probabilities, truths: Sequence[tuple[int, ...]], task: Task
 ) -> list[Mistake]:
-    """Every wrong verdict, the surest first.
+    """Every wrong verdict, most confident first.
 
     truths  every right answer of each sheet as outputs; single-label tasks: output 0 is "none", and any of
             several types is right
@@ -58,10 +58,11 @@ def write_mistakes(
     sheets: int,
     most: int,
 ) -> None:
-    """One chapter a kind, one figure a sheet.
+    """Write one chapter for each kind and one figure for each sheet.
 
-    rows    what to draw, by the mistake's row; at most `most` a kind are there
-    sheets  how many were judged
+    rows    figures by the mistake's row, at most `most` of each kind
+    sheets  number of sheets classified
+    most    number of sheets drawn of each kind
     """
     for kind, words in KINDS.items():
         some = [mistake for mistake in mistakes if mistake.kind == kind]

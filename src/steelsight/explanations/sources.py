@@ -1,4 +1,4 @@
-"""Which images to explain, and their masks and true classes where DATA or a file beside them tells."""
+"""The images to explain, with masks and true classes where DATA or a file beside them gives these."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class ReadSheet:
 
 
 def find_items(paths: Sequence[Path], data: Path | None) -> tuple[list[SheetItem], tuple[str, ...]]:
-    """The images behind files and folders, in the order given, each once.
+    """The images in files and folders, in the order given, each once.
 
-    A mask is never taken for an image: in a folder, and beside a file, `x.png` masks `x.jpg`, as in DATA.
+    Masks are not images: in a folder, and beside a file, `x.png` is the mask of `x.jpg`, as in DATA.
 
-    data    DATA folder that knows masks and classes; an image outside it is found there by its file name
+    data    DATA folder with masks and classes; an image outside it is matched by its file name
     returns the sheets, and the type names of DATA (none without)
     raises  BadImage where a path does not exist, BadData where DATA cannot be used
     """
@@ -54,7 +54,7 @@ def find_items(paths: Sequence[Path], data: Path | None) -> tuple[list[SheetItem
 def read_items(
     items: Sequence[SheetItem], spec: InputSpec, type_names: Sequence[str]
 ) -> tuple[list[ReadSheet], list[Rejection]]:
-    """The sheets that can be read, and the others with their reasons; a bad mask costs the mask alone."""
+    """The sheets that can be read, and the others with reasons; a bad mask is left out, its sheet kept."""
     read, set_aside = [], []
     for item in items:
         try:
@@ -94,12 +94,12 @@ def _loose_items(path: Path) -> list[SheetItem]:
 
 
 def _loose_item(root: Path, id_: str, mask: str | None) -> SheetItem:
-    """A sheet of which nothing is known but, maybe, its mask; which type it marks is left open as type 1."""
+    """A sheet outside DATA, perhaps with a mask, whose unknown defect type is entered as type 1."""
     if mask is None:
         return SheetItem(id_, root / id_, (), "class", group=_LOOSE)
     return SheetItem(id_, root / id_, (1,), "mask", (MaskSource(1, path=root / mask, where=mask),), _LOOSE)
 
 
 def _literal(stem: str) -> str:
-    """A file name as a pattern that matches itself alone: names may hold brackets."""
+    """A glob pattern that matches this file name only: names may hold brackets."""
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in stem)

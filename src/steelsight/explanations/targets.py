@@ -1,4 +1,4 @@
-"""What every method refuses before it starts: images and classes it cannot explain, in words."""
+"""Checks shared by all methods: images, logits and target classes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_images(images: Tensor, method: str) -> None:
             f"{method}: expected float32 images of shape (n, channels, h, w), got {images.dtype} of shape "
             f"{tuple(images.shape)}; make them with models.inputs.to_input"
         )
-    # The sum alone is ten times faster, and not finite wherever a value is not.
+    # The sum is ten times faster to check, and not finite wherever a value is not.
     if not torch.isfinite(images.sum()) and not torch.isfinite(images).all():
         wrong = (~torch.isfinite(images)).flatten(1).any(1).nonzero().flatten().tolist()
         raise BadInput(f"{method}: expected finite images, image {wrong[0]} holds NaN or infinity")
@@ -38,7 +38,7 @@ def check_logits(logits: Tensor, count: int, method: str) -> None:
 
 
 def resolve_targets(target: Target, logits: Tensor, method: str) -> Int[Tensor, " n"]:
-    """One class index an image, checked against the logits (n, c).
+    """One class index for each image, checked against the logits (n, c).
 
     target  class index, one for all or (n,)
     raises  BadInput for another type or shape, or a class that does not exist

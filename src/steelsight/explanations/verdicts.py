@@ -1,4 +1,4 @@
-"""A model's verdict on each sheet together with the maps that say why, in numbers; nothing is drawn here."""
+"""Verdict, probabilities and explanation maps of sheets, as numbers; nothing is drawn here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Explanation", "explain_images", "find_classes"]
 
 @dataclass(frozen=True)
 class Explanation:
-    """One sheet's verdict and the signed map of each class asked for."""
+    """Verdict and signed maps of the target classes of one sheet."""
 
     verdict: (
         str  # class names joined by " + ", "none", or with a leading "unsure: " below the card's threshold

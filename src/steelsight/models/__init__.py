@@ -1,1 +1,1 @@
-"""Models: the study's four networks, their heads, their weights, their checkpoints, and a look inside."""
+"""The study's four networks: heads, weights, checkpoints, and access to their layers."""

@@ -1,8 +1,7 @@
-"""A look inside a network at work: what its layers say, and how the output depends on them.
+"""Records layer outputs of a network, and the gradients with respect to them.
 
-It never trains: inside the `with` the model is in evaluation mode and its parameters are frozen. On the way
-out, also after an exception, hooks are gone, and every module's mode and every parameter's `requires_grad` is
-as before.
+Inside the `with` the model is in evaluation mode and its parameters are frozen. Afterwards, also after an
+exception, hooks are removed and every module's mode and every parameter's `requires_grad` are restored.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ __all__ = ["Capture", "at_rest", "capture", "find_layer", "watch"]
 
 @dataclass
 class Capture:
-    """What was captured, by layer name; a second forward pass overwrites the first."""
+    """Recorded tensors by layer name; a second forward pass overwrites the first."""
 
     activations: dict[str, Tensor] = field(default_factory=dict)  # in the graph, safe from in-place layers
-    gradients: dict[str, Tensor] = field(default_factory=dict)  # of whatever was last sent backward
+    gradients: dict[str, Tensor] = field(default_factory=dict)  # of the last backward pass
 
 
 @contextmanager
@@ -36,14 +35,14 @@ def capture(model: nn.Module, layers: Iterable[str], *, gradients: bool = True) 
     gradients   False: record under whatever mode the caller set, e.g. `torch.no_grad()`
     raises      UnknownLayer, listing the names that exist; BadInput where a layer's output is no tensor
     """
-    found = {name: find_layer(model, name) for name in layers}
-    tape = Capture()
+    modules = {name: find_layer(model, name) for name in layers}
+    captured = Capture()
     hooks = []
     with at_rest(model):
         try:
-            for name, module in found.items():
-                hooks.append(module.register_forward_hook(_recorder(tape, name, gradients=gradients)))
-            yield tape
+            for name, module in modules.items():
+                hooks.append(module.register_forward_hook(_recorder(captured, name, gradients=gradients)))
+            yield captured
         finally:
             for hook in hooks:
                 hook.remove()
@@ -51,17 +50,17 @@ def capture(model: nn.Module, layers: Iterable[str], *, gradients: bool = True) 
 
 @contextmanager
 def watch(model: nn.Module, layers: Iterable[str], see: Callable[[str, Tensor], None]) -> Iterator[None]:
-    """Show each layer's output to `see` the moment it is there; nothing is kept, unlike on a Tape.
+    """Call `see` with the output of each layer as it is computed; nothing is kept, unlike in a Capture.
 
-    see     gets the name and the output; a later layer may overwrite it in place, so copy what shall stay
+    see     gets the layer's name and its output; a later layer may overwrite it in place, so copy to keep it
     raises  UnknownLayer, BadInput as `capture`
     """
-    found = {name: find_layer(model, name) for name in layers}
+    modules = {name: find_layer(model, name) for name in layers}
     hooks = []
     with at_rest(model):
         try:
-            for name, module in found.items():
-                hooks.append(module.register_forward_hook(_shower(see, name)))
+            for name, module in modules.items():
+                hooks.append(module.register_forward_hook(_observer(see, name)))
             yield
         finally:
             for hook in hooks:
@@ -70,7 +69,7 @@ def watch(model: nn.Module, layers: Iterable[str], see: Callable[[str, Tensor], 
 
 @contextmanager
 def at_rest(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and frozen parameters inside the `with`; whatever they were before, after it."""
+    """Evaluation mode and frozen parameters inside the `with`; restored afterwards."""
     modes = [(module, module.training) for module in model.modules()]
     frozen = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     try:
@@ -86,7 +85,7 @@ def at_rest(model: nn.Module) -> Iterator[None]:
 
 
 def find_layer(model: nn.Module, name: str) -> nn.Module:
-    """The module of that name; raises UnknownLayer, listing the names that exist."""
+    """The module of a name; raises UnknownLayer, listing the names that exist."""
     modules: dict[str, nn.Module] = dict(model.named_modules())
     if name not in modules or not name:
         names = ", ".join(known for known in modules if known)
@@ -94,7 +93,7 @@ def find_layer(model: nn.Module, name: str) -> nn.Module:
     return modules[name]
 
 
-def _shower(see: Callable[[str, Tensor], None], name: str) -> Callable[[nn.Module, object, object], None]:
+def _observer(see: Callable[[str, Tensor], None], name: str) -> Callable[[nn.Module, object, object], None]:
     def show(_module: nn.Module, _inputs: object, output: object) -> None:
         see(name, _tensor(name, output))
 
@@ -110,7 +109,9 @@ def _tensor(name: str, output: object) -> Tensor:
     return output
 
 
-def _recorder(tape: Capture, name: str, *, gradients: bool) -> Callable[[nn.Module, object, object], Tensor]:
+def _recorder(
+    captured: Capture, name: str, *, gradients: bool
+) -> Callable[[nn.Module, object, object], Tensor]:
     def record(_module: nn.Module, _inputs: object, given: object) -> Tensor:
         output = _tensor(name, given)
         if gradients and not torch.is_grad_enabled():
@@ -118,9 +119,9 @@ def _recorder(tape: Capture, name: str, *, gradients: bool) -> Callable[[nn.Modu
         if gradients and not output.requires_grad:
             output = output.detach().requires_grad_()  # frozen so far: the graph starts at this layer
         if output.requires_grad:
-            keep = partial(tape.gradients.__setitem__, name)
+            keep = partial(captured.gradients.__setitem__, name)
             output.register_hook(keep)  # type: ignore[no-untyped-call]
-        tape.activations[name] = output
+        captured.activations[name] = output
         return output.clone()  # what follows may work in place; the recorded tensor keeps its values
 
     return record

@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself. A card that contradicts itself is never written and never read."""
+"""The card of a checkpoint: task, classes, model, input, origin and thresholds, checked for consistency."""
 
 from __future__ import annotations
 
@@ -31,21 +31,19 @@ class Card(BaseModel):
     data_hash: str  # of the DATA folder it was trained on; see sheets.cache
     data_name: str = ""  # name of the DATA folder
     seed: int  # of split, start and batches
-    mask_supervised: bool = False  # masks, not only classes, taught this model
-    shuffled_labels: bool = False  # a control: its labels were drawn, its verdicts mean nothing
+    mask_supervised: bool = False  # trained with masks as well as classes
+    shuffled_labels: bool = False  # a control trained on shuffled labels: its verdicts mean nothing
     threshold: float | None = Field(
         default=None, ge=0, le=1
-    )  # confidence below it reads "I don't know"; at 1 every one
+    )  # a verdict of lower confidence is "I don't know"; at 1 every one
     temperature: float | None = Field(default=None, gt=0)  # divides the logits before the softmax
-    repair: dict[str, JsonValue] = Field(
-        default_factory=dict
-    )  # what was done against a shortcut, if anything
+    repair: dict[str, JsonValue] = Field(default_factory=dict)  # the intervention against a shortcut, if any
     weights_sha256: str = ""  # of names, types, shapes and bytes; save_checkpoint fills it
 
     @field_validator("input", mode="before")
     @classmethod
     def _known_keys(cls, came: Any) -> Any:
-        """A dataclass ignores keys it does not know; a card must not hold any."""
+        """Refuse unknown keys, which a dataclass would ignore."""
         known = {field.name for field in fields(InputSpec)}
         if isinstance(came, dict) and set(came) != known:
             raise ValueError(f"input: expected the keys {sorted(known)}, got {sorted(came)}")

@@ -1,4 +1,4 @@
-"""The four networks, and how one is built from its spec. A new network is its own file and one entry here."""
+"""The four networks, built from a spec. A new network is a file of its own and one entry here."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HeadName = Literal["study", "direct"]
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """What the catalog knows of a network."""
+    """Constructors and properties of a network."""
 
     title: str
     features: Callable[[], nn.Module]
@@ -45,7 +45,7 @@ class ModelEntry:
 
 
 class ModelSpec(BaseModel):
-    """Everything that fixes a network's structure, and what its weights started from."""
+    """Everything that fixes a network's structure, and the origin of its first weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -59,11 +59,11 @@ class ModelSpec(BaseModel):
     height: int = Field(default=64, ge=1)  # px, of the sheet
     width: int = Field(default=400, ge=1)  # px, of the sheet
     dropout: float | None = Field(default=None, ge=0, lt=1, description="None = the study's")
-    patches: int = Field(default=1, ge=1, description="parts a sheet is cut into and judged by")
+    patches: int = Field(default=1, ge=1, description="patches that a sheet is cut into and classified by")
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of what the network itself sees: the sheet or one patch."""
+        """Height and width of the network's own input: the sheet, or one patch of it."""
         return self.height, patch_starts(self.width, self.patches)[1]
 
     @field_validator("name")
@@ -133,11 +133,11 @@ MODELS: dict[str, ModelEntry] = {
 
 
 def build_model(spec: ModelSpec, *, generator: torch.Generator | None = None) -> SheetClassifier:
-    """A network ready to train: every weight drawn anew, then ImageNet's copied over if asked for.
+    """Build a network for training: random weights, then ImageNet's where the spec asks for them.
 
-    generator   draws the weights; None = one seeded with 0; the global generator is never touched
+    generator   draws the weights; None = one seeded with 0; the global generator is not used
     returns     in training mode, on the CPU, channels-last
-    raises      BadRecipe where the network has no ImageNet weights, MissingWeights where they cannot be had
+    raises      BadRecipe where no ImageNet weights exist, MissingWeights where they are not available
     """
     entry = MODELS[spec.name]
     if spec.pretrained == "imagenet" and entry.pretrained is None:
@@ -150,13 +150,13 @@ def build_model(spec: ModelSpec, *, generator: torch.Generator | None = None) ->
 
 
 def assemble(spec: ModelSpec) -> SheetClassifier:
-    """A network on the CPU, channels-last, its weights not yet set; checkpoints bring their own."""
+    """A network on the CPU, channels-last, with uninitialised weights, for checkpoints to fill."""
     model: SheetClassifier = structure(spec).to_empty(device="cpu")
     return model.to(memory_format=torch.channels_last)
 
 
 def structure(spec: ModelSpec) -> SheetClassifier:
-    """Layers and shapes alone, on torch's meta device: nothing is allocated and no generator is touched."""
+    """A network on torch's meta device, with shapes only: no memory is allocated and no generator is used."""
     entry = MODELS[spec.name]
     with torch.device("meta"):
         return SheetClassifier(

@@ -1,7 +1,7 @@
-"""A model on disk: weights as safetensors with a JSON card. Nothing else is ever read, pickle least of all.
+"""A model on disk: weights as safetensors with a JSON card. Pickle is never read.
 
-The card is written twice: as `card.json`, for people, and inside the header of `model.safetensors`. Renaming
-that one file makes a save valid, so weights and their card cannot part, whenever a process dies:
+The card is written twice: as `card.json`, for people, and inside the header of `model.safetensors`. A save
+becomes valid by renaming that one file, so weights and card stay consistent whenever a process dies:
 
     1. model.safetensors.new and card.json.new are written and forced to disk   until here the old pair stands
     2. model.safetensors.new → model.safetensors                                from here card.json.new counts
@@ -37,7 +37,7 @@ PICKLE_SUFFIXES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib")
 
 
 def save_checkpoint(folder: Path, model: SheetClassifier, card: Card) -> Card:
-    """Write a model and its card; until both are on disk the checkpoint already there stays as it is.
+    """Write a model and its card; the earlier checkpoint stays valid until both are on disk.
 
     folder  made if need be; one process at a time writes to it
     returns the card as written, with the checksum of the weights

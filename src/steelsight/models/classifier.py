@@ -1,4 +1,4 @@
-"""One shape for all networks: features, then a head. It refuses images the network cannot take, in words."""
+"""The common form of all networks: features, then a head; images of an unsuitable shape are refused."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["SheetClassifier"]
 class SheetClassifier(nn.Module):
     """A feature extractor and a head.
 
-    features    (n, 3, h, w) → (n, k, gh, gw); Grad-CAM looks at its output in every model
+    features    (n, 3, h, w) → (n, k, gh, gw); Grad-CAM uses its output in every model
     head        ConvHead, LinearHead, DirectHead or AverageMaxHead
     size        height and width the model was built for
     smallest    the smallest height and width the features can take
-    patches     1, or a sheet is cut into so many and judged by the most suspicious; see models.patches
+    patches     1, or the number of patches a sheet is cut into and classified by; see models.patches
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class SheetClassifier(nn.Module):
 
     @property
     def needs_its_size(self) -> bool:
-        """Whether only images of `size` fit: the ad-hoc network's linear layer counts its inputs."""
+        """Whether only images of `size` are accepted, as by the ad-hoc network's linear layer."""
         return isinstance(self.head, LinearHead) and isinstance(self.head.pool, nn.Identity)
 
     def forward(self, images: Tensor) -> Float[Tensor, "n c"]:
@@ -59,7 +59,7 @@ class SheetClassifier(nn.Module):
         return logits if self.patches == 1 else join_patches(logits, self.patches)
 
     def class_map(self, images: Tensor) -> Float[Tensor, "n c gh gw"]:
-        """Evidence for each class at each place; only the direct head has it, see heads for its meaning.
+        """Evidence for each class at each position; only the direct head has it, see models.heads.
 
         raises  BadInput where the head is another, or as `forward`
         """
@@ -72,7 +72,7 @@ class SheetClassifier(nn.Module):
         return self.head.class_map(self.features(images))
 
     def refuse_patches(self, what: str) -> None:
-        """Raise BadInput where sheets are judged by patches: a whole sheet's map explains another model."""
+        """Raise BadInput for a model of patches, for which whole-sheet explanations are not valid."""
         if self.patches > 1:
             raise BadInput(
                 f"{what}: expected a model that sees whole sheets, got one that judges {self.patches} "
@@ -80,7 +80,7 @@ class SheetClassifier(nn.Module):
             )
 
     def check(self, images: Tensor) -> None:
-        """Refuse images of a shape the network cannot take; raises BadInput."""
+        """Raise BadInput for images of a shape that the network cannot take."""
         if images.ndim != 4 or images.shape[1] != 3:
             raise BadInput(
                 f"model {self.name}: expected images of shape (n, 3, h, w), got {tuple(images.shape)}; "

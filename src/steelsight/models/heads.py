@@ -1,6 +1,6 @@
-"""What turns a feature map into logits: the study's heads, and the direct head, whose map is the evidence.
+"""Heads, from feature map to logits: the study's heads, and the direct head, whose class map is the evidence.
 
-Each head names its layers, so that explanations can write its gradient down instead of asking autograd.
+Each head names its layers, so that explanations can compute its gradient in closed form.
 """
 
 from __future__ import annotations
@@ -96,15 +96,15 @@ class DirectHead(nn.Module):
         self.pooling = pooling
 
     def class_map(self, features: Float[Tensor, "n k gh gw"]) -> Float[Tensor, "n c gh gw"]:
-        """Evidence for each class at each place, before pooling."""
+        """Evidence for each class at each position, before pooling."""
         evidence: Tensor = self.conv(self.dropout(features))
         return evidence
 
     def forward(self, features: Float[Tensor, "n k gh gw"]) -> Float[Tensor, "n c"]:
         """Logits of a feature map."""
-        return self.judge(features)[0]
+        return self.logits_and_map(features)[0]
 
-    def judge(
+    def logits_and_map(
         self, features: Float[Tensor, "n k gh gw"]
     ) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n c gh gw"]]:
         """Logits and class map, computed once."""
@@ -113,19 +113,19 @@ class DirectHead(nn.Module):
         return logits, evidence
 
     def pooled(self, features: Float[Tensor, "n k gh gw"]) -> Float[Tensor, "n k"]:
-        """What the logits are linear in, with average pooling."""
+        """The features that the logits are linear in, with average pooling."""
         return features.mean((2, 3))
 
     def set_linear(self, weight: Float[Tensor, "c k"], bias: Float[Tensor, " c"]) -> None:
-        """Take the logits' weights on `pooled`."""
+        """Set the weights of the logits on `pooled`."""
         _set_linear(self.conv, weight, bias)
 
 
 class AverageMaxHead(nn.Module):
-    """Each feature's average and maximum over the places → dropout → linear: texture and single spots.
+    """Average and maximum of each feature over positions → dropout → linear: texture and single spots.
 
-    The direct head's sibling for pooling `average+max`. Both poolings' gradients sum to 1 over the P places,
-    so Grad-CAM's channel weights are exactly (W_average + W_max) / P.
+    The direct head's counterpart for pooling `average+max`. Both poolings' gradients sum to 1 over the P
+    positions, so Grad-CAM's channel weights are exactly (W_average + W_max) / P.
     """
 
     def __init__(self, channels: int, outputs: int, dropout: float) -> None:
@@ -135,7 +135,7 @@ class AverageMaxHead(nn.Module):
         self.conv = nn.Conv2d(2 * channels, outputs, kernel_size=1)  # averages first, then maxima
 
     def class_map(self, features: Float[Tensor, "n k gh gw"]) -> Float[Tensor, "n c gh gw"]:
-        """The logits of a sheet that looked everywhere as at this place, where average and maximum are one.
+        """The logits of a sheet with the features of one position everywhere.
 
         Unlike the direct head's, this map does not pool to the sheet's logits.
         """
@@ -148,24 +148,24 @@ class AverageMaxHead(nn.Module):
         logits: Tensor = self.conv(self.dropout(self.pooling(features)))
         return logits.flatten(1)
 
-    def judge(
+    def logits_and_map(
         self, features: Float[Tensor, "n k gh gw"]
     ) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n c gh gw"]]:
         """Logits and class map."""
         return self(features), self.class_map(features)
 
     def pooled(self, features: Float[Tensor, "n k gh gw"]) -> Float[Tensor, "n d"]:
-        """What the logits are linear in, d = 2k."""
+        """The features that the logits are linear in, d = 2k."""
         described: Tensor = self.pooling(features)
         return described.flatten(1)
 
     def set_linear(self, weight: Float[Tensor, "c d"], bias: Float[Tensor, " c"]) -> None:
-        """Take the logits' weights on `pooled`."""
+        """Set the weights of the logits on `pooled`."""
         _set_linear(self.conv, weight, bias)
 
 
 class AverageMax(nn.Module):
-    """Each feature's average over the places, then each one's maximum."""
+    """Average of each feature over positions, then its maximum."""
 
     def forward(self, features: Float[Tensor, "n k gh gw"]) -> Float[Tensor, "n d 1 1"]:
         """Pool over the places, d = 2k."""
@@ -185,10 +185,10 @@ class Pooling(nn.Module):
     Every kind obeys pool(z + c) = pool(z) + c, so its gradient over the P places sums to 1 whatever z is, and
     Grad-CAM's channel weights of the direct head are exactly W_ck / P.
 
-    average     every place counts the same
-    max         the strongest place alone
+    average     all positions alike
+    max         the strongest position alone
     lse         (1/r) log mean exp(r z), r = `sharpness`: r → 0 is the average, r → ∞ the maximum
-    top         mean of the strongest `top_share` of the places, at least one
+    top         mean of the strongest `top_share` of the positions, at least one
     raises      BadRecipe for a sharpness not above 0, a share outside (0, 1]
     source      lse: Pinheiro and Collobert 2015
     """
@@ -204,7 +204,7 @@ class Pooling(nn.Module):
         self.top_share = top_share
 
     def forward(self, evidence: Float[Tensor, "n c gh gw"]) -> Float[Tensor, "n c"]:
-        """Pool over the places."""
+        """Pool over positions."""
         flat = evidence.flatten(2)  # (n, c, p)
         places = flat.shape[2]
         match self.kind:
@@ -219,6 +219,6 @@ class Pooling(nn.Module):
                 return flat.topk(kept, dim=2, sorted=False).values.mean(2)
 
     def extra_repr(self) -> str:
-        """Show the setting that is in use."""
+        """Show the setting in use."""
         setting = {"lse": f", sharpness={self.sharpness}", "top": f", top_share={self.top_share}"}
         return self.kind + setting.get(self.kind, "")

@@ -1,4 +1,4 @@
-"""From gray bytes to the three normalised channels every model takes. It reads and resizes nothing."""
+"""Converts gray bytes to the three normalised channels of every model; no reading, no resizing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sheet judged patch by patch: where it is cut, and how the patches' answers become the sheet's."""
+"""Classification by patches: positions of the patches, and the sheet's logits from theirs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["cut_patches", "join_patches", "patch_starts"]
 
 
 def patch_starts(width: int, count: int) -> tuple[Int[np.ndarray, " p"], int]:
-    """First columns and the width of patches that span a sheet; they overlap where it does not divide.
+    """First columns and width of equal patches that span a sheet; they overlap where it is not divisible.
 
     raises  BadRecipe for more patches than columns, or none
 
@@ -35,9 +35,9 @@ def cut_patches(images: Float[Tensor, "n c h w"], count: int) -> Float[Tensor, "
 
 
 def join_patches(logits: Float[Tensor, "m c"], count: int) -> Float[Tensor, "n c"]:
-    """A sheet's logits are those of its most suspicious patch, the one least likely to be defect-free.
+    """The logits of each sheet: those of its patch with the lowest probability of being defect-free.
 
-    logits  class 0 is defect-free
+    logits  (n · count, c), class 0 is defect-free
     """
     apart = logits.reshape(-1, count, logits.shape[1])  # (n, p, c)
     worst = apart.log_softmax(2)[:, :, 0].argmin(1)

@@ -1,4 +1,4 @@
-"""What a network costs, layer by layer: output shape, parameters, multiply-accumulates. It runs no images."""
+"""Output shape, parameters and multiply-accumulates of each layer of a network; no image is run."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ class LayerRow:
 def summarise(
     model: SheetClassifier, height: int, width: int, *, whole_fires: bool = False
 ) -> list[LayerRow]:
-    """The layers in the order they run, for one image of height x width.
+    """The layers in the order of execution, for one image of height x width.
 
-    The model itself is not run: a copy on torch's meta device is, which holds shapes and no numbers.
+    A copy of the model on torch's meta device is run, which has shapes but no values.
 
     whole_fires  one row for each Fire module instead of its six layers
     raises       BadInput for a size the network cannot take
     """
-    ghost = copy.deepcopy(model).to("meta").eval()
+    copied = copy.deepcopy(model).to("meta").eval()
     rows: list[LayerRow] = []
-    for name, layer in ghost.named_modules():
+    for name, layer in copied.named_modules():
         if next(layer.children(), None) is None:
             layer.register_forward_hook(partial(_add_layer, rows, name))
         elif isinstance(layer, Fire) and whole_fires:
             layer.register_forward_hook(partial(_merge_block, rows, name))
     with torch.no_grad():
-        ghost(torch.empty(1, 3, height, width, device="meta"))
+        copied(torch.empty(1, 3, height, width, device="meta"))
     return rows
 
 
@@ -56,7 +56,7 @@ def _add_layer(rows: list[LayerRow], name: str, layer: nn.Module, _inputs: objec
 
 
 def _merge_block(rows: list[LayerRow], name: str, block: nn.Module, _inputs: object, output: Tensor) -> None:
-    """Put one row in place of the block's layers, which ran, and were added, just before."""
+    """Replace the rows of the block's layers, added just before, by one row."""
     parts = [row for row in rows if row.name.startswith(f"{name}.")]
     del rows[len(rows) - len(parts) :]
     parameters, macs = sum(row.parameters for row in parts), sum(row.macs for row in parts)
@@ -64,7 +64,7 @@ def _merge_block(rows: list[LayerRow], name: str, block: nn.Module, _inputs: obj
 
 
 def _macs(layer: nn.Module, output: Tensor) -> int:
-    """Each number of the output costs as many products as its filter, or row of the matrix, has weights."""
+    """Multiply-accumulates: outputs times the weights of one filter, or of one row of the matrix."""
     if isinstance(layer, nn.Conv2d | nn.Linear):
         return output[0].numel() * layer.weight[0].numel()
     return 0

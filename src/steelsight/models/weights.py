@@ -1,4 +1,4 @@
-"""Where first weights come from: a seeded draw, or ImageNet; never the one for the other."""
+"""Initial weights: random with a seed, or ImageNet's; missing ImageNet weights are an error."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PRETRAINED: dict[str, WeightsEnum] = {
 
 
 def draw_weights(model: SheetClassifier, generator: torch.Generator) -> None:
-    """Draw every weight of a model anew, in the order of its modules; the global generator is not touched.
+    """Draw every weight of a model, in the order of its modules; the global generator is not used.
 
     `features`: He's uniform rule, bias 0, as torchvision starts SqueezeNet; batch norms the identity.
     Study heads: uniform within 1 / sqrt(inputs), torch's own rule for fresh layers.
@@ -57,14 +57,14 @@ def _fill_bias(layer: nn.Conv2d | nn.Linear, bound: float, generator: torch.Gene
 
 
 def load_pretrained(model: SheetClassifier, source: str) -> tuple[str, ...]:
-    """Copy ImageNet weights into a model and name the modules that took them.
+    """Copy ImageNet weights into a model; returns the names of the modules that received them.
 
     `features` takes its share of torchvision's. The study head's 1000-way convolution takes torchvision's
     where the channels agree (full SqueezeNet, 512); the reduced network has 384 and keeps its draw, as all
     other heads do.
 
     source  a key of PRETRAINED
-    raises  MissingWeights where they cannot be had or do not fit
+    raises  MissingWeights where they are not available or do not fit
     """
     weights = read_pretrained(source)
     _copy(weights, "features", model.features, source)

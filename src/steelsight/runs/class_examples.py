@@ -1,4 +1,4 @@
-"""One sheet a class with Grad-CAM for every class: what excites each output, and what inhibits it."""
+"""One example sheet for each class, with the Grad-CAM maps of all classes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["choose_examples", "picture_classes"]
 
 
 def choose_examples(runs: Sequence[OpenRun], part: str) -> dict[int, tuple[OpenRun, int]]:
-    """For each class the sheet most surely given it and rightly so; where none is, the one nearest to it.
+    """For each class the sheet most confidently and correctly predicted; otherwise the one nearest to it.
 
-    returns the run that judged the sheet and its position there, by class; classes without sheets are absent
+    returns  by class, the run that predicted the sheet and its position; classes without sheets are absent
     """
     best: dict[int, tuple[bool, float, OpenRun, int]] = {}
     for run in runs:
@@ -29,32 +29,32 @@ def choose_examples(runs: Sequence[OpenRun], part: str) -> dict[int, tuple[OpenR
             predict_logits(run.model, np.asarray(run.data.images[positions])), run.card.task
         )
         for position, row in zip(positions.tolist(), probabilities, strict=True):
-            answers = run.data.labelled.alternatives[position]
-            if len(answers) != 1:
+            classes = run.data.labelled.alternatives[position]
+            if len(classes) != 1:
                 continue
-            name = answers[0]
-            found = (int(row.argmax()) == name, float(row[name]), run, position)
-            if name not in best or found[:2] > best[name][:2]:
-                best[name] = found
+            name = classes[0]
+            candidate = (int(row.argmax()) == name, float(row[name]), run, position)
+            if name not in best or candidate[:2] > best[name][:2]:
+                best[name] = candidate
     return {name: (run, position) for name, (_, _, run, position) in sorted(best.items())}
 
 
 def picture_classes(runs: Sequence[OpenRun], part: str) -> tuple[Figure, str]:
-    """The examples with a map a class, and words for them."""
+    """The figure of the examples, and its description."""
     rows = []
     for name, (run, position) in choose_examples(runs, part).items():
         item, names = run.data.items[position], run.card.class_names
         gray = np.asarray(run.data.images[position])
-        told = explain_images(run.model, run.card, gray[None])[0]
+        explained = explain_images(run.model, run.card, gray[None])[0]
         masked = bool(item.types) and item.evidence == "mask"
         rows.append(
             ExplanationRow(
                 gray,
                 mask_fractions(item, run.card.input) if masked else None,
-                f"{item.path.stem}  {told.verdict} {told.confidence:.2f}  (true: {names[name]})",
-                list(told.maps),
-                [f"{names[c]}  {told.probabilities[c]:.2f}" for c in told.targets],
+                f"{item.path.stem}  {explained.verdict} {explained.confidence:.2f}  (true: {names[name]})",
+                list(explained.maps),
+                [f"{names[c]}  {explained.probabilities[c]:.2f}" for c in explained.targets],
             )
         )
-    words = f"{len(rows)} {part} sheets, one a class, each with Grad-CAM for every class."
+    words = f"{len(rows)} {part} sheets, one for each class, each with Grad-CAM for every class."
     return draw_explanations(rows), words

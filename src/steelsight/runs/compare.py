@@ -1,12 +1,13 @@
-"""Several runs on the sheets none of them has seen: who is better, and whether that is more than luck.
+"""Compares runs on sheets that none of them was trained on: metrics, paired differences, McNemar's test.
 
-Cross-validations are compared by their out-of-fold answers, each by a model that never saw it.
+Cross-validations are compared by their out-of-fold predictions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,18 @@ from steelsight.evaluation.intervals.bootstrap import PairedDifference, paired_b
 from steelsight.evaluation.intervals.paired import McNemar, mcnemar
 from steelsight.evaluation.measures import measure
 from steelsight.files import replace_file, write_json
-from steelsight.models.checkpoint import load_checkpoint
+from steelsight.models.card import Card
 from steelsight.plain import plain
 from steelsight.reports.document import Document
+from steelsight.runs.open import OpenRun, open_run
 from steelsight.runs.out_of_fold import OutOfFold, read_out_of_fold
-from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import environment
-from steelsight.training.dataset import SheetData, open_sheets
+from steelsight.training.dataset import SheetData
 from steelsight.training.predict import predict_logits
-from steelsight.training.records import read_splits
 from steelsight.training.report.scores import probabilities_of
-from steelsight.types import Interval, Labels, Probabilities
+from steelsight.types import Interval, Labels, Probabilities, Task
 
 __all__ = ["METRICS", "RunComparison", "compare_folds", "compare_runs", "weights_to"]
 
@@ -57,72 +58,92 @@ class RunComparison:
 def compare_runs(
     runs: Sequence[Path],
     data: Path,
+    options: DataOptions = AUTOMATIC,
     *,
     part: str = "unseen",
     noise_sigma: float = 0.0,
     shares: Sequence[float] | None = None,
-    groups: str | None = None,
-    allow_bad: int = 0,
     seed: int = 0,
     out: Path | None = None,
 ) -> list[RunComparison]:
-    """Judge two runs or more on the same sheets.
+    """Compare two runs or more on the same sheets.
 
-    shares  of the classes, to which the sheets are weighted; None = as they are
-    part    unseen, test, validation or train: the sheets of DATA that are in it for every run
-    out     where compare.html and compare.json go; None = nowhere
+    shares  class shares to which the sheets are weighted; None = unweighted
+    part    unseen, test, validation or train: the sheets of DATA that are in this part of every run
+    out     folder for compare.html and compare.json; None = nothing is written
     raises  BadInput for fewer than two runs, other tasks, multilabel runs; BadData where classes differ or
             no sheet is left; BadCheckpoint
     """
     if len(runs) < 2:
         raise BadInput(f"compare: expected at least two runs, got {len(runs)}")
-    answers: list[Probabilities] = []
-    common: list[set[int]] = []
-    opened: list[SheetData] = []
+    predicted: list[_RunAnswers] = []
     for run in runs:
-        model, card = load_checkpoint(run)
-        if card.task == "multilabel" or (opened and card.task != opened[0].task):
-            wanted = opened[0].task if opened else "binary or multiclass"
-            raise BadInput(f"{run}: expected a {wanted} run like the others, got {card.task}")
-        sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
-        refuse_other_classes(sheets, card, data)
-        common.append(set(SeenSheets(read_splits(run), sheets).choose(part, run).tolist()))
-        draws = torch.Generator().manual_seed(seed)
-        logits = predict_logits(model, sheets.images, noise_sigma=noise_sigma, generator=draws)
-        answers.append(probabilities_of(logits, card.task))
-        opened.append(sheets)
-    first = opened[0]
-    kept = sorted(set.intersection(*common))
-    rows = np.array([i for i in kept if first.keys[i] >= 0], dtype=np.int64)
+        first = predicted[0].data if predicted else None
+        check = partial(_refuse_other_task, run, None if first is None else first.task)
+        opened = open_run(run, data, options, allow_patches=True, check=check, sheets=first)
+        predicted.append(_predict(opened, part, noise_sigma, seed))
+    sheets = predicted[0].data
+    common = sorted(set.intersection(*(each.chosen for each in predicted)))
+    rows = np.array([i for i in common if sheets.keys[i] >= 0], dtype=np.int64)
     if not rows.size:
         raise BadData(
             f"{data}: no sheet is {part} for all {len(runs)} runs; bring sheets none of them has seen"
         )
-    groups_of = [first.groups[i] for i in rows.tolist()]
-    bout = _CommonAnswers(
-        tuple(run.name for run in runs),
-        tuple(each[rows] for each in answers),
-        first.keys[rows],
-        groups_of if any(groups_of) else None,
-        first.labelled.class_names,
-        weights=None if shares is None else weights_to(shares, first.keys[rows], first.labelled.class_names),
+    groups_of = [sheets.groups[i] for i in rows.tolist()]
+    labels, names = sheets.keys[rows], sheets.labelled.class_names
+    compared = _compare(
+        _CommonAnswers(
+            tuple(run.name for run in runs),
+            tuple(each.probabilities[rows] for each in predicted),
+            labels,
+            groups_of if any(groups_of) else None,
+            names,
+            weights=None if shares is None else weights_to(shares, labels, names),
+        ),
+        seed,
     )
-    found = _compare(bout, seed)
     if out is not None:
-        noise = f" at X + {noise_sigma:g}Z" if noise_sigma else ""
-        told = {"data": first.name, "data_hash": first.data_hash, "split": part, "noise_sigma": noise_sigma}
-        told["shares"] = None if shares is None else list(shares)
-        shifted = "" if shares is None else ", weighted to shares of " + ", ".join(f"{s:.3g}" for s in shares)
-        title = f"{rows.size} {part} sheets of {first.name}{noise}{shifted}"
-        _write(out, found, title, told | {"sheets": rows.size}, seed)
-    return found
+        title = f"{rows.size} {part} sheets of {sheets.name}" + _conditions(noise_sigma, shares)
+        facts = {
+            "data": sheets.name,
+            "data_hash": sheets.data_hash,
+            "split": part,
+            "noise_sigma": noise_sigma,
+            "shares": None if shares is None else list(shares),
+            "sheets": rows.size,
+        }
+        _write(out, compared, title, facts, seed)
+    return compared
+
+
+def _conditions(noise_sigma: float, shares: Sequence[float] | None) -> str:
+    """Noise and class shares of a comparison, for its title."""
+    noise = f" at X + {noise_sigma:g}Z" if noise_sigma else ""
+    listed = ", ".join(f"{share:.3g}" for share in shares or ())
+    return noise + (f", weighted to shares of {listed}" if shares is not None else "")
+
+
+@dataclass(frozen=True)
+class _RunAnswers:
+    """Probabilities of one run for all sheets of DATA, and the sheets that are in the part."""
+
+    data: SheetData
+    probabilities: Probabilities
+    chosen: set[int]
+
+
+def _predict(run: OpenRun, part: str, noise_sigma: float, seed: int) -> _RunAnswers:
+    chosen = set(run.choose(part).tolist())
+    draws = torch.Generator().manual_seed(seed)
+    logits = predict_logits(run.model, run.data.images, noise_sigma=noise_sigma, generator=draws)
+    return _RunAnswers(run.data, probabilities_of(logits, run.card.task), chosen)
 
 
 def compare_folds(folders: Sequence[Path], *, seed: int = 0, out: Path | None = None) -> list[RunComparison]:
-    """Judge two cross-validations or more by their out-of-fold answers, all repeats of a sheet together.
+    """Compare two cross-validations or more by out-of-fold predictions, all repeats of a sheet together.
 
     folders  as `train --folds` wrote them, of the same sheets, groups and repeats
-    returns  McNemar's test counts the first repeat alone, whose sheets come once
+    returns  McNemar's test uses the first repeat alone, in which every sheet occurs once
     raises   BadInput for fewer than two, a multilabel one, or where sheets, classes or repeats differ
     """
     if len(folders) < 2:
@@ -131,7 +152,7 @@ def compare_folds(folders: Sequence[Path], *, seed: int = 0, out: Path | None = 
     first = several[0]
     for folder, other in zip(folders[1:], several[1:], strict=True):
         _refuse_other_sheets(folder, first, folders[0], other)
-    bout = _CommonAnswers(
+    rows = _CommonAnswers(
         tuple(folder.name for folder in folders),
         tuple(probabilities_of(each.logits, "multiclass") for each in several),
         first.labels,
@@ -139,21 +160,21 @@ def compare_folds(folders: Sequence[Path], *, seed: int = 0, out: Path | None = 
         first.class_names,
         once=first.repeat == 0,
     )
-    found = _compare(bout, seed)
+    found = _compare(rows, seed)
     if out is not None:
         repeats = int(first.repeat.max()) + 1
         sheets = int((first.repeat == 0).sum())
         times = f", {repeats} times" * (repeats > 1)
-        told = {"data": first.data, "data_hash": first.data_hash, "split": "out of fold", "repeats": repeats}
-        title = f"{sheets} sheets of {first.data}, each judged out of its fold{times}"
-        _write(out, found, title, told | {"sheets": sheets}, seed)
+        facts = {"data": first.data, "data_hash": first.data_hash, "split": "out of fold", "repeats": repeats}
+        title = f"{sheets} sheets of {first.data}, out-of-fold predictions{times}"
+        _write(out, found, title, facts | {"sheets": sheets}, seed)
     return found
 
 
 def weights_to(
     shares: Sequence[float], labels: Labels, class_names: Sequence[str]
 ) -> Float[np.ndarray, " n"]:
-    """What each sheet counts so that the classes have these shares; the mean is 1.
+    """Sheet weights with which the classes have these shares, (n,); the mean is 1.
 
     raises  BadInput unless there is one share of at least 0 a class, not all 0, and sheets of each class that
             has one
@@ -177,6 +198,13 @@ def weights_to(
     return weights
 
 
+def _refuse_other_task(run: Path, task: Task | None, card: Card) -> None:
+    """Raise BadInput for a multilabel run, or one of another task than the first run's."""
+    if card.task == "multilabel" or (task is not None and card.task != task):
+        wanted = task or "binary or multiclass"
+        raise BadInput(f"{run}: expected a {wanted} run like the others, got {card.task}")
+
+
 def _refuse_other_sheets(folder: Path, first: OutOfFold, first_folder: Path, other: OutOfFold) -> None:
     if first.class_names != other.class_names:
         raise BadInput(
@@ -193,7 +221,7 @@ def _refuse_other_sheets(folder: Path, first: OutOfFold, first_folder: Path, oth
 
 @dataclass(frozen=True)
 class _CommonAnswers:
-    """Answers of several models to the same rows."""
+    """Predictions of several models for the same sheets."""
 
     names: tuple[str, ...]
     answers: tuple[Probabilities, ...]
@@ -204,19 +232,19 @@ class _CommonAnswers:
     weights: Float[np.ndarray, " r"] | None = None  # of the rows, for all but McNemar's test; None = alike
 
 
-def _compare(bout: _CommonAnswers, seed: int) -> list[RunComparison]:
-    labels, units, answers, names = bout.labels, bout.units, bout.answers, bout.names
-    once = np.ones(labels.size, dtype=bool) if bout.once is None else bout.once
-    weights = np.ones(labels.size) if bout.weights is None else bout.weights
+def _compare(rows: _CommonAnswers, seed: int) -> list[RunComparison]:
+    labels, units, answers, names = rows.labels, rows.units, rows.answers, rows.names
+    once = np.ones(labels.size, dtype=bool) if rows.once is None else rows.once
+    weights = np.ones(labels.size) if rows.weights is None else rows.weights
     found = []
     for number, (name, mine) in enumerate(zip(names, answers, strict=True)):
         report = classification_report(
             labels,
             mine,
-            bout.class_names,
+            rows.class_names,
             groups=units,
             rng=stream(seed, "compare-metrics"),
-            weights=bout.weights,
+            weights=rows.weights,
         )
         paired = {}
         for metric in METRICS if number else ():
@@ -249,7 +277,7 @@ def _score(
     return score
 
 
-def _write(out: Path, found: Sequence[RunComparison], title: str, told: dict[str, Any], seed: int) -> None:
+def _write(out: Path, found: Sequence[RunComparison], title: str, facts: dict[str, Any], seed: int) -> None:
     page = Document("Runs compared", subtitle=title)
     page.chapter("Figures")
     page.table(
@@ -262,22 +290,22 @@ def _write(out: Path, found: Sequence[RunComparison], title: str, told: dict[str
     page.table(
         ["run", *METRICS.values(), "right alone", "McNemar p"],
         [
-            [each.name, *(paired.difference for paired in each.against_first.values()), *_alone(each)]
+            [each.name, *(paired.difference for paired in each.against_first.values()), *_right_alone(each)]
             for each in found[1:]
         ],
         id="differences",
         caption="Differences on the same sheets",
-        note="A bracket that leaves out 0 decides. Right alone: sheets that the run has right and "
-        f"{found[0].name} wrong, then the other way round. McNemar's test takes sheets as independent; where "
-        "groups of them are not, go by the brackets.",
+        note="An interval without 0 is a significant difference. Right alone: sheets that the run has right "
+        f"and {found[0].name} wrong, then the reverse. McNemar's test assumes independent sheets; where "
+        "sheets are grouped, use the intervals.",
     )
-    page.footer({"data": f"{told['data']} ({told['data_hash']})", "seed": seed, **environment()})
+    page.footer({"data": f"{facts['data']} ({facts['data_hash']})", "seed": seed, **environment()})
     replace_file(out / "compare.html", page.render().encode())
-    numbers = told | {"seed": seed, "runs": [asdict(each) for each in found], "environment": environment()}
+    numbers = facts | {"seed": seed, "runs": [asdict(each) for each in found], "environment": environment()}
     write_json(out / "compare.json", plain(numbers))
 
 
-def _alone(found: RunComparison) -> tuple[str | None, str | None]:
+def _right_alone(found: RunComparison) -> tuple[str | None, str | None]:
     test = found.mcnemar
     return (
         (None, None) if test is None else (f"{test.second_only} / {test.first_only}", f"{test.p_value:.2g}")

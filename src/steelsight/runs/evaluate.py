@@ -1,6 +1,6 @@
-"""How good a finished run is on its own test part or any other DATA folder, never on what it learnt.
+"""Evaluates a finished run on a DATA folder: metrics, figures, a page, and every prediction.
 
-A sheet is recognised by its bytes at model size, under whatever name and in whatever folder it lies.
+Sheets of training are recognised by their pixels at model size, whatever their name and folder.
 """
 
 from __future__ import annotations
@@ -15,16 +15,14 @@ from jaxtyping import Int
 
 from steelsight.errors import BadInput
 from steelsight.files import write_json
-from steelsight.models.checkpoint import load_checkpoint
-from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
+from steelsight.runs.open import open_run
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.training.conclude import describe_data, environment
-from steelsight.training.dataset import open_sheets
 from steelsight.training.imbalance.shuffle import SHUFFLED_NOTE
 from steelsight.training.predict import predict_logits
 from steelsight.training.records import (
     METRICS_FILE,
     PREDICTIONS_FILE,
-    read_splits,
     write_predictions,
 )
 from steelsight.training.report.operating import report_operating
@@ -41,7 +39,7 @@ Positions = Int[np.ndarray, " p"]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was found, and where it is written."""
+    """Metrics of an evaluation, and the folder they are written to."""
 
     folder: Path
     metrics: dict[str, Any]
@@ -50,38 +48,34 @@ class Evaluation:
 def evaluate_run(
     run: Path,
     data: Path,
+    options: DataOptions = AUTOMATIC,
     *,
     part: str = "unseen",
     noise_sigma: float = 0.0,
     prevalence: float | None = None,
-    groups: str | None = None,
-    allow_bad: int = 0,
     seed: int = 0,
     out: Path | None = None,
 ) -> Evaluation:
-    """Judge a run on a DATA folder.
+    """Evaluate a run on a DATA folder.
 
-    part         unseen: whatever the run neither trained on nor chose its best epoch by, nor shares a group
-                 with; test, validation, train: that part of the run's own split; all: refused where the run
-                 trained on any of it
-    noise_sigma  judge on X + sigma Z, see predict_logits
+    part         unseen: all sheets but those of training and validation and their groups; test, validation,
+                 train: that part of the run's own split; all: refused where the run was trained on any of it
+    noise_sigma  evaluate on X + sigma Z, see predict_logits
     prevalence   share of defective sheets on the line, for the operating point; None = that of these sheets
-    groups       rule that keeps sheets together: for intervals, and so that a trained sheet's group is seen
+    options      how DATA is opened; groups serve intervals, and those of training sheets are left out
     out          default RUN/evaluations/NAME-PART
-    raises       BadData where no sheet is left or seen ones would be judged; BadCheckpoint; BadInput
+    raises       BadData where no sheet is left, or `all` has training sheets; BadCheckpoint; BadInput
     """
     if part not in EVALUATED:
         raise BadInput(f"part: expected one of {', '.join(EVALUATED)}, got {part!r}")
-    model, card = load_checkpoint(run)
-    sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
-    refuse_other_classes(sheets, card, data)
-    memory = SeenSheets(read_splits(run), sheets)
-    chosen = memory.choose(part, run)
+    opened = open_run(run, data, options, allow_patches=True)
+    card, sheets = opened.card, opened.data
+    chosen = opened.choose(part)
     folder = out or run / "evaluations" / (
         f"{sheets.name}-{part}" + (f"-noise{noise_sigma:g}" * (noise_sigma > 0))
     )
     generator = torch.Generator().manual_seed(seed)
-    logits = predict_logits(model, sheets.images, noise_sigma=noise_sigma, generator=generator)
+    logits = predict_logits(opened.model, sheets.images, noise_sigma=noise_sigma, generator=generator)
     single = chosen[sheets.keys[chosen] >= 0]
     several = chosen[sheets.keys[chosen] < 0]
     parts = [part if i in set(chosen.tolist()) else "left out" for i in range(len(sheets.items))]
@@ -95,9 +89,9 @@ def evaluate_run(
         "mask_supervised": card.mask_supervised,
         "shuffled_labels": card.shuffled_labels,
         "data": describe_data(sheets, parts),
-        "notes": [SHUFFLED_NOTE] * card.shuffled_labels + memory.notes(part),
+        "notes": [SHUFFLED_NOTE] * card.shuffled_labels + opened.seen.notes(part),
         "report": report_part(sheets, logits, single, seed=seed),
-        "apart": report_apart(sheets, logits, several, memory.trained) if several.size else None,
+        "apart": report_apart(sheets, logits, several, opened.seen.trained) if several.size else None,
         "operating_point": report_operating(
             sheets, logits, chosen, _threshold_of(run), seed=seed, prevalence=prevalence
         ),
@@ -113,13 +107,13 @@ def evaluate_run(
 
 
 def _threshold_of(run: Path) -> float | None:
-    """The threshold the run's validation sheets chose; None for runs without one.
+    """The threshold chosen on the run's validation sheets; None for runs without one.
 
-    Metrics without the key of its own hold it in their operating point, if they have one.
+    Older metrics.json files have it in their operating point only.
     """
     if not (run / METRICS_FILE).exists():
         return None
     metrics = load_run(run).metrics
     point = metrics.get("operating_point") or {}
-    found = metrics.get("operating_threshold", point.get("threshold"))
-    return None if found is None else float(found)
+    threshold = metrics.get("operating_threshold", point.get("threshold"))
+    return None if threshold is None else float(threshold)

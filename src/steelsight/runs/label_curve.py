@@ -1,6 +1,6 @@
-"""How many more labels are worth it: the same recipe on growing shares of the training sheets.
+"""Measures accuracy over the number of labels: one recipe on growing shares of the training sheets.
 
-Every size is tested on the same sheets, and each smaller set lies within the larger ones, so that only the
+All sizes are tested on the same sheets, and each smaller set is part of the larger ones, so that only the
 number of labels differs. Sheets are added group by group; the last group of a share may be taken in part.
 """
 
@@ -20,6 +20,7 @@ from steelsight.files import write_json
 from steelsight.reports.document import Document
 from steelsight.reports.figures import draw_learning_size
 from steelsight.sheets.grouping.splits import Split
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import environment
 from steelsight.training.dataset import SheetData, open_training_sheets
@@ -38,7 +39,7 @@ Positions = Int[np.ndarray, "_"]
 
 @dataclass(frozen=True)
 class LabelCurve:
-    """What was found, and where it is written."""
+    """Numbers of a label curve, and the folder they are written to."""
 
     folder: Path
     numbers: dict[str, Any]
@@ -46,17 +47,18 @@ class LabelCurve:
 
 def grow_labels(
     data: Path,
+    options: DataOptions = AUTOMATIC,
     *,
     recipe: Recipe,
     out: Path,
     shares: Sequence[float] = SHARES,
     seed: int = 0,
-    groups: str | None = None,
-    allow_bad: int = 0,
     fresh: bool = False,
-    watcher: TrainingProgress | None = None,
+    progress: TrainingProgress | None = None,
 ) -> LabelCurve:
-    """Train once a share, fit the curve, write OUT/curve.html and OUT/curve.json; RUNs are OUT/share-NNN.
+    """Train once for each share, fit the curve, write OUT/curve.html and OUT/curve.json.
+
+    The RUN folders are OUT/share-NNNN.
 
     shares  of the training sheets, above 0 to 1, at least three
     raises  BadInput for other shares, or where the smallest lacks a class; what training raises
@@ -66,7 +68,7 @@ def grow_labels(
         raise BadInput(
             f"--shares: expected at least three different shares above 0 and up to 1, got {list(shares)}"
         )
-    sheets = open_training_sheets(data, recipe, groups=groups, allow_bad=allow_bad)
+    sheets = open_training_sheets(data, recipe, options)
     whole = make_split(sheets, recipe.split, seed=seed)
     if not whole.test.size:
         raise BadInput("learning curve: expected test sheets, got none; set split.test above 0")
@@ -76,7 +78,7 @@ def grow_labels(
         split = Split(train, whole.validation, whole.test)
         folder = out / f"share-{round(1000 * share):04d}"
         run = train_data(
-            sheets, split, recipe, folder, seed=seed, fresh=fresh, watcher=watcher or NoProgress()
+            sheets, split, recipe, folder, seed=seed, fresh=fresh, progress=progress or NoProgress()
         )
         report = run.metrics["test"]
         if "types" in report:
@@ -90,18 +92,18 @@ def grow_labels(
 def draw_labels(
     data: SheetData, split: Split, shares: Sequence[float], rng: np.random.Generator
 ) -> list[Positions]:
-    """Training positions of each share, each within the next.
+    """Training positions of each share, each a subset of the next.
 
-    Groups come whole, first those that bring a class its first sheet, the others in a drawn order; only the
-    last of a share is cut, where the share's count is reached.
+    Whole groups are added in a random order, after one group for each class; only the last group of a share
+    is cut where the share's count is reached.
 
-    raises  BadInput where a share leaves out a class that the whole has
+    raises  BadInput where a share lacks a class of the training sheets
     """
     group = data.group_indices[split.train]
     keys = data.keys[split.train]
-    rank = rng.permutation(int(group.max()) + 1)[group]  # groups in a drawn order
+    rank = rng.permutation(int(group.max()) + 1)[group]  # groups in a random order
     order = np.argsort(rank, kind="stable")
-    # One sheet of each class first: the smallest share must know them all.
+    # The groups of one sheet of each class come first, since the smallest share needs every class.
     heads = [order[keys[order] == key][0] for key in np.unique(keys)]
     first = np.isin(group, group[heads])
     order = np.concatenate([order[first[order]], order[~first[order]]])
@@ -111,7 +113,8 @@ def draw_labels(
         part = np.sort(split.train[order[:count]])
         if np.unique(data.keys[part]).size < np.unique(keys).size:
             raise BadInput(
-                f"--shares: {share:g} of {order.size} training sheets leaves out a class; start with more"
+                f"--shares: {share:g} of {order.size} training sheets lacks a class; "
+                "start with a larger share"
             )
         parts.append(part)
     return parts
@@ -137,7 +140,7 @@ def _write(out: Path, data: SheetData, numbers: dict[str, Any]) -> None:
     intervals = [stored_interval(row[METRIC]) for row in rows]
     sizes = [row["sheets"] for row in rows]
     law = fit_power_law(sizes, [row[METRIC]["estimate"] for row in rows])
-    page = Document("How many more labels are worth it", subtitle=f"{data.name}, {data.task}")
+    page = Document("Value of more labels", subtitle=f"{data.name}, {data.task}")
     page.chapter("Learning curve")
     page.text(
         f"The same recipe on growing shares of the training sheets, tested on the same sheets. By the curve "
@@ -149,8 +152,8 @@ def _write(out: Path, data: SheetData, numbers: dict[str, Any]) -> None:
         id="label-curve",
         alt="Balanced accuracy by training sheets: "
         + ", ".join(f"{row['sheets']}: {row[METRIC]['estimate']:.3f}" for row in rows),
-        caption="Bars: 95 % intervals. A power law through the points says where it is going: a "
-        "direction, not a promise.",
+        caption="Bars: 95 % intervals. A power law through the points extrapolates the trend: a "
+        "direction, not a guarantee.",
     )
     page.table(
         ["training sheets", "balanced accuracy", "AUC"],

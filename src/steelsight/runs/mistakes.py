@@ -1,4 +1,4 @@
-"""Every wrong verdict of a run on one page: collected over folds, explained, written as HTML and JSON."""
+"""Wrong predictions of a run, or of all folds of a cross-validation: explained, as HTML page and JSON."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from steelsight.training.predict import predict_logits
 from steelsight.training.report.scores import probabilities_of
 from steelsight.version import __version__
 
-__all__ = ["JudgedSheet", "collect_mistakes", "draw_mistakes", "write_mistakes_page"]
+__all__ = ["PredictedSheet", "collect_mistakes", "draw_mistakes", "write_mistakes_page"]
 
 
 @dataclass(frozen=True)
-class JudgedSheet:
-    """One judged sheet: which run judged it, and its position there."""
+class PredictedSheet:
+    """One predicted sheet: the run that predicted it, and its position in that run's data."""
 
     run: OpenRun
     position: int
 
 
-def collect_mistakes(runs: Sequence[OpenRun], part: str) -> tuple[list[Mistake], list[JudgedSheet]]:
-    """The wrong verdicts of all runs on one part, the surest first, and every sheet judged, by row.
+def collect_mistakes(runs: Sequence[OpenRun], part: str) -> tuple[list[Mistake], list[PredictedSheet]]:
+    """The wrong predictions of all runs on one part, most confident first, and all predicted sheets by row.
 
     raises  BadData where the part is empty
     """
-    answered: list[JudgedSheet] = []
+    predicted: list[PredictedSheet] = []
     probabilities, truths = [], []
     for run in runs:
         positions = run.positions(part)
@@ -44,23 +44,23 @@ def collect_mistakes(runs: Sequence[OpenRun], part: str) -> tuple[list[Mistake],
             logits = predict_logits(run.model, np.asarray(run.data.images[positions]))
             probabilities.append(probabilities_of(logits, run.card.task))
             truths += [run.data.labelled.alternatives[i] for i in positions.tolist()]
-            answered += [JudgedSheet(run, i) for i in positions.tolist()]
-    if not answered:
+            predicted += [PredictedSheet(run, i) for i in positions.tolist()]
+    if not predicted:
         raise BadData(
             f"{runs[0].data.name}: expected {part} sheets of the run, found none; "
             "choose another --split, such as unseen"
         )
-    return find_mistakes(np.concatenate(probabilities), truths, runs[0].card.task), answered
+    return find_mistakes(np.concatenate(probabilities), truths, runs[0].card.task), predicted
 
 
 def draw_mistakes(
-    mistakes: Sequence[Mistake], answered: Sequence[JudgedSheet], *, method: str, most: int
+    mistakes: Sequence[Mistake], predicted: Sequence[PredictedSheet], *, method: str, most: int
 ) -> dict[int, ExplanationRow]:
-    """What to draw of the `most` surest mistakes of each kind: maps of verdict and truth."""
+    """Figure rows of the `most` most confident mistakes of each kind: maps of predicted and true class."""
     rows = {}
     for kind in dict.fromkeys(mistake.kind for mistake in mistakes):
-        for mistake in [each for each in mistakes if each.kind == kind][:most]:
-            rows[mistake.row] = _row(mistake, answered[mistake.row], method)
+        for mistake in [one for one in mistakes if one.kind == kind][:most]:
+            rows[mistake.row] = _row(mistake, predicted[mistake.row], method)
     return rows
 
 
@@ -73,44 +73,47 @@ def write_mistakes_page(
     most: int = 40,
     say: Callable[[str], None] = lambda _text: None,
 ) -> dict[str, Any]:
-    """The gallery as `path` (HTML, JSON beside it); returns its JSON."""
-    mistakes, answered = collect_mistakes(runs, part)
+    """Write the mistakes as `path` (HTML, JSON beside it); returns the JSON.
+
+    most  mistakes drawn of each kind, the most confident first
+    """
+    mistakes, predicted = collect_mistakes(runs, part)
     first = runs[0]
     say(f"explaining {len(mistakes)} wrong verdicts")
-    rows = draw_mistakes(mistakes, answered, method=method, most=most)
+    rows = draw_mistakes(mistakes, predicted, method=method, most=most)
     document = Document(
-        "Where the model was wrong", subtitle=f"{first.card.model.name} on {first.data.name}, {part} sheets"
+        "Wrong predictions", subtitle=f"{first.card.model.name} on {first.data.name}, {part} sheets"
     )
-    write_mistakes(document, mistakes, rows, sheets=len(answered), most=most)
+    write_mistakes(document, mistakes, rows, sheets=len(predicted), most=most)
     document.footer({"Steelsight": __version__, "Data": first.data.name, "Method": method})
     numbers = {
         "part": part,
         "method": method,
-        "sheets": len(answered),
-        "mistakes": [_plain(each, answered[each.row], each.row in rows) for each in mistakes],
+        "sheets": len(predicted),
+        "mistakes": [_plain(each, predicted[each.row], each.row in rows) for each in mistakes],
     }
     document.save(path, **numbers)
     return numbers
 
 
-def _row(mistake: Mistake, where: JudgedSheet, method: str) -> ExplanationRow:
+def _row(mistake: Mistake, where: PredictedSheet, method: str) -> ExplanationRow:
     run, item = where.run, where.run.data.items[where.position]
     names = run.card.class_names
     targets = list(range(len(names))) if len(names) <= 2 else sorted({*mistake.verdict, *mistake.truth})
     gray = np.asarray(run.data.images[where.position])
-    told = explain_images(run.model, run.card, gray[None], targets=targets, method=method)[0]
+    explained = explain_images(run.model, run.card, gray[None], targets=targets, method=method)[0]
     masked = bool(item.types) and item.evidence == "mask"
     return ExplanationRow(
         gray,
         mask_fractions(item, run.card.input) if masked else None,
         f"{item.path.stem}  {_words(mistake.verdict, names)} {mistake.confidence:.2f}  "
         f"(true: {_words(mistake.truth, names)})",
-        list(told.maps),
-        [f"{names[c]}  {told.probabilities[c]:.2f}" for c in told.targets],
+        list(explained.maps),
+        [f"{names[c]}  {explained.probabilities[c]:.2f}" for c in explained.targets],
     )
 
 
-def _plain(mistake: Mistake, where: JudgedSheet, shown: bool) -> dict[str, Any]:
+def _plain(mistake: Mistake, where: PredictedSheet, shown: bool) -> dict[str, Any]:
     names = where.run.card.class_names
     return {
         "image": where.run.data.ids[where.position],

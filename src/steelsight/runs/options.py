@@ -8,7 +8,16 @@ from pathlib import Path
 from steelsight.errors import BadRecipe
 from steelsight.options import check_options, option
 
-__all__ = ["METHODS", "ExplainOptions", "ModelOptions", "RobustnessOptions"]
+__all__ = [
+    "METHODS",
+    "CompareOptions",
+    "ConfidenceOptions",
+    "EvaluateOptions",
+    "ExplainOptions",
+    "LeagueOptions",
+    "ModelOptions",
+    "RobustnessOptions",
+]
 
 METHODS = (  # the keys of explanations.catalog, written out because the catalog needs torch
     "gradcam",
@@ -67,3 +76,86 @@ class ModelOptions:
     outputs: int = option(2, help="Number of classes.")
     height: int = option(64, help="Input height, px.")
     width: int = option(400, help="Input width, px.")
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Which sheets a run is evaluated on, and how they are disturbed."""
+
+    split: str = option(
+        "unseen",
+        help="unseen: all sheets that the run was not trained on; test, validation, train: that part of "
+        "its own split; all: refused where the run was trained on any of it.",
+    )
+    noise: float = option(
+        0.0, help="Evaluate on X + sigma Z in normalised units; the study's sigma is 0.15.", min=0
+    )
+    prevalence: float | None = option(
+        None, help="Share of defective sheets on the line, for escapes per thousand sheets."
+    )
+    seed: int = option(0, help="Seed of the noise and of the bootstrap.", min=0)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """Which sheets several runs are compared on."""
+
+    data: Path | None = option(
+        None,
+        help="DATA folder to compare on; not for cross-validations, which have their own predictions.",
+        metavar="DATA",
+    )
+    split: str = option(
+        "unseen", help="unseen: sheets no run was trained on; or test, validation, train in all of them."
+    )
+    noise: float = option(0.0, help="Evaluate on X + sigma Z; the study's sigma is 0.15.", min=0)
+    shares: str | None = option(
+        None, help="Class shares the sheets are weighted to: 'study', or numbers such as .6,.1,.3."
+    )
+    seed: int = option(0, help="Seed of the noise and of the bootstrap.", min=0)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+@dataclass(frozen=True)
+class ConfidenceOptions:
+    """Which sheets confidence scores are compared on."""
+
+    split: str = option("test", help="Sheets to use: test or unseen.")
+    on: Path | None = option(
+        None, help="Another DATA folder, whose unseen sheets are used instead.", metavar="DATA"
+    )
+    seed: int = option(0, help="Seed of the bootstrap and of the sheet drawn from each group.", min=0)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+@dataclass(frozen=True)
+class LeagueOptions:
+    """Which explanation methods are compared, on which sheets, by which recipe."""
+
+    split: str = option("test", help="Part to evaluate on: test, validation, train, or unseen.")
+    methods: tuple[str, ...] | None = option(
+        None, help="Method names, joined by commas; default all. A wrong name lists them.", joined=True
+    )
+    limit: int | None = option(
+        None,
+        help="Maximum number of sheets to choose rules on, and to evaluate on, for each model.",
+        min=1,
+    )
+    setting: tuple[str, ...] = option(
+        (),
+        help="Value of a key of the league's recipe, such as study.sigma=1; repeatable.",
+        metavar="KEY=VALUE",
+        flag="--set",
+    )
+    allow_bad: int = option(0, help="Tolerate up to N unusable items.", metavar="N", min=0)
+    seed: int = option(0, help="Seed of samples, noise and the bootstrap.", min=0)
+
+    def __post_init__(self) -> None:
+        check_options(self)

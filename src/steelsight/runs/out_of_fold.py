@@ -1,4 +1,4 @@
-"""Reads the out-of-fold answers of a cross-validation: what models said of sheets they never saw."""
+"""Reads the out-of-fold predictions of a cross-validation."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ COLUMNS = ("id", "repeat", "fold", "group", "label", "logits")
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """One row an answer, by repeat and then by sheet."""
+    """One row for each prediction, by repeat and then by sheet."""
 
     ids: tuple[str, ...]
     repeat: Int[np.ndarray, " n"]
     fold: Int[np.ndarray, " n"]
-    groups: tuple[str, ...]  # a sheet without one is its own, named by its id
+    groups: tuple[str, ...]  # a sheet without a group is a group of its own, named by its id
     labels: Labels
     logits: Float32[np.ndarray, "n c"]
     class_names: tuple[str, ...]
@@ -37,24 +37,24 @@ class OutOfFold:
 
 
 def is_cross_validation(folder: Path) -> bool:
-    """Whether a folder holds folds rather than one model."""
+    """Whether a folder is a cross-validation rather than a RUN."""
     return not (folder / WEIGHTS_FILE).exists() and (folder / "fold-0-0").is_dir()
 
 
 def read_out_of_fold(folder: Path) -> OutOfFold:
-    """The answers `train --folds` left; sheets of several types are not among them.
+    """The predictions that `train --folds` wrote; sheets of several types are left out.
 
     raises  BadCheckpoint where the cross-validation is unfinished or altered; BadInput for multilabel
     """
     try:
-        told = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
+        metrics = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
         table = pq.read_table(folder / PREDICTIONS_FILE, columns=list(COLUMNS)).to_pydict()
-        names = tuple(told["class_names"])
-        task, data = told["task"], told["data"]
+        names = tuple(metrics["class_names"])
+        task, data = metrics["task"], metrics["data"]
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise BadCheckpoint(
             f"{folder}: expected a finished cross-validation with {METRICS_FILE} and {PREDICTIONS_FILE}, "
-            f"got {error}; run the same `train --folds` again, it goes on where it stopped"
+            f"got {error}; run the same `train --folds` again, it resumes"
         ) from error
     if task == "multilabel":
         raise BadInput(f"{folder}: expected a binary or multiclass cross-validation, got multilabel")

@@ -21,6 +21,7 @@ from steelsight.reports.document import Document
 from steelsight.reports.figures import draw_sweep
 from steelsight.runs.open import OpenRun, open_run
 from steelsight.runs.options import RobustnessOptions
+from steelsight.sheets.options import DataOptions
 from steelsight.streams import stream
 from steelsight.training.predict import predict_logits
 from steelsight.types import GrayBatch, Labels, Probabilities
@@ -63,7 +64,7 @@ def measure_robustness(
     out     folder to write; None = RUN/robustness-SPLIT
     raises  BadInput for a multilabel run; BadData where the part holds no sheet of one class
     """
-    opened = open_run(run, data, allow_bad=options.allow_bad)
+    opened = open_run(run, data, DataOptions(allow_bad=options.allow_bad))
     if opened.card.task == "multilabel":
         raise BadInput(f"{run}: expected a binary or multiclass model, got multilabel")
     split, seed = options.split, options.seed

@@ -1,21 +1,21 @@
-"""Which sheets of a folder a run has seen, and so which may judge it.
+"""Which sheets of a DATA folder a run has seen in training, and so on which it may be evaluated.
 
-A sheet is recognised by its bytes at model size, under whatever name and in whatever folder it lies.
+A sheet is recognised by its pixels at model size, whatever its name and folder.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
 
 from steelsight.errors import BadData, BadInput
-from steelsight.models.card import Card
 from steelsight.training.dataset import SheetData
 from steelsight.training.records import APART, SplitRow, pixel_hashes
 
-__all__ = ["SeenSheets", "refuse_other_classes"]
+__all__ = ["PARTS", "SeenSheets"]
 
 Positions = Int[np.ndarray, "_"]
 
@@ -23,25 +23,37 @@ PARTS = ("test", "validation", "train", "unseen", "all")
 
 
 class SeenSheets:
-    """What a run knows of a folder's sheets."""
+    """The sheets of a DATA folder matched with the splits.csv of a run; one entry a sheet.
 
-    def __init__(self, rows: list[SplitRow], data: SheetData) -> None:
+    rows        the sheet's own row, of its name and pixels; None where the run has none
+    parts       the part of that row; "" without one
+    same_pixels the parts of all rows of the same pixels, whatever their names
+    trained     positions of the sheets whose pixels trained the run
+    seen        positions of sheets with the pixels of a training or validation sheet, and of their groups
+    """
+
+    def __init__(self, splits: Sequence[SplitRow], data: SheetData) -> None:
         self.data = data
         parts: dict[str, set[str]] = {}
-        own = {(row.id, row.pixels): row.split for row in rows}
-        for row in rows:
+        own = {(row.id, row.pixels): row for row in splits}
+        for row in splits:
             parts.setdefault(row.pixels, set()).add(row.split)
         hashes = pixel_hashes(data.images)
-        # A test sheet with the same bytes as a training sheet is a training sheet, unless it is the very row.
-        self.part = [own.get((item.id, pixels), "") for item, pixels in zip(data.items, hashes, strict=True)]
-        self.known = [parts.get(pixels, set()) for pixels in hashes]
-        self.trained = np.array([i for i, known in enumerate(self.known) if "train" in known], dtype=np.int64)
-        learnt = [i for i, known in enumerate(self.known) if known & {"train", "validation"}]
+        self.rows = tuple(own.get(key) for key in zip(data.ids, hashes, strict=True))
+        self.parts = tuple("" if row is None else row.split for row in self.rows)
+        self.same_pixels = [parts.get(pixels, set()) for pixels in hashes]
+        self.trained = np.array(
+            [i for i, known in enumerate(self.same_pixels) if "train" in known], dtype=np.int64
+        )
+        learnt = [i for i, known in enumerate(self.same_pixels) if known & {"train", "validation"}]
         groups = {data.groups[i] for i in learnt} - {""}
         self.seen = set(learnt) | {i for i, group in enumerate(data.groups) if group in groups}
 
     def choose(self, part: str, run: Path) -> Positions:
         """The positions of a part.
+
+        A test sheet with the pixels of a training sheet counts as a training sheet, unless it has a row of
+        its own.
 
         raises  BadInput for a part not in PARTS; BadData where it is empty, or `all` holds training sheets
         """
@@ -54,7 +66,7 @@ class SeenSheets:
             if self.trained.size:
                 raise BadData(
                     f"{self.data.name}: {self.trained.size} of {count} sheets trained {run.name}, so figures "
-                    "on them say nothing; evaluate --split unseen, or --split train if that is wanted"
+                    "on them are optimistic; evaluate --split unseen, or --split train if that is wanted"
                 )
             chosen = list(range(count))
         else:
@@ -67,26 +79,17 @@ class SeenSheets:
         return np.array(chosen, dtype=np.int64)
 
     def _in_part(self, position: int, part: str) -> bool:
-        own = self.part[position]
+        own = self.parts[position]
         if own:
             return own == part or (own == APART and part == "test")
-        return self.known[position] == {part}
+        return self.same_pixels[position] == {part}
 
     def notes(self, part: str) -> list[str]:
-        """What a reader of the figures must know."""
+        """What a reader of figures on this part must know."""
         if part == "unseen":
             return [f"{len(self.seen)} sheets seen in training were left out"] if self.seen else []
         if part in ("train", "validation"):
-            return [f"the run learnt from its {part} sheets: its figures flatter"]
-        pairs = zip(self.known, self.part, strict=True)
-        twins = sum("train" in known and own == part for known, own in pairs)
-        return [f"{twins} {part} sheets have a twin of the same pixels in training"] if twins else []
-
-
-def refuse_other_classes(sheets: SheetData, card: Card, data: Path) -> None:
-    """Raise BadData where a folder's classes are not the model's."""
-    if sheets.labelled.class_names != card.class_names:
-        raise BadData(
-            f"{data}: expected the run's classes {', '.join(card.class_names)}, "
-            f"got {', '.join(sheets.labelled.class_names)}; rename the folders, or train on this data"
-        )
+            return [f"the run learnt from its {part} sheets, so its figures on them are optimistic"]
+        pairs = zip(self.same_pixels, self.parts, strict=True)
+        copies = sum("train" in known and own == part for known, own in pairs)
+        return [f"{copies} {part} sheets have the pixels of a training sheet"] if copies else []

@@ -28,6 +28,7 @@ from steelsight.sheets.formats.mask_sets import read_mask_set
 from steelsight.sheets.formats.severstal import is_severstal, read_severstal
 from steelsight.sheets.formats.tables import read_table
 from steelsight.sheets.grouping.duplicates import duplicate_groups
+from steelsight.sheets.grouping.given_split import read_split_table
 from steelsight.sheets.grouping.groups import column_groups, frame_groups, join_groups, table_groups
 from steelsight.sheets.images.image_file import unreadable
 from steelsight.sheets.masks import mask_fractions, read_mask
@@ -118,7 +119,7 @@ def open_data(root: Path, *, groups: str | None = None, options: DataOptions = A
         layout = LAYOUTS[options.layout]
     else:
         raise BadRecipe(f"layout: expected one of {', '.join(LAYOUTS)}, got {options.layout!r}")
-    sheets = layout.read(folder)
+    sheets = read_split_table(layout.read(folder))
     return sheets if groups is None else group_sheets(sheets, groups)
 
 

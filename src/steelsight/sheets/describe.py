@@ -9,6 +9,7 @@ from typing import Any
 
 from steelsight.groups import group_keys
 from steelsight.sheets.grouping.duplicates import similar_pairs
+from steelsight.sheets.grouping.given_split import count_parts, find_part_leaks
 from steelsight.types import GrayBatch, Rejection, SheetItem, SheetSet
 
 __all__ = [
@@ -54,6 +55,15 @@ class DataDescription:
     groups: int
     twins: tuple[DuplicatePair, ...]
     set_aside: tuple[Rejection, ...]
+    clean_name: str = "none"  # what the folder calls its defect-free class
+    parts: tuple[tuple[str, int], ...] = ()  # of the data set's own split: part, sheets
+    leaks: tuple[str, ...] = ()  # groups and near-duplicates in several parts
+    passed_over: tuple[Rejection, ...] = ()
+    read: tuple[tuple[str, int], ...] = ()  # what was read: images, masks, polygons
+
+    def shown_name(self, name: str) -> str:
+        """How people read a class: "none" as the folder calls it."""
+        return self.clean_name if name == "none" else name
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -66,6 +76,11 @@ class DataDescription:
             "groups": self.groups,
             "near_duplicates": [vars(pair) for pair in self.twins],
             "set_aside": [vars(rejection) for rejection in self.set_aside],
+            "defect_free_class": self.clean_name,
+            "given_split": dict(self.parts),
+            "leaks": list(self.leaks),
+            "passed_over": [vars(rejection) for rejection in self.passed_over],
+            "read": dict(self.read),
         }
 
 
@@ -81,6 +96,7 @@ def describe_sheets(
         classes=tuple(
             _count(name, [item for item in sheets.items if defect_type in (item.types or (0,))])
             for defect_type, name in enumerate(sheets.type_names)
+            if defect_type or _has_clean(sheets)
         ),
         sizes=tuple(
             (height, width, count)
@@ -89,7 +105,17 @@ def describe_sheets(
         groups=_groups(sheets.items),
         twins=tuple(twins),
         set_aside=sheets.rejections,
+        clean_name=sheets.clean_name,
+        parts=tuple(count_parts(sheets.items).items()),
+        leaks=tuple(find_part_leaks(sheets.items, [(pair.left, pair.right) for pair in twins])),
+        passed_over=sheets.passed_over,
+        read=sheets.counts,
     )
+
+
+def _has_clean(sheets: SheetSet) -> bool:
+    """Whether there are defect-free sheets; without any, the class does not exist."""
+    return any(not item.types for item in sheets.items)
 
 
 def find_duplicates(items: Sequence[SheetItem], images: GrayBatch) -> list[DuplicatePair]:
@@ -111,6 +137,8 @@ def example_sheets(sheets: SheetSet, each: int = 2) -> dict[str, list[SheetItem]
     chosen: dict[str, list[SheetItem]] = {}
     shown: set[str] = set()
     for defect_type, name in enumerate(sheets.type_names):
+        if not defect_type and not _has_clean(sheets):
+            continue
         picked: list[SheetItem] = []
         members = [item for item in sheets.items if defect_type in (item.types or (0,))]
         while members and len(picked) < each:

@@ -1,19 +1,42 @@
-"""How a DATA folder is to be read where its structure leaves a choice."""
+"""Options of opening a DATA folder: what belongs together, and how to read what its structure leaves open."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from steelsight.options import check_options, option
 
 __all__ = ["AUTOMATIC", "DataOptions"]
 
 
 @dataclass(frozen=True)
 class DataOptions:
-    """What the caller says of a DATA folder; the defaults recognise everything."""
+    """What the caller says of a DATA folder; the defaults recognise the layout, the masks and the classes."""
 
-    layout: str | None = None  # a name of sheets.catalog.LAYOUTS
-    masks: str | None = None  # none, boxes, sparse, a suffix (.png), an affix of names (_label), or a folder
-    defect_free: tuple[str, ...] = ()  # names of the defect-free classes
+    groups: str | None = option(
+        None,
+        help="What keeps sheets together: column:NAME, file:PATH:COLUMN, frames[:GAP], duplicates, or "
+        "several joined by +.",
+    )
+    allow_bad: int = option(0, help="Tolerate up to N unusable items.", metavar="N", min=0)
+    layout: str | None = option(
+        None,
+        help="Layout of DATA: severstal, coco, labelstudio, labelme, cvat, voc, yolo, mvtec, split, masks or "
+        "folder. Default: recognised.",
+        metavar="NAME",
+    )
+    masks: str | None = option(
+        None,
+        help="Which files are masks: none, a suffix (.png), an affix of names (_label) or a folder; boxes: "
+        "annotated boxes too; sparse: an image without a mask is defect-free. Default: told by their values.",
+        metavar="RULE",
+    )
+    defect_free: tuple[str, ...] = option(
+        (), help="Name of a defect-free class; repeatable. Default: recognised by name.", metavar="NAME"
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
 
 
 AUTOMATIC = DataOptions()

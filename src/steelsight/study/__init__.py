@@ -1,1 +1,1 @@
-"""The study, chapter by chapter, on any DATA folder: ours beside its published figures, in one report."""
+"""The study repeated on any DATA folder: chapters, claims and measurements, beside the published figures."""

@@ -145,6 +145,7 @@ def _label(whole: _Opened, data: Path) -> SheetData:
         input=whole.spec,
         data_hash=whole.data_hash,
         rejections=whole.sheets.rejections,
+        type_names=whole.sheets.type_names,
     )
 
 

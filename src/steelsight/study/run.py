@@ -41,7 +41,7 @@ from steelsight.study.report import StudyReport
 from steelsight.study.results import StudyResults
 from steelsight.study.train import Trainer, train_models
 from steelsight.training.loop.progress import NoProgress, TrainingProgress
-from steelsight.training.records import split_names
+from steelsight.training.records import split_names, split_rows
 from steelsight.training.run import train_data
 from steelsight.version import __version__
 
@@ -136,10 +136,8 @@ def _inspect_chosen(study: StudyResults) -> StudyResults:
     if result is None:
         return study
     model, card = load_checkpoint(result.folder)
-    parts = tuple(split_names(study.split, len(study.data.items)))
-    shown = OpenRun(
-        result.folder, model, card, study.data, study.sheets.type_names, parts, tuple(study.data.groups)
-    )
+    parts = split_names(study.split, len(study.data.items))
+    shown = OpenRun(result.folder, model, card, study.data, tuple(split_rows(study.data, parts)))
     study = replace(
         study,
         shown=shown,

@@ -85,7 +85,7 @@ def train_job(
         job.folder,
         seed=options.seed,
         fresh=options.fresh,
-        watcher=watcher,
+        progress=watcher,
     )
     model, card = load_checkpoint(run.folder)
     clean, noisy = _predict(model, study_data, options.seed)

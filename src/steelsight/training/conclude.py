@@ -1,4 +1,4 @@
-"""What a finished training leaves behind: checkpoint, numbers, pictures, every single answer."""
+"""Writes the RUN folder of a finished training: checkpoint, metrics, figures and all predictions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def conclude(
     *,
     extra: Mapping[str, Any],
 ) -> tuple[Card, dict[str, Any]]:
-    """Save the model, judge it on every part, write the RUN folder; metrics.json comes last.
+    """Save the model, evaluate it on every part, write the RUN folder; metrics.json comes last.
 
     parts   the part each sheet is in, see records.split_names
     extra   more entries of metrics.json
@@ -66,7 +66,7 @@ def conclude(
         "data": describe_data(data, parts),
         "training": _describe_training(fitted),
         **_reports(data, parts, clean, noisy, card.seed),
-        "operating_threshold": threshold,  # also where no test sheet could tell what it costs
+        "operating_threshold": threshold,  # also without test sheets to evaluate it on
         "operating_point": report_operating(
             data, clean, positions_of(parts, "test"), threshold, seed=card.seed
         ),
@@ -84,7 +84,7 @@ def conclude(
 
 
 def describe_data(data: SheetData, parts: list[str]) -> dict[str, Any]:
-    """Where the figures come from, and what was set aside."""
+    """Name, hash and size of the data, the items set aside, and the size of each part."""
     return {
         "name": data.name,
         "hash": data.data_hash,
@@ -117,7 +117,7 @@ def _reports(data: SheetData, parts: list[str], clean: Logits, noisy: Logits, se
 
 
 def environment() -> dict[str, Any]:
-    """What else the figures depend on."""
+    """Versions, machine and threads, on which figures depend too."""
     return {
         "steelsight": __version__,
         "python": platform.python_version(),

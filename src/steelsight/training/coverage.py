@@ -1,4 +1,4 @@
-"""Which classes a set of sheets covers, and what must be said or refused where one is missing."""
+"""Classes that the data or a part of them lacks: a note where training is possible, otherwise refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ __all__ = ["class_members", "note_missing", "refuse_single_class"]
 
 
 def class_members(data: SheetData) -> Bool[np.ndarray, "n k"]:
-    """Which sheets are of which class; a multilabel sheet is of each of its types, a dropped one of none."""
+    """Membership of each sheet in each class.
+
+    returns  (n, k); a multilabel sheet is in each of its types, a dropped sheet in no class
+    """
     labels = data.labelled.labels
     members: Bool[np.ndarray, "n k"] = (
         labels > 0
@@ -24,29 +27,31 @@ def class_members(data: SheetData) -> Bool[np.ndarray, "n k"]:
 
 
 def note_missing(data: SheetData, split: Split) -> list[str]:
-    """One line for each class that no training sheet teaches, or no validation sheet judges.
+    """One line for each class without training sheets, or without validation sheets.
 
-    A class without training sheets is not named again for validation; without validation sheets none is.
+    A class is named once; where there is no validation part, only training sheets are checked.
     """
     members = class_members(data)
-    taught, judged = (members[part].any(axis=0) for part in (split.train, split.validation))
+    trained, validated = (members[part].any(axis=0) for part in (split.train, split.validation))
     names = np.array(data.labelled.class_names)
     notes = [
-        f"class {name}: no training sheet, so a sheet of it can never be answered rightly; bring more, "
+        f"class {name}: no training sheet, so the model can never predict it; bring more, "
         "or try split.method = stratified or another --seed"
-        for name in names[~taught].tolist()
+        for name in names[~trained].tolist()
     ]
     if split.validation.size:
         notes += [
-            f"class {name}: no validation sheet, so the best epoch is chosen without regard to it"
-            for name in names[taught & ~judged].tolist()
+            f"class {name}: no validation sheet, so the best epoch is chosen without it"
+            for name in names[trained & ~validated].tolist()
         ]
     return notes
 
 
 def refuse_single_class(data: SheetData) -> None:
-    """Raises BadData for a task whose answer could only be one; binary work always has two answers."""
+    """Raise BadData where a task has one answer alone, or a multilabel task no defect type."""
     names = data.labelled.class_names
+    if data.task == "binary" and not class_members(data).any(axis=0).all():
+        _refuse_one_side(data)
     if data.task == "multiclass" and len(names) < 2:
         raise BadData(
             f"{data.name}: expected sheets of at least two classes, got only {', '.join(map(repr, names))}; "
@@ -57,3 +62,22 @@ def refuse_single_class(data: SheetData) -> None:
             f"{data.name}: expected sheets of at least one defect type, got only 'none'; "
             "bring sheets of a defect type, or train with task = binary"
         )
+
+
+def _refuse_one_side(data: SheetData) -> None:
+    types = {defect_type for item in data.items for defect_type in item.types}
+    if types:
+        several = ", or train with --task multiclass" if len(types) > 1 else ""
+        found, remedy = (
+            "defective",
+            f"say with --defect-free NAME which class is defect-free, add such sheets{several}",
+        )
+    else:
+        found, remedy = (
+            "defect-free",
+            "add defective sheets, or say with --defect-free which class alone is defect-free",
+        )
+    raise BadData(
+        f"{data.name}: expected defect-free and defective sheets to tell apart, found only {found} ones "
+        f"({len(data.items)}); {remedy}"
+    )

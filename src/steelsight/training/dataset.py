@@ -1,4 +1,4 @@
-"""What there is to learn from: pixels, right answers, and who of them trains and who decides when to stop.
+"""Images, labels and the train/validation split.
 
 `open_training_sheets` turns a DATA folder into arrays, and refuses bad items beyond those allowed.
 """
@@ -18,6 +18,7 @@ from steelsight.errors import BadData
 from steelsight.groups import group_keys
 from steelsight.sheets.catalog import PixelCache, load_pixels, mask_fractions, open_data
 from steelsight.sheets.labels import Labelled, label_sheets
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.training.intervention import NO_INTERVENTION, Intervention
 from steelsight.training.recipe import Recipe
 from steelsight.types import GrayBatch, InputSpec, Rejection, SheetItem, SheetSet, Task
@@ -38,7 +39,7 @@ Targets = Int[np.ndarray, " n"] | Float[np.ndarray, "n k"]
 
 @dataclass(frozen=True)
 class Masks:
-    """Where defects lie, for sheets of which that is known."""
+    """Defect masks at model size, for the sheets of which they are known."""
 
     shares: GrayBatch  # (n, h, w) uint8, covered share of each pixel times 255
     known: Bool[np.ndarray, " n"]  # False: complete masks are missing, or the sheet has several types
@@ -46,25 +47,23 @@ class Masks:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What `fit` needs of the data."""
+    """The images and labels that `fit` trains on."""
 
     images: GrayBatch  # (n, h, w) uint8, may be a memory-mapped file
     targets: Targets  # class index, or for multilabel zeros and ones
     train: Int[np.ndarray, " p"]  # positions
-    validation: Int[np.ndarray, " q"]  # may be empty: the last epoch is then the best
+    validation: Int[np.ndarray, " q"]  # may be empty: the last epoch is then kept
     masks: Masks | None = None
     groups: Int[np.ndarray, " n"] | None = None  # an index a group; None: every sheet is its own
-    remedy: Intervention = NO_INTERVENTION  # against a shortcut; as it is, nothing
+    intervention: Intervention = NO_INTERVENTION  # against a shortcut
 
 
 @dataclass(frozen=True)
 class InterventionPlan:
-    """A remedy to be made for a lesson once it is known, and where its training starts."""
+    """An intervention that is built for the training data, and the weights that training starts from."""
 
-    told: Mapping[str, JsonValue]  # what is done; for the card, metrics.json and the fingerprint
-    treat: Callable[
-        [TrainingData], TrainingData
-    ]  # gives a lesson its remedy, and perhaps further validation sheets
+    description: Mapping[str, JsonValue]  # for the card, metrics.json and the fingerprint
+    apply: Callable[[TrainingData], TrainingData]  # adds the intervention; may add validation sheets
     start: Mapping[str, Tensor] | None = None  # weights; None = as the recipe starts
 
 
@@ -80,6 +79,7 @@ class SheetData:
     input: InputSpec
     data_hash: str
     rejections: tuple[Rejection, ...]
+    type_names: tuple[str, ...]  # "none", then the defect types
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -106,21 +106,16 @@ class SheetData:
         return combinations.reshape(-1).astype(np.int64)
 
 
-def open_training_sheets(
-    data: Path, recipe: Recipe, *, groups: str | None = None, allow_bad: int = 0
-) -> SheetData:
+def open_training_sheets(data: Path, recipe: Recipe, options: DataOptions = AUTOMATIC) -> SheetData:
     """Open a DATA folder for a recipe's task and input.
 
-    groups     rule that keeps sheets together, see sheets.catalog.open_data
-    allow_bad  how many items may be set aside before training refuses
-    raises     BadData as `refuse_rejected`, and whatever opening raises
+    raises  BadData as `refuse_rejected`, and whatever opening raises
     """
     return open_sheets(
         data,
         recipe.task,
         recipe.input_spec(),
-        groups=groups,
-        allow_bad=allow_bad,
+        options,
         keep_multi_type=recipe.labels.multi_type == "first",
     )
 
@@ -129,14 +124,17 @@ def open_sheets(
     data: Path,
     task: Task,
     spec: InputSpec,
+    options: DataOptions = AUTOMATIC,
     *,
-    groups: str | None = None,
-    allow_bad: int = 0,
     keep_multi_type: bool = False,
 ) -> SheetData:
-    """As `open_training_sheets`, for a model that is already trained."""
-    cache: PixelCache = load_pixels(open_data(data, groups=groups), spec)
-    refuse_rejected(cache.sheets, allow_bad)
+    """Open a DATA folder for a task and an input.
+
+    keep_multi_type  multiclass: label sheets of several types by the first instead of dropping them
+    raises           BadData as `refuse_rejected`, and whatever opening raises
+    """
+    cache: PixelCache = load_pixels(open_data(data, groups=options.groups, options=options), spec)
+    refuse_rejected(cache.sheets, options.allow_bad)
     sheets = cache.sheets
     labelled = label_sheets(sheets.items, task, sheets.type_names, keep_multi_type=keep_multi_type)
     return SheetData(
@@ -148,11 +146,12 @@ def open_sheets(
         input=spec,
         data_hash=cache.data_hash,
         rejections=sheets.rejections,
+        type_names=sheets.type_names,
     )
 
 
 def refuse_rejected(sheets: SheetSet, allow_bad: int) -> None:
-    """Stop on bad items unless so many are allowed; raises BadData with the first three reasons."""
+    """Raise BadData, with the first three reasons, where more items are unusable than allowed, or all are."""
     bad = sheets.rejections
     if len(bad) > allow_bad:
         reasons = "; ".join(f"{item.id}: {item.reason}" for item in bad[:3])
@@ -160,14 +159,17 @@ def refuse_rejected(sheets: SheetSet, allow_bad: int) -> None:
         raise BadData(
             f"{sheets.root}: {len(bad)} bad item{'s' * (len(bad) != 1)}, {allow_bad} allowed: "
             f"{reasons}{more}; "
-            f"mend them (`steelsight data` lists all), or go on without them with --allow-bad {len(bad)}"
+            f"correct them (`steelsight data` lists all), or leave them out with --allow-bad {len(bad)}"
         )
     if not sheets.items:
         raise BadData(f"{sheets.root}: expected at least one sheet, found none that can be used")
 
 
 def read_masks(items: Sequence[SheetItem], spec: InputSpec) -> Masks:
-    """Masks at model size; a defect-free sheet is known to have none, unless its masks are merely missing."""
+    """Masks at model size.
+
+    returns  known: defect-free sheets, and sheets of one type whose mask covers at least a part of a pixel
+    """
     shares = np.zeros((len(items), spec.height, spec.width), dtype=np.uint8)
     known = np.zeros(len(items), dtype=bool)
     for row, item in enumerate(items):

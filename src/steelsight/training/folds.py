@@ -1,7 +1,7 @@
-"""Cross-validation by whole groups: every sheet is judged by models that never saw it or its kin.
+"""Cross-validation by whole groups: every sheet is predicted by models trained without its group.
 
-Each fold is a RUN folder of its own, so an interrupted cross-validation goes on where it stopped. Intervals
-come from the pooled out-of-fold answers of all repeats, resampled by group, all repeats of a sheet together.
+Each fold is a RUN folder of its own, so an interrupted cross-validation can be resumed. Intervals come from
+the pooled out-of-fold predictions of all repeats, resampled by group, all repeats of a sheet together.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from steelsight.errors import BadRecipe
 from steelsight.files import replace_through, write_json
 from steelsight.groups import group_keys
 from steelsight.sheets.grouping.splits import Split, group_split
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import indexed_stream
 from steelsight.training.conclude import describe_data, environment
 from steelsight.training.coverage import class_members
 from steelsight.training.dataset import SheetData, open_training_sheets
 from steelsight.training.loop.progress import NoProgress, TrainingProgress
+from steelsight.training.options import FoldOptions
 from steelsight.training.recipe import Recipe, SplitRecipe
 from steelsight.training.records import (
     METRICS_FILE,
@@ -55,7 +57,7 @@ class TrainingFold:
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """What was found, and where it is written."""
+    """Metrics of a cross-validation, and the folder they are written to."""
 
     folder: Path
     metrics: dict[str, Any]
@@ -63,40 +65,38 @@ class CrossValidation:
 
 def cross_validate(
     data: Path,
+    options: DataOptions = AUTOMATIC,
     *,
     recipe: Recipe,
     out: Path,
-    folds: int = 5,
-    repeats: int = 1,
+    folds: FoldOptions = FoldOptions(),
     seed: int = 0,
-    groups: str | None = None,
-    allow_bad: int = 0,
     fresh: bool = False,
-    watcher: TrainingProgress | None = None,
+    progress: TrainingProgress | None = None,
 ) -> CrossValidation:
-    """Train folds x repeats models and judge each on its fold.
+    """Train folds x repeats models and evaluate each on its fold.
 
     out     OUT/fold-REPEAT-NUMBER are RUN folders, finished ones are kept; metrics.json has pooled figures
     others  as run.train_run
     raises  BadRecipe as `draw_folds`; BadData where a multiclass DATA has one class alone
     """
-    watcher = watcher or NoProgress()
-    sheets = open_training_sheets(data, recipe, groups=groups, allow_bad=allow_bad)
-    plan = draw_folds(sheets, recipe.split, folds, repeats, seed=seed)
-    shape = (repeats, len(sheets.items), len(sheets.labelled.class_names))
+    progress = progress or NoProgress()
+    sheets = open_training_sheets(data, recipe, options)
+    plan = draw_folds(sheets, recipe.split, folds, seed=seed)
+    shape = (folds.repeats, len(sheets.items), len(sheets.labelled.class_names))
     logits = np.full(shape, np.nan, dtype=np.float32)
     for done, fold in enumerate(plan):
-        watcher.note(f"fold {done + 1} of {len(plan)}")
+        progress.note(f"fold {done + 1} of {len(plan)}")
         folder = out / f"fold-{fold.repeat}-{fold.number}"
         train_data(
-            sheets, fold.split, recipe, folder, seed=_seed_of(seed, fold), fresh=fresh, watcher=watcher
+            sheets, fold.split, recipe, folder, seed=_seed_of(seed, fold), fresh=fresh, progress=progress
         )
         test = fold.split.test
         logits[fold.repeat, test] = read_logits(folder)[test]
     metrics = _pool(sheets, logits, seed)
     metrics |= {
-        "folds": folds,
-        "repeats": repeats,
+        "folds": folds.folds,
+        "repeats": folds.repeats,
         "seed": seed,
         "mask_supervised": recipe.loss.masks > 0,
         "shuffled_labels": recipe.labels.shuffle_seed > 0,
@@ -111,25 +111,23 @@ def cross_validate(
 
 
 def draw_folds(
-    data: SheetData, recipe: SplitRecipe, folds: int, repeats: int, *, seed: int
+    data: SheetData, recipe: SplitRecipe, options: FoldOptions, *, seed: int
 ) -> list[TrainingFold]:
     """The folds of scikit-learn's StratifiedGroupKFold, one shuffle a repeat.
 
     Validation sheets are whole groups taken from the fold's own training sheets, by the recipe's ratio of
-    validation to train; the recipe's `method` and `test` have no say here.
+    validation to train; the recipe's `method` and `test` are not used.
 
-    raises  BadRecipe for fewer than 2 folds, fewer groups of a class than folds, fewer than 1 repeat, or a
-            fold whose train or test part lacks a class
+    raises  BadRecipe for fewer groups of a class than folds, or a fold whose train or test part lacks a class
     """
-    if repeats < 1:
-        raise BadRecipe(f"repeats: expected at least 1, got {repeats}")
+    folds = options.folds
     keys = data.keys
     usable = np.flatnonzero(keys >= 0)
     groups = group_keys([data.groups[i] for i in usable.tolist()], usable.tolist())
     _refuse_few_groups(data, keys[usable], groups, folds)
     share = recipe.validation / (recipe.train + recipe.validation)
     plan = []
-    for repeat in range(repeats):
+    for repeat in range(options.repeats):
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed + repeat)
         for number, (learn, test) in enumerate(splitter.split(usable, keys[usable], groups)):
             rng = indexed_stream(seed, repeat, number)
@@ -146,20 +144,18 @@ def draw_folds(
 
 
 def _refuse_few_groups(data: SheetData, keys: Positions, groups: list[str], folds: int) -> None:
-    if folds < 2:
-        raise BadRecipe(f"folds: expected at least 2, got {folds}")
     for key in np.unique(keys):
         count = len(set(np.array(groups)[keys == key]))
         if count < folds:
             name = truth_names(data)[int(np.flatnonzero(data.keys == key)[0])] or "none"
             raise BadRecipe(
                 f"folds: expected at most as many as groups, but class {name} has {count} for {folds} folds; "
-                "take fewer folds, or another group rule"
+                "use fewer folds, or another group rule"
             )
 
 
 def _refuse_missing_classes(data: SheetData, plan: Sequence[TrainingFold], folds: int) -> None:
-    """As many groups as folds do not suffice where their sizes differ: several may fall into one fold."""
+    """Raise BadRecipe where a fold lacks a class: groups of different size may fall into one fold."""
     members = class_members(data)
     present = members.any(axis=0)
     for fold in plan:
@@ -169,7 +165,7 @@ def _refuse_missing_classes(data: SheetData, plan: Sequence[TrainingFold], folds
                 name, count = data.labelled.class_names[missing], _group_count(data, members[:, missing])
                 raise BadRecipe(
                     f"fold {fold.number + 1} of repeat {fold.repeat + 1}: its {part} part has no sheet of "
-                    f"{name}, whose {count} groups did not spread over {folds} folds; take fewer folds, "
+                    f"{name}, whose {count} groups are not in all {folds} folds; use fewer folds, "
                     "another --seed or group rule"
                 )
 
@@ -179,30 +175,30 @@ def _group_count(data: SheetData, chosen: Bool[np.ndarray, " n"]) -> int:
 
 
 def _seed_of(seed: int, fold: TrainingFold) -> int:
-    """Every fold starts its head and its order elsewhere."""
+    """A seed of the fold's own, for its head and its order."""
     return int(np.random.SeedSequence([seed, fold.repeat, fold.number]).generate_state(1)[0])
 
 
 def _pool(data: SheetData, logits: Float32[np.ndarray, "r n c"], seed: int) -> dict[str, Any]:
-    """Figures of all repeats together, and of each."""
-    judged = np.flatnonzero(data.keys >= 0)
+    """Metrics of all repeats together, and of each repeat."""
+    usable = np.flatnonzero(data.keys >= 0)
     repeats = len(logits)
     count = len(data.items)
-    everywhere = np.concatenate([judged + repeat * count for repeat in range(repeats)])
+    everywhere = np.concatenate([usable + repeat * count for repeat in range(repeats)])
     return {
         "task": data.task,
         "class_names": list(data.labelled.class_names),
         "pooled": report_part(
             repeat_data(data, repeats), logits.reshape(-1, logits.shape[2]), everywhere, seed=seed
         ),
-        "each_repeat": [report_part(data, answers, judged, seed=seed) for answers in logits],
+        "each_repeat": [report_part(data, answers, usable, seed=seed) for answers in logits],
     }
 
 
 def _write_answers(
     path: Path, data: SheetData, plan: Sequence[TrainingFold], logits: Float32[np.ndarray, "r n c"]
 ) -> None:
-    """predictions.parquet: every out-of-fold answer with its repeat and fold."""
+    """Write predictions.parquet: every out-of-fold prediction with its repeat and fold."""
     table = pa.Table.from_pylist(list(_answers(data, plan, logits)))
     replace_through(path, lambda new: pq.write_table(table, new))
 

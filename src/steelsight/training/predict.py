@@ -1,4 +1,4 @@
-"""What a model says of many sheets: logits, in order, without training anything."""
+"""Logits and features of a model for many sheets, in order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from steelsight.types import GrayBatch, Logits
 
 __all__ = ["ModelOutputs", "add_noise", "predict_logits", "predict_views"]
 
-VIEWS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))  # axes of (n, 3, h, w) that are turned
+VIEWS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))  # flipped axes of (n, 3, h, w)
 
 
 def predict_logits(
@@ -54,17 +54,17 @@ def predict_logits(
 
 @dataclass(frozen=True)
 class ModelOutputs:
-    """All a model says of some sheets, in their order."""
+    """Outputs of a model for some sheets, in their order."""
 
     logits: Logits  # of the sheets as they are
-    features: Float32[np.ndarray, "n d"]  # the feature maps' means over the places
+    features: Float32[np.ndarray, "n d"]  # mean of the feature maps over positions
     views: Float32[np.ndarray, "v n c"]  # logits as they are, and flipped left-right, top-bottom, both ways
 
 
 def predict_views(model: SheetClassifier, images: GrayBatch, *, batch: int = 32) -> ModelOutputs:
     """Logits, features, and logits of the four flips.
 
-    images   (n, h, w) uint8
+    images  (n, h, w) uint8
     """
     flips: list[list[Logits]] = [[] for _ in VIEWS]
     features = []

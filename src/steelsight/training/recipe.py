@@ -1,7 +1,7 @@
-"""What a training does, in one validated object. Values live in the shipped TOML files, each with its reason.
+"""The recipe of a training as one validated object; values and their reasons are in recipes/*.toml.
 
-A section below says which keys exist and which values are legal. No key has a default here: a recipe
-in hand is complete, and `recipes/*.toml` is the one place to read what happens and why.
+The sections below define the keys and their legal values. No key has a default here, so that a recipe is
+complete and the TOML files are the one place for defaults.
 """
 
 from __future__ import annotations
@@ -66,12 +66,12 @@ class InputRecipe(_RecipeSection):
 class LabelsRecipe(_RecipeSection):
     """How classes are read from the annotations of a sheet."""
 
-    multi_type: Literal["drop", "first"]  # multiclass: what becomes of sheets with several types
-    shuffle_seed: int = Field(default=0, ge=0)  # a control: draws training labels anew; 0 = as they are
+    multi_type: Literal["drop", "first"]  # multiclass: drop sheets of several types, or keep the first type
+    shuffle_seed: int = Field(default=0, ge=0)  # above 0: a control with shuffled labels
 
     @model_serializer(mode="wrap")
     def _without_zero(self, write: Callable[[Any], Any]) -> dict[str, Any]:
-        """A recipe without a control reads as it did before there was one: finished runs stay finished."""
+        """Leave the key out at 0, so that the fingerprints of runs from before it existed stay valid."""
         values: dict[str, Any] = write(self)
         return values if self.shuffle_seed else {key: values[key] for key in values if key != "shuffle_seed"}
 
@@ -94,16 +94,16 @@ class SplitRecipe(_RecipeSection):
 
 
 class ProbeRecipe(_RecipeSection):
-    """A head fitted on features as they are, before any epoch; see training.probe."""
+    """A head fitted on frozen features before the first epoch; see training.loop.probe."""
 
     enabled: bool  # whether the head is fitted before the first epoch
-    copies: int = Field(ge=0)  # changed copies of each sheet that are fitted along with it
+    copies: int = Field(ge=0)  # augmented copies of each sheet in the fit
     penalty: float = Field(gt=0)  # of the squared weights of standardised features
-    steps: int = Field(ge=1)  # of descent, where the head is not linear in what it pools or masks teach
+    steps: int = Field(ge=1)  # of gradient descent, for nonlinear poolings and for masks
 
 
 class OptimiserRecipe(_RecipeSection):
-    """How weights move."""
+    """The optimiser and its schedule."""
 
     method: Literal["adam", "adamw"]  # adamw decays weights apart from the gradient
     learning_rate: float = Field(gt=0)  # the largest of the schedule
@@ -118,8 +118,8 @@ class StopRecipe(_RecipeSection):
     """How long to train."""
 
     max_epochs: int = Field(ge=0)  # 0: the probe alone
-    patience: int = Field(ge=0)  # epochs without a better validation figure; 0 = never stop early
-    monitor: Literal["loss", "balanced_accuracy"]  # validation figure that chooses the epoch that is kept
+    patience: int = Field(ge=0)  # epochs without improvement on validation; 0 = no early stopping
+    monitor: Literal["loss", "balanced_accuracy"]  # validation metric that chooses the epoch that is kept
 
 
 class NoiseRecipe(_RecipeSection):
@@ -130,13 +130,13 @@ class NoiseRecipe(_RecipeSection):
 
 
 class BalanceRecipe(_RecipeSection):
-    """What is done about rare classes."""
+    """Measures against class imbalance."""
 
     method: Literal["none", "loss", "sampling", "flips"]  # what is changed: weights, draws or copies
-    weighting: Literal["power", "effective"]  # how a class's weight falls with its count
-    power: float = Field(ge=0, le=1)  # power: count^-power, 0 = as they come, 1 = fully balanced
+    weighting: Literal["power", "effective"]  # class weight as a function of the class count
+    power: float = Field(ge=0, le=1)  # power: count^-power; 0 = unweighted, 1 = fully balanced
     beta: float = Field(ge=0, lt=1)  # effective: (1 - beta) / (1 - beta^count)
-    group_power: float = Field(ge=0, le=1)  # the same among a class's groups, by their sheets
+    group_power: float = Field(ge=0, le=1)  # the same for the groups within a class
 
 
 class FlipsRecipe(_RecipeSection):
@@ -144,7 +144,7 @@ class FlipsRecipe(_RecipeSection):
 
     added: Literal["auto"] | tuple[int, ...]  # copies a sheet of each class; auto: see imbalance.copies
     chance: float = Field(ge=0, le=1)  # of each flip
-    exact: bool  # True: every flip once before any repeats, instead of tosses
+    exact: bool  # True: each flip once before any repeats; False: drawn independently
 
     @field_validator("added")
     @classmethod
@@ -159,29 +159,29 @@ class PatchesRecipe(_RecipeSection):
 
     count: int = Field(ge=1)  # 1 = whole sheets
     black_level: int = Field(ge=0, le=255)  # gray levels above it are metal
-    least_metal: float = Field(ge=0, le=1)  # a patch with less is dropped
-    least_mask: float = Field(gt=0, le=1)  # a patch is defective if so much of it is masked
+    least_metal: float = Field(ge=0, le=1)  # share of metal; a patch with less is dropped
+    least_mask: float = Field(gt=0, le=1)  # a patch is defective from this masked share on
 
 
 class PasteRecipe(_RecipeSection):
-    """Masked defects laid on defect-free sheets."""
+    """Masked defects pasted on defect-free sheets."""
 
     to_share: float = Field(ge=0, lt=1)  # of the training sheets, for every defect class; 0 = none
 
 
 class LossRecipe(_RecipeSection):
-    """What is minimised."""
+    """The training loss."""
 
     label_smoothing: float = Field(ge=0, lt=1)  # share of the target spread over all classes
-    focal: float = Field(ge=0)  # sheets already told with probability p count as (1 - p)^focal
-    logit_adjust: float = Field(ge=0)  # times the log of a class's share, added to its logit in training
-    masks: float = Field(ge=0)  # weight of the per-place loss against defect masks; direct head only
-    mask_share: float = Field(gt=0, le=1)  # a place counts as defect if its mask covers more than this
-    mask_emphasis: float = Field(ge=0)  # extra weight of defect places, which are few
+    focal: float = Field(ge=0)  # sheets predicted with probability p weigh (1 - p)^focal
+    logit_adjust: float = Field(ge=0)  # factor of the log class share, added to the logits in training
+    masks: float = Field(ge=0)  # weight of the per-position loss against defect masks; direct head only
+    mask_share: float = Field(gt=0, le=1)  # a position is defective if masks cover more than this
+    mask_emphasis: float = Field(ge=0)  # extra weight of defective positions
 
 
 class ComputeRecipe(_RecipeSection):
-    """How it is computed; changes speed and the last digits, not what is computed."""
+    """Precision and threads; they change speed and the last digits only."""
 
     precision: Literal["auto", "fp32", "bf16"]  # auto: bf16 where the processor computes it fast
     threads: int = Field(ge=0)  # 0 = torch's own choice
@@ -212,7 +212,7 @@ class Recipe(_RecipeSection):
     def _agrees(self) -> Recipe:
         if self.loss.masks and self.model.head != "direct":
             raise ValueError(
-                "loss.masks: masks teach the direct head's class map; "
+                "loss.masks: masks train the direct head's class map; "
                 "set model.head = direct or loss.masks = 0"
             )
         if self.augment.transpose and self.input.height != self.input.width:
@@ -227,20 +227,18 @@ class Recipe(_RecipeSection):
             )
         if self.labels.shuffle_seed and self.needs_masks:
             raise ValueError(
-                "labels.shuffle_seed: masks would tell the control what its labels hide; "
+                "labels.shuffle_seed: masks would reveal the true labels to the control; "
                 "set loss.masks = 0, patches.count = 1 and paste.to_share = 0"
             )
         self._refuse_for_multilabel()
         if self.stop.max_epochs == 0 and not self.probe.enabled:
-            raise ValueError("stop.max_epochs = 0: nothing would be learnt; set probe.enabled = true")
+            raise ValueError("stop.max_epochs = 0: nothing would be trained; set probe.enabled = true")
         if self.probe.enabled and self.model.head != "direct":
             raise ValueError(
                 "probe.enabled: only the direct head can be fitted on its own; "
                 "set model.head = direct or probe.enabled = false"
             )
-        self.model_spec(
-            2
-        )  # a size or head the network cannot have is refused now, not after the data are read
+        self.model_spec(2)  # refuses impossible sizes and heads before the data are read
         return self
 
     def _refuse_for_multilabel(self) -> None:
@@ -255,11 +253,11 @@ class Recipe(_RecipeSection):
 
     @property
     def needs_masks(self) -> bool:
-        """Whether masks are read: to teach places, to name patches, or to cut defects out."""
+        """Whether masks are read: for the per-position loss, for patches, or for pasting."""
         return self.loss.masks > 0 or self.patches.count > 1 or self.paste.to_share > 0
 
     def model_spec(self, outputs: int) -> ModelSpec:
-        """The network of this recipe for so many outputs."""
+        """The network of this recipe with the given number of outputs."""
         asked = self.model.pretrained
         if asked == "auto":
             known = self.model.name in MODELS and MODELS[self.model.name].pretrained
@@ -279,5 +277,5 @@ class Recipe(_RecipeSection):
         )
 
     def input_spec(self) -> InputSpec:
-        """The input of this recipe, read by this version's decoder."""
+        """The input of this recipe, with this version's decoder."""
         return InputSpec(self.input.height, self.input.width, self.input.fit)

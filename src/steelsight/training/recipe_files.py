@@ -1,6 +1,6 @@
-"""From a name or TOML file and `key=value` overrides to a valid recipe, or a message naming the key to mend.
+"""Loads a recipe from a shipped name or a TOML file, with `key=value` overrides.
 
-A file gives only what differs from the shipped recipe it `extends` ("default" if it does not say).
+A file has only the keys that differ from the shipped recipe it `extends`, by default "default".
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _read(source: str | Path) -> Table:
     try:
         own = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadRecipe(f"{path}: expected TOML, got {error}; mend that line") from error
+        raise BadRecipe(f"{path}: expected TOML, got {error}; correct that line") from error
     except OSError as error:
         raise BadRecipe(f"{path}: cannot be read ({error.strerror})") from error
     base = own.pop("extends", "default")

@@ -1,11 +1,11 @@
-"""What a RUN folder says of single sheets: which part each was in, and what the model answered."""
+"""The files of a RUN folder with one row a sheet: splits.csv and predictions.parquet."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ __all__ = [
     "read_logits",
     "read_splits",
     "split_names",
+    "split_rows",
     "truth_names",
     "write_predictions",
     "write_splits",
@@ -43,7 +44,7 @@ COLUMNS = ("id", "split", "group", "label", "pixels")
 
 @dataclass(frozen=True)
 class SplitRow:
-    """One sheet of a run; `pixels` recognises it in another folder under another name."""
+    """One sheet of a run; `pixels` identifies it in other folders, whatever its name."""
 
     id: str
     split: str  # train, validation, test or apart
@@ -53,7 +54,7 @@ class SplitRow:
 
 
 def split_names(split: Split, count: int) -> list[str]:
-    """The part each of `count` positions is in."""
+    """The part of each of `count` positions; positions in no part are `apart`."""
     names = [APART] * count
     for part in PARTS:
         for position in getattr(split, part).tolist():
@@ -67,24 +68,31 @@ def pixel_hashes(images: GrayBatch) -> list[str]:
 
 
 def truth_names(data: SheetData) -> list[str]:
-    """The right answer of each sheet in words."""
+    """The class of each sheet by name; several classes joined by "+"."""
     names = data.labelled.class_names
     return ["+".join(names[answer] for answer in answers) for answers in data.labelled.alternatives]
 
 
+def split_rows(data: SheetData, parts: list[str]) -> list[SplitRow]:
+    """One row a sheet, as splits.csv has them.
+
+    parts  the part each sheet is in, see `split_names`
+    """
+    columns = (data.ids, parts, data.groups, truth_names(data), pixel_hashes(data.images))
+    return [SplitRow(*row) for row in zip(*columns, strict=True)]
+
+
 def write_splits(folder: Path, data: SheetData, parts: list[str]) -> None:
-    """splits.csv: one row a sheet."""
+    """Write splits.csv, one row a sheet."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(
-        zip(data.ids, parts, data.groups, truth_names(data), pixel_hashes(data.images), strict=True)
-    )
+    writer.writerows(astuple(row) for row in split_rows(data, parts))
     replace_file(folder / SPLITS_FILE, text.getvalue().encode())
 
 
 def read_splits(folder: Path) -> list[SplitRow]:
-    """The rows of splits.csv; raises BadCheckpoint if it is missing or not one."""
+    """The rows of splits.csv; raises BadCheckpoint where it is missing or malformed."""
     path = folder / SPLITS_FILE
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -92,7 +100,7 @@ def read_splits(folder: Path) -> list[SplitRow]:
     except (OSError, UnicodeDecodeError) as error:
         raise BadCheckpoint(
             f"{path}: expected the split of the run, got {error}; "
-            "without it nobody knows which sheets trained the model"
+            "without it the training sheets are unknown; restore the file"
         ) from error
     if not rows or tuple(rows[0]) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
         raise BadCheckpoint(f"{path}: expected the columns {', '.join(COLUMNS)}; restore the file")
@@ -107,7 +115,11 @@ def write_predictions(
     probabilities: Probabilities,
     logits: Logits,
 ) -> None:
-    """id, split, group, label, predicted, probabilities, logits; class names in the metadata."""
+    """Write id, split, group, label, predicted, probabilities and logits; class names in the metadata.
+
+    parts      the part of each sheet
+    predicted  the predicted class of each sheet by name
+    """
     table = pa.table(
         {
             "id": list(data.ids),
@@ -124,16 +136,16 @@ def write_predictions(
 
 
 def read_logits(folder: Path) -> Float32[np.ndarray, "n c"]:
-    """The logits a run left, in the order of its data; raises BadCheckpoint if unreadable."""
+    """The logits of predictions.parquet, in the order of its data; raises BadCheckpoint if unreadable."""
     path = folder / PREDICTIONS_FILE
     try:
         column = pq.read_table(path, columns=["logits"])["logits"]
     except (OSError, pa.ArrowException) as error:
-        raise BadCheckpoint(f"{path}: expected the run's answers, got {error}; train again") from error
+        raise BadCheckpoint(f"{path}: expected the run's predictions, got {error}; train again") from error
     return np.array(column.to_pylist(), dtype=np.float32)
 
 
 def positions_of(parts: list[str], name: str) -> Int[np.ndarray, " p"]:
     """The positions of one part."""
-    found: Int[np.ndarray, " p"] = np.flatnonzero(np.array(parts) == name)
-    return found
+    positions: Int[np.ndarray, " p"] = np.flatnonzero(np.array(parts) == name)
+    return positions

@@ -1,6 +1,7 @@
-"""From a DATA folder and a recipe to a RUN folder that says what was learnt, from what, and how well.
+"""Trains on a DATA folder by a recipe and writes a RUN folder.
 
-A RUN folder is finished when its metrics.json exists; till then its progress file lets a killed one go on.
+A RUN folder is finished when its metrics.json exists; until then its state file resumes a training that was
+killed.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from jaxtyping import Int
 from pydantic import ValidationError
 
 from steelsight.errors import BadCheckpoint, BadRecipe
-from steelsight.models.catalog import build_model
+from steelsight.models.catalog import SheetClassifier, build_model
 from steelsight.models.checkpoint import Card, load_checkpoint
 from steelsight.sheets.grouping.splits import Split, find_leaks, group_split, random_split
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import conclude
 from steelsight.training.coverage import note_missing, refuse_single_class
@@ -57,35 +59,32 @@ class RunResult:
 
 def train_run(
     data: Path,
+    options: DataOptions = AUTOMATIC,
     *,
     recipe: Recipe | str | Path = "default",
     settings: Sequence[str] = (),
     out: Path,
     seed: int = 0,
-    groups: str | None = None,
-    allow_bad: int = 0,
     fresh: bool = False,
-    watcher: TrainingProgress | None = None,
+    progress: TrainingProgress | None = None,
 ) -> RunResult:
     """Train on a DATA folder, evaluate on its test part, write a RUN folder.
 
-    recipe     a Recipe, or a shipped name or TOML file with `settings` as in recipe_files.load_recipe
-    out        an unfinished training there goes on; a finished one with the same inputs is returned as it is
-    groups     rule that keeps sheets together, see sheets.catalog.open_data
-    allow_bad  how many bad items may be set aside
-    fresh      forget what is in `out` and start over
-    raises     BadInput of any kind, BadData where a multiclass DATA has one class alone; BadCheckpoint if
+    recipe     a Recipe, or a shipped name or TOML file with `settings` as in recipe_files.load_recipe out
+    an unfinished training there is resumed; a finished one with the same inputs is returned as it is options
+    how DATA is opened fresh      ignore what is in `out` and start over raises     BadInput of any kind,
+    BadData where a multiclass DATA has one class alone; BadCheckpoint if
                `out` holds another training and `fresh` is not set
     """
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, settings)
-    watcher = watcher or NoProgress()
-    sheets = open_training_sheets(data, chosen, groups=groups, allow_bad=allow_bad)
+    progress = progress or NoProgress()
+    sheets = open_training_sheets(data, chosen, options)
     split = make_split(sheets, chosen.split, seed=seed)
-    return train_data(sheets, split, chosen, out, seed=seed, fresh=fresh, watcher=watcher)
+    return train_data(sheets, split, chosen, out, seed=seed, fresh=fresh, progress=progress)
 
 
 def make_split(data: SheetData, recipe: SplitRecipe, *, seed: int) -> Split:
-    """The recipe's parts.
+    """Split the sheets as the recipe asks.
 
     raises  BadRecipe where nothing would be left to train on, BadData as `coverage.refuse_single_class`
     """
@@ -96,7 +95,11 @@ def make_split(data: SheetData, recipe: SplitRecipe, *, seed: int) -> Split:
 def split_keys(
     keys: Int[np.ndarray, " n"], groups: Sequence[str], recipe: SplitRecipe, *, seed: int
 ) -> Split:
-    """As `make_split`, for one key a sheet by which parts shall be alike; -1 = in no part."""
+    """As `make_split`, for any keys.
+
+    keys    (n,) by which the parts are stratified; -1 = in no part
+    groups  of each sheet; "" = a group of its own
+    """
     fractions = (recipe.train, recipe.validation, recipe.test)
     rng = stream(seed, "split")
     if recipe.method == "groups":
@@ -119,70 +122,92 @@ def train_data(
     *,
     seed: int,
     fresh: bool = False,
-    watcher: TrainingProgress | None = None,
-    treatment: InterventionPlan | None = None,
+    progress: TrainingProgress | None = None,
+    plan: InterventionPlan | None = None,
 ) -> RunResult:
     """As `train_run`, for data already opened and split.
 
-    treatment  what is done against a shortcut beyond the recipe; None = nothing
-    A class without a training sheet is not refused: it is told to the watcher and under "notes" in metrics.
+    A class without training sheets is not refused: it is noted, also under "notes" in metrics.json.
+
+    plan  intervention against a shortcut, beyond the recipe; None = none
     """
-    watcher = watcher or NoProgress()
+    progress = progress or NoProgress()
     refuse_single_class(data)
-    fingerprint = _fingerprint(data, split, recipe, seed, treatment)
+    fingerprint = _fingerprint(data, split, recipe, seed, plan)
     if fresh:
         _forget(out)
     elif (out / METRICS_FILE).exists():
-        return _finished(out, fingerprint, watcher)
-    parts = split_names(split, len(data.items))
+        return _finished(out, fingerprint, progress)
     leaks = find_leaks(split, data.groups)
     if leaks:
-        watcher.note(f"{len(leaks)} groups lie in more than one part of the split, so its figures flatter")
+        progress.note(
+            f"{len(leaks)} groups lie in more than one part of the split, so its figures are optimistic"
+        )
     notes = [SHUFFLED_NOTE] * (recipe.labels.shuffle_seed > 0) + note_missing(data, split)
     for note in notes:
-        watcher.note(note)
-    model = build_model(
-        recipe.model_spec(len(data.labelled.class_names)), generator=torch.Generator().manual_seed(seed)
-    )
-    wanted = recipe.needs_masks or treatment is not None
-    masks = read_masks(data.items, data.input) if wanted else None
-    lesson = TrainingData(
-        data.images, data.labelled.labels, split.train, split.validation, masks, data.group_indices
-    )
-    shuffled = None
-    if recipe.labels.shuffle_seed:
-        lesson, shuffled = shuffle_labels(lesson, recipe.labels.shuffle_seed)
-    balanced = balance_training_data(lesson, recipe, len(data.labelled.class_names), seed=seed)
-    lesson = balanced.lesson if treatment is None else treatment.treat(balanced.lesson)
-    if not recipe.needs_masks:  # read for the treatment alone
-        lesson = replace(lesson, masks=None)
-    if treatment is not None and treatment.start is not None:
-        model.load_state_dict(treatment.start)
-    watcher.start(_title(data, split, recipe), recipe.stop.max_epochs)
+        progress.note(note)
+    model = _start_model(data, recipe, seed, plan)
+    training_data, facts = _prepare(data, split, recipe, seed, plan)
+    progress.start(_title(data, split, recipe), recipe.stop.max_epochs)
     out.mkdir(parents=True, exist_ok=True)
-    model.patches = 1  # while it learns, what it sees are patches already
+    model.patches = 1  # the training images are patches already
     fitted = fit(
         model,
-        lesson,
+        training_data,
         recipe,
         seed=seed,
         state_path=out / STATE_FILE,
         fingerprint=fingerprint,
-        watcher=watcher,
+        progress=progress,
     )
     model.patches = recipe.patches.count
-    model_card = _card(data, recipe, seed, treatment)
     extra = {
         "fingerprint": fingerprint,
         "leaks": leaks,
         "notes": notes,
-        "shuffled_labels": None if shuffled is None else shuffled.as_dict(),
-        "balance": balanced.told,
-        **({} if treatment is None else {"repair": dict(treatment.told)}),
+        **facts,
+        **({} if plan is None else {"repair": dict(plan.description)}),
     }
-    card, metrics = conclude(out, model, model_card, data, parts, fitted, extra=extra)
+    parts = split_names(split, len(data.items))
+    card, metrics = conclude(out, model, _card(data, recipe, seed, plan), data, parts, fitted, extra=extra)
     (out / STATE_FILE).unlink(missing_ok=True)
     return RunResult(out, card, recipe, metrics, fresh=True)
+
+
+def _start_model(
+    data: SheetData, recipe: Recipe, seed: int, plan: InterventionPlan | None
+) -> SheetClassifier:
+    """The model with the weights that training starts from."""
+    spec = recipe.model_spec(len(data.labelled.class_names))
+    model = build_model(spec, generator=torch.Generator().manual_seed(seed))
+    if plan is not None and plan.start is not None:
+        model.load_state_dict(plan.start)
+    return model
+
+
+def _prepare(
+    data: SheetData, split: Split, recipe: Recipe, seed: int, plan: InterventionPlan | None
+) -> tuple[TrainingData, dict[str, Any]]:
+    """The training data with shuffled labels, copies, patches and intervention as asked for.
+
+    returns  with them the entries of metrics.json that describe these changes
+    """
+    masks = read_masks(data.items, data.input) if recipe.needs_masks or plan is not None else None
+    prepared = TrainingData(
+        data.images, data.labelled.labels, split.train, split.validation, masks, data.group_indices
+    )
+    shuffled = None
+    if recipe.labels.shuffle_seed:
+        prepared, shuffled = shuffle_labels(prepared, recipe.labels.shuffle_seed)
+    balanced = balance_training_data(prepared, recipe, len(data.labelled.class_names), seed=seed)
+    prepared = balanced.data if plan is None else plan.apply(balanced.data)
+    if not recipe.needs_masks:  # they were read for the plan alone
+        prepared = replace(prepared, masks=None)
+    facts = {
+        "shuffled_labels": None if shuffled is None else shuffled.as_dict(),
+        "balance": balanced.facts,
+    }
+    return prepared, facts
 
 
 def load_run(folder: Path) -> RunResult:
@@ -192,8 +217,8 @@ def load_run(folder: Path) -> RunResult:
         metrics = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadCheckpoint(
-            f"{folder / METRICS_FILE}: expected the figures of a finished training, got {error}; "
-            "run the command that began it again, it goes on where it stopped"
+            f"{folder / METRICS_FILE}: expected the metrics of a finished training, got {error}; "
+            "run the same command again, it resumes the training"
         ) from error
     try:
         recipe = Recipe.model_validate(card.recipe)
@@ -205,40 +230,40 @@ def load_run(folder: Path) -> RunResult:
     return RunResult(folder, card, recipe, metrics, fresh=False)
 
 
-def _finished(out: Path, fingerprint: str, watcher: TrainingProgress) -> RunResult:
-    found = load_run(out)
-    if found.metrics.get("fingerprint") != fingerprint:
+def _finished(out: Path, fingerprint: str, progress: TrainingProgress) -> RunResult:
+    result = load_run(out)
+    if result.metrics.get("fingerprint") != fingerprint:
         raise BadCheckpoint(
             f"{out}: holds a finished training with another recipe, seed, split or other data; "
             "choose another --out, or overwrite it with --fresh"
         )
-    watcher.note(f"{out}: this training is finished already; --fresh repeats it")
-    return found
+    progress.note(f"{out}: this training is finished already; --fresh repeats it")
+    return result
 
 
 def _forget(out: Path) -> None:
-    """Without metrics.json a run is unfinished, without its state it starts over; the old model stays."""
+    """Delete metrics and state, so that the training starts over; the old model stays until then."""
     for name in (METRICS_FILE, STATE_FILE):
         (out / name).unlink(missing_ok=True)
 
 
 def _fingerprint(
-    data: SheetData, split: Split, recipe: Recipe, seed: int, treatment: InterventionPlan | None
+    data: SheetData, split: Split, recipe: Recipe, seed: int, plan: InterventionPlan | None
 ) -> str:
-    """What must be the same for two trainings to be one."""
-    told = {
+    """Hash of everything that fixes the training: two trainings with one hash give the same model."""
+    facts = {
         "recipe": recipe.model_dump(mode="json"),
         "seed": seed,
         "data": data.data_hash,
         "labels": np.asarray(data.labelled.labels).tolist(),
         "split": [part.tolist() for part in (split.train, split.validation, split.test)],
     }
-    if treatment is not None:
-        told["repair"] = dict(treatment.told)
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    if plan is not None:
+        facts["repair"] = dict(plan.description)
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def _card(data: SheetData, recipe: Recipe, seed: int, treatment: InterventionPlan | None) -> Card:
+def _card(data: SheetData, recipe: Recipe, seed: int, plan: InterventionPlan | None) -> Card:
     return Card(
         task=data.task,
         class_names=data.labelled.class_names,
@@ -248,8 +273,8 @@ def _card(data: SheetData, recipe: Recipe, seed: int, treatment: InterventionPla
         data_hash=data.data_hash,
         data_name=data.name,
         seed=seed,
-        mask_supervised=recipe.loss.masks > 0 or bool(treatment and treatment.told.get("masks")),
-        repair={} if treatment is None else dict(treatment.told),
+        mask_supervised=recipe.loss.masks > 0 or bool(plan and plan.description.get("masks")),
+        repair={} if plan is None else dict(plan.description),
         shuffled_labels=recipe.labels.shuffle_seed > 0,
     )
 

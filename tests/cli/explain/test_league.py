@@ -14,6 +14,7 @@ from steelsight.cli import app as whole_app
 from steelsight.cli.explain.explain import explain
 from steelsight.cli.explain.league import league
 from steelsight.training.folds import cross_validate
+from steelsight.training.options import FoldOptions
 from steelsight.training.recipe_files import load_recipe
 from steelsight.training.run import train_run
 
@@ -81,7 +82,7 @@ def folds(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two folds without a validation part."""
     out = tmp_path_factory.mktemp("folds")
     recipe = load_recipe("default", [*RECIPE, "split.train=0.8", "split.validation=0.0"])
-    cross_validate(data, recipe=recipe, out=out, folds=2)
+    cross_validate(data, recipe=recipe, out=out, folds=FoldOptions(2))
     return out
 
 
@@ -116,8 +117,8 @@ def test_folds_are_pooled_and_choose_on_training_groups(folds: Path, data: Path)
     told = json.loads(result.stdout.splitlines()[-1])
     assert told["sheets"] == 16  # every defective sheet once
     assert len(told["picks"]) == 2
-    assert "the run kept no validation sheets" in told["notes"][0]
-    assert "kept no validation" in (folds / "league-test" / "report.html").read_text().replace("\n", " ")
+    assert "the run has no validation sheets" in told["notes"][0]
+    assert "has no validation" in (folds / "league-test" / "report.html").read_text().replace("\n", " ")
 
 
 def test_a_limit_draws_so_many(folds: Path, data: Path, tmp_path: Path) -> None:

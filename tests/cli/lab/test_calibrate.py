@@ -103,4 +103,4 @@ def test_bad_options_exit_with_2_and_leave_the_card(
 
 def test_the_seed_is_to_be_chosen_beforehand() -> None:
     words = " ".join(_calibrate("--help").output.replace("│", " ").split())
-    assert "to try seeds until one certifies breaks the promise of delta" in words
+    assert "trying seeds until one certifies breaks the promise of delta" in words

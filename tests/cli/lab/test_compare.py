@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from steelsight.cli import app
 from steelsight.runs.compare import METRICS
 from steelsight.training.folds import cross_validate
+from steelsight.training.options import FoldOptions
 from steelsight.training.recipe_files import load_recipe
 from steelsight.training.run import train_run
 
@@ -44,7 +45,7 @@ def mill(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, rate in (("slow", 1e-5), ("fast", 3e-3)):
         recipe = load_recipe("default", [*SMALL, f"learning_rate={rate}"])
         train_run(root / "data", recipe=recipe, out=root / name)
-        cross_validate(root / "data", recipe=recipe, out=root / f"{name}-folds", folds=2)
+        cross_validate(root / "data", recipe=recipe, out=root / f"{name}-folds", folds=FoldOptions(2))
     return root
 
 

@@ -44,16 +44,16 @@ def run_and_data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_find_writes_a_page_and_prints_its_numbers(run_and_data: tuple[Path, Path], tmp_path: Path) -> None:
     run, data = run_and_data
     arguments = ["shortcuts", "find", str(run), str(data), "--split", "train", "--segments", "grid"]
-    done = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "look"), "--json"])
+    done = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "out"), "--json"])
     assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout.strip().splitlines()[-1])
-    assert told["split"] == "train"
-    assert {"exposure", "checker", "file_size"} <= {each["key"] for each in told["candidates"]}
-    assert any("sheet end: black beyond the steel" in note for note in told["notes"])  # there is none
-    assert any("defective sheets have no mask" in note for note in told["notes"])
-    written = json.loads((tmp_path / "look" / "shortcuts.json").read_text())["find"]
-    assert written["candidates"] == told["candidates"]
-    assert (tmp_path / "look" / "shortcuts.html").is_file()
+    printed = json.loads(done.stdout.strip().splitlines()[-1])
+    assert printed["split"] == "train"
+    assert {"exposure", "checker", "file_size"} <= {each["key"] for each in printed["candidates"]}
+    assert any("sheet end: black beyond the steel" in note for note in printed["notes"])  # there is none
+    assert any("defective sheets have no mask" in note for note in printed["notes"])
+    written = json.loads((tmp_path / "out" / "shortcuts.json").read_text())["find"]
+    assert written["candidates"] == printed["candidates"]
+    assert (tmp_path / "out" / "shortcuts.html").is_file()
 
 
 @pytest.mark.parametrize(

@@ -42,24 +42,25 @@ def _prove(run: Path, data: Path, out: Path, *options: str) -> dict[str, Any]:
     arguments = ["shortcuts", "prove", str(run), str(data), "--out", str(out), "--json", *options]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout.strip().splitlines()[-1])
-    assert told.pop("out") == str(out)
-    assert told == json.loads((out / "proof.json").read_text())
+    printed = json.loads(done.stdout.strip().splitlines()[-1])
+    assert printed.pop("out") == str(out)
+    assert printed == json.loads((out / "proof.json").read_text())
     assert (
-        f"{told['proof']['nuisance']} → {told['proof']['suspect']}: {told['proof']['verdict']}" in done.output
+        f"{printed['proof']['nuisance']} → {printed['proof']['suspect']}: {printed['proof']['verdict']}"
+        in done.output
     )
-    return told
+    return printed
 
 
 def test_a_stain_and_every_number_of_its_page(run_and_data: tuple[Path, Path], tmp_path: Path) -> None:
-    told = _prove(*run_and_data, tmp_path, "--nuisance", "stain", "--split", "all")
-    proof = told["proof"]
-    assert (told["sheets"], proof["source"], proof["suspect"]) == (100, "detector", "none")
+    printed = _prove(*run_and_data, tmp_path, "--nuisance", "stain", "--split", "all")
+    proof = printed["proof"]
+    assert (printed["sheets"], proof["source"], proof["suspect"]) == (100, "detector", "none")
     assert (proof["on_margins"]["without"], proof["on_margins"]["with_it"]) == (30, 20)
     assert proof["pasted"]["receivers"] >= 40
     assert proof["reverse"]["sheets"] == 20
-    assert len(told["examples"]) == 3
-    known = set(_readings(told))
+    assert len(printed["examples"]) == 3
+    known = set(_readings(printed))
     page = html.unescape((tmp_path / "proof.html").read_text())
     for wanted in ("Verdict", "The study's test", "Pasted on sheets of another class", "Stains removed"):
         assert wanted in page
@@ -78,11 +79,11 @@ def test_a_list_and_drawn_groups(run_and_data: tuple[Path, Path], tmp_path: Path
     names = [f"none/sheet_{row:03}.jpg" for row in range(0, 40, 2)]
     ids = _ids(run_and_data[1], names)
     path.write_text("ImageId\n" + "\n".join(ids))
-    told = _prove(*run_and_data, tmp_path / "out", "--nuisance", str(path), "--split", "all", "--each", "15")[
-        "proof"
-    ]
-    assert (told["nuisance"], told["source"]) == ("shift", "list")
-    assert (told["on_margins"]["without"], told["on_margins"]["with_it"]) == (15, 15)
+    printed = _prove(
+        *run_and_data, tmp_path / "out", "--nuisance", str(path), "--split", "all", "--each", "15"
+    )["proof"]
+    assert (printed["nuisance"], printed["source"]) == ("shift", "list")
+    assert (printed["on_margins"]["without"], printed["on_margins"]["with_it"]) == (15, 15)
 
 
 def _ids(data: Path, names: list[str]) -> list[str]:
@@ -109,9 +110,11 @@ def test_bad_input_ends_with_code_2(
 ) -> None:
     listed = tmp_path / "absent.csv"
     listed.write_text("ImageId\nabsent.jpg\n")
-    told = [str(listed) if option == "absent" else option for option in options]
+    arguments = [str(listed) if option == "absent" else option for option in options]
     run, data = run_and_data
-    done = CliRunner().invoke(app, ["shortcuts", "prove", str(run), str(data), "--out", str(tmp_path), *told])
+    done = CliRunner().invoke(
+        app, ["shortcuts", "prove", str(run), str(data), "--out", str(tmp_path), *arguments]
+    )
     assert done.exit_code == 2
     assert message in " ".join(done.output.split())
 

@@ -108,7 +108,7 @@ def test_models_that_agree_do_not_differ():
             ),
             "no defective",
         ),
-        (lambda _: mcnemar(np.ones(2, bool), np.ones(3, bool)), "two answers"),
+        (lambda _: mcnemar(np.ones(2, bool), np.ones(3, bool)), "two values"),
     ],
 )
 def test_bad_input_is_refused(call, message, rng):

@@ -21,7 +21,7 @@ def test_layers_without_a_grid_are_refused() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.LazyLinear(2))
     model(torch.zeros(1, 3, 8, 8))
     assert find_grid(model, (8, 8), layer="0") == (6, 6)
-    with pytest.raises(BadInput, match="whose grid can be told"):
+    with pytest.raises(BadInput, match="whose grid can be read"):
         find_grid(model, (8, 8), layer="2")
     with pytest.raises(UnknownLayer, match="it has 0, 1, 2"):
         find_grid(model, (8, 8), layer="features")

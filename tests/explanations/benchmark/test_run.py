@@ -1,4 +1,4 @@
-"""The league on fields whose best method is known by construction."""
+"""The league on sheets whose best method is known by construction."""
 
 from dataclasses import replace
 
@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from steelsight.errors import BadData, BadRecipe
 from steelsight.evaluation.heatmaps.localization import overlap_counts
-from steelsight.explanations.benchmark import results as league_standing
+from steelsight.explanations.benchmark import results as results_module
 from steelsight.explanations.benchmark import run as league_module
-from steelsight.explanations.benchmark.methods import ENTRANTS, CandidateMethod
+from steelsight.explanations.benchmark.methods import CANDIDATES, CandidateMethod
 from steelsight.explanations.benchmark.numbers import league_json
 from steelsight.explanations.benchmark.pictures import nearest_to_average, picture_mask, picture_methods
 from steelsight.explanations.benchmark.report import recommendation, write_league
@@ -60,7 +60,7 @@ def recipe() -> LeagueRecipe:
     return load_league_recipe(SMALL)
 
 
-def field_of(model: nn.Module, count: int, seed: int = 0) -> MaskedSheets:
+def masked_sheets(model: nn.Module, count: int, seed: int = 0) -> MaskedSheets:
     """Gray sheets with one bright block, which is the mask."""
     rng = np.random.default_rng(seed)
     images = np.full((count, *SIZE), 100, dtype=np.uint8)
@@ -85,7 +85,7 @@ def field_of(model: nn.Module, count: int, seed: int = 0) -> MaskedSheets:
 
 
 def bright(_model: nn.Module, images: Tensor, target: Tensor) -> Tensor:
-    """Finds the block when asked about class 1, everything else when asked about class 0."""
+    """Marks the block for class 1, everything else for class 0."""
     gray = images.mean(1)
     found = (gray > 1).float()
     return torch.where(target[:, None, None] == 1, found, 1 - found)
@@ -96,45 +96,45 @@ def blind(_model: nn.Module, images: Tensor, _target: Tensor) -> Tensor:
 
 
 @pytest.fixture
-def entrants(monkeypatch: pytest.MonkeyPatch) -> dict[str, CandidateMethod]:
-    """Two methods of which one is right, and a reference that would win if it could."""
+def candidates(monkeypatch: pytest.MonkeyPatch) -> dict[str, CandidateMethod]:
+    """Two methods of which one is right, and an equally right reference."""
     some = {
         "blind": CandidateMethod("Blind", lambda _clean, _seed: blind),
         "bright": CandidateMethod("Bright", lambda _clean, _seed: bright, "GradCAM"),
         "oracle": CandidateMethod("Oracle", lambda _clean, _seed: bright, reference=True),
     }
-    monkeypatch.setattr(league_module, "ENTRANTS", some)
-    monkeypatch.setattr(league_standing, "ENTRANTS", some)
+    monkeypatch.setattr(league_module, "CANDIDATES", some)
+    monkeypatch.setattr(results_module, "CANDIDATES", some)
     return some
 
 
-def bout(model: nn.Module, seed: int, choose: int = 6) -> EvaluationCase:
+def case(model: nn.Module, seed: int, choose: int = 6) -> EvaluationCase:
     return EvaluationCase(
         f"fold-{seed}",
-        field_of(model, choose, seed + 100),
-        field_of(model, 8, seed),
+        masked_sheets(model, choose, seed + 100),
+        masked_sheets(model, 8, seed),
         np.zeros((0, *SIZE), dtype=np.uint8),
     )
 
 
-@pytest.mark.usefixtures("entrants")
+@pytest.mark.usefixtures("candidates")
 def test_the_right_method_is_recommended(model: SheetClassifier, recipe: LeagueRecipe) -> None:
-    found = run_league([bout(model, 0)], recipe, task="binary")
+    found = run_league([case(model, 0)], recipe, task="binary")
     assert found.recommended[ALL].method == "bright"
     assert found.scores["dice"].mean() > 0.8
-    assert found.standings["blind"].by["chosen"]["dice"].tolist() == [0] * 8  # empty masks count
-    assert found.recommended[ALL].dice == found.standings["bright"].choices[0][ALL].dice
+    assert found.results["blind"].scores["chosen"]["dice"].tolist() == [0] * 8  # empty masks count
+    assert found.recommended[ALL].dice == found.results["bright"].choices[0][ALL].dice
     assert found.ceiling.grid == (1, 2)
     assert "Bright" in recommendation(found)
 
 
-@pytest.mark.usefixtures("entrants")
+@pytest.mark.usefixtures("candidates")
 def test_the_predicted_class_is_explained_where_the_verdict_is_wrong(
     model: SheetClassifier, recipe: LeagueRecipe
 ) -> None:
-    found = run_league([bout(model, 0)], recipe, task="binary")
+    found = run_league([case(model, 0)], recipe, task="binary")
     true, predicted = (
-        each["chosen"]["dice"] for each in (found.standings["bright"].by, found.standings["bright"].predicted)
+        each["chosen"]["dice"] for each in (found.results["bright"].scores, found.results["bright"].predicted)
     )
     wrong = ~found.right
     assert wrong.sum() == 4
@@ -142,50 +142,50 @@ def test_the_predicted_class_is_explained_where_the_verdict_is_wrong(
     assert (predicted[wrong] < 0.1).all()
 
 
-@pytest.mark.usefixtures("entrants")
-def test_folds_choose_for_themselves_and_are_pooled(model: SheetClassifier, recipe: LeagueRecipe) -> None:
-    bouts = [bout(model, 0), bout(model, 1)]
-    both = run_league(bouts, recipe, task="multiclass")
-    alone = [run_league([each], recipe, task="multiclass") for each in bouts]
+@pytest.mark.usefixtures("candidates")
+def test_folds_choose_independently_and_are_pooled(model: SheetClassifier, recipe: LeagueRecipe) -> None:
+    cases = [case(model, 0), case(model, 1)]
+    both = run_league(cases, recipe, task="multiclass")
+    alone = [run_league([each], recipe, task="multiclass") for each in cases]
     assert both.picks == tuple(each.picks[0] for each in alone)
     pooled = np.concatenate([each.scores["dice"] for each in alone])
     assert np.array_equal(both.scores["dice"], pooled)
-    assert both.bouts.tolist() == [0] * 8 + [1] * 8
+    assert both.cases.tolist() == [0] * 8 + [1] * 8
     assert both.rule == MaskRule(amount=3.0)
 
 
-@pytest.mark.usefixtures("entrants")
-def test_test_sheets_have_no_say_in_the_choice(model: SheetClassifier, recipe: LeagueRecipe) -> None:
-    first = bout(model, 0)
-    other = EvaluationCase(first.name, first.choose, field_of(model, 8, 7), first.clean)
+@pytest.mark.usefixtures("candidates")
+def test_evaluation_sheets_do_not_change_the_choice(model: SheetClassifier, recipe: LeagueRecipe) -> None:
+    first = case(model, 0)
+    other = EvaluationCase(first.name, first.selection, masked_sheets(model, 8, 7), first.clean)
     picks = [run_league([each], recipe, task="binary").picks for each in (first, other)]
     assert picks[0] == picks[1]
 
 
-@pytest.mark.usefixtures("entrants")
-def test_without_sheets_to_choose_on_the_study_rule_stands(
+@pytest.mark.usefixtures("candidates")
+def test_without_selection_sheets_the_study_rule_is_used(
     model: SheetClassifier, recipe: LeagueRecipe
 ) -> None:
-    found = run_league([bout(model, 0, choose=0)], recipe, task="binary")
-    assert found.standings["bright"].rules == (found.rule,)
+    found = run_league([case(model, 0, choose=0)], recipe, task="binary")
+    assert found.results["bright"].rules == (found.rule,)
     assert "nothing could be chosen" in recommendation(found)
 
 
-@pytest.mark.usefixtures("entrants")
+@pytest.mark.usefixtures("candidates")
 def test_the_report_has_every_number(model: SheetClassifier, recipe: LeagueRecipe) -> None:
-    bouts = [bout(model, 0)]
-    found = run_league(bouts, recipe, task="binary", notes=["taught by <b>masks"])
+    cases = [case(model, 0)]
+    found = run_league(cases, recipe, task="binary", notes=["taught by <b>masks"])
     published = {
         "GradCAM": {"recall": 0.588, "precision": 0.16, "iou": 0.124, "dice": 0.207, "time_ms": 18.0}
     }
     document = Document("League")
-    write_league(document, found, bouts, published=published)
+    write_league(document, found, cases, published=published)
     page = document.render()
     assert "0.207" in page
     assert "&lt;b&gt;masks" in page
     numbers = league_json(found, published)
     bright_one = numbers["methods"]["bright"]
-    dice = float(found.standings["bright"].by["study"]["dice"].mean())
+    dice = float(found.results["bright"].scores["study"]["dice"].mean())
     assert bright_one["true_class"]["study"]["dice"]["estimate"] == pytest.approx(dice)
     assert bright_one["the_study"]["dice"] == 0.207
     assert set(bright_one["by_type"]) == {"chip", "crack"}
@@ -194,14 +194,14 @@ def test_the_report_has_every_number(model: SheetClassifier, recipe: LeagueRecip
     assert numbers["ceiling"]["grid"] == [1, 2]
 
 
-@pytest.mark.usefixtures("entrants")
-def test_pictures_are_of_the_average_sheet(model: SheetClassifier, recipe: LeagueRecipe) -> None:
-    bouts = [bout(model, 0), bout(model, 1)]
-    found = run_league(bouts, recipe, task="binary")
-    row = nearest_to_average(found.standings["bright"].by["chosen"])
-    _, words = picture_mask(found, bouts, "bright", "chosen")
+@pytest.mark.usefixtures("candidates")
+def test_pictures_show_the_average_sheet(model: SheetClassifier, recipe: LeagueRecipe) -> None:
+    cases = [case(model, 0), case(model, 1)]
+    found = run_league(cases, recipe, task="binary")
+    row = nearest_to_average(found.results["bright"].scores["chosen"])
+    _, words = picture_mask(found, cases, "bright", "chosen")
     assert found.ids[row] in words
-    figure, words = picture_methods(found, bouts, 9)
+    figure, words = picture_methods(found, cases, 9)
     assert found.ids[9] in words
     assert len(figure.axes) == 4  # the sheet and three methods
 
@@ -212,33 +212,33 @@ def test_nearest_to_average_is_by_all_four() -> None:
     assert nearest_to_average(scores) == 1
 
 
-def test_checks_tell_a_map_of_the_model_from_one_of_the_sheet(model: SheetClassifier) -> None:
+def test_randomisation_separates_maps_of_the_model_from_maps_of_the_sheet(model: SheetClassifier) -> None:
     recipe = load_league_recipe(SMALL)
-    found = run_league([bout(model, 0, choose=2)], recipe, task="binary", methods=["gradcam", "contrast"])
-    contrast = found.standings["contrast"].checks
-    gradcam = found.standings["gradcam"].checks
+    found = run_league([case(model, 0, choose=2)], recipe, task="binary", methods=["gradcam", "contrast"])
+    contrast = found.results["contrast"].checks
+    gradcam = found.results["gradcam"].checks
     assert contrast is not None
     assert gradcam is not None
-    assert contrast.remembers == 1
-    assert gradcam.remembers < 0.95
+    assert contrast.random_model_similarity == 1
+    assert gradcam.random_model_similarity < 0.95
     assert len(gradcam.randomised) == 4
     assert 0 <= gradcam.deletion <= 1
 
 
 def test_counts_are_those_of_the_masks(model: SheetClassifier, rng: np.random.Generator) -> None:
     maps = rng.normal(size=(5, *SIZE)).astype(np.float32)
-    truths = field_of(model, 5).truths
+    truths = masked_sheets(model, 5).truths
     rules = [MaskRule("share", 0.1, 1.0), MaskRule(), MaskRule("otsu", sigma=1.0), MaskRule(sign="absolute")]
     counts = count_rules(maps, truths, rules)
     for number, rule in enumerate(rules):
         assert np.array_equal(counts[:, number], overlap_counts(make_masks(maps, rule), truths)), rule
 
 
-def test_batches_do_not_matter(model: SheetClassifier) -> None:
-    field = field_of(model, 7)
+def test_batch_size_does_not_change_scores(model: SheetClassifier) -> None:
+    sheets = masked_sheets(model, 7)
     rules = [MaskRule(), MaskRule("share", 0.2)]
-    whole = score_method(field, bright, rules, original_rules=rules, batch=16)
-    parts = score_method(field, bright, rules, original_rules=rules, batch=3)
+    whole = score_method(sheets, bright, rules, original_rules=rules, batch=16)
+    parts = score_method(sheets, bright, rules, original_rules=rules, batch=3)
     assert np.array_equal(whole.counts, parts.counts)
     assert np.array_equal(whole.at_original, parts.at_original)
     assert np.array_equal(whole.map_scores["auprc"], parts.map_scores["auprc"])
@@ -270,18 +270,20 @@ def test_bad_settings_are_refused(setting: str, message: str) -> None:
         load_league_recipe([setting])
 
 
-def test_unknown_methods_and_empty_fields_are_refused(model: SheetClassifier, recipe: LeagueRecipe) -> None:
+def test_unknown_methods_and_empty_cases_are_refused(model: SheetClassifier, recipe: LeagueRecipe) -> None:
     with pytest.raises(BadRecipe, match=r"methods: expected some of gradcam, .*, got magic"):
-        run_league([bout(model, 0)], recipe, task="binary", methods=["magic"])
-    empty = EvaluationCase("x", field_of(model, 2), field_of(model, 0), np.zeros((0, *SIZE), dtype=np.uint8))
+        run_league([case(model, 0)], recipe, task="binary", methods=["magic"])
+    empty = EvaluationCase(
+        "x", masked_sheets(model, 2), masked_sheets(model, 0), np.zeros((0, *SIZE), dtype=np.uint8)
+    )
     with pytest.raises(BadData, match="expected defective sheets with masks"):
         run_league([empty], recipe, task="binary")
 
 
-def test_methods_a_model_cannot_have_are_left_out_or_refused(recipe: LeagueRecipe) -> None:
+def test_methods_a_model_does_not_support_are_left_out_or_refused(recipe: LeagueRecipe) -> None:
     spec = ModelSpec(name="adhoc", head="study", outputs=2, height=48, width=64)
     fixed = build_model(spec)
-    assert "one size only" in ENTRANTS["gradcam_scales"].refuses(fixed)
+    assert "one size only" in CANDIDATES["gradcam_scales"].unsupported_reason(fixed)
     sheets = MaskedSheets(
         fixed,
         np.zeros((1, 48, 64), dtype=np.uint8),
@@ -298,29 +300,31 @@ def test_methods_a_model_cannot_have_are_left_out_or_refused(recipe: LeagueRecip
 
 
 def lean(_model: nn.Module, images: Tensor, target: Tensor) -> Tensor:
-    """Right about class 2 alone."""
+    """Right for class 2 only."""
     found = bright(_model, images, torch.ones_like(target))
     return torch.where(target[:, None, None] == 2, found, 1 - found)
 
 
-def test_each_class_has_the_method_that_finds_it(
-    model: SheetClassifier, entrants: dict[str, CandidateMethod]
+def test_each_class_gets_the_method_that_locates_it(
+    model: SheetClassifier, candidates: dict[str, CandidateMethod]
 ) -> None:
     recipe = load_league_recipe([*SMALL, "checks.sheets=0"])  # the network has but two classes
-    entrants["lean"] = CandidateMethod("Lean", lambda _clean, _seed: lean)
-    del entrants["oracle"]
+    candidates["lean"] = CandidateMethod("Lean", lambda _clean, _seed: lean)
+    del candidates["oracle"]
     kinds = np.array([1, 2] * 4)
-    fields = [
-        replace(field_of(model, 8, seed), targets=kinds, answers=np.array([1, 1] * 4)) for seed in (0, 1)
+    both = [
+        replace(masked_sheets(model, 8, seed), targets=kinds, answers=np.array([1, 1] * 4)) for seed in (0, 1)
     ]
-    one = EvaluationCase("run", *fields, np.zeros((0, *SIZE), dtype=np.uint8))
+    one = EvaluationCase("run", *both, np.zeros((0, *SIZE), dtype=np.uint8))
     found = run_league([one], recipe, task="multiclass", class_names=("none", "chip", "crack"))
     assert found.classes == [1, 2]
     assert [found.recommended[name].method for name in (1, 2)] == ["bright", "lean"]
     assert found.class_scores["dice"].min() > 0.8
     assert found.scores["dice"].min() < 0.2
-    told = found.predicted_class_scores["dice"]  # "chip" is explained on all, and `bright` finds every block
-    assert np.array_equal(told[kinds == 1], found.class_scores["dice"][kinds == 1])
+    predicted = found.predicted_class_scores[
+        "dice"
+    ]  # "chip" is explained on all, and `bright` finds every block
+    assert np.array_equal(predicted[kinds == 1], found.class_scores["dice"][kinds == 1])
     numbers = league_json(found, {})
     assert set(numbers["recommended_by_class"]["picks"]) == {"chip", "crack"}
     assert "for each class" in recommendation(found)
@@ -333,7 +337,7 @@ def test_classes_with_few_sheets_take_the_common_rule() -> None:
     counts[:3, 0, 0] = 10  # three sheets of class 1 want the first rule
     counts[3:, 1, 0] = 10  # two of class 2 the second
     nothing = np.zeros((0, 0, 3), dtype=np.int64)
-    tried = MethodScores(rules, counts, {}, nothing, (), 0.0)
+    tried = MethodScores(rules, counts, {}, nothing, ())
     choices = choose_rules(tried, np.array([1, 1, 1, 2, 2]), MaskRule("peak", 0.5), least=3)
     assert choices == {ALL: ChosenRule(rules[0], 0.6, 5), 1: ChosenRule(rules[0], 1.0, 3)}
     assert choose_rules(tried, np.array([1, 1, 1, 2, 2]), rules[0], least=2)[2] == ChosenRule(
@@ -341,7 +345,7 @@ def test_classes_with_few_sheets_take_the_common_rule() -> None:
     )
 
 
-def test_picks_of_several_models_are_weighed_by_their_sheets() -> None:
+def test_picks_of_several_models_are_weighted_by_their_sheets() -> None:
     a, b = MaskRule(), MaskRule("otsu")
     first = {"x": {ALL: ChosenRule(a, 0.9, 10)}, "y": {ALL: ChosenRule(b, 0.8, 10)}}
     second = {

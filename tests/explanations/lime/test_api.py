@@ -41,7 +41,9 @@ class Interacting(nn.Module):
         return torch.stack([logit, -logit], 1)
 
 
-def ask(model: nn.Module, image: Tensor, hidden: Tensor, cut: np.ndarray, masks: np.ndarray) -> np.ndarray:
+def predict(
+    model: nn.Module, image: Tensor, hidden: Tensor, cut: np.ndarray, masks: np.ndarray
+) -> np.ndarray:
     """Logits of class 1 of sheets mixed from their definition."""
     answers = []
     with torch.no_grad():
@@ -64,7 +66,7 @@ def reference_estimate(
     masks = rng.integers(0, 2, (samples, pieces)).astype(float)
     masks[0] = 1
     hidden = black_sheet(image[None])[0]
-    answers = ask(model, image, hidden, cut, masks)
+    answers = predict(model, image, hidden, cut, masks)
     norms = np.linalg.norm(masks, axis=1)
     cosine = masks.sum(1) / np.where(norms > 0, norms, 1) / np.sqrt(pieces)
     weights = np.sqrt(np.exp(-((1 - cosine) ** 2) / 0.25**2))
@@ -172,7 +174,7 @@ def test_samples_are_added_until_the_emulator_foresees_enough(monkeypatch: pytes
         monkeypatch.setattr("steelsight.explanations.lime.api.FORESEEN", enough)
         report = lime_report(model, image, 1, segments=[cut])
         assert report.samples[0] == samples
-        assert 0.6 < report.foreseen[0] < 1
+        assert 0.6 < report.emulator_r2[0] < 1
     assert lime_report(nn.Sequential(model), image, 1, segments=[cut]).samples[0] == 8 * 12
 
 
@@ -228,7 +230,7 @@ def test_r2_is_that_of_fresh_samples() -> None:
     model, hidden = Interacting(cut), torch.full_like(images, -9.0)
     model.single += 8 * model.pairs.abs().max()  # mostly, not wholly linear
     masks = draw_masks(12, 4000, np.random.default_rng(5))
-    answers = ask(model, images[0], hidden[0], cut, masks)
+    answers = predict(model, images[0], hidden[0], cut, masks)
     fitted = np.linalg.lstsq(np.column_stack([np.ones(4000), masks]), answers, rcond=None)
     expected = 1 - fitted[1][0] / ((answers - answers.mean()) ** 2).sum()
     assert 0.2 < expected < 0.98

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from steelsight.explanations.lime.emulator import fit_emulator, touching
+from steelsight.explanations.lime.emulator import adjacent_segments, fit_emulator
 from steelsight.explanations.lime.sampling import draw_masks
 from steelsight.explanations.lime.segments import segment_sheet
 
@@ -31,8 +31,8 @@ def draw(pieces: int, count: int, seed: int = 0) -> torch.Tensor:
 
 def test_touching_superpixels_are_found_once() -> None:
     cut = np.array([[0, 0, 1], [2, 2, 1], [3, 3, 3]])
-    assert sorted(map(tuple, touching(cut).T.tolist())) == [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)]
-    assert touching(np.zeros((3, 3), np.int64)).shape == (2, 0)
+    assert sorted(map(tuple, adjacent_segments(cut).T.tolist())) == [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)]
+    assert adjacent_segments(np.zeros((3, 3), np.int64)).shape == (2, 0)
 
 
 @pytest.mark.parametrize("memory_mb", [64.0, 1e-3])

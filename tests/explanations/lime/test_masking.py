@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from steelsight.errors import BadInput
 from steelsight.explanations.lime import masking as hiding
-from steelsight.explanations.lime.masking import masked_predictor, match_hidden, mean_colours
+from steelsight.explanations.lime.masking import masked_predictor, match_backgrounds, mean_colours
 from steelsight.explanations.lime.segments import segment_sheet
 from steelsight.models.catalog import MODELS, ModelSpec, build_model
 from steelsight.models.inputs import to_input
@@ -52,14 +52,14 @@ def test_pooled_maps_are_the_models_logits(
     masks = torch.randint(0, 2, (12, 13), generator=torch.Generator().manual_seed(4)).float()
     black = to_input(torch.zeros(1, *SIZE, dtype=torch.uint8))[0]
     hidden = mean_colours(image, torch.from_numpy(cut).flatten()) if own_colour else black
-    questions = masked_predictor(model, image, cut, 2, None if own_colour else black, memory_mb=512.0)
-    values = questions.ask(masks)
-    assert values.shape == (13, questions.grid[0] * questions.grid[1])
+    predictor = masked_predictor(model, image, cut, 2, None if own_colour else black, memory_mb=512.0)
+    values = predictor.predict(masks)
+    assert values.shape == (13, predictor.grid[0] * predictor.grid[1])
     with torch.no_grad():
         expected = model(mixtures(image, hidden, cut, masks))[:, 2].double()
-    logits = questions.pool(values)
+    logits = predictor.pool(values)
     assert (logits - expected).abs().max() < 1e-4 * max(1.0, float(expected.abs().max()))
-    if questions.linear:
+    if predictor.linear:
         assert torch.allclose(logits, values.mean(1))
 
 
@@ -68,8 +68,8 @@ def test_the_quick_type_keeps_what_ranks(cut: np.ndarray) -> None:
     model, image = build("squeezenet_reduced", "direct", "lse"), sheet()
     masks = torch.randint(0, 2, (12, 60), generator=torch.Generator().manual_seed(4)).float()
     quick, exact = (
-        (questions.pool(questions.ask(masks)))
-        for questions in (
+        (predictor.pool(predictor.predict(masks)))
+        for predictor in (
             masked_predictor(each, image, cut, 1, None, 512.0) for each in (model, nn.Sequential(model))
         )
     )
@@ -79,8 +79,8 @@ def test_the_quick_type_keeps_what_ranks(cut: np.ndarray) -> None:
 def test_a_class_map_is_read_where_one_pools_to_the_logit(cut: np.ndarray) -> None:
     image = sheet()
     for (head, pooling), mapped in zip(HEADS, (True, True, True, True, True, False), strict=True):
-        questions = masked_predictor(build("squeezenet", head, pooling), image, cut, 0, None, 512.0)
-        assert (questions.grid == (3, 5)) == mapped, (head, pooling)
+        predictor = masked_predictor(build("squeezenet", head, pooling), image, cut, 0, None, 512.0)
+        assert (predictor.grid == (3, 5)) == mapped, (head, pooling)
     assert masked_predictor(build("adhoc", "study", "average"), image, cut, 0, None, 512.0).grid == (1, 1)
     wrapped = nn.Sequential(build("squeezenet", "direct", "average"))
     assert masked_predictor(wrapped, image, cut, 0, None, 512.0).grid == (1, 1)
@@ -90,10 +90,10 @@ def test_coloured_sheets_are_asked_in_colour(cut: np.ndarray) -> None:
     model, image = build("squeezenet_reduced", "direct", "lse"), torch.randn(3, *SIZE)
     masks = torch.eye(12)
     hidden = mean_colours(image, torch.from_numpy(cut).flatten())
-    questions = masked_predictor(model, image, cut, 1, None, 512.0)
+    predictor = masked_predictor(model, image, cut, 1, None, 512.0)
     with torch.no_grad():
         expected = model(mixtures(image, hidden, cut, masks))[:, 1].double()
-    assert torch.allclose(questions.pool(questions.ask(masks)), expected, atol=1e-4)
+    assert torch.allclose(predictor.pool(predictor.predict(masks)), expected, atol=1e-4)
 
 
 def test_mean_colours_are_each_superpixels_own(cut: np.ndarray) -> None:
@@ -108,9 +108,9 @@ def test_mean_colours_are_each_superpixels_own(cut: np.ndarray) -> None:
 
 def test_what_shows_behind_is_matched_or_refused() -> None:
     images = torch.zeros(2, 3, 8, 8)
-    assert match_hidden(None, images) is None
-    assert match_hidden(torch.ones(1, 3, 8, 8), images).shape == (2, 3, 8, 8)
+    assert match_backgrounds(None, images) is None
+    assert match_backgrounds(torch.ones(1, 3, 8, 8), images).shape == (2, 3, 8, 8)
     with pytest.raises(BadInput, match=r"LIME baselines: expected shape \(1 or 2, 3, 8, 8\)"):
-        match_hidden(torch.ones(3, 3, 8, 8), images)
+        match_backgrounds(torch.ones(3, 3, 8, 8), images)
     with pytest.raises(BadInput, match="LIME baselines: expected finite"):
-        match_hidden(torch.full((1, 3, 8, 8), float("inf")), images)
+        match_backgrounds(torch.full((1, 3, 8, 8), float("inf")), images)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from steelsight.explanations.lime.sampling import ReferenceSamples, draw_masks, show_chances
+from steelsight.explanations.lime.sampling import ReferenceSamples, draw_masks, shown_distribution
 
 
 def cosine_weight(mask: np.ndarray) -> float:
@@ -17,7 +17,7 @@ def cosine_weight(mask: np.ndarray) -> float:
 
 def test_numbers_shown_follow_coins_times_the_kernel() -> None:
     pieces = 6
-    chances = show_chances(pieces)
+    chances = shown_distribution(pieces)
     weighted = np.zeros(pieces + 1)
     for code in range(2**pieces):
         mask = np.array([code >> bit & 1 for bit in range(pieces)], float)

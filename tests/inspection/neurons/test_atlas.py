@@ -9,9 +9,9 @@ import torch
 
 from steelsight.errors import BadData, BadInput, BadRecipe, UnknownLayer
 from steelsight.inspection.neurons.atlas import Atlas, AtlasPlan, NeuronSheets, make_atlas
-from steelsight.inspection.neurons.page import pairs_figure, write_atlas, write_twins
+from steelsight.inspection.neurons.page import forms_figure, write_atlas, write_neuron_pairs
+from steelsight.inspection.neurons.pairs import compare_neurons
 from steelsight.inspection.neurons.settings import GROWN_SHEET, PLAIN_SHEET, Neuron
-from steelsight.inspection.neurons.twins import compare_neurons
 from steelsight.models.catalog import ModelSpec, SheetClassifier, build_model
 from steelsight.plain import plain
 from steelsight.reports.document import Document
@@ -50,15 +50,15 @@ def atlas(shown: NeuronSheets) -> Atlas:
 def test_every_neuron_has_its_images_crops_and_responses(atlas: Atlas) -> None:
     assert [page.layer for page in atlas.layers] == ["features.1", "features.7", "head.relu1"]
     for page in atlas.layers:
-        assert len(page.portraits) == 2
-        for portrait in page.portraits:
-            assert portrait.plain.shape == (1, 48, 64)
-            assert len(portrait.crops) == 9
-            assert set(portrait.responses) == {"none", "patch"}
-            assert portrait.neuron.channel not in page.dead
-            assert portrait.value >= portrait.best_real
-    assert atlas.layers[0].portraits[0].grown.shape == (1, 90, 90)
-    assert atlas.layers[2].portraits[0].grown is None
+        assert len(page.profiles) == 2
+        for profile in page.profiles:
+            assert profile.plain.shape == (1, 48, 64)
+            assert len(profile.crops) == 9
+            assert set(profile.responses) == {"none", "patch"}
+            assert profile.neuron.channel not in page.dead
+            assert profile.value >= profile.best_real
+    assert atlas.layers[0].profiles[0].grown.shape == (1, 90, 90)
+    assert atlas.layers[2].profiles[0].grown is None
     assert "no second form: model adhoc: its linear layer is made for 48x64" in atlas.layers[2].note
 
 
@@ -75,25 +75,25 @@ def test_numbers_are_json_and_the_page_says_everything(atlas: Atlas) -> None:
     tables = {b.id: b for chapter in document.chapters for b in chapter.blocks if hasattr(b, "columns")}
     dead = {row[0].value: row[4].value for row in tables["dead-neurons"].rows}
     assert dead == {page.layer: len(page.dead) for page in atlas.layers}
-    assert pairs_figure(atlas.layers, each=2) is not None
-    assert pairs_figure(atlas.layers[2:], each=2) is None
+    assert forms_figure(atlas.layers, each=2) is not None
+    assert forms_figure(atlas.layers[2:], each=2) is None
 
 
 def test_a_real_sheet_that_drives_a_neuron_more_is_where_the_ascent_starts_again(shown: NeuronSheets) -> None:
     slow = replace(QUICK, rate=1e-3, steps=3)
     made = atlas_of(shown, ["features.1"], replace(PLAN, plain=slow, grown=None))
-    portraits = made.layers[0].portraits
-    assert any(portrait.restarted for portrait in portraits)
-    assert all(portrait.value >= portrait.best_real * (1 - 1e-5) for portrait in portraits)
+    profiles = made.layers[0].profiles
+    assert any(profile.restarted for profile in profiles)
+    assert all(profile.value >= profile.best_real * (1 - 1e-5) for profile in profiles)
 
 
 def test_neurons_asked_for_and_neurons_drawn(shown: NeuronSheets) -> None:
     asked = (Neuron("features.4", 5), Neuron("features.1", 2, (3, 4)))
     made = atlas_of(shown, ["features.10"], replace(PLAN, neurons=asked, grown=None))
-    assert [p.neuron for page in made.layers for p in page.portraits] == list(asked)
+    assert [p.neuron for page in made.layers for p in page.profiles] == list(asked)
     drawn = atlas_of(shown, ["features.4"], replace(PLAN, choose="drawn", plain=None))
-    assert drawn.layers[0].portraits[0].plain is None
-    assert drawn.layers[0].portraits[0].value == drawn.layers[0].portraits[0].grown_value
+    assert drawn.layers[0].profiles[0].plain is None
+    assert drawn.layers[0].profiles[0].value == drawn.layers[0].profiles[0].grown_value
     document = Document("neurons")
     write_atlas(document, drawn)
     assert "Second form" in document.render()
@@ -105,7 +105,7 @@ def test_a_layer_that_is_dead_has_an_empty_page(shown: NeuronSheets) -> None:
         model.features[0].bias.fill_(-1e4)
     made = atlas_of(shown, ["features.1", "features.4"], model=model)
     assert len(made.layers[0].dead) == 32
-    assert made.layers[0].portraits == ()
+    assert made.layers[0].profiles == ()
     assert "no channel is ever above zero" in made.layers[0].note
     document = Document("neurons")
     write_atlas(document, made)
@@ -151,7 +151,7 @@ def test_a_model_and_itself_have_the_same_neurons() -> None:
     assert other.correlations.max() < 0.99
     document = Document("twins")
     document.chapter("twins")
-    write_twins(document, same, names=("one", "two"))
+    write_neuron_pairs(document, same, names=("one", "two"))
     assert len(json.loads(json.dumps(plain(same.as_dict())))["neurons"]) == 8
 
 

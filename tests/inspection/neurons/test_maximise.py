@@ -139,7 +139,7 @@ def test_the_model_is_left_as_found(broken: bool) -> None:
     state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     neurons = [Neuron("features.4", 999 if broken else 0)]
     if broken:
-        with pytest.raises(BadInput):
+        with pytest.raises(BadInput, match=r"neuron .*999.* channels, 0 to .*got 999"):
             maximise(model, neurons, replace(PLAIN, steps=2), generator=seeded())
     else:
         maximise(model, neurons, replace(PLAIN, steps=2), generator=seeded())

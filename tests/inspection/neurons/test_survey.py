@@ -14,10 +14,10 @@ from steelsight.inspection.neurons.nature import (
 )
 from steelsight.inspection.neurons.survey import (
     class_responses,
+    class_variance_share,
     cut_crops,
-    speaking_layers,
     survey,
-    telling,
+    surveyed_layers,
 )
 from steelsight.inspection.neurons.truncated import run_to
 from steelsight.models.catalog import MODELS, ModelSpec, SheetClassifier, build_model
@@ -38,7 +38,7 @@ def small(name: str = "adhoc") -> SheetClassifier:
 
 def test_one_pass_says_what_each_layer_says_alone(sheets: GrayBatch) -> None:
     model = small("squeezenet_reduced").train()
-    layers = ["features.0", *speaking_layers(model)]
+    layers = ["features.0", *surveyed_layers(model)]
     found = survey(model, sheets, layers, batch=4)
     assert model.training
     for layer in layers:
@@ -55,7 +55,7 @@ def test_one_pass_says_what_each_layer_says_alone(sheets: GrayBatch) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_speaking_layers_exist_and_end_with_the_logits(name: str) -> None:
     model = build_model(ModelSpec(name=name, outputs=2, height=64, width=96))
-    layers = speaking_layers(model)
+    layers = surveyed_layers(model)
     assert layers[-1] == "head"
     assert set(layers) <= dict(model.named_modules()).keys()
     expected = {
@@ -129,7 +129,7 @@ def test_responses_are_class_means_with_intervals_over_groups() -> None:
 def test_telling_is_the_share_of_variance_between_classes() -> None:
     labels = np.array([0, 0, 1, 1, -1])
     values = np.array([[0, 5, 0], [0, 5, 1], [3, 5, 0], [3, 5, 1], [99, 7, 9]], dtype=np.float32)
-    assert telling(values, labels).tolist() == [1.0, 0.0, 0.0]
+    assert class_variance_share(values, labels).tolist() == [1.0, 0.0, 0.0]
 
 
 def test_no_sheets_unknown_layers_and_layers_without_channels(sheets: GrayBatch) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steelsight.errors import BadData, BadInput
-from steelsight.inspection.probes.selection import choose_sheets, deal_order, make_folds
+from steelsight.inspection.probes.selection import choose_sheets, make_folds, permutation_by_groups
 
 NAMES = ("none", "crack", "patch")
 
@@ -94,14 +94,14 @@ def test_folds_keep_groups_together_and_need_two() -> None:
 @given(sizes=st.lists(st.integers(1, 6), min_size=2, max_size=12), seed=st.integers(0, 1000))
 def test_dealt_labels_keep_their_counts(sizes: list[int], seed: int) -> None:
     groups = [f"g{number}" for number, size in enumerate(sizes) for _ in range(size)]
-    order = deal_order(groups, rng=np.random.default_rng(seed))
+    order = permutation_by_groups(groups, rng=np.random.default_rng(seed))
     assert sorted(order.tolist()) == list(range(len(groups)))
 
 
 def test_groups_of_one_size_are_dealt_whole() -> None:
     groups = [f"g{i // 5}" for i in range(50)]
     labels = np.repeat(np.arange(10), 5)
-    dealt = labels[deal_order(groups, rng=np.random.default_rng(0))].reshape(10, 5)
+    dealt = labels[permutation_by_groups(groups, rng=np.random.default_rng(0))].reshape(10, 5)
     assert (dealt == dealt[:, :1]).all()
     assert (dealt[:, 0] != np.arange(10)).any()
 
@@ -111,7 +111,7 @@ def test_sheets_of_their_own_are_permuted() -> None:
     rng = np.random.default_rng(0)
     counts: dict[tuple[int, ...], int] = {}
     for _ in range(2400):
-        order = tuple(deal_order([""] * 4, rng=rng).tolist())
+        order = tuple(permutation_by_groups([""] * 4, rng=rng).tolist())
         counts[order] = counts.get(order, 0) + 1
     assert len(counts) == 24
     assert max(abs(count - 100) for count in counts.values()) < 50  # five deviations

@@ -10,7 +10,7 @@ import torch
 
 from steelsight.errors import BadInput
 from steelsight.inspection.transplant.parts import list_parts
-from steelsight.inspection.transplant.replace import answer_ways, graft, plan_steps, transplant
+from steelsight.inspection.transplant.replace import composition_logits, plan_steps, replace_parts, transplant
 from steelsight.models.catalog import MODELS, SheetClassifier
 from steelsight.models.inputs import to_input
 
@@ -41,10 +41,10 @@ def same(first: tuple[object, ...], second: tuple[object, ...]) -> bool:
 def test_into_itself_nothing_changes(build: Build, sheets: np.ndarray, name: str) -> None:
     model = build(name)
     everywhere = range(len(list_parts(model)))
-    mixed = graft(model, model, everywhere)
+    mixed = replace_parts(model, model, everywhere)
     assert all(torch.equal(value, model.state_dict()[key]) for key, value in mixed.state_dict().items())
     ways = [tuple(int(i < k) for i in everywhere) for k in (0, 1, len(everywhere) // 2, len(everywhere))]
-    logits = answer_ways([model, mixed], ways, sheets, batch=4)
+    logits = composition_logits([model, mixed], ways, sheets, batch=4)
     own = ask(model, sheets, 4)
     assert all(np.array_equal(row, own) for row in logits)
 
@@ -55,23 +55,23 @@ def test_every_step_is_the_mixed_model_itself(
 ) -> None:
     receiver, donor = build(name), build(name, outputs=outputs, seed=1)
     taken = tuple(range(len(list_parts(receiver)) - (outputs != 3)))
-    whole = graft(receiver, donor, taken)
+    whole = replace_parts(receiver, donor, taken)
     steps = plan_steps("donor", taken)
     count = len(list_parts(receiver))
     if name != "adhoc":
         sheets = sheets[:3]
         steps = [steps[i] for i in (0, 5, len(steps) // 2, len(steps) - 1)]
     ways = [tuple(int(i in step.taken) for i in range(count)) for step in steps]
-    logits = answer_ways([receiver, whole], ways, sheets, batch=4)
+    logits = composition_logits([receiver, whole], ways, sheets, batch=4)
     for row, step in zip(logits, steps, strict=True):
-        assert np.array_equal(row, ask(graft(receiver, donor, step.taken), sheets, 4))
+        assert np.array_equal(row, ask(replace_parts(receiver, donor, step.taken), sheets, 4))
     if outputs == 3:
         assert np.array_equal(ask(whole, sheets, 4), ask(donor, sheets, 4))
 
 
 def test_running_statistics_move_with_their_part(build: Build) -> None:
     receiver, donor = build("vgg16_bn"), build("vgg16_bn", seed=1)
-    mixed = graft(receiver, donor, [1]).state_dict()
+    mixed = replace_parts(receiver, donor, [1]).state_dict()
     for key, value in mixed.items():
         source = donor if key in list_parts(receiver)[1].keys else receiver
         assert torch.equal(value, source.state_dict()[key]), key
@@ -82,9 +82,9 @@ def test_what_is_no_weight_stays_the_receivers(build: Build, sheets: np.ndarray)
     common = {"name": "squeezenet_reduced", "head": "direct"}
     receiver, donor = build(**common, pooling="average"), build(**common, pooling="max", seed=1)
     everywhere = range(len(list_parts(receiver)))
-    mixed = graft(receiver, donor, everywhere)
+    mixed = replace_parts(receiver, donor, everywhere)
     assert mixed.head.pooling.kind == "average"
-    logits = answer_ways([receiver, mixed], [tuple(1 for _ in everywhere)], sheets)
+    logits = composition_logits([receiver, mixed], [tuple(1 for _ in everywhere)], sheets)
     assert np.array_equal(logits[0], ask(mixed, sheets, 32))
 
 
@@ -96,7 +96,7 @@ def test_models_are_left_as_found(build: Build, sheets: np.ndarray) -> None:
     before = snapshot(receiver), snapshot(donor)
     transplant(receiver, {"d": donor}, sheets, np.arange(7) % 3, rng=np.random.default_rng(0), resamples=10)
     with pytest.raises(BadInput, match="its linear layer is made for 48x64 images, got 48x60"):
-        answer_ways([receiver, donor], [(0,) * 7], sheets[:, :, :60])
+        composition_logits([receiver, donor], [(0,) * 7], sheets[:, :, :60])
     assert same(before[0], snapshot(receiver))
     assert same(before[1], snapshot(donor))
 
@@ -158,4 +158,4 @@ def test_no_sheets(build: Build, sheets: np.ndarray) -> None:
 def test_a_position_that_does_not_fit_is_refused(build: Build, position: int) -> None:
     message = rf"0 to 6, without head linear3 \(head\.linear3\.weight is 3x32 .*; got {position}"
     with pytest.raises(BadInput, match=message):
-        graft(build(), build(outputs=2), [position])
+        replace_parts(build(), build(outputs=2), [position])

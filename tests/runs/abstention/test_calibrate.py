@@ -15,7 +15,9 @@ from steelsight.evaluation.abstention.cost import Prices
 from steelsight.evaluation.abstention.guarantee import THRESHOLDS, upper_bound
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.runs.abstention.calibrate import calibrate_run
+from steelsight.runs.abstention.options import CalibrationOptions
 from steelsight.runs.evaluate import evaluate_run
+from steelsight.sheets.options import DataOptions
 from steelsight.training.dataset import open_sheets
 from steelsight.training.recipe import Recipe
 from steelsight.training.records import read_splits
@@ -34,24 +36,25 @@ def trained(folder: Folder, small: Small, train_once: Once, tmp_path: Path) -> t
     return run, data
 
 
-def test_the_card_gets_what_the_numbers_say(trained: tuple[Path, Path]) -> None:
+def test_the_card_has_the_values_of_the_numbers(trained: tuple[Path, Path]) -> None:
     run, data = trained
     before = evaluate_run(run, data, part="test").metrics["report"]["accuracy"]
-    done = calibrate_run(run, data, risk=0.4, delta=0.2)
-    told = json.loads((run / "calibration.json").read_text())
+    done = calibrate_run(run, data, CalibrationOptions(risk=0.4, delta=0.2))
+    numbers = json.loads((run / "calibration.json").read_text())
     _, card = load_checkpoint(run)
-    assert card.temperature == told["temperature"] == done.numbers["temperature"]
-    assert card.threshold == told["threshold"] == done.certificate.threshold
-    assert told["temperature_from"] == "the run's validation sheets"
+    assert card.temperature == numbers["temperature"] == done.numbers["temperature"]
+    assert card.threshold == numbers["threshold"] == done.certificate.threshold
+    assert numbers["temperature_from"] == "the run's validation sheets"
     splits = [row.split for row in read_splits(run)]
-    assert told["sheets"] == {"temperature": splits.count("validation"), "certificate": splits.count("test")}
+    counts = {"temperature": splits.count("validation"), "certificate": splits.count("test")}
+    assert numbers["sheets"] == counts
     assert "temperature" in (run / "README.md").read_text()
     assert evaluate_run(run, data, part="test").metrics["report"]["accuracy"] == before
     page, readme = ((run / name).read_text() for name in ("calibration.html", "README.md"))
     assert done.certificate.threshold is not None
     assert done.certificate.statement[1:] in page
     assert f"threshold by certificate: {done.certificate.statement}" in readme
-    share = told["coverage"]
+    share = numbers["coverage"]
     assert share["estimate"] == pytest.approx(done.certificate.coverage)
     answered = (
         f"it answers {share['estimate']:.3f} [{share['low']:.3f}, {share['high']:.3f}] of the unseen sheets"
@@ -63,70 +66,74 @@ def test_the_card_gets_what_the_numbers_say(trained: tuple[Path, Path]) -> None:
 
 def test_the_certificate_can_be_checked_from_what_is_written(trained: tuple[Path, Path]) -> None:
     run, data = trained
-    calibrate_run(run, data, risk=0.4, delta=0.2)
-    told = json.loads((run / "calibration.json").read_text())["certificate"]
-    steps = told["tested"]
+    calibrate_run(run, data, CalibrationOptions(risk=0.4, delta=0.2))
+    numbers = json.loads((run / "calibration.json").read_text())["certificate"]
+    steps = numbers["tested"]
     assert [step["threshold"] for step in steps] == sorted((s["threshold"] for s in steps), reverse=True)
     assert {step["threshold"] for step in steps} <= set(THRESHOLDS)
     for step in steps:
-        assert step["bound"] == pytest.approx(upper_bound(step["wrong"], step["answered"], told["delta"]))
-        assert step["passed"] == (step["bound"] <= told["risk"])
+        assert step["bound"] == pytest.approx(upper_bound(step["wrong"], step["answered"], numbers["delta"]))
+        assert step["passed"] == (step["bound"] <= numbers["risk"])
     passed = [step["threshold"] for step in steps if step["passed"]]
-    assert told["threshold"] == (passed[-1] if passed else None)
+    assert numbers["threshold"] == (passed[-1] if passed else None)
 
 
-def test_too_few_sheets_are_an_answer_with_a_number(trained: tuple[Path, Path]) -> None:
+def test_too_few_sheets_give_the_number_needed(trained: tuple[Path, Path]) -> None:
     run, data = trained
-    done = calibrate_run(run, data, risk=0.001)
+    done = calibrate_run(run, data, CalibrationOptions(risk=0.001))
     assert done.certificate.threshold is None
     assert done.certificate.more_groups > 1000
     assert "no threshold can be certified" in (run / "calibration.html").read_text().lower()
     _, card = load_checkpoint(run)
     assert card.threshold is None
     assert card.temperature is not None
-    told, readme = json.loads((run / "calibration.json").read_text()), (run / "README.md").read_text()
-    assert told["coverage"] is told["threshold_by"] is told["promise"] is None
+    numbers, readme = json.loads((run / "calibration.json").read_text()), (run / "README.md").read_text()
+    assert numbers["coverage"] is numbers["threshold_by"] is numbers["promise"] is None
     assert "no threshold is set: it always answers" in readme
-    assert f"a threshold was sought and could not be certified: {done.certificate.statement}" in readme
+    assert f"no threshold could be certified: {done.certificate.statement}" in readme
     assert "stay" not in readme.split("## Doubt")[1].split("##")[0]
 
 
 def test_a_threshold_from_before_survives_one_that_cannot_be_certified(trained: tuple[Path, Path]) -> None:
     run, data = trained
-    first = calibrate_run(run, data, risk=0.4, delta=0.2)
+    first = calibrate_run(run, data, CalibrationOptions(risk=0.4, delta=0.2))
     _, before = load_checkpoint(run)
     assert before.threshold is not None
     for _ in range(2):  # what was promised outlives several failures
-        failed = calibrate_run(run, data, part="validation", risk=0.001, seed=3)
+        failed = calibrate_run(run, data, CalibrationOptions(split="validation", risk=0.001, seed=3))
         assert failed.certificate.threshold is None
         assert load_checkpoint(run)[1] == before
-        told, readme = json.loads((run / "calibration.json").read_text()), (run / "README.md").read_text()
-        assert (told["threshold"], told["card_temperature"]) == (before.threshold, before.temperature)
-        assert told["temperature"] != before.temperature  # half of the validation sheets fit another
-        assert told["promise"] == first.certificate.statement
+        numbers, readme = json.loads((run / "calibration.json").read_text()), (run / "README.md").read_text()
+        assert (numbers["threshold"], numbers["card_temperature"]) == (before.threshold, before.temperature)
+        assert numbers["temperature"] != before.temperature  # half of the validation sheets fit another
+        assert numbers["promise"] == first.certificate.statement
         assert f"threshold by earlier calibration: {first.certificate.statement}" in readme
         assert (
             f"could not be certified: {failed.certificate.statement}; the earlier threshold and its" in readme
         )
         assert "by earlier calibration" in (run / "calibration.html").read_text()
     (run / "calibration.json").unlink()
-    calibrate_run(run, data, risk=0.001)
-    assert "what was promised of it is not on record" in (run / "README.md").read_text()
+    calibrate_run(run, data, CalibrationOptions(risk=0.001))
+    assert "its certificate is not on record" in (run / "README.md").read_text()
 
 
 def test_other_sheets_are_halved_by_group(trained: tuple[Path, Path], folder: Folder) -> None:
     run, _ = trained
     other = folder("OTHER", classes=2, per_class=20, seed=9)
-    done = calibrate_run(run, other, groups="frames", risk=0.4, delta=0.2)
+    done = calibrate_run(run, other, CalibrationOptions(risk=0.4, delta=0.2), DataOptions("frames"))
     assert done.numbers["temperature_from"] == "half of the groups"
     sizes = done.numbers["sheets"]
     assert sizes["temperature"] + sizes["certificate"] == 40
     assert sizes["temperature"] % 2 == 0  # pairs share a group
 
 
-def test_by_cost(trained: tuple[Path, Path]) -> None:
+def test_the_cheapest_threshold_is_written_by_cost(trained: tuple[Path, Path]) -> None:
     run, data = trained
-    done = calibrate_run(run, data, prices=Prices(100.0, 5.0, 1.0), by_cost=True, risk=0.4)
+    done = calibrate_run(
+        run,
+        data,
+        CalibrationOptions(escape_price=100.0, overkill_price=5.0, review_price=1.0, by="cost", risk=0.4),
+    )
     assert done.cost is not None
     assert np.isfinite(done.cost.threshold)
     assert done.numbers["threshold"] == min(np.nextafter(1.0, 0.0), done.cost.threshold)
@@ -135,7 +142,11 @@ def test_by_cost(trained: tuple[Path, Path]) -> None:
         done.cost.cost_a_sheet.estimate
         <= min(done.cost.cost_without_review, done.cost.cost_all_review) + 1e-9
     )
-    dear = calibrate_run(run, data, prices=Prices(1.0, 1.0, 1e6), by_cost=True, risk=0.4)
+    dear = calibrate_run(
+        run,
+        data,
+        CalibrationOptions(escape_price=1.0, overkill_price=1.0, review_price=1e6, by="cost", risk=0.4),
+    )
     assert dear.numbers["threshold"] == 0
     assert dear.numbers["coverage"]["estimate"] == 1
 
@@ -152,7 +163,9 @@ def test_review_everything_answers_nothing_though_confidences_are_1(
     monkeypatch.setattr(
         "steelsight.runs.abstention.calibrate.predict_logits", lambda *_: logits.astype(np.float32)
     )
-    done = calibrate_run(run, data, prices=Prices(100.0, 100.0, 1.0), by_cost=True)
+    done = calibrate_run(
+        run, data, CalibrationOptions(escape_price=100.0, overkill_price=100.0, review_price=1.0, by="cost")
+    )
     _, card = load_checkpoint(run)
     assert done.cost is not None
     readme, page = ((run / name).read_text() for name in ("README.md", "calibration.html"))
@@ -174,21 +187,24 @@ def test_bad_input(
 ) -> None:
     run, data = trained
     for change, message in (
-        ({"part": "train"}, "--split: expected one of unseen, test, validation, got 'train'"),
+        ({"split": "train"}, "--split: expected one of unseen, test, validation, got 'train'"),
         ({"risk": 0.0}, "expected risk and delta above 0 and below 1, got 0.0"),
         ({"delta": 1.5}, "expected risk and delta above 0 and below 1"),
-        ({"by_cost": True}, "expected the prices of an escape, an overkill and a review, got none"),
-        ({"prices": Prices(1.0, 1.0, 1.0), "prevalence": 1.0}, "prevalence: expected above 0 and below 1"),
+        ({"by": "cost"}, "expected the prices of an escape, an overkill and a review, got none"),
+        (
+            {"escape_price": 1.0, "overkill_price": 1.0, "review_price": 1.0, "prevalence": 1.0},
+            "prevalence: expected above 0 and below 1",
+        ),
     ):
         with pytest.raises(BadInput, match=message):
-            calibrate_run(run, data, **change)
+            calibrate_run(run, data, CalibrationOptions(**change))
     with pytest.raises(BadInput, match="expected"):
         Prices(-1.0, 1.0, 1.0)
     alone = folder("ONE", classes=2, per_class=1, seed=5)
     for path in list((alone / "bar").iterdir()):
         path.unlink()
     (alone / "bar").rmdir()
-    with pytest.raises(BadData):
+    with pytest.raises(BadData, match="expected the run's classes"):
         calibrate_run(run, alone)
     several = tmp_path / "several"
     train_once(
@@ -198,9 +214,9 @@ def test_bad_input(
         calibrate_run(several, data)
 
 
-def test_nothing_of_training_certifies(trained: tuple[Path, Path]) -> None:
+def test_training_sheets_never_certify(trained: tuple[Path, Path]) -> None:
     run, data = trained
-    done = calibrate_run(run, data, risk=0.4)
+    done = calibrate_run(run, data, CalibrationOptions(risk=0.4))
     parts = done.numbers["data"]["parts"]
     trained_sheets = sum(row.split == "train" for row in read_splits(run))
     assert parts["left out"] == trained_sheets

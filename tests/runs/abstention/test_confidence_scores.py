@@ -16,7 +16,9 @@ from steelsight.evaluation.abstention.calibration import fit_temperature
 from steelsight.evaluation.abstention.scores import fit_feature_space
 from steelsight.runs.abstention.confidence import SCORE_TITLES, soften
 from steelsight.runs.abstention.confidence_scores import FoldOutputs, compare_confidence_scores, cross_fit
+from steelsight.sheets.options import DataOptions
 from steelsight.training.folds import cross_validate
+from steelsight.training.options import FoldOptions
 from steelsight.training.predict import ModelOutputs
 from steelsight.training.recipe import Recipe
 from steelsight.training.records import read_splits
@@ -36,13 +38,14 @@ def _fold(rng: np.random.Generator, repeat: int, sheets: int = 40) -> FoldOutput
     return FoldOutputs(repeat, ModelOutputs(views[0], features, views), labels, space)
 
 
-def test_a_fold_is_judged_by_what_the_others_fitted(rng: np.random.Generator) -> None:
+def test_a_fold_is_scored_with_fits_on_the_other_folds(rng: np.random.Generator) -> None:
     folds = [_fold(rng, 0), _fold(rng, 0), _fold(rng, 0)]
     columns, right = cross_fit(folds)
-    others = np.concatenate([folds[1].told.logits, folds[2].told.logits])
+    others = np.concatenate([folds[1].outputs.logits, folds[2].outputs.logits])
     temperature = fit_temperature(others, np.concatenate([folds[1].labels, folds[2].labels]))
-    assert columns["max_probability"][:40] == pytest.approx(soften(folds[0].told.logits, temperature).max(1))
-    assert right[:40].tolist() == (folds[0].told.logits.argmax(1) == folds[0].labels).tolist()
+    largest = soften(folds[0].outputs.logits, temperature).max(1)
+    assert columns["max_probability"][:40] == pytest.approx(largest)
+    assert right[:40].tolist() == (folds[0].outputs.logits.argmax(1) == folds[0].labels).tolist()
     # A fold's own labels must not move its own scores.
     spoilt = [replace(folds[0], labels=np.zeros(40, dtype=np.int64)), *folds[1:]]
     again, _ = cross_fit(spoilt)
@@ -51,7 +54,7 @@ def test_a_fold_is_judged_by_what_the_others_fitted(rng: np.random.Generator) ->
     assert (again["trust"][40:] != columns["trust"][40:]).any()
 
 
-def test_repeats_do_not_teach_each_other(rng: np.random.Generator) -> None:
+def test_repeats_are_fitted_separately(rng: np.random.Generator) -> None:
     first, second = [_fold(rng, 0), _fold(rng, 0)], [_fold(rng, 1), _fold(rng, 1)]
     both, _ = cross_fit([*first, *second])
     alone, _ = cross_fit(first)
@@ -62,10 +65,17 @@ def test_repeats_do_not_teach_each_other(rng: np.random.Generator) -> None:
 
 def test_a_cross_validation_and_a_run(folder: Folder, small: Small, train_once: Once, tmp_path: Path) -> None:
     data, recipe = folder(per_class=8), small("task=multiclass", "max_epochs=1")
-    train_once(cross_validate, data, recipe=recipe, out=tmp_path / "cv", folds=2, groups="frames:10")
+    train_once(
+        cross_validate,
+        data,
+        recipe=recipe,
+        out=tmp_path / "cv",
+        folds=FoldOptions(2),
+        options=DataOptions("frames:10"),
+    )
     judged = compare_confidence_scores(tmp_path / "cv", data, resamples=20)
-    told = json.loads((tmp_path / "cv" / "metrics.json").read_text())
-    assert judged.right.mean() == pytest.approx(told["pooled"]["accuracy"]["estimate"])
+    numbers = json.loads((tmp_path / "cv" / "metrics.json").read_text())
+    assert judged.right.mean() == pytest.approx(numbers["pooled"]["accuracy"]["estimate"])
     assert {row.name for row in judged.scores} == set(SCORE_TITLES)
     written = json.loads((tmp_path / "cv" / "confidence.json").read_text())
     assert written["answers"] == 24
@@ -78,9 +88,7 @@ def test_a_cross_validation_and_a_run(folder: Folder, small: Small, train_once: 
     assert (tmp_path / "page" / "confidence.json").is_file()
 
 
-def test_sheets_of_another_folder_judge(
-    folder: Folder, small: Small, train_once: Once, tmp_path: Path
-) -> None:
+def test_evaluation_on_another_folder(folder: Folder, small: Small, train_once: Once, tmp_path: Path) -> None:
     data, other = folder(per_class=8), folder("OTHER", seed=5)
     train_once(train_run, data, recipe=small("task=multiclass", "max_epochs=1"), out=tmp_path / "run")
     judged = compare_confidence_scores(tmp_path / "run", data, on=other, resamples=20)
@@ -88,16 +96,20 @@ def test_sheets_of_another_folder_judge(
     seen = compare_confidence_scores(tmp_path / "run", data, on=data, part="test", resamples=20)
     assert seen.right.size == sum(row.split == "test" for row in read_splits(tmp_path / "run"))
     train_once(
-        cross_validate, data, recipe=small("task=multiclass", "max_epochs=1"), out=tmp_path / "cv", folds=2
+        cross_validate,
+        data,
+        recipe=small("task=multiclass", "max_epochs=1"),
+        out=tmp_path / "cv",
+        folds=FoldOptions(2),
     )
-    with pytest.raises(BadInput, match="a cross-validation judges its own sheets"):
+    with pytest.raises(BadInput, match="a cross-validation is evaluated on its own sheets"):
         compare_confidence_scores(tmp_path / "cv", data, on=other)
 
 
 def test_other_sheets_are_refused(folder: Folder, small: Small, train_once: Once, tmp_path: Path) -> None:
     data, other = folder(), folder("OTHER", seed=5)
     recipe = small("task=multiclass", "max_epochs=1")
-    train_once(cross_validate, data, recipe=recipe, out=tmp_path / "cv", folds=2)
+    train_once(cross_validate, data, recipe=recipe, out=tmp_path / "cv", folds=FoldOptions(2))
     with pytest.raises(BadData, match=r"is unknown to .*fold-0-0; give the folder"):
         compare_confidence_scores(tmp_path / "cv", other)
     with pytest.raises(BadInput, match="--split: expected test or unseen, got 'train'"):

@@ -26,7 +26,7 @@ PARTS = (
 SHEETS = 400
 
 
-def _operation(right: dict[str, tuple[int, int]], kinds: dict[str, str] | None = None) -> TransplantResult:
+def _result(right: dict[str, tuple[int, int]], kinds: dict[str, str] | None = None) -> TransplantResult:
     """Models of one feature part; each donor with how many sheets are right after it, and after the head."""
     labels = np.arange(SHEETS) % 4
     verdicts, steps = [labels.copy()], []
@@ -54,8 +54,8 @@ def _operation(right: dict[str, tuple[int, int]], kinds: dict[str, str] | None =
     similar = {name: Similarity(names, names, table, table, table, SHEETS) for name in right}
     changes = tuple(PartChange(name, 0.1, 0.2, None, False, None) for name in names)
     model = build_model(ModelSpec(name="adhoc", outputs=4, height=48, width=64))
-    told = kinds or {}
-    donors = tuple(Donor(name, told.get(name, "donor"), model, "made up") for name in right)
+    named = kinds or {}
+    donors = tuple(Donor(name, named.get(name, "donor"), model, "made up") for name in right)
     return TransplantResult("Ours", donors, found, changes, similar, ("a note",))
 
 
@@ -69,40 +69,40 @@ def _operation(right: dict[str, tuple[int, int]], kinds: dict[str, str] | None =
     ],
 )
 def test_the_claim_follows_its_intervals(features, head, answer) -> None:
-    verdict = features_serve(_operation({"binary model": (features, head)}))
+    verdict = features_serve(_result({"binary model": (features, head)}))
     assert verdict.answer == answer
     assert verdict.interval.estimate == pytest.approx(features / SHEETS - 1)
 
 
-def test_the_claim_tells_the_control() -> None:
+def test_the_claim_names_the_control() -> None:
     right = {"binary model": (396, 200), "ImageNet": (394, 200)}
-    verdict = features_serve(_operation(right, {"ImageNet": "imagenet"}))
+    verdict = features_serve(_result(right, {"ImageNet": "imagenet"}))
     assert "The same features minus ImageNet: 0.005 [" in verdict.because
-    assert features_serve("no twin").because == "No weights were exchanged: no twin."
+    assert features_serve("no binary model").because == "No weights were exchanged: no binary model."
 
 
 @pytest.mark.parametrize(
     ("start", "words"),
     [
-        (395, "equal to within 0.05, so what the donor learnt is not what serves"),
-        (300, "the features of the donor are worth more"),
-        (400, "the features of the donor are worth less"),
+        (395, "equal to within 0.05, so the training of the donor is not the cause"),
+        (300, "the features of the donor are better"),
+        (400, "the features of the donor are worse"),
     ],
 )
 def test_a_control_is_read_by_its_paired_difference(start: int, words: str) -> None:
-    done = _operation({"donor": (395, 200), "start": (start, 200)}, {"start": "start"})
-    told = describe_transplant(done)
-    assert told[0].startswith(
+    done = _result({"donor": (395, 200), "start": (start, 200)}, {"start": "start"})
+    sentences = describe_transplant(done)
+    assert sentences[0].startswith(
         "With every feature part of the donor balanced accuracy goes from 1.000 to 0.98"
     )
-    assert words in told[1]
-    assert told[-1] == "Left out because it does not fit: last: last is 4x8 here and 2x8 in the donor."
+    assert words in sentences[1]
+    assert sentences[-1] == "Left out because it does not fit: last: last is 4x8 here and 2x8 in the donor."
     assert read_donor(done, "start").ahead["accuracy"].estimate == pytest.approx((395 - start) / SHEETS)
 
 
-def test_another_seed_says_what_it_is_for() -> None:
-    done = _operation({"donor": (395, 200), "other": (390, 100)}, {"other": "seed"})
-    assert "cannot be asked of two tasks" in describe_transplant(done)[1]
+def test_another_seed_as_control_is_explained() -> None:
+    done = _result({"donor": (395, 200), "other": (390, 100)}, {"other": "seed"})
+    assert "are expected between two tasks as well" in describe_transplant(done)[1]
     assert [each.name for each in name_apart([*done.donors, done.donors[1]])] == [
         "donor",
         "other 1",
@@ -111,17 +111,17 @@ def test_another_seed_says_what_it_is_for() -> None:
 
 
 def test_the_page_has_every_number(tmp_path) -> None:
-    done = _operation({"donor": (395, 200), "start": (300, 200)}, {"start": "start"})
+    done = _result({"donor": (395, 200), "start": (300, 200)}, {"start": "start"})
     page = Document("t")
     assert write_transplant(page, done) == {}
     assert next(name for name, _ in page.pictures()) == "transplant"
-    told = transplant_json(done)
-    assert [step["part"] for step in told["donors"][0]["steps"]["input"]] == [None, "conv 1", "head"]
-    assert told["donors"][1]["reading"]["ahead"]["accuracy"]["estimate"] == pytest.approx(95 / SHEETS)
+    numbers = transplant_json(done)
+    assert [step["part"] for step in numbers["donors"][0]["steps"]["input"]] == [None, "conv 1", "head"]
+    assert numbers["donors"][1]["reading"]["ahead"]["accuracy"]["estimate"] == pytest.approx(95 / SHEETS)
     assert "a note" in page.render()
 
 
-def test_nothing_exchanged_is_said() -> None:
+def test_a_missing_partner_is_reported() -> None:
     page = Document("t")
-    assert write_transplant(page, "no twin") == {"transplant": "no twin"}
-    assert "No weights were exchanged: no twin." in page.render()
+    assert write_transplant(page, "no binary model") == {"transplant": "no binary model"}
+    assert "No weights were exchanged: no binary model." in page.render()

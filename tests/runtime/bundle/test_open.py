@@ -209,7 +209,7 @@ def test_writing_replaces_a_bundle_but_no_other_folder(make_bundle: Make, tmp_pa
     broken = BundleCard.model_validate(
         bundle.card.model_dump() | {"graph": {"opset": 17, "grid": (1, 1), "embedding": 2}}
     )
-    with pytest.raises(BadBundle, match=r"embedding: expected \[2\] a sheet, as in the card"):
+    with pytest.raises(BadBundle, match=r"maps: expected \[3, 1, 1\] a sheet, as in the card"):
         write_bundle(tmp_path / "new", broken, bundle.files)
     assert not (tmp_path / "new").exists()
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

@@ -338,7 +338,7 @@ def test_a_changed_plan_and_foreign_files_are_refused(make_bundle, sheets_folder
     plan = (out / "plan.parquet").read_bytes()
     scan(bundle, [sheets_folder / "s000.jpg"], tmp_path / "one", page=False)
     (out / "plan.parquet").write_bytes((tmp_path / "one/plan.parquet").read_bytes())
-    with pytest.raises(BadOutput, match=r"not the plan that scan\.json knows"):
+    with pytest.raises(BadOutput, match=r"expected the plan named in scan\.json, got another"):
         scan(bundle, [sheets_folder], out)
     (out / "plan.parquet").write_bytes(plan[:50])
     with pytest.raises(BadOutput, match="expected the plan of a scan"):

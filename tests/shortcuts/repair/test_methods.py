@@ -54,16 +54,16 @@ def test_the_last_layer_uses_pasted_versions_where_a_group_is_small(draw: Draw) 
     few = REPAIR_METHODS["last_layer"].make(_context(draw(stain=(0.7, 0.0))))
     many = REPAIR_METHODS["last_layer"].make(_context(draw(240, stain=(0.5, 0.5)), train=200))
     assert few.frozen
-    assert few.twins is not None
+    assert few.versions is not None
     assert few.odds is None
     assert many.frozen
-    assert many.twins is None
+    assert many.versions is None
     assert many.odds is not None
 
 
 def test_only_training_sheets_get_counterfactual_versions(draw: Draw) -> None:
     context = _context(draw(60, stain=(0.5, 0.1)), train=40)
-    twins = REPAIR_METHODS["paste"].make(context).twins
+    twins = REPAIR_METHODS["paste"].make(context).versions
     assert twins is not None
     assert (twins.row[40:] == -1).all()
     assert np.sort(twins.row[:40]).tolist() == list(range(40))

@@ -25,6 +25,7 @@ from steelsight.study.measures.stains import EACH, measure_stains
 from steelsight.study.options import StudyOptions
 from steelsight.study.results import StainEffect
 from steelsight.training.dataset import open_sheets
+from steelsight.training.records import split_rows
 from steelsight.types import InputSpec, Interval
 
 SHARE = Interval(0.5, 0.4, 0.6)
@@ -58,8 +59,8 @@ def _run(folder: Path, stains: tuple[float, float], part: str = "test") -> OpenR
         seed=0,
     )
     opened = open_sheets(data, "binary", card.input)
-    names = (part,) * len(opened.items)
-    return OpenRun(folder, build_model(spec), card, opened, ("none", "defect"), names, opened.groups)
+    rows = split_rows(opened, [part] * len(opened.items))
+    return OpenRun(folder, build_model(spec), card, opened, tuple(rows))
 
 
 def _ids(document: Document) -> set[str]:

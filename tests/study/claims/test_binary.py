@@ -65,6 +65,7 @@ def _results(
         input=InputSpec(),
         data_hash="0",
         rejections=(),
+        type_names=names,
     )
     all_rows, no_rows = np.arange(len(items)), np.zeros(0, dtype=np.int64)
     times = {"adhoc": 10.0, "squeezenet_reduced": 14.0, "squeezenet": 19.0, "vgg16_bn": 170.0}

@@ -1,4 +1,4 @@
-"""Flips: the study's optimum by enumeration and by tosses, draws, repeats, and the lesson with copies."""
+"""Flips: the study's optimum by enumeration and by tosses, draws, repeats, and the data with copies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Small = Callable[..., Recipe]
 
 
 @pytest.mark.parametrize("chance", [0.0, 0.2, 0.5, BEST_CHANCE, 0.9, 1.0])
-def test_the_formula_is_what_enumeration_gives(chance: float) -> None:
+def test_the_formula_agrees_with_enumeration(chance: float) -> None:
     total = 0.0
     for tosses in product([False, True], repeat=4):
         weight = np.prod([chance if toss else 1 - chance for toss in tosses])
@@ -36,7 +36,7 @@ def test_the_formula_is_what_enumeration_gives(chance: float) -> None:
     assert two_copies_differ(chance) == pytest.approx(total, abs=1e-12)
 
 
-def test_the_formula_is_what_tosses_give() -> None:
+def test_the_formula_agrees_with_simulation() -> None:
     codes = draw_flips(200_000, 2, BEST_CHANCE, np.random.default_rng(0))
     differ = (codes[:, 0] != codes[:, 1]) & (codes != 0).all(axis=1)
     deviation = np.sqrt(0.25 / 200_000)
@@ -52,7 +52,7 @@ def test_the_optimum_is_one_over_the_root_of_two() -> None:
 
 
 @given(st.integers(0, 9), st.integers(0, 7), st.integers(0, 2**32))
-def test_enumeration_repeats_nothing_before_it_must(sheets: int, copies: int, seed: int) -> None:
+def test_enumeration_has_no_early_repeats(sheets: int, copies: int, seed: int) -> None:
     codes = enumerate_flips(sheets, copies, np.random.default_rng(seed))
     assert codes.shape == (sheets, copies)
     for row in codes.tolist():
@@ -114,7 +114,7 @@ def uneven() -> TrainingData:
 def test_copies_are_flips_of_their_sheets(uneven: TrainingData, small: Small, exact: str) -> None:
     recipe = small("flips.added=[0, 1, 3]", f"flips.exact={exact}").flips
     copied = add_flips(uneven, recipe, np.random.default_rng(0))
-    larger = copied.lesson
+    larger = copied.data
     assert copied.added.tolist() == [0, 5, 6]
     assert class_counts(larger).tolist() == [5, 10, 8]
     assert (larger.images[:16] == uneven.images).all()
@@ -139,7 +139,7 @@ def test_copies_are_flips_of_their_sheets(uneven: TrainingData, small: Small, ex
 
 
 def test_a_class_with_one_sheet_gets_its_copies(uneven: TrainingData, small: Small) -> None:
-    lesson = TrainingData(uneven.images, uneven.targets, np.arange(11), np.arange(12, 14))
-    copied = add_flips(lesson, small("flips.added=[0, 0, 6]").flips, np.random.default_rng(0))
+    data = TrainingData(uneven.images, uneven.targets, np.arange(11), np.arange(12, 14))
+    copied = add_flips(data, small("flips.added=[0, 0, 6]").flips, np.random.default_rng(0))
     assert copied.added.tolist() == [0, 0, 6]
     assert copied.duplicate_share >= 0.5

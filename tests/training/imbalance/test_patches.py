@@ -38,7 +38,7 @@ def test_patches_span_the_sheet(width: int, count: int) -> None:
     assert size * count < width + count
 
 
-def _lesson(*, known: bool = True) -> TrainingData:
+def _training_data(*, known: bool = True) -> TrainingData:
     """Two training sheets 12 wide: metal but for the last third; type 2 in the first third."""
     images = np.full((3, 4, 12), 100, dtype=np.uint8)
     images[:, :, 8:] = 0
@@ -49,30 +49,32 @@ def _lesson(*, known: bool = True) -> TrainingData:
     return TrainingData(images, np.array([2, 0, 1]), np.array([0, 1]), np.array([2]), masks)
 
 
-def test_a_patch_is_named_by_its_mask_and_black_is_dropped(small: Small) -> None:
-    found = cut_training_patches(_lesson(), small("patches.count=3", "width=200").patches, classes=3)
-    assert found.lesson.images.shape == (6, 4, 4)
-    assert found.lesson.targets.tolist() == [2, 0, 0, 0, 0, 1]
-    assert found.lesson.train.tolist() == [0, 1, 2, 3]
-    assert found.lesson.validation.tolist() == [4, 5]
+def test_patches_are_labelled_by_masks_and_black_ones_dropped(small: Small) -> None:
+    found = cut_training_patches(_training_data(), small("patches.count=3", "width=200").patches, classes=3)
+    assert found.data.images.shape == (6, 4, 4)
+    assert found.data.targets.tolist() == [2, 0, 0, 0, 0, 1]
+    assert found.data.train.tolist() == [0, 1, 2, 3]
+    assert found.data.validation.tolist() == [4, 5]
     assert (found.black, found.unknown) == (3, 0)
     assert found.counts.tolist() == [3, 0, 1]
 
 
-def test_a_defective_sheet_without_a_known_mask_says_nothing(small: Small) -> None:
+def test_patches_of_defective_sheets_without_mask_are_dropped(small: Small) -> None:
     found = cut_training_patches(
-        _lesson(known=False), small("patches.count=3", "width=200").patches, classes=3
+        _training_data(known=False), small("patches.count=3", "width=200").patches, classes=3
     )
     assert found.unknown == 2
-    assert found.lesson.targets.tolist() == [0, 0, 0, 1]
+    assert found.data.targets.tolist() == [0, 0, 0, 1]
 
 
-def test_nothing_left_and_no_masks(small: Small) -> None:
+def test_no_patch_left_and_missing_masks_are_refused(small: Small) -> None:
     recipe = small("patches.count=3", "patches.black_level=200", "width=200").patches
     with pytest.raises(BadRecipe, match="no patch with metal and a known mask is left"):
-        cut_training_patches(_lesson(), recipe, classes=3)
+        cut_training_patches(_training_data(), recipe, classes=3)
     bare = TrainingData(np.zeros((1, 2, 6), np.uint8), np.array([1]), np.array([0]), np.array([], np.int64))
-    with pytest.raises(BadRecipe, match="named by masks of one class a sheet, got no masks; set it to 1"):
+    with pytest.raises(
+        BadRecipe, match="expected masks and one class a sheet to label patches by, got no masks; set it to 1"
+    ):
         cut_training_patches(bare, recipe, classes=2)
 
 
@@ -86,7 +88,7 @@ def test_the_sheet_is_its_most_suspicious_patch() -> None:
         assert (joined[sheet] == patches[worst]).all()
 
 
-def test_a_model_of_patches_judges_each_patch_as_a_model_of_its_size() -> None:
+def test_a_model_of_patches_classifies_each_patch_as_a_model_of_its_size() -> None:
     whole = build_model(ModelSpec(name="adhoc", outputs=3, height=48, width=200, patches=4)).eval()
     small_spec = ModelSpec(name="adhoc", outputs=3, height=48, width=50)
     alone = build_model(small_spec).eval()
@@ -97,7 +99,7 @@ def test_a_model_of_patches_judges_each_patch_as_a_model_of_its_size() -> None:
         assert torch.allclose(whole(images), expected, atol=1e-5)
 
 
-def test_a_patched_training_ends_in_a_run_that_judges_sheets(
+def test_training_on_patches_gives_a_run_for_whole_sheets(
     folder: Callable[..., Path], small: Small, tmp_path: Path
 ) -> None:
     data = folder()

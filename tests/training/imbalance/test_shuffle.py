@@ -43,28 +43,28 @@ def test_a_group_of_one_class_stays_of_one_class(sizes: list[int], seed: int) ->
     assert sorted(each.pop() for each in given_to) == sorted(classes.tolist())
 
 
-def test_several_answers_a_sheet_move_together() -> None:
+def test_multilabel_rows_move_together() -> None:
     targets = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0]], dtype=np.float32)
     swapped = swap_labels(targets, np.arange(4), np.random.default_rng(0))
     assert sorted(map(tuple, swapped.tolist())) == sorted(map(tuple, targets.tolist()))
 
 
-def test_only_training_sheets_are_drawn_and_none_stops_it(lesson: TrainingData) -> None:
-    before = lesson.targets.copy()
-    shuffled, told = shuffle_labels(lesson, 5)
-    assert (lesson.targets == before).all()
+def test_only_training_labels_are_shuffled_and_validation_is_empty(data: TrainingData) -> None:
+    before = data.targets.copy()
+    shuffled, facts = shuffle_labels(data, 5)
+    assert (data.targets == before).all()
     assert (shuffled.targets[12:] == before[12:]).all()
     assert shuffled.validation.size == 0
-    assert told.kept == (shuffled.targets[:12] == before[:12]).mean()
-    assert 0 < told.kept < 1
-    again, other = shuffle_labels(lesson, 5)[0], shuffle_labels(lesson, 6)[0]
+    assert facts.kept == (shuffled.targets[:12] == before[:12]).mean()
+    assert 0 < facts.kept < 1
+    again, other = shuffle_labels(data, 5)[0], shuffle_labels(data, 6)[0]
     assert (again.targets == shuffled.targets).all()
     assert (other.targets != shuffled.targets).any()
-    grouped = shuffle_labels(replace(lesson, groups=np.arange(18) // 2), 5)[0]
+    grouped = shuffle_labels(replace(data, groups=np.arange(18) // 2), 5)[0]
     assert sorted(grouped.targets[:12].tolist()) == sorted(before[:12].tolist())
 
 
-def test_a_shuffled_run_says_so_everywhere(
+def test_a_shuffled_run_is_marked_everywhere(
     folder: Callable[..., Path], small: Callable[..., Recipe], tmp_path: Path
 ) -> None:
     data, out = folder(), tmp_path / "run"
@@ -77,15 +77,15 @@ def test_a_shuffled_run_says_so_everywhere(
     assert metrics["notes"][0] == SHUFFLED_NOTE
     assert metrics["training"]["best_epoch"] == metrics["training"]["epochs"] == 2
     assert metrics["validation"]["sheets"] > 0, "validation sheets keep their part and their labels"
-    assert "A control trained on drawn labels" in (out / "README.md").read_text()
-    assert "Its training labels were drawn" in (out / "report.html").read_text()
+    assert "A control trained on shuffled labels" in (out / "README.md").read_text()
+    assert "Its training labels were shuffled" in (out / "report.html").read_text()
     assert "a control" in evaluate_run(out, data, part="test").metrics["notes"][0]
     assert load_run(out).recipe == done.recipe == recipe
     with pytest.raises(BadInput, match="got a control with shuffled labels"):
         export_run(out, data, tmp_path / "bundle")
 
 
-def test_a_recipe_without_it_reads_as_before(small: Callable[..., Recipe]) -> None:
+def test_without_shuffling_the_recipe_has_no_such_key(small: Callable[..., Recipe]) -> None:
     written = small().model_dump(mode="json")
     assert "shuffle_seed" not in written["labels"], "older runs' fingerprints hold"
     assert Recipe.model_validate(written).labels.shuffle_seed == 0
@@ -93,7 +93,7 @@ def test_a_recipe_without_it_reads_as_before(small: Callable[..., Recipe]) -> No
 
 
 @pytest.mark.parametrize("setting", ["loss.masks=1", "patches.count=2", "paste.to_share=.1"])
-def test_masks_would_tell_what_labels_hide(setting: str) -> None:
+def test_shuffled_labels_are_refused_with_masks(setting: str) -> None:
     with pytest.raises(BadRecipe, match=r"labels\.shuffle_seed: masks would tell the control"):
         load_recipe("default", ["task=multiclass", "shuffle_seed=1", setting])
 

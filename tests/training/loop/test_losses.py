@@ -26,7 +26,7 @@ def test_cross_entropy_weighted_and_smoothed() -> None:
     assert smooth == pytest.approx(np.mean(wanted), abs=1e-12)
 
 
-def test_yes_or_no_of_every_type() -> None:
+def test_binary_cross_entropy_of_every_type() -> None:
     logits, flags = torch.tensor([[0.5, -2.0]]), torch.tensor([[1.0, 0.0]])
     expected = (np.log1p(np.exp(-0.5)) + np.log1p(np.exp(-2.0))) / 2
     assert sheet_loss(logits, flags).item() == pytest.approx(expected, abs=1e-6)
@@ -35,12 +35,12 @@ def test_yes_or_no_of_every_type() -> None:
     assert weighted.item() == pytest.approx(tripled, abs=1e-6)
 
 
-def test_focal_counts_what_is_told_already_less() -> None:
+def test_focal_loss_weighs_confident_answers_less() -> None:
     logits = torch.randn(6, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     targets, weights = torch.tensor([0, 1, 2, 2, 0, 1]), torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64)
-    told = logits.softmax(1).numpy()[np.arange(6), targets.numpy()]
+    true = logits.softmax(1).numpy()[np.arange(6), targets.numpy()]
     share = weights.numpy()[targets.numpy()]
-    expected = (share * (1 - told) ** 2 * -np.log(told)).sum() / share.sum()
+    expected = (share * (1 - true) ** 2 * -np.log(true)).sum() / share.sum()
     assert sheet_loss(logits, targets, weights=weights, focal=2.0).item() == pytest.approx(expected)
     assert sheet_loss(logits, targets, focal=1e-12).item() == pytest.approx(
         sheet_loss(logits, targets).item()
@@ -77,7 +77,7 @@ def test_loss_weights(small: Small) -> None:
     assert weights.tolist() == pytest.approx([3.0, 1.0])
 
 
-def test_place_loss_against_a_slow_twin(small: Small, rng: np.random.Generator) -> None:
+def test_place_loss_agrees_with_a_slow_reference(small: Small, rng: np.random.Generator) -> None:
     recipe = small().loss
     class_map = torch.from_numpy(rng.normal(size=(4, 3, 2, 4)).astype(np.float32))
     shares = torch.from_numpy(rng.integers(0, 2, (4, 8, 16), dtype=np.uint8) * 255)

@@ -39,7 +39,7 @@ def test_the_optimiser_is_the_one_asked_for(small: Small, method: str) -> None:
     assert optimiser.param_groups[0]["lr"] == 0.25
 
 
-def test_average_against_a_slow_twin() -> None:
+def test_average_agrees_with_a_slow_reference() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
     average = Average(model, 0.9)

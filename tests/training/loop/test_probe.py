@@ -26,20 +26,20 @@ PROBE = ("probe.enabled=true", "copies=2", "max_epochs=0", "balance.method=none"
 POOLINGS = pytest.mark.parametrize("pooling", ["average", "average+max"])
 
 
-def _probe(lesson: TrainingData, recipe: Recipe, outputs: int = 2) -> SheetClassifier:
+def _probe(data: TrainingData, recipe: Recipe, outputs: int = 2) -> SheetClassifier:
     model = build_model(recipe.model_spec(outputs))
-    fit_head(model, lesson, recipe, seed=0, precision="fp32", watcher=NoProgress())
+    fit_head(model, data, recipe, seed=0, precision="fp32", progress=NoProgress())
     return model
 
 
-def _described(model: SheetClassifier, lesson: TrainingData) -> np.ndarray:
+def _pooled(model: SheetClassifier, data: TrainingData) -> np.ndarray:
     with torch.no_grad():
-        features = model.features(to_input(torch.from_numpy(lesson.images[lesson.train])))
+        features = model.features(to_input(torch.from_numpy(data.images[data.train])))
         return np.asarray(model.head.pooled(features), dtype=np.float64)
 
 
 def _descend(described: np.ndarray, labels: np.ndarray, weights: np.ndarray, penalty: float) -> np.ndarray:
-    """Slow twin: plain gradient descent on the mean loss + penalty/2 |w|^2; returns logits of the sheets."""
+    """Reference: plain gradient descent on the mean loss + penalty/2 |w|^2; returns logits of the sheets."""
     spread = described.std(0)
     kept = spread > 1e-3
     x = torch.from_numpy((described[:, kept] - described[:, kept].mean(0)) / spread[kept])
@@ -58,37 +58,37 @@ def _descend(described: np.ndarray, labels: np.ndarray, weights: np.ndarray, pen
 
 @POOLINGS
 @pytest.mark.parametrize("outputs", [2, 3])
-def test_it_is_the_regularised_optimum(
-    lesson: TrainingData, small: Small, pooling: str, outputs: int
+def test_the_probe_is_the_regularised_optimum(
+    data: TrainingData, small: Small, pooling: str, outputs: int
 ) -> None:
     if outputs == 3:
         labels = np.arange(18) % 3
-        lesson = dataclasses.replace(lesson, targets=labels)
+        data = dataclasses.replace(data, targets=labels)
     recipe = small(*PROBE, "copies=0", f"pooling={pooling}", "penalty=0.5")
-    model = _probe(lesson, recipe, outputs)
-    labels = lesson.targets[lesson.train]
-    expected = _descend(_described(model, lesson), labels, np.ones(labels.size), 0.5)
-    found = predict_logits(model, lesson.images[lesson.train])
+    model = _probe(data, recipe, outputs)
+    labels = data.targets[data.train]
+    expected = _descend(_pooled(model, data), labels, np.ones(labels.size), 0.5)
+    found = predict_logits(model, data.images[data.train])
     centred = found - found.mean(1, keepdims=True)  # softmax knows logits up to a constant
     assert centred == pytest.approx(
         expected - expected.mean(1, keepdims=True), abs=5e-3
     )  # L-BFGS's tolerance
 
 
-def test_balance_weighs_the_sheets(lesson: TrainingData, small: Small) -> None:
+def test_balance_weighs_the_sheets(data: TrainingData, small: Small) -> None:
     labels = np.array([0] * 9 + [1] * 3 + [0, 1] * 3)
-    lesson = dataclasses.replace(lesson, targets=labels, groups=np.arange(18) // 2)
+    data = dataclasses.replace(data, targets=labels, groups=np.arange(18) // 2)
     balanced = small(*PROBE, "copies=0", "pooling=average", "balance.method=sampling", "power=1", "penalty=1")
-    model = _probe(lesson, balanced)
-    expected = _descend(_described(model, lesson), labels[:12], np.where(labels[:12] == 0, 2 / 3, 2.0), 1.0)
-    found = predict_logits(model, lesson.images[:12])
+    model = _probe(data, balanced)
+    expected = _descend(_pooled(model, data), labels[:12], np.where(labels[:12] == 0, 2 / 3, 2.0), 1.0)
+    found = predict_logits(model, data.images[:12])
     assert found[:, 1] - found[:, 0] == pytest.approx(expected[:, 1] - expected[:, 0], abs=5e-3)
 
 
-def test_features_stay_and_same_seed_gives_the_same_head(lesson: TrainingData, small: Small) -> None:
+def test_features_stay_and_same_seed_gives_the_same_head(data: TrainingData, small: Small) -> None:
     recipe = small(*PROBE, "pooling=average+max")
     start = build_model(recipe.model_spec(2))
-    one, two = _probe(lesson, recipe), _probe(lesson, recipe)
+    one, two = _probe(data, recipe), _probe(data, recipe)
     for (name, before), after in zip(
         start.features.state_dict().items(), one.features.parameters(), strict=True
     ):
@@ -97,79 +97,79 @@ def test_features_stay_and_same_seed_gives_the_same_head(lesson: TrainingData, s
     assert not torch.equal(one.head.conv.weight, start.head.conv.weight)
 
 
-def _fit(lesson: TrainingData, recipe: Recipe, outputs: int = 2) -> tuple[SheetClassifier, FitResult]:
+def _fit(data: TrainingData, recipe: Recipe, outputs: int = 2) -> tuple[SheetClassifier, FitResult]:
     model = build_model(recipe.model_spec(outputs))
-    return model, fit(model, lesson, recipe, seed=0)
+    return model, fit(model, data, recipe, seed=0)
 
 
-def test_the_probe_alone_is_epoch_0(lesson: TrainingData, small: Small) -> None:
-    model, fitted = _fit(lesson, small(*PROBE, "pooling=average+max", "penalty=0.05"))
+def test_the_probe_alone_is_epoch_0(data: TrainingData, small: Small) -> None:
+    model, fitted = _fit(data, small(*PROBE, "pooling=average+max", "penalty=0.05"))
     assert [row.epoch for row in fitted.history] == [0]
     assert (fitted.best_epoch, fitted.epochs, fitted.stopped_early) == (0, 0, False)
     assert not model.training
-    right = predict_logits(model, lesson.images[lesson.train]).argmax(1) == lesson.targets[lesson.train]
+    right = predict_logits(model, data.images[data.train]).argmax(1) == data.targets[data.train]
     assert right.mean() > 0.9
 
 
-def test_epochs_go_on_from_the_probe(lesson: TrainingData, small: Small) -> None:
+def test_epochs_start_from_the_probe(data: TrainingData, small: Small) -> None:
     settings = (*PROBE[:2], "pooling=average+max", "penalty=0.05", "learning_rate=1e-9", "ema=0.9")
-    alone, _ = _fit(lesson, small(*settings, "max_epochs=0"))
-    on, fitted = _fit(lesson, small(*settings, "max_epochs=2"))
+    alone, _ = _fit(data, small(*settings, "max_epochs=0"))
+    on, fitted = _fit(data, small(*settings, "max_epochs=2"))
     assert [row.epoch for row in fitted.history] == [0, 1, 2]
     assert fitted.epochs == 2
     assert torch.allclose(on.head.conv.weight, alone.head.conv.weight, atol=1e-7)  # two idle epochs
 
 
-def test_multilabel_fits_one_type_at_a_time(lesson: TrainingData, small: Small) -> None:
-    flags = np.stack([lesson.targets, 1 - lesson.targets], axis=1).astype(np.float32)
+def test_multilabel_fits_one_type_at_a_time(data: TrainingData, small: Small) -> None:
+    flags = np.stack([data.targets, 1 - data.targets], axis=1).astype(np.float32)
     recipe = small(*PROBE, "task=multilabel", "pooling=average", "penalty=0.05", "copies=0")
-    logits = predict_logits(_probe(dataclasses.replace(lesson, targets=flags), recipe), lesson.images)
-    assert ((logits > 0) == (flags > 0))[lesson.train].mean() > 0.9
+    logits = predict_logits(_probe(dataclasses.replace(data, targets=flags), recipe), data.images)
+    assert ((logits > 0) == (flags > 0))[data.train].mean() > 0.9
     assert logits[:, 0] == pytest.approx(-logits[:, 1], abs=1e-3)  # opposite questions
 
 
-def test_a_class_without_training_sheets_is_practically_never_the_answer(
-    lesson: TrainingData, small: Small
+def test_a_class_without_training_sheets_is_practically_never_predicted(
+    data: TrainingData, small: Small
 ) -> None:
-    model = _probe(lesson, small(*PROBE, "pooling=average"), outputs=4)
-    assert predict_logits(model, lesson.images).argmax(1).max() < 2
+    model = _probe(data, small(*PROBE, "pooling=average"), outputs=4)
+    assert predict_logits(model, data.images).argmax(1).max() < 2
 
 
-def test_one_class_alone_is_refused(lesson: TrainingData, small: Small) -> None:
-    alone = dataclasses.replace(lesson, targets=np.zeros(18, dtype=np.int64))
+def test_one_class_alone_is_refused(data: TrainingData, small: Small) -> None:
+    alone = dataclasses.replace(data, targets=np.zeros(18, dtype=np.int64))
     with pytest.raises(BadRecipe, match="all of one class"):
         _probe(alone, small(*PROBE, "pooling=average"))
     with pytest.raises(BadRecipe, match="expected the direct head, got LinearHead"):
-        _probe(lesson, small("head=study", "pooling=average"))
+        _probe(data, small("head=study", "pooling=average"))
 
 
 BENT = ("pooling=lse", "pooling=max", "pooling=top")
 
 
 @pytest.mark.parametrize("pooling", [*BENT, "pooling=average", "pooling=average+max"])
-def test_steps_learn_with_every_pooling(lesson: TrainingData, small: Small, pooling: str) -> None:
-    shares = np.where(lesson.images > 200, 255, 0).astype(np.uint8)
-    taught = dataclasses.replace(lesson, masks=Masks(shares, np.ones(18, dtype=bool)))
+def test_gradient_steps_fit_every_pooling(data: TrainingData, small: Small, pooling: str) -> None:
+    shares = np.where(data.images > 200, 255, 0).astype(np.uint8)
+    masked = dataclasses.replace(data, masks=Masks(shares, np.ones(18, dtype=bool)))
     recipe = small(*PROBE, pooling, "copies=1", "penalty=0.01", "masks=0.5", "steps=150", "mask_share=0.02")
-    model = _probe(taught, recipe)
-    right = predict_logits(model, lesson.images[lesson.train]).argmax(1) == lesson.targets[lesson.train]
+    model = _probe(masked, recipe)
+    right = predict_logits(model, data.images[data.train]).argmax(1) == data.targets[data.train]
     assert right.mean() > 0.9
 
 
-def test_steps_end_near_the_optimum_where_it_is_known(lesson: TrainingData, small: Small) -> None:
+def test_steps_end_near_the_optimum_where_it_is_known(data: TrainingData, small: Small) -> None:
     """Masks of weight nearly 0 send a linear head down the other road to the same place."""
     settings = (*PROBE, "copies=0", "pooling=average", "penalty=0.5", "steps=600")
-    nowhere = Masks(np.zeros_like(lesson.images), np.zeros(18, dtype=bool))
-    taught = dataclasses.replace(lesson, masks=nowhere)
-    exact = predict_logits(_probe(lesson, small(*settings)), lesson.images[lesson.train])
-    stepped = predict_logits(_probe(taught, small(*settings, "masks=1e-6")), lesson.images[lesson.train])
-    signs = lesson.targets[lesson.train] * 2 - 1
+    nowhere = Masks(np.zeros_like(data.images), np.zeros(18, dtype=bool))
+    masked = dataclasses.replace(data, masks=nowhere)
+    exact = predict_logits(_probe(data, small(*settings)), data.images[data.train])
+    stepped = predict_logits(_probe(masked, small(*settings, "masks=1e-6")), data.images[data.train])
+    signs = data.targets[data.train] * 2 - 1
     assert np.corrcoef(exact[:, 1] - exact[:, 0], stepped[:, 1] - stepped[:, 0])[0, 1] > 0.95
     assert ((stepped[:, 1] - stepped[:, 0]) * signs > 0).all()
 
 
 @pytest.mark.parametrize("pooling", [*BENT, "pooling=average+max"])
-def test_standardisation_is_folded_in_exactly(lesson: TrainingData, small: Small, pooling: str) -> None:
+def test_standardisation_is_folded_in_exactly(data: TrainingData, small: Small, pooling: str) -> None:
     recipe = small(*PROBE, pooling)
     model = build_model(recipe.model_spec(2))
     student = build_model(recipe.model_spec(2), generator=torch.Generator().manual_seed(3)).head.eval()
@@ -181,7 +181,7 @@ def test_standardisation_is_folded_in_exactly(lesson: TrainingData, small: Small
     assert torch.allclose(model.head.eval()(maps), expected, atol=1e-5)
 
 
-def test_steps_repeat_themselves(lesson: TrainingData, small: Small) -> None:
+def test_gradient_steps_are_reproducible(data: TrainingData, small: Small) -> None:
     recipe = small(*PROBE, "pooling=lse", "steps=20")
-    one, two = _probe(lesson, recipe), _probe(lesson, recipe)
+    one, two = _probe(data, recipe), _probe(data, recipe)
     assert torch.equal(one.head.conv.weight, two.head.conv.weight)

@@ -75,13 +75,13 @@ def _fail_while_tuned(model: nn.Module) -> None:
     with tuned(model, torch.Generator()):
         assert any(isinstance(module, Dropout16) for module in model.modules())
         model.eval()
-        raise KeyError
+        raise KeyError("from inside")
 
 
 def test_the_model_is_left_as_found_also_after_an_exception() -> None:
     model = build_model(ModelSpec(name="adhoc", outputs=2, height=48, width=64))
     names = [(name, type(module)) for name, module in model.named_modules()]
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="from inside"):
         _fail_while_tuned(model)
     assert [(name, type(module)) for name, module in model.named_modules()] == names
     assert not any(module.training for module in model.modules())

@@ -31,19 +31,19 @@ def run(request: pytest.FixtureRequest, folder: Folder, small: Small, tmp_path: 
     return train_run(folder(), recipe=recipe, out=tmp_path / "run")
 
 
-def test_every_run_has_one_and_it_tells_the_metrics(run: RunResult) -> None:
+def test_every_run_has_a_model_card_with_its_metrics(run: RunResult) -> None:
     text = (run.folder / "README.md").read_text()
     assert text == model_card(run.card, run.metrics)
     front = _front(text)
     results = front["model-index"][0]["results"][0]
-    told = {entry["type"]: entry["value"] for entry in results["metrics"]}
+    listed = {entry["type"]: entry["value"] for entry in results["metrics"]}
     test = run.metrics["test"]
     if "types" in test:
-        assert told.get("auc") == (None if test["mean_auc"] is None else round(test["mean_auc"], 4))
+        assert listed.get("auc") == (None if test["mean_auc"] is None else round(test["mean_auc"], 4))
         assert all(name in text for name in test["types"])
         return
     for key in ("accuracy", "balanced_accuracy", "f1_weighted"):
-        assert told[key] == round(test[key]["estimate"], 4)
+        assert listed[key] == round(test[key]["estimate"], 4)
         assert f"{test[key]['estimate']:.3f}" in text
     assert all(entry["name"] in text for entry in test["classes"])
     assert run.card.data_hash in text
@@ -51,7 +51,7 @@ def test_every_run_has_one_and_it_tells_the_metrics(run: RunResult) -> None:
     assert "it always answers" in text
 
 
-def test_what_is_undefined_is_a_dash_and_a_threshold_is_told(run: RunResult) -> None:
+def test_undefined_values_are_dashes_and_the_threshold_is_stated(run: RunResult) -> None:
     if run.card.task == "multilabel":
         return
     metrics = {**run.metrics}
@@ -68,7 +68,7 @@ def test_what_is_undefined_is_a_dash_and_a_threshold_is_told(run: RunResult) -> 
     )
 
 
-def test_a_threshold_is_told_without_test_sheets_too(run: RunResult) -> None:
+def test_the_threshold_is_stated_without_test_sheets_too(run: RunResult) -> None:
     metrics = {**run.metrics, "test": None, "test_noisy": None, "operating_point": None}
     assert "## Doubt" not in model_card(run.card, metrics)
     card = run.card.model_copy(update={"threshold": 0.75})
@@ -89,23 +89,23 @@ def test_a_threshold_is_told_without_test_sheets_too(run: RunResult) -> None:
 
 def test_a_run_without_test_sheets_says_so(run: RunResult) -> None:
     text = model_card(run.card, {**run.metrics, "test": None, "test_noisy": None})
-    assert "No sheet was kept for a test." in text
+    assert "There are no test sheets." in text
     assert _metrics(text) == []
 
 
-def test_what_no_sheet_taught_is_a_known_failure(run: RunResult) -> None:
+def test_classes_without_training_sheets_are_known_failures(run: RunResult) -> None:
     text = model_card(run.card, {**run.metrics, "notes": ["class a_b: no training sheet"]})
     assert "* class a\\_b: no training sheet" in text.split("## Known failures")[1]
     older = {key: value for key, value in run.metrics.items() if key != "notes"}
     assert model_card(run.card, older) == model_card(run.card, {**run.metrics, "notes": []})
 
 
-def test_one_class_has_nothing_to_be_confused_with(run: RunResult) -> None:
+def test_one_class_has_no_confusion(run: RunResult) -> None:
     if run.card.task != "multiclass":
         return
     card = run.card.model_copy(update={"class_names": ("none",)})
     text = model_card(card, {**run.metrics, "test": {**run.metrics["test"], "confusion": [[5]]}})
-    assert "most often takes" not in text
+    assert "most frequent confusion" not in text
 
 
 def test_odd_names_do_not_break_the_tables(run: RunResult) -> None:

@@ -1,4 +1,4 @@
-"""The operating point: chosen on validation sheets, told of test sheets, at the line's prevalence."""
+"""The operating point: chosen on validation sheets, reported on test sheets, at the line's prevalence."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ Folder = Callable[..., Path]
 Small = Callable[..., Recipe]
 
 
-def test_a_run_tells_its_operating_point_and_an_evaluation_keeps_its_threshold(
-    folder: Folder, small: Small, tmp_path: Path
-) -> None:
+def test_evaluations_use_the_threshold_of_the_run(folder: Folder, small: Small, tmp_path: Path) -> None:
     data = folder(classes=3, per_class=20)
     run = train_run(data, recipe=small("task=multiclass", "max_epochs=1"), out=tmp_path / "run")
     point = run.metrics["operating_point"]
@@ -69,7 +67,7 @@ def test_metrics_without_the_key_have_their_threshold_in_the_operating_point(
     assert evaluate_run(run.folder, data).metrics["operating_point"] is None
 
 
-def test_the_threshold_lets_one_in_twenty_pass(folder: Folder, small: Small) -> None:
+def test_at_the_threshold_one_in_twenty_escapes(folder: Folder, small: Small) -> None:
     data = open_training_sheets(folder(classes=2, per_class=40), small())
     score = np.linspace(-3, 3, 80)
     logits = np.stack([-score, score], axis=1).astype(np.float32)

@@ -27,7 +27,7 @@ def sheets(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_areas_centres_and_what_does_not_count(sheets: Path, rng: np.random.Generator) -> None:
+def test_areas_and_centres_of_masked_sheets(sheets: Path, rng: np.random.Generator) -> None:
     items = read_folder(sheets).items
     sides = {item.id: int(item.path.stem[1:] or 0) * 2 for item in items if item.path.stem[0] == "c"}
     found = np.array([sides.get(item.id, 99) >= 6 for item in items])
@@ -40,6 +40,6 @@ def test_areas_centres_and_what_does_not_count(sheets: Path, rng: np.random.Gene
     assert [(row["left"], row["top"]) for row in report["by_place"]] == [(0.0, 0.0)]
 
 
-def test_without_masks_there_is_nothing_to_say(sheets: Path, rng: np.random.Generator) -> None:
+def test_without_masks_there_is_no_report(sheets: Path, rng: np.random.Generator) -> None:
     bare = [item for item in read_folder(sheets).items if not item.masks]
     assert report_places(bare, np.ones(len(bare), dtype=bool), rng=rng) is None

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from steelsight.cli.console import (
     DataArgument,
-    GroupsOption,
     JsonFlag,
     console,
     emit_json,
     print_line,
     progress_bar,
 )
+from steelsight.cli.options import expand_options
+from steelsight.sheets.options import DataOptions
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,27 +29,49 @@ __all__ = ["data"]
 _PAIRS_SHOWN = 4
 
 
+@expand_options
 def data(
     data: DataArgument,
+    options: DataOptions,
     out: Annotated[
         Path | None, typer.Option(help="Folder for data.html, data.json and the figures.", metavar="DIR")
     ] = None,
-    groups: GroupsOption = None,
+    convert: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the sheets as class folders with PNG masks.", metavar="OUT"),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Number of decoding threads.")] = 2,
     as_json: JsonFlag = False,
 ) -> None:
-    """Describe and check a folder of sheets. Exit code 2 if anything was set aside."""
+    """Describe and check a folder of sheets. Exit code 2 if more is set aside than --allow-bad."""
     from steelsight.runs.data.describe import PAGE, describe_folder
 
     with progress_bar("reading") as progress:
-        report = describe_folder(data, groups=groups, workers=workers, out=out, progress=progress)
-    _print(report.description, report.sheets, grouped=groups is not None)
+        report = describe_folder(data, options, workers=workers, out=out, progress=progress)
+    _print(report.description, report.sheets, grouped=options.groups is not None)
     if out is not None:
         print_line(f"report: {out / PAGE}")
+    numbers, left_out = report.numbers, 0
+    if convert is not None:
+        numbers["converted"], left_out = _convert(report.sheets, convert)
     if as_json:
-        emit_json(report.numbers)
-    if report.description.set_aside:
+        emit_json(numbers)
+    if len(report.description.set_aside) > options.allow_bad or left_out:
         raise typer.Exit(2)
+
+
+def _convert(sheets: SheetSet, out: Path) -> tuple[dict[str, Any], int]:
+    """Write the sheets as class folders; what was written, and how many sheets were left out."""
+    from steelsight.plain import plain
+    from steelsight.sheets.convert import convert_sheets
+
+    with progress_bar("writing") as progress:
+        done = convert_sheets(sheets, out, progress=progress)
+    listed = ", ".join(f"{count} {name}" for name, count in done.classes.items())
+    print_line(f"written to {done.out}: {listed}; {done.masks} masks, {len(done.left_out)} sheets left out")
+    for rejection in done.left_out:
+        print_line(f"  {rejection.id}: {rejection.reason}")
+    return plain(done), len(done.left_out)
 
 
 def _print(description: DataDescription, sheets: SheetSet, *, grouped: bool) -> None:
@@ -63,7 +86,14 @@ def _print(description: DataDescription, sheets: SheetSet, *, grouped: bool) -> 
     for head in ("sheets", "only this type", "with mask", "groups"):
         classes.add_column(head, justify="right")
     for entry in description.classes:
-        _add(classes, entry.name, entry.sheets, entry.alone, entry.with_masks, entry.groups)
+        _add(
+            classes,
+            description.shown_name(entry.name),
+            entry.sheets,
+            entry.alone,
+            entry.with_masks,
+            entry.groups,
+        )
     console.print(classes)
     sizes = [f"{width}x{height} ({count})" for height, width, count in description.sizes[:5]]
     more = f" and {len(description.sizes) - 5} more sizes" if len(description.sizes) > 5 else ""
@@ -72,9 +102,20 @@ def _print(description: DataDescription, sheets: SheetSet, *, grouped: bool) -> 
     console.print(f"near-duplicates: {len(description.twins)} pairs, {parted} of them not in one group")
     for pair in description.twins[:_PAIRS_SHOWN]:
         print_line(f"  {pair.left} ~ {pair.right} ({pair.correlation:.2f})")
-    console.print(f"set aside: {len(description.set_aside)}")
-    for rejection in description.set_aside:
-        print_line(f"  {rejection.id}: {rejection.reason}")
+    if description.parts:
+        listed = ", ".join(f"{count} {part}" for part, count in description.parts)
+        console.print(f"given split: {listed}; {len(description.leaks)} leaks between its parts")
+        for leak in description.leaks[:_PAIRS_SHOWN]:
+            print_line(f"  {leak}")
+    read = ", ".join(f"{count} {what}" for what, count in description.read)
+    print_line(f"read: {read or 'nothing'}; layout {description.layout}")
+    for title, listed_items in (
+        ("passed over", description.passed_over),
+        ("set aside", description.set_aside),
+    ):
+        console.print(f"{title}: {len(listed_items)}")
+        for rejection in listed_items:
+            print_line(f"  {rejection.id}: {rejection.reason}")
 
 
 def _add(table: Table, *cells: object) -> None:

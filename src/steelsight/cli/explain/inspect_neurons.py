@@ -58,13 +58,13 @@ def _print(atlas: Atlas) -> None:
     for head in ("channels", "dead", "shown", "achieved over best sheet", "one filter"):
         table.add_column(head, justify="right", no_wrap=True)
     for page in atlas.layers:
-        ratios = sorted(p.value / p.best_real for p in page.portraits if p.best_real > 0)
-        agreements = sorted(p.agreement for p in page.portraits if p.agreement == p.agreement)
+        ratios = sorted(p.value / p.best_real for p in page.profiles if p.best_real > 0)
+        agreements = sorted(p.agreement for p in page.profiles if p.agreement == p.agreement)
         table.add_row(
             page.layer,
             str(page.channels),
             str(len(page.dead)),
-            str(len(page.portraits)),
+            str(len(page.profiles)),
             f"{ratios[len(ratios) // 2]:.1f} x" if ratios else "–",
             f"{agreements[len(agreements) // 2]:.2f}" if agreements else "–",
         )

@@ -1,4 +1,4 @@
-"""`steelsight inspect transplant RUN DONOR DATA`: whose weights a model could live with."""
+"""`steelsight inspect transplant RUN DONOR DATA`: one model with another's weights, part by part."""
 
 from __future__ import annotations
 
@@ -7,90 +7,47 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import AllowBadOption, GroupsOption, JsonFlag, console, emit_json
+from steelsight.cli.console import (
+    DataArgument,
+    JsonFlag,
+    ThreadsOption,
+    console,
+    emit_json,
+    print_line,
+    set_threads,
+)
+from steelsight.cli.options import expand_options
+from steelsight.runs.transplant.options import TransplantOptions
+from steelsight.sheets.options import DataOptions
 
 __all__ = ["transplant"]
 
-REPORT, NUMBERS = "report.html", "transplant.json"
 
-
+@expand_options
 def transplant(
     run: Annotated[
-        Path, typer.Argument(help="RUN that receives, such as the multi-class model.", metavar="RUN")
+        Path, typer.Argument(help="RUN that receives weights, such as the multi-class model.", metavar="RUN")
     ],
-    donor: Annotated[Path, typer.Argument(help="RUN that gives, such as the binary model.", metavar="DONOR")],
-    data: Annotated[
-        Path, typer.Argument(help="Folder in Kaggle's layout, or one folder per class.", metavar="DATA")
+    donor: Annotated[
+        Path, typer.Argument(help="RUN whose weights are taken, such as the binary model.", metavar="DONOR")
     ],
-    out: Annotated[Path | None, typer.Option(help="Default: RUN/transplant.", metavar="DIR")] = None,
-    controls: Annotated[
-        str | None,
-        typer.Option(
-            help="What else gives, joined by commas: imagenet or start (never trained), random, seed:RUN "
-            "(same task, another seed), shuffled:RUN (trained with labels.shuffle_seed). Default: the start "
-            "and random."
-        ),
+    data: DataArgument,
+    options: TransplantOptions,
+    sheets: DataOptions,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write. Default: RUN/transplant.", metavar="DIR")
     ] = None,
-    split: Annotated[
-        str, typer.Option(help="RUN's sheets that judge, where no donor has seen them: unseen, or test.")
-    ] = "unseen",
-    limit: Annotated[int, typer.Option(min=4, help="At most so many sheets, drawn at random.")] = 2000,
-    groups: GroupsOption = None,
-    resamples: Annotated[int, typer.Option(min=1, help="Of the bootstrap.")] = 1000,
-    allow_bad: AllowBadOption = 0,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Of the sheets drawn, the random weights, and the bootstrap.")
-    ] = 0,
-    threads: Annotated[int, typer.Option(min=0, help="Threads; 0 = as many as PyTorch takes.")] = 0,
+    threads: ThreadsOption = 0,
     as_json: JsonFlag = False,
 ) -> None:
     """Replace RUN's weights by DONOR's part by part, from the input, from the output, and each part alone."""
-    import torch
+    from steelsight.runs.transplant.report import report_transplant
 
-    from steelsight.files import replace_file, write_json
-    from steelsight.reports.document import Document
-    from steelsight.runs.transplant.page import write_operation
-    from steelsight.runs.transplant.reading import describe_transplant, transplant_json
-    from steelsight.runs.transplant.run import open_transplant
-    from steelsight.training.conclude import environment
-
-    if threads:
-        torch.set_num_threads(threads)
+    set_threads(threads)
     with console.status("transplanting"):
-        done, sheets = open_transplant(
-            run,
-            donor,
-            data,
-            controls=None if controls is None else [text for text in controls.split(",") if text.strip()],
-            split=split,
-            limit=limit,
-            groups=groups,
-            allow_bad=allow_bad,
-            seed=seed,
-            resamples=resamples,
-        )
-    folder = out if out is not None else run / "transplant"
-    page = Document("Transplanted weights", subtitle=f"{donor.name} into {run.name}, {sheets.name}, {split}")
-    page.chapter("Weights exchanged")
-    write_operation(page, done)
-    page.footer({"data": f"{sheets.name} ({sheets.data_hash})", "seed": seed, **environment()})
-    numbers = {
-        "run": str(run),
-        "donor": str(donor),
-        "data": sheets.name,
-        "data_hash": sheets.data_hash,
-        "split": split,
-        "seed": seed,
-        "resamples": resamples,
-        **transplant_json(done),
-        "environment": environment(),
-    }
-    page.save(folder / REPORT)
-    for name, png in page.pictures():
-        replace_file(folder / "figures" / f"{name}.png", png)
-    write_json(folder / NUMBERS, numbers)
-    for line in (*describe_transplant(done), *done.notes):
-        console.print(line, markup=False, soft_wrap=True)
-    console.print(f"report: {folder / REPORT}", markup=False, soft_wrap=True)
+        report = report_transplant(run, donor, data, options, sheets, out=out)
+    for line in report.lines:
+        print_line(line)
+    print_line(f"report: {report.page}")
     if as_json:
-        emit_json({"out": str(folder), **numbers})
+        emit_json({"out": str(report.folder), **report.numbers})

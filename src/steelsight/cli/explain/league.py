@@ -1,115 +1,73 @@
-"""`steelsight league RUN DATA`: which explanation to believe, measured against masks."""
+"""`steelsight league RUN DATA`: explanation methods compared against masks."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from steelsight.cli.console import AllowBadOption, JsonFlag, console, emit_json, step_status
-from steelsight.files import write_json
+from steelsight.cli.console import DataArgument, JsonFlag, console, emit_json, print_line, step_status
+from steelsight.cli.options import expand_options
+from steelsight.runs.options import LeagueOptions
 
 if TYPE_CHECKING:
     from steelsight.explanations.benchmark.run import League
 
 __all__ = ["league"]
 
-REPORT, FIGURES, NUMBERS = "report.html", "figures", "league.json"
 
-
+@expand_options
 def league(
     run: Annotated[
         Path,
-        typer.Argument(help="RUN folder, also of a cross-validation: its folds are pooled.", metavar="RUN"),
+        typer.Argument(
+            help="RUN folder, or a folder of `train --folds`, whose folds are pooled.", metavar="RUN"
+        ),
     ],
-    data: Annotated[Path, typer.Argument(help="Folder with masks, as for train.", metavar="DATA")],
-    split: Annotated[
-        str, typer.Option(help="The part that judges: test, validation, train, or unseen.")
-    ] = "test",
-    methods: Annotated[
-        str | None, typer.Option(help="Names joined by commas; default all. A wrong one lists them.")
+    data: DataArgument,
+    options: LeagueOptions,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write. Default: RUN/league-SPLIT.", metavar="DIR")
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many sheets to choose on, and to judge on, a model.")
-    ] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Keys of the league's recipe, as study.sigma=1.", metavar="KEY=VALUE"),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Default: RUN/league-SPLIT.", metavar="DIR")] = None,
-    allow_bad: AllowBadOption = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Of samples, noise and the bootstrap.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Compare explanation methods on sheets with masks, and recommend one with a rule for making masks.
+    """Rank explanation methods on sheets with masks, and recommend one with a rule for making masks.
 
     Method and rule are chosen on the run's validation sheets and reported on its test sheets.
     """
-    from steelsight.explanations.benchmark.numbers import league_json
     from steelsight.explanations.benchmark.report import recommendation
-    from steelsight.explanations.benchmark.run import run_league
-    from steelsight.explanations.benchmark.settings import load_league_recipe
-    from steelsight.runs.league_page import write_page
-    from steelsight.runs.open import open_benchmark
+    from steelsight.runs.league import compare_explanations
     from steelsight.study.contents import published_segmentation
 
-    recipe = load_league_recipe(setting or [])
-    folder = out if out is not None else run / f"league-{split}"
     with step_status("opening") as say:
-        arena = open_benchmark(
-            run, data, part=split, share=recipe.choice.share, limit=limit, allow_bad=allow_bad, seed=seed
-        )
-        task = arena.runs[0].card.task
-        found = run_league(
-            arena.bouts,
-            recipe,
-            task=task,
-            methods=None
-            if methods is None
-            else [name.strip() for name in methods.split(",") if name.strip()],
-            class_names=arena.runs[0].card.class_names,
-            seed=seed,
-            notes=arena.notes,
-            say=say,
-        )
-        published = published_segmentation(task)
-        numbers: dict[str, Any] = {
-            "run": str(run),
-            "data": arena.runs[0].data.name,
-            "split": split,
-            "mask_supervised": any(each.card.mask_supervised for each in arena.runs),
-            "seed": seed,
-            "recipe": recipe.model_dump(mode="json"),
-            **league_json(found, published),
-        }
-        say("drawing")
-        write_page(folder / REPORT, found, arena, recipe, published, split=split, seed=seed)
-    write_json(folder / NUMBERS, numbers)
-    _tell(found)
-    console.print(recommendation(found), markup=False, soft_wrap=True)
-    console.print(f"report: {folder / REPORT}", markup=False, soft_wrap=True)
+        report = compare_explanations(run, data, options, published_segmentation, out=out, say=say)
+    _print(report.league)
+    print_line(recommendation(report.league))
+    print_line(f"report: {report.page}")
     if as_json:
-        emit_json({"out": str(folder), **numbers})
+        emit_json({"out": str(report.folder), **report.numbers})
 
 
-def _tell(found: League) -> None:
-    """The table for people."""
+def _print(league: League) -> None:
+    """The table of methods, and the ceiling of any map."""
     from rich.table import Table
 
     table = Table("method", box=None, pad_edge=False)
     for head in ("recall", "precision", "IoU", "Dice", "Dice, own rule", "ms"):
         table.add_column(head, justify="right", no_wrap=True)
-    for standing in found.standings.values():
-        means = [float(standing.by["study"][name].mean()) for name in ("recall", "precision", "iou", "dice")]
-        own = float(standing.by["chosen"]["dice"].mean())
+    for result in league.results.values():
+        means = [
+            float(result.scores["study"][name].mean()) for name in ("recall", "precision", "iou", "dice")
+        ]
+        own = float(result.scores["chosen"]["dice"].mean())
         table.add_row(
-            standing.entrant.title, *(f"{value:.3f}" for value in (*means, own)), f"{standing.time_ms:.1f}"
+            result.candidate.title, *(f"{value:.3f}" for value in (*means, own)), f"{result.time_ms:.1f}"
         )
     console.print(table)
-    ceiling = found.ceiling
+    ceiling = league.ceiling
     console.print(
-        f"{found.rule}; input {ceiling.input_size[0]}x{ceiling.input_size[1]}, grid "
+        f"{league.rule}; input {ceiling.input_size[0]}x{ceiling.input_size[1]}, grid "
         f"{ceiling.grid[0]}x{ceiling.grid[1]}, ceiling {ceiling.by_rule.mean():.3f}, with the best threshold "
         f"{ceiling.by_best.mean():.3f}",
         markup=False,

@@ -1,109 +1,60 @@
-"""`steelsight calibrate RUN DATA`: when the model should say "I don't know"."""
+"""`steelsight calibrate RUN DATA`: the threshold below which the model answers "I don't know"."""
 
 from __future__ import annotations
 
 import math
-from enum import StrEnum
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from steelsight.cli.console import DataArgument, JsonFlag, RunArgument, console, emit_json, print_line
+from steelsight.cli.options import expand_options
+from steelsight.runs.abstention.options import CalibrationOptions
+from steelsight.sheets.options import DataOptions
 
-from steelsight.cli.console import AllowBadOption, GroupsOption, JsonFlag, console, emit_json
-from steelsight.errors import BadInput
+if TYPE_CHECKING:
+    from steelsight.runs.abstention.calibrate import CalibrationReport
 
 __all__ = ["calibrate"]
 
 
-class ThresholdChoice(StrEnum):
-    """Which threshold the card gets."""
-
-    CERTIFICATE = "certificate"
-    COST = "cost"
-
-
+@expand_options
 def calibrate(
-    run: Annotated[Path, typer.Argument(help="RUN folder of a trained model.", metavar="RUN")],
-    data: Annotated[
-        Path, typer.Argument(help="Folder in Kaggle's layout, or one folder per class.", metavar="DATA")
-    ],
-    split: Annotated[
-        str, typer.Option(help="Sheets that certify: unseen, test or validation of the run.")
-    ] = "unseen",
-    risk: Annotated[float, typer.Option(help="Share of wrong answers that may be given.")] = 0.01,
-    delta: Annotated[float, typer.Option(help="Chance that the promise fails by bad luck.")] = 0.1,
-    escape_price: Annotated[
-        float | None, typer.Option(help="What a defective sheet that passes costs.")
-    ] = None,
-    overkill_price: Annotated[float | None, typer.Option(help="What a good sheet stopped costs.")] = None,
-    review_price: Annotated[float | None, typer.Option(help="What a person's look at a sheet costs.")] = None,
-    prevalence: Annotated[
-        float | None, typer.Option(help="Share of defective sheets on the line; default that of the sheets.")
-    ] = None,
-    by: Annotated[
-        ThresholdChoice, typer.Option(help="Which threshold the card gets.")
-    ] = ThresholdChoice.CERTIFICATE,
-    groups: GroupsOption = None,
-    allow_bad: AllowBadOption = 0,
-    seed: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Of halves and of each group's sheet. Choose it beforehand: to try seeds until one "
-            "certifies breaks the promise of delta.",
-        ),
-    ] = 0,
+    run: RunArgument,
+    data: DataArgument,
+    options: CalibrationOptions,
+    sheets: DataOptions,
     as_json: JsonFlag = False,
 ) -> None:
-    """Fit the temperature and certify a threshold, on sheets that did not train the model.
+    """Fit the temperature and certify a threshold, on sheets that were not used in training.
 
-    The answer may be that no threshold can be certified, and about how many more sheets it would take; a
-    threshold that the card has from before then stays.
+    The result may be that no threshold can be certified, and how many more sheets that would take. The card
+    then keeps the threshold it had.
     """
-    from steelsight.evaluation.abstention.cost import Prices
-    from steelsight.runs.abstention.calibrate import EARLIER, PAGE, calibrate_run
+    from steelsight.plain import plain
+    from steelsight.runs.abstention.calibrate import PAGE, calibrate_run
 
-    given = (escape_price, overkill_price, review_price)
-    if any(each is not None for each in given) and any(each is None for each in given):
-        raise BadInput("prices: expected --escape-price, --overkill-price and --review-price, all or none")
-    prices = (
-        None
-        if escape_price is None or overkill_price is None or review_price is None
-        else Prices(float(escape_price), float(overkill_price), float(review_price))
-    )
     with console.status("calibrating"):
-        done = calibrate_run(
-            run,
-            data,
-            part=split,
-            risk=risk,
-            delta=delta,
-            prices=prices,
-            prevalence=prevalence,
-            by_cost=by is ThresholdChoice.COST,
-            groups=groups,
-            allow_bad=allow_bad,
-            seed=seed,
-        )
-    quality = done.numbers["quality"]
+        report = calibrate_run(run, data, options, sheets)
+    _print(report)
+    print_line(f"report: {run / PAGE}")
+    if as_json:
+        emit_json(plain(report.numbers))
+
+
+def _print(report: CalibrationReport) -> None:
+    from steelsight.runs.abstention.calibrate import EARLIER
+
+    numbers, quality = report.numbers, report.numbers["quality"]
     console.print(
-        f"temperature {done.numbers['temperature']:.2f}: calibration error "
+        f"temperature {numbers['temperature']:.2f}: calibration error "
         f"{quality['before']['calibration_error']:.3f} → {quality['after']['calibration_error']:.3f}"
     )
-    console.print(done.certificate.statement, markup=False, soft_wrap=True)
-    if done.numbers["threshold_by"] == EARLIER:
-        console.print(
-            f"the card keeps its earlier threshold {done.numbers['threshold']:g} and its temperature"
-        )
-    if done.cost is not None:
-        cost = done.cost
+    print_line(report.certificate.statement)
+    if numbers["threshold_by"] == EARLIER:
+        console.print(f"the card keeps its earlier threshold {numbers['threshold']:g} and its temperature")
+    if report.cost is not None:
+        cost = report.cost
         choice = f"threshold {cost.threshold:g}" if math.isfinite(cost.threshold) else "review everything"
         console.print(
             f"cheapest: {choice}, {cost.cost_a_sheet.estimate:.4g} a sheet "
             f"({cost.cost_without_review:.4g} without review, {cost.cost_all_review:.4g} all reviewed)"
         )
-    console.print(f"report: {run / PAGE}", markup=False, soft_wrap=True)
-    if as_json:
-        from steelsight.plain import plain
-
-        emit_json(plain(done.numbers))

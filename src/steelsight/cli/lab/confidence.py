@@ -1,57 +1,63 @@
-"""`steelsight confidence RUN DATA`: what a model's confidence is worth, by every score there is."""
+"""`steelsight confidence RUN DATA`: comparison of confidence scores."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from steelsight.cli.console import AllowBadOption, GroupsOption, JsonFlag, console, emit_json
+from steelsight.cli.console import DataArgument, JsonFlag, console, emit_json, print_line
+from steelsight.cli.options import expand_options
+from steelsight.runs.options import ConfidenceOptions
+from steelsight.sheets.options import DataOptions
+
+if TYPE_CHECKING:
+    from steelsight.runs.abstention.confidence_scores import ScoredSheets
 
 __all__ = ["confidence"]
 
 
+@expand_options
 def confidence(
     run: Annotated[Path, typer.Argument(help="RUN folder, or a folder of `train --folds`.", metavar="RUN")],
-    data: Annotated[Path, typer.Argument(help="DATA folder it was trained on.", metavar="DATA")],
-    split: Annotated[str, typer.Option(help="Which sheets judge: test, or unseen.")] = "test",
-    on: Annotated[
-        Path | None, typer.Option(help="Another DATA folder whose unseen sheets judge.", metavar="DATA")
-    ] = None,
-    groups: GroupsOption = None,
+    data: DataArgument,
+    options: ConfidenceOptions,
+    sheets: DataOptions,
     out: Annotated[
-        Path | None, typer.Option(help="Where confidence.html and confidence.json go; default RUN.")
+        Path | None, typer.Option(help="Folder for confidence.html and confidence.json. Default: RUN.")
     ] = None,
-    allow_bad: AllowBadOption = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and of each group's sheet.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Compare confidence scores: area under risk over coverage, coverage at 99 and 95 % right answers."""
-    from rich.table import Table
-    from rich.text import Text
-
-    from steelsight.plain import plain
-    from steelsight.reports.cells import cell_text
-    from steelsight.runs.abstention.confidence import SCORE_TITLES
+    """Compare confidence scores: area under the risk-coverage curve, coverage at 99 and 95 % accuracy."""
     from steelsight.runs.abstention.confidence_scores import NUMBERS, PAGE, compare_confidence_scores
 
-    with console.status("judging"):
-        judged = compare_confidence_scores(
-            run, data, part=split, on=on, groups=groups, allow_bad=allow_bad, seed=seed, out=out
+    with console.status("predicting"):
+        scored = compare_confidence_scores(
+            run, data, sheets, part=options.split, on=options.on, seed=options.seed, out=out
         )
-    table = Table("confidence", box=None, pad_edge=False)
-    for head in ("AURC", "coverage at 99 %", "at 95 %"):
-        table.add_column(head, justify="right", no_wrap=True)
-    for row in judged.scores:
-        shown = (f"{row.aurc:.4f}", cell_text(row.coverage_99, 2), cell_text(row.coverage_95, 2))
-        table.add_row(SCORE_TITLES[row.name], *map(Text, shown))
-    console.print(table)
-    for name, several in judged.certificates.items():
-        for found in several:
-            console.print(f"{SCORE_TITLES[name]}: {found.statement}", markup=False, soft_wrap=True)
-    console.print(f"report: {(out or run) / PAGE}", markup=False, soft_wrap=True)
+    _print(scored)
+    print_line(f"report: {(out or run) / PAGE}")
     if as_json:
         import json
 
-        emit_json(plain(json.loads(((out or run) / NUMBERS).read_text(encoding="utf-8"))))
+        emit_json(json.loads(((out or run) / NUMBERS).read_text(encoding="utf-8")))
+
+
+def _print(scored: ScoredSheets) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from steelsight.reports.cells import cell_text
+    from steelsight.runs.abstention.confidence import SCORE_TITLES
+
+    table = Table("confidence", box=None, pad_edge=False)
+    for head in ("AURC", "coverage at 99 %", "at 95 %"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for row in scored.scores:
+        shown = (f"{row.aurc:.4f}", cell_text(row.coverage_99, 2), cell_text(row.coverage_95, 2))
+        table.add_row(SCORE_TITLES[row.name], *map(Text, shown))
+    console.print(table)
+    for name, certificates in scored.certificates.items():
+        for certificate in certificates:
+            print_line(f"{SCORE_TITLES[name]}: {certificate.statement}")

@@ -1,89 +1,78 @@
-"""`steelsight train DATA`: learn from a folder of sheets, or cross-validate on it."""
+"""`steelsight train DATA`: train a model on a folder of sheets, or cross-validate on it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from steelsight.cli.console import AllowBadOption, GroupsOption, JsonFlag, console, emit_json
-
-if TYPE_CHECKING:
-    from steelsight.training.recipe import Recipe
+from steelsight.cli.console import DataArgument, JsonFlag, console, emit_json, print_line
+from steelsight.cli.options import expand_options
+from steelsight.sheets.options import DataOptions
+from steelsight.training.options import FoldOptions, TrainOptions
 
 __all__ = ["show_report", "train"]
 
 _HEADLINES = ("accuracy", "balanced_accuracy", "f1_weighted", "auc", "defect_auc")
 
 
+@expand_options
 def train(
-    data: Annotated[
-        Path, typer.Argument(help="Folder in Kaggle's layout, or one folder per class.", metavar="DATA")
-    ],
+    data: DataArgument,
     out: Annotated[Path, typer.Option(help="RUN folder to write.", metavar="RUN")],
-    task: Annotated[
-        str | None, typer.Option(help="binary, multiclass or multilabel. Default: the recipe's, binary.")
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Network; `steelsight models` lists them. Default: the recipe's.")
-    ] = None,
-    recipe: Annotated[
-        str, typer.Option(help="default, parts, study, aug_cnn and its like, or a TOML file.")
-    ] = "default",
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Another value for a recipe key, such as learning_rate=1e-3; repeatable."),
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help="At most so many epochs.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed and data, same figures.")] = 0,
-    groups: GroupsOption = None,
-    allow_bad: AllowBadOption = 0,
-    folds: Annotated[
-        int | None, typer.Option(help="Cross-validate in so many folds; RUN holds a run for each.")
-    ] = None,
-    repeats: Annotated[int, typer.Option(help="Cross-validate so many times over.")] = 1,
-    fresh: Annotated[
-        bool, typer.Option("--fresh/--resume", help="Start over, or go on with what RUN holds.")
-    ] = False,
+    options: TrainOptions,
+    sheets: DataOptions,
     as_json: JsonFlag = False,
 ) -> None:
-    """Train a model, judge it on sheets it never saw, and write all of it to RUN.
+    """Train a model, test it on sheets that were not used in training, and write everything to RUN.
 
-    Interrupted, even killed, the same command goes on and ends with the same figures.
+    After an interruption the same command continues, and gives the same figures.
     """
-    from steelsight.training.loop.progress import ConsoleProgress
-    from steelsight.training.recipe_files import load_recipe
-
-    flags = {"task": task, "model.name": model, "stop.max_epochs": epochs}
-    given = [f"{key}={value}" for key, value in flags.items() if value is not None]
-    chosen = load_recipe(recipe, [*given, *(setting or [])])
-    common: dict[str, Any] = {"seed": seed, "groups": groups, "allow_bad": allow_bad, "fresh": fresh}
-    with ConsoleProgress(console) as watcher:
-        if folds is None:
-            result = _train_one(data, chosen, out, watcher=watcher, **common)
-        else:
-            result = _train_folds(data, chosen, out, folds, repeats, watcher=watcher, **common)
-    console.print(f"report: {out / 'report.html'}", markup=False, soft_wrap=True)
+    result = (
+        _train_once(data, out, options, sheets)
+        if options.folds is None
+        else _cross_validate(data, out, options, sheets, FoldOptions(options.folds, options.repeats))
+    )
+    print_line(f"report: {out / 'report.html'}")
     if as_json:
         emit_json(result)
 
 
-def _train_one(data: Path, recipe: Recipe, out: Path, **common: Any) -> dict[str, Any]:
+def _train_once(data: Path, out: Path, options: TrainOptions, sheets: DataOptions) -> dict[str, Any]:
+    from steelsight.training.loop.progress import ConsoleProgress
+    from steelsight.training.recipe_files import load_recipe
     from steelsight.training.run import train_run
 
-    done = train_run(data, recipe=recipe, out=out, **common)
+    recipe = load_recipe(options.recipe, options.settings)
+    with ConsoleProgress(console) as progress:
+        done = train_run(
+            data, sheets, recipe=recipe, out=out, seed=options.seed, fresh=options.fresh, progress=progress
+        )
     show_report("test sheets", done.metrics["test"])
     show_report(f"test sheets, X + {done.metrics['noise_sigma']}Z", done.metrics["test_noisy"])
     return {"run": str(out), "mask_supervised": done.card.mask_supervised, **done.metrics}
 
 
-def _train_folds(
-    data: Path, recipe: Recipe, out: Path, folds: int, repeats: int, **common: Any
+def _cross_validate(
+    data: Path, out: Path, options: TrainOptions, sheets: DataOptions, folds: FoldOptions
 ) -> dict[str, Any]:
     from steelsight.training.folds import cross_validate
+    from steelsight.training.loop.progress import ConsoleProgress
+    from steelsight.training.recipe_files import load_recipe
 
-    done = cross_validate(data, recipe=recipe, out=out, folds=folds, repeats=repeats, **common)
+    recipe = load_recipe(options.recipe, options.settings)
+    with ConsoleProgress(console) as progress:
+        done = cross_validate(
+            data,
+            sheets,
+            recipe=recipe,
+            out=out,
+            folds=folds,
+            seed=options.seed,
+            fresh=options.fresh,
+            progress=progress,
+        )
     show_report("out-of-fold sheets", done.metrics["pooled"])
     return {"out": str(out), **done.metrics}
 
@@ -95,8 +84,8 @@ def show_report(what: str, report: dict[str, Any] | None) -> None:
         return
     console.print(f"{what}: {report['sheets']}", markup=False)
     if "types" in report:
-        for name, found in report["types"].items():
-            console.print(f"  {name:<24} AUC {_interval(found['auc'])}", markup=False)
+        for name, metrics in report["types"].items():
+            console.print(f"  {name:<24} AUC {_interval(metrics['auc'])}", markup=False)
         return
     for name in _HEADLINES:
         if name in report:

@@ -1,1 +1,4 @@
-"""The benchmark of explanation methods against masks (the verb `league`)."""
+"""Benchmark of explanation methods against defect masks.
+
+The command line calls it `league`: several methods are scored on the same sheets and ranked in one table.
+"""

@@ -1,7 +1,7 @@
-"""The best a map on a coarse grid can reach: true masks averaged to the model's last grid and back.
+"""Upper bound of Dice for maps on a coarse grid: true masks averaged to the model's last grid and back.
 
-A map with one number a grid cell cannot draw a crack thinner than a cell, whatever the method. The ceiling
-says how much of a low Dice is the grid's: a figure for localisation means little without it.
+A map with one number for each grid cell cannot outline a crack thinner than a cell, whatever the method. The
+ceiling separates the grid's share of a low Dice from the method's.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LEVELS = 64  # thresholds tried for the best one, evenly spaced over the map's r
 
 @dataclass(frozen=True)
 class Ceiling:
-    """What a perfect method could score through this grid."""
+    """Dice of n true masks after averaging to the grid."""
 
     input_size: tuple[int, int]
     grid: tuple[int, int]
@@ -61,13 +61,13 @@ def find_grid(
     model: nn.Module, size: tuple[int, int], *, layer: str = "features", channels: int = 3
 ) -> tuple[int, int]:
     """Height and width of a layer's output for an image of `size`; raises BadInput where it is no map."""
-    with torch.no_grad(), capture(model, [layer], gradients=False) as tape:
+    with torch.no_grad(), capture(model, [layer], gradients=False) as captured:
         model(torch.zeros(1, channels, *size, device=next(model.parameters()).device))
-    output = tape.activations.get(layer)
+    output = captured.activations.get(layer)
     if output is None or output.ndim != 4:
         raise BadInput(
             f"layer {layer!r}: expected an output of shape (n, channels, height, width) whose grid can be "
-            "told, found none; name a layer before the pooling"
+            "read, found none; name a layer before the pooling"
         )
     return int(output.shape[2]), int(output.shape[3])
 

@@ -1,7 +1,7 @@
-"""What a model itself says of a method's maps: deletion and insertion, stability, and a randomised model.
+"""Faithfulness of a method's maps to a model: deletion and insertion, stability, and model randomisation.
 
-The functions of evaluation.faithfulness, given a torch model. Maps are compared as they are judged: their
-positive part, blurred.
+Applies the functions of evaluation.heatmaps.faithfulness to a torch model. Maps are compared in the form in
+which they are scored: their positive part, blurred.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ __all__ = ["FaithfulnessMeans", "check_method", "randomise_stages"]
 
 @dataclass(frozen=True)
 class FaithfulnessMeans:
-    """One method's faithfulness, means over the sheets checked."""
+    """Faithfulness of one method, means over the sheets checked."""
 
     sheets: int
     deletion: float  # area under the curve, 0..1; less is better
     insertion: float  # more is better
-    stability: float  # rank similarity under small noise; 1 = the map stays
+    stability: float  # rank similarity of maps under small noise; 1 = unchanged
     randomised: tuple[float, ...]  # rank similarity to the map of the model with 1, 2, … stages randomised
 
     @property
-    def remembers(self) -> float:
-        """Similarity to the maps of a wholly random model; near 1, a map shows the sheet, not the model."""
+    def random_model_similarity(self) -> float:
+        """Rank similarity to the maps of a fully random model; near 1, maps show only the sheet."""
         return self.randomised[-1] if self.randomised else float("nan")
 
 
 def check_method(
-    field: MaskedSheets,
+    sheets: MaskedSheets,
     explain: Explain,
     recipe: ChecksRecipe,
     *,
@@ -53,24 +53,29 @@ def check_method(
     blur: tuple[float, Sign],
     seed: int,
 ) -> FaithfulnessMeans:
-    """Ask about the maps of some sheets, each explained for its true class.
+    """Measure faithfulness on some sheets, each explained for its true class.
 
-    randomised  copies of the model, ever more of it random, see `randomise_stages`
+    rows        of the sheets that are checked
+    randomised  copies of the model with more and more random layers, see `randomise_stages`
+    blur        sigma in px and sign, see `blur_maps`
+    seed        of the noise, with a stream for each sheet
     """
-    found = [
-        _check_sheet(field, explain, recipe, row, randomised, blur, indexed_stream(seed, row)) for row in rows
+    scores = [
+        _check_sheet(sheets, explain, recipe, row, randomised, blur, indexed_stream(seed, row))
+        for row in rows
     ]
-    if not found:
+    if not scores:
         nothing = float("nan")
         return FaithfulnessMeans(0, nothing, nothing, nothing, ())
-    deletion, insertion, steady, *similar = np.mean(found, axis=0).tolist()
-    return FaithfulnessMeans(len(found), deletion, insertion, steady, tuple(similar))
+    deletion, insertion, steady, *similar = np.mean(scores, axis=0).tolist()
+    return FaithfulnessMeans(len(scores), deletion, insertion, steady, tuple(similar))
 
 
 def randomise_stages(model: nn.Module, stages: int, *, generator: torch.Generator) -> list[nn.Module]:
-    """Copies of a model in which the last 1, 2, … of `stages` equal parts of its layers are drawn anew.
+    """Copies of a model in which the last 1, 2, … of `stages` equal parts of its layers are randomised.
 
-    Weights are drawn with the mean and deviation of those they replace, so that activations keep their size.
+    Weights are drawn with the mean and standard deviation of those they replace, so that activations keep
+    their scale.
     source  Adebayo et al. 2018, cascading randomisation
     """
     named = [name for name, module in model.named_modules() if module._parameters]
@@ -93,7 +98,7 @@ def _redraw(module: nn.Module, generator: torch.Generator) -> None:
 
 
 def _check_sheet(
-    field: MaskedSheets,
+    sheets: MaskedSheets,
     explain: Explain,
     recipe: ChecksRecipe,
     row: int,
@@ -101,17 +106,17 @@ def _check_sheet(
     blur: tuple[float, Sign],
     rng: np.random.Generator,
 ) -> Float[np.ndarray, " v"]:
-    image, target = np.asarray(field.images[row]), int(field.targets[row])
+    image, target = np.asarray(sheets.images[row]), int(sheets.targets[row])
 
     def show(model: nn.Module, images: GrayBatch) -> Heatmaps:
         same = torch.full((len(images),), target, dtype=torch.int64)
         maps = explain(model, to_input(torch.from_numpy(images)), same)
         return blur_maps(maps.detach().to(torch.float32).cpu().numpy(), *blur)
 
-    heat = show(field.model, image[None])[0]
-    curves = delete_insert(_prediction(field.model, target), image, heat, steps=recipe.steps)
+    heat = show(sheets.model, image[None])[0]
+    curves = delete_insert(_prediction(sheets.model, target), image, heat, steps=recipe.steps)
     steady = stability(
-        lambda images: show(field.model, images),
+        lambda images: show(sheets.model, images),
         image,
         noise_levels=recipe.noise_levels,
         draws=recipe.draws,

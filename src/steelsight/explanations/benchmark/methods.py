@@ -1,4 +1,4 @@
-"""Who plays in the league: the catalog's methods, combinations of them, references that know no model."""
+"""The candidates of the league: the catalog's methods, combinations of them, references without a model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from steelsight.models.heads import DirectHead
 from steelsight.models.inputs import to_input
 from steelsight.types import GrayBatch
 
-__all__ = ["ENTRANTS", "CandidateMethod"]
+__all__ = ["CANDIDATES", "CandidateMethod"]
 
 Prepare = Callable[[GrayBatch, int], Explain]
 REFERENCES = 10  # clean sheets that DeepSHAP compares with, as many as the study's library takes by default
@@ -38,18 +38,18 @@ PUBLISHED = {  # the study's names
 
 @dataclass(frozen=True)
 class CandidateMethod:
-    """One candidate."""
+    """A method that the league can score."""
 
     title: str
     prepare: Prepare  # (clean sheets, seed) → the method as the league calls it
     published: str = ""  # its row in the study's tables
-    reference: bool = False  # knows no class or no model: shown for comparison, never recommended
-    many_sizes: bool = False  # shows the model other image sizes
+    reference: bool = False  # uses no class or no model: shown for comparison, never recommended
+    many_sizes: bool = False  # passes images of other sizes to the model
     direct_head: bool = False  # reads the direct head's class map
-    asked_only: bool = False  # a variant that plays only when it is named
+    only_by_name: bool = False  # a variant that is scored only when it is named
 
-    def refuses(self, model: nn.Module) -> str:
-        """Why this model cannot be explained so; "" = it can."""
+    def unsupported_reason(self, model: nn.Module) -> str:
+        """Why the method does not support this model; "" = it does."""
         if self.many_sizes and isinstance(model, SheetClassifier) and model.needs_its_size:
             return f"model {model.name} takes images of one size only"
         if self.direct_head and not (
@@ -68,7 +68,7 @@ def _from_catalog(key: str, method: Method) -> CandidateMethod:
 
 
 def _as_called(key: str, method: Method) -> Prepare:
-    """With the method's own defaults; the same samples for the same sheets, DeepSHAP against clean sheets."""
+    """A catalog method with its own defaults, a fixed seed, and for DeepSHAP clean sheets as baselines."""
 
     def prepare(clean: GrayBatch, seed: int) -> Explain:
         settings: dict[str, Any] = {}
@@ -86,7 +86,7 @@ def _as_called(key: str, method: Method) -> Prepare:
 
 
 def _against(method: Callable[..., Tensor], kind: str) -> Prepare:
-    """A method that counts from a baseline, with another one than black; `clean` is the mean clean sheet."""
+    """A method with a baseline other than black; `clean` is the mean clean sheet."""
 
     def prepare(clean: GrayBatch, _seed: int) -> Explain:
         sheets = to_input(torch.from_numpy(clean)).mean(0, keepdim=True) if len(clean) else None
@@ -108,7 +108,7 @@ def _contrast(_model: nn.Module, images: Tensor, _target: Tensor) -> Tensor:
 
 
 def _chance(_clean: GrayBatch, seed: int) -> Explain:
-    """Smooth noise: what a map that knows nothing scores."""
+    """Smooth noise: the score of a map without information."""
 
     def explain(_model: nn.Module, images: Tensor, _target: Tensor) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
@@ -118,18 +118,18 @@ def _chance(_clean: GrayBatch, seed: int) -> Explain:
 
 
 def _variants() -> dict[str, CandidateMethod]:
-    """The methods that count from a baseline, from other ones than black."""
+    """The methods that take a baseline, with other baselines than black."""
     kinds = ("mean", "blurred", "clean")
     return {
         f"{key}:{kind}": CandidateMethod(
-            f"{METHODS[key].title} from {kind}", _against(METHODS[key].explain, kind), asked_only=True
+            f"{METHODS[key].title} from {kind}", _against(METHODS[key].explain, kind), only_by_name=True
         )
         for key in ("deeplift", "integrated_gradients")
         for kind in kinds
     }
 
 
-ENTRANTS: dict[str, CandidateMethod] = {
+CANDIDATES: dict[str, CandidateMethod] = {
     **{key: _from_catalog(key, method) for key, method in METHODS.items()},
     "gradcam_guided": CandidateMethod("Grad-CAM and guided agree", _plain(_agree)),
     "gradcam_layers": CandidateMethod("LayerCAM of three stages", _plain(fusions.grad_cam_layers)),

@@ -1,4 +1,4 @@
-"""Every number of a league as plain values for JSON."""
+"""Every number of a league as plain JSON values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["league_json"]
 
 
 def league_json(league: League, published: Published) -> dict[str, Any]:
-    """The choice, the ceiling, and all methods by every reading."""
+    """The recommendation, the ceiling, and the scores of all methods, with the keys of `league.json`."""
     types = list(dict.fromkeys(league.types))
     pick = league.recommended[ALL]
     answer: dict[str, Any] = plain(
@@ -45,35 +45,35 @@ def league_json(league: League, published: Published) -> dict[str, Any]:
                 {_class(league, name): _pick(league, each) for name, each in picks.items()}
                 for picks in league.picks
             ],
-            "methods": {name: _standing(league, each, published) for name, each in league.standings.items()},
+            "methods": {name: _standing(league, each, published) for name, each in league.results.items()},
             "notes": list(league.notes),
         }
     )
     return answer
 
 
-def _standing(league: League, standing: MethodResult, published: Published) -> dict[str, Any]:
-    checks = standing.checks
+def _standing(league: League, result: MethodResult, published: Published) -> dict[str, Any]:
+    checks = result.checks
     return {
-        "title": standing.entrant.title,
-        "reference": standing.entrant.reference,
+        "title": result.candidate.title,
+        "reference": result.candidate.reference,
         "choices": [
             {
                 _class(league, name): {"rule": each.rule.key, "dice": each.dice, "sheets": each.sheets}
                 for name, each in choices.items()
             }
-            for choices in standing.choices
+            for choices in result.choices
         ],
-        "true_class": _by_label(league, standing.by),
-        "predicted_class": _by_label(league, standing.predicted),
-        "original_size": _by_label(league, standing.original),
+        "true_class": _by_label(league, result.scores),
+        "predicted_class": _by_label(league, result.predicted),
+        "original_size": _by_label(league, result.original),
         "by_type": {
-            name: {label: league.intervals(standing.by[label], of=name)["dice"] for label in LABELS}
+            name: {label: league.intervals(result.scores[label], of=name)["dice"] for label in LABELS}
             for name in dict.fromkeys(league.types)
         },
-        "maps": league.intervals(standing.maps),
-        "sensitivity": standing.sensitivity,
-        "time_ms": standing.time_ms,
+        "maps": league.intervals(result.maps),
+        "sensitivity": result.sensitivity,
+        "time_ms": result.time_ms,
         "faithfulness": None
         if checks is None
         else {
@@ -83,7 +83,7 @@ def _standing(league: League, standing: MethodResult, published: Published) -> d
             "stability": checks.stability,
             "similarity_when_randomised": list(checks.randomised),
         },
-        "the_study": dict(published.get(standing.entrant.published, {})) or None,
+        "the_study": dict(published.get(result.candidate.published, {})) or None,
     }
 
 
@@ -94,7 +94,7 @@ def _by_label(league: League, scores: dict[str, Scores]) -> dict[str, dict[str, 
 def _pick(league: League, pick: ChosenMethod) -> dict[str, Any]:
     return {
         "method": pick.method,
-        "title": league.standings[pick.method].entrant.title,
+        "title": league.results[pick.method].candidate.title,
         "rule": pick.rule.key,
         "words": str(pick.rule),
         "validation_dice": pick.dice,

@@ -1,4 +1,4 @@
-"""Which sheets stand for a league, and their pictures: an average one, its mask, all methods on it."""
+"""Pictures of a representative sheet of a league: its masks, and the maps of all methods."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TITLES = {"recall": "recall", "precision": "precision", "iou": "IoU", "dice": "D
 
 
 def nearest_to_average(scores: Scores) -> int:
-    """The sheet whose recall, precision, IoU and Dice lie nearest their means, each by its own deviation."""
+    """Row of the sheet nearest the mean recall, precision, IoU and Dice, each in standard deviations."""
     values = np.stack([scores[name] for name in OVERLAPS], axis=1)
     spread = values.std(axis=0)
     distance = ((values - values.mean(axis=0)) / np.where(spread > 0, spread, 1)) ** 2
@@ -30,45 +30,45 @@ def nearest_to_average(scores: Scores) -> int:
 
 
 def picture_mask(
-    league: League, bouts: Sequence[EvaluationCase], method: str, label: str
+    league: League, cases: Sequence[EvaluationCase], method: str, label: str
 ) -> tuple[Figure, str]:
-    """The average sheet of a method with its true and its predicted mask, and words for it.
+    """The representative sheet of a method with its true and predicted mask, and a caption.
 
-    label   "study", "other" or "chosen": by which rule
+    label   rule of the predicted mask: "study", "other" or "chosen"
     """
-    standing = league.standings[method]
-    row = nearest_to_average(standing.by[label])
-    rule = {"study": league.rule, "other": league.other}.get(label, standing.rules[int(league.bouts[row])])
-    bout, place = _locate(league, bouts, row)
-    heat = _explain(league, bout, place, method)
+    result = league.results[method]
+    row = nearest_to_average(result.scores[label])
+    rule = {"study": league.rule, "other": league.other}.get(label, result.rules[int(league.cases[row])])
+    case, place = _locate(league, cases, row)
+    heat = _explain(league, case, place, method)
     predicted = make_masks(heat[None], rule)[0]
-    found = {name: float(standing.by[label][name][row]) for name in OVERLAPS}
-    figures = ", ".join(f"{TITLES[name]} {value:.2f}" for name, value in found.items())
-    field = bout.judge
+    scores = {name: float(result.scores[label][name][row]) for name in OVERLAPS}
+    figures = ", ".join(f"{TITLES[name]} {value:.2f}" for name, value in scores.items())
+    sheets = case.evaluation
     pair = MaskPair(
-        np.asarray(field.images[place]),
-        field.truths[place],
+        np.asarray(sheets.images[place]),
+        sheets.truths[place],
         predicted,
         f"{figures[0].upper()}{figures[1:]}",
     )
-    means = ", ".join(f"{TITLES[name]} {float(standing.by[label][name].mean()):.2f}" for name in OVERLAPS)
+    means = ", ".join(f"{TITLES[name]} {float(result.scores[label][name].mean()):.2f}" for name in OVERLAPS)
     words = (
-        f"{standing.entrant.title}, {rule}, on {league.ids[row]} ({league.types[row]}): the sheet nearest "
+        f"{result.candidate.title}, {rule}, on {league.ids[row]} ({league.types[row]}): the sheet nearest "
         f"the method's average ({means})."
     )
     return draw_mask_pairs([pair]), words
 
 
 def picture_methods(
-    league: League, bouts: Sequence[EvaluationCase], row: int, *, most: int = 14
+    league: League, cases: Sequence[EvaluationCase], row: int, *, most: int = 14
 ) -> tuple[Figure, str]:
-    """All methods on one judged sheet, and words for it."""
-    bout, place = _locate(league, bouts, row)
+    """Maps of all methods on one evaluated sheet, and a caption."""
+    case, place = _locate(league, cases, row)
     maps = {
-        league.standings[name].entrant.title: _explain(league, bout, place, name)
-        for name in list(league.standings)[:most]
+        league.results[name].candidate.title: _explain(league, case, place, name)
+        for name in list(league.results)[:most]
     }
-    figure = draw_methods(np.asarray(bout.judge.images[place]), maps, mask=bout.judge.truths[place])
+    figure = draw_methods(np.asarray(case.evaluation.images[place]), maps, mask=case.evaluation.truths[place])
     verdict = "rightly" if league.right[row] else "wrongly"
     return figure, (
         f"{len(maps)} methods on {league.ids[row]} ({league.types[row]}), which the model judged {verdict}; "
@@ -76,18 +76,18 @@ def picture_methods(
     )
 
 
-def _locate(league: League, bouts: Sequence[EvaluationCase], row: int) -> tuple[EvaluationCase, int]:
-    """The bout that judged a sheet, and the sheet's place in it."""
-    judged = [bout for bout in bouts if len(bout.judge.images)]
-    number = int(league.bouts[row])
-    return judged[number], row - int(np.flatnonzero(league.bouts == number)[0])
+def _locate(league: League, cases: Sequence[EvaluationCase], row: int) -> tuple[EvaluationCase, int]:
+    """The case that a sheet was evaluated in, and the sheet's row in it."""
+    evaluated = [case for case in cases if len(case.evaluation.images)]
+    number = int(league.cases[row])
+    return evaluated[number], row - int(np.flatnonzero(league.cases == number)[0])
 
 
-def _explain(league: League, bout: EvaluationCase, place: int, method: str) -> Float32[np.ndarray, "h w"]:
-    explain = league.standings[method].entrant.prepare(bout.clean, league.seed)
-    images = to_input(torch.from_numpy(np.array(bout.judge.images[place : place + 1])))
-    target = torch.from_numpy(np.asarray(bout.judge.targets[place : place + 1], dtype=np.int64))
+def _explain(league: League, case: EvaluationCase, place: int, method: str) -> Float32[np.ndarray, "h w"]:
+    explain = league.results[method].candidate.prepare(case.clean, league.seed)
+    images = to_input(torch.from_numpy(np.array(case.evaluation.images[place : place + 1])))
+    target = torch.from_numpy(np.asarray(case.evaluation.targets[place : place + 1], dtype=np.int64))
     heat: Float32[np.ndarray, "h w"] = (
-        explain(bout.judge.model, images, target)[0].detach().float().cpu().numpy()
+        explain(case.evaluation.model, images, target)[0].detach().float().cpu().numpy()
     )
     return heat

@@ -1,4 +1,4 @@
-"""A league as one table, one figure and pictures: only intervals of what was counted are computed."""
+"""A league as tables, figures and text; computes nothing but intervals of given scores."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TITLES = {"recall": "Recall", "precision": "Precision", "iou": "IoU", "dice": "D
 
 
 def recommendation(league: League) -> str:
-    """The answer in words, with what it scored where it was not chosen."""
+    """Text: the recommended method and rule, with their score on sheets that took no part in the choice."""
     pick, dice = league.recommended[ALL], league.intervals(league.scores)["dice"]
     chosen = (
         "chosen by each fold's own validation sheets"
@@ -51,22 +51,27 @@ def recommendation(league: League) -> str:
     if len(league.classes) < 2:
         return words
     own = league.intervals(league.class_scores)["dice"]
-    told = league.intervals(league.predicted_class_scores)["dice"]
+    predicted = league.intervals(league.predicted_class_scores)["dice"]
     return (
         f"{words} With a method and rule for each class: Dice {_words(own)} where the true class is "
-        f"explained, {_words(told)} where the predicted one is."
+        f"explained, {_words(predicted)} where the predicted one is."
     )
 
 
 def write_league(
     document: Document,
     league: League,
-    bouts: Sequence[EvaluationCase],
+    cases: Sequence[EvaluationCase],
     *,
     published: Published,
     pictures: bool = True,
 ) -> None:
-    """Chapters for a report: the answer, the table, by type, faithfulness, rules, pictures."""
+    """Write the chapters of a report.
+
+    Recommendation, tables, defect types, variants, faithfulness, pictures.
+
+    published  the study's figures, shown beside
+    """
     _write_answer(document, league, published)
     _write_tables(document, league, published)
     _write_types(document, league)
@@ -74,28 +79,28 @@ def write_league(
     document.chapter("Faithfulness", id="league-faithfulness")
     write_checks(document, league)
     if pictures:
-        _write_pictures(document, league, bouts)
+        _write_pictures(document, league, cases)
 
 
 def league_figure(league: League, published: Published) -> Any:
-    """One row a method: Dice by three rules, the study's figure, the ceiling, milliseconds."""
+    """Figure with one row a method: Dice by three rules, the study's Dice, the ceiling, milliseconds."""
     rows = [
         LeagueRow(
-            standing.entrant.title,
+            result.candidate.title,
             {
-                str(league.rule): league.intervals(standing.by["study"])["dice"],
-                "rule chosen on validation": league.intervals(standing.by["chosen"])["dice"],
+                str(league.rule): league.intervals(result.scores["study"])["dice"],
+                "rule chosen on validation": league.intervals(result.scores["chosen"])["dice"],
                 **(
-                    {"one for each class": league.intervals(standing.by["by class"])["dice"]}
+                    {"one for each class": league.intervals(result.scores["by class"])["dice"]}
                     if len(league.classes) > 1
                     else {}
                 ),
             },
-            standing.time_ms,
-            published.get(standing.entrant.published, {}).get("dice"),
+            result.time_ms,
+            published.get(result.candidate.published, {}).get("dice"),
             strong=name == league.recommended[ALL].method,
         )
-        for name, standing in league.standings.items()
+        for name, result in league.results.items()
     ]
     lines = {
         "perfect map on this grid, same rule": float(league.ceiling.by_rule.mean()),
@@ -105,7 +110,7 @@ def league_figure(league: League, published: Published) -> Any:
 
 
 def share_of_ceiling(league: League) -> float:
-    """What was reached, each class with its own pick, over the ceiling with the best threshold."""
+    """Mean Dice, each class with its own method and rule, over the ceiling with the best threshold."""
     return float(league.class_scores["dice"].mean() / league.ceiling.by_best.mean())
 
 
@@ -153,18 +158,18 @@ def _write_picks(document: Document, league: League) -> None:
 
 
 def write_league_table(document: Document, league: League, published: Published, *, id: str) -> None:
-    """The slide's table: recall, precision, IoU, Dice, time by the study's rule, its own figures beside."""
+    """Write recall, precision, IoU, Dice and time by the study's rule, with the study's figures beside."""
     best = _best(league, "study")
     rows = []
-    for name, standing in league.standings.items():
-        found = league.intervals(standing.by["study"])
-        printed = published.get(standing.entrant.published, {})
-        row = [Cell(standing.entrant.title, note="reference" if standing.entrant.reference else "")]
+    for name, result in league.results.items():
+        found = league.intervals(result.scores["study"])
+        printed = published.get(result.candidate.published, {})
+        row = [Cell(result.candidate.title, note="reference" if result.candidate.reference else "")]
         row += [
             Cell(found[score], strong=best[score] == name, note=_beside(printed.get(score), 3))
             for score in OVERLAPS
         ]
-        rows.append([*row, Cell(standing.time_ms, note=_beside(printed.get("time_ms"), 0))])
+        rows.append([*row, Cell(result.time_ms, note=_beside(printed.get("time_ms"), 0))])
     document.table(
         ["method", *(Column(TITLES[name]) for name in OVERLAPS), Column("Time", 1, "ms")],
         rows,
@@ -180,10 +185,10 @@ def _write_tables(document: Document, league: League, published: Published) -> N
     write_league_table(document, league, published, id="league-study")
     best = _best(league, "chosen")
     rows = []
-    for name, standing in league.standings.items():
-        found = league.intervals(standing.by["chosen"])
+    for name, result in league.results.items():
+        found = league.intervals(result.scores["chosen"])
         scores = [Cell(found[score], strong=best[score] == name) for score in OVERLAPS]
-        rows.append([Cell(standing.entrant.title, note=_rule_words(standing)), *scores])
+        rows.append([Cell(result.candidate.title, note=_rule_words(result)), *scores])
     document.table(
         ["method", *(Column(TITLES[name]) for name in OVERLAPS)],
         rows,
@@ -207,8 +212,11 @@ def _write_types(document: Document, league: League) -> None:
         ],
     ]
     rows += [
-        [each.entrant.title, *(float(each.by["chosen"]["dice"][_of(league, name)].mean()) for name in names)]
-        for each in league.standings.values()
+        [
+            each.candidate.title,
+            *(float(each.scores["chosen"]["dice"][_of(league, name)].mean()) for name in names),
+        ]
+        for each in league.results.values()
     ]
     heads = [Column(f"{name} ({league.types.count(name)})", 2) for name in names]
     document.table(
@@ -225,18 +233,18 @@ def _write_variants(document: Document, league: League) -> None:
         "The same maps scored otherwise: the predicted class explained instead of the true one, the images' "
         "own size instead of the model's, the rule of the study's other table, other blurs, the absolute map."
     )
-    keys = list(next(iter(league.standings.values())).sensitivity)
+    keys = list(next(iter(league.results.values())).sensitivity)
     rows = []
-    for standing in league.standings.values():
-        original = standing.original.get("study")
+    for result in league.results.values():
+        original = result.original.get("study")
         rows.append(
             [
-                standing.entrant.title,
-                float(standing.by["study"]["dice"].mean()),
-                float(standing.predicted["study"]["dice"].mean()),
+                result.candidate.title,
+                float(result.scores["study"]["dice"].mean()),
+                float(result.predicted["study"]["dice"].mean()),
                 None if original is None else float(original["dice"].mean()),
-                float(standing.by["other"]["dice"].mean()),
-                *(standing.sensitivity[key] for key in keys),
+                float(result.scores["other"]["dice"].mean()),
+                *(result.sensitivity[key] for key in keys),
             ]
         )
     heads = ["as above", "predicted class", "own size", f"k = {league.other.amount:g}"]
@@ -251,24 +259,24 @@ def _write_variants(document: Document, league: League) -> None:
 
 
 def write_checks(document: Document, league: League) -> None:
-    """Pointing game, mass inside, AUPRC, and what the model itself says of the maps."""
-    some = next(iter(league.standings.values())).checks
+    """Write pointing game, mass inside, AUPRC and faithfulness of every method."""
+    some = next(iter(league.results.values())).checks
     document.text(
-        "What finds a defect need not be what the model looked at. Deletion: the class's probability while "
-        "the hottest pixels go (less is better). Insertion: while they come (more is better). Stability: "
-        "rank similarity of maps under small noise. Randomised: rank similarity to the maps of the same "
-        "network with all its weights drawn anew; near 1, a map shows the sheet and not the model."
+        "A map that finds the defect need not show what the model used. Deletion: the class's probability "
+        "while the hottest pixels are removed (less is better). Insertion: while they are added (more is "
+        "better). Stability: rank similarity of maps under small noise. Randomised: rank similarity to the "
+        "maps of the same network with random weights; near 1, a map shows the sheet and not the model."
         + (f" Means over {some.sheets} sheets." if some else "")
     )
     rows = []
-    for standing in league.standings.values():
-        pixels = league.intervals(standing.maps)
-        row: list[Any] = [standing.entrant.title, pixels["pointing"], pixels["mass_inside"], pixels["auprc"]]
-        checks = standing.checks
+    for result in league.results.values():
+        pixels = league.intervals(result.maps)
+        row: list[Any] = [result.candidate.title, pixels["pointing"], pixels["mass_inside"], pixels["auprc"]]
+        checks = result.checks
         row += (
             [None] * 4
             if checks is None
-            else [checks.deletion, checks.insertion, checks.stability, checks.remembers]
+            else [checks.deletion, checks.insertion, checks.stability, checks.random_model_similarity]
         )
         rows.append(row)
     heads = ["pointing game", "mass inside", "AUPRC", "deletion", "insertion", "stability", "randomised"]
@@ -280,34 +288,36 @@ def write_checks(document: Document, league: League) -> None:
     )
 
 
-def _write_pictures(document: Document, league: League, bouts: Sequence[EvaluationCase]) -> None:
+def _write_pictures(document: Document, league: League, cases: Sequence[EvaluationCase]) -> None:
     document.chapter("Pictures", id="league-pictures")
     method = league.recommended[ALL].method
-    figure, words = picture_mask(league, bouts, method, "chosen")
+    figure, words = picture_mask(league, cases, method, "chosen")
     document.figure(figure, id="league-mask", alt=words, caption=words)
-    row = nearest_to_average(league.standings[method].by["chosen"])
-    figure, words = picture_methods(league, bouts, row)
+    row = nearest_to_average(league.results[method].scores["chosen"])
+    figure, words = picture_methods(league, cases, row)
     document.figure(figure, id="league-methods", alt=words, caption=words)
 
 
 def _best(league: League, label: str) -> dict[str, str]:
-    """The method with the highest mean of each score, references aside."""
-    real = {name: each for name, each in league.standings.items() if not each.entrant.reference}
+    """The method with the highest mean of each score, without references."""
+    real = {name: each for name, each in league.results.items() if not each.candidate.reference}
     return {
-        score: max(real, key=lambda name: float(real[name].by[label][score].mean())) if len(real) > 1 else ""
+        score: max(real, key=lambda name: float(real[name].scores[label][score].mean()))
+        if len(real) > 1
+        else ""
         for score in OVERLAPS
     }
 
 
-def _rule_words(standing: MethodResult) -> str:
-    """The rule most folds chose."""
-    rules = standing.rules
+def _rule_words(result: MethodResult) -> str:
+    """The rule chosen by most folds."""
+    rules = result.rules
     most = max(dict.fromkeys(rules), key=rules.count)
     return str(most) + (f" ({rules.count(most)} of {len(rules)} folds)" if len(rules) > 1 else "")
 
 
 def _title(league: League, pick: ChosenMethod) -> str:
-    return league.standings[pick.method].entrant.title
+    return league.results[pick.method].candidate.title
 
 
 def _of(league: League, name: str) -> Any:

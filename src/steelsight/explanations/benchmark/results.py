@@ -1,4 +1,4 @@
-"""One method in a league: tried on the sheets that choose, judged on the others, checked, timed."""
+"""Evaluation of one method: rules chosen on selection sheets, scores on evaluation sheets, checks, time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from steelsight.evaluation.timing import time_interleaved
 from steelsight.explanations.benchmark.faithfulness import FaithfulnessMeans, check_method, randomise_stages
-from steelsight.explanations.benchmark.methods import ENTRANTS, CandidateMethod
+from steelsight.explanations.benchmark.methods import CANDIDATES, CandidateMethod
 from steelsight.explanations.benchmark.scoring import Explain, MaskedSheets, MethodScores, score_method
 from steelsight.explanations.benchmark.selection import ALL, Choices, choose_rules
 from steelsight.explanations.benchmark.settings import LeagueRecipe
@@ -23,31 +23,29 @@ from steelsight.types import GrayBatch, Labels, Task
 
 __all__ = ["LABELS", "EvaluationCase", "MethodResult", "Scores", "evaluate_method", "with_times"]
 
-# Whose rule: the study's for this task, for the other task, the one chosen for all classes, one a class.
+# Rules: the study's for this task, the study's for the other task, one chosen for all classes, one a class.
 LABELS = ("study", "other", "chosen", "by class")
 Scores = dict[str, Float[np.ndarray, "_"]]  # by name, one number a sheet
 
 
 @dataclass(frozen=True)
 class EvaluationCase:
-    """One model with the sheets it chooses on and those it is judged on."""
+    """One model with the sheets that select a rule and those that evaluate it."""
 
     name: str
-    choose: MaskedSheets
-    judge: MaskedSheets
-    clean: (
-        GrayBatch  # defect-free sheets it was trained on: references for methods that compare; may be empty
-    )
+    selection: MaskedSheets
+    evaluation: MaskedSheets
+    clean: GrayBatch  # defect-free training sheets: references for methods that compare; may be empty
 
 
 @dataclass(frozen=True)
 class MethodResult:
-    """One method on all judged sheets, bouts after one another; n sheets."""
+    """One method on the evaluation sheets of all cases, one case after another; n sheets."""
 
     method: str
-    entrant: CandidateMethod
-    choices: tuple[Choices, ...]  # what its validation sheets gave this method, one a bout
-    by: dict[str, Scores]  # LABELS → overlap scores, true class explained
+    candidate: CandidateMethod
+    choices: tuple[Choices, ...]  # rules chosen on the selection sheets, one entry a case
+    scores: dict[str, Scores]  # LABELS → overlap scores, true class explained
     predicted: dict[str, Scores]  # the same where the predicted class is explained
     original: dict[str, Scores]  # the true class at the images' own sizes; {} where those are not known
     maps: Scores
@@ -57,48 +55,58 @@ class MethodResult:
 
     @property
     def rules(self) -> tuple[MaskRule, ...]:
-        """The rule for all classes, one a bout."""
+        """The rule for all classes, one a case."""
         return tuple(choices[ALL].rule for choices in self.choices)
 
 
 def evaluate_method(
-    name: str, bouts: Sequence[EvaluationCase], recipe: LeagueRecipe, task: Task, seed: int
+    name: str, cases: Sequence[EvaluationCase], recipe: LeagueRecipe, task: Task, seed: int
 ) -> MethodResult:
-    """Choose a rule for one method on each bout, then count what it and the study's rules score."""
-    entrant = ENTRANTS[name]
+    """Choose a rule for one method in each case, then score it and the study's rules.
+
+    name  a key of CANDIDATES
+    """
+    candidate = CANDIDATES[name]
     rule, other = recipe.study_rules(task)
     batch: dict[str, Any] = {"batch": recipe.report.batch, "blur": (rule.sigma, rule.sign)}
-    choices, truly, answered = [], [], []
-    for bout in bouts:
-        explain = entrant.prepare(bout.clean, seed)
-        tried = score_method(bout.choose, explain, recipe.search_rules(), **batch)
-        choices.append(choose_rules(tried, bout.choose.targets, rule, least=recipe.choice.least))
-        told = tuple(dict.fromkeys((rule, other, *(choice.rule for choice in choices[-1].values()))))
-        counted = tuple(dict.fromkeys((*told, *recipe.sensitivity_rules(task))))
-        truly.append(score_method(bout.judge, explain, counted, original_rules=told, **batch))
-        answered.append(_explain_answers(bout.judge, explain, truly[-1], recipe.report.batch))
-    true_rules = _rules_by_label(rule, other, choices, [bout.judge.targets for bout in bouts])
-    answer_rules = _rules_by_label(rule, other, choices, [bout.judge.answers for bout in bouts])
-    known = all(each.original_rules for each in truly)
+    choices, true_scores, predicted_scores = [], [], []
+    for case in cases:
+        explain = candidate.prepare(case.clean, seed)
+        selection_scores = score_method(case.selection, explain, recipe.search_rules(), **batch)
+        choices.append(
+            choose_rules(selection_scores, case.selection.targets, rule, least=recipe.choice.least)
+        )
+        reported = tuple(dict.fromkeys((rule, other, *(choice.rule for choice in choices[-1].values()))))
+        counted = tuple(dict.fromkeys((*reported, *recipe.sensitivity_rules(task))))
+        true_scores.append(score_method(case.evaluation, explain, counted, original_rules=reported, **batch))
+        predicted_scores.append(
+            _explain_answers(case.evaluation, explain, true_scores[-1], recipe.report.batch)
+        )
+    true_rules = _rules_by_label(rule, other, choices, [case.evaluation.targets for case in cases])
+    answer_rules = _rules_by_label(rule, other, choices, [case.evaluation.answers for case in cases])
+    at_original = all(each.original_rules for each in true_scores)
     return MethodResult(
         method=name,
-        entrant=entrant,
+        candidate=candidate,
         choices=tuple(choices),
-        by={label: _pool([t.scores(r) for t, r in _pairs(truly, true_rules[label])]) for label in LABELS},
+        scores={
+            label: _pool([t.scores(r) for t, r in _pairs(true_scores, true_rules[label])]) for label in LABELS
+        },
         predicted={
-            label: _pool([t.scores(r) for t, r in _pairs(answered, answer_rules[label])]) for label in LABELS
+            label: _pool([t.scores(r) for t, r in _pairs(predicted_scores, answer_rules[label])])
+            for label in LABELS
         },
         original={
-            label: _pool([t.original_scores(r) for t, r in _pairs(truly, true_rules[label])])
+            label: _pool([t.original_scores(r) for t, r in _pairs(true_scores, true_rules[label])])
             for label in LABELS
-            if known
+            if at_original
         },
-        maps=_pool([each.map_scores for each in truly]),
+        maps=_pool([each.map_scores for each in true_scores]),
         sensitivity={
-            variant.key: float(np.concatenate([t.scores(variant)["dice"] for t in truly]).mean())
+            variant.key: float(np.concatenate([t.scores(variant)["dice"] for t in true_scores]).mean())
             for variant in recipe.sensitivity_rules(task)
         },
-        checks=_check(name, bouts[0], recipe, rule, seed),
+        checks=_check(name, cases[0], recipe, rule, seed),
         time_ms=float("nan"),
     )
 
@@ -106,7 +114,7 @@ def evaluate_method(
 def _rules_by_label(
     rule: MaskRule, other: MaskRule, choices: Sequence[Choices], explained: Sequence[Labels]
 ) -> dict[str, list[MaskRule | list[MaskRule]]]:
-    """By label and bout, one rule, or one a sheet by the class that is explained on it."""
+    """For each label and case one rule, or one for each sheet by the class explained on it."""
     return {
         "study": [rule for _ in choices],
         "other": [other for _ in choices],
@@ -124,54 +132,56 @@ def _pairs(
     return zip(tallies, rules, strict=True)
 
 
-def _explain_answers(field: MaskedSheets, explain: Explain, judged: MethodScores, batch: int) -> MethodScores:
-    """The same tally with the predicted class explained: only wrong verdicts need a second look."""
-    wrong = np.flatnonzero(field.answers != field.targets)
+def _explain_answers(
+    sheets: MaskedSheets, explain: Explain, true_scores: MethodScores, batch: int
+) -> MethodScores:
+    """Scores with the predicted class explained; only sheets with a wrong verdict are explained again."""
+    wrong = np.flatnonzero(sheets.answers != sheets.targets)
     if not wrong.size:
-        return judged
-    some = field.take(wrong)
-    again = score_method(some, explain, judged.rules, targets=some.answers, batch=batch)
-    counts = judged.counts.copy()
+        return true_scores
+    some = sheets.take(wrong)
+    again = score_method(some, explain, true_scores.rules, targets=some.answers, batch=batch)
+    counts = true_scores.counts.copy()
     counts[wrong] = again.counts
-    return replace(judged, counts=counts)
+    return replace(true_scores, counts=counts)
 
 
 def _check(
-    name: str, bout: EvaluationCase, recipe: LeagueRecipe, rule: MaskRule, seed: int
+    name: str, case: EvaluationCase, recipe: LeagueRecipe, rule: MaskRule, seed: int
 ) -> FaithfulnessMeans | None:
-    """Faithfulness on some sheets of the first bout."""
+    """Faithfulness on some sheets of the first case."""
     if recipe.checks.sheets == 0:
         return None
-    count = len(bout.judge.images)
+    count = len(case.evaluation.images)
     rng = stream(seed, "league-faithfulness")
     rows = np.sort(rng.permutation(count)[: recipe.checks.sheets]).tolist()
     generator = torch.Generator().manual_seed(seed)
     return check_method(
-        bout.judge,
-        ENTRANTS[name].prepare(bout.clean, seed),
+        case.evaluation,
+        CANDIDATES[name].prepare(case.clean, seed),
         recipe.checks,
         rows=rows,
-        randomised=randomise_stages(bout.judge.model, recipe.checks.stages, generator=generator),
+        randomised=randomise_stages(case.evaluation.model, recipe.checks.stages, generator=generator),
         blur=(rule.sigma, rule.sign),
         seed=seed,
     )
 
 
 def with_times(
-    standings: Mapping[str, MethodResult], bout: EvaluationCase, recipe: LeagueRecipe
+    results: Mapping[str, MethodResult], case: EvaluationCase, recipe: LeagueRecipe
 ) -> dict[str, MethodResult]:
-    """One sheet at a time, in turns."""
-    image = to_input(torch.from_numpy(np.array(bout.judge.images[:1])))
-    target = torch.from_numpy(np.asarray(bout.judge.targets[:1], dtype=np.int64))
+    """The results with the time of each method: one sheet at a time, methods interleaved."""
+    image = to_input(torch.from_numpy(np.array(case.evaluation.images[:1])))
+    target = torch.from_numpy(np.asarray(case.evaluation.targets[:1], dtype=np.int64))
 
-    def run(standing: MethodResult) -> Callable[[], object]:
-        explain = standing.entrant.prepare(bout.clean, 0)
-        return lambda: explain(bout.judge.model, image, target)
+    def run(result: MethodResult) -> Callable[[], object]:
+        explain = result.candidate.prepare(case.clean, 0)
+        return lambda: explain(case.evaluation.model, image, target)
 
     timings = time_interleaved(
-        {name: run(standing) for name, standing in standings.items()}, recipe.report.repeats, warm_up=1
+        {name: run(result) for name, result in results.items()}, recipe.report.repeats, warm_up=1
     )
-    return {name: replace(standing, time_ms=timings[name].median_ms) for name, standing in standings.items()}
+    return {name: replace(result, time_ms=timings[name].median_ms) for name, result in results.items()}
 
 
 def _pool(parts: Sequence[Scores]) -> Scores:

@@ -1,8 +1,8 @@
-"""Which explanation method, with which mask rule, finds this model's defects best.
+"""Which explanation method and mask rule locate this model's defects best.
 
-Method and rule are chosen on validation sheets and reported on sheets the choice never saw; in a
-cross-validation each fold's model chooses by itself and the folds' test sheets are pooled. Masks are used for
-choosing and judging only: no map looks at one.
+Method and rule are chosen on validation sheets and reported on sheets that took no part in the choice; in a
+cross-validation each fold chooses for itself and the folds' test sheets are pooled. Masks are used to choose
+and to score, never to make a map. The command `league` runs this benchmark.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from jaxtyping import Bool, Int
 from steelsight.errors import BadData, BadRecipe
 from steelsight.evaluation.heatmaps.localization import OVERLAPS, mean_scores
 from steelsight.explanations.benchmark.ceiling import Ceiling, find_grid, oracle_ceiling
-from steelsight.explanations.benchmark.methods import ENTRANTS
+from steelsight.explanations.benchmark.methods import CANDIDATES
 from steelsight.explanations.benchmark.results import (
     EvaluationCase,
     MethodResult,
@@ -39,38 +39,38 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class League:
-    """All methods, the choice, and what even a perfect map could score."""
+    """Scores of all methods, the recommended ones, and the ceiling of a perfect map; n evaluation sheets."""
 
     task: Task
     rule: MaskRule  # the study's for this task
     other: MaskRule  # the study's for the other task
-    types: tuple[str, ...]  # of each judged sheet
+    types: tuple[str, ...]  # defect type of each sheet
     groups: tuple[str, ...]
     ids: tuple[str, ...]
     class_names: tuple[str, ...]  # the model's outputs
-    targets: Labels  # the true class of each judged sheet, as an output
-    answers: Labels  # the model's verdict on it
-    bouts: Int[np.ndarray, " n"]  # which bout judged it
-    standings: dict[str, MethodResult]
+    targets: Labels  # true class of each sheet, as an output of the model
+    answers: Labels  # class predicted by the model
+    cases: Int[np.ndarray, " n"]  # number of the case each sheet was evaluated in
+    results: dict[str, MethodResult]
     ceiling: Ceiling
-    picks: tuple[dict[int, ChosenMethod], ...]  # one a bout: for ALL classes together, and for each
-    recommended: dict[int, ChosenMethod]  # the same over the validation sheets of all bouts
-    scores: Scores  # each bout's own pick for all classes, on its judged sheets
-    class_scores: Scores  # each bout's own pick for the true class
-    predicted_class_scores: Scores  # each bout's own pick for the class it answered, that one explained
+    picks: tuple[dict[int, ChosenMethod], ...]  # one a case: for ALL classes together, and for each
+    recommended: dict[int, ChosenMethod]  # the same over the selection sheets of all cases
+    scores: Scores  # each case's pick for all classes, on its evaluation sheets
+    class_scores: Scores  # each case's pick for the true class
+    predicted_class_scores: Scores  # each case's pick for the predicted class, which is explained
     seed: int
     resamples: int
     notes: tuple[str, ...] = ()
 
     @property
     def right(self) -> Bool[np.ndarray, " n"]:
-        """Whether the model's verdict on each sheet was right."""
+        """Whether the model predicted the true class of each sheet."""
         right: Bool[np.ndarray, " n"] = self.answers == self.targets
         return right
 
     @property
     def classes(self) -> list[int]:
-        """The classes that have a pick of their own."""
+        """The classes with a pick of their own."""
         return sorted(name for name in self.recommended if name != ALL)
 
     def intervals(self, scores: Scores, *, of: str | None = None) -> dict[str, Interval]:
@@ -83,7 +83,7 @@ class League:
 
 
 def run_league(
-    bouts: Sequence[EvaluationCase],
+    cases: Sequence[EvaluationCase],
     recipe: LeagueRecipe,
     *,
     task: Task,
@@ -93,93 +93,99 @@ def run_league(
     notes: Sequence[str] = (),
     say: Say = lambda _text: None,
 ) -> League:
-    """Judge every method on every bout.
+    """Evaluate every method on every case.
 
-    methods      keys of ENTRANTS; None = all that the models allow
+    methods      keys of CANDIDATES; None = all that the models support
     class_names  of the model's outputs; () = their numbers
-    raises       BadRecipe for an unknown method, BadData where no sheet can be judged
+    seed         of samples, noise and the bootstrap
+    notes        what a reader of the figures must know
+    say          called with the name of each method before it is evaluated
+    raises       BadRecipe for an unknown or unsupported method, BadData where no sheet can be evaluated
     """
-    judged = [bout for bout in bouts if len(bout.judge.images)]
-    if not judged:
+    evaluated = [case for case in cases if len(case.evaluation.images)]
+    if not evaluated:
         raise BadData("league: expected defective sheets with masks to judge on, found none; bring masks")
-    names = _allowed(methods, judged)
+    names = _supported(methods, evaluated)
     rule, other = recipe.study_rules(task)
-    standings = {}
+    results = {}
     for name in names:
-        say(f"{name}: {ENTRANTS[name].title}")
-        standings[name] = evaluate_method(name, judged, recipe, task, seed)
-    standings = with_times(standings, judged[0], recipe)
-    eligible = {n: each for n, each in standings.items() if not each.entrant.reference} or standings
-    chosen = [{name: each.choices[place] for name, each in eligible.items()} for place in range(len(judged))]
+        say(f"{name}: {CANDIDATES[name].title}")
+        results[name] = evaluate_method(name, evaluated, recipe, task, seed)
+    results = with_times(results, evaluated[0], recipe)
+    eligible = {n: each for n, each in results.items() if not each.candidate.reference} or results
+    chosen = [
+        {name: each.choices[place] for name, each in eligible.items()} for place in range(len(evaluated))
+    ]
     picks = tuple(pick_methods(each) for each in chosen)
-    fields = [bout.judge for bout in judged]
-    where = np.concatenate([np.full(len(each.images), place) for place, each in enumerate(fields)])
-    targets = np.concatenate([each.targets for each in fields])
-    answers = np.concatenate([each.answers for each in fields])
-    everything = np.full(len(where), ALL)
+    sheets = [case.evaluation for case in evaluated]
+    case_numbers = np.concatenate([np.full(len(each.images), place) for place, each in enumerate(sheets)])
+    targets = np.concatenate([each.targets for each in sheets])
+    answers = np.concatenate([each.answers for each in sheets])
+    everything = np.full(len(case_numbers), ALL)
     return League(
         task=task,
         rule=rule,
         other=other,
-        types=tuple(name for each in fields for name in each.types),
-        groups=tuple(name for each in fields for name in each.groups),
-        ids=tuple(name for each in fields for name in each.ids),
+        types=tuple(name for each in sheets for name in each.types),
+        groups=tuple(name for each in sheets for name in each.groups),
+        ids=tuple(name for each in sheets for name in each.ids),
         class_names=tuple(class_names)
         or tuple(f"class {c}" for c in range(1 + int(max(targets.max(), answers.max())))),
         targets=targets,
         answers=answers,
-        bouts=where,
-        standings=standings,
-        ceiling=_ceiling(fields, rule),
+        cases=case_numbers,
+        results=results,
+        ceiling=_ceiling(sheets, rule),
         picks=picks,
         recommended=merge_picks(chosen),
-        scores=_picked_scores(standings, picks, where, everything, predicted=False),
-        class_scores=_picked_scores(standings, picks, where, targets, predicted=False),
-        predicted_class_scores=_picked_scores(standings, picks, where, answers, predicted=True),
+        scores=_picked_scores(results, picks, case_numbers, everything, predicted=False),
+        class_scores=_picked_scores(results, picks, case_numbers, targets, predicted=False),
+        predicted_class_scores=_picked_scores(results, picks, case_numbers, answers, predicted=True),
         seed=seed,
         resamples=recipe.report.resamples,
         notes=tuple(notes),
     )
 
 
-def _allowed(methods: Sequence[str] | None, bouts: Sequence[EvaluationCase]) -> list[str]:
-    unknown = [name for name in methods or () if name not in ENTRANTS]
+def _supported(methods: Sequence[str] | None, cases: Sequence[EvaluationCase]) -> list[str]:
+    unknown = [name for name in methods or () if name not in CANDIDATES]
     if unknown:
-        raise BadRecipe(f"methods: expected some of {', '.join(ENTRANTS)}, got {', '.join(unknown)}")
-    models = [bout.judge.model for bout in bouts]
-    usual = [name for name, entrant in ENTRANTS.items() if not entrant.asked_only]
+        raise BadRecipe(f"methods: expected some of {', '.join(CANDIDATES)}, got {', '.join(unknown)}")
+    models = [case.evaluation.model for case in cases]
+    usual = [name for name, candidate in CANDIDATES.items() if not candidate.only_by_name]
     wanted = usual if methods is None else list(dict.fromkeys(methods))
-    refused = {name: ENTRANTS[name].refuses(model) for name in wanted for model in models}
-    if methods is not None and any(refused.values()):
-        raise BadRecipe("; ".join(f"method {name}: {why}" for name, why in refused.items() if why))
-    return [name for name in wanted if not refused[name]]
+    reasons = {name: CANDIDATES[name].unsupported_reason(model) for name in wanted for model in models}
+    if methods is not None and any(reasons.values()):
+        raise BadRecipe("; ".join(f"method {name}: {why}" for name, why in reasons.items() if why))
+    return [name for name in wanted if not reasons[name]]
 
 
 def _picked_scores(
-    standings: Mapping[str, MethodResult],
+    results: Mapping[str, MethodResult],
     picks: Sequence[Mapping[int, ChosenMethod]],
-    where: Int[np.ndarray, " n"],
+    case_numbers: Int[np.ndarray, " n"],
     explained: Int[np.ndarray, " n"],
     *,
     predicted: bool,
 ) -> Scores:
-    """Each sheet's scores by its bout's pick for a class.
+    """Scores of each sheet by its case's pick for a class.
 
-    explained  the class of each sheet whose pick is asked for, or ALL
+    case_numbers  case of each sheet
+    explained     the class whose pick is used for each sheet, or ALL
     """
-    scores = {name: np.full(len(where), np.nan) for name in OVERLAPS}
-    for row, (place, name) in enumerate(zip(where.tolist(), explained.tolist(), strict=True)):
-        own = name if name in picks[place] else ALL
-        standing = standings[picks[place][own].method]
-        label = "chosen" if own == ALL else "by class"
-        found = (standing.predicted if predicted else standing.by)[label]
+    scores = {name: np.full(len(case_numbers), np.nan) for name in OVERLAPS}
+    for row, (place, name) in enumerate(zip(case_numbers.tolist(), explained.tolist(), strict=True)):
+        picked = name if name in picks[place] else ALL
+        result = results[picks[place][picked].method]
+        label = "chosen" if picked == ALL else "by class"
+        scores_by_row = (result.predicted if predicted else result.scores)[label]
         for score, values in scores.items():
-            values[row] = found[score][row]
+            values[row] = scores_by_row[score][row]
     return scores
 
 
-def _ceiling(fields: Sequence[MaskedSheets], rule: MaskRule) -> Ceiling:
-    """All bouts share input and grid: they are folds of one recipe."""
-    size = (fields[0].truths.shape[1], fields[0].truths.shape[2])
-    truths = np.concatenate([each.truths for each in fields])
-    return oracle_ceiling(truths, find_grid(fields[0].model, size), rule)
+def _ceiling(sheets: Sequence[MaskedSheets], rule: MaskRule) -> Ceiling:
+    """Ceiling over the sheets of all cases, which share input and grid: they are folds of one recipe."""
+    size = (sheets[0].truths.shape[1], sheets[0].truths.shape[2])
+    truths = np.concatenate([each.truths for each in sheets])
+    return oracle_ceiling(truths, find_grid(sheets[0].model, size), rule)

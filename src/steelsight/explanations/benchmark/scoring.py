@@ -1,14 +1,13 @@
-"""Counts what every rule makes of every map, a few sheets at a time, so that no map has to be kept.
+"""Pixel counts of every mask rule on every map, a few sheets at a time, so that no map has to be kept.
 
-A sheet, a rule: three numbers, from which recall, precision, IoU and Dice follow at any later time. Choosing
-a rule and reporting one thus need no second look at the maps.
+For each sheet and rule three counts are kept, from which recall, precision, IoU and Dice follow. Choosing a
+rule and reporting its scores thus need each map only once.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -17,7 +16,7 @@ from jaxtyping import Bool, Float, Float32, Int
 from torch import Tensor, nn
 
 from steelsight.evaluation.heatmaps.localization import MAP_SCORES, overlap_counts, overlap_scores, score_maps
-from steelsight.explanations.masks import MaskRule, Sign, blur_maps, cuts_of, thresholds
+from steelsight.explanations.masks import MaskRule, Sign, blur_maps, rule_thresholds, thresholds
 from steelsight.models.inputs import to_input
 from steelsight.sheets.images.pixels import Placement
 from steelsight.types import GrayBatch, Heatmaps, Labels
@@ -41,13 +40,13 @@ Original = tuple[
 
 @dataclass(frozen=True)
 class MaskedSheets:
-    """Defective sheets with masks, and the model that is to be explained on them."""
+    """Defective sheets with masks, and the model that is explained on them; n sheets."""
 
     model: nn.Module
     images: GrayBatch  # at model size
     truths: Truths  # at model size, none empty
     targets: Labels  # the true class of each sheet, as an output of the model
-    answers: Labels  # the class the model chose
+    answers: Labels  # the class the model predicted
     types: tuple[str, ...]  # the name of each sheet's defect type
     groups: tuple[str, ...]  # "" = a group of its own
     ids: tuple[str, ...]
@@ -72,15 +71,13 @@ class MaskedSheets:
 
 @dataclass(frozen=True)
 class MethodScores:
-    """One method on one field."""
+    """Scores of one method on n sheets."""
 
     rules: tuple[MaskRule, ...]
     counts: Int[np.ndarray, "n r 3"]  # pixels in both masks, predicted, true; by sheet and rule
     map_scores: dict[str, Float[np.ndarray, " n"]]
     at_original: Int[np.ndarray, "m q 3"]  # the same at the images' own sizes, of `original_rules`
     original_rules: tuple[MaskRule, ...]
-    seconds: float  # spent explaining
-    maps: dict[int, Float32[np.ndarray, "h w"]] = field(default_factory=dict)  # of the rows asked for
 
     def scores(self, rules: MaskRule | Sequence[MaskRule]) -> dict[str, Float[np.ndarray, " n"]]:
         """Recall, precision, IoU and Dice of each sheet, by one rule or each sheet by its own."""
@@ -96,73 +93,65 @@ class MethodScores:
 
 
 def score_method(
-    field: MaskedSheets,
+    sheets: MaskedSheets,
     explain: Explain,
     rules: Sequence[MaskRule],
     *,
     targets: Labels | None = None,
     original_rules: Sequence[MaskRule] = (),
-    keep: Sequence[int] = (),
     blur: tuple[float, Sign] = (2.0, "positive"),
     batch: int = 16,
 ) -> MethodScores:
-    """Explain every sheet of a field and count.
+    """Explain every sheet and count pixels by every rule.
 
-    targets         class to explain, one a sheet; None = the true one
-    original_rules  counted at the images' own sizes as well; the map is enlarged, then cut where it was cut
-    keep            rows whose maps are kept
-    blur            of the maps that are scored as maps: pixels of noise must not decide the pointing game
+    targets         class to explain, one a sheet; None = the true class
+    original_rules  scored at the images' own sizes as well; the map is enlarged, its threshold kept
+    blur            sigma in px and sign of the maps that are scored without a threshold, so that single noisy
+                    pixels do not decide the pointing game
+    batch           sheets explained at a time
     """
     counts: list[Int[np.ndarray, "m r 3"]] = []
     scored: dict[str, list[Float[np.ndarray, " m"]]] = {name: [] for name in MAP_SCORES}
     large: list[Int[np.ndarray, "q 3"]] = []
-    kept: dict[int, Float32[np.ndarray, "h w"]] = {}
-    seconds = 0.0
-    for start, maps, took in explain_batches(field, explain, targets, batch=batch):
-        truths = field.truths[start : start + len(maps)]
+    for start, maps in explain_batches(sheets, explain, targets, batch=batch):
+        truths = sheets.truths[start : start + len(maps)]
         counts.append(count_rules(maps, truths, rules))
         for name, values in score_maps(blur_maps(maps, *blur), truths).items():
             scored[name].append(values)
-        if original_rules and field.original is not None:
+        if original_rules and sheets.original is not None:
             large += [
-                _count_original(each, field.original(start + row), original_rules)
+                _count_original(each, sheets.original(start + row), original_rules)
                 for row, each in enumerate(maps)
             ]
-        kept |= {row: maps[row - start] for row in keep if start <= row < start + len(maps)}
-        seconds += took
     return MethodScores(
         tuple(rules),
         np.concatenate(counts) if counts else np.zeros((0, len(rules), 3), dtype=np.int64),
         {name: np.concatenate(values) if values else np.zeros(0) for name, values in scored.items()},
         np.stack(large) if large else np.zeros((0, 0, 3), dtype=np.int64),
         tuple(original_rules) if large else (),
-        seconds,
-        kept,
     )
 
 
 def explain_batches(
-    field: MaskedSheets, explain: Explain, targets: Labels | None = None, *, batch: int = 16
-) -> Iterator[tuple[int, Heatmaps, float]]:
-    """(first row, maps, seconds) of a few sheets at a time."""
-    asked = field.targets if targets is None else targets
-    for start in range(0, len(field.images), batch):
-        images = to_input(torch.from_numpy(np.array(field.images[start : start + batch])))
-        target = torch.from_numpy(np.asarray(asked[start : start + batch], dtype=np.int64))
-        began = time.perf_counter()
-        maps = explain(field.model, images, target)
-        took = time.perf_counter() - began
-        yield start, maps.detach().to(torch.float32).cpu().numpy(), took
+    sheets: MaskedSheets, explain: Explain, targets: Labels | None = None, *, batch: int = 16
+) -> Iterator[tuple[int, Heatmaps]]:
+    """Yield (first row, maps) of a few sheets at a time."""
+    classes = sheets.targets if targets is None else targets
+    for start in range(0, len(sheets.images), batch):
+        images = to_input(torch.from_numpy(np.array(sheets.images[start : start + batch])))
+        target = torch.from_numpy(np.asarray(classes[start : start + batch], dtype=np.int64))
+        maps = explain(sheets.model, images, target)
+        yield start, maps.detach().to(torch.float32).cpu().numpy()
 
 
 def count_rules(maps: Heatmaps, truths: Truths, rules: Sequence[MaskRule]) -> Int[np.ndarray, "n r 3"]:
-    """Pixels in both masks, predicted, true, of every rule; rules that blur alike share one blur."""
+    """Pixels in both masks, in the predicted and in the true mask, by every rule."""
     counts = np.zeros((len(maps), len(rules), 3), dtype=np.int64)
     order = sorted(range(len(rules)), key=lambda place: _blur_of(rules[place]))
     for (sigma, sign), places in groupby(order, key=lambda place: _blur_of(rules[place])):
         blurred = blur_maps(maps, sigma, sign)
         alike = list(places)
-        cuts = cuts_of(blurred, [rules[place] for place in alike])
+        cuts = rule_thresholds(blurred, [rules[place] for place in alike])
         for column, place in enumerate(alike):
             counts[:, place] = overlap_counts(blurred > cuts[:, column, None, None], truths)
     return counts
@@ -171,7 +160,7 @@ def count_rules(maps: Heatmaps, truths: Truths, rules: Sequence[MaskRule]) -> In
 def enlarge(
     heat: Float32[np.ndarray, "h w"], placement: Placement, size: tuple[int, int]
 ) -> Float32[np.ndarray, "H W"]:
-    """A map at model size on the pixels of the original image, bilinear; what the model did not see is -inf.
+    """Enlarge a map at model size to the original image, bilinear; pixels the model did not see are -inf.
 
     size    (height, width) of the original
     """
@@ -219,7 +208,7 @@ def _scores_by(
 def _along(
     length: int, original: tuple[float, float], model: tuple[int, int]
 ) -> tuple[Float[np.ndarray, " s"], Bool[np.ndarray, " s"]]:
-    """Where the centres of an axis's original pixels lie in model pixels, and which of them the model saw."""
+    """Positions of an axis's original pixel centres in model pixels, and which of them the model saw."""
     centres = np.arange(length) + 0.5
     scale = (model[1] - model[0]) / (original[1] - original[0])
     places = model[0] + (centres - original[0]) * scale - 0.5

@@ -1,7 +1,7 @@
-"""What validation sheets choose: a rule for each method, and a method, for all classes and for each.
+"""Selection on validation sheets: a rule for each method, and a method, for all classes and for each class.
 
-Types of defect differ more in size than methods do, so a class may have its own method and rule: it is known
-which class is explained. Nothing here sees a sheet that judges.
+Defect types differ in size more than methods do, so a class may have its own method and rule: the class that
+is explained is known. Evaluation sheets take no part.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ ALL = -1  # stands for all classes together
 
 @dataclass(frozen=True)
 class ChosenRule:
-    """A rule for one method."""
+    """The rule chosen for one method."""
 
     rule: MaskRule
-    dice: float  # its mean over the sheets that chose it; NaN where there was none
+    dice: float  # mean over the selection sheets; NaN without any
     sheets: int
 
 
 @dataclass(frozen=True)
 class ChosenMethod:
-    """A method and a rule."""
+    """The method and rule chosen."""
 
     method: str
     rule: MaskRule
-    dice: float  # mean over the sheets that chose; NaN where there was none
+    dice: float  # mean over the selection sheets; NaN without any
     sheets: int
 
 
@@ -45,9 +45,10 @@ Choices = Mapping[int, ChosenRule]  # by class, and ALL; a class with too few sh
 def choose_rules(tried: MethodScores, targets: Labels, fallback: MaskRule, *, least: int) -> Choices:
     """The rule with the best mean Dice over all sheets, and over those of each class.
 
-    tried     every rule counted on the sheets that choose
-    fallback  where there is no sheet
-    least     sheets of a class from which on it chooses for itself
+    tried     every rule scored on the selection sheets
+    targets   true class of each selection sheet
+    fallback  the rule where there is no selection sheet
+    least     number of sheets from which on a class has a rule of its own
     """
     if not len(targets):
         return {ALL: ChosenRule(fallback, float("nan"), 0)}
@@ -61,9 +62,9 @@ def choose_rules(tried: MethodScores, targets: Labels, fallback: MaskRule, *, le
 
 
 def pick_methods(choices: Mapping[str, Choices]) -> dict[int, ChosenMethod]:
-    """The method with the best validation Dice, for all classes and for each that has choices.
+    """The method with the best validation Dice, for all classes and for each class with choices.
 
-    choices  by method, those that may be picked; of equal ones the first
+    choices  of every eligible method; of equal ones the first is chosen
     """
     classes = {name: None for of_method in choices.values() for name in of_method}
     picks = {}
@@ -74,13 +75,13 @@ def pick_methods(choices: Mapping[str, Choices]) -> dict[int, ChosenMethod]:
     return picks
 
 
-def merge_picks(bouts: Sequence[Mapping[str, Choices]]) -> dict[int, ChosenMethod]:
-    """One pick for several models of one recipe: the best over the sheets of all, the rule most gave it."""
+def merge_picks(cases: Sequence[Mapping[str, Choices]]) -> dict[int, ChosenMethod]:
+    """One choice for several models of one recipe: best mean Dice over all sheets, most frequent rule."""
     merged: dict[str, dict[int, ChosenRule]] = {}
-    for method in bouts[0]:
-        names = {name: None for choices in bouts for name in choices[method]}
+    for method in cases[0]:
+        names = {name: None for choices in cases for name in choices[method]}
         merged[method] = {
-            name: _merge([choices[method][name] for choices in bouts if name in choices[method]])
+            name: _merge([choices[method][name] for choices in cases if name in choices[method]])
             for name in names
         }
     return pick_methods(merged)

@@ -1,4 +1,4 @@
-"""The league's settings as one validated object; values live in league.toml, each with its reason."""
+"""Settings of the league as one validated object; the values and their reasons are in league.toml."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class StudyRule(_SettingsSection):
 
 
 class SearchRecipe(_SettingsSection):
-    """What is tried on validation sheets."""
+    """Rules that are tried on validation sheets."""
 
     sigmas: tuple[float, ...] = Field(min_length=1)
     deviations: tuple[float, ...]
@@ -41,14 +41,14 @@ class SearchRecipe(_SettingsSection):
 
 
 class ChoiceRecipe(_SettingsSection):
-    """Who chooses, and for whom."""
+    """How methods and rules are chosen."""
 
     least: int = Field(ge=1)
     share: float = Field(gt=0, le=1)
 
 
 class ChecksRecipe(_SettingsSection):
-    """What the model itself is asked about the maps."""
+    """How faithfulness is measured."""
 
     sheets: int = Field(ge=0)
     steps: int = Field(ge=1)
@@ -58,7 +58,7 @@ class ChecksRecipe(_SettingsSection):
 
 
 class ReportRecipe(_SettingsSection):
-    """How it is computed and told."""
+    """How scores and times are computed."""
 
     resamples: int = Field(ge=1)
     repeats: int = Field(ge=1)
@@ -75,7 +75,7 @@ class LeagueRecipe(_SettingsSection):
     report: ReportRecipe
 
     def study_rules(self, task: Task) -> tuple[MaskRule, MaskRule]:
-        """The study's rule for the task, and its rule for the other one, to be shown beside."""
+        """The study's rule for the task, and its rule for the other task."""
         rules = [
             MaskRule("deviations", k, self.study.sigma, self.study.sign)
             for k in (self.study.k_binary, self.study.k_multiclass)
@@ -83,7 +83,7 @@ class LeagueRecipe(_SettingsSection):
         return (rules[0], rules[1]) if task == "binary" else (rules[1], rules[0])
 
     def sensitivity_rules(self, task: Task) -> tuple[MaskRule, ...]:
-        """The study's rule for the task at every blur and either sign."""
+        """The study's rule for the task at every blur and both signs."""
         k = self.study_rules(task)[0].amount
         signs: tuple[Literal["positive", "absolute"], ...] = ("positive", "absolute")
         return tuple(
@@ -91,7 +91,7 @@ class LeagueRecipe(_SettingsSection):
         )
 
     def search_rules(self) -> tuple[MaskRule, ...]:
-        """Every rule a method may be given on validation sheets."""
+        """Every rule that is tried on validation sheets."""
         amounts = [("deviations", k) for k in self.search.deviations]
         amounts += [("share", share) for share in self.search.shares]
         amounts += [("peak", peak) for peak in self.search.peaks]

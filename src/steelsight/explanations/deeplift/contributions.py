@@ -70,18 +70,18 @@ def _compare(
 ) -> Float[Tensor, "n h w"]:
     """The sum over references: one forward pass of the images, one backward pass a reference."""
     leaf = images.detach().clone().requires_grad_()
-    with ReferenceComparison([recording for _, recording in references]) as watch:
+    with ReferenceComparison([recording for _, recording in references]) as comparison:
         logits = model(leaf.clone())  # the model may work in place
-    watch.finish()
+    comparison.finish()
     check_logits(logits, len(images), "DeepLift")
     chosen = logits.gather(1, classes[:, None])[:, 0]
     total = images.new_zeros(len(images), *images.shape[2:])
     for at, (reference, recording) in enumerate(references):
-        watch.current = recording
+        comparison.current = recording
         multipliers = _multipliers(chosen, leaf, keep=at + 1 < len(references))
         shares = (multipliers * (images - reference)).sum(1)
         start = recording.output.expand_as(logits).gather(1, classes[:, None])[:, 0]
-        _check_sum(shares, chosen.detach(), start, list(watch.unruled))
+        _check_sum(shares, chosen.detach(), start, list(comparison.unruled))
         total += shares
     return total
 
@@ -94,10 +94,10 @@ def _multipliers(chosen: Float[Tensor, " n"], leaf: Tensor, *, keep: bool) -> Te
 
 
 def _check_sum(shares: Tensor, logits: Tensor, start: Tensor, unruled: list[str]) -> None:
-    found, wanted = shares.double().sum((1, 2)), (logits - start).double()
-    size = torch.maximum(shares.double().abs().sum((1, 2)), wanted.abs())
+    sums, differences = shares.double().sum((1, 2)), (logits - start).double()
+    size = torch.maximum(shares.double().abs().sum((1, 2)), differences.abs())
     allowed = INCOMPLETE * size + ROUNDING * torch.maximum(logits.abs(), start.abs())
-    wrong = (~((found - wanted).abs() <= allowed)).nonzero().flatten().tolist()  # NaN is wrong as well
+    wrong = (~((sums - differences).abs() <= allowed)).nonzero().flatten().tolist()  # NaN is wrong as well
     if not wrong:
         return
     why = (
@@ -106,6 +106,6 @@ def _check_sum(shares: Tensor, logits: Tensor, start: Tensor, unruled: list[str]
         else "part of it cannot be watched (scripted, compiled, detached, or an autograd function of its own)"
     )
     raise BadInput(
-        f"DeepLift: contributions add up to {found[wrong[0]]:.4g} of a logit difference of "
-        f"{wanted[wrong[0]]:.4g}; {why}: use integrated_gradients, it takes any model"
+        f"DeepLift: contributions add up to {sums[wrong[0]]:.4g} of a logit difference of "
+        f"{differences[wrong[0]]:.4g}; {why}: use integrated_gradients, it takes any model"
     )

@@ -38,13 +38,15 @@ def fast_contributions(
             )
         total = images.new_zeros(len(images), *images.shape[2:])
         for group in _parts(len(references), rows):
-            pieces = run_references(net, references[group], memory_mb / 2)
-            alone = len(references) == 1  # one reference meets many images; many meet them one by one
-            for part in _parts(len(images), rows if alone else 1):
-                tape = net.forward(images[part])
-                for start in pieces:
-                    found = fast_rescale(net, tape, classes[part], images[part], start.tape, start.images)
-                    total[part] += found if alone else found.sum(0)
+            chunks = run_references(net, references[group], memory_mb / 2)
+            single = len(references) == 1  # one reference meets many images; many meet them one by one
+            for part in _parts(len(images), rows if single else 1):
+                stored = net.forward(images[part])
+                for chunk in chunks:
+                    attributions = fast_rescale(
+                        net, stored, classes[part], images[part], chunk.stored, chunk.images
+                    )
+                    total[part] += attributions if single else attributions.sum(0)
         return total / len(references)
 
 
@@ -53,4 +55,4 @@ def _pairs(net: FastNet, images: Tensor, classes: Tensor, references: Tensor) ->
 
 
 def _parts(count: int, size: int) -> list[slice]:
-    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+    return [slice(chunk, min(chunk + size, count)) for chunk in range(0, count, size)]

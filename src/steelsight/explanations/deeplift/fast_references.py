@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from steelsight.explanations.fast.net import FastNet, ForwardTape
+from steelsight.explanations.fast.net import FastNet, StoredPass
 
 __all__ = ["ReferenceChunk", "known_references", "run_references"]
 
@@ -21,7 +21,7 @@ class ReferenceChunk(NamedTuple):
     """Some references and their tape."""
 
     images: Float[Tensor, "r 3 h w"]
-    tape: ForwardTape
+    stored: StoredPass
 
 
 _KNOWN: WeakKeyDictionary[FastNet, tuple[Tensor, list[ReferenceChunk]]] = WeakKeyDictionary()
@@ -29,10 +29,10 @@ _KNOWN: WeakKeyDictionary[FastNet, tuple[Tensor, list[ReferenceChunk]]] = WeakKe
 
 def known_references(net: FastNet, references: Float[Tensor, "r 3 h w"]) -> list[ReferenceChunk] | None:
     """The last references' tapes, if these are the same values."""
-    images, pieces = _KNOWN.get(net, (None, []))
+    images, chunks = _KNOWN.get(net, (None, []))
     if images is None or images.shape != references.shape or not torch.equal(images, references):
         return None
-    return pieces
+    return chunks
 
 
 def run_references(
@@ -42,14 +42,17 @@ def run_references(
     known = known_references(net, references)
     if known is not None:
         return known
-    pieces = [ReferenceChunk(each, net.forward(each)) for each in torch.split(references, GROUP)]
-    if sum(_bytes(piece.tape) for piece in pieces) <= min(memory_mb, KEEP_MB) * 2**20:
-        _KNOWN[net] = (references.clone(), pieces)
-    return pieces
+    chunks = [ReferenceChunk(each, net.forward(each)) for each in torch.split(references, GROUP)]
+    if sum(_bytes(piece.stored) for piece in chunks) <= min(memory_mb, KEEP_MB) * 2**20:
+        _KNOWN[net] = (references.clone(), chunks)
+    return chunks
 
 
-def _bytes(tape: ForwardTape) -> int:
+def _bytes(stored: StoredPass) -> int:
     tensors = [
-        each for kept in tape.kept if kept is not None for each in (kept.values, kept.places, kept.pooled)
+        tensor
+        for state in stored.states
+        if state is not None
+        for tensor in (state.values, state.indices, state.pooled)
     ]
-    return sum(each.numel() * each.element_size() for each in [tape.features, *tensors] if each is not None)
+    return sum(each.numel() * each.element_size() for each in [stored.features, *tensors] if each is not None)

@@ -24,7 +24,15 @@ from steelsight.explanations.deeplift.multipliers import (
     share_top,
 )
 
-__all__ = ["LINEAR", "PLANS", "FunctionCall", "FunctionEvaluator", "FunctionRule", "State", "read_call"]
+__all__ = [
+    "FUNCTION_RULES",
+    "LINEAR",
+    "FunctionCall",
+    "FunctionEvaluator",
+    "FunctionRule",
+    "State",
+    "read_call",
+]
 
 State = tuple[Tensor, ...]
 
@@ -72,7 +80,7 @@ class FunctionRule(Protocol):
 class FunctionEvaluator(Protocol):
     """Whoever runs the model: it evaluates by a rule, or records what the rule will need."""
 
-    def through(self, name: str, rule: FunctionRule, values: Tensor) -> Tensor:
+    def apply_rule(self, name: str, rule: FunctionRule, values: Tensor) -> Tensor:
         """A ruled function of one tensor."""
         ...
 
@@ -118,9 +126,9 @@ def read_call(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
     written = getattr(func, "__name__", "")
     name = written.strip("_")
     in_place = written.endswith("_") and not written.endswith("__")
-    if name.startswith("i") and name[1:] in PLANS and written.startswith("__"):  # `x *= y`
+    if name.startswith("i") and name[1:] in FUNCTION_RULES and written.startswith("__"):  # `x *= y`
         name, in_place = name[1:], True
-    if name not in PLANS:
+    if name not in FUNCTION_RULES:
         return None
     if _is_functional(func) and "input" in (signature := inspect.signature(func)).parameters:
         kwargs = dict(signature.bind(*args, **kwargs).arguments)
@@ -208,113 +216,117 @@ class _LogSumExp:
         return grad[..., None] * log_sum_exp_multiplier(rows, other, upper, lower)
 
 
-def _relu(watch: FunctionEvaluator, asked: FunctionCall) -> Tensor:
-    return watch.through(asked.name, _Relu(), asked.values)
+def _relu(evaluator: FunctionEvaluator, call: FunctionCall) -> Tensor:
+    return evaluator.apply_rule(call.name, _Relu(), call.values)
 
 
-def _smooth(watch: FunctionEvaluator, asked: FunctionCall) -> Tensor | None:
-    return None if asked.tensors() else watch.through(asked.name, _Pointwise(asked.apply, True), asked.values)
-
-
-def _kinked(watch: FunctionEvaluator, asked: FunctionCall) -> Tensor | None:
+def _smooth(evaluator: FunctionEvaluator, call: FunctionCall) -> Tensor | None:
     return (
-        None if asked.tensors() else watch.through(asked.name, _Pointwise(asked.apply, False), asked.values)
+        None if call.tensors() else evaluator.apply_rule(call.name, _Pointwise(call.apply, True), call.values)
     )
 
 
-def _max_pool(watch: FunctionEvaluator, asked: FunctionCall) -> Tensor | tuple[Tensor, Tensor]:
-    kind = asked.name.removesuffix("_with_indices")
+def _kinked(evaluator: FunctionEvaluator, call: FunctionCall) -> Tensor | None:
+    return (
+        None
+        if call.tensors()
+        else evaluator.apply_rule(call.name, _Pointwise(call.apply, False), call.values)
+    )
+
+
+def _max_pool(evaluator: FunctionEvaluator, call: FunctionCall) -> Tensor | tuple[Tensor, Tensor]:
+    kind = call.name.removesuffix("_with_indices")
     pool = getattr(functional, f"{kind}_with_indices")
-    kwargs = {key: each for key, each in asked.kwargs.items() if key != "return_indices"}
+    kwargs = {key: each for key, each in call.kwargs.items() if key != "return_indices"}
 
     def with_places(values: Tensor) -> tuple[Tensor, Tensor]:
-        pooled, places = pool(values, *asked.args, **kwargs)
+        pooled, places = pool(values, *call.args, **kwargs)
         return pooled, places
 
-    rule = _MaxPool(with_places, int(kind[-2]), asked.values.shape)
-    pooled = watch.through(asked.name, rule, asked.values)
-    wanted = asked.name != kind or asked.kwargs.get("return_indices", False)
-    return (pooled, with_places(asked.values.detach())[1]) if wanted else pooled
+    rule = _MaxPool(with_places, int(kind[-2]), call.values.shape)
+    pooled = evaluator.apply_rule(call.name, rule, call.values)
+    with_indices = call.name != kind or call.kwargs.get("return_indices", False)
+    return (pooled, with_places(call.values.detach())[1]) if with_indices else pooled
 
 
-def _amax(watch: FunctionEvaluator, asked: FunctionCall) -> Tensor | None:
-    return _pooled(watch, asked, _Largest())
+def _amax(evaluator: FunctionEvaluator, call: FunctionCall) -> Tensor | None:
+    return _pooled(evaluator, call, _Largest())
 
 
-def _max(watch: FunctionEvaluator, asked: FunctionCall) -> Any:
+def _max(evaluator: FunctionEvaluator, call: FunctionCall) -> Any:
     """`max` along one axis; of all values at once, or of two tensors, it has no rule."""
-    axis = asked.option(0, "dim")
+    axis = call.option(0, "dim")
     if not isinstance(axis, int):
         return None
-    largest = _pooled(watch, asked, _Largest())
+    largest = _pooled(evaluator, call, _Largest())
     if largest is None:
         return None
-    places = asked.values.detach().argmax(axis, keepdim=asked.option(1, "keepdim", False))
+    places = call.values.detach().argmax(axis, keepdim=call.option(1, "keepdim", False))
     return torch.return_types.max((largest, places))
 
 
-def _log_sum_exp(watch: FunctionEvaluator, asked: FunctionCall) -> Tensor | None:
-    return _pooled(watch, asked, _LogSumExp())
+def _log_sum_exp(evaluator: FunctionEvaluator, call: FunctionCall) -> Tensor | None:
+    return _pooled(evaluator, call, _LogSumExp())
 
 
-def _pooled(watch: FunctionEvaluator, asked: FunctionCall, rule: FunctionRule) -> Tensor | None:
+def _pooled(evaluator: FunctionEvaluator, call: FunctionCall, rule: FunctionRule) -> Tensor | None:
     """A rule on the axes that are pooled, made one; None where the batch axis is among them."""
-    values = asked.values
-    given = asked.option(0, "dim", ())
+    values = call.values
+    given = call.option(0, "dim", ())
     chosen = (given,) if isinstance(given, int) else tuple(given)
     axes = sorted(axis % values.ndim for axis in chosen)
     if not axes or axes[0] == 0:
         return None
     rest = [axis for axis in range(values.ndim) if axis not in axes]
-    pooled = watch.through(asked.name, rule, values.permute(*rest, *axes).flatten(len(rest)))
-    if not asked.option(1, "keepdim", False):
+    pooled = evaluator.apply_rule(call.name, rule, values.permute(*rest, *axes).flatten(len(rest)))
+    if not call.option(1, "keepdim", False):
         return pooled
     return pooled.reshape([1 if axis in axes else size for axis, size in enumerate(values.shape)])
 
 
-def _top(watch: FunctionEvaluator, asked: FunctionCall) -> Any:
-    count, axis = asked.option(0, "k"), asked.option(1, "dim", -1)
-    if axis % asked.values.ndim == 0 or not asked.option(2, "largest", True):
+def _top_values(evaluator: FunctionEvaluator, call: FunctionCall) -> Any:
+    count, axis = call.option(0, "k"), call.option(1, "dim", -1)
+    if axis % call.values.ndim == 0 or not call.option(2, "largest", True):
         return None
-    rows = asked.values.movedim(axis, -1)
-    largest = watch.through(asked.name, _Top(count), rows)
+    rows = call.values.movedim(axis, -1)
+    largest = evaluator.apply_rule(call.name, _Top(count), rows)
     places = rows.detach().topk(count).indices
     return torch.return_types.topk((largest.movedim(-1, axis), places.movedim(-1, axis)))
 
 
-def _softmax(watch: FunctionEvaluator, asked: FunctionCall) -> Tensor | None:
-    logs = _log_softmax(watch, asked)
-    return None if logs is None else watch.through(asked.name, _Pointwise(torch.exp, True), logs)
+def _softmax(evaluator: FunctionEvaluator, call: FunctionCall) -> Tensor | None:
+    logs = _log_softmax(evaluator, call)
+    return None if logs is None else evaluator.apply_rule(call.name, _Pointwise(torch.exp, True), logs)
 
 
-def _log_softmax(watch: FunctionEvaluator, asked: FunctionCall) -> Tensor | None:
+def _log_softmax(evaluator: FunctionEvaluator, call: FunctionCall) -> Tensor | None:
     """Less the log of the sum of exponentials, by its rule."""
-    axis = asked.option(0, "dim")
-    if not isinstance(axis, int) or axis % asked.values.ndim == 0:
+    axis = call.option(0, "dim")
+    if not isinstance(axis, int) or axis % call.values.ndim == 0:
         return None
-    rows = asked.values.movedim(axis, -1)
-    return asked.values - watch.through(asked.name, _LogSumExp(), rows).unsqueeze(axis)
+    rows = call.values.movedim(axis, -1)
+    return call.values - evaluator.apply_rule(call.name, _LogSumExp(), rows).unsqueeze(axis)
 
 
-def _product(watch: FunctionEvaluator, asked: FunctionCall) -> Tensor | None:
-    factors = asked.tensors()
-    if len(factors) != 1 or len(asked.args) + len(asked.kwargs) != 1 or not factors[0].is_floating_point():
+def _product(evaluator: FunctionEvaluator, call: FunctionCall) -> Tensor | None:
+    factors = call.tensors()
+    if len(factors) != 1 or len(call.args) + len(call.kwargs) != 1 or not factors[0].is_floating_point():
         return None
-    return watch.product(asked.name, PRODUCTS[asked.name], asked.values, factors[0])
+    return evaluator.product(call.name, PRODUCTS[call.name], call.values, factors[0])
 
 
-def _quotient(watch: FunctionEvaluator, asked: FunctionCall) -> Tensor | None:
-    divisors = asked.tensors()
-    if len(divisors) != 1 or len(asked.args) + len(asked.kwargs) != 1 or not divisors[0].is_floating_point():
+def _quotient(evaluator: FunctionEvaluator, call: FunctionCall) -> Tensor | None:
+    divisors = call.tensors()
+    if len(divisors) != 1 or len(call.args) + len(call.kwargs) != 1 or not divisors[0].is_floating_point():
         return None
-    inverse = watch.through(asked.name, _Pointwise(torch.reciprocal, True), divisors[0])
-    return watch.product(asked.name, torch.mul, asked.values, inverse)
+    inverse = evaluator.apply_rule(call.name, _Pointwise(torch.reciprocal, True), divisors[0])
+    return evaluator.product(call.name, torch.mul, call.values, inverse)
 
 
 PRODUCTS: Final[dict[str, Callable[..., Tensor]]] = {
     "mul": torch.mul, "multiply": torch.mul, "rmul": torch.mul, "matmul": torch.matmul, "bmm": torch.bmm,
 }  # fmt: skip
-PLANS: Final[dict[str, Callable[[FunctionEvaluator, FunctionCall], Any]]] = {
+FUNCTION_RULES: Final[dict[str, Callable[[FunctionEvaluator, FunctionCall], Any]]] = {
     "relu": _relu,
     **dict.fromkeys(SMOOTH, _smooth),
     **dict.fromkeys(KINKED, _kinked),
@@ -322,7 +334,7 @@ PLANS: Final[dict[str, Callable[[FunctionEvaluator, FunctionCall], Any]]] = {
     "amax": _amax,
     "max": _max,
     "logsumexp": _log_sum_exp,
-    "topk": _top,
+    "topk": _top_values,
     "softmax": _softmax,
     "log_softmax": _log_softmax,
     **dict.fromkeys(PRODUCTS, _product),

@@ -21,7 +21,13 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from steelsight.errors import BadInput
-from steelsight.explanations.deeplift.function_rules import LINEAR, PLANS, FunctionRule, State, read_call
+from steelsight.explanations.deeplift.function_rules import (
+    FUNCTION_RULES,
+    LINEAR,
+    FunctionRule,
+    State,
+    read_call,
+)
 
 __all__ = ["Recording", "ReferenceComparison", "record"]
 
@@ -56,18 +62,18 @@ class _RuleMode(TorchFunctionMode):
     ) -> Any:
         """Replace what has a rule."""
         kwargs = kwargs or {}
-        asked = read_call(func, tuple(args), kwargs)
-        if asked is not None and asked.name in PLANS:
-            outcome = PLANS[asked.name](self, asked)
-            if outcome is not None:
-                return asked.target.copy_(outcome) if asked.in_place else outcome
-        outcome = func(*args, **kwargs)
+        call = read_call(func, tuple(args), kwargs)
+        if call is not None and call.name in FUNCTION_RULES:
+            output = FUNCTION_RULES[call.name](self, call)
+            if output is not None:
+                return call.target.copy_(output) if call.in_place else output
+        output = func(*args, **kwargs)
         name = getattr(func, "__name__", repr(func)).strip("_")
-        if name not in LINEAR and isinstance(outcome, Tensor) and outcome.requires_grad:
+        if name not in LINEAR and isinstance(output, Tensor) and output.requires_grad:
             self.unruled[name] = None
-        return outcome
+        return output
 
-    def through(self, name: str, rule: FunctionRule, values: Tensor) -> Tensor:
+    def apply_rule(self, name: str, rule: FunctionRule, values: Tensor) -> Tensor:
         """A ruled function of one tensor."""
         raise NotImplementedError
 
@@ -81,7 +87,7 @@ class _Recorder(_RuleMode):
         super().__init__()
         self.states: list[State] = []
 
-    def through(self, name: str, rule: FunctionRule, values: Tensor) -> Tensor:
+    def apply_rule(self, name: str, rule: FunctionRule, values: Tensor) -> Tensor:
         output, state = rule.evaluate(values)
         self.names.append(name)
         self.states.append(state)
@@ -98,7 +104,7 @@ class ReferenceComparison(_RuleMode):
 
     current   the reference that the next backward pass compares with
     unruled   names of functions that kept their slope and are not known to be linear
-    raises    BadInput where the model takes another way for an image than for a reference
+    raises    BadInput where the model calls other functions for an image than for a reference
     """
 
     def __init__(self, references: Sequence[Recording]) -> None:
@@ -106,7 +112,7 @@ class ReferenceComparison(_RuleMode):
         self.references = references
         self.current = references[0]
 
-    def through(self, name: str, rule: FunctionRule, values: Tensor) -> Tensor:
+    def apply_rule(self, name: str, rule: FunctionRule, values: Tensor) -> Tensor:
         at = self._match(name, values)
         output: Tensor = _Ruled.apply(values, rule, partial(self._state, at))
         return output
@@ -120,7 +126,7 @@ class ReferenceComparison(_RuleMode):
     def finish(self) -> None:
         """Check that every recorded call was met; raises BadInput."""
         if len(self.names) != len(self.references[0].names):
-            raise self._astray(f"{len(self.names)} calls", f"{len(self.references[0].names)}")
+            raise self._different_calls(f"{len(self.names)} calls", f"{len(self.references[0].names)}")
 
     def _state(self, at: int) -> State:
         return self.current.states[at]
@@ -130,8 +136,8 @@ class ReferenceComparison(_RuleMode):
         at = len(self.names)
         for reference in self.references:
             if at >= len(reference.names) or reference.names[at] != name:
-                met = reference.names[at] if at < len(reference.names) else "the end"
-                raise self._astray(f"{name} as call {at}", met)
+                expected = reference.names[at] if at < len(reference.names) else "the end"
+                raise self._different_calls(f"{name} as call {at}", expected)
         known = len(self.references[0].states[at][0])
         if known not in (1, len(values)):
             raise BadInput(
@@ -142,10 +148,10 @@ class ReferenceComparison(_RuleMode):
         return at
 
     @staticmethod
-    def _astray(images: str, reference: str) -> BadInput:
+    def _different_calls(images: str, reference: str) -> BadInput:
         return BadInput(
-            f"DeepLift: the model takes another way for the images ({images}) than for the reference "
-            f"({reference}); it decides by what it sees: use integrated_gradients"
+            f"DeepLift: the model calls other functions for the images ({images}) than for the reference "
+            f"({reference}); it branches on its input: use integrated_gradients"
         )
 
 

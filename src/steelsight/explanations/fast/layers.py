@@ -36,14 +36,14 @@ class LayerState:
     """What a layer keeps of a forward pass: its input where the way back is nonlinear, a pool's places."""
 
     values: Tensor
-    places: Tensor | None = None
+    indices: Tensor | None = None
     pooled: Tensor | None = None
 
     def rows(self, part: slice) -> LayerState:
         """Some images of the batch."""
-        places = None if self.places is None else self.places[part]
+        indices = None if self.indices is None else self.indices[part]
         pooled = None if self.pooled is None else self.pooled[part]
-        return LayerState(self.values[part], places, pooled)
+        return LayerState(self.values[part], indices, pooled)
 
 
 @runtime_checkable
@@ -69,11 +69,11 @@ class BackwardRule(Protocol):
 class FastLayer(Protocol):
     """One operation, there and back."""
 
-    def forward(self, values: Tensor, tape: list[LayerState | None]) -> Tensor:
+    def forward(self, values: Tensor, stored: list[LayerState | None]) -> Tensor:
         """Output; appends to the tape what the way back needs."""
         ...
 
-    def ask(self, values: Tensor) -> Tensor:
+    def apply(self, values: Tensor) -> Tensor:
         """Output, keeping nothing; may overwrite what it was given."""
         ...
 
@@ -95,12 +95,12 @@ class Conv:
         self.turned = turned.contiguous(memory_format=torch.channels_last)
         self.back_padding = (weight.shape[2] - 1 - padding[0], weight.shape[3] - 1 - padding[1])
 
-    def forward(self, values: Tensor, tape: list[LayerState | None]) -> Tensor:
+    def forward(self, values: Tensor, stored: list[LayerState | None]) -> Tensor:
         """Convolve."""
-        tape.append(None)
-        return self.ask(values)
+        stored.append(None)
+        return self.apply(values)
 
-    def ask(self, values: Tensor) -> Tensor:
+    def apply(self, values: Tensor) -> Tensor:
         """Convolve."""
         return functional.conv2d(values, self.weight, self.bias, padding=self.padding)
 
@@ -117,14 +117,14 @@ class Expand:
     def __init__(self, one: Conv, three: Conv) -> None:
         self.one, self.three = one, three
 
-    def forward(self, values: Tensor, tape: list[LayerState | None]) -> Tensor:
+    def forward(self, values: Tensor, stored: list[LayerState | None]) -> Tensor:
         """1x1 first, then 3x3, as torchvision concatenates them."""
-        tape.append(None)
-        return self.ask(values)
+        stored.append(None)
+        return self.apply(values)
 
-    def ask(self, values: Tensor) -> Tensor:
+    def apply(self, values: Tensor) -> Tensor:
         """1x1 first, then 3x3, as torchvision concatenates them."""
-        return torch.cat([self.one.ask(values), self.three.ask(values)], 1)
+        return torch.cat([self.one.apply(values), self.three.apply(values)], 1)
 
     def backward(
         self, grad: Tensor, saved: LayerState | None, reference: LayerState | None, rule: BackwardRule
@@ -138,17 +138,17 @@ class Expand:
 class Relu:
     """max(x, 0)."""
 
-    def forward(self, values: Tensor, tape: list[LayerState | None]) -> Tensor:
+    def forward(self, values: Tensor, stored: list[LayerState | None]) -> Tensor:
         """Keeps its input."""
-        tape.append(LayerState(values))
+        stored.append(LayerState(values))
         return values.clamp(min=0)
 
-    def keep_sign(self, values: Tensor, tape: list[LayerState | None]) -> Tensor:
+    def keep_sign(self, values: Tensor, stored: list[LayerState | None]) -> Tensor:
         """In place; keeps its output, which is above 0 exactly where the input was."""
-        tape.append(LayerState(values.relu_()))
+        stored.append(LayerState(values.relu_()))
         return values
 
-    def ask(self, values: Tensor) -> Tensor:
+    def apply(self, values: Tensor) -> Tensor:
         """In place."""
         return values.relu_()
 
@@ -156,7 +156,7 @@ class Relu:
         self, grad: Tensor, saved: LayerState | None, reference: LayerState | None, rule: BackwardRule
     ) -> Tensor:
         """As the rule says."""
-        return rule.relu(grad, _kept(saved), reference)
+        return rule.relu(grad, _require_state(saved), reference)
 
 
 class Pool:
@@ -171,13 +171,13 @@ class Pool:
             "ceil_mode": module.ceil_mode,
         }
 
-    def forward(self, values: Tensor, tape: list[LayerState | None]) -> Tensor:
+    def forward(self, values: Tensor, stored: list[LayerState | None]) -> Tensor:
         """Keeps its input, output, and where each maximum was."""
-        pooled, places = functional.max_pool2d(values, **self.settings, return_indices=True)
-        tape.append(LayerState(values, places, pooled))
+        pooled, indices = functional.max_pool2d(values, **self.settings, return_indices=True)
+        stored.append(LayerState(values, indices, pooled))
         return pooled
 
-    def ask(self, values: Tensor) -> Tensor:
+    def apply(self, values: Tensor) -> Tensor:
         """Pool."""
         pooled: Tensor = functional.max_pool2d(values, **self.settings)
         return pooled
@@ -186,25 +186,25 @@ class Pool:
         self, grad: Tensor, saved: LayerState | None, reference: LayerState | None, rule: BackwardRule
     ) -> Tensor:
         """As the rule says."""
-        return rule.pool(grad, _kept(saved), reference, self)
+        return rule.pool(grad, _require_state(saved), reference, self)
 
 
 class ReluPool(Pool):
     """ReLU, then max pooling: pooled first, which says the same and leaves less to do."""
 
-    def forward(self, values: Tensor, tape: list[LayerState | None]) -> Tensor:
+    def forward(self, values: Tensor, stored: list[LayerState | None]) -> Tensor:
         """Keeps its input, its output, and where each maximum was."""
-        return super().forward(values, tape).relu_()
+        return super().forward(values, stored).relu_()
 
-    def ask(self, values: Tensor) -> Tensor:
+    def apply(self, values: Tensor) -> Tensor:
         """Pool, then ReLU."""
-        return super().ask(values).relu_()
+        return super().apply(values).relu_()
 
     def backward(
         self, grad: Tensor, saved: LayerState | None, reference: LayerState | None, rule: BackwardRule
     ) -> Tensor:
         """As the rule says."""
-        return rule.relu_pool(grad, _kept(saved), reference, self)
+        return rule.relu_pool(grad, _require_state(saved), reference, self)
 
 
 def compile_layers(modules: list[nn.Module], dtype: torch.dtype) -> list[FastLayer] | None:
@@ -285,7 +285,7 @@ def _pair(size: Any) -> list[int]:
     return [size, size] if isinstance(size, int) else [int(side) for side in size]
 
 
-def _kept(saved: LayerState | None) -> LayerState:
+def _require_state(saved: LayerState | None) -> LayerState:
     if saved is None:
         raise ValueError("a tape of another network")
     return saved

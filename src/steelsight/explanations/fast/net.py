@@ -26,12 +26,12 @@ from steelsight.explanations.fast.layers import (
     norm_terms,
     pools_first,
 )
-from steelsight.explanations.fast.rules import PLAIN, BackwardPass
+from steelsight.explanations.fast.rules import GRADIENT, BackwardPass
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.heads import DirectHead
 from steelsight.models.inputs import IMAGENET_MEAN, IMAGENET_STD
 
-__all__ = ["FastNet", "ForwardTape", "fast_net", "is_gray", "to_gray_level"]
+__all__ = ["FastNet", "StoredPass", "fast_net", "is_gray", "to_gray_level"]
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
@@ -39,31 +39,31 @@ GRAY_TOLERANCE = 1e-4  # gray levels of 0..1 by which channels may differ and st
 
 
 @dataclass
-class ForwardTape:
+class StoredPass:
     """A forward pass: what each layer kept, and what came out."""
 
-    kept: list[LayerState | None]
+    states: list[LayerState | None]
     features: Tensor  # (n, k, gh, gw)
     layers: list[FastLayer]  # in the order they ran
 
-    def rows(self, part: slice) -> ForwardTape:
+    def rows(self, part: slice) -> StoredPass:
         """Some images of the batch, without a copy."""
-        kept = [None if each is None else each.rows(part) for each in self.kept]
-        return ForwardTape(kept, self.features[part], self.layers)
+        states = [None if state is None else state.rows(part) for state in self.states]
+        return StoredPass(states, self.features[part], self.layers)
 
-    def repeat(self, times: int) -> ForwardTape:
+    def repeat(self, times: int) -> StoredPass:
         """One image's tape as a batch of so many, without a copy."""
 
-        def wide(each: Tensor | None) -> Tensor | None:
-            return None if each is None else each.expand(times, *each.shape[1:])
+        def wide(state: Tensor | None) -> Tensor | None:
+            return None if state is None else state.expand(times, *state.shape[1:])
 
-        kept = [
+        states = [
             None
             if k is None
-            else LayerState(k.values.expand(times, *k.values.shape[1:]), wide(k.places), wide(k.pooled))
-            for k in self.kept
+            else LayerState(k.values.expand(times, *k.values.shape[1:]), wide(k.indices), wide(k.pooled))
+            for k in self.states
         ]
-        return ForwardTape(kept, self.features.expand(times, *self.features.shape[1:]), self.layers)
+        return StoredPass(states, self.features.expand(times, *self.features.shape[1:]), self.layers)
 
 
 class FastNet:
@@ -100,10 +100,10 @@ class FastNet:
         forward = weight.to(dtype) if padded else self.by_gray.reshape(len(weight), taps, 1, 1)
         self.weight = forward.contiguous(memory_format=torch.channels_last)
         self.back_gray, self.back_sum = (
-            each.reshape(len(weight), taps)
+            state.reshape(len(weight), taps)
             .T.reshape(taps, -1, 1, 1)
             .contiguous(memory_format=torch.channels_last)
-            for each in (self.by_gray, self.by_sum)
+            for state in (self.by_gray, self.by_sum)
         )
         self.bias = (bias if padded else bias - (weight * offset / scale).sum((1, 2, 3))).to(dtype)
         self.padded = padded
@@ -112,14 +112,14 @@ class FastNet:
     @torch.no_grad()
     def forward(
         self, images: Float[Tensor, "n 3 h w"], *, signs: bool = False, pool_first: bool = False
-    ) -> ForwardTape:
+    ) -> StoredPass:
         """Run the features and keep what the way back needs.
 
         signs       ReLUs overwrite their input, which rules that only ask where they were open allow
         pool_first  pool before the ReLU, which is the same function on a quarter of the places; guided
                     backpropagation and rescale go back through the original order
         """
-        kept: list[LayerState | None] = []
+        states: list[LayerState | None] = []
         layers = self.pool_first if pool_first else self.layers
         if self.padded:
             values = images.to(self.dtype).contiguous(memory_format=torch.channels_last)
@@ -130,14 +130,14 @@ class FastNet:
             values = self._first(to_gray_level(images).to(self.dtype))
         for layer in layers:
             values = (
-                layer.keep_sign(values, kept)
+                layer.keep_sign(values, states)
                 if signs and isinstance(layer, Relu)
-                else layer.forward(values, kept)
+                else layer.forward(values, states)
             )
-        return ForwardTape(kept, values, layers)
+        return StoredPass(states, values, layers)
 
     @torch.no_grad()
-    def ask(self, gray: Float[Tensor, "n h w"]) -> Float[Tensor, "n c"]:
+    def predict(self, gray: Float[Tensor, "n h w"]) -> Float[Tensor, "n c"]:
         """Logits of gray levels of 0..1 in the net's own type, keeping nothing; for nets without padding."""
         logits: Tensor = self.head(self.features(gray))
         return logits
@@ -147,20 +147,20 @@ class FastNet:
         """Features of gray levels of 0..1, keeping nothing; for nets without padding."""
         values = self._first(gray.to(self.dtype))
         for layer in self.pool_first:
-            values = layer.ask(values)
+            values = layer.apply(values)
         return values.float()
 
-    def logits(self, tape: ForwardTape) -> Float[Tensor, "n c"]:
+    def logits(self, stored: StoredPass) -> Float[Tensor, "n c"]:
         """What the head says of a tape."""
         with torch.no_grad():
-            logits: Tensor = self.head(tape.features.float())
+            logits: Tensor = self.head(stored.features.float())
         return logits
 
     def backward(
         self,
-        tape: ForwardTape,
+        stored: StoredPass,
         classes: Int[Tensor, " n"],
-        way: BackwardPass = PLAIN,
+        rule: BackwardPass = GRADIENT,
         *,
         weight: Float[Tensor, " n"] | None = None,
     ) -> Float[Tensor, "n k h1 w1"]:
@@ -169,16 +169,16 @@ class FastNet:
         classes    target of each image
         weight     factor of each image's logit
         """
-        grad = self.through_head(tape, classes, way, weight=weight)
-        return self.through_layers(grad, tape, way.features)
+        grad = self.through_head(stored, classes, rule, weight=weight)
+        return self.through_layers(grad, stored, rule.features)
 
     @torch.no_grad()
     def through_layers(
         self,
         grad: Float[Tensor, "n k gh gw"],
-        tape: ForwardTape,
+        stored: StoredPass,
         rule: BackwardRule,
-        reference: ForwardTape | None = None,
+        reference: StoredPass | None = None,
     ) -> Float[Tensor, "n k1 h1 w1"]:
         """From gradients, or multipliers, of the features to those of the first convolution's output.
 
@@ -186,29 +186,29 @@ class FastNet:
                    stand for all
         """
         grad = grad.to(self.dtype)
-        others = reference.kept if reference else [None] * len(tape.kept)
+        others = reference.states if reference else [None] * len(stored.states)
         for layer, saved, other in zip(
-            reversed(self.layers), reversed(tape.kept), reversed(others), strict=True
+            reversed(self.layers), reversed(stored.states), reversed(others), strict=True
         ):
             grad = layer.backward(grad, saved, other, rule)
         return grad
 
     def through_head(
         self,
-        tape: ForwardTape,
+        stored: StoredPass,
         classes: Int[Tensor, " n"],
-        way: BackwardPass = PLAIN,
+        rule: BackwardPass = GRADIENT,
         *,
         weight: Float[Tensor, " n"] | None = None,
     ) -> Float[Tensor, "n k gh gw"]:
         """Gradients of the features."""
         if isinstance(self.head, DirectHead) and self.head.pooling.kind == "average":
-            weights = self.head.conv.weight.detach().flatten(1)[classes] / tape.features[0, 0].numel()
+            weights = self.head.conv.weight.detach().flatten(1)[classes] / stored.features[0, 0].numel()
             weights = weights if weight is None else weights * weight[:, None]
-            return weights[:, :, None, None].expand_as(tape.features)  # linear: the same under every rule
+            return weights[:, :, None, None].expand_as(stored.features)  # linear: the same under every rule
         with torch.inference_mode(False), torch.enable_grad():
-            leaf = tape.features.float().detach().requires_grad_()
-            with way.head():
+            leaf = stored.features.float().detach().requires_grad_()
+            with rule.head():
                 logits = self.head(leaf)
             chosen = logits.gather(1, classes[:, None])[:, 0]
             total = (chosen if weight is None else chosen * weight).sum()
@@ -252,7 +252,7 @@ class FastNet:
 
 def _classes(head: nn.Module) -> int:
     """Outputs of the head's last layer."""
-    last = [each for each in head.modules() if isinstance(each, nn.Linear | nn.Conv2d)][-1]
+    last = [state for state in head.modules() if isinstance(state, nn.Linear | nn.Conv2d)][-1]
     return last.out_features if isinstance(last, nn.Linear) else last.out_channels
 
 
@@ -277,11 +277,11 @@ _NETS: WeakKeyDictionary[nn.Module, dict[torch.dtype, tuple[tuple[int, ...], Fas
 
 def fast_net(model: nn.Module, *images: Tensor, dtype: torch.dtype = torch.float32) -> FastNet | None:
     """The model as plain operations, or None where it, or an image, needs the general way."""
-    if type(model) is not SheetClassifier or not all(is_gray(each) for each in images):
+    if type(model) is not SheetClassifier or not all(is_gray(state) for state in images):
         return None
-    if any(each.device.type != "cpu" for each in model.parameters()) or _has_hooks(model):
+    if any(state.device.type != "cpu" for state in model.parameters()) or _has_hooks(model):
         return None
-    state = tuple(each._version + id(each) for each in [*model.parameters(), *model.buffers()])
+    state = tuple(state._version + id(state) for state in [*model.parameters(), *model.buffers()])
     known = _NETS.setdefault(model, {})
     if dtype not in known or known[dtype][0] != state:
         net = _build(model, dtype)
@@ -316,5 +316,5 @@ def _build(model: SheetClassifier, dtype: torch.dtype) -> FastNet | None:
 def _has_hooks(model: nn.Module) -> bool:
     """Hooks of the caller's would be passed over."""
     return any(
-        each._forward_hooks or each._forward_pre_hooks or each._backward_hooks for each in model.modules()
+        state._forward_hooks or state._forward_pre_hooks or state._backward_hooks for state in model.modules()
     )

@@ -17,7 +17,7 @@ from torch import Tensor
 from steelsight.explanations.backward_rules import GuidedRule
 from steelsight.explanations.fast.layers import BackwardRule, LayerState, Pool, ReluPool
 
-__all__ = ["GUIDED", "PLAIN", "BackwardPass"]
+__all__ = ["GRADIENT", "GUIDED", "BackwardPass"]
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class BackwardPass:
     head: Callable[[], AbstractContextManager[object]]
 
 
-class _Plain:
+class _GradientRule:
     def relu(self, grad: Tensor, saved: LayerState, reference: LayerState | None) -> Tensor:
         return torch.ops.aten.threshold_backward(grad, saved.values, 0)  # type: ignore[no-any-return]
 
     def pool(self, grad: Tensor, saved: LayerState, reference: LayerState | None, layer: Pool) -> Tensor:
         return torch.ops.aten.max_pool2d_with_indices_backward(  # type: ignore[no-any-return]
-            grad, saved.values, *layer.settings.values(), saved.places
+            grad, saved.values, *layer.settings.values(), saved.indices
         )
 
     def relu_pool(
@@ -44,7 +44,7 @@ class _Plain:
         return self.pool(open_grad, saved, reference, layer)
 
 
-class _Guided(_Plain):
+class _GuidedRule(_GradientRule):
     def relu(self, grad: Tensor, saved: LayerState, reference: LayerState | None) -> Tensor:
         return super().relu(grad.clamp(min=0), saved, reference)
 
@@ -55,5 +55,5 @@ class _Guided(_Plain):
         return self.relu(self.pool(grad, saved, reference, layer), saved, reference)
 
 
-PLAIN = BackwardPass(_Plain(), nullcontext)
-GUIDED = BackwardPass(_Guided(), GuidedRule)
+GRADIENT = BackwardPass(_GradientRule(), nullcontext)
+GUIDED = BackwardPass(_GuidedRule(), GuidedRule)

@@ -1,7 +1,7 @@
-"""Asking a network about a sheet of which superpixels are hidden, in the quickest way it allows.
+"""A network's predictions for a sheet with masked superpixels, in the fastest way the network allows.
 
-A gray sheet of the catalog's networks is built and asked as gray, in bfloat16 where the processor has it. A
-head whose logit is pooled from a class map gives that map; any other model gives its logit as a map of one
+A gray sheet of the catalog's networks is mixed and predicted as gray, in bfloat16 where the processor has it.
+A head whose logit is pooled from a class map gives that map; any other model gives its logit as a map of one
 place.
 """
 
@@ -23,7 +23,7 @@ from steelsight.explanations.targets import check_images
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.heads import ConvHead, DirectHead
 
-__all__ = ["MaskedPredictor", "masked_predictor", "match_hidden", "mean_colours"]
+__all__ = ["MaskedPredictor", "masked_predictor", "match_backgrounds", "mean_colours"]
 
 Segments = Int[np.ndarray, "h w"]
 
@@ -31,53 +31,60 @@ AT_ONCE, AT_ONCE_GRAY = 32, 10  # sheets; larger batches leave the processor's c
 
 
 class MaskedPredictor(NamedTuple):
-    """One sheet and class, ready to be asked about."""
+    """Class maps of one class for masked versions of one sheet."""
 
-    ask: Callable[[Float[Tensor, "s m"]], Float[Tensor, "m p"]]  # sets of shown superpixels → class map
-    pool: Callable[[Float[Tensor, "m p"]], Float[Tensor, " m"]]  # class map → logit
+    predict: Callable[[Float[Tensor, "s m"]], Float[Tensor, "m p"]]  # samples → class maps
+    pool: Callable[[Float[Tensor, "m p"]], Float[Tensor, " m"]]  # class maps → logits
     grid: tuple[int, int]
-    linear: bool  # the logit is the map's mean
+    linear: bool  # whether the logit is the map's mean
 
 
 def masked_predictor(
-    model: nn.Module, image: Tensor, cut: Segments, chosen: int, hidden: Tensor | None, memory_mb: float
+    model: nn.Module,
+    image: Tensor,
+    segments: Segments,
+    target: int,
+    background: Tensor | None,
+    memory_mb: float,
 ) -> MaskedPredictor:
-    """Make a sheet askable.
+    """Build a predictor for masked sheets.
 
-    image   (c, h, w) in the model's own units
-    chosen  class whose logit is asked for
-    hidden  (c, h, w) what shows where a superpixel is hidden; None = its own mean colour
+    image       (c, h, w) in the model's own units
+    segments    superpixel of every pixel
+    target      class whose logit is predicted
+    background  (c, h, w) content of masked superpixels; None = each superpixel's mean colour
+    memory_mb   cap on additional memory
     """
-    where = torch.from_numpy(cut).flatten()
-    behind = mean_colours(image, where) if hidden is None else hidden
-    both = torch.stack([image, behind])
-    net = fast_net(model, both, dtype=_quick_type())
-    read = None if net is None else _reader(net.head, chosen)
+    where = torch.from_numpy(segments).flatten()
+    behind = mean_colours(image, where) if background is None else background
+    ends = torch.stack([image, behind])
+    net = fast_net(model, ends, dtype=_fast_dtype())
+    read_map = None if net is None else _map_reader(net.head, target)
     gray = net is not None and not net.padded
     rows = rows_within(model, image, memory_mb, most=AT_ONCE_GRAY if gray else AT_ONCE)
-    base, change = (to_gray_level(both)[:, None] if gray else both)[[1, 0]]
+    base, change = (to_gray_level(ends)[:, None] if gray else ends)[[1, 0]]
     change = change - base
-    answer = _answerer(model, net, read, chosen)
+    predict_mixed = _mixed_predictor(model, net, read_map, target)
 
     @torch.no_grad()
-    def ask(masks: Float[Tensor, "s m"]) -> Float[Tensor, "m p"]:
-        found = []
+    def predict(masks: Float[Tensor, "s m"]) -> Float[Tensor, "m p"]:
+        outputs = []
         for part in torch.split(masks.T.float(), rows):  # bfloat16 gathers five times as slowly
-            shown = part.index_select(1, where).reshape(-1, 1, *cut.shape)
-            found.append(answer(torch.addcmul(base, shown, change)).double().reshape(len(part), -1))
-        return torch.cat(found)
+            shown = part.index_select(1, where).reshape(-1, 1, *segments.shape)
+            outputs.append(predict_mixed(torch.addcmul(base, shown, change)).double().reshape(len(part), -1))
+        return torch.cat(outputs)
 
-    if read is None:
-        return MaskedPredictor(ask, lambda values: values[:, 0], (1, 1), linear=True)
+    if read_map is None:
+        return MaskedPredictor(predict, lambda values: values[:, 0], (1, 1), linear=True)
     with torch.no_grad():
-        one = answer((base + change)[None])  # (1, gh, gw)
+        whole = predict_mixed((base + change)[None])  # (1, gh, gw)
     pooling = _pooling(net.head) if net is not None else None
     pool = _mean if pooling is None else lambda values: pooling(values[:, None, :, None])[:, 0]
-    return MaskedPredictor(ask, pool, (one.shape[1], one.shape[2]), linear=pooling is None)
+    return MaskedPredictor(predict, pool, (whole.shape[1], whole.shape[2]), linear=pooling is None)
 
 
-def match_hidden(baselines: Tensor | None, images: Tensor) -> Tensor | None:
-    """One image each to hide behind, or None; raises BadInput for another shape or values."""
+def match_backgrounds(baselines: Tensor | None, images: Tensor) -> Tensor | None:
+    """One background an image, or None; raises BadInput for another shape or values."""
     if baselines is None:
         return None
     if baselines.shape[1:] != images.shape[1:] or len(baselines) not in (1, len(images)):
@@ -97,35 +104,35 @@ def mean_colours(image: Float[Tensor, "c h w"], where: Int[Tensor, " hw"]) -> Fl
     return (sums / counts)[:, where].reshape(image.shape)
 
 
-def _answerer(
-    model: nn.Module, net: FastNet | None, read: Callable[[Tensor], Tensor] | None, chosen: int
+def _mixed_predictor(
+    model: nn.Module, net: FastNet | None, read_map: Callable[[Tensor], Tensor] | None, target: int
 ) -> Callable[[Tensor], Tensor]:
-    """From mixed sheets to class maps (n, gh, gw), or logits (n,)."""
+    """A function from mixed sheets to class maps (n, gh, gw), or logits (n,)."""
     if net is not None and not net.padded:
-        if read is not None:
-            return lambda mixed: read(net.features(mixed[:, 0]))
-        return lambda mixed: net.ask(mixed[:, 0])[:, chosen]
-    if isinstance(model, SheetClassifier) and read is not None:
-        return lambda mixed: read(model.features(mixed))
-    return lambda mixed: model(mixed)[:, chosen]
+        if read_map is not None:
+            return lambda mixed: read_map(net.features(mixed[:, 0]))
+        return lambda mixed: net.predict(mixed[:, 0])[:, target]
+    if isinstance(model, SheetClassifier) and read_map is not None:
+        return lambda mixed: read_map(model.features(mixed))
+    return lambda mixed: model(mixed)[:, target]
 
 
-def _reader(head: nn.Module, chosen: int) -> Callable[[Tensor], Tensor] | None:
-    """From features (n, k, gh, gw) to what each place says for a class, or None where no map pools to it."""
+def _map_reader(head: nn.Module, target: int) -> Callable[[Tensor], Tensor] | None:
+    """A function from features (n, k, gh, gw) to the class map (n, gh, gw); None for a head without one."""
     match head:
         case DirectHead():
-            weight = head.conv.weight[chosen : chosen + 1]
-            bias = None if head.conv.bias is None else head.conv.bias[chosen : chosen + 1]
+            weight = head.conv.weight[target : target + 1]
+            bias = None if head.conv.bias is None else head.conv.bias[target : target + 1]
             return lambda features: functional.conv2d(features, weight, bias)[:, 0]
         case ConvHead():
-            row, shift = head.linear.weight[chosen], head.linear.bias[chosen]
+            row, shift = head.linear.weight[target], head.linear.bias[target]
             return lambda features: torch.einsum("nkhw,k->nhw", head.conv(features).relu_(), row) + shift
         case _:
             return None
 
 
 def _pooling(head: nn.Module) -> nn.Module | None:
-    """What pools the class map; None = the mean."""
+    """The module that pools the class map; None = the mean."""
     return head.pooling if isinstance(head, DirectHead) and head.pooling.kind != "average" else None
 
 
@@ -133,6 +140,6 @@ def _mean(values: Float[Tensor, "m p"]) -> Float[Tensor, " m"]:
     return values.mean(1)
 
 
-def _quick_type() -> torch.dtype:
-    """bfloat16 where the processor computes in it: rankings do not need the last digits."""
+def _fast_dtype() -> torch.dtype:
+    """bfloat16 where the processor computes in it: rankings of superpixels need no more precision."""
     return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32

@@ -1,7 +1,7 @@
-"""Superpixels for strip texture: the pieces that LIME hides and shows.
+"""Superpixels of strip images, which LIME masks and shows.
 
-SLIC and quickshift are scikit-image's. Strips are ours: rolling marks run along a sheet, so a column of
-pixels is often one thing.
+SLIC and quickshift are scikit-image's. Strips and grid are rectangles of equal size: rolling marks run along
+a sheet, so a column of pixels often belongs together.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["SEGMENTERS", "check_segments", "segment_sheet"]
 
 Segments = Int[np.ndarray, "h w"]
 
-CELL_PX = 24  # aimed at side of a superpixel: a 64x400 sheet falls into about fifty
+CELL_PX = 24  # side of a superpixel aimed at: about fifty on a 64x400 sheet
 
 
 def _slic(gray: Float[np.ndarray, "h w"], cells: int) -> Segments:
@@ -30,7 +30,7 @@ def _slic(gray: Float[np.ndarray, "h w"], cells: int) -> Segments:
 
 
 def _quickshift(gray: Float[np.ndarray, "h w"], cells: int) -> Segments:
-    """Quickshift knows no count: its kernel grows until there are about as many pieces as cells."""
+    """Quickshift takes no count: its kernel grows until segments are under 1.5 times the cells."""
     colour = np.repeat(gray[..., None], 3, axis=2)
     labels: Segments = np.zeros(gray.shape, dtype=np.int64)
     for kernel in (3, 5, 8, 12, 18):
@@ -65,8 +65,9 @@ def segment_sheet(
 ) -> Segments:
     """Superpixels numbered from 0 without gaps.
 
-    gray    any range; scaled to 0..1 by its own extremes: a dark sheet is cut as finely as a bright one
-    cells   about how many; None = one for every 24x24 pixels, at least 8
+    gray    any range; scaled to 0..1 by its own extremes, so that brightness does not change their number
+    kind    a key of SEGMENTERS
+    cells   number aimed at; None = one for every 24x24 pixels, at least 8
     raises  BadInput for another kind
     """
     if kind not in SEGMENTERS:

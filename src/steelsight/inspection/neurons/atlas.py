@@ -1,6 +1,6 @@
-"""Portraits of neurons: the images that drive each, beside the real sheets that do, and what it says of them.
+"""Profiles of neurons: images that maximise each, real sheets with the highest responses, and class means.
 
-Where a real sheet drives a neuron more than the image found, the ascent starts again from that sheet.
+Where a real sheet has a higher response than the optimised image, the ascent is repeated from that sheet.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from steelsight.inspection.neurons.survey import (
     Crop,
     LayerSurvey,
     class_responses,
+    class_variance_share,
     cut_crops,
     survey,
-    telling,
 )
 from steelsight.models.catalog import SheetClassifier
 from steelsight.types import GrayBatch, GrayImage, Interval, Labels
 
 __all__ = ["Atlas", "AtlasPlan", "LayerPage", "NeuronProfile", "NeuronSheets", "make_atlas"]
 
-SAMPLE = 12  # neurons a layer whose simplicity is measured
+SAMPLE = 12  # neurons of each layer whose filter agreement is measured
 
 
 @dataclass(frozen=True)
 class NeuronSheets:
-    """The sheets a model is shown, with what is known of them."""
+    """The sheets on which neurons are surveyed, with classes and groups."""
 
     images: GrayBatch
     labels: Labels  # a class each; below 0 = none that counts
@@ -50,7 +50,7 @@ class AtlasPlan:
     """Which neurons, and how their images are made."""
 
     count: int = 8  # neurons a layer
-    choose: str = "telling"  # those that tell classes apart best, or drawn at random
+    choose: str = "class_variance_share"  # telling: those that separate classes best; drawn: at random
     neurons: tuple[Neuron, ...] = ()  # these instead
     plain: Ascent | None = PLAIN_SHEET
     grown: Ascent | None = GROWN_SHEET
@@ -58,7 +58,7 @@ class AtlasPlan:
     resamples: int = 400
 
     def __post_init__(self) -> None:
-        if self.choose not in ("telling", "drawn"):
+        if self.choose not in ("class_variance_share", "drawn"):
             raise BadRecipe(f"choose: expected telling or drawn, got {self.choose!r}")
         if self.count < 1:
             raise BadRecipe(f"count: expected at least 1 neuron a layer, got {self.count}")
@@ -74,15 +74,15 @@ class NeuronProfile:
     plain: Float32[np.ndarray, "c h w"] | None
     grown: Float32[np.ndarray, "c h2 w2"] | None
     stages: tuple[Float32[np.ndarray, "c _ _"], ...]  # of the second form, as it grew
-    value: float  # what the plain image achieves, or where there is none the second form's
+    value: float  # response to the plain image, or without one to the second form
     grown_value: float
     kernel: int
-    best_real: float  # of all sheets shown, by the same measure
+    best_real: float  # highest response of all sheets, by the same measure
     best_sheet: str
     restarted: bool  # from that sheet
     crops: tuple[Crop, ...]
     responses: dict[str, Interval]
-    telling: float  # share of its variance that lies between classes
+    class_share: float  # share of the response's variance that lies between classes
     agreement: float  # 1 = one linear filter
 
     def as_dict(self, ids: Sequence[str]) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class NeuronProfile:
             "best_real": self.best_real,
             "best_sheet": self.best_sheet,
             "restarted_from_it": self.restarted,
-            "telling": self.telling,
+            "class_variance_share": self.class_share,
             "filter_agreement": self.agreement,
             "responses": {name: asdict(interval) for name, interval in self.responses.items()},
             "crops": [
@@ -116,10 +116,10 @@ class LayerPage:
     layer: str
     grid: tuple[int, int]
     channels: int
-    reach: tuple[int, int] | None  # pixels a place sees, height and width; None = the whole sheet
-    dead: tuple[int, ...]  # channels never above zero over the sheets shown
+    receptive_field: tuple[int, int] | None  # of a place, height and width in px; None = the whole sheet
+    dead: tuple[int, ...]  # channels that are not above zero on any sheet shown
     agreements: tuple[float, ...]  # of neurons drawn at random among the others; see filter_agreement
-    portraits: tuple[NeuronProfile, ...]
+    profiles: tuple[NeuronProfile, ...]
     note: str = ""
 
 
@@ -143,11 +143,11 @@ class Atlas:
                     "layer": page.layer,
                     "grid": list(page.grid),
                     "channels": page.channels,
-                    "reach": None if page.reach is None else list(page.reach),
+                    "reach": None if page.receptive_field is None else list(page.receptive_field),
                     "dead": list(page.dead),
                     "filter_agreements": list(page.agreements),
                     "note": page.note,
-                    "neurons": [portrait.as_dict(self.shown.ids) for portrait in page.portraits],
+                    "neurons": [profile.as_dict(self.shown.ids) for profile in page.profiles],
                 }
                 for page in self.layers
             ],
@@ -164,7 +164,7 @@ def make_atlas(
     seed: int,
     say: Callable[[str], None] = lambda _text: None,
 ) -> Atlas:
-    """Survey the layers, choose neurons, and portray each.
+    """Survey the layers, choose neurons, and profile each.
 
     rng     draws neurons and resamples
     seed    of every ascent: the same neuron gets the same start in every model
@@ -207,8 +207,8 @@ def _choose(found: LayerSurvey, labels: Labels, plan: AtlasPlan, rng: np.random.
         return own
     alive = np.setdiff1d(np.arange(channels), found.dead)
     order: Int[np.ndarray, " a"] = (
-        alive[np.argsort(-telling(found.means, labels)[alive], kind="stable")]
-        if plan.choose == "telling"
+        alive[np.argsort(-class_variance_share(found.means, labels)[alive], kind="stable")]
+        if plan.choose == "class_variance_share"
         else rng.permutation(alive)
     )
     return [Neuron(found.layer, channel) for channel in sorted(order[: plan.count].tolist())]
@@ -238,17 +238,17 @@ def _page(
             note = f"no second form: {error}"
     plain, values, restarted = _plain(model, found, neurons, shown, plan, seed)
     columns = [neuron.channel for neuron in neurons]
-    told = class_responses(
+    responses = class_responses(
         found.means[:, columns], shown.labels, shown.class_names, shown.groups, rng=rng,
         resamples=plan.resamples,
     )  # fmt: skip
     agreement = filter_agreement(model, found, columns, shown.images)
-    shares = telling(found.means, shown.labels)
-    portraits = []
+    shares = class_variance_share(found.means, shown.labels)
+    profiles = []
     for row, neuron in enumerate(neurons):
         real = _measure(found, neuron)
         best = int(real.argmax())
-        portraits.append(
+        profiles.append(
             NeuronProfile(
                 neuron=neuron,
                 plain=None if plain is None else plain[row],
@@ -261,8 +261,8 @@ def _page(
                 best_sheet=shown.ids[best],
                 restarted=row in restarted,
                 crops=tuple(cut_crops(found, neuron.channel, shown.images)),
-                responses=told[row],
-                telling=float(shares[neuron.channel]),
+                responses=responses[row],
+                class_share=float(shares[neuron.channel]),
                 agreement=float(agreement[row]),
             )
         )
@@ -270,10 +270,10 @@ def _page(
         found.layer,
         found.grid,
         found.means.shape[1],
-        None if found.reach.whole else found.reach.size,
+        None if found.receptive_field.whole else found.receptive_field.size,
         tuple(found.dead.tolist()),
         tuple(filter_agreement(model, found, drawn.tolist(), shown.images).tolist()),
-        tuple(portraits),
+        tuple(profiles),
         note,
     )
 
@@ -286,7 +286,7 @@ def _plain(
     plan: AtlasPlan,
     seed: int,
 ) -> tuple[Float32[np.ndarray, "n c h w"] | None, Float[np.ndarray, " n"] | None, set[int]]:
-    """Images and values of the plain form, and which rows began again from a real sheet."""
+    """Images and responses of the plain form, and the rows restarted from a real sheet."""
     if plan.plain is None or not neurons:
         return None, None, set()
     first = maximise(
@@ -317,7 +317,7 @@ def _begin(plan: AtlasPlan) -> GrayBatch | None:
 
 
 def _measure(found: LayerSurvey, neuron: Neuron) -> Float32[np.ndarray, " n"]:
-    """What an image is optimised for, of real sheets; of a single place its channel's maximum stands in."""
+    """Responses of real sheets to compare with an image's; for a single place the channel's maximum."""
     table = found.means if neuron.place is None else found.maxima
     answers: Float32[np.ndarray, " n"] = table[:, neuron.channel]
     return answers

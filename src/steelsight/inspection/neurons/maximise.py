@@ -1,8 +1,8 @@
-"""Which image drives a neuron most: activation maximisation, x' = argmin -f(x), many neurons at a time.
+"""Activation maximisation: x' = argmin -f(x) for many neurons at a time.
 
-The image climbs along its gradient, scaled to one length; it starts as faint noise around mid-gray, the same
-for every neuron, and its contrast is bounded (`Ascent.contrast`). Nothing is learnt and the model is left as
-found. What an image shows is what this ascent finds, one of many images that drive the neuron.
+Gradient ascent with normalised steps, from faint noise around mid-gray that is the same for every neuron; the
+image's contrast is bounded (`Ascent.contrast`). The model is not changed. The result is one of many images
+with a high response.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from steelsight.types import GrayBatch
 __all__ = ["MaximisedImages", "maximise"]
 
 LAST_RATE = 0.1  # share of the first
-WARM = 16  # steps in which places shut by a ReLU are pulled as well
+WARM = 16  # first steps, in which inactive ReLUs pass a gradient as well
 Images = Float[Tensor, "n c h w"]
 
 
 @dataclass(frozen=True)
 class MaximisedImages:
-    """Images and what they achieve, one a neuron, in the order asked for."""
+    """Images and responses of n neurons, in the order given."""
 
     neurons: tuple[Neuron, ...]
     images: Float32[np.ndarray, "n c h w"]  # normalised units, c 1 (gray) or 3
@@ -54,12 +54,12 @@ class MaximisedImages:
     stages: tuple[Float32[np.ndarray, "n c _ _"], ...]  # the image before each enlargement, then the last
 
     def shown(self, row: int) -> UInt8[np.ndarray, "h w k"]:
-        """One image for people: gray or colour bytes, stretched to fit where values pass black or white."""
+        """One image as gray or colour bytes, rescaled where values exceed black or white."""
         return to_bytes(self.images[row])
 
 
 def to_bytes(image: Float32[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "h w c"]:
-    """Normalised units as bytes; mid-gray stays, and all is drawn together where it passes black or white."""
+    """Convert normalised units to bytes; values beyond black or white are scaled towards mid-gray."""
     low, high = (edge.numpy() for edge in gray_range(image.shape[0]))
     over = max(1.0, float((image / np.where(image < 0, low, high)).max()))
     shares = (image / over - low) / (high - low)
@@ -79,9 +79,9 @@ def maximise(
     start: GrayBatch | None = None,
     say: Callable[[int], None] = lambda _done: None,
 ) -> MaximisedImages:
-    """The image that each neuron answers to most strongly.
+    """Optimise an image for each neuron's response.
 
-    neurons    of any layers; a layer's neurons are optimised together, each for itself
+    neurons    of any layers; those of one layer are optimised in one batch, independently
     generator  draws the start and the jitter, the same for all
     size       height and width; None = what the model was built for
     start      real sheets to start from instead of noise, one for all or one a neuron
@@ -104,12 +104,12 @@ def maximise(
     for layer in dict.fromkeys(neuron.layer for neuron in neurons):
         places = [row for row, neuron in enumerate(neurons) if neuron.layer == layer]
         with run_to(model, layer) as run, torch.inference_mode(False), torch.enable_grad():
-            reach = receptive_field_of(model, layer)
+            field = receptive_field_of(model, layer)
             _check(run, [neurons[row] for row in places], plan)
             for begin in range(0, len(places), ascent.chunk):
                 chosen = places[begin : begin + ascent.chunk]
                 begun = plan.first.expand(len(neurons), -1, -1, -1)[chosen]
-                group = _Group(run, [neurons[row] for row in chosen], begun, reach.box)
+                group = _Group(run, [neurons[row] for row in chosen], begun, field.box)
                 rows |= dict(zip(chosen, _best_kernel(group, plan), strict=True))
                 say(len(rows))
     found = [rows[row] for row in range(len(neurons))]
@@ -140,7 +140,7 @@ class _Plan:
 
 @dataclass(frozen=True)
 class _Group:
-    """Neurons of one layer that climb side by side."""
+    """Neurons of one layer that are optimised in one batch."""
 
     run: Truncated
     neurons: list[Neuron]
@@ -148,7 +148,7 @@ class _Group:
     box: Box
 
     def areas(self, size: tuple[int, int]) -> Float[Tensor, " n"]:
-        """Pixels each neuron sees: all of the image, or the box behind its place."""
+        """Pixels in each neuron's receptive field: the whole image, or the box of its place."""
         boxes = [(0, 0, *size) if n.place is None else self.box(n.place, size) for n in self.neurons]
         return torch.tensor([float((bottom - top) * (right - left)) for top, left, bottom, right in boxes])
 
@@ -181,7 +181,7 @@ def _moves(ascent: Ascent, generator: torch.Generator) -> Int[np.ndarray, "steps
 
 
 def _check(run: Truncated, neurons: Sequence[Neuron], plan: _Plan) -> None:
-    """Refuse neurons that the layer does not have, at the start or once the image has grown."""
+    """Refuse neurons that the layer does not have, at the first or the last image size."""
     for size in dict.fromkeys((plan.sizes[0], plan.sizes[-1])):
         with torch.no_grad():
             output = run(to_channels(resize(plan.first[:1], size)))
@@ -209,7 +209,7 @@ def _refuse(neuron: Neuron, shape: tuple[int, ...], size: tuple[int, int]) -> No
 
 
 def _best_kernel(group: _Group, plan: _Plan) -> list[_MaximisedNeuron]:
-    """Each neuron with the widest blur that keeps `kept` of what the best blur achieves."""
+    """For each neuron the largest kernel whose response is at least `kept` of the best kernel's."""
     tried = [_climb(group, plan, kernel) for kernel in sorted(set(plan.ascent.kernels)) or [0]]
     chosen = []
     for each in zip(*tried, strict=True):
@@ -220,7 +220,7 @@ def _best_kernel(group: _Group, plan: _Plan) -> list[_MaximisedNeuron]:
 
 
 def _climb(group: _Group, plan: _Plan, kernel: int) -> list[_MaximisedNeuron]:
-    """One ascent; of the images of the last size each neuron keeps the one that drives it most."""
+    """One ascent; each neuron keeps its image of the last size with the highest response."""
     ascent, sizes, run = plan.ascent, plan.sizes, group.run
     images = best = group.first
     areas = group.areas(sizes[0])
@@ -262,7 +262,7 @@ def _wide(chosen: Bool[Tensor, " n"]) -> Bool[Tensor, "n 1 1 1"]:
 def _gradient(
     group: _Group, images: Images, move: Int[np.ndarray, " two"], precision: str
 ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n c h w"]]:
-    """Each image's own neuron, and its gradient."""
+    """Response of each image's neuron, and its gradient."""
     leaf = images.detach().requires_grad_()
     shifts = (int(move[0]), int(move[1]))
     moved = torch.roll(leaf, shifts, (2, 3)) if any(shifts) else leaf
@@ -280,7 +280,7 @@ def _values(group: _Group, images: Images) -> Float[Tensor, " n"]:
 
 
 def read_neurons(output: Tensor, neurons: Sequence[Neuron]) -> Float[Tensor, " n"]:
-    """What row i says of neuron i: the mean of its channel over the places, or its one place."""
+    """Response of neuron i in row i: mean of its channel over the places, or its one place."""
     own = output.float()[torch.arange(len(neurons)), [neuron.channel for neuron in neurons]]  # (n, gh, gw)
     if own.ndim == 1:
         return own

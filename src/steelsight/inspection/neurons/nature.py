@@ -1,6 +1,6 @@
-"""Numbers behind the pictures: how simple a neuron is, and whether two pictures are one.
+"""Measures of neurons and their images: linearity of a neuron, similarity and fineness of images.
 
-A picture invites stories; these figures say which of them the network itself bears out.
+A picture alone is easily overinterpreted; these figures show what the network supports.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
-from scipy.stats import rankdata
+from scipy.stats import spearmanr
 from torch import Tensor
 
 from steelsight.inspection.neurons.survey import LayerSurvey
@@ -27,7 +27,7 @@ FINE = 8.0  # pixels: shorter waves are fine
 def image_correlation(
     first: Float32[np.ndarray, "n c h w"], second: Float32[np.ndarray, "m c h w"]
 ) -> Float[np.ndarray, "n m"]:
-    """Pearson's correlation of every image of one set with every one of another; 0 for a flat image."""
+    """Pearson's correlation of every image of one set with every one of another; 0 for a constant image."""
     rows = []
     for images in (first, second):
         flat = images.reshape(len(images), -1).astype(np.float64)
@@ -44,13 +44,13 @@ def rank_correlation(first: Float[np.ndarray, " n"], second: Float[np.ndarray, "
     >>> rank_correlation(np.array([0.0, 1.0, 2.0]), np.array([9.0, 4.0, 1.0]))
     -1.0
     """
-    ranks = [rankdata(values) - (len(values) + 1) / 2 for values in (first, second)]
-    scale = float(np.sqrt((ranks[0] ** 2).sum() * (ranks[1] ** 2).sum()))
-    return float((ranks[0] * ranks[1]).sum()) / scale if scale > 0 else float("nan")
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return float("nan")
+    return float(spearmanr(first, second).statistic)
 
 
 def fine_share(images: Float32[np.ndarray, "n c h w"]) -> Float[np.ndarray, " n"]:
-    """The share of each image's variance in waves shorter than 8 pixels; NaN for a flat image."""
+    """Share of each image's variance in waves shorter than 8 pixels; NaN for a constant image."""
     height, width = images.shape[2:]
     power = np.abs(np.fft.fft2(images.astype(np.float64))) ** 2
     power[..., 0, 0] = 0
@@ -71,14 +71,14 @@ def filter_agreement(
     sheets: int = 9,
     batch: int = 16,
 ) -> Float[np.ndarray, " k"]:
-    """How far each neuron is one linear filter: 1 = it weighs its surroundings alike on every sheet.
+    """Similarity of the linear filters that a neuron applies to different sheets: 1 = always the same filter.
 
-    The network is linear piece by piece, so the gradient of a neuron at its strongest place is the filter it
-    applies there. This is the mean cosine between these filters over the `sheets` that excite it most, each
-    seen from that place.
+    The network is piecewise linear, so the gradient of a neuron at its strongest place is the filter it
+    applies there. This is the mean cosine between these filters, relative to that place, over the `sheets`
+    with the highest responses.
 
     images   those surveyed
-    returns  -1..1; NaN where fewer than two sheets excite the neuron
+    returns  -1..1; NaN where fewer than two sheets have a response above 0
     """
     agreements = []
     with run_to(model, found.layer) as run, torch.inference_mode(False), torch.enable_grad():
@@ -98,21 +98,21 @@ def filter_agreement(
                 value = flat[torch.arange(len(some)), channel, places].sum()
                 gradient = torch.autograd.grad(value, leaf)[0].sum(1)  # gray moves all three channels
                 filters += [
-                    _seen_from(gradient[row], found, int(place)) for row, place in enumerate(places.tolist())
+                    _in_field(gradient[row], found, int(place)) for row, place in enumerate(places.tolist())
                 ]
             agreements.append(_mean_cosine(torch.stack(filters)))
     return np.array(agreements)
 
 
-def _seen_from(gradient: Float[Tensor, "h w"], found: LayerSurvey, place: int) -> Tensor:
-    """The gradient in the frame of its box; where padding stood, 0."""
-    reach = found.reach
-    if reach.whole:
+def _in_field(gradient: Float[Tensor, "h w"], found: LayerSurvey, place: int) -> Tensor:
+    """The gradient in the frame of the receptive field; 0 where padding was."""
+    field = found.receptive_field
+    if field.whole:
         return gradient
     row, column = divmod(place, found.grid[1])
-    top, left = reach.start[0] + row * reach.step[0], reach.start[1] + column * reach.step[1]
-    frame = torch.zeros(reach.size)
-    box = reach.box((row, column), (gradient.shape[0], gradient.shape[1]))
+    top, left = field.start[0] + row * field.step[0], field.start[1] + column * field.step[1]
+    frame = torch.zeros(field.size)
+    box = field.box((row, column), (gradient.shape[0], gradient.shape[1]))
     frame[box[0] - top : box[2] - top, box[1] - left : box[3] - left] = gradient[
         box[0] : box[2], box[1] : box[3]
     ]

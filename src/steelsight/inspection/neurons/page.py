@@ -1,4 +1,4 @@
-"""The atlas as a page: one chapter a layer, a card a neuron, the dead channels. It computes nothing."""
+"""The atlas as a page: one chapter a layer, a card a neuron, the dead channels; computes nothing."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from steelsight.inspection.neurons.atlas import Atlas, LayerPage, NeuronProfile
 from steelsight.inspection.neurons.maximise import to_bytes
 from steelsight.inspection.neurons.nature import fine_share
+from steelsight.inspection.neurons.pairs import PairedNeurons
 from steelsight.inspection.neurons.settings import Ascent
-from steelsight.inspection.neurons.twins import PairedNeurons
 from steelsight.reports.cells import Cell, Column, Value
 from steelsight.reports.document import Document
 from steelsight.reports.figures.inspection.neurons import (
@@ -27,18 +27,18 @@ from steelsight.reports.figures.inspection.neurons import (
 __all__ = [
     "atlas_figure",
     "describe_ascent",
+    "forms_figure",
     "growth_figure",
     "how_to_read",
     "layer_table",
-    "pairs_figure",
-    "twins_figure",
+    "neuron_pairs_figure",
     "write_atlas",
     "write_dead",
-    "write_twins",
+    "write_neuron_pairs",
 ]
 
 FORMS = {"plain": "plain", "grown": "resized, blurred"}
-REACHES, LEAST, MOST = 3, 24, 96  # a picture's middle shows so many boxes of its neuron, in pixels
+FIELDS, LEAST, MOST = 3, 24, 96  # side of a picture's middle: receptive fields; least and most in px
 CARDS = 8  # a figure
 LISTED = 40  # dead channels written out a layer
 
@@ -50,9 +50,9 @@ def write_atlas(document: Document, atlas: Atlas) -> None:
     document.figure(
         atlas_figure(atlas),
         id="atlas-figure",
-        alt=f"Images that drive {sum(len(p.portraits) for p in atlas.layers)} neurons of "
+        alt=f"Images that maximise {sum(len(p.profiles) for p in atlas.layers)} neurons of "
         f"{len(atlas.layers)} layers.",
-        caption="The middle of each image, enlarged where neurons see little. "
+        caption="The middle of each image, enlarged where receptive fields are small. "
         + ("Plain form." if atlas.plan.plain else "Second form: resized and blurred."),
     )
     write_dead(document, atlas)
@@ -61,12 +61,12 @@ def write_atlas(document: Document, atlas: Atlas) -> None:
 
 
 def how_to_read(atlas: Atlas) -> str:
-    """What the reader of the pictures must know."""
+    """Text: how to read the pictures."""
     parts = [
-        "Every image was optimised to raise one neuron's mean answer; beside it are the crops of "
-        f"{len(atlas.shown.ids):,} real sheets where the neuron answers most, each as large as what one "
-        "place sees, and its mean answer to the sheets of each class with 95 % intervals. An image shows one "
-        "way to drive a neuron, not all that drives it."
+        "Every image was optimised for one neuron's mean response. Beside it are the crops of "
+        f"{len(atlas.shown.ids):,} real sheets with the highest responses, each the receptive field of one "
+        "place, and the mean response to the sheets of each class with 95 % intervals. An image shows one "
+        "input with a high response, not all of them."
     ]
     if atlas.plan.plain:
         parts.append(f"Plain form: {describe_ascent(atlas.plan.plain)}.")
@@ -86,29 +86,31 @@ def describe_ascent(ascent: Ascent) -> str:
         sides = ", ".join(map(str, ascent.kernels))
         words.append(
             f"blurred each time with a kernel of {sides}"
-            + (f", the widest that keeps {ascent.kept:.0%} of the best answer" * (len(ascent.kernels) > 1))
+            + (f", the largest that keeps {ascent.kept:.0%} of the best response" * (len(ascent.kernels) > 1))
         )
     for weight, text in (
         (ascent.jitter, f"moved by up to {ascent.jitter} pixels a step"),
-        (ascent.variation, f"total variation weighed {ascent.variation:g}"),
+        (ascent.variation, f"total variation weighted {ascent.variation:g}"),
         (ascent.fourier, f"over Fourier coefficients scaled by 1/f to the power {ascent.fourier:g}"),
     ):
         if weight:
             words.append(text)
     words.append("in colour" if ascent.colour else "gray")
-    words.append("between black and white" if ascent.clip else "drawn to fit where they pass black or white")
+    words.append("between black and white" if ascent.clip else "rescaled where they exceed black or white")
     return ", ".join(words)
 
 
 def write_dead(document: Document, atlas: Atlas) -> None:
-    """Channels never above zero over the sheets shown."""
+    """Write the channels that are not above zero on any sheet shown."""
     document.table(
-        ["layer", "grid", "a place sees", "channels", "dead", "which"],
+        ["layer", "grid", "receptive field", "channels", "dead", "which"],
         [
             [
                 page.layer,
                 f"{page.grid[0]}x{page.grid[1]}",
-                "all" if page.reach is None else f"{page.reach[0]}x{page.reach[1]}",
+                "all"
+                if page.receptive_field is None
+                else f"{page.receptive_field[0]}x{page.receptive_field[1]}",
                 page.channels,
                 len(page.dead),
                 Cell(_list(page.dead), note=page.note),
@@ -117,32 +119,34 @@ def write_dead(document: Document, atlas: Atlas) -> None:
         ],
         id="dead-neurons",
         caption=f"Dead channels: never above zero over {len(atlas.shown.ids):,} sheets",
-        note="A channel that is dead on these sheets may answer to others.",
+        note="A channel that is dead on these sheets may respond to others.",
     )
 
 
 def layer_table(document: Document, atlas: Atlas, *, id: str) -> None:
-    """One line a layer: medians of its portraits, its dead channels."""
+    """Write one line a layer: medians over its profiles, and its dead channels."""
     rows: list[list[Value | Cell]] = []
     for page in atlas.layers:
-        shown = page.portraits
+        shown = page.profiles
         ratios = [p.value / p.best_real for p in shown if p.best_real > 0]
         grown = [p.grown_value / p.best_real for p in shown if p.best_real > 0 and p.grown is not None]
         rows.append(
             [
                 page.layer,
-                "all" if page.reach is None else f"{page.reach[0]}x{page.reach[1]}",
+                "all"
+                if page.receptive_field is None
+                else f"{page.receptive_field[0]}x{page.receptive_field[1]}",
                 len(page.dead),
                 _median(ratios),
                 _median(grown),
                 _median(page.agreements),
-                _median([p.telling for p in shown]),
+                _median([p.class_share for p in shown]),
             ]
         )
     document.table(
         [
             "layer",
-            "a place sees",
+            "receptive field",
             Column("dead"),
             Column("achieved over best sheet", 1),
             Column("second form over it", 1),
@@ -152,9 +156,10 @@ def layer_table(document: Document, atlas: Atlas, *, id: str) -> None:
         rows,
         id=id,
         caption="Layers at a glance, medians over neurons",
-        note="Dead: channels never above zero on the sheets shown. Achieved: the image's answer over the "
-        "best real sheet's. One filter: mean cosine of the filters a neuron applies to different sheets, of "
-        "neurons drawn at random; 1 = always the same. Between classes: share of the answer's variance.",
+        note="Dead: channels never above zero on the sheets shown. Achieved: the response to the image over "
+        "that to the best real sheet. One filter: mean cosine of the filters a neuron applies to different "
+        "sheets, of neurons drawn at random; 1 = always the same. Between classes: share of the "
+        "response's variance.",
     )
 
 
@@ -162,14 +167,14 @@ def atlas_figure(atlas: Atlas) -> Figure:
     """Layers x neurons."""
     return draw_neuron_atlas(
         {
-            page.layer: [(str(p.neuron.channel), _middle(page, _first(p))) for p in page.portraits]
+            page.layer: [(str(p.neuron.channel), _middle(page, _first(p))) for p in page.profiles]
             for page in atlas.layers
         }
     )
 
 
-def pairs_figure(pages: Sequence[LayerPage], *, each: int) -> Figure | None:
-    """Plain beside resized-and-blurred, some neurons a layer; None where there are no pairs."""
+def forms_figure(pages: Sequence[LayerPage], *, each: int) -> Figure | None:
+    """Plain beside second form, some neurons a layer; None where no neuron has both."""
     pairs = [
         (
             f"{p.neuron.name}, blur {p.kernel}",
@@ -177,48 +182,48 @@ def pairs_figure(pages: Sequence[LayerPage], *, each: int) -> Figure | None:
             _middle(page, to_bytes(p.grown)),
         )
         for page in pages
-        for p in page.portraits[:each]
+        for p in page.profiles[:each]
         if p.plain is not None and p.grown is not None
     ]
     return draw_neuron_pairs(pairs, names=(FORMS["plain"], FORMS["grown"])) if pairs else None
 
 
-def growth_figure(portrait: NeuronProfile) -> Figure:
-    """One image at every size it had."""
-    stages = [to_bytes(stage) for stage in portrait.stages]
+def growth_figure(profile: NeuronProfile) -> Figure:
+    """One image at every size of its ascent."""
+    stages = [to_bytes(stage) for stage in profile.stages]
     return draw_growth(stages, titles=[f"{stage.shape[0]}x{stage.shape[1]}" for stage in stages])
 
 
-def twins_figure(twins: PairedNeurons, *, names: tuple[str, str], each: int = 2) -> Figure:
+def neuron_pairs_figure(pairs: PairedNeurons, *, names: tuple[str, str], each: int = 2) -> Figure:
     """Both models' images of the same neurons, with their correlation."""
     shown: dict[str, int] = {}
-    pairs = []
-    for row, neuron in enumerate(twins.first.neurons):
+    pictures = []
+    for row, neuron in enumerate(pairs.first.neurons):
         shown[neuron.layer] = shown.get(neuron.layer, 0) + 1
         if shown[neuron.layer] <= each:
-            title = f"{neuron.name}   correlation {twins.correlations[row]:.2f}"
-            pairs.append((title, twins.first.shown(row), twins.second.shown(row)))
-    return draw_neuron_pairs(pairs, names=names, strip=True)
+            title = f"{neuron.name}   correlation {pairs.correlations[row]:.2f}"
+            pictures.append((title, pairs.first.shown(row), pairs.second.shown(row)))
+    return draw_neuron_pairs(pictures, names=names, strip=True)
 
 
-def write_twins(
-    document: Document, twins: PairedNeurons, *, names: tuple[str, str], id: str = "neuron-twins"
+def write_neuron_pairs(
+    document: Document, pairs: PairedNeurons, *, names: tuple[str, str], id: str = "neuron-twins"
 ) -> None:
-    """The figure and its table."""
+    """Write the figure and its table."""
     document.figure(
-        twins_figure(twins, names=names),
+        neuron_pairs_figure(pairs, names=names),
         id=id,
         alt="The same neurons in two models; mean correlation by layer: "
-        + "; ".join(f"{layer.layer} {layer.own.estimate:.2f}" for layer in twins.layers),
+        + "; ".join(f"{layer.layer} {layer.own.estimate:.2f}" for layer in pairs.layers),
         caption=f"Left: {names[0]}. Right: {names[1]}. Both ascents start from the same noise.",
     )
     document.table(
         ["layer", Column("the same neuron", 2), Column("two different neurons", 2), Column("recognised", 2)],
-        [[layer.layer, layer.own, layer.others, layer.found] for layer in twins.layers],
+        [[layer.layer, layer.own, layer.others, layer.found] for layer in pairs.layers],
         id=f"{id}-table",
         caption="Correlation of the two models' images",
-        note="Two different neurons: the control, what the common start alone brings. Recognised: the share "
-        "of neurons whose image is nearer to its own in the other model than to every other shown. "
+        note="Two different neurons: the control, due to the common start. Recognised: the share of neurons "
+        "whose image correlates most with the same neuron's in the other model. "
         "Brackets: 95 % intervals over neurons.",
     )
 
@@ -227,14 +232,14 @@ def _write_layer(document: Document, atlas: Atlas, page: LayerPage) -> None:
     document.chapter(page.layer, id=f"layer-{page.layer}")
     if page.note:
         document.notice(f"{page.note[0].upper()}{page.note[1:]}.")
-    for begin in range(0, len(page.portraits), CARDS):
-        some = page.portraits[begin : begin + CARDS]
+    for begin in range(0, len(page.profiles), CARDS):
+        some = page.profiles[begin : begin + CARDS]
         document.figure(
             draw_neuron_cards([_card(page, p) for p in some], class_names=atlas.shown.class_names),
             id=f"cards-{page.layer}-{begin}",
             alt="; ".join(f"{p.neuron.name}: {_answers(p)}" for p in some),
         )
-    if not page.portraits:
+    if not page.profiles:
         return
     document.table(
         [
@@ -253,43 +258,48 @@ def _write_layer(document: Document, atlas: Atlas, page: LayerPage) -> None:
                 p.value,
                 None if p.grown is None else p.grown_value,
                 Cell(p.best_real, note=p.best_sheet),
-                p.telling,
+                p.class_share,
                 p.agreement,
                 None if p.plain is None else float(fine_share(p.plain[None])[0]),
                 None if p.grown is None else float(fine_share(p.grown[None])[0]),
             ]
-            for p in page.portraits
+            for p in page.profiles
         ],
         id=f"numbers-{page.layer}",
-        caption="Answers and what kind of neuron it is",
-        note="Between classes: share of the answer's variance over sheets. One filter: mean cosine of the "
-        "filters the neuron applies to the nine sheets that excite it most; 1 = the same filter always. Fine "
-        "waves, and blurred: share of the image's variance in waves shorter than 8 pixels, plain and in the "
-        "second form.",
+        caption="Responses and measures of each neuron",
+        note="Between classes: share of the response's variance over sheets. One filter: mean cosine of the "
+        "filters the neuron applies to the nine sheets with the highest responses; 1 = always the same "
+        "filter. Fine waves, and blurred: share of the image's variance in waves shorter than 8 pixels, "
+        "plain and in the second form.",
     )
 
 
-def _card(page: LayerPage, portrait: NeuronProfile) -> NeuronCard:
-    images = {"plain": portrait.plain, "grown": portrait.grown}
-    ratio = f", {portrait.value / portrait.best_real:.1f} x the best sheet" * (portrait.best_real > 0)
+def _card(page: LayerPage, profile: NeuronProfile) -> NeuronCard:
+    images = {"plain": profile.plain, "grown": profile.grown}
+    ratio = f", {profile.value / profile.best_real:.1f} x the best sheet" * (profile.best_real > 0)
     return NeuronCard(
-        f"{portrait.neuron.name}   achieved {portrait.value:.3g}{ratio}",
+        f"{profile.neuron.name}   achieved {profile.value:.3g}{ratio}",
         {FORMS[form]: _middle(page, to_bytes(image)) for form, image in images.items() if image is not None},
-        [crop.gray for crop in portrait.crops],
-        portrait.responses,
+        [crop.gray for crop in profile.crops],
+        profile.responses,
     )
 
 
-def _first(portrait: NeuronProfile) -> Picture:
-    image = portrait.plain if portrait.plain is not None else portrait.grown
+def _first(profile: NeuronProfile) -> Picture:
+    image = profile.plain if profile.plain is not None else profile.grown
     if image is None:
-        raise ValueError(f"{portrait.neuron.name}: expected an image, got none")
+        raise ValueError(f"{profile.neuron.name}: expected an image, got none")
     return to_bytes(image)
 
 
 def _middle(page: LayerPage, picture: Picture) -> Picture:
-    reach = MOST if page.reach is None else max(page.reach)
-    return middle(picture, min(MOST, max(LEAST, REACHES * reach)))
+    field_px = MOST if page.receptive_field is None else max(page.receptive_field)
+    return middle(picture, min(MOST, max(LEAST, FIELDS * field_px)))
+
+
+def _field_text(page: LayerPage) -> str:
+    field = page.receptive_field
+    return "all" if field is None else f"{field[0]}x{field[1]}"
 
 
 def _median(values: Sequence[float]) -> float | None:
@@ -297,8 +307,8 @@ def _median(values: Sequence[float]) -> float | None:
     return median(known) if known else None
 
 
-def _answers(portrait: NeuronProfile) -> str:
-    return ", ".join(f"{name} {interval.estimate:.2f}" for name, interval in portrait.responses.items())
+def _answers(profile: NeuronProfile) -> str:
+    return ", ".join(f"{name} {interval.estimate:.2f}" for name, interval in profile.responses.items())
 
 
 def _list(channels: Sequence[int]) -> str:

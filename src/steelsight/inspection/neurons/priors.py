@@ -1,7 +1,7 @@
-"""What keeps an optimised image in bounds and free of noise, each a small function on a batch of images.
+"""Regularisers of optimised images: bounds, blur, total variation, spectrum; functions on image batches.
 
-None of them looks at the model. Every image is treated by itself, so that a neuron's picture does not depend
-on which others it was made with.
+None depends on the model. Every image is treated by itself, so that a neuron's image does not depend on the
+others in its batch.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Images = Float[Tensor, "n c h w"]
 
 
 def to_channels(images: Images) -> Float[Tensor, "n 3 h w"]:
-    """What the model is shown: one gray channel becomes the three that a gray sheet has; colour stays.
+    """Convert optimised images to model input: one gray channel becomes three; colour is unchanged.
 
     images  gray: (gray - GRAY_MEAN) / GRAY_STD, gray in 0..1; colour: the model's input itself
     """
@@ -49,7 +49,7 @@ def limit(
 ) -> Float[Tensor, "n c h w"]:
     """The nearest image of bounded contrast, then of valid gray.
 
-    areas     (n,) pixels the neuron sees
+    areas     (n,) pixels in the neuron's receptive field
     contrast  the root of the mean square over those pixels, from mid-gray; None = unbounded
     source    a bound on the norm: Erhan et al. 2009
     """
@@ -63,7 +63,7 @@ def limit(
 
 
 def unit(gradient: Images, areas: Float[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
-    """The same direction at a root mean square of 1 over the pixels the neuron sees; 0 stays 0."""
+    """Scale to a root mean square of 1 over the pixels of the receptive field; 0 stays 0."""
     norm = gradient.square().sum((1, 2, 3)).div(areas * gradient.shape[1]).sqrt()
     return gradient / norm.clamp(min=torch.finfo(gradient.dtype).tiny)[:, None, None, None]
 
@@ -74,7 +74,7 @@ def resize(images: Images, size: tuple[int, int]) -> Float[Tensor, "n c H W"]:
 
 
 def blur(images: Images, kernels: Sequence[int] | Int[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
-    """Average each pixel's square of `kernel` x `kernel`, a side an image; borders are repeated."""
+    """Box blur with one kernel side for each image, px; borders are repeated."""
     sides = torch.as_tensor(kernels, device=images.device)
     blurred = images.clone()
     for side in sorted(set(sides.tolist())):
@@ -90,9 +90,9 @@ def variation(images: Images) -> Float[Tensor, "n c h w"]:
     found = torch.zeros_like(images)
     for axis in (2, 3):
         step = images.diff(dim=axis)
-        pull = step / (step.square() + CHARBONNIER**2).sqrt()
-        found.narrow(axis, 1, pull.shape[axis]).add_(pull)
-        found.narrow(axis, 0, pull.shape[axis]).sub_(pull)
+        direction = step / (step.square() + CHARBONNIER**2).sqrt()
+        found.narrow(axis, 1, direction.shape[axis]).add_(direction)
+        found.narrow(axis, 0, direction.shape[axis]).sub_(direction)
     return found
 
 

@@ -1,7 +1,6 @@
-"""Which pixels one place of a layer can see, walked from kernel, stride and padding, layer by layer.
+"""Receptive field of each place of a layer, from kernel, stride and padding, layer by layer.
 
-A container this file does not know, a flattening or a global pooling sees the whole image: a box is never too
-small, and never guessed.
+An unknown container, a flattening or a global pooling counts as the whole image: a box is never too small.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ class LayerWindow:
         return (self.kernel[i] - 1) * self.dilation[i]
 
     def count(self, places: int, i: int) -> int:
-        """Windows along an axis of so many places."""
+        """Number of windows along an axis of that many places."""
         room = places + 2 * self.padding[i] - self.span(i) - 1
         whole, rest = divmod(room, self.stride[i])
         over = self.ceil and rest > 0 and (whole + 1) * self.stride[i] < places + self.padding[i]
@@ -50,17 +49,17 @@ class ReceptiveField:
     size: Pair = (1, 1)
     step: Pair = (1, 1)
     whole: bool = False  # every place sees the whole image
-    windows: tuple[LayerWindow, ...] = ()  # on the way, which leave out pixels that fit no window
+    windows: tuple[LayerWindow, ...] = ()  # of the layers before; pixels that fit no window are left out
 
     def box(self, place: Pair, image: Pair) -> tuple[int, int, int, int]:
-        """(top, left, bottom, right) of what a place sees in an image of (height, width)."""
+        """(top, left, bottom, right) of a place's receptive field in an image of (height, width)."""
         if self.whole:
             return 0, 0, *image
         (top, bottom), (left, right) = (self._along(i, place[i], image[i]) for i in (0, 1))
         return top, left, bottom, right
 
     def _along(self, i: int, place: int, pixels: int) -> tuple[int, int]:
-        """First pixel seen, and the one behind the last: back through the windows, cut at every edge."""
+        """First pixel and end along an axis: back through the windows, clipped at every edge."""
         counts = [pixels]
         for window in self.windows:
             counts.append(window.count(counts[-1], i))
@@ -71,7 +70,7 @@ class ReceptiveField:
         return low, high + 1
 
     def through(self, window: LayerWindow) -> ReceptiveField:
-        """The reach of a window's output over this one's places."""
+        """The receptive field of a window applied after this one."""
         if self.whole:
             return self
         ahead = [window.padding[i] * self.step[i] for i in (0, 1)]
@@ -84,7 +83,7 @@ class ReceptiveField:
         )
 
     def join(self, other: ReceptiveField) -> ReceptiveField:
-        """Both together, for branches side by side: the one that holds the other, else the whole."""
+        """Union for parallel branches: the one that contains the other, else the whole image."""
         if self.whole or other.whole or self.step != other.step:
             return WHOLE
         for inner, outer in ((self, other), (other, self)):
@@ -102,43 +101,43 @@ POINTWISE = (nn.ReLU, nn.BatchNorm2d, nn.Dropout, nn.Identity, nn.Sigmoid, nn.Ta
 
 
 def receptive_field_of(model: nn.Module, layer: str) -> ReceptiveField:
-    """What a place of the layer's output sees of the image; raises UnknownLayer."""
+    """Receptive field of a place of the layer's output; raises UnknownLayer."""
     find_layer(model, layer)
     return _follow(model, layer.split("."), ReceptiveField())
 
 
-def _follow(module: nn.Module, path: list[str], reach: ReceptiveField) -> ReceptiveField:
+def _follow(module: nn.Module, path: list[str], field: ReceptiveField) -> ReceptiveField:
     """From the input of `module` to the output of the layer inside it that `path` names; [] = its own."""
     if isinstance(module, Fire):
-        return _follow_fire(module, path, reach)
+        return _follow_fire(module, path, field)
     if isinstance(module, nn.Sequential | SheetClassifier):
         for name, child in module.named_children():
             if path and name == path[0]:
-                return _follow(child, path[1:], reach)
-            reach = _follow(child, [], reach)
-        return reach
+                return _follow(child, path[1:], field)
+            field = _follow(child, [], field)
+        return field
     if isinstance(module, ConvHead | DirectHead) and path and path[0] in ("dropout", "conv", "relu"):
-        return reach  # a dropout, 1x1 windows and a ReLU: places see what the features' places see
-    return WHOLE if path else _window(module, reach)
+        return field  # a dropout, 1x1 windows and a ReLU keep the receptive field of the features
+    return WHOLE if path else _window(module, field)
 
 
-def _follow_fire(module: Fire, path: list[str], reach: ReceptiveField) -> ReceptiveField:
+def _follow_fire(module: Fire, path: list[str], field: ReceptiveField) -> ReceptiveField:
     """Squeeze, then two expansions side by side."""
-    squeezed = _follow(module.squeeze, [], reach)
+    squeezed = _follow(module.squeeze, [], field)
     branches = {name: _follow(getattr(module, name), [], squeezed) for name in ("expand1x1", "expand3x3")}
     if not path:
         return branches["expand1x1"].join(branches["expand3x3"])
     return branches.get(path[0].removesuffix("_activation"), squeezed)
 
 
-def _window(module: nn.Module, reach: ReceptiveField) -> ReceptiveField:
+def _window(module: nn.Module, field: ReceptiveField) -> ReceptiveField:
     if isinstance(module, POINTWISE):
-        return reach
+        return field
     if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d) and not isinstance(module.padding, str):
         stride = module.stride if module.stride is not None else module.kernel_size
         dilation = getattr(module, "dilation", 1)
         ceil = bool(getattr(module, "ceil_mode", False))
-        return reach.through(
+        return field.through(
             LayerWindow(
                 _pair(module.kernel_size), _pair(stride), _pair(module.padding), _pair(dilation), ceil=ceil
             )

@@ -1,4 +1,4 @@
-"""How an image is optimised: the plain form, the study's second form, and what may be added to either."""
+"""Settings of the ascent: the plain form, the study's second form, and optional regularisers."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from steelsight.errors import BadRecipe
 
 __all__ = ["GROWN", "GROWN_SHEET", "PLAIN", "PLAIN_SHEET", "Ascent", "Neuron"]
 
-LARGEST = 1024  # pixels a side an image may grow to
+LARGEST = 1024  # largest side of an image, px
 
 
 @dataclass(frozen=True)
 class Neuron:
-    """One channel of a layer over all its places, or at one place alone."""
+    """One channel of a layer, averaged over its places or at one place."""
 
     layer: str
     channel: int
-    place: tuple[int, int] | None = None  # row, column on the layer's grid; None = the mean of all
+    place: tuple[int, int] | None = None  # row, column on the layer's grid; None = the mean over all
 
     @property
     def name(self) -> str:
-        """As the command line writes it."""
+        """The name used on the command line, LAYER:CHANNEL[@ROW,COLUMN]."""
         at = "" if self.place is None else f"@{self.place[0]},{self.place[1]}"
         return f"{self.layer}:{self.channel}{at}"
 
@@ -33,16 +33,20 @@ class Ascent:
 
     steps: int = 256
     rate: float = 0.2  # root mean square of the first step, in normalised units; the last is a tenth of it
-    contrast: float | None = 2.5  # bound on the image's own: no gray sheet has more; None = unbounded
+    contrast: float | None = (
+        2.5  # bound on the image's root mean square; no gray sheet has more; None = unbounded
+    )
     clip: bool = False  # keep every pixel between black and white
     colour: bool = False  # three channels that may differ, which no gray sheet has
     noise: float = 0.1  # of the start, around mid-gray
     start: tuple[int, int] | None = None  # height and width of the start; None = the size asked for
     grow: float = 1.0  # factor of each enlargement
     every: int = 50  # steps between enlargements
-    kernels: tuple[int, ...] = ()  # of the blur at each enlargement; of several the rule below takes one
-    kept: float = 0.5  # the widest kernel that keeps this share of the best kernel's value
-    jitter: int = 0  # pixels the image is moved by, at most, at each step
+    kernels: tuple[int, ...] = ()  # of the blur at each enlargement; of several the next field selects one
+    kept: float = (
+        0.5  # the largest acceptable kernel is used: share of the best kernel's response it must reach
+    )
+    jitter: int = 0  # largest random shift of the image at each step, px
     variation: float = 0.0  # weight of total variation against the neuron's own gradient
     fourier: float = 0.0  # 1 = ascent over Fourier coefficients scaled by 1/f
     precision: str = "fp32"  # bf16: faster where the processor has it

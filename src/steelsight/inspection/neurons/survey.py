@@ -1,6 +1,6 @@
-"""What every neuron of some layers says to real sheets: one forward pass, a few numbers a sheet and channel.
+"""Responses of all channels of some layers to real sheets: one forward pass, a few numbers for each.
 
-Memory grows with sheets x channels, never with the layers' grids.
+Memory grows with sheets x channels, not with the layers' grids.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ __all__ = [
     "Crop",
     "LayerSurvey",
     "class_responses",
+    "class_variance_share",
     "cut_crops",
-    "speaking_layers",
     "survey",
-    "telling",
+    "surveyed_layers",
 ]
 
 CROPS = 9
@@ -38,24 +38,24 @@ CROPS = 9
 
 @dataclass(frozen=True)
 class LayerSurvey:
-    """One layer on some sheets."""
+    """Responses of one layer's k channels to n sheets."""
 
     layer: str
     grid: tuple[int, int]  # rows and columns; 1x1 where the layer has no places
-    means: Float32[np.ndarray, "n k"]  # over the places: what an image is optimised for
+    means: Float32[np.ndarray, "n k"]  # over the places; the value that images are optimised for
     maxima: Float32[np.ndarray, "n k"]
     places: Int[np.ndarray, "n k"]  # of the maxima, counted row by row
-    reach: ReceptiveField
+    receptive_field: ReceptiveField
 
     @property
     def dead(self) -> Int[np.ndarray, " d"]:
-        """Channels never above zero, at no place of no sheet."""
+        """Channels that are not above zero at any place of any sheet."""
         return np.flatnonzero(self.maxima.max(0) <= 0)
 
 
 @dataclass(frozen=True)
 class Crop:
-    """What a neuron saw where it answered most strongly to one sheet."""
+    """The receptive field of a neuron's strongest response to one sheet."""
 
     sheet: int  # row of the sheets surveyed
     value: float
@@ -63,8 +63,8 @@ class Crop:
     gray: UInt8[np.ndarray, "_ _"]
 
 
-def speaking_layers(model: nn.Module) -> list[str]:
-    """The layers a reader may ask about: every ReLU outside a Fire module, every Fire module, the logits."""
+def surveyed_layers(model: nn.Module) -> list[str]:
+    """The layers surveyed by default: every ReLU outside a Fire module, every Fire module, the logits."""
     found: list[str] = []
     for name, module in model.named_modules():
         inside = any(name.startswith(f"{fire}.") for fire in found)
@@ -81,10 +81,10 @@ def survey(
     batch: int = 32,
     say: Callable[[int], None] = lambda _done: None,
 ) -> dict[str, LayerSurvey]:
-    """Each layer's means, maxima and their places.
+    """Means and maxima of each layer's channels, with the places of the maxima.
 
     images   (n, h, w) uint8
-    say      called with the number of sheets seen
+    say      called with the number of sheets done
     raises   UnknownLayer; BadInput for no sheets, or a layer without channels
     """
     names = list(dict.fromkeys(layers))
@@ -115,7 +115,7 @@ def survey(
 
 
 def cut_crops(found: LayerSurvey, channel: int, images: GrayBatch, *, count: int = CROPS) -> list[Crop]:
-    """The sheets whose strongest place excites the neuron most, each cut to what that place sees.
+    """The sheets with the highest maxima of a channel, each cropped to the receptive field of the maximum.
 
     images   those surveyed
     returns  the strongest first, at most one a sheet
@@ -124,7 +124,7 @@ def cut_crops(found: LayerSurvey, channel: int, images: GrayBatch, *, count: int
     crops = []
     for sheet in order.tolist():
         at = divmod(int(found.places[sheet, channel]), found.grid[1])
-        top, left, bottom, right = box = found.reach.box(at, (images.shape[1], images.shape[2]))
+        top, left, bottom, right = box = found.receptive_field.box(at, (images.shape[1], images.shape[2]))
         gray = np.array(images[sheet][top:bottom, left:right])
         crops.append(Crop(sheet, float(found.maxima[sheet, channel]), box, gray))
     return crops
@@ -139,7 +139,7 @@ def class_responses(
     rng: np.random.Generator,
     resamples: int = 400,
 ) -> list[dict[str, Interval]]:
-    """The mean answer of each of k neurons to the sheets of each class, with intervals over groups.
+    """Mean response of each of k neurons to the sheets of each class, with intervals over groups.
 
     labels   (n,) class a sheet; below 0 = left out
     returns  one dictionary a neuron; a class without sheets is not in it, one of a single group has no bounds
@@ -156,22 +156,22 @@ def class_responses(
                     draws[name].append(counts @ values[own].astype(np.float64) / total)
     responses = []
     for column in range(values.shape[1]):
-        told = {}
+        intervals = {}
         for name, own in members.items():
             estimate = float(values[own, column].mean())
             several = bool(draws[name]) and np.unique(group[own]).size > 1  # one group shows no spread
             drawn = np.concatenate([each[:, column] for each in draws[name]]) if several else None
-            told[name] = (
+            intervals[name] = (
                 Interval(estimate, float("nan"), float("nan"))
                 if drawn is None
                 else interval_of(estimate, drawn)[0]
             )
-        responses.append(told)
+        responses.append(intervals)
     return responses
 
 
-def telling(values: Float[np.ndarray, "n k"], labels: Labels) -> Float[np.ndarray, " k"]:
-    """The share of each neuron's variance over sheets that lies between the classes, 0..1; 0 if constant."""
+def class_variance_share(values: Float[np.ndarray, "n k"], labels: Labels) -> Float[np.ndarray, " k"]:
+    """Share of each neuron's variance over sheets that lies between the classes, 0..1; 0 if constant."""
     known = values[labels >= 0].astype(np.float64)
     classes = labels[labels >= 0]
     total = known.var(0) * len(known)

@@ -1,7 +1,7 @@
-"""A network run only as far as one layer: what comes after it costs nothing.
+"""Forward pass of a network up to one layer; later layers are not computed.
 
-The model is at rest meanwhile and left as found. A neuron that is silent behind a ReLU has no gradient to
-climb; for the images that ask for it, shut ReLUs let a small gradient leak through, their outputs unchanged.
+The model is in evaluation mode meanwhile and restored afterwards. A neuron that is 0 behind a ReLU has no
+gradient; for chosen images, inactive ReLUs pass a small gradient, with unchanged outputs.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from steelsight.models.classifier import SheetClassifier
 
 __all__ = ["Truncated", "run_to"]
 
-LEAK = 0.1  # of the gradient, through a shut ReLU
+LEAK = 0.1  # share of the gradient that an inactive ReLU passes
 
 
 class Truncated:
-    """From images to the output of one layer; `run_to` makes it."""
+    """A function from images to the output of one layer; made by `run_to`."""
 
     def __init__(self, model: nn.Module, layer: str) -> None:
         self.layer = layer
@@ -53,7 +53,7 @@ class Truncated:
         raise BadInput(f"layer {self.layer!r}: the forward pass does not reach it; choose another")
 
     def stop(self, _module: nn.Module, _inputs: object, output: object) -> None:
-        """End the forward pass here."""
+        """Hook: end the forward pass."""
         if not isinstance(output, Tensor):
             raise BadInput(
                 f"layer {self.layer!r}: expected a tensor as output, got {type(output).__name__}; "
@@ -62,14 +62,14 @@ class Truncated:
         raise _Reached(output)
 
     def keep(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
-        """Save what a ReLU is given, which it may overwrite."""
+        """Hook: save a ReLU's input, which it may overwrite."""
         if self.leaking is None or not torch.is_grad_enabled():
             return None
         self._before[module] = inputs[0]
         return (inputs[0].clone(),)
 
     def leak(self, module: nn.Module, _inputs: object, output: Tensor) -> Tensor | None:
-        """The same output, with some gradient where the ReLU is shut."""
+        """Hook: the same output, with a small gradient where the ReLU is inactive."""
         before = self._before.pop(module, None)
         if before is None or self.leaking is None:
             return None
@@ -79,7 +79,7 @@ class Truncated:
 
 @contextmanager
 def run_to(model: nn.Module, layer: str) -> Iterator[Truncated]:
-    """Inside the `with`, a function from images to the output of `layer`.
+    """Context with a function from images to the output of `layer`.
 
     raises  UnknownLayer, listing the names that exist
     """
@@ -94,7 +94,7 @@ def run_to(model: nn.Module, layer: str) -> Iterator[Truncated]:
                         module.register_forward_pre_hook(run.keep),
                         module.register_forward_hook(run.leak),
                     ]
-            hooks.append(target.register_forward_hook(run.stop))  # last: it sees what the leak made
+            hooks.append(target.register_forward_hook(run.stop))  # last, after the leak hooks
             yield run
         finally:
             for hook in hooks:
@@ -108,6 +108,6 @@ class _Reached(Exception):
 
 
 def _entry(model: nn.Module, layer: str) -> nn.Module:
-    """Where images go in: straight to the features where the layer is among them, which take any size."""
+    """The module that takes the images: the features where the layer is inside them, which take any size."""
     inside = layer == "features" or layer.startswith("features.")
     return model.features if isinstance(model, SheetClassifier) and inside else model

@@ -1,1 +1,1 @@
-"""What each layer separates: linear probes and t-SNE maps."""
+"""Class separability of each layer: linear probes and t-SNE maps."""

@@ -1,4 +1,4 @@
-"""Networks of the same structure that never learnt the task: what they separate, training did not teach."""
+"""Control networks of the same structure without the task's training, and the names of all networks."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ NETS: dict[str, str] = {
     TRAINED: "trained on this task",
     IMAGENET: "ImageNet, not fine-tuned",
     RANDOM: "random weights",
-    SHUFFLED: "trained, labels dealt anew",
+    SHUFFLED: "trained, permuted labels",
 }
 CONTROLS = (IMAGENET, RANDOM, SHUFFLED)
 
 
-def choose_controls(asked: str | None) -> tuple[str, ...]:
-    """Names joined by commas, or all; raises BadInput for one that does not exist."""
-    if asked is None:
+def choose_controls(names: str | None) -> tuple[str, ...]:
+    """Parse names joined by commas; None = all. Raises BadInput for a name that does not exist."""
+    if names is None:
         return CONTROLS
-    names = [name.strip() for name in asked.split(",") if name.strip()]
-    unknown = [name for name in names if name not in CONTROLS]
+    chosen = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = [name for name in chosen if name not in CONTROLS]
     if unknown:
         raise BadInput(f"controls: expected some of {', '.join(CONTROLS)}, got {', '.join(unknown)}")
-    return tuple(name for name in CONTROLS if name in names)
+    return tuple(name for name in CONTROLS if name in chosen)
 
 
 def build_controls(
     spec: ModelSpec, wanted: tuple[str, ...], *, seed: int
 ) -> tuple[dict[str, SheetClassifier], dict[str, str]]:
-    """The control networks that can be built, and why others cannot.
+    """Build the control networks; also return why others cannot be built, by name.
 
     seed  draws all weights of the random network, and the head of the ImageNet one
     """
@@ -56,7 +56,7 @@ def build_controls(
     missing: dict[str, str] = {}
     for name in wanted:
         if name == SHUFFLED:
-            continue  # the trained network itself, asked about other labels
+            continue  # the trained network itself, probed with other labels
         start = "imagenet" if name == IMAGENET else "none"
         generator = torch.Generator().manual_seed(seed)
         try:

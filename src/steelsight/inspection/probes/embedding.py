@@ -1,8 +1,8 @@
-"""Every layer's output as a map: t-SNE puts sheets near each other that the layer finds alike.
+"""t-SNE maps of every layer's output, on which similar sheets are near each other.
 
-A map shows neighbours, not distances, and is drawn anew for every layer: only whether classes keep together
-can be compared between two. That is also told as a number: how often a sheet's neighbours on the map are of
-its class.
+A map shows neighbours, not distances, and every layer has a map of its own: two maps can be compared only in
+how well classes stay together. A number states this: how often a sheet's neighbours on the map are of its
+class.
 """
 
 from __future__ import annotations
@@ -27,15 +27,17 @@ __all__ = ["AXES", "NEIGHBOURS", "LayerMap", "MapSpec", "draw_map", "map_layers"
 
 AXES = 50  # principal axes t-SNE is given at most, as its authors do
 NEIGHBOURS = 10
-FEWEST = 4  # sheets a map makes sense of
+FEWEST = 4  # sheets a map needs
 
 
 @dataclass(frozen=True)
 class MapSpec:
-    """How maps are drawn; what a figure of them has to state."""
+    """Settings of the maps, which every figure of them states."""
 
     sheets: int = 500  # at most, of those that judge
-    perplexity: float | None = None  # about how many neighbours count; None = 30, or a third of few sheets
+    perplexity: float | None = (
+        None  # effective number of neighbours; None = 30, or a third of the sheets where they are few
+    )
     seed: int = 0
 
     def perplexity_for(self, count: int) -> float:
@@ -104,9 +106,9 @@ def draw_map(
 def neighbour_agreement(
     places: Float32[np.ndarray, "m 2"], labels: Labels, groups: Sequence[str], *, count: int = NEIGHBOURS
 ) -> Float32[np.ndarray, " m"]:
-    """Of each sheet's nearest on the map that are not of its group, the share of its own class.
+    """Share of each sheet's class among its nearest neighbours on the map outside its group.
 
-    count    nearest taken; fewer for a class with fewer other sheets, so that 1 can be reached by every class
+    count    neighbours; fewer for a class with fewer other sheets, so that every class can reach 1
     returns  (m,) 0..1; NaN for a sheet without another of its class outside its group
     """
     order = NearestNeighbors(n_neighbors=len(places) - 1).fit(places).kneighbors(return_distance=False)
@@ -122,10 +124,10 @@ def neighbour_agreement(
 def _agreement(
     alike: Float32[np.ndarray, " m"], labels: Labels, groups: Sequence[str], rng: np.random.Generator
 ) -> Interval:
-    """Its mean over the classes; NaN where no sheet has another of its class."""
-    told = np.flatnonzero(~np.isnan(alike))
-    if not told.size:
+    """Mean agreement over the classes; NaN where no sheet has another of its class."""
+    known = np.flatnonzero(~np.isnan(alike))
+    if not known.size:
         return Interval(float("nan"), float("nan"), float("nan"))
-    some = [groups[i] for i in told.tolist()]
-    right = alike[None, told].astype(np.float64)
-    return resample(right, labels[told], some, rng=rng).balanced_accuracy[0]
+    some = [groups[i] for i in known.tolist()]
+    right = alike[None, known].astype(np.float64)
+    return resample(right, labels[known], some, rng=rng).balanced_accuracy[0]

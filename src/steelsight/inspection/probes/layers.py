@@ -1,7 +1,7 @@
-"""Which layers of a network are looked at, and in which order: that of the signal.
+"""The layers of a network that are inspected, in the order of the forward pass.
 
-By default every direct part of the features and of the head, but those whose output a linear probe cannot
-tell from the layer before: dropout and flattening do nothing at rest, a batch norm is affine there.
+By default every direct part of the features and of the head, without those a linear probe cannot distinguish
+from the layer before: in evaluation mode dropout and flattening change nothing, and a batch norm is affine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from steelsight.models.catalog import SheetClassifier
 
 __all__ = ["INPUT", "choose_layers", "kind_of", "standard_layers"]
 
-INPUT = "input"  # the sheet itself: what separability starts from
+INPUT = "input"  # the sheet itself
 WORDS = {
     "Conv2d": "conv",
     "MaxPool2d": "max-pool",
@@ -30,7 +30,7 @@ SAME_AT_REST = (nn.Dropout, nn.Identity, nn.Flatten, nn.BatchNorm2d)
 
 
 def standard_layers(model: SheetClassifier) -> tuple[str, ...]:
-    """The layers looked at unless others are named, from the first to the logits."""
+    """The layers inspected by default, from the first to the logits."""
     names = [
         f"{part}.{name}"
         for part in ("features", "head")
@@ -41,7 +41,7 @@ def standard_layers(model: SheetClassifier) -> tuple[str, ...]:
 
 
 def choose_layers(model: SheetClassifier, asked: Sequence[str] | None = None) -> tuple[str, ...]:
-    """The layers asked for in the network's own order, or the standard ones.
+    """The named layers in the network's order, or the standard ones.
 
     raises  UnknownLayer, listing the names that exist; BadInput where none is named
     """
@@ -56,7 +56,7 @@ def choose_layers(model: SheetClassifier, asked: Sequence[str] | None = None) ->
     names = [name for name, _ in model.named_modules()]
 
     def finished(name: str) -> tuple[int, int]:
-        """A module is done after the last of its parts, the innermost first."""
+        """Sort key: a module ends with the last of its parts, the innermost first."""
         inside = [i for i, other in enumerate(names) if f"{other}.".startswith(f"{name}.")]
         return inside[-1], -name.count(".")
 
@@ -64,7 +64,7 @@ def choose_layers(model: SheetClassifier, asked: Sequence[str] | None = None) ->
 
 
 def kind_of(model: SheetClassifier, layer: str) -> str:
-    """What a layer is, in a word: conv, Fire, linear; `sheet` for the input."""
+    """Kind of a layer in a word: conv, Fire, linear; `sheet` for the input."""
     if layer == INPUT:
         return "sheet"
     name = type(find_layer(model, layer)).__name__

@@ -1,9 +1,9 @@
-"""What every layer says of many sheets, in one forward pass, reduced batch by batch to two short inputs.
+"""Outputs of every layer on many sheets, in one forward pass, reduced batch by batch to two short inputs.
 
-Layers differ in size by a factor of ten thousand, and more features alone make classes easier to part. So
-each layer is described twice, at nearly equal length: by averages over its places, which keep where and lose
-texture, and by a random projection of everything, which keeps distances and loses nothing on average.
-Raw outputs are never stored.
+Layers differ in size by a factor of ten thousand, and more features alone make classes easier to separate.
+So each layer is described twice, at nearly equal length: by averages over its places, which keep location and
+lose texture, and by a random projection of all values, which preserves distances on average. Raw outputs are
+never stored.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def read_layers(
     images  (n, h, w) uint8; a memory-mapped file is read batch by batch
     layers  names as in `model.named_modules()`; the sheet itself comes first under the name `input`
     seed    of the random projections; layers of one size, and all models, share one
-    say     told how many sheets are done
+    say     called with the number of sheets done
     memory  at most 10 kB a sheet and layer, and beside it one batch
     raises  UnknownLayer; BadInput without sheets, for a layer the forward pass does not reach, or whose
             output is not finite

@@ -1,6 +1,6 @@
-"""How well a linear model tells the classes apart from one description of the sheets.
+"""How well a linear model separates the classes from one description of the sheets.
 
-The probe is a logistic regression on standardised features, fitted on some sheets and judged on others. Its
+The probe is a logistic regression on standardised features, fitted on some sheets and tested on others. Its
 penalty is chosen by cross-validation over groups, on the fitting sheets alone.
 """
 
@@ -20,18 +20,18 @@ __all__ = ["PENALTIES", "Probe", "ProbeFeatures", "choose_penalty", "fit_at", "f
 # Minimised is the mean loss + penalty * d / 2 |w|² with d features: fair to descriptions of any length.
 PENALTIES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 STEPS, FLAT_GRADIENT = 400, 1e-3  # of L-BFGS
-RISEN = 1.05  # held-out loss past this multiple of the least only rises on: weaker penalties are not tried
+RISEN = 1.05  # weaker penalties are not tried once the held-out loss exceeds this multiple of the least
 CONSTANT = 1e-5  # a feature whose deviation is below this share of its size carries nothing but rounding
 RANK = 1e-5  # principal axes shorter than this share of the longest are rounding, too
-LEAST_CHANCE = 1e-6  # a probability below it counts as this: one sure error must not decide
+LEAST_CHANCE = 1e-6  # lower bound of a probability: one confident error must not decide
 
 
 @dataclass(frozen=True)
 class ProbeFeatures:
     """Standardised features in the principal axes of the fitting sheets.
 
-    A penalty on |w|² does not change under rotation, and what lies outside these axes no fitting sheet can
-    tell of; so with more features than sheets this is the same regression, on fewer numbers.
+    A penalty on |w|² does not change under rotation, and directions outside these axes are constant on the
+    fitting sheets; so with more features than sheets this is the same regression on fewer numbers.
     """
 
     fit: Float32[np.ndarray, "n r"]
@@ -41,11 +41,11 @@ class ProbeFeatures:
 
 @dataclass(frozen=True)
 class Probe:
-    """A fitted probe's answers."""
+    """A fitted probe and its predictions."""
 
     penalty: float  # the chosen one of PENALTIES
     fit_accuracy: float  # on the sheets it was fitted on
-    answers: Int[np.ndarray, " m"]  # class index of each judging sheet
+    answers: Int[np.ndarray, " m"]  # predicted class of each judging sheet
     converged: bool
 
 
@@ -67,7 +67,7 @@ def prepare(fit: Float32[np.ndarray, "n d"], judge: Float32[np.ndarray, "m d"]) 
 
 
 def fit_probe(prepared: ProbeFeatures, labels: Labels, folds: Folds) -> Probe:
-    """Choose the penalty by cross-validation, fit on all fitting sheets, answer for the judging ones."""
+    """Choose the penalty by cross-validation, fit on all fitting sheets, predict the judging sheets."""
     return fit_at(prepared, labels, choose_penalty(prepared, labels, folds))
 
 
@@ -84,7 +84,9 @@ def fit_at(prepared: ProbeFeatures, labels: Labels, penalty: float) -> Probe:
 
 def choose_penalty(prepared: ProbeFeatures, labels: Labels, folds: Folds) -> float:
     """The penalty with the least cross-entropy on held-out groups; the strongest of equals."""
-    usable = [fold for fold in folds if np.unique(labels[fold[0]]).size > 1]  # one class teaches nothing
+    usable = [
+        fold for fold in folds if np.unique(labels[fold[0]]).size > 1
+    ]  # a single class cannot be fitted
     models = [_regression(prepared, PENALTIES[0], fitted.size) for fitted, _ in usable]
     losses: list[float] = []
     for penalty in PENALTIES:  # from strong to weak, each fit starting from the one before
@@ -100,12 +102,15 @@ def choose_penalty(prepared: ProbeFeatures, labels: Labels, folds: Folds) -> flo
 
 
 def _loss(
-    chances: Float[np.ndarray, "h c"], known: Int[np.ndarray, " k"], truths: Int[np.ndarray, " h"]
+    probabilities: Float[np.ndarray, "h c"], classes: Int[np.ndarray, " k"], truths: Int[np.ndarray, " h"]
 ) -> float:
-    """Cross-entropy; a class the model never saw has chance 0."""
-    column = {kind: number for number, kind in enumerate(known.tolist())}
-    told = [chances[row, column[kind]] if kind in column else 0.0 for row, kind in enumerate(truths.tolist())]
-    return float(-np.log(np.maximum(told, LEAST_CHANCE)).sum())
+    """Cross-entropy; a class absent from the fit has probability 0."""
+    column = {kind: number for number, kind in enumerate(classes.tolist())}
+    likelihoods = [
+        probabilities[row, column[kind]] if kind in column else 0.0
+        for row, kind in enumerate(truths.tolist())
+    ]
+    return float(-np.log(np.maximum(likelihoods, LEAST_CHANCE)).sum())
 
 
 def _regression(prepared: ProbeFeatures, penalty: float, count: int) -> LogisticRegression:

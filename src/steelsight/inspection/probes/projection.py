@@ -1,6 +1,6 @@
-"""A random projection of vectors too long to keep: few numbers that preserve lengths and differences.
+"""A random projection of long vectors to few numbers that preserve lengths and differences.
 
-No matrix is held: a sign a coordinate and a shift for every stretch of coordinates are all there is to draw.
+No matrix is stored: only a sign for each coordinate and a shift for each stretch of coordinates are drawn.
 """
 
 from __future__ import annotations

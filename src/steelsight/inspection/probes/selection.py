@@ -1,4 +1,4 @@
-"""Which sheets probes are fitted on and which judge them: two parts of a run, thinned where they are many."""
+"""The sheets that probes are fitted on and judged on: two parts of a run, subsampled where there are many."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from steelsight.groups import group_keys
 from steelsight.sheets.grouping.splits import group_folds
 from steelsight.types import GrayBatch, Labels
 
-__all__ = ["Folds", "Positions", "ProbeSheets", "choose_sheets", "deal_order", "make_folds"]
+__all__ = ["Folds", "Positions", "ProbeSheets", "choose_sheets", "make_folds", "permutation_by_groups"]
 
 Positions = Int[np.ndarray, "_"]
 Folds = tuple[tuple[Positions, Positions], ...]  # (fitted, held out), positions among the fitted sheets
@@ -23,29 +23,29 @@ FOLDS = 3  # of the cross-validation that chooses a penalty
 
 @dataclass(frozen=True)
 class ProbeSheets:
-    """Sheets with their classes: first those that fit, then those that judge."""
+    """Sheets with their classes: first the fitting sheets, then the judging sheets."""
 
     images: GrayBatch
     labels: Labels
     groups: tuple[str, ...]  # "" = a group of its own
-    fitted: int  # the first so many fit, the rest judge
+    fitted: int  # number of fitting sheets, which come first
     class_names: tuple[str, ...]
-    weights: Float[np.ndarray, " m"] | None = None  # a judging sheet each; None = they count alike
+    weights: Float[np.ndarray, " m"] | None = None  # one a judging sheet; None = equal
     notes: tuple[str, ...] = ()  # what a reader of the figures must know
 
     @property
     def fit_labels(self) -> Labels:
-        """Classes of the sheets that fit."""
+        """Classes of the fitting sheets."""
         return self.labels[: self.fitted]
 
     @property
     def judge_labels(self) -> Labels:
-        """Classes of the sheets that judge."""
+        """Classes of the judging sheets."""
         return self.labels[self.fitted :]
 
     @property
     def judge_groups(self) -> tuple[str, ...] | None:
-        """Groups of the sheets that judge; None where no sheet has one."""
+        """Groups of the judging sheets; None where no sheet has one."""
         names = self.groups[self.fitted :]
         return names if any(names) else None
 
@@ -62,10 +62,10 @@ def choose_sheets(
     rng: np.random.Generator,
     weights: Float[np.ndarray, " j"] | None = None,
 ) -> ProbeSheets:
-    """The two parts, thinned to `limit` sheets together, every class by the same share, but never to none.
+    """Subsample the two parts to `limit` sheets together, with the same share and at least one of each class.
 
-    labels   (n,) class index, -1 = takes no part
-    fit      positions of the sheets that fit; judge of those that judge
+    labels   (n,) class index, -1 = left out
+    fit      positions of the fitting sheets; judge: of the judging sheets
     weights  one a position of `judge`
     raises   BadData where the parts share sheets, one is empty, the fitting sheets are fewer than the classes
              or all of one class; BadInput for a limit below the number of classes
@@ -109,11 +109,11 @@ def make_folds(labels: Labels, groups: Sequence[str], *, rng: np.random.Generato
     return tuple(group_folds(labels, groups, min(FOLDS, count), rng=rng))
 
 
-def deal_order(groups: Sequence[str], *, rng: np.random.Generator) -> Positions:
-    """Whose label each sheet gets when labels are dealt out anew, group after group: `labels[order]`.
+def permutation_by_groups(groups: Sequence[str], *, rng: np.random.Generator) -> Positions:
+    """A permutation of labels by whole groups, to be used as `labels[order]`.
 
-    Every class keeps its count, and labels that agreed within a group still mostly do, as groups are dealt
-    whole, each in an order of its own; where each sheet is its own group this is a plain permutation.
+    Every class keeps its count, and labels that agree within a group mostly still do, since whole groups are
+    permuted, each with a random order inside; where each sheet is its own group this is a plain permutation.
     """
     members: dict[str, list[int]] = {}
     for row, key in enumerate(group_keys(groups)):
@@ -138,7 +138,7 @@ def _check(labels: Labels, judging: int, class_names: tuple[str, ...]) -> None:
     if present.size < 2:
         raise BadData(
             f"probes: the fitting sheets are all of one class, {class_names[int(present[0])]}, so there is "
-            "nothing to tell apart; bring sheets of another"
+            "nothing to separate; bring sheets of another"
         )
     if not judging:
         raise BadData("probes: expected sheets to judge on, got none; choose another part")
@@ -160,10 +160,10 @@ def _notes(labels: Labels, groups: tuple[str, ...], fitted: int, class_names: tu
     counts = np.bincount(labels[:fitted], minlength=len(class_names)).tolist()
     missing = [name for name, count in zip(class_names, counts, strict=True) if not count]
     if missing:
-        notes.append(f"no fitting sheet is of {', '.join(missing)}: probes never answer so")
+        notes.append(f"no fitting sheet is of {', '.join(missing)}: probes never predict it")
     leaks = (set(groups[:fitted]) & set(groups[fitted:])) - {""}
     if leaks:
         notes.append(
-            f"{len(leaks)} groups have sheets in both parts: every figure flatters; split the run by groups"
+            f"{len(leaks)} groups have sheets in both parts: figures are optimistic; split the run by groups"
         )
     return notes

@@ -19,21 +19,27 @@ from steelsight.inspection.probes.layers import INPUT, kind_of
 from steelsight.inspection.probes.outputs import KINDS, Kind, LayerOutput, read_layers
 from steelsight.inspection.probes.probes import Probe, fit_at, fit_probe, prepare
 from steelsight.inspection.probes.resamples import ResampledAccuracy, resample
-from steelsight.inspection.probes.selection import Folds, Positions, ProbeSheets, deal_order, make_folds
+from steelsight.inspection.probes.selection import (
+    Folds,
+    Positions,
+    ProbeSheets,
+    make_folds,
+    permutation_by_groups,
+)
 from steelsight.models.catalog import SheetClassifier
 from steelsight.streams import stream
 from steelsight.types import Interval
 
-__all__ = ["DEALS", "ProbeCurve", "ProbedLayer", "Separability", "inspect_layers"]
+__all__ = ["PERMUTATIONS", "ProbeCurve", "ProbedLayer", "Separability", "inspect_layers"]
 
-DEALS = 5  # times the labels are dealt anew; the control is their mean
+PERMUTATIONS = 5  # permutations of the labels; the control is their mean
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class ProbedLayer:
-    """One layer: its name, what it is, and how long its outputs and their descriptions are."""
+    """One layer: name, kind, and sizes of its output and of the two probe inputs."""
 
     name: str
     kind: str  # conv, Fire, linear, …
@@ -43,9 +49,9 @@ class ProbedLayer:
 
     @property
     def title(self) -> str:
-        """The name with what it is, unless the name says so; the input alone."""
-        told = self.name == INPUT or self.name.rpartition(".")[2].lower() == self.kind.lower()
-        return self.name if told else f"{self.name} {self.kind}"
+        """The name with the kind, unless the name contains it; for the input the name only."""
+        implied = self.name == INPUT or self.name.rpartition(".")[2].lower() == self.kind.lower()
+        return self.name if implied else f"{self.name} {self.kind}"
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,9 @@ class ProbeCurve:
 
     net: str
     kind: Kind
-    right: Float[np.ndarray, "l m"]  # per judging sheet: 1 right, 0 wrong; between for several deals
+    right: Float[
+        np.ndarray, "l m"
+    ]  # per judging sheet: 1 right, 0 wrong; the mean over permutations of labels
     accuracy: tuple[Interval, ...]
     balanced_accuracy: tuple[Interval, ...]
     fit_accuracy: tuple[float, ...]  # on the sheets the probe was fitted on
@@ -64,15 +72,17 @@ class ProbeCurve:
 
 @dataclass(frozen=True)
 class Separability:
-    """Everything found."""
+    """Probes and maps of all layers and networks."""
 
     layers: tuple[ProbedLayer, ...]  # the sheet itself first
     curves: Mapping[tuple[str, Kind], ProbeCurve]
     sheets: ProbeSheets
-    majority: float  # what answering the commonest class of the fitting sheets scores
-    maps: tuple[LayerMap, ...]  # t-SNE of the trained network's layers; empty where not asked for
+    majority: float  # accuracy of predicting the most frequent class of the fitting sheets
+    maps: tuple[LayerMap, ...]  # t-SNE of the trained network's layers; may be empty
     map_spec: MapSpec | None
-    missing: Mapping[str, str] = field(default_factory=dict)  # controls there are none of, with the reason
+    missing: Mapping[str, str] = field(
+        default_factory=dict
+    )  # controls that could not be made, with the reason
     seed: int = 0
     resamples: int = 1000
 
@@ -87,12 +97,12 @@ class Separability:
 
     @property
     def map_chance(self) -> float:
-        """How often neighbours on a map of nothing are of one class: classes on it count alike."""
+        """Chance level of neighbour agreement, with equal weight for each class on the map."""
         labels = self.sheets.judge_labels
         return 1 / np.unique(labels[self.maps[0].rows] if self.maps else labels).size
 
     def resampled(self, right: Float[np.ndarray, "l m"]) -> ResampledAccuracy:
-        """Bootstrap of some answers, on the same resamples every time."""
+        """Bootstrap intervals of these probes, always on the same resamples."""
         return resample(
             right,
             self.sheets.judge_labels,
@@ -116,10 +126,10 @@ def inspect_layers(
     workers: int = 1,
     say: Say = lambda _: None,
 ) -> Separability:
-    """Probe every layer of every network, network after network; one network's outputs are held at a time.
+    """Probe every layer of every network; the outputs of one network are in memory at a time.
 
     nets      the trained one under `trained`, controls under their own names
-    shuffled  whether the trained one is also probed for labels dealt anew, at the penalties its own chose
+    shuffled  whether the trained one is also probed with permuted labels, at the penalties of its own probes
     maps      how to draw t-SNE maps of the trained network; None = none
     workers   probes fitted at a time, one thread each
     """
@@ -133,8 +143,8 @@ def inspect_layers(
         rows = rows or tuple(_row(model, name, output) for name, output in outputs.items())
         for kind in KINDS:
             say(f"{net}: probing, {KINDS[kind]}")
-            found = _probe(outputs, sheets, folds, kind, shuffled and net == TRAINED, seed, workers)
-            for key, probes in zip((net, SHUFFLED), found, strict=False):
+            results = _probe(outputs, sheets, folds, kind, shuffled and net == TRAINED, seed, workers)
+            for key, probes in zip((net, SHUFFLED), results, strict=False):
                 probed[key, kind] = probes
         if net == TRAINED and maps is not None:
             say("t-SNE")
@@ -154,56 +164,62 @@ def _probe(
     seed: int,
     workers: int,
 ) -> list[list[list[Probe]]]:
-    """By labels, true and where wanted dealt anew: by layer, by deal, a probe."""
+    """Probes by layer and permutation: for the true labels, and where wanted for permuted ones."""
     labels = sheets.fit_labels
     rng = stream(seed, "probe-sketch")
     parts = (sheets.groups[: sheets.fitted], sheets.groups[sheets.fitted :])
-    deals = [[deal_order(part, rng=rng) for part in parts] for _ in range(DEALS if shuffled else 0)]
+    permutations = [
+        [permutation_by_groups(part, rng=rng) for part in parts]
+        for _ in range(PERMUTATIONS if shuffled else 0)
+    ]
 
     def fit(output: LayerOutput) -> tuple[list[Probe], list[Probe]]:
         features = output.input(kind)
         prepared = prepare(features[: sheets.fitted], features[sheets.fitted :])
         own = fit_probe(prepared, labels, folds)
         return [own], [
-            _dealt(fit_at(prepared, labels[fitted], own.penalty), judged) for fitted, judged in deals
+            _permute_answers(fit_at(prepared, labels[fitted], own.penalty), judged)
+            for fitted, judged in permutations
         ]
 
     with _one_thread_a_fit(), ThreadPoolExecutor(max(1, workers)) as pool:
-        found = list(pool.map(fit, outputs.values()))
-    own, other = [each[0] for each in found], [each[1] for each in found]
+        results = list(pool.map(fit, outputs.values()))
+    own, other = [each[0] for each in results], [each[1] for each in results]
     return [own, other] if shuffled else [own]
 
 
-def _dealt(probe: Probe, order: Positions) -> Probe:
-    """Its answers dealt to the judging sheets, which is as if their labels were: chance for any features.
+def _permute_answers(probe: Probe, order: Positions) -> Probe:
+    """A probe with permuted predictions, which equals permuting the judging sheets' labels.
 
-    Without this, features that hold one strong axis score far above or far below chance, as the dealt labels
-    of the fitting sheets happen to lie along it.
+    Without this, features with one dominant axis score far above or below chance, depending on how the
+    permuted labels of the fitting sheets happen to lie along it.
     """
     return replace(probe, answers=probe.answers[order])
 
 
 @contextmanager
 def _one_thread_a_fit() -> Iterator[None]:
-    """Small matrices: threads inside a fit only wait. Fits that do not converge are counted instead."""
+    """Limit fits to one thread, since matrices are small; fits that do not converge are counted instead."""
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield
 
 
-def _curve(found: Separability, net: str, kind: Kind, probes: list[list[Probe]]) -> ProbeCurve:
-    truth = found.sheets.judge_labels
-    right = np.array([np.mean([probe.answers == truth for probe in deals], axis=0) for deals in probes])
-    resampled = found.resampled(right)
+def _curve(results: Separability, net: str, kind: Kind, probes: list[list[Probe]]) -> ProbeCurve:
+    truth = results.sheets.judge_labels
+    right = np.array(
+        [np.mean([probe.answers == truth for probe in permutations], axis=0) for permutations in probes]
+    )
+    resampled = results.resampled(right)
     return ProbeCurve(
         net,
         kind,
         right,
         resampled.accuracy,
         resampled.balanced_accuracy,
-        tuple(float(np.mean([probe.fit_accuracy for probe in deals])) for deals in probes),
-        tuple(deals[0].penalty for deals in probes),
-        sum(not probe.converged for deals in probes for probe in deals),
+        tuple(float(np.mean([probe.fit_accuracy for probe in permutations])) for permutations in probes),
+        tuple(permutations[0].penalty for permutations in probes),
+        sum(not probe.converged for permutations in probes for probe in permutations),
     )
 
 

@@ -1,1 +1,1 @@
-"""One model with the weights of another, part by part."""
+"""Effect of replacing parts of one model by those of another, and similarity of two models."""

@@ -1,4 +1,4 @@
-"""Whether two layers say the same of the same sheets, whatever their weights: linear CKA, debiased.
+"""Similarity of two layers' representations of the same sheets: debiased linear CKA.
 
     CKA(X, Y) = HSIC(X, Y) / sqrt(HSIC(X, X) HSIC(Y, Y)),   HSIC = 1 / (n (n-3)) Σ_i≠j K̃_ij L̃_ij
 

@@ -1,4 +1,4 @@
-"""A network as a row of parts from the input to the logits: what a transplant moves, one part at a time.
+"""A network as a sequence of parts from the input to the logits, which a transplant replaces one by one.
 
 A part is a layer with weights, or a Fire module, and whatever without weights of its own follows it: ReLU,
 pooling, dropout. Batch normalisation, with its running statistics, belongs to the convolution before it.
@@ -21,7 +21,7 @@ from steelsight.models.patches import cut_patches, join_patches
 __all__ = ["Area", "Chain", "Part", "PartFit", "chain_of", "enter", "fit_parts", "leave", "list_parts"]
 
 Area = Literal["features", "classifier"]
-Chain = tuple[nn.Sequential, ...]  # one stage a part; together they are the network
+Chain = tuple[nn.Sequential, ...]  # one module for each part; together they are the network
 
 KINDS: dict[type[nn.Module], str] = {nn.Conv2d: "conv", nn.Linear: "linear", Fire: "fire"}
 
@@ -45,7 +45,7 @@ class PartFit:
 
 
 def list_parts(model: SheetClassifier) -> tuple[Part, ...]:
-    """The parts in the order they run; raises BadInput where the features are no plain row of layers."""
+    """The parts in the order they run; raises BadInput where the features are no sequence of layers."""
     parts: list[Part] = []
     counts: dict[str, int] = {}
     for stage in _stages(model):
@@ -61,15 +61,15 @@ def list_parts(model: SheetClassifier) -> tuple[Part, ...]:
 
 
 def chain_of(model: SheetClassifier) -> Chain:
-    """The parts as modules to run one after the other; they are the model's own, not copies.
+    """The parts as modules to run in order; they are the model's own, not copies.
 
-    No stage writes into what it is given, so one part's output may be handed to several stages.
+    No stage modifies its input, so one part's output may be passed to several stages.
     """
     return tuple(nn.Sequential(*(module for _, module in stage)) for stage in _stages(model))
 
 
 def enter(model: SheetClassifier, images: Tensor) -> Tensor:
-    """What the first part is given: the images, or where the model judges patches, those."""
+    """Input of the first part: the images, or their patches where the model works on patches."""
     if model.patches > 1:
         images = cut_patches(images, model.patches)
     model.check(images)
@@ -77,7 +77,7 @@ def enter(model: SheetClassifier, images: Tensor) -> Tensor:
 
 
 def leave(model: SheetClassifier, output: Tensor) -> Float[Tensor, "n c"]:
-    """Logits from what the last part gives."""
+    """Logits from the output of the last part."""
     logits = output.flatten(1)
     return logits if model.patches == 1 else join_patches(logits, model.patches)
 
@@ -94,12 +94,14 @@ def fit_parts(receiver: SheetClassifier, donor: SheetClassifier) -> PartFit:
             f"transplant: expected two models of one architecture, got {ours} and {theirs}; "
             "train the donor with the receiver's model.name and model.head"
         )
-    wanted, came = receiver.state_dict(), donor.state_dict()
+    wanted, donor_state = receiver.state_dict(), donor.state_dict()
     left_out = {}
     for part in parts:
-        key = next((key for key in part.keys if wanted[key].shape != came[key].shape), None)
+        key = next((key for key in part.keys if wanted[key].shape != donor_state[key].shape), None)
         if key is not None:
-            left_out[part.name] = f"{key} is {_shape(wanted[key])} here and {_shape(came[key])} in the donor"
+            left_out[part.name] = (
+                f"{key} is {_shape(wanted[key])} here and {_shape(donor_state[key])} in the donor"
+            )
     taken = tuple(position for position, part in enumerate(parts) if part.name not in left_out)
     if not taken:
         reasons = "; ".join(left_out.values())
@@ -108,10 +110,10 @@ def fit_parts(receiver: SheetClassifier, donor: SheetClassifier) -> PartFit:
 
 
 def _stages(model: SheetClassifier) -> list[list[tuple[str, nn.Module]]]:
-    """Modules with their names, a part's together."""
+    """Modules with their names, grouped by part."""
     if not isinstance(model.features, nn.Sequential):
         raise BadInput(
-            f"model {model.name}: expected features in one row, got {type(model.features).__name__}; "
+            f"model {model.name}: expected features as one sequence, got {type(model.features).__name__}; "
             "it cannot be taken apart"
         )
     stages: list[list[tuple[str, nn.Module]]] = []

@@ -1,7 +1,8 @@
-"""One model with the weights of another, part by part: what still works, and beside it what should not.
+"""Scores of mixed models, in which parts of a receiver are replaced by parts of a donor.
 
-The receiver keeps everything that is no weight: its classes, pooling, patches. It is never changed, nor is a
-donor: a mixed model is a way through the parts of both, and ways that begin alike are walked together.
+The receiver keeps everything that is not a weight: classes, pooling, patches. Neither model is changed: a
+mixed model is a composition of parts of both, and compositions with the same first parts share their
+computation.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ __all__ = [
     "Direction",
     "Step",
     "TransplantScores",
-    "answer_ways",
-    "graft",
+    "composition_logits",
     "plan_steps",
+    "replace_parts",
     "transplant",
 ]
 
 Direction = Literal["input", "output", "alone"]
-Way = tuple[int, ...]  # for each part, whose it is: 0 the receiver's, 1 the first donor's, ...
+Composition = tuple[int, ...]  # source of each part: 0 = the receiver, 1 = the first donor, ...
 
 DIRECTIONS: dict[Direction, str] = {
     "input": "from the input",
@@ -53,12 +54,12 @@ BATCH = 32
 class Step:
     """One mixed model."""
 
-    donor: str  # its name; "" for the receiver as it is
+    donor: str  # its name; "" for the unchanged receiver
     direction: Direction
-    position: int  # of the part it took last; -1 = none yet
-    taken: tuple[int, ...]  # positions of all parts that are the donor's
+    position: int  # of the part replaced last; -1 = none
+    taken: tuple[int, ...]  # positions of all replaced parts
     row: int  # in the scores
-    changed: int = 0  # verdicts other than the receiver's own
+    changed: int = 0  # verdicts that differ from the unchanged receiver's
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,9 @@ class TransplantScores:
     taken: Mapping[str, tuple[int, ...]]  # by donor: positions of the parts that fit
     left_out: Mapping[str, Mapping[str, str]]  # by donor: the other parts, with the reason
     steps: tuple[Step, ...]
-    scores: VerdictScores  # row 0 is the receiver as it is
+    scores: VerdictScores  # row 0 is the unchanged receiver
     sheets: int
-    majority: float  # accuracy of always naming the most frequent class
+    majority: float  # accuracy of predicting the most frequent class
 
     @property
     def donors(self) -> tuple[str, ...]:
@@ -106,7 +107,7 @@ def transplant(
     resamples: int = 1000,
     batch: int = BATCH,
 ) -> TransplantScores:
-    """Put each donor's parts into the receiver, from the input, from the output, and each alone.
+    """Replace the receiver's parts by each donor's: from the input, from the output, and each part alone.
 
     images   (n, h, w) uint8
     labels   (n,) the receiver's class index
@@ -122,11 +123,11 @@ def transplant(
     parts = list_parts(receiver)
     classes = len(receiver.state_dict()[parts[-1].keys[0]])  # outputs of the last layer
     check_labels(labels, classes)
-    steps, ways = _number(
+    steps, compositions = _number(
         {name: plan_steps(name, fitting.taken) for name, fitting in fittings.items()}, len(parts)
     )
-    mixed = [graft(receiver, donor, fittings[name].taken) for name, donor in donors.items()]
-    logits = answer_ways([receiver, *mixed], ways, images, batch=batch)
+    mixed = [replace_parts(receiver, donor, fittings[name].taken) for name, donor in donors.items()]
+    logits = composition_logits([receiver, *mixed], compositions, images, batch=batch)
     verdicts = logits.argmax(2)
     changed = (verdicts != verdicts[0]).sum(1).tolist()
     counts = np.bincount(labels, weights=weights, minlength=classes)
@@ -146,27 +147,29 @@ def transplant(
     )
 
 
-def graft(receiver: SheetClassifier, donor: SheetClassifier, positions: Iterable[int]) -> SheetClassifier:
+def replace_parts(
+    receiver: SheetClassifier, donor: SheetClassifier, positions: Iterable[int]
+) -> SheetClassifier:
     """A copy of the receiver in which the parts at these positions have the donor's numbers.
 
     raises  BadInput as `fit_parts`, and for a position whose part does not fit
     """
     fitting, parts = fit_parts(receiver, donor), list_parts(receiver)
-    state, came = receiver.state_dict(), donor.state_dict()
+    state, inputs = receiver.state_dict(), donor.state_dict()
     for position in positions:
         if position not in fitting.taken:
             known = f"0 to {len(parts) - 1}" + "".join(
                 f", without {name} ({reason})" for name, reason in fitting.left_out.items()
             )
             raise BadInput(f"transplant: expected positions of parts that fit, {known}; got {position}")
-        state |= {key: came[key] for key in parts[position].keys}
+        state |= {key: inputs[key] for key in parts[position].keys}
     mixed = copy.deepcopy(receiver)
     mixed.load_state_dict(state)
     return mixed
 
 
 def plan_steps(donor: str, taken: Sequence[int]) -> list[Step]:
-    """The steps of all directions, not yet numbered.
+    """The steps of all directions, without row numbers.
 
     taken  positions of the parts that fit, ascending
     """
@@ -178,27 +181,31 @@ def plan_steps(donor: str, taken: Sequence[int]) -> list[Step]:
     return steps + [Step(donor, "alone", position, (position,), 0) for position in whole]
 
 
-def _number(plans: Mapping[str, Sequence[Step]], parts: int) -> tuple[list[Step], list[Way]]:
-    """Steps with their rows, and the way of each row; steps that are the same model share one."""
-    rows: dict[Way, int] = {(0,) * parts: 0}
+def _number(plans: Mapping[str, Sequence[Step]], parts: int) -> tuple[list[Step], list[Composition]]:
+    """Steps with their rows, and the composition of each row; steps of the same model share a row."""
+    rows: dict[Composition, int] = {(0,) * parts: 0}
     steps = []
     for number, plan in enumerate(plans.values(), start=1):
         for each in plan:
-            way = tuple(number if position in each.taken else 0 for position in range(parts))
-            row = rows.setdefault(way, len(rows))
+            composition = tuple(number if position in each.taken else 0 for position in range(parts))
+            row = rows.setdefault(composition, len(rows))
             steps.append(Step(each.donor, each.direction, each.position, each.taken, row))
     return steps, list(rows)
 
 
-def answer_ways(
-    models: Sequence[SheetClassifier], ways: Sequence[Way], images: GrayBatch, *, batch: int = BATCH
+def composition_logits(
+    models: Sequence[SheetClassifier],
+    compositions: Sequence[Composition],
+    images: GrayBatch,
+    *,
+    batch: int = BATCH,
 ) -> Float32[np.ndarray, "v n c"]:
-    """Logits of mixed models, each a way through the parts of models of one architecture.
+    """Logits of mixed models, each a composition of parts of models of one architecture.
 
-    The numbers are those `predict` gives of the mixed model itself, bit for bit: the same layers on the same
-    batches. What several ways have in common from the input on is computed once.
+    The values equal those of `predict` on the mixed model bit for bit: the same layers on the same batches.
+    First parts that several compositions share are computed once.
 
-    models   the first says what enters and what leaves
+    models   the first prepares the input and the logits
     images   (n, h, w) uint8
     """
     chains = [chain_of(model) for model in models]
@@ -211,24 +218,24 @@ def answer_ways(
         for start in range(0, len(images), batch):
             gray = torch.from_numpy(np.array(images[start : start + batch])).to(device)
             found: dict[int, Tensor] = {}
-            _walk(chains, list(enumerate(ways)), 0, enter(first, to_input(gray)), found)
+            _walk(chains, list(enumerate(compositions)), 0, enter(first, to_input(gray)), found)
             rows.append(
-                np.stack([leave(first, found[row]).float().cpu().numpy() for row in range(len(ways))])
+                np.stack([leave(first, found[row]).float().cpu().numpy() for row in range(len(compositions))])
             )
     return np.concatenate(rows, axis=1)
 
 
 def _walk(
     chains: Sequence[Chain],
-    ways: Sequence[tuple[int, Way]],
+    compositions: Sequence[tuple[int, Composition]],
     depth: int,
-    came: Tensor,
+    inputs: Tensor,
     found: dict[int, Tensor],
 ) -> None:
-    """Follow ways that agree so far, depth first: no more than one activation a part is held."""
+    """Run compositions that agree so far, depth first: at most one activation for each part is in memory."""
     if depth == len(chains[0]):
-        found |= dict.fromkeys([row for row, _ in ways], came)
+        found |= dict.fromkeys([row for row, _ in compositions], inputs)
         return
-    for source in sorted({way[depth] for _, way in ways}):
-        branch = [(row, way) for row, way in ways if way[depth] == source]
-        _walk(chains, branch, depth + 1, chains[source][depth](came), found)
+    for source in sorted({composition[depth] for _, composition in compositions}):
+        branch = [(row, composition) for row, composition in compositions if composition[depth] == source]
+        _walk(chains, branch, depth + 1, chains[source][depth](inputs), found)

@@ -1,4 +1,4 @@
-"""How far weights moved, part by part: between two models, from their start, and whether in one direction."""
+"""Weight changes by part: between two models, from their starts, and the cosine of both updates."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""When a finished run should say "I don't know": temperature and threshold, written into its card.
+"""Calibrates a finished run: temperature and threshold for "I don't know", written into its card.
 
 The temperature is fitted on one set of sheets, the threshold certified on another; neither trained the model.
-Sheets that certify are calibration sheets from then on: figures of this threshold belong on others.
+Sheets that certify are calibration sheets from then on: evaluate the threshold on other sheets.
 
-A threshold means nothing at another temperature. So where none can be certified and the card holds one from
-before, both stay as they were.
+A threshold is valid at its own temperature only. Where none can be certified and the card holds an earlier
+one, both stay as they were.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
-from steelsight.errors import BadData, BadInput
+from steelsight.errors import BadData
 from steelsight.evaluation.abstention.calibration import (
     brier,
     expected_calibration_error,
     fit_temperature,
     log_loss,
 )
-from steelsight.evaluation.abstention.cost import CostChoice, Prices, cheapest_threshold
+from steelsight.evaluation.abstention.cost import CostChoice, cheapest_threshold
 from steelsight.evaluation.abstention.guarantee import THRESHOLDS, Certificate, certify
 from steelsight.evaluation.abstention.thresholds import answered, card_threshold
 from steelsight.evaluation.answers import multi_type_right
@@ -32,22 +32,22 @@ from steelsight.evaluation.intervals.bootstrap import group_index, share_interva
 from steelsight.files import replace_file, write_json
 from steelsight.groups import group_keys
 from steelsight.models.card import Card
-from steelsight.models.checkpoint import load_checkpoint, save_checkpoint
+from steelsight.models.checkpoint import save_checkpoint
 from steelsight.plain import plain
 from steelsight.runs.abstention.calibration_page import CertifiedOutputs, draw_page
 from steelsight.runs.abstention.confidence import soften
-from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
+from steelsight.runs.abstention.options import CalibrationOptions
+from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import describe_data, environment
-from steelsight.training.dataset import SheetData, open_sheets
+from steelsight.training.dataset import SheetData
 from steelsight.training.predict import predict_logits
-from steelsight.training.records import read_splits
 from steelsight.training.report.model_card import CARD_README, model_card
 from steelsight.training.run import load_run
 
 __all__ = ["PAGE", "CalibrationReport", "calibrate_run"]
 
-PARTS = ("unseen", "test", "validation")
 PAGE, NUMBERS = "calibration.html", "calibration.json"
 CERTIFICATE, COST, EARLIER = "certificate", "cost", "earlier calibration"
 
@@ -56,7 +56,7 @@ Positions = Int[np.ndarray, "_"]
 
 @dataclass(frozen=True)
 class CalibrationReport:
-    """What was found; the card of the run holds temperature and threshold."""
+    """The result of a calibration; the card of the run holds temperature and threshold."""
 
     folder: Path
     certificate: Certificate
@@ -67,115 +67,120 @@ class CalibrationReport:
 def calibrate_run(
     run: Path,
     data: Path,
-    *,
-    part: str = "unseen",
-    risk: float = 0.01,
-    delta: float = 0.1,
-    prices: Prices | None = None,
-    prevalence: float | None = None,
-    by_cost: bool = False,
-    groups: str | None = None,
-    allow_bad: int = 0,
-    seed: int = 0,
+    options: CalibrationOptions = CalibrationOptions(),
+    data_options: DataOptions = AUTOMATIC,
 ) -> CalibrationReport:
     """Fit, certify, and write card.json, README.md, calibration.json and calibration.html of the run.
 
-    part        unseen, test or validation: the sheets of DATA that certify
-    risk        share of wrong answers that may be among those given
-    delta       chance that the promise is broken by bad luck in these sheets
-    prices      of an escape, an overkill and a review, for the cheapest threshold
-    prevalence  share of defective sheets on the line, for the cost; None = that of these sheets
-    by_cost     write the cheapest threshold into the card instead of the certified one
-    seed        of halves and of each group's sheet; to try seeds until one certifies breaks delta
-    raises      BadInput for a multilabel run, another part, or numbers outside their range; BadData where no
-                sheet is left; BadCheckpoint
+    raises  BadInput for a multilabel run, or numbers outside their range; BadData where no sheet is left;
+            BadCheckpoint
     """
-    if part not in PARTS:
-        raise BadInput(f"--split: expected one of {', '.join(PARTS)}, got {part!r}")
-    if by_cost and prices is None:
-        raise BadInput("--by cost: expected the prices of an escape, an overkill and a review, got none")
-    model, card = load_checkpoint(run)
-    metrics = load_run(run).metrics  # an unfinished run is refused before its card changes
-    if card.task == "multilabel":
-        raise BadInput(
-            f"{run}: expected a binary or multiclass run, got multilabel: its answers are several, "
-            "so no one confidence stands for a sheet"
-        )
-    sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
-    refuse_other_classes(sheets, card, data)
-    rng = stream(seed, "calibrate")
-    memory = SeenSheets(read_splits(run), sheets)
-    warm, chosen, how = _two_sets(memory, sheets, part, run, rng)
-    logits = predict_logits(model, sheets.images)
-    temperature = fit_temperature(logits[warm], sheets.labelled.labels[warm])
-    probabilities = soften(logits[chosen], temperature)
-    confidence = np.minimum(probabilities.max(axis=1), 1.0)
-    verdicts = probabilities.argmax(axis=1)
-    answers = [sheets.labelled.alternatives[i] for i in chosen.tolist()]
-    right = multi_type_right(verdicts, answers)
-    names = [sheets.groups[i] for i in chosen.tolist()]
-    units = group_keys(names)
-    certificate = certify(right, confidence, THRESHOLDS, risk=risk, delta=delta, rng=rng, groups=units)
-    cost = None
-    if prices is not None:
-        defective = np.array([answer != (0,) for answer in answers])
-        cost = cheapest_threshold(
-            defective, verdicts != 0, confidence, prices, rng=rng, groups=units, prevalence=prevalence
-        )
-    written, by = _choose(card, temperature, certificate, cost if by_cost else None)
+    finished = load_run(run)  # an unfinished run is refused before its card changes
+    refuse_multilabel(run, finished.card)
+    opened = open_run(run, data, data_options, allow_patches=True)
+    rng = stream(options.seed, "calibrate")
+    fitting, chosen, source = _two_sets(opened, options.split, rng)
+    logits = predict_logits(opened.model, opened.data.images)
+    temperature = fit_temperature(logits[fitting], opened.data.labelled.labels[fitting])
+    outputs = _outputs_on(opened.data, chosen, logits[chosen], temperature)
+    certificate, cost = _thresholds(outputs, temperature, options, rng)
+    written, by = _choose(opened.card, temperature, certificate, cost if options.by == COST else None)
     numbers = {
         "run": run.name,
-        "split": part,
-        "temperature_from": how,
-        "notes": memory.notes(part),
-        "seed": seed,
-        "data": describe_data(sheets, _told(sheets, warm, chosen, part)),
-        "sheets": {"temperature": int(warm.size), "certificate": int(chosen.size)},
+        "split": options.split,
+        "temperature_from": source,
+        "notes": opened.seen.notes(options.split),
+        "seed": options.seed,
+        "data": describe_data(opened.data, _part_names(opened.data, fitting, chosen, options.split)),
+        "sheets": {"temperature": int(fitting.size), "certificate": int(chosen.size)},
         "temperature": temperature,
-        "quality": _quality(logits[chosen], sheets, chosen, right, temperature),
+        "quality": _quality(outputs, opened.data, chosen, temperature),
         "certificate": {**asdict(certificate), "statement": certificate.statement},
-        "coverage": _coverage(written, logits[chosen], units, rng),
-        "cost": None if cost is None else {**asdict(cost), "prices": asdict(prices) if prices else None},
+        "coverage": _coverage(written, outputs, rng),
+        "cost": None
+        if cost is None
+        else {**asdict(cost), "prices": asdict(options.prices) if options.prices else None},
         "threshold": written.threshold,
         "threshold_by": by,
         "card_temperature": written.temperature,
         "promise": _promise(run, by, certificate),
         "environment": environment(),
     }
-    card = save_checkpoint(run, model, written)
-    replace_file(run / CARD_README, model_card(card, metrics, plain(numbers)).encode())
-    told = CertifiedOutputs(logits[chosen], verdicts, right, answers, units, sheets.labelled.class_names)
-    replace_file(run / PAGE, draw_page(run.name, told, certificate, numbers, seed=seed).encode())
+    card = save_checkpoint(run, opened.model, written)
+    replace_file(run / CARD_README, model_card(card, finished.metrics, plain(numbers)).encode())
+    page = draw_page(run.name, outputs, certificate, numbers, seed=options.seed)
+    replace_file(run / PAGE, page.encode())
     write_json(run / NUMBERS, plain(numbers))
     return CalibrationReport(run, certificate, cost, numbers)
 
 
-def _two_sets(
-    memory: SeenSheets, data: SheetData, part: str, run: Path, rng: np.random.Generator
-) -> tuple[Positions, Positions, str]:
-    """The sheets for the temperature, those for the certificate, and how they were told apart."""
-    judged = memory.choose(part, run)
+def _outputs_on(
+    data: SheetData, rows: Positions, logits: Float[np.ndarray, "n c"], temperature: float
+) -> CertifiedOutputs:
+    """The model's outputs on the certifying sheets.
+
+    rows    (n,) positions of the sheets
+    logits  (n, c) of these sheets
+    """
+    verdicts = soften(logits, temperature).argmax(axis=1)
+    answers = [data.labelled.alternatives[i] for i in rows.tolist()]
+    units = group_keys([data.groups[i] for i in rows.tolist()])
+    right = multi_type_right(verdicts, answers)
+    return CertifiedOutputs(logits, verdicts, right, answers, units, data.labelled.class_names)
+
+
+def _thresholds(
+    outputs: CertifiedOutputs, temperature: float, options: CalibrationOptions, rng: np.random.Generator
+) -> tuple[Certificate, CostChoice | None]:
+    """The certificate, and the cheapest threshold where prices are given."""
+    confidence = np.minimum(soften(outputs.logits, temperature).max(axis=1), 1.0)
+    certificate = certify(
+        outputs.right,
+        confidence,
+        THRESHOLDS,
+        risk=options.risk,
+        delta=options.delta,
+        rng=rng,
+        groups=outputs.units,
+    )
+    if options.prices is None:
+        return certificate, None
+    cost = cheapest_threshold(
+        np.array([answer != (0,) for answer in outputs.answers]),
+        outputs.verdicts != 0,
+        confidence,
+        options.prices,
+        rng=rng,
+        groups=outputs.units,
+        prevalence=options.prevalence,
+    )
+    return certificate, cost
+
+
+def _two_sets(run: OpenRun, part: str, rng: np.random.Generator) -> tuple[Positions, Positions, str]:
+    """The sheets for the temperature, those for the certificate, and the source of the first."""
+    data, candidates = run.data, run.choose(part)
     single = np.asarray(data.labelled.labels) >= 0
-    validation = np.array([i for i, own in enumerate(memory.part) if own == "validation"], dtype=np.int64)
+    validation = run.positions("validation")
     validation = validation[single[validation]] if validation.size else validation
     if part != "validation" and validation.size:
-        return validation, judged, "the run's validation sheets"
-    group = group_index([data.groups[i] for i in judged.tolist()], judged.size)
+        return validation, candidates, "the run's validation sheets"
+    group = group_index([data.groups[i] for i in candidates.tolist()], candidates.size)
     half = rng.permutation(int(group.max()) + 1) % 2 == 0
-    warm, rest = judged[half[group]], judged[~half[group]]
-    warm = warm[single[warm]]
-    if not warm.size or not rest.size:
+    fitting, rest = candidates[half[group]], candidates[~half[group]]
+    fitting = fitting[single[fitting]]
+    if not fitting.size or not rest.size:
         raise BadData(
             f"{data.name}: expected at least two groups of {part} sheets, one to fit and one to certify, "
             f"got {int(group.max()) + 1}; bring more sheets"
         )
-    return warm, rest, "half of the groups"
+    return fitting, rest, "half of the groups"
 
 
 def _choose(
     card: Card, temperature: float, certificate: Certificate, cost: CostChoice | None
 ) -> tuple[Card, str | None]:
-    """The card with its temperature and threshold, and what chose the threshold; None where there is none.
+    """The card with its temperature and threshold, and the source of the threshold; None without one.
 
     cost  None = the certificate decides
     """
@@ -185,55 +190,52 @@ def _choose(
         ), COST
     if certificate.threshold is None and card.threshold is not None:
         return card, EARLIER
-    found = card.model_copy(update={"temperature": temperature, "threshold": certificate.threshold})
-    return found, None if certificate.threshold is None else CERTIFICATE
+    certified = card.model_copy(update={"temperature": temperature, "threshold": certificate.threshold})
+    return certified, None if certificate.threshold is None else CERTIFICATE
 
 
-def _coverage(
-    card: Card, logits: Float[np.ndarray, "n c"], units: list[str], rng: np.random.Generator
-) -> dict[str, Any] | None:
-    """The share of the certifying sheets that the card's threshold answers; None where it always answers."""
+def _coverage(card: Card, outputs: CertifiedOutputs, rng: np.random.Generator) -> dict[str, Any] | None:
+    """The share of the certifying sheets above the card's threshold; None without threshold."""
     if card.threshold is None:
         return None
-    confidence = soften(logits, card.temperature or 1.0).max(axis=1)
-    told = answered(confidence, card.threshold)
-    return asdict(share_interval(told, np.ones(told.size, dtype=bool), units, rng=rng))
+    confidence = soften(outputs.logits, card.temperature or 1.0).max(axis=1)
+    given = answered(confidence, card.threshold)
+    return asdict(share_interval(given, np.ones(given.size, dtype=bool), outputs.units, rng=rng))
 
 
 def _promise(run: Path, by: str | None, certificate: Certificate) -> str | None:
-    """What the card's threshold is worth, in words; an earlier one keeps the words it had."""
+    """The statement on the card's threshold; an earlier threshold keeps its statement."""
     if by == EARLIER:
         known = json.loads((run / NUMBERS).read_text(encoding="utf-8")) if (run / NUMBERS).exists() else {}
-        return known.get("promise") or "what was promised of it is not on record"
+        return known.get("promise") or "its certificate is not on record"
     if by == COST:
-        return "chosen for the least cost of escapes, overkill and review; how often it errs is not certified"
+        return "chosen for the least cost of escapes, overkill and review; its risk is not certified"
     return certificate.statement if by == CERTIFICATE else None
 
 
-def _told(data: SheetData, warm: Positions, chosen: Positions, part: str) -> list[str]:
+def _part_names(data: SheetData, fitting: Positions, chosen: Positions, part: str) -> list[str]:
     parts = ["left out"] * len(data.items)
     for i in chosen.tolist():
         parts[i] = f"{part}, certified"
-    for i in warm.tolist():
+    for i in fitting.tolist():
         parts[i] = "temperature"
     return parts
 
 
 def _quality(
-    logits: Float[np.ndarray, "n c"],
-    data: SheetData,
-    chosen: Positions,
-    right: Bool[np.ndarray, " n"],
-    temperature: float,
+    outputs: CertifiedOutputs, data: SheetData, chosen: Positions, temperature: float
 ) -> dict[str, Any]:
-    """Calibration error, Brier score and log loss before and after; the last two of sheets of one type."""
+    """Calibration error, Brier score and log loss before and after; the last two on sheets of one type."""
     labels = np.asarray(data.labelled.labels)[chosen]
     single = labels >= 0
-    found: dict[str, Any] = {}
-    for name, soft in (("before", soften(logits, 1.0)), ("after", soften(logits, temperature))):
-        found[name] = {
-            "calibration_error": expected_calibration_error(np.minimum(soft.max(1), 1.0), right),
+    quality: dict[str, Any] = {}
+    for name, soft in (
+        ("before", soften(outputs.logits, 1.0)),
+        ("after", soften(outputs.logits, temperature)),
+    ):
+        quality[name] = {
+            "calibration_error": expected_calibration_error(np.minimum(soft.max(1), 1.0), outputs.right),
             "brier": brier(soft[single], labels[single]) if single.any() else None,
             "log_loss": log_loss(soft[single], labels[single]) if single.any() else None,
         }
-    return found
+    return quality

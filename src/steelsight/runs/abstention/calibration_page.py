@@ -1,4 +1,4 @@
-"""calibration.html: what the threshold promises, what it was tested on, and how honest the confidence is."""
+"""calibration.html: the certified threshold, the thresholds tested, and the calibration of the confidence."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["CertifiedOutputs", "draw_page"]
 
 @dataclass(frozen=True, eq=False)
 class CertifiedOutputs:
-    """What the model says of the sheets that certify."""
+    """Outputs of the model on the certifying sheets, and whether they are right."""
 
     logits: Float[np.ndarray, "n c"]
     verdicts: Int[np.ndarray, " n"]
@@ -42,12 +42,12 @@ class CertifiedOutputs:
 
 
 def draw_page(
-    run: str, told: CertifiedOutputs, certificate: Certificate, numbers: Mapping[str, Any], *, seed: int
+    run: str, outputs: CertifiedOutputs, certificate: Certificate, numbers: Mapping[str, Any], *, seed: int
 ) -> str:
     """The page as HTML.
 
     numbers  calibration.json, intervals as dictionaries
-    seed     of the sweep's intervals
+    seed     of the intervals in the sweep
     """
     data = numbers["data"]
     page = Document('When to say "I don\'t know"', subtitle=f"{run} on {data['name']}")
@@ -77,11 +77,11 @@ def draw_page(
         ],
         id="tested",
         caption=f"Tested from the strictest, at {1 - certificate.delta:.0%}, until the first that fails",
-        note="A threshold with too few answered groups to pass, were they all right, is skipped.",
+        note="A threshold is skipped where it answers too few groups to pass even if all were right.",
     )
     if numbers["cost"] is not None:
         _write_cost(page, numbers["cost"])
-    _write_confidence(page, told, numbers, seed)
+    _write_confidence(page, outputs, numbers, seed)
     page.footer({"data": f"{data['name']} ({data['hash']})", "seed": seed, **environment()})
     return page.render()
 
@@ -104,38 +104,42 @@ def _write_cost(page: Document, cost: Mapping[str, Any]) -> None:
             "all reviewed": cost["cost_all_review"],
         }
     )
-    page.text("The cheapest threshold is read off the sheets it was chosen on, so its cost flatters.")
+    page.text(
+        "The cheapest threshold is evaluated on the sheets it was chosen on, so its cost is optimistic."
+    )
 
 
-def _write_confidence(page: Document, told: CertifiedOutputs, numbers: Mapping[str, Any], seed: int) -> None:
+def _write_confidence(
+    page: Document, outputs: CertifiedOutputs, numbers: Mapping[str, Any], seed: int
+) -> None:
     quality = numbers["quality"]
     before, after = (
-        np.minimum(soften(told.logits, each).max(1), 1.0) for each in (1.0, numbers["temperature"])
+        np.minimum(soften(outputs.logits, each).max(1), 1.0) for each in (1.0, numbers["temperature"])
     )
     page.figure(
         draw_reliability(
-            reliability(before, told.right),
-            reliability(after, told.right),
+            reliability(before, outputs.right),
+            reliability(after, outputs.right),
             errors=(quality["before"]["calibration_error"], quality["after"]["calibration_error"]),
         ),
         id="reliability",
         alt="Share of right verdicts over confidence, before and after temperature scaling.",
     )
-    curve = risk_coverage(told.right, after)
+    curve = risk_coverage(outputs.right, after)
     page.figure(
         draw_risk_coverage({"largest probability": (curve.coverage, curve.risk)}),
         id="risk-coverage",
         alt="Share of wrong answers over the share of sheets answered.",
     )
-    # A sheet of several types is right if the verdict is any of them: that one is then its label.
-    first = np.array([answer[0] for answer in told.answers], dtype=np.int64)
+    # A sheet of several types counts as right for any of them; that type is then its label.
+    first = np.array([answer[0] for answer in outputs.answers], dtype=np.int64)
     rows = sweep_thresholds(
-        np.where(told.right, told.verdicts, first),
-        told.verdicts,
+        np.where(outputs.right, outputs.verdicts, first),
+        outputs.verdicts,
         after,
         THRESHOLDS,
-        classes=len(told.class_names),
-        resampling=Resampling(stream(seed, "calibrate-page"), told.units),
+        classes=len(outputs.class_names),
+        resampling=Resampling(stream(seed, "calibrate-page"), outputs.units),
     )
     page.figure(
         draw_threshold_sweep(rows),

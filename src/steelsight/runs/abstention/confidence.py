@@ -1,7 +1,7 @@
-"""How sure a model is of each sheet, by every score there is, and how the scores compare.
+"""Confidence scores of a model's predictions, and their comparison.
 
-Whatever is fitted (temperature, feature space, their combination) is fitted on validation and training
-sheets; what is said of it is said of other sheets.
+Temperature, feature space and the combined score are fitted on training and validation sheets, and evaluated
+on other sheets.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ SCORE_TITLES: dict[str, str] = {
     "distance": "nearness to a class's mean",
     "knn_distance": "nearness to training sheets",
     "agreement": "agreement of four flips",
-    "trust": "all of them, combined",
+    "trust": "all scores combined",
 }
 NEIGHBOURS = 10
 
@@ -68,29 +68,29 @@ Columns = dict[str, Float[np.ndarray, " n"]]
 
 @dataclass(frozen=True)
 class Confidence:
-    """What was fitted."""
+    """The fitted temperature, feature space and combined score."""
 
     temperature: float
     space: FeatureSpace
     trust: ConfidenceCombiner | None  # None without validation sheets
 
-    def columns(self, told: ModelOutputs) -> Columns:
-        """Every score of some sheets, higher = surer; `trust` too where it was fitted."""
-        probabilities = soften(told.logits, self.temperature)
-        views = np.stack([soften(view, self.temperature) for view in told.views])
-        features = told.features.astype(np.float64)
-        found: Columns = {
+    def columns(self, outputs: ModelOutputs) -> Columns:
+        """Every score of some sheets, higher = more confident; `trust` too where it was fitted."""
+        probabilities = soften(outputs.logits, self.temperature)
+        views = np.stack([soften(view, self.temperature) for view in outputs.views])
+        features = outputs.features.astype(np.float64)
+        scores: Columns = {
             SOFTMAX: max_probability(probabilities),
             "margin": margin(probabilities),
             "negative_entropy": negative_entropy(probabilities),
-            "energy": energy(told.logits, self.temperature),
+            "energy": energy(outputs.logits, self.temperature),
             "distance": -self.space.distance(features),
             "knn_distance": -self.space.knn_distance(features, min(NEIGHBOURS, len(self.space.reference))),
             "agreement": _agreement_on(views, probabilities),
         }
         if self.trust is not None:
-            found["trust"] = self.trust.score(unbounded(found))
-        return found
+            scores["trust"] = self.trust.score(unbounded(scores))
+        return scores
 
 
 @dataclass(frozen=True)
@@ -135,9 +135,11 @@ def compare_scores(
     resamples: int = 200,
     weights: Float[np.ndarray, " n"] | None = None,
 ) -> list[ScoreRow]:
-    """Every score on the same sheets, softmax and the perfect order (all right answers first) among them.
+    """Evaluate every score on the same sheets, and the perfect order (all right predictions first).
 
-    weights  (n,) what each sheet counts; None = alike
+    columns  (n,) by score; softmax among them
+    right    (n,) whether the prediction is right
+    weights  (n,) of the sheets; None = all alike
     """
     common: dict[str, Any] = {"rng": rng, "groups": groups, "resamples": resamples, "weights": weights}
     known = {PERFECT: right.astype(np.float64), **columns}
@@ -157,18 +159,18 @@ def compare_scores(
 
 
 def _agreement_on(views: Float[np.ndarray, "v n c"], probabilities: Probabilities) -> Float[np.ndarray, " n"]:
-    """Mean probability the views give the verdict; where they would choose another, it is low."""
+    """Mean probability of the predicted class over the views, (n,); low where views disagree with it."""
     chosen = probabilities.argmax(1)
     if (views.mean(0).argmax(1) == chosen).all():
         return agreement(views)
-    told: Float[np.ndarray, " n"] = views.mean(0)[np.arange(chosen.size), chosen]
-    return told
+    agreed: Float[np.ndarray, " n"] = views.mean(0)[np.arange(chosen.size), chosen]
+    return agreed
 
 
 def unbounded(columns: Columns) -> Columns:
-    """Scores as a logistic regression can use them: probabilities as log odds."""
-    found = {name: score for name, score in columns.items() if name != "trust"}
+    """Scores as inputs of a logistic regression: probabilities become log odds."""
+    scores = {name: score for name, score in columns.items() if name != "trust"}
     for name in (SOFTMAX, "agreement", "margin"):
         share = np.clip(columns[name], 1e-6, 1 - 1e-6)
-        found[name] = np.log(share / (1 - share))
-    return found
+        scores[name] = np.log(share / (1 - share))
+    return scores

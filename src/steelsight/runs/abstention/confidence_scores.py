@@ -1,14 +1,15 @@
-"""What a model's confidence is worth on sheets it never saw, by every score, and what could be promised.
+"""Evaluates the confidence scores of a run on unseen sheets, and the thresholds they could certify.
 
-One run fits temperature, feature space and combined score on its training and validation sheets. A
-cross-validation keeps no validation sheets: what is fitted for one fold comes from the out-of-fold answers of
-the other folds of the same repeat, whose groups are others by construction (cross-fitting).
+For a run, temperature, feature space and combined score are fitted on its training and validation sheets. For
+a cross-validation, which has no validation sheets, those of one fold are fitted on the out-of-fold
+predictions of the other folds of the same repeat, whose groups are different (cross-fitting).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from steelsight.evaluation.abstention.guarantee import DELTA, RISKS, THRESHOLDS,
 from steelsight.evaluation.abstention.scores import FeatureSpace, fit_feature_space
 from steelsight.evaluation.abstention.selective import risk_coverage
 from steelsight.files import replace_file, write_json
-from steelsight.models.checkpoint import load_checkpoint
 from steelsight.plain import plain
 from steelsight.reports.document import Document
 from steelsight.reports.figures import draw_risk_coverage
@@ -38,40 +38,38 @@ from steelsight.runs.abstention.confidence import (
     unbounded,
 )
 from steelsight.runs.abstention.score_table import add_score_table, describe_areas
+from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
 from steelsight.runs.out_of_fold import is_cross_validation, read_out_of_fold
-from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import environment
-from steelsight.training.dataset import SheetData, open_sheets
+from steelsight.training.dataset import SheetData
 from steelsight.training.predict import ModelOutputs, predict_views
-from steelsight.training.records import pixel_hashes, positions_of, read_splits
 
 __all__ = ["ScoredSheets", "compare_confidence_scores", "cross_fit"]
 
 RESAMPLES = 300  # each sorts every score
 PAGE, NUMBERS = "confidence.html", "confidence.json"
 
-Positions = Int[np.ndarray, "_"]
-
 
 @dataclass(frozen=True)
 class ScoredSheets:
-    """Every score on the same sheets, and the thresholds that each of two of them could certify."""
+    """Every score on the same sheets, and the thresholds that two of the scores could certify."""
 
     scores: tuple[ScoreRow, ...]
     certificates: dict[str, tuple[Certificate, ...]]  # by score, one a risk of RISKS
     right: Bool[np.ndarray, " n"]
     columns: Columns
-    how: str  # where what is fitted came from
+    how: str  # the sheets that scores were fitted on
     data: str
 
 
 @dataclass(frozen=True)
 class FoldOutputs:
-    """What one model says of its own out-of-fold sheets, and where its training sheets lie."""
+    """Outputs of one model on its out-of-fold sheets, and the feature space of its training sheets."""
 
     repeat: int
-    told: ModelOutputs
+    outputs: ModelOutputs
     labels: Int[np.ndarray, " n"]
     space: FeatureSpace
 
@@ -79,32 +77,31 @@ class FoldOutputs:
 def compare_confidence_scores(
     run: Path,
     data: Path,
+    options: DataOptions = AUTOMATIC,
     *,
     part: str = "test",
     on: Path | None = None,
-    groups: str | None = None,
-    allow_bad: int = 0,
     seed: int = 0,
     resamples: int = RESAMPLES,
     out: Path | None = None,
 ) -> ScoredSheets:
-    """Judge a run, or a cross-validation, and write confidence.html and confidence.json.
+    """Evaluate the scores of a run or a cross-validation and write confidence.html and confidence.json.
 
-    part    test, or unseen by the run; a cross-validation always judges every sheet out of its fold
-    on      another DATA folder whose unseen sheets judge; None = those of `data`
-    groups  rule that keeps sheets together, for intervals; a cross-validation keeps its own
+    part    test or unseen; for a cross-validation always all sheets, out of fold
+    on      another DATA folder whose unseen sheets are used; None = those of `data`
+    options  how DATA is opened; groups are for intervals, a cross-validation keeps its own
     out     default RUN
     raises  BadInput for multilabel; BadData where classes differ or no sheet is left; BadCheckpoint
     """
     units: list[str] | None
     if is_cross_validation(run):
         if on is not None:
-            raise BadInput(f"{run}: a cross-validation judges its own sheets; leave --on out")
-        folds, units, name = _open_folds(run, data, allow_bad=allow_bad)
+            raise BadInput(f"{run}: a cross-validation is evaluated on its own sheets; leave --on out")
+        folds, units, name = _open_folds(run, data, options)
         columns, right = cross_fit(folds)
-        how = "the out-of-fold answers of the other folds"
+        how = "the out-of-fold predictions of the other folds"
     else:
-        columns, right, units, name = _open_one(run, data, on, part, groups, allow_bad)
+        columns, right, units, name = _open_one(run, data, on, part, options)
         how = "the run's validation sheets"
     rng = stream(seed, "confidence-scores")
     scores = compare_scores(columns, right, rng=rng, groups=units, resamples=resamples)
@@ -116,148 +113,149 @@ def compare_confidence_scores(
         for name in (SOFTMAX, "trust")
         if name in columns
     }
-    judged = ScoredSheets(tuple(scores), certificates, right, columns, how, name)
-    _write(out or run, judged, seed)
-    return judged
+    scored = ScoredSheets(tuple(scores), certificates, right, columns, how, name)
+    _write(out or run, scored, seed)
+    return scored
 
 
 def cross_fit(folds: Sequence[FoldOutputs]) -> tuple[Columns, Bool[np.ndarray, " n"]]:
-    """Scores and rightness of all folds' answers in their order, nothing fitted on the fold it is told of.
+    """Scores of the predictions of all folds in order, and whether they are right; no fold is scored by a fit
+    on itself.
 
     raises  BadInput where a repeat has one fold alone
     """
     parts = []
-    for mine in folds:
-        others = [each for each in folds if each is not mine and each.repeat == mine.repeat]
+    for fold in folds:
+        others = [other for other in folds if other is not fold and other.repeat == fold.repeat]
         if not others:
-            raise BadInput(f"cross-fitting: expected at least two folds of repeat {mine.repeat}, got one")
-        logits = np.concatenate([each.told.logits for each in others])
+            raise BadInput(f"cross-fitting: expected at least two folds of repeat {fold.repeat}, got one")
+        logits = np.concatenate([each.outputs.logits for each in others])
         truths = np.concatenate([each.labels for each in others])
         temperature = fit_temperature(logits, truths)
-        known = [unbounded(Confidence(temperature, each.space, None).columns(each.told)) for each in others]
+        known = [
+            unbounded(Confidence(temperature, each.space, None).columns(each.outputs)) for each in others
+        ]
         joined = {name: np.concatenate([each[name] for each in known]) for name in known[0]}
         trust = fit_combiner(joined, logits.argmax(1) == truths)
-        parts.append(Confidence(temperature, mine.space, trust).columns(mine.told))
+        parts.append(Confidence(temperature, fold.space, trust).columns(fold.outputs))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    right = np.concatenate([each.told.logits.argmax(1) == each.labels for each in folds])
+    right = np.concatenate([each.outputs.logits.argmax(1) == each.labels for each in folds])
     return columns, right
 
 
-def _open_folds(run: Path, data: Path, *, allow_bad: int) -> tuple[list[FoldOutputs], list[str], str]:
-    outside = read_out_of_fold(run)
-    group_of = dict(zip(outside.ids, outside.groups, strict=True))
+def _open_folds(run: Path, data: Path, options: DataOptions) -> tuple[list[FoldOutputs], list[str], str]:
+    out_of_fold = read_out_of_fold(run)
+    group_of = dict(zip(out_of_fold.ids, out_of_fold.groups, strict=True))
     folds, units = [], []
     sheets: SheetData | None = None
-    keys = sorted(set(zip(outside.repeat.tolist(), outside.fold.tolist(), strict=True)))
+    keys = sorted(set(zip(out_of_fold.repeat.tolist(), out_of_fold.fold.tolist(), strict=True)))
     for repeat, number in keys:
         folder = run / f"fold-{repeat}-{number}"
-        model, card = load_checkpoint(folder)
-        if sheets is None:
-            sheets = open_sheets(data, card.task, card.input, allow_bad=allow_bad)
-            refuse_other_classes(sheets, card, data)
-        parts = _parts(folder, sheets, data)
+        fold = open_run(folder, data, replace(options, groups=None), allow_patches=True, sheets=sheets)
+        _refuse_unknown_sheets(fold, data)
+        model, sheets = fold.model, fold.data
         labels = np.asarray(sheets.labelled.labels)
-        train, test = (positions_of(parts, name) for name in ("train", "test"))
+        train, test = (fold.positions(name) for name in ("train", "test"))
         features = predict_views(model, np.asarray(sheets.images[train])).features.astype(np.float64)
-        told = predict_views(model, np.asarray(sheets.images[test]))
-        folds.append(FoldOutputs(repeat, told, labels[test], fit_feature_space(features, labels[train])))
+        outputs = predict_views(model, np.asarray(sheets.images[test]))
+        folds.append(FoldOutputs(repeat, outputs, labels[test], fit_feature_space(features, labels[train])))
         units += [group_of[sheets.ids[i]] for i in test.tolist()]
     if sheets is None:
-        raise BadData(f"{run}: expected out-of-fold answers, found none; run the same `train --folds` again")
+        raise BadData(
+            f"{run}: expected out-of-fold predictions, found none; run the same `train --folds` again"
+        )
     return folds, units, sheets.name
 
 
-def _parts(folder: Path, sheets: SheetData, data: Path) -> list[str]:
-    """The part each sheet was in, recognised by name and pixels; raises BadData where one is unknown."""
-    rows = {(row.id, row.pixels): row.split for row in read_splits(folder)}
-    parts = [rows.get(key) for key in zip(sheets.ids, pixel_hashes(sheets.images), strict=True)]
-    if None in parts:
+def _refuse_unknown_sheets(fold: OpenRun, data: Path) -> None:
+    if "" in fold.parts:
         raise BadData(
-            f"{data}: sheet {sheets.ids[parts.index(None)]} is unknown to {folder}; "
+            f"{data}: sheet {fold.data.ids[fold.parts.index('')]} is unknown to {fold.folder}; "
             "give the folder the cross-validation was trained on"
         )
-    return [part or "" for part in parts]
 
 
 def _open_one(
-    run: Path, data: Path, on: Path | None, part: str, groups: str | None, allow_bad: int
+    run: Path, data: Path, on: Path | None, part: str, options: DataOptions
 ) -> tuple[Columns, Bool[np.ndarray, " n"], list[str] | None, str]:
     if part not in ("test", "unseen"):
         raise BadInput(f"--split: expected test or unseen, got {part!r}")
-    model, card = load_checkpoint(run)
-    if card.task == "multilabel":
-        raise BadInput(f"{run}: expected a binary or multiclass run, got multilabel")
-    parts: dict[str, tuple[SheetData, Positions]] = {}
-    for folder, names in ((data, ("train", "validation")), (on or data, (part if on is None else "unseen",))):
-        sheets = open_sheets(folder, card.task, card.input, groups=groups, allow_bad=allow_bad)
-        refuse_other_classes(sheets, card, folder)
-        memory = SeenSheets(read_splits(run), sheets)
-        for name in names:
-            known = name in ("train", "validation")
-            rows = positions_of(memory.part, name) if known else memory.choose(name, run)
-            single = np.asarray(sheets.labelled.labels)[rows] >= 0
-            parts[name if known else "judged"] = (sheets, rows[single])
+    check = partial(refuse_multilabel, run)
+    own = open_run(run, data, options, allow_patches=True, check=check)
+    other = own if on is None else open_run(run, on, options, allow_patches=True)
+    chosen = {
+        "train": (own.data, own.positions("train")),
+        "validation": (own.data, own.positions("validation")),
+        "evaluated": (other.data, other.choose(part if on is None else "unseen")),
+    }
+    parts = {
+        name: (sheets, rows[np.asarray(sheets.labelled.labels)[rows] >= 0])
+        for name, (sheets, rows) in chosen.items()
+    }
     counts = {name: rows.size for name, (_, rows) in parts.items()}
     if not all(counts.values()):
         raise BadData(
             f"{data}: expected training, validation and {part} sheets of {run.name}, got {counts['train']}, "
-            f"{counts['validation']} and {counts['judged']}; give the folder it was trained on"
+            f"{counts['validation']} and {counts['evaluated']}; give the folder it was trained on"
         )
-    told = {
-        name: predict_views(model, np.asarray(sheets.images[rows])) for name, (sheets, rows) in parts.items()
+    outputs = {
+        name: predict_views(own.model, np.asarray(sheets.images[rows]))
+        for name, (sheets, rows) in parts.items()
     }
     truth = {name: np.asarray(sheets.labelled.labels)[rows] for name, (sheets, rows) in parts.items()}
-    confidence = fit_confidence(told["train"], truth["train"], told["validation"], truth["validation"])
-    sheets, rows = parts["judged"]
+    confidence = fit_confidence(outputs["train"], truth["train"], outputs["validation"], truth["validation"])
+    sheets, rows = parts["evaluated"]
     groups_of = [sheets.groups[i] for i in rows.tolist()]
-    right = told["judged"].logits.argmax(1) == truth["judged"]
+    right = outputs["evaluated"].logits.argmax(1) == truth["evaluated"]
     units = groups_of if any(groups_of) else None
-    return confidence.columns(told["judged"]), right, units, sheets.name
+    return confidence.columns(outputs["evaluated"]), right, units, sheets.name
 
 
-def _write(out: Path, judged: ScoredSheets, seed: int) -> None:
-    page = Document("What confidence is worth", subtitle=f"{judged.right.size} answers on {judged.data}")
+def _write(out: Path, scored: ScoredSheets, seed: int) -> None:
+    page = Document(
+        "Confidence scores compared", subtitle=f"{scored.right.size} predictions on {scored.data}"
+    )
     page.chapter("Scores")
-    page.text(f"What had to be fitted was fitted on {judged.how}.")
+    page.text(f"Fitted on {scored.how}.")
     curves = {}
     for name in (PERFECT, SOFTMAX, "trust"):
-        if name in judged.columns or name == PERFECT:
-            score = judged.columns.get(name, judged.right.astype(np.float64))
-            curve = risk_coverage(judged.right, score)
+        if name in scored.columns or name == PERFECT:
+            score = scored.columns.get(name, scored.right.astype(np.float64))
+            curve = risk_coverage(scored.right, score)
             curves[SCORE_TITLES[name]] = (curve.coverage, curve.risk)
     page.figure(
         draw_risk_coverage(curves),
         id="risk-coverage",
-        alt=describe_areas(judged.scores),
+        alt=describe_areas(scored.scores),
     )
-    add_score_table(page, judged.scores, id="scores", which=f"{judged.right.size} answers")
-    page.chapter("What could be promised")
+    add_score_table(page, scored.scores, id="scores", which=f"{scored.right.size} predictions")
+    page.chapter("Certifiable thresholds")
     page.table(
-        ["score", "risk allowed", "with these sheets as calibration"],
+        ["score", "risk allowed", "with these sheets for calibration"],
         [
             [SCORE_TITLES[name], f"{found.risk:.0%}", found.statement]
-            for name, several in judged.certificates.items()
+            for name, several in scored.certificates.items()
             for found in several
         ],
         id="certificates",
         caption=f"Exact binomial bounds at {1 - DELTA:.0%}, one sheet a group",
     )
-    page.footer({"data": judged.data, "seed": seed, **environment()})
+    page.footer({"data": scored.data, "seed": seed, **environment()})
     replace_file(out / PAGE, page.render().encode())
-    write_json(out / NUMBERS, plain(_numbers(judged, seed)))
+    write_json(out / NUMBERS, plain(_numbers(scored, seed)))
 
 
-def _numbers(judged: ScoredSheets, seed: int) -> dict[str, Any]:
+def _numbers(scored: ScoredSheets, seed: int) -> dict[str, Any]:
     return {
-        "data": judged.data,
-        "answers": int(judged.right.size),
-        "accuracy": float(judged.right.mean()),
-        "fitted_on": judged.how,
+        "data": scored.data,
+        "answers": int(scored.right.size),
+        "accuracy": float(scored.right.mean()),
+        "fitted_on": scored.how,
         "seed": seed,
-        "scores": [asdict(row) for row in judged.scores],
+        "scores": [asdict(row) for row in scored.scores],
         "certificates": {
             name: [{**asdict(each), "statement": each.statement} for each in several]
-            for name, several in judged.certificates.items()
+            for name, several in scored.certificates.items()
         },
         "environment": environment(),
     }

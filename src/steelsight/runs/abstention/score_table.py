@@ -1,4 +1,4 @@
-"""Confidence scores side by side, as every report shows them."""
+"""The table of confidence scores in reports."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["add_score_table", "describe_areas"]
 
 
 def add_score_table(document: Document, rows: Sequence[ScoreRow], *, id: str, which: str) -> None:
-    """One row a score, the perfect order's among them.
+    """Add one row for each score, the perfect order among them.
 
-    which  the sheets, as the caption calls them
+    which  name of the sheets in the caption
     """
     perfect = next(row for row in rows if row.name == PERFECT).coverage_99.estimate
     document.table(
@@ -40,13 +40,14 @@ def add_score_table(document: Document, rows: Sequence[ScoreRow], *, id: str, wh
             for row in rows
         ],
         id=id,
-        caption=f"What each confidence is worth, {which}",
-        note="Area under risk over coverage, lower is better; coverage at a selective accuracy is read off "
-        "these very sheets and so flatters. A difference whose bracket lies below 0 beats softmax.",
+        caption=f"Confidence scores, {which}",
+        note="AURC: area under risk over coverage, lower is better. Coverage at a selective accuracy is "
+        "optimistic, since it is chosen on these sheets. A difference whose interval lies below 0 is better "
+        "than softmax.",
     )
 
 
 def describe_areas(rows: Sequence[ScoreRow]) -> str:
-    """What the figure of risk over coverage shows, in words."""
+    """Description of the figure of risk over coverage."""
     areas = ", ".join(f"{SCORE_TITLES[row.name]} {row.aurc:.4f}" for row in rows)
     return f"Risk over coverage; area under it: {areas}"

@@ -12,6 +12,7 @@ from steelsight.runs.data.report import write_report
 from steelsight.sheets.cache import PixelCache
 from steelsight.sheets.catalog import check_images, group_sheets, load_pixels, open_data
 from steelsight.sheets.describe import DataDescription, describe_sheets, find_duplicates
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.types import InputSpec, SheetSet
 
 __all__ = ["PAGE", "FolderReport", "describe_folder"]
@@ -30,25 +31,25 @@ class FolderReport:
 
 def describe_folder(
     data: Path,
+    options: DataOptions = AUTOMATIC,
     *,
-    groups: str | None = None,
     workers: int = 2,
     out: Path | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> FolderReport:
     """Read every sheet of a folder and describe them.
 
-    groups   rule that keeps sheets together; None = as the folder has them
+    options  groups, and what the caller says of the folder where its structure leaves a choice
     workers  threads that decode
     out      folder for page, JSON and figures; None = nothing is written
     raises   BadData where the folder cannot be opened
     """
-    sheets, cache = _read(data, groups, workers, progress)
+    sheets, cache = _read(open_data(data, options=options), options.groups, workers, progress)
     description = _describe(sheets, cache)
     numbers: dict[str, Any] = {
         "data": str(data),
         "data_hash": cache.data_hash if cache else None,
-        "group_rule": groups,
+        "group_rule": options.groups,
         **description.as_dict(),
     }
     if out is not None:
@@ -57,10 +58,9 @@ def describe_folder(
 
 
 def _read(
-    root: Path, groups: str | None, workers: int, progress: Callable[[int, int], None]
+    sheets: SheetSet, groups: str | None, workers: int, progress: Callable[[int, int], None]
 ) -> tuple[SheetSet, PixelCache | None]:
     """The sheets with their pixels; no pixels where no sheet is usable."""
-    sheets = open_data(root)
     total = len(sheets.items)
     try:
         cache = load_pixels(

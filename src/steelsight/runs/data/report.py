@@ -42,7 +42,7 @@ def write_report(
 
 def _figures(sheets: SheetSet, description: DataDescription) -> dict[str, tuple[Figure, str]]:
     """Figures by name, each with words for those who cannot see it."""
-    names = [entry.name for entry in description.classes]
+    names = [description.shown_name(entry.name) for entry in description.classes]
     counts = [entry.sheets for entry in description.classes]
     listed = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
     figures = {
@@ -58,7 +58,8 @@ def _figures(sheets: SheetSet, description: DataDescription) -> dict[str, tuple[
     chosen = [(name, item) for name, items in example_sheets(sheets).items() for item in items]
     figures["examples"] = (
         draw_examples(
-            [_example(f"{name}: {item.path.name}", item) for name, item in chosen], sheets.type_names
+            [_example(f"{description.shown_name(name)}: {item.path.name}", item) for name, item in chosen],
+            sheets.type_names,
         ),
         "Two sheets of each class with the outlines of their masks.",
     )
@@ -92,7 +93,10 @@ def _add_chapters(
     show("distribution", "Sheets per class. A sheet of several types counts under each of them.")
     document.table(
         ["class", "sheets", "only this type", "with mask", "groups"],
-        [[c.name, c.sheets, c.alone, c.with_masks, c.groups] for c in description.classes],
+        [
+            [description.shown_name(c.name), c.sheets, c.alone, c.with_masks, c.groups]
+            for c in description.classes
+        ],
         caption="Sheets per class",
         note=f"{description.multi_type} sheets carry several types.",
     )
@@ -123,6 +127,7 @@ def _add_chapters(
             caption="Near-duplicates",
             note=_cut_note(len(description.twins)),
         )
+    _add_split(document, description)
     document.chapter("Set aside")
     document.text(
         f"{len(description.set_aside)} files or rows cannot be used." if description.set_aside else "Nothing."
@@ -133,6 +138,31 @@ def _add_chapters(
             [[r.id, r.reason] for r in description.set_aside[:_ROWS_SHOWN]],
             caption="Set aside, with reasons",
             note=_cut_note(len(description.set_aside)),
+        )
+
+
+def _add_split(document: Document, description: DataDescription) -> None:
+    """The data set's own split, and what was passed over."""
+    if description.parts:
+        document.chapter("Given split")
+        document.table(
+            ["part", "sheets"], [list(row) for row in description.parts], caption="Sheets per part"
+        )
+        document.text(
+            f"{len(description.leaks)} groups or pairs of near-duplicates lie in several parts."
+            if description.leaks
+            else "No group and no pair of near-duplicates lies in several parts."
+        )
+        if description.leaks:
+            rows = [[leak] for leak in description.leaks[:_ROWS_SHOWN]]
+            document.table(["leak"], rows, caption="Leaks", note=_cut_note(len(description.leaks)))
+    if description.passed_over:
+        document.chapter("Passed over")
+        document.table(
+            ["what", "why"],
+            [[r.id, r.reason] for r in description.passed_over[:_ROWS_SHOWN]],
+            caption="On the disk, and not part of the data",
+            note=_cut_note(len(description.passed_over)),
         )
 
 

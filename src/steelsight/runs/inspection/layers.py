@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from jaxtyping import Float
 from steelsight.errors import BadInput, UnknownLayer
 from steelsight.files import write_json
 from steelsight.inspection.probes.controls import (
-    CONTROLS,
     SHUFFLED,
     TRAINED,
     build_controls,
@@ -36,7 +35,8 @@ from steelsight.models.catalog import MODELS
 from steelsight.reports.document import Document
 from steelsight.reports.figures import save_figure
 from steelsight.runs.inspection.options import LayerOptions
-from steelsight.runs.open import OpenRun, open_run
+from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
+from steelsight.sheets.options import DataOptions
 from steelsight.streams import stream
 from steelsight.version import __version__
 
@@ -72,24 +72,10 @@ def inspect_run_layers(
     out     folder to write; None = RUN/layers-SPLIT
     raises  BadInput for layers, controls, parts or sheets that cannot be used; BadData
     """
-    controls = choose_controls(options.controls)
+    choose_controls(options.controls)  # an unknown control is refused before DATA is read
     folder = out if out is not None else run / f"layers-{options.split}"
-    opened = open_run(run, data, allow_bad=options.allow_bad)
-    try:
-        layers = choose_layers(opened.model, options.layers)
-    except UnknownLayer as error:  # here it is an option that names none
-        raise BadInput(f"--layers: {error}") from error
-    found = probe_layers(
-        opened,
-        layers=layers,
-        fit=options.fit,
-        split=options.split,
-        limit=options.sheets,
-        controls=controls,
-        maps=MapSpec(options.tsne, options.perplexity, options.seed) if options.tsne else None,
-        seed=options.seed,
-        say=say,
-    )
+    opened = open_run(run, data, DataOptions(allow_bad=options.allow_bad))
+    found = probe_layers(opened, options, say=say)
     numbers: dict[str, Any] = {
         "run": str(run),
         "data": opened.data.name,
@@ -104,37 +90,33 @@ def inspect_run_layers(
 
 
 def probe_layers(
-    judged: OpenRun,
+    run: OpenRun,
+    options: LayerOptions,
     *,
-    layers: Sequence[str] | None = None,
-    fit: str = "train",
-    split: str = "test",
-    limit: int = 2000,
-    controls: tuple[str, ...] = CONTROLS,
-    maps: MapSpec | None = None,
     weights: Float[np.ndarray, " j"] | None = None,
-    seed: int = 0,
-    resamples: int = 1000,
     say: Callable[[str], None] = lambda _: None,
 ) -> Separability:
     """Probe and map a run's layers.
 
-    fit, split  parts of the run: probes are fitted on one and judged on the other
-    weights     one a sheet of `split`, in the order of DATA
-    raises      BadInput for a multilabel run, for parts, layers or sheets that cannot be used; UnknownLayer
+    weights  one for each sheet of `options.split`, in the order of DATA; None = all alike
+    raises   BadInput for a multilabel run, for parts, layers, controls or sheets that cannot be used
     """
-    card = judged.card
-    if card.task == "multilabel":
-        raise BadInput(f"{judged.folder}: expected a binary or multiclass run, got multilabel")
-    chosen = choose_layers(judged.model, layers)
+    card, seed = run.card, options.seed
+    refuse_multilabel(run.folder, card)
+    controls = choose_controls(options.controls)
+    maps = MapSpec(options.tsne, options.perplexity, seed) if options.tsne else None
+    try:
+        layers = choose_layers(run.model, options.layers)
+    except UnknownLayer as error:  # here it is an option that names none
+        raise BadInput(f"--layers: {error}") from error
     sheets = choose_sheets(
-        judged.data.images,
-        np.asarray(judged.data.labelled.labels),
-        judged.groups,
+        run.data.images,
+        np.asarray(run.data.labelled.labels),
+        run.groups,
         card.class_names,
-        fit=judged.positions(fit),
-        judge=judged.positions(split),
-        limit=limit,
+        fit=run.positions(options.fit),
+        judge=run.positions(options.split),
+        limit=options.sheets,
         rng=stream(seed, "probe-sheets"),
         weights=weights,
     )
@@ -142,26 +124,26 @@ def probe_layers(
         maps.perplexity_for(min(maps.sheets, sheets.judge_labels.size))
     nets, missing = build_controls(card.model, controls, seed=seed)
     return inspect_layers(
-        {TRAINED: judged.model, **nets},
+        {TRAINED: run.model, **nets},
         sheets,
-        chosen,
+        layers,
         shuffled=SHUFFLED in controls,
         maps=maps,
         missing=missing,
         seed=seed,
-        resamples=resamples,
+        resamples=options.resamples,
         workers=torch.get_num_threads(),
         say=say,
     )
 
 
-def write_layers_page(path: Path, found: Separability, judged: OpenRun, *, fit: str, split: str) -> Path:
+def write_layers_page(path: Path, found: Separability, run: OpenRun, *, fit: str, split: str) -> Path:
     """Write the report as `path` (HTML, JSON beside it) and its figures as figures/*.png."""
     document = Document(
         "What each layer separates",
-        subtitle=f"{judged.card.model.name} on {judged.data.name}, fitted on {fit}, judged on {split} sheets",
+        subtitle=f"{run.card.model.name} on {run.data.name}, fitted on {fit}, evaluated on {split} sheets",
     )
-    title = title_of(judged)
+    title = title_of(run)
     document.chapter("Linear probes", id="probes")
     write_probes(document, found, title=title)
     save_figure(probes_figure(found, title), path.parent / "figures" / "layers.png")
@@ -176,13 +158,13 @@ def write_layers_page(path: Path, found: Separability, judged: OpenRun, *, fit: 
             "Machine": f"{platform.system()} {platform.machine()}",
             "Threads": torch.get_num_threads(),
             "Seed": found.seed,
-            "Data": judged.data.name,
-            "Data hash": judged.data.data_hash,
+            "Data": run.data.name,
+            "Data hash": run.data.data_hash,
         }
     )
     return document.save(path)
 
 
-def title_of(judged: OpenRun) -> str:
+def title_of(run: OpenRun) -> str:
     """The name of a run's network, as reports print it."""
-    return MODELS[judged.card.model.name].title
+    return MODELS[run.card.model.name].title

@@ -14,21 +14,22 @@ from steelsight.files import write_json
 from steelsight.inspection.neurons.atlas import Atlas, AtlasPlan, NeuronSheets, make_atlas
 from steelsight.inspection.neurons.page import (
     atlas_figure,
+    forms_figure,
     growth_figure,
-    pairs_figure,
-    twins_figure,
+    neuron_pairs_figure,
     write_atlas,
-    write_twins,
+    write_neuron_pairs,
 )
+from steelsight.inspection.neurons.pairs import PairedNeurons, compare_neurons
 from steelsight.inspection.neurons.settings import GROWN, PLAIN, Ascent, Neuron
-from steelsight.inspection.neurons.survey import speaking_layers
-from steelsight.inspection.neurons.twins import PairedNeurons, compare_neurons
+from steelsight.inspection.neurons.survey import surveyed_layers
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.document import Document
 from steelsight.reports.figures import save_figure
 from steelsight.runs.inspection.options import NeuronOptions
 from steelsight.runs.open import OpenRun, open_run
 from steelsight.sheets.images.pixels import read_sheet
+from steelsight.sheets.options import DataOptions
 from steelsight.streams import stream
 from steelsight.version import __version__
 
@@ -66,26 +67,26 @@ def inspect_neurons(
     """
     plan = plan_atlas(options)
     folder = out if out is not None else run / "neurons"
-    opened = open_run(run, data, allow_bad=options.allow_bad)
+    opened = open_run(run, data, DataOptions(allow_bad=options.allow_bad))
     if options.start is not None:
         plan = replace(plan, start=read_sheet(options.start, opened.card.input))
     seed = options.seed
     shown = show_sheets(opened, options.split, limit=options.limit, rng=stream(seed, "neuron-sheets"))
-    layers = options.layer or speaking_layers(opened.model)
+    layers = options.layer or surveyed_layers(opened.model)
     atlas = make_atlas(
         opened.model, shown, layers, plan, rng=stream(seed, "neuron-atlas"), seed=seed, say=say
     )
     numbers: dict[str, Any] = {
         "run": str(run), "data": opened.data.name, "split": options.split, "seed": seed, **atlas.as_dict()
     }  # fmt: skip
-    twins = None
+    pairs = None
     if options.against is not None:
         say("the same neurons in the other model")
-        twins = _compare(opened, options.against, atlas, _plain(options), seed)
-        numbers["with"] = {"run": str(options.against), **twins.as_dict()}
+        pairs = _compare(opened, options.against, atlas, _plain(options), seed)
+        numbers["with"] = {"run": str(options.against), **pairs.as_dict()}
     say("drawing")
     names = (run.name, options.against.name if options.against else "")
-    _write(folder, atlas, twins, names, opened, numbers)
+    _write(folder, atlas, pairs, names, opened, numbers)
     return NeuronReport(folder, atlas, numbers)
 
 
@@ -120,7 +121,7 @@ def show_sheets(run: OpenRun, part: str, *, limit: int, rng: np.random.Generator
         rows = np.sort(rng.permutation(rows)[:limit])
     groups = [run.groups[i] for i in rows.tolist()]
     labels = np.asarray(run.data.keys if run.card.task != "multilabel" else _first_types(run))[rows]
-    names = run.card.class_names if run.card.task != "multilabel" else run.type_names
+    names = run.card.class_names if run.card.task != "multilabel" else run.data.type_names
     return NeuronSheets(
         np.array(run.data.images[rows]),
         labels.astype(np.int64),
@@ -155,7 +156,7 @@ def _ascent(ascent: Ascent, options: NeuronOptions) -> Ascent:
 def _compare(run: OpenRun, against: Path, atlas: Atlas, ascent: Ascent, seed: int) -> PairedNeurons:
     """The atlas' neurons in both models, by images of one kind."""
     other, _ = load_checkpoint(against)
-    same = [p.neuron for page in atlas.layers for p in page.portraits if page.layer != "head"]
+    same = [p.neuron for page in atlas.layers for p in page.profiles if page.layer != "head"]
     if not same:
         raise BadInput("--with: expected neurons of a layer both models have, got only logits")
     return compare_neurons(run.model, other, same, ascent, seed=seed, rng=stream(seed, "neuron-pairs"))
@@ -164,7 +165,7 @@ def _compare(run: OpenRun, against: Path, atlas: Atlas, ascent: Ascent, seed: in
 def _write(
     folder: Path,
     atlas: Atlas,
-    twins: PairedNeurons | None,
+    pairs: PairedNeurons | None,
     names: tuple[str, str],
     run: OpenRun,
     numbers: dict[str, Any],
@@ -172,14 +173,14 @@ def _write(
     """Write the page, its numbers and its figures."""
     document = Document("What drives the neurons", subtitle=f"{run.card.model.name} on {run.data.name}")
     write_atlas(document, atlas)
-    figures = {"atlas": atlas_figure(atlas), "pairs": pairs_figure(atlas.layers, each=6)}
-    grown = [p for page in atlas.layers for p in page.portraits if p.stages]
+    figures = {"atlas": atlas_figure(atlas), "pairs": forms_figure(atlas.layers, each=6)}
+    grown = [p for page in atlas.layers for p in page.profiles if p.stages]
     if grown:
         figures["growth"] = growth_figure(grown[-1])
-    if twins is not None:
+    if pairs is not None:
         document.chapter("The same neurons in another model", id="twins")
-        write_twins(document, twins, names=names)
-        figures["twins"] = twins_figure(twins, names=names)
+        write_neuron_pairs(document, pairs, names=names)
+        figures["twins"] = neuron_pairs_figure(pairs, names=names)
     document.footer(
         {
             "Steelsight": __version__,

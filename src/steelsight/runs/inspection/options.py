@@ -29,6 +29,7 @@ class LayerOptions:
         None, help="Perplexity of t-SNE; default 30, or a third of the sheets where there are few."
     )
     allow_bad: int = option(0, help="Tolerate up to N unusable items.", metavar="N", min=0)
+    resamples: int = option(1000, help="Resamples of the bootstrap.", min=1, command_line=False)
     seed: int = option(
         0, help="Seed of the drawn sheets, the projections, the controls, t-SNE and the bootstrap.", min=0
     )

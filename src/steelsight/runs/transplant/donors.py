@@ -1,4 +1,4 @@
-"""Whose weights a transplant puts into its receiver: trained runs, and controls that were never trained."""
+"""Donors of a transplant: trained runs, and controls that were never trained."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class Donor:
     name: str  # in tables and figures
     kind: Control | Literal["donor"]
     model: SheetClassifier
-    told: str  # what it is, in words
+    description: str
 
 
 def read_control(text: str) -> tuple[Control, Path | None]:
-    """A control from its words: imagenet, start, random, seed:RUN, shuffled:RUN; raises BadInput."""
+    """Parse a control: imagenet, start, random, seed:RUN, shuffled:RUN; raises BadInput for others."""
     kind, colon, folder = text.strip().partition(":")
     needs = kind in ("seed", "shuffled")
     for known in CONTROLS:
@@ -62,14 +62,14 @@ def read_control(text: str) -> tuple[Control, Path | None]:
 
 
 def untrained(card: Card) -> SheetClassifier:
-    """The model as its training found it; raises MissingWeights where ImageNet's are not to be had."""
+    """The model at the start of its training; raises MissingWeights where ImageNet's are not available."""
     return build_model(card.model, generator=torch.Generator().manual_seed(card.seed))
 
 
 def untrained_control(card: Card, kind: Control, seed: int) -> Donor:
     """A control that needs no RUN: imagenet, start, or random weights drawn apart from the receiver's.
 
-    raises  BadRecipe where the network has no ImageNet weights, MissingWeights where they cannot be had
+    raises  BadRecipe where the network has no ImageNet weights, MissingWeights where they are not available
     """
     if kind == "random":
         draw = int(np.random.SeedSequence([seed, 31]).generate_state(1)[0])
@@ -79,12 +79,12 @@ def untrained_control(card: Card, kind: Control, seed: int) -> Donor:
     spec = card.model.model_copy(update={"pretrained": "imagenet"}) if kind == "imagenet" else card.model
     model = untrained(card.model_copy(update={"model": spec}))
     drawn = "" if not model.pretrained else f"ImageNet's weights in {' and '.join(model.pretrained)}, "
-    told = f"{drawn}the rest as the receiver's training drew it; never trained on sheets"
-    return Donor(TITLES[kind], kind, model, told)
+    description = f"{drawn}the rest as at the start of the receiver's training; never trained on sheets"
+    return Donor(TITLES[kind], kind, model, description)
 
 
 def run_control(kind: Control, folder: Path, card: Card) -> Donor:
-    """A control that was trained; raises BadInput where it is not what its name says, or of another input."""
+    """A trained control; raises BadInput where it does not match its kind, or has another input."""
     model, own = load_donor(folder, card)
     if (kind == "shuffled") != own.shuffled_labels:
         came = "a run trained on shuffled labels" if own.shuffled_labels else "one trained on its own labels"
@@ -97,8 +97,8 @@ def run_control(kind: Control, folder: Path, card: Card) -> Donor:
             f"--controls seed:{folder}: expected a {card.task} run of the receiver's classes with another "
             f"seed than {card.seed}, got {own.task}, seed {own.seed}; train it with another --seed"
         )
-    told = f"run {folder.name}, {own.task}, seed {own.seed}, {_labels_told(own)}"
-    return Donor(TITLES[kind], kind, model, told)
+    description = f"run {folder.name}, {own.task}, seed {own.seed}, {_describe_labels(own)}"
+    return Donor(TITLES[kind], kind, model, description)
 
 
 def load_donor(folder: Path, card: Card) -> tuple[SheetClassifier, Card]:
@@ -113,7 +113,7 @@ def load_donor(folder: Path, card: Card) -> tuple[SheetClassifier, Card]:
 
 
 def name_apart(donors: Sequence[Donor]) -> list[Donor]:
-    """Donors of one name get numbers, so that each has its own."""
+    """Number the donors that have the same name."""
     names = [donor.name for donor in donors]
     return [
         donor
@@ -123,5 +123,5 @@ def name_apart(donors: Sequence[Donor]) -> list[Donor]:
     ]
 
 
-def _labels_told(card: Card) -> str:
+def _describe_labels(card: Card) -> str:
     return "trained on shuffled labels" if card.shuffled_labels else "trained on true labels"

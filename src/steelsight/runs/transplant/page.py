@@ -1,4 +1,4 @@
-"""The chapter on transplanted weights: what the multi-class model is worth with the binary model's parts."""
+"""The chapter on transplanted weights: scores, weights and similarities of a receiver with donor parts."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from steelsight.runs.transplant.reading import SMALL, describe_transplant, read_
 from steelsight.runs.transplant.run import TransplantResult
 from steelsight.types import Interval
 
-__all__ = ["write_operation", "write_transplant"]
+__all__ = ["write_transplant", "write_transplant_results"]
 
 
 def write_transplant(document: Document, done: TransplantResult | str) -> dict[str, str]:
-    """The study's chapter; what these data could not give, with the reason."""
+    """Write the study's chapter; returns what is missing, with the reason."""
     document.chapter("Transplanted weights", id="transplant-chapter", status="done")
     if isinstance(done, str):
         document.text(f"No weights were exchanged: {done}.")
         return {"transplant": done}
-    write_operation(document, done)
+    write_transplant_results(document, done)
     return {}
 
 
-def write_operation(document: Document, done: TransplantResult) -> None:
-    """Curves, tables, weights and similarities of one transplant, in the chapter opened last."""
+def write_transplant_results(document: Document, done: TransplantResult) -> None:
+    """Add curves, tables, weights and similarities of one transplant to the last chapter."""
     found = done.found
     document.text(
-        f"{done.receiver} answers {found.sheets:,} sheets that none of these models learnt from, as it is "
-        f"and then with the weights of the {done.donor} part by part. What is no weight stays its own; "
-        "running statistics move with their part."
+        f"{done.receiver} is evaluated on {found.sheets:,} sheets that none of these models was trained on, "
+        f"unchanged and then with the weights of the {done.donor} part by part. Running statistics belong to "
+        "their part."
     )
     for sentence in describe_transplant(done):
         document.text(sentence)
@@ -51,7 +51,7 @@ def write_operation(document: Document, done: TransplantResult) -> None:
 
 
 def part_axis(done: TransplantResult) -> PartAxis:
-    """The receiver's parts as figures show them."""
+    """The receiver's parts as the axis of figures."""
     parts = done.found.parts
     return PartAxis(tuple(part.name for part in parts), sum(part.area == "features" for part in parts))
 
@@ -70,7 +70,7 @@ def _draw_curves(document: Document, done: TransplantResult) -> None:
             f"{_place(done, step)} {scores.interval(step.row, 'accuracy').estimate:.3f}" for step in own
         ),
         caption="From the input: every part up to the one named is the donor's. Bands: 95 % intervals by "
-        "group; dotted: one answer for all.",
+        "group; dotted: the majority class for all.",
     )
     score = "balanced_accuracy"
     others: dict[Direction, str] = {
@@ -132,7 +132,7 @@ def _tabulate_donors(document: Document, done: TransplantResult) -> None:
         reading = read_donor(done, each.name)
         score = "balanced_accuracy"
         values = (reading.features, reading.features_change, reading.classifier_change, reading.ahead)
-        name = Cell(each.name, note=each.told)
+        name = Cell(each.name, note=each.description)
         rows.append([name, *(None if value is None else value[score] for value in values)])
     document.table(
         [
@@ -144,9 +144,9 @@ def _tabulate_donors(document: Document, done: TransplantResult) -> None:
         ],
         rows,
         id="transplant-controls",
-        caption="Balanced accuracy with all feature parts of a donor, and what its classifier adds",
-        note=f"Held to be small: changes within {SMALL}. A control that serves as well as the donor says "
-        "that the donor's training is not what serves.",
+        caption="Balanced accuracy with all feature parts of a donor, and the change by its classifier",
+        note=f"Changes within {SMALL} count as small. A control as good as the donor shows that the donor's "
+        "training is not the cause.",
     )
 
 
@@ -179,18 +179,25 @@ def _write_parts(document: Document, done: TransplantResult) -> None:
         ],
         rows,
         id="transplant-parts",
-        caption="How far training moved the weights, and how alike the layers became",
+        caption="Change of the weights in training, and similarity of the layers",
         note="Moved: the change from each model's own start over the size of the start. Apart: the change "
-        "between the two over the size of the donor's. Cosine: near 0, two moves have nothing in common; "
+        "between the two over the size of the donor's. Cosine: near 0, the two changes are unrelated; "
         "none where the starts differ. CKA: linear, debiased, of a part's whole output in "
         f"{own.sheets:,} sheets; 1 = the same up to rotation and scale.",
     )
+    _draw_similarities(document, done, axis)
+    _draw_changes(document, done, axis)
+
+
+def _draw_similarities(document: Document, done: TransplantResult, axis: PartAxis) -> None:
+    own = done.similar[done.donor]
+    similar = {name: found.same_place() for name, found in done.similar.items()}
     names = (done.receiver, done.donor)
     columns_axis = PartAxis(own.columns, axis.features)
     document.figure(
         draw_similarity(own.estimate, axis, columns_axis, names=names),
         id="transplant-cka",
-        alt="CKA of each part with the same part: " + _listed(done, similar[done.donor]),
+        alt="CKA of each part with the same part: " + _list_parts(done, similar[done.donor]),
         caption=f"CKA of every part of {done.receiver} with every part of the {done.donor}.",
     )
     document.figure(
@@ -201,9 +208,12 @@ def _write_parts(document: Document, done: TransplantResult) -> None:
         ),
         id="transplant-similarity",
         alt="CKA of each part with the same part: "
-        + "; ".join(f"{name}: {_listed(done, found)}" for name, found in similar.items()),
+        + "; ".join(f"{name}: {_list_parts(done, found)}" for name, found in similar.items()),
         caption="The same part of each donor. Bands: 95 % intervals, batches of sheets resampled.",
     )
+
+
+def _draw_changes(document: Document, done: TransplantResult, axis: PartAxis) -> None:
     moved = {
         f"{done.receiver} from its start": [change.receiver_moved for change in done.changes],
         f"{done.donor} from its start": [change.donor_moved for change in done.changes],
@@ -214,7 +224,7 @@ def _write_parts(document: Document, done: TransplantResult) -> None:
         id="transplant-weights",
         alt="Relative change of the weights between the two models: "
         + ", ".join(f"{c.part} {cell_text(c.apart)}" for c in done.changes),
-        caption="How far training moved each part.",
+        caption="Change of each part in training.",
     )
 
 
@@ -222,6 +232,6 @@ def _place(done: TransplantResult, step: Step) -> str:
     return done.found.parts[step.position].name if step.taken else "none"
 
 
-def _listed(done: TransplantResult, found: dict[str, Interval]) -> str:
+def _list_parts(done: TransplantResult, found: dict[str, Interval]) -> str:
     names: Sequence[str] = [part.name for part in done.found.parts if part.name in found]
     return ", ".join(f"{name} {cell_text(found[name].estimate, 2)}" for name in names)

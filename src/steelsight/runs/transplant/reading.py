@@ -1,4 +1,4 @@
-"""What a transplant says, in numbers at the two places that matter and in words."""
+"""Summary of a transplant: scores after the features and after all parts, in numbers and sentences."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
     "transplant_json",
 ]
 
-SMALL: Final = 0.05  # what a score may lose and still not be decreased by much
+SMALL: Final = 0.05  # a change of a score within it counts as small
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class DonorScores:
 
 
 def read_donor(done: TransplantResult, donor: str) -> DonorScores:
-    """The scores of one donor or control at both places."""
+    """The scores of one donor or control after the features and after all parts."""
     found = done.found
     after, end = found.after_features(donor), found.after_all(donor)
     own = found.after_features(done.donor)
@@ -54,26 +54,26 @@ def read_donor(done: TransplantResult, donor: str) -> DonorScores:
 
 
 def describe_transplant(done: TransplantResult, score: str = "balanced_accuracy") -> list[str]:
-    """What was found, a sentence or two at a time.
+    """The results in words, one or two sentences each.
 
-    score   by which controls are compared
+    score  by which controls are compared
     """
     own = read_donor(done, done.donor)
     found = done.found
-    told = [_tell_donor(done, own, score)] if own.features else []
+    sentences = [_describe_donor(done, own, score)] if own.features else []
     for control in done.donors[1:]:
         if control.kind != "seed":
-            told += _tell_control(read_donor(done, control.name), control.name, done.donor, score)
+            sentences += _describe_control(read_donor(done, control.name), control.name, done.donor, score)
         else:
-            told.append(_tell_seed(read_donor(done, control.name), control.name, score))
+            sentences.append(_describe_seed(read_donor(done, control.name), control.name, score))
     for donor, parts in found.left_out.items():
         if parts and donor == done.donor:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in parts.items())
-            told.append(f"Left out because it does not fit: {reasons}.")
-    return told
+            sentences.append(f"Left out because it does not fit: {reasons}.")
+    return sentences
 
 
-def _tell_donor(done: TransplantResult, own: DonorScores, score: str) -> str:
+def _describe_donor(done: TransplantResult, own: DonorScores, score: str) -> str:
     before = done.found.scores.interval(0, score).estimate
     if own.features is None or own.features_change is None:
         return ""
@@ -89,25 +89,25 @@ def _tell_donor(done: TransplantResult, own: DonorScores, score: str) -> str:
     )
 
 
-def _tell_control(reading: DonorScores, name: str, donor: str, score: str) -> list[str]:
+def _describe_control(reading: DonorScores, name: str, donor: str, score: str) -> list[str]:
     if reading.features is None or reading.ahead is None:
         return []
     ahead = reading.ahead[score]
     if ahead.low > 0:
-        meaning = f"the features of the {donor} are worth more"
+        meaning = f"the features of the {donor} are better"
     elif ahead.high < 0:
-        meaning = f"the features of the {donor} are worth less"
+        meaning = f"the features of the {donor} are worse"
     elif ahead.low > -SMALL and ahead.high < SMALL:
-        meaning = f"equal to within {SMALL}, so what the {donor} learnt is not what serves"
+        meaning = f"equal to within {SMALL}, so the training of the {donor} is not the cause"
     else:
-        meaning = "which serves better is undecided"
+        meaning = "which is better is undecided"
     return [
         f"Control, {name}: all feature parts from there give {SCORES[score]} "
         f"{reading.features[score].estimate:.3f}, the {donor} minus that {_signed(ahead)}: {meaning}."
     ]
 
 
-def _tell_seed(reading: DonorScores, name: str, score: str) -> str:
+def _describe_seed(reading: DonorScores, name: str, score: str) -> str:
     features = reading.features_change
     if features is None:
         return f"Control, {name}: not every feature part fits."
@@ -116,7 +116,7 @@ def _tell_seed(reading: DonorScores, name: str, score: str) -> str:
     )
     if reading.classifier_change is not None:
         words += f", its classifier by {_signed(reading.classifier_change[score])} further"
-    return words + "; what two trainings of one task do not share cannot be asked of two tasks."
+    return f"{words}; differences between trainings of one task are expected between two tasks as well."
 
 
 def _signed(interval: Interval) -> str:
@@ -138,7 +138,7 @@ def transplant_json(done: TransplantResult) -> dict[str, Any]:
                 {
                     "name": each.name,
                     "kind": each.kind,
-                    "what": each.told,
+                    "what": each.description,
                     "left_out": dict(found.left_out[each.name]),
                     "reading": _reading_json(read_donor(done, each.name)),
                     "steps": {direction: _steps(found, each.name, direction) for direction in DIRECTIONS},

@@ -1,16 +1,15 @@
-"""From RUN folders to a transplant: who gives, what stands beside it as a control, on which sheets."""
+"""Transplants the weights of a donor run, and of controls, into a receiver run and evaluates all models."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from steelsight.errors import BadData, BadInput, MissingWeights
+from steelsight.errors import BadData, MissingWeights
 from steelsight.evaluation.intervals.bootstrap import Groups
 from steelsight.inspection.transplant.cka import FEWEST, Similarity, compare_layers
 from steelsight.inspection.transplant.replace import TransplantScores, transplant
@@ -18,7 +17,8 @@ from steelsight.inspection.transplant.weight_change import PartChange, compare_w
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import load_checkpoint
-from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
+from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
+from steelsight.runs.seen_sheets import SeenSheets
 from steelsight.runs.transplant.donors import (
     Control,
     Donor,
@@ -29,16 +29,26 @@ from steelsight.runs.transplant.donors import (
     untrained,
     untrained_control,
 )
+from steelsight.runs.transplant.options import TransplantOptions
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
-from steelsight.training.dataset import SheetData, open_sheets
+from steelsight.training.dataset import SheetData
 from steelsight.training.records import read_splits
 from steelsight.types import GrayBatch, Labels
 
-__all__ = ["TransplantResult", "open_transplant", "run_transplant"]
-
-SPLITS: Final = ("unseen", "test")
+__all__ = ["TransplantResult", "TransplantSheets", "open_transplant", "run_transplant"]
 
 Positions = Int[np.ndarray, "_"]
+
+
+@dataclass(frozen=True, eq=False)
+class TransplantSheets:
+    """The sheets on which all models are evaluated."""
+
+    images: GrayBatch  # (n, h, w) uint8
+    labels: Labels  # (n,) class index
+    groups: Groups | None = None  # for intervals; None = every sheet is a group
+    weights: Float[np.ndarray, " n"] | None = None  # None = all alike
 
 
 @dataclass(frozen=True)
@@ -58,7 +68,7 @@ class TransplantResult:
         return self.donors[0].name
 
     def control(self, *kinds: str) -> Donor | None:
-        """The first control of one of these kinds, sought in their order."""
+        """The first control of one of these kinds, in their order."""
         return next((each for kind in kinds for each in self.donors if each.kind == kind), None)
 
 
@@ -66,61 +76,35 @@ def open_transplant(
     run: Path,
     donor: Path,
     data: Path,
-    *,
-    controls: Sequence[str] | None = None,
-    split: str = "unseen",
-    limit: int = 2000,
-    groups: str | None = None,
-    allow_bad: int = 0,
-    seed: int = 0,
-    resamples: int = 1000,
+    options: TransplantOptions = TransplantOptions(),
+    data_options: DataOptions = AUTOMATIC,
 ) -> tuple[TransplantResult, SheetData]:
-    """Transplant one RUN's weights into another, judged on sheets of DATA that no RUN has learnt from.
+    """Transplant one RUN's weights into another, evaluated on sheets of DATA that no RUN was trained on.
 
-    controls  as `read_control`; None = the untrained start and random weights
-    split     part of the receiver's sheets; of them those no donor trained on or stopped by
-    limit     at most so many sheets, drawn at random
-    raises    BadInput for an unknown control or split, models of different architecture or input, a
-              multilabel receiver; BadData where classes differ or no sheet is left; BadCheckpoint;
-              MissingWeights
+    run, donor  the receiver's RUN folder and the donor's
+    raises      BadInput for an unknown control or split, models of different architecture or input, a
+                multilabel receiver; BadData where classes differ or no sheet is left; BadCheckpoint;
+                MissingWeights
     """
-    if split not in SPLITS:
-        raise BadInput(
-            f"--split: expected unseen or test, got {split!r}; sheets a model learnt from flatter it"
-        )
-    model, card = load_checkpoint(run)
-    if card.task == "multilabel":
-        raise BadInput(f"{run}: expected a binary or multiclass receiver, got multilabel")
+    card = load_checkpoint(run)[1]
+    refuse_multilabel(run, card)
     given, donor_card = load_donor(donor, card)
-    start = "imagenet" if card.model.pretrained == "imagenet" else "start"
-    asked = [start, "random"] if controls is None else controls
-    others, folders, notes = [], [donor], []
-    for text in asked:
-        kind, folder = read_control(text)
-        try:
-            others.append(_control(kind, folder, card, seed))
-        except MissingWeights as error:
-            if controls is not None:
-                raise
-            notes.append(f"no control of untrained weights: {error}")
-        folders += [] if folder is None else [folder]
-    sheets = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
-    refuse_other_classes(sheets, card, data)
-    rows = _fair_sheets(run, folders, sheets, split)
-    rows = np.sort(stream(seed, "transplant-sheets").permutation(rows)[:limit])
+    others, folders, notes = _controls(card, options)
+    receiver = open_run(run, data, data_options, allow_patches=True)
+    sheets = receiver.data
+    rows = _fair_sheets(receiver, [donor, *folders], options.split)
+    rows = np.sort(stream(options.seed, "transplant-sheets").permutation(rows)[: options.limit])
     units = [sheets.groups[i] for i in rows.tolist()]
-    done = run_transplant(
+    result = run_transplant(
         run.name,
-        (model, card),
+        (receiver.model, card),
         (Donor(_donor_name(card, donor_card), "donor", given, f"run {donor.name}"), donor_card),
         others,
-        np.asarray(sheets.images[rows]),
-        sheets.keys[rows],
-        groups=units if any(units) else None,
-        seed=seed,
-        resamples=resamples,
+        TransplantSheets(np.asarray(sheets.images[rows]), sheets.keys[rows], units if any(units) else None),
+        seed=options.seed,
+        resamples=options.resamples,
     )
-    return replace(done, notes=(*notes, *done.notes)), sheets
+    return replace(result, notes=(*notes, *result.notes)), sheets
 
 
 def run_transplant(
@@ -128,35 +112,33 @@ def run_transplant(
     own: tuple[SheetClassifier, Card],
     donor: tuple[Donor, Card],
     controls: Sequence[Donor],
-    images: GrayBatch,
-    labels: Labels,
+    sheets: TransplantSheets,
     *,
-    groups: Groups | None = None,
-    weights: Float[np.ndarray, " n"] | None = None,
     seed: int = 0,
     resamples: int = 1000,
 ) -> TransplantResult:
     """Scores of all mixed models, changes of weights, similarity of layers, on the same sheets.
 
     receiver  its name
+    own       the receiver's model and card
     raises    BadInput as `transplant`
     """
     donors = name_apart([donor[0], *controls])
     models = {each.name: each.model for each in donors}
     model, card = own
-    found = transplant(
+    scores = transplant(
         model,
         models,
-        images,
-        labels,
+        sheets.images,
+        sheets.labels,
         rng=stream(seed, "transplant-intervals"),
-        groups=groups,
-        weights=weights,
+        groups=sheets.groups,
+        weights=sheets.weights,
         resamples=resamples,
     )
     starts = [_start_or_none(each) for each in (card, donor[1])]
     notes = [
-        f"what {name} started from is not to be had here, so how far it moved is not told"
+        f"the weights that {name} started from are not available here, so its change is not measured"
         for name, start in zip((receiver, donors[0].name), starts, strict=True)
         if start is None
     ]
@@ -169,11 +151,31 @@ def run_transplant(
     return TransplantResult(
         receiver,
         tuple(donors),
-        found,
+        scores,
         compare_weights(model, donors[0].model, starts[0], starts[1]),
-        compare_layers(model, models, images, rng=rng),
+        compare_layers(model, models, sheets.images, rng=rng),
         tuple(notes),
     )
+
+
+def _controls(card: Card, options: TransplantOptions) -> tuple[list[Donor], list[Path], list[str]]:
+    """The controls, the RUN folders of those that were trained, and notes on those that are missing.
+
+    raises  MissingWeights for a control that was asked for by name
+    """
+    start = "imagenet" if card.model.pretrained == "imagenet" else "start"
+    wanted = (start, "random") if options.controls is None else options.controls
+    donors, folders, notes = [], [], []
+    for text in wanted:
+        kind, folder = read_control(text)
+        try:
+            donors.append(_control(kind, folder, card, options.seed))
+        except MissingWeights as error:
+            if options.controls is not None:
+                raise
+            notes.append(f"no control of untrained weights: {error}")
+        folders += [] if folder is None else [folder]
+    return donors, folders, notes
 
 
 def _control(kind: Control, folder: Path | None, card: Card, seed: int) -> Donor:
@@ -187,17 +189,18 @@ def _start_or_none(card: Card) -> SheetClassifier | None:
         return None
 
 
-def _fair_sheets(run: Path, donors: Sequence[Path], sheets: SheetData, split: str) -> Positions:
+def _fair_sheets(receiver: OpenRun, donors: Sequence[Path], split: str) -> Positions:
     """Sheets of one class in the receiver's part that no donor has seen."""
-    chosen = set(SeenSheets(read_splits(run), sheets).choose(split, run).tolist())
+    sheets = receiver.data
+    chosen = set(receiver.choose(split).tolist())
     for folder in donors:
         chosen -= SeenSheets(read_splits(folder), sheets).seen
     rows = np.array([i for i in sorted(chosen) if sheets.keys[i] >= 0], dtype=np.int64)
     if rows.size < FEWEST:
         raise BadData(
-            f"{sheets.name}: expected at least {FEWEST} {split} sheets of {run.name} unseen by "
+            f"{sheets.name}: expected at least {FEWEST} {split} sheets of {receiver.folder.name} unseen by "
             f"{', '.join(folder.name for folder in donors)}, found {rows.size}; "
-            "bring sheets none of them has learnt from, or train them on one split"
+            "bring sheets that none of them was trained on, or train them on one split"
         )
     return rows
 

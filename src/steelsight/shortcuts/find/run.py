@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
 
-from steelsight.errors import BadData, BadInput
+from steelsight.errors import BadData
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
-from steelsight.models.checkpoint import load_checkpoint
-from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
+from steelsight.runs.open import open_run, refuse_multilabel
+from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.find.association import PERMUTATIONS, differs_within
 from steelsight.shortcuts.find.changes import picture_changes
 from steelsight.shortcuts.find.clusters import Cluster, cluster_reasons, pool_maps
@@ -30,9 +31,8 @@ from steelsight.shortcuts.nuisances.file_properties import measure_files
 from steelsight.shortcuts.nuisances.properties import Property, measure_pixels
 from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
 from steelsight.streams import stream
-from steelsight.training.dataset import SheetData, open_sheets
+from steelsight.training.dataset import SheetData
 from steelsight.training.predict import predict_logits
-from steelsight.training.records import read_splits
 from steelsight.types import SheetItem
 
 __all__ = ["SearchResult", "find_shortcuts", "rank_properties"]
@@ -71,24 +71,21 @@ def find_shortcuts(
     say     called with a description of each step
     raises  BadInput for multilabel; BadData where classes differ, or no sheet is left
     """
-    model, card = load_checkpoint(run)
-    model.refuse_patches(str(run))
-    if card.task == "multilabel":
-        raise BadInput(f"{run}: expected a binary or multiclass run, got multilabel: it has no class none")
     say("opening the sheets")
-    sheets = open_sheets(data, card.task, card.input, groups=options.groups, allow_bad=options.allow_bad)
-    refuse_other_classes(sheets, card, data)
-    seen = SeenSheets(read_splits(run), sheets)
-    rows = seen.choose(options.split, run)
+    opened = open_run(
+        run, data, DataOptions(options.groups, options.allow_bad), check=partial(refuse_multilabel, run)
+    )
+    sheets = opened.data
+    rows = opened.choose(options.split)
     chosen, notes = _sample(rows, sheets, options.limit, stream(options.seed, "search-sheets"))
     result = _search(
-        model,
+        opened.model,
         proof_sheets(sheets, chosen, root=data),
         [sheets.items[i] for i in chosen.tolist()],
         options,
         say,
     )
-    return replace(result, notes=(*seen.notes(options.split), *notes, *result.notes)), card
+    return replace(result, notes=(*opened.seen.notes(options.split), *notes, *result.notes)), opened.card
 
 
 def _search(

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from steelsight.errors import BadInput
 from steelsight.files import replace_file, write_json
 from steelsight.models.card import Card
-from steelsight.models.checkpoint import load_checkpoint
 from steelsight.models.classifier import SheetClassifier
 from steelsight.reports.document import Document
-from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
+from steelsight.runs.open import open_run, refuse_multilabel
+from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.nuisances.nuisance import open_nuisance
 from steelsight.shortcuts.pasting.counterfactual import Predict
 from steelsight.shortcuts.prove.decision import RULE
@@ -25,8 +25,6 @@ from steelsight.shortcuts.prove.report import write_proof
 from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
 from steelsight.streams import stream
 from steelsight.training.conclude import environment
-from steelsight.training.dataset import open_sheets
-from steelsight.training.records import read_splits
 
 __all__ = ["NUMBERS", "PAGE", "ProofInputs", "ProofReport", "open_proof", "prove_opened", "prove_run"]
 
@@ -72,20 +70,22 @@ def open_proof(
     allow_bad  number of unusable items tolerated
     raises     BadInput for multilabel or an unknown split; BadData where classes differ or no sheet is left
     """
-    model, card = load_checkpoint(run)
-    if card.task == "multilabel":
-        raise BadInput(f"{run}: expected a binary or multiclass run, got multilabel")
+    check = partial(_refuse_unprovable, run)
+    opened = open_run(run, data, DataOptions(groups, allow_bad), allow_patches=True, check=check)
+    sheets = proof_sheets(opened.data, opened.choose(split), root=data)
+    notes = tuple(opened.seen.notes(split))
+    return ProofInputs(
+        run, split, opened.model, opened.card, sheets, opened.data.ids, notes, opened.data.data_hash
+    )
+
+
+def _refuse_unprovable(run: Path, card: Card) -> None:
+    refuse_multilabel(run, card)
     if len(card.class_names) < 2:
         raise BadInput(
             f"{run}: expected a model of at least two classes, got {', '.join(card.class_names)} alone; "
             "a shortcut needs a second class"
         )
-    opened = open_sheets(data, card.task, card.input, groups=groups, allow_bad=allow_bad)
-    refuse_other_classes(opened, card, data)
-    seen = SeenSheets(read_splits(run), opened)
-    sheets = proof_sheets(opened, seen.choose(split, run), root=data)
-    notes = tuple(seen.notes(split))
-    return ProofInputs(run, split, model, card, sheets, opened.ids, notes, opened.data_hash)
 
 
 def prove_run(

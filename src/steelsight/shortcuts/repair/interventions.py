@@ -52,7 +52,7 @@ def plan_intervention(name: str, config: RepairConfig) -> InterventionPlan:
 
     def apply(data: TrainingData) -> TrainingData:
         context = _context(data, config, stream(config.seed, "intervention"))
-        data = replace(data, remedy=method.make(context))
+        data = replace(data, intervention=method.make(context))
         return data if context.book is None else _with_toggled_validation(data, context)
 
     description: dict[str, JsonValue] = {

@@ -86,7 +86,7 @@ def _paste(context: RepairContext) -> Intervention:
     chance[context.train] = toggle_chances(
         some.labels, nuisance.present, removable=context.book.kind == "stain"
     )
-    return Intervention(twins=CounterfactualVersions(drawn.images[drawn.toggled], version, chance))
+    return Intervention(versions=CounterfactualVersions(drawn.images[drawn.toggled], version, chance))
 
 
 def _balance(context: RepairContext) -> Intervention:
@@ -103,7 +103,7 @@ def _last_layer(context: RepairContext) -> Intervention:
     except BadInput:
         if context.book is None:
             raise
-        return Intervention(twins=_paste(context).twins, frozen=True)
+        return Intervention(versions=_paste(context).versions, frozen=True)
 
 
 def _reasons(context: RepairContext) -> Intervention:

@@ -135,8 +135,8 @@ def repair(
                 out / name,
                 seed=case.seed,
                 fresh=fresh,
-                watcher=watcher,
-                treatment=plan,
+                progress=watcher,
+                plan=plan,
             )
         except BadInput as error:
             if (out / name).exists() and any((out / name).iterdir()):

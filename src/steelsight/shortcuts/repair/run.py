@@ -11,11 +11,11 @@ import numpy as np
 
 from steelsight.errors import BadData, BadInput
 from steelsight.files import replace_file, write_json
-from steelsight.models.card import Card
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.document import Document
-from steelsight.runs.seen_sheets import SeenSheets, refuse_other_classes
+from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
 from steelsight.sheets.grouping.splits import Split
+from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.nuisances.nuisance import Nuisance, open_nuisance
 from steelsight.shortcuts.pasting.stamps import MATERIALS
 from steelsight.shortcuts.prove.examples import choose_examples
@@ -27,10 +27,10 @@ from steelsight.shortcuts.repair.options import STARTS, RepairOptions
 from steelsight.shortcuts.repair.report import write_repair
 from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
 from steelsight.training.conclude import environment
-from steelsight.training.dataset import SheetData, open_sheets, open_training_sheets
+from steelsight.training.dataset import open_training_sheets
 from steelsight.training.loop.progress import TrainingProgress
 from steelsight.training.recipe import Recipe
-from steelsight.training.records import PARTS, read_splits
+from steelsight.training.records import PARTS
 from steelsight.training.run import load_run
 
 __all__ = ["NUMBERS", "PAGE", "RepairReport", "repair_run"]
@@ -78,17 +78,18 @@ def repair_run(
     """
     _refuse_options(options)
     from_run = options.start == "run"
-    model, card = load_checkpoint(run)
-    recipe = _recipe(run, card, options.epochs, from_run=from_run)
-    opened = open_training_sheets(data, recipe, groups=options.groups, allow_bad=options.allow_bad)
-    split = _split_of(run, card, opened, data)
+    recipe = _recipe(run, options.epochs, from_run=from_run)
+    training_sheets = open_training_sheets(data, recipe, DataOptions(options.groups, options.allow_bad))
+    trained = open_run(run, data, sheets=training_sheets)
+    model, card, opened = trained.model, trained.card, trained.data
+    split = _split_of(trained, data)
     sheets = proof_sheets(opened, np.arange(len(opened.items)), root=data)
     present = open_nuisance(sheets, nuisance, source=options.groups_from)
     target = suspected_class_index(sheets, present, options.suspected_class)
     if options.evaluation_data is None:
         evaluation = _own_test_sheets(run, sheets, present, split)
     else:
-        evaluation = _unseen_sheets(run, card, options.evaluation_data, nuisance, options, sheets.ids)
+        evaluation = _unseen_sheets(run, options.evaluation_data, nuisance, options, sheets.ids)
     config = RepairConfig(
         sheets=sheets,
         nuisance=present,
@@ -127,14 +128,14 @@ def _refuse_options(options: RepairOptions) -> None:
         )
 
 
-def _recipe(run: Path, card: Card, epochs: int | None, *, from_run: bool) -> Recipe:
+def _recipe(run: Path, epochs: int | None, *, from_run: bool) -> Recipe:
     """The run's own recipe, without steps that must not be repeated when training continues from the run.
 
     epochs  largest number; None = as the recipe
     """
-    recipe = load_run(run).recipe
-    if card.task == "multilabel":
-        raise BadInput(f"{run}: expected a binary or multiclass run, got multilabel")
+    finished = load_run(run)
+    card, recipe = finished.card, finished.recipe
+    refuse_multilabel(run, card)
     if card.shuffled_labels or recipe.patches.count > 1:
         raise BadInput(
             f"{run}: expected a run trained on whole sheets with their own labels; a control with shuffled "
@@ -148,16 +149,15 @@ def _recipe(run: Path, card: Card, epochs: int | None, *, from_run: bool) -> Rec
     return recipe.model_copy(update=changes)
 
 
-def _split_of(run: Path, card: Card, opened: SheetData, data: Path) -> Split:
+def _split_of(run: OpenRun, data: Path) -> Split:
     """The run's split of its own folder; sheets are recognised by name and pixels."""
-    rows = read_splits(run)
-    parts = np.array(SeenSheets(rows, opened).part)
-    split = Split(*(np.flatnonzero((parts == part) & (opened.keys >= 0)) for part in PARTS))
-    trained = sum(row.split == "train" for row in rows)
+    parts = np.array(run.parts)
+    split = Split(*(np.flatnonzero((parts == part) & (run.data.keys >= 0)) for part in PARTS))
+    trained = sum(row.split == "train" for row in run.splits)
     if int((parts == "train").sum()) < trained:
         raise BadData(
-            f"{data}: expected the {trained} sheets of {card.data_name} that trained {run.name}, got "
-            f"{int((parts == 'train').sum())} of them; give that folder, and others with --judges"
+            f"{data}: expected the {trained} sheets of {run.card.data_name} that trained {run.folder.name}, "
+            f"got {int((parts == 'train').sum())} of them; give that folder, and others with --judges"
         )
     return split
 
@@ -170,7 +170,6 @@ def _own_test_sheets(run: Path, sheets: ProofSheets, nuisance: Nuisance, split: 
 
 def _unseen_sheets(
     run: Path,
-    card: Card,
     data: Path,
     nuisance: str,
     options: RepairOptions,
@@ -180,12 +179,11 @@ def _unseen_sheets(
 
     training_ids  further names that a list may hold
     """
-    opened = open_sheets(data, card.task, card.input, groups=options.groups, allow_bad=options.allow_bad)
-    refuse_other_classes(opened, card, data)
-    seen = SeenSheets(read_splits(run), opened)
-    sheets = proof_sheets(opened, seen.choose("unseen", run), root=data)
-    present = open_nuisance(sheets, nuisance, source=options.groups_from, known=(*opened.ids, *training_ids))
-    return _EvaluationSheets(sheets, present, tuple(seen.notes("unseen")))
+    opened = open_run(run, data, DataOptions(options.groups, options.allow_bad))
+    sheets = proof_sheets(opened.data, opened.choose("unseen"), root=data)
+    known = (*opened.data.ids, *training_ids)
+    present = open_nuisance(sheets, nuisance, source=options.groups_from, known=known)
+    return _EvaluationSheets(sheets, present, tuple(opened.seen.notes("unseen")))
 
 
 def _numbers(

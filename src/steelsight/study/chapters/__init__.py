@@ -1,1 +1,1 @@
-"""The report's chapters."""
+"""Chapters of the study's report."""

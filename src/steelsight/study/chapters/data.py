@@ -61,7 +61,9 @@ def write_data(document: Document, study: StudyResults) -> Omitted:
             for kind, entry in enumerate(description.classes)
         ],
         caption="Classes and parts",
-        note=f"{description.multi_type or 'No'} sheets have several types; the binary models use them.",
+        note=f"{description.multi_type} sheets have several types; the binary models use them."
+        if description.multi_type
+        else "No sheet has several types.",
     )
     examples = [
         _example(name, item) for name, items in example_sheets(study.sheets).items() for item in items

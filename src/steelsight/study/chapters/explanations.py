@@ -121,7 +121,7 @@ def _write_league(document: Document, study: StudyResults, names: _BlockNames) -
         "this grid.",
         caption="Vertical lines: scores of the true masks when reduced to the model's grid, an upper limit.",
     )
-    method = names.method if names.method in league.standings else league.recommended[ALL].method
+    method = names.method if names.method in league.results else league.recommended[ALL].method
     figure, words = picture_mask(league, result.cases, method, "study")
     document.figure(figure, id=names.mask, alt=words, caption=words)
     write_checks(document, league)
@@ -170,9 +170,9 @@ def write_mistakes_chapter(document: Document, study: StudyResults) -> Omitted:
 
 def _write_side_by_side(document: Document, result: LeagueResult, id: str) -> None:
     league = result.league
-    method = "gradcam" if "gradcam" in league.standings else league.recommended[ALL].method
+    method = "gradcam" if "gradcam" in league.results else league.recommended[ALL].method
     right = np.flatnonzero(league.right)
-    scores = league.standings[method].by["study"]
+    scores = league.results[method].scores["study"]
     row = nearest_to_average(scores)
     if right.size and not league.right[row]:
         row = int(right[nearest_to_average({name: values[right] for name, values in scores.items()})])

@@ -6,13 +6,13 @@ from steelsight.inspection.neurons.atlas import Atlas
 from steelsight.inspection.neurons.page import (
     atlas_figure,
     describe_ascent,
+    forms_figure,
     growth_figure,
     how_to_read,
     layer_table,
-    pairs_figure,
-    write_twins,
+    write_neuron_pairs,
 )
-from steelsight.inspection.neurons.twins import compare_neurons
+from steelsight.inspection.neurons.pairs import compare_neurons
 from steelsight.reports.document import Document
 from steelsight.streams import stream
 from steelsight.study.measures.neurons import plain_ascent
@@ -51,8 +51,10 @@ def write_multiclass_neurons(document: Document, study: StudyResults, binary: St
         return dict.fromkeys(("neuron-resizing", "neuron-blurring"), NO_MODEL)
     omitted: Omitted = {}
     document.text(f"{_name(study)}. {how_to_read(atlas)} Neurons were drawn at random.")
-    grown = [p for page in atlas.layers if page.reach is not None for p in page.portraits if p.stages]
-    pairs = pairs_figure(atlas.layers, each=2)
+    grown = [
+        p for page in atlas.layers if page.receptive_field is not None for p in page.profiles if p.stages
+    ]
+    pairs = forms_figure(atlas.layers, each=2)
     if not grown or pairs is None:
         reason = "no layer of this model takes images of another size"
         return dict.fromkeys(("neuron-resizing", "neuron-blurring"), reason)
@@ -71,15 +73,17 @@ def write_multiclass_neurons(document: Document, study: StudyResults, binary: St
         caption="The same neurons: plain at the left, resized and blurred at the right.",
     )
     layer_table(document, atlas, id="multiclass-neurons-table")
-    return omitted | _write_twins(document, study, binary, atlas)
+    return omitted | _write_neuron_pairs(document, study, binary, atlas)
 
 
-def _write_twins(document: Document, study: StudyResults, binary: StudyResults, atlas: Atlas) -> Omitted:
+def _write_neuron_pairs(
+    document: Document, study: StudyResults, binary: StudyResults, atlas: Atlas
+) -> Omitted:
     first, second = binary.shown, study.shown
     if first is None or second is None or first.card.model.name != second.card.model.name:
         document.text("The two models shown are of different networks, so their neurons cannot be paired.")
         return {}
-    neurons = [p.neuron for page in atlas.layers if page.layer != "head" for p in page.portraits]
+    neurons = [p.neuron for page in atlas.layers if page.layer != "head" for p in page.profiles]
     pairs = compare_neurons(
         first.model,
         second.model,
@@ -88,7 +92,7 @@ def _write_twins(document: Document, study: StudyResults, binary: StudyResults, 
         seed=study.options.seed,
         rng=stream(study.options.seed, "neuron-pairs"),
     )
-    write_twins(document, pairs, names=("binary model", "multi-class model"))
+    write_neuron_pairs(document, pairs, names=("binary model", "multi-class model"))
     document.text(
         "Both models started from the same weights, so similar neurons may be unchanged by training rather "
         "than learnt twice; the controls of the transplant distinguish the two."

@@ -48,7 +48,7 @@ def no_insight(study: StudyResults) -> ClaimVerdict:
     pairs = [
         (p.plain, p.grown)
         for page in ([] if atlas is None else atlas.layers)
-        for p in page.portraits
+        for p in page.profiles
         if p.plain is not None and p.grown is not None
     ]
     if not pairs:

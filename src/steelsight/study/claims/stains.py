@@ -39,7 +39,9 @@ def stains_raise_scores(effect: StainEffect | str) -> ClaimVerdict:
         f"{shares.p_value:.1e} on probabilities, {margins.p_value:.1e} on margins; the smallest possible p "
         f"for groups of these sizes is {margins.smallest_p:.1e}."
     )
-    return ClaimVerdict(decide(detects_nuisance(margins), margins.delta.high < LEAST_DELTA), reason, margins.delta)
+    return ClaimVerdict(
+        decide(detects_nuisance(margins), margins.delta.high < LEAST_DELTA), reason, margins.delta
+    )
 
 
 def pasted_stains_flip(effect: StainEffect | str) -> ClaimVerdict:

@@ -6,9 +6,9 @@ import numpy as np
 
 from steelsight.errors import BadInput
 from steelsight.inspection.probes.controls import CONTROLS, IMAGENET
-from steelsight.inspection.probes.embedding import MapSpec
 from steelsight.inspection.probes.separability import Separability
 from steelsight.runs.inspection.layers import probe_layers
+from steelsight.runs.inspection.options import LayerOptions
 from steelsight.study.results import NO_MODEL, StudyResults
 
 __all__ = ["probe_study_layers"]
@@ -29,12 +29,14 @@ def probe_study_layers(study: StudyResults) -> Separability | str:
     try:
         return probe_layers(
             shown,
-            limit=options.probed,
-            controls=tuple(name for name in CONTROLS if not (no_imagenet and name == IMAGENET)),
-            maps=MapSpec(STUDY_MAPPED, seed=options.seed),
+            LayerOptions(
+                sheets=options.probed,
+                controls=",".join(name for name in CONTROLS if not (no_imagenet and name == IMAGENET)),
+                tsne=STUDY_MAPPED,
+                resamples=options.resamples,
+                seed=options.seed,
+            ),
             weights=weights,
-            seed=options.seed,
-            resamples=options.resamples,
         )
     except BadInput as error:  # too few sheets or groups for probes; the other chapters do not need them
         return str(error)

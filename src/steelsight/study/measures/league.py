@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from steelsight.explanations.benchmark.methods import ENTRANTS
+from steelsight.explanations.benchmark.methods import CANDIDATES
 from steelsight.explanations.benchmark.run import run_league
 from steelsight.explanations.benchmark.settings import load_league_recipe
-from steelsight.runs.open import OpenRun, make_case
+from steelsight.runs.benchmark_data import make_case
+from steelsight.runs.open import OpenRun
 from steelsight.streams import stream
 from steelsight.study.options import StudyOptions
 from steelsight.study.results import LeagueResult
@@ -21,11 +22,11 @@ def compare_explanations(run: OpenRun, options: StudyOptions) -> LeagueResult | 
     notes: dict[str, None] = {}
     rng = stream(options.seed, "study-league")
     case = make_case(run, "test", limit=options.explained, rng=rng, notes=notes)
-    if not len(case.judge.images):
+    if not len(case.evaluation.images):
         return None
     settings = [f"report.resamples={options.resamples}", *(QUICK if options.explained < FEW else ())]
     recipe = load_league_recipe(settings)
-    methods = [name for name, entrant in ENTRANTS.items() if entrant.published]
+    methods = [name for name, candidate in CANDIDATES.items() if candidate.published]
     league = run_league(
         [case],
         recipe,

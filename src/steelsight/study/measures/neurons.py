@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from steelsight.inspection.neurons.atlas import Atlas, AtlasPlan, make_atlas
 from steelsight.inspection.neurons.settings import GROWN, PLAIN, Ascent
-from steelsight.inspection.neurons.survey import speaking_layers
+from steelsight.inspection.neurons.survey import surveyed_layers
 from steelsight.runs.inspection.neurons import show_sheets
 from steelsight.runs.open import OpenRun
 from steelsight.streams import stream
@@ -36,7 +36,7 @@ def make_study_atlas(run: OpenRun, options: StudyOptions, *, grown: bool) -> Atl
     return make_atlas(
         run.model,
         shown,
-        speaking_layers(run.model),
+        surveyed_layers(run.model),
         plan,
         rng=stream(options.seed, "neuron-atlas"),
         seed=options.seed,

@@ -11,7 +11,7 @@ from steelsight.errors import MissingWeights
 from steelsight.models.card import Card
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.runs.transplant.donors import Control, Donor, run_control, untrained_control
-from steelsight.runs.transplant.run import TransplantResult, run_transplant
+from steelsight.runs.transplant.run import TransplantResult, TransplantSheets, run_transplant
 from steelsight.streams import stream
 from steelsight.study.data import StudyData
 from steelsight.study.options import VGG
@@ -58,10 +58,12 @@ def transplant_binary_model(
         (model, card),
         (Donor("binary model", "donor", donor, partner.title), donor_card),
         controls,
-        np.asarray(study.data.images[test[rows]]),
-        study.labels[rows],
-        groups=None if study.groups is None else [study.groups[i] for i in rows.tolist()],
-        weights=None if study.weights is None else study.weights[rows],
+        TransplantSheets(
+            np.asarray(study.data.images[test[rows]]),
+            study.labels[rows],
+            None if study.groups is None else [study.groups[i] for i in rows.tolist()],
+            None if study.weights is None else study.weights[rows],
+        ),
         seed=options.seed,
         resamples=options.resamples,
     )
@@ -101,6 +103,8 @@ def _controls(
     }
     for kind, (own, seed) in trainings.items():
         folder = out / "runs" / "controls" / kind
-        train(study_data.data, study_data.split, own, folder, seed=seed, fresh=options.fresh, watcher=watcher)
+        train(
+            study_data.data, study_data.split, own, folder, seed=seed, fresh=options.fresh, progress=watcher
+        )
         controls.append(run_control(kind, folder, card))
     return controls, notes

@@ -1,4 +1,4 @@
-"""What a recipe does to the training sheets themselves, and what a reader of the figures is told of it."""
+"""Applies a recipe's pasting, flipped copies and patches to the training data."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ __all__ = ["BalancedData", "balance_training_data"]
 
 @dataclass(frozen=True)
 class BalancedData:
-    """The lesson to train on."""
+    """The training data after these changes."""
 
-    lesson: TrainingData
-    told: dict[str, Any]  # for metrics.json: training items a class before and after, and how they came
+    data: TrainingData
+    facts: dict[str, Any]  # for metrics.json: training items a class before and after, and how they came
 
 
-def balance_training_data(lesson: TrainingData, recipe: Recipe, classes: int, *, seed: int) -> BalancedData:
-    """Paste, flip, and cut, as far as the recipe asks for; weights and draws are not its business.
+def balance_training_data(data: TrainingData, recipe: Recipe, classes: int, *, seed: int) -> BalancedData:
+    """Paste, flip and cut as the recipe asks; loss weights and sampling are applied elsewhere.
 
     raises  BadRecipe as the techniques do
     """
-    rng = stream(seed, "balance")  # 0 is the probe's and the report's, 1 the split's
-    before = class_counts(lesson)
-    told: dict[str, Any] = {"before": before.tolist()}
+    rng = stream(seed, "balance")
+    before = class_counts(data)
+    facts: dict[str, Any] = {"before": before.tolist()}
     if recipe.paste.to_share:
-        pasted = paste_defects(lesson, recipe.paste.to_share, rng)
-        lesson = pasted.lesson
-        told["pasted"] = pasted.added.tolist()
+        pasted = paste_defects(data, recipe.paste.to_share, rng)
+        data = pasted.data
+        facts["pasted"] = pasted.added.tolist()
     if recipe.balance.method == "flips":
-        copied = add_flips(lesson, recipe.flips, rng)
-        lesson = copied.lesson
-        told |= {"copied": copied.added.tolist(), "duplicate_share": copied.duplicate_share}
+        copied = add_flips(data, recipe.flips, rng)
+        data = copied.data
+        facts |= {"copied": copied.added.tolist(), "duplicate_share": copied.duplicate_share}
     if recipe.patches.count > 1:
-        patches = cut_training_patches(lesson, recipe.patches, classes=classes)
-        lesson = patches.lesson
-        told |= {"black_patches": patches.black, "unknown_patches": patches.unknown}
-    if recipe.patches.count > 1 or len(told) > 1:
-        told["after"] = class_counts(lesson).tolist()
-    return BalancedData(lesson, told)
+        patches = cut_training_patches(data, recipe.patches, classes=classes)
+        data = patches.data
+        facts |= {"black_patches": patches.black, "unknown_patches": patches.unknown}
+    if recipe.patches.count > 1 or len(facts) > 1:
+        facts["after"] = class_counts(data).tolist()
+    return BalancedData(data, facts)

@@ -1,4 +1,4 @@
-"""How many flipped copies each class gets, and the lesson with them."""
+"""Flipped copies of rare classes: how many each class gets, and the training data with them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from steelsight.training.recipe import FlipsRecipe
 
 __all__ = ["CopiedData", "add_flips", "append_sheets", "class_counts", "copies_by_class"]
 
-# The study's shares, stated as a rule any data can follow: its types 1 and 4 (6 and 4 % of the sheets) got
-# two copies a sheet, its type 2 (1.6 %) six, the rest none.
+# The study gave its types 1 and 4 (6 and 4 % of the sheets) two copies a sheet, its type 2 (1.6 %) six, the
+# other types none; these limits extend its choice to other data.
 RARE, VERY_RARE = 0.10, 0.03
 RARE_COPIES, VERY_RARE_COPIES = 2, 6
 
@@ -25,22 +25,22 @@ Counts = Int[np.ndarray, " k"]
 
 @dataclass(frozen=True)
 class CopiedData:
-    """A lesson with more training sheets, and what was added."""
+    """Training data with added sheets, and what was added."""
 
-    lesson: TrainingData
+    data: TrainingData
     added: Counts  # sheets a class
-    duplicate_share: float  # of the added sheets: they show what another training sheet shows already
+    duplicate_share: float  # of the added sheets: equal to another training sheet
 
 
-def class_counts(lesson: TrainingData) -> Counts:
-    """Training sheets a class; a multilabel sheet counts as its rarest type, class 0 = without any."""
-    labels = rarest_types(lesson.targets)[lesson.train]
-    classes = lesson.targets.shape[1] + 1 if lesson.targets.ndim == 2 else int(lesson.targets.max()) + 1
+def class_counts(data: TrainingData) -> Counts:
+    """Training sheets of each class, (k,); a multilabel sheet counts as its rarest type, 0 = no type."""
+    labels = rarest_types(data.targets)[data.train]
+    classes = data.targets.shape[1] + 1 if data.targets.ndim == 2 else int(data.targets.max()) + 1
     return np.bincount(labels[labels >= 0], minlength=classes).astype(np.int64)
 
 
 def copies_by_class(counts: Counts, recipe: FlipsRecipe) -> Counts:
-    """How many copies each sheet of a class gets.
+    """The number of copies of each sheet, by class.
 
     raises  BadRecipe where the recipe lists another number of classes, or fewer than no copies
     """
@@ -57,17 +57,17 @@ def copies_by_class(counts: Counts, recipe: FlipsRecipe) -> Counts:
     return np.array(recipe.added, dtype=np.int64)
 
 
-def add_flips(lesson: TrainingData, recipe: FlipsRecipe, rng: np.random.Generator) -> CopiedData:
-    """The lesson with flipped copies of its rare training sheets behind its other sheets.
+def add_flips(data: TrainingData, recipe: FlipsRecipe, rng: np.random.Generator) -> CopiedData:
+    """Append flipped copies of the training sheets of rare classes.
 
     raises  BadRecipe as `copies_by_class`
     """
-    counts = class_counts(lesson)
+    counts = class_counts(data)
     copies = copies_by_class(counts, recipe)
-    labels = rarest_types(lesson.targets)[lesson.train]
+    labels = rarest_types(data.targets)[data.train]
     rows, codes, repeated = [], [], 0.0
     for kind in np.flatnonzero(copies):
-        sheets = lesson.train[labels == kind]
+        sheets = data.train[labels == kind]
         draw = (
             enumerate_flips(sheets.size, int(copies[kind]), rng)
             if recipe.exact
@@ -77,44 +77,44 @@ def add_flips(lesson: TrainingData, recipe: FlipsRecipe, rng: np.random.Generato
         codes.append(draw.reshape(-1))
         repeated += duplicate_share(draw) * draw.size
     if not rows:
-        return CopiedData(lesson, np.zeros_like(counts), 0.0)
+        return CopiedData(data, np.zeros_like(counts), 0.0)
     chosen, flips = np.concatenate(rows), np.concatenate(codes)
-    shares = None if lesson.masks is None else flip(lesson.masks.shares[chosen], flips)
-    larger = append_sheets(lesson, flip(lesson.images[chosen], flips), chosen, shares)
+    shares = None if data.masks is None else flip(data.masks.shares[chosen], flips)
+    larger = append_sheets(data, flip(data.images[chosen], flips), chosen, shares)
     return CopiedData(larger, counts * copies, repeated / max(1, chosen.size))
 
 
 def append_sheets(
-    lesson: TrainingData,
+    data: TrainingData,
     images: UInt8[np.ndarray, "m h w"],
     like: Int[np.ndarray, " m"],
     shares: UInt8[np.ndarray, "m h w"] | None = None,
     known: Bool[np.ndarray, " m"] | None = None,
 ) -> TrainingData:
-    """The lesson with further training sheets, each with the answer and the group of an existing one.
+    """Append training sheets, each with the target and the group of an existing one.
 
     like    (m,) positions they take target and group from
-    shares  (m, h, w) their masks, where the lesson has masks
+    shares  (m, h, w) their masks, where the data have masks; None = as those of `like`
     known   (m,) whether their masks are known; None = as those of `like`
     """
     if not like.size:
-        return lesson
-    count = len(lesson.images)
+        return data
+    count = len(data.images)
     masks = None
-    if lesson.masks is not None:
-        extra = lesson.masks.shares[like] if shares is None else shares
-        told = lesson.masks.known[like] if known is None else known
+    if data.masks is not None:
+        extra = data.masks.shares[like] if shares is None else shares
+        is_known = data.masks.known[like] if known is None else known
         masks = Masks(
-            np.concatenate([lesson.masks.shares, extra]), np.concatenate([lesson.masks.known, told])
+            np.concatenate([data.masks.shares, extra]), np.concatenate([data.masks.known, is_known])
         )
     targets: Int[np.ndarray, " n"] | Float[np.ndarray, "n k"] = np.concatenate(
-        [lesson.targets, lesson.targets[like]]
+        [data.targets, data.targets[like]]
     )
     return replace(
-        lesson,
-        images=np.concatenate([np.asarray(lesson.images), images]),
+        data,
+        images=np.concatenate([np.asarray(data.images), images]),
         targets=targets,
-        train=np.concatenate([lesson.train, np.arange(count, count + like.size)]),
+        train=np.concatenate([data.train, np.arange(count, count + like.size)]),
         masks=masks,
-        groups=None if lesson.groups is None else np.concatenate([lesson.groups, lesson.groups[like]]),
+        groups=None if data.groups is None else np.concatenate([data.groups, data.groups[like]]),
     )

@@ -1,6 +1,6 @@
-"""Flipped copies of rare sheets: how likely they differ, which are drawn, how many repeat one another.
+"""Random flips of copies: how likely they differ, how they are drawn, and the share of duplicates.
 
-A code says what is flipped: 1 left-right, 2 top-bottom, 3 both, 0 nothing.
+A flip is a code: 0 none, 1 left-right, 2 top-bottom, 3 both.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from steelsight.types import GrayBatch
 __all__ = ["BEST_CHANCE", "draw_flips", "duplicate_share", "enumerate_flips", "flip", "two_copies_differ"]
 
 BEST_CHANCE: Final = 1 / math.sqrt(2)  # the maximum of two_copies_differ
-KINDS: Final = 3  # flips that change a sheet
+KINDS: Final = 3  # codes that change a sheet
 
 Codes = Int[np.ndarray, "n copies"]
 
 
 def two_copies_differ(chance: float) -> float:
-    """Chance that a sheet and two flipped copies are three different pictures.
+    """Probability that a sheet and two flipped copies are three different images.
 
         f(p) = 2 p² (1-p)² + 4 p³ (1-p) = 2 p² - 2 p⁴
 
@@ -40,7 +40,7 @@ def two_copies_differ(chance: float) -> float:
 
 
 def draw_flips(sheets: int, copies: int, chance: float, rng: np.random.Generator) -> Codes:
-    """A code for each copy: each flip by its own toss, as the study did.
+    """A code for each copy, each flip drawn independently, as in the study.
 
     returns  (sheets, copies); a copy may equal its sheet (0) or another copy
     raises   BadRecipe for a chance outside 0 to 1
@@ -52,7 +52,7 @@ def draw_flips(sheets: int, copies: int, chance: float, rng: np.random.Generator
 
 
 def enumerate_flips(sheets: int, copies: int, rng: np.random.Generator) -> Codes:
-    """A code for each copy: all three flips once before any comes again, in an order of the sheet's own.
+    """A code for each copy: all three flips once before any repeats, in a random order for each sheet.
 
     returns  (sheets, copies), never 0
     """
@@ -63,7 +63,7 @@ def enumerate_flips(sheets: int, copies: int, rng: np.random.Generator) -> Codes
 
 
 def duplicate_share(codes: Codes) -> float:
-    """Share of the copies that show what their sheet or an earlier copy of it shows already; 0 for none.
+    """Share of the copies that equal their sheet or an earlier copy of it; 0 without copies.
 
     >>> duplicate_share(np.array([[1, 1, 0, 2]]))
     0.5
@@ -75,7 +75,7 @@ def duplicate_share(codes: Codes) -> float:
 
 
 def flip(images: GrayBatch, codes: Int[np.ndarray, " n"]) -> GrayBatch:
-    """Each sheet flipped by its code, as a new array."""
+    """Each sheet flipped by its code, as a new array (n, h, w)."""
     flipped = np.empty_like(images)
     for image, code, out in zip(images, codes.tolist(), flipped, strict=True):
         out[:] = image[:: -1 if code & 2 else 1, :: -1 if code & 1 else 1]

@@ -1,7 +1,7 @@
-"""Masked defects of rare classes laid on clean sheets, where they lay on their own.
+"""Pastes masked defects of rare classes on defect-free sheets, at their original position.
 
-A defect keeps its place and its grain; its gray levels are shifted by the difference of the two surfaces
-around it, and the seam is feathered, so that an edge of brightness does not become the class.
+The gray levels of a defect are shifted by the difference of the two surfaces around it, and the seam is
+blurred, so that an edge in brightness does not become a feature of the class.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from steelsight.types import GrayBatch, GrayImage
 __all__ = ["lay", "paste_defects"]
 
 MARGIN_PX, SEAM_PX = 3, 1.0
-RING_PX = 6  # around the mask: where the two surfaces are compared
+RING_PX = 6  # width of the ring around the mask where the two surfaces are compared
 
 
-def paste_defects(lesson: TrainingData, to_share: float, rng: np.random.Generator) -> CopiedData:
-    """Bring every defect class up to a share of the training sheets by pasting.
+def paste_defects(data: TrainingData, to_share: float, rng: np.random.Generator) -> CopiedData:
+    """Raise every defect class to a share of the training sheets by pasting.
 
-    lesson    with masks, and targets of one class a sheet
+    data    with masks, and targets of one class a sheet
     to_share  of the training sheets as they were, above 0
-    returns   classes without a known mask get nothing
+    returns   classes without a known mask stay as they are
     raises    BadRecipe without masks, without clean training sheets, or for multilabel targets
     """
-    if lesson.targets.ndim != 1:
+    if data.targets.ndim != 1:
         raise BadRecipe("paste.to_share: expected one class a sheet; set it to 0 for task = multilabel")
-    counts = class_counts(lesson)
-    clean = lesson.train[lesson.targets[lesson.train] == 0]
-    if lesson.masks is None or not clean.size:
+    counts = class_counts(data)
+    clean = data.train[data.targets[data.train] == 0]
+    if data.masks is None or not clean.size:
         raise BadRecipe(
             "paste.to_share: expected masks and defect-free training sheets to paste on, "
-            f"got {'no masks' if lesson.masks is None else 'no defect-free sheet'}; set it to 0"
+            f"got {'no masks' if data.masks is None else 'no defect-free sheet'}; set it to 0"
         )
-    due = np.maximum(0, round(to_share * lesson.train.size) - counts)
+    due = np.maximum(0, round(to_share * data.train.size) - counts)
     due[0] = 0
     sources: list[Int[np.ndarray, " m"]] = []
     for kind in np.flatnonzero(due):
         known = np.array(
-            [i for i in lesson.train.tolist() if lesson.targets[i] == kind and lesson.masks.known[i]],
+            [i for i in data.train.tolist() if data.targets[i] == kind and data.masks.known[i]],
             dtype=np.int64,
         )
         due[kind] = due[kind] if known.size else 0
@@ -52,12 +52,12 @@ def paste_defects(lesson: TrainingData, to_share: float, rng: np.random.Generato
     like = np.concatenate([np.empty(0, dtype=np.int64), *sources])
     onto = rng.choice(clean, like.size)
     flips = rng.integers(0, 2, (2, like.size)).astype(bool)
-    images, shares = _lay_all(lesson.images, lesson.masks.shares, like, onto, flips)
-    return CopiedData(append_sheets(lesson, images, like, shares), due, 0.0)
+    images, shares = _lay_all(data.images, data.masks.shares, like, onto, flips)
+    return CopiedData(append_sheets(data, images, like, shares), due, 0.0)
 
 
 def lay(sheet: GrayImage, defect: GrayImage, share: GrayImage) -> GrayImage:
-    """One sheet with the masked part of another.
+    """Paste the masked part of one sheet on another.
 
     share  (h, w) covered share of each pixel times 255
     """

@@ -1,7 +1,7 @@
-"""A lesson of patches: each sheet cut across its length, each patch named by what its mask shows.
+"""Cuts sheets into patches along their length; each patch is labelled by its part of the mask.
 
-The study cut six. A patch without metal says nothing and is dropped; so is a patch of a defective sheet whose
-mask is not known, since nobody can say whether the defect is in it.
+The study cut six. Patches without metal are dropped, and so are patches of defective sheets without a known
+mask, whose label is unknown.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ Positions = Int[np.ndarray, "_"]  # parts differ in length
 
 @dataclass(frozen=True)
 class Patches:
-    """A lesson whose items are patches, and what was left out of it."""
+    """Training data of patches, and the number of patches that were dropped."""
 
-    lesson: TrainingData
+    data: TrainingData
     black: int  # patches without metal
     unknown: int  # patches of defective sheets without a known mask
-    counts: Int[np.ndarray, " k"]  # training patches a class
+    counts: Int[np.ndarray, " k"]  # training patches of each class
 
 
-def cut_training_patches(lesson: TrainingData, recipe: PatchesRecipe, *, classes: int) -> Patches:
+def cut_training_patches(data: TrainingData, recipe: PatchesRecipe, *, classes: int) -> Patches:
     """Patches of the training and validation sheets, in the sheets' order.
 
-    lesson  with masks, and targets of one class a sheet
+    data  with masks, and targets of one class a sheet
     raises  BadRecipe without masks, for multilabel targets, or when no patch is left to train on
     """
-    if lesson.masks is None or lesson.targets.ndim != 1:
-        why = "no masks" if lesson.masks is None else "task multilabel"
+    if data.masks is None or data.targets.ndim != 1:
+        why = "no masks" if data.masks is None else "task multilabel"
         raise BadRecipe(
-            f"patches.count: patches are named by masks of one class a sheet, got {why}; set it to 1"
+            f"patches.count: expected masks and one class a sheet to label patches by, got {why}; set it to 1"
         )
-    starts, width = patch_starts(lesson.images.shape[2], recipe.count)
-    parts = [_cut(lesson, lesson.masks, rows, starts, width, recipe) for rows in _parts(lesson)]
+    starts, width = patch_starts(data.images.shape[2], recipe.count)
+    parts = [_cut(data, data.masks, rows, starts, width, recipe) for rows in _parts(data)]
     sizes = [len(part.targets) for part in parts]
     if not sizes[0]:
         raise BadRecipe("patches.count: no patch with metal and a known mask is left to train on")
     whole = replace(
-        lesson,
+        data,
         images=np.concatenate([part.images for part in parts]),
         targets=np.concatenate([part.targets for part in parts]),
         train=np.arange(sizes[0]),
@@ -74,12 +74,12 @@ class _PatchPart:
     unknown: int
 
 
-def _parts(lesson: TrainingData) -> tuple[Positions, Positions]:
-    return lesson.train, lesson.validation
+def _parts(data: TrainingData) -> tuple[Positions, Positions]:
+    return data.train, data.validation
 
 
 def _cut(
-    lesson: TrainingData,
+    data: TrainingData,
     masks: Masks,
     rows: Positions,
     starts: Int[np.ndarray, " p"],
@@ -88,16 +88,16 @@ def _cut(
 ) -> _PatchPart:
     images, shares = (
         np.stack([np.asarray(pixels[rows])[:, :, start : start + width] for start in starts.tolist()], axis=1)
-        for pixels in (lesson.images, masks.shares)
+        for pixels in (data.images, masks.shares)
     )  # (n, p, h, width)
     count = starts.size
     metal = (images > recipe.black_level).mean(axis=(2, 3)) >= recipe.least_metal  # (n, p)
     covered = (shares > 127).mean(axis=(2, 3)) >= recipe.least_mask
-    sheet = lesson.targets[rows].astype(np.int64)
+    sheet = data.targets[rows].astype(np.int64)
     known = np.repeat(masks.known[rows][:, None] | (sheet == 0)[:, None], count, axis=1)
     keep = metal & known
     targets = np.where(covered, sheet[:, None], 0)
-    groups = rows if lesson.groups is None else lesson.groups[rows]
+    groups = rows if data.groups is None else data.groups[rows]
     return _PatchPart(
         images[keep],
         shares[keep],

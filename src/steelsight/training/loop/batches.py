@@ -1,7 +1,7 @@
-"""One epoch's batches: which sheets, in which order, changed how. Same seed and epoch, same bytes.
+"""The batches of one epoch: sheets, order and augmentation. The same seed and epoch give the same bytes.
 
-Every epoch has a generator of its own, made from seed and epoch. Nothing is carried from one to the next, so
-a training resumed after epoch 7 sees in epoch 8 exactly what an uninterrupted one sees.
+Every epoch has a generator of its own, made from seed and epoch, so that a training resumed after epoch 7 has
+the same batches in epoch 8 as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -40,51 +40,51 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step learns from, on the CPU."""
+    """The inputs of one step, on the CPU."""
 
     gray: Tensor  # (n, h, w) uint8
     targets: Tensor  # (n,) int64, or (n, k) float32 for multilabel
-    shares: Tensor | None = None  # (n, h, w) uint8, masks as in lesson.Masks
+    shares: Tensor | None = None  # (n, h, w) uint8, masks as in data.Masks
     known: Tensor | None = None  # (n,) bool
-    wrong: Tensor | None = None  # (n, h, w) uint8, as in remedy.Remedy
+    wrong: Tensor | None = None  # (n, h, w) uint8, as in Intervention
     cohorts: Tensor | None = None  # (n,) int64
 
 
-def epoch_batches(lesson: TrainingData, recipe: Recipe, rng: np.random.Generator) -> Iterator[Batch]:
+def epoch_batches(data: TrainingData, recipe: Recipe, rng: np.random.Generator) -> Iterator[Batch]:
     """The training sheets once, in a new order, changed as the recipe's `augment` says.
 
     With balance.method = sampling it is as many draws with replacement, rare classes more often; the odds of
-    a remedy go before.
+    an intervention take precedence.
     """
-    order = draw_order(lesson, recipe.balance, rng)
+    order = draw_order(data, recipe.balance, rng)
     for start in range(0, order.size, recipe.batch_size):
-        yield make_batch(lesson, recipe, order[start : start + recipe.batch_size], rng)
+        yield make_batch(data, recipe, order[start : start + recipe.batch_size], rng)
 
 
-def draw_order(lesson: TrainingData, balance: BalanceRecipe, rng: np.random.Generator) -> Positions:
-    """Positions of one epoch."""
-    odds = lesson.remedy.odds
+def draw_order(data: TrainingData, balance: BalanceRecipe, rng: np.random.Generator) -> Positions:
+    """Positions of the training sheets in the order of one epoch."""
+    odds = data.intervention.odds
     if odds is None and balance.method != "sampling":
-        return rng.permutation(lesson.train)
-    weights = sheet_weights(lesson, balance) if odds is None else odds[lesson.train]
-    drawn: Positions = rng.choice(lesson.train, lesson.train.size, p=weights / weights.sum())
+        return rng.permutation(data.train)
+    weights = sheet_weights(data, balance) if odds is None else odds[data.train]
+    drawn: Positions = rng.choice(data.train, data.train.size, p=weights / weights.sum())
     return drawn
 
 
-def sheet_weights(lesson: TrainingData, balance: BalanceRecipe) -> Float[np.ndarray, " p"]:
-    """How much each training sheet counts, mean 1.
+def sheet_weights(data: TrainingData, balance: BalanceRecipe) -> Float[np.ndarray, " p"]:
+    """Sampling weight of each training sheet, mean 1.
 
     A sheet of class c whose group has m sheets of c: u = m^-group_power, its weight u (sum of u in c)^-power.
-    Without groups it is `weights_of`; with both powers 1 every class weighs alike, and every group in it.
-    Multilabel: a sheet counts as its rarest type.
+    Without groups it is `weights_of`; with both powers 1 all classes have one weight, and all groups in a
+    class. Multilabel: a sheet counts as its rarest type.
     """
-    labels = rarest_types(lesson.targets[lesson.train])
-    if balance.group_power == 0 or lesson.groups is None:
+    labels = rarest_types(data.targets[data.train])
+    if balance.group_power == 0 or data.groups is None:
         weights: Float[np.ndarray, " p"] = weights_of(labels, balance)[labels]
         return weights
-    pairs = np.stack([labels, lesson.groups[lesson.train]], axis=1)
-    _, kin, counts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
-    within = counts[kin.reshape(-1)] ** -balance.group_power
+    pairs = np.stack([labels, data.groups[data.train]], axis=1)
+    _, pair, counts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
+    within = counts[pair.reshape(-1)] ** -balance.group_power
     raw = within * np.bincount(labels, within)[labels] ** -balance.power
     scaled: Float[np.ndarray, " p"] = raw / raw.mean()
     return scaled
@@ -108,7 +108,7 @@ def rarest_types(
 def weights_of(
     labels: Int[np.ndarray, " n"], balance: BalanceRecipe, classes: int | None = None
 ) -> Float[np.ndarray, " k"]:
-    """The class weights a recipe asks for."""
+    """The class weights of a recipe, (k,)."""
     if balance.weighting == "effective":
         return effective_weights(labels, balance.beta, classes)
     return class_weights(labels, balance.power, classes)
@@ -119,7 +119,7 @@ def effective_weights(
 ) -> Float[np.ndarray, " k"]:
     """One over the effective number of sheets, (1 - beta) / (1 - beta^count), scaled to mean 1 over sheets.
 
-    beta 0 weighs all classes alike; towards 1 it nears inverse frequency. 0 where a class has none.
+    beta 0 gives equal weights; as beta approaches 1, inverse frequency. 0 where a class has no sheet.
     source  Cui et al. 2019, eq. 2
 
     >>> effective_weights(np.array([0, 0, 0, 1]), 0.0).tolist()
@@ -141,27 +141,31 @@ def class_weights(
     return scaled
 
 
-def make_batch(lesson: TrainingData, recipe: Recipe, rows: Positions, rng: np.random.Generator) -> Batch:
+def make_batch(data: TrainingData, recipe: Recipe, rows: Positions, rng: np.random.Generator) -> Batch:
     """Sheets at these positions, changed as the recipe's `augment` says."""
-    masks, remedy = lesson.masks, lesson.remedy
-    maps = {"shares": None if masks is None else masks.shares, "wrong": remedy.wrong}
-    known = {name: each[rows] for name, each in maps.items() if each is not None}
-    images = lesson.images[rows] if remedy.twins is None else remedy.twins.show(lesson.images, rows, rng)
-    stack = np.stack(list(known.values())) if known else None
+    masks, intervention = data.masks, data.intervention
+    maps = {"shares": None if masks is None else masks.shares, "wrong": intervention.wrong}
+    present = {name: each[rows] for name, each in maps.items() if each is not None}
+    images = (
+        data.images[rows]
+        if intervention.versions is None
+        else intervention.versions.draw(data.images, rows, rng)
+    )
+    stack = np.stack(list(present.values())) if present else None
     gray, moved = augment(images, recipe.augment, rng, masks=stack)
-    found = {} if moved is None else dict(zip(known, map(torch.from_numpy, moved), strict=True))
+    changed = {} if moved is None else dict(zip(present, map(torch.from_numpy, moved), strict=True))
     return Batch(
         gray=torch.from_numpy(np.asarray(gray)),
-        targets=torch.from_numpy(lesson.targets[rows]),
-        shares=found.get("shares"),
+        targets=torch.from_numpy(data.targets[rows]),
+        shares=changed.get("shares"),
         known=None if masks is None else torch.from_numpy(masks.known[rows]),
-        wrong=found.get("wrong"),
-        cohorts=None if remedy.cohorts is None else torch.from_numpy(remedy.cohorts[rows]),
+        wrong=changed.get("wrong"),
+        cohorts=None if intervention.cohorts is None else torch.from_numpy(intervention.cohorts[rows]),
     )
 
 
 def ahead(source: Callable[[], Iterator[T]], depth: int = 2) -> Iterator[T]:
-    """Let a thread prepare the next items while one is in use; its exceptions reach the caller."""
+    """Prepare the next items in a thread while one is in use; exceptions are raised in the caller."""
     ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(depth)
     stop = threading.Event()
 
@@ -179,7 +183,7 @@ def ahead(source: Callable[[], Iterator[T]], depth: int = 2) -> Iterator[T]:
             for item in source():
                 if not put(item, None):
                     return
-        except BaseException as error:  # noqa: BLE001  handed over, raised in the caller's thread
+        except BaseException as error:  # noqa: BLE001  raised again in the caller's thread
             put(None, error)
         else:
             put(None, None)

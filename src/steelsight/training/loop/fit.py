@@ -1,6 +1,6 @@
 """The training loop: a probe, epochs over Accelerate, early stopping, the best weights, exact resume.
 
-It reads and writes no file but its own state; what becomes of the trained model is `run`'s business.
+It reads and writes only its own state file; `training.run` writes the RUN folder.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ __all__ = ["FitResult", "fit"]
 
 @dataclass(frozen=True)
 class FitResult:
-    """How a training went; the model itself is trained in place."""
+    """The course of a training; the model itself is trained in place."""
 
     history: tuple[EpochRow, ...]  # epoch 0 is the probe, if there was one
     best_epoch: int
@@ -62,38 +62,38 @@ class FitResult:
 
     @property
     def epochs(self) -> int:
-        """How many there were, the probe not counted."""
+        """The number of epochs, the probe not counted."""
         return self.history[-1].epoch
 
 
 def fit(
     model: SheetClassifier,
-    lesson: TrainingData,
+    data: TrainingData,
     recipe: Recipe,
     *,
     seed: int,
     state_path: Path | None = None,
     fingerprint: str = "",
-    watcher: TrainingProgress | None = None,
+    progress: TrainingProgress | None = None,
 ) -> FitResult:
     """Train a model in place and leave it in evaluation mode with its best epoch's weights.
 
-    seed        of order, augmentation, noise and dropout; the model's own start is the caller's
-    state_path  written after every epoch; if it exists, training goes on from it to the same numbers
-    fingerprint refused if the state there has another
+    seed        of order, augmentation, noise and dropout; the caller initialises the model
+    state_path  written after every epoch; if it exists, training resumes from it with the same results
+    fingerprint identifies the training; a state with another one is refused
     raises      BadCheckpoint for a state that cannot be used or written
     """
-    watcher = watcher or NoProgress()
+    progress = progress or NoProgress()
     with _threads(recipe.compute.threads), keep_memory(), torch.random.fork_rng():
-        trainer = _Trainer(model, lesson, recipe, seed, fingerprint)
+        trainer = _Trainer(model, data, recipe, seed, fingerprint)
         if state_path is not None and state_path.exists():
             trainer.restore(load_state(state_path, fingerprint))
         resumed_after = trainer.done
         while not trainer.finished:
-            row, best = trainer.advance(watcher)
+            row, best = trainer.advance(progress)
             if state_path is not None:
                 save_state(state_path, trainer.state())
-            watcher.epoch(row, best=best)
+            progress.epoch(row, best=best)
         model.load_state_dict(trainer.best)
     model.eval()
     return FitResult(
@@ -109,25 +109,27 @@ class _Trainer:
     """The state of one training between epochs."""
 
     def __init__(
-        self, model: SheetClassifier, lesson: TrainingData, recipe: Recipe, seed: int, fingerprint: str
+        self, model: SheetClassifier, data: TrainingData, recipe: Recipe, seed: int, fingerprint: str
     ) -> None:
-        self.lesson, self.recipe, self.seed, self.fingerprint = lesson, recipe, seed, fingerprint
-        self.remedy = lesson.remedy
+        self.data, self.recipe, self.seed, self.fingerprint = data, recipe, seed, fingerprint
+        self.intervention = data.intervention
         # Accelerate fixes one precision for a whole process, and two trainings of a process may differ:
         # it brings devices and placement, the precision is entered around the forward pass.
         self.accelerator = Accelerator(mixed_precision="no")
         self.precision = choose_precision(recipe.compute.precision, self.accelerator.device)
-        learns = model.head if self.remedy.frozen else model
+        learns = model.head if self.intervention.frozen else model
         optimiser = make_optimiser(learns.parameters(), recipe.optimiser)
         self.model, self.optimiser = self.accelerator.prepare(model, optimiser)
-        weights = loss_weights(lesson.targets[lesson.train], recipe, _outputs(model))
+        weights = loss_weights(data.targets[data.train], recipe, _outputs(model))
         self.weights = None if weights is None else weights.to(self.accelerator.device)
-        shift = prior_shift(lesson.targets[lesson.train], recipe.loss, _outputs(model))
+        shift = prior_shift(data.targets[data.train], recipe.loss, _outputs(model))
         self.shift = None if shift is None else shift.to(self.accelerator.device)
         self.average = Average(model, recipe.optimiser.ema) if recipe.optimiser.ema else None
-        self.twin = deepcopy(model) if recipe.optimiser.ema else model  # takes the average to be judged
-        self.steps = -(-lesson.train.size // recipe.batch_size)  # an epoch's
-        cohorts = _even_cohorts(self.remedy)
+        self.averaged_model = (
+            deepcopy(model) if recipe.optimiser.ema else model
+        )  # holds the averaged weights for validation
+        self.steps = -(-data.train.size // recipe.batch_size)  # an epoch's
+        cohorts = _even_cohorts(self.intervention)
         self.cohorts = None if cohorts is None else cohorts.to(self.accelerator.device)
         self.history: list[EpochRow] = []
         self.best_epoch = 0
@@ -142,73 +144,73 @@ class _Trainer:
 
     @property
     def done(self) -> int:
-        """Epochs so far; the probe is none."""
+        """Epochs so far, the probe not counted."""
         return self.history[-1].epoch if self.history else 0
 
-    def advance(self, watcher: TrainingProgress) -> tuple[EpochRow, bool]:
-        """Fit the probe if it is asked for and due, otherwise train an epoch."""
+    def advance(self, progress: TrainingProgress) -> tuple[EpochRow, bool]:
+        """Fit the probe if the recipe has one and it is not done, otherwise train an epoch."""
         if self.recipe.probe.enabled and not self.history:
-            return self._fit_head(watcher)
+            return self._fit_head(progress)
         epoch = self.done + 1
         started = time.perf_counter()
-        train_loss = self._train(epoch, watcher)
+        train_loss = self._train_epoch(epoch, progress)
         seconds = time.perf_counter() - started
         rate = self.optimiser.param_groups[0]["lr"]
-        return self._judge(epoch, train_loss, rate, seconds, self.lesson.train.size / seconds)
+        return self._end_epoch(epoch, train_loss, rate, seconds, self.data.train.size / seconds)
 
-    def _fit_head(self, watcher: TrainingProgress) -> tuple[EpochRow, bool]:
+    def _fit_head(self, progress: TrainingProgress) -> tuple[EpochRow, bool]:
         model: SheetClassifier = self.accelerator.unwrap_model(self.model)
-        found = fit_head(
-            model, self.lesson, self.recipe, seed=self.seed, precision=self.precision, watcher=watcher
+        fitted = fit_head(
+            model, self.data, self.recipe, seed=self.seed, precision=self.precision, progress=progress
         )
         if self.average is not None:
             self.average.load(model.state_dict())
-        return self._judge(0, found.loss, 0.0, found.seconds, found.images_per_second)
+        return self._end_epoch(0, fitted.loss, 0.0, fitted.seconds, fitted.images_per_second)
 
-    def _judge(
+    def _end_epoch(
         self, epoch: int, train_loss: float, rate: float, seconds: float, speed: float
     ) -> tuple[EpochRow, bool]:
-        """Validate, remember the best."""
-        judged = self._judged()
-        found = validate(judged, self.lesson)
+        """Validate, and keep the weights if they are the best so far."""
+        model = self._validated_model()
+        scores = validate(model, self.data)
         row = EpochRow(
             epoch=epoch,
             train_loss=train_loss,
-            validation_loss=found.loss,
-            validation_accuracy=found.accuracy,
-            validation_balanced_accuracy=found.balanced_accuracy,
+            validation_loss=scores.loss,
+            validation_accuracy=scores.accuracy,
+            validation_balanced_accuracy=scores.balanced_accuracy,
             learning_rate=rate,
             seconds=seconds,
             images_per_second=speed,
         )
-        best = self._beats_best(row)
+        best = self._is_best(row)
         if best:
             self.best_epoch = epoch
-            self.best = _copy_state(judged)
+            self.best = _copy_state(model)
         self.history.append(row)
         return row, best
 
-    def _train(self, epoch: int, watcher: TrainingProgress) -> float:
-        """Take one epoch's steps; returns the mean loss over its sheets."""
+    def _train_epoch(self, epoch: int, progress: TrainingProgress) -> float:
+        """Train for one epoch; returns the mean loss over its sheets."""
         rng = indexed_stream(self.seed, epoch)
         torch.manual_seed(int(rng.integers(2**62)))  # torch's own dropout has no generator
         noise, dropout = (torch.Generator().manual_seed(int(rng.integers(2**62))) for _ in range(2))
         self.model.train()
-        if self.remedy.frozen:
+        if self.intervention.frozen:
             self.model.features.eval()
         total, sheets = torch.zeros(()), 0
-        batches = ahead(lambda: epoch_batches(self.lesson, self.recipe, rng))
+        batches = ahead(lambda: epoch_batches(self.data, self.recipe, rng))
         on_cpu = self.accelerator.device.type == "cpu"
         with tuned(self.model, dropout) if on_cpu else nullcontext():
             for index, batch in enumerate(batches):
                 loss = self._step(batch, (epoch - 1) * self.steps + index, noise)
                 total += loss * len(batch.gray)
                 sheets += len(batch.gray)
-                watcher.step(index + 1, self.steps)
+                progress.step(index + 1, self.steps)
         return float(total / sheets)
 
     def _step(self, batch: Batch, step: int, noise: torch.Generator) -> Tensor:
-        """One batch forward, backward, and into the weights."""
+        """Forward and backward pass of one batch, and one step of the optimiser; returns the loss."""
         recipe, accelerator = self.recipe.optimiser, self.accelerator
         set_rate(self.optimiser, learning_rate(recipe, step, self.steps * self.recipe.stop.max_epochs))
         self.optimiser.zero_grad()
@@ -232,20 +234,20 @@ class _Trainer:
         targets = _repeat(batch.targets.to(device), doubled)
         head = self.model.head
         with in_precision(self.precision, device):
-            with torch.no_grad() if self.remedy.frozen else nullcontext():
+            with torch.no_grad() if self.intervention.frozen else nullcontext():
                 features = fast_features(self.model.features, images)
-            logits, class_map = head.judge(features) if recipe.loss.masks else (head(features), None)
+            logits, class_map = head.logits_and_map(features) if recipe.loss.masks else (head(features), None)
         loss = self._sheet_loss(logits.float(), targets, batch, doubled)
-        if batch.wrong is not None and self.remedy.reasons:
+        if batch.wrong is not None and self.intervention.reasons:
             wrong = _repeat(batch.wrong.to(device), doubled)
-            loss = loss + self.remedy.reasons * reason_loss(features, logits.float(), targets, wrong)
+            loss = loss + self.intervention.reasons * reason_loss(features, logits.float(), targets, wrong)
         if not recipe.loss.masks or class_map is None or batch.shares is None or batch.known is None:
             return loss
         shares, known = (_repeat(values.to(device), doubled) for values in (batch.shares, batch.known))
         return loss + recipe.loss.masks * place_loss(class_map.float(), targets, shares, known, recipe.loss)
 
     def _sheet_loss(self, logits: Tensor, targets: Tensor, batch: Batch, doubled: bool) -> Tensor:
-        """The recipe's loss over the batch, or over its cohorts as group DRO weighs them."""
+        """The recipe's loss over the batch, or the group DRO loss over its cohorts."""
 
         def over(rows: Tensor | slice) -> Tensor:
             return sheet_loss(
@@ -260,24 +262,24 @@ class _Trainer:
         if batch.cohorts is None or self.cohorts is None:
             return over(slice(None))
         cohorts = _repeat(batch.cohorts.to(logits.device), doubled)
-        return robust_loss(over, cohorts, self.cohorts, self.remedy.cohort_step)
+        return robust_loss(over, cohorts, self.cohorts, self.intervention.cohort_step)
 
-    def _judged(self) -> SheetClassifier:
-        """The model to validate and to keep: the averaged one if weights are averaged."""
+    def _validated_model(self) -> SheetClassifier:
+        """The model to validate and to keep: the averaged model if weights are averaged."""
         model: SheetClassifier = self.accelerator.unwrap_model(self.model)
         if self.average is None:
             return model
-        self.twin.load_state_dict(self.average.state)
-        return self.twin
+        self.averaged_model.load_state_dict(self.average.state)
+        return self.averaged_model
 
-    def _beats_best(self, row: EpochRow) -> bool:
+    def _is_best(self, row: EpochRow) -> bool:
         if not self.history:
             return True
         best = next(old for old in self.history if old.epoch == self.best_epoch)
         return is_better(self.recipe.stop.monitor, row, best)
 
     def state(self) -> TrainingState:
-        """What the next epoch needs."""
+        """The state from which the next epoch can be trained."""
         return TrainingState(
             fingerprint=self.fingerprint,
             history=tuple(self.history),
@@ -290,7 +292,7 @@ class _Trainer:
         )
 
     def restore(self, state: TrainingState) -> None:
-        """Go on after the epochs of a saved state."""
+        """Continue after the epochs of a saved state."""
         self.history = list(state.history)
         self.best_epoch = state.best_epoch
         self.best = dict(state.best)
@@ -302,11 +304,11 @@ class _Trainer:
             self.cohorts.copy_(state.cohorts["weights"])
 
 
-def _even_cohorts(remedy: Intervention) -> Tensor | None:
-    """The weights group DRO starts from."""
-    if remedy.cohorts is None:
+def _even_cohorts(intervention: Intervention) -> Tensor | None:
+    """The initial weights of group DRO: uniform."""
+    if intervention.cohorts is None:
         return None
-    count = int(remedy.cohorts.max()) + 1
+    count = int(intervention.cohorts.max()) + 1
     return torch.full((count,), 1 / count)
 
 
@@ -326,7 +328,7 @@ def _outputs(model: SheetClassifier) -> int:
 
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
-    """Compute with so many threads inside the `with`; 0 leaves torch's own choice."""
+    """Use `count` threads inside the `with`; 0 leaves torch's own choice."""
     before = torch.get_num_threads()
     try:
         if count:

@@ -1,4 +1,4 @@
-"""What is minimised: the sheet's class, the class of every place where masks are known, wrong reasons."""
+"""Losses: per sheet, per position where masks are known, and on attributions that must not matter."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from steelsight.training.recipe import LossRecipe, Recipe
 
 __all__ = ["loss_weights", "place_loss", "prior_shift", "reason_loss", "robust_loss", "sheet_loss"]
 
-TINY = 1e-12  # a sheet no place of which speaks
+TINY = 1e-12  # avoids 0 / 0 for a sheet without attributions
 
 
 def loss_weights(targets: Targets, recipe: Recipe, outputs: int) -> Tensor | None:
     """Class weights for `sheet_loss`; None unless balance.method = loss.
 
-    For multilabel the weight of a type's yes: (sheets without / sheets with)^power.
+    For multilabel, the weight of the positive answer of a type: (sheets without / sheets with)^power.
     """
     if recipe.balance.method != "loss":
         return None
@@ -42,11 +42,11 @@ def sheet_loss(
     focal: float = 0.0,
     shift: Float[Tensor, " c"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Cross entropy over classes, or over yes and no of each type where the targets are zeros and ones.
+    """Cross entropy over classes, or binary cross entropy of each type where the targets are zeros and ones.
 
-    weights  torch's own meaning: cross entropy is a weighted mean, yes-or-no multiplies the yes
-    focal    gamma: an answer told with probability p counts as (1 - p)^gamma; Lin et al. 2017, eq. 4
-    shift    added to the logits, as `prior_shift` gives it
+    weights  as in torch: cross entropy is a weighted mean, binary cross entropy multiplies the positive part
+    focal    gamma: an answer predicted with probability p weighs (1 - p)^gamma; Lin et al. 2017, eq. 4
+    shift    (c,) added to the logits, see `prior_shift`
     """
     if shift is not None:
         logits = logits + shift
@@ -64,7 +64,7 @@ def sheet_loss(
 
 
 def prior_shift(targets: Targets, recipe: LossRecipe, outputs: int) -> Tensor | None:
-    """Logit adjustment: tau log(share of the class), so that the plain logits suit classes alike.
+    """Logit adjustment: tau log(share of the class), for a uniform class prior without it.
 
     returns  None unless loss.logit_adjust is set; a class without sheets counts as half a sheet
     source   Menon et al. 2021, eq. 10
@@ -82,10 +82,10 @@ def place_loss(
     known: Bool[Tensor, " n"],
     recipe: LossRecipe,
 ) -> Float[Tensor, ""]:
-    """The class of every place against the masks, averaged over each place's pixels.
+    """Cross entropy of every position of a class map against the masks.
 
-    A place covered by more than `mask_share` has its sheet's class, every other place is defect-free. Defect
-    places weigh 1 + `mask_emphasis`. Sheets whose masks are not known do not count; 0 if no sheet's are.
+    A position covered by more than `mask_share` has its sheet's class, every other position is defect-free.
+    Defective positions weigh 1 + `mask_emphasis`. Sheets without known masks are left out; 0 without any.
     """
     if not bool(known.any()):
         return class_map.sum() * 0
@@ -110,22 +110,23 @@ def reason_loss(
     targets: Int[Tensor, " n"],
     wrong: UInt8[Tensor, "n h w"],
 ) -> Float[Tensor, ""]:
-    """The share of a verdict's reasons that lies where no reason may be, 0 to 1, mean over sheets.
+    """The share of the squared attributions that lies in marked areas, 0 to 1, mean over sheets.
 
-    A place's reason is its part of the true class's margin, the sum over channels of feature times gradient;
-    reasons count squared, whichever way they speak, and a place by the share of it that is marked. As shares
-    they cannot be made small by making all features small.
-    features  what `logits` were computed from, in the graph
-    wrong     share of each pixel times 255 that must not be a reason; a sheet without any counts as 0
+    The attribution of a position is its part of the margin of the true class: the sum over channels of
+    feature times gradient. A position counts by the share of it that is marked. Because the loss is a ratio,
+    scaling all features down does not reduce it.
+
+    features  from which `logits` were computed, in the graph
+    wrong     share of each pixel, times 255, that is marked; a sheet without marks counts as 0
     source    after Ross, Hughes and Doshi-Velez 2017, eq. 2: there input gradients, summed squares
     """
     true = logits.gather(1, targets[:, None]).squeeze(1)
     others = logits.scatter(1, targets[:, None], float("-inf")).logsumexp(1)
     gradient = torch.autograd.grad((true - others).sum(), features, create_graph=True)[0]
-    reasons = (gradient.float() * features.float()).sum(1) ** 2  # (n, gh, gw)
-    share = F.adaptive_avg_pool2d(wrong.unsqueeze(1).float() / 255, (reasons.shape[1], reasons.shape[2]))
-    bad = (share.squeeze(1) * reasons).sum((1, 2))
-    return (bad / (reasons.sum((1, 2)) + TINY)).mean()
+    squares = (gradient.float() * features.float()).sum(1) ** 2  # (n, gh, gw)
+    share = F.adaptive_avg_pool2d(wrong.unsqueeze(1).float() / 255, (squares.shape[1], squares.shape[2]))
+    marked = (share.squeeze(1) * squares).sum((1, 2))
+    return (marked / (squares.sum((1, 2)) + TINY)).mean()
 
 
 def robust_loss(
@@ -134,10 +135,10 @@ def robust_loss(
     weights: Float[Tensor, " g"],
     step: float,
 ) -> Float[Tensor, ""]:
-    """Group DRO: cohorts weigh by how badly they are told, and the weights are moved along.
+    """Group DRO: the loss weighted by cohort, and one update of the cohorts' weights by their losses.
 
     loss_of  the mean loss over some rows of the batch
-    weights  of all cohorts, sum 1; changed in place: q_g times exp(step loss_g), brought back to sum 1
+    weights  of all cohorts, sum 1; changed in place: q_g times exp(step loss_g), normalised to sum 1
     returns  the sum over the batch's cohorts of q_g loss_g
     source   Sagawa, Koh, Hashimoto and Liang 2020, algorithm 1
     """

@@ -1,4 +1,4 @@
-"""How weights move: the optimiser, its rate at each step, and the running average of the weights."""
+"""The optimiser, its learning rate at each step, and the moving average of the weights."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ __all__ = ["Average", "learning_rate", "make_optimiser", "set_rate"]
 
 
 def make_optimiser(parameters: Iterable[nn.Parameter], recipe: OptimiserRecipe) -> torch.optim.Optimizer:
-    """Adam or AdamW, fused: one kernel for all parameters."""
+    """Adam or AdamW in torch's fused form: one kernel for all parameters."""
     kind = torch.optim.AdamW if recipe.method == "adamw" else torch.optim.Adam
     return kind(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
 
 
 def learning_rate(recipe: OptimiserRecipe, step: int, steps: int) -> float:
-    """The rate of step 0, 1, ... of `steps`: a linear warm-up, then constant or half a cosine."""
+    """The learning rate of step 0, 1, ... of `steps`: a linear warm-up, then constant or half a cosine."""
     warm = round(recipe.warm_up * steps)
     rate = recipe.learning_rate
     if step < warm:
         return rate * (step + 1) / warm
     if recipe.schedule == "constant":
         return rate
-    progress = (step - warm) / max(1, steps - warm)
-    return rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    done = (step - warm) / max(1, steps - warm)
+    return rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Use a rate from the next step on."""
+    """Set the learning rate from the next step on."""
     for group in optimiser.param_groups:
         group["lr"] = rate
 
@@ -40,7 +40,8 @@ def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
 class Average:
     """Exponential moving average of a model's weights; buffers (batch norm's) are copied, not averaged.
 
-    After step i the decay is min(decay, (1 + i) / (10 + i)), so that the random start is soon forgotten.
+    After step i the decay is min(decay, (1 + i) / (10 + i)), so that the initial weights soon have no
+    influence.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -49,7 +50,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Take in the weights after step 0, 1, ..."""
+        """Add the weights after step 0, 1, ..."""
         decay = min(self.decay, (1 + step) / (10 + step))
         averaged = dict(model.named_parameters())
         torch._foreach_lerp_([self.state[name] for name in averaged], list(averaged.values()), 1 - decay)
@@ -58,6 +59,6 @@ class Average:
                 self.state[name].copy_(buffer)
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from a saved average."""
+        """Continue from a saved average."""
         for name, tensor in state.items():
             self.state[name].copy_(tensor)

@@ -1,4 +1,4 @@
-"""Whether a training computes in bfloat16 or single precision. Weights and losses are float32 either way."""
+"""Numerical precision of a training: bfloat16 or single precision; weights and losses are always float32."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Precision = Literal["fp32", "bf16"]
 
 
 def choose_precision(asked: Literal["auto", "fp32", "bf16"], device: torch.device) -> Precision:
-    """What is asked for; "auto" takes bf16 where the hardware multiplies in it (emulated, it is slower)."""
+    """Resolve "auto": bf16 where the hardware computes in it (emulation is slower), otherwise fp32."""
     if asked != "auto":
         return asked
     if device.type == "cuda":
@@ -24,5 +24,5 @@ def choose_precision(asked: Literal["auto", "fp32", "bf16"], device: torch.devic
 
 
 def in_precision(precision: Precision, device: torch.device) -> AbstractContextManager[Any]:
-    """Enter it around a forward pass."""
+    """Context of a forward pass in this precision."""
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()

@@ -1,9 +1,9 @@
-"""A head fitted on features as they are: a probe of what they hold, and a start for fine-tuning.
+"""Fits the head on frozen features: a linear probe, and a starting point for fine-tuning.
 
-With a handful of groups a class, epochs of gradient steps distort pretrained features before the head knows
-what to ask of them (Kumar et al. 2022). Here features stay, the best regularised head is found at once, and
-the usual epochs may follow. Where logits are linear in pooled features and no masks teach, that is a logistic
-regression; otherwise gradient steps on stored feature maps (probe_steps). Standardisation is folded into the
+With few groups per class, fine-tuning from a random head distorts pretrained features (Kumar et al. 2022).
+Here the features stay as they are, the regularised head is fitted to them, and epochs of training may follow.
+Where logits are linear in the pooled features and no masks are used, the fit is a logistic regression;
+otherwise it is gradient descent on stored feature maps (probe_steps). Standardisation is folded into the
 head, so the checkpoint is an ordinary one.
 """
 
@@ -46,28 +46,28 @@ UNSEEN = -10.0  # logits of a class without training sheets stay this far below 
 
 @dataclass(frozen=True)
 class ProbeFit:
-    """How the fit went."""
+    """Loss and speed of the fit."""
 
-    loss: float  # plain cross entropy over all copies
+    loss: float  # plain cross entropy over all copies of the sheets
     seconds: float
     images_per_second: float
 
 
 def fit_head(
     model: SheetClassifier,
-    lesson: TrainingData,
+    data: TrainingData,
     recipe: Recipe,
     *,
     seed: int,
     precision: Precision,
-    watcher: TrainingProgress,
+    progress: TrainingProgress,
 ) -> ProbeFit:
-    """Give the head the weights that suit its features best; the features stay as they are.
+    """Fit the head in place; the features stay as they are.
 
-    Each training sheet counts once as it is and `probe.copies` times changed as the recipe's `augment` says,
-    weighted by the recipe's `balance`. Minimised is the mean loss + penalty/2 |w|^2, w on standardised
-    features, so that the same penalty suits any number of sheets. All maps are held in memory where steps
-    are taken: copies x places x channels x 2 bytes a sheet.
+    Each training sheet is used once unchanged and `probe.copies` times augmented, weighted by the recipe's
+    `balance`. The objective is the mean loss + penalty/2 |w|^2, w on standardised features, so that one
+    penalty fits any number of sheets. Gradient descent holds all maps in memory: copies x positions x
+    channels x 2 bytes a sheet.
 
     raises  BadRecipe where the training sheets are all of one class, or the head is a study head
     source  Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features", ICLR
@@ -77,17 +77,17 @@ def fit_head(
         raise BadRecipe(
             f"probe.enabled: expected the direct head, got {type(head).__name__}; set model.head = direct"
         )
-    if lesson.targets.ndim == 1 and np.unique(lesson.targets[lesson.train]).size < 2:
+    if data.targets.ndim == 1 and np.unique(data.targets[data.train]).size < 2:
         raise BadRecipe(
-            "probe.enabled: the training sheets are all of one class, so there is nothing to tell apart; "
-            "bring sheets of another or set probe.enabled = false"
+            "probe.enabled: expected training sheets of at least two classes, got one; "
+            "bring sheets of another class or set probe.enabled = false"
         )
     started = time.perf_counter()
     copies = 1 + recipe.probe.copies
-    targets = np.concatenate([lesson.targets[lesson.train]] * copies)
-    weights = np.tile(_weights(lesson, recipe), copies)
-    parts = _feature_maps(model, lesson, recipe, seed, precision, watcher)
-    if recipe.model.pooling in LINEAR_POOLINGS and lesson.masks is None:
+    targets = np.concatenate([data.targets[data.train]] * copies)
+    weights = np.tile(_weights(data, recipe), copies)
+    parts = _feature_maps(model, data, recipe, seed, precision, progress)
+    if recipe.model.pooling in LINEAR_POOLINGS and data.masks is None:
         loss = _fit_linear(head, parts, targets, weights, recipe.probe)
     else:
         stored = StoredMaps.gather(parts, targets, weights)
@@ -96,37 +96,37 @@ def fit_head(
     return ProbeFit(loss, seconds, len(targets) / seconds)
 
 
-def _weights(lesson: TrainingData, recipe: Recipe) -> Float[np.ndarray, " p"]:
-    if lesson.remedy.odds is not None:
-        odds: Float[np.ndarray, " p"] = lesson.remedy.odds[lesson.train]
+def _weights(data: TrainingData, recipe: Recipe) -> Float[np.ndarray, " p"]:
+    if data.intervention.odds is not None:
+        odds: Float[np.ndarray, " p"] = data.intervention.odds[data.train]
         return odds
     if recipe.balance.method not in ("loss", "sampling") or recipe.task == "multilabel":
-        return np.ones(lesson.train.size)
-    return sheet_weights(lesson, recipe.balance)
+        return np.ones(data.train.size)
+    return sheet_weights(data, recipe.balance)
 
 
 def _feature_maps(
     model: SheetClassifier,
-    lesson: TrainingData,
+    data: TrainingData,
     recipe: Recipe,
     seed: int,
     precision: Precision,
-    watcher: TrainingProgress,
+    progress: TrainingProgress,
 ) -> Iterator[tuple[Float[Tensor, "b k gh gw"], Batch]]:
-    """Features of the training sheets in order, as they are, then copy after copy, and what is known."""
+    """Feature maps of the training sheets in order with their batches: unchanged first, then each copy."""
     rng = stream(seed, "head-fit")  # epochs, which have generators of their own, count from 1
-    steps = -(-lesson.train.size // BATCH)
+    steps = -(-data.train.size // BATCH)
     device = next(model.parameters()).device
-    still = recipe.model_copy(update={"augment": AugmentSpec()})
+    unchanged = recipe.model_copy(update={"augment": AugmentSpec()})
     model.eval()
     for copy in range(1 + recipe.probe.copies):
         for step in range(steps):
-            rows = lesson.train[step * BATCH : (step + 1) * BATCH]
-            batch = make_batch(lesson, recipe if copy else still, rows, rng)
+            rows = data.train[step * BATCH : (step + 1) * BATCH]
+            batch = make_batch(data, recipe if copy else unchanged, rows, rng)
             with torch.no_grad(), in_precision(precision, device):
                 features = fast_features(model.features, batch.gray.to(device))
             yield features, batch
-            watcher.step(copy * steps + step + 1, (1 + recipe.probe.copies) * steps)
+            progress.step(copy * steps + step + 1, (1 + recipe.probe.copies) * steps)
 
 
 def _fit_linear(
@@ -136,52 +136,52 @@ def _fit_linear(
     weights: Float[np.ndarray, " n"],
     recipe: ProbeRecipe,
 ) -> float:
-    """The optimum, by logistic regression; returns the plain loss over all copies."""
-    described = np.concatenate([head.pooled(maps.float()).cpu().numpy() for maps, _ in parts])
-    mean, spread = described.mean(0), described.std(0)
+    """Fit by logistic regression; returns the plain loss over all copies."""
+    pooled = np.concatenate([head.pooled(maps.float()).cpu().numpy() for maps, _ in parts])
+    mean, spread = pooled.mean(0), pooled.std(0)
     spread[spread < FLAT] = np.inf  # weight 0
-    weight, bias = _regress((described - mean) / spread, targets, weights, recipe, head.conv.out_channels)
+    weight, bias = _regress((pooled - mean) / spread, targets, weights, recipe, head.conv.out_channels)
     weight = weight / spread
     bias = bias - weight @ mean
     head.set_linear(torch.from_numpy(weight), torch.from_numpy(bias))
-    logits = torch.from_numpy((described @ weight.T + bias).astype(np.float32))
+    logits = torch.from_numpy((pooled @ weight.T + bias).astype(np.float32))
     return float(sheet_loss(logits, torch.from_numpy(targets)))
 
 
 def _regress(
-    described: Float[np.ndarray, "n d"],
+    features: Float[np.ndarray, "n d"],
     targets: Targets,
     weights: Float[np.ndarray, " n"],
     recipe: ProbeRecipe,
     outputs: int,
 ) -> tuple[Matrix, Vector]:
-    """Weights and biases of every output."""
+    """Weights (c, d) and biases (c,) of every output."""
     if targets.ndim == 1:
-        return _regress_classes(described, targets, weights, recipe, outputs)
-    rows = [_regress_classes(described, column.astype(np.int64), weights, recipe, 2) for column in targets.T]
+        return _regress_classes(features, targets, weights, recipe, outputs)
+    rows = [_regress_classes(features, column.astype(np.int64), weights, recipe, 2) for column in targets.T]
     weight = np.stack([row[1] - row[0] for row, _ in rows])
     return weight, np.array([bias[1] - bias[0] for _, bias in rows])
 
 
 def _regress_classes(
-    described: Float[np.ndarray, "n d"],
+    features: Float[np.ndarray, "n d"],
     labels: Targets,
     weights: Float[np.ndarray, " n"],
     recipe: ProbeRecipe,
     outputs: int,
 ) -> tuple[Matrix, Vector]:
     count = np.unique(labels).size
-    if count < 2:  # a type that all sheets have, or none: nothing but its bias can say so
-        return np.zeros((outputs, described.shape[1])), np.where(np.arange(outputs) == labels[0], 0.0, UNSEEN)
-    strength = 1 / (recipe.penalty * len(labels))  # scikit-learn sums the loss where we take its mean
-    if count == 2:  # its one row w stands for -w/2 and w/2, of which |w|^2 is twice the squares
+    if count < 2:  # all sheets or no sheet have the type: only the bias is fitted
+        return np.zeros((outputs, features.shape[1])), np.where(np.arange(outputs) == labels[0], 0.0, UNSEEN)
+    strength = 1 / (recipe.penalty * len(labels))  # scikit-learn uses the sum of the losses, not the mean
+    if count == 2:  # one row w stands for -w/2 and w/2, whose squares sum to |w|^2 / 2
         strength *= 2
-    found = LogisticRegression(C=strength, max_iter=STEPS).fit(described, labels, sample_weight=weights)
-    weight, bias = found.coef_, found.intercept_
+    fitted = LogisticRegression(C=strength, max_iter=STEPS).fit(features, labels, sample_weight=weights)
+    weight, bias = fitted.coef_, fitted.intercept_
     if count == 2:
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-    everything = np.zeros((outputs, described.shape[1]))
-    everything[found.classes_] = weight
+    weights_of_all = np.zeros((outputs, features.shape[1]))
+    weights_of_all[fitted.classes_] = weight
     biases = np.full(outputs, bias.min() + UNSEEN)
-    biases[found.classes_] = bias
-    return everything, biases
+    biases[fitted.classes_] = bias
+    return weights_of_all, biases

@@ -1,4 +1,4 @@
-"""What a person sees of a training: a bar with the epoch's figures on a terminal, plain lines elsewhere."""
+"""Progress of a training: a bar with the epoch's metrics on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ __all__ = ["ConsoleProgress", "NoProgress", "TrainingProgress", "describe_epoch"
 
 @runtime_checkable
 class TrainingProgress(Protocol):
-    """Is told how a training goes."""
+    """Receives the events of a training."""
 
     def start(self, title: str, epochs: int) -> None:
-        """A training of at most so many epochs begins."""
+        """A training of at most `epochs` epochs begins."""
 
     def step(self, done: int, steps: int) -> None:
-        """So many of the epoch's batches are done."""
+        """`done` of the `steps` batches of the epoch are done."""
 
     def epoch(self, row: EpochRow, *, best: bool) -> None:
         """An epoch has ended."""
 
     def note(self, line: str) -> None:
-        """Something a person should know."""
+        """A remark for the user."""
 
 
 class NoProgress:
-    """Watches nothing."""
+    """Ignores all events."""
 
     def start(self, title: str, epochs: int) -> None:
         """Ignore."""

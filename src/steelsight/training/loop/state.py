@@ -1,7 +1,7 @@
-"""A training's state on disk: one file an epoch, whole or not there, so that a kill costs one epoch at most.
+"""The state of a training on disk, replaced atomically after every epoch: a kill loses one epoch at most.
 
 The file is safetensors with a JSON header: weights, their average, the best so far, the optimiser's moments.
-Order and noise need no state, because each epoch makes its generators from the seed.
+Order and noise need no state, since each epoch makes its generators from the seed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class EpochRow:
 
 @dataclass(frozen=True)
 class TrainingState:
-    """Everything after an epoch that the next one needs."""
+    """Everything that the next epoch needs."""
 
     fingerprint: str  # of recipe, data, split and seed; another training's state is refused
     history: tuple[EpochRow, ...]

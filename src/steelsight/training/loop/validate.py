@@ -1,4 +1,4 @@
-"""How good a model is on the validation sheets, and whether that is the best so far."""
+"""Metrics on the validation sheets, and the comparison of epochs by them."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Validation:
-    """Figures on clean validation sheets, plain cross entropy; None without validation sheets."""
+    """Metrics on clean validation sheets; the loss is plain cross entropy; None without validation sheets."""
 
     loss: float | None = None
     accuracy: float | None = None
     balanced_accuracy: float | None = None
 
 
-def validate(model: SheetClassifier, lesson: TrainingData) -> Validation:
-    """Judge a model on the lesson's validation sheets."""
-    if lesson.validation.size == 0:
+def validate(model: SheetClassifier, data: TrainingData) -> Validation:
+    """Evaluate a model on the validation sheets."""
+    if data.validation.size == 0:
         return Validation()
-    targets = lesson.targets[lesson.validation]
-    logits = predict_logits(model, lesson.images[lesson.validation], batch=BATCH)
+    targets = data.targets[data.validation]
+    logits = predict_logits(model, data.images[data.validation], batch=BATCH)
     loss = sheet_loss(torch.from_numpy(logits), torch.from_numpy(targets))
     accuracy, balanced = _accuracies(logits, targets)
     return Validation(float(loss), accuracy, balanced)
 
 
 def is_better(monitor: Literal["loss", "balanced_accuracy"], new: EpochRow, old: EpochRow) -> bool:
-    """Whether an epoch beats an earlier one; without validation sheets the latest is the best."""
+    """Whether an epoch is better than an earlier one; without validation sheets the latest is the best."""
     if monitor == "loss":
-        lost, best = new.validation_loss, old.validation_loss
-        return lost is None or best is None or lost < best
-    ours, theirs = new.validation_balanced_accuracy, old.validation_balanced_accuracy
-    return ours is None or theirs is None or ours > theirs
+        loss, before = new.validation_loss, old.validation_loss
+        return loss is None or before is None or loss < before
+    accuracy, earlier = new.validation_balanced_accuracy, old.validation_balanced_accuracy
+    return accuracy is None or earlier is None or accuracy > earlier
 
 
 def _accuracies(logits: Logits, targets: Targets) -> tuple[float, float]:
-    """Accuracy, and the mean of the classes' recalls; multilabel: both over all yes-or-no answers."""
+    """Accuracy, and the mean of the classes' recalls; multilabel: both over all binary answers."""
     if targets.ndim == 1:
         right, truth = logits.argmax(1) == targets, targets
     else:

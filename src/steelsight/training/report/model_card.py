@@ -1,6 +1,6 @@
-"""The model card of a RUN: what the model is for, how good it is, where it fails, in Hugging Face's format.
+"""The model card of a RUN in Hugging Face's format: use, data, metrics, known failures, training.
 
-Every figure comes from metrics.json; nothing is computed here but which class and confusion is worst.
+Every figure comes from metrics.json; only the worst class and the worst confusion are determined here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from steelsight.models.catalog import MODELS
 __all__ = ["CARD_README", "model_card"]
 
 CARD_README = "README.md"
-FEW = 10  # groups: with fewer of a class its figures say little
+FEW = 10  # test sheets of a class: with fewer its metrics are unreliable
 HEADLINES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
@@ -87,13 +87,15 @@ def _head(card: Card) -> str:
     entry = MODELS[model.name]
     start = "ImageNet weights" if model.pretrained == "imagenet" else "random weights"
     head = "study head" if model.head == "study" else f"direct head, {model.pooling} pooling"
-    patches = f", judged in {model.patches} patches" if model.patches > 1 else ""
-    taught = "classes and defect masks" if card.mask_supervised else "classes alone"
-    warning = "**A control trained on drawn labels: its verdicts mean nothing.**\n\n" * card.shuffled_labels
+    patches = f", classified by {model.patches} patches" if model.patches > 1 else ""
+    supervision = "classes and defect masks" if card.mask_supervised else "classes alone"
+    warning = (
+        "**A control trained on shuffled labels: its verdicts mean nothing.**\n\n" * card.shuffled_labels
+    )
     return (
         f"# {entry.title} on {_plain(card.data_name)}\n\n{warning}"
-        f"Tells {TASKS[card.task]}: {', '.join(_plain(name) for name in card.class_names)}.\n\n"
-        f"{entry.title}, {head}, trained from {start} by {taught}. Input: gray sheets at {size} "
+        f"Predicts {TASKS[card.task]}: {', '.join(_plain(name) for name in card.class_names)}.\n\n"
+        f"{entry.title}, {head}, trained from {start} by {supervision}. Input: gray sheets at {size} "
         f"({card.input.fit}){patches}."
     )
 
@@ -102,11 +104,11 @@ def _uses(card: Card) -> str:
     return (
         "## Use\n\n"
         "    steelsight evaluate RUN DATA      figures on sheets it has not seen\n"
-        "    steelsight explain RUN IMAGE      what it looked at\n"
+        "    steelsight explain RUN IMAGE      where the evidence for its verdict lies\n"
         '    steelsight calibrate RUN DATA     when it should say "I don\'t know"\n\n'
-        "For sheets of the line it was trained on, beside a person who decides. It has not learnt other "
-        f"cameras, materials or defects than those of {_plain(card.data_name)}; it answers whatever "
-        "it is shown."
+        "For sheets of the line it was trained on, as support for a person who decides. It was not "
+        f"trained on other cameras, materials or defects than those of {_plain(card.data_name)}, but "
+        "predicts for any image."
     )
 
 
@@ -119,14 +121,14 @@ def _data(metrics: Report) -> str:
     if aside:
         words += f" {aside} were set aside."
     if leaks:
-        words += f" **{len(leaks)} groups lie in more than one part, so the figures flatter.**"
+        words += f" **{len(leaks)} groups lie in more than one part, so the figures are optimistic.**"
     return words
 
 
 def _figures(metrics: Report) -> str:
     clean, noisy = metrics.get("test"), metrics.get("test_noisy")
     if not clean:
-        return "## Figures\n\nNo sheet was kept for a test."
+        return "## Figures\n\nThere are no test sheets."
     if "types" in clean:
         rows = [
             [name, report["sheets"], *(_interval(report[key]) for key in ("balanced_accuracy", "auc"))]
@@ -154,16 +156,17 @@ def _figures(metrics: Report) -> str:
 
 def _doubt(card: Card, metrics: Report, calibration: Report | None) -> str:
     test = metrics.get("test") or {}
-    found = test.get("confidence")
-    if not found and not calibration and card.threshold is None:
+    confidence = test.get("confidence")
+    if not confidence and not calibration and card.threshold is None:
         return ""
     lines = []
-    if found:
+    if confidence:
         lines += [
-            f"* calibration error {_number(found['calibration_error'])}; risk under its own order (AURC) "
-            f"{_number(found['aurc'], 4)}, the best order's {_number(found['aurc_perfect'], 4)}",
-            f"* answered at 99 % selective accuracy {_interval(found['coverage_at_99'])}, at 95 % "
-            f"{_interval(found['coverage_at_95'])} of the sheets",
+            f"* calibration error {_number(confidence['calibration_error'])}; area under its "
+            f"risk-coverage curve (AURC) {_number(confidence['aurc'], 4)}, of a perfect order "
+            f"{_number(confidence['aurc_perfect'], 4)}",
+            f"* answered at 99 % selective accuracy {_interval(confidence['coverage_at_99'])}, at 95 % "
+            f"{_interval(confidence['coverage_at_95'])} of the sheets",
         ]
     if card.temperature is not None:
         lines.append(f"* temperature {card.temperature:.3f}")
@@ -178,7 +181,7 @@ def _doubt(card: Card, metrics: Report, calibration: Report | None) -> str:
 
 
 def _threshold(card: Card, calibration: Report | None) -> list[str]:
-    """When it says that it does not know, what that is worth, and what was sought in vain."""
+    """The threshold of "I don't know", its certificate, and a certification that failed."""
     if card.threshold is None:
         lines = ["* no threshold is set: it always answers"]
     elif card.threshold == 1:
@@ -198,7 +201,7 @@ def _threshold(card: Card, calibration: Report | None) -> list[str]:
     if certificate["threshold"] is None:
         stays = "; the earlier threshold and its temperature stay"
         lines.append(
-            f"* a threshold was sought and could not be certified: {certificate['statement']}"
+            f"* no threshold could be certified: {certificate['statement']}"
             + stays * (calibration["threshold_by"] == "earlier calibration")
         )
     return lines
@@ -210,9 +213,9 @@ def _failures(card: Card, metrics: Report) -> str:
     classes = [c for c in test.get("classes", []) if c["recall"]["estimate"] is not None and c["sheets"]]
     if classes:
         worst = min(classes, key=lambda c: c["recall"]["estimate"])
-        lines.append(f"* finds {_plain(worst['name'])} least: recall {_interval(worst['recall'])}")
+        lines.append(f"* lowest recall, {_plain(worst['name'])}: {_interval(worst['recall'])}")
         lines += [
-            f"* {_plain(c['name'])}: only {c['sheets']} test sheets, its figures say little"
+            f"* {_plain(c['name'])}: only {c['sheets']} test sheets, its figures are unreliable"
             for c in classes
             if c["sheets"] < FEW
         ]
@@ -220,7 +223,9 @@ def _failures(card: Card, metrics: Report) -> str:
         lines.append(f"* {confused}")
     smallest = (test.get("places") or {}).get("smallest")
     if smallest and smallest["reliable_px"]:
-        lines.append(f"* nine of ten defects are found from {smallest['reliable_px']:,.0f} pixels on")
+        lines.append(
+            f"* at least nine of ten defects are found from {smallest['reliable_px']:,.0f} pixels on"
+        )
     elif smallest:
         lines.append("* at no size are nine of ten defects found")
     notes = [*(metrics.get("notes") or []), *test.get("notes", [])]
@@ -229,7 +234,7 @@ def _failures(card: Card, metrics: Report) -> str:
 
 
 def _confusion(matrix: Sequence[Sequence[int]] | None, names: Sequence[str]) -> str:
-    """The most frequent error in words; "" for none."""
+    """The most frequent confusion in words; "" without errors."""
     if not matrix:
         return ""
     count, truth, verdict = max(
@@ -238,7 +243,10 @@ def _confusion(matrix: Sequence[Sequence[int]] | None, names: Sequence[str]) -> 
     )
     if not count:
         return ""
-    return f"most often takes {_plain(names[truth])} for {_plain(names[verdict])}: {count} test sheets"
+    return (
+        f"most frequent confusion: {_plain(names[truth])} predicted as {_plain(names[verdict])}, "
+        f"{count} test sheets"
+    )
 
 
 def _training(card: Card, metrics: Report) -> str:
@@ -294,6 +302,6 @@ def _number(value: float | None, digits: int = 3) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown leaves as it is, on one line."""
+    """Text with Markdown's special characters escaped, on one line."""
     marks = str.maketrans({mark: f"\\{mark}" for mark in "\\|`*_<>#"})
     return " ".join(text.translate(marks).split())

@@ -1,4 +1,4 @@
-"""The operating point of a run: escapes and overkill at a threshold its validation sheets chose."""
+"""The operating point of a run: escapes and overkill at a threshold chosen on its validation sheets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Positions = Int[np.ndarray, "_"]
 
 
 def choose_threshold(data: SheetData, logits: Logits, positions: Positions) -> float | None:
-    """The threshold on the probability of a defect that lets 5 % of these defective sheets pass.
+    """The threshold on the probability of a defect at which 5 % of these defective sheets escape.
 
     returns  None for multilabel work, and without both good and defective sheets
     """
@@ -59,14 +59,14 @@ def report_operating(
         groups=names if any(names) else None,
         resamples=resamples,
     )
-    found: dict[str, Any] = plain(asdict(point))
-    return found
+    numbers: dict[str, Any] = plain(asdict(point))
+    return numbers
 
 
 def _sides(
     data: SheetData, logits: Logits, positions: Positions
 ) -> tuple[Bool[np.ndarray, " p"], Float[np.ndarray, " p"]] | None:
-    """Who is defective, and the probability of it; None where nothing can be told apart."""
+    """Whether each sheet is defective, and its probability; None unless there are good and defective ones."""
     if data.task == "multilabel" or not positions.size:
         return None
     defective = np.array([data.labelled.alternatives[i] != (0,) for i in positions.tolist()], dtype=bool)

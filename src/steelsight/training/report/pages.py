@@ -1,4 +1,4 @@
-"""A run or an evaluation as pictures and one HTML page. It draws what is already computed."""
+"""Figures and HTML pages of a training, an evaluation and a cross-validation, from their metrics."""
 
 from __future__ import annotations
 
@@ -45,30 +45,32 @@ FIGURES = "figures"
 
 
 def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, test: Positions) -> None:
-    """report.html and figures/ of a training: how it went, and how good it is on its test sheets."""
+    """Write report.html and figures/ of a training: learning curves, and metrics on its test sheets."""
     page = Document(f"Training on {data.name}", subtitle=f"{data.task}, {len(data.items)} sheets")
     training = metrics["training"]
     page.chapter("Training")
     curves = draw_learning_curves(training["history"], best_epoch=training["best_epoch"])
     kept = f"the weights of epoch {training['best_epoch']} were kept"
     if training["history"][0]["epoch"] == 0:
-        kept += "; epoch 0 is the head fitted on the features as they were"
+        kept += "; epoch 0 is the head fitted on frozen features"
     words = f"{training['epochs']} epochs, {kept}"
     _show(page, out, "learning_curves", curves, f"Losses and accuracies by epoch; {words}.")
     if metrics.get("shuffled_labels"):
         page.notice(
-            "Its training labels were drawn among the training sheets: its verdicts mean nothing. "
-            f"{metrics['shuffled_labels']['kept']:.0%} of them came out as they were.",
+            "Its training labels were shuffled among the training sheets: its verdicts mean nothing. "
+            f"{metrics['shuffled_labels']['kept']:.0%} of them are unchanged.",
             title="A control",
         )
     if metrics.get("leaks"):
         page.notice(
-            f"{len(metrics['leaks'])} groups have sheets in more than one part of the split. What the model "
-            "saw of them in training makes its figures on the others better than they are.",
-            title="The split leaks",
+            f"{len(metrics['leaks'])} groups have sheets in more than one part of the split, so the figures "
+            "are optimistic.",
+            title="Groups in more than one part",
         )
     noisy = f"X + {metrics['noise_sigma']}Z"
-    _judge(page, out, {"as they are": metrics["test"], noisy: metrics["test_noisy"]}, data, logits, test)
+    _add_metrics(
+        page, out, {"as they are": metrics["test"], noisy: metrics["test_noisy"]}, data, logits, test
+    )
     _operating(page, metrics["operating_point"])
     _apart(page, metrics["apart"])
     page.footer(_origin(metrics))
@@ -78,12 +80,12 @@ def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, 
 def write_evaluation_page(
     out: Path, metrics: Report, data: SheetData, logits: Logits, chosen: Positions
 ) -> None:
-    """report.html and figures/ of an evaluation."""
+    """Write report.html and figures/ of an evaluation."""
     page = Document(f"Evaluation on {data.name}", subtitle=f"{metrics['part']} sheets of {metrics['run']}")
     reports = {"as they are": metrics["report"]}
     if metrics["noise_sigma"]:
         reports = {f"X + {metrics['noise_sigma']}Z": metrics["report"]}
-    _judge(page, out, reports, data, logits, chosen)
+    _add_metrics(page, out, reports, data, logits, chosen)
     _operating(page, metrics["operating_point"])
     for note in metrics["notes"]:
         page.notice(note)
@@ -93,10 +95,10 @@ def write_evaluation_page(
 
 
 def write_folds_page(out: Path, metrics: Report, data: SheetData) -> None:
-    """report.html and figures/ of a cross-validation."""
+    """Write report.html and figures/ of a cross-validation."""
     title = f"Cross-validation on {data.name}"
     page = Document(title, subtitle=f"{metrics['folds']} folds, {metrics['repeats']} times")
-    page.chapter("Sheets the models never saw")
+    page.chapter("Out-of-fold sheets")
     reports = {"all": metrics["pooled"]}
     reports |= {f"repeat {number + 1}": report for number, report in enumerate(metrics["each_repeat"])}
     _tables(page, out, reports, data)
@@ -104,7 +106,7 @@ def write_folds_page(out: Path, metrics: Report, data: SheetData) -> None:
     replace_file(out / PAGE, page.render().encode())
 
 
-def _judge(
+def _add_metrics(
     page: Document,
     out: Path,
     reports: Mapping[str, Report | None],
@@ -112,11 +114,11 @@ def _judge(
     logits: Logits,
     chosen: Positions,
 ) -> None:
-    """The chapter of figures: tables of all reports, pictures of the first."""
-    page.chapter("Sheets the model never saw")
+    """The chapter of metrics: tables of all reports, figures of the first."""
+    page.chapter("Metrics")
     known = {name: report for name, report in reports.items() if report is not None}
     if not known:
-        page.text("No sheet was kept for a test.")
+        page.text("There are no test sheets.")
         return
     _tables(page, out, known, data)
     if data.task == "multilabel":
@@ -128,7 +130,7 @@ def _judge(
         _show(page, out, "roc", draw_roc(curves), "Each class against the rest.")
     if pairs := pr_curves(labels, probabilities, names):
         figure = draw_precision_recall(pairs)
-        _show(page, out, "precision_recall", figure, "How pure what is found stays as more is found.")
+        _show(page, out, "precision_recall", figure, "Precision over recall for each class.")
 
 
 def _tables(page: Document, out: Path, reports: Mapping[str, Report], data: SheetData) -> None:
@@ -141,11 +143,19 @@ def _tables(page: Document, out: Path, reports: Mapping[str, Report], data: Shee
         [title, *(_interval(report[key]) for report in reports.values())] for key, title in titles.items()
     ]
     page.table(
-        ["metric", *reports], rows, caption=f"{first['sheets']} answers, {first['groups']} groups, 95 %"
+        ["metric", *reports],
+        rows,
+        caption=f"{first['sheets']} predictions, {first['groups']} groups, 95 % intervals",
     )
     _classes_table(page, first)
     matrix = np.array(first["confusion"], dtype=np.int64)
-    _show(page, out, "confusion", draw_confusion(matrix, data.labelled.class_names), "Truth and verdicts.")
+    _show(
+        page,
+        out,
+        "confusion",
+        draw_confusion(matrix, data.labelled.class_names),
+        "True and predicted classes.",
+    )
     _places(page, out, first.get("places"))
 
 
@@ -180,7 +190,7 @@ def _operating(page: Document, point: Report | None) -> None:
             ]
         ],
         caption="Operating point",
-        note="The threshold lets one in twenty defective validation sheets pass. Of a thousand sheets with "
+        note="At this threshold one in twenty defective validation sheets escapes. Of a thousand sheets with "
         f"{point['prevalence']:.1%} defective, {point['escaped_per_1000']:.1f} defective ones pass and "
         f"{point['stopped_per_1000']:.0f} are stopped.",
     )
@@ -204,7 +214,7 @@ def _places(page: Document, out: Path, places: Report | None) -> None:
     figure = draw_recall_by_area(rows)
     _show(page, out, "recall_by_area", figure, f"Defects found by their size: {words}.")
     page.table(
-        ["centre of the defect", "sheets", "called defective"],
+        ["centre of the defect", "sheets", "predicted defective"],
         [
             [
                 f"{row['left']:.0%} to {row['right']:.0%} across, "
@@ -214,7 +224,7 @@ def _places(page: Document, out: Path, places: Report | None) -> None:
             ]
             for row in places["by_place"]
         ],
-        caption="Recall by place",
+        caption="Recall by position",
     )
 
 
@@ -226,15 +236,15 @@ def _types_table(page: Document, report: Report) -> None:
     page.table(
         ["type", *(title for key, title in HEADLINES.items() if key != "defect_auc")],
         rows,
-        caption=f"{report['sheets']} sheets, each type by itself",
+        caption=f"{report['sheets']} sheets, each type separately",
     )
-    page.text(f"Right in every type at once: {report['all_types_right']:.3f} of the sheets.")
+    page.text(f"All types right: {report['all_types_right']:.3f} of the sheets.")
 
 
 def _apart(page: Document, apart: Report | None) -> None:
     if apart is not None:
         page.text(
-            f"Sheets of several types took no part in training. Of {apart['sheets']}, the verdict is one of "
+            f"Sheets of several types were left out of training. Of {apart['sheets']}, the verdict is one of "
             f"the sheet's types for {apart['right']}."
         )
 
@@ -246,7 +256,7 @@ def _show(page: Document, out: Path, name: str, figure: Figure, words: str) -> N
 
 
 def stored_interval(stored: Mapping[str, float | None]) -> Interval:
-    """An interval as metrics.json stores it, null as NaN."""
+    """An interval from metrics.json; null becomes NaN."""
     low, estimate, high = (stored[key] for key in ("low", "estimate", "high"))
     known = [float("nan") if value is None else value for value in (estimate, low, high)]
     return Interval(*known)

@@ -1,4 +1,4 @@
-"""How large the defects of some sheets are and where they lie, and which of them a model found."""
+"""Recall of defects by their area and position."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ __all__ = ["report_places"]
 
 def report_places(
     items: Sequence[SheetItem],
-    found: Bool[np.ndarray, " n"],
+    predicted: Bool[np.ndarray, " n"],
     *,
     rng: np.random.Generator,
     groups: Groups | None = None,
     resamples: int = 200,
 ) -> dict[str, Any] | None:
-    """Recall of defects by area and by place, for the sheets whose masks are known.
+    """Recall of defects by area and by position, for the sheets whose masks are known.
 
-    items    the sheets; those without a defect or without a mask do not count
-    found    (n,) whether each was called defective
-    returns  areas in pixels of the image files; None where no sheet has a mask
+    items      the sheets; those without a defect or without a mask are left out
+    predicted  (n,) whether each was predicted to be defective
+    returns    areas in pixels of the image files; None where no sheet has a mask
     """
     masked = [i for i, item in enumerate(items) if item.types and item.evidence == "mask" and item.masks]
     places = [_place(items[i]) for i in masked]
@@ -39,19 +39,19 @@ def report_places(
         return None
     rows = [i for i, _ in seen]
     area, x, y = np.array([place for _, place in seen], dtype=np.float64).T
-    told = found[rows]
+    found = predicted[rows]
     names = None if groups is None else [str(groups[i]) for i in rows]
     common: dict[str, Any] = {"rng": rng, "groups": names, "resamples": resamples}
     return {
         "sheets": len(rows),
-        "smallest": asdict(smallest_found(area, told)),
-        "by_area": [plain(asdict(row)) for row in recall_by_area(area, told, **common)],
-        "by_place": [plain(asdict(row)) for row in recall_by_place(x, y, told, **common)],
+        "smallest": asdict(smallest_found(area, found)),
+        "by_area": [plain(asdict(row)) for row in recall_by_area(area, found, **common)],
+        "by_place": [plain(asdict(row)) for row in recall_by_place(x, y, found, **common)],
     }
 
 
 def _place(item: SheetItem) -> tuple[float, float, float]:
-    """Masked pixels, and their centre as shares of width and height."""
+    """Number of masked pixels, and their centre as shares of width and height."""
     union: Bool[np.ndarray, "h w"] | None = None
     for mask in read_mask(item).values():
         union = mask if union is None else union | mask

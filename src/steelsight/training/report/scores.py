@@ -1,4 +1,4 @@
-"""From logits to figures: reports with intervals, answers in words, sheets of several types."""
+"""Metrics from logits: reports with intervals, predicted classes by name, sheets of several types."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Positions = Int[np.ndarray, " p"]
 
 
 def probabilities_of(logits: Logits, task: Task) -> Probabilities:
-    """Softmax over classes, or for multilabel a sigmoid a type."""
+    """Probabilities of logits, (n, c): softmax over classes, or for multilabel a sigmoid for each type."""
     wide = logits.astype(np.float64)
     if task != "multilabel":
         return softmax(wide)
@@ -35,7 +35,7 @@ def probabilities_of(logits: Logits, task: Task) -> Probabilities:
 
 
 def answers_in_words(logits: Logits, data: SheetData) -> list[str]:
-    """The verdict on each sheet; a multilabel sheet's types are joined by "+"."""
+    """The predicted class of each sheet by name; a multilabel sheet's types are joined by "+"."""
     names = data.labelled.class_names
     if data.task == "multilabel":
         return ["+".join(np.array(names)[row > 0]) for row in logits]
@@ -45,7 +45,7 @@ def answers_in_words(logits: Logits, data: SheetData) -> list[str]:
 def report_part(
     data: SheetData, logits: Logits, positions: Positions, *, seed: int, resamples: int = RESAMPLES
 ) -> dict[str, Any] | None:
-    """The report of some sheets, intervals by group; None for no sheets.
+    """Report on some sheets, intervals by group; None without sheets.
 
     logits  of all the data's sheets
     returns the JSON of evaluation's ClassificationReport; for multilabel one such report a type under
@@ -62,7 +62,7 @@ def report_part(
     answers = [data.labelled.alternatives[i] for i in positions.tolist()]
     several = any(len(answer) > 1 for answer in answers) and not all(len(answer) > 1 for answer in answers)
     units = groups if any(groups) else None
-    found: dict[str, Any] = classification_report(
+    report: dict[str, Any] = classification_report(
         labels,
         probabilities,
         data.labelled.class_names,
@@ -71,14 +71,14 @@ def report_part(
         resamples=resamples,
         alternatives=answers if several else None,
     ).as_dict()
-    found["confidence"] = confidence_report(
+    report["confidence"] = confidence_report(
         probabilities,
         answers,
         rng=stream(seed, "report-confidence"),
         groups=units,
-        resamples=min(resamples, 200),  # each resample sorts: two hundred place the bounds well enough
+        resamples=min(resamples, 200),  # every resample sorts all sheets
     )
-    found["places"] = report_places(
+    report["places"] = report_places(
         [data.items[i] for i in positions.tolist()],
         probabilities.argmax(axis=1) != 0,
         rng=stream(seed, "report-areas"),
@@ -86,8 +86,8 @@ def report_part(
         resamples=min(resamples, 200),
     )
     if data.task == "multiclass":
-        found["defect_auc"] = _defect_auc(answers, probabilities, units, seed, resamples)
-    return found
+        report["defect_auc"] = _defect_auc(answers, probabilities, units, seed, resamples)
+    return report
 
 
 def _defect_auc(
@@ -97,19 +97,19 @@ def _defect_auc(
     seed: int,
     resamples: int,
 ) -> dict[str, float | None]:
-    """The AUC of 1 - p(none) for any defect against none: a multi-class model's binary use."""
+    """AUC of 1 - p(none) for any defect against none: a multi-class model used as a binary one."""
     defect = np.array([answer != (0,) for answer in answers])
-    found = auc_interval(
+    interval = auc_interval(
         defect, 1 - probabilities[:, 0], groups, rng=stream(seed, "report-intervals"), resamples=resamples
     )
-    result: dict[str, float | None] = plain(found)
+    result: dict[str, float | None] = plain(interval)
     return result
 
 
 def repeat_data(data: SheetData, repeats: int) -> SheetData:
-    """The same sheets several times over, as a repeated cross-validation judges them.
+    """The same sheets several times over, one for each repeat of a cross-validation.
 
-    A sheet without a group becomes one, so that its answers stay together. Pixels are left out.
+    A sheet without a group becomes a group, so that its predictions stay together. Pixels are left out.
     """
     labelled = data.labelled
     return replace(
@@ -155,12 +155,12 @@ def _report_types(
 def report_apart(
     data: SheetData, logits: Logits, positions: Positions, trained: Int[np.ndarray, " q"]
 ) -> dict[str, Any]:
-    """Sheets of several types, dropped from training: how often the verdict is any of their types.
+    """Sheets of several types, dropped from training: how often the prediction is one of their types.
 
-    Those that share a group with a training sheet do not count.
+    Sheets that share a group with a training sheet are left out.
     """
     seen = {data.groups[i] for i in trained.tolist()} - {""}
-    fair = np.array([i for i in positions.tolist() if data.groups[i] not in seen], dtype=np.int64)
-    answers = [data.labelled.alternatives[i] for i in fair.tolist()]
-    right = int(multi_type_right(logits[fair].argmax(1), answers).sum()) if fair.size else 0
-    return {"sheets": fair.size, "right": right, "beside_training_groups": positions.size - fair.size}
+    unseen = np.array([i for i in positions.tolist() if data.groups[i] not in seen], dtype=np.int64)
+    answers = [data.labelled.alternatives[i] for i in unseen.tolist()]
+    right = int(multi_type_right(logits[unseen].argmax(1), answers).sum()) if unseen.size else 0
+    return {"sheets": unseen.size, "right": right, "beside_training_groups": positions.size - unseen.size}

@@ -1,7 +1,7 @@
-"""Is a neuron of one model the same neuron in another? Their images from one start, and how they correlate.
+"""Whether a neuron of one model matches the same neuron of another: correlation of their images.
 
-Two images can only agree pixel by pixel because both ascents start from the same noise. So the figure that
-counts is how much more a neuron's images agree than those of different neurons of the same two layers.
+Images agree pixel by pixel in part because both ascents start from the same noise. So a neuron's correlation
+is compared with that of different neurons of the same two layers.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class LayerPairs:
     layer: str
     own: Interval  # mean correlation of a neuron's two images, over neurons
     others: Interval  # of images of two different neurons
-    found: Interval  # share of neurons whose image is nearer to their own than to every other's
+    found: Interval  # share of neurons whose image correlates most with the same neuron's
 
 
 @dataclass(frozen=True)
 class PairedNeurons:
-    """Neurons in two models."""
+    """The same n neurons in two models."""
 
     first: MaximisedImages
     second: MaximisedImages

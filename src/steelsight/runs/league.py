@@ -1,0 +1,136 @@
+"""The league of a run: explanation methods compared against masks, with a report."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from steelsight.explanations.benchmark.numbers import league_json
+from steelsight.explanations.benchmark.report import Published, league_figure, write_league
+from steelsight.explanations.benchmark.run import League, run_league
+from steelsight.explanations.benchmark.settings import LeagueRecipe, load_league_recipe
+from steelsight.files import write_json
+from steelsight.reports.document import Document
+from steelsight.reports.figures.style import save_figure
+from steelsight.runs.benchmark_data import BenchmarkData, open_benchmark
+from steelsight.runs.class_examples import picture_classes
+from steelsight.runs.options import LeagueOptions
+from steelsight.sheets.options import DataOptions
+from steelsight.version import __version__
+
+__all__ = ["LeagueReport", "compare_explanations", "write_page"]
+
+REPORT, NUMBERS = "report.html", "league.json"
+
+
+@dataclass(frozen=True)
+class LeagueReport:
+    """A league that was written to a folder."""
+
+    folder: Path
+    league: League
+    numbers: dict[str, Any]  # of league.json
+
+    @property
+    def page(self) -> Path:
+        """The report."""
+        return self.folder / REPORT
+
+
+def compare_explanations(
+    run: Path,
+    data: Path,
+    options: LeagueOptions,
+    published: Callable[[str], Published],
+    *,
+    out: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> LeagueReport:
+    """Compare explanation methods on sheets with masks, and write page, numbers and figure.
+
+    run        RUN folder, or a folder of a cross-validation, whose folds are pooled
+    published  from a task to the published figures that are shown beside
+    out        folder to write; None = RUN/league-SPLIT
+    raises     BadRecipe for a method, part or key that does not exist; BadData where no sheet has a mask
+    """
+    recipe = load_league_recipe(options.setting)
+    folder = out if out is not None else run / f"league-{options.split}"
+    benchmark = open_benchmark(
+        run,
+        data,
+        DataOptions(allow_bad=options.allow_bad),
+        part=options.split,
+        share=recipe.choice.share,
+        limit=options.limit,
+        seed=options.seed,
+    )
+    first = benchmark.runs[0]
+    league = run_league(
+        benchmark.cases,
+        recipe,
+        task=first.card.task,
+        methods=options.methods,
+        class_names=first.card.class_names,
+        seed=options.seed,
+        notes=benchmark.notes,
+        say=say,
+    )
+    known = published(first.card.task)
+    numbers: dict[str, Any] = {
+        "run": str(run),
+        "data": first.data.name,
+        "split": options.split,
+        "mask_supervised": any(each.card.mask_supervised for each in benchmark.runs),
+        "seed": options.seed,
+        "recipe": recipe.model_dump(mode="json"),
+        **league_json(league, known),
+    }
+    say("drawing")
+    write_page(folder / REPORT, league, benchmark, recipe, known, split=options.split, seed=options.seed)
+    write_json(folder / NUMBERS, numbers)
+    return LeagueReport(folder, league, numbers)
+
+
+def write_page(
+    path: Path,
+    league: League,
+    benchmark: BenchmarkData,
+    recipe: LeagueRecipe,
+    published: Published,
+    *,
+    split: str,
+    seed: int,
+) -> Path:
+    """Write the report as `path` (HTML, JSON beside it) and the figure as figures/league.png."""
+    run = benchmark.runs[0]
+    folds = f", {len(benchmark.runs)} folds" if len(benchmark.runs) > 1 else ""
+    document = Document(
+        "Which explanation finds the defect",
+        subtitle=f"{run.card.model.name} on {run.data.name}, {split} sheets{folds}",
+    )
+    write_league(document, league, benchmark.cases, published=published)
+    figure, words = picture_classes(benchmark.runs, split)
+    document.chapter("Grad-CAM by class", id="league-classes")
+    document.figure(
+        figure, id="class-examples", alt=words, caption=f"{words} The most confident correct predictions."
+    )
+    document.footer(
+        {
+            "Steelsight": __version__,
+            "PyTorch": str(torch.__version__),
+            "Machine": f"{platform.system()} {platform.machine()}",
+            "Threads": torch.get_num_threads(),
+            "Seed": seed,
+            "Data": run.data.name,
+            "Data hash": run.data.data_hash,
+            "Taught by masks": any(opened.card.mask_supervised for opened in benchmark.runs),
+            "Blur and sign": f"{recipe.study.sigma:g} px, {recipe.study.sign}",
+        }
+    )
+    save_figure(league_figure(league, published), path.parent / "figures" / "league.png")
+    return document.save(path)
