@@ -114,8 +114,10 @@ def _add_chapters(
     document.chapter("Near-duplicates")
     parted = [pair for pair in description.twins if pair.parted]
     document.text(
-        f"{len(description.twins)} pairs of sheets share their grain, the mark of one piece of steel seen "
-        f"twice; {len(parted)} of them are not in one group, so a split can put them on both sides."
+        f"{description.unknown_twins}."
+        if description.unknown_twins
+        else f"{len(description.twins)} pairs of sheets share their grain, the mark of one piece of steel "
+        f"seen twice; {len(parted)} of them are not in one group, so a split can put them on both sides."
     )
     show("duplicates", "The most alike pairs, with the correlation of their grain.")
     if description.twins:
