@@ -79,7 +79,10 @@ def repair_run(
     _refuse_options(options)
     from_run = options.start == "run"
     recipe = _recipe(run, options.epochs, from_run=from_run)
-    training_sheets = open_training_sheets(data, recipe, DataOptions(options.groups, options.allow_bad))
+    bits = load_checkpoint(run)[1].input.bits
+    training_sheets = open_training_sheets(
+        data, recipe, DataOptions(options.groups, options.allow_bad, bits=bits)
+    )
     trained = open_run(run, data, sheets=training_sheets)
     model, card, opened = trained.model, trained.card, trained.data
     split = _split_of(trained, data)
