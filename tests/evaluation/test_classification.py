@@ -204,3 +204,14 @@ def _report(labels, probabilities, **options):
 def test_bad_input_is_refused(labels, probabilities, options, message):
     with pytest.raises(BadInput, match=message):
         _report(labels, probabilities, **options)
+
+
+def test_a_constant_predictor_has_no_bounds_of_balanced_accuracy(rng):
+    labels = np.array([0, 1] * 6)
+    report = classification_report(
+        labels, np.tile([0.9, 0.1], (12, 1)), ["good", "bad"], rng=rng, resamples=50
+    )
+    assert report.balanced_accuracy.estimate == 0.5
+    assert np.isnan(report.balanced_accuracy.low)
+    assert report.accuracy.low < 0.5 < report.accuracy.high
+    assert "every verdict is good: no bounds for balanced accuracy" in report.notes

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -18,6 +19,7 @@ from steelsight.training.records import read_splits
 from steelsight.training.run import RunResult, train_run
 
 Small = Callable[..., Recipe]
+Once = Callable[..., Any]
 Folder = Callable[..., Path]
 
 
@@ -27,8 +29,8 @@ def data(folder: Folder) -> Path:
 
 
 @pytest.fixture
-def run(data: Path, small: Small, tmp_path: Path) -> RunResult:
-    return train_run(data, recipe=small("task=multiclass"), out=tmp_path / "run")
+def run(data: Path, small: Small, train_once: Once, tmp_path: Path) -> RunResult:
+    return train_once(train_run, data, recipe=small("task=multiclass"), out=tmp_path / "run")
 
 
 def _chosen(folder: Path) -> set[str]:

@@ -5,9 +5,9 @@ Cross-validations are compared by their out-of-fold predictions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 
 from steelsight.errors import BadData, BadInput
 from steelsight.evaluation.classification import classification_report
-from steelsight.evaluation.intervals.bootstrap import PairedDifference, paired_bootstrap
+from steelsight.evaluation.intervals.bootstrap import IndexMetric, PairedDifference, paired_bootstrap
 from steelsight.evaluation.intervals.paired import McNemar, mcnemar
 from steelsight.evaluation.measures import measure
 from steelsight.files import replace_file, write_json
@@ -26,6 +26,7 @@ from steelsight.plain import plain
 from steelsight.reports.document import Document
 from steelsight.runs.open import OpenRun, open_run
 from steelsight.runs.out_of_fold import OutOfFold, read_out_of_fold
+from steelsight.sheets.grouping.groups import join_groups
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import environment
@@ -89,7 +90,8 @@ def compare_runs(
         raise BadData(
             f"{data}: no sheet is {part} for all {len(runs)} runs; bring sheets none of them has seen"
         )
-    groups_of = [sheets.groups[i] for i in rows.tolist()]
+    joined = join_groups(*(each.data.groups for each in predicted))  # runs may have different rules
+    groups_of = [joined[i] for i in rows.tolist()]
     labels, names = sheets.keys[rows], sheets.labelled.class_names
     compared = _compare(
         _CommonAnswers(
@@ -111,6 +113,7 @@ def compare_runs(
             "noise_sigma": noise_sigma,
             "shares": None if shares is None else list(shares),
             "sheets": rows.size,
+            "groups": "; ".join(dict.fromkeys(each.data.grouping for each in predicted)),
         }
         _write(out, compared, title, facts, seed)
     return compared
@@ -236,6 +239,7 @@ def _compare(rows: _CommonAnswers, seed: int) -> list[RunComparison]:
     labels, units, answers, names = rows.labels, rows.units, rows.answers, rows.names
     once = np.ones(labels.size, dtype=bool) if rows.once is None else rows.once
     weights = np.ones(labels.size) if rows.weights is None else rows.weights
+    first = _scores(labels, answers[0], weights)
     found = []
     for number, (name, mine) in enumerate(zip(names, answers, strict=True)):
         report = classification_report(
@@ -246,11 +250,11 @@ def _compare(rows: _CommonAnswers, seed: int) -> list[RunComparison]:
             rng=stream(seed, "compare-metrics"),
             weights=rows.weights,
         )
-        paired = {}
+        paired, scores = {}, _scores(labels, mine, weights)
         for metric in METRICS if number else ():
             paired[metric] = paired_bootstrap(
-                _score(labels, mine, metric, weights),
-                _score(labels, answers[0], metric, weights),
+                scores[metric],
+                first[metric],
                 labels.size,
                 units,
                 rng=stream(seed, "compare-paired"),
@@ -268,13 +272,21 @@ def _compare(rows: _CommonAnswers, seed: int) -> list[RunComparison]:
     return found
 
 
-def _score(
-    labels: Labels, probabilities: Float[np.ndarray, "n c"], metric: str, weights: Float[np.ndarray, " n"]
-) -> Callable[[Int[np.ndarray, " r"]], float]:
-    def score(rows: Int[np.ndarray, " r"]) -> float:
-        return float(measure(labels[rows], probabilities[rows], weights[None, rows])[metric][0])
+def _scores(
+    labels: Labels, probabilities: Float[np.ndarray, "n c"], weights: Float[np.ndarray, " n"]
+) -> dict[str, IndexMetric]:
+    """One function a metric; all metrics of a resample are computed once, because they are drawn alike."""
 
-    return score
+    @cache
+    def measured(drawn: bytes) -> dict[str, float]:
+        rows = np.frombuffer(drawn, dtype=np.int64)
+        found = measure(labels[rows], probabilities[rows], weights[None, rows])
+        return {metric: float(found[metric][0]) for metric in METRICS}
+
+    def score(metric: str, rows: Int[np.ndarray, " r"]) -> float:
+        return measured(rows.tobytes())[metric]
+
+    return {metric: partial(score, metric) for metric in METRICS}
 
 
 def _write(out: Path, found: Sequence[RunComparison], title: str, facts: dict[str, Any], seed: int) -> None:
@@ -299,7 +311,15 @@ def _write(out: Path, found: Sequence[RunComparison], title: str, facts: dict[st
         f"and {found[0].name} wrong, then the reverse. McNemar's test assumes independent sheets; where "
         "sheets are grouped, use the intervals.",
     )
-    page.footer({"data": f"{facts['data']} ({facts['data_hash']})", "seed": seed, **environment()})
+    groups = facts.get("groups", "those of the cross-validations")
+    page.footer(
+        {
+            "data": f"{facts['data']} ({facts['data_hash']})",
+            "groups": groups,
+            "seed": seed,
+            **environment(),
+        }
+    )
     replace_file(out / "compare.html", page.render().encode())
     numbers = facts | {"seed": seed, "runs": [asdict(each) for each in found], "environment": environment()}
     write_json(out / "compare.json", plain(numbers))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from steelsight.errors import BadData, BadRecipe
+from steelsight.errors import BadData, BadRecipe, UnmatchedGroups
 from steelsight.sheets.cache import PixelCache, default_cache_dir, load_pixels
 from steelsight.sheets.examine import check_images
 from steelsight.sheets.formats.annotations.coco import is_coco, read_coco
@@ -165,7 +165,12 @@ def _named_groups(sheets: SheetSet, rule: str, faults: list[Rejection]) -> list[
     path, _, column = argument.rpartition(":")
     if kind == "file" and path and column:
         beside = sheets.root / path
-        table = read_table(beside if beside.is_file() and not Path(path).is_file() else Path(path))
+        here = beside if beside.is_file() and not Path(path).is_file() else Path(path)
+        if not here.is_file():
+            raise UnmatchedGroups(
+                f"groups {rule!r}: expected a table, found no file {path}; correct the path"
+            )
+        table = read_table(here)
         groups, found = table_groups(table, ids, column, others=others)
         faults += found
         return groups

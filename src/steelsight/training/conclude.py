@@ -84,11 +84,12 @@ def conclude(
 
 
 def describe_data(data: SheetData, parts: list[str]) -> dict[str, Any]:
-    """Name, hash and size of the data, the items set aside, and the size of each part."""
+    """Name, hash, size and groups of the data, the items set aside, and the size of each part."""
     return {
         "name": data.name,
         "hash": data.data_hash,
         "sheets": len(data.items),
+        "groups": data.grouping,
         "set_aside": [asdict(item) for item in data.rejections],
         "parts": {part: parts.count(part) for part in dict.fromkeys(parts)},
     }

@@ -34,6 +34,7 @@ __all__ = [
     "refuse_rejected",
 ]
 
+GIVEN = "as given"
 Targets = Int[np.ndarray, " n"] | Float[np.ndarray, "n k"]
 
 
@@ -80,6 +81,8 @@ class SheetData:
     data_hash: str
     rejections: tuple[Rejection, ...]
     type_names: tuple[str, ...]  # "none", then the defect types
+    group_rule: str | None = None  # that grouped the sheets, as --groups takes it
+    group_source: str = GIVEN  # where the rule is from, or why none could be applied
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -90,6 +93,13 @@ class SheetData:
     def groups(self) -> tuple[str, ...]:
         """The sheets' groups; "" = a group of its own."""
         return tuple(item.group for item in self.items)
+
+    @property
+    def grouping(self) -> str:
+        """The rule of the groups and its source, as pages and JSON files state them."""
+        if self.group_rule is not None:
+            return f"{self.group_rule}, {self.group_source}"
+        return "none, every sheet counts on its own" if self.group_source == GIVEN else self.group_source
 
     @property
     def group_indices(self) -> Int[np.ndarray, " n"]:
@@ -149,6 +159,7 @@ def open_sheets(
         data_hash=cache.data_hash,
         rejections=sheets.rejections,
         type_names=sheets.type_names,
+        group_rule=options.groups,
     )
 
 

@@ -89,7 +89,7 @@ def calibrate_run(
         "run": run.name,
         "split": options.split,
         "temperature_from": source,
-        "notes": opened.seen.notes(options.split),
+        "notes": opened.notes(options.split),
         "seed": options.seed,
         "data": describe_data(opened.data, _part_names(opened.data, fitting, chosen, options.split)),
         "sheets": {"temperature": int(fitting.size), "certificate": int(chosen.size)},

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from steelsight.errors import BadData
+from steelsight.errors import BadData, SharedBackground
 from steelsight.runs.data.report import write_report
 from steelsight.sheets.cache import PixelCache
 from steelsight.sheets.catalog import check_images, group_sheets, load_pixels, open_data
@@ -76,4 +76,8 @@ def _read(
 def _describe(sheets: SheetSet, cache: PixelCache | None) -> DataDescription:
     if cache is None:
         return describe_sheets(sheets, (), ())
-    return describe_sheets(sheets, cache.sizes, find_duplicates(sheets.items, cache.images))
+    try:
+        twins = find_duplicates(sheets.items, cache.images)
+    except SharedBackground as error:
+        return replace(describe_sheets(sheets, cache.sizes, ()), unknown_twins=str(error))
+    return describe_sheets(sheets, cache.sizes, twins)

@@ -13,6 +13,7 @@ from steelsight.reports.document import Document
 from steelsight.reports.figures.sheets.data import ExampleSheet, draw_examples, draw_sizes
 from steelsight.reports.figures.sheets.distribution import draw_distribution
 from steelsight.reports.figures.style import save_figure
+from steelsight.runtime.scan.sources import readable
 from steelsight.sheets.describe import DataDescription, example_sheets
 from steelsight.sheets.images.pixels import read_gray
 from steelsight.sheets.masks import read_mask
@@ -93,7 +94,7 @@ def _figures(
 def _example(title: str, item: SheetItem, bits: int | None) -> ExampleSheet:
     known = "" if item.evidence == "mask" else " (mask unknown)"
     gray = read_gray(item.path, bits=bits)
-    return ExampleSheet(f"{title}{known}", gray, read_mask(item, (gray.shape[0], gray.shape[1])))
+    return ExampleSheet(readable(f"{title}{known}"), gray, read_mask(item, (gray.shape[0], gray.shape[1])))
 
 
 def _add_chapters(
@@ -127,8 +128,10 @@ def _add_chapters(
     document.chapter("Near-duplicates")
     parted = [pair for pair in description.twins if pair.parted]
     document.text(
-        f"{len(description.twins)} pairs of sheets share their grain, the mark of one piece of steel seen "
-        f"twice; {len(parted)} of them are not in one group, so a split can put them on both sides."
+        f"{description.unknown_twins}."
+        if description.unknown_twins
+        else f"{len(description.twins)} pairs of sheets share their grain, the mark of one piece of steel "
+        f"seen twice; {len(parted)} of them are not in one group, so a split can put them on both sides."
     )
     show("duplicates", "The most alike pairs, with the correlation of their grain.")
     if description.twins:

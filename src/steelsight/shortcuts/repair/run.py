@@ -13,7 +13,7 @@ from steelsight.errors import BadData, BadInput
 from steelsight.files import replace_file, write_json
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.document import Document
-from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
+from steelsight.runs.open import OpenRun, grouped_as, open_run, refuse_multilabel
 from steelsight.sheets.grouping.splits import Split
 from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.nuisances.nuisance import Nuisance, open_nuisance
@@ -79,11 +79,12 @@ def repair_run(
     _refuse_options(options)
     from_run = options.start == "run"
     recipe = _recipe(run, options.epochs, from_run=from_run)
-    bits = load_checkpoint(run)[1].input.bits
-    training_sheets = open_training_sheets(
-        data, recipe, DataOptions(options.groups, options.allow_bad, bits=bits)
-    )
-    trained = open_run(run, data, sheets=training_sheets)
+    card = load_run(run).card
+    opening = grouped_as(card, DataOptions(options.groups, options.allow_bad, bits=card.input.bits))
+    training_sheets = open_training_sheets(data, recipe, opening)
+    if not options.groups:
+        training_sheets = replace(training_sheets, group_source="from the run")
+    trained = open_run(run, data, opening, sheets=training_sheets)
     model, card, opened = trained.model, trained.card, trained.data
     split = _split_of(trained, data)
     sheets = proof_sheets(opened, np.arange(len(opened.items)), root=data)
@@ -186,7 +187,7 @@ def _unseen_sheets(
     sheets = proof_sheets(opened.data, opened.choose("unseen"), root=data)
     known = (*opened.data.ids, *training_ids)
     present = open_nuisance(sheets, nuisance, source=options.groups_from, known=known)
-    return _EvaluationSheets(sheets, present, tuple(opened.seen.notes("unseen")))
+    return _EvaluationSheets(sheets, present, tuple(opened.notes("unseen")))
 
 
 def _numbers(

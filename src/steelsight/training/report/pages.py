@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int
 from matplotlib.figure import Figure
 
-from steelsight.evaluation.by_size import AreaRow
+from steelsight.evaluation.by_size import AreaRow, reliable_size
 from steelsight.evaluation.curves.precision_recall import pr_curves
 from steelsight.evaluation.measures import roc_curves
 from steelsight.files import replace_file
@@ -202,9 +202,7 @@ def _places(page: Document, out: Path, places: Report | None) -> None:
     smallest = places["smallest"]
     known = [
         f"the smallest found covers {smallest['found_px']:,.0f} pixels" if smallest["found_px"] else "",
-        f"from {smallest['reliable_px']:,.0f} pixels on nine of ten are found"
-        if smallest["reliable_px"]
-        else "at no size are nine of ten found",
+        reliable_size(smallest),
     ]
     rows = [
         AreaRow(row["low_px"], row["high_px"], row["sheets"], stored_interval(row["recall"]))
@@ -273,6 +271,7 @@ def _origin(metrics: Report) -> dict[str, Any]:
     data = metrics["data"]
     return {
         "data": f"{data['name']} ({data['hash']})",
+        "groups": data["groups"],
         "set aside": len(data["set_aside"]),
         "seed": metrics["seed"],
         **metrics["environment"],
