@@ -67,7 +67,7 @@ def load_checkpoint(folder: Path, *, decoder: str = InputSpec().decoder) -> tupl
     raises   BadCheckpoint, naming the file and what is wrong with it
     """
     state, card = _read_pair(folder)
-    if card.input.decoder != decoder:
+    if card.input.at_bits(None).decoder != decoder:
         raise BadCheckpoint(
             f"{folder / CARD_FILE}: trained on images decoded by {card.input.decoder}, got decoder {decoder} "
             f"in this version, so its figures would not hold; "

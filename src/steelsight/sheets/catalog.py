@@ -120,7 +120,7 @@ def open_data(root: Path, *, groups: str | None = None, options: DataOptions = A
     else:
         raise BadRecipe(f"layout: expected one of {', '.join(LAYOUTS)}, got {options.layout!r}")
     sheets = read_split_table(layout.read(folder))
-    return sheets if groups is None else group_sheets(sheets, groups)
+    return sheets if groups is None else group_sheets(sheets, groups, options.input_spec())
 
 
 def _recognise(folder: DataFolder) -> str:
@@ -136,7 +136,7 @@ def _recognise(folder: DataFolder) -> str:
     return annotated[0] if annotated else folder.plan.layout
 
 
-def group_sheets(sheets: SheetSet, rule: str) -> SheetSet:
+def group_sheets(sheets: SheetSet, rule: str, spec: InputSpec | None = None) -> SheetSet:
     """The same sheets with their groups set by a rule of `open_data`; `duplicates` drops unusable sheets.
 
     Rows of a table that name no sheet, and sheets no row names, are added to the rejections.
@@ -144,7 +144,7 @@ def group_sheets(sheets: SheetSet, rule: str) -> SheetSet:
     parts = _RULES.split(rule)
     names: list[Sequence[str]] = []
     if "duplicates" in parts:
-        cache = load_pixels(sheets, InputSpec())
+        cache = load_pixels(sheets, spec or InputSpec())
         sheets = cache.sheets
         names.append(duplicate_groups(cache.images))
     faults: list[Rejection] = []

@@ -117,7 +117,7 @@ def _read_card(folder: Path) -> BundleCard:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "card"
         raise BadBundle(f"{path}: {where}: {first['msg']}; export the bundle again") from error
-    if card.input.decoder != DECODER:
+    if card.input.at_bits(None).decoder != DECODER:
         raise BadBundle(
             f"{path}: made for images decoded by {card.input.decoder!r:.80}, this version has {DECODER!r}; "
             f"use steelsight {card.steelsight_version}, or export again"
