@@ -300,7 +300,7 @@ def _write(out: Path, found: Sequence[RunComparison], title: str, facts: dict[st
         "sheets are grouped, use the intervals.",
     )
     page.footer({"data": f"{facts['data']} ({facts['data_hash']})", "seed": seed, **environment()})
-    replace_file(out / "compare.html", page.render().encode())
+    replace_file(out / "compare.html", page.render())
     numbers = facts | {"seed": seed, "runs": [asdict(each) for each in found], "environment": environment()}
     write_json(out / "compare.json", plain(numbers))
 

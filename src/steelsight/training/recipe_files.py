@@ -154,6 +154,7 @@ def _validate(values: Table, where: str) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        came = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
         reason = first["msg"].removeprefix("Value error, ")
+        told = isinstance(first["input"], dict) or ", got " in reason
+        came = "" if told else f", got {first['input']!r}"
         raise BadRecipe(f"recipe {where}: {f'{key}: ' if key else ''}{reason}{came}") from error

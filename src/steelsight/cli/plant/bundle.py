@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.cli.verb import Verb
 from steelsight.errors import ParityRefused
 
 __all__ = ["bundle"]
@@ -17,7 +18,7 @@ bundle = typer.Typer(name="bundle", help="Look into a bundle.", no_args_is_help=
 Folder = Annotated[Path, typer.Argument(help="BUNDLE folder.", metavar="BUNDLE")]
 
 
-@bundle.command()
+@bundle.command(cls=Verb)
 def verify(
     folder: Folder,
     threads: Annotated[int, typer.Option(min=0, help="Threads; 0 = the engine's own choice.")] = 0,
@@ -46,7 +47,7 @@ def verify(
         )
 
 
-@bundle.command()
+@bundle.command(cls=Verb)
 def show(folder: Folder, as_json: JsonFlag = False) -> None:
     """Print what a bundle says of itself, after checking that it is whole."""
     from steelsight.runtime.bundle.open import open_bundle

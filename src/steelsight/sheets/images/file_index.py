@@ -71,7 +71,7 @@ class FileIndex:
             for key, facts in self._facts.items()
         }
         text = json.dumps({"format": _FORMAT, "recent": self.recent, "files": files})
-        replace_file(self._path, text.encode(), advice="free space or set STEELSIGHT_CACHE")
+        replace_file(self._path, text, advice="free space or set STEELSIGHT_CACHE")
 
     def _read(self) -> None:
         try:
@@ -95,7 +95,7 @@ def hash_bytes(*parts: bytes | str | Mapping[str, Any]) -> str:
     for part in parts:
         if isinstance(part, Mapping):
             part = json.dumps(part, sort_keys=True)
-        content = part.encode() if isinstance(part, str) else part
+        content = part.encode(errors="surrogateescape") if isinstance(part, str) else part
         digest.update(len(content).to_bytes(8, "little"))
         digest.update(content)
     return digest.hexdigest()
