@@ -127,7 +127,7 @@ def test_a_probe_needs_the_direct_head() -> None:
 
 
 def test_masks_need_the_direct_head() -> None:
-    with pytest.raises(BadRecipe, match=r"masks teach the direct head's class map"):
+    with pytest.raises(BadRecipe, match=r"masks train the direct head's class map"):
         load_recipe("study", ["masks=1.0"])
 
 

@@ -251,23 +251,34 @@ def test_one_class_alone_is_refused_before_training(
     assert not out.exists()
 
 
-@pytest.mark.parametrize(("kept", "untaught"), [("none", "defect"), ("bar", "none")])
-def test_binary_training_on_one_class_reports_undefined_metrics(
-    folder: Folder, small: Small, tmp_path: Path, kept: str, untaught: str
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [
+        ("none", r"found only defect-free ones \(8\); add defective sheets, or say with --defect-free"),
+        ("bar", r"found only defective ones \(8\); say with --defect-free NAME which class is defect-free"),
+    ],
+)
+def test_binary_training_on_one_side_is_refused_before_training(
+    folder: Folder, small: Small, tmp_path: Path, kept: str, message: str
 ) -> None:
-    data, notes = folder(classes=2), _Notes()
+    data = folder(classes=2)
     for path in data.iterdir():
         if path.name != kept:
             shutil.rmtree(path)
-    result = train_run(data, recipe=small("max_epochs=1"), out=tmp_path / "run", progress=notes)
-    test = result.metrics["test"]
-    assert test["auc"]["estimate"] is None
-    assert any("AUC undefined: sheets of one class only" in note for note in test["notes"])
-    assert result.metrics["operating_threshold"] is None
-    (note,) = result.metrics["notes"]
-    assert note.startswith(f"class {untaught}: no training sheet")
-    assert note in notes.lines
-    assert f"* class {untaught}: no training sheet" in (tmp_path / "run" / "README.md").read_text()
+    with pytest.raises(BadData, match=message):
+        train_run(data, recipe=small("max_epochs=1"), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_remedy_of_that_refusal_helps(folder: Folder, small: Small, tmp_path: Path) -> None:
+    """Two classes whose names say nothing: one of them is named as defect-free."""
+    data = folder(classes=2)
+    (data / "none").rename(data / "A-Ware")
+    recipe = small("max_epochs=1")
+    with pytest.raises(BadData, match="say with --defect-free NAME"):
+        train_run(data, recipe=recipe, out=tmp_path / "run")
+    done = train_run(data, DataOptions(defect_free=("A-Ware",)), recipe=recipe, out=tmp_path / "run")
+    assert done.metrics["test"]["sheets"] > 0
 
 
 @pytest.fixture

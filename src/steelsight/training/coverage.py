@@ -48,20 +48,25 @@ def note_missing(data: SheetData, split: Split) -> list[str]:
 
 
 def refuse_single_class(data: SheetData) -> None:
-    """Raise BadData where a task has one answer alone, or a multilabel task no defect type."""
+    """Raise BadData where every sheet has the same answer, or a multilabel task has no defect type."""
     names = data.labelled.class_names
-    if data.task == "binary" and not class_members(data).any(axis=0).all():
+    if data.task == "multilabel":
+        if not names:
+            raise BadData(
+                f"{data.name}: expected sheets of at least one defect type, got only 'none'; "
+                "bring sheets of a defect type"
+            )
+        return
+    present = class_members(data).any(axis=0)
+    if present.sum() > 1:
+        return
+    if data.task == "binary":
         _refuse_one_side(data)
-    if data.task == "multiclass" and len(names) < 2:
-        raise BadData(
-            f"{data.name}: expected sheets of at least two classes, got only {', '.join(map(repr, names))}; "
-            "bring sheets of a defect type, or train with task = binary"
-        )
-    if data.task == "multilabel" and not names:
-        raise BadData(
-            f"{data.name}: expected sheets of at least one defect type, got only 'none'; "
-            "bring sheets of a defect type, or train with task = binary"
-        )
+    got = ", ".join(repr(names[i]) for i in np.flatnonzero(present).tolist())
+    raise BadData(
+        f"{data.name}: expected sheets of at least two classes, got only {got or 'none'}; "
+        "bring sheets of a defect type, or of another one"
+    )
 
 
 def _refuse_one_side(data: SheetData) -> None:

@@ -1,9 +1,12 @@
 """What is scanned: every kind of source, in one order, each file once, and what is refused."""
 
 import os
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from steelsight.errors import BadSource
 from steelsight.runtime.engine.reading import ImageRefused
@@ -92,3 +95,40 @@ def test_a_removed_file_is_refused_with_its_reason(mill):
     with pytest.raises(ImageRefused, match="does not exist") as caught:
         SourceReader().read(sheet)
     assert caught.value.reason == "missing"
+
+
+def _write(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_photographs_of_two_cameras_are_all_judged(tmp_path, packed):
+    rng = np.random.default_rng(0)
+    for i in range(20):
+        for suffix in (".jpg", ".png"):
+            _write(tmp_path / "line" / f"f{i}{suffix}", rng.integers(60, 200, (16, 24)).astype(np.uint8))
+    source = tmp_path / "line"
+    if packed:
+        source = shutil.make_archive(str(tmp_path / "line"), "zip", tmp_path / "line")
+    listing = list_sources([source])
+    assert len(listing.sheets) == 40
+    assert not [each for each in listing.passed_over if "mask" in each.reason]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_masks_are_passed_over_by_their_values_and_counted(tmp_path, packed):
+    rng = np.random.default_rng(0)
+    mask = np.zeros((16, 24), dtype=np.uint8)
+    mask[4:9, 5:12] = 255
+    for i in range(5):
+        _write(tmp_path / "line" / f"f{i}.png", rng.integers(60, 200, (16, 24)).astype(np.uint8))
+        _write(tmp_path / "line" / f"f{i}.jpg", mask)
+    source = tmp_path / "line"
+    if packed:
+        source = shutil.make_archive(str(tmp_path / "line"), "zip", tmp_path / "line")
+    listing = list_sources([source])
+    named = sorted(Path(sheet.name.rpartition(":")[2]).name for sheet in listing.sheets)
+    assert named == [f"f{i}.png" for i in range(5)]
+    (told,) = [each.reason for each in listing.passed_over if "mask" in each.reason]
+    assert told.startswith("5 mask(s) of images, such as f")

@@ -94,7 +94,7 @@ def test_without_shuffling_the_recipe_has_no_such_key(small: Callable[..., Recip
 
 @pytest.mark.parametrize("setting", ["loss.masks=1", "patches.count=2", "paste.to_share=.1"])
 def test_shuffled_labels_are_refused_with_masks(setting: str) -> None:
-    with pytest.raises(BadRecipe, match=r"labels\.shuffle_seed: masks would tell the control"):
+    with pytest.raises(BadRecipe, match=r"labels\.shuffle_seed: masks would reveal the true labels"):
         load_recipe("default", ["task=multiclass", "shuffle_seed=1", setting])
 
 

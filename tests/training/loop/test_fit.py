@@ -222,14 +222,14 @@ KILLED = """
 import os, signal, sys
 import torch
 from steelsight.models.catalog import build_model
-from steelsight.training.fit import fit
-from steelsight.training.data import Lesson
+from steelsight.training.dataset import TrainingData
+from steelsight.training.loop.fit import fit
+from steelsight.training.loop.progress import NoProgress
 from steelsight.training.recipe import Recipe
-from steelsight.training.watch import Silent
 import numpy as np
 from pathlib import Path
 
-class Kill(Silent):
+class Kill(NoProgress):
     epochs = 0
     def epoch(self, row, *, best):
         self.epochs += 1
@@ -241,7 +241,7 @@ folder = Path(sys.argv[1])
 torch.set_num_threads(1)
 arrays = np.load(folder / "data.npz")
 recipe = Recipe.model_validate_json((folder / "recipe.json").read_text())
-data = Lesson(arrays["images"], arrays["targets"], np.arange(12), np.arange(12, 18))
+data = TrainingData(arrays["images"], arrays["targets"], np.arange(12), np.arange(12, 18))
 model = build_model(recipe.model_spec(2), generator=torch.Generator().manual_seed(0))
 fit(model, data, recipe, seed=0, state_path=folder / "state", progress=Kill())
 """

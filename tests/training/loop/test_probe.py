@@ -137,7 +137,7 @@ def test_a_class_without_training_sheets_is_practically_never_predicted(
 
 def test_one_class_alone_is_refused(data: TrainingData, small: Small) -> None:
     alone = dataclasses.replace(data, targets=np.zeros(18, dtype=np.int64))
-    with pytest.raises(BadRecipe, match="all of one class"):
+    with pytest.raises(BadRecipe, match="expected training sheets of at least two classes, got one"):
         _probe(alone, small(*PROBE, "pooling=average"))
     with pytest.raises(BadRecipe, match="expected the direct head, got LinearHead"):
         _probe(data, small("head=study", "pooling=average"))

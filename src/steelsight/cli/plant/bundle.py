@@ -1,4 +1,4 @@
-"""`steelsight bundle verify BUNDLE`: does it answer here as it did where it was made?"""
+"""`steelsight bundle verify|show BUNDLE`: whether a bundle gives the same answers here, and what it holds."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from steelsight.errors import ParityRefused
 
 __all__ = ["bundle"]
 
-bundle = typer.Typer(name="bundle", help="Look into a bundle.", no_args_is_help=True)
+bundle = typer.Typer(name="bundle", help="Verify and show a bundle.", no_args_is_help=True)
 Folder = Annotated[Path, typer.Argument(help="BUNDLE folder.", metavar="BUNDLE")]
 
 
 @bundle.command(cls=Verb)
 def verify(
     folder: Folder,
-    threads: Annotated[int, typer.Option(min=0, help="Threads; 0 = the engine's own choice.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="Number of threads; 0 = the engine's own choice.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Check every file, and ask every installed engine about the probe sheets the bundle carries."""
+    """Check every file, and compare every installed engine on the probe sheets the bundle carries."""
     from steelsight.plain import plain
     from steelsight.runtime.parity.verify import verify_bundle
 
@@ -49,7 +49,7 @@ def verify(
 
 @bundle.command(cls=Verb)
 def show(folder: Folder, as_json: JsonFlag = False) -> None:
-    """Print what a bundle says of itself, after checking that it is whole."""
+    """Check that a bundle is complete, and print its card."""
     from steelsight.runtime.bundle.open import open_bundle
 
     card = open_bundle(folder).card

@@ -1,72 +1,56 @@
-"""`steelsight export RUN --data DATA --out BUNDLE`: a bundle for the plant, or the reason why not."""
+"""`steelsight export RUN --data DATA --out BUNDLE`: a verified bundle, or the reason why it was refused."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from steelsight.cli.console import AllowBadOption, GroupsOption, JsonFlag, console, emit_json
+from steelsight.cli.console import JsonFlag, RunArgument, console, emit_json, print_line
+from steelsight.cli.options import expand_options
+from steelsight.deploy.options import ExportOptions
+
+if TYPE_CHECKING:
+    from steelsight.deploy.export import Exported
 
 __all__ = ["export"]
 
 
+@expand_options
 def export(
-    run: Annotated[Path, typer.Argument(help="RUN folder.", metavar="RUN")],
+    run: RunArgument,
     data: Annotated[Path, typer.Option(help="DATA folder the run was trained on.", metavar="DATA")],
     out: Annotated[Path, typer.Option(help="BUNDLE folder to write.", metavar="BUNDLE")],
-    precision: Annotated[
-        str, typer.Option(help="Allowed ones, joined by commas; the fastest that passes parity is chosen.")
-    ] = "int8,bf16,f32",
-    risk: Annotated[
-        float, typer.Option(help="Share of wrong answers the threshold is certified for.")
-    ] = 0.05,
-    delta: Annotated[float, typer.Option(help="Chance that bad luck breaks that promise.")] = 0.1,
-    probes: Annotated[
-        int, typer.Option(min=0, help="Sheets of DATA carried in the bundle for `bundle verify`; 0 = none.")
-    ] = 24,
-    groups: GroupsOption = None,
-    allow_bad: AllowBadOption = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Of the sheets drawn.")] = 0,
+    options: ExportOptions,
     as_json: JsonFlag = False,
 ) -> None:
     """Write a bundle: one graph that classifies and explains, verified against the model it came from."""
     from steelsight.deploy.export import export_run
-    from steelsight.deploy.options import ExportOptions
     from steelsight.plain import plain
 
     with console.status("exporting") as status:
-        options = ExportOptions(
-            precision=tuple(name.strip() for name in precision.split(",") if name.strip()),
-            risk=risk,
-            delta=delta,
-            probes=probes,
-            groups=groups,
-            allow_bad=allow_bad,
-            seed=seed,
+        exported = export_run(run, data, out, options, note=status.update)
+    _print(exported)
+    print_line(f"bundle: {out}")
+    if as_json:
+        emit_json(plain({"bundle": str(out), "card": exported.card.model_dump(mode="json")}))
+
+
+def _print(exported: Exported) -> None:
+    for trial in exported.trials:
+        first = trial.parities[0]
+        speed = "" if trial.ms_a_sheet is None else f", {trial.ms_a_sheet:.2f} ms a sheet"
+        verdict = "passed" if not trial.broken else "; ".join(trial.broken)
+        print_line(
+            f"{trial.precision:<5} |Δp| 99 % {first.p99:.2g}, verdicts {first.agreement:.2%}, "
+            f"maps {first.cosine_p5:.4f}{speed}: {verdict}"
         )
-        done = export_run(run, data, out, options, note=status.update)
-    for each in done.trials:
-        first = each.parities[0]
-        speed = "" if each.ms_a_sheet is None else f", {each.ms_a_sheet:.2f} ms a sheet"
-        verdict = "passed" if not each.broken else "; ".join(each.broken)
-        console.print(
-            f"{each.precision:<5} |Δp| 99 % {first.p99:.2g}, verdicts {first.agreement:.2%}, "
-            f"maps {first.cosine_p5:.4f}{speed}: {verdict}",
-            markup=False,
-            soft_wrap=True,
-        )
-    card = done.card
+    card = exported.card
     console.print(
         f"precision: {card.precision}; temperature {card.temperature:.2f}; {card.threshold_statement}"
     )
     if not card.shortcuts:
-        console.print("shortcuts: nobody has looked; see `steelsight shortcuts prove`", markup=False)
+        print_line("shortcuts: none tested; see `steelsight shortcuts prove`")
     for stamp in card.shortcuts:
-        console.print(
-            f"shortcut {stamp.nuisance} → {stamp.suspect}: {stamp.verdict}", markup=False, soft_wrap=True
-        )
-    console.print(f"bundle: {out}", markup=False, soft_wrap=True)
-    if as_json:
-        emit_json(plain({"bundle": str(out), "card": card.model_dump(mode="json")}))
+        print_line(f"shortcut {stamp.nuisance} → {stamp.suspect}: {stamp.verdict}")

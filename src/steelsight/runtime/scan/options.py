@@ -1,4 +1,4 @@
-"""What a scan does beside its bundle, its sources and its output folder."""
+"""Options of a scan. Free of the engines, so that `--help` stays fast."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from steelsight.options import option
-from steelsight.runtime.engine.engine import BATCH
 
 __all__ = ["DEFAULTS", "ScanOptions"]
 
@@ -16,7 +15,8 @@ class ScanOptions:
     """How sheets are scanned and what is written."""
 
     engine: str = option("openvino", help="openvino or onnxruntime.")
-    batch: int = option(BATCH, help="Sheets a pass.", min=1, max=512)
+    # As engine.BATCH, which cannot be read without loading the engines.
+    batch: int = option(8, help="Number of sheets in one pass.", min=1, max=512)
     heatmaps: bool = option(
         False, help="Write the maps of all classes too, 2 bytes a cell.", flag="--heatmaps"
     )
