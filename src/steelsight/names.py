@@ -29,7 +29,7 @@ def shown_name(text: str) -> str:
 
 
 def short_name(name: str, most_bytes: int = 200) -> str:
-    """The name cut to whole characters of at most `most_bytes` bytes; file systems allow 255 with all suffixes.
+    """The name cut to at most `most_bytes` bytes, in whole characters; file systems allow 255 in all.
 
     >>> short_name("sheet-0001", 5)
     'sheet'

@@ -19,6 +19,7 @@ from steelsight.cli.lab.confidence import confidence
 from steelsight.cli.lab.evaluate import evaluate
 from steelsight.cli.lab.label_curve import label_curve
 from steelsight.cli.lab.models import models
+from steelsight.cli.lab.recipes import recipes
 from steelsight.cli.lab.robustness import robustness
 from steelsight.cli.lab.train import train
 from steelsight.cli.plant.bench import bench
@@ -79,7 +80,7 @@ LAB = (
     study,
     export,
 )
-for verb in (demo, bench, scan, synth, data, models, *LAB):
+for verb in (demo, bench, scan, synth, data, models, recipes, *LAB):
     app.command(cls=Verb)(verb)
 app.add_typer(bundle)
 app.add_typer(shortcuts)

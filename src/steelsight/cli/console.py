@@ -16,12 +16,9 @@ from rich.console import Console
 from steelsight.files import dump_json
 
 __all__ = [
-    "AllowBadOption",
     "DataArgument",
-    "GroupsOption",
     "JsonFlag",
     "RunArgument",
-    "SettingOption",
     "ThreadsOption",
     "console",
     "emit_json",
@@ -42,22 +39,6 @@ DataArgument = Annotated[
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 ThreadsOption = Annotated[
     int, typer.Option(min=0, help="Number of processor threads; 0 = PyTorch's own choice.")
-]
-GroupsOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Which sheets stay in one split: column:NAME, file:PATH:COLUMN, frames[:GAP], duplicates, "
-        "or several joined by +."
-    ),
-]
-AllowBadOption = Annotated[int, typer.Option(min=0, help="Tolerate up to N unusable items.", metavar="N")]
-SettingOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        help="Value of a recipe key, such as learning_rate=1e-3; repeatable.",
-        metavar="KEY=VALUE",
-    ),
 ]
 
 

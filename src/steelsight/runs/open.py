@@ -112,8 +112,8 @@ def open_run(
     allow_patches  accept a model that classifies sheets by patches
     check          called with the card before DATA is read; raises for a run that the caller cannot use
     sheets         DATA as already opened; used where its task and input are those of the run
-    raises         BadCheckpoint; BadData where DATA has a class that the run lacks, or is unusable; BadInput for a model
-                   of patches
+    raises         BadCheckpoint; BadData where DATA has a class that the run lacks, or is unusable; BadInput
+                   for a model of patches
     """
     model, card = load_checkpoint(folder)
     if not allow_patches:

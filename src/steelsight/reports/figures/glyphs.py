@@ -29,7 +29,7 @@ FALLBACK_FAMILIES: Final = (  # of Linux distributions, Windows and macOS, for C
 
 
 def cover_glyphs(figure: Figure) -> None:
-    """Give every text of a figure a font that has its characters; a character of no font becomes an escape."""
+    """Give every text of a figure a font that has its characters; one of no font becomes an escape."""
     for text in figure.findobj(Text):
         content = text.get_text()
         if not content.isascii():
