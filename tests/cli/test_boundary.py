@@ -56,7 +56,7 @@ def the_line(done: Result) -> str:
     """The only line that tells the error, which is the last one."""
     lines = done.stderr.splitlines()
     assert "Traceback" not in done.output
-    assert [line for line in lines if line.startswith("error")] == lines[-1:], done.output
+    assert [line for line in lines if line.startswith(("error", "interrupted"))] == lines[-1:], done.output
     return lines[-1]
 
 

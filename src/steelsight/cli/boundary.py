@@ -89,8 +89,8 @@ def _end(ending: _Ending, error: Exception | None = None, *, show_traceback: boo
             print_line("".join(traceback.format_exception(error)).rstrip())
         elif error is not None and ending.unexpected:
             text += f"; {_report(error)}"
-        kind = "" if error is None else f" {type(error).__name__}:"
-        console.print(f"[bold red]error[/]{kind}", end=" ")
+        if error is not None:
+            console.print(f"[bold red]error[/] {type(error).__name__}:", end=" ")
         print_line(" ".join(text.split()))
     except BrokenPipeError:
         _silence_output()

@@ -63,7 +63,7 @@ def _cover_ticks(axis: Axis) -> None:
     formatter = axis.get_major_formatter()
     if not isinstance(formatter, FixedFormatter | FuncFormatter | StrCategoryFormatter):
         return  # numbers
-    labels = formatter.format_ticks(axis.get_majorticklocs())
+    labels = formatter.format_ticks(axis.get_majorticklocs().tolist())
     font = FontProperties()
     covered = [_cover(label, font) for label in labels]
     if [label for label, _ in covered] != labels:
