@@ -43,7 +43,8 @@ def verify(
     if found[0].broken:
         raise ParityRefused(
             f"{folder}: on this machine it does not answer as its source: {'; '.join(found[0].broken)}; "
-            "do not use it here; export it again for this machine, with --precision f32 if need be"
+            "do not use it here; export it again for this machine, if need be with "
+            "`steelsight export --precision f32`"
         )
 
 

@@ -5,7 +5,6 @@ Matplotlib draws a box for such a character and warns; a class named in Chinese 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -49,10 +48,10 @@ class _CoveredFormatter(Formatter):
     def __init__(self, inner: Any, font: FontProperties) -> None:
         self.inner, self.font = inner, font
 
-    def __call__(self, x: float, pos: int | None = None) -> str:
+    def __call__(self, x: Any, pos: Any = None) -> str:
         return _cover(self.inner(x, pos), self.font)[0]
 
-    def format_ticks(self, values: Sequence[float]) -> list[str]:
+    def format_ticks(self, values: Any) -> list[str]:
         return [_cover(label, self.font)[0] for label in self.inner.format_ticks(values)]
 
     def get_offset(self) -> str:
@@ -63,7 +62,7 @@ def _cover_ticks(axis: Axis) -> None:
     formatter = axis.get_major_formatter()
     if not isinstance(formatter, FixedFormatter | FuncFormatter | StrCategoryFormatter):
         return  # numbers
-    labels = formatter.format_ticks(axis.get_majorticklocs().tolist())
+    labels = formatter.format_ticks([float(place) for place in axis.get_majorticklocs()])
     font = FontProperties()
     covered = [_cover(label, font) for label in labels]
     if [label for label, _ in covered] != labels:
