@@ -1,11 +1,11 @@
-"""Seven explanations beside their usual libraries: time, agreement, and what the arithmetic alone needs.
+"""Seven explanation methods beside their usual libraries: time, agreement, and time of the arithmetic alone.
 
     python benchmarks/explanations.py [--quick] [--only lime,deeplift] [--threads 2] [--head both]
 
-One process, the same reduced SqueezeNet and the same sheet of 64x400 for all, turns interleaved, medians.
-Peers: captum, grad-cam, shap and lime, whichever are installed; a peer that is not there is named, not
-guessed. The yardstick is the exact floating-point work of a method over the rate of a float32 matrix product
-measured in the same run. Prints a table for each head and, as the last line, one JSON object.
+One process, the same reduced SqueezeNet and the same sheet of 64x400 for all, rounds interleaved, medians.
+Peers: captum, grad-cam, shap and lime, as far as they are installed. The yardstick is
+the exact floating-point work of a method over the rate of a float32 matrix product in the same run. Prints
+a table for each head and, as the last line, one JSON object.
 """
 
 from __future__ import annotations
@@ -48,19 +48,19 @@ TARGET = 1
 
 @dataclass
 class Row:
-    """One method: ours, its peers, the work it needs, and how well it agrees."""
+    """One method: ours, its peers, the passes it needs, and the agreement with a peer."""
 
     ours: Callable[[], Any]
     peers: dict[str, Callable[[], Any]]
-    passes: float  # forward passes of the network that the method cannot do without; a backward one counts 1
+    passes: float  # forward passes of the network that the method needs; a backward pass counts 1
     agreement: Callable[[], float]
     turns: int = 9
-    calls: int = 8  # one after the other in a turn, as over a folder of sheets: memory and caches are warm
+    calls: int = 8  # in a row in each round, as over a folder of sheets: memory and caches are warm
     notes: dict[str, float] = field(default_factory=dict)
 
 
 def main() -> None:
-    """Measure each head and print what came out."""
+    """Measure each head and print the results."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -86,7 +86,7 @@ def measure_head(head: str, only: set[str], *, quick: bool) -> dict[str, Any]:
     rows = {name: row for name, row in make_rows(scene).items() if not only or name in only}
     print(f"\n{head} head, {scene.gflop:.3f} GFLOP a forward pass, matrix products {rate:.0f} GFLOP/s")
     print(f"{'method':22}{'ours ms':>9}{'yardstick':>10}{'x over':>7}  peers: ms (ratio)      agreement")
-    found: dict[str, Any] = {
+    results: dict[str, Any] = {
         "head": head,
         "gflops": rate,
         "speedup": {},
@@ -102,17 +102,17 @@ def measure_head(head: str, only: set[str], *, quick: bool) -> dict[str, Any]:
         floor = row.passes * scene.gflop / rate * 1000
         best = {peer: timed[peer].median_ms / row.calls for peer in row.peers}
         agreement = row.agreement()
-        found["ms"][name] = {"ours": ours, **best}
+        results["ms"][name] = {"ours": ours, **best}
         if best:
-            found["speedup"][name] = next(iter(best.values())) / ours
-        found["over_floor"][name] = ours / floor
-        found["agreement"][name] = agreement
-        found["notes"] |= {f"{name}_{key}": value for key, value in row.notes.items()}
-        told = ", ".join(f"{peer} {ms:.1f} ({ms / ours:.1f}x)" for peer, ms in best.items())
-        print(f"{name:22}{ours:9.2f}{floor:10.2f}{ours / floor:7.1f}  {told:36} {agreement:.5f}", flush=True)
-    for key, value in found["notes"].items():
+            results["speedup"][name] = next(iter(best.values())) / ours
+        results["over_floor"][name] = ours / floor
+        results["agreement"][name] = agreement
+        results["notes"] |= {f"{name}_{key}": value for key, value in row.notes.items()}
+        peers = ", ".join(f"{peer} {ms:.1f} ({ms / ours:.1f}x)" for peer, ms in best.items())
+        print(f"{name:22}{ours:9.2f}{floor:10.2f}{ours / floor:7.1f}  {peers:36} {agreement:.5f}", flush=True)
+    for key, value in results["notes"].items():
         print(f"  {key} {value:.4g}")
-    return found
+    return results
 
 
 class Scene:
@@ -150,6 +150,10 @@ class Scene:
         self.target = torch.tensor([TARGET])
         self.gflop = 2e-9 * sum(row.macs for row in summarise(self.model, 64, 400))
 
+    def leaf(self) -> Tensor:
+        """The sheet as a leaf of autograd."""
+        return self.plain.clone().requires_grad_()
+
 
 def shrink(gray: np.ndarray) -> np.ndarray:
     """256x1600 to 64x400 by area."""
@@ -169,7 +173,7 @@ def gemm_rate(size: int = 1024) -> float:
 
 
 def repeat(job: Callable[[], Any], calls: int) -> Callable[[], None]:
-    """A job so many times."""
+    """A function that runs a job `calls` times."""
 
     def run() -> None:
         for _ in range(calls):
@@ -190,30 +194,38 @@ def have(module: str) -> bool:
 
 def make_rows(scene: Scene) -> dict[str, Row]:
     """Every method with its peers."""
+    rows = {**gradient_rows(scene), **integrated_rows(scene), **deeplift_rows(scene)}
+    if have("pytorch_grad_cam"):
+        from pytorch_grad_cam import GradCAM
+        from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+        other = GradCAM(model=scene.peer, target_layers=[scene.peer.features])
+        rows["grad_cam_all"].peers["grad-cam, five calls"] = lambda: [
+            other(input_tensor=scene.plain, targets=[ClassifierOutputTarget(c)]) for c in range(CLASSES)
+        ]
+    if have("lime"):
+        add_lime(rows, scene)
+    return rows
+
+
+def gradient_rows(scene: Scene) -> dict[str, Row]:
+    """Grad-CAM, guided backpropagation and their product."""
     from captum import attr
 
-    model, peer, image, plain, target = scene.model, scene.peer, scene.image, scene.plain, scene.target
-    layer = peer.features
-    cam, guided = attr.LayerGradCam(peer, layer), attr.GuidedBackprop(peer)
-    both = attr.GuidedGradCam(peer, layer)
-    integrated, lift, shapley = attr.IntegratedGradients(peer), attr.DeepLift(peer), attr.DeepLiftShap(peer)
-
-    def leaf() -> Tensor:
-        return plain.clone().requires_grad_()
+    model, image, target, layer = scene.model, scene.image, scene.target, scene.peer.features
+    cam, guided = attr.LayerGradCam(scene.peer, layer), attr.GuidedBackprop(scene.peer)
+    both = attr.GuidedGradCam(scene.peer, layer)
 
     def peer_cams() -> Tensor:
-        maps = [cam.attribute(leaf(), target=c, relu_attributions=False) for c in range(CLASSES)]
+        maps = [cam.attribute(scene.leaf(), target=c, relu_attributions=False) for c in range(CLASSES)]
         return torch.stack(
             [attr.LayerAttribution.interpolate(m, (64, 400), interpolate_mode="bilinear") for m in maps]
         )
 
     def peer_both() -> Tensor:
-        return both.attribute(leaf(), target=TARGET, interpolate_mode="bilinear").sum(1)
+        return both.attribute(scene.leaf(), target=TARGET, interpolate_mode="bilinear").sum(1)
 
-    def peer_integrated(steps: int = STEPS) -> Tensor:
-        return integrated.attribute(leaf(), scene.black, target=TARGET, n_steps=steps).sum(1)
-
-    rows = {
+    return {
         "grad_cam_all": Row(
             lambda: grad_cam_all(model, image),
             {"captum, five calls": peer_cams},
@@ -222,10 +234,10 @@ def make_rows(scene: Scene) -> dict[str, Row]:
         ),
         "guided_backprop": Row(
             lambda: guided_backprop(model, image, target),
-            {"captum": lambda: guided.attribute(leaf(), target=TARGET)},
+            {"captum": lambda: guided.attribute(scene.leaf(), target=TARGET)},
             2,
             lambda: cosine(
-                guided_backprop(model, image, target), guided.attribute(leaf(), target=TARGET).sum(1)
+                guided_backprop(model, image, target), guided.attribute(scene.leaf(), target=TARGET).sum(1)
             ),
         ),
         "guided_grad_cam": Row(
@@ -234,78 +246,74 @@ def make_rows(scene: Scene) -> dict[str, Row]:
             2,
             lambda: cosine(guided_grad_cam(model, image, target), peer_both()),
         ),
-        "integrated_gradients": Row(
-            lambda: integrated_gradients(model, image, target, steps=STEPS),
-            {"captum": peer_integrated},
-            2 * STEPS,
-            lambda: cosine(integrated_gradients(model, image, target, steps=STEPS), peer_integrated()),
-            turns=5,
-            calls=1,
-        ),
-        "integrated_gradients_quick": Row(
-            lambda: integrated_gradients(model, image, target, steps=STEPS, precision="bf16"),
-            {"captum": peer_integrated},
-            2 * STEPS,
-            lambda: cosine(
-                integrated_gradients(model, image, target, steps=STEPS, precision="bf16"),
-                integrated_gradients(model, image, target, steps=500),
-            ),
-            turns=5,
-            calls=1,
-        ),
+    }
+
+
+def integrated_rows(scene: Scene) -> dict[str, Row]:
+    """Integrated gradients, with the completeness error."""
+    from captum import attr
+
+    model, image, target = scene.model, scene.image, scene.target
+    integrated = attr.IntegratedGradients(scene.peer)
+
+    def peer() -> Tensor:
+        return integrated.attribute(scene.leaf(), scene.black, target=TARGET, n_steps=STEPS).sum(1)
+
+    row = Row(
+        lambda: integrated_gradients(model, image, target, steps=STEPS),
+        {"captum": peer},
+        2 * STEPS,
+        lambda: cosine(integrated_gradients(model, image, target, steps=STEPS), peer()),
+        turns=5,
+        calls=1,
+    )
+    report = integrated_gradients_report(model, image, target, steps=STEPS)
+    row.notes = {"completeness_error": float(report.relative_error)}
+    return {"integrated_gradients": row}
+
+
+def deeplift_rows(scene: Scene) -> dict[str, Row]:
+    """DeepLift and DeepSHAP, with the completeness error of ours and of Captum's."""
+    from captum import attr
+
+    model, image, target = scene.model, scene.image, scene.target
+    lift, shapley = attr.DeepLift(scene.peer), attr.DeepLiftShap(scene.peer)
+    rows = {
         "deeplift": Row(
             lambda: deep_lift(model, image, target),
-            {"captum": lambda: lift.attribute(leaf(), scene.black, target=TARGET)},
+            {"captum": lambda: lift.attribute(scene.leaf(), scene.black, target=TARGET)},
             2,
-            lambda: cosine(deep_lift(model, image, target), deep_lift(nn.Sequential(model), image, target)),
+            lambda: cosine(
+                deep_lift(model, image, target),
+                lift.attribute(scene.leaf(), scene.black, target=TARGET).sum(1),
+            ),
         ),
         "deepshap": Row(
             lambda: deep_shap(model, image, target, baselines=scene.references),
-            {"captum": lambda: shapley.attribute(leaf(), scene.references.contiguous(), target=TARGET)},
+            {"captum": lambda: shapley.attribute(scene.leaf(), scene.references.contiguous(), target=TARGET)},
             1 + 2 * REFERENCES,
             lambda: cosine(
                 deep_shap(model, image, target, baselines=scene.references),
-                deep_shap(nn.Sequential(model), image, target, baselines=scene.references),
+                shapley.attribute(scene.leaf(), scene.references.contiguous(), target=TARGET).sum(1),
             ),
             turns=5,
             calls=1,
         ),
     }
-    add_errors(rows, scene, lift)
-    if have("pytorch_grad_cam"):
-        from pytorch_grad_cam import GradCAM
-        from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
-
-        other = GradCAM(model=peer, target_layers=[layer])
-        rows["grad_cam_all"].peers["grad-cam, five calls"] = lambda: [
-            other(input_tensor=plain, targets=[ClassifierOutputTarget(c)]) for c in range(CLASSES)
-        ]
-    if have("shap"):
-        import shap
-
-        deep = shap.DeepExplainer(copy.deepcopy(peer), scene.references.contiguous())
-        rows["deepshap"].peers["shap"] = lambda: deep.shap_values(plain, check_additivity=False)
-    if have("lime"):
-        add_lime(rows, scene)
-    return rows
-
-
-def add_errors(rows: dict[str, Row], scene: Scene, lift: Any) -> None:
-    """Completeness: ours, and the peers' on the same net."""
     with torch.no_grad():
-        rise = float((scene.model(scene.image) - scene.model(scene.black))[0, TARGET])
+        rise = float((model(image) - model(scene.black))[0, TARGET])
     theirs = float(lift.attribute(scene.plain, scene.black, target=TARGET).sum().detach())
-    ours = float(deep_lift(scene.model, scene.image, scene.target).sum())
+    ours = float(deep_lift(model, image, target).sum())
     rows["deeplift"].notes = {
         "completeness_error": abs(ours - rise) / abs(rise),
         "captum_error": abs(theirs - rise) / abs(rise),
     }
-    for name, settings in (
-        ("integrated_gradients", {}),
-        ("integrated_gradients_quick", {"precision": "bf16"}),
-    ):
-        report = integrated_gradients_report(scene.model, scene.image, scene.target, steps=STEPS, **settings)
-        rows[name].notes = {"completeness_error": float(report.relative_error)}
+    if have("shap"):
+        import shap
+
+        deep = shap.DeepExplainer(copy.deepcopy(scene.peer), scene.references.contiguous())
+        rows["deepshap"].peers["shap"] = lambda: deep.shap_values(scene.plain, check_additivity=False)
+    return rows
 
 
 def add_lime(rows: dict[str, Row], scene: Scene) -> None:
@@ -324,11 +332,11 @@ def add_lime(rows: dict[str, Row], scene: Scene) -> None:
 
     def peer(samples: int, seed: int = 0) -> np.ndarray:
         explainer = LimeImageExplainer(random_state=seed)
-        told = explainer.explain_instance(
+        explanation = explainer.explain_instance(
             picture, predict, labels=(TARGET,), top_labels=None, hide_color=None, num_samples=samples,
             num_features=int(cut.max()) + 1, segmentation_fn=lambda _: cut, batch_size=50,
         )  # fmt: skip
-        weights = dict(told.local_exp[TARGET])
+        weights = dict(explanation.local_exp[TARGET])
         return np.array([weights.get(s, 0.0) for s in range(int(cut.max()) + 1)])
 
     def agreement() -> float:

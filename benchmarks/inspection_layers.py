@@ -4,7 +4,7 @@
 
 Sheets are noise with a planted difference, cut and classed like the study's: five classes, 60 % fit. All
 layers, both inputs, the trained network (random weights serve, as time does not depend on them), two controls
-and labels dealt anew. The trained network's t-SNE maps are timed apart. The last line is one JSON object.
+and permuted labels. The trained network's t-SNE maps are timed apart. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from steelsight.inspection.probes.embedding import MapSpec, map_layers
 from steelsight.inspection.probes.layers import standard_layers
 from steelsight.inspection.probes.outputs import read_layers
 from steelsight.inspection.probes.selection import ProbeSheets
-from steelsight.inspection.probes.separability import inspect_layers
+from steelsight.inspection.probes.separability import ProbeOptions, inspect_layers
 from steelsight.models.catalog import ModelSpec, SheetClassifier, build_model
 
 AIM_S = 180.0
@@ -52,7 +52,7 @@ def main() -> None:
 
     started, spent = time.perf_counter(), time.process_time()
     nets = {TRAINED: trained, "imagenet": imagenet, RANDOM: random}
-    inspect_layers(nets, sheets, layers, workers=options.threads, say=print)
+    inspect_layers(nets, sheets, layers, ProbeOptions(workers=options.threads), say=print)
     probing, processor = time.perf_counter() - started, time.process_time() - spent
     print(
         f"{len(layers)} layers of {options.sheets} sheets: probes with controls {probing:.0f} s "

@@ -2,7 +2,7 @@
 
     python benchmarks/inspection_neurons.py [--neurons 64] [--steps 256] [--layer features.9] [--threads 2]
 
-One process, reduced SqueezeNet. The usual way is one neuron after the other through the whole network with
+One process, reduced SqueezeNet. The baseline is one neuron after the other through the whole network with
 Adam, hooks recording the layer; it is timed over a few steps and scaled. The last line is one JSON object.
 """
 
@@ -51,7 +51,7 @@ def main() -> None:
     found: dict[str, float] = {}
     for name, ascent in forms.items():
         found[name] = measure(model, neurons, ascent)
-        print(f"{name:18}{found[name]:8.1f} s, the usual way {usual:.1f} s", flush=True)
+        print(f"{name:18}{found[name]:8.1f} s, the baseline {usual:.1f} s", flush=True)
     print(
         json.dumps(
             {
@@ -93,12 +93,12 @@ def usual_step(model: nn.Module, layer: str) -> float:
     for channel in range(USUAL_NEURONS):
         image = torch.zeros(1, 3, 64, 400).normal_(0, 0.1, generator=seeded()).requires_grad_()
         optimiser = torch.optim.Adam([image], lr=0.05)
-        with capture(model, [layer]) as tape:
+        with capture(model, [layer]) as captured:
             for _ in range(USUAL_STEPS):
                 begin = time.perf_counter()
                 optimiser.zero_grad()
                 model(image)
-                (-tape.activations[layer][0, channel].mean()).backward()
+                (-captured.activations[layer][0, channel].mean()).backward()
                 optimiser.step()
                 taken.append(time.perf_counter() - begin)
     return float(np.median(taken))

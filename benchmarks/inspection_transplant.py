@@ -1,9 +1,9 @@
-"""A whole transplant against the usual way: every mixed model copied, loaded and run from the first layer.
+"""A whole transplant against a baseline: every mixed model copied, loaded and run from the first layer.
 
     python benchmarks/inspection_transplant.py [--sheets 256] [--donors 3] [--threads 2]
 
 Reduced SqueezeNet with the study's head at 64x400, random weights, a donor of two classes into a receiver of
-five. Both ways give the same logits, bit for bit. The last line is one JSON object.
+five. Both give the same logits, bit for bit. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BATCH = 32
 
 
 def main() -> None:
-    """Measure both ways once, turn by turn for each donor, and print what came out."""
+    """Measure both once, in turn for each donor, and print the results."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -42,23 +42,25 @@ def main() -> None:
     _plain(receiver, images[:BATCH])  # warm
     for donor in donors:
         taken = fit_parts(receiver, donor).taken
-        ways = {tuple(int(i in step.taken) for i in range(parts)) for step in plan_steps("donor", taken)}
+        compositions = {
+            tuple(int(i in step.taken) for i in range(parts)) for step in plan_steps("donor", taken)
+        }
         started = time.perf_counter()
         logits = composition_logits(
-            [receiver, replace_parts(receiver, donor, taken)], sorted(ways), images, batch=BATCH
+            [receiver, replace_parts(receiver, donor, taken)], sorted(compositions), images, batch=BATCH
         )
         shared += time.perf_counter() - started
         started = time.perf_counter()
-        for row, way in enumerate(sorted(ways)):
-            mixed = replace_parts(receiver, donor, [i for i in range(parts) if way[i]])
+        for row, composition in enumerate(sorted(compositions)):
+            mixed = replace_parts(receiver, donor, [i for i in range(parts) if composition[i]])
             if not np.array_equal(_plain(mixed, images), logits[row]):
-                raise SystemExit(f"way {way}: the two ways differ")
+                raise SystemExit(f"composition {composition}: the two logits differ")
         plain += time.perf_counter() - started
-        models += len(ways)
+        models += len(compositions)
     started = time.perf_counter()
     compare_layers(receiver, {"donor": donors[0]}, images, rng=np.random.default_rng(0))
     cka = time.perf_counter() - started
-    told = {
+    results = {
         "benchmark": "inspection_transplant",
         "sheets": options.sheets,
         "mixed_models": models,
@@ -69,9 +71,9 @@ def main() -> None:
         "ms_a_model_and_sheet": round(1000 * shared / models / options.sheets, 3),
         "cka_seconds": round(cka, 2),
     }
-    for name, value in told.items():
+    for name, value in results.items():
         print(f"{name:<22} {value}")
-    print(json.dumps(told))
+    print(json.dumps(results))
 
 
 def _network(outputs: int, seed: int) -> SheetClassifier:

@@ -1,4 +1,4 @@
-"""Combined maps: what each is made of, and that they follow their inputs."""
+"""Combined maps: their parts, batch order and flips."""
 
 import numpy as np
 import pytest
@@ -80,7 +80,7 @@ def test_layers_are_the_ends_of_stages(model: SheetClassifier) -> None:
         fusions.stages(nn.Linear(2, 2))
 
 
-def test_agreement_needs_both() -> None:
+def test_agreement_is_high_only_where_both_maps_are() -> None:
     one, other = torch.zeros(1, 20, 20), torch.zeros(1, 20, 20)
     one[0, 5, 5] = one[0, 15, 15] = other[0, 5, 5] = 1.0
     both = fusions.agree([one, other], sigma=1.0)
@@ -96,7 +96,7 @@ def test_blur_of_any_size_is_possible() -> None:
     assert torch.allclose(fusions.blur(torch.ones(1, 4, 5), 9.0), torch.ones(1, 4, 5))
 
 
-def test_contrast_knows_brightness_only_by_its_changes() -> None:
+def test_contrast_depends_only_on_changes_of_brightness() -> None:
     flat = torch.full((1, 3, 32, 32), 0.7)
     assert fusions.contrast(flat).abs().max() < 1e-5
     flat[:, :, 10:14, 10:14] = 2.0

@@ -1,4 +1,4 @@
-"""Grad-CAM: the closed form against the hook form, the hook form against Captum, and what both refuse."""
+"""Grad-CAM: closed form against hooks, hooks against Captum, and bad input."""
 
 import itertools
 
@@ -34,9 +34,9 @@ def images() -> Tensor:
     return to_input(gray)
 
 
-def relative_error(came: Tensor, expected: Tensor) -> float:
-    came, expected = came.detach(), expected.detach()
-    return float((came - expected).abs().max() / expected.abs().max())
+def relative_error(actual: Tensor, expected: Tensor) -> float:
+    actual, expected = actual.detach(), expected.detach()
+    return float((actual - expected).abs().max() / expected.abs().max())
 
 
 @pytest.mark.parametrize(("name", "head", "pooling"), CASES)
@@ -159,7 +159,7 @@ def test_model_is_left_as_found(fails: bool, images: Tensor) -> None:
     assert torch.equal(torch.get_rng_state(), random_state)
 
 
-def test_works_where_autograd_is_off(images: Tensor) -> None:
+def test_maps_are_computed_without_grad_mode(images: Tensor) -> None:
     model = build("adhoc", "study", "average")
     expected = grad_cam(model, images, 1)
     with torch.no_grad():
@@ -168,7 +168,7 @@ def test_works_where_autograd_is_off(images: Tensor) -> None:
         assert torch.allclose(grad_cam(model, images.clone(), 1), expected)
 
 
-def test_takes_any_torch_model() -> None:
+def test_any_torch_model_is_explained() -> None:
     model = nn.Sequential(
         nn.Conv2d(1, 4, 3), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
     )
@@ -205,12 +205,12 @@ def test_closed_form_survives_export(images: Tensor) -> None:
         (torch.zeros(3, 1, dtype=torch.int64), r"of shape \(3,\)"),
     ],
 )
-def test_refuses_targets(target: object, message: str, images: Tensor) -> None:
+def test_bad_targets_are_refused(target: object, message: str, images: Tensor) -> None:
     with pytest.raises(BadInput, match=message):
         grad_cam(build("adhoc", "study", "average"), images, target)
 
 
-def test_refuses_images(images: Tensor) -> None:
+def test_bad_images_are_refused(images: Tensor) -> None:
     model = build("adhoc", "study", "average")
     for explain in (lambda x: grad_cam(model, x, 0), lambda x: grad_cam_all(model, x)):
         with pytest.raises(BadInput, match=r"expected float32 images .* got torch\.bfloat16"):
@@ -221,7 +221,7 @@ def test_refuses_images(images: Tensor) -> None:
             explain(images[..., :64].contiguous())
 
 
-def test_refuses_layers(images: Tensor) -> None:
+def test_bad_layers_are_refused(images: Tensor) -> None:
     model = build("adhoc", "study", "average")
     with pytest.raises(UnknownLayer, match=r"'nope'.* it has features, features\.0"):
         grad_cam(model, images, 0, layer="nope")
@@ -229,6 +229,6 @@ def test_refuses_layers(images: Tensor) -> None:
         grad_cam(model, images, 0, layer="head.linear2")
 
 
-def test_refuses_heads_without_closed_form(images: Tensor) -> None:
+def test_heads_without_closed_form_are_refused(images: Tensor) -> None:
     with pytest.raises(BadInput, match="no closed form"):
         class_maps(nn.Flatten(), images)

@@ -15,13 +15,13 @@ def maps(rng: np.random.Generator) -> np.ndarray:
 
 
 @pytest.mark.parametrize("k", [2.0, 3.0])
-def test_the_study_rule_is_its_formula(maps: np.ndarray, k: float) -> None:
+def test_the_study_rule_equals_its_formula(maps: np.ndarray, k: float) -> None:
     for heat, mask in zip(maps, make_masks(maps, MaskRule(amount=k)), strict=True):
         blurred = gaussian_filter(np.maximum(heat, 0).astype(np.float64), 2, mode="nearest")
         assert (mask == (blurred > blurred.mean() + k * blurred.std())).mean() > 0.999
 
 
-def test_each_map_is_blurred_and_cut_by_itself(maps: np.ndarray) -> None:
+def test_each_map_is_blurred_and_thresholded_separately(maps: np.ndarray) -> None:
     for rule in (MaskRule(), MaskRule("otsu"), MaskRule("share", 0.1), MaskRule("peak", 0.5)):
         together = make_masks(maps, rule)
         for row in range(len(maps)):
@@ -38,14 +38,14 @@ def test_sign_decides_whether_inhibition_counts() -> None:
     assert absolute[15, 15]
 
 
-def test_otsu_parts_as_scikit_image_does(maps: np.ndarray) -> None:
+def test_otsu_equals_scikit_image(maps: np.ndarray) -> None:
     blurred = blur_maps(maps, 2.0)
     for heat, cut in zip(blurred, thresholds(blurred, MaskRule("otsu")), strict=True):
         width = float(heat.max() - heat.min()) / 256
         assert cut == pytest.approx(float(threshold_otsu(heat)), abs=1.01 * width)
 
 
-def test_share_marks_its_share(maps: np.ndarray) -> None:
+def test_the_share_rule_marks_its_share(maps: np.ndarray) -> None:
     masks = make_masks(maps, MaskRule("share", 0.1, sigma=1.0))
     assert masks.mean(axis=(1, 2)) == pytest.approx([0.1] * 3, abs=0.002)
 
@@ -57,7 +57,7 @@ def test_peak_follows_the_highest_value(maps: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("value", [0.0, 7.3, -1.0])
-def test_a_flat_map_marks_nothing(value: float) -> None:
+def test_a_constant_map_has_an_empty_mask(value: float) -> None:
     heat = np.full((1, 16, 16), value, dtype=np.float32)
     for rule in (MaskRule(), MaskRule("otsu"), MaskRule("share", 0.5), MaskRule("peak", 0.5)):
         assert not make_masks(heat, rule).any(), rule

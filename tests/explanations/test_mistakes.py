@@ -1,4 +1,4 @@
-"""Wrong verdicts: found, named, sorted, drawn."""
+"""Wrong verdicts: kinds, order and figures."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from steelsight.reports.document import Document
 from steelsight.reports.figures.explanation.panels import ExplanationRow
 
 
-def test_single_answers() -> None:
+def test_single_verdicts() -> None:
     probabilities = np.array(
         [
             [0.9, 0.1, 0.0],  # right
@@ -43,7 +43,7 @@ def test_types_of_a_multilabel_model() -> None:
     }
 
 
-def test_the_page_counts_all_and_draws_the_surest(rng: np.random.Generator) -> None:
+def test_the_page_counts_all_mistakes_and_draws_the_most_confident(rng: np.random.Generator) -> None:
     mistakes = [Mistake(row, "false positive", 0.9 - row / 10, (1,), (0,)) for row in range(3)]
     gray = rng.integers(0, 256, (16, 24), dtype=np.uint8)
     rows = {0: ExplanationRow(gray, None, "a<b>.jpg  defect 0.90", [], [])}

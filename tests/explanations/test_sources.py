@@ -1,4 +1,4 @@
-"""Images to explain: files and folders, masks beside them, and what DATA adds."""
+"""Images to explain: files and folders, masks beside them, masks and classes from DATA."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def severstal(tmp_path: Path) -> Path:
     return root
 
 
-def test_mask_of_the_same_name_is_no_image(tmp_path: Path) -> None:
+def test_a_mask_of_the_same_name_is_not_an_image(tmp_path: Path) -> None:
     image = draw(tmp_path / "x[1].jpg")
     draw_mask(tmp_path / "x[1].png", slice(0, 8))
     draw(tmp_path / "y.jpg")
@@ -74,7 +74,7 @@ def test_data_gives_masks_and_true_types(severstal: Path) -> None:
     assert (read[1].truth, read[1].mask) == ("none", None)
 
 
-def test_data_knows_a_copy_by_its_file_name(severstal: Path, tmp_path: Path) -> None:
+def test_data_matches_a_copy_by_its_file_name(severstal: Path, tmp_path: Path) -> None:
     copy, stranger = draw(tmp_path / "elsewhere" / "a.jpg"), draw(tmp_path / "elsewhere" / "z.jpg")
     items, type_names = find_items([copy, stranger], severstal)
     read, _ = read_items(items, SPEC, type_names)

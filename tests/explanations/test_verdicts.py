@@ -1,4 +1,4 @@
-"""Verdicts: what the card's task, threshold and temperature make of the logits."""
+"""Verdicts: effect of the card's task, threshold and temperature."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def sheets(rng: np.random.Generator) -> np.ndarray:
     return rng.integers(0, 256, (5, 32, 64), dtype=np.uint8)
 
 
-def test_maps_are_those_of_grad_cam(sheets: np.ndarray) -> None:
+def test_maps_equal_those_of_grad_cam(sheets: np.ndarray) -> None:
     model, card = make()
     explained = explain_images(model, card, sheets, targets=[2, 0], batch=2)
     assert len(explained) == 5
@@ -56,14 +56,14 @@ def test_verdict_is_the_most_probable_class(sheets: np.ndarray) -> None:
     assert first.confidence == pytest.approx(float(logits.softmax(0)[1]))
 
 
-def test_temperature_softens_and_threshold_doubts(sheets: np.ndarray) -> None:
+def test_temperature_lowers_confidence_and_a_threshold_marks_unsure(sheets: np.ndarray) -> None:
     model, card = make(temperature=4.0, threshold=0.6)
     explained = explain_images(with_logits(model, [0.0, 2.0, 1.0]), card, sheets[:1])[0]
     assert explained.probabilities == pytest.approx(torch.tensor([0.0, 0.5, 0.25]).softmax(0).tolist())
     assert explained.verdict == "unsure: scratch"
 
 
-def test_a_threshold_of_1_answers_nothing_though_a_softmax_can_be_1(sheets: np.ndarray) -> None:
+def test_a_threshold_of_1_leaves_every_verdict_unsure(sheets: np.ndarray) -> None:
     for threshold, verdict in ((1.0, "unsure: scratch"), (float(np.nextafter(1.0, 0.0)), "scratch")):
         model, card = make(threshold=threshold)
         explained = explain_images(with_logits(model, [0.0, 500.0, 1.0]), card, sheets[:1])[0]

@@ -21,8 +21,8 @@ def build() -> Callable[..., SheetClassifier]:
     def make(name: str = "adhoc", outputs: int = 3, seed: int = 0, **spec: object) -> SheetClassifier:
         generator = torch.Generator().manual_seed(seed)
         height, width = SIZE
-        asked = ModelSpec(name=name, outputs=outputs, **{"height": height, "width": width, **spec})
-        model = build_model(asked, generator=generator)
+        model_spec = ModelSpec(name=name, outputs=outputs, **{"height": height, "width": width, **spec})
+        model = build_model(model_spec, generator=generator)
         for module in model.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.running_mean.uniform_(-0.2, 0.2, generator=generator)

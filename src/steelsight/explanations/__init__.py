@@ -1,1 +1,1 @@
-"""Explanations: heatmaps that say where a network saw its reason, one file per family of methods."""
+"""Explanations: heatmaps of the evidence for a class, one file or sub-room for each family of methods."""

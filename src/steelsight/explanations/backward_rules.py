@@ -1,8 +1,8 @@
-"""Guided backpropagation's backward rule for any network, without touching it.
+"""Guided backpropagation's backward rule for any network, which is not modified.
 
-Inside the `with`, the ReLUs a network calls are replaced by ones with the rule's own backward; autograd does
-the rest. It is the call that is replaced, not the module: a ReLU module used twice, a functional relu and an
-in-place one are all met. Other nonlinear functions keep their gradient.
+Inside the context the ReLU calls of a network are replaced by a ReLU with the rule's backward pass; autograd
+does the rest. Calls are replaced, not modules: a ReLU module used twice, a functional relu and an in-place
+relu are all covered. Other nonlinear functions keep their gradient.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class GuidedRule(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Any = None,
     ) -> Any:
-        """Replace ReLUs; everything else runs as it is."""
+        """Replace ReLUs; all other functions run unchanged."""
         kwargs = kwargs or {}
         if func in RELUS:
             (values,) = args[:1] or (kwargs["input"],)

@@ -1,4 +1,4 @@
-"""Grad-CAM twice: by hooks for any network and layer, and in closed form for ours, all classes at once.
+"""Grad-CAM: by hooks for any network and layer, in closed form for the catalog's, all classes at once.
 
 Grad-CAM weights the K channels of a layer by the mean gradient of a class over its P places (Selvaraju et al.
 2017, eq. 1-2): α_ck = 1/P Σ_p ∂y_c / ∂A_k(p), map_c(p) = Σ_k α_ck A_k(p). Maps stay signed: positive excites,
@@ -24,7 +24,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from steelsight.errors import BadInput
-from steelsight.explanations.fast.net import fast_net, to_gray_level
 from steelsight.explanations.targets import Target, check_images, check_logits, resolve_targets
 from steelsight.models.capture import Capture, at_rest, capture
 from steelsight.models.classifier import SheetClassifier
@@ -81,10 +80,6 @@ def grad_cam_all(model: SheetClassifier, images: Tensor) -> ClassMaps:
     """
     check_images(images, "Grad-CAM")
     model.check(images)
-    net = fast_net(model, images) if len(images) else None
-    if net is not None and not net.padded:
-        with torch.no_grad(), at_rest(net.head):
-            return class_maps(net.head, net.features(to_gray_level(images)))
     with torch.no_grad(), at_rest(model):
         return class_maps(model.head, model.features(images))
 

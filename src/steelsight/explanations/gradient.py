@@ -1,4 +1,4 @@
-"""The plain gradient, and the walk over a batch that every backward method shares."""
+"""The gradient, and the loop over a batch that all backward methods share."""
 
 from __future__ import annotations
 
@@ -10,13 +10,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from steelsight.explanations.chunks import MEMORY_MB, rows_within
-from steelsight.explanations.fast.gradients import fast_gradient
-from steelsight.explanations.fast.net import FastNet, StoredPass, fast_net
 from steelsight.explanations.targets import Target, check_images, check_logits, resolve_targets
 from steelsight.models.capture import at_rest
-from steelsight.models.classifier import SheetClassifier
 
-__all__ = ["class_axis", "gradient", "input_gradients", "slope", "summed_gradients"]
+__all__ = ["gradient", "input_gradients", "slope"]
 
 Rule = Callable[[], AbstractContextManager[object]]
 
@@ -24,7 +21,7 @@ Rule = Callable[[], AbstractContextManager[object]]
 def gradient(
     model: nn.Module, images: Tensor, target: Target, *, memory_mb: float = MEMORY_MB
 ) -> Float[Tensor, "n h w"]:
-    """How a class's logit changes with each pixel, summed over channels, signed.
+    """Gradient of a class's logit with respect to each pixel, summed over channels, signed.
 
     images  (n, c, h, w) float32, in the model's own units
     target  class index, one for all or (n,)
@@ -32,40 +29,7 @@ def gradient(
     raises  BadInput for images or targets that cannot be explained
     source  Simonyan et al. 2014, section 3
     """
-    return summed_gradients(model, images, target, "gradient", fast_gradient, nullcontext, memory_mb)
-
-
-def summed_gradients(
-    model: nn.Module,
-    images: Tensor,
-    target: Target,
-    method: str,
-    fast: Callable[[FastNet, StoredPass, Tensor, tuple[int, int]], Tensor],
-    rule: Rule,
-    memory_mb: float,
-) -> Float[Tensor, "n h w"]:
-    """Input gradients under a rule, summed over channels: the quick way where there is one, else autograd."""
-    check_images(images, method)
-    net = fast_net(model, images) if len(images) else None
-    if net is None:
-        return input_gradients(model, images, target, method, rule=rule, memory_mb=memory_mb).sum(1)
-    size = (images.shape[2], images.shape[3])
-    with torch.inference_mode(False), at_rest(net.head):  # the rest of the model is not run
-        rows = rows_within(model, images[0], memory_mb)
-        classes = resolve_targets(target, class_axis(net, model, images), method)
-        return torch.cat(
-            [
-                fast(net, net.forward(images[at : at + rows], signs=True), classes[at : at + rows], size)
-                for at in range(0, len(images), rows)
-            ]
-        )
-
-
-def class_axis(net: FastNet, model: nn.Module, images: Tensor) -> Float[Tensor, "n c"]:
-    """Zeros with a row an image and a column a class, for checking targets before any work."""
-    if isinstance(model, SheetClassifier):
-        model.check(images)
-    return torch.zeros(1, net.classes).expand(len(images), -1)
+    return input_gradients(model, images, target, "gradient", memory_mb=memory_mb).sum(1)
 
 
 def input_gradients(
@@ -77,9 +41,10 @@ def input_gradients(
     rule: Rule = nullcontext,
     memory_mb: float = MEMORY_MB,
 ) -> Float[Tensor, "n c h w"]:
-    """Gradients of the targets' logits under a backward rule, chunk by chunk, outside any autograd mode.
+    """Gradients of the targets' logits under a backward rule, chunk by chunk, whatever the autograd mode.
 
-    rule    makes the context in which the model runs; see rules
+    method  name for messages
+    rule    makes the context in which the model runs; see backward_rules
     """
     check_images(images, method)
     if not len(images):
@@ -101,7 +66,7 @@ def input_gradients(
 
 
 def slope(chosen: Tensor, leaf: Tensor) -> Tensor:
-    """∂chosen/∂leaf; zero where the model ignores its input."""
+    """∂chosen/∂leaf; zero where the logits do not depend on the input."""
     if not chosen.requires_grad:
         return torch.zeros_like(leaf)
     return torch.autograd.grad(chosen, leaf, materialize_grads=True, allow_unused=True)[0]

@@ -1,9 +1,9 @@
-"""Integrated gradients, with the error of its own sum.
+"""Integrated gradients, with the completeness error of each map.
 
 The integral along the straight line from baseline to image is taken at Gauss-Legendre nodes. A network of
-ReLUs is piecewise linear along the line, so no fixed number of nodes is exact: the missing part of
-logit(image) - logit(baseline), the completeness error, is reported, and lowered by more nodes until it is
-under a bound where one is given.
+ReLUs is piecewise linear along the line, so no fixed number of nodes is exact: the difference between a map's
+sum and logit(image) - logit(baseline), the completeness error, is reported. Where a bound is given, nodes
+are doubled until the error is below it.
 """
 
 from __future__ import annotations
@@ -18,21 +18,18 @@ from torch import Tensor, nn
 from steelsight.errors import BadInput
 from steelsight.explanations.baselines import match_baselines
 from steelsight.explanations.chunks import MEMORY_MB, rows_within
-from steelsight.explanations.fast.net import FastNet, fast_net, to_gray_level
 from steelsight.explanations.gradient import slope
 from steelsight.explanations.targets import Target, check_images, check_logits, resolve_targets
 from steelsight.models.capture import at_rest
 
 __all__ = ["IntegratedReport", "integrated_gradients", "integrated_gradients_report"]
 
-PRECISIONS: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
-
 STEPS = 50  # the common choice, and the study's library's default
 MOST_STEPS = 1600
 
 
 class IntegratedReport(NamedTuple):
-    """Maps, and how far their sums are from what they have to explain."""
+    """Maps of n images and their completeness errors."""
 
     maps: Float[Tensor, "n h w"]
     error: Float[Tensor, " n"]  # |sum of the map - (logit(image) - logit(baseline))|, in logits
@@ -48,17 +45,15 @@ def integrated_gradients(
     baselines: Tensor | None = None,
     steps: int = STEPS,
     error_bound: float | None = None,
-    precision: str = "fp32",
     memory_mb: float = MEMORY_MB,
 ) -> Float[Tensor, "n h w"]:
-    """The mean gradient on the way from a baseline, times the way; summed over channels, signed.
+    """Mean gradient between baseline and image, times their difference; summed over channels, signed.
 
     images       (n, c, h, w) float32, in the model's own units
     target       class index, one for all or (n,)
     baselines    (1 or n, c, h, w); None = a black sheet
     steps        Gauss-Legendre nodes
     error_bound  largest relative completeness error; nodes double until it is met, up to 1600
-    precision    "bf16" halves the time on processors that compute in it; only the catalog's networks heed it
     raises       BadInput for what cannot be explained
     source       Sundararajan et al. 2017
     """
@@ -69,7 +64,6 @@ def integrated_gradients(
         baselines=baselines,
         steps=steps,
         error_bound=error_bound,
-        precision=precision,
         memory_mb=memory_mb,
     ).maps
 
@@ -82,7 +76,6 @@ def integrated_gradients_report(
     baselines: Tensor | None = None,
     steps: int = STEPS,
     error_bound: float | None = None,
-    precision: str = "fp32",
     memory_mb: float = MEMORY_MB,
 ) -> IntegratedReport:
     """As integrated_gradients, with the completeness error of each map and the nodes it took."""
@@ -90,8 +83,6 @@ def integrated_gradients_report(
     starts = match_baselines(baselines, images, "integrated gradients")
     if steps < 1:
         raise BadInput(f"integrated gradients steps: expected at least 1, got {steps}")
-    if precision not in PRECISIONS:
-        raise BadInput(f"integrated gradients precision: expected fp32 or bf16, got {precision!r}")
     if error_bound is not None and not error_bound > 0:
         raise BadInput(f"integrated gradients error_bound: expected above 0, got {error_bound}")
     count = len(images)
@@ -108,13 +99,7 @@ def integrated_gradients_report(
         while len(left):
             for index in left.tolist():
                 maps[index] = _integrate(
-                    model,
-                    images[index],
-                    starts[index],
-                    classes[index],
-                    nodes,
-                    memory_mb,
-                    PRECISIONS[precision],
+                    model, images[index], starts[index], classes[index], nodes, memory_mb
                 )
                 used[index] = nodes
             error = (maps.double().sum((1, 2)) - wanted).abs()
@@ -127,7 +112,7 @@ def integrated_gradients_report(
 
 
 def _end_logits(model: nn.Module, images: Tensor, starts: Tensor, memory_mb: float) -> tuple[Tensor, Tensor]:
-    """Logits of the images and of the baselines; one baseline for all is asked once."""
+    """Logits of the images and of the baselines; a shared baseline runs once."""
     alone = starts[:1] if starts.stride(0) == 0 else starts
     with torch.no_grad():
         rows = rows_within(model, images[0], memory_mb)
@@ -146,15 +131,11 @@ def _integrate(
     target_class: Tensor,
     nodes: int,
     memory_mb: float,
-    dtype: torch.dtype,
 ) -> Float[Tensor, "h w"]:
     """One image's map at that many nodes."""
     places, weights = _nodes(nodes)
     difference = image - start
-    rows = rows_within(model, image, memory_mb, most=10)  # more at a time only cost the processor's cache
-    net = fast_net(model, torch.stack([image, start]), dtype=dtype)
-    if net:
-        return _fast_integrate(net, image, start, target_class, places, weights, rows)
+    rows = rows_within(model, image, memory_mb, most=10)  # larger batches leave the processor's cache
     total = torch.zeros(image.shape, dtype=torch.float64)
     with torch.enable_grad():
         for at in range(0, nodes, rows):
@@ -164,31 +145,7 @@ def _integrate(
     return (total * difference).sum(0).float()
 
 
-def _fast_integrate(
-    net: FastNet,
-    image: Tensor,
-    start: Tensor,
-    target_class: Tensor,
-    places: Tensor,
-    weights: Tensor,
-    rows: int,
-) -> Float[Tensor, "h w"]:
-    """The same on a FastNet; the first convolution is linear, so its way back is taken once, for the sum."""
-    total: Tensor | None = None
-    for at in range(0, len(places), rows):
-        batch = start + places[at : at + rows, None, None, None] * (image - start)
-        stored = net.forward(batch, signs=True, pool_first=True)
-        grad = net.backward(stored, target_class.expand(len(batch)), weight=weights[at : at + rows])
-        part = grad.float().sum(0, keepdim=True)
-        total = part if total is None else total + part
-    if total is None:
-        raise BadInput("integrated gradients steps: expected at least 1, got none")
-    slopes = net.to_gray(total.to(net.dtype), (image.shape[1], image.shape[2]))[0]
-    ends = to_gray_level(torch.stack([image, start]))
-    return slopes * (ends[0] - ends[1])
-
-
 def _nodes(count: int) -> tuple[Float[Tensor, " k"], Float[Tensor, " k"]]:
-    """Gauss-Legendre places and weights on 0..1."""
+    """Gauss-Legendre nodes and weights on 0..1."""
     places, weights = np.polynomial.legendre.leggauss(count)
     return torch.from_numpy((places + 1) / 2).float(), torch.from_numpy(weights / 2).float()

@@ -16,7 +16,7 @@ from steelsight.types import AreaFractions, GrayImage, InputSpec, MaskSource, Re
 
 __all__ = ["ReadSheet", "find_items", "read_items"]
 
-_LOOSE = "outside DATA"  # the group of a sheet that no DATA folder knows
+_LOOSE = "outside DATA"  # the group of a sheet that is in no DATA folder
 
 
 @dataclass(frozen=True)

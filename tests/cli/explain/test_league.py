@@ -91,7 +91,8 @@ def test_a_run_is_judged_on_its_test_sheets(run: Path, data: Path, tmp_path: Pat
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout.splitlines()[-1])
     assert told["recommended"]["method"] == "gradcam"
-    assert told["types"] == {"crack": 2, "patch": 2} or sum(told["types"].values()) == told["sheets"]
+    assert set(told["types"]) <= {"crack", "patch"}
+    assert sum(told["types"].values()) == told["sheets"]
     assert told["ceiling"]["grid"] == [1, 2]
     assert set(told["methods"]) == {"gradcam", "contrast"}
     assert told["methods"]["gradcam"]["the_study"]["dice"] == 0.236

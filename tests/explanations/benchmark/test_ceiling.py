@@ -1,4 +1,4 @@
-"""The oracle ceiling on masks whose answer is known."""
+"""The ceiling of perfect maps, on masks with a known ceiling."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_a_grid_as_fine_as_the_image_loses_nothing() -> None:
     assert ceiling.by_rule.tolist() == ceiling.by_best.tolist() == [1, 1]
 
 
-def test_a_coarser_grid_can_do_less(rng: np.random.Generator) -> None:
+def test_a_coarser_grid_has_a_lower_ceiling(rng: np.random.Generator) -> None:
     truths = np.zeros((6, 48, 48), dtype=bool)
     for row, (top, left) in enumerate(rng.integers(0, 36, (6, 2)).tolist()):
         truths[row, top : top + 10, left : left + 3] = True
@@ -45,11 +45,11 @@ def test_a_coarser_grid_can_do_less(rng: np.random.Generator) -> None:
     assert (ceiling.by_best >= ceiling.by_rule - 0.05).all()  # the best threshold looks at the map unblurred
 
 
-def test_classes_are_told_apart() -> None:
+def test_planted_classes_are_separated() -> None:
     truths = np.zeros((3, 16, 16), dtype=bool)
     truths[:2, 4:12, 4:12] = truths[2, 0, 0] = True
-    told = oracle_ceiling(truths, (4, 4), MaskRule()).as_dict(["patch", "patch", "chip"])
-    dice = told["dice"]
+    numbers = oracle_ceiling(truths, (4, 4), MaskRule()).as_dict(["patch", "patch", "chip"])
+    dice = numbers["dice"]
     assert dice["patch"]["images"] == 2
     assert dice["patch"]["by_best_threshold"] > dice["chip"]["by_best_threshold"]
-    assert told["grid"] == [4, 4]
+    assert numbers["grid"] == [4, 4]

@@ -32,13 +32,8 @@ def sheets(count: int, seed: int = 2) -> Tensor:
     return to_input(gray)
 
 
-def general(model: nn.Module) -> nn.Module:
-    """The same network, unknown to the catalog: only the general variant takes it."""
-    return nn.Sequential(model)
-
-
-def cosine(came: Tensor, expected: Tensor) -> float:
-    return float(torch.cosine_similarity(came.double().flatten(), expected.double().flatten(), dim=0))
+def cosine(actual: Tensor, expected: Tensor) -> float:
+    return float(torch.cosine_similarity(actual.double().flatten(), expected.double().flatten(), dim=0))
 
 
 def incompleteness(maps: Tensor, model: nn.Module, images: Tensor, references: Tensor, target: int) -> float:

@@ -121,8 +121,8 @@ class Mixing(nn.Module):
     ("make", "message"),
     [
         (Normed, r"add up to .* of a logit difference of .* calls group_norm.*use integrated_gradients"),
-        (Scripted, "cannot be watched"),
-        (Branching, "another variant for the images"),
+        (Scripted, "cannot be observed"),
+        (Branching, "calls other functions for the images"),
         (Mixing, "mixes the batch axis with others: give one image at a time"),
     ],
 )

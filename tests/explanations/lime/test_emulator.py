@@ -1,4 +1,4 @@
-"""The emulator: what it says of a set left out, whom it asks, and what it can hold."""
+"""The emulator: leave-one-out predictions, adjacent superpixels, and effects it can represent."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def draw(pieces: int, count: int, seed: int = 0) -> torch.Tensor:
     return torch.from_numpy(draw_masks(pieces, count, np.random.default_rng(seed)).T.copy())
 
 
-def test_touching_superpixels_are_found_once() -> None:
+def test_adjacent_superpixels_are_found_once() -> None:
     cut = np.array([[0, 0, 1], [2, 2, 1], [3, 3, 3]])
     assert sorted(map(tuple, adjacent_segments(cut).T.tolist())) == [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)]
     assert adjacent_segments(np.zeros((3, 3), np.int64)).shape == (2, 0)
@@ -37,7 +37,7 @@ def test_touching_superpixels_are_found_once() -> None:
 
 @pytest.mark.parametrize("memory_mb", [64.0, 1e-3])
 @pytest.mark.parametrize("grid", [GRID, (1, 1)])
-def test_what_it_says_of_a_set_left_out_is_what_a_fit_without_it_says(
+def test_leave_one_out_predictions_equal_fits_without_the_sample(
     cut: np.ndarray, grid: tuple[int, int], memory_mb: float
 ) -> None:
     masks = draw(12, 40)
@@ -49,12 +49,12 @@ def test_what_it_says_of_a_set_left_out_is_what_a_fit_without_it_says(
     for out in (0, 17, 39):
         kept = [at for at in range(40) if at != out]
         emulator, _ = fit_emulator(masks[:, kept], values[kept], cut, **settings)
-        told = emulator.predict(masks[:, out : out + 1])[0]
-        assert torch.allclose(left_out[out], told, atol=0.02)
+        predicted = emulator.predict(masks[:, out : out + 1])[0]
+        assert torch.allclose(left_out[out], predicted, atol=0.02)
         assert (left_out[out] - values[out]).abs().max() > 0.05  # nor is it the answer itself
 
 
-def test_neighbours_are_learned_from_few_samples(cut: np.ndarray) -> None:
+def test_few_samples_determine_effects_of_neighbours(cut: np.ndarray) -> None:
     """Sixty sets teach twelve places what no linear surrogate can hold."""
     train, test = draw(12, 60), draw(12, 200, seed=1)
     emulator, _ = fit_emulator(train, local_values(train), cut, **SETTINGS)
@@ -64,7 +64,7 @@ def test_neighbours_are_learned_from_few_samples(cut: np.ndarray) -> None:
     assert left[across].max() < 0.03
 
 
-def test_the_average_is_the_average_of_the_places(cut: np.ndarray) -> None:
+def test_average_pooling_is_the_mean_over_the_places(cut: np.ndarray) -> None:
     train = draw(12, 60)
     emulator, _ = fit_emulator(train, local_values(train), cut, **SETTINGS)
     expected = emulator.predict(train).mean(1, keepdim=True)

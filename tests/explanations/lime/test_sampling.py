@@ -1,4 +1,4 @@
-"""Sets of shown superpixels: their distribution and their regression are the reference's."""
+"""Samples of shown superpixels: their distribution and regression equal the reference's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def cosine_weight(mask: np.ndarray) -> float:
     return float(np.sqrt(np.exp(-((1 - cosine) ** 2) / 0.25**2)))
 
 
-def test_numbers_shown_follow_coins_times_the_kernel() -> None:
+def test_numbers_shown_follow_the_binomial_times_the_kernel() -> None:
     pieces = 6
     chances = shown_distribution(pieces)
     weighted = np.zeros(pieces + 1)
@@ -29,18 +29,18 @@ def test_numbers_shown_follow_coins_times_the_kernel() -> None:
     assert np.abs(masks.mean(0) - masks.mean()).max() < 0.03
 
 
-def test_what_one_of_a_pair_shows_the_other_tends_to_hide() -> None:
+def test_antithetic_pairs_show_complementary_superpixels() -> None:
     masks = draw_masks(40, 400, np.random.default_rng(1))
     first, second = masks[::2], masks[1::2]
     both, neither = (first * second).sum(1), ((1 - first) * (1 - second)).sum(1)
     assert (np.minimum(both, neither) == 0).all()
 
 
-def test_an_odd_number_of_sets_is_given() -> None:
+def test_an_odd_number_of_samples_is_drawn() -> None:
     assert draw_masks(5, 7, np.random.default_rng(0)).shape == (7, 5)
 
 
-def test_the_regression_is_the_references() -> None:
+def test_the_regression_equals_the_references() -> None:
     coins = ReferenceSamples(8, np.random.default_rng(2))
     masks = coins.masks.double().numpy().T
     answers = np.random.default_rng(3).normal(size=len(masks)) + masks @ np.arange(8)

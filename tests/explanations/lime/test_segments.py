@@ -1,4 +1,4 @@
-"""Superpixels: numbered, repeatable, and refused in words."""
+"""Superpixels: numbering, repeatability, bad input."""
 
 from __future__ import annotations
 

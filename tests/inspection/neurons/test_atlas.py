@@ -62,7 +62,7 @@ def test_every_neuron_has_its_images_crops_and_responses(atlas: Atlas) -> None:
     assert "no second form: model adhoc: its linear layer is made for 48x64" in atlas.layers[2].note
 
 
-def test_numbers_are_json_and_the_page_says_everything(atlas: Atlas) -> None:
+def test_numbers_are_json_and_the_page_is_complete(atlas: Atlas) -> None:
     numbers = json.loads(json.dumps(plain(atlas.as_dict()), allow_nan=False))
     first = numbers["layers"][0]["neurons"][0]
     assert first["neuron"].startswith("features.1:")
@@ -79,7 +79,7 @@ def test_numbers_are_json_and_the_page_says_everything(atlas: Atlas) -> None:
     assert forms_figure(atlas.layers[2:], each=2) is None
 
 
-def test_a_real_sheet_that_drives_a_neuron_more_is_where_the_ascent_starts_again(shown: NeuronSheets) -> None:
+def test_the_ascent_restarts_from_a_real_sheet_with_a_higher_response(shown: NeuronSheets) -> None:
     slow = replace(QUICK, rate=1e-3, steps=3)
     made = atlas_of(shown, ["features.1"], replace(PLAN, plain=slow, grown=None))
     profiles = made.layers[0].profiles
@@ -87,10 +87,10 @@ def test_a_real_sheet_that_drives_a_neuron_more_is_where_the_ascent_starts_again
     assert all(profile.value >= profile.best_real * (1 - 1e-5) for profile in profiles)
 
 
-def test_neurons_asked_for_and_neurons_drawn(shown: NeuronSheets) -> None:
-    asked = (Neuron("features.4", 5), Neuron("features.1", 2, (3, 4)))
-    made = atlas_of(shown, ["features.10"], replace(PLAN, neurons=asked, grown=None))
-    assert [p.neuron for page in made.layers for p in page.profiles] == list(asked)
+def test_named_and_randomly_drawn_neurons(shown: NeuronSheets) -> None:
+    named = (Neuron("features.4", 5), Neuron("features.1", 2, (3, 4)))
+    made = atlas_of(shown, ["features.10"], replace(PLAN, neurons=named, grown=None))
+    assert [p.neuron for page in made.layers for p in page.profiles] == list(named)
     drawn = atlas_of(shown, ["features.4"], replace(PLAN, choose="drawn", plain=None))
     assert drawn.layers[0].profiles[0].plain is None
     assert drawn.layers[0].profiles[0].value == drawn.layers[0].profiles[0].grown_value
@@ -99,7 +99,7 @@ def test_neurons_asked_for_and_neurons_drawn(shown: NeuronSheets) -> None:
     assert "Second form" in document.render()
 
 
-def test_a_layer_that_is_dead_has_an_empty_page(shown: NeuronSheets) -> None:
+def test_a_dead_layer_has_an_empty_page(shown: NeuronSheets) -> None:
     model = small()
     with torch.no_grad():
         model.features[0].bias.fill_(-1e4)
@@ -113,7 +113,7 @@ def test_a_layer_that_is_dead_has_an_empty_page(shown: NeuronSheets) -> None:
 
 
 @pytest.mark.parametrize("kept", [[0, 2, 4], []])
-def test_one_class_or_no_sheets(shown: NeuronSheets, kept: list[int]) -> None:
+def test_one_class_or_no_sheets_is_refused(shown: NeuronSheets, kept: list[int]) -> None:
     few = NeuronSheets(
         shown.images[kept], shown.labels[kept], shown.class_names, tuple(shown.ids[i] for i in kept)
     )
@@ -124,7 +124,7 @@ def test_one_class_or_no_sheets(shown: NeuronSheets, kept: list[int]) -> None:
         atlas_of(few, ["features.1"])
 
 
-def test_what_the_model_does_not_have(shown: NeuronSheets) -> None:
+def test_missing_neurons_are_refused(shown: NeuronSheets) -> None:
     with pytest.raises(UnknownLayer, match=r"layer 'features\.77'"):
         atlas_of(shown, ["features.77"])
     with pytest.raises(BadInput, match=r"neuron features\.1:40: the layer has 32 channels, 0 to 31, got 40"):
@@ -137,13 +137,13 @@ def test_what_the_model_does_not_have(shown: NeuronSheets) -> None:
         replace(PLAN, plain=None, grown=None)
 
 
-def test_a_model_and_itself_have_the_same_neurons() -> None:
+def test_a_model_compared_with_itself_has_equal_neurons() -> None:
     neurons = [Neuron(layer, channel) for layer in ("features.1", "features.7") for channel in range(4)]
     model = small(outputs=2)
-    twin = small(outputs=5)  # another head, the same features
-    twin.features.load_state_dict(model.features.state_dict())
+    other = small(outputs=5)  # another head, the same features
+    other.features.load_state_dict(model.features.state_dict())
     rng = np.random.default_rng(0)
-    same = compare_neurons(model, twin, neurons, QUICK, seed=0, rng=rng)
+    same = compare_neurons(model, other, neurons, QUICK, seed=0, rng=rng)
     assert np.allclose(same.correlations, 1)
     assert [layer.found.estimate for layer in same.layers] == [1.0, 1.0]
     assert all(layer.others.estimate < layer.own.estimate for layer in same.layers)
@@ -155,7 +155,7 @@ def test_a_model_and_itself_have_the_same_neurons() -> None:
     assert len(json.loads(json.dumps(plain(same.as_dict())))["neurons"]) == 8
 
 
-def test_models_of_different_architecture() -> None:
+def test_models_of_different_architecture_are_refused() -> None:
     with pytest.raises(BadInput, match="expected one architecture, got adhoc and squeezenet_reduced"):
         compare_neurons(
             small(),

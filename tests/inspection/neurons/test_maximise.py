@@ -1,4 +1,4 @@
-"""Activation maximisation: a known filter comes back, neurons do not disturb each other."""
+"""Activation maximisation: a known filter is recovered, neurons are independent of each other."""
 
 import math
 from dataclasses import replace
@@ -25,7 +25,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def filters(count: int = 3, *, bias: float = 0.0) -> nn.Sequential:
-    """One convolution with random filters, a ReLU, and a layer nobody should reach."""
+    """One convolution with random filters, a ReLU, and a layer that must not run."""
     net = nn.Sequential(nn.Conv2d(3, count, KERNEL), nn.ReLU(inplace=True), _Trap())
     with torch.no_grad():
         net[0].weight.copy_(torch.randn(net[0].weight.shape, generator=seeded(1)))
@@ -35,7 +35,7 @@ def filters(count: int = 3, *, bias: float = 0.0) -> nn.Sequential:
 
 class _Trap(nn.Module):
     def forward(self, _images: Tensor) -> Tensor:
-        raise AssertionError("a layer behind the one asked for ran")
+        raise AssertionError("a layer behind the named one ran")
 
 
 def small(name: str = "adhoc") -> SheetClassifier:
@@ -61,7 +61,7 @@ def test_a_known_filter_is_recovered(layer: str, colour: bool) -> None:
         assert cosine(seen, weight) >= 0.99
 
 
-def test_between_black_and_white_the_best_image_is_one_of_both() -> None:
+def test_with_clipping_the_best_image_is_black_and_white() -> None:
     """Of a linear neuron over a box the maximum lies in the corner its weights point to."""
     net = filters()
     ascent = replace(PLAIN, clip=True)
@@ -75,7 +75,7 @@ def test_between_black_and_white_the_best_image_is_one_of_both() -> None:
     assert np.allclose(seen[sure], np.where(weight > 0, high, low)[sure], atol=1e-5)
 
 
-def test_contrast_is_bounded_over_the_pixels_the_neuron_sees() -> None:
+def test_contrast_is_bounded_over_the_receptive_field() -> None:
     net = filters()
     neurons = [Neuron("0", 0, (5, 9)), Neuron("0", 1)]
     ascent = replace(PLAIN, contrast=1.5, noise=0.0, steps=64)
@@ -86,7 +86,7 @@ def test_contrast_is_bounded_over_the_pixels_the_neuron_sees() -> None:
 
 
 @pytest.mark.parametrize("layer", ["features.1", "features.10", "head.relu1", "head"])
-def test_the_image_drives_the_neuron_more_than_any_sheet(layer: str, rng: np.random.Generator) -> None:
+def test_the_image_has_a_higher_response_than_any_sheet(layer: str, rng: np.random.Generator) -> None:
     model = small()
     sheets = rng.integers(0, 256, (40, 48, 64), dtype=np.uint8)
     with run_to(model, layer) as run, torch.no_grad():
@@ -103,7 +103,7 @@ def test_the_image_drives_the_neuron_more_than_any_sheet(layer: str, rng: np.ran
     assert (found.values > found.starts).all()
 
 
-def test_values_are_what_the_model_says_of_the_images() -> None:
+def test_values_equal_the_models_responses_to_the_images() -> None:
     model = small("squeezenet_reduced").eval()
     neurons = [Neuron("features.4", 3), Neuron("features.1", 5, (2, 3)), Neuron("features.4", 9)]
     found = maximise(model, neurons, replace(PLAIN, steps=5), generator=seeded())
@@ -118,7 +118,7 @@ def test_values_are_what_the_model_says_of_the_images() -> None:
     assert found.neurons == tuple(neurons)
 
 
-def test_a_neurons_image_does_not_depend_on_its_company() -> None:
+def test_a_neurons_image_does_not_depend_on_its_batch() -> None:
     model = small()
     neurons = [Neuron("features.4", channel) for channel in range(5)]
     ascent = replace(PLAIN, steps=12, jitter=2, variation=0.1, chunk=2)
@@ -150,7 +150,7 @@ def test_the_model_is_left_as_found(broken: bool) -> None:
     assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
 
 
-def test_a_silent_neuron_is_woken() -> None:
+def test_an_inactive_neuron_is_optimised() -> None:
     """Behind a shut ReLU there is no gradient; the leak finds the way."""
     net = filters(bias=-8.0)
     found = maximise(net, [Neuron("1", 0)], replace(PLAIN, steps=60), generator=seeded(), size=SIZE)
@@ -165,7 +165,7 @@ def test_a_dead_neuron_stays_at_zero_and_its_image_is_finite() -> None:
     assert np.isfinite(found.images).all()
 
 
-def test_the_leak_changes_no_output() -> None:
+def test_the_leak_does_not_change_outputs() -> None:
     model = small("squeezenet_reduced")
     images = torch.randn(2, 3, 48, 64, generator=seeded())
     with run_to(model, "features.6") as run:
@@ -182,7 +182,7 @@ def test_the_leak_changes_no_output() -> None:
     assert not torch.allclose(gradient[0], expected[0], atol=1e-3)
 
 
-def test_the_second_form_grows_as_the_study_says() -> None:
+def test_the_second_form_has_the_studys_sizes() -> None:
     assert GROWN.sizes((64, 400)) == [(64, 64), (90, 90), (125, 125), (176, 176), (246, 246)]
     assert (GROWN.steps, GROWN.every, GROWN.grow) == (250, 50, 1.4)
     assert (min(GROWN.kernels), max(GROWN.kernels)) == (3, 10)
@@ -194,7 +194,7 @@ def test_the_second_form_grows_as_the_study_says() -> None:
     assert set(found.kernels) <= {3, 8}
 
 
-def test_of_several_kernels_the_widest_good_one_is_taken() -> None:
+def test_the_largest_acceptable_kernel_is_used() -> None:
     model = small()
     neurons = [Neuron("features.4", channel) for channel in range(4)]
     base = replace(GROWN, steps=6, every=2)
@@ -208,7 +208,7 @@ def test_of_several_kernels_the_widest_good_one_is_taken() -> None:
         assert chosen.values[row] == pytest.approx(values[good], rel=1e-4)
 
 
-def test_start_from_a_real_sheet(rng: np.random.Generator) -> None:
+def test_the_ascent_starts_from_a_real_sheet(rng: np.random.Generator) -> None:
     model = small()
     sheets = rng.integers(0, 256, (2, 48, 64), dtype=np.uint8)
     neurons = [Neuron("features.1", 0), Neuron("features.1", 0)]
@@ -225,7 +225,7 @@ def test_start_from_a_real_sheet(rng: np.random.Generator) -> None:
 @pytest.mark.parametrize(
     "prior", [{"jitter": 3}, {"variation": 0.2}, {"fourier": 0.5}, {"colour": True}, {"precision": "bf16"}]
 )
-def test_each_prior_still_climbs(prior: dict) -> None:
+def test_the_response_rises_under_each_regulariser(prior: dict) -> None:
     found = maximise(
         small(),
         [Neuron("features.4", 1)],
@@ -236,7 +236,7 @@ def test_each_prior_still_climbs(prior: dict) -> None:
     assert found.images.shape[1] == (3 if prior.get("colour") else 1)
 
 
-def test_gray_is_what_a_gray_sheet_gives(rng: np.random.Generator) -> None:
+def test_gray_images_equal_the_input_of_gray_sheets(rng: np.random.Generator) -> None:
     sheet = rng.integers(0, 256, (1, 8, 9), dtype=np.uint8)
     mean = np.float32((0.485 + 0.456 + 0.406) / 3)
     gray = torch.from_numpy((sheet[:, None] / np.float32(255) - mean) / np.float32(GRAY_STD))
@@ -262,12 +262,12 @@ def test_bytes_are_stretched_only_where_values_pass_black_or_white() -> None:
         (Neuron("head.dropout1", 300), BadInput, "the layer has 256 channels"),
     ],
 )
-def test_neurons_that_do_not_exist(neuron: Neuron, error: type[Exception], message: str) -> None:
+def test_neurons_that_do_not_exist_are_refused(neuron: Neuron, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         maximise(small(), [neuron], replace(PLAIN, steps=1), generator=seeded())
 
 
-def test_images_the_model_cannot_take() -> None:
+def test_images_the_model_cannot_take_are_refused() -> None:
     model = small()
     with pytest.raises(BadInput, match="its linear layer is made for 48x64 images, got 64x64"):
         maximise(model, [Neuron("head", 0)], GROWN, generator=seeded())
@@ -297,6 +297,6 @@ def test_images_the_model_cannot_take() -> None:
         ({"start": (64, 64), "grow": 2.0, "every": 10}, "grow: the image would end .* more than 1024"),
     ],
 )
-def test_settings_that_do_not_exist(settings: dict, message: str) -> None:
+def test_unknown_settings_are_refused(settings: dict, message: str) -> None:
     with pytest.raises(BadRecipe, match=message):
         Ascent(**settings)

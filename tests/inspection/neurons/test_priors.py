@@ -1,4 +1,4 @@
-"""The priors against slow twins."""
+"""The regularisers against slow implementations."""
 
 import numpy as np
 import pytest
@@ -56,7 +56,7 @@ def test_the_smooth_spectrum_is_ascent_over_scaled_fourier_coefficients(size: tu
 
 
 @given(st.floats(0.1, 3.0), st.floats(0.01, 50.0), st.booleans())
-def test_limits_hold_and_leave_what_obeys_them(contrast: float, scale: float, clip: bool) -> None:
+def test_limits_hold_and_do_not_change_valid_images(contrast: float, scale: float, clip: bool) -> None:
     images = (scale * draw(3, 1, 5, 6)).float()
     areas = torch.full((3,), 30.0)
     found = limit(images, areas, contrast=contrast, clip=clip)

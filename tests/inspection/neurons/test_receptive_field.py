@@ -1,4 +1,4 @@
-"""What a place sees, against a gradient's support in a twin with positive weights and open gates."""
+"""Receptive fields against the support of gradients in a copy with positive weights and active ReLUs."""
 
 import pytest
 import torch
@@ -40,7 +40,7 @@ class _Average(nn.Module):
         return self.window(images)
 
 
-def open_gates(module: nn.Module) -> nn.Module:
+def with_active_relus(module: nn.Module) -> nn.Module:
     """The same geometry, but every input of a window moves its output."""
     for name, child in module.named_children():
         if isinstance(child, nn.MaxPool2d):
@@ -48,7 +48,7 @@ def open_gates(module: nn.Module) -> nn.Module:
         elif isinstance(child, nn.ReLU | nn.BatchNorm2d | nn.Dropout):
             setattr(module, name, nn.Identity())
         else:
-            open_gates(child)
+            with_active_relus(child)
         if isinstance(child, nn.Conv2d):
             nn.init.constant_(child.weight, 1 / child.weight[0].numel())
             nn.init.zeros_(child.bias)
@@ -58,10 +58,10 @@ def open_gates(module: nn.Module) -> nn.Module:
 @pytest.mark.parametrize("name", LAYERS)
 def test_boxes_are_the_support_of_the_gradient(name: str) -> None:
     model = build_model(ModelSpec(name=name, outputs=2, height=HEIGHT, width=WIDTH))
-    reaches = {layer: receptive_field_of(model, layer) for layer in LAYERS[name]}
-    twin = open_gates(model).double()
-    for layer, reach in reaches.items():
-        with run_to(twin, layer) as run:
+    fields = {layer: receptive_field_of(model, layer) for layer in LAYERS[name]}
+    active = with_active_relus(model).double()
+    for layer, reach in fields.items():
+        with run_to(active, layer) as run:
             leaf = torch.zeros(1, 3, HEIGHT, WIDTH, dtype=torch.float64, requires_grad=True)
             output = run(leaf)
             rows, columns = output.shape[2:]
@@ -73,20 +73,20 @@ def test_boxes_are_the_support_of_the_gradient(name: str) -> None:
                 assert reach.box(place, (HEIGHT, WIDTH)) == (*low, *high), (layer, place)
 
 
-def test_the_studys_last_fire_module_sees_more_than_a_sheet_is_high() -> None:
+def test_the_studys_last_fire_module_has_a_field_higher_than_a_sheet() -> None:
     model = build_model(ModelSpec(name="squeezenet_reduced", outputs=2))
     reach = receptive_field_of(model, "features.9")
     assert (reach.start, reach.size, reach.step) == ((-40, -40), (111, 111), (16, 16))
 
 
 @pytest.mark.parametrize("layer", ["head.pool", "head.linear", "head.flatten", "head"])
-def test_behind_a_pooling_everything_is_seen(layer: str) -> None:
+def test_global_pooling_counts_as_the_whole_image(layer: str) -> None:
     model = build_model(ModelSpec(name="squeezenet_reduced", outputs=2, height=HEIGHT, width=WIDTH))
     assert receptive_field_of(model, layer) == WHOLE
     assert receptive_field_of(model, layer).box((0, 0), (HEIGHT, WIDTH)) == (0, 0, HEIGHT, WIDTH)
 
 
-def test_a_container_nobody_knows_sees_everything() -> None:
+def test_an_unknown_container_counts_as_the_whole_image() -> None:
     class Own(nn.Module):
         def __init__(self) -> None:
             super().__init__()

@@ -1,4 +1,4 @@
-"""What neurons say to real sheets: answers, places, crops, dead channels, classes, simplicity."""
+"""Responses to real sheets: values, places, crops, dead channels, classes, filter agreement."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def small(name: str = "adhoc") -> SheetClassifier:
     return build_model(ModelSpec(name=name, outputs=2, height=SIZE[0], width=SIZE[1]))
 
 
-def test_one_pass_says_what_each_layer_says_alone(sheets: GrayBatch) -> None:
+def test_one_pass_over_all_layers_equals_a_pass_for_each(sheets: GrayBatch) -> None:
     model = small("squeezenet_reduced").train()
     layers = ["features.0", *surveyed_layers(model)]
     found = survey(model, sheets, layers, batch=4)
@@ -53,7 +53,7 @@ def test_one_pass_says_what_each_layer_says_alone(sheets: GrayBatch) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_speaking_layers_exist_and_end_with_the_logits(name: str) -> None:
+def test_surveyed_layers_exist_and_end_with_the_logits(name: str) -> None:
     model = build_model(ModelSpec(name=name, outputs=2, height=64, width=96))
     layers = surveyed_layers(model)
     assert layers[-1] == "head"
@@ -68,7 +68,7 @@ def test_speaking_layers_exist_and_end_with_the_logits(name: str) -> None:
     assert layers[:-1] == expected.get(name, layers[:-1])
 
 
-def test_dead_channels_are_those_never_above_zero(sheets: GrayBatch) -> None:
+def test_dead_channels_are_those_not_above_zero(sheets: GrayBatch) -> None:
     model = small()
     with torch.no_grad():
         model.features[0].bias[[3, 17]] = -1e4
@@ -78,7 +78,7 @@ def test_dead_channels_are_those_never_above_zero(sheets: GrayBatch) -> None:
         assert layer.dead.tolist() == [c for c in range(32) if layer.maxima[:, c].max() <= 0]
 
 
-def test_crops_hold_all_that_the_neuron_saw(sheets: GrayBatch) -> None:
+def test_crops_contain_the_receptive_field(sheets: GrayBatch) -> None:
     """Whatever is done to the sheet outside the crop, the neuron's answer at that place stays."""
     model = small("squeezenet_reduced")
     found = survey(model, sheets, ["features.3"])["features.3"]
@@ -107,11 +107,11 @@ def test_responses_are_class_means_with_intervals_over_groups() -> None:
     labels = np.repeat([0, 1, -1], 40)
     values = np.stack([labels + rng.normal(0, 0.1, 120), rng.normal(0, 1, 120)], axis=1).astype(np.float32)
     names = ("none", "crack", "never seen")
-    told = class_responses(values, labels, names, rng=np.random.default_rng(1))
-    assert [list(each) for each in told] == [["none", "crack"]] * 2
+    responses = class_responses(values, labels, names, rng=np.random.default_rng(1))
+    assert [list(each) for each in responses] == [["none", "crack"]] * 2
     for column in range(2):
         for index, name in enumerate(names[:2]):
-            interval = told[column][name]
+            interval = responses[column][name]
             own = values[labels == index, column].astype(float)
             assert interval.estimate == pytest.approx(own.mean(), abs=1e-6)
             half = 1.96 * own.std() / np.sqrt(own.size)
@@ -126,13 +126,13 @@ def test_responses_are_class_means_with_intervals_over_groups() -> None:
     assert not np.isnan(alone[0]["crack"].low)
 
 
-def test_telling_is_the_share_of_variance_between_classes() -> None:
+def test_class_variance_share_is_the_variance_between_classes() -> None:
     labels = np.array([0, 0, 1, 1, -1])
     values = np.array([[0, 5, 0], [0, 5, 1], [3, 5, 0], [3, 5, 1], [99, 7, 9]], dtype=np.float32)
     assert class_variance_share(values, labels).tolist() == [1.0, 0.0, 0.0]
 
 
-def test_no_sheets_unknown_layers_and_layers_without_channels(sheets: GrayBatch) -> None:
+def test_missing_sheets_unknown_layers_and_layers_without_channels_are_refused(sheets: GrayBatch) -> None:
     model = small()
     with pytest.raises(BadInput, match="expected sheets to show the model, got none"):
         survey(model, sheets[:0], ["features.1"])
@@ -163,7 +163,7 @@ def test_the_first_layer_is_one_filter_and_later_layers_are_not(sheets: GrayBatc
     assert (last < 0.9).all()
 
 
-def test_a_dead_neuron_has_no_filters_to_agree(sheets: GrayBatch) -> None:
+def test_a_dead_neuron_has_no_filter_agreement(sheets: GrayBatch) -> None:
     model = small()
     with torch.no_grad():
         model.features[0].bias[3] = -1e4
@@ -190,5 +190,5 @@ def test_fine_waves_and_coarse_waves() -> None:
     assert np.isnan(shares[2])
 
 
-def test_rank_correlation_of_what_has_no_order() -> None:
+def test_rank_correlation_of_constants_is_undefined() -> None:
     assert np.isnan(rank_correlation(np.ones(4), np.arange(4.0)))

@@ -1,4 +1,4 @@
-"""Reading layers: every layer of every network, as a pass over the raw outputs would; nothing left behind."""
+"""Reading layers: equal to a pass over the raw outputs for every layer of every network; no hooks left."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def images(rng: np.random.Generator) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_both_inputs_are_those_of_the_raw_outputs(name: str, images: np.ndarray) -> None:
+def test_both_inputs_equal_those_of_the_raw_outputs(name: str, images: np.ndarray) -> None:
     model = build(name)
     layers = standard_layers(model)
     found = read_layers(model, images, layers, seed=3)
@@ -61,14 +61,14 @@ def test_the_sheet_itself_comes_first(images: np.ndarray) -> None:
     assert np.allclose(output.pooled, pooled.flatten(1), atol=1e-3)
 
 
-def test_batches_make_no_difference(images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_size_does_not_change_outputs(images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     model = build()
     layers = ("features.3", "head.linear")
     whole = read_layers(model, images, layers)
     monkeypatch.setattr("steelsight.inspection.probes.outputs.LARGEST_BATCH", 2)
-    told: list[int] = []
-    parts = read_layers(model, images, layers, say=told.append)
-    assert told == [2, 4, 5]
+    done: list[int] = []
+    parts = read_layers(model, images, layers, say=done.append)
+    assert done == [2, 4, 5]
     for layer in layers:
         assert np.allclose(whole[layer].pooled, parts[layer].pooled, atol=1e-5)
         assert np.allclose(whole[layer].projected, parts[layer].projected, atol=1e-4)
@@ -76,9 +76,9 @@ def test_batches_make_no_difference(images: np.ndarray, monkeypatch: pytest.Monk
 
 def test_a_large_layer_shrinks_the_batch(images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("steelsight.inspection.probes.outputs.BATCH_BYTES", 1)
-    told: list[int] = []
-    read_layers(build(), images, ["features.0"], say=told.append)
-    assert told == [1, 2, 3, 4, 5]
+    done: list[int] = []
+    read_layers(build(), images, ["features.0"], say=done.append)
+    assert done == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -124,7 +124,7 @@ def test_standard_layers_run_in_the_order_of_the_signal(
     assert torch.equal(tape.activations[seen[-1]].flatten(1), logits)
 
 
-def test_layers_asked_for_come_in_the_networks_order() -> None:
+def test_named_layers_come_in_the_networks_order() -> None:
     model = build()
     assert choose_layers(
         model, ["head.conv", "features.3", "features", "features.3.squeeze", "features.0"]
@@ -150,7 +150,7 @@ def test_an_unknown_layer_is_refused_with_the_names() -> None:
         choose_layers(build(), [])
 
 
-def test_a_diverged_network_is_refused(images: np.ndarray) -> None:
+def test_a_network_with_non_finite_outputs_is_refused(images: np.ndarray) -> None:
     model = build()
     with torch.no_grad():
         model.features[3].squeeze.weight.fill_(float("nan"))
@@ -158,7 +158,7 @@ def test_a_diverged_network_is_refused(images: np.ndarray) -> None:
         read_layers(model, images, ["features.0", "features.3"])
 
 
-def test_no_sheets_and_patches_are_refused(images: np.ndarray) -> None:
+def test_missing_sheets_and_patches_are_refused(images: np.ndarray) -> None:
     with pytest.raises(BadInput, match="expected at least one sheet, got none"):
         read_layers(build(), images[:0], ["features.0"])
     with pytest.raises(BadInput, match="expected a model that sees whole sheets"):
@@ -168,7 +168,7 @@ def test_no_sheets_and_patches_are_refused(images: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("channels", "height", "width"), [(1, 64, 400), (64, 31, 199), (384, 3, 24), (1000, 3, 24), (4000, 3, 3)]
 )
-def test_pooled_grids_use_what_they_may(channels: int, height: int, width: int) -> None:
+def test_pooled_grids_use_the_allowed_number_of_features(channels: int, height: int, width: int) -> None:
     rows, columns = pooled_grid(channels, height, width)
     assert 1 <= rows <= height
     assert 1 <= columns <= width

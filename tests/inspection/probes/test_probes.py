@@ -1,4 +1,4 @@
-"""Linear probes: planted classes are found, noise is chance, the regression is scikit-learn's."""
+"""Linear probes: planted classes are separated, noise is at chance, the regression is scikit-learn's."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def _accuracy(rows: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
 
 @pytest.mark.parametrize("classes", [2, 5])
 @pytest.mark.parametrize("features", [5, 40, 400])
-def test_separable_classes_are_told_apart(classes: int, features: int, rng: np.random.Generator) -> None:
+def test_separable_classes_are_separated(classes: int, features: int, rng: np.random.Generator) -> None:
     """So wide a gap leaves no overlap, with more features than sheets as with fewer."""
     rows, labels = _planted(rng, classes, features, gap=24)
     assert _accuracy(rows, labels)[0] == 1.0
@@ -50,7 +50,7 @@ def test_noise_is_chance_within_its_interval(classes: int, features: int, rng: n
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("features", [30, 400])
 @pytest.mark.parametrize("penalty", [1e-2, 1e-4])
-def test_a_probe_is_scikit_learns_regression(
+def test_a_probe_equals_scikit_learns_regression(
     classes: int, features: int, penalty: float, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Against float64, unrotated, fitted to the end. One answer in 300 may be a tie in float32.
@@ -62,13 +62,13 @@ def test_a_probe_is_scikit_learns_regression(
     scaler = StandardScaler().fit(rows[:FITTED].astype(np.float64))
     slow = LogisticRegression(C=1 / (penalty * features * FITTED), tol=1e-8, max_iter=10_000)
     slow.fit(scaler.transform(rows[:FITTED]), labels[:FITTED])
-    told = slow.predict(scaler.transform(rows[FITTED:]))
+    predicted = slow.predict(scaler.transform(rows[FITTED:]))
     usual = fit_at(prepared, labels[:FITTED], penalty)
     assert usual.converged
-    assert (usual.answers == told).mean() >= 0.98
+    assert (usual.answers == predicted).mean() >= 0.98
     monkeypatch.setattr("steelsight.inspection.probes.probes.FLAT_GRADIENT", 1e-5)
     thorough = fit_at(prepared, labels[:FITTED], penalty)
-    assert (thorough.answers == told).sum() >= JUDGED - 1
+    assert (thorough.answers == predicted).sum() >= JUDGED - 1
     assert thorough.fit_accuracy == slow.score(scaler.transform(rows[:FITTED]), labels[:FITTED])
 
 
@@ -83,7 +83,7 @@ def test_rotation_keeps_distances(rng: np.random.Generator) -> None:
     assert np.allclose(prepared.judge @ prepared.fit.T, scaled[40:] @ scaled[:40].T, atol=1e-2)
 
 
-def test_constants_say_nothing(rng: np.random.Generator) -> None:
+def test_constant_features_are_ignored(rng: np.random.Generator) -> None:
     rows = np.full((20, 6), 3.0, dtype=np.float32)
     prepared = prepare(rows[:12], rows[12:])
     assert prepared.features == 1
@@ -94,7 +94,7 @@ def test_constants_say_nothing(rng: np.random.Generator) -> None:
     assert np.isfinite(prepare(rows[:12], rows[12:]).judge).all()
 
 
-def test_noise_wants_the_strongest_penalty_and_a_clear_signal_a_weaker_one(rng: np.random.Generator) -> None:
+def test_noise_gets_the_strongest_penalty_and_a_clear_signal_a_weaker_one(rng: np.random.Generator) -> None:
     folds = make_folds(np.arange(FITTED) % 2, [""] * FITTED, rng=rng)
     noise, labels = _planted(rng, 2, 100, gap=0)
     clear, clear_labels = _planted(rng, 2, 100, gap=24)
@@ -112,7 +112,7 @@ def test_a_class_missing_from_a_fold_does_not_stop_the_choice(rng: np.random.Gen
     assert choose_penalty(prepare(rows[:FITTED], rows[:1]), labels[:FITTED], folds) in PENALTIES
 
 
-def test_intervals_resample_groups_and_pair_the_probes(rng: np.random.Generator) -> None:
+def test_intervals_resample_groups_and_are_paired(rng: np.random.Generator) -> None:
     labels = rng.integers(0, 2, 200)
     first = (rng.random(200) < 0.8).astype(float)
     right = np.stack([first, first, 1 - first, np.ones(200), np.zeros(200)])
@@ -149,7 +149,7 @@ def test_weights_count_for_accuracy_and_classes_alike_for_balanced_accuracy(rng:
     assert resample(right, labels, rng=rng).estimates[0] == pytest.approx(0.75)
 
 
-def test_trend_is_spearmans(rng: np.random.Generator) -> None:
+def test_trend_equals_spearmans(rng: np.random.Generator) -> None:
     from scipy.stats import spearmanr
 
     rows = rng.random((20, 9)).round(1)  # with ties

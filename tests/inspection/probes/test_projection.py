@@ -1,4 +1,4 @@
-"""The count sketch: its twin, its Johnson-Lindenstrauss property, its seeds."""
+"""The count sketch: a slow implementation, its Johnson-Lindenstrauss property, its seeds."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ NUMBERS = 64
 DRAWS = 400
 
 
-def _twin(size: int, numbers: int, seed: int) -> np.ndarray:
+def _slow_matrix(size: int, numbers: int, seed: int) -> np.ndarray:
     """The matrix written coordinate by coordinate in float64, from the sketch's own draws."""
     sketch = draw_sketch(size, numbers, seed=seed)
     matrix = np.zeros((numbers, size))
@@ -23,13 +23,13 @@ def _twin(size: int, numbers: int, seed: int) -> np.ndarray:
 
 
 @given(size=st.integers(1, 300), numbers=st.integers(1, 70), seed=st.integers(0, 2**31))
-def test_projection_is_the_matrix_product(size: int, numbers: int, seed: int) -> None:
+def test_projection_equals_the_matrix_product(size: int, numbers: int, seed: int) -> None:
     rows = torch.randn(3, size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     sketch = draw_sketch(size, numbers, seed=seed)
-    twin = _twin(size, numbers, seed)
-    assert np.allclose(sketch.project(rows).numpy(), rows.numpy() @ twin.T, atol=1e-12)
-    assert np.array_equal(sketch.matrix().numpy(), twin)
-    assert (np.abs(twin).sum(0) == 1).all(), "every coordinate is read once"
+    matrix = _slow_matrix(size, numbers, seed)
+    assert np.allclose(sketch.project(rows).numpy(), rows.numpy() @ matrix.T, atol=1e-12)
+    assert np.array_equal(sketch.matrix().numpy(), matrix)
+    assert (np.abs(matrix).sum(0) == 1).all(), "every coordinate is read once"
 
 
 def _vectors(rng: np.random.Generator, size: int) -> dict[str, np.ndarray]:
@@ -50,7 +50,7 @@ def _vectors(rng: np.random.Generator, size: int) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("kind", ["dense", "sparse", "smooth", "one", "neighbours", "periodic"])
-def test_lengths_keep_within_the_bound(kind: str, rng: np.random.Generator) -> None:
+def test_lengths_stay_within_the_bound(kind: str, rng: np.random.Generator) -> None:
     """Over draws the squared length has mean 1 and deviation at most sqrt(2/k).
 
     400 draws know a mean to a twentieth of the deviation and a deviation to about a tenth (heavier tails: a
@@ -73,13 +73,13 @@ def test_distances_of_many_points_are_kept(rng: np.random.Generator) -> None:
     assert (ratios - 1).abs().max() <= 5 * (2 / 512) ** 0.5
 
 
-def test_a_seed_is_a_projection() -> None:
+def test_a_seed_determines_the_projection() -> None:
     first, again, other = (draw_sketch(900, 64, seed=seed) for seed in (3, 3, 4))
     assert torch.equal(first.matrix(), again.matrix())
     assert not torch.equal(first.matrix(), other.matrix())
 
 
 @pytest.mark.parametrize(("size", "numbers"), [(0, 4), (4, 0)])
-def test_nothing_to_project_is_refused(size: int, numbers: int) -> None:
+def test_empty_sizes_are_refused(size: int, numbers: int) -> None:
     with pytest.raises(BadInput, match="expected at least 1 coordinate and 1 number"):
         draw_sketch(size, numbers, seed=0)

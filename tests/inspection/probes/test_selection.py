@@ -1,4 +1,4 @@
-"""Which sheets fit and which judge: shares, groups, labels dealt anew, bad input."""
+"""The sheets that probes are fitted and judged on: shares, groups, permuted labels, bad input."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steelsight.errors import BadData, BadInput
-from steelsight.inspection.probes.selection import choose_sheets, make_folds, permutation_by_groups
+from steelsight.inspection.probes.selection import (
+    ProbeParts,
+    choose_sheets,
+    make_folds,
+    permutation_by_groups,
+)
 
 NAMES = ("none", "crack", "patch")
 
@@ -21,7 +26,8 @@ def choose(labels: np.ndarray, **changes: object):
         "rng": np.random.default_rng(0),
     } | changes
     groups = options.pop("groups", [""] * count)
-    return choose_sheets(images, labels, groups, options.pop("class_names", NAMES), **options)
+    parts = ProbeParts(options.pop("fit"), options.pop("judge"), options.pop("weights", None))
+    return choose_sheets(images, labels, groups, options.pop("class_names", NAMES), parts, **options)
 
 
 @pytest.fixture
@@ -38,7 +44,7 @@ def test_all_sheets_in_order_where_they_fit(labels: np.ndarray) -> None:
     assert found.notes == ()
 
 
-def test_many_sheets_are_thinned_class_by_class(labels: np.ndarray) -> None:
+def test_many_sheets_are_subsampled_by_class(labels: np.ndarray) -> None:
     weights = np.arange(20.0)
     found = choose(labels, limit=20, weights=weights)
     for part in (found.fit_labels, found.judge_labels):
@@ -47,13 +53,13 @@ def test_many_sheets_are_thinned_class_by_class(labels: np.ndarray) -> None:
     assert found.weights.tolist() == (found.images[found.fitted :, 0, 0] - 20.0).tolist()
 
 
-def test_sheets_without_a_class_take_no_part(labels: np.ndarray) -> None:
+def test_sheets_without_a_class_are_left_out(labels: np.ndarray) -> None:
     labels[[0, 25]] = -1
     found = choose(labels)
     assert {0, 25} & set(found.images[:, 0, 0].tolist()) == set()
 
 
-def test_leaking_groups_and_missing_classes_are_told(labels: np.ndarray) -> None:
+def test_leaking_groups_and_missing_classes_are_noted(labels: np.ndarray) -> None:
     groups = [f"g{i % 20}" for i in range(40)]
     labels[:20] = np.minimum(labels[:20], 1)
     notes = " ".join(choose(labels, groups=groups).notes)
@@ -92,21 +98,21 @@ def test_folds_keep_groups_together_and_need_two() -> None:
 
 
 @given(sizes=st.lists(st.integers(1, 6), min_size=2, max_size=12), seed=st.integers(0, 1000))
-def test_dealt_labels_keep_their_counts(sizes: list[int], seed: int) -> None:
+def test_permuted_labels_keep_their_counts(sizes: list[int], seed: int) -> None:
     groups = [f"g{number}" for number, size in enumerate(sizes) for _ in range(size)]
     order = permutation_by_groups(groups, rng=np.random.default_rng(seed))
     assert sorted(order.tolist()) == list(range(len(groups)))
 
 
-def test_groups_of_one_size_are_dealt_whole() -> None:
+def test_groups_of_one_size_are_permuted_whole() -> None:
     groups = [f"g{i // 5}" for i in range(50)]
     labels = np.repeat(np.arange(10), 5)
-    dealt = labels[permutation_by_groups(groups, rng=np.random.default_rng(0))].reshape(10, 5)
-    assert (dealt == dealt[:, :1]).all()
-    assert (dealt[:, 0] != np.arange(10)).any()
+    permuted = labels[permutation_by_groups(groups, rng=np.random.default_rng(0))].reshape(10, 5)
+    assert (permuted == permuted[:, :1]).all()
+    assert (permuted[:, 0] != np.arange(10)).any()
 
 
-def test_sheets_of_their_own_are_permuted() -> None:
+def test_sheets_without_groups_are_permuted() -> None:
     """Each of 4! orders comes about equally often."""
     rng = np.random.default_rng(0)
     counts: dict[tuple[int, ...], int] = {}

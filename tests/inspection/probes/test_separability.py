@@ -23,7 +23,7 @@ from steelsight.inspection.probes.embedding import MapSpec, draw_map, map_layers
 from steelsight.inspection.probes.outputs import KINDS
 from steelsight.inspection.probes.report import describe_layers, layers_json, write_maps, write_probes
 from steelsight.inspection.probes.selection import ProbeSheets
-from steelsight.inspection.probes.separability import Separability, inspect_layers
+from steelsight.inspection.probes.separability import ProbeOptions, Separability, inspect_layers
 from steelsight.inspection.probes.trends import features_end, rise, trend
 from steelsight.models.catalog import ModelSpec, SheetClassifier, build_model
 from steelsight.reports.document import Document
@@ -53,23 +53,31 @@ def model() -> SheetClassifier:
 def found(model: SheetClassifier) -> Separability:
     nets, missing = build_controls(SPEC, CONTROLS, seed=5)
     return inspect_layers(
-        {TRAINED: model, **nets}, _sheets(), LAYERS, maps=MapSpec(sheets=40), missing=missing, resamples=100
+        {TRAINED: model, **nets},
+        _sheets(),
+        LAYERS,
+        ProbeOptions(maps=MapSpec(sheets=40), resamples=100),
+        missing=missing,
     )
 
 
-def test_planted_classes_are_separable_at_the_input_and_dealt_labels_are_chance(found: Separability) -> None:
+def test_planted_classes_are_separable_at_the_input_and_permuted_labels_are_at_chance(
+    found: Separability,
+) -> None:
     for kind in KINDS:
         assert found.curves[TRAINED, kind].accuracy[0].estimate == 1.0
-        dealt = found.curves[SHUFFLED, kind].accuracy
-        # The mean of five deals to 60 sheets has a deviation of 0.03; four of them are allowed.
-        assert all(abs(point.estimate - 0.5) < 0.12 for point in dealt)
+        permuted = found.curves[SHUFFLED, kind].accuracy
+        # The mean of five permutations of 60 sheets has a deviation of 0.03; four of them are allowed.
+        assert all(abs(point.estimate - 0.5) < 0.12 for point in permuted)
     assert found.majority == 0.5
 
 
-def test_noise_is_chance_at_every_layer(model: SheetClassifier) -> None:
-    looked = inspect_layers({TRAINED: model}, _sheets(planted=False), LAYERS, shuffled=False, resamples=200)
-    assert set(looked.nets) == {TRAINED}
-    points = [point for curve in looked.curves.values() for point in curve.accuracy]
+def test_noise_is_at_chance_in_every_layer(model: SheetClassifier) -> None:
+    result = inspect_layers(
+        {TRAINED: model}, _sheets(planted=False), LAYERS, ProbeOptions(shuffled=False, resamples=200)
+    )
+    assert set(result.nets) == {TRAINED}
+    points = [point for curve in result.curves.values() for point in curve.accuracy]
     inside = [point.low <= 0.5 <= point.high for point in points]
     assert np.mean(inside) >= 0.8  # of ten intervals at 95 %, on the same sheets
 
@@ -85,9 +93,11 @@ def test_every_net_and_input_has_a_curve_of_every_layer(found: Separability) -> 
     assert "there are no ImageNet weights for it" in found.missing[IMAGENET]
 
 
-def test_more_workers_and_the_same_seed_change_nothing(model: SheetClassifier, found: Separability) -> None:
+def test_the_number_of_workers_does_not_change_results(model: SheetClassifier, found: Separability) -> None:
     nets, _ = build_controls(SPEC, CONTROLS, seed=5)
-    again = inspect_layers({TRAINED: model, **nets}, _sheets(), LAYERS, resamples=100, workers=3)
+    again = inspect_layers(
+        {TRAINED: model, **nets}, _sheets(), LAYERS, ProbeOptions(resamples=100, workers=3)
+    )
     for key, curve in found.curves.items():
         assert np.array_equal(curve.right, again.curves[key].right)
         assert curve.accuracy == again.curves[key].accuracy
@@ -104,7 +114,7 @@ def test_controls_are_other_networks_of_the_same_structure(model: SheetClassifie
 
 
 @pytest.mark.weights
-def test_the_imagenet_control_has_imagenets_features(weights_root) -> None:
+def test_the_imagenet_control_has_the_features_of_imagenet(weights_root) -> None:
     spec = ModelSpec(name="squeezenet_reduced", outputs=2)
     nets, missing = build_controls(spec, CONTROLS, seed=0)
     assert not missing
@@ -127,7 +137,7 @@ def _with_accuracies(found: Separability, levels: list[float]) -> Separability:
     return replace(found, curves=curves)
 
 
-def test_trends_tell_rising_from_falling(found: Separability) -> None:
+def test_trends_distinguish_rising_from_falling(found: Separability) -> None:
     rising = _with_accuracies(found, [0.9, 0.5, 0.6, 0.8, 0.9])
     curve = rising.curves[TRAINED, "pooled"]
     assert features_end(rising) == 3
@@ -164,7 +174,7 @@ def test_maps_keep_planted_classes_together(found: Separability) -> None:
     assert all((each.rows == found.maps[0].rows).all() for each in found.maps)
 
 
-def test_a_map_keeps_neighbours_as_scikit_learns_own_does(rng: np.random.Generator) -> None:
+def test_a_map_keeps_neighbours_as_well_as_scikit_learn(rng: np.random.Generator) -> None:
     """Rounding alone moves a t-SNE map, so not places are compared but how far neighbours can be trusted."""
     rows = rng.normal(size=(40, 3)).astype(np.float32)
     places = draw_map(rows, perplexity=5.0, seed=3)
@@ -175,7 +185,7 @@ def test_a_map_keeps_neighbours_as_scikit_learns_own_does(rng: np.random.Generat
     assert ours > theirs - 0.02 > 0.85
 
 
-def test_neighbours_of_the_own_group_do_not_count() -> None:
+def test_neighbours_of_the_same_group_do_not_count() -> None:
     places = np.array([[0, 0], [0, 1], [0, 2], [9, 0], [9, 1], [9, 2]], dtype=np.float32)
     labels = np.array([0, 0, 0, 1, 1, 1])
     assert neighbour_agreement(places, labels, [""] * 6).tolist() == [1.0] * 6
@@ -212,20 +222,24 @@ def test_maps_that_cannot_be_drawn_are_refused(spec: MapSpec, count: int, messag
         spec.perplexity_for(count)
 
 
-def test_layers_that_say_nothing_are_mapped_and_probed_all_the_same(model: SheetClassifier) -> None:
+def test_constant_layers_are_mapped_and_probed(model: SheetClassifier) -> None:
     dead = build_model(SPEC)
     with torch.no_grad():
         dead.features[0].weight.zero_()
         dead.features[0].bias.fill_(-1)
-    looked = inspect_layers({TRAINED: dead}, _sheets(count=20), ("features.1",), maps=MapSpec(), resamples=50)
-    assert looked.curves[TRAINED, "pooled"].accuracy[1].estimate == 0.5
-    assert np.isfinite(looked.maps[1].places).all()
+    result = inspect_layers(
+        {TRAINED: dead}, _sheets(count=20), ("features.1",), ProbeOptions(maps=MapSpec(), resamples=50)
+    )
+    assert result.curves[TRAINED, "pooled"].accuracy[1].estimate == 0.5
+    assert np.isfinite(result.maps[1].places).all()
 
 
 @pytest.mark.parametrize("size", [2, 7])
-def test_dealt_labels_are_chance_where_groups_hold_both_classes(model: SheetClassifier, size: int) -> None:
-    """Pairs of one sheet of each class, dealt as they are, would get their own labels back."""
-    looked = inspect_layers({TRAINED: model}, _sheets(groups=size), LAYERS[:1], resamples=50)
+def test_permuted_labels_are_at_chance_where_groups_hold_both_classes(
+    model: SheetClassifier, size: int
+) -> None:
+    """Pairs of one sheet of each class, permuted whole and in order, would get their own labels back."""
+    result = inspect_layers({TRAINED: model}, _sheets(groups=size), LAYERS[:1], ProbeOptions(resamples=50))
     for kind in KINDS:
-        for point in looked.curves[SHUFFLED, kind].accuracy:
+        for point in result.curves[SHUFFLED, kind].accuracy:
             assert abs(point.estimate - 0.5) < 0.12

@@ -1,4 +1,4 @@
-"""Debiased linear CKA against its definition as a mean over quadruples, in float64 and without haste."""
+"""Debiased linear CKA against its definition as a mean over quadruples, in float64."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def slow_cka(x: np.ndarray, y: np.ndarray) -> float:
 
 @pytest.mark.parametrize("offset", [0.0, 20.0])
 @pytest.mark.parametrize(("wide", "other"), [(3, 5), (40, 2)])
-def test_the_slow_twin_agrees(wide: int, other: int, offset: float) -> None:
+def test_agrees_with_a_slow_implementation(wide: int, other: int, offset: float) -> None:
     """In float32 with means twenty deviations large: 1e-4 is what their products keep."""
     rng = np.random.default_rng(wide)
     x = rng.normal(offset, 1, (9, wide)).astype(np.float32)
@@ -44,7 +44,7 @@ def test_the_slow_twin_agrees(wide: int, other: int, offset: float) -> None:
 
 @given(seed=st.integers(0, 1000), scale=st.floats(0.01, 100), shift=st.floats(-5, 5))
 @settings(max_examples=25)
-def test_rotation_scale_and_shift_change_nothing(seed: int, scale: float, shift: float) -> None:
+def test_cka_does_not_change_under_rotation_scale_and_shift(seed: int, scale: float, shift: float) -> None:
     rng = np.random.default_rng(seed)
     x, y = rng.normal(size=(12, 4)), rng.normal(size=(12, 6))
     y[:, :4] += x
@@ -55,7 +55,7 @@ def test_rotation_scale_and_shift_change_nothing(seed: int, scale: float, shift:
     assert linear_cka(first, moved) == pytest.approx(1, abs=1e-6)
 
 
-def test_unrelated_features_wider_than_sheets_are_unrelated() -> None:
+def test_unrelated_features_have_no_similarity_even_if_wide() -> None:
     """The biased estimate of the same is near 1, which is why this one is used."""
     rng = np.random.default_rng(0)
     found, biased = [], []
@@ -88,7 +88,7 @@ def _two_layers(model: SheetClassifier, sheets: np.ndarray) -> list[Tensor]:
         return [features(images).flatten(1), model(images)]
 
 
-def test_layers_of_one_batch_are_those_of_the_plain_function(build, sheets) -> None:
+def test_layers_of_one_batch_equal_the_plain_function(build, sheets) -> None:
     first, second = build("squeezenet_reduced"), build("squeezenet_reduced", outputs=2, seed=1)
     found = compare_layers(first, {"other": second}, sheets, rng=np.random.default_rng(0))["other"]
     assert found.rows == tuple(part.name for part in list_parts(first))
@@ -101,7 +101,7 @@ def test_layers_of_one_batch_are_those_of_the_plain_function(build, sheets) -> N
     assert np.isnan(found.low).all(), "one batch has no bounds"
 
 
-def test_a_model_is_like_itself_in_every_batch(build, rng) -> None:
+def test_a_model_is_equal_to_itself_in_every_batch(build, rng) -> None:
     images = rng.integers(0, 256, (44, 48, 64), dtype=np.uint8)
     model = build()
     found = compare_layers(model, {"itself": model, "other": build(seed=1)}, images, rng=rng, batch=4)
@@ -114,6 +114,6 @@ def test_a_model_is_like_itself_in_every_batch(build, rng) -> None:
     assert (other.high < 1.0001).all()
 
 
-def test_too_few_sheets_for_layers(build, sheets) -> None:
+def test_too_few_sheets_are_refused(build, sheets) -> None:
     with pytest.raises(BadInput, match="expected at least 4 sheets a batch, got 3"):
         compare_layers(build(), {"other": build()}, sheets[:3], rng=np.random.default_rng(0))

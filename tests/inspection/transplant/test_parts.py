@@ -1,4 +1,4 @@
-"""Parts: together they are the network, bit for bit, and every number belongs to exactly one."""
+"""Parts: together they equal the network bit for bit, and every weight belongs to exactly one."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ VARIANTS = [
 
 
 @pytest.mark.parametrize(("name", "spec"), VARIANTS)
-def test_the_parts_run_in_a_row_are_the_network(build, name, spec, sheets) -> None:
+def test_the_parts_in_order_equal_the_network(build, name, spec, sheets) -> None:
     model = build(name, **spec)
     images = to_input(torch.randint(0, 256, (3, 48, spec.get("width", 64)), dtype=torch.uint8))
     with torch.inference_mode():
         output = enter(model, images)
         for stage in chain_of(model):
             before = output.clone()
-            output, came = stage(output), output
-            assert torch.equal(came, before), "a stage wrote into what it was given"
+            output, given = stage(output), output
+            assert torch.equal(given, before), "a stage modified its input"
         assert torch.equal(leave(model, output), model(images))
 
 
@@ -55,11 +55,11 @@ def test_every_number_belongs_to_one_part(build, name, spec) -> None:
         ("adhoc", "conv 1, conv 2, conv 3, conv 4, head linear1, head linear2, head linear3"),
     ],
 )
-def test_names(build, name, names) -> None:
+def test_neurons_are_named_by_layer_channel_and_place(build, name, names) -> None:
     assert ", ".join(part.name for part in list_parts(build(name))) == names
 
 
-def test_batch_normalisation_goes_with_its_convolution(build) -> None:
+def test_batch_normalisation_belongs_to_its_convolution(build) -> None:
     first = list_parts(build("vgg16_bn"))[0]
     ends = [key.rsplit(".", 1)[-1] for key in first.keys]
     assert ends == ["weight", "bias", "weight", "bias", "running_mean", "running_var", "num_batches_tracked"]
@@ -67,7 +67,7 @@ def test_batch_normalisation_goes_with_its_convolution(build) -> None:
     assert len(list_parts(build("vgg16_bn"))) == 16
 
 
-def test_a_last_layer_of_other_classes_is_left_out_and_said(build) -> None:
+def test_a_last_layer_of_other_classes_is_left_out_with_a_reason(build) -> None:
     fitting = fit_parts(build(outputs=5), build(outputs=2))
     assert fitting.taken == (0, 1, 2, 3, 4, 5)
     assert fitting.left_out == {
@@ -98,13 +98,13 @@ def _own(features: nn.Module, channels: int) -> SheetClassifier:
     return SheetClassifier(features, head, name="mine", size=(48, 64), smallest=3)
 
 
-def test_no_part_fits() -> None:
+def test_models_without_a_common_part_are_refused() -> None:
     small, large = (_own(nn.Sequential(nn.Conv2d(3, count, 3), nn.ReLU()), count) for count in (4, 5))
     with pytest.raises(BadInput, match=r"no part of the donor fits: features\.0\.weight is 4x3x3x3 here"):
         fit_parts(small, large)
 
 
-def test_features_that_are_no_row_are_refused() -> None:
+def test_features_that_are_no_sequence_are_refused() -> None:
     with pytest.raises(BadInput, match="model mine: expected features in one row, got Conv2d"):
         list_parts(_own(nn.Conv2d(3, 4, 3), 4))
     with pytest.raises(BadInput, match=r"expected a layer with weights first, got features\.0"):

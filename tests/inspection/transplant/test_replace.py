@@ -1,4 +1,4 @@
-"""Transplants: into itself nothing; of everything the donor; in between the mixed model, bit for bit."""
+"""Transplants: none, all and some parts replaced, against mixed models bit for bit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def same(first: tuple[object, ...], second: tuple[object, ...]) -> bool:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_into_itself_nothing_changes(build: Build, sheets: np.ndarray, name: str) -> None:
+def test_parts_of_the_same_model_change_nothing(build: Build, sheets: np.ndarray, name: str) -> None:
     model = build(name)
     everywhere = range(len(list_parts(model)))
     mixed = replace_parts(model, model, everywhere)
@@ -50,9 +50,7 @@ def test_into_itself_nothing_changes(build: Build, sheets: np.ndarray, name: str
 
 
 @pytest.mark.parametrize(("name", "outputs"), [*((name, 2) for name in MODELS), ("adhoc", 3)])
-def test_every_step_is_the_mixed_model_itself(
-    build: Build, sheets: np.ndarray, name: str, outputs: int
-) -> None:
+def test_every_step_equals_the_mixed_model(build: Build, sheets: np.ndarray, name: str, outputs: int) -> None:
     receiver, donor = build(name), build(name, outputs=outputs, seed=1)
     taken = tuple(range(len(list_parts(receiver)) - (outputs != 3)))
     whole = replace_parts(receiver, donor, taken)
@@ -69,7 +67,7 @@ def test_every_step_is_the_mixed_model_itself(
         assert np.array_equal(ask(whole, sheets, 4), ask(donor, sheets, 4))
 
 
-def test_running_statistics_move_with_their_part(build: Build) -> None:
+def test_running_statistics_are_replaced_with_their_part(build: Build) -> None:
     receiver, donor = build("vgg16_bn"), build("vgg16_bn", seed=1)
     mixed = replace_parts(receiver, donor, [1]).state_dict()
     for key, value in mixed.items():
@@ -78,7 +76,7 @@ def test_running_statistics_move_with_their_part(build: Build) -> None:
     assert "features.4.running_mean" in list_parts(receiver)[1].keys
 
 
-def test_what_is_no_weight_stays_the_receivers(build: Build, sheets: np.ndarray) -> None:
+def test_everything_but_weights_stays_the_receivers(build: Build, sheets: np.ndarray) -> None:
     common = {"name": "squeezenet_reduced", "head": "direct"}
     receiver, donor = build(**common, pooling="average"), build(**common, pooling="max", seed=1)
     everywhere = range(len(list_parts(receiver)))
@@ -123,7 +121,7 @@ def test_steps_by_direction(build: Build, sheets: np.ndarray) -> None:
     assert found.majority == pytest.approx(3 / 7)
 
 
-def test_into_itself_no_score_changes(build: Build, sheets: np.ndarray) -> None:
+def test_a_transplant_into_itself_changes_no_score(build: Build, sheets: np.ndarray) -> None:
     model = build()
     found = transplant(
         model, {"itself": model}, sheets, np.arange(7) % 3, rng=np.random.default_rng(0), resamples=20
@@ -148,7 +146,7 @@ def test_bad_input(build: Build, sheets: np.ndarray, donors, labels, message) ->
         )
 
 
-def test_no_sheets(build: Build, sheets: np.ndarray) -> None:
+def test_an_empty_set_of_sheets_is_refused(build: Build, sheets: np.ndarray) -> None:
     nothing = np.zeros(0, dtype=np.int64)
     with pytest.raises(BadInput, match="got 0 for 0 sheets"):
         transplant(build(), {"d": build()}, sheets[:0], nothing, rng=np.random.default_rng(0))

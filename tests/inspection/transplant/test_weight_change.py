@@ -1,4 +1,4 @@
-"""How far parts moved, against NumPy on plain arrays."""
+"""Weight changes of parts against NumPy on plain arrays."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _with_norm() -> SheetClassifier:
     return SheetClassifier(features, head, name="mine", size=(48, 64), smallest=5)
 
 
-def test_every_figure_is_numpys() -> None:
+def test_every_figure_equals_numpys() -> None:
     start = _with_norm()
     first, second = _moved(start, 1), _moved(start, 2)
     first.features[1].running_mean += 100  # no weight: it must not count
@@ -51,7 +51,7 @@ def test_every_figure_is_numpys() -> None:
     assert all(change.one_start for change in found)
 
 
-def test_moves_in_one_direction(build) -> None:
+def test_updates_in_one_direction_have_cosine_one(build) -> None:
     start = build()
     first = _moved(start, 1)
     found = compare_weights(first, first, start, start)
@@ -71,6 +71,6 @@ def test_other_starts_and_other_shapes_have_no_cosine(build) -> None:
     assert unknown[0].apart > 0
 
 
-def test_who_did_not_move_has_no_direction(build) -> None:
+def test_an_unchanged_part_has_no_direction(build) -> None:
     start = build()
     assert compare_weights(start, _moved(start, 1), start, start)[0].cosine is None

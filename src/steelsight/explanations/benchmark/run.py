@@ -25,7 +25,7 @@ from steelsight.explanations.benchmark.results import (
     with_times,
 )
 from steelsight.explanations.benchmark.scoring import MaskedSheets
-from steelsight.explanations.benchmark.selection import ALL, ChosenMethod, merge_picks, pick_methods
+from steelsight.explanations.benchmark.selection import ALL, Choices, ChosenMethod, merge_picks, pick_methods
 from steelsight.explanations.benchmark.settings import LeagueRecipe
 from steelsight.explanations.masks import MaskRule
 from steelsight.groups import group_keys
@@ -97,9 +97,8 @@ def run_league(
 
     methods      keys of CANDIDATES; None = all that the models support
     class_names  of the model's outputs; () = their numbers
-    seed         of samples, noise and the bootstrap
     notes        what a reader of the figures must know
-    say          called with the name of each method before it is evaluated
+    say          called with each method before it is evaluated
     raises       BadRecipe for an unknown or unsupported method, BadData where no sheet can be evaluated
     """
     evaluated = [case for case in cases if len(case.evaluation.images)]
@@ -112,10 +111,7 @@ def run_league(
         say(f"{name}: {CANDIDATES[name].title}")
         results[name] = evaluate_method(name, evaluated, recipe, task, seed)
     results = with_times(results, evaluated[0], recipe)
-    eligible = {n: each for n, each in results.items() if not each.candidate.reference} or results
-    chosen = [
-        {name: each.choices[place] for name, each in eligible.items()} for place in range(len(evaluated))
-    ]
+    chosen = _choices(results, len(evaluated))
     picks = tuple(pick_methods(each) for each in chosen)
     sheets = [case.evaluation for case in evaluated]
     case_numbers = np.concatenate([np.full(len(each.images), place) for place, each in enumerate(sheets)])
@@ -129,8 +125,7 @@ def run_league(
         types=tuple(name for each in sheets for name in each.types),
         groups=tuple(name for each in sheets for name in each.groups),
         ids=tuple(name for each in sheets for name in each.ids),
-        class_names=tuple(class_names)
-        or tuple(f"class {c}" for c in range(1 + int(max(targets.max(), answers.max())))),
+        class_names=tuple(class_names) or _numbered(int(max(targets.max(), answers.max()))),
         targets=targets,
         answers=answers,
         cases=case_numbers,
@@ -145,6 +140,16 @@ def run_league(
         resamples=recipe.report.resamples,
         notes=tuple(notes),
     )
+
+
+def _choices(results: Mapping[str, MethodResult], cases: int) -> list[dict[str, Choices]]:
+    """The rules of every eligible method, one dictionary a case; references are not eligible."""
+    eligible = {name: each for name, each in results.items() if not each.candidate.reference} or results
+    return [{name: each.choices[number] for name, each in eligible.items()} for number in range(cases)]
+
+
+def _numbered(last: int) -> tuple[str, ...]:
+    return tuple(f"class {number}" for number in range(1 + last))
 
 
 def _supported(methods: Sequence[str] | None, cases: Sequence[EvaluationCase]) -> list[str]:

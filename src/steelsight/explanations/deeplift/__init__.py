@@ -1,1 +1,1 @@
-"""DeepLIFT and DeepSHAP."""
+"""DeepLIFT's rescale rule and DeepSHAP, for any torch model."""

@@ -12,9 +12,6 @@ from steelsight.errors import BadInput
 from steelsight.explanations.baselines import black_sheet, match_baselines
 from steelsight.explanations.chunks import MEMORY_MB
 from steelsight.explanations.deeplift.contributions import contributions
-from steelsight.explanations.deeplift.fast_contributions import fast_contributions
-from steelsight.explanations.deeplift.fast_references import known_references
-from steelsight.explanations.fast.net import fast_net, is_gray
 from steelsight.explanations.targets import Target, check_images
 
 __all__ = ["deep_lift", "deep_shap"]
@@ -28,22 +25,21 @@ def deep_lift(
     baselines: Tensor | None = None,
     memory_mb: float = MEMORY_MB,
 ) -> Float[Tensor, "n h w"]:
-    """What each pixel adds to a class's logit, counted from a reference; summed over channels.
+    """Contribution of each pixel to the logit's difference from a reference, summed over channels.
 
     images     (n, c, h, w) float32, in the model's own units
     target     class index, one for all or (n,)
     baselines  (1 or n, c, h, w) references; None = a black sheet
     returns    float32; the sum over a map is logit(image) - logit(reference)
-    raises     BadInput for images, targets or baselines that cannot be used, or a model whose functions have
-               no complete rule (see multipliers, ruled_calls), naming them
+    raises     BadInput for images, targets or baselines that cannot be used, or a model whose functions
+               have no complete rule (see multipliers, function_rules), naming them
     source     Shrikumar et al. 2017, rescale rule
     """
     check_images(images, "DeepLift")
     references = match_baselines(baselines, images, "DeepLift")
     paired = baselines is not None and len(baselines) > 1
-    return _explain(
-        model, images, target, references if paired else references[:1], "DeepLift", paired, memory_mb
-    )
+    references = references if paired else references[:1]
+    return contributions(model, images, target, references, "DeepLift", paired=paired, memory_mb=memory_mb)
 
 
 def deep_shap(
@@ -69,22 +65,4 @@ def deep_shap(
             f"got {tuple(references.shape)}"
         )
     check_images(references, "DeepSHAP baselines")
-    return _explain(model, images, target, references, "DeepSHAP", False, memory_mb)
-
-
-def _explain(
-    model: nn.Module,
-    images: Tensor,
-    target: Target,
-    references: Tensor,
-    method: str,
-    paired: bool,
-    memory_mb: float,
-) -> Float[Tensor, "n h w"]:
-    """On plain operations where the network has them, else by its functions."""
-    net = fast_net(model, images) if len(images) else None
-    if net is None or (known_references(net, references) is None and not is_gray(references)):
-        return contributions(model, images, target, references, method, paired=paired, memory_mb=memory_mb)
-    return fast_contributions(
-        net, model, images, target, references, method, paired=paired, memory_mb=memory_mb
-    )
+    return contributions(model, images, target, references, "DeepSHAP", paired=False, memory_mb=memory_mb)

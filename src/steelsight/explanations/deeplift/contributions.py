@@ -1,6 +1,6 @@
-"""What each pixel contributes to the difference of a logit between an image and references, for any model.
+"""Contribution of each pixel to a logit's difference between an image and references, for any model.
 
-The sums are checked: an incomplete one is refused, with what in the model has no rule.
+The sums are checked: an incomplete sum is refused, with the names of functions without a rule.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def contributions(
 ) -> Float[Tensor, "n h w"]:
     """The mean over references of rescale multipliers times differences, summed over channels.
 
-    paired   True: reference i is for image i alone; False: every reference is for every image, and runs once
-             as long as all of them fit into half of the memory
+    paired   True: reference i is for image i only; False: every reference is for every image, and runs once
+             if all of them fit into half of the memory
     returns  float32; the sum over a map is logit(image) - mean logit(references)
     raises   BadInput for a target or a model that cannot be explained
     """
@@ -87,7 +87,7 @@ def _compare(
 
 
 def _multipliers(chosen: Float[Tensor, " n"], leaf: Tensor, *, keep: bool) -> Tensor:
-    """Zero where the model ignores its input."""
+    """Multipliers of the input; zero where the logits do not depend on it."""
     if not chosen.requires_grad:
         return torch.zeros_like(leaf)
     return torch.autograd.grad(chosen.sum(), leaf, retain_graph=keep, materialize_grads=True)[0]
@@ -101,9 +101,9 @@ def _check_sum(shares: Tensor, logits: Tensor, start: Tensor, unruled: list[str]
     if not wrong:
         return
     why = (
-        f"the model calls {', '.join(unruled)}, for some of which there is no rescale rule"
+        f"the model calls {', '.join(unruled)}, some of which have no rescale rule"
         if unruled
-        else "part of it cannot be watched (scripted, compiled, detached, or an autograd function of its own)"
+        else "part of it cannot be observed (scripted, compiled, detached, or its own autograd function)"
     )
     raise BadInput(
         f"DeepLift: contributions add up to {sums[wrong[0]]:.4g} of a logit difference of "

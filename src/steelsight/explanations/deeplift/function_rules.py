@@ -1,6 +1,6 @@
-"""Which functions of a torch model have a rescale rule, and how each of their calls is read.
+"""The rescale rule of each torch function, and how its calls are parsed.
 
-Functions are known by name, so that `torch.relu`, `Tensor.relu_` and `functional.relu` are one.
+Functions are identified by name, so that `torch.relu`, `Tensor.relu_` and `functional.relu` are one.
 """
 
 from __future__ import annotations
@@ -65,35 +65,35 @@ LINEAR: Final = frozenset(
 
 @runtime_checkable
 class FunctionRule(Protocol):
-    """A function of one tensor that has a multiplier of its own."""
+    """A function of one tensor with its own multiplier."""
 
     def evaluate(self, values: Tensor) -> tuple[Tensor, State]:
-        """Output, and what the multiplier needs."""
+        """Output, and the state that the multiplier needs."""
         ...
 
     def back(self, grad: Tensor, image: State, reference: State) -> Tensor:
-        """From the multiplier of the output to that of the input."""
+        """Multiplier of the input from that of the output."""
         ...
 
 
 @runtime_checkable
 class FunctionEvaluator(Protocol):
-    """Whoever runs the model: it evaluates by a rule, or records what the rule will need."""
+    """Runs functions by their rules: on references it records states, on images it compares with these."""
 
     def apply_rule(self, name: str, rule: FunctionRule, values: Tensor) -> Tensor:
-        """A ruled function of one tensor."""
+        """Evaluate a function of one tensor by its rule."""
         ...
 
     def product(self, name: str, multiply: Callable[..., Tensor], first: Tensor, second: Tensor) -> Tensor:
-        """A function linear in each of two tensors."""
+        """Evaluate a function that is linear in each of two tensors."""
         ...
 
 
 @dataclass(frozen=True)
 class FunctionCall:
-    """A call, whichever way it was written.
+    """A function call, independent of how it is written.
 
-    target    what an in-place call writes to
+    target    the tensor that an in-place call writes to
     values    the first operand, a copy where the call works in place
     args, kwargs   all other operands, without `inplace`
     """
@@ -107,12 +107,12 @@ class FunctionCall:
     in_place: bool
 
     def apply(self, values: Tensor) -> Tensor:
-        """The function of another first operand, never in place."""
+        """The function with another first operand, never in place."""
         outcome: Tensor = self.func(values.clone() if self.in_place else values, *self.args, **self.kwargs)
         return outcome
 
     def option(self, at: int, name: str, default: Any = None) -> Any:
-        """An operand given by position or by name."""
+        """An operand by position or by name."""
         return self.args[at] if len(self.args) > at else self.kwargs.get(name, default)
 
     def tensors(self) -> list[Tensor]:
@@ -122,7 +122,7 @@ class FunctionCall:
 
 
 def read_call(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> FunctionCall | None:
-    """The call of a function that may have a rule; None where its first operand is no tensor of numbers."""
+    """Parse the call of a function with a rule; None where its first operand is no floating-point tensor."""
     written = getattr(func, "__name__", "")
     name = written.strip("_")
     in_place = written.endswith("_") and not written.endswith("__")
@@ -145,7 +145,7 @@ def read_call(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
 
 
 def _is_functional(func: Callable[..., Any]) -> bool:
-    """Whether it is one of torch.nn.functional's own, which alone take `inplace` and name their operands."""
+    """Whether it is defined in torch.nn.functional, whose functions take `inplace` and named operands."""
     return isinstance(func, FunctionType) and func.__module__ == functional.__name__
 
 
@@ -202,7 +202,7 @@ class _Top:
         return largest, (values, largest, places)
 
     def back(self, grad: Tensor, image: State, reference: State) -> Tensor:
-        """Complete where all k count the same, as in their mean; else the sum will show."""
+        """Complete where all k have the same weight, as in their mean; else the check of sums fails."""
         return share_top(grad.mean(-1), SelectedValues(*image), SelectedValues(*reference))
 
 
@@ -254,7 +254,7 @@ def _amax(evaluator: FunctionEvaluator, call: FunctionCall) -> Tensor | None:
 
 
 def _max(evaluator: FunctionEvaluator, call: FunctionCall) -> Any:
-    """`max` along one axis; of all values at once, or of two tensors, it has no rule."""
+    """`max` along one axis; without an axis, or of two tensors, it has no rule."""
     axis = call.option(0, "dim")
     if not isinstance(axis, int):
         return None
@@ -270,7 +270,7 @@ def _log_sum_exp(evaluator: FunctionEvaluator, call: FunctionCall) -> Tensor | N
 
 
 def _pooled(evaluator: FunctionEvaluator, call: FunctionCall, rule: FunctionRule) -> Tensor | None:
-    """A rule on the axes that are pooled, made one; None where the batch axis is among them."""
+    """Apply a rule to the pooled axes, merged into one; None where the batch axis is among them."""
     values = call.values
     given = call.option(0, "dim", ())
     chosen = (given,) if isinstance(given, int) else tuple(given)
@@ -300,7 +300,7 @@ def _softmax(evaluator: FunctionEvaluator, call: FunctionCall) -> Tensor | None:
 
 
 def _log_softmax(evaluator: FunctionEvaluator, call: FunctionCall) -> Tensor | None:
-    """Less the log of the sum of exponentials, by its rule."""
+    """values - logsumexp(values), by the rule of log-sum-exp."""
     axis = call.option(0, "dim")
     if not isinstance(axis, int) or axis % call.values.ndim == 0:
         return None

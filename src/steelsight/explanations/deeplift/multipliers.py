@@ -1,11 +1,11 @@
-"""Rescale multipliers: m = Δoutput / Δinput between an image and a reference, for what is not linear.
+"""Rescale multipliers m = Δoutput / Δinput between an image and a reference, for nonlinear functions.
 
-Each rule is exactly complete, Σ m Δinput = Δoutput. Where the difference vanishes it becomes the slope,
-except that a maximum's place that did not change at all gets 0. A reference of batch size 1 stands for every
-image.
+Each rule is exactly complete, Σ m Δinput = Δoutput. Where the difference vanishes the multiplier is the
+slope, except that a maximum's place without any change gets 0. A reference of batch size 1 is broadcast to
+all images.
 
 The rules for maxima are one family. Log-sum-exp of sharpness r is rescaled through its parts, log ∘ sum ∘
-exp; r → 0 gives the average's equal shares, and r → ∞ the rule for a maximum, which gives a window's whole
+exp; r → 0 gives the average's equal shares, and r → ∞ the rule for a maximum, which assigns a window's whole
 difference to one place: the image's largest where the maximum rose, the reference's largest where it fell.
 The mean of the k largest pairs the places that entered with those that left. Multipliers of maxima are in
 0..1.
@@ -32,12 +32,12 @@ __all__ = [
     "share_top",
 ]
 
-NEAR = 1e-3  # a smooth function's Δoutput drowns in float32 rounding before its midpoint slope errs by 1e-7
+NEAR = 1e-3  # below it a smooth function's Δoutput is float32 rounding, while its midpoint slope errs by 1e-7
 NEAR_KINK = 1e-4  # relative, so that a kink at 0 is never inside
 
 
 class SelectedValues(NamedTuple):
-    """Values picked out of rows, and where they stood."""
+    """Values selected from rows, and their places in the rows."""
 
     rows: Float[Tensor, "*#batch p"]
     values: Float[Tensor, "*#batch q"]
@@ -45,9 +45,9 @@ class SelectedValues(NamedTuple):
 
 
 def relu_multiplier(image: Tensor, reference: Tensor) -> Tensor:
-    """Of ReLU, max(x, r) / |x - r| cut to 0..1: exactly 1 where both are open, exactly 0 where both are shut.
+    """Multiplier of ReLU, max(x, r) / |x - r| clipped to 0..1: 1 where both are positive, 0 where neither is.
 
-    Written for speed: a difference of 0 is not asked for but divided by the smallest number there is.
+    A difference of 0 needs no branch: the smallest positive number is added to it.
     """
     distance = torch.sub(image, reference).abs_().add_(torch.finfo(image.dtype).tiny)
     return torch.maximum(image, reference).div_(distance).clamp_(0, 1)
@@ -56,9 +56,9 @@ def relu_multiplier(image: Tensor, reference: Tensor) -> Tensor:
 def pointwise_multiplier(
     function: Callable[[Tensor], Tensor], image: Tensor, reference: Tensor, *, smooth: bool
 ) -> Tensor:
-    """Of a function of single values; where they nearly agree, its slope at the midpoint.
+    """Multiplier of an elementwise function; where both values nearly agree, its slope at the midpoint.
 
-    smooth  False for functions of straight pieces with a kink at 0, whose secant is exact up to rounding
+    smooth  False for piecewise linear functions with a kink at 0, whose secant is exact up to rounding
     """
     step = image - reference
     size = torch.maximum(image.abs(), reference.abs())
@@ -73,9 +73,9 @@ def pointwise_multiplier(
 def share_maxima(
     grad: Float[Tensor, "*#batch q"], image: SelectedValues, reference: SelectedValues
 ) -> Float[Tensor, "*#batch p"]:
-    """Multipliers of maxima back at the rows: each one's difference at the place that made it.
+    """Multipliers of the rows from those of q maxima: each difference goes to the place that caused it.
 
-    No window divides by a smaller number than it shares out: the place was not larger before (or after).
+    The ratio is at most 1, since the place was not larger before (or after).
     """
     places = torch.where(image.values >= reference.values, image.places, reference.places)
     share = grad * _ratio(image, reference, places, image.values - reference.values)
@@ -110,7 +110,7 @@ def log_sum_exp_multiplier(
     upper: Float[Tensor, "*#batch"],
     lower: Float[Tensor, "*#batch"],
 ) -> Float[Tensor, "*#batch p"]:
-    """Of log Σ exp, as the product of the multipliers of log and of exp.
+    """Multiplier of log Σ exp, the product of the multipliers of log and of exp.
 
     upper, lower   log Σ exp of the image's rows and of the reference's
     """
@@ -127,13 +127,13 @@ def _mean_exponential(distance: Tensor) -> Tensor:
 
 
 def _ratio(image: SelectedValues, reference: SelectedValues, places: Tensor, rise: Tensor) -> Tensor:
-    """The rise over the difference at the places; a place that did not change has nothing to share: 0."""
+    """The rise over the difference at the places; 0 for a place that did not change."""
     step = image.rows.gather(-1, places) - reference.rows.expand_as(image.rows).gather(-1, places)
     return rise / step.add_(torch.finfo(step.dtype).tiny)
 
 
 def _front(mine: SelectedValues, other: SelectedValues) -> tuple[SelectedValues, Bool[Tensor, "*#batch q"]]:
-    """My largest, those that are not among the other's first, order kept; and which these are."""
+    """The largest values, first those that are not among the other's, in order; and which these are."""
     shape = _common(mine.rows.shape, other.rows.shape)
     shape_top = _common(mine.places.shape, other.places.shape)
     places, values = mine.places.expand(shape_top), mine.values.expand(shape_top)
@@ -145,5 +145,5 @@ def _front(mine: SelectedValues, other: SelectedValues) -> tuple[SelectedValues,
 
 
 def _common(first: torch.Size, second: torch.Size) -> list[int]:
-    """The shape of both, of which one may be a batch of 1."""
+    """The broadcast shape of two, of which one may have a batch of 1."""
     return [max(sizes) for sizes in zip(first, second, strict=True)]

@@ -1,12 +1,11 @@
-"""DeepLift's rescale rule for any torch model: its functions are replaced while it runs, not its modules.
+"""DeepLift's rescale rule for any torch model: functions are replaced while it runs, not modules.
 
-The references run first and leave what each nonlinear function saw; then the images run under autograd, and
-on the way back every nonlinear function hands on its multiplier instead of its slope. Calls are matched by
-their order, so a module may serve twice, be a bare function, or work in place; one forward pass of the images
-serves any number of references. Linear functions, which are most, need no rule.
+The references run first, and the inputs of each nonlinear function are recorded. Then the images run under
+autograd, and in the backward pass every nonlinear function returns its multiplier instead of its slope. Calls
+are matched by their order, so a module may be used twice, be a plain function, or work in place; one forward
+pass of the images serves any number of references. Linear functions need no rule.
 
-What has no rule in `ruled_calls` keeps its slope and is remembered, to be named where a sum turns out
-incomplete.
+A function without a rule in `function_rules` keeps its slope, and is named where a sum is incomplete.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ __all__ = ["Recording", "ReferenceComparison", "record"]
 
 @dataclass(frozen=True)
 class Recording:
-    """One forward pass of references: what each ruled function saw, in the order of the calls."""
+    """One forward pass of references: the state of each function with a rule, in the order of the calls."""
 
     output: Tensor
     names: tuple[str, ...]
@@ -42,7 +41,7 @@ class Recording:
 
 
 def record(model: nn.Module, references: Tensor) -> Recording:
-    """Run references (1 or n, c, h, w) once; one of them stands for every image it is compared with."""
+    """Run references (1 or n, c, h, w) once; a single reference is compared with every image."""
     watch = _Recorder()
     with torch.no_grad(), watch:
         output = model(references.clone())  # the model may work in place
@@ -50,17 +49,17 @@ def record(model: nn.Module, references: Tensor) -> Recording:
 
 
 class _RuleMode(TorchFunctionMode):
-    """Sends functions that have a rule their own way; everything else runs as it is."""
+    """Evaluates functions that have a rule by it; all others run unchanged."""
 
     def __init__(self) -> None:
         super().__init__()
         self.names: list[str] = []
-        self.unruled: dict[str, None] = {}  # a set in the order of arrival
+        self.unruled: dict[str, None] = {}  # an ordered set
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Iterable[type], args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
-        """Replace what has a rule."""
+        """Replace functions that have a rule."""
         kwargs = kwargs or {}
         call = read_call(func, tuple(args), kwargs)
         if call is not None and call.name in FUNCTION_RULES:
@@ -100,10 +99,10 @@ class _Recorder(_RuleMode):
 
 
 class ReferenceComparison(_RuleMode):
-    """Inside it a model compares its images with references recorded before.
+    """Context in which a model's images are compared with recorded references.
 
-    current   the reference that the next backward pass compares with
-    unruled   names of functions that kept their slope and are not known to be linear
+    current   the reference of the next backward pass
+    unruled   names of functions that have no rule and are not known to be linear
     raises    BadInput where the model calls other functions for an image than for a reference
     """
 
@@ -124,7 +123,7 @@ class ReferenceComparison(_RuleMode):
         return output
 
     def finish(self) -> None:
-        """Check that every recorded call was met; raises BadInput."""
+        """Check that every recorded call was made; raises BadInput."""
         if len(self.names) != len(self.references[0].names):
             raise self._different_calls(f"{len(self.names)} calls", f"{len(self.references[0].names)}")
 
@@ -132,7 +131,7 @@ class ReferenceComparison(_RuleMode):
         return self.current.states[at]
 
     def _match(self, name: str, values: Tensor) -> int:
-        """The position of this call, the same in every reference."""
+        """Position of this call, which must be the same in every reference."""
         at = len(self.names)
         for reference in self.references:
             if at >= len(reference.names) or reference.names[at] != name:
@@ -141,7 +140,7 @@ class ReferenceComparison(_RuleMode):
         known = len(self.references[0].states[at][0])
         if known not in (1, len(values)):
             raise BadInput(
-                f"DeepLift: {name} saw {len(values)} rows of the images and {known} of the reference; the "
+                f"DeepLift: {name} got {len(values)} rows of the images and {known} of the reference; the "
                 "model mixes the batch axis with others: give one image at a time"
             )
         self.names.append(name)
@@ -156,7 +155,7 @@ class ReferenceComparison(_RuleMode):
 
 
 class _Ruled(torch.autograd.Function):
-    """A function that hands back its multiplier."""
+    """A function whose backward pass returns its multiplier."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, rule: FunctionRule, reference: Callable[[], State]) -> Tensor:
@@ -171,7 +170,7 @@ class _Ruled(torch.autograd.Function):
 
 
 class _Product(torch.autograd.Function):
-    """A factor's multiplier is the other's mean of image and reference: Δ(ab) = Δa mean(b) + Δb mean(a)."""
+    """A product: a factor's multiplier is the other's mean, since Δ(ab) = Δa mean(b) + Δb mean(a)."""
 
     @staticmethod
     def forward(

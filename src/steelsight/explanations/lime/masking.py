@@ -1,12 +1,12 @@
-"""A network's predictions for a sheet with masked superpixels, in the fastest way the network allows.
+"""A network's predictions for a sheet with masked superpixels.
 
-A gray sheet of the catalog's networks is mixed and predicted as gray, in bfloat16 where the processor has it.
-A head whose logit is pooled from a class map gives that map; any other model gives its logit as a map of one
-place.
+The features of the catalog's networks are computed in bfloat16 where the processor has it. A head whose logit
+is pooled from a class map gives that map; any other model gives its logit as a map of one place.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,7 +18,6 @@ from torch.nn import functional
 
 from steelsight.errors import BadInput
 from steelsight.explanations.chunks import rows_within
-from steelsight.explanations.fast.net import FastNet, fast_net, to_gray_level
 from steelsight.explanations.targets import check_images
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.heads import ConvHead, DirectHead
@@ -27,7 +26,7 @@ __all__ = ["MaskedPredictor", "masked_predictor", "match_backgrounds", "mean_col
 
 Segments = Int[np.ndarray, "h w"]
 
-AT_ONCE, AT_ONCE_GRAY = 32, 10  # sheets; larger batches leave the processor's cache
+AT_ONCE = 10  # sheets; larger batches leave the processor's cache
 
 
 class MaskedPredictor(NamedTuple):
@@ -56,29 +55,27 @@ def masked_predictor(
     memory_mb   cap on additional memory
     """
     where = torch.from_numpy(segments).flatten()
-    behind = mean_colours(image, where) if background is None else background
-    ends = torch.stack([image, behind])
-    net = fast_net(model, ends, dtype=_fast_dtype())
-    read_map = None if net is None else _map_reader(net.head, target)
-    gray = net is not None and not net.padded
-    rows = rows_within(model, image, memory_mb, most=AT_ONCE_GRAY if gray else AT_ONCE)
-    base, change = (to_gray_level(ends)[:, None] if gray else ends)[[1, 0]]
-    change = change - base
-    predict_mixed = _mixed_predictor(model, net, read_map, target)
+    base = mean_colours(image, where) if background is None else background
+    change = image - base
+    head = model.head if isinstance(model, SheetClassifier) and model.patches == 1 else None
+    read_map = None if head is None else _map_reader(head, target)
+    predict_mixed = _mixed_predictor(model, head, read_map, target)
+    rows = rows_within(model, image, memory_mb, most=AT_ONCE)
 
     @torch.no_grad()
     def predict(masks: Float[Tensor, "s m"]) -> Float[Tensor, "m p"]:
         outputs = []
-        for part in torch.split(masks.T.float(), rows):  # bfloat16 gathers five times as slowly
+        for part in torch.split(masks.T.float(), rows):
             shown = part.index_select(1, where).reshape(-1, 1, *segments.shape)
-            outputs.append(predict_mixed(torch.addcmul(base, shown, change)).double().reshape(len(part), -1))
+            mixed = torch.addcmul(base, shown, change).contiguous(memory_format=torch.channels_last)
+            outputs.append(predict_mixed(mixed).double().reshape(len(part), -1))
         return torch.cat(outputs)
 
-    if read_map is None:
+    if head is None or read_map is None:
         return MaskedPredictor(predict, lambda values: values[:, 0], (1, 1), linear=True)
     with torch.no_grad():
-        whole = predict_mixed((base + change)[None])  # (1, gh, gw)
-    pooling = _pooling(net.head) if net is not None else None
+        whole = predict_mixed(image[None])  # (1, gh, gw)
+    pooling = _pooling(head)
     pool = _mean if pooling is None else lambda values: pooling(values[:, None, :, None])[:, 0]
     return MaskedPredictor(predict, pool, (whole.shape[1], whole.shape[2]), linear=pooling is None)
 
@@ -105,16 +102,16 @@ def mean_colours(image: Float[Tensor, "c h w"], where: Int[Tensor, " hw"]) -> Fl
 
 
 def _mixed_predictor(
-    model: nn.Module, net: FastNet | None, read_map: Callable[[Tensor], Tensor] | None, target: int
+    model: nn.Module, head: nn.Module | None, read_map: Callable[[Tensor], Tensor] | None, target: int
 ) -> Callable[[Tensor], Tensor]:
     """A function from mixed sheets to class maps (n, gh, gw), or logits (n,)."""
-    if net is not None and not net.padded:
-        if read_map is not None:
-            return lambda mixed: read_map(net.features(mixed[:, 0]))
-        return lambda mixed: net.predict(mixed[:, 0])[:, target]
-    if isinstance(model, SheetClassifier) and read_map is not None:
-        return lambda mixed: read_map(model.features(mixed))
-    return lambda mixed: model(mixed)[:, target]
+    if head is None or not isinstance(model, SheetClassifier):
+        return lambda mixed: model(mixed)[:, target]
+    dtype = _fast_dtype(next(model.parameters()).device)
+    features = model.features if dtype == torch.float32 else copy.deepcopy(model.features).to(dtype)
+    if read_map is None:
+        return lambda mixed: head(features(mixed.to(dtype)).float())[:, target]
+    return lambda mixed: read_map(features(mixed.to(dtype)).float())
 
 
 def _map_reader(head: nn.Module, target: int) -> Callable[[Tensor], Tensor] | None:
@@ -140,6 +137,7 @@ def _mean(values: Float[Tensor, "m p"]) -> Float[Tensor, " m"]:
     return values.mean(1)
 
 
-def _fast_dtype() -> torch.dtype:
+def _fast_dtype(device: torch.device) -> torch.dtype:
     """bfloat16 where the processor computes in it: rankings of superpixels need no more precision."""
-    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+    fast = device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.bfloat16 if fast else torch.float32

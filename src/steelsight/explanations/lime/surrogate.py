@@ -19,7 +19,7 @@ from steelsight.explanations.lime.emulator import fit_emulator
 from steelsight.explanations.lime.masking import MaskedPredictor
 from steelsight.explanations.lime.sampling import ReferenceSamples, shown_distribution
 
-__all__ = ["Surrogate", "SurrogateFit", "explained_variance"]
+__all__ = ["Surrogate", "SurrogateFit", "explained_variance", "ridge_coefficients"]
 
 Segments = Int[np.ndarray, "h w"]
 
@@ -65,7 +65,7 @@ class Surrogate:
         left_out_logits = self.predictor.pool(left_out)
         slope = _slope(left_out_logits, logits)
         residual = logits - slope * left_out_logits
-        coefficients = slope * self.reference.regress(emulated) + _shrunken(masks, residual)
+        coefficients = slope * self.reference.regress(emulated) + ridge_coefficients(masks, residual)
         return SurrogateFit(coefficients, 1 - float(residual.var() / logits.var()))
 
     def stability(self, masks: Tensor, values: Tensor) -> float:
@@ -90,7 +90,7 @@ def _slope(emulated: Float[Tensor, " m"], logits: Float[Tensor, " m"]) -> float:
     return float(centred @ (logits - logits.mean())) / spread if spread > 0 else 0.0
 
 
-def _shrunken(masks: Float[Tensor, "s m"], residual: Float[Tensor, " m"]) -> Float[Tensor, " s"]:
+def ridge_coefficients(masks: Float[Tensor, "s m"], residual: Float[Tensor, " m"]) -> Float[Tensor, " s"]:
     """Ridge regression with the penalty of greatest evidence (MacKay 1992); 0 where only noise is left."""
     centred = masks - masks.mean(1, keepdim=True)
     target = residual - residual.mean()

@@ -226,16 +226,9 @@ def _page(
     drawn = rng.permutation(np.setdiff1d(np.arange(found.means.shape[1]), found.dead))[:SAMPLE]
     note = "" if neurons else "no channel is ever above zero over these sheets"
     grown: MaximisedImages | None = None
-    start = _begin(plan)
-    if plan.grown is not None and neurons:
-        try:
-            grown = maximise(
-                model, neurons, plan.grown, generator=torch.Generator().manual_seed(seed), start=start
-            )
-        except BadInput as error:
-            if plan.plain is None:
-                raise
-            note = f"no second form: {error}"
+    if neurons:
+        grown, failure = _grown(model, neurons, plan, seed)
+        note = failure or note
     plain, values, restarted = _plain(model, found, neurons, shown, plan, seed)
     columns = [neuron.channel for neuron in neurons]
     responses = class_responses(
@@ -276,6 +269,21 @@ def _page(
         tuple(profiles),
         note,
     )
+
+
+def _grown(
+    model: SheetClassifier, neurons: Sequence[Neuron], plan: AtlasPlan, seed: int
+) -> tuple[MaximisedImages | None, str]:
+    """Images of the second form, or None with a note why the model cannot have them."""
+    if plan.grown is None:
+        return None, ""
+    generator = torch.Generator().manual_seed(seed)
+    try:
+        return maximise(model, neurons, plan.grown, generator=generator, start=_begin(plan)), ""
+    except BadInput as error:
+        if plan.plain is None:
+            raise
+        return None, f"no second form: {error}"
 
 
 def _plain(

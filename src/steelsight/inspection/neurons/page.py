@@ -108,9 +108,7 @@ def write_dead(document: Document, atlas: Atlas) -> None:
             [
                 page.layer,
                 f"{page.grid[0]}x{page.grid[1]}",
-                "all"
-                if page.receptive_field is None
-                else f"{page.receptive_field[0]}x{page.receptive_field[1]}",
+                _field_text(page),
                 page.channels,
                 len(page.dead),
                 Cell(_list(page.dead), note=page.note),
@@ -133,9 +131,7 @@ def layer_table(document: Document, atlas: Atlas, *, id: str) -> None:
         rows.append(
             [
                 page.layer,
-                "all"
-                if page.receptive_field is None
-                else f"{page.receptive_field[0]}x{page.receptive_field[1]}",
+                _field_text(page),
                 len(page.dead),
                 _median(ratios),
                 _median(grown),

@@ -39,13 +39,11 @@ class Ascent:
     clip: bool = False  # keep every pixel between black and white
     colour: bool = False  # three channels that may differ, which no gray sheet has
     noise: float = 0.1  # of the start, around mid-gray
-    start: tuple[int, int] | None = None  # height and width of the start; None = the size asked for
+    start: tuple[int, int] | None = None  # height and width of the start; None = the final size
     grow: float = 1.0  # factor of each enlargement
     every: int = 50  # steps between enlargements
     kernels: tuple[int, ...] = ()  # of the blur at each enlargement; of several the next field selects one
-    kept: float = (
-        0.5  # the largest acceptable kernel is used: share of the best kernel's response it must reach
-    )
+    kept: float = 0.5  # share of the best kernel's response; the largest kernel that reaches it is used
     jitter: int = 0  # largest random shift of the image at each step, px
     variation: float = 0.0  # weight of total variation against the neuron's own gradient
     fourier: float = 0.0  # 1 = ascent over Fourier coefficients scaled by 1/f

@@ -103,7 +103,7 @@ def run_to(model: nn.Module, layer: str) -> Iterator[Truncated]:
 
 class _Reached(Exception):
     def __init__(self, output: Tensor) -> None:
-        super().__init__("the layer asked for was reached")
+        super().__init__("the named layer was reached")
         self.output = output
 
 

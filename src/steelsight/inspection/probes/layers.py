@@ -40,27 +40,27 @@ def standard_layers(model: SheetClassifier) -> tuple[str, ...]:
     return tuple(names)
 
 
-def choose_layers(model: SheetClassifier, asked: Sequence[str] | None = None) -> tuple[str, ...]:
+def choose_layers(model: SheetClassifier, names: Sequence[str] | None = None) -> tuple[str, ...]:
     """The named layers in the network's order, or the standard ones.
 
     raises  UnknownLayer, listing the names that exist; BadInput where none is named
     """
-    if asked is None:
+    if names is None:
         return standard_layers(model)
-    if not asked:
+    if not names:
         raise BadInput(
             "layers: expected names joined by commas, got none; leave it out for the standard ones"
         )
-    for name in asked:
+    for name in names:
         find_layer(model, name)
-    names = [name for name, _ in model.named_modules()]
+    order = [name for name, _ in model.named_modules()]
 
     def finished(name: str) -> tuple[int, int]:
         """Sort key: a module ends with the last of its parts, the innermost first."""
-        inside = [i for i, other in enumerate(names) if f"{other}.".startswith(f"{name}.")]
+        inside = [i for i, other in enumerate(order) if f"{other}.".startswith(f"{name}.")]
         return inside[-1], -name.count(".")
 
-    return tuple(sorted(set(asked), key=finished))
+    return tuple(sorted(set(names), key=finished))
 
 
 def kind_of(model: SheetClassifier, layer: str) -> str:

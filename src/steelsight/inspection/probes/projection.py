@@ -21,7 +21,7 @@ class CountSketch:
     """A count sketch: every coordinate of x is added, with a random sign, to one of the k numbers of y.
 
     Coordinate i, of stretch m = i // k, goes to number (i + shift_m) mod k. Two coordinates of one stretch
-    never meet, two of different stretches meet with chance 1/k, which is all the bound below asks for: for
+    never meet, two of different stretches meet with chance 1/k, which is all the bound below needs: for
     every x, E |y|² = |x|² over the draw, and the deviation of |y|² is at most sqrt(2/k) |x|²: 6 % at k = 512.
     It is linear, so the same holds of the difference of two vectors: near ones stay near and far ones far.
 

@@ -13,7 +13,15 @@ from steelsight.groups import group_keys
 from steelsight.sheets.grouping.splits import group_folds
 from steelsight.types import GrayBatch, Labels
 
-__all__ = ["Folds", "Positions", "ProbeSheets", "choose_sheets", "make_folds", "permutation_by_groups"]
+__all__ = [
+    "Folds",
+    "Positions",
+    "ProbeParts",
+    "ProbeSheets",
+    "choose_sheets",
+    "make_folds",
+    "permutation_by_groups",
+]
 
 Positions = Int[np.ndarray, "_"]
 Folds = tuple[tuple[Positions, Positions], ...]  # (fitted, held out), positions among the fitted sheets
@@ -50,26 +58,32 @@ class ProbeSheets:
         return names if any(names) else None
 
 
+@dataclass(frozen=True)
+class ProbeParts:
+    """Positions of the fitting and of the judging sheets."""
+
+    fit: Positions
+    judge: Positions
+    weights: Float[np.ndarray, " j"] | None = None  # of the judging sheets; None = equal
+
+
 def choose_sheets(
     images: GrayBatch,
     labels: Labels,
     groups: Sequence[str],
     class_names: tuple[str, ...],
+    parts: ProbeParts,
     *,
-    fit: Positions,
-    judge: Positions,
     limit: int,
     rng: np.random.Generator,
-    weights: Float[np.ndarray, " j"] | None = None,
 ) -> ProbeSheets:
     """Subsample the two parts to `limit` sheets together, with the same share and at least one of each class.
 
     labels   (n,) class index, -1 = left out
-    fit      positions of the fitting sheets; judge: of the judging sheets
-    weights  one a position of `judge`
     raises   BadData where the parts share sheets, one is empty, the fitting sheets are fewer than the classes
              or all of one class; BadInput for a limit below the number of classes
     """
+    fit, judge, weights = parts.fit, parts.judge, parts.weights
     if np.intersect1d(fit, judge).size:
         raise BadData(
             "probes: expected two parts without a common sheet, got parts that share some; a probe is "

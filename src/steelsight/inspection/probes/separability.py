@@ -1,4 +1,4 @@
-"""How well a linear model tells classes apart by each layer's output, beside nets that never learnt it."""
+"""Accuracy of linear probes on each layer's output, for the trained network and for controls."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from steelsight.models.catalog import SheetClassifier
 from steelsight.streams import stream
 from steelsight.types import Interval
 
-__all__ = ["PERMUTATIONS", "ProbeCurve", "ProbedLayer", "Separability", "inspect_layers"]
+__all__ = ["PERMUTATIONS", "ProbeCurve", "ProbeOptions", "ProbedLayer", "Separability", "inspect_layers"]
 
 PERMUTATIONS = 5  # permutations of the labels; the control is their mean
 
@@ -113,26 +113,33 @@ class Separability:
         )
 
 
+@dataclass(frozen=True)
+class ProbeOptions:
+    """How layers are probed."""
+
+    shuffled: bool = True  # also probe the trained network with permuted labels, at the same penalties
+    maps: MapSpec | None = None  # how to draw t-SNE maps of the trained network; None = none
+    seed: int = 0  # of folds, projections, permutations and resamples
+    resamples: int = 1000  # of the bootstrap
+    workers: int = 1  # probes fitted at a time, one thread each
+
+
 def inspect_layers(
     nets: Mapping[str, SheetClassifier],
     sheets: ProbeSheets,
     layers: Sequence[str],
+    options: ProbeOptions = ProbeOptions(),
     *,
-    shuffled: bool = True,
-    maps: MapSpec | None = None,
     missing: Mapping[str, str] | None = None,
-    seed: int = 0,
-    resamples: int = 1000,
-    workers: int = 1,
     say: Say = lambda _: None,
 ) -> Separability:
     """Probe every layer of every network; the outputs of one network are in memory at a time.
 
-    nets      the trained one under `trained`, controls under their own names
-    shuffled  whether the trained one is also probed with permuted labels, at the penalties of its own probes
-    maps      how to draw t-SNE maps of the trained network; None = none
-    workers   probes fitted at a time, one thread each
+    nets     the trained one under `trained`, controls under their own names
+    missing  controls that could not be made, with the reason
+    say      called with each step
     """
+    seed, maps = options.seed, options.maps
     folds = make_folds(sheets.fit_labels, sheets.groups[: sheets.fitted], rng=stream(seed, "probe-folds"))
     probed: dict[tuple[str, Kind], list[list[Probe]]] = {}
     drawn: tuple[LayerMap, ...] = ()
@@ -143,16 +150,20 @@ def inspect_layers(
         rows = rows or tuple(_row(model, name, output) for name, output in outputs.items())
         for kind in KINDS:
             say(f"{net}: probing, {KINDS[kind]}")
-            results = _probe(outputs, sheets, folds, kind, shuffled and net == TRAINED, seed, workers)
+            results = _probe(
+                outputs, sheets, folds, kind, options, shuffled=options.shuffled and net == TRAINED
+            )
             for key, probes in zip((net, SHUFFLED), results, strict=False):
                 probed[key, kind] = probes
         if net == TRAINED and maps is not None:
             say("t-SNE")
             drawn = map_layers({name: output.pooled for name, output in outputs.items()}, sheets, maps)
-    empty = Separability(rows, {}, sheets, _majority(sheets), drawn, maps, missing or {}, seed, resamples)
+    empty = Separability(
+        rows, {}, sheets, _majority(sheets), drawn, maps, missing or {}, seed, options.resamples
+    )
     order = [key for key in (*nets, SHUFFLED) if (key, "pooled") in probed]
     curves = {(net, kind): _curve(empty, net, kind, probed[net, kind]) for net in order for kind in KINDS}
-    return Separability(rows, curves, sheets, empty.majority, drawn, maps, empty.missing, seed, resamples)
+    return replace(empty, curves=curves)
 
 
 def _probe(
@@ -160,13 +171,13 @@ def _probe(
     sheets: ProbeSheets,
     folds: Folds,
     kind: Kind,
+    options: ProbeOptions,
+    *,
     shuffled: bool,
-    seed: int,
-    workers: int,
 ) -> list[list[list[Probe]]]:
     """Probes by layer and permutation: for the true labels, and where wanted for permuted ones."""
     labels = sheets.fit_labels
-    rng = stream(seed, "probe-sketch")
+    rng = stream(options.seed, "probe-sketch")
     parts = (sheets.groups[: sheets.fitted], sheets.groups[sheets.fitted :])
     permutations = [
         [permutation_by_groups(part, rng=rng) for part in parts]
@@ -182,7 +193,7 @@ def _probe(
             for fitted, judged in permutations
         ]
 
-    with _one_thread_a_fit(), ThreadPoolExecutor(max(1, workers)) as pool:
+    with _one_thread_a_fit(), ThreadPoolExecutor(max(1, options.workers)) as pool:
         results = list(pool.map(fit, outputs.values()))
     own, other = [each[0] for each in results], [each[1] for each in results]
     return [own, other] if shuffled else [own]

@@ -30,7 +30,7 @@ __all__ = ["FEWEST", "Similarity", "compare_layers", "linear_cka"]
 
 FEWEST = 4  # sheets a batch
 BATCH = 32  # sheets whose features of all layers are held at a time
-FEWEST_BATCHES = 10  # with fewer, resampling them says little and no bounds are given
+FEWEST_BATCHES = 10  # with fewer no bounds are given, since resampling them is unreliable
 RESAMPLES = 1000
 
 
@@ -40,7 +40,7 @@ class Similarity:
 
     rows: tuple[str, ...]  # parts of the first
     columns: tuple[str, ...]  # parts of the second
-    estimate: Float[np.ndarray, "l m"]  # NaN where a layer says the same of all sheets
+    estimate: Float[np.ndarray, "l m"]  # NaN where a layer is constant over the sheets
     low: Float[np.ndarray, "l m"]  # bounds by resampling batches; NaN with fewer than ten
     high: Float[np.ndarray, "l m"]
     sheets: int  # that were compared: whole batches

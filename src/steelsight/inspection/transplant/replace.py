@@ -105,7 +105,6 @@ def transplant(
     groups: Groups | None = None,
     weights: Float[np.ndarray, " n"] | None = None,
     resamples: int = 1000,
-    batch: int = BATCH,
 ) -> TransplantScores:
     """Replace the receiver's parts by each donor's: from the input, from the output, and each part alone.
 
@@ -127,7 +126,7 @@ def transplant(
         {name: plan_steps(name, fitting.taken) for name, fitting in fittings.items()}, len(parts)
     )
     mixed = [replace_parts(receiver, donor, fittings[name].taken) for name, donor in donors.items()]
-    logits = composition_logits([receiver, *mixed], compositions, images, batch=batch)
+    logits = composition_logits([receiver, *mixed], compositions, images)
     verdicts = logits.argmax(2)
     changed = (verdicts != verdicts[0]).sum(1).tolist()
     counts = np.bincount(labels, weights=weights, minlength=classes)

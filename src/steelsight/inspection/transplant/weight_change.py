@@ -81,7 +81,7 @@ def relative_change(state: State, origin: State, part: Part) -> float | None:
 def update_cosine(first: State, second: State, start: State, part: Part) -> float | None:
     """Cosine between two moves from one start, -1..1; None where either did not move.
 
-    Two trainings that learnt nothing in common move at right angles: in so many dimensions near 0.
+    Independent updates have a cosine near 0, as there are many weights.
     """
     origin = _vector(start, part.learnt)
     a, b = _vector(first, part.learnt) - origin, _vector(second, part.learnt) - origin

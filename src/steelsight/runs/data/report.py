@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from steelsight import __version__
+from steelsight.names import shown_name
 from steelsight.reports.document import Document
 from steelsight.reports.figures.sheets.data import ExampleSheet, draw_examples, draw_sizes
 from steelsight.reports.figures.sheets.distribution import draw_distribution
@@ -79,7 +80,7 @@ def _figures(sheets: SheetSet, description: DataDescription) -> dict[str, tuple[
 def _example(title: str, item: SheetItem) -> ExampleSheet:
     known = "" if item.evidence == "mask" else " (mask unknown)"
     gray = read_gray(item.path)
-    return ExampleSheet(f"{title}{known}", gray, read_mask(item, (gray.shape[0], gray.shape[1])))
+    return ExampleSheet(shown_name(f"{title}{known}"), gray, read_mask(item, (gray.shape[0], gray.shape[1])))
 
 
 def _add_chapters(

@@ -29,8 +29,8 @@ from steelsight.inspection.probes.report import (
     write_maps,
     write_probes,
 )
-from steelsight.inspection.probes.selection import choose_sheets
-from steelsight.inspection.probes.separability import Separability, inspect_layers
+from steelsight.inspection.probes.selection import ProbeParts, choose_sheets
+from steelsight.inspection.probes.separability import ProbeOptions, Separability, inspect_layers
 from steelsight.models.catalog import MODELS
 from steelsight.reports.document import Document
 from steelsight.reports.figures import save_figure
@@ -114,11 +114,9 @@ def probe_layers(
         np.asarray(run.data.labelled.labels),
         run.groups,
         card.class_names,
-        fit=run.positions(options.fit),
-        judge=run.positions(options.split),
+        ProbeParts(run.positions(options.fit), run.positions(options.split), weights),
         limit=options.sheets,
         rng=stream(seed, "probe-sheets"),
-        weights=weights,
     )
     if maps is not None:
         maps.perplexity_for(min(maps.sheets, sheets.judge_labels.size))
@@ -127,12 +125,8 @@ def probe_layers(
         {TRAINED: run.model, **nets},
         sheets,
         layers,
-        shuffled=SHUFFLED in controls,
-        maps=maps,
+        ProbeOptions(SHUFFLED in controls, maps, seed, options.resamples, torch.get_num_threads()),
         missing=missing,
-        seed=seed,
-        resamples=options.resamples,
-        workers=torch.get_num_threads(),
         say=say,
     )
 
