@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,9 @@ from jaxtyping import Bool, Float, Int
 from pydantic import JsonValue
 from torch import Tensor
 
-from steelsight.errors import BadData
+from steelsight.errors import BadData, BadRecipe
 from steelsight.groups import group_keys
+from steelsight.names import shown_name
 from steelsight.sheets.catalog import PixelCache, load_pixels, mask_fractions, open_data
 from steelsight.sheets.labels import Labelled, label_sheets
 from steelsight.sheets.options import AUTOMATIC, DataOptions
@@ -124,7 +125,7 @@ def open_training_sheets(data: Path, recipe: Recipe, options: DataOptions = AUTO
     return open_sheets(
         data,
         recipe.task,
-        recipe.input_spec(),
+        recipe.input_spec().at_bits(options.bits),
         options,
         keep_multi_type=recipe.labels.multi_type == "first",
     )
@@ -141,14 +142,16 @@ def open_sheets(
     """Open a DATA folder for a task and an input.
 
     keep_multi_type  multiclass: label sheets of several types by the first instead of dropping them
-    raises           BadData as `refuse_rejected`, and whatever opening raises
+    raises           BadData as `refuse_rejected`, and whatever opening raises; BadRecipe where the options
+                     ask for other bits than the input has
     """
+    options = _at_bits_of(spec, options)
     cache: PixelCache = load_pixels(open_data(data, groups=options.groups, options=options), spec)
     refuse_rejected(cache.sheets, options.allow_bad)
     sheets = cache.sheets
     labelled = label_sheets(sheets.items, task, sheets.type_names, keep_multi_type=keep_multi_type)
     return SheetData(
-        name=data.resolve().name,
+        name=shown_name(data.resolve().name),
         items=sheets.items,
         images=cache.images,
         labelled=labelled,
@@ -159,6 +162,18 @@ def open_sheets(
         type_names=sheets.type_names,
         group_rule=options.groups,
     )
+
+
+def _at_bits_of(spec: InputSpec, options: DataOptions) -> DataOptions:
+    """The options with the bits at which an input is read, which belong to the model."""
+    bits = spec.bits
+    if options.bits not in {None, bits}:
+        trained = f"with --bits {bits}" if bits else "without --bits"
+        raise BadRecipe(
+            f"--bits {options.bits}: the model was trained {trained} and reads images so; leave --bits out, "
+            f"or train with --bits {options.bits}"
+        )
+    return replace(options, bits=bits)
 
 
 def refuse_rejected(sheets: SheetSet, allow_bad: int) -> None:

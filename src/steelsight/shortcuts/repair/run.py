@@ -79,7 +79,8 @@ def repair_run(
     _refuse_options(options)
     from_run = options.start == "run"
     recipe = _recipe(run, options.epochs, from_run=from_run)
-    opening = grouped_as(load_run(run).card, DataOptions(options.groups, options.allow_bad))
+    card = load_run(run).card
+    opening = grouped_as(card, DataOptions(options.groups, options.allow_bad, bits=card.input.bits))
     training_sheets = open_training_sheets(data, recipe, opening)
     if not options.groups:
         training_sheets = replace(training_sheets, group_source="from the run")
@@ -234,4 +235,4 @@ def _write_page(
     page.footer(
         {"data": case.data.name, "data hash": case.data.data_hash, "seed": case.seed, **environment()}
     )
-    replace_file(folder / PAGE, page.render().encode())
+    replace_file(folder / PAGE, page.render())
