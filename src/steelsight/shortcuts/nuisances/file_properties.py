@@ -47,7 +47,7 @@ def measure_files(items: Sequence[SheetItem]) -> list[Property]:
         "file_size": ("size of the file", [fact[1] for fact in facts]),
         "image_height": ("height of the image file", [fact[2] for fact in facts]),
         "image_width": ("width of the image file", [fact[3] for fact in facts]),
-        "changed": ("modification time: of the file as it lies here", [fact[4] for fact in facts]),
+        "changed": ("modification time of this copy: of the file on this disk", [fact[4] for fact in facts]),
         "name_number": ("number in the file name: the last one", [_number(name) for name in ids]),
         "name_time": ("date in the file name: with the time, if given", [_time(name) for name in ids]),
     }
