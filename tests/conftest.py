@@ -88,7 +88,7 @@ def _one_thread_a_worker() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_wait_for_the_disk() -> Iterator[None]:
-    """Files are written and renamed as ever, but no test loses power, so none waits until they are on the disk."""
+    """Files are written and renamed as ever; no test loses power, so none waits for the disk."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield

@@ -218,7 +218,7 @@ def _refuse_other_sheets(folder: Path, first: OutOfFold, first_folder: Path, oth
     if not same or first.groups != other.groups or not np.array_equal(first.labels, other.labels):
         raise BadInput(
             f"{folder}: expected the sheets, groups and repeats of {first_folder}, got others; "
-            "train both with the same --groups and --repeats"
+            "train both by `steelsight train --folds K --repeats N --groups RULE` with the same values"
         )
 
 
@@ -320,7 +320,7 @@ def _write(out: Path, found: Sequence[RunComparison], title: str, facts: dict[st
             **environment(),
         }
     )
-    replace_file(out / "compare.html", page.render().encode())
+    replace_file(out / "compare.html", page.render())
     numbers = facts | {"seed": seed, "runs": [asdict(each) for each in found], "environment": environment()}
     write_json(out / "compare.json", plain(numbers))
 

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from steelsight.errors import BadCheckpoint, BadData, BadInput, BadRecipe, UnmatchedGroups
+from steelsight.errors import BadCheckpoint, BadInput, BadRecipe, UnmatchedGroups
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
-from steelsight.models.checkpoint import WEIGHTS_FILE, load_checkpoint
+from steelsight.models.checkpoint import WEIGHTS_FILE, load_checkpoint, refuse_bundle
+from steelsight.runs.classes import match_classes
 from steelsight.runs.seen_sheets import SeenSheets
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.training.dataset import GIVEN, SheetData, open_sheets
@@ -94,6 +95,7 @@ def find_runs(run: Path) -> list[Path]:
         return [run]
     folds = sorted(folder for folder in run.glob(FOLDS) if (folder / WEIGHTS_FILE).exists())
     if not folds:
+        refuse_bundle(run)
         raise BadCheckpoint(
             f"{run}: expected a RUN folder with {WEIGHTS_FILE}, or {FOLDS} folders of a cross-validation, "
             "found neither; train first"
@@ -116,8 +118,8 @@ def open_run(
     allow_patches  accept a model that classifies sheets by patches
     check          called with the card before DATA is read; raises for a run that the caller cannot use
     sheets         DATA as already opened; used where its task and input are those of the run
-    raises         BadCheckpoint; BadData where the classes differ or DATA is unusable; BadInput for a model
-                   of patches
+    raises         BadCheckpoint; BadData where DATA has a class that the run lacks, or is unusable; BadInput
+                   for a model of patches
     """
     model, card = load_checkpoint(folder)
     if not allow_patches:
@@ -128,11 +130,7 @@ def open_run(
     rule = options.groups or card.groups
     if sheets is None or (sheets.task, sheets.input, sheets.group_rule) != (card.task, card.input, rule):
         sheets = _open_grouped(data, card, options, splits)
-    if sheets.labelled.class_names != card.class_names:
-        raise BadData(
-            f"{data}: expected the run's classes {', '.join(card.class_names)}, "
-            f"got {', '.join(sheets.labelled.class_names)}; rename the folders, or train on this data"
-        )
+    sheets = match_classes(sheets, card.class_names, card.task, data)
     return OpenRun(folder, model, card, sheets, splits)
 
 

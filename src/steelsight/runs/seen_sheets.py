@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Int
 
 from steelsight.errors import BadData, BadInput
+from steelsight.names import shown_name
 from steelsight.sheets.grouping.groups import frame_groups
 from steelsight.training.dataset import SheetData
 from steelsight.training.records import APART, SplitRow, pixel_hashes
@@ -46,7 +47,7 @@ class SeenSheets:
         for row in splits:
             parts.setdefault(row.pixels, set()).add(row.split)
         hashes = pixel_hashes(data.images)
-        self.rows = tuple(own.get(key) for key in zip(data.ids, hashes, strict=True))
+        self.rows = tuple(own.get(key) for key in zip(map(shown_name, data.ids), hashes, strict=True))
         self.parts = tuple("" if row is None else row.split for row in self.rows)
         self.same_pixels = [parts.get(pixels, set()) for pixels in hashes]
         self.trained = np.array(
@@ -89,7 +90,8 @@ class SeenSheets:
         raises  BadInput for a part not in PARTS; BadData where it is empty, or `all` holds training sheets
         """
         if part not in PARTS:
-            raise BadInput(f"--split: expected one of {', '.join(PARTS)}, got {part!r}")
+            offered = PARTS[:-1] if self.trained.size else PARTS  # all would be refused
+            raise BadInput(f"--split: expected one of {', '.join(offered)}, got {part!r}")
         count = len(self.data.items)
         if part == "unseen":
             chosen = [i for i in range(count) if i not in self.seen]

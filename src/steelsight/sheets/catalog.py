@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from steelsight.errors import BadData, BadRecipe, UnmatchedGroups
+from steelsight.names import shown_name
 from steelsight.sheets.cache import PixelCache, default_cache_dir, load_pixels
 from steelsight.sheets.examine import check_images
 from steelsight.sheets.formats.annotations.coco import is_coco, read_coco
@@ -119,8 +120,14 @@ def open_data(root: Path, *, groups: str | None = None, options: DataOptions = A
         layout = LAYOUTS[options.layout]
     else:
         raise BadRecipe(f"layout: expected one of {', '.join(LAYOUTS)}, got {options.layout!r}")
-    sheets = read_split_table(layout.read(folder))
+    sheets = _with_shown_classes(read_split_table(layout.read(folder)))
     return sheets if groups is None else group_sheets(sheets, groups, options.input_spec())
+
+
+def _with_shown_classes(sheets: SheetSet) -> SheetSet:
+    """The same sheets with names of classes that any file can hold; ids keep the bytes of file names."""
+    shown = tuple(map(shown_name, sheets.type_names))
+    return replace(sheets, type_names=shown, clean_name=shown_name(sheets.clean_name))
 
 
 def _recognise(folder: DataFolder) -> str:

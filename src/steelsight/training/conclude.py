@@ -77,7 +77,7 @@ def conclude(
     probabilities = probabilities_of(clean, data.task)
     answers = answers_in_words(clean, data)
     write_predictions(out / PREDICTIONS_FILE, data, parts, answers, probabilities, clean)
-    replace_file(out / CARD_README, model_card(card, metrics).encode())
+    replace_file(out / CARD_README, model_card(card, metrics))
     write_run_page(out, metrics, data, clean, positions_of(parts, "test"))
     write_json(out / METRICS_FILE, metrics)
     return card, metrics

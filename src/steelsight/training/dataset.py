@@ -16,6 +16,7 @@ from torch import Tensor
 
 from steelsight.errors import BadData, BadRecipe
 from steelsight.groups import group_keys
+from steelsight.names import shown_name
 from steelsight.sheets.catalog import PixelCache, load_pixels, mask_fractions, open_data
 from steelsight.sheets.labels import Labelled, label_sheets
 from steelsight.sheets.options import AUTOMATIC, DataOptions
@@ -150,7 +151,7 @@ def open_sheets(
     sheets = cache.sheets
     labelled = label_sheets(sheets.items, task, sheets.type_names, keep_multi_type=keep_multi_type)
     return SheetData(
-        name=data.resolve().name,
+        name=shown_name(data.resolve().name),
         items=sheets.items,
         images=cache.images,
         labelled=labelled,

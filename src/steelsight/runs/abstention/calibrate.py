@@ -107,9 +107,9 @@ def calibrate_run(
         "environment": environment(),
     }
     card = save_checkpoint(run, opened.model, written)
-    replace_file(run / CARD_README, model_card(card, finished.metrics, plain(numbers)).encode())
+    replace_file(run / CARD_README, model_card(card, finished.metrics, plain(numbers)))
     page = draw_page(run.name, outputs, certificate, numbers, seed=options.seed)
-    replace_file(run / PAGE, page.encode())
+    replace_file(run / PAGE, page)
     write_json(run / NUMBERS, plain(numbers))
     return CalibrationReport(run, certificate, cost, numbers)
 

@@ -9,11 +9,11 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from steelsight import __version__
+from steelsight.names import shown_name
 from steelsight.reports.document import Document
 from steelsight.reports.figures.sheets.data import ExampleSheet, draw_examples, draw_sizes
 from steelsight.reports.figures.sheets.distribution import draw_distribution
 from steelsight.reports.figures.style import save_figure
-from steelsight.runtime.scan.sources import readable
 from steelsight.sheets.describe import DataDescription, example_sheets
 from steelsight.sheets.images.pixels import read_gray
 from steelsight.sheets.masks import read_mask
@@ -94,7 +94,7 @@ def _figures(
 def _example(title: str, item: SheetItem, bits: int | None) -> ExampleSheet:
     known = "" if item.evidence == "mask" else " (mask unknown)"
     gray = read_gray(item.path, bits=bits)
-    return ExampleSheet(readable(f"{title}{known}"), gray, read_mask(item, (gray.shape[0], gray.shape[1])))
+    return ExampleSheet(shown_name(f"{title}{known}"), gray, read_mask(item, (gray.shape[0], gray.shape[1])))
 
 
 def _add_chapters(

@@ -71,7 +71,7 @@ class FileIndex:
             for key, facts in self._facts.items()
         }
         text = json.dumps({"format": _FORMAT, "recent": self.recent, "files": files})
-        replace_file(self._path, text.encode(), advice="free space or set STEELSIGHT_CACHE")
+        replace_file(self._path, text, advice="free space or set STEELSIGHT_CACHE")
 
     def _read(self) -> None:
         try:

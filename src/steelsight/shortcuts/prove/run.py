@@ -128,7 +128,7 @@ def prove_opened(
             **environment(),
         }
     )
-    replace_file(folder / PAGE, page.render().encode())
+    replace_file(folder / PAGE, page.render())
     write_json(folder / NUMBERS, numbers)
     return ProofReport(folder, proof, numbers)
 

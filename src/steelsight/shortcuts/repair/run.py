@@ -240,4 +240,4 @@ def _write_page(
     page.footer(
         {"data": case.data.name, "data hash": case.data.data_hash, "seed": case.seed, **environment()}
     )
-    replace_file(folder / PAGE, page.render().encode())
+    replace_file(folder / PAGE, page.render())

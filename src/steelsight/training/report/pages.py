@@ -74,7 +74,7 @@ def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, 
     _operating(page, metrics["operating_point"])
     _apart(page, metrics["apart"])
     page.footer(_origin(metrics))
-    replace_file(out / PAGE, page.render().encode())
+    replace_file(out / PAGE, page.render())
 
 
 def write_evaluation_page(
@@ -91,7 +91,7 @@ def write_evaluation_page(
         page.notice(note)
     _apart(page, metrics["apart"])
     page.footer(_origin(metrics))
-    replace_file(out / PAGE, page.render().encode())
+    replace_file(out / PAGE, page.render())
 
 
 def write_folds_page(out: Path, metrics: Report, data: SheetData) -> None:
@@ -103,7 +103,7 @@ def write_folds_page(out: Path, metrics: Report, data: SheetData) -> None:
     reports |= {f"repeat {number + 1}": report for number, report in enumerate(metrics["each_repeat"])}
     _tables(page, out, reports, data)
     page.footer(_origin(metrics))
-    replace_file(out / PAGE, page.render().encode())
+    replace_file(out / PAGE, page.render())
 
 
 def _add_metrics(
