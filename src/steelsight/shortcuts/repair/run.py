@@ -79,12 +79,7 @@ def repair_run(
     _refuse_options(options)
     from_run = options.start == "run"
     recipe = _recipe(run, options.epochs, from_run=from_run)
-    card = load_run(run).card
-    opening = grouped_as(card, DataOptions(options.groups, options.allow_bad, bits=card.input.bits))
-    training_sheets = open_training_sheets(data, recipe, opening)
-    if not options.groups:
-        training_sheets = replace(training_sheets, group_source="from the run")
-    trained = open_run(run, data, opening, sheets=training_sheets)
+    trained = _open_trained(run, data, recipe, options)
     model, card, opened = trained.model, trained.card, trained.data
     split = _split_of(trained, data)
     sheets = proof_sheets(opened, np.arange(len(opened.items)), root=data)
@@ -130,6 +125,16 @@ def _refuse_options(options: RepairOptions) -> None:
             f"--start: expected run or recipe, got {options.start!r}; --material: expected one of "
             f"{', '.join(MATERIALS)}, got {options.material!r}"
         )
+
+
+def _open_trained(run: Path, data: Path, recipe: Recipe, options: RepairOptions) -> OpenRun:
+    """The run with the folder it was trained on, read and grouped as in its training."""
+    card = load_run(run).card
+    opening = grouped_as(card, DataOptions(options.groups, options.allow_bad, bits=card.input.bits))
+    sheets = open_training_sheets(data, recipe, opening)
+    if not options.groups:
+        sheets = replace(sheets, group_source="from the run")
+    return open_run(run, data, opening, sheets=sheets)
 
 
 def _recipe(run: Path, epochs: int | None, *, from_run: bool) -> Recipe:
