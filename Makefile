@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 SRC    := src tests benchmarks
-# Tests that share an expensive fixture stay on one of two workers: tests/conftest.py groups them.
-PARALLEL := -n 2 --dist loadgroup --no-loadscope-reorder
+# Tests that share an expensive fixture stay on one of two workers, see tests/conftest.py.
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: default-bundle demo test check format lint static types imports pytest coverage test-plant test-long bench clean
 

@@ -4,6 +4,7 @@ import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,20 +33,32 @@ _OF_THE_LAB = (
 collect_ignore = list(_OF_THE_LAB) if importlib.util.find_spec("torch") is None else []
 
 
+def _of_study(nodeid: str) -> bool:
+    return "tests/study/" in nodeid
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Groups for `--dist loadgroup`: a file's tests share its fixtures, the study's tests share one report.
+    """The study's tests come first: they are the longest group; other files fill up the second worker."""
+    items.sort(key=lambda item: not _of_study(item.nodeid))
 
-    The study's tests come first: they are the largest group, and the other files fill up the second worker.
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadfile`: a file's tests share a worker, and so do the study's, which share one report.
+
+    A hook, because `--dist loadgroup` of xdist 3.8 has no effect with pytest 9.2: it renames tests by a field
+    that is no longer read.
     """
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
 
-    def group(item: pytest.Item) -> str:
-        of_study = "tiny_report" in getattr(item, "fixturenames", ())
-        return "study" if of_study else item.path.relative_to(Path(__file__).parent).as_posix()
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "study" if _of_study(nodeid) else super()._split_scope(nodeid)
 
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
-    items.sort(key=lambda item: group(item) != "study")
+    return Scheduling(config, log)
 
 
 @pytest.fixture
