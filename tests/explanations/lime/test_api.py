@@ -171,7 +171,7 @@ def test_samples_are_added_until_the_emulator_is_good_enough(monkeypatch: pytest
     model, image = local_model("average"), stained_sheet()
     cut = segment_sheet(image[0].mean(0).double().numpy(), "grid", cells=12)
     for enough, samples in ((0.5, 128), (2.0, 512)):
-        monkeypatch.setattr("steelsight.explanations.lime.api.FORESEEN", enough)
+        monkeypatch.setattr("steelsight.explanations.lime.api.ENOUGH_R2", enough)
         report = lime_report(model, image, 1, segments=[cut])
         assert report.samples[0] == samples
         assert 0.6 < report.emulator_r2[0] < 1

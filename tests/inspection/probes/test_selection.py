@@ -64,7 +64,7 @@ def test_leaking_groups_and_missing_classes_are_noted(labels: np.ndarray) -> Non
     labels[:20] = np.minimum(labels[:20], 1)
     notes = " ".join(choose(labels, groups=groups).notes)
     assert "20 groups have sheets in both parts" in notes
-    assert "no fitting sheet is of patch: probes never answer so" in notes
+    assert "no fitting sheet is of patch: probes never predict it" in notes
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_leaking_groups_and_missing_classes_are_noted(labels: np.ndarray) -> Non
         ({"fit": np.arange(30)}, BadData, "two parts without a common sheet"),
         ({"limit": 5}, BadInput, "expected at least two a class, 6, got 5"),
         ({"fit": np.arange(2)}, BadData, "expected at least one fitting sheet a class, 3, got 2"),
-        ({"fit": np.arange(10)}, BadData, "all of one class, none, so there is nothing to tell apart"),
+        ({"fit": np.arange(10)}, BadData, "all of one class, none, so there is nothing to separate"),
         ({"judge": np.arange(0)}, BadData, "expected sheets to judge on, got none"),
     ],
 )

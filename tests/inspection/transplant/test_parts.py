@@ -105,7 +105,7 @@ def test_models_without_a_common_part_are_refused() -> None:
 
 
 def test_features_that_are_no_sequence_are_refused() -> None:
-    with pytest.raises(BadInput, match="model mine: expected features in one row, got Conv2d"):
+    with pytest.raises(BadInput, match="model mine: expected features as one sequence, got Conv2d"):
         list_parts(_own(nn.Conv2d(3, 4, 3), 4))
     with pytest.raises(BadInput, match=r"expected a layer with weights first, got features\.0"):
         list_parts(_own(nn.Sequential(nn.ReLU(), nn.Conv2d(3, 4, 3)), 4))
