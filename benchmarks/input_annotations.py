@@ -14,45 +14,6 @@ from PIL import Image
 
 from input_basics import POLYGON, SECOND, H, W, photo, save, text
 
-BRUSH = (  # Label Studio's own packing of `brush_mask()`
-    [
-        0,
-        0,
-        0,
-        216,
-        57,
-        27,
-        254,
-        43,
-        0,
-        183,
-        255,
-        133,
-        192,
-        45,
-        255,
-        225,
-        112,
-        11,
-        127,
-        248,
-        172,
-        2,
-        63,
-        252,
-        78,
-        0,
-    ]
-)
-
-
-def brush_mask() -> np.ndarray:
-    """The mask that BRUSH holds, of 6x9 pixels."""
-    mask = np.zeros((6, 9), dtype=np.uint8)
-    mask[1:4, 2:5] = 255
-    mask[4, 7] = 255
-    return mask
-
 
 def pictures(root: Path, image: str = "images/{n}.png", count: int = 4) -> list[str]:
     """Photographs p0 …; annotators mark the odd ones."""
@@ -232,4 +193,3 @@ def studio(
 
 
 ANNOTATED = {"types": ("crack",), "clean": "none", "sheets": 4, "defect_free": 2, "masked": 2}
-BOXED = {**ANNOTATED, "masked": 0}

@@ -290,3 +290,13 @@ def test_progress_is_reported(tiles: Path, tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []
     load(tiles, tmp_path / "cache", report=lambda done, total: steps.append((done, total)))
     assert steps == [(done, 5) for done in range(1, 6)]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX alone")
+def test_a_name_that_is_no_text_is_a_sheet_like_others(tiles: Path, tmp_path: Path) -> None:
+    before = load(tiles, tmp_path / "cache").data_hash
+    (tiles / "MT_Free" / "exp2_num_150.jpg").rename(tiles / "MT_Free" / os.fsdecode(b"gr\xfcn.jpg"))
+    renamed = load(tiles, tmp_path / "cache")
+    assert len(renamed.sheets.items) == 5
+    assert renamed.data_hash != before
+    assert load(tiles, tmp_path / "cache").data_hash == renamed.data_hash

@@ -53,6 +53,14 @@ def test_each_missing_class_is_named_once(data: SheetData) -> None:
     assert unjudged.startswith("class none: no validation sheet")
 
 
+def test_a_class_that_data_lack_altogether_has_another_remedy(folder: Folder, small: Small) -> None:
+    root = folder(per_class=4)
+    (root / "none").rename(root / "pit")
+    (note,) = note_missing(open_training_sheets(root, small("task=multiclass")), _split([0, 4, 8]))
+    assert note.startswith("class none: no sheet at all")
+    assert note.endswith("say with --defect-free NAME which class is defect-free")
+
+
 def test_a_multilabel_type_is_missing_where_no_sheet_has_it(folder: Folder, small: Small) -> None:
     data = open_training_sheets(folder(per_class=4), small("task=multilabel"))
     (note,) = note_missing(data, _split([0, 8]))

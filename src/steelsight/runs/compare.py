@@ -5,9 +5,9 @@ Cross-validations are compared by their out-of-fold predictions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 
 from steelsight.errors import BadData, BadInput
 from steelsight.evaluation.classification import classification_report
-from steelsight.evaluation.intervals.bootstrap import PairedDifference, paired_bootstrap
+from steelsight.evaluation.intervals.bootstrap import IndexMetric, PairedDifference, paired_bootstrap
 from steelsight.evaluation.intervals.paired import McNemar, mcnemar
 from steelsight.evaluation.measures import measure
 from steelsight.files import replace_file, write_json
@@ -236,6 +236,7 @@ def _compare(rows: _CommonAnswers, seed: int) -> list[RunComparison]:
     labels, units, answers, names = rows.labels, rows.units, rows.answers, rows.names
     once = np.ones(labels.size, dtype=bool) if rows.once is None else rows.once
     weights = np.ones(labels.size) if rows.weights is None else rows.weights
+    first = _scores(labels, answers[0], weights)
     found = []
     for number, (name, mine) in enumerate(zip(names, answers, strict=True)):
         report = classification_report(
@@ -246,11 +247,11 @@ def _compare(rows: _CommonAnswers, seed: int) -> list[RunComparison]:
             rng=stream(seed, "compare-metrics"),
             weights=rows.weights,
         )
-        paired = {}
+        paired, scores = {}, _scores(labels, mine, weights)
         for metric in METRICS if number else ():
             paired[metric] = paired_bootstrap(
-                _score(labels, mine, metric, weights),
-                _score(labels, answers[0], metric, weights),
+                scores[metric],
+                first[metric],
                 labels.size,
                 units,
                 rng=stream(seed, "compare-paired"),
@@ -268,13 +269,21 @@ def _compare(rows: _CommonAnswers, seed: int) -> list[RunComparison]:
     return found
 
 
-def _score(
-    labels: Labels, probabilities: Float[np.ndarray, "n c"], metric: str, weights: Float[np.ndarray, " n"]
-) -> Callable[[Int[np.ndarray, " r"]], float]:
-    def score(rows: Int[np.ndarray, " r"]) -> float:
-        return float(measure(labels[rows], probabilities[rows], weights[None, rows])[metric][0])
+def _scores(
+    labels: Labels, probabilities: Float[np.ndarray, "n c"], weights: Float[np.ndarray, " n"]
+) -> dict[str, IndexMetric]:
+    """One function a metric; all metrics of a resample are computed once, because they are drawn alike."""
 
-    return score
+    @cache
+    def measured(drawn: bytes) -> dict[str, float]:
+        rows = np.frombuffer(drawn, dtype=np.int64)
+        found = measure(labels[rows], probabilities[rows], weights[None, rows])
+        return {metric: float(found[metric][0]) for metric in METRICS}
+
+    def score(metric: str, rows: Int[np.ndarray, " r"]) -> float:
+        return measured(rows.tobytes())[metric]
+
+    return {metric: partial(score, metric) for metric in METRICS}
 
 
 def _write(out: Path, found: Sequence[RunComparison], title: str, facts: dict[str, Any], seed: int) -> None:

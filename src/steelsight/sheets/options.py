@@ -28,7 +28,7 @@ class DataOptions:
     masks: str | None = option(
         None,
         help="Which files are masks: none, a suffix (.png), an affix of names (_label) or a folder; boxes: "
-        "annotated boxes too; sparse: an image without a mask is defect-free. Default: told by their values.",
+        "annotated boxes too; sparse: an image without a mask is defect-free. Default: by their values.",
         metavar="RULE",
     )
     defect_free: tuple[str, ...] = option(

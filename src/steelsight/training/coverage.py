@@ -34,10 +34,16 @@ def note_missing(data: SheetData, split: Split) -> list[str]:
     members = class_members(data)
     trained, validated = (members[part].any(axis=0) for part in (split.train, split.validation))
     names = np.array(data.labelled.class_names)
+    absent = ~members.any(axis=0)
     notes = [
+        f"class {name}: no sheet at all, so the model can never predict it; bring some, "
+        "or say with --defect-free NAME which class is defect-free"
+        for name in names[absent].tolist()
+    ]
+    notes += [
         f"class {name}: no training sheet, so the model can never predict it; bring more, "
         "or try split.method = stratified or another --seed"
-        for name in names[~trained].tolist()
+        for name in names[~trained & ~absent].tolist()
     ]
     if split.validation.size:
         notes += [

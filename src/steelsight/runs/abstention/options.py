@@ -28,7 +28,7 @@ class CalibrationOptions:
     delta: float = option(0.1, help="Probability that the promise fails by chance in these sheets.")
     escape_price: float | None = option(None, help="Cost of a defective sheet that passes.")
     overkill_price: float | None = option(None, help="Cost of a good sheet that is stopped.")
-    review_price: float | None = option(None, help="Cost of a person's look at a sheet.")
+    review_price: float | None = option(None, help="Cost of reviewing a sheet by hand.")
     prevalence: float | None = option(
         None, help="Share of defective sheets on the line; default: that of the sheets."
     )

@@ -13,6 +13,7 @@ from steelsight.reports.document import Document
 from steelsight.reports.figures.sheets.data import ExampleSheet, draw_examples, draw_sizes
 from steelsight.reports.figures.sheets.distribution import draw_distribution
 from steelsight.reports.figures.style import save_figure
+from steelsight.runtime.scan.sources import readable
 from steelsight.sheets.describe import DataDescription, example_sheets
 from steelsight.sheets.images.pixels import read_gray
 from steelsight.sheets.masks import read_mask
@@ -79,7 +80,7 @@ def _figures(sheets: SheetSet, description: DataDescription) -> dict[str, tuple[
 def _example(title: str, item: SheetItem) -> ExampleSheet:
     known = "" if item.evidence == "mask" else " (mask unknown)"
     gray = read_gray(item.path)
-    return ExampleSheet(f"{title}{known}", gray, read_mask(item, (gray.shape[0], gray.shape[1])))
+    return ExampleSheet(readable(f"{title}{known}"), gray, read_mask(item, (gray.shape[0], gray.shape[1])))
 
 
 def _add_chapters(

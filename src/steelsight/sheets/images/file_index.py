@@ -95,7 +95,7 @@ def hash_bytes(*parts: bytes | str | Mapping[str, Any]) -> str:
     for part in parts:
         if isinstance(part, Mapping):
             part = json.dumps(part, sort_keys=True)
-        content = part.encode() if isinstance(part, str) else part
+        content = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
         digest.update(len(content).to_bytes(8, "little"))
         digest.update(content)
     return digest.hexdigest()

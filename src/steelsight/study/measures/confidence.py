@@ -37,7 +37,7 @@ from steelsight.evaluation.intervals.bootstrap import Resampling, group_index
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.runs.abstention.confidence import Confidence, ScoreRow, compare_scores, fit_confidence, soften
-from steelsight.sheets.outsiders import OUTSIDERS, draw_outsiders
+from steelsight.sheets.outlier_sheets import OUTLIER_SHEETS, draw_outlier_sheets
 from steelsight.streams import stream
 from steelsight.study.results import ModelResult, StudyResults
 from steelsight.training.predict import ModelOutputs, predict_views
@@ -166,8 +166,8 @@ def _score_outsiders(
     """Scores of one draw of each kind of picture that shows no sheet."""
     size = (study.data.input.height, study.data.input.width)
     return {
-        kind: confidence.columns(predict_views(model, draw_outsiders(kind, OUTSIDERS_EACH, *size, rng)))
-        for kind in OUTSIDERS
+        kind: confidence.columns(predict_views(model, draw_outlier_sheets(kind, OUTSIDERS_EACH, *size, rng)))
+        for kind in OUTLIER_SHEETS
     }
 
 

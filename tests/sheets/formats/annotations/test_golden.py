@@ -20,6 +20,46 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 SIZE = (48, 64)
 
 
+BRUSH = (  # Label Studio's own packing of `brush_mask()`
+    [
+        0,
+        0,
+        0,
+        216,
+        57,
+        27,
+        254,
+        43,
+        0,
+        183,
+        255,
+        133,
+        192,
+        45,
+        255,
+        225,
+        112,
+        11,
+        127,
+        248,
+        172,
+        2,
+        63,
+        252,
+        78,
+        0,
+    ]
+)
+
+
+def brush_mask() -> np.ndarray:
+    """The mask that BRUSH holds, of 6x9 pixels."""
+    mask = np.zeros((6, 9), dtype=np.uint8)
+    mask[1:4, 2:5] = 255
+    mask[4, 7] = 255
+    return mask
+
+
 def drawn(*polygons: tuple[float, ...]) -> np.ndarray:
     """The union of polygons as pycocotools draws them."""
     runs = coco_tools.frPyObjects([list(polygon) for polygon in polygons], *SIZE)
@@ -139,7 +179,7 @@ def test_label_studio(inputs: Any, tmp_path: Path) -> None:
 
 
 def test_a_brush_mask_as_label_studio_packs_it(inputs: Any, tmp_path: Path) -> None:
-    region = inputs.studio_region("brushlabels", {"format": "rle", "rle": inputs.BRUSH}, (6, 9))
+    region = inputs.studio_region("brushlabels", {"format": "rle", "rle": BRUSH}, (6, 9))
     inputs.studio(tmp_path, region)
     for i in range(4):
         inputs.save(tmp_path / f"images/p{i}.png", inputs.photo(i, 6, 9))
@@ -147,4 +187,4 @@ def test_a_brush_mask_as_label_studio_packs_it(inputs: Any, tmp_path: Path) -> N
     assert not sheets.rejections
     for item in sheets.items:
         if item.types:
-            assert np.array_equal(read_mask(item)[1], inputs.brush_mask() > 0)
+            assert np.array_equal(read_mask(item)[1], brush_mask() > 0)

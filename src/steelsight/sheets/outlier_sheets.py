@@ -1,4 +1,4 @@
-"""Pictures that are no sheet of this line: what a refusal is tested on where no others are at hand.
+"""Outlier sheets: drawn pictures that are no sheets, to test the rejection of unknown input.
 
 Each is drawn anew from a generator; none is a photograph.
 """
@@ -14,18 +14,20 @@ from scipy.ndimage import gaussian_filter
 from steelsight.errors import BadInput
 from steelsight.types import GrayBatch, GrayImage
 
-__all__ = ["OUTSIDERS", "draw_outsiders"]
+__all__ = ["OUTLIER_SHEETS", "draw_outlier_sheets"]
 
 WORDS = ("file", "edit", "view", "settings", "queue", "report", "error", "printer", "shift", "total", "index")
 
 Draw = Callable[[tuple[int, int], np.random.Generator], GrayImage]
 
 
-def draw_outsiders(kind: str, count: int, height: int, width: int, rng: np.random.Generator) -> GrayBatch:
+def draw_outlier_sheets(
+    kind: str, count: int, height: int, width: int, rng: np.random.Generator
+) -> GrayBatch:
     """Some pictures of one kind, (count, height, width) uint8; raises BadInput for another kind."""
-    if kind not in OUTSIDERS:
-        raise BadInput(f"outsider: expected one of {', '.join(OUTSIDERS)}, got {kind!r}")
-    pictures = [OUTSIDERS[kind]((height, width), rng) for _ in range(count)]
+    if kind not in OUTLIER_SHEETS:
+        raise BadInput(f"outlier sheet: expected one of {', '.join(OUTLIER_SHEETS)}, got {kind!r}")
+    pictures = [OUTLIER_SHEETS[kind]((height, width), rng) for _ in range(count)]
     return np.stack(pictures) if pictures else np.zeros((0, height, width), dtype=np.uint8)
 
 
@@ -83,7 +85,7 @@ def _levels(values: np.ndarray) -> GrayImage:
     return rounded
 
 
-OUTSIDERS: dict[str, Draw] = {
+OUTLIER_SHEETS: dict[str, Draw] = {
     "black frame": _black,
     "overexposed frame": _glare,
     "screen of text": _text,
