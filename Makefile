@@ -6,7 +6,7 @@ SRC    := src tests benchmarks
 # Tests that share an expensive fixture stay on one of two workers: tests/conftest.py groups them.
 PARALLEL := -n 2 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: default-bundle demo test check format lint types imports pytest coverage test-plant test-long bench clean
+.PHONY: default-bundle demo test check format lint static types imports pytest coverage test-plant test-long bench clean
 
 # constraints.txt pins the versions this tree was measured with; pyproject.toml declares what it accepts.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -29,7 +29,11 @@ $(VENV)-plant/.installed: pyproject.toml constraints.txt
 demo: $(VENV)/.plant  ## generate sheets, scan them with the model that comes along, write a report
 	$(BIN)/steelsight demo --out demo
 
-test: lint types imports pytest  ## everything CI runs
+# The type checker uses one core: it runs beside the tests.
+test: lint  ## everything CI runs
+	$(MAKE) --no-print-directory -j 2 static pytest
+
+static: types imports
 
 check: format test  ## what to run before a commit
 

@@ -15,6 +15,7 @@ _without_zero  # pydantic's serializer of a recipe
 SUBSET  # choices of the command line
 NONE
 uri  # the HTML template of reports
+on_broken_pipe  # Rich's console
 
 # Written to JSON and tables by `dataclasses.asdict` or pydantic; documented in the class.
 accuracy_defective_with

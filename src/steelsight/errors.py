@@ -5,6 +5,8 @@
     │   ├── BadImage        one image file cannot be read, or must not be
     │   ├── BadAnnotation   a row of an annotation table, or a mask, contradicts its image
     │   ├── BadData         a DATA folder as a whole cannot be used
+    │   │   ├── SharedBackground  pictures are alike by their background, so near-duplicates are unknown
+    │   │   └── UnmatchedGroups   a rule of groups finds no table, column or name there
     │   ├── BadRecipe       a recipe or an option has an unknown name or an impossible value
     │   ├── BadCheckpoint   a RUN folder is incomplete, altered, or of another format
     │   ├── BadBundle       a BUNDLE folder is incomplete, altered, or of another format
@@ -31,8 +33,10 @@ __all__ = [
     "MissingWeights",
     "ParityRefused",
     "ScanIncomplete",
+    "SharedBackground",
     "SteelsightError",
     "UnknownLayer",
+    "UnmatchedGroups",
 ]
 
 
@@ -61,6 +65,14 @@ class BadAnnotation(BadInput):
 
 class BadData(BadInput):
     """A DATA folder as a whole cannot be used."""
+
+
+class SharedBackground(BadData):
+    """Most pictures of a DATA folder are alike by their background, so no near-duplicate is recognised."""
+
+
+class UnmatchedGroups(BadData):
+    """A rule of groups finds no table, no column or no name of a sheet in a DATA folder."""
 
 
 class BadRecipe(BadInput):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from steelsight.errors import BadOutput
+from steelsight.names import short_name, shown_name
 from steelsight.plain import plain
 
 __all__ = [
     "PARTIAL",
+    "check_output",
     "dump_json",
     "refuse_output",
     "replace_file",
@@ -22,22 +25,27 @@ __all__ = [
     "write_synced",
 ]
 
+NAME_BYTES: Final = 255  # longest name of a file on common file systems
 PARTIAL: Final = ".part"  # suffix of a file being written; those of an ended process may be removed
 
 ADVICE: Final = "free space or choose another --out, and run the same command again"
 
 
-def replace_file(path: Path, content: bytes | Callable[[BinaryIO], object], *, advice: str = ADVICE) -> None:
+def replace_file(
+    path: Path, content: bytes | str | Callable[[BinaryIO], object], *, advice: str = ADVICE
+) -> None:
     """Write beside `path`, sync, rename, sync the folder; missing folders are created.
 
-    content  bytes, or a function that fills the open file
+    content  bytes, text as `shown_name` writes it in UTF-8, or a function that fills the open file
     advice   end of the message: what to do where writing fails
     raises   BadOutput where writing fails; an earlier file stays unchanged
     """
 
     def fill(partial: Path) -> None:
         with partial.open("wb") as file:
-            if isinstance(content, bytes):
+            if isinstance(content, str):
+                file.write(shown_name(content).encode())
+            elif isinstance(content, bytes):
                 file.write(content)
             else:
                 content(file)
@@ -47,7 +55,7 @@ def replace_file(path: Path, content: bytes | Callable[[BinaryIO], object], *, a
 
 def replace_through(path: Path, write: Callable[[Path], object], *, advice: str = ADVICE) -> None:
     """As `replace_file`, for a library that writes to a path: `write` receives the path to write to."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
+    partial = path.with_name(_partial_name(path.name))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -62,6 +70,12 @@ def replace_through(path: Path, write: Callable[[Path], object], *, advice: str 
         raise refuse_output(path, error, advice=advice) from error
 
 
+def _partial_name(name: str) -> str:
+    """The name of a file while it is written: within the 255 bytes that file systems allow."""
+    end = f".{os.getpid()}{PARTIAL}"
+    return short_name(name, NAME_BYTES - len(end)) + end
+
+
 def dump_json(value: Any, *, indent: int | None = 2) -> str:
     """One JSON document with a line end; NaN and infinity are written as null, because JSON has neither."""
     return json.dumps(plain(value), indent=indent, allow_nan=False) + "\n"
@@ -69,7 +83,29 @@ def dump_json(value: Any, *, indent: int | None = 2) -> str:
 
 def write_json(path: Path, value: Any) -> None:
     """One readable JSON document, as `dump_json` writes it, by `replace_file`."""
-    replace_file(path, dump_json(value).encode())
+    replace_file(path, dump_json(value))
+
+
+def check_output(folder: Path, *, advice: str = "choose another folder") -> None:
+    """Refuse a folder that cannot be written, before any work is done for it; nothing is created.
+
+    advice  end of the message: what to do
+    raises  BadOutput where the folder or one above it is a file or write-protected, or a name is too long
+    """
+    for path in (folder, *folder.parents):
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            continue
+        except NotADirectoryError:  # the file itself is one of the parents
+            continue
+        except OSError as error:
+            raise BadOutput(f"{folder}: cannot be written ({error.strerror or error}); {advice}") from error
+        if not stat.S_ISDIR(status.st_mode):
+            raise BadOutput(f"{folder}: expected a folder to write, but {path} is a file; {advice}")
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise BadOutput(f"{folder}: expected a folder to write, but {path} is write-protected; {advice}")
+        return
 
 
 def refuse_output(path: Path, error: OSError, *, advice: str = ADVICE) -> BadOutput:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Set
 from dataclasses import fields, is_dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from steelsight.names import shown_name
+
 __all__ = ["Plain", "plain"]
 
 
@@ -21,7 +23,8 @@ class Plain(Protocol):
 def plain(value: Any) -> Any:
     """Convert a value to JSON's types.
 
-    NaN and infinity become None, dataclasses dicts, arrays and sets lists, other values text.
+    NaN and infinity become None, dataclasses dicts, arrays and sets lists, other values text; text is as
+    `shown_name` writes it.
 
     >>> plain({"a": (1, float("nan")), 2: True})
     {'a': [1, None], '2': True}
@@ -30,14 +33,16 @@ def plain(value: Any) -> Any:
         return plain(value.plain())
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
+    if isinstance(value, str):
+        return shown_name(value)
+    if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
+        return {shown_name(str(key)): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple | Set):
         return [plain(entry) for entry in value]
     if hasattr(value, "tolist"):  # NumPy scalars and arrays
         return plain(value.tolist())
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    return str(value)  # paths, dates
+    return shown_name(str(value))  # paths, dates

@@ -1,10 +1,11 @@
-"""Array aliases and frozen dataclasses that the rooms share; they have no behaviour."""
+"""Array aliases and frozen dataclasses that the rooms share; they only say what their fields hold."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, UInt8
@@ -43,6 +44,7 @@ Fit = Literal["stretch", "letterbox", "crop"]
 Task = Literal["binary", "multiclass", "multilabel"]
 Part = Literal["", "train", "validation", "test"]  # of the data set's own split; "" = it has none
 Evidence = Literal["mask", "class"]  # the labels of a sheet: complete masks, or its classes alone
+_BITS: Final = re.compile(r" bits=(8|9|1[0-6])\Z")  # end of a decoder's name
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,17 @@ class InputSpec:
     width: int = 400
     fit: Fit = "stretch"
     decoder: str = "pillow-dct-area/1"  # changes whenever a file may decode to other bytes
+
+    @property
+    def bits(self) -> int | None:
+        """Full scale of files of more than 8 bits whose header states none; None = not known."""
+        found = _BITS.search(self.decoder)
+        return int(found[1]) if found else None
+
+    def at_bits(self, bits: int | None) -> InputSpec:
+        """The same input with files of more than 8 bits read at `bits`, which the decoder's name holds."""
+        plain = _BITS.sub("", self.decoder)
+        return replace(self, decoder=plain if bits is None else f"{plain} bits={bits}")
 
 
 @dataclass(frozen=True)

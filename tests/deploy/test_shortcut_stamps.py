@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from steelsight.deploy.readme import bundle_readme
-from steelsight.deploy.shortcut_stamps import read_stamps
+from steelsight.deploy.shortcut_stamps import read_search, read_stamps
 from steelsight.errors import BadCheckpoint
 from steelsight.runtime.bundle.card import BundleCard
 
@@ -55,9 +55,8 @@ def test_an_unknown_verdict_is_refused(tmp_path: Path) -> None:
         read_stamps(tmp_path, "ours")
 
 
-def test_the_readme_lists_them(tmp_path: Path) -> None:
-    _write(tmp_path, "stain", "ours")
-    card = BundleCard.model_validate(
+def _card() -> BundleCard:
+    return BundleCard.model_validate(
         {
             "model_id": "0" * 12,
             "task": "binary",
@@ -70,6 +69,54 @@ def test_the_readme_lists_them(tmp_path: Path) -> None:
             "files": {"model.onnx": {"sha256": "0" * 64, "size": 1}},
         }
     )
+
+
+def test_the_readme_lists_them(tmp_path: Path) -> None:
+    _write(tmp_path, "stain", "ours")
+    card = _card()
     assert "No shortcut was tested" in bundle_readme(card)
     stamped = card.model_copy(update={"shortcuts": read_stamps(tmp_path, "ours")})
     assert "- stain → none: **proven** on `mill`; it flips many." in bundle_readme(stamped)
+
+
+def _write_search(run: Path, **search: str) -> Path:
+    path = run / "shortcuts" / "shortcuts.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    facts = {
+        "weights_sha256": "ours",
+        "data": "mill",
+        "split": "test",
+        "outcome": "No finding among 9 candidates.",
+    }
+    path.write_text(json.dumps({"find": {"sheets": 60}, "search": facts | search}))
+    return path
+
+
+def test_the_readme_tells_of_a_search_before_any_proof(tmp_path: Path) -> None:
+    _write_search(tmp_path)
+    words = read_search(tmp_path, "ours")
+    assert words == "On 60 test sheets of `mill`: No finding among 9 candidates."
+    readme = bundle_readme(_card().model_copy(update={"shortcut_search": words}))
+    assert words in readme
+    assert "No shortcut was tested" not in readme
+    assert "No shortcut was proven or refuted by a test" in readme
+    _write(tmp_path, "stain", "ours")
+    update = {"shortcut_search": words, "shortcuts": read_stamps(tmp_path, "ours")}
+    both = bundle_readme(_card().model_copy(update=update))
+    assert both.index(words) < both.index("- stain → none: **proven**")
+    assert "No shortcut was proven" not in both
+
+
+def test_searches_of_other_weights_or_unnamed_ones_are_left_out(tmp_path: Path) -> None:
+    assert read_search(tmp_path, "ours") == ""
+    _write_search(tmp_path, weights_sha256="other")
+    assert read_search(tmp_path, "ours") == ""
+    _write_search(tmp_path).write_text(json.dumps({"find": {"sheets": 60}}))
+    assert read_search(tmp_path, "ours") == ""
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"search": {"weights_sha256": "ours"}}'])
+def test_a_damaged_search_is_refused(tmp_path: Path, text: str) -> None:
+    _write_search(tmp_path).write_text(text)
+    with pytest.raises(BadCheckpoint, match="expected a search as `steelsight shortcuts find` writes it"):
+        read_search(tmp_path, "ours")

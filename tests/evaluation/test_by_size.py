@@ -1,5 +1,6 @@
 """Recall by area and by position: every sheet is in one row, and each recall is counted."""
 
+from dataclasses import asdict
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.by_size import recall_by_area, recall_by_place, smallest_found
+from steelsight.evaluation.by_size import (
+    ENOUGH,
+    LEAST_BOUND,
+    STEP,
+    SmallestFound,
+    recall_by_area,
+    recall_by_place,
+    reliable_size,
+    smallest_found,
+)
+from steelsight.evaluation.intervals.bootstrap import wilson
 
 
 @given(st.integers(0, 60), st.integers(1, 6), st.integers(0, 10**6))
@@ -31,16 +42,65 @@ def test_quartiles_of_distinct_areas_hold_a_quarter_each(rng):
 
 
 def test_the_smallest_found_and_the_smallest_reliable():
-    area = np.arange(1.0, 21.0)
+    area = np.arange(1.0, 31.0)
     found = area > 5
     found[0] = True
     small = smallest_found(area, found)
-    assert small.found_px == 1
-    slow = min(limit for limit in area if found[area >= limit].mean() >= 0.9)
-    assert small.reliable_px == slow
-    nothing = smallest_found(area, np.zeros(20, dtype=bool))
-    assert (nothing.found_px, nothing.reliable_px) == (None, None)
-    assert smallest_found(np.array([5.0, 9.0]), np.array([True, False])).reliable_px is None
+    assert (small.found_px, small.reliable_px, small.refuted) == (1, 6, False)
+    nothing = smallest_found(area, np.zeros(30, dtype=bool))
+    assert (nothing.found_px, nothing.reliable_px, nothing.refuted) == (None, None, True)
+    empty = np.zeros(0)
+    assert smallest_found(empty, empty.astype(bool)) == SmallestFound(None, None)
+
+
+def test_missed_small_defects_are_not_hidden_by_many_large_ones():
+    """All three of 35 to 46 pixels are missed, all 57 larger ones found: 95 % of all, no claim from 35."""
+    area = np.concatenate([[35.0, 40, 46], np.linspace(60, 900, 57)])
+    small = smallest_found(area, area > 50)
+    assert small.reliable_px == 60
+    assert reliable_size(asdict(small)) == "nine of ten are found from 60 pixels on"
+
+
+def test_missed_defects_of_a_middle_size_are_not_hidden():
+    area = np.concatenate([np.linspace(20, 90, 60), [100.0, 105, 110, 115, 120], np.linspace(200, 900, 60)])
+    found = (area < 95) | (area > 150)
+    assert found.mean() > 0.9
+    assert smallest_found(area, found).reliable_px == 200
+
+
+def test_few_defects_or_few_groups_make_no_claim():
+    area = np.arange(10.0, 25.0)
+    every = np.ones(15, dtype=bool)
+    assert smallest_found(area, every).reliable_px is None
+    assert "to say from which size" in reliable_size(asdict(smallest_found(area, every)))
+    area, every = np.arange(10.0, 110.0), np.ones(100, dtype=bool)
+    assert smallest_found(area, every).reliable_px == 10
+    assert smallest_found(area, every, [f"coil {i // 10}" for i in range(100)]).reliable_px is None
+
+
+def test_claims_of_older_files_are_not_repeated():
+    assert "to say from which size" in reliable_size({"found_px": 35.0, "reliable_px": 35.0})
+    assert "of the largest too" in reliable_size({"reliable_px": None, "refuted": True})
+
+
+@given(st.integers(1, 80), st.integers(0, 10**6), st.floats(0, 1))
+def test_every_claim_holds_from_its_size_on(count, seed, share):
+    rng = np.random.default_rng(seed)
+    area = rng.integers(5, 200, count).astype(float)
+    found = (rng.random(count) < share) | (area > 150)
+    small = smallest_found(area, found)
+    if small.reliable_px is None:
+        return
+    inside = area >= small.reliable_px
+    assert small.reliable_px in area
+    assert not small.refuted
+    assert wilson(int(found[inside].sum()), int(inside.sum())).low >= LEAST_BOUND
+    low = small.reliable_px
+    assert found[area == low].mean() >= ENOUGH
+    while low <= area.max():
+        some = (area >= low) & (area < low * STEP)
+        assert not some.any() or found[some].mean() >= ENOUGH
+        low *= STEP
 
 
 def test_recall_by_fields_of_the_sheet(rng):

@@ -90,3 +90,12 @@ def test_a_class_of_one_group_withdraws_the_mean_over_classes(rng):
 def test_verdicts_of_another_shape_are_refused(rng, verdicts, message):
     with pytest.raises(BadInput, match=message):
         score_verdicts(np.arange(90) % 3, verdicts, 3, rng=rng)
+
+
+def test_a_row_of_one_class_has_no_bounds_of_balanced_accuracy() -> None:
+    labels = np.array([0, 1] * 6)
+    verdicts = np.array([np.ones_like(labels), labels])
+    scores = score_verdicts(labels, verdicts, 2, rng=np.random.default_rng(0), resamples=50)
+    assert np.isnan(scores.interval(0, "balanced_accuracy").low)
+    assert scores.interval(1, "balanced_accuracy").low < 1
+    assert scores.interval(0, "accuracy").low < 0.5

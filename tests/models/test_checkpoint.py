@@ -348,3 +348,9 @@ def test_inconsistent_cards_are_refused() -> None:
 
 def test_decoder_is_the_one_in_use() -> None:
     assert InputSpec().decoder == DECODER
+
+
+def test_a_bundle_is_not_a_run(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"")
+    with pytest.raises(BadCheckpoint, match=r"got a BUNDLE folder; name the RUN that it was exported from"):
+        load_checkpoint(tmp_path)

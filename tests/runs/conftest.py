@@ -1,5 +1,5 @@
 """Runs are tested on the same small recipes and folders as training."""
 
-from tests.training.conftest import data, folder, small
+from tests.training.conftest import _trained_before, data, folder, small, train_once
 
-__all__ = ["data", "folder", "small"]
+__all__ = ["_trained_before", "data", "folder", "small", "train_once"]

@@ -9,11 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from steelsight.errors import BadData
+from steelsight.errors import BadData, BadRecipe
 from steelsight.sheets.grouping.splits import Split
-from steelsight.training.coverage import class_members, note_missing, refuse_single_class
+from steelsight.training.coverage import (
+    class_members,
+    note_few_groups,
+    note_missing,
+    refuse_empty_parts,
+    refuse_single_class,
+)
 from steelsight.training.dataset import SheetData, open_training_sheets
 from steelsight.training.recipe import Recipe
+from steelsight.training.run import make_split
 
 Small = Callable[..., Recipe]
 Folder = Callable[..., Path]
@@ -102,3 +109,43 @@ def test_binary_training_needs_both_sides(data: SheetData) -> None:
     )
     with pytest.raises(BadData, match=r"found only defect-free ones \(4\); add defective sheets"):
         refuse_single_class(clean)
+
+
+def test_parts_of_few_groups_are_noted_by_their_groups(data: SheetData) -> None:
+    rows = np.arange(12)
+    one, other = (
+        note_few_groups(data, Split(rows, rows[:9], NONE)),
+        note_few_groups(data, Split(rows, NONE, NONE)),
+    )
+    assert other == []
+    assert one == ["validation: 9 sheets in 9 groups, fewer than 10, so figures on them are uncertain"]
+    grouped = replace(
+        data, items=tuple(replace(item, group=f"g{i // 4}") for i, item in enumerate(data.items))
+    )
+    notes = note_few_groups(grouped, Split(rows, NONE, rows[:5]))
+    assert notes[0].startswith("train: 12 sheets in 3 groups")
+    assert notes[1].startswith("test: 5 sheets in 2 groups")
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_an_empty_part_with_a_share_is_refused(data: SheetData, small: Small, part: str) -> None:
+    recipe = small("split.train=0.5", "split.validation=0.25", "split.test=0.25").split
+    rows = {"train": np.arange(4), "validation": np.arange(4, 8), "test": np.arange(8, 12)}
+    refuse_empty_parts(data, Split(**rows), recipe)
+    with pytest.raises(
+        BadRecipe, match=f"expected {part} sheets for split.{part} = .*12 sheets in 12 groups"
+    ):
+        refuse_empty_parts(data, Split(**(rows | {part: NONE})), recipe)
+
+
+def test_an_empty_part_without_a_share_is_accepted(data: SheetData, small: Small) -> None:
+    recipe = small("split.train=0.5", "split.validation=0.5", "split.test=0").split
+    refuse_empty_parts(data, Split(np.arange(6), np.arange(6, 12), NONE), recipe)
+
+
+def test_one_large_group_leaves_no_test_part_and_is_refused_before_training(
+    data: SheetData, small: Small
+) -> None:
+    whole = replace(data, items=tuple(replace(item, group="coil") for item in data.items))
+    with pytest.raises(BadRecipe, match="in 1 groups; bring more sheets, group them by another rule"):
+        make_split(whole, small("task=multiclass", "split.method=groups").split, seed=0)

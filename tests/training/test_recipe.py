@@ -11,7 +11,7 @@ import pytest
 
 from steelsight.errors import BadRecipe
 from steelsight.training.recipe import Recipe
-from steelsight.training.recipe_files import RECIPES, load_recipe, override, recipe_keys
+from steelsight.training.recipe_files import RECIPES, load_recipe, override, recipe_keys, recipe_text
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -159,3 +159,20 @@ def test_a_missing_file_lists_the_shipped_recipes() -> None:
     message = r"recipe nothing: expected default, parts, study, .*, aug_vgg16 or a TOML file"
     with pytest.raises(BadRecipe, match=message):
         load_recipe("nothing")
+
+
+def test_a_value_that_came_is_named_once() -> None:
+    with pytest.raises(BadRecipe) as refused:
+        load_recipe("default", ["model.name=foo"])
+    assert str(refused.value).count("got 'foo'") == 1
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_text_of_a_recipe_is_a_recipe(name: str, tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text(recipe_text(name), encoding="utf-8")
+    assert load_recipe(tmp_path / "own.toml") == load_recipe(name)
+
+
+def test_the_text_of_an_unknown_recipe() -> None:
+    with pytest.raises(BadRecipe, match=r"expected one of default, .*, got 'best'"):
+        recipe_text("best")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import sys
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from steelsight.cli.console import exit_on_error
+from steelsight.cli.boundary import BROKEN_PIPE, flush_output
 from steelsight.cli.data.data import data
 from steelsight.cli.data.synth import synth
 from steelsight.cli.explain.explain import explain
@@ -19,6 +19,7 @@ from steelsight.cli.lab.confidence import confidence
 from steelsight.cli.lab.evaluate import evaluate
 from steelsight.cli.lab.label_curve import label_curve
 from steelsight.cli.lab.models import models
+from steelsight.cli.lab.recipes import recipes
 from steelsight.cli.lab.robustness import robustness
 from steelsight.cli.lab.train import train
 from steelsight.cli.plant.bench import bench
@@ -28,21 +29,14 @@ from steelsight.cli.plant.export import export
 from steelsight.cli.plant.scan import scan
 from steelsight.cli.shortcuts.shortcuts import shortcuts
 from steelsight.cli.study import study
+from steelsight.cli.verb import Verb, Verbs
 from steelsight.version import __version__
 
 __all__ = ["app", "main"]
 
 
-class _Verbs(TyperGroup):
-    """Turns the package's errors into a message and an exit code, for every verb."""
-
-    def invoke(self, ctx: Any) -> Any:
-        with exit_on_error():
-            return super().invoke(ctx)
-
-
 app = typer.Typer(
-    cls=_Verbs,
+    cls=Verbs,
     name="steelsight",
     help="Explainable inspection of sheet steel.",
     no_args_is_help=True,
@@ -65,6 +59,10 @@ def _options(
         bool,
         typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version),
     ] = False,
+    show_traceback: Annotated[  # read by Verbs
+        bool,
+        typer.Option("--traceback", help="Show the traceback of every error.", envvar="STEELSIGHT_TRACEBACK"),
+    ] = False,
 ) -> None:
     pass
 
@@ -82,8 +80,8 @@ LAB = (
     study,
     export,
 )
-for verb in (demo, bench, scan, synth, data, models, *LAB):
-    app.command()(verb)
+for verb in (demo, bench, scan, synth, data, models, recipes, *LAB):
+    app.command(cls=Verb)(verb)
 app.add_typer(bundle)
 app.add_typer(shortcuts)
 app.add_typer(inspect)
@@ -91,4 +89,8 @@ app.add_typer(inspect)
 
 def main() -> None:
     """Run the command line."""
-    app()
+    try:
+        app()
+    finally:
+        if not flush_output():
+            sys.exit(BROKEN_PIPE)

@@ -1,31 +1,27 @@
-"""What all verbs share: arguments and options, the console on stderr, the JSON line on stdout, exit codes."""
+"""What all verbs share: arguments and options, the console on stderr, the JSON line on stdout."""
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from steelsight.errors import BadInput, SteelsightError
 from steelsight.files import dump_json
 
 __all__ = [
-    "AllowBadOption",
     "DataArgument",
-    "GroupsOption",
     "JsonFlag",
     "RunArgument",
-    "SettingOption",
     "ThreadsOption",
     "console",
     "emit_json",
-    "exit_on_error",
-    "fail",
     "print_line",
     "progress_bar",
     "set_threads",
@@ -44,29 +40,16 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object as
 ThreadsOption = Annotated[
     int, typer.Option(min=0, help="Number of processor threads; 0 = PyTorch's own choice.")
 ]
-GroupsOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Which sheets stay in one split: column:NAME, file:PATH:COLUMN, frames[:GAP], duplicates, "
-        "or several joined by +."
-    ),
-]
-AllowBadOption = Annotated[int, typer.Option(min=0, help="Tolerate up to N unusable items.", metavar="N")]
-SettingOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        help="Value of a recipe key, such as learning_rate=1e-3; repeatable.",
-        metavar="KEY=VALUE",
-    ),
-]
 
-_EXTRAS = dict.fromkeys(
-    ("accelerate", "nncf", "onnx", "safetensors", "sklearn", "statsmodels", "torch"), "lab"
-)
-_EXTRAS |= {"torchvision": "lab", "skimage": "lab", "scipy": "synth"}
 
-console = Console(stderr=True, highlight=False)  # progress and tables; stdout belongs to results
+class _Terminal(Console):
+    """Rich's console; a reader that has gone is left to the boundary, which knows the exit code."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+console = _Terminal(stderr=True, highlight=False)  # progress and tables; stdout belongs to results
 
 
 @contextmanager
@@ -114,24 +97,3 @@ def emit_json(result: Mapping[str, Any]) -> None:
     """Write one JSON object as one line on stdout; NaN becomes null, because JSON has no NaN."""
     sys.stdout.write(dump_json(result, indent=None))
     sys.stdout.flush()
-
-
-def fail(error: SteelsightError) -> NoReturn:
-    """Print the message on stderr and leave with exit code 2 for bad input, 1 for anything else."""
-    console.print(f"[bold red]error[/] {type(error).__name__}:", end=" ")
-    console.print(str(error), markup=False, soft_wrap=True)
-    raise typer.Exit(2 if isinstance(error, BadInput) else 1)
-
-
-@contextmanager
-def exit_on_error() -> Iterator[None]:
-    """Turn the package's own errors into a message and an exit code; others keep their traceback."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        extra = _EXTRAS.get((error.name or "").partition(".")[0])
-        if extra is None:
-            raise
-        fail(BadInput(f"{error.name} is not installed, and this needs it; pip install 'steelsight[{extra}]'"))
-    except SteelsightError as error:
-        fail(error)

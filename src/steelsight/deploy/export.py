@@ -26,7 +26,7 @@ from steelsight.deploy.parity_trials import (
 )
 from steelsight.deploy.quantise import SHEETS, quantise
 from steelsight.deploy.readme import README_FILE, bundle_readme
-from steelsight.deploy.shortcut_stamps import read_stamps
+from steelsight.deploy.shortcut_stamps import read_search, read_stamps
 from steelsight.deploy.writer import describe_files, pack_arrays, write_bundle
 from steelsight.errors import BadRecipe, ParityRefused
 from steelsight.models.card import Card
@@ -243,5 +243,6 @@ def _finish(
         | {
             "usual": _training_statistics(draft, calibration).model_dump(),
             "shortcuts": [stamp.model_dump() for stamp in read_stamps(run, card.weights_sha256)],
+            "shortcut_search": read_search(run, card.weights_sha256),
         }
     )

@@ -9,8 +9,8 @@ agreement.
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
-import sys
 import warnings
 from collections.abc import Iterator
 
@@ -56,12 +56,12 @@ def quantise(graph: onnx.ModelProto, sheets: GrayBatch) -> onnx.ModelProto:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Silence NNCF, which prints on standard output: a command with --json prints one object there."""
+    """Silence NNCF, which prints progress and notes on standard output, where --json prints one object."""
     logger = logging.getLogger("nncf")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:

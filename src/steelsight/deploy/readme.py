@@ -86,9 +86,17 @@ def _row(name: str, trial: dict[str, Any]) -> str:
 
 
 def _shortcuts(card: BundleCard) -> list[str]:
+    searched = [f"Searched with `steelsight shortcuts find`. {card.shortcut_search}", ""]
+    if not card.shortcut_search:
+        searched = []
     if not card.shortcuts:
-        return ["No shortcut was tested; see `steelsight shortcuts find` and `prove`."]
-    return [
+        none = "No shortcut was proven or refuted by a test; see `steelsight shortcuts prove`."
+        return (
+            [*searched, none]
+            if searched
+            else ["No shortcut was tested; see `steelsight shortcuts find` and `prove`."]
+        )
+    return searched + [
         f"- {each.nuisance} → {each.suspect}: **{each.verdict}** on `{each.data}`; {each.because}."
         for each in card.shortcuts
     ]

@@ -1,7 +1,7 @@
-"""Read the results of a run's shortcut tests for the card of its bundle.
+"""Read the results of a run's search for shortcuts and of its shortcut tests for the card of its bundle.
 
-`steelsight shortcuts prove` and `gate` write them to RUN/shortcuts/prove-*/proof.json. A proof of other
-weights is left out.
+`steelsight shortcuts prove` and `gate` write tests to RUN/shortcuts/prove-*/proof.json, `find` writes a
+search to RUN/shortcuts/shortcuts.json. A result on other weights is left out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from steelsight.errors import BadCheckpoint
 from steelsight.runtime.bundle.card import ShortcutStamp
 
-__all__ = ["read_stamps"]
+__all__ = ["read_search", "read_stamps"]
 
 
 def read_stamps(run: Path, weights_sha256: str) -> tuple[ShortcutStamp, ...]:
@@ -35,6 +35,28 @@ def read_stamps(run: Path, weights_sha256: str) -> tuple[ShortcutStamp, ...]:
                 "prove again, or remove the folder"
             ) from error
     return tuple(stamps)
+
+
+def read_search(run: Path, weights_sha256: str) -> str:
+    """The outcome of the run's search for shortcuts in words; "" where these weights were not searched.
+
+    raises  BadCheckpoint for a shortcuts.json of another form
+    """
+    path = run / "shortcuts" / "shortcuts.json"
+    if not path.is_file():
+        return ""
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        search = report.get("search", {})  # absent in files of older versions, which do not name the weights
+        if search.get("weights_sha256") != weights_sha256:
+            return ""
+        sheets = report["find"]["sheets"]
+        return f"On {sheets} {search['split']} sheets of `{search['data']}`: {search['outcome']}"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadCheckpoint(
+            f"{path}: expected a search as `steelsight shortcuts find` writes it, got {error}; "
+            "search again, or remove the file"
+        ) from error
 
 
 def _stamp(report: dict[str, Any]) -> ShortcutStamp:

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 
 from steelsight.evaluation.confusion import balanced_accuracy, weighted_confusion
 from steelsight.evaluation.intervals.bootstrap import Groups, draw_weights, group_index, interval_of, wilson
-from steelsight.evaluation.intervals.bounds import average_bounds, lone_classes
+from steelsight.evaluation.intervals.bounds import average_bounds, is_constant, lone_classes
 from steelsight.evaluation.probabilities import check_labels, read_weights
 from steelsight.types import Interval, Labels
 
@@ -31,8 +31,9 @@ def balanced_interval(
     verdicts  (n,) class index
     among     (n,) the sheets counted; None = all
     weights   (n,) >= 0 of the sheets; None = equal
-    returns   NaN without sheets; no bounds for a single group, or where a class has one group only; the mean
-              of Wilson's bounds of the recalls where resampling shows no spread
+    returns   NaN without sheets; no bounds for a single group, where a class has one group only, or where
+              every verdict names one class; the mean of Wilson's bounds of the recalls where resampling shows
+              no spread
     raises    BadInput for class indices outside 0..classes-1, or lengths that differ
 
     >>> labels = np.array([0, 1] * 6)
@@ -54,7 +55,10 @@ def balanced_interval(
         return accuracy
 
     estimate = float(score(weight[None])[0])
-    if group.max() == 0 or lone_classes(labels[counted], group[counted], classes):
+    unknown = lone_classes(labels[counted], group[counted], classes) or is_constant(
+        labels[counted], verdicts[counted]
+    )
+    if group.max() == 0 or unknown:
         return Interval(estimate, float("nan"), float("nan"))
     draws = np.concatenate([score(times * weight) for times in draw_weights(group, rng, resamples)])
     interval = interval_of(estimate, draws)[0]

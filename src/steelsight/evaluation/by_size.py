@@ -5,19 +5,31 @@ One overall number would hide that small defects, or those near an edge, are mis
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.intervals.bootstrap import Groups, group_index, share_interval
+from steelsight.evaluation.intervals.bootstrap import Groups, group_index, share_interval, wilson
 from steelsight.evaluation.probabilities import check_scores
 from steelsight.types import Interval
 
-__all__ = ["AreaRow", "PlaceRow", "SmallestFound", "recall_by_area", "recall_by_place", "smallest_found"]
+__all__ = [
+    "AreaRow",
+    "PlaceRow",
+    "SmallestFound",
+    "recall_by_area",
+    "recall_by_place",
+    "reliable_size",
+    "smallest_found",
+]
 
 ENOUGH = 0.9  # recall from which defects of an area count as reliably found
+LEAST_BOUND = 0.8  # lower 95 % bound of that recall; with no miss it takes 16 groups
+STEP = 2**0.5  # between the ends of a range of areas
 
 Areas = Float[np.ndarray, " n"]
 Found = Bool[np.ndarray, " m"]
@@ -50,7 +62,8 @@ class SmallestFound:
     """The smallest areas of defects that are found."""
 
     found_px: float | None  # area of the smallest defect found; None if none is
-    reliable_px: float | None  # the smallest area above which at least 90 % are found; None if there is none
+    reliable_px: float | None  # the smallest area from which on nine of ten are found; None if not shown
+    refuted: bool = False  # even of the largest defects fewer are found, beyond chance
 
 
 def recall_by_area(
@@ -84,22 +97,66 @@ def recall_by_area(
     return tuple(rows)
 
 
-def smallest_found(area_px: Areas, found: Found) -> SmallestFound:
+def smallest_found(area_px: Areas, found: Found, groups: Groups | None = None) -> SmallestFound:
     """The smallest defect found, and from which area on defects are found reliably.
 
-    >>> smallest_found(np.array([10.0, 20, 30, 40]), np.array([True, False, True, True]))
-    SmallestFound(found_px=10.0, reliable_px=30.0)
+    Defects are found reliably from an area on where all of these hold for the defects at least as large:
+
+    * counted from the smallest of them upwards, the recall never falls below ENOUGH;
+    * in each range of a factor STEP from that area on, and in each quarter of them, it is at least ENOUGH;
+    * the lower 95 % bound of their recall (Wilson's, over groups) is at least LEAST_BOUND.
+
+    groups  one name a sheet; None = every sheet its own
+
+    >>> area = np.arange(1.0, 31.0)
+    >>> smallest_found(area, area > 5)
+    SmallestFound(found_px=6.0, reliable_px=6.0, refuted=False)
     """
-    _check(area_px, found, 1, None)
-    if not found.any():
+    _check(area_px, found, 1, groups)
+    if not found.size:
         return SmallestFound(None, None)
-    order = np.argsort(-area_px, kind="stable")
-    ranked = area_px[order]
-    share = np.cumsum(found[order]) / np.arange(1, found.size + 1)
-    ends = np.append(ranked[1:] != ranked[:-1], True)  # sheets of equal area count together
-    good = ends & (share >= ENOUGH)
-    reliable = float(ranked[good].min()) if good.any() else None
-    return SmallestFound(float(area_px[found].min()), reliable)
+    order = np.argsort(area_px, kind="stable")
+    area, hit, group = area_px[order], found[order], group_index(groups, found.size)[order]
+    starts = [row for row in range(area.size) if row == 0 or area[row] > area[row - 1]]
+    reliable = next(
+        (float(area[row]) for row in starts if _reliable(area[row:], hit[row:], group[row:])), None
+    )
+    smallest = float(area_px[found].min()) if found.any() else None
+    largest = area >= area[-1] / STEP
+    refuted = reliable is None and _pooled(hit[largest], group[largest]).high < ENOUGH
+    return SmallestFound(smallest, reliable, refuted)
+
+
+def reliable_size(smallest: Mapping[str, Any]) -> str:
+    """The claim of `smallest_found` as a clause.
+
+    smallest  its fields by name; older files lack `refuted` and had a weaker rule
+
+    >>> reliable_size({"reliable_px": None, "refuted": False})
+    'too few defects, or too many misses, to say from which size on nine of ten are found'
+    """
+    if smallest["reliable_px"] and "refuted" in smallest:
+        return f"nine of ten are found from {smallest['reliable_px']:,.0f} pixels on"
+    if smallest.get("refuted"):
+        return "fewer than nine of ten are found, of the largest too"
+    return "too few defects, or too many misses, to say from which size on nine of ten are found"
+
+
+def _reliable(area: Areas, hit: Found, group: Int[np.ndarray, " k"]) -> bool:
+    """The rule of `smallest_found`, for defects in order of area."""
+    if _pooled(hit, group).low < LEAST_BOUND:
+        return False
+    ends = np.append(area[1:] != area[:-1], True)  # sheets of equal area count together
+    upwards = np.cumsum(hit) / np.arange(1, hit.size + 1)
+    steps = np.floor(np.log(np.maximum(area, 1) / max(float(area[0]), 1.0)) / np.log(STEP) + 1e-9)
+    quarters = np.arange(hit.size) * 4 // hit.size
+    ranges = [hit[place == number] for place in (steps, quarters) for number in np.unique(place)]
+    return bool((upwards[ends] >= ENOUGH).all() and all(some.mean() >= ENOUGH for some in ranges))
+
+
+def _pooled(hit: Found, group: Int[np.ndarray, " k"]) -> Interval:
+    units = int(np.unique(group).size)
+    return wilson(units * float(hit.mean()), units)
 
 
 def recall_by_place(

@@ -18,7 +18,13 @@ from steelsight.evaluation.answers import Alternatives, right_verdicts, single_a
 from steelsight.evaluation.confusion import confusion
 from steelsight.evaluation.curves.roc import roc_auc, weighted_auc
 from steelsight.evaluation.intervals.bootstrap import Groups, draw_weights, group_index, interval_of
-from steelsight.evaluation.intervals.bounds import lone_classes, widen_certainties, wilson_at, withdraw_bounds
+from steelsight.evaluation.intervals.bounds import (
+    is_constant,
+    lone_classes,
+    widen_certainties,
+    wilson_at,
+    withdraw_bounds,
+)
 from steelsight.evaluation.measures import measure
 from steelsight.evaluation.probabilities import check_labels, check_probabilities, read_weights
 from steelsight.plain import plain
@@ -128,6 +134,10 @@ def classification_report(
     widen_certainties(intervals, labels, verdicts, single, group, classes)
     lone = lone_classes(labels[single], group[single], classes)
     withdraw_bounds(intervals, lone, classes)
+    constant = is_constant(labels[single], verdicts[single])
+    if constant:
+        estimate = intervals["balanced_accuracy"].estimate
+        intervals["balanced_accuracy"] = Interval(estimate, float("nan"), float("nan"))
     several = int((~single).sum())
     return ClassificationReport(
         class_names=tuple(class_names),
@@ -142,7 +152,9 @@ def classification_report(
         accuracy_with_multi_type=intervals["all"] if several else None,
         resamples=resamples,
         undefined={name: times for name, (_, times) in metrics.items() if times},
-        notes=_notes(class_names, matrix, group, lone),
+        notes=_notes(class_names, matrix, group, lone)
+        + (f"every verdict is {class_names[verdicts[single][0]]}: no bounds for balanced accuracy",)
+        * constant,
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from steelsight.errors import BadInput
 from steelsight.evaluation import confusion as counted
@@ -21,7 +21,7 @@ from steelsight.evaluation.intervals.bootstrap import (
     group_index,
     interval_of,
 )
-from steelsight.evaluation.intervals.bounds import average_bounds, lone_classes, wilson_at
+from steelsight.evaluation.intervals.bounds import average_bounds, is_constant, lone_classes, wilson_at
 from steelsight.evaluation.probabilities import check_labels, read_weights
 from steelsight.types import Interval, Labels
 
@@ -46,6 +46,7 @@ class VerdictScores:
     class_groups: Int[np.ndarray, " k"]  # independent groups of each class
     groups: int
     lone: bool  # whether a class has one group only; then means over classes have no bounds
+    constant: Bool[np.ndarray, " v"]  # whether a row names one class only; then its mean recall has no bounds
 
     def interval(self, row: int, score: str) -> Interval:
         """One score of one set of verdicts, with Wilson's bounds over groups where resampling has no spread.
@@ -55,7 +56,7 @@ class VerdictScores:
         interval = self._bounds(score, float(self.estimates[score][row]), self.draws[score][row])
         if score != "balanced_accuracy":
             return wilson_at(interval, self.groups)
-        if self.lone:
+        if self.lone or self.constant[row]:
             return Interval(interval.estimate, float("nan"), float("nan"), interval.level)
         classes = [
             wilson_at(Interval(recall, recall, recall), units)
@@ -120,6 +121,7 @@ def score_verdicts(
         np.array([np.unique(group[labels == c]).size for c in range(classes)], dtype=np.int64),
         int(group.max()) + 1,
         bool(lone_classes(labels, group, classes)),
+        np.array([is_constant(labels, row) for row in verdicts], dtype=bool),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from steelsight.explanations.sources import ReadSheet
 from steelsight.explanations.verdicts import Explanation
+from steelsight.names import short_name
 from steelsight.reports.figures.explanation.panels import ExplanationRow, draw_explanations
 from steelsight.reports.figures.style import save_figure
 
@@ -75,6 +76,7 @@ def report_rows(
 
 def _free_name(stem: str, taken: set[str]) -> str:
     """The stem, numbered where two folders hold the same name."""
+    stem = short_name(stem)
     name, number = stem, 1
     while name.casefold() in taken:
         number += 1

@@ -30,6 +30,7 @@ class Card(BaseModel):
     recipe: dict[str, JsonValue] = Field(default_factory=dict)  # of the training, complete
     data_hash: str  # of the DATA folder it was trained on; see sheets.cache
     data_name: str = ""  # name of the DATA folder
+    groups: str | None = None  # the rule that grouped its sheets, as --groups takes it; None = none
     seed: int  # of split, start and batches
     mask_supervised: bool = False  # trained with masks as well as classes
     shuffled_labels: bool = False  # a control trained on shuffled labels: its verdicts mean nothing

@@ -28,10 +28,19 @@ from steelsight.models.card import CARD_FORMAT, Card
 from steelsight.models.catalog import SheetClassifier, assemble, structure
 from steelsight.types import InputSpec
 
-__all__ = ["CARD_FILE", "WEIGHTS_FILE", "Card", "hash_weights", "load_checkpoint", "save_checkpoint"]
+__all__ = [
+    "CARD_FILE",
+    "WEIGHTS_FILE",
+    "Card",
+    "hash_weights",
+    "load_checkpoint",
+    "refuse_bundle",
+    "save_checkpoint",
+]
 
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "card.json"
+BUNDLE_GRAPHS = "model*.onnx"  # of a BUNDLE folder; a run has none
 CARD_KEY = "steelsight_card"  # in the safetensors header
 PICKLE_SUFFIXES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib")
 
@@ -67,7 +76,7 @@ def load_checkpoint(folder: Path, *, decoder: str = InputSpec().decoder) -> tupl
     raises   BadCheckpoint, naming the file and what is wrong with it
     """
     state, card = _read_pair(folder)
-    if card.input.decoder != decoder:
+    if card.input.at_bits(None).decoder != decoder:
         raise BadCheckpoint(
             f"{folder / CARD_FILE}: trained on images decoded by {card.input.decoder}, got decoder {decoder} "
             f"in this version, so its figures would not hold; "
@@ -155,9 +164,18 @@ def _refuse_other_formats(folder: Path) -> None:
     if not folder.is_dir():
         raise BadCheckpoint(f"{folder}: expected a RUN folder, found none; check the path")
     if not (folder / WEIGHTS_FILE).is_file():
+        refuse_bundle(folder)
         pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES)
         found = f"found {', '.join(pickles)}; {advice}" if pickles else "found none; train first"
         raise BadCheckpoint(f"{folder}: expected {WEIGHTS_FILE}, {found}")
+
+
+def refuse_bundle(folder: Path) -> None:
+    """Raise BadCheckpoint where a folder is a BUNDLE, which cannot stand for the RUN it was exported from."""
+    if any(folder.glob(BUNDLE_GRAPHS)):
+        raise BadCheckpoint(
+            f"{folder}: expected a RUN folder, got a BUNDLE folder; name the RUN that it was exported from"
+        )
 
 
 def _parse_weights(path: Path, data: bytes) -> tuple[dict[str, Tensor], str]:

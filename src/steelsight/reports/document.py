@@ -115,8 +115,8 @@ class Document:
 
         raises  BadOutput when a file cannot be written; each of the two files is then complete or unchanged
         """
-        replace_file(path, self.render().encode())
-        replace_file(path.with_suffix(".json"), dump_json({**self.as_dict(), **extra}, indent=1).encode())
+        replace_file(path, self.render())
+        replace_file(path.with_suffix(".json"), dump_json({**self.as_dict(), **extra}, indent=1))
         return path
 
     def pictures(self) -> list[tuple[str, bytes]]:

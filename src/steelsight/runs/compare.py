@@ -26,6 +26,7 @@ from steelsight.plain import plain
 from steelsight.reports.document import Document
 from steelsight.runs.open import OpenRun, open_run
 from steelsight.runs.out_of_fold import OutOfFold, read_out_of_fold
+from steelsight.sheets.grouping.groups import join_groups
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import environment
@@ -89,7 +90,8 @@ def compare_runs(
         raise BadData(
             f"{data}: no sheet is {part} for all {len(runs)} runs; bring sheets none of them has seen"
         )
-    groups_of = [sheets.groups[i] for i in rows.tolist()]
+    joined = join_groups(*(each.data.groups for each in predicted))  # runs may have different rules
+    groups_of = [joined[i] for i in rows.tolist()]
     labels, names = sheets.keys[rows], sheets.labelled.class_names
     compared = _compare(
         _CommonAnswers(
@@ -111,6 +113,7 @@ def compare_runs(
             "noise_sigma": noise_sigma,
             "shares": None if shares is None else list(shares),
             "sheets": rows.size,
+            "groups": "; ".join(dict.fromkeys(each.data.grouping for each in predicted)),
         }
         _write(out, compared, title, facts, seed)
     return compared
@@ -215,7 +218,7 @@ def _refuse_other_sheets(folder: Path, first: OutOfFold, first_folder: Path, oth
     if not same or first.groups != other.groups or not np.array_equal(first.labels, other.labels):
         raise BadInput(
             f"{folder}: expected the sheets, groups and repeats of {first_folder}, got others; "
-            "train both with the same --groups and --repeats"
+            "train both by `steelsight train --folds K --repeats N --groups RULE` with the same values"
         )
 
 
@@ -308,8 +311,16 @@ def _write(out: Path, found: Sequence[RunComparison], title: str, facts: dict[st
         f"and {found[0].name} wrong, then the reverse. McNemar's test assumes independent sheets; where "
         "sheets are grouped, use the intervals.",
     )
-    page.footer({"data": f"{facts['data']} ({facts['data_hash']})", "seed": seed, **environment()})
-    replace_file(out / "compare.html", page.render().encode())
+    groups = facts.get("groups", "those of the cross-validations")
+    page.footer(
+        {
+            "data": f"{facts['data']} ({facts['data_hash']})",
+            "groups": groups,
+            "seed": seed,
+            **environment(),
+        }
+    )
+    replace_file(out / "compare.html", page.render())
     numbers = facts | {"seed": seed, "runs": [asdict(each) for each in found], "environment": environment()}
     write_json(out / "compare.json", plain(numbers))
 

@@ -89,7 +89,7 @@ def evaluate_run(
         "mask_supervised": card.mask_supervised,
         "shuffled_labels": card.shuffled_labels,
         "data": describe_data(sheets, parts),
-        "notes": [SHUFFLED_NOTE] * card.shuffled_labels + opened.seen.notes(part),
+        "notes": [SHUFFLED_NOTE] * card.shuffled_labels + opened.notes(part),
         "report": report_part(sheets, logits, single, seed=seed),
         "apart": report_apart(sheets, logits, several, opened.seen.trained) if several.size else None,
         "operating_point": report_operating(

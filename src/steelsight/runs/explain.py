@@ -16,6 +16,7 @@ from steelsight.models.checkpoint import load_checkpoint
 from steelsight.runs.mistakes import write_mistakes_page
 from steelsight.runs.open import open_runs
 from steelsight.runs.options import ExplainOptions
+from steelsight.sheets.options import DataOptions
 from steelsight.types import Rejection
 
 __all__ = ["ERRORS_PAGE", "REPORT", "explain_errors", "explain_files"]
@@ -85,7 +86,7 @@ def explain_errors(
     raises  BadData where the part holds no sheet
     """
     folder = out if out is not None else run / "explanations"
-    runs = open_runs(run, data)
+    runs = open_runs(run, data, DataOptions(allow_bad=options.allow_bad))
     numbers = write_mistakes_page(
         folder / ERRORS_PAGE, runs, options.split, method=options.method, most=options.most, say=say
     )

@@ -84,6 +84,7 @@ def compare_explanations(
     numbers: dict[str, Any] = {
         "run": str(run),
         "data": first.data.name,
+        "groups": first.data.grouping,
         "split": options.split,
         "mask_supervised": any(each.card.mask_supervised for each in benchmark.runs),
         "seed": options.seed,
@@ -128,6 +129,7 @@ def write_page(
             "Seed": seed,
             "Data": run.data.name,
             "Data hash": run.data.data_hash,
+            "Groups": run.data.grouping,
             "Taught by masks": any(opened.card.mask_supervised for opened in benchmark.runs),
             "Blur and sign": f"{recipe.study.sigma:g} px, {recipe.study.sign}",
         }

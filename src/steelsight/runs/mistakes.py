@@ -85,7 +85,14 @@ def write_mistakes_page(
         "Wrong predictions", subtitle=f"{first.card.model.name} on {first.data.name}, {part} sheets"
     )
     write_mistakes(document, mistakes, rows, sheets=len(predicted), most=most)
-    document.footer({"Steelsight": __version__, "Data": first.data.name, "Method": method})
+    document.footer(
+        {
+            "Steelsight": __version__,
+            "Data": first.data.name,
+            "Groups": first.data.grouping,
+            "Method": method,
+        }
+    )
     numbers = {
         "part": part,
         "method": method,

@@ -6,24 +6,25 @@ predicted here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
 
-from steelsight.errors import BadCheckpoint, BadData, BadInput, BadRecipe
+from steelsight.errors import BadCheckpoint, BadInput, BadRecipe, UnmatchedGroups
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
-from steelsight.models.checkpoint import WEIGHTS_FILE, load_checkpoint
+from steelsight.models.checkpoint import WEIGHTS_FILE, load_checkpoint, refuse_bundle
+from steelsight.runs.classes import match_classes
 from steelsight.runs.seen_sheets import SeenSheets
 from steelsight.sheets.options import AUTOMATIC, DataOptions
-from steelsight.training.dataset import SheetData, open_sheets
-from steelsight.training.records import PARTS, SplitRow, read_splits
+from steelsight.training.dataset import GIVEN, SheetData, open_sheets
+from steelsight.training.records import PARTS, SplitRow, pixel_hashes, read_splits
 
-__all__ = ["OpenRun", "find_runs", "open_run", "open_runs", "refuse_multilabel"]
+__all__ = ["OpenRun", "find_runs", "grouped_as", "open_run", "open_runs", "refuse_multilabel"]
 
 Positions = Int[np.ndarray, "_"]  # parts differ in length
 FOLDS = "fold-*-*"
@@ -42,7 +43,7 @@ class OpenRun:
     @cached_property
     def seen(self) -> SeenSheets:
         """Which sheets of DATA the run has seen, recognised by their pixels."""
-        return SeenSheets(self.splits, self.data)
+        return SeenSheets(self.splits, self.data, rule=self.card.groups)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -78,6 +79,12 @@ class OpenRun:
         """
         return self.seen.choose(part, self.folder)
 
+    def notes(self, part: str) -> list[str]:
+        """What a reader of figures on a part must know: the groups, if any, and what training has seen."""
+        data = self.data
+        grouped = data.group_rule is not None or data.group_source != GIVEN
+        return [f"groups: {data.grouping}"] * grouped + self.seen.notes(part)
+
 
 def find_runs(run: Path) -> list[Path]:
     """The RUN folders of a folder: itself, or the folds of a cross-validation in order.
@@ -88,6 +95,7 @@ def find_runs(run: Path) -> list[Path]:
         return [run]
     folds = sorted(folder for folder in run.glob(FOLDS) if (folder / WEIGHTS_FILE).exists())
     if not folds:
+        refuse_bundle(run)
         raise BadCheckpoint(
             f"{run}: expected a RUN folder with {WEIGHTS_FILE}, or {FOLDS} folders of a cross-validation, "
             "found neither; train first"
@@ -106,26 +114,62 @@ def open_run(
 ) -> OpenRun:
     """Open a RUN folder and a DATA folder together.
 
-    options        how DATA is opened
+    options        how DATA is opened; without groups, by the rule the run was trained with
     allow_patches  accept a model that classifies sheets by patches
     check          called with the card before DATA is read; raises for a run that the caller cannot use
     sheets         DATA as already opened; used where its task and input are those of the run
-    raises         BadCheckpoint; BadData where the classes differ or DATA is unusable; BadInput for a model
-                   of patches
+    raises         BadCheckpoint; BadData where DATA has a class that the run lacks, or is unusable; BadInput
+                   for a model of patches
     """
     model, card = load_checkpoint(folder)
     if not allow_patches:
         model.refuse_patches(str(folder))
     if check is not None:
         check(card)
-    if sheets is None or (sheets.task, sheets.input) != (card.task, card.input):
+    splits = tuple(read_splits(folder))
+    rule = options.groups or card.groups
+    if sheets is None or (sheets.task, sheets.input, sheets.group_rule) != (card.task, card.input, rule):
+        sheets = _open_grouped(data, card, options, splits)
+    sheets = match_classes(sheets, card.class_names, card.task, data)
+    return OpenRun(folder, model, card, sheets, splits)
+
+
+def grouped_as(card: Card, options: DataOptions) -> DataOptions:
+    """The same options, with the rule of groups a run was trained with where none is given."""
+    return options if options.groups else replace(options, groups=card.groups)
+
+
+def _open_grouped(data: Path, card: Card, options: DataOptions, splits: Sequence[SplitRow]) -> SheetData:
+    """Open DATA with its groups: by the given rule, otherwise by the run's.
+
+    Where the run's rule needs a table that DATA lacks, or the run keeps its groups but no rule, the run's own
+    sheets keep their groups.
+    """
+    if options.groups:
         sheets = open_sheets(data, card.task, card.input, options)
-    if sheets.labelled.class_names != card.class_names:
-        raise BadData(
-            f"{data}: expected the run's classes {', '.join(card.class_names)}, "
-            f"got {', '.join(sheets.labelled.class_names)}; rename the folders, or train on this data"
-        )
-    return OpenRun(folder, model, card, sheets, tuple(read_splits(folder)))
+        other = card.groups not in (None, options.groups)
+        return replace(sheets, group_source=f"{GIVEN}; the run has {card.groups}") if other else sheets
+    why = "the run keeps no rule of groups"
+    if card.groups is not None:
+        try:
+            sheets = open_sheets(data, card.task, card.input, grouped_as(card, options))
+        except UnmatchedGroups as error:
+            why = f"the run's rule {card.groups} cannot be applied here ({error})"
+        else:
+            return replace(sheets, group_source="from the run")
+    sheets = open_sheets(data, card.task, card.input, options)
+    if card.groups is None and not any(row.group for row in splits):
+        return sheets
+    return _with_groups_of_the_run(sheets, splits, why)
+
+
+def _with_groups_of_the_run(sheets: SheetData, splits: Sequence[SplitRow], why: str) -> SheetData:
+    known = {(row.id, row.pixels): row.group for row in splits}
+    keys = zip(sheets.ids, pixel_hashes(sheets.images), strict=True)
+    groups = [known.get(key, "") for key in keys]
+    items = tuple(replace(item, group=group) for item, group in zip(sheets.items, groups, strict=True))
+    source = f"those of the run for its own sheets, none for {groups.count('')} others: {why}"
+    return replace(sheets, items=items, group_source=source)
 
 
 def open_runs(run: Path, data: Path, options: DataOptions = AUTOMATIC) -> list[OpenRun]:

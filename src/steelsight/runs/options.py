@@ -45,6 +45,7 @@ class ExplainOptions:
     )
     split: str = option("test", help="With --errors, sheets to use: test, validation, train, or unseen.")
     most: int = option(40, help="With --errors, maximum number of figures for each kind of error.", min=1)
+    allow_bad: int = option(0, help="With --errors, tolerate up to N unusable items.", metavar="N", min=0)
 
     def __post_init__(self) -> None:
         check_options(self)

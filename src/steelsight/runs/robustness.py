@@ -86,8 +86,16 @@ def measure_robustness(
         page.figure(figure, id=kind, alt=lines[-1], caption=lines[-1])
         progress(done, len(DISTURBANCES))
     folder = out if out is not None else run / f"robustness-{split}"
-    page.footer({"data": f"{opened.data.name} ({opened.data.data_hash})", "seed": seed})
-    numbers = {"run": str(run), "split": split, "sheets": int(chosen.size), "seed": seed, "curves": curves}
+    grouping = opened.data.grouping
+    page.footer({"data": f"{opened.data.name} ({opened.data.data_hash})", "groups": grouping, "seed": seed})
+    numbers = {
+        "run": str(run),
+        "split": split,
+        "sheets": int(chosen.size),
+        "groups": grouping,
+        "seed": seed,
+        "curves": curves,
+    }
     page.save(folder / PAGE, **numbers)
     return RobustnessReport(folder, tuple(lines), numbers)
 

@@ -1,6 +1,8 @@
 """Which sheets of a DATA folder a run has seen in training, and so on which it may be evaluated.
 
-A sheet is recognised by its pixels at model size, whatever its name and folder.
+A sheet is recognised by its pixels at model size, whatever its name and folder. A group is recognised by its
+name under the rule the run was trained with; under `frames`, by frame numbers that continue those of a
+training group. Names of near-duplicate groups hold positions and mean nothing in another folder.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ import numpy as np
 from jaxtyping import Int
 
 from steelsight.errors import BadData, BadInput
+from steelsight.names import shown_name
+from steelsight.sheets.grouping.groups import frame_groups
 from steelsight.training.dataset import SheetData
 from steelsight.training.records import APART, SplitRow, pixel_hashes
 
@@ -19,6 +23,7 @@ __all__ = ["PARTS", "SeenSheets"]
 
 Positions = Int[np.ndarray, "_"]
 
+DUPLICATE = "duplicate/"  # start of the names of near-duplicate groups
 PARTS = ("test", "validation", "train", "unseen", "all")
 
 
@@ -28,18 +33,21 @@ class SeenSheets:
     rows        the sheet's own row, of its name and pixels; None where the run has none
     parts       the part of that row; "" without one
     same_pixels the parts of all rows of the same pixels, whatever their names
+    rule        of groups that the run was trained with; None = none
+    kin         positions of other sheets whose group has a training or validation sheet of the run
     trained     positions of the sheets whose pixels trained the run
     seen        positions of sheets with the pixels of a training or validation sheet, and of their groups
     """
 
-    def __init__(self, splits: Sequence[SplitRow], data: SheetData) -> None:
+    def __init__(self, splits: Sequence[SplitRow], data: SheetData, *, rule: str | None = None) -> None:
         self.data = data
+        self.rule = rule
         parts: dict[str, set[str]] = {}
         own = {(row.id, row.pixels): row for row in splits}
         for row in splits:
             parts.setdefault(row.pixels, set()).add(row.split)
         hashes = pixel_hashes(data.images)
-        self.rows = tuple(own.get(key) for key in zip(data.ids, hashes, strict=True))
+        self.rows = tuple(own.get(key) for key in zip(map(shown_name, data.ids), hashes, strict=True))
         self.parts = tuple("" if row is None else row.split for row in self.rows)
         self.same_pixels = [parts.get(pixels, set()) for pixels in hashes]
         self.trained = np.array(
@@ -47,7 +55,31 @@ class SeenSheets:
         )
         learnt = [i for i, known in enumerate(self.same_pixels) if known & {"train", "validation"}]
         groups = {data.groups[i] for i in learnt} - {""}
-        self.seen = set(learnt) | {i for i, group in enumerate(data.groups) if group in groups}
+        near = {i for i, group in enumerate(data.groups) if group in groups}
+        self.kin = (near | self._of_trained_groups(splits)) - set(learnt)
+        self.seen = set(learnt) | self.kin
+
+    def _of_trained_groups(self, splits: Sequence[SplitRow]) -> set[int]:
+        """Sheets of groups of which the run has training or validation sheets, which DATA may lack."""
+        learnt = [row for row in splits if row.split in ("train", "validation") and row.group]
+        trained = {row.group for row in learnt}
+        found = {i for i, row in enumerate(self.rows) if row is not None and row.group in trained}
+        if self.rule is None or self.data.group_rule != self.rule:
+            return found
+        kind, _, gap = self.rule.partition(":")
+        if kind == "frames" and gap.isdecimal() | (not gap):
+            return found | self._continued_frames(learnt, int(gap or 100))
+        named = {name for name in trained if not name.startswith(DUPLICATE)}
+        return found | {i for i, group in enumerate(self.data.groups) if group in named}
+
+    def _continued_frames(self, learnt: Sequence[SplitRow], gap: int) -> set[int]:
+        """Sheets that the frame rule groups with a training sheet when both folders are taken together."""
+        own = [(i, group) for i, group in enumerate(self.data.groups) if group]
+        ids = [*(row.id for row in learnt), *(self.data.ids[i] for i, _ in own)]
+        groups = [*(row.group for row in learnt), *(group for _, group in own)]
+        together = frame_groups(ids, [group.rpartition("/")[0] for group in groups], gap=gap)
+        trained = set(together[: len(learnt)]) - {""}
+        return {i for (i, _), group in zip(own, together[len(learnt) :], strict=True) if group in trained}
 
     def choose(self, part: str, run: Path) -> Positions:
         """The positions of a part.
@@ -58,7 +90,8 @@ class SeenSheets:
         raises  BadInput for a part not in PARTS; BadData where it is empty, or `all` holds training sheets
         """
         if part not in PARTS:
-            raise BadInput(f"--split: expected one of {', '.join(PARTS)}, got {part!r}")
+            offered = PARTS[:-1] if self.trained.size else PARTS  # all would be refused
+            raise BadInput(f"--split: expected one of {', '.join(offered)}, got {part!r}")
         count = len(self.data.items)
         if part == "unseen":
             chosen = [i for i in range(count) if i not in self.seen]
@@ -87,9 +120,18 @@ class SeenSheets:
     def notes(self, part: str) -> list[str]:
         """What a reader of figures on this part must know."""
         if part == "unseen":
-            return [f"{len(self.seen)} sheets seen in training were left out"] if self.seen else []
+            left_out = [f"{len(self.seen)} sheets seen in training were left out"] if self.seen else []
+            kin = f"{len(self.kin)} of them are other sheets of groups that the run was trained on"
+            return left_out + [kin] * bool(self.kin)
         if part in ("train", "validation"):
             return [f"the run learnt from its {part} sheets, so its figures on them are optimistic"]
         pairs = zip(self.same_pixels, self.parts, strict=True)
         copies = sum("train" in known and own == part for known, own in pairs)
-        return [f"{copies} {part} sheets have the pixels of a training sheet"] if copies else []
+        notes = [f"{copies} {part} sheets have the pixels of a training sheet"] if copies else []
+        related = len(self.kin) if part == "all" else sum(self.parts[i] == part for i in self.kin)
+        if related:
+            notes.append(
+                f"{related} {part} sheets belong to groups that the run was trained on, so figures on them "
+                "are optimistic"
+            )
+        return notes

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from steelsight.errors import BadData, BadRecipe
+from steelsight.errors import BadData, BadRecipe, UnmatchedGroups
+from steelsight.names import shown_name
 from steelsight.sheets.cache import PixelCache, default_cache_dir, load_pixels
 from steelsight.sheets.examine import check_images
 from steelsight.sheets.formats.annotations.coco import is_coco, read_coco
@@ -119,8 +120,14 @@ def open_data(root: Path, *, groups: str | None = None, options: DataOptions = A
         layout = LAYOUTS[options.layout]
     else:
         raise BadRecipe(f"layout: expected one of {', '.join(LAYOUTS)}, got {options.layout!r}")
-    sheets = read_split_table(layout.read(folder))
-    return sheets if groups is None else group_sheets(sheets, groups)
+    sheets = _with_shown_classes(read_split_table(layout.read(folder)))
+    return sheets if groups is None else group_sheets(sheets, groups, options.input_spec())
+
+
+def _with_shown_classes(sheets: SheetSet) -> SheetSet:
+    """The same sheets with names of classes that any file can hold; ids keep the bytes of file names."""
+    shown = tuple(map(shown_name, sheets.type_names))
+    return replace(sheets, type_names=shown, clean_name=shown_name(sheets.clean_name))
 
 
 def _recognise(folder: DataFolder) -> str:
@@ -136,7 +143,7 @@ def _recognise(folder: DataFolder) -> str:
     return annotated[0] if annotated else folder.plan.layout
 
 
-def group_sheets(sheets: SheetSet, rule: str) -> SheetSet:
+def group_sheets(sheets: SheetSet, rule: str, spec: InputSpec | None = None) -> SheetSet:
     """The same sheets with their groups set by a rule of `open_data`; `duplicates` drops unusable sheets.
 
     Rows of a table that name no sheet, and sheets no row names, are added to the rejections.
@@ -144,7 +151,7 @@ def group_sheets(sheets: SheetSet, rule: str) -> SheetSet:
     parts = _RULES.split(rule)
     names: list[Sequence[str]] = []
     if "duplicates" in parts:
-        cache = load_pixels(sheets, InputSpec())
+        cache = load_pixels(sheets, spec or InputSpec())
         sheets = cache.sheets
         names.append(duplicate_groups(cache.images))
     faults: list[Rejection] = []
@@ -165,7 +172,12 @@ def _named_groups(sheets: SheetSet, rule: str, faults: list[Rejection]) -> list[
     path, _, column = argument.rpartition(":")
     if kind == "file" and path and column:
         beside = sheets.root / path
-        table = read_table(beside if beside.is_file() and not Path(path).is_file() else Path(path))
+        here = beside if beside.is_file() and not Path(path).is_file() else Path(path)
+        if not here.is_file():
+            raise UnmatchedGroups(
+                f"groups {rule!r}: expected a table, found no file {path}; correct the path"
+            )
+        table = read_table(here)
         groups, found = table_groups(table, ids, column, others=others)
         faults += found
         return groups

@@ -21,6 +21,7 @@ from PIL import Image
 
 from steelsight.errors import BadAnnotation, BadData, BadOutput
 from steelsight.files import PARTIAL, refuse_output, sync_folder, write_synced
+from steelsight.names import short_name, shown_name
 from steelsight.sheets.catalog import open_data
 from steelsight.sheets.formats.class_names import is_defect_free
 from steelsight.sheets.formats.mask_folders import IMAGE_WORDS, words_of
@@ -133,8 +134,12 @@ def _new_id(folder: str, item: SheetItem, sheets: SheetSet, taken: set[str]) -> 
     """A path in the new folder, told by the old one's folders as far as they say more than the class."""
     path = PurePosixPath(item.id)
     known = {*sheets.type_names, *sheets.clean_name.split(" + ")}
-    above = [name for name in path.parts[:-1] if name not in known and not set(words_of(name)) <= IMAGE_WORDS]
-    stem = "_".join([*above, path.stem])
+    above = [
+        name
+        for name in path.parts[:-1]
+        if shown_name(name) not in known and not set(words_of(name)) <= IMAGE_WORDS
+    ]
+    stem = short_name("_".join([*above, path.stem]))
     if stem.casefold().endswith("_mask"):
         stem += "_sheet"
     while f"{folder}/{stem}".casefold() in taken:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from steelsight.groups import group_keys
-from steelsight.sheets.grouping.duplicates import similar_pairs
+from steelsight.sheets.grouping.duplicates import distinguishing_pairs
 from steelsight.sheets.grouping.given_split import count_parts, find_part_leaks
 from steelsight.types import GrayBatch, Rejection, SheetItem, SheetSet
 
@@ -60,6 +60,7 @@ class DataDescription:
     leaks: tuple[str, ...] = ()  # groups and near-duplicates in several parts
     passed_over: tuple[Rejection, ...] = ()
     read: tuple[tuple[str, int], ...] = ()  # what was read: images, masks, polygons
+    unknown_twins: str = ""  # why near-duplicates cannot be told apart; "" = they can
 
     def shown_name(self, name: str) -> str:
         """How people read a class: "none" as the folder calls it."""
@@ -75,6 +76,7 @@ class DataDescription:
             "sizes": [{"height": h, "width": w, "sheets": count} for h, w, count in self.sizes],
             "groups": self.groups,
             "near_duplicates": [vars(pair) for pair in self.twins],
+            "near_duplicates_unknown": self.unknown_twins,
             "set_aside": [vars(rejection) for rejection in self.set_aside],
             "defect_free_class": self.clean_name,
             "given_split": dict(self.parts),
@@ -119,7 +121,10 @@ def _has_clean(sheets: SheetSet) -> bool:
 
 
 def find_duplicates(items: Sequence[SheetItem], images: GrayBatch) -> list[DuplicatePair]:
-    """Near-duplicate sheets, the most alike first."""
+    """Near-duplicate sheets, the most alike first.
+
+    raises  SharedBackground where a common background makes most sheets alike
+    """
     pairs = [
         DuplicatePair(
             items[left].id,
@@ -127,7 +132,7 @@ def find_duplicates(items: Sequence[SheetItem], images: GrayBatch) -> list[Dupli
             correlation,
             parted=not items[left].group or items[left].group != items[right].group,
         )
-        for left, right, correlation in similar_pairs(images)
+        for left, right, correlation in distinguishing_pairs(images)
     ]
     return sorted(pairs, key=lambda pair: (-pair.correlation, pair.left, pair.right))
 

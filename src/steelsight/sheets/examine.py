@@ -72,9 +72,17 @@ class SheetCollector:
         return replace(sheets, items=items, rejections=(*sheets.rejections, *self.rejections))
 
 
-def check_images(sheets: SheetSet, *, workers: int = 2, report: Report | None = None) -> SheetSet:
+def check_images(
+    sheets: SheetSet,
+    *,
+    spec: InputSpec | None = None,
+    workers: int = 2,
+    report: Report | None = None,
+) -> SheetSet:
     """Decode every image and compare it with its masks; unusable sheets move to the rejections."""
-    return SheetCollector(examine_all(sheets.items, InputSpec(), None, {}, workers, report)).apply(sheets)
+    return SheetCollector(examine_all(sheets.items, spec or InputSpec(), None, {}, workers, report)).apply(
+        sheets
+    )
 
 
 def examine_all(

@@ -14,8 +14,7 @@ import numpy as np
 from jaxtyping import Int, UInt16
 
 from steelsight.errors import BadImage
-from steelsight.sheets.images.image_file import name_of, open_image
-from steelsight.sheets.images.pixels import read_gray
+from steelsight.sheets.images.pixels import read_stored
 from steelsight.types import Mask
 
 __all__ = ["FEW", "MaskLook", "Values", "look_at", "look_of", "marked_pixels", "read_values"]
@@ -45,22 +44,13 @@ def read_values(source: Path | bytes) -> Values:
 
     raises  BadImage
     """
-    with open_image(source) as image:
-        mode = image.mode
-        turned = image.getexif().get(0x0112, 1) != 1
-        raw = np.asarray(image) if not turned and (mode == "P" or mode.startswith("I")) else None
-    if raw is not None and mode != "P":
-        if raw.min() < 0 or raw.max() > np.iinfo(np.uint16).max:
-            raise BadImage(
-                f"{name_of(source)}: values {raw.min()} to {raw.max()}, expected 0 to 65535 of a mask"
-            )
-        return raw.astype(np.uint16)
-    gray = read_gray(source)
-    if raw is not None:
-        levels, first = np.unique(raw, return_index=True)
-        shades = gray.ravel()[first]
-        if 2 < levels.size <= FEW or (levels.size == 2 and shades[0] < shades[1]):
-            return raw.astype(np.uint16)
+    values, gray = read_stored(source)
+    if gray is None:
+        return values
+    levels, first = np.unique(values, return_index=True)
+    shades = gray.ravel()[first]
+    if 2 < levels.size <= FEW or (levels.size == 2 and shades[0] < shades[1]):
+        return values
     return gray.astype(np.uint16)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from steelsight.options import check_options, option
+from steelsight.types import InputSpec
 
 __all__ = ["AUTOMATIC", "DataOptions"]
 
@@ -35,8 +36,21 @@ class DataOptions:
         (), help="Name of a defect-free class; repeatable. Default: recognised by name.", metavar="NAME"
     )
 
+    bits: int | None = option(
+        None,
+        help="Bits of a camera's values in files of more than 8 bits whose header does not say; kept by the "
+        "model. Default: 16 where an image uses them, else it is refused.",
+        metavar="N",
+        min=8,
+        max=16,
+    )
+
     def __post_init__(self) -> None:
         check_options(self)
+
+    def input_spec(self) -> InputSpec:
+        """The default input, at these bits."""
+        return InputSpec().at_bits(self.bits)
 
 
 AUTOMATIC = DataOptions()

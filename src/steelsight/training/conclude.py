@@ -77,18 +77,19 @@ def conclude(
     probabilities = probabilities_of(clean, data.task)
     answers = answers_in_words(clean, data)
     write_predictions(out / PREDICTIONS_FILE, data, parts, answers, probabilities, clean)
-    replace_file(out / CARD_README, model_card(card, metrics).encode())
+    replace_file(out / CARD_README, model_card(card, metrics))
     write_run_page(out, metrics, data, clean, positions_of(parts, "test"))
     write_json(out / METRICS_FILE, metrics)
     return card, metrics
 
 
 def describe_data(data: SheetData, parts: list[str]) -> dict[str, Any]:
-    """Name, hash and size of the data, the items set aside, and the size of each part."""
+    """Name, hash, size and groups of the data, the items set aside, and the size of each part."""
     return {
         "name": data.name,
         "hash": data.data_hash,
         "sheets": len(data.items),
+        "groups": data.grouping,
         "set_aside": [asdict(item) for item in data.rejections],
         "parts": {part: parts.count(part) for part in dict.fromkeys(parts)},
     }

@@ -1,15 +1,29 @@
-"""Classes that the data or a part of them lacks: a note where training is possible, otherwise refused."""
+"""Classes that the data or a part of them lacks: a note where training is possible, otherwise refused.
+
+Parts that are empty though they have a share are refused, and parts of few groups are noted.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Bool
 
-from steelsight.errors import BadData
+from steelsight.errors import BadData, BadRecipe
 from steelsight.sheets.grouping.splits import Split
 from steelsight.training.dataset import SheetData
+from steelsight.training.recipe import SplitRecipe
 
-__all__ = ["class_members", "note_missing", "refuse_single_class"]
+__all__ = [
+    "FEW_GROUPS",
+    "class_members",
+    "note_few_groups",
+    "note_missing",
+    "refuse_empty_parts",
+    "refuse_single_class",
+]
+
+FEW_GROUPS = 10  # with fewer independent units, an interval is hardly narrower than the range it lies in
+PARTS = ("train", "validation", "test")
 
 
 def class_members(data: SheetData) -> Bool[np.ndarray, "n k"]:
@@ -51,6 +65,33 @@ def note_missing(data: SheetData, split: Split) -> list[str]:
             for name in names[trained & ~validated].tolist()
         ]
     return notes
+
+
+def note_few_groups(data: SheetData, split: Split) -> list[str]:
+    """One line for each part of fewer than FEW_GROUPS groups, which are its independent units."""
+    notes = []
+    for part in PARTS:
+        rows = getattr(split, part)
+        groups = np.unique(data.group_indices[rows]).size
+        if 0 < groups < FEW_GROUPS:
+            notes.append(
+                f"{part}: {rows.size} sheets in {groups} groups, fewer than {FEW_GROUPS}, so figures on them "
+                "are uncertain"
+            )
+    return notes
+
+
+def refuse_empty_parts(data: SheetData, split: Split, recipe: SplitRecipe) -> None:
+    """Raise BadRecipe where a part that has a share above 0 has no sheets."""
+    for part in PARTS:
+        share = getattr(recipe, part)
+        if share > 0 and not getattr(split, part).size:
+            groups = np.unique(data.group_indices[data.keys >= 0]).size
+            raise BadRecipe(
+                f"split: expected {part} sheets for split.{part} = {share:g}, got none from "
+                f"{len(data.items)} sheets in {groups} groups; bring more sheets, group them by another "
+                f"rule, or set the share to 0"
+            )
 
 
 def refuse_single_class(data: SheetData) -> None:

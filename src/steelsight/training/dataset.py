@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,9 @@ from jaxtyping import Bool, Float, Int
 from pydantic import JsonValue
 from torch import Tensor
 
-from steelsight.errors import BadData
+from steelsight.errors import BadData, BadRecipe
 from steelsight.groups import group_keys
+from steelsight.names import shown_name
 from steelsight.sheets.catalog import PixelCache, load_pixels, mask_fractions, open_data
 from steelsight.sheets.labels import Labelled, label_sheets
 from steelsight.sheets.options import AUTOMATIC, DataOptions
@@ -34,6 +35,7 @@ __all__ = [
     "refuse_rejected",
 ]
 
+GIVEN = "as given"
 Targets = Int[np.ndarray, " n"] | Float[np.ndarray, "n k"]
 
 
@@ -80,6 +82,8 @@ class SheetData:
     data_hash: str
     rejections: tuple[Rejection, ...]
     type_names: tuple[str, ...]  # "none", then the defect types
+    group_rule: str | None = None  # that grouped the sheets, as --groups takes it
+    group_source: str = GIVEN  # where the rule is from, or why none could be applied
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -90,6 +94,13 @@ class SheetData:
     def groups(self) -> tuple[str, ...]:
         """The sheets' groups; "" = a group of its own."""
         return tuple(item.group for item in self.items)
+
+    @property
+    def grouping(self) -> str:
+        """The rule of the groups and its source, as pages and JSON files state them."""
+        if self.group_rule is not None:
+            return f"{self.group_rule}, {self.group_source}"
+        return "none, every sheet counts on its own" if self.group_source == GIVEN else self.group_source
 
     @property
     def group_indices(self) -> Int[np.ndarray, " n"]:
@@ -114,7 +125,7 @@ def open_training_sheets(data: Path, recipe: Recipe, options: DataOptions = AUTO
     return open_sheets(
         data,
         recipe.task,
-        recipe.input_spec(),
+        recipe.input_spec().at_bits(options.bits),
         options,
         keep_multi_type=recipe.labels.multi_type == "first",
     )
@@ -131,14 +142,16 @@ def open_sheets(
     """Open a DATA folder for a task and an input.
 
     keep_multi_type  multiclass: label sheets of several types by the first instead of dropping them
-    raises           BadData as `refuse_rejected`, and whatever opening raises
+    raises           BadData as `refuse_rejected`, and whatever opening raises; BadRecipe where the options
+                     ask for other bits than the input has
     """
+    options = _at_bits_of(spec, options)
     cache: PixelCache = load_pixels(open_data(data, groups=options.groups, options=options), spec)
     refuse_rejected(cache.sheets, options.allow_bad)
     sheets = cache.sheets
     labelled = label_sheets(sheets.items, task, sheets.type_names, keep_multi_type=keep_multi_type)
     return SheetData(
-        name=data.resolve().name,
+        name=shown_name(data.resolve().name),
         items=sheets.items,
         images=cache.images,
         labelled=labelled,
@@ -147,7 +160,20 @@ def open_sheets(
         data_hash=cache.data_hash,
         rejections=sheets.rejections,
         type_names=sheets.type_names,
+        group_rule=options.groups,
     )
+
+
+def _at_bits_of(spec: InputSpec, options: DataOptions) -> DataOptions:
+    """The options with the bits at which an input is read, which belong to the model."""
+    bits = spec.bits
+    if options.bits not in {None, bits}:
+        trained = f"with --bits {bits}" if bits else "without --bits"
+        raise BadRecipe(
+            f"--bits {options.bits}: the model was trained {trained} and reads images so; leave --bits out, "
+            f"or train with --bits {options.bits}"
+        )
+    return replace(options, bits=bits)
 
 
 def refuse_rejected(sheets: SheetSet, allow_bad: int) -> None:

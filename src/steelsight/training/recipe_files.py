@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from steelsight.errors import BadRecipe
 from steelsight.training.recipe import Recipe
 
-__all__ = ["RECIPES", "SLIDE_MODELS", "load_recipe", "override", "recipe_keys"]
+__all__ = ["RECIPES", "SLIDE_MODELS", "load_recipe", "override", "recipe_keys", "recipe_text"]
 
 SLIDE_MODELS = (  # of the study's multi-class table, in its order
     "aug_cnn",
@@ -57,6 +57,14 @@ def recipe_keys() -> tuple[str, ...]:
     return tuple(_walk(Recipe, ""))
 
 
+def recipe_text(name: str) -> str:
+    """The TOML text of a shipped recipe, with the reasons as comments; raises BadRecipe for another name."""
+    if name not in RECIPES:
+        raise BadRecipe(f"recipe: expected one of {', '.join(RECIPES)}, got {name!r}")
+    shipped = resources.files("steelsight.training") / "recipes" / f"{name}.toml"
+    return shipped.read_text(encoding="utf-8")
+
+
 def _walk(section: type[BaseModel], prefix: str) -> Iterator[str]:
     for name, field in section.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
@@ -67,10 +75,9 @@ def _walk(section: type[BaseModel], prefix: str) -> Iterator[str]:
 
 def _read(source: str | Path) -> Table:
     if str(source) in RECIPES:
-        shipped = resources.files("steelsight.training") / "recipes" / f"{source}.toml"
-        values = tomllib.loads(shipped.read_text(encoding="utf-8"))
+        values = tomllib.loads(recipe_text(str(source)))
         base = values.pop("extends", None)
-        return values if base is None else _merge(_read(base), values, Path(shipped.name))
+        return values if base is None else _merge(_read(base), values, Path(f"{source}.toml"))
     path = Path(source)
     if not path.is_file():
         raise BadRecipe(f"recipe {source}: expected {', '.join(RECIPES)} or a TOML file, found neither")
@@ -154,6 +161,7 @@ def _validate(values: Table, where: str) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        came = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
         reason = first["msg"].removeprefix("Value error, ")
+        told = isinstance(first["input"], dict) or ", got " in reason
+        came = "" if told else f", got {first['input']!r}"
         raise BadRecipe(f"recipe {where}: {f'{key}: ' if key else ''}{reason}{came}") from error

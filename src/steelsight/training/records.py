@@ -15,6 +15,7 @@ from jaxtyping import Float32, Int
 
 from steelsight.errors import BadCheckpoint
 from steelsight.files import replace_file, replace_through
+from steelsight.names import shown_name
 from steelsight.sheets.grouping.splits import Split
 from steelsight.training.dataset import SheetData
 from steelsight.types import GrayBatch, Logits, Probabilities
@@ -78,7 +79,8 @@ def split_rows(data: SheetData, parts: list[str]) -> list[SplitRow]:
 
     parts  the part each sheet is in, see `split_names`
     """
-    columns = (data.ids, parts, data.groups, truth_names(data), pixel_hashes(data.images))
+    ids, groups = map(shown_name, data.ids), map(shown_name, data.groups)
+    columns = (ids, parts, groups, truth_names(data), pixel_hashes(data.images))
     return [SplitRow(*row) for row in zip(*columns, strict=True)]
 
 
@@ -88,7 +90,7 @@ def write_splits(folder: Path, data: SheetData, parts: list[str]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows(astuple(row) for row in split_rows(data, parts))
-    replace_file(folder / SPLITS_FILE, text.getvalue().encode())
+    replace_file(folder / SPLITS_FILE, text.getvalue())
 
 
 def read_splits(folder: Path) -> list[SplitRow]:
@@ -122,9 +124,9 @@ def write_predictions(
     """
     table = pa.table(
         {
-            "id": list(data.ids),
+            "id": [shown_name(id_) for id_ in data.ids],
             "split": parts,
-            "group": list(data.groups),
+            "group": [shown_name(group) for group in data.groups],
             "label": truth_names(data),
             "predicted": predicted,
             "probabilities": pa.array(probabilities.tolist(), pa.list_(pa.float64())),

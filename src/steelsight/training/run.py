@@ -25,7 +25,12 @@ from steelsight.sheets.grouping.splits import Split, find_leaks, group_split, ra
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import conclude
-from steelsight.training.coverage import note_missing, refuse_single_class
+from steelsight.training.coverage import (
+    note_few_groups,
+    note_missing,
+    refuse_empty_parts,
+    refuse_single_class,
+)
 from steelsight.training.dataset import (
     InterventionPlan,
     SheetData,
@@ -86,10 +91,13 @@ def train_run(
 def make_split(data: SheetData, recipe: SplitRecipe, *, seed: int) -> Split:
     """Split the sheets as the recipe asks.
 
-    raises  BadRecipe where nothing would be left to train on, BadData as `coverage.refuse_single_class`
+    raises  BadRecipe where a part with a share above 0 would be empty, BadData as
+            `coverage.refuse_single_class`
     """
     refuse_single_class(data)
-    return split_keys(data.keys, data.groups, recipe, seed=seed)
+    split = split_keys(data.keys, data.groups, recipe, seed=seed)
+    refuse_empty_parts(data, split, recipe)
+    return split
 
 
 def split_keys(
@@ -144,6 +152,7 @@ def train_data(
             f"{len(leaks)} groups lie in more than one part of the split, so its figures are optimistic"
         )
     notes = [SHUFFLED_NOTE] * (recipe.labels.shuffle_seed > 0) + note_missing(data, split)
+    notes += note_few_groups(data, split)
     for note in notes:
         progress.note(note)
     model = _start_model(data, recipe, seed, plan)
@@ -258,6 +267,8 @@ def _fingerprint(
         "labels": np.asarray(data.labelled.labels).tolist(),
         "split": [part.tolist() for part in (split.train, split.validation, split.test)],
     }
+    if data.input.bits is not None:
+        facts["bits"] = data.input.bits  # the pixels differ, the files do not
     if plan is not None:
         facts["repair"] = dict(plan.description)
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -272,6 +283,7 @@ def _card(data: SheetData, recipe: Recipe, seed: int, plan: InterventionPlan | N
         recipe=recipe.model_dump(mode="json"),
         data_hash=data.data_hash,
         data_name=data.name,
+        groups=data.group_rule,
         seed=seed,
         mask_supervised=recipe.loss.masks > 0 or bool(plan and plan.description.get("masks")),
         repair={} if plan is None else dict(plan.description),

@@ -13,7 +13,7 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from steelsight.cli.console import exit_on_error
+from steelsight.cli.boundary import exit_on_error
 from steelsight.cli.data.data import data
 
 

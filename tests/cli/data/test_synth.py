@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from steelsight.cli.console import exit_on_error
+from steelsight.cli.boundary import exit_on_error
 from steelsight.cli.data.synth import synth
 from steelsight.errors import BadRecipe
 

@@ -136,7 +136,7 @@ def test_sheets_are_unseen_by_all(mill: Path, tmp_path: Path) -> None:
     [
         ("multi", "other", (), "expected two models of one architecture, got adhoc with a LinearHead and"),
         ("multi", "wide", (), "expected the receiver's input 48x64 (stretch), got 48x96 (stretch)"),
-        ("types", "binary", (), "expected a binary or multiclass receiver, got multilabel"),
+        ("types", "binary", (), "expected a binary or multiclass run, got multilabel"),
         ("multi", "binary", ("--controls", "magic"), "expected some of imagenet, start, random, seed:RUN"),
         ("multi", "binary", ("--controls", "seed"), "joined by commas, got 'seed'"),
         ("multi", "binary", ("--controls", "random:x"), "joined by commas, got 'random:x'"),

@@ -91,7 +91,7 @@ def test_the_certified_risk_weighs_groups_alike(rng):
     assert found.threshold == 0.5
     assert found.sheet_risk == pytest.approx(60 / 360)
     assert found.answered_a_group == (1, 30)
-    assert "of the answers, every group counted alike, are wrong" in found.statement
+    assert "of the answers, every group counted equally, are wrong" in found.statement
     assert "have 1 to 30 of them" in found.statement
     assert "0.167 of all answers were wrong here, which is not certified" in found.statement
     alone = certify(right[:300], np.ones(300), [0.5], risk=0.05, delta=0.1, rng=rng)
@@ -100,7 +100,7 @@ def test_the_certified_risk_weighs_groups_alike(rng):
     even = certify(
         np.ones(600, bool), np.ones(600), [0.5], risk=0.05, delta=0.1, rng=rng, groups=np.arange(600) // 2
     )
-    assert "every group counted alike" in even.statement
+    assert "every group counted equally" in even.statement
     assert "not certified" not in even.statement
 
 

@@ -11,6 +11,7 @@ from steelsight.evaluation.intervals.bootstrap import (
     group_index,
     interval_of,
     paired_bootstrap,
+    share_interval,
     wilson,
 )
 
@@ -117,3 +118,25 @@ def test_wilsons_interval_contains_its_share() -> None:
         for right in (0, count // 2, count):
             found = wilson(right, count)
             assert found.low <= found.estimate <= found.high
+
+
+@pytest.mark.parametrize("groups", [1, 2, 5])
+def test_groups_of_equal_shares_give_wilsons_bounds_over_groups(groups, rng):
+    """Five of six right in every group: resampling groups has no spread, which is no certainty."""
+    hit = np.tile([True] * 5 + [False], groups)
+    names = [str(row // 6) for row in range(hit.size)]
+    found = share_interval(hit, np.ones_like(hit), names, rng=rng, resamples=50)
+    assert found.estimate == pytest.approx(5 / 6)
+    if groups == 1:
+        assert np.isnan(found.low)
+        return
+    expected = wilson(5 / 6 * groups, groups)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_six_sheets_never_give_an_interval_without_width(rng):
+    for right in range(7):
+        hit = np.arange(6) < right
+        found = share_interval(hit, np.ones_like(hit), rng=rng, resamples=200)
+        assert found.low < found.high
+        assert found.low <= found.estimate <= found.high

@@ -28,7 +28,9 @@ def test_each_level_is_the_corruption_itself(kind):
         assert point.accuracy.estimate == pytest.approx((verdicts == LABELS).mean())
         recalls = [(verdicts[k == LABELS] == k).mean() for k in (0, 1)]
         assert point.balanced_accuracy == pytest.approx(np.mean(recalls))
-        for found in (point.accuracy, point.balanced_bounds):
+        constant = np.unique(verdicts).size == 1  # then the balanced accuracy is 1/2 whatever the sheets are
+        assert np.isnan(point.balanced_bounds.low) == np.isnan(point.balanced_bounds.high) == constant
+        for found in (point.accuracy, *[point.balanced_bounds] * (not constant)):
             assert found.low <= found.estimate <= found.high
             assert found.low < found.high
         assert point.balanced_bounds.estimate == point.balanced_accuracy

@@ -357,3 +357,27 @@ def test_picks_of_several_models_are_weighted_by_their_sheets() -> None:
     assert merged[ALL].method == "y"
     assert merged[ALL].dice == pytest.approx((0.8 * 10 + 0.5 * 30) / 40)
     assert merged[1].sheets == 4
+
+
+@pytest.mark.usefixtures("candidates")
+@pytest.mark.parametrize("method", ["blind", "bright"])
+def test_a_method_is_recommended_only_above_the_best_constant_mask(
+    model: SheetClassifier, recipe: LeagueRecipe, method: str
+) -> None:
+    found = run_league([case(model, 0)], recipe, task="binary", methods=[method])
+    words, numbers = recommendation(found), league_json(found, {})
+    low = found.intervals(found.scores)["dice"].low
+    assert found.holds == (low > found.constant_dice) == numbers["recommended"]["holds"]
+    assert words.startswith("No method is recommended") == (not found.holds)
+    assert found.holds == (method == "bright")
+    assert f"{found.constant_dice:.3f}" in words
+
+
+@pytest.mark.usefixtures("candidates")
+def test_a_method_as_good_as_a_constant_mask_is_not_recommended(
+    model: SheetClassifier, recipe: LeagueRecipe
+) -> None:
+    found = run_league([case(model, 0)], recipe, task="binary", methods=["bright"])
+    level = found.intervals(found.scores)["dice"].low
+    assert not replace(found, constant_dice=level).holds
+    assert "No method is recommended" in recommendation(replace(found, constant_dice=level))

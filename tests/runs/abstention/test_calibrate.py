@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,13 +25,14 @@ from steelsight.training.run import train_run
 
 Folder = Callable[..., Path]
 Small = Callable[..., Recipe]
+Once = Callable[..., Any]
 
 
 @pytest.fixture
-def trained(folder: Folder, small: Small, tmp_path: Path) -> tuple[Path, Path]:
+def trained(folder: Folder, small: Small, train_once: Once, tmp_path: Path) -> tuple[Path, Path]:
     """A run and its DATA."""
     data, run = folder(classes=2, per_class=24), tmp_path / "run"
-    train_run(data, recipe=small("task=binary", "max_epochs=3", "learning_rate=3e-3"), out=run)
+    train_once(train_run, data, recipe=small("task=binary", "max_epochs=3", "learning_rate=3e-3"), out=run)
     return run, data
 
 
@@ -179,7 +181,9 @@ def test_review_everything_answers_nothing_though_confidences_are_1(
         assert 0 < done.cost.coverage < 1
 
 
-def test_bad_input(trained: tuple[Path, Path], folder: Folder, small: Small, tmp_path: Path) -> None:
+def test_bad_input(
+    trained: tuple[Path, Path], folder: Folder, small: Small, train_once: Once, tmp_path: Path
+) -> None:
     run, data = trained
     for change, message in (
         ({"split": "train"}, "--split: expected one of unseen, test, validation, got 'train'"),
@@ -202,7 +206,9 @@ def test_bad_input(trained: tuple[Path, Path], folder: Folder, small: Small, tmp
     with pytest.raises(BadData, match="expected at least two groups of unseen sheets"):
         calibrate_run(run, alone)
     several = tmp_path / "several"
-    train_run(data, recipe=small("task=multilabel", "max_epochs=1", "split.method=random"), out=several)
+    train_once(
+        train_run, data, recipe=small("task=multilabel", "max_epochs=1", "split.method=random"), out=several
+    )
     with pytest.raises(BadInput, match="expected a binary or multiclass run, got multilabel"):
         calibrate_run(several, data)
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from steelsight.training.run import train_run
 
 Folder = Callable[..., Path]
 Small = Callable[..., Recipe]
+Once = Callable[..., Any]
 
 
 def _fold(rng: np.random.Generator, repeat: int, sheets: int = 40) -> FoldOutputs:
@@ -61,10 +63,15 @@ def test_repeats_are_fitted_separately(rng: np.random.Generator) -> None:
         cross_fit([*first, second[0]])
 
 
-def test_a_cross_validation_and_a_run(folder: Folder, small: Small, tmp_path: Path) -> None:
+def test_a_cross_validation_and_a_run(folder: Folder, small: Small, train_once: Once, tmp_path: Path) -> None:
     data, recipe = folder(per_class=8), small("task=multiclass", "max_epochs=1")
-    cross_validate(
-        data, recipe=recipe, out=tmp_path / "cv", folds=FoldOptions(2), options=DataOptions("frames:10")
+    train_once(
+        cross_validate,
+        data,
+        recipe=recipe,
+        out=tmp_path / "cv",
+        folds=FoldOptions(2),
+        options=DataOptions("frames:10"),
     )
     judged = compare_confidence_scores(tmp_path / "cv", data, resamples=20)
     numbers = json.loads((tmp_path / "cv" / "metrics.json").read_text())
@@ -74,31 +81,35 @@ def test_a_cross_validation_and_a_run(folder: Folder, small: Small, tmp_path: Pa
     assert written["answers"] == 24
     assert "more groups of sheets are needed" in written["certificates"]["trust"][0]["statement"]
     assert (tmp_path / "cv" / "confidence.html").is_file()
-    train_run(data, recipe=recipe, out=tmp_path / "run")
+    train_once(train_run, data, recipe=recipe, out=tmp_path / "run")
     single = compare_confidence_scores(tmp_path / "run", data, resamples=20, out=tmp_path / "page")
     run = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert single.right.mean() == pytest.approx(run["test"]["accuracy"]["estimate"])
     assert (tmp_path / "page" / "confidence.json").is_file()
 
 
-def test_evaluation_on_another_folder(folder: Folder, small: Small, tmp_path: Path) -> None:
+def test_evaluation_on_another_folder(folder: Folder, small: Small, train_once: Once, tmp_path: Path) -> None:
     data, other = folder(per_class=8), folder("OTHER", seed=5)
-    train_run(data, recipe=small("task=multiclass", "max_epochs=1"), out=tmp_path / "run")
+    train_once(train_run, data, recipe=small("task=multiclass", "max_epochs=1"), out=tmp_path / "run")
     judged = compare_confidence_scores(tmp_path / "run", data, on=other, resamples=20)
     assert (judged.right.size, judged.data) == (24, "OTHER")
     seen = compare_confidence_scores(tmp_path / "run", data, on=data, part="test", resamples=20)
     assert seen.right.size == sum(row.split == "test" for row in read_splits(tmp_path / "run"))
-    cross_validate(
-        data, recipe=small("task=multiclass", "max_epochs=1"), out=tmp_path / "cv", folds=FoldOptions(2)
+    train_once(
+        cross_validate,
+        data,
+        recipe=small("task=multiclass", "max_epochs=1"),
+        out=tmp_path / "cv",
+        folds=FoldOptions(2),
     )
     with pytest.raises(BadInput, match="a cross-validation is evaluated on its own sheets"):
         compare_confidence_scores(tmp_path / "cv", data, on=other)
 
 
-def test_other_sheets_are_refused(folder: Folder, small: Small, tmp_path: Path) -> None:
+def test_other_sheets_are_refused(folder: Folder, small: Small, train_once: Once, tmp_path: Path) -> None:
     data, other = folder(), folder("OTHER", seed=5)
     recipe = small("task=multiclass", "max_epochs=1")
-    cross_validate(data, recipe=recipe, out=tmp_path / "cv", folds=FoldOptions(2))
+    train_once(cross_validate, data, recipe=recipe, out=tmp_path / "cv", folds=FoldOptions(2))
     with pytest.raises(BadData, match=r"is unknown to .*fold-0-0; give the folder"):
         compare_confidence_scores(tmp_path / "cv", other)
     with pytest.raises(BadInput, match="--split: expected test or unseen, got 'train'"):

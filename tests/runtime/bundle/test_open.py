@@ -249,3 +249,12 @@ def test_a_full_disk_keeps_the_earlier_bundle(
 def test_the_same_arrays_pack_to_the_same_bytes() -> None:
     arrays = {"b": np.arange(5), "a": np.eye(3)}
     assert pack_arrays(arrays) == pack_arrays(dict(reversed(arrays.items())))
+
+
+def test_a_run_is_not_a_bundle(make_bundle: Make) -> None:
+    folder = make_bundle()
+    (folder / "model.safetensors").write_bytes(b"")
+    with pytest.raises(
+        BadBundle, match=r"got a RUN folder; export it first: `steelsight export .* --data DATA"
+    ):
+        open_bundle(folder)

@@ -64,7 +64,11 @@ def test_sixteen_bits_keep_full_scale(encode: Make) -> None:
     expected = np.arange(256, dtype=np.uint8).reshape(16, 16)
     np.testing.assert_array_equal(read_gray(encode(ramp)), expected)
     np.testing.assert_array_equal(read_gray(encode(ramp, "TIFF")), expected)
-    assert read_gray(encode(np.full((4, 4), 4095, dtype=np.uint16))).max() == 16  # 12 bits stay dark
+    twelve = encode(np.full((4, 4), 4095, dtype=np.uint16))
+    assert read_gray(twelve, bits=16).max() == 16
+    assert read_gray(twelve, bits=12).min() == 255
+    with pytest.raises(BadImage, match=r"a camera of 12 bits or a dark image, its header does not say"):
+        read_gray(twelve)
 
 
 def test_big_endian_sixteen_bits(encode: Make) -> None:
@@ -73,8 +77,16 @@ def test_big_endian_sixteen_bits(encode: Make) -> None:
 
 
 def test_thirty_two_bits_have_no_known_range(encode: Make) -> None:
-    for wild in (np.full((4, 4), 70_000, dtype=np.int32), np.full((4, 4), 0.5, dtype=np.float32)):
-        with pytest.raises(BadImage, match=r"32-bit pixels of unknown range; export 16-bit PNG"):
+    cases = (
+        (
+            np.full((4, 4), 70_000, dtype=np.int32),
+            r"values from 70000 to 70000, expected 0 to 65535; save",
+        ),
+        (np.full((4, 4), 4_000, dtype=np.int32), r"32-bit values up to 4000, whose full scale .* not state"),
+        (np.full((4, 4), 0.5, dtype=np.float32), r"32-bit floating point, whose range the file does not"),
+    )
+    for wild, message in cases:
+        with pytest.raises(BadImage, match=message):
             read_gray(encode(wild, "TIFF"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +56,13 @@ def test_a_missing_file_leaves_only_properties_of_names(tmp_path: Path) -> None:
     items = [_write(tmp_path, f"a{number}.jpg", quality=80, width=40 + number) for number in range(3)]
     items[1].path.unlink()
     assert [each.key for each in measure_files(items)] == ["name_number"]
+
+
+def test_the_modification_time_is_named_as_that_of_the_copy(tmp_path: Path) -> None:
+    items = [_write(tmp_path, name) for name in ("a.png", "b.png")]
+    for position, item in enumerate(items):
+        os.utime(item.path, (1_000_000 + position, 1_000_000 + position))
+    (found,) = (each for each in measure_files(items) if each.key == "changed")
+    assert np.diff(found.values).tolist() == [1]
+    assert found.title.startswith("modification time of this copy:")
+    assert "the time of the copy, not of the picture" in found.note

@@ -7,7 +7,13 @@ import pytest
 
 from steelsight.evaluation.intervals.two_groups import TwoGroups, compare_groups
 from steelsight.shortcuts.pasting.counterfactual import PasteEffect
-from steelsight.shortcuts.prove.decision import FEWEST_PASTED, LEAST_EXCESS, decide_verdict, detects_nuisance
+from steelsight.shortcuts.prove.decision import (
+    FEWEST_PASTED,
+    LEAST_EXCESS,
+    SENSITIVITY,
+    decide_verdict,
+    detects_nuisance,
+)
 from steelsight.types import Interval
 
 
@@ -73,3 +79,16 @@ def test_a_detection_needs_both_p_values_and_an_effect() -> None:
     assert not detects_nuisance(tiny)  # significant, but negligible
     lone = compare_groups(np.zeros(1), np.ones(1), rng=rng)
     assert not detects_nuisance(lone)
+
+
+@pytest.mark.parametrize("test", [None, _test(1)])
+def test_a_proof_from_drawn_stains_alone_is_called_a_sensitivity(test: TwoGroups | None) -> None:
+    shown, drawn = (decide_verdict(test, _pasted(0.05, 0.2), occurs=occurs) for occurs in (True, False))
+    assert drawn.verdict == shown.verdict == "proven"
+    assert drawn.because == SENSITIVITY + shown.because
+    assert "sensitivity" not in shown.because
+
+
+def test_other_verdicts_claim_no_sensitivity() -> None:
+    for pasted in (_pasted(-0.01, 0.01), _pasted(-0.05, 0.2), None):
+        assert "sensitivity" not in decide_verdict(_test(0), pasted, occurs=False).because

@@ -99,7 +99,10 @@ def _print(description: DataDescription, sheets: SheetSet, *, grouped: bool) -> 
     more = f" and {len(description.sizes) - 5} more sizes" if len(description.sizes) > 5 else ""
     console.print(f"sizes: {', '.join(sizes) or 'none'}{more}", markup=False)
     parted = sum(pair.parted for pair in description.twins)
-    console.print(f"near-duplicates: {len(description.twins)} pairs, {parted} of them not in one group")
+    if description.unknown_twins:
+        print_line(description.unknown_twins)
+    else:
+        console.print(f"near-duplicates: {len(description.twins)} pairs, {parted} of them not in one group")
     for pair in description.twins[:_PAIRS_SHOWN]:
         print_line(f"  {pair.left} ~ {pair.right} ({pair.correlation:.2f})")
     if description.parts:

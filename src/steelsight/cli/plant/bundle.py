@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.cli.verb import Verb
 from steelsight.errors import ParityRefused
 
 __all__ = ["bundle"]
@@ -17,7 +18,7 @@ bundle = typer.Typer(name="bundle", help="Verify and show a bundle.", no_args_is
 Folder = Annotated[Path, typer.Argument(help="BUNDLE folder.", metavar="BUNDLE")]
 
 
-@bundle.command()
+@bundle.command(cls=Verb)
 def verify(
     folder: Folder,
     threads: Annotated[int, typer.Option(min=0, help="Number of threads; 0 = the engine's own choice.")] = 0,
@@ -42,11 +43,12 @@ def verify(
     if found[0].broken:
         raise ParityRefused(
             f"{folder}: on this machine it does not answer as its source: {'; '.join(found[0].broken)}; "
-            "do not use it here; export it again for this machine, with --precision f32 if need be"
+            "do not use it here; export it again for this machine, if need be with "
+            "`steelsight export --precision f32`"
         )
 
 
-@bundle.command()
+@bundle.command(cls=Verb)
 def show(folder: Folder, as_json: JsonFlag = False) -> None:
     """Check that a bundle is complete, and print its card."""
     from steelsight.runtime.bundle.open import open_bundle

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from steelsight.cli.boundary import INTERRUPTED
 from steelsight.cli.console import JsonFlag, emit_json, print_line, progress_bar
 from steelsight.cli.options import expand_options
 from steelsight.errors import BadInput
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from steelsight.runtime.scan.run import ScanReport
 
 __all__ = ["scan"]
-
-INTERRUPTED = 130  # the exit code of shells
 
 
 @expand_options

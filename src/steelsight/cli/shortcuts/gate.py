@@ -21,7 +21,9 @@ def gate(
     data: EvaluationArgument,
     policy: Annotated[
         Path,
-        typer.Option(help="TOML file of [[shortcut]] tables with nuisance and most_excess.", metavar="FILE"),
+        typer.Option(
+            help=r"TOML file of [\[shortcut]] tables with nuisance and most_excess.", metavar="FILE"
+        ),
     ],
     options: GateOptions,
     out: Annotated[

@@ -18,6 +18,7 @@ from steelsight.evaluation.probabilities import read_weights
 from steelsight.types import Interval
 
 __all__ = [
+    "NO_SPREAD",
     "Groups",
     "PairedDifference",
     "Resampling",
@@ -33,6 +34,7 @@ __all__ = [
 Groups = Sequence[str] | Int[np.ndarray, "n"]
 IndexMetric = Callable[[Int[np.ndarray, "m"]], float]
 
+NO_SPREAD = 1e-9  # rounding leaves differences of about 1e-16 between equal numbers
 CHUNK = 2**21  # weights computed at a time: 16 MB
 FEWEST_DEFINED = 0.5  # share of resamples that must define a metric before bounds are given
 
@@ -184,8 +186,8 @@ def share_interval(
 ) -> Interval:
     """The share of hits among some of the sheets, by bootstrap over groups.
 
-    Where all of these sheets agree, resampling has no spread; then it is Wilson's interval, which counts
-    groups, because groups are independent.
+    Where all of these sheets agree, or all groups have the same share, resampling has no spread; then it is
+    Wilson's interval, which counts groups, because groups are independent.
 
     hit      (n,) whether a sheet counts as a hit
     among    (n,) the sheets counted
@@ -203,7 +205,11 @@ def share_interval(
         total = (weight[rows] * counted[rows]).sum()
         return float((weight[rows] * (hit & counted)[rows]).sum() / total) if total > 0 else float("nan")
 
-    return bootstrap(share, among.size, groups, rng=rng, resamples=resamples)
+    interval = bootstrap(share, among.size, groups, rng=rng, resamples=resamples)
+    if interval.high - interval.low > NO_SPREAD or np.isnan(interval.low):
+        return interval
+    units = np.unique(group_index(groups, among.size)[counted]).size
+    return wilson(interval.estimate * units, units, level=interval.level)
 
 
 def wilson(right: int | float, count: int, *, level: float = 0.95) -> Interval:

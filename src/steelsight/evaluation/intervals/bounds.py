@@ -1,7 +1,9 @@
 """Correct the bounds of a bootstrap without spread, or with a spread that is not meaningful.
 
 Twelve sheets with right verdicts give twelve right ones in every resample, which would be an interval without
-width. Wilson's score interval replaces it and counts groups, because groups are independent.
+width. Wilson's score interval replaces it and counts groups, because groups are independent. Where every
+verdict names one class, the balanced accuracy is one over the number of classes whatever the sheets are; it
+estimates nothing, so it has no bounds.
 """
 
 from __future__ import annotations
@@ -12,15 +14,21 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool, Int
 
-from steelsight.evaluation.intervals.bootstrap import wilson
+from steelsight.evaluation.intervals.bootstrap import NO_SPREAD, wilson
 from steelsight.types import Interval, Labels
 
-__all__ = ["average_bounds", "lone_classes", "widen_certainties", "wilson_at", "withdraw_bounds"]
+__all__ = [
+    "average_bounds",
+    "is_constant",
+    "lone_classes",
+    "widen_certainties",
+    "wilson_at",
+    "withdraw_bounds",
+]
 
 Flags = Bool[np.ndarray, "n"]
 GroupIndex = Int[np.ndarray, "n"]
 
-NO_SPREAD = 1e-9  # rounding leaves differences of about 1e-16 between equal numbers
 MEANS = {"balanced_accuracy": "recall", "f1_macro": "f1", "auc": "auc"}  # mean over classes of
 
 
@@ -101,6 +109,15 @@ def _spreadless(interval: Interval) -> bool:
 def lone_classes(labels: Labels, group: GroupIndex, classes: int) -> list[int]:
     """Classes whose sheets all belong to one group, so that the spread between groups is unknown."""
     return [c for c in range(classes) if np.unique(group[labels == c]).size == 1]
+
+
+def is_constant(labels: Labels, verdicts: Labels) -> bool:
+    """Whether every verdict names one class although the labels name several.
+
+    >>> is_constant(np.array([0, 1]), np.array([1, 1])), is_constant(np.array([1, 1]), np.array([1, 1]))
+    (True, False)
+    """
+    return bool(labels.size) and np.unique(verdicts).size == 1 and np.unique(labels).size > 1
 
 
 def withdraw_bounds(intervals: dict[str, Interval], lone: Sequence[int], classes: int) -> None:

@@ -27,8 +27,10 @@ def league_json(league: League, published: Published) -> dict[str, Any]:
             "verdicts_right": float(league.right.mean()),
             "study_rule": {"key": league.rule.key, "words": str(league.rule)},
             "ceiling": league.ceiling.as_dict(league.types),
+            "constant_mask_dice": league.constant_dice,
             "recommended": {
                 **_pick(league, pick),
+                "holds": league.holds,
                 "scores": league.intervals(league.scores),
                 "by_type": {name: league.intervals(league.scores, of=name) for name in types},
             },

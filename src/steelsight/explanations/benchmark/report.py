@@ -35,7 +35,10 @@ TITLES = {"recall": "Recall", "precision": "Precision", "iou": "IoU", "dice": "D
 
 
 def recommendation(league: League) -> str:
-    """Text: the recommended method and rule, with their score on sheets that took no part in the choice."""
+    """Text: the recommended method and rule, with their score on sheets that took no part in the choice.
+
+    None is recommended unless the lower 95 % bound of its Dice is above the Dice of the best constant mask.
+    """
     pick, dice = league.recommended[ALL], league.intervals(league.scores)["dice"]
     chosen = (
         "chosen by each fold's own validation sheets"
@@ -44,9 +47,16 @@ def recommendation(league: League) -> str:
     )
     if np.isnan(pick.dice):
         chosen = "nothing could be chosen, so the study's rule stands"
+    if not league.holds:
+        return (
+            f"No method is recommended: {_title(league, pick)} with the rule “{pick.rule}” came first "
+            f"({chosen}), but its Dice {_words(dice)} on the {len(league.ids)} sheets judged has no lower "
+            f"bound above {league.constant_dice:.3f}, that of the best constant mask, which needs no model."
+        )
     words = (
         f"{_title(league, pick)} with the rule “{pick.rule}” for this model; {chosen}, "
-        f"Dice {_words(dice)} on the {len(league.ids)} sheets judged."
+        f"Dice {_words(dice)} on the {len(league.ids)} sheets judged; the best constant mask, which needs "
+        f"no model, has {league.constant_dice:.3f}."
     )
     if len(league.classes) < 2:
         return words
@@ -98,7 +108,7 @@ def league_figure(league: League, published: Published) -> Any:
             },
             result.time_ms,
             published.get(result.candidate.published, {}).get("dice"),
-            strong=name == league.recommended[ALL].method,
+            strong=league.holds and name == league.recommended[ALL].method,
         )
         for name, result in league.results.items()
     ]
@@ -125,6 +135,7 @@ def _write_answer(document: Document, league: League, published: Published) -> N
             "ceiling, the study's rule": float(ceiling.by_rule.mean()),
             "ceiling, best threshold": float(ceiling.by_best.mean()),
             "reached, share of the ceiling with the best threshold": share_of_ceiling(league),
+            "best constant mask, no model": league.constant_dice,
             "sheets judged": len(league.ids),
             "of which the model's verdict is right": float(league.right.mean()),
         }
@@ -205,9 +216,12 @@ def _write_types(document: Document, league: League) -> None:
     rows: list[list[Any]] = [
         ["ceiling, study's rule", *(ceiling[name]["by_rule"] for name in names)],
         ["ceiling, best threshold", *(ceiling[name]["by_best_threshold"] for name in names)],
-        ["as recommended for all", *(league.intervals(league.scores, of=name)["dice"] for name in names)],
         [
-            "as recommended for each",
+            "best on validation, one for all",
+            *(league.intervals(league.scores, of=name)["dice"] for name in names),
+        ],
+        [
+            "best on validation, one for each",
             *(league.intervals(league.class_scores, of=name)["dice"] for name in names),
         ],
     ]

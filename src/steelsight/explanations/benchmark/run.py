@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from steelsight.errors import BadData, BadRecipe
 from steelsight.evaluation.heatmaps.localization import OVERLAPS, mean_scores
+from steelsight.explanations.benchmark.baseline import constant_mask_dice
 from steelsight.explanations.benchmark.ceiling import Ceiling, find_grid, oracle_ceiling
 from steelsight.explanations.benchmark.methods import CANDIDATES
 from steelsight.explanations.benchmark.results import (
@@ -61,6 +62,12 @@ class League:
     seed: int
     resamples: int
     notes: tuple[str, ...] = ()
+    constant_dice: float = 0.0  # mean Dice of the best constant mask, which needs no model
+
+    @property
+    def holds(self) -> bool:
+        """Whether a method is recommended: the lower 95 % bound of its Dice is above the constant mask's."""
+        return bool(self.intervals(self.scores)["dice"].low > self.constant_dice)
 
     @property
     def right(self) -> Bool[np.ndarray, " n"]:
@@ -139,6 +146,17 @@ def run_league(
         seed=seed,
         resamples=recipe.report.resamples,
         notes=tuple(notes),
+        constant_dice=float(_constant_dice(sheets).mean()),
+    )
+
+
+def _constant_dice(sheets: Sequence[MaskedSheets]) -> Float[np.ndarray, " n"]:
+    """Of the best constant mask of each input size."""
+    by_size: dict[tuple[int, ...], list[MaskedSheets]] = {}
+    for each in sheets:
+        by_size.setdefault(each.truths.shape[1:], []).append(each)
+    return np.concatenate(
+        [constant_mask_dice(np.concatenate([each.truths for each in some])) for some in by_size.values()]
     )
 
 

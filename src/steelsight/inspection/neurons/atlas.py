@@ -50,7 +50,7 @@ class AtlasPlan:
     """Which neurons, and how their images are made."""
 
     count: int = 8  # neurons a layer
-    choose: str = "class_variance_share"  # telling: those that separate classes best; drawn: at random
+    choose: str = "telling"  # telling: those that separate classes best; drawn: at random
     neurons: tuple[Neuron, ...] = ()  # these instead
     plain: Ascent | None = PLAIN_SHEET
     grown: Ascent | None = GROWN_SHEET
@@ -58,7 +58,7 @@ class AtlasPlan:
     resamples: int = 400
 
     def __post_init__(self) -> None:
-        if self.choose not in ("class_variance_share", "drawn"):
+        if self.choose not in ("telling", "drawn"):
             raise BadRecipe(f"choose: expected telling or drawn, got {self.choose!r}")
         if self.count < 1:
             raise BadRecipe(f"count: expected at least 1 neuron a layer, got {self.count}")
@@ -95,7 +95,7 @@ class NeuronProfile:
             "best_real": self.best_real,
             "best_sheet": self.best_sheet,
             "restarted_from_it": self.restarted,
-            "class_variance_share": self.class_share,
+            "telling": self.class_share,
             "filter_agreement": self.agreement,
             "responses": {name: asdict(interval) for name, interval in self.responses.items()},
             "crops": [
@@ -208,7 +208,7 @@ def _choose(found: LayerSurvey, labels: Labels, plan: AtlasPlan, rng: np.random.
     alive = np.setdiff1d(np.arange(channels), found.dead)
     order: Int[np.ndarray, " a"] = (
         alive[np.argsort(-class_variance_share(found.means, labels)[alive], kind="stable")]
-        if plan.choose == "class_variance_share"
+        if plan.choose == "telling"
         else rng.permutation(alive)
     )
     return [Neuron(found.layer, channel) for channel in sorted(order[: plan.count].tolist())]

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from steelsight.files import replace_file
+from steelsight.reports.figures.glyphs import cover_glyphs
 
 __all__ = [
     "CLASS_COLOURS",
@@ -121,6 +122,7 @@ def title_axes(axes: Axes, title: str, *, size: float = _SIZE["title"]) -> None:
 
 def figure_png(figure: Figure, *, dpi: int = _DPI) -> bytes:
     """The figure as PNG bytes, deterministic."""
+    cover_glyphs(figure)
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, facecolor=PAPER, metadata={"Software": None})
     return buffer.getvalue()
@@ -131,6 +133,7 @@ def save_figure(figure: Figure, path: Path, **options: Any) -> Path:
     if path.suffix.lower() == ".png":
         replace_file(path, figure_png(figure, **options))
         return path
+    cover_glyphs(figure)
     kind = path.suffix.lstrip(".").lower()
     replace_file(path, lambda file: figure.savefig(file, format=kind, facecolor=PAPER, **options))
     return path

@@ -89,7 +89,7 @@ def calibrate_run(
         "run": run.name,
         "split": options.split,
         "temperature_from": source,
-        "notes": opened.seen.notes(options.split),
+        "notes": opened.notes(options.split),
         "seed": options.seed,
         "data": describe_data(opened.data, _part_names(opened.data, fitting, chosen, options.split)),
         "sheets": {"temperature": int(fitting.size), "certificate": int(chosen.size)},
@@ -107,9 +107,9 @@ def calibrate_run(
         "environment": environment(),
     }
     card = save_checkpoint(run, opened.model, written)
-    replace_file(run / CARD_README, model_card(card, finished.metrics, plain(numbers)).encode())
+    replace_file(run / CARD_README, model_card(card, finished.metrics, plain(numbers)))
     page = draw_page(run.name, outputs, certificate, numbers, seed=options.seed)
-    replace_file(run / PAGE, page.encode())
+    replace_file(run / PAGE, page)
     write_json(run / NUMBERS, plain(numbers))
     return CalibrationReport(run, certificate, cost, numbers)
 

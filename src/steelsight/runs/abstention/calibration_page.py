@@ -82,7 +82,9 @@ def draw_page(
     if numbers["cost"] is not None:
         _write_cost(page, numbers["cost"])
     _write_confidence(page, outputs, numbers, seed)
-    page.footer({"data": f"{data['name']} ({data['hash']})", "seed": seed, **environment()})
+    page.footer(
+        {"data": f"{data['name']} ({data['hash']})", "groups": data["groups"], "seed": seed, **environment()}
+    )
     return page.render()
 
 

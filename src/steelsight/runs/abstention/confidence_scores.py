@@ -241,7 +241,7 @@ def _write(out: Path, scored: ScoredSheets, seed: int) -> None:
         caption=f"Exact binomial bounds at {1 - DELTA:.0%}, one sheet a group",
     )
     page.footer({"data": scored.data, "seed": seed, **environment()})
-    replace_file(out / PAGE, page.render().encode())
+    replace_file(out / PAGE, page.render())
     write_json(out / NUMBERS, plain(_numbers(scored, seed)))
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from steelsight.errors import BadData
+from steelsight.errors import BadData, SharedBackground
 from steelsight.runs.data.report import write_report
 from steelsight.sheets.cache import PixelCache
 from steelsight.sheets.catalog import check_images, group_sheets, load_pixels, open_data
 from steelsight.sheets.describe import DataDescription, describe_sheets, find_duplicates
 from steelsight.sheets.options import AUTOMATIC, DataOptions
-from steelsight.types import InputSpec, SheetSet
+from steelsight.types import SheetSet
 
 __all__ = ["PAGE", "FolderReport", "describe_folder"]
 
@@ -44,7 +44,7 @@ def describe_folder(
     out      folder for page, JSON and figures; None = nothing is written
     raises   BadData where the folder cannot be opened
     """
-    sheets, cache = _read(open_data(data, options=options), options.groups, workers, progress)
+    sheets, cache = _read(open_data(data, options=options), options, workers, progress)
     description = _describe(sheets, cache)
     numbers: dict[str, Any] = {
         "data": str(data),
@@ -53,28 +53,31 @@ def describe_folder(
         **description.as_dict(),
     }
     if out is not None:
-        numbers["files"] = write_report(out, sheets, description, numbers)
+        numbers["files"] = write_report(out, sheets, description, numbers, bits=options.bits)
     return FolderReport(sheets, description, numbers)
 
 
 def _read(
-    sheets: SheetSet, groups: str | None, workers: int, progress: Callable[[int, int], None]
+    sheets: SheetSet, options: DataOptions, workers: int, progress: Callable[[int, int], None]
 ) -> tuple[SheetSet, PixelCache | None]:
     """The sheets with their pixels; no pixels where no sheet is usable."""
-    total = len(sheets.items)
+    total, spec = len(sheets.items), options.input_spec()
     try:
-        cache = load_pixels(
-            sheets, InputSpec(), workers=workers, report=lambda done, _: progress(done, total)
-        )
+        cache = load_pixels(sheets, spec, workers=workers, report=lambda done, _: progress(done, total))
     except BadData:
-        checked = check_images(sheets, workers=workers)
+        checked = check_images(sheets, spec=spec, workers=workers)
         if checked.items:  # the cache failed, not the data
             raise
         return checked, None
-    return group_sheets(cache.sheets, groups) if groups else cache.sheets, cache
+    grouped = group_sheets(cache.sheets, options.groups, spec) if options.groups else cache.sheets
+    return grouped, cache
 
 
 def _describe(sheets: SheetSet, cache: PixelCache | None) -> DataDescription:
     if cache is None:
         return describe_sheets(sheets, (), ())
-    return describe_sheets(sheets, cache.sizes, find_duplicates(sheets.items, cache.images))
+    try:
+        twins = find_duplicates(sheets.items, cache.images)
+    except SharedBackground as error:
+        return replace(describe_sheets(sheets, cache.sizes, ()), unknown_twins=str(error))
+    return describe_sheets(sheets, cache.sizes, twins)

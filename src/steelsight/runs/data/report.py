@@ -9,11 +9,11 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from steelsight import __version__
+from steelsight.names import shown_name
 from steelsight.reports.document import Document
 from steelsight.reports.figures.sheets.data import ExampleSheet, draw_examples, draw_sizes
 from steelsight.reports.figures.sheets.distribution import draw_distribution
 from steelsight.reports.figures.style import save_figure
-from steelsight.runtime.scan.sources import readable
 from steelsight.sheets.describe import DataDescription, example_sheets
 from steelsight.sheets.images.pixels import read_gray
 from steelsight.sheets.masks import read_mask
@@ -27,12 +27,21 @@ _ROWS_SHOWN = 500  # of a table in the page
 
 
 def write_report(
-    out: Path, sheets: SheetSet, description: DataDescription, result: Mapping[str, Any]
+    out: Path,
+    sheets: SheetSet,
+    description: DataDescription,
+    result: Mapping[str, Any],
+    *,
+    bits: int | None = None,
 ) -> list[str]:
-    """Write the report into `out`; the names of its files. `result` joins the JSON's top level."""
+    """Write the report into `out`; the names of its files.
+
+    result  joins the JSON's top level
+    bits    at which files of more than 8 bits are read, as in `DataOptions`
+    """
     subtitle = f"{description.sheets} sheets, {description.layout} layout"
     document = Document(f"The data in {sheets.root.name}", subtitle=subtitle)
-    figures = _figures(sheets, description)
+    figures = _figures(sheets, description, bits)
     _add_chapters(document, description, figures)
     document.footer({"steelsight": __version__, "data hash": result["data_hash"] or "none"})
     for name, (figure, _) in figures.items():
@@ -41,7 +50,9 @@ def write_report(
     return ["data.html", "data.json", *(f"{name}.png" for name in figures)]
 
 
-def _figures(sheets: SheetSet, description: DataDescription) -> dict[str, tuple[Figure, str]]:
+def _figures(
+    sheets: SheetSet, description: DataDescription, bits: int | None
+) -> dict[str, tuple[Figure, str]]:
     """Figures by name, each with words for those who cannot see it."""
     names = [description.shown_name(entry.name) for entry in description.classes]
     counts = [entry.sheets for entry in description.classes]
@@ -59,7 +70,10 @@ def _figures(sheets: SheetSet, description: DataDescription) -> dict[str, tuple[
     chosen = [(name, item) for name, items in example_sheets(sheets).items() for item in items]
     figures["examples"] = (
         draw_examples(
-            [_example(f"{description.shown_name(name)}: {item.path.name}", item) for name, item in chosen],
+            [
+                _example(f"{description.shown_name(name)}: {item.path.name}", item, bits)
+                for name, item in chosen
+            ],
             sheets.type_names,
         ),
         "Two sheets of each class with the outlines of their masks.",
@@ -69,7 +83,7 @@ def _figures(sheets: SheetSet, description: DataDescription) -> dict[str, tuple[
         (pair, by_id[id_]) for pair in description.twins[:_PAIRS_SHOWN] for id_ in (pair.left, pair.right)
     ]
     if pairs:
-        examples = [_example(f"{pair.correlation:.2f}: {item.path.name}", item) for pair, item in pairs]
+        examples = [_example(f"{pair.correlation:.2f}: {item.path.name}", item, bits) for pair, item in pairs]
         figures["duplicates"] = (
             draw_examples(examples, sheets.type_names),
             "The most alike pairs of sheets, side by side.",
@@ -77,10 +91,10 @@ def _figures(sheets: SheetSet, description: DataDescription) -> dict[str, tuple[
     return figures
 
 
-def _example(title: str, item: SheetItem) -> ExampleSheet:
+def _example(title: str, item: SheetItem, bits: int | None) -> ExampleSheet:
     known = "" if item.evidence == "mask" else " (mask unknown)"
-    gray = read_gray(item.path)
-    return ExampleSheet(readable(f"{title}{known}"), gray, read_mask(item, (gray.shape[0], gray.shape[1])))
+    gray = read_gray(item.path, bits=bits)
+    return ExampleSheet(shown_name(f"{title}{known}"), gray, read_mask(item, (gray.shape[0], gray.shape[1])))
 
 
 def _add_chapters(
@@ -114,8 +128,10 @@ def _add_chapters(
     document.chapter("Near-duplicates")
     parted = [pair for pair in description.twins if pair.parted]
     document.text(
-        f"{len(description.twins)} pairs of sheets share their grain, the mark of one piece of steel seen "
-        f"twice; {len(parted)} of them are not in one group, so a split can put them on both sides."
+        f"{description.unknown_twins}."
+        if description.unknown_twins
+        else f"{len(description.twins)} pairs of sheets share their grain, the mark of one piece of steel "
+        f"seen twice; {len(parted)} of them are not in one group, so a split can put them on both sides."
     )
     show("duplicates", "The most alike pairs, with the correlation of their grain.")
     if description.twins:

@@ -154,6 +154,7 @@ def write_layers_page(path: Path, found: Separability, run: OpenRun, *, fit: str
             "Seed": found.seed,
             "Data": run.data.name,
             "Data hash": run.data.data_hash,
+            "Groups": run.data.grouping,
         }
     )
     return document.save(path)

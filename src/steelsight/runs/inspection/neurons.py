@@ -186,6 +186,7 @@ def _write(
             "Steelsight": __version__,
             "Data": run.data.name,
             "Data hash": run.data.data_hash,
+            "Groups": run.data.grouping,
             "Seed": numbers["seed"],
         }
     )

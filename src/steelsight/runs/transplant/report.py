@@ -56,12 +56,20 @@ def report_transplant(
     )
     page.chapter("Weights exchanged")
     write_transplant_results(page, result)
-    page.footer({"data": f"{opened.name} ({opened.data_hash})", "seed": options.seed, **environment()})
+    page.footer(
+        {
+            "data": f"{opened.name} ({opened.data_hash})",
+            "groups": opened.grouping,
+            "seed": options.seed,
+            **environment(),
+        }
+    )
     numbers = {
         "run": str(run),
         "donor": str(donor),
         "data": opened.name,
         "data_hash": opened.data_hash,
+        "groups": opened.grouping,
         "split": options.split,
         "seed": options.seed,
         "resamples": options.resamples,

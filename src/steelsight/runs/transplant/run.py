@@ -194,7 +194,7 @@ def _fair_sheets(receiver: OpenRun, donors: Sequence[Path], split: str) -> Posit
     sheets = receiver.data
     chosen = set(receiver.choose(split).tolist())
     for folder in donors:
-        chosen -= SeenSheets(read_splits(folder), sheets).seen
+        chosen -= SeenSheets(read_splits(folder), sheets, rule=load_checkpoint(folder)[1].groups).seen
     rows = np.array([i for i in sorted(chosen) if sheets.keys[i] >= 0], dtype=np.int64)
     if rows.size < FEWEST:
         raise BadData(

@@ -100,6 +100,7 @@ class BundleCard(_CardPart):
     usual: TrainingStatistics | None = None  # None = drift is not measured
     parity: dict[str, JsonValue] = Field(default_factory=dict)  # by precision, see deploy.parity_trials
     shortcuts: tuple[ShortcutStamp, ...] = ()  # none = no shortcut was tested
+    shortcut_search: str = ""  # outcome of `steelsight shortcuts find`, in words; "" = not searched
     source: dict[str, JsonValue] = Field(default_factory=dict)  # run, data and its hash, seed, recipe
 
     @property

@@ -26,6 +26,7 @@ from steelsight.sheets.images.pixels import DECODER
 __all__ = ["CARD_FILE", "PROBES_FILE", "Bundle", "FeatureStatistics", "open_bundle", "read_arrays"]
 
 CARD_FILE: Final = "card.json"
+RUN_WEIGHTS: Final = "model.safetensors"  # of a RUN folder; a bundle has none
 PROBES_FILE: Final = "probes.npz"  # sheets (m, h, w) uint8 and the source model's outputs for them
 MAX_CARD_BYTES: Final = 2**22
 MAX_ARRAY_BYTES: Final = 2**27  # of one array file, unpacked
@@ -100,6 +101,11 @@ def _read_card(folder: Path) -> BundleCard:
     path = folder / CARD_FILE
     if not folder.is_dir():
         raise BadBundle(f"{folder}: expected a BUNDLE folder with {CARD_FILE}, found none; check the path")
+    if (folder / RUN_WEIGHTS).is_file():
+        raise BadBundle(
+            f"{folder}: expected a BUNDLE folder, got a RUN folder; export it first: "
+            f"`steelsight export {folder} --data DATA --out BUNDLE`"
+        )
     text = _read_file(path, None)
     try:
         raw = json.loads(text)
@@ -117,7 +123,7 @@ def _read_card(folder: Path) -> BundleCard:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "card"
         raise BadBundle(f"{path}: {where}: {first['msg']}; export the bundle again") from error
-    if card.input.decoder != DECODER:
+    if card.input.at_bits(None).decoder != DECODER:
         raise BadBundle(
             f"{path}: made for images decoded by {card.input.decoder!r:.80}, this version has {DECODER!r}; "
             f"use steelsight {card.steelsight_version}, or export again"

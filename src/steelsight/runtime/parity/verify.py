@@ -62,7 +62,10 @@ def read_probes(bundle: Bundle) -> ParityProbes:
     """The probe sheets; raises BadBundle where there are none or they do not fit the card."""
     where = str(bundle.folder / PROBES_FILE)
     if PROBES_FILE not in bundle.files:
-        raise BadBundle(f"{where}: the bundle carries no probe sheets; export it again with --probes")
+        raise BadBundle(
+            f"{where}: the bundle carries no probe sheets; "
+            "export it again, with `steelsight export --probes 24`"
+        )
     arrays = read_arrays(bundle.files[PROBES_FILE], where)
     card = bundle.card
     classes, grid = len(card.class_names), card.graph.grid

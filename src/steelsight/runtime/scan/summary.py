@@ -97,7 +97,7 @@ def summarise(out: Path, parts: Iterable[pa.Table], card: BundleCard) -> ScanSum
         summary.drift = compare_statistics(
             card.usual, values_by_name, (shares / readable).tolist(), card.class_names
         )
-    replace_file(out / QUARANTINE, table.getvalue().encode())
+    replace_file(out / QUARANTINE, table.getvalue())
     return summary
 
 

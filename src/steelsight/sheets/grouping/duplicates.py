@@ -4,13 +4,14 @@ The hash follows the surface, not the scene. Vertical differences remove rolling
 exposure, which many sheets share; what is left is grain and texture, which only the same piece of steel
 shares. A count sketch (Charikar, Chen, Farach-Colton 2002) keeps 256 numbers a sheet whose dot product
 estimates the correlation of the grain to ±.06. Every pair of sketches is compared, in blocks: 12,000 sheets
-take seconds. Pieces that are shifted, mirrored or cut differently are not found.
+take seconds. Pieces that are shifted, mirrored or cut differently are not found. Pictures of one fixture or
+background share its grain too; where that joins most of them, near-duplicates cannot be told apart.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -18,15 +19,20 @@ from jaxtyping import Float32, Int
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from steelsight.errors import SharedBackground
 from steelsight.types import GrayBatch
 
-__all__ = ["MIN_CORRELATION", "duplicate_groups", "similar_pairs"]
+__all__ = ["MIN_CORRELATION", "distinguishing_pairs", "duplicate_groups", "similar_pairs"]
 
 Grain = Float32[np.ndarray, "n p"]
 Positions = Int[np.ndarray, "m"]
 Sketches = Float32[np.ndarray, "m k"]
 
 MIN_CORRELATION: Final = 0.45  # different strip stays below .15, different polished tiles below .4
+
+FEWEST_JOINED: Final = 10  # different sheets that a chain must join before it can be a common background
+MOST_JOINED: Final = 0.5  # share of the different sheets in one chain from which it is one
+MOST_PAIRS: Final = 50  # pairs a sheet from which they are one
 
 _WIDTH: Final = 256
 _CLIP: Final = 16  # gray levels: edges must not outweigh grain
@@ -39,15 +45,62 @@ def duplicate_groups(images: GrayBatch, *, min_correlation: float = MIN_CORRELAT
     images           (n, h, w) uint8, one size
     min_correlation  of the grain of two sheets, -1..1
     returns          one name a sheet, "" for a sheet that resembles no other; chains join
+    raises           SharedBackground as `distinguishing_pairs`
     """
-    pairs = [(left, right) for left, right, _ in similar_pairs(images, min_correlation=min_correlation)]
-    if not pairs:
-        return [""] * len(images)
-    left, right = np.array(pairs).T
-    graph = coo_array((np.ones(left.size), (left, right)), shape=(len(images), len(images)))
-    _, component = connected_components(graph, directed=False)
+    found = distinguishing_pairs(images, min_correlation=min_correlation)
+    pairs = [(left, right) for left, right, _ in found]
+    component = _components(len(images), pairs)
+    if not component.size:
+        return []
     first, sizes = np.unique(component, return_index=True, return_counts=True)[1:]
     return [f"duplicate/{first[c]}" if sizes[c] > 1 else "" for c in component.tolist()]
+
+
+def distinguishing_pairs(
+    images: GrayBatch, *, min_correlation: float = MIN_CORRELATION
+) -> list[tuple[int, int, float]]:
+    """All of `similar_pairs`, unless a common fixture or background makes most sheets alike.
+
+    raises  SharedBackground where a chain of pairs joins more than MOST_JOINED of the sheets that differ byte
+            for byte, and at least FEWEST_JOINED of them; or for more than MOST_PAIRS pairs a sheet
+    """
+    pairs: list[tuple[int, int, float]] = []
+    for pair in similar_pairs(images, min_correlation=min_correlation):
+        pairs.append(pair)
+        if len(pairs) > MOST_PAIRS * len(images):
+            raise SharedBackground(_refusal(f"more than {MOST_PAIRS} pairs for each of {len(images)} sheets"))
+    different = np.unique(_first_copies(images))
+    component = _components(len(images), [(left, right) for left, right, _ in pairs])
+    largest = int(np.bincount(component[different]).max()) if different.size else 0
+    if largest >= FEWEST_JOINED and largest > MOST_JOINED * different.size:
+        raise SharedBackground(_refusal(f"one chain of them joins {largest} of {different.size} sheets"))
+    return pairs
+
+
+def _refusal(found: str) -> str:
+    return (
+        f"near-duplicates: {found}: the pictures share a fixture or background; near-duplicates cannot be "
+        "told apart; group by column:NAME, file:PATH:COLUMN or frames instead"
+    )
+
+
+def _components(count: int, pairs: Sequence[tuple[int, int]]) -> Positions:
+    """A number for each sheet, equal for sheets that pairs join, directly or over others."""
+    if not pairs:
+        return np.arange(count)
+    left, right = np.array(pairs).T
+    graph = coo_array((np.ones(left.size), (left, right)), shape=(count, count))
+    component: Positions = connected_components(graph, directed=False)[1].astype(np.int64)
+    return component
+
+
+def _first_copies(images: GrayBatch) -> Positions:
+    """For each sheet the position of the first that equals it byte for byte."""
+    first: dict[bytes, int] = {}
+    hashes = (hashlib.blake2b(image.tobytes()).digest() for image in images)
+    return np.fromiter(
+        (first.setdefault(digest, position) for position, digest in enumerate(hashes)), dtype=np.int64
+    )
 
 
 def similar_pairs(
@@ -57,12 +110,11 @@ def similar_pairs(
 
     A sheet equal to an earlier one, byte for byte, is paired with the first such sheet alone.
     """
-    first: dict[bytes, int] = {}
-    for position, image in enumerate(images):
-        earlier = first.setdefault(hashlib.blake2b(image.tobytes()).digest(), position)
+    first = _first_copies(images)
+    for position, earlier in enumerate(first.tolist()):
         if earlier != position:
             yield earlier, position, 1.0
-    different = np.fromiter(first.values(), dtype=np.int64)
+    different = np.unique(first)
     sketches = _sketch(images, different)
     margin = 4 / np.sqrt(_WIDTH)  # 4 standard deviations of the estimate
     for start in range(0, different.size, _BLOCK):

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from steelsight.errors import BadData
+from steelsight.errors import BadData, UnmatchedGroups
 from steelsight.sheets.formats.image_names import ImageNames, name_column
 from steelsight.sheets.formats.tables import CsvTable, read_table
 from steelsight.types import Rejection
@@ -51,14 +51,14 @@ def column_groups(
 
     others  ids that are no sheets any more and may be listed all the same
     returns as `table_groups`
-    raises  BadData when no table has the column, and as `table_groups`
+    raises  UnmatchedGroups when no table has the column, and as `table_groups`
     """
     for name in _TABLES:
         if (root / name).is_file():
             table = read_table(root / name)
             if column in table.columns:
                 return table_groups(table, ids, column, others=others)
-    raise BadData(f"{root}: none of {', '.join(_TABLES)} has a column {column!r} to group by")
+    raise UnmatchedGroups(f"{root}: none of {', '.join(_TABLES)} has a column {column!r} to group by")
 
 
 def table_groups(
@@ -68,7 +68,8 @@ def table_groups(
 
     returns one group a sheet, "" for one that no row names; and every row without an image, every row that
             is damaged and every sheet without a row, each with its reason
-    raises  BadData when the column is missing, no row names an image, or a sheet has two groups
+    raises  BadData when the column is missing or a sheet has two groups, UnmatchedGroups when no row names
+            an image
     """
     table.need([column])
     names = ImageNames([*ids, *others])
@@ -91,7 +92,7 @@ def table_groups(
             raise BadData(f"{where}: group {value!r}, earlier {groups[found[0]]!r}; keep one")
     if ids and not any(id_ in groups for id_ in ids):
         first = table.rows[0].cells[key] if table.rows else "no row"
-        raise BadData(
+        raise UnmatchedGroups(
             f"{table.name}: none of its {len(table.rows)} rows names an image (column {key}, such as "
             f"{first!r}); images are such as {', '.join(ids[:2])}; write paths relative to DATA"
         )

@@ -22,7 +22,7 @@ from steelsight.files import replace_file
 
 __all__ = ["FileFacts", "FileIndex", "hash_bytes"]
 
-_FORMAT = 2  # 2: masks read by their values
+_FORMAT = 3  # 2: masks read by their values; 3: orientation, inversion and full scale of every container
 _GRAIN_NS = 2_000_000_000  # FAT keeps modification times in steps of two seconds
 _log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class FileIndex:
             for key, facts in self._facts.items()
         }
         text = json.dumps({"format": _FORMAT, "recent": self.recent, "files": files})
-        replace_file(self._path, text.encode(), advice="free space or set STEELSIGHT_CACHE")
+        replace_file(self._path, text, advice="free space or set STEELSIGHT_CACHE")
 
     def _read(self) -> None:
         try:

@@ -1,8 +1,8 @@
 """Opens one image file without trusting it.
 
 The header is read first and everything that must not be decoded is refused there: too many pixels,
-several frames, other formats. Pillow's own guard is not used: it warns where a refusal is due, and its limit
-is a global of the process.
+several frames, other formats, samples of unknown meaning. Pillow's own guard is not used: it warns where a
+refusal is due, and its limit is a global of the process.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Final
 from PIL import Image, ImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.PpmImagePlugin import PpmImageFile
@@ -25,6 +26,20 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from steelsight.errors import BadImage
+from steelsight.sheets.images.tiff_header import (
+    TiffFacts,
+    as_black_is_zero,
+    explain_layout,
+    read_tiff_facts,
+    refuse_layout,
+)
+from steelsight.sheets.images.value_range import (
+    StatedRange,
+    jpeg2000_range,
+    pgm_range,
+    png_range,
+    tiff_range,
+)
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -33,13 +48,17 @@ __all__ = [
     "name_of",
     "open_image",
     "read_bytes",
+    "stated_range",
     "unreadable",
 ]
 
 MAX_PIXELS: Final = 2**26  # 67 million: 160 sheets of 1600x256 in one file, 268 MB when decoded with alpha
 MAX_FILE_BYTES: Final = 2**29  # MAX_PIXELS at 8 bytes a pixel, the most an uncompressed 16-bit file needs
 IMAGE_SUFFIXES: Final = frozenset(
-    {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm"}
+    {
+        *(".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm"),
+        *(".jp2", ".j2k"),
+    }
 )
 
 _FORMATS: Final[tuple[tuple[bytes, type[ImageFile.ImageFile]], ...]] = (
@@ -48,6 +67,10 @@ _FORMATS: Final[tuple[tuple[bytes, type[ImageFile.ImageFile]], ...]] = (
     (b"BM", BmpImageFile),
     (b"II*\0", TiffImageFile),
     (b"MM\0*", TiffImageFile),
+    (b"II+\0", TiffImageFile),  # BigTIFF
+    (b"MM\0+", TiffImageFile),  # BigTIFF in the other byte order
+    (b"\0\0\0\x0cjP  \r\n\x87\n", Jpeg2KImageFile),
+    (b"\xff\x4f\xff\x51", Jpeg2KImageFile),
     (b"GIF8", GifImageFile),
     (b"RIFF", WebPImageFile),
     (b"P2", PpmImageFile),
@@ -55,6 +78,12 @@ _FORMATS: Final[tuple[tuple[bytes, type[ImageFile.ImageFile]], ...]] = (
     (b"P5", PpmImageFile),
     (b"P6", PpmImageFile),
 )
+_RANGES: Final = {
+    PngImageFile: png_range,
+    PpmImageFile: pgm_range,
+    Jpeg2KImageFile: jpeg2000_range,
+}
+_RANGE: Final = "steelsight.range"  # key of an opened image's info
 # What Pillow's parsers raise on damaged files, besides OSError.
 _DAMAGE: Final = (
     OSError,
@@ -116,12 +145,13 @@ def open_image(
     source  a path, or the bytes of a file
     name    how messages call it; None = the path's name, or "image"
     raises  BadImage when the file cannot be read, is no image, holds several frames, exceeds `max_pixels`, or
-            turns out damaged while the caller decodes it inside the `with`
+            turns out damaged while the caller decodes it inside the `with`; or where its samples mean nothing
+            that can be shown, such as floating point of 64 bits
     """
     content = read_bytes(source) if isinstance(source, Path) else source
     name = name_of(source) if name is None else name
     try:
-        with _format_of(content, name)(io.BytesIO(content)) as image:
+        with _open(content, name) as image:
             _refuse_oversized(image, name, max_pixels)
             _refuse_frames(image, name)
             yield image
@@ -136,14 +166,42 @@ def open_image(
         raise BadImage(f"{name}: damaged image ({_first_line(error)}); copy or export it again") from error
 
 
+def stated_range(image: ImageFile.ImageFile) -> StatedRange:
+    """What the header of an opened image says of its values."""
+    found: StatedRange = image.info[_RANGE]
+    return found
+
+
+def _open(content: bytes, name: str) -> ImageFile.ImageFile:
+    image_class = _format_of(content, name)
+    if image_class is TiffImageFile and (facts := read_tiff_facts(content)) is not None:
+        return _open_tiff(content, facts, name)
+    image = image_class(io.BytesIO(content))
+    image.info[_RANGE] = _RANGES[image_class](content) if image_class in _RANGES else StatedRange()
+    return image
+
+
+def _open_tiff(content: bytes, facts: TiffFacts, name: str) -> TiffImageFile:
+    refuse_layout(facts, name)
+    stated = tiff_range(facts)
+    try:
+        image = TiffImageFile(io.BytesIO(as_black_is_zero(content, facts) if stated.inverted else content))
+    except SyntaxError as error:
+        if "pixel mode" not in str(error):
+            raise
+        raise BadImage(explain_layout(facts, name)) from error
+    image.info[_RANGE] = stated
+    return image
+
+
 def _format_of(content: bytes, name: str) -> type[ImageFile.ImageFile]:
     for magic, image_class in _FORMATS:
         if content.startswith(magic):
             return image_class
     start = content[:12].decode("ascii", "replace").encode("unicode_escape").decode()
     raise BadImage(
-        f"{name}: expected a JPEG, PNG, BMP, TIFF, WebP or PGM image, found a file that starts with "
-        f"'{start}'; its name does not make it an image",
+        f"{name}: expected a JPEG, PNG, BMP, TIFF, WebP, PGM or JPEG 2000 image, found a file that "
+        f"starts with '{start}'; its name does not make it an image",
         kind="not_an_image",
     )
 

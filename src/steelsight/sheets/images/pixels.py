@@ -2,10 +2,12 @@
 
 Training, evaluation and the plant all come through `read_sheet`. The choices, once:
 - Gray is the luminance .299 R + .587 G + .114 B (ITU-R 601), the first channel a JPEG stores.
-- 16-bit gray divides by 257, so that full scale stays full scale. It is never stretched to an image's own
-  range, which would hide exposure; a 12-bit camera must be scaled where its range is known.
-- Transparent means black, as where no sheet is.
-- EXIF orientation is obeyed: the model sees what a viewer shows, and what masks are drawn on.
+- Gray of more than 8 bits is divided by its full scale, which `value_range` takes from the header, the caller
+  or the format. It is never stretched to an image's own range, which would hide exposure.
+- Transparent means black, as where no sheet is; an image that is transparent throughout is refused.
+- Orientation is applied once: the model sees what a viewer shows, and what masks are drawn on. A mask file's
+  own orientation is applied to it in the same way.
+- Colour profiles and PNG's gAMA are left out: stored values are read.
 - A JPEG much larger than the input is decoded at 1/2, 1/4 or 1/8 by the decoder's own transform, the largest
   step that is not below the target, then averaged by area like every other format.
 """
@@ -17,10 +19,19 @@ from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
-from PIL import Image, ImageFile
+from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from steelsight.errors import BadImage
+from steelsight.sheets.images.gray import (
+    Integers,
+    has_integers,
+    shown_size,
+    to_gray,
+    turn_of,
+    upright_indices,
+    upright_integers,
+)
 from steelsight.sheets.images.image_file import MAX_PIXELS, name_of, open_image
 from steelsight.sheets.images.placement import Box, Placement, place, resample
 from steelsight.types import AreaFractions, GrayImage, InputSpec
@@ -39,6 +50,7 @@ __all__ = [
     "read_sheet",
     "read_sheet_and_size",
     "read_size",
+    "read_stored",
 ]
 
 DECODER: Final = (
@@ -46,17 +58,6 @@ DECODER: Final = (
 )
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)  # of red, green, blue in 0..1
 IMAGENET_STD: Final = (0.229, 0.224, 0.225)
-
-_ORIENTATION_TAG: Final = 0x0112
-_TURNS: Final = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def read_sheet(source: Path | bytes, spec: InputSpec, *, max_pixels: int = MAX_PIXELS) -> GrayImage:
@@ -77,27 +78,50 @@ def read_sheet_and_size(
     name  how messages call the bytes of a file
     """
     with open_image(source, max_pixels=max_pixels, name=name) as image:
-        turn = _turn_of(image)
-        size = _size_of(image, turn)
+        size = shown_size(image)
         placement = place(size, spec)
-        if isinstance(image, JpegImageFile) and turn is None:
+        if isinstance(image, JpegImageFile) and turn_of(image) is None:
             placement = _draft(image, placement)
-        return _fit(_to_gray(image, turn, name or name_of(source)), placement, spec), size
+        gray = to_gray(image, name or name_of(source), bits=spec.bits)
+        return _fit(gray, placement, spec), size
 
 
-def read_gray(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> GrayImage:
-    """An image file in gray at its original size, (h, w) uint8; raises BadImage."""
+def read_gray(source: Path | bytes, *, max_pixels: int = MAX_PIXELS, bits: int | None = None) -> GrayImage:
+    """An image file in gray at its original size.
+
+    bits    full scale of 16-bit files that do not state theirs
+    returns (h, w) uint8
+    raises  BadImage
+    """
     with open_image(source, max_pixels=max_pixels) as image:
         if isinstance(image, JpegImageFile):
             image.draft("L", image.size)
-        gray: GrayImage = np.array(_to_gray(image, _turn_of(image), name_of(source)))
+        gray: GrayImage = np.array(to_gray(image, name_of(source), bits=bits))
         return gray
+
+
+def read_stored(source: Path | bytes) -> tuple[Integers, GrayImage | None]:
+    """What a mask file stores, upright and at its own size; transparent pixels are black.
+
+    returns  indices of a palette, gray of more than 8 bits as it is, else gray; and the gray that indices
+             stand for, None for other files
+    raises   BadImage
+    """
+    with open_image(source) as image:
+        name = name_of(source)
+        if has_integers(image):
+            return upright_integers(image, name), None
+        indices = upright_indices(image)
+        if isinstance(image, JpegImageFile):
+            image.draft("L", image.size)
+        gray: GrayImage = np.array(to_gray(image, name, refuse_transparent=False))
+        return (gray.astype(np.uint16), None) if indices is None else (indices, gray)
 
 
 def read_size(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """(height, width) as a viewer shows it, from the header alone; raises BadImage."""
     with open_image(source, max_pixels=max_pixels) as image:
-        return _size_of(image, _turn_of(image))
+        return shown_size(image)
 
 
 def fit_gray(gray: UInt8[np.ndarray, "original_h original_w"], spec: InputSpec) -> GrayImage:
@@ -131,7 +155,7 @@ def _round(values: Float32[np.ndarray, "h w"]) -> GrayImage:
 
 
 def _refuse_other_decoder(spec: InputSpec) -> None:
-    if spec.decoder != DECODER:
+    if spec.at_bits(None).decoder != DECODER:
         raise BadImage(
             f"input asks for decoder {spec.decoder!r}, this version has {DECODER!r}; "
             "use the version of steelsight that made the model, or train again"
@@ -150,35 +174,3 @@ def _draft(image: JpegImageFile, placement: Placement) -> Placement:
         return placement
     scale = width / drafted[1][2]  # a size of 1 can be met by more than `step`
     return Placement((left / scale, top / scale, right / scale, bottom / scale), placement.model_box)
-
-
-def _turn_of(image: ImageFile.ImageFile) -> Image.Transpose | None:
-    return _TURNS.get(image.getexif().get(_ORIENTATION_TAG, 1))
-
-
-def _size_of(image: ImageFile.ImageFile, turn: Image.Transpose | None) -> tuple[int, int]:
-    width, height = image.size
-    on_its_side = turn in {_TURNS[5], _TURNS[6], _TURNS[7], _TURNS[8]}
-    return (width, height) if on_its_side else (height, width)
-
-
-def _to_gray(image: Image.Image, turn: Image.Transpose | None, name: str) -> Image.Image:
-    """Mode L, upright."""
-    if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
-        gray = Image.fromarray(_narrow(image, name))
-    elif image.has_transparency_data:
-        luminance, alpha = np.moveaxis(np.asarray(image.convert("RGBA").convert("LA"), dtype=np.uint16), 2, 0)
-        gray = Image.fromarray(((luminance * alpha + 127) // 255).astype(np.uint8))
-    else:
-        gray = image.convert("L")
-    return gray if turn is None else gray.transpose(turn)
-
-
-def _narrow(image: Image.Image, name: str) -> GrayImage:
-    """16-bit gray, whichever container holds it, to 8 bits."""
-    wide = np.asarray(image)
-    if image.mode == "F" or wide.min() < 0 or wide.max() > 65535:
-        raise BadImage(
-            f"{name}: expected 8- or 16-bit gray, found 32-bit pixels of unknown range; export 16-bit PNG"
-        )
-    return ((wide.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -13,7 +13,11 @@ __all__ = ["SearchOptions"]
 class SearchOptions:
     """Which sheets of DATA are searched, and how."""
 
-    split: str = option("test", help="Sheets to search on: test, validation, train, unseen or all.")
+    split: str = option(
+        "test",
+        help="Sheets to search on: test, validation, train, unseen, or all of a DATA "
+        "folder that the run was not trained on.",
+    )
     # Effects above LEAST_EFFECT need no more sheets.
     limit: int = option(2000, help="Maximum number of sheets, drawn at random.", min=1)
     segments: str = option("slic", help="How sheets are cut into concepts: slic, grid or strips.")

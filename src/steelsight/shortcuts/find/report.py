@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from steelsight.reports.cells import Cell, Chip, Column, Tone
@@ -27,10 +28,19 @@ TONES: dict[Status, Tone] = {"finding": "bad", "untested": "open", "reaction": "
 DETAILED: tuple[Status, ...] = ("finding", "untested", "reaction", "refuted")  # one chapter per candidate
 
 
-def write_find_page(path: Path, result: SearchResult, *, title: str, seed: int, model: str) -> None:
+def write_find_page(
+    path: Path,
+    result: SearchResult,
+    *,
+    title: str,
+    seed: int,
+    model: str,
+    search: Mapping[str, str] | None = None,
+) -> None:
     """Write `path` (HTML) and the JSON beside it.
 
-    title  the run's name; model  its architecture's name
+    title   the run's name; model  its architecture's name
+    search  which weights were searched, on which sheets, with which outcome; for the card of a bundle
     """
     sheets = result.evidence.sheets
     page = Document(
@@ -48,7 +58,7 @@ def write_find_page(path: Path, result: SearchResult, *, title: str, seed: int, 
     write_clusters(page, result)
     write_mistakes(page, result)
     page.footer({"Data": sheets.name, "Model": model, "Seed": seed, **environment()})
-    page.save(path, find=find_json(result))
+    page.save(path, find=find_json(result), search=dict(search or {}))
 
 
 def headline(result: SearchResult) -> str:

@@ -85,7 +85,7 @@ def find_shortcuts(
         options,
         say,
     )
-    return replace(result, notes=(*opened.seen.notes(options.split), *notes, *result.notes)), opened.card
+    return replace(result, notes=(*opened.notes(options.split), *notes, *result.notes)), opened.card
 
 
 def _search(

@@ -10,7 +10,7 @@ from typing import Any
 from steelsight.models.card import Card
 from steelsight.shortcuts.find.numbers import find_json
 from steelsight.shortcuts.find.options import SearchOptions
-from steelsight.shortcuts.find.report import write_find_page
+from steelsight.shortcuts.find.report import headline, write_find_page
 from steelsight.shortcuts.find.run import SearchResult, find_shortcuts
 
 __all__ = ["SearchReport", "report_shortcuts"]
@@ -50,6 +50,18 @@ def report_shortcuts(
     folder = out if out is not None else run / "shortcuts"
     result, card = find_shortcuts(run, data, options, say=say)
     say("drawing")
-    write_find_page(folder / PAGE, result, title=run.name, seed=options.seed, model=card.model.name)
+    write_find_page(
+        folder / PAGE,
+        result,
+        title=run.name,
+        seed=options.seed,
+        model=card.model.name,
+        search={
+            "weights_sha256": card.weights_sha256,
+            "data": data.resolve().name,
+            "split": options.split,
+            "outcome": headline(result),
+        },
+    )
     facts = {"run": str(run), "out": str(folder), "split": options.split, "seed": options.seed}
     return SearchReport(folder, result, card, {**facts, **find_json(result)})

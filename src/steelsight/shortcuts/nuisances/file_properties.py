@@ -29,7 +29,10 @@ WHEN = re.compile(
     r"(20\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?([0-2]\d|3[01])(?:[-_.T ]?([01]\d|2[0-3])[-_.:]?([0-5]\d))?"
 )
 
-NOTES = {"file_size": "a detailed picture makes a large file, and a defect adds detail"}
+NOTES = {
+    "file_size": "a detailed picture makes a large file, and a defect adds detail",
+    "changed": "copying a file may set it to the time of the copy, not of the picture",
+}
 
 
 def measure_files(items: Sequence[SheetItem]) -> list[Property]:
@@ -44,7 +47,7 @@ def measure_files(items: Sequence[SheetItem]) -> list[Property]:
         "file_size": ("size of the file", [fact[1] for fact in facts]),
         "image_height": ("height of the image file", [fact[2] for fact in facts]),
         "image_width": ("width of the image file", [fact[3] for fact in facts]),
-        "changed": ("modification time: of the file", [fact[4] for fact in facts]),
+        "changed": ("modification time of this copy: of the file on this disk", [fact[4] for fact in facts]),
         "name_number": ("number in the file name: the last one", [_number(name) for name in ids]),
         "name_time": ("date in the file name: with the time, if given", [_time(name) for name in ids]),
     }

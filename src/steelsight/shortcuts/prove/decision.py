@@ -8,6 +8,10 @@ association. A shortcut is
     not found at this power the upper bound is not above LEAST_EXCESS, and the test detects nothing although
                             its power for a delta of FINDABLE_DELTA is at least POWER
     inconclusive            everything else, with the reason
+
+A paste proves what the model reacts to. Where no sheet has the nuisance, the stamps are drawn and the proof
+is one of a sensitivity: the data do not show that the model met the nuisance in training. The
+reason then says so.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ __all__ = [
     "LEAST_DELTA",
     "LEAST_EXCESS",
     "RULE",
+    "SENSITIVITY",
     "ProofDecision",
     "Verdict",
     "decide_verdict",
@@ -39,6 +44,9 @@ FINDABLE_DELTA = 0.33  # from here on an effect is medium (Romano et al. 2006)
 POWER = 0.8
 LEAST_EXCESS = 0.02  # share of verdicts that flip beyond the control
 FEWEST_PASTED = 20  # sheets
+SENSITIVITY = (
+    "a sensitivity, not a shortcut seen in these data: no sheet has the nuisance, so drawn ones were pasted; "
+)
 RULE = {
     "alpha": ALPHA,
     "least_delta": LEAST_DELTA,
@@ -69,11 +77,14 @@ def detects_nuisance(test: TwoGroups) -> bool:
     )
 
 
-def decide_verdict(test: TwoGroups | None, pasted: PasteEffect | None) -> ProofDecision:
+def decide_verdict(
+    test: TwoGroups | None, pasted: PasteEffect | None, *, occurs: bool = True
+) -> ProofDecision:
     """Decide the verdict on a nuisance by the rules of this module.
 
     test    on margins; None where a group is empty
     pasted  None where nothing could be pasted
+    occurs  whether a sheet of the data has the nuisance
     """
     if pasted is None:
         return ProofDecision("inconclusive", _without_paste(test))
@@ -87,8 +98,9 @@ def decide_verdict(test: TwoGroups | None, pasted: PasteEffect | None) -> ProofD
     if excess.low > LEAST_EXCESS:
         return ProofDecision(
             "proven",
-            f"pasted on {count} sheets it flips {_percent(excess)} more verdicts than its control, and the "
-            f"lower bound is above {LEAST_EXCESS:.0%}; {_describe_test(test)}",
+            f"{'' if occurs else SENSITIVITY}pasted on {count} sheets it flips {_percent(excess)} more "
+            f"verdicts than its control, and the lower bound is above {LEAST_EXCESS:.0%}; "
+            f"{_describe_test(test)}",
         )
     if excess.high > LEAST_EXCESS:
         return ProofDecision(

@@ -9,7 +9,10 @@ from steelsight.shortcuts.pasting.doses import DOSES, Dose
 
 __all__ = ["GateOptions", "ProofOptions", "ProofSettings"]
 
-_SPLIT = "Sheets to evaluate on: unseen, test, validation, train or all."
+_SPLIT = (
+    "Sheets to evaluate on: unseen, test, validation, train, or all of a DATA folder that the run was not "
+    "trained on."
+)
 _GROUPS_FROM = "Source of which sheets have the nuisance: auto, truth (truth.csv) or detector."
 _LIMIT = "Maximum number of sheets pasted on."
 _GROUPS = (

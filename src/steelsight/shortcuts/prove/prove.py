@@ -148,7 +148,7 @@ def prove(
     removal = None
     if nuisance.kind == "stain" and settings.remove:
         removal = measure_removal(sheets, nuisance, tested, limit=settings.limit, rng=rng)
-    decision = decide_verdict(on_margins, pasted)
+    decision = decide_verdict(on_margins, pasted, occurs=bool(nuisance.present.any()))
     return ShortcutProof(
         nuisance=nuisance.name,
         source=nuisance.source,

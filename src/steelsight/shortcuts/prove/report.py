@@ -32,7 +32,8 @@ def write_proof(document: Document, proof: ShortcutProof, examples: list[Example
     document.text(
         f"Proven: the lower 95 % bound of flips beyond the control is above {LEAST_EXCESS:.0%}. Not found at "
         f"this power: the upper bound is not, and the test detects nothing although its power for a delta of "
-        f"{FINDABLE_DELTA:.2f} is at least {POWER:.0%}. Inconclusive: everything else."
+        f"{FINDABLE_DELTA:.2f} is at least {POWER:.0%}. Inconclusive: everything else. Where no sheet has "
+        "the nuisance, a proof is one of a sensitivity to drawn examples."
     )
     for note in proof.notes:
         document.notice(note)

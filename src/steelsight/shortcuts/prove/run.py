@@ -73,7 +73,7 @@ def open_proof(
     check = partial(_refuse_unprovable, run)
     opened = open_run(run, data, DataOptions(groups, allow_bad), allow_patches=True, check=check)
     sheets = proof_sheets(opened.data, opened.choose(split), root=data)
-    notes = tuple(opened.seen.notes(split))
+    notes = tuple(opened.notes(split))
     return ProofInputs(
         run, split, opened.model, opened.card, sheets, opened.data.ids, notes, opened.data.data_hash
     )
@@ -128,7 +128,7 @@ def prove_opened(
             **environment(),
         }
     )
-    replace_file(folder / PAGE, page.render().encode())
+    replace_file(folder / PAGE, page.render())
     write_json(folder / NUMBERS, numbers)
     return ProofReport(folder, proof, numbers)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from steelsight.errors import BadData, BadInput
 from steelsight.files import replace_file, write_json
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.document import Document
-from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
+from steelsight.runs.open import OpenRun, grouped_as, open_run, refuse_multilabel
 from steelsight.sheets.grouping.splits import Split
 from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.nuisances.nuisance import Nuisance, open_nuisance
@@ -79,8 +79,7 @@ def repair_run(
     _refuse_options(options)
     from_run = options.start == "run"
     recipe = _recipe(run, options.epochs, from_run=from_run)
-    training_sheets = open_training_sheets(data, recipe, DataOptions(options.groups, options.allow_bad))
-    trained = open_run(run, data, sheets=training_sheets)
+    trained = _open_trained(run, data, recipe, options)
     model, card, opened = trained.model, trained.card, trained.data
     split = _split_of(trained, data)
     sheets = proof_sheets(opened, np.arange(len(opened.items)), root=data)
@@ -126,6 +125,16 @@ def _refuse_options(options: RepairOptions) -> None:
             f"--start: expected run or recipe, got {options.start!r}; --material: expected one of "
             f"{', '.join(MATERIALS)}, got {options.material!r}"
         )
+
+
+def _open_trained(run: Path, data: Path, recipe: Recipe, options: RepairOptions) -> OpenRun:
+    """The run with the folder it was trained on, read and grouped as in its training."""
+    card = load_run(run).card
+    opening = grouped_as(card, DataOptions(options.groups, options.allow_bad, bits=card.input.bits))
+    sheets = open_training_sheets(data, recipe, opening)
+    if not options.groups:
+        sheets = replace(sheets, group_source="from the run")
+    return open_run(run, data, opening, sheets=sheets)
 
 
 def _recipe(run: Path, epochs: int | None, *, from_run: bool) -> Recipe:
@@ -183,7 +192,7 @@ def _unseen_sheets(
     sheets = proof_sheets(opened.data, opened.choose("unseen"), root=data)
     known = (*opened.data.ids, *training_ids)
     present = open_nuisance(sheets, nuisance, source=options.groups_from, known=known)
-    return _EvaluationSheets(sheets, present, tuple(opened.seen.notes("unseen")))
+    return _EvaluationSheets(sheets, present, tuple(opened.notes("unseen")))
 
 
 def _numbers(
@@ -231,4 +240,4 @@ def _write_page(
     page.footer(
         {"data": case.data.name, "data hash": case.data.data_hash, "seed": case.seed, **environment()}
     )
-    replace_file(folder / PAGE, page.render().encode())
+    replace_file(folder / PAGE, page.render())

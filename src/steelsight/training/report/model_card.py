@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from steelsight.evaluation.by_size import reliable_size
 from steelsight.models.card import Card
 from steelsight.models.catalog import MODELS
 
@@ -222,12 +223,8 @@ def _failures(card: Card, metrics: Report) -> str:
     if confused := _confusion(test.get("confusion"), card.class_names):
         lines.append(f"* {confused}")
     smallest = (test.get("places") or {}).get("smallest")
-    if smallest and smallest["reliable_px"]:
-        lines.append(
-            f"* at least nine of ten defects are found from {smallest['reliable_px']:,.0f} pixels on"
-        )
-    elif smallest:
-        lines.append("* at no size are nine of ten defects found")
+    if smallest:
+        lines.append(f"* defects by size: {reliable_size(smallest)}")
     notes = [*(metrics.get("notes") or []), *test.get("notes", [])]
     lines += [f"* {_plain(note)}" for note in notes]
     return "## Known failures\n\n" + "\n".join(lines) if lines else ""

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int
 from matplotlib.figure import Figure
 
-from steelsight.evaluation.by_size import AreaRow
+from steelsight.evaluation.by_size import AreaRow, reliable_size
 from steelsight.evaluation.curves.precision_recall import pr_curves
 from steelsight.evaluation.measures import roc_curves
 from steelsight.files import replace_file
@@ -74,7 +74,7 @@ def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, 
     _operating(page, metrics["operating_point"])
     _apart(page, metrics["apart"])
     page.footer(_origin(metrics))
-    replace_file(out / PAGE, page.render().encode())
+    replace_file(out / PAGE, page.render())
 
 
 def write_evaluation_page(
@@ -91,7 +91,7 @@ def write_evaluation_page(
         page.notice(note)
     _apart(page, metrics["apart"])
     page.footer(_origin(metrics))
-    replace_file(out / PAGE, page.render().encode())
+    replace_file(out / PAGE, page.render())
 
 
 def write_folds_page(out: Path, metrics: Report, data: SheetData) -> None:
@@ -103,7 +103,7 @@ def write_folds_page(out: Path, metrics: Report, data: SheetData) -> None:
     reports |= {f"repeat {number + 1}": report for number, report in enumerate(metrics["each_repeat"])}
     _tables(page, out, reports, data)
     page.footer(_origin(metrics))
-    replace_file(out / PAGE, page.render().encode())
+    replace_file(out / PAGE, page.render())
 
 
 def _add_metrics(
@@ -202,9 +202,7 @@ def _places(page: Document, out: Path, places: Report | None) -> None:
     smallest = places["smallest"]
     known = [
         f"the smallest found covers {smallest['found_px']:,.0f} pixels" if smallest["found_px"] else "",
-        f"from {smallest['reliable_px']:,.0f} pixels on nine of ten are found"
-        if smallest["reliable_px"]
-        else "at no size are nine of ten found",
+        reliable_size(smallest),
     ]
     rows = [
         AreaRow(row["low_px"], row["high_px"], row["sheets"], stored_interval(row["recall"]))
@@ -273,6 +271,7 @@ def _origin(metrics: Report) -> dict[str, Any]:
     data = metrics["data"]
     return {
         "data": f"{data['name']} ({data['hash']})",
+        "groups": data["groups"],
         "set aside": len(data["set_aside"]),
         "seed": metrics["seed"],
         **metrics["environment"],

@@ -44,7 +44,7 @@ def report_places(
     common: dict[str, Any] = {"rng": rng, "groups": names, "resamples": resamples}
     return {
         "sheets": len(rows),
-        "smallest": asdict(smallest_found(area, found)),
+        "smallest": asdict(smallest_found(area, found, names)),
         "by_area": [plain(asdict(row)) for row in recall_by_area(area, found, **common)],
         "by_place": [plain(asdict(row)) for row in recall_by_place(x, y, found, **common)],
     }

@@ -127,7 +127,7 @@ def draw_changed(
             axes = figure.add_axes((left / full_w, bottom / full_h, wide / full_w, tall / full_h))
             axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="auto")
             axes.set_axis_off()
-            if mask is not None and mask.any():
+            if mask is not None and mask.any() and not mask.all():
                 axes.contour(np.pad(mask, 1)[1:-1, 1:-1], levels=[0.5], colors=OUTLINE, linewidths=0.9)
             if column == 0:
                 write_at(figure, MARGIN, bottom + tall / 2 + 0.07, name, size=8.0)

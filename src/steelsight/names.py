@@ -1,0 +1,55 @@
+"""Shows file names and other text that not every encoding can write.
+
+A file name that is not UTF-8 is held in memory with surrogates (`surrogateescape`), so that it opens its
+file. Wherever text leaves the program (terminal, JSON, HTML, CSV, Parquet, figures), it is written as
+`shown_name` writes it.
+"""
+
+from __future__ import annotations
+
+import codecs
+from typing import Final
+
+__all__ = ["SHOWN", "short_name", "shown_name"]
+
+SHOWN: Final = "steelsight_shown"  # the rule of `shown_name`, as the `errors` of an encoding
+
+
+def shown_name(text: str) -> str:
+    r"""The text with every byte that is not UTF-8 as a backslash escape; other text is unchanged.
+
+    Showing a shown name again changes nothing.
+
+    >>> shown_name("gr\udcfcn.png")
+    'gr\\xfcn.png'
+    >>> shown_name("grün.png")
+    'grün.png'
+    """
+    return text if text.isascii() else text.encode("utf-8", SHOWN).decode("utf-8")
+
+
+def short_name(name: str, most_bytes: int = 200) -> str:
+    """The name cut to at most `most_bytes` bytes, in whole characters; file systems allow 255 in all.
+
+    >>> short_name("sheet-0001", 5)
+    'sheet'
+    """
+    while len(name.encode(errors="surrogateescape")) > most_bytes:
+        name = name[:-1]
+    return name
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(_escaped, error.object[error.start : error.end])), error.end
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte, as surrogateescape holds it
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+codecs.register_error(SHOWN, _escape)

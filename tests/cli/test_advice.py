@@ -1,0 +1,115 @@
+"""What messages advise exists: an option that a text names is one of the command line, and of that verb."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.text import Text
+from tests.cli.test_contract import verbs
+
+import steelsight
+from steelsight.cli import app
+
+PACKAGE = Path(steelsight.__file__).parent
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
+GLOBAL = {"--help", "--traceback", "--version"}
+VERBS = verbs()
+
+
+def options_of(verb: str) -> set[str]:
+    return {flag for each in VERBS[verb].params for flag in (*each.opts, *each.secondary_opts)} | GLOBAL
+
+
+def texts_of(path: Path) -> Iterator[tuple[int, str]]:
+    """String literals of a file without docstrings, with their lines; an f-string is one text."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr):
+                skipped.add(id(first.value))
+        if isinstance(node, ast.JoinedStr):
+            skipped |= {id(part) for part in node.values}
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            parts = (part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+            yield node.lineno, "".join(map(str, parts))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+
+
+def test_every_option_named_in_a_text_exists() -> None:
+    known = GLOBAL.union(*map(options_of, VERBS))
+    unknown = [
+        f"{path.relative_to(PACKAGE)}:{line}: {flag}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for line, text in texts_of(path)
+        for flag in OPTION.findall(text)
+        if flag not in known
+    ]
+    assert unknown == []
+
+
+def test_every_command_named_in_a_text_exists_with_its_options() -> None:
+    """Such as "`steelsight export RUN --data DATA --out BUNDLE`"."""
+    wrong = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for line, text in texts_of(path):
+            for quoted in re.findall(r"`steelsight ([^`]+)`", text):
+                if quoted.split()[0] in GLOBAL:
+                    continue
+                named = [verb for verb in VERBS if quoted == verb or quoted.startswith(verb + " ")]
+                group = any(verb.startswith(quoted.split()[0]) for verb in VERBS)
+                flags = set(OPTION.findall(quoted))
+                if not group or (named and not flags <= options_of(named[0])):
+                    wrong.append(f"{path.relative_to(PACKAGE)}:{line}: {quoted}")
+    assert wrong == []
+
+
+def own_modules(name: str) -> set[Path]:
+    """The verb's own file, and the modules of the package that it imports, also inside its functions."""
+    callback = inspect.unwrap(VERBS[name].callback)
+    path = Path(callback.__code__.co_filename)
+    found = {path}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("steelsight."):
+            file = PACKAGE.parent / ((node.module or "").replace(".", "/") + ".py")
+            shared = "cli" in file.relative_to(PACKAGE).parts or file.parent == PACKAGE
+            if file.is_file() and not shared:
+                found.add(file)
+    return found
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_verb_names_its_own_options(name: str) -> None:
+    """Texts that quote a whole command are left to the test above; a module may serve several verbs."""
+    wrong = []
+    for path in own_modules(name):
+        users = [verb for verb in VERBS if path in own_modules(verb)]
+        known = set[str]().union(*map(options_of, users))
+        for line, text in texts_of(path):
+            unknown = set(OPTION.findall(re.sub(r"`[^`]*`", "", text))) - known
+            wrong += [f"{path.relative_to(PACKAGE)}:{line}: {flag}" for flag in sorted(unknown)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_help_shows_every_character(name: str) -> None:
+    """Rich reads [words] as markup: what is meant as text is escaped."""
+    verb = VERBS[name]
+    for text in (verb.help or "", *(getattr(each, "help", None) or "" for each in verb.params)):
+        shown = Text.from_markup(text).plain
+        assert shown == re.sub(r"\\(?=\[)", "", text), text
+
+
+def test_no_verb_is_left_out() -> None:
+    assert len(VERBS) > 20
+    assert app.info.name == "steelsight"
