@@ -19,6 +19,7 @@ class Verb(TyperCommand):
     """A verb: its output folders are checked before it works."""
 
     def invoke(self, ctx: Any) -> Any:
+        """Run the verb."""
         given = ctx.params
         for name in _OUTPUTS:
             if isinstance(given.get(name), Path):
@@ -34,10 +35,12 @@ class Verbs(TyperGroup):
     """All verbs: every error ends as one line and an exit code."""
 
     def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Parse the arguments; a name that is no text is shown with escapes."""
         show_names()
         with exit_on_error():
             return super().make_context(*args, **extra)
 
     def invoke(self, ctx: Any) -> Any:
+        """Run the verb."""
         with exit_on_error(show_traceback=bool(ctx.params.get("show_traceback"))):
             return super().invoke(ctx)

@@ -77,7 +77,7 @@ def test_the_claim_follows_its_intervals(features, head, answer) -> None:
 def test_the_claim_names_the_control() -> None:
     right = {"binary model": (396, 200), "ImageNet": (394, 200)}
     verdict = features_serve(_result(right, {"ImageNet": "imagenet"}))
-    assert "The same features minus ImageNet: 0.005 [" in verdict.reason
+    assert "Accuracy with these features minus that with ImageNet: 0.005 [" in verdict.reason
     assert features_serve("no binary model").reason == "No weights were exchanged: no binary model."
 
 

@@ -82,7 +82,7 @@ def test_unusable_options_and_folders_are_refused(trained: tuple[Path, Path], tm
     run, data = trained
     with pytest.raises(BadInput, match="--limit: expected at least 1, got 0"):
         find_shortcuts(run, data, SearchOptions(limit=0))
-    with pytest.raises(BadInput, match="--split: expected one of test, validation, train, unseen, all"):
+    with pytest.raises(BadInput, match="--split: expected one of test, validation, train, unseen, got"):
         find_shortcuts(run, data, SearchOptions(split="future"))
     with pytest.raises(BadData, match="trained run, so figures"):
         find_shortcuts(run, data, SearchOptions(split="all"))

@@ -55,7 +55,7 @@ def test_unknown_splits_nuisances_and_classes_are_refused(data: Path, tmp_path: 
     with pytest.raises(BadData, match=r"1 of 1 listed sheets are not in data, such as absent\.jpg"):
         prove_run(run, data, str(listed))
     other = _run(tmp_path / "other", "multiclass", ("none", "a", "b"))
-    with pytest.raises(BadData, match="expected the run's classes"):
+    with pytest.raises(BadData, match="expected only classes of the run"):
         open_proof(other, data)
 
 
