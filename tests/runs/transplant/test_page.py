@@ -78,7 +78,7 @@ def test_the_claim_names_the_control() -> None:
     right = {"binary model": (396, 200), "ImageNet": (394, 200)}
     verdict = features_serve(_result(right, {"ImageNet": "imagenet"}))
     assert "Accuracy with these features minus that with ImageNet: 0.005 [" in verdict.reason
-    assert features_serve("no binary model").reason == "No weights were exchanged: no binary model."
+    assert features_serve("no binary model").reason == "No weights were transplanted: no binary model."
 
 
 @pytest.mark.parametrize(
@@ -124,4 +124,4 @@ def test_the_page_has_every_number(tmp_path) -> None:
 def test_a_missing_partner_is_reported() -> None:
     page = Document("t")
     assert write_transplant(page, "no binary model") == {"transplant": "no binary model"}
-    assert "No weights were exchanged: no binary model." in page.render()
+    assert "No weights were transplanted: no binary model." in page.render()

@@ -90,7 +90,7 @@ def test_unusable_options_and_folders_are_refused(trained: tuple[Path, Path], tm
     (other / "crack").rename(other / "dent")
     recipe = load_recipe("default", [*SMALL, "task=multiclass", "max_epochs=1"])
     train_run(data, recipe=recipe, out=tmp_path / "m")
-    with pytest.raises(BadData, match="expected the run's classes"):
+    with pytest.raises(BadData, match="expected only classes of the run"):
         find_shortcuts(tmp_path / "m", other, SearchOptions(split="unseen"))
 
 
