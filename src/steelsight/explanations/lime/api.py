@@ -3,8 +3,8 @@
 The estimand is that of the reference implementation: each superpixel is shown or replaced with probability
 1/2, a sample weighs exp(-d²/2w²) with d the cosine distance to the whole sheet, and a weighted ridge
 regression is fitted. Most of the samples are evaluated by an emulator of the network, which is fitted to a
-few samples and corrected by its error on them: 128 samples come nearer the reference's limit than 1,000
-without an emulator; see docs/results/explanations.md.
+few samples and corrected by its error on left-out ones; for its quality and time see
+docs/results/explanations.md.
 """
 
 from __future__ import annotations
