@@ -124,4 +124,4 @@ def test_the_page_has_every_number(tmp_path) -> None:
 def test_a_missing_partner_is_reported() -> None:
     page = Document("t")
     assert write_transplant(page, "no binary model") == {"transplant": "no binary model"}
-    assert "No weights were transplanted: no binary model." in page.render()
+    assert "No weights were exchanged: no binary model." in page.render()
