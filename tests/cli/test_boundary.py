@@ -161,7 +161,7 @@ def test_a_traceback_is_shown_on_request(
 ) -> None:
     if not asked:
         monkeypatch.setenv("STEELSIGHT_TRACEBACK", "1")
-    done = call(*asked, "train", tmp_path / "nowhere", "--out", tmp_path / "run")
+    done = call(*asked, "data", tmp_path / "nowhere", "--out", tmp_path / "run")
     assert done.exit_code == 2
     assert "Traceback (most recent call last)" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("error BadData: expected a DATA folder")
