@@ -14,7 +14,8 @@ from steelsight.evaluation.abstention.selective import (
     coverage_interval,
     risk_coverage,
 )
-from steelsight.evaluation.intervals.bootstrap import wilson
+from steelsight.evaluation.intervals.bootstrap import bootstrap, group_index, wilson
+from steelsight.evaluation.intervals.bounds import wilson_at
 
 
 def slow_areas(right, scores):
@@ -124,3 +125,25 @@ def test_a_weight_of_three_is_three_sheets() -> None:
     assert aurc(right, scores, np.full(40, 7.0)) == pytest.approx(aurc(right, scores))
     with pytest.raises(BadInput, match="weights: expected 40 finite numbers of at least 0, not all 0"):
         aurc(right, scores, np.zeros(40))
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 5), st.integers(0, 4)), min_size=1, max_size=30),
+    st.sampled_from([0.5, 0.8, 0.95, 1.0]),
+    st.booleans(),
+)
+def test_all_resamples_at_once_give_what_each_gives(sheets, accuracy, grouped):
+    right, scores = np.array([row[0] for row in sheets]), np.array([row[1] / 7 for row in sheets])
+    groups = [f"coil {row[2]}" for row in sheets] if grouped else None
+    slow = bootstrap(
+        lambda rows: coverage_at(right[rows], scores[rows], accuracy),
+        right.size,
+        groups,
+        rng=np.random.default_rng(3),
+        resamples=40,
+    )
+    slow = wilson_at(slow, np.unique(group_index(groups, right.size)).size)
+    fast = coverage_interval(
+        right, scores, accuracy, rng=np.random.default_rng(3), groups=groups, resamples=40
+    )
+    np.testing.assert_array_equal([fast.estimate, fast.low, fast.high], [slow.estimate, slow.low, slow.high])

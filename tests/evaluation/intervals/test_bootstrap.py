@@ -140,3 +140,17 @@ def test_six_sheets_never_give_an_interval_without_width(rng):
         found = share_interval(hit, np.ones_like(hit), rng=rng, resamples=200)
         assert found.low < found.high
         assert found.low <= found.estimate <= found.high
+
+
+@pytest.mark.parametrize("groups", [None, [str(row // 3) for row in range(60)]])
+def test_a_share_of_many_resamples_at_once_is_that_of_each(groups, rng):
+    hit, among = rng.random(60) < 0.7, rng.random(60) < 0.5
+    slow = bootstrap(
+        lambda rows: (hit & among)[rows].sum() / among[rows].sum() if among[rows].any() else np.nan,
+        60,
+        groups,
+        rng=np.random.default_rng(3),
+    )
+    assert share_interval(hit, among, groups, rng=np.random.default_rng(3)) == slow
+    even = share_interval(hit, among, groups, rng=np.random.default_rng(3), weights=np.ones(60))
+    assert even == slow

@@ -19,10 +19,12 @@ from steelsight.types import Interval
 
 __all__ = [
     "NO_SPREAD",
+    "CountMetric",
     "Groups",
     "PairedDifference",
     "Resampling",
     "bootstrap",
+    "bootstrap_counts",
     "draw_weights",
     "group_index",
     "interval_of",
@@ -33,6 +35,7 @@ __all__ = [
 
 Groups = Sequence[str] | Int[np.ndarray, "n"]
 IndexMetric = Callable[[Int[np.ndarray, "m"]], float]
+CountMetric = Callable[[Float[np.ndarray, "b n"]], Float[np.ndarray, "b"]]
 
 NO_SPREAD = 1e-9  # rounding leaves differences of about 1e-16 between equal numbers
 CHUNK = 2**21  # weights computed at a time: 16 MB
@@ -136,6 +139,31 @@ def bootstrap(
     return interval_of(estimate, np.array(draws), level=level)[0]
 
 
+def bootstrap_counts(
+    metric: CountMetric,
+    n: int,
+    groups: Groups | None = None,
+    *,
+    rng: np.random.Generator,
+    resamples: int = 1000,
+) -> Interval:
+    """As `bootstrap`, on the same draws, for a metric that takes how often each sheet was drawn.
+
+    metric  counts (b, n) of many resamples at once -> (b,)
+
+    >>> right = np.array([1.0] * 90 + [0.0] * 10)
+    >>> interval = bootstrap_counts(lambda times: times @ right / 100, 100, rng=np.random.default_rng(0))
+    >>> interval == bootstrap(lambda rows: right[rows].mean(), 100, rng=np.random.default_rng(0))
+    True
+    """
+    group = group_index(groups, n)
+    estimate = float(metric(np.ones((1, n)))[0])
+    if n == 0 or group.max() == 0:
+        return Interval(estimate, float("nan"), float("nan"))
+    draws = [metric(times) for times in draw_weights(group, rng, resamples)]
+    return interval_of(estimate, np.concatenate(draws))[0]
+
+
 @dataclass(frozen=True)
 class PairedDifference:
     """A first metric minus a second, on the same resamples."""
@@ -205,7 +233,15 @@ def share_interval(
         total = (weight[rows] * counted[rows]).sum()
         return float((weight[rows] * (hit & counted)[rows]).sum() / total) if total > 0 else float("nan")
 
-    interval = bootstrap(share, among.size, groups, rng=rng, resamples=resamples)
+    def shares(times: Float[np.ndarray, "b n"]) -> Float[np.ndarray, " b"]:
+        totals = times @ counted.astype(np.float64)
+        among_them = times @ (hit & counted).astype(np.float64)
+        return np.divide(among_them, totals, out=np.full(totals.shape, np.nan), where=totals > 0)
+
+    if weights is None:  # sums of whole numbers are exact in any order: the same shares, all at once
+        interval = bootstrap_counts(shares, among.size, groups, rng=rng, resamples=resamples)
+    else:
+        interval = bootstrap(share, among.size, groups, rng=rng, resamples=resamples)
     if interval.high - interval.low > NO_SPREAD or np.isnan(interval.low):
         return interval
     units = np.unique(group_index(groups, among.size)[counted]).size
