@@ -45,6 +45,7 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_FILE_BYTES",
     "MAX_PIXELS",
+    "OUT_OF_MEMORY",
     "name_of",
     "open_image",
     "read_bytes",
@@ -54,6 +55,9 @@ __all__ = [
 
 MAX_PIXELS: Final = 2**26  # 67 million: 160 sheets of 1600x256 in one file, 268 MB when decoded with alpha
 MAX_FILE_BYTES: Final = 2**29  # MAX_PIXELS at 8 bytes a pixel, the most an uncompressed 16-bit file needs
+OUT_OF_MEMORY: Final = (
+    "this computer had too little memory to read it; free memory, and run the same command again"
+)
 IMAGE_SUFFIXES: Final = frozenset(
     {
         *(".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm"),
@@ -93,7 +97,6 @@ _DAMAGE: Final = (
     LookupError,
     ArithmeticError,
     EOFError,
-    MemoryError,
     zlib.error,
     Warning,  # where warnings are errors: Pillow warns of damage it reads over, such as torn metadata
 )
@@ -115,6 +118,8 @@ def read_bytes(path: Path) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise BadImage(unreadable(path, error)) from error
+    except MemoryError as error:
+        raise _out_of_memory(path.name) from error
     if not content:
         raise BadImage(f"{path.name}: the file is empty (0 bytes); copy it again")
     return content
@@ -162,8 +167,16 @@ def open_image(
             f"{name}: more pixels than its header said ({_first_line(error)}); export it again",
             kind="too_large",
         ) from error
+    except MemoryError as error:
+        raise _out_of_memory(name) from error
     except _DAMAGE as error:
+        if "out of memory" in str(error):  # the words of Pillow's decoders
+            raise _out_of_memory(name) from error
         raise BadImage(f"{name}: damaged image ({_first_line(error)}); copy or export it again") from error
+
+
+def _out_of_memory(name: str) -> BadImage:
+    return BadImage(f"{name}: {OUT_OF_MEMORY}", kind="out_of_memory")
 
 
 def stated_range(image: ImageFile.ImageFile) -> StatedRange:
