@@ -149,8 +149,8 @@ def test_a_share_that_goes_away_and_comes_back_is_not_scanned_again(make_bundle,
         shutil.copytree(away, line, copy_function=shutil.copy2)
 
     nothing = [lambda: None] * 3
-    between_polls(monkeypatch, *nothing, leave, *nothing, come_back, *nothing)
-    report = watch(make_bundle(), [line], tmp_path / "out", idle=1.0, page=False)
+    between_polls(monkeypatch, *nothing, leave, *nothing, come_back, *nothing, partial(until(0), 0, 0))
+    report = watch(make_bundle(), [line], tmp_path / "out", page=False)
     assert report.scanned == 2
     assert report.passed_over == 1  # the folder, while it was away
     again = watch(make_bundle("again"), [line], tmp_path / "out", idle=0.0, page=False)
@@ -174,7 +174,7 @@ def test_names_that_differ_in_undecodable_bytes_are_two_files(make_bundle, line,
     bundle, out = make_bundle(), tmp_path / "out"
     for byte, level in ((b"\xe8", 90), (b"\xe9", 150)):
         Image.new("L", (96, 64), level).save(line / "x.png")
-        os.rename(line / "x.png", os.fsencode(line) + b"/caf" + byte + b".png")
+        (line / "x.png").rename(line / os.fsdecode(b"caf" + byte + b".png"))
     assert watch(bundle, [line], out, progress=until(2)).scanned == 2
     assert names_of(out) == [r"caf\xe8.png", r"caf\xe9.png"]
     assert "caf\\xe9.png" in (out / "report.html").read_text()

@@ -20,6 +20,7 @@ from steelsight.runtime.engine.reading import ImageRefused, read_file
 from steelsight.runtime.scan.archives.listing import ArchiveRefused, archive_kind, iterate_archive
 from steelsight.runtime.scan.archives.members import Entry, Member
 from steelsight.runtime.scan.archives.reader import ArchiveReader
+from steelsight.runtime.scan.patterns import expand_pattern
 from steelsight.runtime.verdict import Reason
 from steelsight.sheets.formats.listing import list_images
 from steelsight.sheets.formats.mask_pairs import LookAt, MaskPairs, find_masks, look_in
@@ -159,7 +160,7 @@ def _list_file(path: Path, passed_over: list[Rejection]) -> Iterator[_Listed]:
 
 
 def _list_pattern(pattern: str, passed_over: list[Rejection]) -> Iterator[_Listed]:
-    matches = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207
+    matches = expand_pattern(pattern, passed_over)
     if not matches:
         raise BadSource(
             f"{pattern}: expected a pattern of image files, but it matches nothing; quote it and check it"

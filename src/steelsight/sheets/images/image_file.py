@@ -7,7 +7,6 @@ refusal is due, and its limit is a global of the process.
 
 from __future__ import annotations
 
-import io
 import stat
 import zlib
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from steelsight.errors import BadImage
+from steelsight.sheets.images.decoding_time import TimedBytes, limit_decoding, refuse_scans
 from steelsight.sheets.images.tiff_header import (
     TiffFacts,
     as_black_is_zero,
@@ -159,6 +159,8 @@ def open_image(
         with _open(content, name) as image:
             _refuse_oversized(image, name, max_pixels)
             _refuse_frames(image, name)
+            refuse_scans(image, content, name)
+            limit_decoding(image)
             yield image
     except BadImage:
         raise
@@ -189,7 +191,7 @@ def _open(content: bytes, name: str) -> ImageFile.ImageFile:
     image_class = _format_of(content, name)
     if image_class is TiffImageFile and (facts := read_tiff_facts(content)) is not None:
         return _open_tiff(content, facts, name)
-    image = image_class(io.BytesIO(content))
+    image = image_class(TimedBytes(content, name))
     image.info[_RANGE] = _RANGES[image_class](content) if image_class in _RANGES else StatedRange()
     return image
 
@@ -198,7 +200,9 @@ def _open_tiff(content: bytes, facts: TiffFacts, name: str) -> TiffImageFile:
     refuse_layout(facts, name)
     stated = tiff_range(facts)
     try:
-        image = TiffImageFile(io.BytesIO(as_black_is_zero(content, facts) if stated.inverted else content))
+        image = TiffImageFile(
+            TimedBytes(as_black_is_zero(content, facts) if stated.inverted else content, name)
+        )
     except SyntaxError as error:
         if "pixel mode" not in str(error):
             raise
