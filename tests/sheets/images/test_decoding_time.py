@@ -27,7 +27,9 @@ def progressive(scans, *, size=(64, 400)):
 
 def test_many_scans_are_refused_before_anything_is_decoded():
     assert read_gray(progressive(40)).shape == (64, 400)
-    with pytest.raises(BadImage, match="a JPEG of 8000 scans, more than the 100 allowed for 400x64") as refused:
+    with pytest.raises(
+        BadImage, match="a JPEG of 8000 scans, more than the 100 allowed for 400x64"
+    ) as refused:
         read_gray(progressive(8000))
     assert refused.value.kind == "too_large"
 
@@ -46,7 +48,9 @@ def test_decoding_that_takes_too_long_is_stopped(monkeypatch, kind):
     Image.fromarray(gray).save(packed, kind)
     expected = read_sheet(packed.getvalue(), InputSpec())
     monkeypatch.setattr(decoding_time, "SECONDS", -1.0)
-    with pytest.raises(BadImage, match="decoding takes more than .* a megapixel of processor time") as refused:
+    with pytest.raises(
+        BadImage, match=r"decoding takes more than .* a megapixel"
+    ) as refused:
         read_sheet(packed.getvalue(), InputSpec())
     assert refused.value.kind == "too_large"
     monkeypatch.undo()
