@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from steelsight.csv_text import read_cell
 from steelsight.errors import BadData
+from steelsight.reading import open_regular
 from steelsight.sheets.images.image_file import unreadable
 
 __all__ = ["CsvTable", "TableRow", "read_table"]
@@ -47,9 +50,9 @@ def read_table(path: Path) -> CsvTable:
     """All rows of a CSV file; raises BadData when it cannot be read as UTF-8 text with a header."""
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with io.TextIOWrapper(open_regular(path), encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
-            header = tuple(cell.strip() for cell in next(reader, []))
+            header = tuple(read_cell(cell.strip()) for cell in next(reader, []))
             lines = [(reader.line_num, cells) for cells in reader if cells]
     except OSError as error:
         raise BadData(unreadable(path, error)) from error
@@ -61,7 +64,9 @@ def read_table(path: Path) -> CsvTable:
     for line, cells in lines:
         if len(cells) == len(header):
             rows.append(
-                TableRow(line, {name: cell.strip() for name, cell in zip(header, cells, strict=True)})
+                TableRow(
+                    line, {name: read_cell(cell.strip()) for name, cell in zip(header, cells, strict=True)}
+                )
             )
         else:
             ragged.append(
