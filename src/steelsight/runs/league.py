@@ -14,12 +14,13 @@ from steelsight.explanations.benchmark.numbers import league_json
 from steelsight.explanations.benchmark.report import Published, league_figure, write_league
 from steelsight.explanations.benchmark.run import League, run_league
 from steelsight.explanations.benchmark.settings import LeagueRecipe, load_league_recipe
-from steelsight.files import write_json
+from steelsight.files import keep_earlier, write_json
 from steelsight.reports.document import Document
 from steelsight.reports.figures.style import save_figure
 from steelsight.runs.benchmark_data import BenchmarkData, open_benchmark
 from steelsight.runs.class_examples import picture_classes
 from steelsight.runs.options import LeagueOptions
+from steelsight.runs.settings import result_settings
 from steelsight.sheets.options import DataOptions
 from steelsight.version import __version__
 
@@ -91,6 +92,14 @@ def compare_explanations(
         "recipe": recipe.model_dump(mode="json"),
         **league_json(league, known),
     }
+    settings = result_settings(
+        "league",
+        options,
+        cards=[each.card for each in benchmark.runs],
+        data_hash=first.data.data_hash,
+        recipe=recipe.model_dump(mode="json"),
+    )
+    numbers |= keep_earlier(folder, NUMBERS, settings, [REPORT, "report.json", "figures/league.png"])
     say("drawing")
     write_page(folder / REPORT, league, benchmark, recipe, known, split=options.split, seed=options.seed)
     write_json(folder / NUMBERS, numbers)

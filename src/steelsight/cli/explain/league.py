@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from steelsight.cli.console import DataArgument, JsonFlag, console, emit_json, print_line, step_status
+from steelsight.cli.console import (
+    DataArgument,
+    JsonFlag,
+    console,
+    emit_json,
+    print_earlier,
+    print_line,
+    step_status,
+)
 from steelsight.cli.options import expand_options
 from steelsight.runs.options import LeagueOptions
 
@@ -44,6 +52,7 @@ def league(
         report = compare_explanations(run, data, options, published_segmentation, out=out, say=say)
     _print(report.league)
     print_line(recommendation(report.league))
+    print_earlier(report.numbers)
     print_line(f"report: {report.page}")
     if as_json:
         emit_json({"out": str(report.folder), **report.numbers})
