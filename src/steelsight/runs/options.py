@@ -162,6 +162,11 @@ class LeagueOptions:
         metavar="KEY=VALUE",
         flag="--set",
     )
+    fresh: bool = option(
+        False,
+        help="Evaluate every method again, or use the results of finished methods.",
+        flag="--fresh/--resume",
+    )
     allow_bad: int = option(0, help="Tolerate up to N unusable items.", metavar="N", min=0)
     seed: int = option(0, help="Seed of samples, noise and the bootstrap.", min=0)
 

@@ -42,14 +42,18 @@ def league(
 ) -> None:
     """Rank explanation methods on sheets with masks, and recommend one with a rule for making masks.
 
-    Method and rule are chosen on the run's validation sheets and reported on its test sheets.
+    Method and rule are chosen on the run's validation sheets and reported on its test sheets. After an
+    interruption the same command continues: finished methods are kept in DIR/methods, and used again only for
+    the same model, sheets and settings.
     """
     from steelsight.explanations.benchmark.report import recommendation
     from steelsight.runs.league import compare_explanations
     from steelsight.study.contents import published_segmentation
 
     with step_status("opening") as say:
-        report = compare_explanations(run, data, options, published_segmentation, out=out, say=say)
+        report = compare_explanations(
+            run, data, options, published_segmentation, out=out, say=say, note=print_line
+        )
     _print(report.league)
     print_line(recommendation(report.league))
     print_earlier(report.numbers)

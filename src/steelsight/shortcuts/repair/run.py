@@ -116,7 +116,11 @@ def repair_run(
     outcome = repair(case, methods, folder, fresh=options.fresh, watcher=watcher, say=say)
     numbers = _numbers(run, case, outcome, options.start, evaluation.notes)
     settings = result_settings(
-        "shortcuts repair", options, cards=[card], data_hash=opened.data_hash, nuisance=nuisance
+        "shortcuts repair",
+        replace(options, fresh=False),
+        cards=[card],
+        data_hash=opened.data_hash,
+        nuisance=nuisance,
     )
     numbers |= keep_earlier(folder, NUMBERS, settings, [PAGE])
     _write_page(folder, run, case, outcome, evaluation.notes)
