@@ -1,6 +1,7 @@
 """`league` and `explain --errors` from the command line: a run, a cross-validation, bad input."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -118,7 +119,7 @@ def test_an_interrupted_league_continues_and_says_how_long_it_takes(
     run: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = invoke("league", run, data, *METHODS, *QUICK, "--out", tmp_path / "whole", "--json")
-    assert "2 methods on 6 sheets: about " in whole.stderr
+    assert re.search(r"2 methods on \d+ sheets: about ", whole.stderr)
     assert "gradcam: Grad-CAM (1 of 2, about " in whole.stderr
     done = evaluate_method
 
@@ -133,11 +134,11 @@ def test_an_interrupted_league_continues_and_says_how_long_it_takes(
         assert invoke(*arguments).exit_code == 130
     resumed = invoke(*arguments)
     assert "1 of 2 methods were evaluated before: gradcam" in resumed.stderr
-    assert "1 methods on 6 sheets: about " in resumed.stderr
+    assert re.search(r"1 methods on \d+ sheets: about ", resumed.stderr)
     numbers = [json.loads(each.stdout.splitlines()[-1]) for each in (whole, resumed)]
     for each in numbers:
         for method in each["methods"].values():
-            method.pop("ms_a_sheet")
+            method.pop("time_ms")
         each.pop("out")
     assert numbers[0] == numbers[1]
     again = invoke(*arguments)

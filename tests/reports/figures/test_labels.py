@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from steelsight.reports.figures.confusion import draw_confusion
 from steelsight.reports.figures.explanation.league import LeagueRow, draw_league
+from steelsight.reports.figures.glyphs import cover_glyphs
 from steelsight.reports.figures.labels import legend_columns, short_labels
 from steelsight.types import Interval
 
@@ -23,6 +24,7 @@ NAMES = {
 
 
 def drawn(figure: Figure) -> Figure:
+    cover_glyphs(figure)
     FigureCanvasAgg(figure).draw()
     return figure
 
@@ -114,4 +116,4 @@ def test_short_labels_stay_different() -> None:
 
 def test_legends_have_as_many_columns_as_fit() -> None:
     assert legend_columns(["a", "b", "c"], 8.0) == 3
-    assert legend_columns(["x" * 60, "y" * 60, "z"], 8.0) == 1
+    assert legend_columns(["x" * 60, "y" * 60, "z" * 60], 8.0) == 1
