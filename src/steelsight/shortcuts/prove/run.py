@@ -11,12 +11,13 @@ from typing import Any
 
 from steelsight.checksums import write_checksums
 from steelsight.errors import BadInput
-from steelsight.files import dump_json, replace_file, write_json
+from steelsight.files import dump_json, keep_earlier, replace_file, write_json
 from steelsight.models.card import Card
 from steelsight.models.classifier import SheetClassifier
 from steelsight.reading import inside, parse_object, read_regular
 from steelsight.reports.document import Document
 from steelsight.runs.open import open_run, refuse_multilabel
+from steelsight.runs.settings import result_settings
 from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.nuisances.nuisance import ALIASES, KINDS, open_nuisance
 from steelsight.shortcuts.pasting.counterfactual import Predict
@@ -147,6 +148,15 @@ def prove_opened(
             **environment(),
         }
     )
+    settings = result_settings(
+        "shortcuts prove",
+        options,
+        cards=[opened.card],
+        data_hash=opened.data_hash,
+        split=opened.split,
+        nuisance=nuisance,
+    )
+    numbers |= keep_earlier(folder, NUMBERS, settings, [PAGE])
     replace_file(folder / PAGE, page.render())
     write_checksums(folder, (), {NUMBERS: dump_json(numbers)})
     write_json(folder / NUMBERS, numbers)
