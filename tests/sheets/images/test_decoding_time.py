@@ -48,9 +48,7 @@ def test_decoding_that_takes_too_long_is_stopped(monkeypatch, kind):
     Image.fromarray(gray).save(packed, kind)
     expected = read_sheet(packed.getvalue(), InputSpec())
     monkeypatch.setattr(decoding_time, "SECONDS", -1.0)
-    with pytest.raises(
-        BadImage, match=r"decoding takes more than .* a megapixel"
-    ) as refused:
+    with pytest.raises(BadImage, match=r"decoding takes more than .* a megapixel") as refused:
         read_sheet(packed.getvalue(), InputSpec())
     assert refused.value.kind == "too_large"
     monkeypatch.undo()
