@@ -27,6 +27,7 @@ from steelsight.cli.plant.bundle import bundle
 from steelsight.cli.plant.demo import demo
 from steelsight.cli.plant.export import export
 from steelsight.cli.plant.scan import scan
+from steelsight.cli.service.ledger import ledger
 from steelsight.cli.shortcuts.shortcuts import shortcuts
 from steelsight.cli.study import study
 from steelsight.cli.verb import Verb, Verbs
@@ -85,6 +86,7 @@ for verb in (demo, bench, scan, synth, data, models, recipes, *LAB):
 app.add_typer(bundle)
 app.add_typer(shortcuts)
 app.add_typer(inspect)
+app.add_typer(ledger)
 
 
 def main() -> None:

@@ -48,9 +48,11 @@ _PATH_ERRORS: Final = {  # errno of a path that cannot be used, with advice
     errno.ELOOP: "it is a link to itself; choose another path",
 }
 _NO_MEMORY: Final = ("out of memory", "can't allocate memory", "bad allocation", "std::bad_alloc")
-_EXTRAS: Final = dict.fromkeys(
-    ("accelerate", "nncf", "onnx", "safetensors", "sklearn", "statsmodels", "torch"), "lab"
-) | {"torchvision": "lab", "skimage": "lab", "scipy": "synth"}
+_EXTRAS: Final = {
+    **dict.fromkeys(("accelerate", "nncf", "onnx", "safetensors", "sklearn", "statsmodels", "torch"), "lab"),
+    **{"torchvision": "lab", "skimage": "lab", "scipy": "synth"},
+    **dict.fromkeys(("alembic", "cryptography", "pg8000", "rfc8785", "sqlalchemy"), "serve"),
+}
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ __all__ = [
     "ThreadsOption",
     "console",
     "emit_json",
+    "print_earlier",
     "print_line",
     "progress_bar",
     "set_threads",
@@ -83,6 +84,12 @@ def progress_bar(text: str) -> Iterator[Callable[[int, int | None], None]]:
 def print_line(text: str) -> None:
     """Print one line on stderr as it is: no markup, no wrapping."""
     console.print(text, markup=False, soft_wrap=True)
+
+
+def print_earlier(numbers: Mapping[str, Any]) -> None:
+    """Say where an earlier result of other settings is kept, if there was one."""
+    if numbers.get("earlier_result"):
+        print_line(f"an earlier result, of other settings, is kept in {numbers['earlier_result']}")
 
 
 def set_threads(threads: int) -> None:

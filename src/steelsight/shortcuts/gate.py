@@ -22,7 +22,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from steelsight.errors import BadRecipe
-from steelsight.files import write_json
+from steelsight.files import keep_earlier, write_json
+from steelsight.runs.settings import result_settings
 from steelsight.shortcuts.nuisances.nuisance import ALIASES, KINDS
 from steelsight.shortcuts.prove.options import GateOptions, ProofOptions
 from steelsight.shortcuts.prove.prove import ShortcutProof
@@ -148,6 +149,10 @@ def gate_run(
         passed, why = decide_clause(clause, report.proof)
         decisions.append(ClauseDecision(clause, report.proof, passed, why, report.folder))
     gate = GateResult(tuple(decisions))
+    made_by = result_settings(
+        "shortcuts gate", options, cards=[opened.card], data_hash=opened.data_hash, policy=load_policy(policy)
+    )
+    kept = keep_earlier(folder, GATE_FILE, made_by, ())
     write_json(
         folder / GATE_FILE,
         {
@@ -157,6 +162,7 @@ def gate_run(
             "passed": gate.passed,
             "decisions": [decision.as_dict() for decision in gate.decisions],
             "environment": environment(),
+            **kept,
         },
     )
     return gate

@@ -29,7 +29,7 @@ from steelsight.evaluation.abstention.guarantee import THRESHOLDS, Certificate, 
 from steelsight.evaluation.abstention.thresholds import answered, card_threshold
 from steelsight.evaluation.answers import multi_type_right
 from steelsight.evaluation.intervals.bootstrap import group_index, share_interval
-from steelsight.files import replace_file, write_json
+from steelsight.files import keep_earlier, replace_file, write_json
 from steelsight.groups import group_keys
 from steelsight.models.card import Card
 from steelsight.models.checkpoint import save_checkpoint
@@ -38,6 +38,7 @@ from steelsight.runs.abstention.calibration_page import CertifiedOutputs, draw_p
 from steelsight.runs.abstention.confidence import soften
 from steelsight.runs.abstention.options import CalibrationOptions
 from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
+from steelsight.runs.settings import result_settings
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import describe_data, environment
@@ -110,6 +111,10 @@ def calibrate_run(
         "promise": _promise(run, by, certificate),
         "environment": environment(),
     }
+    settings = result_settings(
+        "calibrate", options, data_options, cards=[opened.card], data_hash=opened.data.data_hash
+    )
+    numbers |= keep_earlier(run, NUMBERS, settings, [PAGE])
     card = save_checkpoint(run, opened.model, written)
     replace_file(run / CARD_README, model_card(card, finished.metrics, plain(numbers)))
     page = draw_page(run.name, outputs, certificate, numbers, seed=options.seed)

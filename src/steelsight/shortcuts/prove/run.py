@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from steelsight.errors import BadInput
-from steelsight.files import replace_file, write_json
+from steelsight.files import keep_earlier, replace_file, write_json
 from steelsight.models.card import Card
 from steelsight.models.classifier import SheetClassifier
 from steelsight.reports.document import Document
 from steelsight.runs.open import open_run, refuse_multilabel
+from steelsight.runs.settings import result_settings
 from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.nuisances.nuisance import open_nuisance
 from steelsight.shortcuts.pasting.counterfactual import Predict
@@ -134,6 +135,15 @@ def prove_opened(
             **environment(),
         }
     )
+    settings = result_settings(
+        "shortcuts prove",
+        options,
+        cards=[opened.card],
+        data_hash=opened.data_hash,
+        split=opened.split,
+        nuisance=nuisance,
+    )
+    numbers |= keep_earlier(folder, NUMBERS, settings, [PAGE])
     replace_file(folder / PAGE, page.render())
     write_json(folder / NUMBERS, numbers)
     return ProofReport(folder, proof, numbers)
