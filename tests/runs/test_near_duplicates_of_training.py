@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from steelsight.checksums import CHECKSUMS_FILE
+from steelsight.errors import BadCheckpoint
 from steelsight.runs.abstention.calibrate import calibrate_run
 from steelsight.runs.abstention.confidence_scores import compare_confidence_scores
 from steelsight.runs.compare import compare_runs
@@ -96,7 +98,11 @@ def test_a_run_without_sketches_says_what_was_not_looked_for(run: Path, data: Pa
     )
     assert open_run(run, data).notes("test") == []
     (run / sketches.SKETCHES_FILE).write_bytes(b"damaged")
-    assert open_run(run, other).notes("unseen") == [note]
+    with pytest.raises(BadCheckpoint, match="it was altered or damaged; restore it, or train again"):
+        open_run(run, other).notes("unseen")
+    (run / CHECKSUMS_FILE).unlink()
+    with pytest.raises(BadCheckpoint, match="expected sketches of the training sheets, got"):
+        open_run(run, other).notes("unseen")
 
 
 def test_a_run_keeps_a_bounded_number_of_sketches(
@@ -105,6 +111,7 @@ def test_a_run_keeps_a_bounded_number_of_sketches(
     opened = open_run(run, data)
     trained = opened.parts.count("train")
     monkeypatch.setattr(sketches, "MOST_KEPT", 7)
+    (run / CHECKSUMS_FILE).unlink()
     sketches.write_sketches(run, opened.data, opened.parts)
     shape = (opened.data.input.height, opened.data.input.width)
     kept = sketches.read_sketches(run, shape)
@@ -112,7 +119,8 @@ def test_a_run_keeps_a_bounded_number_of_sketches(
     assert (len(kept.sketches), kept.trained) == (7, trained)
     assert sketches.read_sketches(run, (shape[0] + 1, shape[1])) is None
     other = _sheets(tmp_path / "other", 5, seed=8)
-    assert f"sketches of 7 of {trained} training sheets were compared" in open_run(run, other).notes("unseen")
+    notes = open_run(run, other).notes("unseen")
+    assert f"sketches of 7 of {trained} training sheets were compared" in notes
 
 
 def test_the_pages_state_the_rule_and_the_number_of_groups(run: Path, data: Path, tmp_path: Path) -> None:

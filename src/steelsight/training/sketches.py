@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors import SafetensorError
+from safetensors.numpy import load, save_file
 
+from steelsight.checksums import read_checked
+from steelsight.errors import BadCheckpoint
 from steelsight.files import replace_through
 from steelsight.sheets.grouping.duplicates import Sketches, resembling, sketch_sheets
 from steelsight.training.dataset import SheetData
@@ -53,20 +55,27 @@ def write_sketches(folder: Path, data: SheetData, parts: Sequence[str]) -> None:
     if trained.size > MOST_KEPT:
         kept = trained[np.linspace(0, trained.size - 1, MOST_KEPT).astype(np.int64)]
     sketches = sketch_sheets(data.images, kept).astype(np.float16)
-    facts = {"trained": str(trained.size), "height": str(data.input.height), "width": str(data.input.width)}
-    replace_through(
-        folder / SKETCHES_FILE, lambda path: save_file({"sketches": sketches}, path, metadata=facts)
-    )
+    facts = {"shape": [data.input.height, data.input.width], "trained": [trained.size]}
+    tensors = {"sketches": sketches} | {name: np.array(values, np.int64) for name, values in facts.items()}
+    replace_through(folder / SKETCHES_FILE, lambda path: save_file(tensors, path))
 
 
 def read_sketches(folder: Path, shape: tuple[int, int]) -> KeptSketches | None:
-    """The sketches of a RUN folder; None where it has none, or not of sheets of this height and width."""
+    """The sketches of a RUN folder; None where it has none, or not of sheets of this height and width.
+
+    raises  BadCheckpoint where the file was altered or is damaged
+    """
+    path = folder / SKETCHES_FILE
     try:
-        with safe_open(folder / SKETCHES_FILE, framework="numpy") as file:
-            facts, sketches = file.metadata() or {}, file.get_tensor("sketches")
-    except (OSError, SafetensorError):
+        content = read_checked(path, advice="restore it, or train again")
+        tensors = load(content)
+        sketches, stated, trained = (tensors[name] for name in ("sketches", "shape", "trained"))
+    except FileNotFoundError:
         return None
-    stated = (facts.get("height"), facts.get("width"))
-    if stated != (str(shape[0]), str(shape[1])) or sketches.ndim != 2:
+    except (OSError, SafetensorError, LookupError) as error:
+        raise BadCheckpoint(
+            f"{path}: expected sketches of the training sheets, got {error!s:.120}; restore the file or remove it"
+        ) from error
+    if tuple(stated.tolist()) != shape or sketches.ndim != 2:
         return None
-    return KeptSketches(sketches.astype(np.float32), int(facts.get("trained", len(sketches))))
+    return KeptSketches(sketches.astype(np.float32), int(trained[0]))
