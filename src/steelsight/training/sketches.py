@@ -74,7 +74,7 @@ def read_sketches(folder: Path, shape: tuple[int, int]) -> KeptSketches | None:
         return None
     except (OSError, SafetensorError, LookupError) as error:
         raise BadCheckpoint(
-            f"{path}: expected sketches of the training sheets, got {error!s:.120}; restore the file or remove it"
+            f"{path}: expected sketches of the training sheets, got {error!s:.120}; restore or remove it"
         ) from error
     if tuple(stated.tolist()) != shape or sketches.ndim != 2:
         return None
