@@ -98,9 +98,9 @@ def test_file_names_are_plain_text_and_shortened_at_the_front(rng: np.random.Gen
     figure = draw_explanations([row(rng, title=title)])
     figure.canvas.draw()
     lines = [text.get_text() for text in figure.texts if text.get_fontweight() == "bold"]
-    assert len(lines) == 3
+    assert 2 <= len(lines) <= 3
     assert lines[0].startswith("…x")
-    assert lines[-1].endswith("_$1$.jpg  defect 0.93")
+    assert "".join(lines).replace(" ", "").endswith("_$1$.jpgdefect0.93")
     assert max(map(len, lines)) < 160
 
 
