@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import torch
 
 from steelsight import files
 from steelsight.errors import BadOutput
-from steelsight.files import replace_file, replace_through, write_json
+from steelsight.files import parse_json, parse_toml, replace_file, replace_files, replace_through, write_json
 from steelsight.training.loop.state import EpochRow, TrainingState, load_state, save_state
 
 
@@ -79,3 +81,32 @@ def test_a_state_survives_the_disk(tmp_path: Path) -> None:
     assert torch.equal(found.weights["w"], torch.full((3,), 0.5))
     assert found.moments["0.step"] == 3
     assert dict(found.average) == {}
+
+
+def test_files_that_belong_together_are_replaced_together(tmp_path: Path) -> None:
+    first, second = tmp_path / "page.html", tmp_path / "page.json"
+    replace_files({first: "old", second: "old"})
+
+    def fill(file: BinaryIO) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(BadOutput, match=r"page.json: could not be written \(No space left"):
+        replace_files({first: "new", second: fill})
+    assert (first.read_text(), second.read_text()) == ("old", "old")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html", "page.json"]
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "message"),
+    [
+        (parse_json, '{"a": 1, "a": 2}', "a key twice"),
+        (parse_json, "[NaN]", "NaN, which is no number in JSON"),
+        (parse_json, "[" * 200_000, "JSON nested too deeply"),
+        (parse_toml, "a = " + "[" * 200_000, "TOML nested too deeply"),
+    ],
+)
+def test_text_that_cannot_be_read_in_one_way_is_a_value_error(
+    parse: Callable[[str], object], text: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse(text)

@@ -23,8 +23,9 @@ from steelsight.runtime.bundle.graph.wire import MalformedMessage, Message, Refu
 __all__ = ["MAX_GRAPH_BYTES", "CheckedGraph", "check_graph"]
 
 MAX_GRAPH_BYTES: Final = 2**29  # VGG16-BN in float32 takes 64 MB
-OPSETS: Final = (13, 21)
-IR_VERSIONS: Final = (7, 64)  # a version of the file's form alone, which is not passed on
+OPSETS: Final = (13, 17)  # exports write 17; from 18 on, operators read their axes from other places
+IR_VERSIONS: Final = (7, 64)  # of the file's form alone, which is not passed on
+IR_VERSION: Final = 8  # that is written: the oldest that holds opset 17
 MOST_OUTPUTS: Final = 8
 _BATCHES: Final = (1, 3)  # the graph is followed for both; sizes must grow in proportion
 
@@ -38,13 +39,6 @@ class CheckedGraph:
     constants: Mapping[str, Value]
     inputs: tuple[GraphPort, ...]
     outputs: tuple[GraphPort, ...]  # as computed from the input's shape, not as the file states them
-    elements: int  # of all tensors of one sheet
-    multiplications: int  # of one sheet
-
-    @property
-    def operators(self) -> frozenset[str]:
-        """Names of its operators."""
-        return frozenset(node.operator for node in self.nodes)
 
     def encode(self) -> bytes:
         """The graph as ONNX, of nothing but what was checked; equal graphs give equal bytes."""
@@ -56,7 +50,7 @@ class CheckedGraph:
             "output": [_port_message(port) for port in self.outputs],
         }
         opset = {"domain": "", "version": self.opset}
-        return encode({"ir_version": _ir_version(self.opset), "graph": graph, "opset_import": [opset]}, MODEL)
+        return encode({"ir_version": IR_VERSION, "graph": graph, "opset_import": [opset]}, MODEL)
 
 
 def check_graph(data: bytes, where: str, limits: GraphLimits | None = None) -> CheckedGraph:
@@ -97,12 +91,7 @@ def _checked(model: Message, limits: GraphLimits) -> CheckedGraph:
     if several.elements > one.elements * _BATCHES[1]:
         raise WrongNode("expected sizes that grow in proportion to the number of sheets")
     outputs = tuple(_output(name, walks) for name in names)
-    return CheckedGraph(opset, nodes, constants, (port,), outputs, one.elements, one.work)
-
-
-def _ir_version(opset: int) -> int:
-    """The oldest version of the form that holds these operators."""
-    return 8 if opset <= 18 else 9 if opset <= 20 else 10
+    return CheckedGraph(opset, nodes, constants, (port,), outputs)
 
 
 def _opset(imports: list[Message]) -> int:

@@ -1,7 +1,7 @@
 """The operators that are run: how many inputs and outputs they have, their attributes, and their shapes.
 
-An attribute has a kind and, if it is a number, bounds. An operator or an attribute that is not listed is
-refused, because no export writes it.
+An attribute has a kind and bounds. An operator or an attribute that is not listed is refused, because no
+export writes it. The rules are those of opsets 13 to 17; from 18 on, engines pass over some attributes here.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ OPERATORS: Final[dict[str, Operator]] = {
     "MaxPool": Operator(shapes.pool, (1, 1), _WINDOW | {"ceil_mode": _FLAG}),
     "Mul": Operator(shapes.elementwise, (2, 2)),
     "QuantizeLinear": Operator(shapes.quantise, (3, 3), {"axis": _AXIS}),
-    "ReduceMax": Operator(shapes.reduce, (1, 2), _REDUCE),
-    "ReduceMean": Operator(shapes.reduce, (1, 2), _REDUCE),
-    "ReduceSum": Operator(shapes.reduce, (1, 2), _REDUCE),
+    "ReduceMax": Operator(shapes.reduce, (1, 1), _REDUCE),
+    "ReduceMean": Operator(shapes.reduce, (1, 1), _REDUCE),
+    "ReduceSum": Operator(shapes.reduce, (1, 2), {"keepdims": _FLAG}),
     "Relu": Operator(shapes.unary, (1, 1)),
     "Reshape": Operator(shapes.reshape, (2, 2)),
     "Sqrt": Operator(shapes.unary, (1, 1)),
