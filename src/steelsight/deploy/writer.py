@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import io
 import os
 import shutil
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-
-import numpy as np
 
 from steelsight.errors import BadBundle, BadOutput
 from steelsight.files import NAME_BYTES, PARTIAL, replace_folder, sync_folder, write_synced
@@ -20,7 +16,7 @@ from steelsight.runtime.bundle.card import BundleCard, FileFact
 from steelsight.runtime.bundle.open import CARD_FILE, SIGNATURE_FILE, open_bundle
 from steelsight.runtime.bundle.seal import parse_card, seal, write_card
 
-__all__ = ["describe_files", "pack_arrays", "write_bundle"]
+__all__ = ["describe_files", "write_bundle"]
 
 
 def describe_files(files: Mapping[str, bytes]) -> dict[str, FileFact]:
@@ -29,19 +25,6 @@ def describe_files(files: Mapping[str, bytes]) -> dict[str, FileFact]:
         name: FileFact(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
         for name, content in sorted(files.items())
     }
-
-
-def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Arrays as the bytes of a compressed .npz, equal for equal arrays."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in sorted(arrays.items()):
-            inner = io.BytesIO()
-            np.lib.format.write_array(inner, np.ascontiguousarray(array), allow_pickle=False)
-            entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, inner.getvalue())
-    return packed.getvalue()
 
 
 def write_bundle(out: Path, card: BundleCard, files: Mapping[str, bytes]) -> BundleCard:

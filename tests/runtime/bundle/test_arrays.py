@@ -8,8 +8,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from steelsight.deploy.writer import pack_arrays
 from steelsight.errors import BadBundle
+from steelsight.files import pack_arrays
 from steelsight.runtime.bundle.arrays import read_arrays
 
 

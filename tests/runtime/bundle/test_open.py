@@ -14,8 +14,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from steelsight.deploy.writer import describe_files, pack_arrays, write_bundle
+from steelsight.deploy.writer import describe_files, write_bundle
 from steelsight.errors import BadBundle, BadOutput
+from steelsight.files import pack_arrays
 from steelsight.runtime.bundle.arrays import read_arrays
 from steelsight.runtime.bundle.card import BundleCard
 from steelsight.runtime.bundle.graph.check import check_graph
