@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,8 +14,6 @@ from steelsight import files
 from steelsight.errors import BadOutput
 from steelsight.files import (
     keep_earlier,
-    parse_json,
-    parse_toml,
     replace_file,
     replace_files,
     replace_through,
@@ -134,19 +131,3 @@ def test_files_that_belong_together_are_replaced_together(tmp_path: Path) -> Non
         replace_files({first: "new", second: fill})
     assert (first.read_text(), second.read_text()) == ("old", "old")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html", "page.json"]
-
-
-@pytest.mark.parametrize(
-    ("parse", "text", "message"),
-    [
-        (parse_json, '{"a": 1, "a": 2}', "a key twice"),
-        (parse_json, "[NaN]", "NaN, which is no number in JSON"),
-        (parse_json, "[" * 200_000, "JSON nested too deeply"),
-        (parse_toml, "a = " + "[" * 200_000, "TOML nested too deeply"),
-    ],
-)
-def test_text_that_cannot_be_read_in_one_way_is_a_value_error(
-    parse: Callable[[str], object], text: str, message: str
-) -> None:
-    with pytest.raises(ValueError, match=message):
-        parse(text)

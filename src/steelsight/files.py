@@ -8,7 +8,6 @@ import io
 import json
 import os
 import stat
-import tomllib
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -29,8 +28,6 @@ __all__ = [
     "dump_json",
     "keep_earlier",
     "pack_arrays",
-    "parse_json",
-    "parse_toml",
     "refuse_output",
     "replace_file",
     "replace_files",
@@ -154,36 +151,6 @@ def dump_json(value: Any, *, indent: int | None = 2) -> str:
 def write_json(path: Path, value: Any) -> None:
     """One readable JSON document, as `dump_json` writes it, by `replace_file`."""
     replace_file(path, dump_json(value))
-
-
-def parse_json(text: bytes | str) -> Any:
-    """One JSON document that every parser reads alike.
-
-    raises  ValueError, also for NaN and infinity, a key given twice, and nesting deeper than Python allows
-    """
-    try:
-        return json.loads(text, object_pairs_hook=_distinct_keys, parse_constant=_refuse_constant)
-    except RecursionError as error:
-        raise ValueError("JSON nested too deeply") from error
-
-
-def parse_toml(text: str) -> dict[str, Any]:
-    """One TOML document; raises ValueError, also for nesting deeper than Python allows."""
-    try:
-        return tomllib.loads(text)
-    except RecursionError as error:
-        raise ValueError("TOML nested too deeply") from error
-
-
-def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key twice")
-    return found
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name}, which is no number in JSON")
 
 
 def check_output(folder: Path, *, advice: str = "choose another folder") -> None:

@@ -149,7 +149,10 @@ def test_keys_that_cannot_be_used_are_refused(
 ) -> None:
     folder = make_bundle()
     private, public = keys
-    for key, message in ((public, "expected a private key as PEM"), (tmp_path, "expected a file")):
+    for key, message in (
+        (public, "expected a private key as PEM"),
+        (tmp_path, r"cannot be read \(Is a directory\)"),
+    ):
         with pytest.raises(BadInput, match=message):
             sign_bundle(folder, key)
     sign_bundle(folder, private)

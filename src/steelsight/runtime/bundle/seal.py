@@ -13,7 +13,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from steelsight.errors import BadBundle
-from steelsight.files import parse_json
+from steelsight.reading import parse_json
 from steelsight.runtime.bundle.card import BUNDLE_FORMAT, BUNDLE_FORMATS, BundleCard
 
 __all__ = ["parse_card", "seal", "write_card"]
@@ -41,7 +41,7 @@ def parse_card(text: bytes, where: str) -> BundleCard:
             out of bounds, and where the id is not the hash of what the card says
     """
     try:
-        raw = parse_json(text)
+        raw = parse_json(text, strict=True)
     except ValueError as error:
         raise BadBundle(f"{where}: expected JSON, got {error}; export the bundle again") from error
     if not isinstance(raw, dict) or raw.get("format") not in BUNDLE_FORMATS:

@@ -10,12 +10,12 @@ OpenSSL writes them, and the signature is 64 bytes, so that OpenSSL verifies it 
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from steelsight.errors import BadBundle, BadInput
 from steelsight.files import replace_file
+from steelsight.reading import read_regular
 from steelsight.runtime.bundle.open import SIGNATURE_FILE, Bundle, open_bundle
 
 if TYPE_CHECKING:
@@ -96,11 +96,7 @@ def _read_public(key: Path) -> Ed25519PublicKey:
 
 
 def _read_small(path: Path, most: int) -> bytes:
-    """A regular file of at most `most` bytes; a pipe would wait for its other end."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise BadInput(f"{path}: expected a file")
-    with path.open("rb") as file:
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise BadInput(f"{path}: more than the {most} bytes expected")
-    return content
+    try:
+        return read_regular(path, most_bytes=most)
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror or error}); check the path") from error
