@@ -61,6 +61,7 @@ def write_page(
             else card.threshold,
             "certificate": card.threshold_statement or None,
             "temperature": card.temperature,
+            "notes": "; ".join(bundle.notes) or None,
         }
     )
     document.footer({"steelsight": __version__, "model": card.model_id, "engine": engine.about})
