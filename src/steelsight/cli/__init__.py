@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.boundary import BROKEN_PIPE, flush_output
+from steelsight.cli.boundary import flush_output, open_streams
 from steelsight.cli.data.data import data
 from steelsight.cli.data.synth import synth
 from steelsight.cli.explain.explain import explain
@@ -92,8 +92,9 @@ app.add_typer(ledger)
 
 def main() -> None:
     """Run the command line."""
+    open_streams()
     try:
         app()
     finally:
-        if not flush_output():
-            sys.exit(BROKEN_PIPE)
+        if code := flush_output():
+            sys.exit(code)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from steelsight.errors import BadInput
+from steelsight.errors import BadCheckpoint, BadInput
 from steelsight.files import keep_earlier, write_json
 from steelsight.runs.open import open_run
 from steelsight.runs.settings import result_settings
@@ -127,6 +127,12 @@ def _threshold_of(run: Path) -> float | None:
     if not (run / METRICS_FILE).exists():
         return None
     metrics = load_run(run).metrics
-    point = metrics.get("operating_point") or {}
-    threshold = metrics.get("operating_threshold", point.get("threshold"))
-    return None if threshold is None else float(threshold)
+    try:
+        point = metrics.get("operating_point") or {}
+        threshold = metrics.get("operating_threshold", point.get("threshold"))
+        return None if threshold is None else float(threshold)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise BadCheckpoint(
+            f"{run / METRICS_FILE}: expected a number as operating_threshold, got {error!s:.80}; restore it, "
+            "or train again"
+        ) from error

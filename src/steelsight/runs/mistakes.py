@@ -86,7 +86,10 @@ def write_mistakes_page(
     document = Document(
         "Wrong predictions", subtitle=f"{first.card.model.name} on {first.data.name}, {part} sheets"
     )
+    notes = list(dict.fromkeys(note for run in runs for note in run.notes(part)))
     write_mistakes(document, mistakes, rows, sheets=len(predicted), most=most)
+    for note in notes:
+        document.notice(note)
     document.footer(
         {
             "Steelsight": __version__,
@@ -100,6 +103,7 @@ def write_mistakes_page(
         "part": part,
         "method": method,
         "sheets": len(predicted),
+        "notes": notes,
         "mistakes": [_plain(each, predicted[each.row], each.row in rows) for each in mistakes],
     }
     document.save(path, **numbers)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
+from steelsight.checksums import UNCHECKED, is_checked
 from steelsight.errors import BadCheckpoint, BadInput, BadRecipe, UnmatchedGroups
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
@@ -22,7 +23,8 @@ from steelsight.runs.classes import match_classes
 from steelsight.runs.seen_sheets import SeenSheets
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.training.dataset import GIVEN, SheetData, open_sheets
-from steelsight.training.records import PARTS, SplitRow, pixel_hashes, read_splits
+from steelsight.training.records import PARTS, SPLITS_FILE, SplitRow, pixel_hashes, read_splits
+from steelsight.training.sketches import read_sketches
 
 __all__ = ["OpenRun", "find_runs", "grouped_as", "open_run", "open_runs", "refuse_multilabel"]
 
@@ -43,7 +45,9 @@ class OpenRun:
     @cached_property
     def seen(self) -> SeenSheets:
         """Which sheets of DATA the run has seen, recognised by their pixels."""
-        return SeenSheets(self.splits, self.data, rule=self.card.groups)
+        shape = (self.data.input.height, self.data.input.width)
+        sketches = read_sketches(self.folder, shape)
+        return SeenSheets(self.splits, self.data, rule=self.card.groups, sketches=sketches)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -83,7 +87,8 @@ class OpenRun:
         """What a reader of figures on a part must know: the groups, if any, and what training has seen."""
         data = self.data
         grouped = data.group_rule is not None or data.group_source != GIVEN
-        return [f"groups: {data.grouping}"] * grouped + self.seen.notes(part)
+        unchecked = not is_checked(self.folder, SPLITS_FILE)
+        return [f"groups: {data.grouping}"] * grouped + self.seen.notes(part) + [UNCHECKED] * unchecked
 
 
 def find_runs(run: Path) -> list[Path]:

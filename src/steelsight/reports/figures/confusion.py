@@ -16,6 +16,8 @@ from steelsight.reports.figures.style import GRID, INK, MUTED, SEQUENTIAL, new_f
 __all__ = ["draw_confusion"]
 
 CELL, FINE_CELL, MANY = 0.72, 0.4, 12  # inches a cell; fine cells from more than so many classes
+MOST_WRITTEN = 48  # classes whose cells are written
+LARGE_SIDE, MOST_TICKS = 10.2, 24  # inches of a figure of more classes, and the names beside it
 SLANT, SLANT_RISE = 40, 0.64  # degrees of long names, and their height as a share of their length
 DARK = 0.55  # share above which the text of a cell is white; contrast stays above 4.5:1
 
@@ -24,9 +26,12 @@ def draw_confusion(matrix: Int[np.ndarray, "k k"], names: Sequence[str], *, titl
     """One row per true class, one column per verdict; the shade of a cell is its share of the row.
 
     matrix  counts, k >= 2; a row without sheets stays empty
-    names   of the classes; long ones are slanted, and cut in the middle
+    names   of the classes; long ones are slanted, and cut in the middle; beyond MOST_WRITTEN classes the
+            cells have no text and one class in several has its name
     """
     size = len(names)
+    if size > MOST_WRITTEN:
+        return _draw_shades(matrix, names, title)
     labels = short_labels(names)
     longest = max(map(label_width, labels))
     many = size > MANY
@@ -52,6 +57,25 @@ def draw_confusion(matrix: Int[np.ndarray, "k k"], names: Sequence[str], *, titl
     axes.set_xticks(np.arange(1, size) - 0.5, minor=True)
     axes.set_yticks(np.arange(1, size) - 0.5, minor=True)
     axes.grid(which="minor", color="#ffffff", linewidth=2)
+    return _finished(figure, axes, title)
+
+
+def _draw_shades(matrix: Int[np.ndarray, "k k"], names: Sequence[str], title: str) -> Figure:
+    """The matrix of very many classes, in a figure of fixed size."""
+    figure, (axes,) = new_figure(width=LARGE_SIDE + 0.95, height=LARGE_SIDE)
+    totals = matrix.sum(axis=1, keepdims=True)
+    shares = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
+    axes.imshow(shares, cmap=SEQUENTIAL, vmin=0, vmax=1)
+    shown = list(range(0, len(names), -(-len(names) // MOST_TICKS)))
+    labels = short_labels([names[i] for i in shown])
+    axes.set_xticks(shown, labels, rotation=90, parse_math=False)
+    counts = totals[shown, 0].tolist()
+    ticks = [f"{label}, {count:,}" for label, count in zip(labels, counts, strict=True)]
+    axes.set_yticks(shown, ticks, parse_math=False)
+    return _finished(figure, axes, title)
+
+
+def _finished(figure: Figure, axes: Axes, title: str) -> Figure:
     axes.tick_params(which="both", length=0)
     for spine in axes.spines.values():
         spine.set(visible=True, color=GRID)

@@ -9,7 +9,6 @@ one, both stay as they were.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from steelsight.errors import BadData
+from steelsight.errors import BadCheckpoint, BadData
 from steelsight.evaluation.abstention.calibration import (
     brier,
     expected_calibration_error,
@@ -34,6 +33,7 @@ from steelsight.groups import group_keys
 from steelsight.models.card import Card
 from steelsight.models.checkpoint import save_checkpoint
 from steelsight.plain import plain
+from steelsight.reading import parse_json, read_regular
 from steelsight.runs.abstention.calibration_page import CertifiedOutputs, draw_page
 from steelsight.runs.abstention.confidence import soften
 from steelsight.runs.abstention.options import CalibrationOptions
@@ -94,6 +94,10 @@ def calibrate_run(
         "seed": options.seed,
         "data": describe_data(opened.data, _part_names(opened.data, fitting, chosen, options.split)),
         "sheets": {"temperature": int(fitting.size), "certificate": int(chosen.size)},
+        "groups": {
+            "temperature": _count_groups(opened.data, fitting),
+            "certificate": _count_groups(opened.data, chosen),
+        },
         "temperature": temperature,
         "quality": _quality(outputs, opened.data, chosen, temperature),
         "certificate": {**asdict(certificate), "statement": certificate.statement},
@@ -117,6 +121,11 @@ def calibrate_run(
     replace_file(run / PAGE, page)
     write_json(run / NUMBERS, plain(numbers))
     return CalibrationReport(run, certificate, cost, numbers)
+
+
+def _count_groups(data: SheetData, rows: Positions) -> int:
+    """The groups of some sheets; a sheet without one is its own."""
+    return len(set(group_keys([data.groups[i] for i in rows.tolist()])))
 
 
 def _outputs_on(
@@ -211,11 +220,22 @@ def _coverage(card: Card, outputs: CertifiedOutputs, rng: np.random.Generator) -
 def _promise(run: Path, by: str | None, certificate: Certificate) -> str | None:
     """The statement on the card's threshold; an earlier threshold keeps its statement."""
     if by == EARLIER:
-        known = json.loads((run / NUMBERS).read_text(encoding="utf-8")) if (run / NUMBERS).exists() else {}
-        return known.get("promise") or "its certificate is not on record"
+        return _earlier_promise(run / NUMBERS) or "its certificate is not on record"
     if by == COST:
         return "chosen for the least cost of escapes, overkill and review; its risk is not certified"
     return certificate.statement if by == CERTIFICATE else None
+
+
+def _earlier_promise(path: Path) -> str:
+    """The statement of an earlier calibration.json; "" without one."""
+    if not path.exists():
+        return ""
+    try:
+        return str(parse_json(read_regular(path)).get("promise") or "")
+    except (OSError, ValueError, AttributeError) as error:
+        raise BadCheckpoint(
+            f"{path}: expected the numbers of an earlier calibration, got {error!s:.80}; remove the file"
+        ) from error
 
 
 def _part_names(data: SheetData, fitting: Positions, chosen: Positions, part: str) -> list[str]:
