@@ -10,12 +10,12 @@ import pytest
 
 pytest.importorskip("sqlalchemy", reason="needs the extra [serve]")
 
+from tests.service.conftest import draw_sheet
 from typer.testing import CliRunner
 
 from steelsight.cli import app
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.open import opened
-from tests.service.conftest import draw_sheet
 
 BUNDLE = Path(__file__).parents[3] / "src" / "steelsight" / "runtime" / "default_bundle"
 
