@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,8 +99,7 @@ def export_run(
     finished = _finish(draft, calibration, facts, run, card)
     files[README_FILE] = bundle_readme(finished).encode()
     finished = finished.model_copy(update={"files": describe_files(files)})
-    write_bundle(out, finished, files)
-    return Exported(out, finished, tuple(trials))
+    return Exported(out, write_bundle(out, finished, files), tuple(trials))
 
 
 def _compare_precisions(
@@ -146,7 +144,6 @@ def _draft(card: Card, model: SheetClassifier, files: dict[str, bytes]) -> Bundl
     with torch.inference_mode():
         shape = model.features(torch.zeros(1, 3, *model.size)).shape
     return BundleCard(
-        model_id=hashlib.sha256(files["model.onnx"]).hexdigest()[:12],
         task=card.task,
         class_names=card.class_names,
         model=card.model.name,

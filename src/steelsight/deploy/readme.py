@@ -29,8 +29,9 @@ def bundle_readme(card: BundleCard) -> str:
         "",
         f"# {card.model}, {card.head} head, {card.precision}",
         "",
-        f"Model `{card.model_id}`, task {card.task}: {', '.join(card.class_names)}. Gray sheets of any "
-        f"size, resized to {size}. One graph gives logits, the signed Grad-CAM of each class, an embedding.",
+        f"Task {card.task}: {', '.join(card.class_names)}. Gray sheets of any size, resized to {size}. One "
+        "graph gives logits, the signed Grad-CAM of each class, an embedding. `steelsight bundle show` "
+        "prints the model's id: a hash over every file of this folder, this one included.",
         "",
         "## Made from",
         "",
