@@ -60,7 +60,8 @@ def write_page(
             if card.threshold is None
             else card.threshold,
             "certificate": card.threshold_statement or None,
-            "temperature": card.temperature,
+            "temperature of the probabilities": card.temperature,
+            "notes": "; ".join(bundle.notes) or None,
         }
     )
     document.footer({"steelsight": __version__, "model": card.model_id, "engine": engine.about})
