@@ -40,8 +40,8 @@ class TimedBytes(io.BytesIO):
         """As BytesIO."""
         if time.thread_time() > self.end:
             raise BadImage(
-                f"{self.image_name}: reading it takes more than {SECONDS:g} s and {SECONDS_PER_MEGAPIXEL:g} s "
-                "a megapixel of processor time; no camera writes such files; export it again",
+                f"{self.image_name}: reading it takes more than {SECONDS:g} s and "
+                f"{SECONDS_PER_MEGAPIXEL:g} s a megapixel of processor time; export it again",
                 kind="too_large",
             )
         return super().read(size)
