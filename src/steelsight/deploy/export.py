@@ -74,7 +74,7 @@ def export_run(
         raise BadRecipe(
             f"precision: expected some of {', '.join(PRECISIONS)}, got {', '.join(unknown) or 'none'}"
         )
-    sheets = open_export_data(run, data, groups=options.groups, allow_bad=options.allow_bad)
+    sheets = open_export_data(run, data, options)
     model, card = sheets.run.model, sheets.run.card
     rng = stream(options.seed, "export-sheets")
     note("writing the graph")
@@ -226,6 +226,7 @@ def _source(run: Path, card: Card, sheets: ExportData) -> dict[str, Any]:
         "run": run.name,
         "data": sheets.data.name,
         "data_hash": sheets.data.data_hash,
+        "reading": sheets.data.reading,
         "seed": card.seed,
         "weights_sha256": card.weights_sha256,
         "mask_supervised": card.mask_supervised,

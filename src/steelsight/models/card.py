@@ -31,6 +31,9 @@ class Card(BaseModel):
     data_hash: str  # of the DATA folder it was trained on; see sheets.cache
     data_name: str = ""  # name of the DATA folder
     groups: str | None = None  # the rule that grouped its sheets, as --groups takes it; None = none
+    layout: str | None = None  # of the DATA folder, as --layout took it; None = recognised
+    masks: str | None = None  # which files are masks, as --masks took it; None = by their values
+    defect_free: tuple[str, ...] = ()  # defect-free classes, as --defect-free took them; () = by name
     seed: int  # of split, start and batches
     mask_supervised: bool = False  # trained with masks as well as classes
     shuffled_labels: bool = False  # a control trained on shuffled labels: its verdicts mean nothing

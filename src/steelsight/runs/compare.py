@@ -114,6 +114,7 @@ def compare_runs(
             "shares": None if shares is None else list(shares),
             "sheets": rows.size,
             "groups": "; ".join(dict.fromkeys(each.data.grouping for each in predicted)),
+            "reading": "; ".join(dict.fromkeys(each.data.reading for each in predicted)),
         }
         _write(out, compared, title, facts, seed)
     return compared
@@ -316,6 +317,7 @@ def _write(out: Path, found: Sequence[RunComparison], title: str, facts: dict[st
         {
             "data": f"{facts['data']} ({facts['data_hash']})",
             "groups": groups,
+            "read as": facts.get("reading", "as in the cross-validations"),
             "seed": seed,
             **environment(),
         }

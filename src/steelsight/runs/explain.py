@@ -16,7 +16,7 @@ from steelsight.models.checkpoint import load_checkpoint
 from steelsight.runs.mistakes import write_mistakes_page
 from steelsight.runs.open import open_runs
 from steelsight.runs.options import ExplainOptions
-from steelsight.sheets.options import DataOptions
+from steelsight.runs.reading import read_as_run
 from steelsight.types import Rejection
 
 __all__ = ["ERRORS_PAGE", "REPORT", "explain_errors", "explain_files"]
@@ -42,7 +42,7 @@ def explain_files(
     model, card = load_checkpoint(run)
     model.refuse_patches(str(run))
     targets = find_classes(options.target, card) or None
-    items, type_names = find_items(images, options.data)
+    items, type_names = find_items(images, options.data, read_as_run(card, options))
     folder = out if out is not None else run / "explanations"
     rows: list[dict[str, Any]] = []
     set_aside: list[Rejection] = []
@@ -86,7 +86,7 @@ def explain_errors(
     raises  BadData where the part holds no sheet
     """
     folder = out if out is not None else run / "explanations"
-    runs = open_runs(run, data, DataOptions(allow_bad=options.allow_bad))
+    runs = open_runs(run, data, options)
     numbers = write_mistakes_page(
         folder / ERRORS_PAGE, runs, options.split, method=options.method, most=options.most, say=say
     )

@@ -90,6 +90,7 @@ def write_mistakes_page(
             "Steelsight": __version__,
             "Data": first.data.name,
             "Groups": first.data.grouping,
+            "Read as": first.data.reading,
             "Method": method,
         }
     )

@@ -16,6 +16,7 @@ from steelsight.errors import BadData
 from steelsight.sheets.catalog import load_pixels, open_data
 from steelsight.sheets.grouping.splits import Split, find_leaks
 from steelsight.sheets.labels import label_sheets
+from steelsight.sheets.options import DataOptions
 from steelsight.streams import stream
 from steelsight.study.options import StudyOptions
 from steelsight.study.recipes import recipe_for
@@ -58,7 +59,7 @@ def open_study_data(data: Path, options: StudyOptions) -> StudyData:
     count = len(own.sheets.items)
     other = None if options.test is None else _open(options.test, options)
     whole = own if other is None else _join(own, other, options)
-    binary = _label(whole, data)
+    binary = _label(whole, data, options)
     options, split = _split(binary, options, count)
     weights = None if other is None else _weights(whole.sheets.items, split.test, count)
     return StudyData(
@@ -103,7 +104,9 @@ class _Opened:
 
 def _open(data: Path, options: StudyOptions) -> _Opened:
     recipe = recipe_for(options.models[0], options)
-    cache = load_pixels(open_data(data, groups=options.groups), recipe.input_spec())
+    cache = load_pixels(
+        open_data(data, groups=options.groups, options=options), recipe.input_spec().at_bits(options.bits)
+    )
     refuse_rejected(cache.sheets, options.allow_bad)
     return _Opened(cache.sheets, cache.images, cache.sizes, cache.data_hash, cache.spec)
 
@@ -134,7 +137,7 @@ def _join(own: _Opened, other: _Opened, options: StudyOptions) -> _Opened:
     )
 
 
-def _label(whole: _Opened, data: Path) -> SheetData:
+def _label(whole: _Opened, data: Path, options: DataOptions) -> SheetData:
     labelled = label_sheets(whole.sheets.items, "binary", whole.sheets.type_names, keep_multi_type=True)
     return SheetData(
         name=data.resolve().name,
@@ -146,6 +149,9 @@ def _label(whole: _Opened, data: Path) -> SheetData:
         data_hash=whole.data_hash,
         rejections=whole.sheets.rejections,
         type_names=whole.sheets.type_names,
+        group_rule=options.groups,
+        layout=whole.sheets.layout,
+        read_as=options.alone(),
     )
 
 

@@ -90,6 +90,7 @@ def describe_data(data: SheetData, parts: list[str]) -> dict[str, Any]:
         "hash": data.data_hash,
         "sheets": len(data.items),
         "groups": data.grouping,
+        "reading": data.reading,
         "set_aside": [asdict(item) for item in data.rejections],
         "parts": {part: parts.count(part) for part in dict.fromkeys(parts)},
     }

@@ -62,6 +62,7 @@ class ScoredSheets:
     columns: Columns
     how: str  # the sheets that scores were fitted on
     data: str
+    reading: str  # how DATA was read, see SheetData.reading
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,11 @@ def compare_confidence_scores(
     if is_cross_validation(run):
         if on is not None:
             raise BadInput(f"{run}: a cross-validation is evaluated on its own sheets; leave --on out")
-        folds, units, name = _open_folds(run, data, options)
+        folds, units, sheets = _open_folds(run, data, options)
         columns, right = cross_fit(folds)
         how = "the out-of-fold predictions of the other folds"
     else:
-        columns, right, units, name = _open_one(run, data, on, part, options)
+        columns, right, units, sheets = _open_one(run, data, on, part, options)
         how = "the run's validation sheets"
     rng = stream(seed, "confidence-scores")
     scores = compare_scores(columns, right, rng=rng, groups=units, resamples=resamples)
@@ -113,7 +114,7 @@ def compare_confidence_scores(
         for name in (SOFTMAX, "trust")
         if name in columns
     }
-    scored = ScoredSheets(tuple(scores), certificates, right, columns, how, name)
+    scored = ScoredSheets(tuple(scores), certificates, right, columns, how, sheets.name, sheets.reading)
     _write(out or run, scored, seed)
     return scored
 
@@ -143,7 +144,9 @@ def cross_fit(folds: Sequence[FoldOutputs]) -> tuple[Columns, Bool[np.ndarray, "
     return columns, right
 
 
-def _open_folds(run: Path, data: Path, options: DataOptions) -> tuple[list[FoldOutputs], list[str], str]:
+def _open_folds(
+    run: Path, data: Path, options: DataOptions
+) -> tuple[list[FoldOutputs], list[str], SheetData]:
     out_of_fold = read_out_of_fold(run)
     group_of = dict(zip(out_of_fold.ids, out_of_fold.groups, strict=True))
     folds, units = [], []
@@ -164,7 +167,7 @@ def _open_folds(run: Path, data: Path, options: DataOptions) -> tuple[list[FoldO
         raise BadData(
             f"{run}: expected out-of-fold predictions, found none; run the same `train --folds` again"
         )
-    return folds, units, sheets.name
+    return folds, units, sheets
 
 
 def _refuse_unknown_sheets(fold: OpenRun, data: Path) -> None:
@@ -177,7 +180,7 @@ def _refuse_unknown_sheets(fold: OpenRun, data: Path) -> None:
 
 def _open_one(
     run: Path, data: Path, on: Path | None, part: str, options: DataOptions
-) -> tuple[Columns, Bool[np.ndarray, " n"], list[str] | None, str]:
+) -> tuple[Columns, Bool[np.ndarray, " n"], list[str] | None, SheetData]:
     if part not in ("test", "unseen"):
         raise BadInput(f"--split: expected test or unseen, got {part!r}")
     check = partial(refuse_multilabel, run)
@@ -208,7 +211,7 @@ def _open_one(
     groups_of = [sheets.groups[i] for i in rows.tolist()]
     right = outputs["evaluated"].logits.argmax(1) == truth["evaluated"]
     units = groups_of if any(groups_of) else None
-    return confidence.columns(outputs["evaluated"]), right, units, sheets.name
+    return confidence.columns(outputs["evaluated"]), right, units, sheets
 
 
 def _write(out: Path, scored: ScoredSheets, seed: int) -> None:
@@ -240,7 +243,7 @@ def _write(out: Path, scored: ScoredSheets, seed: int) -> None:
         id="certificates",
         caption=f"Exact binomial bounds at {1 - DELTA:.0%}, one sheet a group",
     )
-    page.footer({"data": scored.data, "seed": seed, **environment()})
+    page.footer({"data": scored.data, "read as": scored.reading, "seed": seed, **environment()})
     replace_file(out / PAGE, page.render())
     write_json(out / NUMBERS, plain(_numbers(scored, seed)))
 
@@ -248,6 +251,7 @@ def _write(out: Path, scored: ScoredSheets, seed: int) -> None:
 def _numbers(scored: ScoredSheets, seed: int) -> dict[str, Any]:
     return {
         "data": scored.data,
+        "reading": scored.reading,
         "answers": int(scored.right.size),
         "accuracy": float(scored.right.mean()),
         "fitted_on": scored.how,

@@ -36,7 +36,6 @@ from steelsight.reports.document import Document
 from steelsight.reports.figures import save_figure
 from steelsight.runs.inspection.options import LayerOptions
 from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
-from steelsight.sheets.options import DataOptions
 from steelsight.streams import stream
 from steelsight.version import __version__
 
@@ -74,11 +73,12 @@ def inspect_run_layers(
     """
     choose_controls(options.controls)  # an unknown control is refused before DATA is read
     folder = out if out is not None else run / f"layers-{options.split}"
-    opened = open_run(run, data, DataOptions(allow_bad=options.allow_bad))
+    opened = open_run(run, data, options)
     found = probe_layers(opened, options, say=say)
     numbers: dict[str, Any] = {
         "run": str(run),
         "data": opened.data.name,
+        "reading": opened.data.reading,
         "fit": options.fit,
         "split": options.split,
         **layers_json(found),
@@ -155,6 +155,7 @@ def write_layers_page(path: Path, found: Separability, run: OpenRun, *, fit: str
             "Data": run.data.name,
             "Data hash": run.data.data_hash,
             "Groups": run.data.grouping,
+            "Read as": run.data.reading,
         }
     )
     return document.save(path)

@@ -29,7 +29,6 @@ from steelsight.reports.figures import save_figure
 from steelsight.runs.inspection.options import NeuronOptions
 from steelsight.runs.open import OpenRun, open_run
 from steelsight.sheets.images.pixels import read_sheet
-from steelsight.sheets.options import DataOptions
 from steelsight.streams import stream
 from steelsight.version import __version__
 
@@ -67,7 +66,7 @@ def inspect_neurons(
     """
     plan = plan_atlas(options)
     folder = out if out is not None else run / "neurons"
-    opened = open_run(run, data, DataOptions(allow_bad=options.allow_bad))
+    opened = open_run(run, data, options)
     if options.start is not None:
         plan = replace(plan, start=read_sheet(options.start, opened.card.input))
     seed = options.seed
@@ -77,7 +76,8 @@ def inspect_neurons(
         opened.model, shown, layers, plan, rng=stream(seed, "neuron-atlas"), seed=seed, say=say
     )
     numbers: dict[str, Any] = {
-        "run": str(run), "data": opened.data.name, "split": options.split, "seed": seed, **atlas.as_dict()
+        "run": str(run), "data": opened.data.name, "reading": opened.data.reading,
+        "split": options.split, "seed": seed, **atlas.as_dict()
     }  # fmt: skip
     pairs = None
     if options.against is not None:
@@ -187,6 +187,7 @@ def _write(
             "Data": run.data.name,
             "Data hash": run.data.data_hash,
             "Groups": run.data.grouping,
+            "Read as": run.data.reading,
             "Seed": numbers["seed"],
         }
     )

@@ -139,6 +139,7 @@ def _facts(study: StudyResults) -> dict[str, str | int]:
         "Model input": f"{spec.width} × {spec.height} pixels, {spec.fit}, three equal normalised channels",
         "Split": study.options.groups
         or ("stratified" if study.options.stratify else "random, sheet by sheet"),
+        "Read as": study.data.reading,
         "Set aside": len(study.data.rejections),
     }
 

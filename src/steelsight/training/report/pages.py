@@ -272,6 +272,7 @@ def _origin(metrics: Report) -> dict[str, Any]:
     return {
         "data": f"{data['name']} ({data['hash']})",
         "groups": data["groups"],
+        "read as": data["reading"],
         "set aside": len(data["set_aside"]),
         "seed": metrics["seed"],
         **metrics["environment"],
