@@ -148,6 +148,7 @@ def _draft(card: Card, model: SheetClassifier, files: dict[str, bytes]) -> Bundl
         model_id=hashlib.sha256(files["model.onnx"]).hexdigest()[:12],
         task=card.task,
         class_names=card.class_names,
+        defect_free_class=card.defect_free_class,
         model=card.model.name,
         head=card.model.head if card.model.head == "study" else f"direct, {card.model.pooling}",
         input=card.input,

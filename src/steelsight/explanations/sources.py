@@ -52,7 +52,7 @@ def find_items(
         namesakes = by_name.get(loose.path.name, [])
         namesake = namesakes[0] if len(namesakes) == 1 else loose
         found.setdefault(loose.path.resolve(), by_path.get(loose.path.resolve(), namesake))
-    return list(found.values()), known.type_names if known else ()
+    return list(found.values()), (known.clean_name, *known.type_names[1:]) if known else ()
 
 
 def read_items(

@@ -15,7 +15,7 @@ from jaxtyping import Int
 
 from steelsight.errors import BadInput
 from steelsight.files import write_json
-from steelsight.runs.open import open_run
+from steelsight.runs.open import OpenRun, open_run
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.training.conclude import describe_data, environment
 from steelsight.training.imbalance.shuffle import SHUFFLED_NOTE
@@ -89,7 +89,7 @@ def evaluate_run(
         "mask_supervised": card.mask_supervised,
         "shuffled_labels": card.shuffled_labels,
         "data": describe_data(sheets, parts),
-        "notes": [SHUFFLED_NOTE] * card.shuffled_labels + opened.notes(part),
+        "notes": [SHUFFLED_NOTE] * card.shuffled_labels + opened.notes(part) + _given_notes(opened),
         "report": report_part(sheets, logits, single, seed=seed),
         "apart": report_apart(sheets, logits, several, opened.seen.trained) if several.size else None,
         "operating_point": report_operating(
@@ -104,6 +104,16 @@ def evaluate_run(
     write_evaluation_page(folder, metrics, sheets, logits, single)
     write_json(folder / METRICS_FILE, metrics)
     return Evaluation(folder, metrics)
+
+
+def _given_notes(opened: OpenRun) -> list[str]:
+    """Whether figures hold for the test part that DATA brings along."""
+    test = [i for i, item in enumerate(opened.data.items) if item.part == "test"]
+    if not test:
+        return []
+    seen = len(opened.seen.seen & set(test))
+    words = f"the given test part has {len(test)} sheets"
+    return [f"{words}; {seen} of them, or of their groups, were seen in training" if seen else words]
 
 
 def _threshold_of(run: Path) -> float | None:

@@ -132,7 +132,7 @@ def open_run(
     splits = tuple(read_splits(folder))
     if sheets is None or not _opened_alike(sheets, card, read_as_run(card, options)):
         sheets = open_as_run(data, card, options, splits)
-    sheets = match_classes(sheets, card.class_names, card.task, data)
+    sheets = match_classes(sheets, card, data)
     return OpenRun(folder, model, card, sheets, splits)
 
 

@@ -20,7 +20,7 @@ from steelsight.sheets.options import DataOptions
 from steelsight.streams import stream
 from steelsight.study.options import StudyOptions
 from steelsight.study.recipes import recipe_for
-from steelsight.training.dataset import SheetData, refuse_rejected
+from steelsight.training.dataset import SheetData, label_sheet_set, refuse_rejected
 from steelsight.training.records import pixel_hashes
 from steelsight.training.run import split_keys
 from steelsight.types import InputSpec, SheetItem, SheetSet
@@ -73,7 +73,9 @@ def multiclass_data(study_data: StudyData) -> StudyData | str:
     if len(names) < 3:
         return "the data have one defect type, and a multi-class model needs at least two"
     data = study_data.data
-    labelled = label_sheets(data.items, "multiclass", names, keep_multi_type=False)
+    labelled = label_sheets(
+        data.items, "multiclass", names, keep_multi_type=False, clean_name=study_data.sheets.clean_name
+    )
     data = replace(data, labelled=labelled, task="multiclass")
     single = labelled.labels >= 0
     whole, test = study_data.split, study_data.split.test
@@ -138,7 +140,7 @@ def _join(own: _Opened, other: _Opened, options: StudyOptions) -> _Opened:
 
 
 def _label(whole: _Opened, data: Path, options: DataOptions) -> SheetData:
-    labelled = label_sheets(whole.sheets.items, "binary", whole.sheets.type_names, keep_multi_type=True)
+    labelled = label_sheet_set(whole.sheets, "binary", keep_multi_type=True)
     return SheetData(
         name=data.resolve().name,
         items=whole.sheets.items,
@@ -148,7 +150,7 @@ def _label(whole: _Opened, data: Path, options: DataOptions) -> SheetData:
         input=whole.spec,
         data_hash=whole.data_hash,
         rejections=whole.sheets.rejections,
-        type_names=whole.sheets.type_names,
+        type_names=(whole.sheets.clean_name, *whole.sheets.type_names[1:]),
         group_rule=options.groups,
         layout=whole.sheets.layout,
         read_as=options.alone(),

@@ -100,7 +100,7 @@ def refuse_single_class(data: SheetData) -> None:
     if data.task == "multilabel":
         if not names:
             raise BadData(
-                f"{data.name}: expected sheets of at least one defect type, got only 'none'; "
+                f"{data.name}: expected sheets of at least one defect type, got only defect-free ones; "
                 "bring sheets of a defect type"
             )
         return
@@ -112,7 +112,7 @@ def refuse_single_class(data: SheetData) -> None:
     got = ", ".join(repr(names[i]) for i in np.flatnonzero(present).tolist())
     raise BadData(
         f"{data.name}: expected sheets of at least two classes, got only {got or 'none'}; "
-        "bring sheets of a defect type, or of another one"
+        "bring sheets of another class"
     )
 
 

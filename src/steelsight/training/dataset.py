@@ -29,6 +29,7 @@ __all__ = [
     "Masks",
     "SheetData",
     "TrainingData",
+    "label_sheet_set",
     "open_sheets",
     "open_training_sheets",
     "read_masks",
@@ -58,6 +59,7 @@ class TrainingData:
     masks: Masks | None = None
     groups: Int[np.ndarray, " n"] | None = None  # an index a group; None: every sheet is its own
     intervention: Intervention = NO_INTERVENTION  # against a shortcut
+    clean: int | None = 0  # class of the defect-free sheets; None = there is no such class
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class SheetData:
     input: InputSpec
     data_hash: str
     rejections: tuple[Rejection, ...]
-    type_names: tuple[str, ...]  # "none", then the defect types
+    type_names: tuple[str, ...]  # name of the defect-free class, then the defect types
     group_rule: str | None = None  # that grouped the sheets, as --groups takes it
     group_source: str = GIVEN  # where the rule is from, or why none could be applied
     layout: str = ""  # a name of sheets.catalog.LAYOUTS; "" = not opened from a folder
@@ -162,7 +164,7 @@ def open_sheets(
     cache: PixelCache = load_pixels(open_data(data, groups=options.groups, options=options), spec)
     refuse_rejected(cache.sheets, options.allow_bad)
     sheets = cache.sheets
-    labelled = label_sheets(sheets.items, task, sheets.type_names, keep_multi_type=keep_multi_type)
+    labelled = label_sheet_set(sheets, task, keep_multi_type=keep_multi_type)
     return SheetData(
         name=shown_name(data.resolve().name),
         items=sheets.items,
@@ -172,10 +174,25 @@ def open_sheets(
         input=spec,
         data_hash=cache.data_hash,
         rejections=sheets.rejections,
-        type_names=sheets.type_names,
+        type_names=(sheets.clean_name, *sheets.type_names[1:]),
         group_rule=options.groups,
         layout=sheets.layout,
         read_as=options,
+    )
+
+
+def label_sheet_set(sheets: SheetSet, task: Task, *, keep_multi_type: bool) -> Labelled:
+    """Label the sheets of a folder by its own names; multiclass without defect-free sheets has no such class.
+
+    others  as label_sheets
+    """
+    absent = task == "multiclass" and all(item.types for item in sheets.items)
+    return label_sheets(
+        sheets.items,
+        task,
+        sheets.type_names,
+        keep_multi_type=keep_multi_type,
+        clean_name=None if absent else sheets.clean_name,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +118,7 @@ def probe_layers(
         limit=options.sheets,
         rng=stream(seed, "probe-sheets"),
     )
+    sheets = replace(sheets, clean=card.clean)
     if maps is not None:
         maps.perplexity_for(min(maps.sheets, sheets.judge_labels.size))
     nets, missing = build_controls(card.model, controls, seed=seed)

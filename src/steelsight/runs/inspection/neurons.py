@@ -128,6 +128,7 @@ def show_sheets(run: OpenRun, part: str, *, limit: int, rng: np.random.Generator
         tuple(names),
         tuple(run.data.ids[i] for i in rows.tolist()),
         groups if any(groups) else None,
+        0 if run.card.task == "multilabel" else run.card.clean,
     )
 
 

@@ -86,6 +86,7 @@ class BundleCard(_CardPart):
     model_id: str = Field(pattern="^[0-9a-f]{12}$")  # start of the graph's SHA-256; every verdict carries it
     task: Task  # binary, multiclass or multilabel
     class_names: tuple[str, ...] = Field(min_length=1)  # multilabel: defect types alone
+    defect_free_class: str | None = "none"  # its name; None = no output is for defect-free sheets
     model: str  # the network, e.g. squeezenet_reduced
     head: str  # its last layers
     input: InputSpec  # size, fit and decoder
@@ -102,6 +103,16 @@ class BundleCard(_CardPart):
     shortcuts: tuple[ShortcutStamp, ...] = ()  # none = no shortcut was tested
     shortcut_search: str = ""  # outcome of `steelsight shortcuts find`, in words; "" = not searched
     source: dict[str, JsonValue] = Field(default_factory=dict)  # run, data and its hash, seed, recipe
+
+    @property
+    def clean(self) -> int | None:
+        """The output for defect-free sheets; None = no output is for them, as in every multilabel model."""
+        return None if self.task == "multilabel" or self.defect_free_class is None else 0
+
+    @property
+    def no_defect(self) -> str:
+        """What a multilabel verdict without any type is called."""
+        return self.defect_free_class or "none"
 
     @property
     def graph_file(self) -> str:

@@ -16,6 +16,7 @@ from steelsight.types import Part, Rejection, SheetItem, SheetSet
 __all__ = ["SPLIT_FILE", "count_parts", "find_part_leaks", "read_split_table"]
 
 SPLIT_FILE: Final = "split.csv"
+COLUMNS: Final = ("part", "split", "subset")
 _ORDER: Final[tuple[Part, ...]] = ("train", "validation", "test")
 
 
@@ -48,7 +49,7 @@ def find_part_leaks(items: Sequence[SheetItem], alike: Iterable[tuple[str, str]]
 
 
 def read_split_table(sheets: SheetSet) -> SheetSet:
-    """The same sheets with the parts that `split.csv` beside them gives (ImageId, part), if there is one.
+    """The same sheets with the parts that `split.csv` beside them gives (ImageId, part or split), if any.
 
     Rows that name no image or no part are added to the rejections.
     """
@@ -56,17 +57,18 @@ def read_split_table(sheets: SheetSet) -> SheetSet:
     if not path.is_file() or any(item.part for item in sheets.items):
         return sheets
     table = read_table(path)
-    if "part" not in table.columns:
+    column = next((name for name in COLUMNS if name in table.columns), None)
+    if column is None:
         return sheets
     names = ImageNames([*(item.id for item in sheets.items), *(bad.id for bad in sheets.rejections)])
-    key = name_column(table, names, apart="part")
+    key = name_column(table, names, apart=column)
     if key is None:
         raise BadData(f"{SPLIT_FILE}: expected a column ImageId, found {', '.join(table.columns)}")
     parts: dict[str, Part] = {}
     faults = [Rejection(SPLIT_FILE, f"row {line}: {reason}") for line, reason in table.ragged]
     for row in table.rows:
-        image, part = names.one(row.cells[key]), part_of(row.cells["part"])
-        if image is None or (row.cells["part"] and not part):
+        image, part = names.one(row.cells[key]), part_of(row.cells[column])
+        if image is None or (row.cells[column] and not part):
             reason = (
                 f"row {row.line}: expected an image and train, validation or test, found {row.cells[key]!r}"
             )

@@ -25,7 +25,7 @@ class ProofSettings:
 
     suspected_class: str | None = option(
         None,
-        help="Class the nuisance may indicate. Default: none; for ends type 2.",
+        help="Class the nuisance may indicate. Default: the defect-free one; for ends type 2.",
         flag="--suspect",
         metavar="CLASS",
     )

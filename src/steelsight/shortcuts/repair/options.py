@@ -31,7 +31,7 @@ class RepairOptions(DataOptions):
     )
     suspected_class: str | None = option(
         None,
-        help="Class the nuisance may indicate. Default: none; for ends type 2.",
+        help="Class the nuisance may indicate. Default: the defect-free one; for ends type 2.",
         flag="--suspect",
         metavar="CLASS",
     )
