@@ -116,7 +116,7 @@ def test_a_run_with_a_defect_free_class_judges_defective_sheets_alone(root: Path
 
 def test_a_defect_type_called_as_the_defect_free_class_of_the_run(root: Path) -> None:
     sheets = sheets_of(root, "A-Ware", "crack")
-    with pytest.raises(BadData, match="A-Ware is the defect-free class of the run.*--defect-free A-Ware"):
+    with pytest.raises(BadData, match=r"A-Ware is the defect-free class of the run.*--defect-free A-Ware"):
         match_classes(sheets, card_of("A-Ware", "crack", free="A-Ware"), root)
 
 
