@@ -61,8 +61,9 @@ coverage: $(VENV)/.installed  ## the same tests with branch coverage; fails belo
 test-plant: $(VENV)-plant/.installed  ## the plant's tests, without torch
 	OMP_NUM_THREADS=1 $(VENV)-plant/bin/pytest $(PARALLEL) -m 'not long'
 
-test-long: $(VENV)/.installed  ## long statistics and trainings
+test-long: $(VENV)/.installed  ## long statistics, trainings and attacks; writes docs/results/hardening.md
 	$(BIN)/pytest -m long
+	$(BIN)/python benchmarks/hardening.py build/hardening docs/results/hardening.md
 
 # Trains and exports the bundle that comes with the package.
 default-bundle: $(VENV)/.installed
@@ -74,7 +75,7 @@ default-bundle: $(VENV)/.installed
 	  --out src/steelsight/runtime/default_bundle --risk .05 --probes 12
 
 bench: $(VENV)/.installed  ## speed as ratios against the usual way; run nothing else meanwhile
-	for file in $(filter-out benchmarks/house.py benchmarks/golden.py,$(wildcard benchmarks/*.py)); do \
+	for file in $(filter-out benchmarks/house.py benchmarks/golden.py benchmarks/hardening.py,$(wildcard benchmarks/*.py)); do \
 	  $(BIN)/python $$file || exit 1; done
 
 clean:

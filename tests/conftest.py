@@ -1,8 +1,11 @@
 """Fixtures shared by every room, and run-time checking of the array annotations of the whole package."""
 
+import datetime
 import importlib.util
+import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +108,18 @@ def _no_wait_for_the_disk() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield
+
+
+@pytest.fixture
+def record_attack() -> Callable[..., None]:
+    """Keep one row of docs/results/hardening.md: an attack, how many cases were tried, and their outcome."""
+
+    def record(area: str, attack: str, cases: int, outcome: str) -> None:
+        folder = Path(__file__).parents[1] / "build" / "hardening"
+        folder.mkdir(parents=True, exist_ok=True)
+        row = {"area": area, "attack": attack, "cases": cases, "outcome": outcome}
+        name = re.sub(r"[^a-z0-9]+", "-", f"{area} {attack}".lower()).strip("-")
+        today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+        (folder / f"{name[:120]}.json").write_text(json.dumps(row | {"date": today}))
+
+    return record

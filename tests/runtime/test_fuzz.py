@@ -83,7 +83,7 @@ def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def test_mutated_images_are_verdicts(make_bundle: Make) -> None:
+def test_mutated_images_are_verdicts(make_bundle: Make, record_attack: Callable[..., None]) -> None:
     inspector = steelsight.load(make_bundle(), threads=1, batch=1)
     seeds = _seeds()
     assert all(inspector.inspect(seed).state != State.BAD_IMAGE for seed in seeds)
@@ -98,6 +98,10 @@ def test_mutated_images_are_verdicts(make_bundle: Make) -> None:
     assert counts[State.BAD_IMAGE] > 1000
     assert counts[State.DECIDED] > 500
     assert _peak_mb() - before < MEMORY_MB
+    outcome = f"{counts[State.BAD_IMAGE]:,} refused with a reason, the others given a verdict; 0 errors"
+    record_attack(
+        "images", "bytes flipped, cut, inserted or spliced, 13 formats", sum(counts.values()), outcome
+    )
 
 
 def test_mutated_graphs_run_or_are_refused(make_bundle: Make) -> None:

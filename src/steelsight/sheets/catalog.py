@@ -30,11 +30,17 @@ from steelsight.sheets.formats.severstal import is_severstal, read_severstal
 from steelsight.sheets.formats.tables import read_table
 from steelsight.sheets.grouping.duplicates import duplicate_groups
 from steelsight.sheets.grouping.given_split import read_split_table
-from steelsight.sheets.grouping.groups import column_groups, frame_groups, join_groups, table_groups
+from steelsight.sheets.grouping.groups import (
+    TableGroups,
+    column_groups,
+    frame_groups,
+    join_groups,
+    table_groups,
+)
 from steelsight.sheets.images.image_file import unreadable
 from steelsight.sheets.masks import mask_fractions, read_mask
 from steelsight.sheets.options import AUTOMATIC, DataOptions
-from steelsight.types import InputSpec, Rejection, SheetSet
+from steelsight.types import InputSpec, SheetSet
 
 __all__ = [
     "LAYOUTS",
@@ -146,7 +152,8 @@ def _recognise(folder: DataFolder) -> str:
 def group_sheets(sheets: SheetSet, rule: str, spec: InputSpec | None = None) -> SheetSet:
     """The same sheets with their groups set by a rule of `open_data`; `duplicates` drops unusable sheets.
 
-    Rows of a table that name no sheet, and sheets no row names, are added to the rejections.
+    Rows of a table that name no sheet, and sheets no row names, are added to the rejections; a sheet that a
+    rejected row may mean is set aside.
     """
     parts = _RULES.split(rule)
     names: list[Sequence[str]] = []
@@ -154,21 +161,20 @@ def group_sheets(sheets: SheetSet, rule: str, spec: InputSpec | None = None) -> 
         cache = load_pixels(sheets, spec or InputSpec())
         sheets = cache.sheets
         names.append(duplicate_groups(cache.images))
-    faults: list[Rejection] = []
-    named = [_named_groups(sheets, part, faults) for part in parts if part != "duplicates"]
-    pairs = zip(sheets.items, join_groups(*named, *names), strict=True)
-    items = tuple(replace(item, group=group) for item, group in pairs)
+    named = [_named_groups(sheets, part) for part in parts if part != "duplicates"]
+    pairs = zip(sheets.items, join_groups(*(found.groups for found in named), *names), strict=True)
+    doubtful = frozenset[str]().union(*(found.doubtful for found in named))
+    items = tuple(replace(item, group=group) for item, group in pairs if item.id not in doubtful)
+    faults = [fault for found in named for fault in found.faults]
     return replace(sheets, items=items, rejections=(*sheets.rejections, *faults))
 
 
-def _named_groups(sheets: SheetSet, rule: str, faults: list[Rejection]) -> list[str]:
+def _named_groups(sheets: SheetSet, rule: str) -> TableGroups:
     kind, _, argument = rule.partition(":")
     ids = [item.id for item in sheets.items]
     others = [rejection.id for rejection in sheets.rejections]
     if kind == "column" and argument:
-        groups, found = column_groups(sheets.root, ids, argument, others=others)
-        faults += found
-        return groups
+        return column_groups(sheets.root, ids, argument, others=others)
     path, _, column = argument.rpartition(":")
     if kind == "file" and path and column:
         beside = sheets.root / path
@@ -177,13 +183,10 @@ def _named_groups(sheets: SheetSet, rule: str, faults: list[Rejection]) -> list[
             raise UnmatchedGroups(
                 f"groups {rule!r}: expected a table, found no file {path}; correct the path"
             )
-        table = read_table(here)
-        groups, found = table_groups(table, ids, column, others=others)
-        faults += found
-        return groups
+        return table_groups(read_table(here), ids, column, others=others)
     if kind == "frames" and (not argument or argument.isdecimal()):
         classes = [tuple(sheets.type_names[t] for t in item.types or (0,)) for item in sheets.items]
-        return frame_groups(ids, classes, gap=int(argument or 100))
+        return TableGroups(frame_groups(ids, classes, gap=int(argument or 100)), [], frozenset())
     raise BadRecipe(
         f"groups {rule!r}: expected column:NAME, frames, frames:GAP or duplicates, file:PATH:COLUMN, "
         "or several joined by +"

@@ -139,6 +139,7 @@ def gate_run(
             suspected_class=clause.suspected_class,
             limit=options.limit,
             groups_from=options.groups_from,
+            allow_bad=options.allow_bad,
             seed=options.seed,
         )
         report = prove_opened(

@@ -1,7 +1,6 @@
 """A watched folder: files are scanned as they arrive, when complete, and once."""
 
-import threading
-import time
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +20,12 @@ def watch(bundle, sources, out, *, idle=None, progress=None, **options):
 @pytest.fixture(autouse=True)
 def _quick_polls(monkeypatch):
     monkeypatch.setattr(watch_module, "POLL_S", 0.05)
+
+
+def between_polls(monkeypatch, *steps):
+    """Take one step after each poll, in place of the pause; then polls go on without a pause."""
+    waiting = iter(steps)
+    monkeypatch.setattr(watch_module, "_pause", lambda: next(waiting, lambda: None)())
 
 
 def until(count):
@@ -52,19 +57,13 @@ def names_of(out):
     return [row["name"].rpartition("/")[2] for row in rows]
 
 
-def test_files_are_scanned_once_as_they_arrive(make_bundle, line, tmp_path):
+def test_files_are_scanned_once_as_they_arrive(make_bundle, line, tmp_path, monkeypatch):
     bundle, out = make_bundle(), tmp_path / "out"
     put(line, "a.png")
-
-    def arrive():
-        for name in ("b.png", "deep/c.png"):
-            time.sleep(0.3)
-            put(line, name)
-
-    writer = threading.Thread(target=arrive)
-    writer.start()
+    between_polls(
+        monkeypatch, *(partial(put, line, name) for name in ("b.png", "deep/c.png")), *(3 * [lambda: None])
+    )
     report = watch(bundle, [line], out, progress=until(3))
-    writer.join()
     assert names_of(out) == ["a.png", "b.png", "c.png"]
     assert report.scanned == report.summary.sheets == 3
     assert (out / "report.html").exists()
@@ -79,21 +78,18 @@ def test_files_are_scanned_once_as_they_arrive(make_bundle, line, tmp_path):
     assert watch(bundle, [line], out, idle=0.2, page=False).scanned == 0
 
 
-def test_a_file_that_is_still_written_is_scanned_later(make_bundle, line, tmp_path):
+def test_a_file_that_is_still_written_is_scanned_later(make_bundle, line, tmp_path, monkeypatch):
     put(tmp_path, "whole.png")
     content = (tmp_path / "whole.png").read_bytes()
 
-    def write_slowly():
-        with (line / "slow.png").open("wb") as file:
-            for byte in content:
-                file.write(bytes([byte]))
-                file.flush()
-                time.sleep(0.5 / len(content))
+    def write_more():
+        with (line / "slow.png").open("ab") as file:
+            file.write(content[file.tell() :][:10])
 
-    writer = threading.Thread(target=write_slowly)
-    writer.start()
-    report = watch(make_bundle(), [line], tmp_path / "out", progress=until(1), page=False)
-    writer.join()
+    write_more()
+    between_polls(monkeypatch, *([write_more] * (len(content) // 10)))
+    report = watch(make_bundle(), [line], tmp_path / "out", idle=0.0, progress=until(1), page=False)
+    assert (line / "slow.png").read_bytes() == content
     assert report.summary.states["decided"] == report.scanned == 1
 
 

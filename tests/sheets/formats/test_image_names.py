@@ -63,7 +63,8 @@ def test_the_column_of_names_is_found_by_title_or_content(tmp_path: Path) -> Non
 def test_ambiguous_rows_and_sheets_without_a_row_are_faults(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("ImageId,coil\n01.jpg,7\n02,7\ntop.tif,\ncut\n")
-    groups, faults = table_groups(read_table(path), IDS, "coil")
+    found = table_groups(read_table(path), IDS, "coil")
+    groups, faults = found.groups, found.faults
     assert groups == ["", "7", "", "", ""]
     reasons = [f"{fault.id}: {fault.reason}" for fault in faults]
     assert reasons[0].startswith("t.csv: row 5: expected 2 cells, found 1")

@@ -50,10 +50,14 @@ def test_a_table_gives_the_split(tiles: Path) -> None:
         "\n".join(["ImageId,part", *rows, "gone.jpg,train", f"{names[3]},later"])
     )
     sheets = check_images(open_data(tiles))
-    assert [item.part for item in sheets.items] == ["train", "validation", "test", "", ""]
-    assert [bad.reason for bad in sheets.rejections] == [
-        "row 5: expected an image and train, validation or test, found 'gone.jpg' and 'train'",
-        f"row 6: expected an image and train, validation or test, found '{names[3]}' and 'later'",
+    assert [(item.id, item.part) for item in sheets.items] == [
+        *zip(names, ("train", "validation", "test"), strict=False),
+        (names[4], ""),
+    ]
+    row = f"split.csv row 6 ({names[3]}): expected train, validation or test, found 'later'; correct it"
+    assert [(bad.id, bad.reason) for bad in sheets.rejections] == [
+        ("gone.jpg", "split.csv row 5 (gone.jpg): the name is no image here"),
+        (names[3], row),
     ]
 
 

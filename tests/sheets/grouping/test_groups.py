@@ -31,10 +31,11 @@ def test_close_frames_of_one_class_stay_together() -> None:
 def test_columns(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("ImageId,ClassId,EncodedPixels\n")
     (tmp_path / "manifest.csv").write_text("ImageId,coil\na.jpg,7\nb.jpg,8\na.jpg,7\n")
-    groups, faults = column_groups(tmp_path, ["a.jpg", "b.jpg", "c.jpg"], "coil")
-    assert groups == ["7", "8", ""]
+    found = column_groups(tmp_path, ["a.jpg", "b.jpg", "c.jpg"], "coil")
+    assert found.groups == ["7", "8", ""]
     reason = "no row of manifest.csv gives its coil; add one, else it is a group of its own"
-    assert [(fault.id, fault.reason) for fault in faults] == [("c.jpg", reason)]
+    assert [(fault.id, fault.reason) for fault in found.faults] == [("c.jpg", reason)]
+    assert not found.doubtful
     with pytest.raises(BadData, match=r"none of groups.csv, manifest.csv, train.csv has a column 'heat'"):
         column_groups(tmp_path, ["a.jpg"], "heat")
     (tmp_path / "groups.csv").write_text("ImageId,coil\na.jpg,7\na.jpg,8\n")

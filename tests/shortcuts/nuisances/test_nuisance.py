@@ -98,6 +98,41 @@ def test_a_list_without_an_evaluated_sheet_is_refused(tmp_path: Path) -> None:
         open_nuisance(SHEETS, _list(tmp_path, "ImageId\nseen.png\n"), known=("seen.png",))
 
 
+def test_lists_and_truth_tables_name_sheets_as_other_tables_do(tmp_path: Path) -> None:
+    names = [f"D:\\\\line\\\\{id_.upper()}" for id_ in STAINED]
+    listed = open_nuisance(SHEETS, _list(tmp_path, "ImageId\n" + "\n".join(names)))
+    assert (listed.present == nuisance_of(SHEETS).present).all()
+    sheets = _with_truth(tmp_path)
+    text = (tmp_path / "truth.csv").read_text()
+    (tmp_path / "truth.csv").write_text(text.replace("sheet_", "synthetic/Sheet_").replace(".png", ""))
+    truth = open_nuisance(sheets, "stain", source="truth")
+    assert np.flatnonzero(truth.present).tolist() == [0, 1, 2]
+
+
+def test_unmatched_rows_and_sheets_are_counted_and_tolerated_up_to_a_number(tmp_path: Path) -> None:
+    path = _list(tmp_path, "ImageId\n" + "\n".join([*STAINED, "absent.png", "gone.png"]))
+    with pytest.raises(BadData, match=r"such as absent\.png, gone\.png; .* tolerate them with --allow-bad 2"):
+        open_nuisance(SHEETS, path, allow_bad=1)
+    listed = open_nuisance(SHEETS, path, allow_bad=2)
+    assert "2 rows name no sheet or several" in listed.note
+    assert (listed.present == nuisance_of(SHEETS).present).all()
+    partial = _with_truth(tmp_path, drop=2)
+    assert "truth.csv is not used, since 2 of 40 sheets have no row" in open_nuisance(partial, "stain").note
+    with pytest.raises(BadData, match=r"2 of 40 sheets have none, such as sheet_038\.png, sheet_039\.png"):
+        open_nuisance(partial, "stain", source="truth", allow_bad=1)
+    truth = open_nuisance(partial, "stain", source="truth", allow_bad=2)
+    assert np.flatnonzero(~truth.listed).tolist() == [38, 39]
+
+
+def test_a_sheet_that_an_ambiguous_row_may_mean_is_in_neither_group(tmp_path: Path) -> None:
+    ids = ("a/1.png", "b/1.png", *SHEETS.ids[2:])
+    path = _list(tmp_path, f"ImageId\n1\n{STAINED[-1]}\n")
+    with pytest.raises(BadData, match="1 of 2 listed sheets fit several sheets of made, such as 1;"):
+        open_nuisance(replace(SHEETS, ids=ids), path)
+    listed = open_nuisance(replace(SHEETS, ids=ids), path, allow_bad=1)
+    assert np.flatnonzero(~listed.listed).tolist() == [0, 1]
+
+
 def test_unknown_nuisances_and_sources_are_refused() -> None:
     with pytest.raises(BadInput, match="expected stain, end, or a CSV file with a column ImageId"):
         open_nuisance(SHEETS, "rust")

@@ -36,6 +36,7 @@ __all__ = [
     "load_scan",
     "lock_for_worker",
     "lock_output",
+    "remove_partial_files",
     "save_scan",
 ]
 
@@ -186,11 +187,16 @@ def _open_locked(out: Path, fresh: bool) -> BinaryIO:
     return lock
 
 
-def _clear(out: Path, fresh: bool) -> None:
-    """Remove partly written files, and with `fresh` the earlier scan."""
+def remove_partial_files(out: Path) -> None:
+    """Remove the partly written files of processes that have ended; for the holder of OUT's lock."""
     for folder in (out, out / VERDICTS):
         for partial in folder.glob(f"*{PARTIAL}"):
             partial.unlink(missing_ok=True)
+
+
+def _clear(out: Path, fresh: bool) -> None:
+    """Remove partly written files, and with `fresh` the earlier scan."""
+    remove_partial_files(out)
     if fresh:
         for part in (out / VERDICTS).glob("part-*.parquet"):
             part.unlink(missing_ok=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,10 +107,11 @@ def scan(
             finished = run_parts(settings, missing, workers or cores())
         else:
             finished = _scan_here(PartScanner(bundle, engine, rows), plan, out, missing)
-        for part in finished:
-            done += part.sheets
-            if progress is not None:
-                progress(done, plan.sheets)
+        with closing(finished):  # also where `progress` raises: workers end before the caller goes on
+            for part in finished:
+                done += part.sheets
+                if progress is not None:
+                    progress(done, plan.sheets)
         seconds = time.perf_counter() - started
         summary = summarise(out, (read_part(out, number) for number in range(plan.parts)), bundle.card)
         write_summary(
@@ -208,7 +210,7 @@ def _length(plan: ScanPlan, number: int) -> int:
 
 def _scan_here(
     scanner: PartScanner, plan: ScanPlan, out: Path, missing: Sequence[int]
-) -> Iterator[FinishedPart]:
+) -> Generator[FinishedPart, None, None]:
     """Scan parts in this process; yields each when it is written."""
     for number in missing:
         sheets = plan.part(number)

@@ -43,19 +43,24 @@ class _Watched:
     folders: Sequence[Path]
     scanned: dict[str, Stamp] = field(default_factory=dict)  # by name
     seen: dict[str, Stamp] = field(default_factory=dict)  # at the last poll
+    waiting: bool = False  # whether the last poll saw a file that is not scanned and may still be written
 
     def poll(self) -> list[_Arrival]:
         """Files that are new or changed, and have not changed since the last poll."""
         now: dict[str, Stamp] = {}
         ready = []
+        self.waiting = False
         for path in self._list():
             stamp = _stamp(path)
             if stamp is None:
                 continue
             name = readable(path.as_posix())
             now[name] = stamp
-            if self.seen.get(name) == stamp and self.scanned.get(name) != stamp:
-                ready.append(_Arrival(name, path, stamp))
+            if self.scanned.get(name) != stamp:
+                if self.seen.get(name) == stamp:
+                    ready.append(_Arrival(name, path, stamp))
+                else:
+                    self.waiting = True
         self.seen = now
         self.scanned = {name: stamp for name, stamp in self.scanned.items() if name in now}
         return ready
@@ -77,7 +82,8 @@ def watch(
     """Scan the images of folders as they arrive, until Ctrl-C; each poll that finds some writes a part.
 
     sources  folders
-    idle     seconds without a new file after which it ends; None = never
+    idle     seconds without a new file after which it ends; None = never. A file that is still being written
+             is waited for
     raises   as `scan`
     """
     out = Path(out)
@@ -116,12 +122,20 @@ def watch(
 def _arrivals(watched: _Watched, idle: float | None) -> Iterator[list[_Arrival]]:
     """At most PART new files at a time, until none came for `idle` seconds; the caller scans them."""
     last = time.monotonic()
-    while idle is None or time.monotonic() - last < idle:
+    while True:
         ready = watched.poll()
         for start in range(0, len(ready), PART):
             yield ready[start : start + PART]
+        if ready or watched.waiting:
             last = time.monotonic()
-        time.sleep(POLL_S)
+        elif idle is not None and time.monotonic() - last >= idle:
+            return
+        _pause()
+
+
+def _pause() -> None:
+    """Wait for the next poll."""
+    time.sleep(POLL_S)
 
 
 def _scan_part(

@@ -15,12 +15,14 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from steelsight import errors
 from steelsight.errors import ScanIncomplete, SteelsightError
+from steelsight.runtime.scan.output import remove_partial_files
 
 __all__ = ["FinishedPart", "run_parts"]
 
@@ -91,8 +93,13 @@ class _Worker:
         self.process.stdout.close()
 
 
-def run_parts(settings: Mapping[str, Any], parts: Sequence[int], workers: int) -> Iterator[FinishedPart]:
+def run_parts(
+    settings: Mapping[str, Any], parts: Sequence[int], workers: int
+) -> Generator[FinishedPart, None, None]:
     """Write parts in worker processes; yields each when it is written.
+
+    When it ends or is closed, no worker runs and none of them has left a partly written file. A caller that
+    may stop early closes it: an exception's traceback would otherwise keep it open.
 
     settings  bundle, checksum, out, plan, engine, batch, heatmaps
     workers   processes at most; there are never more than parts
@@ -109,6 +116,7 @@ def run_parts(settings: Mapping[str, Any], parts: Sequence[int], workers: int) -
     finally:
         for worker in pool.alive:
             worker.kill()
+        remove_partial_files(Path(settings["out"]))
     if pool.lost:
         raise _incomplete(pool.lost)
 

@@ -68,6 +68,14 @@ class ImageNames:
         text = _tidy(name)
         return _lookup(self._exact, text) or _lookup(self._loose, text.casefold())
 
+    def near(self, name: str) -> tuple[str, ...]:
+        """The images that a name may mean: those it fits, else those of another suffix.
+
+        >>> ImageNames(["good/01.jpg"]).find("01.png"), ImageNames(["good/01.jpg"]).near("01.png")
+        ((), ('good/01.jpg',))
+        """
+        return self.find(name) or self.find(_without_suffix(_tidy(name)))
+
     def one(self, name: str) -> str | None:
         """The image a name means, or None."""
         found = self.find(name)

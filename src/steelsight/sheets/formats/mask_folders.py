@@ -41,6 +41,7 @@ class FolderMatch:
     pairs: tuple[tuple[str, str], ...]  # image id, mask id
     orphans: tuple[str, ...]  # masks without an image
     unclear: tuple[str, ...]  # messages: masks that fit several images
+    candidates: tuple[tuple[str, ...], ...] = ()  # of each unclear mask: the images it fits
 
 
 def words_of(name: str) -> list[str]:
@@ -131,7 +132,7 @@ def match_folder(masks: Sequence[str], images: Sequence[str]) -> FolderMatch:
     by_stem: dict[str, list[str]] = defaultdict(list)
     for id_ in images:
         by_stem[PurePosixPath(id_).stem.casefold()].append(id_)
-    pairs, orphans, unclear = [], [], []
+    pairs, orphans, unclear, candidates = [], [], [], []
     for mask in masks:
         best = _most_alike(mask, _same_name(mask, by_stem))
         if len(best) > 1:
@@ -142,9 +143,10 @@ def match_folder(masks: Sequence[str], images: Sequence[str]) -> FolderMatch:
             unclear.append(
                 f"{mask} fits {best[0]} and {best[1]}; sort the masks into folders as the images are"
             )
+            candidates.append(tuple(best))
         else:
             orphans.append(mask)
-    return FolderMatch(tuple(pairs), tuple(orphans), tuple(unclear))
+    return FolderMatch(tuple(pairs), tuple(orphans), tuple(unclear), tuple(candidates))
 
 
 def _most_alike(mask: str, candidates: Sequence[str]) -> list[str]:

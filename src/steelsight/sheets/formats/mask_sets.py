@@ -72,6 +72,9 @@ def read_mask_set(plan: FolderPlan, options: DataOptions) -> SheetSet:
                 )
                 continue
             items.append(_item(plan, id_, marked[id_], values))
+        elif id_ not in plan.pairs.masks and options.masks == "sparse" and plan.pairs.orphans:
+            reason = f"no mask, and {plan.pairs.orphans[0]} fits no image: it may be this one's"
+            rejections.append(Rejection(id_, f"{reason}; correct the name of that mask or remove it"))
         elif id_ not in plan.pairs.masks and options.masks == "sparse":
             items.append(SheetItem(id_, plan.root / id_, (), "mask", part=plan.tree.parts.get(id_, "")))
         elif id_ not in plan.pairs.masks:

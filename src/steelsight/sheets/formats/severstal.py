@@ -36,6 +36,7 @@ class _Known:
 
     lines: list[int] = field(default_factory=list)
     masks: dict[int, MaskSource] = field(default_factory=dict)
+    empty: dict[str, str] = field(default_factory=dict)  # types listed without runs: the row of each
     faults: list[str] = field(default_factory=list)  # any of them sets the image aside
     notes: list[str] = field(default_factory=list)  # rows passed over without loss
 
@@ -54,6 +55,10 @@ class _Reading:
         if len(found) > 1:
             self.refuse(found, f"{where}: the name fits {' and '.join(found[:3])}; write the whole path")
             return name, _Known()
+        if not found:
+            self.refuse(
+                self.names.near(name), f"{where}: names an image of another suffix; correct one of them"
+            )
         image = found[0] if found else name
         return image, self.known.setdefault(image, _Known())
 
@@ -68,7 +73,7 @@ class _Reading:
             self.rejections.append(Rejection(table.name, f"row {line}: {reason}"))
             at = next(i for i, column in enumerate(table.columns) if column.startswith("ImageId"))
             for cell in cells[at : at + 1]:
-                images = self.names.find(cell) or self.names.find(cell.rpartition("_")[0])
+                images = self.names.near(cell) or self.names.near(cell.rpartition("_")[0])
                 self.refuse(images, f"{table.name} row {line}: names this image, and {reason}")
 
 
@@ -152,6 +157,13 @@ def _read_annotations(table: CsvTable, reading: _Reading) -> None:
         name, type_text = _key(row, joined, reading.names)
         _, facts = reading.facts(name, f"{table.name} row {row.line} ({name})")
         _add_row(facts, row, name, type_text, table.name)
+    for facts in reading.known.values():
+        if facts.empty and len(facts.empty.keys() | {str(mask) for mask in facts.masks}) < len(_TYPES):
+            listed, where = next(iter(facts.empty.items()))
+            facts.faults.append(
+                f"{where}: type {listed} without run lengths, and not every type is listed so; "
+                "add the run lengths or remove the row"
+            )
     reading.refuse_ragged(table)
 
 
@@ -174,7 +186,8 @@ def _add_row(known: _Known, row: TableRow, image: str, type_text: str, table: st
             known.faults.append(f"{where}: expected ClassId 1 to 4, found {type_text!r}; correct the row")
         return  # an image listed with neither type nor runs is defect-free
     if not runs:
-        return  # the joined form lists every type of every image, most of them without runs
+        known.empty[type_text] = where  # the joined form lists every type of every image, most without runs
+        return
     source = MaskSource(int(type_text), runs=runs, where=where)
     earlier = known.masks.setdefault(source.defect_type, source)
     if earlier is source:

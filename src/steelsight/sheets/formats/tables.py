@@ -1,17 +1,22 @@
-"""Rows of a CSV file with the line each stands on: a byte-order mark, CRLF and quotes are understood."""
+"""Rows of a CSV file with the line each stands on, in separators and encodings as spreadsheets write them."""
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from steelsight.errors import BadData
 from steelsight.sheets.images.image_file import unreadable
 
 __all__ = ["CsvTable", "TableRow", "read_table"]
 
+_SEPARATORS: Final = (",", ";", "\t")  # the first of equals
 _LONGEST_FIELD = 2**24  # run lengths of one sheet can exceed the module's limit of 131,072 characters
 
 
@@ -39,33 +44,56 @@ class CsvTable:
         if missing:
             raise BadData(
                 f"{self.name}: expected the column(s) {', '.join(missing)}, found {', '.join(self.columns)}; "
-                "columns are separated by commas"
+                "correct the header line"
             )
 
 
 def read_table(path: Path) -> CsvTable:
-    """All rows of a CSV file; raises BadData when it cannot be read as UTF-8 text with a header."""
+    """All rows of a CSV file; raises BadData when it is no text with a header.
+
+    The text is UTF-8, or UTF-16 with its byte-order mark; cells are separated by the one of comma, semicolon
+    and tabulator that the header has most of, or that a first line `sep=;` names, as spreadsheets write it.
+    """
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            header = tuple(cell.strip() for cell in next(reader, []))
-            lines = [(reader.line_num, cells) for cells in reader if cells]
+        file = io.StringIO(_decode(path.read_bytes()), newline="")
+        skipped, separator = _separator(file)
+        reader = csv.reader(file, delimiter=separator, strict=True)
+        header = tuple(cell.strip() for cell in next(reader, []))
+        lines = [(reader.line_num + skipped, cells) for cells in reader if cells]
     except OSError as error:
         raise BadData(unreadable(path, error)) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadData(f"{path.name}: expected a CSV table in UTF-8, found {error}; save it again") from error
     if not header:
         raise BadData(f"{path.name}: the table is empty; expected a header line")
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if twice:
+        raise BadData(f"{path.name}: two columns are named {', '.join(twice)}; rename or remove one")
     rows, ragged, cells_of_ragged = [], [], []
     for line, cells in lines:
         if len(cells) == len(header):
             rows.append(
                 TableRow(line, {name: cell.strip() for name, cell in zip(header, cells, strict=True)})
             )
-        else:
+        elif any(cell.strip() for cell in cells):
             ragged.append(
                 (line, f"expected {len(header)} cells, found {len(cells)}; check commas and quotes")
             )
             cells_of_ragged.append(tuple(cell.strip() for cell in cells))
     return CsvTable(path.name, header, tuple(rows), tuple(ragged), tuple(cells_of_ragged))
+
+
+def _decode(content: bytes) -> str:
+    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_wide else "utf-8-sig")
+
+
+def _separator(file: io.StringIO) -> tuple[int, str]:
+    """The lines before the header, and what separates its cells; the file is left at the header."""
+    first = file.readline()
+    named = re.fullmatch(r"sep=(.)", first.rstrip("\r\n"), re.IGNORECASE)
+    if named:
+        return 1, named[1]
+    file.seek(0)
+    return 0, max(_SEPARATORS, key=first.count)

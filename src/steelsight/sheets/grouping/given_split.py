@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from steelsight.errors import BadData
 from steelsight.sheets.formats.folder_tree import part_of
-from steelsight.sheets.formats.image_names import ImageNames, name_column
+from steelsight.sheets.formats.named_rows import NamedRows, match_rows
 from steelsight.sheets.formats.tables import read_table
 from steelsight.types import Part, Rejection, SheetItem, SheetSet
 
@@ -51,7 +50,7 @@ def find_part_leaks(items: Sequence[SheetItem], alike: Iterable[tuple[str, str]]
 def read_split_table(sheets: SheetSet) -> SheetSet:
     """The same sheets with the parts that `split.csv` beside them gives (ImageId, part or split), if any.
 
-    Rows that name no image or no part are added to the rejections.
+    Rows that name no image are added to the rejections; an image whose part is not told is set aside.
     """
     path = sheets.root / SPLIT_FILE
     if not path.is_file() or any(item.part for item in sheets.items):
@@ -60,21 +59,30 @@ def read_split_table(sheets: SheetSet) -> SheetSet:
     column = next((name for name in COLUMNS if name in table.columns), None)
     if column is None:
         return sheets
-    names = ImageNames([*(item.id for item in sheets.items), *(bad.id for bad in sheets.rejections)])
-    key = name_column(table, names, apart=column)
-    if key is None:
-        raise BadData(f"{SPLIT_FILE}: expected a column ImageId, found {', '.join(table.columns)}")
-    parts: dict[str, Part] = {}
-    faults = [Rejection(SPLIT_FILE, f"row {line}: {reason}") for line, reason in table.ragged]
-    for row in table.rows:
-        image, part = names.one(row.cells[key]), part_of(row.cells[column])
-        if image is None or (row.cells[column] and not part):
-            reason = (
-                f"row {row.line}: expected an image and train, validation or test, found {row.cells[key]!r}"
-            )
-            faults.append(Rejection(SPLIT_FILE, f"{reason} and {row.cells['part']!r}"))
-        elif part:
-            parts[image] = part
-    items = tuple(replace(item, part=parts.get(item.id, "")) for item in sheets.items)
+    ids = [item.id for item in sheets.items]
+    named = match_rows(table, ids, others=[bad.id for bad in sheets.rejections], apart=column)
+    parts, doubtful = _parts_of(named, column)
+    faults = [*named.faults, *(Rejection(id_, reason) for id_, reason in doubtful.items())]
+    items = tuple(
+        replace(item, part=parts.get(item.id, "")) for item in sheets.items if item.id not in doubtful
+    )
     passed_over = tuple(each for each in sheets.passed_over if each.id != SPLIT_FILE)
     return replace(sheets, items=items, rejections=(*sheets.rejections, *faults), passed_over=passed_over)
+
+
+def _parts_of(named: NamedRows, column: str) -> tuple[dict[str, Part], dict[str, str]]:
+    """The part of each image, and the images whose part is not known, with the reason."""
+    parts: dict[str, Part] = {}
+    doubtful = {
+        image: f"its part of the split is not known: {reason}" for image, reason in named.doubtful.items()
+    }
+    for image, rows in named.rows.items():
+        for row in rows:
+            text = row.cells[column]
+            part = part_of(text)
+            where = f"{SPLIT_FILE} row {row.line} ({row.cells[named.key]})"
+            if text and not part:
+                doubtful[image] = f"{where}: expected train, validation or test, found {text!r}; correct it"
+            elif parts.setdefault(image, part) != part:
+                doubtful[image] = f"{where}: part {text!r}, earlier {parts[image]!r}; keep one"
+    return parts, doubtful

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from steelsight.errors import BadData, UnmatchedGroups
-from steelsight.sheets.formats.image_names import ImageNames, name_column
+from steelsight.sheets.formats.named_rows import match_rows
 from steelsight.sheets.formats.tables import CsvTable, read_table
 from steelsight.types import Rejection
 
-__all__ = ["column_groups", "frame_groups", "join_groups", "table_groups"]
+__all__ = ["TableGroups", "column_groups", "frame_groups", "join_groups", "table_groups"]
 
 _TABLES = ("groups.csv", "manifest.csv", "train.csv")
 
@@ -44,13 +45,19 @@ def frame_groups(ids: Sequence[str], classes: Sequence[Hashable], *, gap: int = 
     return groups
 
 
-def column_groups(
-    root: Path, ids: Sequence[str], column: str, *, others: Sequence[str] = ()
-) -> tuple[list[str], list[Rejection]]:
+@dataclass(frozen=True)
+class TableGroups:
+    """Groups that a table gives."""
+
+    groups: list[str]  # one a sheet; "" = no row gives one
+    faults: list[Rejection]  # rows and sheets that do not match, each with its reason
+    doubtful: frozenset[str]  # sheets that a rejected row may mean: their group is not known
+
+
+def column_groups(root: Path, ids: Sequence[str], column: str, *, others: Sequence[str] = ()) -> TableGroups:
     """Groups from a column of `groups.csv`, `manifest.csv` or `train.csv`, the first that has it.
 
     others  ids that are no sheets any more and may be listed all the same
-    returns as `table_groups`
     raises  UnmatchedGroups when no table has the column, and as `table_groups`
     """
     for name in _TABLES:
@@ -63,42 +70,37 @@ def column_groups(
 
 def table_groups(
     table: CsvTable, ids: Sequence[str], column: str, *, others: Sequence[str] = ()
-) -> tuple[list[str], list[Rejection]]:
+) -> TableGroups:
     """Groups from a column of a table that names images as `image_names` reads names.
 
-    returns one group a sheet, "" for one that no row names; and every row without an image, every row that
-            is damaged and every sheet without a row, each with its reason
     raises  BadData when the column is missing or a sheet has two groups, UnmatchedGroups when no row names
             an image
     """
     table.need([column])
-    names = ImageNames([*ids, *others])
-    key = name_column(table, names, apart=column)
-    if key is None:
-        raise BadData(
-            f"{table.name}: expected a column ImageId that names images, found {', '.join(table.columns)}; "
-            f"images are such as {', '.join(ids[:2]) or 'none'}"
-        )
-    faults = [Rejection(table.name, f"row {line}: {reason}") for line, reason in table.ragged]
+    named = match_rows(table, ids, others=others, apart=column)
     groups: dict[str, str] = {}
-    for row in table.rows:
-        name, value = row.cells[key], row.cells[column]
-        found = names.find(name)
-        where = f"{table.name} row {row.line} ({name})"
-        if len(found) != 1:
-            what = f"fits {' and '.join(found[:3])}; write the whole path" if found else "is no image here"
-            faults.append(Rejection(name or table.name, f"{where}: the name {what}"))
-        elif groups.setdefault(found[0], value) != value:
-            raise BadData(f"{where}: group {value!r}, earlier {groups[found[0]]!r}; keep one")
+    for image, rows in named.rows.items():
+        for row in rows:
+            value = row.cells[column]
+            if groups.setdefault(image, value) != value:
+                raise BadData(
+                    f"{table.name} row {row.line} ({row.cells[named.key]}): group {value!r}, "
+                    f"earlier {groups[image]!r}; keep one"
+                )
     if ids and not any(id_ in groups for id_ in ids):
-        first = table.rows[0].cells[key] if table.rows else "no row"
+        first = table.rows[0].cells[named.key] if table.rows else "no row"
         raise UnmatchedGroups(
-            f"{table.name}: none of its {len(table.rows)} rows names an image (column {key}, such as "
+            f"{table.name}: none of its {len(table.rows)} rows names an image (column {named.key}, such as "
             f"{first!r}); images are such as {', '.join(ids[:2])}; write paths relative to DATA"
         )
+    doubtful = frozenset(named.doubtful) & set(ids)
     reason = f"no row of {table.name} gives its {column}; add one, else it is a group of its own"
-    faults += [Rejection(id_, reason) for id_ in ids if not groups.get(id_)]
-    return [groups.get(id_, "") for id_ in ids], faults
+    faults = [*named.faults]
+    faults += [
+        Rejection(id_, f"its {column} is not known: {named.doubtful[id_]}") for id_ in ids if id_ in doubtful
+    ]
+    faults += [Rejection(id_, reason) for id_ in ids if id_ not in doubtful and not groups.get(id_)]
+    return TableGroups([groups.get(id_, "") for id_ in ids], faults, doubtful)
 
 
 def _text(class_: Hashable) -> str:

@@ -114,9 +114,15 @@ def prove_opened(
 ) -> ProofReport:
     """Prove one nuisance on a run and sheets already opened, as `prove_run`.
 
-    options  its split, and how DATA is opened, are not used
+    options  its split, and how DATA is opened, are not used; its allow_bad is for the rows of a list
     """
-    present = open_nuisance(opened.sheets, nuisance, source=options.groups_from, known=opened.known)
+    present = open_nuisance(
+        opened.sheets,
+        nuisance,
+        source=options.groups_from,
+        known=opened.known,
+        allow_bad=options.allow_bad,
+    )
     proof = prove(opened.predict, opened.sheets, present, options, rng=stream(options.seed, "proof"))
     examples = choose_examples(opened.model, opened.sheets, proof)
     folder = out or opened.run / "shortcuts" / f"prove-{present.name}"

@@ -83,7 +83,7 @@ def repair_run(
     model, card, opened = trained.model, trained.card, trained.data
     split = _split_of(trained, data)
     sheets = proof_sheets(opened, np.arange(len(opened.items)), root=data)
-    present = open_nuisance(sheets, nuisance, source=options.groups_from)
+    present = open_nuisance(sheets, nuisance, source=options.groups_from, allow_bad=options.allow_bad)
     target = suspected_class_index(sheets, present, options.suspected_class)
     if options.evaluation_data is None:
         evaluation = _own_test_sheets(run, sheets, present, split)
@@ -193,7 +193,9 @@ def _unseen_sheets(
     opened = open_run(run, data, options)
     sheets = proof_sheets(opened.data, opened.choose("unseen"), root=data)
     known = (*opened.data.ids, *training_ids)
-    present = open_nuisance(sheets, nuisance, source=options.groups_from, known=known)
+    present = open_nuisance(
+        sheets, nuisance, source=options.groups_from, known=known, allow_bad=options.allow_bad
+    )
     return _EvaluationSheets(sheets, present, tuple(opened.notes("unseen")))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
 from typing import Final
 
 import numpy as np
@@ -23,6 +24,7 @@ from steelsight.types import Mask, MaskSource, Part, Rejection, SheetItem, Sheet
 
 __all__ = ["build_sheets", "part_in", "resolve_image", "sheet_images"]
 
+_ANNOTATING: Final = frozenset({".txt", ".json", ".xml"})  # suffixes of files that annotate one image
 _BACKGROUND: Final = re.compile(r"_*(background|ignore|void|unlabell?ed)_*", re.IGNORECASE)
 
 
@@ -79,8 +81,13 @@ def build_sheets(folder: DataFolder, layout: str, found: Annotations, images: Se
     counts: Counter[str] = Counter()
     rejections = [*folder.listing.unreadable, *found.rejections]
     items = []
+    unread = _unread_files(folder, found, images)
     for id_ in images:
         notes = found.images.get(id_)
+        if notes is None and unread.get(id_):
+            reason = f"{unread[id_]} may annotate it and was not read; correct that file or remove it"
+            rejections.append(Rejection(id_, reason))
+            continue
         if notes is None and (id_ in found.clean_ids or _in_clean_folder(folder, id_)):
             counts["images without an annotation, defect-free"] += 1
             notes = ImageNotes(id_)
@@ -113,6 +120,20 @@ def build_sheets(folder: DataFolder, layout: str, found: Annotations, images: Se
         names.clean_name,
         (("images", len(items)), *kinds),
     )
+
+
+def _unread_files(folder: DataFolder, found: Annotations, images: Sequence[str]) -> dict[str, str]:
+    """For each image a file that may annotate it and was not read: named after it, or listing images."""
+    if found.unread:
+        return dict.fromkeys(images, found.unread[0])
+    names = ImageNames(images)
+    others = set(folder.listing.others) - found.used
+    return {
+        image: other
+        for other in sorted(others, reverse=True)
+        if PurePosixPath(other).suffix.lower() in _ANNOTATING
+        for image in names.find(PurePosixPath(other).stem)
+    }
 
 
 def _new(folder: DataFolder, documents: Iterable[Rejection]) -> list[Rejection]:

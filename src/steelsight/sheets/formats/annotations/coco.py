@@ -17,7 +17,7 @@ from steelsight.sheets.formats.annotations.model import Annotations, ImageNotes,
 from steelsight.sheets.formats.data_folder import DataFolder
 from steelsight.sheets.formats.image_names import ImageNames
 from steelsight.sheets.formats.shapes import decode_coco_text, fill_box, fill_polygon, fill_runs
-from steelsight.types import Mask, Rejection, SheetSet
+from steelsight.types import Mask, SheetSet
 
 __all__ = ["is_coco", "read_coco"]
 
@@ -47,7 +47,8 @@ def read_coco(folder: DataFolder) -> SheetSet:
         try:
             document = read_json(folder.root / file)
         except BadData as error:
-            found.rejections.append(Rejection(file, str(error)))
+            found.reject(file, str(error))
+            found.unread.append(file)
             found.used.add(file)
             continue
         if _is_document(document):
@@ -59,42 +60,57 @@ def read_coco(folder: DataFolder) -> SheetSet:
 def _read_file(file: str, document: dict[str, Any], names: ImageNames, found: Annotations) -> None:
     categories = _categories(file, document)
     found.labels += categories.values()
+    listed = _read_images(file, document, names, found)
+    for number, row in enumerate(_rows(file, document, "annotations")):
+        where = f"{file}: annotation {row.get('id', number)}"
+        image = row.get("image_id")
+        if _key(image) not in listed:
+            reason = f"{where}: image_id {image!r} is not among images; correct it"
+            found.reject(file, reason, names.near(str(image)))
+            continue
+        for notes in listed[_key(image)]:
+            _add_annotation(row, categories, notes, where)
+
+
+def _read_images(
+    file: str, document: dict[str, Any], names: ImageNames, found: Annotations
+) -> dict[str, list[ImageNotes]]:
+    """The listed images by id; none where the image is missing, several at fault where they share an id."""
     part, near = part_in(file), file.rpartition("/")[0]
-    notes: dict[Any, ImageNotes] = {}
-    missing: dict[Any, str] = {}
+    listed: dict[str, list[ImageNotes]] = {}
     for row in _rows(file, document, "images"):
         name, key = str(row.get("file_name", "")), _key(row.get("id"))
         where = f"{file}: {name or 'an image without file_name'}"
+        sharing = listed.setdefault(key, [])
         fits = resolve_image(names, name, near=near, part=part)
         if len(fits) != 1:
-            missing[key] = name
             what = f"fits {' and '.join(fits[:3])}" if fits else "there is no such image"
-            found.rejections.append(Rejection(name or file, f"{where}: {what}; correct file_name"))
+            found.reject(name or file, f"{where}: {what}; correct file_name", fits or names.near(name))
             continue
         known = fits[0] in found.images
-        note = notes[key] = found.notes(fits[0], where)
-        if known and note.part != part:
-            note.faults.append(
-                f"{where}: listed in the parts {note.part or 'none'} and {part or 'none'}; keep one"
+        notes = found.notes(fits[0], where)
+        if known and notes.part != part:
+            notes.faults.append(
+                f"{where}: listed in the parts {notes.part or 'none'} and {part or 'none'}; keep one"
             )
-        note.part = part
+        notes.part = part
         height, width = row.get("height"), row.get("width")
         if isinstance(height, int) and isinstance(width, int) and height > 0 and width > 0:
-            note.size = (height, width)
-    for number, row in enumerate(_rows(file, document, "annotations")):
-        where = f"{file}: annotation {row.get('id', number)}"
-        image = _key(row.get("image_id"))
-        note_or_none = notes.get(image)
-        if note_or_none is None:
-            if image not in missing:
-                reason = f"{where}: image_id {image!r} is not among images; correct it"
-                found.rejections.append(Rejection(file, reason))
-            continue
-        _add_annotation(row, categories, note_or_none, where)
+            notes.size = (height, width)
+        if all(notes is not other for other in sharing):
+            sharing.append(notes)
+        if not key or len(sharing) > 1:
+            what = f"several images have the id {row.get('id')!r}" if key else "it has no id"
+            for each in sharing:
+                each.faults.append(f"{where}: {what}, so its annotations cannot be told; correct the id")
+    return listed
 
 
-def _key(value: Any) -> int | str:
-    return value if isinstance(value, int | str) else repr(value)
+def _key(value: Any) -> str:
+    """An id as text: some tools write 7, others "7" or 7.0; "" where there is none."""
+    if value is None:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
 def _rows(file: str, document: dict[str, Any], key: str) -> list[dict[str, Any]]:
@@ -106,17 +122,25 @@ def _rows(file: str, document: dict[str, Any], key: str) -> list[dict[str, Any]]
     return rows
 
 
-def _categories(file: str, document: dict[str, Any]) -> dict[Any, str]:
+def _categories(file: str, document: dict[str, Any]) -> dict[str, str]:
     rows = _rows(file, {"categories": [], **document}, "categories")
     try:
-        return {_key(row["id"]): str(row["name"]) for row in sorted(rows, key=lambda row: row["id"])}
+        ordered = sorted(rows, key=lambda row: row["id"])
+        pairs = [(_key(row["id"]), str(row["name"])) for row in ordered]
     except (KeyError, TypeError) as error:
         raise BadData(
             f"{file}: expected categories with id and name, found {error}; export it again"
         ) from error
+    categories = dict(pairs)
+    twice = next(((key, name) for key, name in pairs if categories[key] != name), None)
+    if twice:
+        raise BadData(
+            f"{file}: category id {twice[0]} is both {twice[1]} and {categories[twice[0]]}; give each its own"
+        )
+    return categories
 
 
-def _add_annotation(row: dict[str, Any], categories: dict[Any, str], notes: ImageNotes, where: str) -> None:
+def _add_annotation(row: dict[str, Any], categories: dict[str, str], notes: ImageNotes, where: str) -> None:
     label = categories.get(_key(row.get("category_id")))
     if label is None:
         notes.faults.append(

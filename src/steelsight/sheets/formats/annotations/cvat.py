@@ -18,7 +18,7 @@ from steelsight.sheets.formats.annotations.model import Annotations, ImageNotes,
 from steelsight.sheets.formats.data_folder import DataFolder
 from steelsight.sheets.formats.image_names import ImageNames
 from steelsight.sheets.formats.shapes import fill_ellipse, fill_polygon
-from steelsight.types import Mask, Rejection, SheetSet
+from steelsight.types import Mask, SheetSet
 
 __all__ = ["is_cvat", "read_cvat"]
 
@@ -61,7 +61,7 @@ def _read_image(element: Element, file: str, names: ImageNames, found: Annotatio
     where = f"{file}: {name}"
     if len(fits) != 1:
         what = f"fits {' and '.join(fits[:3])}" if fits else "there is no such image"
-        found.rejections.append(Rejection(name or file, f"{where}: {what}; correct its name"))
+        found.reject(name or file, f"{where}: {what}; correct its name", fits or names.near(name))
         return
     notes = found.notes(fits[0], where)
     notes.part = part

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -28,7 +28,8 @@ from steelsight.types import Mask, Rejection, SheetSet
 __all__ = ["is_label_studio", "read_label_studio"]
 
 _UPLOAD: Final = re.compile(r"^[0-9a-f]{8}-")  # put before the name of an uploaded file
-_LABELS: Final = ("rectanglelabels", "polygonlabels", "ellipselabels", "brushlabels", "choices", "labels")
+_LABELS: Final = re.compile(r"[a-z]*labels|choices|taxonomy")
+_SHAPES: Final = re.compile(r"(rectangle|polygon|ellipse|brush|keypoint|bitmask|vector)(labels)?")
 _SHORT: Final = frozenset({"annotation_id", "annotator", "lead_time"})  # keys of JSON-MIN
 
 Size = tuple[int, int]
@@ -77,12 +78,13 @@ def _read_task(task: Any, file: str, names: ImageNames, found: Annotations) -> N
     fits = next((fits for fits in (_find(names, path) for path in paths) if fits), ())
     where = f"{file}: task {task.get('id', '?')}"
     if len(fits) != 1:
+        near = [image for path in paths for image in names.near(unquote(path).rpartition("/")[2])]
         what = (
             f"fits {' and '.join(fits[:3])}"
             if fits
             else f"{paths[0] if paths else 'no path'} is no image here"
         )
-        found.rejections.append(Rejection(file, f"{where}: {what}; put the images beside the export"))
+        found.reject(file, f"{where}: {what}; put the images beside the export", fits or near)
         return
     annotation = _chosen(task)
     if annotation is None:
@@ -91,7 +93,12 @@ def _read_task(task: Any, file: str, names: ImageNames, found: Annotations) -> N
         )
         return
     notes = found.notes(fits[0], where)
-    for number, row in enumerate(annotation.get("result") or [], start=1):
+    rows = annotation.get("result") or []
+    if not isinstance(rows, list):
+        notes.faults.append(f"{where}: expected result as a list; export it again")
+        return
+    notes.faults += _unlabelled(rows, where)
+    for number, row in enumerate(rows, start=1):
         try:
             _read_result(row, f"{where}, region {number}", notes)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -119,17 +126,50 @@ def _chosen(task: dict[str, Any]) -> dict[str, Any] | None:
     return chosen[-1] if chosen else None
 
 
+def _value(row: dict[str, Any]) -> dict[str, Any]:
+    value = row.get("value")
+    return value if isinstance(value, dict) else {}
+
+
+def _label_key(row: dict[str, Any]) -> str | None:
+    """The key of a region's value that lists its labels."""
+    return next((name for name in _value(row) if _LABELS.fullmatch(name)), None)
+
+
+def _has_label(row: dict[str, Any]) -> bool:
+    key = _label_key(row)
+    return key is not None and bool(_value(row)[key])
+
+
+def _unlabelled(rows: Sequence[Any], where: str) -> list[str]:
+    """A fault for each shape without a label, unless another region of its id has one."""
+    regions = [row for row in rows if isinstance(row, dict)]
+    labelled = {str(row["id"]) for row in regions if _has_label(row) and "id" in row}
+    return [
+        f"{where}: a {row['type']} without a label; label it or delete it"
+        for row in regions
+        if _SHAPES.fullmatch(str(row.get("type", "")))
+        and not _has_label(row)
+        and str(row.get("id", "")) not in labelled
+    ]
+
+
 def _read_result(row: dict[str, Any], where: str, notes: ImageNotes) -> None:
-    value, kind = row.get("value") or {}, str(row.get("type", ""))
-    key = next((name for name in _LABELS if name in value), None)
+    value, kind = _value(row), str(row.get("type", ""))
+    key = _label_key(row)
     if key is None:
         return  # a relation, a rating, or a shape whose labels are in another region of the same id
+    if row.get("image_rotation"):
+        raise BadAnnotation(
+            f"{where}: drawn on an image turned by {row['image_rotation']!r:.20}; turn it back"
+        )
     if "original_width" in row and "original_height" in row and kind != "choices":
         notes.size = (int(row["original_height"]), int(row["original_width"]))
     if not isinstance(value[key], list):
         raise BadAnnotation(f"{where}: expected {key} as a list; export it again")
     for label in value[key]:
-        notes.shapes.append(_shape(kind, value, str(label), where))
+        name = " / ".join(map(str, label)) if isinstance(label, list) else str(label)  # a path of a taxonomy
+        notes.shapes.append(_shape(kind, value, name, where))
 
 
 def _shape(kind: str, value: dict[str, Any], label: str, where: str) -> Shape:
@@ -148,7 +188,7 @@ def _shape(kind: str, value: dict[str, Any], label: str, where: str) -> Shape:
                 f"{where}: expected a brush mask of format rle, found {value.get('format')!r}"
             )
         return Shape(label, "mask", partial(_draw_brush, value["rle"]))
-    return Shape(label, "label" if kind == "choices" else "line or point")
+    return Shape(label, "label" if kind in {"choices", "taxonomy"} else "line or point")
 
 
 def _draw_polygon(points: list[tuple[float, float]], size: Size, where: str) -> Mask:

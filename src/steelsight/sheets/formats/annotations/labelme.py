@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from functools import partial
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from steelsight.sheets.formats.image_names import ImageNames
 from steelsight.sheets.formats.mask_folders import match_folder
 from steelsight.sheets.formats.shapes import fill_box, fill_ellipse, fill_polygon
 from steelsight.sheets.mask_values import marked_pixels, read_values
-from steelsight.types import Mask, Rejection, SheetSet
+from steelsight.types import Mask, SheetSet
 
 __all__ = ["is_labelme", "read_labelme"]
 
@@ -56,9 +57,7 @@ def read_labelme(folder: DataFolder) -> SheetSet:
             document = read_json(folder.root / file)
         except BadData as error:
             found.used.add(file)
-            found.rejections.append(Rejection(file, str(error)))
-            if file in image_of:
-                found.notes(image_of[file], file).faults.append(str(error))
+            found.reject(file, str(error), _named_after(file, image_of, names))
             continue
         if not _is_document(document):
             continue
@@ -67,13 +66,18 @@ def read_labelme(folder: DataFolder) -> SheetSet:
         fits = resolve_image(names, path, near=file.rpartition("/")[0])
         image = fits[0] if len(fits) == 1 else image_of.get(file)
         if image is None:
-            found.rejections.append(
-                Rejection(file, f"imagePath {path!r} is no image here; add it or correct the path")
-            )
+            what = f"fits {' and '.join(fits[:3])}" if fits else "is no image here"
+            reason = f"imagePath {path!r} {what}; add the image or correct the path"
+            found.reject(file, reason, fits or names.near(path) or _named_after(file, image_of, names))
             continue
         labels |= _read_document(document, file, found.notes(image, file))
     found.labels += sorted(labels)
     return build_sheets(folder, "labelme", found, images)
+
+
+def _named_after(file: str, image_of: dict[str, str], names: ImageNames) -> tuple[str, ...]:
+    """The images that a file's own name means."""
+    return (image_of[file],) if file in image_of else names.find(PurePosixPath(file).stem)
 
 
 def _read_document(document: dict[str, Any], file: str, notes: ImageNotes) -> set[str]:

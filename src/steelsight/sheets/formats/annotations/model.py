@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -49,8 +49,17 @@ class Annotations:
     rejections: list[Rejection] = field(default_factory=list)
     used: set[str] = field(default_factory=set)  # annotation files, relative to the root
     clean_ids: set[str] = field(default_factory=set)  # images that the format's own rule makes defect-free
+    unread: list[str] = field(
+        default_factory=list
+    )  # damaged annotation files: which images they mean is open
     counts: Counter[str] = field(default_factory=Counter)
 
     def notes(self, image: str, where: str) -> ImageNotes:
         """The notes of one image, new ones where there are none."""
         return self.images.setdefault(image, ImageNotes(where))
+
+    def reject(self, id_: str, reason: str, images: Iterable[str] = ()) -> None:
+        """Reject an annotation, and set aside the images it names: they are not known to be defect-free."""
+        self.rejections.append(Rejection(id_, reason))
+        for image in images:
+            self.notes(image, id_).faults.append(f"an annotation that was rejected names it: {reason}")

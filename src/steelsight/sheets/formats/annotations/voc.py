@@ -17,7 +17,7 @@ from steelsight.sheets.formats.data_folder import DataFolder
 from steelsight.sheets.formats.image_names import ImageNames
 from steelsight.sheets.formats.mask_folders import match_folder
 from steelsight.sheets.formats.shapes import fill_box, fill_polygon
-from steelsight.types import Mask, Rejection, SheetSet
+from steelsight.types import Mask, SheetSet
 
 __all__ = ["is_voc", "read_voc"]
 
@@ -44,27 +44,32 @@ def read_voc(folder: DataFolder) -> SheetSet:
     image_of = {file: image for image, file in match_folder(files, images).pairs}
     labels = set()
     for file in files:
+        own = (image_of[file],) if file in image_of else names.find(PurePosixPath(file).stem)
         try:
             root = read_xml(folder.root / file)
         except BadData as error:
-            found.rejections.append(Rejection(file, str(error)))
-            for image in names.find(PurePosixPath(file).stem):
-                found.notes(image, file).faults.append(str(error))
+            found.reject(file, str(error), own)
             continue
-        named = image_of.get(file) or _named_image(root, names, file)
-        if named is None:
-            found.rejections.append(Rejection(file, "no image of its name or its filename; add the image"))
+        if root.tag != "annotation":
+            reason = f"expected XML that begins with annotation, found {root.tag!r:.40}; remove it"
+            found.reject(file, reason, own)
             continue
-        notes = found.notes(named, file)
+        fits = (image_of[file],) if file in image_of else _named_images(root, names, file)
+        if len(fits) != 1:
+            what = (
+                f"its filename fits {' and '.join(fits[:3])}" if fits else "no image of its name or filename"
+            )
+            found.reject(file, f"{what}; add the image or correct the name", fits or own)
+            continue
+        notes = found.notes(fits[0], file)
         notes.size = _size_of(root)
         labels |= _read_objects(root, file, notes)
     found.labels += sorted(labels)
     return build_sheets(folder, "voc", found, images)
 
 
-def _named_image(root: Element, names: ImageNames, file: str) -> str | None:
-    fits = resolve_image(names, root.findtext("filename", "").strip(), near=file.rpartition("/")[0])
-    return fits[0] if len(fits) == 1 else None
+def _named_images(root: Element, names: ImageNames, file: str) -> tuple[str, ...]:
+    return resolve_image(names, root.findtext("filename", "").strip(), near=file.rpartition("/")[0])
 
 
 def _size_of(root: Element) -> Size | None:

@@ -3,12 +3,14 @@
     images/train/a.jpg, labels/train/a.txt     or train/images, train/labels, or both files in one folder
     data.yaml (names), classes.txt or obj.names name the classes
 
-As the format has it, an image without a text file is defect-free, unless no image of its folder has one.
+As the format has it, an image without a text file is defect-free, unless no image of its folder has one or a
+text file fits no image.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -20,7 +22,7 @@ from steelsight.sheets.formats.annotations.model import Annotations, ImageNotes,
 from steelsight.sheets.formats.data_folder import DataFolder
 from steelsight.sheets.formats.mask_folders import match_folder
 from steelsight.sheets.formats.shapes import fill_box, fill_polygon
-from steelsight.types import Mask, Rejection, SheetSet
+from steelsight.types import Mask, SheetSet
 
 __all__ = ["is_yolo", "read_yolo"]
 
@@ -32,7 +34,9 @@ Size = tuple[int, int]
 
 
 def _label_files(folder: DataFolder) -> list[str]:
+    """Text files named as images, `a.txt` or `a.jpg.txt`."""
     names = {PurePosixPath(id_).stem.casefold() for id_ in folder.listing.images}
+    names |= {PurePosixPath(id_).name.casefold() for id_ in folder.listing.images}
     return [
         name
         for name in folder.listing.others
@@ -40,18 +44,33 @@ def _label_files(folder: DataFolder) -> list[str]:
     ]
 
 
+def _stray_labels(folder: DataFolder, files: Sequence[str]) -> list[str]:
+    """Text files beside the label files that hold lines of labels and are named as no image."""
+    folders = {name.rpartition("/")[0] for name in files}
+    return [
+        name
+        for name in folder.listing.others
+        if name.lower().endswith(".txt")
+        and name.rpartition("/")[0] in folders
+        and name not in files
+        and PurePosixPath(name).name.lower() not in _NAME_FILES
+        and _is_label_file(folder, name, empty=False)
+    ]
+
+
 def is_yolo(folder: DataFolder) -> bool:
     """Whether text files named as images hold YOLO's lines."""
     sample = list(sample_of(_label_files(folder)))
-    return bool(sample) and all(_is_label_file(folder, name) for name in sample)
+    return sum(_is_label_file(folder, name) for name in sample) > len(sample) / 2
 
 
-def _is_label_file(folder: DataFolder, name: str) -> bool:
+def _is_label_file(folder: DataFolder, name: str, *, empty: bool = True) -> bool:
     try:
         text = read_text(folder.root / name, most=_LONGEST)
     except BadData:
         return False
-    return all(_parse(line) is not None for line in text.splitlines()[:5] if line.strip())
+    lines = [line for line in text.splitlines()[:5] if line.strip()]
+    return all(_parse(line) is not None for line in lines) and (empty or bool(lines))
 
 
 def read_yolo(folder: DataFolder) -> SheetSet:
@@ -59,12 +78,14 @@ def read_yolo(folder: DataFolder) -> SheetSet:
     images = sheet_images(folder)
     found = Annotations()
     classes = _class_names(folder, found)
-    matched = match_folder(_label_files(folder), images)
-    found.rejections += [Rejection("labels", message) for message in matched.unclear]
-    found.rejections += [
-        Rejection(name, "a label file without its image; add the image") for name in matched.orphans
-    ]
-    found.used.update(_label_files(folder))
+    files = _label_files(folder)
+    matched = match_folder(files, images)
+    for message, fits in zip(matched.unclear, matched.candidates, strict=True):
+        found.reject("labels", message, fits)
+    strays = [*matched.orphans, *_stray_labels(folder, files)]
+    for name in strays:
+        found.reject(name, "a label file without its image; add the image or remove the file")
+    found.used.update([*files, *strays])
     numbers = set()
     for image, file in matched.pairs:
         notes = found.notes(image, file)
@@ -76,7 +97,9 @@ def read_yolo(folder: DataFolder) -> SheetSet:
         numbers |= _read_lines(text, file, classes, notes)
     found.labels += [_label(number, classes) for number in sorted(numbers)]
     labelled = {image.rpartition("/")[0] for image, _ in matched.pairs}
-    found.clean_ids = {image for image in images if image.rpartition("/")[0] in labelled} - set(found.images)
+    if not strays:  # else one of them may belong to an image without a label file
+        clean = {image for image in images if image.rpartition("/")[0] in labelled}
+        found.clean_ids = clean - set(found.images)
     return build_sheets(folder, "yolo", found, images)
 
 
@@ -90,6 +113,8 @@ def _class_names(folder: DataFolder, found: Annotations) -> dict[int, str]:
     classes: dict[int, str] = {}
     for name in yamls:
         document = read_yaml(folder.root / name)
+        if isinstance(document, dict) and document.get("kpt_shape"):
+            raise BadData(f"{name}: key points (kpt_shape); export the labels as boxes or polygons")
         if isinstance(document, dict) and "names" in document:
             found.used.add(name)
             classes = classes or _names_of(name, document["names"])
