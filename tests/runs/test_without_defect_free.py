@@ -120,9 +120,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def test_every_verb_that_opens_a_run_was_called() -> None:
     called = {" ".join(name.split(" --")[:1]) for name in every_verb(Path(), Path(), Path(), Path())}
     opening = {
-        name
-        for name, verb in verbs().items()
-        if any(each.human_readable_name in {"RUN", "run", "runs"} for each in verb.params)
+        name for name, verb in verbs().items() if any(each.name in {"run", "runs"} for each in verb.params)
     }
     assert opening - called == {"shortcuts gate", "shortcuts repair"}  # prove opens the run for both
 

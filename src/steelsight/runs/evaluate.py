@@ -36,6 +36,8 @@ EVALUATED = ("unseen", "test", "validation", "train", "all")
 
 Positions = Int[np.ndarray, " p"]
 
+NO_PREVALENCE = "--prevalence has no effect: the model has no output for defect-free sheets"
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -89,7 +91,12 @@ def evaluate_run(
         "mask_supervised": card.mask_supervised,
         "shuffled_labels": card.shuffled_labels,
         "data": describe_data(sheets, parts),
-        "notes": [SHUFFLED_NOTE] * card.shuffled_labels + opened.notes(part) + _given_notes(opened),
+        "notes": [
+            *[SHUFFLED_NOTE] * card.shuffled_labels,
+            *opened.notes(part),
+            *_given_notes(opened),
+            *[NO_PREVALENCE] * (prevalence is not None and card.clean is None),
+        ],
         "report": report_part(sheets, logits, single, seed=seed),
         "apart": report_apart(sheets, logits, several, opened.seen.trained) if several.size else None,
         "operating_point": report_operating(

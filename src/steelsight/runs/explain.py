@@ -42,7 +42,8 @@ def explain_files(
     model, card = load_checkpoint(run)
     model.refuse_patches(str(run))
     targets = find_classes(options.target, card) or None
-    items, type_names = find_items(images, options.data, read_as_run(card, options))
+    opening = read_as_run(card, options)
+    items, type_names = find_items(images, options.data, opening)
     folder = out if out is not None else run / "explanations"
     rows: list[dict[str, Any]] = []
     set_aside: list[Rejection] = []
@@ -65,6 +66,7 @@ def explain_files(
         "run": str(run),
         "method": options.method,
         "out": str(folder),
+        "reading": None if options.data is None else " ".join(opening.reading_words()) or "recognised",
         "sheets": rows,
         "set_aside": [asdict(rejection) for rejection in set_aside],
     }

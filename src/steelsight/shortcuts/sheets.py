@@ -18,6 +18,7 @@ from steelsight.types import GrayBatch, Labels, Mask
 __all__ = ["ProofSheets", "proof_sheets"]
 
 NO_CLASS = -2  # a label that no sheet has
+NO_CLASS = -2  # a label that no sheet has
 KEPT_MASKS = 2048  # 50 MB at the study's size
 
 
