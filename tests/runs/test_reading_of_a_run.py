@@ -38,8 +38,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("wares")
     data = draw_wares(root / "wares")
     runs = {"run": root / "run", "other": root / "other"}
-    for seed, run in enumerate(runs.values()):
-        call("train", data, "--task", "multiclass", "--out", run, "--seed", str(seed), *OPTIONS, *TRAINED)
+    for epochs, run in enumerate(runs.values(), 1):
+        settings = [*OPTIONS, *TRAINED, "--epochs", str(epochs)]
+        call("train", data, "--task", "multiclass", "--out", run, *settings)
     return {"root": root, "data": data, **runs}
 
 

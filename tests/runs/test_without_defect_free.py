@@ -109,8 +109,8 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("defects")
     data = draw_data(root / "parts", TYPES)
     runs = [root / "run", root / "other"]
-    for seed, run in enumerate(runs):
-        call("train", data, "--task", "multiclass", "--out", run, "--seed", str(seed), *TRAINED)
+    for epochs, run in enumerate(runs, 1):
+        call("train", data, "--task", "multiclass", "--out", run, *TRAINED, "--epochs", str(epochs))
     for arguments in every_verb(*runs, data, root / "out").values():
         call(*arguments)
     call("scan", root / "out" / "bundle", data / "bar", "--out", root / "out" / "scan")

@@ -46,7 +46,8 @@ class ProofSheets:
     @property
     def defective(self) -> Bool[np.ndarray, " n"]:
         """Which sheets have a defect of one type."""
-        return (self.labels >= 0) & ~self.defect_free
+        bad: Bool[np.ndarray, " n"] = (self.labels >= 0) & ~self.defect_free
+        return bad
 
     def __len__(self) -> int:
         return len(self.ids)
