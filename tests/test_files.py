@@ -11,7 +11,7 @@ import torch
 
 from steelsight import files
 from steelsight.errors import BadOutput
-from steelsight.files import replace_file, replace_through, write_json
+from steelsight.files import keep_earlier, replace_file, replace_through, write_json
 from steelsight.training.loop.state import EpochRow, TrainingState, load_state, save_state
 
 
@@ -79,3 +79,35 @@ def test_a_state_survives_the_disk(tmp_path: Path) -> None:
     assert torch.equal(found.weights["w"], torch.full((3,), 0.5))
     assert found.moments["0.step"] == 3
     assert dict(found.average) == {}
+
+
+def test_results_of_the_same_settings_are_replaced_and_others_are_numbered(tmp_path):
+    for seed in (0, 0, 1, 0):
+        facts = keep_earlier(
+            tmp_path, "a.json", {"seed": seed, "path": tmp_path}, ["page.html", "figures/*.png"]
+        )
+        write_json(tmp_path / "a.json", {"is": seed, **facts})
+        replace_file(tmp_path / "page.html", str(seed))
+        replace_file(tmp_path / "figures" / "x.png", b"png")
+    assert json.loads((tmp_path / "a.json").read_text())["is"] == 0
+    assert facts["earlier_result"] == str(tmp_path / "earlier" / "2")
+    kept = [(tmp_path / "earlier" / number) for number in ("1", "2")]
+    assert [json.loads((folder / "a.json").read_text())["is"] for folder in kept] == [0, 1]
+    assert [(folder / "page.html").read_text() for folder in kept] == ["0", "1"]
+    assert all((folder / "figures" / "x.png").is_file() for folder in kept)
+
+
+@pytest.mark.parametrize("content", ["not JSON", "[]", "{}", '{"settings": null}'])
+def test_a_result_that_does_not_tell_its_settings_is_kept(tmp_path, content):
+    (tmp_path / "a.json").write_text(content)
+    facts = keep_earlier(tmp_path, "a.json", {"seed": 0}, [])
+    assert facts["earlier_result"] == str(tmp_path / "earlier" / "1")
+    assert (tmp_path / "earlier" / "1" / "a.json").read_text() == content
+
+
+def test_a_folder_that_cannot_hold_earlier_results_is_refused(tmp_path):
+    (tmp_path / "a.json").write_text("{}")
+    (tmp_path / "earlier").write_text("a file")
+    with pytest.raises(BadOutput, match=r"a\.json: could not be written .* an earlier file is unchanged"):
+        keep_earlier(tmp_path, "a.json", {"seed": 0}, [])
+    assert (tmp_path / "a.json").read_text() == "{}"

@@ -25,3 +25,22 @@ one_start
 reliable_px
 share_above
 threshold_by
+
+# Written to the ledger by pydantic; documented in the class.
+SHADOW
+REPLAY
+CONFIRMED
+UNSURE
+coil
+position_m
+length_m
+across_mm
+latency_ms
+key_commitment
+comment
+subject
+
+# SQLite's driver and Alembic read them.
+isolation_level
+down_revision
+renew  # of a writer that waits for sheets

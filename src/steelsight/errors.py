@@ -12,7 +12,13 @@
     │   ├── BadCheckpoint   a RUN folder is incomplete, altered, or of another format
     │   ├── BadBundle       a BUNDLE folder is incomplete, altered, or of another format
     │   ├── BadSource       something to scan cannot be opened, or must not be
-    │   └── BadOutput       results cannot be written to a path
+    │   ├── BadOutput       results cannot be written to a path
+    │   ├── BadLedger       a ledger cannot be opened: address, schema, disk, or it is no ledger
+    │   └── BadEntry        what is to be written into a ledger is not a valid entry
+    ├── ImageMissing        an image of the ledger is not in its store
+    ├── ImageAltered        an image of the ledger has other bytes than those that were judged
+    ├── LeaseLost           another process writes to the ledger under this writer's name
+    ├── LedgerAltered       a ledger does not verify, or lies below its anchor
     ├── ScanIncomplete      a worker died; the message names the missing parts
     ├── ParityRefused       an exported graph does not agree with the model it came from
     ├── MissingWeights      pretrained weights are requested and not available
@@ -26,11 +32,17 @@ __all__ = [
     "BadBundle",
     "BadCheckpoint",
     "BadData",
+    "BadEntry",
     "BadImage",
     "BadInput",
+    "BadLedger",
     "BadOutput",
     "BadRecipe",
     "BadSource",
+    "ImageAltered",
+    "ImageMissing",
+    "LeaseLost",
+    "LedgerAltered",
     "MissingWeights",
     "ParityRefused",
     "ScanIncomplete",
@@ -99,6 +111,30 @@ class BadSource(BadInput):
 
 class BadOutput(BadInput):
     """Results cannot be written: the disk is full, the folder read-only, or it holds something else."""
+
+
+class BadLedger(BadInput):
+    """A ledger cannot be opened: a wrong address, another schema, a full or read-only disk."""
+
+
+class BadEntry(BadInput):
+    """What is to be written into a ledger is not a valid entry; the message names the field."""
+
+
+class ImageMissing(SteelsightError, FileNotFoundError):
+    """An image of the ledger is not in its store: it was pruned, or lost."""
+
+
+class ImageAltered(SteelsightError):
+    """An image of the ledger has other bytes in its store than those that were judged."""
+
+
+class LeaseLost(SteelsightError):
+    """Another process writes to the ledger under this writer's name; nothing was written."""
+
+
+class LedgerAltered(SteelsightError):
+    """A ledger does not verify, or does not reach its anchor."""
 
 
 class ScanIncomplete(SteelsightError):

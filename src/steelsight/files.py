@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import stat
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
+
+import numpy as np
 
 from steelsight.errors import BadOutput
 from steelsight.names import short_name, shown_name
 from steelsight.plain import plain
 
 __all__ = [
+    "EARLIER",
     "PARTIAL",
+    "EarlierResult",
     "check_output",
     "dump_json",
+    "keep_earlier",
+    "pack_arrays",
     "refuse_output",
     "replace_file",
     "replace_through",
@@ -25,6 +33,7 @@ __all__ = [
     "write_synced",
 ]
 
+EARLIER: Final = "earlier"  # folder of earlier results, beside the newest
 NAME_BYTES: Final = 255  # longest name of a file on common file systems
 PARTIAL: Final = ".part"  # suffix of a file being written; those of an ended process may be removed
 
@@ -113,6 +122,84 @@ def refuse_output(path: Path, error: OSError, *, advice: str = ADVICE) -> BadOut
     return BadOutput(
         f"{path}: could not be written ({error.strerror or error}); an earlier file is unchanged; {advice}"
     )
+
+
+class EarlierResult:
+    """What a folder holds of an earlier result; its files are kept where the new result has other settings.
+
+    Files that the new result would overwrite move to FOLDER/earlier/1, 2, ...; the newest result is always in
+    FOLDER itself, where pages link to it and other verbs read it. A result of the same settings is replaced.
+    """
+
+    def __init__(self, folder: Path, numbers: str, settings: Mapping[str, Any]) -> None:
+        """Compare an earlier result with a new one.
+
+        folder    of both
+        numbers   name of the JSON file whose key `settings` tells how a result was made
+        settings  of the new one
+        """
+        self.folder = folder
+        self.same = _settings_in(folder / numbers) == plain(settings)
+        self.moved: Path | None = None  # the folder that holds the earlier result; None where nothing moved
+        self.keep(numbers)
+
+    def keep(self, *names: str) -> None:
+        """Move files of the folder, named relative to it, that exist; raises BadOutput."""
+        for name in names if not self.same else ():
+            if not (self.folder / name).is_file():
+                continue
+            try:
+                self.moved = self.moved or self._new_folder()
+                target = self.moved / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                (self.folder / name).replace(target)
+            except OSError as error:
+                raise refuse_output(self.folder / name, error) from error
+
+    def _new_folder(self) -> Path:
+        taken = [int(path.name) for path in (self.folder / EARLIER).glob("*") if path.name.isdecimal()]
+        new = self.folder / EARLIER / str(max(taken, default=0) + 1)
+        new.mkdir(parents=True)
+        return new
+
+
+def keep_earlier(
+    folder: Path, numbers: str, settings: Mapping[str, Any], files: Iterable[str]
+) -> dict[str, Any]:
+    """Keep an earlier result of other settings, as `EarlierResult`, before the new one is written.
+
+    files    further files of the result, relative to the folder; patterns such as figures/*.png
+    returns  what the new result's JSON says: `settings`, and `earlier_result`, the folder that holds the
+             earlier one, or None
+    raises   BadOutput
+    """
+    earlier = EarlierResult(folder, numbers, settings)
+    earlier.keep(*(str(path.relative_to(folder)) for pattern in files for path in folder.glob(pattern)))
+    return {
+        "settings": plain(settings),
+        "earlier_result": None if earlier.moved is None else str(earlier.moved),
+    }
+
+
+def _settings_in(path: Path) -> Any:
+    """The settings a JSON file names; None where there is no such file or key."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8")).get("settings")
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Arrays as the bytes of a compressed .npz, equal for equal arrays."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in sorted(arrays.items()):
+            inner = io.BytesIO()
+            np.lib.format.write_array(inner, np.asarray(array, order="C"), allow_pickle=False)
+            entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, inner.getvalue())
+    return packed.getvalue()
 
 
 def write_synced(path: Path, content: bytes) -> None:

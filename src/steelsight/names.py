@@ -8,10 +8,12 @@ file. Wherever text leaves the program (terminal, JSON, HTML, CSV, Parquet, figu
 from __future__ import annotations
 
 import codecs
+import re
 from typing import Final
 
-__all__ = ["SHOWN", "short_name", "shown_name"]
+__all__ = ["SHOWN", "on_one_line", "short_name", "shown_name"]
 
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 SHOWN: Final = "steelsight_shown"  # the rule of `shown_name`, as the `errors` of an encoding
 
 
@@ -50,6 +52,22 @@ def _escaped(character: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # a byte, as surrogateescape holds it
         return f"\\x{code - 0xDC00:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _coded(code: int) -> str:
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
+
+
+def on_one_line(text: str) -> str:
+    r"""The text with control characters as backslash escapes: none reaches a terminal or starts a line.
+
+    These are the C0 and C1 controls, among them ESC and line ends, the line and paragraph separators, and the
+    marks that turn the direction of writing.
+
+    >>> on_one_line("a\x1b[2Jb\nc")
+    'a\\x1b[2Jb\\x0ac'
+    """
+    return _CONTROL.sub(lambda found: _coded(ord(found[0])), text)
 
 
 codecs.register_error(SHOWN, _escape)

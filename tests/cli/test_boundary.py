@@ -20,7 +20,7 @@ from steelsight.errors import BadData, ParityRefused
 
 VERBS = verbs()
 WRITING = [name for name, verb in VERBS.items() if {"out", "convert"} & {each.name for each in verb.params}]
-READING = [name for name in VERBS if name != "synth"]  # synth reads no folder
+READING = [name for name in VERBS if name not in ("synth", "ledger init")]  # they read nothing
 OPTIONAL = {"demo": ("--data",), "bench": ("--data",)}  # paths that are not required
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +20,11 @@ from steelsight.deploy.export import export_run
 from steelsight.deploy.export_data import open_export_data
 from steelsight.deploy.options import ExportOptions
 from steelsight.deploy.parity_trials import gather_sheets
-from steelsight.deploy.writer import describe_files, pack_arrays, write_bundle
+from steelsight.deploy.writer import describe_files, write_bundle
 from steelsight.errors import BadData, BadRecipe, ParityRefused
 from steelsight.evaluation.abstention.calibration import fit_temperature
 from steelsight.explanations.verdicts import explain_images
+from steelsight.files import pack_arrays
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.runtime.bundle.open import PROBES_FILE, open_bundle, read_arrays
 from steelsight.runtime.engine.engine import open_engine
@@ -58,6 +62,24 @@ def test_bundle_and_model_give_the_same_verdicts_and_maps(trained: Trained, tmp_
         assert verdict.probabilities == pytest.approx(told.probabilities, abs=EXACT)
         kind = card.class_names.index(verdict.label)
         assert verdict.heatmap == pytest.approx(told.maps[kind], abs=1e-4 * float(np.abs(told.maps).max()))
+
+
+def test_the_verb_prints_its_own_lines_only(trained: Trained, tmp_path: Path) -> None:
+    """What NNCF, torch and the engines log is not shown; CUDA_HOME makes torch warn of a missing driver."""
+    run, data = trained
+    arguments = ["export", str(run), "--data", str(data), "--out", str(tmp_path / "bundle")]
+    done = subprocess.run(
+        [sys.executable, "-c", "from steelsight.cli import main; main()", *arguments],
+        env={**os.environ, "CUDA_HOME": str(tmp_path), "COLUMNS": "300"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    ours = ("f32 ", "bf16 ", "int8 ", "precision: ", "temperature", "shortcuts: none tested", "bundle: ")
+    lines = done.stderr.splitlines()
+    assert done.stdout == ""
+    assert [line for line in lines if not line.startswith(ours)] == []
+    assert len(lines) >= 5
 
 
 def test_the_card_records_parity_source_and_shortcuts(trained: Trained, bundle: Path) -> None:

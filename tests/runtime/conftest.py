@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from steelsight.deploy.writer import describe_files, pack_arrays, write_bundle
+from steelsight.deploy.writer import describe_files, write_bundle
+from steelsight.files import pack_arrays
 from steelsight.runtime.bundle.card import BundleCard, Familiarity, GraphFacts
 from steelsight.types import InputSpec
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,18 +34,33 @@ def _proof(verdict: Verdict, excess: float) -> ShortcutProof:
     [
         ("proven", 0.30, 0.02, "pass", False),
         ("proven", 0.30, 0.40, "fail", True),
-        ("not found at this power", 0.01, 0.0, "fail", True),
+        ("proven", 0.30, 0.305, "fail", False),  # the estimate is below, the upper bound is not
+        ("proven", 0.30, 0.305, "pass", True),
+        ("proven", 0.30, 0.31, "fail", True),
+        ("not found at this power", 0.01, 0.02, "fail", True),
+        ("not found at this power", 0.01, 0.01, "fail", False),
         ("inconclusive", 0.30, 0.02, "pass", True),
         ("inconclusive", 0.00, 0.02, "fail", False),
     ],
 )
-def test_a_clause_passes_or_fails_a_proof(
+def test_a_clause_passes_by_the_upper_bound_of_a_proof(
     verdict: Verdict, excess: float, bound: float, inconclusive: str, passes: bool
 ) -> None:
     clause = Clause.model_validate({"nuisance": "stain", "most_excess": bound, "inconclusive": inconclusive})
     passed, why = decide_clause(clause, _proof(verdict, excess))
     assert passed is passes
     assert why.startswith(verdict)
+
+
+def test_an_inconclusive_proof_fails_where_the_policy_does_not_say_otherwise() -> None:
+    clause = Clause.model_validate({"nuisance": "stain", "most_excess": 1.0})
+    assert decide_clause(clause, _proof("inconclusive", 0.0))[0] is False
+
+
+def test_a_proof_without_a_paste_decides_nothing() -> None:
+    clause = Clause.model_validate({"nuisance": "stain", "most_excess": 1.0})
+    proof = replace(_proof("proven", 0.0), pasted=None)
+    assert decide_clause(clause, proof) == (False, "inconclusive: because")
 
 
 @pytest.mark.parametrize(
@@ -64,6 +80,15 @@ def test_a_clause_passes_or_fails_a_proof(
         ),
         ('[[shortcut]]\nnuisance = "stain"\nmost_excess = 0\nsuspect = 1\n', r"shortcut.0.suspect: .*string"),
         ("[[shortcut]\n", "expected TOML"),
+        ('[[shortcut]]\nnuisance = "stain"\nmost_excess = true\n', r"most_excess: .*valid number, got True"),
+        ('[[shortcut]]\nnuisance = "stain"\nmost_excess = "0.1"\n', r"most_excess: .*valid number"),
+        ('[[shortcut]]\nnuisance = "stain"\nmost_excess = nan\n', r"most_excess: .*finite number"),
+        (
+            '[[shortcut]]\nnuisance = "stain"\nmost_excess = 0\ninconclusive = true\n',
+            r"inconclusive: .*'fail'",
+        ),
+        ("a = " + "[" * 5000 + "]" * 5000, "nested too deeply"),
+        ("a" + ".a" * 5000 + " = 1", "more than 64 dots"),
     ],
 )
 def test_an_invalid_policy_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -108,7 +133,7 @@ def test_the_exit_code_says_whether_the_run_may_be_released(tmp_path: Path) -> N
     codes = {}
     for name, clause in {
         "strict": 'most_excess = 0.0\ninconclusive = "fail"',
-        "lax": "most_excess = 1.0",
+        "lax": 'most_excess = 1.0\ninconclusive = "pass"',
     }.items():
         (tmp_path / f"{name}.toml").write_text(f'[[shortcut]]\nnuisance = "stain"\n{clause}\n')
         arguments = ["shortcuts", "gate", run, data, "--policy", str(tmp_path / f"{name}.toml"), "--json"]

@@ -57,6 +57,7 @@ def test_a_run_folder_is_complete(folder: Folder, small: Small, tmp_path: Path) 
         "metrics.json",
         "splits.csv",
         "predictions.parquet",
+        "checksums.json",
         "README.md",
         "report.html",
         "figures/learning_curves.png",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.boundary import BROKEN_PIPE, flush_output
+from steelsight.cli.boundary import flush_output, open_streams
 from steelsight.cli.data.data import data
 from steelsight.cli.data.synth import synth
 from steelsight.cli.explain.explain import explain
@@ -27,6 +27,7 @@ from steelsight.cli.plant.bundle import bundle
 from steelsight.cli.plant.demo import demo
 from steelsight.cli.plant.export import export
 from steelsight.cli.plant.scan import scan
+from steelsight.cli.service.ledger import ledger
 from steelsight.cli.shortcuts.shortcuts import shortcuts
 from steelsight.cli.study import study
 from steelsight.cli.verb import Verb, Verbs
@@ -85,12 +86,14 @@ for verb in (demo, bench, scan, synth, data, models, recipes, *LAB):
 app.add_typer(bundle)
 app.add_typer(shortcuts)
 app.add_typer(inspect)
+app.add_typer(ledger)
 
 
 def main() -> None:
     """Run the command line."""
+    open_streams()
     try:
         app()
     finally:
-        if not flush_output():
-            sys.exit(BROKEN_PIPE)
+        if code := flush_output():
+            sys.exit(code)

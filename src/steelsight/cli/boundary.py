@@ -22,16 +22,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TextIO
 
 import typer
+from rich.text import Text
 
 from steelsight.cli.console import console, print_line
 from steelsight.errors import BadInput, SteelsightError
 from steelsight.names import SHOWN, shown_name
 from steelsight.version import __version__
 
-__all__ = ["BROKEN_PIPE", "INTERRUPTED", "exit_on_error", "flush_output", "show_names"]
+__all__ = ["BROKEN_PIPE", "INTERRUPTED", "exit_on_error", "flush_output", "open_streams", "show_names"]
 
 INTERRUPTED: Final = 130  # as shells report Ctrl-C
 BROKEN_PIPE: Final = 141  # as shells report SIGPIPE
@@ -48,9 +49,11 @@ _PATH_ERRORS: Final = {  # errno of a path that cannot be used, with advice
     errno.ELOOP: "it is a link to itself; choose another path",
 }
 _NO_MEMORY: Final = ("out of memory", "can't allocate memory", "bad allocation", "std::bad_alloc")
-_EXTRAS: Final = dict.fromkeys(
-    ("accelerate", "nncf", "onnx", "safetensors", "sklearn", "statsmodels", "torch"), "lab"
-) | {"torchvision": "lab", "skimage": "lab", "scipy": "synth"}
+_EXTRAS: Final = {
+    **dict.fromkeys(("accelerate", "nncf", "onnx", "safetensors", "sklearn", "statsmodels", "torch"), "lab"),
+    **{"torchvision": "lab", "skimage": "lab", "scipy": "synth"},
+    **dict.fromkeys(("alembic", "cryptography", "pg8000", "rfc8785", "sqlalchemy"), "serve"),
+}
 
 
 @dataclass(frozen=True)
@@ -90,10 +93,12 @@ def _end(ending: _Ending, error: Exception | None = None, *, show_traceback: boo
         elif error is not None and ending.unexpected:
             text += f"; {_report(error)}"
         if error is not None:
-            console.print(f"[bold red]error[/] {type(error).__name__}:", end=" ")
+            console.print(Text("error", style="bold red"), f"{type(error).__name__}:", end=" ")
         print_line(" ".join(text.split()))
     except BrokenPipeError:
         _silence_output()
+    except OSError:  # stderr itself cannot be written; the exit code still says it
+        _discard(sys.stderr)
     raise typer.Exit(ending.code) from None
 
 
@@ -146,16 +151,46 @@ def show_names() -> None:
             stream.reconfigure(errors=SHOWN)
 
 
-def flush_output() -> bool:
-    """Flush what is still to be written; False where the reader has gone."""
-    try:
-        for stream in (sys.stdout, sys.stderr):
+def flush_output() -> int:
+    """Flush what is still to be written.
+
+    returns  0; BROKEN_PIPE where the reader has gone, 1 where it cannot be written, which one line says
+    """
+    code = 0
+    for stream in (sys.stdout, sys.stderr):
+        try:
             if stream is not None:
                 stream.flush()
-    except BrokenPipeError:
-        _silence_output()
-        return False
-    return True
+        except BrokenPipeError:
+            _silence_output()
+            return BROKEN_PIPE
+        except OSError as error:
+            _discard(stream)
+            code = 1
+            if stream is sys.stdout:
+                print_line(f"error OSError: standard output: {_os_text(error)}")
+    return code
+
+
+def open_streams() -> None:
+    """Open what the caller has closed of stdin, stdout and stderr on nothing.
+
+    Otherwise the first files that are opened get these numbers, and what is printed goes into them.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+
+
+def _discard(stream: TextIO) -> None:
+    """Send what a stream still holds nowhere."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    with suppress(OSError, ValueError, AttributeError):  # no file behind it
+        os.dup2(devnull, stream.fileno())
+        stream.flush()
+    os.close(devnull)
 
 
 def _silence_output() -> None:

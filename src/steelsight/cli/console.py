@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
 
+from steelsight.errors import BadOutput
 from steelsight.files import dump_json
+from steelsight.names import on_one_line
 
 __all__ = [
     "DataArgument",
@@ -22,6 +26,7 @@ __all__ = [
     "ThreadsOption",
     "console",
     "emit_json",
+    "print_earlier",
     "print_line",
     "progress_bar",
     "set_threads",
@@ -43,22 +48,37 @@ ThreadsOption = Annotated[
 
 
 class _Terminal(Console):
-    """Rich's console; a reader that has gone is left to the boundary, which knows the exit code."""
+    """Rich's console, which prints text as text.
+
+    Markup and emoji codes in names are not read, control characters are shown as escapes. A reader that has
+    gone is left to the boundary, which knows the exit code.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Render as Rich does, without the control characters of texts."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text.isprintable():
+                yield segment
+            else:
+                text = "\n".join(map(on_one_line, segment.text.split("\n")))
+                yield Segment(text, segment.style)
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
-console = _Terminal(stderr=True, highlight=False)  # progress and tables; stdout belongs to results
+console = _Terminal(
+    stderr=True, highlight=False, markup=False, emoji=False
+)  # progress and tables; stdout belongs to results
 
 
 @contextmanager
 def step_status(first: str) -> Iterator[Callable[[str], None]]:
     """Show the current step beside a spinner; in a log, one line a step. Yields the function that sets it."""
-    with console.status(first) as status:
+    with console.status(Text(first)) as status:
 
         def say(text: str) -> None:
-            status.update(text)
+            status.update(Text(text))
             if not console.is_terminal:  # a log shows no spinner
                 print_line(text)
 
@@ -70,7 +90,12 @@ def progress_bar(text: str) -> Iterator[Callable[[int, int | None], None]]:
     """Show a progress bar on a terminal. Yields a function of the number done and the total."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task(text, total=None)
 
@@ -81,8 +106,14 @@ def progress_bar(text: str) -> Iterator[Callable[[int, int | None], None]]:
 
 
 def print_line(text: str) -> None:
-    """Print one line on stderr as it is: no markup, no wrapping."""
-    console.print(text, markup=False, soft_wrap=True)
+    """Print one line on stderr without wrapping."""
+    console.print(text, soft_wrap=True)
+
+
+def print_earlier(numbers: Mapping[str, Any]) -> None:
+    """Say where an earlier result of other settings is kept, if there was one."""
+    if numbers.get("earlier_result"):
+        print_line(f"an earlier result, of other settings, is kept in {numbers['earlier_result']}")
 
 
 def set_threads(threads: int) -> None:
@@ -94,6 +125,11 @@ def set_threads(threads: int) -> None:
 
 
 def emit_json(result: Mapping[str, Any]) -> None:
-    """Write one JSON object as one line on stdout; NaN becomes null, because JSON has no NaN."""
+    """Write one JSON object as one line on stdout; NaN becomes null, because JSON has no NaN.
+
+    raises  BadOutput where stdout is closed
+    """
+    if sys.stdout is None:
+        raise BadOutput("--json: expected an open standard output, got a closed one; redirect it to a file")
     sys.stdout.write(dump_json(result, indent=None))
     sys.stdout.flush()

@@ -27,8 +27,9 @@ from steelsight.deploy.parity_trials import (
 from steelsight.deploy.quantise import SHEETS, quantise
 from steelsight.deploy.readme import README_FILE, bundle_readme
 from steelsight.deploy.shortcut_stamps import read_search, read_stamps
-from steelsight.deploy.writer import describe_files, pack_arrays, write_bundle
+from steelsight.deploy.writer import describe_files, write_bundle
 from steelsight.errors import BadRecipe, ParityRefused
+from steelsight.files import pack_arrays
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
 from steelsight.runtime.bundle.card import BundleCard, Familiarity, GraphFacts, Precision, TrainingStatistics

@@ -56,13 +56,15 @@ def quantise(graph: onnx.ModelProto, sheets: GrayBatch) -> onnx.ModelProto:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Silence NNCF, which prints progress and notes on standard output, where --json prints one object."""
-    logger = logging.getLogger("nncf")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Silence NNCF and what it loads, as torch's search for a CUDA compiler; errors are still logged.
+
+    It prints progress and notes on standard output, where --json prints one object, and logs warnings.
+    """
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        logging.disable(disabled)

@@ -6,13 +6,14 @@ search to RUN/shortcuts/shortcuts.json. A result on other weights is left out.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from steelsight.checksums import read_checked
 from steelsight.errors import BadCheckpoint
+from steelsight.reading import parse_object
 from steelsight.runtime.bundle.card import ShortcutStamp
 
 __all__ = ["read_search", "read_stamps"]
@@ -26,9 +27,11 @@ def read_stamps(run: Path, weights_sha256: str) -> tuple[ShortcutStamp, ...]:
     stamps = []
     for path in sorted((run / "shortcuts").glob("prove-*/proof.json")):
         try:
-            report = json.loads(path.read_text(encoding="utf-8"))
+            report = parse_object(read_checked(path, advice="prove again, or remove the folder"))
             if report.get("weights_sha256") == weights_sha256:
                 stamps.append(_stamp(report))
+        except BadCheckpoint:
+            raise
         except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
             raise BadCheckpoint(
                 f"{path}: expected a proof as `steelsight shortcuts prove` writes it, got {error}; "
@@ -46,12 +49,14 @@ def read_search(run: Path, weights_sha256: str) -> str:
     if not path.is_file():
         return ""
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = parse_object(read_checked(path, advice="search again, or remove the file"))
         search = report.get("search", {})  # absent in files of older versions, which do not name the weights
         if search.get("weights_sha256") != weights_sha256:
             return ""
         sheets = report["find"]["sheets"]
         return f"On {sheets} {search['split']} sheets of `{search['data']}`: {search['outcome']}"
+    except BadCheckpoint:
+        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadCheckpoint(
             f"{path}: expected a search as `steelsight shortcuts find` writes it, got {error}; "

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-
-import numpy as np
 
 from steelsight.errors import BadOutput
 from steelsight.files import write_synced
 from steelsight.runtime.bundle.card import BundleCard, FileFact
 from steelsight.runtime.bundle.open import CARD_FILE, open_bundle
 
-__all__ = ["describe_files", "pack_arrays", "write_bundle"]
+__all__ = ["describe_files", "write_bundle"]
 
 
 def describe_files(files: Mapping[str, bytes]) -> dict[str, FileFact]:
@@ -26,19 +22,6 @@ def describe_files(files: Mapping[str, bytes]) -> dict[str, FileFact]:
         name: FileFact(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
         for name, content in sorted(files.items())
     }
-
-
-def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Arrays as the bytes of a compressed .npz, equal for equal arrays."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in sorted(arrays.items()):
-            inner = io.BytesIO()
-            np.lib.format.write_array(inner, np.ascontiguousarray(array), allow_pickle=False)
-            entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, inner.getvalue())
-    return packed.getvalue()
 
 
 def write_bundle(out: Path, card: BundleCard, files: Mapping[str, bytes]) -> None:

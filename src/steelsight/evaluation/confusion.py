@@ -6,6 +6,7 @@ counts or of weights, so that a bootstrap scores all its resamples at once.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -24,9 +25,12 @@ __all__ = [
     "f1",
     "precision",
     "recall",
+    "row_slices",
     "weighted_confusion",
 ]
 
+MOST_DENSE = 32  # classes
+MOST_CELLS = 2**24
 Matrices = Float[np.ndarray, "*b k k"]
 PerClass = Float[np.ndarray, "*b k"]
 Scores = Float[np.ndarray, "*b"]
@@ -50,10 +54,29 @@ def confusion(labels: Labels, predicted: Int[np.ndarray, " m"], classes: int) ->
 def weighted_confusion(
     labels: Labels, predicted: Labels, classes: int, weights: Float[np.ndarray, "b n"]
 ) -> Float[np.ndarray, "b k k"]:
-    """One matrix for each row of weights, such as a resample's multiplicities."""
-    cells = np.zeros((labels.size, classes**2))
-    cells[np.arange(labels.size), labels * classes + predicted] = 1
-    return (weights @ cells).reshape(-1, classes, classes)
+    """One matrix for each row of weights, such as a resample's multiplicities.
+
+    Its memory grows with b k²: many classes are counted for some rows at a time, see `row_slices`.
+    """
+    cells = labels * classes + predicted
+    if classes > MOST_DENSE:  # a product with n k² zeros and ones takes longer than counting, and gigabytes
+        counts = [np.bincount(cells, row, minlength=classes**2) for row in weights]
+        return np.reshape(counts, (-1, classes, classes))
+    dense = np.zeros((labels.size, classes**2))
+    dense[np.arange(labels.size), cells] = 1
+    return (weights @ dense).reshape(-1, classes, classes)
+
+
+def row_slices(rows: int, cells: int) -> Iterator[slice]:
+    """Slices of so many rows of weights that their matrices take at most 128 MB.
+
+    cells  of the matrices of one row
+
+    >>> [list(range(3))[part] for part in row_slices(3, 2**23)]
+    [[0, 1], [2]]
+    """
+    step = max(1, MOST_CELLS // cells)
+    return (slice(start, start + step) for start in range(0, rows, step))
 
 
 def accuracy(matrix: Matrices) -> Scores:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from steelsight.evaluation import confusion as counted
-from steelsight.evaluation.confusion import weighted_confusion
+from steelsight.evaluation.confusion import row_slices, weighted_confusion
 from steelsight.evaluation.curves.roc import RocCurve, roc_curve, weighted_auc
 from steelsight.evaluation.probabilities import check_labels, check_probabilities
 from steelsight.types import Labels, Probabilities
@@ -17,6 +17,7 @@ __all__ = ["measure", "roc_curves"]
 
 Weights = Float[np.ndarray, "b n"]
 Draws = Float[np.ndarray, "b"]
+MEANS = ("accuracy", "balanced_accuracy", "f1_weighted", "f1_macro")
 
 
 def measure(
@@ -30,26 +31,33 @@ def measure(
              undefined for every mean over classes
     """
     classes = probabilities.shape[1]
-    matrices = weighted_confusion(labels, probabilities.argmax(axis=1), classes, weights)
-    present = np.bincount(labels, minlength=classes) > 0
+    predicted = probabilities.argmax(axis=1)
+    parts = [
+        _count_metrics(weighted_confusion(labels, predicted, classes, weights[rows]), labels)
+        for rows in row_slices(len(weights), classes**2)
+    ]
+    tables = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    metrics = {name: tables.pop(name) for name in MEANS}
+    tables["auc"] = _one_against_rest(labels, probabilities, weights)
+    sheets = np.bincount(labels, minlength=classes)
+    metrics["auc"] = _mean_area(tables["auc"], (sheets > 0) & (sheets < labels.size))
+    metrics |= {f"{name}:{c}": table[:, c] for name, table in tables.items() for c in range(classes)}
+    return metrics
+
+
+def _count_metrics(matrices: Float[np.ndarray, "b k k"], labels: Labels) -> dict[str, np.ndarray]:
+    """The metrics that follow from counts alone: MEANS (b,), and one (b, k) for each class."""
+    present = np.bincount(labels, minlength=matrices.shape[1]) > 0
     lost = (matrices.sum(axis=2)[:, present] == 0).any(axis=1)
-    metrics = {
+    return {
         "accuracy": counted.accuracy(matrices),
         "balanced_accuracy": np.where(lost, np.nan, counted.balanced_accuracy(matrices)),
         "f1_weighted": counted.f1(matrices, "weighted"),
         "f1_macro": np.where(lost, np.nan, counted.f1(matrices, "macro")),
-    }
-    areas = _one_against_rest(labels, probabilities, weights)
-    defined = present & (np.bincount(labels, minlength=classes) < labels.size)
-    metrics["auc"] = _mean_area(areas, defined)
-    tables = {
         "precision": counted.precision(matrices),
         "recall": counted.recall(matrices),
         "f1": counted.class_f1(matrices),
-        "auc": areas,
     }
-    metrics |= {f"{name}:{c}": table[:, c] for name, table in tables.items() for c in range(classes)}
-    return metrics
 
 
 def roc_curves(

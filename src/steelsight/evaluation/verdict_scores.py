@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 
 from steelsight.errors import BadInput
 from steelsight.evaluation import confusion as counted
-from steelsight.evaluation.confusion import weighted_confusion
+from steelsight.evaluation.confusion import row_slices, weighted_confusion
 from steelsight.evaluation.intervals.bootstrap import (
     Groups,
     PairedDifference,
@@ -110,7 +110,11 @@ def score_verdicts(
     group, importance = group_index(groups, labels.size), read_weights(weights, labels.size)
     plain = _matrices(labels, verdicts, classes, importance[None])
     drawn = draw_weights(group, rng, resamples) if group.max() > 0 else iter(())
-    chunks = [_score(_matrices(labels, verdicts, classes, times * importance), labels) for times in drawn]
+    chunks = [
+        _score(_matrices(labels, verdicts, classes, times[rows] * importance), labels)
+        for times in drawn
+        for rows in row_slices(len(times), len(verdicts) * classes**2)
+    ]
     return VerdictScores(
         {name: values[:, 0] for name, values in _score(plain, labels).items()},
         {

@@ -12,7 +12,7 @@ from steelsight.names import short_name
 from steelsight.reports.figures.explanation.panels import ExplanationRow, draw_explanations
 from steelsight.reports.figures.style import save_figure
 
-__all__ = ["explanation_row", "report_rows", "save_figures"]
+__all__ = ["explanation_row", "figure_names", "report_rows", "save_figures"]
 
 
 def explanation_row(sheet: ReadSheet, explanation: Explanation, class_names: Sequence[str]) -> ExplanationRow:
@@ -33,20 +33,26 @@ def save_figures(
     class_names: Sequence[str],
     folder: Path,
     *,
-    method: str,
-    taken: set[str],
+    names: Sequence[str],
 ) -> list[Path]:
-    """Write one PNG a sheet, named after it and the method.
+    """Write one PNG a sheet.
 
-    taken   names given so far, added to: two folders may hold sheets of one name
-    raises  BadInput where the folder cannot be written
+    names   of the files without suffix, as `figure_names` makes them
+    raises  BadOutput where the folder cannot be written
     """
     paths = []
-    for sheet, explanation in zip(sheets, explanations, strict=True):
-        name = _free_name(Path(sheet.item.id).stem, taken)
+    for sheet, explanation, name in zip(sheets, explanations, names, strict=True):
         row = explanation_row(sheet, explanation, class_names)
-        paths.append(save_figure(draw_explanations([row]), folder / f"{name}.{method}.png"))
+        paths.append(save_figure(draw_explanations([row]), folder / f"{name}.png"))
     return paths
+
+
+def figure_names(sheets: Sequence[ReadSheet], method: str, taken: set[str]) -> list[str]:
+    """A name for each sheet's files, from its own and the method.
+
+    taken  names given so far, added to: two folders may hold sheets of one name
+    """
+    return [f"{_free_name(Path(sheet.item.id).stem, taken)}.{method}" for sheet in sheets]
 
 
 def report_rows(
@@ -54,12 +60,17 @@ def report_rows(
     explanations: Sequence[Explanation],
     class_names: Sequence[str],
     figures: Sequence[Path],
+    arrays: Sequence[Path | None],
 ) -> list[dict[str, Any]]:
-    """The numbers behind the figures, as plain JSON values."""
+    """The numbers behind the figures, as plain JSON values.
+
+    arrays  the .npz file of each sheet; None where none was asked for
+    """
     return [
         {
             "image": str(sheet.item.path),
             "figure": str(figure),
+            "arrays": str(array) if array is not None else None,
             "verdict": explanation.verdict,
             "confidence": explanation.confidence,
             "truth": sheet.truth,
@@ -70,7 +81,7 @@ def report_rows(
                 for index, each in zip(explanation.targets, explanation.maps, strict=True)
             },
         }
-        for sheet, explanation, figure in zip(sheets, explanations, figures, strict=True)
+        for sheet, explanation, figure, array in zip(sheets, explanations, figures, arrays, strict=True)
     ]
 
 

@@ -31,6 +31,7 @@ class Explanation:
     probabilities: Float[np.ndarray, " c"]
     targets: tuple[int, ...]
     maps: Float32[np.ndarray, "k h w"]  # of the targets, at model size
+    temperature: float  # divided the logits before the probabilities; 1 = the run is not calibrated
 
 
 def explain_images(
@@ -55,7 +56,9 @@ def explain_images(
         logits, maps = _logits_and_maps(model, to_input(gray), chosen, method)
         for row, sheet_maps in zip(_probabilities(logits, card), maps, strict=True):
             verdict, confidence = _verdict(row, card)
-            explained.append(Explanation(verdict, confidence, row, chosen, sheet_maps.numpy()))
+            explained.append(
+                Explanation(verdict, confidence, row, chosen, sheet_maps.numpy(), card.temperature or 1.0)
+            )
     return explained
 
 

@@ -11,7 +11,6 @@ becomes valid by renaming that one file, so weights and card stay consistent whe
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from steelsight.errors import BadCheckpoint
 from steelsight.files import sync_folder, write_synced
 from steelsight.models.card import CARD_FORMAT, Card
 from steelsight.models.catalog import SheetClassifier, assemble, structure
+from steelsight.reading import parse_json, read_regular
 from steelsight.types import InputSpec
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "card.json"
 BUNDLE_GRAPHS = "model*.onnx"  # of a BUNDLE folder; a run has none
+MOST_WEIGHT_BYTES = 2**33  # read whole into memory; VGG16, the largest network, has 0.5 GB
 CARD_KEY = "steelsight_card"  # in the safetensors header
 PICKLE_SUFFIXES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib")
 
@@ -139,8 +140,8 @@ def _read_pair(folder: Path) -> tuple[dict[str, Tensor], Card]:
     weights, readable = folder / WEIGHTS_FILE, folder / CARD_FILE
     _refuse_other_formats(folder)
     try:
-        data = weights.read_bytes()
-        texts = [path.read_bytes() for path in (readable, _new(readable)) if path.is_file()]
+        data = read_regular(weights, most_bytes=MOST_WEIGHT_BYTES)
+        texts = [read_regular(path) for path in (readable, _new(readable)) if path.is_file()]
     except OSError as error:
         raise BadCheckpoint(f"{folder}: cannot be read ({error.strerror or error})") from error
     if not texts:
@@ -200,13 +201,13 @@ def _parse_weights(path: Path, data: bytes) -> tuple[dict[str, Tensor], str]:
 
 def _header(data: bytes) -> dict[str, Any]:
     length = int.from_bytes(data[:8], "little")
-    header: dict[str, Any] = json.loads(data[8 : 8 + length])
+    header: dict[str, Any] = parse_json(data[8 : 8 + length])
     return header
 
 
 def _parse_card(path: Path, text: bytes) -> Card:
     try:
-        raw = json.loads(text)
+        raw = parse_json(text)
     except ValueError as error:
         raise BadCheckpoint(f"{path}: expected JSON, got {error}; restore it") from error
     if not isinstance(raw, dict) or raw.get("format") != CARD_FORMAT:

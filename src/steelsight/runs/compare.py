@@ -20,12 +20,13 @@ from steelsight.evaluation.classification import classification_report
 from steelsight.evaluation.intervals.bootstrap import IndexMetric, PairedDifference, paired_bootstrap
 from steelsight.evaluation.intervals.paired import McNemar, mcnemar
 from steelsight.evaluation.measures import measure
-from steelsight.files import replace_file, write_json
+from steelsight.files import keep_earlier, replace_file, write_json
 from steelsight.models.card import Card
 from steelsight.plain import plain
 from steelsight.reports.document import Document
 from steelsight.runs.open import OpenRun, open_run
 from steelsight.runs.out_of_fold import OutOfFold, read_out_of_fold
+from steelsight.runs.settings import result_settings
 from steelsight.sheets.grouping.groups import join_groups
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
@@ -322,6 +323,8 @@ def _write(out: Path, found: Sequence[RunComparison], title: str, facts: dict[st
             **environment(),
         }
     )
+    settings = result_settings("compare", seed=seed, runs=[each.name for each in found], **facts)
+    facts = facts | keep_earlier(out, "compare.json", settings, ["compare.html"])
     replace_file(out / "compare.html", page.render())
     numbers = facts | {"seed": seed, "runs": [asdict(each) for each in found], "environment": environment()}
     write_json(out / "compare.json", plain(numbers))

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from steelsight.errors import BadInput
-from steelsight.files import write_json
+from steelsight.errors import BadCheckpoint, BadInput
+from steelsight.files import keep_earlier, write_json
 from steelsight.runs.open import OpenRun, open_run
+from steelsight.runs.settings import result_settings
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.training.conclude import describe_data, environment
 from steelsight.training.imbalance.shuffle import SHUFFLED_NOTE
@@ -26,7 +27,7 @@ from steelsight.training.records import (
     write_predictions,
 )
 from steelsight.training.report.operating import report_operating
-from steelsight.training.report.pages import write_evaluation_page
+from steelsight.training.report.pages import FIGURES, PAGE, write_evaluation_page
 from steelsight.training.report.scores import answers_in_words, probabilities_of, report_apart, report_part
 from steelsight.training.run import load_run
 
@@ -104,6 +105,18 @@ def evaluate_run(
         ),
         "environment": environment(),
     }
+    settings = result_settings(
+        "evaluate",
+        options,
+        cards=[card],
+        data_hash=sheets.data_hash,
+        part=part,
+        noise=noise_sigma,
+        prevalence=prevalence,
+        seed=seed,
+    )
+    files = (PREDICTIONS_FILE, PAGE, f"{FIGURES}/*.png")
+    metrics |= keep_earlier(folder, METRICS_FILE, settings, files)
     probabilities = probabilities_of(logits, sheets.task)
     write_predictions(
         folder / PREDICTIONS_FILE, sheets, parts, answers_in_words(logits, sheets), probabilities, logits
@@ -131,6 +144,12 @@ def _threshold_of(run: Path) -> float | None:
     if not (run / METRICS_FILE).exists():
         return None
     metrics = load_run(run).metrics
-    point = metrics.get("operating_point") or {}
-    threshold = metrics.get("operating_threshold", point.get("threshold"))
-    return None if threshold is None else float(threshold)
+    try:
+        point = metrics.get("operating_point") or {}
+        threshold = metrics.get("operating_threshold", point.get("threshold"))
+        return None if threshold is None else float(threshold)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise BadCheckpoint(
+            f"{run / METRICS_FILE}: expected a number as operating_threshold, got {error!s:.80}; restore it, "
+            "or train again"
+        ) from error

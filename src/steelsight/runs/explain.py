@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from steelsight.errors import BadInput
-from steelsight.explanations.gallery import report_rows, save_figures
+from steelsight.explanations.arrays import save_arrays
+from steelsight.explanations.gallery import figure_names, report_rows, save_figures
 from steelsight.explanations.sources import find_items, read_items
 from steelsight.explanations.verdicts import explain_images, find_classes
-from steelsight.files import write_json
+from steelsight.files import EarlierResult, keep_earlier, write_json
+from steelsight.models.card import Card
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.runs.mistakes import write_mistakes_page
 from steelsight.runs.open import open_runs
 from steelsight.runs.options import ExplainOptions
 from steelsight.runs.reading import read_as_run
+from steelsight.runs.settings import result_settings
 from steelsight.types import Rejection
 
 __all__ = ["ERRORS_PAGE", "REPORT", "explain_errors", "explain_files"]
 
-REPORT, ERRORS_PAGE = "explanations.json", "errors.html"
+REPORT, ERRORS_PAGE, ERRORS = "explanations.json", "errors.html", "errors.json"
 CHUNK = 16  # sheets held in memory at a time, with their maps: a folder may hold thousands
 
 
@@ -45,6 +49,8 @@ def explain_files(
     opening = read_as_run(card, options)
     items, type_names = find_items(images, options.data, opening)
     folder = out if out is not None else run / "explanations"
+    settings = _settings("explain", options, card, images=[str(path) for path in images])
+    earlier = EarlierResult(folder, REPORT, settings)
     rows: list[dict[str, Any]] = []
     set_aside: list[Rejection] = []
     taken: set[str] = set()
@@ -54,24 +60,49 @@ def explain_files(
         set_aside += bad
         grays = [sheet.gray for sheet in sheets]
         explanations = explain_images(model, card, grays, targets=targets, method=options.method)
-        figures = save_figures(
-            sheets, explanations, card.class_names, folder, method=options.method, taken=taken
+        names = figure_names(sheets, options.method, taken)
+        earlier.keep(*(name + end for name in names for end in (".png", ".npz")))
+        figures = save_figures(sheets, explanations, card.class_names, folder, names=names)
+        arrays: Sequence[Path | None] = (
+            save_arrays(sheets, explanations, card, figures, method=options.method)
+            if options.arrays
+            else [None] * len(figures)
         )
-        rows += report_rows(sheets, explanations, card.class_names, figures)
+        rows += report_rows(sheets, explanations, card.class_names, figures, arrays)
         progress(start + len(chunk), len(items))
     if not rows:
         first = f"; the first: {set_aside[0].reason}" if set_aside else ""
         raise BadInput(f"expected images to explain, none of {len(items)} can be read{first}")
     result: dict[str, Any] = {
         "run": str(run),
+        "settings": settings,
+        "earlier_result": None if earlier.moved is None else str(earlier.moved),
         "method": options.method,
         "out": str(folder),
         "reading": None if options.data is None else " ".join(opening.reading_words()) or "recognised",
         "sheets": rows,
         "set_aside": [asdict(rejection) for rejection in set_aside],
     }
+    if earlier.moved is not None:
+        _correct_paths(earlier.moved)
     write_json(folder / REPORT, result)
     return result
+
+
+def _settings(verb: str, options: ExplainOptions, card: Card, **more: Any) -> dict[str, Any]:
+    return result_settings(verb, options, cards=[card], temperature=card.temperature, **more)
+
+
+def _correct_paths(folder: Path) -> None:
+    """Name the places of figures and arrays that moved to this folder with the numbers of their result."""
+    report = json.loads((folder / REPORT).read_text(encoding="utf-8")) if (folder / REPORT).is_file() else {}
+    for row in report.get("sheets", []):
+        for key in ("figure", "arrays"):
+            moved = folder / Path(row.get(key) or "").name
+            if row.get(key) and moved.is_file():
+                row[key] = str(moved)
+    if report:
+        write_json(folder / REPORT, report)
 
 
 def explain_errors(
@@ -89,7 +120,15 @@ def explain_errors(
     """
     folder = out if out is not None else run / "explanations"
     runs = open_runs(run, data, options)
+    settings = _settings("explain --errors", options, runs[0].card, data_hash=runs[0].data.data_hash)
+    kept = keep_earlier(folder, ERRORS, settings, [ERRORS_PAGE])
     numbers = write_mistakes_page(
-        folder / ERRORS_PAGE, runs, options.split, method=options.method, most=options.most, say=say
+        folder / ERRORS_PAGE,
+        runs,
+        options.split,
+        method=options.method,
+        most=options.most,
+        kept=kept,
+        say=say,
     )
     return {"run": str(run), "out": str(folder), **numbers}

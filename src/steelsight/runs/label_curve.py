@@ -16,9 +16,10 @@ from jaxtyping import Int
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.curves.learning_curve import fit_power_law
-from steelsight.files import write_json
+from steelsight.files import keep_earlier, write_json
 from steelsight.reports.document import Document
 from steelsight.reports.figures import draw_learning_size
+from steelsight.runs.settings import result_settings
 from steelsight.sheets.grouping.splits import Split
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
@@ -85,6 +86,15 @@ def grow_labels(
             raise BadInput("learning curve: expected task binary or multiclass, got multilabel")
         rows.append({"share": share, "sheets": int(train.size), METRIC: report[METRIC], "auc": report["auc"]})
     numbers = _numbers(sheets, rows, seed)
+    settings = result_settings(
+        "label-curve",
+        options,
+        data_hash=sheets.data_hash,
+        recipe=recipe.model_dump(mode="json"),
+        shares=ordered,
+        seed=seed,
+    )
+    numbers |= keep_earlier(out, "curve.json", settings, ["curve.html"])
     _write(out, sheets, numbers)
     return LabelCurve(out, numbers)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,21 @@ import torch
 
 from steelsight.explanations.benchmark.numbers import league_json
 from steelsight.explanations.benchmark.report import Published, league_figure, write_league
-from steelsight.explanations.benchmark.run import League, run_league
+from steelsight.explanations.benchmark.run import League, LeagueProgress, run_league
 from steelsight.explanations.benchmark.settings import LeagueRecipe, load_league_recipe
-from steelsight.files import write_json
+from steelsight.files import keep_earlier, write_json
 from steelsight.reports.document import Document
 from steelsight.reports.figures.style import save_figure
 from steelsight.runs.benchmark_data import BenchmarkData, open_benchmark
 from steelsight.runs.class_examples import picture_classes
 from steelsight.runs.options import LeagueOptions
+from steelsight.runs.settings import result_settings
 from steelsight.version import __version__
 
 __all__ = ["LeagueReport", "compare_explanations", "write_page"]
 
 REPORT, NUMBERS = "report.html", "league.json"
+KEPT = "methods"  # folder of the results of finished methods
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,17 @@ def compare_explanations(
     *,
     out: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
+    note: Callable[[str], None] = lambda _: None,
 ) -> LeagueReport:
     """Compare explanation methods on sheets with masks, and write page, numbers and figure.
+
+    The results of finished methods are kept in the folder's `methods`: after an interruption the same call
+    continues, and later leagues of the same models, sheets and settings use them.
 
     run        RUN folder, or a folder of a cross-validation, whose folds are pooled
     published  from a task to the published figures that are shown beside
     out        folder to write; None = RUN/league-SPLIT
+    say, note  called with each step, and with what should stay on the screen
     raises     BadRecipe for a method, part or key that does not exist; BadData where no sheet has a mask
     """
     recipe = load_league_recipe(options.setting)
@@ -77,7 +84,7 @@ def compare_explanations(
         class_names=first.card.class_names,
         seed=options.seed,
         notes=benchmark.notes,
-        say=say,
+        progress=LeagueProgress(say, note, folder / KEPT, options.fresh),
     )
     known = published(first.card.task)
     numbers: dict[str, Any] = {
@@ -91,6 +98,14 @@ def compare_explanations(
         "recipe": recipe.model_dump(mode="json"),
         **league_json(league, known),
     }
+    settings = result_settings(
+        "league",
+        replace(options, fresh=False),
+        cards=[each.card for each in benchmark.runs],
+        data_hash=first.data.data_hash,
+        recipe=recipe.model_dump(mode="json"),
+    )
+    numbers |= keep_earlier(folder, NUMBERS, settings, [REPORT, "report.json", "figures/league.png"])
     say("drawing")
     write_page(folder / REPORT, league, benchmark, recipe, known, split=options.split, seed=options.seed)
     write_json(folder / NUMBERS, numbers)

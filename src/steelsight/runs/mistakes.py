@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,11 +73,13 @@ def write_mistakes_page(
     *,
     method: str = "gradcam",
     most: int = 40,
+    kept: Mapping[str, Any] | None = None,
     say: Callable[[str], None] = lambda _text: None,
 ) -> dict[str, Any]:
     """Write the mistakes as `path` (HTML, JSON beside it); returns the JSON.
 
     most  mistakes drawn of each kind, the most confident first
+    kept  settings of this page, and where an earlier one is kept; see `files.keep_earlier`
     """
     mistakes, predicted = collect_mistakes(runs, part)
     first = runs[0]
@@ -98,6 +100,7 @@ def write_mistakes_page(
         }
     )
     numbers = {
+        **(kept or {}),
         "part": part,
         "method": method,
         "sheets": len(predicted),

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
+from steelsight.checksums import UNCHECKED, is_checked
 from steelsight.errors import BadCheckpoint, BadInput, BadRecipe
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
@@ -23,7 +24,7 @@ from steelsight.runs.reading import open_as_run, read_as_run
 from steelsight.runs.seen_sheets import SeenSheets
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.training.dataset import GIVEN, SheetData
-from steelsight.training.records import PARTS, SplitRow, read_splits
+from steelsight.training.records import PARTS, SPLITS_FILE, SplitRow, read_splits
 
 __all__ = ["OpenRun", "find_runs", "open_run", "open_runs", "refuse_multilabel"]
 
@@ -86,7 +87,8 @@ class OpenRun:
         grouped = data.group_rule is not None or data.group_source != GIVEN
         read = any(data.read_as.reading()) or data.read_source != GIVEN
         said = [f"read as: {data.reading}"] * read + [f"groups: {data.grouping}"] * grouped
-        return said + self.seen.notes(part)
+        unchecked = not is_checked(self.folder, SPLITS_FILE)
+        return said + self.seen.notes(part) + [UNCHECKED] * unchecked
 
 
 def find_runs(run: Path) -> list[Path]:

@@ -41,6 +41,9 @@ class ExplainOptions(DataOptions):
     target: tuple[str, ...] = option(
         (), help="Class to explain, by name or number; repeatable. Default: all classes."
     )
+    arrays: bool = option(
+        False, help="Write the maps as numbers too: one .npz file beside each figure.", flag="--arrays"
+    )
     errors: bool = option(
         False, help="Write one page of all wrong verdicts on DATA, the most confident first.", flag="--errors"
     )
@@ -51,6 +54,10 @@ class ExplainOptions(DataOptions):
         check_options(self)
         if self.method not in METHODS:
             raise BadRecipe(f"method: expected one of {', '.join(METHODS)}, got {self.method!r}")
+        if self.arrays and self.errors:
+            raise BadRecipe(
+                "--arrays: expected without --errors; name the images themselves, errors.json lists them"
+            )
 
 
 @dataclass(frozen=True)
@@ -153,6 +160,11 @@ class LeagueOptions(DataOptions):
         help="Value of a key of the league's recipe, such as study.sigma=1; repeatable.",
         metavar="KEY=VALUE",
         flag="--set",
+    )
+    fresh: bool = option(
+        False,
+        help="Evaluate every method again, or use the results of finished methods.",
+        flag="--fresh/--resume",
     )
     seed: int = option(0, help="Seed of samples, noise and the bootstrap.", min=0)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Float32, Int
 
+from steelsight.checksums import read_checked
 from steelsight.errors import BadCheckpoint, BadInput
 from steelsight.models.checkpoint import WEIGHTS_FILE
-from steelsight.training.records import METRICS_FILE, PREDICTIONS_FILE
+from steelsight.training.records import METRICS_FILE, PREDICTIONS_FILE, read_metrics
 from steelsight.types import Labels
 
 __all__ = ["OutOfFold", "is_cross_validation", "read_out_of_fold"]
@@ -47,11 +47,15 @@ def read_out_of_fold(folder: Path) -> OutOfFold:
     raises  BadCheckpoint where the cross-validation is unfinished or altered; BadInput for multilabel
     """
     try:
-        metrics = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
-        table = pq.read_table(folder / PREDICTIONS_FILE, columns=list(COLUMNS)).to_pydict()
+        metrics = read_metrics(folder)
+        stored = pa.BufferReader(read_checked(folder / PREDICTIONS_FILE, advice="run `train --folds` again"))
+        table = pq.read_table(stored, columns=list(COLUMNS)).to_pydict()
         names = tuple(metrics["class_names"])
         task, data = metrics["task"], metrics["data"]
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        data_name, data_hash = str(data["name"]), str(data["hash"])
+    except BadCheckpoint:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, pa.ArrowException) as error:
         raise BadCheckpoint(
             f"{folder}: expected a finished cross-validation with {METRICS_FILE} and {PREDICTIONS_FILE}, "
             f"got {error}; run the same `train --folds` again, it resumes"
@@ -69,6 +73,6 @@ def read_out_of_fold(folder: Path) -> OutOfFold:
         labels=np.array([names.index(table["label"][i]) for i in order], dtype=np.int64),
         logits=np.array([table["logits"][i] for i in order], dtype=np.float32).reshape(-1, len(names)),
         class_names=names,
-        data=str(data["name"]),
-        data_hash=str(data["hash"]),
+        data=data_name,
+        data_hash=data_hash,
     )

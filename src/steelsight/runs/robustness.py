@@ -16,11 +16,13 @@ from steelsight.evaluation.intervals.bootstrap import Groups
 from steelsight.evaluation.probabilities import softmax
 from steelsight.evaluation.robustness.corruptions import CORRUPTIONS
 from steelsight.evaluation.robustness.sweeps import SweepPoint, sweep_corruption, sweep_study_noise
+from steelsight.files import keep_earlier
 from steelsight.models.catalog import SheetClassifier
 from steelsight.reports.document import Document
 from steelsight.reports.figures import draw_sweep
 from steelsight.runs.open import OpenRun, open_run
 from steelsight.runs.options import RobustnessOptions
+from steelsight.runs.settings import result_settings
 from steelsight.streams import stream
 from steelsight.training.predict import predict_logits
 from steelsight.types import GrayBatch, Labels, Probabilities
@@ -95,6 +97,8 @@ def measure_robustness(
         "seed": seed,
         "curves": curves,
     }
+    settings = result_settings("robustness", options, cards=[opened.card], data_hash=opened.data.data_hash)
+    numbers |= keep_earlier(folder, "report.json", settings, [PAGE])
     page.save(folder / PAGE, **numbers)
     return RobustnessReport(folder, tuple(lines), numbers)
 

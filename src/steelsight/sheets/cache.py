@@ -12,6 +12,7 @@ from pathlib import Path
 import PIL
 
 from steelsight.errors import BadData
+from steelsight.reading import inside
 from steelsight.sheets.examine import ExaminedSheet, Report, SheetCollector, examine_all, remember_all
 from steelsight.sheets.images.file_index import FileIndex, hash_bytes
 from steelsight.sheets.images.pixel_file import PixelFile, PixelWriter, open_pixels
@@ -69,13 +70,13 @@ def load_pixels(
     remembered = remember_all(sheets, index)
     if remembered is not None:
         verdicts = SheetCollector(remembered)
-        stored = open_pixels(folder / _name(verdicts.good, spec))
+        stored = _stored(folder, verdicts, spec)
         if stored is not None:
             return _finished(sheets, spec, verdicts, stored)
     verdicts, name = _build(sheets, spec, folder, index, workers, report)
     _forget_old(folder, index, name)
     index.save()
-    stored = open_pixels(folder / name)
+    stored = _stored(folder, verdicts, spec)
     if stored is None:
         raise BadData(
             f"{folder / name}: the cache cannot be read back; check the disk or set STEELSIGHT_CACHE"
@@ -94,8 +95,8 @@ def _build(
     """Examine every sheet and write a new pixel file, copying rows of older ones where contents agree."""
     rows: dict[str, GrayImage] = {}
     for name in reversed(index.recent):
-        older = open_pixels(folder / name)
-        if older is not None:
+        older = open_pixels(inside(folder, name))
+        if older is not None and older.holds(older.hashes, (spec.height, spec.width)):
             rows.update(zip(older.hashes, older.images, strict=True))
     verdicts = SheetCollector()
     with PixelWriter(folder, (spec.height, spec.width)) as writer:
@@ -109,6 +110,15 @@ def _build(
         name = _name(verdicts.good, spec)
         writer.finish(name)
     return verdicts, name
+
+
+def _stored(folder: Path, verdicts: SheetCollector, spec: InputSpec) -> PixelFile | None:
+    """The pixel file of these sheets; None where there is none, or it holds other sheets."""
+    stored = open_pixels(folder / _name(verdicts.good, spec))
+    if stored is None:
+        return None
+    contents = tuple(examined.content for examined in verdicts.good)
+    return stored if stored.holds(contents, (spec.height, spec.width)) else None
 
 
 def _finished(sheets: SheetSet, spec: InputSpec, verdicts: SheetCollector, stored: PixelFile) -> PixelCache:
@@ -140,7 +150,7 @@ def _forget_old(folder: Path, index: FileIndex, name: str) -> None:
     index.recent = recent[:_KEPT_FILES]
     for old in recent[_KEPT_FILES:]:
         with suppress(OSError):  # another process may have it mapped (Windows) or removed it already
-            (folder / old).unlink()
+            inside(folder, old).unlink()
 
 
 def _make(folder: Path) -> None:

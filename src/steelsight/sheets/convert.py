@@ -8,7 +8,6 @@ Image files are copied byte by byte. A sheet of several defect types has no fold
 
 from __future__ import annotations
 
-import csv
 import io
 import shutil
 from collections import Counter
@@ -19,6 +18,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
+from steelsight.csv_text import csv_text
 from steelsight.errors import BadAnnotation, BadData, BadOutput
 from steelsight.files import PARTIAL, refuse_output, sync_folder, write_synced
 from steelsight.names import short_name, shown_name
@@ -163,8 +163,7 @@ def _write_sheet(item: SheetItem, path: Path, masks: dict[int, Mask]) -> int:
 def _write_table(path: Path, column: str, rows: Sequence[tuple[str, str]]) -> None:
     if not any(value for _, value in rows):
         return
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("ImageId", column), *rows])
+    write_synced(path, shown_name(csv_text([("ImageId", column), *rows])).encode())
 
 
 def _refuse_difference(out: Path, written: dict[str, tuple[str, int]]) -> None:

@@ -6,15 +6,16 @@ A policy is a TOML file with one table per shortcut:
     nuisance = "stain"        # stain, end, or a list's path relative to the policy's folder
     suspect = "none"          # optional; default: as for `prove`
     most_excess = 0.02        # largest share of verdicts that may flip beyond the control
-    inconclusive = "pass"     # or "fail": an inconclusive proof stops a release too
+    inconclusive = "fail"     # the default; "pass" releases a run although nothing was decided
 
-A run fails where a shortcut is proven and flips more verdicts beyond the control than `most_excess`.
+The gate is closed: a run passes a clause where the upper 95 % bound of the verdicts that flip beyond the
+control is at most `most_excess`, and the proof is not inconclusive. It fails where the lower bound is above.
+What lies between, or is inconclusive, fails unless the clause says `inconclusive = "pass"`.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,21 +23,27 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from steelsight.errors import BadRecipe
-from steelsight.files import write_json
+from steelsight.files import keep_earlier, write_json
+from steelsight.names import short_name
+from steelsight.reading import parse_toml, read_regular
+from steelsight.runs.settings import result_settings
 from steelsight.shortcuts.nuisances.nuisance import ALIASES, KINDS
 from steelsight.shortcuts.prove.options import GateOptions, ProofOptions
 from steelsight.shortcuts.prove.prove import ShortcutProof
-from steelsight.shortcuts.prove.run import open_proof, prove_opened
+from steelsight.shortcuts.prove.run import open_proof, proof_folder, prove_opened
 from steelsight.training.conclude import environment
 
 __all__ = ["Clause", "ClauseDecision", "GateResult", "Policy", "gate_run", "load_policy"]
 
 GATE_FILE = "gate.json"
+MOST_CLAUSES = 1000
 DEFAULT = GateOptions()
 
 
 class _PolicySection(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    """Strict: `most_excess = true` is no share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Clause(_PolicySection):
@@ -45,13 +52,13 @@ class Clause(_PolicySection):
     nuisance: str = Field(min_length=1)  # stain, end, or a list's path
     suspected_class: str | None = Field(default=None, alias="suspect")
     most_excess: float = Field(ge=0, le=1)  # share of verdicts that may flip beyond the control
-    inconclusive: Literal["pass", "fail"] = "pass"  # what an inconclusive proof does
+    inconclusive: Literal["pass", "fail"] = "fail"  # what an inconclusive proof does
 
 
 class Policy(_PolicySection):
     """All clauses of a policy file."""
 
-    shortcut: tuple[Clause, ...] = Field(min_length=1)
+    shortcut: tuple[Clause, ...] = Field(min_length=1, max_length=MOST_CLAUSES, strict=False)
 
 
 @dataclass(frozen=True)
@@ -96,10 +103,10 @@ def load_policy(path: Path) -> Policy:
     raises  BadRecipe, naming the key to correct
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        values = parse_toml(read_regular(path))
     except OSError as error:
         raise BadRecipe(f"--policy {path}: expected a TOML file, got {error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise BadRecipe(f"{path}: expected TOML, got {error}; correct that line") from error
     try:
         return Policy.model_validate(values)
@@ -107,8 +114,8 @@ def load_policy(path: Path) -> Policy:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BadRecipe(
-            f"{path}: {where}: {first['msg']}, got {first['input']!r}; a clause is a table [[shortcut]] with "
-            "nuisance and most_excess"
+            f"{path}: {where}: {first['msg']}, got {first['input']!r:.120}; a clause is a table "
+            "[[shortcut]] with nuisance and most_excess"
         ) from error
 
 
@@ -133,7 +140,7 @@ def gate_run(
     say("opening")
     opened = open_proof(run, data, options, split=options.split)
     decisions = []
-    for clause in clauses:
+    for clause, name in zip(clauses, _folder_names(clauses), strict=True):
         say(f"proving {clause.nuisance}")
         settings = ProofOptions(
             suspected_class=clause.suspected_class,
@@ -142,12 +149,16 @@ def gate_run(
             allow_bad=options.allow_bad,
             seed=options.seed,
         )
-        report = prove_opened(
-            opened, _nuisance_of(clause, policy), settings, out=folder / f"prove-{_name_of(clause)}"
-        )
+        nuisance = _nuisance_of(clause, policy)
+        target = proof_folder(folder, f"prove-{name}", nuisance)
+        report = prove_opened(opened, nuisance, settings, out=target)
         passed, why = decide_clause(clause, report.proof)
         decisions.append(ClauseDecision(clause, report.proof, passed, why, report.folder))
     gate = GateResult(tuple(decisions))
+    made_by = result_settings(
+        "shortcuts gate", options, cards=[opened.card], data_hash=opened.data_hash, policy=load_policy(policy)
+    )
+    kept = keep_earlier(folder, GATE_FILE, made_by, ())
     write_json(
         folder / GATE_FILE,
         {
@@ -157,6 +168,7 @@ def gate_run(
             "passed": gate.passed,
             "decisions": [decision.as_dict() for decision in gate.decisions],
             "environment": environment(),
+            **kept,
         },
     )
     return gate
@@ -167,16 +179,30 @@ def decide_clause(clause: Clause, proof: ShortcutProof) -> tuple[bool, str]:
 
     returns  whether it does, and the reason
     """
-    if proof.verdict == "proven" and proof.pasted is not None:
-        excess = proof.pasted.excess.estimate
-        above = excess > clause.most_excess
-        return not above, (
-            f"proven: {excess:.1%} of the verdicts flip beyond the control; "
-            f"the policy allows at most {clause.most_excess:.1%}"
-        )
-    if proof.verdict == "inconclusive":
+    excess = None if proof.pasted is None else proof.pasted.excess
+    if proof.verdict == "inconclusive" or excess is None:
         return clause.inconclusive == "pass", f"inconclusive: {proof.because}"
-    return True, "not found at this power"
+    bounds = f"{excess.estimate:.1%} [{excess.low:.1%}, {excess.high:.1%}]"
+    why = (
+        f"{proof.verdict}: {bounds} of the verdicts flip beyond the control; "
+        f"the policy allows at most {clause.most_excess:.1%}"
+    )
+    if excess.high <= clause.most_excess:
+        return True, why
+    if excess.low > clause.most_excess:
+        return False, why
+    return clause.inconclusive == "pass", f"{why}, which lies between the bounds: inconclusive"
+
+
+def _folder_names(clauses: Sequence[Clause]) -> list[str]:
+    """Each clause's part of a folder name, numbered where several would be alike."""
+    names: list[str] = []
+    for clause in clauses:
+        name, number = _name_of(clause), 2
+        while name.casefold() in map(str.casefold, names):
+            name, number = f"{_name_of(clause)}-{number}", number + 1
+        names.append(name)
+    return names
 
 
 def _nuisance_of(clause: Clause, policy: Path) -> str:
@@ -190,4 +216,6 @@ def _name_of(clause: Clause) -> str:
     kind = ALIASES.get(clause.nuisance, clause.nuisance)
     name = kind if kind in KINDS else Path(clause.nuisance).stem
     suspected = clause.suspected_class
-    return name if suspected is None else f"{name}-{suspected.replace(' ', '-')}"
+    if suspected is not None:
+        name += f"-{suspected.replace(' ', '-')}"
+    return short_name("".join("_" if letter in '/\\:*?"<>|\0' else letter for letter in name))

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from steelsight.checksums import write_checksums
 from steelsight.evaluation.robustness.noise import STUDY_SIGMA
-from steelsight.files import replace_file, write_json
+from steelsight.files import dump_json, replace_file, write_json
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import Card, save_checkpoint
 from steelsight.sheets.grouping.given_split import count_parts
@@ -24,6 +25,7 @@ from steelsight.training.records import (
     METRICS_FILE,
     PREDICTIONS_FILE,
     RECIPE_FILE,
+    SPLITS_FILE,
     positions_of,
     write_predictions,
     write_splits,
@@ -80,6 +82,8 @@ def conclude(
     write_predictions(out / PREDICTIONS_FILE, data, parts, answers, probabilities, clean)
     replace_file(out / CARD_README, model_card(card, metrics))
     write_run_page(out, metrics, data, clean, positions_of(parts, "test"))
+    records = (RECIPE_FILE, SPLITS_FILE, PREDICTIONS_FILE)
+    write_checksums(out, records, {METRICS_FILE: dump_json(metrics)})
     write_json(out / METRICS_FILE, metrics)
     return card, metrics
 

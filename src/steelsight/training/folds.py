@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 from jaxtyping import Bool, Float32, Int
 from sklearn.model_selection import StratifiedGroupKFold
 
+from steelsight.checksums import write_checksums
 from steelsight.errors import BadRecipe
-from steelsight.files import replace_through, write_json
+from steelsight.files import dump_json, replace_through, write_json
 from steelsight.groups import group_keys
 from steelsight.sheets.grouping.splits import Split, group_split
 from steelsight.sheets.options import AUTOMATIC, DataOptions
@@ -111,6 +112,7 @@ def cross_validate(
     write_json(out / RECIPE_FILE, recipe.model_dump(mode="json"))
     _write_answers(out / PREDICTIONS_FILE, sheets, plan, logits)
     write_folds_page(out, metrics, sheets)
+    write_checksums(out, (RECIPE_FILE, PREDICTIONS_FILE), {METRICS_FILE: dump_json(metrics)})
     write_json(out / METRICS_FILE, metrics)
     return CrossValidation(out, metrics)
 

@@ -7,7 +7,7 @@ complete and the TOML files are the one place for defaults.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -39,8 +39,18 @@ __all__ = [
 ]
 
 
+MOST_SIDE: Final = 2**14  # px
+MOST_PIXELS: Final = 2**24  # of one sheet at model size; the study's have 25,600
+MOST: Final = 2**20  # of anything that is counted, such as epochs
+
+
+_Counts = Annotated[tuple[int, ...], Field(strict=False)]  # a TOML file has lists
+
+
 class _RecipeSection(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    """Strict: true is no number, "3" is none either, and no number is infinite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class ModelRecipe(_RecipeSection):
@@ -58,16 +68,25 @@ class ModelRecipe(_RecipeSection):
 class InputRecipe(_RecipeSection):
     """The size images are brought to, and how."""
 
-    height: int = Field(ge=1)  # px
-    width: int = Field(ge=1)  # px
+    height: int = Field(ge=1, le=MOST_SIDE)  # px
+    width: int = Field(ge=1, le=MOST_SIDE)  # px
     fit: Fit  # how an image of another shape is brought to this size; see types.Fit
+
+    @model_validator(mode="after")
+    def _small_enough(self) -> InputRecipe:
+        if self.height * self.width > MOST_PIXELS:
+            raise ValueError(
+                f"expected at most {MOST_PIXELS} pixels, got {self.height}x{self.width}; "
+                "choose a smaller input"
+            )
+        return self
 
 
 class LabelsRecipe(_RecipeSection):
     """How classes are read from the annotations of a sheet."""
 
     multi_type: Literal["drop", "first"]  # multiclass: drop sheets of several types, or keep the first type
-    shuffle_seed: int = Field(default=0, ge=0)  # above 0: a control with shuffled labels
+    shuffle_seed: int = Field(default=0, ge=0, lt=2**63)  # above 0: a control with shuffled labels
 
     @model_serializer(mode="wrap")
     def _without_zero(self, write: Callable[[Any], Any]) -> dict[str, Any]:
@@ -97,9 +116,9 @@ class ProbeRecipe(_RecipeSection):
     """A head fitted on frozen features before the first epoch; see training.loop.probe."""
 
     enabled: bool  # whether the head is fitted before the first epoch
-    copies: int = Field(ge=0)  # augmented copies of each sheet in the fit
+    copies: int = Field(ge=0, le=MOST)  # augmented copies of each sheet in the fit
     penalty: float = Field(gt=0)  # of the squared weights of standardised features
-    steps: int = Field(ge=1)  # of gradient descent, for nonlinear poolings and for masks
+    steps: int = Field(ge=1, le=MOST)  # of gradient descent, for nonlinear poolings and for masks
 
 
 class OptimiserRecipe(_RecipeSection):
@@ -117,8 +136,8 @@ class OptimiserRecipe(_RecipeSection):
 class StopRecipe(_RecipeSection):
     """How long to train."""
 
-    max_epochs: int = Field(ge=0)  # 0: the probe alone
-    patience: int = Field(ge=0)  # epochs without improvement on validation; 0 = no early stopping
+    max_epochs: int = Field(ge=0, le=MOST)  # 0: the probe alone
+    patience: int = Field(ge=0, le=MOST)  # epochs without improvement on validation; 0 = no early stopping
     monitor: Literal["loss", "balanced_accuracy"]  # validation metric that chooses the epoch that is kept
 
 
@@ -142,22 +161,22 @@ class BalanceRecipe(_RecipeSection):
 class FlipsRecipe(_RecipeSection):
     """Flipped copies of rare classes, for balance.method = flips."""
 
-    added: Literal["auto"] | tuple[int, ...]  # copies a sheet of each class; auto: see imbalance.copies
+    added: Literal["auto"] | _Counts  # copies a sheet of each class; auto: see imbalance.copies
     chance: float = Field(ge=0, le=1)  # of each flip
     exact: bool  # True: each flip once before any repeats; False: drawn independently
 
     @field_validator("added")
     @classmethod
     def _counts(cls, added: str | tuple[int, ...]) -> str | tuple[int, ...]:
-        if not isinstance(added, str) and min(added, default=0) < 0:
-            raise ValueError(f"expected numbers of copies, at least 0, got {list(added)}")
+        if not isinstance(added, str) and not all(0 <= count <= MOST for count in added):
+            raise ValueError(f"expected numbers of copies, from 0 to {MOST}, got {list(added)}")
         return added
 
 
 class PatchesRecipe(_RecipeSection):
     """Training on parts of sheets."""
 
-    count: int = Field(ge=1)  # 1 = whole sheets
+    count: int = Field(ge=1, le=MOST_SIDE)  # 1 = whole sheets
     black_level: int = Field(ge=0, le=255)  # gray levels above it are metal
     least_metal: float = Field(ge=0, le=1)  # share of metal; a patch with less is dropped
     least_mask: float = Field(gt=0, le=1)  # a patch is defective from this masked share on
@@ -184,14 +203,14 @@ class ComputeRecipe(_RecipeSection):
     """Precision and threads; they change speed and the last digits only."""
 
     precision: Literal["auto", "fp32", "bf16"]  # auto: bf16 where the processor computes it fast
-    threads: int = Field(ge=0)  # 0 = torch's own choice
+    threads: int = Field(ge=0, le=2**12)  # 0 = torch's own choice
 
 
 class Recipe(_RecipeSection):
     """Everything that fixes a training apart from its data and its seed."""
 
     task: Task  # binary, multiclass or multilabel
-    batch_size: int = Field(ge=1)  # sheets a step
+    batch_size: int = Field(ge=1, le=MOST)  # sheets a step
     model: ModelRecipe  # [model]
     input: InputRecipe  # [input]
     labels: LabelsRecipe  # [labels]

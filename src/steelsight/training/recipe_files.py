@@ -6,8 +6,8 @@ A file has only the keys that differ from the shipped recipe it `extends`, by de
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from steelsight.errors import BadRecipe
+from steelsight.reading import parse_toml, read_regular
 from steelsight.training.recipe import Recipe
 
 __all__ = ["RECIPES", "SLIDE_MODELS", "load_recipe", "override", "recipe_keys", "recipe_text"]
@@ -75,21 +76,21 @@ def _walk(section: type[BaseModel], prefix: str) -> Iterator[str]:
 
 def _read(source: str | Path) -> Table:
     if str(source) in RECIPES:
-        values = tomllib.loads(recipe_text(str(source)))
+        values = parse_toml(recipe_text(str(source)))
         base = values.pop("extends", None)
         return values if base is None else _merge(_read(base), values, Path(f"{source}.toml"))
     path = Path(source)
     if not path.is_file():
         raise BadRecipe(f"recipe {source}: expected {', '.join(RECIPES)} or a TOML file, found neither")
     try:
-        own = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        own = parse_toml(read_regular(path))
+    except ValueError as error:
         raise BadRecipe(f"{path}: expected TOML, got {error}; correct that line") from error
     except OSError as error:
         raise BadRecipe(f"{path}: cannot be read ({error.strerror})") from error
     base = own.pop("extends", "default")
     if base not in RECIPES:
-        raise BadRecipe(f"{path}: extends: expected one of {', '.join(RECIPES)}, got {base!r}")
+        raise BadRecipe(f"{path}: extends: expected one of {', '.join(RECIPES)}, got {base!r:.120}")
     return _merge(_read(base), own, path)
 
 
@@ -117,11 +118,11 @@ def _set(values: Table, setting: str) -> None:
 
 
 def _parse(text: str) -> Any:
-    """A value as TOML reads it; bare words are strings, so that no shell quoting is needed."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+    """A value as TOML reads it; `.3` is a number too, and bare words are strings without shell quoting."""
+    for read in (lambda: parse_toml(f"value = {text}")["value"], lambda: float(text)):
+        with suppress(ValueError):
+            return read()
+    return text
 
 
 def _find_key(key: str) -> str:
@@ -163,5 +164,5 @@ def _validate(values: Table, where: str) -> Recipe:
         key = ".".join(str(part) for part in first["loc"])
         reason = first["msg"].removeprefix("Value error, ")
         told = isinstance(first["input"], dict) or ", got " in reason
-        came = "" if told else f", got {first['input']!r}"
+        came = "" if told else f", got {first['input']!r:.120}"
         raise BadRecipe(f"recipe {where}: {f'{key}: ' if key else ''}{reason}{came}") from error

@@ -5,17 +5,23 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Float32, Int
 
+from steelsight.checksums import is_checked, read_checked
+from steelsight.csv_text import csv_text, read_cell
 from steelsight.errors import BadCheckpoint
 from steelsight.files import replace_file, replace_through
 from steelsight.names import shown_name
+from steelsight.reading import parse_object
 from steelsight.sheets.grouping.splits import Split
 from steelsight.training.dataset import SheetData
 from steelsight.types import GrayBatch, Logits, Probabilities
@@ -26,6 +32,7 @@ __all__ = [
     "pixel_hashes",
     "positions_of",
     "read_logits",
+    "read_metrics",
     "read_splits",
     "split_names",
     "split_rows",
@@ -40,6 +47,7 @@ METRICS_FILE = "metrics.json"
 RECIPE_FILE = "recipe.json"
 PREDICTIONS_FILE = "predictions.parquet"
 SPLITS_FILE = "splits.csv"
+FRESH = "or train again with --fresh"
 COLUMNS = ("id", "split", "group", "label", "pixels")
 
 
@@ -86,27 +94,41 @@ def split_rows(data: SheetData, parts: list[str]) -> list[SplitRow]:
 
 def write_splits(folder: Path, data: SheetData, parts: list[str]) -> None:
     """Write splits.csv, one row a sheet."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(astuple(row) for row in split_rows(data, parts))
-    replace_file(folder / SPLITS_FILE, text.getvalue())
+    rows = (astuple(row) for row in split_rows(data, parts))
+    replace_file(folder / SPLITS_FILE, csv_text([COLUMNS, *rows]))
 
 
 def read_splits(folder: Path) -> list[SplitRow]:
-    """The rows of splits.csv; raises BadCheckpoint where it is missing or malformed."""
+    """The rows of splits.csv; raises BadCheckpoint where it is missing, altered or malformed."""
     path = folder / SPLITS_FILE
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.reader(file))
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_checked(path, advice=f"restore it, {FRESH}").decode("utf-8")
+        rows = [[read_cell(cell) for cell in row] for row in csv.reader(io.StringIO(text, newline=""))]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadCheckpoint(
             f"{path}: expected the split of the run, got {error}; "
             "without it the training sheets are unknown; restore the file"
         ) from error
     if not rows or tuple(rows[0]) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
         raise BadCheckpoint(f"{path}: expected the columns {', '.join(COLUMNS)}; restore the file")
-    return [SplitRow(*row) for row in rows[1:]]
+    splits = [SplitRow(*row) for row in rows[1:]]
+    if not is_checked(folder, SPLITS_FILE):
+        _refuse_other_counts(folder, splits)
+    return splits
+
+
+def _refuse_other_counts(folder: Path, splits: Sequence[SplitRow]) -> None:
+    """Compare a split without checksum with the sizes of the parts in metrics.json, where that has them."""
+    try:
+        expected = read_metrics(folder)["data"]["parts"]
+    except (OSError, ValueError, LookupError, TypeError):  # an unfinished run, or one without sizes
+        return
+    counts = dict(Counter(row.split for row in splits))
+    if isinstance(expected, dict) and expected and counts != {k: n for k, n in expected.items() if n}:
+        raise BadCheckpoint(
+            f"{folder / SPLITS_FILE}: expected {expected} sheets as in {METRICS_FILE}, got {counts}; "
+            f"it was altered or damaged; restore it, {FRESH}"
+        )
 
 
 def write_predictions(
@@ -137,12 +159,21 @@ def write_predictions(
     replace_through(path, lambda new: pq.write_table(table, new))
 
 
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """The object of metrics.json.
+
+    raises  OSError; ValueError where it holds no JSON object; BadCheckpoint where it was altered
+    """
+    return parse_object(read_checked(folder / METRICS_FILE, advice=f"restore it, {FRESH}"))
+
+
 def read_logits(folder: Path) -> Float32[np.ndarray, "n c"]:
     """The logits of predictions.parquet, in the order of its data; raises BadCheckpoint if unreadable."""
     path = folder / PREDICTIONS_FILE
     try:
-        column = pq.read_table(path, columns=["logits"])["logits"]
-    except (OSError, pa.ArrowException) as error:
+        content = pa.BufferReader(read_checked(path, advice=f"restore it, {FRESH}"))
+        column = pq.read_table(content, columns=["logits"])["logits"]
+    except (OSError, KeyError, pa.ArrowException) as error:
         raise BadCheckpoint(f"{path}: expected the run's predictions, got {error}; train again") from error
     return np.array(column.to_pylist(), dtype=np.float32)
 

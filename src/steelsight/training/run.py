@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Int
 from pydantic import ValidationError
 
+from steelsight.checksums import CHECKSUMS_FILE
 from steelsight.errors import BadCheckpoint, BadRecipe
 from steelsight.models.catalog import SheetClassifier, build_model
 from steelsight.models.checkpoint import Card, load_checkpoint
@@ -45,7 +46,7 @@ from steelsight.training.loop.fit import fit
 from steelsight.training.loop.progress import NoProgress, TrainingProgress
 from steelsight.training.recipe import Recipe, SplitRecipe
 from steelsight.training.recipe_files import load_recipe
-from steelsight.training.records import METRICS_FILE, PARTS, split_names
+from steelsight.training.records import METRICS_FILE, PARTS, read_metrics, split_names
 
 __all__ = ["RunResult", "load_run", "make_split", "split_keys", "train_data", "train_run"]
 
@@ -240,7 +241,9 @@ def load_run(folder: Path) -> RunResult:
     """A finished RUN folder; raises BadCheckpoint where it is incomplete."""
     card = load_checkpoint(folder)[1]
     try:
-        metrics = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
+        metrics = read_metrics(folder)
+    except BadCheckpoint:
+        raise
     except (OSError, ValueError) as error:
         raise BadCheckpoint(
             f"{folder / METRICS_FILE}: expected the metrics of a finished training, got {error}; "
@@ -269,7 +272,7 @@ def _finished(out: Path, fingerprint: str, progress: TrainingProgress) -> RunRes
 
 def _forget(out: Path) -> None:
     """Delete metrics and state, so that the training starts over; the old model stays until then."""
-    for name in (METRICS_FILE, STATE_FILE):
+    for name in (METRICS_FILE, STATE_FILE, CHECKSUMS_FILE):
         (out / name).unlink(missing_ok=True)
 
 

@@ -14,7 +14,7 @@ from steelsight.cli import app as whole_app
 from steelsight.cli.explain.explain import explain
 from steelsight.explanations.catalog import METHODS as CATALOG
 from steelsight.models.catalog import ModelSpec, build_model
-from steelsight.models.checkpoint import Card, save_checkpoint
+from steelsight.models.checkpoint import Card, load_checkpoint, save_checkpoint
 from steelsight.runs.options import METHODS
 from steelsight.sheets.images.pixels import read_size
 from steelsight.types import InputSpec
@@ -75,6 +75,74 @@ def test_writes_a_figure_a_sheet_and_one_json_line(run: Path, tiles: Path) -> No
     assert report["set_aside"] == []
 
 
+def documented_code(after: str) -> str:
+    """The first Python block of docs/maps.md after a heading."""
+    text = (Path(__file__).parents[3] / "docs" / "maps.md").read_text(encoding="utf-8")
+    return text.partition(after)[2].partition("```python\n")[2].partition("```")[0]
+
+
+@pytest.mark.parametrize("fit", ["stretch", "letterbox", "crop"])
+def test_arrays_are_the_maps_of_the_figures_in_the_documented_frame(
+    fit: str, run: Path, tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, card = load_checkpoint(run)
+    save_checkpoint(run, model, card.model_copy(update={"input": InputSpec(32, 64, fit)}))
+    Image.fromarray(np.full((90, 61), 120, dtype=np.uint8)).save(tiles / "Crack" / "sheet.jpg")
+    Image.fromarray(np.full((90, 61), 255, dtype=np.uint8)).save(tiles / "Crack" / "sheet.png")
+    result = invoke(run, tiles, "--data", tiles, "--target", "defect", "--arrays", "--json")
+    assert result.exit_code == 0, result.output
+    for row in json.loads(result.stdout)["sheets"]:
+        assert Path(row["arrays"]) == Path(row["figure"]).with_suffix(".npz")
+        with np.load(row["arrays"], allow_pickle=False) as arrays:
+            kept = dict(arrays)
+        assert kept["maps"].shape == (1, 32, 64)
+        assert kept["maps"].dtype == np.float32
+        assert kept["maps"].min() == np.float32(row["maps"]["defect"]["lowest"])
+        assert kept["maps"].max() == np.float32(row["maps"]["defect"]["highest"])
+        assert kept["map_classes"].tolist() == ["defect"]
+        assert dict(zip(kept["class_names"].tolist(), kept["probabilities"].tolist(), strict=True)) == (
+            pytest.approx(row["probabilities"])
+        )
+        assert kept["temperature"] == 1
+        assert kept["image"].shape == (32, 64)
+        assert kept["original_size"].tolist() == list(read_size(Path(row["image"])))
+        assert ("mask" in kept) == row["mask"]
+        if Path(row["image"]).name == "sheet.jpg":  # its mask covers what the input shows of the image
+            left, top, right, bottom = kept["model_box"].tolist()
+            shown = np.zeros((32, 64), dtype=np.float32)
+            shown[top:bottom, left:right] = 1
+            np.testing.assert_allclose(kept["mask"], shown, atol=1e-5)
+
+    monkeypatch.chdir(run.parent)
+    code, names = documented_code("## `steelsight explain"), dict[str, object]()
+    exec(compile(code, "docs/maps.md", "exec"), names)
+    x0, y0, x1, y1 = (names[key] for key in ("image_left", "image_top", "image_right", "image_bottom"))
+    assert x0 < names["x"] < x1
+    assert y0 < names["y"] < y1
+
+
+def test_equal_calls_give_equal_arrays(run: Path, tiles: Path, tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        invoke(run, tiles, "--arrays", "--out", tmp_path / folder)
+    names = [path.name for path in sorted((tmp_path / "one").glob("*.npz"))]
+    assert names == ["a.gradcam.npz", "b-2.gradcam.npz", "b.gradcam.npz"]
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_every_key_of_the_arrays_is_documented(run: Path, tiles: Path) -> None:
+    invoke(run, tiles, "--data", tiles, "--arrays")
+    text = (Path(__file__).parents[3] / "docs" / "maps.md").read_text(encoding="utf-8")
+    with np.load(run / "explanations" / "b.gradcam.npz", allow_pickle=False) as arrays:
+        shown = {name: arrays[name] for name in arrays.files}
+    assert "mask" in shown
+    for name, array in shown.items():
+        (row,) = [line for line in text.splitlines() if line.startswith(f"| `{name}` |")]
+        _, shape, kind, _ = (cell.strip() for cell in row.strip("|").split("|", 3))
+        assert shape.count(",") + (shape not in ("()",) and not shape.endswith(",)")) == array.ndim
+        assert kind == ("text" if array.dtype.kind == "U" else array.dtype.name)
+
+
 def test_many_sheets_go_through_in_chunks(run: Path, tiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = json.loads(invoke(run, tiles, "--json").stdout)["sheets"]
     monkeypatch.setattr("steelsight.runs.explain.CHUNK", 1)
@@ -118,6 +186,7 @@ def test_bad_image_is_set_aside_and_the_rest_explained(run: Path, tiles: Path) -
             "expected one of none, defect, or its number from 0, got 'hole'",
         ),
         (("RUN", "IMAGES", "--data", "absent"), "expected a DATA folder"),
+        (("RUN", "IMAGES", "--arrays", "--errors"), "--arrays: expected without --errors"),
         (("RUN", "EMPTY"), "none of 0 can be read"),
         (("RUN", "BAD"), "none of 1 can be read; the first:"),
         (("RUN", "IMAGES", "--out", "FILE"), "could not be written"),

@@ -1,6 +1,7 @@
 """`league` and `explain --errors` from the command line: a run, a cross-validation, bad input."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from steelsight.cli import app as whole_app
 from steelsight.cli.explain.explain import explain
 from steelsight.cli.explain.league import league
+from steelsight.explanations.benchmark.results import evaluate_method
 from steelsight.training.folds import cross_validate
 from steelsight.training.options import FoldOptions
 from steelsight.training.recipe_files import load_recipe
@@ -102,6 +104,7 @@ def test_a_run_is_judged_on_its_test_sheets(run: Path, data: Path, tmp_path: Pat
         "report.json",
         "league.json",
         "figures",
+        "methods",
     }
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     figures = [
@@ -110,6 +113,39 @@ def test_a_run_is_judged_on_its_test_sheets(run: Path, data: Path, tmp_path: Pat
     assert figures == ["league", "league-mask", "league-methods", "class-examples"]
     on_disk = json.loads((tmp_path / "out" / "league.json").read_text())
     assert on_disk["recommended"] == told["recommended"]
+
+
+def test_an_interrupted_league_continues_and_says_how_long_it_takes(
+    run: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = invoke("league", run, data, *METHODS, *QUICK, "--out", tmp_path / "whole", "--json")
+    assert re.search(r"2 methods on \d+ sheets: about ", whole.stderr)
+    assert "gradcam: Grad-CAM (1 of 2, about " in whole.stderr
+    done = evaluate_method
+
+    def stop_at_the_second(name: str, *arguments: object) -> object:
+        if name == "contrast":
+            raise KeyboardInterrupt
+        return done(name, *arguments)
+
+    arguments = ("league", run, data, *METHODS, *QUICK, "--out", tmp_path / "out", "--json")
+    with monkeypatch.context() as patch:
+        patch.setattr("steelsight.explanations.benchmark.run.evaluate_method", stop_at_the_second)
+        assert invoke(*arguments).exit_code == 130
+    resumed = invoke(*arguments)
+    assert "1 of 2 methods were evaluated before: gradcam" in resumed.stderr
+    assert re.search(r"1 methods on \d+ sheets: about ", resumed.stderr)
+    numbers = [json.loads(each.stdout.splitlines()[-1]) for each in (whole, resumed)]
+    for each in numbers:
+        for method in each["methods"].values():
+            method.pop("time_ms")
+        each.pop("out")
+    assert numbers[0] == numbers[1]
+    again = invoke(*arguments)
+    assert "2 of 2 methods were evaluated before" in again.stderr
+    assert "about " not in again.stderr
+    assert "evaluated before" not in invoke(*arguments, "--fresh").stderr
+    assert "evaluated before" not in invoke(*arguments, "--seed", 1).stderr
 
 
 def test_folds_are_pooled_and_choose_on_training_groups(folds: Path, data: Path) -> None:

@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from steelsight.deploy.writer import describe_files, pack_arrays, write_bundle
+from steelsight.deploy.writer import describe_files, write_bundle
 from steelsight.errors import BadBundle, BadOutput
+from steelsight.files import pack_arrays
 from steelsight.runtime.bundle.card import BundleCard
 from steelsight.runtime.bundle.graph import OPERATORS, summarise_graph
 from steelsight.runtime.bundle.open import open_bundle, read_arrays

@@ -119,6 +119,23 @@ def test_rows_hold_maps_and_gray_levels(make_bundle, sheets_folder, tmp_path):
     assert metadata["steelsight.maps_shape"] == [3, 3, 5]
 
 
+def test_the_documented_code_reads_the_maps(make_bundle, sheets_folder, tmp_path, monkeypatch):
+    (sheets_folder / "s004.jpg").write_text("no image")
+    scan(make_bundle(), [sheets_folder], tmp_path / "results", heatmaps=True, page=False)
+    text = (Path(__file__).parents[3] / "docs" / "maps.md").read_text(encoding="utf-8")
+    code = text.partition("## `steelsight scan")[2].partition("```python\n")[2].partition("```")[0]
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(compile(code, "docs/maps.md", "exec"), names)
+    table = names["table"]
+    expected = dict(zip(table["name"].to_pylist(), read_maps(table), strict=True))
+    assert len(names["heatmaps"]) == 19
+    for name, maps in names["heatmaps"].items():
+        np.testing.assert_array_equal(maps, expected[name])
+    for key in names["about"]:
+        assert key in text
+
+
 def reading_of(inspector, path):
     from steelsight.runtime.engine.reading import read_image
 

@@ -12,6 +12,7 @@ from steelsight.cli.console import (
     JsonFlag,
     console,
     emit_json,
+    print_earlier,
     print_line,
     progress_bar,
 )
@@ -50,6 +51,7 @@ def data(
         report = describe_folder(data, options, workers=workers, out=out, progress=progress)
     _print(report.description, report.sheets, grouped=options.groups is not None)
     if out is not None:
+        print_earlier(report.numbers)
         print_line(f"report: {out / PAGE}")
     numbers, left_out = report.numbers, 0
     if convert is not None:

@@ -13,6 +13,7 @@ from steelsight.cli.console import (
     RunArgument,
     console,
     emit_json,
+    print_earlier,
     print_line,
     progress_bar,
 )
@@ -62,6 +63,7 @@ def _print_errors(result: dict[str, Any]) -> None:
     kinds = Counter(mistake["kind"] for mistake in result["mistakes"])
     words = ", ".join(f"{count} {kind}s" for kind, count in kinds.items()) or "none wrong"
     console.print(f"{result['sheets']} sheets: {words}", markup=False)
+    print_earlier(result)
     print_line(f"gallery: {Path(result['out']) / ERRORS_PAGE}")
 
 
@@ -74,4 +76,5 @@ def _print(result: dict[str, Any]) -> None:
         print_line(line + (f"  true: {row['truth']}" if row["truth"] else ""))
     for rejection in result["set_aside"]:
         print_line(f"set aside: {rejection['id']}: {rejection['reason']}")
+    print_earlier(result)
     print_line(f"{len(result['sheets'])} figure(s) and {REPORT} in {result['out']}")

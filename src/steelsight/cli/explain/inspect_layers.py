@@ -14,6 +14,7 @@ from steelsight.cli.console import (
     ThreadsOption,
     console,
     emit_json,
+    print_earlier,
     print_line,
     set_threads,
     step_status,
@@ -51,6 +52,7 @@ def layers(
         report = inspect_run_layers(run, data, options, out=out, say=say)
     _print(report.found)
     print_line(describe_layers(report.found))
+    print_earlier(report.numbers)
     print_line(f"report: {report.page}")
     if as_json:
         emit_json({"out": str(report.folder), **report.numbers})

@@ -14,6 +14,7 @@ from steelsight.cli.console import (
     ThreadsOption,
     console,
     emit_json,
+    print_earlier,
     print_line,
     set_threads,
     step_status,
@@ -45,6 +46,7 @@ def neurons(
     with step_status("opening") as say:
         report = inspect_neurons(run, data, options, out=out, say=say)
     _print(report.atlas)
+    print_earlier(report.numbers)
     print_line(f"report: {report.page}")
     if as_json:
         emit_json({"out": str(report.folder), **report.numbers})

@@ -13,6 +13,7 @@ from steelsight.cli.console import (
     ThreadsOption,
     console,
     emit_json,
+    print_earlier,
     print_line,
     set_threads,
 )
@@ -48,6 +49,7 @@ def transplant(
         report = report_transplant(run, donor, data, options, sheets, out=out)
     for line in report.lines:
         print_line(line)
+    print_earlier(report.numbers)
     print_line(f"report: {report.page}")
     if as_json:
         emit_json({"out": str(report.folder), **report.numbers})

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from steelsight.cli.console import DataArgument, JsonFlag, console, emit_json, print_line, step_status
+from steelsight.cli.console import (
+    DataArgument,
+    JsonFlag,
+    console,
+    emit_json,
+    print_earlier,
+    print_line,
+    step_status,
+)
 from steelsight.cli.options import expand_options
 from steelsight.runs.options import LeagueOptions
 
@@ -34,16 +42,21 @@ def league(
 ) -> None:
     """Rank explanation methods on sheets with masks, and recommend one with a rule for making masks.
 
-    Method and rule are chosen on the run's validation sheets and reported on its test sheets.
+    Method and rule are chosen on the run's validation sheets and reported on its test sheets. After an
+    interruption the same command continues: finished methods are kept in DIR/methods, and used again only for
+    the same model, sheets and settings.
     """
     from steelsight.explanations.benchmark.report import recommendation
     from steelsight.runs.league import compare_explanations
     from steelsight.study.contents import published_segmentation
 
     with step_status("opening") as say:
-        report = compare_explanations(run, data, options, published_segmentation, out=out, say=say)
+        report = compare_explanations(
+            run, data, options, published_segmentation, out=out, say=say, note=print_line
+        )
     _print(report.league)
     print_line(recommendation(report.league))
+    print_earlier(report.numbers)
     print_line(f"report: {report.page}")
     if as_json:
         emit_json({"out": str(report.folder), **report.numbers})

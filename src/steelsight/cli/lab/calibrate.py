@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from steelsight.cli.console import DataArgument, JsonFlag, RunArgument, console, emit_json, print_line
+from steelsight.cli.console import (
+    DataArgument,
+    JsonFlag,
+    RunArgument,
+    console,
+    emit_json,
+    print_earlier,
+    print_line,
+)
 from steelsight.cli.options import expand_options
 from steelsight.runs.abstention.options import CalibrationOptions
 from steelsight.sheets.options import DataOptions
@@ -35,6 +43,7 @@ def calibrate(
     with console.status("calibrating"):
         report = calibrate_run(run, data, options, sheets)
     _print(report)
+    print_earlier(report.numbers)
     print_line(f"report: {run / PAGE}")
     if as_json:
         emit_json(plain(report.numbers))

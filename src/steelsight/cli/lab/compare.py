@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import JsonFlag, console, emit_json, print_line
+from steelsight.cli.console import JsonFlag, console, emit_json, print_earlier, print_line
 from steelsight.cli.options import expand_options
 from steelsight.runs.options import CompareOptions
 from steelsight.sheets.options import DataOptions
@@ -50,6 +51,7 @@ def compare(
         if each.mcnemar is not None:
             console.print(f"  McNemar p = {each.mcnemar.p_value:.3g}", markup=False)
     if out is not None:
+        print_earlier(json.loads((out / "compare.json").read_text(encoding="utf-8")))
         print_line(f"report: {out / 'compare.html'}")
     if as_json:
         emit_json({"runs": plain([asdict(each) for each in results])})

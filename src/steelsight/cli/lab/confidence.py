@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from steelsight.cli.console import DataArgument, JsonFlag, console, emit_json, print_line
+from steelsight.cli.console import DataArgument, JsonFlag, console, emit_json, print_earlier, print_line
 from steelsight.cli.options import expand_options
 from steelsight.runs.options import ConfidenceOptions
 from steelsight.sheets.options import DataOptions
@@ -37,11 +38,11 @@ def confidence(
             run, data, sheets, part=options.split, on=options.on, seed=options.seed, out=out
         )
     _print(scored)
+    numbers = json.loads(((out or run) / NUMBERS).read_text(encoding="utf-8"))
+    print_earlier(numbers)
     print_line(f"report: {(out or run) / PAGE}")
     if as_json:
-        import json
-
-        emit_json(json.loads(((out or run) / NUMBERS).read_text(encoding="utf-8")))
+        emit_json(numbers)
 
 
 def _print(scored: ScoredSheets) -> None:

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import DataArgument, JsonFlag, RunArgument, console, emit_json, print_line
+from steelsight.cli.console import (
+    DataArgument,
+    JsonFlag,
+    RunArgument,
+    console,
+    emit_json,
+    print_earlier,
+    print_line,
+)
 from steelsight.cli.lab.train import show_report
 from steelsight.cli.options import expand_options
 from steelsight.runs.options import EvaluateOptions
@@ -50,6 +58,7 @@ def evaluate(
         )
     for note in done.metrics["notes"]:
         print_line(f"note: {note}")
+    print_earlier(done.metrics)
     print_line(f"report: {done.folder / 'report.html'}")
     if as_json:
         emit_json({"out": str(done.folder), **done.metrics})

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import DataArgument, JsonFlag, console, emit_json, print_line
+from steelsight.cli.console import DataArgument, JsonFlag, console, emit_json, print_earlier, print_line
 from steelsight.cli.options import expand_options
 from steelsight.sheets.options import DataOptions
 from steelsight.training.options import LabelCurveOptions
@@ -44,6 +44,7 @@ def label_curve(
             f"  {row['sheets']:>7,} sheets  balanced accuracy {row['balanced_accuracy']['estimate']:.3f}"
         )
     console.print(f"twice as many labels: {curve.numbers['twice_as_many_add']:+.3f}")
+    print_earlier(curve.numbers)
     print_line(f"report: {out / 'curve.html'}")
     if as_json:
         emit_json(curve.numbers)

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import DataArgument, JsonFlag, RunArgument, emit_json, print_line, progress_bar
+from steelsight.cli.console import (
+    DataArgument,
+    JsonFlag,
+    RunArgument,
+    emit_json,
+    print_earlier,
+    print_line,
+    progress_bar,
+)
 from steelsight.cli.options import expand_options
 from steelsight.runs.options import RobustnessOptions
 
@@ -31,6 +39,7 @@ def robustness(
         report = measure_robustness(run, data, options, out=out, progress=progress)
     for line in report.lines:
         print_line(f"  {line}")
+    print_earlier(report.numbers)
     print_line(f"report: {report.page}")
     if as_json:
         emit_json(report.numbers)

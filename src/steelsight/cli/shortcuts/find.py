@@ -13,6 +13,7 @@ from steelsight.cli.console import (
     RunArgument,
     console,
     emit_json,
+    print_earlier,
     print_line,
     step_status,
 )
@@ -44,6 +45,7 @@ def find(
         report = report_shortcuts(run, data, options, out=out, say=say)
     _print(report)
     print_line(headline(report.result))
+    print_earlier(report.numbers)
     print_line(f"report: {report.page}")
     if as_json:
         emit_json(report.numbers)

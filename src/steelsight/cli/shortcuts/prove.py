@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import JsonFlag, RunArgument, console, emit_json, print_line
+from steelsight.cli.console import JsonFlag, RunArgument, console, emit_json, print_earlier, print_line
 from steelsight.cli.options import expand_options
 from steelsight.cli.shortcuts.options import EvaluationArgument, NuisanceOption
 from steelsight.shortcuts.prove.options import ProofOptions
@@ -36,6 +36,7 @@ def prove(
     print_line(proof.because)
     for note in proof.notes:
         print_line(f"note: {note}")
+    print_earlier(report.numbers)
     print_line(f"report: {report.folder / PAGE}")
     if as_json:
         emit_json({"out": str(report.folder), **report.numbers})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from steelsight.cli.console import JsonFlag, RunArgument, console, emit_json, print_line
+from steelsight.cli.console import JsonFlag, RunArgument, console, emit_json, print_earlier, print_line
 from steelsight.cli.options import expand_options
 from steelsight.cli.shortcuts.options import NuisanceOption
 from steelsight.shortcuts.repair.options import RepairOptions
@@ -52,6 +52,7 @@ def repair(
     print_line(summary)
     if report.repair.best.run is not None:
         print_line(f"repaired run: {report.repair.best.run}")
+    print_earlier(report.numbers)
     print_line(f"report: {report.folder / PAGE}")
     if as_json:
         emit_json({"out": str(report.folder), **report.numbers})

@@ -236,7 +236,9 @@ def share_interval(
     def shares(times: Float[np.ndarray, "b n"]) -> Float[np.ndarray, " b"]:
         totals = times @ counted.astype(np.float64)
         among_them = times @ (hit & counted).astype(np.float64)
-        return np.divide(among_them, totals, out=np.full(totals.shape, np.nan), where=totals > 0)
+        undefined: Float[np.ndarray, " b"] = np.full(totals.shape, np.nan)
+        np.divide(among_them, totals, out=undefined, where=totals > 0)
+        return undefined
 
     if weights is None:  # sums of whole numbers are exact in any order: the same shares, all at once
         interval = bootstrap_counts(shares, among.size, groups, rng=rng, resamples=resamples)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -17,6 +18,7 @@ from steelsight.errors import BadData, BadRecipe
 from steelsight.evaluation.heatmaps.localization import OVERLAPS, mean_scores
 from steelsight.explanations.benchmark.baseline import constant_mask_dice
 from steelsight.explanations.benchmark.ceiling import Ceiling, find_grid, oracle_ceiling
+from steelsight.explanations.benchmark.kept_results import KeptResults, identify_league
 from steelsight.explanations.benchmark.methods import CANDIDATES
 from steelsight.explanations.benchmark.results import (
     EvaluationCase,
@@ -28,14 +30,25 @@ from steelsight.explanations.benchmark.results import (
 from steelsight.explanations.benchmark.scoring import MaskedSheets
 from steelsight.explanations.benchmark.selection import ALL, Choices, ChosenMethod, merge_picks, pick_methods
 from steelsight.explanations.benchmark.settings import LeagueRecipe
+from steelsight.explanations.benchmark.time_estimate import TimeEstimate, duration_words, estimate_method
 from steelsight.explanations.masks import MaskRule
 from steelsight.groups import group_keys
 from steelsight.streams import stream
 from steelsight.types import Interval, Labels, Task
 
-__all__ = ["ChosenMethod", "EvaluationCase", "League", "MethodResult", "run_league"]
+__all__ = ["ChosenMethod", "EvaluationCase", "League", "LeagueProgress", "MethodResult", "run_league"]
 
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class LeagueProgress:
+    """What a league tells while it runs, and the folder that keeps the results of finished methods."""
+
+    say: Say = lambda _text: None  # the current step
+    note: Say = lambda _text: None  # what stays on the screen
+    keep: Path | None = None  # None = nothing is kept
+    fresh: bool = False  # evaluate every method again
 
 
 @dataclass(frozen=True)
@@ -98,14 +111,14 @@ def run_league(
     class_names: Sequence[str] = (),
     seed: int = 0,
     notes: Sequence[str] = (),
-    say: Say = lambda _text: None,
+    progress: LeagueProgress | None = None,
 ) -> League:
     """Evaluate every method on every case.
 
     methods      keys of CANDIDATES; None = all that the models support
     class_names  of the model's outputs; () = their numbers
     notes        what a reader of the figures must know
-    say          called with each method before it is evaluated
+    progress     where results of finished methods are kept, and what is told while it runs; None = nothing
     raises       BadRecipe for an unknown or unsupported method, BadData where no sheet can be evaluated
     """
     evaluated = [case for case in cases if len(case.evaluation.images)]
@@ -113,10 +126,10 @@ def run_league(
         raise BadData("league: expected defective sheets with masks to judge on, found none; bring masks")
     names = _supported(methods, evaluated)
     rule, other = recipe.study_rules(task)
-    results = {}
-    for name in names:
-        say(f"{name}: {CANDIDATES[name].title}")
-        results[name] = evaluate_method(name, evaluated, recipe, task, seed)
+    if progress is None:
+        results = {name: evaluate_method(name, evaluated, recipe, task, seed) for name in names}
+    else:
+        results = _evaluate_methods(names, evaluated, recipe, task, seed, progress)
     results = with_times(results, evaluated[0], recipe)
     chosen = _choices(results, len(evaluated))
     picks = tuple(pick_methods(each) for each in chosen)
@@ -148,6 +161,42 @@ def run_league(
         notes=tuple(notes),
         constant_dice=float(_constant_dice(sheets).mean()),
     )
+
+
+def _evaluate_methods(
+    names: Sequence[str],
+    cases: Sequence[EvaluationCase],
+    recipe: LeagueRecipe,
+    task: Task,
+    seed: int,
+    progress: LeagueProgress,
+) -> dict[str, MethodResult]:
+    """Every method's result, in the order of the names: kept before, or computed and kept."""
+    store, done = None, {}
+    if progress.keep is not None:
+        store = KeptResults(progress.keep, identify_league(cases, recipe, task, seed), CANDIDATES)
+        found = {name: None if progress.fresh else store.load(name) for name in names}
+        done = {name: result for name, result in found.items() if result is not None}
+    left = [name for name in names if name not in done]
+    if done:
+        progress.note(f"{len(done)} of {len(names)} methods were evaluated before: {', '.join(done)}")
+    if not left:
+        return done
+    progress.say("estimating the time")
+    clock = TimeEstimate({name: estimate_method(CANDIDATES[name], cases, recipe, seed) for name in left})
+    sheets = sum(len(case.selection.images) + len(case.evaluation.images) for case in cases)
+    progress.note(f"{len(left)} methods on {sheets} sheets: about {duration_words(clock.left)}")
+    for number, name in enumerate(left, 1):
+        progress.say(
+            f"{name}: {CANDIDATES[name].title} ({number} of {len(left)}, about "
+            f"{duration_words(clock.left)} left)"
+        )
+        clock.start()
+        done[name] = evaluate_method(name, cases, recipe, task, seed)
+        clock.finish(name)
+        if store is not None:
+            store.save(done[name])
+    return {name: done[name] for name in names}
 
 
 def _constant_dice(sheets: Sequence[MaskedSheets]) -> Float[np.ndarray, " n"]:

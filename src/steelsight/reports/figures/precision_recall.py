@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
+from steelsight.reports.figures.many import named_curves
 from steelsight.reports.figures.style import GRID, MUTED, SERIES_COLOURS, dress, new_figure, title_axes
 
 __all__ = ["PrecisionRecallLike", "draw_precision_recall"]
@@ -29,23 +30,39 @@ class PrecisionRecallLike(Protocol):
 
 
 def draw_precision_recall(curves: Mapping[str, PrecisionRecallLike], *, title: str = "") -> Figure:
-    """All curves in one square panel, as steps, with average precision in the legend."""
+    """All curves in one square panel, as steps, with average precision in the legend.
+
+    Of very many the legend has those that `named_curves` names; the others are drawn without a name.
+    """
     figure, (axes,) = new_figure(width=5.4, height=4.7)
     dress(axes, grid="both")
+    named = named_curves([curve.average_precision for curve in curves.values()])
     for number, (name, curve) in enumerate(curves.items()):
+        recall, precision = np.r_[0.0, curve.recall], np.r_[curve.precision[:1], curve.precision]
+        if number not in named:
+            axes.step(recall, precision, where="pre", color=GRID, linewidth=0.6, zorder=1)
+            continue
         axes.step(
-            np.r_[0.0, curve.recall],
-            np.r_[curve.precision[:1], curve.precision],
+            recall,
+            precision,
             where="pre",
             color=SERIES_COLOURS[number % len(SERIES_COLOURS)],
             linewidth=1.8,
             linestyle=STROKES[number % len(STROKES)],
             label=f"{name}, {curve.average_precision:.3f}".replace("$", r"\$"),
         )
+    if len(named) < len(curves):
+        axes.plot([], [], color=GRID, linewidth=0.6, label=f"{len(curves) - len(named)} between them")
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.set_xlabel("recall")
     axes.set_ylabel("precision")
-    legend = axes.legend(loc="best", fontsize=8.5, title="average precision", framealpha=1, edgecolor=GRID)
+    legend = axes.legend(
+        loc="best" if len(named) == len(curves) else "upper right",
+        fontsize=8.5,
+        title="average precision",
+        framealpha=1,
+        edgecolor=GRID,
+    )
     legend.get_title().set(fontsize=8.5, color=MUTED)
     if title:
         title_axes(axes, title)

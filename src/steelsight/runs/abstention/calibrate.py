@@ -9,7 +9,6 @@ one, both stay as they were.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from steelsight.errors import BadData, BadInput
+from steelsight.errors import BadCheckpoint, BadData, BadInput
 from steelsight.evaluation.abstention.calibration import (
     brier,
     expected_calibration_error,
@@ -29,15 +28,17 @@ from steelsight.evaluation.abstention.guarantee import THRESHOLDS, Certificate, 
 from steelsight.evaluation.abstention.thresholds import answered, card_threshold
 from steelsight.evaluation.answers import multi_type_right
 from steelsight.evaluation.intervals.bootstrap import group_index, share_interval
-from steelsight.files import replace_file, write_json
+from steelsight.files import keep_earlier, replace_file, write_json
 from steelsight.groups import group_keys
 from steelsight.models.card import Card
 from steelsight.models.checkpoint import save_checkpoint
 from steelsight.plain import plain
+from steelsight.reading import parse_json, read_regular
 from steelsight.runs.abstention.calibration_page import CertifiedOutputs, draw_page
 from steelsight.runs.abstention.confidence import soften
 from steelsight.runs.abstention.options import CalibrationOptions
 from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
+from steelsight.runs.settings import result_settings
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import describe_data, environment
@@ -111,6 +112,10 @@ def calibrate_run(
         "promise": _promise(run, by, certificate),
         "environment": environment(),
     }
+    settings = result_settings(
+        "calibrate", options, data_options, cards=[opened.card], data_hash=opened.data.data_hash
+    )
+    numbers |= keep_earlier(run, NUMBERS, settings, [PAGE])
     card = save_checkpoint(run, opened.model, written)
     replace_file(run / CARD_README, model_card(card, finished.metrics, plain(numbers)))
     page = draw_page(run.name, outputs, certificate, numbers, seed=options.seed)
@@ -215,11 +220,22 @@ def _coverage(card: Card, outputs: CertifiedOutputs, rng: np.random.Generator) -
 def _promise(run: Path, by: str | None, certificate: Certificate) -> str | None:
     """The statement on the card's threshold; an earlier threshold keeps its statement."""
     if by == EARLIER:
-        known = json.loads((run / NUMBERS).read_text(encoding="utf-8")) if (run / NUMBERS).exists() else {}
-        return known.get("promise") or "its certificate is not on record"
+        return _earlier_promise(run / NUMBERS) or "its certificate is not on record"
     if by == COST:
         return "chosen for the least cost of escapes, overkill and review; its risk is not certified"
     return certificate.statement if by == CERTIFICATE else None
+
+
+def _earlier_promise(path: Path) -> str:
+    """The statement of an earlier calibration.json; "" without one."""
+    if not path.exists():
+        return ""
+    try:
+        return str(parse_json(read_regular(path)).get("promise") or "")
+    except (OSError, ValueError, AttributeError) as error:
+        raise BadCheckpoint(
+            f"{path}: expected the numbers of an earlier calibration, got {error!s:.80}; remove the file"
+        ) from error
 
 
 def _part_names(data: SheetData, fitting: Positions, chosen: Positions, part: str) -> list[str]:

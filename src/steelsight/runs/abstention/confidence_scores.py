@@ -7,7 +7,7 @@ predictions of the other folds of the same repeat, whose groups are different (c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from steelsight.evaluation.abstention.combine import fit_combiner
 from steelsight.evaluation.abstention.guarantee import DELTA, RISKS, THRESHOLDS, Certificate, certify
 from steelsight.evaluation.abstention.scores import FeatureSpace, fit_feature_space
 from steelsight.evaluation.abstention.selective import risk_coverage
-from steelsight.files import replace_file, write_json
+from steelsight.files import keep_earlier, replace_file, write_json
 from steelsight.plain import plain
 from steelsight.reports.document import Document
 from steelsight.reports.figures import draw_risk_coverage
@@ -40,6 +40,7 @@ from steelsight.runs.abstention.confidence import (
 from steelsight.runs.abstention.score_table import add_score_table, describe_areas
 from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
 from steelsight.runs.out_of_fold import is_cross_validation, read_out_of_fold
+from steelsight.runs.settings import result_settings
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import environment
@@ -115,7 +116,10 @@ def compare_confidence_scores(
         if name in columns
     }
     scored = ScoredSheets(tuple(scores), certificates, right, columns, how, sheets.name, sheets.reading)
-    _write(out or run, scored, seed)
+    settings = result_settings(
+        "confidence", options, run=str(run), data=str(data), part=part, on=on, seed=seed, resamples=resamples
+    )
+    _write(out or run, scored, seed, settings)
     return scored
 
 
@@ -214,7 +218,7 @@ def _open_one(
     return confidence.columns(outputs["evaluated"]), right, units, sheets
 
 
-def _write(out: Path, scored: ScoredSheets, seed: int) -> None:
+def _write(out: Path, scored: ScoredSheets, seed: int, settings: Mapping[str, Any]) -> None:
     page = Document(
         "Confidence scores compared", subtitle=f"{scored.right.size} predictions on {scored.data}"
     )
@@ -244,8 +248,9 @@ def _write(out: Path, scored: ScoredSheets, seed: int) -> None:
         caption=f"Exact binomial bounds at {1 - DELTA:.0%}, one sheet a group",
     )
     page.footer({"data": scored.data, "read as": scored.reading, "seed": seed, **environment()})
+    kept = keep_earlier(out, NUMBERS, settings, [PAGE])
     replace_file(out / PAGE, page.render())
-    write_json(out / NUMBERS, plain(_numbers(scored, seed)))
+    write_json(out / NUMBERS, plain(_numbers(scored, seed) | kept))
 
 
 def _numbers(scored: ScoredSheets, seed: int) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from steelsight.errors import BadData, SharedBackground
-from steelsight.runs.data.report import write_report
+from steelsight.files import keep_earlier
+from steelsight.runs.data.report import FIGURES, write_report
+from steelsight.runs.settings import result_settings
 from steelsight.sheets.cache import PixelCache
 from steelsight.sheets.catalog import check_images, group_sheets, load_pixels, open_data
 from steelsight.sheets.describe import DataDescription, describe_sheets, find_duplicates
@@ -53,6 +55,11 @@ def describe_folder(
         **description.as_dict(),
     }
     if out is not None:
+        settings = result_settings(
+            "data", options, data_hash=numbers["data_hash"], folder=str(data.resolve())
+        )
+        figures = [f"{name}.png" for name in FIGURES]
+        numbers |= keep_earlier(out, "data.json", settings, [PAGE, *figures])
         numbers["files"] = write_report(out, sheets, description, numbers, bits=options.bits)
     return FolderReport(sheets, description, numbers)
 

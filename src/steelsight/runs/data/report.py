@@ -19,7 +19,9 @@ from steelsight.sheets.images.pixels import read_gray
 from steelsight.sheets.masks import read_mask
 from steelsight.types import SheetItem, SheetSet
 
-__all__ = ["write_report"]
+__all__ = ["FIGURES", "write_report"]
+
+FIGURES = ("distribution", "sizes", "examples", "duplicates")
 
 _PAIRS_SHOWN = 4
 _SIZES_SHOWN = 10

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 
 from steelsight.errors import BadInput, UnknownLayer
-from steelsight.files import write_json
+from steelsight.files import keep_earlier, write_json
 from steelsight.inspection.probes.controls import (
     SHUFFLED,
     TRAINED,
@@ -36,6 +36,7 @@ from steelsight.reports.document import Document
 from steelsight.reports.figures import save_figure
 from steelsight.runs.inspection.options import LayerOptions
 from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
+from steelsight.runs.settings import result_settings
 from steelsight.streams import stream
 from steelsight.version import __version__
 
@@ -83,6 +84,11 @@ def inspect_run_layers(
         "split": options.split,
         **layers_json(found),
     }
+    settings = result_settings(
+        "inspect layers", options, cards=[opened.card], data_hash=opened.data.data_hash
+    )
+    files = (REPORT, "report.json", "figures/layers.png", "figures/tsne.png")
+    numbers |= keep_earlier(folder, NUMBERS, settings, files)
     say("drawing")
     write_layers_page(folder / REPORT, found, opened, fit=options.fit, split=options.split)
     write_json(folder / NUMBERS, numbers)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from steelsight.errors import BadInput, BadRecipe
-from steelsight.files import write_json
+from steelsight.files import keep_earlier, write_json
 from steelsight.inspection.neurons.atlas import Atlas, AtlasPlan, NeuronSheets, make_atlas
 from steelsight.inspection.neurons.page import (
     atlas_figure,
@@ -28,6 +28,7 @@ from steelsight.reports.document import Document
 from steelsight.reports.figures import save_figure
 from steelsight.runs.inspection.options import NeuronOptions
 from steelsight.runs.open import OpenRun, open_run
+from steelsight.runs.settings import result_settings
 from steelsight.sheets.images.pixels import read_sheet
 from steelsight.streams import stream
 from steelsight.version import __version__
@@ -86,6 +87,10 @@ def inspect_neurons(
         numbers["with"] = {"run": str(options.against), **pairs.as_dict()}
     say("drawing")
     names = (run.name, options.against.name if options.against else "")
+    settings = result_settings(
+        "inspect neurons", options, cards=[opened.card], data_hash=opened.data.data_hash
+    )
+    numbers |= keep_earlier(folder, NUMBERS, settings, [REPORT, f"{FIGURES}/*.png"])
     _write(folder, atlas, pairs, names, opened, numbers)
     return NeuronReport(folder, atlas, numbers)
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from steelsight.files import replace_file, write_json
+from steelsight.files import keep_earlier, replace_file, write_json
 from steelsight.reports.document import Document
+from steelsight.runs.settings import result_settings
 from steelsight.runs.transplant.options import TransplantOptions
 from steelsight.runs.transplant.page import write_transplant_results
 from steelsight.runs.transplant.reading import describe_transplant, transplant_json
@@ -78,6 +79,10 @@ def report_transplant(
         **transplant_json(result),
         "environment": environment(),
     }
+    settings = result_settings(
+        "inspect transplant", options, sheets, data_hash=opened.data_hash, receiver=str(run), donor=str(donor)
+    )
+    numbers |= keep_earlier(folder, NUMBERS, settings, [REPORT, "report.json", "figures/*.png"])
     page.save(folder / REPORT)
     for name, png in page.pictures():
         replace_file(folder / "figures" / f"{name}.png", png)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import heapq
-import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from steelsight.csv_text import csv_text
 from steelsight.files import replace_file, write_json
 from steelsight.runtime.bundle.card import BundleCard
 from steelsight.runtime.drift import Drift, class_shares, compare_statistics
@@ -71,9 +70,7 @@ def summarise(out: Path, parts: Iterable[pa.Table], card: BundleCard) -> ScanSum
     numbers: dict[str, list[Any]] = {name: [] for name in _NUMBERS}
     shares = np.zeros(len(card.class_names))
     doubt: list[tuple[int, float, int, ShownSheet]] = []
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["index", "name", "reason", "detail"])
+    bad: list[tuple[object, ...]] = [("index", "name", "reason", "detail")]
     for part in parts:
         summary.sheets += len(part)
         good = part.filter(pc.not_equal(part["state"], State.BAD_IMAGE.value))
@@ -83,7 +80,7 @@ def summarise(out: Path, parts: Iterable[pa.Table], card: BundleCard) -> ScanSum
         shares += len(good) * np.array(class_shares(good["label"].to_pylist(), card.class_names))
         doubt = heapq.nsmallest(SHOWN, [*doubt, *_doubt(good)])
         for row in _bad(part):
-            writer.writerow(row)
+            bad.append(row)
             if len(summary.bad) < LISTED:
                 summary.bad.append(row[1:])
     summary.shown = [each for *_, each in doubt]
@@ -97,7 +94,7 @@ def summarise(out: Path, parts: Iterable[pa.Table], card: BundleCard) -> ScanSum
         summary.drift = compare_statistics(
             card.usual, values_by_name, (shares / readable).tolist(), card.class_names
         )
-    replace_file(out / QUARANTINE, table.getvalue())
+    replace_file(out / QUARANTINE, csv_text(bad))
     return summary
 
 

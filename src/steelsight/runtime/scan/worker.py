@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from steelsight.child_processes import end_with_parent
 from steelsight.errors import BadBundle, SteelsightError
 from steelsight.runtime.bundle.open import open_bundle
 from steelsight.runtime.engine.engine import open_engine
@@ -33,6 +34,7 @@ def main() -> None:
 
     try:
         settings = json.loads(sys.stdin.readline())
+        end_with_parent(settings["parent"])
         with lock_for_worker(Path(settings["out"]), settings["parent"]):
             _scan_parts(settings, send)
     except SteelsightError as error:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from steelsight.csv_text import read_cell
 from steelsight.errors import BadData
+from steelsight.reading import read_regular
 from steelsight.sheets.images.image_file import unreadable
 
 __all__ = ["CsvTable", "TableRow", "read_table"]
@@ -56,10 +58,10 @@ def read_table(path: Path) -> CsvTable:
     """
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
     try:
-        file = io.StringIO(_decode(path.read_bytes()), newline="")
+        file = io.StringIO(_decode(read_regular(path)), newline="")
         skipped, separator = _separator(file)
         reader = csv.reader(file, delimiter=separator, strict=True)
-        header = tuple(cell.strip() for cell in next(reader, []))
+        header = tuple(read_cell(cell.strip()) for cell in next(reader, []))
         lines = [(reader.line_num + skipped, cells) for cells in reader if cells]
     except OSError as error:
         raise BadData(unreadable(path, error)) from error
@@ -74,7 +76,9 @@ def read_table(path: Path) -> CsvTable:
     for line, cells in lines:
         if len(cells) == len(header):
             rows.append(
-                TableRow(line, {name: cell.strip() for name, cell in zip(header, cells, strict=True)})
+                TableRow(
+                    line, {name: read_cell(cell.strip()) for name, cell in zip(header, cells, strict=True)}
+                )
             )
         elif any(cell.strip() for cell in cells):
             ragged.append(

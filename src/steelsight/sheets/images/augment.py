@@ -25,7 +25,7 @@ LEVELS: Final = 256
 class AugmentSpec(BaseModel):
     """How far each random change may go; all zeros change nothing."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     hflip: float = Field(default=0.0, ge=0, le=1, description="chance of a left-right flip")
     vflip: float = Field(default=0.0, ge=0, le=1, description="chance of a top-bottom flip")
@@ -35,7 +35,7 @@ class AugmentSpec(BaseModel):
     gain: float = Field(default=0.0, ge=0, le=3, description="exposure: factor exp(u), u in ± this")
     gamma: float = Field(default=0.0, ge=0, le=3, description="exposure: power exp(u), u in ± this")
     offset: float = Field(default=0.0, ge=0, le=255, description="exposure: added gray levels, ± this")
-    shift: int = Field(default=0, ge=0, description="px, along each axis, ± this")
+    shift: int = Field(default=0, ge=0, le=2**14, description="px, along each axis, ± this")
     zoom: float = Field(default=0.0, ge=0, lt=1, description="scale of each axis: factor 1 ± this")
 
     @property

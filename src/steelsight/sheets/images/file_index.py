@@ -4,6 +4,9 @@ A file is taken as unchanged while its size, modification time, change time and 
 change time cannot be set by programs, so a rewrite that restores the modification time is noticed too. A file
 younger than two seconds when it was read is read again next time, because a second write within the clock's
 grain would leave no trace (git's "racy" entries). Not noticed: bytes altered below the file system.
+
+An index that does not agree with its checksum, or that names anything but pixel files, counts as absent: the
+images are read again.
 """
 
 from __future__ import annotations
@@ -12,17 +15,22 @@ import hashlib
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from steelsight.files import replace_file
+from steelsight.reading import parse_json, read_regular
 
 __all__ = ["FileFacts", "FileIndex", "hash_bytes"]
 
-_FORMAT = 3  # 2: masks read by their values; 3: orientation, inversion and full scale of every container
+_FORMAT = 4  # 2: masks read by their values; 3: orientation, inversion and full scale; 4: a checksum
+_PIXEL_FILE: Final = re.compile(
+    r"[0-9a-f]{32}\.pixels"
+)  # the name of a pixel file, which lies beside the index
 _GRAIN_NS = 2_000_000_000  # FAT keeps modification times in steps of two seconds
 _log = logging.getLogger(__name__)
 
@@ -70,23 +78,41 @@ class FileIndex:
             key: [self._stamps[key], facts.content, *facts.size, facts.error, facts.area_px]
             for key, facts in self._facts.items()
         }
-        text = json.dumps({"format": _FORMAT, "recent": self.recent, "files": files})
+        checksum = _checksum(self.recent, files)
+        text = json.dumps({"format": _FORMAT, "recent": self.recent, "files": files, "checksum": checksum})
         replace_file(self._path, text, advice="free space or set STEELSIGHT_CACHE")
 
     def _read(self) -> None:
         try:
-            stored: Any = json.loads(self._path.read_bytes())
+            stored: Any = parse_json(read_regular(self._path))
             if stored["format"] != _FORMAT:
                 return
+            _refuse_other_content(stored)
             for key, (stamp, content, height, width, error, area_px) in stored["files"].items():
                 self._facts[key] = FileFacts(content, (height, width), error, area_px)
                 self._stamps[key] = stamp
-            self.recent = [str(name) for name in stored["recent"]]
+            self.recent = [_pixel_name(name) for name in stored["recent"]]
         except FileNotFoundError:
             return
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
             _log.warning("%s: damaged index (%s); reading the images again", self._path, error)
             self._facts, self._stamps, self.recent = {}, {}, []
+
+
+def _pixel_name(name: str) -> str:
+    """The name if it is one of a pixel file; raises ValueError, or TypeError where it is no text."""
+    if _PIXEL_FILE.fullmatch(name):
+        return name
+    raise ValueError(f"{name!r:.80} is no pixel file's name")
+
+
+def _refuse_other_content(stored: Mapping[str, Any]) -> None:
+    if stored["checksum"] != _checksum(stored["recent"], stored["files"]):
+        raise ValueError("the checksum does not match")
+
+
+def _checksum(recent: list[str], files: Mapping[str, Any]) -> str:
+    return hash_bytes(json.dumps([recent, files]))
 
 
 def hash_bytes(*parts: bytes | str | Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 
 from steelsight.errors import BadData
+from steelsight.reading import open_regular, parse_json
 from steelsight.types import GrayBatch, GrayImage
 
 __all__ = ["PixelFile", "PixelWriter", "open_pixels"]
@@ -43,11 +44,15 @@ class PixelFile:
     images: GrayBatch  # read-only, mapped
     hashes: tuple[str, ...]  # of the image file behind each row
 
+    def holds(self, hashes: tuple[str, ...], size: tuple[int, int]) -> bool:
+        """Whether its rows are of these image files in this order, at this (height, width)."""
+        return self.hashes == hashes and self.images.shape[1:] == size
+
 
 def open_pixels(path: Path) -> PixelFile | None:
     """Map a pixel file; None when it is absent, or damaged, which is logged."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             shape = _checked_shape(file)
             file.seek(-shape[0] * _HASH_BYTES, os.SEEK_END)
             tail = file.read()
@@ -63,7 +68,7 @@ def open_pixels(path: Path) -> PixelFile | None:
 
 def _checked_shape(file: BinaryIO) -> tuple[int, int, int]:
     """The shape in the header; raises ValueError, TypeError or KeyError unless the file agrees with it."""
-    header = json.loads(file.read(_HEADER_BYTES))
+    header = parse_json(file.read(_HEADER_BYTES))
     count, height, width = header["shape"]
     expected = _HEADER_BYTES + count * (height * width + _HASH_BYTES)
     found = os.fstat(file.fileno()).st_size

@@ -8,9 +8,9 @@ OUT/spec.json            the recipe
 
 from __future__ import annotations
 
-import csv
 import io
 import multiprocessing
+import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -20,6 +20,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from steelsight.child_processes import end_with_parent
+from steelsight.csv_text import csv_text
 from steelsight.errors import BadRecipe
 from steelsight.sheets.rle import encode_mask
 from steelsight.sheets.synthetic.sheet import SyntheticSheet, draw_sheet
@@ -83,15 +85,11 @@ def iterate_written(spec: SynthSpec, out: Path, *, workers: int = 2, force: bool
         (out / "train.csv").open("w", newline="", encoding="utf-8") as labels,
         (out / "truth.csv").open("w", newline="", encoding="utf-8") as truths,
     ):
-        label_rows, truth_rows = (
-            csv.writer(labels, lineterminator="\n"),
-            csv.writer(truths, lineterminator="\n"),
-        )
-        label_rows.writerow(("ImageId", "ClassId", "EncodedPixels"))
-        truth_rows.writerow(TRUTH_COLUMNS)
+        labels.write(csv_text([("ImageId", "ClassId", "EncodedPixels")]))
+        truths.write(csv_text([TRUTH_COLUMNS]))
         for done, written in enumerate(_written(spec, out, workers), 1):
-            label_rows.writerows(written.labels)
-            truth_rows.writerow(written.truth)
+            labels.write(csv_text(written.labels))
+            truths.write(csv_text([written.truth]))
             yield done
 
 
@@ -108,7 +106,8 @@ def _written(spec: SynthSpec, out: Path, workers: int) -> Iterator[_WrittenSheet
         return
     # A fresh interpreter per worker: a fork would copy locks that other threads of the caller hold.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, spec.count), mp_context=context) as pool:
+    pool_size = min(workers, spec.count)
+    with ProcessPoolExecutor(pool_size, context, end_with_parent, (os.getpid(),)) as pool:
         yield from pool.map(write, range(spec.count), chunksize=4)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from steelsight.reports.cells import Cell, Chip, Column, Tone
 from steelsight.reports.document import Document
@@ -36,11 +37,13 @@ def write_find_page(
     seed: int,
     model: str,
     search: Mapping[str, str] | None = None,
+    kept: Mapping[str, Any] | None = None,
 ) -> None:
     """Write `path` (HTML) and the JSON beside it.
 
     title   the run's name; model  its architecture's name
     search  which weights were searched, on which sheets, with which outcome; for the card of a bundle
+    kept    settings of this search, and where an earlier one is kept; see `files.keep_earlier`
     """
     sheets = result.evidence.sheets
     page = Document(
@@ -58,7 +61,7 @@ def write_find_page(
     write_clusters(page, result)
     write_mistakes(page, result)
     page.footer({"Data": sheets.name, "Model": model, "Seed": seed, **environment()})
-    page.save(path, find=find_json(result), search=dict(search or {}))
+    page.save(path, find=find_json(result), search=dict(search or {}), **(kept or {}))
 
 
 def headline(result: SearchResult) -> str:

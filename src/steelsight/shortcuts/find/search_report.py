@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from steelsight.files import keep_earlier
 from steelsight.models.card import Card
+from steelsight.runs.settings import result_settings
 from steelsight.shortcuts.find.numbers import find_json
 from steelsight.shortcuts.find.options import SearchOptions
 from steelsight.shortcuts.find.report import headline, write_find_page
@@ -49,6 +51,14 @@ def report_shortcuts(
     """
     folder = out if out is not None else run / "shortcuts"
     result, card = find_shortcuts(run, data, options, say=say)
+    settings = result_settings(
+        "shortcuts find",
+        options,
+        cards=[card],
+        data=str(data.resolve()),
+        sheets=len(result.evidence.sheets),
+    )
+    kept = keep_earlier(folder, "shortcuts.json", settings, [PAGE])
     say("drawing")
     write_find_page(
         folder / PAGE,
@@ -62,6 +72,7 @@ def report_shortcuts(
             "split": options.split,
             "outcome": headline(result),
         },
+        kept=kept,
     )
     facts = {"run": str(run), "out": str(folder), "split": options.split, "seed": options.seed}
-    return SearchReport(folder, result, card, {**facts, **find_json(result)})
+    return SearchReport(folder, result, card, {**facts, **find_json(result), **kept})

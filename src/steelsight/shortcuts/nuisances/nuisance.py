@@ -23,7 +23,7 @@ from steelsight.shortcuts.nuisances.stains import stain_areas
 from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.types import GrayBatch, Labels
 
-__all__ = ["KINDS", "SOURCES", "Kind", "Nuisance", "group_numbers", "group_sizes", "open_nuisance"]
+__all__ = ["ALIASES", "KINDS", "SOURCES", "Kind", "Nuisance", "group_numbers", "group_sizes", "open_nuisance"]
 
 Kind = Literal["stain", "end"]
 Source = Literal["truth", "detector", "list"]

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from steelsight.checksums import write_checksums
 from steelsight.errors import BadInput
-from steelsight.files import replace_file, write_json
+from steelsight.files import dump_json, keep_earlier, replace_file, write_json
 from steelsight.models.card import Card
 from steelsight.models.classifier import SheetClassifier
+from steelsight.reading import inside, parse_object, read_regular
 from steelsight.reports.document import Document
 from steelsight.runs.open import open_run, refuse_multilabel
+from steelsight.runs.settings import result_settings
 from steelsight.sheets.options import AUTOMATIC, DataOptions
-from steelsight.shortcuts.nuisances.nuisance import open_nuisance
+from steelsight.shortcuts.nuisances.nuisance import ALIASES, KINDS, open_nuisance
 from steelsight.shortcuts.pasting.counterfactual import Predict
 from steelsight.shortcuts.prove.decision import RULE
 from steelsight.shortcuts.prove.examples import Example, choose_examples
@@ -26,7 +30,16 @@ from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
 from steelsight.streams import stream
 from steelsight.training.conclude import environment
 
-__all__ = ["NUMBERS", "PAGE", "ProofInputs", "ProofReport", "open_proof", "prove_opened", "prove_run"]
+__all__ = [
+    "NUMBERS",
+    "PAGE",
+    "ProofInputs",
+    "ProofReport",
+    "open_proof",
+    "proof_folder",
+    "prove_opened",
+    "prove_run",
+]
 
 PAGE, NUMBERS = "proof.html", "proof.json"
 DEFAULT = ProofOptions()
@@ -102,7 +115,7 @@ def prove_run(
     """Prove one nuisance and write the page and its numbers.
 
     nuisance  stain, end, or a list's path
-    out       folder to write; None = RUN/shortcuts/prove-NAME
+    out       folder to write; None = RUN/shortcuts/prove-NAME, see `proof_folder`
     raises    BadInput as `open_proof`, `open_nuisance` and `prove`
     """
     opened = open_proof(run, data, options, split=options.split)
@@ -125,8 +138,9 @@ def prove_opened(
     )
     proof = prove(opened.predict, opened.sheets, present, options, rng=stream(options.seed, "proof"))
     examples = choose_examples(opened.model, opened.sheets, proof)
-    folder = out or opened.run / "shortcuts" / f"prove-{present.name}"
+    folder = out or proof_folder(opened.run / "shortcuts", f"prove-{present.name}", nuisance)
     numbers = _numbers(opened, proof, examples, options.seed)
+    numbers["list_sha256"] = _list_sum(nuisance)
     page = Document(
         f"Is {proof.nuisance} a shortcut to {proof.suspected_class}?",
         subtitle=f"{opened.run.name} on {len(opened.sheets):,} {opened.split} sheets of {opened.sheets.name}",
@@ -143,9 +157,46 @@ def prove_opened(
             **environment(),
         }
     )
+    settings = result_settings(
+        "shortcuts prove",
+        options,
+        cards=[opened.card],
+        data_hash=opened.data_hash,
+        split=opened.split,
+        nuisance=nuisance,
+    )
+    numbers |= keep_earlier(folder, NUMBERS, settings, [PAGE])
     replace_file(folder / PAGE, page.render())
+    write_checksums(folder, (), {NUMBERS: dump_json(numbers)})
     write_json(folder / NUMBERS, numbers)
     return ProofReport(folder, proof, numbers)
+
+
+def proof_folder(parent: Path, name: str, nuisance: str) -> Path:
+    """The folder of a proof: `name`, numbered where that holds the proof of another list of sheets.
+
+    name      prove-NAME
+    nuisance  stain, end, or a list's path
+    """
+    wanted, number = name, 2
+    while _holds_another(parent / wanted / NUMBERS, _list_sum(nuisance)):
+        wanted, number = f"{name}-{number}", number + 1
+    return inside(parent, wanted)
+
+
+def _holds_another(path: Path, list_sum: str | None) -> bool:
+    try:
+        kept = parse_object(read_regular(path)).get("list_sha256")
+    except (OSError, ValueError):  # none, or one that is replaced
+        return False
+    return kept is not None and kept != list_sum
+
+
+def _list_sum(nuisance: str) -> str | None:
+    """The SHA-256 of a list of sheets; None for a nuisance that has a detector."""
+    if ALIASES.get(nuisance, nuisance) in KINDS:
+        return None
+    return hashlib.sha256(read_regular(Path(nuisance))).hexdigest()
 
 
 def _numbers(

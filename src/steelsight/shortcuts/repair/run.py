@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from steelsight.errors import BadData, BadInput
-from steelsight.files import replace_file, write_json
+from steelsight.files import keep_earlier, replace_file, write_json
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.document import Document
 from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
 from steelsight.runs.reading import FROM_RUN, read_as_run
+from steelsight.runs.settings import result_settings
 from steelsight.sheets.grouping.splits import Split
 from steelsight.shortcuts.nuisances.nuisance import Nuisance, open_nuisance
 from steelsight.shortcuts.pasting.stamps import MATERIALS
@@ -114,6 +115,14 @@ def repair_run(
     methods = tuple(REPAIR_METHODS) if options.methods is None else options.methods
     outcome = repair(case, methods, folder, fresh=options.fresh, watcher=watcher, say=say)
     numbers = _numbers(run, case, outcome, options.start, evaluation.notes)
+    settings = result_settings(
+        "shortcuts repair",
+        replace(options, fresh=False),
+        cards=[card],
+        data_hash=opened.data_hash,
+        nuisance=nuisance,
+    )
+    numbers |= keep_earlier(folder, NUMBERS, settings, [PAGE])
     _write_page(folder, run, case, outcome, evaluation.notes)
     write_json(folder / NUMBERS, numbers)
     return RepairReport(folder, outcome, numbers)

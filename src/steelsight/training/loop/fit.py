@@ -87,7 +87,10 @@ def fit(
     with _threads(recipe.compute.threads), keep_memory(), torch.random.fork_rng():
         trainer = _Trainer(model, data, recipe, seed, fingerprint)
         if state_path is not None and state_path.exists():
-            trainer.restore(load_state(state_path, fingerprint))
+            state = load_state(state_path, fingerprint)
+            if not state.checked:
+                progress.note(f"{state_path.name}: written by an older version, without a checksum")
+            trainer.restore(state)
         resumed_after = trainer.done
         while not trainer.finished:
             row, best = trainer.advance(progress)

@@ -6,6 +6,7 @@ Order and noise need no state, since each epoch makes its generators from the se
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -19,6 +20,8 @@ from torch import Tensor
 
 from steelsight.errors import BadCheckpoint
 from steelsight.files import replace_file
+from steelsight.models.checkpoint import hash_weights
+from steelsight.reading import parse_json, read_regular
 
 __all__ = ["EpochRow", "TrainingState", "load_state", "pack_moments", "save_state", "unpack_moments"]
 
@@ -51,6 +54,7 @@ class TrainingState:
     best: Mapping[str, Tensor]
     moments: Mapping[str, Tensor]  # of the optimiser, see pack_moments
     cohorts: Mapping[str, Tensor] = field(default_factory=dict)  # their weights; empty without group DRO
+    checked: bool = True  # False: read from a file of an older version, which has no checksum
 
 
 PARTS = ("weights", "average", "best", "moments", "cohorts")
@@ -69,18 +73,24 @@ def save_state(path: Path, state: TrainingState) -> None:
         "best_epoch": str(state.best_epoch),
         "history": json.dumps([asdict(row) for row in state.history]),
     }
+    header["checksum"] = _checksum(tensors, header)
     replace_file(path, save(tensors, metadata=header))
 
 
 def load_state(path: Path, fingerprint: str) -> TrainingState:
     """Read the state of an unfinished training; raises BadCheckpoint if damaged or another training's."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
         tensors = load(data)
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
-        history = tuple(_row(row) for row in json.loads(header["history"]))
+        header = parse_json(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+        checked = _check(tensors, header)
+        history = tuple(_row(row) for row in parse_json(header["history"]))
         best_epoch = int(header["best_epoch"])
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        parts: dict[str, dict[str, Tensor]] = {part: {} for part in PARTS}
+        for key, tensor in tensors.items():
+            part, _, name = key.partition("/")
+            parts[part][name] = tensor
+    except (OSError, SafetensorError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise BadCheckpoint(
             f"{path}: expected the state of an unfinished training, got {error}; start over with --fresh"
         ) from error
@@ -89,11 +99,26 @@ def load_state(path: Path, fingerprint: str) -> TrainingState:
             f"{path}: an unfinished training with another recipe, seed, split or other data; "
             "repeat the command that began it, choose another --out, or start over with --fresh"
         )
-    parts: dict[str, dict[str, Tensor]] = {part: {} for part in PARTS}
-    for key, tensor in tensors.items():
-        part, _, name = key.partition("/")
-        parts[part][name] = tensor
-    return TrainingState(fingerprint=fingerprint, history=history, best_epoch=best_epoch, **parts)
+    return TrainingState(
+        fingerprint=fingerprint, history=history, best_epoch=best_epoch, checked=checked, **parts
+    )
+
+
+def _check(tensors: Mapping[str, Tensor], header: dict[str, str]) -> bool:
+    """Compare the state with the checksum that is taken out of its header; False without one.
+
+    raises  ValueError where they differ
+    """
+    checksum = header.pop("checksum", None)
+    if checksum not in (None, _checksum(tensors, header)):
+        raise ValueError("other content than its checksum has; it was altered or damaged")
+    return checksum is not None
+
+
+def _checksum(tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> str:
+    """SHA-256 of all tensors and of the header's other entries."""
+    facts = json.dumps(dict(header), sort_keys=True)
+    return hashlib.sha256(f"{facts}\n{hash_weights(tensors)}".encode()).hexdigest()
 
 
 def _row(values: dict[str, Any]) -> EpochRow:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from steelsight.reports.figures.style import INK, MUTED, SERIES_COLOURS, dress, new_figure
+from steelsight.reports.figures.labels import legend_columns, wrap_label
+from steelsight.reports.figures.style import INK, MUTED, SERIES_COLOURS, WIDTH, dress, new_figure
 from steelsight.types import Interval
 
 __all__ = ["LeagueRow", "draw_league"]
@@ -38,7 +40,11 @@ def draw_league(
 
     lines   reference levels by name, such as the scores of a perfect map
     """
-    figure, (left, right) = new_figure(1, 2, height=1.5 + 0.42 * len(rows), width_ratios=(3.4, 1.0))
+    entries = _legend_entries(rows, lines or {}, published_name)
+    columns = legend_columns(entries, WIDTH)
+    more = math.ceil(len(entries) / columns) - math.ceil(len(entries) / 3)  # lines of the legend
+    height = 1.5 + 0.42 * len(rows) + 0.2 * more
+    figure, (left, right) = new_figure(1, 2, height=height, width_ratios=(3.4, 1.0))
     _draw_scores(left, rows, published_name)
     for number, (name, level) in enumerate((lines or {}).items()):
         style = ("--", ":", "-.")[number % 3]
@@ -49,9 +55,21 @@ def draw_league(
     handles, labels = left.get_legend_handles_labels()
     shown = dict(zip(labels, handles, strict=True))
     figure.legend(
-        list(shown.values()), list(shown), loc="outside upper left", ncols=3, fontsize=8.5, frameon=False
+        list(shown.values()),
+        list(shown),
+        loc="outside upper left",
+        ncols=columns,
+        fontsize=8.5,
+        frameon=False,
     )
     return figure
+
+
+def _legend_entries(rows: Sequence[LeagueRow], lines: Mapping[str, float], published: str) -> list[str]:
+    """The labels of the legend; their order may differ from the drawn one."""
+    rules = [name for row in rows for name in row.intervals]
+    shown = [published] * any(row.published is not None for row in rows)
+    return list(dict.fromkeys([*rules, *shown, *lines]))
 
 
 def _draw_scores(axes: Axes, rows: Sequence[LeagueRow], published_name: str) -> None:
@@ -80,7 +98,7 @@ def _draw_scores(axes: Axes, rows: Sequence[LeagueRow], published_name: str) -> 
                 linestyle="",
                 label=published_name,
             )
-    axes.set_yticks(range(len(rows)), [row.name for row in rows])
+    axes.set_yticks(range(len(rows)), [wrap_label(row.name) for row in rows], parse_math=False)
     for label, row in zip(axes.get_yticklabels(), rows, strict=True):
         label.set_fontweight("bold" if row.strong else "normal")
     _rows_down(axes, len(rows))

@@ -1,0 +1,231 @@
+"""`steelsight ledger …`: make, verify, anchor, back up, restore, export and prune a ledger."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from steelsight.cli.console import JsonFlag, console, emit_json, print_line
+from steelsight.cli.verb import Verb
+from steelsight.errors import LedgerAltered
+
+if TYPE_CHECKING:
+    from steelsight.ledger.proof.anchors import Anchor
+    from steelsight.ledger.proof.verify import Verification
+
+__all__ = ["ledger"]
+
+ledger = typer.Typer(
+    name="ledger", help="Keep and verify the ledger of verdicts and reviews.", no_args_is_help=True
+)
+
+SHOWN = 20  # findings printed
+WRITER = "ledger"  # writes the events of these verbs
+Address = Annotated[
+    str,
+    typer.Argument(help="A file, sqlite:///FILE, or postgresql://USER@HOST/NAME.", metavar="LEDGER"),
+]
+Anchors = Annotated[
+    list[Path] | None,
+    typer.Option("--anchor", help="Anchor file that the ledger must reach; may be given several times."),
+]
+PublicKey = Annotated[
+    Path | None,
+    typer.Option("--public-key", help="PEM file: every anchor must be signed by its private key."),
+]
+BackupFile = Annotated[Path, typer.Argument(help="Backup file.", metavar="BACKUP")]
+
+
+class Form(StrEnum):
+    """Formats of `export`."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+
+
+@ledger.command(cls=Verb)
+def init(address: Address, as_json: JsonFlag = False) -> None:
+    """Make a new, empty ledger."""
+    from steelsight.ledger.database.open import create_ledger
+
+    made = create_ledger(address)
+    console.print(f"ledger {made.id} in {made.address}", markup=False, soft_wrap=True)
+    if as_json:
+        emit_json({"ledger": made.id, "address": made.address})
+    made.close()
+
+
+@ledger.command(cls=Verb)
+def verify(
+    address: Address, anchor: Anchors = None, public_key: PublicKey = None, as_json: JsonFlag = False
+) -> None:
+    """Check every entry, every chain and every read model; exit code 1 where anything was changed."""
+    from steelsight.ledger.database.open import opened
+    from steelsight.ledger.proof.verify import verify as check
+
+    anchors = _read_anchors(anchor, public_key)
+    with opened(address) as found:
+        result = check(found, anchors)
+        _report(result, found.address, as_json=as_json, anchored=bool(anchors))
+
+
+def _read_anchors(paths: list[Path] | None, public_key: Path | None) -> list[Anchor]:
+    from steelsight.ledger.proof.anchors import read_anchor
+
+    return [read_anchor(path, public_key) for path in paths or ()]
+
+
+def _report(result: Verification, address: str, *, as_json: bool, anchored: bool) -> None:
+    for finding in result.findings[:SHOWN]:
+        print_line(f"{finding.kind}: {finding.message}")
+    if len(result.findings) > SHOWN:
+        print_line(f"… and {len(result.findings) - SHOWN} more; --json lists all")
+    if as_json:
+        emit_json(result.as_dict())
+    if not result.clean:
+        raise LedgerAltered(f"{address}: {len(result.findings)} findings in {result.entries} entries")
+    words = f"{result.entries} entries of {len(result.heads)} writers verify"
+    print_line(words if anchored else f"{words}; give --anchor to find a chain that was written anew")
+
+
+@ledger.command(cls=Verb)
+def anchor(
+    address: Address,
+    out: Annotated[Path | None, typer.Option(help="File to write; without it the anchor is printed.")] = None,
+    key: Annotated[Path | None, typer.Option(help="Ed25519 private key in PEM form, to sign with.")] = None,
+) -> None:
+    """Print the last entry of each writer; keep it where nobody who can change the ledger can change it."""
+    from steelsight.files import write_json
+    from steelsight.ledger.database.open import opened
+    from steelsight.ledger.proof.anchors import make_anchor
+
+    with opened(address) as found:
+        made = make_anchor(found, key)
+    if out is None:
+        emit_json(made.as_dict())
+    else:
+        write_json(out, made.as_dict())
+        print_line(f"{len(made.heads)} heads in {out}")
+
+
+@ledger.command(cls=Verb)
+def backup(address: Address, path: BackupFile, as_json: JsonFlag = False) -> None:
+    """Write one consistent state into a file, while stations go on writing."""
+    from steelsight.ledger.database.open import opened
+    from steelsight.ledger.keeping.backup import back_up
+
+    with opened(address) as found:
+        done = back_up(found, path)
+    print_line(f"{done.entries} entries in {path}")
+    if as_json:
+        emit_json({"path": str(path), "ledger": done.ledger, "entries": done.entries, "sha256": done.sha256})
+
+
+@ledger.command(cls=Verb)
+def restore(
+    path: BackupFile,
+    address: Address,
+    anchor: Anchors = None,
+    public_key: PublicKey = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Restore a backup into an empty database, begin a new epoch, and verify."""
+    from steelsight.ledger.keeping.backup import restore as restore_backup
+
+    anchors = _read_anchors(anchor, public_key)
+    made, result = restore_backup(path, address, anchors)
+    try:
+        _report(result, made.address, as_json=as_json, anchored=bool(anchors))
+    finally:
+        made.close()
+
+
+@ledger.command(cls=Verb)
+def export(
+    address: Address,
+    out: Annotated[Path, typer.Option(help="Folder for one file of each table.")],
+    form: Annotated[Form, typer.Option("--format", help="Format of the files.")] = Form.PARQUET,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write sheets, verdicts, draws, reviews and events as tables; names and texts of people stay out."""
+    from steelsight.ledger.chain.entries import Event
+    from steelsight.ledger.database.open import opened
+    from steelsight.ledger.reading.export import export_tables
+    from steelsight.ledger.writing.writer import open_writer
+
+    with opened(address) as found, open_writer(found, WRITER) as writer:
+        counts = export_tables(found, out, "csv" if form is Form.CSV else "parquet")
+        writer.append([Event(name="export", details={"format": form.value, "rows": counts})])
+    print_line(f"{', '.join(f'{count} {name}' for name, count in counts.items())} in {out}")
+    if as_json:
+        emit_json({"out": str(out), "rows": counts})
+
+
+@ledger.command(cls=Verb)
+def prune(
+    address: Address,
+    images: Annotated[str, typer.Option(help="Image store: a folder, or a URL such as s3://bucket/images.")],
+    days: Annotated[float, typer.Option(min=0, help="Keep every image that is not older.")] = 90.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count only; remove nothing.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Remove old images; those of reviewed, doubtful and drawn sheets, and all entries, are kept."""
+    from steelsight.ledger.database.open import opened
+    from steelsight.ledger.images.store import ImageStore
+    from steelsight.ledger.keeping.retention import prune_images
+    from steelsight.ledger.writing.writer import open_writer
+
+    with opened(address) as found, open_writer(found, WRITER) as writer:
+        done = prune_images(found, ImageStore(images), writer, days, dry_run=dry_run)
+    did = "would be removed" if dry_run else "removed"
+    print_line(f"{done.removed} images {did}, {done.kept} old ones kept, {done.absent} were not there")
+    if as_json:
+        emit_json(done.as_dict())
+
+
+@ledger.command(cls=Verb)
+def rebuild(address: Address, as_json: JsonFlag = False) -> None:
+    """Derive the read models from the entries again."""
+    from steelsight.ledger.database.open import opened
+    from steelsight.ledger.writing.projection import rebuild as derive
+
+    with opened(address) as found:
+        count = derive(found)
+    print_line(f"read models derived from {count} entries")
+    if as_json:
+        emit_json({"entries": count})
+
+
+@ledger.command(cls=Verb)
+def upgrade(address: Address) -> None:
+    """Bring a ledger of an earlier version to this version's schema; make a backup first."""
+    from steelsight.ledger.database.connect import connect
+    from steelsight.ledger.database.migrate import HEAD
+    from steelsight.ledger.database.migrate import upgrade as migrate
+
+    engine = connect(address)
+    try:
+        migrate(engine)
+    finally:
+        engine.dispose()
+    print_line(f"schema {HEAD}")
+
+
+@ledger.command("erase-person", cls=Verb)
+def erase_person(
+    address: Address,
+    person: Annotated[
+        str, typer.Argument(help="Random id of the person, as entries hold it.", metavar="PERSON")
+    ],
+) -> None:
+    """Delete a person's name, address and texts; entries keep the random id and still verify."""
+    from steelsight.ledger.database.open import opened
+    from steelsight.ledger.keeping.people import erase_person as erase
+    from steelsight.ledger.writing.writer import open_writer
+
+    with opened(address) as found, open_writer(found, WRITER) as writer:
+        count = erase(found, writer, person)
+    print_line(f"erased, with {count} texts")

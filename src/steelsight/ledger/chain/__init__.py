@@ -1,0 +1,1 @@
+"""Entries, their canonical bytes, and the hashes that chain them."""

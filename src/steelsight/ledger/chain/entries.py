@@ -1,0 +1,199 @@
+"""What an entry of the ledger says: one frozen model for each kind, every number bounded by its meaning."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from steelsight.errors import BadEntry
+from steelsight.plain import plain
+
+__all__ = [
+    "KINDS",
+    "Answer",
+    "Draw",
+    "Entry",
+    "Event",
+    "LedgerRegion",
+    "Mode",
+    "Review",
+    "SheetSeen",
+    "VerdictGiven",
+    "check_entry",
+    "sheet_id",
+]
+
+SAFE_INTEGER: Final = 2**53 - 1  # the largest integer that every JSON reader keeps (RFC 8785)
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+ItemName = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Words = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]  # PostgreSQL holds no NUL
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+SheetId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+PersonId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+Microseconds = Annotated[int, Field(ge=-SAFE_INTEGER, le=SAFE_INTEGER)]  # since 1970-01-01 UTC
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Pixels = Annotated[int, Field(ge=0, le=SAFE_INTEGER)]
+
+
+class Mode(StrEnum):
+    """How a verdict came about."""
+
+    LIVE = "live"  # shown at the line
+    SHADOW = "shadow"  # by a second bundle, not shown
+    REPLAY = "replay"  # of stored images, later
+
+
+class Answer(StrEnum):
+    """What a person says to a verdict."""
+
+    CONFIRMED = "confirmed"  # the label is right
+    CORRECTED = "corrected"  # another label is right; `label` names it
+    UNSURE = "unsure"  # the person cannot tell
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        ser_json_inf_nan="constants",  # so that infinity is refused, not written as null
+    )
+
+
+class LedgerRegion(_Model):
+    """A place with evidence, in pixels of the original image."""
+
+    box: tuple[Pixels, Pixels, Pixels, Pixels]  # left, top, right, bottom; edges
+    area_px: Pixels
+    score: Share  # its strongest evidence divided by the sheet's strongest
+
+
+class SheetSeen(_Model):
+    """A sheet as a station received it."""
+
+    kind: Literal["sheet"] = "sheet"
+    station: Name
+    item: ItemName  # the source's own name of the sheet; station and item identify it for ever
+    image_hash: Digest | None = None  # SHA-256 of the image file's bytes; None where no bytes could be read
+    image: ItemName | None = None  # where the image lies: a key of the image store, or a path
+    width: Pixels | None = None
+    height: Pixels | None = None
+    captured_us: Microseconds  # time of capture
+    coil: Name | None = None
+    position_m: Finite | None = None  # along the strip, of the image's leading edge
+    length_m: NotNegative | None = None  # along the strip
+    across_mm: Finite | None = None  # from the reference edge of the strip to the image's left edge
+    side: Literal["top", "bottom"] | None = None
+    repeated: bool = False  # the same bytes as the sheet before it at this station: a camera may stand still
+
+    @property
+    def sheet(self) -> str:
+        """The sheet's identity."""
+        return sheet_id(self.station, self.item)
+
+
+class VerdictGiven(_Model):
+    """What one bundle says of one sheet."""
+
+    kind: Literal["verdict"] = "verdict"
+    sheet: SheetId
+    mode: Mode = Mode.LIVE
+    bundle: Name  # its model id
+    label: Words  # empty for an image that could not be read
+    probability: Share | None = None  # of the label; None for an image that could not be read
+    probabilities: dict[Name, Share] = Field(default_factory=dict)  # of all classes
+    state: Name  # decided, doubtful, unknown_input, bad_image
+    reason: Name
+    detail: Words = ""  # of a bad image
+    regions: tuple[LedgerRegion, ...] = ()
+    distance: NotNegative | None = None  # from the training sheets
+    engine: Words = ""
+    precision: Words = ""
+    latency_ms: NotNegative | None = None  # from the image's arrival to the verdict
+
+
+class Draw(_Model):
+    """A sheet drawn for audit, decided before anything was shown."""
+
+    kind: Literal["draw"] = "draw"
+    sheet: SheetId
+    stratum: Name
+    probability: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]  # of inclusion, in its stratum
+    value: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]  # of the keyed function; drawn if below
+    key_commitment: Digest  # SHA-256 of the key; who holds the key can repeat the draw
+
+
+class Review(_Model):
+    """What a person says of one sheet."""
+
+    kind: Literal["review"] = "review"
+    sheet: SheetId
+    person: PersonId
+    answer: Answer
+    label: Name | None = None  # the right label: of `corrected`, else the verdict's
+    verdict: tuple[Name, int] | None = None  # writer and seq of the verdict that was shown
+    regions: tuple[LedgerRegion, ...] = ()  # as the person drew them
+    nuisance: Name | None = None  # what misled the model, such as a stain
+    comment: Digest | None = None  # commitment to a text that can be erased
+    seconds: NotNegative | None = None  # the person looked at it
+
+    @model_validator(mode="after")
+    def _label_of_a_correction(self) -> Review:
+        if self.answer is Answer.CORRECTED and self.label is None:
+            raise ValueError("a corrected verdict needs the right label")
+        return self
+
+
+class Event(_Model):
+    """Anything else that must be on record: login, role, promotion, export, retention."""
+
+    kind: Literal["event"] = "event"
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,79}$")]
+    person: PersonId | None = None
+    subject: ItemName | None = None  # what it is about: a user, a bundle, a file
+    details: dict[str, Any] = Field(default_factory=dict)  # JSON; no names of people
+
+
+Entry = SheetSeen | VerdictGiven | Draw | Review | Event
+KINDS: Final[dict[str, type[Entry]]] = {
+    "sheet": SheetSeen,
+    "verdict": VerdictGiven,
+    "draw": Draw,
+    "review": Review,
+    "event": Event,
+}
+
+
+def sheet_id(station: str, item: str) -> str:
+    """The identity of a sheet: the same in every run, whatever the order of arrival.
+
+    >>> sheet_id("line-1", "a.jpg") == sheet_id("line-1", "a.jpg")
+    True
+    >>> sheet_id("line-1", "a.jpg") == sheet_id("line-1a", ".jpg")
+    False
+    """
+    return hashlib.sha256(f"{station}\0{item}".encode()).hexdigest()[:32]
+
+
+def check_entry(data: Any) -> Entry:
+    """The entry of stored or received values.
+
+    data    a mapping with `kind` and the fields of that kind
+    raises  BadEntry, with the first field that is wrong
+    """
+    kind = data.get("kind") if isinstance(data, dict) else None
+    model = KINDS.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        raise BadEntry(f"entry: expected a kind of {', '.join(KINDS)}, got {kind!r}")
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "entry"
+        came = plain(first.get("input"))
+        raise BadEntry(f"entry of kind {kind}, field {place}: {first['msg']}, got {came!r:.80}") from error

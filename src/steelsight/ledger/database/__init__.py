@@ -1,0 +1,1 @@
+"""The tables of a ledger in SQLite or PostgreSQL, and how they are opened and migrated."""

@@ -1,0 +1,1 @@
+"""Alembic's environment and one file for each released schema."""

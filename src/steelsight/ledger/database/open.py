@@ -1,0 +1,94 @@
+"""Make a ledger, or open one that exists."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, insert, select
+
+from steelsight.errors import BadLedger
+from steelsight.ledger.database import schema
+from steelsight.ledger.database.connect import connect, reading, writing
+from steelsight.ledger.database.migrate import check_schema, has_tables, upgrade
+
+__all__ = ["Ledger", "create_ledger", "open_ledger", "opened"]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """An open ledger; safe to share between threads."""
+
+    engine: Engine
+    id: str  # random, part of every chain
+
+    @property
+    def address(self) -> str:
+        """Its address without a password, for messages."""
+        if self.engine.dialect.name == "sqlite":
+            return str(self.engine.url.database)
+        return self.engine.url.render_as_string(hide_password=True)
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """A connection that sees one state of the ledger throughout."""
+        return reading(self.engine)
+
+    def write(self) -> AbstractContextManager[Connection]:
+        """A transaction that may write."""
+        return writing(self.engine)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def create_ledger(address: str, *, ledger_id: str | None = None, epoch: int = 1) -> Ledger:
+    """Make the tables of a new ledger.
+
+    address    a file, sqlite:///FILE, or postgresql://USER@HOST/NAME
+    ledger_id  of a ledger that is restored; None = a new one
+    epoch      1, or of a ledger that is restored
+    raises     BadLedger where the database cannot be used or holds a ledger already
+    """
+    with ExitStack() as undo:
+        engine = connect(address, create=True)
+        undo.callback(engine.dispose)
+        if has_tables(engine):
+            raise BadLedger(f"ledger {engine.url.render_as_string(hide_password=True)}: exists already")
+        upgrade(engine)
+        identity = ledger_id or secrets.token_hex(16)
+        with writing(engine) as connection:
+            row = {"id": identity, "epoch": epoch, "created_us": time.time_ns() // 1000}
+            connection.execute(insert(schema.ledger).values(row))
+        undo.pop_all()
+    return Ledger(engine, identity)
+
+
+def open_ledger(address: str) -> Ledger:
+    """Open a ledger of this version's schema; raises BadLedger."""
+    with ExitStack() as undo:
+        engine = connect(address)
+        undo.callback(engine.dispose)
+        check_schema(engine)
+        with reading(engine) as connection:
+            rows = connection.execute(select(schema.ledger.c.id)).scalars().all()
+        if len(rows) != 1:
+            place = engine.url.render_as_string(hide_password=True)
+            raise BadLedger(
+                f"ledger {place}: expected one identity, found {len(rows)}; restore it from a backup"
+            )
+        undo.pop_all()
+    return Ledger(engine, rows[0])
+
+
+@contextmanager
+def opened(address: str) -> Iterator[Ledger]:
+    """`open_ledger`, closed at the end."""
+    ledger = open_ledger(address)
+    try:
+        yield ledger
+    finally:
+        ledger.close()

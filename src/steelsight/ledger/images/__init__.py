@@ -1,0 +1,1 @@
+"""Where the images of a ledger lie: a folder addressed by content."""

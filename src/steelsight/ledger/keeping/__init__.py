@@ -1,0 +1,1 @@
+"""Keep a ledger for years: people who can be forgotten, backup and restore, export, retention of images."""

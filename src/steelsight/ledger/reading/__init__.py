@@ -1,0 +1,1 @@
+"""Read a ledger: lists with filters and cursors, one sheet's history, export."""

@@ -1,0 +1,1 @@
+"""Append entries: leases, chains, and the read models that follow from the entries."""

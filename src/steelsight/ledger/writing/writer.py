@@ -1,0 +1,207 @@
+"""Append entries to one writer's chain, in one transaction with the read models they imply.
+
+One process at a time writes under a name: it holds a lease, which is checked in the transaction of every
+append. A process that lost its lease, because it hung or its network was away, cannot write any more.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from steelsight.errors import BadEntry, BadInput, LeaseLost
+from steelsight.ledger.chain.canonical import Link, first_hash, link_entry
+from steelsight.ledger.chain.entries import Entry
+from steelsight.ledger.database import schema
+from steelsight.ledger.database.bulk import insert_rows
+from steelsight.ledger.database.open import Ledger
+from steelsight.ledger.writing.projection import write_rows
+
+__all__ = ["LEASE_S", "Writer", "now_us", "open_writer"]
+
+LEASE_S: Final = 15.0  # without an append or `renew`, another process may take the name
+LONGEST_NAME: Final = 100
+
+
+def now_us() -> int:
+    """This machine's clock in microseconds since 1970-01-01 UTC."""
+    return time.time_ns() // 1000
+
+
+class Writer:
+    """Appends to one chain; use `open_writer`. Not safe to share between threads."""
+
+    def __init__(
+        self, ledger: Ledger, name: str, token: str, *, lease_s: float, clock: Callable[[], int]
+    ) -> None:
+        self.ledger = ledger
+        self.name = name
+        self._token = token
+        self._lease_us = int(lease_s * 1e6)
+        self._clock = clock
+
+    def append(self, entries: Sequence[Entry]) -> list[Link]:
+        """Write entries and their read models, all or none; they are on disk when this returns.
+
+        raises  BadEntry: one is not valid here; LeaseLost; BadLedger: the database failed
+        """
+        with self.ledger.write() as connection:
+            return self.append_within(connection, entries)
+
+    def append_within(self, connection: Connection, entries: Sequence[Entry]) -> list[Link]:
+        """`append` inside a transaction of the caller, who has read there what the entries depend on."""
+        seq, digest = self.hold(connection)
+        epoch = connection.execute(select(schema.ledger.c.epoch)).scalar_one()
+        links: list[Link] = []
+        for number, entry in enumerate(entries, seq + 1):
+            link = link_entry(
+                entry, writer=self.name, seq=number, epoch=epoch, time_us=self._clock(), previous=digest
+            )
+            digest = link.digest
+            links.append(link)
+        if not links:
+            return links
+        try:
+            insert_rows(connection, schema.entries, [_row(link) for link in links])
+            write_rows(connection, links)
+        except IntegrityError as error:
+            raise BadEntry(f"entries of {self.name}: one is in the ledger already ({error.orig})") from error
+        head = {"seq": links[-1].seq, "digest": digest}
+        connection.execute(update(schema.writers).where(schema.writers.c.name == self.name).values(head))
+        return links
+
+    def hold(self, connection: Connection) -> tuple[int, bytes]:
+        """Extend the lease inside a transaction; the number and digest of the last entry.
+
+        raises  LeaseLost where another process holds the name
+        """
+        table = schema.writers
+        until = {"lease_until_us": _database_us(connection) + self._lease_us}
+        done = connection.execute(
+            update(table).where(table.c.name == self.name, table.c.holder == self._token).values(until)
+        )
+        row = connection.execute(select(table).where(table.c.name == self.name)).one_or_none()
+        if done.rowcount != 1 or row is None:
+            holder = row.holder_name if row is not None else "nobody"
+            raise LeaseLost(
+                f"ledger {self.ledger.address}: {holder} writes as {self.name!r} now; nothing was written; "
+                "give each station its own name"
+            )
+        return int(row.seq), bytes(row.digest)
+
+    def renew(self) -> None:
+        """Extend the lease where nothing was appended for a while; raises LeaseLost."""
+        with self.ledger.write() as connection:
+            self.hold(connection)
+
+    def release(self) -> None:
+        """Give the name back, if this process still holds it."""
+        table = schema.writers
+        with self.ledger.write() as connection:
+            connection.execute(
+                update(table)
+                .where(table.c.name == self.name, table.c.holder == self._token)
+                .values(holder=None, holder_name=None, lease_until_us=0)
+            )
+
+
+@contextmanager
+def open_writer(
+    ledger: Ledger,
+    name: str,
+    *,
+    lease_s: float = LEASE_S,
+    clock: Callable[[], int] = now_us,
+    force: bool = False,
+) -> Iterator[Writer]:
+    """Take a writer's name and give it back at the end.
+
+    name     of a station or another writer; made where the ledger does not have it
+    clock    microseconds since 1970-01-01 UTC
+    force    take the name although another process holds it
+    raises   LeaseLost where another live process holds the name; BadInput for an impossible name
+    """
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise BadInput(f"writer: expected 1 to {LONGEST_NAME} printable characters, got {name!r:.80}")
+    token = secrets.token_hex(16)
+    with ledger.write() as connection:
+        _take(connection, ledger, name, token, lease_s, force=force)
+    writer = Writer(ledger, name, token, lease_s=lease_s, clock=clock)
+    try:
+        yield writer
+    finally:
+        writer.release()
+
+
+def _take(
+    connection: Connection, ledger: Ledger, name: str, token: str, lease_s: float, *, force: bool
+) -> None:
+    table = schema.writers
+    now = _database_us(connection)
+    lease = {"holder": token, "holder_name": _this_process(), "lease_until_us": now + int(lease_s * 1e6)}
+    row = connection.execute(select(table).where(table.c.name == name).with_for_update()).one_or_none()
+    if row is None:
+        start = {"name": name, "seq": 0, "digest": first_hash(ledger.id, name)}
+        connection.execute(insert(table).values({**start, **lease}))
+        return
+    if row.holder is not None and row.lease_until_us > now and not force and not _has_ended(row.holder_name):
+        left = (row.lease_until_us - now) / 1e6
+        raise LeaseLost(
+            f"ledger {ledger.address}: {row.holder_name} writes as {name!r} and may do so for {left:.0f} s "
+            "more; give each station its own name, or wait"
+        )
+    connection.execute(update(table).where(table.c.name == name).values(lease))
+
+
+def _database_us(connection: Connection) -> int:
+    """The clock that all writers of this database share."""
+    if connection.dialect.name == "postgresql":
+        query = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)")
+        return int(connection.execute(query).scalar_one())
+    return now_us()
+
+
+def _row(link: Link) -> dict[str, object]:
+    return {
+        "writer": link.writer,
+        "seq": link.seq,
+        "epoch": link.epoch,
+        "kind": link.entry.kind,
+        "body": link.body,
+        "digest": link.digest,
+    }
+
+
+def _boot() -> str:
+    """Distinguishes this run of this machine; empty where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
+    except OSError:
+        return ""
+
+
+def _this_process() -> str:
+    return f"{socket.gethostname()} {_boot()} process {os.getpid()}"
+
+
+def _has_ended(holder: str) -> bool:
+    """Whether the holder was a process of this machine that no longer runs."""
+    place, _, number = holder.rpartition(" process ")
+    if place != f"{socket.gethostname()} {_boot()}" or not number.isdigit() or not _boot():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False

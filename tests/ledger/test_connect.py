@@ -1,0 +1,166 @@
+"""Opening databases: addresses, settings that are read back, schemas of other versions."""
+
+import sqlite3
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+
+from steelsight.errors import BadLedger
+from steelsight.ledger.database import connect as connect_module
+from steelsight.ledger.database import migrate, schema
+from steelsight.ledger.database.connect import file_system, parse_url
+from steelsight.ledger.database.open import create_ledger, open_ledger
+
+
+def test_the_tables_are_those_of_the_schema(ledger):
+    with ledger.engine.connect() as connection:
+        options = {"compare_type": True}
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), schema.metadata) == []
+
+
+def test_the_newest_revision_is_named():
+    from alembic.script import ScriptDirectory
+
+    assert ScriptDirectory.from_config(migrate._config()).get_current_head() == migrate.HEAD
+
+
+def test_sqlite_keeps_what_was_committed(sqlite_ledger):
+    with sqlite_ledger.read() as connection:
+        values = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("journal_mode", "synchronous", "recursive_triggers", "foreign_keys")
+        }
+    assert values == {"journal_mode": "wal", "synchronous": 2, "recursive_triggers": 1, "foreign_keys": 1}
+
+
+def test_a_setting_that_does_not_take_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(connect_module.PRAGMAS, "synchronous", ("OFF", 2))
+    with pytest.raises(BadLedger, match="PRAGMA synchronous should be OFF, is 0"):
+        create_ledger(str(tmp_path / "ledger.db"))
+
+
+def test_postgresql_commits_durably_whatever_its_database_says(cluster):
+    address = cluster.create("loose")
+    with (ledger := create_ledger(address)).write() as connection:
+        connection.execute(text("ALTER DATABASE loose SET synchronous_commit = off"))
+    ledger.close()
+    again = open_ledger(address)
+    with again.read() as connection:
+        assert connection.execute(text("SHOW synchronous_commit")).scalar_one() == "on"
+    again.close()
+
+
+def test_postgresql_is_asked_for_encryption(cluster):
+    """The server of the tests has no certificate: what is asked for is not silently left out."""
+    address = cluster.create("plain_text")
+    create_ledger(f"{address}?sslmode=disable").close()
+    for mode in ("require", "verify-full"):
+        with pytest.raises(BadLedger, match="SSL"):
+            open_ledger(f"{address}?sslmode={mode}")
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("mysql://a@b/c", r"expected a file, sqlite:///… or postgresql://…, got mysql://"),
+        ("sqlite://", "expected a file, as in sqlite:///ledger.db"),
+        ("sqlite:///:memory:", "expected a file"),
+        ("sqlite:///a.db?journal_mode=wal", "settings in the address have no effect"),
+        ("postgresql://a@b/c?options=x", r"expected sslmode=disable\|require\|verify-full alone"),
+        ("postgresql://a@b/c?sslmode=prefer", "expected sslmode="),
+        ("post gres://x", "cannot read the address"),
+        ("postgresql://user:secret@[::1/x", "cannot read the address"),
+    ],
+)
+def test_an_address_of_another_kind_is_refused(address, message):
+    with pytest.raises(BadLedger, match=message) as caught:
+        parse_url(address)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_password_is_never_shown():
+    with pytest.raises(BadLedger, match="cannot be opened") as caught:
+        open_ledger("postgresql://user:secret@127.0.0.1:1/none")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_missing_ledger_is_not_made(tmp_path):
+    with pytest.raises(BadLedger, match="found none; make one with `steelsight ledger init"):
+        open_ledger(str(tmp_path / "none.db"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder_is_refused(tmp_path):
+    with pytest.raises(BadLedger, match="its folder does not exist"):
+        create_ledger(str(tmp_path / "none" / "ledger.db"))
+
+
+def test_a_database_without_a_ledger_is_refused(tmp_path):
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE t (a)")
+    with pytest.raises(BadLedger, match="holds no ledger; make one"):
+        open_ledger(str(path))
+
+
+@pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + b"\xff" * 4000])
+def test_a_file_that_is_no_database_is_refused(tmp_path, content):
+    path = tmp_path / "ledger.db"
+    path.write_bytes(content)
+    with pytest.raises(BadLedger, match=r"cannot be opened|refused"):
+        open_ledger(str(path))
+
+
+def test_a_ledger_is_made_once(ledger, address):
+    with pytest.raises(BadLedger, match="exists already"):
+        create_ledger(address)
+
+
+def test_a_later_schema_is_refused(ledger, address):
+    with ledger.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(BadLedger, match=r"has schema 9999, which this version \(schema 0001\) does not know"):
+        open_ledger(address)
+    with pytest.raises(BadLedger, match="install the version of Steelsight that wrote it"):
+        migrate.upgrade(ledger.engine)
+
+
+def test_an_earlier_schema_is_told(ledger, address, monkeypatch):
+    monkeypatch.setattr(migrate, "HEAD", "0002")
+    with pytest.raises(BadLedger, match="has schema 0001, this version reads 0002; make a backup"):
+        open_ledger(address)
+
+
+MOUNTS = """\
+21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+22 21 0:30 / {folder} rw,relatime shared:2 - {kind} server:/export rw
+"""
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs", "9p"])
+def test_a_network_file_system_is_refused(tmp_path, monkeypatch, kind):
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(MOUNTS.format(folder=str(tmp_path).replace(" ", "\\040"), kind=kind))
+    assert file_system(tmp_path, mounts) == kind
+    monkeypatch.setattr(connect_module, "file_system", lambda folder: file_system(folder, mounts))
+    with pytest.raises(BadLedger, match=rf"lies on a network file system \({kind}\)"):
+        create_ledger(str(tmp_path / "ledger.db"))
+
+
+def test_the_nearest_mount_decides(tmp_path):
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(MOUNTS.format(folder="/srv/share", kind="nfs4"))
+    assert file_system(tmp_path, mounts) == "ext4"
+    assert file_system(tmp_path, tmp_path / "none") is None
+
+
+def test_a_read_only_ledger_is_told(sqlite_ledger, tmp_path, monkeypatch):
+    from steelsight.ledger.writing.writer import open_writer
+
+    raw = sqlite_ledger.engine.raw_connection()
+    raw.execute("PRAGMA query_only = ON")
+    raw.close()
+    with pytest.raises(BadLedger, match="readonly database"), open_writer(sqlite_ledger, "line-1"):
+        pass
