@@ -89,7 +89,10 @@ def write_mistakes_page(
         "Wrong predictions", subtitle=f"{first.card.model.name} on {first.data.name}, {part} sheets"
     )
     with_clean = first.card.task == "multilabel" or first.card.clean is not None
+    notes = list(dict.fromkeys(note for run in runs for note in run.notes(part)))
     write_mistakes(document, mistakes, rows, sheets=len(predicted), most=most, with_clean=with_clean)
+    for note in notes:
+        document.notice(note)
     document.footer(
         {
             "Steelsight": __version__,
@@ -104,6 +107,7 @@ def write_mistakes_page(
         "part": part,
         "method": method,
         "sheets": len(predicted),
+        "notes": notes,
         "mistakes": [_plain(each, predicted[each.row], each.row in rows) for each in mistakes],
     }
     document.save(path, **numbers)

@@ -23,6 +23,7 @@ from steelsight.evaluation.abstention.guarantee import DELTA, RISKS, THRESHOLDS,
 from steelsight.evaluation.abstention.scores import FeatureSpace, fit_feature_space
 from steelsight.evaluation.abstention.selective import risk_coverage
 from steelsight.files import keep_earlier, replace_file, write_json
+from steelsight.groups import group_keys
 from steelsight.plain import plain
 from steelsight.reports.document import Document
 from steelsight.reports.figures import draw_risk_coverage
@@ -63,7 +64,23 @@ class ScoredSheets:
     columns: Columns
     how: str  # the sheets that scores were fitted on
     data: str
+    grouping: str  # the rule of the groups and its source
     reading: str  # how DATA was read, see SheetData.reading
+    groups: int  # of these sheets; a sheet without one is its own
+    notes: tuple[str, ...] = ()  # what the run has seen of these sheets
+
+
+@dataclass(frozen=True)
+class _Evaluated:
+    """Scores of the evaluated sheets, and what a reader must know of these sheets."""
+
+    columns: Columns
+    right: Bool[np.ndarray, " n"]
+    units: list[str] | None  # the group of each sheet; None = none has one
+    name: str
+    grouping: str
+    reading: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,16 +112,17 @@ def compare_confidence_scores(
     out     default RUN
     raises  BadInput for multilabel; BadData where classes differ or no sheet is left; BadCheckpoint
     """
-    units: list[str] | None
     if is_cross_validation(run):
         if on is not None:
             raise BadInput(f"{run}: a cross-validation is evaluated on its own sheets; leave --on out")
-        folds, units, sheets = _open_folds(run, data, options)
-        columns, right = cross_fit(folds)
+        folds, names, sheets = _open_folds(run, data, options)
+        grouping = "those of the cross-validation"
+        found = _Evaluated(*cross_fit(folds), names, sheets.name, grouping, sheets.reading)
         how = "the out-of-fold predictions of the other folds"
     else:
-        columns, right, units, sheets = _open_one(run, data, on, part, options)
+        found = _open_one(run, data, on, part, options)
         how = "the run's validation sheets"
+    columns, right, units = found.columns, found.right, found.units
     rng = stream(seed, "confidence-scores")
     scores = compare_scores(columns, right, rng=rng, groups=units, resamples=resamples)
     certificates = {
@@ -115,7 +133,18 @@ def compare_confidence_scores(
         for name in (SOFTMAX, "trust")
         if name in columns
     }
-    scored = ScoredSheets(tuple(scores), certificates, right, columns, how, sheets.name, sheets.reading)
+    scored = ScoredSheets(
+        tuple(scores),
+        certificates,
+        right,
+        columns,
+        how,
+        found.name,
+        found.grouping,
+        found.reading,
+        len(set(group_keys(units))) if units else int(right.size),
+        found.notes,
+    )
     settings = result_settings(
         "confidence", options, run=str(run), data=str(data), part=part, on=on, seed=seed, resamples=resamples
     )
@@ -182,9 +211,7 @@ def _refuse_unknown_sheets(fold: OpenRun, data: Path) -> None:
         )
 
 
-def _open_one(
-    run: Path, data: Path, on: Path | None, part: str, options: DataOptions
-) -> tuple[Columns, Bool[np.ndarray, " n"], list[str] | None, SheetData]:
+def _open_one(run: Path, data: Path, on: Path | None, part: str, options: DataOptions) -> _Evaluated:
     if part not in ("test", "unseen"):
         raise BadInput(f"--split: expected test or unseen, got {part!r}")
     check = partial(refuse_multilabel, run)
@@ -215,7 +242,9 @@ def _open_one(
     groups_of = [sheets.groups[i] for i in rows.tolist()]
     right = outputs["evaluated"].logits.argmax(1) == truth["evaluated"]
     units = groups_of if any(groups_of) else None
-    return confidence.columns(outputs["evaluated"]), right, units, sheets
+    notes = tuple(other.seen.notes(part if on is None else "unseen"))
+    columns = confidence.columns(outputs["evaluated"])
+    return _Evaluated(columns, right, units, sheets.name, sheets.grouping, sheets.reading, notes)
 
 
 def _write(out: Path, scored: ScoredSheets, seed: int, settings: Mapping[str, Any]) -> None:
@@ -224,6 +253,9 @@ def _write(out: Path, scored: ScoredSheets, seed: int, settings: Mapping[str, An
     )
     page.chapter("Scores")
     page.text(f"Fitted on {scored.how}.")
+    for note in scored.notes:
+        page.notice(note)
+    page.facts({"groups": scored.groups, "rule of the groups": scored.grouping})
     curves = {}
     for name in (PERFECT, SOFTMAX, "trust"):
         if name in scored.columns or name == PERFECT:
@@ -247,7 +279,15 @@ def _write(out: Path, scored: ScoredSheets, seed: int, settings: Mapping[str, An
         id="certificates",
         caption=f"Exact binomial bounds at {1 - DELTA:.0%}, one sheet a group",
     )
-    page.footer({"data": scored.data, "read as": scored.reading, "seed": seed, **environment()})
+    page.footer(
+        {
+            "data": scored.data,
+            "groups": scored.grouping,
+            "read as": scored.reading,
+            "seed": seed,
+            **environment(),
+        }
+    )
     kept = keep_earlier(out, NUMBERS, settings, [PAGE])
     replace_file(out / PAGE, page.render())
     write_json(out / NUMBERS, plain(_numbers(scored, seed) | kept))
@@ -260,6 +300,8 @@ def _numbers(scored: ScoredSheets, seed: int) -> dict[str, Any]:
         "answers": int(scored.right.size),
         "accuracy": float(scored.right.mean()),
         "fitted_on": scored.how,
+        "groups": {"rule": scored.grouping, "count": scored.groups},
+        "notes": list(scored.notes),
         "seed": seed,
         "scores": [asdict(row) for row in scored.scores],
         "certificates": {
