@@ -66,7 +66,8 @@ class BadInput(SteelsightError, ValueError):
 class BadImage(BadInput):
     """One image file cannot be read, or must not be.
 
-    kind  damaged, too_large, or not_an_image (another kind of file, an animation)
+    kind  damaged, too_large, not_an_image (another kind of file, an animation), or out_of_memory, which is
+          of this computer at that moment and not of the image
     """
 
     def __init__(self, message: str, *, kind: str = "damaged") -> None:

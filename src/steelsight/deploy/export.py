@@ -29,7 +29,7 @@ from steelsight.deploy.shortcut_stamps import read_search, read_stamps
 from steelsight.deploy.writer import describe_files, write_bundle
 from steelsight.errors import BadRecipe, ParityRefused
 from steelsight.files import pack_arrays
-from steelsight.models.card import Card
+from steelsight.models.card import Card, temperature_source
 from steelsight.models.catalog import SheetClassifier
 from steelsight.runtime.bundle.card import BundleCard, Familiarity, GraphFacts, Precision, TrainingStatistics
 from steelsight.runtime.bundle.open import PROBES_FILE, Bundle
@@ -226,6 +226,8 @@ def _source(run: Path, card: Card, sheets: ExportData) -> dict[str, Any]:
         "data_hash": sheets.data.data_hash,
         "seed": card.seed,
         "weights_sha256": card.weights_sha256,
+        "temperature": card.temperature or 1.0,
+        "temperature_from": temperature_source(card),
         "mask_supervised": card.mask_supervised,
         "recipe": card.recipe,
     }
