@@ -29,6 +29,7 @@ from steelsight.training.conclude import conclude
 from steelsight.training.coverage import (
     note_few_groups,
     note_missing,
+    note_stretch,
     refuse_empty_parts,
     refuse_single_class,
 )
@@ -164,7 +165,7 @@ def train_data(
         )
     notes = [SHUFFLED_NOTE] * (recipe.labels.shuffle_seed > 0)
     notes += (note_given(data, split) if given else []) + note_missing(data, split)
-    notes += note_few_groups(data, split)
+    notes += note_few_groups(data, split) + note_stretch(data)
     for note in notes:
         progress.note(note)
     model = _start_model(data, recipe, seed, plan)
