@@ -22,7 +22,7 @@ SIGNALS = [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP]
 
 
 def _children(parent: int) -> dict[int, str]:
-    """The processes that descend from another, each with the time of its start: a number may be used again."""
+    """The processes that descend from another, each with its time of start: numbers are used again."""
     found: dict[int, str] = {}
     parents: dict[int, tuple[int, str]] = {}
     for folder in Path("/proc").iterdir():
