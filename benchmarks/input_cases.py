@@ -16,8 +16,18 @@ from pathlib import Path
 from input_annotation_rows import annotation_cases
 from input_basics import Case
 from input_folder_rows import folder_cases, mask_cases, name_cases, table_cases
+from input_further_annotations import further_annotation_cases
+from input_further_rows import further_folder_cases
 
-CASES = (*folder_cases(), *mask_cases(), *name_cases(), *table_cases(), *annotation_cases())
+CASES = (
+    *folder_cases(),
+    *mask_cases(),
+    *name_cases(),
+    *table_cases(),
+    *annotation_cases(),
+    *further_folder_cases(),
+    *further_annotation_cases(),
+)
 
 
 def table_of(cases: Sequence[Case]) -> str:

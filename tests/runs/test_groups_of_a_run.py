@@ -130,7 +130,10 @@ def test_sequences_far_from_those_of_training_are_unseen(run: Path, tmp_path: Pa
     other = _sheets(tmp_path / "other", _sequences(20, 24), seed=7)
     opened = open_run(run, other)
     assert not opened.seen.seen
-    assert opened.notes("unseen") == [f"groups: {RULE}, from the run"]
+    assert opened.notes("unseen") == [
+        f"groups: {RULE}, from the run",
+        "0 unseen sheets are near-duplicates of training sheets, by sketches of their grain",
+    ]
 
 
 def test_with_another_rule_names_are_not_compared(run: Path, tmp_path: Path) -> None:

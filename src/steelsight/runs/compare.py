@@ -115,6 +115,11 @@ def compare_runs(
             "shares": None if shares is None else list(shares),
             "sheets": rows.size,
             "groups": "; ".join(dict.fromkeys(each.data.grouping for each in predicted)),
+            "notes": [
+                f"{run.name}: {note}"
+                for run, each in zip(runs, predicted, strict=True)
+                for note in each.notes
+            ],
         }
         _write(out, compared, title, facts, seed)
     return compared
@@ -134,13 +139,14 @@ class _RunAnswers:
     data: SheetData
     probabilities: Probabilities
     chosen: set[int]
+    notes: list[str]  # on the part: what the run has seen of it
 
 
 def _predict(run: OpenRun, part: str, noise_sigma: float, seed: int) -> _RunAnswers:
     chosen = set(run.choose(part).tolist())
     draws = torch.Generator().manual_seed(seed)
     logits = predict_logits(run.model, run.data.images, noise_sigma=noise_sigma, generator=draws)
-    return _RunAnswers(run.data, probabilities_of(logits, run.card.task), chosen)
+    return _RunAnswers(run.data, probabilities_of(logits, run.card.task), chosen, run.seen.notes(part))
 
 
 def compare_folds(folders: Sequence[Path], *, seed: int = 0, out: Path | None = None) -> list[RunComparison]:
@@ -293,6 +299,8 @@ def _scores(
 def _write(out: Path, found: Sequence[RunComparison], title: str, facts: dict[str, Any], seed: int) -> None:
     page = Document("Runs compared", subtitle=title)
     page.chapter("Figures")
+    for note in facts.get("notes", []):
+        page.notice(note)
     page.table(
         ["run", *METRICS.values()],
         [[each.name, *each.metrics.values()] for each in found],

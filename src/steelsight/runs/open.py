@@ -24,6 +24,7 @@ from steelsight.runs.seen_sheets import SeenSheets
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.training.dataset import GIVEN, SheetData, open_sheets
 from steelsight.training.records import PARTS, SPLITS_FILE, SplitRow, pixel_hashes, read_splits
+from steelsight.training.sketches import read_sketches
 
 __all__ = ["OpenRun", "find_runs", "grouped_as", "open_run", "open_runs", "refuse_multilabel"]
 
@@ -44,7 +45,9 @@ class OpenRun:
     @cached_property
     def seen(self) -> SeenSheets:
         """Which sheets of DATA the run has seen, recognised by their pixels."""
-        return SeenSheets(self.splits, self.data, rule=self.card.groups)
+        shape = (self.data.input.height, self.data.input.width)
+        sketches = read_sketches(self.folder, shape)
+        return SeenSheets(self.splits, self.data, rule=self.card.groups, sketches=sketches)
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from steelsight.names import shown_name
 from steelsight.sheets.grouping.groups import frame_groups
 from steelsight.training.dataset import SheetData
 from steelsight.training.records import APART, SplitRow, pixel_hashes
+from steelsight.training.sketches import KeptSketches
 
 __all__ = ["PARTS", "SeenSheets"]
 
@@ -37,11 +38,20 @@ class SeenSheets:
     kin         positions of other sheets whose group has a training or validation sheet of the run
     trained     positions of the sheets whose pixels trained the run
     seen        positions of sheets with the pixels of a training or validation sheet, and of their groups
+    sketches    of training sheets, which recognise near-duplicates; None where the run keeps none
     """
 
-    def __init__(self, splits: Sequence[SplitRow], data: SheetData, *, rule: str | None = None) -> None:
+    def __init__(
+        self,
+        splits: Sequence[SplitRow],
+        data: SheetData,
+        *,
+        rule: str | None = None,
+        sketches: KeptSketches | None = None,
+    ) -> None:
         self.data = data
         self.rule = rule
+        self.sketches = sketches
         parts: dict[str, set[str]] = {}
         own = {(row.id, row.pixels): row for row in splits}
         for row in splits:
@@ -117,12 +127,53 @@ class SeenSheets:
             return own == part or (own == APART and part == "test")
         return self.same_pixels[position] == {part}
 
+    def near_duplicates(self, part: str) -> list[int] | None:
+        """Sheets of a part that are near-duplicates of training sheets and not the same sheets.
+
+        returns  positions, ascending; None where the run keeps no sketches to compare with
+        """
+        if self.sketches is None:
+            return None
+        count = len(self.data.items)
+        rows = range(count) if part == "all" else [i for i in range(count) if self._in_part(i, part)]
+        if part == "unseen":
+            rows = [i for i in range(count) if i not in self.seen]
+        return self.sketches.resembled_by(self.data.images, [i for i in rows if not self.same_pixels[i]])
+
+    def _near_notes(self, part: str) -> list[str]:
+        """How many sheets of a part are near-duplicates of training sheets, and how sure that is."""
+        is_other_folder = not any(self.parts)
+        near = self.near_duplicates(part)
+        if near is None:
+            why = "the run keeps no sketches of its training sheets; train it again to have them"
+            return [f"near-duplicates of training sheets were not looked for: {why}"] * is_other_folder
+        kept = self.sketches
+        if kept is None or not (near or is_other_folder):
+            return []
+        notes = [
+            f"{len(near)} {part} sheets are near-duplicates of training sheets, by sketches of their grain"
+            + ("; figures on them are optimistic" if near else "")
+        ]
+        if len(kept.sketches) < kept.trained:
+            notes.append(f"sketches of {len(kept.sketches)} of {kept.trained} training sheets were compared")
+        return notes
+
     def notes(self, part: str) -> list[str]:
         """What a reader of figures on this part must know."""
+        if part not in ("train", "validation"):
+            return [*self._group_notes(part), *self._near_notes(part)]
+        return self._group_notes(part)
+
+    def _group_notes(self, part: str) -> list[str]:
+        """Which sheets of a part the run has seen, themselves or by their groups."""
         if part == "unseen":
             left_out = [f"{len(self.seen)} sheets seen in training were left out"] if self.seen else []
-            kin = f"{len(self.kin)} of them are other sheets of groups that the run was trained on"
-            return left_out + [kin] * bool(self.kin)
+            groups = len({self.data.groups[i] for i in self.kin} - {""})
+            kin = [
+                f"{len(self.kin)} of them are other sheets of groups that the run was trained on",
+                f"{groups} groups of {self.data.name} overlap with groups of training",
+            ]
+            return left_out + kin[: 1 + bool(groups)] * bool(self.kin)
         if part in ("train", "validation"):
             return [f"the run learnt from its {part} sheets, so its figures on them are optimistic"]
         pairs = zip(self.same_pixels, self.parts, strict=True)

@@ -18,6 +18,7 @@ from steelsight.types import GrayImage, InputSpec, Rejection, SheetItem, SheetSe
 __all__ = ["ExaminedSheet", "Report", "SheetCollector", "check_images", "examine_all", "remember_all"]
 
 Report = Callable[[int, int], None]  # sheets done, sheets in all
+_MOST_MARKED = 0.5  # share of an image above which a mask looks inverted
 Rows = Mapping[str, GrayImage]  # model pixels by the hash of the image file's bytes
 
 
@@ -69,7 +70,47 @@ class SheetCollector:
     def apply(self, sheets: SheetSet) -> SheetSet:
         """The folder with the usable sheets alone and every reason."""
         items = tuple(examined.item for examined in self.good)
-        return replace(sheets, items=items, rejections=(*sheets.rejections, *self.rejections))
+        rejections = (*sheets.rejections, *self.rejections, *self._mostly_marked())
+        return replace(
+            sheets,
+            items=items,
+            rejections=rejections,
+            passed_over=(*sheets.passed_over, *self._empty_masks()),
+        )
+
+    def _mostly_marked(self) -> list[Rejection]:
+        """A fault of the whole folder where most masks mark most of their image, as inverted ones do."""
+        areas = [
+            (facts.area_px / (facts.size[0] * facts.size[1]), examined.item.id)
+            for examined in self.good
+            if examined.item.masks and all(mask.value is None for mask in examined.item.masks)
+            for _, facts, _ in examined.files[1:2]
+        ]
+        wide = [(area, id_) for area, id_ in areas if area > _MOST_MARKED]
+        if len(wide) < 2 or len(wide) <= len(areas) / 2:
+            return []
+        reason = (
+            f"{len(wide)} of {len(areas)} masks mark more than half of their image, such as that of "
+            f"{wide[0][1]} ({wide[0][0]:.0%}): is the defect black on white? Invert the masks, or tolerate "
+            "this item with --allow-bad 1 where defects are so large"
+        )
+        return [Rejection("./", reason)]
+
+    def _empty_masks(self) -> list[Rejection]:
+        """Defective sheets whose mask files mark nothing: a note, since their class is used all the same."""
+        empty = [
+            examined.item.id
+            for examined in self.good
+            if examined.item.types
+            and len(examined.files) > 1
+            and not any(facts.area_px for _, facts, _ in examined.files[1:])
+        ]
+        if not empty:
+            return []
+        what = (
+            f"{len(empty)} defective sheet(s) with an empty mask, such as {empty[0]}: only the class is used"
+        )
+        return [Rejection("./", what)]
 
 
 def check_images(
@@ -129,7 +170,7 @@ def _examine_image(
         row = rows.get(content)
         return FileFacts(content, size), stamp, read_sheet(read, spec) if row is None else row
     except BadImage as error:
-        return FileFacts(content, error=_reason(error, path)), stamp, None
+        return _unusable(error, content, path), stamp, None
 
 
 def _examine_mask(path: Path, index: FileIndex | None) -> tuple[FileFacts, str]:
@@ -143,7 +184,7 @@ def _examine_mask(path: Path, index: FileIndex | None) -> tuple[FileFacts, str]:
         facts = mask_facts(path)
         return FileFacts(content, facts.size, area_px=facts.area_px), stamp
     except BadImage as error:
-        return FileFacts(content, error=_reason(error, path)), stamp
+        return _unusable(error, content, path), stamp
 
 
 def remember_all(sheets: SheetSet, index: FileIndex) -> list[ExaminedSheet] | None:
@@ -158,6 +199,11 @@ def remember_all(sheets: SheetSet, index: FileIndex) -> list[ExaminedSheet] | No
             files.append((path, facts, ""))
         remembered.append(ExaminedSheet(item, tuple(files), None))
     return remembered
+
+
+def _unusable(error: BadImage, content: str, path: Path) -> FileFacts:
+    """The reason; without content, so that it is not remembered, where it is no property of the file."""
+    return FileFacts("" if error.kind == "out_of_memory" else content, error=_reason(error, path))
 
 
 def _reason(error: BadImage, path: Path) -> str:

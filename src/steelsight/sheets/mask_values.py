@@ -14,10 +14,11 @@ import numpy as np
 from jaxtyping import Int, UInt16
 
 from steelsight.errors import BadImage
+from steelsight.sheets.images.image_file import open_image
 from steelsight.sheets.images.pixels import read_stored
 from steelsight.types import Mask
 
-__all__ = ["FEW", "MaskLook", "Values", "look_at", "look_of", "marked_pixels", "read_values"]
+__all__ = ["FEW", "MaskLook", "Values", "look_at", "look_of", "marked_pixels", "mask_colours", "read_values"]
 
 Values = UInt16[np.ndarray, "h w"]
 Levels = Int[np.ndarray, "k"]
@@ -25,6 +26,7 @@ Levels = Int[np.ndarray, "k"]
 FEW: Final = 32  # levels of an index mask at most
 _ENDS: Final = 48  # gray levels beside black and white that JPEG and smoothing reach
 _AT_ENDS: Final = 0.95  # share of a smoothed mask's pixels there
+_GRAY: Final = 32  # difference of red, green and blue up to which a colour is a gray
 _SMOOTHED_FEW: Final = 16  # levels: with as few, a level of areas is an index, a level of edges is smoothing
 
 Kind = Literal["mask", "flat", "photograph", "unreadable"]
@@ -93,6 +95,19 @@ def marked_pixels(values: Values) -> Mask:
         least = int(levels[1])
     marked: Mask = values >= least
     return marked
+
+
+def mask_colours(path: Path) -> frozenset[tuple[int, int, int]]:
+    """The colours of a mask file other than grays; none for gray files, palettes, and photographs."""
+    try:
+        with open_image(path) as image:
+            if image.mode not in {"RGB", "RGBA"}:
+                return frozenset()
+            found = image.convert("RGB").getcolors(FEW) or []
+    except BadImage:
+        return frozenset()
+    colours = [colour for _, colour in found if isinstance(colour, tuple)]
+    return frozenset((r, g, b) for r, g, b in colours if max(r, g, b) - min(r, g, b) > _GRAY)
 
 
 def _full_scale(levels: Levels) -> int:

@@ -33,6 +33,7 @@ from steelsight.training.report.model_card import CARD_README, model_card
 from steelsight.training.report.operating import choose_threshold, report_operating
 from steelsight.training.report.pages import write_run_page
 from steelsight.training.report.scores import answers_in_words, probabilities_of, report_apart, report_part
+from steelsight.training.sketches import SKETCHES_FILE, write_sketches
 from steelsight.types import Logits
 from steelsight.version import __version__
 
@@ -76,12 +77,13 @@ def conclude(
     }
     write_json(out / RECIPE_FILE, card.recipe)
     write_splits(out, data, parts)
+    write_sketches(out, data, parts)
     probabilities = probabilities_of(clean, data.task)
     answers = answers_in_words(clean, data)
     write_predictions(out / PREDICTIONS_FILE, data, parts, answers, probabilities, clean)
     replace_file(out / CARD_README, model_card(card, metrics))
     write_run_page(out, metrics, data, clean, positions_of(parts, "test"))
-    records = (RECIPE_FILE, SPLITS_FILE, PREDICTIONS_FILE)
+    records = (RECIPE_FILE, SPLITS_FILE, PREDICTIONS_FILE, SKETCHES_FILE)
     write_checksums(out, records, {METRICS_FILE: dump_json(metrics)})
     write_json(out / METRICS_FILE, metrics)
     return card, metrics

@@ -94,6 +94,10 @@ def calibrate_run(
         "seed": options.seed,
         "data": describe_data(opened.data, _part_names(opened.data, fitting, chosen, options.split)),
         "sheets": {"temperature": int(fitting.size), "certificate": int(chosen.size)},
+        "groups": {
+            "temperature": _count_groups(opened.data, fitting),
+            "certificate": _count_groups(opened.data, chosen),
+        },
         "temperature": temperature,
         "quality": _quality(outputs, opened.data, chosen, temperature),
         "certificate": {**asdict(certificate), "statement": certificate.statement},
@@ -117,6 +121,11 @@ def calibrate_run(
     replace_file(run / PAGE, page)
     write_json(run / NUMBERS, plain(numbers))
     return CalibrationReport(run, certificate, cost, numbers)
+
+
+def _count_groups(data: SheetData, rows: Positions) -> int:
+    """The groups of some sheets; a sheet without one is its own."""
+    return len(set(group_keys([data.groups[i] for i in rows.tolist()])))
 
 
 def _outputs_on(

@@ -64,6 +64,8 @@ def draw_page(
         {
             "sheets that fitted the temperature": int(numbers["sheets"]["temperature"]),
             "sheets that certified": int(numbers["sheets"]["certificate"]),
+            "groups that certified": int(numbers["groups"]["certificate"]),
+            "rule of the groups": data["groups"],
             "temperature": numbers["temperature"],
             "threshold in the card": numbers["threshold"],
             "chosen by": numbers["threshold_by"],

@@ -23,6 +23,7 @@ from steelsight.evaluation.abstention.guarantee import DELTA, RISKS, THRESHOLDS,
 from steelsight.evaluation.abstention.scores import FeatureSpace, fit_feature_space
 from steelsight.evaluation.abstention.selective import risk_coverage
 from steelsight.files import keep_earlier, replace_file, write_json
+from steelsight.groups import group_keys
 from steelsight.plain import plain
 from steelsight.reports.document import Document
 from steelsight.reports.figures import draw_risk_coverage
@@ -63,6 +64,21 @@ class ScoredSheets:
     columns: Columns
     how: str  # the sheets that scores were fitted on
     data: str
+    grouping: str  # the rule of the groups and its source
+    groups: int  # of these sheets; a sheet without one is its own
+    notes: tuple[str, ...] = ()  # what the run has seen of these sheets
+
+
+@dataclass(frozen=True)
+class _Evaluated:
+    """Scores of the evaluated sheets, and what a reader must know of these sheets."""
+
+    columns: Columns
+    right: Bool[np.ndarray, " n"]
+    units: list[str] | None  # the group of each sheet; None = none has one
+    name: str
+    grouping: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,16 +110,16 @@ def compare_confidence_scores(
     out     default RUN
     raises  BadInput for multilabel; BadData where classes differ or no sheet is left; BadCheckpoint
     """
-    units: list[str] | None
     if is_cross_validation(run):
         if on is not None:
             raise BadInput(f"{run}: a cross-validation is evaluated on its own sheets; leave --on out")
-        folds, units, name = _open_folds(run, data, options)
-        columns, right = cross_fit(folds)
+        folds, names, name = _open_folds(run, data, options)
+        found = _Evaluated(*cross_fit(folds), names, name, "those of the cross-validation")
         how = "the out-of-fold predictions of the other folds"
     else:
-        columns, right, units, name = _open_one(run, data, on, part, options)
+        found = _open_one(run, data, on, part, options)
         how = "the run's validation sheets"
+    columns, right, units = found.columns, found.right, found.units
     rng = stream(seed, "confidence-scores")
     scores = compare_scores(columns, right, rng=rng, groups=units, resamples=resamples)
     certificates = {
@@ -114,7 +130,17 @@ def compare_confidence_scores(
         for name in (SOFTMAX, "trust")
         if name in columns
     }
-    scored = ScoredSheets(tuple(scores), certificates, right, columns, how, name)
+    scored = ScoredSheets(
+        tuple(scores),
+        certificates,
+        right,
+        columns,
+        how,
+        found.name,
+        found.grouping,
+        len(set(group_keys(units))) if units else int(right.size),
+        found.notes,
+    )
     settings = result_settings(
         "confidence", options, run=str(run), data=str(data), part=part, on=on, seed=seed, resamples=resamples
     )
@@ -179,9 +205,7 @@ def _refuse_unknown_sheets(fold: OpenRun, data: Path) -> None:
         )
 
 
-def _open_one(
-    run: Path, data: Path, on: Path | None, part: str, options: DataOptions
-) -> tuple[Columns, Bool[np.ndarray, " n"], list[str] | None, str]:
+def _open_one(run: Path, data: Path, on: Path | None, part: str, options: DataOptions) -> _Evaluated:
     if part not in ("test", "unseen"):
         raise BadInput(f"--split: expected test or unseen, got {part!r}")
     check = partial(refuse_multilabel, run)
@@ -212,7 +236,9 @@ def _open_one(
     groups_of = [sheets.groups[i] for i in rows.tolist()]
     right = outputs["evaluated"].logits.argmax(1) == truth["evaluated"]
     units = groups_of if any(groups_of) else None
-    return confidence.columns(outputs["evaluated"]), right, units, sheets.name
+    notes = tuple(other.seen.notes(part if on is None else "unseen"))
+    columns = confidence.columns(outputs["evaluated"])
+    return _Evaluated(columns, right, units, sheets.name, sheets.grouping, notes)
 
 
 def _write(out: Path, scored: ScoredSheets, seed: int, settings: Mapping[str, Any]) -> None:
@@ -221,6 +247,9 @@ def _write(out: Path, scored: ScoredSheets, seed: int, settings: Mapping[str, An
     )
     page.chapter("Scores")
     page.text(f"Fitted on {scored.how}.")
+    for note in scored.notes:
+        page.notice(note)
+    page.facts({"groups": scored.groups, "rule of the groups": scored.grouping})
     curves = {}
     for name in (PERFECT, SOFTMAX, "trust"):
         if name in scored.columns or name == PERFECT:
@@ -244,7 +273,7 @@ def _write(out: Path, scored: ScoredSheets, seed: int, settings: Mapping[str, An
         id="certificates",
         caption=f"Exact binomial bounds at {1 - DELTA:.0%}, one sheet a group",
     )
-    page.footer({"data": scored.data, "seed": seed, **environment()})
+    page.footer({"data": scored.data, "groups": scored.grouping, "seed": seed, **environment()})
     kept = keep_earlier(out, NUMBERS, settings, [PAGE])
     replace_file(out / PAGE, page.render())
     write_json(out / NUMBERS, plain(_numbers(scored, seed) | kept))
@@ -256,6 +285,8 @@ def _numbers(scored: ScoredSheets, seed: int) -> dict[str, Any]:
         "answers": int(scored.right.size),
         "accuracy": float(scored.right.mean()),
         "fitted_on": scored.how,
+        "groups": {"rule": scored.grouping, "count": scored.groups},
+        "notes": list(scored.notes),
         "seed": seed,
         "scores": [asdict(row) for row in scored.scores],
         "certificates": {

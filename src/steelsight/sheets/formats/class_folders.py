@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from steelsight.errors import BadData
-from steelsight.sheets.formats.class_names import ClassNames, name_classes
+from steelsight.sheets.formats.class_names import ClassNames, is_unsorted, name_classes
 from steelsight.sheets.formats.folder_tree import FolderTree, plan_tree
 from steelsight.sheets.formats.listing import Listing, list_images
 from steelsight.sheets.formats.mask_pairs import MaskPairs, pair_masks
@@ -82,20 +82,22 @@ def read_classes(plan: FolderPlan, options: DataOptions, layout: str) -> SheetSe
     """The sheets of a plan by their classes."""
     root, classes = plan.root, plan.tree.classes
     loose = [id_ for id_ in plan.sheets if not classes[id_]]
-    listed = [id_ for id_ in plan.sheets if classes[id_]]
+    unsorted = {name for name in classes.values() if is_unsorted(name) and name not in options.defect_free}
+    listed = [id_ for id_ in plan.sheets if classes[id_] and classes[id_] not in unsorted]
     if not listed:
         raise BadData(
             f"{root}: expected train_images/ with train.csv, or one folder of images per class; "
             f"found {len(loose)} image(s) outside any folder and none inside one"
         )
     rejections = [*plan.listing.rejections, *_outside(loose), *_orphans(plan.pairs)]
+    rejections += _unclassified(Counter(classes[id_] for id_ in plan.sheets if classes[id_] in unsorted))
     named = {rejection.id for rejection in rejections}
     used = {folder.split("/")[0] for folder in plan.pairs.folders} | {id_.split("/")[0] for id_ in listed}
     passed = {rejection.id for rejection in plan.listing.passed_over}
     rejections.extend(
         empty for empty in _empty_folders(root, used) if empty.id not in named and empty.id not in passed
     )
-    names = _names(root, sorted(set(filter(None, classes.values()))), options.defect_free)
+    names = _names(root, sorted({classes[id_] for id_ in listed}), options.defect_free)
     items = tuple(_item(plan, id_, names) for id_ in _by_class(listed, classes))
     masks = len(plan.pairs.masks)
     counts = (("images", len(items)), ("mask files", masks)) if masks else (("images", len(items)),)
@@ -132,6 +134,17 @@ def _outside(loose: Sequence[str]) -> list[Rejection]:
         return []
     reason = f"{len(loose)} image(s) outside the class folders; move them into the folder of their class"
     return [Rejection("./", reason)]
+
+
+def _unclassified(counts: Counter[str]) -> list[Rejection]:
+    return [
+        Rejection(
+            f"{name}/",
+            f"{count} image(s) that nobody classified, as the folder's name says; sort them, or rename the "
+            "folder if it is a class",
+        )
+        for name, count in sorted(counts.items())
+    ]
 
 
 def _orphans(pairs: MaskPairs) -> list[Rejection]:

@@ -12,7 +12,7 @@ from typing import Final
 
 from steelsight.errors import BadData
 
-__all__ = ["DEFECT_FREE", "ClassNames", "is_defect_free", "name_classes"]
+__all__ = ["DEFECT_FREE", "ClassNames", "is_defect_free", "is_unsorted", "name_classes"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -24,19 +24,26 @@ DEFECT_FREE: Final = _words(
     none free ok okay good pass passed normal clean intact sound healthy perfect flawless faultless
     acceptable accepted accept negative neg conforming io gut fehlerfrei inordnung bon bonne buono bueno
     correct correcto unmarked undamaged nondefective defectless nodefect nodefects defectfree faultfree
-    anomalyfree goods oks
+    anomalyfree goods oks blank clear conforme conformes correcte sain buena dobry bezbłędny
+    良品 合格 合格品 正常 正常品 無欠陥 无缺陷 無傷 годен годный норма исправен исправный
     """
 )
 
 _NO_DEFECT: Final = re.compile(
-    r"(?:^|_)(?:(?:no|non|not|without|zero|un|nicht|ohne)_?"
-    r"(?:defects?|defected|defective|damage|damaged|faults?|faulty|anomal(?:y|ies|ous)|cracks?|crack(?:ed)?"
+    r"(?:^|_)(?:(?:no|non|not|without|zero|un|nicht|ohne|sem|sin|sans|senza|bez|без)_?"
+    r"(?:d[eé]fauts?|defe(?:ito|cto)s?|difetti|difetto|wad|wady|дефект(?:а|ов)|defects?|defected|defective|damage|damaged|faults?|faulty|anomal(?:y|ies|ous)|cracks?|crack(?:ed)?"
     r"|flaws?|scratch(?:es)?|errors?|fehler|fehlerhaft|defekte?|broken)"
     r"|(?:defects?|damage|faults?|anomaly|crack|flaw|error)_?(?:free|less)"
     r"|in_ordnung)(?:_|$)"
 )
 _NEVER_FIRST: Final = frozenset({"free", "sound", "perfect", "correct", "none"})  # free_edge is a defect
-_NEGATIONS: Final = frozenset({"not", "no", "non", "nok", "n", "nicht", "un", "nio"})
+_NEGATIONS: Final = frozenset({"not", "no", "non", "nok", "n", "nicht", "un", "nio", "pas", "nie", "не"})
+_UNSORTED: Final = _words(
+    """
+    unlabeled unlabelled unsorted unclassified unsure undecided todo tbd ignore ignored
+    unsortiert unklar
+    """
+)
 _BAD: Final = _words(
     """
     bad ng nok nio fail failed fault faulty reject rejected defect defects defective def damaged damage
@@ -81,6 +88,12 @@ def is_defect_free(name: str) -> bool:
     if _NEGATIONS & set(parts) or _BAD & set(parts):
         return False
     return parts[-1] in DEFECT_FREE or parts[0] in DEFECT_FREE - _NEVER_FIRST
+
+
+def is_unsorted(name: str) -> bool:
+    """Whether a folder's name says that nobody classified its images: `unlabeled`, `todo`."""
+    words = re.findall(r"[a-z]+", name.casefold())
+    return bool(words) and all(word in _UNSORTED or word in {"images", "image", "bilder"} for word in words)
 
 
 def name_classes(names: Sequence[str], asked: Collection[str] = ()) -> ClassNames:

@@ -19,7 +19,7 @@ import numpy as np
 
 from steelsight.errors import BadData, BadImage
 from steelsight.sheets.formats.class_folders import FolderPlan
-from steelsight.sheets.mask_values import FEW, look_of, marked_pixels, read_values
+from steelsight.sheets.mask_values import FEW, look_of, marked_pixels, mask_colours, read_values
 from steelsight.sheets.options import DataOptions
 from steelsight.types import MaskSource, Rejection, SheetItem, SheetSet
 
@@ -59,6 +59,7 @@ def read_mask_set(plan: FolderPlan, options: DataOptions) -> SheetSet:
         for mask in plan.pairs.orphans
     ]
     marked = dict(_read_masks(plan, rejections))
+    _refuse_colours(plan)
     indexed = any(len(found.indices) > 1 or found.indices not in {(), (1,)} for found in marked.values())
     values = sorted({value for found in marked.values() for value in found.indices}) if indexed else []
     names = tuple(f"value {value}" for value in values) if values else ("defect",)
@@ -91,6 +92,20 @@ def read_mask_set(plan: FolderPlan, options: DataOptions) -> SheetSet:
         plan.listing.passed_over,
         counts=tuple((name, count) for name, count in counts if count),
     )
+
+
+def _refuse_colours(plan: FolderPlan) -> None:
+    """Raise BadData for masks drawn in several colours, which may stand for types."""
+    colours: dict[tuple[int, int, int], str] = {}
+    for mask in sorted(plan.pairs.masks.values()):
+        for colour in mask_colours(plan.root / mask):
+            colours.setdefault(colour, mask)
+    if len(colours) > 1:
+        (one, first), (other, second) = list(colours.items())[:2]
+        raise BadData(
+            f"{plan.root}: masks in several colours, such as {one} in {first} and {other} in {second}; save "
+            "them as gray values 1, 2, 3 if the colours are types, else as black and white"
+        )
 
 
 def _read_masks(plan: FolderPlan, rejections: list[Rejection]) -> Iterator[tuple[str, _Marked]]:

@@ -15,14 +15,22 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Bool, Float32, Int
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from steelsight.errors import SharedBackground
 from steelsight.types import GrayBatch
 
-__all__ = ["MIN_CORRELATION", "distinguishing_pairs", "duplicate_groups", "similar_pairs"]
+__all__ = [
+    "MIN_CORRELATION",
+    "Sketches",
+    "distinguishing_pairs",
+    "duplicate_groups",
+    "resembling",
+    "similar_pairs",
+    "sketch_sheets",
+]
 
 Grain = Float32[np.ndarray, "n p"]
 Positions = Int[np.ndarray, "m"]
@@ -115,7 +123,7 @@ def similar_pairs(
         if earlier != position:
             yield earlier, position, 1.0
     different = np.unique(first)
-    sketches = _sketch(images, different)
+    sketches = sketch_sheets(images, different)
     margin = 4 / np.sqrt(_WIDTH)  # 4 standard deviations of the estimate
     for start in range(0, different.size, _BLOCK):
         estimate = sketches[start : start + _BLOCK] @ sketches[start:].T
@@ -139,8 +147,24 @@ def _grain(images: GrayBatch) -> Grain:
     return unit
 
 
-def _sketch(images: GrayBatch, positions: Positions) -> Sketches:
-    """Random signs, then sums over a random partition of the pixels."""
+def resembling(sketches: Sketches, others: Float32[np.ndarray, "p k"]) -> Bool[np.ndarray, " m"]:
+    """Which of some sheets are near-duplicates of any of others, by their sketches alone.
+
+    The correlation is estimated, to ±.06; sheets that differ stay three deviations below MIN_CORRELATION.
+    """
+    alike = np.zeros(len(sketches), dtype=bool)
+    for start in range(0, len(sketches) if len(others) else 0, _BLOCK):
+        estimate = sketches[start : start + _BLOCK] @ others.T
+        alike[start : start + _BLOCK] = estimate.max(axis=1) >= MIN_CORRELATION
+    return alike
+
+
+def sketch_sheets(images: GrayBatch, positions: Positions) -> Sketches:
+    """Sketches of some sheets: random signs of their grain, summed over a random partition of the pixels.
+
+    positions  in `images`
+    returns    (m, 256) float32, or fewer numbers for smaller images; dot products estimate correlations
+    """
     pixels = (images.shape[1] - 1) * images.shape[2]
     rng = np.random.default_rng(0)  # part of the hash's definition, not of anybody's experiment
     signs = rng.choice(np.array([-1, 1], dtype=np.float32), pixels)

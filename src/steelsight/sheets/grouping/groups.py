@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from steelsight.types import Rejection
 __all__ = ["TableGroups", "column_groups", "frame_groups", "join_groups", "table_groups"]
 
 _TABLES = ("groups.csv", "manifest.csv", "train.csv")
+_EMPTY = frozenset({"nan", "null", "n/a", "#n/a", "<na>"})
 
 
 def frame_groups(ids: Sequence[str], classes: Sequence[Hashable], *, gap: int = 100) -> list[str]:
@@ -60,12 +61,17 @@ def column_groups(root: Path, ids: Sequence[str], column: str, *, others: Sequen
     others  ids that are no sheets any more and may be listed all the same
     raises  UnmatchedGroups when no table has the column, and as `table_groups`
     """
+    columns = []
     for name in _TABLES:
         if (root / name).is_file():
             table = read_table(root / name)
             if column in table.columns:
                 return table_groups(table, ids, column, others=others)
-    raise UnmatchedGroups(f"{root}: none of {', '.join(_TABLES)} has a column {column!r} to group by")
+            columns.append(f"{name} has {', '.join(table.columns)}")
+    found = f"; {'; '.join(columns)}" if columns else ""
+    raise UnmatchedGroups(
+        f"{root}: none of {', '.join(_TABLES)} has a column {column!r} to group by{found:.300}"
+    )
 
 
 def table_groups(
@@ -79,9 +85,10 @@ def table_groups(
     table.need([column])
     named = match_rows(table, ids, others=others, apart=column)
     groups: dict[str, str] = {}
+    texts = {row.cells[column] for row in table.rows}
     for image, rows in named.rows.items():
         for row in rows:
-            value = row.cells[column]
+            value = _group_name(row.cells[column], texts)
             if groups.setdefault(image, value) != value:
                 raise BadData(
                     f"{table.name} row {row.line} ({row.cells[named.key]}): group {value!r}, "
@@ -101,6 +108,14 @@ def table_groups(
     ]
     faults += [Rejection(id_, reason) for id_ in ids if id_ not in doubtful and not groups.get(id_)]
     return TableGroups([groups.get(id_, "") for id_ in ids], faults, doubtful)
+
+
+def _group_name(text: str, others: Collection[str]) -> str:
+    """A cell's group: none for what other programs write into empty cells, 7 for 7.0 beside 7."""
+    if text.casefold() in _EMPTY:
+        return ""
+    whole = re.fullmatch(r"(\d+)\.0+", text)
+    return whole[1] if whole and whole[1] in others else text
 
 
 def _text(class_: Hashable) -> str:

@@ -103,6 +103,8 @@ def read_gray(source: Path | bytes, *, max_pixels: int = MAX_PIXELS, bits: int |
 def read_stored(source: Path | bytes) -> tuple[Integers, GrayImage | None]:
     """What a mask file stores, upright and at its own size; transparent pixels are black.
 
+    A file that is black throughout and has an alpha channel is read by that channel.
+
     returns  indices of a palette, gray of more than 8 bits as it is, else gray; and the gray that indices
              stand for, None for other files
     raises   BadImage
@@ -115,6 +117,9 @@ def read_stored(source: Path | bytes) -> tuple[Integers, GrayImage | None]:
         if isinstance(image, JpegImageFile):
             image.draft("L", image.size)
         gray: GrayImage = np.array(to_gray(image, name, refuse_transparent=False))
+        if image.mode in {"LA", "RGBA"} and not gray.any():  # black everywhere: the mask is drawn in alpha
+            alpha, turn = image.getchannel("A"), turn_of(image)
+            gray = np.array(alpha if turn is None else alpha.transpose(turn))
         return (gray.astype(np.uint16), None) if indices is None else (indices, gray)
 
 
@@ -146,7 +151,7 @@ def _fit(gray: Image.Image, placement: Placement, spec: InputSpec) -> GrayImage:
     if whole and placement.model_box == (0, 0, spec.width, spec.height):
         averaged: GrayImage = np.array(gray.reduce((factor_x, factor_y)))  # the same, in integers
         return averaged
-    return _round(resample(np.asarray(gray), placement, spec, smooth=True))
+    return _round(resample(gray, placement, spec, smooth=True))
 
 
 def _round(values: Float32[np.ndarray, "h w"]) -> GrayImage:

@@ -22,6 +22,7 @@ from steelsight.sheets.formats.annotations.model import Annotations, ImageNotes,
 from steelsight.sheets.formats.data_folder import DataFolder
 from steelsight.sheets.formats.mask_folders import match_folder
 from steelsight.sheets.formats.shapes import fill_box, fill_polygon
+from steelsight.sheets.images.image_file import IMAGE_SUFFIXES
 from steelsight.types import Mask, SheetSet
 
 __all__ = ["is_yolo", "read_yolo"]
@@ -58,6 +59,25 @@ def _stray_labels(folder: DataFolder, files: Sequence[str]) -> list[str]:
     ]
 
 
+def _lists(folder: DataFolder, files: Sequence[str]) -> list[str]:
+    """Darknet's files beside the labels: obj.data, and lists of images such as train.txt."""
+    return [
+        name
+        for name in folder.listing.others
+        if name.lower().endswith(".data")
+        or (name.lower().endswith(".txt") and name not in files and _is_list(folder, name))
+    ]
+
+
+def _is_list(folder: DataFolder, name: str) -> bool:
+    try:
+        lines = read_text(folder.root / name, most=_LONGEST).split("\n")[:5]
+    except BadData:
+        return False
+    paths = [line.strip() for line in lines if line.strip()]
+    return bool(paths) and all(PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES for path in paths)
+
+
 def is_yolo(folder: DataFolder) -> bool:
     """Whether text files named as images hold YOLO's lines."""
     sample = list(sample_of(_label_files(folder)))
@@ -79,6 +99,7 @@ def read_yolo(folder: DataFolder) -> SheetSet:
     found = Annotations()
     classes = _class_names(folder, found)
     files = _label_files(folder)
+    found.used.update(_lists(folder, files))
     matched = match_folder(files, images)
     for message, fits in zip(matched.unclear, matched.candidates, strict=True):
         found.reject("labels", message, fits)
