@@ -213,7 +213,7 @@ def _with_checksum(stored: dict[str, Any]) -> str:
 @pytest.mark.parametrize("valid", [True, False])
 @pytest.mark.parametrize("name", ["../victim", "../victim.pixels", "/victim", "..", "", "victim", 3, None])
 def test_an_index_removes_nothing_outside_the_cache(
-    name: Any, valid: bool, tiles: Path, tmp_path: Path, put: Make
+    name: Any, valid: bool, tiles: Path, tmp_path: Path, put: Make, texture: Make
 ) -> None:
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
@@ -221,7 +221,7 @@ def test_an_index_removes_nothing_outside_the_cache(
     path, stored = _index_of(tmp_path / "cache")
     stored["recent"] += [name] * 5
     path.write_text(_with_checksum(stored) if valid else json.dumps(stored))
-    put(tiles, "good/new.jpg")
+    put(tiles / "MT_Free" / "new.jpg", texture(seed=77))
     load(tiles, tmp_path / "cache")
     assert victim.read_bytes() == b"precious"
     assert all(file_index._PIXEL_FILE.fullmatch(kept) for kept in _index_of(tmp_path / "cache")[1]["recent"])
@@ -238,11 +238,11 @@ def test_an_altered_index_is_made_again(tiles: Path, tmp_path: Path, decoded: li
 
 
 def test_a_pixel_file_of_other_sheets_is_made_again(
-    tiles: Path, tmp_path: Path, decoded: list[int], put: Make
+    tiles: Path, tmp_path: Path, decoded: list[int], put: Make, texture: Make
 ) -> None:
     first = load(tiles, tmp_path / "cache")
     before = {path.name for path in (tmp_path / "cache").glob("*.pixels")}
-    put(tiles, "good/new.jpg")
+    put(tiles / "MT_Free" / "new.jpg", texture(seed=77))
     load(tiles, tmp_path / "cache")
     (old,) = before
     (new,) = {path.name for path in (tmp_path / "cache").glob("*.pixels")} - before
