@@ -23,11 +23,11 @@ HEADLINES = {
     "f1_weighted": "F1, weighted",
     "f1_macro": "F1, macro",
     "auc": "AUC",
-    "defect_auc": "AUC, any defect against none",
+    "defect_auc": "AUC, any defect against defect-free",
 }
 TASKS = {
     "binary": "whether a sheet has a defect",
-    "multiclass": "which defect type a sheet has, or none",
+    "multiclass": "which class a sheet has",
     "multilabel": "which defect types a sheet has, each yes or no",
 }
 
