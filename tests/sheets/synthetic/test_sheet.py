@@ -1,12 +1,16 @@
 """Whole sheets: reproducible, counterfactual, honest about their nuisances."""
 
+import warnings
 from collections import Counter
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from steelsight.sheets.synthetic import EVEN_SHARES, SynthSpec, draw_sheet
-from steelsight.sheets.synthetic.sheet import draw_types
+from steelsight.sheets.synthetic.drawing.layout import Box, end_beside
+from steelsight.sheets.synthetic.sheet import _keep_to_steel, draw_types
 
 SMALL = {"height": 64, "width": 400}
 ONLY = {t: tuple(float(t == k) for k in range(5)) for t in range(5)}
@@ -142,3 +146,53 @@ def test_checker_plate_is_always_sound() -> None:
     sheets = [draw_sheet(spec, index) for index in range(10)]
     assert all(sheet.checker == (not sheet.masks) for sheet in sheets)
     assert any(sheet.checker for sheet in sheets)
+
+
+@given(
+    seed=st.integers(0, 2**31),
+    index=st.integers(0, 10_000),
+    height=st.integers(32, 128),
+    width=st.integers(64, 800),
+    several=st.sampled_from([0.0, 1.0]),
+)
+@example(seed=3, index=25, height=128, width=800, several=0.0)  # the end covered the crack
+@example(seed=3, index=25, height=64, width=400, several=0.0)
+@example(seed=3, index=29, height=32, width=64, several=0.0)  # noise finer than a pixel
+@settings(max_examples=40)
+def test_every_defect_type_of_a_sheet_has_a_mask_at_any_size(
+    seed: int, index: int, height: int, width: int, several: float
+) -> None:
+    spec = SynthSpec(
+        seed=seed,
+        height=height,
+        width=width,
+        class_shares=(0, 0.25, 0.25, 0.25, 0.25),
+        multi_type_share=several,
+        end_given_class=(1.0,) * 5,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for sheet in (
+            draw_sheet(spec, index),
+            draw_sheet(small(seed=seed, height=height, width=width), index),
+        ):
+            assert all(mask.any() for mask in sheet.masks.values())
+            assert sheet.gray.max() > 0
+
+
+@pytest.mark.parametrize("width", [200, 800])
+def test_an_end_beside_defects_never_hides_all_of_them(width: int) -> None:
+    rng = np.random.default_rng(0)
+    for left in range(width - 5):
+        box = Box(0, left, 10, left + 5)
+        first, last = end_beside([box], rng, width).visible(width)
+        assert max(first, box.left) < min(last, box.right)
+
+
+def test_a_mask_beyond_the_end_keeps_the_nearest_pixel_of_steel() -> None:
+    for steel, column in (((0, 60), 59), ((30, 100), 30)):
+        mask = np.zeros((20, 100), bool)
+        mask[4:9, 80:90] = steel[0] == 0
+        mask[4:9, 5:20] = steel[0] > 0
+        _keep_to_steel({2: mask}, steel)
+        assert np.argwhere(mask).tolist() == [[6, column]]

@@ -143,9 +143,13 @@ def _paint_defects(
 
 
 def _keep_to_steel(masks: dict[int, Mask], steel: tuple[int, int]) -> None:
+    """Remove what lies beyond the end; a mask that would become empty keeps the pixel nearest to it."""
     for mask in masks.values():
+        rows, columns = np.nonzero(mask)
         mask[:, : steel[0]] = False
         mask[:, steel[1] :] = False
+        if not mask.any():
+            mask[rows[rows.size // 2], np.clip(columns[columns.size // 2], steel[0], steel[1] - 1)] = True
 
 
 def _paint_stain(

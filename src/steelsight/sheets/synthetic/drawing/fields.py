@@ -76,7 +76,9 @@ def fractal_noise(
     for octave in range(octaves):
         size = (scale[0] / 2**octave, scale[1] / 2**octave)
         if max(size) < 1.0:
-            break
+            if octave:
+                break
+            size = (1.0, 1.0)  # the first octave is always drawn
         total += np.float32(fall**octave) * smooth_noise(rng, shape, size)
         power += fall ** (2 * octave)
     return total / np.float32(power**0.5)

@@ -88,14 +88,22 @@ def draw_end(rng: np.random.Generator, width: int) -> End:
 
 
 def end_beside(boxes: list[Box], rng: np.random.Generator, width: int) -> End:
-    """An end just outside the outermost defect, on the side where the defects are."""
+    """An end just outside the outermost defect, on the side where the defects are.
+
+    An end that would hide every defect is narrowed until it hides none, and left out where that leaves nothing
+    of it.
+    """
     centre = np.mean([box.left + box.right for box in boxes]) / 2
     distance = round(min(np.exp(rng.normal(4.3, 0.7)), 350) * width / REFERENCE_SIZE[1])
-    if centre < width / 2:
-        return End("left", max(min(box.left for box in boxes) - distance, round(width * _NARROWEST_END)))
-    return End(
-        "right", max(width - max(box.right for box in boxes) - distance, round(width * _NARROWEST_END))
-    )
+    side: EndSide = "left" if centre < width / 2 else "right"
+    margins = [
+        (box.left, box.right) if side == "left" else (width - box.right, width - box.left) for box in boxes
+    ]
+    nearest, farthest = min(outer for outer, _ in margins), max(inner for _, inner in margins)
+    narrowest = round(width * _NARROWEST_END)
+    if farthest <= narrowest:
+        return End(side, nearest) if nearest else NO_END
+    return End(side, max(nearest - distance, narrowest))
 
 
 def draw_boxes(
