@@ -55,11 +55,16 @@ def draw_sheet(spec: SynthSpec, index: int, *, stain: bool | None = None) -> Syn
     stain   None = as the recipe's chances fall; True or False = the same sheet with or without its stain,
             pixel for pixel equal elsewhere
     """
+    return _draw_sheet(spec, index, stain=stain, narrow_end=False)
+
+
+def _draw_sheet(spec: SynthSpec, index: int, *, stain: bool | None, narrow_end: bool) -> SyntheticSheet:
+    """As `draw_sheet`; drawn again with a narrower end where all of a type's defects lie beyond the end."""
     streams = Streams(spec.seed, index)
     size = (spec.height, spec.width)
     types = draw_types(spec, index)
     checker = not types and streams.of("checker").random() < spec.checker_given_none
-    boxes, end = _draw_layout(spec, streams, types)
+    boxes, end = _draw_layout(spec, streams, types, narrow_end)
     light = draw_light(streams, size)
     canvas = Canvas(
         draw_surface(streams, light, spec.height / REFERENCE_SIZE[0]), spec.height / REFERENCE_SIZE[0]
@@ -70,6 +75,8 @@ def draw_sheet(spec: SynthSpec, index: int, *, stain: bool | None = None) -> Syn
     paint_harmless(canvas, streams.of("harmless"))
     masks = _paint_defects(canvas, boxes, streams, spec.sloppiness)
     steel = end.visible(spec.width)
+    if not narrow_end and not all(mask[:, slice(*steel)].any() for mask in masks.values()):
+        return _draw_sheet(spec, index, stain=stain, narrow_end=True)
     _keep_to_steel(masks, steel)
     stained = _paint_stain(canvas, spec, streams, masks, steel, stain)
     paint_end(canvas, end, streams.of("end", 2))
@@ -96,7 +103,7 @@ def draw_types(spec: SynthSpec, index: int) -> tuple[int, ...]:
 
 
 def _draw_layout(
-    spec: SynthSpec, streams: Streams, types: tuple[int, ...]
+    spec: SynthSpec, streams: Streams, types: tuple[int, ...], narrow_end: bool
 ) -> tuple[dict[int, list[Box]], End]:
     """Boxes by type and the sheet's end: the end first, unless the defects draw it to their side."""
     size = (spec.height, spec.width)
@@ -117,7 +124,7 @@ def _draw_layout(
             beside=boxes.get(1, ()) if defect_type == 2 else (),  # a crack runs on from a chip
         )
         if beside and defect_type in _BESIDE and end.side == "none":
-            end = end_beside(boxes[defect_type], rng, spec.width)
+            end = end_beside(boxes[defect_type], rng, spec.width, narrow=narrow_end)
     return boxes, end
 
 

@@ -87,23 +87,20 @@ def draw_end(rng: np.random.Generator, width: int) -> End:
     return End("left" if rng.random() < 0.5 else "right", round(share * width))
 
 
-def end_beside(boxes: list[Box], rng: np.random.Generator, width: int) -> End:
+def end_beside(boxes: list[Box], rng: np.random.Generator, width: int, *, narrow: bool = False) -> End:
     """An end just outside the outermost defect, on the side where the defects are.
 
-    An end that would hide every defect is narrowed until it hides none, and left out where that leaves nothing
-    of it.
+    narrow  True = an end that would cover the outermost defect stops where that begins; no end where that is
+            the border of the sheet
     """
     centre = np.mean([box.left + box.right for box in boxes]) / 2
     distance = round(min(np.exp(rng.normal(4.3, 0.7)), 350) * width / REFERENCE_SIZE[1])
     side: EndSide = "left" if centre < width / 2 else "right"
-    margins = [
-        (box.left, box.right) if side == "left" else (width - box.right, width - box.left) for box in boxes
-    ]
-    nearest, farthest = min(outer for outer, _ in margins), max(inner for _, inner in margins)
-    narrowest = round(width * _NARROWEST_END)
-    if farthest <= narrowest:
-        return End(side, nearest) if nearest else NO_END
-    return End(side, max(nearest - distance, narrowest))
+    outermost = min(box.left if side == "left" else width - box.right for box in boxes)
+    end = max(outermost - distance, round(width * _NARROWEST_END))
+    if not narrow or end <= outermost:
+        return End(side, end)
+    return End(side, outermost) if outermost else NO_END
 
 
 def draw_boxes(
