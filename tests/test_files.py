@@ -91,7 +91,7 @@ def test_a_state_survives_the_disk(tmp_path: Path) -> None:
 def test_results_of_the_same_settings_are_replaced_and_others_are_numbered(tmp_path):
     for seed in (0, 0, 1, 0):
         facts = keep_earlier(
-            tmp_path, "a.json", {"seed": seed, "path": tmp_path}, ["page.html", "figures/*.png"]
+            tmp_path, "a.json", {"seed": seed, "path": tmp_path}, ["page.html", "figures/x.png"]
         )
         write_json(tmp_path / "a.json", {"is": seed, **facts})
         replace_file(tmp_path / "page.html", str(seed))
@@ -102,6 +102,49 @@ def test_results_of_the_same_settings_are_replaced_and_others_are_numbered(tmp_p
     assert [json.loads((folder / "a.json").read_text())["is"] for folder in kept] == [0, 1]
     assert [(folder / "page.html").read_text() for folder in kept] == ["0", "1"]
     assert all((folder / "figures" / "x.png").is_file() for folder in kept)
+
+
+def test_every_file_an_earlier_result_lists_moves_with_it_and_no_other(tmp_path: Path) -> None:
+    drawn = {0: ["figures/a.png", "figures/b.png", "checksums.json"], 1: ["figures/a.png"]}
+    (tmp_path / "of-another-verb.html").write_text("kept")
+    for seed, names in drawn.items():
+        facts = keep_earlier(tmp_path, "a.json", {"seed": seed}, names)
+        for name in names:
+            replace_file(tmp_path / name, f"{seed}")
+        write_json(tmp_path / "a.json", facts)
+    assert facts["result_files"] == ["a.json", "figures/a.png"]
+    kept = tmp_path / "earlier" / "1"
+    files = [path.relative_to(kept).as_posix() for path in kept.rglob("*") if path.is_file()]
+    assert sorted(files) == ["a.json", "checksums.json", "figures/a.png", "figures/b.png"]
+    left = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(set(left) - {f"earlier/1/{name}" for name in files}) == [
+        "a.json",
+        "figures/a.png",
+        "of-another-verb.html",
+    ]
+
+
+def test_a_replaced_result_of_the_same_settings_keeps_its_list(tmp_path: Path) -> None:
+    for names in (["x.png", "x.svg", "gone.svg"], ["x.png"]):
+        facts = keep_earlier(tmp_path, "a.json", {"seed": 0}, names)
+        for name in set(names) - {"gone.svg"}:
+            replace_file(tmp_path / name, "")
+        write_json(tmp_path / "a.json", facts)
+    assert facts["result_files"] == ["a.json", "x.png", "x.svg"]
+
+
+@pytest.mark.parametrize("listed", [["../victim"], "victim", [None, 3], {"victim": 1}, ["out/victim"], ["/"]])
+def test_a_list_that_names_files_elsewhere_moves_none_of_them(tmp_path: Path, listed: object) -> None:
+    folder, victim = tmp_path / "results", tmp_path / "victim"
+    folder.mkdir()
+    victim.write_text("here")
+    (folder / "out").symlink_to(tmp_path)
+    (folder / "a.json").write_text(json.dumps({"settings": {"seed": 0}, "result_files": listed}))
+    facts = keep_earlier(folder, "a.json", {"seed": 1}, [])
+    assert victim.read_text() == "here"
+    moved = [path.name for path in (folder / "earlier" / "1").rglob("*")]
+    assert moved == ["a.json"]
+    assert facts["earlier_result"] == str(folder / "earlier" / "1")
 
 
 @pytest.mark.parametrize("content", ["not JSON", "[]", "{}", '{"settings": null}'])

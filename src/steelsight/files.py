@@ -18,12 +18,13 @@ import numpy as np
 from steelsight.errors import BadOutput
 from steelsight.names import short_name, shown_name
 from steelsight.plain import plain
-from steelsight.reading import parse_object, read_regular
+from steelsight.reading import inside, parse_object, read_regular
 
 __all__ = [
     "EARLIER",
     "NAME_BYTES",
     "PARTIAL",
+    "RESULT_FILES",
     "EarlierResult",
     "check_output",
     "dump_json",
@@ -41,6 +42,7 @@ __all__ = [
 
 EARLIER: Final = "earlier"  # folder of earlier results, beside the newest
 NAME_BYTES: Final = 255  # longest name of a file on common file systems
+RESULT_FILES: Final = "result_files"  # key of a result's JSON: its files, relative to its folder
 PARTIAL: Final = ".part"  # suffix of a file being written; those of an ended process may be removed
 _HERE: Final = -100  # AT_FDCWD: relative paths are of the working folder
 _EXCHANGE: Final = 2  # RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
@@ -186,24 +188,32 @@ def refuse_output(path: Path, error: OSError, *, advice: str = ADVICE) -> BadOut
 class EarlierResult:
     """What a folder holds of an earlier result; its files are kept where the new result has other settings.
 
-    Files that the new result would overwrite move to FOLDER/earlier/1, 2, ...; the newest result is always in
-    FOLDER itself, where pages link to it and other verbs read it. A result of the same settings is replaced.
+    The earlier result's JSON says how it was made (`settings`) and which files belong to it (`result_files`).
+    They move to FOLDER/earlier/1, 2, ... with it; the newest result is always in FOLDER itself, where pages
+    link to it and other verbs read it. A result of the same settings is replaced.
     """
 
     def __init__(self, folder: Path, numbers: str, settings: Mapping[str, Any]) -> None:
-        """Compare an earlier result with a new one.
+        """Compare an earlier result with a new one, and keep it where they differ; raises BadOutput.
 
         folder    of both
-        numbers   name of the JSON file whose key `settings` tells how a result was made
+        numbers   name of the JSON file with a result's `settings` and `result_files`
         settings  of the new one
         """
+        earlier = _read_result(folder / numbers)
         self.folder = folder
-        self.same = _settings_in(folder / numbers) == plain(settings)
+        self.numbers = numbers
+        self.settings = plain(settings)
+        self.same = earlier.get("settings") == self.settings
         self.moved: Path | None = None  # the folder that holds the earlier result; None where nothing moved
-        self.keep(numbers)
+        self._listed = _listed_files(folder, earlier)
+        self.keep(*self._listed, numbers)
 
     def keep(self, *names: str) -> None:
-        """Move files of the folder, named relative to it, that exist; raises BadOutput."""
+        """Move further files of the folder, named relative to it, that exist; raises BadOutput.
+
+        Needed for files that the new result overwrites and the earlier one does not list.
+        """
         for name in names if not self.same else ():
             if not (self.folder / name).is_file():
                 continue
@@ -214,6 +224,19 @@ class EarlierResult:
                 (self.folder / name).replace(target)
             except OSError as error:
                 raise refuse_output(self.folder / name, error) from error
+
+    def facts(self, files: Iterable[str]) -> dict[str, Any]:
+        """What the new result's JSON says: `settings`, `earlier_result` (a folder or None), `result_files`.
+
+        files  of the new result beside its JSON, relative to the folder; a replaced result's are listed
+               too where they still exist
+        """
+        replaced = [name for name in self._listed if self.same and (self.folder / name).is_file()]
+        return {
+            "settings": self.settings,
+            "earlier_result": None if self.moved is None else str(self.moved),
+            RESULT_FILES: list(dict.fromkeys((self.numbers, *files, *replaced))),
+        }
 
     def _new_folder(self) -> Path:
         taken = [int(path.name) for path in (self.folder / EARLIER).glob("*") if path.name.isdecimal()]
@@ -227,25 +250,35 @@ def keep_earlier(
 ) -> dict[str, Any]:
     """Keep an earlier result of other settings, as `EarlierResult`, before the new one is written.
 
-    files    further files of the result, relative to the folder; patterns such as figures/*.png
-    returns  what the new result's JSON says: `settings`, and `earlier_result`, the folder that holds the
-             earlier one, or None
+    files    that the new result writes beside its JSON, relative to the folder
+    returns  what the new result's JSON says, as `EarlierResult.facts`
     raises   BadOutput
     """
-    earlier = EarlierResult(folder, numbers, settings)
-    earlier.keep(*(str(path.relative_to(folder)) for pattern in files for path in folder.glob(pattern)))
-    return {
-        "settings": plain(settings),
-        "earlier_result": None if earlier.moved is None else str(earlier.moved),
-    }
+    earlier, names = EarlierResult(folder, numbers, settings), tuple(files)
+    earlier.keep(*names)
+    return earlier.facts(names)
 
 
-def _settings_in(path: Path) -> Any:
-    """The settings a JSON file names; None where there is no such file or key."""
+def _read_result(path: Path) -> Mapping[str, Any]:
+    """A result's JSON; empty where there is none, or it cannot be read."""
     try:
-        return parse_object(read_regular(path)).get("settings")
+        return parse_object(read_regular(path))
     except (OSError, ValueError):
-        return None
+        return {}
+
+
+def _listed_files(folder: Path, result: Mapping[str, Any]) -> list[str]:
+    """The files that a result names as its own; names that lead out of the folder are left alone."""
+    names = result.get(RESULT_FILES)
+    listed = []
+    for name in names if isinstance(names, list) else []:
+        try:
+            path = inside(folder, str(name))
+        except ValueError:
+            continue
+        if path.parent.resolve().is_relative_to(folder.resolve()):
+            listed.append(path.relative_to(folder).as_posix())
+    return listed
 
 
 def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:

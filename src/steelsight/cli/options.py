@@ -14,8 +14,9 @@ import typer
 
 from steelsight.errors import BadRecipe
 from steelsight.options import OptionInfo, option_fields
+from steelsight.reports.options import FigureOptions
 
-__all__ = ["expand_options"]
+__all__ = ["draws_figures", "expand_options"]
 
 
 def expand_options(verb: Callable[..., None]) -> Callable[..., None]:
@@ -49,6 +50,28 @@ def expand_options(verb: Callable[..., None]) -> Callable[..., None]:
     command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in parameters} | {"return": None}
     return command
+
+
+def draws_figures(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of figures to a command that `expand_options` made; they hold for all it draws."""
+    signature = inspect.signature(command)
+    parameters = [*signature.parameters.values(), *_parameters(FigureOptions)]
+    names = option_fields(FigureOptions)
+
+    @functools.wraps(command)
+    def drawing(**values: Any) -> None:
+        options = FigureOptions(**{name: values.pop(name) for name in names})
+        if not options.svg:  # the others start without matplotlib
+            command(**values)
+            return
+        from steelsight.reports.figures.style import svg_figures
+
+        with svg_figures():
+            command(**values)
+
+    drawing.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    drawing.__annotations__ = {each.name: each.annotation for each in parameters} | {"return": None}
+    return drawing
 
 
 def _build(kind: type, values: dict[str, Any]) -> Any:

@@ -16,7 +16,7 @@ from steelsight.cli.console import (
     print_line,
     set_threads,
 )
-from steelsight.cli.options import expand_options
+from steelsight.cli.options import draws_figures, expand_options
 from steelsight.study.options import StudyOptions
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["study"]
 
 
+@draws_figures
 @expand_options
 def study(
     data: DataArgument,

@@ -102,6 +102,15 @@ class FigureBlock:
     png: bytes = field(repr=False)
     alt: str
     caption: str = ""
+    file: str = ""  # name of its files beside the page, without suffix
+    png_file: bool = False  # whether the picture is a file of its own too
+    svg: bytes | None = field(default=None, repr=False)  # None = none was asked for
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """The files of this figure by their names, relative to the page."""
+        files = {f"{self.file}.png": self.png} if self.png_file else {}
+        return files if self.svg is None else files | {f"{self.file}.svg": self.svg}
 
     @property
     def width_px(self) -> int:

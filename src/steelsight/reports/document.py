@@ -9,17 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from steelsight.files import dump_json, replace_files
+from steelsight.files import RESULT_FILES, dump_json, replace_files
 from steelsight.plain import plain
 from steelsight.reports.blocks import Block, Chapter, Facts, FigureBlock, Notice, TableBlock, Text
 from steelsight.reports.cells import Cell, Chip, Column, Value, cell_html
-from steelsight.reports.figures.style import figure_png
+from steelsight.reports.figures.style import figure_png, figure_svg, svg_wanted
+
+FIGURES: Final = "figures"  # folder of figures beside a page
 
 __all__ = ["Cell", "Chip", "Column", "Document"]
 
@@ -79,9 +81,14 @@ class Document:
                 )
         self._add(TableBlock(self._new_id(id or caption or "table"), heads, body, caption, note))
 
-    def figure(self, figure: Figure | bytes, *, alt: str, caption: str = "", id: str = "") -> None:
+    def figure(
+        self, figure: Figure | bytes, *, alt: str, caption: str = "", id: str = "", file: str = ""
+    ) -> None:
         """Add a figure or PNG bytes; `alt` describes it in words.
 
+        Within `svg_figures` the page links an SVG file of a figure: FILE.svg, or figures/ID.svg.
+
+        file    name of a PNG file beside the page, without suffix, such as figures/roc; "" = in the page only
         raises  ValueError when `alt` is empty
         """
         if not alt.strip():
@@ -90,7 +97,9 @@ class Document:
                 "none; pass alt"
             )
         png = figure if isinstance(figure, bytes) else figure_png(figure)
-        self._add(FigureBlock(self._new_id(id or caption or "figure"), png, alt, caption))
+        svg = figure_svg(figure) if svg_wanted() and not isinstance(figure, bytes) else None
+        new = self._new_id(id or caption or "figure")
+        self._add(FigureBlock(new, png, alt, caption, file or f"{FIGURES}/{new}", bool(file), svg))
 
     def footer(self, facts: Mapping[str, Value]) -> None:
         """Add provenance: environment, seeds, data hash; later calls add to it."""
@@ -111,13 +120,36 @@ class Document:
         }
 
     def save(self, path: Path, **extra: Any) -> Path:
-        """Write `path` (HTML) and the same name with .json; `extra` is added to the JSON's top level.
+        """Write `path` (HTML), the same name with .json, and the figures that are files.
 
-        raises  BadOutput when a file cannot be written; both files are then as they were
+        extra   is added to the JSON's top level; its `result_files`, if any, gets the names of the figures
+        raises  BadOutput when a file cannot be written; all files are then as they were
         """
+        if RESULT_FILES in extra:
+            listed = {path.name, path.with_suffix(".json").name, *self.figure_files()}
+            extra = extra | {RESULT_FILES: list(dict.fromkeys([*extra[RESULT_FILES], *sorted(listed)]))}
         numbers = dump_json({**self.as_dict(), **extra}, indent=1)
-        replace_files({path: self.render(), path.with_suffix(".json"): numbers})
+        self._write({path: self.render(), path.with_suffix(".json"): numbers})
         return path
+
+    def save_page(self, path: Path) -> Path:
+        """Write `path` (HTML) and the figures that are files, without the JSON; raises BadOutput."""
+        self._write({path: self.render()})
+        return path
+
+    def figure_files(self) -> dict[str, bytes]:
+        """The figures that are files, by their names relative to the page."""
+        blocks = (block for chapter in self.chapters for block in chapter.blocks)
+        return {
+            name: content
+            for block in blocks
+            if isinstance(block, FigureBlock)
+            for name, content in block.files.items()
+        }
+
+    def _write(self, pages: Mapping[Path, str]) -> None:
+        folder = next(iter(pages)).parent
+        replace_files({**pages, **{folder / name: each for name, each in self.figure_files().items()}})
 
     def pictures(self) -> list[tuple[str, bytes]]:
         """Every figure by its id, as PNG, in reading order."""

@@ -5,6 +5,7 @@ Cross-validations are compared by their out-of-fold predictions.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
@@ -20,7 +21,7 @@ from steelsight.evaluation.classification import classification_report
 from steelsight.evaluation.intervals.bootstrap import IndexMetric, PairedDifference, paired_bootstrap
 from steelsight.evaluation.intervals.paired import McNemar, mcnemar
 from steelsight.evaluation.measures import measure
-from steelsight.files import keep_earlier, replace_file, write_json
+from steelsight.files import keep_earlier, write_json
 from steelsight.models.card import Card
 from steelsight.plain import plain
 from steelsight.reports.document import Document
@@ -122,7 +123,7 @@ def compare_runs(
                 for note in each.notes
             ],
         }
-        _write(out, compared, title, facts, seed)
+        _write(out, compared, title, facts, seed, models=[each.weights_sha256 for each in predicted])
     return compared
 
 
@@ -138,6 +139,7 @@ class _RunAnswers:
     """Probabilities of one run for all sheets of DATA, and the sheets that are in the part."""
 
     data: SheetData
+    weights_sha256: str | None
     probabilities: Probabilities
     chosen: set[int]
     notes: list[str]  # on the part: what the run has seen of it
@@ -147,7 +149,13 @@ def _predict(run: OpenRun, part: str, noise_sigma: float, seed: int) -> _RunAnsw
     chosen = set(run.choose(part).tolist())
     draws = torch.Generator().manual_seed(seed)
     logits = predict_logits(run.model, run.data.images, noise_sigma=noise_sigma, generator=draws)
-    return _RunAnswers(run.data, probabilities_of(logits, run.card.task), chosen, run.seen.notes(part))
+    return _RunAnswers(
+        run.data,
+        run.card.weights_sha256,
+        probabilities_of(logits, run.card.task),
+        chosen,
+        run.seen.notes(part),
+    )
 
 
 def compare_folds(folders: Sequence[Path], *, seed: int = 0, out: Path | None = None) -> list[RunComparison]:
@@ -178,7 +186,8 @@ def compare_folds(folders: Sequence[Path], *, seed: int = 0, out: Path | None = 
         times = f", {repeats} times" * (repeats > 1)
         facts = {"data": first.data, "data_hash": first.data_hash, "split": "out of fold", "repeats": repeats}
         title = f"{sheets} sheets of {first.data}, out-of-fold predictions{times}"
-        _write(out, found, title, facts | {"sheets": sheets}, seed)
+        models = [hashlib.sha256(each.logits.tobytes()).hexdigest() for each in several]
+        _write(out, found, title, facts | {"sheets": sheets}, seed, models=models)
     return found
 
 
@@ -297,7 +306,19 @@ def _scores(
     return {metric: partial(score, metric) for metric in METRICS}
 
 
-def _write(out: Path, found: Sequence[RunComparison], title: str, facts: dict[str, Any], seed: int) -> None:
+def _write(
+    out: Path,
+    found: Sequence[RunComparison],
+    title: str,
+    facts: dict[str, Any],
+    seed: int,
+    *,
+    models: Sequence[str | None],
+) -> None:
+    """Write page and numbers.
+
+    models  checksum of each run's weights, or of a cross-validation's predictions
+    """
     page = Document("Runs compared", subtitle=title)
     page.chapter("Figures")
     for note in facts.get("notes", []):
@@ -331,9 +352,9 @@ def _write(out: Path, found: Sequence[RunComparison], title: str, facts: dict[st
             **environment(),
         }
     )
-    settings = result_settings("compare", seed=seed, runs=[each.name for each in found], **facts)
+    settings = result_settings("compare", seed=seed, models=models, **facts)
     facts = facts | keep_earlier(out, "compare.json", settings, ["compare.html"])
-    replace_file(out / "compare.html", page.render())
+    page.save_page(out / "compare.html")
     numbers = facts | {"seed": seed, "runs": [asdict(each) for each in found], "environment": environment()}
     write_json(out / "compare.json", plain(numbers))
 

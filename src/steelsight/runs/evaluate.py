@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Int
 
 from steelsight.errors import BadCheckpoint, BadInput
-from steelsight.files import keep_earlier, write_json
+from steelsight.files import RESULT_FILES, keep_earlier, write_json
 from steelsight.runs.open import OpenRun, open_run
 from steelsight.runs.settings import result_settings
 from steelsight.sheets.options import AUTOMATIC, DataOptions
@@ -27,7 +27,7 @@ from steelsight.training.records import (
     write_predictions,
 )
 from steelsight.training.report.operating import report_operating
-from steelsight.training.report.pages import FIGURES, PAGE, write_evaluation_page
+from steelsight.training.report.pages import PAGE, write_evaluation_page
 from steelsight.training.report.scores import answers_in_words, probabilities_of, report_apart, report_part
 from steelsight.training.run import load_run
 
@@ -82,7 +82,7 @@ def evaluate_run(
     single = chosen[sheets.keys[chosen] >= 0]
     several = chosen[sheets.keys[chosen] < 0]
     parts = [part if i in set(chosen.tolist()) else "left out" for i in range(len(sheets.items))]
-    metrics = {
+    metrics: dict[str, Any] = {
         "run": run.name,
         "part": part,
         "noise_sigma": noise_sigma,
@@ -115,13 +115,12 @@ def evaluate_run(
         prevalence=prevalence,
         seed=seed,
     )
-    files = (PREDICTIONS_FILE, PAGE, f"{FIGURES}/*.png")
-    metrics |= keep_earlier(folder, METRICS_FILE, settings, files)
+    metrics |= keep_earlier(folder, METRICS_FILE, settings, (PREDICTIONS_FILE, PAGE))
     probabilities = probabilities_of(logits, sheets.task)
     write_predictions(
         folder / PREDICTIONS_FILE, sheets, parts, answers_in_words(logits, sheets), probabilities, logits
     )
-    write_evaluation_page(folder, metrics, sheets, logits, single)
+    metrics[RESULT_FILES] += write_evaluation_page(folder, metrics, sheets, logits, single)
     write_json(folder / METRICS_FILE, metrics)
     return Evaluation(folder, metrics)
 

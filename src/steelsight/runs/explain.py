@@ -16,6 +16,7 @@ from steelsight.explanations.verdicts import explain_images, find_classes
 from steelsight.files import EarlierResult, keep_earlier, write_json
 from steelsight.models.card import Card, temperature_source
 from steelsight.models.checkpoint import load_checkpoint
+from steelsight.reports.figures.style import svg_wanted
 from steelsight.runs.mistakes import write_mistakes_page
 from steelsight.runs.open import open_runs
 from steelsight.runs.options import ExplainOptions
@@ -53,6 +54,7 @@ def explain_files(
     earlier = EarlierResult(folder, REPORT, settings)
     rows: list[dict[str, Any]] = []
     set_aside: list[Rejection] = []
+    files: list[str] = []
     taken: set[str] = set()
     for start in range(0, len(items), CHUNK):
         chunk = items[start : start + CHUNK]
@@ -61,13 +63,15 @@ def explain_files(
         grays = [sheet.gray for sheet in sheets]
         explanations = explain_images(model, card, grays, targets=targets, method=options.method)
         names = figure_names(sheets, options.method, taken)
-        earlier.keep(*(name + end for name in names for end in (".png", ".npz")))
+        earlier.keep(*(name + end for name in names for end in (".png", ".svg", ".npz")))
         figures = save_figures(sheets, explanations, card.class_names, folder, names=names, spec=card.input)
         arrays: Sequence[Path | None] = (
             save_arrays(sheets, explanations, card, figures, method=options.method)
             if options.arrays
             else [None] * len(figures)
         )
+        drawn = [path.with_suffix(".svg") for path in figures] if svg_wanted() else []
+        files += [path.name for path in (*figures, *drawn, *arrays) if path is not None]
         rows += report_rows(sheets, explanations, card.class_names, figures, arrays)
         progress(start + len(chunk), len(items))
     if not rows:
@@ -75,8 +79,7 @@ def explain_files(
         raise BadInput(f"expected images to explain, none of {len(items)} can be read{first}")
     result: dict[str, Any] = {
         "run": str(run),
-        "settings": settings,
-        "earlier_result": None if earlier.moved is None else str(earlier.moved),
+        **earlier.facts(files),
         "method": options.method,
         "temperature": card.temperature or 1.0,
         "temperature_from": temperature_source(card),

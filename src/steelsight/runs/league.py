@@ -14,9 +14,9 @@ from steelsight.explanations.benchmark.numbers import league_json
 from steelsight.explanations.benchmark.report import Published, league_figure, write_league
 from steelsight.explanations.benchmark.run import League, LeagueProgress, run_league
 from steelsight.explanations.benchmark.settings import LeagueRecipe, load_league_recipe
-from steelsight.files import keep_earlier, write_json
+from steelsight.files import RESULT_FILES, keep_earlier, write_json
 from steelsight.reports.document import Document
-from steelsight.reports.figures.style import save_figure
+from steelsight.reports.figures.style import save_figure, svg_wanted
 from steelsight.runs.benchmark_data import BenchmarkData, open_benchmark
 from steelsight.runs.class_examples import picture_classes
 from steelsight.runs.options import LeagueOptions
@@ -107,7 +107,9 @@ def compare_explanations(
     )
     numbers |= keep_earlier(folder, NUMBERS, settings, [REPORT, "report.json", "figures/league.png"])
     say("drawing")
-    write_page(folder / REPORT, league, benchmark, recipe, known, split=options.split, seed=options.seed)
+    numbers[RESULT_FILES] += write_page(
+        folder / REPORT, league, benchmark, recipe, known, split=options.split, seed=options.seed
+    )
     write_json(folder / NUMBERS, numbers)
     return LeagueReport(folder, league, numbers)
 
@@ -121,8 +123,11 @@ def write_page(
     *,
     split: str,
     seed: int,
-) -> Path:
-    """Write the report as `path` (HTML, JSON beside it) and the figure as figures/league.png."""
+) -> list[str]:
+    """Write the report as `path` (HTML, JSON beside it) and the figure as figures/league.png.
+
+    returns  names of SVG files, where they are written
+    """
     run = benchmark.runs[0]
     folds = f", {len(benchmark.runs)} folds" if len(benchmark.runs) > 1 else ""
     document = Document(
@@ -151,4 +156,5 @@ def write_page(
         }
     )
     save_figure(league_figure(league, published), path.parent / "figures" / "league.png")
-    return document.save(path)
+    document.save(path)
+    return [*document.figure_files(), *(["figures/league.svg"] if svg_wanted() else [])]

@@ -16,7 +16,7 @@ from steelsight.cli.console import (
     print_line,
     progress_bar,
 )
-from steelsight.cli.options import expand_options
+from steelsight.cli.options import draws_figures, expand_options
 from steelsight.sheets.options import DataOptions
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ __all__ = ["data"]
 _PAIRS_SHOWN = 4
 
 
+@draws_figures
 @expand_options
 def data(
     data: DataArgument,

@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from steelsight.cli.console import JsonFlag, console, emit_json, progress_bar
-from steelsight.cli.options import expand_options
+from steelsight.cli.options import draws_figures, expand_options
 from steelsight.runs.data.options import SynthOptions
 
 __all__ = ["synth"]
 
 
+@draws_figures
 @expand_options
 def synth(
     out: Annotated[

@@ -17,13 +17,14 @@ from steelsight.cli.console import (
     print_line,
     progress_bar,
 )
-from steelsight.cli.options import expand_options
+from steelsight.cli.options import draws_figures, expand_options
 from steelsight.errors import BadInput
 from steelsight.runs.options import ExplainOptions
 
 __all__ = ["explain"]
 
 
+@draws_figures
 @expand_options
 def explain(
     run: RunArgument,

@@ -19,7 +19,7 @@ from steelsight.cli.console import (
     set_threads,
     step_status,
 )
-from steelsight.cli.options import expand_options
+from steelsight.cli.options import draws_figures, expand_options
 from steelsight.runs.inspection.options import NeuronOptions
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["neurons"]
 
 
+@draws_figures
 @expand_options
 def neurons(
     run: RunArgument,

@@ -17,13 +17,14 @@ from steelsight.cli.console import (
     print_line,
     set_threads,
 )
-from steelsight.cli.options import expand_options
+from steelsight.cli.options import draws_figures, expand_options
 from steelsight.runs.transplant.options import TransplantOptions
 from steelsight.sheets.options import DataOptions
 
 __all__ = ["transplant"]
 
 
+@draws_figures
 @expand_options
 def transplant(
     run: Annotated[

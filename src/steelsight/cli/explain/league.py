@@ -16,7 +16,7 @@ from steelsight.cli.console import (
     print_line,
     step_status,
 )
-from steelsight.cli.options import expand_options
+from steelsight.cli.options import draws_figures, expand_options
 from steelsight.runs.options import LeagueOptions
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["league"]
 
 
+@draws_figures
 @expand_options
 def league(
     run: Annotated[

@@ -14,7 +14,7 @@ from steelsight.cli.console import (
     print_earlier,
     print_line,
 )
-from steelsight.cli.options import expand_options
+from steelsight.cli.options import draws_figures, expand_options
 from steelsight.runs.abstention.options import CalibrationOptions
 from steelsight.sheets.options import DataOptions
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["calibrate"]
 
 
+@draws_figures
 @expand_options
 def calibrate(
     run: RunArgument,

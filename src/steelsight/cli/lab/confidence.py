@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from steelsight.cli.console import DataArgument, JsonFlag, console, emit_json, print_earlier, print_line
-from steelsight.cli.options import expand_options
+from steelsight.cli.options import draws_figures, expand_options
 from steelsight.runs.options import ConfidenceOptions
 from steelsight.sheets.options import DataOptions
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["confidence"]
 
 
+@draws_figures
 @expand_options
 def confidence(
     run: Annotated[Path, typer.Argument(help="RUN folder, or a folder of `train --folds`.", metavar="RUN")],

@@ -17,13 +17,14 @@ from steelsight.cli.console import (
     print_line,
 )
 from steelsight.cli.lab.train import describe_operating, show_report
-from steelsight.cli.options import expand_options
+from steelsight.cli.options import draws_figures, expand_options
 from steelsight.runs.options import EvaluateOptions
 from steelsight.sheets.options import DataOptions
 
 __all__ = ["evaluate"]
 
 
+@draws_figures
 @expand_options
 def evaluate(
     run: RunArgument,

@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from steelsight.cli.console import DataArgument, JsonFlag, console, emit_json, print_earlier, print_line
-from steelsight.cli.options import expand_options
+from steelsight.cli.options import draws_figures, expand_options
 from steelsight.sheets.options import DataOptions
 from steelsight.training.options import LabelCurveOptions
 
 __all__ = ["label_curve"]
 
 
+@draws_figures
 @expand_options
 def label_curve(
     data: DataArgument,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from steelsight.cli.console import JsonFlag, console, emit_json, print_line
-from steelsight.cli.options import expand_options
+from steelsight.cli.options import draws_figures, expand_options
 from steelsight.runs.options import ModelOptions
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["models"]
 
 
+@draws_figures
 @expand_options
 def models(
     options: ModelOptions,

@@ -16,12 +16,13 @@ from steelsight.cli.console import (
     print_line,
     progress_bar,
 )
-from steelsight.cli.options import expand_options
+from steelsight.cli.options import draws_figures, expand_options
 from steelsight.runs.options import RobustnessOptions
 
 __all__ = ["robustness"]
 
 
+@draws_figures
 @expand_options
 def robustness(
     run: RunArgument,

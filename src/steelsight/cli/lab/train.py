@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from steelsight.cli.console import DataArgument, JsonFlag, console, emit_json, print_line
-from steelsight.cli.options import expand_options
+from steelsight.cli.options import draws_figures, expand_options
 from steelsight.sheets.options import DataOptions
 from steelsight.training.options import FoldOptions, TrainOptions
 
@@ -17,6 +17,7 @@ __all__ = ["describe_operating", "show_report", "train"]
 _HEADLINES = ("accuracy", "balanced_accuracy", "f1_weighted", "auc", "defect_auc")
 
 
+@draws_figures
 @expand_options
 def train(
     data: DataArgument,

@@ -9,7 +9,7 @@ import typer
 
 from steelsight.cli.boundary import INTERRUPTED
 from steelsight.cli.console import JsonFlag, emit_json, print_line, progress_bar
-from steelsight.cli.options import expand_options
+from steelsight.cli.options import draws_figures, expand_options
 from steelsight.errors import BadInput
 from steelsight.runtime.scan.options import ScanOptions
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["scan"]
 
 
+@draws_figures
 @expand_options
 def scan(
     bundle: Annotated[Path, typer.Argument(help="BUNDLE folder.", metavar="BUNDLE")],

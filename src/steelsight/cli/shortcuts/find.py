@@ -17,7 +17,7 @@ from steelsight.cli.console import (
     print_line,
     step_status,
 )
-from steelsight.cli.options import expand_options
+from steelsight.cli.options import draws_figures, expand_options
 from steelsight.shortcuts.find.options import SearchOptions
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["find"]
 
 
+@draws_figures
 @expand_options
 def find(
     run: RunArgument,

@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from steelsight.cli.console import JsonFlag, RunArgument, console, emit_json, print_earlier, print_line
-from steelsight.cli.options import expand_options
+from steelsight.cli.options import draws_figures, expand_options
 from steelsight.cli.shortcuts.options import EvaluationArgument, NuisanceOption
 from steelsight.shortcuts.prove.options import ProofOptions
 
 __all__ = ["prove"]
 
 
+@draws_figures
 @expand_options
 def prove(
     run: RunArgument,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from steelsight.cli.console import JsonFlag, RunArgument, console, emit_json, print_earlier, print_line
-from steelsight.cli.options import expand_options
+from steelsight.cli.options import draws_figures, expand_options
 from steelsight.cli.shortcuts.options import NuisanceOption
 from steelsight.shortcuts.repair.options import RepairOptions
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["repair"]
 
 
+@draws_figures
 @expand_options
 def repair(
     run: RunArgument,

@@ -6,17 +6,20 @@ threads of a server and leaves no window, backend or rc setting behind.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from steelsight.files import replace_file
+from steelsight.files import replace_file, replace_files
 from steelsight.reports.figures.glyphs import cover_glyphs
 
 __all__ = [
@@ -33,8 +36,11 @@ __all__ = [
     "class_colours",
     "dress",
     "figure_png",
+    "figure_svg",
     "new_figure",
     "save_figure",
+    "svg_figures",
+    "svg_wanted",
     "title_axes",
     "write_at",
 ]
@@ -129,6 +135,36 @@ def title_axes(axes: Axes, title: str, *, size: float = _SIZE["title"]) -> None:
     axes.set_title(title, loc="left", fontsize=size, color=INK, fontweight="bold", pad=8, parse_math=False)
 
 
+_SVG: ContextVar[bool] = ContextVar("svg_figures", default=False)
+
+
+@contextmanager
+def svg_figures(wanted: bool = True) -> Iterator[None]:
+    """Within it, figures that become PNG files or go into a page are written as SVG files too.
+
+    wanted  False = as without it
+    """
+    token = _SVG.set(wanted)
+    try:
+        yield
+    finally:
+        _SVG.reset(token)
+
+
+def svg_wanted() -> bool:
+    """Whether figures are written as SVG files too; see `svg_figures`."""
+    return _SVG.get()
+
+
+def figure_svg(figure: Figure) -> bytes:
+    """The figure as SVG bytes, deterministic; letters are outlines, images keep their pixels."""
+    cover_glyphs(figure)
+    buffer = BytesIO()
+    with rc_context({"svg.hashsalt": "steelsight"}):  # names of clip paths and glyphs do not change by chance
+        figure.savefig(buffer, format="svg", facecolor=PAPER, metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
 def figure_png(figure: Figure, *, dpi: int = _DPI) -> bytes:
     """The figure as PNG bytes, deterministic."""
     cover_glyphs(figure)
@@ -138,9 +174,13 @@ def figure_png(figure: Figure, *, dpi: int = _DPI) -> bytes:
 
 
 def save_figure(figure: Figure, path: Path, **options: Any) -> Path:
-    """Write the figure to `path` and create its folder; the suffix selects the format."""
+    """Write the figure to `path` and create its folder; the suffix selects the format.
+
+    Within `svg_figures`, a PNG file gets an SVG file of the same name beside it.
+    """
     if path.suffix.lower() == ".png":
-        replace_file(path, figure_png(figure, **options))
+        contents = {path: figure_png(figure, **options)}
+        replace_files(contents | ({path.with_suffix(".svg"): figure_svg(figure)} if svg_wanted() else {}))
         return path
     cover_glyphs(figure)
     kind = path.suffix.lstrip(".").lower()

@@ -28,7 +28,7 @@ from steelsight.evaluation.abstention.guarantee import THRESHOLDS, Certificate, 
 from steelsight.evaluation.abstention.thresholds import answered, card_threshold
 from steelsight.evaluation.answers import multi_type_right
 from steelsight.evaluation.intervals.bootstrap import group_index, share_interval
-from steelsight.files import keep_earlier, replace_file, write_json
+from steelsight.files import RESULT_FILES, keep_earlier, replace_file, write_json
 from steelsight.groups import group_keys
 from steelsight.models.card import Card
 from steelsight.models.checkpoint import save_checkpoint
@@ -91,7 +91,7 @@ def calibrate_run(
     outputs = _outputs_on(opened.data, chosen, logits[chosen], temperature)
     certificate, cost = _thresholds(outputs, temperature, options, rng, opened.card.clean)
     written, by = _choose(opened.card, temperature, certificate, cost if options.by == COST else None)
-    numbers = {
+    numbers: dict[str, Any] = {
         "run": run.name,
         "split": options.split,
         "temperature_from": source,
@@ -123,7 +123,8 @@ def calibrate_run(
     card = save_checkpoint(run, opened.model, written)
     replace_file(run / CARD_README, model_card(card, finished.metrics, plain(numbers)))
     page = draw_page(run.name, outputs, certificate, numbers, seed=options.seed)
-    replace_file(run / PAGE, page)
+    page.save_page(run / PAGE)
+    numbers[RESULT_FILES] += page.figure_files()
     write_json(run / NUMBERS, plain(numbers))
     return CalibrationReport(run, certificate, cost, numbers)
 

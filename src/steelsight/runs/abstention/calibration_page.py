@@ -43,8 +43,8 @@ class CertifiedOutputs:
 
 def draw_page(
     run: str, outputs: CertifiedOutputs, certificate: Certificate, numbers: Mapping[str, Any], *, seed: int
-) -> str:
-    """The page as HTML.
+) -> Document:
+    """The page.
 
     numbers  calibration.json, intervals as dictionaries
     seed     of the intervals in the sweep
@@ -93,7 +93,7 @@ def draw_page(
             **environment(),
         }
     )
-    return page.render()
+    return page
 
 
 def _outcome(step: TestedThreshold, certificate: Certificate) -> str:

@@ -22,7 +22,7 @@ from steelsight.evaluation.abstention.combine import fit_combiner
 from steelsight.evaluation.abstention.guarantee import DELTA, RISKS, THRESHOLDS, Certificate, certify
 from steelsight.evaluation.abstention.scores import FeatureSpace, fit_feature_space
 from steelsight.evaluation.abstention.selective import risk_coverage
-from steelsight.files import keep_earlier, replace_file, write_json
+from steelsight.files import keep_earlier, write_json
 from steelsight.groups import group_keys
 from steelsight.plain import plain
 from steelsight.reports.document import Document
@@ -288,8 +288,8 @@ def _write(out: Path, scored: ScoredSheets, seed: int, settings: Mapping[str, An
             **environment(),
         }
     )
-    kept = keep_earlier(out, NUMBERS, settings, [PAGE])
-    replace_file(out / PAGE, page.render())
+    kept = keep_earlier(out, NUMBERS, settings, [PAGE, *page.figure_files()])
+    page.save_page(out / PAGE)
     write_json(out / NUMBERS, plain(_numbers(scored, seed) | kept))
 
 

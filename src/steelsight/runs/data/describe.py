@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from steelsight.errors import BadData, SharedBackground
-from steelsight.files import keep_earlier
+from steelsight.files import EarlierResult
 from steelsight.runs.data.report import FIGURES, write_report
 from steelsight.runs.settings import result_settings
 from steelsight.sheets.cache import PixelCache
@@ -58,8 +58,9 @@ def describe_folder(
         settings = result_settings(
             "data", options, data_hash=numbers["data_hash"], folder=str(data.resolve())
         )
-        figures = [f"{name}.png" for name in FIGURES]
-        numbers |= keep_earlier(out, "data.json", settings, [PAGE, *figures])
+        earlier = EarlierResult(out, "data.json", settings)
+        earlier.keep(PAGE, *(f"{name}.png" for name in FIGURES))
+        numbers |= earlier.facts([PAGE])
         numbers["files"] = write_report(out, sheets, description, numbers, bits=options.bits)
     return FolderReport(sheets, description, numbers)
 

@@ -13,7 +13,6 @@ from steelsight.names import shown_name
 from steelsight.reports.document import Document
 from steelsight.reports.figures.sheets.data import ExampleSheet, draw_examples, draw_sizes
 from steelsight.reports.figures.sheets.distribution import draw_distribution
-from steelsight.reports.figures.style import save_figure
 from steelsight.sheets.describe import DataDescription, example_sheets
 from steelsight.sheets.images.pixels import read_gray
 from steelsight.sheets.masks import read_mask
@@ -38,7 +37,7 @@ def write_report(
 ) -> list[str]:
     """Write the report into `out`; the names of its files.
 
-    result  joins the JSON's top level
+    result  joins the JSON's top level, as do the names of the files
     bits    at which files of more than 8 bits are read, as in `DataOptions`
     """
     subtitle = f"{description.sheets} sheets, {description.layout} layout"
@@ -46,10 +45,8 @@ def write_report(
     figures = _figures(sheets, description, bits)
     _add_chapters(document, description, figures)
     document.footer({"steelsight": __version__, "data hash": result["data_hash"] or "none"})
-    for name, (figure, _) in figures.items():
-        save_figure(figure, out / f"{name}.png")
     document.save(out / "data.html", **result)
-    return ["data.html", "data.json", *(f"{name}.png" for name in figures)]
+    return ["data.html", "data.json", *document.figure_files()]
 
 
 def _figures(
@@ -104,7 +101,7 @@ def _add_chapters(
 ) -> None:
     def show(name: str, caption: str) -> None:
         if name in figures:
-            document.figure(figures[name][0], alt=figures[name][1], caption=caption)
+            document.figure(figures[name][0], alt=figures[name][1], caption=caption, file=name)
 
     document.chapter("Classes")
     show("distribution", "Sheets per class. A sheet of several types counts under each of them.")

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 
 from steelsight.errors import BadInput, UnknownLayer
-from steelsight.files import keep_earlier, write_json
+from steelsight.files import RESULT_FILES, keep_earlier, write_json
 from steelsight.inspection.probes.controls import (
     SHUFFLED,
     TRAINED,
@@ -34,6 +34,7 @@ from steelsight.inspection.probes.separability import ProbeOptions, Separability
 from steelsight.models.catalog import MODELS
 from steelsight.reports.document import Document
 from steelsight.reports.figures import save_figure
+from steelsight.reports.figures.style import svg_wanted
 from steelsight.runs.inspection.options import LayerOptions
 from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
 from steelsight.runs.settings import result_settings
@@ -90,7 +91,8 @@ def inspect_run_layers(
     files = (REPORT, "report.json", "figures/layers.png", "figures/tsne.png")
     numbers |= keep_earlier(folder, NUMBERS, settings, files)
     say("drawing")
-    write_layers_page(folder / REPORT, found, opened, fit=options.fit, split=options.split)
+    page = folder / REPORT
+    numbers[RESULT_FILES] += write_layers_page(page, found, opened, fit=options.fit, split=options.split)
     write_json(folder / NUMBERS, numbers)
     return LayerReport(folder, found, numbers)
 
@@ -138,8 +140,11 @@ def probe_layers(
     )
 
 
-def write_layers_page(path: Path, found: Separability, run: OpenRun, *, fit: str, split: str) -> Path:
-    """Write the report as `path` (HTML, JSON beside it) and its figures as figures/*.png."""
+def write_layers_page(path: Path, found: Separability, run: OpenRun, *, fit: str, split: str) -> list[str]:
+    """Write the report as `path` (HTML, JSON beside it) and its figures as figures/*.png.
+
+    returns  names of SVG files, where they are written
+    """
     document = Document(
         "What each layer separates",
         subtitle=f"{run.card.model.name} on {run.data.name}, fitted on {fit}, evaluated on {split} sheets",
@@ -165,7 +170,9 @@ def write_layers_page(path: Path, found: Separability, run: OpenRun, *, fit: str
             "Read as": run.data.reading,
         }
     )
-    return document.save(path)
+    document.save(path)
+    saved = ["layers", "tsne"] if found.maps else ["layers"]
+    return [*document.figure_files(), *(f"figures/{name}.svg" for name in saved if svg_wanted())]
 
 
 def title_of(run: OpenRun) -> str:

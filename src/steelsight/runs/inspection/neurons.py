@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from steelsight.errors import BadInput, BadRecipe
-from steelsight.files import keep_earlier, write_json
+from steelsight.files import RESULT_FILES, EarlierResult, write_json
 from steelsight.inspection.neurons.atlas import Atlas, AtlasPlan, NeuronSheets, make_atlas
 from steelsight.inspection.neurons.page import (
     atlas_figure,
@@ -26,6 +26,7 @@ from steelsight.inspection.neurons.survey import surveyed_layers
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.document import Document
 from steelsight.reports.figures import save_figure
+from steelsight.reports.figures.style import svg_wanted
 from steelsight.runs.inspection.options import NeuronOptions
 from steelsight.runs.open import OpenRun, open_run
 from steelsight.runs.settings import result_settings
@@ -36,6 +37,7 @@ from steelsight.version import __version__
 __all__ = ["NeuronReport", "inspect_neurons", "plan_atlas", "read_neuron", "show_sheets"]
 
 REPORT, NUMBERS, FIGURES = "neurons.html", "neurons.json", "figures"
+DRAWN = ("atlas", "pairs", "growth", "twins")  # figures that are files, where there is something to draw
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,9 @@ def inspect_neurons(
     settings = result_settings(
         "inspect neurons", options, cards=[opened.card], data_hash=opened.data.data_hash
     )
-    numbers |= keep_earlier(folder, NUMBERS, settings, [REPORT, f"{FIGURES}/*.png"])
+    earlier = EarlierResult(folder, NUMBERS, settings)
+    earlier.keep(REPORT, *(f"{FIGURES}/{name}.png" for name in DRAWN))
+    numbers |= earlier.facts([REPORT])
     _write(folder, atlas, pairs, names, opened, numbers)
     return NeuronReport(folder, atlas, numbers)
 
@@ -197,8 +201,15 @@ def _write(
             "Seed": numbers["seed"],
         }
     )
+    drawn = {name: figure for name, figure in figures.items() if figure is not None}
+    numbers[RESULT_FILES] = [*numbers[RESULT_FILES], *_figure_files(document, list(drawn))]
     document.save(folder / REPORT, **numbers)
-    for name, figure in figures.items():
-        if figure is not None:
-            save_figure(figure, folder / FIGURES / f"{name}.png")
+    for name, figure in drawn.items():
+        save_figure(figure, folder / FIGURES / f"{name}.png")
     write_json(folder / NUMBERS, {**document.as_dict(), **numbers})
+
+
+def _figure_files(document: Document, drawn: Sequence[str]) -> list[str]:
+    """Names of the files of all figures, those of the page included."""
+    suffixes = (".png", ".svg") if svg_wanted() else (".png",)
+    return [*(f"{FIGURES}/{name}{end}" for name in drawn for end in suffixes), *document.figure_files()]

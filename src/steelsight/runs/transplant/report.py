@@ -82,9 +82,11 @@ def report_transplant(
     settings = result_settings(
         "inspect transplant", options, sheets, data_hash=opened.data_hash, receiver=str(run), donor=str(donor)
     )
-    numbers |= keep_earlier(folder, NUMBERS, settings, [REPORT, "report.json", "figures/*.png"])
+    pictures = {f"figures/{name}.png": png for name, png in page.pictures()}
+    files = [REPORT, "report.json", *pictures, *page.figure_files()]
+    numbers |= keep_earlier(folder, NUMBERS, settings, files)
     page.save(folder / REPORT)
-    for name, png in page.pictures():
-        replace_file(folder / "figures" / f"{name}.png", png)
+    for name, png in pictures.items():
+        replace_file(folder / name, png)
     write_json(folder / NUMBERS, numbers)
     return TransplantReport(folder, (*describe_transplant(result), *result.notes), numbers)

@@ -9,9 +9,9 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from steelsight.checksums import write_checksums
+from steelsight.checksums import CHECKSUMS_FILE, write_checksums
 from steelsight.errors import BadInput
-from steelsight.files import dump_json, keep_earlier, replace_file, write_json
+from steelsight.files import dump_json, keep_earlier, write_json
 from steelsight.models.card import Card
 from steelsight.models.classifier import SheetClassifier
 from steelsight.reading import inside, parse_object, read_regular
@@ -165,8 +165,8 @@ def prove_opened(
         split=opened.split,
         nuisance=nuisance,
     )
-    numbers |= keep_earlier(folder, NUMBERS, settings, [PAGE])
-    replace_file(folder / PAGE, page.render())
+    numbers |= keep_earlier(folder, NUMBERS, settings, [PAGE, CHECKSUMS_FILE, *page.figure_files()])
+    page.save_page(folder / PAGE)
     write_checksums(folder, (), {NUMBERS: dump_json(numbers)})
     write_json(folder / NUMBERS, numbers)
     return ProofReport(folder, proof, numbers)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from steelsight.errors import BadData, BadInput
-from steelsight.files import keep_earlier, replace_file, write_json
+from steelsight.files import RESULT_FILES, keep_earlier, write_json
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.document import Document
 from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
@@ -123,7 +123,7 @@ def repair_run(
         nuisance=nuisance,
     )
     numbers |= keep_earlier(folder, NUMBERS, settings, [PAGE])
-    _write_page(folder, run, case, outcome, evaluation.notes)
+    numbers[RESULT_FILES] += _write_page(folder, run, case, outcome, evaluation.notes)
     write_json(folder / NUMBERS, numbers)
     return RepairReport(folder, outcome, numbers)
 
@@ -236,7 +236,8 @@ def _numbers(
 
 def _write_page(
     folder: Path, run: Path, case: RepairCase, outcome: RepairOutcome, notes: tuple[str, ...]
-) -> None:
+) -> list[str]:
+    """Write the page; the names of its figures' files."""
     config, sheets = case.config, case.evaluation_sheets
     page = Document(
         f"Repair of {config.nuisance.name} → {config.suspected_class}",
@@ -260,4 +261,5 @@ def _write_page(
             **environment(),
         }
     )
-    replace_file(folder / PAGE, page.render())
+    page.save_page(folder / PAGE)
+    return list(page.figure_files())

@@ -13,15 +13,13 @@ from matplotlib.figure import Figure
 from steelsight.evaluation.by_size import AreaRow, reliable_size
 from steelsight.evaluation.curves.precision_recall import pr_curves
 from steelsight.evaluation.measures import roc_curves
-from steelsight.files import replace_file
-from steelsight.reports.document import Document
+from steelsight.reports.document import FIGURES, Document
 from steelsight.reports.figures import (
     draw_confusion,
     draw_learning_curves,
     draw_precision_recall,
     draw_recall_by_area,
     draw_roc,
-    figure_png,
 )
 from steelsight.training.dataset import SheetData
 from steelsight.training.report.scores import probabilities_of
@@ -41,7 +39,6 @@ HEADLINES = {
     "defect_auc": "AUC, any defect against defect-free",  # multi-class only
 }
 PAGE = "report.html"
-FIGURES = "figures"
 LEAKS = 3  # that the page lists; metrics.json has all
 
 
@@ -55,7 +52,7 @@ def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, 
     if training["history"][0]["epoch"] == 0:
         kept += "; epoch 0 is the head fitted on frozen features"
     words = f"{training['epochs']} epochs, {kept}"
-    _show(page, out, "learning_curves", curves, f"Losses and accuracies by epoch; {words}.")
+    _show(page, "learning_curves", curves, f"Losses and accuracies by epoch; {words}.")
     if metrics.get("shuffled_labels"):
         page.notice(
             "Its training labels were shuffled among the training sheets: its verdicts mean nothing. "
@@ -69,13 +66,11 @@ def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, 
             title="Groups in more than one part",
         )
     noisy = f"X + {metrics['noise_sigma']}Z"
-    _add_metrics(
-        page, out, {"as they are": metrics["test"], noisy: metrics["test_noisy"]}, data, logits, test
-    )
+    _add_metrics(page, {"as they are": metrics["test"], noisy: metrics["test_noisy"]}, data, logits, test)
     _operating(page, metrics["operating_point"])
     _apart(page, metrics["apart"])
     page.footer(_origin(metrics))
-    replace_file(out / PAGE, page.render())
+    page.save_page(out / PAGE)
 
 
 def _leaking(metrics: Report) -> str:
@@ -85,19 +80,20 @@ def _leaking(metrics: Report) -> str:
 
 def write_evaluation_page(
     out: Path, metrics: Report, data: SheetData, logits: Logits, chosen: Positions
-) -> None:
-    """Write report.html and figures/ of an evaluation."""
+) -> list[str]:
+    """Write report.html and figures/ of an evaluation; the names of the figures' files."""
     page = Document(f"Evaluation on {data.name}", subtitle=f"{metrics['part']} sheets of {metrics['run']}")
     reports = {"as they are": metrics["report"]}
     if metrics["noise_sigma"]:
         reports = {f"X + {metrics['noise_sigma']}Z": metrics["report"]}
-    _add_metrics(page, out, reports, data, logits, chosen)
+    _add_metrics(page, reports, data, logits, chosen)
     _operating(page, metrics["operating_point"])
     for note in metrics["notes"]:
         page.notice(note)
     _apart(page, metrics["apart"])
     page.footer(_origin(metrics))
-    replace_file(out / PAGE, page.render())
+    page.save_page(out / PAGE)
+    return list(page.figure_files())
 
 
 def write_folds_page(out: Path, metrics: Report, data: SheetData) -> None:
@@ -107,14 +103,13 @@ def write_folds_page(out: Path, metrics: Report, data: SheetData) -> None:
     page.chapter("Out-of-fold sheets")
     reports = {"all": metrics["pooled"]}
     reports |= {f"repeat {number + 1}": report for number, report in enumerate(metrics["each_repeat"])}
-    _tables(page, out, reports, data)
+    _tables(page, reports, data)
     page.footer(_origin(metrics))
-    replace_file(out / PAGE, page.render())
+    page.save_page(out / PAGE)
 
 
 def _add_metrics(
     page: Document,
-    out: Path,
     reports: Mapping[str, Report | None],
     data: SheetData,
     logits: Logits,
@@ -126,20 +121,20 @@ def _add_metrics(
     if not known:
         page.text("There are no test sheets.")
         return
-    _tables(page, out, known, data)
+    _tables(page, known, data)
     if data.task == "multilabel":
         return
     single = np.array([i for i in chosen.tolist() if data.labelled.labels[i] >= 0], dtype=np.int64)
     probabilities = probabilities_of(logits[single], data.task)
     labels, names = data.labelled.labels[single], data.labelled.class_names
     if curves := roc_curves(labels, probabilities, names):
-        _show(page, out, "roc", draw_roc(curves), "Each class against the rest.")
+        _show(page, "roc", draw_roc(curves), "Each class against the rest.")
     if pairs := pr_curves(labels, probabilities, names):
         figure = draw_precision_recall(pairs)
-        _show(page, out, "precision_recall", figure, "Precision over recall for each class.")
+        _show(page, "precision_recall", figure, "Precision over recall for each class.")
 
 
-def _tables(page: Document, out: Path, reports: Mapping[str, Report], data: SheetData) -> None:
+def _tables(page: Document, reports: Mapping[str, Report], data: SheetData) -> None:
     first = next(iter(reports.values()))
     if data.task == "multilabel":
         _types_table(page, first)
@@ -157,12 +152,11 @@ def _tables(page: Document, out: Path, reports: Mapping[str, Report], data: Shee
     matrix = np.array(first["confusion"], dtype=np.int64)
     _show(
         page,
-        out,
         "confusion",
         draw_confusion(matrix, data.labelled.class_names),
         "True and predicted classes.",
     )
-    _places(page, out, first.get("places"))
+    _places(page, first.get("places"))
 
 
 def _classes_table(page: Document, report: Report) -> None:
@@ -203,7 +197,7 @@ def _operating(page: Document, point: Report | None) -> None:
     )
 
 
-def _places(page: Document, out: Path, places: Report | None) -> None:
+def _places(page: Document, places: Report | None) -> None:
     if not places:
         return
     smallest = places["smallest"]
@@ -217,7 +211,7 @@ def _places(page: Document, out: Path, places: Report | None) -> None:
     ]
     words = "; ".join(words for words in known if words)
     figure = draw_recall_by_area(rows)
-    _show(page, out, "recall_by_area", figure, f"Defects found by their size: {words}.")
+    _show(page, "recall_by_area", figure, f"Defects found by their size: {words}.")
     page.table(
         ["centre of the defect", "sheets", "predicted defective"],
         [
@@ -254,10 +248,8 @@ def _apart(page: Document, apart: Report | None) -> None:
         )
 
 
-def _show(page: Document, out: Path, name: str, figure: Figure, words: str) -> None:
-    png = figure_png(figure)
-    replace_file(out / FIGURES / f"{name}.png", png)
-    page.figure(png, alt=words, caption=words, id=name)
+def _show(page: Document, name: str, figure: Figure, words: str) -> None:
+    page.figure(figure, alt=words, caption=words, id=name, file=f"{FIGURES}/{name}")
 
 
 def stored_interval(stored: Mapping[str, float | None]) -> Interval:
