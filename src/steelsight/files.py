@@ -26,6 +26,7 @@ __all__ = [
     "PARTIAL",
     "RESULT_FILES",
     "EarlierResult",
+    "add_files",
     "check_output",
     "dump_json",
     "keep_earlier",
@@ -257,6 +258,11 @@ def keep_earlier(
     earlier, names = EarlierResult(folder, numbers, settings), tuple(files)
     earlier.keep(*names)
     return earlier.facts(names)
+
+
+def add_files(result: dict[str, Any], names: Iterable[str]) -> None:
+    """Add names of files, relative to the folder, to those that a result lists."""
+    result[RESULT_FILES] = list(dict.fromkeys((*result[RESULT_FILES], *names)))
 
 
 def _read_result(path: Path) -> Mapping[str, Any]:

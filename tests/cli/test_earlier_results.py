@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from steelsight.checksums import read_checked
 from steelsight.cli import app
 from steelsight.training.recipe_files import load_recipe
 from steelsight.training.run import train_run
@@ -122,10 +123,11 @@ def test_an_earlier_result_of_other_settings_stays(verb: str, run: Path, data: P
     else:
         for row in json.loads((kept / numbers).read_text())["sheets"]:
             assert Path(row["figure"]).parent == kept
-            assert Path(row["figure"]).is_file()
+            assert row["figure"] == str(out / "earlier" / "1" / "crack_0.gradcam.png")
+    assert Path(row["figure"]).is_file()
 
 
-def test_other_files_and_figures_of_another_method_stay_where_they_are(
+def test_figures_move_with_their_result_and_other_files_stay_where_they_are(
     run: Path, data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -136,7 +138,39 @@ def test_other_files_and_figures_of_another_method_stay_where_they_are(
         result = CliRunner().invoke(app, ["explain", str(run), image, "--method", method, "--out", str(out)])
         assert result.exit_code == 0, result.output
     assert (out / "notes.txt").read_text() == "mine"
-    assert {path.name for path in out.glob("*.png")} == {"crack_0.gradcam.png", "crack_0.gradient.png"}
-    assert [path.name for path in (out / "earlier" / "1").iterdir()] == ["explanations.json"]
+    assert {path.name for path in out.glob("*.png")} == {"crack_0.gradient.png"}
+    moved = {path.name for path in (out / "earlier" / "1").iterdir()}
+    assert moved == {"explanations.json", "crack_0.gradcam.png"}
     (row,) = json.loads((out / "earlier" / "1" / "explanations.json").read_text())["sheets"]
     assert Path(row["figure"]).is_file()
+
+
+def test_checksums_move_with_their_proof(run: Path, data: Path, tmp_path: Path) -> None:
+    out, arguments = tmp_path / "out", ["--nuisance", str(data.parent / "odd.csv"), "--split", "train"]
+    for seed in ("0", "1"):
+        call = ["shortcuts", "prove", str(run), str(data), *arguments, "--seed", seed, "--out", str(out)]
+        assert CliRunner().invoke(app, call).exit_code == 0
+    names = {"proof.json", "proof.html", "checksums.json"}
+    assert {path.name for path in (out / "earlier" / "1").iterdir()} == names
+    for folder in (out, out / "earlier" / "1"):
+        assert read_checked(folder / "proof.json", advice="")
+
+
+def test_svg_figures_lie_beside_and_are_linked_and_move_with_their_result(
+    run: Path, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    for more in (["--svg"], ["--svg"], ["--seed", "1"]):
+        result = CliRunner().invoke(app, ["evaluate", str(run), str(data), "--out", str(out), *more])
+        assert result.exit_code == 0, result.output
+        if more == ["--svg"]:
+            page = (out / "report.html").read_text()
+            pictures = sorted(path.stem for path in (out / "figures").glob("*.png"))
+            assert pictures
+            assert sorted(path.stem for path in (out / "figures").glob("*.svg")) == pictures
+            assert all(f'href="figures/{name}.svg"' in page for name in pictures)
+    assert not list((out / "figures").glob("*.svg"))
+    kept = json.loads((out / "earlier" / "1" / "metrics.json").read_text())
+    assert all((out / "earlier" / "1" / name).is_file() for name in kept["result_files"])
+    assert sorted(path.stem for path in (out / "earlier" / "1" / "figures").glob("*.svg")) == pictures
+    assert ".svg" not in (out / "report.html").read_text()

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Int
 
 from steelsight.errors import BadCheckpoint, BadInput
-from steelsight.files import RESULT_FILES, keep_earlier, write_json
+from steelsight.files import add_files, keep_earlier, write_json
 from steelsight.runs.open import OpenRun, open_run
 from steelsight.runs.settings import result_settings
 from steelsight.sheets.options import AUTOMATIC, DataOptions
@@ -120,7 +120,7 @@ def evaluate_run(
     write_predictions(
         folder / PREDICTIONS_FILE, sheets, parts, answers_in_words(logits, sheets), probabilities, logits
     )
-    metrics[RESULT_FILES] += write_evaluation_page(folder, metrics, sheets, logits, single)
+    add_files(metrics, write_evaluation_page(folder, metrics, sheets, logits, single))
     write_json(folder / METRICS_FILE, metrics)
     return Evaluation(folder, metrics)
 

@@ -16,7 +16,7 @@ from jaxtyping import Int
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.curves.learning_curve import fit_power_law
-from steelsight.files import RESULT_FILES, keep_earlier, write_json
+from steelsight.files import add_files, keep_earlier, write_json
 from steelsight.reports.document import Document
 from steelsight.reports.figures import draw_learning_size
 from steelsight.runs.settings import result_settings
@@ -182,5 +182,5 @@ def _write(out: Path, data: SheetData, numbers: dict[str, Any]) -> None:
         }
     )
     page.save_page(out / "curve.html")
-    numbers[RESULT_FILES] += page.figure_files()
+    add_files(numbers, page.figure_files())
     write_json(out / "curve.json", numbers)

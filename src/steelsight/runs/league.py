@@ -14,7 +14,7 @@ from steelsight.explanations.benchmark.numbers import league_json
 from steelsight.explanations.benchmark.report import Published, league_figure, write_league
 from steelsight.explanations.benchmark.run import League, LeagueProgress, run_league
 from steelsight.explanations.benchmark.settings import LeagueRecipe, load_league_recipe
-from steelsight.files import RESULT_FILES, keep_earlier, write_json
+from steelsight.files import add_files, keep_earlier, write_json
 from steelsight.reports.document import Document
 from steelsight.reports.figures.style import save_figure, svg_wanted
 from steelsight.runs.benchmark_data import BenchmarkData, open_benchmark
@@ -107,9 +107,9 @@ def compare_explanations(
     )
     numbers |= keep_earlier(folder, NUMBERS, settings, [REPORT, "report.json", "figures/league.png"])
     say("drawing")
-    numbers[RESULT_FILES] += write_page(
-        folder / REPORT, league, benchmark, recipe, known, split=options.split, seed=options.seed
-    )
+    page = folder / REPORT
+    drawn = write_page(page, league, benchmark, recipe, known, split=options.split, seed=options.seed)
+    add_files(numbers, drawn)
     write_json(folder / NUMBERS, numbers)
     return LeagueReport(folder, league, numbers)
 

@@ -28,7 +28,7 @@ from steelsight.evaluation.abstention.guarantee import THRESHOLDS, Certificate, 
 from steelsight.evaluation.abstention.thresholds import answered, card_threshold
 from steelsight.evaluation.answers import multi_type_right
 from steelsight.evaluation.intervals.bootstrap import group_index, share_interval
-from steelsight.files import RESULT_FILES, keep_earlier, replace_file, write_json
+from steelsight.files import add_files, keep_earlier, replace_file, write_json
 from steelsight.groups import group_keys
 from steelsight.models.card import Card
 from steelsight.models.checkpoint import save_checkpoint
@@ -124,7 +124,7 @@ def calibrate_run(
     replace_file(run / CARD_README, model_card(card, finished.metrics, plain(numbers)))
     page = draw_page(run.name, outputs, certificate, numbers, seed=options.seed)
     page.save_page(run / PAGE)
-    numbers[RESULT_FILES] += page.figure_files()
+    add_files(numbers, page.figure_files())
     write_json(run / NUMBERS, plain(numbers))
     return CalibrationReport(run, certificate, cost, numbers)
 

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 
 from steelsight.errors import BadInput, UnknownLayer
-from steelsight.files import RESULT_FILES, keep_earlier, write_json
+from steelsight.files import add_files, keep_earlier, write_json
 from steelsight.inspection.probes.controls import (
     SHUFFLED,
     TRAINED,
@@ -92,7 +92,7 @@ def inspect_run_layers(
     numbers |= keep_earlier(folder, NUMBERS, settings, files)
     say("drawing")
     page = folder / REPORT
-    numbers[RESULT_FILES] += write_layers_page(page, found, opened, fit=options.fit, split=options.split)
+    add_files(numbers, write_layers_page(page, found, opened, fit=options.fit, split=options.split))
     write_json(folder / NUMBERS, numbers)
     return LayerReport(folder, found, numbers)
 

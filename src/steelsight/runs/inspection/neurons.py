@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from steelsight.errors import BadInput, BadRecipe
-from steelsight.files import RESULT_FILES, EarlierResult, write_json
+from steelsight.files import EarlierResult, add_files, write_json
 from steelsight.inspection.neurons.atlas import Atlas, AtlasPlan, NeuronSheets, make_atlas
 from steelsight.inspection.neurons.page import (
     atlas_figure,
@@ -202,7 +202,7 @@ def _write(
         }
     )
     drawn = {name: figure for name, figure in figures.items() if figure is not None}
-    numbers[RESULT_FILES] = [*numbers[RESULT_FILES], *_figure_files(document, list(drawn))]
+    add_files(numbers, _figure_files(document, list(drawn)))
     document.save(folder / REPORT, **numbers)
     for name, figure in drawn.items():
         save_figure(figure, folder / FIGURES / f"{name}.png")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from steelsight.errors import BadData, BadInput
-from steelsight.files import RESULT_FILES, keep_earlier, write_json
+from steelsight.files import add_files, keep_earlier, write_json
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.document import Document
 from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
@@ -123,7 +123,7 @@ def repair_run(
         nuisance=nuisance,
     )
     numbers |= keep_earlier(folder, NUMBERS, settings, [PAGE])
-    numbers[RESULT_FILES] += _write_page(folder, run, case, outcome, evaluation.notes)
+    add_files(numbers, _write_page(folder, run, case, outcome, evaluation.notes))
     write_json(folder / NUMBERS, numbers)
     return RepairReport(folder, outcome, numbers)
 
