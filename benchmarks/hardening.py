@@ -2,9 +2,9 @@
 
     python benchmarks/hardening.py build/hardening docs/results/hardening.md
 
-`make test-long` records one JSON file a kind of attack (the fixture `record_attack` of `tests/conftest.py`) and
-then runs this. A row of the page stays until the same kind is recorded again, so that a part of the long tests
-can be run by itself.
+`make test-long` records one JSON file a kind of attack (the fixture `record_attack` of `tests/conftest.py`)
+and then runs this. A row of the page stays until the same kind is recorded again, so that a part of the long
+tests can be run by itself.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 HEAD = """\
 # Measured results: hostile inputs and faults
 
-Written by `make test-long`, which runs every attack below and then `python benchmarks/hardening.py build/hardening
-docs/results/hardening.md`. A case is one input or one fault; each is drawn from a fixed seed. What is trusted, and what
-every limit is, stands in [security.md](../security.md).
+Written by `make test-long`, which runs every attack below and then `benchmarks/hardening.py`. A case is one
+input or one fault; each is drawn from a fixed seed. What is trusted, and what every limit is, stands in
+[security.md](../security.md).
 
 """
 COLUMNS = ("area", "attack", "cases", "outcome", "date")

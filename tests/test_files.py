@@ -5,13 +5,20 @@ from __future__ import annotations
 import errno
 import json
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import torch
 
 from steelsight import files
 from steelsight.errors import BadOutput
-from steelsight.files import keep_earlier, replace_file, replace_through, write_json
+from steelsight.files import (
+    keep_earlier,
+    replace_file,
+    replace_files,
+    replace_through,
+    write_json,
+)
 from steelsight.training.loop.state import EpochRow, TrainingState, load_state, save_state
 
 
@@ -111,3 +118,16 @@ def test_a_folder_that_cannot_hold_earlier_results_is_refused(tmp_path):
     with pytest.raises(BadOutput, match=r"a\.json: could not be written .* an earlier file is unchanged"):
         keep_earlier(tmp_path, "a.json", {"seed": 0}, [])
     assert (tmp_path / "a.json").read_text() == "{}"
+
+
+def test_files_that_belong_together_are_replaced_together(tmp_path: Path) -> None:
+    first, second = tmp_path / "page.html", tmp_path / "page.json"
+    replace_files({first: "old", second: "old"})
+
+    def fill(file: BinaryIO) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(BadOutput, match=r"page.json: could not be written \(No space left"):
+        replace_files({first: "new", second: fill})
+    assert (first.read_text(), second.read_text()) == ("old", "old")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html", "page.json"]

@@ -9,6 +9,7 @@ __signature__  # Typer reads the options of a verb from it
 __annotations__
 extra_repr  # torch prints a module with it
 C  # scikit-learn's strength of regularisation
+decodermaxblock  # Pillow's size of one read of a decoder
 intra_op_num_threads  # ONNX Runtime's session options
 log_severity_level
 _without_zero  # pydantic's serializer of a recipe
@@ -20,6 +21,10 @@ on_broken_pipe  # Rich's console
 # Written to JSON and tables by `dataclasses.asdict` or pydantic; documented in the class.
 accuracy_defective_with
 accuracy_with_multi_type
+file_bytes
+file_mtime_ns
+file_ctime_ns
+file_inode
 found_px
 one_start
 reliable_px

@@ -49,7 +49,10 @@ __all__ = [
     "SteelsightError",
     "UnknownLayer",
     "UnmatchedGroups",
+    "is_out_of_memory",
 ]
+
+_NO_MEMORY = ("out of memory", "can't allocate memory", "failed to allocate", "bad allocation", "bad_alloc")
 
 
 class SteelsightError(Exception):
@@ -63,7 +66,8 @@ class BadInput(SteelsightError, ValueError):
 class BadImage(BadInput):
     """One image file cannot be read, or must not be.
 
-    kind  damaged, too_large, or not_an_image (another kind of file, an animation)
+    kind  damaged, too_large, not_an_image (another kind of file, an animation), or out_of_memory, which is
+          of this computer at that moment and not of the image
     """
 
     def __init__(self, message: str, *, kind: str = "damaged") -> None:
@@ -149,3 +153,11 @@ class UnknownLayer(SteelsightError, KeyError):
     def __str__(self) -> str:
         """KeyError would print the message in quotes."""
         return str(self.args[0]) if self.args else ""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error is lack of memory, which is a state of the computer and no fault of an input.
+
+    Native libraries say so in words.
+    """
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _NO_MEMORY)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import io
 import json
 import os
@@ -19,6 +21,7 @@ from steelsight.plain import plain
 
 __all__ = [
     "EARLIER",
+    "NAME_BYTES",
     "PARTIAL",
     "EarlierResult",
     "check_output",
@@ -27,6 +30,8 @@ __all__ = [
     "pack_arrays",
     "refuse_output",
     "replace_file",
+    "replace_files",
+    "replace_folder",
     "replace_through",
     "sync_folder",
     "write_json",
@@ -36,6 +41,8 @@ __all__ = [
 EARLIER: Final = "earlier"  # folder of earlier results, beside the newest
 NAME_BYTES: Final = 255  # longest name of a file on common file systems
 PARTIAL: Final = ".part"  # suffix of a file being written; those of an ended process may be removed
+_HERE: Final = -100  # AT_FDCWD: relative paths are of the working folder
+_EXCHANGE: Final = 2  # RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
 
 ADVICE: Final = "free space or choose another --out, and run the same command again"
 
@@ -49,34 +56,85 @@ def replace_file(
     advice   end of the message: what to do where writing fails
     raises   BadOutput where writing fails; an earlier file stays unchanged
     """
+    replace_files({path: content}, advice=advice)
 
-    def fill(partial: Path) -> None:
-        with partial.open("wb") as file:
-            if isinstance(content, str):
-                file.write(shown_name(content).encode())
-            elif isinstance(content, bytes):
-                file.write(content)
-            else:
-                content(file)
 
-    replace_through(path, fill, advice=advice)
+def replace_files(
+    contents: Mapping[Path, bytes | str | Callable[[BinaryIO], object]], *, advice: str = ADVICE
+) -> None:
+    """As `replace_file` for files that belong together: none is replaced before all are on the disk."""
+
+    def filler(content: bytes | str | Callable[[BinaryIO], object]) -> Callable[[Path], None]:
+        def fill(partial: Path) -> None:
+            with partial.open("wb") as file:
+                if isinstance(content, str):
+                    file.write(shown_name(content).encode())
+                elif isinstance(content, bytes):
+                    file.write(content)
+                else:
+                    content(file)
+
+        return fill
+
+    _replace({path: filler(content) for path, content in contents.items()}, advice)
 
 
 def replace_through(path: Path, write: Callable[[Path], object], *, advice: str = ADVICE) -> None:
     """As `replace_file`, for a library that writes to a path: `write` receives the path to write to."""
-    partial = path.with_name(_partial_name(path.name))
+    _replace({path: write}, advice)
+
+
+def _replace(writers: Mapping[Path, Callable[[Path], object]], advice: str) -> None:
+    """Write every file beside its path, then rename all of them."""
+    partials: list[tuple[Path, Path]] = []
+    path = Path()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            write(partial)
-            _sync(partial)
-            partial.replace(path)
+            for path, write in writers.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                partials.append((path.with_name(_partial_name(path.name)), path))
+                write(partials[-1][0])
+                _sync(partials[-1][0])
+            for partial, path in partials:
+                partial.replace(path)
         except BaseException:  # also after an interrupt
-            partial.unlink(missing_ok=True)
+            for partial, _ in partials:
+                partial.unlink(missing_ok=True)
             raise
-        sync_folder(path.parent)
+        for folder in {path.parent for path in writers}:
+            sync_folder(folder)
     except OSError as error:
         raise refuse_output(path, error, advice=advice) from error
+
+
+def replace_folder(new: Path, out: Path) -> None:
+    """Put a complete folder in the place of another in one step: after a kill, OUT is the old one or the new.
+
+    new     beside OUT, its files on the disk; afterwards it is the old folder, or gone where there was none
+    raises  OSError, also where the file system cannot exchange two folders; OUT is then unchanged
+    """
+    if out.is_dir() and any(out.iterdir()):
+        _exchange(new, out)
+    else:
+        new.rename(out)
+    sync_folder(out.parent)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Exchange two folders by one call of the system: renameat2 of Linux, renamex_np of macOS."""
+    system: Any = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
+    first, second = os.fsencode(one), os.fsencode(other)
+    if hasattr(system, "renameat2"):
+        failed = system.renameat2(_HERE, first, _HERE, second, _EXCHANGE)
+    elif hasattr(system, "renamex_np"):
+        failed = system.renamex_np(first, second, _EXCHANGE)
+    else:
+        raise OSError(errno.ENOTSUP, "this system cannot exchange two folders in one step")
+    if failed:
+        number = ctypes.get_errno()
+        if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+            raise OSError(number, "this file system cannot exchange two folders in one step")
+        raise OSError(number, os.strerror(number), str(other))
 
 
 def _partial_name(name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import stat
 import tomllib
@@ -50,10 +51,13 @@ def read_regular(path: Path, *, most_bytes: int = MOST_BYTES) -> bytes:
     return content
 
 
-def parse_json(text: bytes | str) -> Any:
-    """The value of a JSON text of at most DEEPEST levels; raises ValueError."""
+def parse_json(text: bytes | str, *, strict: bool = False) -> Any:
+    """The value of a JSON text of at most DEEPEST levels; raises ValueError.
+
+    strict  refuse what parsers read differently: a key given twice, NaN and infinity
+    """
     try:
-        value = json.loads(text)
+        value = json.loads(text, **_STRICT) if strict else json.loads(text)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     _refuse_depth(value)
@@ -102,6 +106,27 @@ def inside(root: Path, name: str) -> Path:
     if not name.strip(". ") or "\0" in name or posix.is_absolute() or windows.anchor or ".." in parts:
         raise ValueError(f"{name!r:.120}: expected a name inside {root.name or root}")
     return root / name
+
+
+def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key given twice")
+    return found
+
+
+def _finite_number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text:.40}, which is no finite number")
+    return number
+
+
+_STRICT: Final[dict[str, Any]] = {
+    "object_pairs_hook": _distinct_keys,
+    "parse_constant": _finite_number,
+    "parse_float": _finite_number,
+}
 
 
 def _refuse_depth(value: Any) -> None:

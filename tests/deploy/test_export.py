@@ -26,7 +26,8 @@ from steelsight.evaluation.abstention.calibration import fit_temperature
 from steelsight.explanations.verdicts import explain_images
 from steelsight.files import pack_arrays
 from steelsight.models.checkpoint import load_checkpoint
-from steelsight.runtime.bundle.open import PROBES_FILE, open_bundle, read_arrays
+from steelsight.runtime.bundle.arrays import read_arrays
+from steelsight.runtime.bundle.open import PROBES_FILE, open_bundle
 from steelsight.runtime.engine.engine import open_engine
 from steelsight.runtime.parity.compare import EXACT
 from steelsight.runtime.parity.verify import read_probes, verify_bundle
@@ -106,7 +107,7 @@ def test_the_card_records_parity_source_and_shortcuts(trained: Trained, bundle: 
     assert stamp.because in (bundle / "README.md").read_text()
     readme = (bundle / "README.md").read_text()
     assert readme.startswith("---\nlibrary_name: steelsight\n")
-    assert card.model_id in readme
+    assert "`steelsight bundle show` prints the model's id" in readme
     assert "no threshold can be certified" in readme.lower()
     for name, told in card.parity.items():
         (row,) = [line for line in readme.splitlines() if line.startswith(f"| {name} |")]
@@ -223,3 +224,20 @@ def test_few_sheets_are_extended_by_flips_and_training_sheets(trained: Trained) 
     assert trial.trained == sheets.train.size * 4
     assert len(trial.images) == trial.labels.size + 13
     assert len(trial.groups) == trial.labels.size
+
+
+def test_bundle_and_explain_name_their_temperatures(trained: Trained, bundle: Path, tmp_path: Path) -> None:
+    run, data = trained
+    card = json.loads((bundle / "card.json").read_text())
+    assert (card["source"]["temperature"], card["source"]["temperature_from"]) == (
+        1.0,
+        "as trained, not calibrated",
+    )
+    readme = (bundle / "README.md").read_text()
+    assert f"Temperature {card['temperature']:.4g}, fitted on the outputs" in readme
+    assert "`steelsight explain` on the run uses 1 (as trained, not calibrated)" in readme
+    image = str(next(data.glob("bar/*.png")))
+    told = CliRunner().invoke(app, ["explain", str(run), image, "--out", str(tmp_path), "--json"])
+    assert "probabilities at temperature 1 (as trained, not calibrated)" in told.stderr
+    report = json.loads(told.stdout)
+    assert (report["temperature"], report["temperature_from"]) == (1.0, "as trained, not calibrated")

@@ -17,7 +17,7 @@ from steelsight.errors import BadInput
 from steelsight.explanations.gradcam import coarse_grad_cam, grad_cam_all
 from steelsight.models.catalog import MODELS, ModelSpec, SheetClassifier, build_model
 from steelsight.models.inputs import to_input
-from steelsight.runtime.bundle.graph import OPERATORS, summarise_graph
+from steelsight.runtime.bundle.graph.check import check_graph
 from steelsight.runtime.parity.compare import draw_edge_sheets, map_cosines
 
 HEADS = [
@@ -101,11 +101,11 @@ def test_every_graph_passes_the_checks_of_a_bundle() -> None:
     for name in MODELS:
         for head, pooling in HEADS if name == "adhoc" else HEADS[:2]:
             graph = build_graph(_network(name, head, pooling))
-            outline = summarise_graph(graph.SerializeToString(), name)
-            assert outline.operators <= OPERATORS
+            outline = check_graph(graph.SerializeToString(), name)
+            assert check_graph(outline.encode(), name).encode() == outline.encode()
             assert {port.name for port in outline.outputs} == {"logits", "maps", "embedding"}
             assert outline.inputs[0].shape == (None, *SIZES[name])
-            assert outline.operators == {node.op_type for node in graph.graph.node}
+            assert [node.operator for node in outline.nodes] == [node.op_type for node in graph.graph.node]
 
 
 def test_a_graph_without_maps_has_the_other_outputs() -> None:

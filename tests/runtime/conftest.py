@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,7 +45,6 @@ def make_bundle(tmp_path: Path, graph_bytes: bytes) -> Callable[..., Path]:
         }
         files = {"model.onnx": graph_bytes, "familiarity.npz": pack_arrays(statistics)}
         fields: dict[str, Any] = {
-            "model_id": hashlib.sha256(graph_bytes).hexdigest()[:12],
             "task": "multiclass",
             "class_names": NAMES,
             "model": "squeezenet_reduced",

@@ -16,8 +16,8 @@ from PIL import Image
 import steelsight
 from steelsight.deploy.writer import describe_files
 from steelsight.errors import BadBundle
-from steelsight.runtime.bundle.graph import summarise_graph
 from steelsight.runtime.bundle.open import Bundle, open_bundle
+from steelsight.runtime.bundle.seal import seal, write_card
 from steelsight.runtime.engine.engine import open_engine
 from steelsight.runtime.engine.inspector import Inspector
 from steelsight.runtime.verdict import State
@@ -113,7 +113,6 @@ def test_mutated_graphs_run_or_are_refused(make_bundle: Make) -> None:
         start = time.perf_counter()
         content = _mutate(graph, rng)
         try:
-            summarise_graph(content, "model.onnx")
             altered = Bundle(
                 bundle.folder, bundle.card, {**bundle.files, "model.onnx": content}, bundle.statistics
             )
@@ -139,7 +138,7 @@ def test_mutated_cards_and_arrays_are_refused_or_read(make_bundle: Make) -> None
         if name != "card.json":  # as an attacker would: checksums that fit
             files = {key: value for key, value in whole.items() if key != "card.json"} | {name: content}
             fitting = card.model_copy(update={"files": describe_files(files) if content else card.files})
-            (folder / "card.json").write_text(fitting.model_dump_json())
+            (folder / "card.json").write_bytes(write_card(seal(fitting)))
         try:
             open_bundle(folder)
         except BadBundle:

@@ -28,7 +28,7 @@ import typer
 from rich.text import Text
 
 from steelsight.cli.console import console, print_line
-from steelsight.errors import BadInput, SteelsightError
+from steelsight.errors import BadInput, SteelsightError, is_out_of_memory
 from steelsight.names import SHOWN, shown_name
 from steelsight.version import __version__
 
@@ -48,11 +48,10 @@ _PATH_ERRORS: Final = {  # errno of a path that cannot be used, with advice
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.ELOOP: "it is a link to itself; choose another path",
 }
-_NO_MEMORY: Final = ("out of memory", "can't allocate memory", "bad allocation", "std::bad_alloc")
 _EXTRAS: Final = {
     **dict.fromkeys(("accelerate", "nncf", "onnx", "safetensors", "sklearn", "statsmodels", "torch"), "lab"),
-    **{"torchvision": "lab", "skimage": "lab", "scipy": "synth"},
-    **dict.fromkeys(("alembic", "cryptography", "pg8000", "rfc8785", "sqlalchemy"), "serve"),
+    **{"torchvision": "lab", "skimage": "lab", "scipy": "synth", "cryptography": "sign"},
+    **dict.fromkeys(("alembic", "pg8000", "rfc8785", "sqlalchemy"), "serve"),
 }
 
 
@@ -109,7 +108,7 @@ def _ending_of(error: Exception) -> _Ending:
         )
     if isinstance(error, SteelsightError):
         return _Ending(str(error), 2 if isinstance(error, BadInput) else 1)
-    if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
+    if is_out_of_memory(error):
         return _Ending("not enough memory; close other programs, or use fewer sheets or smaller ones", 1)
     if isinstance(error, OSError):
         return _Ending(_os_text(error), 2 if error.errno in _PATH_ERRORS else 1)

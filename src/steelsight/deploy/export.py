@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +29,7 @@ from steelsight.deploy.shortcut_stamps import read_search, read_stamps
 from steelsight.deploy.writer import describe_files, write_bundle
 from steelsight.errors import BadRecipe, ParityRefused
 from steelsight.files import pack_arrays
-from steelsight.models.card import Card
+from steelsight.models.card import Card, temperature_source
 from steelsight.models.catalog import SheetClassifier
 from steelsight.runtime.bundle.card import BundleCard, Familiarity, GraphFacts, Precision, TrainingStatistics
 from steelsight.runtime.bundle.open import PROBES_FILE, Bundle
@@ -100,8 +99,7 @@ def export_run(
     finished = _finish(draft, calibration, facts, run, card)
     files[README_FILE] = bundle_readme(finished).encode()
     finished = finished.model_copy(update={"files": describe_files(files)})
-    write_bundle(out, finished, files)
-    return Exported(out, finished, tuple(trials))
+    return Exported(out, write_bundle(out, finished, files), tuple(trials))
 
 
 def _compare_precisions(
@@ -146,7 +144,6 @@ def _draft(card: Card, model: SheetClassifier, files: dict[str, bytes]) -> Bundl
     with torch.inference_mode():
         shape = model.features(torch.zeros(1, 3, *model.size)).shape
     return BundleCard(
-        model_id=hashlib.sha256(files["model.onnx"]).hexdigest()[:12],
         task=card.task,
         class_names=card.class_names,
         model=card.model.name,
@@ -229,6 +226,8 @@ def _source(run: Path, card: Card, sheets: ExportData) -> dict[str, Any]:
         "data_hash": sheets.data.data_hash,
         "seed": card.seed,
         "weights_sha256": card.weights_sha256,
+        "temperature": card.temperature or 1.0,
+        "temperature_from": temperature_source(card),
         "mask_supervised": card.mask_supervised,
         "recipe": card.recipe,
     }

@@ -87,9 +87,8 @@ def gather_sheets(sheets: ExportData) -> ParitySheets:
 
 
 def at_precision(card: BundleCard, precision: Precision) -> BundleCard:
-    """The same bundle at another precision; its graph's checksum names the model."""
-    graph = "model.int8.onnx" if precision == "int8" else "model.onnx"
-    return card.model_copy(update={"precision": precision, "model_id": card.files[graph].sha256[:12]})
+    """The card of the same bundle at another precision."""
+    return card.model_copy(update={"precision": precision})
 
 
 def run_source(model: SheetClassifier, images: GrayBatch, batch: int = 32) -> Outputs:

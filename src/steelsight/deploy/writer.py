@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
+import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from steelsight.errors import BadOutput
-from steelsight.files import write_synced
+from steelsight.errors import BadBundle, BadOutput
+from steelsight.files import NAME_BYTES, PARTIAL, replace_folder, sync_folder, write_synced
+from steelsight.names import short_name
 from steelsight.runtime.bundle.card import BundleCard, FileFact
-from steelsight.runtime.bundle.open import CARD_FILE, open_bundle
+from steelsight.runtime.bundle.open import CARD_FILE, SIGNATURE_FILE, open_bundle
+from steelsight.runtime.bundle.seal import parse_card, seal, write_card
 
 __all__ = ["describe_files", "write_bundle"]
 
@@ -24,39 +27,65 @@ def describe_files(files: Mapping[str, bytes]) -> dict[str, FileFact]:
     }
 
 
-def write_bundle(out: Path, card: BundleCard, files: Mapping[str, bytes]) -> None:
-    """Write card and files beside OUT, open the result as a check, then rename it to OUT.
+def write_bundle(out: Path, card: BundleCard, files: Mapping[str, bytes]) -> BundleCard:
+    """Write card and files beside OUT, open the result as a check, then put it in OUT's place in one step.
 
-    out     must not exist, or be a bundle, which is replaced as a whole
-    raises  BadOutput where OUT is something else or cannot be written; BadBundle where the result
-            cannot be opened
+    out      must not exist, or be a bundle, which is replaced as a whole
+    returns  the card as written, with the hash over the whole bundle as its id
+    raises   BadOutput where OUT is something else or cannot be written; BadBundle where the result cannot be
+             opened. An earlier bundle is then unchanged
     """
     if out.exists() and not _replaceable(out):
         raise BadOutput(
             f"{out}: expected a new folder or a bundle with no other files, found other files; "
             "choose another --out"
         )
+    sealed = seal(card)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        _remove_leftovers(out)
+        new = out.with_name(_name_beside(out, os.getpid()))
         try:
-            for name, content in {
-                **files,
-                CARD_FILE: (card.model_dump_json(indent=2) + "\n").encode(),
-            }.items():
+            new.mkdir()
+            for name, content in {**files, CARD_FILE: write_card(sealed)}.items():
                 write_synced(new / name, content)
-            new.chmod(0o755)
+            sync_folder(new)
             open_bundle(new)
-            if out.exists():
-                shutil.rmtree(out)
-            new.rename(out)
+            replace_folder(new, out)
         finally:
             shutil.rmtree(new, ignore_errors=True)
     except OSError as error:
         raise BadOutput(
-            f"{out}: the bundle could not be written ({error.strerror or error}); "
-            "free space or choose another --out"
+            f"{out}: the bundle could not be written ({error.strerror or error}); an earlier one is "
+            "unchanged; free space or choose another --out"
         ) from error
+    return sealed
+
+
+def _name_beside(out: Path, process: int | str) -> str:
+    """The name of the folder that is written, and of the replaced one until it is removed."""
+    end = f".{process}{PARTIAL}"
+    return f".{short_name(out.name, NAME_BYTES - len(end) - 1)}{end}"
+
+
+def _remove_leftovers(out: Path) -> None:
+    """Remove what killed processes left beside OUT."""
+    for found in out.parent.glob(glob.escape(_name_beside(out, "")[: -len(PARTIAL)]) + "*" + PARTIAL):
+        process = found.name.removesuffix(PARTIAL).rpartition(".")[2]
+        if process.isdecimal() and not _is_running(int(process)):
+            shutil.rmtree(found, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    if os.name != "posix":
+        return True  # where `os.kill` would end the process
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def _replaceable(out: Path) -> bool:
@@ -67,7 +96,7 @@ def _replaceable(out: Path) -> bool:
     if CARD_FILE not in names:
         return not names
     try:
-        card = BundleCard.model_validate_json((out / CARD_FILE).read_bytes())
-    except (OSError, ValueError):
+        card = parse_card((out / CARD_FILE).read_bytes(), CARD_FILE)
+    except (OSError, BadBundle):
         return False
-    return names <= {CARD_FILE, *card.files}
+    return names <= {CARD_FILE, SIGNATURE_FILE, *card.files}

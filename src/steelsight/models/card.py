@@ -11,7 +11,7 @@ from steelsight.models.catalog import ModelSpec
 from steelsight.types import InputSpec, Task
 from steelsight.version import __version__
 
-__all__ = ["CARD_FORMAT", "Card"]
+__all__ = ["CARD_FORMAT", "Card", "temperature_source"]
 
 CARD_FORMAT: Literal[1] = 1  # raised whenever an older reader would misread a newer card
 
@@ -67,3 +67,8 @@ class Card(BaseModel):
                 f"{self.model.height}x{self.model.width}"
             )
         return self
+
+
+def temperature_source(card: Card) -> str:
+    """Where the temperature of a run's probabilities comes from, in words."""
+    return "as trained, not calibrated" if card.temperature is None else "of the run, fitted by calibrate"

@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from steelsight.files import dump_json, replace_file
+from steelsight.files import dump_json, replace_files
 from steelsight.plain import plain
 from steelsight.reports.blocks import Block, Chapter, Facts, FigureBlock, Notice, TableBlock, Text
 from steelsight.reports.cells import Cell, Chip, Column, Value, cell_html
@@ -113,10 +113,10 @@ class Document:
     def save(self, path: Path, **extra: Any) -> Path:
         """Write `path` (HTML) and the same name with .json; `extra` is added to the JSON's top level.
 
-        raises  BadOutput when a file cannot be written; each of the two files is then complete or unchanged
+        raises  BadOutput when a file cannot be written; both files are then as they were
         """
-        replace_file(path, self.render())
-        replace_file(path.with_suffix(".json"), dump_json({**self.as_dict(), **extra}, indent=1))
+        numbers = dump_json({**self.as_dict(), **extra}, indent=1)
+        replace_files({path: self.render(), path.with_suffix(".json"): numbers})
         return path
 
     def pictures(self) -> list[tuple[str, bytes]]:

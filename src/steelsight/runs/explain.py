@@ -14,7 +14,7 @@ from steelsight.explanations.gallery import figure_names, report_rows, save_figu
 from steelsight.explanations.sources import find_items, read_items
 from steelsight.explanations.verdicts import explain_images, find_classes
 from steelsight.files import EarlierResult, keep_earlier, write_json
-from steelsight.models.card import Card
+from steelsight.models.card import Card, temperature_source
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.runs.mistakes import write_mistakes_page
 from steelsight.runs.open import open_runs
@@ -61,7 +61,7 @@ def explain_files(
         explanations = explain_images(model, card, grays, targets=targets, method=options.method)
         names = figure_names(sheets, options.method, taken)
         earlier.keep(*(name + end for name in names for end in (".png", ".npz")))
-        figures = save_figures(sheets, explanations, card.class_names, folder, names=names)
+        figures = save_figures(sheets, explanations, card.class_names, folder, names=names, spec=card.input)
         arrays: Sequence[Path | None] = (
             save_arrays(sheets, explanations, card, figures, method=options.method)
             if options.arrays
@@ -77,6 +77,8 @@ def explain_files(
         "settings": settings,
         "earlier_result": None if earlier.moved is None else str(earlier.moved),
         "method": options.method,
+        "temperature": card.temperature or 1.0,
+        "temperature_from": temperature_source(card),
         "out": str(folder),
         "sheets": rows,
         "set_aside": [asdict(rejection) for rejection in set_aside],

@@ -12,10 +12,12 @@ import numpy as np
 from steelsight.errors import BadData
 from steelsight.explanations.mistakes import Mistake, find_mistakes, write_mistakes
 from steelsight.explanations.verdicts import explain_images
+from steelsight.models.card import temperature_source
 from steelsight.reports.document import Document
 from steelsight.reports.figures.explanation.panels import ExplanationRow
 from steelsight.runs.open import OpenRun
 from steelsight.sheets.catalog import mask_fractions
+from steelsight.sheets.images.pixels import place, read_size
 from steelsight.training.predict import predict_logits
 from steelsight.training.report.scores import probabilities_of
 from steelsight.version import __version__
@@ -96,6 +98,9 @@ def write_mistakes_page(
             "Data": first.data.name,
             "Groups": first.data.grouping,
             "Method": method,
+            "Temperature of confidences": "1, as trained",
+            "Temperature of probabilities over maps": f"{first.card.temperature or 1:.4g}, "
+            f"{temperature_source(first.card)}",
         }
     )
     numbers = {
@@ -124,6 +129,7 @@ def _row(mistake: Mistake, where: PredictedSheet, method: str) -> ExplanationRow
         f"(true: {_words(mistake.truth, names)})",
         list(explained.maps),
         [f"{names[c]}  {explained.probabilities[c]:.2f}" for c in explained.targets],
+        place(read_size(item.path), run.card.input).pixel_aspect,
     )
 
 

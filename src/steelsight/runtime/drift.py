@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-from steelsight.runtime.bundle.card import TrainingStatistics
+from steelsight.runtime.bundle.card import QUANTILES, TrainingStatistics
 
 __all__ = [
     "LEVELS",
@@ -23,7 +23,7 @@ __all__ = [
     "training_statistics",
 ]
 
-LEVELS: Final = tuple(np.linspace(0, 1, 51).tolist())  # of the quantiles a card keeps
+LEVELS: Final = tuple(np.linspace(0, 1, QUANTILES).tolist())  # of the quantiles a card keeps
 SLIGHT, CLEAR = 0.1, 0.2  # distance between two distributions, 0..1
 SLIGHT_SHARES, CLEAR_SHARES = 0.1, 0.25  # population stability index, by the common rule of thumb
 SURE: Final = 0.01  # probability of a difference at least as large between samples of one distribution

@@ -30,12 +30,18 @@ class Reason(StrEnum):
     NO_THRESHOLD = "no_threshold"  # decided: the bundle has no threshold
     LOW_CONFIDENCE = "low_confidence"  # doubtful: the confidence is below the threshold
     UNFAMILIAR = "unfamiliar"  # unknown input: too far from the training sheets
-    MISSING = "missing"  # bad image: no such file, or no permission
+    MISSING = "missing"  # bad image: no such file, no permission, or the system cannot read it now
     NOT_AN_IMAGE = "not_an_image"  # bad image: another kind of file
-    TOO_LARGE = "too_large"  # bad image: more bytes or pixels than allowed
+    TOO_LARGE = "too_large"  # bad image: more bytes, pixels or decoding time than allowed
     DAMAGED = "damaged"  # bad image: cut off, empty, or contradicting its header
     CHANGED = "changed"  # bad image: changed while it was read
+    OUT_OF_MEMORY = "out_of_memory"  # bad image: this computer had too little memory when it was read
     UNSAFE = "unsafe"  # bad image: an archive's entry that is a link, locked, or outside the archive
+
+    @property
+    def transient(self) -> bool:
+        """Whether the reason is of that moment and not of the image: a scan tries again when it is rerun."""
+        return self in (Reason.MISSING, Reason.CHANGED, Reason.OUT_OF_MEMORY)
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,7 @@ def _examine_image(
         row = rows.get(content)
         return FileFacts(content, size), stamp, read_sheet(read, spec) if row is None else row
     except BadImage as error:
-        return FileFacts(content, error=_reason(error, path)), stamp, None
+        return _unusable(error, content, path), stamp, None
 
 
 def _examine_mask(path: Path, index: FileIndex | None) -> tuple[FileFacts, str]:
@@ -184,7 +184,7 @@ def _examine_mask(path: Path, index: FileIndex | None) -> tuple[FileFacts, str]:
         facts = mask_facts(path)
         return FileFacts(content, facts.size, area_px=facts.area_px), stamp
     except BadImage as error:
-        return FileFacts(content, error=_reason(error, path)), stamp
+        return _unusable(error, content, path), stamp
 
 
 def remember_all(sheets: SheetSet, index: FileIndex) -> list[ExaminedSheet] | None:
@@ -199,6 +199,11 @@ def remember_all(sheets: SheetSet, index: FileIndex) -> list[ExaminedSheet] | No
             files.append((path, facts, ""))
         remembered.append(ExaminedSheet(item, tuple(files), None))
     return remembered
+
+
+def _unusable(error: BadImage, content: str, path: Path) -> FileFacts:
+    """The reason; without content, so that it is not remembered, where it is no property of the file."""
+    return FileFacts("" if error.kind == "out_of_memory" else content, error=_reason(error, path))
 
 
 def _reason(error: BadImage, path: Path) -> str:

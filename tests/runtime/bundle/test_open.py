@@ -5,24 +5,27 @@ from __future__ import annotations
 import errno
 import json
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from steelsight.deploy.writer import describe_files, write_bundle
 from steelsight.errors import BadBundle, BadOutput
 from steelsight.files import pack_arrays
+from steelsight.runtime.bundle.arrays import read_arrays
 from steelsight.runtime.bundle.card import BundleCard
-from steelsight.runtime.bundle.graph import OPERATORS, summarise_graph
-from steelsight.runtime.bundle.open import open_bundle, read_arrays
+from steelsight.runtime.bundle.graph.check import check_graph
+from steelsight.runtime.bundle.graph.operators import OPERATORS
+from steelsight.runtime.bundle.open import open_bundle
+from steelsight.runtime.bundle.seal import seal, write_card
 
 Make = Callable[..., Path]
+OTHER = {"threshold": 0.5, "threshold_by": "cost"}
 
 
 def _rewrite(folder: Path, files: dict[str, bytes]) -> None:
@@ -32,7 +35,13 @@ def _rewrite(folder: Path, files: dict[str, bytes]) -> None:
         (folder / name).write_bytes(content)
     facts = describe_files(files)
     card["files"] |= {name: fact.model_dump() for name, fact in facts.items()}
-    (folder / "card.json").write_text(json.dumps(card))
+    (folder / "card.json").write_bytes(write_card(seal(BundleCard.model_validate(card))))
+
+
+def _seal_anew(folder: Path, **change: object) -> None:
+    """Change a card as one who knows the format would: with an id that fits."""
+    card = json.loads((folder / "card.json").read_text()) | change
+    (folder / "card.json").write_bytes(write_card(seal(BundleCard.model_validate(card))))
 
 
 def test_an_opened_bundle_agrees_with_its_card(make_bundle: Make) -> None:
@@ -61,18 +70,22 @@ def test_an_altered_file_is_refused(make_bundle: Make) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, "expected bundle format 1, got 2"),
+        ({"format": 3}, "expected bundle format 1 or 2, got 3"),
         ({"threshold": 1.5}, "threshold: Input should be less than or equal to 1"),
-        ({"temperature": 0}, "temperature: Input should be greater than 0"),
+        ({"temperature": 0}, "temperature: Input should be greater than or equal to 0.01"),
+        ({"temperature": 1e-300}, "temperature: Input should be greater than or equal to 0.01"),
+        (
+            {"threshold_by": "certificate"},
+            "threshold: expected a number, because",
+        ),
+        ({"threshold_by": "certificate", "threshold": 0.9}, "expected what is certified, got nothing"),
+        ({"class_names": ["a", "b\n", "c"]}, "expected text without control characters"),
+        ({"model_id": "0" * 32}, "model_id: expected [0-9a-f]{32}, the checksum of what it names, got 0+;"),
+        ({"temperature": 2.0}, "model_id: expected .* the card was altered or damaged"),
+        ({"input": {"height": 0, "width": 96}}, "expected sides of 1 to 65536 px, got 0 x 96"),
         ({"class_names": ["a", "a", "b"]}, "expected distinct names"),
         ({"files": {}}, "expected model.onnx for precision f32, found none"),
         ({"extra": 1}, "Extra inputs are not permitted"),
-        (
-            {"graph": {"opset": 17, "grid": [3, 5], "embedding": 7}},
-            "embedding: expected .7. a sheet, as in the card",
-        ),
-        ({"graph": {"opset": 17, "grid": [5, 3], "embedding": 384}}, "maps: expected"),
-        ({"class_names": ["a", "b"]}, "logits: expected"),
     ],
 )
 def test_a_card_that_contradicts_itself_or_the_graph_is_refused(
@@ -81,6 +94,30 @@ def test_a_card_that_contradicts_itself_or_the_graph_is_refused(
     folder = make_bundle()
     card = json.loads((folder / "card.json").read_text())
     (folder / "card.json").write_text(json.dumps(card | change))
+    with pytest.raises(BadBundle, match=message):
+        open_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"graph": {"opset": 17, "grid": [3, 5], "embedding": 7}},
+            "embedding: expected .7. a sheet, as in the card",
+        ),
+        ({"graph": {"opset": 17, "grid": [5, 3], "embedding": 384}}, "maps: expected"),
+        (
+            {"graph": {"opset": 18, "grid": [3, 5], "embedding": 384}},
+            "expected opset 18, as in the card",
+        ),
+        ({"class_names": ["a", "b"]}, "logits: expected"),
+    ],
+)
+def test_a_card_that_contradicts_its_graph_is_refused(
+    make_bundle: Make, change: dict[str, object], message: str
+) -> None:
+    folder = make_bundle()
+    _seal_anew(folder, **change)
     with pytest.raises(BadBundle, match=message):
         open_bundle(folder)
 
@@ -96,8 +133,7 @@ def test_a_file_that_is_not_a_card_is_refused(make_bundle: Make, text: str) -> N
 def test_another_image_decoder_is_refused(make_bundle: Make) -> None:
     folder = make_bundle()
     card = json.loads((folder / "card.json").read_text())
-    card["input"]["decoder"] = "other/2"
-    (folder / "card.json").write_text(json.dumps(card))
+    _seal_anew(folder, input=card["input"] | {"decoder": "other/2"})
     with pytest.raises(BadBundle, match="made for images decoded by 'other/2'"):
         open_bundle(folder)
 
@@ -153,31 +189,31 @@ def test_graphs_with_features_that_exports_do_not_use_are_refused(make_bundle: M
         (b"PK\x03\x04 not a graph", "expected an ONNX graph"),
     ):
         with pytest.raises(BadBundle, match=message):
-            summarise_graph(content, "model.onnx")
+            check_graph(content, "model.onnx")
     folder = make_bundle()
     _rewrite(folder, {"model.onnx": _model(identity, doc_string="")})
     with pytest.raises(BadBundle, match="expected input images and outputs logits, maps, embedding"):
         open_bundle(folder)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_mutated_graphs_are_refused_or_read(graph_bytes: bytes, data: st.DataObject) -> None:
-    content = bytearray(graph_bytes)
-    for _ in range(data.draw(st.integers(1, 6))):
-        at = data.draw(st.integers(0, len(content) - 1) | st.integers(0, 400))
-        content[at] = data.draw(st.integers(0, 255))
-    cut = data.draw(st.none() | st.integers(0, len(content)))
-    try:
-        outline = summarise_graph(bytes(content[:cut]), "model.onnx")
-    except BadBundle:  # any other error fails the test
-        return
-    assert outline.operators <= OPERATORS
+def test_graphs_with_changed_bytes_are_refused_or_read(graph_bytes: bytes) -> None:
+    read = 0
+    for case in range(150):
+        rng = random.Random(case)
+        content = bytearray(graph_bytes)
+        for _ in range(rng.randint(1, 6)):
+            at = rng.randrange(400) if rng.random() < 0.5 else rng.randrange(len(content))
+            content[at] = rng.randrange(256)
+        try:
+            graph = check_graph(bytes(content[: rng.choice([None, None, rng.randrange(len(content))])]), "g")
+        except BadBundle:  # any other error fails the test
+            continue
+        assert {node.operator for node in graph.nodes} <= OPERATORS.keys()
+        read += 1
+    assert read > 5
 
 
-def test_arrays_with_objects_or_of_excessive_size_are_refused(
-    make_bundle: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_arrays_with_objects_or_of_excessive_size_are_refused(make_bundle: Make) -> None:
     folder = make_bundle()
     good = {"means": np.zeros((3, 384), np.float32), "whitening": np.eye(384, dtype=np.float32)}
     for arrays, message in (
@@ -192,15 +228,14 @@ def test_arrays_with_objects_or_of_excessive_size_are_refused(
     _rewrite(folder, {"familiarity.npz": b"\x80\x04 a pickle"})
     with pytest.raises(BadBundle, match="expected arrays without objects"):
         open_bundle(folder)
-    monkeypatch.setattr("steelsight.runtime.bundle.open.MAX_ARRAY_BYTES", 1000)
-    with pytest.raises(BadBundle, match="bytes unpacked, more than the 1000 allowed"):
-        read_arrays(pack_arrays({"a": np.zeros(10_000)}), "probes.npz")
+    with pytest.raises(BadBundle, match="bytes unpacked, more than the 32 arrays and 1000 bytes allowed"):
+        read_arrays(pack_arrays({"a": np.zeros(10_000)}), "probes.npz", most=1000)
 
 
 def test_writing_replaces_a_bundle_but_no_other_folder(make_bundle: Make, tmp_path: Path) -> None:
     folder = make_bundle()
     bundle = open_bundle(folder)
-    write_bundle(folder, bundle.card.model_copy(update={"threshold": 0.5}), bundle.files)
+    write_bundle(folder, bundle.card.model_copy(update=OTHER), bundle.files)
     assert open_bundle(folder).card.threshold == 0.5
     other = tmp_path / "photos"
     other.mkdir()
@@ -242,7 +277,7 @@ def test_a_full_disk_keeps_the_earlier_bundle(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(BadOutput, match="No space left on device"):
-        write_bundle(folder, bundle.card.model_copy(update={"threshold": 0.5}), bundle.files)
+        write_bundle(folder, bundle.card.model_copy(update=OTHER), bundle.files)
     assert open_bundle(folder).card == bundle.card
     assert sorted(path.name for path in folder.parent.iterdir()) == beside
 

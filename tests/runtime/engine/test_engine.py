@@ -11,6 +11,7 @@ from scipy.special import softmax
 
 from steelsight.errors import BadBundle, BadInput
 from steelsight.runtime.bundle.card import Familiarity
+from steelsight.runtime.bundle.graph.check import CheckedGraph
 from steelsight.runtime.bundle.open import FeatureStatistics, open_bundle
 from steelsight.runtime.engine.engine import Outputs, decide, open_engine
 from steelsight.runtime.verdict import Reason, State
@@ -111,12 +112,18 @@ def test_outputs_with_nan_are_refused(make_bundle: Make) -> None:
         decide(_outputs([[np.nan, 0.0, 0.0]]), card, None)
 
 
-def test_a_graph_the_engine_cannot_run_is_a_bad_bundle(make_bundle: Make) -> None:
+def test_a_graph_the_engine_cannot_run_is_a_bad_bundle(
+    make_bundle: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bundle = open_bundle(make_bundle())
     bundle.files["model.onnx"] = b"not a graph"
     for name in ("openvino", "onnxruntime"):
-        with pytest.raises(BadBundle, match="refuses it"):
+        with pytest.raises(BadBundle, match="expected an ONNX graph"):
             open_engine(bundle, name)
+    monkeypatch.setattr(CheckedGraph, "encode", lambda self: b"not a graph")
+    for name in ("openvino", "onnxruntime"):
+        with pytest.raises(BadBundle, match="refuses it"):
+            open_engine(open_bundle(bundle.folder), name)
 
 
 def test_a_threshold_of_1_decides_nothing(make_bundle: Make) -> None:

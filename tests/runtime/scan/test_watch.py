@@ -1,5 +1,8 @@
 """A watched folder: files are scanned as they arrive, when complete, and once."""
 
+import errno
+import os
+import shutil
 from functools import partial
 
 import pyarrow as pa
@@ -8,8 +11,11 @@ import pytest
 from PIL import Image
 
 from steelsight.errors import BadOutput, BadSource
+from steelsight.runtime.engine.reading import ImageRefused
+from steelsight.runtime.scan import sources
 from steelsight.runtime.scan import watch as watch_module
 from steelsight.runtime.scan.options import ScanOptions
+from steelsight.runtime.verdict import Reason
 
 
 def watch(bundle, sources, out, *, idle=None, progress=None, **options):
@@ -127,3 +133,94 @@ def test_unusable_sources_and_folders_are_refused(make_bundle, line, tmp_path):
     with pytest.raises(BadOutput, match="expected parts without a gap"):
         watch(bundle, [line], out)
     assert watch(bundle, [line], out, idle=0.3, fresh=True, page=False).scanned == 1
+
+
+def test_a_share_that_goes_away_and_comes_back_is_not_scanned_again(make_bundle, line, tmp_path, monkeypatch):
+    """It comes back with other inodes and change times, as after a remount."""
+    put(line, "a.png")
+    put(line, "b.png", level=140)
+    away = tmp_path / "away"
+
+    def leave():
+        shutil.copytree(line, away, copy_function=shutil.copy2)
+        shutil.rmtree(line)
+
+    def come_back():
+        shutil.copytree(away, line, copy_function=shutil.copy2)
+
+    nothing = [lambda: None] * 3
+    between_polls(monkeypatch, *nothing, leave, *nothing, come_back, *nothing, partial(until(0), 0, 0))
+    report = watch(make_bundle(), [line], tmp_path / "out", page=False)
+    assert report.scanned == 2
+    assert report.passed_over == 1  # the folder, while it was away
+    again = watch(make_bundle("again"), [line], tmp_path / "out", idle=0.0, page=False)
+    assert (again.scanned, again.kept) == (0, 2)
+
+
+def test_other_content_of_the_same_size_and_time_is_scanned(make_bundle, line, tmp_path):
+    bundle, out = make_bundle(), tmp_path / "out"
+    Image.new("L", (96, 64), 90).save(line / "a.bmp")
+    watch(bundle, [line], out, progress=until(1), page=False)
+    before = (line / "a.bmp").stat()
+    Image.new("L", (96, 64), 160).save(line / "a.bmp")
+    os.utime(line / "a.bmp", ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = (line / "a.bmp").stat()
+    assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert watch(bundle, [line], out, progress=until(2), page=False).scanned == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX alone")
+def test_names_that_differ_in_undecodable_bytes_are_two_files(make_bundle, line, tmp_path):
+    bundle, out = make_bundle(), tmp_path / "out"
+    for byte, level in ((b"\xe8", 90), (b"\xe9", 150)):
+        Image.new("L", (96, 64), level).save(line / "x.png")
+        (line / "x.png").rename(line / os.fsdecode(b"caf" + byte + b".png"))
+    assert watch(bundle, [line], out, progress=until(2)).scanned == 2
+    assert names_of(out) == [r"caf\xe8.png", r"caf\xe9.png"]
+    assert "caf\\xe9.png" in (out / "report.html").read_text()
+    assert watch(bundle, [line], out, idle=0.0, page=False).scanned == 0
+
+
+def test_a_time_beyond_64_bits_does_not_stop_a_watch(make_bundle, line, tmp_path):
+    bundle, out = make_bundle(), tmp_path / "out"
+    put(line, "a.png")
+    os.utime(line / "a.png", ns=(0, 10_413_792_000 * 10**9))  # the year 2300
+    assert watch(bundle, [line], out, progress=until(1), page=False).scanned == 1
+    assert watch(bundle, [line], out, idle=0.0, page=False).scanned == 0
+
+
+def test_a_folder_that_cannot_be_listed_is_refused_or_named(make_bundle, line, tmp_path, monkeypatch):
+    bundle, out = make_bundle(), tmp_path / "out"
+    put(line, "deep/a.png")
+    real = os.scandir
+
+    def refuse(place):
+        def scandir(path):
+            if os.fspath(path) == str(place):
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return real(path)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+
+    refuse(line)
+    with pytest.raises(BadSource, match="no permission to read it"):
+        watch(bundle, [line], out, idle=0.0)
+    refuse(line / "deep")
+    report = watch(bundle, [line], out, idle=0.0)
+    assert report.passed_over == 1
+    assert "no permission to read it" in (out / "report.html").read_text()
+
+
+def test_a_file_that_could_not_be_read_is_tried_again(make_bundle, line, tmp_path, monkeypatch):
+    bundle, out = make_bundle(), tmp_path / "out"
+    put(line, "a.png")
+
+    def refuse(path):
+        raise ImageRefused(Reason.MISSING, "a.png: no permission to read it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sources, "read_file", refuse)
+        report = watch(bundle, [line], out, idle=0.0, page=False)
+    assert (report.scanned, report.transient) == (1, 1)  # not at every poll
+    again = watch(bundle, [line], out, idle=0.0, page=False)
+    assert again.summary.states == {"bad_image": 1, "decided": 1}

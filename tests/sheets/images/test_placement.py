@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
+from steelsight.sheets.images import axis_weights, placement
 from steelsight.sheets.images.placement import place, resample
 from steelsight.types import InputSpec
 
@@ -88,3 +91,39 @@ def test_the_three_fits() -> None:
     cropped = place(wide, InputSpec(64, 400, "crop"))
     assert cropped.original_box == pytest.approx((0, 18, 400, 82))
     assert cropped.to_model((0, 0, 400, 100)) == (0, 0, 400, 64)
+
+
+@given(st.integers(1, 300), st.integers(1, 300), FITS, st.booleans(), st.integers(0, 2**32 - 1))
+def test_blocks_give_the_same_as_the_whole_image(
+    height: int, width: int, fit: Any, smooth: bool, seed: int
+) -> None:
+    image = np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+    spec = InputSpec(height=7, width=23, fit=fit)
+    where = place((height, width), spec)
+    whole = resample(image, where, spec, smooth=smooth)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(placement, "WHOLE", 64)
+        patch.setattr(axis_weights, "_BLOCK", 16)
+        blocks = resample(image, where, spec, smooth=smooth)
+        opened = resample(Image.fromarray(image), where, spec, smooth=smooth)
+    np.testing.assert_allclose(blocks, whole, atol=1e-3)  # sums in another order, of values up to 255
+    np.testing.assert_array_equal(opened, blocks)
+
+
+@pytest.mark.parametrize("size", [(16, 100_003), (1, 2**22 + 1), (2**22 + 1, 1), (2100, 2003)])
+def test_memory_does_not_follow_the_longer_side(size: tuple[int, int]) -> None:
+    gray, spec = Image.new("L", (size[1], size[0]), 7), InputSpec()
+    tracemalloc.start()
+    resampled = resample(gray, place(size, spec), spec, smooth=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(resampled, 7, atol=1e-3)
+    assert peak < 2**26
+
+
+def test_weights_that_are_kept_have_a_bound_in_bytes() -> None:
+    spec = InputSpec()
+    for width in range(4000, 4050):
+        resample(np.zeros((2, width), dtype=np.uint8), place((2, width), spec), spec, smooth=True)
+    kept = sum(each.nbytes for each in axis_weights._weights.values())
+    assert 0 < kept <= axis_weights.MAX_KEPT

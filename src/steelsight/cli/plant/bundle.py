@@ -1,4 +1,4 @@
-"""`steelsight bundle verify|show BUNDLE`: whether a bundle gives the same answers here, and what it holds."""
+"""`steelsight bundle verify|show|sign BUNDLE`: the same answers here, by whom, and what it holds."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.cli.console import JsonFlag, console, emit_json, print_line
 from steelsight.cli.verb import Verb
 from steelsight.errors import ParityRefused
 
 __all__ = ["bundle"]
 
-bundle = typer.Typer(name="bundle", help="Verify and show a bundle.", no_args_is_help=True)
+bundle = typer.Typer(name="bundle", help="Verify, show and sign a bundle.", no_args_is_help=True)
 Folder = Annotated[Path, typer.Argument(help="BUNDLE folder.", metavar="BUNDLE")]
 
 
@@ -22,13 +22,25 @@ Folder = Annotated[Path, typer.Argument(help="BUNDLE folder.", metavar="BUNDLE")
 def verify(
     folder: Folder,
     threads: Annotated[int, typer.Option(min=0, help="Number of threads; 0 = the engine's own choice.")] = 0,
+    key: Annotated[
+        Path | None,
+        typer.Option(help="Public key (PEM, Ed25519) whose signature it must carry.", metavar="FILE"),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Check every file, and compare every installed engine on the probe sheets the bundle carries."""
     from steelsight.plain import plain
+    from steelsight.runtime.bundle.open import open_bundle
     from steelsight.runtime.parity.verify import verify_bundle
 
-    found = verify_bundle(folder, threads=threads)
+    opened = open_bundle(folder)
+    if key is not None:
+        from steelsight.runtime.bundle.signature import check_signature
+
+        check_signature(opened, key)
+        print_line(f"signature: by the key {key}")
+    _print_notes(opened.notes)
+    found = verify_bundle(opened, threads=threads)
     for each in found:
         told = each.parity
         verdict = "; ".join(each.broken) or "as its source"
@@ -39,7 +51,9 @@ def verify(
             soft_wrap=True,
         )
     if as_json:
-        emit_json(plain({"bundle": str(folder), "engines": [asdict(each) for each in found]}))
+        signed = None if key is None else str(key)
+        engines = [asdict(each) for each in found]
+        emit_json(plain({"bundle": str(folder), "signed_by": signed, "engines": engines}))
     if found[0].broken:
         raise ParityRefused(
             f"{folder}: on this machine it does not answer as its source: {'; '.join(found[0].broken)}; "
@@ -53,7 +67,8 @@ def show(folder: Folder, as_json: JsonFlag = False) -> None:
     """Check that a bundle is complete, and print its card."""
     from steelsight.runtime.bundle.open import open_bundle
 
-    card = open_bundle(folder).card
+    opened = open_bundle(folder)
+    card = opened.card
     facts = {
         "model": f"{card.model}, {card.head} head, {card.precision}, id {card.model_id}",
         "classes": ", ".join(card.class_names),
@@ -64,5 +79,36 @@ def show(folder: Folder, as_json: JsonFlag = False) -> None:
     }
     for name, value in facts.items():
         console.print(f"{name:<10} {value}", markup=False, soft_wrap=True)
+    _print_notes(opened.notes)
     if as_json:
         emit_json(card.model_dump(mode="json"))
+
+
+@bundle.command(cls=Verb)
+def sign(
+    folder: Folder,
+    key: Annotated[
+        Path, typer.Option(help="Private key (PEM, Ed25519), as OpenSSL writes it.", metavar="FILE")
+    ],
+    password: Annotated[
+        bool, typer.Option("--password", help="The key is encrypted: ask for its password.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Check that a bundle is complete, and sign it: `bundle verify --key` shows later that nothing changed.
+
+    `openssl genpkey -algorithm ed25519 -out private.pem` makes a key, and
+    `openssl pkey -in private.pem -pubout -out public.pem` its public part.
+    """
+    from steelsight.runtime.bundle.signature import sign_bundle
+
+    asked = typer.prompt("password", hide_input=True, err=True).encode() if password else None
+    written = sign_bundle(folder, key, asked)
+    print_line(f"signature: {written}")
+    if as_json:
+        emit_json({"bundle": str(folder), "signature": str(written)})
+
+
+def _print_notes(notes: tuple[str, ...]) -> None:
+    for note in notes:
+        print_line(f"note: {note}")

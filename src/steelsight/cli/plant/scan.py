@@ -100,6 +100,11 @@ def _print(report: ScanReport) -> None:
         print_line(f"  {label}: {counts}")
     if bad := report.summary.states["bad_image"]:
         print_line(f"  set aside: {bad:,}, with reasons in {report.out / 'quarantine.csv'}")
+    if report.transient:
+        print_line(
+            f"  of them {report.transient:,} for a reason that may pass, such as missing: "
+            "the same command tries them again"
+        )
     for each in report.summary.drift:
         if each.level != "as usual":
             print_line(f"  drift, {each.title}: {each.reading} ({each.level})")

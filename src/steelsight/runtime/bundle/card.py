@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import unicodedata
+from itertools import pairwise
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from steelsight.types import InputSpec, Task
 from steelsight.version import __version__
 
 __all__ = [
     "BUNDLE_FORMAT",
+    "BUNDLE_FORMATS",
+    "QUANTILES",
     "BundleCard",
     "Familiarity",
     "FileFact",
@@ -21,8 +25,37 @@ __all__ = [
     "TrainingStatistics",
 ]
 
-BUNDLE_FORMAT: Literal[1] = 1  # increased whenever an older reader would misread a newer card
+BUNDLE_FORMAT: Final = 2  # of what is written: model_id is a hash over the whole bundle
+BUNDLE_FORMATS: Final = (1, 2)  # that are read; in 1, model_id is the start of the graph's SHA-256
+QUANTILES: Final = 51  # of each property in TrainingStatistics
+MOST_FILES: Final = 64  # of a bundle
+MOST_BYTES: Final = 2**30  # of all files of a bundle together
+LONGEST_SIDE: Final = 2**16  # px, of the input
+RESERVED: Final = ("card.json", "card.json.sig")  # files of a bundle that its card does not list
 
+
+def _shown(text: str) -> str:
+    if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text):
+        raise ValueError(f"expected text without control characters, got {text!a:.80}")
+    return text
+
+
+def _rising(values: tuple[float, ...]) -> tuple[float, ...]:
+    """Quantiles: none, or QUANTILES in order."""
+    if len(values) not in (0, QUANTILES):
+        raise ValueError(f"expected {QUANTILES} quantiles, got {len(values)}")
+    if any(later < earlier - 1e-6 for earlier, later in pairwise(values)):
+        raise ValueError("expected quantiles in order")
+    return values
+
+
+Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_shown)]
+Words = Annotated[str, Field(max_length=10_000)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Difference = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
+Gray = Annotated[float, Field(ge=0, le=255, allow_inf_nan=False)]
+Distance = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+Cells = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
 Precision = Literal["f32", "bf16", "int8"]
 ThresholdBy = Literal["certificate", "cost", "none"]
 
@@ -35,22 +68,22 @@ class FileFact(_CardPart):
     """A file of the bundle."""
 
     sha256: str = Field(pattern="^[0-9a-f]{64}$")  # of the bytes, hexadecimal
-    size: int = Field(ge=1)  # bytes
+    size: int = Field(ge=1, le=MOST_BYTES)  # bytes
 
 
 class GraphFacts(_CardPart):
     """The graph: gray uint8 (n, h, w) to logits (n, c), maps (n, c, gh, gw) and embedding (n, k)."""
 
     opset: int = Field(ge=13, le=21)  # of ONNX
-    grid: tuple[int, int]  # of the maps
-    embedding: int = Field(ge=1)  # k, its length
+    grid: tuple[Cells, Cells]  # of the maps
+    embedding: Cells  # k, its length
 
 
 class Familiarity(_CardPart):
     """How far from the training sheets an input may lie; statistics are in `file`."""
 
     file: str = "familiarity.npz"  # means (c, k) and whitening (k, r), float32
-    limit: float = Field(gt=0)  # distance above it: unknown input
+    limit: float = Field(gt=0, le=1e12, allow_inf_nan=False)  # distance above it: unknown input
     kept: float = Field(gt=0, lt=1)  # share of calibration sheets within the limit
 
 
@@ -58,49 +91,60 @@ class TrainingStatistics(_CardPart):
     """Statistics of the calibration sheets, with which `runtime.drift` compares a scan."""
 
     sheets: int = Field(ge=1)  # how many were measured
-    gray_mean: tuple[float, ...]  # quantiles at runtime.drift.LEVELS of each sheet's mean gray level
-    gray_spread: tuple[float, ...]  # of its standard deviation
-    confidence: tuple[float, ...]  # quantiles of the calibrated confidence
-    distance: tuple[float, ...]  # quantiles of the distance from the training sheets
-    shares: tuple[float, ...]  # of the sheets, for each class named in a verdict
+    gray_mean: Annotated[
+        tuple[Gray, ...], AfterValidator(_rising)
+    ]  # quantiles at runtime.drift.LEVELS of each sheet's mean gray level
+    gray_spread: Annotated[tuple[Gray, ...], AfterValidator(_rising)]  # of its standard deviation
+    confidence: Annotated[
+        tuple[Share, ...], AfterValidator(_rising)
+    ]  # quantiles of the calibrated confidence
+    distance: Annotated[
+        tuple[Distance, ...], AfterValidator(_rising)
+    ]  # quantiles of the distance from the training sheets
+    shares: tuple[Share, ...]  # of the sheets, for each class named in a verdict
 
 
 class ShortcutStamp(_CardPart):
     """What `steelsight shortcuts prove` found for this model and one nuisance."""
 
-    nuisance: str  # stain, end, or the name of a table
-    suspect: str  # the class it may be evidence for
+    nuisance: Name  # stain, end, or the name of a table
+    suspect: Name  # the class it may be evidence for
     verdict: Literal["proven", "not found at this power", "inconclusive"]  # see shortcuts.prove.decision
-    because: str  # the rule that gave the verdict, in words with numbers
-    excess: tuple[float, float, float] | None  # verdicts that flip beyond the control: estimate, 95 % bounds
+    because: Words  # the rule that gave the verdict, in words with numbers
+    excess: (
+        tuple[Difference, Difference, Difference] | None
+    )  # verdicts that flip beyond the control: estimate, 95 % bounds
     pasted: int = Field(ge=0)  # sheets it was pasted on
-    data: str  # name of the DATA folder
-    data_hash: str  # see sheets.cache
+    data: Words  # name of the DATA folder
+    data_hash: Words  # see sheets.cache
 
 
 class BundleCard(_CardPart):
     """The JSON card of a BUNDLE."""
 
-    format: Literal[1] = BUNDLE_FORMAT  # of this file
-    steelsight_version: str = __version__  # that wrote it
-    model_id: str = Field(pattern="^[0-9a-f]{12}$")  # start of the graph's SHA-256; every verdict carries it
+    format: Literal[1, 2] = BUNDLE_FORMAT  # of this file
+    steelsight_version: Name = __version__  # that wrote it
+    # Hash over everything else in this card, which holds the hash of every other file; "" = not yet written.
+    model_id: str = Field(default="", pattern="^([0-9a-f]{12}|[0-9a-f]{32}|)$")
     task: Task  # binary, multiclass or multilabel
-    class_names: tuple[str, ...] = Field(min_length=1)  # multilabel: defect types alone
-    model: str  # the network, e.g. squeezenet_reduced
-    head: str  # its last layers
+    class_names: tuple[Name, ...] = Field(min_length=1, max_length=10_000)  # multilabel: defect types alone
+    model: Name  # the network, e.g. squeezenet_reduced
+    head: Name  # its last layers
     input: InputSpec  # size, fit and decoder
     graph: GraphFacts  # shapes of inputs and outputs
     precision: Precision  # the fastest one within the bounds of parity
-    files: dict[str, FileFact]  # every file but this card
-    temperature: float = Field(default=1.0, gt=0)  # divides the logits before the softmax
-    threshold: float | None = Field(default=None, ge=0, le=1)  # see evaluation.abstention.thresholds
+    files: dict[Name, FileFact] = Field(max_length=MOST_FILES)  # every file but this card
+    temperature: float = Field(
+        default=1.0, ge=0.01, le=100, allow_inf_nan=False
+    )  # divides the logits before the softmax
+    threshold: Share | None = None  # see evaluation.abstention.thresholds
     threshold_by: ThresholdBy = "none"  # how the threshold was chosen
-    threshold_statement: str = ""  # what is certified of it, in words
+    threshold_statement: Words = ""  # what is certified of it, in words
     familiarity: Familiarity | None = None  # None = no input is called unknown
     usual: TrainingStatistics | None = None  # None = drift is not measured
     parity: dict[str, JsonValue] = Field(default_factory=dict)  # by precision, see deploy.parity_trials
     shortcuts: tuple[ShortcutStamp, ...] = ()  # none = no shortcut was tested
-    shortcut_search: str = ""  # outcome of `steelsight shortcuts find`, in words; "" = not searched
+    shortcut_search: Words = ""  # outcome of `steelsight shortcuts find`, in words; "" = not searched
     source: dict[str, JsonValue] = Field(default_factory=dict)  # run, data and its hash, seed, recipe
 
     @property
@@ -111,12 +155,33 @@ class BundleCard(_CardPart):
     @model_validator(mode="after")
     def _agrees(self) -> BundleCard:
         if len(set(self.class_names)) != len(self.class_names):
-            raise ValueError(f"class_names: expected distinct names, got {list(self.class_names)}")
+            raise ValueError(f"class_names: expected distinct names, got {list(self.class_names)!s:.200}")
+        if self.threshold is None and self.threshold_by != "none":
+            raise ValueError(f"threshold: expected a number, because of threshold_by {self.threshold_by}")
+        if self.threshold_by == "certificate" and not self.threshold_statement:
+            raise ValueError("threshold_statement: expected what is certified, got nothing")
+        if self.usual is not None and len(self.usual.shares) != len(self.class_names):
+            raise ValueError(f"usual.shares: expected {len(self.class_names)}, got {len(self.usual.shares)}")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_input(self) -> BundleCard:
+        height, width = self.input.height, self.input.width
+        if not (1 <= height <= LONGEST_SIDE and 1 <= width <= LONGEST_SIDE):
+            raise ValueError(f"input: expected sides of 1 to {LONGEST_SIDE} px, got {height} x {width}")
+        if self.graph.grid[0] > height or self.graph.grid[1] > width:
+            raise ValueError(f"graph.grid: expected at most the input's size, got {list(self.graph.grid)}")
+        return self
+
+    @model_validator(mode="after")
+    def _names_its_files(self) -> BundleCard:
         if self.graph_file not in self.files:
             raise ValueError(f"files: expected {self.graph_file} for precision {self.precision}, found none")
         if self.familiarity is not None and self.familiarity.file not in self.files:
             raise ValueError(f"files: expected {self.familiarity.file}, found none")
         for name in self.files:
-            if "/" in name or "\\" in name or name.startswith(".") or not name:
+            if "/" in name or "\\" in name or name.startswith(".") or name in RESERVED:
                 raise ValueError(f"files: expected plain names inside the bundle, got {name!r}")
+        if (total := sum(fact.size for fact in self.files.values())) > MOST_BYTES:
+            raise ValueError(f"files: {total} bytes together, more than the {MOST_BYTES} allowed")
         return self

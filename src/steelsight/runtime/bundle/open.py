@@ -6,31 +6,36 @@ Nothing in a bundle is executable: a graph of known operators, arrays without pi
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 import stat
-import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from jaxtyping import Float32
-from pydantic import ValidationError
 
 from steelsight.errors import BadBundle
-from steelsight.runtime.bundle.card import BUNDLE_FORMAT, BundleCard
-from steelsight.runtime.bundle.graph import MAX_GRAPH_BYTES, GraphPort, summarise_graph
+from steelsight.names import shown_name
+from steelsight.runtime.bundle.arrays import read_arrays
+from steelsight.runtime.bundle.card import BundleCard
+from steelsight.runtime.bundle.graph.check import MAX_GRAPH_BYTES, CheckedGraph, check_graph
+from steelsight.runtime.bundle.graph.values import FLOAT, UINT8, GraphPort
+from steelsight.runtime.bundle.seal import parse_card
 from steelsight.sheets.images.pixels import DECODER
 
-__all__ = ["CARD_FILE", "PROBES_FILE", "Bundle", "FeatureStatistics", "open_bundle", "read_arrays"]
+__all__ = ["CARD_FILE", "PROBES_FILE", "SIGNATURE_FILE", "Bundle", "FeatureStatistics", "open_bundle"]
 
 CARD_FILE: Final = "card.json"
+SIGNATURE_FILE: Final = "card.json.sig"  # optional, of the bytes of card.json
 RUN_WEIGHTS: Final = "model.safetensors"  # of a RUN folder; a bundle has none
 PROBES_FILE: Final = "probes.npz"  # sheets (m, h, w) uint8 and the source model's outputs for them
 MAX_CARD_BYTES: Final = 2**22
-MAX_ARRAY_BYTES: Final = 2**27  # of one array file, unpacked
-UINT8, FLOAT32 = 2, 1  # onnx.TensorProto.DataType
+_SHOWN_STRANGERS: Final = 5  # names of other files in a note
+_OLD_FORMAT: Final = (
+    "format 1: its card has no checksum of its own, so changed thresholds or class names go unnoticed; "
+    "export it again"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +54,22 @@ class Bundle:
     card: BundleCard
     files: dict[str, bytes]  # every file named in the card; nothing is read again
     statistics: FeatureStatistics | None
+    card_text: bytes = b""  # the bytes of card.json, which a signature is of
+    notes: tuple[str, ...] = ()  # what a reader of its reports should know
+    # Graphs that were checked, each with the bytes it was read from.
+    graphs: dict[str, tuple[bytes, CheckedGraph]] = field(default_factory=dict, repr=False)
 
     @property
     def graph(self) -> bytes:
         """The graph of the card's precision."""
         return self.files[self.card.graph_file]
+
+    def checked_graph(self, name: str) -> CheckedGraph:
+        """A graph of the bundle, checked once; raises BadBundle. Engines get nothing but this."""
+        content = self.files[name]
+        if name not in self.graphs or self.graphs[name][0] is not content:
+            self.graphs[name] = content, check_graph(content, str(self.folder / name))
+        return self.graphs[name][1]
 
 
 def open_bundle(folder: Path) -> Bundle:
@@ -62,7 +78,9 @@ def open_bundle(folder: Path) -> Bundle:
     raises  BadBundle naming the file and what is wrong: missing, altered, too large, of another format or
             decoder, a graph that does not agree with the card, arrays with objects inside
     """
-    card = _read_card(folder)
+    text = _read_card(folder)
+    card = parse_card(text, str(folder / CARD_FILE))
+    _check_decoder(card, folder / CARD_FILE)
     files = {name: _read_file(folder / name, fact.size) for name, fact in card.files.items()}
     for name, content in files.items():
         if hashlib.sha256(content).hexdigest() != card.files[name].sha256:
@@ -70,35 +88,27 @@ def open_bundle(folder: Path) -> Bundle:
                 f"{folder / name}: its checksum is not the one in {CARD_FILE}; "
                 "the file was altered or damaged, export or copy the bundle again"
             )
-        if name.endswith(".onnx"):
-            _check_graph(content, card, str(folder / name))
-    return Bundle(folder, card, files, _statistics(folder, card, files))
+    graphs = {name: _read_graph(files[name], card, folder / name) for name in files if name.endswith(".onnx")}
+    return Bundle(folder, card, files, _statistics(folder, card, files), text, _notes(folder, card), graphs)
 
 
-def read_arrays(content: bytes, where: str) -> dict[str, np.ndarray]:
-    """Arrays of the bytes of an .npz, without pickles and within MAX_ARRAY_BYTES.
-
-    where   name of the file in messages
-    raises  BadBundle
-    """
+def _notes(folder: Path, card: BundleCard) -> tuple[str, ...]:
+    """What an old format lacks, and what lies in the folder without being part of the bundle."""
+    known = {CARD_FILE, SIGNATURE_FILE, *card.files}
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-        arrays = _unpack(content) if unpacked <= MAX_ARRAY_BYTES else None
-    except Exception as error:  # zipfile, zlib, NumPy's header parser and its tokenizer have no common root
-        raise BadBundle(f"{where}: expected arrays without objects, got {error}; export it again") from error
-    if arrays is None:
-        raise BadBundle(f"{where}: {unpacked} bytes unpacked, more than the {MAX_ARRAY_BYTES} allowed")
-    return arrays
+        strangers = [entry.name for entry in islice(folder.iterdir(), 1000) if entry.name not in known]
+    except OSError:  # a folder that may be entered and not listed
+        strangers = []
+    notes = [_OLD_FORMAT] if card.format == 1 else []
+    if strangers:
+        names = ", ".join(shown_name(name)[:80] for name in sorted(strangers)[:_SHOWN_STRANGERS])
+        more = len(strangers) - _SHOWN_STRANGERS
+        names += f" and {more} more" if more > 0 else ""
+        notes.append(f"not part of the bundle and never read: {names}")
+    return tuple(notes)
 
 
-def _unpack(content: bytes) -> dict[str, np.ndarray]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
-
-
-def _read_card(folder: Path) -> BundleCard:
-    path = folder / CARD_FILE
+def _read_card(folder: Path) -> bytes:
     if not folder.is_dir():
         raise BadBundle(f"{folder}: expected a BUNDLE folder with {CARD_FILE}, found none; check the path")
     if (folder / RUN_WEIGHTS).is_file():
@@ -106,29 +116,15 @@ def _read_card(folder: Path) -> BundleCard:
             f"{folder}: expected a BUNDLE folder, got a RUN folder; export it first: "
             f"`steelsight export {folder} --data DATA --out BUNDLE`"
         )
-    text = _read_file(path, None)
-    try:
-        raw = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadBundle(f"{path}: expected JSON, got {error}; export the bundle again") from error
-    if not isinstance(raw, dict) or raw.get("format") != BUNDLE_FORMAT:
-        came = raw.get("format") if isinstance(raw, dict) else type(raw).__name__
-        raise BadBundle(
-            f"{path}: expected bundle format {BUNDLE_FORMAT}, got {came!r:.80}; "
-            "use the steelsight version that wrote it"
-        )
-    try:
-        card = BundleCard.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "card"
-        raise BadBundle(f"{path}: {where}: {first['msg']}; export the bundle again") from error
+    return _read_file(folder / CARD_FILE, None)
+
+
+def _check_decoder(card: BundleCard, path: Path) -> None:
     if card.input.at_bits(None).decoder != DECODER:
         raise BadBundle(
             f"{path}: made for images decoded by {card.input.decoder!r:.80}, this version has {DECODER!r}; "
             f"use steelsight {card.steelsight_version}, or export again"
         )
-    return card
 
 
 def _read_file(path: Path, size: int | None) -> bytes:
@@ -152,15 +148,25 @@ def _read_file(path: Path, size: int | None) -> bytes:
         ) from error
 
 
-def _check_graph(content: bytes, card: BundleCard, where: str) -> None:
-    graph = summarise_graph(content, where)
+def _read_graph(content: bytes, card: BundleCard, path: Path) -> tuple[bytes, CheckedGraph]:
+    graph = check_graph(content, str(path))
+    _check_ports(graph, card, str(path))
+    return content, graph
+
+
+def _check_ports(graph: CheckedGraph, card: BundleCard, where: str) -> None:
+    if graph.opset != card.graph.opset:
+        raise BadBundle(
+            f"{where}: expected opset {card.graph.opset}, as in the card, got {graph.opset}; "
+            "card and graph are of different exports, restore both from one"
+        )
     height, width = card.input.height, card.input.width
     classes, (grid_h, grid_w) = len(card.class_names), card.graph.grid
     expected = {
         "images": (UINT8, (height, width)),
-        "logits": (FLOAT32, (classes,)),
-        "maps": (FLOAT32, (classes, grid_h, grid_w)),
-        "embedding": (FLOAT32, (card.graph.embedding,)),
+        "logits": (FLOAT, (classes,)),
+        "maps": (FLOAT, (classes, grid_h, grid_w)),
+        "embedding": (FLOAT, (card.graph.embedding,)),
     }
     came = {port.name: port for port in (*graph.inputs, *graph.outputs)}
     if set(came) != set(expected) or [port.name for port in graph.inputs] != ["images"]:

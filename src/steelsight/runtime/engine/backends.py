@@ -1,4 +1,4 @@
-"""OpenVINO and ONNX Runtime behind one interface; whatever error they raise becomes a BadBundle."""
+"""OpenVINO and ONNX Runtime behind one interface; what they refuse becomes a BadBundle."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import numpy as np
 import openvino
 from jaxtyping import UInt8
 
-from steelsight.errors import BadBundle, BadInput
+from steelsight.errors import BadBundle, BadInput, is_out_of_memory
 from steelsight.runtime.bundle.card import BundleCard
+from steelsight.runtime.bundle.graph.check import CheckedGraph
+from steelsight.runtime.engine.deadline import Deadline
 
 __all__ = ["OUTPUTS", "Pass", "Run", "prepare_onnxruntime", "prepare_openvino"]
 
@@ -23,15 +25,16 @@ Run = Callable[[Pass], tuple[np.ndarray, ...]]
 Prepared = tuple[Callable[[int], Run], str]  # compiles the graph for a size of pass; the engine's version
 
 
-def prepare_openvino(graph: bytes, card: BundleCard, threads: int) -> Prepared:
+def prepare_openvino(graph: CheckedGraph, card: BundleCard, threads: int) -> Prepared:
     """Prepare OpenVINO: compiled once for each size of pass, because fixed shapes run faster than free ones.
 
     threads  0 = the engine's own choice
     raises   BadBundle where the engine refuses the graph
     """
     core = openvino.Core()
+    deadline = Deadline(card.graph_file, "OpenVINO")
     with _refuse(card, "OpenVINO"):
-        model = core.read_model(model=graph)
+        model = deadline.within("reading", lambda: core.read_model(model=graph.encode()))
     hint = "bf16" if card.precision == "bf16" else "f32"
     settings: dict[str, Any] = {
         "PERFORMANCE_HINT": "LATENCY",
@@ -45,19 +48,20 @@ def prepare_openvino(graph: bytes, card: BundleCard, threads: int) -> Prepared:
         with _refuse(card, "OpenVINO"):
             shaped = model.clone()
             shaped.reshape([size, card.input.height, card.input.width])
-            request = core.compile_model(shaped, "CPU", settings).create_infer_request()
+            compiled = deadline.within("compiling", lambda: core.compile_model(shaped, "CPU", settings))
+            request = compiled.create_infer_request()
 
         def run(images: Pass) -> tuple[np.ndarray, ...]:
             with _refuse(card, "OpenVINO"):
                 request.infer([openvino.Tensor(images, shared_memory=True)])
                 return tuple(request.get_tensor(name).data for name in OUTPUTS)
 
-        return run
+        return deadline.first_within("the first pass", run)
 
     return compile_for, str(openvino.__version__).split("-")[0]
 
 
-def prepare_onnxruntime(graph: bytes, card: BundleCard, threads: int) -> Prepared:
+def prepare_onnxruntime(graph: CheckedGraph, card: BundleCard, threads: int) -> Prepared:
     """Prepare ONNX Runtime: one session for every size of pass.
 
     threads  0 = the engine's own choice
@@ -73,22 +77,34 @@ def prepare_onnxruntime(graph: bytes, card: BundleCard, threads: int) -> Prepare
     options.log_severity_level = 3
     if threads:
         options.intra_op_num_threads = threads
+    deadline = Deadline(card.graph_file, "ONNX Runtime")
+
+    def open_session() -> Any:
+        return onnxruntime.InferenceSession(graph.encode(), options, providers=["CPUExecutionProvider"])
+
     with _refuse(card, "ONNX Runtime"):
-        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        session = deadline.within("compiling", open_session)
 
     def run(images: Pass) -> tuple[np.ndarray, ...]:
         with _refuse(card, "ONNX Runtime"):
             return tuple(session.run(list(OUTPUTS), {"images": images}))
 
-    return lambda _: run, str(onnxruntime.__version__)
+    return lambda _: deadline.first_within("the first pass", run), str(onnxruntime.__version__)
 
 
 @contextmanager
 def _refuse(card: BundleCard, engine: str) -> Iterator[None]:
-    """Native code raises errors of any class for a graph it cannot run; all become BadBundle."""
+    """Native code raises errors of any class for a graph it cannot run; all become BadBundle.
+
+    raises  MemoryError for lack of memory, which is not the graph's fault
+    """
     try:
         yield
+    except (BadBundle, BadInput):
+        raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise MemoryError(f"{card.graph_file}: {engine} needs more memory than there is") from error
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         what = (lines or [type(error).__name__])[-1][:160]
         raise BadBundle(f"{card.graph_file}: {engine} refuses it ({what}); export it again") from error

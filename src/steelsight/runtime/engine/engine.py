@@ -132,7 +132,7 @@ def open_engine(
     card = bundle.card if precision is None else bundle.card.model_copy(update={"precision": precision})
     if card.graph_file not in bundle.files:
         raise BadInput(f"{bundle.folder}: expected {card.graph_file} for {card.precision}, found none")
-    graph = bundle.files[card.graph_file]
+    graph = bundle.checked_graph(card.graph_file)
     if engine == "openvino":
         run, version = prepare_openvino(graph, card, threads)
         return Engine("openvino", card, run, batch, f"OpenVINO {version} {card.precision}")

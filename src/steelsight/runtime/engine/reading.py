@@ -13,12 +13,12 @@ import numpy as np
 from steelsight.errors import BadImage
 from steelsight.runtime.bundle.card import BundleCard
 from steelsight.runtime.verdict import Reason, State, Verdict
-from steelsight.sheets.images.image_file import MAX_FILE_BYTES, unreadable
+from steelsight.sheets.images.image_file import MAX_FILE_BYTES, OUT_OF_MEMORY, unreadable
 from steelsight.sheets.images.pixels import fit_gray, read_sheet_and_size
 from steelsight.sheets.images.placement import Placement, place
 from steelsight.types import GrayImage, InputSpec
 
-__all__ = ["DecodedImage", "ImageRefused", "decode", "read_file", "read_image"]
+__all__ = ["DecodedImage", "ImageRefused", "decode", "out_of_memory", "read_file", "read_image"]
 
 EMPTY: Final = np.zeros(0)
 
@@ -103,11 +103,18 @@ def read_file(path: Path) -> bytes:
                 after = os.fstat(file.fileno())
         except OSError as error:
             raise ImageRefused(Reason.MISSING, unreadable(path, error)) from error
+        except MemoryError as error:
+            raise out_of_memory(path.name) from error
         if len(content) == before.st_size and before.st_mtime_ns == after.st_mtime_ns:
             return content
     raise ImageRefused(
         Reason.CHANGED, f"{path.name}: it was written to while it was read; scan it again later"
     )
+
+
+def out_of_memory(name: str) -> ImageRefused:
+    """The refusal of an image that this computer has too little memory for."""
+    return ImageRefused(Reason.OUT_OF_MEMORY, f"{name}: {OUT_OF_MEMORY}")
 
 
 def _read_array(gray: np.ndarray, spec: InputSpec) -> DecodedImage:

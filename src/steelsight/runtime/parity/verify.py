@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from steelsight.errors import BadBundle
+from steelsight.runtime.bundle.arrays import read_arrays
 from steelsight.runtime.bundle.card import Precision
-from steelsight.runtime.bundle.open import PROBES_FILE, Bundle, open_bundle, read_arrays
+from steelsight.runtime.bundle.open import PROBES_FILE, Bundle, open_bundle
 from steelsight.runtime.engine.engine import ENGINES, EngineName, Outputs, open_engine
 from steelsight.runtime.parity.compare import Parity, ParitySetup, compare, failures
 
@@ -33,13 +34,15 @@ class Verified:
     broken: tuple[str, ...]  # the bounds it breaks, in words; none = it agrees with its source
 
 
-def verify_bundle(folder: Path, *, threads: int = 0) -> list[Verified]:
+def verify_bundle(bundle: Path | Bundle, *, threads: int = 0) -> list[Verified]:
     """Run every installed engine on the probe sheets, at the card's precision.
 
+    bundle   its folder, or the opened bundle
     threads  processor threads; 0 = the engine's own choice
-    raises  BadBundle where the bundle carries no probes, or is refused when opened
+    raises   BadBundle where the bundle carries no probes, or is refused when opened
     """
-    bundle = open_bundle(folder)
+    if isinstance(bundle, Path):
+        bundle = open_bundle(bundle)
     probes = read_probes(bundle)
     verified = []
     for name in installed_engines():
@@ -75,10 +78,16 @@ def read_probes(bundle: Bundle) -> ParityProbes:
         "maps": (np.float32, (classes, *grid)),
         "embedding": (np.float32, (card.graph.embedding,)),
     }
-    count = len(arrays["images"]) if "images" in arrays else 0
+    images = arrays.get("images")
+    count = len(images) if images is not None and images.ndim else 0
     for name, (dtype, shape) in wanted.items():
         array = arrays.get(name)
+        sizes = ", ".join(map(str, ("m", *shape)))
         if array is None or array.dtype != dtype or array.shape != (count, *shape) or not count:
             came = "nothing" if array is None else f"{array.dtype} of shape {array.shape}"
-            raise BadBundle(f"{where}: {name}: expected {dtype.__name__} of shape (m, {shape}), got {came}")
+            raise BadBundle(
+                f"{where}: {name}: expected {dtype.__name__} of shape ({sizes}), got {came}; export it again"
+            )
+        if not np.isfinite(array).all():
+            raise BadBundle(f"{where}: {name}: expected finite numbers; export it again")
     return ParityProbes(arrays["images"], Outputs(arrays["logits"], arrays["maps"], arrays["embedding"]))

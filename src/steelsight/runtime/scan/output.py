@@ -19,6 +19,8 @@ import pyarrow as pa
 
 from steelsight.errors import BadOutput
 from steelsight.files import PARTIAL, refuse_output, write_json
+from steelsight.names import shown_name
+from steelsight.plain import plain
 from steelsight.runtime.bundle.open import Bundle
 from steelsight.runtime.engine.engine import Engine
 from steelsight.runtime.scan.parts import VERDICTS
@@ -73,7 +75,7 @@ def identify(
     """The identity of a scan; the number of workers does not belong to it."""
     return ScanIdentity(
         {"model_id": bundle.card.model_id, "checksum": checksum_of(bundle)},
-        [str(absolute(Path(source))) for source in sources],
+        [shown_name(str(absolute(Path(source)))) for source in sources],
         {"engine": engine.about, "batch": engine.batch, "heatmaps": heatmaps, "watch": watch},
         {
             "steelsight": __version__,
@@ -131,6 +133,8 @@ def load_scan(out: Path, identity: ScanIdentity) -> dict[str, Any] | None:
         saved = json.loads(path.read_bytes())
         if saved["format"] != FORMAT:
             raise ValueError(f"format {saved['format']!r}")  # noqa: TRY301
+        if saved["checksum"] != _checksum(saved):
+            raise ValueError("a changed file: its checksum does not match")  # noqa: TRY301
         earlier = {key: saved[key] for key in identity.as_dict()}
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise BadOutput(
@@ -148,7 +152,14 @@ def load_scan(out: Path, identity: ScanIdentity) -> dict[str, Any] | None:
 
 def save_scan(out: Path, identity: ScanIdentity, **more: Any) -> None:
     """Write scan.json, from which a later call continues the scan."""
-    write_json(out / SCAN_FILE, {"format": FORMAT, **identity.as_dict(), **more})
+    saved = {"format": FORMAT, **identity.as_dict(), **more}
+    write_json(out / SCAN_FILE, {**saved, "checksum": _checksum(saved)})
+
+
+def _checksum(saved: Mapping[str, Any]) -> str:
+    """Of what scan.json holds, without the checksum itself."""
+    kept = {key: value for key, value in saved.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(plain(kept), sort_keys=True).encode()).hexdigest()
 
 
 def _differences(name: str, earlier: Any, now: Any) -> Iterator[str]:

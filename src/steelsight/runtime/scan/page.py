@@ -18,7 +18,7 @@ from steelsight.runtime.engine.reading import ImageRefused, decode
 from steelsight.runtime.scan.output import QUARANTINE, REPORT
 from steelsight.runtime.scan.sources import PlannedSheet, SourceReader
 from steelsight.runtime.scan.summary import LISTED, ScanSummary, ShownSheet
-from steelsight.runtime.verdict import State
+from steelsight.runtime.verdict import Reason, State
 from steelsight.sheets.images.placement import place
 from steelsight.version import __version__
 
@@ -60,7 +60,8 @@ def write_page(
             if card.threshold is None
             else card.threshold,
             "certificate": card.threshold_statement or None,
-            "temperature": card.temperature,
+            "temperature of the probabilities": card.temperature,
+            "notes": "; ".join(bundle.notes) or None,
         }
     )
     document.footer({"steelsight": __version__, "model": card.model_id, "engine": engine.about})
@@ -169,6 +170,10 @@ def _add_drift(document: Document, drift: Sequence[Drift], *, known: bool) -> No
     )
 
 
+def _reason_words(reason: str) -> str:
+    return f"{reason} (may pass: tried again by the same scan)" if Reason(reason).transient else reason
+
+
 def _add_bad(document: Document, summary: ScanSummary, passed_over: Sequence[Mapping[str, str]]) -> None:
     document.chapter("Set aside")
     bad = summary.states[State.BAD_IMAGE.value]
@@ -177,7 +182,7 @@ def _add_bad(document: Document, summary: ScanSummary, passed_over: Sequence[Map
     if bad:
         document.table(
             ["file", "reason", "what to do"],
-            summary.bad,
+            [(name, _reason_words(reason), detail) for name, reason, detail in summary.bad],
             caption="Bad images",
             note=f"The first {LISTED} of {bad}; {QUARANTINE} lists all." if bad > LISTED else "",
         )

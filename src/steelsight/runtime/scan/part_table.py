@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float, Float32, Int
 
+from steelsight.names import shown_name
 from steelsight.runtime.engine.engine import Decisions, Outputs
 from steelsight.runtime.engine.reading import DecodedImage
 from steelsight.runtime.engine.regions import find_regions
@@ -73,12 +74,12 @@ def build_table(
         labels[place], states[place], reasons[place] = label, state.value, reason.value
     columns: dict[str, Any] = {
         "index": [sheet.index for sheet in sheets],
-        "name": [sheet.name for sheet in sheets],
+        "name": [shown_name(sheet.name) for sheet in sheets],
         "label": labels,
         "probability": _numbers(decisions.confidence, bad),
         "state": states,
         "reason": reasons,
-        "detail": [read.detail for read in reads],
+        "detail": [shown_name(read.detail) for read in reads],
         "distance": _numbers(decisions.distance, bad),
         "probabilities": _probabilities(decisions.probabilities, bad),
         "regions": _region_column(_find_regions(rows, reads, outputs, decisions)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +10,12 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from jaxtyping import Float16
 
 from steelsight.errors import BadOutput
 from steelsight.files import replace_file
 from steelsight.runtime.bundle.card import BundleCard
+from steelsight.runtime.scan.sealed_parquet import read_sealed, seal_table
 
 __all__ = ["REGION", "VERDICTS", "PartRows", "part_path", "read_maps", "read_part", "write_part"]
 
@@ -49,7 +48,14 @@ _COLUMNS: Final = (
     ("gray_spread", pa.float32()),  # its standard deviation
     ("model_id", pa.string()),
 )
-_FILE_COLUMNS: Final = (("file_bytes", pa.int64()), ("file_mtime_ns", pa.int64()))
+_FILE_COLUMNS: Final = (
+    ("file_path", pa.binary()),  # bytes of the file system, which need not be text
+    ("file_bytes", pa.int64()),
+    ("file_mtime_ns", pa.int64()),  # within 64 bits: later times than the year 2262 count as that
+    ("file_ctime_ns", pa.int64()),
+    ("file_inode", pa.int64()),
+    ("file_hash", pa.string()),  # of the content
+)
 
 
 @dataclass(frozen=True)
@@ -57,8 +63,8 @@ class PartRows:
     """The columns of a scan's parts.
 
     heatmaps  whether there is a column `maps` with the signed map of every class
-    files     whether there are columns with size and time of each file, by which a watched folder is scanned
-              only once
+    files     whether there are columns that identify each file and its content, by which a file of a watched
+              folder is scanned only once
     """
 
     card: BundleCard
@@ -98,25 +104,18 @@ def part_path(out: Path, number: int) -> Path:
 
 def write_part(out: Path, number: int, table: pa.Table) -> None:
     """Write a part, whole or not at all; raises BadOutput."""
-    packed = io.BytesIO()
-    pq.write_table(
-        table,
-        packed,
-        compression="zstd",
-        use_dictionary=["label", "state", "reason", "detail", "model_id"],
-        write_page_checksum=True,
-    )
-    replace_file(part_path(out, number), packed.getvalue())
+    content = seal_table(table, dictionary=["label", "state", "reason", "detail", "model_id"])
+    replace_file(part_path(out, number), content)
 
 
 def read_part(out: Path, number: int, schema: pa.Schema | None = None) -> pa.Table:
-    """A part with every checksum verified; raises BadOutput where it is damaged or of another scan.
+    """A part, every bit of it verified; raises BadOutput where it is damaged or of another scan.
 
     schema  expected columns and metadata; None = any
     """
     path = part_path(out, number)
     try:
-        table = pq.read_table(path, page_checksum_verification=True, partitioning=None)
+        table = read_sealed(path)
     except (OSError, pa.ArrowException) as error:
         words = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise BadOutput(f"{path}: damaged ({words}); run the same scan again to replace it") from error

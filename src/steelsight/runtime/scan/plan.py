@@ -52,7 +52,8 @@ class ScanPlan:
 
     def part(self, number: int) -> list[PlannedSheet]:
         """The sheets of one part, by its number from 0."""
-        with pq.ParquetFile(self.path) as file:
+        # Opened here: pyarrow takes no path of bytes that are not text.
+        with self.path.open("rb") as opened, pq.ParquetFile(opened) as file:
             return _sheets(file.read_row_group(number))
 
     def __iter__(self) -> Iterator[PlannedSheet]:
@@ -82,10 +83,10 @@ def open_plan(folder: Path) -> ScanPlan:
     try:
         with path.open("rb") as opened:
             checksum = hashlib.file_digest(opened, "sha256").hexdigest()
-        with pq.ParquetFile(path) as file:
-            if not file.schema_arrow.equals(_SCHEMA):
-                raise pa.ArrowInvalid("other columns")
-            return ScanPlan(path, file.metadata.num_rows, file.metadata.num_row_groups, checksum)
+            with pq.ParquetFile(opened) as file:
+                if not file.schema_arrow.equals(_SCHEMA):
+                    raise pa.ArrowInvalid("other columns")
+                return ScanPlan(path, file.metadata.num_rows, file.metadata.num_row_groups, checksum)
     except (OSError, pa.ArrowException) as error:
         raise BadOutput(
             f"{path}: expected the plan of a scan, got {_first_line(error)}; use --fresh"

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from steelsight.errors import BadInput, BadOutput
 from steelsight.files import PARTIAL
 from steelsight.runtime.bundle.open import Bundle, open_bundle
@@ -26,6 +28,7 @@ from steelsight.runtime.scan.output import (
 from steelsight.runtime.scan.part_scanner import PartScanner
 from steelsight.runtime.scan.parts import VERDICTS, PartRows, part_path, read_part, write_part
 from steelsight.runtime.scan.plan import PART, ScanPlan, open_plan, write_plan
+from steelsight.runtime.scan.retry import has_transient_rows, is_readable_now
 from steelsight.runtime.scan.sources import PlannedSheet, list_sources
 from steelsight.runtime.scan.summary import ScanSummary, summarise, write_summary
 from steelsight.runtime.scan.workers import FinishedPart, run_parts
@@ -45,6 +48,7 @@ class ScanReport:
     scanned: int  # sheets, by this call
     kept: int  # sheets that an earlier call had scanned
     rewritten: tuple[int, ...]  # parts of an earlier call that were damaged
+    transient: int  # sheets with a reason that may pass, such as `missing`; the same scan tries them again
     later: tuple[str, ...]  # files that came after the plan was made; they are not scanned
     passed_over: int  # places with files that are not images
     seconds: float  # of scanning and writing, without listing and report
@@ -59,6 +63,7 @@ class ScanReport:
             "judged": self.scanned,
             "kept": self.kept,
             "rewritten": list(self.rewritten),
+            "transient": self.transient,
             "later": len(self.later),
             "later_names": list(self.later[:NAMED]),
             "passed_over": self.passed_over,
@@ -124,6 +129,7 @@ def scan(
         scanned=done - kept,
         kept=kept,
         rewritten=tuple(damaged),
+        transient=summary.transient,
         later=tuple(later),
         passed_over=len(passed_over),
         seconds=seconds,
@@ -180,7 +186,10 @@ def _place(sheet: PlannedSheet) -> int | str:
 
 
 def _missing_parts(out: Path, plan: ScanPlan, rows: PartRows) -> tuple[list[int], list[int]]:
-    """Numbers of the parts to scan, and of those among them that exist but are damaged."""
+    """Numbers of the parts to scan, and of those among them that exist but are damaged.
+
+    A part with images that could not be read then, and can be read now, is scanned again.
+    """
     present = {path.name for path in (out / VERDICTS).iterdir() if not path.name.endswith(PARTIAL)}
     ours = {part_path(out, number).name: number for number in range(plan.parts)}
     foreign = sorted(present - set(ours))
@@ -188,20 +197,24 @@ def _missing_parts(out: Path, plan: ScanPlan, rows: PartRows) -> tuple[list[int]
         raise BadOutput(
             f"{out / VERDICTS / foreign[0]}: expected parts of this scan alone; remove it, or use --fresh"
         )
-    damaged = [
-        number for name, number in ours.items() if name in present and not _is_whole(out, plan, rows, number)
-    ]
-    absent = [number for name, number in ours.items() if name not in present]
-    return sorted(absent + damaged), damaged
+    missing, damaged = [], []
+    for name, number in ours.items():
+        table = _whole_part(out, plan, rows, number) if name in present else None
+        if table is None and name in present:
+            damaged.append(number)
+        if table is None or (has_transient_rows(table) and is_readable_now(table, plan.part(number))):
+            missing.append(number)
+    return missing, damaged
 
 
-def _is_whole(out: Path, plan: ScanPlan, rows: PartRows, number: int) -> bool:
+def _whole_part(out: Path, plan: ScanPlan, rows: PartRows, number: int) -> pa.Table | None:
     try:
         table = read_part(out, number, rows.schema(number))
     except BadOutput:
-        return False
+        return None
     start = number * PART
-    return bool(table["index"].to_pylist() == list(range(start, start + _length(plan, number))))
+    expected = list(range(start, start + _length(plan, number)))
+    return table if table["index"].to_pylist() == expected else None
 
 
 def _length(plan: ScanPlan, number: int) -> int:

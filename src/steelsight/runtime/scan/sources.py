@@ -15,10 +15,12 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from steelsight.errors import BadSource
+from steelsight.names import shown_name
 from steelsight.runtime.engine.reading import ImageRefused, read_file
-from steelsight.runtime.scan.archives.listing import archive_kind, iterate_archive
+from steelsight.runtime.scan.archives.listing import ArchiveRefused, archive_kind, iterate_archive
 from steelsight.runtime.scan.archives.members import Entry, Member
 from steelsight.runtime.scan.archives.reader import ArchiveReader
+from steelsight.runtime.scan.patterns import expand_pattern
 from steelsight.runtime.verdict import Reason
 from steelsight.sheets.formats.listing import list_images
 from steelsight.sheets.formats.mask_pairs import LookAt, MaskPairs, find_masks, look_in
@@ -32,7 +34,6 @@ __all__ = [
     "SourceReader",
     "absolute",
     "list_sources",
-    "readable",
     "without_masks",
 ]
 
@@ -44,7 +45,7 @@ class PlannedSheet:
     """One sheet to scan."""
 
     index: int  # its place in the scan
-    name: str  # in rows and messages: the source as given, and the path from there
+    name: str  # in rows and messages, as `shown_name` writes it: the source as given, and the path from there
     path: str  # absolute, of the image or of its archive
     member: Member | None = None
     reason: Reason | None = None  # why it is not read; `detail` says it in words
@@ -93,16 +94,19 @@ def list_sources(sources: Sequence[str | Path]) -> SourceListing:
             if entry is None and path in seen:
                 continue
             seen.add(path)
-            sheet = PlannedSheet(len(sheets), readable(name), path)
+            sheet = PlannedSheet(len(sheets), shown_name(name), path)
             if entry is not None:
-                sheet = replace(sheet, member=entry.member, reason=entry.reason, detail=entry.detail)
+                sheet = replace(
+                    sheet, member=entry.member, reason=entry.reason, detail=shown_name(entry.detail)
+                )
             sheets.append(sheet)
     if all(sheet.reason is not None for sheet in sheets):
         names = ", ".join(str(source) for source in sources) or "no source"
         why = next((f"; {each.id}: {each.reason}" for each in passed_over), "")
         why = next((f"; {each.name}: {each.detail}" for each in sheets), why)
         raise BadSource(f"{names:.200}: expected at least one image to scan, found none{why}; check the path")
-    return SourceListing(tuple(sheets), tuple(passed_over))
+    shown = (Rejection(shown_name(each.id), shown_name(each.reason)) for each in passed_over)
+    return SourceListing(tuple(sheets), tuple(shown))
 
 
 _Listed = tuple[str, str, Entry | None]  # name, absolute path, entry of an archive
@@ -143,7 +147,11 @@ def _list_file(path: Path, passed_over: list[Rejection]) -> Iterator[_Listed]:
     if path.suffix.lower() in IMAGE_SUFFIXES:
         yield path.as_posix(), str(absolute(path)), None
         return
-    kind = archive_kind(path)
+    try:
+        kind = archive_kind(path)
+    except ArchiveRefused as error:
+        yield _refused(path, error)
+        return
     if not kind:
         raise BadSource(
             f"{path}: expected {WANTED}, got a file with {path.suffix or 'no suffix'} that is not an archive"
@@ -152,7 +160,7 @@ def _list_file(path: Path, passed_over: list[Rejection]) -> Iterator[_Listed]:
 
 
 def _list_pattern(pattern: str, passed_over: list[Rejection]) -> Iterator[_Listed]:
-    matches = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207
+    matches = expand_pattern(pattern, passed_over)
     if not matches:
         raise BadSource(
             f"{pattern}: expected a pattern of image files, but it matches nothing; quote it and check it"
@@ -167,26 +175,47 @@ def _list_pattern(pattern: str, passed_over: list[Rejection]) -> Iterator[_Liste
         elif path.suffix.lower() in IMAGE_SUFFIXES:
             if path.as_posix() not in masks:
                 yield path.as_posix(), str(absolute(path)), None
-        elif path.is_file() and archive_kind(path):
-            yield from _list_archive(path, archive_kind(path), passed_over)
+        elif path.is_file():
+            yield from _list_matched_file(path, passed_over)
         else:
             passed_over.append(Rejection(path.as_posix(), "neither an image format nor an archive"))
 
 
+def _list_matched_file(path: Path, passed_over: list[Rejection]) -> Iterator[_Listed]:
+    """A file without an image's suffix that a pattern matches."""
+    try:
+        kind = archive_kind(path)
+    except ArchiveRefused as error:
+        yield _refused(path, error)
+        return
+    if kind:
+        yield from _list_archive(path, kind, passed_over)
+    else:
+        passed_over.append(Rejection(path.as_posix(), "neither an image format nor an archive"))
+
+
 def _list_archive(path: Path, kind: str, passed_over: list[Rejection]) -> Iterator[_Listed]:
     strays: Counter[str] = Counter()
-    entries = []
-    for entry in iterate_archive(path, kind):
-        suffix = PurePosixPath(entry.name).suffix.lower()
-        if not entry.name or suffix in IMAGE_SUFFIXES:
-            entries.append(entry)
-        elif not _is_hidden(entry.name):
-            strays[suffix] += 1
+    entries, hidden = [], 0
+    try:
+        for entry in iterate_archive(path, kind):
+            suffix = PurePosixPath(entry.name).suffix.lower()
+            if _is_hidden(entry.name):
+                hidden += 1
+            elif not entry.name or suffix in IMAGE_SUFFIXES:
+                entries.append(entry)
+            else:
+                strays[suffix] += 1
+    except ArchiveRefused as error:
+        yield _refused(path, error)
+        return
     passed_over += [
         Rejection(path.as_posix(), f"{count} file(s) ending in {suffix or 'no suffix'}: not an image format")
         for suffix, count in sorted(strays.items())
     ]
-    named = [entry.name for entry in entries if entry.name and not _is_hidden(entry.name)]
+    if hidden:
+        passed_over.append(Rejection(path.as_posix(), f"{hidden} file(s) passed over: hidden"))
+    named = [entry.name for entry in entries if entry.name]
     with closing(ArchiveReader()) as reader:
         pairs = find_masks(named, _look_in_archive(reader, path, entries))
     passed_over += _masks_of(path.as_posix(), pairs)
@@ -194,6 +223,11 @@ def _list_archive(path: Path, kind: str, passed_over: list[Rejection]) -> Iterat
     for entry in entries:
         if not entry.name or entry.name in wanted:
             yield f"{path.as_posix()}:{entry.name}", str(absolute(path)), entry
+
+
+def _refused(path: Path, error: ArchiveRefused) -> _Listed:
+    """One row for an archive that is not scanned; the other sources are."""
+    return path.as_posix(), str(absolute(path)), Entry("", None, error.reason, error.detail)
 
 
 def _is_hidden(name: str) -> bool:
@@ -240,8 +274,3 @@ def _joined(folder: Path, id_: str) -> str:
 def absolute(path: Path) -> Path:
     """The path from the root on; links are kept."""
     return Path(os.path.abspath(path))  # noqa: PTH100  # Path.resolve would follow links
-
-
-def readable(name: str) -> str:
-    """A name as text: bytes that are not text become replacement characters."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

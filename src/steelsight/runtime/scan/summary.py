@@ -18,7 +18,7 @@ from steelsight.files import replace_file, write_json
 from steelsight.runtime.bundle.card import BundleCard
 from steelsight.runtime.drift import Drift, class_shares, compare_statistics
 from steelsight.runtime.scan.output import QUARANTINE, SUMMARY
-from steelsight.runtime.verdict import State
+from steelsight.runtime.verdict import Reason, State
 
 __all__ = ["SHOWN", "ScanSummary", "ShownSheet", "summarise", "write_summary"]
 
@@ -53,6 +53,11 @@ class ScanSummary:
     shown: list[ShownSheet] = field(default_factory=list)  # unknown, doubtful, decided; least confident first
     drift: list[Drift] = field(default_factory=list)
 
+    @property
+    def transient(self) -> int:
+        """Sheets whose reason may pass: the same scan, run again, tries them again."""
+        return sum(count for reason, count in self.reasons.items() if Reason(reason).transient)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
@@ -70,7 +75,7 @@ def summarise(out: Path, parts: Iterable[pa.Table], card: BundleCard) -> ScanSum
     numbers: dict[str, list[Any]] = {name: [] for name in _NUMBERS}
     shares = np.zeros(len(card.class_names))
     doubt: list[tuple[int, float, int, ShownSheet]] = []
-    bad: list[tuple[object, ...]] = [("index", "name", "reason", "detail")]
+    bad: list[tuple[object, ...]] = [("index", "name", "reason", "detail", "transient")]
     for part in parts:
         summary.sheets += len(part)
         good = part.filter(pc.not_equal(part["state"], State.BAD_IMAGE.value))
@@ -80,7 +85,7 @@ def summarise(out: Path, parts: Iterable[pa.Table], card: BundleCard) -> ScanSum
         shares += len(good) * np.array(class_shares(good["label"].to_pylist(), card.class_names))
         doubt = heapq.nsmallest(SHOWN, [*doubt, *_doubt(good)])
         for row in _bad(part):
-            bad.append(row)
+            bad.append((*row, "yes" if Reason(row[2]).transient else "no"))
             if len(summary.bad) < LISTED:
                 summary.bad.append(row[1:])
     summary.shown = [each for *_, each in doubt]

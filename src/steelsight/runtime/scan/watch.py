@@ -1,73 +1,31 @@
-"""Watch folders: each file is scanned once its size and time no longer change, and only once."""
+"""Watch folders: each file is scanned once it is no longer written to, and its content only once."""
 
 from __future__ import annotations
 
 import os
-import stat
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from steelsight.errors import BadOutput, BadSource
-from steelsight.runtime.bundle.open import open_bundle
-from steelsight.runtime.engine.engine import open_engine
+from steelsight.runtime.bundle.open import Bundle, open_bundle
+from steelsight.runtime.engine.engine import Engine, open_engine
+from steelsight.runtime.scan.arrivals import Arrival, Stamp, WatchedFolders
 from steelsight.runtime.scan.options import DEFAULTS, ScanOptions
 from steelsight.runtime.scan.output import identify, load_scan, lock_output, save_scan
 from steelsight.runtime.scan.part_scanner import PartScanner
 from steelsight.runtime.scan.parts import VERDICTS, PartRows, part_path, read_part, write_part
 from steelsight.runtime.scan.plan import PART
+from steelsight.runtime.scan.retry import TRANSIENT
 from steelsight.runtime.scan.run import ReportProgress, ScanReport
-from steelsight.runtime.scan.sources import PlannedSheet, absolute, readable, without_masks
-from steelsight.runtime.scan.summary import summarise, write_summary
-from steelsight.sheets.formats.listing import list_images
+from steelsight.runtime.scan.sources import PlannedSheet, absolute
+from steelsight.runtime.scan.summary import ScanSummary, summarise, write_summary
+from steelsight.sheets.images.image_file import unreadable
 
 __all__ = ["watch"]
 
 POLL_S: Final = 1.0
-
-Stamp = tuple[int, int]  # size in bytes, time of last change in ns
-
-
-class _Arrival(NamedTuple):
-    name: str
-    path: Path
-    stamp: Stamp
-
-
-@dataclass
-class _Watched:
-    """The files of the watched folders; those that were removed are forgotten."""
-
-    folders: Sequence[Path]
-    scanned: dict[str, Stamp] = field(default_factory=dict)  # by name
-    seen: dict[str, Stamp] = field(default_factory=dict)  # at the last poll
-    waiting: bool = False  # whether the last poll saw a file that is not scanned and may still be written
-
-    def poll(self) -> list[_Arrival]:
-        """Files that are new or changed, and have not changed since the last poll."""
-        now: dict[str, Stamp] = {}
-        ready = []
-        self.waiting = False
-        for path in self._list():
-            stamp = _stamp(path)
-            if stamp is None:
-                continue
-            name = readable(path.as_posix())
-            now[name] = stamp
-            if self.scanned.get(name) != stamp:
-                if self.seen.get(name) == stamp:
-                    ready.append(_Arrival(name, path, stamp))
-                else:
-                    self.waiting = True
-        self.seen = now
-        self.scanned = {name: stamp for name, stamp in self.scanned.items() if name in now}
-        return ready
-
-    def _list(self) -> Iterator[Path]:
-        for folder in self.folders:
-            yield from (folder / id_ for id_ in without_masks(folder, list_images(folder).images))
 
 
 def watch(
@@ -95,7 +53,7 @@ def watch(
     with lock_output(out, fresh=options.fresh):
         if load_scan(out, identity) is None:
             save_scan(out, identity)
-        watched = _Watched(folders)
+        watched = WatchedFolders(folders)
         parts, kept = _load_parts(out, watched, rows)
         scanner, done, started = PartScanner(bundle, engine, rows), kept, time.perf_counter()
         scanner.warm_up()
@@ -109,17 +67,43 @@ def watch(
             pass
         seconds = time.perf_counter() - started
         summary = summarise(out, (read_part(out, number) for number in range(parts)), bundle.card)
-        write_summary(out, summary, model_id=bundle.card.model_id, engine=engine.about, passed_over=[])
-        page = None
-        if options.page:
-            from steelsight.runtime.scan.page import write_page
+        passed_over = [{"name": each.id, "reason": each.reason} for each in watched.unreadable.values()]
+        about = {"model_id": bundle.card.model_id, "engine": engine.about}
+        write_summary(out, summary, **about, passed_over=passed_over)
+        page = _write_page(out, summary, bundle, engine, passed_over) if options.page else None
+    return ScanReport(
+        out=out,
+        summary=summary,
+        scanned=done - kept,
+        kept=kept,
+        rewritten=(),
+        transient=summary.transient,
+        later=(),
+        passed_over=len(passed_over),
+        seconds=seconds,
+        engine=engine.about,
+        page=page,
+    )
 
-            sheets = {each.index: PlannedSheet(each.index, each.name, each.name) for each in summary.shown}
-            page = write_page(out, summary, bundle, engine, sheets, [])
-    return ScanReport(out, summary, done - kept, kept, (), (), 0, seconds, engine.about, page)
+
+def _write_page(
+    out: Path, summary: ScanSummary, bundle: Bundle, engine: Engine, passed_over: list[dict[str, str]]
+) -> Path:
+    from steelsight.runtime.scan.page import write_page
+
+    wanted = {shown.index for shown in summary.shown}
+    sheets = {}
+    for number in range(len(list((out / VERDICTS).iterdir()))):
+        table = read_part(out, number)
+        for index, name, path in zip(
+            *(table[column].to_pylist() for column in ("index", "name", "file_path")), strict=True
+        ):
+            if index in wanted:
+                sheets[index] = PlannedSheet(index, name, os.fsdecode(path))
+    return write_page(out, summary, bundle, engine, sheets, passed_over)
 
 
-def _arrivals(watched: _Watched, idle: float | None) -> Iterator[list[_Arrival]]:
+def _arrivals(watched: WatchedFolders, idle: float | None) -> Iterator[list[Arrival]]:
     """At most PART new files at a time, until none came for `idle` seconds; the caller scans them."""
     last = time.monotonic()
     while True:
@@ -139,21 +123,30 @@ def _pause() -> None:
 
 
 def _scan_part(
-    out: Path, part: int, ready: list[_Arrival], scanner: PartScanner, watched: _Watched, index: int
+    out: Path, part: int, ready: list[Arrival], scanner: PartScanner, watched: WatchedFolders, index: int
 ) -> int:
     """Write one part, whose first sheet has this index; returns its number of sheets."""
-    sheets = [PlannedSheet(index + i, each.name, os.fspath(each.path)) for i, each in enumerate(ready)]
-    extra = {
-        "file_bytes": [each.stamp[0] for each in ready],
-        "file_mtime_ns": [each.stamp[1] for each in ready],
+    sheets = [PlannedSheet(index + i, each.name, os.fsdecode(each.path)) for i, each in enumerate(ready)]
+    extra: dict[str, list[bytes | int | str]] = {
+        "file_path": [each.path for each in ready],
+        **{name: [getattr(each.stamp, name) for each in ready] for name in Stamp._fields},
+        "file_hash": [each.content for each in ready],
     }
-    write_part(out, part, scanner(part, sheets, extra=extra))
-    watched.scanned.update({each.name: each.stamp for each in ready})
+    table = scanner(part, sheets, extra=extra)
+    write_part(out, part, table)
+    for each, reason in zip(ready, table["reason"].to_pylist(), strict=True):
+        if reason in TRANSIENT:
+            watched.set_aside(each)
+        else:
+            watched.remember(each)
     return len(sheets)
 
 
-def _load_parts(out: Path, watched: _Watched, rows: PartRows) -> tuple[int, int]:
-    """How many parts and rows an earlier call wrote; their files count as scanned."""
+def _load_parts(out: Path, watched: WatchedFolders, rows: PartRows) -> tuple[int, int]:
+    """How many parts and rows an earlier call wrote.
+
+    Their files count as scanned, except those with a reason that may pass, which are tried again.
+    """
     names = sorted(path.name for path in (out / VERDICTS).iterdir())
     if names != [part_path(out, number).name for number in range(len(names))]:
         raise BadOutput(
@@ -163,8 +156,10 @@ def _load_parts(out: Path, watched: _Watched, rows: PartRows) -> tuple[int, int]
     for number in range(len(names)):
         table = read_part(out, number, rows.schema(number))
         sheets += len(table)
-        columns = (table[name].to_pylist() for name in ("name", "file_bytes", "file_mtime_ns"))
-        watched.scanned.update({name: (size, changed) for name, size, changed in zip(*columns, strict=True)})
+        columns = ("reason", "file_path", "file_hash", *Stamp._fields)
+        for reason, path, content, *stamp in zip(*(table[name].to_pylist() for name in columns), strict=True):
+            if reason not in TRANSIENT:
+                watched.remember(Arrival(path, Stamp(*stamp), content))
     return len(names), sheets
 
 
@@ -172,13 +167,9 @@ def _folder(source: Path | str) -> Path:
     folder = absolute(Path(source))
     if not folder.is_dir():
         raise BadSource(f"{source}: expected a folder to watch, found none; scan files without --watch")
-    return folder
-
-
-def _stamp(path: Path) -> Stamp | None:
-    """Size and time of a regular file; None for a removed one, or another kind."""
     try:
-        status = path.stat()
-    except OSError:
-        return None
-    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+        with os.scandir(folder):
+            pass
+    except OSError as error:
+        raise BadSource(f"{source}: {unreadable(folder, error).removeprefix(f'{folder.name}: ')}") from error
+    return folder

@@ -13,8 +13,14 @@ from typing import Final
 from steelsight.sheets.images.image_file import IMAGE_SUFFIXES, unreadable
 from steelsight.types import Rejection
 
-__all__ = ["Listing", "list_images", "unused_files"]
+__all__ = ["MAX_DEPTH", "MAX_LINKED", "TOO_MANY_LINKS", "Listing", "list_images", "unused_files"]
 
+MAX_DEPTH: Final = 100  # folders within folders
+MAX_LINKED: Final = 10_000  # folders reached through links: links to folders of links multiply without end
+TOO_DEEP: Final = f"more than {MAX_DEPTH} folders deep; what is below is not read: move it up"
+TOO_MANY_LINKS: Final = (
+    f"after {MAX_LINKED} folders that are links or below links, no more are read; remove such links"
+)
 _SYSTEM: Final = {
     "thumbs.db": "thumbnails of Windows",
     "desktop.ini": "folder settings of Windows",
@@ -61,12 +67,14 @@ class _Walk:
     unreadable: list[Rejection] = field(default_factory=list)
     passed_over: list[Rejection] = field(default_factory=list)
     hidden: Counter[tuple[str, str]] = field(default_factory=Counter)  # folder, reason
+    linked: int = 0  # folders entered through a link, or below one
 
 
 def list_images(root: Path) -> Listing:
     """All images under `root`, at any depth.
 
-    Links to folders are followed unless they lead back to a folder above them. Hidden and system files and
+    Links to folders are followed unless they lead back to a folder above them, MAX_LINKED folders behind
+    links at most, and MAX_DEPTH folders deep. Hidden and system files and
     folders that Steelsight wrote are passed over; other files are counted per folder and suffix among the
     rejections, so that no image of an unknown format goes missing unnoticed.
     """
@@ -115,7 +123,17 @@ def unused_files(
     return faults, documents
 
 
-def _walk(folder: Path, prefix: str, above: tuple[tuple[int, int], ...], walk: _Walk) -> Iterator[str]:
+def _walk(
+    folder: Path, prefix: str, above: tuple[tuple[int, int], ...], walk: _Walk, linked: bool = False
+) -> Iterator[str]:
+    walk.linked += linked
+    if walk.linked > MAX_LINKED:
+        if walk.linked == MAX_LINKED + 1:  # told once
+            walk.unreadable.append(Rejection(prefix, TOO_MANY_LINKS))
+        return
+    if len(above) > MAX_DEPTH:
+        walk.unreadable.append(Rejection(prefix, TOO_DEEP))
+        return
     try:
         found = folder.stat()
         here = (found.st_dev, found.st_ino)
@@ -140,7 +158,8 @@ def _walk(folder: Path, prefix: str, above: tuple[tuple[int, int], ...], walk: _
         elif reason:
             walk.hidden[prefix.rstrip("/"), reason] += 1
         elif is_folder:
-            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", (*above, here), walk)
+            behind = linked or entry.is_symlink()
+            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", (*above, here), walk, behind)
         else:
             yield f"{prefix}{entry.name}"
 

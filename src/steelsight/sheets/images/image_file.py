@@ -7,7 +7,6 @@ refusal is due, and its limit is a global of the process.
 
 from __future__ import annotations
 
-import io
 import stat
 import zlib
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from steelsight.errors import BadImage
+from steelsight.sheets.images.decoding_time import TimedBytes, limit_decoding, refuse_scans
 from steelsight.sheets.images.tiff_header import (
     TiffFacts,
     as_black_is_zero,
@@ -45,6 +45,7 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_FILE_BYTES",
     "MAX_PIXELS",
+    "OUT_OF_MEMORY",
     "name_of",
     "open_image",
     "read_bytes",
@@ -54,6 +55,9 @@ __all__ = [
 
 MAX_PIXELS: Final = 2**26  # 67 million: 160 sheets of 1600x256 in one file, 268 MB when decoded with alpha
 MAX_FILE_BYTES: Final = 2**29  # MAX_PIXELS at 8 bytes a pixel, the most an uncompressed 16-bit file needs
+OUT_OF_MEMORY: Final = (
+    "this computer had too little memory to read it; free memory, and run the same command again"
+)
 IMAGE_SUFFIXES: Final = frozenset(
     {
         *(".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm"),
@@ -93,7 +97,6 @@ _DAMAGE: Final = (
     LookupError,
     ArithmeticError,
     EOFError,
-    MemoryError,
     zlib.error,
     Warning,  # where warnings are errors: Pillow warns of damage it reads over, such as torn metadata
 )
@@ -115,6 +118,8 @@ def read_bytes(path: Path) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise BadImage(unreadable(path, error)) from error
+    except MemoryError as error:
+        raise _out_of_memory(path.name) from error
     if not content:
         raise BadImage(f"{path.name}: the file is empty (0 bytes); copy it again")
     return content
@@ -154,6 +159,8 @@ def open_image(
         with _open(content, name) as image:
             _refuse_oversized(image, name, max_pixels)
             _refuse_frames(image, name)
+            refuse_scans(image, content, name)
+            limit_decoding(image)
             yield image
     except BadImage:
         raise
@@ -162,8 +169,16 @@ def open_image(
             f"{name}: more pixels than its header said ({_first_line(error)}); export it again",
             kind="too_large",
         ) from error
+    except MemoryError as error:
+        raise _out_of_memory(name) from error
     except _DAMAGE as error:
+        if "out of memory" in str(error):  # the words of Pillow's decoders
+            raise _out_of_memory(name) from error
         raise BadImage(f"{name}: damaged image ({_first_line(error)}); copy or export it again") from error
+
+
+def _out_of_memory(name: str) -> BadImage:
+    return BadImage(f"{name}: {OUT_OF_MEMORY}", kind="out_of_memory")
 
 
 def stated_range(image: ImageFile.ImageFile) -> StatedRange:
@@ -176,7 +191,7 @@ def _open(content: bytes, name: str) -> ImageFile.ImageFile:
     image_class = _format_of(content, name)
     if image_class is TiffImageFile and (facts := read_tiff_facts(content)) is not None:
         return _open_tiff(content, facts, name)
-    image = image_class(io.BytesIO(content))
+    image = image_class(TimedBytes(content, name))
     image.info[_RANGE] = _RANGES[image_class](content) if image_class in _RANGES else StatedRange()
     return image
 
@@ -185,7 +200,9 @@ def _open_tiff(content: bytes, facts: TiffFacts, name: str) -> TiffImageFile:
     refuse_layout(facts, name)
     stated = tiff_range(facts)
     try:
-        image = TiffImageFile(io.BytesIO(as_black_is_zero(content, facts) if stated.inverted else content))
+        image = TiffImageFile(
+            TimedBytes(as_black_is_zero(content, facts) if stated.inverted else content, name)
+        )
     except SyntaxError as error:
         if "pixel mode" not in str(error):
             raise

@@ -147,7 +147,7 @@ def _fit(gray: Image.Image, placement: Placement, spec: InputSpec) -> GrayImage:
     if whole and placement.model_box == (0, 0, spec.width, spec.height):
         averaged: GrayImage = np.array(gray.reduce((factor_x, factor_y)))  # the same, in integers
         return averaged
-    return _round(resample(np.asarray(gray), placement, spec, smooth=True))
+    return _round(resample(gray, placement, spec, smooth=True))
 
 
 def _round(values: Float32[np.ndarray, "h w"]) -> GrayImage:

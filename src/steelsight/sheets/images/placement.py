@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
+from PIL import Image
 
+from steelsight.sheets.images.axis_weights import Axis
 from steelsight.types import InputSpec
 
 __all__ = ["Box", "Placement", "place", "resample"]
 
+WHOLE: Final = 2**22  # pixels of an image that is resampled at once; of one block of a larger image
+DENSE: Final = 2**21  # weights of a side, likewise
+
 Number = float | int
 Box = tuple[Number, Number, Number, Number]  # left, top, right, bottom in pixels, edges not centres
-Weights = Float32[np.ndarray, "out in"]
+Pixels = UInt8[np.ndarray, "h w"] | Bool[np.ndarray, "h w"] | Image.Image
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,12 @@ class Placement:
     def to_model(self, box: Box) -> Box:
         """A box of the original image in model pixels, cut to what the model sees."""
         return _carry(box, self.original_box, self.model_box)
+
+    @property
+    def pixel_aspect(self) -> float:
+        """Width : height of one model pixel on the original image; 1 where the aspect ratio is kept."""
+        (x0, y0, x1, y1), (left, top, right, bottom) = self.original_box, self.model_box
+        return ((x1 - x0) / (right - left)) / ((y1 - y0) / (bottom - top))
 
     def to_original(self, box: Box) -> Box:
         """A box of the model's input in pixels of the original image, cut to the image."""
@@ -57,7 +68,7 @@ def place(size: tuple[int, int], spec: InputSpec) -> Placement:
 
 
 def resample(
-    image: UInt8[np.ndarray, "h w"] | Bool[np.ndarray, "h w"],
+    image: Pixels,
     placement: Placement,
     spec: InputSpec,
     *,
@@ -65,34 +76,44 @@ def resample(
 ) -> Float32[np.ndarray, "H W"]:
     """Average each model pixel over the exact area of the original it covers, fractions of pixels included.
 
+    Memory does not depend on the length of a side: a large image is averaged block by block.
+
+    image   gray of mode L, or uint8 or bool (h, w)
     smooth  enlarge an axis by linear interpolation instead: area averaging would repeat pixels in blocks, and
             block edges look like defects. Masks are not smoothed, so that area stays area.
     returns (H, W) float32 in the units of `image`, zero outside the placement
     """
     left, top, right, bottom = placement.original_box
     x0, y0, x1, y1 = placement.model_box
-    rows = _weights(top, bottom, image.shape[0], y1 - y0, smooth)
-    columns = _weights(left, right, image.shape[1], x1 - x0, smooth)
+    height, width = (image.height, image.width) if isinstance(image, Image.Image) else image.shape
+    rows = Axis(top, bottom, height, y1 - y0, smooth)
+    columns = Axis(left, right, width, x1 - x0, smooth)
     result = np.zeros((spec.height, spec.width), dtype=np.float32)
-    result[y0:y1, x0:x1] = np.linalg.multi_dot([rows, image.astype(np.float32), columns.T])
+    if height * width <= WHOLE and max(rows.values, columns.values) <= DENSE:
+        whole = np.asarray(image).astype(np.float32)
+        dense = [rows.weights(), whole, columns.weights().T]
+        result[y0:y1, x0:x1] = np.linalg.multi_dot(dense)
+    else:
+        _add_blocks(image, rows, columns, result[y0:y1, x0:x1])
     return result
 
 
-@lru_cache(maxsize=64)  # the sheets of one camera share one size
-def _weights(start: float, stop: float, length: int, out: int, smooth: bool) -> Weights:
-    """Row i holds the share that each of `length` pixels has in output i of `out` over [start, stop)."""
-    step = (stop - start) / out
-    if smooth and step < 1:
-        centres = np.clip(start + (np.arange(out) + 0.5) * step - 0.5, 0, length - 1)
-        distance = np.abs(centres[:, None] - np.arange(length)[None, :])
-        nearness: Weights = np.clip(1 - distance, 0, None).astype(np.float32)
-        return nearness
-    edges = start + np.arange(out + 1) * step
-    pixels = np.arange(length)
-    last = np.minimum(edges[1:, None], pixels + 1)
-    first = np.maximum(edges[:-1, None], pixels)
-    covered: Weights = (np.clip(last - first, 0, None) / step).astype(np.float32)
-    return covered
+def _add_blocks(image: Pixels, rows: Axis, columns: Axis, result: Float32[np.ndarray, "H W"]) -> None:
+    """Add the share of each block of the image to the result."""
+    width = columns.block
+    height = max(1, min(rows.block, WHOLE // width))
+    for left in range(0, columns.length, width):
+        right = min(left + width, columns.length)
+        x, across = columns.part(left, right)
+        for top in range(0, rows.length, height):
+            bottom = min(top + height, rows.length)
+            y, down = rows.part(top, bottom)
+            if isinstance(image, Image.Image):
+                block = np.asarray(image.crop((left, top, right, bottom)))
+            else:
+                block = image[top:bottom, left:right]
+            shares = np.linalg.multi_dot([down, block.astype(np.float32), across.T])
+            result[y : y + len(down), x : x + len(across)] += shares
 
 
 def _carry(box: Box, source: Box, target: Box) -> Box:

@@ -183,8 +183,9 @@ def _operating(page: Document, point: Report | None) -> None:
         ],
         caption="Operating point",
         note="At this threshold one in twenty defective validation sheets escapes. Of a thousand sheets with "
-        f"{point['prevalence']:.1%} defective, {point['escaped_per_1000']:.1f} defective ones pass and "
-        f"{point['stopped_per_1000']:.0f} are stopped.",
+        f"{point['prevalence']:.1%} defective, {point['escaped_per_1000']:.1f} defective ones pass, "
+        f"{point['overkilled_per_1000']:.1f} good ones are stopped, and "
+        f"{point['stopped_per_1000']:.0f} are stopped altogether.",
     )
 
 

@@ -6,13 +6,13 @@ import os
 import re
 import stat
 import struct
-import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
 from steelsight.errors import BadSource
+from steelsight.runtime.scan.archives import guarded_stream
 from steelsight.runtime.scan.archives.guarded_stream import (
     MAX_RATIO,
     ArchiveBomb,
@@ -20,29 +20,39 @@ from steelsight.runtime.scan.archives.guarded_stream import (
     refuse_bomb,
 )
 from steelsight.runtime.scan.archives.members import DAMAGE, Entry, Member, first_line, stamp_of
+from steelsight.runtime.scan.archives.tar_headers import iterate_headers
 from steelsight.runtime.verdict import Reason
 from steelsight.sheets.images.image_file import MAX_FILE_BYTES, unreadable
 
-__all__ = ["archive_kind", "iterate_archive"]
+__all__ = ["ArchiveRefused", "archive_kind", "iterate_archive"]
 
 MAX_LONE: Final = 2**26  # bytes: beyond these, MAX_RATIO holds for each single file
-MAX_DIRECTORY: Final = 2**28  # bytes of a zip's list of entries
+MAX_DIRECTORY: Final = 2**27  # bytes of a zip's list of entries
 
 _PACKING: Final = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated", zipfile.ZIP_BZIP2: "bzip2"}
 _NOT_PLAIN: Final = "a link, a device or a file with holes; only plain files are read from archives"
 _LOCKED: Final = 1  # bit of a zip entry's flags
 
 
+class ArchiveRefused(BadSource):
+    """An archive that is not scanned; the other sources are."""
+
+    def __init__(self, path: Path, reason: Reason, detail: str) -> None:
+        super().__init__(f"{path}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
 def archive_kind(path: Path) -> str:
     """zip, tar, tar.gz, tar.bz2 or tar.xz by the file's first bytes; "" for anything else.
 
-    raises  BadSource for a file that cannot be read
+    raises  ArchiveRefused for a file that cannot be read
     """
     try:
         with path.open("rb") as file:
             start = file.read(512)
     except OSError as error:
-        raise BadSource(unreadable(path, error)) from error
+        raise _refuse_unreadable(path, error) from error
     starts = ((b"PK\3\4", "zip"), (b"PK\5\6", "zip"), (b"\x1f\x8b", "tar.gz"), (b"BZh", "tar.bz2"))
     for magic, kind in (*starts, (b"\xfd7zXZ\0", "tar.xz")):
         if start.startswith(magic):
@@ -55,7 +65,7 @@ def iterate_archive(path: Path, kind: str) -> Iterator[Entry]:
 
     An archive that is cut off or damaged gives what can be listed, then an entry without name and with the
     reason.
-    raises  BadSource where it cannot be opened, or unpacks to more than the limits allow
+    raises  ArchiveRefused where it cannot be opened, or unpacks to more than the limits allow
     """
     count = unpacked = 0
     try:
@@ -64,50 +74,50 @@ def iterate_archive(path: Path, kind: str) -> Iterator[Entry]:
             listed = _iterate_zip(file) if kind == "zip" else _iterate_tar(file, kind, size)
             for entry in listed:
                 count += 1
-                unpacked += 0 if entry.member is None else entry.member.size
+                unpacked += 0 if entry is None or entry.member is None else entry.member.size
                 refuse_bomb(unpacked, size, count)
-                yield entry
+                if entry is not None:
+                    yield entry
     except ArchiveBomb as error:
-        raise BadSource(f"{path}: {error}; unpack it yourself if you trust it") from error
+        words = f"{error}; unpack it yourself if you trust it"
+        raise ArchiveRefused(path, Reason.TOO_LARGE, words) from error
+    except MemoryError as error:
+        raise ArchiveRefused(path, Reason.OUT_OF_MEMORY, "too little memory to list it") from error
     except DAMAGE as error:
         if isinstance(error, OSError) and error.errno and not count:
-            raise BadSource(unreadable(path, error)) from error
+            raise _refuse_unreadable(path, error) from error
         words = f"damaged or cut off here ({first_line(error)}); copy the archive again"
         yield Entry("", None, Reason.DAMAGED, words)
 
 
-class _Header(tarfile.TarInfo):
-    """tarfile ends without an error at a header it cannot read; here that is damage."""
-
-    @classmethod
-    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> _Header:
-        try:
-            return super().fromtarfile(tarfile_)
-        except tarfile.HeaderError as error:
-            if type(error).__name__ == "EOFHeaderError":  # two blocks of zeros: the end mark
-                raise
-            words = "no end mark" if type(error).__name__ == "EmptyHeaderError" else str(error)
-            raise tarfile.ReadError(words) from error
+def _refuse_unreadable(path: Path, error: OSError) -> ArchiveRefused:
+    return ArchiveRefused(path, Reason.MISSING, unreadable(path, error).removeprefix(f"{path.name}: "))
 
 
-def _iterate_tar(file: BinaryIO, kind: str, packed: int) -> Iterator[Entry]:
+def _iterate_tar(file: BinaryIO, kind: str, packed: int) -> Iterator[Entry | None]:
+    """Files, and None for each folder."""
     stamp = stamp_of(file)
-    stream = GuardedStream(file, kind, packed)
-    with tarfile.open(fileobj=cast(BinaryIO, stream), mode="r:", tarinfo=_Header) as archive:
-        while (info := archive.next()) is not None:
-            archive.members.clear()  # type: ignore[attr-defined]  # it would keep every header
-            if info.isdir():
-                continue
-            member = Member(kind, info.offset_data, info.size, info.size, 0, stamp)
-            yield _entry(info.name, member, "" if info.isreg() and not info.issparse() else _NOT_PLAIN)
+    for each in iterate_headers(GuardedStream(file, kind, packed)):
+        if each.is_folder:
+            yield None
+        else:
+            member = Member(kind, each.offset, each.size, each.size, 0, stamp)
+            yield _entry(each.name, member, "" if each.is_plain else _NOT_PLAIN)
 
 
-def _iterate_zip(file: BinaryIO) -> Iterator[Entry]:
+def _iterate_zip(file: BinaryIO) -> Iterator[Entry | None]:
+    """Files, and None for each folder."""
     stamp = stamp_of(file)
+    length = os.fstat(file.fileno()).st_size
     _refuse_directory(file)
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             if info.is_dir():
+                yield None
+                continue
+            if not 0 <= info.header_offset <= length - info.compress_size:
+                words = "its bytes lie outside of the archive; pack it again"
+                yield Entry(info.filename, None, Reason.DAMAGED, words)
                 continue
             codec = _PACKING.get(info.compress_type, "")
             member = Member(codec, info.header_offset, info.file_size, info.compress_size, info.CRC, stamp)
@@ -134,12 +144,32 @@ def _refuse_directory(file: BinaryIO) -> None:
     if at < 0 or at + 22 > len(tail):
         raise zipfile.BadZipFile("no end record")
     size = struct.unpack_from("<L", tail, at + 12)[0]
-    if size == 2**32 - 1 and at >= 20 and tail.startswith(b"PK\6\7", at - 20):
-        file.seek(struct.unpack_from("<Q", tail, at - 12)[0])
-        size = struct.unpack_from("<Q", file.read(56).ljust(56, b"\0"), 40)[0]
+    if at >= 20 and tail.startswith(b"PK\6\7", at - 20):  # as zipfile, which reads this record where it is
+        where = struct.unpack_from("<Q", tail, at - 12)[0]
+        if where > length - 56:
+            raise zipfile.BadZipFile("its end record lies outside of the file")
+        place = max(0, length - len(tail) + at - 20 - 56)  # where zipfile looks for it
+        for start in {where, place}:
+            file.seek(start)
+            record = file.read(56)
+            if record.startswith(b"PK\6\6"):
+                size = max(size if size != 2**32 - 1 else 0, struct.unpack_from("<Q", record, 40)[0])
+    end = length - len(tail) + at
     if size > MAX_DIRECTORY:
         raise ArchiveBomb(f"a list of entries of {size} bytes, more than the {MAX_DIRECTORY} allowed")
+    if size > end:
+        raise zipfile.BadZipFile("its list of entries lies outside of the file")
+    _refuse_entries(file, end, size)
     file.seek(0)
+
+
+def _refuse_entries(file: BinaryIO, end: int, size: int) -> None:
+    """Refuse more entries than allowed, by their signatures in the list that ends before the end records."""
+    start = max(0, end - size - 76)  # the end records of zip64 lie between
+    file.seek(start)
+    count = file.read(end - start).count(b"PK\1\2")
+    if count > guarded_stream.MAX_MEMBERS:
+        raise ArchiveBomb(f"more than the {guarded_stream.MAX_MEMBERS} files allowed in one archive")
 
 
 def _entry(name: str, member: Member, problem: str) -> Entry:

@@ -26,7 +26,6 @@ DAMAGE: Final = (
     ValueError,
     LookupError,
     ArithmeticError,
-    MemoryError,
     NotImplementedError,
     struct.error,
     zlib.error,

@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
-from steelsight.runtime.engine.reading import ImageRefused
+from steelsight.runtime.engine.reading import ImageRefused, out_of_memory
 from steelsight.runtime.scan.archives.guarded_stream import GuardedStream
 from steelsight.runtime.scan.archives.members import DAMAGE, Member, first_line, stamp_of
 from steelsight.runtime.verdict import Reason
@@ -42,6 +42,9 @@ class ArchiveReader:
         except ImageRefused:
             self.close()
             raise
+        except MemoryError as error:
+            self.close()
+            raise out_of_memory(name) from error
         except DAMAGE as error:
             self.close()
             if isinstance(error, OSError) and error.errno:
