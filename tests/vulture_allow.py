@@ -44,6 +44,7 @@ latency_ms
 key_commitment
 comment
 subject
+spooled  # printed by `line --json`
 
 # SQLite's driver and Alembic read them.
 isolation_level

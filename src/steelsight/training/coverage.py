@@ -8,8 +8,10 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool
 
-from steelsight.errors import BadData, BadRecipe
+from steelsight.errors import BadData, BadImage, BadRecipe
 from steelsight.sheets.grouping.splits import Split
+from steelsight.sheets.images.pixels import read_size
+from steelsight.sheets.input_size import propose_input, stretch_of
 from steelsight.training.dataset import SheetData
 from steelsight.training.recipe import SplitRecipe
 
@@ -18,11 +20,13 @@ __all__ = [
     "class_members",
     "note_few_groups",
     "note_missing",
+    "note_stretch",
     "refuse_empty_parts",
     "refuse_single_class",
 ]
 
 FEW_GROUPS = 10  # with fewer independent units, an interval is hardly narrower than the range it lies in
+SIZED = 200  # sheets, evenly chosen, whose sizes are read
 PARTS = ("train", "validation", "test")
 
 
@@ -79,6 +83,25 @@ def note_few_groups(data: SheetData, split: Split) -> list[str]:
                 "are uncertain"
             )
     return notes
+
+
+def note_stretch(data: SheetData) -> list[str]:
+    """One line where the input distorts the sheets, with the values of an input that keeps their shape."""
+    step = max(1, len(data.items) // SIZED)
+    sizes = []
+    for item in data.items[::step]:
+        try:
+            sizes.append(read_size(item.path))
+        except BadImage:  # training reads pixels from the cache; what is no longer there has no say
+            continue
+    proposal = propose_input(sizes, data.input)
+    if proposal is None:
+        return []
+    return [
+        f"the input {data.input.height}x{data.input.width} stretches the sheets "
+        f"{stretch_of(sizes, data.input):.1f}-fold; --set height={proposal[0]} --set width={proposal[1]} "
+        "keeps their shape"
+    ]
 
 
 def refuse_empty_parts(data: SheetData, split: Split, recipe: SplitRecipe) -> None:

@@ -29,6 +29,7 @@ from steelsight.training.conclude import conclude
 from steelsight.training.coverage import (
     note_few_groups,
     note_missing,
+    note_stretch,
     refuse_empty_parts,
     refuse_single_class,
 )
@@ -153,7 +154,7 @@ def train_data(
             f"{len(leaks)} groups lie in more than one part of the split, so its figures are optimistic"
         )
     notes = [SHUFFLED_NOTE] * (recipe.labels.shuffle_seed > 0) + note_missing(data, split)
-    notes += note_few_groups(data, split)
+    notes += note_few_groups(data, split) + note_stretch(data)
     for note in notes:
         progress.note(note)
     model = _start_model(data, recipe, seed, plan)

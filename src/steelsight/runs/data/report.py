@@ -127,6 +127,8 @@ def _add_chapters(
         caption="The most frequent sizes",
         note=f"{len(description.sizes)} different sizes in all.",
     )
+    if words := description.input_words():
+        document.notice(f"{words[0].upper()}{words[1:]}.", title="Input size")
     document.chapter("Near-duplicates")
     parted = [pair for pair in description.twins if pair.parted]
     document.text(

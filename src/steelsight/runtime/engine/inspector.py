@@ -47,9 +47,13 @@ class Inspector:
         waiting = iter(images)
         while batch := list(islice(waiting, self.engine.batch)):
             reads = [read_image(image, self.bundle.card.input) for image in batch]
-            yield from self._inspect_batch(reads, heatmaps)
+            yield from self.inspect_decoded(reads, heatmaps=heatmaps)
 
-    def _inspect_batch(self, reads: list[DecodedImage], heatmaps: bool) -> list[Verdict]:
+    def inspect_decoded(self, reads: list[DecodedImage], *, heatmaps: bool = True) -> list[Verdict]:
+        """Inspect images that were read already, in one pass of the engine.
+
+        reads  at most `engine.batch`
+        """
         good = [read for read in reads if read.gray is not None]
         verdicts: Iterator[Verdict] = iter(())
         if good:

@@ -1,0 +1,1 @@
+"""A station: it takes sheets from a source, judges them, and writes them into the ledger, each once."""

@@ -1,0 +1,118 @@
+"""A watched folder as a source: each file once it is whole, oldest first.
+
+An item is the file's path in the folder and the time of its last change, so a camera that uses a name again
+does not lose a sheet. A file is taken once its size and time are the same at two polls.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from steelsight.errors import BadInput, BadSource
+from steelsight.ledger.chain.canonical import time_text
+from steelsight.names import shown_name
+from steelsight.runtime.engine.reading import ImageRefused, read_file
+from steelsight.service.station.places import NamePattern, read_sidecar
+from steelsight.service.station.source import Arrival, Place
+from steelsight.sheets.formats.listing import list_images
+
+__all__ = ["FolderSource"]
+
+POLL_S: Final = 0.05
+
+Stamp = tuple[int, int]  # size in bytes, time of last change in nanoseconds
+
+
+class FolderSource:
+    """Sheets from a folder that a camera writes into.
+
+    folder   its images at any depth; masks and other files are passed over
+    pattern  gives the place from the name; None = from a file beside the image, if there is one
+    idle_s   end after so many seconds without a new file; None = never
+    raises   BadSource where the folder cannot be listed
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        pattern: NamePattern | None = None,
+        idle_s: float | None = None,
+        poll_s: float = POLL_S,
+    ) -> None:
+        if not folder.is_dir():
+            raise BadSource(f"{folder}: expected a folder that the camera writes into")
+        self.folder = folder
+        self.warnings: list[str] = []
+        self._pattern = pattern
+        self._idle_s = idle_s
+        self._poll_s = poll_s
+        self._seen: dict[str, Stamp] = {}
+        self._taken: dict[str, Stamp] = {}
+
+    def __iter__(self) -> Iterator[Arrival | None]:
+        last = time.monotonic()
+        while True:
+            started = time.monotonic()
+            ready = self._poll()
+            for name, stamp in ready:
+                arrival = self._read(name, stamp)
+                if arrival is not None:
+                    yield arrival
+            if ready:
+                last = time.monotonic()
+            elif self._idle_s is not None and time.monotonic() - last >= self._idle_s:
+                return
+            yield None
+            time.sleep(max(0.0, self._poll_s - (time.monotonic() - started)))
+
+    def written(self, items: Sequence[str]) -> None:
+        """Nothing to do: what was taken is remembered, and the ledger knows it after a restart."""
+
+    def _poll(self) -> list[tuple[str, Stamp]]:
+        """Files that have not changed since the last poll and were not taken, oldest first."""
+        now = {}
+        for name in list_images(self.folder).images:
+            stamp = self._stamp(name)
+            if stamp is not None:
+                now[name] = stamp
+        ready = [
+            (name, stamp)
+            for name, stamp in now.items()
+            if self._taken.get(name) != stamp and self._seen.get(name) == stamp
+        ]
+        self._seen = now
+        self._taken = {name: stamp for name, stamp in self._taken.items() if name in now}
+        return sorted(ready, key=lambda each: (each[1][1], each[0]))
+
+    def _stamp(self, name: str) -> Stamp | None:
+        try:
+            found = (self.folder / name).stat()
+        except OSError:  # removed since it was listed
+            return None
+        return found.st_size, found.st_mtime_ns
+
+    def _read(self, name: str, stamp: Stamp) -> Arrival | None:
+        path = self.folder / name
+        try:
+            content = read_file(path)
+        except ImageRefused:  # gone, or written to again: the next poll decides
+            self._seen.pop(name, None)
+            return None
+        self._taken[name] = stamp
+        captured = stamp[1] // 1000
+        item = f"{shown_name(name)}@{time_text(captured)}"
+        return Arrival(item, content, captured, self._place(name, path), image=shown_name(str(path)))
+
+    def _place(self, name: str, path: Path) -> Place:
+        try:
+            found = self._pattern.read(shown_name(name)) if self._pattern else read_sidecar(path)
+        except BadInput as error:
+            self.warnings.append(str(error))
+            return Place()
+        if found is None and self._pattern:
+            self.warnings.append(f"{shown_name(name)}: does not match --pattern {self._pattern.text}")
+        return found or Place()

@@ -1,0 +1,197 @@
+"""Judge what a source yields and write it into the ledger: each sheet once, whatever ends the process."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from steelsight.errors import BadInput
+from steelsight.ledger.chain.draws import AuditPlan
+from steelsight.ledger.chain.entries import Entry, LedgerRegion, Mode, SheetSeen, VerdictGiven
+from steelsight.ledger.images.store import ImageStore
+from steelsight.plain import plain
+from steelsight.runtime.engine.inspector import Inspector
+from steelsight.runtime.engine.reading import DecodedImage, read_image
+from steelsight.runtime.verdict import Verdict
+from steelsight.service.station.recorder import Recorder
+from steelsight.service.station.source import Arrival, Source
+
+__all__ = ["Line", "LineReport"]
+
+LATENCIES: Final = 10_000  # of the last sheets, for the report
+
+
+class _Pending(NamedTuple):
+    arrival: Arrival
+    received: float  # time.perf_counter()
+
+
+@dataclass
+class LineReport:
+    """What a line judged."""
+
+    sheets: int = 0
+    known: int = 0  # were in the ledger already, and were not judged again
+    states: Counter[str] = field(default_factory=Counter)
+    repeated_images: int = 0  # the same bytes as the sheet before: a camera may stand still
+    latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCIES))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        p50, p99 = np.percentile(self.latencies_ms, [50, 99]) if self.latencies_ms else (None, None)
+        values: dict[str, Any] = plain(
+            {
+                "sheets": self.sheets,
+                "known": self.known,
+                "states": dict(self.states),
+                "repeated_images": self.repeated_images,
+                "latency_p50_ms": p50,
+                "latency_p99_ms": p99,
+            }
+        )
+        return values
+
+
+class Line:
+    """A station's loop: take sheets, judge them in batches, write them.
+
+    inspector  its verdicts are shown
+    shadow     judges the same sheets without being shown; None = none
+    store      where images are kept; None = they stay where the source has them
+    audit      which sheets are drawn for audit; None = none
+    """
+
+    def __init__(
+        self,
+        inspector: Inspector,
+        recorder: Recorder,
+        *,
+        shadow: Inspector | None = None,
+        store: ImageStore | None = None,
+        audit: AuditPlan | None = None,
+        progress: Callable[[LineReport], None] | None = None,
+    ) -> None:
+        self.report = LineReport()
+        self._inspector = inspector
+        self._recorder = recorder
+        self._shadow = shadow
+        self._store = store
+        self._audit = audit
+        self._progress = progress
+        self._last_hash: str | None = None
+        if shadow is not None and shadow.bundle.card.model_id == inspector.bundle.card.model_id:
+            raise BadInput("--shadow: expected another bundle than the one that is shown")
+
+    def run(self, source: Source) -> LineReport:
+        """Judge until the source ends.
+
+        raises  BadLedger, BadOutput, LeaseLost: nothing that was reported as written is lost
+        """
+        for batch in self._batches(source):
+            known = self._recorder.known([each.arrival.item for each in batch])
+            self.report.known += len(known)
+            new = [each for each in batch if each.arrival.item not in known]
+            if new:
+                self._judge(new)
+            source.written([each.arrival.item for each in batch])
+            if self._progress is not None:
+                self._progress(self.report)
+        return self.report
+
+    def _batches(self, source: Source) -> Iterator[list[_Pending]]:
+        """What has arrived, as soon as nothing more is there or a pass of the engine is full."""
+        pending: list[_Pending] = []
+        for arrival in source:
+            if arrival is not None:
+                pending.append(_Pending(arrival, time.perf_counter()))
+            if pending and (arrival is None or len(pending) >= self._inspector.engine.batch):
+                yield pending
+                pending = []
+            if arrival is None:
+                self._recorder.idle()
+        if pending:
+            yield pending
+
+    def _judge(self, batch: Sequence[_Pending]) -> None:
+        contents = [each.arrival.content for each in batch]
+        verdicts, reads = _inspect(self._inspector, contents)
+        judged = [(time.perf_counter() - each.received) * 1000 for each in batch]
+        shadows = _inspect(self._shadow, contents)[0] if self._shadow else []
+        groups: list[list[Entry]] = []
+        for row, pending in enumerate(batch):
+            seen = self._sheet(pending.arrival, reads[row])
+            entries: list[Entry] = [seen, self._verdict(self._inspector, seen, verdicts[row], judged[row])]
+            if shadows and self._shadow:
+                entries.append(self._verdict(self._shadow, seen, shadows[row], None))
+            draw = self._audit.draw(seen.sheet, verdicts[row].label) if self._audit else None
+            groups.append([*entries, draw] if draw else entries)
+            self.report.states[verdicts[row].state.value] += 1
+        self._recorder.write(groups)
+        done = time.perf_counter()
+        self.report.sheets += len(batch)
+        self.report.latencies_ms.extend((done - each.received) * 1000 for each in batch)
+
+    def _sheet(self, arrival: Arrival, read: DecodedImage) -> SheetSeen:
+        digest = hashlib.sha256(arrival.content).hexdigest()
+        repeated = digest == self._last_hash
+        self._last_hash = digest
+        self.report.repeated_images += repeated
+        image = arrival.image
+        if self._store is not None and arrival.content:
+            image = self._store.put(arrival.content)
+        height, width = read.size if read.gray is not None else (None, None)
+        place = arrival.place
+        return SheetSeen(
+            station=self._recorder.station,
+            item=arrival.item,
+            image_hash=digest,
+            image=image,
+            width=width,
+            height=height,
+            captured_us=arrival.captured_us,
+            coil=place.coil,
+            position_m=place.position_m,
+            length_m=place.length_m,
+            across_mm=place.across_mm,
+            side=place.side,
+            repeated=repeated,
+        )
+
+    def _verdict(
+        self, inspector: Inspector, seen: SheetSeen, verdict: Verdict, latency_ms: float | None
+    ) -> VerdictGiven:
+        values = verdict.as_dict()
+        probabilities = values["probabilities"] or []
+        return VerdictGiven(
+            sheet=seen.sheet,
+            mode=Mode.LIVE if inspector is self._inspector else Mode.SHADOW,
+            bundle=verdict.model_id,
+            label=verdict.label,
+            probability=values["probability"],
+            probabilities=dict(zip(inspector.class_names, probabilities, strict=False)),
+            state=verdict.state.value,
+            reason=verdict.reason.value,
+            detail=verdict.detail[:2000],
+            regions=tuple(LedgerRegion(**region) for region in values["regions"]),
+            distance=values["distance"],
+            engine=inspector.engine.about,
+            precision=inspector.bundle.card.precision,
+            latency_ms=latency_ms,
+        )
+
+
+def _inspect(inspector: Inspector, contents: Sequence[bytes]) -> tuple[list[Verdict], list[DecodedImage]]:
+    spec, size = inspector.bundle.card.input, inspector.engine.batch
+    reads = [read_image(content, spec) for content in contents]
+    verdicts = [
+        verdict
+        for start in range(0, len(reads), size)
+        for verdict in inspector.inspect_decoded(reads[start : start + size], heatmaps=False)
+    ]
+    return verdicts, reads

@@ -1,0 +1,187 @@
+"""Write a station's entries into the ledger, each sheet once; into the spool while the database is away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final
+
+from steelsight.errors import BadLedger
+from steelsight.ledger.chain.entries import Entry, Event, sheet_id
+from steelsight.ledger.database.open import open_ledger
+from steelsight.ledger.writing.projection import sheets_of
+from steelsight.ledger.writing.writer import LEASE_S, Writer, open_writer
+from steelsight.service.station.spool import Spool
+
+__all__ = ["Recorder", "RecorderCounts"]
+
+RETRY_S: Final = 2.0  # between attempts to reach the database
+
+
+@dataclass
+class RecorderCounts:
+    """What a recorder did."""
+
+    written: int = 0  # sheets, straight into the ledger
+    spooled: int = 0  # sheets, into the spool
+    replayed: int = 0  # sheets, from the spool into the ledger
+    repeated: int = 0  # sheets that the ledger had already
+
+
+class Recorder:
+    """Appends the entries of sheets as one writer; keeps them on disk while the database is away.
+
+    address  of the ledger
+    station  the writer's name
+    spool    where entries wait; None = a database that is away is an error
+    report   called with a line of text when the database goes and comes back
+    raises   BadLedger where there is no ledger and no spool; LeaseLost where another process has the name
+    """
+
+    def __init__(
+        self, address: str, station: str, spool: Spool | None, *, report: Callable[[str], None] = print
+    ) -> None:
+        self.counts = RecorderCounts()
+        self.station = station
+        self.away_since: float | None = None  # time.monotonic()
+        self._address = address
+        self._spool = spool
+        self._report = report
+        self._open = ExitStack()
+        self._writer: Writer | None = None
+        self._next_try = 0.0
+        self._used = time.monotonic()
+        self._reach()
+
+    def known(self, items: Sequence[str]) -> set[str]:
+        """Which items the ledger has already; none where the database is away."""
+        writer = self._reach()
+        if writer is None:
+            return set()
+        wanted = {sheet_id(self.station, item): item for item in items}
+        try:
+            with writer.ledger.read() as connection:
+                found = {wanted[sheet] for sheet in sheets_of(connection, wanted)}
+        except BadLedger as error:
+            self._lose(error)
+            return set()
+        self.counts.repeated += len(found)
+        return found
+
+    def write(self, groups: Sequence[Sequence[Entry]]) -> None:
+        """Write the entries of several sheets; on disk in the ledger or in the spool when this returns.
+
+        groups  for each sheet, the sheet first, then its verdicts and draw
+        raises  BadLedger where the database is away and there is no spool; BadOutput where the spool is full;
+                LeaseLost where another process has the name
+        """
+        writer = self._reach()
+        if writer is not None:
+            try:
+                self.counts.written += self._append(writer, groups)
+            except BadLedger as error:
+                self._lose(error)
+            else:
+                return
+        if self._spool is None:
+            raise BadLedger(f"ledger {self._address}: is away, and there is no --spool to keep sheets in")
+        for entries in groups:
+            self._spool.append(entries)
+        self.counts.spooled += len(groups)
+
+    def idle(self) -> None:
+        """Keep the lease, and try to reach a database that was away; call it while no sheet arrives."""
+        writer = self._reach()
+        if writer is not None and time.monotonic() - self._used > LEASE_S / 3:
+            try:
+                writer.renew()
+            except BadLedger as error:
+                self._lose(error)
+            self._used = time.monotonic()
+
+    def close(self) -> None:
+        """Give the name back."""
+        self._disconnect()
+        if self._spool is not None:
+            self._spool.close()
+
+    def _append(self, writer: Writer, groups: Sequence[Sequence[Entry]]) -> int:
+        """Append what the ledger does not have yet; the number of sheets."""
+        with writer.ledger.write() as connection:
+            writer.hold(connection)
+            identities = [_identity(entries) for entries in groups]
+            there = set(sheets_of(connection, identities))
+            new: dict[str, Sequence[Entry]] = {}
+            for identity, entries in zip(identities, groups, strict=True):
+                if identity not in there:
+                    new.setdefault(identity, entries)
+            writer.append_within(connection, [entry for entries in new.values() for entry in entries])
+        self._used = time.monotonic()
+        self.counts.repeated += len(groups) - len(new)
+        return len(new)
+
+    def _reach(self) -> Writer | None:
+        """The writer, after everything in the spool is in the ledger; None where the database is away."""
+        if self._writer is not None:
+            return self._writer
+        if time.monotonic() < self._next_try:
+            return None
+        try:
+            self._connect()
+        except BadLedger as error:
+            self._lose(error)
+            if self._spool is None:
+                raise
+        return self._writer
+
+    def _connect(self) -> None:
+        with ExitStack() as opened:
+            ledger = open_ledger(self._address)
+            opened.callback(ledger.close)
+            writer = opened.enter_context(open_writer(ledger, self.station))
+            replayed = self._replay(writer)
+            if self.away_since is not None:
+                seconds = time.monotonic() - self.away_since
+                details = {"seconds": round(seconds, 3), "sheets": replayed}
+                writer.append([Event(name="database_back", subject=self.station, details=details)])
+                self._report(f"the ledger answers again after {seconds:.0f} s; {replayed} sheets replayed")
+            self._open = opened.pop_all()
+        self.away_since = None
+        self._writer = writer
+
+    def _replay(self, writer: Writer) -> int:
+        if self._spool is None or not self._spool.waiting:
+            return 0
+        before = self.counts.replayed
+        groups: list[Sequence[Entry]] = []
+        for entries in self._spool.read():
+            groups.append(entries)
+            if len(groups) >= 200:
+                self.counts.replayed += self._append(writer, groups)
+                groups = []
+        if groups:
+            self.counts.replayed += self._append(writer, groups)
+        self._spool.clear()
+        return self.counts.replayed - before
+
+    def _lose(self, error: BadLedger) -> None:
+        if self.away_since is None:
+            self.away_since = time.monotonic()
+            self._report(f"the ledger is away ({error}); sheets wait in the spool")
+        self._next_try = time.monotonic() + RETRY_S
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        self._writer = None
+        stack, self._open = self._open, ExitStack()
+        try:
+            stack.close()
+        except BadLedger as error:  # the lease runs out by itself
+            self._report(f"the name {self.station!r} could not be given back ({error})")
+
+
+def _identity(entries: Sequence[Entry]) -> str:
+    first = entries[0]
+    return "" if isinstance(first, Event) else first.sheet
