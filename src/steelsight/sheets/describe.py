@@ -80,7 +80,13 @@ class DataDescription:
     passed_over: tuple[Rejection, ...] = ()
     read: tuple[tuple[str, int], ...] = ()  # what was read: images, masks, polygons
     contradictions: tuple[Contradiction, ...] = ()  # near-duplicates of different classes
+    has_clean: bool = True  # whether any sheet is defect-free
     unknown_twins: str = ""  # why near-duplicates cannot be told apart; "" = they can
+
+    @property
+    def clean(self) -> int | None:
+        """The defect-free class among `classes`; None = no sheet is defect-free."""
+        return 0 if self.has_clean else None
 
     def shown_name(self, name: str) -> str:
         """How people read a class: "none" as the folder calls it."""
@@ -152,6 +158,7 @@ def describe_sheets(
         leaks=tuple(find_part_leaks(sheets.items, [(pair.left, pair.right) for pair in twins])),
         passed_over=sheets.passed_over,
         read=sheets.counts,
+        has_clean=_has_clean(sheets),
     )
 
 

@@ -61,7 +61,7 @@ def _figures(
     listed = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
     figures = {
         "distribution": (
-            draw_distribution(names, counts),
+            draw_distribution(names, counts, clean=description.clean),
             f"Bars of sheets per class: {listed}.",
         )
     }

@@ -20,7 +20,7 @@ CARD_README = "README.md"
 FEW = 10  # test sheets of a class: with fewer its metrics are unreliable
 TASKS = {
     "binary": "whether a sheet has a defect",
-    "multiclass": "which defect type a sheet has, or none",
+    "multiclass": "which class a sheet has",
     "multilabel": "which defect types a sheet has, each yes or no",
 }
 

@@ -34,6 +34,7 @@ Report = Mapping[str, Any]
 
 PAGE = "report.html"
 FIGURES = "figures"
+LEAKS = 3  # that the page lists; metrics.json has all
 
 
 def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, test: Positions) -> None:
@@ -55,8 +56,8 @@ def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, 
         )
     if metrics.get("leaks"):
         page.notice(
-            f"{len(metrics['leaks'])} groups have sheets in more than one part of the split, so the figures "
-            "are optimistic.",
+            f"{len(metrics['leaks'])} {_leaking(metrics)} in more than one part of the split, so the figures "
+            f"are optimistic: {'; '.join(metrics['leaks'][:LEAKS])}.",
             title="Groups in more than one part",
         )
     noisy = f"X + {metrics['noise_sigma']}Z"
@@ -67,6 +68,11 @@ def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, 
     _apart(page, metrics["apart"])
     page.footer(_origin(metrics))
     replace_file(out / PAGE, page.render())
+
+
+def _leaking(metrics: Report) -> str:
+    alike = any("near-duplicates" in leak for leak in metrics["leaks"])
+    return "groups or pairs of near-duplicates have sheets" if alike else "groups have sheets"
 
 
 def write_evaluation_page(
@@ -265,6 +271,7 @@ def _origin(metrics: Report) -> dict[str, Any]:
     return {
         "data": f"{data['name']} ({data['hash']})",
         "groups": data["groups"],
+        "read as": data["reading"],
         "set aside": len(data["set_aside"]),
         "seed": metrics["seed"],
         **metrics["environment"],
