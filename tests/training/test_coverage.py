@@ -64,12 +64,20 @@ def test_each_missing_class_is_named_once(data: SheetData) -> None:
     assert unjudged.startswith("class none: no validation sheet")
 
 
-def test_a_class_that_data_lack_altogether_has_another_remedy(folder: Folder, small: Small) -> None:
+def test_data_without_defect_free_sheets_have_no_such_class(folder: Folder, small: Small) -> None:
     root = folder(per_class=4)
     (root / "none").rename(root / "pit")
-    (note,) = note_missing(open_training_sheets(root, small("task=multiclass")), _split([0, 4, 8]))
-    assert note.startswith("class none: no sheet at all")
-    assert note.endswith("say with --defect-free NAME which class is defect-free")
+    sheets = open_training_sheets(root, small("task=multiclass"))
+    assert sheets.labelled.class_names == ("bar", "block", "pit")
+    (note,) = note_missing(sheets, _split([0, 4, 8]))
+    assert note.startswith("no sheet is defect-free, so the model has defect types alone")
+    assert note.endswith("name it with --defect-free")
+
+
+def test_a_class_that_data_lack_altogether_has_another_remedy(data: SheetData) -> None:
+    names = replace(data.labelled, class_names=(*data.labelled.class_names, "pit"))
+    (note,) = note_missing(replace(data, labelled=names), _split([0, 4, 8]))
+    assert note == "class pit: no sheet at all, so the model can never predict it; bring some"
 
 
 def test_a_multilabel_type_is_missing_where_no_sheet_has_it(folder: Folder, small: Small) -> None:

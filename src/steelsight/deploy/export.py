@@ -74,7 +74,7 @@ def export_run(
         raise BadRecipe(
             f"precision: expected some of {', '.join(PRECISIONS)}, got {', '.join(unknown) or 'none'}"
         )
-    sheets = open_export_data(run, data, groups=options.groups, allow_bad=options.allow_bad)
+    sheets = open_export_data(run, data, options)
     model, card = sheets.run.model, sheets.run.card
     rng = stream(options.seed, "export-sheets")
     note("writing the graph")
@@ -146,6 +146,7 @@ def _draft(card: Card, model: SheetClassifier, files: dict[str, bytes]) -> Bundl
     return BundleCard(
         task=card.task,
         class_names=card.class_names,
+        defect_free_class=card.defect_free_class,
         model=card.model.name,
         head=card.model.head if card.model.head == "study" else f"direct, {card.model.pooling}",
         input=card.input,
@@ -224,6 +225,7 @@ def _source(run: Path, card: Card, sheets: ExportData) -> dict[str, Any]:
         "run": run.name,
         "data": sheets.data.name,
         "data_hash": sheets.data.data_hash,
+        "reading": sheets.data.reading,
         "seed": card.seed,
         "weights_sha256": card.weights_sha256,
         "temperature": card.temperature or 1.0,

@@ -15,6 +15,7 @@ from steelsight.errors import BadData, BadInput
 from steelsight.evaluation.intervals.bootstrap import Groups
 from steelsight.evaluation.probabilities import softmax
 from steelsight.evaluation.robustness.corruptions import CORRUPTIONS
+from steelsight.evaluation.robustness.noise import STUDY_SIGMA
 from steelsight.evaluation.robustness.sweeps import SweepPoint, sweep_corruption, sweep_study_noise
 from steelsight.files import keep_earlier
 from steelsight.models.catalog import SheetClassifier
@@ -23,7 +24,6 @@ from steelsight.reports.figures import draw_sweep
 from steelsight.runs.open import OpenRun, open_run
 from steelsight.runs.options import RobustnessOptions
 from steelsight.runs.settings import result_settings
-from steelsight.sheets.options import DataOptions
 from steelsight.streams import stream
 from steelsight.training.predict import predict_logits
 from steelsight.types import GrayBatch, Labels, Probabilities
@@ -66,7 +66,7 @@ def measure_robustness(
     out     folder to write; None = RUN/robustness-SPLIT
     raises  BadInput for a multilabel run; BadData where the part holds no sheet of one class
     """
-    opened = open_run(run, data, DataOptions(allow_bad=options.allow_bad))
+    opened = open_run(run, data, options)
     if opened.card.task == "multilabel":
         raise BadInput(f"{run}: expected a binary or multiclass model, got multilabel")
     split, seed = options.split, options.seed
@@ -83,18 +83,18 @@ def measure_robustness(
         points = _sweep_rows(opened, chosen, kind, seed)
         curves[kind] = {"unit": unit, "points": [asdict(point) for point in points]}
         lines.append(_describe(title, points))
-        marked = 0.15 if "noise" in kind else None
+        marked = STUDY_SIGMA if "noise" in kind else None
         figure = draw_sweep({run.name: points}, title=title, unit=unit, marked=marked)
         page.figure(figure, id=kind, alt=lines[-1], caption=lines[-1])
         progress(done, len(DISTURBANCES))
     folder = out if out is not None else run / f"robustness-{split}"
-    grouping = opened.data.grouping
-    page.footer({"data": f"{opened.data.name} ({opened.data.data_hash})", "groups": grouping, "seed": seed})
+    read_as = {"groups": opened.data.grouping, "reading": opened.data.reading}
+    page.footer({"data": f"{opened.data.name} ({opened.data.data_hash})", **read_as, "seed": seed})
     numbers = {
         "run": str(run),
         "split": split,
         "sheets": int(chosen.size),
-        "groups": grouping,
+        **read_as,
         "seed": seed,
         "curves": curves,
     }

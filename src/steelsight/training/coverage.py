@@ -28,6 +28,10 @@ __all__ = [
 FEW_GROUPS = 10  # with fewer independent units, an interval is hardly narrower than the range it lies in
 SIZED = 200  # sheets, evenly chosen, whose sizes are read
 PARTS = ("train", "validation", "test")
+NO_DEFECT_FREE = (
+    "no sheet is defect-free, so the model has defect types alone and calls no sheet defect-free; if one of "
+    "its classes is, name it with --defect-free"
+)
 
 
 def class_members(data: SheetData) -> Bool[np.ndarray, "n k"]:
@@ -45,7 +49,7 @@ def class_members(data: SheetData) -> Bool[np.ndarray, "n k"]:
 
 
 def note_missing(data: SheetData, split: Split) -> list[str]:
-    """One line for each class without training sheets, or without validation sheets.
+    """One line for each class without training or validation sheets, and one without defect-free sheets.
 
     A class is named once; where there is no validation part, only training sheets are checked.
     """
@@ -53,9 +57,9 @@ def note_missing(data: SheetData, split: Split) -> list[str]:
     trained, validated = (members[part].any(axis=0) for part in (split.train, split.validation))
     names = np.array(data.labelled.class_names)
     absent = ~members.any(axis=0)
-    notes = [
-        f"class {name}: no sheet at all, so the model can never predict it; bring some, "
-        "or say with --defect-free NAME which class is defect-free"
+    notes = [NO_DEFECT_FREE] * (data.task == "multiclass" and data.labelled.clean is None)
+    notes += [
+        f"class {name}: no sheet at all, so the model can never predict it; bring some"
         for name in names[absent].tolist()
     ]
     notes += [
@@ -123,7 +127,8 @@ def refuse_single_class(data: SheetData) -> None:
     if data.task == "multilabel":
         if not names:
             raise BadData(
-                f"{data.name}: expected sheets of at least one defect type, got only 'none'; "
+                f"{data.name}: expected sheets of at least one defect type, got only "
+                f"{data.labelled.clean_name!r}; "
                 "bring sheets of a defect type"
             )
         return
@@ -135,7 +140,7 @@ def refuse_single_class(data: SheetData) -> None:
     got = ", ".join(repr(names[i]) for i in np.flatnonzero(present).tolist())
     raise BadData(
         f"{data.name}: expected sheets of at least two classes, got only {got or 'none'}; "
-        "bring sheets of a defect type, or of another one"
+        "bring sheets of another class"
     )
 
 

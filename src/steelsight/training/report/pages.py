@@ -24,7 +24,7 @@ from steelsight.reports.figures import (
     figure_png,
 )
 from steelsight.training.dataset import SheetData
-from steelsight.training.report.scores import probabilities_of
+from steelsight.training.report.scores import HEADLINES, probabilities_of
 from steelsight.types import Interval, Logits
 
 __all__ = ["stored_interval", "write_evaluation_page", "write_folds_page", "write_run_page"]
@@ -32,16 +32,9 @@ __all__ = ["stored_interval", "write_evaluation_page", "write_folds_page", "writ
 Positions = Int[np.ndarray, " p"]
 Report = Mapping[str, Any]
 
-HEADLINES = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "f1_weighted": "F1, weighted",
-    "f1_macro": "F1, macro",
-    "auc": "AUC",
-    "defect_auc": "AUC, any defect against none",  # multi-class only
-}
 PAGE = "report.html"
 FIGURES = "figures"
+LEAKS = 3  # that the page lists; metrics.json has all
 
 
 def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, test: Positions) -> None:
@@ -63,8 +56,8 @@ def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, 
         )
     if metrics.get("leaks"):
         page.notice(
-            f"{len(metrics['leaks'])} groups have sheets in more than one part of the split, so the figures "
-            "are optimistic.",
+            f"{len(metrics['leaks'])} {_leaking(metrics)} in more than one part of the split, so the figures "
+            f"are optimistic: {'; '.join(metrics['leaks'][:LEAKS])}.",
             title="Groups in more than one part",
         )
     noisy = f"X + {metrics['noise_sigma']}Z"
@@ -75,6 +68,11 @@ def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, 
     _apart(page, metrics["apart"])
     page.footer(_origin(metrics))
     replace_file(out / PAGE, page.render())
+
+
+def _leaking(metrics: Report) -> str:
+    alike = any("near-duplicates" in leak for leak in metrics["leaks"])
+    return "groups or pairs of near-duplicates have sheets" if alike else "groups have sheets"
 
 
 def write_evaluation_page(
@@ -273,6 +271,7 @@ def _origin(metrics: Report) -> dict[str, Any]:
     return {
         "data": f"{data['name']} ({data['hash']})",
         "groups": data["groups"],
+        "read as": data["reading"],
         "set aside": len(data["set_aside"]),
         "seed": metrics["seed"],
         **metrics["environment"],
