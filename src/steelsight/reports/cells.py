@@ -77,12 +77,14 @@ def cell_text(value: Value, digits: int = 3) -> str:
     '0.94 [0.92, 0.96]'
     >>> cell_text(float("nan")), cell_text(12568), cell_text(0.5, 1)
     ('–', '12,568', '0.5')
+    >>> cell_text(-0.0004)
+    '0.000'
     """
     if isinstance(value, Interval):
         estimate = cell_text(value.estimate, digits)
         if estimate == NOTHING or math.isnan(value.low) or math.isnan(value.high):
             return estimate
-        return f"{estimate} [{value.low:.{digits}f}, {value.high:.{digits}f}]"
+        return f"{estimate} [{value.low:z.{digits}f}, {value.high:z.{digits}f}]"
     if isinstance(value, Chip):
         return value.label
     if value is None or (isinstance(value, float) and math.isnan(value)):
@@ -91,7 +93,7 @@ def cell_text(value: Value, digits: int = 3) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:,.{digits}f}" if isinstance(value, float) else value
+    return f"{value:z,.{digits}f}" if isinstance(value, float) else value
 
 
 def cell_html(value: Value, digits: int = 3) -> Markup:

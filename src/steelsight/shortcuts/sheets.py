@@ -12,6 +12,7 @@ from jaxtyping import Bool, Int
 
 from steelsight.errors import BadInput
 from steelsight.sheets.catalog import mask_fractions
+from steelsight.sheets.images.pixels import place, read_size
 from steelsight.training.dataset import SheetData
 from steelsight.types import GrayBatch, Labels, Mask
 
@@ -35,6 +36,9 @@ class ProofSheets:
     defect: Callable[[int], Mask]  # (h, w) pixels a row's defect covers, even in part; read on demand
     groups: tuple[str, ...]  # "" = the sheet is its own group
     root: Path | None = None  # the DATA folder, which may hold truth.csv
+    pixel_aspect: Callable[[int], float] = lambda _: (
+        1.0
+    )  # of a row's image, as in `Placement`; read on demand
     clean: int | None = 0  # the class of defect-free sheets; None = the model has no such class
 
     @property
@@ -67,6 +71,7 @@ class ProofSheets:
             located=self.located[rows],
             defect=lambda row: self.defect(chosen[row]),
             groups=tuple(self.groups[i] for i in chosen),
+            pixel_aspect=lambda row: self.pixel_aspect(chosen[row]),
         )
 
 
@@ -99,5 +104,6 @@ def proof_sheets(data: SheetData, rows: Int[np.ndarray, " m"], *, root: Path | N
         defect=defect,
         groups=tuple(item.group for item in items),
         root=root,
+        pixel_aspect=lambda row: place(read_size(items[row].path), data.input).pixel_aspect,
         clean=data.labelled.clean,
     )

@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
+from steelsight.reports.figures.labels import wrap_label
 from steelsight.reports.figures.many import named_curves
-from steelsight.reports.figures.style import GRID, MUTED, SERIES_COLOURS, dress, new_figure, title_axes
+from steelsight.reports.figures.style import GRID, MUTED, SERIES_COLOURS, WIDTH, dress, new_figure, title_axes
 
 __all__ = ["PrecisionRecallLike", "draw_precision_recall"]
 
@@ -34,7 +35,7 @@ def draw_precision_recall(curves: Mapping[str, PrecisionRecallLike], *, title: s
 
     Of very many the legend has those that `named_curves` names; the others are drawn without a name.
     """
-    figure, (axes,) = new_figure(width=5.4, height=4.7)
+    figure, (axes,) = new_figure(width=WIDTH, height=4.7)
     dress(axes, grid="both")
     named = named_curves([curve.average_precision for curve in curves.values()])
     for number, (name, curve) in enumerate(curves.items()):
@@ -49,7 +50,7 @@ def draw_precision_recall(curves: Mapping[str, PrecisionRecallLike], *, title: s
             color=SERIES_COLOURS[number % len(SERIES_COLOURS)],
             linewidth=1.8,
             linestyle=STROKES[number % len(STROKES)],
-            label=f"{name}, {curve.average_precision:.3f}".replace("$", r"\$"),
+            label=wrap_label(f"{name}, {curve.average_precision:.3f}", 38).replace("$", r"\$"),
         )
     if len(named) < len(curves):
         axes.plot([], [], color=GRID, linewidth=0.6, label=f"{len(curves) - len(named)} between them")
@@ -57,11 +58,12 @@ def draw_precision_recall(curves: Mapping[str, PrecisionRecallLike], *, title: s
     axes.set_xlabel("recall")
     axes.set_ylabel("precision")
     legend = axes.legend(
-        loc="best" if len(named) == len(curves) else "upper right",
+        loc="upper left",
+        bbox_to_anchor=(1.02, 1),
+        borderaxespad=0,
         fontsize=8.5,
         title="average precision",
-        framealpha=1,
-        edgecolor=GRID,
+        frameon=False,
     )
     legend.get_title().set(fontsize=8.5, color=MUTED)
     if title:

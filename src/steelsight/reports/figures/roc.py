@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
+from steelsight.reports.figures.labels import wrap_label
 from steelsight.reports.figures.many import named_curves
-from steelsight.reports.figures.style import GRID, MUTED, SERIES_COLOURS, dress, new_figure, title_axes
+from steelsight.reports.figures.style import GRID, MUTED, SERIES_COLOURS, WIDTH, dress, new_figure, title_axes
 
 __all__ = ["RocLike", "draw_roc"]
 
@@ -36,7 +37,7 @@ def draw_roc(
 
     colours  one per curve, such as class colours; None = the series colours
     """
-    figure, (axes,) = new_figure(width=5.4, height=4.7)
+    figure, (axes,) = new_figure(width=WIDTH, height=4.7)
     dress(axes, grid="both")
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (2, 3)), label="guessing, 0.500")
     chosen = colours or [SERIES_COLOURS[i % len(SERIES_COLOURS)] for i in range(len(curves))]
@@ -48,7 +49,7 @@ def draw_roc(
             )
             continue
         stroke = STROKES[(number // 4) % len(STROKES)] if colours else STROKES[number % len(STROKES)]
-        label = f"{name}, {curve.auc:.3f}".replace("$", r"\$")
+        label = wrap_label(f"{name}, {curve.auc:.3f}", 38).replace("$", r"\$")
         axes.plot(
             curve.false_positive_rate,
             curve.true_positive_rate,
@@ -63,7 +64,12 @@ def draw_roc(
     axes.set_xlabel("false positive rate (false alarms)")
     axes.set_ylabel("true positive rate (recall)")
     legend = axes.legend(
-        loc="lower right", fontsize=8.5, title="area under the curve", framealpha=1, edgecolor=GRID
+        loc="upper left",
+        bbox_to_anchor=(1.02, 1),
+        borderaxespad=0,
+        fontsize=8.5,
+        title="area under the curve",
+        frameon=False,
     )
     legend.get_title().set(fontsize=8.5, color=MUTED)
     if title:

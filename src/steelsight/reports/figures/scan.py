@@ -27,6 +27,7 @@ BOX: Final = "#ffd400"  # yellow occurs in no heatmap
 STRIP_ASPECT: Final = 2.5  # width : height from which sheets are strips, placed two per line
 MARGIN, GAP, TITLE = 0.1, 0.12, 0.2  # inches
 COLUMNS: Final = 4  # for other sheets
+MOST_HEIGHT: Final = 3.0  # of a picture, inches: tall images stay on the screen
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,13 @@ class Thumbnail:
     gray: GrayImage
     heat: Float32[np.ndarray, "h w"] | None  # signed evidence for its label
     boxes: Sequence[tuple[float, float, float, float]]  # left, top, right, bottom in pixels of `gray`
+    pixel_aspect: float = 1.0  # width : height of a pixel on the original image; drawn so
+
+    @property
+    def shape(self) -> float:
+        """Width : height of the original image."""
+        height, width = self.gray.shape
+        return width * self.pixel_aspect / height
 
 
 def draw_verdicts(counts: Mapping[str, Mapping[str, int]], title: str = "") -> Figure:
@@ -73,12 +81,13 @@ def draw_contact_sheet(thumbnails: Sequence[Thumbnail]) -> Figure:
 
     Evidence against the label is not shown: it covers nearly all of the remaining sheet.
 
-    thumbnails  all of one size; strips are placed two per line, others four
+    thumbnails  each drawn in the aspect ratio of its image; strips are placed two per line, others four, in
+                places of the median shape
     """
-    height, width = thumbnails[0].gray.shape
-    columns = 2 if width >= STRIP_ASPECT * height else COLUMNS
+    usual = sorted(each.shape for each in thumbnails)[len(thumbnails) // 2]
+    columns = 2 if usual >= STRIP_ASPECT else COLUMNS
     cell_w = (WIDTH - 2 * MARGIN - (columns - 1) * GAP) / columns
-    cell_h = cell_w * height / width
+    cell_h = min(cell_w / usual, MOST_HEIGHT)
     lines = -(-len(thumbnails) // columns)
     full = 2 * MARGIN + lines * (cell_h + TITLE + GAP)
     figure = Figure(figsize=(WIDTH, full), facecolor=PAPER)
@@ -88,11 +97,13 @@ def draw_contact_sheet(thumbnails: Sequence[Thumbnail]) -> Figure:
     for number, thumbnail in enumerate(thumbnails):
         line, column = divmod(number, columns)
         left, top = MARGIN + column * (cell_w + GAP), full - MARGIN - line * (cell_h + TITLE + GAP) - TITLE
-        place = (left, left + cell_w, top - cell_h, top)
+        wide = min(cell_w, cell_h * thumbnail.shape)
+        tall = wide / thumbnail.shape
+        place = (left, left + wide, top - tall, top)
         axes.imshow(_tinted(thumbnail), interpolation="nearest", aspect="auto", extent=place)
-        step = cell_w / width
+        right, down = wide / thumbnail.gray.shape[1], tall / thumbnail.gray.shape[0]
         for x0, y0, x1, y1 in thumbnail.boxes:
-            corner, size = (left + x0 * step, top - y1 * step), ((x1 - x0) * step, (y1 - y0) * step)
+            corner, size = (left + x0 * right, top - y1 * down), ((x1 - x0) * right, (y1 - y0) * down)
             axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=BOX, linewidth=0.9))
         axes.text(left, top + 0.03, _shorten(thumbnail.title, cell_w), **style)
     axes.set_xlim(0, WIDTH)

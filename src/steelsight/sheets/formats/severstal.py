@@ -144,7 +144,7 @@ def _beside(root: Path) -> list[Rejection]:
         if entry.is_dir() and not name.startswith("."):
             passed_over.append(Rejection(f"{name}/", "not part of this layout; its images have no rows"))
         else:
-            passed_over.append(Rejection(name, "not read; train.csv and manifest.csv say what is known"))
+            passed_over.append(Rejection(name, "no image, and not a table of labels: not read"))
     return passed_over
 
 

@@ -30,10 +30,11 @@ def panel_of(result: SearchResult, row: int, title: str, *, target: int | None =
     target  class index; None = no map
     """
     gray = np.asarray(result.evidence.sheets.images[row])
+    aspect = result.evidence.sheets.pixel_aspect(row)
     if target is None:
-        return Panel(gray, title)
+        return Panel(gray, title, pixel_aspect=aspect)
     coarse = torch.from_numpy(result.outputs.maps[row, target].copy())
-    return Panel(gray, title, upsample(coarse, (gray.shape[0], gray.shape[1])).numpy())
+    return Panel(gray, title, upsample(coarse, (gray.shape[0], gray.shape[1])).numpy(), aspect)
 
 
 def truth_of(result: SearchResult, row: int) -> str:
@@ -76,7 +77,7 @@ def write_clusters(page: Document, result: SearchResult) -> None:
         note="Correct: share of correct verdicts. Purity: share of the commonest true class. Below each "
         "name: properties compared with the other clusters of its verdict, by Cliff's delta.",
     )
-    columns = panels_across(result.evidence.sheets.images.shape[1:])
+    columns = panels_across(panel_of(result, 0, ""))
     for verdict in dict.fromkeys(each.verdict for each in result.clusters):
         lines = []
         for number, each in numbered:

@@ -178,8 +178,8 @@ def _write_candidate(page: Document, result: SearchResult, candidate: Candidate)
     if check is not None and check.sheets:
         page.text(
             f"On {check.sheets} correctly classified sheets of other classes, pasting shifts the margin by "
-            f"{check.shift.estimate:.0%} of the way to the median one of {target} (95 % interval "
-            f"{check.shift.low:.0%} to {check.shift.high:.0%}; the whole way is {check.gap:.1f} logits). "
+            f"{check.shift.estimate:z.0%} of the way to the median one of {target} (95 % interval "
+            f"{check.shift.low:z.0%} to {check.shift.high:z.0%}; the whole way is {check.gap:.1f} logits). "
             f"{check.flips.estimate:.0%} are then classified as {target}, "
             f"{check.control_flips.estimate:.0%} with the control."
         )
@@ -202,10 +202,11 @@ def _pictures(result: SearchResult, candidate: Candidate) -> list[tuple[str, lis
     lines = [(f"Sheets with {amount} of it; of other classes, nearest to {name}, first", panels)]
     for each in candidate.check.examples if candidate.check else ():
         before, changed, control = each.margins
+        aspect = result.evidence.sheets.pixel_aspect(each.row)
         head = f"{Path(ids[each.row]).stem}, {truth_of(result, each.row)}: margin {before:+.1f}"
         pair = [
-            Panel(each.changed, f"changed: {changed:+.1f}"),
-            Panel(each.control, f"control: {control:+.1f}"),
+            Panel(each.changed, f"changed: {changed:+.1f}", pixel_aspect=aspect),
+            Panel(each.control, f"control: {control:+.1f}", pixel_aspect=aspect),
         ]
         lines.append((head, pair))
     return lines

@@ -31,6 +31,7 @@ class Example:
     mask: Mask
     versions: tuple[VersionPanel, ...]
     class_names: tuple[str, ...]
+    pixel_aspect: float = 1.0  # width : height of a pixel on the original image
 
 
 def choose_examples(
@@ -70,7 +71,7 @@ def _example(
         for gray, heat, name, logit in zip(pictures, maps, names, logits, strict=True)
     )
     title = f"{sheets.ids[row]}, labelled {sheets.class_names[int(sheets.labels[row])]}"
-    return Example(title, sheets.defect(row), versions, sheets.class_names)
+    return Example(title, sheets.defect(row), versions, sheets.class_names, sheets.pixel_aspect(row))
 
 
 def _maps(model: SheetClassifier, pictures: GrayBatch) -> Float32[np.ndarray, "n c h w"]:

@@ -170,7 +170,13 @@ def write_examples(document: Document, examples: list[Example], *, id: str = "ex
     """Draw each sheet unchanged, with the nuisance and with the control, with Grad-CAM of every class."""
     for number, example in enumerate(examples, start=1):
         document.figure(
-            draw_changed(example.versions, example.class_names, mask=example.mask, title=example.title),
+            draw_changed(
+                example.versions,
+                example.class_names,
+                mask=example.mask,
+                title=example.title,
+                pixel_aspect=example.pixel_aspect,
+            ),
             id=id if number == 1 else f"{id}-{number}",
             alt=f"{example.title}: " + "; ".join(version.title for version in example.versions),
             caption="Grad-CAM of every class before and after; the control has clean texture instead."

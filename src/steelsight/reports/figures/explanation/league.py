@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from steelsight.reports.figures.labels import legend_columns, wrap_label
 from steelsight.reports.figures.style import INK, MUTED, SERIES_COLOURS, WIDTH, dress, new_figure
@@ -120,6 +121,7 @@ def _draw_times(axes: Axes, rows: Sequence[LeagueRow]) -> None:
             color=INK,
         )
     axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())  # its labels overlap on a short axis
     low, high = min(times), max(times)
     axes.set_xlim(low / 3, high * 8)
     axes.set_yticks([])

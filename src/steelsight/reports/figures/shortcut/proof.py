@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from steelsight.reports.figures.explanation.panels import blend
+from steelsight.reports.figures.labels import label_width, short_labels, wrap_label
 from steelsight.reports.figures.style import MUTED, PAPER, SERIES_COLOURS, dress, new_figure, write_at
 from steelsight.types import GrayImage, Interval, Mask
 
@@ -19,8 +20,10 @@ __all__ = ["DosePoint", "VersionPanel", "draw_changed", "draw_doses", "draw_two_
 WITHOUT, WITH = SERIES_COLOURS[0], SERIES_COLOURS[1]  # blue and orange, as in the study's figure
 BINS = 24
 OUTLINE = "#ffd400"
-PANEL_WIDTH, MOST_HEIGHT = 2.9, 2.0  # inches
+PANEL_WIDTH, MOST_HEIGHT, LEAST_HEIGHT = 2.9, 2.0, 0.25  # inches
+LETTER = 0.068  # a letter's mean width at 8 points, inches
 MARGIN, GAP, HEAD, SIDE, FOOT = 0.12, 0.08, 0.5, 0.62, 0.28
+NAME_LETTERS, LEAST_WIDTH = 20, 6.0  # of a line of a class name; inches, so that the footnote fits
 PEAK = 99.5  # percentile of a map drawn at full strength
 FOOTNOTE = (
     "Red raises the logit of the class, blue lowers it; one scale for all. Yellow: the annotated defect."
@@ -103,26 +106,32 @@ def draw_changed(
     *,
     mask: Mask | None = None,
     title: str = "",
+    pixel_aspect: float = 1.0,
     footnote: str = FOOTNOTE,
 ) -> Figure:
     """Versions of a sheet side by side, one column each: the picture, and the map of every class below.
 
-    mask  the annotated defect, outlined; None = none
+    mask          the annotated defect, outlined; None = none
+    pixel_aspect  width : height of a pixel on the original image, which is drawn in its own aspect ratio
     """
     height, width = versions[0].gray.shape
-    tall = min(PANEL_WIDTH * height / width, MOST_HEIGHT)
-    wide = tall * width / height
+    tall = max(min(PANEL_WIDTH * height / (width * pixel_aspect), MOST_HEIGHT), LEAST_HEIGHT)
+    wide = min(tall * width * pixel_aspect / height, PANEL_WIDTH)
     rows, columns = 1 + len(class_names), len(versions)
-    full_w = SIDE + columns * (wide + GAP) + MARGIN
+    labels = [wrap_label(name, NAME_LETTERS) for name in ["image", *class_names]]
+    side = max([SIDE, *(MARGIN + GAP + label_width(label, points=8) for label in labels)])
+    full_w = max(side + columns * (wide + GAP) + MARGIN, LEAST_WIDTH)
     full_h = 2 * MARGIN + HEAD + rows * (tall + GAP) + FOOT
     figure = Figure(figsize=(full_w, full_h), facecolor=PAPER)
-    write_at(figure, MARGIN, full_h - MARGIN, title, size=9.5, weight="bold")
+    room = int((full_w - 2 * MARGIN) / LETTER * 8 / 10.5)  # bold letters are wider
+    write_at(figure, MARGIN, full_h - MARGIN, short_labels([title], room)[0], size=9.5, weight="bold")
     limit = _limit(versions)
     for column, version in enumerate(versions):
-        left = SIDE + column * (wide + GAP)
-        write_at(figure, left, full_h - MARGIN - 0.24, version.title, size=8.0)
+        left = side + column * (wide + GAP)
+        heading = short_labels([version.title], int(wide / LETTER))[0]
+        write_at(figure, left, full_h - MARGIN - 0.24, heading, size=8.0)
         pictures = [version.gray, *(blend(version.gray, heat, limit) for heat in version.maps)]
-        for row, (picture, name) in enumerate(zip(pictures, ["image", *class_names], strict=True)):
+        for row, (picture, name) in enumerate(zip(pictures, labels, strict=True)):
             bottom = full_h - MARGIN - HEAD - (row + 1) * (tall + GAP) + GAP
             axes = figure.add_axes((left / full_w, bottom / full_h, wide / full_w, tall / full_h))
             axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="auto")
