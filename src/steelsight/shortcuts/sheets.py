@@ -36,9 +36,7 @@ class ProofSheets:
     defect: Callable[[int], Mask]  # (h, w) pixels a row's defect covers, even in part; read on demand
     groups: tuple[str, ...]  # "" = the sheet is its own group
     root: Path | None = None  # the DATA folder, which may hold truth.csv
-    pixel_aspect: Callable[[int], float] = lambda _: (
-        1.0
-    )  # of a row's image, as in `Placement`; read on demand
+    pixel_aspect: Callable[[int], float] = lambda _: 1.0  # of a row, as in `Placement`; read on demand
     clean: int | None = 0  # the class of defect-free sheets; None = the model has no such class
 
     @property

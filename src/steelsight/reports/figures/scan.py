@@ -44,7 +44,7 @@ class Thumbnail:
     def shape(self) -> float:
         """Width : height of the original image."""
         height, width = self.gray.shape
-        return width * self.pixel_aspect / height
+        return float(width * self.pixel_aspect / height)
 
 
 def draw_verdicts(counts: Mapping[str, Mapping[str, int]], title: str = "") -> Figure:

@@ -122,7 +122,7 @@ def _add_chapters(
         ["width", "height", "sheets"],
         [[width, height, count] for height, width, count in description.sizes[:_SIZES_SHOWN]],
         caption="The most frequent sizes",
-        note=f"All sheets have {'one size' if len(description.sizes) == 1 else f'{len(description.sizes)} sizes'}.",
+        note="" if len(description.sizes) == 1 else f"{len(description.sizes)} different sizes in all.",
     )
     if words := description.input_words():
         document.notice(f"{words[0].upper()}{words[1:]}.", title="Input size")

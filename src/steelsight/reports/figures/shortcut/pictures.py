@@ -71,7 +71,7 @@ def panels_across(panel: Panel) -> int:
 def _shape(panel: Panel) -> float:
     """Width : height of the original image."""
     height, width = panel.gray.shape
-    return width * panel.pixel_aspect / height
+    return float(width * panel.pixel_aspect / height)
 
 
 def draw_panels(lines: Sequence[tuple[str, Sequence[Panel]]]) -> Figure:
