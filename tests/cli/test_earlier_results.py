@@ -123,7 +123,7 @@ def test_an_earlier_result_of_other_settings_stays(verb: str, run: Path, data: P
     else:
         for row in json.loads((kept / numbers).read_text())["sheets"]:
             assert Path(row["figure"]).parent == kept
-    assert Path(row["figure"]).is_file()
+            assert Path(row["figure"]).is_file()
 
 
 def test_figures_move_with_their_result_and_other_files_stay_where_they_are(
