@@ -15,16 +15,20 @@ from typing import Final
 
 __all__ = ["csv_text", "read_cell", "written_cell"]
 
+_END: Final = "\r\n"  # the module quotes a cell for these characters; with "\n" alone a "\r" would end a row
 # Apostrophes before it count too: otherwise '=1 and =1 would be written alike.
 _FORMULA: Final = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
     """Rows as CSV lines ended by a line feed, every text cell as `written_cell` has it."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([written_cell(cell) for cell in row] for row in rows)
-    return text.getvalue()
+    return "".join(_line(row) for row in rows)
+
+
+def _line(row: Iterable[object]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator=_END).writerow([written_cell(cell) for cell in row])
+    return text.getvalue().removesuffix(_END) + "\n"
 
 
 def written_cell(cell: object) -> object:

@@ -5,6 +5,7 @@
     │   ├── BadImage        one image file cannot be read, or must not be
     │   ├── BadAnnotation   a row of an annotation table, or a mask, contradicts its image
     │   ├── BadData         a DATA folder as a whole cannot be used
+    │   │   ├── UnusableItems     more items of it are unusable than the caller tolerates
     │   │   ├── SharedBackground  pictures are alike by their background, so near-duplicates are unknown
     │   │   └── UnmatchedGroups   a rule of groups finds no table, column or name there
     │   ├── BadRecipe       a recipe or an option has an unknown name or an impossible value
@@ -49,6 +50,7 @@ __all__ = [
     "SteelsightError",
     "UnknownLayer",
     "UnmatchedGroups",
+    "UnusableItems",
     "is_out_of_memory",
 ]
 
@@ -81,6 +83,10 @@ class BadAnnotation(BadInput):
 
 class BadData(BadInput):
     """A DATA folder as a whole cannot be used."""
+
+
+class UnusableItems(BadData):
+    """More items of a DATA folder are unusable than the caller tolerates, or all are."""
 
 
 class SharedBackground(BadData):

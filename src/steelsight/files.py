@@ -18,6 +18,7 @@ import numpy as np
 from steelsight.errors import BadOutput
 from steelsight.names import short_name, shown_name
 from steelsight.plain import plain
+from steelsight.reading import parse_object, read_regular
 
 __all__ = [
     "EARLIER",
@@ -242,8 +243,8 @@ def keep_earlier(
 def _settings_in(path: Path) -> Any:
     """The settings a JSON file names; None where there is no such file or key."""
     try:
-        return json.loads(path.read_text(encoding="utf-8")).get("settings")
-    except (OSError, ValueError, AttributeError):
+        return parse_object(read_regular(path)).get("settings")
+    except (OSError, ValueError):
         return None
 
 

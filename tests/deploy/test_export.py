@@ -224,3 +224,20 @@ def test_few_sheets_are_extended_by_flips_and_training_sheets(trained: Trained) 
     assert trial.trained == sheets.train.size * 4
     assert len(trial.images) == trial.labels.size + 13
     assert len(trial.groups) == trial.labels.size
+
+
+def test_bundle_and_explain_name_their_temperatures(trained: Trained, bundle: Path, tmp_path: Path) -> None:
+    run, data = trained
+    card = json.loads((bundle / "card.json").read_text())
+    assert (card["source"]["temperature"], card["source"]["temperature_from"]) == (
+        1.0,
+        "as trained, not calibrated",
+    )
+    readme = (bundle / "README.md").read_text()
+    assert f"Temperature {card['temperature']:.4g}, fitted on the outputs" in readme
+    assert "`steelsight explain` on the run uses 1 (as trained, not calibrated)" in readme
+    image = str(next(data.glob("bar/*.png")))
+    told = CliRunner().invoke(app, ["explain", str(run), image, "--out", str(tmp_path), "--json"])
+    assert "probabilities at temperature 1 (as trained, not calibrated)" in told.stderr
+    report = json.loads(told.stdout)
+    assert (report["temperature"], report["temperature_from"]) == (1.0, "as trained, not calibrated")

@@ -30,13 +30,20 @@ def test_agrees_with_scikit_learn(pairs):
     np.testing.assert_allclose(c.recall(counts), per_class[1])
 
 
-def test_weights_count_like_repeated_sheets(rng):
-    labels, predicted = rng.integers(0, 3, (2, 30))
-    times = rng.integers(0, 4, (5, 30)).astype(float)
-    stack = c.weighted_confusion(labels, predicted, 3, times)
-    for row, matrix in zip(times, stack, strict=True):
-        expected = metrics.confusion_matrix(labels, predicted, labels=range(3), sample_weight=row)
-        np.testing.assert_allclose(matrix, expected)
+@pytest.mark.parametrize("classes", [3, c.MOST_DENSE, c.MOST_DENSE + 1, 100])
+def test_weights_count_like_repeated_sheets(rng, classes):
+    labels, predicted = rng.integers(0, classes, (2, 300))
+    times = rng.integers(0, 4, (5, 300)).astype(float)
+    counts = c.weighted_margins(labels, predicted, classes, times)
+    for row, times_of_row in enumerate(times):
+        expected = metrics.confusion_matrix(
+            labels, predicted, labels=range(classes), sample_weight=times_of_row
+        )
+        np.testing.assert_allclose(counts.right[row], np.diag(expected))
+        np.testing.assert_allclose(counts.sheets[row], expected.sum(axis=1))
+        np.testing.assert_allclose(counts.verdicts[row], expected.sum(axis=0))
+        assert counts.total[row] == times_of_row.sum()
+        assert float(c.balanced_accuracy(counts)[row]) == float(c.balanced_accuracy(expected.astype(float)))
 
 
 def test_a_stack_gives_what_each_matrix_gives(rng):

@@ -100,6 +100,7 @@ def test_few_sheets_show_no_drift(rng):
 
 def test_class_shares_and_their_index(rng):
     assert class_shares(["a", "a + b", "none", "b"], ("a", "b")) == (0.5, 0.5)
+    assert class_shares(["ok_back + ok_front", "a"], ("ok_back + ok_front", "a")) == (0.5, 0.5)
     labels = ["none"] * 500 + ["type 1"] * 450 + ["type 2"] * 50
     told = compare(usual(rng), draw(rng), labels)["shares"]
     e, f = np.array([0.8, 0.15, 0.05]), np.array([0.5, 0.45, 0.05])

@@ -17,7 +17,7 @@ import steelsight
 from steelsight.deploy.writer import describe_files
 from steelsight.errors import BadBundle
 from steelsight.runtime.bundle.open import Bundle, open_bundle
-from steelsight.runtime.bundle.seal import seal, write_card
+from steelsight.runtime.bundle.seal import parse_card, seal, write_card
 from steelsight.runtime.engine.engine import open_engine
 from steelsight.runtime.engine.inspector import Inspector
 from steelsight.runtime.verdict import State
@@ -25,6 +25,7 @@ from steelsight.runtime.verdict import State
 pytestmark = pytest.mark.long
 
 Make = Callable[..., Path]
+CARDS = 1500
 PATIENCE_S = 10.0  # for one image or bundle; a hang, not a slow machine
 MEMORY_MB = 1500  # that thousands of cases may add to the process
 
@@ -104,7 +105,7 @@ def test_mutated_images_are_verdicts(make_bundle: Make, record_attack: Callable[
     )
 
 
-def test_mutated_graphs_run_or_are_refused(make_bundle: Make) -> None:
+def test_mutated_graphs_run_or_are_refused(make_bundle: Make, record_attack: Callable[..., None]) -> None:
     bundle = open_bundle(make_bundle())
     graph, sheet = bundle.files["model.onnx"], np.zeros((1, 64, 96), dtype=np.uint8)
     refused = ran = 0
@@ -123,14 +124,18 @@ def test_mutated_graphs_run_or_are_refused(make_bundle: Make) -> None:
         assert time.perf_counter() - start < PATIENCE_S, f"case {case}"
     assert refused > 500
     assert ran > 20
+    outcome = f"{refused:,} refused, {ran:,} run with outputs of the card's shapes; 0 errors, 0 hangs"
+    record_attack("bundles", "graph: bytes flipped, cut, inserted or spliced", refused + ran, outcome)
 
 
-def test_mutated_cards_and_arrays_are_refused_or_read(make_bundle: Make) -> None:
+def test_mutated_cards_and_arrays_are_refused_or_read(
+    make_bundle: Make, record_attack: Callable[..., None]
+) -> None:
     folder = make_bundle()
     whole = {path.name: path.read_bytes() for path in folder.iterdir()}
     card = open_bundle(folder).card
     refused = 0
-    for case in range(1500):
+    for case in range(CARDS):
         rng = random.Random(case)
         name = rng.choice(["card.json", "familiarity.npz"])
         content = _mutate(whole[name], rng)
@@ -140,9 +145,28 @@ def test_mutated_cards_and_arrays_are_refused_or_read(make_bundle: Make) -> None
             fitting = card.model_copy(update={"files": describe_files(files) if content else card.files})
             (folder / "card.json").write_bytes(write_card(seal(fitting)))
         try:
-            open_bundle(folder)
+            assert open_bundle(folder).card == card or name != "card.json", f"case {case}"
         except BadBundle:
             refused += 1
         for key, value in whole.items():
             (folder / key).write_bytes(value)
     assert refused > 700
+    outcome = f"{refused:,} refused, the others read; 0 cards with changed content accepted, 0 errors"
+    record_attack("bundles", "card and arrays: bytes flipped, cut, inserted or spliced", CARDS, outcome)
+
+
+def test_flipped_bits_of_a_card_are_refused_or_change_nothing(
+    make_bundle: Make, record_attack: Callable[..., None]
+) -> None:
+    folder = make_bundle(threshold=0.9, threshold_by="cost", source={"run": "r", "seed": 7})
+    text, card = (folder / "card.json").read_bytes(), open_bundle(folder).card
+    refused = 0
+    for bit in range(8 * len(text)):
+        flipped = bytearray(text)
+        flipped[bit // 8] ^= 1 << bit % 8
+        try:
+            assert parse_card(bytes(flipped), "card.json") == card, f"bit {bit}"
+        except BadBundle:
+            refused += 1
+    outcome = f"{refused:,} refused, the others are white space; 0 cards with changed content accepted"
+    record_attack("bundles", "card: every bit flipped", 8 * len(text), outcome)

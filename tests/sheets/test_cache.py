@@ -200,6 +200,66 @@ def test_a_damaged_index_is_made_again(
     assert json.loads(index.read_bytes())["files"]
 
 
+def _index_of(cache: Path) -> tuple[Path, dict[str, Any]]:
+    (path,) = cache.glob("*.json")
+    return path, json.loads(path.read_bytes())
+
+
+def _with_checksum(stored: dict[str, Any]) -> str:
+    stored["checksum"] = file_index._checksum(stored["recent"], stored["files"])
+    return json.dumps(stored)
+
+
+@pytest.mark.parametrize("valid", [True, False])
+@pytest.mark.parametrize("name", ["../victim", "../victim.pixels", "/victim", "..", "", "victim", 3, None])
+def test_an_index_removes_nothing_outside_the_cache(
+    name: Any, valid: bool, tiles: Path, tmp_path: Path, put: Make, texture: Make
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    load(tiles, tmp_path / "cache")
+    path, stored = _index_of(tmp_path / "cache")
+    stored["recent"] += [name] * 5
+    path.write_text(_with_checksum(stored) if valid else json.dumps(stored))
+    put(tiles / "MT_Free" / "new.jpg", texture(seed=77))
+    load(tiles, tmp_path / "cache")
+    assert victim.read_bytes() == b"precious"
+    assert all(file_index._PIXEL_FILE.fullmatch(kept) for kept in _index_of(tmp_path / "cache")[1]["recent"])
+
+
+def test_an_altered_index_is_made_again(tiles: Path, tmp_path: Path, decoded: list[int]) -> None:
+    load(tiles, tmp_path / "cache")
+    path, stored = _index_of(tmp_path / "cache")
+    key = next(iter(stored["files"]))
+    stored["files"][key][-1] += 1  # the area of a mask
+    path.write_text(json.dumps(stored))
+    load(tiles, tmp_path / "cache")
+    assert _index_of(tmp_path / "cache")[1]["files"][key][-1] == stored["files"][key][-1] - 1
+
+
+def test_a_pixel_file_of_other_sheets_is_made_again(
+    tiles: Path, tmp_path: Path, decoded: list[int], put: Make, texture: Make
+) -> None:
+    first = load(tiles, tmp_path / "cache")
+    before = {path.name for path in (tmp_path / "cache").glob("*.pixels")}
+    put(tiles / "MT_Free" / "new.jpg", texture(seed=77))
+    load(tiles, tmp_path / "cache")
+    (old,) = before
+    (new,) = {path.name for path in (tmp_path / "cache").glob("*.pixels")} - before
+    (tmp_path / "cache" / new).write_bytes((tmp_path / "cache" / old).read_bytes())
+    again = load(tiles, tmp_path / "cache")
+    assert len(again.images) == len(first.images) + 1
+
+
+@pytest.mark.parametrize("kind", ["*.json", "*.pixels"])
+def test_a_pipe_in_the_cache_is_not_waited_for(kind: str, tiles: Path, tmp_path: Path) -> None:
+    first = load(tiles, tmp_path / "cache")
+    (path,) = (tmp_path / "cache").glob(kind)
+    path.unlink()
+    os.mkfifo(path)
+    np.testing.assert_array_equal(load(tiles, tmp_path / "cache").images, first.images)
+
+
 def test_old_files_are_removed_but_the_last_three(
     tiles: Path, tmp_path: Path, put: Make, texture: Make
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,16 +12,19 @@ import pytest
 
 from steelsight.errors import BadData, BadRecipe
 from steelsight.sheets.grouping.splits import Split
+from steelsight.sheets.images.pixels import read_size
 from steelsight.training.coverage import (
     class_members,
     note_few_groups,
     note_missing,
+    note_stretch,
     refuse_empty_parts,
     refuse_single_class,
 )
 from steelsight.training.dataset import SheetData, open_training_sheets
 from steelsight.training.recipe import Recipe
 from steelsight.training.run import make_split
+from steelsight.types import InputSpec
 
 Small = Callable[..., Recipe]
 Folder = Callable[..., Path]
@@ -60,12 +64,20 @@ def test_each_missing_class_is_named_once(data: SheetData) -> None:
     assert unjudged.startswith("class none: no validation sheet")
 
 
-def test_a_class_that_data_lack_altogether_has_another_remedy(folder: Folder, small: Small) -> None:
+def test_data_without_defect_free_sheets_have_no_such_class(folder: Folder, small: Small) -> None:
     root = folder(per_class=4)
     (root / "none").rename(root / "pit")
-    (note,) = note_missing(open_training_sheets(root, small("task=multiclass")), _split([0, 4, 8]))
-    assert note.startswith("class none: no sheet at all")
-    assert note.endswith("say with --defect-free NAME which class is defect-free")
+    sheets = open_training_sheets(root, small("task=multiclass"))
+    assert sheets.labelled.class_names == ("bar", "block", "pit")
+    (note,) = note_missing(sheets, _split([0, 4, 8]))
+    assert note.startswith("no sheet is defect-free, so the model has defect types alone")
+    assert note.endswith("name it with --defect-free")
+
+
+def test_a_class_that_data_lack_altogether_has_another_remedy(data: SheetData) -> None:
+    names = replace(data.labelled, class_names=(*data.labelled.class_names, "pit"))
+    (note,) = note_missing(replace(data, labelled=names), _split([0, 4, 8]))
+    assert note == "class pit: no sheet at all, so the model can never predict it; bring some"
 
 
 def test_a_multilabel_type_is_missing_where_no_sheet_has_it(folder: Folder, small: Small) -> None:
@@ -149,3 +161,13 @@ def test_one_large_group_leaves_no_test_part_and_is_refused_before_training(
     whole = replace(data, items=tuple(replace(item, group="coil") for item in data.items))
     with pytest.raises(BadRecipe, match="in 1 groups; bring more sheets, group them by another rule"):
         make_split(whole, small("task=multiclass", "split.method=groups").split, seed=0)
+
+
+def test_an_input_that_stretches_the_sheets_is_noted_with_one_that_fits(data: SheetData) -> None:
+    height, width = read_size(data.items[0].path)
+    assert note_stretch(replace(data, input=InputSpec(height, width))) == []
+    (note,) = note_stretch(replace(data, input=InputSpec(48, 48 * 8)))
+    assert "the input 48x384 stretches the sheets" in note
+    proposed = InputSpec(*(int(side) for side in re.findall(r"=(\d+)", note)))
+    assert note_stretch(replace(data, input=proposed)) == []
+    assert note_stretch(replace(data, input=InputSpec(48, 48 * 8, "letterbox"))) == []

@@ -176,3 +176,38 @@ def test_the_text_of_a_recipe_is_a_recipe(name: str, tmp_path: Path) -> None:
 def test_the_text_of_an_unknown_recipe() -> None:
     with pytest.raises(BadRecipe, match=r"expected one of default, .*, got 'best'"):
         recipe_text("best")
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("clip=inf", "clip: Input should be a finite number"),
+        ("learning_rate=nan", "learning_rate: Input should be"),
+        ("learning_rate=true", "learning_rate: Input should be a valid number, got True"),
+        ("weight_decay=infinity", "weight_decay: Input should be a finite number"),
+        ("height=1000000000", "height: Input should be less than or equal to 16384"),
+        ("batch_size=1000000000000", "batch_size: Input should be less than or equal to"),
+        ("epochs_are=[[[[1]]]]", "unknown key epochs_are"),
+        ("max_epochs=1.5", "max_epochs: Input should be a valid integer"),
+        ("probe.enabled=1", "probe.enabled: Input should be a valid boolean"),
+        ("gain=inf", "gain: Input should be"),
+        ("hflip=true", "hflip: Input should be a valid number"),
+    ],
+)
+def test_numbers_that_no_training_can_use(setting: str, message: str) -> None:
+    with pytest.raises(BadRecipe, match=message):
+        load_recipe("default", [setting])
+
+
+def test_an_input_of_too_many_pixels() -> None:
+    with pytest.raises(BadRecipe, match="expected at most 16777216 pixels, got 16384x16384"):
+        load_recipe("default", ["height=16384", "width=16384"])
+
+
+@pytest.mark.parametrize(
+    "text", ["clip = " + "[" * 5000, "a" + ".a" * 5000 + " = 1", "[[optimiser]]\n", "\0"]
+)
+def test_a_file_that_is_no_recipe(tmp_path: Path, text: str) -> None:
+    (tmp_path / "recipe.toml").write_text(text)
+    with pytest.raises(BadRecipe):
+        load_recipe(tmp_path / "recipe.toml")

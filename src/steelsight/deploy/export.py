@@ -29,7 +29,7 @@ from steelsight.deploy.shortcut_stamps import read_search, read_stamps
 from steelsight.deploy.writer import describe_files, write_bundle
 from steelsight.errors import BadRecipe, ParityRefused
 from steelsight.files import pack_arrays
-from steelsight.models.card import Card
+from steelsight.models.card import Card, temperature_source
 from steelsight.models.catalog import SheetClassifier
 from steelsight.runtime.bundle.card import BundleCard, Familiarity, GraphFacts, Precision, TrainingStatistics
 from steelsight.runtime.bundle.open import PROBES_FILE, Bundle
@@ -74,7 +74,7 @@ def export_run(
         raise BadRecipe(
             f"precision: expected some of {', '.join(PRECISIONS)}, got {', '.join(unknown) or 'none'}"
         )
-    sheets = open_export_data(run, data, groups=options.groups, allow_bad=options.allow_bad)
+    sheets = open_export_data(run, data, options)
     model, card = sheets.run.model, sheets.run.card
     rng = stream(options.seed, "export-sheets")
     note("writing the graph")
@@ -146,6 +146,7 @@ def _draft(card: Card, model: SheetClassifier, files: dict[str, bytes]) -> Bundl
     return BundleCard(
         task=card.task,
         class_names=card.class_names,
+        defect_free_class=card.defect_free_class,
         model=card.model.name,
         head=card.model.head if card.model.head == "study" else f"direct, {card.model.pooling}",
         input=card.input,
@@ -224,8 +225,11 @@ def _source(run: Path, card: Card, sheets: ExportData) -> dict[str, Any]:
         "run": run.name,
         "data": sheets.data.name,
         "data_hash": sheets.data.data_hash,
+        "reading": sheets.data.reading,
         "seed": card.seed,
         "weights_sha256": card.weights_sha256,
+        "temperature": card.temperature or 1.0,
+        "temperature_from": temperature_source(card),
         "mask_supervised": card.mask_supervised,
         "recipe": card.recipe,
     }

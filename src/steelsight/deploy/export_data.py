@@ -13,7 +13,7 @@ from steelsight.errors import BadData, BadInput
 from steelsight.groups import group_keys
 from steelsight.models.card import Card
 from steelsight.runs.open import OpenRun, open_run
-from steelsight.sheets.options import DataOptions
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.training.dataset import SheetData
 from steelsight.types import GrayBatch
 
@@ -49,14 +49,14 @@ class ExportData:
         return group_keys([self.data.groups[i] for i in rows.tolist()], rows.tolist())
 
 
-def open_export_data(run: Path, data: Path, *, groups: str | None = None, allow_bad: int = 0) -> ExportData:
+def open_export_data(run: Path, data: Path, options: DataOptions = AUTOMATIC) -> ExportData:
     """Open a RUN and its DATA for an export.
 
     raises  BadInput for a model of patches, or one trained on shuffled labels; BadData without training
             sheets, or without others
     """
     check = partial(_refuse_shuffled_labels, run)
-    opened = open_run(run, data, DataOptions(groups, allow_bad), check=check)
+    opened = open_run(run, data, options, check=check)
     usable = opened.data.keys >= 0
     part = np.array(opened.parts)
     train = np.flatnonzero((part == "train") & usable)

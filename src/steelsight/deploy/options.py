@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from steelsight.options import option
+from steelsight.sheets.options import DataOptions
 
 __all__ = ["ExportOptions"]
 
 
 @dataclass(frozen=True)
-class ExportOptions:
+class ExportOptions(DataOptions):
     """Which precisions are allowed, and what the threshold is certified for."""
 
     precision: tuple[str, ...] = option(
@@ -24,9 +25,4 @@ class ExportOptions:
     probes: int = option(
         24, help="Sheets of DATA carried in the bundle for `bundle verify`; 0 = none.", min=0
     )
-    groups: str | None = option(
-        None,
-        help="What keeps sheets together: column:NAME, frames[:GAP], duplicates, or several joined by +.",
-    )
-    allow_bad: int = option(0, help="Tolerate up to N unusable items.", metavar="N", min=0)
     seed: int = option(0, help="Seed of the drawn sheets.", min=0)

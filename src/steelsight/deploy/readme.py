@@ -46,8 +46,7 @@ def bundle_readme(card: BundleCard) -> str:
         "",
         "## Certificate",
         "",
-        f"Temperature {card.temperature:.3f}. "
-        + (_sentence(card.threshold_statement) or "No threshold is set."),
+        f"{_temperature(card)} " + (_sentence(card.threshold_statement) or "No threshold is set."),
         "",
         *_thresholds(card),
         "",
@@ -101,6 +100,20 @@ def _shortcuts(card: BundleCard) -> list[str]:
         f"- {each.nuisance} → {each.suspect}: **{each.verdict}** on `{each.data}`; {each.because}."
         for each in card.shortcuts
     ]
+
+
+def _temperature(card: BundleCard) -> str:
+    """At which temperature this bundle's probabilities are computed, and those of `explain` on its run."""
+    words = (
+        f"Temperature {card.temperature:.4g}, fitted on the outputs of this bundle's engine and precision."
+    )
+    if "temperature_from" not in card.source:  # a bundle of an older version
+        return words
+    return (
+        f"{words} `steelsight explain` on the run uses {card.source['temperature']:.4g} "
+        f"({card.source['temperature_from']}), so its probabilities differ from those of this bundle; a "
+        "temperature never changes which class is the most probable."
+    )
 
 
 def _thresholds(card: BundleCard) -> list[str]:

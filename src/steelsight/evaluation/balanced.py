@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float
 
-from steelsight.evaluation.confusion import balanced_accuracy, row_slices, weighted_confusion
+from steelsight.evaluation.confusion import balanced_accuracy, weighted_margins
 from steelsight.evaluation.intervals.bootstrap import Groups, draw_weights, group_index, interval_of, wilson
 from steelsight.evaluation.intervals.bounds import average_bounds, is_constant, lone_classes
 from steelsight.evaluation.probabilities import check_labels, read_weights
@@ -49,12 +49,9 @@ def balanced_interval(
     present = np.bincount(labels[counted], minlength=classes) > 0
 
     def score(rows: Float[np.ndarray, "b n"]) -> Float[np.ndarray, " b"]:
-        parts = []
-        for part in row_slices(len(rows), classes**2):
-            matrices = weighted_confusion(labels, verdicts, classes, rows[part])
-            lost = (matrices.sum(axis=2)[:, present] == 0).any(axis=1)
-            parts.append(np.where(lost, np.nan, balanced_accuracy(matrices)))
-        accuracy: Float[np.ndarray, " b"] = np.concatenate(parts)
+        counts = weighted_margins(labels, verdicts, classes, rows)
+        lost = (counts.sheets[:, present] == 0).any(axis=1)
+        accuracy: Float[np.ndarray, " b"] = np.where(lost, np.nan, balanced_accuracy(counts))
         return accuracy
 
     estimate = float(score(weight[None])[0])

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from steelsight.evaluation import confusion as counted
-from steelsight.evaluation.confusion import row_slices, weighted_confusion
+from steelsight.evaluation.confusion import Margins, weighted_margins
 from steelsight.evaluation.curves.roc import RocCurve, roc_curve, weighted_auc
 from steelsight.evaluation.probabilities import check_labels, check_probabilities
 from steelsight.types import Labels, Probabilities
@@ -32,11 +32,7 @@ def measure(
     """
     classes = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
-    parts = [
-        _count_metrics(weighted_confusion(labels, predicted, classes, weights[rows]), labels)
-        for rows in row_slices(len(weights), classes**2)
-    ]
-    tables = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    tables = _count_metrics(weighted_margins(labels, predicted, classes, weights), labels)
     metrics = {name: tables.pop(name) for name in MEANS}
     tables["auc"] = _one_against_rest(labels, probabilities, weights)
     sheets = np.bincount(labels, minlength=classes)
@@ -45,18 +41,18 @@ def measure(
     return metrics
 
 
-def _count_metrics(matrices: Float[np.ndarray, "b k k"], labels: Labels) -> dict[str, np.ndarray]:
+def _count_metrics(counts: Margins, labels: Labels) -> dict[str, np.ndarray]:
     """The metrics that follow from counts alone: MEANS (b,), and one (b, k) for each class."""
-    present = np.bincount(labels, minlength=matrices.shape[1]) > 0
-    lost = (matrices.sum(axis=2)[:, present] == 0).any(axis=1)
+    present = np.bincount(labels, minlength=counts.sheets.shape[1]) > 0
+    lost = (counts.sheets[:, present] == 0).any(axis=1)
     return {
-        "accuracy": counted.accuracy(matrices),
-        "balanced_accuracy": np.where(lost, np.nan, counted.balanced_accuracy(matrices)),
-        "f1_weighted": counted.f1(matrices, "weighted"),
-        "f1_macro": np.where(lost, np.nan, counted.f1(matrices, "macro")),
-        "precision": counted.precision(matrices),
-        "recall": counted.recall(matrices),
-        "f1": counted.class_f1(matrices),
+        "accuracy": counted.accuracy(counts),
+        "balanced_accuracy": np.where(lost, np.nan, counted.balanced_accuracy(counts)),
+        "f1_weighted": counted.f1(counts, "weighted"),
+        "f1_macro": np.where(lost, np.nan, counted.f1(counts, "macro")),
+        "precision": counted.precision(counts),
+        "recall": counted.recall(counts),
+        "f1": counted.class_f1(counts),
     }
 
 

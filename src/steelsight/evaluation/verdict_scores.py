@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 
 from steelsight.errors import BadInput
 from steelsight.evaluation import confusion as counted
-from steelsight.evaluation.confusion import row_slices, weighted_confusion
+from steelsight.evaluation.confusion import Margins, weighted_margins
 from steelsight.evaluation.intervals.bootstrap import (
     Groups,
     PairedDifference,
@@ -108,20 +108,16 @@ def score_verdicts(
         )
     check_labels(verdicts.ravel(), classes, where="verdicts")
     group, importance = group_index(groups, labels.size), read_weights(weights, labels.size)
-    plain = _matrices(labels, verdicts, classes, importance[None])
+    plain = _counts(labels, verdicts, classes, importance[None])
     drawn = draw_weights(group, rng, resamples) if group.max() > 0 else iter(())
-    chunks = [
-        _score(_matrices(labels, verdicts, classes, times[rows] * importance), labels)
-        for times in drawn
-        for rows in row_slices(len(times), len(verdicts) * classes**2)
-    ]
+    chunks = [_score(_counts(labels, verdicts, classes, times * importance), labels) for times in drawn]
     return VerdictScores(
         {name: values[:, 0] for name, values in _score(plain, labels).items()},
         {
             name: np.concatenate([np.zeros((len(verdicts), 0)), *(chunk[name] for chunk in chunks)], axis=1)
             for name in SCORES
         },
-        counted.recall(plain[:, 0]),
+        counted.recall(plain)[:, 0],
         np.array([np.unique(group[labels == c]).size for c in range(classes)], dtype=np.int64),
         int(group.max()) + 1,
         bool(lone_classes(labels, group, classes)),
@@ -129,17 +125,19 @@ def score_verdicts(
     )
 
 
-def _matrices(
+def _counts(
     labels: Labels, verdicts: Int[np.ndarray, "v n"], classes: int, weights: Float[np.ndarray, "b n"]
-) -> Float[np.ndarray, "v b k k"]:
-    return np.stack([weighted_confusion(labels, row, classes, weights) for row in verdicts])
+) -> Margins:
+    """Margins (v, b, k) of every set of verdicts."""
+    sets = [weighted_margins(labels, row, classes, weights) for row in verdicts]
+    return Margins(*(np.stack(parts) for parts in zip(*sets, strict=True)))
 
 
-def _score(matrices: Float[np.ndarray, "v b k k"], labels: Labels) -> dict[str, Draws]:
-    present = np.bincount(labels, minlength=matrices.shape[2]) > 0
-    lost = (matrices.sum(axis=3)[..., present] == 0).any(axis=2)
+def _score(counts: Margins, labels: Labels) -> dict[str, Draws]:
+    present = np.bincount(labels, minlength=counts.sheets.shape[-1]) > 0
+    lost = (counts.sheets[..., present] == 0).any(axis=2)
     return {
-        "accuracy": counted.accuracy(matrices),
-        "f1_weighted": counted.f1(matrices, "weighted"),
-        "balanced_accuracy": np.where(lost, np.nan, counted.balanced_accuracy(matrices)),
+        "accuracy": counted.accuracy(counts),
+        "f1_weighted": counted.f1(counts, "weighted"),
+        "balanced_accuracy": np.where(lost, np.nan, counted.balanced_accuracy(counts)),
     }

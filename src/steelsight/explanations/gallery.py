@@ -11,11 +11,15 @@ from steelsight.explanations.verdicts import Explanation
 from steelsight.names import short_name
 from steelsight.reports.figures.explanation.panels import ExplanationRow, draw_explanations
 from steelsight.reports.figures.style import save_figure
+from steelsight.sheets.images.pixels import place, read_size
+from steelsight.types import InputSpec
 
 __all__ = ["explanation_row", "figure_names", "report_rows", "save_figures"]
 
 
-def explanation_row(sheet: ReadSheet, explanation: Explanation, class_names: Sequence[str]) -> ExplanationRow:
+def explanation_row(
+    sheet: ReadSheet, explanation: Explanation, class_names: Sequence[str], spec: InputSpec
+) -> ExplanationRow:
     """One sheet for `draw_explanations`: verdict, its probability, and the true class where it is known."""
     truth = "" if sheet.truth is None else f"  (true: {sheet.truth})"
     return ExplanationRow(
@@ -24,6 +28,7 @@ def explanation_row(sheet: ReadSheet, explanation: Explanation, class_names: Seq
         f"{Path(sheet.item.id).stem}  {explanation.verdict} {explanation.confidence:.2f}{truth}",
         list(explanation.maps),
         [f"{class_names[index]}  {explanation.probabilities[index]:.2f}" for index in explanation.targets],
+        place(read_size(sheet.item.path), spec).pixel_aspect,
     )
 
 
@@ -34,15 +39,17 @@ def save_figures(
     folder: Path,
     *,
     names: Sequence[str],
+    spec: InputSpec,
 ) -> list[Path]:
     """Write one PNG a sheet.
 
     names   of the files without suffix, as `figure_names` makes them
+    spec    the model's input: sheets are drawn with the aspect ratio of their images
     raises  BadOutput where the folder cannot be written
     """
     paths = []
     for sheet, explanation, name in zip(sheets, explanations, names, strict=True):
-        row = explanation_row(sheet, explanation, class_names)
+        row = explanation_row(sheet, explanation, class_names, spec)
         paths.append(save_figure(draw_explanations([row]), folder / f"{name}.png"))
     return paths
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -37,14 +38,14 @@ class Mistake:
 
 
 def find_mistakes(
-    probabilities: Probabilities, truths: Sequence[tuple[int, ...]], task: Task
+    probabilities: Probabilities, truths: Sequence[tuple[int, ...]], task: Task, clean: int | None = 0
 ) -> list[Mistake]:
     """Every wrong verdict, most confident first.
 
-    truths  every right answer of each sheet as outputs; single-label tasks: output 0 is "none", and any of
-            several types is right
+    truths  every right answer of each sheet as outputs; single-label tasks: any of several types is right
+    clean   the output for defect-free sheets; None = no output is for them
     """
-    judge = _judge_types if task == "multilabel" else _judge_class
+    judge = _judge_types if task == "multilabel" else partial(_judge_class, clean)
     found = [judge(row, p, truth) for row, (p, truth) in enumerate(zip(probabilities, truths, strict=True))]
     mistakes = [mistake for mistake in found if mistake is not None]
     return sorted(mistakes, key=lambda mistake: (-mistake.confidence, mistake.row))
@@ -57,16 +58,19 @@ def write_mistakes(
     *,
     sheets: int,
     most: int,
+    with_clean: bool = True,
 ) -> None:
     """Write one chapter for each kind and one figure for each sheet.
 
     rows    figures by the mistake's row, at most `most` of each kind
     sheets  number of sheets classified
     most    number of sheets drawn of each kind
+    with_clean  whether the model can call a sheet defect-free; otherwise only types are confused
     """
     for kind, words in KINDS.items():
         some = [mistake for mistake in mistakes if mistake.kind == kind]
-        if kind == "wrong type" and not some:
+        wanted = kind == "wrong type" if not with_clean else kind != "wrong type"
+        if not some and not wanted:
             continue
         document.chapter(f"{kind.capitalize()}s: {len(some)}", id=kind.replace(" ", "-") + "s")
         left = f"; the {most} surest are shown" if len(some) > most else ""
@@ -77,14 +81,16 @@ def write_mistakes(
                 document.figure(draw_explanations([row]), alt=row.title, id=f"sheet-{mistake.row}")
 
 
-def _judge_class(row: int, probabilities: Float[np.ndarray, " c"], truth: tuple[int, ...]) -> Mistake | None:
+def _judge_class(
+    clean: int | None, row: int, probabilities: Float[np.ndarray, " c"], truth: tuple[int, ...]
+) -> Mistake | None:
     verdict = int(probabilities.argmax())
     if verdict in truth:
         return None
     kind: MistakeKind = "wrong type"
-    if 0 in truth:
+    if clean in truth:
         kind = "false positive"
-    elif verdict == 0:
+    elif verdict == clean:
         kind = "false negative"
     return Mistake(row, kind, float(probabilities[verdict]), (verdict,), truth)
 

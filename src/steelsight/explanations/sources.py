@@ -12,6 +12,7 @@ from steelsight.sheets.formats.listing import list_images
 from steelsight.sheets.formats.mask_pairs import find_masks, look_in
 from steelsight.sheets.images.image_file import IMAGE_SUFFIXES
 from steelsight.sheets.images.pixels import read_sheet
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.types import AreaFractions, GrayImage, InputSpec, MaskSource, Rejection, SheetItem
 
 __all__ = ["ReadSheet", "find_items", "read_items"]
@@ -29,16 +30,19 @@ class ReadSheet:
     truth: str | None  # names of its true types; None = not known
 
 
-def find_items(paths: Sequence[Path], data: Path | None) -> tuple[list[SheetItem], tuple[str, ...]]:
+def find_items(
+    paths: Sequence[Path], data: Path | None, options: DataOptions = AUTOMATIC
+) -> tuple[list[SheetItem], tuple[str, ...]]:
     """The images in files and folders, in the order given, each once.
 
     Masks are not images: in a folder, and beside a file, `x.png` is the mask of `x.jpg`, as in DATA.
 
     data    DATA folder with masks and classes; an image outside it is matched by its file name
+    options how DATA is opened; its groups are not used
     returns the sheets, and the type names of DATA (none without)
     raises  BadImage where a path does not exist, BadData where DATA cannot be used
     """
-    known = open_data(data) if data is not None else None
+    known = open_data(data, options=options) if data is not None else None
     by_path = {item.path.resolve(): item for item in known.items} if known else {}
     by_name: dict[str, list[SheetItem]] = {}
     for item in by_path.values():
@@ -48,7 +52,7 @@ def find_items(paths: Sequence[Path], data: Path | None) -> tuple[list[SheetItem
         namesakes = by_name.get(loose.path.name, [])
         namesake = namesakes[0] if len(namesakes) == 1 else loose
         found.setdefault(loose.path.resolve(), by_path.get(loose.path.resolve(), namesake))
-    return list(found.values()), known.type_names if known else ()
+    return list(found.values()), (known.clean_name, *known.type_names[1:]) if known else ()
 
 
 def read_items(

@@ -26,9 +26,7 @@ __all__ = ["Explanation", "explain_images", "find_classes"]
 class Explanation:
     """Verdict and signed maps of the target classes of one sheet."""
 
-    verdict: (
-        str  # class names joined by " + ", "none", or with a leading "unsure: " below the card's threshold
-    )
+    verdict: str  # class names joined by " + ", or that of no defect; "unsure: " first below the threshold
     confidence: float  # probability that the verdict is right; multilabel: of its least certain part
     probabilities: Float[np.ndarray, " c"]
     targets: tuple[int, ...]
@@ -101,7 +99,7 @@ def _verdict(probabilities: Float[np.ndarray, " c"], card: Card) -> tuple[str, f
     if card.task == "multilabel":
         present = present_types(probabilities[None], card.threshold)
         named = " + ".join(card.class_names[index] for index in np.flatnonzero(present[0]))
-        return named or "none", float(present_confidence(probabilities[None], present)[0])
+        return named or card.no_defect, float(present_confidence(probabilities[None], present)[0])
     best = int(probabilities.argmax())
     confidence = probabilities[best : best + 1]
     unsure = "" if answered(confidence, card.threshold)[0] else "unsure: "

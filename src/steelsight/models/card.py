@@ -11,7 +11,7 @@ from steelsight.models.catalog import ModelSpec
 from steelsight.types import InputSpec, Task
 from steelsight.version import __version__
 
-__all__ = ["CARD_FORMAT", "Card"]
+__all__ = ["CARD_FORMAT", "Card", "temperature_source"]
 
 CARD_FORMAT: Literal[1] = 1  # raised whenever an older reader would misread a newer card
 
@@ -25,12 +25,16 @@ class Card(BaseModel):
     steelsight_version: str = __version__  # that wrote it
     task: Task  # binary, multiclass or multilabel
     class_names: tuple[str, ...] = Field(min_length=1)  # one an output of the model
+    defect_free_class: str | None = "none"  # its name; None = no output is for defect-free sheets
     model: ModelSpec  # structure of the network
     input: InputSpec  # size, fit and decoder
     recipe: dict[str, JsonValue] = Field(default_factory=dict)  # of the training, complete
     data_hash: str  # of the DATA folder it was trained on; see sheets.cache
     data_name: str = ""  # name of the DATA folder
     groups: str | None = None  # the rule that grouped its sheets, as --groups takes it; None = none
+    layout: str | None = None  # of the DATA folder, as --layout took it; None = recognised
+    masks: str | None = None  # which files are masks, as --masks took it; None = by their values
+    defect_free: tuple[str, ...] = ()  # defect-free classes, as --defect-free took them; () = by name
     seed: int  # of split, start and batches
     mask_supervised: bool = False  # trained with masks as well as classes
     shuffled_labels: bool = False  # a control trained on shuffled labels: its verdicts mean nothing
@@ -50,6 +54,16 @@ class Card(BaseModel):
             raise ValueError(f"input: expected the keys {sorted(known)}, got {sorted(came)}")
         return came
 
+    @property
+    def clean(self) -> int | None:
+        """The output for defect-free sheets; None = no output is for them, as in every multilabel model."""
+        return None if self.task == "multilabel" or self.defect_free_class is None else 0
+
+    @property
+    def no_defect(self) -> str:
+        """What a multilabel verdict without any type is called."""
+        return self.defect_free_class or "none"
+
     @model_validator(mode="after")
     def _agrees(self) -> Card:
         if len(set(self.class_names)) != len(self.class_names):
@@ -67,3 +81,8 @@ class Card(BaseModel):
                 f"{self.model.height}x{self.model.width}"
             )
         return self
+
+
+def temperature_source(card: Card) -> str:
+    """Where the temperature of a run's probabilities comes from, in words."""
+    return "as trained, not calibrated" if card.temperature is None else "of the run, fitted by calibrate"

@@ -98,6 +98,8 @@ def make_case(
             "whose classes the model was trained on"
         ] = None
     clean = [i for i in run.positions("train").tolist() if not run.data.items[i].types]
+    if not clean:
+        notes["DeepSHAP compares with a black sheet: no defect-free sheet was trained on"] = None
     drawn = rng.permutation(np.array(clean, dtype=np.int64))[:CLEAN]
     choose, judge = (
         _masked_sheets(run, _sample(rows, run, limit, rng), notes) for rows in (chosen, evaluated)

@@ -11,6 +11,7 @@ from steelsight.explanations.verdicts import explain_images
 from steelsight.reports.figures.explanation.panels import ExplanationRow, draw_explanations
 from steelsight.runs.open import OpenRun
 from steelsight.sheets.catalog import mask_fractions
+from steelsight.sheets.images.pixels import place, read_size
 from steelsight.training.predict import predict_logits
 from steelsight.training.report.scores import probabilities_of
 
@@ -54,6 +55,7 @@ def picture_classes(runs: Sequence[OpenRun], part: str) -> tuple[Figure, str]:
                 f"{item.path.stem}  {explained.verdict} {explained.confidence:.2f}  (true: {names[name]})",
                 list(explained.maps),
                 [f"{names[c]}  {explained.probabilities[c]:.2f}" for c in explained.targets],
+                place(read_size(item.path), run.card.input).pixel_aspect,
             )
         )
     words = f"{len(rows)} {part} sheets, one for each class, each with Grad-CAM for every class."

@@ -1,4 +1,7 @@
-"""Maps the classes of a DATA folder onto those of a run, by name: DATA may lack some of them."""
+"""Maps the classes of a DATA folder onto those of a run, by name: DATA may lack some of them.
+
+The defect-free class is matched by its role, so a folder may call it otherwise; pages show the run's name.
+"""
 
 from __future__ import annotations
 
@@ -6,37 +9,59 @@ from dataclasses import replace
 from pathlib import Path
 
 from steelsight.errors import BadData
+from steelsight.models.card import Card
 from steelsight.sheets.labels import label_sheets
 from steelsight.training.dataset import SheetData
-from steelsight.types import SheetItem, Task
+from steelsight.types import SheetItem
 
 __all__ = ["match_classes"]
 
 
-def match_classes(sheets: SheetData, class_names: tuple[str, ...], task: Task, data: Path) -> SheetData:
-    """The same sheets with the class indices of the run.
+def match_classes(sheets: SheetData, card: Card, data: Path) -> SheetData:
+    """The same sheets with the class indices and class names of the run.
 
-    class_names  of the run
-    data         the folder in messages
-    raises       BadData, naming the classes that the run does not have
+    data    the folder in messages
+    raises  BadData, naming the classes that the run does not have
     """
-    if sheets.labelled.class_names == class_names:
+    known = sheets.labelled
+    if known.class_names == card.class_names and known.clean == card.clean:
         return sheets
-    wanted = ("none", *class_names) if task == "multilabel" else class_names
-    present = {type_ for item in sheets.items for type_ in item.types or (0,)}
-    unknown = [
-        name for index, name in enumerate(sheets.type_names) if name not in wanted and (index or 0 in present)
-    ]
-    if unknown or task == "binary" or (0 in present and wanted[0] != sheets.type_names[0]):
+    if card.task == "binary":
+        labelled = replace(known, class_names=card.class_names, clean_name=card.class_names[0])
+        return replace(sheets, labelled=labelled, type_names=(card.class_names[0], *sheets.type_names[1:]))
+    clean_name = card.no_defect if card.clean is None else card.class_names[card.clean]
+    types = card.class_names if card.clean is None else card.class_names[1:]
+    _refuse_unknown(sheets, card, types, data)
+    index_of = {
+        old: types.index(name) + 1 for old, name in enumerate(sheets.type_names[1:], 1) if name in types
+    }
+    items = tuple(_renumbered(item, index_of) for item in sheets.items)
+    names = (clean_name, *types)
+    without = card.task == "multiclass" and card.clean is None
+    labelled = label_sheets(
+        items, card.task, names, keep_multi_type=False, clean_name=None if without else clean_name
+    )
+    return replace(sheets, items=items, labelled=labelled, type_names=names)
+
+
+def _refuse_unknown(sheets: SheetData, card: Card, types: tuple[str, ...], data: Path) -> None:
+    """Raise BadData where DATA has a defect type, or defect-free sheets, that the run has no class for."""
+    unknown = [name for name in sheets.type_names[1:] if name not in types]
+    if card.clean is not None and card.class_names[card.clean] in unknown:
+        name = card.class_names[card.clean]
         raise BadData(
-            f"{data}: expected only classes of the run ({', '.join(class_names)}), "
-            f"got {', '.join(unknown or sheets.labelled.class_names)}; "
+            f"{data}: {name} is the defect-free class of the run, and a defect type here; say with "
+            f"--defect-free {name} which class is defect-free"
+        )
+    without = card.task == "multiclass" and card.clean is None
+    if without and any(not item.types for item in sheets.items):
+        unknown.insert(0, sheets.type_names[0])
+    if unknown:
+        raise BadData(
+            f"{data}: expected only classes of the run ({', '.join(card.class_names)}), "
+            f"got {', '.join(unknown)}; "
             "leave these sheets out, name their folders as the run does, or train on this data"
         )
-    index_of = {old: wanted.index(name) for old, name in enumerate(sheets.type_names) if name in wanted}
-    items = tuple(_renumbered(item, index_of) for item in sheets.items)
-    labelled = label_sheets(items, task, wanted, keep_multi_type=False)
-    return replace(sheets, items=items, labelled=labelled, type_names=wanted)
 
 
 def _renumbered(item: SheetItem, index_of: dict[int, int]) -> SheetItem:

@@ -115,6 +115,7 @@ def compare_runs(
             "shares": None if shares is None else list(shares),
             "sheets": rows.size,
             "groups": "; ".join(dict.fromkeys(each.data.grouping for each in predicted)),
+            "reading": "; ".join(dict.fromkeys(each.data.reading for each in predicted)),
             "notes": [
                 f"{run.name}: {note}"
                 for run, each in zip(runs, predicted, strict=True)
@@ -325,6 +326,7 @@ def _write(out: Path, found: Sequence[RunComparison], title: str, facts: dict[st
         {
             "data": f"{facts['data']} ({facts['data_hash']})",
             "groups": groups,
+            "read as": facts.get("reading", "as in the cross-validations"),
             "seed": seed,
             **environment(),
         }

@@ -15,7 +15,7 @@ from jaxtyping import Int
 
 from steelsight.errors import BadCheckpoint, BadInput
 from steelsight.files import keep_earlier, write_json
-from steelsight.runs.open import open_run
+from steelsight.runs.open import OpenRun, open_run
 from steelsight.runs.settings import result_settings
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.training.conclude import describe_data, environment
@@ -36,6 +36,8 @@ __all__ = ["EVALUATED", "Evaluation", "evaluate_run"]
 EVALUATED = ("unseen", "test", "validation", "train", "all")
 
 Positions = Int[np.ndarray, " p"]
+
+NO_PREVALENCE = "--prevalence has no effect: the model has no output for defect-free sheets"
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,12 @@ def evaluate_run(
         "mask_supervised": card.mask_supervised,
         "shuffled_labels": card.shuffled_labels,
         "data": describe_data(sheets, parts),
-        "notes": [SHUFFLED_NOTE] * card.shuffled_labels + opened.notes(part),
+        "notes": [
+            *[SHUFFLED_NOTE] * card.shuffled_labels,
+            *opened.notes(part),
+            *_given_notes(opened),
+            *[NO_PREVALENCE] * (prevalence is not None and card.clean is None),
+        ],
         "report": report_part(sheets, logits, single, seed=seed),
         "apart": report_apart(sheets, logits, several, opened.seen.trained) if several.size else None,
         "operating_point": report_operating(
@@ -117,6 +124,16 @@ def evaluate_run(
     write_evaluation_page(folder, metrics, sheets, logits, single)
     write_json(folder / METRICS_FILE, metrics)
     return Evaluation(folder, metrics)
+
+
+def _given_notes(opened: OpenRun) -> list[str]:
+    """Whether figures hold for the test part that DATA brings along."""
+    test = [i for i, item in enumerate(opened.data.items) if item.part == "test"]
+    if not test:
+        return []
+    seen = len(opened.seen.seen & set(test))
+    words = f"the given test part has {len(test)} sheets"
+    return [f"{words}; {seen} of them, or of their groups, were seen in training" if seen else words]
 
 
 def _threshold_of(run: Path) -> float | None:

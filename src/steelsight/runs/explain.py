@@ -14,13 +14,13 @@ from steelsight.explanations.gallery import figure_names, report_rows, save_figu
 from steelsight.explanations.sources import find_items, read_items
 from steelsight.explanations.verdicts import explain_images, find_classes
 from steelsight.files import EarlierResult, keep_earlier, write_json
-from steelsight.models.card import Card
+from steelsight.models.card import Card, temperature_source
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.runs.mistakes import write_mistakes_page
 from steelsight.runs.open import open_runs
 from steelsight.runs.options import ExplainOptions
+from steelsight.runs.reading import read_as_run
 from steelsight.runs.settings import result_settings
-from steelsight.sheets.options import DataOptions
 from steelsight.types import Rejection
 
 __all__ = ["ERRORS_PAGE", "REPORT", "explain_errors", "explain_files"]
@@ -46,7 +46,8 @@ def explain_files(
     model, card = load_checkpoint(run)
     model.refuse_patches(str(run))
     targets = find_classes(options.target, card) or None
-    items, type_names = find_items(images, options.data)
+    opening = read_as_run(card, options)
+    items, type_names = find_items(images, options.data, opening)
     folder = out if out is not None else run / "explanations"
     settings = _settings("explain", options, card, images=[str(path) for path in images])
     earlier = EarlierResult(folder, REPORT, settings)
@@ -61,7 +62,7 @@ def explain_files(
         explanations = explain_images(model, card, grays, targets=targets, method=options.method)
         names = figure_names(sheets, options.method, taken)
         earlier.keep(*(name + end for name in names for end in (".png", ".npz")))
-        figures = save_figures(sheets, explanations, card.class_names, folder, names=names)
+        figures = save_figures(sheets, explanations, card.class_names, folder, names=names, spec=card.input)
         arrays: Sequence[Path | None] = (
             save_arrays(sheets, explanations, card, figures, method=options.method)
             if options.arrays
@@ -77,7 +78,10 @@ def explain_files(
         "settings": settings,
         "earlier_result": None if earlier.moved is None else str(earlier.moved),
         "method": options.method,
+        "temperature": card.temperature or 1.0,
+        "temperature_from": temperature_source(card),
         "out": str(folder),
+        "reading": None if options.data is None else " ".join(opening.reading_words()) or "recognised",
         "sheets": rows,
         "set_aside": [asdict(rejection) for rejection in set_aside],
     }
@@ -117,7 +121,7 @@ def explain_errors(
     raises  BadData where the part holds no sheet
     """
     folder = out if out is not None else run / "explanations"
-    runs = open_runs(run, data, DataOptions(allow_bad=options.allow_bad))
+    runs = open_runs(run, data, options)
     settings = _settings("explain --errors", options, runs[0].card, data_hash=runs[0].data.data_hash)
     kept = keep_earlier(folder, ERRORS, settings, [ERRORS_PAGE])
     numbers = write_mistakes_page(

@@ -136,6 +136,8 @@ def _numbers(data: SheetData, rows: list[dict[str, Any]], seed: int) -> dict[str
     return {
         "data": data.name,
         "data_hash": data.data_hash,
+        "groups": data.grouping,
+        "reading": data.reading,
         "seed": seed,
         "rows": rows,
         "law": asdict(law),
@@ -170,6 +172,14 @@ def _write(out: Path, data: SheetData, numbers: dict[str, Any]) -> None:
         [[row["sheets"], stored_interval(row[METRIC]), stored_interval(row["auc"])] for row in rows],
         id="label-table",
     )
-    page.footer({"data": f"{data.name} ({data.data_hash})", "seed": numbers["seed"], **environment()})
+    page.footer(
+        {
+            "data": f"{data.name} ({data.data_hash})",
+            "groups": data.grouping,
+            "read as": data.reading,
+            "seed": numbers["seed"],
+            **environment(),
+        }
+    )
     page.save(out / "curve.html")
     write_json(out / "curve.json", numbers)

@@ -21,7 +21,6 @@ from steelsight.runs.benchmark_data import BenchmarkData, open_benchmark
 from steelsight.runs.class_examples import picture_classes
 from steelsight.runs.options import LeagueOptions
 from steelsight.runs.settings import result_settings
-from steelsight.sheets.options import DataOptions
 from steelsight.version import __version__
 
 __all__ = ["LeagueReport", "compare_explanations", "write_page"]
@@ -70,7 +69,7 @@ def compare_explanations(
     benchmark = open_benchmark(
         run,
         data,
-        DataOptions(allow_bad=options.allow_bad),
+        options,
         part=options.split,
         share=recipe.choice.share,
         limit=options.limit,
@@ -92,6 +91,7 @@ def compare_explanations(
         "run": str(run),
         "data": first.data.name,
         "groups": first.data.grouping,
+        "reading": first.data.reading,
         "split": options.split,
         "mask_supervised": any(each.card.mask_supervised for each in benchmark.runs),
         "seed": options.seed,
@@ -145,6 +145,7 @@ def write_page(
             "Data": run.data.name,
             "Data hash": run.data.data_hash,
             "Groups": run.data.grouping,
+            "Read as": run.data.reading,
             "Taught by masks": any(opened.card.mask_supervised for opened in benchmark.runs),
             "Blur and sign": f"{recipe.study.sigma:g} px, {recipe.study.sign}",
         }

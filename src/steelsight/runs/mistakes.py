@@ -12,10 +12,12 @@ import numpy as np
 from steelsight.errors import BadData
 from steelsight.explanations.mistakes import Mistake, find_mistakes, write_mistakes
 from steelsight.explanations.verdicts import explain_images
+from steelsight.models.card import Card, temperature_source
 from steelsight.reports.document import Document
 from steelsight.reports.figures.explanation.panels import ExplanationRow
 from steelsight.runs.open import OpenRun
 from steelsight.sheets.catalog import mask_fractions
+from steelsight.sheets.images.pixels import place, read_size
 from steelsight.training.predict import predict_logits
 from steelsight.training.report.scores import probabilities_of
 from steelsight.version import __version__
@@ -45,12 +47,13 @@ def collect_mistakes(runs: Sequence[OpenRun], part: str) -> tuple[list[Mistake],
             probabilities.append(probabilities_of(logits, run.card.task))
             truths += [run.data.labelled.alternatives[i] for i in positions.tolist()]
             predicted += [PredictedSheet(run, i) for i in positions.tolist()]
+    first = runs[0].card
     if not predicted:
         raise BadData(
             f"{runs[0].data.name}: expected {part} sheets of the run, found none; "
             "choose another --split, such as unseen"
         )
-    return find_mistakes(np.concatenate(probabilities), truths, runs[0].card.task), predicted
+    return find_mistakes(np.concatenate(probabilities), truths, first.task, first.clean), predicted
 
 
 def draw_mistakes(
@@ -86,8 +89,9 @@ def write_mistakes_page(
     document = Document(
         "Wrong predictions", subtitle=f"{first.card.model.name} on {first.data.name}, {part} sheets"
     )
+    with_clean = first.card.task == "multilabel" or first.card.clean is not None
     notes = list(dict.fromkeys(note for run in runs for note in run.notes(part)))
-    write_mistakes(document, mistakes, rows, sheets=len(predicted), most=most)
+    write_mistakes(document, mistakes, rows, sheets=len(predicted), most=most, with_clean=with_clean)
     for note in notes:
         document.notice(note)
     document.footer(
@@ -95,7 +99,11 @@ def write_mistakes_page(
             "Steelsight": __version__,
             "Data": first.data.name,
             "Groups": first.data.grouping,
+            "Read as": first.data.reading,
             "Method": method,
+            "Temperature of confidences": "1, as trained",
+            "Temperature of probabilities over maps": f"{first.card.temperature or 1:.4g}, "
+            f"{temperature_source(first.card)}",
         }
     )
     numbers = {
@@ -112,7 +120,7 @@ def write_mistakes_page(
 
 def _row(mistake: Mistake, where: PredictedSheet, method: str) -> ExplanationRow:
     run, item = where.run, where.run.data.items[where.position]
-    names = run.card.class_names
+    card, names = run.card, run.card.class_names
     targets = list(range(len(names))) if len(names) <= 2 else sorted({*mistake.verdict, *mistake.truth})
     gray = np.asarray(run.data.images[where.position])
     explained = explain_images(run.model, run.card, gray[None], targets=targets, method=method)[0]
@@ -120,25 +128,26 @@ def _row(mistake: Mistake, where: PredictedSheet, method: str) -> ExplanationRow
     return ExplanationRow(
         gray,
         mask_fractions(item, run.card.input) if masked else None,
-        f"{item.path.stem}  {_words(mistake.verdict, names)} {mistake.confidence:.2f}  "
-        f"(true: {_words(mistake.truth, names)})",
+        f"{item.path.stem}  {_words(mistake.verdict, card)} {mistake.confidence:.2f}  "
+        f"(true: {_words(mistake.truth, card)})",
         list(explained.maps),
         [f"{names[c]}  {explained.probabilities[c]:.2f}" for c in explained.targets],
+        place(read_size(item.path), run.card.input).pixel_aspect,
     )
 
 
 def _plain(mistake: Mistake, where: PredictedSheet, shown: bool) -> dict[str, Any]:
-    names = where.run.card.class_names
+    card = where.run.card
     return {
         "image": where.run.data.ids[where.position],
         "run": where.run.folder.name,
         "kind": mistake.kind,
-        "verdict": _words(mistake.verdict, names),
+        "verdict": _words(mistake.verdict, card),
         "confidence": mistake.confidence,
-        "truth": _words(mistake.truth, names),
+        "truth": _words(mistake.truth, card),
         "shown": shown,
     }
 
 
-def _words(classes: Sequence[int], names: Sequence[str]) -> str:
-    return " + ".join(names[index] for index in classes) or "none"
+def _words(classes: Sequence[int], card: Card) -> str:
+    return " + ".join(card.class_names[index] for index in classes) or card.no_defect

@@ -6,8 +6,8 @@ predicted here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -15,18 +15,19 @@ import numpy as np
 from jaxtyping import Int
 
 from steelsight.checksums import UNCHECKED, is_checked
-from steelsight.errors import BadCheckpoint, BadInput, BadRecipe, UnmatchedGroups
+from steelsight.errors import BadCheckpoint, BadInput, BadRecipe
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import WEIGHTS_FILE, load_checkpoint, refuse_bundle
 from steelsight.runs.classes import match_classes
+from steelsight.runs.reading import open_as_run, read_as_run
 from steelsight.runs.seen_sheets import SeenSheets
 from steelsight.sheets.options import AUTOMATIC, DataOptions
-from steelsight.training.dataset import GIVEN, SheetData, open_sheets
-from steelsight.training.records import PARTS, SPLITS_FILE, SplitRow, pixel_hashes, read_splits
+from steelsight.training.dataset import GIVEN, SheetData
+from steelsight.training.records import PARTS, SPLITS_FILE, SplitRow, read_splits
 from steelsight.training.sketches import read_sketches
 
-__all__ = ["OpenRun", "find_runs", "grouped_as", "open_run", "open_runs", "refuse_multilabel"]
+__all__ = ["OpenRun", "find_runs", "open_run", "open_runs", "refuse_multilabel"]
 
 Positions = Int[np.ndarray, "_"]  # parts differ in length
 FOLDS = "fold-*-*"
@@ -84,11 +85,13 @@ class OpenRun:
         return self.seen.choose(part, self.folder)
 
     def notes(self, part: str) -> list[str]:
-        """What a reader of figures on a part must know: the groups, if any, and what training has seen."""
+        """What a reader of figures on a part must know: how DATA was read, and what training has seen."""
         data = self.data
         grouped = data.group_rule is not None or data.group_source != GIVEN
+        read = any(data.read_as.reading()) or data.read_source != GIVEN
+        said = [f"read as: {data.reading}"] * read + [f"groups: {data.grouping}"] * grouped
         unchecked = not is_checked(self.folder, SPLITS_FILE)
-        return [f"groups: {data.grouping}"] * grouped + self.seen.notes(part) + [UNCHECKED] * unchecked
+        return said + self.seen.notes(part) + [UNCHECKED] * unchecked
 
 
 def find_runs(run: Path) -> list[Path]:
@@ -119,7 +122,7 @@ def open_run(
 ) -> OpenRun:
     """Open a RUN folder and a DATA folder together.
 
-    options        how DATA is opened; without groups, by the rule the run was trained with
+    options        how DATA is opened; what they leave open is as in the run's training, see runs.reading
     allow_patches  accept a model that classifies sheets by patches
     check          called with the card before DATA is read; raises for a run that the caller cannot use
     sheets         DATA as already opened; used where its task and input are those of the run
@@ -132,49 +135,17 @@ def open_run(
     if check is not None:
         check(card)
     splits = tuple(read_splits(folder))
-    rule = options.groups or card.groups
-    if sheets is None or (sheets.task, sheets.input, sheets.group_rule) != (card.task, card.input, rule):
-        sheets = _open_grouped(data, card, options, splits)
-    sheets = match_classes(sheets, card.class_names, card.task, data)
+    if sheets is None or not _opened_alike(sheets, card, read_as_run(card, options)):
+        sheets = open_as_run(data, card, options, splits)
+    sheets = match_classes(sheets, card, data)
     return OpenRun(folder, model, card, sheets, splits)
 
 
-def grouped_as(card: Card, options: DataOptions) -> DataOptions:
-    """The same options, with the rule of groups a run was trained with where none is given."""
-    return options if options.groups else replace(options, groups=card.groups)
-
-
-def _open_grouped(data: Path, card: Card, options: DataOptions, splits: Sequence[SplitRow]) -> SheetData:
-    """Open DATA with its groups: by the given rule, otherwise by the run's.
-
-    Where the run's rule needs a table that DATA lacks, or the run keeps its groups but no rule, the run's own
-    sheets keep their groups.
-    """
-    if options.groups:
-        sheets = open_sheets(data, card.task, card.input, options)
-        other = card.groups not in (None, options.groups)
-        return replace(sheets, group_source=f"{GIVEN}; the run has {card.groups}") if other else sheets
-    why = "the run keeps no rule of groups"
-    if card.groups is not None:
-        try:
-            sheets = open_sheets(data, card.task, card.input, grouped_as(card, options))
-        except UnmatchedGroups as error:
-            why = f"the run's rule {card.groups} cannot be applied here ({error})"
-        else:
-            return replace(sheets, group_source="from the run")
-    sheets = open_sheets(data, card.task, card.input, options)
-    if card.groups is None and not any(row.group for row in splits):
-        return sheets
-    return _with_groups_of_the_run(sheets, splits, why)
-
-
-def _with_groups_of_the_run(sheets: SheetData, splits: Sequence[SplitRow], why: str) -> SheetData:
-    known = {(row.id, row.pixels): row.group for row in splits}
-    keys = zip(sheets.ids, pixel_hashes(sheets.images), strict=True)
-    groups = [known.get(key, "") for key in keys]
-    items = tuple(replace(item, group=group) for item, group in zip(sheets.items, groups, strict=True))
-    source = f"those of the run for its own sheets, none for {groups.count('')} others: {why}"
-    return replace(sheets, items=items, group_source=source)
+def _opened_alike(sheets: SheetData, card: Card, wanted: DataOptions) -> bool:
+    """Whether DATA as already opened is what the run would open."""
+    return (sheets.task, sheets.input) == (card.task, card.input) and (
+        (sheets.group_rule, sheets.read_as.reading()) == (wanted.groups, wanted.reading())
+    )
 
 
 def open_runs(run: Path, data: Path, options: DataOptions = AUTOMATIC) -> list[OpenRun]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from steelsight.errors import BadRecipe
 from steelsight.options import check_options, option
+from steelsight.sheets.options import DataOptions
 
 __all__ = [
     "METHODS",
@@ -32,7 +33,7 @@ METHODS = (  # the keys of explanations.catalog, written out because the catalog
 
 
 @dataclass(frozen=True)
-class ExplainOptions:
+class ExplainOptions(DataOptions):
     """Which method explains which classes of which sheets."""
 
     method: str = option(METHODS[0], help=f"One of: {', '.join(METHODS)}.")
@@ -48,7 +49,6 @@ class ExplainOptions:
     )
     split: str = option("test", help="With --errors, sheets to use: test, validation, train, or unseen.")
     most: int = option(40, help="With --errors, maximum number of figures for each kind of error.", min=1)
-    allow_bad: int = option(0, help="With --errors, tolerate up to N unusable items.", metavar="N", min=0)
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -61,7 +61,7 @@ class ExplainOptions:
 
 
 @dataclass(frozen=True)
-class RobustnessOptions:
+class RobustnessOptions(DataOptions):
     """Which sheets are disturbed."""
 
     split: str = option(
@@ -69,7 +69,6 @@ class RobustnessOptions:
         help="Sheets to use: unseen = all the run was not trained on; test, validation or train.",
     )
     limit: int = option(500, help="Maximum number of sheets, drawn at random.", min=1)
-    allow_bad: int = option(0, help="Tolerate up to N unusable items.", metavar="N", min=0)
     seed: int = option(0, help="Seed of the drawn sheets and of the noise.", min=0)
 
     def __post_init__(self) -> None:
@@ -144,7 +143,7 @@ class ConfidenceOptions:
 
 
 @dataclass(frozen=True)
-class LeagueOptions:
+class LeagueOptions(DataOptions):
     """Which explanation methods are compared, on which sheets, by which recipe."""
 
     split: str = option("test", help="Part to evaluate on: test, validation, train, or unseen.")
@@ -167,7 +166,6 @@ class LeagueOptions:
         help="Evaluate every method again, or use the results of finished methods.",
         flag="--fresh/--resume",
     )
-    allow_bad: int = option(0, help="Tolerate up to N unusable items.", metavar="N", min=0)
     seed: int = option(0, help="Seed of samples, noise and the bootstrap.", min=0)
 
     def __post_init__(self) -> None:

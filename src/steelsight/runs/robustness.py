@@ -23,7 +23,6 @@ from steelsight.reports.figures import draw_sweep
 from steelsight.runs.open import OpenRun, open_run
 from steelsight.runs.options import RobustnessOptions
 from steelsight.runs.settings import result_settings
-from steelsight.sheets.options import DataOptions
 from steelsight.streams import stream
 from steelsight.training.predict import predict_logits
 from steelsight.types import GrayBatch, Labels, Probabilities
@@ -66,7 +65,7 @@ def measure_robustness(
     out     folder to write; None = RUN/robustness-SPLIT
     raises  BadInput for a multilabel run; BadData where the part holds no sheet of one class
     """
-    opened = open_run(run, data, DataOptions(allow_bad=options.allow_bad))
+    opened = open_run(run, data, options)
     if opened.card.task == "multilabel":
         raise BadInput(f"{run}: expected a binary or multiclass model, got multilabel")
     split, seed = options.split, options.seed
@@ -88,13 +87,13 @@ def measure_robustness(
         page.figure(figure, id=kind, alt=lines[-1], caption=lines[-1])
         progress(done, len(DISTURBANCES))
     folder = out if out is not None else run / f"robustness-{split}"
-    grouping = opened.data.grouping
-    page.footer({"data": f"{opened.data.name} ({opened.data.data_hash})", "groups": grouping, "seed": seed})
+    read_as = {"groups": opened.data.grouping, "reading": opened.data.reading}
+    page.footer({"data": f"{opened.data.name} ({opened.data.data_hash})", **read_as, "seed": seed})
     numbers = {
         "run": str(run),
         "split": split,
         "sheets": int(chosen.size),
-        "groups": grouping,
+        **read_as,
         "seed": seed,
         "curves": curves,
     }

@@ -64,9 +64,13 @@ def gray_statistics(
 
 
 def class_shares(labels: Sequence[str], class_names: Sequence[str]) -> tuple[float, ...]:
-    """Share of the labels that name each class; a label may name several, joined by " + "."""
+    """Share of the labels that name each class; a label may name several, joined by " + ", as may a class."""
+    single = set(class_names)
     kinds, counts = np.unique(np.array(labels, dtype=str), return_counts=True)
-    named = [(set(kind.split(" + ")), int(count)) for kind, count in zip(kinds, counts, strict=True)]
+    named = [
+        ({kind} if kind in single else set(kind.split(" + ")), int(count))
+        for kind, count in zip(kinds, counts, strict=True)
+    ]
     total = max(1, len(labels))
     return tuple(sum(count for names, count in named if name in names) / total for name in class_names)
 

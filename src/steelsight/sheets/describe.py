@@ -10,7 +10,8 @@ from typing import Any
 from steelsight.groups import group_keys
 from steelsight.sheets.grouping.duplicates import distinguishing_pairs
 from steelsight.sheets.grouping.given_split import count_parts, find_part_leaks
-from steelsight.types import GrayBatch, Rejection, SheetItem, SheetSet
+from steelsight.sheets.input_size import propose_input, stretch_of
+from steelsight.types import GrayBatch, InputSpec, Rejection, SheetItem, SheetSet
 
 __all__ = [
     "ClassCount",
@@ -60,11 +61,34 @@ class DataDescription:
     leaks: tuple[str, ...] = ()  # groups and near-duplicates in several parts
     passed_over: tuple[Rejection, ...] = ()
     read: tuple[tuple[str, int], ...] = ()  # what was read: images, masks, polygons
+    has_clean: bool = True  # whether any sheet is defect-free
     unknown_twins: str = ""  # why near-duplicates cannot be told apart; "" = they can
+
+    @property
+    def clean(self) -> int | None:
+        """The defect-free class among `classes`; None = no sheet is defect-free."""
+        return 0 if self.has_clean else None
 
     def shown_name(self, name: str) -> str:
         """How people read a class: "none" as the folder calls it."""
         return self.clean_name if name == "none" else name
+
+    @property
+    def input_proposal(self) -> tuple[int, int] | None:
+        """(height, width) of an input for the shape of these sheets; None where the usual input fits them."""
+        return propose_input([(h, w) for h, w, count in self.sizes for _ in range(count)], InputSpec())
+
+    def input_words(self) -> str:
+        """Which input the shape of the sheets asks for; "" where the usual one fits them."""
+        proposal, spec = self.input_proposal, InputSpec()
+        if proposal is None:
+            return ""
+        factor = stretch_of([(h, w) for h, w, count in self.sizes for _ in range(count)], spec)
+        return (
+            f"the usual input {spec.height}x{spec.width} would stretch these sheets {factor:.1f}-fold; "
+            f"{proposal[0]}x{proposal[1]} keeps their shape: train with --set height={proposal[0]} "
+            f"--set width={proposal[1]}"
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -74,6 +98,7 @@ class DataDescription:
             "multi_type": self.multi_type,
             "classes": [vars(entry) for entry in self.classes],
             "sizes": [{"height": h, "width": w, "sheets": count} for h, w, count in self.sizes],
+            "input_proposal": None if self.input_proposal is None else list(self.input_proposal),
             "groups": self.groups,
             "near_duplicates": [vars(pair) for pair in self.twins],
             "near_duplicates_unknown": self.unknown_twins,
@@ -112,6 +137,7 @@ def describe_sheets(
         leaks=tuple(find_part_leaks(sheets.items, [(pair.left, pair.right) for pair in twins])),
         passed_over=sheets.passed_over,
         read=sheets.counts,
+        has_clean=_has_clean(sheets),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from steelsight.options import check_options, option
 from steelsight.types import InputSpec
@@ -47,6 +47,20 @@ class DataOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+
+    def alone(self) -> DataOptions:
+        """These options without those that an option class of a verb adds."""
+        return DataOptions(**{each.name: getattr(self, each.name) for each in fields(DataOptions)})
+
+    def reading(self) -> tuple[str | None, str | None, tuple[str, ...]]:
+        """What says how a folder is read: layout, masks and defect-free classes."""
+        return self.layout, self.masks, self.defect_free
+
+    def reading_words(self) -> list[str]:
+        """The same as the command line takes it, without what is left to recognition."""
+        named = {"--layout": self.layout, "--masks": self.masks}
+        words = [f"{flag} {value}" for flag, value in named.items() if value is not None]
+        return words + [f"--defect-free {name}" for name in self.defect_free]
 
     def input_spec(self) -> InputSpec:
         """The default input, at these bits."""

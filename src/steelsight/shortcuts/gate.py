@@ -138,7 +138,7 @@ def gate_run(
     clauses = load_policy(policy).shortcut
     folder = out or run / "shortcuts"
     say("opening")
-    opened = open_proof(run, data, split=options.split, groups=options.groups, allow_bad=options.allow_bad)
+    opened = open_proof(run, data, options, split=options.split)
     decisions = []
     for clause, name in zip(clauses, _folder_names(clauses), strict=True):
         say(f"proving {clause.nuisance}")

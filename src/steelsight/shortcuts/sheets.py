@@ -17,6 +17,8 @@ from steelsight.types import GrayBatch, Labels, Mask
 
 __all__ = ["ProofSheets", "proof_sheets"]
 
+NO_CLASS = -2  # a label that no sheet has
+NO_CLASS = -2  # a label that no sheet has
 KEPT_MASKS = 2048  # 50 MB at the study's size
 
 
@@ -26,13 +28,26 @@ class ProofSheets:
 
     name: str
     ids: tuple[str, ...]
-    class_names: tuple[str, ...]  # of the model; index 0 = "none"
+    class_names: tuple[str, ...]  # of the model
     images: GrayBatch  # (n, h, w) uint8 at model size
     labels: Labels  # class index; -1 = several defect types in a multiclass task
     located: Bool[np.ndarray, " n"]  # False: defective without a mask
     defect: Callable[[int], Mask]  # (h, w) pixels a row's defect covers, even in part; read on demand
     groups: tuple[str, ...]  # "" = the sheet is its own group
     root: Path | None = None  # the DATA folder, which may hold truth.csv
+    clean: int | None = 0  # the class of defect-free sheets; None = the model has no such class
+
+    @property
+    def defect_free(self) -> Bool[np.ndarray, " n"]:
+        """Which sheets have no defect."""
+        free: Bool[np.ndarray, " n"] = self.labels == (NO_CLASS if self.clean is None else self.clean)
+        return free
+
+    @property
+    def defective(self) -> Bool[np.ndarray, " n"]:
+        """Which sheets have a defect of one type."""
+        bad: Bool[np.ndarray, " n"] = (self.labels >= 0) & ~self.defect_free
+        return bad
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -60,7 +75,7 @@ def proof_sheets(data: SheetData, rows: Int[np.ndarray, " m"], *, root: Path | N
 
     rows    (m,) positions in `data`
     root    the DATA folder, where `truth.csv` may lie
-    raises  BadInput for multilabel data, which have no class "none"
+    raises  BadInput for multilabel data, which have no single class
     """
     if data.task == "multilabel":
         raise BadInput(f"{data.name}: expected a binary or multiclass task, got multilabel")
@@ -84,4 +99,5 @@ def proof_sheets(data: SheetData, rows: Int[np.ndarray, " m"], *, root: Path | N
         defect=defect,
         groups=tuple(item.group for item in items),
         root=root,
+        clean=data.labelled.clean,
     )

@@ -16,10 +16,11 @@ from steelsight.errors import BadData
 from steelsight.sheets.catalog import load_pixels, open_data
 from steelsight.sheets.grouping.splits import Split, find_leaks
 from steelsight.sheets.labels import label_sheets
+from steelsight.sheets.options import DataOptions
 from steelsight.streams import stream
 from steelsight.study.options import StudyOptions
 from steelsight.study.recipes import recipe_for
-from steelsight.training.dataset import SheetData, refuse_rejected
+from steelsight.training.dataset import SheetData, label_sheet_set, refuse_rejected
 from steelsight.training.records import pixel_hashes
 from steelsight.training.run import split_keys
 from steelsight.types import InputSpec, SheetItem, SheetSet
@@ -58,7 +59,7 @@ def open_study_data(data: Path, options: StudyOptions) -> StudyData:
     count = len(own.sheets.items)
     other = None if options.test is None else _open(options.test, options)
     whole = own if other is None else _join(own, other, options)
-    binary = _label(whole, data)
+    binary = _label(whole, data, options)
     options, split = _split(binary, options, count)
     weights = None if other is None else _weights(whole.sheets.items, split.test, count)
     return StudyData(
@@ -72,7 +73,9 @@ def multiclass_data(study_data: StudyData) -> StudyData | str:
     if len(names) < 3:
         return "the data have one defect type, and a multi-class model needs at least two"
     data = study_data.data
-    labelled = label_sheets(data.items, "multiclass", names, keep_multi_type=False)
+    labelled = label_sheets(
+        data.items, "multiclass", names, keep_multi_type=False, clean_name=study_data.sheets.clean_name
+    )
     data = replace(data, labelled=labelled, task="multiclass")
     single = labelled.labels >= 0
     whole, test = study_data.split, study_data.split.test
@@ -103,7 +106,9 @@ class _Opened:
 
 def _open(data: Path, options: StudyOptions) -> _Opened:
     recipe = recipe_for(options.models[0], options)
-    cache = load_pixels(open_data(data, groups=options.groups), recipe.input_spec())
+    cache = load_pixels(
+        open_data(data, groups=options.groups, options=options), recipe.input_spec().at_bits(options.bits)
+    )
     refuse_rejected(cache.sheets, options.allow_bad)
     return _Opened(cache.sheets, cache.images, cache.sizes, cache.data_hash, cache.spec)
 
@@ -134,8 +139,8 @@ def _join(own: _Opened, other: _Opened, options: StudyOptions) -> _Opened:
     )
 
 
-def _label(whole: _Opened, data: Path) -> SheetData:
-    labelled = label_sheets(whole.sheets.items, "binary", whole.sheets.type_names, keep_multi_type=True)
+def _label(whole: _Opened, data: Path, options: DataOptions) -> SheetData:
+    labelled = label_sheet_set(whole.sheets, "binary", keep_multi_type=True)
     return SheetData(
         name=data.resolve().name,
         items=whole.sheets.items,
@@ -145,7 +150,10 @@ def _label(whole: _Opened, data: Path) -> SheetData:
         input=whole.spec,
         data_hash=whole.data_hash,
         rejections=whole.sheets.rejections,
-        type_names=whole.sheets.type_names,
+        type_names=(whole.sheets.clean_name, *whole.sheets.type_names[1:]),
+        group_rule=options.groups,
+        layout=whole.sheets.layout,
+        read_as=options.alone(),
     )
 
 

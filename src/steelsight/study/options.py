@@ -8,6 +8,7 @@ from typing import Literal
 
 from steelsight.errors import BadRecipe
 from steelsight.options import check_options, option
+from steelsight.sheets.options import DataOptions
 
 __all__ = ["SLIDE_ORDER", "VGG", "StudyOptions"]
 
@@ -19,7 +20,7 @@ QUICK_NEURONS, QUICK_STEPS = 2, 48
 
 
 @dataclass(frozen=True)
-class StudyOptions:
+class StudyOptions(DataOptions):
     """Options of a study; the defaults are the study's own protocol, except that VGG16 is left out."""
 
     models: tuple[str, ...] = option(SLIDE_ORDER, help="Networks to train, joined by commas.", joined=True)
@@ -51,11 +52,6 @@ class StudyOptions:
         help="Controls of the transplant: free uses untrained weights only; trained adds two trainings, with "
         "another seed and with shuffled labels.",
     )
-    groups: str | None = option(
-        None,
-        help="Rule that keeps sheets together in one part of the split: column:NAME, frames[:GAP], "
-        "duplicates, or several joined by +; default: the study's split, sheet by sheet.",
-    )
     pretrained: Literal["auto", "none"] = option(
         "auto",
         help="Starting weights: auto uses ImageNet weights where the network has them, none random weights.",
@@ -86,7 +82,6 @@ class StudyOptions:
         flag="--quick",
     )
     fresh: bool = option(False, help="Repeat trainings that are already finished.", flag="--fresh")
-    allow_bad: int = option(0, help="Tolerate up to N unusable items.", min=0, metavar="N")
     seed: int = option(0, help="Seed of split, training, noise and resampling.", min=0)
     stratify: bool = option(
         False,

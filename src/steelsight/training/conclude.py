@@ -16,6 +16,7 @@ from steelsight.evaluation.robustness.noise import STUDY_SIGMA
 from steelsight.files import dump_json, replace_file, write_json
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import Card, save_checkpoint
+from steelsight.sheets.grouping.given_split import count_parts
 from steelsight.training.dataset import SheetData
 from steelsight.training.loop.fit import FitResult
 from steelsight.training.predict import predict_logits
@@ -96,6 +97,8 @@ def describe_data(data: SheetData, parts: list[str]) -> dict[str, Any]:
         "hash": data.data_hash,
         "sheets": len(data.items),
         "groups": data.grouping,
+        "reading": data.reading,
+        "given_split": count_parts(data.items),
         "set_aside": [asdict(item) for item in data.rejections],
         "parts": {part: parts.count(part) for part in dict.fromkeys(parts)},
     }

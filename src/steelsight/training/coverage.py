@@ -8,8 +8,10 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool
 
-from steelsight.errors import BadData, BadRecipe
+from steelsight.errors import BadData, BadImage, BadRecipe
 from steelsight.sheets.grouping.splits import Split
+from steelsight.sheets.images.pixels import read_size
+from steelsight.sheets.input_size import propose_input, stretch_of
 from steelsight.training.dataset import SheetData
 from steelsight.training.recipe import SplitRecipe
 
@@ -18,12 +20,18 @@ __all__ = [
     "class_members",
     "note_few_groups",
     "note_missing",
+    "note_stretch",
     "refuse_empty_parts",
     "refuse_single_class",
 ]
 
 FEW_GROUPS = 10  # with fewer independent units, an interval is hardly narrower than the range it lies in
+SIZED = 200  # sheets, evenly chosen, whose sizes are read
 PARTS = ("train", "validation", "test")
+NO_DEFECT_FREE = (
+    "no sheet is defect-free, so the model has defect types alone and calls no sheet defect-free; if one of "
+    "its classes is, name it with --defect-free"
+)
 
 
 def class_members(data: SheetData) -> Bool[np.ndarray, "n k"]:
@@ -41,7 +49,7 @@ def class_members(data: SheetData) -> Bool[np.ndarray, "n k"]:
 
 
 def note_missing(data: SheetData, split: Split) -> list[str]:
-    """One line for each class without training sheets, or without validation sheets.
+    """One line for each class without training or validation sheets, and one without defect-free sheets.
 
     A class is named once; where there is no validation part, only training sheets are checked.
     """
@@ -49,9 +57,9 @@ def note_missing(data: SheetData, split: Split) -> list[str]:
     trained, validated = (members[part].any(axis=0) for part in (split.train, split.validation))
     names = np.array(data.labelled.class_names)
     absent = ~members.any(axis=0)
-    notes = [
-        f"class {name}: no sheet at all, so the model can never predict it; bring some, "
-        "or say with --defect-free NAME which class is defect-free"
+    notes = [NO_DEFECT_FREE] * (data.task == "multiclass" and data.labelled.clean is None)
+    notes += [
+        f"class {name}: no sheet at all, so the model can never predict it; bring some"
         for name in names[absent].tolist()
     ]
     notes += [
@@ -81,6 +89,25 @@ def note_few_groups(data: SheetData, split: Split) -> list[str]:
     return notes
 
 
+def note_stretch(data: SheetData) -> list[str]:
+    """One line where the input distorts the sheets, with the values of an input that keeps their shape."""
+    step = max(1, len(data.items) // SIZED)
+    sizes = []
+    for item in data.items[::step]:
+        try:
+            sizes.append(read_size(item.path))
+        except BadImage:  # training reads pixels from the cache; what is no longer there has no say
+            continue
+    proposal = propose_input(sizes, data.input)
+    if proposal is None:
+        return []
+    return [
+        f"the input {data.input.height}x{data.input.width} stretches the sheets "
+        f"{stretch_of(sizes, data.input):.1f}-fold; --set height={proposal[0]} --set width={proposal[1]} "
+        "keeps their shape"
+    ]
+
+
 def refuse_empty_parts(data: SheetData, split: Split, recipe: SplitRecipe) -> None:
     """Raise BadRecipe where a part that has a share above 0 has no sheets."""
     for part in PARTS:
@@ -100,7 +127,8 @@ def refuse_single_class(data: SheetData) -> None:
     if data.task == "multilabel":
         if not names:
             raise BadData(
-                f"{data.name}: expected sheets of at least one defect type, got only 'none'; "
+                f"{data.name}: expected sheets of at least one defect type, got only "
+                f"{data.labelled.clean_name!r}; "
                 "bring sheets of a defect type"
             )
         return
@@ -112,7 +140,7 @@ def refuse_single_class(data: SheetData) -> None:
     got = ", ".join(repr(names[i]) for i in np.flatnonzero(present).tolist())
     raise BadData(
         f"{data.name}: expected sheets of at least two classes, got only {got or 'none'}; "
-        "bring sheets of a defect type, or of another one"
+        "bring sheets of another class"
     )
 
 

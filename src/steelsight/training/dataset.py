@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from pydantic import JsonValue
 from torch import Tensor
 
-from steelsight.errors import BadData, BadRecipe
+from steelsight.errors import BadRecipe, UnusableItems
 from steelsight.groups import group_keys
 from steelsight.names import shown_name
 from steelsight.sheets.catalog import PixelCache, load_pixels, mask_fractions, open_data
@@ -29,6 +29,7 @@ __all__ = [
     "Masks",
     "SheetData",
     "TrainingData",
+    "label_sheet_set",
     "open_sheets",
     "open_training_sheets",
     "read_masks",
@@ -58,6 +59,7 @@ class TrainingData:
     masks: Masks | None = None
     groups: Int[np.ndarray, " n"] | None = None  # an index a group; None: every sheet is its own
     intervention: Intervention = NO_INTERVENTION  # against a shortcut
+    clean: int | None = 0  # class of the defect-free sheets; None = there is no such class
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,12 @@ class SheetData:
     input: InputSpec
     data_hash: str
     rejections: tuple[Rejection, ...]
-    type_names: tuple[str, ...]  # "none", then the defect types
+    type_names: tuple[str, ...]  # name of the defect-free class, then the defect types
     group_rule: str | None = None  # that grouped the sheets, as --groups takes it
     group_source: str = GIVEN  # where the rule is from, or why none could be applied
+    layout: str = ""  # a name of sheets.catalog.LAYOUTS; "" = not opened from a folder
+    read_as: DataOptions = AUTOMATIC  # the options it was opened with
+    read_source: str = GIVEN  # where they are from, or why those of the run could not be applied
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -103,6 +108,16 @@ class SheetData:
         return "none, every sheet counts on its own" if self.group_source == GIVEN else self.group_source
 
     @property
+    def reading(self) -> str:
+        """The layout, and the options that say how DATA was read, as pages and JSON files state them."""
+        words = self.read_as.reading_words()
+        layout = f"layout {self.layout}" if self.layout else ""
+        if not words:
+            source = "" if self.read_source == GIVEN else f"; {self.read_source}"
+            return f"{layout}, recognised{source}".strip(", ")
+        return f"{', '.join(filter(None, (layout, *words)))}; {self.read_source}"
+
+    @property
     def group_indices(self) -> Int[np.ndarray, " n"]:
         """One index a group; a sheet without one is its own."""
         return np.unique(group_keys(self.groups), return_inverse=True)[1].reshape(-1).astype(np.int64)
@@ -120,7 +135,7 @@ class SheetData:
 def open_training_sheets(data: Path, recipe: Recipe, options: DataOptions = AUTOMATIC) -> SheetData:
     """Open a DATA folder for a recipe's task and input.
 
-    raises  BadData as `refuse_rejected`, and whatever opening raises
+    raises  UnusableItems as `refuse_rejected`, and whatever opening raises
     """
     return open_sheets(
         data,
@@ -142,14 +157,14 @@ def open_sheets(
     """Open a DATA folder for a task and an input.
 
     keep_multi_type  multiclass: label sheets of several types by the first instead of dropping them
-    raises           BadData as `refuse_rejected`, and whatever opening raises; BadRecipe where the options
-                     ask for other bits than the input has
+    raises           UnusableItems as `refuse_rejected`, whatever opening raises, and BadRecipe where the
+                     options ask for other bits than the input has
     """
     options = _at_bits_of(spec, options)
     cache: PixelCache = load_pixels(open_data(data, groups=options.groups, options=options), spec)
     refuse_rejected(cache.sheets, options.allow_bad)
     sheets = cache.sheets
-    labelled = label_sheets(sheets.items, task, sheets.type_names, keep_multi_type=keep_multi_type)
+    labelled = label_sheet_set(sheets, task, keep_multi_type=keep_multi_type)
     return SheetData(
         name=shown_name(data.resolve().name),
         items=sheets.items,
@@ -159,8 +174,25 @@ def open_sheets(
         input=spec,
         data_hash=cache.data_hash,
         rejections=sheets.rejections,
-        type_names=sheets.type_names,
+        type_names=(sheets.clean_name, *sheets.type_names[1:]),
         group_rule=options.groups,
+        layout=sheets.layout,
+        read_as=options,
+    )
+
+
+def label_sheet_set(sheets: SheetSet, task: Task, *, keep_multi_type: bool) -> Labelled:
+    """Label the sheets of a folder by its own names; multiclass without defect-free sheets has no such class.
+
+    others  as label_sheets
+    """
+    absent = task == "multiclass" and all(item.types for item in sheets.items)
+    return label_sheets(
+        sheets.items,
+        task,
+        sheets.type_names,
+        keep_multi_type=keep_multi_type,
+        clean_name=None if absent else sheets.clean_name,
     )
 
 
@@ -173,22 +205,22 @@ def _at_bits_of(spec: InputSpec, options: DataOptions) -> DataOptions:
             f"--bits {options.bits}: the model was trained {trained} and reads images so; leave --bits out, "
             f"or train with --bits {options.bits}"
         )
-    return replace(options, bits=bits)
+    return replace(options.alone(), bits=bits)
 
 
 def refuse_rejected(sheets: SheetSet, allow_bad: int) -> None:
-    """Raise BadData, with the first three reasons, where more items are unusable than allowed, or all are."""
+    """Raise UnusableItems, with three reasons, where more items are unusable than allowed, or all are."""
     bad = sheets.rejections
     if len(bad) > allow_bad:
         reasons = "; ".join(f"{item.id}: {item.reason}" for item in bad[:3])
         more = f"; and {len(bad) - 3} more" if len(bad) > 3 else ""
-        raise BadData(
+        raise UnusableItems(
             f"{sheets.root}: {len(bad)} bad item{'s' * (len(bad) != 1)}, {allow_bad} allowed: "
             f"{reasons}{more}; "
             f"correct them (`steelsight data` lists all), or leave them out with --allow-bad {len(bad)}"
         )
     if not sheets.items:
-        raise BadData(f"{sheets.root}: expected at least one sheet, found none that can be used")
+        raise UnusableItems(f"{sheets.root}: expected at least one sheet, found none that can be used")
 
 
 def read_masks(items: Sequence[SheetItem], spec: InputSpec) -> Masks:

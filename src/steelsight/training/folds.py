@@ -82,6 +82,11 @@ def cross_validate(
     raises  BadRecipe as `draw_folds`; BadData where a multiclass DATA has one class alone
     """
     progress = progress or NoProgress()
+    if recipe.split.method == "given":
+        raise BadRecipe(
+            "folds: a cross-validation divides all sheets itself and would train on the given test part; "
+            "leave out --split given, or --folds"
+        )
     sheets = open_training_sheets(data, recipe, options)
     plan = draw_folds(sheets, recipe.split, folds, seed=seed)
     shape = (folds.repeats, len(sheets.items), len(sheets.labelled.class_names))
@@ -120,7 +125,8 @@ def draw_folds(
     Validation sheets are whole groups taken from the fold's own training sheets, by the recipe's ratio of
     validation to train; the recipe's `method` and `test` are not used.
 
-    raises  BadRecipe for fewer groups of a class than folds, or a fold whose train or test part lacks a class
+    raises  BadRecipe for fewer groups of a class than folds, a fold with an empty part, or one whose train or
+            test part lacks a class
     """
     folds = options.folds
     keys = data.keys
@@ -141,15 +147,32 @@ def draw_folds(
                 test=usable[test],
             )
             plan.append(TrainingFold(repeat, number, split))
+    for fold in plan:
+        _refuse_empty_parts(data, fold, recipe)
     _refuse_missing_classes(data, plan, folds)
     return plan
+
+
+def _refuse_empty_parts(data: SheetData, fold: TrainingFold, recipe: SplitRecipe) -> None:
+    """Raise BadRecipe where a fold has no training, validation or test sheets."""
+    wanted = {"train": True, "validation": recipe.validation > 0, "test": True}
+    for part, needed in wanted.items():
+        if needed and not getattr(fold.split, part).size:
+            groups = np.unique(data.group_indices[data.keys >= 0]).size
+            advice = ", or set split.validation to 0 and split.train + split.test to 1"
+            raise BadRecipe(
+                f"fold {fold.number + 1} of repeat {fold.repeat + 1}: expected {part} sheets, got none from "
+                f"{len(data.items)} sheets in {groups} groups; use fewer folds or another group rule"
+                + advice
+                * (part == "validation")
+            )
 
 
 def _refuse_few_groups(data: SheetData, keys: Positions, groups: list[str], folds: int) -> None:
     for key in np.unique(keys):
         count = len(set(np.array(groups)[keys == key]))
         if count < folds:
-            name = truth_names(data)[int(np.flatnonzero(data.keys == key)[0])] or "none"
+            name = truth_names(data)[int(np.flatnonzero(data.keys == key)[0])] or data.labelled.clean_name
             raise BadRecipe(
                 f"folds: expected at most as many as groups, but class {name} has {count} for {folds} folds; "
                 "use fewer folds, or another group rule"

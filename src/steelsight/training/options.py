@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from steelsight.errors import BadRecipe
 from steelsight.options import check_options, option
@@ -40,6 +41,11 @@ class TrainOptions:
         flag="--set",
     )
     epochs: int | None = option(None, help="Maximum number of epochs. Default: the recipe's.")
+    split: Literal["random", "stratified", "groups", "given"] | None = option(
+        None,
+        help="How sheets are divided into training, validation and test: sheet by sheet, by class, by whole "
+        "groups, or as the data set's own folders, annotation files or split.csv say. Default: the recipe's.",
+    )
     seed: int = option(0, help="Seed: the same seed and data give the same figures.", min=0)
     folds: int | None = option(
         None, help="Number of folds of a cross-validation; RUN then holds one run for each."
@@ -53,7 +59,12 @@ class TrainOptions:
     @property
     def settings(self) -> list[str]:
         """The recipe keys that these options set, as `key=value`; --set comes last."""
-        flags = {"task": self.task, "model.name": self.model, "stop.max_epochs": self.epochs}
+        flags = {
+            "task": self.task,
+            "model.name": self.model,
+            "stop.max_epochs": self.epochs,
+            "split.method": self.split,
+        }
         given = [f"{key}={value}" for key, value in flags.items() if value is not None]
         return [*given, *self.setting]
 

@@ -29,6 +29,7 @@ from steelsight.training.conclude import conclude
 from steelsight.training.coverage import (
     note_few_groups,
     note_missing,
+    note_stretch,
     refuse_empty_parts,
     refuse_single_class,
 )
@@ -39,6 +40,7 @@ from steelsight.training.dataset import (
     open_training_sheets,
     read_masks,
 )
+from steelsight.training.given_split import find_given_leaks, given_split, note_given
 from steelsight.training.imbalance.balanced import balance_training_data
 from steelsight.training.imbalance.shuffle import SHUFFLED_NOTE, shuffle_labels
 from steelsight.training.loop.fit import fit
@@ -93,9 +95,11 @@ def make_split(data: SheetData, recipe: SplitRecipe, *, seed: int) -> Split:
     """Split the sheets as the recipe asks.
 
     raises  BadRecipe where a part with a share above 0 would be empty, BadData as
-            `coverage.refuse_single_class`
+            `coverage.refuse_single_class`; for a given split as `given_split`
     """
     refuse_single_class(data)
+    if recipe.method == "given":
+        return given_split(data, recipe, seed=seed)
     split = split_keys(data.keys, data.groups, recipe, seed=seed)
     refuse_empty_parts(data, split, recipe)
     return split
@@ -109,6 +113,11 @@ def split_keys(
     keys    (n,) by which the parts are stratified; -1 = in no part
     groups  of each sheet; "" = a group of its own
     """
+    if recipe.method == "given":
+        raise BadRecipe(
+            "split.method: expected random, stratified or groups where sheets are drawn, got given; "
+            "`train` and `label-curve` can use a given split"
+        )
     fractions = (recipe.train, recipe.validation, recipe.test)
     rng = stream(seed, "split")
     if recipe.method == "groups":
@@ -147,13 +156,16 @@ def train_data(
         _forget(out)
     elif (out / METRICS_FILE).exists():
         return _finished(out, fingerprint, progress)
-    leaks = find_leaks(split, data.groups)
+    given = recipe.split.method == "given"
+    leaks = find_given_leaks(data) if given else find_leaks(split, data.groups)
     if leaks:
+        what = "groups or near-duplicates" if given else "groups"
         progress.note(
-            f"{len(leaks)} groups lie in more than one part of the split, so its figures are optimistic"
+            f"{len(leaks)} {what} lie in more than one part of the split, so its figures are optimistic"
         )
-    notes = [SHUFFLED_NOTE] * (recipe.labels.shuffle_seed > 0) + note_missing(data, split)
-    notes += note_few_groups(data, split)
+    notes = [SHUFFLED_NOTE] * (recipe.labels.shuffle_seed > 0)
+    notes += (note_given(data, split) if given else []) + note_missing(data, split)
+    notes += note_few_groups(data, split) + note_stretch(data)
     for note in notes:
         progress.note(note)
     model = _start_model(data, recipe, seed, plan)
@@ -204,7 +216,13 @@ def _prepare(
     """
     masks = read_masks(data.items, data.input) if recipe.needs_masks or plan is not None else None
     prepared = TrainingData(
-        data.images, data.labelled.labels, split.train, split.validation, masks, data.group_indices
+        data.images,
+        data.labelled.labels,
+        split.train,
+        split.validation,
+        masks,
+        data.group_indices,
+        clean=data.labelled.clean,
     )
     shuffled = None
     if recipe.labels.shuffle_seed:
@@ -287,11 +305,20 @@ def _card(data: SheetData, recipe: Recipe, seed: int, plan: InterventionPlan | N
         data_hash=data.data_hash,
         data_name=data.name,
         groups=data.group_rule,
+        layout=data.read_as.layout,
+        masks=data.read_as.masks,
+        defect_free=data.read_as.defect_free,
+        defect_free_class=_defect_free_class(data),
         seed=seed,
         mask_supervised=recipe.loss.masks > 0 or bool(plan and plan.description.get("masks")),
         repair={} if plan is None else dict(plan.description),
         shuffled_labels=recipe.labels.shuffle_seed > 0,
     )
+
+
+def _defect_free_class(data: SheetData) -> str | None:
+    without = data.task != "multilabel" and data.labelled.clean is None
+    return None if without else data.labelled.clean_name
 
 
 def _title(data: SheetData, split: Split, recipe: Recipe) -> str:

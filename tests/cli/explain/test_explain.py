@@ -70,7 +70,7 @@ def test_writes_a_figure_a_sheet_and_one_json_line(run: Path, tiles: Path) -> No
     truths = {
         Path(sheet["image"]).relative_to(tiles).as_posix(): sheet["truth"] for sheet in report["sheets"]
     }
-    assert truths == {"Crack/b.jpg": "Crack", "Crack/deep/b.jpg": "Crack", "Free/a.jpg": "none"}
+    assert truths == {"Crack/b.jpg": "Crack", "Crack/deep/b.jpg": "Crack", "Free/a.jpg": "Free"}
     assert [sheet["mask"] for sheet in report["sheets"]].count(True) == 1
     assert report["set_aside"] == []
 

@@ -20,6 +20,7 @@ def test_rates_by_hand(rng):
     assert found.escape.low < 0.2 < found.escape.high
     assert found.escaped_per_1000 == pytest.approx(2.0)
     assert found.stopped_per_1000 == pytest.approx(8 + 99)
+    assert found.overkilled_per_1000 == pytest.approx(99)
     assert found.precision == pytest.approx(8 / 107)
 
 

@@ -74,6 +74,10 @@ def _print(result: dict[str, Any]) -> None:
     for row in result["sheets"]:
         line = f"{Path(row['image']).name}  {row['verdict']}  {row['confidence']:.3f}"
         print_line(line + (f"  true: {row['truth']}" if row["truth"] else ""))
+    print_line(
+        f"probabilities at temperature {result['temperature']:.4g} ({result['temperature_from']}); a bundle "
+        "has a temperature of its own, in its card.json"
+    )
     for rejection in result["set_aside"]:
         print_line(f"set aside: {rejection['id']}: {rejection['reason']}")
     print_earlier(result)

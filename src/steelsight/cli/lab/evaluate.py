@@ -16,7 +16,7 @@ from steelsight.cli.console import (
     print_earlier,
     print_line,
 )
-from steelsight.cli.lab.train import show_report
+from steelsight.cli.lab.train import describe_operating, show_report
 from steelsight.cli.options import expand_options
 from steelsight.runs.options import EvaluateOptions
 from steelsight.sheets.options import DataOptions
@@ -52,10 +52,7 @@ def evaluate(
         )
     show_report(f"{options.split} sheets", done.metrics["report"])
     if point := done.metrics["operating_point"]:
-        console.print(
-            f"  escape {point['escape']['estimate']:.3f}, overkill {point['overkill']['estimate']:.3f}; per "
-            f"1,000 sheets with {point['prevalence']:.1%} defective {point['escaped_per_1000']:.1f} escape"
-        )
+        print_line(describe_operating(point))
     for note in done.metrics["notes"]:
         print_line(f"note: {note}")
     print_earlier(done.metrics)

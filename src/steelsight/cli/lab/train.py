@@ -12,7 +12,7 @@ from steelsight.cli.options import expand_options
 from steelsight.sheets.options import DataOptions
 from steelsight.training.options import FoldOptions, TrainOptions
 
-__all__ = ["show_report", "train"]
+__all__ = ["describe_operating", "show_report", "train"]
 
 _HEADLINES = ("accuracy", "balanced_accuracy", "f1_weighted", "auc", "defect_auc")
 
@@ -51,6 +51,8 @@ def _train_once(data: Path, out: Path, options: TrainOptions, sheets: DataOption
         )
     show_report("test sheets", done.metrics["test"])
     show_report(f"test sheets, X + {done.metrics['noise_sigma']}Z", done.metrics["test_noisy"])
+    if point := done.metrics["operating_point"]:
+        print_line(describe_operating(point))
     return {"run": str(out), "mask_supervised": done.card.mask_supervised, **done.metrics}
 
 
@@ -90,6 +92,15 @@ def show_report(what: str, report: dict[str, Any] | None) -> None:
     for name in _HEADLINES:
         if name in report:
             console.print(f"  {name.replace('_', ' '):<18} {_interval(report[name])}", markup=False)
+
+
+def describe_operating(point: dict[str, Any]) -> str:
+    """Escape and overkill at the operating point, as shares and per thousand sheets on the line."""
+    return (
+        f"  escape {point['escape']['estimate']:.3f}, overkill {point['overkill']['estimate']:.3f}; of 1,000 "
+        f"sheets with {point['prevalence']:.1%} defective, {point['escaped_per_1000']:.1f} defective ones "
+        f"pass and {point['overkilled_per_1000']:.1f} good ones are stopped"
+    )
 
 
 def _interval(interval: dict[str, float | None]) -> str:

@@ -47,8 +47,10 @@ def _print(exported: Exported) -> None:
             f"maps {first.cosine_p5:.4f}{speed}: {verdict}"
         )
     card = exported.card
-    console.print(
-        f"precision: {card.precision}; temperature {card.temperature:.2f}; {card.threshold_statement}"
+    print_line(f"precision: {card.precision}; {card.threshold_statement}")
+    print_line(
+        f"temperature {card.temperature:.4g}, fitted for {card.precision}; `steelsight explain` on the run "
+        f"uses {card.source['temperature']:.4g} ({card.source['temperature_from']})"
     )
     if not card.shortcuts:
         print_line("shortcuts: none tested; see `steelsight shortcuts prove`")

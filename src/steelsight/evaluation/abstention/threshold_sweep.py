@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 
 from steelsight.evaluation.abstention.thresholds import answered, check_threshold
 from steelsight.evaluation.balanced import balanced_interval
-from steelsight.evaluation.confusion import accuracy, balanced_accuracy, weighted_confusion
+from steelsight.evaluation.confusion import accuracy, balanced_accuracy, weighted_margins
 from steelsight.evaluation.intervals.bootstrap import Resampling, share_interval
 from steelsight.evaluation.probabilities import check_labels, check_scores, read_weights
 from steelsight.types import Interval, Labels
@@ -70,13 +70,13 @@ def sweep_thresholds(
     rows = []
     for threshold in thresholds:
         chosen = answered(scores, threshold)
-        matrix = weighted_confusion(labels, answers, classes, (weight * chosen)[None])
+        counts = weighted_margins(labels, answers, classes, (weight * chosen)[None])
         row = SweepRow(
             threshold,
             float(weight[chosen].sum() / weight.sum()) if labels.size else 0.0,
-            float(accuracy(matrix)[0]),
-            float(balanced_accuracy(matrix)[0]),
-            int((matrix[0].sum(axis=1) > 0).sum()),
+            float(accuracy(counts)[0]),
+            float(balanced_accuracy(counts)[0]),
+            int((counts.sheets[0] > 0).sum()),
             known,
         )
         if resampling is not None and labels.size:

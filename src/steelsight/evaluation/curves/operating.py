@@ -31,12 +31,13 @@ class OperatingPoint:
     """One threshold: a sheet is stopped when its score reaches it."""
 
     threshold: float
-    prevalence: float  # share of defective sheets the last three figures are stated for
+    prevalence: float  # share of defective sheets the last four figures are stated for
     escape: Interval  # share of the defective sheets that pass
     overkill: Interval  # share of the good sheets that are stopped
     escaped_per_1000: float  # sheets of a thousand on the line that are defective and pass
     stopped_per_1000: float  # sheets of a thousand that are stopped, good or defective
     precision: float  # share of the stopped that are defective; NaN if none is stopped
+    overkilled_per_1000: float  # sheets of a thousand on the line that are good and stopped
 
 
 def operating_point(
@@ -84,6 +85,7 @@ def operating_point(
         1000 * passing,
         1000 * (caught + alarms),
         caught / (caught + alarms) if caught + alarms > 0 else float("nan"),
+        1000 * alarms,
     )
 
 

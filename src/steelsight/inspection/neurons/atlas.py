@@ -43,6 +43,7 @@ class NeuronSheets:
     class_names: tuple[str, ...]
     ids: tuple[str, ...]
     groups: Groups | None = None
+    clean: int | None = 0  # the defect-free class; None = there is none
 
 
 @dataclass(frozen=True)

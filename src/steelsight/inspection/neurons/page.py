@@ -231,7 +231,9 @@ def _write_layer(document: Document, atlas: Atlas, page: LayerPage) -> None:
     for begin in range(0, len(page.profiles), CARDS):
         some = page.profiles[begin : begin + CARDS]
         document.figure(
-            draw_neuron_cards([_card(page, p) for p in some], class_names=atlas.shown.class_names),
+            draw_neuron_cards(
+                [_card(page, p) for p in some], class_names=atlas.shown.class_names, clean=atlas.shown.clean
+            ),
             id=f"cards-{page.layer}-{begin}",
             alt="; ".join(f"{p.neuron.name}: {_answers(p)}" for p in some),
         )

@@ -38,7 +38,9 @@ def maps_figure(results: Separability) -> Figure:
     """A t-SNE map a layer."""
     first = results.maps[0]
     labels = results.sheets.judge_labels[first.rows]
-    return draw_layer_maps(results.maps, labels, results.sheets.class_names, note=_map_note(results))
+    return draw_layer_maps(
+        results.maps, labels, results.sheets.class_names, note=_map_note(results), clean=results.sheets.clean
+    )
 
 
 def write_maps(document: Document, results: Separability, *, id: str = "layer-maps") -> None:

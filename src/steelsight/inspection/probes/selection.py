@@ -40,6 +40,7 @@ class ProbeSheets:
     class_names: tuple[str, ...]
     weights: Float[np.ndarray, " m"] | None = None  # one a judging sheet; None = equal
     notes: tuple[str, ...] = ()  # what a reader of the figures must know
+    clean: int | None = 0  # the defect-free class; None = there is none
 
     @property
     def fit_labels(self) -> Labels:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal
@@ -12,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import BigInteger, Boolean, Connection, Double, Integer, Table, select
 
+from steelsight.csv_text import csv_text
 from steelsight.files import replace_file
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.open import Ledger
@@ -62,13 +61,10 @@ class _Parquet(_Export):
 
 class _Csv(_Export):
     def __call__(self, file: BinaryIO) -> None:
-        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-        writer = csv.DictWriter(text, [column.name for column in self.table.columns])
-        writer.writeheader()
+        names = [column.name for column in self.table.columns]
+        file.write(csv_text([names]).encode())
         for rows in self.batches():
-            writer.writerows(rows)
-        text.flush()
-        text.detach()
+            file.write(csv_text([row[name] for name in names] for row in rows).encode())
 
 
 def _arrow_type(kind: Any) -> pa.DataType:

@@ -30,6 +30,7 @@ __all__ = [
     "SIGNED",
     "WIDTH",
     "class_colour",
+    "class_colours",
     "dress",
     "figure_png",
     "new_figure",
@@ -44,7 +45,7 @@ MUTED = "#5f6c7b"  # 5.4:1 on PAPER, so small labels stay readable
 GRID = "#e3e8ee"
 WIDTH = 8.0  # inches; the text column of a report, so that type has one size in all figures
 
-# Okabe and Ito's palette, darkened where contrast on white is low; index 0 is "none", then the defect types.
+# Okabe and Ito's palette, darkened where contrast on white is low; defect-free first, then the defect types.
 CLASS_COLOURS = (
     "#6b7785",
     "#0072b2",
@@ -70,8 +71,16 @@ _SIZE = {"title": 11.0, "label": 9.0, "tick": 8.5}
 _DPI = 160  # two device pixels per CSS pixel at the width of the text column
 
 
+def class_colours(count: int, clean: int | None = 0) -> list[str]:
+    """Colours of a model's or a folder's classes in their order.
+
+    clean  the defect-free class, which is the first; None = all are defect types, none has its colour
+    """
+    return [class_colour(index + (clean is None)) for index in range(count)]
+
+
 def class_colour(index: int) -> str:
-    """Colour of a class in all figures: 0 is "none", then the defect types; repeats after eight types."""
+    """Colour of a class in all figures: 0 is defect-free, then the types; repeats after eight types."""
     if index == 0:
         return CLASS_COLOURS[0]
     return CLASS_COLOURS[1 + (index - 1) % (len(CLASS_COLOURS) - 1)]

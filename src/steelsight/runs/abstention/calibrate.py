@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from steelsight.errors import BadCheckpoint, BadData
+from steelsight.errors import BadCheckpoint, BadData, BadInput
 from steelsight.evaluation.abstention.calibration import (
     brier,
     expected_calibration_error,
@@ -78,13 +78,18 @@ def calibrate_run(
     """
     finished = load_run(run)  # an unfinished run is refused before its card changes
     refuse_multilabel(run, finished.card)
+    if options.prices is not None and finished.card.clean is None:
+        raise BadInput(
+            f"{run}: expected a model with a defect-free class for the prices of escapes and overkill, got "
+            f"{', '.join(finished.card.class_names)}; leave the prices out"
+        )
     opened = open_run(run, data, data_options, allow_patches=True)
     rng = stream(options.seed, "calibrate")
     fitting, chosen, source = _two_sets(opened, options.split, rng)
     logits = predict_logits(opened.model, opened.data.images)
     temperature = fit_temperature(logits[fitting], opened.data.labelled.labels[fitting])
     outputs = _outputs_on(opened.data, chosen, logits[chosen], temperature)
-    certificate, cost = _thresholds(outputs, temperature, options, rng)
+    certificate, cost = _thresholds(outputs, temperature, options, rng, opened.card.clean)
     written, by = _choose(opened.card, temperature, certificate, cost if options.by == COST else None)
     numbers = {
         "run": run.name,
@@ -144,7 +149,11 @@ def _outputs_on(
 
 
 def _thresholds(
-    outputs: CertifiedOutputs, temperature: float, options: CalibrationOptions, rng: np.random.Generator
+    outputs: CertifiedOutputs,
+    temperature: float,
+    options: CalibrationOptions,
+    rng: np.random.Generator,
+    clean: int | None,
 ) -> tuple[Certificate, CostChoice | None]:
     """The certificate, and the cheapest threshold where prices are given."""
     confidence = np.minimum(soften(outputs.logits, temperature).max(axis=1), 1.0)
@@ -160,8 +169,8 @@ def _thresholds(
     if options.prices is None:
         return certificate, None
     cost = cheapest_threshold(
-        np.array([answer != (0,) for answer in outputs.answers]),
-        outputs.verdicts != 0,
+        np.array([answer != (clean,) for answer in outputs.answers]),
+        outputs.verdicts != clean,
         confidence,
         options.prices,
         rng=rng,

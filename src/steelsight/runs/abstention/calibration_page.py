@@ -85,7 +85,13 @@ def draw_page(
         _write_cost(page, numbers["cost"])
     _write_confidence(page, outputs, numbers, seed)
     page.footer(
-        {"data": f"{data['name']} ({data['hash']})", "groups": data["groups"], "seed": seed, **environment()}
+        {
+            "data": f"{data['name']} ({data['hash']})",
+            "groups": data["groups"],
+            "read as": data["reading"],
+            "seed": seed,
+            **environment(),
+        }
     )
     return page.render()
 

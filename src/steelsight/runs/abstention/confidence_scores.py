@@ -65,6 +65,7 @@ class ScoredSheets:
     how: str  # the sheets that scores were fitted on
     data: str
     grouping: str  # the rule of the groups and its source
+    reading: str  # how DATA was read, see SheetData.reading
     groups: int  # of these sheets; a sheet without one is its own
     notes: tuple[str, ...] = ()  # what the run has seen of these sheets
 
@@ -78,6 +79,7 @@ class _Evaluated:
     units: list[str] | None  # the group of each sheet; None = none has one
     name: str
     grouping: str
+    reading: str
     notes: tuple[str, ...] = ()
 
 
@@ -113,8 +115,9 @@ def compare_confidence_scores(
     if is_cross_validation(run):
         if on is not None:
             raise BadInput(f"{run}: a cross-validation is evaluated on its own sheets; leave --on out")
-        folds, names, name = _open_folds(run, data, options)
-        found = _Evaluated(*cross_fit(folds), names, name, "those of the cross-validation")
+        folds, names, sheets = _open_folds(run, data, options)
+        grouping = "those of the cross-validation"
+        found = _Evaluated(*cross_fit(folds), names, sheets.name, grouping, sheets.reading)
         how = "the out-of-fold predictions of the other folds"
     else:
         found = _open_one(run, data, on, part, options)
@@ -138,6 +141,7 @@ def compare_confidence_scores(
         how,
         found.name,
         found.grouping,
+        found.reading,
         len(set(group_keys(units))) if units else int(right.size),
         found.notes,
     )
@@ -173,7 +177,9 @@ def cross_fit(folds: Sequence[FoldOutputs]) -> tuple[Columns, Bool[np.ndarray, "
     return columns, right
 
 
-def _open_folds(run: Path, data: Path, options: DataOptions) -> tuple[list[FoldOutputs], list[str], str]:
+def _open_folds(
+    run: Path, data: Path, options: DataOptions
+) -> tuple[list[FoldOutputs], list[str], SheetData]:
     out_of_fold = read_out_of_fold(run)
     group_of = dict(zip(out_of_fold.ids, out_of_fold.groups, strict=True))
     folds, units = [], []
@@ -194,7 +200,7 @@ def _open_folds(run: Path, data: Path, options: DataOptions) -> tuple[list[FoldO
         raise BadData(
             f"{run}: expected out-of-fold predictions, found none; run the same `train --folds` again"
         )
-    return folds, units, sheets.name
+    return folds, units, sheets
 
 
 def _refuse_unknown_sheets(fold: OpenRun, data: Path) -> None:
@@ -238,7 +244,7 @@ def _open_one(run: Path, data: Path, on: Path | None, part: str, options: DataOp
     units = groups_of if any(groups_of) else None
     notes = tuple(other.seen.notes(part if on is None else "unseen"))
     columns = confidence.columns(outputs["evaluated"])
-    return _Evaluated(columns, right, units, sheets.name, sheets.grouping, notes)
+    return _Evaluated(columns, right, units, sheets.name, sheets.grouping, sheets.reading, notes)
 
 
 def _write(out: Path, scored: ScoredSheets, seed: int, settings: Mapping[str, Any]) -> None:
@@ -273,7 +279,15 @@ def _write(out: Path, scored: ScoredSheets, seed: int, settings: Mapping[str, An
         id="certificates",
         caption=f"Exact binomial bounds at {1 - DELTA:.0%}, one sheet a group",
     )
-    page.footer({"data": scored.data, "groups": scored.grouping, "seed": seed, **environment()})
+    page.footer(
+        {
+            "data": scored.data,
+            "groups": scored.grouping,
+            "read as": scored.reading,
+            "seed": seed,
+            **environment(),
+        }
+    )
     kept = keep_earlier(out, NUMBERS, settings, [PAGE])
     replace_file(out / PAGE, page.render())
     write_json(out / NUMBERS, plain(_numbers(scored, seed) | kept))
@@ -282,6 +296,7 @@ def _write(out: Path, scored: ScoredSheets, seed: int, settings: Mapping[str, An
 def _numbers(scored: ScoredSheets, seed: int) -> dict[str, Any]:
     return {
         "data": scored.data,
+        "reading": scored.reading,
         "answers": int(scored.right.size),
         "accuracy": float(scored.right.mean()),
         "fitted_on": scored.how,

@@ -61,7 +61,7 @@ def _figures(
     listed = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
     figures = {
         "distribution": (
-            draw_distribution(names, counts),
+            draw_distribution(names, counts, clean=description.clean),
             f"Bars of sheets per class: {listed}.",
         )
     }
@@ -127,6 +127,8 @@ def _add_chapters(
         caption="The most frequent sizes",
         note=f"{len(description.sizes)} different sizes in all.",
     )
+    if words := description.input_words():
+        document.notice(f"{words[0].upper()}{words[1:]}.", title="Input size")
     document.chapter("Near-duplicates")
     parted = [pair for pair in description.twins if pair.parted]
     document.text(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,6 @@ from steelsight.reports.figures import save_figure
 from steelsight.runs.inspection.options import LayerOptions
 from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
 from steelsight.runs.settings import result_settings
-from steelsight.sheets.options import DataOptions
 from steelsight.streams import stream
 from steelsight.version import __version__
 
@@ -75,11 +74,12 @@ def inspect_run_layers(
     """
     choose_controls(options.controls)  # an unknown control is refused before DATA is read
     folder = out if out is not None else run / f"layers-{options.split}"
-    opened = open_run(run, data, DataOptions(allow_bad=options.allow_bad))
+    opened = open_run(run, data, options)
     found = probe_layers(opened, options, say=say)
     numbers: dict[str, Any] = {
         "run": str(run),
         "data": opened.data.name,
+        "reading": opened.data.reading,
         "fit": options.fit,
         "split": options.split,
         **layers_json(found),
@@ -124,6 +124,7 @@ def probe_layers(
         limit=options.sheets,
         rng=stream(seed, "probe-sheets"),
     )
+    sheets = replace(sheets, clean=card.clean)
     if maps is not None:
         maps.perplexity_for(min(maps.sheets, sheets.judge_labels.size))
     nets, missing = build_controls(card.model, controls, seed=seed)
@@ -161,6 +162,7 @@ def write_layers_page(path: Path, found: Separability, run: OpenRun, *, fit: str
             "Data": run.data.name,
             "Data hash": run.data.data_hash,
             "Groups": run.data.grouping,
+            "Read as": run.data.reading,
         }
     )
     return document.save(path)

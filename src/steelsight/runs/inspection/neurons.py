@@ -30,7 +30,6 @@ from steelsight.runs.inspection.options import NeuronOptions
 from steelsight.runs.open import OpenRun, open_run
 from steelsight.runs.settings import result_settings
 from steelsight.sheets.images.pixels import read_sheet
-from steelsight.sheets.options import DataOptions
 from steelsight.streams import stream
 from steelsight.version import __version__
 
@@ -68,7 +67,7 @@ def inspect_neurons(
     """
     plan = plan_atlas(options)
     folder = out if out is not None else run / "neurons"
-    opened = open_run(run, data, DataOptions(allow_bad=options.allow_bad))
+    opened = open_run(run, data, options)
     if options.start is not None:
         plan = replace(plan, start=read_sheet(options.start, opened.card.input))
     seed = options.seed
@@ -78,7 +77,8 @@ def inspect_neurons(
         opened.model, shown, layers, plan, rng=stream(seed, "neuron-atlas"), seed=seed, say=say
     )
     numbers: dict[str, Any] = {
-        "run": str(run), "data": opened.data.name, "split": options.split, "seed": seed, **atlas.as_dict()
+        "run": str(run), "data": opened.data.name, "reading": opened.data.reading,
+        "split": options.split, "seed": seed, **atlas.as_dict()
     }  # fmt: skip
     pairs = None
     if options.against is not None:
@@ -133,6 +133,7 @@ def show_sheets(run: OpenRun, part: str, *, limit: int, rng: np.random.Generator
         tuple(names),
         tuple(run.data.ids[i] for i in rows.tolist()),
         groups if any(groups) else None,
+        0 if run.card.task == "multilabel" else run.card.clean,
     )
 
 
@@ -192,6 +193,7 @@ def _write(
             "Data": run.data.name,
             "Data hash": run.data.data_hash,
             "Groups": run.data.grouping,
+            "Read as": run.data.reading,
             "Seed": numbers["seed"],
         }
     )

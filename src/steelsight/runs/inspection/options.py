@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 from steelsight.options import check_options, option
+from steelsight.sheets.options import DataOptions
 
 __all__ = ["LayerOptions", "NeuronOptions"]
 
 
 @dataclass(frozen=True)
-class LayerOptions:
+class LayerOptions(DataOptions):
     """Which layers are probed, on which sheets, and beside which control networks."""
 
     layers: tuple[str, ...] | None = option(
@@ -28,7 +29,6 @@ class LayerOptions:
     perplexity: float | None = option(
         None, help="Perplexity of t-SNE; default 30, or a third of the sheets where there are few."
     )
-    allow_bad: int = option(0, help="Tolerate up to N unusable items.", metavar="N", min=0)
     resamples: int = option(1000, help="Resamples of the bootstrap.", min=1, command_line=False)
     seed: int = option(
         0, help="Seed of the drawn sheets, the projections, the controls, t-SNE and the bootstrap.", min=0
@@ -39,7 +39,7 @@ class LayerOptions:
 
 
 @dataclass(frozen=True)
-class NeuronOptions:
+class NeuronOptions(DataOptions):
     """Which neurons are shown, how their images are optimised, and on which sheets they are measured."""
 
     layer: tuple[str, ...] = option(
@@ -77,7 +77,6 @@ class NeuronOptions:
     split: str = option("test", help="Sheets shown: test, validation, train, or unseen.")
     limit: int = option(2000, help="Maximum number of sheets shown, drawn at random.", min=2)
     precision: str = option("fp32", help="fp32, or bf16, which is faster where the processor supports it.")
-    allow_bad: int = option(0, help="Tolerate up to N unusable items.", metavar="N", min=0)
     seed: int = option(0, help="Seed of starts, jitter, drawn sheets and resampling.", min=0)
 
     def __post_init__(self) -> None:

@@ -61,6 +61,7 @@ def report_transplant(
         {
             "data": f"{opened.name} ({opened.data_hash})",
             "groups": opened.grouping,
+            "read as": opened.reading,
             "seed": options.seed,
             **environment(),
         }
@@ -71,6 +72,7 @@ def report_transplant(
         "data": opened.name,
         "data_hash": opened.data_hash,
         "groups": opened.grouping,
+        "reading": opened.reading,
         "split": options.split,
         "seed": options.seed,
         "resamples": options.resamples,

@@ -128,6 +128,7 @@ class BundleCard(_CardPart):
     model_id: str = Field(default="", pattern="^([0-9a-f]{12}|[0-9a-f]{32}|)$")
     task: Task  # binary, multiclass or multilabel
     class_names: tuple[Name, ...] = Field(min_length=1, max_length=10_000)  # multilabel: defect types alone
+    defect_free_class: Name | None = "none"  # its name; None = no output is for defect-free sheets
     model: Name  # the network, e.g. squeezenet_reduced
     head: Name  # its last layers
     input: InputSpec  # size, fit and decoder
@@ -146,6 +147,16 @@ class BundleCard(_CardPart):
     shortcuts: tuple[ShortcutStamp, ...] = ()  # none = no shortcut was tested
     shortcut_search: Words = ""  # outcome of `steelsight shortcuts find`, in words; "" = not searched
     source: dict[str, JsonValue] = Field(default_factory=dict)  # run, data and its hash, seed, recipe
+
+    @property
+    def clean(self) -> int | None:
+        """The output for defect-free sheets; None = no output is for them, as in every multilabel model."""
+        return None if self.task == "multilabel" or self.defect_free_class is None else 0
+
+    @property
+    def no_defect(self) -> str:
+        """What a multilabel verdict without any type is called."""
+        return self.defect_free_class or "none"
 
     @property
     def graph_file(self) -> str:

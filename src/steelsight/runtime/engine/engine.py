@@ -46,7 +46,7 @@ class Decisions:
 
     probabilities: Float64[np.ndarray, "n c"]
     labels: tuple[str, ...]
-    classes: tuple[tuple[int, ...], ...]  # indices of the types named in the label; empty for "none"
+    classes: tuple[tuple[int, ...], ...]  # indices of the types named in the label; empty for defect-free
     confidence: Float64[np.ndarray, " n"]  # probability of the label
     distance: Float64[np.ndarray, " n"]  # from the training sheets; NaN without statistics of them
     states: tuple[State, ...]
@@ -143,8 +143,8 @@ def open_engine(
 def decide(outputs: Outputs, card: BundleCard, statistics: FeatureStatistics | None) -> Decisions:
     """Apply the card's temperature, threshold and limit of familiarity.
 
-    In a multilabel task every type from the threshold on is present, the label is "none" where there is
-    none, the confidence is that of the least certain part, and no sheet is doubtful.
+    In a multilabel task every type from the threshold on is present, the label is that of defect-free sheets
+    where there is none, the confidence is that of the least certain part, and no sheet is doubtful.
 
     statistics  of the training sheets; None = distances are NaN, and every sheet is familiar
     raises      BadInput for outputs with NaN or infinity
@@ -165,7 +165,7 @@ def decide(outputs: Outputs, card: BundleCard, statistics: FeatureStatistics | N
     return Decisions(
         probabilities,
         tuple(card.class_names[index] for index in best),
-        tuple((index,) if index else () for index in best),
+        tuple(() if index == card.clean else (index,) for index in best),
         confidence,
         distance,
         states,
@@ -181,7 +181,7 @@ def _decide_types(
 ) -> Decisions:
     present = present_types(probabilities, card.threshold)
     classes = tuple(tuple(np.flatnonzero(row).tolist()) for row in present)
-    labels = tuple(" + ".join(card.class_names[index] for index in row) or "none" for row in classes)
+    labels = tuple(" + ".join(card.class_names[index] for index in row) or card.no_defect for row in classes)
     confidence = present_confidence(probabilities, present)
     states, reasons = _states(familiar, np.ones_like(familiar), None)
     return Decisions(probabilities, labels, classes, confidence, distance, states, reasons)

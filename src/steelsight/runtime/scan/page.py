@@ -60,7 +60,7 @@ def write_page(
             if card.threshold is None
             else card.threshold,
             "certificate": card.threshold_statement or None,
-            "temperature": card.temperature,
+            "temperature of the probabilities": card.temperature,
             "notes": "; ".join(bundle.notes) or None,
         }
     )

@@ -15,6 +15,7 @@ from steelsight.types import Part, Rejection, SheetItem, SheetSet
 __all__ = ["SPLIT_FILE", "count_parts", "find_part_leaks", "read_split_table"]
 
 SPLIT_FILE: Final = "split.csv"
+COLUMNS: Final = ("part", "split", "subset")
 _ORDER: Final[tuple[Part, ...]] = ("train", "validation", "test")
 
 
@@ -47,7 +48,7 @@ def find_part_leaks(items: Sequence[SheetItem], alike: Iterable[tuple[str, str]]
 
 
 def read_split_table(sheets: SheetSet) -> SheetSet:
-    """The same sheets with the parts that `split.csv` beside them gives (ImageId, part), if there is one.
+    """The same sheets with the parts that `split.csv` beside them gives (ImageId, part or split), if any.
 
     Rows that name no image are added to the rejections; an image whose part is not told is set aside.
     """
@@ -55,11 +56,12 @@ def read_split_table(sheets: SheetSet) -> SheetSet:
     if not path.is_file() or any(item.part for item in sheets.items):
         return sheets
     table = read_table(path)
-    if "part" not in table.columns:
+    column = next((name for name in COLUMNS if name in table.columns), None)
+    if column is None:
         return sheets
     ids = [item.id for item in sheets.items]
-    named = match_rows(table, ids, others=[bad.id for bad in sheets.rejections], apart="part")
-    parts, doubtful = _parts_of(named)
+    named = match_rows(table, ids, others=[bad.id for bad in sheets.rejections], apart=column)
+    parts, doubtful = _parts_of(named, column)
     faults = [*named.faults, *(Rejection(id_, reason) for id_, reason in doubtful.items())]
     items = tuple(
         replace(item, part=parts.get(item.id, "")) for item in sheets.items if item.id not in doubtful
@@ -68,7 +70,7 @@ def read_split_table(sheets: SheetSet) -> SheetSet:
     return replace(sheets, items=items, rejections=(*sheets.rejections, *faults), passed_over=passed_over)
 
 
-def _parts_of(named: NamedRows) -> tuple[dict[str, Part], dict[str, str]]:
+def _parts_of(named: NamedRows, column: str) -> tuple[dict[str, Part], dict[str, str]]:
     """The part of each image, and the images whose part is not known, with the reason."""
     parts: dict[str, Part] = {}
     doubtful = {
@@ -76,7 +78,7 @@ def _parts_of(named: NamedRows) -> tuple[dict[str, Part], dict[str, str]]:
     }
     for image, rows in named.rows.items():
         for row in rows:
-            text = row.cells["part"]
+            text = row.cells[column]
             part = part_of(text)
             where = f"{SPLIT_FILE} row {row.line} ({row.cells[named.key]})"
             if text and not part:

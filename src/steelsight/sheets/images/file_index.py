@@ -99,7 +99,7 @@ class FileIndex:
             self._facts, self._stamps, self.recent = {}, {}, []
 
 
-def _pixel_name(name: str) -> str:
+def _pixel_name(name: Any) -> str:
     """The name if it is one of a pixel file; raises ValueError, or TypeError where it is no text."""
     if _PIXEL_FILE.fullmatch(name):
         return name
@@ -111,7 +111,7 @@ def _refuse_other_content(stored: Mapping[str, Any]) -> None:
         raise ValueError("the checksum does not match")
 
 
-def _checksum(recent: list[str], files: Mapping[str, Any]) -> str:
+def _checksum(recent: Any, files: Any) -> str:
     return hash_bytes(json.dumps([recent, files]))
 
 

@@ -33,6 +33,12 @@ class Placement:
         """A box of the original image in model pixels, cut to what the model sees."""
         return _carry(box, self.original_box, self.model_box)
 
+    @property
+    def pixel_aspect(self) -> float:
+        """Width : height of one model pixel on the original image; 1 where the aspect ratio is kept."""
+        (x0, y0, x1, y1), (left, top, right, bottom) = self.original_box, self.model_box
+        return ((x1 - x0) / (right - left)) / ((y1 - y0) / (bottom - top))
+
     def to_original(self, box: Box) -> Box:
         """A box of the model's input in pixels of the original image, cut to the image."""
         return _carry(box, self.model_box, self.original_box)

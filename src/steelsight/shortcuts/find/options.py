@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from steelsight.options import check_options, option
+from steelsight.sheets.options import DataOptions
 
 __all__ = ["SearchOptions"]
 
 
 @dataclass(frozen=True)
-class SearchOptions:
+class SearchOptions(DataOptions):
     """Which sheets of DATA are searched, and how."""
 
     split: str = option(
@@ -21,12 +22,6 @@ class SearchOptions:
     # Effects above LEAST_EFFECT need no more sheets.
     limit: int = option(2000, help="Maximum number of sheets, drawn at random.", min=1)
     segments: str = option("slic", help="How sheets are cut into concepts: slic, grid or strips.")
-    groups: str | None = option(
-        None,
-        help="Rule that keeps related sheets together: column:NAME, frames[:GAP], duplicates, or several "
-        "joined by +. Default: as DATA has them.",
-    )
-    allow_bad: int = option(0, help="Tolerate up to N unusable items.", min=0, metavar="N")
     seed: int = option(0, help="Seed of samples, permutations, clusters and pastes.", min=0)
 
     def __post_init__(self) -> None:

@@ -17,7 +17,6 @@ from steelsight.errors import BadData
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
 from steelsight.runs.open import open_run, refuse_multilabel
-from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.find.association import PERMUTATIONS, differs_within
 from steelsight.shortcuts.find.changes import picture_changes
 from steelsight.shortcuts.find.clusters import Cluster, cluster_reasons, pool_maps
@@ -72,9 +71,7 @@ def find_shortcuts(
     raises  BadInput for multilabel; BadData where classes differ, or no sheet is left
     """
     say("opening the sheets")
-    opened = open_run(
-        run, data, DataOptions(options.groups, options.allow_bad), check=partial(refuse_multilabel, run)
-    )
+    opened = open_run(run, data, options, check=partial(refuse_multilabel, run))
     sheets = opened.data
     rows = opened.choose(options.split)
     chosen, notes = _sample(rows, sheets, options.limit, stream(options.seed, "search-sheets"))

@@ -44,7 +44,7 @@ def stamp_changes(
         kind: Nuisance(kind, kind, "detector", measured[kind], everyone) for kind in KINDS if kind in measured
     }
     has = np.logical_or.reduce([~everyone, *(nuisance.present for nuisance in nuisances.values())])
-    bare = (sheets.labels == 0) & ~has
+    bare = sheets.defect_free & ~has
     rows = rng.permutation(np.flatnonzero(bare))[:MOST_DONORS]
     donors = [np.asarray(sheets.images[row]) for row in rows.tolist()]
     changes: dict[str, Change] = {

@@ -114,7 +114,7 @@ def find_paste_targets(
     clean_only  only defect-free sheets, for a nuisance suspected to indicate a defect
     """
     verdicts = model.logits.argmax(1)
-    wanted = (sheets.labels == 0) if clean_only else (sheets.labels >= 0)
+    wanted = sheets.defect_free if clean_only else (sheets.labels >= 0)
     other = wanted & (sheets.labels != model.target) & nuisance.listed
     lacking = other & ~nuisance.present
     right = lacking & (verdicts == sheets.labels)
@@ -248,7 +248,7 @@ def control_donors(sheets: ProofSheets, nuisance: Nuisance) -> Positions:
     raises   BadInput for fewer than two
     """
     lacking = sheets.located & ~nuisance.present
-    clean = np.flatnonzero(lacking & (sheets.labels == 0))
+    clean = np.flatnonzero(lacking & sheets.defect_free)
     donors = clean if clean.size >= FEWEST_DONORS else np.flatnonzero(lacking)
     if donors.size < 2:
         raise BadInput(

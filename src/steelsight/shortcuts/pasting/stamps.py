@@ -113,7 +113,7 @@ def off_limits(sheets: ProofSheets, row: int, *, margin_px: int = 1) -> Mask:
 
 def _sources(sheets: ProofSheets, nuisance: Nuisance, rng: np.random.Generator) -> Int[np.ndarray, " m"]:
     """Sheets to cut from, in random order: only defect-free ones where there are at least FEWEST_REAL."""
-    clean = np.flatnonzero(nuisance.present & (sheets.labels == 0))
+    clean = np.flatnonzero(nuisance.present & sheets.defect_free)
     rows = clean if clean.size >= FEWEST_REAL else np.flatnonzero(nuisance.present)
     order: Int[np.ndarray, " m"] = rng.permutation(rows)
     return order

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from steelsight.options import check_options, option
+from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.pasting.doses import DOSES, Dose
 
 __all__ = ["GateOptions", "ProofOptions", "ProofSettings"]
@@ -15,10 +16,6 @@ _SPLIT = (
 )
 _GROUPS_FROM = "Source of which sheets have the nuisance: auto, truth (truth.csv) or detector."
 _LIMIT = "Maximum number of sheets pasted on."
-_GROUPS = (
-    "Rule that keeps related sheets together: column:NAME, frames[:GAP], duplicates, or several joined by +."
-)
-_ALLOW_BAD = "Tolerate up to N unusable items."
 _SEED = "Seed of stamps, places and the bootstrap."
 
 
@@ -28,7 +25,7 @@ class ProofSettings:
 
     suspected_class: str | None = option(
         None,
-        help="Class the nuisance may indicate. Default: none; for ends type 2.",
+        help="Class the nuisance may indicate. Default: the defect-free one; for ends type 2.",
         flag="--suspect",
         metavar="CLASS",
     )
@@ -48,25 +45,21 @@ class ProofSettings:
 
 
 @dataclass(frozen=True)
-class ProofOptions(ProofSettings):
+class ProofOptions(ProofSettings, DataOptions):
     """How a nuisance is proven on a run and a DATA folder."""
 
     groups_from: str = option("auto", help=_GROUPS_FROM)
     split: str = option("unseen", help=_SPLIT)
-    groups: str | None = option(None, help=_GROUPS)
-    allow_bad: int = option(0, help=_ALLOW_BAD, min=0, metavar="N")
     seed: int = option(0, help=_SEED, min=0)
 
 
 @dataclass(frozen=True)
-class GateOptions:
+class GateOptions(DataOptions):
     """How the shortcuts of a policy are proven on a run and a DATA folder."""
 
     groups_from: str = option("auto", help=_GROUPS_FROM)
     split: str = option("unseen", help=_SPLIT)
     limit: int = option(500, help=_LIMIT, min=1)
-    groups: str | None = option(None, help=_GROUPS)
-    allow_bad: int = option(0, help=_ALLOW_BAD, min=0, metavar="N")
     seed: int = option(0, help=_SEED, min=0)
 
     def __post_init__(self) -> None:

@@ -90,16 +90,23 @@ class ShortcutProof:
 def suspected_class_index(sheets: ProofSheets, nuisance: Nuisance, name: str | None = None) -> int:
     """Look up the class a nuisance is suspected to indicate.
 
-    name    of the class; None = "none" for stains and lists, as the study found; for sheet ends type 2, or
-            "defect" in a binary task
-    raises  BadInput for a class the model does not have
+    name    of the class; None = the defect-free one for stains and lists, as the study found; for sheet ends
+            type 2, or "defect" in a binary task
+    raises  BadInput for a class the model does not have, or where it has no defect-free one to start from
     """
     names = sheets.class_names
     if name is not None:
         if name not in names:
             raise BadInput(f"--suspect: expected one of {', '.join(names)}, got {name!r}")
         return names.index(name)
-    return min(TYPE_2, len(names) - 1) if nuisance.kind == "end" else 0
+    if nuisance.kind == "end":
+        return min(TYPE_2 if sheets.clean is not None else TYPE_2 - 1, len(names) - 1)
+    if sheets.clean is None:
+        raise BadInput(
+            f"{sheets.name}: the model has no defect-free class, which {nuisance.name} is suspected to "
+            f"indicate; name another with --suspect: {', '.join(names)}"
+        )
+    return sheets.clean
 
 
 def cache_predictions(model: SheetClassifier, images: GrayBatch) -> Predict:
@@ -185,7 +192,7 @@ def _paste(
     rng: np.random.Generator,
 ) -> tuple[PasteEffect, PasteLogits]:
     book = gather_stamps(sheets, nuisance, rng, material=settings.material)
-    targets = find_paste_targets(sheets, nuisance, model, clean_only=model.target != 0)
+    targets = find_paste_targets(sheets, nuisance, model, clean_only=sheets.clean not in {None, model.target})
     return paste_everywhere(
         sheets, nuisance, targets, model, book, limit=settings.limit, rng=rng, doses=settings.doses
     )
@@ -199,8 +206,10 @@ def _score_groups(
     rng: np.random.Generator,
 ) -> tuple[GroupScores | None, str]:
     """Margins and probabilities of defect-free sheets without and with; or the reason if a group is empty."""
-    clean = (sheets.labels == 0) & nuisance.listed
+    clean = sheets.defect_free & nuisance.listed
     rows = [np.flatnonzero(clean & ~nuisance.present), np.flatnonzero(clean & nuisance.present)]
+    if sheets.clean is None:
+        return None, f"{sheets.name}: no defect-free sheets to compare without and with {nuisance.name}"
     if not rows[0].size or not rows[1].size:
         return None, (
             f"{sheets.name}: expected defect-free sheets without and with {nuisance.name}, got "

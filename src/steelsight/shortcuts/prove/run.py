@@ -18,7 +18,7 @@ from steelsight.reading import inside, parse_object, read_regular
 from steelsight.reports.document import Document
 from steelsight.runs.open import open_run, refuse_multilabel
 from steelsight.runs.settings import result_settings
-from steelsight.sheets.options import DataOptions
+from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.shortcuts.nuisances.nuisance import ALIASES, KINDS, open_nuisance
 from steelsight.shortcuts.pasting.counterfactual import Predict
 from steelsight.shortcuts.prove.decision import RULE
@@ -57,6 +57,7 @@ class ProofInputs:
     known: tuple[str, ...]  # names of all sheets of the folder
     notes: tuple[str, ...]  # on the split
     data_hash: str
+    reading: str  # how DATA was read, see SheetData.reading
 
     @cached_property
     def predict(self) -> Predict:
@@ -74,21 +75,28 @@ class ProofReport:
 
 
 def open_proof(
-    run: Path, data: Path, *, split: str = "unseen", groups: str | None = None, allow_bad: int = 0
+    run: Path, data: Path, options: DataOptions = AUTOMATIC, *, split: str = "unseen"
 ) -> ProofInputs:
     """Open a run and the sheets of a folder to evaluate it on.
 
-    split      unseen, test, validation, train or all, as for `evaluate`
-    groups     rule that keeps related sheets together; None = as the folder has them
-    allow_bad  number of unusable items tolerated
-    raises     BadInput for multilabel or an unknown split; BadData where classes differ or no sheet is left
+    options  how DATA is opened
+    split    unseen, test, validation, train or all, as for `evaluate`
+    raises   BadInput for multilabel or an unknown split; BadData where classes differ or no sheet is left
     """
     check = partial(_refuse_unprovable, run)
-    opened = open_run(run, data, DataOptions(groups, allow_bad), allow_patches=True, check=check)
+    opened = open_run(run, data, options, allow_patches=True, check=check)
     sheets = proof_sheets(opened.data, opened.choose(split), root=data)
     notes = tuple(opened.notes(split))
     return ProofInputs(
-        run, split, opened.model, opened.card, sheets, opened.data.ids, notes, opened.data.data_hash
+        run,
+        split,
+        opened.model,
+        opened.card,
+        sheets,
+        known=opened.data.ids,
+        notes=notes,
+        data_hash=opened.data.data_hash,
+        reading=opened.data.reading,
     )
 
 
@@ -110,7 +118,7 @@ def prove_run(
     out       folder to write; None = RUN/shortcuts/prove-NAME, see `proof_folder`
     raises    BadInput as `open_proof`, `open_nuisance` and `prove`
     """
-    opened = open_proof(run, data, split=options.split, groups=options.groups, allow_bad=options.allow_bad)
+    opened = open_proof(run, data, options, split=options.split)
     return prove_opened(opened, nuisance, options, out=out)
 
 
@@ -119,7 +127,7 @@ def prove_opened(
 ) -> ProofReport:
     """Prove one nuisance on a run and sheets already opened, as `prove_run`.
 
-    options  its split and groups are not used; its allow_bad is for the rows of a list
+    options  its split, and how DATA is opened, are not used; its allow_bad is for the rows of a list
     """
     present = open_nuisance(
         opened.sheets,
@@ -144,6 +152,7 @@ def prove_opened(
         {
             "data": opened.sheets.name,
             "data hash": opened.data_hash,
+            "read as": opened.reading,
             "seed": options.seed,
             **environment(),
         }
@@ -198,6 +207,7 @@ def _numbers(
         "weights_sha256": opened.card.weights_sha256,
         "data": opened.sheets.name,
         "data_hash": opened.data_hash,
+        "reading": opened.reading,
         "split": opened.split,
         "sheets": len(opened.sheets),
         "task": opened.card.task,

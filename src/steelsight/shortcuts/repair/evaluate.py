@@ -144,7 +144,7 @@ def evaluate_repair(
     return RepairEvaluation(
         right=predict(some.images).argmax(1) == some.labels,
         labels=some.labels,
-        defective_with=(some.labels > 0) & present.present,
+        defective_with=some.defective & present.present,
         groups=groups if any(groups) else None,
         dice=_dice(model, some, masked, task),
         dice_groups=[groups[row] for row in masked.tolist()] if any(groups) else None,
@@ -172,7 +172,7 @@ def robust_share(
 
 def _masked(sheets: ProofSheets, rng: np.random.Generator) -> Int[np.ndarray, " m"]:
     """At most MAPPED defective sheets with masks."""
-    rows = np.flatnonzero((sheets.labels > 0) & sheets.located)
+    rows = np.flatnonzero(sheets.defective & sheets.located)
     rows = np.sort(rng.permutation(rows)[:MAPPED])
     kept = [row for row in rows.tolist() if sheets.defect(row).any()]
     return np.array(kept, dtype=np.int64)

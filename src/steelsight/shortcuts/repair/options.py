@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from steelsight.options import check_options, option
+from steelsight.sheets.options import DataOptions
 
 __all__ = ["STARTS", "RepairOptions"]
 
@@ -13,7 +14,7 @@ STARTS = ("run", "recipe")
 
 
 @dataclass(frozen=True)
-class RepairOptions:
+class RepairOptions(DataOptions):
     """Which repair methods are trained, from which weights, and on which sheets they are evaluated."""
 
     methods: tuple[str, ...] | None = option(
@@ -30,7 +31,7 @@ class RepairOptions:
     )
     suspected_class: str | None = option(
         None,
-        help="Class the nuisance may indicate. Default: none; for ends type 2.",
+        help="Class the nuisance may indicate. Default: the defect-free one; for ends type 2.",
         flag="--suspect",
         metavar="CLASS",
     )
@@ -43,12 +44,6 @@ class RepairOptions:
     epochs: int | None = option(None, help="Maximum number of epochs. Default: as the run's recipe.", min=1)
     limit: int = option(500, help="Maximum number of sheets pasted on.", min=1)
     material: str = option("auto", help="What is pasted: real (cut from sheets), drawn, or auto.")
-    groups: str | None = option(
-        None,
-        help="Rule that keeps related sheets together: column:NAME, frames[:GAP], duplicates, or several "
-        "joined by +.",
-    )
-    allow_bad: int = option(0, help="Tolerate up to N unusable items.", min=0, metavar="N")
     seed: int = option(0, help="Same seed and data, same figures.", min=0)
     fresh: bool = option(False, help="Start over, or continue with what DIR holds.", flag="--fresh/--resume")
 

@@ -13,10 +13,10 @@ from steelsight.errors import BadData, BadInput
 from steelsight.files import keep_earlier, replace_file, write_json
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.document import Document
-from steelsight.runs.open import OpenRun, grouped_as, open_run, refuse_multilabel
+from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
+from steelsight.runs.reading import FROM_RUN, read_as_run
 from steelsight.runs.settings import result_settings
 from steelsight.sheets.grouping.splits import Split
-from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.nuisances.nuisance import Nuisance, open_nuisance
 from steelsight.shortcuts.pasting.stamps import MATERIALS
 from steelsight.shortcuts.prove.examples import choose_examples
@@ -139,10 +139,12 @@ def _refuse_options(options: RepairOptions) -> None:
 def _open_trained(run: Path, data: Path, recipe: Recipe, options: RepairOptions) -> OpenRun:
     """The run with the folder it was trained on, read and grouped as in its training."""
     card = load_run(run).card
-    opening = grouped_as(card, DataOptions(options.groups, options.allow_bad, bits=card.input.bits))
+    opening = replace(read_as_run(card, options.alone()), bits=card.input.bits)
     sheets = open_training_sheets(data, recipe, opening)
     if not options.groups:
-        sheets = replace(sheets, group_source="from the run")
+        sheets = replace(sheets, group_source=FROM_RUN)
+    if not any(options.reading()):
+        sheets = replace(sheets, read_source=FROM_RUN)
     return open_run(run, data, opening, sheets=sheets)
 
 
@@ -197,7 +199,7 @@ def _unseen_sheets(
 
     training_ids  further names that a list may hold
     """
-    opened = open_run(run, data, DataOptions(options.groups, options.allow_bad))
+    opened = open_run(run, data, options)
     sheets = proof_sheets(opened.data, opened.choose("unseen"), root=data)
     known = (*opened.data.ids, *training_ids)
     present = open_nuisance(
@@ -214,6 +216,7 @@ def _numbers(
         "run_weights_sha256": case.config.weights_sha256,
         "data": case.data.name,
         "data_hash": case.data.data_hash,
+        "reading": case.data.reading,
         "judges": case.evaluation_sheets.name,
         "judging_sheets": len(case.evaluation_sheets),
         "nuisance": case.config.nuisance.name,
@@ -249,6 +252,12 @@ def _write_page(
     for note in notes:
         page.notice(note)
     page.footer(
-        {"data": case.data.name, "data hash": case.data.data_hash, "seed": case.seed, **environment()}
+        {
+            "data": case.data.name,
+            "data hash": case.data.data_hash,
+            "read as": case.data.reading,
+            "seed": case.seed,
+            **environment(),
+        }
     )
     replace_file(folder / PAGE, page.render())

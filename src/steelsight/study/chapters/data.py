@@ -44,9 +44,9 @@ def write_data(document: Document, study: StudyResults) -> Omitted:
         document.notice(
             f"{study.leaks} groups have sheets in more than one part of the split.", title="Leak."
         )
-    names = [entry.name for entry in description.classes]
+    names = [description.shown_name(entry.name) for entry in description.classes]
     counts = [entry.sheets for entry in description.classes]
-    shown = draw_distribution(names, counts)
+    shown = draw_distribution(names, counts, clean=description.clean)
     words = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
     document.figure(
         shown,
@@ -57,7 +57,13 @@ def write_data(document: Document, study: StudyResults) -> Omitted:
     document.table(
         [Column("class"), "sheets", "only this type", "with mask", *_part_names()],
         [
-            [entry.name, entry.sheets, entry.alone, entry.with_masks, *_parts(study, kind)]
+            [
+                description.shown_name(entry.name),
+                entry.sheets,
+                entry.alone,
+                entry.with_masks,
+                *_parts(study, kind),
+            ]
             for kind, entry in enumerate(description.classes)
         ],
         caption="Classes and parts",
@@ -66,7 +72,9 @@ def write_data(document: Document, study: StudyResults) -> Omitted:
         else "No sheet has several types.",
     )
     examples = [
-        _example(name, item) for name, items in example_sheets(study.sheets).items() for item in items
+        _example(description.shown_name(name), item)
+        for name, items in example_sheets(study.sheets).items()
+        for item in items
     ]
     document.figure(
         draw_examples(examples, study.sheets.type_names),
@@ -139,6 +147,7 @@ def _facts(study: StudyResults) -> dict[str, str | int]:
         "Model input": f"{spec.width} × {spec.height} pixels, {spec.fit}, three equal normalised channels",
         "Split": study.options.groups
         or ("stratified" if study.options.stratify else "random, sheet by sheet"),
+        "Read as": study.data.reading,
         "Set aside": len(study.data.rejections),
     }
 

@@ -186,6 +186,7 @@ def _write_operating(document: Document, evaluation: ConfidenceEvaluation) -> No
             "good sheets stopped": point.overkill,
             f"escaped per 1,000 sheets at {point.prevalence:.0%} defective": point.escaped_per_1000,
             "stopped per 1,000": point.stopped_per_1000,
+            "of these, good ones": point.overkilled_per_1000,
         }
     )
 

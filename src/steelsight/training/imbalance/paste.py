@@ -32,14 +32,17 @@ def paste_defects(data: TrainingData, to_share: float, rng: np.random.Generator)
     if data.targets.ndim != 1:
         raise BadRecipe("paste.to_share: expected one class a sheet; set it to 0 for task = multilabel")
     counts = class_counts(data)
-    clean = data.train[data.targets[data.train] == 0]
-    if data.masks is None or not clean.size:
+    of_clean = (
+        np.zeros(data.train.size, bool) if data.clean is None else data.targets[data.train] == data.clean
+    )
+    clean = data.train[of_clean]
+    if data.masks is None or data.clean is None or not clean.size:
         raise BadRecipe(
             "paste.to_share: expected masks and defect-free training sheets to paste on, "
             f"got {'no masks' if data.masks is None else 'no defect-free sheet'}; set it to 0"
         )
     due = np.maximum(0, round(to_share * data.train.size) - counts)
-    due[0] = 0
+    due[data.clean] = 0
     sources: list[Int[np.ndarray, " m"]] = []
     for kind in np.flatnonzero(due):
         known = np.array(

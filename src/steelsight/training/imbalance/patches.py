@@ -36,12 +36,18 @@ def cut_training_patches(data: TrainingData, recipe: PatchesRecipe, *, classes: 
     """Patches of the training and validation sheets, in the sheets' order.
 
     data  with masks, and targets of one class a sheet
-    raises  BadRecipe without masks, for multilabel targets, or when no patch is left to train on
+    raises  BadRecipe without masks or a defect-free class, for multilabel targets, or when no patch is left
+            to train on
     """
     if data.masks is None or data.targets.ndim != 1:
         why = "no masks" if data.masks is None else "task multilabel"
         raise BadRecipe(
             f"patches.count: expected masks and one class a sheet to label patches by, got {why}; set it to 1"
+        )
+    if data.clean is None:
+        raise BadRecipe(
+            "patches.count: expected a defect-free class, which a patch beside the defect belongs to, but no "
+            "sheet is defect-free; set it to 1"
         )
     starts, width = patch_starts(data.images.shape[2], recipe.count)
     parts = [_cut(data, data.masks, rows, starts, width, recipe) for rows in _parts(data)]
@@ -94,9 +100,9 @@ def _cut(
     metal = (images > recipe.black_level).mean(axis=(2, 3)) >= recipe.least_metal  # (n, p)
     covered = (shares > 127).mean(axis=(2, 3)) >= recipe.least_mask
     sheet = data.targets[rows].astype(np.int64)
-    known = np.repeat(masks.known[rows][:, None] | (sheet == 0)[:, None], count, axis=1)
+    known = np.repeat(masks.known[rows][:, None] | (sheet == data.clean)[:, None], count, axis=1)
     keep = metal & known
-    targets = np.where(covered, sheet[:, None], 0)
+    targets = np.where(covered, sheet[:, None], data.clean)
     groups = rows if data.groups is None else data.groups[rows]
     return _PatchPart(
         images[keep],

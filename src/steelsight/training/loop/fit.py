@@ -247,7 +247,9 @@ class _Trainer:
         if not recipe.loss.masks or class_map is None or batch.shares is None or batch.known is None:
             return loss
         shares, known = (_repeat(values.to(device), doubled) for values in (batch.shares, batch.known))
-        return loss + recipe.loss.masks * place_loss(class_map.float(), targets, shares, known, recipe.loss)
+        return loss + recipe.loss.masks * place_loss(
+            class_map.float(), targets, shares, known, recipe.loss, self.data.clean
+        )
 
     def _sheet_loss(self, logits: Tensor, targets: Tensor, batch: Batch, doubled: bool) -> Tensor:
         """The recipe's loss over the batch, or the group DRO loss over its cohorts."""

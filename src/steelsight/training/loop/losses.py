@@ -81,10 +81,12 @@ def place_loss(
     shares: UInt8[Tensor, "n h w"],
     known: Bool[Tensor, " n"],
     recipe: LossRecipe,
+    clean: int | None = 0,
 ) -> Float[Tensor, ""]:
     """Cross entropy of every position of a class map against the masks.
 
     A position covered by more than `mask_share` has its sheet's class, every other position is defect-free.
+    Where no class is defect-free, the other positions are left out.
     Defective positions weigh 1 + `mask_emphasis`. Sheets without known masks are left out; 0 without any.
     """
     if not bool(known.any()):
@@ -96,12 +98,23 @@ def place_loss(
     defect = area > recipe.mask_share  # (n, gh, gw)
     weight = 1 + recipe.mask_emphasis * defect
     if targets.ndim == 1:
-        places = torch.where(defect, targets[:, None, None], 0)  # class 0 = none
+        if clean is None:
+            return _defect_loss(class_map, targets, defect)
+        places = torch.where(defect, targets[:, None, None], clean)
         losses = F.cross_entropy(class_map, places, reduction="none")
     else:
         yes = defect.unsqueeze(1) * targets[:, :, None, None]  # (n, c, gh, gw)
         losses = F.binary_cross_entropy_with_logits(class_map, yes, reduction="none").mean(1)
     return (weight * losses).mean()
+
+
+def _defect_loss(
+    class_map: Float[Tensor, "n c gh gw"], targets: Int[Tensor, " n"], defect: Bool[Tensor, "n gh gw"]
+) -> Float[Tensor, ""]:
+    """Mean cross entropy of the defective positions; 0 without any."""
+    places = torch.where(defect, targets[:, None, None], -100)  # left out by cross_entropy
+    losses = F.cross_entropy(class_map, places, reduction="sum")
+    return losses / defect.sum().clamp(min=1)
 
 
 def reason_loss(

@@ -90,7 +90,7 @@ def fit_head(
     if recipe.model.pooling in LINEAR_POOLINGS and data.masks is None:
         loss = _fit_linear(head, parts, targets, weights, recipe.probe)
     else:
-        stored = StoredMaps.gather(parts, targets, weights)
+        stored = StoredMaps.gather(parts, targets, weights, data.clean)
         loss = descend(head, stored, recipe, generator=torch.Generator().manual_seed(seed))
     seconds = time.perf_counter() - started
     return ProbeFit(loss, seconds, len(targets) / seconds)

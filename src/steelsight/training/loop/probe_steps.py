@@ -39,10 +39,15 @@ class StoredMaps:
     weights: Tensor  # (n,) sampling weight
     shares: Tensor | None  # (n, h, w) uint8
     known: Tensor | None  # (n,) bool
+    clean: int | None = 0  # class of the defect-free sheets; None = there is no such class
 
     @classmethod
     def gather(
-        cls, parts: Iterable[tuple[Tensor, Batch]], targets: Targets, weights: Float[np.ndarray, " n"]
+        cls,
+        parts: Iterable[tuple[Tensor, Batch]],
+        targets: Targets,
+        weights: Float[np.ndarray, " n"],
+        clean: int | None = 0,
     ) -> StoredMaps:
         """Collect feature maps and the masks of their batches."""
         maps, shares, known = [], [], []
@@ -57,6 +62,7 @@ class StoredMaps:
             weights=torch.from_numpy(weights),
             shares=torch.cat(shares) if shares else None,
             known=torch.cat(known) if known else None,
+            clean=clean,
         )
 
     def standard(self) -> tuple[Float[Tensor, " k"], Float[Tensor, " k"]]:
@@ -108,7 +114,7 @@ def _loss(
     if stored.shares is None or stored.known is None:
         return loss
     shares, known = stored.shares[rows].to(maps.device), stored.known[rows].to(maps.device)
-    return loss + recipe.loss.masks * place_loss(class_map, targets, shares, known, recipe.loss)
+    return loss + recipe.loss.masks * place_loss(class_map, targets, shares, known, recipe.loss, stored.clean)
 
 
 @torch.no_grad()

@@ -23,11 +23,11 @@ HEADLINES = {
     "f1_weighted": "F1, weighted",
     "f1_macro": "F1, macro",
     "auc": "AUC",
-    "defect_auc": "AUC, any defect against none",
+    "defect_auc": "AUC, any defect against defect-free",
 }
 TASKS = {
     "binary": "whether a sheet has a defect",
-    "multiclass": "which defect type a sheet has, or none",
+    "multiclass": "which class a sheet has",
     "multilabel": "which defect types a sheet has, each yes or no",
 }
 
@@ -176,9 +176,19 @@ def _doubt(card: Card, metrics: Report, calibration: Report | None) -> str:
         lines.append(
             f"* stopped from a probability of defect of {point['threshold']:.3f}{plain}: "
             f"{_interval(point['escape'])} of the defective sheets escape, {_interval(point['overkill'])} of "
-            "the good ones are stopped"
+            "the good ones are stopped" + _per_thousand(point)
         )
     return "## Doubt\n\n" + "\n".join([*lines, *_threshold(card, calibration)])
+
+
+def _per_thousand(point: Report) -> str:
+    """Of a thousand sheets on the line; "" for a run of an older version, which did not count them."""
+    if "overkilled_per_1000" not in point:
+        return ""
+    return (
+        f"; of 1,000 sheets with {point['prevalence']:.1%} defective, {point['escaped_per_1000']:.1f} "
+        f"defective ones pass and {point['overkilled_per_1000']:.1f} good ones are stopped"
+    )
 
 
 def _threshold(card: Card, calibration: Report | None) -> list[str]:

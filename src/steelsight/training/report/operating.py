@@ -24,7 +24,7 @@ Positions = Int[np.ndarray, "_"]
 def choose_threshold(data: SheetData, logits: Logits, positions: Positions) -> float | None:
     """The threshold on the probability of a defect at which 5 % of these defective sheets escape.
 
-    returns  None for multilabel work, and without both good and defective sheets
+    returns  None for multilabel work, and without both defect-free and defective sheets
     """
     known = _sides(data, logits, positions)
     return None if known is None else threshold_for_escape(*known, ESCAPE)
@@ -67,9 +67,10 @@ def _sides(
     data: SheetData, logits: Logits, positions: Positions
 ) -> tuple[Bool[np.ndarray, " p"], Float[np.ndarray, " p"]] | None:
     """Whether each sheet is defective, and its probability; None unless there are good and defective ones."""
-    if data.task == "multilabel" or not positions.size:
+    clean = data.labelled.clean
+    if clean is None or not positions.size:
         return None
-    defective = np.array([data.labelled.alternatives[i] != (0,) for i in positions.tolist()], dtype=bool)
+    defective = np.array(data.labelled.defective, dtype=bool)[positions]
     if defective.all() or not defective.any():
         return None
-    return defective, 1 - probabilities_of(logits[positions], data.task)[:, 0]
+    return defective, 1 - probabilities_of(logits[positions], data.task)[:, clean]

@@ -38,10 +38,11 @@ HEADLINES = {
     "f1_weighted": "F1, weighted",
     "f1_macro": "F1, macro",
     "auc": "AUC",
-    "defect_auc": "AUC, any defect against none",  # multi-class only
+    "defect_auc": "AUC, any defect against defect-free",  # multi-class only
 }
 PAGE = "report.html"
 FIGURES = "figures"
+LEAKS = 3  # that the page lists; metrics.json has all
 
 
 def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, test: Positions) -> None:
@@ -63,8 +64,8 @@ def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, 
         )
     if metrics.get("leaks"):
         page.notice(
-            f"{len(metrics['leaks'])} groups have sheets in more than one part of the split, so the figures "
-            "are optimistic.",
+            f"{len(metrics['leaks'])} {_leaking(metrics)} in more than one part of the split, so the figures "
+            f"are optimistic: {'; '.join(metrics['leaks'][:LEAKS])}.",
             title="Groups in more than one part",
         )
     noisy = f"X + {metrics['noise_sigma']}Z"
@@ -75,6 +76,11 @@ def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, 
     _apart(page, metrics["apart"])
     page.footer(_origin(metrics))
     replace_file(out / PAGE, page.render())
+
+
+def _leaking(metrics: Report) -> str:
+    alike = any("near-duplicates" in leak for leak in metrics["leaks"])
+    return "groups or pairs of near-duplicates have sheets" if alike else "groups have sheets"
 
 
 def write_evaluation_page(
@@ -191,8 +197,9 @@ def _operating(page: Document, point: Report | None) -> None:
         ],
         caption="Operating point",
         note="At this threshold one in twenty defective validation sheets escapes. Of a thousand sheets with "
-        f"{point['prevalence']:.1%} defective, {point['escaped_per_1000']:.1f} defective ones pass and "
-        f"{point['stopped_per_1000']:.0f} are stopped.",
+        f"{point['prevalence']:.1%} defective, {point['escaped_per_1000']:.1f} defective ones pass, "
+        f"{point['overkilled_per_1000']:.1f} good ones are stopped, and "
+        f"{point['stopped_per_1000']:.0f} are stopped altogether.",
     )
 
 
@@ -272,6 +279,7 @@ def _origin(metrics: Report) -> dict[str, Any]:
     return {
         "data": f"{data['name']} ({data['hash']})",
         "groups": data["groups"],
+        "read as": data["reading"],
         "set aside": len(data["set_aside"]),
         "seed": metrics["seed"],
         **metrics["environment"],

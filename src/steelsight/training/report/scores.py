@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from steelsight.evaluation.abstention.report import confidence_report
 from steelsight.evaluation.answers import multi_type_right
@@ -50,7 +49,7 @@ def report_part(
     logits  of all the data's sheets
     returns the JSON of evaluation's ClassificationReport; for multilabel one such report a type under
             "types", with the mean AUC and the share of sheets right in every type; beside it "confidence",
-            and "places": recall by a defect's area and place, null without masks
+            and "places": recall by a defect's area and place, null without masks or a defect-free class
     """
     if positions.size == 0:
         return None
@@ -78,29 +77,33 @@ def report_part(
         groups=units,
         resamples=min(resamples, 200),  # every resample sorts all sheets
     )
+    if data.labelled.clean is None:
+        report["places"] = None  # no verdict says that a defect was found
+        return report
     report["places"] = report_places(
         [data.items[i] for i in positions.tolist()],
-        probabilities.argmax(axis=1) != 0,
+        probabilities.argmax(axis=1) != data.labelled.clean,
         rng=stream(seed, "report-areas"),
         groups=units,
         resamples=min(resamples, 200),
     )
     if data.task == "multiclass":
-        report["defect_auc"] = _defect_auc(answers, probabilities, units, seed, resamples)
+        defect = np.array(data.labelled.defective)[positions]
+        none = probabilities[:, data.labelled.clean]
+        report["defect_auc"] = _defect_auc(defect, none, units, seed, resamples)
     return report
 
 
 def _defect_auc(
-    answers: Sequence[tuple[int, ...]],
-    probabilities: Probabilities,
+    defect: Bool[np.ndarray, " m"],
+    clean: Float[np.ndarray, " m"],
     groups: list[str] | None,
     seed: int,
     resamples: int,
 ) -> dict[str, float | None]:
-    """AUC of 1 - p(none) for any defect against none: a multi-class model used as a binary one."""
-    defect = np.array([answer != (0,) for answer in answers])
+    """AUC of 1 - p(defect-free) for any defect against none: a multi-class model used as a binary one."""
     interval = auc_interval(
-        defect, 1 - probabilities[:, 0], groups, rng=stream(seed, "report-intervals"), resamples=resamples
+        defect, 1 - clean, groups, rng=stream(seed, "report-intervals"), resamples=resamples
     )
     result: dict[str, float | None] = plain(interval)
     return result

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from steelsight.reports.figures.explanation.panels import (
     BLUE,
@@ -93,10 +94,40 @@ def test_empty_masks_and_zero_maps_are_drawn(rng: np.random.Generator) -> None:
 
 
 def test_file_names_are_plain_text_and_shortened_at_the_front(rng: np.random.Generator) -> None:
-    title = "x" * 200 + "_$1$.jpg  defect 0.93"
+    title = "x" * 900 + "_$1$.jpg  defect 0.93"
     figure = draw_explanations([row(rng, title=title)])
     figure.canvas.draw()
-    drawn = figure.texts[0].get_text()
-    assert drawn.startswith("…x")
-    assert drawn.endswith("_$1$.jpg  defect 0.93")
-    assert len(drawn) < 160
+    lines = [text.get_text() for text in figure.texts if text.get_fontweight() == "bold"]
+    assert 2 <= len(lines) <= 3
+    assert lines[0].startswith("…x")
+    assert "".join(lines).replace(" ", "").endswith("_$1$.jpgdefect0.93")
+    assert max(map(len, lines)) < 160
+
+
+@pytest.mark.parametrize("aspect", [0.1, 1.0, 2.0, 6.25, 30.0])
+def test_sheets_are_drawn_with_the_aspect_ratio_of_their_images(
+    aspect: float, rng: np.random.Generator
+) -> None:
+    gray = rng.integers(0, 256, (64, 400), dtype=np.uint8)
+    maps = [rng.normal(size=(64, 400)).astype(np.float32) for _ in range(3)]
+    row = ExplanationRow(gray, None, "sheet", maps, ["a", "b", "c"], pixel_aspect=aspect * 64 / 400)
+    figure = draw_explanations([row])
+    FigureCanvasAgg(figure).draw()
+    panels = [axes for axes in figure.axes if axes.images]
+    assert len(panels) == 4
+    for axes in panels:
+        drawn = axes.get_window_extent()
+        assert drawn.width / drawn.height == pytest.approx(aspect, rel=0.02)
+        assert drawn.x1 <= figure.bbox.width
+
+
+def test_a_long_name_beside_a_narrow_sheet_is_wrapped_and_whole(rng: np.random.Generator) -> None:
+    gray = rng.integers(0, 256, (90, 30), dtype=np.uint8)
+    name = "coil_4711_left_side_of_camera_2_taken_on_the_second_of_march  crack 0.97  (true: crack)"
+    figure = draw_explanations([ExplanationRow(gray, None, name, [gray.astype(np.float32)], ["crack  0.97"])])
+    FigureCanvasAgg(figure).draw()
+    heading = [text for text in figure.texts if text.get_fontweight() == "bold"]
+    assert "".join("".join(text.get_text() for text in heading).split()) == "".join(name.split())
+    assert all(text.get_window_extent().x1 <= figure.bbox.width for text in heading)
+    tops = [text.get_window_extent().y0 for text in heading]
+    assert tops == sorted(tops, reverse=True)

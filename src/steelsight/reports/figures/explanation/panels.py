@@ -13,6 +13,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
+from steelsight.reports.figures.labels import wrap_label
 from steelsight.reports.figures.style import INK, MUTED, PAPER
 from steelsight.types import AreaFractions, GrayImage, Mask
 
@@ -23,6 +24,9 @@ OPACITY = 0.75  # at the maximum of a map: the sheet stays visible
 OUTLINE = "#ffd400"  # yellow occurs in no heatmap
 
 STRIP_WIDTH, TILE_HEIGHT = 4.0, 2.5  # of a panel, inches
+LEAST_CELL, LEAST_STRIP = 1.7, 0.25  # inches: names stay readable beside narrow sheets, long strips visible
+LINES = 3  # of a sheet's heading; a longer one is shortened at the front
+LETTER = 0.08  # a letter's mean width at 9 points, inches
 STRIP_ASPECT = 2.5  # width : height from which an image is a strip
 MARGIN, GAP, HEAD, TITLE, BAR, FOOT = 0.15, 0.12, 0.2, 0.26, 0.85, 0.3  # inches
 FOOTNOTE = "Red raises the logit of the class, blue lowers it; the maps of one sheet have a common scale."
@@ -37,6 +41,7 @@ class ExplanationRow:
     title: str
     maps: Sequence[Float32[np.ndarray, "h w"]]  # each of the size of `gray`
     names: Sequence[str]  # one per map
+    pixel_aspect: float = 1.0  # width : height of a model pixel on the original image; drawn so
 
 
 def draw_explanations(rows: Sequence[ExplanationRow], *, footnote: str = FOOTNOTE) -> Figure:
@@ -70,6 +75,13 @@ class _Layout:
     lines: int
     panel_width: float  # inches, as below
     panel_height: float
+    title: str
+
+    @property
+    def heading(self) -> list[str]:
+        """The title in up to three lines."""
+        line = int(self.width / LETTER)
+        return wrap_label(_shorten(self.title, (LINES - 1) * self.width), line).split("\n")[:LINES]
 
     @property
     def width(self) -> float:
@@ -77,27 +89,30 @@ class _Layout:
 
     @property
     def height(self) -> float:
-        return HEAD + self.lines * (self.panel_height + TITLE) + 2 * GAP
+        return HEAD * len(self.heading) + self.lines * (self.panel_height + TITLE) + 2 * GAP
 
 
 def _layout(row: ExplanationRow) -> _Layout:
     """Strips are placed two or three per line, tiles up to four."""
     panels = 1 + len(row.maps)
-    height, width = row.gray.shape
+    height, width = row.gray.shape[0], row.gray.shape[1] * row.pixel_aspect
+    title = row.title
     if width >= STRIP_ASPECT * height:
         columns = min(panels, 2 if panels == 4 else 3)
-        return _Layout(columns, math.ceil(panels / columns), STRIP_WIDTH, STRIP_WIDTH * height / width)
+        drawn = max(STRIP_WIDTH * height / width, LEAST_STRIP)
+        return _Layout(columns, math.ceil(panels / columns), STRIP_WIDTH, drawn, title)
     columns = min(panels, 3 if panels in (5, 6) else 4)
-    return _Layout(columns, math.ceil(panels / columns), TILE_HEIGHT * width / height, TILE_HEIGHT)
+    cell = max(TILE_HEIGHT * width / height, LEAST_CELL)
+    return _Layout(columns, math.ceil(panels / columns), cell, TILE_HEIGHT, title)
 
 
 def _draw_row(figure: Figure, row: ExplanationRow, layout: _Layout, top: float) -> None:
     limit = _limit(row.maps)
     full_width, full_height = figure.get_size_inches()
-    heading = _shorten(row.title, layout.width)
-    place = (MARGIN / full_width, (top - HEAD) / full_height)
-    figure.text(*place, heading, fontsize=9, fontweight="bold", color=INK, parse_math=False)
-    top -= HEAD
+    for words in layout.heading:
+        top -= HEAD
+        place = (MARGIN / full_width, top / full_height)
+        figure.text(*place, words, fontsize=9, fontweight="bold", color=INK, parse_math=False)
     pictures = [row.gray, *(blend(row.gray, signed, limit) for signed in row.maps)]
     for panel, (picture, title) in enumerate(zip(pictures, ["image", *row.names], strict=True)):
         line, column = divmod(panel, layout.columns)
@@ -105,6 +120,7 @@ def _draw_row(figure: Figure, row: ExplanationRow, layout: _Layout, top: float) 
         bottom = top - (line + 1) * (layout.panel_height + TITLE)
         axes = _axes(figure, left, bottom, layout.panel_width, layout.panel_height)
         axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axes.set_aspect(1 / row.pixel_aspect, anchor="W")
         axes.set_title(
             _shorten(title, layout.panel_width), fontsize=8.5, loc="left", pad=3, color=INK, parse_math=False
         )
@@ -118,7 +134,7 @@ def _draw_row(figure: Figure, row: ExplanationRow, layout: _Layout, top: float) 
 
 def _shorten(title: str, inches: float) -> str:
     """Shorten at the front to the panel's width: verdict and probability are at the end."""
-    room = int(inches / 0.08)  # a letter's mean width at 9 points
+    room = int(inches / LETTER)
     return title if len(title) <= room else "…" + title[-(room - 1) :]
 
 

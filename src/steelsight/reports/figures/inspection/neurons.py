@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from steelsight.reports.figures.style import INK, MUTED, PAPER, WIDTH, class_colour, dress, write_at
+from steelsight.reports.figures.style import INK, MUTED, PAPER, WIDTH, class_colours, dress, write_at
 from steelsight.types import Interval
 
 __all__ = [
@@ -67,8 +67,14 @@ def draw_neuron_atlas(layers: Mapping[str, Sequence[tuple[str, Picture]]]) -> Fi
     return figure
 
 
-def draw_neuron_cards(cards: Sequence[NeuronCard], *, class_names: Sequence[str]) -> Figure:
-    """One line per neuron: its images, real crops with the highest activation, mean activation by class."""
+def draw_neuron_cards(
+    cards: Sequence[NeuronCard], *, class_names: Sequence[str], clean: int | None = 0
+) -> Figure:
+    """One line per neuron: its images, real crops with the highest activation, mean activation by class.
+
+    clean  the defect-free class; None = there is none
+    """
+    colours = dict(zip(class_names, class_colours(len(class_names), clean), strict=True))
     forms = list(dict.fromkeys(form for card in cards for form in card.pictures))
     line = CARD + 2 * LINE + 0.22
     height = 2 * MARGIN + len(cards) * line
@@ -93,7 +99,7 @@ def draw_neuron_cards(cards: Sequence[NeuronCard], *, class_names: Sequence[str]
         )
         _crops(figure, card.crops, crops_left, bottom, crops_width, CARD)
         _responses(
-            _axes(figure, WIDTH - MARGIN - 1.5, bottom + 0.12, 1.5, CARD - 0.05), card.responses, class_names
+            _axes(figure, WIDTH - MARGIN - 1.5, bottom + 0.12, 1.5, CARD - 0.05), card.responses, colours
         )
         top -= line
     return figure
@@ -174,11 +180,11 @@ def _crops(
         axes.set_anchor("W")
 
 
-def _responses(axes: Axes, responses: Mapping[str, Interval], class_names: Sequence[str]) -> None:
+def _responses(axes: Axes, responses: Mapping[str, Interval], colours: Mapping[str, str]) -> None:
     dress(axes, grid="x")
-    rows = [name for name in class_names if name in responses]
+    rows = [name for name in colours if name in responses]
     for place, name in enumerate(rows):
-        interval, colour = responses[name], class_colour(class_names.index(name))
+        interval, colour = responses[name], colours[name]
         if not math.isnan(interval.low):
             axes.plot([interval.low, interval.high], [place, place], color=colour, linewidth=2)
         axes.plot(interval.estimate, place, marker="o", color=colour, markersize=4)

@@ -16,7 +16,7 @@ from steelsight.reports.figures.style import (
     INK,
     MUTED,
     SERIES_COLOURS,
-    class_colour,
+    class_colours,
     dress,
     new_figure,
     title_axes,
@@ -90,18 +90,25 @@ def draw_probe_curves(
 
 
 def draw_layer_maps(
-    maps: Sequence[SheetMap], labels: Labels, class_names: Sequence[str], *, note: str = ""
+    maps: Sequence[SheetMap],
+    labels: Labels,
+    class_names: Sequence[str],
+    *,
+    note: str = "",
+    clean: int | None = 0,
 ) -> Figure:
     """One map of the same sheets per layer, coloured by class; axes have no unit and no ticks.
 
     labels  (m,) class index of the sheets on the maps
     note    seed, perplexity and other settings of the maps
+    clean   the defect-free class; None = there is none
     """
     rows = -(-len(maps) // MAP_COLUMNS)
     figure, axes = new_figure(rows, MAP_COLUMNS, height=0.7 + 1.95 * rows)
     size = float(np.clip(900 / max(1, labels.size), 2, 12))
     order = np.random.default_rng(0).permutation(labels.size)  # random order: no class is always drawn on top
-    colours = [class_colour(int(kind)) for kind in labels[order]]
+    of_class = class_colours(len(class_names), clean)
+    colours = [of_class[int(kind)] for kind in labels[order]]
     for panel, drawn in zip(axes, maps, strict=False):
         places: Float[np.ndarray, "m 2"] = drawn.places[order]
         panel.scatter(places[:, 0], places[:, 1], s=size, c=colours, alpha=0.75, linewidths=0)
@@ -116,7 +123,7 @@ def draw_layer_maps(
     for panel in axes[len(maps) :]:
         panel.set_visible(False)
     handles = [
-        Line2D([], [], linestyle="", marker="o", markersize=5, color=class_colour(kind), label=_text(name))
+        Line2D([], [], linestyle="", marker="o", markersize=5, color=of_class[kind], label=_text(name))
         for kind, name in enumerate(class_names)
     ]
     legend = figure.legend(

@@ -11,7 +11,7 @@ from steelsight.reports.figures.style import (
     INK,
     MUTED,
     SERIES_COLOURS,
-    class_colour,
+    class_colours,
     dress,
     new_figure,
     title_axes,
@@ -44,14 +44,19 @@ def draw_flip_chance(chance: Callable[[float], float], best: float) -> Figure:
     return figure
 
 
-def draw_before_after(names: Sequence[str], before: Sequence[int], after: Sequence[int]) -> Figure:
-    """Training sheets per class, before and after copies were added, with shares."""
+def draw_before_after(
+    names: Sequence[str], before: Sequence[int], after: Sequence[int], *, clean: int | None = 0
+) -> Figure:
+    """Training sheets per class, before and after copies were added, with shares.
+
+    clean  the defect-free class; None = there is none
+    """
     figure, panels = new_figure(1, 2, height=0.85 + 0.36 * len(names))
     widest = max([*before, *after, 1])
     for axes, counts, title in zip(panels, (before, after), ("before", "after"), strict=True):
         dress(axes)
         places = range(len(names))
-        axes.barh(places, counts, height=0.66, color=[class_colour(i) for i in places])
+        axes.barh(places, counts, height=0.66, color=class_colours(len(names), clean))
         axes.set_yticks(places, list(names) if axes is panels[0] else [""] * len(names), parse_math=False)
         axes.invert_yaxis()
         axes.tick_params(axis="y", length=0, labelcolor=INK)

@@ -6,17 +6,22 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from steelsight.reports.figures.style import INK, MUTED, class_colour, dress, new_figure, title_axes
+from steelsight.reports.figures.style import INK, MUTED, class_colours, dress, new_figure, title_axes
 
 __all__ = ["draw_distribution"]
 
 
-def draw_distribution(names: Sequence[str], counts: Sequence[int], title: str = "") -> Figure:
-    """One bar per class in its colour, with count and share; the first name is "none"."""
+def draw_distribution(
+    names: Sequence[str], counts: Sequence[int], title: str = "", *, clean: int | None = 0
+) -> Figure:
+    """One bar per class in its colour, with count and share.
+
+    clean  the defect-free class; None = there is none
+    """
     figure, (axes,) = new_figure(height=0.75 + 0.36 * len(names) + 0.3 * bool(title))
     dress(axes)
     places = range(len(names))
-    axes.barh(places, counts, height=0.66, color=[class_colour(i) for i in places])
+    axes.barh(places, counts, height=0.66, color=class_colours(len(names), clean))
     axes.set_yticks(places, list(names), parse_math=False)
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0, labelcolor=INK)

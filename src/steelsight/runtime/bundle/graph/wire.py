@@ -41,6 +41,11 @@ class Field:
     many: bool = False  # may be given more than once; its value is a list
     keep: bool = True  # False: known, but neither read nor written again
 
+    @property
+    def wire(self) -> int:
+        """The wire type of one value."""
+        return _VARINT if self.kind == "int" else _FIXED32 if self.kind == "float" else _BYTES
+
 
 @dataclass(frozen=True)
 class Schema:
@@ -76,9 +81,8 @@ def _parts(message: Message, schema: Schema) -> _Parts:
             continue
         for each in value if field.many else (value,):
             content, size = _encoded(field, each)
-            wire = {"int": _VARINT, "float": _FIXED32}.get(str(field.kind), _BYTES)
-            key = _pack_varint(number << 3 | wire)
-            head = key if wire != _BYTES else key + _pack_varint(size)
+            key = _pack_varint(number << 3 | field.wire)
+            head = key if field.wire != _BYTES else key + _pack_varint(size)
             parts += [head, *content]
             length += len(head) + size
     return parts, length
@@ -158,7 +162,7 @@ class _Decoder:
 
     @staticmethod
     def _check_wire(field: Field, wire: int, schema: Schema) -> None:
-        if wire != {"int": _VARINT, "float": _FIXED32}.get(str(field.kind), _BYTES):
+        if wire != field.wire:
             raise MalformedMessage(f"{schema.name}.{field.name} of another type")
 
     def _spend(self, values: int) -> None:
