@@ -80,9 +80,7 @@ def test_every_verb_reads_as_the_run_and_says_so(trained: dict[str, Path], tmp_p
 @pytest.mark.parametrize("name", sorted(verbs()))
 def test_every_verb_that_opens_data_takes_the_options_of_data(name: str) -> None:
     verb = verbs()[name]
-    opens = [
-        each for each in verb.params if "DATA" in str(each.metavar) or each.human_readable_name == "DATA"
-    ]
+    opens = any(each.name == "data" or each.metavar == "DATA" for each in verb.params)
     flags = {flag for each in verb.params for flag in each.opts}
     if opens and name not in {"demo", "bench", "synth"}:
         assert flags >= DATA_OPTIONS
@@ -112,7 +110,8 @@ def test_another_folder_is_read_as_recognised_where_the_reading_does_not_fit(
     data = draw_data(tmp_path / "else", ("ok_front", "bar"), seed=7)
     found = opened(trained["run"], data)
     assert found.data.labelled.labels.tolist() == [1] * 14 + [0] * 14
-    assert "cannot be applied here (no class A-Ware" in found.data.reading
+    assert "cannot be applied here" in found.data.reading
+    assert "no class A-Ware" in found.data.reading
     notes = evaluate_run(trained["run"], data).metrics["notes"]
     assert any(note.startswith("read as: layout folder, recognised; the run's --layout") for note in notes)
 

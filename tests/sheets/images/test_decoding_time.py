@@ -2,6 +2,7 @@
 
 import io
 import re
+import zlib
 
 import numpy as np
 import pytest
@@ -48,8 +49,21 @@ def test_decoding_that_takes_too_long_is_stopped(monkeypatch, kind):
     Image.fromarray(gray).save(packed, kind)
     expected = read_sheet(packed.getvalue(), InputSpec())
     monkeypatch.setattr(decoding_time, "SECONDS", -1.0)
-    with pytest.raises(BadImage, match=r"decoding takes more than .* a megapixel") as refused:
+    with pytest.raises(BadImage, match=r"reading it takes more than .* a megapixel") as refused:
         read_sheet(packed.getvalue(), InputSpec())
     assert refused.value.kind == "too_large"
     monkeypatch.undo()
     np.testing.assert_array_equal(read_sheet(packed.getvalue(), InputSpec()), expected)
+
+
+def test_a_header_of_endless_chunks_is_stopped(monkeypatch):
+    packed = io.BytesIO()
+    Image.new("L", (9, 9)).save(packed, "PNG")
+    content = packed.getvalue()
+    chunk = b"\0\0\0\0prVt" + zlib.crc32(b"prVt").to_bytes(4, "big")
+    endless = content[:33] + chunk * 200_000 + content[33:]
+    clock = iter(range(10**9))
+    monkeypatch.setattr(decoding_time.time, "thread_time", lambda: next(clock) / 1000)  # a read takes 1 ms
+    with pytest.raises(BadImage, match="reading it takes more than 2 s"):
+        read_gray(endless)
+    assert next(clock) < 3000

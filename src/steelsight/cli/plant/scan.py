@@ -115,5 +115,8 @@ def _print(report: ScanReport) -> None:
         print_line(
             f"  {len(report.later):,} files came after the plan was made and are not part of it: {named}"
         )
+    if report.passed_over:
+        reasons = report.out / "summary.json"
+        print_line(f"  not scanned: {report.passed_over:,} places, with reasons in {reasons}")
     if report.page is not None:
         print_line(f"report: {report.page}")

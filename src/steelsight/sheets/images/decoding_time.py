@@ -22,26 +22,26 @@ __all__ = ["MAX_SCANS", "SECONDS_PER_MEGAPIXEL", "TimedBytes", "limit_decoding",
 MAX_SCANS: Final = 100  # of one JPEG; encoders write up to 10
 USUAL_SCANS: Final = 20  # allowed for an image of any size
 MAX_SCANNED_PIXELS: Final = 2**30  # pixels times scans, beyond USUAL_SCANS
-SECONDS: Final = 2.0  # for any image
+SECONDS: Final = 2.0  # for the header, and for the pixels of any image
 SECONDS_PER_MEGAPIXEL: Final = 0.25  # 10 to 50 times what decoders need
 PIECE: Final = 2**16  # bytes that a decoder fetches at a time, and at least a row
 JPEG_PIECE: Final = 2**14
 
 
 class TimedBytes(io.BytesIO):
-    """The bytes of a file; reading them raises BadImage once the time that `limit_decoding` set is over."""
+    """The bytes of a file; reading them raises BadImage once the time for its header or pixels is over."""
 
     def __init__(self, content: bytes, name: str) -> None:
         super().__init__(content)
         self.image_name = name
-        self.end = float("inf")
+        self.end = time.thread_time() + SECONDS  # of the header
 
     def read(self, size: int | None = -1, /) -> bytes:
         """As BytesIO."""
         if time.thread_time() > self.end:
             raise BadImage(
-                f"{self.image_name}: decoding takes more than {SECONDS:g} s and {SECONDS_PER_MEGAPIXEL:g} s "
-                "a megapixel of processor time; no camera writes such files; export it again",
+                f"{self.image_name}: reading it takes more than {SECONDS:g} s and "
+                f"{SECONDS_PER_MEGAPIXEL:g} s a megapixel of processor time; export it again",
                 kind="too_large",
             )
         return super().read(size)
