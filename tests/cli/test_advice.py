@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 from rich.text import Text
 from tests.cli.test_contract import verbs
 
 import steelsight
 from steelsight.cli import app
+from steelsight.cli.boundary import exit_on_error
+from steelsight.errors import BadData
 
 PACKAGE = Path(steelsight.__file__).parent
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
@@ -99,6 +102,26 @@ def test_a_verb_names_its_own_options(name: str) -> None:
             unknown = set(OPTION.findall(re.sub(r"`[^`]*`", "", text))) - known
             wrong += [f"{path.relative_to(PACKAGE)}:{line}: {flag}" for flag in sorted(unknown)]
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in VERBS if any(each.name == "data" for each in VERBS[name].params)]
+)
+def test_advice_of_the_rooms_that_read_data_can_be_followed_from_every_verb(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if "--allow-bad" not in options_of(name):
+        assert name in {"demo", "bench"}  # they scan DATA and open it as no data set
+    for flag in ("--bits", "--defect-free", "--layout", "--masks"):
+        with (
+            pytest.raises(typer.Exit),
+            exit_on_error(verb=f"steelsight {name}", options=options_of(name)),
+        ):
+            raise BadData(f"x: say so with {flag} y")
+        line = capsys.readouterr().err
+        other = f"`steelsight {name}` has no {flag}: write the folder anew with `steelsight data DATA {flag} "
+        assert (flag in options_of(name)) != (other in line.replace("\n", " ")), line
+        assert flag in options_of("data")
 
 
 @pytest.mark.parametrize("name", VERBS)

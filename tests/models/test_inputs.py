@@ -6,7 +6,6 @@ import torch
 
 from steelsight.errors import BadInput
 from steelsight.models.inputs import IMAGENET_MEAN, IMAGENET_STD, to_input
-from steelsight.sheets.images import pixels
 
 
 def test_follows_the_definition(rng: np.random.Generator) -> None:
@@ -34,10 +33,6 @@ def test_black_and_white_are_the_extremes() -> None:
     assert images[0, :, 0, 1].tolist() == pytest.approx(
         [(1 - m) / s for m, s in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)]
     )
-
-
-def test_constants_are_those_of_the_pixels() -> None:
-    assert (IMAGENET_MEAN, IMAGENET_STD) == (pixels.IMAGENET_MEAN, pixels.IMAGENET_STD)
 
 
 @pytest.mark.parametrize(

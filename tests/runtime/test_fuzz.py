@@ -168,5 +168,5 @@ def test_flipped_bits_of_a_card_are_refused_or_change_nothing(
             assert parse_card(bytes(flipped), "card.json") == card, f"bit {bit}"
         except BadBundle:
             refused += 1
-    outcome = f"{refused:,} refused, the others are white space; 0 cards with changed content accepted"
+    outcome = f"{refused:,} refused, the others change nothing; 0 cards with changed content accepted"
     record_attack("bundles", "card: every bit flipped", 8 * len(text), outcome)

@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from steelsight.sheets.describe import describe_sheets, example_sheets, find_duplicates
+from steelsight.sheets.describe import (
+    DuplicatePair,
+    describe_sheets,
+    example_sheets,
+    find_copies,
+    find_duplicates,
+)
 from steelsight.types import MaskSource, Rejection, SheetItem, SheetSet
 
 Make = Callable[..., Any]
@@ -62,3 +68,24 @@ def test_twins_know_whether_a_split_may_part_them(texture: Make) -> None:
     twins = find_duplicates(items, images)
     assert {(pair.left, pair.right, pair.parted) for pair in twins} == {("a", "c", False), ("b", "d", True)}
     assert all(pair.correlation == pytest.approx(1) for pair in twins)
+
+
+def test_near_duplicates_of_different_classes_are_contradictions(sheets: SheetSet) -> None:
+    pairs = [
+        DuplicatePair("a", "b", 1.0, parted=True),
+        DuplicatePair("b", "c", 0.9, parted=False),  # one class: no contradiction
+        DuplicatePair("d", "f", 0.61, parted=True),
+    ]
+    description = describe_sheets(replace(sheets, clean_name="good"), [(4, 9)] * 7, pairs)
+    assert [str(each) for each in description.contradictions] == [
+        "a is good, b is type 1 (the same pixels)",
+        "d is type 1+type 2, f is type 2 (near-duplicates, 0.61)",
+    ]
+    assert [each["right"] for each in description.as_dict()["contradictions"]] == ["b", "f"]
+
+
+def test_exact_copies_are_found_in_any_pictures(sheets: SheetSet) -> None:
+    images = np.zeros((7, 4, 9), dtype=np.uint8)
+    images[:, 0, 0] = [1, 2, 3, 1, 4, 2, 1]
+    pairs = [(pair.left, pair.right) for pair in find_copies(sheets.items, images)]
+    assert pairs == [("a", "d"), ("b", "f"), ("a", "g")]

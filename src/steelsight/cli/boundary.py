@@ -12,13 +12,14 @@ import errno
 import io
 import os
 import platform
+import re
 import select
 import shlex
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,7 @@ _PATH_ERRORS: Final = {  # errno of a path that cannot be used, with advice
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.ELOOP: "it is a link to itself; choose another path",
 }
+_OF_DATA: Final = ("--bits", "--defect-free", "--layout", "--masks")  # options that say what a DATA folder is
 _EXTRAS: Final = {
     **dict.fromkeys(("accelerate", "nncf", "onnx", "safetensors", "sklearn", "statsmodels", "torch"), "lab"),
     **{"torchvision": "lab", "skimage": "lab", "scipy": "synth", "cryptography": "sign"},
@@ -65,10 +67,14 @@ class _Ending:
 
 
 @contextmanager
-def exit_on_error(*, show_traceback: bool = False) -> Iterator[None]:
+def exit_on_error(
+    *, show_traceback: bool = False, verb: str = "", options: Collection[str] = ()
+) -> Iterator[None]:
     """Turn every error into one line and an exit code.
 
     show_traceback  print the traceback before that line, instead of writing a report
+    verb            the command that runs, and its options: where a message names one of `data` that it
+                    lacks, the line says how to use it all the same
     raises          typer.Exit
     """
     try:
@@ -81,7 +87,7 @@ def exit_on_error(*, show_traceback: bool = False) -> Iterator[None]:
         if isinstance(error, BrokenPipeError) and _reader_gone():
             _silence_output()
             raise typer.Exit(BROKEN_PIPE) from None
-        _end(_ending_of(error), error, show_traceback=show_traceback)
+        _end(_ending_of(error, verb, options), error, show_traceback=show_traceback)
 
 
 def _end(ending: _Ending, error: Exception | None = None, *, show_traceback: bool = False) -> NoReturn:
@@ -101,13 +107,13 @@ def _end(ending: _Ending, error: Exception | None = None, *, show_traceback: boo
     raise typer.Exit(ending.code) from None
 
 
-def _ending_of(error: Exception) -> _Ending:
+def _ending_of(error: Exception, verb: str = "", options: Collection[str] = ()) -> _Ending:
     if isinstance(error, ModuleNotFoundError) and (extra := _EXTRAS.get(_package(error))):
         return _Ending(
             f"{error.name} is not installed, and this needs it; pip install 'steelsight[{extra}]'", 2
         )
     if isinstance(error, SteelsightError):
-        return _Ending(str(error), 2 if isinstance(error, BadInput) else 1)
+        return _Ending(_reachable(str(error), verb, options), 2 if isinstance(error, BadInput) else 1)
     if is_out_of_memory(error):
         return _Ending("not enough memory; close other programs, or use fewer sheets or smaller ones", 1)
     if isinstance(error, OSError):
@@ -115,6 +121,21 @@ def _ending_of(error: Exception) -> _Ending:
     if isinstance(error, UnicodeError):
         return _Ending(f"expected text or a name in UTF-8, got {error}", 2, unexpected=True)
     return _Ending(str(error) or "no message", 1, unexpected=True)
+
+
+def _reachable(text: str, verb: str, own: Collection[str]) -> str:
+    """A message, and where the verb lacks an option of `data` that it names, how to use it all the same.
+
+    Rooms that read DATA serve many verbs; not all of them have the options that settle what a folder is.
+    """
+    named = {flag for flag in _OF_DATA if re.search(rf"{flag}(?![\w-])", text)}
+    missing = sorted(named - set(own))
+    if not verb or not missing:
+        return text
+    return (
+        f"{text}; `{verb}` has no {' and no '.join(missing)}: write the folder anew with "
+        f"`steelsight data DATA {missing[0]} ... --convert OUT` and use OUT"
+    )
 
 
 def _package(error: ModuleNotFoundError) -> str:

@@ -20,6 +20,12 @@ class Verb(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb."""
+        show_traceback = bool(ctx.find_root().params.get("show_traceback"))
+        options = {flag for parameter in self.params for flag in parameter.opts}
+        with exit_on_error(show_traceback=show_traceback, verb=ctx.command_path, options=options):
+            return self._run(ctx)
+
+    def _run(self, ctx: Any) -> Any:
         given = ctx.params
         for name in _OUTPUTS:
             if isinstance(given.get(name), Path):

@@ -16,20 +16,39 @@ from steelsight.types import InputSpec
 
 __all__ = ["explanation_row", "figure_names", "report_rows", "save_figures"]
 
+MOST_MAPS = 24  # classes of one figure
+
 
 def explanation_row(
     sheet: ReadSheet, explanation: Explanation, class_names: Sequence[str], spec: InputSpec
 ) -> ExplanationRow:
-    """One sheet for `draw_explanations`: verdict, its probability, and the true class where it is known."""
+    """One sheet for `draw_explanations`: verdict, its probability, and the true class where it is known.
+
+    Of more than MOST_MAPS classes the most probable ones are drawn.
+    """
+    shown = _most_probable(explanation)
     truth = "" if sheet.truth is None else f"  (true: {sheet.truth})"
     return ExplanationRow(
         sheet.gray,
         sheet.mask,
         f"{Path(sheet.item.id).stem}  {explanation.verdict} {explanation.confidence:.2f}{truth}",
-        list(explanation.maps),
-        [f"{class_names[index]}  {explanation.probabilities[index]:.2f}" for index in explanation.targets],
+        [explanation.maps[position] for position in shown],
+        [_titled(class_names, explanation, explanation.targets[position]) for position in shown],
         place(read_size(sheet.item.path), spec).pixel_aspect,
     )
+
+
+def _most_probable(explanation: Explanation) -> list[int]:
+    """Positions of the maps that a figure has room for, in their order."""
+    targets = explanation.targets
+    if len(targets) <= MOST_MAPS:
+        return list(range(len(targets)))
+    ranked = sorted(range(len(targets)), key=lambda position: -explanation.probabilities[targets[position]])
+    return sorted(ranked[:MOST_MAPS])
+
+
+def _titled(class_names: Sequence[str], explanation: Explanation, target: int) -> str:
+    return f"{class_names[target]}  {explanation.probabilities[target]:.2f}"
 
 
 def save_figures(

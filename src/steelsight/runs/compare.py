@@ -6,7 +6,7 @@ Cross-validations are compared by their out-of-fold predictions.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,13 @@ from jaxtyping import Bool, Float, Int
 
 from steelsight.errors import BadData, BadInput
 from steelsight.evaluation.classification import classification_report
-from steelsight.evaluation.intervals.bootstrap import IndexMetric, PairedDifference, paired_bootstrap
+from steelsight.evaluation.intervals.bootstrap import (
+    IndexMetric,
+    PairedDifference,
+    group_index,
+    paired_bootstrap,
+)
+from steelsight.evaluation.intervals.bounds import difference_bounds
 from steelsight.evaluation.intervals.paired import McNemar, mcnemar
 from steelsight.evaluation.measures import measure
 from steelsight.files import keep_earlier, replace_file, write_json
@@ -248,6 +254,7 @@ def _compare(rows: _CommonAnswers, seed: int) -> list[RunComparison]:
     once = np.ones(labels.size, dtype=bool) if rows.once is None else rows.once
     weights = np.ones(labels.size) if rows.weights is None else rows.weights
     first = _scores(labels, answers[0], weights)
+    groups = int(group_index(units, labels.size).max()) + 1
     found = []
     for number, (name, mine) in enumerate(zip(names, answers, strict=True)):
         report = classification_report(
@@ -260,7 +267,7 @@ def _compare(rows: _CommonAnswers, seed: int) -> list[RunComparison]:
         )
         paired, scores = {}, _scores(labels, mine, weights)
         for metric in METRICS if number else ():
-            paired[metric] = paired_bootstrap(
+            drawn = paired_bootstrap(
                 scores[metric],
                 first[metric],
                 labels.size,
@@ -268,6 +275,7 @@ def _compare(rows: _CommonAnswers, seed: int) -> list[RunComparison]:
                 rng=stream(seed, "compare-paired"),
                 resamples=RESAMPLES,
             )
+            paired[metric] = replace(drawn, difference=difference_bounds(drawn.difference, groups))
         right = [(each.argmax(axis=1) == labels)[once] for each in (answers[0], mine)]
         found.append(
             RunComparison(

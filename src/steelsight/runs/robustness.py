@@ -15,6 +15,7 @@ from steelsight.errors import BadData, BadInput
 from steelsight.evaluation.intervals.bootstrap import Groups
 from steelsight.evaluation.probabilities import softmax
 from steelsight.evaluation.robustness.corruptions import CORRUPTIONS
+from steelsight.evaluation.robustness.noise import STUDY_SIGMA
 from steelsight.evaluation.robustness.sweeps import SweepPoint, sweep_corruption, sweep_study_noise
 from steelsight.files import keep_earlier
 from steelsight.models.catalog import SheetClassifier
@@ -82,7 +83,7 @@ def measure_robustness(
         points = _sweep_rows(opened, chosen, kind, seed)
         curves[kind] = {"unit": unit, "points": [asdict(point) for point in points]}
         lines.append(_describe(title, points))
-        marked = 0.15 if "noise" in kind else None
+        marked = STUDY_SIGMA if "noise" in kind else None
         figure = draw_sweep({run.name: points}, title=title, unit=unit, marked=marked)
         page.figure(figure, id=kind, alt=lines[-1], caption=lines[-1])
         progress(done, len(DISTURBANCES))

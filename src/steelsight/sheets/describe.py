@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from steelsight.groups import group_keys
-from steelsight.sheets.grouping.duplicates import distinguishing_pairs
+from steelsight.sheets.grouping.duplicates import distinguishing_pairs, first_copies
 from steelsight.sheets.grouping.given_split import count_parts, find_part_leaks
 from steelsight.sheets.input_size import propose_input, stretch_of
 from steelsight.types import GrayBatch, InputSpec, Rejection, SheetItem, SheetSet
 
 __all__ = [
     "ClassCount",
+    "Contradiction",
     "DataDescription",
     "DuplicatePair",
     "describe_sheets",
     "example_sheets",
+    "find_contradictions",
+    "find_copies",
     "find_duplicates",
 ]
 
@@ -45,6 +48,21 @@ class DuplicatePair:
 
 
 @dataclass(frozen=True)
+class Contradiction:
+    """Two sheets that show the same piece of steel and carry different classes."""
+
+    left: str
+    right: str
+    left_classes: str  # several types joined by "+"
+    right_classes: str
+    correlation: float  # of their grain; 1 = the same pixels
+
+    def __str__(self) -> str:
+        same = "the same pixels" if self.correlation >= 1 else f"near-duplicates, {self.correlation:.2f}"
+        return f"{self.left} is {self.left_classes}, {self.right} is {self.right_classes} ({same})"
+
+
+@dataclass(frozen=True)
 class DataDescription:
     """The numbers of a DATA folder."""
 
@@ -61,6 +79,7 @@ class DataDescription:
     leaks: tuple[str, ...] = ()  # groups and near-duplicates in several parts
     passed_over: tuple[Rejection, ...] = ()
     read: tuple[tuple[str, int], ...] = ()  # what was read: images, masks, polygons
+    contradictions: tuple[Contradiction, ...] = ()  # near-duplicates of different classes
     has_clean: bool = True  # whether any sheet is defect-free
     unknown_twins: str = ""  # why near-duplicates cannot be told apart; "" = they can
 
@@ -102,6 +121,7 @@ class DataDescription:
             "groups": self.groups,
             "near_duplicates": [vars(pair) for pair in self.twins],
             "near_duplicates_unknown": self.unknown_twins,
+            "contradictions": [vars(each) for each in self.contradictions],
             "set_aside": [vars(rejection) for rejection in self.set_aside],
             "defect_free_class": self.clean_name,
             "given_split": dict(self.parts),
@@ -134,6 +154,7 @@ def describe_sheets(
         set_aside=sheets.rejections,
         clean_name=sheets.clean_name,
         parts=tuple(count_parts(sheets.items).items()),
+        contradictions=find_contradictions(sheets, twins),
         leaks=tuple(find_part_leaks(sheets.items, [(pair.left, pair.right) for pair in twins])),
         passed_over=sheets.passed_over,
         read=sheets.counts,
@@ -161,6 +182,31 @@ def find_duplicates(items: Sequence[SheetItem], images: GrayBatch) -> list[Dupli
         for left, right, correlation in distinguishing_pairs(images)
     ]
     return sorted(pairs, key=lambda pair: (-pair.correlation, pair.left, pair.right))
+
+
+def find_copies(items: Sequence[SheetItem], images: GrayBatch) -> list[DuplicatePair]:
+    """Each sheet whose pixels equal an earlier one's, with the first such sheet; for any pictures."""
+    return [
+        DuplicatePair(
+            items[first].id,
+            items[row].id,
+            1.0,
+            parted=not items[first].group or items[first].group != items[row].group,
+        )
+        for row, first in enumerate(first_copies(images).tolist())
+        if first != row
+    ]
+
+
+def find_contradictions(sheets: SheetSet, pairs: Iterable[DuplicatePair]) -> tuple[Contradiction, ...]:
+    """The pairs whose sheets carry different classes, in the order of the pairs."""
+    names = (sheets.clean_name, *sheets.type_names[1:])
+    classes = {item.id: "+".join(names[t] for t in item.types or (0,)) for item in sheets.items}
+    return tuple(
+        Contradiction(pair.left, pair.right, classes[pair.left], classes[pair.right], pair.correlation)
+        for pair in pairs
+        if classes[pair.left] != classes[pair.right]
+    )
 
 
 def example_sheets(sheets: SheetSet, each: int = 2) -> dict[str, list[SheetItem]]:

@@ -109,6 +109,13 @@ def _print(description: DataDescription, sheets: SheetSet, *, grouped: bool) -> 
         console.print(f"near-duplicates: {len(description.twins)} pairs, {parted} of them not in one group")
     for pair in description.twins[:_PAIRS_SHOWN]:
         print_line(f"  {pair.left} ~ {pair.right} ({pair.correlation:.2f})")
+    if description.contradictions:
+        print_line(
+            f"contradictory labels: {len(description.contradictions)} pairs show one piece of steel with "
+            "different classes; look at both images and correct or remove the wrong one"
+        )
+    for contradiction in description.contradictions[:_PAIRS_SHOWN]:
+        print_line(f"  {contradiction}")
     if description.parts:
         listed = ", ".join(f"{count} {part}" for part, count in description.parts)
         console.print(f"given split: {listed}; {len(description.leaks)} leaks between its parts")

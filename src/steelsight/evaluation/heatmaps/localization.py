@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.intervals.bootstrap import Groups, draw_weights, group_index, interval_of
+from steelsight.evaluation.intervals.bounds import mean_bounds
 from steelsight.types import AreaFractions, Interval, Mask
 
 __all__ = [
@@ -149,6 +150,7 @@ def mean_scores(
 ) -> dict[str, Interval]:
     """The mean of each score over images, with bounds from resampling whole groups.
 
+    scores  each from 0 to 1; where all images agree, bounds are those of `mean_bounds`
     groups  one name a sheet; "" or None = a group of its own. A single group, or no image, gives no bounds
     """
     names = list(scores)
@@ -166,7 +168,9 @@ def mean_scores(
         for weights in draw_weights(group, rng, resamples)
     ]
     spread = np.concatenate(drawn)
-    return {
+    units = int(group.max()) + 1
+    found = {
         name: interval_of(float(values[:, i].mean()), spread[:, i], level=level)[0]
         for i, name in enumerate(names)
     }
+    return {name: mean_bounds(interval, units) for name, interval in found.items()}

@@ -19,8 +19,10 @@ from steelsight.types import Interval, Labels
 
 __all__ = [
     "average_bounds",
+    "difference_bounds",
     "is_constant",
     "lone_classes",
+    "mean_bounds",
     "widen_certainties",
     "wilson_at",
     "withdraw_bounds",
@@ -44,6 +46,42 @@ def wilson_at(interval: Interval, units: int) -> Interval:
         return interval
     share = min(1.0, max(0.0, interval.estimate))
     return replace(wilson(share * units, units, level=interval.level), estimate=interval.estimate)
+
+
+def mean_bounds(interval: Interval, units: int) -> Interval:
+    """Bounds of a mean of values from 0 to 1 that all groups share, where resamples cannot differ.
+
+    Of `units` groups none has another value, so at most the share p of all groups has, p being the exact
+    upper bound of 0 of `units`; their values may be 0 or 1. An interval with a width is returned unchanged.
+
+    >>> mean_bounds(Interval(0.0, 0.0, 0.0), 6).high.__round__(3)
+    0.459
+    """
+    if not _spreadless(interval) or units <= 0 or not 0 <= interval.estimate <= 1:
+        return interval
+    other = _unseen_share(units, interval.level)
+    same = interval.estimate * (1 - other)
+    return replace(interval, low=min(same, interval.estimate), high=max(same + other, interval.estimate))
+
+
+def difference_bounds(interval: Interval, units: int) -> Interval:
+    """Bounds of a difference of two shares that no resample changes; else the interval unchanged.
+
+    units  groups on which both agree: of all groups, at most the exact upper bound of 0 of `units` differ
+
+    >>> difference_bounds(Interval(0.0, 0.0, 0.0), 6).low.__round__(3)
+    -0.459
+    """
+    if not _spreadless(interval) or units <= 0:
+        return interval
+    other = _unseen_share(units, interval.level)
+    estimate = interval.estimate
+    return replace(interval, low=max(estimate - other, -1.0), high=min(estimate + other, 1.0))
+
+
+def _unseen_share(units: int, level: float) -> float:
+    """The exact upper bound of a share of which none was seen (Clopper and Pearson 1934)."""
+    return float(1 - ((1 - level) / 2) ** (1 / units))
 
 
 def average_bounds(interval: Interval, parts: Sequence[Interval]) -> Interval:

@@ -226,7 +226,12 @@ def _supported(methods: Sequence[str] | None, cases: Sequence[EvaluationCase]) -
     models = [case.evaluation.model for case in cases]
     usual = [name for name, candidate in CANDIDATES.items() if not candidate.only_by_name]
     wanted = usual if methods is None else list(dict.fromkeys(methods))
-    reasons = {name: CANDIDATES[name].unsupported_reason(model) for name in wanted for model in models}
+    reasons = {
+        name: " and ".join(
+            dict.fromkeys(why for model in models if (why := CANDIDATES[name].unsupported_reason(model)))
+        )
+        for name in wanted
+    }
     if methods is not None and any(reasons.values()):
         raise BadRecipe("; ".join(f"method {name}: {why}" for name, why in reasons.items() if why))
     return [name for name in wanted if not reasons[name]]

@@ -13,7 +13,13 @@ from steelsight.runs.data.report import FIGURES, write_report
 from steelsight.runs.settings import result_settings
 from steelsight.sheets.cache import PixelCache
 from steelsight.sheets.catalog import check_images, group_sheets, load_pixels, open_data
-from steelsight.sheets.describe import DataDescription, describe_sheets, find_duplicates
+from steelsight.sheets.describe import (
+    DataDescription,
+    describe_sheets,
+    find_contradictions,
+    find_copies,
+    find_duplicates,
+)
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.types import SheetSet
 
@@ -86,5 +92,8 @@ def _describe(sheets: SheetSet, cache: PixelCache | None) -> DataDescription:
     try:
         twins = find_duplicates(sheets.items, cache.images)
     except SharedBackground as error:
-        return replace(describe_sheets(sheets, cache.sizes, ()), unknown_twins=str(error))
+        copies = find_contradictions(sheets, find_copies(sheets.items, cache.images))
+        return replace(
+            describe_sheets(sheets, cache.sizes, ()), unknown_twins=str(error), contradictions=copies
+        )
     return describe_sheets(sheets, cache.sizes, twins)

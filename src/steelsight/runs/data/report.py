@@ -148,6 +148,7 @@ def _add_chapters(
             caption="Near-duplicates",
             note=_cut_note(len(description.twins)),
         )
+    _add_contradictions(document, description)
     _add_split(document, description)
     document.chapter("Set aside")
     document.text(
@@ -160,6 +161,26 @@ def _add_chapters(
             caption="Set aside, with reasons",
             note=_cut_note(len(description.set_aside)),
         )
+
+
+def _add_contradictions(document: Document, description: DataDescription) -> None:
+    if not description.contradictions:
+        return
+    copies = sum(each.correlation >= 1 for each in description.contradictions)
+    document.notice(
+        f"{len(description.contradictions)} near-duplicate pairs carry different classes, {copies} of which "
+        "have the same pixels. Look at both images and correct or remove the wrong one: a model cannot learn "
+        "both, and figures on them are wrong whatever it says."
+    )
+    document.table(
+        ["sheet", "class", "its near-duplicate", "class of that", "correlation"],
+        [
+            [each.left, each.left_classes, each.right, each.right_classes, round(each.correlation, 3)]
+            for each in description.contradictions[:_ROWS_SHOWN]
+        ],
+        caption="Contradictory labels",
+        note=_cut_note(len(description.contradictions)),
+    )
 
 
 def _add_split(document: Document, description: DataDescription) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "Sketches",
     "distinguishing_pairs",
     "duplicate_groups",
+    "first_copies",
     "resembling",
     "similar_pairs",
     "sketch_sheets",
@@ -77,7 +78,7 @@ def distinguishing_pairs(
         pairs.append(pair)
         if len(pairs) > MOST_PAIRS * len(images):
             raise SharedBackground(_refusal(f"more than {MOST_PAIRS} pairs for each of {len(images)} sheets"))
-    different = np.unique(_first_copies(images))
+    different = np.unique(first_copies(images))
     component = _components(len(images), [(left, right) for left, right, _ in pairs])
     largest = int(np.bincount(component[different]).max()) if different.size else 0
     if largest >= FEWEST_JOINED and largest > MOST_JOINED * different.size:
@@ -102,7 +103,7 @@ def _components(count: int, pairs: Sequence[tuple[int, int]]) -> Positions:
     return component
 
 
-def _first_copies(images: GrayBatch) -> Positions:
+def first_copies(images: GrayBatch) -> Positions:
     """For each sheet the position of the first that equals it byte for byte."""
     first: dict[bytes, int] = {}
     hashes = (hashlib.blake2b(image.tobytes()).digest() for image in images)
@@ -118,7 +119,7 @@ def similar_pairs(
 
     A sheet equal to an earlier one, byte for byte, is paired with the first such sheet alone.
     """
-    first = _first_copies(images)
+    first = first_copies(images)
     for position, earlier in enumerate(first.tolist()):
         if earlier != position:
             yield earlier, position, 1.0

@@ -102,7 +102,7 @@ class FileIndex:
 def _pixel_name(name: Any) -> str:
     """The name if it is one of a pixel file; raises ValueError, or TypeError where it is no text."""
     if _PIXEL_FILE.fullmatch(name):
-        return name
+        return str(name)
     raise ValueError(f"{name!r:.80} is no pixel file's name")
 
 

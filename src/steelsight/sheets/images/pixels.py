@@ -38,8 +38,6 @@ from steelsight.types import AreaFractions, GrayImage, InputSpec
 
 __all__ = [
     "DECODER",
-    "IMAGENET_MEAN",
-    "IMAGENET_STD",
     "MAX_PIXELS",
     "Box",
     "Placement",
@@ -56,8 +54,6 @@ __all__ = [
 DECODER: Final = (
     "pillow-dct-area/1"  # the identity of every choice above; a card holds it, a cache is keyed by it
 )
-IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)  # of red, green, blue in 0..1
-IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 
 
 def read_sheet(source: Path | bytes, spec: InputSpec, *, max_pixels: int = MAX_PIXELS) -> GrayImage:

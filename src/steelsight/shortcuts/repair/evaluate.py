@@ -11,7 +11,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from steelsight.evaluation.heatmaps.localization import overlap_counts, overlap_scores
-from steelsight.evaluation.intervals.bootstrap import bootstrap, paired_bootstrap, share_interval
+from steelsight.evaluation.intervals.bootstrap import (
+    bootstrap,
+    group_index,
+    paired_bootstrap,
+    share_interval,
+)
+from steelsight.evaluation.intervals.bounds import mean_bounds
 from steelsight.explanations.benchmark.settings import load_league_recipe
 from steelsight.explanations.gradcam import grad_cam_all, upsample
 from steelsight.explanations.masks import make_masks
@@ -61,7 +67,10 @@ class RepairEvaluation:
             "accuracy_defective_with": share_interval(
                 self.right, self.defective_with, self.groups, rng=rng, resamples=RESAMPLES
             ),
-            "dice": bootstrap(self.mean_dice, self.dice.size, self.dice_groups, rng=rng, resamples=RESAMPLES),
+            "dice": mean_bounds(
+                bootstrap(self.mean_dice, self.dice.size, self.dice_groups, rng=rng, resamples=RESAMPLES),
+                int(group_index(self.dice_groups, self.dice.size).max(initial=-1)) + 1,
+            ),
         }
 
     def balanced_accuracy(self, rows: Int[np.ndarray, " r"]) -> float:

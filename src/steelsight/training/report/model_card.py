@@ -12,19 +12,12 @@ from typing import Any
 from steelsight.evaluation.by_size import reliable_size
 from steelsight.models.card import Card
 from steelsight.models.catalog import MODELS
+from steelsight.training.report.scores import HEADLINES
 
 __all__ = ["CARD_README", "model_card"]
 
 CARD_README = "README.md"
 FEW = 10  # test sheets of a class: with fewer its metrics are unreliable
-HEADLINES = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "f1_weighted": "F1, weighted",
-    "f1_macro": "F1, macro",
-    "auc": "AUC",
-    "defect_auc": "AUC, any defect against defect-free",
-}
 TASKS = {
     "binary": "whether a sheet has a defect",
     "multiclass": "which class a sheet has",

@@ -24,7 +24,7 @@ from steelsight.reports.figures import (
     figure_png,
 )
 from steelsight.training.dataset import SheetData
-from steelsight.training.report.scores import probabilities_of
+from steelsight.training.report.scores import HEADLINES, probabilities_of
 from steelsight.types import Interval, Logits
 
 __all__ = ["stored_interval", "write_evaluation_page", "write_folds_page", "write_run_page"]
@@ -32,14 +32,6 @@ __all__ = ["stored_interval", "write_evaluation_page", "write_folds_page", "writ
 Positions = Int[np.ndarray, " p"]
 Report = Mapping[str, Any]
 
-HEADLINES = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "f1_weighted": "F1, weighted",
-    "f1_macro": "F1, macro",
-    "auc": "AUC",
-    "defect_auc": "AUC, any defect against defect-free",  # multi-class only
-}
 PAGE = "report.html"
 FIGURES = "figures"
 LEAKS = 3  # that the page lists; metrics.json has all

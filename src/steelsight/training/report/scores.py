@@ -18,9 +18,17 @@ from steelsight.training.dataset import SheetData
 from steelsight.training.report.places import report_places
 from steelsight.types import Logits, Probabilities, Task
 
-__all__ = ["answers_in_words", "probabilities_of", "repeat_data", "report_apart", "report_part"]
+__all__ = ["HEADLINES", "answers_in_words", "probabilities_of", "repeat_data", "report_apart", "report_part"]
 
 RESAMPLES = 1000
+HEADLINES = {  # the metrics of a summary, with their titles
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "f1_weighted": "F1, weighted",
+    "f1_macro": "F1, macro",
+    "auc": "AUC",
+    "defect_auc": "AUC, any defect against defect-free",  # multi-class only
+}
 
 Positions = Int[np.ndarray, " p"]
 
