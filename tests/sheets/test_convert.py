@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +70,63 @@ def test_groups_and_split_are_tables_beside_the_folders(folders: Any, tmp_path: 
     assert "good/val_0.jpg,validation" in rows
 
 
-def test_sheets_of_several_types_are_left_out_and_counted(folders: Any, tmp_path: Path) -> None:
-    folders.kaggle(tmp_path / "DATA", extra=[["s1.jpg", "1", "1 2"]])
-    done = convert_sheets(check_images(open_data(tmp_path / "DATA")), tmp_path / "OUT")
-    assert done.classes == {"type 3": 1, "good": 2}
-    assert [(bad.id, bad.reason) for bad in done.left_out] == [
-        ("s1.jpg", "carries type 1 and type 3; a class folder holds one type")
+def _masks_by_type(sheets: SheetSet) -> dict[bytes, dict[str, bytes]]:
+    """The masks of each sheet by the name of the type, by the bytes of its image."""
+    return {
+        item.path.read_bytes(): {
+            sheets.type_names[kind]: mask.tobytes() for kind, mask in read_mask(item).items() if kind
+        }
+        for item in sheets.items
+    }
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools'
+@pytest.mark.parametrize("seed", range(4))
+def test_sheets_of_several_types_are_written_as_coco(folders: Any, tmp_path: Path, seed: int) -> None:
+    """pycocotools reads the same masks as the source has, to the pixel."""
+    coco = pytest.importorskip("pycocotools.coco")
+    rng = np.random.default_rng(seed)
+    starts = [np.sort(rng.choice(np.arange(1, 60, 3), 4, replace=False)) for _ in range(2)]
+    rows = [
+        ["s1.jpg", str(kind), " ".join(f"{start} 2" for start in where)]
+        for kind, where in enumerate(starts, 1)
     ]
+    folders.kaggle(tmp_path / "DATA", extra=rows)
+    sheets = check_images(open_data(tmp_path / "DATA"))
+    done = convert_sheets(sheets, tmp_path / "OUT")
+    again = check_images(open_data(tmp_path / "OUT"))
+    assert again.layout == "coco"
+    assert not again.rejections
+    assert done.left_out == ()
+    assert _masks_by_type(again) == _masks_by_type(sheets)
+    assert any(len(item.types) > 1 for item in again.items)
+    read = coco.COCO(str(tmp_path / "OUT" / "instances.json"))
+    names = {image["id"]: tmp_path / "OUT" / image["file_name"] for image in read.dataset["images"]}
+    independent: dict[bytes, dict[str, bytes]] = {path.read_bytes(): {} for path in names.values()}
+    for row in read.dataset["annotations"]:
+        mask = read.annToMask(row).astype(bool)
+        assert row["area"] == mask.sum()
+        independent[names[row["image_id"]].read_bytes()][read.cats[row["category_id"]]["name"]] = (
+            mask.tobytes()
+        )
+    assert independent == _masks_by_type(sheets)
+
+
+def test_parts_and_groups_of_several_types_are_kept(folders: Any, tmp_path: Path) -> None:
+    folders.kaggle(tmp_path / "DATA", extra=[["s1.jpg", "1", "1 2"]])
+    sheets = check_images(open_data(tmp_path / "DATA"))
+    parts = ("train", "validation", "test", "train")
+    items = [
+        replace(item, part=parts[number % 4], group=f"coil {number % 2}")
+        for number, item in enumerate(sheets.items)
+    ]
+    convert_sheets(replace(sheets, items=tuple(items)), tmp_path / "OUT")
+    again = open_data(tmp_path / "OUT", groups="column:group")
+
+    def facts(some: Any) -> list[tuple[bytes, str, str]]:
+        return sorted((item.path.read_bytes(), item.part, item.group) for item in some)
+
+    assert facts(again.items) == facts(items)
 
 
 def test_a_folder_that_holds_something_is_not_written_into(folders: Any, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
     OUT/good/a.jpg, OUT/crack/b.jpg, OUT/crack/b_mask.png
     OUT/split.csv (ImageId, part) and OUT/groups.csv (ImageId, group) where the data set has them
 
-Image files are copied byte by byte. A sheet of several defect types has no folder and is left out, counted.
+Image files are copied byte by byte. Where a sheet carries several defect types, which no class folder can
+hold, all sheets are written as COCO (`convert_coco`).
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from steelsight.errors import BadAnnotation, BadData, BadOutput
 from steelsight.files import PARTIAL, refuse_output, sync_folder, write_synced
 from steelsight.names import short_name, shown_name
 from steelsight.sheets.catalog import open_data
+from steelsight.sheets.convert_coco import CocoFiles, needs_coco
 from steelsight.sheets.formats.class_names import is_defect_free
 from steelsight.sheets.formats.mask_folders import IMAGE_WORDS, words_of
+from steelsight.sheets.images.pixels import read_size
 from steelsight.sheets.masks import read_mask
 from steelsight.types import Mask, Rejection, SheetItem, SheetSet
 
@@ -74,41 +77,59 @@ def convert_sheets(
     return replace(done, out=out)
 
 
+Facts = tuple[tuple[str, int], ...]  # the classes of a sheet with the areas of their masks
+
+
 def _write_all(
     sheets: SheetSet, out: Path, progress: Callable[[int, int], None]
-) -> tuple[dict[str, tuple[str, int]], Conversion]:
-    """Every sheet's new id with its class and area of mask, and what was done."""
+) -> tuple[dict[str, Facts], Conversion]:
+    """Every sheet's new id with its classes and areas of masks, and what was done."""
     folders = _folders(sheets)
+    coco = CocoFiles(sheets.type_names) if needs_coco(sheets) else None
     taken: set[str] = set()
-    written: dict[str, tuple[str, int]] = {}
+    written: dict[str, Facts] = {}
     left_out = []
     renamed: dict[str, SheetItem] = {}
     for number, item in enumerate(sheets.items, start=1):
         progress(number, len(sheets.items))
-        if len(item.types) > 1:
-            names = " and ".join(sheets.type_names[t] for t in item.types)
-            left_out.append(Rejection(item.id, f"carries {names}; a class folder holds one type"))
-            continue
-        folder = folders[item.types[0] if item.types else 0]
         try:
             masks = read_mask(item)
         except BadAnnotation as error:
             left_out.append(Rejection(item.id, str(error)))
             continue
-        id_ = _new_id(folder, item, sheets, taken)
-        area = _write_sheet(item, out / id_, masks)
-        written[id_], renamed[id_] = (folder, area), item
-    _write_table(out / "split.csv", "part", [(id_, item.part) for id_, item in renamed.items()])
+        first = folders[item.types[0] if item.types else 0]
+        id_ = _new_id("images" if coco else first, item, sheets, taken)
+        _write_sheet(item, out / id_, {} if coco else masks)
+        if coco is not None:
+            coco.add(item, id_, _image_size(item.path, masks), masks)
+        written[id_], renamed[id_] = _facts(item, masks, sheets.type_names if coco else folders), item
+    if coco is not None:
+        coco.write(out)
+    else:
+        _write_table(out / "split.csv", "part", [(id_, item.part) for id_, item in renamed.items()])
     _write_table(out / "groups.csv", "group", [(id_, item.group) for id_, item in renamed.items()])
     kept = renamed.values()
     return written, Conversion(
         out,
-        dict(Counter(folder for folder, _ in written.values())),
-        sum(bool(area) for _, area in written.values()),
+        dict(Counter(name for facts in written.values() for name, _ in facts)),
+        sum(bool(area) for facts in written.values() for _, area in facts),
         dict(Counter(item.part for item in kept if item.part)),
         len({item.group for item in kept if item.group}),
         tuple(left_out),
     )
+
+
+def _facts(item: SheetItem, masks: dict[int, Mask], names: Sequence[str]) -> Facts:
+    """The classes of a sheet by name with the areas of their masks; the defect-free class is one of them."""
+    areas = {kind: int(masks[kind].sum()) if kind in masks else 0 for kind in item.types or (0,)}
+    return tuple(sorted((names[kind], area) for kind, area in areas.items()))
+
+
+def _image_size(path: Path, masks: dict[int, Mask]) -> tuple[int, int]:
+    """(height, width) as masks are drawn: of a mask where there is one, else of the image as shown."""
+    for mask in masks.values():
+        return mask.shape[0], mask.shape[1]
+    return read_size(path)
 
 
 def _folders(sheets: SheetSet) -> list[str]:
@@ -148,16 +169,15 @@ def _new_id(folder: str, item: SheetItem, sheets: SheetSet, taken: set[str]) -> 
     return f"{folder}/{stem}{path.suffix}"
 
 
-def _write_sheet(item: SheetItem, path: Path, masks: dict[int, Mask]) -> int:
+def _write_sheet(item: SheetItem, path: Path, masks: dict[int, Mask]) -> None:
+    """The image, and the mask of its type beside it."""
     path.parent.mkdir(exist_ok=True)
     shutil.copyfile(item.path, path)
-    if item.evidence != "mask" or not item.types:
-        return 0
-    mask = masks[item.types[0]]
-    buffer = io.BytesIO()
-    Image.fromarray(mask.astype(np.uint8) * 255).save(buffer, "PNG")
-    write_synced(path.with_name(f"{path.stem}_mask.png"), buffer.getvalue())
-    return int(mask.sum())
+    for kind in item.types:
+        if kind in masks and item.evidence == "mask":
+            buffer = io.BytesIO()
+            Image.fromarray(masks[kind].astype(np.uint8) * 255).save(buffer, "PNG")
+            write_synced(path.with_name(f"{path.stem}_mask.png"), buffer.getvalue())
 
 
 def _write_table(path: Path, column: str, rows: Sequence[tuple[str, str]]) -> None:
@@ -166,18 +186,14 @@ def _write_table(path: Path, column: str, rows: Sequence[tuple[str, str]]) -> No
     write_synced(path, shown_name(csv_text([("ImageId", column), *rows])).encode())
 
 
-def _refuse_difference(out: Path, written: dict[str, tuple[str, int]]) -> None:
+def _refuse_difference(out: Path, written: dict[str, Facts]) -> None:
     """Read the new folder and compare classes and masks with what was meant."""
     try:
         again = open_data(out)
     except BadData as error:
         raise BadOutput(f"written, but it does not read back: {error}; rename that class") from error
-    found = {}
-    for item in again.items:
-        area = sum(int(mask.sum()) for mask in read_mask(item).values())
-        found[item.id] = (item.id.partition("/")[0], area)
-        if (not item.types) != (again.clean_name == found[item.id][0]):
-            found[item.id] = ("", area)
+    names = (again.clean_name, *again.type_names[1:])
+    found = {item.id: _facts(item, read_mask(item), names) for item in again.items}
     if found != written:
         first = next(id_ for id_ in sorted({*found, *written}) if found.get(id_) != written.get(id_))
         raise BadOutput(

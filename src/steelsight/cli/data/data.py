@@ -40,7 +40,9 @@ def data(
     ] = None,
     convert: Annotated[
         Path | None,
-        typer.Option(help="Folder for the sheets as class folders with PNG masks.", metavar="OUT"),
+        typer.Option(
+            help="Folder for the sheets in our layout; with several types on a sheet, as COCO.", metavar="OUT"
+        ),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Number of decoding threads.")] = 2,
     as_json: JsonFlag = False,
@@ -64,7 +66,7 @@ def data(
 
 
 def _convert(sheets: SheetSet, out: Path) -> tuple[dict[str, Any], int]:
-    """Write the sheets as class folders; what was written, and how many sheets were left out."""
+    """Write the sheets in our layout; what was written, and how many sheets were left out."""
     from steelsight.plain import plain
     from steelsight.sheets.convert import convert_sheets
 

@@ -140,7 +140,7 @@ def _check_file(path: Path, *, create: bool) -> None:
     if system in NETWORK:
         raise BadLedger(
             f"{path}: lies on a network file system ({system}), where SQLite's locks cannot be trusted; "
-            "use a local disk, or PostgreSQL by --ledger postgresql://…"
+            "use a local disk, or PostgreSQL: postgresql://USER@HOST/NAME"
         )
 
 
