@@ -2,6 +2,7 @@
 
 import json
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 
 from steelsight.reports.cells import Cell, Chip, Column, cell_html, cell_text
 from steelsight.reports.document import Document
+from steelsight.reports.figures.style import figure_svg, new_figure, svg_figures
 from steelsight.types import Interval
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>&amp;{{ 7 * 7 }}${x}.jpg"
@@ -152,3 +154,31 @@ def test_the_same_report_gives_the_same_bytes():
 
 def test_numpy_floats_are_formatted():
     assert cell_text(float(np.float64(0.5)), 2) == "0.50"
+
+
+def test_svg_files_are_written_and_linked_only_where_they_are_wanted(tmp_path: Path) -> None:
+    for wanted in (False, True):
+        with svg_figures(wanted):
+            page = Document("T")
+            page.chapter("One")
+            page.figure(new_figure()[0], alt="a", id="roc", file="figures/roc_of all")
+            page.figure(new_figure()[0], alt="b", id="two")
+        page.save(tmp_path / str(wanted) / "page.html", result_files=["numbers.json"])
+        written = {path.name for path in (tmp_path / str(wanted) / "figures").iterdir()}
+        svg = {"roc_of all.svg", "two.svg"} if wanted else set()
+        assert written == {"roc_of all.png"} | svg
+        text = (tmp_path / str(wanted) / "page.html").read_text()
+        assert ('href="figures/roc_of%20all.svg"' in text, "figures/two.svg" in text) == (wanted, wanted)
+        listed = json.loads((tmp_path / str(wanted) / "page.json").read_text())["result_files"]
+        assert set(listed) == {
+            "numbers.json",
+            "page.html",
+            "page.json",
+            *(f"figures/{name}" for name in written),
+        }
+    assert figure_svg(new_figure()[0]) == figure_svg(new_figure()[0])
+
+
+def test_no_zero_has_a_sign() -> None:
+    assert cell_text(Interval(-0.0004, -0.0002, 0.0)) == "0.000 [0.000, 0.000]"
+    assert cell_text(-0.25, 2) == "-0.25"

@@ -46,7 +46,9 @@ DRAWN = {
     "no verdicts": lambda: figures.draw_verdicts({}),
     "contact sheet": lambda: figures.draw_contact_sheet(
         [
-            figures.Thumbnail(name * 20, np.full(shape, 90, np.uint8), heat, [(1.0, 2.0, 5.0, 6.5)])
+            figures.Thumbnail(
+                name * 20, "type 1 0.50", np.full(shape, 90, np.uint8), heat, [(1.0, 2.0, 5.0, 6.5)]
+            )
             for name in NAMES
             for shape, heat in (((8, 40), np.ones((8, 40), np.float32)), ((8, 40), None))
         ]
@@ -110,3 +112,21 @@ def test_saving_creates_the_folder(tmp_path):
     path = figures.save_figure(DRAWN["learning"](), tmp_path / "new" / "curve.png")
     assert path.read_bytes().startswith(b"\x89PNG")
     assert figures.save_figure(DRAWN["learning"](), tmp_path / "curve.svg").read_text().startswith("<?xml")
+
+
+@pytest.mark.parametrize(("aspect", "shape"), [(1.0, 1.0), (0.25, 0.25), (2.0, 2.0), (6.25, 6.25)])
+def test_pictures_have_the_aspect_ratio_of_their_images(aspect: float, shape: float) -> None:
+    """Measured on drawn pixels: white pictures on axes without a frame."""
+    gray = np.zeros((64, 64), np.uint8)
+    contact = figures.draw_contact_sheet([figures.Thumbnail("a", "b", gray, None, [], aspect)] * 2)
+    (extent, *_) = [image.get_extent() for image in contact.axes[0].images]
+    assert (extent[1] - extent[0]) / (extent[3] - extent[2]) == pytest.approx(shape)
+    for figure in (
+        figures.draw_panels([("", [figures.Panel(gray, "a", None, aspect)])]),
+        figures.draw_changed(
+            [figures.VersionPanel(gray, np.zeros((1, 64, 64), np.float32), "a")], ["b"], pixel_aspect=aspect
+        ),
+    ):
+        figure.draw_without_rendering()
+        box = figure.axes[0].get_window_extent()
+        assert box.width / box.height == pytest.approx(shape, rel=0.02)

@@ -17,7 +17,7 @@ from matplotlib.ticker import FixedFormatter, Formatter, FuncFormatter
 
 from steelsight.names import shown_name
 
-__all__ = ["cover_glyphs"]
+__all__ = ["cover_glyphs", "drawn_text"]
 
 FALLBACK_FAMILIES: Final = (  # of Linux distributions, Windows and macOS, for Chinese, Japanese and Korean
     *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Source Han Sans SC"),
@@ -40,6 +40,11 @@ def cover_glyphs(figure: Figure) -> None:
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             _cover_ticks(axis)
+
+
+def drawn_text(text: str) -> str:
+    """The text as `cover_glyphs` draws it; to be measured where it has to fit."""
+    return _cover(text, FontProperties())[0]
 
 
 class _CoveredFormatter(Formatter):

@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from steelsight.reports.figures.explanation.panels import blend
+from steelsight.reports.figures.glyphs import drawn_text
+from steelsight.reports.figures.labels import short_labels
 from steelsight.reports.figures.style import INK, MUTED, PAPER, WIDTH, dress, new_figure, title_axes
 from steelsight.types import GrayImage
 
@@ -34,7 +36,8 @@ MOST_HEIGHT: Final = 3.0  # of a picture, inches: tall images stay on the screen
 class Thumbnail:
     """One sheet at model size."""
 
-    title: str
+    name: str  # of the image
+    verdict: str  # label and probability
     gray: GrayImage
     heat: Float32[np.ndarray, "h w"] | None  # signed evidence for its label
     boxes: Sequence[tuple[float, float, float, float]]  # left, top, right, bottom in pixels of `gray`
@@ -89,14 +92,16 @@ def draw_contact_sheet(thumbnails: Sequence[Thumbnail]) -> Figure:
     cell_w = (WIDTH - 2 * MARGIN - (columns - 1) * GAP) / columns
     cell_h = min(cell_w / usual, MOST_HEIGHT)
     lines = -(-len(thumbnails) // columns)
-    full = 2 * MARGIN + lines * (cell_h + TITLE + GAP)
+    titles = [_title(each, cell_w) for each in thumbnails]
+    head = TITLE * max(title.count("\n") + 1 for title in titles)
+    full = 2 * MARGIN + lines * (cell_h + head + GAP)
     figure = Figure(figsize=(WIDTH, full), facecolor=PAPER)
     axes = figure.add_axes((0, 0, 1, 1))  # one for all, in inches: sixty separate axes take seconds
     axes.set_axis_off()
     style: dict[str, Any] = {"fontsize": 8, "color": MUTED, "parse_math": False, "va": "bottom"}
     for number, thumbnail in enumerate(thumbnails):
         line, column = divmod(number, columns)
-        left, top = MARGIN + column * (cell_w + GAP), full - MARGIN - line * (cell_h + TITLE + GAP) - TITLE
+        left, top = MARGIN + column * (cell_w + GAP), full - MARGIN - line * (cell_h + head + GAP) - head
         wide = min(cell_w, cell_h * thumbnail.shape)
         tall = wide / thumbnail.shape
         place = (left, left + wide, top - tall, top)
@@ -105,7 +110,7 @@ def draw_contact_sheet(thumbnails: Sequence[Thumbnail]) -> Figure:
         for x0, y0, x1, y1 in thumbnail.boxes:
             corner, size = (left + x0 * right, top - y1 * down), ((x1 - x0) * right, (y1 - y0) * down)
             axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=BOX, linewidth=0.9))
-        axes.text(left, top + 0.03, _shorten(thumbnail.title, cell_w), **style)
+        axes.text(left, top + 0.03, titles[number], **style)
     axes.set_xlim(0, WIDTH)
     axes.set_ylim(0, full)
     return figure
@@ -119,7 +124,11 @@ def _tinted(thumbnail: Thumbnail) -> Float[np.ndarray, "h w 3"]:
     return blend(thumbnail.gray, heat, float(heat.max()))
 
 
-def _shorten(title: str, inches: float) -> str:
-    """Shorten at the front: label and probability are at the end."""
-    room = int(inches / 0.062)  # a letter's mean width at 8 points
-    return title if len(title) <= room else "…" + title[-(room - 1) :]
+def _title(thumbnail: Thumbnail, inches: float) -> str:
+    """Name and verdict in one line where they fit, else in two, each shortened in the middle."""
+    room = int(inches / 0.068)  # a letter's mean width at 8 points
+    name, verdict = drawn_text(thumbnail.name), drawn_text(thumbnail.verdict)
+    title = f"{name}  {verdict}"
+    if len(title) <= room:
+        return title
+    return "\n".join(short_labels([line], room)[0] for line in (name, verdict))

@@ -75,7 +75,7 @@ def _figures(
             ],
             sheets.type_names,
         ),
-        "Two sheets of each class with the outlines of their masks.",
+        _example_words(sheets),
     )
     by_id = {item.id: item for item in sheets.items}
     pairs = [
@@ -91,9 +91,8 @@ def _figures(
 
 
 def _example(title: str, item: SheetItem, bits: int | None) -> ExampleSheet:
-    known = "" if item.evidence == "mask" else " (mask unknown)"
     gray = read_gray(item.path, bits=bits)
-    return ExampleSheet(shown_name(f"{title}{known}"), gray, read_mask(item, (gray.shape[0], gray.shape[1])))
+    return ExampleSheet(shown_name(title), gray, read_mask(item, (gray.shape[0], gray.shape[1])))
 
 
 def _add_chapters(
@@ -115,7 +114,7 @@ def _add_chapters(
         note=f"{description.multi_type} sheets carry several types.",
     )
     document.chapter("Examples")
-    show("examples", "Two sheets of each class with the outlines of their masks.")
+    show("examples", figures["examples"][1] if "examples" in figures else "")
     document.chapter("Sizes")
     show("sizes", "Widths and heights of the image files.")
     document.table(
@@ -131,8 +130,7 @@ def _add_chapters(
     document.text(
         f"{description.unknown_twins}."
         if description.unknown_twins
-        else f"{len(description.twins)} pairs of sheets share their grain, the mark of one piece of steel "
-        f"seen twice; {len(parted)} of them are not in one group, so a split can put them on both sides."
+        else _twin_words(len(description.twins), len(parted))
     )
     show("duplicates", "The most alike pairs, with the correlation of their grain.")
     if description.twins:
@@ -177,6 +175,28 @@ def _add_contradictions(document: Document, description: DataDescription) -> Non
         ],
         caption="Contradictory labels",
         note=_cut_note(len(description.contradictions)),
+    )
+
+
+def _example_words(sheets: SheetSet) -> str:
+    """What the pictures of examples show."""
+    defective = [item for item in sheets.items if item.types]
+    known = sum(item.evidence == "mask" for item in defective)
+    words = "Two sheets of each class"
+    if not known:
+        return f"{words}; they have no masks." if defective else f"{words}."
+    some = "" if known == len(defective) else ", where they are known"
+    return f"{words} with the outlines of their masks{some}."
+
+
+def _twin_words(pairs: int, parted: int) -> str:
+    """How many pairs are near-duplicates, and how many of them a split can part."""
+    if not pairs:
+        return "No two sheets share their grain, the mark of one piece of steel seen twice."
+    verb = "pair of sheets shares its" if pairs == 1 else "pairs of sheets share their"
+    return (
+        f"{pairs} {verb} grain, the mark of one piece of steel seen twice; {parted} of them not in one group, so "
+        "that a split can put them on both sides."
     )
 
 

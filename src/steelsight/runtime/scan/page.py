@@ -136,9 +136,8 @@ def _thumbnail(
     placement = place(shown.size, spec)
     boxes = [placement.to_model(box) for box in shown.boxes]
     heat = inspector.inspect(np.asarray(gray)).heatmap if shown.boxes else None
-    return Thumbnail(
-        f"{shown.name.rpartition('/')[2]}  {_verdict(shown)}", gray, heat, boxes, placement.pixel_aspect
-    )
+    name = shown.name.rpartition("/")[2]
+    return Thumbnail(name, _verdict(shown), gray, heat, boxes, placement.pixel_aspect)
 
 
 def _verdict(shown: ShownSheet) -> str:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image, ImageFilter
 
+from steelsight.reports.figures.glyphs import drawn_text
 from steelsight.reports.figures.style import (
     INK,
     MUTED,
@@ -163,6 +164,7 @@ def _draw_legend(figure: Figure, shown: Sequence[int], type_names: Sequence[str]
 def _shorten(title: str, inches: float) -> str:
     """Shorten in the middle to the picture's width: class and number are at the ends."""
     room = max(8, int(inches / 0.066))  # a letter's mean width at 8 points
+    title = drawn_text(title)
     if len(title) <= room:
         return title
     return f"{title[: room // 2]}…{title[-(room - room // 2 - 1) :]}"

@@ -11,6 +11,7 @@ from jaxtyping import Float32
 from matplotlib.figure import Figure
 
 from steelsight.reports.figures.explanation.panels import blend
+from steelsight.reports.figures.glyphs import drawn_text
 from steelsight.reports.figures.labels import short_labels, wrap_label
 from steelsight.reports.figures.style import GRID, INK, MUTED, PAPER, SERIES_COLOURS, dress, new_figure
 from steelsight.types import GrayImage, Interval
@@ -44,7 +45,9 @@ class Panel:
 
 def draw_effects(rows: Sequence[EffectRow], *, least: float, label: str) -> Figure:
     """One dot with interval per candidate, in the given order; a line at the smallest relevant effect."""
-    figure, (axes,) = new_figure(height=0.9 + 0.26 * len(rows))
+    names = [wrap_label(row.name, 46) for row in rows]
+    lines = max((name.count("\n") + 1 for name in names), default=1)
+    figure, (axes,) = new_figure(height=0.9 + (0.13 + 0.13 * lines) * len(rows))
     dress(axes, grid="x")
     for place, row in enumerate(rows):
         colour = SERIES_COLOURS[1] if row.strong else MUTED
@@ -53,7 +56,6 @@ def draw_effects(rows: Sequence[EffectRow], *, least: float, label: str) -> Figu
         axes.plot([row.effect.estimate], [place], "o", color=colour, markersize=5)
     axes.axvline(0, color=GRID, linewidth=1)
     axes.axvline(least, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
-    names = [wrap_label(row.name, 46) for row in rows]
     axes.set_yticks(range(len(rows)), names, parse_math=False)
     axes.set_xticks([-1, -0.5, 0, 0.5, 1])
     axes.tick_params(axis="y", length=0, labelcolor=INK)
@@ -119,6 +121,6 @@ def _draw_panel(
         limit = float(np.percentile(np.abs(panel.heat), PEAK)) or 1.0
         axes.imshow(blend(panel.gray, panel.heat, limit), **style)
     room = int(width_in / 0.068)  # a letter's mean width at 8 points
-    title = short_labels([panel.title], room)[0]
+    title = short_labels([drawn_text(panel.title)], room)[0]
     axes.set_title(title, fontsize=8, loc="left", pad=3, color=MUTED, parse_math=False)
     axes.set_axis_off()

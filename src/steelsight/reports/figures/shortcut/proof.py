@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from steelsight.reports.figures.explanation.panels import blend
+from steelsight.reports.figures.glyphs import drawn_text
 from steelsight.reports.figures.labels import label_width, short_labels, wrap_label
 from steelsight.reports.figures.style import MUTED, PAPER, SERIES_COLOURS, dress, new_figure, write_at
 from steelsight.types import GrayImage, Interval, Mask
@@ -124,11 +125,13 @@ def draw_changed(
     full_h = 2 * MARGIN + HEAD + rows * (tall + GAP) + FOOT
     figure = Figure(figsize=(full_w, full_h), facecolor=PAPER)
     room = int((full_w - 2 * MARGIN) / LETTER * 8 / 10.5)  # bold letters are wider
-    write_at(figure, MARGIN, full_h - MARGIN, short_labels([title], room)[0], size=9.5, weight="bold")
+    write_at(
+        figure, MARGIN, full_h - MARGIN, short_labels([drawn_text(title)], room)[0], size=9.5, weight="bold"
+    )
     limit = _limit(versions)
     for column, version in enumerate(versions):
         left = side + column * (wide + GAP)
-        heading = short_labels([version.title], int(wide / LETTER))[0]
+        heading = short_labels([drawn_text(version.title)], int(wide / LETTER))[0]
         write_at(figure, left, full_h - MARGIN - 0.24, heading, size=8.0)
         pictures = [version.gray, *(blend(version.gray, heat, limit) for heat in version.maps)]
         for row, (picture, name) in enumerate(zip(pictures, labels, strict=True)):
