@@ -126,7 +126,7 @@ def _tinted(thumbnail: Thumbnail) -> Float[np.ndarray, "h w 3"]:
 
 def _title(thumbnail: Thumbnail, inches: float) -> str:
     """Name and verdict in one line where they fit, else in two, each shortened in the middle."""
-    room = int(inches / 0.068)  # a letter's mean width at 8 points
+    room = max(int(inches / 0.068), 6)  # a letter's mean width at 8 points
     name, verdict = drawn_text(thumbnail.name), drawn_text(thumbnail.verdict)
     title = f"{name}  {verdict}"
     if len(title) <= room:

@@ -195,8 +195,8 @@ def _twin_words(pairs: int, parted: int) -> str:
         return "No two sheets share their grain, the mark of one piece of steel seen twice."
     verb = "pair of sheets shares its" if pairs == 1 else "pairs of sheets share their"
     return (
-        f"{pairs} {verb} grain, the mark of one piece of steel seen twice; {parted} of them not in one group, so "
-        "that a split can put them on both sides."
+        f"{pairs} {verb} grain, the mark of one piece of steel seen twice; {parted} of them are in "
+        "several groups, so that a split can put them on both sides."
     )
 
 

@@ -120,7 +120,7 @@ def _draw_panel(
     else:
         limit = float(np.percentile(np.abs(panel.heat), PEAK)) or 1.0
         axes.imshow(blend(panel.gray, panel.heat, limit), **style)
-    room = int(width_in / 0.068)  # a letter's mean width at 8 points
+    room = max(int(width_in / 0.068), 6)  # a letter's mean width at 8 points
     title = short_labels([drawn_text(panel.title)], room)[0]
     axes.set_title(title, fontsize=8, loc="left", pad=3, color=MUTED, parse_math=False)
     axes.set_axis_off()

@@ -21,7 +21,7 @@ __all__ = ["DosePoint", "VersionPanel", "draw_changed", "draw_doses", "draw_two_
 WITHOUT, WITH = SERIES_COLOURS[0], SERIES_COLOURS[1]  # blue and orange, as in the study's figure
 BINS = 24
 OUTLINE = "#ffd400"
-PANEL_WIDTH, MOST_HEIGHT, LEAST_HEIGHT = 2.9, 2.0, 0.25  # inches
+PANEL_WIDTH, MOST_HEIGHT = 2.9, 2.0  # inches
 LETTER = 0.068  # a letter's mean width at 8 points, inches
 MARGIN, GAP, HEAD, SIDE, FOOT = 0.12, 0.08, 0.5, 0.62, 0.28
 NAME_LETTERS, LEAST_WIDTH = 20, 6.0  # of a line of a class name; inches, so that the footnote fits
@@ -116,11 +116,11 @@ def draw_changed(
     pixel_aspect  width : height of a pixel on the original image, which is drawn in its own aspect ratio
     """
     height, width = versions[0].gray.shape
-    tall = max(min(PANEL_WIDTH * height / (width * pixel_aspect), MOST_HEIGHT), LEAST_HEIGHT)
-    wide = min(tall * width * pixel_aspect / height, PANEL_WIDTH)
+    tall = min(PANEL_WIDTH * height / (width * pixel_aspect), MOST_HEIGHT)
+    wide = tall * width * pixel_aspect / height
     rows, columns = 1 + len(class_names), len(versions)
     labels = [wrap_label(name, NAME_LETTERS) for name in ["image", *class_names]]
-    side = max([SIDE, *(MARGIN + GAP + label_width(label, points=8) for label in labels)])
+    side = max([SIDE, *(MARGIN + GAP + label_width(label, points=8.0) for label in labels)])
     full_w = max(side + columns * (wide + GAP) + MARGIN, LEAST_WIDTH)
     full_h = 2 * MARGIN + HEAD + rows * (tall + GAP) + FOOT
     figure = Figure(figsize=(full_w, full_h), facecolor=PAPER)
@@ -131,7 +131,7 @@ def draw_changed(
     limit = _limit(versions)
     for column, version in enumerate(versions):
         left = side + column * (wide + GAP)
-        heading = short_labels([drawn_text(version.title)], int(wide / LETTER))[0]
+        heading = short_labels([drawn_text(version.title)], max(int(wide / LETTER), 6))[0]
         write_at(figure, left, full_h - MARGIN - 0.24, heading, size=8.0)
         pictures = [version.gray, *(blend(version.gray, heat, limit) for heat in version.maps)]
         for row, (picture, name) in enumerate(zip(pictures, labels, strict=True)):
