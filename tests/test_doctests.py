@@ -11,7 +11,7 @@ import steelsight
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(steelsight.__path__, "steelsight.")
-    if not module.name.endswith("__main__")
+    if not module.name.endswith(("__main__", "migrations.env"))  # Alembic runs the latter
 )
 
 

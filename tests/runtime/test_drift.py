@@ -86,11 +86,11 @@ def test_the_distance_is_that_of_the_samples(rng):
 
 
 def test_equal_values_are_a_jump_and_not_a_drift():
-    same = dict.fromkeys(("gray_mean", "gray_spread", "confidence", "distance"), np.full(500, 7.0))
+    same = dict.fromkeys(("gray_mean", "gray_spread", "confidence", "distance"), np.full(500, 0.5))
     known = training_statistics(*same.values(), LABELS[:500], NAMES)
     told = compare(known, same)
     assert told["gray_mean"].difference == 0
-    assert compare(known, {**same, "gray_mean": np.full(500, 8.0)})["gray_mean"].difference == 1
+    assert compare(known, {**same, "gray_mean": np.full(500, 0.75)})["gray_mean"].difference == 1
 
 
 def test_few_sheets_show_no_drift(rng):

@@ -120,11 +120,11 @@ def test_an_image_that_cannot_be_read_is_on_record(inspector, ledger, record, tm
 
 
 def test_a_shadow_judges_the_same_sheets(inspector, ledger, record, make_bundle, tmp_path):
-    shadow = load(make_bundle("other", model_id="f" * 12, temperature=2.0), threads=1)
+    shadow = load(make_bundle("other", temperature=2.0), threads=1)
     Line(inspector, record(), shadow=shadow).run(IterableSource(pictures(tmp_path / "sheets", 3)))
     written = rows(ledger, schema.verdicts)
     assert [row["mode"] for row in written] == ["live", "shadow"] * 3
-    assert {row["bundle"] for row in written} == {inspector.bundle.card.model_id, "f" * 12}
+    assert {row["bundle"] for row in written} == {each.bundle.card.model_id for each in (inspector, shadow)}
     with pytest.raises(BadInput, match="expected another bundle"):
         Line(inspector, record("line-2"), shadow=inspector)
 

@@ -58,6 +58,7 @@ def test_a_run_folder_is_complete(folder: Folder, small: Small, tmp_path: Path) 
         "splits.csv",
         "predictions.parquet",
         "checksums.json",
+        "training_sketches.safetensors",
         "README.md",
         "report.html",
         "figures/learning_curves.png",

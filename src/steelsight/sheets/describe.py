@@ -105,8 +105,8 @@ class DataDescription:
         factor = stretch_of([(h, w) for h, w, count in self.sizes for _ in range(count)], spec)
         return (
             f"the usual input {spec.height}x{spec.width} would stretch these sheets {factor:.1f}-fold; "
-            f"{proposal[0]}x{proposal[1]} keeps their shape: train with --set height={proposal[0]} "
-            f"--set width={proposal[1]}"
+            f"{proposal[0]}x{proposal[1]} keeps their shape: "
+            f"`steelsight train --set height={proposal[0]} --set width={proposal[1]}`"
         )
 
     def as_dict(self) -> dict[str, Any]:

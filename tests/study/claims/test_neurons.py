@@ -54,7 +54,7 @@ def test_the_multiclass_atlas_has_grown_images_and_the_binary_one_has_not(tiny_r
     binary, multiclass = tiny_report.binary.neurons, tiny_report.multiclass.study.neurons
     assert binary.plan.grown is None
     assert multiclass.plan.grown.kernels == (3, 10)
-    assert set(binary.shown.class_names) == {"none", "defect"}
+    assert set(binary.shown.class_names) == {"free", "defect"}
     assert len(multiclass.shown.class_names) == 3
     ids = {
         block.id
