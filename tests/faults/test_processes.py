@@ -57,7 +57,9 @@ def _wait_for(done: object, what: str) -> None:
 
 def _command(verb: str, folder: Path) -> list[str]:
     # Under nohup this process ignores SIGHUP, and so would its children.
-    code = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL); from steelsight.cli import main; main()"
+    code = (
+        "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL); from steelsight.cli import main; main()"
+    )
     program = [sys.executable, "-c", code]
     if verb == "synth":
         return [*program, "synth", str(folder / "out"), "--count", "100000", "--workers", "2"]

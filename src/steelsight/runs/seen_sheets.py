@@ -150,8 +150,9 @@ class SeenSheets:
         kept = self.sketches
         if kept is None or not (near or is_other_folder):
             return []
+        which = "sheets" if part == "all" else f"{part} sheets"
         notes = [
-            f"{len(near)} {part} sheets are near-duplicates of training sheets, by sketches of their grain"
+            f"{len(near)} {which} are near-duplicates of training sheets, by sketches of their grain"
             + ("; figures on them are optimistic" if near else "")
         ]
         if len(kept.sketches) < kept.trained:

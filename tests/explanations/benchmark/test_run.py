@@ -313,7 +313,8 @@ def test_each_class_gets_the_method_that_locates_it(
     del candidates["oracle"]
     kinds = np.array([1, 2] * 12)
     both = [
-        replace(masked_sheets(model, 24, seed), targets=kinds, answers=np.array([1, 1] * 12)) for seed in (0, 1)
+        replace(masked_sheets(model, 24, seed), targets=kinds, answers=np.array([1, 1] * 12))
+        for seed in (0, 1)
     ]
     one = EvaluationCase("run", *both, np.zeros((0, *SIZE), dtype=np.uint8))
     found = run_league([one], recipe, task="multiclass", class_names=("none", "chip", "crack"))
