@@ -299,3 +299,29 @@ def test_a_ledger_is_read_after_its_backup_was_taken(sqlite_ledger, tmp_path):
     again = open_ledger(str(sqlite_ledger.engine.url.database))
     assert contents(again) == before
     again.close()
+
+
+def test_erased_text_is_in_no_file_of_the_database(address, request, tmp_path):
+    from steelsight.ledger.database.open import create_ledger
+
+    secret = "a comment nobody may find again " * 8
+    ledger = create_ledger(address)
+    with ledger.write() as connection:
+        person = add_person(connection, "Somebody " + secret)
+        for _ in range(30):
+            commit_text(connection, person.id, secret)
+    with open_writer(ledger, "console") as console:
+        assert erase_person(ledger, console, person.id) == 30
+    if ledger.engine.dialect.name == "sqlite":
+        files = [path for path in tmp_path.iterdir() if path.is_file()]
+    else:
+        with ledger.engine.connect().execution_options(ledger_write=True) as connection:
+            connection.exec_driver_sql("CHECKPOINT")
+            tables = [
+                connection.exec_driver_sql(f"SELECT pg_relation_filepath('{table}')").scalar_one()
+                for table in ("people", "texts")
+            ]
+        files = [request.getfixturevalue("cluster").data / each for each in tables]
+    assert files
+    assert not [path for path in files if secret.encode() in path.read_bytes()]
+    ledger.close()

@@ -97,11 +97,12 @@ def _source(source: str, pattern: str | None, idle: float | None) -> Source:
     names = None if pattern is None else NamePattern(pattern)
     if source == "-":
         return TarSource(sys.stdin.buffer, pattern=names)
-    return FolderSource(Path(source), pattern=names, idle_s=idle)
+    return FolderSource(Path(source), pattern=names, idle_s=idle, report=print_line)
 
 
 def _audit_plan(share: float, key: Path | None) -> AuditPlan | None:
     from steelsight.ledger.chain.draws import AuditPlan
+    from steelsight.reading import read_regular
 
     if not share:
         return None
@@ -110,6 +111,6 @@ def _audit_plan(share: float, key: Path | None) -> AuditPlan | None:
             "--audit: expected --audit-key with it; make one with `openssl rand -out audit.key 32`"
         )
     try:
-        return AuditPlan(key.read_bytes(), {"other": share})
+        return AuditPlan(read_regular(key, most_bytes=2**20), {"other": share})
     except OSError as error:
         raise BadInput(f"{key}: cannot be read ({error.strerror or error})") from error

@@ -29,6 +29,7 @@ PRAGMAS: Final = {
     "busy_timeout": (WAIT_MS, WAIT_MS),
     "foreign_keys": ("ON", 1),
     "recursive_triggers": ("ON", 1),
+    "secure_delete": ("ON", 1),  # text of a person who was erased is overwritten
     "trusted_schema": ("OFF", 0),
 }
 # File systems of other machines, whose locks SQLite cannot rely on.

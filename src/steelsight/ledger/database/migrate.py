@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 from steelsight.errors import BadLedger
 from steelsight.ledger.database.connect import reading, writing
 
-__all__ = ["HEAD", "check_schema", "has_tables", "upgrade"]
+__all__ = ["HEAD", "check_schema", "has_tables", "upgrade", "upgrade_within"]
 
 HEAD: Final = "0001"  # the newest file in migrations/versions
 FOLDER: Final = "steelsight.ledger.database.migrations"
@@ -26,12 +26,17 @@ def upgrade(engine: Engine) -> None:
     raises  BadLedger where the tables are of a later version
     """
     with writing(engine) as connection:
-        found = _revision(connection)
-        if found is not None:
-            _refuse_later(engine, found)
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        upgrade_within(connection)
+
+
+def upgrade_within(connection: Connection) -> None:
+    """`upgrade` inside a transaction of the caller."""
+    found = _revision(connection)
+    if found is not None:
+        _refuse_later(connection.engine, found)
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def has_tables(engine: Engine) -> bool:

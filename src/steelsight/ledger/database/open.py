@@ -13,9 +13,9 @@ from sqlalchemy import Connection, Engine, insert, select
 from steelsight.errors import BadLedger
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.connect import connect, reading, writing
-from steelsight.ledger.database.migrate import check_schema, has_tables, upgrade
+from steelsight.ledger.database.migrate import check_schema, has_tables, upgrade_within
 
-__all__ = ["Ledger", "create_ledger", "open_ledger", "opened"]
+__all__ = ["Ledger", "create_ledger", "identify", "open_ledger", "opened"]
 
 
 @dataclass(frozen=True)
@@ -45,26 +45,32 @@ class Ledger:
         self.engine.dispose()
 
 
-def create_ledger(address: str, *, ledger_id: str | None = None, epoch: int = 1) -> Ledger:
-    """Make the tables of a new ledger.
+def create_ledger(address: str, *, restored_id: str | None = None) -> Ledger:
+    """Make a new ledger, in one transaction.
 
-    address    a file, sqlite:///FILE, or postgresql://USER@HOST/NAME
-    ledger_id  of a ledger that is restored; None = a new one
-    epoch      1, or of a ledger that is restored
-    raises     BadLedger where the database cannot be used or holds a ledger already
+    address      a file, sqlite:///FILE, or postgresql://USER@HOST/NAME
+    restored_id  of a ledger that is restored: it has no identity, and nothing opens it, until `identify`
+    raises       BadLedger where the database cannot be used or holds a ledger already
     """
     with ExitStack() as undo:
         engine = connect(address, create=True)
         undo.callback(engine.dispose)
         if has_tables(engine):
-            raise BadLedger(f"ledger {engine.url.render_as_string(hide_password=True)}: exists already")
-        upgrade(engine)
-        identity = ledger_id or secrets.token_hex(16)
+            place = engine.url.render_as_string(hide_password=True)
+            raise BadLedger(f"ledger {place}: exists already, or a restore into it was not finished")
+        identity = restored_id or secrets.token_hex(16)
         with writing(engine) as connection:
-            row = {"id": identity, "epoch": epoch, "created_us": time.time_ns() // 1000}
-            connection.execute(insert(schema.ledger).values(row))
+            upgrade_within(connection)
+            if restored_id is None:
+                identify(connection, identity, epoch=1)
         undo.pop_all()
     return Ledger(engine, identity)
+
+
+def identify(connection: Connection, identity: str, *, epoch: int) -> None:
+    """Write who the ledger is: from then on it can be opened."""
+    row = {"id": identity, "epoch": epoch, "created_us": time.time_ns() // 1000}
+    connection.execute(insert(schema.ledger).values(row))
 
 
 def open_ledger(address: str) -> Ledger:
@@ -77,8 +83,10 @@ def open_ledger(address: str) -> Ledger:
             rows = connection.execute(select(schema.ledger.c.id)).scalars().all()
         if len(rows) != 1:
             place = engine.url.render_as_string(hide_password=True)
+            why = "a restore into it was not finished, or" if not rows else "probably"
             raise BadLedger(
-                f"ledger {place}: expected one identity, found {len(rows)}; restore it from a backup"
+                f"ledger {place}: expected one identity, found {len(rows)}; {why} its table `ledger` was "
+                "changed; restore a backup into another, empty database"
             )
         undo.pop_all()
     return Ledger(engine, rows[0])

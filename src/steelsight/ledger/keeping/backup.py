@@ -12,12 +12,13 @@ import gzip
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy.exc import CompileError, DataError, DBAPIError, IntegrityError, StatementError
 
 from steelsight.errors import BadInput, LedgerAltered
 from steelsight.files import replace_file
@@ -26,17 +27,19 @@ from steelsight.ledger.chain.entries import Event
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.bulk import insert_rows
 from steelsight.ledger.database.migrate import HEAD
-from steelsight.ledger.database.open import Ledger, create_ledger
+from steelsight.ledger.database.open import Ledger, create_ledger, identify
 from steelsight.ledger.proof.anchors import Anchor
 from steelsight.ledger.proof.verify import RESTORED, Verification, verify
 from steelsight.ledger.writing.projection import rebuild
 from steelsight.ledger.writing.writer import open_writer
+from steelsight.names import on_one_line, shown_name
 
 __all__ = ["BackupReport", "back_up", "restore"]
 
 FORMAT: Final = "steelsight-ledger-backup/1"
 BATCH: Final = 2000
 LONGEST_LINE: Final = 64 * 2**20
+LAST_EPOCH: Final = 2**31 - 1  # PostgreSQL holds it as an integer
 COPIED: Final = (schema.people, schema.texts)  # beside the entries
 SYSTEM_WRITER: Final = "ledger"  # writes the events of the ledger itself
 
@@ -84,10 +87,19 @@ def _lines(connection: Connection, ledger: Ledger) -> Iterator[tuple[str, dict[s
     query = select(table.c.id, table.c.body).order_by(table.c.id).limit(BATCH)
     while rows := connection.execute(query.where(table.c.id > last)).all():
         last = rows[-1].id
-        yield from (("entry", {"body": bytes(row.body).decode()}) for row in rows)
+        yield from (("entry", {"body": _body(row.id, row.body)}) for row in rows)
     for kept in COPIED:
         for row in connection.execute(select(kept)):
             yield kept.name, {name: _as_text(value) for name, value in row._mapping.items()}
+
+
+def _body(number: int, body: bytes) -> str:
+    try:
+        return bytes(body).decode()
+    except UnicodeDecodeError as error:
+        raise LedgerAltered(
+            f"row {number} of entries: was altered and is not UTF-8; run `steelsight ledger verify`"
+        ) from error
 
 
 def _as_text(value: Any) -> Any:
@@ -99,14 +111,16 @@ def restore(path: Path, address: str, anchors: Sequence[Anchor] = ()) -> tuple[L
 
     address  a file, sqlite:///FILE, or postgresql://USER@HOST/NAME that holds no ledger
     anchors  kept elsewhere; the backup must reach them
+    A restore that was broken off leaves a database that nothing opens as a ledger.
+
     raises   BadInput: the file is not a whole backup; BadLedger: the database holds a ledger;
              LedgerAltered: the entries do not verify, or do not reach an anchor
     """
     header = _check_whole(path)
-    ledger = create_ledger(address, ledger_id=header["id"], epoch=header["epoch"] + 1)
+    ledger = create_ledger(address, restored_id=header["id"])
     with ExitStack() as undo:
         undo.callback(ledger.close)
-        with ledger.write() as connection:
+        with _refusing(path), ledger.write() as connection:
             _copy(connection, ledger, path)
         rebuild(ledger)
         found = verify(ledger, anchors)
@@ -116,9 +130,11 @@ def restore(path: Path, address: str, anchors: Sequence[Anchor] = ()) -> tuple[L
                 f"{path}: does not verify ({len(found.findings)} findings; first: {first.message}); use "
                 f"another backup; what was restored into {ledger.address} is not fit for use"
             )
-        with open_writer(ledger, SYSTEM_WRITER) as writer:
+        with open_writer(ledger, SYSTEM_WRITER) as writer, ledger.write() as connection:
+            identify(connection, ledger.id, epoch=header["epoch"] + 1)
             heads = {name: head.seq for name, head in found.heads.items()}
-            writer.append([Event(name=RESTORED, subject=path.name, details={"heads": heads})])
+            event = Event(name=RESTORED, subject=on_one_line(shown_name(path.name)), details={"heads": heads})
+            writer.append_within(connection, [event])
         undo.pop_all()
     return ledger, verify(ledger, anchors)
 
@@ -143,6 +159,9 @@ def _check_whole(path: Path) -> dict[str, Any]:
         raise BadInput(f"{path}: ends before its last line; the backup is not whole")
     if end.get("sha256") != digest.hexdigest():
         raise BadInput(f"{path}: does not have the checksum in its last line; it was altered or damaged")
+    whole = isinstance(header.get("id"), str) and type(header.get("epoch")) is int
+    if not whole or not 1 <= header["epoch"] < LAST_EPOCH:
+        raise BadInput(f"{path}: expected the id and the epoch of a ledger in its first line")
     if header.get("schema") != HEAD:
         raise BadInput(f"{path}: is of schema {header.get('schema')!r:.20}, this version restores {HEAD}")
     return header
@@ -158,6 +177,21 @@ def _read(path: Path) -> Iterator[tuple[bytes, str, dict[str, Any]]]:
         raise BadInput(f"{path}: expected a whole backup of a ledger ({error})") from error
     except OSError as error:
         raise BadInput(f"{path}: cannot be read as a backup ({error.strerror or error})") from error
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """Rows that have other fields than those of a backup are refused, although the checksum is right."""
+    try:
+        yield
+    except BadInput:
+        raise
+    except DBAPIError as error:
+        if not isinstance(error, IntegrityError | DataError):
+            raise
+        raise BadInput(f"{path}: the database refuses its rows ({error.orig!s:.200})") from error
+    except (ValueError, KeyError, TypeError, AttributeError, CompileError, StatementError) as error:
+        raise BadInput(f"{path}: expected a whole backup of a ledger ({error!s:.200})") from error
 
 
 def _copy(connection: Connection, ledger: Ledger, path: Path) -> None:

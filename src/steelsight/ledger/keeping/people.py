@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
-from steelsight.errors import BadInput
+from steelsight.errors import BadInput, BadLedger
 from steelsight.ledger.chain.entries import Event
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.open import Ledger
@@ -84,17 +86,49 @@ def erase_person(ledger: Ledger, writer: Writer, person: str) -> int:
     """Delete a person's name, address and texts; the entries stay and verify.
 
     returns  texts that were deleted
-    raises   BadInput where neither the person nor a text of it is there
+    raises   BadInput where neither the person nor a text of it is there; BadLedger where the database's files
+             could not be cleared of it
     """
     with ledger.write() as connection:
         there = connection.execute(delete(schema.people).where(schema.people.c.person == person)).rowcount
         gone = connection.execute(delete(schema.texts).where(schema.texts.c.person == person)).rowcount
-        if not there and not gone:
-            raise BadInput(f"person {person}: not in the ledger, or erased already")
-        writer.append_within(
-            connection, [Event(name="person_erased", person=person, details={"texts": gone})]
-        )
+        if there or gone:
+            event = Event(name="person_erased", person=person, details={"texts": gone})
+            writer.append_within(connection, [event])
+    _scrub(ledger)
+    if not there and not gone:
+        raise BadInput(f"person {person}: not in the ledger, or erased already")
     return int(gone)
+
+
+def _scrub(ledger: Ledger) -> None:
+    """Remove deleted text from the database's files.
+
+    SQLite overwrites what is deleted (`secure_delete`); its write-ahead log still holds earlier pages and is
+    emptied here. PostgreSQL keeps deleted rows: the two tables are written anew.
+    """
+    if ledger.engine.dialect.name == "sqlite":
+        with closing(ledger.engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+            busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise BadLedger(
+                f"ledger {ledger.address}: erased, but its write-ahead log is in use and still holds it; "
+                "run the same command again when no long read is going on"
+            )
+        return
+    with closing(ledger.engine.raw_connection()) as connection:
+        driver: Any = connection.driver_connection
+        driver.rollback()
+        driver.autocommit = True  # VACUUM runs in no transaction
+        try:
+            driver.run("VACUUM FULL people, texts")
+        except ledger.engine.dialect.loaded_dbapi.Error as error:
+            raise BadLedger(
+                f"ledger {ledger.address}: erased, but the deleted rows could not be removed from its files "
+                f"({error!s:.120}); run VACUUM FULL people, texts as the owner of the tables"
+            ) from error
+        finally:
+            driver.autocommit = False
 
 
 def _commitment(salt: bytes, text: str) -> str:

@@ -53,7 +53,7 @@ def prune_images(
     with ledger.read() as connection:
         kept = _count_old(connection, before)
         batches = list(_batches(connection, before))
-        unfinished = [] if dry_run else _last_event(connection)
+        unfinished = [] if dry_run else _last_event(connection, before)
     for image in unfinished:
         store.remove(image)
     for images in batches:
@@ -90,23 +90,29 @@ def _count_old(connection: Connection, before: int) -> int:
     return len(connection.execute(_old_images(before)).all())
 
 
-def _last_event(connection: Connection) -> list[str]:
-    """Images of the last event of retention that no sheet entered after it has."""
+def _last_event(connection: Connection, before: int) -> list[str]:
+    """Images of the last event of retention that no sheet entered after it has, and that no sheet keeps.
+
+    The clocks of stations differ: a sheet that was entered after the event may state an earlier time.
+    """
     pruned, table = schema.pruned_images, schema.sheets
     again = exists().where(
         table.c.image_hash == pruned.c.image_hash, table.c.entered_us >= pruned.c.pruned_us
     )
     last = select(func.max(pruned.c.pruned_us)).scalar_subquery()
-    return list(
-        connection.execute(select(pruned.c.image_hash).where(pruned.c.pruned_us == last, ~again)).scalars()
-    )
+    query = select(pruned.c.image_hash).where(pruned.c.pruned_us == last, ~again)
+    return sorted(set(connection.execute(query).scalars()) - _kept(connection, before))
+
+
+def _kept(connection: Connection, before: int) -> set[str]:
+    """Images of sheets that keep them."""
+    table = schema.sheets
+    kept = select(table.c.image_hash).where((table.c.captured_us >= before) | _needed()).distinct()
+    return set(connection.execute(kept).scalars())
 
 
 def _batches(connection: Connection, before: int) -> Iterator[list[str]]:
     """Images that no sheet keeps, in a stable order."""
-    table = schema.sheets
-    kept = select(table.c.image_hash).where((table.c.captured_us >= before) | _needed()).distinct()
-    keep = set(connection.execute(kept).scalars())
-    old = sorted(set(connection.execute(_old_images(before)).scalars()) - keep)
+    old = sorted(set(connection.execute(_old_images(before)).scalars()) - _kept(connection, before))
     for start in range(0, len(old), BATCH):
         yield old[start : start + BATCH]

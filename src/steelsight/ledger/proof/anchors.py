@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import rfc8785
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from sqlalchemy import select
@@ -21,6 +21,7 @@ from steelsight.ledger.chain.canonical import time_text
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.open import Ledger
 from steelsight.ledger.writing.writer import now_us
+from steelsight.reading import read_regular
 
 __all__ = ["Anchor", "Head", "make_anchor", "read_anchor"]
 
@@ -82,17 +83,17 @@ def read_anchor(path: Path, public_key: Path | None = None) -> Anchor:
     raises      BadInput where the file is no anchor or its signature is not valid
     """
     try:
-        with path.open("rb") as file:
-            content = json.loads(file.read(LARGEST))
+        content = json.loads(read_regular(path, most_bytes=LARGEST))
         heads = tuple(
             Head(str(each["writer"]), int(each["seq"]), bytes.fromhex(each["digest"]).hex())
             for each in content["heads"]
         )
         signature = bytes.fromhex(content.get("signature", "")).hex()
         anchor = Anchor(str(content["ledger"]), int(content["epoch"]), str(content["time"]), heads, signature)
+        anchor.signed_bytes()  # refuses what has no canonical form
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise BadInput(
             f"{path}: expected an anchor, as `steelsight ledger anchor` writes it ({error})"
         ) from error
@@ -124,8 +125,8 @@ def _private_key(path: Path) -> Ed25519PrivateKey:
 
 def _load(path: Path, load: Any) -> Any:
     try:
-        return load(path.read_bytes())
+        return load(read_regular(path, most_bytes=LARGEST))
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise BadInput(f"{path}: expected an unencrypted Ed25519 key in PEM form ({error})") from error

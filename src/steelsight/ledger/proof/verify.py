@@ -7,11 +7,12 @@ elsewhere (`anchors`).
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, func, select, text
+from sqlalchemy import Connection, Table, exists, func, select, true
 
 from steelsight.errors import BadEntry
 from steelsight.ledger.chain.canonical import Link, first_hash, read_link
@@ -19,23 +20,22 @@ from steelsight.ledger.chain.entries import Event
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.open import Ledger
 from steelsight.ledger.proof.anchors import Anchor, Head
-from steelsight.ledger.writing.projection import project, sheets_of
+from steelsight.ledger.proof.guards import guard_problems, lenient_text, mistyped_rows, well_typed
+from steelsight.ledger.writing.projection import PRUNED, project, sheets_of
+from steelsight.names import shown_name
 
 __all__ = ["Finding", "Verification", "verify"]
 
 BATCH: Final = 2000
 RESTORED: Final = "restored"  # name of the event that begins an epoch
-TRIGGERS: Final = {
-    "sqlite": ("entries_no_delete", "entries_no_replace", "entries_no_update"),
-    "postgresql": ("entries_no_delete", "entries_no_truncate", "entries_no_update"),
-}
+Wanted = dict[tuple[str, int], set[str]]  # hashes of anchored entries
 
 
 @dataclass(frozen=True)
 class Finding:
     """One thing that is wrong."""
 
-    kind: str  # altered, dropped, inserted, swapped, truncated, unanchored, read_model, guard
+    kind: str  # altered, dropped, inserted, swapped, truncated, unanchored, epoch, read_model, guard
     writer: str  # "" where no writer is concerned
     seq: int  # of the entry; 0 where no entry is concerned
     message: str
@@ -48,6 +48,8 @@ class Verification:
     entries: int = 0
     heads: dict[str, Head] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    epochs: dict[int, tuple[str, int]] = field(default_factory=dict)  # first entry seen of each
+    restored: set[int] = field(default_factory=lambda: {1})  # epochs whose beginning is on record
 
     @property
     def clean(self) -> bool:
@@ -70,44 +72,90 @@ def verify(ledger: Ledger, anchors: Sequence[Anchor] = ()) -> Verification:
     anchors  kept elsewhere; each head in them must still be in the ledger, with its hash
     """
     result = Verification()
-    with ledger.read() as connection:
-        result.findings += _guards(connection)
-        wanted = {(head.writer, head.seq): head.digest for anchor in anchors for head in anchor.heads}
-        for anchor in anchors:
-            if anchor.ledger != ledger.id:
-                message = f"the anchor is of ledger {anchor.ledger}, this is {ledger.id}"
-                result.findings.append(Finding("unanchored", "", 0, message))
-        for name in _writer_names(connection):
+    wanted: Wanted = defaultdict(set)
+    for anchor in anchors:
+        for head in anchor.heads:
+            wanted[head.writer, head.seq].add(head.digest)
+    with ledger.read() as connection, lenient_text(connection):
+        result.findings += [Finding("guard", "", 0, problem) for problem in guard_problems(connection)]
+        result.findings += _mistyped(connection)
+        result.findings += _other_ledger(ledger, anchors)
+        for name in _writer_names(connection, result):
             _check_chain(connection, ledger, name, result, wanted)
-        for (writer, seq), _ in sorted(wanted.items()):
+        for writer, seq in sorted(wanted):
             message = (
                 f"entry {seq} of {writer} is in the anchor and not in the ledger: it was cut off after that"
             )
             result.findings.append(Finding("truncated", writer, seq, message))
+        result.findings += _unread(connection, result)
+        result.findings += _epochs(connection, result, anchors)
         result.findings += _read_model_counts(connection)
     return result
 
 
-def _guards(connection: Connection) -> list[Finding]:
-    """Triggers that are missing."""
-    dialect = connection.dialect.name
-    query = {
-        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'entries'",
-        "postgresql": "SELECT tgname FROM pg_trigger WHERE tgrelid = 'entries'::regclass AND tgenabled = 'O'",
-    }[dialect]
-    there = set(connection.execute(text(query.replace("::", "\\:\\:"))).scalars())
+def _other_ledger(ledger: Ledger, anchors: Sequence[Anchor]) -> list[Finding]:
     return [
-        Finding(
-            "guard", "", 0, f"the trigger {name}, which refuses changes to entries, is missing or disabled"
-        )
-        for name in TRIGGERS[dialect]
-        if name not in there
+        Finding("unanchored", "", 0, f"the anchor is of ledger {anchor.ledger}, this is {ledger.id}")
+        for anchor in anchors
+        if anchor.ledger != ledger.id
     ]
 
 
-def _writer_names(connection: Connection) -> list[str]:
-    known = set(connection.execute(select(schema.writers.c.name)).scalars())
-    return sorted(known | set(connection.execute(select(schema.entries.c.writer).distinct()).scalars()))
+def _mistyped(connection: Connection) -> list[Finding]:
+    """Rows of SQLite with values that their columns cannot hold; those of entries are not read further."""
+    findings = []
+    for table in schema.metadata.sorted_tables:
+        kind = "read_model" if table in schema.READ_MODELS else "altered"
+        for number, wrong in mistyped_rows(connection, table):
+            findings.append(Finding(kind, "", 0, f"row {number} of {table.name}: {wrong}"))
+    return findings
+
+
+def _readable(connection: Connection, table: Table) -> Any:
+    return well_typed(table) if connection.dialect.name == "sqlite" else true()
+
+
+def _writer_names(connection: Connection, result: Verification) -> list[str]:
+    """Names of writers with a row or with entries; a name that is not UTF-8 is a finding."""
+    names: set[str] = set()
+    for table, column in ((schema.writers, schema.writers.c.name), (schema.entries, schema.entries.c.writer)):
+        query = select(column).where(_readable(connection, table)).distinct()
+        names |= set(connection.execute(query).scalars())
+    readable = {name for name in names if shown_name(name) == name}
+    for name in sorted(names - readable):
+        message = f"the writer {shown_name(name)}: its name is not UTF-8; no writer has such a name"
+        result.findings.append(Finding("altered", shown_name(name), 0, message))
+    return sorted(readable)
+
+
+def _unread(connection: Connection, result: Verification) -> list[Finding]:
+    count = connection.execute(select(func.count()).select_from(schema.entries)).scalar_one()
+    if count == result.entries:
+        return []
+    message = f"{count - result.entries} rows of entries could not be read as entries of a writer"
+    return [Finding("altered", "", 0, message)]
+
+
+def _epochs(connection: Connection, result: Verification, anchors: Sequence[Anchor]) -> list[Finding]:
+    """Epochs that no restore began, and a ledger whose epoch was set back."""
+    table = schema.ledger
+    query = select(table.c.epoch).where(_readable(connection, table))
+    now = connection.execute(query).scalars().first()
+    findings = []
+    for epoch, (writer, seq) in sorted(result.epochs.items()):
+        if epoch not in result.restored and now is not None:
+            message = f"entry {seq} of {writer} is of epoch {epoch}, and no restore began that epoch"
+            findings.append(Finding("epoch", writer, seq, message))
+    if now is None:  # while a backup is restored
+        return findings
+    if now not in result.restored:
+        message = f"the ledger is of epoch {now}, and no restore began that epoch"
+        findings.append(Finding("epoch", "", 0, message))
+    reached = max([*result.epochs, *(anchor.epoch for anchor in anchors)], default=1)
+    if now < reached:
+        message = f"the ledger is of epoch {now}, its entries or anchors reach {reached}: it was set back"
+        findings.append(Finding("epoch", "", 0, message))
+    return findings
 
 
 def _check_chain(
@@ -115,7 +163,7 @@ def _check_chain(
     ledger: Ledger,
     writer: str,
     result: Verification,
-    wanted: dict[tuple[str, int], str],
+    wanted: Wanted,
 ) -> None:
     """Check one writer's entries in order; anchored heads that are there are taken out of `wanted`."""
     chain = _Chain(writer, first_hash(ledger.id, writer))
@@ -126,8 +174,9 @@ def _check_chain(
             result.findings += findings
             if link is not None:
                 links.append(link)
-            anchored = wanted.pop((writer, int(row.seq)), None)
-            if anchored is not None and anchored != bytes(row.digest).hex():
+                _note_epoch(result, link)
+            anchored = wanted.pop((writer, int(row.seq)), set())
+            if anchored - {bytes(row.digest).hex()}:
                 message = (
                     f"entry {row.seq} of {writer} is not the one in the anchor: the chain was written anew"
                 )
@@ -135,7 +184,9 @@ def _check_chain(
         result.findings += _differing_rows(connection, links)
         result.entries += len(rows)
     result.heads[writer] = Head(writer, chain.seq, chain.digest.hex())
-    head = connection.execute(select(schema.writers).where(schema.writers.c.name == writer)).one_or_none()
+    table = schema.writers
+    heads = select(table).where(table.c.name == writer, _readable(connection, table))
+    head = connection.execute(heads).first()
     if head is None or int(head.seq) > chain.seq:
         last = "no head" if head is None else f"entry {head.seq}"
         message = f"{writer} should end with {last}, its last entry is {chain.seq}: entries were cut off"
@@ -145,13 +196,19 @@ def _check_chain(
         result.findings.append(Finding("inserted", writer, chain.seq, message))
 
 
+def _note_epoch(result: Verification, link: Link) -> None:
+    result.epochs.setdefault(link.epoch, (link.writer, link.seq))
+    if isinstance(link.entry, Event) and link.entry.name == RESTORED:
+        result.restored.add(link.epoch)
+
+
 def _entries_of(connection: Connection, writer: str) -> Iterator[Sequence[Any]]:
     table = schema.entries
-    last = -(2**62)
-    query = select(table).where(table.c.writer == writer).order_by(table.c.seq).limit(BATCH)
-    while rows := connection.execute(query.where(table.c.seq > last)).all():
-        last = rows[-1].seq
+    query = select(table).where(table.c.writer == writer, _readable(connection, table)).order_by(table.c.seq)
+    rows = connection.execute(query.limit(BATCH)).all()
+    while rows:
         yield rows
+        rows = connection.execute(query.where(table.c.seq > rows[-1].seq).limit(BATCH)).all()
 
 
 class _Chain:
@@ -162,11 +219,15 @@ class _Chain:
         self.seq = 0
         self.epoch = 1
         self.digest = start
+        self.row = 0  # number of the last row: backup and rebuild read rows in this order
 
     def check(self, row: Any) -> tuple[list[Finding], Link | None]:
         """What is wrong with the next entry, and the entry where it can be read."""
         seq = int(row.seq)
         findings = []
+        if seq < 1:
+            message = f"entry {seq} of {self.writer}: entries are numbered from 1; it was inserted"
+            return [self._finding("inserted", seq, message)], None
         if seq != self.seq + 1:
             missing = f"{self.seq + 1}" if seq == self.seq + 2 else f"{self.seq + 1} to {seq - 1}"
             findings.append(
@@ -183,7 +244,10 @@ class _Chain:
         if hashlib.sha256(body).digest() != digest:
             message = f"entry {seq} of {self.writer} does not have its hash: its content was altered"
             findings.append(self._finding("altered", seq, message))
-        self.seq, self.digest = seq, digest
+        if row.id <= self.row:
+            message = f"entry {seq} of {self.writer} is not after entry {self.seq} in the order of the table"
+            findings.append(self._finding("altered", seq, message))
+        self.seq, self.digest, self.row = seq, digest, row.id
         return findings, link if not findings else None
 
     def _compare(self, row: Any, link: Link, *, followed: bool) -> list[Finding]:
@@ -213,29 +277,47 @@ class _Chain:
 
 def _differing_rows(connection: Connection, links: list[Link]) -> list[Finding]:
     """Entries whose rows in the read models are not what follows from them."""
-    wanted = {link.entry.sheet for link in links if not isinstance(link.entry, Event)}
+    known = sheets_of(connection, {link.entry.sheet for link in links if not isinstance(link.entry, Event)})
     try:
-        expected = project(links, sheets_of(connection, wanted))
-    except BadEntry as error:
-        return [Finding("read_model", links[0].writer, links[0].seq, str(error))]
+        expected = project(links, dict(known))
+    except BadEntry:
+        return _unprojected(links, known)
     findings = []
     for table, rows in expected.items():
-        if table is schema.pruned_images:
-            continue
         there = _rows_between(connection, table, rows[0]["writer"], rows[0]["seq"], rows[-1]["seq"])
-        for row in rows:
-            if there.get(row["seq"]) != row:
-                place = f"entry {row['seq']} of {row['writer']}"
-                message = f"{place}: its row in {table.name} differs; run `steelsight ledger rebuild`"
-                findings.append(Finding("read_model", row["writer"], row["seq"], message))
+        wanted = {_row_key(table, row): row for row in rows}
+        differing = {key[0] for key, row in wanted.items() if there.get(key) != row}
+        if table is schema.pruned_images:
+            differing |= {key[0] for key in set(there) - set(wanted)}
+        for seq in sorted(differing):
+            place = f"entry {seq} of {rows[0]['writer']}"
+            message = f"{place}: its row in {table.name} differs; run `steelsight ledger rebuild`"
+            findings.append(Finding("read_model", rows[0]["writer"], seq, message))
     return findings
+
+
+def _unprojected(links: list[Link], known: dict[str, dict[str, Any]]) -> list[Finding]:
+    """Entries that no rows of the read models follow from."""
+    findings = []
+    for link in links:
+        try:
+            project([link], known)
+        except BadEntry as error:
+            message = f"entry {link.seq} of {link.writer}: {error}"
+            findings.append(Finding("read_model", link.writer, link.seq, message))
+    return findings
+
+
+def _row_key(table: Table, row: dict[str, Any]) -> tuple[int, str]:
+    return row["seq"], row["image_hash"] if table is schema.pruned_images else ""
 
 
 def _rows_between(
     connection: Connection, table: Table, writer: str, first: int, last: int
-) -> dict[int, dict[str, Any]]:
+) -> dict[tuple[int, str], dict[str, Any]]:
     query = select(table).where(table.c.writer == writer, table.c.seq.between(first, last))
-    return {row.seq: dict(row._mapping) for row in connection.execute(query)}
+    rows = [dict(row._mapping) for row in connection.execute(query)]
+    return {_row_key(table, row): row for row in rows}
 
 
 def _read_model_counts(connection: Connection) -> list[Finding]:
@@ -256,4 +338,12 @@ def _read_model_counts(connection: Connection) -> list[Finding]:
             counts = f"{table.name} has {rows} rows for {entered.get(kind, 0)} entries"
             message = f"{counts}; run `steelsight ledger rebuild`"
             findings.append(Finding("read_model", "", 0, message))
+    pruned, events = schema.pruned_images, schema.events
+    recorded = exists().where(
+        events.c.writer == pruned.c.writer, events.c.seq == pruned.c.seq, events.c.name == PRUNED
+    )
+    stray = connection.execute(select(func.count()).select_from(pruned).where(~recorded)).scalar_one()
+    if stray:
+        message = f"pruned_images has {stray} rows of no event; run `steelsight ledger rebuild`"
+        findings.append(Finding("read_model", "", 0, message))
     return findings

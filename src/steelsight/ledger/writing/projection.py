@@ -44,8 +44,7 @@ def project(links: Sequence[Link], known: dict[str, dict[str, Any]]) -> Rows:
             rows[schema.events].append(_event(entry, link))
             if entry.name == PRUNED:
                 rows[schema.pruned_images].extend(
-                    {**place, "image_hash": each, "pruned_us": link.time_us}
-                    for each in entry.details["images"]
+                    {**place, "image_hash": each, "pruned_us": link.time_us} for each in _pruned(entry)
                 )
             continue
         if entry.sheet not in known:
@@ -59,6 +58,15 @@ def project(links: Sequence[Link], known: dict[str, dict[str, Any]]) -> Rows:
         else:
             rows[schema.draws].append(_draw(entry, place))
     return rows
+
+
+def _pruned(entry: Event) -> list[str]:
+    """The images that an event of retention lists."""
+    images = entry.details.get("images")
+    texts = isinstance(images, list) and all(isinstance(each, str) for each in images)
+    if not isinstance(images, list) or not texts or len(set(images)) < len(images):
+        raise BadEntry(f"event {PRUNED}: expected details with images, a list of different hashes")
+    return images
 
 
 def _verdict(entry: VerdictGiven, link: Link, sheet: dict[str, Any]) -> dict[str, Any]:

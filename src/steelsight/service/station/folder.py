@@ -7,21 +7,23 @@ does not lose a sheet. A file is taken once its size and time are the same at tw
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from steelsight.errors import BadInput, BadSource
 from steelsight.ledger.chain.canonical import time_text
-from steelsight.names import shown_name
+from steelsight.names import on_one_line, shown_name
 from steelsight.runtime.engine.reading import ImageRefused, read_file
+from steelsight.runtime.verdict import Reason
 from steelsight.service.station.places import NamePattern, read_sidecar
-from steelsight.service.station.source import Arrival, Place
+from steelsight.service.station.source import Arrival, Place, bounded_us, item_name
 from steelsight.sheets.formats.listing import list_images
 
 __all__ = ["FolderSource"]
 
 POLL_S: Final = 0.05
+MOST_WARNINGS: Final = 1000  # kept, so that none of them is told twice
 
 Stamp = tuple[int, int]  # size in bytes, time of last change in nanoseconds
 
@@ -32,6 +34,7 @@ class FolderSource:
     folder   its images at any depth; masks and other files are passed over
     pattern  gives the place from the name; None = from a file beside the image, if there is one
     idle_s   end after so many seconds without a new file; None = never
+    report   called with each warning: a file that cannot be read, a place that cannot be used
     raises   BadSource where the folder cannot be listed
     """
 
@@ -42,6 +45,7 @@ class FolderSource:
         pattern: NamePattern | None = None,
         idle_s: float | None = None,
         poll_s: float = POLL_S,
+        report: Callable[[str], None] | None = None,
     ) -> None:
         if not folder.is_dir():
             raise BadSource(f"{folder}: expected a folder that the camera writes into")
@@ -50,6 +54,7 @@ class FolderSource:
         self._pattern = pattern
         self._idle_s = idle_s
         self._poll_s = poll_s
+        self._report = report
         self._seen: dict[str, Stamp] = {}
         self._taken: dict[str, Stamp] = {}
 
@@ -75,7 +80,10 @@ class FolderSource:
     def _poll(self) -> list[tuple[str, Stamp]]:
         """Files that have not changed since the last poll and were not taken, oldest first."""
         now = {}
-        for name in list_images(self.folder).images:
+        listing = list_images(self.folder)
+        for folder in listing.unreadable:
+            self._warn(f"{folder.id}: {folder.reason}")
+        for name in listing.images:
             stamp = self._stamp(name)
             if stamp is not None:
                 now[name] = stamp
@@ -99,20 +107,40 @@ class FolderSource:
         path = self.folder / name
         try:
             content = read_file(path)
-        except ImageRefused:  # gone, or written to again: the next poll decides
+        except ImageRefused as error:  # gone, or written to again: the next poll decides
             self._seen.pop(name, None)
+            if path.exists() and error.reason is not Reason.CHANGED:
+                self._warn(f"{error}; it is tried again")
             return None
         self._taken[name] = stamp
         captured = stamp[1] // 1000
-        item = f"{shown_name(name)}@{time_text(captured)}"
-        return Arrival(item, content, captured, self._place(name, path), image=shown_name(str(path)))
+        place, image = self._place(name, path), item_name(str(path))
+        return Arrival(item_name(f"{name}@{_moment(captured)}"), content, bounded_us(captured), place, image)
 
     def _place(self, name: str, path: Path) -> Place:
         try:
             found = self._pattern.read(shown_name(name)) if self._pattern else read_sidecar(path)
         except BadInput as error:
-            self.warnings.append(str(error))
+            self._warn(str(error))
             return Place()
         if found is None and self._pattern:
-            self.warnings.append(f"{shown_name(name)}: does not match --pattern {self._pattern.text}")
+            self._warn(f"{shown_name(name)}: does not match --pattern {self._pattern.text}")
         return found or Place()
+
+    def _warn(self, text: str) -> None:
+        """Tell each thing once; the last MOST_WARNINGS are kept."""
+        line = on_one_line(text)
+        if line in self.warnings:
+            return
+        self.warnings.append(line)
+        del self.warnings[:-MOST_WARNINGS]
+        if self._report is not None:
+            self._report(line)
+
+
+def _moment(time_us: int) -> str:
+    """A time as text; one that no calendar has, as its number of microseconds."""
+    try:
+        return time_text(time_us)
+    except OverflowError:
+        return f"{time_us}us"

@@ -5,19 +5,22 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
 from steelsight.errors import BadInput
+from steelsight.reading import read_regular
 from steelsight.service.station.source import Place
 
 __all__ = ["NamePattern", "read_sidecar"]
 
 KEYS: Final = tuple(field.name for field in fields(Place))
 LARGEST: Final = 2**20  # bytes of a file beside an image
+LONGEST_PART: Final = 255  # characters between two slashes of a name, as file systems allow
+ANYTHING: Final = "{*}"
 WORDS: Final = {
     "coil": r"[^/_]+",
     "position_m": r"-?\d+(?:\.\d+)?",
@@ -47,17 +50,52 @@ class NamePattern:
             )
 
     def read(self, name: str) -> Place | None:
-        """The place that a name states; None where it does not match."""
-        found = self._expression().search(name)
-        return None if found is None else to_place(found.groupdict())
+        """The place that a name states; None where it does not match.
 
-    def _expression(self) -> re.Pattern[str]:
-        parts = re.split(r"\{([^{}]*)\}", self.text)
-        text = "".join(
-            re.escape(part) if index % 2 == 0 else "[^/]*?" if part == "*" else f"(?P<{part}>{WORDS[part]})"
-            for index, part in enumerate(parts)
-        )
-        return re.compile(rf"(?:^|/){text}\Z")
+        raises  BadInput where it matches and a value is impossible
+        """
+        parts = [part for part in re.split(r"(\{[^{}]*\})", self.text) if part]
+        depth = self.text.count("/") + 1
+        components = name.split("/")[-depth:]
+        if len(components) < depth or max(map(len, components)) > LONGEST_PART:
+            return None
+        found = _match("/".join(components), parts)
+        return None if found is None else to_place(found)
+
+
+def _match(name: str, parts: Sequence[str]) -> dict[str, str] | None:
+    """The fields of a whole name; each place is tried once for each part, whatever the pattern."""
+    failed: set[tuple[int, int]] = set()
+
+    def match_from(part: int, at: int) -> dict[str, str] | None:
+        if part == len(parts):
+            return {} if at == len(name) else None
+        if (part, at) in failed:
+            return None
+        for end in _ends(name, at, parts[part]):
+            rest = match_from(part + 1, end)
+            if rest is not None:
+                return {parts[part][1:-1]: name[at:end], **rest}
+        failed.add((part, at))
+        return None
+
+    return match_from(0, 0)
+
+
+def _ends(name: str, at: int, part: str) -> Iterator[int]:
+    """Where a part of a pattern that begins at a place of the name can end, in order of preference."""
+    word = WORDS.get(part[1:-1]) if part.startswith("{") else None
+    if part == ANYTHING:
+        stop = name.find("/", at)
+        yield from range(at, (len(name) if stop < 0 else stop) + 1)
+    elif word is None:
+        if name.startswith(part, at):
+            yield at + len(part)
+    else:
+        longest = re.compile(word).match(name, at)
+        for end in range(longest.end() if longest else at, at, -1):
+            if re.compile(word).fullmatch(name, at, end):
+                yield end
 
 
 def read_sidecar(image: Path) -> Place | None:
@@ -68,22 +106,19 @@ def read_sidecar(image: Path) -> Place | None:
     for suffix in (".json", ".csv"):
         path = image.with_suffix(suffix)
         try:
-            with path.open("rb") as file:
-                content = file.read(LARGEST + 1)
+            content = read_regular(path, most_bytes=LARGEST)
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
             raise BadInput(f"{path}: cannot be read ({error.strerror or error})") from error
         try:
             return to_place(_values(content.decode("utf-8-sig"), suffix))
-        except (ValueError, TypeError, RecursionError, csv.Error) as error:
+        except (ValueError, TypeError, OverflowError, RecursionError, csv.Error) as error:
             raise BadInput(f"{path}: expected {', '.join(KEYS)} of one sheet ({error})") from error
     return None
 
 
 def _values(text: str, suffix: str) -> Mapping[str, Any]:
-    if len(text) > LARGEST:
-        raise ValueError("it is larger than 1 MiB")
     if suffix == ".csv":
         rows = list(csv.DictReader(StringIO(text)))
         if len(rows) != 1:
@@ -100,7 +135,7 @@ def to_place(values: Mapping[str, Any]) -> Place:
         value = values.get(key)
         try:
             numbers[key] = None if value in (None, "") else float(value)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise BadInput(f"{key}: expected a number, got {value!r:.40}") from error
     if side not in (None, "", "top", "bottom"):
         raise BadInput(f"side: expected top or bottom, got {side!r:.40}")

@@ -85,9 +85,12 @@ class Spool:
             yield [check_entry(each) for each in json.loads(payload)]
 
     def clear(self) -> None:
-        """Forget everything: it is in the ledger."""
-        self._file.truncate(0)
-        os.fsync(self._file.fileno())
+        """Forget everything: it is in the ledger. raises BadOutput where the file cannot be written."""
+        try:
+            self._file.truncate(0)
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise refuse_output(self.path, error, advice=ADVICE) from error
         self._last, self._end, self.waiting = b"", 0, 0
 
     def close(self) -> None:
