@@ -8,7 +8,7 @@ A policy is a TOML file with one table per shortcut:
     most_excess = 0.02        # largest share of verdicts that may flip beyond the control
     inconclusive = "fail"     # the default; "pass" releases a run although nothing was decided
 
-The gate is closed: a run passes a clause where the upper 95 % bound of the verdicts that flip beyond the
+The gate fails closed: a run passes a clause where the upper 95 % bound of the verdicts that flip beyond the
 control is at most `most_excess`, and the proof is not inconclusive. It fails where the lower bound is above.
 What lies between, or is inconclusive, fails unless the clause says `inconclusive = "pass"`.
 """
@@ -135,7 +135,8 @@ def gate_run(
     say     called with a description of each step
     raises  BadRecipe for an invalid policy, BadInput as `prove_run`
     """
-    clauses = load_policy(policy).shortcut
+    loaded = load_policy(policy)
+    clauses = loaded.shortcut
     folder = out or run / "shortcuts"
     say("opening")
     opened = open_proof(run, data, options, split=options.split)
@@ -156,7 +157,7 @@ def gate_run(
         decisions.append(ClauseDecision(clause, report.proof, passed, why, report.folder))
     gate = GateResult(tuple(decisions))
     made_by = result_settings(
-        "shortcuts gate", options, cards=[opened.card], data_hash=opened.data_hash, policy=load_policy(policy)
+        "shortcuts gate", options, cards=[opened.card], data_hash=opened.data_hash, policy=loaded
     )
     kept = keep_earlier(folder, GATE_FILE, made_by, ())
     write_json(

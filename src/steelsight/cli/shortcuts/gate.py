@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from steelsight.cli.console import JsonFlag, RunArgument, emit_json, print_line, step_status
-from steelsight.cli.options import expand_options
+from steelsight.cli.options import draws_figures, expand_options
 from steelsight.cli.shortcuts.options import EvaluationArgument
 from steelsight.shortcuts.prove.options import GateOptions
 
 __all__ = ["gate"]
 
 
+@draws_figures
 @expand_options
 def gate(
     run: RunArgument,
