@@ -73,11 +73,7 @@ def evaluate_run(
     """
     if part not in EVALUATED:
         raise BadInput(f"part: expected one of {', '.join(EVALUATED)}, got {part!r}")
-    if out is not None and (out / WEIGHTS_FILE).is_file():
-        raise BadOutput(
-            f"{out}: expected a folder of its own, got a RUN, whose records would be replaced; "
-            "choose another --out"
-        )
+    _refuse_run(out)
     opened = open_run(run, data, options, allow_patches=True)
     card, sheets = opened.card, opened.data
     chosen = opened.choose(part)
@@ -130,6 +126,15 @@ def evaluate_run(
     add_files(metrics, write_evaluation_page(folder, metrics, sheets, logits, single))
     write_json(folder / METRICS_FILE, metrics)
     return Evaluation(folder, metrics)
+
+
+def _refuse_run(out: Path | None) -> None:
+    """Raise BadOutput where the folder to write is a RUN: metrics and predictions have the same names there."""
+    if out is not None and (out / WEIGHTS_FILE).is_file():
+        raise BadOutput(
+            f"{out}: expected a folder of its own, got a RUN, whose records would be replaced; "
+            "choose another --out"
+        )
 
 
 def _given_notes(opened: OpenRun) -> list[str]:
