@@ -129,7 +129,7 @@ def evaluate_run(
 
 
 def _refuse_run(out: Path | None) -> None:
-    """Raise BadOutput where the folder to write is a RUN: metrics and predictions have the same names there."""
+    """Raise BadOutput where the folder to write is a RUN: its metrics and predictions have the same names."""
     if out is not None and (out / WEIGHTS_FILE).is_file():
         raise BadOutput(
             f"{out}: expected a folder of its own, got a RUN, whose records would be replaced; "

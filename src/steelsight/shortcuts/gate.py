@@ -137,11 +137,12 @@ def gate_run(
     """
     loaded = load_policy(policy)
     clauses = loaded.shortcut
+    nuisances = [_nuisance_of(clause, policy) for clause in clauses]
     folder = out or run / "shortcuts"
     say("opening")
     opened = open_proof(run, data, options, split=options.split)
     decisions = []
-    for clause, name in zip(clauses, _folder_names(clauses), strict=True):
+    for clause, nuisance, name in zip(clauses, nuisances, _folder_names(clauses), strict=True):
         say(f"proving {clause.nuisance}")
         settings = ProofOptions(
             suspected_class=clause.suspected_class,
@@ -150,7 +151,6 @@ def gate_run(
             allow_bad=options.allow_bad,
             seed=options.seed,
         )
-        nuisance = _nuisance_of(clause, policy)
         target = proof_folder(folder, f"prove-{name}", nuisance)
         report = prove_opened(opened, nuisance, settings, out=target)
         passed, why = decide_clause(clause, report.proof)
@@ -207,9 +207,15 @@ def _folder_names(clauses: Sequence[Clause]) -> list[str]:
 
 
 def _nuisance_of(clause: Clause, policy: Path) -> str:
-    """The clause's nuisance as `prove_run` takes it."""
+    """The clause's nuisance as `prove_run` takes it; raises BadRecipe for a list that does not exist."""
     kind = ALIASES.get(clause.nuisance, clause.nuisance)
-    return kind if kind in KINDS else str(policy.parent / clause.nuisance)
+    path = policy.parent / clause.nuisance
+    if kind not in KINDS and not path.is_file():
+        raise BadRecipe(
+            f"{policy}: nuisance: expected stain, end, or the path of a list, relative to the policy's folder, "
+            f"got {clause.nuisance!r:.120}, which is no file; correct it"
+        )
+    return kind if kind in KINDS else str(path)
 
 
 def _name_of(clause: Clause) -> str:
