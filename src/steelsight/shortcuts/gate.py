@@ -212,7 +212,7 @@ def _nuisance_of(clause: Clause, policy: Path) -> str:
     path = policy.parent / clause.nuisance
     if kind not in KINDS and not path.is_file():
         raise BadRecipe(
-            f"{policy}: nuisance: expected stain, end, or the path of a list, relative to the policy's folder, "
+            f"{policy}: nuisance: expected stain, end, or a list's path from the policy's folder, "
             f"got {clause.nuisance!r:.120}, which is no file; correct it"
         )
     return kind if kind in KINDS else str(path)
