@@ -32,7 +32,7 @@ def gate(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Prove every shortcut a policy names. Exit code 1 if one is over its bound, 2 for bad input."""
+    """Prove every shortcut a policy names. Exit code 1 if a clause fails, 2 for bad input."""
     from steelsight.shortcuts.gate import gate_run
 
     with step_status("proving") as say:
