@@ -110,7 +110,7 @@ def inside(root: Path, name: str) -> Path:
     """
     posix, windows = PurePosixPath(name), PureWindowsPath(name)
     parts = {*posix.parts, *windows.parts}
-    if not name.strip(". ") or "\0" in name or posix.is_absolute() or windows.anchor or ".." in parts:
+    if not name.strip(". /\\") or "\0" in name or posix.is_absolute() or windows.anchor or ".." in parts:
         raise ValueError(f"{name!r:.120}: expected a name inside {root.name or root}")
     return root / name
 
