@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,25 @@ def test_a_pipe_a_folder_and_a_large_file(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         read_regular(tmp_path)
     (tmp_path / "file").write_bytes(b"12345")
+    assert read_regular(tmp_path / "file", most_bytes=5) == b"12345"
+    with pytest.raises(OSError, match="more than the 4 bytes allowed"):
+        read_regular(tmp_path / "file", most_bytes=4)
+
+
+def test_memory_follows_the_size_of_the_file_not_the_limit(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"12345")
+    tracemalloc.start()
+    try:
+        assert read_regular(tmp_path / "file") == b"12345"
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**20
+
+
+def test_a_file_that_is_longer_than_the_system_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_bytes(b"12345")
+    monkeypatch.setattr("steelsight.reading._size", lambda _file: 2)
     assert read_regular(tmp_path / "file", most_bytes=5) == b"12345"
     with pytest.raises(OSError, match="more than the 4 bytes allowed"):
         read_regular(tmp_path / "file", most_bytes=4)
@@ -69,6 +89,9 @@ def test_toml_that_takes_too_long_or_too_deep(text: str, message: str) -> None:
         "c:victim",
         "",
         ".",
+        "./",
+        ".\\",
+        " ./. ",
         "..",
         "a\0b",
     ],

@@ -45,10 +45,17 @@ def read_regular(path: Path, *, most_bytes: int = MOST_BYTES) -> bytes:
     raises  OSError as `open_regular`, EFBIG beyond `most_bytes`
     """
     with open_regular(path) as file:
-        content = file.read(most_bytes + 1)
+        size = _size(file)
+        content = file.read(min(size, most_bytes) + 1)  # a read takes as much memory as it may return
+        if len(content) > size:  # it has grown, or the system does not know its size
+            content += file.read(most_bytes + 1 - len(content))
     if len(content) > most_bytes:
         raise OSError(errno.EFBIG, f"more than the {most_bytes} bytes allowed", str(path))
     return content
+
+
+def _size(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
 
 
 def parse_json(text: bytes | str, *, strict: bool = False) -> Any:
@@ -103,7 +110,7 @@ def inside(root: Path, name: str) -> Path:
     """
     posix, windows = PurePosixPath(name), PureWindowsPath(name)
     parts = {*posix.parts, *windows.parts}
-    if not name.strip(". ") or "\0" in name or posix.is_absolute() or windows.anchor or ".." in parts:
+    if not name.strip(". /\\") or "\0" in name or posix.is_absolute() or windows.anchor or ".." in parts:
         raise ValueError(f"{name!r:.120}: expected a name inside {root.name or root}")
     return root / name
 

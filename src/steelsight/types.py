@@ -1,4 +1,4 @@
-"""Array aliases and frozen dataclasses that the rooms share; they only say what their fields hold."""
+"""Array aliases and frozen dataclasses that all packages share; they only say what their fields hold."""
 
 from __future__ import annotations
 

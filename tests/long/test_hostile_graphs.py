@@ -19,7 +19,7 @@ from steelsight.runtime.bundle.graph.check import CheckedGraph, check_graph
 pytestmark = pytest.mark.long
 
 CASES = 20_000
-PATIENCE_S = 10.0  # for one case; a hang, not a slow machine
+PATIENCE_S = 10.0  # of processor time, for one case: a hang, not a busy machine
 EVERY = 10  # of the accepted graphs, one is compiled and run in both engines
 
 
@@ -27,7 +27,7 @@ def test_mutated_messages_are_refused_or_read_alike(record_attack: Callable[...,
     core, seed = openvino.Core(), seed_graph()
     counts = {"refused": 0, "read alike": 0, "run in both engines": 0}
     for case in range(CASES):
-        start = time.perf_counter()
+        start = time.process_time()
         content = mutate(seed, random.Random(case))
         try:
             graph = check_graph(content, f"case {case}")
@@ -42,7 +42,7 @@ def test_mutated_messages_are_refused_or_read_alike(record_attack: Callable[...,
             if counts["read alike"] % EVERY == 0:
                 _run(graph, encoded, core)
                 counts["run in both engines"] += 1
-        assert time.perf_counter() - start < PATIENCE_S, f"case {case}"
+        assert time.process_time() - start < PATIENCE_S, f"case {case}"
     assert counts["refused"] > CASES // 2
     assert counts["read alike"] > CASES // 50
     outcome = (

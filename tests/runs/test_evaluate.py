@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from steelsight.errors import BadCheckpoint, BadData, BadInput
+from steelsight.errors import BadCheckpoint, BadData, BadInput, BadOutput
 from steelsight.runs.evaluate import evaluate_run
 from steelsight.sheets.options import DataOptions
 from steelsight.training.recipe import Recipe
@@ -112,6 +112,13 @@ def test_other_classes_are_refused(folder: Folder, run: RunResult) -> None:
     (other / "bar").rename(other / "scratch")
     with pytest.raises(BadData, match=r"expected only classes of the run \(none, bar, block\), got scratch"):
         evaluate_run(run.folder, other)
+
+
+def test_the_records_of_a_run_are_not_replaced(data: Path, run: RunResult) -> None:
+    before = (run.folder / "metrics.json").read_bytes()
+    with pytest.raises(BadOutput, match="got a RUN, whose records would be replaced; choose another --out"):
+        evaluate_run(run.folder, data, out=run.folder)
+    assert (run.folder / "metrics.json").read_bytes() == before
 
 
 def test_a_run_without_its_split_is_refused(data: Path, run: RunResult) -> None:

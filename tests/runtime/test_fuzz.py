@@ -26,7 +26,7 @@ pytestmark = pytest.mark.long
 
 Make = Callable[..., Path]
 CARDS = 1500
-PATIENCE_S = 10.0  # for one image or bundle; a hang, not a slow machine
+PATIENCE_S = 10.0  # of processor time, for one case: a hang, not a busy machine
 MEMORY_MB = 1500  # that thousands of cases may add to the process
 
 
@@ -91,9 +91,9 @@ def test_mutated_images_are_verdicts(make_bundle: Make, record_attack: Callable[
     before, counts = _peak_mb(), dict.fromkeys(State, 0)
     for case in range(6000):
         rng = random.Random(case)
-        start = time.perf_counter()
+        start = time.process_time()
         verdict = inspector.inspect(_mutate(rng.choice(seeds), rng))
-        assert time.perf_counter() - start < PATIENCE_S, f"case {case}"
+        assert time.process_time() - start < PATIENCE_S, f"case {case}"
         assert (verdict.state == State.BAD_IMAGE) == bool(verdict.detail), f"case {case}"
         counts[verdict.state] += 1
     assert counts[State.BAD_IMAGE] > 1000
@@ -111,7 +111,7 @@ def test_mutated_graphs_run_or_are_refused(make_bundle: Make, record_attack: Cal
     refused = ran = 0
     for case in range(1500):
         rng = random.Random(case)
-        start = time.perf_counter()
+        start = time.process_time()
         content = _mutate(graph, rng)
         try:
             altered = Bundle(
@@ -121,7 +121,7 @@ def test_mutated_graphs_run_or_are_refused(make_bundle: Make, record_attack: Cal
             ran += 1
         except BadBundle:
             refused += 1
-        assert time.perf_counter() - start < PATIENCE_S, f"case {case}"
+        assert time.process_time() - start < PATIENCE_S, f"case {case}"
     assert refused > 500
     assert ran > 20
     outcome = f"{refused:,} refused, {ran:,} run with outputs of the card's shapes; 0 errors, 0 hangs"

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from steelsight.cli import app
 from steelsight.errors import BadRecipe
-from steelsight.shortcuts.gate import Clause, decide_clause, load_policy
+from steelsight.shortcuts.gate import Clause, decide_clause, gate_run, load_policy
 from steelsight.shortcuts.pasting.counterfactual import PasteEffect
 from steelsight.shortcuts.prove.decision import Verdict
 from steelsight.shortcuts.prove.prove import ShortcutProof
@@ -55,6 +55,15 @@ def test_a_clause_passes_by_the_upper_bound_of_a_proof(
 def test_an_inconclusive_proof_fails_where_the_policy_does_not_say_otherwise() -> None:
     clause = Clause.model_validate({"nuisance": "stain", "most_excess": 1.0})
     assert decide_clause(clause, _proof("inconclusive", 0.0))[0] is False
+
+
+def test_a_list_that_does_not_exist_is_refused_before_any_proof(tmp_path: Path) -> None:
+    clauses = [
+        f'[[shortcut]]\nnuisance = "{name}"\nmost_excess = 0.1\n' for name in ("stain", "lists/odd.csv")
+    ]
+    (tmp_path / "policy.toml").write_text("".join(clauses))
+    with pytest.raises(BadRecipe, match=r"policy\.toml: nuisance: .* got 'lists/odd\.csv', which is no file"):
+        gate_run(tmp_path / "RUN", tmp_path / "DATA", tmp_path / "policy.toml")
 
 
 def test_a_proof_without_a_paste_decides_nothing() -> None:

@@ -1,4 +1,4 @@
-"""The command line: one file a verb. A verb imports its rooms when it runs, so that `--help` stays fast."""
+"""The command line: one file a verb. A verb imports what it needs when it runs: `--help` stays fast."""
 
 from __future__ import annotations
 

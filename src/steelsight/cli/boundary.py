@@ -126,7 +126,7 @@ def _ending_of(error: Exception, verb: str = "", options: Collection[str] = ()) 
 def _reachable(text: str, verb: str, own: Collection[str]) -> str:
     """A message, and where the verb lacks an option of `data` that it names, how to use it all the same.
 
-    Rooms that read DATA serve many verbs; not all of them have the options that settle what a folder is.
+    Many verbs read DATA, and not all of them have the options that say what a folder is.
     """
     named = {flag for flag in _OF_DATA if re.search(rf"{flag}(?![\w-])", text)}
     missing = sorted(named - set(own))

@@ -9,7 +9,7 @@ from steelsight.errors import BadInput
 
 __all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "to_input"]
 
-# Stated in sheets/pixels.py as well: rooms of one floor do not import each other; a test compares them.
+# Mean and standard deviation of ImageNet's photographs, RGB on a scale of 0 to 1 (torchvision).
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 

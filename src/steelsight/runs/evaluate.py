@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from steelsight.errors import BadCheckpoint, BadInput
+from steelsight.errors import BadCheckpoint, BadInput, BadOutput
 from steelsight.files import add_files, keep_earlier, write_json
+from steelsight.models.checkpoint import WEIGHTS_FILE
 from steelsight.runs.open import OpenRun, open_run
 from steelsight.runs.settings import result_settings
 from steelsight.sheets.options import AUTOMATIC, DataOptions
@@ -67,10 +68,12 @@ def evaluate_run(
     prevalence   share of defective sheets on the line, for the operating point; None = that of these sheets
     options      how DATA is opened; groups serve intervals, and those of training sheets are left out
     out          default RUN/evaluations/NAME-PART
-    raises       BadData where no sheet is left, or `all` has training sheets; BadCheckpoint; BadInput
+    raises       BadData where no sheet is left, or `all` has training sheets; BadCheckpoint; BadInput;
+                 BadOutput where `out` is a RUN
     """
     if part not in EVALUATED:
         raise BadInput(f"part: expected one of {', '.join(EVALUATED)}, got {part!r}")
+    _refuse_run(out)
     opened = open_run(run, data, options, allow_patches=True)
     card, sheets = opened.card, opened.data
     chosen = opened.choose(part)
@@ -123,6 +126,15 @@ def evaluate_run(
     add_files(metrics, write_evaluation_page(folder, metrics, sheets, logits, single))
     write_json(folder / METRICS_FILE, metrics)
     return Evaluation(folder, metrics)
+
+
+def _refuse_run(out: Path | None) -> None:
+    """Raise BadOutput where the folder to write is a RUN: its metrics and predictions have the same names."""
+    if out is not None and (out / WEIGHTS_FILE).is_file():
+        raise BadOutput(
+            f"{out}: expected a folder of its own, got a RUN, whose records would be replaced; "
+            "choose another --out"
+        )
 
 
 def _given_notes(opened: OpenRun) -> list[str]:

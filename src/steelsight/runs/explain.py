@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +15,7 @@ from steelsight.explanations.verdicts import explain_images, find_classes
 from steelsight.files import EarlierResult, keep_earlier, write_json
 from steelsight.models.card import Card, temperature_source
 from steelsight.models.checkpoint import load_checkpoint
+from steelsight.reading import parse_object, read_regular
 from steelsight.reports.figures.style import svg_wanted
 from steelsight.runs.mistakes import write_mistakes_page
 from steelsight.runs.open import open_runs
@@ -100,14 +100,16 @@ def _settings(verb: str, options: ExplainOptions, card: Card, **more: Any) -> di
 
 def _correct_paths(folder: Path) -> None:
     """Name the places of figures and arrays that moved to this folder with the numbers of their result."""
-    report = json.loads((folder / REPORT).read_text(encoding="utf-8")) if (folder / REPORT).is_file() else {}
+    try:
+        report = parse_object(read_regular(folder / REPORT))
+    except (OSError, ValueError):  # none, or damaged: it was moved as it is
+        return
     for row in report.get("sheets", []):
         for key in ("figure", "arrays"):
             moved = folder / Path(row.get(key) or "").name
             if row.get(key) and moved.is_file():
                 row[key] = str(moved)
-    if report:
-        write_json(folder / REPORT, report)
+    write_json(folder / REPORT, report)
 
 
 def explain_errors(

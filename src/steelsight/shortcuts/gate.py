@@ -8,7 +8,7 @@ A policy is a TOML file with one table per shortcut:
     most_excess = 0.02        # largest share of verdicts that may flip beyond the control
     inconclusive = "fail"     # the default; "pass" releases a run although nothing was decided
 
-The gate is closed: a run passes a clause where the upper 95 % bound of the verdicts that flip beyond the
+The gate fails closed: a run passes a clause where the upper 95 % bound of the verdicts that flip beyond the
 control is at most `most_excess`, and the proof is not inconclusive. It fails where the lower bound is above.
 What lies between, or is inconclusive, fails unless the clause says `inconclusive = "pass"`.
 """
@@ -135,12 +135,14 @@ def gate_run(
     say     called with a description of each step
     raises  BadRecipe for an invalid policy, BadInput as `prove_run`
     """
-    clauses = load_policy(policy).shortcut
+    loaded = load_policy(policy)
+    clauses = loaded.shortcut
+    nuisances = [_nuisance_of(clause, policy) for clause in clauses]
     folder = out or run / "shortcuts"
     say("opening")
     opened = open_proof(run, data, options, split=options.split)
     decisions = []
-    for clause, name in zip(clauses, _folder_names(clauses), strict=True):
+    for clause, nuisance, name in zip(clauses, nuisances, _folder_names(clauses), strict=True):
         say(f"proving {clause.nuisance}")
         settings = ProofOptions(
             suspected_class=clause.suspected_class,
@@ -149,14 +151,13 @@ def gate_run(
             allow_bad=options.allow_bad,
             seed=options.seed,
         )
-        nuisance = _nuisance_of(clause, policy)
         target = proof_folder(folder, f"prove-{name}", nuisance)
         report = prove_opened(opened, nuisance, settings, out=target)
         passed, why = decide_clause(clause, report.proof)
         decisions.append(ClauseDecision(clause, report.proof, passed, why, report.folder))
     gate = GateResult(tuple(decisions))
     made_by = result_settings(
-        "shortcuts gate", options, cards=[opened.card], data_hash=opened.data_hash, policy=load_policy(policy)
+        "shortcuts gate", options, cards=[opened.card], data_hash=opened.data_hash, policy=loaded
     )
     kept = keep_earlier(folder, GATE_FILE, made_by, ())
     write_json(
@@ -206,9 +207,15 @@ def _folder_names(clauses: Sequence[Clause]) -> list[str]:
 
 
 def _nuisance_of(clause: Clause, policy: Path) -> str:
-    """The clause's nuisance as `prove_run` takes it."""
+    """The clause's nuisance as `prove_run` takes it; raises BadRecipe for a list that does not exist."""
     kind = ALIASES.get(clause.nuisance, clause.nuisance)
-    return kind if kind in KINDS else str(policy.parent / clause.nuisance)
+    path = policy.parent / clause.nuisance
+    if kind not in KINDS and not path.is_file():
+        raise BadRecipe(
+            f"{policy}: nuisance: expected stain, end, or a list's path from the policy's folder, "
+            f"got {clause.nuisance!r:.120}, which is no file; correct it"
+        )
+    return kind if kind in KINDS else str(path)
 
 
 def _name_of(clause: Clause) -> str:

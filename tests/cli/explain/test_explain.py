@@ -75,6 +75,16 @@ def test_writes_a_figure_a_sheet_and_one_json_line(run: Path, tiles: Path) -> No
     assert report["set_aside"] == []
 
 
+def test_a_damaged_earlier_result_is_kept_as_it_is(run: Path, tiles: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "explanations.json").write_text("{")
+    result = invoke(run, tiles / "Free" / "a.jpg", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert (out / "earlier" / "1" / "explanations.json").read_text() == "{"
+    assert json.loads((out / "explanations.json").read_text())["sheets"]
+
+
 def documented_code(after: str) -> str:
     """The first Python block of docs/maps.md after a heading."""
     text = (Path(__file__).parents[3] / "docs" / "maps.md").read_text(encoding="utf-8")

@@ -161,6 +161,15 @@ def test_outputs_have_one_row_a_sheet_and_grow_in_proportion() -> None:
     )
     _refused(model.SerializeToString(), "sizes that grow in proportion to the number of sheets")
     model = _seed()
+    model.graph.node.extend(
+        [
+            helper.make_node("ReduceMean", ["float"], ["average"], axes=[0]),  # one for all sheets
+            helper.make_node("Transpose", ["embedding"], ["turned"], perm=[1, 0]),
+            helper.make_node("MatMul", ["embedding", "turned"], ["pairs"]),
+        ]
+    )
+    _refused(model.SerializeToString(), "sizes that grow in proportion .* got 'pairs' of 1 elements")
+    model = _seed()
     model.graph.node.append(helper.make_node("Transpose", ["embedding"], ["turned"], perm=[1, 0]))
     model.graph.output.append(helper.make_tensor_value_info("turned", TensorProto.FLOAT, [4, "n"]))
     _refused(model.SerializeToString(), "output 'turned': expected one row a sheet")

@@ -41,7 +41,8 @@ def data(
     convert: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for the sheets in our layout; with several types on a sheet, as COCO.", metavar="OUT"
+            help="Folder for the sheets as class folders, or as COCO where a sheet has several types.",
+            metavar="OUT",
         ),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Number of decoding threads.")] = 2,
@@ -66,7 +67,7 @@ def data(
 
 
 def _convert(sheets: SheetSet, out: Path) -> tuple[dict[str, Any], int]:
-    """Write the sheets in our layout; what was written, and how many sheets were left out."""
+    """Write the sheets as class folders or COCO; what was written, and how many sheets were left out."""
     from steelsight.plain import plain
     from steelsight.sheets.convert import convert_sheets
 

@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from steelsight.cli.console import JsonFlag, RunArgument, emit_json, print_line, step_status
-from steelsight.cli.options import expand_options
+from steelsight.cli.options import draws_figures, expand_options
 from steelsight.cli.shortcuts.options import EvaluationArgument
 from steelsight.shortcuts.prove.options import GateOptions
 
 __all__ = ["gate"]
 
 
+@draws_figures
 @expand_options
 def gate(
     run: RunArgument,
@@ -31,7 +32,7 @@ def gate(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Prove every shortcut a policy names. Exit code 1 if one is over its bound, 2 for bad input."""
+    """Prove every shortcut a policy names. Exit code 1 if a clause fails, 2 for bad input."""
     from steelsight.shortcuts.gate import gate_run
 
     with step_status("proving") as say:

@@ -17,6 +17,7 @@ from jaxtyping import Float32
 
 from steelsight.errors import BadBundle
 from steelsight.names import shown_name
+from steelsight.reading import read_regular
 from steelsight.runtime.bundle.arrays import read_arrays
 from steelsight.runtime.bundle.card import BundleCard
 from steelsight.runtime.bundle.graph.check import MAX_GRAPH_BYTES, CheckedGraph, check_graph
@@ -140,8 +141,7 @@ def _read_file(path: Path, size: int | None) -> bytes:
             raise BadBundle(
                 f"{path}: expected {size} bytes, got {status.st_size}; export or copy the bundle again"
             )
-        with path.open("rb") as file:
-            return file.read(limit + 1)
+        return read_regular(path, most_bytes=limit)
     except OSError as error:
         raise BadBundle(
             f"{path}: cannot be read ({error.strerror or error}); export or copy it again"

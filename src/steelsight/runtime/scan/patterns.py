@@ -1,7 +1,8 @@
 """Expand a pattern of files as a shell does, within bounds.
 
 `*`, `?` and `[...]` match within a name, `**` any folders; hidden names are matched by a pattern that begins
-with a dot. Unlike the standard library's, `**` ends in a farm of links, which multiply without end.
+with a dot. Unlike the standard library's, `**` follows a bounded number of links: links to
+folders of links multiply without end.
 """
 
 from __future__ import annotations

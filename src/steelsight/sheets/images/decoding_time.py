@@ -9,6 +9,7 @@ so that other work on the computer does not count.
 from __future__ import annotations
 
 import io
+import re
 import time
 from typing import Final
 
@@ -26,6 +27,9 @@ SECONDS: Final = 4.0  # for the header, and for the pixels of any image
 SECONDS_PER_MEGAPIXEL: Final = 0.25  # 10 to 50 times what decoders need
 PIECE: Final = 2**16  # bytes that a decoder fetches at a time, and at least a row
 JPEG_PIECE: Final = 2**14
+_MARKER: Final = re.compile(rb"\xff([^\x00\xff])")  # 0xff 0x00 is a byte of entropy-coded data
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+_WITHOUT_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD8)})  # restarts within a scan
 
 
 class TimedBytes(io.BytesIO):
@@ -57,18 +61,30 @@ def limit_decoding(image: ImageFile.ImageFile) -> None:
 
 
 def refuse_scans(image: ImageFile.ImageFile, content: bytes, name: str) -> None:
-    """Refuse a JPEG of too many scans; raises BadImage.
-
-    Entropy-coded data hold no marker, so each start-of-scan marker is a scan, or lies in a thumbnail.
-    """
+    """Refuse a JPEG of too many scans; raises BadImage."""
     if not isinstance(image, JpegImageFile):
         return
-    scans = content.count(b"\xff\xda")
     width, height = image.size
     most = max(USUAL_SCANS, min(MAX_SCANS, MAX_SCANNED_PIXELS // (width * height)))
-    if scans > most:
+    if content.count(b"\xff\xda") > most and (scans := _count_scans(content)) > most:
         raise BadImage(
             f"{name}: a JPEG of {scans} scans, more than the {most} allowed for {width}x{height} pixels; "
             "export it again",
             kind="too_large",
         )
+
+
+def _count_scans(content: bytes) -> int:
+    """Scans of a JPEG, by its markers up to the end of the image, as decoders read them.
+
+    The same bytes in a thumbnail, in metadata, or in a film behind the image, as phones append it, are none.
+    """
+    scans, at = 0, 2
+    while found := _MARKER.search(content, at):
+        marker, at = found[1][0], found.end()
+        if marker == _END_OF_IMAGE:
+            break
+        if marker not in _WITHOUT_LENGTH:
+            scans += marker == _START_OF_SCAN
+            at += max(2, int.from_bytes(content[at : at + 2], "big"))
+    return scans

@@ -25,6 +25,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from steelsight.errors import BadImage
+from steelsight.reading import read_regular
 from steelsight.sheets.images.decoding_time import TimedBytes, limit_decoding, refuse_scans
 from steelsight.sheets.images.tiff_header import (
     TiffFacts,
@@ -115,7 +116,7 @@ def read_bytes(path: Path) -> bytes:
                 f"{path.name}: {found.st_size} bytes, more than {MAX_FILE_BYTES}; is it one image?",
                 kind="too_large",
             )
-        content = path.read_bytes()
+        content = read_regular(path, most_bytes=MAX_FILE_BYTES)
     except OSError as error:
         raise BadImage(unreadable(path, error)) from error
     except MemoryError as error:

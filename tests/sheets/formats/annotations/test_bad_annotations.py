@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -180,3 +181,11 @@ def test_files_of_annotations_are_bounded(tmp_path: Path, monkeypatch: pytest.Mo
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(BadData, match="expected text in UTF-8"):
         documents.read_json(path)
+
+
+@pytest.mark.parametrize("read", [documents.read_json, documents.read_xml, documents.read_yaml])
+def test_a_pipe_is_refused_at_once(tmp_path: Path, read: Callable[[Path], Any]) -> None:
+    os.mkfifo(tmp_path / "a.json")
+    with pytest.raises(BadData, match="not a regular file but a pipe or a device"):
+        read(tmp_path / "a.json")
+    assert documents.xml_root(tmp_path / "a.json") == ""

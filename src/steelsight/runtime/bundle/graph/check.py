@@ -27,7 +27,7 @@ OPSETS: Final = (13, 17)  # exports write 17; from 18 on, operators read their a
 IR_VERSIONS: Final = (7, 64)  # of the file's form alone, which is not passed on
 IR_VERSION: Final = 8  # that is written: the oldest that holds opset 17
 MOST_OUTPUTS: Final = 8
-_BATCHES: Final = (1, 3)  # the graph is followed for both; sizes must grow in proportion
+_BATCHES: Final = (1, 512)  # the graph is followed for both; sizes must grow in proportion
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +88,12 @@ def _checked(model: Message, limits: GraphLimits) -> CheckedGraph:
     for walk in walks:
         walk.follow(nodes)
     one, several = walks
-    if several.elements > one.elements * _BATCHES[1]:
-        raise WrongNode("expected sizes that grow in proportion to the number of sheets")
+    for name, value in several.values.items():  # each: one that stays small must not make up for another
+        if value.size > one.values[name].size * _BATCHES[1]:
+            raise WrongNode(
+                f"expected sizes that grow in proportion to the number of sheets, got {name!a:.60} of "
+                f"{one.values[name].size} elements for one sheet and {value.size} for {_BATCHES[1]}"
+            )
     outputs = tuple(_output(name, walks) for name in names)
     return CheckedGraph(opset, nodes, constants, (port,), outputs)
 

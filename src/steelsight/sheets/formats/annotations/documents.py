@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -14,6 +15,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse, parse
 
 from steelsight.errors import BadData
+from steelsight.reading import open_regular
 from steelsight.sheets.images.image_file import unreadable
 
 __all__ = [
@@ -35,7 +37,8 @@ def read_text(path: Path, *, most: int = MAX_BYTES) -> str:
     """The text of a file in UTF-8; raises BadData when it is larger than `most` bytes or no text."""
     _refuse_large(path, most)
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with io.TextIOWrapper(open_regular(path), encoding="utf-8-sig") as file:
+            return file.read()
     except OSError as error:
         raise BadData(unreadable(path, error)) from error
     except UnicodeDecodeError as error:
@@ -77,7 +80,8 @@ def read_xml(path: Path) -> Element:
     """The root of an XML file without entities; raises BadData."""
     _refuse_large(path, MAX_BYTES)
     try:
-        root: Element | None = parse(path).getroot()
+        with open_regular(path) as file:
+            root: Element | None = parse(file).getroot()
     except OSError as error:
         raise BadData(unreadable(path, error)) from error
     except DefusedXmlException as error:
@@ -92,7 +96,7 @@ def read_xml(path: Path) -> Element:
 def xml_root(path: Path) -> str:
     """The name of a file's outermost element; "" where it is no XML."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return next((str(element.tag) for _, element in iterparse(file, events=("start",))), "")
     except (OSError, DefusedXmlException, ParseError, ValueError, LookupError):
         return ""
