@@ -48,5 +48,7 @@ spooled  # printed by `line --json`
 
 # SQLite's driver and Alembic read them.
 isolation_level
+autocommit
+text_factory
 down_revision
 renew  # of a writer that waits for sheets

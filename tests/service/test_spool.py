@@ -1,5 +1,7 @@
 """The spool keeps entries over crashes and tells what was altered."""
 
+import hashlib
+
 import pytest
 from tests.ledger.conftest import judged
 
@@ -93,3 +95,13 @@ def test_a_folder_that_cannot_be_made_is_refused(opened, filled, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(BadOutput, match="free space on the disk of --spool"):
         opened(tmp_path / "file" / "spool")
+
+
+@pytest.mark.parametrize("payload", [b"{", b"[{}]", b'[{"kind":"sheet"}]', b"[]", b"\xff", b"[" * 99_999])
+def test_a_line_without_entries_is_refused_although_its_hash_is_right(tmp_path, payload):
+    path = tmp_path / "spool"
+    path.write_bytes(hashlib.sha256(b" " + payload).hexdigest().encode() + b" " + payload + b"\n")
+    spool = Spool(path)
+    with pytest.raises(LedgerAltered, match="holds no entries"):
+        list(spool.read())
+    spool.close()

@@ -182,9 +182,13 @@ def _row(link: Link) -> dict[str, object]:
 
 
 def _boot() -> str:
-    """Distinguishes this run of this machine; empty where the system does not tell."""
+    """Distinguishes this run of this machine, and containers on it; empty where the system does not tell.
+
+    Numbers of processes can be compared within one container only: it does not see those of another.
+    """
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
+        return f"{boot}-{Path('/proc/self/ns/pid').readlink().name[5:-1]}"  # pid:[N]
     except OSError:
         return ""
 

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from steelsight.errors import BadOutput, LedgerAltered
+from steelsight.errors import BadEntry, BadOutput, LedgerAltered
 from steelsight.files import refuse_output, sync_folder
 from steelsight.ledger.chain.entries import Entry, check_entry
 
@@ -80,9 +80,15 @@ class Spool:
             raise BadOutput(f"{self.path}: a line that was cut off could not be removed ({error})") from error
 
     def read(self) -> Iterator[list[Entry]]:
-        """The entries of each append, oldest first."""
-        for _, payload, _ in self._lines():
-            yield [check_entry(each) for each in json.loads(payload)]
+        """The entries of each append, oldest first; raises LedgerAltered where a line holds no entries."""
+        for _, payload, end in self._lines():
+            try:
+                entries = [check_entry(each) for each in json.loads(payload)]
+            except (BadEntry, ValueError, TypeError, RecursionError) as error:
+                raise self._altered(end, f"holds no entries ({error!s:.200})") from error
+            if not entries:
+                raise self._altered(end, "holds no entries")
+            yield entries
 
     def clear(self) -> None:
         """Forget everything: it is in the ledger. raises BadOutput where the file cannot be written."""
@@ -107,12 +113,15 @@ class Spool:
             end += len(line)
             digest, _, payload = line[:-1].partition(b" ")
             if digest != _digest(last, payload):
-                raise LedgerAltered(
-                    f"{self.path}: the line that ends at byte {end} was altered; move the file away to go on "
-                    "without the sheets in it, and keep it"
-                )
+                raise self._altered(end, "was altered")
             last = digest
             yield digest, payload, end
+
+    def _altered(self, end: int, what: str) -> LedgerAltered:
+        return LedgerAltered(
+            f"{self.path}: the line that ends at byte {end} {what}; move the file away to go on without the "
+            "sheets in it, and keep it"
+        )
 
 
 def _digest(last: bytes, payload: bytes) -> bytes:
