@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import hmac
+import json
 
 import pytest
 from sqlalchemy import func, select
@@ -325,3 +326,26 @@ def test_erased_text_is_in_no_file_of_the_database(address, request, tmp_path):
     assert files
     assert not [path for path in files if secret.encode() in path.read_bytes()]
     ledger.close()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["entry", {}],
+        ["entry", {"body": 5}],
+        ["people", {"person": "x", "what": 1}],
+        ["people", {"person": None, "name": None, "address": None, "created_us": None}],
+        ["people", {"person": {}, "name": [], "address": {}, "created_us": {}}],
+        ["people", {"person": "x", "name": "a", "address": "", "created_us": 2**70}],
+        ["people", {"person": "\ud800", "name": "a", "address": "", "created_us": 1}],
+        ["texts", {"commitment": "x", "person": "p", "salt": {"base64": "!"}, "text": "t"}],
+    ],
+)
+def test_a_backup_with_impossible_rows_is_refused_although_its_checksum_is_right(tmp_path, line):
+    header = {"format": "steelsight-ledger-backup/1", "id": "a" * 32, "epoch": 1, "schema": "0001"}
+    content = b"".join(json.dumps(each).encode() + b"\n" for each in (["ledger", header], line))
+    end = json.dumps(["end", {"entries": 0, "sha256": hashlib.sha256(content).hexdigest()}]).encode()
+    path = tmp_path / "ledger.backup"
+    path.write_bytes(gzip.compress(content + end + b"\n"))
+    with pytest.raises(BadInput, match=r"expected a whole backup|the database refuses its rows"):
+        restore(path, str(tmp_path / "restored.db"))

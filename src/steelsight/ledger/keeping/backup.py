@@ -120,7 +120,7 @@ def restore(path: Path, address: str, anchors: Sequence[Anchor] = ()) -> tuple[L
     ledger = create_ledger(address, restored_id=header["id"])
     with ExitStack() as undo:
         undo.callback(ledger.close)
-        with _refusing(path), ledger.write() as connection:
+        with ledger.write() as connection, _refusing(path):
             _copy(connection, ledger, path)
         rebuild(ledger)
         found = verify(ledger, anchors)
@@ -190,7 +190,9 @@ def _refusing(path: Path) -> Iterator[None]:
         if not isinstance(error, IntegrityError | DataError):
             raise
         raise BadInput(f"{path}: the database refuses its rows ({error.orig!s:.200})") from error
-    except (ValueError, KeyError, TypeError, AttributeError, CompileError, StatementError) as error:
+    except (ArithmeticError, LookupError, CompileError, StatementError) as error:
+        raise BadInput(f"{path}: expected a whole backup of a ledger ({error!s:.200})") from error
+    except (ValueError, TypeError, AttributeError) as error:
         raise BadInput(f"{path}: expected a whole backup of a ledger ({error!s:.200})") from error
 
 
@@ -231,4 +233,4 @@ def _copy(connection: Connection, ledger: Ledger, path: Path) -> None:
 
 
 def _as_value(value: Any) -> Any:
-    return base64.b64decode(value["base64"]) if isinstance(value, dict) else value
+    return base64.b64decode(value["base64"], validate=True) if isinstance(value, dict) else value
