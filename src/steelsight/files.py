@@ -37,6 +37,7 @@ __all__ = [
     "replace_folder",
     "replace_through",
     "sync_folder",
+    "take_lock",
     "write_json",
     "write_synced",
 ]
@@ -319,3 +320,16 @@ def sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def take_lock(handle: int, *, shared: bool = False) -> bool:
+    """Whether the lock was taken. The system frees it when the process ends; without such locks, True."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

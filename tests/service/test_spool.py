@@ -1,6 +1,7 @@
 """The spool keeps entries over crashes and tells what was altered."""
 
 import hashlib
+import sys
 
 import pytest
 from tests.ledger.conftest import judged
@@ -11,16 +12,25 @@ from steelsight.service.station.spool import Spool
 
 @pytest.fixture
 def opened():
-    """Open a spool; all are closed at the end."""
+    """Open a spool after the one before was closed, as by the next process."""
     made = []
 
     def call(path):
+        for each in made:
+            each.close()
         made.append(Spool(path))
         return made[-1]
 
     yield call
     for each in made:
         each.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such locks")
+def test_a_spool_is_used_by_one_process(opened, tmp_path):
+    opened(tmp_path / "spool")
+    with pytest.raises(BadOutput, match="another process uses this spool; give each station its own --spool"):
+        Spool(tmp_path / "spool")
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import PIL
 import pyarrow as pa
 
 from steelsight.errors import BadOutput
-from steelsight.files import PARTIAL, refuse_output, write_json
+from steelsight.files import PARTIAL, refuse_output, take_lock, write_json
 from steelsight.names import shown_name
 from steelsight.plain import plain
 from steelsight.runtime.bundle.open import Bundle
@@ -115,7 +115,7 @@ def lock_for_worker(out: Path, parent: int) -> Iterator[None]:
     raises  BadOutput where that scan has ended, because another may have locked OUT since
     """
     with (out / WORKERS_LOCK).open("ab") as lock:
-        _lock(lock.fileno(), shared=True)  # fails only while another scan locks OUT; then ours has ended
+        take_lock(lock.fileno(), shared=True)  # fails only while another scan locks OUT; then ours has ended
         if os.getppid() != parent:
             raise BadOutput(f"{out}: the scan that this worker belongs to has ended; start it again")
         yield
@@ -216,7 +216,7 @@ def _clear(out: Path, fresh: bool) -> None:
 
 
 def _lock_alone(handle: int, out: Path) -> None:
-    if not _lock(handle):
+    if not take_lock(handle):
         raise BadOutput(f"{out}: another scan writes there; wait for it or choose another --out")
 
 
@@ -224,20 +224,7 @@ def _wait_for_workers(out: Path) -> None:
     """Wait for the workers of a killed scan, which end after their batch."""
     with (out / WORKERS_LOCK).open("ab") as lock:
         end = time.monotonic() + WAIT_SECONDS
-        while not _lock(lock.fileno()):
+        while not take_lock(lock.fileno()):
             if time.monotonic() > end:
                 raise BadOutput(f"{out}: workers of an earlier scan still write there; end them first")
             time.sleep(0.05)
-
-
-def _lock(handle: int, *, shared: bool = False) -> bool:
-    """Whether the lock was taken. The system frees it when the process ends; without such locks, True."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -23,6 +23,7 @@ from steelsight.sheets.formats.listing import list_images
 __all__ = ["FolderSource"]
 
 POLL_S: Final = 0.05
+MOST_REST_S: Final = 2.0  # between two polls of a folder that takes long to list
 MOST_WARNINGS: Final = 1000  # kept, so that none of them is told twice
 
 Stamp = tuple[int, int]  # size in bytes, time of last change in nanoseconds
@@ -72,7 +73,8 @@ class FolderSource:
             elif self._idle_s is not None and time.monotonic() - last >= self._idle_s:
                 return
             yield None
-            time.sleep(max(0.0, self._poll_s - (time.monotonic() - started)))
+            spent = time.monotonic() - started
+            time.sleep(max(self._poll_s - spent, min(spent, MOST_REST_S)))  # a large folder rests as long
 
     def written(self, items: Sequence[str]) -> None:
         """Nothing to do: what was taken is remembered, and the ledger knows it after a restart."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from steelsight.errors import BadEntry, BadOutput, LedgerAltered
-from steelsight.files import refuse_output, sync_folder
+from steelsight.files import refuse_output, sync_folder, take_lock
 from steelsight.ledger.chain.entries import Entry, check_entry
 
 __all__ = ["Spool"]
@@ -27,7 +27,8 @@ class Spool:
     """A file of entries that are not in the ledger yet.
 
     path    made where it is missing
-    raises  LedgerAltered where a line in it was altered; BadOutput where it cannot be written
+    raises  LedgerAltered where a line in it was altered; BadOutput where it cannot be written, or another
+            process uses it
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,6 +41,10 @@ class Spool:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._file = undo.enter_context(path.open("r+b") if path.exists() else path.open("w+b"))
+                if not take_lock(self._file.fileno()):
+                    raise BadOutput(
+                        f"{path}: another process uses this spool; give each station its own --spool"
+                    )
                 self._open()
             except OSError as error:
                 raise refuse_output(path, error, advice=ADVICE) from error
