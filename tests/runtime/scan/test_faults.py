@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import random
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -104,7 +105,7 @@ def test_too_little_memory_is_no_property_of_an_image(make_bundle, tmp_path, mon
         if where == "decode":
             patch.setattr("steelsight.sheets.images.pixels.to_gray", exhaust)
         else:
-            patch.setattr("steelsight.runtime.engine.reading.os.fstat", exhaust)
+            patch.setattr("steelsight.runtime.engine.reading.os", SimpleNamespace(fstat=exhaust))
         assert scan(bundle, folder, out, page=False).transient == 1
     row = rows_of(out)[0]
     assert row["reason"] == "out_of_memory"
