@@ -56,6 +56,15 @@ def test_every_module_and_public_name_has_a_docstring():
     assert not missing
 
 
+def test_no_public_class_has_the_name_of_another():
+    places: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
 def public_names(tree: ast.Module) -> set[str]:
     """The names of `__all__`."""
     for node in tree.body:

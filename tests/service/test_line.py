@@ -9,7 +9,9 @@ import tarfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from sqlalchemy import func, select
 from tests.service.conftest import draw_sheet
 
@@ -272,6 +274,19 @@ def test_a_folder_yields_each_file_once_it_is_whole(tmp_path):
     assert sorted(each.item.partition("@")[0] for each in arrived)[-1] == "b.jpg"
     assert all(each.content in (content, content[:100]) for each in arrived)
     assert [each.content for each in arrived if each.item.startswith("b.jpg")][-1] == content
+
+
+def test_masks_beside_the_images_are_no_sheets(tmp_path):
+    """As `scan` does: a mask is known by its values."""
+    folder = tmp_path / "sheets"
+    for number in range(3):
+        draw_sheet(folder / f"s{number}.jpg", number)
+        mask = np.zeros((96, 160), dtype=np.uint8)
+        mask[10:20, 20:40] = 255
+        Image.fromarray(mask).save(folder / f"s{number}_mask.png")
+    source = iter(FolderSource(folder, poll_s=0.0))
+    items = {each.item.partition("@")[0] for each in (next(source) for _ in range(8)) if each}
+    assert items == {"s0.jpg", "s1.jpg", "s2.jpg"}
 
 
 def test_a_name_that_is_used_again_is_another_sheet(tmp_path):

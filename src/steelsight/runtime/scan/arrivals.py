@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +20,12 @@ from steelsight.sheets.formats.listing import list_images
 from steelsight.sheets.images.image_file import MAX_FILE_BYTES
 from steelsight.types import Rejection
 
-__all__ = ["Arrival", "Stamp", "WatchedFolders"]
+__all__ = ["FileStamp", "SettledFiles", "WatchedFile", "WatchedFolders"]
 
 MOST: Final = 2**63 - 1  # of a column of 64 bits
 
 
-class Stamp(NamedTuple):
+class FileStamp(NamedTuple):
     """What tells without reading whether a file is the same as before; each fits into 64 bits."""
 
     file_bytes: int
@@ -35,11 +34,11 @@ class Stamp(NamedTuple):
     file_inode: int
 
 
-class Arrival(NamedTuple):
+class WatchedFile(NamedTuple):
     """A file to scan."""
 
     path: bytes  # of the file system, absolute
-    stamp: Stamp
+    stamp: FileStamp
     content: str  # its hash; "" where it could not be read
 
     @property
@@ -49,48 +48,23 @@ class Arrival(NamedTuple):
 
 
 @dataclass
-class WatchedFolders:
-    """The files of some folders. Scanned files are remembered for good, also while they are away."""
+class SettledFiles:
+    """The images of some folders, masks left out, and which of them nobody writes to any more."""
 
     folders: Sequence[Path]
-    waiting: bool = False  # whether the last poll saw a file that may still be written
     unreadable: dict[str, Rejection] = field(default_factory=dict)  # places that could not be listed, by name
-    _scanned: dict[bytes, tuple[Stamp, str]] = field(default_factory=dict)  # by path
-    _set_aside: dict[bytes, Stamp] = field(default_factory=dict)  # could not be read, by path
-    _seen: dict[bytes, Stamp] = field(default_factory=dict)  # at the last poll
+    _seen: dict[bytes, FileStamp] = field(default_factory=dict)  # at the last poll, by path
 
-    def remember(self, arrival: Arrival) -> None:
-        """Take a file as scanned."""
-        self._scanned[arrival.path] = (arrival.stamp, arrival.content)
-
-    def set_aside(self, arrival: Arrival) -> None:
-        """Take a file as one that could not be read: it is ready again once it was away, or has changed."""
-        self._set_aside[arrival.path] = arrival.stamp
-
-    def poll(self) -> list[Arrival]:
-        """Files that are new or changed, and have not changed since the last poll."""
-        now: dict[bytes, Stamp] = {}
-        ready = []
-        self.waiting = False
-        for path in self._list():
-            key, stamp = os.fsencode(path), _stamp(path)
-            if stamp is None:
-                continue
-            now[key] = stamp
-            stamped, content = self._scanned.get(key, (None, ""))
-            if stamp in (stamped, self._set_aside.get(key)):
-                continue
-            if self._seen.get(key) != stamp:
-                self.waiting = True
-                continue
-            arrival = Arrival(key, stamp, _hash(path))
-            if stamped is not None and arrival.content and arrival.content == content:
-                self.remember(arrival)  # the same content with other dates
-            else:
-                ready.append(arrival)
+    def poll(self) -> dict[bytes, tuple[FileStamp, bool]]:
+        """By path, every file's stamp and whether it was the same at the last poll."""
+        now = {os.fsencode(path): stamp for path in self._list() if (stamp := _stamp(path)) is not None}
+        found = {key: (stamp, self._seen.get(key) == stamp) for key, stamp in now.items()}
         self._seen = now
-        self._set_aside = {key: stamp for key, stamp in self._set_aside.items() if key in now}
-        return ready
+        return found
+
+    def forget(self, path: bytes) -> None:
+        """Wait for a file once more: its stamp counts as settled after two further polls."""
+        self._seen.pop(path, None)
 
     def _list(self) -> Iterator[Path]:
         for folder in self.folders:
@@ -101,16 +75,55 @@ class WatchedFolders:
             yield from (folder / id_ for id_ in without_masks(folder, listing.images))
 
 
-def _stamp(path: Path) -> Stamp | None:
-    """Of a regular file; None for a removed one, or another kind."""
+@dataclass
+class WatchedFolders:
+    """The files of some folders. Scanned files are remembered for good, also while they are away."""
+
+    files: SettledFiles
+    waiting: bool = False  # whether the last poll saw a file that may still be written
+    _scanned: dict[bytes, tuple[FileStamp, str]] = field(default_factory=dict)  # by path
+    _set_aside: dict[bytes, FileStamp] = field(default_factory=dict)  # could not be read, by path
+
+    def remember(self, arrival: WatchedFile) -> None:
+        """Take a file as scanned."""
+        self._scanned[arrival.path] = (arrival.stamp, arrival.content)
+
+    def set_aside(self, arrival: WatchedFile) -> None:
+        """Take a file as one that could not be read: it is ready again once it was away, or has changed."""
+        self._set_aside[arrival.path] = arrival.stamp
+
+    def poll(self) -> list[WatchedFile]:
+        """Files that are new or changed, and have not changed since the last poll."""
+        ready = []
+        self.waiting = False
+        found = self.files.poll()
+        for key, (stamp, settled) in found.items():
+            stamped, content = self._scanned.get(key, (None, ""))
+            if stamp in (stamped, self._set_aside.get(key)):
+                continue
+            if not settled:
+                self.waiting = True
+                continue
+            path = Path(os.fsdecode(key))
+            if not path.is_file():  # opening a pipe would wait for its other end
+                continue
+            arrival = WatchedFile(key, stamp, _hash(path))
+            if stamped is not None and arrival.content and arrival.content == content:
+                self.remember(arrival)  # the same content with other dates
+            else:
+                ready.append(arrival)
+        self._set_aside = {key: stamp for key, stamp in self._set_aside.items() if key in found}
+        return ready
+
+
+def _stamp(path: Path) -> FileStamp | None:
+    """None for a file that was removed."""
     try:
         found = path.stat()
     except OSError:
         return None
-    if not stat.S_ISREG(found.st_mode):
-        return None
     values = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-    return Stamp(*(min(max(value, -MOST), MOST) for value in values))
+    return FileStamp(*(min(max(value, -MOST), MOST) for value in values))
 
 
 def _hash(path: Path) -> str:

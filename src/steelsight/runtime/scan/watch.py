@@ -11,7 +11,7 @@ from typing import Final
 from steelsight.errors import BadOutput, BadSource
 from steelsight.runtime.bundle.open import Bundle, open_bundle
 from steelsight.runtime.engine.engine import Engine, open_engine
-from steelsight.runtime.scan.arrivals import Arrival, Stamp, WatchedFolders
+from steelsight.runtime.scan.arrivals import FileStamp, SettledFiles, WatchedFile, WatchedFolders
 from steelsight.runtime.scan.options import DEFAULTS, ScanOptions
 from steelsight.runtime.scan.output import identify, load_scan, lock_output, save_scan
 from steelsight.runtime.scan.part_scanner import PartScanner
@@ -53,7 +53,7 @@ def watch(
     with lock_output(out, fresh=options.fresh):
         if load_scan(out, identity) is None:
             save_scan(out, identity)
-        watched = WatchedFolders(folders)
+        watched = WatchedFolders(SettledFiles(folders))
         parts, kept = _load_parts(out, watched, rows)
         scanner, done, started = PartScanner(bundle, engine, rows), kept, time.perf_counter()
         scanner.warm_up()
@@ -67,7 +67,7 @@ def watch(
             pass
         seconds = time.perf_counter() - started
         summary = summarise(out, (read_part(out, number) for number in range(parts)), bundle.card)
-        passed_over = [{"name": each.id, "reason": each.reason} for each in watched.unreadable.values()]
+        passed_over = [{"name": each.id, "reason": each.reason} for each in watched.files.unreadable.values()]
         about = {"model_id": bundle.card.model_id, "engine": engine.about}
         write_summary(out, summary, **about, passed_over=passed_over)
         page = _write_page(out, summary, bundle, engine, passed_over) if options.page else None
@@ -103,7 +103,7 @@ def _write_page(
     return write_page(out, summary, bundle, engine, sheets, passed_over)
 
 
-def _arrivals(watched: WatchedFolders, idle: float | None) -> Iterator[list[Arrival]]:
+def _arrivals(watched: WatchedFolders, idle: float | None) -> Iterator[list[WatchedFile]]:
     """At most PART new files at a time, until none came for `idle` seconds; the caller scans them."""
     last = time.monotonic()
     while True:
@@ -123,13 +123,13 @@ def _pause() -> None:
 
 
 def _scan_part(
-    out: Path, part: int, ready: list[Arrival], scanner: PartScanner, watched: WatchedFolders, index: int
+    out: Path, part: int, ready: list[WatchedFile], scanner: PartScanner, watched: WatchedFolders, index: int
 ) -> int:
     """Write one part, whose first sheet has this index; returns its number of sheets."""
     sheets = [PlannedSheet(index + i, each.name, os.fsdecode(each.path)) for i, each in enumerate(ready)]
     extra: dict[str, list[bytes | int | str]] = {
         "file_path": [each.path for each in ready],
-        **{name: [getattr(each.stamp, name) for each in ready] for name in Stamp._fields},
+        **{name: [getattr(each.stamp, name) for each in ready] for name in FileStamp._fields},
         "file_hash": [each.content for each in ready],
     }
     table = scanner(part, sheets, extra=extra)
@@ -156,10 +156,10 @@ def _load_parts(out: Path, watched: WatchedFolders, rows: PartRows) -> tuple[int
     for number in range(len(names)):
         table = read_part(out, number, rows.schema(number))
         sheets += len(table)
-        columns = ("reason", "file_path", "file_hash", *Stamp._fields)
+        columns = ("reason", "file_path", "file_hash", *FileStamp._fields)
         for reason, path, content, *stamp in zip(*(table[name].to_pylist() for name in columns), strict=True):
             if reason not in TRANSIENT:
-                watched.remember(Arrival(path, Stamp(*stamp), content))
+                watched.remember(WatchedFile(path, FileStamp(*stamp), content))
     return len(names), sheets
 
 

@@ -6,6 +6,7 @@ does not lose a sheet. A file is taken once its size and time are the same at tw
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,18 +16,16 @@ from steelsight.errors import BadInput, BadSource
 from steelsight.ledger.chain.canonical import time_text
 from steelsight.names import on_one_line, shown_name
 from steelsight.runtime.engine.reading import ImageRefused, read_file
+from steelsight.runtime.scan.arrivals import FileStamp, SettledFiles
 from steelsight.runtime.verdict import Reason
 from steelsight.service.station.places import NamePattern, read_sidecar
 from steelsight.service.station.source import Arrival, Place, bounded_us, item_name
-from steelsight.sheets.formats.listing import list_images
 
 __all__ = ["FolderSource"]
 
 POLL_S: Final = 0.05
 MOST_REST_S: Final = 2.0  # between two polls of a folder that takes long to list
 MOST_WARNINGS: Final = 1000  # kept, so that none of them is told twice
-
-Stamp = tuple[int, int]  # size in bytes, time of last change in nanoseconds
 
 
 class FolderSource:
@@ -56,16 +55,16 @@ class FolderSource:
         self._idle_s = idle_s
         self._poll_s = poll_s
         self._report = report
-        self._seen: dict[str, Stamp] = {}
-        self._taken: dict[str, Stamp] = {}
+        self._files = SettledFiles([folder.absolute()])
+        self._taken: dict[bytes, FileStamp] = {}  # by path
 
     def __iter__(self) -> Iterator[Arrival | None]:
         last = time.monotonic()
         while True:
             started = time.monotonic()
             ready = self._poll()
-            for name, stamp in ready:
-                arrival = self._read(name, stamp)
+            for key, stamp in ready:
+                arrival = self._read(key, stamp)
                 if arrival is not None:
                     yield arrival
             if ready:
@@ -79,43 +78,31 @@ class FolderSource:
     def written(self, items: Sequence[str]) -> None:
         """Nothing to do: what was taken is remembered, and the ledger knows it after a restart."""
 
-    def _poll(self) -> list[tuple[str, Stamp]]:
+    def _poll(self) -> list[tuple[bytes, FileStamp]]:
         """Files that have not changed since the last poll and were not taken, oldest first."""
-        now = {}
-        listing = list_images(self.folder)
-        for folder in listing.unreadable:
+        files = self._files.poll()
+        for folder in self._files.unreadable.values():
             self._warn(f"{folder.id}: {folder.reason}")
-        for name in listing.images:
-            stamp = self._stamp(name)
-            if stamp is not None:
-                now[name] = stamp
+        self._taken = {key: stamp for key, stamp in self._taken.items() if key in files}
         ready = [
-            (name, stamp)
-            for name, stamp in now.items()
-            if self._taken.get(name) != stamp and self._seen.get(name) == stamp
+            (key, stamp)
+            for key, (stamp, settled) in files.items()
+            if settled and self._taken.get(key) != stamp
         ]
-        self._seen = now
-        self._taken = {name: stamp for name, stamp in self._taken.items() if name in now}
-        return sorted(ready, key=lambda each: (each[1][1], each[0]))
+        return sorted(ready, key=lambda each: (each[1].file_mtime_ns, each[0]))
 
-    def _stamp(self, name: str) -> Stamp | None:
-        try:
-            found = (self.folder / name).stat()
-        except OSError:  # removed since it was listed
-            return None
-        return found.st_size, found.st_mtime_ns
-
-    def _read(self, name: str, stamp: Stamp) -> Arrival | None:
-        path = self.folder / name
+    def _read(self, key: bytes, stamp: FileStamp) -> Arrival | None:
+        path = Path(os.fsdecode(key))
         try:
             content = read_file(path)
         except ImageRefused as error:  # gone, or written to again: the next poll decides
-            self._seen.pop(name, None)
+            self._files.forget(key)
             if path.exists() and error.reason is not Reason.CHANGED:
                 self._warn(f"{error}; it is tried again")
             return None
-        self._taken[name] = stamp
-        captured = stamp[1] // 1000
+        self._taken[key] = stamp
+        name = path.relative_to(self.folder.absolute()).as_posix()
+        captured = stamp.file_mtime_ns // 1000
         place, image = self._place(name, path), item_name(str(path))
         return Arrival(item_name(f"{name}@{_moment(captured)}"), content, bounded_us(captured), place, image)
 
