@@ -10,6 +10,7 @@ A function without a rule in `function_rules` keeps its slope, and is named wher
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -48,7 +49,7 @@ def record(model: nn.Module, references: Tensor) -> Recording:
     return Recording(output, tuple(watch.names), tuple(watch.states))
 
 
-class _RuleMode(TorchFunctionMode):
+class _RuleMode(TorchFunctionMode, ABC):
     """Evaluates functions that have a rule by it; all others run unchanged."""
 
     def __init__(self) -> None:
@@ -72,13 +73,13 @@ class _RuleMode(TorchFunctionMode):
             self.unruled[name] = None
         return output
 
+    @abstractmethod
     def apply_rule(self, name: str, rule: FunctionRule, values: Tensor) -> Tensor:
         """A ruled function of one tensor."""
-        raise NotImplementedError
 
+    @abstractmethod
     def product(self, name: str, multiply: Callable[..., Tensor], first: Tensor, second: Tensor) -> Tensor:
         """A function linear in each of two tensors."""
-        raise NotImplementedError
 
 
 class _Recorder(_RuleMode):

@@ -44,6 +44,17 @@ class Link:
     digest: bytes  # SHA-256 of the body
     previous: bytes  # digest of the writer's entry before
 
+    def as_row(self) -> dict[str, Any]:
+        """Its row in the table of entries, by column."""
+        return {
+            "writer": self.writer,
+            "seq": self.seq,
+            "epoch": self.epoch,
+            "kind": self.entry.kind,
+            "body": self.body,
+            "digest": self.digest,
+        }
+
 
 def first_hash(ledger: str, writer: str) -> bytes:
     """What the first entry of a writer follows: no entry can be moved to another writer or ledger."""

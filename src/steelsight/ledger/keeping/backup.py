@@ -204,16 +204,7 @@ def _copy(connection: Connection, ledger: Ledger, path: Path) -> None:
         if kind == "entry":
             link = read_link(row["body"].encode())
             heads[link.writer] = (link.seq, link.digest)
-            pending[schema.entries].append(
-                {
-                    "writer": link.writer,
-                    "seq": link.seq,
-                    "epoch": link.epoch,
-                    "kind": link.entry.kind,
-                    "body": link.body,
-                    "digest": link.digest,
-                }
-            )
+            pending[schema.entries].append(link.as_row())
         elif kind in tables:
             pending[tables[kind]].append({name: _as_value(value) for name, value in row.items()})
         for table, rows in pending.items():

@@ -71,7 +71,7 @@ class Writer:
         if not links:
             return links
         try:
-            insert_rows(connection, schema.entries, [_row(link) for link in links])
+            insert_rows(connection, schema.entries, [link.as_row() for link in links])
             write_rows(connection, links)
         except IntegrityError as error:
             raise BadEntry(f"entries of {self.name}: one is in the ledger already ({error.orig})") from error
@@ -168,17 +168,6 @@ def _database_us(connection: Connection) -> int:
         query = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)")
         return int(connection.execute(query).scalar_one())
     return now_us()
-
-
-def _row(link: Link) -> dict[str, object]:
-    return {
-        "writer": link.writer,
-        "seq": link.seq,
-        "epoch": link.epoch,
-        "kind": link.entry.kind,
-        "body": link.body,
-        "digest": link.digest,
-    }
 
 
 def _boot() -> str:
