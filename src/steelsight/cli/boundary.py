@@ -53,7 +53,9 @@ _OF_DATA: Final = ("--bits", "--defect-free", "--layout", "--masks")  # options 
 _EXTRAS: Final = {
     **dict.fromkeys(("accelerate", "nncf", "onnx", "safetensors", "sklearn", "statsmodels", "torch"), "lab"),
     **{"torchvision": "lab", "skimage": "lab", "scipy": "synth", "cryptography": "sign"},
-    **dict.fromkeys(("alembic", "pg8000", "rfc8785", "sqlalchemy"), "serve"),
+    **dict.fromkeys(("aiomqtt", "alembic", "argon2", "authlib", "fastapi", "httptools", "httpx"), "serve"),
+    **dict.fromkeys(("pg8000", "prometheus_client", "pydantic_settings", "python_multipart"), "serve"),
+    **dict.fromkeys(("rfc8785", "sqlalchemy", "uvicorn", "uvloop"), "serve"),
 }
 
 
