@@ -19,7 +19,9 @@ from functools import cached_property
 from itertools import islice
 from typing import Any, TypeVar
 
-from steelsight.errors import BadLedger, SteelsightError
+from fastapi.sse import format_sse_event
+
+from steelsight.errors import BadCursor, BadLedger, SteelsightError
 from steelsight.ledger.database.open import Ledger
 from steelsight.ledger.reading.cursors import Cursor, cursor_text
 from steelsight.ledger.reading.tail import read_after, read_heads
@@ -57,6 +59,21 @@ class Step:
         """The cursor's text."""
         return cursor_text(self.ledger, self.cursor)
 
+    def sse(self, *, audit: bool) -> bytes:
+        """As a server-sent event; made once for all streams.
+
+        audit  whether the receiver may see ids of people
+        """
+        return self._sse_audit if audit else self._sse_plain
+
+    @cached_property
+    def _sse_plain(self) -> bytes:
+        return format_sse_event(event=self.message.kind, id=self.id, data_str=self.message.json())
+
+    @cached_property
+    def _sse_audit(self) -> bytes:
+        return format_sse_event(event=self.message.kind, id=self.id, data_str=self.message.json(audit=True))
+
 
 class Hub:
     """Reads a ledger for streams, as long as there is one; of one event loop."""
@@ -75,7 +92,6 @@ class Hub:
         self._slots = asyncio.Semaphore(options.catching_up)
         self._threads = ThreadPoolExecutor(options.catching_up + 1, thread_name_prefix="events")
         self._closed = False
-        self._broken: SteelsightError | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def close(self) -> None:
@@ -98,6 +114,10 @@ class Hub:
         with self._attached():
             while not self._closed:
                 newest = await self._joined()
+                if newest.epoch != cursor.epoch and not self._closed:
+                    raise BadCursor(
+                        f"cursor: is of epoch {cursor.epoch}, the ledger of {newest.epoch}: it was restored; resume"
+                    )
                 if place < self._next - len(self._kept):
                     place = self._next
                     async for steps in self._catch_up(cursor, newest):
@@ -127,14 +147,10 @@ class Hub:
         if self._reader is None or self._reader.done():
             self._loop = asyncio.get_running_loop()
             self._forget()
-            self._broken = None
             self._reader = self._loop.create_task(self._read())
-        while True:
-            if self._broken is not None:
-                raise self._broken
-            if self._cursor is not None or self._closed:
-                return self._cursor or Cursor()
+        while self._cursor is None and not self._closed:
             await _within(self._news, self.options.slowest_s)
+        return self._cursor or Cursor()
 
     def _since(self, place: int) -> list[Step]:
         first = self._next - len(self._kept)
@@ -168,9 +184,8 @@ class Hub:
                 self._note_away(error)
                 await asyncio.sleep(self.options.away_s)
                 continue
-            except SteelsightError as error:  # it was restored, or altered: no stream can go on
+            except SteelsightError as error:  # restored, or altered: every stream finds that out by itself
                 log.error("event streams end: %s", error)
-                self._broken = error
                 self._tell()
                 return
             self.away = None
@@ -186,6 +201,8 @@ class Hub:
         self.away = str(error)
 
     def _forget(self) -> None:
+        """Begin anew: every stream catches up first."""
+        self._next += 1
         self._kept.clear()
         self._bytes = 0
         self._cursor = None
