@@ -1,8 +1,9 @@
 """Back up a ledger while it is written to, and restore it into an empty database of either kind.
 
 A backup is one gzip file of JSON lines: a header, the entries in order, people, texts and accounts (with the
-hashes of their passwords; no sessions, tokens or links), and a last line with the counts and the SHA-256 of all before it. A restore begins a new epoch, so that entries lost with the
-old database can never be mistaken for entries written after it.
+hashes of their passwords; no sessions, tokens or links), and a last line with the counts and the SHA-256 of
+all before it. A restore begins a new epoch, so that entries lost with the old database can never be mistaken
+for entries written after it.
 """
 
 from __future__ import annotations
@@ -200,7 +201,10 @@ def _refusing(path: Path) -> Iterator[None]:
 
 def _copy(connection: Connection, ledger: Ledger, path: Path) -> None:
     heads: dict[str, tuple[int, bytes]] = {}
-    pending: dict[Table, list[dict[str, Any]]] = {schema.entries: [], **{table: [] for table in schema.COPIED}}
+    pending: dict[Table, list[dict[str, Any]]] = {
+        schema.entries: [],
+        **{table: [] for table in schema.COPIED},
+    }
     tables = {table.name: table for table in schema.COPIED}
     for _, kind, row in _read(path):
         if kind == "entry":
