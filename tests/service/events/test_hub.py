@@ -18,6 +18,16 @@ QUICK = HubOptions(fastest_s=0.005, slowest_s=0.02, away_s=0.02)
 LONG_S = 60.0  # a stream that takes longer has failed
 
 
+def with_hub(ledger, work, options=QUICK):
+    """What a coroutine of a hub returns."""
+
+    async def run():
+        async with Hub(ledger, options) as hub:
+            return await work(hub)
+
+    return asyncio.run(run())
+
+
 async def take(hub, start, until, *, pause_s=0.0):
     """The places of a stream's messages up to and including one, and the cursor after the last."""
     got = []
@@ -45,8 +55,7 @@ def test_every_stream_gets_every_entry_wherever_it_begins(ledger):
         note(one, 30)
         note(two, 5)
 
-        async def run():
-            hub = Hub(ledger, QUICK)
+        async def run(hub):
             now = await hub.now()
             begins = [now, Cursor(), Cursor(1, {"a": 7}), Cursor(1, {"b": 5})]
             tasks = [asyncio.create_task(take(hub, begin, ("a", 80))) for begin in begins]
@@ -55,10 +64,9 @@ def test_every_stream_gets_every_entry_wherever_it_begins(ledger):
                 await asyncio.to_thread(note, one, 5)
             results = await asyncio.gather(*tasks)
             assert hub.streams == 0
-            hub.close()
             return begins, results
 
-        begins, results = asyncio.run(run())
+        begins, results = with_hub(ledger, run)
     for begin, (got, cursor) in zip(begins, results, strict=True):
         assert got.count(("a", 80)) == 1
         assert len(got) == len(set(got))
@@ -71,8 +79,7 @@ def test_every_stream_gets_every_entry_wherever_it_begins(ledger):
 def test_streams_that_begin_now_share_their_events(ledger):
     with open_writer(ledger, "a") as writer:
 
-        async def run():
-            hub = Hub(ledger, QUICK)
+        async def run(hub):
             streams = [hub.follow(await hub.now(), idle_s=5.0) for _ in range(3)]
             waiting = [asyncio.create_task(anext(stream)) for stream in streams]
             while hub.streams < 3:
@@ -81,7 +88,7 @@ def test_streams_that_begin_now_share_their_events(ledger):
             await asyncio.to_thread(note, writer, 1)
             return [(await task)[0] for task in waiting]
 
-        first, *others = asyncio.run(run())
+        first, *others = with_hub(ledger, run)
     assert all(step is first for step in others)
     assert first.sse(audit=False) is others[0].sse(audit=False)
 
@@ -90,8 +97,7 @@ def test_a_slow_stream_is_fed_from_the_ledger_and_misses_nothing(ledger):
     options = HubOptions(fastest_s=0.002, slowest_s=0.01, kept=10, batch=7)
     with open_writer(ledger, "a") as writer:
 
-        async def run():
-            hub = Hub(ledger, options)
+        async def run(hub):
             begin = await hub.now()
             slow = asyncio.create_task(take(hub, begin, ("a", 300), pause_s=0.02))
             quick = asyncio.create_task(take(hub, begin, ("a", 300)))
@@ -100,7 +106,7 @@ def test_a_slow_stream_is_fed_from_the_ledger_and_misses_nothing(ledger):
                 assert len(hub._kept) <= 10
             return await slow, await quick
 
-        slow, quick = asyncio.run(run())
+        slow, quick = with_hub(ledger, run, options)
     assert slow[0] == quick[0] == [("a", seq) for seq in range(1, 301)]
 
 
@@ -108,21 +114,19 @@ def test_large_entries_are_kept_by_their_bytes(ledger):
     options = HubOptions(fastest_s=0.002, slowest_s=0.01, kept_bytes=30_000)
     with open_writer(ledger, "a") as writer:
 
-        async def run():
-            hub = Hub(ledger, options)
+        async def run(hub):
             stream = asyncio.create_task(take(hub, await hub.now(), ("a", 40)))
             for _ in range(40):
                 await asyncio.to_thread(writer.append, [Event(name="note", details={"text": "x" * 10_000})])
                 assert hub._bytes <= 30_000
             return await stream
 
-        got, _ = asyncio.run(run())
+        got, _ = with_hub(ledger, run, options)
     assert len(got) == 40
 
 
 def test_the_hub_reads_only_while_there_are_streams(ledger, monkeypatch):
-    async def run():
-        hub = Hub(ledger, QUICK)
+    async def run(hub):
         stream = hub.follow(Cursor(), idle_s=0.05)
         assert await anext(stream) == []
         await stream.aclose()
@@ -134,12 +138,11 @@ def test_the_hub_reads_only_while_there_are_streams(ledger, monkeypatch):
         got, _ = await take(hub, Cursor(), ("a", 3))
         assert got == [("a", 1), ("a", 2), ("a", 3)]
 
-    asyncio.run(run())
+    with_hub(ledger, run)
 
 
 def test_closing_ends_every_stream_from_another_thread(ledger):
-    async def run():
-        hub = Hub(ledger, QUICK)
+    async def run(hub):
 
         async def follow():
             return [steps async for steps in hub.follow(Cursor(), idle_s=0.01)]
@@ -152,7 +155,7 @@ def test_closing_ends_every_stream_from_another_thread(ledger):
             await asyncio.gather(*tasks)
         assert hub.streams == 0
 
-    asyncio.run(run())
+    with_hub(ledger, run)
 
 
 def test_a_database_that_is_away_is_waited_for(ledger, monkeypatch):
@@ -167,8 +170,7 @@ def test_a_database_that_is_away_is_waited_for(ledger, monkeypatch):
     monkeypatch.setattr(type(ledger), "read", reading)
     with open_writer(ledger, "a") as writer:
 
-        async def run():
-            hub = Hub(ledger, QUICK)
+        async def run(hub):
             live = asyncio.create_task(take(hub, await hub.now(), ("a", 4)))
             await asyncio.to_thread(note, writer, 2)
             gone.set()
@@ -181,7 +183,7 @@ def test_a_database_that_is_away_is_waited_for(ledger, monkeypatch):
             assert hub.away is None
             return results
 
-        live, late = asyncio.run(run())
+        live, late = with_hub(ledger, run)
     assert live[0] == late[0] == [("a", seq) for seq in range(1, 5)]
 
 
@@ -189,8 +191,7 @@ def test_streams_end_where_the_ledger_is_another_one(ledger):
     with open_writer(ledger, "a") as writer:
         note(writer, 3)
 
-    async def run():
-        hub = Hub(ledger, QUICK)
+    async def run(hub):
         with ledger.write() as connection:
             connection.execute(update(schema.writers).values(seq=3))
         tasks = [asyncio.create_task(take(hub, Cursor(), ("a", 9))) for _ in range(2)]
@@ -204,19 +205,18 @@ def test_streams_end_where_the_ledger_is_another_one(ledger):
                 await task
         assert hub.streams == 0
 
-    asyncio.run(run())
+    with_hub(ledger, run)
 
 
 def test_verdicts_carry_the_place_of_their_sheet(ledger):
     with open_writer(ledger, "a") as writer:
         writer.append(judged(0, 2, station="a"))
 
-        async def run():
-            hub = Hub(ledger, QUICK)
+        async def run(hub):
             async for steps in hub.follow(Cursor(), idle_s=5.0):
                 return [step.message for step in steps]
 
-        messages = asyncio.run(run())
+        messages = with_hub(ledger, run)
     assert [message.kind for message in messages] == ["sheet", "verdict"] * 2
     assert [message.place["item"] for message in messages] == ["s00000.jpg"] * 2 + ["s00001.jpg"] * 2
     assert messages[3].place["coil"] == "C0"

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from fastapi.sse import format_sse_event
 
@@ -76,7 +76,7 @@ class Step:
 
 
 class Hub:
-    """Reads a ledger for streams, as long as there is one; of one event loop."""
+    """Reads a ledger for streams, as long as there is one; of one event loop. Leave `async with` to end it."""
 
     def __init__(self, ledger: Ledger, options: HubOptions = HubOptions()) -> None:
         self.ledger = ledger
@@ -99,6 +99,16 @@ class Hub:
         self._closed = True
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._news.set)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close, and wait until the ledger is not read any more."""
+        self.close()
+        if self._reader is not None:
+            await asyncio.wait([self._reader])
+        await asyncio.to_thread(self._threads.shutdown)
 
     async def now(self) -> Cursor:
         """The cursor after everything that is entered now."""

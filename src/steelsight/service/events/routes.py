@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, format_sse_event
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
 
 from steelsight.errors import BadCursor, BadLedger, SteelsightError
 from steelsight.ledger.chain.entries import Mode, Name
@@ -36,7 +37,7 @@ router = APIRouter(prefix="/api/v1/events", tags=["events"])
 
 @router.get(
     "/stream",
-    response_class=EventSourceResponse,
+    response_class=StreamingResponse,
     summary="Stream what the ledger receives",
     responses={
         200: {
