@@ -13,7 +13,7 @@ import pytest
 
 from steelsight.checksums import CHECKSUMS_FILE, UNCHECKED
 from steelsight.errors import BadCheckpoint
-from steelsight.runs.open import open_run
+from steelsight.runs.opening.open import open_run
 from steelsight.training.loop.state import load_state
 from steelsight.training.recipe import Recipe
 from steelsight.training.records import read_logits, read_splits

@@ -11,7 +11,7 @@ from PIL import Image
 from steelsight.errors import BadData
 from steelsight.models.card import Card
 from steelsight.models.catalog import ModelSpec
-from steelsight.runs.classes import match_classes
+from steelsight.runs.opening.classes import match_classes
 from steelsight.training.dataset import SheetData, open_sheets
 from steelsight.types import InputSpec, Task
 

@@ -17,7 +17,7 @@ from steelsight.models.checkpoint import Card, load_checkpoint, save_checkpoint
 from steelsight.plain import plain
 from steelsight.runs.compare import compare_runs
 from steelsight.runs.evaluate import evaluate_run
-from steelsight.runs.open import open_run
+from steelsight.runs.opening.open import open_run
 from steelsight.sheets.options import DataOptions
 from steelsight.training.recipe import Recipe
 from steelsight.training.run import train_run

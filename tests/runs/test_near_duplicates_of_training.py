@@ -16,7 +16,7 @@ from steelsight.runs.abstention.calibrate import calibrate_run
 from steelsight.runs.abstention.confidence_scores import compare_confidence_scores
 from steelsight.runs.compare import compare_runs
 from steelsight.runs.evaluate import evaluate_run
-from steelsight.runs.open import open_run
+from steelsight.runs.opening.open import open_run
 from steelsight.sheets.grouping.duplicates import sketch_sheets
 from steelsight.training import sketches
 from steelsight.training.recipe import Recipe

@@ -16,7 +16,7 @@ from steelsight.errors import BadData, BadRecipe
 from steelsight.models.card import Card
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.runs.evaluate import evaluate_run
-from steelsight.runs.open import OpenRun, open_run
+from steelsight.runs.opening.open import OpenRun, open_run
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 
 READING = {"--layout": "folder", "--masks": "_mask", "--defect-free": "A-Ware"}

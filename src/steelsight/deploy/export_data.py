@@ -12,7 +12,7 @@ from jaxtyping import Int
 from steelsight.errors import BadData, BadInput
 from steelsight.groups import group_keys
 from steelsight.models.card import Card
-from steelsight.runs.open import OpenRun, open_run
+from steelsight.runs.opening.open import OpenRun, open_run
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.training.dataset import SheetData
 from steelsight.types import GrayBatch

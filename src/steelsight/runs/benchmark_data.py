@@ -16,7 +16,7 @@ from jaxtyping import Int
 from steelsight.evaluation.heatmaps.localization import reduce_mask
 from steelsight.explanations.benchmark.results import EvaluationCase
 from steelsight.explanations.benchmark.scoring import MaskedSheets, Original
-from steelsight.runs.open import OpenRun, open_runs
+from steelsight.runs.opening.open import OpenRun, open_runs
 from steelsight.sheets.catalog import mask_fractions, read_mask
 from steelsight.sheets.grouping.splits import group_split
 from steelsight.sheets.images.pixels import place, read_size

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from steelsight.explanations.verdicts import explain_images
 from steelsight.reports.figures.explanation.panels import ExplanationRow, draw_explanations
-from steelsight.runs.open import OpenRun
+from steelsight.runs.opening.open import OpenRun
 from steelsight.sheets.catalog import mask_fractions
 from steelsight.sheets.images.pixels import place, read_size
 from steelsight.training.predict import predict_logits

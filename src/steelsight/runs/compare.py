@@ -31,7 +31,7 @@ from steelsight.files import keep_earlier, write_json
 from steelsight.models.card import Card
 from steelsight.plain import plain
 from steelsight.reports.document import Document
-from steelsight.runs.open import OpenRun, open_run
+from steelsight.runs.opening.open import OpenRun, open_run
 from steelsight.runs.out_of_fold import OutOfFold, read_out_of_fold
 from steelsight.runs.settings import result_settings
 from steelsight.sheets.grouping.groups import join_groups

@@ -16,7 +16,7 @@ from jaxtyping import Int
 from steelsight.errors import BadCheckpoint, BadInput, BadOutput
 from steelsight.files import add_files, keep_earlier, write_json
 from steelsight.models.checkpoint import WEIGHTS_FILE
-from steelsight.runs.open import OpenRun, open_run
+from steelsight.runs.opening.open import OpenRun, open_run
 from steelsight.runs.settings import result_settings
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.training.conclude import describe_data, environment
@@ -31,6 +31,7 @@ from steelsight.training.report.operating import report_operating
 from steelsight.training.report.pages import PAGE, write_evaluation_page
 from steelsight.training.report.scores import answers_in_words, probabilities_of, report_apart, report_part
 from steelsight.training.run import load_run
+from steelsight.types import Logits
 
 __all__ = ["EVALUATED", "Evaluation", "evaluate_run"]
 
@@ -82,32 +83,10 @@ def evaluate_run(
     )
     generator = torch.Generator().manual_seed(seed)
     logits = predict_logits(opened.model, sheets.images, noise_sigma=noise_sigma, generator=generator)
-    single = chosen[sheets.keys[chosen] >= 0]
-    several = chosen[sheets.keys[chosen] < 0]
-    parts = [part if i in set(chosen.tolist()) else "left out" for i in range(len(sheets.items))]
-    metrics: dict[str, Any] = {
-        "run": run.name,
-        "part": part,
-        "noise_sigma": noise_sigma,
-        "seed": seed,
-        "task": card.task,
-        "class_names": list(card.class_names),
-        "mask_supervised": card.mask_supervised,
-        "shuffled_labels": card.shuffled_labels,
-        "data": describe_data(sheets, parts),
-        "notes": [
-            *[SHUFFLED_NOTE] * card.shuffled_labels,
-            *opened.notes(part),
-            *_given_notes(opened),
-            *[NO_PREVALENCE] * (prevalence is not None and card.clean is None),
-        ],
-        "report": report_part(sheets, logits, single, seed=seed),
-        "apart": report_apart(sheets, logits, several, opened.seen.trained) if several.size else None,
-        "operating_point": report_operating(
-            sheets, logits, chosen, _threshold_of(run), seed=seed, prevalence=prevalence
-        ),
-        "environment": environment(),
-    }
+    threshold = _threshold_of(run)
+    metrics = {"run": run.name, "noise_sigma": noise_sigma} | _measure(
+        opened, logits, chosen, part, threshold=threshold, seed=seed, prevalence=prevalence
+    )
     settings = result_settings(
         "evaluate",
         options,
@@ -119,13 +98,58 @@ def evaluate_run(
         seed=seed,
     )
     metrics |= keep_earlier(folder, METRICS_FILE, settings, (PREDICTIONS_FILE, PAGE))
+    parts = _parts(opened, chosen, part)
     probabilities = probabilities_of(logits, sheets.task)
     write_predictions(
         folder / PREDICTIONS_FILE, sheets, parts, answers_in_words(logits, sheets), probabilities, logits
     )
+    single = chosen[sheets.keys[chosen] >= 0]
     add_files(metrics, write_evaluation_page(folder, metrics, sheets, logits, single))
     write_json(folder / METRICS_FILE, metrics)
     return Evaluation(folder, metrics)
+
+
+def _parts(opened: OpenRun, chosen: Positions, part: str) -> list[str]:
+    """For each sheet of DATA: the part that is evaluated, or "left out"."""
+    inside = set(chosen.tolist())
+    return [part if i in inside else "left out" for i in range(len(opened.data.items))]
+
+
+def _measure(
+    opened: OpenRun,
+    logits: Logits,
+    chosen: Positions,
+    part: str,
+    *,
+    threshold: float | None,
+    seed: int,
+    prevalence: float | None,
+) -> dict[str, Any]:
+    """What metrics.json says of the chosen sheets, and of DATA."""
+    card, sheets = opened.card, opened.data
+    single = chosen[sheets.keys[chosen] >= 0]
+    several = chosen[sheets.keys[chosen] < 0]
+    return {
+        "part": part,
+        "seed": seed,
+        "task": card.task,
+        "class_names": list(card.class_names),
+        "mask_supervised": card.mask_supervised,
+        "shuffled_labels": card.shuffled_labels,
+        "data": describe_data(sheets, _parts(opened, chosen, part)),
+        "notes": [
+            *[SHUFFLED_NOTE] * card.shuffled_labels,
+            *opened.notes(part),
+            *_given_notes(opened),
+            *[NO_PREVALENCE] * (prevalence is not None and card.clean is None),
+        ],
+        "report": report_part(sheets, logits, single, seed=seed),
+        "apart": report_apart(sheets, logits, several, opened.seen.trained) if several.size else None,
+        "operating_point": report_operating(
+            sheets, logits, chosen, threshold, seed=seed, prevalence=prevalence
+        ),
+        "environment": environment(),
+    }
 
 
 def _refuse_run(out: Path | None) -> None:

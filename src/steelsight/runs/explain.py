@@ -18,9 +18,9 @@ from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reading import parse_object, read_regular
 from steelsight.reports.figures.style import svg_wanted
 from steelsight.runs.mistakes import write_mistakes_page
-from steelsight.runs.open import open_runs
+from steelsight.runs.opening.open import open_runs
+from steelsight.runs.opening.reading import read_as_run
 from steelsight.runs.options import ExplainOptions
-from steelsight.runs.reading import read_as_run
 from steelsight.runs.settings import result_settings
 from steelsight.types import Rejection
 

@@ -15,7 +15,7 @@ from steelsight.explanations.verdicts import explain_images
 from steelsight.models.card import Card, temperature_source
 from steelsight.reports.document import Document
 from steelsight.reports.figures.explanation.panels import ExplanationRow
-from steelsight.runs.open import OpenRun
+from steelsight.runs.opening.open import OpenRun
 from steelsight.sheets.catalog import mask_fractions
 from steelsight.sheets.images.pixels import place, read_size
 from steelsight.training.predict import predict_logits

@@ -21,7 +21,7 @@ from steelsight.files import keep_earlier
 from steelsight.models.catalog import SheetClassifier
 from steelsight.reports.document import Document
 from steelsight.reports.figures import draw_sweep
-from steelsight.runs.open import OpenRun, open_run
+from steelsight.runs.opening.open import OpenRun, open_run
 from steelsight.runs.options import RobustnessOptions
 from steelsight.runs.settings import result_settings
 from steelsight.streams import stream

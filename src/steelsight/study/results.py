@@ -18,7 +18,7 @@ from steelsight.inspection.neurons.atlas import Atlas
 from steelsight.inspection.probes.separability import Separability
 from steelsight.models.summary import LayerRow
 from steelsight.plain import plain
-from steelsight.runs.open import OpenRun
+from steelsight.runs.opening.open import OpenRun
 from steelsight.sheets.grouping.splits import Split
 from steelsight.shortcuts.prove.examples import Example
 from steelsight.shortcuts.prove.prove import ShortcutProof

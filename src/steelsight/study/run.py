@@ -15,7 +15,7 @@ import torch
 from steelsight.errors import BadInput
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.document import Document
-from steelsight.runs.open import OpenRun
+from steelsight.runs.opening.open import OpenRun
 from steelsight.runs.transplant import page as inspection_transplant
 from steelsight.study.chapters import binary as binary_chapters
 from steelsight.study.chapters import data as data_chapters

@@ -12,7 +12,7 @@ from tests.shortcuts.proof_cases import make_sheets, network, write_sheets
 from steelsight.models.card import Card
 from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.reports.document import Document
-from steelsight.runs.open import OpenRun
+from steelsight.runs.opening.open import OpenRun
 from steelsight.shortcuts.nuisances.nuisance import open_nuisance
 from steelsight.shortcuts.pasting import counterfactual, removal
 from steelsight.shortcuts.pasting.doses import FULL

@@ -16,7 +16,7 @@ from steelsight.errors import BadInput, BadRecipe
 from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.models.patches import cut_patches, join_patches, patch_starts
-from steelsight.runs.open import open_run
+from steelsight.runs.opening.open import open_run
 from steelsight.training.dataset import Masks, TrainingData
 from steelsight.training.imbalance.patches import cut_training_patches
 from steelsight.training.recipe import Recipe

@@ -37,7 +37,7 @@ from steelsight.reading import parse_json, read_regular
 from steelsight.runs.abstention.calibration_page import CertifiedOutputs, draw_page
 from steelsight.runs.abstention.confidence import soften
 from steelsight.runs.abstention.options import CalibrationOptions
-from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
+from steelsight.runs.opening.open import OpenRun, open_run, refuse_multilabel
 from steelsight.runs.settings import result_settings
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream

@@ -39,7 +39,7 @@ from steelsight.runs.abstention.confidence import (
     unbounded,
 )
 from steelsight.runs.abstention.score_table import add_score_table, describe_areas
-from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
+from steelsight.runs.opening.open import OpenRun, open_run, refuse_multilabel
 from steelsight.runs.out_of_fold import is_cross_validation, read_out_of_fold
 from steelsight.runs.settings import result_settings
 from steelsight.sheets.options import AUTOMATIC, DataOptions

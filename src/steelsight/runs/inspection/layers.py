@@ -36,7 +36,7 @@ from steelsight.reports.document import Document
 from steelsight.reports.figures import save_figure
 from steelsight.reports.figures.style import svg_wanted
 from steelsight.runs.inspection.options import LayerOptions
-from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
+from steelsight.runs.opening.open import OpenRun, open_run, refuse_multilabel
 from steelsight.runs.settings import result_settings
 from steelsight.streams import stream
 from steelsight.version import __version__

@@ -28,7 +28,7 @@ from steelsight.reports.document import Document
 from steelsight.reports.figures import save_figure
 from steelsight.reports.figures.style import svg_wanted
 from steelsight.runs.inspection.options import NeuronOptions
-from steelsight.runs.open import OpenRun, open_run
+from steelsight.runs.opening.open import OpenRun, open_run
 from steelsight.runs.settings import result_settings
 from steelsight.sheets.images.pixels import read_sheet
 from steelsight.streams import stream

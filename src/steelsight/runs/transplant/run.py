@@ -17,8 +17,8 @@ from steelsight.inspection.transplant.weight_change import PartChange, compare_w
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import load_checkpoint
-from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
-from steelsight.runs.seen_sheets import SeenSheets
+from steelsight.runs.opening.open import OpenRun, open_run, refuse_multilabel
+from steelsight.runs.opening.seen_sheets import SeenSheets
 from steelsight.runs.transplant.donors import (
     Control,
     Donor,

@@ -16,7 +16,7 @@ from jaxtyping import Int
 from steelsight.errors import BadData
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
-from steelsight.runs.open import open_run, refuse_multilabel
+from steelsight.runs.opening.open import open_run, refuse_multilabel
 from steelsight.shortcuts.find.association import PERMUTATIONS, differs_within
 from steelsight.shortcuts.find.changes import picture_changes
 from steelsight.shortcuts.find.clusters import Cluster, cluster_reasons, pool_maps

@@ -16,7 +16,7 @@ from steelsight.models.card import Card
 from steelsight.models.classifier import SheetClassifier
 from steelsight.reading import inside, parse_object, read_regular
 from steelsight.reports.document import Document
-from steelsight.runs.open import open_run, refuse_multilabel
+from steelsight.runs.opening.open import open_run, refuse_multilabel
 from steelsight.runs.settings import result_settings
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.shortcuts.nuisances.nuisance import ALIASES, KINDS, open_nuisance

@@ -13,8 +13,8 @@ from steelsight.errors import BadData, BadInput
 from steelsight.files import add_files, keep_earlier, write_json
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.document import Document
-from steelsight.runs.open import OpenRun, open_run, refuse_multilabel
-from steelsight.runs.reading import FROM_RUN, read_as_run
+from steelsight.runs.opening.open import OpenRun, open_run, refuse_multilabel
+from steelsight.runs.opening.reading import FROM_RUN, read_as_run
 from steelsight.runs.settings import result_settings
 from steelsight.sheets.grouping.splits import Split
 from steelsight.shortcuts.nuisances.nuisance import Nuisance, open_nuisance

@@ -6,7 +6,7 @@ from steelsight.explanations.benchmark.methods import CANDIDATES
 from steelsight.explanations.benchmark.run import run_league
 from steelsight.explanations.benchmark.settings import load_league_recipe
 from steelsight.runs.benchmark_data import make_case
-from steelsight.runs.open import OpenRun
+from steelsight.runs.opening.open import OpenRun
 from steelsight.streams import stream
 from steelsight.study.options import StudyOptions
 from steelsight.study.results import LeagueResult

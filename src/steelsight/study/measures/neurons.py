@@ -8,7 +8,7 @@ from steelsight.inspection.neurons.atlas import Atlas, AtlasPlan, make_atlas
 from steelsight.inspection.neurons.settings import GROWN, PLAIN, Ascent
 from steelsight.inspection.neurons.survey import surveyed_layers
 from steelsight.runs.inspection.neurons import show_sheets
-from steelsight.runs.open import OpenRun
+from steelsight.runs.opening.open import OpenRun
 from steelsight.streams import stream
 from steelsight.study.options import StudyOptions
 

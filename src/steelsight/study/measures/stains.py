@@ -14,7 +14,7 @@ from jaxtyping import Bool, Int, UInt8
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.intervals.bootstrap import wilson
-from steelsight.runs.open import OpenRun
+from steelsight.runs.opening.open import OpenRun
 from steelsight.shortcuts.nuisances.nuisance import Nuisance, open_nuisance
 from steelsight.shortcuts.pasting.doses import FULL
 from steelsight.shortcuts.prove.examples import choose_examples

@@ -19,9 +19,9 @@ from steelsight.errors import BadCheckpoint, BadInput, BadRecipe
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import WEIGHTS_FILE, load_checkpoint, refuse_bundle
-from steelsight.runs.classes import match_classes
-from steelsight.runs.reading import open_as_run, read_as_run
-from steelsight.runs.seen_sheets import SeenSheets
+from steelsight.runs.opening.classes import match_classes
+from steelsight.runs.opening.reading import open_as_run, read_as_run
+from steelsight.runs.opening.seen_sheets import SeenSheets
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.training.dataset import GIVEN, SheetData
 from steelsight.training.records import PARTS, SPLITS_FILE, SplitRow, read_splits
@@ -122,7 +122,7 @@ def open_run(
 ) -> OpenRun:
     """Open a RUN folder and a DATA folder together.
 
-    options        how DATA is opened; what they leave open is as in the run's training, see runs.reading
+    options        how DATA is opened; what they leave open is as in the run's training, see opening.reading
     allow_patches  accept a model that classifies sheets by patches
     check          called with the card before DATA is read; raises for a run that the caller cannot use
     sheets         DATA as already opened; used where its task and input are those of the run

@@ -1,0 +1,1 @@
+"""The HTTP API: the app, its error envelope, its middleware and its routes."""

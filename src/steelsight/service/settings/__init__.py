@@ -1,0 +1,1 @@
+"""The settings of the service: flags, environment, one TOML file, defaults."""

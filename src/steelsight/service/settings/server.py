@@ -1,0 +1,58 @@
+"""Settings of the HTTP server, of inspection, and of the station that `steelsight serve` starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+__all__ = ["ServerSettings"]
+
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+
+
+class ServerSettings(BaseModel):
+    """Where the service listens, what it opens, and how much one request may take."""
+
+    ledger: str = Field("steelsight.db", description="LEDGER: a file, or postgresql://USER@HOST/NAME.")
+    bundle: Path | None = Field(None, description="BUNDLE that judges by default; none = the package's own.")
+    more_bundles: tuple[Path, ...] = Field((), description="Further BUNDLEs that requests may choose.")
+    images: str | None = Field(None, description="Image store: a folder or a URL; none = no images are kept.")
+    writer: str = Field(
+        "console",
+        min_length=1,
+        max_length=100,
+        description="Name under which the service writes to the ledger; one process at a time.",
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 = every network.")
+    port: int = Field(8080, ge=0, le=65_535, description="Port to listen on; 0 = any free one.")
+    open: bool = Field(False, description="Admit everybody without login; on a loopback address only.")
+    public_url: str | None = Field(
+        None, description="Address as browsers see it, such as https://steel.example; https sets HSTS."
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        (), description="Names in the Host header that are answered, beside loopback's and this machine's."
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="Addresses of reverse proxies whose X-Forwarded-For and -Proto are believed."
+    )
+
+    engine: Literal["openvino", "onnxruntime"] = Field("openvino", description="Engine that judges.")
+    threads: int = Field(0, ge=0, le=1024, description="Threads of the engine; 0 = its own choice.")
+    batch: int = Field(8, ge=1, le=256, description="Most images of one pass of the engine.")
+    decoders: int = Field(0, ge=0, le=256, description="Threads that decode; 0 = one for each processor.")
+    queue: int = Field(64, ge=1, le=10_000, description="Most images that wait or are judged at a time.")
+    request_timeout_s: Seconds = Field(30.0, description="Longest time of one request.")
+    body_timeout_s: Seconds = Field(30.0, description="Longest time in which a request's body must arrive.")
+    most_body_mb: float = Field(64.0, gt=0, le=4096, description="Largest body of a request with an image.")
+    most_megapixels: float = Field(100.0, gt=0, le=1000, description="Largest image, by its header.")
+    idempotency_days: float = Field(
+        7.0, gt=0, le=3650, description="Time for which an answer to an Idempotency-Key is kept."
+    )
+
+    watch: Path | None = Field(None, description="Folder of a camera: a station process judges its files.")
+    station: str = Field("line-1", min_length=1, max_length=100, description="Name of that station.")
+    spool: Path | None = Field(None, description="Spool of that station; none = a file beside the ledger.")
+    pattern: str | None = Field(None, description="Coil and position from file names, as of `line`.")
