@@ -1,7 +1,7 @@
 """RFC 8785 canonical JSON by the C encoder of `json`, for values on which the two agree; by `rfc8785` else.
 
-They agree on text, lists, objects with ASCII keys, integers below 2^53, and numbers that JavaScript and Python
-write alike. Every other value, and every value that has no canonical form, is left to the package `rfc8785`.
+They agree on text, lists, objects with ASCII keys, integers below 2^53, and numbers that JavaScript and
+Python write alike. Every other value, and every value that has no canonical form, is left to `rfc8785`.
 """
 
 from __future__ import annotations

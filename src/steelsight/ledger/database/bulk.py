@@ -52,9 +52,9 @@ def copy_text(rows: Sequence[Sequence[Any]]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def _field(value: Any) -> str:
+def _field(value: object) -> str:
     kind = type(value)
-    if kind is str:
+    if isinstance(value, str):
         if "\0" in value:
             raise BadEntry(f"text {value!r:.80}: holds a NUL character, which PostgreSQL cannot hold")
         return _SPECIAL.sub(_escape, value)
@@ -66,7 +66,7 @@ def _field(value: Any) -> str:
         return repr(value)
     if kind is bool:
         return "t" if value else "f"
-    if kind is bytes:
+    if isinstance(value, bytes):
         return "\\\\x" + value.hex()
     raise TypeError(f"expected None, bool, int, float, str or bytes, got {kind.__name__}")
 
