@@ -158,7 +158,9 @@ def test_a_reader_resumes_from_the_text_of_its_cursor(ledger):
 def test_a_cursor_past_the_end_is_refused(ledger):
     note(ledger, "a", 3)
     for call in (resumed, after):
-        with pytest.raises(BadCursor, match="a ends with entry 3, the cursor is after entry 4; it is of another"):
+        with pytest.raises(
+            BadCursor, match="a ends with entry 3, the cursor is after entry 4; it is of another"
+        ):
             call(ledger, Cursor(1, {"a": 4}))
     with pytest.raises(BadCursor, match="names a writer that the ledger does not have"):
         resumed(ledger, Cursor(1, {"b": 1}))

@@ -213,8 +213,8 @@ def test_verdicts_carry_the_place_of_their_sheet(ledger):
         writer.append(judged(0, 2, station="a"))
 
         async def run(hub):
-            async for steps in hub.follow(Cursor(), idle_s=5.0):
-                return [step.message for step in steps]
+            steps = await anext(hub.follow(Cursor(), idle_s=5.0))
+            return [step.message for step in steps]
 
         messages = with_hub(ledger, run)
     assert [message.kind for message in messages] == ["sheet", "verdict"] * 2

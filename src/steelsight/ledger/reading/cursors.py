@@ -95,7 +95,8 @@ def _marks_text(marks: Marks) -> str:
     text = VERSION + base64.urlsafe_b64encode(raw).decode().rstrip("=")
     if len(text) > LONGEST:
         raise BadCursor(
-            f"cursor: {len(marks.seqs)} writers need {len(text)} characters, and a cursor has at most {LONGEST}"
+            f"cursor: {len(marks.seqs)} writers need {len(text)} characters, "
+            f"and a cursor has at most {LONGEST}"
         )
     return text
 
@@ -109,18 +110,26 @@ def parse_cursor(text: str) -> Marks:
         raise BadCursor(
             f"cursor: expected `{VERSION}` and at most {LONGEST} letters, digits, - and _, got {text!r:.60}"
         )
-    encoded = text[len(VERSION) :]
     try:
-        raw = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
-        content, check = raw[:-CHECK_BYTES], raw[-CHECK_BYTES:]
-        if hashlib.sha256(content).digest()[:CHECK_BYTES] != check:
-            raise ValueError("its check bytes do not fit")
-        marks = _parse_content(content)
-        if _marks_text(marks) != text:
-            raise ValueError("it is not in its one form")
+        marks = _parse_content(_checked(text[len(VERSION) :]))
     except ValueError as error:
-        raise BadCursor(f"cursor: was cut or altered ({error}), got {text!r:.60}; use one as it was sent") from error
+        raise BadCursor(
+            f"cursor: was cut or altered ({error}), got {text!r:.60}; use one as it was sent"
+        ) from error
+    if _marks_text(marks) != text:
+        raise BadCursor(
+            f"cursor: was cut or altered (it has another form), got {text!r:.60}; use one as it was sent"
+        )
     return marks
+
+
+def _checked(encoded: str) -> bytes:
+    """The content before the check bytes, which must fit; raises ValueError."""
+    raw = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
+    content, check = raw[:-CHECK_BYTES], raw[-CHECK_BYTES:]
+    if hashlib.sha256(content).digest()[:CHECK_BYTES] != check:
+        raise ValueError("its check bytes do not fit")
+    return content
 
 
 def _parse_content(content: bytes) -> Marks:

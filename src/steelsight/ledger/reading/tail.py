@@ -85,9 +85,13 @@ def read_after(connection: Connection, cursor: Cursor, *, limit: int, until: Cur
     """
     heads = read_heads(connection)
     if heads.epoch != cursor.epoch:
-        raise BadCursor(f"cursor: is of epoch {cursor.epoch}, the ledger of {heads.epoch}: it was restored; resume")
+        raise BadCursor(
+            f"cursor: is of epoch {cursor.epoch}, the ledger of {heads.epoch}: it was restored; resume"
+        )
     _refuse_past(cursor, heads)
-    ends = heads.seqs if until is None else {name: min(seq, until.seq(name)) for name, seq in heads.seqs.items()}
+    ends = (
+        heads.seqs if until is None else {name: min(seq, until.seq(name)) for name, seq in heads.seqs.items()}
+    )
     waiting = {name: end - cursor.seq(name) for name, end in ends.items() if end > cursor.seq(name)}
     taken = _share(waiting, limit, turn=sum(cursor.seqs.values()))
     ranges = [(name, cursor.seq(name), cursor.seq(name) + count) for name, count in taken.items()]
@@ -103,8 +107,8 @@ def _refuse_past(cursor: Cursor, heads: Cursor) -> None:
     for writer, seq in cursor.seqs.items():
         if seq > heads.seq(writer):
             raise BadCursor(
-                f"cursor: {writer} ends with entry {heads.seq(writer)}, the cursor is after entry {seq}; it is of "
-                "another ledger, or entries were cut off: run `steelsight ledger verify`"
+                f"cursor: {writer} ends with entry {heads.seq(writer)}, the cursor is after entry {seq}; "
+                "it is of another ledger, or entries were cut off: run `steelsight ledger verify`"
             )
 
 
@@ -174,7 +178,9 @@ def resume(connection: Connection, ledger: str, text: str) -> Resumed:
         raise BadCursor(f"cursor: is of another ledger, got {text!r:.60}")
     heads = read_heads(connection)
     if marks.epoch > heads.epoch:
-        raise BadCursor(f"cursor: is of epoch {marks.epoch}, the ledger of {heads.epoch}: it is of another copy")
+        raise BadCursor(
+            f"cursor: is of epoch {marks.epoch}, the ledger of {heads.epoch}: it is of another copy"
+        )
     names = _names(connection, ledger)
     restored = _restored_heads(connection, marks.epoch) if marks.epoch < heads.epoch else []
     seqs: dict[str, int] = {}

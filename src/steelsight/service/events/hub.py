@@ -1,9 +1,9 @@
 """One reader of the ledger for all event streams of a process.
 
 `Hub` reads new entries once and keeps the newest of them; every stream takes them from there. A stream that
-starts at an earlier cursor, or falls behind what is kept, reads from the ledger until it has caught up: a slow
-client holds one batch in memory, and misses nothing. `Hub.close` ends every stream; the process that serves
-calls it when it begins to stop.
+starts at an earlier cursor, or falls behind what is kept, reads from the ledger until it has caught up: a
+slow client holds one batch in memory, and misses nothing. `Hub.close` ends every stream; the process that
+serves calls it when it begins to stop.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ class Step:
 
 
 class Hub:
-    """Reads a ledger for streams, as long as there is one; of one event loop. Leave `async with` to end it."""
+    """Reads a ledger for streams while there are any; for one event loop, ended by leaving `async with`."""
 
     def __init__(self, ledger: Ledger, options: HubOptions = HubOptions()) -> None:
         self.ledger = ledger
@@ -114,7 +114,7 @@ class Hub:
         """The cursor after everything that is entered now."""
         return await self._in_thread(self._heads)
 
-    async def follow(self, start: Cursor, *, idle_s: float) -> AsyncIterator[list[Step]]:
+    async def follow(self, start: Cursor, *, idle_s: float) -> AsyncGenerator[list[Step], None]:
         """Everything entered after a cursor, in batches, until the hub is closed.
 
         idle_s  an empty batch is given where nothing came for so long
@@ -126,7 +126,7 @@ class Hub:
                 newest = await self._joined()
                 if newest.epoch != cursor.epoch and not self._closed:
                     raise BadCursor(
-                        f"cursor: is of epoch {cursor.epoch}, the ledger of {newest.epoch}: it was restored; resume"
+                        f"cursor: is of epoch {cursor.epoch}, the ledger of {newest.epoch}: it was restored"
                     )
                 if place < self._next - len(self._kept):
                     place = self._next
@@ -195,7 +195,7 @@ class Hub:
                 await asyncio.sleep(self.options.away_s)
                 continue
             except SteelsightError as error:  # restored, or altered: every stream finds that out by itself
-                log.error("event streams end: %s", error)
+                log.warning("event streams end: %s", error)
                 self._tell()
                 return
             self.away = None

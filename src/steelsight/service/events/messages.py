@@ -50,7 +50,9 @@ class Place(_Model):
     coil: str | None
     position_m: float | None = Field(description="Along the strip, of the image's leading edge")
     length_m: float | None = Field(description="Along the strip")
-    across_mm: float | None = Field(description="From the reference edge of the strip to the image's left edge")
+    across_mm: float | None = Field(
+        description="From the reference edge of the strip to the image's left edge"
+    )
     side: Literal["top", "bottom"] | None
 
 
@@ -70,9 +72,9 @@ class MessageBody(_Model):
     epoch: int = Field(ge=1, description="1; each restore from a backup begins the next")
     digest: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the stored entry")
     place: Place | None = Field(description="The sheet it is about; null for events")
-    data: Annotated[SheetSeen | VerdictGiven | Draw | ReviewSent | Event, Field(discriminator="kind")] | None = Field(
-        description="The entry's own fields; null where they are larger than 256 KiB"
-    )
+    data: (
+        Annotated[SheetSeen | VerdictGiven | Draw | ReviewSent | Event, Field(discriminator="kind")] | None
+    ) = Field(description="The entry's own fields; null where they are larger than 256 KiB")
     left_out_bytes: int = Field(default=0, description="Size of data that were left out; 0 = nothing was")
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
@@ -41,10 +40,10 @@ router = APIRouter(prefix="/api/v1/events", tags=["events"])
     summary="Stream what the ledger receives",
     responses={
         200: {
-            "description": "Events named after the kind of entry; data as in events.schema.json; ids are cursors.",
+            "description": "Events named after the kind of entry; data: docs/events.md; ids are cursors.",
             "content": {
                 "text/event-stream": {
-                    "example": 'event: verdict\nid: 1.9xKq…\ndata: {"type":"verdict","writer":"line-1","seq":12,…}\n\n'
+                    "example": 'event: verdict\nid: 1.9xKq…\ndata: {"type":"verdict","writer":"line-1",…}\n\n'
                 }
             },
         }
@@ -56,13 +55,13 @@ async def stream(
     after: Annotated[
         str | None, Query(max_length=LONGEST, description="Cursor to go on after; without it, from now.")
     ] = None,
-    kind: Annotated[list[Kind], Query(max_length=5, description="Kinds of entries; none = all.")] = [],
+    kind: Annotated[tuple[Kind, ...], Query(max_length=5, description="Kinds of entries; none = all.")] = (),
     station: Annotated[
-        list[Name], Query(max_length=MOST_VALUES, description="Stations of sheets, writers of events.")
-    ] = [],
+        tuple[Name, ...], Query(max_length=MOST_VALUES, description="Stations of sheets, writers of events.")
+    ] = (),
     mode: Annotated[
-        list[Mode], Query(max_length=3, description="Modes of verdicts; other kinds are not concerned.")
-    ] = [],
+        tuple[Mode, ...], Query(max_length=3, description="Modes of verdicts; other kinds are not concerned.")
+    ] = (),
     last_event_id: Annotated[
         str | None,
         Header(max_length=LONGEST, description="Cursor to go on after; browsers send it. Before `after`."),
@@ -107,7 +106,7 @@ class _Sending:
     request: Request
     wanted: Filter
 
-    async def chunks(self, begin: Resumed) -> AsyncIterator[bytes]:
+    async def chunks(self, begin: Resumed) -> AsyncGenerator[bytes, None]:
         """Server-sent events, as bytes."""
         settings = self.service.settings
         cursor = cursor_text(self.service.ledger.id, begin.cursor)
@@ -122,7 +121,9 @@ class _Sending:
                     if time.monotonic() - checked >= settings.stream_check_s:
                         checked = time.monotonic()
                         if not await run_in_threadpool(self._allowed):
-                            yield _problem("not_logged_in", "the session or token is no longer valid", "log in again")
+                            yield _problem(
+                                "not_logged_in", "the session or token is no longer valid", "log in again"
+                            )
                             return
                     if steps:
                         cursor = steps[-1].id
