@@ -26,7 +26,15 @@ from steelsight.ledger.database.bulk import insert_rows
 from steelsight.ledger.database.open import Ledger
 from steelsight.ledger.writing.projection import write_rows
 
-__all__ = ["LEASE_S", "Writer", "now_us", "open_writer"]
+__all__ = [
+    "LEASE_S",
+    "Writer",
+    "database_us",
+    "has_ended",
+    "now_us",
+    "open_writer",
+    "this_process",
+]
 
 LEASE_S: Final = 15.0  # without an append or `renew`, another process may take the name
 LONGEST_NAME: Final = 100
@@ -85,7 +93,7 @@ class Writer:
         raises  LeaseLost where another process holds the name
         """
         table = schema.writers
-        until = {"lease_until_us": _database_us(connection) + self._lease_us}
+        until = {"lease_until_us": database_us(connection) + self._lease_us}
         done = connection.execute(
             update(table).where(table.c.name == self.name, table.c.holder == self._token).values(until)
         )
@@ -146,14 +154,14 @@ def _take(
     connection: Connection, ledger: Ledger, name: str, token: str, lease_s: float, *, force: bool
 ) -> None:
     table = schema.writers
-    now = _database_us(connection)
-    lease = {"holder": token, "holder_name": _this_process(), "lease_until_us": now + int(lease_s * 1e6)}
+    now = database_us(connection)
+    lease = {"holder": token, "holder_name": this_process(), "lease_until_us": now + int(lease_s * 1e6)}
     row = connection.execute(select(table).where(table.c.name == name).with_for_update()).one_or_none()
     if row is None:
         start = {"name": name, "seq": 0, "digest": first_hash(ledger.id, name)}
         connection.execute(insert(table).values({**start, **lease}))
         return
-    if row.holder is not None and row.lease_until_us > now and not force and not _has_ended(row.holder_name):
+    if row.holder is not None and row.lease_until_us > now and not force and not has_ended(row.holder_name):
         left = (row.lease_until_us - now) / 1e6
         raise LeaseLost(
             f"ledger {ledger.address}: {row.holder_name} writes as {name!r} and may do so for {left:.0f} s "
@@ -162,7 +170,7 @@ def _take(
     connection.execute(update(table).where(table.c.name == name).values(lease))
 
 
-def _database_us(connection: Connection) -> int:
+def database_us(connection: Connection) -> int:
     """The clock that all writers of this database share."""
     if connection.dialect.name == "postgresql":
         query = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)")
@@ -182,11 +190,12 @@ def _boot() -> str:
         return ""
 
 
-def _this_process() -> str:
+def this_process() -> str:
+    """Host, boot and number of this process, for `has_ended`."""
     return f"{socket.gethostname()} {_boot()} process {os.getpid()}"
 
 
-def _has_ended(holder: str) -> bool:
+def has_ended(holder: str) -> bool:
     """Whether the holder was a process of this machine that no longer runs."""
     place, _, number = holder.rpartition(" process ")
     if place != f"{socket.gethostname()} {_boot()}" or not number.isdigit() or not _boot():
