@@ -14,7 +14,8 @@
     │   ├── BadSource       something to scan cannot be opened, or must not be
     │   ├── BadOutput       results cannot be written to a path
     │   ├── BadLedger       a ledger cannot be opened: address, schema, disk, or it is no ledger
-    │   └── BadEntry        what is to be written into a ledger is not a valid entry
+    │   ├── BadEntry        what is to be written into a ledger is not a valid entry
+    │   └── BadAccount      an account or a token cannot be made or changed so
     ├── ImageMissing        an image of the ledger is not in its store
     ├── ImageAltered        an image of the ledger has other bytes than those that were judged
     ├── LeaseLost           another process writes to the ledger under this writer's name
@@ -28,6 +29,7 @@ Messages say what was expected, what came, where, and what to do, in one line.
 """
 
 __all__ = [
+    "BadAccount",
     "BadAnnotation",
     "BadBundle",
     "BadCheckpoint",
@@ -123,6 +125,18 @@ class BadLedger(BadInput):
 
 class BadEntry(BadInput):
     """What is to be written into a ledger is not a valid entry; the message names the field."""
+
+
+class BadAccount(BadInput):
+    """An account or a token cannot be made or changed so.
+
+    kind  refused (an impossible value), unknown (no such account or token), taken (the login is in use), or
+          last_admin (nobody would be left who can administer)
+    """
+
+    def __init__(self, message: str, *, kind: str = "refused") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class ImageMissing(SteelsightError, FileNotFoundError):

@@ -124,5 +124,5 @@ def test_a_person_is_erased(path):
 
 
 def test_upgrade_changes_nothing_where_the_schema_is_this_one(path):
-    assert "schema 0001" in call("upgrade", path).output
+    assert "schema 0002" in call("upgrade", path).output
     call("verify", path)

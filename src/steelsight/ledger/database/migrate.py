@@ -14,9 +14,9 @@ from sqlalchemy import Connection, Engine
 from steelsight.errors import BadLedger
 from steelsight.ledger.database.connect import reading, writing
 
-__all__ = ["HEAD", "check_schema", "has_tables", "upgrade", "upgrade_within"]
+__all__ = ["HEAD", "check_schema", "has_tables", "known_schemas", "upgrade", "upgrade_within"]
 
-HEAD: Final = "0001"  # the newest file in migrations/versions
+HEAD: Final = "0002"  # the newest file in migrations/versions
 FOLDER: Final = "steelsight.ledger.database.migrations"
 
 
@@ -61,9 +61,14 @@ def check_schema(engine: Engine) -> None:
     )
 
 
-def _refuse_later(engine: Engine, found: str) -> None:
+def known_schemas() -> frozenset[str]:
+    """Every schema up to this version's."""
     script = ScriptDirectory.from_config(_config())
-    if found not in {each.revision for each in script.walk_revisions()}:
+    return frozenset(each.revision for each in script.walk_revisions())
+
+
+def _refuse_later(engine: Engine, found: str) -> None:
+    if found not in known_schemas():
         place = engine.url.render_as_string(hide_password=True)
         raise BadLedger(
             f"ledger {place}: has schema {found}, which this version (schema {HEAD}) does not know; "

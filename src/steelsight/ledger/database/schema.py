@@ -12,13 +12,17 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
 )
 
+from steelsight.ledger.database import accounts
+from steelsight.ledger.database.base import Row, metadata
+
 __all__ = [
+    "ABOUT_PEOPLE",
+    "COPIED",
     "READ_MODELS",
     "draws",
     "entries",
@@ -33,9 +37,6 @@ __all__ = [
     "verdicts",
     "writers",
 ]
-
-metadata: Final = MetaData()
-Row = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows only in an INTEGER column
 
 ledger: Final = Table(  # one row
     "ledger",
@@ -199,3 +200,9 @@ texts: Final = Table(  # erasable: the chain holds only the commitment
 )
 
 READ_MODELS: Final = (sheets, verdicts, draws, reviews, events, pruned_images)
+
+# Rows about people, each with a column `person`; erasing a person deletes them.
+ABOUT_PEOPLE: Final = (people, texts, *accounts.OF_PEOPLE)
+# What a backup holds beside the entries. Sessions, tokens and links are left out: what was revoked after the
+# backup must not come back.
+COPIED: Final = (people, texts, accounts.accounts)

@@ -1,8 +1,9 @@
 """Back up a ledger while it is written to, and restore it into an empty database of either kind.
 
-A backup is one gzip file of JSON lines: a header, the entries in order, people and texts, and a last line
-with the counts and the SHA-256 of all before it. A restore begins a new epoch, so that entries lost with the
-old database can never be mistaken for entries written after it.
+A backup is one gzip file of JSON lines: a header, the entries in order, people, texts and accounts (with the
+hashes of their passwords; no sessions, tokens or links), and a last line with the counts and the SHA-256 of
+all before it. A restore begins a new epoch, so that entries lost with the old database can never be mistaken
+for entries written after it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from steelsight.ledger.chain.canonical import first_hash, read_link
 from steelsight.ledger.chain.entries import Event
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.bulk import insert_rows
-from steelsight.ledger.database.migrate import HEAD
+from steelsight.ledger.database.migrate import HEAD, known_schemas
 from steelsight.ledger.database.open import Ledger, create_ledger, identify
 from steelsight.ledger.proof.anchors import Anchor
 from steelsight.ledger.proof.verify import RESTORED, Verification, verify
@@ -40,7 +41,6 @@ FORMAT: Final = "steelsight-ledger-backup/1"
 BATCH: Final = 2000
 LONGEST_LINE: Final = 64 * 2**20
 LAST_EPOCH: Final = 2**31 - 1  # PostgreSQL holds it as an integer
-COPIED: Final = (schema.people, schema.texts)  # beside the entries
 SYSTEM_WRITER: Final = "ledger"  # writes the events of the ledger itself
 
 
@@ -88,7 +88,7 @@ def _lines(connection: Connection, ledger: Ledger) -> Iterator[tuple[str, dict[s
     while rows := connection.execute(query.where(table.c.id > last)).all():
         last = rows[-1].id
         yield from (("entry", {"body": _body(row.id, row.body)}) for row in rows)
-    for kept in COPIED:
+    for kept in schema.COPIED:
         for row in connection.execute(select(kept)):
             yield kept.name, {name: _as_text(value) for name, value in row._mapping.items()}
 
@@ -162,8 +162,11 @@ def _check_whole(path: Path) -> dict[str, Any]:
     whole = isinstance(header.get("id"), str) and type(header.get("epoch")) is int
     if not whole or not 1 <= header["epoch"] < LAST_EPOCH:
         raise BadInput(f"{path}: expected the id and the epoch of a ledger in its first line")
-    if header.get("schema") != HEAD:
-        raise BadInput(f"{path}: is of schema {header.get('schema')!r:.20}, this version restores {HEAD}")
+    if header.get("schema") not in known_schemas():  # an earlier one has fewer tables, with the same columns
+        raise BadInput(
+            f"{path}: is of schema {header.get('schema')!r:.20}, this version restores those up to {HEAD}; "
+            "restore it with the version of Steelsight that wrote it"
+        )
     return header
 
 
@@ -198,8 +201,11 @@ def _refusing(path: Path) -> Iterator[None]:
 
 def _copy(connection: Connection, ledger: Ledger, path: Path) -> None:
     heads: dict[str, tuple[int, bytes]] = {}
-    pending: dict[Table, list[dict[str, Any]]] = {schema.entries: [], **{table: [] for table in COPIED}}
-    tables = {table.name: table for table in COPIED}
+    pending: dict[Table, list[dict[str, Any]]] = {
+        schema.entries: [],
+        **{table: [] for table in schema.COPIED},
+    }
+    tables = {table.name: table for table in schema.COPIED}
     for _, kind, row in _read(path):
         if kind == "entry":
             link = read_link(row["body"].encode())

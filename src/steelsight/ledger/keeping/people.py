@@ -83,20 +83,23 @@ def read_text(connection: Connection, commitment: str) -> str | None:
 
 
 def erase_person(ledger: Ledger, writer: Writer, person: str) -> int:
-    """Delete a person's name, address and texts; the entries stay and verify.
+    """Delete a person's name, address, texts and account with its sessions; the entries stay and verify.
 
     returns  texts that were deleted
     raises   BadInput where neither the person nor a text of it is there; BadLedger where the database's files
              could not be cleared of it
     """
     with ledger.write() as connection:
-        there = connection.execute(delete(schema.people).where(schema.people.c.person == person)).rowcount
-        gone = connection.execute(delete(schema.texts).where(schema.texts.c.person == person)).rowcount
-        if there or gone:
+        counts = {
+            table: connection.execute(delete(table).where(table.c.person == person)).rowcount
+            for table in schema.ABOUT_PEOPLE
+        }
+        there, gone = any(counts.values()), counts[schema.texts]
+        if there:
             event = Event(name="person_erased", person=person, details={"texts": gone})
             writer.append_within(connection, [event])
     _scrub(ledger)
-    if not there and not gone:
+    if not there:
         raise BadInput(f"person {person}: not in the ledger, or erased already")
     return int(gone)
 
@@ -105,7 +108,7 @@ def _scrub(ledger: Ledger) -> None:
     """Remove deleted text from the database's files.
 
     SQLite overwrites what is deleted (`secure_delete`); its write-ahead log still holds earlier pages and is
-    emptied here. PostgreSQL keeps deleted rows: the two tables are written anew.
+    emptied here. PostgreSQL keeps deleted rows: the tables are written anew.
     """
     if ledger.engine.dialect.name == "sqlite":
         with closing(ledger.engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
@@ -116,16 +119,17 @@ def _scrub(ledger: Ledger) -> None:
                 "run the same command again when no long read is going on"
             )
         return
+    tables = ", ".join(table.name for table in schema.ABOUT_PEOPLE)
     with closing(ledger.engine.raw_connection()) as connection:
         driver: Any = connection.driver_connection
         driver.rollback()
         driver.autocommit = True  # VACUUM runs in no transaction
         try:
-            driver.run("VACUUM FULL people, texts")
+            driver.run(f"VACUUM FULL {tables}")
         except ledger.engine.dialect.loaded_dbapi.Error as error:
             raise BadLedger(
                 f"ledger {ledger.address}: erased, but the deleted rows could not be removed from its files "
-                f"({error!s:.120}); run VACUUM FULL people, texts as the owner of the tables"
+                f"({error!s:.120}); run VACUUM FULL {tables} as the owner of the tables"
             ) from error
         finally:
             driver.autocommit = False

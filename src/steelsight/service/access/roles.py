@@ -54,6 +54,7 @@ class Caller:
     role: Role | None  # None for a machine
     permissions: frozenset[Permission]
     session: str | None = None  # public id of the session, not its secret; None for tokens and `--open`
+    token: str | None = None  # public id of the token; None for people and `--open`
 
     def may(self, permission: Permission) -> bool:
         """Whether the caller has a permission."""

@@ -1,0 +1,67 @@
+"""An app with accounts on a ledger in SQLite or PostgreSQL, and clients of it."""
+
+from typing import Annotated
+
+import pytest
+
+pytest.importorskip("fastapi", reason="needs the extra [serve]")
+
+from fastapi import Depends, FastAPI
+from fastapi.testclient import TestClient
+from tests.service.conftest import address, cluster, ledger, sqlite_ledger
+
+from steelsight.service.access.guard import needs
+from steelsight.service.access.roles import Caller, Permission
+from steelsight.service.api.errors import add_error_handlers
+from steelsight.service.bundles import Bundles
+from steelsight.service.console import SharedWriter
+from steelsight.service.context import Service
+from steelsight.service.settings.load import Settings
+
+__all__ = ["address", "cluster", "ledger", "sqlite_ledger"]
+
+FAST = {"argon2_passes": 1, "argon2_memory_kib": 8, "argon2_lanes": 1}  # hashes of a test need no strength
+
+
+@pytest.fixture
+def make_parts():
+    made = []
+
+    def call(ledger, **settings):
+        writer = SharedWriter(ledger, f"console{len(made)}")
+        bundles = Bundles.__new__(Bundles)  # not opened: nothing here looks at them
+        made.append(Service(ledger, writer, None, bundles, Settings(**{**FAST, **settings})))
+        return made[-1]
+
+    yield call
+    for each in made:
+        each.console.close()
+
+
+@pytest.fixture
+def parts(ledger, make_parts):
+    """On each kind of database."""
+    return make_parts(ledger)
+
+
+@pytest.fixture
+def lite(sqlite_ledger, make_parts):
+    """On SQLite alone, where the database does not matter."""
+    return make_parts(sqlite_ledger)
+
+
+def build(parts) -> FastAPI:
+    app = FastAPI()
+    app.state.service = parts
+    add_error_handlers(app)
+    for permission in Permission:
+
+        @app.api_route(f"/{permission}", methods=["GET", "POST"])
+        def answer(caller: Annotated[Caller, Depends(needs(permission))]) -> dict[str, str | None]:
+            return {"person": caller.person, "name": caller.name, "token": caller.token}
+
+    return app
+
+
+def client(parts, base="http://127.0.0.1:8080", **options) -> TestClient:
+    return TestClient(build(parts), base_url=base, raise_server_exceptions=False, **options)
