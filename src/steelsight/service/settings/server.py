@@ -47,7 +47,12 @@ class ServerSettings(BaseModel):
     request_timeout_s: Seconds = Field(30.0, description="Longest time of one request.")
     body_timeout_s: Seconds = Field(30.0, description="Longest time in which a request's body must arrive.")
     most_body_mb: float = Field(64.0, gt=0, le=4096, description="Largest body of a request with an image.")
-    most_megapixels: float = Field(100.0, gt=0, le=1000, description="Largest image, by its header.")
+    most_bodies_mb: float = Field(
+        512.0, gt=0, le=65_536, description="Bodies of all requests together, in memory at a time."
+    )
+    most_megapixels: float = Field(
+        67.0, gt=0, le=67.0, description="Largest image by its header; a larger one gets a verdict too_large."
+    )
     idempotency_days: float = Field(
         7.0, gt=0, le=3650, description="Time for which an answer to an Idempotency-Key is kept."
     )
