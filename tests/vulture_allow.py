@@ -61,3 +61,20 @@ list_tokens
 list_sessions
 drop_cookie
 DEVICE
+
+# Written to answers of the API by pydantic; documented in the class.
+first_m
+last_m
+sheet_seq
+verdict_seq
+verdict_writer
+image_kept
+person_name
+comment_erased
+station_restarts  # printed by `serve --json`
+
+# Prometheus, uvicorn and pydantic-settings call them.
+collect
+describe
+send_400_response
+settings_customise_sources

@@ -94,5 +94,6 @@ def _add_middleware(app: FastAPI, service: Service) -> None:
         Edge,
         hosts=known_hosts(settings),
         https=(settings.public_url or "").startswith("https://"),
+        prefix=API,
         finished=RequestFigures(service.metrics).add,
     )

@@ -73,9 +73,7 @@ class Health:
     def _lease(self) -> PartState:
         if self.service.console.trouble is None:
             return PartState("ok")
-        return PartState(
-            "down", "the service cannot write: another process has its name, or the ledger is away"
-        )
+        return PartState("down", "the service cannot write: its name is taken, or the ledger is away")
 
     def _engine(self) -> PartState:
         dead = [model for model, each in self.judges.queues.items() if not each.alive]

@@ -12,7 +12,7 @@ from fastapi import Header
 from pydantic import StringConstraints
 from sqlalchemy import Connection, delete, insert, select
 
-from steelsight.ledger.database.idempotency import idempotency_keys as table
+from steelsight.ledger.database.schema import idempotency_keys as table
 from steelsight.ledger.writing.writer import now_us
 from steelsight.service.access.roles import Caller
 from steelsight.service.problem import Problem
@@ -58,7 +58,9 @@ class Once:
         return int(row.status), json.loads(row.body)
 
     def store(self, connection: Connection, status: int, body: Mapping[str, Any], *, days: float) -> None:
-        """Keep an answer in the transaction that wrote what it tells of; older ones go after `days`."""
+        """Keep an answer, without words or names of people, in the transaction that wrote
+        what it tells of; older ones go after `days`.
+        """
         now = now_us()
         connection.execute(delete(table).where(table.c.created_us < now - int(days * DAY_US)))
         row = {"scope": self.scope, "key": self.key, "request": self.request, "status": status}

@@ -1,7 +1,7 @@
 """Figures for Prometheus: requests, queue, and what stations and the service wrote into the ledger.
 
-Labels are of fixed sets: methods, route templates, states, names of bundles and writers. Nothing that a request
-carries becomes a label.
+Labels are of fixed sets: methods, route templates, states, names of bundles and writers. Nothing that a
+request carries becomes a label.
 """
 
 from __future__ import annotations

@@ -75,13 +75,21 @@ class Edge:
 
     hosts     names in the Host header that are answered
     https     whether browsers reach the service by https alone
+    prefix    of the API's routes
     finished  called once for each request
     """
 
     def __init__(
-        self, app: ASGIApp, *, hosts: Sequence[str], https: bool, finished: Callable[[Finished], None]
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Sequence[str],
+        https: bool,
+        prefix: str,
+        finished: Callable[[Finished], None],
     ) -> None:
         self._app = app
+        self._prefix = prefix
         self._hosts = frozenset(host.lower() for host in hosts)
         self._headers = security_headers(https=https)
         self._finished = finished
@@ -117,6 +125,10 @@ class Edge:
     def _tell(self, scope: Scope, request_id: str, sender: _Sender, seconds: float) -> None:
         method = scope["method"] if scope["method"] in METHODS else "other"
         route = str(getattr(scope.get("route"), "path", "none"))
+        if scope["path"].startswith(self._prefix) and route != "none":
+            route = self._prefix + route.removeprefix(
+                self._prefix
+            )  # an included router may name its own part
         done = Finished(method, route, sender.status or 499, seconds)
         self._finished(done)
         caller = scope["state"].get("caller")

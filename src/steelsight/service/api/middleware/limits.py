@@ -47,6 +47,9 @@ class Limits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         body = _Body(receive, self._limits, self._limits.of_path(scope["path"]), self._hold)
         answer = _Answer(send, lambda: body.problem)
         try:

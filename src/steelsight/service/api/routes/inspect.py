@@ -127,7 +127,7 @@ def _record(service: Service, sent: _Sent, judged: Judged) -> dict[str, Any]:
         earlier = sent.once.stored(connection) if sent.once else None
         if earlier is not None:  # heatmaps are not stored: they follow from the image
             return {**earlier[1], "heatmap": body["heatmap"]}
-        seen = _sheet(service, sent, judged, digest, kept=kept)
+        seen = _sheet(sent, judged, digest, kept=kept)
         _refuse_known(connection, seen)
         given = verdict_entry(sent.inspector, seen.sheet, judged.verdict, latency_ms=judged.latency_ms)
         links = writer.append_within(connection, [seen, given])
@@ -144,7 +144,7 @@ def _record(service: Service, sent: _Sent, judged: Judged) -> dict[str, Any]:
     return body
 
 
-def _sheet(service: Service, sent: _Sent, judged: Judged, digest: str, *, kept: bool) -> SheetSeen:
+def _sheet(sent: _Sent, judged: Judged, digest: str, *, kept: bool) -> SheetSeen:
     now, query = now_us(), sent.query
     height, width = judged.read.size if judged.read.gray is not None else (None, None)
     return SheetSeen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Collection
 from typing import Annotated, Any
 
@@ -63,20 +64,23 @@ def add_review(
     with service.console.transaction() as (connection, writer):
         earlier = request.stored(connection) if request else None
         if earlier is not None:
-            return JSONResponse(earlier[1], earlier[0])
+            return _answer(connection, earlier[1], caller)
         person = _person(connection, service, caller)
-        entry = _entry(connection, service, review, person)
-        link = writer.append_within(connection, [entry])[0]
-        table = schema.reviews
-        row = connection.execute(
-            select(table).where(table.c.writer == link.writer, table.c.seq == link.seq)
-        ).one()
-        values = {**row._mapping, "regions": [each.model_dump(mode="json") for each in review.regions]}
-        shown = with_comments(connection, [values], names=caller.may(Permission.AUDIT))[0]
-        answer = ReviewAnswer.model_validate(shown).model_dump(mode="json")
-        if request is not None:
-            request.store(connection, 201, answer, days=service.settings.idempotency_days)
-    return JSONResponse(answer, 201)
+        link = writer.append_within(connection, [_entry(connection, service, review, person)])[0]
+        place = {"writer": link.writer, "seq": link.seq}
+        if request is not None:  # the comment is not stored a second time: it can be erased
+            request.store(connection, 201, place, days=service.settings.idempotency_days)
+        return _answer(connection, place, caller)
+
+
+def _answer(connection: Connection, place: dict[str, Any], caller: Caller) -> JSONResponse:
+    """The review at a place of the ledger."""
+    table = schema.reviews
+    query = select(table).where(table.c.writer == place["writer"], table.c.seq == place["seq"])
+    row = dict(connection.execute(query).one()._mapping)
+    row["regions"] = json.loads(row["regions"])
+    shown = with_comments(connection, [row], names=caller.may(Permission.AUDIT))[0]
+    return JSONResponse(ReviewAnswer.model_validate(shown).model_dump(mode="json"), 201)
 
 
 def _person(connection: Connection, service: Service, caller: Caller) -> str:
