@@ -12,6 +12,7 @@ import rfc8785
 from pydantic import BaseModel, ConfigDict, Field
 
 from steelsight.errors import BadEntry
+from steelsight.ledger.chain.canonical_json import canonical_json
 from steelsight.ledger.chain.entries import Entry, check_entry
 
 __all__ = ["Link", "as_json", "first_hash", "link_entry", "read_link", "time_text"]
@@ -76,7 +77,7 @@ def link_entry(entry: Entry, *, writer: str, seq: int, epoch: int, time_us: int,
         "writer": writer,
     }
     try:
-        body = rfc8785.dumps(document)
+        body = canonical_json(document)
     except (rfc8785.CanonicalizationError, UnicodeError, RecursionError) as error:
         raise BadEntry(f"entry of kind {entry.kind}: has no canonical JSON form ({error})") from error
     return Link(writer, seq, epoch, time_us, entry, body, hashlib.sha256(body).digest(), previous)
@@ -123,4 +124,4 @@ def _first_line(error: Exception) -> str:
 
 def as_json(value: Any) -> str:
     """Canonical JSON text of a value, for the columns of the read models."""
-    return rfc8785.dumps(value).decode()
+    return canonical_json(value).decode()
