@@ -56,3 +56,5 @@ renew  # of a writer that waits for sheets
 # Of access to the service: used by what serves it.
 still_allowed
 first_login
+csrf  # fields of answers
+creator

@@ -258,7 +258,7 @@ def _new_hash(login: str, file: Path | None) -> str:
 
     wanted = _ask() if file is None else _read(file)
     check_password(wanted, login)
-    return hasher_of(AccessSettings()).hash(wanted)
+    return hasher_of(AccessSettings.model_validate({})).hash(wanted)
 
 
 def _ask() -> str:
