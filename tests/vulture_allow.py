@@ -53,8 +53,7 @@ text_factory
 down_revision
 renew  # of a writer that waits for sheets
 
-# Of access to the service: used by its routes and by what serves them.
-needs_person
+# Of access to the service: used by what serves it.
 still_allowed
 first_login
 list_tokens
@@ -78,3 +77,7 @@ collect
 describe
 send_400_response
 settings_customise_sources
+csrf  # fields of answers
+creator
+dotenv_settings
+file_secret_settings
