@@ -29,11 +29,8 @@ from steelsight.cli.plant.export import export
 from steelsight.cli.plant.scan import scan
 from steelsight.cli.service.ledger import ledger
 from steelsight.cli.service.line import line
-<<<<<<< HEAD
 from steelsight.cli.service.serve import serve
-=======
 from steelsight.cli.service.user import user
->>>>>>> main
 from steelsight.cli.shortcuts.shortcuts import shortcuts
 from steelsight.cli.study import study
 from steelsight.cli.verb import Verb, Verbs
