@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from steelsight.service.access import routes as access
 from steelsight.service.access.guard import needs
 from steelsight.service.access.roles import Permission
 from steelsight.service.api.errors import ErrorEnvelope, add_error_handlers
@@ -20,6 +21,7 @@ from steelsight.service.api.middleware.edge import Edge
 from steelsight.service.api.middleware.limits import Limits, RequestLimits
 from steelsight.service.api.routes import health, inspect, plant, reviews, sheets
 from steelsight.service.context import Service
+from steelsight.service.events.install import add_events, events_running
 from steelsight.service.judging.judges import Judges
 from steelsight.version import __version__
 
@@ -40,8 +42,9 @@ def build_app(service: Service) -> FastAPI:
     judges = Judges(service.bundles, service.settings)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+    async def lifespan(running: FastAPI) -> AsyncIterator[None]:
+        async with events_running(running):
+            yield
         judges.close()
 
     app = FastAPI(
@@ -60,14 +63,15 @@ def build_app(service: Service) -> FastAPI:
     LedgerFigures(service, judges)
     add_error_handlers(app)
     _add_routes(app)
+    add_events(app, service)
     _add_middleware(app, service)
     return app
 
 
 def _add_routes(app: FastAPI) -> None:
     api = APIRouter(prefix=API)
-    for module in (inspect, sheets, reviews, plant):
-        api.include_router(module.router)
+    for router in (inspect.router, sheets.router, reviews.router, plant.router, access.router):
+        api.include_router(router)
 
     @api.get("/openapi.json", dependencies=[Depends(needs(Permission.READ))], tags=["health"])
     async def openapi(request: Request) -> JSONResponse:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, Final
 
 import uvicorn
@@ -111,6 +112,15 @@ def _greet(service: Service, address: str, report: Callable[[str], None]) -> Non
         report(f"first login, once: {address}{path}")
 
 
+class _Server(uvicorn.Server):
+    """Ends event streams as soon as a signal comes: they never end by themselves."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop."""
+        super().handle_exit(sig, frame)
+        self.config.app.state.hub.close()  # type: ignore[union-attr]
+
+
 def _server(app: FastAPI, settings: Settings) -> uvicorn.Server:
     _log_to_stderr(settings.log_level)
     options: dict[str, Any] = {
@@ -125,7 +135,7 @@ def _server(app: FastAPI, settings: Settings) -> uvicorn.Server:
         "timeout_graceful_shutdown": GRACE_S,
         "limit_concurrency": MOST_CONNECTIONS,
     }
-    return uvicorn.Server(uvicorn.Config(app, **options))
+    return _Server(uvicorn.Config(app, **options))
 
 
 def _log_to_stderr(level: str) -> None:
