@@ -19,7 +19,7 @@ import httpx
 
 from steelsight.errors import BadInput
 
-__all__ = ["Endpoint", "Network", "parse_endpoint", "refusal", "resolve"]
+__all__ = ["Endpoint", "Network", "check_literal", "parse_endpoint", "refusal", "resolve"]
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -70,7 +70,12 @@ def parse_endpoint(text: str, schemes: Sequence[str]) -> Endpoint:
     raises   BadInput for another scheme, user names, fragments, and what is no URL
     """
     wanted = " or ".join(f"{scheme}://HOST" for scheme in schemes)
-    if not 1 <= len(text) <= LONGEST or not text.isascii() or not text.isprintable() or set(text) & set(" \\"):
+    if (
+        not 1 <= len(text) <= LONGEST
+        or not text.isascii()
+        or not text.isprintable()
+        or set(text) & set(" \\")
+    ):
         raise BadInput(
             f"address: expected {wanted}, at most {LONGEST} visible ASCII characters, got {text!r:.80}"
         )
@@ -125,9 +130,12 @@ def _forms(address: Address) -> Iterator[Address]:
     if address.ipv4_mapped is not None:  # the same as the IPv4 address, to the system as well
         yield address.ipv4_mapped
         return
-    yield IPv6Address(int(address))  # without a scope
     low = IPv4Address(int(address) & 0xFFFFFFFF)
-    if address in NAT64 or address in NAT64_LOCAL or (address in COMPATIBLE and int(address) > 1):
+    if address in NAT64:
+        yield low
+        return
+    yield IPv6Address(int(address))  # without a scope
+    if address in NAT64_LOCAL or address in COMPATIBLE:
         yield low
     if address.sixtofour is not None:
         yield address.sixtofour
@@ -135,6 +143,31 @@ def _forms(address: Address) -> Iterator[Address]:
         yield from address.teredo
     if (int(address) >> 32) & 0xFFFFFFFF in ISATAP:
         yield low
+
+
+def check_literal(endpoint: Endpoint, allowed: Sequence[Network]) -> None:
+    """Refuse an address that is written as a number and not allowed; names are resolved when they are used.
+
+    raises  BadInput
+    """
+    number = _literal(endpoint.host)
+    why = None if number is None else refusal(number, allowed)
+    if why is not None:
+        raise BadInput(f"address: {why}")
+
+
+def _literal(host: str) -> Address | None:
+    """The address that a host is without being looked up; None for a name."""
+    if host.rstrip(".").rpartition(".")[2] == "localhost":  # RFC 6761
+        return IPv4Address("127.0.0.1")
+    try:
+        return ip_address(host)
+    except ValueError:
+        pass
+    try:
+        return IPv4Address(socket.inet_aton(host))  # also 127.1, 0x7f000001, 2130706433
+    except OSError:
+        return None
 
 
 async def resolve(endpoint: Endpoint, allowed: Sequence[Network]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Send messages to an MQTT broker with QoS 1: a message counts as delivered when the broker acknowledged it."""
+"""Send messages to an MQTT broker with QoS 1: delivered is what the broker acknowledged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def topic_part(name: str) -> str:
     >>> topic_part("line/1 + #2")
     'line%2F1 %2B %232'
     """
-    escaped = "".join(f"%{ord(each):02X}" if each in "%/+#" or not each.isprintable() else each for each in name)
+    escaped = "".join(
+        f"%{ord(each):02X}" if each in "%/+#" or not each.isprintable() else each for each in name
+    )
     return f"%24{escaped[1:]}" if escaped.startswith("$") else escaped
 
 
@@ -80,9 +82,12 @@ class _Client(aiomqtt.Client):
 class MqttSender:
     """One connection to a broker, under one client id for each destination."""
 
-    def __init__(self, found: Destination, *, allowed: Sequence[Network], timeout_s: float) -> None:
+    def __init__(
+        self, found: Destination, *, allowed: Sequence[Network], timeout_s: float, suffix: str = ""
+    ) -> None:
         self.found = found
         self.endpoint = parse_endpoint(found.address, SCHEMES["mqtt"])
+        self._suffix = suffix  # of the client id
         self._allowed = allowed
         self._timeout_s = timeout_s
         self._client: _Client | None = None
@@ -107,7 +112,7 @@ class MqttSender:
             self.endpoint.port,
             username=options.get("username"),
             password=None if secret is None else secret.decode(),
-            identifier=options.get("client_id") or f"steelsight-{self.found.id}",
+            identifier=(options.get("client_id") or f"steelsight-{self.found.id}") + self._suffix,
             protocol=aiomqtt.ProtocolVersion.V5 if five else aiomqtt.ProtocolVersion.V311,
             clean_session=None if five else False,
             timeout=self._timeout_s,

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from steelsight.errors import BadInput
 from steelsight.ledger.chain.canonical import as_json
@@ -84,10 +84,8 @@ class Destination:
 
     def keys(self, at_us: int) -> tuple[bytes, ...]:
         """The keys that sign at a time: the newest first, and the one before while it is valid."""
-        keys = () if self.secret is None else (self.secret,)
-        if self.earlier_secret is not None and at_us < (self.earlier_until_us or 0):
-            keys += (self.earlier_secret,)
-        return keys
+        earlier = self.earlier_secret if at_us < (self.earlier_until_us or 0) else None
+        return tuple(key for key in (self.secret, earlier) if key is not None)
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ class NewDestination:
     kind: str
     address: str
     options: Mapping[str, Any] = field(default_factory=dict)
-    wanted: Filter = Filter()
+    wanted: Filter = field(default_factory=Filter)
     secret: bytes | None = field(default=None, repr=False)  # of a broker; a webhook gets a new one
 
 
@@ -116,7 +114,7 @@ def list_destinations(connection: Connection) -> list[Destination]:
     return [_destination(row) for row in rows]
 
 
-def _destination(row: Row[Any]) -> Destination:
+def _destination(row: Any) -> Destination:
     values = dict(row._mapping)
     failing = None if row.failing_writer is None else (row.failing_writer, int(row.failing_seq))
     made = {
@@ -133,10 +131,9 @@ _SECRETS: Final = ("secret", "earlier_secret")
 
 
 def _read_filter(text: str) -> Filter:
-    stored = json.loads(text)
-    return Filter(
-        **{name: value if name == "audit" else frozenset(value) for name, value in stored.items()}
-    )
+    stored: dict[str, Any] = json.loads(text)
+    audit = bool(stored.pop("audit"))
+    return Filter(**{name: frozenset(values) for name, values in stored.items()}, audit=audit)
 
 
 def _filter_text(wanted: Filter) -> str:

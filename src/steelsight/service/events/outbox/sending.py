@@ -22,7 +22,7 @@ class Outgoing:
     body: bytes = field(repr=False)  # JSON
 
 
-class DeliveryFailed(Exception):  # noqa: N818 - it says what happened
+class DeliveryFailed(Exception):
     """A receiver did not accept a message; the worker tries again.
 
     gone           the receiver says that it will never accept one again

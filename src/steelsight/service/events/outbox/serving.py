@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 THREADS: Final = 4  # that read and write the ledger
 GONE: Final = "the receiver answered 410 Gone"
-_JITTER: Final = random.Random()  # noqa: S311 - spreads attempts in time
+_JITTER: Final = random.Random()
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class Serving:
     async def _unsent(self) -> None:
         """Wait until there is something to send: a connection is made only then."""
         while True:
-            await self._served.beyond(self._cursor)
+            await self._more()
             messages, after = await self._served.call(self._served.read, self._cursor, self.options.batch)
             if any(self.found.wanted.wants(message) for message in messages):
                 return
@@ -180,7 +180,7 @@ class Serving:
 
     async def _next(self, sender: Sender) -> None:
         """Send the next messages: of each writer one after the other, of several writers at once."""
-        await self._served.beyond(self._cursor)
+        await self._more()
         messages, _ = await self._served.call(self._served.read, self._cursor, self.options.batch)
         messages.sort(key=lambda message: (message.entry.writer, message.entry.seq))
         groups = [list(own) for _, own in groupby(messages, key=lambda message: message.entry.writer)]
@@ -215,6 +215,19 @@ class Serving:
             raise
         self._delivered += 1
         self._failures, self._current = 0, None
+
+    async def _more(self) -> None:
+        """Wait until there are entries after the position; it is written meanwhile."""
+        while self._saved != self._cursor:
+            left_s = self._saved_at + self.options.save_s - time.monotonic()
+            try:
+                async with asyncio.timeout(max(left_s, 0.0)):
+                    await self._served.beyond(self._cursor)
+            except TimeoutError:
+                await self._save()
+            else:
+                return
+        await self._served.beyond(self._cursor)
 
     async def _save_sometimes(self) -> None:
         if time.monotonic() - self._saved_at >= self.options.save_s:

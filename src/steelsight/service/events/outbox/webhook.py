@@ -67,7 +67,7 @@ class WebhookSender:
         try:
             async with asyncio.timeout(self._timeout_s):
                 numbers = await resolve(self.endpoint, self._allowed)
-                status, answer, found = await self._post(numbers, message.body, headers)
+                status, answer, wait = await self._post(numbers, message.body, headers)
         except BadInput as error:
             raise DeliveryFailed(str(error)) from error
         except TimeoutError as error:
@@ -75,12 +75,12 @@ class WebhookSender:
         except (httpx.HTTPError, ssl.SSLError, OSError) as error:
             raise DeliveryFailed(f"{type(error).__name__}: {error}") from error
         if not 200 <= status < 300:
-            raise _refused(status, answer, found)
+            raise _refused(status, answer, wait)
 
     async def _post(
         self, numbers: Sequence[str], body: bytes, headers: Mapping[str, str]
-    ) -> tuple[int, bytes, httpx.Headers]:
-        """The answer of the first address that can be connected to."""
+    ) -> tuple[int, bytes, str | None]:
+        """Status, body and Retry-After of the first address that can be connected to."""
         failure: httpx.ConnectError | None = None
         for number in numbers:
             try:
@@ -89,7 +89,7 @@ class WebhookSender:
                 failure = error
                 continue
             try:
-                return answer.status_code, await _start_of(answer), answer.headers
+                return answer.status_code, await _start_of(answer), answer.headers.get("retry-after")
             finally:
                 await answer.aclose()
         raise failure or httpx.ConnectError("no address")
@@ -125,12 +125,12 @@ async def _start_of(answer: httpx.Response) -> bytes:
     return start[:MOST_ANSWER]
 
 
-def _refused(status: int, answer: bytes, headers: httpx.Headers) -> DeliveryFailed:
+def _refused(status: int, answer: bytes, retry_after: str | None) -> DeliveryFailed:
     words = "".join(each for each in answer.decode("utf-8", "replace")[:SHOWN] if each.isprintable())
     message = f"answered {status}" + (f": {words}" if words else "")
     if 300 <= status < 400:
         message = f"answered {status}; redirects are not followed: change the address"
-    wait = _retry_after(headers.get("retry-after")) if status in ASKS_TO_WAIT else None
+    wait = _retry_after(retry_after) if status in ASKS_TO_WAIT else None
     return DeliveryFailed(message, gone=status == GONE, retry_after_s=wait)
 
 

@@ -16,10 +16,10 @@ import asyncio
 import logging
 import secrets
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, TypeVar
 
 from steelsight.errors import BadLedger, LeaseLost, SteelsightError
 from steelsight.ledger.database.open import Ledger
@@ -49,15 +49,18 @@ class DeliveryOptions:
     survey_s: float = 1.0  # for new, changed and free destinations
     idle_survey_s: float = 3.0  # where there are none
     news_s: float = 0.1  # for new entries
-    serving: ServingOptions = ServingOptions()
+    serving: ServingOptions = field(default_factory=ServingOptions)
 
 
-def open_sender(found: Destination, settings: EventSettings) -> Opener:
-    """The connection to a destination, to be entered with `async with`."""
-    kinds: dict[str, Callable[..., Opener]] = {"webhook": WebhookSender, "mqtt": MqttSender}
-    return kinds[found.kind](
-        found, allowed=settings.allowed_networks, timeout_s=settings.delivery_timeout_s
-    )
+def open_sender(found: Destination, settings: EventSettings, *, test: bool = False) -> Opener:
+    """The connection to a destination, to be entered with `async with`.
+
+    test  beside the one that delivers: a broker would end that where a second has the same client id
+    """
+    allowed, timeout_s = settings.allowed_networks, settings.delivery_timeout_s
+    if found.kind == "webhook":
+        return WebhookSender(found, allowed=allowed, timeout_s=timeout_s)
+    return MqttSender(found, allowed=allowed, timeout_s=timeout_s, suffix="-test" if test else "")
 
 
 class Delivery:
@@ -152,7 +155,7 @@ class Delivery:
                 serving = Serving(
                     each,
                     self._served,
-                    lambda each=each: open_sender(each, self._settings),
+                    partial(open_sender, each, self._settings),
                     longest_s=self._settings.delivery_backoff_s,
                     options=self._options.serving,
                 )
