@@ -8,8 +8,10 @@ pytest.importorskip("fastapi", reason="needs the extra [serve]")
 
 from fastapi import Depends, FastAPI
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 from tests.service.conftest import address, cluster, ledger, sqlite_ledger
 
+from steelsight.ledger.database.schema import events
 from steelsight.service.access.accounts import NewAccount, add_account
 from steelsight.service.access.guard import needs
 from steelsight.service.access.login import set_password
@@ -75,10 +77,16 @@ def client(parts, base="http://127.0.0.1:8080", **options) -> TestClient:
 SAME = {"sec-fetch-site": "same-origin"}
 
 
-def user(parts, login="anna", role=Role.OPERATOR, password=None):
+def event_names(parts):
+    """Names of all events, in the order of their numbers."""
+    with parts.ledger.read() as connection:
+        return list(connection.execute(select(events.c.name).order_by(events.c.seq)).scalars())
+
+
+def user(parts, login="anna", role=Role.OPERATOR, password=None, address=""):
     """A new account; returns the person."""
     with parts.console.transaction() as (connection, writer):
-        person = add_account(connection, writer, NewAccount(login, role), by=None).person
+        person = add_account(connection, writer, NewAccount(login, role, address=address), by=None).person
         if password is not None:
             set_password(connection, writer, person, hasher_of(parts.settings).hash(password), by=None)
     return person
