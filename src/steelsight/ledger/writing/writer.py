@@ -26,7 +26,7 @@ from steelsight.ledger.database.bulk import insert_rows
 from steelsight.ledger.database.open import Ledger
 from steelsight.ledger.writing.projection import write_rows
 
-__all__ = ["LEASE_S", "Writer", "now_us", "open_writer"]
+__all__ = ["LEASE_S", "Writer", "database_us", "now_us", "open_writer"]
 
 LEASE_S: Final = 15.0  # without an append or `renew`, another process may take the name
 LONGEST_NAME: Final = 100
@@ -85,7 +85,7 @@ class Writer:
         raises  LeaseLost where another process holds the name
         """
         table = schema.writers
-        until = {"lease_until_us": _database_us(connection) + self._lease_us}
+        until = {"lease_until_us": database_us(connection) + self._lease_us}
         done = connection.execute(
             update(table).where(table.c.name == self.name, table.c.holder == self._token).values(until)
         )
@@ -146,7 +146,7 @@ def _take(
     connection: Connection, ledger: Ledger, name: str, token: str, lease_s: float, *, force: bool
 ) -> None:
     table = schema.writers
-    now = _database_us(connection)
+    now = database_us(connection)
     lease = {"holder": token, "holder_name": _this_process(), "lease_until_us": now + int(lease_s * 1e6)}
     row = connection.execute(select(table).where(table.c.name == name).with_for_update()).one_or_none()
     if row is None:
@@ -162,7 +162,7 @@ def _take(
     connection.execute(update(table).where(table.c.name == name).values(lease))
 
 
-def _database_us(connection: Connection) -> int:
+def database_us(connection: Connection) -> int:
     """The clock that all writers of this database share."""
     if connection.dialect.name == "postgresql":
         query = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)")
