@@ -55,7 +55,6 @@ renew  # of a writer that waits for sheets
 
 # Of access to the service: used by what serves it.
 still_allowed
-first_login
 list_tokens
 list_sessions
 drop_cookie

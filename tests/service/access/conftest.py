@@ -17,7 +17,7 @@ from steelsight.service.access.guard import needs
 from steelsight.service.access.login import set_password
 from steelsight.service.access.passwords import hasher_of
 from steelsight.service.access.roles import Caller, Permission, Role
-from steelsight.service.access.routes import router
+from steelsight.service.access.routes import pages_router, router
 from steelsight.service.api.errors import add_error_handlers
 from steelsight.service.bundles import Bundles
 from steelsight.service.console import SharedWriter
@@ -61,6 +61,7 @@ def build(parts) -> FastAPI:
     app.state.service = parts
     add_error_handlers(app)
     app.include_router(router, prefix="/api/v1")
+    app.include_router(pages_router)
     for permission in Permission:
 
         @app.api_route(f"/{permission}", methods=["GET", "POST"])

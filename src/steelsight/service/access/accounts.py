@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 FIRST_LOGIN: Final = "admin"
-LINK_PATH: Final = "/access/link/"
+LINK_PATH: Final = "/access/link?secret="  # logs hold paths and no queries
 LONGEST_NAME: Final = 200
 
 
