@@ -18,6 +18,7 @@ from input_annotations import (
     labelme,
     pictures,
     png_text,
+    split_lists,
     studio,
     studio_region,
     voc,
@@ -116,6 +117,22 @@ def annotation_cases() -> Iterator[Case]:
         sheets=3,
         masked=0,
         bad=2,
+    )
+    yield case(
+        "voc",
+        "Pascal VOC with ImageSets/Main",
+        lambda r: (voc(r), split_lists(r, "ImageSets/Main/", ["p0", "p1"], ["p2", "p3"])),
+        masked=0,
+        parts=(2, 0, 2),
+    )
+    yield case(
+        "yolo",
+        "YOLO with train.txt and test.txt of paths",
+        lambda r: (
+            yolo(r),
+            split_lists(r, "", ["data/images/p0.png", "data/images/p1.png"], ["data/images/p2.png"]),
+        ),
+        parts=(2, 0, 1),
     )
     yield case("labelme", "labelme, polygons", labelme)
     yield case("labelme", "labelme, files in a folder of their own", lambda r: labelme(r, beside=False))

@@ -111,6 +111,12 @@ def voc(
         text(root / f"Annotations/{Path(name).stem}.xml", voc_xml(file, body if i % 2 else "", size))
 
 
+def split_lists(root: Path, folder: str, train: Sequence[str], test: Sequence[str]) -> None:
+    """Lists of the images of two parts, one a line."""
+    for part, names in (("train", train), ("test", test), ("trainval", train)):
+        text(root / f"{folder}{part}.txt", "".join(f"{name}\n" for name in names))
+
+
 def labelme_document(name: str, shapes: Sequence[dict[str, object]], **extra: object) -> str:
     """One file of labelme."""
     document = {"version": "5.4.1", "flags": {}, "shapes": shapes, "imagePath": name, "imageData": None}

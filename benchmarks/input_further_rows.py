@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from input_annotations import split_lists
 from input_basics import Case, Expect, H, W, classes, save, stripe
 from input_folders import KAGGLE, MASKED, MASKS, grouped, kaggle, mask_set, masked_classes
 
@@ -17,6 +18,7 @@ def further_folder_cases() -> Iterator[Case]:
     yield from _masks()
     yield from _names()
     yield from _tables()
+    yield from _lists()
 
 
 def _noisy_masks(root: Path) -> None:
@@ -124,6 +126,27 @@ def _names() -> Iterator[Case]:
     yield case(("OK_1", "OK_2", "NG"), types=("NG",), clean="OK_1 + OK_2", sheets=12, defect_free=8)
     yield case(("no", "yes"), types=("no", "yes"), clean="none", defect_free=0)
     yield case(("good", "crack", "unlabeled"), bad=1)
+
+
+def _lists() -> Iterator[Case]:
+    def case(name: str, folder: str, train: list[str], test: list[str], **expect: object) -> Case:
+        def draw(root: Path) -> None:
+            classes(root)
+            split_lists(root, folder, train, test)
+
+        return Case("lists of a split", name, draw, Expect(**{"layout": "folder", **expect}))
+
+    first, second = ["g00", "g01", "c10", "c11"], ["g02", "g03", "c12", "c13"]
+    yield case("train.txt and test.txt beside class folders", "", first, second, parts=(4, 0, 4))
+    paths = [f"crack\\{name}.JPG" for name in second[2:]]
+    yield case("splits/train.txt, Windows paths", "splits/", first, paths, parts=(4, 0, 2))
+    yield case(
+        "a sheet in two lists", "", first, [*second, "g00"], sheets=7, defect_free=3, parts=(3, 0, 4), bad=1
+    )
+    yield case("a list with a line too many", "", first, [*second, "gone"], parts=(4, 0, 4), bad=1)
+    yield case(
+        "train.txt that lists no images", "", ["camera 1", "shutter 20"], second, parts=(0, 0, 4), bad=1
+    )
 
 
 def _edited(change: Callable[[str], bytes]) -> Callable[[Path], None]:

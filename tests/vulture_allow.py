@@ -53,11 +53,8 @@ text_factory
 down_revision
 renew  # of a writer that waits for sheets
 
-# Of access to the service: used by its routes and by what serves them.
-needs_person
+# Of access to the service: used by what serves it.
 still_allowed
 first_login
-list_tokens
-list_sessions
-drop_cookie
-DEVICE
+csrf  # fields of answers
+creator

@@ -29,6 +29,7 @@ from steelsight.cli.plant.export import export
 from steelsight.cli.plant.scan import scan
 from steelsight.cli.service.ledger import ledger
 from steelsight.cli.service.line import line
+from steelsight.cli.service.user import user
 from steelsight.cli.shortcuts.shortcuts import shortcuts
 from steelsight.cli.study import study
 from steelsight.cli.verb import Verb, Verbs
@@ -88,6 +89,7 @@ app.add_typer(bundle)
 app.add_typer(shortcuts)
 app.add_typer(inspect)
 app.add_typer(ledger)
+app.add_typer(user)
 
 
 def main() -> None:

@@ -104,10 +104,12 @@ def _correct_paths(folder: Path) -> None:
         report = parse_object(read_regular(folder / REPORT))
     except (OSError, ValueError):  # none, or damaged: it was moved as it is
         return
-    for row in report.get("sheets", []):
+    rows = report.get("sheets")
+    for row in rows if isinstance(rows, list) and all(isinstance(each, dict) for each in rows) else []:
         for key in ("figure", "arrays"):
-            moved = folder / Path(row.get(key) or "").name
-            if row.get(key) and moved.is_file():
+            name = row.get(key)
+            moved = folder / Path(name).name if name and isinstance(name, str) else None
+            if moved is not None and moved.is_file():
                 row[key] = str(moved)
     write_json(folder / REPORT, report)
 

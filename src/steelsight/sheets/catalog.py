@@ -27,6 +27,7 @@ from steelsight.sheets.formats.class_folders import read_classes
 from steelsight.sheets.formats.data_folder import DataFolder
 from steelsight.sheets.formats.mask_sets import read_mask_set
 from steelsight.sheets.formats.severstal import is_severstal, read_severstal
+from steelsight.sheets.formats.split_lists import apply_split_lists
 from steelsight.sheets.formats.tables import read_table
 from steelsight.sheets.grouping.duplicates import duplicate_groups
 from steelsight.sheets.grouping.given_split import read_split_table
@@ -126,7 +127,8 @@ def open_data(root: Path, *, groups: str | None = None, options: DataOptions = A
         layout = LAYOUTS[options.layout]
     else:
         raise BadRecipe(f"layout: expected one of {', '.join(LAYOUTS)}, got {options.layout!r}")
-    sheets = _with_shown_classes(read_split_table(layout.read(folder)))
+    sheets = apply_split_lists(read_split_table(layout.read(folder)), folder.split_lists)
+    sheets = _with_shown_classes(sheets)
     return sheets if groups is None else group_sheets(sheets, groups, options.input_spec())
 
 

@@ -1,4 +1,4 @@
-"""The split that a data set brings along: folders, annotation files or split.csv name the part of each sheet.
+"""The split that a data set brings: folders, annotation files, split.csv or lists name each sheet's part.
 
 Its test part is never trained on. Sheets of one group or near-duplicates in two of its parts are reported,
 not moved: the split is the data set's own.
@@ -70,8 +70,9 @@ def _refuse_unparted(data: SheetData) -> None:
     outside = [item.id for item in data.items if not item.part]
     if len(outside) == len(data.items):
         raise BadData(
-            f"{data.name}: expected a given split: folders train, val and test, annotation files of these "
-            f"names, or {SPLIT_FILE} with the columns ImageId and part; found none; add one, {ELSE}"
+            f"{data.name}: expected a given split: folders train, val and test, annotation files or lists of "
+            f"images of these names, or {SPLIT_FILE} with the columns ImageId and part; found none; add one, "
+            f"{ELSE}"
         )
     if outside:
         raise BadData(

@@ -26,6 +26,10 @@ def test_the_demo_draws_scans_and_reports(tmp_path: Path) -> None:
     again = run.invoke(app, ["demo", "--out", str(out), "--count", "6"])
     assert again.exit_code == 0
     assert {path: path.stat().st_mtime_ns for path in (out / "sheets" / "train_images").iterdir()} == drawn
+    for damaged in (b"{", b"\xff", b"[" * 100_000):
+        (out / "sheets" / "spec.json").write_bytes(damaged)
+        assert run.invoke(app, ["demo", "--out", str(out), "--count", "6"]).exit_code == 0
+        assert json.loads((out / "sheets" / "spec.json").read_text())["count"] == 6
 
 
 def test_the_demo_on_images_of_ones_own(tmp_path: Path) -> None:

@@ -170,6 +170,14 @@ def test_a_changed_scan_json_is_refused(make_bundle, tmp_path):
     path.write_text(path.read_text().replace("1 file(s)", "2 file(s)"))
     with pytest.raises(BadOutput, match="its checksum does not match"):
         scan(bundle, folder, out, page=False)
+    for content, reason in ((b"[]", "expected an object"), (b"[" * 100_000, "nested"), (b"\xff", "Decode")):
+        path.write_bytes(content)
+        with pytest.raises(BadOutput, match=f"expected the scan.json of this version.*{reason}"):
+            scan(bundle, folder, out, page=False)
+    path.unlink()
+    os.mkfifo(path)  # a plain read would wait for ever
+    with pytest.raises(BadOutput, match="not a regular file"):
+        scan(bundle, folder, out, page=False)
 
 
 def test_deep_folders_and_farms_of_links_end(tmp_path, monkeypatch):

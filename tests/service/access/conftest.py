@@ -10,8 +10,12 @@ from fastapi import Depends, FastAPI
 from fastapi.testclient import TestClient
 from tests.service.conftest import address, cluster, ledger, sqlite_ledger
 
+from steelsight.service.access.accounts import NewAccount, add_account
 from steelsight.service.access.guard import needs
-from steelsight.service.access.roles import Caller, Permission
+from steelsight.service.access.login import set_password
+from steelsight.service.access.passwords import hasher_of
+from steelsight.service.access.roles import Caller, Permission, Role
+from steelsight.service.access.routes import router
 from steelsight.service.api.errors import add_error_handlers
 from steelsight.service.bundles import Bundles
 from steelsight.service.console import SharedWriter
@@ -54,6 +58,7 @@ def build(parts) -> FastAPI:
     app = FastAPI()
     app.state.service = parts
     add_error_handlers(app)
+    app.include_router(router, prefix="/api/v1")
     for permission in Permission:
 
         @app.api_route(f"/{permission}", methods=["GET", "POST"])
@@ -65,3 +70,15 @@ def build(parts) -> FastAPI:
 
 def client(parts, base="http://127.0.0.1:8080", **options) -> TestClient:
     return TestClient(build(parts), base_url=base, raise_server_exceptions=False, **options)
+
+
+SAME = {"sec-fetch-site": "same-origin"}
+
+
+def user(parts, login="anna", role=Role.OPERATOR, password=None):
+    """A new account; returns the person."""
+    with parts.console.transaction() as (connection, writer):
+        person = add_account(connection, writer, NewAccount(login, role), by=None).person
+        if password is not None:
+            set_password(connection, writer, person, hasher_of(parts.settings).hash(password), by=None)
+    return person

@@ -66,3 +66,59 @@ def test_a_table_of_another_kind_gives_none(table: str, tiles: Path) -> None:
     if table:
         (tiles / "split.csv").write_text(table)
     assert not any(item.part for item in open_data(tiles).items)
+
+
+def write_lists(root: Path, lists: dict[str, list[str]]) -> None:
+    for name, lines in lists.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("".join(f"{line}\n" for line in lines))
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda id_: id_,
+        lambda id_: Path(id_).stem,
+        lambda id_: f"./{Path(id_).name}",
+        lambda id_: "D:\\data\\" + id_.replace("/", "\\"),
+        lambda id_: f"{Path(id_).stem} 1",
+    ],
+)
+@pytest.mark.parametrize("place", ["", "ImageSets/Main/", "splits/"])
+def test_lists_of_images_give_the_split(tiles: Path, place: str, spell: Callable[[str], str]) -> None:
+    names = [item.id for item in open_data(tiles).items]
+    lists = {"train.txt": names[:2], "val.txt": names[2:3], "test.txt": names[3:4], "trainval.txt": names[:3]}
+    write_lists(tiles, {place + name: [*map(spell, ids), ""] for name, ids in lists.items()})
+    sheets = open_data(tiles)
+    assert [item.part for item in sheets.items] == [
+        *("train", "train", "validation", "test"),
+        *[""] * (len(names) - 4),
+    ]
+    assert sheets.rejections == ()
+
+
+def test_a_sheet_in_two_lists_and_a_line_without_image_are_told(tiles: Path) -> None:
+    names = [item.id for item in open_data(tiles).items]
+    write_lists(tiles, {"train.txt": [*names[:3], "# made by hand"], "test.txt": [names[2], "gone.jpg"]})
+    sheets = open_data(tiles)
+    assert [item.id for item in sheets.items] == [*names[:2], *names[3:]]
+    assert {(bad.id, bad.reason) for bad in sheets.rejections} == {
+        ("gone.jpg", "test.txt line 2 (gone.jpg): the name is no image here"),
+        (names[2], "train.txt line 3: part train, test.txt line 1: test; keep one"),
+    }
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"notes on the test of the camera\nsecond line\n", b"\xff\xfe\x00", b"1\n" * 3]
+)
+def test_a_text_that_lists_no_images_is_no_split(tiles: Path, content: bytes) -> None:
+    before = open_data(tiles)
+    (tiles / "test.txt").write_bytes(content)
+    assert open_data(tiles).items == before.items
+
+
+def test_folders_and_split_csv_win_over_lists(tiles: Path) -> None:
+    names = [item.id for item in open_data(tiles).items]
+    (tiles / "split.csv").write_text("\n".join(["ImageId,part", *(f"{name},train" for name in names)]))
+    write_lists(tiles, {"test.txt": names})
+    assert {item.part for item in open_data(tiles).items} == {"train"}

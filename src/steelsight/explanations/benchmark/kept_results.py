@@ -25,6 +25,7 @@ from steelsight.explanations.benchmark.selection import Choices, ChosenRule
 from steelsight.explanations.benchmark.settings import LeagueRecipe
 from steelsight.explanations.masks import MaskRule
 from steelsight.files import dump_json, pack_arrays, replace_file
+from steelsight.reading import parse_object
 from steelsight.types import Task
 from steelsight.version import __version__
 
@@ -110,7 +111,7 @@ def _pack(result: MethodResult, identity: str) -> dict[str, np.ndarray]:
 
 def _unpack(method: str, arrays: Mapping[str, np.ndarray], kept: KeptResults) -> MethodResult:
     """The result; raises LookupError, ValueError or TypeError where the file is not of this league."""
-    facts = json.loads(str(arrays[_FACTS]))
+    facts = parse_object(str(arrays[_FACTS]))
     if facts["identity"] != kept.identity:
         raise ValueError("of another league")
     by_label: dict[str, dict[str, Scores]] = {field: {} for field in _BY_LABEL}

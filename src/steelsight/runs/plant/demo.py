@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from steelsight.reading import read_regular
 from steelsight.runtime.bundle.default import default_bundle
 from steelsight.runtime.scan.options import ScanOptions
 from steelsight.runtime.scan.run import ScanReport, scan
@@ -34,8 +35,11 @@ def draw_demo_sheets(
     spec = synth_spec(seed=seed, count=count, class_shares=EVEN_SHARES)
     images = folder / "train_images"
     spec_file = folder / "spec.json"
-    if spec_file.exists() and (folder / "train.csv").exists():
-        kept = type(spec).model_validate_json(spec_file.read_text(encoding="utf-8"))
+    if (folder / "train.csv").exists():
+        try:
+            kept = type(spec).model_validate_json(read_regular(spec_file))
+        except (OSError, ValueError):  # none, or damaged: the sheets are drawn again
+            kept = None
         if kept == spec:
             return images
     for done, _ in enumerate(iterate_written(spec, folder, workers=2, force=True), 1):

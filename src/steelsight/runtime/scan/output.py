@@ -21,6 +21,7 @@ from steelsight.errors import BadOutput
 from steelsight.files import PARTIAL, refuse_output, take_lock, write_json
 from steelsight.names import shown_name
 from steelsight.plain import plain
+from steelsight.reading import parse_object, read_regular
 from steelsight.runtime.bundle.open import Bundle
 from steelsight.runtime.engine.engine import Engine
 from steelsight.runtime.scan.parts import VERDICTS
@@ -130,13 +131,13 @@ def load_scan(out: Path, identity: ScanIdentity) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        saved = json.loads(path.read_bytes())
+        saved = parse_object(read_regular(path))
         if saved["format"] != FORMAT:
             raise ValueError(f"format {saved['format']!r}")  # noqa: TRY301
         if saved["checksum"] != _checksum(saved):
             raise ValueError("a changed file: its checksum does not match")  # noqa: TRY301
         earlier = {key: saved[key] for key in identity.as_dict()}
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise BadOutput(
             f"{path}: expected the scan.json of this version, got {error!r:.120}; use --fresh"
         ) from error

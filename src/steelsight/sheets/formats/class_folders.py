@@ -92,7 +92,8 @@ def read_classes(plan: FolderPlan, options: DataOptions, layout: str) -> SheetSe
     rejections = [*plan.listing.rejections, *_outside(loose), *_orphans(plan.pairs)]
     rejections += _unclassified(Counter(classes[id_] for id_ in plan.sheets if classes[id_] in unsorted))
     named = {rejection.id for rejection in rejections}
-    used = {folder.split("/")[0] for folder in plan.pairs.folders} | {id_.split("/")[0] for id_ in listed}
+    paths = (*plan.pairs.folders, *listed, *plan.listing.used)
+    used = {path.split("/")[0] for path in paths}
     passed = {rejection.id for rejection in plan.listing.passed_over}
     rejections.extend(
         empty for empty in _empty_folders(root, used) if empty.id not in named and empty.id not in passed

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from steelsight.sheets.formats.class_folders import FolderPlan, plan_folders
 from steelsight.sheets.formats.listing import Listing, list_images
+from steelsight.sheets.formats.split_lists import SplitLine, find_split_lists
 from steelsight.sheets.options import DataOptions
 
 __all__ = ["DataFolder"]
@@ -22,7 +23,17 @@ class DataFolder:
 
     @cached_property
     def listing(self) -> Listing:
-        """Its files."""
+        """Its files, without lists of a split."""
+        return self._all_files.without(self.split_lists)
+
+    @cached_property
+    def split_lists(self) -> dict[str, tuple[SplitLine, ...]]:
+        """The lines of files that name the images of a split's parts, by file."""
+        files = self._all_files
+        return find_split_lists(self.root, files.others, files.images)
+
+    @cached_property
+    def _all_files(self) -> Listing:
         return list_images(self.root)
 
     @cached_property

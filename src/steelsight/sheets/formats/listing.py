@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -58,6 +58,15 @@ class Listing:
     passed_over: tuple[Rejection, ...] = ()  # system files, hidden files, folders of ours
     others: tuple[str, ...] = ()  # files that are no images
     unreadable: tuple[Rejection, ...] = ()  # of the rejections, those that are no counts of files
+    used: tuple[str, ...] = ()  # files that are no images and have a use beside every layout
+
+    def without(self, used: Collection[str]) -> Listing:
+        """The same listing where some files that are no images have a use, so that none of them is stray."""
+        if not used:
+            return self
+        others = tuple(name for name in self.others if name not in used)
+        strays = unused_files(others)[0]
+        return replace(self, others=others, used=tuple(used), rejections=(*self.unreadable, *strays))
 
 
 @dataclass
