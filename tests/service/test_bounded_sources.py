@@ -19,7 +19,7 @@ from steelsight.service.station.archive import TarSource
 from steelsight.service.station.folder import FolderSource
 from steelsight.service.station.line import Line
 from steelsight.service.station.recorder import Recorder
-from steelsight.service.station.source import Arrival, IterableSource, Notice, Place
+from steelsight.service.station.source import Arrival, IterableSource, Place, SourceNotice
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ def test_an_entry_that_is_too_large_is_passed_over(monkeypatch):
 @pytest.mark.parametrize("kind", [b"1", b"2", b"3", b"6"])
 def test_an_entry_without_content_is_on_record(kind):
     found = list(TarSource(stream_of(header(kind, 0, b"a.jpg"), header(b"5", 0, b"folder"), LAST)))
-    assert isinstance(found[0], Notice)
+    assert isinstance(found[0], SourceNotice)
     assert (found[0].subject, [each.item for each in found[1:]]) == ("a.jpg#0", ["last.jpg#2"])
 
 

@@ -17,7 +17,7 @@ from steelsight.runtime.scan.archives.members import DAMAGE
 from steelsight.runtime.scan.archives.tar_headers import TarMember, iterate_headers
 from steelsight.runtime.verdict import Reason
 from steelsight.service.station.places import NamePattern
-from steelsight.service.station.source import Arrival, Notice, Place, Refusal, bounded_us, item_name
+from steelsight.service.station.source import Arrival, Place, Refusal, SourceNotice, bounded_us, item_name
 from steelsight.sheets.images.image_file import MAX_FILE_BYTES
 
 __all__ = ["ByteReader", "TarSource"]
@@ -53,7 +53,7 @@ class TarSource:
         self._name = name
         self._pattern = pattern
 
-    def __iter__(self) -> Iterator[Arrival | Notice | None]:
+    def __iter__(self) -> Iterator[Arrival | SourceNotice | None]:
         try:
             forward = _Forward(_unpacked(self._stream))
             for number, entry in enumerate(iterate_headers(forward)):
@@ -64,11 +64,11 @@ class TarSource:
         except (*DAMAGE, ArchiveBomb, RecursionError) as error:
             raise BadSource(f"{self._name}: expected a tar stream of images, got {error}") from error
 
-    def _take(self, forward: _Forward, entry: TarMember, number: int) -> Arrival | Notice:
+    def _take(self, forward: _Forward, entry: TarMember, number: int) -> Arrival | SourceNotice:
         name = shown_name(entry.name)
         if not entry.is_plain:
             reason = "a file with holes, a link or a device; only plain files are read from a stream"
-            return Notice("unreadable", item_name(f"{entry.name}#{number}"), reason)
+            return SourceNotice("unreadable", item_name(f"{entry.name}#{number}"), reason)
         refused = None
         if entry.size > MAX_FILE_BYTES:
             words = f"{name}: {entry.size} bytes, more than {MAX_FILE_BYTES}; is it one image?"

@@ -20,7 +20,7 @@ from steelsight.runtime.engine.reading import ImageRefused, read_file
 from steelsight.runtime.scan.arrivals import FileStamp, SettledFiles
 from steelsight.runtime.verdict import Reason
 from steelsight.service.station.places import NamePattern, read_sidecar
-from steelsight.service.station.source import Arrival, Notice, Place, Refusal, bounded_us, item_name
+from steelsight.service.station.source import Arrival, Place, Refusal, SourceNotice, bounded_us, item_name
 
 __all__ = ["FolderSource"]
 
@@ -68,9 +68,9 @@ class FolderSource:
         self._started_ns = time.time_ns()
         self._taken: dict[bytes, FileStamp] = {}  # by path
         self._waiting: dict[bytes, float] = {}  # until when (time.monotonic) a place is waited for, by path
-        self._notices: list[Notice] = []
+        self._notices: list[SourceNotice] = []
 
-    def __iter__(self) -> Iterator[Arrival | Notice | None]:
+    def __iter__(self) -> Iterator[Arrival | SourceNotice | None]:
         last = time.monotonic()
         while True:
             started = time.monotonic()
@@ -172,7 +172,7 @@ class FolderSource:
 
     def _tell_unreadable(self, name: str, text: str) -> None:
         if self._warn(text):
-            self._notices.append(Notice(UNREADABLE, item_name(name), on_one_line(shown_name(text))))
+            self._notices.append(SourceNotice(UNREADABLE, item_name(name), on_one_line(shown_name(text))))
 
     def _warn(self, text: str) -> bool:
         """Tell each thing once, MOST_WARNINGS things at most; whether it was told."""

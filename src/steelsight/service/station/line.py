@@ -20,7 +20,7 @@ from steelsight.runtime.engine.inspector import Inspector
 from steelsight.runtime.engine.reading import DecodedImage, read_image
 from steelsight.runtime.verdict import Verdict
 from steelsight.service.station.recorder import Recorder
-from steelsight.service.station.source import Arrival, Notice, Source
+from steelsight.service.station.source import Arrival, Source, SourceNotice
 from steelsight.types import InputSpec
 
 __all__ = ["Line", "LineReport"]
@@ -115,7 +115,7 @@ class Line:
         """What has arrived, as soon as nothing more is there or a pass of the engine is full."""
         pending: list[_Pending] = []
         for arrival in source:
-            if isinstance(arrival, Notice):
+            if isinstance(arrival, SourceNotice):
                 self._recorder.note(
                     arrival.name, arrival.subject, {"reason": arrival.reason[:LONGEST_REASON]}
                 )

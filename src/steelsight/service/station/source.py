@@ -25,7 +25,16 @@ from steelsight.ledger.writing.writer import now_us
 from steelsight.names import on_one_line, shown_name
 from steelsight.runtime.verdict import Reason
 
-__all__ = ["Arrival", "IterableSource", "Notice", "Place", "Refusal", "Source", "bounded_us", "item_name"]
+__all__ = [
+    "Arrival",
+    "IterableSource",
+    "Place",
+    "Refusal",
+    "Source",
+    "SourceNotice",
+    "bounded_us",
+    "item_name",
+]
 
 LONGEST_ITEM: Final = 4000  # characters, as the ledger holds them with a little to spare
 LONGEST_COIL: Final = 200
@@ -63,7 +72,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Notice:
+class SourceNotice:
     """Something at a source that must be on record and is no sheet: it becomes an event of the ledger.
 
     The same notice is entered once, however often the source gives it.
@@ -125,7 +134,7 @@ def bounded_us(time_us: int) -> int:
 class Source(Protocol):
     """Yields sheets; a sheet that was not reported as written is yielded again after a restart."""
 
-    def __iter__(self) -> Iterator[Arrival | Notice | None]:
+    def __iter__(self) -> Iterator[Arrival | SourceNotice | None]:
         """The sheets in their order; None where none is there at the moment."""
         ...
 
@@ -137,10 +146,10 @@ class Source(Protocol):
 class IterableSource:
     """Sheets from a Python iterable: arrivals, notices, or pairs of a name and the bytes of an image file."""
 
-    def __init__(self, items: Iterable[Arrival | Notice | tuple[str, bytes] | None]) -> None:
+    def __init__(self, items: Iterable[Arrival | SourceNotice | tuple[str, bytes] | None]) -> None:
         self._items = items
 
-    def __iter__(self) -> Iterator[Arrival | Notice | None]:
+    def __iter__(self) -> Iterator[Arrival | SourceNotice | None]:
         for each in self._items:
             yield Arrival(each[0], each[1], now_us()) if isinstance(each, tuple) else each
 
