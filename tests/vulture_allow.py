@@ -56,5 +56,28 @@ renew  # of a writer that waits for sheets
 # Of access to the service: used by what serves it.
 still_allowed
 first_login
+list_tokens
+list_sessions
+drop_cookie
+DEVICE
+
+# Written to answers of the API by pydantic; documented in the class.
+first_m
+last_m
+sheet_seq
+verdict_seq
+verdict_writer
+image_kept
+person_name
+comment_erased
+station_restarts  # printed by `serve --json`
+
+# Prometheus, uvicorn and pydantic-settings call them.
+collect
+describe
+send_400_response
+settings_customise_sources
 csrf  # fields of answers
 creator
+dotenv_settings
+file_secret_settings

@@ -19,6 +19,7 @@ from sqlalchemy import (
 
 from steelsight.ledger.database import accounts
 from steelsight.ledger.database.base import Row, metadata
+from steelsight.ledger.database.idempotency import idempotency_keys
 
 __all__ = [
     "ABOUT_PEOPLE",
@@ -27,6 +28,7 @@ __all__ = [
     "draws",
     "entries",
     "events",
+    "idempotency_keys",
     "ledger",
     "metadata",
     "people",
@@ -92,6 +94,8 @@ sheets: Final = Table(
     Column("repeated", Boolean, nullable=False),
     Index("sheets_by_image", "image_hash"),
     Index("sheets_by_coil", "coil", "position_m"),
+    Index("sheets_by_time", "captured_us", "sheet"),
+    Index("sheets_by_station", "station", "captured_us", "sheet"),
 )
 
 verdicts: Final = Table(  # with what lists filter by, so that a page is one range of one index

@@ -28,7 +28,7 @@ from steelsight.ledger.database.bulk import insert_rows
 from steelsight.ledger.database.open import Ledger
 from steelsight.ledger.writing.projection import write_rows
 
-__all__ = ["LEASE_S", "Writer", "now_us", "open_writer", "release_name"]
+__all__ = ["LEASE_S", "Writer", "database_us", "now_us", "open_writer", "release_name"]
 
 LEASE_S: Final = 15.0  # without an append or `renew`, another process may take the name
 LONGEST_NAME: Final = 100
@@ -87,7 +87,7 @@ class Writer:
         raises  LeaseLost where another process holds the name
         """
         table = schema.writers
-        until = {"lease_until_us": _database_us(connection) + self._lease_us}
+        until = {"lease_until_us": database_us(connection) + self._lease_us}
         done = connection.execute(
             update(table).where(table.c.name == self.name, table.c.holder == self._token).values(until)
         )
@@ -150,7 +150,7 @@ def _take(
     connection: Connection, ledger: Ledger, name: str, token: str, lease_s: float, *, force: bool
 ) -> None:
     table = schema.writers
-    now = _database_us(connection)
+    now = database_us(connection)
     lease = {"holder": token, "holder_name": _this_process(), "lease_until_us": now + int(lease_s * 1e6)}
     row = _locked(connection, ledger, name)
     held = row.holder not in (None, token) and row.lease_until_us > now
@@ -200,7 +200,7 @@ def release_name(ledger: Ledger, name: str) -> str | None:
     return None if row.holder is None else str(row.holder_name)
 
 
-def _database_us(connection: Connection) -> int:
+def database_us(connection: Connection) -> int:
     """The clock that all writers of this database share."""
     if connection.dialect.name == "postgresql":
         query = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)")
