@@ -6,8 +6,9 @@ import pytest
 from tests.service.access.conftest import FAST, SAME, expired_session, session_of, token_of
 from tests.service.api.conftest import connect, make_service, packaged
 
+from steelsight.ledger.chain.entries import Event
 from steelsight.ledger.writing.writer import now_us
-from steelsight.service.access.accounts import set_disabled
+from steelsight.service.access.accounts import NewAccount, add_account, set_disabled
 from steelsight.service.access.roles import PERMISSIONS, Permission, Role
 from steelsight.service.access.sessions import revoke_sessions
 from steelsight.service.access.tokens import revoke_token
@@ -149,3 +150,19 @@ def test_a_route_answers_those_who_may_and_no_others(service, connect, method, p
         else:
             assert answer.status_code == 401, (name, answer.text)
             assert answer.json()["error"]["code"] == "not_logged_in", name
+
+
+def test_events_about_people_need_the_permission(service, connect):
+    client = connect(service)
+    with service.console.transaction() as (connection, writer):
+        writer.append_within(connection, [Event(name="images_pruned", details={"images": []})])
+        add_account(connection, writer, NewAccount("anna", Role.VIEWER), by=None)
+    seen = {}
+    for scopes in ((Permission.READ,), (Permission.READ, Permission.AUDIT)):
+        headers = bearer(token_of(service, *scopes)[1])
+        items = client.get("/api/v1/events", headers=headers).json()["items"]
+        seen[scopes] = [each["name"] for each in items]
+    assert list(seen.values()) == [
+        ["images_pruned"],
+        ["token_created", "token_created", "account_added", "images_pruned"],
+    ]
