@@ -16,10 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from steelsight.ledger.chain.entries import (
-    KINDS,
     Draw,
     Event,
-    Mode,
     PersonId,
     Review,
     SheetSeen,
@@ -189,10 +187,6 @@ class Filter:
         return all(not values or data[name] in values for values, name in wanted)
 
 
-CHOICES: Final[Mapping[str, frozenset[str]]] = {
-    "kinds": frozenset(KINDS),
-    "modes": frozenset(mode.value for mode in Mode),
-}
 _PLACE: Final = tuple(name for name in Place.model_fields if name != "sheet")
 
 
