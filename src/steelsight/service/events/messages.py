@@ -28,7 +28,16 @@ from steelsight.ledger.proof.verify import RESTORED
 from steelsight.ledger.reading.tail import TailEntry
 from steelsight.ledger.writing.projection import PRUNED, sheets_of
 
-__all__ = ["MOST_BYTES", "Filter", "Message", "MessageBody", "Place", "TestBody", "messages_of"]
+__all__ = [
+    "LINE_EVENTS",
+    "MOST_BYTES",
+    "Filter",
+    "Message",
+    "MessageBody",
+    "Place",
+    "TestBody",
+    "messages_of",
+]
 
 MOST_BYTES: Final = 256 * 1024  # of an entry; the data of a larger one are left out
 LINE_EVENTS: Final = frozenset({"database_back", PRUNED, RESTORED})  # events that are not about people
