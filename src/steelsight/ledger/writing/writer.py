@@ -28,7 +28,16 @@ from steelsight.ledger.database.bulk import insert_rows
 from steelsight.ledger.database.open import Ledger
 from steelsight.ledger.writing.projection import write_rows
 
-__all__ = ["LEASE_S", "Writer", "database_us", "now_us", "open_writer", "release_name"]
+__all__ = [
+    "LEASE_S",
+    "Writer",
+    "database_us",
+    "has_ended",
+    "now_us",
+    "open_writer",
+    "release_name",
+    "this_process",
+]
 
 LEASE_S: Final = 15.0  # without an append or `renew`, another process may take the name
 LONGEST_NAME: Final = 100
@@ -151,10 +160,10 @@ def _take(
 ) -> None:
     table = schema.writers
     now = database_us(connection)
-    lease = {"holder": token, "holder_name": _this_process(), "lease_until_us": now + int(lease_s * 1e6)}
+    lease = {"holder": token, "holder_name": this_process(), "lease_until_us": now + int(lease_s * 1e6)}
     row = _locked(connection, ledger, name)
     held = row.holder not in (None, token) and row.lease_until_us > now
-    if held and not force and not _has_ended(row.holder_name):
+    if held and not force and not has_ended(row.holder_name):
         left = (row.lease_until_us - now) / 1e6
         raise LeaseLost(
             f"ledger {ledger.address}: {row.holder_name} writes as {name!r} and may do so for {left:.0f} s "
@@ -220,11 +229,12 @@ def _boot() -> str:
         return ""
 
 
-def _this_process() -> str:
+def this_process() -> str:
+    """Host, boot and number of this process, for `has_ended`."""
     return f"{socket.gethostname()} {_boot()} process {os.getpid()}"
 
 
-def _has_ended(holder: str) -> bool:
+def has_ended(holder: str) -> bool:
     """Whether the holder was a process of this machine that no longer runs."""
     place, _, number = holder.rpartition(" process ")
     if place != f"{socket.gethostname()} {_boot()}" or not number.isdigit() or not _boot():
