@@ -54,8 +54,6 @@ down_revision
 renew  # of a writer that waits for sheets
 
 # Of access to the service: used by what serves it.
-still_allowed
-first_login
 list_tokens
 list_sessions
 drop_cookie
@@ -81,3 +79,14 @@ csrf  # fields of answers
 creator
 dotenv_settings
 file_secret_settings
+
+# Sent in messages, and read from and written to requests about destinations; documented in the classes.
+left_out_bytes
+username
+topic
+client_id
+created
+last_delivered
+failing_since
+next_attempt
+earlier_secret_until

@@ -43,7 +43,7 @@ def test_accounts_from_the_first_to_the_last(call, path):
     )
     assert (added["login"], added["role"], added["link"]) == ("anna", "admin", None)
     linked = last_json(call("add", "ben", "--role", "viewer", "--name", "Ben B.", "--link", "--json"))
-    assert linked["link"].startswith("/access/link/")
+    assert linked["link"].startswith("/access/link?secret=")
     call("role", "ben", "engineer")
     call("disable", "ben")
     listed = last_json(call("list", "--json"))["users"]

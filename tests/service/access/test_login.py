@@ -22,7 +22,7 @@ def events(parts):
 
 
 def test_from_the_first_link_to_a_login(parts):
-    link = first_login(parts).rpartition("/")[2]
+    link = first_login(parts).partition("=")[2]
     http = client(parts)
     body = {"link": link, "password": PASSWORD}
     answer = http.post(f"{API}/links/redeem", json=body, headers=SAME)

@@ -17,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from steelsight.ledger.database import accounts
+from steelsight.ledger.database import accounts, outbox
 from steelsight.ledger.database.base import Row, metadata
 from steelsight.ledger.database.idempotency import idempotency_keys
 
@@ -209,4 +209,4 @@ READ_MODELS: Final = (sheets, verdicts, draws, reviews, events, pruned_images)
 ABOUT_PEOPLE: Final = (people, texts, *accounts.OF_PEOPLE)
 # What a backup holds beside the entries. Sessions, tokens and links are left out: what was revoked after the
 # backup must not come back.
-COPIED: Final = (people, texts, accounts.accounts)
+COPIED: Final = (people, texts, accounts.accounts, outbox.destinations, outbox.positions)

@@ -52,8 +52,7 @@ class EventFilter:
 
     name: str | None = None
     writer: str | None = None
-    without_writer: str | None = None
-    of_people: bool = True  # False = only events that name no person
+    among: frozenset[str] | None = None  # only events of these names that name no person
     since_us: int | None = None  # entered at or after
     until_us: int | None = None  # entered before
 
@@ -106,10 +105,8 @@ def list_events(
     query = _within(select(table), table, "entered_us", wanted.since_us, wanted.until_us)
     for name in ("name", "writer"):
         query = _equal(query, table, name, getattr(wanted, name))
-    if wanted.without_writer is not None:
-        query = query.where(table.c.writer != wanted.without_writer)
-    if not wanted.of_people:
-        query = query.where(table.c.person.is_(None))
+    if wanted.among is not None:
+        query = query.where(table.c.name.in_(sorted(wanted.among)), table.c.person.is_(None))
     page = _page(connection, query, table, ENTERED, limit, cursor)
     return Page(tuple({**row, "details": json.loads(row["details"])} for row in page.rows), page.cursor)
 

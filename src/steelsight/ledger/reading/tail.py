@@ -20,8 +20,9 @@ from steelsight.ledger.database import schema
 from steelsight.ledger.proof.verify import RESTORED
 from steelsight.ledger.reading.cursors import Cursor, ledger_mark, parse_cursor, writer_mark
 
-__all__ = ["Batch", "Lost", "Resumed", "TailEntry", "read_after", "read_heads", "resume"]
+__all__ = ["Batch", "Lost", "Resumed", "TailEntry", "read_after", "read_heads", "resume", "rewind"]
 
+UNKNOWN: Final = "unknown writer"  # of a cursor; the ledger has none of that name
 WRITERS_AT_ONCE: Final = 50  # in one query; SQLite limits the depth of a condition
 
 
@@ -165,10 +166,7 @@ def _refuse_gap(writer: str, first: int, last: int, entries: Sequence[TailEntry]
 
 
 def resume(connection: Connection, ledger: str, text: str) -> Resumed:
-    """Where the reader of a cursor's text goes on.
-
-    After a restore from an older backup a reader may have read entries that are lost; it goes on after the
-    last entry of each writer that was restored, and is told which were lost.
+    """Where the reader of a cursor's text goes on; see `rewind`.
 
     ledger  id of the ledger
     raises  BadCursor: it is no cursor, of another ledger, or past the end
@@ -176,27 +174,33 @@ def resume(connection: Connection, ledger: str, text: str) -> Resumed:
     marks = parse_cursor(text)
     if marks.ledger != ledger_mark(ledger):
         raise BadCursor(f"cursor: is of another ledger, got {text!r:.60}")
-    heads = read_heads(connection)
-    if marks.epoch > heads.epoch:
-        raise BadCursor(
-            f"cursor: is of epoch {marks.epoch}, the ledger of {heads.epoch}: it is of another copy"
-        )
     names = _names(connection, ledger)
-    restored = _restored_heads(connection, marks.epoch) if marks.epoch < heads.epoch else []
-    seqs: dict[str, int] = {}
-    lost: list[Lost] = []
-    for mark, seq in marks.seqs.items():
-        name = names.get(mark)
-        if name is None and not restored:
-            raise BadCursor(f"cursor: names a writer that the ledger does not have, got {text!r:.60}")
-        kept = min([seq, *(each.get(name or "", 0) for each in restored)])
-        if name is not None:
-            seqs[name] = kept
-        if kept < seq:
-            lost.append(Lost(name or f"unknown writer {mark.hex()}", kept, seq))
-    cursor = Cursor(heads.epoch, {name: seq for name, seq in seqs.items() if seq > 0})
-    _refuse_past(cursor, heads)
-    return Resumed(cursor, tuple(lost))
+    seqs = {names.get(mark, f"{UNKNOWN} {mark.hex()}"): seq for mark, seq in marks.seqs.items()}
+    return rewind(connection, Cursor(marks.epoch, seqs))
+
+
+def rewind(connection: Connection, cursor: Cursor) -> Resumed:
+    """Where a reader goes on that may have read before the ledger was restored.
+
+    After a restore from an older backup a reader may have read entries that are lost. It goes on after the
+    last entry of each writer that was restored, and is told which were lost.
+    raises  BadCursor where the cursor is past the end
+    """
+    heads = read_heads(connection)
+    if cursor.epoch > heads.epoch:
+        raise BadCursor(
+            f"cursor: is of epoch {cursor.epoch}, the ledger of {heads.epoch}: it is of another copy"
+        )
+    seqs, lost = dict(cursor.seqs), []
+    if cursor.epoch < heads.epoch:
+        restored = _restored_heads(connection, cursor.epoch)
+        for writer, seen in cursor.seqs.items():
+            seqs[writer] = min([seen, *(each.get(writer, 0) for each in restored)])
+            if seqs[writer] < seen:
+                lost.append(Lost(writer, seqs[writer], seen))
+    found = Cursor(heads.epoch, {writer: seq for writer, seq in seqs.items() if seq > 0})
+    _refuse_past(found, heads)
+    return Resumed(found, tuple(lost))
 
 
 def _names(connection: Connection, ledger: str) -> dict[bytes, str]:

@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 FIRST_LOGIN: Final = "admin"
-LINK_PATH: Final = "/access/link/"
+LINK_PATH: Final = "/access/link?secret="  # logs hold paths and no queries
 LONGEST_NAME: Final = 200
 
 
@@ -150,15 +150,24 @@ def account_of_person(connection: Connection, person: str) -> Account:
     return _account(row)
 
 
-def set_role(connection: Connection, writer: Writer, person: str, role: Role, *, by: str | None) -> Account:
+def set_role(
+    connection: Connection,
+    writer: Writer,
+    person: str,
+    role: Role,
+    *,
+    by: str | None,
+    keep_admin: bool = True,
+) -> Account:
     """Give an account another role, from the next request on.
 
+    keep_admin  refuse where nobody else can administer
     raises  BadAccount: kind unknown; kind last_admin where nobody else can administer
     """
     account = account_of_person(connection, person)
     if account.role is role:
         return account
-    if role is not Role.ADMIN:
+    if role is not Role.ADMIN and keep_admin:
         _keep_an_admin(connection, account)
     connection.execute(update(accounts).where(accounts.c.person == person).values(role=role.value))
     record(writer, connection, "role_changed", person, by, before=account.role.value, after=role.value)

@@ -25,6 +25,7 @@ from steelsight.service.access.throttle import (
     count_attempt,
     device_key,
     forgive,
+    must_wait,
 )
 from steelsight.service.context import Service
 from steelsight.service.problem import Problem
@@ -119,16 +120,9 @@ def _counted(service: Service, keys: Sequence[Key]) -> dict[str, int]:
     """Count an attempt before its password is looked at; raises Problem 429 too_many_logins."""
     with service.ledger.write() as connection:
         counted = count_attempt(connection, keys, now_us=now_us())
-    if not isinstance(counted, Blocked):
-        return counted
-    seconds = -(-counted.wait_us // 1_000_000)
-    raise Problem(
-        429,
-        "too_many_logins",
-        f"too many failed logins; the next one is possible in {seconds} s",
-        "wait, or ask an administrator for a one-time link",
-        headers={"Retry-After": str(seconds)},
-    )
+    if isinstance(counted, Blocked):
+        raise must_wait(counted)
+    return counted
 
 
 def _wrong() -> Problem:

@@ -110,10 +110,11 @@ def check_site(request: Request, client: Client, settings: Settings, secret: str
     """
     if request.method in SAFE_METHODS:
         return
-    origin = request.headers.get("origin")
-    if origin is not None and origin.lower() not in _own_origins(client, settings):
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
+    own = origin is None or origin.lower() in _own_origins(client, settings)
+    hidden = origin == "null" and site == "same-origin"  # as under the policy no-referrer
+    if not own and not hidden:
         raise _cross_site(f"Origin is {origin!r:.80}")
-    site = request.headers.get("sec-fetch-site")
     if site is not None:
         if site not in ("same-origin", "none"):
             raise _cross_site(f"Sec-Fetch-Site is {site!r:.40}")

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, delete, select, text, update
 
 from steelsight.ledger.database.accounts import throttles
 from steelsight.service.access.sessions import MINUTE_US
+from steelsight.service.problem import Problem
 from steelsight.service.settings.access import AccessSettings
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "count_attempt",
     "device_key",
     "forgive",
+    "must_wait",
 ]
 
 LONGEST_US: Final = 15 * MINUTE_US  # of one delay
@@ -105,6 +107,18 @@ _MAKE: Final = text(
 def _delay_us(failures: int, free: int) -> int:
     """0 up to `free` failures, then 1, 2, 4, … seconds."""
     return 0 if failures < free else min(LONGEST_US, 1_000_000 * 2 ** min(failures - free, 30))
+
+
+def must_wait(blocked: Blocked) -> Problem:
+    """The answer to an attempt that must wait."""
+    seconds = -(-blocked.wait_us // 1_000_000)
+    return Problem(
+        429,
+        "too_many_logins",
+        f"too many failed logins; the next one is possible in {seconds} s",
+        "wait, or ask an administrator for a one-time link",
+        headers={"Retry-After": str(seconds)},
+    )
 
 
 def forgive(connection: Connection, keys: Sequence[Key], *, now_us: int) -> None:

@@ -80,6 +80,7 @@ def _add_routes(app: FastAPI) -> None:
         return JSONResponse(document)
 
     app.include_router(api)
+    app.include_router(access.pages_router)
     app.include_router(health.router)
 
 

@@ -16,10 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from steelsight.ledger.chain.entries import (
-    KINDS,
     Draw,
     Event,
-    Mode,
     PersonId,
     Review,
     SheetSeen,
@@ -30,7 +28,16 @@ from steelsight.ledger.proof.verify import RESTORED
 from steelsight.ledger.reading.tail import TailEntry
 from steelsight.ledger.writing.projection import PRUNED, sheets_of
 
-__all__ = ["MOST_BYTES", "Filter", "Message", "MessageBody", "Place", "TestBody", "messages_of"]
+__all__ = [
+    "LINE_EVENTS",
+    "MOST_BYTES",
+    "Filter",
+    "Message",
+    "MessageBody",
+    "Place",
+    "TestBody",
+    "messages_of",
+]
 
 MOST_BYTES: Final = 256 * 1024  # of an entry; the data of a larger one are left out
 LINE_EVENTS: Final = frozenset({"database_back", PRUNED, RESTORED})  # events that are not about people
@@ -180,10 +187,6 @@ class Filter:
         return all(not values or data[name] in values for values, name in wanted)
 
 
-CHOICES: Final[Mapping[str, frozenset[str]]] = {
-    "kinds": frozenset(KINDS),
-    "modes": frozenset(mode.value for mode in Mode),
-}
 _PLACE: Final = tuple(name for name in Place.model_fields if name != "sheet")
 
 

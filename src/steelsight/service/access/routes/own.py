@@ -10,14 +10,7 @@ from pydantic import Field
 from steelsight.ledger.writing.writer import now_us
 from steelsight.service.access import login as logins
 from steelsight.service.access import sessions
-from steelsight.service.access.cookies import SESSION, read_cookie
-from steelsight.service.access.credentials import csrf_token
-from steelsight.service.access.guard import needs, needs_person
-from steelsight.service.access.login import Carried, Started
-from steelsight.service.access.origin import client_of
-from steelsight.service.access.passwords import LONGEST, SHORTEST
-from steelsight.service.access.roles import PERMISSIONS, Caller, Permission, Role
-from steelsight.service.access.routes.carried import (
+from steelsight.service.access.carried import (
     Body,
     anonymous,
     end_cookies,
@@ -25,6 +18,13 @@ from steelsight.service.access.routes.carried import (
     refusing,
     service_of,
 )
+from steelsight.service.access.cookies import SESSION, read_cookie
+from steelsight.service.access.credentials import csrf_token
+from steelsight.service.access.guard import needs, needs_person
+from steelsight.service.access.login import Carried, Started
+from steelsight.service.access.origin import client_of
+from steelsight.service.access.passwords import LONGEST, SHORTEST
+from steelsight.service.access.roles import PERMISSIONS, Caller, Permission, Role
 from steelsight.service.problem import Problem
 
 __all__ = ["router"]

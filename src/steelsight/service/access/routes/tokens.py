@@ -8,9 +8,9 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import Field
 
 from steelsight.service.access import tokens
+from steelsight.service.access.carried import Body, refusing, service_of
 from steelsight.service.access.guard import needs
 from steelsight.service.access.roles import Caller, Permission
-from steelsight.service.access.routes.carried import Body, refusing, service_of
 from steelsight.service.access.tokens import MOST_DAYS, Token
 
 __all__ = ["router"]

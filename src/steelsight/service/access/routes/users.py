@@ -10,9 +10,9 @@ from pydantic import Field
 from steelsight.ledger.writing.writer import now_us
 from steelsight.service.access import accounts
 from steelsight.service.access.accounts import LINK_PATH, Account, NewAccount
+from steelsight.service.access.carried import Body, refusing, service_of
 from steelsight.service.access.guard import needs
 from steelsight.service.access.roles import Caller, Permission, Role
-from steelsight.service.access.routes.carried import Body, refusing, service_of
 from steelsight.service.access.sessions import revoke_sessions
 
 __all__ = ["router"]

@@ -24,6 +24,7 @@ from steelsight.service.api.models.plant import (
 )
 from steelsight.service.api.models.values import PageQuery, public
 from steelsight.service.api.parts import ServicePart, unknown
+from steelsight.service.events.messages import LINE_EVENTS
 
 __all__ = ["router"]
 
@@ -107,13 +108,12 @@ def get_events(
     service: ServicePart,
     caller: Annotated[Caller, Depends(needs(Permission.READ))],
 ) -> EventPage:
-    """Events, newest first; those of people and of the service itself with the permission `audit` only."""
+    """Events, newest first; without the permission `audit` those that are not about people."""
     audit = caller.may(Permission.AUDIT)
     wanted = EventFilter(
         name=query.name,
         writer=query.writer,
-        without_writer=None if audit else service.console.name,
-        of_people=audit,
+        among=None if audit else LINE_EVENTS,
         since_us=query.since,
         until_us=query.until,
     )

@@ -25,7 +25,7 @@ from steelsight.service.access.sessions import Visitor
 from steelsight.service.context import Service
 from steelsight.service.problem import Problem
 
-__all__ = ["Body", "anonymous", "end_cookies", "give_cookies", "refusing", "service_of"]
+__all__ = ["Body", "anonymous", "carried_by", "end_cookies", "give_cookies", "refusing", "service_of"]
 
 STATUS: Final = {"unknown": 404, "taken": 409, "last_admin": 409, "refused": 422}
 
@@ -48,6 +48,12 @@ def anonymous(request: Request) -> Carried:
     client = client_of(request, service.settings)
     require_private(client)
     check_site(request, client, service.settings, None)
+    return carried_by(request)
+
+
+def carried_by(request: Request) -> Carried:
+    """What a browser brings along, whatever site sent it."""
+    client = client_of(request, service_of(request).settings)
     visitor = Visitor(client.address, request.headers.get("user-agent", ""))
     return Carried(visitor, read_cookie(request, SESSION, client), read_cookie(request, DEVICE, client))
 
