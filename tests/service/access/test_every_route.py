@@ -37,6 +37,14 @@ NEEDS = {
     ("GET", "/api/v1/stations"): Permission.READ,
     ("GET", "/api/v1/events"): Permission.READ,
     ("GET", "/api/v1/events/stream"): Permission.READ,
+    ("GET", "/api/v1/destinations"): Permission.CONFIGURE,
+    ("POST", "/api/v1/destinations"): Permission.CONFIGURE,
+    ("GET", "/api/v1/destinations/{identity}"): Permission.CONFIGURE,
+    ("PATCH", "/api/v1/destinations/{identity}"): Permission.CONFIGURE,
+    ("DELETE", "/api/v1/destinations/{identity}"): Permission.CONFIGURE,
+    ("POST", "/api/v1/destinations/{identity}/rotate"): Permission.CONFIGURE,
+    ("POST", "/api/v1/destinations/{identity}/skip"): Permission.CONFIGURE,
+    ("POST", "/api/v1/destinations/{identity}/test"): Permission.CONFIGURE,
     ("GET", "/api/v1/openapi.json"): Permission.READ,
     ("POST", "/api/v1/login"): PUBLIC,
     ("POST", "/api/v1/logout"): PERSON,
@@ -134,9 +142,9 @@ def credentials(service) -> Iterator[tuple[str, set[str], dict[str, str]]]:
 def test_a_route_answers_those_who_may_and_no_others(service, connect, method, path):
     client = connect(service)
     address = path.replace("{coil:path}", "C1").replace("{bundle}", "none")
-    for name in ("sheet", "session", "person", "token"):
+    for name in ("sheet", "session", "person", "token", "identity"):
         address = address.replace(f"{{{name}}}", "0" * 32)
-    options = {"json": {}} if method in ("POST", "PUT") and path != "/access/link" else {}
+    options = {"json": {}} if method in ("POST", "PUT", "PATCH") and path != "/access/link" else {}
     if path.endswith("/stream"):
         options["params"] = {"after": "no cursor"}  # refused where the caller may, so that it ends
     for name, has, headers in credentials(service):

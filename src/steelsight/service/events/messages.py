@@ -40,7 +40,9 @@ __all__ = [
 ]
 
 MOST_BYTES: Final = 256 * 1024  # of an entry; the data of a larger one are left out
-LINE_EVENTS: Final = frozenset({"database_back", PRUNED, RESTORED})  # events that are not about people
+LINE_EVENTS: Final = frozenset(  # events that are not about people; all others need Permission.AUDIT
+    {"database_back", "destination_paused", "name_released", "unreadable", PRUNED, RESTORED}
+)
 
 
 class _Model(BaseModel):

@@ -47,12 +47,19 @@ class _NamedTls(ssl.SSLContext):
     """Checks the certificate against a name, although the connection is made to a number."""
 
     name = ""
+    wrapped: ssl.SSLSocket | None = None
 
     def wrap_socket(self, sock: Any, *arguments: Any, **options: Any) -> ssl.SSLSocket:
-        return super().wrap_socket(sock, *arguments, **{**options, "server_hostname": self.name})
+        self.wrapped = super().wrap_socket(sock, *arguments, **{**options, "server_hostname": self.name})
+        return self.wrapped
+
+    def close(self) -> None:
+        """Close the socket, which paho leaves open where the certificate is refused."""
+        if self.wrapped is not None:
+            self.wrapped.close()
 
 
-def _tls(name: str, ca: str | None) -> ssl.SSLContext:
+def _tls(name: str, ca: str | None) -> _NamedTls:
     context = _NamedTls(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.name = name
@@ -107,6 +114,7 @@ class MqttSender:
     async def _connect(self, number: str) -> _Client:
         options, secret = self.found.options, self.found.secret
         five = options.get("version", "5") == "5"
+        tls = _tls(self.endpoint.host, options.get("ca")) if self.endpoint.secure else None
         client = _Client(
             number,
             self.endpoint.port,
@@ -117,10 +125,15 @@ class MqttSender:
             clean_session=None if five else False,
             timeout=self._timeout_s,
             keepalive=KEEPALIVE_S,
-            tls_context=_tls(self.endpoint.host, options.get("ca")) if self.endpoint.secure else None,
+            tls_context=tls,
             logger=_SILENT,
         )
-        await client.__aenter__()
+        try:
+            await client.__aenter__()
+        except aiomqtt.MqttError:
+            if tls is not None:
+                tls.close()
+            raise
         return client
 
     async def __aexit__(
