@@ -8,13 +8,11 @@ import threading
 import time
 
 import pytest
-import uvicorn
-from tests.service.api.conftest import jpeg
+from tests.service.api.conftest import jpeg, serving
 
 from steelsight.runtime.engine.inspector import Inspector
 from steelsight.service.api.app import build_app
 from steelsight.service.serving import protocol
-from steelsight.service.serving.run import server_options
 
 GIB = 2**30
 SMALL = {"most_body_mb": 2.0, "body_timeout_s": 1.0, "request_timeout_s": 20.0}
@@ -23,25 +21,8 @@ SMALL = {"most_body_mb": 2.0, "body_timeout_s": 1.0, "request_timeout_s": 20.0}
 @pytest.fixture
 def start():
     """Run a service's application on a loopback port; the port."""
-    running = []
-
-    def call(service) -> int:
-        listening = socket.socket()
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(build_app(service), **server_options()))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        running.append((server, thread, listening))
-        port = listening.getsockname()[1]
-        while not server.started:
-            time.sleep(0.01)
-        return port
-
-    yield call
-    for server, thread, listening in running:
-        server.should_exit = True
-        thread.join(30)
-        listening.close()
+    with contextlib.ExitStack() as running:
+        yield lambda service: running.enter_context(serving(build_app(service)))
 
 
 @pytest.fixture
