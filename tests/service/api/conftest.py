@@ -1,5 +1,10 @@
 """The application on a ledger in each kind of database, and clients of it."""
 
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 
 import numpy as np
@@ -7,6 +12,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="needs the extra [serve]")
 
+import uvicorn
 from fastapi.testclient import TestClient
 from PIL import Image
 from tests.service.conftest import address, cluster, ledger, sqlite_ledger
@@ -20,6 +26,7 @@ from steelsight.service.api.app import build_app
 from steelsight.service.bundles import Bundles
 from steelsight.service.console import SharedWriter
 from steelsight.service.context import Service
+from steelsight.service.serving.run import server_options
 from steelsight.service.settings.load import Settings
 
 __all__ = ["address", "cluster", "ledger", "sqlite_ledger"]
@@ -97,6 +104,25 @@ def client(service, connect):
 @pytest.fixture
 def lite_client(lite, connect):
     return connect(lite)
+
+
+@contextmanager
+def serving(app) -> Iterator[int]:
+    """An application behind a real server on loopback; its port."""
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, **server_options()))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        listening.close()
 
 
 def token(service, *permissions: Permission) -> str:

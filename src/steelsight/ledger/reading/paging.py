@@ -61,7 +61,7 @@ def _holds(value: Any, kind: Kind) -> bool:
         return isinstance(value, str) and "\0" not in value and value.isascii() | _encodes(value)
     if kind is int:
         return type(value) is int and abs(value) < 2**63
-    return type(value) in (int, float) and abs(value) < 1e300
+    return type(value) in (int, float) and abs(value) <= 1e300  # as places that sort last have
 
 
 def _encodes(text: str) -> bool:

@@ -55,7 +55,10 @@ def build_app(service: Service) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         lifespan=lifespan,
-        responses={"default": {"model": ErrorEnvelope, "description": "Refused, with what to do."}},
+        responses={
+            "default": {"model": ErrorEnvelope, "description": "Refused, with what to do."},
+            422: {"model": ErrorEnvelope, "description": "A value is not as described; `fields` names it."},
+        },
     )
     app.state.service = service
     app.state.judges = judges

@@ -13,7 +13,6 @@ from types import FrameType
 from typing import Any, Final
 
 import uvicorn
-from fastapi import FastAPI
 
 from steelsight.errors import BadInput
 from steelsight.service.access.accounts import first_login
@@ -24,7 +23,7 @@ from steelsight.service.serving.protocol import BoundedProtocol
 from steelsight.service.serving.station import StationProcess, line_words
 from steelsight.service.settings.load import Settings
 
-__all__ = ["Served", "serve"]
+__all__ = ["Served", "serve", "server_options"]
 
 GRACE_S: Final = 3  # for requests that are being answered when the service ends
 KEEP_ALIVE_S: Final = 15
@@ -61,7 +60,8 @@ def serve(settings: Settings, report: Callable[[str], None]) -> Served:
             app.state.health.more["station"] = station.state
             station.start()
         app.state.judges.warm()
-        server = _server(app, settings)
+        _log_to_stderr(settings.log_level)
+        server = _Server(uvicorn.Config(app, **server_options()))
         address = _address(settings, listening)
         _greet(service, address, report)
         with _signals():
@@ -121,9 +121,9 @@ class _Server(uvicorn.Server):
         self.config.app.state.hub.close()  # type: ignore[union-attr]
 
 
-def _server(app: FastAPI, settings: Settings) -> uvicorn.Server:
-    _log_to_stderr(settings.log_level)
-    options: dict[str, Any] = {
+def server_options() -> dict[str, Any]:
+    """How uvicorn runs the application, besides its address."""
+    return {
         "http": BoundedProtocol,
         "ws": "none",
         "lifespan": "on",
@@ -135,7 +135,6 @@ def _server(app: FastAPI, settings: Settings) -> uvicorn.Server:
         "timeout_graceful_shutdown": GRACE_S,
         "limit_concurrency": MOST_CONNECTIONS,
     }
-    return _Server(uvicorn.Config(app, **options))
 
 
 def _log_to_stderr(level: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from steelsight.ledger.chain.canonical import time_text
@@ -108,6 +109,8 @@ class Edge:
                 await self._app(scope, receive, sender)
             else:
                 await answer_problem(_unknown_host(), request_id)(scope, receive, sender)
+        except ClientDisconnect:
+            pass  # nobody is there to be answered; the log says 499
         except Exception:
             ERROR_LOG.exception("request %s failed", request_id)
             if sender.status is not None:
