@@ -100,8 +100,8 @@ def test_few_sheets_are_undecided_whatever_they_show(rng):
         told = compare(usual(rng), found, ["type 2"] * 5)
         assert {each.level for each in told.values()} == {UNDECIDED}
         assert told["gray_mean"].reading == (
-            "5 scanned and 1,000 calibration sheets are too few: at least 10 sheets and 10 calibration sheets "
-            "are needed"
+            "5 scanned and 1,000 calibration sheets are too few: at least 10 sheets and 10 "
+            "calibration sheets are needed"
         )
 
 

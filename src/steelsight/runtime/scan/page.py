@@ -169,8 +169,8 @@ def _add_drift(document: Document, drift: Sequence[Drift], *, known: bool) -> No
         note="Medians; the difference is the largest gap between the distribution functions "
         "(Kolmogorov-Smirnov), of class shares the population stability index. "
         f"By chance: the difference that one of {round(1 / SURE)} scans without drift exceeds, with the "
-        "calibration sheets counted by their groups where the bundle knows them. The scanned sheets count singly: where many "
-        "are of one coil, a difference may be that coil's.",
+        "calibration sheets counted by their groups where the bundle knows them. The scanned sheets count "
+        "singly: where many are of one coil, a difference may be that coil's.",
     )
 
 
