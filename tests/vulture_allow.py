@@ -53,11 +53,40 @@ text_factory
 down_revision
 renew  # of a writer that waits for sheets
 
-# Of access to the service: used by its routes and by what serves them.
-needs_person
-still_allowed
-first_login
+# Of access to the service: used by what serves it.
 list_tokens
 list_sessions
 drop_cookie
 DEVICE
+
+# Written to answers of the API by pydantic; documented in the class.
+first_m
+last_m
+sheet_seq
+verdict_seq
+verdict_writer
+image_kept
+person_name
+comment_erased
+station_restarts  # printed by `serve --json`
+
+# Prometheus, uvicorn and pydantic-settings call them.
+collect
+describe
+send_400_response
+settings_customise_sources
+csrf  # fields of answers
+creator
+dotenv_settings
+file_secret_settings
+
+# Sent in messages, and read from and written to requests about destinations; documented in the classes.
+left_out_bytes
+username
+topic
+client_id
+created
+last_delivered
+failing_since
+next_attempt
+earlier_secret_until

@@ -15,6 +15,7 @@
     │   ├── BadOutput       results cannot be written to a path
     │   ├── BadLedger       a ledger cannot be opened: address, schema, disk, or it is no ledger
     │   ├── BadEntry        what is to be written into a ledger is not a valid entry
+    │   ├── BadCursor       a cursor is not of this ledger, was altered, or is past its end
     │   └── BadAccount      an account or a token cannot be made or changed so
     ├── ImageMissing        an image of the ledger is not in its store
     ├── ImageAltered        an image of the ledger has other bytes than those that were judged
@@ -33,6 +34,7 @@ __all__ = [
     "BadAnnotation",
     "BadBundle",
     "BadCheckpoint",
+    "BadCursor",
     "BadData",
     "BadEntry",
     "BadImage",
@@ -125,6 +127,10 @@ class BadLedger(BadInput):
 
 class BadEntry(BadInput):
     """What is to be written into a ledger is not a valid entry; the message names the field."""
+
+
+class BadCursor(BadInput):
+    """A cursor is not one of this ledger, was altered, or points past the ledger's end."""
 
 
 class BadAccount(BadInput):

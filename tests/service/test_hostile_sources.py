@@ -15,7 +15,7 @@ from steelsight.ledger.chain.entries import SheetSeen
 from steelsight.service.station.archive import TarSource
 from steelsight.service.station.folder import FolderSource
 from steelsight.service.station.places import NamePattern, read_sidecar
-from steelsight.service.station.source import Arrival, Place, bounded_us, item_name
+from steelsight.service.station.source import Arrival, Place, SourceNotice, bounded_us, item_name
 
 
 def entered(arrival):
@@ -36,7 +36,7 @@ def entered(arrival):
 
 def polled(source, polls=4):
     running = iter(source)
-    return [each for each in (next(running) for _ in range(polls)) if each is not None]
+    return [each for each in (next(running) for _ in range(polls)) if isinstance(each, Arrival)]
 
 
 @given(st.text())
@@ -169,7 +169,10 @@ def test_a_folder_that_vanished_is_told_and_read_when_it_is_back(tmp_path):
     (tmp_path / "away").rename(folder)
     draw_sheet(folder / "b.jpg", 2)
     arrived += [next(running) for _ in range(6)]
-    assert {each.item.partition("@")[0] for each in arrived if each} == {"a.jpg", "b.jpg"}
+    items = {each.item.partition("@")[0] for each in arrived if isinstance(each, Arrival)}
+    assert items == {"a.jpg", "b.jpg"}
+    notices = [each for each in arrived if isinstance(each, SourceNotice)]
+    assert [(each.name, each.subject) for each in notices] == [("unreadable", f"{folder}/./")]
     assert len(told) == 1
 
 

@@ -29,6 +29,8 @@ from steelsight.cli.plant.export import export
 from steelsight.cli.plant.scan import scan
 from steelsight.cli.service.ledger import ledger
 from steelsight.cli.service.line import line
+from steelsight.cli.service.serve import serve
+from steelsight.cli.service.user import user
 from steelsight.cli.shortcuts.shortcuts import shortcuts
 from steelsight.cli.study import study
 from steelsight.cli.verb import Verb, Verbs
@@ -82,12 +84,13 @@ LAB = (
     study,
     export,
 )
-for verb in (demo, bench, scan, line, synth, data, models, recipes, *LAB):
+for verb in (demo, bench, scan, line, serve, synth, data, models, recipes, *LAB):
     app.command(cls=Verb)(verb)
 app.add_typer(bundle)
 app.add_typer(shortcuts)
 app.add_typer(inspect)
 app.add_typer(ledger)
+app.add_typer(user)
 
 
 def main() -> None:

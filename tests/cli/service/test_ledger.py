@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from steelsight.cli import app
 from steelsight.ledger.database import schema
+from steelsight.ledger.database.migrate import HEAD
 from steelsight.ledger.database.open import opened
 from steelsight.ledger.images.store import ImageStore
 from steelsight.ledger.keeping.people import add_person
@@ -124,5 +125,20 @@ def test_a_person_is_erased(path):
 
 
 def test_upgrade_changes_nothing_where_the_schema_is_this_one(path):
-    assert "schema 0002" in call("upgrade", path).output
+    assert f"schema {HEAD}" in call("upgrade", path).output
+    call("verify", path)
+
+
+def test_a_name_is_released_and_that_is_on_record(path):
+    with opened(str(path)) as ledger, open_writer(ledger, "line-1", lease_s=1e9) as held:
+        assert "line-1 is free; " in call("release", path, "line-1").output
+        with open_writer(ledger, "line-1") as writer:
+            writer.append(judged(10, 11))
+        with ledger.read() as connection:
+            found = connection.execute(schema.events.select()).one()
+        assert (found.name, found.subject) == ("name_released", "line-1")
+        assert held.name == "line-1"
+    assert call("release", path, "line-1").output.strip() == "line-1 is free"
+    done = call("release", path, "line-2", code=2)
+    assert "expected the name of a writer, got 'line-2'; it has ledger, line-1" in done.stderr
     call("verify", path)

@@ -8,10 +8,20 @@ pytest.importorskip("fastapi", reason="needs the extra [serve]")
 
 from fastapi import Depends, FastAPI
 from fastapi.testclient import TestClient
+from sqlalchemy import select, update
 from tests.service.conftest import address, cluster, ledger, sqlite_ledger
 
+from steelsight.ledger.database.accounts import sessions
+from steelsight.ledger.database.schema import events
+from steelsight.ledger.writing.writer import now_us
+from steelsight.service.access.accounts import NewAccount, add_account
 from steelsight.service.access.guard import needs
-from steelsight.service.access.roles import Caller, Permission
+from steelsight.service.access.login import set_password
+from steelsight.service.access.passwords import hasher_of
+from steelsight.service.access.roles import Caller, Permission, Role
+from steelsight.service.access.routes import pages_router, router
+from steelsight.service.access.sessions import Visitor, start_session
+from steelsight.service.access.tokens import create_token
 from steelsight.service.api.errors import add_error_handlers
 from steelsight.service.bundles import Bundles
 from steelsight.service.console import SharedWriter
@@ -54,6 +64,8 @@ def build(parts) -> FastAPI:
     app = FastAPI()
     app.state.service = parts
     add_error_handlers(app)
+    app.include_router(router, prefix="/api/v1")
+    app.include_router(pages_router)
     for permission in Permission:
 
         @app.api_route(f"/{permission}", methods=["GET", "POST"])
@@ -65,3 +77,55 @@ def build(parts) -> FastAPI:
 
 def client(parts, base="http://127.0.0.1:8080", **options) -> TestClient:
     return TestClient(build(parts), base_url=base, raise_server_exceptions=False, **options)
+
+
+SAME = {"sec-fetch-site": "same-origin"}
+
+
+def event_names(parts):
+    """Names of all events, in the order of their numbers."""
+    with parts.ledger.read() as connection:
+        return list(connection.execute(select(events.c.name).order_by(events.c.seq)).scalars())
+
+
+def user(parts, login="anna", role=Role.OPERATOR, password=None, address=""):
+    """A new account; returns the person."""
+    with parts.console.transaction() as (connection, writer):
+        person = add_account(connection, writer, NewAccount(login, role, address=address), by=None).person
+        if password is not None:
+            set_password(connection, writer, person, hasher_of(parts.settings).hash(password), by=None)
+    return person
+
+
+def session_of(parts, role, login="somebody"):
+    """The person and the session's secret of a new account."""
+    with parts.console.transaction() as (connection, writer):
+        account = add_account(connection, writer, NewAccount(login, role), by=None)
+        visitor = Visitor("127.0.0.1")
+        _, secret = start_session(
+            connection, account.person, visitor, parts.settings, origin="password", now_us=now_us()
+        )
+    return account.person, secret
+
+
+def token_of(parts, *scopes, days=None):
+    with parts.console.transaction() as (connection, writer):
+        return create_token(connection, writer, "a machine", scopes, days=days, by=None)
+
+
+def expired_session(parts, column):
+    """The secret of a session whose absolute or idle time has passed."""
+    person, secret = session_of(parts, Role.ADMIN, login=f"late{now_us()}")
+    with parts.ledger.write() as connection:
+        query = update(sessions).where(sessions.c.person == person)
+        before = 0 if column == "expires_us" else now_us() - int(parts.settings.session_idle_minutes * 60e6)
+        connection.execute(query.values({column: before}))
+    return secret
+
+
+def cookie(secret):
+    return {**SAME, "cookie": f"steelsight_session={secret}"}
+
+
+def bearer(secret):
+    return {"authorization": f"Bearer {secret}"}

@@ -1,39 +1,19 @@
 """Who calls, and what that caller may do."""
 
 import pytest
-from tests.service.access.conftest import client
+from tests.service.access.conftest import SAME, client, session_of, token_of
 
 from steelsight.ledger.writing.writer import now_us
 from steelsight.service.access.accounts import (
     LINK_PATH,
-    NewAccount,
-    add_account,
     first_login,
     list_accounts,
     set_disabled,
 )
 from steelsight.service.access.credentials import csrf_token
 from steelsight.service.access.roles import PERMISSIONS, Permission, Role
-from steelsight.service.access.sessions import Visitor, revoke_sessions, start_session
-from steelsight.service.access.tokens import create_token, revoke_token
-
-SAME = {"sec-fetch-site": "same-origin"}
-
-
-def session_of(parts, role, login="somebody"):
-    """The person and the session's secret of a new account."""
-    with parts.console.transaction() as (connection, writer):
-        account = add_account(connection, writer, NewAccount(login, role), by=None)
-        visitor = Visitor("127.0.0.1")
-        _, secret = start_session(
-            connection, account.person, visitor, parts.settings, origin="password", now_us=now_us()
-        )
-    return account.person, secret
-
-
-def token_of(parts, *scopes, days=None):
-    with parts.console.transaction() as (connection, writer):
-        return create_token(connection, writer, "a machine", scopes, days=days, by=None)
+from steelsight.service.access.sessions import revoke_sessions
+from steelsight.service.access.tokens import revoke_token
 
 
 @pytest.mark.parametrize("role", Role)

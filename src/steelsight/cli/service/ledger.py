@@ -200,6 +200,24 @@ def rebuild(address: Address, as_json: JsonFlag = False) -> None:
 
 
 @ledger.command(cls=Verb)
+def release(
+    address: Address,
+    name: Annotated[str, typer.Argument(help="Name of a station or another writer.", metavar="WRITER")],
+) -> None:
+    """Free a writer's name after its process ended; one that still runs cannot write any more."""
+    from steelsight.ledger.chain.entries import Event
+    from steelsight.ledger.database.open import opened
+    from steelsight.ledger.writing.writer import open_writer, release_name
+
+    with opened(address) as found:
+        holder = release_name(found, name)
+        if holder is not None:
+            with open_writer(found, WRITER) as writer:
+                writer.append([Event(name="name_released", subject=name, details={"holder": holder})])
+    print_line(f"{name} is free" if holder is None else f"{name} is free; {holder} held it")
+
+
+@ledger.command(cls=Verb)
 def upgrade(address: Address) -> None:
     """Bring a ledger of an earlier version to this version's schema; make a backup first."""
     from steelsight.ledger.database.connect import connect

@@ -13,6 +13,7 @@ from steelsight.errors import BadInput
 
 if TYPE_CHECKING:
     from steelsight.ledger.chain.draws import AuditPlan
+    from steelsight.service.station.line import Line
     from steelsight.service.station.source import Source
 
 __all__ = ["line"]
@@ -43,6 +44,12 @@ def line(
         str | None,
         typer.Option(help="Coil and position from names, such as '{coil}_{position_m}_{side}.jpg'."),
     ] = None,
+    sidecar_wait: Annotated[
+        float,
+        typer.Option(
+            min=0, max=60, help="Seconds to wait for the file beside an image that states its place."
+        ),
+    ] = 0.0,
     audit: Annotated[float, typer.Option(min=0, max=1, help="Share of the sheets to draw for audit.")] = 0.0,
     audit_key: Annotated[
         Path | None, typer.Option(help="File with the secret key of the draws, at least 16 bytes.")
@@ -69,12 +76,11 @@ def line(
     inspector = load(bundle, engine=engine, threads=threads)
     second = None if shadow is None else load(shadow, engine=engine, threads=threads)
     store = None if images is None else ImageStore(images)
-    sheets = _source(source, pattern, idle)
     waiting = None if spool is None else Spool(spool)
     recorder = Recorder(ledger, station, waiting, report=print_line)
     running = Line(inspector, recorder, shadow=second, store=store, audit=plan)
     try:
-        running.run(sheets)
+        running.run(_source(source, pattern, idle, sidecar_wait, running))
     except KeyboardInterrupt:
         print_line("stopped; every sheet that was judged is in the ledger or in the spool")
     finally:
@@ -89,7 +95,7 @@ def line(
         emit_json(found)
 
 
-def _source(source: str, pattern: str | None, idle: float | None) -> Source:
+def _source(source: str, pattern: str | None, idle: float | None, sidecar_s: float, running: Line) -> Source:
     from steelsight.service.station.archive import TarSource
     from steelsight.service.station.folder import FolderSource
     from steelsight.service.station.places import NamePattern
@@ -97,7 +103,14 @@ def _source(source: str, pattern: str | None, idle: float | None) -> Source:
     names = None if pattern is None else NamePattern(pattern)
     if source == "-":
         return TarSource(sys.stdin.buffer, pattern=names)
-    return FolderSource(Path(source), pattern=names, idle_s=idle, report=print_line)
+    return FolderSource(
+        Path(source),
+        pattern=names,
+        sidecar_s=sidecar_s,
+        idle_s=idle,
+        known=running.known,
+        report=print_line,
+    )
 
 
 def _audit_plan(share: float, key: Path | None) -> AuditPlan | None:

@@ -98,7 +98,7 @@ throttles: Final = Table(  # failed logins in a row
     Index("throttles_by_time", "last_us"),
 )
 
-oidc_logins: Final = Table(  # begun at the provider, not finished
+oidc_logins: Final = Table(  # states that came back from the provider: each finishes one login
     "oidc_logins",
     metadata,
     Column("state", LargeBinary, primary_key=True),  # SHA-256

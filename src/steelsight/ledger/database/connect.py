@@ -86,7 +86,10 @@ def connect(address: str, *, create: bool = False) -> Engine:
     """
     url = parse_url(address)
     if url.get_backend_name() == "sqlite":
-        _check_file(Path(str(url.database)), create=create)
+        path = Path(str(url.database))
+        _check_file(path, create=create)
+        if create and not path.exists():
+            _make_private(path)
         engine = create_engine(url, connect_args={"timeout": WAIT_MS / 1000, "check_same_thread": False})
         event.listen(engine, "connect", _set_pragmas)
         event.listen(engine, "begin", _begin)
@@ -147,6 +150,14 @@ def _check_file(path: Path, *, create: bool) -> None:
             f"{path}: lies on a network file system ({system}), where SQLite's locks cannot be trusted; "
             "use a local disk, or PostgreSQL: postgresql://USER@HOST/NAME"
         )
+
+
+def _make_private(path: Path) -> None:
+    """An empty file of its owner's: a ledger holds password hashes. SQLite's other files take its mode."""
+    try:
+        path.touch(mode=0o600)
+    except OSError as error:
+        raise BadLedger(f"ledger {path}: cannot be made ({error.strerror or error})") from error
 
 
 def file_system(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:

@@ -16,7 +16,7 @@ from steelsight.ledger.database.connect import reading, writing
 
 __all__ = ["HEAD", "check_schema", "has_tables", "known_schemas", "upgrade", "upgrade_within"]
 
-HEAD: Final = "0002"  # the newest file in migrations/versions
+HEAD: Final = "0004"  # the newest file in migrations/versions
 FOLDER: Final = "steelsight.ledger.database.migrations"
 
 

@@ -17,8 +17,9 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from steelsight.ledger.database import accounts
+from steelsight.ledger.database import accounts, outbox
 from steelsight.ledger.database.base import Row, metadata
+from steelsight.ledger.database.idempotency import idempotency_keys
 
 __all__ = [
     "ABOUT_PEOPLE",
@@ -27,6 +28,7 @@ __all__ = [
     "draws",
     "entries",
     "events",
+    "idempotency_keys",
     "ledger",
     "metadata",
     "people",
@@ -92,6 +94,8 @@ sheets: Final = Table(
     Column("repeated", Boolean, nullable=False),
     Index("sheets_by_image", "image_hash"),
     Index("sheets_by_coil", "coil", "position_m"),
+    Index("sheets_by_time", "captured_us", "sheet"),
+    Index("sheets_by_station", "station", "captured_us", "sheet"),
 )
 
 verdicts: Final = Table(  # with what lists filter by, so that a page is one range of one index
@@ -205,4 +209,4 @@ READ_MODELS: Final = (sheets, verdicts, draws, reviews, events, pruned_images)
 ABOUT_PEOPLE: Final = (people, texts, *accounts.OF_PEOPLE)
 # What a backup holds beside the entries. Sessions, tokens and links are left out: what was revoked after the
 # backup must not come back.
-COPIED: Final = (people, texts, accounts.accounts)
+COPIED: Final = (people, texts, accounts.accounts, outbox.destinations, outbox.positions)

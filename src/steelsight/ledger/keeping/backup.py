@@ -12,6 +12,7 @@ import base64
 import gzip
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -55,13 +56,15 @@ class BackupReport:
 
 
 def back_up(ledger: Ledger, path: Path) -> BackupReport:
-    """Write one consistent state of the ledger into a file; writers go on meanwhile.
+    """Write one consistent state of the ledger into a file of its owner's; writers go on meanwhile.
 
     raises  BadOutput where the file cannot be written
     """
     done: list[BackupReport] = []
 
     def fill(file: BinaryIO) -> None:
+        if hasattr(os, "fchmod"):
+            os.fchmod(file.fileno(), 0o600)  # it holds names, texts and hashes of passwords
         with (
             ledger.read() as connection,
             gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1, mtime=0) as out,

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, select, tuple_
 
-from steelsight.errors import BadInput
 from steelsight.ledger.database import schema
+from steelsight.ledger.reading.paging import Page, check_limit, read_cursor, write_cursor
 
-__all__ = ["Page", "VerdictFilter", "list_verdicts", "sheet_history"]
+__all__ = ["VerdictFilter", "list_verdicts", "sheet_history", "verdict_values"]
 
-LONGEST_PAGE: Final = 500
+PLACE: Final = (int, str, int)  # captured, writer, seq: what the list is sorted by
 
 
 @dataclass(frozen=True)
@@ -31,14 +30,6 @@ class VerdictFilter:
     until_us: int | None = None  # captured before
 
 
-@dataclass(frozen=True)
-class Page:
-    """One page of a list."""
-
-    rows: tuple[dict[str, Any], ...]
-    cursor: str | None  # of the next page; None = this is the last
-
-
 def list_verdicts(
     connection: Connection,
     wanted: VerdictFilter = VerdictFilter(),
@@ -52,17 +43,17 @@ def list_verdicts(
     cursor  of the page before
     raises  BadInput for a cursor that is not of a page, or a limit out of range
     """
-    if not 1 <= limit <= LONGEST_PAGE:
-        raise BadInput(f"limit: expected 1 to {LONGEST_PAGE}, got {limit}")
+    check_limit(limit)
     table = schema.verdicts
     place = (table.c.captured_us, table.c.writer, table.c.seq)
     query = _filtered(select(table), wanted)
     if cursor is not None:
-        query = query.where(tuple_(*place) < tuple_(*_read_cursor(cursor)))
+        query = query.where(tuple_(*place) < tuple_(*read_cursor(cursor, PLACE)))
     query = query.order_by(*(column.desc() for column in place)).limit(limit + 1)
     rows = connection.execute(query).all()
-    more = rows[limit - 1] if len(rows) > limit else None
-    return Page(tuple(map(_verdict, rows[:limit])), None if more is None else _cursor(more))
+    last = rows[limit - 1] if len(rows) > limit else None
+    following = None if last is None else write_cursor((last.captured_us, last.writer, last.seq))
+    return Page(tuple(map(verdict_values, rows[:limit])), following)
 
 
 def _filtered(query: Select[Any], wanted: VerdictFilter) -> Select[Any]:
@@ -78,30 +69,14 @@ def _filtered(query: Select[Any], wanted: VerdictFilter) -> Select[Any]:
     return query
 
 
-def _verdict(row: Any) -> dict[str, Any]:
+def verdict_values(row: Any) -> dict[str, Any]:
+    """A row of `verdicts` with its JSON columns read."""
     values = dict(row._mapping)
     return {
         **values,
         "regions": json.loads(values["regions"]),
         "probabilities": json.loads(values["probabilities"]),
     }
-
-
-def _cursor(row: Any) -> str:
-    place = json.dumps([row.captured_us, row.writer, row.seq], separators=(",", ":"))
-    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[int, str, int]:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        captured, writer, seq = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (ValueError, TypeError, RecursionError) as error:
-        raise BadInput(f"cursor: expected one that a page gave, got {cursor!r:.60}") from error
-    numbers = type(captured) is int and type(seq) is int and max(abs(captured), abs(seq)) < 2**63
-    if not numbers or not isinstance(writer, str) or "\0" in writer:
-        raise BadInput(f"cursor: expected one that a page gave, got {cursor!r:.60}")
-    return captured, writer, seq
 
 
 def sheet_history(connection: Connection, sheet: str) -> dict[str, Any] | None:
@@ -116,7 +91,7 @@ def sheet_history(connection: Connection, sheet: str) -> dict[str, Any] | None:
     return {
         **found._mapping,
         "verdicts": [
-            _verdict(row)
+            verdict_values(row)
             for row in connection.execute(verdicts.order_by(*(schema.verdicts.c[name] for name in order)))
         ],
         "draw": None if draw is None else dict(draw._mapping),

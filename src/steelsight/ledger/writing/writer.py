@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from steelsight.errors import BadEntry, BadInput, LeaseLost
@@ -26,7 +28,16 @@ from steelsight.ledger.database.bulk import insert_rows
 from steelsight.ledger.database.open import Ledger
 from steelsight.ledger.writing.projection import write_rows
 
-__all__ = ["LEASE_S", "Writer", "now_us", "open_writer"]
+__all__ = [
+    "LEASE_S",
+    "Writer",
+    "database_us",
+    "has_ended",
+    "now_us",
+    "open_writer",
+    "release_name",
+    "this_process",
+]
 
 LEASE_S: Final = 15.0  # without an append or `renew`, another process may take the name
 LONGEST_NAME: Final = 100
@@ -85,7 +96,7 @@ class Writer:
         raises  LeaseLost where another process holds the name
         """
         table = schema.writers
-        until = {"lease_until_us": _database_us(connection) + self._lease_us}
+        until = {"lease_until_us": database_us(connection) + self._lease_us}
         done = connection.execute(
             update(table).where(table.c.name == self.name, table.c.holder == self._token).values(until)
         )
@@ -122,17 +133,19 @@ def open_writer(
     lease_s: float = LEASE_S,
     clock: Callable[[], int] = now_us,
     force: bool = False,
+    token: str | None = None,
 ) -> Iterator[Writer]:
     """Take a writer's name and give it back at the end.
 
     name     of a station or another writer; made where the ledger does not have it
     clock    microseconds since 1970-01-01 UTC
     force    take the name although another process holds it
+    token    of the holder; one that lost the database takes its own name again with it. None = a new one
     raises   LeaseLost where another live process holds the name; BadInput for an impossible name
     """
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
         raise BadInput(f"writer: expected 1 to {LONGEST_NAME} printable characters, got {name!r:.80}")
-    token = secrets.token_hex(16)
+    token = token or secrets.token_hex(16)
     with ledger.write() as connection:
         _take(connection, ledger, name, token, lease_s, force=force)
     writer = Writer(ledger, name, token, lease_s=lease_s, clock=clock)
@@ -146,23 +159,57 @@ def _take(
     connection: Connection, ledger: Ledger, name: str, token: str, lease_s: float, *, force: bool
 ) -> None:
     table = schema.writers
-    now = _database_us(connection)
-    lease = {"holder": token, "holder_name": _this_process(), "lease_until_us": now + int(lease_s * 1e6)}
-    row = connection.execute(select(table).where(table.c.name == name).with_for_update()).one_or_none()
-    if row is None:
-        start = {"name": name, "seq": 0, "digest": first_hash(ledger.id, name)}
-        connection.execute(insert(table).values({**start, **lease}))
-        return
-    if row.holder is not None and row.lease_until_us > now and not force and not _has_ended(row.holder_name):
+    now = database_us(connection)
+    lease = {"holder": token, "holder_name": this_process(), "lease_until_us": now + int(lease_s * 1e6)}
+    row = _locked(connection, ledger, name)
+    held = row.holder not in (None, token) and row.lease_until_us > now
+    if held and not force and not has_ended(row.holder_name):
         left = (row.lease_until_us - now) / 1e6
         raise LeaseLost(
             f"ledger {ledger.address}: {row.holder_name} writes as {name!r} and may do so for {left:.0f} s "
-            "more; give each station its own name, or wait"
+            "more; give each station its own name, or wait; where that process has ended, run "
+            f"`steelsight ledger release {ledger.address} {shlex.quote(name)}`"
         )
     connection.execute(update(table).where(table.c.name == name).values(lease))
 
 
-def _database_us(connection: Connection) -> int:
+def _locked(connection: Connection, ledger: Ledger, name: str) -> Any:
+    """The row of a writer, made where it is missing, and locked until the transaction ends.
+
+    Two processes may make one at the same time: the second waits for the first and finds its row.
+    """
+    table = schema.writers
+    query = select(table).where(table.c.name == name).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        start = {"name": name, "seq": 0, "digest": first_hash(ledger.id, name), "lease_until_us": 0}
+        connection.execute(make(table).values(start).on_conflict_do_nothing())
+        row = connection.execute(query).one()
+    return row
+
+
+def release_name(ledger: Ledger, name: str) -> str | None:
+    """End the lease of a writer's name; who held it, None where nobody did.
+
+    A process that still runs under that name cannot write any more: it ends with LeaseLost.
+    raises  BadInput where the ledger has no such writer
+    """
+    table = schema.writers
+    with ledger.write() as connection:
+        query = select(table).where(table.c.name == name).with_for_update()
+        row = connection.execute(query).one_or_none()
+        if row is None:
+            names = ", ".join(connection.execute(select(table.c.name).order_by(table.c.name)).scalars())
+            raise BadInput(
+                f"ledger {ledger.address}: expected the name of a writer, got {name!r:.80}; it has {names}"
+            )
+        free = {"holder": None, "holder_name": None, "lease_until_us": 0}
+        connection.execute(update(table).where(table.c.name == name).values(free))
+    return None if row.holder is None else str(row.holder_name)
+
+
+def database_us(connection: Connection) -> int:
     """The clock that all writers of this database share."""
     if connection.dialect.name == "postgresql":
         query = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)")
@@ -182,11 +229,12 @@ def _boot() -> str:
         return ""
 
 
-def _this_process() -> str:
+def this_process() -> str:
+    """Host, boot and number of this process, for `has_ended`."""
     return f"{socket.gethostname()} {_boot()} process {os.getpid()}"
 
 
-def _has_ended(holder: str) -> bool:
+def has_ended(holder: str) -> bool:
     """Whether the holder was a process of this machine that no longer runs."""
     place, _, number = holder.rpartition(" process ")
     if place != f"{socket.gethostname()} {_boot()}" or not number.isdigit() or not _boot():

@@ -11,10 +11,10 @@ from jaxtyping import Float, Float32
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from steelsight.reports.figures.explanation.panels import blend
 from steelsight.reports.figures.glyphs import drawn_text
 from steelsight.reports.figures.labels import short_labels
 from steelsight.reports.figures.style import INK, MUTED, PAPER, WIDTH, dress, new_figure, title_axes
+from steelsight.reports.overlay import blend
 from steelsight.types import GrayImage
 
 __all__ = ["Thumbnail", "draw_contact_sheet", "draw_verdicts"]

@@ -14,7 +14,7 @@ from steelsight.errors import BadImage
 from steelsight.runtime.bundle.card import BundleCard
 from steelsight.runtime.verdict import Reason, State, Verdict
 from steelsight.sheets.images.image_file import MAX_FILE_BYTES, OUT_OF_MEMORY, unreadable
-from steelsight.sheets.images.pixels import fit_gray, read_sheet_and_size
+from steelsight.sheets.images.pixels import MAX_PIXELS, fit_gray, read_sheet_and_size
 from steelsight.sheets.images.placement import Placement, place
 from steelsight.types import GrayImage, InputSpec
 
@@ -63,18 +63,19 @@ def read_image(image: Path | str | bytes | np.ndarray, spec: InputSpec) -> Decod
         return DecodedImage(None, (0, 0), error.reason, str(error))
 
 
-def decode(content: bytes, name: str, spec: InputSpec) -> DecodedImage:
+def decode(content: bytes, name: str, spec: InputSpec, *, max_pixels: int = MAX_PIXELS) -> DecodedImage:
     """Decode the bytes of a file.
 
-    name     for messages
-    returns  without `gray` where the image cannot be read; `reason` and `detail` say why
+    name        for messages
+    max_pixels  by its header; an image of more is not decoded
+    returns     without `gray` where the image cannot be read; `reason` and `detail` say why
     """
     if not content:
         return DecodedImage(
             None, (0, 0), Reason.DAMAGED, f"{name}: the file is empty (0 bytes); copy it again"
         )
     try:
-        gray, size = read_sheet_and_size(content, spec, name=name)
+        gray, size = read_sheet_and_size(content, spec, max_pixels=max_pixels, name=name)
     except BadImage as error:
         return DecodedImage(None, (0, 0), Reason(error.kind), str(error))
     return DecodedImage(gray, size, None, "")

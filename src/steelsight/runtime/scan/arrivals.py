@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -53,12 +53,22 @@ class SettledFiles:
 
     folders: Sequence[Path]
     unreadable: dict[str, Rejection] = field(default_factory=dict)  # places that could not be listed, by name
-    _seen: dict[bytes, FileStamp] = field(default_factory=dict)  # at the last poll, by path
+    _seen: dict[bytes, FileStamp] = field(default_factory=dict)  # at the last poll, by path; masks too
+    _sheets: list[bytes] = field(default_factory=list)  # of the last poll
 
     def poll(self) -> dict[bytes, tuple[FileStamp, bool]]:
         """By path, every file's stamp and whether it was the same at the last poll."""
-        now = {os.fsencode(path): stamp for path in self._list() if (stamp := _stamp(path)) is not None}
-        found = {key: (stamp, self._seen.get(key) == stamp) for key, stamp in now.items()}
+        images = {folder: self._list(folder) for folder in self.folders}
+        now = {
+            path: stamp
+            for folder, ids in images.items()
+            for path in _paths(folder, ids)
+            if (stamp := _stamp(path)) is not None
+        }
+        if now != self._seen:  # what is a mask depends on names and content
+            sheets = [_paths(folder, without_masks(folder, ids)) for folder, ids in images.items()]
+            self._sheets = [path for paths in sheets for path in paths if path in now]
+        found = {path: (now[path], self._seen.get(path) == now[path]) for path in self._sheets}
         self._seen = now
         return found
 
@@ -66,13 +76,12 @@ class SettledFiles:
         """Wait for a file once more: its stamp counts as settled after two further polls."""
         self._seen.pop(path, None)
 
-    def _list(self) -> Iterator[Path]:
-        for folder in self.folders:
-            listing = list_images(folder)
-            for each in listing.unreadable:
-                place = shown_name(f"{folder.as_posix()}/{each.id}")
-                self.unreadable[place] = Rejection(place, shown_name(each.reason))
-            yield from (folder / id_ for id_ in without_masks(folder, listing.images))
+    def _list(self, folder: Path) -> Sequence[str]:
+        listing = list_images(folder)
+        for each in listing.unreadable:
+            place = shown_name(f"{folder.as_posix()}/{each.id}")
+            self.unreadable[place] = Rejection(place, shown_name(each.reason))
+        return listing.images
 
 
 @dataclass
@@ -116,14 +125,21 @@ class WatchedFolders:
         return ready
 
 
-def _stamp(path: Path) -> FileStamp | None:
+def _paths(folder: Path, ids: Sequence[str]) -> list[bytes]:
+    root = os.fspath(folder).rstrip("/")
+    return [os.fsencode(f"{root}/{id_}") for id_ in ids]
+
+
+def _stamp(path: bytes) -> FileStamp | None:
     """None for a file that was removed."""
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116  # a Path of each of many files takes longer than its status
     except OSError:
         return None
-    values = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-    return FileStamp(*(min(max(value, -MOST), MOST) for value in values))
+    stamp = FileStamp(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+    if min(stamp) >= -MOST and max(stamp) <= MOST:
+        return stamp
+    return FileStamp(*(min(max(value, -MOST), MOST) for value in stamp))
 
 
 def _hash(path: Path) -> str:

@@ -32,12 +32,13 @@ __all__ = [
     "first_login",
     "list_accounts",
     "make_link",
+    "record",
     "set_disabled",
     "set_role",
 ]
 
 FIRST_LOGIN: Final = "admin"
-LINK_PATH: Final = "/access/link/"
+LINK_PATH: Final = "/access/link?secret="  # logs hold paths and no queries
 LONGEST_NAME: Final = 200
 
 
@@ -97,13 +98,14 @@ def add_account(connection: Connection, writer: Writer, new: NewAccount, *, by: 
         "login_us": None,
     }
     connection.execute(insert(accounts).values(row))
-    _record(writer, connection, "account_added", person.id, by, role=new.role.value, oidc=bool(new.issuer))
+    record(writer, connection, "account_added", person.id, by, role=new.role.value, oidc=bool(new.issuer))
     return account_of_person(connection, person.id)
 
 
-def _record(
+def record(
     writer: Writer, connection: Connection, name: str, person: str, by: str | None, **details: Any
 ) -> None:
+    """Write an event about a person, in the caller's transaction; `by` is who did it."""
     event = Event(name=name, person=by, subject=person, details=details)
     writer.append_within(connection, [event])
 
@@ -148,18 +150,27 @@ def account_of_person(connection: Connection, person: str) -> Account:
     return _account(row)
 
 
-def set_role(connection: Connection, writer: Writer, person: str, role: Role, *, by: str | None) -> Account:
+def set_role(
+    connection: Connection,
+    writer: Writer,
+    person: str,
+    role: Role,
+    *,
+    by: str | None,
+    keep_admin: bool = True,
+) -> Account:
     """Give an account another role, from the next request on.
 
+    keep_admin  refuse where nobody else can administer
     raises  BadAccount: kind unknown; kind last_admin where nobody else can administer
     """
     account = account_of_person(connection, person)
     if account.role is role:
         return account
-    if role is not Role.ADMIN:
+    if role is not Role.ADMIN and keep_admin:
         _keep_an_admin(connection, account)
     connection.execute(update(accounts).where(accounts.c.person == person).values(role=role.value))
-    _record(writer, connection, "role_changed", person, by, before=account.role.value, after=role.value)
+    record(writer, connection, "role_changed", person, by, before=account.role.value, after=role.value)
     return account_of_person(connection, person)
 
 
@@ -178,7 +189,7 @@ def set_disabled(
         revoke_sessions(connection, person, now_us=now_us())
         connection.execute(delete(links).where(links.c.person == person))
     connection.execute(update(accounts).where(accounts.c.person == person).values(disabled=disabled))
-    _record(writer, connection, "account_disabled" if disabled else "account_enabled", person, by)
+    record(writer, connection, "account_disabled" if disabled else "account_enabled", person, by)
     return account_of_person(connection, person)
 
 
@@ -199,12 +210,18 @@ def _keep_an_admin(connection: Connection, account: Account) -> None:
         )
 
 
-def make_link(connection: Connection, person: str, *, hours: float) -> str:
-    """A secret that sets the password of an account once; earlier ones of it end."""
+def make_link(connection: Connection, writer: Writer, person: str, *, hours: float, by: str | None) -> str:
+    """A secret that sets the password of an account once; earlier ones of it end.
+
+    raises  BadAccount: kind unknown, or the account is disabled
+    """
+    if account_of_person(connection, person).disabled:
+        raise BadAccount("account: is disabled; enable it first")
     connection.execute(delete(links).where(links.c.person == person))
     secret = new_secret()
     row = {"secret": hash_secret(secret), "person": person, "expires_us": now_us() + int(hours * 3600e6)}
     connection.execute(insert(links).values(row))
+    record(writer, connection, "link_made", person, by)
     return secret
 
 
@@ -220,8 +237,8 @@ def first_login(service: Service) -> str | None:
             return None
         waiting = (each for each in list_accounts(connection) if _waits_for_a_link(each))
         account = next(waiting, None) or _add_first(connection, writer)
-        secret = make_link(connection, account.person, hours=service.settings.link_hours)
-        _record(writer, connection, "link_made", account.person, None)
+        hours = service.settings.link_hours
+        secret = make_link(connection, writer, account.person, hours=hours, by=None)
     return LINK_PATH + secret
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from steelsight.service.access.origin import Client
 from steelsight.service.problem import Problem
 
-__all__ = ["DEVICE", "SESSION", "cookie_name", "drop_cookie", "read_cookie", "set_cookie"]
+__all__ = ["DEVICE", "SESSION", "cookie_name", "drop_cookie", "read_cookie", "require_private", "set_cookie"]
 
 SESSION: Final = "steelsight_session"
 DEVICE: Final = "steelsight_device"
@@ -45,6 +45,21 @@ def read_cookie(request: Request, name: str, client: Client) -> str | None:
             "delete the cookies of this site in the browser and log in again",
         )
     return values.pop() if values else None
+
+
+def require_private(client: Client) -> None:
+    """Refuse to give a cookie over http to another machine, where others on the network can read it.
+
+    raises  Problem 403 https_needed
+    """
+    if client.scheme != "https" and not client.loopback:
+        raise Problem(
+            403,
+            "https_needed",
+            f"expected https, got {client.scheme}://{client.host[:100]}: a login there can be read by others",
+            "put a proxy with TLS in front and name it in trusted_proxies, or log in on the same machine by "
+            "http://localhost",
+        )
 
 
 def set_cookie(response: Response, name: str, value: str, client: Client, *, seconds: int) -> None:

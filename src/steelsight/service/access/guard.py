@@ -46,6 +46,7 @@ def needs(permission: Permission | None = None) -> Callable[..., Caller]:
         _cookie: Annotated[object, Depends(_COOKIE)],
     ) -> Caller:
         caller = optional_caller(request)
+        request.state.caller = caller  # for the log
         if caller is None:
             raise _unknown("expected a session or a token, got none that is valid")
         if permission is not None and not caller.may(permission):

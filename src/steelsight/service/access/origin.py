@@ -6,6 +6,7 @@ import hmac
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -77,7 +78,12 @@ def _is_trusted(address: str, trusted: Sequence[str]) -> bool:
     found = _parse(_plain_address(address))
     if found is None:
         return False
-    return any(found in ipaddress.ip_network(each, strict=False) for each in trusted)
+    return any(found in each for each in _networks(tuple(trusted)))
+
+
+@lru_cache(maxsize=8)
+def _networks(trusted: tuple[str, ...]) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    return tuple(ipaddress.ip_network(each, strict=False) for each in trusted)
 
 
 def _parse(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -110,10 +116,11 @@ def check_site(request: Request, client: Client, settings: Settings, secret: str
     """
     if request.method in SAFE_METHODS:
         return
-    origin = request.headers.get("origin")
-    if origin is not None and origin.lower() not in _own_origins(client, settings):
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
+    own = origin is None or origin.lower() in _own_origins(client, settings)
+    hidden = origin == "null" and site == "same-origin"  # as under the policy no-referrer
+    if not own and not hidden:
         raise _cross_site(f"Origin is {origin!r:.80}")
-    site = request.headers.get("sec-fetch-site")
     if site is not None:
         if site not in ("same-origin", "none"):
             raise _cross_site(f"Sec-Fetch-Site is {site!r:.40}")

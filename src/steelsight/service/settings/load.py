@@ -64,7 +64,7 @@ def load_settings(flags: Mapping[str, Any] | None = None, *, config: Path | None
     try:
         read = Sourced(**given)
     except SettingsError as error:
-        raise BadInput(f'{error}: expected JSON, such as ["a", "b"], in {PREFIX}…') from error
+        raise BadInput(f"environment: {error}") from error
     except ValidationError as error:
         raise _refused(error) from error
     return Settings.model_construct(**dict(read))

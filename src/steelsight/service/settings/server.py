@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
+
+from steelsight.service.settings.values import Names, Paths
 
 __all__ = ["ServerSettings"]
 
@@ -17,7 +21,7 @@ class ServerSettings(BaseModel):
 
     ledger: str = Field("steelsight.db", description="LEDGER: a file, or postgresql://USER@HOST/NAME.")
     bundle: Path | None = Field(None, description="BUNDLE that judges by default; none = the package's own.")
-    more_bundles: tuple[Path, ...] = Field((), description="Further BUNDLEs that requests may choose.")
+    more_bundles: Paths = Field((), description="Further BUNDLEs that requests may choose.")
     images: str | None = Field(None, description="Image store: a folder or a URL; none = no images are kept.")
     writer: str = Field(
         "console",
@@ -32,11 +36,15 @@ class ServerSettings(BaseModel):
     public_url: str | None = Field(
         None, description="Address as browsers see it, such as https://steel.example; https sets HSTS."
     )
-    allowed_hosts: tuple[str, ...] = Field(
+    allowed_hosts: Names = Field(
         (), description="Names in the Host header that are answered, beside loopback's and this machine's."
     )
-    trusted_proxies: tuple[str, ...] = Field(
+    trusted_proxies: Names = Field(
         (), description="Addresses of reverse proxies whose X-Forwarded-For and -Proto are believed."
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="What is logged on standard error; info = one line for each request."
     )
 
     engine: Literal["openvino", "onnxruntime"] = Field("openvino", description="Engine that judges.")
@@ -47,7 +55,12 @@ class ServerSettings(BaseModel):
     request_timeout_s: Seconds = Field(30.0, description="Longest time of one request.")
     body_timeout_s: Seconds = Field(30.0, description="Longest time in which a request's body must arrive.")
     most_body_mb: float = Field(64.0, gt=0, le=4096, description="Largest body of a request with an image.")
-    most_megapixels: float = Field(100.0, gt=0, le=1000, description="Largest image, by its header.")
+    most_bodies_mb: float = Field(
+        512.0, gt=0, le=65_536, description="Bodies of all requests together, in memory at a time."
+    )
+    most_megapixels: float = Field(
+        67.0, gt=0, le=67.0, description="Largest image by its header; a larger one gets a verdict too_large."
+    )
     idempotency_days: float = Field(
         7.0, gt=0, le=3650, description="Time for which an answer to an Idempotency-Key is kept."
     )
@@ -56,3 +69,20 @@ class ServerSettings(BaseModel):
     station: str = Field("line-1", min_length=1, max_length=100, description="Name of that station.")
     spool: Path | None = Field(None, description="Spool of that station; none = a file beside the ledger.")
     pattern: str | None = Field(None, description="Coil and position from file names, as of `line`.")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            ipaddress.ip_network(each, strict=False)  # raises ValueError with words of its own
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+            raise ValueError("expected an address without a path, such as https://steel.example")
+        return value

@@ -20,11 +20,13 @@ from steelsight.runtime.engine.inspector import Inspector
 from steelsight.runtime.engine.reading import DecodedImage, read_image
 from steelsight.runtime.verdict import Verdict
 from steelsight.service.station.recorder import Recorder
-from steelsight.service.station.source import Arrival, Source
+from steelsight.service.station.source import Arrival, Source, SourceNotice
+from steelsight.types import InputSpec
 
 __all__ = ["Line", "LineReport"]
 
 LATENCIES: Final = 10_000  # of the last sheets, for the report
+LONGEST_REASON: Final = 2000  # characters
 
 
 class _Pending(NamedTuple):
@@ -94,8 +96,7 @@ class Line:
         raises  BadLedger, BadOutput, LeaseLost: nothing that was reported as written is lost
         """
         for batch in self._batches(source):
-            known = self._recorder.known([each.arrival.item for each in batch])
-            self.report.known += len(known)
+            known = self.known([each.arrival.item for each in batch])
             new = [each for each in batch if each.arrival.item not in known]
             if new:
                 self._judge(new)
@@ -104,10 +105,21 @@ class Line:
                 self._progress(self.report)
         return self.report
 
+    def known(self, items: Sequence[str]) -> set[str]:
+        """Which items the ledger has already, so that they need not be read; none where it is away."""
+        found = self._recorder.known(items)
+        self.report.known += len(found)
+        return found
+
     def _batches(self, source: Source) -> Iterator[list[_Pending]]:
         """What has arrived, as soon as nothing more is there or a pass of the engine is full."""
         pending: list[_Pending] = []
         for arrival in source:
+            if isinstance(arrival, SourceNotice):
+                self._recorder.note(
+                    arrival.name, arrival.subject, {"reason": arrival.reason[:LONGEST_REASON]}
+                )
+                continue
             if arrival is not None:
                 pending.append(_Pending(arrival, time.perf_counter()))
             if pending and (arrival is None or len(pending) >= self._inspector.engine.batch):
@@ -119,10 +131,10 @@ class Line:
             yield pending
 
     def _judge(self, batch: Sequence[_Pending]) -> None:
-        contents = [each.arrival.content for each in batch]
-        verdicts, reads = _inspect(self._inspector, contents)
+        arrivals = [each.arrival for each in batch]
+        verdicts, reads = _inspect(self._inspector, arrivals)
         judged = [(time.perf_counter() - each.received) * 1000 for each in batch]
-        shadows = _inspect(self._shadow, contents)[0] if self._shadow else []
+        shadows = _inspect(self._shadow, arrivals)[0] if self._shadow else []
         groups: list[list[Entry]] = []
         for row, pending in enumerate(batch):
             seen = self._sheet(pending.arrival, reads[row])
@@ -138,8 +150,8 @@ class Line:
         self.report.latencies_ms.extend((done - each.received) * 1000 for each in batch)
 
     def _sheet(self, arrival: Arrival, read: DecodedImage) -> SheetSeen:
-        digest = hashlib.sha256(arrival.content).hexdigest()
-        repeated = digest == self._last_hash
+        digest = None if arrival.refused else hashlib.sha256(arrival.content).hexdigest()
+        repeated = digest is not None and digest == self._last_hash
         self._last_hash = digest
         self.report.repeated_images += repeated
         image = arrival.image
@@ -177,7 +189,7 @@ class Line:
             probabilities=dict(zip(inspector.class_names, probabilities, strict=False)),
             state=verdict.state.value,
             reason=verdict.reason.value,
-            detail=verdict.detail[:2000],
+            detail=verdict.detail[:LONGEST_REASON],
             regions=tuple(LedgerRegion(**region) for region in values["regions"]),
             distance=values["distance"],
             engine=inspector.engine.about,
@@ -186,12 +198,18 @@ class Line:
         )
 
 
-def _inspect(inspector: Inspector, contents: Sequence[bytes]) -> tuple[list[Verdict], list[DecodedImage]]:
-    spec, size = inspector.bundle.card.input, inspector.engine.batch
-    reads = [read_image(content, spec) for content in contents]
+def _inspect(inspector: Inspector, arrivals: Sequence[Arrival]) -> tuple[list[Verdict], list[DecodedImage]]:
+    size = inspector.engine.batch
+    reads = [_read(each, inspector.bundle.card.input) for each in arrivals]
     verdicts = [
         verdict
         for start in range(0, len(reads), size)
         for verdict in inspector.inspect_decoded(reads[start : start + size], heatmaps=False)
     ]
     return verdicts, reads
+
+
+def _read(arrival: Arrival, spec: InputSpec) -> DecodedImage:
+    if arrival.refused is None:
+        return read_image(arrival.content, spec)
+    return DecodedImage(None, (0, 0), arrival.refused.reason, arrival.refused.detail)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+from sqlalchemy import Connection, exists, select
 
 from steelsight.errors import BadLedger
 from steelsight.ledger.chain.entries import Entry, Event, sheet_id
+from steelsight.ledger.database import schema
 from steelsight.ledger.database.open import open_ledger
 from steelsight.ledger.writing.projection import sheets_of
 from steelsight.ledger.writing.writer import LEASE_S, Writer, open_writer
@@ -18,6 +24,7 @@ from steelsight.service.station.spool import Spool
 __all__ = ["Recorder", "RecorderCounts"]
 
 RETRY_S: Final = 2.0  # between attempts to reach the database
+MOST_NOTED: Final = 10_000  # events of this process that are remembered, so that the ledger is not asked
 
 
 @dataclass
@@ -46,6 +53,9 @@ class Recorder:
         self.counts = RecorderCounts()
         self.station = station
         self.away_since: float | None = None  # time.monotonic()
+        self._token = secrets.token_hex(16)  # holds the name, also after the database was away
+        self._outage = ""  # identity of the event that ends it
+        self._noted: set[str] = set()
         self._address = address
         self._spool = spool
         self._report = report
@@ -89,7 +99,22 @@ class Recorder:
             raise BadLedger(f"ledger {self._address}: is away, and there is no --spool to keep sheets in")
         for entries in groups:
             self._spool.append(entries)
-        self.counts.spooled += len(groups)
+        self.counts.spooled += _sheets(groups)
+
+    def note(self, name: str, subject: str, details: dict[str, Any]) -> None:
+        """Put an event on record, once however often it is given; raises as `write`.
+
+        name     of the event
+        subject  what it is about
+        details  JSON; the same details make the same event
+        """
+        values = json.dumps([self.station, name, subject, details], sort_keys=True, default=str)
+        identity = hashlib.sha256(values.encode(errors="surrogatepass")).hexdigest()[:32]
+        if identity in self._noted:
+            return
+        self.write([[Event(name=name, subject=subject, details={**details, "id": identity})]])
+        if len(self._noted) < MOST_NOTED:
+            self._noted.add(identity)
 
     def idle(self) -> None:
         """Keep the lease, and try to reach a database that was away; call it while no sheet arrives."""
@@ -111,16 +136,15 @@ class Recorder:
         """Append what the ledger does not have yet; the number of sheets."""
         with writer.ledger.write() as connection:
             writer.hold(connection)
-            identities = [_identity(entries) for entries in groups]
-            there = set(sheets_of(connection, identities))
-            new: dict[str, Sequence[Entry]] = {}
-            for identity, entries in zip(identities, groups, strict=True):
-                if identity not in there:
-                    new.setdefault(identity, entries)
-            writer.append_within(connection, [entry for entries in new.values() for entry in entries])
+            new = {_identity(entries): entries for entries in reversed(groups)}
+            there = set(sheets_of(connection, new)) | _events_there(connection, self.station, new.values())
+            # The first of several groups of one identity, in the order in which they came.
+            ordered = [(each, new.pop(each)) for each in map(_identity, groups) if each in new]
+            kept = {identity: entries for identity, entries in ordered if identity not in there}
+            writer.append_within(connection, [entry for entries in kept.values() for entry in entries])
         self._used = time.monotonic()
-        self.counts.repeated += len(groups) - len(new)
-        return len(new)
+        self.counts.repeated += _sheets(groups) - _sheets(kept.values())
+        return _sheets(kept.values())
 
     def _reach(self) -> Writer | None:
         """The writer, after everything in the spool is in the ledger; None where the database is away."""
@@ -140,12 +164,12 @@ class Recorder:
         with ExitStack() as opened:
             ledger = open_ledger(self._address)
             opened.callback(ledger.close)
-            writer = opened.enter_context(open_writer(ledger, self.station))
+            writer = opened.enter_context(open_writer(ledger, self.station, token=self._token))
             replayed = self._replay(writer)
             if self.away_since is not None:
                 seconds = time.monotonic() - self.away_since
-                details = {"seconds": round(seconds, 3), "sheets": replayed}
-                writer.append([Event(name="database_back", subject=self.station, details=details)])
+                details = {"seconds": round(seconds, 3), "sheets": replayed, "id": self._outage}
+                self._append(writer, [[Event(name="database_back", subject=self.station, details=details)]])
                 self._report(f"the ledger answers again after {seconds:.0f} s; {replayed} sheets replayed")
             self._open = opened.pop_all()
         self.away_since = None
@@ -169,6 +193,7 @@ class Recorder:
     def _lose(self, error: BadLedger) -> None:
         if self.away_since is None:
             self.away_since = time.monotonic()
+            self._outage = secrets.token_hex(16)
             self._report(f"the ledger is away ({error}); sheets wait in the spool")
         self._next_try = time.monotonic() + RETRY_S
         self._disconnect()
@@ -183,5 +208,26 @@ class Recorder:
 
 
 def _identity(entries: Sequence[Entry]) -> str:
+    """Of a group: its sheet, or the `id` of its event."""
     first = entries[0]
-    return "" if isinstance(first, Event) else first.sheet
+    return str(first.details.get("id", "")) if isinstance(first, Event) else first.sheet
+
+
+def _sheets(groups: Iterable[Sequence[Entry]]) -> int:
+    return sum(not isinstance(entries[0], Event) for entries in groups)
+
+
+def _events_there(connection: Connection, station: str, groups: Iterable[Sequence[Entry]]) -> set[str]:
+    """Identities of events that this station has entered before."""
+    events = [entries[0] for entries in groups if isinstance(entries[0], Event)]
+    table = schema.events
+    found = set()
+    for event in events:
+        there = exists().where(
+            table.c.writer == station,
+            table.c.name == event.name,
+            table.c.details.contains(_identity([event])),
+        )
+        if connection.execute(select(there)).scalar_one():
+            found.add(_identity([event]))
+    return found

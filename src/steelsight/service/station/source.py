@@ -23,8 +23,18 @@ from steelsight.errors import BadInput
 from steelsight.ledger.chain.entries import SAFE_INTEGER
 from steelsight.ledger.writing.writer import now_us
 from steelsight.names import on_one_line, shown_name
+from steelsight.runtime.verdict import Reason
 
-__all__ = ["Arrival", "IterableSource", "Place", "Source", "bounded_us", "item_name"]
+__all__ = [
+    "Arrival",
+    "IterableSource",
+    "Place",
+    "Refusal",
+    "Source",
+    "SourceNotice",
+    "bounded_us",
+    "item_name",
+]
 
 LONGEST_ITEM: Final = 4000  # characters, as the ledger holds them with a little to spare
 LONGEST_COIL: Final = 200
@@ -54,6 +64,26 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """Why the bytes of a sheet could not be taken, for good."""
+
+    reason: Reason
+    detail: str  # what was expected, what came, what to do
+
+
+@dataclass(frozen=True)
+class SourceNotice:
+    """Something at a source that must be on record and is no sheet: it becomes an event of the ledger.
+
+    The same notice is entered once, however often the source gives it.
+    """
+
+    name: str  # of the event, such as unreadable
+    subject: str  # the file, folder or entry
+    reason: str  # in words
+
+
+@dataclass(frozen=True)
 class Arrival:
     """One sheet from a source; raises BadInput for what the ledger cannot hold."""
 
@@ -62,6 +92,7 @@ class Arrival:
     captured_us: int  # microseconds since 1970-01-01 UTC
     place: Place = Place()
     image: str | None = None  # where the image lies, if it need not be stored again
+    refused: Refusal | None = None  # the sheet is entered as a bad image; `content` is empty
 
     def __post_init__(self) -> None:
         for name, value in (("item", self.item), ("image", self.image)):
@@ -103,7 +134,7 @@ def bounded_us(time_us: int) -> int:
 class Source(Protocol):
     """Yields sheets; a sheet that was not reported as written is yielded again after a restart."""
 
-    def __iter__(self) -> Iterator[Arrival | None]:
+    def __iter__(self) -> Iterator[Arrival | SourceNotice | None]:
         """The sheets in their order; None where none is there at the moment."""
         ...
 
@@ -113,12 +144,12 @@ class Source(Protocol):
 
 
 class IterableSource:
-    """Sheets from a Python iterable: arrivals, or pairs of a name and the bytes of an image file."""
+    """Sheets from a Python iterable: arrivals, notices, or pairs of a name and the bytes of an image file."""
 
-    def __init__(self, items: Iterable[Arrival | tuple[str, bytes] | None]) -> None:
+    def __init__(self, items: Iterable[Arrival | SourceNotice | tuple[str, bytes] | None]) -> None:
         self._items = items
 
-    def __iter__(self) -> Iterator[Arrival | None]:
+    def __iter__(self) -> Iterator[Arrival | SourceNotice | None]:
         for each in self._items:
             yield Arrival(each[0], each[1], now_us()) if isinstance(each, tuple) else each
 

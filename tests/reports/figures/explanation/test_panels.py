@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from steelsight.reports.figures.explanation.panels import (
-    BLUE,
-    OPACITY,
-    RED,
-    ExplanationRow,
-    blend,
-    draw_explanations,
-)
+from steelsight.reports.figures.explanation.panels import ExplanationRow, draw_explanations
+from steelsight.reports.overlay import BLUE, OPACITY, RED, blend
 
 
 def row(

@@ -12,8 +12,8 @@ from jaxtyping import Float32
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from steelsight.reports.figures.explanation.panels import blend
 from steelsight.reports.figures.style import INK, MUTED, PAPER
+from steelsight.reports.overlay import blend
 from steelsight.types import GrayImage, Mask
 
 __all__ = ["MaskPair", "draw_mask_pairs", "draw_methods"]

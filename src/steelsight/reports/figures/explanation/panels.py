@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float32
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
@@ -15,12 +15,11 @@ from matplotlib.figure import Figure
 
 from steelsight.reports.figures.labels import wrap_label
 from steelsight.reports.figures.style import INK, MUTED, PAPER
+from steelsight.reports.overlay import BLUE, RED, blend
 from steelsight.types import AreaFractions, GrayImage, Mask
 
-__all__ = ["ExplanationRow", "blend", "draw_explanations"]
+__all__ = ["ExplanationRow", "draw_explanations"]
 
-RED, BLUE = (0.86, 0.08, 0.10), (0.07, 0.28, 0.92)  # distinguishable with red-green colour blindness
-OPACITY = 0.75  # at the maximum of a map: the sheet stays visible
 OUTLINE = "#ffd400"  # yellow occurs in no heatmap
 
 STRIP_WIDTH, TILE_HEIGHT = 4.0, 2.5  # of a panel, inches
@@ -59,14 +58,6 @@ def draw_explanations(rows: Sequence[ExplanationRow], *, footnote: str = FOOTNOT
         top -= layout.height
     figure.text(MARGIN / width, MARGIN / height, footnote, fontsize=7, color=MUTED, parse_math=False)
     return figure
-
-
-def blend(gray: GrayImage, signed: Float32[np.ndarray, "h w"], limit: float) -> Float[np.ndarray, "h w 3"]:
-    """The sheet tinted by a map, 0..1: red above 0, blue below, opacity growing up to ±limit."""
-    strength = np.clip(np.abs(signed) / limit, 0, 1)[..., None] * OPACITY
-    colour = np.where(signed[..., None] > 0, np.array(RED), np.array(BLUE))
-    tinted: Float[np.ndarray, "h w 3"] = (gray[..., None] / 255.0) * (1 - strength) + colour * strength
-    return tinted
 
 
 @dataclass(frozen=True)

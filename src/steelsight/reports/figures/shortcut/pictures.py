@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float32
 from matplotlib.figure import Figure
 
-from steelsight.reports.figures.explanation.panels import blend
 from steelsight.reports.figures.glyphs import drawn_text
 from steelsight.reports.figures.labels import short_labels, wrap_label
 from steelsight.reports.figures.style import GRID, INK, MUTED, PAPER, SERIES_COLOURS, dress, new_figure
+from steelsight.reports.overlay import blend
 from steelsight.types import GrayImage, Interval
 
 __all__ = ["EffectRow", "Panel", "draw_effects", "draw_panels", "panels_across"]

@@ -10,10 +10,10 @@ from jaxtyping import Float, Float32
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from steelsight.reports.figures.explanation.panels import blend
 from steelsight.reports.figures.glyphs import drawn_text
 from steelsight.reports.figures.labels import label_width, short_labels, wrap_label
 from steelsight.reports.figures.style import MUTED, PAPER, SERIES_COLOURS, dress, new_figure, write_at
+from steelsight.reports.overlay import blend
 from steelsight.types import GrayImage, Interval, Mask
 
 __all__ = ["DosePoint", "VersionPanel", "draw_changed", "draw_doses", "draw_two_groups"]

@@ -7,14 +7,15 @@ number and length of headers and the sizes they state are bounded. Understood ar
 
 from __future__ import annotations
 
+import math
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
-from steelsight.runtime.scan.archives.guarded_stream import MAX_UNPACKED, GuardedStream
+from steelsight.runtime.scan.archives.guarded_stream import MAX_UNPACKED
 
-__all__ = ["MAX_CHAIN", "TarMember", "iterate_headers"]
+__all__ = ["MAX_CHAIN", "HeaderStream", "TarMember", "iterate_headers"]
 
 MAX_CHAIN: Final = 16  # headers before one file: a long name, a long link, attributes of it and of all
 MAX_HOLES: Final = 2**16  # blocks that list the holes of one sparse file
@@ -22,6 +23,19 @@ BLOCK: Final = 512
 _PLAIN: Final = (b"0", b"\0", b"7")
 _FOLDER, _SPARSE = b"5", b"S"
 _WITHOUT_DATA: Final = (b"1", b"2", b"3", b"4", b"5", b"6")  # links, devices, folders, pipes
+
+
+@runtime_checkable
+class HeaderStream(Protocol):
+    """The unpacked bytes of a tar; positions only grow."""
+
+    def seek(self, position: int) -> int:
+        """Move forward to a position."""
+        ...
+
+    def read(self, size: int) -> bytes:
+        """Read a header; refuses one that is too long."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +47,14 @@ class TarMember:
     size: int  # bytes
     is_folder: bool
     is_plain: bool  # a file without holes
+    changed_s: float  # its time, seconds since 1970 as its headers state; NaN where they state no number
 
 
 @dataclass
 class _Walk:
     """The position, and what earlier headers say of the next file."""
 
-    stream: GuardedStream
+    stream: HeaderStream
     position: int = 0
     chain: int = 0
     of_all: dict[str, str] = field(default_factory=dict)  # attributes of every following file
@@ -56,7 +71,7 @@ class _Walk:
         return content
 
 
-def iterate_headers(stream: GuardedStream) -> Iterator[TarMember]:
+def iterate_headers(stream: HeaderStream) -> Iterator[TarMember]:
     """The members of a tar in its order, up to its end mark.
 
     raises  tarfile.ReadError for a header that cannot be read and where the end mark is missing; ArchiveBomb
@@ -104,7 +119,16 @@ def _member(walk: _Walk, header: bytes, kind: bytes, size: int) -> TarMember:
     if kind not in _WITHOUT_DATA and not is_folder:
         walk.position += _blocks(size)
     plain = kind in _PLAIN and "holes" not in said
-    return TarMember(name.rstrip("/") if is_folder else name, offset, size, is_folder, plain)
+    changed = _seconds(header[136:148], said.get("mtime"))
+    return TarMember(name.rstrip("/") if is_folder else name, offset, size, is_folder, plain, changed)
+
+
+def _seconds(content: bytes, stated: str | None) -> float:
+    """A time; what cannot be read is no reason to refuse the file."""
+    try:
+        return float(stated) if stated is not None else float(_number(content, least=None))
+    except (ValueError, OverflowError, tarfile.ReadError):
+        return math.nan
 
 
 def _skip_holes(walk: _Walk, header: bytes) -> None:
@@ -117,7 +141,7 @@ def _skip_holes(walk: _Walk, header: bytes) -> None:
 
 
 def _attributes(content: bytes) -> dict[str, str]:
-    """The records `LENGTH key=value\\n` of a pax header that say where a file is: path, size, holes."""
+    """The records `LENGTH key=value\\n` of a pax header that say where a file is and of when."""
     found, at = {}, 0
     while at < len(content) and content[at]:
         digits, space, _ = content[at : at + 12].partition(b" ")
@@ -126,7 +150,7 @@ def _attributes(content: bytes) -> dict[str, str]:
         key, equals, value = record[:-1].partition(b"=")
         if at + length > len(content) or not equals or not record.endswith(b"\n"):
             raise tarfile.ReadError("invalid header")
-        if key in (b"path", b"size"):
+        if key in (b"path", b"size", b"mtime"):
             found[key.decode()] = value.decode("utf-8", "surrogateescape")
         elif key.startswith(b"GNU.sparse."):
             found["holes"] = ""

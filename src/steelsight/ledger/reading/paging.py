@@ -1,0 +1,72 @@
+"""Cursors of lists: where a page ended, as text that a caller hands back."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from steelsight.errors import BadInput
+
+__all__ = ["LONGEST_PAGE", "Page", "check_limit", "read_cursor", "write_cursor"]
+
+LONGEST_PAGE: Final = 500
+Kind = type[int] | type[str] | type[float]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list."""
+
+    rows: tuple[dict[str, Any], ...]
+    cursor: str | None  # of the next page; None = this is the last
+
+
+def check_limit(limit: int) -> None:
+    """Refuse an impossible length of a page; raises BadInput."""
+    if not 1 <= limit <= LONGEST_PAGE:
+        raise BadInput(f"limit: expected 1 to {LONGEST_PAGE}, got {limit}")
+
+
+def write_cursor(place: Sequence[int | str | float]) -> str:
+    """The cursor of a row.
+
+    place  the values by which the list is sorted
+    """
+    text = json.dumps(list(place), separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str, kinds: Sequence[Kind]) -> tuple[Any, ...]:
+    """The values that a cursor holds.
+
+    kinds   their types
+    raises  BadInput where no page of such a list gave it
+    """
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        values = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BadInput(f"cursor: expected one that a page gave, got {cursor!r:.60}") from error
+    right = isinstance(values, list) and len(values) == len(kinds)
+    if not right or not all(_holds(value, kind) for value, kind in zip(values, kinds, strict=True)):
+        raise BadInput(f"cursor: expected one that a page gave, got {cursor!r:.60}")
+    return tuple(values)
+
+
+def _holds(value: Any, kind: Kind) -> bool:
+    if kind is str:
+        return isinstance(value, str) and "\0" not in value and value.isascii() | _encodes(value)
+    if kind is int:
+        return type(value) is int and abs(value) < 2**63
+    return type(value) in (int, float) and abs(value) <= 1e300  # as places that sort last have
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # an unpaired surrogate, which no database holds
+        return False
+    return True

@@ -1,0 +1,219 @@
+"""Read what was entered after a cursor: every entry once, each writer's in their order, none missed.
+
+An idle ledger costs one small query: the last number of each writer. Entries are read only of writers that
+went on.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, Final
+
+from sqlalchemy import Connection, and_, or_, select
+
+from steelsight.errors import BadCursor, LedgerAltered
+from steelsight.ledger.database import schema
+from steelsight.ledger.proof.verify import RESTORED
+from steelsight.ledger.reading.cursors import Cursor, ledger_mark, parse_cursor, writer_mark
+
+__all__ = ["Batch", "Lost", "Resumed", "TailEntry", "read_after", "read_heads", "resume", "rewind"]
+
+UNKNOWN: Final = "unknown writer"  # of a cursor; the ledger has none of that name
+WRITERS_AT_ONCE: Final = 50  # in one query; SQLite limits the depth of a condition
+
+
+@dataclass(frozen=True)
+class TailEntry:
+    """An entry as it is stored."""
+
+    id: int  # of the database; not in the order of commits
+    writer: str
+    seq: int
+    epoch: int
+    kind: str
+    body: bytes  # canonical JSON
+    digest: bytes  # SHA-256 of the body
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Entries after a cursor."""
+
+    entries: tuple[TailEntry, ...]  # each writer's in the order of their numbers
+    cursor: Cursor  # after them
+    more: bool  # whether further entries were there already
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Entries that were read before a restore, and that the restored ledger does not have."""
+
+    writer: str
+    kept: int  # number of its last entry that was restored
+    seen: int  # number of the last entry that was read
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Where a reader goes on."""
+
+    cursor: Cursor
+    lost: tuple[Lost, ...]  # empty unless the ledger was restored from an older backup
+
+
+def read_heads(connection: Connection) -> Cursor:
+    """The cursor after everything that is entered now."""
+    table = schema.writers
+    epoch = select(schema.ledger.c.epoch).scalar_subquery()
+    rows = connection.execute(select(table.c.name, table.c.seq, epoch.label("epoch"))).all()
+    if not rows:  # no writer yet
+        return Cursor(int(connection.execute(select(schema.ledger.c.epoch)).scalar_one()))
+    return Cursor(int(rows[0].epoch), {row.name: int(row.seq) for row in rows if row.seq > 0})
+
+
+def read_after(connection: Connection, cursor: Cursor, *, limit: int, until: Cursor | None = None) -> Batch:
+    """The next entries after a cursor; of each writer that went on at least one, as far as the limit allows.
+
+    connection  in a transaction that sees one state: `Ledger.read`
+    limit       entries, at least 1
+    until       read nothing after this cursor
+    raises      BadCursor where the cursor is past the end or of another epoch: use `resume`;
+                LedgerAltered where an entry is missing
+    """
+    heads = read_heads(connection)
+    if heads.epoch != cursor.epoch:
+        raise BadCursor(
+            f"cursor: is of epoch {cursor.epoch}, the ledger of {heads.epoch}: it was restored; resume"
+        )
+    _refuse_past(cursor, heads)
+    ends = (
+        heads.seqs if until is None else {name: min(seq, until.seq(name)) for name, seq in heads.seqs.items()}
+    )
+    waiting = {name: end - cursor.seq(name) for name, end in ends.items() if end > cursor.seq(name)}
+    taken = _share(waiting, limit, turn=sum(cursor.seqs.values()))
+    ranges = [(name, cursor.seq(name), cursor.seq(name) + count) for name, count in taken.items()]
+    entries = _entries(connection, ranges)
+    return Batch(
+        entries,
+        cursor.moved({name: last for name, _, last in ranges}) if ranges else cursor,
+        more=sum(waiting.values()) > len(entries),
+    )
+
+
+def _refuse_past(cursor: Cursor, heads: Cursor) -> None:
+    for writer, seq in cursor.seqs.items():
+        if seq > heads.seq(writer):
+            raise BadCursor(
+                f"cursor: {writer} ends with entry {heads.seq(writer)}, the cursor is after entry {seq}; "
+                "it is of another ledger, or entries were cut off: run `steelsight ledger verify`"
+            )
+
+
+def _share(waiting: Mapping[str, int], limit: int, turn: int) -> dict[str, int]:
+    """How many entries to read of each writer: equal shares, and what some do not need goes to the others."""
+    names = sorted(waiting)
+    if len(names) > limit:  # another part of the writers at each turn
+        start = turn % len(names)
+        return dict.fromkeys((names[start:] + names[:start])[:limit], 1)
+    taken: dict[str, int] = {}
+    for count, name in enumerate(sorted(names, key=waiting.__getitem__)):
+        taken[name] = min(waiting[name], limit // (len(names) - count))
+        limit -= taken[name]
+    return taken
+
+
+def _entries(connection: Connection, ranges: Sequence[tuple[str, int, int]]) -> tuple[TailEntry, ...]:
+    """Entries of writers after a first and up to a last number, merged by the database's numbers."""
+    table = schema.entries
+    by_writer: dict[str, list[TailEntry]] = {name: [] for name, _, _ in ranges}
+    for start in range(0, len(ranges), WRITERS_AT_ONCE):
+        wanted = [
+            and_(table.c.writer == name, table.c.seq > first, table.c.seq <= last)
+            for name, first, last in ranges[start : start + WRITERS_AT_ONCE]
+        ]
+        query = select(table).where(or_(*wanted)).order_by(table.c.writer, table.c.seq)
+        for row in connection.execute(query):
+            by_writer[row.writer].append(_entry(row))
+    for name, first, last in ranges:
+        _refuse_gap(name, first, last, by_writer[name])
+    return tuple(heapq.merge(*by_writer.values(), key=attrgetter("id")))
+
+
+def _entry(row: Any) -> TailEntry:
+    return TailEntry(
+        id=int(row.id),
+        writer=row.writer,
+        seq=int(row.seq),
+        epoch=int(row.epoch),
+        kind=row.kind,
+        body=bytes(row.body),
+        digest=bytes(row.digest),
+    )
+
+
+def _refuse_gap(writer: str, first: int, last: int, entries: Sequence[TailEntry]) -> None:
+    for seq, entry in enumerate(entries, first + 1):
+        if entry.seq != seq:
+            raise LedgerAltered(f"entry {seq} of {writer} is missing; run `steelsight ledger verify`")
+    if len(entries) != last - first:
+        raise LedgerAltered(
+            f"entry {first + len(entries) + 1} of {writer} is missing; run `steelsight ledger verify`"
+        )
+
+
+def resume(connection: Connection, ledger: str, text: str) -> Resumed:
+    """Where the reader of a cursor's text goes on; see `rewind`.
+
+    ledger  id of the ledger
+    raises  BadCursor: it is no cursor, of another ledger, or past the end
+    """
+    marks = parse_cursor(text)
+    if marks.ledger != ledger_mark(ledger):
+        raise BadCursor(f"cursor: is of another ledger, got {text!r:.60}")
+    names = _names(connection, ledger)
+    seqs = {names.get(mark, f"{UNKNOWN} {mark.hex()}"): seq for mark, seq in marks.seqs.items()}
+    return rewind(connection, Cursor(marks.epoch, seqs))
+
+
+def rewind(connection: Connection, cursor: Cursor) -> Resumed:
+    """Where a reader goes on that may have read before the ledger was restored.
+
+    After a restore from an older backup a reader may have read entries that are lost. It goes on after the
+    last entry of each writer that was restored, and is told which were lost.
+    raises  BadCursor where the cursor is past the end
+    """
+    heads = read_heads(connection)
+    if cursor.epoch > heads.epoch:
+        raise BadCursor(
+            f"cursor: is of epoch {cursor.epoch}, the ledger of {heads.epoch}: it is of another copy"
+        )
+    seqs, lost = dict(cursor.seqs), []
+    if cursor.epoch < heads.epoch:
+        restored = _restored_heads(connection, cursor.epoch)
+        for writer, seen in cursor.seqs.items():
+            seqs[writer] = min([seen, *(each.get(writer, 0) for each in restored)])
+            if seqs[writer] < seen:
+                lost.append(Lost(writer, seqs[writer], seen))
+    found = Cursor(heads.epoch, {writer: seq for writer, seq in seqs.items() if seq > 0})
+    _refuse_past(found, heads)
+    return Resumed(found, tuple(lost))
+
+
+def _names(connection: Connection, ledger: str) -> dict[bytes, str]:
+    names = connection.execute(select(schema.writers.c.name)).scalars()
+    return {writer_mark(ledger, name): name for name in names}
+
+
+def _restored_heads(connection: Connection, epoch: int) -> list[dict[str, int]]:
+    """What each restore after an epoch restored: of each writer the number of its last entry."""
+    entries, events = schema.entries, schema.events
+    query = (
+        select(events.c.details)
+        .join(entries, and_(entries.c.writer == events.c.writer, entries.c.seq == events.c.seq))
+        .where(events.c.name == RESTORED, entries.c.epoch > epoch)
+    )
+    return [json.loads(details)["heads"] for details in connection.execute(query).scalars()]

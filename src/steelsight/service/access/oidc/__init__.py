@@ -1,0 +1,1 @@
+"""Login by an identity of an OpenID Connect provider."""

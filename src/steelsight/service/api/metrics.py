@@ -1,0 +1,194 @@
+"""Figures for Prometheus: requests, queue, and what stations and the service wrote into the ledger.
+
+Labels are of fixed sets: methods, route templates, states, names of bundles and writers. Nothing that a
+request carries becomes a label.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import numpy as np
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Connection, select
+
+from steelsight.errors import BadLedger
+from steelsight.ledger.database import schema
+from steelsight.ledger.writing.writer import now_us
+from steelsight.runtime.drift import class_shares, compare_statistics
+from steelsight.runtime.verdict import State
+from steelsight.service.api.middleware.edge import Finished
+from steelsight.service.context import Service
+from steelsight.service.judging.judges import Judges
+
+__all__ = ["LedgerFigures", "RequestFigures"]
+
+BUCKETS: Final = (0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # s
+WINDOW: Final = 1000  # last live verdicts of a bundle that drift is computed from
+MOST_ROWS: Final = 20_000  # read at one scrape; the next goes on from there
+
+
+class RequestFigures:
+    """Counts and times of requests, by route template."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "steelsight_requests", "Requests answered.", ("method", "route", "status"), registry=registry
+        )
+        self._seconds = Histogram(
+            "steelsight_request_seconds",
+            "Time until the whole answer was sent.",
+            ("route",),
+            buckets=BUCKETS,
+            registry=registry,
+        )
+
+    def add(self, done: Finished) -> None:
+        """Count one request."""
+        self._requests.labels(done.method, done.route, str(done.status)).inc()
+        self._seconds.labels(done.route).observe(done.seconds)
+
+
+class LedgerFigures(Collector):
+    """Figures of the ledger, read at each scrape from the entries that are new."""
+
+    def __init__(self, service: Service, judges: Judges) -> None:
+        self._service = service
+        self._judges = judges
+        self._lock = threading.Lock()
+        self._heads: dict[str, int] | None = None  # by writer, the last verdict that was counted
+        self._windows: dict[str, deque[tuple[str, str, float, float]]] = {}
+        registry = service.metrics
+        self._sheets = Counter(
+            "steelsight_sheets", "Live verdicts since the service began.", ("state",), registry=registry
+        )
+        self._latency = Histogram(
+            "steelsight_sheet_seconds",
+            "Time from a sheet's arrival to its verdict, of live verdicts.",
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        for state in State:
+            self._sheets.labels(state.value)
+        registry.register(self)
+
+    def collect(self) -> Iterable[Metric]:
+        """The figures of this moment; up = 0 where the ledger does not answer."""
+        up = GaugeMetricFamily("steelsight_ledger_up", "Whether the ledger answers.")
+        entries = GaugeMetricFamily(
+            "steelsight_ledger_entries", "Entries of each writer.", labels=("writer",)
+        )
+        lag = GaugeMetricFamily(
+            "steelsight_ledger_lag_seconds", "Time since a writer's last verdict.", labels=("writer",)
+        )
+        try:
+            with self._lock, self._service.ledger.read() as connection:
+                self._read(connection, entries, lag)
+        except BadLedger:
+            up.add_metric((), 0)
+            return [up, *self._queues()]
+        up.add_metric((), 1)
+        return [up, entries, lag, *self._queues(), *self._drift()]
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: the ledger is not read before the first scrape."""
+        return []
+
+    def _queues(self) -> Iterable[Metric]:
+        depth = GaugeMetricFamily(
+            "steelsight_queue_depth", "Images that wait or are judged by the API.", labels=("bundle",)
+        )
+        longest = GaugeMetricFamily("steelsight_queue_limit", "Most images in one queue.")
+        longest.add_metric((), self._service.settings.queue)
+        for model, each in self._judges.queues.items():
+            depth.add_metric((model,), each.depth)
+        return [depth, longest]
+
+    def _read(self, connection: Connection, entries: GaugeMetricFamily, lag: GaugeMetricFamily) -> None:
+        rows = connection.execute(select(schema.writers.c.name, schema.writers.c.seq)).all()
+        if self._heads is None:
+            self._heads = {row.name: row.seq for row in rows}
+        for row in rows:
+            entries.add_metric((row.name,), row.seq)
+            self._count(connection, row.name)
+            last = _last_us(connection, row.name)
+            if last is not None:
+                lag.add_metric((row.name,), max(0.0, (now_us() - last) / 1e6))
+
+    def _count(self, connection: Connection, writer: str) -> None:
+        """Count the verdicts of a writer that are new."""
+        table, heads = schema.verdicts, self._heads or {}
+        columns = (table.c.seq, table.c.mode, table.c.bundle, table.c.state, table.c.label)
+        query = (
+            select(*columns, table.c.probability, table.c.distance, table.c.latency_ms)
+            .where(table.c.writer == writer, table.c.seq > heads.get(writer, 0))
+            .order_by(table.c.seq)
+            .limit(MOST_ROWS)
+        )
+        for row in connection.execute(query):
+            heads[writer] = row.seq
+            if row.mode != "live":
+                continue
+            self._sheets.labels(row.state).inc()
+            if row.latency_ms is not None:
+                self._latency.observe(row.latency_ms / 1000)
+            window = self._windows.setdefault(row.bundle, deque(maxlen=WINDOW))
+            nan = float("nan")
+            window.append(
+                (
+                    row.state,
+                    row.label,
+                    nan if row.probability is None else row.probability,
+                    nan if row.distance is None else row.distance,
+                )
+            )
+
+    def _drift(self) -> Iterable[Metric]:
+        drift = GaugeMetricFamily(
+            "steelsight_drift",
+            f"Difference of the last {WINDOW} verdicts from the calibration sheets, 0 = none.",
+            labels=("bundle", "property"),
+        )
+        doubtful = GaugeMetricFamily(
+            "steelsight_abstention_ratio",
+            f"Share of the last {WINDOW} readable sheets that were not decided.",
+            labels=("bundle",),
+        )
+        for _, inspector in self._service.bundles:
+            card = inspector.bundle.card
+            rows = [row for row in self._windows.get(card.model_id, ()) if row[0] != State.BAD_IMAGE.value]
+            if not rows:
+                continue
+            open_ones = sum(row[0] != State.DECIDED.value for row in rows)
+            doubtful.add_metric((card.model_id,), open_ones / len(rows))
+            for name, difference in _differences(card, rows):
+                drift.add_metric((card.model_id, name), difference)
+        return [drift, doubtful]
+
+
+def _differences(card: Any, rows: Sequence[tuple[str, str, float, float]]) -> list[tuple[str, float]]:
+    if card.usual is None:
+        return []
+    none = np.zeros(0)
+    found = {
+        "gray_mean": none,
+        "gray_spread": none,
+        "confidence": np.array([row[2] for row in rows]),
+        "distance": np.array([row[3] for row in rows]),
+    }
+    shares = class_shares([row[1] for row in rows], card.class_names)
+    compared = compare_statistics(card.usual, found, shares, card.class_names)
+    return [(each.name, each.difference) for each in compared]
+
+
+def _last_us(connection: Connection, writer: str) -> int | None:
+    table = schema.verdicts
+    query = select(table.c.entered_us).where(table.c.writer == writer).order_by(table.c.seq.desc()).limit(1)
+    found: int | None = connection.execute(query).scalar_one_or_none()
+    return found

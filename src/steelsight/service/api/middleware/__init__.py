@@ -1,0 +1,1 @@
+"""What surrounds every request: its id, limits, headers, log line and figures."""

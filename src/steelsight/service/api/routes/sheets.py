@@ -1,0 +1,131 @@
+"""Sheets and verdicts: lists, histories, images, heatmaps."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Path, Query
+from starlette.responses import Response
+
+from steelsight.ledger.reading.lists import VerdictFilter, list_verdicts, sheet_history
+from steelsight.ledger.reading.records import SheetFilter, list_sheets
+from steelsight.reports.overlay import overlay_png
+from steelsight.runtime.engine.reading import decode
+from steelsight.service.access.guard import needs
+from steelsight.service.access.roles import Caller, Permission
+from steelsight.service.api.comments import with_comments
+from steelsight.service.api.images import media_type, stored_image
+from steelsight.service.api.models.sheets import (
+    SheetHistory,
+    SheetPage,
+    SheetQuery,
+    VerdictPage,
+    VerdictQuery,
+)
+from steelsight.service.api.models.values import ShortName, public
+from steelsight.service.api.parts import ServicePart, unknown
+from steelsight.service.problem import Problem
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["sheets"])
+SheetId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="Identity of a sheet.")]
+Reader = Annotated[Caller, Depends(needs(Permission.READ))]
+READ = [Depends(needs(Permission.READ))]
+IMAGES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/*": {}}, "description": "The bytes of the image file, unchanged."},
+    304: {"description": "The client has it already."},
+}
+
+
+@router.get("/sheets", dependencies=READ)
+def get_sheets(query: Annotated[SheetQuery, Query()], service: ServicePart) -> SheetPage:
+    """Sheets, newest capture first."""
+    wanted = SheetFilter(
+        station=query.station,
+        coil=query.coil,
+        image_hash=query.image_hash,
+        since_us=query.since,
+        until_us=query.until,
+    )
+    with service.ledger.read() as connection:
+        page = list_sheets(connection, wanted, limit=query.limit, cursor=query.cursor)
+    return SheetPage.model_validate({"items": [public(row) for row in page.rows], "next": page.cursor})
+
+
+@router.get("/verdicts", dependencies=READ)
+def get_verdicts(query: Annotated[VerdictQuery, Query()], service: ServicePart) -> VerdictPage:
+    """Verdicts with their sheets' places, newest capture first."""
+    wanted = VerdictFilter(
+        station=query.station,
+        coil=query.coil,
+        label=query.label,
+        state=query.state,
+        bundle=query.bundle,
+        mode=None if query.mode == "any" else query.mode,
+        since_us=query.since,
+        until_us=query.until,
+    )
+    with service.ledger.read() as connection:
+        page = list_verdicts(connection, wanted, limit=query.limit, cursor=query.cursor)
+    return VerdictPage.model_validate({"items": [public(row) for row in page.rows], "next": page.cursor})
+
+
+@router.get("/sheets/{sheet}")
+def get_sheet(sheet: SheetId, service: ServicePart, caller: Reader) -> SheetHistory:
+    """A sheet with its verdicts, reviews and draw."""
+    with service.ledger.read() as connection:
+        found = sheet_history(connection, sheet)
+        if found is None:
+            raise unknown("sheet", sheet, "/api/v1/sheets")
+        reviews = with_comments(connection, found["reviews"], names=caller.may(Permission.AUDIT))
+    verdicts = [public(row) for row in found["verdicts"]]
+    return SheetHistory.model_validate({**public(found), "verdicts": verdicts, "reviews": reviews})
+
+
+@router.get("/sheets/{sheet}/image", dependencies=READ, response_class=Response, responses=IMAGES)
+def get_image(
+    sheet: SheetId,
+    service: ServicePart,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The image file of a sheet, checked against the hash that the ledger holds."""
+    row = _sheet_row(service, sheet)
+    tag = f'"{row["image_hash"]}"'
+    headers = {"ETag": tag, "Cache-Control": "private, max-age=0, must-revalidate"}
+    if if_none_match is not None and tag in [each.strip() for each in if_none_match.split(",")]:
+        return Response(status_code=304, headers=headers)
+    content = stored_image(service, row)
+    kind, suffix = media_type(content)
+    headers["Content-Disposition"] = f'inline; filename="{sheet}{suffix}"'
+    return Response(content, media_type=kind, headers=headers)
+
+
+@router.get(
+    "/sheets/{sheet}/heatmap",
+    dependencies=READ,
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}, "description": "A transparent PNG, at model size."}},
+)
+def get_heatmap(
+    sheet: SheetId,
+    service: ServicePart,
+    bundle: Annotated[ShortName | None, Query(description="Name or model id; none = the default.")] = None,
+) -> Response:
+    """The evidence for a bundle's label, judged anew from the stored image."""
+    inspector = service.bundles.find(bundle)
+    if inspector is None:
+        raise unknown("bundle", str(bundle), "/api/v1/bundles")
+    read = decode(stored_image(service, _sheet_row(service, sheet)), "image", inspector.bundle.card.input)
+    heatmap = inspector.inspect_decoded([read])[0].heatmap
+    if heatmap is None:
+        raise Problem(409, "bad_image", read.detail, "the sheet has no heatmap: its image cannot be read")
+    return Response(overlay_png(heatmap), media_type="image/png")
+
+
+def _sheet_row(service: ServicePart, sheet: str) -> dict[str, Any]:
+    with service.ledger.read() as connection:
+        found = sheet_history(connection, sheet)
+    if found is None:
+        raise unknown("sheet", sheet, "/api/v1/sheets")
+    return found

@@ -1,0 +1,1 @@
+"""What the ledger receives, sent on: event streams for pages and programs, webhooks, MQTT."""

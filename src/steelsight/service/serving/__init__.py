@@ -1,0 +1,1 @@
+"""`steelsight serve`: opens the parts of a service, runs the web server, keeps a station process alive."""

@@ -1,0 +1,92 @@
+"""Open what a service needs; on one machine make what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from sqlalchemy import inspect
+
+from steelsight.errors import BadInput
+from steelsight.ledger.database.connect import connect, parse_url
+from steelsight.ledger.database.open import Ledger, create_ledger, open_ledger
+from steelsight.ledger.images.store import ImageStore
+from steelsight.runtime.bundle.default import default_bundle
+from steelsight.runtime.engine.inspector import Inspector, load
+from steelsight.service.api.hosts import is_loopback
+from steelsight.service.bundles import Bundles
+from steelsight.service.console import SharedWriter
+from steelsight.service.context import Service
+from steelsight.service.settings.load import Settings
+
+__all__ = ["complete_settings", "open_or_make_ledger", "open_service"]
+
+
+def complete_settings(settings: Settings) -> Settings:
+    """The settings with the places that follow from others: beside a ledger in a file, images and a spool.
+
+    raises  BadInput: `open` on an address that other machines reach; a folder to watch that is none
+    """
+    if settings.open and not is_loopback(settings.host):
+        raise BadInput(
+            f"--open: admits everybody without login, so it needs a loopback address such as 127.0.0.1, got "
+            f"--host {settings.host}; leave --open away and log in, or listen on 127.0.0.1"
+        )
+    if settings.watch is not None and not settings.watch.is_dir():
+        raise BadInput(f"--watch {settings.watch}: expected a folder that the camera writes into")
+    url = parse_url(settings.ledger)
+    added: dict[str, object] = {"bundle": settings.bundle or default_bundle()}
+    if url.get_backend_name() == "sqlite":
+        beside = Path(str(url.database))
+        added["images"] = settings.images or str(beside.with_name(f"{beside.stem}.images"))
+        added["spool"] = settings.spool or beside.with_name(f"{settings.station}.spool")
+    return settings.model_copy(update=added)
+
+
+def open_or_make_ledger(address: str, report: Callable[[str], None]) -> Ledger:
+    """Open a ledger; make one where the file does not exist, or the database has no table.
+
+    raises  BadLedger, also for a database that holds something else
+    """
+    url = parse_url(address)
+    if url.get_backend_name() == "sqlite":
+        path = Path(str(url.database))
+        empty = not path.exists() or path.stat().st_size == 0
+    else:
+        engine = connect(address)
+        try:
+            empty = not inspect(engine).get_table_names()
+        finally:
+            engine.dispose()
+    if not empty:
+        return open_ledger(address)
+    made = create_ledger(address)
+    report(f"made the ledger {made.id} in {made.address}")
+    return made
+
+
+def open_service(settings: Settings, report: Callable[[str], None]) -> Service:
+    """The parts of a service, opened.
+
+    settings  of `complete_settings`
+    report    called with a line of text about what was made
+    raises    BadInput and its kinds: BadBundle, BadLedger; LeaseLost where another service runs on the ledger
+    """
+    with ExitStack() as undo:
+        bundles = _open_bundles(settings)
+        ledger = open_or_make_ledger(settings.ledger, report)
+        undo.callback(ledger.close)
+        images = None if settings.images is None else ImageStore(settings.images)
+        console = SharedWriter(ledger, settings.writer)
+        undo.pop_all()
+    return Service(ledger, console, images, bundles, settings)
+
+
+def _open_bundles(settings: Settings) -> Bundles:
+    folders = [settings.bundle or default_bundle(), *settings.more_bundles]
+    return Bundles([(folder.resolve().name, _load(folder, settings)) for folder in folders])
+
+
+def _load(folder: Path, settings: Settings) -> Inspector:
+    return load(folder, engine=settings.engine, threads=settings.threads, batch=settings.batch)

@@ -1,0 +1,116 @@
+"""A station as a child process: it ends with the service, and is started again when it ends by itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from steelsight.service.api.health import PartState
+from steelsight.service.settings.server import ServerSettings
+
+__all__ = ["StationProcess", "line_words"]
+
+VARIABLE: Final = "STEELSIGHT_STATION"  # the words: not on the command line, where others see a password
+PROGRAM: Final = (
+    "import json, os, sys\n"
+    "from steelsight.child_processes import end_with_parent\n"
+    f"parent, words = json.loads(os.environ.pop('{VARIABLE}'))\n"
+    "end_with_parent(parent)\n"
+    "sys.argv = ['steelsight', *words]\n"
+    "from steelsight.cli import main\n"
+    "main()\n"
+)
+FIRST_WAIT_S: Final = 1.0  # before a station is started again; doubled each time
+LONGEST_WAIT_S: Final = 60.0
+STEADY_S: Final = 60.0  # a station that ran so long starts again after the first wait
+END_S: Final = 4.0  # for a station to end what it does
+
+
+def line_words(settings: ServerSettings) -> list[str]:
+    """The words of `steelsight line` for the settings of a service."""
+    words = ["line", str(settings.bundle), str(settings.watch)]
+    words += ["--ledger", settings.ledger, "--station", settings.station, "--engine", settings.engine]
+    for name in ("images", "spool", "pattern"):
+        value = getattr(settings, name)
+        if value is not None:
+            words += [f"--{name}", str(value)]
+    return words
+
+
+class StationProcess:
+    """Runs `steelsight line` and starts it again, after longer and longer waits, until `stop`."""
+
+    def __init__(
+        self, words: Sequence[str], report: Callable[[str], None], *, first_wait_s: float = FIRST_WAIT_S
+    ) -> None:
+        self.restarts = 0
+        self._words = list(words)
+        self._report = report
+        self._wait_s = self._first_wait_s = first_wait_s
+        self._stop = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ended: int | None = None  # code of the process that ended last, while none runs
+        self._thread = threading.Thread(target=self._keep, name="station", daemon=True)
+
+    def start(self) -> None:
+        """Start the process and the thread that watches it."""
+        self._thread.start()
+
+    def state(self) -> PartState:
+        """Whether the station runs, for /health."""
+        if self._ended is not None:
+            return PartState("down", f"ended with code {self._ended}; it is started again")
+        return PartState("ok")
+
+    def stop(self) -> None:
+        """End the process: what it judged is in the ledger or in the spool."""
+        self._stop.set()
+        process = self._process
+        if process is not None:
+            _end(process)
+        self._thread.join(timeout=END_S)
+
+    def _keep(self) -> None:
+        while not self._stop.is_set():
+            started = time.monotonic()
+            code = self._run()
+            if self._stop.is_set():
+                return
+            self._ended = code
+            if time.monotonic() - started >= STEADY_S:
+                self._wait_s = self._first_wait_s
+            self._report(f"the station ended with code {code}; it starts again in {self._wait_s:.0f} s")
+            self._stop.wait(self._wait_s)
+            self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
+            self.restarts += 1
+
+    def _run(self) -> int:
+        """One process, until it ends; its code."""
+        words = json.dumps([os.getpid(), self._words])
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM],
+            env={**os.environ, VARIABLE: words},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C reaches it through the service alone
+        )
+        self._process, self._ended = process, None
+        if self._stop.is_set():
+            _end(process)
+        return process.wait()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        try:
+            process.send_signal(number)
+            process.wait(timeout=END_S)
+        except subprocess.TimeoutExpired:
+            continue
+        return

@@ -1,0 +1,168 @@
+"""Every route of the real application with every kind of caller, against a table written by hand."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.service.access.conftest import FAST, SAME, bearer, cookie, expired_session, session_of, token_of
+from tests.service.api.conftest import connect, make_service, packaged
+
+from steelsight.ledger.chain.entries import Event
+from steelsight.ledger.writing.writer import now_us
+from steelsight.service.access.accounts import NewAccount, add_account, set_disabled
+from steelsight.service.access.roles import PERMISSIONS, Permission, Role
+from steelsight.service.access.sessions import revoke_sessions
+from steelsight.service.access.tokens import revoke_token
+from steelsight.service.api.app import build_app
+
+__all__ = ["connect", "make_service", "packaged"]
+
+PUBLIC = "public"  # nobody needs to be known
+KNOWN = "known"  # any session and any token
+PERSON = "person"  # a session
+
+# What each route needs. A route without a line here fails the test.
+NEEDS = {
+    ("POST", "/api/v1/inspect"): Permission.INSPECT,
+    ("GET", "/api/v1/sheets"): Permission.READ,
+    ("GET", "/api/v1/verdicts"): Permission.READ,
+    ("GET", "/api/v1/sheets/{sheet}"): Permission.READ,
+    ("GET", "/api/v1/sheets/{sheet}/image"): Permission.READ,
+    ("GET", "/api/v1/sheets/{sheet}/heatmap"): Permission.READ,
+    ("GET", "/api/v1/reviews"): Permission.READ,
+    ("POST", "/api/v1/reviews"): Permission.REVIEW,
+    ("GET", "/api/v1/coils"): Permission.READ,
+    ("GET", "/api/v1/coils/{coil:path}"): Permission.READ,
+    ("GET", "/api/v1/bundles"): Permission.READ,
+    ("GET", "/api/v1/bundles/{bundle}"): Permission.READ,
+    ("GET", "/api/v1/stations"): Permission.READ,
+    ("GET", "/api/v1/events"): Permission.READ,
+    ("GET", "/api/v1/events/stream"): Permission.READ,
+    ("GET", "/api/v1/destinations"): Permission.CONFIGURE,
+    ("POST", "/api/v1/destinations"): Permission.CONFIGURE,
+    ("GET", "/api/v1/destinations/{identity}"): Permission.CONFIGURE,
+    ("PATCH", "/api/v1/destinations/{identity}"): Permission.CONFIGURE,
+    ("DELETE", "/api/v1/destinations/{identity}"): Permission.CONFIGURE,
+    ("POST", "/api/v1/destinations/{identity}/rotate"): Permission.CONFIGURE,
+    ("POST", "/api/v1/destinations/{identity}/skip"): Permission.CONFIGURE,
+    ("POST", "/api/v1/destinations/{identity}/test"): Permission.CONFIGURE,
+    ("GET", "/api/v1/openapi.json"): Permission.READ,
+    ("POST", "/api/v1/login"): PUBLIC,
+    ("POST", "/api/v1/logout"): PERSON,
+    ("GET", "/api/v1/me"): KNOWN,
+    ("GET", "/api/v1/me/sessions"): PERSON,
+    ("DELETE", "/api/v1/me/sessions/{session}"): PERSON,
+    ("POST", "/api/v1/me/password"): PERSON,
+    ("POST", "/api/v1/links/redeem"): PUBLIC,
+    ("GET", "/api/v1/oidc/login"): PUBLIC,
+    ("GET", "/api/v1/oidc/callback"): PUBLIC,
+    ("GET", "/api/v1/users"): Permission.USERS,
+    ("POST", "/api/v1/users"): Permission.USERS,
+    ("PUT", "/api/v1/users/{person}/role"): Permission.USERS,
+    ("POST", "/api/v1/users/{person}/disable"): Permission.USERS,
+    ("POST", "/api/v1/users/{person}/enable"): Permission.USERS,
+    ("POST", "/api/v1/users/{person}/link"): Permission.USERS,
+    ("DELETE", "/api/v1/users/{person}/sessions"): Permission.USERS,
+    ("GET", "/api/v1/tokens"): Permission.USERS,
+    ("POST", "/api/v1/tokens"): Permission.USERS,
+    ("DELETE", "/api/v1/tokens/{token}"): Permission.USERS,
+    ("GET", "/access/link"): PUBLIC,
+    ("POST", "/access/link"): PUBLIC,
+    ("GET", "/health/live"): PUBLIC,
+    ("GET", "/health/ready"): PUBLIC,
+    ("GET", "/metrics"): Permission.READ,
+}
+
+
+def routes_of(app) -> Iterator[tuple[str, str]]:
+    """Method and path of every route, those of included routers too."""
+
+    def walk(routes, prefix):
+        for route in routes:
+            included = getattr(route, "original_router", None)
+            if included is not None:
+                yield from walk(included.routes, prefix + route.include_context.prefix)
+            else:  # a route of another kind, such as a mount, has no methods and fails here
+                yield from ((method, prefix + route.path) for method in route.methods if method != "HEAD")
+
+    yield from walk(app.routes, "")
+
+
+@pytest.fixture
+def service(sqlite_ledger, make_service):
+    return make_service(sqlite_ledger, open=False, **FAST)
+
+
+def test_every_route_is_in_the_table(service):
+    app = build_app(service)
+    found = set(routes_of(app))
+    assert found == set(NEEDS)
+    described = {
+        (method.upper(), path) for path, methods in app.openapi()["paths"].items() for method in methods
+    }
+    assert described <= {(method, path.replace(":path", "")) for method, path in found}
+
+
+def credentials(service) -> Iterator[tuple[str, set[str], dict[str, str]]]:
+    """Kinds of callers: name, what they have, and headers; made anew for each call."""
+    for role in Role:
+        person, secret = session_of(service, role, login=f"{role}{now_us()}")
+        yield role, {*PERMISSIONS[role], PUBLIC, KNOWN, PERSON}, cookie(secret)
+    for scope in Permission:
+        yield f"token {scope}", {scope, PUBLIC, KNOWN}, bearer(token_of(service, scope)[1])
+    yield "nobody", {PUBLIC}, dict(SAME)
+    person, secret = session_of(service, Role.ADMIN, login=f"revoked{now_us()}")
+    with service.console.transaction() as (connection, _):
+        revoke_sessions(connection, person, now_us=now_us())
+    yield "revoked session", {PUBLIC}, cookie(secret)
+    yield "expired session", {PUBLIC}, cookie(expired_session(service, "expires_us"))
+    yield "idle session", {PUBLIC}, cookie(expired_session(service, "used_us"))
+    person, secret = session_of(service, Role.VIEWER, login=f"disabled{now_us()}")
+    with service.console.transaction() as (connection, writer):
+        set_disabled(connection, writer, person, True, by=None)
+    yield "disabled account", {PUBLIC}, cookie(secret)
+    token, secret = token_of(service, *Permission)
+    with service.console.transaction() as (connection, writer):
+        revoke_token(connection, writer, token.id, by=None)
+    yield "revoked token", {PUBLIC}, bearer(secret)
+    yield "expired token", {PUBLIC}, bearer(token_of(service, *Permission, days=1e-12)[1])
+    yield "token in the cookie", {PUBLIC}, cookie(token_of(service, *Permission)[1])
+    _, secret = session_of(service, Role.ADMIN, login=f"swapped{now_us()}")
+    yield "session as a token", {PUBLIC}, bearer(secret)
+
+
+@pytest.mark.parametrize(("method", "path"), NEEDS)
+def test_a_route_answers_those_who_may_and_no_others(service, connect, method, path):
+    client = connect(service)
+    address = path.replace("{coil:path}", "C1").replace("{bundle}", "none")
+    for name in ("sheet", "session", "person", "token", "identity"):
+        address = address.replace(f"{{{name}}}", "0" * 32)
+    options = {"json": {}} if method in ("POST", "PUT", "PATCH") and path != "/access/link" else {}
+    if path.endswith("/stream"):
+        options["params"] = {"after": "no cursor"}  # refused where the caller may, so that it ends
+    for name, has, headers in credentials(service):
+        client.cookies.clear()
+        answer = client.request(method, address, headers=headers, **options)
+        if NEEDS[method, path] in has:
+            assert answer.status_code not in (401, 403, 500), (name, answer.text)
+        elif KNOWN in has:
+            assert answer.status_code == 403, (name, answer.text)
+            assert answer.json()["error"]["code"] in ("forbidden", "person_needed"), name
+        else:
+            assert answer.status_code == 401, (name, answer.text)
+            assert answer.json()["error"]["code"] == "not_logged_in", name
+
+
+def test_events_about_people_need_the_permission(service, connect):
+    client = connect(service)
+    with service.console.transaction() as (connection, writer):
+        writer.append_within(connection, [Event(name="images_pruned", details={"images": []})])
+        add_account(connection, writer, NewAccount("anna", Role.VIEWER), by=None)
+    seen = {}
+    for scopes in ((Permission.READ,), (Permission.READ, Permission.AUDIT)):
+        headers = bearer(token_of(service, *scopes)[1])
+        items = client.get("/api/v1/events", headers=headers).json()["items"]
+        seen[scopes] = [each["name"] for each in items]
+    assert list(seen.values()) == [
+        ["images_pruned"],
+        ["token_created", "token_created", "account_added", "images_pruned"],
+    ]
