@@ -83,12 +83,12 @@ def _add_counts(document: Document, summary: ScanSummary) -> None:
     document.figure(draw_verdicts(counts), alt=f"Bars of sheets per label and state. {words}.")
     states = [state for state in State if summary.states[state.value]]
     document.table(
-        ["state", "sheets", Column("share", digits=4)],
+        ["state", "sheets", Column("share", align="right")],
         [
             (
                 state.replace("_", " "),
                 summary.states[state.value],
-                summary.states[state.value] / summary.sheets,
+                f"{summary.states[state.value] / summary.sheets:.1%}",
             )
             for state in states
         ],
@@ -101,8 +101,7 @@ def _add_contacts(
 ) -> None:
     document.chapter(
         "Sheets to check",
-        lead=f"The {len(summary.shown)} least certain sheets. Red is evidence for the label; "
-        "boxes are the regions of the verdict.",
+        lead=f"{_which(summary)} Red is evidence for the label; boxes are the regions of the verdict.",
     )
     reader = SourceReader()
     for state, words in _SECTIONS.items():
@@ -121,6 +120,11 @@ def _add_contacts(
         if missing := len(shown) - len(thumbnails):
             document.text(f"{missing} of them can no longer be read and are not shown.")
     reader.close()
+
+
+def _which(summary: ScanSummary) -> str:
+    shown, judged = len(summary.shown), summary.sheets - summary.states[State.BAD_IMAGE.value]
+    return f"All {shown} sheets." if shown == judged else f"The {shown} least certain of {judged:,} sheets."
 
 
 def _thumbnail(
