@@ -42,8 +42,8 @@ def draw_sweep(
     for axes, name in zip(panels, ("accuracy", "balanced accuracy"), strict=True):
         dress(axes, grid="both")
         if marked is not None:
-            where = {"label": f"{marked:g}, as in other figures"} if axes is panels[-1] else {}
-            axes.axvline(marked, color=MUTED, linewidth=1, linestyle=(0, (2, 3)), **where)
+            told = f"{marked:g}, as in other figures" if axes is panels[-1] else None
+            axes.axvline(marked, color=MUTED, linewidth=1, linestyle=(0, (2, 3)), label=told)
         axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.set_xlabel(unit)
         axes.set_ylabel(name)

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from steelsight.reports.cells import probability_text
 from steelsight.reports.document import Cell, Chip, Column, Document
 from steelsight.reports.figures.scan import Thumbnail, draw_contact_sheet, draw_verdicts
 from steelsight.runtime.bundle.open import Bundle
@@ -145,7 +146,7 @@ def _thumbnail(
 
 
 def _verdict(shown: ShownSheet) -> str:
-    return f"{shown.label} {shown.probability:.2f}"
+    return f"{shown.label} {probability_text(shown.probability)}"
 
 
 def _add_drift(document: Document, drift: Sequence[Drift], *, known: bool) -> None:

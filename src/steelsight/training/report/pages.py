@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from steelsight.evaluation.by_size import AreaRow, reliable_size
 from steelsight.evaluation.curves.precision_recall import pr_curves
 from steelsight.evaluation.measures import roc_curves
+from steelsight.reports.cells import Value
 from steelsight.reports.document import FIGURES, Document
 from steelsight.reports.figures import (
     draw_confusion,
@@ -134,7 +135,7 @@ def _tables(page: Document, reports: Mapping[str, Report], data: SheetData) -> N
         _types_table(page, first)
         return
     titles = {key: title for key, title in HEADLINES.items() if key in first}
-    rows = [
+    rows: list[list[Value]] = [
         [title, *(stored_interval(report[key]) for report in reports.values())]
         for key, title in titles.items()
     ]
