@@ -18,8 +18,8 @@ from steelsight.runtime.engine.reading import ImageRefused, decode
 from steelsight.runtime.scan.output import QUARANTINE, REPORT
 from steelsight.runtime.scan.sources import PlannedSheet, SourceReader
 from steelsight.runtime.scan.summary import LISTED, ScanSummary, ShownSheet
-from steelsight.runtime.verdict import Reason, State
 from steelsight.sheets.images.placement import place
+from steelsight.types import Reason, State
 from steelsight.version import __version__
 
 __all__ = ["write_page"]
