@@ -21,6 +21,7 @@ from steelsight.runtime.scan.arrivals import FileStamp, SettledFiles
 from steelsight.runtime.verdict import Reason
 from steelsight.service.station.places import NamePattern, read_sidecar
 from steelsight.service.station.source import Arrival, Place, Refusal, SourceNotice, bounded_us, item_name
+from steelsight.sheets.own_folders import OwnFolders
 
 __all__ = ["FolderSource"]
 
@@ -56,6 +57,7 @@ class FolderSource:
     ) -> None:
         if not folder.is_dir():
             raise BadSource(f"{folder}: expected a folder that the camera writes into")
+        OwnFolders("a folder that the camera writes into", BadSource).refuse(folder)
         self.folder = folder
         self.warnings: list[str] = []
         self._pattern = pattern
