@@ -13,6 +13,7 @@ from steelsight.errors import BadInput
 
 if TYPE_CHECKING:
     from steelsight.ledger.chain.draws import AuditPlan
+    from steelsight.service.station.http import HttpSource
     from steelsight.service.station.line import Line
     from steelsight.service.station.source import Source
 
@@ -23,7 +24,10 @@ def line(
     bundle: Annotated[Path, typer.Argument(help="BUNDLE folder.", metavar="BUNDLE")],
     source: Annotated[
         str,
-        typer.Argument(help="A folder that the camera writes into, or - for a tar stream.", metavar="SOURCE"),
+        typer.Argument(
+            help="A folder that a camera writes into, - for a tar stream, or http://HOST:PORT to receive at.",
+            metavar="SOURCE",
+        ),
     ],
     ledger: Annotated[str, typer.Option(help="LEDGER, made by `steelsight ledger init`.", metavar="LEDGER")],
     station: Annotated[str, typer.Option(help="Name of this station; one process at a time uses it.")],
@@ -56,6 +60,10 @@ def line(
             min=0, max=60, help="Seconds to wait for the file beside an image that states its place."
         ),
     ] = 0.0,
+    http_token: Annotated[
+        Path | None,
+        typer.Option(help="File with the token that cameras send; only on loopback may it be left out."),
+    ] = None,
     audit: Annotated[float, typer.Option(min=0, max=1, help="Share of the sheets to draw for audit.")] = 0.0,
     audit_key: Annotated[
         Path | None, typer.Option(help="File with the secret key of the draws, at least 16 bytes.")
@@ -88,7 +96,10 @@ def line(
     recorder = Recorder(ledger, station, waiting, report=print_line)
     running = Line(inspector, recorder, shadow=second, store=store, audit=plan, calibration=scale)
     try:
-        running.run(_source(source, pattern, idle, sidecar_wait, running))
+        if source.startswith("http://"):
+            running.run(_http_source(source, http_token, idle))
+        else:
+            running.run(_source(source, pattern, idle, sidecar_wait, running))
     except KeyboardInterrupt:
         print_line("stopped; every sheet that was judged is in the ledger or in the spool")
     finally:
@@ -119,6 +130,29 @@ def _source(source: str, pattern: str | None, idle: float | None, sidecar_s: flo
         known=running.known,
         report=print_line,
     )
+
+
+def _http_source(source: str, token: Path | None, idle: float | None) -> HttpSource:
+    from urllib.parse import urlsplit
+
+    from steelsight.reading import read_regular
+    from steelsight.service.serving.protocol import BoundedProtocol
+    from steelsight.service.station.http import HttpOptions, HttpSource
+
+    try:
+        place = urlsplit(source)
+        host, port = place.hostname or "", place.port
+    except ValueError as error:
+        raise BadInput(f"{source}: expected http://HOST:PORT ({error})") from error
+    if not host or port is None or place.path not in ("", "/") or place.query or place.username:
+        raise BadInput(f"{source}: expected http://HOST:PORT and nothing else")
+    try:
+        secret = None if token is None else read_regular(token, most_bytes=4096).decode().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{token}: cannot be read as a token ({error})") from error
+    made = HttpSource(host, port, secret, HttpOptions(idle_s=idle), protocol=BoundedProtocol)
+    print_line(f"listening at http://{place.netloc} for POST /v1/sheets?item=NAME")
+    return made
 
 
 def _audit_plan(share: float, key: Path | None) -> AuditPlan | None:
