@@ -29,8 +29,8 @@ PREFIX: Final = "STEELSIGHT_SERVE_"  # of environment variables: STEELSIGHT_SERV
 MOST_BYTES: Final = 2**20  # of the TOML file
 
 
-class Settings(ServerSettings, AccessSettings, EventSettings, BaseSettings):
-    """Every setting of the service. Values given to the constructor come before the environment."""
+class Settings(EventSettings, AccessSettings, ServerSettings, BaseSettings):
+    """Every setting of the service, those of the server first. Values given come before the environment."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, case_sensitive=False)
 
