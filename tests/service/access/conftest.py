@@ -121,3 +121,11 @@ def expired_session(parts, column):
         before = 0 if column == "expires_us" else now_us() - int(parts.settings.session_idle_minutes * 60e6)
         connection.execute(query.values({column: before}))
     return secret
+
+
+def cookie(secret):
+    return {**SAME, "cookie": f"steelsight_session={secret}"}
+
+
+def bearer(secret):
+    return {"authorization": f"Bearer {secret}"}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.service.access.conftest import FAST, SAME, expired_session, session_of, token_of
+from tests.service.access.conftest import FAST, SAME, bearer, cookie, expired_session, session_of, token_of
 from tests.service.api.conftest import connect, make_service, packaged
 
 from steelsight.ledger.chain.entries import Event
@@ -100,14 +100,6 @@ def test_every_route_is_in_the_table(service):
         (method.upper(), path) for path, methods in app.openapi()["paths"].items() for method in methods
     }
     assert described <= {(method, path.replace(":path", "")) for method, path in found}
-
-
-def cookie(secret):
-    return {**SAME, "cookie": f"steelsight_session={secret}"}
-
-
-def bearer(secret):
-    return {"authorization": f"Bearer {secret}"}
 
 
 def credentials(service) -> Iterator[tuple[str, set[str], dict[str, str]]]:

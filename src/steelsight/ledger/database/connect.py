@@ -172,7 +172,7 @@ def _check_file(path: Path, *, create: bool) -> None:
 
 
 def _make_private(path: Path) -> None:
-    """An empty file of its owner's: a ledger holds hashes of passwords. SQLite's other files take its mode."""
+    """An empty file of its owner's: a ledger holds password hashes. SQLite's other files take its mode."""
     try:
         path.touch(mode=0o600)
     except OSError as error:

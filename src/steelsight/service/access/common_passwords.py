@@ -15,7 +15,7 @@ WORDS: Final = frozenset(
     re.findall(
         r"\S+",
         """
-        password passwort passw0rd p@ssword p@ssw0rd pass kennwort secret geheim welcome
+        password passwort pass kennwort secret geheim welcome
         willkommen hello hallo admin administrator root user login letmein changeme default test
         testing guest master dragon monkey football baseball superman batman princess sunshine
         iloveyou trustno abc abcdef qwerty qwertz azerty qwertyuiop qwertzuiop asdf asdfgh
@@ -25,6 +25,7 @@ WORDS: Final = frozenset(
         """,
     )
 )
+LOOKALIKES: Final = str.maketrans("@4301!5$7", "aaeoiisst")  # digits and marks that stand for letters
 # Walks over a keyboard, and the alphabet.
 ROWS: Final = (
     "abcdefghijklmnopqrstuvwxyz",
@@ -51,9 +52,11 @@ def is_common(folded: str) -> bool:
     """
     if len(set(folded)) < DIFFERENT or re.fullmatch(r"(.{1,6})\1+.{0,5}", folded):
         return True
-    parts = [each for each in re.split(r"[\W\d_]+", folded) if each]
-    if len(parts) <= 2 and all(part in WORDS for part in parts):
-        return True
     core = re.sub(r"^[\W\d_]+|[\W\d_]+$", "", folded)
+    begun = re.sub(r"[\W\d_]+$", "", folded)  # a mark at the beginning may stand for a letter
+    for text in (core, core.translate(LOOKALIKES), begun.translate(LOOKALIKES)):
+        parts = [each for each in re.split(r"[\W\d_]+", text) if each]
+        if len(parts) <= 2 and all(part in WORDS for part in parts):
+            return True
     walks = [walk for row in ROWS for walk in (row, row[::-1])]
     return any(folded in walk + walk or (len(core) >= LONG_WALK and core in walk) for walk in walks)

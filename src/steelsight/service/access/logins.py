@@ -19,8 +19,10 @@ def normalise_login(text: str) -> str:
     >>> normalise_login(" Ａdmin ")
     'admin'
     """
-    bounded = text[: 4 * LONGEST].strip()
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", bounded).casefold())
+    form, before = text[: 4 * LONGEST], None
+    while form != before:  # one step can make room for another: a compatibility form that begins with a space
+        form, before = unicodedata.normalize("NFKC", form.strip().casefold()), form
+    return form
 
 
 def wanted_login(text: str) -> str:

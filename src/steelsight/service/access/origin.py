@@ -6,6 +6,7 @@ import hmac
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -77,7 +78,12 @@ def _is_trusted(address: str, trusted: Sequence[str]) -> bool:
     found = _parse(_plain_address(address))
     if found is None:
         return False
-    return any(found in ipaddress.ip_network(each, strict=False) for each in trusted)
+    return any(found in each for each in _networks(tuple(trusted)))
+
+
+@lru_cache(maxsize=8)
+def _networks(trusted: tuple[str, ...]) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    return tuple(ipaddress.ip_network(each, strict=False) for each in trusted)
 
 
 def _parse(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

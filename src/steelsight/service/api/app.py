@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -14,7 +15,7 @@ from steelsight.service.access import routes as access
 from steelsight.service.access.guard import needs
 from steelsight.service.access.roles import Permission
 from steelsight.service.api.errors import ErrorEnvelope, add_error_handlers
-from steelsight.service.api.health import Health
+from steelsight.service.api.health import Health, PartState
 from steelsight.service.api.hosts import known_hosts
 from steelsight.service.api.metrics import LedgerFigures, RequestFigures
 from steelsight.service.api.middleware.edge import Edge
@@ -22,6 +23,7 @@ from steelsight.service.api.middleware.limits import Limits, RequestLimits
 from steelsight.service.api.routes import health, inspect, plant, reviews, sheets
 from steelsight.service.context import Service
 from steelsight.service.events.install import add_events, events_running
+from steelsight.service.events.outbox.worker import Delivery
 from steelsight.service.judging.judges import Judges
 from steelsight.version import __version__
 
@@ -67,8 +69,17 @@ def build_app(service: Service) -> FastAPI:
     add_error_handlers(app)
     _add_routes(app)
     add_events(app, service)
+    app.state.health.more["deliveries"] = partial(_deliveries, app.state.delivery, service)
     _add_middleware(app, service)
     return app
+
+
+def _deliveries(delivery: Delivery, service: Service) -> PartState:
+    if service.settings.deliver and not delivery.running:
+        return PartState("degraded", "the worker that delivers does not run; what waits is kept")
+    if delivery.failing:
+        return PartState("degraded", f"{delivery.failing} destinations accept nothing; what waits is kept")
+    return PartState("ok")
 
 
 def _add_routes(app: FastAPI) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_origin
 
 from pydantic import ValidationError
 from pydantic_settings import (
@@ -44,6 +45,7 @@ def load_settings(flags: Mapping[str, Any] | None = None, *, config: Path | None
     """
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     _refuse_unknown(given, "options")
+    given = {name: _listed(name, value) for name, value in given.items()}
     names = [key for key in os.environ if key.upper().startswith(PREFIX)]
     _refuse_unknown({key[len(PREFIX) :].lower(): key for key in names}, f"environment ({PREFIX}…)")
     stored = {} if config is None else _read_toml(config)
@@ -70,6 +72,16 @@ def load_settings(flags: Mapping[str, Any] | None = None, *, config: Path | None
     return Settings.model_construct(**dict(read))
 
 
+def _listed(name: str, value: Any) -> Any:
+    """The value of a flag; a list is given as JSON, as in the environment."""
+    if not isinstance(value, str) or get_origin(Settings.model_fields[name].annotation) is not tuple:
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise BadInput(f'--set {name}: expected JSON, such as ["a", "b"], got {value!r:.80}') from error
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(read_regular(path, most_bytes=MOST_BYTES).decode())
@@ -89,7 +101,8 @@ def _refuse_unknown(values: Mapping[str, Any], where: str) -> None:
 
 def _refused(error: ValidationError) -> BadInput:
     first = error.errors()[0]
-    name = ".".join(map(str, first["loc"])) or "settings"
+    # pydantic adds what it tried, such as function-plain[…], to the path of a value
+    name = ".".join(str(each) for each in first["loc"] if "[" not in str(each)) or "settings"
     top = str(first["loc"][0]) if first["loc"] else "…"
     came = "" if "secret" in name or "password" in name else f", got {first.get('input')!r:.80}"
     return BadInput(

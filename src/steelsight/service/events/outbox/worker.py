@@ -25,6 +25,7 @@ from steelsight.errors import BadLedger, LeaseLost, SteelsightError
 from steelsight.ledger.database.open import Ledger
 from steelsight.ledger.reading.cursors import Cursor
 from steelsight.ledger.reading.tail import read_heads
+from steelsight.ledger.writing.writer import now_us
 from steelsight.service.console import SharedWriter
 from steelsight.service.events.outbox.broker import MqttSender
 from steelsight.service.events.outbox.destinations import ACTIVE, Destination, list_destinations
@@ -39,6 +40,7 @@ __all__ = ["Delivery", "DeliveryOptions", "open_sender"]
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 STOP_S: Final = 10.0
+TOLD_US: Final = 60_000_000  # a failure that lasts longer is told in /health
 LOOKUPS: Final = 32  # names that are looked up at the same time
 
 
@@ -75,6 +77,7 @@ class Delivery:
     ) -> None:
         self.ledger = ledger
         self.trouble: str | None = None  # why the ledger could not be read last time
+        self.failing = 0  # destinations that did not accept a message for a minute, when it last looked
         self._console = console
         self._settings = settings
         self._options = options
@@ -141,6 +144,8 @@ class Delivery:
             self._note(error)
             return
         self.trouble = None
+        late = now_us() - TOLD_US
+        self.failing = sum(1 for each in found if each.failing_since_us and each.failing_since_us < late)
         self._served.tell(heads)
         wanted = {each.id: each for each in found}
         await self._end(

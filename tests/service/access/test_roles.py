@@ -1,0 +1,129 @@
+"""Attacks on roles: fields that nobody asked for, own roles, the last administrator."""
+
+import threading
+
+import pytest
+from sqlalchemy import select
+from tests.service.access.conftest import (
+    SAME,
+    bearer,
+    client,
+    token_of,
+    user,
+)
+
+from steelsight.errors import BadAccount
+from steelsight.ledger.database import schema
+from steelsight.service.access.accounts import list_accounts, set_role
+from steelsight.service.access.roles import Permission, Role
+
+PASSWORD = "oil on the third stand"
+OTHER = "water on the fourth stand"
+API = "/api/v1"
+HTTPS = "https://steel.example"
+
+
+def log_in(http, login="anna", password=PASSWORD, **headers):
+    body = {"login": login, "password": password}
+    return http.post(f"{API}/login", json=body, headers={**SAME, **headers})
+
+
+def code(answer):
+    return answer.json()["error"]["code"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/login", {"login": "anna", "password": PASSWORD, "role": "admin"}),
+        ("POST", "/me/password", {"current": PASSWORD, "password": OTHER, "role": "admin"}),
+        ("POST", "/links/redeem", {"link": "x", "password": OTHER, "role": "admin", "disabled": False}),
+        ("POST", "/login", {"login": "anna", "password": PASSWORD, "person": "0" * 32}),
+    ],
+)
+def test_a_field_that_is_not_asked_for_is_refused(lite, method, path, body):
+    user(lite, "anna", Role.VIEWER, PASSWORD)
+    http = client(lite)
+    log_in(http)
+    answer = http.request(method, API + path, json=body, headers=SAME)
+    assert answer.status_code == 422
+    assert PASSWORD not in answer.text
+    assert http.get(f"{API}/me").json()["role"] == "viewer"
+
+
+@pytest.mark.parametrize("role", [each for each in Role if each is not Role.ADMIN])
+def test_nobody_but_an_administrator_changes_roles(lite, role):
+    person = user(lite, "anna", role, PASSWORD)
+    http = client(lite)
+    log_in(http)
+    admin = {"role": "admin"}
+    new = {"login": "ben", "role": "admin"}
+    for answer in (
+        http.put(f"{API}/users/{person}/role", json=admin, headers=SAME),
+        http.post(f"{API}/users", json=new, headers=SAME),
+        http.post(f"{API}/users/{person}/link", headers=SAME),
+        http.post(f"{API}/tokens", json={"name": "x", "scopes": ["users"]}, headers=SAME),
+    ):
+        assert (answer.status_code, code(answer)) == (403, "forbidden")
+    with lite.ledger.read() as connection:
+        assert [each.role for each in list_accounts(connection)] == [role]
+
+
+def test_a_role_is_that_of_the_next_request(parts):
+    person = user(parts, "anna", Role.ADMIN, PASSWORD)
+    user(parts, "ben", Role.ADMIN, PASSWORD)
+    http = client(parts)
+    log_in(http)
+    assert http.get(f"{API}/users").status_code == 200
+    assert http.put(f"{API}/users/{person}/role", json={"role": "viewer"}, headers=SAME).status_code == 200
+    assert http.get(f"{API}/users").status_code == 403
+
+
+def test_the_last_administrator_is_neither_demoted_nor_disabled(parts):
+    anna = user(parts, "anna", Role.ADMIN, PASSWORD)
+    user(parts, "waiting", Role.ADMIN)  # cannot log in yet
+    user(parts, "op", Role.OPERATOR, PASSWORD)
+    http = client(parts)
+    log_in(http)
+    for answer in (
+        http.put(f"{API}/users/{anna}/role", json={"role": "engineer"}, headers=SAME),
+        http.post(f"{API}/users/{anna}/disable", headers=SAME),
+    ):
+        assert (answer.status_code, code(answer)) == (409, "last_admin")
+    assert http.get(f"{API}/users").status_code == 200
+
+
+def test_two_administrators_who_demote_each_other_at_once_leave_one(parts, make_parts):
+    people = [user(parts, name, Role.ADMIN, PASSWORD) for name in ("anna", "ben")]
+    writers = [parts, make_parts(parts.ledger)]
+    start, outcomes = threading.Barrier(2), []
+
+    def demote(service, person):
+        start.wait(60)
+        try:
+            with service.console.transaction() as (connection, writer):
+                set_role(connection, writer, person, Role.VIEWER, by=None)
+            outcomes.append("done")
+        except BadAccount as error:
+            outcomes.append(error.kind)
+
+    pairs = zip(writers, people, strict=True)
+    threads = [threading.Thread(target=demote, args=each) for each in pairs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["done", "last_admin"]
+
+
+def test_a_token_for_accounts_is_on_record_without_a_person(lite):
+    """A machine with the scope `users` may add accounts; the event says that no person did."""
+    _, secret = token_of(lite, Permission.USERS)
+    answer = client(lite).post(
+        f"{API}/users", json={"login": "ben", "role": "viewer"}, headers=bearer(secret)
+    )
+    assert answer.status_code == 201
+    with lite.ledger.read() as connection:
+        query = select(schema.events).where(schema.events.c.name == "account_added")
+        (row,) = connection.execute(query).all()
+    assert (row.person, row.subject) == (None, answer.json()["user"]["person"])
