@@ -166,3 +166,31 @@ def test_events_about_people_need_the_permission(service, connect):
         ["images_pruned"],
         ["token_created", "token_created", "account_added", "images_pruned"],
     ]
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8080", ""]
+)
+def test_a_name_that_was_rebound_to_this_machine_is_refused(sqlite_ledger, make_service, connect, host):
+    """Under `--open` a page of another site could reach the service by a name that resolves to loopback."""
+    client = connect(make_service(sqlite_ledger, open=True))
+    assert client.get("/api/v1/sheets").status_code == 200
+    for method, path in (("GET", "/api/v1/sheets"), ("POST", "/api/v1/login"), ("GET", "/access/link")):
+        answer = client.request(method, path, headers={"host": host, **SAME})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unknown_host")
+
+
+def test_everybody_of_an_open_service_is_an_operator(sqlite_ledger, make_service, connect):
+    client = connect(make_service(sqlite_ledger, open=True))
+    me = client.get("/api/v1/me").json()
+    assert (me["person"], me["role"], me["csrf"]) == (None, "operator", None)
+    assert client.get("/api/v1/users").status_code == 403
+    assert client.get("/api/v1/me/sessions").status_code == 403
+    assert client.get("/api/v1/sheets", headers=bearer("sst_wrong")).status_code == 401
+    for headers in (
+        {"sec-fetch-site": "cross-site"},
+        {"origin": "http://elsewhere.example"},
+        {"origin": "null"},
+    ):
+        assert client.post("/api/v1/inspect", content=b"x", headers=headers).status_code == 403
+    assert client.post("/api/v1/inspect", content=b"x").status_code not in (401, 403)  # no browser sends this

@@ -1,5 +1,6 @@
 """Attacks on roles: fields that nobody asked for, own roles, the last administrator."""
 
+import json
 import threading
 
 import pytest
@@ -116,14 +117,40 @@ def test_two_administrators_who_demote_each_other_at_once_leave_one(parts, make_
     assert sorted(outcomes) == ["done", "last_admin"]
 
 
-def test_a_token_for_accounts_is_on_record_without_a_person(lite):
-    """A machine with the scope `users` may add accounts; the event says that no person did."""
-    _, secret = token_of(lite, Permission.USERS)
-    answer = client(lite).post(
-        f"{API}/users", json={"login": "ben", "role": "viewer"}, headers=bearer(secret)
-    )
+def test_what_a_token_does_is_on_record_with_its_id(lite):
+    token, secret = token_of(lite, *Permission)
+    body = {"login": "ben", "role": "viewer"}
+    answer = client(lite).post(f"{API}/users", json=body, headers=bearer(secret))
     assert answer.status_code == 201
     with lite.ledger.read() as connection:
         query = select(schema.events).where(schema.events.c.name == "account_added")
         (row,) = connection.execute(query).all()
     assert (row.person, row.subject) == (None, answer.json()["user"]["person"])
+    assert json.loads(row.details) == {"role": "viewer", "oidc": False, "token": token.id}
+
+
+def test_nobody_gives_what_they_do_not_have(lite):
+    """A token with the scope `users` alone would make itself an administrator, or one with every scope."""
+    anna = user(lite, "anna", Role.ADMIN, PASSWORD)
+    user(lite, "second", Role.ADMIN, PASSWORD)
+    ben = user(lite, "ben", Role.VIEWER, PASSWORD)
+    _, secret = token_of(lite, Permission.USERS, Permission.READ)
+    http = client(lite, headers=bearer(secret))
+    for answer in (
+        http.post(f"{API}/users", json={"login": "carl", "role": "admin"}),
+        http.post(f"{API}/users", json={"login": "carl", "role": "auditor"}),
+        http.put(f"{API}/users/{ben}/role", json={"role": "admin"}),
+        http.put(f"{API}/users/{anna}/role", json={"role": "viewer"}),
+        http.post(f"{API}/users/{anna}/link"),
+        http.post(f"{API}/users/{anna}/disable"),
+        http.post(f"{API}/users/{anna}/enable"),
+        http.delete(f"{API}/users/{anna}/sessions"),
+        http.post(f"{API}/tokens", json={"name": "x", "scopes": ["users", "audit"]}),
+    ):
+        assert (answer.status_code, code(answer)) == (403, "beyond_own"), answer.text
+    assert http.post(f"{API}/users", json={"login": "carl", "role": "viewer"}).status_code == 201
+    assert http.post(f"{API}/users/{ben}/link").status_code == 201
+    assert http.post(f"{API}/tokens", json={"name": "x", "scopes": ["read"]}).status_code == 201
+    with lite.ledger.read() as connection:
+        roles = {each.login: each.role for each in list_accounts(connection)}
+    assert roles == {"anna": "admin", "second": "admin", "ben": "viewer", "carl": "viewer"}

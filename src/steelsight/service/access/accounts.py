@@ -16,7 +16,7 @@ from steelsight.ledger.keeping.people import add_person
 from steelsight.ledger.writing.writer import Writer, now_us
 from steelsight.service.access.credentials import hash_secret, new_secret
 from steelsight.service.access.logins import normalise_login, wanted_login
-from steelsight.service.access.roles import Role
+from steelsight.service.access.roles import Actor, Role
 from steelsight.service.access.sessions import revoke_sessions
 
 if TYPE_CHECKING:
@@ -70,10 +70,10 @@ class Account:
     login_us: int | None
 
 
-def add_account(connection: Connection, writer: Writer, new: NewAccount, *, by: str | None) -> Account:
+def add_account(connection: Connection, writer: Writer, new: NewAccount, *, by: Actor | None) -> Account:
     """A new person with an account that has no password yet.
 
-    by      person who adds it; None = the command line
+    by      who adds it; None = the command line
     raises  BadAccount: an impossible login or name; kind taken where the login is in use
     """
     login = wanted_login(new.login)
@@ -103,10 +103,12 @@ def add_account(connection: Connection, writer: Writer, new: NewAccount, *, by: 
 
 
 def record(
-    writer: Writer, connection: Connection, name: str, person: str, by: str | None, **details: Any
+    writer: Writer, connection: Connection, name: str, subject: str, by: Actor | None, **details: Any
 ) -> None:
-    """Write an event about a person, in the caller's transaction; `by` is who did it."""
-    event = Event(name=name, person=by, subject=person, details=details)
+    """Write an event about a person or a token, in the caller's transaction; `by` is who did it."""
+    if by is not None and by.token is not None:
+        details["token"] = by.token
+    event = Event(name=name, person=None if by is None else by.person, subject=subject, details=details)
     writer.append_within(connection, [event])
 
 
@@ -156,7 +158,7 @@ def set_role(
     person: str,
     role: Role,
     *,
-    by: str | None,
+    by: Actor | None,
     keep_admin: bool = True,
 ) -> Account:
     """Give an account another role, from the next request on.
@@ -175,7 +177,7 @@ def set_role(
 
 
 def set_disabled(
-    connection: Connection, writer: Writer, person: str, disabled: bool, *, by: str | None
+    connection: Connection, writer: Writer, person: str, disabled: bool, *, by: Actor | None
 ) -> Account:
     """Disable an account and end its sessions, or enable it again.
 
@@ -210,7 +212,7 @@ def _keep_an_admin(connection: Connection, account: Account) -> None:
         )
 
 
-def make_link(connection: Connection, writer: Writer, person: str, *, hours: float, by: str | None) -> str:
+def make_link(connection: Connection, writer: Writer, person: str, *, hours: float, by: Actor | None) -> str:
     """A secret that sets the password of an account once; earlier ones of it end.
 
     raises  BadAccount: kind unknown, or the account is disabled

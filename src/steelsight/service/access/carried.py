@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -21,11 +21,21 @@ from steelsight.service.access.cookies import (
 )
 from steelsight.service.access.login import DEVICE_DAYS, Carried, Started
 from steelsight.service.access.origin import Client, check_site, client_of
+from steelsight.service.access.roles import Caller, Permission
 from steelsight.service.access.sessions import Visitor
 from steelsight.service.context import Service
 from steelsight.service.problem import Problem
 
-__all__ = ["Body", "anonymous", "carried_by", "end_cookies", "give_cookies", "refusing", "service_of"]
+__all__ = [
+    "Body",
+    "anonymous",
+    "carried_by",
+    "check_grant",
+    "end_cookies",
+    "give_cookies",
+    "refusing",
+    "service_of",
+]
 
 STATUS: Final = {"unknown": 404, "taken": 409, "last_admin": 409, "refused": 422}
 
@@ -73,6 +83,18 @@ def end_cookies(request: Request, response: Response) -> None:
     client: Client = client_of(request, service_of(request).settings)
     drop_cookie(response, SESSION, client)
     response.headers["Cache-Control"] = "no-store"
+
+
+def check_grant(caller: Caller, permissions: Iterable[Permission], what: str) -> None:
+    """Refuse to give what the caller does not have; raises Problem 403 beyond_own."""
+    missing = sorted(set(permissions) - caller.permissions)
+    if missing:
+        raise Problem(
+            403,
+            "beyond_own",
+            f"{what} may {', '.join(missing)}, which the caller may not",
+            "an administrator does this, or a token that has these scopes itself",
+        )
 
 
 @contextmanager

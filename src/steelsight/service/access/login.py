@@ -11,11 +11,11 @@ from sqlalchemy import Connection, delete, insert, select, update
 from steelsight.ledger.chain.entries import Event
 from steelsight.ledger.database.accounts import accounts, devices, links
 from steelsight.ledger.writing.writer import Writer, now_us
-from steelsight.service.access.accounts import Account, account_of_login, account_of_person
+from steelsight.service.access.accounts import Account, account_of_login, account_of_person, record
 from steelsight.service.access.credentials import hash_secret, new_secret
 from steelsight.service.access.logins import normalise_login
 from steelsight.service.access.passwords import check_password, hasher_of
-from steelsight.service.access.roles import Caller
+from steelsight.service.access.roles import Actor, Caller
 from steelsight.service.access.sessions import Visitor, find_session, revoke_sessions, start_session
 from steelsight.service.access.throttle import (
     Blocked,
@@ -189,7 +189,7 @@ def set_password(
     person: str,
     hashed: str,
     *,
-    by: str | None,
+    by: Actor | None,
     but: str | None = None,
 ) -> None:
     """Set a password by its hash; its links, its known browsers and its sessions end.
@@ -200,8 +200,7 @@ def set_password(
     for table in (links, devices):
         connection.execute(delete(table).where(table.c.person == person))
     ended = revoke_sessions(connection, person, now_us=now_us(), but=but)
-    event = Event(name="password_changed", person=by, subject=person, details={"sessions_ended": ended})
-    writer.append_within(connection, [event])
+    record(writer, connection, "password_changed", person, by, sessions_ended=ended)
 
 
 def change_password(service: Service, caller: Caller, current: str, wanted: str, carried: Carried) -> Started:
@@ -227,7 +226,7 @@ def change_password(service: Service, caller: Caller, current: str, wanted: str,
         raise Problem(403, "wrong_password", "the current password is wrong", "check it")
     with service.console.transaction() as (connection, writer):
         forgive(connection, keys, now_us=now_us())
-        set_password(connection, writer, person, hashed, by=person)
+        set_password(connection, writer, person, hashed, by=Actor(person))
         return begin_session(connection, writer, service, person, carried, origin="password")
 
 
@@ -266,6 +265,6 @@ def redeem_link(service: Service, link: str, password: str, carried: Carried) ->
         person = connection.execute(select(links.c.person).where(*_usable(link)).with_for_update()).scalar()
         if person is None:
             raise _link_ended()
-        set_password(connection, writer, person, hashed, by=person)
+        set_password(connection, writer, person, hashed, by=Actor(person))
         forgive(connection, [account_key(person, "", service.settings)], now_us=now_us())
         return begin_session(connection, writer, service, person, carried, origin="link")

@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["PERMISSIONS", "Caller", "Permission", "Role"]
+__all__ = ["PERMISSIONS", "Actor", "Caller", "Permission", "Role"]
 
 
 class Permission(StrEnum):
@@ -46,6 +46,14 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
 
 
 @dataclass(frozen=True)
+class Actor:
+    """Who changes an account or a token, as the event about it says; neither = nobody who is known."""
+
+    person: str | None = None
+    token: str | None = None  # public id
+
+
+@dataclass(frozen=True)
 class Caller:
     """Who sends a request, as checked for this one request."""
 
@@ -55,6 +63,11 @@ class Caller:
     permissions: frozenset[Permission]
     session: str | None = None  # public id of the session, not its secret; None for tokens and `--open`
     token: str | None = None  # public id of the token; None for people and `--open`
+
+    @property
+    def actor(self) -> Actor:
+        """The caller as an event names it."""
+        return Actor(self.person, self.token)
 
     def may(self, permission: Permission) -> bool:
         """Whether the caller has a permission."""

@@ -9,11 +9,11 @@ from typing import Any, Final
 from sqlalchemy import Connection, insert, select, update
 
 from steelsight.errors import BadAccount
-from steelsight.ledger.chain.entries import Event
 from steelsight.ledger.database import accounts as tables
 from steelsight.ledger.writing.writer import Writer, now_us
+from steelsight.service.access.accounts import record
 from steelsight.service.access.credentials import hash_secret, new_id, new_secret, same_secret
-from steelsight.service.access.roles import Permission
+from steelsight.service.access.roles import Actor, Permission
 
 __all__ = ["PREFIX", "Token", "create_token", "find_token", "list_tokens", "revoke_token", "touch_token"]
 
@@ -48,12 +48,12 @@ def create_token(
     scopes: Iterable[Permission],
     *,
     days: float | None,
-    by: str | None,
+    by: Actor | None,
 ) -> tuple[Token, str]:
     """A new token and its secret, which nothing can show again.
 
     days    until it expires; None = never
-    by      person; None = the command line
+    by      who makes it; None = the command line
     raises  BadAccount for an impossible name, no scope, or an impossible time
     """
     wanted = tuple(sorted(set(scopes)))
@@ -67,13 +67,10 @@ def create_token(
         raise BadAccount(f"token {name}: expected more than 0 and at most {MOST_DAYS} days, got {days}")
     secret, now = new_secret(PREFIX), now_us()
     expires = None if days is None else now + int(days * DAY_US)
-    token = Token(new_id(), name, wanted, by, now, None, expires, None)
+    token = Token(new_id(), name, wanted, None if by is None else by.person, now, None, expires, None)
     row = {**vars(token), "scopes": " ".join(wanted), "secret": hash_secret(secret)}
     connection.execute(insert(tables.tokens).values(row))
-    details = {"scopes": list(wanted), "expires_us": expires}
-    writer.append_within(
-        connection, [Event(name="token_created", person=by, subject=token.id, details=details)]
-    )
+    record(writer, connection, "token_created", token.id, by, scopes=list(wanted), expires_us=expires)
     return token, secret
 
 
@@ -107,7 +104,7 @@ def touch_token(connection: Connection, token: Token, *, at_us: int) -> None:
     connection.execute(update(table).where(table.c.id == token.id).values(used_us=at_us))
 
 
-def revoke_token(connection: Connection, writer: Writer, token_id: str, *, by: str | None) -> None:
+def revoke_token(connection: Connection, writer: Writer, token_id: str, *, by: Actor | None) -> None:
     """End a token at once; raises BadAccount where there is none of that id, or it was revoked already."""
     table = tables.tokens
     query = update(table).where(table.c.id == token_id, table.c.revoked_us.is_(None))
@@ -115,4 +112,4 @@ def revoke_token(connection: Connection, writer: Writer, token_id: str, *, by: s
         raise BadAccount(
             f"token {token_id!r:.80}: there is none with this id that is not revoked", kind="unknown"
         )
-    writer.append_within(connection, [Event(name="token_revoked", person=by, subject=token_id)])
+    record(writer, connection, "token_revoked", token_id, by)
