@@ -7,6 +7,7 @@ from scipy import stats
 from steelsight.runtime.drift import (
     LEVELS,
     SURE,
+    UNDECIDED,
     chi_square,
     class_shares,
     compare_statistics,
@@ -47,15 +48,15 @@ def test_gray_statistics_are_mean_and_standard_deviation(rng):
 def test_sheets_of_the_same_distribution_show_no_drift(rng):
     told = compare(usual(rng), draw(rng, 900))
     assert {each.level for each in told.values()} == {"as usual"}
-    assert {each.reading for each in told.values()} == {"as in training"}
+    assert {each.reading for each in told.values()} == {"like the calibration sheets"}
 
 
 @pytest.mark.parametrize(
     ("shift", "level", "reading"),
     [
-        (30, "clear", "brighter than in training"),
-        (-30, "clear", "darker than in training"),
-        (6, "slight", "slightly brighter than in training"),
+        (30, "clear", "brighter than the calibration sheets"),
+        (-30, "clear", "darker than the calibration sheets"),
+        (6, "slight", "slightly brighter than the calibration sheets"),
     ],
 )
 def test_brighter_and_darker_sheets_are_named(rng, shift, level, reading):
@@ -71,8 +72,8 @@ def test_another_spread_and_a_larger_distance_are_named(rng):
     known = usual(rng)
     found["gray_mean"] += known.gray_mean[25] - 110
     told = compare(known, found)
-    assert told["gray_mean"].reading == "spread differently than in training"
-    assert told["distance"].reading == "less like the training sheets"
+    assert told["gray_mean"].reading == "spread differently than the calibration sheets"
+    assert told["distance"].reading == "farther from the training sheets than the calibration sheets"
 
 
 def test_the_distance_is_that_of_the_samples(rng):
@@ -93,9 +94,75 @@ def test_equal_values_are_a_jump_and_not_a_drift():
     assert compare(known, {**same, "gray_mean": np.full(500, 0.75)})["gray_mean"].difference == 1
 
 
-def test_few_sheets_show_no_drift(rng):
-    found = {name: values[:5] for name, values in draw(rng, shift=10).items()}
-    assert compare(usual(rng), found, LABELS[:5])["gray_mean"].level == "as usual"
+def test_few_sheets_are_undecided_whatever_they_show(rng):
+    for shift in (0, 10, 100):
+        found = {name: values[:5] for name, values in draw(rng, shift=shift).items()}
+        told = compare(usual(rng), found, ["type 2"] * 5)
+        assert {each.level for each in told.values()} == {UNDECIDED}
+        assert told["gray_mean"].reading == (
+            "5 scanned and 1,000 calibration sheets are too few: at least 10 sheets and 10 "
+            "calibration sheets are needed"
+        )
+
+
+def test_calibration_sheets_count_by_their_groups(rng):
+    labels = ["none"] * 13 + ["type 1"] * 8 + ["type 2"] * 5
+    sheets = {name: np.repeat(values, 6)[:26] for name, values in draw(rng, 5).items()}
+    far = draw(rng, 300, shift=200)
+    found = ["type 2"] * 300
+    by_sheets = training_statistics(*sheets.values(), labels, NAMES)
+    by_groups = training_statistics(*sheets.values(), labels, NAMES, groups=5)
+    assert compare(by_sheets, far, found)["gray_mean"].level == "clear"
+    told = compare(by_groups, far, found)
+    assert {each.level for each in told.values()} == {UNDECIDED}
+    assert "26 calibration sheets of 5 groups are too few" in told["shares"].reading
+
+
+@pytest.mark.parametrize(
+    ("groups", "size", "scanned"), [(10, 3, 200), (12, 1, 12), (26, 1, 223), (40, 6, 400)]
+)
+def test_clustered_sheets_of_one_distribution_seldom_show_a_drift(rng, groups, size, scanned):
+    alarms = 0
+    for _ in range(200):
+        values = np.repeat(rng.normal(100, 5, groups), size)
+        labels = np.repeat(rng.choice(NAMES, groups, p=(0.7, 0.25, 0.05)), size).tolist()
+        known = training_statistics(*[values, values, values / 200, values], labels, NAMES, groups=groups)
+        found = dict.fromkeys(("gray_spread", "confidence", "distance"), values[:0])
+        now = rng.choice(NAMES, scanned, p=(0.7, 0.25, 0.05)).tolist()
+        told = compare(known, {"gray_mean": rng.normal(100, 5, scanned), **found}, now)
+        alarms += sum(each.level in ("slight", "clear") for each in told.values())
+    assert alarms <= 13  # 400 comparisons at 1 %: more than 13 have a probability below .0001
+
+
+@pytest.mark.parametrize("scanned", [10, 30, 100, 1000])
+@pytest.mark.parametrize("groups", [10, 30, 100, 1000])
+def test_no_sentence_claims_what_so_few_sheets_cannot_show(rng, groups, scanned):
+    known = training_statistics(*draw(rng, 1000).values(), LABELS, NAMES, groups=groups)
+    for shift in (0, 5, 10, 20, 40):
+        for each in compare(known, draw(rng, scanned, shift=shift), (LABELS * 2)[: scanned * 2 : 2]).values():
+            if each.level in ("slight", "clear"):
+                assert each.difference >= each.by_chance
+                assert "than the calibration sheets" in each.reading or "of the calibration" in each.reading
+            if each.level == "as usual":
+                assert each.difference < max(each.by_chance, 0.1)
+                assert each.by_chance <= 0.25
+            if "than" in each.reading or each.reading.startswith("like"):
+                assert each.level != UNDECIDED
+            assert "in training" not in each.reading
+
+
+def test_a_class_without_calibration_sheets_has_a_bound(rng):
+    labels = ["none"] * 18 + ["type 1"] * 8
+    known = training_statistics(*draw(rng, 26).values(), labels, NAMES)
+    told = compare(known, draw(rng, 300), ["none"] * 100 + ["type 1"] * 50 + ["type 2"] * 150)["shares"]
+    assert told.reading == (
+        "type 2: 50% [44%, 56%] of the scanned sheets, 0% [0%, 13%] of the calibration sheets"
+    )
+
+
+def test_cards_without_groups_count_sheets(rng):
+    assert usual(rng).independent == 1000
+    assert training_statistics(*draw(rng).values(), LABELS, NAMES, groups=40).independent == 40
 
 
 def test_class_shares_and_their_index(rng):
@@ -108,14 +175,17 @@ def test_class_shares_and_their_index(rng):
         ((f - e) * np.log(f / e)).sum(), rel=0.02
     )  # half a sheet is added
     assert told.level == "clear"
-    assert told.reading == "type 1: 45% of the sheets, 15% in training"
+    assert (
+        told.reading
+        == "type 1: 45% [42%, 48%] of the scanned sheets, 15% [13%, 17%] of the calibration sheets"
+    )
 
 
 def test_shares_of_types_that_occur_together(rng):
     known = training_statistics(*draw(rng).values(), ["a + b"] * 500 + ["none"] * 500, ("a", "b"))
     told = compare_statistics(known, draw(rng), (0.9, 0.5), ("a", "b"))[-1]
     assert told.level == "clear"
-    assert told.reading.startswith("a: 90% of the sheets, 50%")
+    assert told.reading.startswith("a: 90% [88%, 92%] of the scanned sheets, 50% [")
 
 
 def test_properties_without_values_are_left_out(rng):

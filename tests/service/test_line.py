@@ -188,7 +188,7 @@ def test_nothing_is_lost_while_the_database_is_away(inspector, sqlite_ledger, tm
     assert [row["item"] for row in rows(sqlite_ledger, schema.sheets)] == [name for name, _ in items]
     assert recorder.counts.spooled == 6
     assert recorder.counts.replayed == 6
-    assert [row["name"] for row in rows(sqlite_ledger, schema.events)] == ["database_back"]
+    assert [row["name"] for row in rows(sqlite_ledger, schema.events)] == ["bundle", "database_back"]
     assert "is away" in told[0]
     assert "6 sheets replayed" in told[1]
     assert verify(sqlite_ledger).clean

@@ -34,6 +34,7 @@ class BundleCalibration:
     limit: float
     outputs: Outputs  # of the sheets that set the temperature and the limit
     images: GrayBatch  # those sheets
+    groups: int  # independent groups of those sheets
 
 
 def calibrate(
@@ -61,7 +62,12 @@ def calibrate(
             "familiarity: expected calibration sheets that differ, got equal ones; use other sheets"
         )
     finish = partial(
-        BundleCalibration, statistics=statistics, limit=limit, outputs=outputs, images=sheets.images(fitting)
+        BundleCalibration,
+        statistics=statistics,
+        limit=limit,
+        outputs=outputs,
+        images=sheets.images(fitting),
+        groups=len(set(sheets.groups(fitting))),
     )
     if task == "multilabel":
         return finish(temperature=1.0, threshold=None, statement="multilabel answers carry no certificate")

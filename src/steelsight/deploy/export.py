@@ -179,7 +179,13 @@ def _training_statistics(card: BundleCard, calibration: BundleCalibration) -> Tr
     decisions = decide(calibration.outputs, card, calibration.statistics)
     mean, spread = gray_statistics(calibration.images)
     return training_statistics(
-        mean, spread, decisions.confidence, decisions.distance, decisions.labels, card.class_names
+        mean,
+        spread,
+        decisions.confidence,
+        decisions.distance,
+        decisions.labels,
+        card.class_names,
+        groups=calibration.groups,
     )
 
 

@@ -1,4 +1,9 @@
-"""Compare scanned sheets with the calibration sheets of the bundle. Drift is reported; no verdict changes."""
+"""Compare scanned sheets with the calibration sheets of the bundle. Drift is reported; no verdict changes.
+
+A level is given only where the sheets can carry it. The calibration sheets count by their independent
+groups, the scanned ones singly, because a scan knows no groups. A difference that chance gives between so
+many is not a drift; where even a clear one could be chance, the level is "undecided".
+"""
 
 from __future__ import annotations
 
@@ -10,11 +15,15 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
+from steelsight.evaluation.intervals.bootstrap import wilson
 from steelsight.runtime.bundle.card import QUANTILES, TrainingStatistics
 
 __all__ = [
+    "AS_USUAL",
+    "FEWEST_UNITS",
     "LEVELS",
     "SURE",
+    "UNDECIDED",
     "Drift",
     "chi_square",
     "class_shares",
@@ -26,12 +35,18 @@ __all__ = [
 LEVELS: Final = tuple(np.linspace(0, 1, QUANTILES).tolist())  # of the quantiles a card keeps
 SLIGHT, CLEAR = 0.1, 0.2  # distance between two distributions, 0..1
 SLIGHT_SHARES, CLEAR_SHARES = 0.1, 0.25  # population stability index, by the common rule of thumb
+FEWEST_UNITS: Final = 10  # scanned sheets, and groups of calibration sheets, below which no level is given
+AS_USUAL, UNDECIDED = "as usual", "undecided"  # levels without a drift
 SURE: Final = 0.01  # probability of a difference at least as large between samples of one distribution
 _WORDS: Final = {  # name: (title, when higher, when lower)
     "gray_mean": ("mean gray level", "brighter", "darker"),
     "gray_spread": ("contrast", "of more contrast", "of less contrast"),
     "confidence": ("confidence", "of higher confidence", "of lower confidence"),
-    "distance": ("distance from training sheets", "less like the training sheets", "closer to them"),
+    "distance": (
+        "distance from training sheets",
+        "farther from the training sheets",
+        "closer to the training sheets",
+    ),
 }
 
 
@@ -44,8 +59,9 @@ class Drift:
     usual: float | None  # median of the calibration sheets; None for class shares
     found: float | None  # median of the scan
     difference: float  # Kolmogorov-Smirnov distance 0..1; of class shares the population stability index
-    level: str  # as usual, slight, clear
+    level: str  # as usual, slight, clear, undecided
     reading: str
+    by_chance: float  # the difference that samples of one distribution exceed with probability SURE
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -82,16 +98,20 @@ def training_statistics(
     distance: Float[np.ndarray, " n"],
     labels: Sequence[str],
     class_names: Sequence[str],
+    *,
+    groups: int | None = None,
 ) -> TrainingStatistics:
     """The statistics of calibration sheets that a card holds.
 
     gray_mean, gray_spread, confidence, distance  (n,) one value a sheet; NaN is left out
     labels  (n) verdicts of the engine, not the truth, because a scan has verdicts alone
+    groups  how many independent groups the sheets are of; None = unknown, every sheet counts
     """
     columns = [_quantiles(values) for values in (gray_mean, gray_spread, confidence, distance)]
     return TrainingStatistics.model_validate(
         {
             "sheets": len(labels),
+            "groups": groups,
             **dict(zip(_WORDS, columns, strict=True)),
             "shares": class_shares(labels, class_names),
         }
@@ -117,28 +137,47 @@ def compare_statistics(
         sheets = max(sheets, len(values))
         quantiles = np.array(getattr(training, name), dtype=np.float64)
         if len(values) and len(quantiles) == len(LEVELS):
-            drift.append(_compare(name, quantiles, np.sort(values), training.sheets))
+            drift.append(_compare(name, quantiles, np.sort(values), training))
     if sheets and len(training.shares) == len(shares):
         drift.append(_compare_shares(training, np.array(shares, dtype=np.float64), sheets, class_names))
     return drift
 
 
 def _compare(
-    name: str, quantiles: Float[np.ndarray, " q"], values: Float[np.ndarray, " n"], sheets: int
+    name: str,
+    quantiles: Float[np.ndarray, " q"],
+    values: Float[np.ndarray, " n"],
+    training: TrainingStatistics,
 ) -> Drift:
     title, higher, lower = _WORDS[name]
     distance = _distance(quantiles, values)
     before, now = float(np.interp(0.5, LEVELS, quantiles)), float(np.median(values))
-    by_chance = np.sqrt(-np.log(SURE / 2) / 2) * np.sqrt(1 / len(values) + 1 / sheets)
-    level = _level(distance, SLIGHT, CLEAR, by_chance)
-    if level == "as usual":
-        reading = "as in training"
-    elif abs(now - before) < 1e-3 * max(abs(before), abs(now)):
-        reading = "spread differently than in training"
+    by_chance = float(np.sqrt(-np.log(SURE / 2) / 2) * np.sqrt(1 / len(values) + 1 / training.independent))
+    level = _level(distance, (SLIGHT, CLEAR, by_chance), len(values), training)
+    if abs(now - before) < 1e-3 * max(abs(before), abs(now)):
+        reading = "spread differently than the calibration sheets"
     else:
-        reading = f"{'' if level == 'clear' else 'slightly '}{higher if now > before else lower}"
-        reading += "" if "training" in reading or "them" in reading else " than in training"
-    return Drift(name, title, before, now, distance, level, reading)
+        slightly = "" if level == "clear" else "slightly "
+        reading = f"{slightly}{higher if now > before else lower} than the calibration sheets"
+    reading = _reading(level, reading, len(values), training)
+    return Drift(name, title, before, now, distance, level, reading, by_chance)
+
+
+def _reading(level: str, difference: str, scanned: int, training: TrainingStatistics) -> str:
+    """The words for a level; `difference` is told only where it is beyond chance."""
+    if level == AS_USUAL:
+        return "like the calibration sheets"
+    if level != UNDECIDED:
+        return difference
+    units = f"{training.sheets:,} calibration sheets"
+    units += f" of {training.groups:,} groups" if training.groups is not None else ""
+    if min(scanned, training.independent) < FEWEST_UNITS:
+        needed = f"{FEWEST_UNITS} {'groups' if training.groups is not None else 'calibration sheets'}"
+        return (
+            f"{scanned:,} scanned and {units} are too few: "
+            f"at least {FEWEST_UNITS} sheets and {needed} are needed"
+        )
+    return f"{scanned:,} scanned and {units} are too few to tell a clear difference from chance"
 
 
 def _distance(quantiles: Float[np.ndarray, " q"], values: Float[np.ndarray, " n"]) -> float:
@@ -170,27 +209,30 @@ def _compare_shares(
     training: TrainingStatistics, shares: Float[np.ndarray, " c"], sheets: int, class_names: Sequence[str]
 ) -> Drift:
     expected = np.array(training.shares, dtype=np.float64)
+    units = training.independent
     exclusive = abs(expected.sum() - 1) < 1e-6 and abs(shares.sum() - 1) < 1e-6
     if exclusive:
-        gains = _stability(expected, shares, training.sheets, sheets)
+        gains = _stability(expected, shares, units, sheets)
         index, degrees = float(gains.sum()), max(1, len(shares) - 1)
     else:  # a sheet may have several types or none: each type against the rest, and the largest
         pairs = [(np.array([1 - e, e]), np.array([1 - f, f])) for e, f in zip(expected, shares, strict=True)]
-        gains = np.array([_stability(*pair, training.sheets, sheets).sum() for pair in pairs])
+        gains = np.array([_stability(*pair, units, sheets).sum() for pair in pairs])
         index, degrees = float(gains.max()), 1
-    by_chance = chi_square(degrees, SURE) * (1 / sheets + 1 / training.sheets)
-    level = _level(index, SLIGHT_SHARES, CLEAR_SHARES, by_chance)
+    by_chance = chi_square(degrees, SURE if exclusive else SURE / len(shares)) * (1 / sheets + 1 / units)
+    level = _level(index, (SLIGHT_SHARES, CLEAR_SHARES, by_chance), sheets, training)
     most = int(gains.argmax())
-    change = f"{class_names[most]}: {shares[most]:.0%} of the sheets, {expected[most]:.0%} in training"
-    return Drift(
-        "shares",
-        "class shares",
-        None,
-        None,
-        index,
-        level,
-        "as in training" if level == "as usual" else change,
+    change = (
+        f"{class_names[most]}: {_share(shares[most], sheets)} of the scanned sheets, "
+        f"{_share(expected[most], units)} of the calibration sheets"
     )
+    reading = _reading(level, change, sheets, training)
+    return Drift("shares", "class shares", None, None, index, level, reading, by_chance)
+
+
+def _share(share: float, units: int) -> str:
+    """A share in words, with its 95 % interval by as many independent units."""
+    interval = wilson(share * units, units)
+    return f"{share:.0%} [{interval.low:.0%}, {interval.high:.0%}]"
 
 
 def _stability(
@@ -203,10 +245,19 @@ def _stability(
     return gains
 
 
-def _level(difference: float, slight: float, clear: float, by_chance: float) -> str:
-    if difference < max(slight, by_chance):
-        return "as usual"
-    return "clear" if difference >= clear else "slight"
+def _level(
+    difference: float, bounds: tuple[float, float, float], scanned: int, training: TrainingStatistics
+) -> str:
+    """The level of a difference.
+
+    bounds  least slight difference, least clear one, and the one that chance gives
+    """
+    slight, clear, by_chance = bounds
+    if min(scanned, training.independent) < FEWEST_UNITS:
+        return UNDECIDED
+    if difference >= max(slight, by_chance):
+        return "clear" if difference >= clear else "slight"
+    return UNDECIDED if by_chance > clear else AS_USUAL
 
 
 def _quantiles(values: Float[np.ndarray, " n"]) -> tuple[float, ...]:

@@ -547,10 +547,11 @@ def test_the_report_sorts_by_confidence_and_reports_drift(make_bundle, sheets_fo
     assert ranks == sorted(ranks)
     assert len(shown) == 20
     told = {each.name: each.reading for each in report.summary.drift}
-    assert told["gray_mean"] == "brighter than in training"
+    assert told["gray_mean"] == "brighter than the calibration sheets"
     page = (tmp_path / "out/report.html").read_text()
     assert all(
-        words in page for words in ("Sheets to check", "brighter than in training", "a person should decide")
+        words in page
+        for words in ("Sheets to check", "brighter than the calibration sheets", "a person should decide")
     )
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert summary["sheets"] == 20

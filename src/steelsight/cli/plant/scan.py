@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from steelsight.cli.boundary import INTERRUPTED
 from steelsight.cli.console import JsonFlag, emit_json, print_line, progress_bar
 from steelsight.cli.options import draws_figures, expand_options
 from steelsight.errors import BadInput
+from steelsight.runtime.drift import AS_USUAL, UNDECIDED, Drift
 from steelsight.runtime.scan.options import ScanOptions
 
 if TYPE_CHECKING:
@@ -106,9 +108,7 @@ def _print(report: ScanReport) -> None:
             f"  of them {report.transient:,} for a reason that may pass, such as missing: "
             "the same command tries them again"
         )
-    for each in report.summary.drift:
-        if each.level != "as usual":
-            print_line(f"  drift, {each.title}: {each.reading} ({each.level})")
+    _print_drift(report.summary.drift)
     for part in report.rewritten:
         print_line(f"  part {part} was damaged and is written anew")
     if report.later:
@@ -121,3 +121,14 @@ def _print(report: ScanReport) -> None:
         print_line(f"  not scanned: {report.passed_over:,} places, with reasons in {reasons}")
     if report.page is not None:
         print_line(f"report: {report.page}")
+
+
+def _print_drift(drift: Sequence[Drift]) -> None:
+    undecided: dict[str, list[str]] = {}
+    for each in drift:
+        if each.level == UNDECIDED:
+            undecided.setdefault(each.reading, []).append(each.title)
+        elif each.level != AS_USUAL:
+            print_line(f"  drift, {each.title}: {each.reading} ({each.level})")
+    for reading, titles in undecided.items():
+        print_line(f"  drift, undecided for {', '.join(titles)}: {reading}")

@@ -44,6 +44,12 @@ def line(
         str | None,
         typer.Option(help="Coil and position from names, such as '{coil}_{position_m}_{side}.jpg'."),
     ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML or JSON file: how pixels lie on the strip. Default: the calibration on record goes on."
+        ),
+    ] = None,
     sidecar_wait: Annotated[
         float,
         typer.Option(
@@ -68,17 +74,19 @@ def line(
     """
     from steelsight.ledger.images.store import ImageStore
     from steelsight.runtime.engine.inspector import load
+    from steelsight.service.station.calibration_file import read_calibration
     from steelsight.service.station.line import Line
     from steelsight.service.station.recorder import Recorder
     from steelsight.service.station.spool import Spool
 
     plan = _audit_plan(audit, audit_key)
+    scale = None if calibration is None else read_calibration(calibration)
     inspector = load(bundle, engine=engine, threads=threads)
     second = None if shadow is None else load(shadow, engine=engine, threads=threads)
     store = None if images is None else ImageStore(images)
     waiting = None if spool is None else Spool(spool)
     recorder = Recorder(ledger, station, waiting, report=print_line)
-    running = Line(inspector, recorder, shadow=second, store=store, audit=plan)
+    running = Line(inspector, recorder, shadow=second, store=store, audit=plan, calibration=scale)
     try:
         running.run(_source(source, pattern, idle, sidecar_wait, running))
     except KeyboardInterrupt:

@@ -91,6 +91,7 @@ class TrainingStatistics(_CardPart):
     """Statistics of the calibration sheets, with which `runtime.drift` compares a scan."""
 
     sheets: int = Field(ge=1)  # how many were measured
+    groups: int | None = Field(default=None, ge=1)  # independent groups they are of; None = unknown
     gray_mean: Annotated[
         tuple[Gray, ...], AfterValidator(_rising)
     ]  # quantiles at runtime.drift.LEVELS of each sheet's mean gray level
@@ -102,6 +103,11 @@ class TrainingStatistics(_CardPart):
         tuple[Distance, ...], AfterValidator(_rising)
     ]  # quantiles of the distance from the training sheets
     shares: tuple[Share, ...]  # of the sheets, for each class named in a verdict
+
+    @property
+    def independent(self) -> int:
+        """How many independent units they are: groups where known, else sheets."""
+        return self.sheets if self.groups is None else min(self.sheets, self.groups)
 
 
 class ShortcutStamp(_CardPart):

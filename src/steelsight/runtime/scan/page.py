@@ -11,7 +11,7 @@ import numpy as np
 from steelsight.reports.document import Cell, Chip, Column, Document
 from steelsight.reports.figures.scan import Thumbnail, draw_contact_sheet, draw_verdicts
 from steelsight.runtime.bundle.open import Bundle
-from steelsight.runtime.drift import Drift
+from steelsight.runtime.drift import SURE, Drift
 from steelsight.runtime.engine.engine import Engine
 from steelsight.runtime.engine.inspector import Inspector
 from steelsight.runtime.engine.reading import ImageRefused, decode
@@ -29,7 +29,7 @@ _SECTIONS: Final = {
     State.DOUBTFUL: "The confidence is below the model's threshold: a person should decide.",
     State.DECIDED: "Decided, the least confident first.",
 }
-_TONES: Final = {"as usual": "good", "slight": "open", "clear": "bad"}
+_TONES: Final = {"as usual": "good", "slight": "open", "clear": "bad", "undecided": "open"}
 
 
 def write_page(
@@ -152,13 +152,14 @@ def _add_drift(document: Document, drift: Sequence[Drift], *, known: bool) -> No
         )
         return
     document.table(
-        ["property", "calibration", "this scan", "difference", "level", "reading"],
+        ["property", "calibration", "this scan", "difference", "by chance", "level", "reading"],
         [
             (
                 each.title,
                 each.usual,
                 each.found,
                 each.difference,
+                each.by_chance,
                 Cell(Chip(each.level, _TONES[each.level])),  # type: ignore[arg-type]
                 each.reading,
             )
@@ -167,7 +168,9 @@ def _add_drift(document: Document, drift: Sequence[Drift], *, known: bool) -> No
         caption="Scan against calibration",
         note="Medians; the difference is the largest gap between the distribution functions "
         "(Kolmogorov-Smirnov), of class shares the population stability index. "
-        "Differences within what chance gives count as usual.",
+        f"By chance: the difference that one of {round(1 / SURE)} scans without drift exceeds, with the "
+        "calibration sheets counted by their groups where the bundle knows them. The scanned sheets count "
+        "singly: where many are of one coil, a difference may be that coil's.",
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from steelsight.errors import BadInput
 from steelsight.ledger.chain.draws import AuditPlan
 from steelsight.ledger.chain.entries import Entry, Mode, SheetSeen, VerdictGiven
+from steelsight.ledger.coils.calibration import CALIBRATED, Calibration
 from steelsight.ledger.images.store import ImageStore
 from steelsight.plain import plain
 from steelsight.runtime.engine.inspector import Inspector
@@ -26,6 +27,7 @@ from steelsight.types import InputSpec
 
 __all__ = ["Line", "LineReport"]
 
+BUNDLE: Final = "bundle"  # name of the event
 LATENCIES: Final = 10_000  # of the last sheets, for the report
 LONGEST_REASON: Final = 2000  # characters
 
@@ -68,6 +70,7 @@ class Line:
     shadow     judges the same sheets without being shown; None = none
     store      where images are kept; None = they stay where the source has them
     audit      which sheets are drawn for audit; None = none
+    calibration  of the station, from now on; None = the one on record goes on
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Line:
         shadow: Inspector | None = None,
         store: ImageStore | None = None,
         audit: AuditPlan | None = None,
+        calibration: Calibration | None = None,
         progress: Callable[[LineReport], None] | None = None,
     ) -> None:
         self.report = LineReport()
@@ -86,6 +90,7 @@ class Line:
         self._shadow = shadow
         self._store = store
         self._audit = audit
+        self._calibration = calibration
         self._progress = progress
         self._last_hash: str | None = None
         if shadow is not None and shadow.bundle.card.model_id == inspector.bundle.card.model_id:
@@ -96,6 +101,7 @@ class Line:
 
         raises  BadLedger, BadOutput, LeaseLost: nothing that was reported as written is lost
         """
+        self._begin()
         for batch in self._batches(source):
             known = self.known([each.arrival.item for each in batch])
             new = [each for each in batch if each.arrival.item not in known]
@@ -105,6 +111,18 @@ class Line:
             if self._progress is not None:
                 self._progress(self.report)
         return self.report
+
+    def _begin(self) -> None:
+        """Put on record which bundles judge and how images lie on the strip, where that has changed."""
+        bundles = [(Mode.LIVE, self._inspector), *([(Mode.SHADOW, self._shadow)] if self._shadow else [])]
+        for mode, inspector in bundles:
+            classes = list(inspector.class_names)
+            details = {"model_id": inspector.bundle.card.model_id, "classes": classes}
+            before = self._recorder.change(BUNDLE, mode.value, details)
+            if before is not None and set(before["classes"]) != set(classes):
+                self._recorder.tell(_other_classes(before["classes"], classes))
+        if self._calibration is not None:
+            self._recorder.change(CALIBRATED, self._recorder.station, self._calibration.as_dict())
 
     def known(self, items: Sequence[str]) -> set[str]:
         """Which items the ledger has already, so that they need not be read; none where it is away."""
@@ -192,6 +210,17 @@ def _inspect(inspector: Inspector, arrivals: Sequence[Arrival]) -> tuple[list[Ve
         for verdict in inspector.inspect_decoded(reads[start : start + size], heatmaps=False)
     ]
     return verdicts, reads
+
+
+def _other_classes(before: Sequence[str], now: Sequence[str]) -> str:
+    added, removed = sorted(set(now) - set(before)), sorted(set(before) - set(now))
+    parts = [f"new: {', '.join(added)}"] * bool(added) + [f"no longer there: {', '.join(removed)}"] * bool(
+        removed
+    )
+    return (
+        f"the bundle has other classes than the one that this station used before ({'; '.join(parts)}); "
+        "earlier verdicts keep their labels"
+    )
 
 
 def _read(arrival: Arrival, spec: InputSpec) -> DecodedImage:

@@ -116,6 +116,41 @@ class Recorder:
         if len(self._noted) < MOST_NOTED:
             self._noted.add(identity)
 
+    def change(self, name: str, subject: str, details: dict[str, Any]) -> dict[str, Any] | None:
+        """Put on record what a station works with from now on, unless that is what it worked with before.
+
+        name     of the event; it holds until the next of this name and subject
+        details  JSON
+        returns  the details before, where they were others; None where they were the same or are not known
+        raises   as `write`
+        """
+        before = self._last_details(name, subject)
+        same = before is not None and {**before, "id": ""} == {**details, "id": ""}
+        if not same:
+            self.write(
+                [[Event(name=name, subject=subject, details={**details, "id": secrets.token_hex(16)})]]
+            )
+        return None if same else before
+
+    def _last_details(self, name: str, subject: str) -> dict[str, Any] | None:
+        writer, table = self._reach(), schema.events
+        if writer is None:
+            return None
+        query = select(table.c.details).where(
+            table.c.writer == self.station, table.c.name == name, table.c.subject == subject
+        )
+        try:
+            with writer.ledger.read() as connection:
+                last = connection.execute(query.order_by(table.c.seq.desc()).limit(1)).scalar_one_or_none()
+        except BadLedger as error:
+            self._lose(error)
+            return None
+        return None if last is None else dict(json.loads(last))
+
+    def tell(self, line: str) -> None:
+        """Report a line of text to who runs the station."""
+        self._report(line)
+
     def idle(self) -> None:
         """Keep the lease, and try to reach a database that was away; call it while no sheet arrives."""
         writer = self._reach()

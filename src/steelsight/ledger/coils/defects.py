@@ -1,0 +1,186 @@
+"""One defect across the borders of images is one defect.
+
+Two regions are parts of one defect where they carry one label on one side of one coil, come from different
+sheets, and either their places overlap, or both reach the borders of their images that face each other and
+lie no farther apart than a tolerance, along and across. Regions of one sheet are joined only through a region
+of another; regions of two stations only where both are known to lie across the strip. The result depends on
+the regions alone and not on the order in which they came.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from steelsight.errors import BadInput
+from steelsight.ledger.coils.calibration import StripBox
+
+__all__ = ["TOLERANCE_MM", "MergedDefect", "PlacedRegion", "merge_regions"]
+
+TOLERANCE_MM: Final = 5.0
+ROUNDING_MM: Final = 1e-6  # of sums of metres
+
+
+@dataclass(frozen=True)
+class PlacedRegion:
+    """A region of a verdict, on the strip."""
+
+    sheet: str
+    index: int  # in the verdict's regions
+    station: str
+    label: str
+    side: str | None
+    place: StripBox
+    image: StripBox  # the whole image's place
+    across_known: bool  # by a calibration or by the sheet; else images begin at 0 and pixels are square
+    score: float
+    area_mm2: float
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Its identity."""
+        return self.sheet, self.index
+
+
+@dataclass(frozen=True)
+class MergedDefect:
+    """One defect of a coil: the regions of one or several images."""
+
+    id: str  # of the coil and the region that lies first along it: the same while the defect grows onwards
+    label: str
+    side: str | None
+    place: StripBox
+    score: float  # the highest of its regions
+    area_mm2: float  # the sum over its regions
+    members: tuple[tuple[str, int], ...]  # sheet and number of region, along the coil
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; metres along the coil, millimetres across it."""
+        place = self.place
+        return {
+            "id": self.id,
+            "label": self.label,
+            "side": self.side,
+            "start_m": place.start_m,
+            "end_m": place.end_m,
+            "left_mm": place.left_mm,
+            "right_mm": place.right_mm,
+            "length_mm": (place.end_m - place.start_m) * 1000,
+            "width_mm": place.right_mm - place.left_mm,
+            "area_mm2": self.area_mm2,
+            "score": self.score,
+            "members": [{"sheet": sheet, "region": index} for sheet, index in self.members],
+        }
+
+
+def merge_regions(
+    coil: str, regions: Iterable[PlacedRegion], tolerance_mm: float = TOLERANCE_MM
+) -> tuple[MergedDefect, ...]:
+    """The defects that regions of one coil are parts of, along the coil.
+
+    tolerance_mm  the largest gap between parts that border on each other; 0 = they touch
+    raises        BadInput for a negative tolerance
+    """
+    if not 0 <= tolerance_mm <= 1000:
+        raise BadInput(f"tolerance: expected 0 to 1000 mm, got {tolerance_mm}")
+    groups: dict[tuple[str, str | None], list[PlacedRegion]] = defaultdict(list)
+    for region in regions:
+        groups[region.label, region.side].append(region)
+    defects = [
+        _defect(coil, parts)
+        for alike in groups.values()
+        for parts in _connected(sorted(alike, key=_along), tolerance_mm)
+    ]
+    return tuple(sorted(defects, key=lambda each: (each.place.start_m, each.id)))
+
+
+def _along(region: PlacedRegion) -> tuple[float, str, int]:
+    return region.place.start_m, region.sheet, region.index
+
+
+def _connected(regions: Sequence[PlacedRegion], tolerance_mm: float) -> Iterator[list[PlacedRegion]]:
+    """Groups of regions that are joined by pairs; the regions are sorted along the coil."""
+    parent = list(range(len(regions)))
+
+    def root(node: int) -> int:
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    open_ones: list[int] = []  # those that a later region may still reach
+    for number, region in enumerate(regions):
+        reach = region.place.start_m - (tolerance_mm + ROUNDING_MM) / 1000
+        open_ones = [each for each in open_ones if regions[each].place.end_m >= reach]
+        for each in open_ones:
+            if _joined(regions[each], region, tolerance_mm):
+                parent[root(number)] = root(each)
+        open_ones.append(number)
+    groups: dict[int, list[PlacedRegion]] = defaultdict(list)
+    for number, region in enumerate(regions):
+        groups[root(number)].append(region)
+    yield from groups.values()
+
+
+def _joined(one: PlacedRegion, other: PlacedRegion, tolerance_mm: float) -> bool:
+    if one.sheet == other.sheet:
+        return False
+    if one.station != other.station and not (one.across_known and other.across_known):
+        return False
+    gaps = [_gap_mm(span(one.place), span(other.place)) for span in (_along_mm, _across_mm)]
+    if max(gaps) < -ROUNDING_MM:
+        return True
+    if max(gaps) > tolerance_mm + ROUNDING_MM:
+        return False
+    return any(_face(one, other, span, tolerance_mm) for span in (_along_mm, _across_mm))
+
+
+def _along_mm(place: StripBox) -> tuple[float, float]:
+    return place.start_m * 1000, place.end_m * 1000
+
+
+def _across_mm(place: StripBox) -> tuple[float, float]:
+    return place.left_mm, place.right_mm
+
+
+def _gap_mm(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Between two intervals; negative where they overlap."""
+    return max(one[0], other[0]) - min(one[1], other[1])
+
+
+def _face(
+    one: PlacedRegion,
+    other: PlacedRegion,
+    span: Callable[[StripBox], tuple[float, float]],
+    tolerance_mm: float,
+) -> bool:
+    """Whether both regions reach the borders of their images that face each other along one axis."""
+    first, second = sorted((one, other), key=lambda each: span(each.image))
+    end, start = span(first.image)[1], span(second.image)[0]
+    most = tolerance_mm + ROUNDING_MM
+    reaches = end - span(first.place)[1] <= most and span(second.place)[0] - start <= most
+    return reaches and start - end <= most
+
+
+def _defect(coil: str, parts: Sequence[PlacedRegion]) -> MergedDefect:
+    ordered = sorted(parts, key=_along)
+    first = ordered[0]
+    identity = f"{coil}\0{first.sheet}\0{first.index}"
+    place = StripBox(
+        min(each.place.start_m for each in parts),
+        max(each.place.end_m for each in parts),
+        min(each.place.left_mm for each in parts),
+        max(each.place.right_mm for each in parts),
+    )
+    return MergedDefect(
+        hashlib.sha256(identity.encode()).hexdigest()[:32],
+        first.label,
+        first.side,
+        place,
+        max(each.score for each in parts),
+        sum(each.area_mm2 for each in ordered),
+        tuple(each.key for each in ordered),
+    )
