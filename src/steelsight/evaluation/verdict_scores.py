@@ -21,7 +21,13 @@ from steelsight.evaluation.intervals.bootstrap import (
     group_index,
     interval_of,
 )
-from steelsight.evaluation.intervals.bounds import average_bounds, is_constant, lone_classes, wilson_at
+from steelsight.evaluation.intervals.bounds import (
+    average_bounds,
+    bounded_pair,
+    is_constant,
+    lone_classes,
+    wilson_at,
+)
 from steelsight.evaluation.probabilities import check_labels, read_weights
 from steelsight.types import Interval, Labels
 
@@ -70,7 +76,8 @@ class VerdictScores:
         draws = self.draws[score][row] - self.draws[score][other]
         defined = draws[~np.isnan(draws)]
         above = float(((defined > 0) + 0.5 * (defined == 0)).mean()) if defined.size else float("nan")
-        return PairedDifference(self._bounds(score, estimate, draws), above, draws.size - defined.size)
+        found = PairedDifference(self._bounds(score, estimate, draws), above, draws.size - defined.size)
+        return found if row == other else bounded_pair(found, self.groups)
 
     def _bounds(self, score: str, estimate: float, draws: Float[np.ndarray, " b"]) -> Interval:
         if not draws.size or (score == "balanced_accuracy" and self.lone):

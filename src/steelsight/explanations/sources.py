@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from steelsight.errors import BadAnnotation, BadImage
+from steelsight.errors import BadAnnotation, BadData, BadImage
 from steelsight.sheets.catalog import mask_fractions, open_data
 from steelsight.sheets.formats.listing import list_images
 from steelsight.sheets.formats.mask_pairs import find_masks, look_in
 from steelsight.sheets.images.image_file import IMAGE_SUFFIXES
 from steelsight.sheets.images.pixels import read_sheet
 from steelsight.sheets.options import AUTOMATIC, DataOptions
+from steelsight.sheets.own_folders import OwnFolders
 from steelsight.types import AreaFractions, GrayImage, InputSpec, MaskSource, Rejection, SheetItem
 
 __all__ = ["ReadSheet", "find_items", "read_items"]
@@ -40,8 +41,12 @@ def find_items(
     data    DATA folder with masks and classes; an image outside it is matched by its file name
     options how DATA is opened; its groups are not used
     returns the sheets, and the type names of DATA (none without)
-    raises  BadImage where a path does not exist, BadData where DATA cannot be used
+    raises  BadImage where a path does not exist, BadData where DATA cannot be used, or
+            a path is of a folder that Steelsight wrote
     """
+    own = OwnFolders("an image or a folder of images", BadData)
+    for path in paths:
+        own.refuse(path)
     known = open_data(data, options=options) if data is not None else None
     by_path = {item.path.resolve(): item for item in known.items} if known else {}
     by_name: dict[str, list[SheetItem]] = {}

@@ -41,6 +41,7 @@ from steelsight.sheets.grouping.groups import (
 from steelsight.sheets.images.image_file import unreadable
 from steelsight.sheets.masks import mask_fractions, read_mask
 from steelsight.sheets.options import AUTOMATIC, DataOptions
+from steelsight.sheets.own_folders import OwnFolders
 from steelsight.types import InputSpec, SheetSet
 
 __all__ = [
@@ -118,6 +119,7 @@ def open_data(root: Path, *, groups: str | None = None, options: DataOptions = A
     raises  BadData when the folder cannot be used, BadRecipe for an unknown rule or layout
     """
     _refuse_unreadable(root)
+    OwnFolders("a DATA folder", BadData).refuse(root)
     folder = DataFolder(root, options)
     if options.layout is None:
         if not is_severstal(root):

@@ -6,9 +6,11 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from steelsight.errors import BadData
 from steelsight.runtime.bundle.default import default_bundle
 from steelsight.runtime.sizing import Sizing, size_machine
 from steelsight.sheets.formats.listing import list_images
+from steelsight.sheets.own_folders import OwnFolders
 
 __all__ = ["bench_bundle"]
 
@@ -22,9 +24,12 @@ def bench_bundle(bundle: Path | None, data: Path | None, *, rate: float, sheets:
     data    folder of images; None = generated sheets
     rate    sheets a second of one camera, above 0
     sheets  how many are scanned
-    raises  BadInput for no readable image, or a rate not above 0; BadBundle
+    raises  BadData for a folder that Steelsight wrote; BadInput for no readable image, or a rate not above 0;
+            BadBundle
     """
     with tempfile.TemporaryDirectory() as scratch:
+        if data is not None:
+            OwnFolders("a folder of images", BadData).refuse(data)
         folder = data if data is not None else _draw(Path(scratch))
         images = [folder / name for name in list_images(folder).images]
         return size_machine(bundle or default_bundle(), images, rate=rate, sheets=sheets)

@@ -21,12 +21,12 @@ from steelsight.runtime.scan.archives.listing import ArchiveRefused, archive_kin
 from steelsight.runtime.scan.archives.members import Entry, Member
 from steelsight.runtime.scan.archives.reader import ArchiveReader
 from steelsight.runtime.scan.patterns import expand_pattern
-from steelsight.runtime.verdict import Reason
 from steelsight.sheets.formats.listing import list_images
 from steelsight.sheets.formats.mask_pairs import LookAt, MaskPairs, find_masks, look_in
 from steelsight.sheets.images.image_file import IMAGE_SUFFIXES, unreadable
 from steelsight.sheets.mask_values import MaskLook, look_at
-from steelsight.types import Rejection
+from steelsight.sheets.own_folders import OwnFolders
+from steelsight.types import Reason, Rejection
 
 __all__ = [
     "PlannedSheet",
@@ -88,9 +88,10 @@ def list_sources(sources: Sequence[str | Path]) -> SourceListing:
     """
     passed_over: list[Rejection] = []
     seen: set[str] = set()
+    own = OwnFolders(WANTED, BadSource)
     sheets: list[PlannedSheet] = []
     for source in sources:
-        for name, path, entry in _list_source(str(source), passed_over):
+        for name, path, entry in _list_source(str(source), passed_over, own):
             if entry is None and path in seen:
                 continue
             seen.add(path)
@@ -112,13 +113,15 @@ def list_sources(sources: Sequence[str | Path]) -> SourceListing:
 _Listed = tuple[str, str, Entry | None]  # name, absolute path, entry of an archive
 
 
-def _list_source(source: str, passed_over: list[Rejection]) -> Iterator[_Listed]:
+def _list_source(source: str, passed_over: list[Rejection], own: OwnFolders) -> Iterator[_Listed]:
     path = Path(source)
     try:
         exists = path.exists()
         is_folder = path.is_dir()
     except (OSError, ValueError) as error:
         raise BadSource(f"{source!r:.200}: expected {WANTED}, got a name no file can have") from error
+    if exists:
+        own.refuse(path)
     if is_folder:
         yield from _list_folder(path, passed_over)
     elif exists:

@@ -22,6 +22,7 @@ from steelsight.runtime.scan.run import ReportProgress, ScanReport
 from steelsight.runtime.scan.sources import PlannedSheet, absolute
 from steelsight.runtime.scan.summary import ScanSummary, summarise, write_summary
 from steelsight.sheets.images.image_file import unreadable
+from steelsight.sheets.own_folders import OwnFolders
 
 __all__ = ["watch"]
 
@@ -172,4 +173,5 @@ def _folder(source: Path | str) -> Path:
             pass
     except OSError as error:
         raise BadSource(f"{source}: {unreadable(folder, error).removeprefix(f'{folder.name}: ')}") from error
+    OwnFolders("a folder to watch", BadSource).refuse(folder)
     return folder

@@ -22,10 +22,10 @@ from steelsight.errors import BadLedger
 from steelsight.ledger.database import schema
 from steelsight.ledger.writing.writer import now_us
 from steelsight.runtime.drift import class_shares, compare_statistics
-from steelsight.runtime.verdict import State
 from steelsight.service.api.middleware.edge import Finished
 from steelsight.service.context import Service
 from steelsight.service.judging.judges import Judges
+from steelsight.types import State
 
 __all__ = ["LedgerFigures", "RequestFigures"]
 

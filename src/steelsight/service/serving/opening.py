@@ -19,6 +19,7 @@ from steelsight.service.bundles import Bundles
 from steelsight.service.console import SharedWriter
 from steelsight.service.context import Service
 from steelsight.service.settings.load import Settings
+from steelsight.sheets.own_folders import OwnFolders
 
 __all__ = ["complete_settings", "open_or_make_ledger", "open_service"]
 
@@ -35,6 +36,8 @@ def complete_settings(settings: Settings) -> Settings:
         )
     if settings.watch is not None and not settings.watch.is_dir():
         raise BadInput(f"--watch {settings.watch}: expected a folder that the camera writes into")
+    if settings.watch is not None:
+        OwnFolders("a folder that the camera writes into", BadInput).refuse(settings.watch)
     url = parse_url(settings.ledger)
     added: dict[str, object] = {"bundle": settings.bundle or default_bundle()}
     if url.get_backend_name() == "sqlite":

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from steelsight.sheets.images.image_file import IMAGE_SUFFIXES, unreadable
+from steelsight.sheets.own_folders import folder_kind
 from steelsight.types import Rejection
 
 __all__ = ["MAX_DEPTH", "MAX_LINKED", "TOO_MANY_LINKS", "Listing", "list_images", "unused_files"]
@@ -37,14 +38,6 @@ _SYSTEM: Final = {
     "__macosx": "resource forks of macOS",
     "__pycache__": "compiled Python",
 }
-# A folder of ours is known by its files, all of one entry.
-_OWN: Final = (
-    (("card.json", "model.safetensors"), "a RUN folder of Steelsight"),
-    (("card.json", "model.onnx"), "a BUNDLE folder of Steelsight"),
-    (("recipe.json", "metrics.json"), "a RUN folder of Steelsight"),
-    (("recipe.json", "progress.safetensors"), "a RUN folder of Steelsight"),
-    (("scan.json",), "results of a scan"),
-)
 _DOCUMENTS: Final = re.compile(r"(readme|licen[cs]e|copying|changelog|citation|notice)(\W.*)?", re.IGNORECASE)
 _NOTES: Final = frozenset({".md", ".rst", ".pdf", ".html", ".htm"})
 
@@ -155,7 +148,7 @@ def _walk(
         walk.unreadable.append(Rejection(prefix or "./", unreadable(folder, error)))
         return
     names = {entry.name for entry in entries if not entry.name.startswith(".")}
-    own = _own_folder(names) if prefix else ""
+    own = folder_kind(names) if prefix else ""
     if own:
         walk.passed_over.append(Rejection(prefix, own))
         return
@@ -178,13 +171,6 @@ def _suffix(entry: str) -> str:
     name = entry.rpartition("/")[2]
     stem, dot, suffix = name.rpartition(".")
     return f".{suffix}".lower() if dot and stem and suffix else ""
-
-
-def _own_folder(names: Collection[str]) -> str:
-    pages = {name.removesuffix(".html") for name in names if name.endswith(".html")}
-    if any(f"{page}.json" in names for page in pages):
-        return "a report of Steelsight"
-    return next((what for files, what in _OWN if set(files) <= set(names)), "")
 
 
 def _system_reason(name: str) -> str:
