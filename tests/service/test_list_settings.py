@@ -4,6 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
+from steelsight.cli.service.serve import ServeFlags, _given
 from steelsight.errors import BadInput
 from steelsight.service.settings.load import load_settings
 
@@ -16,6 +17,12 @@ def test_a_list_is_joined_by_commas_or_json(monkeypatch, text):
     monkeypatch.setenv("STEELSIGHT_SERVE_ALLOWED_NETWORKS", text)
     assert load_settings().allowed_networks == NETWORKS
     assert load_settings({"allowed_hosts": '["a.example"]'}).allowed_hosts == ("a.example",)
+
+
+def test_flags_that_are_zero_are_given_and_flags_that_are_not_set_are_not():
+    assert _given(ServeFlags()) == {}
+    assert _given(ServeFlags(port=0, open=True)) == {"port": 0, "open": True}
+    assert _given(ServeFlags(port=0, set=("port=9", "writer=a"))) == {"port": 0, "writer": "a"}
 
 
 @pytest.mark.parametrize(

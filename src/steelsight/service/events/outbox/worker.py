@@ -16,6 +16,7 @@ import asyncio
 import logging
 import secrets
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -40,6 +41,7 @@ __all__ = ["Delivery", "DeliveryOptions", "open_sender"]
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 STOP_S: Final = 10.0
+RESTART_S: Final = 1.0  # after a fault of this program
 TOLD_US: Final = 60_000_000  # a failure that lasts longer is told in /health
 LOOKUPS: Final = 32  # names that are looked up at the same time
 
@@ -114,8 +116,14 @@ class Delivery:
 
     def _run(self) -> None:
         # On Windows, MQTT needs this kind of loop.
-        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-            runner.run(self._main())
+        while not self._stopping:
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+                try:
+                    runner.run(self._main())
+                except Exception:  # a fault of this program: deliveries must go on all the same
+                    log.exception("the worker that delivers ended; it begins again")
+                    self.trouble = "the worker ended by a fault and begins again"
+                    time.sleep(RESTART_S)
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
