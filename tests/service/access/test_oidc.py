@@ -1,5 +1,6 @@
 """Login by an identity provider, and attacks on it."""
 
+import contextlib
 import time
 from urllib.parse import parse_qs, urlsplit
 
@@ -352,3 +353,47 @@ def test_a_token_signed_for_encryption_keys_is_refused(make_service, provider):
     plain = RSAKey.import_key({**key.as_dict(private=True), "use": "sig"})
     provider.sign = lambda claims: jwt.encode({"alg": "RS256", "kid": "enc"}, claims, plain)
     assert log_in(client(make_service())).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "content", [b"[]", b"no JSON", b"[" * 100_000, b'{"issuer": "' + b"x" * 2**21 + b'"}']
+)
+def test_a_provider_that_answers_something_else_is_told(make_service, provider, content):
+    def answer(handler, _content, status=200):
+        handler.send_response(status)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        with contextlib.suppress(ConnectionError):  # the service does not read more than it must
+            handler.wfile.write(content)
+
+    provider.answer = answer
+    there = client(make_service()).get("/api/v1/oidc/login", follow_redirects=False)
+    assert (there.status_code, there.json()["error"]["code"]) == (502, "provider_failed")
+
+
+def test_a_provider_that_sends_the_browser_elsewhere_is_not_followed(make_service, provider):
+    reached = []
+
+    def answer(handler, _content, status=200):
+        reached.append(handler.path)
+        handler.send_response(302)
+        handler.send_header("Location", f"{provider.issuer}/elsewhere")
+        handler.end_headers()
+
+    provider.answer = answer
+    assert client(make_service()).get("/api/v1/oidc/login", follow_redirects=False).status_code == 502
+    assert reached == ["/realm/.well-known/openid-configuration"]
+
+
+def test_a_secret_in_a_file_and_in_the_form(make_service, provider, tmp_path):
+    (tmp_path / "secret").write_text(SECRET + "\n")
+    http = client(make_service(client_secret=None, client_secret_file=str(tmp_path / "secret")))
+    assert log_in(http).status_code == 303
+    provider.metadata["token_endpoint_auth_methods_supported"] = ["client_secret_post"]
+    other = client(make_service())
+    assert log_in(other).status_code == 502  # the small provider knows no other way
+    assert provider.requests[-1]["client_secret"] == SECRET
+    missing = client(make_service(client_secret=None, client_secret_file=str(tmp_path / "none")))
+    answer = log_in(missing)
+    assert (answer.status_code, "client_secret_file cannot be read" in answer.text) == (502, True)
+    assert SECRET not in answer.text

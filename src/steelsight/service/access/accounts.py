@@ -219,7 +219,7 @@ def make_link(connection: Connection, writer: Writer, person: str, *, hours: flo
     """
     if account_of_person(connection, person).disabled:
         raise BadAccount("account: is disabled; enable it first")
-    connection.execute(delete(links).where(links.c.person == person))
+    connection.execute(delete(links).where((links.c.person == person) | (links.c.expires_us <= now_us())))
     secret = new_secret()
     row = {"secret": hash_secret(secret), "person": person, "expires_us": now_us() + int(hours * 3600e6)}
     connection.execute(insert(links).values(row))

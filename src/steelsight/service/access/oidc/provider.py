@@ -24,7 +24,8 @@ KEPT_S: Final = 3600.0  # published addresses and keys
 AGAIN_S: Final = 60.0  # keys are fetched again for an unknown key, at most so often
 LEEWAY_S: Final = 60  # between the clocks
 MOST_BYTES: Final = 2**20  # of any answer
-TIMEOUT: Final = httpx.Timeout(10.0)
+TIMEOUT: Final = httpx.Timeout(10.0)  # of each step of a connection
+LONGEST_S: Final = 20.0  # of a whole answer
 KINDS: Final = ("RSA", "EC", "OKP")  # keys of signatures; a symmetric one is never published
 MISSING: Final = "the provider's answer has no usable"
 
@@ -68,11 +69,11 @@ class Provider:
                 httpx.Client(timeout=TIMEOUT, follow_redirects=False) as http,
                 http.stream(method, address, **options) as answer,
             ):
-                content = b""
+                content, begun = b"", time.monotonic()
                 for part in answer.iter_bytes():
                     content += part
-                    if len(content) > MOST_BYTES:
-                        raise failed(f"more than {MOST_BYTES} bytes from {address:.200}")
+                    if len(content) > MOST_BYTES or time.monotonic() - begun > LONGEST_S:
+                        raise failed(f"more than {MOST_BYTES} bytes or {LONGEST_S:g} s from {address:.200}")
                 if answer.status_code == 400 and method == "POST":
                     raise refused("the provider does not accept the code")
                 if answer.status_code != 200:
