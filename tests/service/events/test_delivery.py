@@ -514,3 +514,22 @@ def test_a_private_network_is_refused_unless_it_is_allowed(sqlite_ledger, make_p
 
 def test_the_options_of_the_tests_are_those_of_a_worker():
     assert QUICK.serving.batch == ServingOptions().batch
+
+
+def test_a_fault_of_the_worker_does_not_end_deliveries(lite, lite_line, monkeypatch, caplog):
+    take, faults = progress.take, []
+
+    def failing(connection, token):
+        if not faults:
+            faults.append(1)
+            raise RuntimeError("a fault")
+        return take(connection, token)
+
+    monkeypatch.setattr("steelsight.service.events.outbox.worker.take", failing)
+    with receiving() as receiver, delivering(lite):
+        add(lite, receiver.url)
+        lite_line.append(judged(0, 2))
+        until(lambda: len(receiver.accepted) >= 4)
+    assert faults
+    assert "the worker that delivers ended; it begins again" in caplog.text
+    assert receiver.places() == [1, 2, 3, 4]

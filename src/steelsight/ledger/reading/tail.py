@@ -20,7 +20,7 @@ from steelsight.ledger.database import schema
 from steelsight.ledger.proof.verify import RESTORED
 from steelsight.ledger.reading.cursors import Cursor, ledger_mark, parse_cursor, writer_mark
 
-__all__ = ["Batch", "Lost", "Resumed", "TailEntry", "read_after", "read_heads", "resume", "rewind"]
+__all__ = ["Lost", "Resumed", "TailBatch", "TailEntry", "read_after", "read_heads", "resume", "rewind"]
 
 UNKNOWN: Final = "unknown writer"  # of a cursor; the ledger has none of that name
 WRITERS_AT_ONCE: Final = 50  # in one query; SQLite limits the depth of a condition
@@ -40,7 +40,7 @@ class TailEntry:
 
 
 @dataclass(frozen=True)
-class Batch:
+class TailBatch:
     """Entries after a cursor."""
 
     entries: tuple[TailEntry, ...]  # each writer's in the order of their numbers
@@ -75,7 +75,9 @@ def read_heads(connection: Connection) -> Cursor:
     return Cursor(int(rows[0].epoch), {row.name: int(row.seq) for row in rows if row.seq > 0})
 
 
-def read_after(connection: Connection, cursor: Cursor, *, limit: int, until: Cursor | None = None) -> Batch:
+def read_after(
+    connection: Connection, cursor: Cursor, *, limit: int, until: Cursor | None = None
+) -> TailBatch:
     """The next entries after a cursor; of each writer that went on at least one, as far as the limit allows.
 
     connection  in a transaction that sees one state: `Ledger.read`
@@ -97,7 +99,7 @@ def read_after(connection: Connection, cursor: Cursor, *, limit: int, until: Cur
     taken = _share(waiting, limit, turn=sum(cursor.seqs.values()))
     ranges = [(name, cursor.seq(name), cursor.seq(name) + count) for name, count in taken.items()]
     entries = _entries(connection, ranges)
-    return Batch(
+    return TailBatch(
         entries,
         cursor.moved({name: last for name, _, last in ranges}) if ranges else cursor,
         more=sum(waiting.values()) > len(entries),

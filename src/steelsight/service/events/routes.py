@@ -21,7 +21,7 @@ from steelsight.ledger.reading.tail import Resumed, read_heads, resume
 from steelsight.service.access.guard import needs, still_allowed
 from steelsight.service.access.roles import Caller, Permission
 from steelsight.service.context import Service
-from steelsight.service.events.hub import Hub, Step
+from steelsight.service.events.hub import Hub, StreamStep
 from steelsight.service.events.messages import Filter
 from steelsight.service.problem import Problem
 
@@ -136,7 +136,7 @@ class _Sending:
         except SteelsightError as error:
             yield _problem("ledger_altered", str(error), "see `steelsight ledger verify`")
 
-    def _event(self, step: Step) -> bytes:
+    def _event(self, step: StreamStep) -> bytes:
         return step.sse(audit=self.wanted.audit)
 
     def _allowed(self) -> bool:

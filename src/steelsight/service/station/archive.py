@@ -15,10 +15,10 @@ from steelsight.names import shown_name
 from steelsight.runtime.scan.archives.guarded_stream import MAX_HEADER, ArchiveBomb
 from steelsight.runtime.scan.archives.members import DAMAGE
 from steelsight.runtime.scan.archives.tar_headers import TarMember, iterate_headers
-from steelsight.runtime.verdict import Reason
 from steelsight.service.station.places import NamePattern
 from steelsight.service.station.source import Arrival, Place, Refusal, SourceNotice, bounded_us, item_name
 from steelsight.sheets.images.image_file import MAX_FILE_BYTES
+from steelsight.types import Reason
 
 __all__ = ["ByteReader", "TarSource"]
 

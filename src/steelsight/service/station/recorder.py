@@ -229,7 +229,8 @@ class Recorder:
         if self.away_since is None:
             self.away_since = time.monotonic()
             self._outage = secrets.token_hex(16)
-            self._report(f"the ledger is away ({error}); sheets wait in the spool")
+            waiting = "; sheets wait in the spool" if self._spool is not None else ""
+            self._report(f"the ledger is away ({error}){waiting}")
         self._next_try = time.monotonic() + RETRY_S
         self._disconnect()
 
