@@ -99,7 +99,8 @@ def score_verdicts(
 
     labels    (n,) class index
     weights   (n,) >= 0 of the sheets; None = equal
-    returns   balanced accuracy is undefined for a resample without a sheet of a class that the labels have
+    returns   balanced accuracy is undefined for a resample without a sheet of a class that the labels have,
+              and where the labels have one class only: the recall of one class is no mean over classes
     raises    BadInput for class indices out of range, and for lengths that differ
 
     >>> labels = np.array([0, 0, 1, 1])
@@ -142,7 +143,7 @@ def _counts(
 
 def _score(counts: Margins, labels: Labels) -> dict[str, Draws]:
     present = np.bincount(labels, minlength=counts.sheets.shape[-1]) > 0
-    lost = (counts.sheets[..., present] == 0).any(axis=2)
+    lost = (counts.sheets[..., present] == 0).any(axis=2) | (present.sum() < 2)
     return {
         "accuracy": counted.accuracy(counts),
         "f1_weighted": counted.f1(counts, "weighted"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -18,6 +19,7 @@ from steelsight.evaluation.intervals.bootstrap import NO_SPREAD, PairedDifferenc
 from steelsight.types import Interval, Labels
 
 __all__ = [
+    "FEWEST_GROUPS",
     "average_bounds",
     "bounded_pair",
     "difference_bounds",
@@ -32,6 +34,7 @@ __all__ = [
 Flags = Bool[np.ndarray, "n"]
 GroupIndex = Int[np.ndarray, "n"]
 
+FEWEST_GROUPS: Final = 10  # independent groups below which a difference is undecided
 MEANS = {"balanced_accuracy": "recall", "f1_macro": "f1", "auc": "auc"}  # mean over classes of
 
 

@@ -20,7 +20,7 @@ from steelsight.ledger.database import schema
 from steelsight.ledger.proof.verify import RESTORED
 from steelsight.ledger.reading.cursors import Cursor, ledger_mark, parse_cursor, writer_mark
 
-__all__ = ["Batch", "Lost", "Resumed", "TailEntry", "read_after", "read_heads", "resume", "rewind"]
+__all__ = ["Lost", "Resumed", "TailBatch", "TailEntry", "read_after", "read_heads", "resume", "rewind"]
 
 Range = tuple[str, int, int]  # of a writer: after the first number, up to the last
 MOST_BYTES: Final = 8 * 2**20  # of entries that are read at once
@@ -42,7 +42,7 @@ class TailEntry:
 
 
 @dataclass(frozen=True)
-class Batch:
+class TailBatch:
     """Entries after a cursor."""
 
     entries: tuple[TailEntry, ...]  # each writer's in the order of their numbers
@@ -77,7 +77,9 @@ def read_heads(connection: Connection) -> Cursor:
     return Cursor(int(rows[0].epoch), {row.name: int(row.seq) for row in rows if row.seq > 0})
 
 
-def read_after(connection: Connection, cursor: Cursor, *, limit: int, until: Cursor | None = None) -> Batch:
+def read_after(
+    connection: Connection, cursor: Cursor, *, limit: int, until: Cursor | None = None
+) -> TailBatch:
     """The next entries after a cursor; of each writer that went on at least one, as far as the limit allows.
 
     connection  in a transaction that sees one state: `Ledger.read`
@@ -101,7 +103,7 @@ def read_after(connection: Connection, cursor: Cursor, *, limit: int, until: Cur
         connection, [(name, cursor.seq(name), cursor.seq(name) + count) for name, count in taken.items()]
     )
     entries = _entries(connection, ranges)
-    return Batch(
+    return TailBatch(
         entries,
         cursor.moved({name: last for name, _, last in ranges}) if ranges else cursor,
         more=sum(waiting.values()) > len(entries),

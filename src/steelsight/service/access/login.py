@@ -135,11 +135,15 @@ def _wrong() -> Problem:
 
 
 def _record_burst(service: Service, account: Account | None, counted: dict[str, int]) -> None:
-    """Put 5, 10, 20, 40, … failures in a row on record."""
+    """Put 5, 10, 20, 40, … failures in a row on record: of an account, a browser or an address.
+
+    Names that nobody has are not recorded: anybody could fill the ledger with them.
+    """
     for key, failures in counted.items():
         times, rest = divmod(failures, BURST)
-        if rest == 0 and times & (times - 1) == 0:
-            kind = key.partition(" ")[0]
+        kind = key.partition(" ")[0]
+        known = account is not None or kind == "address"
+        if known and rest == 0 and times & (times - 1) == 0:
             person = None if account is None or kind == "address" else account.person
             service.console.append(
                 [Event(name="login_failures", subject=person, details={"by": kind, "failures": failures})]

@@ -21,7 +21,7 @@ from steelsight.ledger.reading.tail import Resumed, read_heads, resume
 from steelsight.service.access.guard import needs, still_allowed
 from steelsight.service.access.roles import Caller, Permission
 from steelsight.service.context import Service
-from steelsight.service.events.hub import Hub, Step
+from steelsight.service.events.hub import Hub, StreamStep
 from steelsight.service.events.messages import Filter
 from steelsight.service.problem import Problem
 
@@ -139,7 +139,7 @@ class _Sending:
         except SteelsightError as error:
             yield _problem("ledger_altered", str(error), "see `steelsight ledger verify`")
 
-    def _events(self, steps: Sequence[Step]) -> Iterator[bytes]:
+    def _events(self, steps: Sequence[StreamStep]) -> Iterator[bytes]:
         """The events that are wanted, joined to pieces of bounded size."""
         piece: list[bytes] = []
         for step in steps:

@@ -32,7 +32,7 @@ from steelsight.service.events.outbox.broker import MqttSender
 from steelsight.service.events.outbox.destinations import ACTIVE, Destination, list_destinations
 from steelsight.service.events.outbox.progress import give_back, take
 from steelsight.service.events.outbox.sending import Opener
-from steelsight.service.events.outbox.serving import Served, Serving, ServingOptions
+from steelsight.service.events.outbox.serving import DeliveryParts, Serving, ServingOptions
 from steelsight.service.events.outbox.webhook import WebhookSender
 from steelsight.service.settings.events import EventSettings
 
@@ -87,7 +87,7 @@ class Delivery:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
-        self._served: Served  # these two are made by the thread
+        self._served: DeliveryParts  # these two are made by the thread
         self._look: asyncio.Event  # look for changed destinations at once
         self._tasks: dict[str, tuple[int, asyncio.Task[None]]] = {}  # by destination: its version, its task
 
@@ -130,7 +130,7 @@ class Delivery:
         # Looking up a name may take long: calls of the ledger have threads of their own.
         self._loop.set_default_executor(ThreadPoolExecutor(LOOKUPS, thread_name_prefix="delivery names"))
         self._look = asyncio.Event()
-        self._served = Served(self.ledger, self._console, self._token)
+        self._served = DeliveryParts(self.ledger, self._console, self._token)
         watch = asyncio.create_task(self._watch())
         try:
             while not self._stopping:
