@@ -308,6 +308,7 @@ def killed_line(work: Path, kills: int, postgresql: str | None) -> dict[str, Any
         "kills_lost": len(list(folder.iterdir())) - len(set(rows)),
         "kills_twice": len(rows) - len(set(rows)),
         "kills_findings": findings,
+        "kills_up_p50_s": round(float(np.median(up_s)), 2),
         "kills_up_s": round(max(up_s), 2),
     }
 
