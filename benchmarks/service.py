@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from service_api import api
 from steelsight.ledger.chain.entries import Entry, LedgerRegion, SheetSeen, VerdictGiven
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.open import Ledger, create_ledger, open_ledger
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000, help="verdicts behind the lists")
     parser.add_argument("--line-seconds", type=float, default=120)
     parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--requests", type=int, default=100_000, help="to the API, for its memory")
     options = parser.parse_args()
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -53,6 +55,8 @@ def main() -> None:
         found |= paced_line(work, options.line_seconds)
         found |= throughput(work)
         found |= killed_line(work, options.kills)
+        pictures = [path.read_bytes() for path in sorted((work / "drawn").rglob("*.jpg"))]
+        found |= api(work, pictures, 400, options.requests)
     print(json.dumps(found))
 
 
