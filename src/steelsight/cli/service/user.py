@@ -83,7 +83,7 @@ def add(
 ) -> None:
     """Add an account, with a password that is asked for, read from a file, or set later by a link."""
     from steelsight.service.access.accounts import NewAccount, add_account
-    from steelsight.service.access.logins import wanted_login
+    from steelsight.service.access.login_names import wanted_login
     from steelsight.service.access.roles import Role
 
     hashed = None if link else _new_hash(wanted_login(login), password_file)
@@ -164,7 +164,7 @@ def password(
     as_json: JsonFlag = False,
 ) -> None:
     """Set the password of an account and end its sessions, or print a link that does."""
-    from steelsight.service.access.logins import normalise_login
+    from steelsight.service.access.login_names import normalise_login
 
     hashed = None if link else _new_hash(normalise_login(login), password_file)
     with _changing(ledger) as (connection, writer):

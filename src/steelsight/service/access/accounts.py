@@ -15,7 +15,7 @@ from steelsight.ledger.database.schema import people
 from steelsight.ledger.keeping.people import add_person
 from steelsight.ledger.writing.writer import Writer, now_us
 from steelsight.service.access.credentials import hash_secret, new_secret
-from steelsight.service.access.logins import normalise_login, wanted_login
+from steelsight.service.access.login_names import normalise_login, wanted_login
 from steelsight.service.access.roles import Actor, Role
 from steelsight.service.access.sessions import revoke_sessions
 
