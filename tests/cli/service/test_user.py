@@ -7,12 +7,15 @@ import pytest
 pytest.importorskip("sqlalchemy", reason="needs the extra [serve]")
 pytest.importorskip("argon2", reason="needs the extra [serve]")
 
+from tests.ledger.conftest import cluster
 from typer.testing import CliRunner
 
 from steelsight.cli import app
 from steelsight.ledger.database import accounts as tables
 from steelsight.ledger.database.open import create_ledger, opened
 from steelsight.ledger.proof.verify import verify
+
+__all__ = ["cluster"]
 
 PASSWORD = "oil on the third stand"
 
@@ -106,3 +109,21 @@ def test_the_last_administrator_stays(call):
     call("add", "anna", "--role", "admin", "--password-file", "-", text=PASSWORD)
     assert "is the last administrator" in call("disable", "anna", code=2).stderr
     assert "is the last administrator" in call("role", "anna", "viewer", code=2).stderr
+
+
+def test_accounts_of_a_ledger_in_postgresql(cluster):
+    address = cluster.create("users")
+    create_ledger(address).close()
+
+    def call(*line, text=None):
+        done = CliRunner().invoke(app, ["user", *line, "--ledger", address, "--json"], input=text)
+        assert done.exit_code == 0, done.output
+        return last_json(done)
+
+    added = call("add", "anna", "--role", "admin", "--password-file", "-", text=PASSWORD)
+    token = call("token", "prometheus", "--scope", "read")
+    found = call("list")
+    assert [each["person"] for each in found["users"]] == [added["person"]]
+    assert [each["id"] for each in found["tokens"]] == [token["token"]["id"]]
+    with opened(address) as ledger:
+        assert verify(ledger).clean
