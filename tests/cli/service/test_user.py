@@ -47,14 +47,14 @@ def test_accounts_from_the_first_to_the_last(call, path):
     assert (added["login"], added["role"], added["link"]) == ("anna", "admin", None)
     linked = last_json(call("add", "ben", "--role", "viewer", "--name", "Ben B.", "--link", "--json"))
     assert linked["link"].startswith("/access/link?secret=")
-    call("role", "ben", "engineer")
-    call("disable", "ben")
+    assert last_json(call("role", "ben", "engineer", "--json"))["role"] == "engineer"
+    assert last_json(call("disable", "ben", "--json"))["disabled"] is True
     listed = last_json(call("list", "--json"))["users"]
     assert [(each["login"], each["name"], each["role"], each["disabled"]) for each in listed] == [
         ("anna", "anna", "admin", False),
         ("ben", "Ben B.", "engineer", True),
     ]
-    call("enable", "ben")
+    assert last_json(call("enable", "ben", "--json"))["disabled"] is False
     call("password", "ben", "--password-file", "-", text=PASSWORD)
     assert "password set" in call("password", "ben", "--password-file", "-", text=PASSWORD).stderr
     with opened(str(path)) as ledger:
@@ -69,7 +69,7 @@ def test_a_token_is_printed_once_and_alone(call, path):
     assert secret.strip() not in listed.output
     token = last_json(listed)["tokens"][0]
     assert token["scopes"] == ["export", "read"]
-    call("untoken", token["id"])
+    assert last_json(call("untoken", token["id"], "--json")) == {"id": token["id"], "revoked": True}
     assert "revoked" in call("list").stderr
     assert "none with this id that is not revoked" in call("untoken", token["id"], code=2).stderr
     assert secret.strip().encode() not in path.read_bytes()
