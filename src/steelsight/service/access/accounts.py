@@ -140,7 +140,10 @@ def list_accounts(connection: Connection) -> list[Account]:
 
 def account_of_login(connection: Connection, login: str) -> Account | None:
     """The account of a login name in any of its forms; None where there is none."""
-    row = connection.execute(_query().where(accounts.c.login == normalise_login(login))).one_or_none()
+    wanted = normalise_login(login)
+    if not wanted.isprintable():  # no account has it, and PostgreSQL takes no NUL
+        return None
+    row = connection.execute(_query().where(accounts.c.login == wanted)).one_or_none()
     return None if row is None else _account(row)
 
 

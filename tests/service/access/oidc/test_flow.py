@@ -62,6 +62,8 @@ def test_state_nonce_and_verifier_are_new_each_time(make_service, provider):
         ({"sub": ""}, "sub"),
         ({"sub": 7}, "sub"),
         ({"sub": "x" * 256}, "sub"),
+        ({"sub": "a\0b"}, "sub"),
+        ({"sub": "a\nb"}, "sub"),
     ],
 )
 def test_a_token_that_proves_nothing_is_refused(make_service, provider, claims, message):

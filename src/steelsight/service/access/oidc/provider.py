@@ -203,8 +203,9 @@ def _check_claims(token: jwt.Token, settings: OidcSettings, nonce: str, access_t
     }
     params = {"client_id": settings.client_id, "nonce": nonce, "access_token": access_token}
     CodeIDToken(token.claims, token.header, options, params).validate(int(time.time()), LEEWAY_S)
-    if not isinstance(token.claims["sub"], str) or not 0 < len(token.claims["sub"]) <= 255:
-        raise ValueError("sub: expected text of 1 to 255 characters")
+    subject = token.claims["sub"]
+    if not isinstance(subject, str) or not 0 < len(subject) <= 255 or not subject.isprintable():
+        raise ValueError("sub: expected text of 1 to 255 printable characters")
 
 
 def failed(reason: str) -> Problem:
