@@ -159,6 +159,15 @@ def test_a_first_login_is_offered_and_nothing_is_anonymous(tmp_path):
         assert not served.lines("first login")
 
 
+def test_an_open_stream_does_not_keep_the_service_from_ending(tmp_path):
+    with serve(tmp_path, "--open") as served:
+        with httpx.stream("GET", f"{served.address}/api/v1/events/stream", timeout=PATIENCE_S) as stream:
+            assert next(stream.iter_lines())
+            code, text = served.end()
+        assert code == 0, text
+        assert "ERROR" not in text
+
+
 def refuse(*words):
     """The message of a command that ends with exit code 2."""
     done = CliRunner().invoke(app, ["serve", "--port", "0", *map(str, words)])
