@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import func, select, text
 
+from event_streams import measure as event_streams
 from service_api import api
 from steelsight.errors import BadLedger
 from steelsight.ledger.chain.entries import Entry, LedgerRegion, SheetSeen, VerdictGiven
@@ -68,6 +69,7 @@ def main() -> None:
         found |= killed_line(work, options.kills, options.postgresql)
         pictures = [path.read_bytes() for path in sorted((work / "drawn").rglob("*.jpg"))]
         found |= api(work, pictures, 400, options.requests)
+        found |= event_streams(str(work / "streams.db"), streams=50, rate=50.0, seconds=30.0)
     print(json.dumps(found))
 
 
@@ -312,6 +314,7 @@ def killed_line(work: Path, kills: int, postgresql: str | None) -> dict[str, Any
         "kills_lost": len(list(folder.iterdir())) - len(set(rows)),
         "kills_twice": len(rows) - len(set(rows)),
         "kills_findings": findings,
+        "kills_up_p50_s": round(float(np.median(up_s)), 2),
         "kills_up_s": round(max(up_s), 2),
     }
 

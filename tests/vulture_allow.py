@@ -45,6 +45,9 @@ key_commitment
 comment
 subject
 spooled  # printed by `line --json`
+readinto  # io.BufferedReader reads by it
+clock_set_back
+should_exit  # ends uvicorn's server
 
 # SQLite's driver and Alembic read them.
 isolation_level
