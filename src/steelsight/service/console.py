@@ -20,8 +20,8 @@ __all__ = ["SharedWriter"]
 class SharedWriter:
     """Appends to one chain from any thread; call `close` at the end.
 
-    A daemon thread renews the lease. While the database is away it keeps trying; where another process took the
-    name, the thread takes it again once it is free. `trouble` says so meanwhile.
+    A daemon thread renews the lease. While the database is away it keeps trying; where another process took
+    the name, it takes the name again once that is free. `trouble` says so meanwhile.
 
     name    of the chain
     raises  LeaseLost where another live process writes under the name; BadLedger
