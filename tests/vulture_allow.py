@@ -45,6 +45,7 @@ key_commitment
 comment
 subject
 spooled  # printed by `line --json`
+readinto  # io.BufferedReader reads by it
 
 # SQLite's driver and Alembic read them.
 isolation_level

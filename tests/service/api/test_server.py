@@ -6,10 +6,12 @@ import json
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.service.api.conftest import jpeg, serving
 
+from steelsight.ledger.proof.verify import verify
 from steelsight.runtime.engine.inspector import Inspector
 from steelsight.service.api.app import build_app
 from steelsight.service.serving import protocol
@@ -318,3 +320,39 @@ async def first_answer(one, other):
     content = next(iter(done)).result()
     body = content.partition(b"\r\n\r\n")[2]
     return int(content.split()[1]), code_of(body)
+
+
+def test_the_same_request_at_the_same_time_is_done_once(ledger, make_service, start):
+    port = start(make_service(ledger))
+    content = jpeg()
+    path = "/api/v1/inspect?record=true&item=a.jpg"
+
+    def once(_):
+        with connected(port) as stream:
+            stream.sendall(head(path=path, Content_Length=len(content), Idempotency_Key="k") + content)
+            return read_answer(stream)
+
+    with ThreadPoolExecutor(8) as clients:
+        answers = list(clients.map(once, range(16)))
+    assert {status for status, _, _ in answers} == {200}
+    assert len({body for _, _, body in answers}) == 1
+    with connected(port) as stream:
+        stream.sendall(head("GET", "/api/v1/sheets"))
+        assert len(json.loads(read_answer(stream)[2])["items"]) == 1
+
+
+def test_different_requests_at_the_same_time_are_all_recorded(ledger, make_service, start):
+    service = make_service(ledger)
+    port = start(service)
+
+    def record(number):
+        content = jpeg(number)
+        path = f"/api/v1/inspect?record=true&item={number}"
+        with connected(port) as stream:
+            stream.sendall(head(path=path, Content_Length=len(content)) + content)
+            return read_answer(stream)[0]
+
+    with ThreadPoolExecutor(8) as clients:
+        assert set(clients.map(record, range(24))) == {200}
+    found = verify(service.ledger)
+    assert (found.clean, found.entries) == (True, 48)

@@ -65,6 +65,7 @@ class LedgerFigures(Collector):
         self._heads: dict[str, int] | None = None  # by writer, the last verdict that was counted
         self._windows: dict[str, deque[tuple[str, str, float, float]]] = {}
         registry = service.metrics
+        registry.register(self)  # before the counters, which it brings up to date
         self._sheets = Counter(
             "steelsight_sheets", "Live verdicts since the service began.", ("state",), registry=registry
         )
@@ -76,7 +77,6 @@ class LedgerFigures(Collector):
         )
         for state in State:
             self._sheets.labels(state.value)
-        registry.register(self)
 
     def collect(self) -> Iterable[Metric]:
         """The figures of this moment; up = 0 where the ledger does not answer."""
