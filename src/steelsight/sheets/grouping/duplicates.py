@@ -44,8 +44,6 @@ MOST_JOINED: Final = 0.5  # share of the different sheets in one chain from whic
 MOST_PAIRS: Final = 50  # pairs a sheet from which they are one
 
 _MOST_ALIKE: Final = 1 - 1e-6  # of sheets that differ, such as a brightened copy; 1 = equal pixels
-    1 - 1e-6
-)  # correlation of sheets that differ, such as a brightened copy; 1 = equal pixels
 _WIDTH: Final = 256
 _CLIP: Final = 16  # gray levels: edges must not outweigh grain
 _BLOCK: Final = 512  # sheets at a time
