@@ -133,9 +133,9 @@ def describe_layers(results: Separability) -> str:
             sentences.append(
                 f"With {words} the same rise is " + " and ".join(_signed(gain) for gain in gains) + "."
             )
-    permuted = [curve for kind in KINDS if (curve := results.curve(SHUFFLED, kind)) is not None]
+    permuted = [results.curves[SHUFFLED, kind] for kind in KINDS if (SHUFFLED, kind) in results.curves]
     if permuted:
-        best = max(point.estimate for curve in permuted for point in curve.accuracy)
+        best = max(point.estimate for shuffled in permuted for point in shuffled.accuracy)
         sentences.append(
             f"With permuted labels no layer exceeds {best:.2f} in either description; predicting the most "
             f"frequent class scores {results.majority:.2f}."
