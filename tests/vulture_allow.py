@@ -93,5 +93,4 @@ last_delivered
 failing_since
 next_attempt
 earlier_secret_until
-coil_defects  # of a coil, read by the console
 to_pixels  # the inverse of a place on the strip
