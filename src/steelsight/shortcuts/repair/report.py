@@ -79,7 +79,8 @@ def headline(outcome: RepairOutcome, nuisance: str, suspected_class: str) -> str
     shown = repair_conclusion(before.evaluation.proof, best.evaluation.proof, nuisance)
     return (
         f"Chosen on validation sheets: {best.name} ({REPAIR_METHODS[best.name].title}). {shown} Verdicts "
-        f"that flip to {suspected_class}: before, {_flips(before, nuisance)}; after, {_flips(best, nuisance)}.{cost}"
+        f"that flip to {suspected_class}: before, {_flips(before, nuisance)}; after, "
+        f"{_flips(best, nuisance)}.{cost}"
     )
 
 
