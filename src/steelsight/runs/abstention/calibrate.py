@@ -5,7 +5,7 @@ Sheets that certify are calibration sheets from then on: evaluate the threshold 
 
 A threshold is valid at its own temperature only. Where none can be certified and the card holds an earlier
 one, both stay as they were. Where no threshold is written and the fitted temperature has a larger log loss
-than 1 on the certifying sheets, the temperature in the card is 1; a certificate needs one that was fixed before.
+than 1 on the certifying sheets, the card gets temperature 1; a certificate needs one that was fixed before.
 """
 
 from __future__ import annotations
