@@ -64,6 +64,7 @@ test-plant: $(VENV)-plant/.installed  ## the plant's tests, without torch
 test-long: $(VENV)/.installed  ## long statistics, trainings and attacks; writes docs/results/hardening.md
 	$(BIN)/pytest -m long
 	$(BIN)/python benchmarks/hardening.py build/hardening docs/results/hardening.md
+	$(BIN)/python benchmarks/service.py --prepare build/service/list.db
 
 # Trains and exports the bundle that comes with the package.
 default-bundle: $(VENV)/.installed

@@ -1,8 +1,11 @@
 """Speed and losses of the ledger and of a station; JSON as its last line.
 
-    python benchmarks/service.py [--postgresql postgresql://USER@HOST/NAME] [--seconds 60] [--rows 1000000]
+    python benchmarks/service.py --prepare build/service/list.db [--rows 1000000]
+    python benchmarks/service.py [--postgresql postgresql://USER@HOST/NAME] [--list build/service/list.db]
 
-The PostgreSQL database must be empty; without it those figures are null. Run nothing else meanwhile.
+The first fills a ledger for the lists, once (`make test-long` does it); without `--list` one is filled anew.
+The PostgreSQL database must be empty, and its user may end connections; without it those figures are null.
+Run nothing else meanwhile.
 """
 
 from __future__ import annotations
@@ -21,7 +24,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sqlalchemy import func, select, text
 
+from event_streams import measure as event_streams
+from service_api import api
+from steelsight.errors import BadLedger
 from steelsight.ledger.chain.entries import Entry, LedgerRegion, SheetSeen, VerdictGiven
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.open import Ledger, create_ledger, open_ledger
@@ -40,8 +47,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60, help="of each ingest")
     parser.add_argument("--rows", type=int, default=1_000_000, help="verdicts behind the lists")
     parser.add_argument("--line-seconds", type=float, default=120)
-    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--prepare", metavar="LEDGER", help="fill a ledger for the lists, and nothing else")
+    parser.add_argument("--list", metavar="LEDGER", help="filled by --prepare")
+    parser.add_argument("--requests", type=int, default=100_000, help="to the API, for its memory")
     options = parser.parse_args()
+    if options.prepare:
+        prepare(options.prepare, options.rows)
+        return
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -49,10 +62,14 @@ def main() -> None:
             rate, p99 = ingest(address, options.seconds) if address else (None, None)
             found |= {f"ingest_{name}": rate, f"commit_p99_ms_{name}": p99}
             print(name, rate, "verdicts/s; p99 of a commit", p99, "ms", flush=True)
-        found |= lists(work / "list.db", options.rows)
+        found |= verify_speed(str(work / "ingest.db"))
+        found |= lists(options.list or prepare(str(work / "list.db"), options.rows))
         found |= paced_line(work, options.line_seconds)
         found |= throughput(work)
-        found |= killed_line(work, options.kills)
+        found |= killed_line(work, options.kills, options.postgresql)
+        pictures = [path.read_bytes() for path in sorted((work / "drawn").rglob("*.jpg"))]
+        found |= api(work, pictures, 400, options.requests)
+        found |= event_streams(str(work / "streams.db"), streams=50, rate=50.0, seconds=30.0)
     print(json.dumps(found))
 
 
@@ -104,14 +121,45 @@ def ingest(address: str, seconds: float) -> tuple[float, float]:
     return round(done / spent, 1), round(float(np.percentile(commits, 99)), 2)
 
 
-def lists(path: Path, rows: int) -> dict[str, Any]:
-    """Milliseconds of a page of a filtered list, first and 50 pages deep, and entries verified a second."""
-    ledger = create_ledger(str(path))
+def verify_speed(address: str) -> dict[str, Any]:
+    """Entries verified a second, of what `ingest` wrote."""
+    ledger = open_ledger(address)
+    before = time.perf_counter()
+    result = verify(ledger)
+    spent = time.perf_counter() - before
+    ledger.close()
+    assert result.clean, result.findings[:3]
+    return {"verify_entries_per_s": round(result.entries / spent)}
+
+
+def prepare(address: str, rows: int) -> str:
+    """Fill a ledger with verdicts, in large commits, or go on filling it; its address."""
+    try:
+        ledger = open_ledger(address)
+    except BadLedger:
+        if "://" not in address:
+            Path(address).parent.mkdir(parents=True, exist_ok=True)
+        ledger = create_ledger(address)
+    start = count_verdicts(ledger)
     with open_writer(ledger, "line-1", lease_s=600.0) as writer:
-        for start in range(0, rows, 2000):
+        for first in range(start, rows, 2000):
             writer.append(
-                [entry for number in range(start, min(start + 2000, rows)) for entry in judged(number)]
+                [entry for number in range(first, min(first + 2000, rows)) for entry in judged(number)]
             )
+    print(address, "holds", count_verdicts(ledger), "verdicts", flush=True)
+    ledger.close()
+    return address
+
+
+def count_verdicts(ledger: Ledger) -> int:
+    with ledger.read() as connection:
+        return int(connection.execute(select(func.count()).select_from(schema.verdicts)).scalar_one())
+
+
+def lists(address: str) -> dict[str, Any]:
+    """Milliseconds of a page of a filtered list, first and 50 pages deep."""
+    ledger = open_ledger(address)
+    rows = count_verdicts(ledger)
     filters = [
         VerdictFilter(),
         VerdictFilter(station="line-1"),
@@ -132,16 +180,11 @@ def lists(path: Path, rows: int) -> dict[str, Any]:
             cursor = answer.cursor
             if cursor is None:
                 break
-    before = time.perf_counter()
-    result = verify(ledger)
-    spent = time.perf_counter() - before
-    assert result.clean, result.findings[:3]
     ledger.close()
     return {
         "list_rows": rows,
         "list_p95_ms": round(float(np.percentile(first, 95)), 2),
         "list_deep_p95_ms": round(float(np.percentile(deep, 95)), 2),
-        "verify_entries_per_s": round(result.entries / spent),
     }
 
 
@@ -229,36 +272,79 @@ def throughput(work: Path) -> dict[str, Any]:
     }
 
 
-def killed_line(work: Path, kills: int) -> dict[str, Any]:
-    """A line that is killed at random moments while files arrive: sheets lost, written twice, findings."""
-    folder, address = work / "killed", str(work / "killed.db")
+def killed_line(work: Path, kills: int, postgresql: str | None) -> dict[str, Any]:
+    """Kills at random moments while files arrive: sheets lost, written twice, findings, seconds to work.
+
+    With PostgreSQL every other kill ends the database's connections, and the others the line.
+    """
+    folder, address = work / "killed", postgresql or str(work / "killed.db")
     folder.mkdir()
-    create_ledger(address).close()
+    if postgresql is None:
+        create_ledger(address).close()
+    before = count_of(address)
     pictures = [path.read_bytes() for path in sorted((work / "drawn").rglob("*.jpg"))]
     stop = threading.Event()
-    placed = count()
-    arriving = threading.Thread(target=arrive, args=(folder, pictures, placed, stop))
+    arriving = threading.Thread(target=arrive, args=(folder, pictures, count(), stop))
     arriving.start()
-    dice = random.Random(5)
-    for _ in range(kills):
-        process = start_line(folder, address, work / "killed.spool", idle=60.0)
-        time.sleep(3.0 + dice.random() * 2.0)  # starting takes about two seconds
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+    dice, up_s = random.Random(5), []
+    process = start_line(folder, address, work / "killed.spool", idle=60.0)
+    wait_for_more(address)
+    for number in range(kills):
+        time.sleep(dice.random() * 2.0)
+        started = time.perf_counter()
+        if postgresql is not None and number % 2:
+            end_connections(postgresql)
+        else:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            process = start_line(folder, address, work / "killed.spool", idle=60.0)
+        wait_for_more(address)
+        up_s.append(time.perf_counter() - started)
     stop.set()
     arriving.join()
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
     start_line(folder, address, work / "killed.spool", idle=2.0).communicate(timeout=600)
     ledger = open_ledger(address)
     findings = len(verify(ledger).findings)
-    rows = verdict_rows(ledger)
+    rows = verdict_rows(ledger)[before:]
     ledger.close()
-    files = len(list(folder.iterdir()))
     return {
         "kills": kills,
-        "kills_lost": files - len(set(rows)),
+        "kills_lost": len(list(folder.iterdir())) - len(set(rows)),
         "kills_twice": len(rows) - len(set(rows)),
         "kills_findings": findings,
+        "kills_up_p50_s": round(float(np.median(up_s)), 2),
+        "kills_up_s": round(max(up_s), 2),
     }
+
+
+def count_of(address: str) -> int:
+    ledger = open_ledger(address)
+    found = count_verdicts(ledger)
+    ledger.close()
+    return found
+
+
+def wait_for_more(address: str) -> None:
+    """Until the ledger holds more verdicts than now."""
+    before = count_of(address)
+    for _ in range(6000):
+        try:
+            if count_of(address) > before:
+                return
+        except BadLedger:  # the connection was ended
+            pass
+        time.sleep(0.01)
+    raise TimeoutError("no sheet reached the ledger for a minute")
+
+
+def end_connections(address: str) -> None:
+    ledger = open_ledger(address)
+    others = "datname = current_database() AND pid <> pg_backend_pid()"
+    with ledger.write() as connection:
+        connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
+    ledger.close()
 
 
 def arrive(folder: Path, pictures: list[bytes], placed: Iterator[int], stop: threading.Event) -> None:
@@ -269,8 +355,10 @@ def arrive(folder: Path, pictures: list[bytes], placed: Iterator[int], stop: thr
 
 
 def verdict_rows(ledger: Ledger) -> list[str]:
+    """The sheet of each verdict, in the order of the entries."""
+    table = schema.verdicts
     with ledger.read() as connection:
-        return list(connection.execute(schema.verdicts.select()).scalars(2))
+        return list(connection.execute(select(table.c.sheet).order_by(table.c.writer, table.c.seq)).scalars())
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Final, Literal
 
@@ -25,9 +26,12 @@ __all__ = [
     "MaskSource",
     "Part",
     "Probabilities",
+    "Reason",
+    "Region",
     "Rejection",
     "SheetItem",
     "SheetSet",
+    "State",
     "Task",
 ]
 
@@ -122,3 +126,42 @@ class Interval:
     low: float
     high: float
     level: float = 0.95
+
+
+class State(StrEnum):
+    """What is to be done with a sheet."""
+
+    DECIDED = "decided"  # the label stands
+    DOUBTFUL = "doubtful"  # a person should decide; the label is uncertain
+    UNKNOWN_INPUT = "unknown_input"  # unlike every training sheet; the label is not valid
+    BAD_IMAGE = "bad_image"  # no image could be read
+
+
+class Reason(StrEnum):
+    """Why a sheet has its state."""
+
+    CONFIDENT = "confident"  # decided: the confidence reaches the bundle's threshold
+    NO_THRESHOLD = "no_threshold"  # decided: the bundle has no threshold
+    LOW_CONFIDENCE = "low_confidence"  # doubtful: the confidence is below the threshold
+    UNFAMILIAR = "unfamiliar"  # unknown input: too far from the training sheets
+    MISSING = "missing"  # bad image: no such file, no permission, or the system cannot read it now
+    NOT_AN_IMAGE = "not_an_image"  # bad image: another kind of file
+    TOO_LARGE = "too_large"  # bad image: more bytes, pixels or decoding time than allowed
+    DAMAGED = "damaged"  # bad image: cut off, empty, or contradicting its header
+    CHANGED = "changed"  # bad image: changed while it was read
+    OUT_OF_MEMORY = "out_of_memory"  # bad image: this computer had too little memory when it was read
+    UNSAFE = "unsafe"  # bad image: an archive's entry that is a link, locked, or outside the archive
+
+    @property
+    def transient(self) -> bool:
+        """Whether the reason is of that moment and not of the image: a scan tries again when it is rerun."""
+        return self in (Reason.MISSING, Reason.CHANGED, Reason.OUT_OF_MEMORY)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A place with evidence for the label."""
+
+    box: tuple[int, int, int, int]  # left, top, right, bottom in pixels of the original image, edges
+    area_px: int  # pixels of the original inside the region itself
+    score: float  # its strongest evidence divided by the sheet's strongest, 0..1

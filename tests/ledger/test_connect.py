@@ -68,7 +68,10 @@ def test_postgresql_is_asked_for_encryption(cluster):
         ("sqlite://", "expected a file, as in sqlite:///ledger.db"),
         ("sqlite:///:memory:", "expected a file"),
         ("sqlite:///a.db?journal_mode=wal", "settings in the address have no effect"),
-        ("postgresql://a@b/c?options=x", r"expected sslmode=disable\|require\|verify-full alone"),
+        (
+            "postgresql://a@b/c?options=x",
+            r"expected sslmode=disable\|require\|verify-full or password_file=FILE",
+        ),
         ("postgresql://a@b/c?sslmode=prefer", "expected sslmode="),
         ("post gres://x", "cannot read the address"),
         ("postgresql://user:secret@[::1/x", "cannot read the address"),
@@ -111,6 +114,19 @@ def test_a_file_that_is_no_database_is_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(BadLedger, match=r"cannot be opened|refused"):
         open_ledger(str(path))
+
+
+def test_a_password_comes_from_a_file(cluster, tmp_path):
+    address = cluster.create("with_password")  # the cluster trusts loopback: any password is accepted
+    secret = tmp_path / "password"
+    secret.write_text("s3cret words\n")
+    made = create_ledger(f"{address}?password_file={secret}")
+    assert made.engine.url.password == "s3cret words"
+    assert "s3cret" not in made.address
+    made.close()
+    secret.unlink()
+    with pytest.raises(BadLedger, match="password: expected a file with the database's password"):
+        open_ledger(f"{address}?password_file={secret}")
 
 
 def test_a_ledger_is_made_once(ledger, address):

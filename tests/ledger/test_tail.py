@@ -13,6 +13,7 @@ from steelsight.ledger.chain.entries import Event
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.open import create_ledger
 from steelsight.ledger.keeping.backup import back_up, restore
+from steelsight.ledger.reading import tail
 from steelsight.ledger.reading.cursors import LONGEST, Cursor, cursor_text, parse_cursor
 from steelsight.ledger.reading.tail import Lost, read_after, read_heads, resume
 from steelsight.ledger.writing.writer import open_writer
@@ -121,6 +122,24 @@ def test_nothing_is_read_after_a_given_end(ledger):
     note(ledger, "b", 5)
     batch = after(ledger, Cursor(1, {"a": 1}), until=Cursor(1, {"a": 3}))
     assert places(batch) == [("a", 2), ("a", 3)]
+
+
+def test_large_entries_are_read_a_few_at_a_time(ledger, monkeypatch):
+    monkeypatch.setattr(tail, "MOST_BYTES", 10_000)
+    for name in ("a", "b"):
+        with open_writer(ledger, name) as writer:
+            for size in (100, 3000, 30_000, 100, 100):
+                writer.append([Event(name="note", details={"text": "x" * size})])
+    cursor, sizes, got = Cursor(), [], []
+    while (batch := after(ledger, cursor)).entries:
+        sizes.append(sum(len(entry.body) for entry in batch.entries))
+        assert sizes[-1] <= 10_000 or len(batch.entries) == 1
+        got += places(batch)
+        cursor = batch.cursor
+        assert batch.more == (cursor != heads(ledger))
+    assert sorted(got) == [(name, seq) for name in ("a", "b") for seq in range(1, 6)]
+    assert [place for place in got if place[0] == "b"] == [("b", seq) for seq in range(1, 6)]
+    assert max(sizes) > 30_000
 
 
 def test_many_writers_are_read_at_once(ledger):

@@ -182,3 +182,14 @@ def test_svg_files_are_written_and_linked_only_where_they_are_wanted(tmp_path: P
 def test_no_zero_has_a_sign() -> None:
     assert cell_text(Interval(-0.0004, -0.0002, 0.0)) == "0.000 [0.000, 0.000]"
     assert cell_text(-0.25, 2) == "-0.25"
+
+
+@pytest.mark.parametrize(
+    ("columns", "intervals", "dense"), [(7, 2, False), (7, 3, True), (5, 3, False), (8, 0, True)]
+)
+def test_tables_too_wide_for_the_page_are_dense(columns: int, intervals: int, dense: bool) -> None:
+    document = Document("t")
+    document.chapter("c")
+    row = [Interval(0.5, 0.4, 0.6)] * intervals + [0.5] * (columns - intervals)
+    document.table([f"c{i}" for i in range(columns)], [row], id="wide")
+    assert ('class="table dense"' in document.render()) is dense

@@ -20,7 +20,7 @@ from steelsight.runtime.bundle.open import Bundle, open_bundle
 from steelsight.runtime.bundle.seal import parse_card, seal, write_card
 from steelsight.runtime.engine.engine import open_engine
 from steelsight.runtime.engine.inspector import Inspector
-from steelsight.runtime.verdict import State
+from steelsight.types import State
 
 pytestmark = pytest.mark.long
 

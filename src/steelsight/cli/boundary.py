@@ -54,8 +54,8 @@ _EXTRAS: Final = {
     **dict.fromkeys(("accelerate", "nncf", "onnx", "safetensors", "sklearn", "statsmodels", "torch"), "lab"),
     **{"torchvision": "lab", "skimage": "lab", "scipy": "synth", "cryptography": "sign"},
     **dict.fromkeys(("aiomqtt", "alembic", "argon2", "authlib", "fastapi", "httptools", "httpx"), "serve"),
-    **dict.fromkeys(("pg8000", "prometheus_client", "pydantic_settings", "python_multipart"), "serve"),
-    **dict.fromkeys(("rfc8785", "sqlalchemy", "uvicorn", "uvloop"), "serve"),
+    **dict.fromkeys(("joserfc", "pg8000", "prometheus_client", "pydantic_settings"), "serve"),
+    **dict.fromkeys(("python_multipart", "rfc8785", "sqlalchemy", "uvicorn", "uvloop"), "serve"),
 }
 
 

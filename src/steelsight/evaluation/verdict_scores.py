@@ -21,7 +21,13 @@ from steelsight.evaluation.intervals.bootstrap import (
     group_index,
     interval_of,
 )
-from steelsight.evaluation.intervals.bounds import average_bounds, is_constant, lone_classes, wilson_at
+from steelsight.evaluation.intervals.bounds import (
+    average_bounds,
+    bounded_pair,
+    is_constant,
+    lone_classes,
+    wilson_at,
+)
 from steelsight.evaluation.probabilities import check_labels, read_weights
 from steelsight.types import Interval, Labels
 
@@ -70,7 +76,8 @@ class VerdictScores:
         draws = self.draws[score][row] - self.draws[score][other]
         defined = draws[~np.isnan(draws)]
         above = float(((defined > 0) + 0.5 * (defined == 0)).mean()) if defined.size else float("nan")
-        return PairedDifference(self._bounds(score, estimate, draws), above, draws.size - defined.size)
+        found = PairedDifference(self._bounds(score, estimate, draws), above, draws.size - defined.size)
+        return found if row == other else bounded_pair(found, self.groups)
 
     def _bounds(self, score: str, estimate: float, draws: Float[np.ndarray, " b"]) -> Interval:
         if not draws.size or (score == "balanced_accuracy" and self.lone):
@@ -92,7 +99,8 @@ def score_verdicts(
 
     labels    (n,) class index
     weights   (n,) >= 0 of the sheets; None = equal
-    returns   balanced accuracy is undefined for a resample without a sheet of a class that the labels have
+    returns   balanced accuracy is undefined for a resample without a sheet of a class that the labels have,
+              and where the labels have one class only: the recall of one class is no mean over classes
     raises    BadInput for class indices out of range, and for lengths that differ
 
     >>> labels = np.array([0, 0, 1, 1])
@@ -135,7 +143,7 @@ def _counts(
 
 def _score(counts: Margins, labels: Labels) -> dict[str, Draws]:
     present = np.bincount(labels, minlength=counts.sheets.shape[-1]) > 0
-    lost = (counts.sheets[..., present] == 0).any(axis=2)
+    lost = (counts.sheets[..., present] == 0).any(axis=2) | (present.sum() < 2)
     return {
         "accuracy": counted.accuracy(counts),
         "f1_weighted": counted.f1(counts, "weighted"),

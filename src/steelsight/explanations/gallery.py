@@ -9,7 +9,8 @@ from typing import Any
 from steelsight.explanations.sources import ReadSheet
 from steelsight.explanations.verdicts import Explanation
 from steelsight.names import short_name
-from steelsight.reports.figures.explanation.panels import ExplanationRow, draw_explanations
+from steelsight.reports.cells import probability_text
+from steelsight.reports.figures.explanation.panels import FOOTNOTE, ExplanationRow, draw_explanations
 from steelsight.reports.figures.style import save_figure
 from steelsight.sheets.images.pixels import place, read_size
 from steelsight.types import InputSpec
@@ -28,10 +29,11 @@ def explanation_row(
     """
     shown = _most_probable(explanation)
     truth = "" if sheet.truth is None else f"  (true: {sheet.truth})"
+    verdict = f"{explanation.verdict} {probability_text(explanation.confidence)}"
     return ExplanationRow(
         sheet.gray,
         sheet.mask,
-        f"{Path(sheet.item.id).stem}  {explanation.verdict} {explanation.confidence:.2f}{truth}",
+        f"{Path(sheet.item.id).stem}  {verdict}{truth}",
         [explanation.maps[position] for position in shown],
         [_titled(class_names, explanation, explanation.targets[position]) for position in shown],
         place(read_size(sheet.item.path), spec).pixel_aspect,
@@ -48,7 +50,7 @@ def _most_probable(explanation: Explanation) -> list[int]:
 
 
 def _titled(class_names: Sequence[str], explanation: Explanation, target: int) -> str:
-    return f"{class_names[target]}  {explanation.probabilities[target]:.2f}"
+    return f"{class_names[target]}  {probability_text(explanation.probabilities[target])}"
 
 
 def save_figures(
@@ -59,17 +61,21 @@ def save_figures(
     *,
     names: Sequence[str],
     spec: InputSpec,
+    title: str,
 ) -> list[Path]:
     """Write one PNG a sheet.
 
     names   of the files without suffix, as `figure_names` makes them
     spec    the model's input: sheets are drawn with the aspect ratio of their images
+    title   of the method, which the figures name
     raises  BadOutput where the folder cannot be written
     """
     paths = []
     for sheet, explanation, name in zip(sheets, explanations, names, strict=True):
         row = explanation_row(sheet, explanation, class_names, spec)
-        paths.append(save_figure(draw_explanations([row]), folder / f"{name}.png"))
+        paths.append(
+            save_figure(draw_explanations([row], footnote=f"{title}. {FOOTNOTE}"), folder / f"{name}.png")
+        )
     return paths
 
 

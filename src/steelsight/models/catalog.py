@@ -70,7 +70,7 @@ class ModelSpec(BaseModel):
     @classmethod
     def _known(cls, name: str) -> str:
         if name not in MODELS:
-            raise ValueError(f"model: expected one of {', '.join(MODELS)}, got {name!r}")
+            raise ValueError(f"expected one of {', '.join(MODELS)}, got {name!r}")
         return name
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ from steelsight.reports.cells import Cell, Column, Value, cell_html
 from steelsight.types import Interval
 
 CSS_PER_PIXEL = 110 / 160  # figures have 160 dots per inch; eight inches fill the text column of 880 px
-MANY_COLUMNS, MANY_INTERVALS = 7, 3  # wider tables are set in narrow type
+MANY_COLUMNS, MANY_INTERVALS, MANY_TOGETHER = 7, 3, 9  # wider tables are set in narrow type
 
 __all__ = ["Block", "Chapter", "Facts", "FigureBlock", "Notice", "TableBlock", "Text"]
 
@@ -81,7 +81,8 @@ class TableBlock:
         bounded = sum(
             any(isinstance(row[i].value, Interval) for row in self.rows) for i in range(len(self.columns))
         )
-        return len(self.columns) > MANY_COLUMNS or bounded > MANY_INTERVALS
+        columns = len(self.columns)
+        return columns > MANY_COLUMNS or bounded > MANY_INTERVALS or columns + bounded > MANY_TOGETHER
 
     def align(self, index: int) -> str:
         """Alignment of a column: its own, or right for numbers and left for words."""

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from steelsight.types import Interval
 
-__all__ = ["Cell", "Chip", "Column", "Tone", "Value", "cell_html", "cell_text"]
+__all__ = ["Cell", "Chip", "Column", "Tone", "Value", "cell_html", "cell_text", "probability_text"]
 
 Tone = Literal["good", "bad", "open", "off"]
 Align = Literal["left", "right", "center"]
@@ -94,6 +94,19 @@ def cell_text(value: Value, digits: int = 3) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:z,.{digits}f}" if isinstance(value, float) else value
+
+
+def probability_text(probability: float) -> str:
+    """A probability with two digits, and with three where two would say that it is certain.
+
+    >>> [probability_text(p) for p in (0.53, 0.998, 0.0004, 0.99996, 1.0)]
+    ['0.53', '0.998', '<0.001', '>0.999', '1.00']
+    """
+    for digits in (2, 3):
+        text = f"{probability:.{digits}f}"
+        if probability in (0, 1) or 0 < float(text) < 1:
+            return text
+    return "<0.001" if probability < 0.5 else ">0.999"
 
 
 def cell_html(value: Value, digits: int = 3) -> Markup:

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from steelsight.explanations.verdicts import explain_images
+from steelsight.reports.cells import probability_text
 from steelsight.reports.figures.explanation.panels import ExplanationRow, draw_explanations
 from steelsight.runs.opening.open import OpenRun
 from steelsight.sheets.catalog import mask_fractions
@@ -52,9 +53,10 @@ def picture_classes(runs: Sequence[OpenRun], part: str) -> tuple[Figure, str]:
             ExplanationRow(
                 gray,
                 mask_fractions(item, run.card.input) if masked else None,
-                f"{item.path.stem}  {explained.verdict} {explained.confidence:.2f}  (true: {names[name]})",
+                f"{item.path.stem}  {explained.verdict} {probability_text(explained.confidence)}"
+                f"  (true: {names[name]})",
                 list(explained.maps),
-                [f"{names[c]}  {explained.probabilities[c]:.2f}" for c in explained.targets],
+                [f"{names[c]}  {probability_text(explained.probabilities[c])}" for c in explained.targets],
                 place(read_size(item.path), run.card.input).pixel_aspect,
             )
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from steelsight.evaluation.intervals.bootstrap import (
     group_index,
     paired_bootstrap,
 )
-from steelsight.evaluation.intervals.bounds import difference_bounds
+from steelsight.evaluation.intervals.bounds import bounded_pair
 from steelsight.evaluation.intervals.paired import McNemar, mcnemar
 from steelsight.evaluation.measures import measure
 from steelsight.files import keep_earlier, write_json
@@ -284,7 +284,7 @@ def _compare(rows: _CommonAnswers, seed: int) -> list[RunComparison]:
                 rng=stream(seed, "compare-paired"),
                 resamples=RESAMPLES,
             )
-            paired[metric] = replace(drawn, difference=difference_bounds(drawn.difference, groups))
+            paired[metric] = bounded_pair(drawn, groups)
         right = [(each.argmax(axis=1) == labels)[once] for each in (answers[0], mine)]
         found.append(
             RunComparison(

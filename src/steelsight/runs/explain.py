@@ -9,6 +9,7 @@ from typing import Any
 
 from steelsight.errors import BadInput
 from steelsight.explanations.arrays import save_arrays
+from steelsight.explanations.catalog import METHODS
 from steelsight.explanations.gallery import figure_names, report_rows, save_figures
 from steelsight.explanations.sources import find_items, read_items
 from steelsight.explanations.verdicts import explain_images, find_classes
@@ -64,7 +65,10 @@ def explain_files(
         explanations = explain_images(model, card, grays, targets=targets, method=options.method)
         names = figure_names(sheets, options.method, taken)
         earlier.keep(*(name + end for name in names for end in (".png", ".svg", ".npz")))
-        figures = save_figures(sheets, explanations, card.class_names, folder, names=names, spec=card.input)
+        title = METHODS[options.method].title
+        figures = save_figures(
+            sheets, explanations, card.class_names, folder, names=names, spec=card.input, title=title
+        )
         arrays: Sequence[Path | None] = (
             save_arrays(sheets, explanations, card, figures, method=options.method)
             if options.arrays

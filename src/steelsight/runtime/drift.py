@@ -16,11 +16,11 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from steelsight.evaluation.intervals.bootstrap import wilson
+from steelsight.evaluation.intervals.bounds import FEWEST_GROUPS
 from steelsight.runtime.bundle.card import QUANTILES, TrainingStatistics
 
 __all__ = [
     "AS_USUAL",
-    "FEWEST_UNITS",
     "LEVELS",
     "SURE",
     "UNDECIDED",
@@ -35,7 +35,6 @@ __all__ = [
 LEVELS: Final = tuple(np.linspace(0, 1, QUANTILES).tolist())  # of the quantiles a card keeps
 SLIGHT, CLEAR = 0.1, 0.2  # distance between two distributions, 0..1
 SLIGHT_SHARES, CLEAR_SHARES = 0.1, 0.25  # population stability index, by the common rule of thumb
-FEWEST_UNITS: Final = 10  # scanned sheets, and groups of calibration sheets, below which no level is given
 AS_USUAL, UNDECIDED = "as usual", "undecided"  # levels without a drift
 SURE: Final = 0.01  # probability of a difference at least as large between samples of one distribution
 _WORDS: Final = {  # name: (title, when higher, when lower)
@@ -171,11 +170,11 @@ def _reading(level: str, difference: str, scanned: int, training: TrainingStatis
         return difference
     units = f"{training.sheets:,} calibration sheets"
     units += f" of {training.groups:,} groups" if training.groups is not None else ""
-    if min(scanned, training.independent) < FEWEST_UNITS:
-        needed = f"{FEWEST_UNITS} {'groups' if training.groups is not None else 'calibration sheets'}"
+    if min(scanned, training.independent) < FEWEST_GROUPS:
+        needed = f"{FEWEST_GROUPS} {'groups' if training.groups is not None else 'calibration sheets'}"
         return (
             f"{scanned:,} scanned and {units} are too few: "
-            f"at least {FEWEST_UNITS} sheets and {needed} are needed"
+            f"at least {FEWEST_GROUPS} sheets and {needed} are needed"
         )
     return f"{scanned:,} scanned and {units} are too few to tell a clear difference from chance"
 
@@ -253,7 +252,7 @@ def _level(
     bounds  least slight difference, least clear one, and the one that chance gives
     """
     slight, clear, by_chance = bounds
-    if min(scanned, training.independent) < FEWEST_UNITS:
+    if min(scanned, training.independent) < FEWEST_GROUPS:
         return UNDECIDED
     if difference >= max(slight, by_chance):
         return "clear" if difference >= clear else "slight"

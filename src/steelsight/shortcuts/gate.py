@@ -105,7 +105,7 @@ def load_policy(path: Path) -> Policy:
     try:
         values = parse_toml(read_regular(path))
     except OSError as error:
-        raise BadRecipe(f"--policy {path}: expected a TOML file, got {error}") from error
+        raise BadRecipe(f"--policy {path}: expected a TOML file; {error.strerror or error}") from error
     except ValueError as error:
         raise BadRecipe(f"{path}: expected TOML, got {error}; correct that line") from error
     try:

@@ -186,3 +186,17 @@ def test_too_few_sheets_left(mill: Path, tmp_path: Path) -> None:
     assert done.exit_code == 2
     message = "expected at least 4 unseen sheets of multi unseen by binary, found 3"
     assert message in done.stderr.replace("\n", " ")
+
+
+@pytest.mark.parametrize("only", ["none", "dent", "scratch"])
+def test_sheets_of_one_class_are_refused(mill: Path, tmp_path: Path, only: str) -> None:
+    kept = tmp_path / "data" / only
+    kept.mkdir(parents=True)
+    rng = np.random.default_rng(7)
+    for number in range(12):
+        gray = rng.integers(40, 200, (48, 64), dtype=np.uint8)
+        Image.fromarray(gray).save(kept / f"new{number}.png")
+    words = ["inspect", "transplant", str(mill / "multi"), str(mill / "binary"), str(tmp_path / "data")]
+    done = CliRunner().invoke(app, [*words, "--split", "unseen", "--resamples", "20"])
+    assert done.exit_code == 2, done.output
+    assert "expected unseen sheets of at least two classes" in " ".join(done.output.split())

@@ -72,3 +72,42 @@ def test_a_missing_ledger_is_told(tmp_path):
     done = call(*line, code=2)
     assert "make one with `steelsight ledger init" in " ".join(done.stderr.split())
     assert not (tmp_path / "none.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("http://", "expected http://HOST:PORT and nothing else"),
+        ("http://127.0.0.1", "expected http://HOST:PORT and nothing else"),
+        ("http://127.0.0.1:5/sheets", "expected http://HOST:PORT and nothing else"),
+        ("http://127.0.0.1:99999", "expected http://HOST:PORT (Port out of range"),
+        ("http://0.0.0.0:0", "expected a token, since others than this machine reach it; give --http-token"),
+        ("http://192.0.2.1:0", "expected a token"),
+    ],
+)
+def test_an_address_that_cannot_be_listened_at_is_told(ledger, source, message):
+    done = call("line", BUNDLE, source, "--ledger", ledger, "--station", "line-1", code=2)
+    assert message in done.stderr
+
+
+def test_sheets_by_http_end_after_idle_seconds(ledger, tmp_path):
+    (tmp_path / "token").write_text("0123456789abcdef\n")
+    line = ("line", BUNDLE, "http://127.0.0.1:0", "--ledger", ledger, "--station", "line-1", "--idle", "0.1")
+    done = call(*line, "--http-token", tmp_path / "token", "--json")
+    assert "listening at http://127.0.0.1:0 for POST /v1/sheets?item=NAME" in done.output
+    assert json.loads(done.stdout.splitlines()[-1])["sheets"] == 0
+    assert "cannot be read as a token" in call(*line, "--http-token", tmp_path / "none", code=2).stderr
+
+
+def test_a_calibration_is_on_record(ledger, tmp_path):
+    draw_sheet(tmp_path / "camera" / "a.jpg", 1)
+    line = ("line", BUNDLE, tmp_path / "camera", "--ledger", ledger, "--station", "line-1", "--idle", "0.1")
+    path = tmp_path / "camera.toml"
+    path.write_text("version = 1\nmm_per_px_along = 0.25\n")
+    told = call(*line, "--calibration", path, code=2).stderr
+    assert "camera.toml: mm_per_px_across: expected a number of millimetres per pixel, got none" in told
+    path.write_text("version = 1\nmm_per_px_along = 0.25\nmm_per_px_across = 0.5\n")
+    call(*line, "--calibration", path)
+    with opened(str(ledger)) as found, found.read() as connection:
+        names = [row.name for row in connection.execute(schema.events.select())]
+    assert sorted(names) == ["bundle", "calibration"]

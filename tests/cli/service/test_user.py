@@ -7,12 +7,15 @@ import pytest
 pytest.importorskip("sqlalchemy", reason="needs the extra [serve]")
 pytest.importorskip("argon2", reason="needs the extra [serve]")
 
+from tests.ledger.conftest import cluster
 from typer.testing import CliRunner
 
 from steelsight.cli import app
 from steelsight.ledger.database import accounts as tables
 from steelsight.ledger.database.open import create_ledger, opened
 from steelsight.ledger.proof.verify import verify
+
+__all__ = ["cluster"]
 
 PASSWORD = "oil on the third stand"
 
@@ -44,14 +47,14 @@ def test_accounts_from_the_first_to_the_last(call, path):
     assert (added["login"], added["role"], added["link"]) == ("anna", "admin", None)
     linked = last_json(call("add", "ben", "--role", "viewer", "--name", "Ben B.", "--link", "--json"))
     assert linked["link"].startswith("/access/link?secret=")
-    call("role", "ben", "engineer")
-    call("disable", "ben")
+    assert last_json(call("role", "ben", "engineer", "--json"))["role"] == "engineer"
+    assert last_json(call("disable", "ben", "--json"))["disabled"] is True
     listed = last_json(call("list", "--json"))["users"]
     assert [(each["login"], each["name"], each["role"], each["disabled"]) for each in listed] == [
         ("anna", "anna", "admin", False),
         ("ben", "Ben B.", "engineer", True),
     ]
-    call("enable", "ben")
+    assert last_json(call("enable", "ben", "--json"))["disabled"] is False
     call("password", "ben", "--password-file", "-", text=PASSWORD)
     assert "password set" in call("password", "ben", "--password-file", "-", text=PASSWORD).stderr
     with opened(str(path)) as ledger:
@@ -66,7 +69,7 @@ def test_a_token_is_printed_once_and_alone(call, path):
     assert secret.strip() not in listed.output
     token = last_json(listed)["tokens"][0]
     assert token["scopes"] == ["export", "read"]
-    call("untoken", token["id"])
+    assert last_json(call("untoken", token["id"], "--json")) == {"id": token["id"], "revoked": True}
     assert "revoked" in call("list").stderr
     assert "none with this id that is not revoked" in call("untoken", token["id"], code=2).stderr
     assert secret.strip().encode() not in path.read_bytes()
@@ -106,3 +109,21 @@ def test_the_last_administrator_stays(call):
     call("add", "anna", "--role", "admin", "--password-file", "-", text=PASSWORD)
     assert "is the last administrator" in call("disable", "anna", code=2).stderr
     assert "is the last administrator" in call("role", "anna", "viewer", code=2).stderr
+
+
+def test_accounts_of_a_ledger_in_postgresql(cluster):
+    address = cluster.create("users")
+    create_ledger(address).close()
+
+    def call(*line, text=None):
+        done = CliRunner().invoke(app, ["user", *line, "--ledger", address, "--json"], input=text)
+        assert done.exit_code == 0, done.output
+        return last_json(done)
+
+    added = call("add", "anna", "--role", "admin", "--password-file", "-", text=PASSWORD)
+    token = call("token", "prometheus", "--scope", "read")
+    found = call("list")
+    assert [each["person"] for each in found["users"]] == [added["person"]]
+    assert [each["id"] for each in found["tokens"]] == [token["token"]["id"]]
+    with opened(address) as ledger:
+        assert verify(ledger).clean

@@ -92,7 +92,7 @@ def test_bars_show_accuracy_and_counts_and_small_bins_are_pale():
         "as trained, ECE 0.123",
         "temperature scaled, ECE 0.010",
     ]
-    assert "of fewer than 10 sheets" in [text.get_text() for text in before.get_legend().get_texts()]
+    assert "of fewer than 10 sheets" in [text.get_text() for text in before.figure.legends[0].get_texts()]
     assert len(DRAWN["one"]().axes) == 2
 
 

@@ -47,7 +47,7 @@ def test_a_sweep_shows_both_accuracies_and_the_marked_level():
     left, right = draw_sweep({"one": points, "two": points}, title="Noise", unit="σ", marked=0.15).axes
     assert left.get_ylabel() == "accuracy"
     assert right.get_ylabel() == "balanced accuracy"
-    assert _words(right) == ["one", "two"]
+    assert _words(right) == ["0.15, as in other figures", "one", "two"]
     assert [line.get_xdata()[0] for line in left.lines[:1]] == [0.15]
     assert left.lines[1].get_ydata().tolist() == pytest.approx([0.9, 0.6])
     assert right.lines[1].get_ydata().tolist() == [0.7, 0.7]

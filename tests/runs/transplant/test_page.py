@@ -14,7 +14,12 @@ from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.reports.document import Document
 from steelsight.runs.transplant.donors import Donor, name_apart
 from steelsight.runs.transplant.page import write_transplant
-from steelsight.runs.transplant.reading import describe_transplant, read_donor, transplant_json
+from steelsight.runs.transplant.reading import (
+    describe_sheets,
+    describe_transplant,
+    read_donor,
+    transplant_json,
+)
 from steelsight.runs.transplant.run import TransplantResult
 from steelsight.study.claims.transplant import features_serve
 
@@ -26,9 +31,16 @@ PARTS = (
 SHEETS = 400
 
 
-def _result(right: dict[str, tuple[int, int]], kinds: dict[str, str] | None = None) -> TransplantResult:
+def _result(
+    right: dict[str, tuple[int, int]],
+    kinds: dict[str, str] | None = None,
+    *,
+    classes: int = 4,
+    groups: int | None = None,
+) -> TransplantResult:
     """Models of one feature part; each donor with how many sheets are right after it, and after the head."""
-    labels = np.arange(SHEETS) % 4
+    labels = np.arange(SHEETS) % classes
+    units = None if groups is None else [str(i * groups // SHEETS) for i in range(SHEETS)]
     verdicts, steps = [labels.copy()], []
     for donor, counts in right.items():
         steps.append(Step(donor, "input", -1, (), 0))
@@ -38,7 +50,9 @@ def _result(right: dict[str, tuple[int, int]], kinds: dict[str, str] | None = No
             verdicts.append(wrong)
         steps += [Step(donor, "output", -1, (), 0), Step(donor, "output", 1, (1,), 1)]
         steps += [Step(donor, "alone", position, (position,), 1) for position in (0, 1)]
-    scores = score_verdicts(labels, np.stack(verdicts), 4, rng=np.random.default_rng(0), resamples=200)
+    scores = score_verdicts(
+        labels, np.stack(verdicts), 4, rng=np.random.default_rng(0), groups=units, resamples=200
+    )
     rest = {"last": "last is 4x8 here and 2x8 in the donor"}
     found = TransplantScores(
         PARTS,
@@ -98,6 +112,50 @@ def test_a_control_is_read_by_its_paired_difference(start: int, words: str) -> N
     assert words in sentences[1]
     assert sentences[-1] == "Left out because it does not fit: last: last is 4x8 here and 2x8 in the donor."
     assert read_donor(done, "start").ahead["accuracy"].estimate == pytest.approx((395 - start) / SHEETS)
+
+
+CONCLUSIONS = ("are better", "are worse", "is not the cause")
+
+
+@pytest.mark.parametrize("right", [(400, 0), (0, 400), (0, 0), (400, 400), (200, 400)])
+@pytest.mark.parametrize(
+    ("classes", "groups", "reason"),
+    [
+        (1, None, "all sheets are of one class, whose recall alone is no balanced accuracy"),
+        (1, 12, "all sheets are of one class"),
+        (4, 9, "9 groups are too few, at least 10 are needed"),
+        (2, 2, "2 groups are too few"),
+        (4, 1, "1 groups are too few"),
+    ],
+)
+def test_few_groups_or_one_class_conclude_nothing(right, classes, groups, reason) -> None:
+    donors = {"donor": (right[0], 200), "start": (right[1], 200)}
+    done = _result(donors, {"start": "start"}, classes=classes, groups=groups)
+    sentences = describe_transplant(done)
+    assert f"undecided, because {reason}" in sentences[1]
+    assert not any(words in sentence for sentence in sentences for words in CONCLUSIONS)
+    assert not any("nan" in sentence.lower().split() for sentence in sentences)
+    assert ("balanced accuracy goes" in sentences[0]) == (classes > 1)
+    told = describe_sheets(done)
+    assert told.startswith(f"Evaluated on 400 sheets in {groups or 400} groups, of {classes} of 4 classes.")
+    assert reason in told
+    assert features_serve(done).answer == "undecided here"
+    assert reason in features_serve(done).reason
+
+
+@pytest.mark.parametrize(("groups", "concludes"), [(10, True), (40, True), (None, True)])
+def test_enough_groups_conclude(groups, concludes) -> None:
+    done = _result({"donor": (400, 200), "start": (0, 200)}, {"start": "start"}, groups=groups)
+    assert "the features of the donor are better" in describe_transplant(done)[1]
+    assert "undecided" not in describe_sheets(done)
+
+
+@pytest.mark.parametrize("count", [0, 40, 100])
+def test_two_useless_controls_do_not_acquit_the_training(count: int) -> None:
+    done = _result({"donor": (count, 200), "start": (count, 200)}, {"start": "start"})
+    sentence = describe_transplant(done)[1]
+    assert "is not the cause" not in sentence
+    assert "neither is better than guessing, 0.250" in sentence
 
 
 def test_another_seed_as_control_is_explained() -> None:

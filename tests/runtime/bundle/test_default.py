@@ -12,8 +12,8 @@ from steelsight.runtime.bundle import default
 from steelsight.runtime.bundle.default import default_bundle
 from steelsight.runtime.bundle.open import open_bundle
 from steelsight.runtime.parity.verify import verify_bundle
-from steelsight.runtime.verdict import State
 from steelsight.sheets.synthetic import synth_spec, write_sheets
+from steelsight.types import State
 
 
 def test_the_default_bundle_is_small_and_complete() -> None:

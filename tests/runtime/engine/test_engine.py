@@ -14,7 +14,7 @@ from steelsight.runtime.bundle.card import Familiarity
 from steelsight.runtime.bundle.graph.check import CheckedGraph
 from steelsight.runtime.bundle.open import FeatureStatistics, open_bundle
 from steelsight.runtime.engine.engine import Outputs, decide, open_engine
-from steelsight.runtime.verdict import Reason, State
+from steelsight.types import Reason, State
 
 Make = Callable[..., Path]
 

@@ -18,9 +18,8 @@ import steelsight
 from steelsight.errors import BadBundle
 from steelsight.runtime.engine import reading
 from steelsight.runtime.engine.regions import find_regions, upsample
-from steelsight.runtime.verdict import Reason, State
 from steelsight.sheets.images.placement import place
-from steelsight.types import InputSpec
+from steelsight.types import InputSpec, Reason, State
 
 Make = Callable[..., Path]
 

@@ -18,8 +18,8 @@ from steelsight.runtime.scan import sources
 from steelsight.runtime.scan.options import ScanOptions
 from steelsight.runtime.scan.parts import part_path, read_part
 from steelsight.runtime.scan.sealed_parquet import read_sealed, seal_table
-from steelsight.runtime.verdict import Reason
 from steelsight.sheets.formats import listing
+from steelsight.types import Reason
 
 posix = pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX alone")
 

@@ -15,7 +15,7 @@ from steelsight.runtime.engine.reading import ImageRefused
 from steelsight.runtime.scan import sources
 from steelsight.runtime.scan import watch as watch_module
 from steelsight.runtime.scan.options import ScanOptions
-from steelsight.runtime.verdict import Reason
+from steelsight.types import Reason
 
 
 def watch(bundle, sources, out, *, idle=None, progress=None, **options):

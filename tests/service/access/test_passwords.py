@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steelsight.errors import BadAccount
-from steelsight.service.access.logins import normalise_login, wanted_login
+from steelsight.service.access.login_names import normalise_login, wanted_login
 from steelsight.service.access.passwords import LONGEST, Hasher, check_password
 from steelsight.service.problem import Problem
 from steelsight.service.settings.access import AccessSettings

@@ -1,7 +1,9 @@
 """What the database and the chain hold, and the work that a login takes."""
 
+import json
 import threading
 
+import pytest
 from sqlalchemy import select, update
 from tests.service.access.conftest import (
     SAME,
@@ -150,3 +152,23 @@ def test_a_link_ends_with_its_time_and_with_the_next_one(lite):
         connection.execute(update(tables.links).values(expires_us=0))
     answer = http.post(f"{API}/links/redeem", json={"link": links[1], **body}, headers=SAME)
     assert (answer.status_code, code(answer)) == (404, "link_ended")
+
+
+@pytest.mark.parametrize(
+    "text", ["a\0b", "\0", "a\ud800", "a\u0000' OR 1=1 --", "\U0001f525", "%", "a" * 400, " ", "\n"]
+)
+def test_a_login_of_any_text_is_answered_alike_by_each_database(parts, text):
+    http = client(parts)
+    headers = {**SAME, "content-type": "application/json"}
+    for body in ({"login": text, "password": PASSWORD}, {"login": "anna", "password": text}):
+        answer = http.post(f"{API}/login", content=json.dumps(body), headers=headers)
+        assert answer.status_code == (422 if "\ud800" in text else 401), answer.text
+    for path, body in (
+        ("links/redeem", {"link": text[:200], "password": PASSWORD}),
+        ("links/redeem", {"link": "x", "password": text + "0123456789ab"}),
+    ):
+        answer = http.post(f"{API}/{path}", content=json.dumps(body), headers=headers)
+        assert answer.status_code in (404, 422), answer.text
+    assert http.get("/access/link", params={"secret": text.replace("\ud800", "x")[:200]}).status_code == 404
+    token = text.encode("latin-1", "replace").replace(b"\0", b"").replace(b"\n", b"")
+    assert http.get("/read", headers={"authorization": b"Bearer " + token}).status_code == 401

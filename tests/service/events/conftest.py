@@ -7,13 +7,18 @@ import threading
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
-import httpx
 import pytest
+
+pytest.importorskip("fastapi", reason="needs the extra [serve]")
+
+import httpx
 import uvicorn
 from fastapi import FastAPI
 from tests.service.access.conftest import make_parts
 from tests.service.conftest import address, cluster, ledger, sqlite_ledger
+from tests.service.events.receivers import LOOPBACK
 
+from steelsight.ledger.writing.writer import open_writer
 from steelsight.service.api.errors import add_error_handlers
 from steelsight.service.events.install import add_events, events_running
 
@@ -67,6 +72,19 @@ def served(ledger, make_parts):
     app = build(make_parts(ledger, open=True, stream_heartbeat_s=0.2, stream_check_s=0.2))
     with serving(app) as url:
         yield app, url
+
+
+@pytest.fixture
+def lite(sqlite_ledger, make_parts):
+    return make_parts(
+        sqlite_ledger, allowed_networks=LOOPBACK, delivery_timeout_s=0.5, delivery_backoff_s=0.1
+    )
+
+
+@pytest.fixture
+def lite_line(lite):
+    with open_writer(lite.ledger, "line-1") as writer:
+        yield writer
 
 
 @dataclass

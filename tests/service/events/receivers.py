@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 
+from sqlalchemy import select
+
+from steelsight.ledger.database.schema import events
 from steelsight.ledger.reading.cursors import Cursor
 from steelsight.ledger.reading.tail import read_heads
 from steelsight.service.events.outbox.destinations import (
@@ -162,6 +165,13 @@ def state(parts, found):
 def position(parts, found):
     with parts.ledger.read() as connection:
         return stored_cursor(connection, state(parts, found))
+
+
+def recorded(parts):
+    """Events about destinations on record."""
+    with parts.ledger.read() as connection:
+        query = select(events.c.name).where(events.c.name.like("destination%")).order_by(events.c.seq)
+        return list(connection.execute(query).scalars())
 
 
 BEGINNING = Cursor()

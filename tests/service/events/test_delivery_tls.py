@@ -63,6 +63,13 @@ def test_the_name_is_asked_for_and_checked_though_a_number_is_connected_to(parts
 
 
 def test_what_is_no_certificate_is_refused():
-    for text in ("", "x", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"):
+    for text in (
+        "",
+        " ",
+        "x",
+        "\u00e9",
+        "\x00",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    ):
         with pytest.raises(BadInput, match="ca: expected certificates in PEM"):
             trusting(text)

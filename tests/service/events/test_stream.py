@@ -17,6 +17,7 @@ from steelsight.ledger.writing.writer import now_us, open_writer
 from steelsight.service.access.roles import Permission, Role
 from steelsight.service.access.sessions import revoke_sessions
 from steelsight.service.access.tokens import revoke_token
+from steelsight.service.events.hub import HubOptions
 from steelsight.service.events.messages import MessageBody
 
 PATH = "/api/v1/events/stream"
@@ -239,3 +240,46 @@ def test_after_a_restore_the_stream_says_what_was_lost(ledger, make_parts, tmp_p
         assert {found.json["epoch"] for found in got} == {2}
     finally:
         restored.close()
+
+
+def test_a_client_that_does_not_read_gets_everything_and_costs_little(sqlite_ledger, make_parts):
+    """It reads nothing while the service sends more than sockets hold, and more than the service keeps."""
+    app = build(make_parts(sqlite_ledger, open=True))
+    app.state.hub.options = HubOptions(kept=50)
+    count = 3000
+    with open_writer(sqlite_ledger, "line-1") as writer, serving(app) as url:
+        with listening(url, params={"after": begin_of(sqlite_ledger), "kind": "event"}) as stream:
+            stream.next()
+            for number in range(0, count, 500):
+                details = {"text": "x" * 4000}
+                writer.append(
+                    [Event(name="database_back", details=details) for _ in range(number, number + 500)]
+                )
+                assert len(app.state.hub._kept) <= 50
+            got = [found.json["seq"] for found in stream.messages(count)]
+        assert got == list(range(1, count + 1))
+
+
+def test_many_clients_get_the_same(served, ledger, line):
+    _, url = served
+    results = {}
+
+    def follow(number):
+        with listening(url) as stream:
+            stream.next()
+            ready.release()
+            results[number] = [(found.json["seq"], found.id) for found in stream.messages(60)]
+
+    ready = threading.Semaphore(0)
+    threads = [threading.Thread(target=follow, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        ready.acquire()
+    for number in range(0, 30, 5):
+        line.append(judged(number, number + 5))
+    for thread in threads:
+        thread.join(60)
+    first = results[0]
+    assert [seq for seq, _ in first] == list(range(1, 61))
+    assert all(results[number] == first for number in range(20))

@@ -48,7 +48,10 @@ def data(
     workers: Annotated[int, typer.Option(min=1, help="Number of decoding threads.")] = 2,
     as_json: JsonFlag = False,
 ) -> None:
-    """Describe and check a folder of sheets. Exit code 2 if more is set aside than --allow-bad."""
+    """Describe and check a folder of sheets.
+
+    Exit code 2 if more than --allow-bad is set aside, or has another sheet's pixels and a different class.
+    """
     from steelsight.runs.data.describe import PAGE, describe_folder
 
     with progress_bar("reading") as progress:
@@ -62,7 +65,7 @@ def data(
         numbers["converted"], left_out = _convert(report.sheets, convert, options)
     if as_json:
         emit_json(numbers)
-    if len(report.description.set_aside) > options.allow_bad or left_out:
+    if report.description.bad > options.allow_bad or left_out:
         raise typer.Exit(2)
 
 

@@ -72,8 +72,12 @@ def _print(result: dict[str, Any]) -> None:
     """Verdicts, what was set aside, and where the figures are."""
     from steelsight.runs.explain import REPORT
 
+    namesakes = Counter(Path(row["image"]).name for row in result["sheets"])
     for row in result["sheets"]:
-        line = f"{Path(row['image']).name}  {row['verdict']}  {row['confidence']:.3f}"
+        path = Path(row["image"])
+        line = (
+            f"{path.name if namesakes[path.name] == 1 else path}  {row['verdict']}  {row['confidence']:.3f}"
+        )
         print_line(line + (f"  true: {row['truth']}" if row["truth"] else ""))
     print_line(
         f"probabilities at temperature {result['temperature']:.4g} ({result['temperature_from']}); a bundle "

@@ -29,12 +29,25 @@ def export(
     from steelsight.deploy.export import export_run
     from steelsight.plain import plain
 
+    before = _model_id(out)
     with console.status("exporting") as status:
         exported = export_run(run, data, out, options, note=status.update)
     _print(exported)
+    if before not in ("", exported.card.model_id):
+        print_line(f"replaced the bundle {before[:12]} of {out}; scans made with it cannot be continued")
     print_line(f"bundle: {out}")
     if as_json:
         emit_json(plain({"bundle": str(out), "card": exported.card.model_dump(mode="json")}))
+
+
+def _model_id(out: Path) -> str:
+    """The model id of the bundle in a folder; empty where there is none that can be read."""
+    from steelsight.reading import parse_object, read_regular
+
+    try:
+        return str(parse_object(read_regular(out / "card.json")).get("model_id", ""))
+    except (OSError, ValueError):  # none, or damaged: the new one stands for itself
+        return ""
 
 
 def _print(exported: Exported) -> None:

@@ -3,122 +3,184 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from steelsight.cli.console import JsonFlag, emit_json, print_line
+from steelsight.cli.options import expand_options
 from steelsight.errors import BadInput
+from steelsight.options import option
 
 if TYPE_CHECKING:
     from steelsight.ledger.chain.draws import AuditPlan
+    from steelsight.service.station.http import HttpSource
     from steelsight.service.station.line import Line
+    from steelsight.service.station.recorder import Recorder
     from steelsight.service.station.source import Source
 
 __all__ = ["line"]
 
 
+@dataclass(frozen=True)
+class KeepingFlags:
+    """Where sheets are kept."""
+
+    images: str | None = option(
+        None, help="Image store to keep every image in: a folder or a URL. Default: images stay in place."
+    )
+    spool: Path | None = option(
+        None, help="File for entries while the database is away. Default: the line ends then."
+    )
+
+
+@dataclass(frozen=True)
+class SourceFlags:
+    """How sheets arrive."""
+
+    pattern: str | None = option(
+        None, help="Coil and position from names, such as '{coil}_{position_m}_{side}.jpg'."
+    )
+    sidecar_wait: float = option(
+        0.0, help="Seconds to wait for the file beside an image that states its place.", min=0, max=60
+    )
+    http_token: Path | None = option(
+        None, help="File with the token that cameras send; only on loopback may it be left out."
+    )
+    idle: float | None = option(None, help="End after this many seconds without a sheet.", min=0)
+
+
+@dataclass(frozen=True)
+class JudgingFlags:
+    """What judges, and what follows from it."""
+
+    shadow: Path | None = option(
+        None, help="A second BUNDLE that judges the same sheets without being shown."
+    )
+    calibration: Path | None = option(
+        None,
+        help="TOML or JSON file: how pixels lie on the strip. Default: the calibration on record goes on.",
+    )
+    audit: float = option(0.0, help="Share of the sheets to draw for audit.", min=0, max=1)
+    audit_key: Path | None = option(None, help="File with the secret key of the draws, at least 16 bytes.")
+    engine: str = option("openvino", help="openvino or onnxruntime.")
+    threads: int = option(1, help="Number of threads; 0 = the engine's own choice.", min=0)
+
+
+@expand_options
 def line(
     bundle: Annotated[Path, typer.Argument(help="BUNDLE folder.", metavar="BUNDLE")],
     source: Annotated[
         str,
-        typer.Argument(help="A folder that the camera writes into, or - for a tar stream.", metavar="SOURCE"),
+        typer.Argument(
+            help="A folder that a camera writes into, - for a tar stream, or http://HOST:PORT to receive at.",
+            metavar="SOURCE",
+        ),
     ],
     ledger: Annotated[str, typer.Option(help="LEDGER, made by `steelsight ledger init`.", metavar="LEDGER")],
     station: Annotated[str, typer.Option(help="Name of this station; one process at a time uses it.")],
-    images: Annotated[
-        str | None,
-        typer.Option(
-            help="Image store to keep every image in: a folder or a URL. Default: images stay in place."
-        ),
-    ] = None,
-    spool: Annotated[
-        Path | None,
-        typer.Option(help="File for entries while the database is away. Default: the line ends then."),
-    ] = None,
-    shadow: Annotated[
-        Path | None, typer.Option(help="A second BUNDLE that judges the same sheets without being shown.")
-    ] = None,
-    pattern: Annotated[
-        str | None,
-        typer.Option(help="Coil and position from names, such as '{coil}_{position_m}_{side}.jpg'."),
-    ] = None,
-    calibration: Annotated[
-        Path | None,
-        typer.Option(
-            help="TOML or JSON file: how pixels lie on the strip. Default: the calibration on record goes on."
-        ),
-    ] = None,
-    sidecar_wait: Annotated[
-        float,
-        typer.Option(
-            min=0, max=60, help="Seconds to wait for the file beside an image that states its place."
-        ),
-    ] = 0.0,
-    audit: Annotated[float, typer.Option(min=0, max=1, help="Share of the sheets to draw for audit.")] = 0.0,
-    audit_key: Annotated[
-        Path | None, typer.Option(help="File with the secret key of the draws, at least 16 bytes.")
-    ] = None,
-    engine: Annotated[str, typer.Option(help="openvino or onnxruntime.")] = "openvino",
-    threads: Annotated[int, typer.Option(min=0, help="Number of threads; 0 = the engine's own choice.")] = 1,
-    idle: Annotated[
-        float | None,
-        typer.Option(min=0, help="End after this many seconds without a sheet.", show_default=False),
-    ] = None,
+    keeping: KeepingFlags,
+    arriving: SourceFlags,
+    judging: JudgingFlags,
     as_json: JsonFlag = False,
 ) -> None:
     """Judge every sheet that arrives and write it into the ledger, once, until Ctrl-C.
 
     The same command continues where it stopped: sheets that are in the ledger are not judged again.
     """
-    from steelsight.ledger.images.store import ImageStore
-    from steelsight.runtime.engine.inspector import load
-    from steelsight.service.station.calibration_file import read_calibration
-    from steelsight.service.station.line import Line
     from steelsight.service.station.recorder import Recorder
     from steelsight.service.station.spool import Spool
 
-    plan = _audit_plan(audit, audit_key)
-    scale = None if calibration is None else read_calibration(calibration)
-    inspector = load(bundle, engine=engine, threads=threads)
-    second = None if shadow is None else load(shadow, engine=engine, threads=threads)
-    store = None if images is None else ImageStore(images)
-    waiting = None if spool is None else Spool(spool)
+    settings = _line_settings(bundle, keeping, judging)
+    waiting = None if keeping.spool is None else Spool(keeping.spool)
     recorder = Recorder(ledger, station, waiting, report=print_line)
-    running = Line(inspector, recorder, shadow=second, store=store, audit=plan, calibration=scale)
     try:
-        running.run(_source(source, pattern, idle, sidecar_wait, running))
+        found = _run(source, recorder, settings, arriving)
+    finally:
+        recorder.close()
+    if as_json:
+        emit_json({**found, **vars(recorder.counts)})
+
+
+def _line_settings(bundle: Path, keeping: KeepingFlags, judging: JudgingFlags) -> dict[str, Any]:
+    """What a `Line` is made of, besides its recorder; opened before the ledger is."""
+    from steelsight.ledger.images.store import ImageStore
+    from steelsight.runtime.engine.inspector import load
+    from steelsight.service.station.calibration_file import read_calibration
+
+    audit = _audit_plan(judging.audit, judging.audit_key)
+    calibration = None if judging.calibration is None else read_calibration(judging.calibration)
+    opened = [
+        None if each is None else load(each, engine=judging.engine, threads=judging.threads)
+        for each in (bundle, judging.shadow)
+    ]
+    store = None if keeping.images is None else ImageStore(keeping.images)
+    names = ("inspector", "shadow", "store", "audit", "calibration")
+    return dict(zip(names, (*opened, store, audit, calibration), strict=True))
+
+
+def _run(source: str, recorder: Recorder, settings: dict[str, Any], arriving: SourceFlags) -> dict[str, Any]:
+    """Judge until the source ends; what was done, in plain values."""
+    from steelsight.service.station.line import Line
+
+    running = Line(recorder=recorder, **settings)
+    try:
+        running.run(_open_source(source, arriving, running))
     except KeyboardInterrupt:
         print_line("stopped; every sheet that was judged is in the ledger or in the spool")
     finally:
-        recorder.close()
-        found = {**running.report.as_dict(), **vars(recorder.counts)}
+        found = running.report.as_dict()
         if running.report.latencies_ms:
             print_line(
                 f"{found['sheets']} sheets judged, {found['known']} known; latency p50 "
                 f"{found['latency_p50_ms']:.0f} ms, p99 {found['latency_p99_ms']:.0f} ms"
             )
-    if as_json:
-        emit_json(found)
+    return found
 
 
-def _source(source: str, pattern: str | None, idle: float | None, sidecar_s: float, running: Line) -> Source:
+def _open_source(source: str, arriving: SourceFlags, running: Line) -> Source:
     from steelsight.service.station.archive import TarSource
     from steelsight.service.station.folder import FolderSource
     from steelsight.service.station.places import NamePattern
 
-    names = None if pattern is None else NamePattern(pattern)
+    names = None if arriving.pattern is None else NamePattern(arriving.pattern)
     if source == "-":
         return TarSource(sys.stdin.buffer, pattern=names)
+    if source.startswith("http://"):
+        return _http_source(source, arriving.http_token, arriving.idle)
     return FolderSource(
         Path(source),
         pattern=names,
-        sidecar_s=sidecar_s,
-        idle_s=idle,
+        sidecar_s=arriving.sidecar_wait,
+        idle_s=arriving.idle,
         known=running.known,
         report=print_line,
     )
+
+
+def _http_source(source: str, token: Path | None, idle: float | None) -> HttpSource:
+    from urllib.parse import urlsplit
+
+    from steelsight.reading import read_regular
+    from steelsight.service.serving.protocol import BoundedProtocol
+    from steelsight.service.station.http import HttpOptions, HttpSource
+
+    try:
+        place = urlsplit(source)
+        host, port = place.hostname or "", place.port
+    except ValueError as error:
+        raise BadInput(f"{source}: expected http://HOST:PORT ({error})") from error
+    if not host or port is None or place.path not in ("", "/") or place.query or place.username:
+        raise BadInput(f"{source}: expected http://HOST:PORT and nothing else")
+    try:
+        secret = None if token is None else read_regular(token, most_bytes=4096).decode().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{token}: cannot be read as a token ({error})") from error
+    made = HttpSource(host, port, secret, HttpOptions(idle_s=idle), protocol=BoundedProtocol)
+    print_line(f"listening at http://{place.netloc} for POST /v1/sheets?item=NAME")
+    return made
 
 
 def _audit_plan(share: float, key: Path | None) -> AuditPlan | None:

@@ -69,4 +69,4 @@ def _given(flags: ServeFlags) -> dict[str, Any]:
             raise BadInput(f"--set {each!r:.80}: expected NAME=VALUE")
         given[name.strip()] = value
     own = {name: value for name, value in asdict(flags).items() if name not in ("config", "set")}
-    return given | {name: value for name, value in own.items() if value not in (None, False)}
+    return given | {name: value for name, value in own.items() if value is not None and value is not False}

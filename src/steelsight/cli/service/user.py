@@ -83,7 +83,7 @@ def add(
 ) -> None:
     """Add an account, with a password that is asked for, read from a file, or set later by a link."""
     from steelsight.service.access.accounts import NewAccount, add_account
-    from steelsight.service.access.logins import wanted_login
+    from steelsight.service.access.login_names import wanted_login
     from steelsight.service.access.roles import Role
 
     hashed = None if link else _new_hash(wanted_login(login), password_file)
@@ -120,24 +120,26 @@ def _state(account: Account) -> str:
 
 
 @user.command(cls=Verb)
-def disable(login: Login, ledger: Ledger) -> None:
+def disable(login: Login, ledger: Ledger, as_json: JsonFlag = False) -> None:
     """Disable an account and end its sessions."""
-    _switch(ledger, login, disabled=True)
+    _switch(ledger, login, disabled=True, as_json=as_json)
 
 
 @user.command(cls=Verb)
-def enable(login: Login, ledger: Ledger) -> None:
+def enable(login: Login, ledger: Ledger, as_json: JsonFlag = False) -> None:
     """Enable an account again."""
-    _switch(ledger, login, disabled=False)
+    _switch(ledger, login, disabled=False, as_json=as_json)
 
 
-def _switch(ledger: str, login: str, *, disabled: bool) -> None:
+def _switch(ledger: str, login: str, *, disabled: bool, as_json: bool) -> None:
     from steelsight.service.access.accounts import set_disabled
 
     with _changing(ledger) as (connection, writer):
-        account = _known(connection, login)
-        set_disabled(connection, writer, account.person, disabled, by=None)
+        person = _known(connection, login).person
+        account = set_disabled(connection, writer, person, disabled, by=None)
     print_line(f"{account.login}: {'disabled' if disabled else 'enabled'}")
+    if as_json:
+        emit_json(vars(account))
 
 
 @user.command("role", cls=Verb)
@@ -145,6 +147,7 @@ def change_role(
     login: Login,
     role: Annotated[UserRole, typer.Argument(help="What the person may do.", metavar="ROLE")],
     ledger: Ledger,
+    as_json: JsonFlag = False,
 ) -> None:
     """Give an account another role, from its next request on."""
     from steelsight.service.access.accounts import set_role
@@ -153,6 +156,8 @@ def change_role(
     with _changing(ledger) as (connection, writer):
         account = set_role(connection, writer, _known(connection, login).person, Role(role), by=None)
     print_line(f"{account.login}: {account.role}")
+    if as_json:
+        emit_json(vars(account))
 
 
 @user.command(cls=Verb)
@@ -164,7 +169,7 @@ def password(
     as_json: JsonFlag = False,
 ) -> None:
     """Set the password of an account and end its sessions, or print a link that does."""
-    from steelsight.service.access.logins import normalise_login
+    from steelsight.service.access.login_names import normalise_login
 
     hashed = None if link else _new_hash(normalise_login(login), password_file)
     with _changing(ledger) as (connection, writer):
@@ -203,6 +208,7 @@ def _print_token(token: Token, secret: str, *, as_json: bool) -> None:
 def revoke_token(
     token: Annotated[str, typer.Argument(help="Id of the token, as `user list` prints it.", metavar="TOKEN")],
     ledger: Ledger,
+    as_json: JsonFlag = False,
 ) -> None:
     """End a token at once."""
     from steelsight.service.access import tokens
@@ -210,6 +216,8 @@ def revoke_token(
     with _changing(ledger) as (connection, writer):
         tokens.revoke_token(connection, writer, token, by=None)
     print_line(f"token {token}: revoked")
+    if as_json:
+        emit_json({"id": token, "revoked": True})
 
 
 @contextmanager

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Int
 
-from steelsight.evaluation.intervals.bootstrap import NO_SPREAD, wilson
+from steelsight.evaluation.intervals.bootstrap import NO_SPREAD, PairedDifference, wilson
 from steelsight.types import Interval, Labels
 
 __all__ = [
+    "FEWEST_GROUPS",
     "average_bounds",
+    "bounded_pair",
     "difference_bounds",
     "is_constant",
     "lone_classes",
@@ -31,6 +34,7 @@ __all__ = [
 Flags = Bool[np.ndarray, "n"]
 GroupIndex = Int[np.ndarray, "n"]
 
+FEWEST_GROUPS: Final = 10  # independent groups below which a difference is undecided
 MEANS = {"balanced_accuracy": "recall", "f1_macro": "f1", "auc": "auc"}  # mean over classes of
 
 
@@ -77,6 +81,11 @@ def difference_bounds(interval: Interval, units: int) -> Interval:
     other = _unseen_share(units, interval.level)
     estimate = interval.estimate
     return replace(interval, low=max(estimate - other, -1.0), high=min(estimate + other, 1.0))
+
+
+def bounded_pair(paired: PairedDifference, units: int) -> PairedDifference:
+    """The same pair with the `difference_bounds` of its difference."""
+    return replace(paired, difference=difference_bounds(paired.difference, units))
 
 
 def _unseen_share(units: int, level: float) -> float:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from steelsight.errors import BadEntry
 from steelsight.plain import plain
+from steelsight.types import Reason, Region, State
 
 __all__ = [
     "KINDS",
@@ -57,6 +58,11 @@ class Answer(StrEnum):
     UNSURE = "unsure"  # the person cannot tell
 
 
+# What this version knows, or any other name: what a later version wrote is read, verified and rebuilt.
+KnownState = Annotated[State | Name, Field(union_mode="left_to_right")]
+KnownReason = Annotated[Reason | Name, Field(union_mode="left_to_right")]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(
         frozen=True,
@@ -71,6 +77,11 @@ class LedgerRegion(_Model):
     box: tuple[Pixels, Pixels, Pixels, Pixels]  # left, top, right, bottom; edges
     area_px: Pixels
     score: Share  # its strongest evidence divided by the sheet's strongest
+
+    @classmethod
+    def of(cls, region: Region) -> LedgerRegion:
+        """A region of a verdict as entries hold it."""
+        return cls(box=region.box, area_px=region.area_px, score=region.score)
 
 
 class SheetSeen(_Model):
@@ -107,8 +118,8 @@ class VerdictGiven(_Model):
     label: Words  # empty for an image that could not be read
     probability: Share | None = None  # of the label; None for an image that could not be read
     probabilities: dict[Name, Share] = Field(default_factory=dict)  # of all classes
-    state: Name  # decided, doubtful, unknown_input, bad_image
-    reason: Name
+    state: KnownState
+    reason: KnownReason
     detail: Words = ""  # of a bad image
     regions: tuple[LedgerRegion, ...] = ()
     distance: NotNegative | None = None  # from the training sheets

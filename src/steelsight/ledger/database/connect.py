@@ -17,13 +17,17 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from steelsight.errors import BadLedger
+from steelsight.reading import read_regular
 
 __all__ = ["COPIED_ROWS", "connect", "parse_url", "reading", "writing"]
 
 TLS: Final = ("disable", "require", "verify-full")  # sslmode of PostgreSQL
 COPIED_ROWS: Final = "ledger_copied_rows"  # execution option: the stream of a COPY, for PostgreSQL
+PASSWORD: Final = "password_file"  # in an address of PostgreSQL, so that no password is on a command line
+MOST_PASSWORD: Final = 4096  # bytes of that file
 WAIT_MS: Final = 30_000  # for another process's write transaction
 PRAGMAS: Final = {
     "journal_mode": ("WAL", "wal"),
@@ -64,8 +68,10 @@ def parse_url(address: str) -> URL:
             )
         return url.set(drivername="sqlite+pysqlite", database=os.fspath(Path(url.database).absolute()))
     if kind in ("postgresql", "postgres"):
-        if set(url.query) - {"sslmode"} or url.query.get("sslmode", "disable") not in TLS:
-            raise BadLedger(f"ledger {_shown(address)}: after '?' expected sslmode={'|'.join(TLS)} alone")
+        if set(url.query) - {"sslmode", PASSWORD} or url.query.get("sslmode", "disable") not in TLS:
+            raise BadLedger(
+                f"ledger {_shown(address)}: after '?' expected sslmode={'|'.join(TLS)} or {PASSWORD}=FILE"
+            )
         return url.set(drivername="postgresql+pg8000")
     raise BadLedger(
         f"ledger {_shown(address)}: expected a file, sqlite:///… or postgresql://…, got {kind}://"
@@ -95,7 +101,7 @@ def connect(address: str, *, create: bool = False) -> Engine:
         event.listen(engine, "begin", _begin)
     else:
         engine = create_engine(
-            url.set(query={}),
+            _with_password(url).set(query={}),
             pool_pre_ping=True,
             pool_size=10,
             connect_args={"timeout": 30, "ssl_context": _tls(str(url.query.get("sslmode", "disable")))},
@@ -110,6 +116,19 @@ def connect(address: str, *, create: bool = False) -> Engine:
     except (SQLAlchemyError, OSError) as error:
         raise _unreachable(url, error) from error
     return engine
+
+
+def _with_password(url: URL) -> URL:
+    """The address with the password that a file holds, such as a secret of a container."""
+    path = url.query.get(PASSWORD)
+    if path is None:
+        return url
+    try:
+        content = read_regular(Path(str(path)), most_bytes=MOST_PASSWORD)
+        password = content.decode().strip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadLedger(f"{path}: expected a file with the database's password ({error})") from error
+    return url.set(password=password)
 
 
 def _tls(mode: str) -> ssl.SSLContext | None:
@@ -258,7 +277,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 def _refusing(engine: Engine) -> Iterator[None]:
     try:
         yield
-    except (DBAPIError, ConnectionError, TimeoutError) as error:
+    except (DBAPIError, NoConnectionFree, ConnectionError, TimeoutError) as error:
         cause = _first_line(getattr(error, "orig", None) or error)
         place = engine.url.render_as_string(hide_password=True)
         raise BadLedger(

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from steelsight.errors import BadCursor, LedgerAltered
 from steelsight.ledger.database import schema
 from steelsight.ledger.proof.verify import RESTORED
 from steelsight.ledger.reading.cursors import Cursor, ledger_mark, parse_cursor, writer_mark
 
-__all__ = ["Batch", "Lost", "Resumed", "TailEntry", "read_after", "read_heads", "resume", "rewind"]
+__all__ = ["Lost", "Resumed", "TailBatch", "TailEntry", "read_after", "read_heads", "resume", "rewind"]
 
+Range = tuple[str, int, int]  # of a writer: after the first number, up to the last
+MOST_BYTES: Final = 8 * 2**20  # of entries that are read at once
 UNKNOWN: Final = "unknown writer"  # of a cursor; the ledger has none of that name
 WRITERS_AT_ONCE: Final = 50  # in one query; SQLite limits the depth of a condition
 
@@ -40,7 +42,7 @@ class TailEntry:
 
 
 @dataclass(frozen=True)
-class Batch:
+class TailBatch:
     """Entries after a cursor."""
 
     entries: tuple[TailEntry, ...]  # each writer's in the order of their numbers
@@ -75,11 +77,13 @@ def read_heads(connection: Connection) -> Cursor:
     return Cursor(int(rows[0].epoch), {row.name: int(row.seq) for row in rows if row.seq > 0})
 
 
-def read_after(connection: Connection, cursor: Cursor, *, limit: int, until: Cursor | None = None) -> Batch:
+def read_after(
+    connection: Connection, cursor: Cursor, *, limit: int, until: Cursor | None = None
+) -> TailBatch:
     """The next entries after a cursor; of each writer that went on at least one, as far as the limit allows.
 
     connection  in a transaction that sees one state: `Ledger.read`
-    limit       entries, at least 1
+    limit       entries, at least 1; fewer are read where they are large, so that they take bounded memory
     until       read nothing after this cursor
     raises      BadCursor where the cursor is past the end or of another epoch: use `resume`;
                 LedgerAltered where an entry is missing
@@ -95,9 +99,11 @@ def read_after(connection: Connection, cursor: Cursor, *, limit: int, until: Cur
     )
     waiting = {name: end - cursor.seq(name) for name, end in ends.items() if end > cursor.seq(name)}
     taken = _share(waiting, limit, turn=sum(cursor.seqs.values()))
-    ranges = [(name, cursor.seq(name), cursor.seq(name) + count) for name, count in taken.items()]
+    ranges = _within_bytes(
+        connection, [(name, cursor.seq(name), cursor.seq(name) + count) for name, count in taken.items()]
+    )
     entries = _entries(connection, ranges)
-    return Batch(
+    return TailBatch(
         entries,
         cursor.moved({name: last for name, _, last in ranges}) if ranges else cursor,
         more=sum(waiting.values()) > len(entries),
@@ -126,18 +132,40 @@ def _share(waiting: Mapping[str, int], limit: int, turn: int) -> dict[str, int]:
     return taken
 
 
-def _entries(connection: Connection, ranges: Sequence[tuple[str, int, int]]) -> tuple[TailEntry, ...]:
-    """Entries of writers after a first and up to a last number, merged by the database's numbers."""
+def _within_bytes(connection: Connection, ranges: Sequence[Range]) -> list[Range]:
+    """Ranges whose entries together have bounded bytes: cut at their ends, with at least one entry left."""
     table = schema.entries
-    by_writer: dict[str, list[TailEntry]] = {name: [] for name, _, _ in ranges}
+    ends: dict[str, int] = {}
+    total = 0
+    for row in _rows(
+        connection, ranges, (table.c.writer, table.c.seq, func.length(table.c.body).label("size"))
+    ):
+        total += row.size
+        if total > MOST_BYTES and ends:
+            break
+        ends[row.writer] = int(row.seq)
+    if total <= MOST_BYTES:
+        return list(ranges)
+    return [(name, first, ends[name]) for name, first, _ in ranges if name in ends]
+
+
+def _rows(connection: Connection, ranges: Sequence[Range], columns: Sequence[Any]) -> Iterator[Any]:
+    """Columns of the entries of ranges, each writer's in the order of their numbers."""
+    table = schema.entries
     for start in range(0, len(ranges), WRITERS_AT_ONCE):
         wanted = [
             and_(table.c.writer == name, table.c.seq > first, table.c.seq <= last)
             for name, first, last in ranges[start : start + WRITERS_AT_ONCE]
         ]
-        query = select(table).where(or_(*wanted)).order_by(table.c.writer, table.c.seq)
-        for row in connection.execute(query):
-            by_writer[row.writer].append(_entry(row))
+        query = select(*columns).where(or_(*wanted)).order_by(table.c.writer, table.c.seq)
+        yield from connection.execute(query).all()
+
+
+def _entries(connection: Connection, ranges: Sequence[Range]) -> tuple[TailEntry, ...]:
+    """The entries of ranges, merged by the database's numbers."""
+    by_writer: dict[str, list[TailEntry]] = {name: [] for name, _, _ in ranges}
+    for row in _rows(connection, ranges, tuple(schema.entries.c)):
+        by_writer[row.writer].append(_entry(row))
     for name, first, last in ranges:
         _refuse_gap(name, first, last, by_writer[name])
     return tuple(heapq.merge(*by_writer.values(), key=attrgetter("id")))

@@ -136,7 +136,9 @@ def draw_reliability(
     ]
     if any(((side.count > 0) & (side.count < FEW)).any() for side in sides):
         handles.insert(1, Patch(color=SEQUENTIAL(0.3), label=f"of fewer than {FEW} sheets"))
-    axes[0].legend(handles=handles, loc="upper left", fontsize=8.5, frameon=False, labelcolor=INK)
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=3, fontsize=8.5, frameon=False, labelcolor=INK
+    )
     return figure
 
 

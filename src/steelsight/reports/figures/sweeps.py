@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from steelsight.reports.figures.style import GRID, INK, MUTED, SERIES_COLOURS, dress, new_figure, title_axes
 from steelsight.types import Interval
@@ -35,13 +36,15 @@ def draw_sweep(
 ) -> Figure:
     """Accuracy at the left, balanced accuracy at the right, over the level, with their intervals.
 
-    marked  the level used by other figures
+    marked  the level of the other figures
     """
     figure, panels = new_figure(1, 2, height=3.6)
     for axes, name in zip(panels, ("accuracy", "balanced accuracy"), strict=True):
         dress(axes, grid="both")
         if marked is not None:
-            axes.axvline(marked, color=MUTED, linewidth=1, linestyle=(0, (2, 3)))
+            told = f"{marked:g}, as in other figures" if axes is panels[-1] else None
+            axes.axvline(marked, color=MUTED, linewidth=1, linestyle=(0, (2, 3)), label=told)
+        axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.set_xlabel(unit)
         axes.set_ylabel(name)
         axes.set_ylim(0, 1.01)

@@ -186,7 +186,7 @@ def _write_confidence(
         ["threshold", "share classified", "accuracy", "balanced accuracy", "classes answered"],
         [
             [
-                row.threshold,
+                f"{row.threshold:g}",
                 row.coverage_bounds,
                 row.accuracy_bounds,
                 row.balanced_bounds,

@@ -59,7 +59,7 @@ def _figures(
     listed = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
     figures = {
         "distribution": (
-            draw_distribution(names, counts, clean=description.clean),
+            draw_distribution(names, counts, clean=description.clean, sheets=description.sheets),
             f"Bars of sheets per class: {listed}.",
         )
     }
@@ -96,6 +96,14 @@ def _example(title: str, item: SheetItem, bits: int | None) -> ExampleSheet:
     return ExampleSheet(shown_name(title), gray, read_mask(item, (gray.shape[0], gray.shape[1])))
 
 
+def _class_caption(description: DataDescription) -> str:
+    """What the bars and shares are of."""
+    words = f"Sheets per class, and their share of all {description.sheets:,} sheets."
+    if description.multi_type:
+        words += " A sheet of several types counts under each of them: the shares sum to more than 100 %."
+    return words
+
+
 def _add_chapters(
     document: Document, description: DataDescription, figures: dict[str, tuple[Figure, str]]
 ) -> None:
@@ -104,7 +112,7 @@ def _add_chapters(
             document.figure(figures[name][0], alt=figures[name][1], caption=caption, file=name)
 
     document.chapter("Classes")
-    show("distribution", "Sheets per class. A sheet of several types counts under each of them.")
+    show("distribution", _class_caption(description))
     document.table(
         ["class", "sheets", "only this type", "with mask", "groups"],
         [

@@ -15,7 +15,7 @@ from steelsight.reports.figures import (
     draw_similarity,
     draw_transplant,
 )
-from steelsight.runs.transplant.reading import SMALL, describe_transplant, read_donor
+from steelsight.runs.transplant.reading import SMALL, describe_sheets, describe_transplant, read_donor
 from steelsight.runs.transplant.run import TransplantResult
 from steelsight.types import Interval
 
@@ -38,7 +38,7 @@ def write_transplant_results(document: Document, done: TransplantResult) -> None
     document.text(
         f"{done.receiver} is evaluated on {found.sheets:,} sheets that none of these models was trained on, "
         f"unchanged and then with the weights of the {done.donor} part by part. Running statistics belong to "
-        "their part."
+        f"their part. {describe_sheets(done)}"
     )
     for sentence in describe_transplant(done):
         document.text(sentence)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from steelsight.evaluation.verdict_scores import SCORES
+from steelsight.evaluation.intervals.bounds import FEWEST_GROUPS
+from steelsight.evaluation.verdict_scores import SCORES, VerdictScores
 from steelsight.inspection.transplant.replace import DIRECTIONS, TransplantScores
 from steelsight.plain import plain
 from steelsight.reports.cells import cell_text
@@ -16,9 +17,11 @@ from steelsight.types import Interval
 __all__ = [
     "SMALL",
     "DonorScores",
+    "describe_sheets",
     "describe_transplant",
     "read_donor",
     "transplant_json",
+    "undecided_reason",
 ]
 
 SMALL: Final = 0.05  # a change of a score within it counts as small
@@ -53,17 +56,43 @@ def read_donor(done: TransplantResult, donor: str) -> DonorScores:
     )
 
 
+def undecided_reason(scores: VerdictScores) -> str:
+    """Why no difference of these scores is a conclusion; "" where one can be."""
+    if _classes(scores) < 2:
+        return "all sheets are of one class, whose recall alone is no balanced accuracy"
+    if scores.groups < FEWEST_GROUPS:
+        return f"{scores.groups} groups are too few, at least {FEWEST_GROUPS} are needed"
+    return ""
+
+
+def describe_sheets(done: TransplantResult) -> str:
+    """What the models are evaluated on: sheets, groups, classes."""
+    scores = done.found.scores
+    words = (
+        f"Evaluated on {done.found.sheets:,} sheets in {scores.groups:,} groups, of {_classes(scores)} of "
+        f"{scores.class_groups.size} classes."
+    )
+    reason = undecided_reason(scores)
+    return words if not reason else f"{words} Every difference is undecided: {reason}."
+
+
+def _classes(scores: VerdictScores) -> int:
+    return int((scores.class_groups > 0).sum())
+
+
 def describe_transplant(done: TransplantResult, score: str = "balanced_accuracy") -> list[str]:
     """The results in words, one or two sentences each.
 
-    score  by which controls are compared
+    score  by which controls are compared; accuracy where one class alone has sheets
     """
     own = read_donor(done, done.donor)
     found = done.found
+    if _classes(found.scores) < 2:
+        score = "accuracy"
     sentences = [_describe_donor(done, own, score)] if own.features else []
     for control in done.donors[1:]:
         if control.kind != "seed":
-            sentences += _describe_control(read_donor(done, control.name), control.name, done.donor, score)
+            sentences += _describe_control(done, control.name, score)
         else:
             sentences.append(_describe_seed(read_donor(done, control.name), control.name, score))
     for donor, parts in found.left_out.items():
@@ -89,22 +118,35 @@ def _describe_donor(done: TransplantResult, own: DonorScores, score: str) -> str
     )
 
 
-def _describe_control(reading: DonorScores, name: str, donor: str, score: str) -> list[str]:
-    if reading.features is None or reading.ahead is None:
+def _describe_control(done: TransplantResult, name: str, score: str) -> list[str]:
+    reading, own = read_donor(done, name), read_donor(done, done.donor).features
+    if reading.features is None or reading.ahead is None or own is None:
         return []
-    ahead = reading.ahead[score]
-    if ahead.low > 0:
-        meaning = f"the features of the {donor} are better"
-    elif ahead.high < 0:
-        meaning = f"the features of the {donor} are worse"
-    elif ahead.low > -SMALL and ahead.high < SMALL:
-        meaning = f"equal to within {SMALL}, so the training of the {donor} is not the cause"
-    else:
-        meaning = "which is better is undecided"
+    meaning = _compare_features(done, reading.ahead[score], own[score].estimate, score)
     return [
         f"Control, {name}: all feature parts from there give {SCORES[score]} "
-        f"{reading.features[score].estimate:.3f}, the {donor} minus that {_signed(ahead)}: {meaning}."
+        f"{reading.features[score].estimate:.3f}, the {done.donor} minus that "
+        f"{_signed(reading.ahead[score])}: {meaning}."
     ]
+
+
+def _compare_features(done: TransplantResult, ahead: Interval, own: float, score: str) -> str:
+    """What the donor's features minus a control's show.
+
+    own  the score with the donor's features
+    """
+    if reason := undecided_reason(done.found.scores):
+        return f"undecided, because {reason}"
+    if ahead.low > 0:
+        return f"the features of the {done.donor} are better"
+    if ahead.high < 0:
+        return f"the features of the {done.donor} are worse"
+    if not (ahead.low > -SMALL and ahead.high < SMALL):
+        return "which is better is undecided"
+    guess = done.found.majority if score == "accuracy" else 1 / _classes(done.found.scores)
+    if own <= guess:
+        return f"equal to within {SMALL}, but neither is better than guessing, {guess:.3f}"
+    return f"equal to within {SMALL}, so the training of the {done.donor} is not the cause"
 
 
 def _describe_seed(reading: DonorScores, name: str, score: str) -> str:

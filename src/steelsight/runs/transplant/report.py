@@ -11,7 +11,7 @@ from steelsight.reports.document import Document
 from steelsight.runs.settings import result_settings
 from steelsight.runs.transplant.options import TransplantOptions
 from steelsight.runs.transplant.page import write_transplant_results
-from steelsight.runs.transplant.reading import describe_transplant, transplant_json
+from steelsight.runs.transplant.reading import describe_sheets, describe_transplant, transplant_json
 from steelsight.runs.transplant.run import open_transplant
 from steelsight.sheets.options import DataOptions
 from steelsight.training.conclude import environment
@@ -89,4 +89,5 @@ def report_transplant(
     for name, png in pictures.items():
         replace_file(folder / name, png)
     write_json(folder / NUMBERS, numbers)
-    return TransplantReport(folder, (*describe_transplant(result), *result.notes), numbers)
+    lines = (describe_sheets(result), *describe_transplant(result), *result.notes)
+    return TransplantReport(folder, lines, numbers)

@@ -83,8 +83,8 @@ def open_transplant(
 
     run, donor  the receiver's RUN folder and the donor's
     raises      BadInput for an unknown control or split, models of different architecture or input, a
-                multilabel receiver; BadData where classes differ or no sheet is left; BadCheckpoint;
-                MissingWeights
+                multilabel receiver; BadData where classes differ, or too few sheets or one class alone is
+                left; BadCheckpoint; MissingWeights
     """
     card = load_checkpoint(run)[1]
     refuse_multilabel(run, card)
@@ -94,6 +94,7 @@ def open_transplant(
     sheets = receiver.data
     rows = _fair_sheets(receiver, [donor, *folders], options.split)
     rows = np.sort(stream(options.seed, "transplant-sheets").permutation(rows)[: options.limit])
+    _refuse_one_class(receiver, rows, options.split)
     units = [sheets.groups[i] for i in rows.tolist()]
     result = run_transplant(
         run.name,
@@ -203,6 +204,17 @@ def _fair_sheets(receiver: OpenRun, donors: Sequence[Path], split: str) -> Posit
             "bring sheets that none of them was trained on, or train them on one split"
         )
     return rows
+
+
+def _refuse_one_class(receiver: OpenRun, rows: Positions, split: str) -> None:
+    present = np.unique(receiver.data.keys[rows])
+    if present.size < 2:
+        only = receiver.card.class_names[int(present[0])]
+        raise BadData(
+            f"{receiver.data.name}: expected {split} sheets of at least two classes that no run was "
+            f"trained on, got {rows.size} sheets, all of {only}; bring sheets of other classes, train the "
+            "runs on one split, or raise --limit where it leaves some out"
+        )
 
 
 def _donor_name(card: Card, donor: Card) -> str:

@@ -21,8 +21,7 @@ from steelsight.evaluation.probabilities import sigmoid, softmax
 from steelsight.runtime.bundle.card import BundleCard, Precision
 from steelsight.runtime.bundle.open import Bundle, FeatureStatistics
 from steelsight.runtime.engine.backends import OUTPUTS, Pass, Run, prepare_onnxruntime, prepare_openvino
-from steelsight.runtime.verdict import Reason, State
-from steelsight.types import GrayBatch
+from steelsight.types import GrayBatch, Reason, State
 
 __all__ = ["ENGINES", "Decisions", "Engine", "EngineName", "Outputs", "decide", "open_engine"]
 

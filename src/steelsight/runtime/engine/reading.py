@@ -12,11 +12,11 @@ import numpy as np
 
 from steelsight.errors import BadImage
 from steelsight.runtime.bundle.card import BundleCard
-from steelsight.runtime.verdict import Reason, State, Verdict
+from steelsight.runtime.verdict import Verdict
 from steelsight.sheets.images.image_file import MAX_FILE_BYTES, OUT_OF_MEMORY, unreadable
 from steelsight.sheets.images.pixels import MAX_PIXELS, fit_gray, read_sheet_and_size
 from steelsight.sheets.images.placement import Placement, place
-from steelsight.types import GrayImage, InputSpec
+from steelsight.types import GrayImage, InputSpec, Reason, State
 
 __all__ = ["DecodedImage", "ImageRefused", "decode", "out_of_memory", "read_file", "read_image"]
 

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 
-from steelsight.runtime.verdict import Region
 from steelsight.sheets.images.placement import Placement
+from steelsight.types import Region
 
 __all__ = ["find_regions", "label_components", "upsample"]
 

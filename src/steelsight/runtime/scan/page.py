@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from steelsight.reports.cells import probability_text
 from steelsight.reports.document import Cell, Chip, Column, Document
 from steelsight.reports.figures.scan import Thumbnail, draw_contact_sheet, draw_verdicts
 from steelsight.runtime.bundle.open import Bundle
@@ -18,8 +19,8 @@ from steelsight.runtime.engine.reading import ImageRefused, decode
 from steelsight.runtime.scan.output import QUARANTINE, REPORT
 from steelsight.runtime.scan.sources import PlannedSheet, SourceReader
 from steelsight.runtime.scan.summary import LISTED, ScanSummary, ShownSheet
-from steelsight.runtime.verdict import Reason, State
 from steelsight.sheets.images.placement import place
+from steelsight.types import Reason, State
 from steelsight.version import __version__
 
 __all__ = ["write_page"]
@@ -83,12 +84,12 @@ def _add_counts(document: Document, summary: ScanSummary) -> None:
     document.figure(draw_verdicts(counts), alt=f"Bars of sheets per label and state. {words}.")
     states = [state for state in State if summary.states[state.value]]
     document.table(
-        ["state", "sheets", Column("share", digits=4)],
+        ["state", "sheets", Column("share", align="right")],
         [
             (
                 state.replace("_", " "),
                 summary.states[state.value],
-                summary.states[state.value] / summary.sheets,
+                f"{summary.states[state.value] / summary.sheets:.1%}",
             )
             for state in states
         ],
@@ -101,8 +102,7 @@ def _add_contacts(
 ) -> None:
     document.chapter(
         "Sheets to check",
-        lead=f"The {len(summary.shown)} least certain sheets. Red is evidence for the label; "
-        "boxes are the regions of the verdict.",
+        lead=f"{_which(summary)} Red is evidence for the label; boxes are the regions of the verdict.",
     )
     reader = SourceReader()
     for state, words in _SECTIONS.items():
@@ -123,6 +123,11 @@ def _add_contacts(
     reader.close()
 
 
+def _which(summary: ScanSummary) -> str:
+    shown, judged = len(summary.shown), summary.sheets - summary.states[State.BAD_IMAGE.value]
+    return f"All {shown} sheets." if shown == judged else f"The {shown} least certain of {judged:,} sheets."
+
+
 def _thumbnail(
     shown: ShownSheet, sheet: PlannedSheet, reader: SourceReader, inspector: Inspector
 ) -> Thumbnail | None:
@@ -141,7 +146,7 @@ def _thumbnail(
 
 
 def _verdict(shown: ShownSheet) -> str:
-    return f"{shown.label} {shown.probability:.2f}"
+    return f"{shown.label} {probability_text(shown.probability)}"
 
 
 def _add_drift(document: Document, drift: Sequence[Drift], *, known: bool) -> None:

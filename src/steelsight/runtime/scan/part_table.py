@@ -17,7 +17,7 @@ from steelsight.runtime.engine.reading import DecodedImage
 from steelsight.runtime.engine.regions import find_regions
 from steelsight.runtime.scan.parts import REGION, PartRows
 from steelsight.runtime.scan.sources import PlannedSheet
-from steelsight.runtime.verdict import Reason, Region, State
+from steelsight.types import Reason, Region, State
 
 __all__ = ["PartOutputs", "SheetReads", "build_table"]
 

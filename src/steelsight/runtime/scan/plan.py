@@ -16,7 +16,7 @@ from steelsight.errors import BadOutput
 from steelsight.files import replace_file
 from steelsight.runtime.scan.archives.members import Member
 from steelsight.runtime.scan.sources import PlannedSheet
-from steelsight.runtime.verdict import Reason
+from steelsight.types import Reason
 
 __all__ = ["PART", "PLAN_FILE", "ScanPlan", "open_plan", "write_plan"]
 

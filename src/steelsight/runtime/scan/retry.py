@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from steelsight.runtime.engine.reading import ImageRefused
 from steelsight.runtime.scan.sources import PlannedSheet, SourceReader
-from steelsight.runtime.verdict import Reason
+from steelsight.types import Reason
 
 __all__ = ["TRANSIENT", "has_transient_rows", "is_readable_now"]
 

@@ -21,13 +21,12 @@ from steelsight.runtime.scan.archives.listing import ArchiveRefused, archive_kin
 from steelsight.runtime.scan.archives.members import Entry, Member
 from steelsight.runtime.scan.archives.reader import ArchiveReader
 from steelsight.runtime.scan.patterns import expand_pattern
-from steelsight.runtime.verdict import Reason
 from steelsight.sheets.formats.listing import list_images
 from steelsight.sheets.formats.mask_pairs import LookAt, MaskPairs, find_masks, look_in
 from steelsight.sheets.images.image_file import IMAGE_SUFFIXES, unreadable
 from steelsight.sheets.mask_values import MaskLook, look_at
 from steelsight.sheets.own_folders import OwnFolders
-from steelsight.types import Rejection
+from steelsight.types import Reason, Rejection
 
 __all__ = [
     "PlannedSheet",

@@ -18,7 +18,7 @@ from steelsight.files import replace_file, write_json
 from steelsight.runtime.bundle.card import BundleCard
 from steelsight.runtime.drift import Drift, class_shares, compare_statistics
 from steelsight.runtime.scan.output import QUARANTINE, SUMMARY
-from steelsight.runtime.verdict import Reason, State
+from steelsight.types import Reason, State
 
 __all__ = ["SHOWN", "ScanSummary", "ShownSheet", "summarise", "write_summary"]
 

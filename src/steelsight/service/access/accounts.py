@@ -15,7 +15,7 @@ from steelsight.ledger.database.schema import people
 from steelsight.ledger.keeping.people import add_person
 from steelsight.ledger.writing.writer import Writer, now_us
 from steelsight.service.access.credentials import hash_secret, new_secret
-from steelsight.service.access.logins import normalise_login, wanted_login
+from steelsight.service.access.login_names import normalise_login, wanted_login
 from steelsight.service.access.roles import Actor, Role
 from steelsight.service.access.sessions import revoke_sessions
 
@@ -140,7 +140,10 @@ def list_accounts(connection: Connection) -> list[Account]:
 
 def account_of_login(connection: Connection, login: str) -> Account | None:
     """The account of a login name in any of its forms; None where there is none."""
-    row = connection.execute(_query().where(accounts.c.login == normalise_login(login))).one_or_none()
+    wanted = normalise_login(login)
+    if not wanted.isprintable():  # no account has it, and PostgreSQL takes no NUL
+        return None
+    row = connection.execute(_query().where(accounts.c.login == wanted)).one_or_none()
     return None if row is None else _account(row)
 
 
@@ -219,7 +222,7 @@ def make_link(connection: Connection, writer: Writer, person: str, *, hours: flo
     """
     if account_of_person(connection, person).disabled:
         raise BadAccount("account: is disabled; enable it first")
-    connection.execute(delete(links).where(links.c.person == person))
+    connection.execute(delete(links).where((links.c.person == person) | (links.c.expires_us <= now_us())))
     secret = new_secret()
     row = {"secret": hash_secret(secret), "person": person, "expires_us": now_us() + int(hours * 3600e6)}
     connection.execute(insert(links).values(row))

@@ -13,7 +13,7 @@ from steelsight.ledger.database.accounts import accounts, devices, links
 from steelsight.ledger.writing.writer import Writer, now_us
 from steelsight.service.access.accounts import Account, account_of_login, account_of_person, record
 from steelsight.service.access.credentials import hash_secret, new_secret
-from steelsight.service.access.logins import normalise_login
+from steelsight.service.access.login_names import normalise_login
 from steelsight.service.access.passwords import check_password, hasher_of
 from steelsight.service.access.roles import Actor, Caller
 from steelsight.service.access.sessions import Visitor, find_session, revoke_sessions, start_session
@@ -75,14 +75,12 @@ def log_in(service: Service, login: str, password: str, carried: Carried) -> Sta
         account = account_of_login(connection, login)
         stored = _stored_hash(connection, "" if account is None else account.person)
         known = account is not None and _knows_device(connection, carried.device, account.person)
-    keys = (
-        [device_key(hash_secret(carried.device), settings)]
-        if known and carried.device
-        else [
-            account_key(None if account is None else account.person, normalise_login(login), settings),
-            address_key(carried.visitor.address, settings),
-        ]
-    )
+    person = None if account is None else account.person
+    if known and carried.device:
+        keys = [device_key(hash_secret(carried.device), settings)]
+    else:
+        named = account_key(person, normalise_login(login), settings)
+        keys = [named, address_key(carried.visitor.address, settings)]
     with hasher.turn():
         counted = _counted(service, keys)
         right = hasher.verify(stored, password)
@@ -135,15 +133,23 @@ def _wrong() -> Problem:
 
 
 def _record_burst(service: Service, account: Account | None, counted: dict[str, int]) -> None:
-    """Put 5, 10, 20, 40, … failures in a row on record."""
+    """Put 5, 10, 20, 40, … failures in a row on record: of an account, a browser or an address.
+
+    Names that nobody has are not recorded, because anybody could fill the ledger with them; the work is much
+    the same, so that its time does not tell which names exist.
+    """
     for key, failures in counted.items():
         times, rest = divmod(failures, BURST)
-        if rest == 0 and times & (times - 1) == 0:
-            kind = key.partition(" ")[0]
+        if rest or times & (times - 1):
+            continue
+        kind = key.partition(" ")[0]
+        with service.console.transaction() as (connection, writer):
+            if kind != "address" and account is None:
+                writer.hold(connection)
+                continue
             person = None if account is None or kind == "address" else account.person
-            service.console.append(
-                [Event(name="login_failures", subject=person, details={"by": kind, "failures": failures})]
-            )
+            details = {"by": kind, "failures": failures}
+            writer.append_within(connection, [Event(name="login_failures", subject=person, details=details)])
 
 
 def begin_session(

@@ -22,10 +22,10 @@ from steelsight.errors import BadLedger
 from steelsight.ledger.database import schema
 from steelsight.ledger.writing.writer import now_us
 from steelsight.runtime.drift import class_shares, compare_statistics
-from steelsight.runtime.verdict import State
 from steelsight.service.api.middleware.edge import Finished
 from steelsight.service.context import Service
 from steelsight.service.judging.judges import Judges
+from steelsight.types import State
 
 __all__ = ["LedgerFigures", "RequestFigures"]
 
@@ -65,6 +65,7 @@ class LedgerFigures(Collector):
         self._heads: dict[str, int] | None = None  # by writer, the last verdict that was counted
         self._windows: dict[str, deque[tuple[str, str, float, float]]] = {}
         registry = service.metrics
+        registry.register(self)  # before the counters, which it brings up to date
         self._sheets = Counter(
             "steelsight_sheets", "Live verdicts since the service began.", ("state",), registry=registry
         )
@@ -76,7 +77,6 @@ class LedgerFigures(Collector):
         )
         for state in State:
             self._sheets.labels(state.value)
-        registry.register(self)
 
     def collect(self) -> Iterable[Metric]:
         """The figures of this moment; up = 0 where the ledger does not answer."""

@@ -27,7 +27,7 @@ from steelsight.ledger.reading.cursors import Cursor, cursor_text
 from steelsight.ledger.reading.tail import read_after, read_heads
 from steelsight.service.events.messages import Message, messages_of
 
-__all__ = ["Hub", "HubOptions", "Step"]
+__all__ = ["Hub", "HubOptions", "StreamStep"]
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -47,7 +47,7 @@ class HubOptions:
 
 
 @dataclass(frozen=True)
-class Step:
+class StreamStep:
     """A message and the cursor after it."""
 
     message: Message
@@ -83,7 +83,7 @@ class Hub:
         self.options = options
         self.streams = 0  # open now
         self.away: str | None = None  # why the ledger could not be read last time
-        self._kept: deque[Step] = deque()
+        self._kept: deque[StreamStep] = deque()
         self._bytes = 0
         self._next = 0  # number of the next message; the first in `_kept` is `_next - len(_kept)`
         self._cursor: Cursor | None = None  # after the newest message
@@ -97,8 +97,12 @@ class Hub:
     def close(self) -> None:
         """End every stream; from any thread."""
         self._closed = True
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._news.set)
+        if self._loop is None:
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._tell)
+        except RuntimeError:  # the loop has ended, and every stream with it
+            log.debug("no stream is open")
 
     async def __aenter__(self) -> Self:
         return self
@@ -114,7 +118,7 @@ class Hub:
         """The cursor after everything that is entered now."""
         return await self._in_thread(self._heads)
 
-    async def follow(self, start: Cursor, *, idle_s: float) -> AsyncGenerator[list[Step], None]:
+    async def follow(self, start: Cursor, *, idle_s: float) -> AsyncGenerator[list[StreamStep], None]:
         """Everything entered after a cursor, in batches, until the hub is closed.
 
         idle_s  an empty batch is given where nothing came for so long
@@ -162,12 +166,12 @@ class Hub:
             await _within(self._news, self.options.slowest_s)
         return self._cursor or Cursor()
 
-    def _since(self, place: int) -> list[Step]:
+    def _since(self, place: int) -> list[StreamStep]:
         first = self._next - len(self._kept)
         count = min(self._next - place, self.options.batch)
         return list(islice(self._kept, place - first, place - first + count))
 
-    async def _catch_up(self, cursor: Cursor, target: Cursor) -> AsyncIterator[list[Step]]:
+    async def _catch_up(self, cursor: Cursor, target: Cursor) -> AsyncIterator[list[StreamStep]]:
         """What lies between a stream's cursor and the hub's, from the ledger."""
         while not self._closed and not cursor.reaches(target):
             async with self._slots:
@@ -217,7 +221,7 @@ class Hub:
         self._bytes = 0
         self._cursor = None
 
-    def _keep(self, steps: list[Step]) -> None:
+    def _keep(self, steps: list[StreamStep]) -> None:
         for step in steps:
             self._kept.append(step)
             self._bytes += len(step.message.entry.body)
@@ -237,27 +241,27 @@ class Hub:
         with self.ledger.read() as connection:
             return read_heads(connection)
 
-    def _read_batch(self, cursor: Cursor, until: Cursor | None) -> tuple[list[Step], Cursor]:
+    def _read_batch(self, cursor: Cursor, until: Cursor | None) -> tuple[list[StreamStep], Cursor]:
         with self.ledger.read() as connection:
             batch = read_after(connection, cursor, limit=self.options.batch, until=until)
             messages = messages_of(connection, batch.entries)
         steps = []
         for message in messages:
             cursor = cursor.moved({message.entry.writer: message.entry.seq})
-            steps.append(Step(message, cursor, self.ledger.id))
+            steps.append(StreamStep(message, cursor, self.ledger.id))
         return steps, cursor
 
 
-def _after(cursor: Cursor, steps: Sequence[Step]) -> list[Step]:
+def _after(cursor: Cursor, steps: Sequence[StreamStep]) -> list[StreamStep]:
     """The steps after a stream's own cursor, with its own cursors where they differ from the hub's."""
-    out: list[Step] = []
+    out: list[StreamStep] = []
     for step in steps:
         writer, seq = step.message.entry.writer, step.message.entry.seq
         if seq <= cursor.seq(writer):  # the stream began after it
             continue
         own = cursor.moved({writer: seq})
         cursor = step.cursor if own == step.cursor else own
-        out.append(step if cursor is step.cursor else Step(step.message, cursor, step.ledger))
+        out.append(step if cursor is step.cursor else StreamStep(step.message, cursor, step.ledger))
     return out
 
 

@@ -34,7 +34,7 @@ __all__ = [
     "Filter",
     "Message",
     "MessageBody",
-    "Place",
+    "SheetPlace",
     "TestBody",
     "messages_of",
 ]
@@ -49,7 +49,7 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Place(_Model):
+class SheetPlace(_Model):
     """The sheet that an entry is about, and where it lies on the strip."""
 
     sheet: str = Field(description="Identity of the sheet")
@@ -80,7 +80,7 @@ class MessageBody(_Model):
     seq: int = Field(ge=1, description="Its number: 1, 2, 3, ... for each writer, without a gap")
     epoch: int = Field(ge=1, description="1; each restore from a backup begins the next")
     digest: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the stored entry")
-    place: Place | None = Field(description="The sheet it is about; null for events")
+    place: SheetPlace | None = Field(description="The sheet it is about; null for events")
     data: (
         Annotated[SheetSeen | VerdictGiven | Draw | ReviewSent | Event, Field(discriminator="kind")] | None
     ) = Field(description="The entry's own fields; null where they are larger than 256 KiB")
@@ -189,7 +189,7 @@ class Filter:
         return all(not values or data[name] in values for values, name in wanted)
 
 
-_PLACE: Final = tuple(name for name in Place.model_fields if name != "sheet")
+_PLACE: Final = tuple(name for name in SheetPlace.model_fields if name != "sheet")
 
 
 def messages_of(connection: Connection, entries: Sequence[TailEntry]) -> list[Message]:

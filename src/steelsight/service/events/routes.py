@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
@@ -21,7 +21,7 @@ from steelsight.ledger.reading.tail import Resumed, read_heads, resume
 from steelsight.service.access.guard import needs, still_allowed
 from steelsight.service.access.roles import Caller, Permission
 from steelsight.service.context import Service
-from steelsight.service.events.hub import Hub, Step
+from steelsight.service.events.hub import Hub, StreamStep
 from steelsight.service.events.messages import Filter
 from steelsight.service.problem import Problem
 
@@ -29,6 +29,7 @@ __all__ = ["router"]
 
 RETRY_MS: Final = 1000  # after which a browser connects again
 MOST_VALUES: Final = 100  # of one filter
+PIECE_BYTES: Final = 64 * 1024  # events that are given to the server at once
 
 Kind = Literal["sheet", "verdict", "draw", "review", "event"]
 router = APIRouter(prefix="/api/v1/events", tags=["events"])
@@ -127,17 +128,28 @@ class _Sending:
                             return
                     if steps:
                         cursor = steps[-1].id
-                    chunk = b"".join(self._event(step) for step in steps if self.wanted.wants(step.message))
-                    if chunk or time.monotonic() - said >= settings.stream_heartbeat_s:
+                    for chunk in self._events(steps):
                         said = time.monotonic()
-                        yield chunk or format_sse_event(comment="heartbeat", id=cursor)
+                        yield chunk
+                    if time.monotonic() - said >= settings.stream_heartbeat_s:
+                        said = time.monotonic()
+                        yield format_sse_event(comment="heartbeat", id=cursor)
         except BadCursor as error:
             yield _problem("cursor_lost", str(error), "connect again")
         except SteelsightError as error:
             yield _problem("ledger_altered", str(error), "see `steelsight ledger verify`")
 
-    def _event(self, step: Step) -> bytes:
-        return step.sse(audit=self.wanted.audit)
+    def _events(self, steps: Sequence[StreamStep]) -> Iterator[bytes]:
+        """The events that are wanted, joined to pieces of bounded size."""
+        piece: list[bytes] = []
+        for step in steps:
+            if self.wanted.wants(step.message):
+                piece.append(step.sse(audit=self.wanted.audit))
+            if sum(map(len, piece)) >= PIECE_BYTES:
+                yield b"".join(piece)
+                piece = []
+        if piece:
+            yield b"".join(piece)
 
     def _allowed(self) -> bool:
         needed = Permission.AUDIT if self.wanted.audit else Permission.READ

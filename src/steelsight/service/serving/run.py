@@ -23,16 +23,15 @@ from steelsight.service.serving.protocol import BoundedProtocol
 from steelsight.service.serving.station import StationProcess, line_words
 from steelsight.service.settings.load import Settings
 
-__all__ = ["Served", "serve", "server_options"]
+__all__ = ["ServiceSummary", "serve", "server_options"]
 
 GRACE_S: Final = 3  # for requests that are being answered when the service ends
 KEEP_ALIVE_S: Final = 15
-MOST_CONNECTIONS: Final = 2000
 STOP: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
-class Served:
+class ServiceSummary:
     """What a service did, when it has ended."""
 
     address: str
@@ -40,7 +39,7 @@ class Served:
     station_restarts: int
 
 
-def serve(settings: Settings, report: Callable[[str], None]) -> Served:
+def serve(settings: Settings, report: Callable[[str], None]) -> ServiceSummary:
     """Open everything, answer requests until a signal ends it, and close everything.
 
     report  called with lines of text: the address, the first login, what happens to the station
@@ -71,7 +70,9 @@ def serve(settings: Settings, report: Callable[[str], None]) -> Served:
             station.stop()
         service.close()
         listening.close()
-    return Served(address, server.server_state.total_requests, 0 if station is None else station.restarts)
+    return ServiceSummary(
+        address, server.server_state.total_requests, 0 if station is None else station.restarts
+    )
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -133,7 +134,6 @@ def server_options() -> dict[str, Any]:
         "server_header": False,
         "timeout_keep_alive": KEEP_ALIVE_S,
         "timeout_graceful_shutdown": GRACE_S,
-        "limit_concurrency": MOST_CONNECTIONS,
     }
 
 

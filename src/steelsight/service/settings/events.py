@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
 
 from pydantic import BaseModel, Field
+
+from steelsight.service.settings.values import Networks
 
 __all__ = ["EventSettings"]
 
@@ -21,7 +22,7 @@ class EventSettings(BaseModel):
         10.0, description="A stream's session or token is checked so often; the stream ends where it is over."
     )
     deliver: bool = Field(True, description="Deliver to webhooks and MQTT brokers from this process.")
-    allowed_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
+    allowed_networks: Networks = Field(
         (),
         description="Private networks that webhooks and brokers may lie in, such as 192.168.10.0/24; others "
         "that are not public are refused.",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, get_origin
+from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic_settings import (
@@ -30,8 +29,8 @@ PREFIX: Final = "STEELSIGHT_SERVE_"  # of environment variables: STEELSIGHT_SERV
 MOST_BYTES: Final = 2**20  # of the TOML file
 
 
-class Settings(ServerSettings, AccessSettings, EventSettings, BaseSettings):
-    """Every setting of the service. Values given to the constructor come before the environment."""
+class Settings(EventSettings, AccessSettings, ServerSettings, BaseSettings):
+    """Every setting of the service, those of the server first. Values given come before the environment."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, case_sensitive=False)
 
@@ -45,7 +44,6 @@ def load_settings(flags: Mapping[str, Any] | None = None, *, config: Path | None
     """
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     _refuse_unknown(given, "options")
-    given = {name: _listed(name, value) for name, value in given.items()}
     names = [key for key in os.environ if key.upper().startswith(PREFIX)]
     _refuse_unknown({key[len(PREFIX) :].lower(): key for key in names}, f"environment ({PREFIX}…)")
     stored = {} if config is None else _read_toml(config)
@@ -70,16 +68,6 @@ def load_settings(flags: Mapping[str, Any] | None = None, *, config: Path | None
     except ValidationError as error:
         raise _refused(error) from error
     return Settings.model_construct(**dict(read))
-
-
-def _listed(name: str, value: Any) -> Any:
-    """The value of a flag; a list is given as JSON, as in the environment."""
-    if not isinstance(value, str) or get_origin(Settings.model_fields[name].annotation) is not tuple:
-        return value
-    try:
-        return json.loads(value)
-    except ValueError as error:
-        raise BadInput(f'--set {name}: expected JSON, such as ["a", "b"], got {value!r:.80}') from error
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

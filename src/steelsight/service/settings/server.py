@@ -22,7 +22,11 @@ class ServerSettings(BaseModel):
     ledger: str = Field("steelsight.db", description="LEDGER: a file, or postgresql://USER@HOST/NAME.")
     bundle: Path | None = Field(None, description="BUNDLE that judges by default; none = the package's own.")
     more_bundles: Paths = Field((), description="Further BUNDLEs that requests may choose.")
-    images: str | None = Field(None, description="Image store: a folder or a URL; none = no images are kept.")
+    images: str | None = Field(
+        None,
+        description="Image store: a folder or a URL; none = a folder beside a ledger in a file, "
+        "and no store with PostgreSQL.",
+    )
     writer: str = Field(
         "console",
         min_length=1,

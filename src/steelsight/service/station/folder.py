@@ -18,10 +18,10 @@ from steelsight.ledger.chain.canonical import time_text
 from steelsight.names import on_one_line, shown_name
 from steelsight.runtime.engine.reading import ImageRefused, read_file
 from steelsight.runtime.scan.arrivals import FileStamp, SettledFiles
-from steelsight.runtime.verdict import Reason
 from steelsight.service.station.places import NamePattern, read_sidecar
 from steelsight.service.station.source import Arrival, Place, Refusal, SourceNotice, bounded_us, item_name
 from steelsight.sheets.own_folders import OwnFolders
+from steelsight.types import Reason
 
 __all__ = ["FolderSource"]
 

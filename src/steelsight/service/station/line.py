@@ -13,13 +13,14 @@ import numpy as np
 
 from steelsight.errors import BadInput
 from steelsight.ledger.chain.draws import AuditPlan
-from steelsight.ledger.chain.entries import Entry, LedgerRegion, Mode, SheetSeen, VerdictGiven
+from steelsight.ledger.chain.entries import Entry, Mode, SheetSeen, VerdictGiven
 from steelsight.ledger.coils.calibration import CALIBRATED, Calibration
 from steelsight.ledger.images.store import ImageStore
 from steelsight.plain import plain
 from steelsight.runtime.engine.inspector import Inspector
 from steelsight.runtime.engine.reading import DecodedImage, read_image
 from steelsight.runtime.verdict import Verdict
+from steelsight.service.judging.entries import verdict_entry
 from steelsight.service.station.recorder import Recorder
 from steelsight.service.station.source import Arrival, Source, SourceNotice
 from steelsight.types import InputSpec
@@ -196,24 +197,8 @@ class Line:
     def _verdict(
         self, inspector: Inspector, seen: SheetSeen, verdict: Verdict, latency_ms: float | None
     ) -> VerdictGiven:
-        values = verdict.as_dict()
-        probabilities = values["probabilities"] or []
-        return VerdictGiven(
-            sheet=seen.sheet,
-            mode=Mode.LIVE if inspector is self._inspector else Mode.SHADOW,
-            bundle=verdict.model_id,
-            label=verdict.label,
-            probability=values["probability"],
-            probabilities=dict(zip(inspector.class_names, probabilities, strict=False)),
-            state=verdict.state.value,
-            reason=verdict.reason.value,
-            detail=verdict.detail[:LONGEST_REASON],
-            regions=tuple(LedgerRegion(**region) for region in values["regions"]),
-            distance=values["distance"],
-            engine=inspector.engine.about,
-            precision=inspector.bundle.card.precision,
-            latency_ms=latency_ms,
-        )
+        mode = Mode.LIVE if inspector is self._inspector else Mode.SHADOW
+        return verdict_entry(inspector, seen.sheet, verdict, mode=mode, latency_ms=latency_ms)
 
 
 def _inspect(inspector: Inspector, arrivals: Sequence[Arrival]) -> tuple[list[Verdict], list[DecodedImage]]:

@@ -14,11 +14,13 @@ from typing import Any, Final
 from sqlalchemy import Connection, exists, select
 
 from steelsight.errors import BadLedger
+from steelsight.ledger.chain.canonical import read_link
 from steelsight.ledger.chain.entries import Entry, Event, sheet_id
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.open import open_ledger
 from steelsight.ledger.writing.projection import sheets_of
 from steelsight.ledger.writing.writer import LEASE_S, Writer, open_writer
+from steelsight.service.station.clock import ClockWatch
 from steelsight.service.station.spool import Spool
 
 __all__ = ["Recorder", "RecorderCounts"]
@@ -35,6 +37,7 @@ class RecorderCounts:
     spooled: int = 0  # sheets, into the spool
     replayed: int = 0  # sheets, from the spool into the ledger
     repeated: int = 0  # sheets that the ledger had already
+    clock_set_back: int = 0  # times that this was noticed
 
 
 class Recorder:
@@ -43,12 +46,19 @@ class Recorder:
     address  of the ledger
     station  the writer's name
     spool    where entries wait; None = a database that is away is an error
-    report   called with a line of text when the database goes and comes back
+    report   called with a line of text when the database goes and comes back, or the clock is set back
+    clock    None = this machine's
     raises   BadLedger where there is no ledger and no spool; LeaseLost where another process has the name
     """
 
     def __init__(
-        self, address: str, station: str, spool: Spool | None, *, report: Callable[[str], None] = print
+        self,
+        address: str,
+        station: str,
+        spool: Spool | None,
+        *,
+        report: Callable[[str], None] = print,
+        clock: ClockWatch | None = None,
     ) -> None:
         self.counts = RecorderCounts()
         self.station = station
@@ -63,7 +73,8 @@ class Recorder:
         self._writer: Writer | None = None
         self._next_try = 0.0
         self._used = time.monotonic()
-        self._reach()
+        self._clock = clock or ClockWatch()
+        self._expect_later(self._reach())
 
     def known(self, items: Sequence[str]) -> set[str]:
         """Which items the ledger has already; none where the database is away."""
@@ -87,6 +98,7 @@ class Recorder:
         raises  BadLedger where the database is away and there is no spool; BadOutput where the spool is full;
                 LeaseLost where another process has the name
         """
+        self._check_clock()
         writer = self._reach()
         if writer is not None:
             try:
@@ -153,6 +165,7 @@ class Recorder:
 
     def idle(self) -> None:
         """Keep the lease, and try to reach a database that was away; call it while no sheet arrives."""
+        self._check_clock()
         writer = self._reach()
         if writer is not None and time.monotonic() - self._used > LEASE_S / 3:
             try:
@@ -160,6 +173,26 @@ class Recorder:
             except BadLedger as error:
                 self._lose(error)
             self._used = time.monotonic()
+
+    def _expect_later(self, writer: Writer | None) -> None:
+        """The clock may have been set back since the station's last entry."""
+        try:
+            self._clock.expect(0 if writer is None else _last_entry_us(writer))
+        except BadLedger as error:
+            self._lose(error)
+
+    def _check_clock(self) -> None:
+        """Tell and put on record that the clock was set back: times of entries do not follow their order."""
+        seconds = self._clock.back_s()
+        if not seconds:
+            return
+        self.counts.clock_set_back += 1
+        self._report(
+            f"the clock was set back by {seconds:.0f} s; entries keep their order and state the times that "
+            "it shows; let NTP set it"
+        )
+        details = {"seconds": round(seconds, 3), "id": secrets.token_hex(16)}
+        self.write([[Event(name="clock_set_back", subject=self.station, details=details)]])
 
     def close(self) -> None:
         """Give the name back."""
@@ -229,7 +262,8 @@ class Recorder:
         if self.away_since is None:
             self.away_since = time.monotonic()
             self._outage = secrets.token_hex(16)
-            self._report(f"the ledger is away ({error}); sheets wait in the spool")
+            waiting = "; sheets wait in the spool" if self._spool is not None else ""
+            self._report(f"the ledger is away ({error}){waiting}")
         self._next_try = time.monotonic() + RETRY_S
         self._disconnect()
 
@@ -246,6 +280,15 @@ def _identity(entries: Sequence[Entry]) -> str:
     """Of a group: its sheet, or the `id` of its event."""
     first = entries[0]
     return str(first.details.get("id", "")) if isinstance(first, Event) else first.sheet
+
+
+def _last_entry_us(writer: Writer) -> int:
+    """The time that the writer's last entry states; 1970 where there is none."""
+    table = schema.entries
+    query = select(table.c.body).where(table.c.writer == writer.name).order_by(table.c.seq.desc()).limit(1)
+    with writer.ledger.read() as connection:
+        body = connection.execute(query).scalar_one_or_none()
+    return 0 if body is None else read_link(bytes(body)).time_us
 
 
 def _sheets(groups: Iterable[Sequence[Entry]]) -> int:

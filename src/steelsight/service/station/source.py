@@ -23,7 +23,7 @@ from steelsight.errors import BadInput
 from steelsight.ledger.chain.entries import SAFE_INTEGER
 from steelsight.ledger.writing.writer import now_us
 from steelsight.names import on_one_line, shown_name
-from steelsight.runtime.verdict import Reason
+from steelsight.types import Reason
 
 __all__ = [
     "Arrival",

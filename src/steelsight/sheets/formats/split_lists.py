@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from steelsight.errors import BadData
-from steelsight.sheets.formats.annotations.documents import read_text
+from steelsight.reading import read_regular
 from steelsight.sheets.formats.folder_tree import part_of
 from steelsight.sheets.formats.image_names import ImageNames
 from steelsight.types import Part, Rejection, SheetSet
@@ -102,8 +101,8 @@ def _is_part(name: str) -> bool:
 def _lines(root: Path, name: str) -> tuple[SplitLine, ...]:
     """The lines of a file that are neither empty nor comments; none of a file that is no text."""
     try:
-        text = read_text(root / name, most=MOST_BYTES)
-    except BadData:  # no text, so no list; the file is told among those that are no images
+        text = read_regular(root / name, most_bytes=MOST_BYTES).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError):  # no list; the file is told among those that are no images
         return ()
     rows = ((number, row.strip()) for number, row in enumerate(text.splitlines(), start=1))
     return tuple(

@@ -17,7 +17,7 @@ from steelsight.evaluation.intervals.bootstrap import (
     paired_bootstrap,
     share_interval,
 )
-from steelsight.evaluation.intervals.bounds import mean_bounds
+from steelsight.evaluation.intervals.bounds import difference_bounds, mean_bounds
 from steelsight.explanations.benchmark.settings import load_league_recipe
 from steelsight.explanations.gradcam import grad_cam_all, upsample
 from steelsight.explanations.masks import make_masks
@@ -111,14 +111,15 @@ class ScoreChange:
         """
 
         def change(score: Score, size: int, groups: list[str] | None) -> Interval:
-            return paired_bootstrap(
+            paired = paired_bootstrap(
                 partial(score, after),
                 partial(score, before),
                 size,
                 groups,
                 rng=stream(seed, "repair-intervals"),
                 resamples=RESAMPLES,
-            ).difference
+            )
+            return difference_bounds(paired.difference, np.unique(group_index(groups, size)).size)
 
         sheets, groups = before.right.size, before.groups
         return cls(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from steelsight.evaluation.intervals.bootstrap import PairedDifference, paired_bootstrap, wilson
+from steelsight.evaluation.intervals.bounds import bounded_pair
 from steelsight.evaluation.timing import time_ratio
 from steelsight.streams import stream
 from steelsight.study.claims.explanations import gradcam_coarse, guided_gradcam_best
@@ -20,6 +21,7 @@ from steelsight.study.claims.neurons import hierarchy
 from steelsight.study.claims.stains import pasted_stains_flip, stains_learnt, stains_raise_scores
 from steelsight.study.claims.verdict import ClaimVerdict, decide
 from steelsight.study.contents import Item, load_contents
+from steelsight.study.measures.differences import count_units
 from steelsight.study.multiclass import MulticlassResults
 from steelsight.study.options import VGG
 from steelsight.study.results import ModelResult, StudyResults
@@ -198,7 +200,7 @@ def _difference(study: StudyResults, first: ModelResult, second: ModelResult) ->
     """Difference of accuracies on the same noisy sheets, resampled by group."""
     right = [(result.noisy.argmax(axis=1) == study.labels).astype(np.float64) for result in (first, second)]
     counts = np.ones(study.labels.size) if study.weights is None else study.weights
-    return paired_bootstrap(
+    paired = paired_bootstrap(
         lambda rows: float(np.average(right[0][rows], weights=counts[rows])),
         lambda rows: float(np.average(right[1][rows], weights=counts[rows])),
         study.labels.size,
@@ -206,6 +208,7 @@ def _difference(study: StudyResults, first: ModelResult, second: ModelResult) ->
         rng=stream(study.options.seed, "claim-differences"),
         resamples=study.options.resamples,
     )
+    return bounded_pair(paired, count_units(study))
 
 
 def _ratio(study: StudyResults, first: str, second: str) -> Interval:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from steelsight.reports.cells import cell_text
-from steelsight.runs.transplant.reading import SMALL, read_donor
+from steelsight.runs.transplant.reading import SMALL, read_donor, undecided_reason
 from steelsight.runs.transplant.run import TransplantResult
 from steelsight.study.claims.verdict import ClaimVerdict, decide
 
@@ -17,6 +17,8 @@ def features_serve(transplant: TransplantResult | str) -> ClaimVerdict:
     own = read_donor(transplant, transplant.donor)
     if own.features_change is None or own.classifier_change is None:
         return ClaimVerdict("undecided here", f"Not every part of the {transplant.donor} fits.")
+    if few := undecided_reason(transplant.found.scores):
+        return ClaimVerdict("undecided here", f"No difference is a conclusion: {few}.")
     features, classifier = own.features_change["accuracy"], own.classifier_change["accuracy"]
     start = transplant.control("imagenet", "start")
     ahead = None if start is None else read_donor(transplant, start.name).ahead

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from steelsight.evaluation.intervals.bootstrap import PairedDifference, paired_bootstrap
+from steelsight.evaluation.intervals.bootstrap import PairedDifference, group_index, paired_bootstrap
+from steelsight.evaluation.intervals.bounds import bounded_pair
 from steelsight.evaluation.intervals.paired import McNemar, mcnemar
 from steelsight.evaluation.measures import measure
 from steelsight.streams import stream
 from steelsight.study.results import ModelResult, StudyResults
 from steelsight.types import Probabilities
 
-__all__ = ["BinaryComparison", "compare_with_binary", "metric_difference"]
+__all__ = ["BinaryComparison", "compare_with_binary", "count_units", "metric_difference"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def compare_with_binary(study: StudyResults, binary: StudyResults) -> BinaryComp
     def accuracy(which: int) -> Callable[[Int[np.ndarray, " r"]], float]:
         return lambda rows: float(np.average(right[which][rows], weights=counts[rows]))
 
-    difference = paired_bootstrap(
+    paired = paired_bootstrap(
         accuracy(0),
         accuracy(1),
         defect.size,
@@ -50,9 +51,8 @@ def compare_with_binary(study: StudyResults, binary: StudyResults) -> BinaryComp
         resamples=study.options.resamples,
     )
     all_rows = np.arange(defect.size)
-    return BinaryComparison(
-        mcnemar(right[0], right[1]), (accuracy(0)(all_rows), accuracy(1)(all_rows)), difference
-    )
+    means = accuracy(0)(all_rows), accuracy(1)(all_rows)
+    return BinaryComparison(mcnemar(right[0], right[1]), means, bounded_pair(paired, count_units(study)))
 
 
 def metric_difference(
@@ -71,7 +71,7 @@ def metric_difference(
 
         return score
 
-    return paired_bootstrap(
+    paired = paired_bootstrap(
         statistic(first.noisy),
         statistic(second.noisy),
         labels.size,
@@ -79,3 +79,9 @@ def metric_difference(
         rng=stream(study.options.seed, "study-differences"),
         resamples=min(study.options.resamples, 200),  # each resample ranks all sheets for every class
     )
+    return bounded_pair(paired, count_units(study))
+
+
+def count_units(study: StudyResults) -> int:
+    """The groups of the test sheets; without groups, the sheets."""
+    return int(np.unique(group_index(study.groups, study.labels.size)).size)

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from steelsight.evaluation.by_size import AreaRow, reliable_size
 from steelsight.evaluation.curves.precision_recall import pr_curves
 from steelsight.evaluation.measures import roc_curves
+from steelsight.reports.cells import Value
 from steelsight.reports.document import FIGURES, Document
 from steelsight.reports.figures import (
     draw_confusion,
@@ -44,7 +45,9 @@ def write_run_page(out: Path, metrics: Report, data: SheetData, logits: Logits, 
     if training["history"][0]["epoch"] == 0:
         kept += "; epoch 0 is the head fitted on frozen features"
     words = f"{training['epochs']} epochs, {kept}"
-    _show(page, "learning_curves", curves, f"Losses and accuracies by epoch; {words}.")
+    scored = any(row.get("validation_accuracy") is not None for row in training["history"])
+    drawn = "Losses and accuracies" if scored else "Training loss"
+    _show(page, "learning_curves", curves, f"{drawn} by epoch; {words}.")
     if metrics.get("shuffled_labels"):
         page.notice(
             "Its training labels were shuffled among the training sheets: its verdicts mean nothing. "
@@ -132,8 +135,9 @@ def _tables(page: Document, reports: Mapping[str, Report], data: SheetData) -> N
         _types_table(page, first)
         return
     titles = {key: title for key, title in HEADLINES.items() if key in first}
-    rows = [
-        [title, *(_interval(report[key]) for report in reports.values())] for key, title in titles.items()
+    rows: list[list[Value]] = [
+        [title, *(stored_interval(report[key]) for report in reports.values())]
+        for key, title in titles.items()
     ]
     page.table(
         ["metric", *reports],
@@ -156,7 +160,7 @@ def _classes_table(page: Document, report: Report) -> None:
         [
             entry["name"],
             entry["sheets"],
-            *(_interval(entry[key]) for key in ("precision", "recall", "f1", "auc")),
+            *(stored_interval(entry[key]) for key in ("precision", "recall", "f1", "auc")),
         ]
         for entry in report["classes"]
     ]
@@ -176,8 +180,8 @@ def _operating(page: Document, point: Report | None) -> None:
         [
             [
                 point["threshold"],
-                _interval(point["escape"]),
-                _interval(point["overkill"]),
+                stored_interval(point["escape"]),
+                stored_interval(point["overkill"]),
                 point["precision"],
             ]
         ],
@@ -211,7 +215,7 @@ def _places(page: Document, places: Report | None) -> None:
                 f"{row['left']:.0%} to {row['right']:.0%} across, "
                 f"{row['top']:.0%} to {row['bottom']:.0%} down",
                 row["sheets"],
-                _interval(row["recall"]),
+                stored_interval(row["recall"]),
             ]
             for row in places["by_place"]
         ],
@@ -221,7 +225,7 @@ def _places(page: Document, places: Report | None) -> None:
 
 def _types_table(page: Document, report: Report) -> None:
     rows = [
-        [name, *(_interval(found[key]) for key in HEADLINES if key in found)]
+        [name, *(stored_interval(found[key]) for key in HEADLINES if key in found)]
         for name, found in report["types"].items()
     ]
     page.table(
@@ -249,13 +253,6 @@ def stored_interval(stored: Mapping[str, float | None]) -> Interval:
     low, estimate, high = (stored[key] for key in ("low", "estimate", "high"))
     known = [float("nan") if value is None else value for value in (estimate, low, high)]
     return Interval(*known)
-
-
-def _interval(interval: Mapping[str, float | None]) -> str:
-    estimate, low, high = (interval[key] for key in ("estimate", "low", "high"))
-    if estimate is None:
-        return "–"
-    return f"{estimate:.3f}" if low is None or high is None else f"{estimate:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _origin(metrics: Report) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from steelsight.reports.figures.style import INK, MUTED, PAPER
 from steelsight.reports.overlay import BLUE, RED, blend
 from steelsight.types import AreaFractions, GrayImage, Mask
 
-__all__ = ["ExplanationRow", "draw_explanations"]
+__all__ = ["FOOTNOTE", "ExplanationRow", "draw_explanations"]
 
 OUTLINE = "#ffd400"  # yellow occurs in no heatmap
 

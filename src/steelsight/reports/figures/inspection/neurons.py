@@ -25,7 +25,7 @@ __all__ = [
 
 MARGIN, GAP, LINE = 0.15, 0.1, 0.19  # inches
 CARD, PICTURE = 1.15, 1.15
-TILE = 0.74
+TILE, CROP_GAP = 0.74, 0.06
 
 Picture = UInt8[np.ndarray, "_ _ _"]  # gray (h, w, 1) or colour (h, w, 3)
 
@@ -158,7 +158,7 @@ def _picture(axes: Axes, picture: Picture, name: str = "") -> None:
     axes.set_axis_off()
     axes.set_anchor("SW")
     if name:
-        axes.set_title(name, fontsize=7.5, loc="left", pad=2, color=MUTED, parse_math=False)
+        axes.set_title(name, fontsize=7.5, loc="left", pad=4, color=MUTED, parse_math=False)
 
 
 def _crops(
@@ -169,13 +169,24 @@ def _crops(
     width: float,
     height: float,
 ) -> None:
-    """Crops in three columns, as large as their cells."""
-    columns, rows = 3, max(1, math.ceil(len(crops) / 3))
-    wide, tall = (width - 0.1 * (columns - 1)) / columns, (height - 0.05 * (rows - 1)) / rows
+    """Crops in rows from the left, in as many columns as make them largest."""
+    if not crops:
+        return
+    shapes = np.array([crop.shape for crop in crops], dtype=np.float64)
+    aspect = float((shapes[:, 1] / shapes[:, 0]).max())  # of the widest
+
+    def tall(columns: int) -> float:
+        """The height of a crop, inches."""
+        rows = math.ceil(len(crops) / columns)
+        across = (width - CROP_GAP * (columns - 1)) / columns
+        return min((height - CROP_GAP * (rows - 1)) / rows, across / aspect)
+
+    columns = max(range(1, len(crops) + 1), key=tall)
+    side = tall(columns)
     for number, crop in enumerate(crops):
         row, column = divmod(number, columns)
-        at = (left + column * (wide + 0.1), bottom + height - (row + 1) * tall - row * 0.05)
-        axes = _axes(figure, *at, wide, tall)
+        at = (left + column * (side * aspect + CROP_GAP), bottom + height - (row + 1) * side - row * CROP_GAP)
+        axes = _axes(figure, *at, side * aspect, side)
         _picture(axes, crop[..., None])
         axes.set_anchor("W")
 
@@ -194,4 +205,4 @@ def _responses(axes: Axes, responses: Mapping[str, Interval], colours: Mapping[s
     axes.tick_params(axis="x", labelsize=6.5, length=2, pad=1.5)
     axes.locator_params(axis="x", nbins=4)
     axes.margins(x=0.12)
-    axes.set_title("mean activation by class", fontsize=7.5, loc="left", pad=2, color=MUTED)
+    axes.set_title("mean activation by class", fontsize=7.5, loc="left", pad=5, color=MUTED)

@@ -118,7 +118,7 @@ def draw_layer_maps(
             spine.set_visible(True)
         title_axes(panel, drawn.layer, size=8.5)
         panel.set_xlabel(
-            f"neighbours of the same class {drawn.agreement.estimate:.2f}", fontsize=8, color=MUTED
+            f"neighbours of the same class {drawn.agreement.estimate:.2f}", fontsize=7, color=MUTED
         )
     for panel in axes[len(maps) :]:
         panel.set_visible(False)

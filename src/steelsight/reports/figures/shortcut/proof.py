@@ -25,6 +25,7 @@ PANEL_WIDTH, MOST_HEIGHT = 2.9, 2.0  # inches
 LETTER = 0.068  # a letter's mean width at 8 points, inches
 MARGIN, GAP, HEAD, SIDE, FOOT = 0.12, 0.08, 0.5, 0.62, 0.28
 NAME_LETTERS, LEAST_WIDTH = 20, 6.0  # of a line of a class name; inches, so that the footnote fits
+DODGE = 0.02  # of the largest dose, between the two series
 PEAK = 99.5  # percentile of a map drawn at full strength
 FOOTNOTE = (
     "Red raises the logit of the class, blue lowers it; one scale for all. Yellow: the annotated defect."
@@ -91,13 +92,16 @@ def draw_doses(series: Mapping[str, Sequence[DosePoint]]) -> Figure:
     for axes, (title, points) in zip(panels, series.items(), strict=True):
         dress(axes, grid="y")
         at = [point.at for point in points]
+        beside = [place + DODGE * max(at) for place in at]  # so that equal shares do not hide each other
         _draw_series(axes, at, [point.flips for point in points], WITH, "pasted")
-        _draw_series(axes, at, [point.control for point in points], MUTED, "control: clean texture")
+        _draw_series(axes, beside, [point.control for point in points], MUTED, "control: clean texture")
         axes.set_xlabel(title, parse_math=False)
         axes.set_ylabel("share of verdicts that flip")
         axes.set_xlim(left=0)
         axes.set_ylim(0, min(1.0, max(0.05, 1.1 * top)))
-    panels[0].legend(frameon=False, fontsize=8, loc="best")
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), frameon=False, fontsize=8, ncols=2, loc="outside upper right"
+    )
     return figure
 
 
@@ -122,7 +126,9 @@ def draw_changed(
     labels = [wrap_label(name, NAME_LETTERS) for name in ["image", *class_names]]
     side = max([SIDE, *(MARGIN + GAP + label_width(label, points=8.0) for label in labels)])
     full_w = max(side + columns * (wide + GAP) + MARGIN, LEAST_WIDTH)
-    full_h = 2 * MARGIN + HEAD + rows * (tall + GAP) + FOOT
+    headings = _headings([version.title for version in versions], max(int(wide / LETTER), 6))
+    head = HEAD + 0.14 * (max(map(len, headings)) - 1)
+    full_h = 2 * MARGIN + head + rows * (tall + GAP) + FOOT
     figure = Figure(figsize=(full_w, full_h), facecolor=PAPER)
     room = int((full_w - 2 * MARGIN) / LETTER * 8 / 10.5)  # bold letters are wider
     write_at(
@@ -131,11 +137,11 @@ def draw_changed(
     limit = _limit(versions)
     for column, version in enumerate(versions):
         left = side + column * (wide + GAP)
-        heading = short_labels([drawn_text(version.title)], max(int(wide / LETTER), 6))[0]
-        write_at(figure, left, full_h - MARGIN - 0.24, heading, size=8.0)
+        for number, heading in enumerate(headings[column]):
+            write_at(figure, left, full_h - MARGIN - 0.24 - 0.14 * number, heading, size=8.0)
         pictures = [version.gray, *(blend(version.gray, heat, limit) for heat in version.maps)]
         for row, (picture, name) in enumerate(zip(pictures, labels, strict=True)):
-            bottom = full_h - MARGIN - HEAD - (row + 1) * (tall + GAP) + GAP
+            bottom = full_h - MARGIN - head - (row + 1) * (tall + GAP) + GAP
             axes = figure.add_axes((left / full_w, bottom / full_h, wide / full_w, tall / full_h))
             axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="auto")
             axes.set_axis_off()
@@ -145,6 +151,18 @@ def draw_changed(
                 write_at(figure, MARGIN, bottom + tall / 2 + 0.07, name, size=8.0)
     write_at(figure, MARGIN, MARGIN + 0.12, footnote, size=7.0, colour=MUTED)
     return figure
+
+
+def _headings(titles: Sequence[str], room: int) -> list[list[str]]:
+    """Each title in one line where all fit, else in two lines divided at its colon.
+
+    room  letters of a line; a longer line is shortened in the middle
+    """
+    if all(len(title) <= room for title in titles):
+        return [[drawn_text(title)] for title in titles]
+    parts = [title.partition(": ") for title in titles]
+    lines = [[f"{first}:", rest] if rest else [first] for first, _, rest in parts]
+    return [[short_labels([drawn_text(line)], room)[0] for line in each] for each in lines]
 
 
 def _draw_series(

@@ -21,8 +21,8 @@ from steelsight.runtime.scan.archives.guarded_stream import (
 )
 from steelsight.runtime.scan.archives.members import DAMAGE, Entry, Member, first_line, stamp_of
 from steelsight.runtime.scan.archives.tar_headers import iterate_headers
-from steelsight.runtime.verdict import Reason
 from steelsight.sheets.images.image_file import MAX_FILE_BYTES, unreadable
+from steelsight.types import Reason
 
 __all__ = ["ArchiveRefused", "archive_kind", "iterate_archive"]
 

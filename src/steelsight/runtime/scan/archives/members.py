@@ -15,7 +15,7 @@ import zlib
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-from steelsight.runtime.verdict import Reason
+from steelsight.types import Reason
 
 __all__ = ["DAMAGE", "Entry", "Member", "first_line", "stamp_of"]
 

@@ -12,8 +12,8 @@ from typing import BinaryIO
 from steelsight.runtime.engine.reading import ImageRefused, out_of_memory
 from steelsight.runtime.scan.archives.guarded_stream import GuardedStream
 from steelsight.runtime.scan.archives.members import DAMAGE, Member, first_line, stamp_of
-from steelsight.runtime.verdict import Reason
 from steelsight.sheets.images.image_file import unreadable
+from steelsight.types import Reason
 
 __all__ = ["ArchiveReader"]
 

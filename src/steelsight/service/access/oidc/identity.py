@@ -20,7 +20,7 @@ from steelsight.service.access.accounts import (
     set_role,
 )
 from steelsight.service.access.credentials import hash_secret
-from steelsight.service.access.logins import wanted_login
+from steelsight.service.access.login_names import wanted_login
 from steelsight.service.access.roles import Role
 from steelsight.service.problem import Problem
 from steelsight.service.settings.access import OidcSettings

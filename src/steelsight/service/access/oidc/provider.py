@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -24,7 +25,9 @@ KEPT_S: Final = 3600.0  # published addresses and keys
 AGAIN_S: Final = 60.0  # keys are fetched again for an unknown key, at most so often
 LEEWAY_S: Final = 60  # between the clocks
 MOST_BYTES: Final = 2**20  # of any answer
-TIMEOUT: Final = httpx.Timeout(10.0)
+TIMEOUT: Final = httpx.Timeout(10.0)  # of each step of a connection
+LONGEST_S: Final = 20.0  # of a whole answer
+AT_ONCE: Final = 4  # requests that ask the provider
 KINDS: Final = ("RSA", "EC", "OKP")  # keys of signatures; a symmetric one is never published
 MISSING: Final = "the provider's answer has no usable"
 
@@ -35,8 +38,23 @@ class Provider:
     def __init__(self, settings: OidcSettings) -> None:
         self.settings = settings
         self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(AT_ONCE)
         self._metadata: tuple[float, dict[str, Any]] | None = None
         self._keys: tuple[float, KeySet] | None = None
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Have one of few places for what asks the provider: a slow one must not hold every thread.
+
+        raises  Problem 503 busy where all are taken
+        """
+        if not self._places.acquire(blocking=False):
+            message, advice = "the identity provider is slow, and others wait for it", "try again in a moment"
+            raise Problem(503, "busy", message, advice, headers={"Retry-After": "2"})
+        try:
+            yield
+        finally:
+            self._places.release()
 
     def metadata(self) -> dict[str, Any]:
         """What the provider publishes about itself; raises Problem 502 provider_failed."""
@@ -68,11 +86,11 @@ class Provider:
                 httpx.Client(timeout=TIMEOUT, follow_redirects=False) as http,
                 http.stream(method, address, **options) as answer,
             ):
-                content = b""
+                content, begun = b"", time.monotonic()
                 for part in answer.iter_bytes():
                     content += part
-                    if len(content) > MOST_BYTES:
-                        raise failed(f"more than {MOST_BYTES} bytes from {address:.200}")
+                    if len(content) > MOST_BYTES or time.monotonic() - begun > LONGEST_S:
+                        raise failed(f"more than {MOST_BYTES} bytes or {LONGEST_S:g} s from {address:.200}")
                 if answer.status_code == 400 and method == "POST":
                     raise refused("the provider does not accept the code")
                 if answer.status_code != 200:
@@ -85,6 +103,16 @@ class Provider:
         if not isinstance(found, dict):
             raise failed(f"{address:.200}: expected a JSON object")
         return found
+
+    def check_issuer(self, issuer: str | None) -> None:
+        """Refuse an answer that another provider gave (RFC 9207).
+
+        issuer  as the answer names it; None = not at all, which is refused where the provider promises it
+        raises  Problem 401 bad_identity
+        """
+        promised = self.metadata().get("authorization_response_iss_parameter_supported") is True
+        if (issuer is not None or promised) and issuer != self.settings.issuer:
+            raise refused("another provider answered")
 
     def redeem(self, code: str, *, redirect: str, verifier: str) -> dict[str, Any]:
         """Exchange a code for tokens; raises Problem 401 bad_identity, 502 provider_failed."""
@@ -175,8 +203,9 @@ def _check_claims(token: jwt.Token, settings: OidcSettings, nonce: str, access_t
     }
     params = {"client_id": settings.client_id, "nonce": nonce, "access_token": access_token}
     CodeIDToken(token.claims, token.header, options, params).validate(int(time.time()), LEEWAY_S)
-    if not isinstance(token.claims["sub"], str) or not 0 < len(token.claims["sub"]) <= 255:
-        raise ValueError("sub: expected text of 1 to 255 characters")
+    subject = token.claims["sub"]
+    if not isinstance(subject, str) or not 0 < len(subject) <= 255 or not subject.isprintable():
+        raise ValueError("sub: expected text of 1 to 255 printable characters")
 
 
 def failed(reason: str) -> Problem:

@@ -59,8 +59,9 @@ def begin_oidc_login(request: Request) -> RedirectResponse:
     settings = _settings(request)
     client = client_of(request, service_of(request).settings)
     require_private(client)
-    secret = new_secret()
-    address = begin(_provider(request, settings), secret, _redirect(request, client), now_us=now_us())
+    secret, provider = new_secret(), _provider(request, settings)
+    with provider.turn():
+        address = begin(provider, secret, _redirect(request, client), now_us=now_us())
     answer = RedirectResponse(address, status_code=303, headers={"Cache-Control": "no-store"})
     set_cookie(answer, LOGIN, secret, client, seconds=LOGIN_MINUTES * 60)
     return answer
@@ -91,11 +92,10 @@ def finish_oidc_login(
     if error is not None or not code:
         raise refused(f"the provider says {error or 'nothing'!r:.100}")
     provider = _provider(request, settings)
-    promised = provider.metadata().get("authorization_response_iss_parameter_supported") is True
-    if (iss is not None or promised) and iss != settings.issuer:
-        raise refused("another provider answered")
-    tokens = provider.redeem(code, redirect=_redirect(request, client), verifier=attempt.verifier)
-    claims = provider.claims(tokens, nonce=attempt.nonce)
+    with provider.turn():
+        provider.check_issuer(iss)
+        tokens = provider.redeem(code, redirect=_redirect(request, client), verifier=attempt.verifier)
+        claims = provider.claims(tokens, nonce=attempt.nonce)
     with service.console.transaction() as (connection, writer):
         account = account_of(connection, writer, claims, settings)
         forgive(connection, [key], now_us=now_us())

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from steelsight.runtime.verdict import Reason, State
 from steelsight.service.api.models.values import AnswerModel, Moment, Parameters, ShortName
+from steelsight.types import Reason, State
 
 __all__ = ["HeatmapAnswer", "HeatmapForm", "ImageRegion", "InspectQuery", "Inspection", "Recorded"]
 

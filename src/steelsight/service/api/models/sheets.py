@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from steelsight.ledger.chain.entries import Answer, LedgerRegion, Mode
-from steelsight.runtime.verdict import State
 from steelsight.service.api.models.values import (
     AnswerModel,
     Moment,
@@ -16,6 +15,7 @@ from steelsight.service.api.models.values import (
     ShortName,
     UtcText,
 )
+from steelsight.types import State
 
 __all__ = [
     "DrawAnswer",

@@ -23,7 +23,7 @@ __all__ = ["MqttSender", "topic_of", "topic_part"]
 PREFIX: Final = "steelsight"
 KEEPALIVE_S: Final = 30
 _SILENT: Final = logging.getLogger("steelsight.mqtt")
-_SILENT.setLevel(logging.ERROR)  # what fails is told as a failed delivery
+_SILENT.setLevel(logging.CRITICAL)  # what fails is told as a failed delivery
 
 
 def topic_part(name: str) -> str:
@@ -84,6 +84,11 @@ class _Client(aiomqtt.Client):
         if reason_code.is_failure:
             self.refused = str(reason_code)
         super()._on_publish(client, userdata, mid, reason_code, properties)
+
+    def forget(self) -> None:
+        """Take note of how the connection ended: asyncio reports errors that nobody took note of."""
+        if self._disconnected.done() and not self._disconnected.cancelled():
+            self._disconnected.exception()
 
 
 class MqttSender:
@@ -146,6 +151,8 @@ class MqttSender:
             await client.__aexit__(kind, error, trace)
         except aiomqtt.MqttError as failure:  # it was lost before
             _SILENT.debug("the broker did not answer to the end of the connection: %s", failure)
+        finally:
+            client.forget()
 
     async def send(self, message: Outgoing) -> None:
         """Returns when the broker acknowledged it; raises DeliveryFailed."""

@@ -49,7 +49,9 @@ def take(connection: Connection, token: str) -> tuple[list[Destination], Cursor]
     now = database_us(connection)
     lease = {"holder": token, "holder_name": this_process(), "lease_until_us": now + int(LEASE_S * 1e6)}
     query = select(table.c.id, table.c.holder, table.c.holder_name, table.c.lease_until_us, table.c.epoch)
-    for row in connection.execute(query.where(table.c.state == ACTIVE).with_for_update()).all():
+    for row in connection.execute(
+        query.where(table.c.state == ACTIVE).order_by(table.c.id).with_for_update()
+    ).all():
         if row.epoch != heads.epoch:
             _set_paused(connection, row.id, RESTORED_REASON)
         elif row.holder == token and row.lease_until_us - now > RENEW_US:

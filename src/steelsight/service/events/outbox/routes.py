@@ -174,7 +174,8 @@ def _wake(request: Request) -> None:
 
 
 def _known(connection: Connection, identity: str) -> Destination:
-    found = destinations.find_destination(connection, identity)
+    looks_right = identity.isascii() and identity.isalnum()
+    found = destinations.find_destination(connection, identity) if looks_right else None
     if found is None:
         raise Problem(
             404,

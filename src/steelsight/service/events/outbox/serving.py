@@ -24,7 +24,7 @@ from steelsight.service.events.outbox.destinations import Destination, stored_cu
 from steelsight.service.events.outbox.progress import Failure
 from steelsight.service.events.outbox.sending import DeliveryFailed, Opener, Sender, outgoing
 
-__all__ = ["Served", "Serving", "ServingOptions", "backoff_s"]
+__all__ = ["DeliveryParts", "Serving", "ServingOptions", "backoff_s"]
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -50,7 +50,7 @@ def backoff_s(failures: int, options: ServingOptions, longest_s: float) -> float
     return whole * _JITTER.uniform(0.5, 1.0)
 
 
-class Served:
+class DeliveryParts:
     """What the tasks of all destinations share: the ledger, and word of new entries."""
 
     def __init__(self, ledger: Ledger, console: SharedWriter, token: str) -> None:
@@ -120,7 +120,7 @@ class Serving:
     def __init__(
         self,
         found: Destination,
-        served: Served,
+        served: DeliveryParts,
         opener: Callable[[], Opener],
         *,
         longest_s: float,

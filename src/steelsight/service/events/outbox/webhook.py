@@ -33,7 +33,7 @@ def trusting(ca: str | None) -> ssl.SSLContext:
 
     raises  BadInput where the text is no certificate
     """
-    if ca is not None and not ca.strip():  # the system's authorities would be trusted
+    if ca is not None and not (ca.isascii() and ca.strip()):  # of none, the system's would be trusted
         raise BadInput("ca: expected certificates in PEM, got none")
     try:
         return ssl.create_default_context(cadata=ca)

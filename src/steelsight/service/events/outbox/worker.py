@@ -16,6 +16,7 @@ import asyncio
 import logging
 import secrets
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,7 +32,7 @@ from steelsight.service.events.outbox.broker import MqttSender
 from steelsight.service.events.outbox.destinations import ACTIVE, Destination, list_destinations
 from steelsight.service.events.outbox.progress import give_back, take
 from steelsight.service.events.outbox.sending import Opener
-from steelsight.service.events.outbox.serving import Served, Serving, ServingOptions
+from steelsight.service.events.outbox.serving import DeliveryParts, Serving, ServingOptions
 from steelsight.service.events.outbox.webhook import WebhookSender
 from steelsight.service.settings.events import EventSettings
 
@@ -40,6 +41,7 @@ __all__ = ["Delivery", "DeliveryOptions", "open_sender"]
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 STOP_S: Final = 10.0
+RESTART_S: Final = 1.0  # after a fault of this program
 TOLD_US: Final = 60_000_000  # a failure that lasts longer is told in /health
 LOOKUPS: Final = 32  # names that are looked up at the same time
 
@@ -85,7 +87,7 @@ class Delivery:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
-        self._served: Served  # these two are made by the thread
+        self._served: DeliveryParts  # these two are made by the thread
         self._look: asyncio.Event  # look for changed destinations at once
         self._tasks: dict[str, tuple[int, asyncio.Task[None]]] = {}  # by destination: its version, its task
 
@@ -109,20 +111,30 @@ class Delivery:
 
     def wake(self) -> None:
         """Look for changed destinations now; from any thread."""
-        if self._loop is not None and not self._loop.is_closed():
+        if self._loop is None:
+            return
+        try:
             self._loop.call_soon_threadsafe(self._look.set)
+        except RuntimeError:  # the loop has ended: there is nobody to wake
+            log.debug("the worker that delivers does not run")
 
     def _run(self) -> None:
         # On Windows, MQTT needs this kind of loop.
-        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-            runner.run(self._main())
+        while not self._stopping:
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+                try:
+                    runner.run(self._main())
+                except Exception:  # a fault of this program: deliveries must go on all the same
+                    log.exception("the worker that delivers ended; it begins again")
+                    self.trouble = "the worker ended by a fault and begins again"
+                    time.sleep(RESTART_S)
 
     async def _main(self) -> None:
+        self._look = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         # Looking up a name may take long: calls of the ledger have threads of their own.
         self._loop.set_default_executor(ThreadPoolExecutor(LOOKUPS, thread_name_prefix="delivery names"))
-        self._look = asyncio.Event()
-        self._served = Served(self.ledger, self._console, self._token)
+        self._served = DeliveryParts(self.ledger, self._console, self._token)
         watch = asyncio.create_task(self._watch())
         try:
             while not self._stopping:
