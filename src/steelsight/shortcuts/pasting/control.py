@@ -67,4 +67,5 @@ def _window(gray: GrayImage, place: Place, stamp: Stamp) -> Gray:
 
 
 def _side(sheet: GrayImage) -> int:
-    return max(3, round(LEVEL_PX * sheet.shape[0] / 64) | 1)
+    side: int = max(3, round(LEVEL_PX * sheet.shape[0] / 64) | 1)
+    return side
