@@ -46,6 +46,8 @@ comment
 subject
 spooled  # printed by `line --json`
 readinto  # io.BufferedReader reads by it
+clock_set_back
+should_exit  # ends uvicorn's server
 
 # SQLite's driver and Alembic read them.
 isolation_level
@@ -91,5 +93,4 @@ last_delivered
 failing_since
 next_attempt
 earlier_secret_until
-coil_defects  # of a coil, read by the console
 to_pixels  # the inverse of a place on the strip

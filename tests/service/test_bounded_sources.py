@@ -190,6 +190,16 @@ def test_an_entry_without_content_is_on_record(kind):
     assert (found[0].subject, [each.item for each in found[1:]]) == ("a.jpg#0", ["last.jpg#2"])
 
 
+def test_a_stream_that_ends_between_two_files_has_ended():
+    whole = header(b"0", 3, b"first.jpg") + b"abc".ljust(512, b"\0") + LAST
+    assert len(list(TarSource(io.BytesIO(whole)))) == 2
+    for cut in (510, 511, 512, 600, 1000):  # inside of the last file or of its header
+        with pytest.raises(BadSource, match="expected a tar stream of images"):
+            list(TarSource(io.BytesIO(whole[: len(whole) - cut])))
+    with pytest.raises(BadSource, match="no end mark"):
+        list(TarSource(io.BytesIO(b"")))
+
+
 class Trickle(io.RawIOBase):
     """A pipe that gives a few bytes at each read."""
 

@@ -9,10 +9,11 @@ pytest.importorskip("sqlalchemy", reason="needs the extra [serve]")
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from tests.ledger.conftest import judged, sheet
+from tests.ledger.conftest import judged, sheet, verdict
 from typer.testing import CliRunner
 
 from steelsight.cli import app
+from steelsight.ledger.chain.entries import LedgerRegion
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.migrate import HEAD
 from steelsight.ledger.database.open import opened
@@ -142,3 +143,17 @@ def test_a_name_is_released_and_that_is_on_record(path):
     done = call("release", path, "line-2", code=2)
     assert "expected the name of a writer, got 'line-2'; it has ledger, line-1" in done.stderr
     call("verify", path)
+
+
+def test_the_defects_of_a_coil_are_listed(path):
+    """The sheets of the fixture lie 0.3 m apart; with a length of 0.3 m one defect goes over both."""
+    parts = (LedgerRegion(box=(0, 0, 1600, 100), area_px=160_000, score=1.0),)
+    with opened(str(path)) as ledger, open_writer(ledger, "line-2") as writer:
+        for number in (30, 31):
+            seen = sheet(number, "line-2", coil="C30", length_m=0.3, side="top")
+            writer.append([seen, verdict(seen, regions=parts)])
+    done = call("defects", path, "C30", "--json")
+    assert "9.000 to 9.600 m, 0 to 19 mm, top: scratch, 2 regions" in done.output
+    found = last_json(done)
+    assert (len(found["defects"]), found["unplaced"]) == (1, 0)
+    assert last_json(call("defects", path, "C0", "--json")) == {"coil": "C0", "defects": [], "unplaced": 3}

@@ -49,6 +49,13 @@ def make_parts():
 
 
 @pytest.fixture
+def stopped_clock(monkeypatch):
+    """No time passes between logins, however slow the machine is."""
+    now = now_us()
+    monkeypatch.setattr("steelsight.service.access.login.now_us", lambda: now)
+
+
+@pytest.fixture
 def parts(ledger, make_parts):
     """On each kind of database."""
     return make_parts(ledger)

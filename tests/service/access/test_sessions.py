@@ -97,6 +97,7 @@ def test_a_new_password_ends_every_other_session_and_renews_this_one(parts):
     assert log_in(client(parts), password=OTHER).status_code == 200
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_a_new_password_needs_the_current_one_and_the_rules(lite):
     user(lite, "anna", Role.VIEWER, PASSWORD)
     http = client(lite)

@@ -87,6 +87,7 @@ def test_an_address_is_counted_by_what_one_customer_has(lite, address, key):
     assert address_key(address, lite.settings) == Key(key, 20)
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_attempts_at_once_do_not_slip_through(parts, make_parts):
     """Two processes on one database, each with ten attempts at the same moment."""
     user(parts, "anna", password=PASSWORD)
@@ -105,6 +106,7 @@ def test_attempts_at_once_do_not_slip_through(parts, make_parts):
     assert answers.count(429) + answers.count(503) == 3
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_an_account_must_wait_and_says_how_long(parts):
     user(parts, "anna", password=PASSWORD)
     http = client(parts)
@@ -115,6 +117,7 @@ def test_an_account_must_wait_and_says_how_long(parts):
     assert answer.json()["error"]["code"] == "too_many_logins"
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_an_unknown_login_waits_as_a_known_one_in_every_form(parts):
     user(parts, "anna", password=PASSWORD)
     seen = {}
@@ -143,6 +146,7 @@ def test_a_success_forgets_the_account_and_not_the_address(lite):
     assert len(rows) == 4
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_one_address_that_tries_many_names_must_wait(sqlite_ledger, make_parts):
     parts = make_parts(sqlite_ledger, address_attempts=6)
     user(parts, "anna", password=PASSWORD)
@@ -151,6 +155,7 @@ def test_one_address_that_tries_many_names_must_wait(sqlite_ledger, make_parts):
     assert log_in(client(parts)).status_code == 429
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_nobody_is_locked_out_by_the_attempts_of_others(parts):
     """A browser that has logged in before is counted by itself, and so is whoever has a one-time link."""
     person = user(parts, "anna", Role.VIEWER, PASSWORD)
@@ -168,6 +173,7 @@ def test_nobody_is_locked_out_by_the_attempts_of_others(parts):
     assert log_in(client(parts), password="another good password").status_code == 200
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_a_known_browser_that_guesses_must_wait_too(lite):
     user(lite, "anna", password=PASSWORD)
     user(lite, "ben", password=PASSWORD)

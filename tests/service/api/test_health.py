@@ -71,6 +71,17 @@ def test_a_station_that_is_down_leaves_the_service_ready(lite_client):
     assert (status, states["station"]) == ("degraded", "down")
 
 
+def test_deliveries_that_fail_or_do_not_run_are_told(sqlite_ledger, make_service, connect):
+    client = connect(make_service(sqlite_ledger, deliver=False))
+    client.app.state.delivery.failing = 2
+    answer = client.get("/health/ready").json()
+    assert answer["status"] == "degraded"
+    assert answer["parts"]["deliveries"]["detail"] == "2 destinations accept nothing; what waits is kept"
+    client = connect(make_service(sqlite_ledger))
+    client.app.state.delivery.stop()
+    assert "does not run" in client.get("/health/ready").json()["parts"]["deliveries"]["detail"]
+
+
 def test_an_engine_that_ended_is_told(lite, lite_client):
     assert send(lite_client, jpeg()).status_code == 200
     (queue,) = lite_client.app.state.judges.queues.values()

@@ -22,6 +22,7 @@ from steelsight.errors import BadInput
 from steelsight.ledger.reading.cursors import Cursor
 from steelsight.ledger.writing.writer import now_us, open_writer
 from steelsight.service.events.outbox import destinations
+from steelsight.service.events.outbox import worker as worker_module
 
 PERSON = "5" * 32
 
@@ -253,3 +254,14 @@ def test_a_private_network_is_refused_unless_it_is_allowed(sqlite_ledger, make_p
         until(lambda: state(parts, found).failures >= 1)
         assert "127.0.0.1, is not public" in state(parts, found).error
     assert receiver.got == []
+
+
+def test_a_receiver_that_fails_for_long_is_counted(lite, lite_line, monkeypatch):
+    monkeypatch.setattr(worker_module, "TOLD_US", 0)
+    with receiving(500) as receiver, delivering(lite) as worker:
+        found = add(lite, receiver.url)
+        lite_line.append(judged(0, 1))
+        until(lambda: worker.failing == 1)
+        receiver.answer = 200
+        until(lambda: worker.failing == 0)
+    assert state(lite, found).failures == 0

@@ -1,4 +1,4 @@
-"""`steelsight ledger …`: make, verify, anchor, back up, restore, export and prune a ledger."""
+"""`steelsight ledger …`: make, verify, anchor, back up, restore, export, prune and read a ledger."""
 
 from __future__ import annotations
 
@@ -197,6 +197,33 @@ def rebuild(address: Address, as_json: JsonFlag = False) -> None:
     print_line(f"read models derived from {count} entries")
     if as_json:
         emit_json({"entries": count})
+
+
+@ledger.command(cls=Verb)
+def defects(
+    address: Address,
+    coil: Annotated[str, typer.Argument(help="Name of the coil.", metavar="COIL")],
+    tolerance: Annotated[
+        float, typer.Option(help="Largest gap between parts at a border, in mm.", min=0, max=1000)
+    ] = 5.0,
+    as_json: JsonFlag = False,
+) -> None:
+    """List a coil's defects along it; what lies across borders of images is one defect."""
+    from steelsight.ledger.database.open import opened
+    from steelsight.ledger.reading.defects import coil_defects
+
+    with opened(address) as found, found.read() as connection:
+        result = coil_defects(connection, coil, tolerance)
+    values = [defect.as_dict() for defect in result.defects]
+    for each in values:
+        print_line(
+            f"{each['start_m']:.3f} to {each['end_m']:.3f} m, {each['left_mm']:.0f} to "
+            f"{each['right_mm']:.0f} mm, {each['side'] or 'side unknown'}: {each['label']}, "
+            f"{len(each['members'])} regions"
+        )
+    print_line(f"{len(values)} defects on {coil}; {result.unplaced} regions of sheets without a place")
+    if as_json:
+        emit_json({"coil": coil, "defects": values, "unplaced": result.unplaced})
 
 
 @ledger.command(cls=Verb)

@@ -97,8 +97,12 @@ class Hub:
     def close(self) -> None:
         """End every stream; from any thread."""
         self._closed = True
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._news.set)
+        if self._loop is None:
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._tell)
+        except RuntimeError:  # the loop has ended, and every stream with it
+            log.debug("no stream is open")
 
     async def __aenter__(self) -> Self:
         return self

@@ -14,7 +14,7 @@ from steelsight.errors import BadInput, BadSource
 from steelsight.names import shown_name
 from steelsight.runtime.scan.archives.guarded_stream import MAX_HEADER, ArchiveBomb
 from steelsight.runtime.scan.archives.members import DAMAGE
-from steelsight.runtime.scan.archives.tar_headers import TarMember, iterate_headers
+from steelsight.runtime.scan.archives.tar_headers import NoEndMark, TarMember, iterate_headers
 from steelsight.service.station.places import NamePattern
 from steelsight.service.station.source import Arrival, Place, Refusal, SourceNotice, bounded_us, item_name
 from steelsight.sheets.images.image_file import MAX_FILE_BYTES
@@ -56,7 +56,7 @@ class TarSource:
     def __iter__(self) -> Iterator[Arrival | SourceNotice | None]:
         try:
             forward = _Forward(_unpacked(self._stream))
-            for number, entry in enumerate(iterate_headers(forward)):
+            for number, entry in enumerate(_entries(forward)):
                 if not entry.is_folder:
                     yield self._take(forward, entry, number)
         except BadInput:
@@ -125,6 +125,18 @@ class _Forward:
             size -= len(part)
             self._position += len(part)
         return b"".join(parts)
+
+
+def _entries(forward: _Forward) -> Iterator[TarMember]:
+    """The entries of a stream; one that ends between two of them has ended, with or without an end mark."""
+    found = 0
+    try:
+        for entry in iterate_headers(forward):
+            found += 1
+            yield entry
+    except NoEndMark:
+        if not found:
+            raise
 
 
 def _unpacked(stream: ByteReader) -> io.BufferedIOBase:

@@ -4,6 +4,7 @@ import contextlib
 import threading
 import time
 
+import httpx
 import pytest
 from joserfc.jwk import RSAKey
 from tests.service.access.conftest import client
@@ -93,8 +94,10 @@ def test_a_secret_in_a_file_and_in_the_form(make_service, provider, tmp_path):
     assert SECRET not in answer.text
 
 
-def test_a_slow_provider_holds_few_requests(make_service, provider):
+def test_a_slow_provider_holds_few_requests(make_service, provider, monkeypatch):
     """The others are answered at once: threads that wait for the provider are missing elsewhere."""
+    monkeypatch.setattr(provider_module, "TIMEOUT", httpx.Timeout(300.0))
+    monkeypatch.setattr(provider_module, "LONGEST_S", 300.0)
     http = client(make_service())
     gate, arrived, waiting = threading.Event(), threading.Semaphore(0), []
     plain = provider.answer

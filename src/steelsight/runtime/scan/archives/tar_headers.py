@@ -15,7 +15,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from steelsight.runtime.scan.archives.guarded_stream import MAX_UNPACKED
 
-__all__ = ["MAX_CHAIN", "HeaderStream", "TarMember", "iterate_headers"]
+__all__ = ["MAX_CHAIN", "HeaderStream", "NoEndMark", "TarMember", "iterate_headers"]
 
 MAX_CHAIN: Final = 16  # headers before one file: a long name, a long link, attributes of it and of all
 MAX_HOLES: Final = 2**16  # blocks that list the holes of one sparse file
@@ -23,6 +23,10 @@ BLOCK: Final = 512
 _PLAIN: Final = (b"0", b"\0", b"7")
 _FOLDER, _SPARSE = b"5", b"S"
 _WITHOUT_DATA: Final = (b"1", b"2", b"3", b"4", b"5", b"6")  # links, devices, folders, pipes
+
+
+class NoEndMark(tarfile.ReadError):
+    """A tar ends between two files: without its end mark it may have been cut off there."""
 
 
 @runtime_checkable
@@ -65,8 +69,7 @@ class _Walk:
         self.stream.seek(self.position)
         content = self.stream.read(size)
         if len(content) < size:
-            words = "truncated header" if content else "no end mark"
-            raise tarfile.ReadError(words)
+            raise tarfile.ReadError("truncated header") if content else NoEndMark("no end mark")
         self.position += size
         return content
 

@@ -111,8 +111,12 @@ class Delivery:
 
     def wake(self) -> None:
         """Look for changed destinations now; from any thread."""
-        if self._loop is not None and not self._loop.is_closed():
+        if self._loop is None:
+            return
+        try:
             self._loop.call_soon_threadsafe(self._look.set)
+        except RuntimeError:  # the loop has ended: there is nobody to wake
+            log.debug("the worker that delivers does not run")
 
     def _run(self) -> None:
         # On Windows, MQTT needs this kind of loop.
@@ -126,10 +130,10 @@ class Delivery:
                     time.sleep(RESTART_S)
 
     async def _main(self) -> None:
+        self._look = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         # Looking up a name may take long: calls of the ledger have threads of their own.
         self._loop.set_default_executor(ThreadPoolExecutor(LOOKUPS, thread_name_prefix="delivery names"))
-        self._look = asyncio.Event()
         self._served = DeliveryParts(self.ledger, self._console, self._token)
         watch = asyncio.create_task(self._watch())
         try:
