@@ -117,6 +117,18 @@ def test_what_waits_is_bounded_and_a_sheet_that_is_sent_again_is_taken_once():
     assert [each.item for each in taken.arrivals] == ["s0", "s1", "s0", "s1", "s2"]
 
 
+def test_the_bytes_that_wait_are_bounded():
+    with taking(most_waiting_bytes=2500, answer_s=0.3) as (port, taken):
+        taken.hold = True
+        assert [send(port, f"item=s{number}", b"x" * 1000)[0] for number in (0, 1)] == [503, 503]
+        status, body, _ = send(port, "item=s2", b"x" * 1000)
+        assert (status, body["error"]["message"]) == (503, "sheets of 3000 bytes wait to be written")
+        assert send(port, "item=s0", b"x" * 100)[0] == 503  # sent again; it waits already
+        taken.source.written(["s0", "s1"])
+        taken.hold = False
+        assert [send(port, f"item=s{number}", b"x" * 2400)[0] for number in (3, 4, 5)] == [200, 200, 200]
+
+
 def test_one_sheet_that_is_sent_twice_at_a_time_is_taken_once():
     with taking() as (port, taken):
         taken.hold = True
@@ -144,6 +156,7 @@ def test_one_sheet_that_is_sent_twice_at_a_time_is_taken_once():
         ("item=a&position_m=nan", b"x", 422, "position_m: expected a finite number"),
         ("item=a&side=left", b"x", 422, "side: expected top or bottom"),
         ("item=a&captured_us=now", b"x", 422, "captured_us: got 'now'"),
+        ("item=a&captured_us=" + "9" * 5000, b"x", 422, "captured_us: got '999"),
         ("item=a&coil=%00", b"x", 422, "coil: expected 1 to"),
     ],
 )

@@ -20,7 +20,8 @@ __all__ = ["SharedWriter"]
 class SharedWriter:
     """Appends to one chain from any thread; call `close` at the end.
 
-    A daemon thread renews the lease. While the database is away it keeps trying; `trouble` says so.
+    A daemon thread renews the lease. While the database is away it keeps trying; where another process took
+    the name, it takes the name again once that is free. `trouble` says so meanwhile.
 
     name    of the chain
     raises  LeaseLost where another live process writes under the name; BadLedger
@@ -33,6 +34,7 @@ class SharedWriter:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._open = ExitStack()
+        self._lease_s = lease_s
         self._writer = self._open.enter_context(open_writer(ledger, name, lease_s=lease_s))
         self._thread = threading.Thread(
             target=self._keep, args=(lease_s / 3,), name=f"lease of {name}", daemon=True
@@ -70,8 +72,18 @@ class SharedWriter:
         while not self._stop.wait(every_s):
             try:
                 with self._lock:
-                    self._writer.renew()
+                    self._renew()
             except (BadLedger, LeaseLost) as error:
                 self.trouble = str(error)
             else:
                 self.trouble = None
+
+    def _renew(self) -> None:
+        """Extend the lease, or take the name again where another process had it and gave it back."""
+        try:
+            self._writer.renew()
+        except LeaseLost:
+            again = ExitStack()
+            self._writer = again.enter_context(open_writer(self.ledger, self.name, lease_s=self._lease_s))
+            self._open.close()  # it holds nothing any more
+            self._open = again

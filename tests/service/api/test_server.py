@@ -8,7 +8,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
+from tests.ledger.conftest import sheet
 from tests.service.api.conftest import jpeg, serving
 
 from steelsight.ledger.proof.verify import verify
@@ -143,6 +145,47 @@ def test_a_connection_without_a_request_ends(port, monkeypatch, sqlite_ledger):
             status, _, body = read_answer(stream)
             assert (status, code_of(body)) == (408, "head_too_slow")
             assert stream.recv(1) == b""
+
+
+def test_a_second_request_that_never_ends_is_refused_as_the_first(port, monkeypatch):
+    monkeypatch.setattr(protocol, "HEAD_S", 0.3)
+    with connected(port) as stream:
+        stream.sendall(head("GET", "/health/live"))
+        assert read_answer(stream)[0] == 200
+        stream.sendall(b"GET /health/live HTTP/1.1\r\nHost: 127")
+        status, _, body = read_answer(stream)
+        assert (status, code_of(body)) == (408, "head_too_slow")
+
+
+def test_more_connections_than_allowed_are_refused(port, monkeypatch):
+    monkeypatch.setattr(protocol, "MOST_CONNECTIONS", 2)
+    with connected(port) as one, connected(port) as two:
+        for stream in (one, two):
+            stream.sendall(head("GET", "/health/live"))
+            assert read_answer(stream)[0] == 200
+        with connected(port) as three:
+            status, _, body = read_answer(three)
+            assert (status, code_of(body)) == (503, "busy")
+
+
+def test_an_answer_that_nobody_reads_is_given_up(sqlite_ledger, make_service, start, monkeypatch):
+    service = make_service(sqlite_ledger)
+    content = b"II*\0" + np.random.default_rng(0).bytes(40_000_000)
+    digest = service.images.put(content)
+    seen = sheet(1, image_hash=digest)
+    service.console.append([seen])
+    monkeypatch.setattr(protocol, "SEND_S", 0.3)
+    port = start(service)
+    with connected(port) as stream:
+        stream.sendall(head("GET", f"/api/v1/sheets/{seen.sheet}/image"))
+        time.sleep(1.5)  # longer than SEND_S; a slower machine only waits longer before it gives up
+        received = 0
+        with contextlib.suppress(ConnectionError):
+            while part := stream.recv(2**20):
+                received += len(part)
+                if received < 2**21:
+                    time.sleep(0.5)
+    assert received < len(content)
 
 
 def test_one_connection_serves_many_requests(port):

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from steelsight.errors import BadEntry, BadInput, BadLedger, LeaseLost
+from steelsight.errors import BadBundle, BadEntry, BadInput, BadLedger, BadOutput, LeaseLost
 from steelsight.service.problem import Problem
 
 __all__ = ["ErrorBody", "ErrorEnvelope", "add_error_handlers", "answer_problem"]
@@ -63,8 +63,8 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _own)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_validation)
-    for kind in (BadInput, LeaseLost):
-        app.add_exception_handler(kind, _of_ledger)
+    for kind in (BadInput, LeaseLost, MemoryError):
+        app.add_exception_handler(kind, _of_product)
 
 
 def _request_id(request: Request) -> str:
@@ -99,15 +99,28 @@ async def _of_validation(request: Request, error: Exception) -> JSONResponse:
     return answer_problem(problem, _request_id(request))
 
 
-async def _of_ledger(request: Request, error: Exception) -> JSONResponse:
+async def _of_product(request: Request, error: Exception) -> JSONResponse:
+    """Errors of the rooms below: what the machine cannot do now is 503, what the client sent is 422."""
+    return answer_problem(_problem_of(error), _request_id(request))
+
+
+def _problem_of(error: Exception) -> Problem:
+    later = {"Retry-After": "5"}
     if isinstance(error, LeaseLost):
         advice = "stop the other process, or give each service its own `writer`"
-        problem = Problem(503, "lease_lost", str(error), advice, headers={"Retry-After": "5"})
-    elif isinstance(error, BadLedger):
+        return Problem(503, "lease_lost", str(error), advice, headers=later)
+    if isinstance(error, BadLedger):
         words = "the ledger does not answer; nothing of this request was written"
-        problem = Problem(503, "ledger_away", words, "try again later", headers={"Retry-After": "2"})
-    elif isinstance(error, BadEntry):
-        problem = Problem(422, "bad_entry", str(error), "correct the field that the message names")
-    else:
-        problem = Problem(422, "bad_input", str(error), "correct what the message names")
-    return answer_problem(problem, _request_id(request))
+        return Problem(503, "ledger_away", words, "try again later", headers=later)
+    if isinstance(error, BadOutput):
+        words = "the image could not be stored; nothing of this request was written"
+        return Problem(503, "store_away", words, "free space on the image store's disk", headers=later)
+    if isinstance(error, MemoryError):
+        words = "the service has too little memory for this request now"
+        return Problem(503, "out_of_memory", words, "try again later, or send a smaller image", headers=later)
+    if isinstance(error, BadBundle):
+        advice = "verify the bundle on the service's machine with `steelsight bundle verify`"
+        return Problem(503, "bundle_broken", str(error), advice)
+    if isinstance(error, BadEntry):
+        return Problem(422, "bad_entry", str(error), "correct the field that the message names")
+    return Problem(422, "bad_input", str(error), "correct what the message names")

@@ -11,23 +11,30 @@ __all__ = ["BoundedProtocol"]
 
 MOST_HEAD: Final = 65_536  # bytes of a request line with its headers
 HEAD_S: Final = 20.0  # for a request line with its headers to arrive
+SEND_S: Final = 60.0  # for a client to read on, where an answer waits for it
+MOST_CONNECTIONS: Final = 2000
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Ends a connection whose request never begins, or begins without end."""
+    """Ends a connection whose request never begins or begins without end, or whose answer nobody reads."""
 
     _head_bytes = 0
     _in_head = True
     _head_timer: Any = None  # of uvloop or asyncio
+    _send_timer: Any = None
 
     def connection_made(self, transport: Any) -> None:  # of uvloop or asyncio, which share no class
         """Wait for a request."""
         super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            self._refuse(503, "busy", f"more than {MOST_CONNECTIONS} connections are open")
+            return
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_timer()
+        self._stop_send_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -41,6 +48,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         self._in_head = True
+        self._expect_head()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -55,6 +63,16 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         self._head_bytes = 0
 
+    def pause_writing(self) -> None:
+        """The client does not read as fast as the answer is written: wait, but not for ever."""
+        super().pause_writing()
+        self._send_timer = self.loop.call_later(SEND_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client reads on."""
+        self._stop_send_timer()
+        super().resume_writing()
+
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP, in the form of every error."""
         self._refuse(400, "not_http", msg)
@@ -67,6 +85,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _stop_send_timer(self) -> None:
+        if self._send_timer is not None:
+            self._send_timer.cancel()
+            self._send_timer = None
 
     def _too_slow(self) -> None:
         if self._in_head and not self.transport.is_closing():

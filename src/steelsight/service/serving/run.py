@@ -27,7 +27,6 @@ __all__ = ["ServiceSummary", "serve", "server_options"]
 
 GRACE_S: Final = 3  # for requests that are being answered when the service ends
 KEEP_ALIVE_S: Final = 15
-MOST_CONNECTIONS: Final = 2000
 STOP: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -135,7 +134,6 @@ def server_options() -> dict[str, Any]:
         "server_header": False,
         "timeout_keep_alive": KEEP_ALIVE_S,
         "timeout_graceful_shutdown": GRACE_S,
-        "limit_concurrency": MOST_CONNECTIONS,
     }
 
 

@@ -48,6 +48,7 @@ class HttpOptions:
 
     longest_queue: int = 64  # sheets that are received and not written; more are answered 503
     most_bytes: int = MAX_FILE_BYTES  # of one image file
+    most_waiting_bytes: int = 2**30  # of all sheets that are received and not written
     body_s: float = 30.0  # for a body to arrive
     answer_s: float = 30.0  # for a sheet to be written; then the camera sends it again
     idle_s: float | None = None  # the source ends after so many seconds without a sheet; None = never
@@ -83,6 +84,8 @@ class HttpSource:
         self._arrived: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
         self._waiting: dict[str, list[asyncio.Future[bool]]] = {}  # by item; of the server's thread alone
         self._inside = 0  # requests that read a body or wait for an answer; of the server's thread alone
+        self._bytes = 0  # held in memory; of the server's thread alone
+        self._sizes: dict[str, int] = {}  # bytes of each sheet that is to be written, by item
         self._loop: asyncio.AbstractEventLoop | None = None
         self._socket = _listen(host, port)
         self.port: int = self._socket.getsockname()[1]
@@ -138,6 +141,7 @@ class HttpSource:
 
         def answer() -> None:
             for item in list(self._waiting) if items is None else items:
+                self._bytes -= self._sizes.pop(item, 0)
                 for waiting in self._waiting.pop(item, ()):
                     if not waiting.done():
                         waiting.set_result(written)
@@ -168,7 +172,7 @@ class HttpSource:
         if self._token is not None and not hmac.compare_digest(sent, self._token.encode()):
             raise Problem(401, "token", "expected Authorization: Bearer TOKEN", "send the line's token")
         stated = request.headers.get("content-length", "0")
-        if not stated.isdigit() or int(stated) > self._options.most_bytes:
+        if not stated.isdecimal() or len(stated) > 18 or int(stated) > self._options.most_bytes:
             raise self._too_large(stated)
         waiting = max(self._inside, len(self._waiting))  # those whose camera gave up are still to be written
         if waiting >= self._options.longest_queue:
@@ -181,11 +185,15 @@ class HttpSource:
 
     async def _take(self, request: Request) -> JSONResponse:
         arrival = _arrival(request.query_params, await self._body(request))
+        self._bytes += len(arrival.content)
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         waiting = self._waiting.setdefault(arrival.item, [])
         waiting.append(answer)
         if len(waiting) == 1:  # the same sheet is not taken twice at a time
+            self._sizes[arrival.item] = len(arrival.content)
             self._arrived.put(arrival)
+        else:
+            self._bytes -= len(arrival.content)
         try:
             written = await asyncio.wait_for(answer, self._options.answer_s)
         except TimeoutError:
@@ -200,16 +208,25 @@ class HttpSource:
             async with asyncio.timeout(self._options.body_s):
                 async for chunk in request.stream():
                     content += chunk
-                    if len(content) > self._options.most_bytes:
-                        raise self._too_large(f"{len(content)} and more")
+                    self._bytes += len(chunk)
+                    self._refuse_bytes(len(content))
         except TimeoutError as error:
             words = f"the body did not arrive within {self._options.body_s:g} s"
             raise Problem(408, "too_slow", words, "send it again") from error
         except ClientDisconnect as error:
             raise Problem(400, "cut_off", "the body ended early", "send it again") from error
+        finally:
+            self._bytes -= len(content)
         if not content:
             raise Problem(422, "empty", "expected the bytes of an image file, got none", "send the file")
         return bytes(content)
+
+    def _refuse_bytes(self, size: int) -> None:
+        if size > self._options.most_bytes:
+            raise self._too_large(f"{size} and more")
+        if self._bytes > self._options.most_waiting_bytes:
+            words = f"sheets of {self._bytes} bytes wait to be written"
+            raise Problem(503, "full", words, "send it again after Retry-After")
 
     async def _health(self, _request: Request) -> JSONResponse:
         waiting = max(self._inside, len(self._waiting))
@@ -231,7 +248,7 @@ def _arrival(values: Mapping[str, str], content: bytes) -> Arrival:
         words = f"item: expected 1 to {LONGEST_ITEM} characters, got {len(item)}"
         raise Problem(422, "item", words, "name the sheet by ?item=")
     try:
-        time_us = bounded_us(int(captured[:20])) if captured else now_us()
+        time_us = bounded_us(int(captured)) if captured else now_us()
         return Arrival(item_name(item), content, time_us, to_place(values))
     except ValueError as error:
         words = str(error) if isinstance(error, BadInput) else f"captured_us: got {captured!r:.40}"

@@ -10,7 +10,6 @@ from starlette.responses import Response
 from steelsight.ledger.reading.lists import VerdictFilter, list_verdicts, sheet_history
 from steelsight.ledger.reading.records import SheetFilter, list_sheets
 from steelsight.reports.overlay import overlay_png
-from steelsight.runtime.engine.reading import decode
 from steelsight.service.access.guard import needs
 from steelsight.service.access.roles import Caller, Permission
 from steelsight.service.api.comments import with_comments
@@ -23,7 +22,7 @@ from steelsight.service.api.models.sheets import (
     VerdictQuery,
 )
 from steelsight.service.api.models.values import ShortName, public
-from steelsight.service.api.parts import ServicePart, unknown
+from steelsight.service.api.parts import JudgesPart, ServicePart, unknown
 from steelsight.service.problem import Problem
 
 __all__ = ["router"]
@@ -110,16 +109,19 @@ def get_image(
 def get_heatmap(
     sheet: SheetId,
     service: ServicePart,
+    judges: JudgesPart,
     bundle: Annotated[ShortName | None, Query(description="Name or model id; none = the default.")] = None,
 ) -> Response:
     """The evidence for a bundle's label, judged anew from the stored image."""
     inspector = service.bundles.find(bundle)
     if inspector is None:
         raise unknown("bundle", str(bundle), "/api/v1/bundles")
-    read = decode(stored_image(service, _sheet_row(service, sheet)), "image", inspector.bundle.card.input)
-    heatmap = inspector.inspect_decoded([read])[0].heatmap
+    content = stored_image(service, _sheet_row(service, sheet))
+    judged = judges.of(inspector).submit(content, heatmap=True).result()
+    heatmap = judged.verdict.heatmap
     if heatmap is None:
-        raise Problem(409, "bad_image", read.detail, "the sheet has no heatmap: its image cannot be read")
+        advice = "the sheet has no heatmap: its image cannot be read"
+        raise Problem(409, "bad_image", judged.verdict.detail, advice)
     return Response(overlay_png(heatmap), media_type="image/png")
 
 
