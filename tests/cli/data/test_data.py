@@ -96,7 +96,7 @@ def test_a_folder_where_nothing_is_usable(tmp_path: Path, run: Callable[..., Res
 
 def test_a_folder_that_cannot_be_opened(tmp_path: Path, run: Callable[..., Result]) -> None:
     result = run(tmp_path / "gone")
-    assert "expected a DATA folder: gone: the file does not exist" in str(result.exception)
+    assert "gone: expected a DATA folder, found none at" in str(result.exception)
 
 
 def test_the_report(folder: Path, tmp_path: Path, run: Callable[..., Result]) -> None:

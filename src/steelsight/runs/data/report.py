@@ -14,6 +14,7 @@ from steelsight.reports.document import Document
 from steelsight.reports.figures.sheets.data import ExampleSheet, draw_examples, draw_sizes
 from steelsight.reports.figures.sheets.distribution import draw_distribution
 from steelsight.sheets.describe import DataDescription, example_sheets
+from steelsight.sheets.examine import group_reasons
 from steelsight.sheets.images.pixels import read_gray
 from steelsight.sheets.masks import read_mask
 from steelsight.types import SheetItem, SheetSet
@@ -158,11 +159,12 @@ def _add_chapters(
         f"{len(description.set_aside)} files or rows cannot be used." if description.set_aside else "Nothing."
     )
     if description.set_aside:
+        reasons = group_reasons(description.set_aside)
         document.table(
-            ["what", "why"],
-            [[r.id, r.reason] for r in description.set_aside[:_ROWS_SHOWN]],
-            caption="Set aside, with reasons",
-            note=_cut_note(len(description.set_aside)),
+            ["what", "items", "why"],
+            [[each.first, each.count, each.reason] for each in reasons[:_ROWS_SHOWN]],
+            caption="Set aside, by reason",
+            note=_cut_note(len(reasons)) or "Of each reason the first item; data.json has all.",
         )
 
 
