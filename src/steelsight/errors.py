@@ -11,6 +11,7 @@
     │   ├── BadRecipe       a recipe or an option has an unknown name or an impossible value
     │   ├── BadCheckpoint   a RUN folder is incomplete, altered, or of another format
     │   ├── BadBundle       a BUNDLE folder is incomplete, altered, or of another format
+    │   ├── UnknownLayer    a layer name the model does not have; lists those it has
     │   ├── BadSource       something to scan cannot be opened, or must not be
     │   ├── BadOutput       results cannot be written to a path
     │   ├── BadLedger       a ledger cannot be opened: address, schema, disk, or it is no ledger
@@ -23,8 +24,7 @@
     ├── LedgerAltered       a ledger does not verify, or lies below its anchor
     ├── ScanIncomplete      a worker died; the message names the missing parts
     ├── ParityRefused       an exported graph does not agree with the model it came from
-    ├── MissingWeights      pretrained weights are requested and not available
-    └── UnknownLayer        a layer name the model does not have; lists those it has
+    └── MissingWeights      pretrained weights are requested and not available
 
 Messages say what was expected, what came, where, and what to do, in one line.
 """
@@ -173,7 +173,7 @@ class MissingWeights(SteelsightError, FileNotFoundError):
     """Pretrained weights are requested and not available; training never starts without them silently."""
 
 
-class UnknownLayer(SteelsightError, KeyError):
+class UnknownLayer(BadInput, KeyError):
     """A layer name the model does not have."""
 
     def __str__(self) -> str:

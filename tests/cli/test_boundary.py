@@ -164,7 +164,8 @@ def test_a_traceback_is_shown_on_request(
     done = call(*asked, "data", tmp_path / "nowhere", "--out", tmp_path / "run")
     assert done.exit_code == 2
     assert "Traceback (most recent call last)" in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("error BadData: expected a DATA folder")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"error BadData: {tmp_path / 'nowhere'}: expected a DATA folder")
 
 
 def test_a_report_goes_to_the_temporary_folder_where_none_can_be_written_here(

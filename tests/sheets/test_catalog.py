@@ -58,8 +58,12 @@ def test_an_unknown_rule(rule: str, tiles: Path) -> None:
 
 
 def test_a_wrong_folder(tmp_path: Path, tiles: Path, kaggle: Make) -> None:
-    with pytest.raises(BadData, match=r"expected a DATA folder: gone: the file does not exist"):
-        open_data(tmp_path / "gone")
+    with pytest.raises(BadData, match=r"far: expected a DATA folder, found none at /.*: .* has no gone; "):
+        open_data(tmp_path / "gone" / "far")
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(BadData, match=r"link: expected a DATA folder, but .* is a link whose target nowhere"):
+        open_data(tmp_path / "link")
+    (tmp_path / "link").unlink()
     (tmp_path / "file").touch()
     with pytest.raises(BadData, match=r"file: expected a DATA folder, found a file"):
         open_data(tmp_path / "file")
@@ -69,6 +73,16 @@ def test_a_wrong_folder(tmp_path: Path, tiles: Path, kaggle: Make) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadData, match=r"found 0 image\(s\) outside any folder and none inside one"):
         open_data(tmp_path / "empty")
+
+
+def test_a_relative_folder_that_is_missing_is_told_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadData) as told:
+        open_data(Path("typo"))
+    place = f"{tmp_path / 'typo'}: {tmp_path} has no typo; check the path"
+    assert str(told.value) == f"typo: expected a DATA folder, found none at {place}"
 
 
 def test_the_plants_rooms_need_no_torch() -> None:

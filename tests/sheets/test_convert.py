@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from steelsight.errors import BadOutput
 from steelsight.sheets.catalog import DataOptions, check_images, open_data, read_mask
@@ -127,6 +128,66 @@ def test_parts_and_groups_of_several_types_are_kept(folders: Any, tmp_path: Path
         return sorted((item.path.read_bytes(), item.part, item.group) for item in some)
 
     assert facts(again.items) == facts(items)
+
+
+def test_a_column_of_groups_keeps_its_name(folders: Any, tmp_path: Path) -> None:
+    folders.grouped(tmp_path / "DATA")
+    sheets = open_data(tmp_path / "DATA", groups="column:coil")
+    done = convert_sheets(sheets, tmp_path / "OUT", groups="column:coil")
+    assert done.group_rule == "column:coil"
+    again = open_data(tmp_path / "OUT", groups=done.group_rule)
+    assert {item.id: item.group for item in again.items} == {item.id: item.group for item in sheets.items}
+
+
+@pytest.mark.parametrize(
+    ("rule", "column"),
+    [
+        ("column:Coil", "Coil"),
+        ("file:/a b/c+d.csv:Charge Nr", "Charge Nr"),
+        ("column:Coil+frames:50", "group"),
+        ("frames:100", "group"),
+        ("duplicates", "group"),
+        (None, "group"),
+        ("column:part", "group"),  # names of other columns that tables of a folder have
+        ("column:Image_ID", "group"),
+    ],
+)
+def test_the_column_of_groups_is_named_as_its_rule(
+    rule: str | None, column: str, folders: Any, tmp_path: Path
+) -> None:
+    folders.classes(tmp_path / "DATA")
+    sheets = open_data(tmp_path / "DATA")
+    items = tuple(replace(item, group="7") for item in sheets.items)
+    done = convert_sheets(replace(sheets, items=items), tmp_path / "OUT", groups=rule)
+    assert done.group_rule == f"column:{column}"
+    assert (tmp_path / "OUT/groups.csv").read_text().splitlines()[0] == f"ImageId,{column}"
+    assert {item.group for item in open_data(tmp_path / "OUT", groups=done.group_rule).items} == {"7"}
+
+
+def test_classes_are_counted_in_their_order(folders: Any, tmp_path: Path) -> None:
+    folders.classes(tmp_path / "DATA", ("crack", "zero", "good", "abrasion"))
+    done = convert_sheets(open_data(tmp_path / "DATA"), tmp_path / "OUT")
+    assert list(done.classes) == ["good", "abrasion", "crack", "zero"]
+
+
+@pytest.mark.parametrize(("largest", "needed"), [(4000, 12), (65000, None)])
+def test_bits_that_files_do_not_state_are_told_in_the_folder(
+    largest: int, needed: int | None, tmp_path: Path
+) -> None:
+    for number, name in enumerate(("good/a.png", "crack/b.png")):
+        wide = np.linspace(0, largest, 48 * 64).reshape(48, 64).astype(np.uint16)
+        (tmp_path / "DATA" / name).parent.mkdir(parents=True)
+        Image.fromarray(np.roll(wide, number)).save(tmp_path / "DATA" / name)
+    bits = 12 if needed else 16
+    options = DataOptions(bits=bits)
+    sheets = check_images(open_data(tmp_path / "DATA", options=options), spec=options.input_spec())
+    done = convert_sheets(sheets, tmp_path / "OUT", bits=bits)
+    assert done.bits == needed
+    assert (tmp_path / "OUT/README.md").exists() is (needed is not None)
+    if needed:
+        assert "steelsight train THIS_FOLDER --bits 12" in (tmp_path / "OUT/README.md").read_text()
+    again = check_images(open_data(tmp_path / "OUT", options=options), spec=options.input_spec())
+    assert (len(again.items), again.rejections) == (2, ())
 
 
 def test_a_folder_that_holds_something_is_not_written_into(folders: Any, tmp_path: Path) -> None:

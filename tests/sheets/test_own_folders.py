@@ -124,13 +124,6 @@ def test_data_below_a_result_is_data(tmp_path: Path) -> None:
 
 def test_damaged_results_list_nothing(tmp_path: Path) -> None:
     _write(tmp_path, "data.html", "sheet.png")
-    for text in (
-        "{",
-        '{"result_files": [3, {}]}',
-        "[]",
-        '{"result_files": "sheet.png"}',
-        '{"result_files": 3}',
-        "null",
-    ):
+    for files in ("[3, {}]", '"sheet.png"', "3", "null", "["):
         (tmp_path / "data.json").write_text(f'{{"result_files": {files}}}')
         OwnFolders("images", BadData).refuse(tmp_path)

@@ -15,6 +15,7 @@ from steelsight.sheets.grouping.splits import Split
 from steelsight.sheets.images.pixels import read_size
 from steelsight.training.coverage import (
     class_members,
+    note_contradictions,
     note_few_groups,
     note_missing,
     note_stretch,
@@ -171,3 +172,21 @@ def test_an_input_that_stretches_the_sheets_is_noted_with_one_that_fits(data: Sh
     proposed = InputSpec(*(int(side) for side in re.findall(r"=(\d+)", note)))
     assert note_stretch(replace(data, input=proposed)) == []
     assert note_stretch(replace(data, input=InputSpec(48, 48 * 8, "letterbox"))) == []
+
+
+@pytest.mark.parametrize(
+    ("pairs", "count"),
+    [([], 0), ([(0, 1)], 0), ([(0, 4)], 1), ([(0, 8), (4, 9)], 2), ([(0, 1), (0, 4), (0, 8)], 2)],
+)
+def test_same_pixels_in_two_classes_are_noted(
+    data: SheetData, pairs: list[tuple[int, int]], count: int
+) -> None:
+    images = np.array(data.images)
+    for first, other in pairs:
+        images[other] = images[first]
+    notes = note_contradictions(replace(data, images=images))
+    assert len(notes) == (count > 0)
+    if count:
+        assert notes[0].startswith(f"{count} sheets have the pixels of another sheet and a different class")
+        first, other = next(pair for pair in pairs if pair[0] // 4 != pair[1] // 4)
+        assert f"{data.ids[first]} (bar) and {data.ids[other]}" in notes[0]

@@ -12,10 +12,12 @@ import pytest
 from PIL import Image
 
 from steelsight.errors import BadData, BadRecipe
+from steelsight.runs.data.describe import describe_folder
 from steelsight.runs.evaluate import evaluate_run
 from steelsight.sheets.options import DataOptions
 from steelsight.training.dataset import SheetData, open_training_sheets
 from steelsight.training.folds import cross_validate
+from steelsight.training.given_split import find_given_leaks
 from steelsight.training.options import FoldOptions
 from steelsight.training.recipe import Recipe
 from steelsight.training.records import read_splits
@@ -172,3 +174,29 @@ def test_a_training_part_that_cannot_be_divided_is_refused(root: Path, given: Re
 def test_folds_never_train_on_a_given_test_part(root: Path, given: Recipe, tmp_path: Path) -> None:
     with pytest.raises(BadRecipe, match="would train on the given test part"):
         cross_validate(root, recipe=given, out=tmp_path / "folds", folds=FoldOptions(2))
+
+
+@pytest.mark.parametrize("size", [(48, 48), (48, 64), (64, 400), (96, 48)])
+def test_leaks_do_not_depend_on_the_models_input(
+    root: Path, small: Small, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    """`data` and training find the same near-duplicates across the given parts, whatever the input."""
+    for number in range(3):
+        source = Image.open(root / "train" / "pit" / f"train_pit_{number}.png")
+        noisy = np.asarray(source).astype(np.int64) + np.random.default_rng(number).integers(-9, 10, (48, 64))
+        Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(
+            root / "test" / "pit" / f"test_pit_{number}.png"
+        )
+    described = describe_folder(root).description.leaks
+    assert len(described) >= 3
+    recipe = small("split.method=given", f"height={size[0]}", f"width={size[1]}")
+    data = open_training_sheets(root, recipe)
+    assert sorted(find_given_leaks(data)) == sorted(described)
+
+
+def test_the_same_pixels_in_two_classes_are_noted_before_training(
+    root: Path, given: Recipe, tmp_path: Path
+) -> None:
+    shutil.copy(root / "train" / "pit" / "train_pit_0.png", root / "train" / "ok_front" / "copy.png")
+    done = train_run(root, recipe=given, out=tmp_path / "run")
+    assert any("a different class" in note and "copy.png" in note for note in done.metrics["notes"])

@@ -10,7 +10,7 @@ from jaxtyping import Float32
 
 from steelsight.deploy.export_data import ExportData
 from steelsight.errors import BadInput
-from steelsight.evaluation.abstention.calibration import fit_temperature
+from steelsight.evaluation.abstention.calibration import fit_temperature, is_worse_than_one
 from steelsight.evaluation.abstention.guarantee import THRESHOLDS, certify
 from steelsight.evaluation.abstention.scores import fit_feature_space
 from steelsight.evaluation.probabilities import softmax
@@ -44,7 +44,8 @@ def calibrate(
 
     Validation sheets set the temperature and the limit of familiarity, and the threshold is certified on
     unseen ones; where one of the two parts is missing, the groups of the other are halved. A multilabel task
-    gets temperature 1 and no threshold.
+    gets temperature 1 and no threshold; so does one without a certificate where the fitted temperature has a
+    larger log loss than 1 on the certifying sheets.
 
     risk, delta  see `guarantee.certify`, each above 0 and below 1
     raises       BadInput for calibration sheets without spread, or of one group
@@ -78,6 +79,10 @@ def calibrate(
     certificate = certify(
         right, confidence, THRESHOLDS, risk=risk, delta=delta, rng=rng, groups=sheets.groups(certifying)
     )
+    labels = sheets.labels(certifying)
+    known = labels >= 0
+    if certificate.threshold is None and is_worse_than_one(temperature, logits[known], labels[known]):
+        temperature = 1.0
     return finish(temperature=temperature, threshold=certificate.threshold, statement=certificate.statement)
 
 

@@ -106,6 +106,8 @@ def _temperature(card: BundleCard) -> str:
     """At which temperature this bundle's probabilities are computed, and those of `explain` on its run."""
     words = (
         f"Temperature {card.temperature:.4g}, fitted on the outputs of this bundle's engine and precision."
+        if card.temperature != 1
+        else "Temperature 1: none that was fitted is better on other sheets."
     )
     if "temperature_from" not in card.source:  # a bundle of an older version
         return words

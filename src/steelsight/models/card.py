@@ -85,4 +85,6 @@ class Card(BaseModel):
 
 def temperature_source(card: Card) -> str:
     """Where the temperature of a run's probabilities comes from, in words."""
+    if card.temperature == 1.0:
+        return "kept by calibrate, whose fitted one was worse on other sheets"
     return "as trained, not calibrated" if card.temperature is None else "of the run, fitted by calibrate"

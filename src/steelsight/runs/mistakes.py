@@ -36,6 +36,8 @@ class PredictedSheet:
 def collect_mistakes(runs: Sequence[OpenRun], part: str) -> tuple[list[Mistake], list[PredictedSheet]]:
     """The wrong predictions of all runs on one part, most confident first, and all predicted sheets by row.
 
+    Confidences are at the temperature of the run that predicted, as the probabilities over the maps are.
+
     raises  BadData where the part is empty
     """
     predicted: list[PredictedSheet] = []
@@ -44,6 +46,7 @@ def collect_mistakes(runs: Sequence[OpenRun], part: str) -> tuple[list[Mistake],
         positions = run.positions(part)
         if positions.size:
             logits = predict_logits(run.model, np.asarray(run.data.images[positions]))
+            logits = logits / np.float32(run.card.temperature or 1.0)  # as the maps' probabilities are
             probabilities.append(probabilities_of(logits, run.card.task))
             truths += [run.data.labelled.alternatives[i] for i in positions.tolist()]
             predicted += [PredictedSheet(run, i) for i in positions.tolist()]
@@ -101,9 +104,11 @@ def write_mistakes_page(
             "Groups": first.data.grouping,
             "Read as": first.data.reading,
             "Method": method,
-            "Temperature of confidences": "1, as trained",
-            "Temperature of probabilities over maps": f"{first.card.temperature or 1:.4g}, "
-            f"{temperature_source(first.card)}",
+            "Temperature of all probabilities": "; ".join(
+                dict.fromkeys(
+                    f"{run.card.temperature or 1:.4g}, {temperature_source(run.card)}" for run in runs
+                )
+            ),
         }
     )
     numbers = {

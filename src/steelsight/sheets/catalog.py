@@ -202,8 +202,21 @@ def _refuse_unreadable(root: Path) -> None:
         os.scandir(root).close()
     except NotADirectoryError as error:
         raise BadData(f"{root}: expected a DATA folder, found a file") from error
+    except FileNotFoundError as error:
+        raise BadData(f"{root}: expected a DATA folder, {_what_is_missing(root)}") from error
     except OSError as error:
-        raise BadData(f"expected a DATA folder: {unreadable(root, error)}") from error
+        reason = unreadable(root, error).removeprefix(f"{root.name}: ")
+        raise BadData(f"{root}: expected a DATA folder: {reason}") from error
+
+
+def _what_is_missing(root: Path) -> str:
+    """Where a path ends, in words: the link whose target is gone, or the last folder that exists."""
+    whole = Path(os.path.abspath(root))  # noqa: PTH100  # Path.resolve would follow links
+    for path in (whole, *whole.parents):
+        if path.is_symlink() and not path.exists():
+            return f"but {path} is a link whose target {path.readlink()} does not exist; correct the link"
+    there = next(path for path in whole.parents if path.exists())
+    return f"found none at {whole}: {there} has no {whole.relative_to(there).parts[0]}; check the path"
 
 
 def _refuse_collection(root: Path) -> None:

@@ -1,7 +1,9 @@
 """Writes any DATA folder in Steelsight's own layout: one folder a class, masks as PNG, tables beside them.
 
     OUT/good/a.jpg, OUT/crack/b.jpg, OUT/crack/b_mask.png
-    OUT/split.csv (ImageId, part) and OUT/groups.csv (ImageId, group) where the data set has them
+    OUT/split.csv (ImageId, part) and OUT/groups.csv (ImageId, and the column that the rule of groups
+    names, or group) where the data set has them
+    OUT/README.md where files of more than 8 bits need --bits, which their headers do not say
 
 Image files are copied byte by byte. Where a sheet carries several defect types, which no class folder can
 hold, all sheets are written as COCO (`convert_coco`).
@@ -10,26 +12,36 @@ hold, all sheets are written as COCO (`convert_coco`).
 from __future__ import annotations
 
 import io
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 import numpy as np
 from PIL import Image
 
 from steelsight.csv_text import csv_text
-from steelsight.errors import BadAnnotation, BadData, BadOutput
+from steelsight.errors import BadAnnotation, BadData, BadImage, BadOutput
 from steelsight.files import PARTIAL, refuse_output, sync_folder, write_synced
 from steelsight.names import short_name, shown_name
 from steelsight.sheets.catalog import open_data
 from steelsight.sheets.convert_coco import CocoFiles, needs_coco
 from steelsight.sheets.formats.class_names import is_defect_free
+from steelsight.sheets.formats.image_names import NAME_COLUMNS
 from steelsight.sheets.formats.mask_folders import IMAGE_WORDS, words_of
-from steelsight.sheets.images.pixels import read_size
+from steelsight.sheets.images.pixels import read_gray, read_size
 from steelsight.sheets.masks import read_mask
 from steelsight.types import Mask, Rejection, SheetItem, SheetSet
+
+_TAKEN: Final = {"part", "split", "subset", *(name.casefold() for name in NAME_COLUMNS)}
+_README: Final = """Written by `steelsight data --convert`. Files of more than 8 bits do not state their bits:
+
+    steelsight data THIS_FOLDER --bits {bits}
+    steelsight train THIS_FOLDER --bits {bits}
+"""
 
 __all__ = ["Conversion", "convert_sheets"]
 
@@ -44,14 +56,23 @@ class Conversion:
     parts: dict[str, int]
     groups: int
     left_out: tuple[Rejection, ...]
+    group_rule: str = ""  # by which --groups reads them in the new folder; "" = no sheet has a group
+    bits: int | None = None  # what --bits the new folder needs; None = none
 
 
 def convert_sheets(
-    sheets: SheetSet, out: Path, *, progress: Callable[[int, int], None] = lambda _done, _total: None
+    sheets: SheetSet,
+    out: Path,
+    *,
+    groups: str | None = None,
+    bits: int | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Conversion:
     """Write usable sheets in the layout of class folders, and read them back to compare.
 
     sheets  as `check_images` or a cache leaves them
+    groups  the rule that grouped them; a column keeps its name
+    bits    at which they were read; a README says so where files do not say it themselves
     raises  BadOutput where OUT holds something, cannot be written, or reads back otherwise
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -64,7 +85,10 @@ def convert_sheets(
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        written, done = _write_all(sheets, partial, progress)
+        written, done = _write_all(sheets, partial, _group_column(groups), progress)
+        if bits is not None and _needs_bits(sheets, bits):
+            done = replace(done, bits=bits)
+            write_synced(partial / "README.md", _README.format(bits=bits).encode())
         if out.exists():
             out.rmdir()
         partial.rename(out)
@@ -81,7 +105,7 @@ Facts = tuple[tuple[str, int], ...]  # the classes of a sheet with the areas of 
 
 
 def _write_all(
-    sheets: SheetSet, out: Path, progress: Callable[[int, int], None]
+    sheets: SheetSet, out: Path, column: str, progress: Callable[[int, int], None]
 ) -> tuple[dict[str, Facts], Conversion]:
     """Every sheet's new id with its classes and areas of masks, and what was done."""
     folders = _folders(sheets)
@@ -107,16 +131,36 @@ def _write_all(
         coco.write(out)
     else:
         _write_table(out / "split.csv", "part", [(id_, item.part) for id_, item in renamed.items()])
-    _write_table(out / "groups.csv", "group", [(id_, item.group) for id_, item in renamed.items()])
+    _write_table(out / "groups.csv", column, [(id_, item.group) for id_, item in renamed.items()])
     kept = renamed.values()
+    counts = Counter(name for facts in written.values() for name, _ in facts)
     return written, Conversion(
         out,
-        dict(Counter(name for facts in written.values() for name, _ in facts)),
+        {name: counts[name] for name in (sheets.type_names if coco else folders) if counts[name]},
         sum(bool(area) for facts in written.values() for _, area in facts),
         dict(Counter(item.part for item in kept if item.part)),
         len({item.group for item in kept if item.group}),
         tuple(left_out),
+        f"column:{column}" if any(item.group for item in kept) else "",
     )
+
+
+def _group_column(rule: str | None) -> str:
+    """The name of the column of groups: as a rule of one column names it, else `group`."""
+    found = re.fullmatch(r"(?:column|file:.+):([^:+]+)", rule or "")
+    name = found[1] if found else "group"
+    return "group" if name.casefold() in _TAKEN else name
+
+
+def _needs_bits(sheets: SheetSet, bits: int) -> bool:
+    """Whether a sheet is refused, or read otherwise, where its bits are not stated."""
+    for item in sheets.items:
+        try:
+            if not np.array_equal(read_gray(item.path), read_gray(item.path, bits=bits)):
+                return True
+        except BadImage:
+            return True
+    return False
 
 
 def _facts(item: SheetItem, masks: dict[int, Mask], names: Sequence[str]) -> Facts:

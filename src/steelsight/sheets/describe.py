@@ -84,6 +84,11 @@ class DataDescription:
     unknown_twins: str = ""  # why near-duplicates cannot be told apart; "" = they can
 
     @property
+    def bad(self) -> int:
+        """Items set aside, and sheets with the pixels of another sheet and a different class."""
+        return len(self.set_aside) + sum(each.correlation >= 1 for each in self.contradictions)
+
+    @property
     def clean(self) -> int | None:
         """The defect-free class among `classes`; None = no sheet is defect-free."""
         return 0 if self.has_clean else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +16,19 @@ from steelsight.sheets.images.pixels import read_sheet, read_size
 from steelsight.sheets.masks import MaskFacts, check_masks, mask_facts
 from steelsight.types import GrayImage, InputSpec, Rejection, SheetItem, SheetSet
 
-__all__ = ["ExaminedSheet", "Report", "SheetCollector", "check_images", "examine_all", "remember_all"]
+__all__ = [
+    "ExaminedSheet",
+    "ReasonGroup",
+    "Report",
+    "SheetCollector",
+    "check_images",
+    "examine_all",
+    "group_reasons",
+    "remember_all",
+]
 
 Report = Callable[[int, int], None]  # sheets done, sheets in all
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 _MOST_MARKED = 0.5  # share of an image above which a mask looks inverted
 Rows = Mapping[str, GrayImage]  # model pixels by the hash of the image file's bytes
 
@@ -208,3 +219,29 @@ def _unusable(error: BadImage, content: str, path: Path) -> FileFacts:
 
 def _reason(error: BadImage, path: Path) -> str:
     return str(error).removeprefix(f"{path.name}: ").removeprefix("image: ")
+
+
+@dataclass(frozen=True)
+class ReasonGroup:
+    """Items that are set aside for one reason."""
+
+    first: str  # id of the first
+    reason: str  # of the first; numbers before the advice may differ among the others
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.first}: {self.reason}" + f" (and {self.count - 1} more like it)" * (self.count > 1)
+
+
+def group_reasons(rejections: Sequence[Rejection]) -> list[ReasonGroup]:
+    """Group what is set aside by reason, in the order of the first of each.
+
+    Reasons are equal where they differ only in the item's own name, and in numbers before the advice that
+    follows the first semicolon: other advice is another reason.
+    """
+    groups: dict[tuple[str, str], list[Rejection]] = {}
+    for each in rejections:
+        name = each.id.rpartition("/")[2] or each.id
+        what, _, advice = each.reason.replace(each.id, "").replace(name, "").partition(";")
+        groups.setdefault((_NUMBER.sub("#", what), advice), []).append(each)
+    return [ReasonGroup(same[0].id, same[0].reason, len(same)) for same in groups.values()]

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from steelsight.errors import BadData, BadImage, BadRecipe
+from steelsight.sheets.describe import find_copies
 from steelsight.sheets.grouping.splits import Split
 from steelsight.sheets.images.pixels import read_size
 from steelsight.sheets.input_size import propose_input, stretch_of
@@ -18,6 +19,7 @@ from steelsight.training.recipe import SplitRecipe
 __all__ = [
     "FEW_GROUPS",
     "class_members",
+    "note_contradictions",
     "note_few_groups",
     "note_missing",
     "note_stretch",
@@ -73,6 +75,23 @@ def note_missing(data: SheetData, split: Split) -> list[str]:
             for name in names[trained & ~validated].tolist()
         ]
     return notes
+
+
+def note_contradictions(data: SheetData) -> list[str]:
+    """One line where sheets with the same pixels carry different classes: one of each pair is mislabelled."""
+    kinds = {item.id: item.types for item in data.items}
+    pairs = [pair for pair in find_copies(data.items, data.images) if kinds[pair.left] != kinds[pair.right]]
+    if not pairs:
+        return []
+    sheets = data.type_names
+    left, right = (
+        f"{name} ({'+'.join(sheets[kind] for kind in kinds[name] or (0,))})"
+        for name in (pairs[0].left, pairs[0].right)
+    )
+    return [
+        f"{len(pairs)} sheets have the pixels of another sheet and a different class, such as {left} and "
+        f"{right}; `steelsight data` lists them: correct or remove the wrong ones"
+    ]
 
 
 def note_few_groups(data: SheetData, split: Split) -> list[str]:

@@ -18,6 +18,7 @@ from steelsight.errors import BadRecipe, UnusableItems
 from steelsight.groups import group_keys
 from steelsight.names import shown_name
 from steelsight.sheets.catalog import PixelCache, load_pixels, mask_fractions, open_data
+from steelsight.sheets.examine import group_reasons
 from steelsight.sheets.labels import Labelled, label_sheets
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.training.intervention import NO_INTERVENTION, Intervention
@@ -212,8 +213,10 @@ def refuse_rejected(sheets: SheetSet, allow_bad: int) -> None:
     """Raise UnusableItems, with three reasons, where more items are unusable than allowed, or all are."""
     bad = sheets.rejections
     if len(bad) > allow_bad:
-        reasons = "; ".join(f"{item.id}: {item.reason}" for item in bad[:3])
-        more = f"; and {len(bad) - 3} more" if len(bad) > 3 else ""
+        groups = group_reasons(bad)
+        reasons = "; ".join(map(str, groups[:3]))
+        rest = sum(group.count for group in groups[3:])
+        more = f"; and {rest} more" if rest else ""
         raise UnusableItems(
             f"{sheets.root}: {len(bad)} bad item{'s' * (len(bad) != 1)}, {allow_bad} allowed: "
             f"{reasons}{more}; "

@@ -13,10 +13,12 @@ from steelsight.errors import BadData, BadRecipe, SharedBackground
 from steelsight.sheets.describe import find_duplicates
 from steelsight.sheets.grouping.given_split import SPLIT_FILE, count_parts, find_part_leaks
 from steelsight.sheets.grouping.splits import Split, group_split
+from steelsight.sheets.images.pixels import read_sheet
 from steelsight.streams import stream
 from steelsight.training.coverage import class_members
 from steelsight.training.dataset import SheetData
 from steelsight.training.recipe import SplitRecipe
+from steelsight.types import GrayBatch, InputSpec
 
 __all__ = ["find_given_leaks", "given_split", "note_given"]
 
@@ -58,12 +60,23 @@ def note_given(data: SheetData, split: Split) -> list[str]:
 
 
 def find_given_leaks(data: SheetData) -> list[str]:
-    """One line for each group in several given parts, and for each pair of near-duplicates in two."""
+    """One line for each group in several given parts, and for each pair of near-duplicates in two.
+
+    Near-duplicates are found at the usual input size, whatever the model's, so that `data` finds the same.
+    """
     try:
-        twins = find_duplicates(data.items, data.images)
+        twins = find_duplicates(data.items, _usual_images(data))
     except SharedBackground:  # a common background makes all alike: groups alone can tell
         twins = []
     return find_part_leaks(data.items, [(twin.left, twin.right) for twin in twins])
+
+
+def _usual_images(data: SheetData) -> GrayBatch:
+    """The sheets at the usual input size, at which `data` compares them."""
+    usual = InputSpec().at_bits(data.input.bits)
+    if data.input == usual:
+        return data.images
+    return np.stack([read_sheet(item.path, usual) for item in data.items])
 
 
 def _refuse_unparted(data: SheetData) -> None:

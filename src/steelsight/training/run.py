@@ -27,6 +27,7 @@ from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import conclude
 from steelsight.training.coverage import (
+    note_contradictions,
     note_few_groups,
     note_missing,
     note_stretch,
@@ -165,7 +166,7 @@ def train_data(
         )
     notes = [SHUFFLED_NOTE] * (recipe.labels.shuffle_seed > 0)
     notes += (note_given(data, split) if given else []) + note_missing(data, split)
-    notes += note_few_groups(data, split) + note_stretch(data)
+    notes += note_contradictions(data) + note_few_groups(data, split) + note_stretch(data)
     for note in notes:
         progress.note(note)
     model = _start_model(data, recipe, seed, plan)

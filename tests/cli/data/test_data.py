@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def test_a_folder_where_nothing_is_usable(tmp_path: Path, run: Callable[..., Res
 
 def test_a_folder_that_cannot_be_opened(tmp_path: Path, run: Callable[..., Result]) -> None:
     result = run(tmp_path / "gone")
-    assert "expected a DATA folder: gone: the file does not exist" in str(result.exception)
+    assert "gone: expected a DATA folder, found none at" in str(result.exception)
 
 
 def test_the_report(folder: Path, tmp_path: Path, run: Callable[..., Result]) -> None:
@@ -138,3 +139,16 @@ def test_real_data(data_root: Path, tmp_path: Path, run: Callable[..., Result]) 
     result = run(data_root / "severstal", "--out", tmp_path, "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout.splitlines()[-1])["sheets"] == 48
+
+
+def test_equal_pixels_of_two_classes_are_no_success(folder: Path, run: Callable[..., Result]) -> None:
+    names = sorted(path for path in folder.iterdir() if path.is_dir())
+    first = sorted(names[0].glob("*.*"))[0]
+    shutil.copy(first, names[1] / f"copy{first.suffix}")
+    done = run(folder)
+    assert done.exit_code == 2
+    assert "contradictory labels: 1 pairs" in done.output
+    assert run(folder, "--allow-bad", 1).exit_code == 0
+    (names[1] / f"copy{first.suffix}").unlink()
+    shutil.copy(first, names[0] / f"copy{first.suffix}")  # the same class: nothing is wrong
+    assert run(folder).exit_code == 0

@@ -108,8 +108,8 @@ def test_bad_options_are_refused(
     assert not list(tmp_path.iterdir()), "refused before anything is written"
 
 
-def test_an_unknown_layer_lists_those_there_are(run: Path, data: Path) -> None:
-    result = invoke(run, data, "--layers", "features.99")
+def test_an_unknown_layer_lists_those_there_are(run: Path, tmp_path: Path) -> None:
+    result = invoke(run, tmp_path / "no DATA", "--layers", "features.99")  # refused before DATA is read
     assert result.exit_code == 2
     assert "has none of that name; it has features, features.0" in " ".join(result.output.split())
 

@@ -97,7 +97,12 @@ def test_both_forms_of_one_neuron_from_a_sheet(runs: list[Path], data: Path, tmp
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("--layer", "features.99"), 1, "has none of that name"),
+        (
+            ("--layer", "features.99"),
+            2,
+            "SheetClassifier has none of that name",
+        ),
+        (("--neuron", "foo:1"), 2, "--neuron: layer 'foo'"),
         (("--neuron", "features.1:99"), 2, "the layer has 32 channels, 0 to 31, got 99"),
         (("--neuron", "features.1"), 2, "expected LAYER:CHANNEL or LAYER:CHANNEL@ROW,COLUMN"),
         (("--neuron", "features.1:2@5"), 2, "expected LAYER:CHANNEL or LAYER:CHANNEL@ROW,COLUMN"),
@@ -113,6 +118,12 @@ def test_bad_input(
     result = invoke("neurons", runs[0], data, *QUICK, *given, "--out", tmp_path)
     assert result.exit_code == code
     assert message in " ".join(result.output.split())
+
+
+def test_an_unknown_layer_is_refused_before_data_is_read(runs: list[Path], tmp_path: Path) -> None:
+    result = invoke("neurons", runs[0], tmp_path / "no DATA", "--layer", "foo", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "--layer: layer 'foo'" in " ".join(result.output.split())
 
 
 def test_a_folder_that_is_no_run(data: Path, tmp_path: Path) -> None:

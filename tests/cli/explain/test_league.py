@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ from steelsight.cli import app as whole_app
 from steelsight.cli.explain.explain import explain
 from steelsight.cli.explain.league import league
 from steelsight.explanations.benchmark.results import evaluate_method
+from steelsight.models.checkpoint import load_checkpoint, save_checkpoint
+from steelsight.runs.mistakes import collect_mistakes, draw_mistakes
+from steelsight.runs.opening.open import open_run
 from steelsight.training.folds import cross_validate
 from steelsight.training.options import FoldOptions
 from steelsight.training.recipe_files import load_recipe
@@ -197,6 +201,28 @@ def test_errors_are_gathered_over_folds(folds: Path, data: Path, tmp_path: Path)
         assert sum(each["shown"] for each in mistakes if each["kind"] == kind) == 1
     page = (tmp_path / "errors.html").read_text()
     assert page.count("<img") == sum(each["shown"] for each in mistakes)
+
+
+@pytest.mark.parametrize("temperature", [None, 0.5, 1.483, 4.0])
+def test_a_verdict_has_one_probability(
+    run: Path, data: Path, tmp_path: Path, temperature: float | None
+) -> None:
+    """Heading and panels of a figure give the same probability, at the run's temperature."""
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    model, card = load_checkpoint(copy)
+    save_checkpoint(copy, model, card.model_copy(update={"temperature": temperature}))
+    opened = open_run(copy, data)
+    mistakes, predicted = collect_mistakes([opened], "test")
+    assert mistakes, "a network of one epoch errs"
+    rows = draw_mistakes(mistakes, predicted, method="gradcam", most=3)
+    names = opened.card.class_names
+    for mistake in mistakes:
+        if mistake.row in rows:
+            verdict = names[mistake.verdict[0]]
+            drawn = rows[mistake.row]
+            assert f"{verdict} {mistake.confidence:.2f}  (true" in drawn.title
+            assert f"{verdict}  {mistake.confidence:.2f}" in drawn.names
 
 
 def test_errors_need_one_data_folder(run: Path, data: Path) -> None:

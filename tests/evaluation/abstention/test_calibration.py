@@ -10,6 +10,7 @@ from steelsight.evaluation.abstention.calibration import (
     brier,
     expected_calibration_error,
     fit_temperature,
+    is_worse_than_one,
     log_loss,
     reliability,
 )
@@ -31,6 +32,16 @@ def test_temperature_lowers_the_loss_and_changes_no_verdict(rng):
     before, after = softmax(logits), softmax(logits, temperature=found)
     assert log_loss(after, labels) <= log_loss(before, labels)
     assert np.array_equal(before.argmax(1), after.argmax(1))
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.5, 1.0, 1.5, 20.0])
+def test_a_temperature_is_worse_than_one_where_its_log_loss_is_larger(temperature, rng):
+    logits = rng.normal(0, 3, (300, 3))
+    labels = np.where(rng.random(300) < 0.9, logits.argmax(1), rng.integers(0, 3, 300))
+    losses = (log_loss(softmax(logits, temperature=each), labels) for each in (1.0, temperature))
+    before, after = losses
+    assert is_worse_than_one(temperature, logits, labels) == (after > before)
+    assert not is_worse_than_one(temperature, logits[:0], labels[:0])
 
 
 def test_scores_against_scikit_learn(rng):

@@ -19,14 +19,28 @@ from steelsight.inspection.probes.controls import (
     build_controls,
     choose_controls,
 )
-from steelsight.inspection.probes.embedding import MapSpec, draw_map, map_layers, neighbour_agreement
+from steelsight.inspection.probes.embedding import (
+    MapSpec,
+    chance_agreement,
+    draw_map,
+    map_layers,
+    neighbour_agreement,
+)
 from steelsight.inspection.probes.outputs import KINDS
-from steelsight.inspection.probes.report import describe_layers, layers_json, write_maps, write_probes
+from steelsight.inspection.probes.report import (
+    describe_layers,
+    describe_lengths,
+    layers_json,
+    write_maps,
+    write_probes,
+)
+from steelsight.inspection.probes.resamples import resample
 from steelsight.inspection.probes.selection import ProbeSheets
 from steelsight.inspection.probes.separability import ProbeOptions, Separability, inspect_layers
 from steelsight.inspection.probes.trends import features_end, rise, trend
 from steelsight.models.catalog import ModelSpec, SheetClassifier, build_model
 from steelsight.reports.document import Document
+from steelsight.types import Interval
 
 SPEC = ModelSpec(name="adhoc", outputs=2, height=48, width=64)
 LAYERS = ("features.0", "features.2", "features.11", "head.linear3")
@@ -243,3 +257,76 @@ def test_permuted_labels_are_at_chance_where_groups_hold_both_classes(
     for kind in KINDS:
         for point in result.curves[SHUFFLED, kind].accuracy:
             assert abs(point.estimate - 0.5) < 0.12
+
+
+@pytest.mark.parametrize("groups", [1, 4, 20])
+@pytest.mark.parametrize("classes", [2, 4])
+def test_chance_agreement_is_that_of_random_places(
+    rng: np.random.Generator, classes: int, groups: int
+) -> None:
+    """Against its twin: the mean agreement over random maps, with groups of one class as tiles have."""
+    labels = np.repeat(rng.permutation(np.arange(120 // groups) % classes), groups)
+    names = [f"g{i // groups}" if groups > 1 else "" for i in range(labels.size)]
+    shares = []
+    for _ in range(60):
+        places = rng.random((labels.size, 2)).astype(np.float32)
+        alike = neighbour_agreement(places, labels, names)
+        known = np.unique(labels[~np.isnan(alike)])  # a class of one group has no neighbours elsewhere
+        shares.append(np.mean([np.nanmean(alike[labels == kind]) for kind in known]))
+    assert chance_agreement(labels, names) == pytest.approx(np.mean(shares), abs=0.01)
+    if groups == 20:
+        assert chance_agreement(labels, names) < 1 / classes - 0.04  # the own group is left out
+
+
+def test_chance_agreement_without_other_groups_is_undefined() -> None:
+    assert np.isnan(chance_agreement(np.array([0, 0, 1, 1]), ["a", "a", "b", "b"]))
+
+
+@pytest.mark.parametrize("levels", [(0.3, 0.45), (0.45, 0.3), (0.394, 0.404), (0.0, 1.0)])
+def test_permuted_labels_are_bounded_over_both_descriptions(
+    found: Separability, levels: tuple[float, float]
+) -> None:
+    count = len(found.layers)
+    curves = dict(found.curves)
+    for kind, level in zip(KINDS, levels, strict=True):
+        accuracy = tuple(Interval(level - 0.01 * (i > 0), 0.0, 1.0) for i in range(count))
+        curves[SHUFFLED, kind] = replace(curves[SHUFFLED, kind], accuracy=accuracy)
+    told = describe_layers(replace(found, curves=curves))
+    assert f"With permuted labels no layer exceeds {max(levels):.2f}" in told
+
+
+@pytest.mark.parametrize(
+    ("lengths", "words", "equal"),
+    [
+        ([(2048, 512), (4, 4)], "averages over its places (4 to 2,048 numbers)", False),
+        ([(100, 512), (100, 512)], "averages over its places (100 numbers)", True),
+        ([(100, 512), (100, 511)], "a random projection (511 to 512 numbers)", False),
+        ([(2047, 512), (2048, 512)], "averages over its places (2,047 to 2,048 numbers)", False),
+    ],
+)
+def test_lengths_are_those_of_the_layers(found: Separability, lengths, words: str, equal: bool) -> None:
+    layers = tuple(
+        replace(found.layers[0], pooled=pooled, projected=projected) for pooled, projected in lengths
+    )
+    told = describe_lengths(replace(found, layers=layers))
+    assert words in told
+    assert ("size is no advantage" in told) == equal
+    assert "nearly" not in told
+
+
+@pytest.mark.parametrize("groups", [2, 6, 30])
+def test_probes_that_no_resample_tells_apart_have_bounds(rng: np.random.Generator, groups: int) -> None:
+    right = np.tile((rng.random(60) < 0.5).astype(float), (3, 1))
+    right[2, 0] = 1 - right[2, 0]
+    names = [f"g{i % groups}" for i in range(60)]
+    scored = resample(right, np.arange(60) % 2, names, rng=rng)
+    same = scored.difference(1, 0)
+    most = 1 - 0.025 ** (1 / groups)
+    assert (same.low, same.estimate, same.high) == pytest.approx((-most, 0, most))
+    assert (scored.difference(1, 1).low, scored.difference(1, 1).high) == (0, 0)
+    assert scored.difference(2, 0).high - scored.difference(2, 0).low > 0
+
+
+def test_a_single_group_has_no_bounds(rng: np.random.Generator) -> None:
+    right = np.ones((2, 10))
+    assert np.isnan(resample(right, np.arange(10) % 2, ["a"] * 10, rng=rng).difference(1, 0).low)

@@ -13,8 +13,11 @@ import pytest
 from steelsight.errors import BadData, BadInput
 from steelsight.evaluation.abstention.cost import Prices
 from steelsight.evaluation.abstention.guarantee import THRESHOLDS, upper_bound
+from steelsight.models.card import temperature_source
 from steelsight.models.checkpoint import load_checkpoint
+from steelsight.runs.abstention import calibrate
 from steelsight.runs.abstention.calibrate import calibrate_run
+from steelsight.runs.abstention.calibration_page import temperature_outcome
 from steelsight.runs.abstention.options import CalibrationOptions
 from steelsight.runs.evaluate import evaluate_run
 from steelsight.sheets.options import DataOptions
@@ -92,6 +95,54 @@ def test_too_few_sheets_give_the_number_needed(trained: tuple[Path, Path]) -> No
     assert "no threshold is set: it always answers" in readme
     assert f"no threshold could be certified: {done.certificate.statement}" in readme
     assert "stay" not in readme.split("## Doubt")[1].split("##")[0]
+
+
+def test_a_temperature_that_is_worse_on_other_sheets_is_not_adopted(
+    trained: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, data = trained
+    monkeypatch.setattr(calibrate, "fit_temperature", lambda _logits, _labels: 0.05)
+    monkeypatch.setattr(calibrate, "is_worse_than_one", lambda *_: True)
+    done = calibrate_run(run, data, CalibrationOptions(risk=0.001))
+    _, card = load_checkpoint(run)
+    assert (card.temperature, card.threshold) == (1.0, None)
+    assert (done.numbers["temperature"], done.numbers["card_temperature"]) == (0.05, 1.0)
+    assert temperature_source(card) == "kept by calibrate, whose fitted one was worse on other sheets"
+    kept = calibrate_run(run, data, CalibrationOptions(risk=0.9, delta=0.5))  # a certificate needs it fixed
+    assert kept.certificate.threshold is not None
+    assert load_checkpoint(run)[1].temperature == 0.05
+
+
+@pytest.mark.parametrize(
+    ("losses", "threshold", "end"),
+    [
+        ((0.63, 0.77), None, "worse there, so the card has temperature 1"),
+        ((0.63, 0.77), 0.9, "worse there; bring more sheets to fit it"),
+        ((0.77, 0.63), None, "log loss 0.770 at 1 → 0.630"),
+        ((0.63, 0.63), None, "log loss 0.630 at 1 → 0.630"),
+        ((None, None), None, "calibration error 0.200 at 1 → 0.300"),
+    ],
+)
+def test_the_outcome_of_a_temperature_is_told_by_log_loss(
+    losses: tuple[float | None, float | None], threshold: float | None, end: str
+) -> None:
+    errors = (0.2, 0.3)  # larger in every case: it decides nothing
+    quality = {
+        name: {"calibration_error": error, "log_loss": loss}
+        for name, error, loss in zip(("before", "after"), errors, losses, strict=True)
+    }
+    numbers = {
+        "temperature": 1.48,
+        "sheets": {"temperature": 26, "certificate": 21},
+        "quality": quality,
+        "threshold": threshold,
+        "card_temperature": 1.0,
+    }
+    said = temperature_outcome(numbers)
+    assert said.startswith(
+        "temperature 1.48, fitted on 26 sheets; on the 21 others calibration error 0.200 at"
+    )
+    assert said.endswith(end)
 
 
 def test_a_threshold_from_before_survives_one_that_cannot_be_certified(trained: tuple[Path, Path]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,17 +11,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from steelsight.errors import BadData, BadInput
 from steelsight.evaluation.abstention.calibration import fit_temperature
 from steelsight.evaluation.abstention.scores import fit_feature_space
 from steelsight.runs.abstention.confidence import SCORE_TITLES, soften
 from steelsight.runs.abstention.confidence_scores import FoldOutputs, compare_confidence_scores, cross_fit
+from steelsight.runs.opening.validation import split_with_validation
 from steelsight.sheets.options import DataOptions
 from steelsight.training.folds import cross_validate
 from steelsight.training.options import FoldOptions
 from steelsight.training.predict import ModelOutputs
-from steelsight.training.recipe import Recipe
+from steelsight.training.recipe import Recipe, SplitRecipe
 from steelsight.training.records import read_splits
 from steelsight.training.run import train_run
 
@@ -104,6 +108,38 @@ def test_evaluation_on_another_folder(folder: Folder, small: Small, train_once: 
     )
     with pytest.raises(BadInput, match="a cross-validation is evaluated on its own sheets"):
         compare_confidence_scores(tmp_path / "cv", data, on=other)
+
+
+def test_a_run_without_validation_sheets_is_told_how_to_train_again(
+    folder: Folder, small: Small, train_once: Once, tmp_path: Path
+) -> None:
+    data, settings = folder(per_class=12), ("task=multiclass", "max_epochs=1")
+    without = small(*settings, "split.train=0.8", "split.validation=0", "split.test=0.2")
+    train_once(train_run, data, recipe=without, out=tmp_path / "run")
+    with pytest.raises(BadData, match="expected a run with validation sheets to fit the temperature") as told:
+        compare_confidence_scores(tmp_path / "run", tmp_path / "no folder")  # refused before DATA is opened
+    remedy = re.findall(r"--set (\S+)", str(told.value).split("`")[1])
+    assert remedy == ["split.train=0.7", "split.validation=0.1"]
+    again = small(*settings, "split.test=0.2", *remedy)
+    train_once(train_run, data, recipe=again, out=tmp_path / "again")
+    assert compare_confidence_scores(tmp_path / "again", data, resamples=20).right.size
+
+
+@given(st.floats(0.05, 0.95), st.floats(0, 1))
+def test_the_split_that_is_advised_is_one(learning: float, of_it: float) -> None:
+    """Shares of any run without validation sheets: too few sheets for its share, or none at all."""
+    learning = round(learning, 3)
+    validation = round(learning * of_it * 0.9, 3)
+    old = SplitRecipe(
+        method="groups",
+        train=round(learning - validation, 3),
+        validation=validation,
+        test=round(1 - learning, 3),
+    )
+    shares = dict(each.split("=") for each in split_with_validation(old).split() if "=" in each)
+    train, more = float(shares["split.train"]), float(shares["split.validation"])
+    SplitRecipe(method="groups", train=train, validation=more, test=old.test)
+    assert more > old.validation or more >= old.train / 2 - 1e-3
 
 
 def test_other_sheets_are_refused(folder: Folder, small: Small, train_once: Once, tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ import pytest
 from tests.shortcuts.conftest import Draw
 from tests.shortcuts.find.test_ranking import model_of
 
+from steelsight.evaluation.intervals.bootstrap import wilson
 from steelsight.shortcuts.find.mistakes import compare_mistakes
 from steelsight.shortcuts.find.ranking import ModelEvidence
-from steelsight.shortcuts.nuisances.properties import measure_pixels
+from steelsight.shortcuts.nuisances.properties import Property, measure_pixels
 from steelsight.shortcuts.nuisances.regions import REGIONS, find_regions, reason_shares
 
 
@@ -30,6 +31,44 @@ def test_false_positives_have_sheet_ends_in_common(draw: Draw, rng: np.random.Ge
     assert end.share > 2 * end.by_chance
     margins = evidence.margins[false_positives.rows, 1]
     assert (np.diff(margins) <= 0).all()
+
+
+@pytest.mark.parametrize("exposures", [1, 3, 6])
+def test_bounds_count_groups_not_exposures(draw: Draw, rng: np.random.Generator, exposures: int) -> None:
+    """Exposures of one piece, repeated: the bounds of 100 % are Wilson's at the number of pieces."""
+    names = tuple(f"g{i // exposures}" for i in range(120))
+    sheets = draw(120, end=(0.3, 0.3), groups=names)
+    evidence = ModelEvidence(sheets, model_of(end=-6.0)(sheets.images))
+    maps = np.ones((120, 4, 10), np.float32)
+    for group in compare_mistakes(evidence, maps, measure_pixels(sheets.images, sheets.defects()), rng=rng):
+        units = len({names[row] for row in group.rows.tolist()})
+        assert group.groups == units
+        for trait in group.traits:
+            if units == 1 and group.rows.size > 1:
+                assert np.isnan(trait.wrong.low)
+                continue
+            expected = wilson(trait.wrong.estimate * units, units)
+            assert (trait.wrong.low, trait.wrong.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_mistakes_of_one_piece_have_no_bounds(draw: Draw, rng: np.random.Generator) -> None:
+    sheets = draw(60, groups=tuple("tile" if i < 6 else f"g{i}" for i in range(60)))
+    logits = np.eye(2, dtype=np.float32)[sheets.labels] * 4
+    wrong = [row for row in range(6) if sheets.labels[row] == sheets.labels[0]]
+    logits[wrong] = logits[wrong][:, ::-1]
+    assert len(wrong) >= 3
+    values = np.zeros(60)
+    values[wrong] = 1.0
+    only = Property("dark", "dark corner", values, presence=True)
+    (group,) = compare_mistakes(
+        ModelEvidence(sheets, logits), np.ones((60, 4, 10), np.float32), [only], rng=rng
+    )
+    assert group.groups == 1
+    wrong_share = group.traits[0].wrong
+    assert wrong_share.estimate == 1.0
+    assert np.isnan(wrong_share.low)
+    assert np.isnan(wrong_share.high)
+    assert group.traits[0].right.high < 0.2
 
 
 def test_a_model_without_mistakes_has_no_mistake_groups(draw: Draw, rng: np.random.Generator) -> None:

@@ -219,5 +219,5 @@ def test_a_run_without_validation_sheets_is_refused(planted: tuple[Path, Path], 
     del metrics["data"]["parts"]  # else the changed split is refused first, and so by the checksums
     (run / "metrics.json").write_text(json.dumps(metrics))
     (run / "checksums.json").unlink()
-    with pytest.raises(BadInput, match="expected validation sheets to choose a method on, found none"):
+    with pytest.raises(BadInput, match="expected a run with validation sheets to choose a method on"):
         repair_run(run, planted[1], "stain", RepairOptions(methods=("balance",)), out=tmp_path / "out")

@@ -48,7 +48,10 @@ def data(
     workers: Annotated[int, typer.Option(min=1, help="Number of decoding threads.")] = 2,
     as_json: JsonFlag = False,
 ) -> None:
-    """Describe and check a folder of sheets. Exit code 2 if more is set aside than --allow-bad."""
+    """Describe and check a folder of sheets.
+
+    Exit code 2 if more than --allow-bad is set aside, or has another sheet's pixels and a different class.
+    """
     from steelsight.runs.data.describe import PAGE, describe_folder
 
     with progress_bar("reading") as progress:
@@ -59,29 +62,36 @@ def data(
         print_line(f"report: {out / PAGE}")
     numbers, left_out = report.numbers, 0
     if convert is not None:
-        numbers["converted"], left_out = _convert(report.sheets, convert)
+        numbers["converted"], left_out = _convert(report.sheets, convert, options)
     if as_json:
         emit_json(numbers)
-    if len(report.description.set_aside) > options.allow_bad or left_out:
+    if report.description.bad > options.allow_bad or left_out:
         raise typer.Exit(2)
 
 
-def _convert(sheets: SheetSet, out: Path) -> tuple[dict[str, Any], int]:
+def _convert(sheets: SheetSet, out: Path, options: DataOptions) -> tuple[dict[str, Any], int]:
     """Write the sheets as class folders or COCO; what was written, and how many sheets were left out."""
     from steelsight.plain import plain
     from steelsight.sheets.convert import convert_sheets
+    from steelsight.sheets.examine import group_reasons
 
     with progress_bar("writing") as progress:
-        done = convert_sheets(sheets, out, progress=progress)
+        done = convert_sheets(sheets, out, groups=options.groups, bits=options.bits, progress=progress)
     listed = ", ".join(f"{count} {name}" for name, count in done.classes.items())
     print_line(f"written to {done.out}: {listed}; {done.masks} masks, {len(done.left_out)} sheets left out")
-    for rejection in done.left_out:
-        print_line(f"  {rejection.id}: {rejection.reason}")
+    if done.group_rule:
+        print_line(f"groups are in {done.out / 'groups.csv'}: give --groups {done.group_rule}")
+    if done.bits is not None:
+        print_line(f"the files do not state their bits: give --bits {done.bits} with {done.out} too")
+    for group in group_reasons(done.left_out):
+        print_line(f"  {group}")
     return plain(done), len(done.left_out)
 
 
 def _print(description: DataDescription, sheets: SheetSet, *, grouped: bool) -> None:
     from rich.table import Table
+
+    from steelsight.sheets.examine import group_reasons
 
     print_line(
         f"{sheets.root}: {description.sheets} sheets, layout {description.layout}"
@@ -132,8 +142,8 @@ def _print(description: DataDescription, sheets: SheetSet, *, grouped: bool) -> 
         ("set aside", description.set_aside),
     ):
         console.print(f"{title}: {len(listed_items)}")
-        for rejection in listed_items:
-            print_line(f"  {rejection.id}: {rejection.reason}")
+        for group in group_reasons(listed_items):
+            print_line(f"  {group}")
 
 
 def _add(table: Table, *cells: object) -> None:

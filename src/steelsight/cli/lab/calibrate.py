@@ -52,12 +52,10 @@ def calibrate(
 
 def _print(report: CalibrationReport) -> None:
     from steelsight.runs.abstention.calibrate import EARLIER
+    from steelsight.runs.abstention.calibration_page import temperature_outcome
 
-    numbers, quality = report.numbers, report.numbers["quality"]
-    console.print(
-        f"temperature {numbers['temperature']:.2f}: calibration error "
-        f"{quality['before']['calibration_error']:.3f} → {quality['after']['calibration_error']:.3f}"
-    )
+    numbers = report.numbers
+    print_line(temperature_outcome(numbers))
     print_line(report.certificate.statement)
     if numbers["threshold_by"] == EARLIER:
         console.print(f"the card keeps its earlier threshold {numbers['threshold']:g} and its temperature")

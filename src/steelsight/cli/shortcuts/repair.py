@@ -34,6 +34,7 @@ def repair(
 
     Each method leaves a RUN folder in DIR, ready for evaluate, explain and export.
     """
+    from steelsight.shortcuts.repair.conclusion import is_repaired
     from steelsight.shortcuts.repair.report import headline
     from steelsight.shortcuts.repair.run import PAGE, repair_run
     from steelsight.training.loop.progress import ConsoleProgress
@@ -52,7 +53,8 @@ def repair(
     summary = headline(report.repair, report.numbers["nuisance"], report.numbers["suspect"])
     print_line(summary)
     if report.repair.best.run is not None:
-        print_line(f"repaired run: {report.repair.best.run}")
+        proofs = (each.evaluation.proof for each in (report.repair.before, report.repair.best))
+        print_line(f"{'repaired' if is_repaired(*proofs) else 'retrained'} run: {report.repair.best.run}")
     print_earlier(report.numbers)
     print_line(f"report: {report.folder / PAGE}")
     if as_json:

@@ -23,6 +23,7 @@ __all__ = [
     "brier",
     "expected_calibration_error",
     "fit_temperature",
+    "is_worse_than_one",
     "log_loss",
     "reliability",
 ]
@@ -64,6 +65,20 @@ def fit_temperature(logits: Logits, labels: Labels) -> float:
 
     best = minimize_scalar(loss, bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded")
     return float(np.exp(best.x))
+
+
+def is_worse_than_one(temperature: float, logits: Logits, labels: Labels) -> bool:
+    """Whether a fitted temperature has a larger log loss than 1 on sheets that did not fit it.
+
+    logits  (n, c) of those sheets, finite
+    labels  (n,) class index; without a sheet nothing is known, which is False
+    """
+    if not labels.size:
+        return False
+    wide = logits.astype(np.float64)
+    rows = np.arange(labels.size)
+    at_one, fitted = (-log_softmax(wide / each, axis=1)[rows, labels].mean() for each in (1.0, temperature))
+    return bool(fitted > at_one)
 
 
 def reliability(

@@ -23,7 +23,16 @@ from steelsight.inspection.probes.selection import ProbeSheets
 from steelsight.streams import stream
 from steelsight.types import Interval, Labels
 
-__all__ = ["AXES", "NEIGHBOURS", "LayerMap", "MapSpec", "draw_map", "map_layers", "neighbour_agreement"]
+__all__ = [
+    "AXES",
+    "NEIGHBOURS",
+    "LayerMap",
+    "MapSpec",
+    "chance_agreement",
+    "draw_map",
+    "map_layers",
+    "neighbour_agreement",
+]
 
 AXES = 50  # principal axes t-SNE is given at most, as its authors do
 NEIGHBOURS = 10
@@ -119,6 +128,28 @@ def neighbour_agreement(
         if alike.any():
             share[row] = float(alike[: min(count, int(alike.sum()))].mean())
     return share
+
+
+def chance_agreement(labels: Labels, groups: Sequence[str]) -> float:
+    """The agreement of neighbours that are drawn at random from other groups, all classes counting alike.
+
+    It is the share of a sheet's class among the sheets outside its group, not one over the number of classes:
+    a class whose sheets lie in few groups has fewer of its own outside.
+
+    labels, groups  (m,) of the sheets on the map; "" = a group of its own
+    returns         NaN where no sheet has another of its class outside its group
+
+    >>> chance_agreement(np.array([0, 0, 1, 1]), ["", "", "", ""]).__round__(3)
+    0.333
+    """
+    names = np.array(groups, dtype=str)
+    shares: dict[int, list[float]] = {}
+    for row, (label, name) in enumerate(zip(labels.tolist(), names.tolist(), strict=True)):
+        apart = (names != name) if name else np.arange(names.size) != row
+        alike = int((labels[apart] == label).sum())
+        if alike:
+            shares.setdefault(label, []).append(alike / int(apart.sum()))
+    return float(np.mean([np.mean(each) for each in shares.values()])) if shares else float("nan")
 
 
 def _agreement(

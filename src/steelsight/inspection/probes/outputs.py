@@ -1,8 +1,9 @@
 """Outputs of every layer on many sheets, in one forward pass, reduced batch by batch to two short inputs.
 
 Layers differ in size by a factor of ten thousand, and more features alone make classes easier to separate.
-So each layer is described twice, at nearly equal length: by averages over its places, which keep location and
-lose texture, and by a random projection of all values, which preserves distances on average. Raw outputs are
+So each layer is described twice, at a length with an upper limit: by averages over its places, which keep
+location and lose texture, and by a random projection of all values, which preserves distances on average. A
+layer with fewer values than the limit stays shorter. Raw outputs are
 never stored.
 """
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from steelsight.evaluation.intervals.bounds import SAME_EVERYWHERE
 from steelsight.inspection.probes.controls import IMAGENET, NETS, RANDOM, SHUFFLED, TRAINED
 from steelsight.inspection.probes.embedding import AXES, NEIGHBOURS
 from steelsight.inspection.probes.layers import INPUT
@@ -19,7 +20,15 @@ from steelsight.reports.document import Document
 from steelsight.reports.figures import draw_layer_maps, draw_probe_curves
 from steelsight.types import Interval
 
-__all__ = ["describe_layers", "layers_json", "maps_figure", "probes_figure", "write_maps", "write_probes"]
+__all__ = [
+    "describe_layers",
+    "describe_lengths",
+    "layers_json",
+    "maps_figure",
+    "probes_figure",
+    "write_maps",
+    "write_probes",
+]
 
 
 def probes_figure(results: Separability, title: str = "") -> Figure:
@@ -62,10 +71,9 @@ def write_probes(document: Document, results: Separability, *, title: str, id: s
     sheets = results.sheets
     document.text(
         f"On every layer's output a logistic regression, fitted on {sheets.fitted:,} sheets and judged on "
-        f"{sheets.judge_labels.size:,} others. Each layer is described twice at nearly equal length, by "
-        "averages over its places and by a random projection of all its values, so that size is no "
-        "advantage. Controls: the same structure with ImageNet's weights and with random ones, and "
-        "the trained network probed with labels permuted among the groups of both parts, "
+        f"{sheets.judge_labels.size:,} others. {describe_lengths(results)} "
+        "Controls: the same structure with ImageNet's weights and with random ones, and the trained network "
+        "probed with labels permuted among the groups of both parts, "
         f"{PERMUTATIONS} times. " + describe_layers(results)
     )
     for note in sheets.notes:
@@ -86,10 +94,27 @@ def write_probes(document: Document, results: Separability, *, title: str, id: s
             + "."
             for kind, curve in own.items()
         ),
-        caption="Bands: 95 % by bootstrap over groups of the judging sheets; probes are not refitted.",
+        caption="Bands: 95 % by bootstrap over groups of the judging sheets; probes are not refitted. "
+        + SAME_EVERYWHERE,
     )
     for kind in KINDS:
         _write_table(document, results, kind, f"{id}-{kind}")
+
+
+def describe_lengths(results: Separability) -> str:
+    """How long the two descriptions of the layers are, and whether length can be an advantage."""
+    sides = []
+    for kind, words in (("pooled", "averages over its places"), ("projected", "a random projection")):
+        lengths = sorted(getattr(layer, kind) for layer in results.layers)
+        span = f"{lengths[0]:,}" if lengths[0] == lengths[-1] else f"{lengths[0]:,} to {lengths[-1]:,}"
+        sides.append((f"{words} ({span} numbers)", lengths[0] == lengths[-1]))
+    words = f"Each layer is described twice, by {sides[0][0]} and by {sides[1][0]}"
+    if all(equal for _, equal in sides):
+        return f"{words}; all layers have equal length, so that size is no advantage."
+    return (
+        f"{words}; the column of features gives each length. Both have an upper limit, but a layer with "
+        "fewer values is shorter, and a shorter description may be harder to separate."
+    )
 
 
 def describe_layers(results: Separability) -> str:
@@ -110,12 +135,12 @@ def describe_layers(results: Separability) -> str:
             sentences.append(
                 f"With {words} the same rise is " + " and ".join(_signed(gain) for gain in gains) + "."
             )
-    permuted = results.curve(SHUFFLED, "pooled")
-    if permuted is not None:
-        best = max(point.estimate for point in permuted.accuracy)
+    permuted = [results.curves[SHUFFLED, kind] for kind in KINDS if (SHUFFLED, kind) in results.curves]
+    if permuted:
+        best = max(point.estimate for shuffled in permuted for point in shuffled.accuracy)
         sentences.append(
-            f"With permuted labels no layer exceeds {best:.2f}; predicting the most frequent class scores "
-            f"{results.majority:.2f}."
+            f"With permuted labels no layer exceeds {best:.2f} in either description; predicting the most "
+            f"frequent class scores {results.majority:.2f}."
         )
     return " ".join(sentences)
 

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 
 from steelsight.evaluation.intervals.bootstrap import Groups, draw_weights, group_index, interval_of, wilson
-from steelsight.evaluation.intervals.bounds import lone_classes
+from steelsight.evaluation.intervals.bounds import difference_bounds, lone_classes
 from steelsight.evaluation.probabilities import read_weights
 from steelsight.types import Interval, Labels
 
@@ -24,11 +24,17 @@ class ResampledAccuracy:
     balanced_accuracy: tuple[Interval, ...]
     estimates: Float[np.ndarray, " l"]  # accuracy on all sheets
     draws: Float[np.ndarray, "b l"]  # accuracy on each resample
+    groups: int  # independent groups of the sheets
 
     def difference(self, later: int, earlier: int) -> Interval:
-        """Accuracy of one probe minus that of another, on the same resamples."""
+        """Accuracy of one probe minus that of another, on the same resamples.
+
+        Two probes that no resample tells apart have the exact bounds of `difference_bounds`; a probe minus
+        itself is 0.
+        """
         estimate = float(self.estimates[later] - self.estimates[earlier])
-        return interval_of(estimate, self.draws[:, later] - self.draws[:, earlier])[0]
+        interval = interval_of(estimate, self.draws[:, later] - self.draws[:, earlier])[0]
+        return interval if later == earlier else difference_bounds(interval, self.groups)
 
     def trend(self, first: int = 0) -> Interval:
         """Rank correlation of accuracy with depth, over the probes from `first` on."""
@@ -61,7 +67,7 @@ def resample(
     if group.max() == 0:
         nothing = np.full((1, len(right)), np.nan)
         return ResampledAccuracy(
-            _intervals(estimates, nothing, 0), _intervals(balanced, nothing, 0), estimates, nothing
+            _intervals(estimates, nothing, 0), _intervals(balanced, nothing, 0), estimates, nothing, 1
         )
     chunks = [
         (_accuracy(right, times * weight), _balanced(right, members, times))
@@ -73,7 +79,7 @@ def resample(
         bounded = _intervals(balanced, np.full_like(draws, np.nan), 0)
     else:
         bounded = _intervals(balanced, balanced_draws, units)
-    return ResampledAccuracy(_intervals(estimates, draws, units), bounded, estimates, draws)
+    return ResampledAccuracy(_intervals(estimates, draws, units), bounded, estimates, draws, units)
 
 
 def rank_correlation(rows: Float[np.ndarray, "b l"]) -> Float[np.ndarray, " b"]:

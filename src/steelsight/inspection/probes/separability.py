@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from steelsight.inspection.probes.controls import SHUFFLED, TRAINED
-from steelsight.inspection.probes.embedding import LayerMap, MapSpec, map_layers
+from steelsight.inspection.probes.embedding import LayerMap, MapSpec, chance_agreement, map_layers
 from steelsight.inspection.probes.layers import INPUT, kind_of
 from steelsight.inspection.probes.outputs import KINDS, Kind, LayerOutput, read_layers
 from steelsight.inspection.probes.probes import Probe, fit_at, fit_probe, prepare
@@ -97,9 +97,10 @@ class Separability:
 
     @property
     def map_chance(self) -> float:
-        """Chance level of neighbour agreement, with equal weight for each class on the map."""
-        labels = self.sheets.judge_labels
-        return 1 / np.unique(labels[self.maps[0].rows] if self.maps else labels).size
+        """Neighbour agreement by chance on the map's sheets, whose own groups are left out."""
+        labels, groups = self.sheets.judge_labels, self.sheets.groups[self.sheets.fitted :]
+        rows = self.maps[0].rows if self.maps else np.arange(labels.size)
+        return chance_agreement(labels[rows], [groups[i] for i in rows.tolist()])
 
     def resampled(self, right: Float[np.ndarray, "l m"]) -> ResampledAccuracy:
         """Bootstrap intervals of these probes, always on the same resamples."""

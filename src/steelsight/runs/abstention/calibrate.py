@@ -4,7 +4,8 @@ The temperature is fitted on one set of sheets, the threshold certified on anoth
 Sheets that certify are calibration sheets from then on: evaluate the threshold on other sheets.
 
 A threshold is valid at its own temperature only. Where none can be certified and the card holds an earlier
-one, both stay as they were.
+one, both stay as they were. Where no threshold is written and the fitted temperature has a larger log loss
+than 1 on the certifying sheets, the card gets temperature 1; a certificate needs one that was fixed before.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from steelsight.evaluation.abstention.calibration import (
     brier,
     expected_calibration_error,
     fit_temperature,
+    is_worse_than_one,
     log_loss,
 )
 from steelsight.evaluation.abstention.cost import CostChoice, cheapest_threshold
@@ -90,7 +92,11 @@ def calibrate_run(
     temperature = fit_temperature(logits[fitting], opened.data.labelled.labels[fitting])
     outputs = _outputs_on(opened.data, chosen, logits[chosen], temperature)
     certificate, cost = _thresholds(outputs, temperature, options, rng, opened.card.clean)
-    written, by = _choose(opened.card, temperature, certificate, cost if options.by == COST else None)
+    labels = np.asarray(opened.data.labelled.labels)[chosen]
+    worse = is_worse_than_one(temperature, logits[chosen][labels >= 0], labels[labels >= 0])
+    written, by = _choose(
+        opened.card, temperature, certificate, cost if options.by == COST else None, worse=worse
+    )
     numbers: dict[str, Any] = {
         "run": run.name,
         "split": options.split,
@@ -202,11 +208,12 @@ def _two_sets(run: OpenRun, part: str, rng: np.random.Generator) -> tuple[Positi
 
 
 def _choose(
-    card: Card, temperature: float, certificate: Certificate, cost: CostChoice | None
+    card: Card, temperature: float, certificate: Certificate, cost: CostChoice | None, *, worse: bool
 ) -> tuple[Card, str | None]:
     """The card with its temperature and threshold, and the source of the threshold; None without one.
 
-    cost  None = the certificate decides
+    cost   None = the certificate decides
+    worse  whether 1 is better than the fitted temperature on the certifying sheets
     """
     if cost is not None:
         return card.model_copy(
@@ -214,7 +221,8 @@ def _choose(
         ), COST
     if certificate.threshold is None and card.threshold is not None:
         return card, EARLIER
-    certified = card.model_copy(update={"temperature": temperature, "threshold": certificate.threshold})
+    kept = 1.0 if worse and certificate.threshold is None else temperature
+    certified = card.model_copy(update={"temperature": kept, "threshold": certificate.threshold})
     return certified, None if certificate.threshold is None else CERTIFICATE
 
 

@@ -26,7 +26,7 @@ from steelsight.runs.abstention.confidence import soften
 from steelsight.streams import stream
 from steelsight.training.conclude import environment
 
-__all__ = ["CertifiedOutputs", "draw_page"]
+__all__ = ["CertifiedOutputs", "draw_page", "temperature_outcome"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +53,7 @@ def draw_page(
     page = Document('When to say "I don\'t know"', subtitle=f"{run} on {data['name']}")
     page.chapter("The threshold")
     page.text(_sentence(certificate.statement))
+    page.text(_sentence(temperature_outcome(numbers)))
     if certificate.threshold is None and numbers["threshold"] is not None:
         page.notice(
             f"The card has a threshold of {numbers['threshold']:g} by {numbers['threshold_by']}, at a "
@@ -66,7 +67,8 @@ def draw_page(
             "sheets that certified": int(numbers["sheets"]["certificate"]),
             "groups that certified": int(numbers["groups"]["certificate"]),
             "rule of the groups": data["groups"],
-            "temperature": numbers["temperature"],
+            "fitted temperature": numbers["temperature"],
+            "temperature in the card": numbers["card_temperature"],
             "threshold in the card": numbers["threshold"],
             "chosen by": numbers["threshold_by"],
         }
@@ -94,6 +96,29 @@ def draw_page(
         }
     )
     return page
+
+
+def temperature_outcome(numbers: Mapping[str, Any]) -> str:
+    """Which temperature was fitted, whether it is better than 1 on other sheets, and which the card has.
+
+    numbers  calibration.json
+    """
+    quality, sheets = numbers["quality"], numbers["sheets"]
+    changes = [
+        f"{title} {quality['before'][key]:.3f} at 1 → {quality['after'][key]:.3f}"
+        for key, title in (("calibration_error", "calibration error"), ("log_loss", "log loss"))
+        if quality["before"][key] is not None
+    ]
+    fitted = (
+        f"temperature {numbers['temperature']:.2f}, fitted on {sheets['temperature']} sheets; on the "
+        f"{sheets['certificate']} others {', '.join(changes)}"
+    )
+    before, after = (quality[key]["log_loss"] for key in ("before", "after"))
+    if before is None or after <= before:
+        return fitted
+    if numbers["threshold"] is None:
+        return f"{fitted}: worse there, so the card has temperature {numbers['card_temperature']:g}"
+    return f"{fitted}: worse there; bring more sheets to fit it"
 
 
 def _outcome(step: TestedThreshold, certificate: Certificate) -> str:

@@ -24,6 +24,7 @@ from steelsight.evaluation.abstention.scores import FeatureSpace, fit_feature_sp
 from steelsight.evaluation.abstention.selective import risk_coverage
 from steelsight.files import keep_earlier, write_json
 from steelsight.groups import group_keys
+from steelsight.models.card import Card
 from steelsight.plain import plain
 from steelsight.reports.document import Document
 from steelsight.reports.figures import draw_risk_coverage
@@ -40,6 +41,7 @@ from steelsight.runs.abstention.confidence import (
 )
 from steelsight.runs.abstention.score_table import add_score_table, describe_areas
 from steelsight.runs.opening.open import OpenRun, open_run, refuse_multilabel
+from steelsight.runs.opening.validation import refuse_without_validation
 from steelsight.runs.out_of_fold import is_cross_validation, read_out_of_fold
 from steelsight.runs.settings import result_settings
 from steelsight.sheets.options import AUTOMATIC, DataOptions
@@ -211,10 +213,15 @@ def _refuse_unknown_sheets(fold: OpenRun, data: Path) -> None:
         )
 
 
+def _refuse_card(run: Path, card: Card) -> None:
+    refuse_multilabel(run, card)
+    refuse_without_validation(run, card, "to fit the temperature and the combined score on")
+
+
 def _open_one(run: Path, data: Path, on: Path | None, part: str, options: DataOptions) -> _Evaluated:
     if part not in ("test", "unseen"):
         raise BadInput(f"--split: expected test or unseen, got {part!r}")
-    check = partial(refuse_multilabel, run)
+    check = partial(_refuse_card, run)
     own = open_run(run, data, options, allow_patches=True, check=check)
     other = own if on is None else open_run(run, on, options, allow_patches=True)
     chosen = {

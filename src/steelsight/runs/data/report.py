@@ -14,6 +14,7 @@ from steelsight.reports.document import Document
 from steelsight.reports.figures.sheets.data import ExampleSheet, draw_examples, draw_sizes
 from steelsight.reports.figures.sheets.distribution import draw_distribution
 from steelsight.sheets.describe import DataDescription, example_sheets
+from steelsight.sheets.examine import group_reasons
 from steelsight.sheets.images.pixels import read_gray
 from steelsight.sheets.masks import read_mask
 from steelsight.types import SheetItem, SheetSet
@@ -58,7 +59,7 @@ def _figures(
     listed = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
     figures = {
         "distribution": (
-            draw_distribution(names, counts, clean=description.clean),
+            draw_distribution(names, counts, clean=description.clean, sheets=description.sheets),
             f"Bars of sheets per class: {listed}.",
         )
     }
@@ -95,6 +96,14 @@ def _example(title: str, item: SheetItem, bits: int | None) -> ExampleSheet:
     return ExampleSheet(shown_name(title), gray, read_mask(item, (gray.shape[0], gray.shape[1])))
 
 
+def _class_caption(description: DataDescription) -> str:
+    """What the bars and shares are of."""
+    words = f"Sheets per class, and their share of all {description.sheets:,} sheets."
+    if description.multi_type:
+        words += " A sheet of several types counts under each of them: the shares sum to more than 100 %."
+    return words
+
+
 def _add_chapters(
     document: Document, description: DataDescription, figures: dict[str, tuple[Figure, str]]
 ) -> None:
@@ -103,7 +112,7 @@ def _add_chapters(
             document.figure(figures[name][0], alt=figures[name][1], caption=caption, file=name)
 
     document.chapter("Classes")
-    show("distribution", "Sheets per class. A sheet of several types counts under each of them.")
+    show("distribution", _class_caption(description))
     document.table(
         ["class", "sheets", "only this type", "with mask", "groups"],
         [
@@ -150,11 +159,12 @@ def _add_chapters(
         f"{len(description.set_aside)} files or rows cannot be used." if description.set_aside else "Nothing."
     )
     if description.set_aside:
+        reasons = group_reasons(description.set_aside)
         document.table(
-            ["what", "why"],
-            [[r.id, r.reason] for r in description.set_aside[:_ROWS_SHOWN]],
-            caption="Set aside, with reasons",
-            note=_cut_note(len(description.set_aside)),
+            ["what", "items", "why"],
+            [[each.first, each.count, each.reason] for each in reasons[:_ROWS_SHOWN]],
+            caption="Set aside, by reason",
+            note=_cut_note(len(reasons)) or "Of each reason the first item; data.json has all.",
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from steelsight.errors import BadInput, UnknownLayer
+from steelsight.errors import UnknownLayer
 from steelsight.files import add_files, keep_earlier, write_json
 from steelsight.inspection.probes.controls import (
     SHUFFLED,
@@ -31,7 +31,8 @@ from steelsight.inspection.probes.report import (
 )
 from steelsight.inspection.probes.selection import ProbeParts, choose_sheets
 from steelsight.inspection.probes.separability import ProbeOptions, Separability, inspect_layers
-from steelsight.models.catalog import MODELS
+from steelsight.models.catalog import MODELS, SheetClassifier
+from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.document import Document
 from steelsight.reports.figures import save_figure
 from steelsight.reports.figures.style import svg_wanted
@@ -73,7 +74,8 @@ def inspect_run_layers(
     out     folder to write; None = RUN/layers-SPLIT
     raises  BadInput for layers, controls, parts or sheets that cannot be used; BadData
     """
-    choose_controls(options.controls)  # an unknown control is refused before DATA is read
+    choose_controls(options.controls)  # an unknown control or layer is refused before DATA is read
+    _choose_layers(load_checkpoint(run)[0], options)
     folder = out if out is not None else run / f"layers-{options.split}"
     opened = open_run(run, data, options)
     found = probe_layers(opened, options, say=say)
@@ -97,6 +99,13 @@ def inspect_run_layers(
     return LayerReport(folder, found, numbers)
 
 
+def _choose_layers(model: SheetClassifier, options: LayerOptions) -> tuple[str, ...]:
+    try:
+        return choose_layers(model, options.layers)
+    except UnknownLayer as error:
+        raise UnknownLayer(f"--layers: {error}") from error
+
+
 def probe_layers(
     run: OpenRun,
     options: LayerOptions,
@@ -113,10 +122,7 @@ def probe_layers(
     refuse_multilabel(run.folder, card)
     controls = choose_controls(options.controls)
     maps = MapSpec(options.tsne, options.perplexity, seed) if options.tsne else None
-    try:
-        layers = choose_layers(run.model, options.layers)
-    except UnknownLayer as error:  # here it is an option that names none
-        raise BadInput(f"--layers: {error}") from error
+    layers = _choose_layers(run.model, options)
     sheets = choose_sheets(
         run.data.images,
         np.asarray(run.data.labelled.labels),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from steelsight.errors import BadInput, BadRecipe
+from steelsight.errors import BadInput, BadRecipe, UnknownLayer
 from steelsight.files import EarlierResult, add_files, write_json
 from steelsight.inspection.neurons.atlas import Atlas, AtlasPlan, NeuronSheets, make_atlas
 from steelsight.inspection.neurons.page import (
@@ -23,6 +23,7 @@ from steelsight.inspection.neurons.page import (
 from steelsight.inspection.neurons.pairs import PairedNeurons, compare_neurons
 from steelsight.inspection.neurons.settings import GROWN, PLAIN, Ascent, Neuron
 from steelsight.inspection.neurons.survey import surveyed_layers
+from steelsight.models.capture import find_layer
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.document import Document
 from steelsight.reports.figures import save_figure
@@ -65,9 +66,10 @@ def inspect_neurons(
     """Make the atlas of a run's neurons, and write page, numbers and figures.
 
     out     folder to write; None = RUN/neurons
-    raises  BadRecipe for a neuron, layer or value that does not exist; BadData, BadInput
+    raises  BadRecipe for a neuron or value that does not exist; UnknownLayer; BadData, BadInput
     """
     plan = plan_atlas(options)
+    _refuse_unknown_layers(run, options, plan)
     folder = out if out is not None else run / "neurons"
     opened = open_run(run, data, options)
     if options.start is not None:
@@ -97,6 +99,17 @@ def inspect_neurons(
     numbers |= earlier.facts([REPORT])
     _write(folder, atlas, pairs, names, opened, numbers)
     return NeuronReport(folder, atlas, numbers)
+
+
+def _refuse_unknown_layers(run: Path, options: NeuronOptions, plan: AtlasPlan) -> None:
+    """Raise UnknownLayer for an option that names none of the model's, before DATA is read."""
+    model = load_checkpoint(run)[0]
+    named = [("--layer", name) for name in options.layer]
+    for flag, name in (*named, *(("--neuron", neuron.layer) for neuron in plan.neurons)):
+        try:
+            find_layer(model, name)
+        except UnknownLayer as error:
+            raise UnknownLayer(f"{flag}: {error}") from error
 
 
 def plan_atlas(options: NeuronOptions) -> AtlasPlan:

@@ -16,7 +16,7 @@ from typing import Final
 from steelsight.sheets.formats.tables import CsvTable
 from steelsight.sheets.images.image_file import IMAGE_SUFFIXES
 
-__all__ = ["ImageNames", "name_column"]
+__all__ = ["NAME_COLUMNS", "ImageNames", "name_column"]
 
 NAME_COLUMNS: Final = (
     "ImageId",

@@ -43,6 +43,7 @@ FEWEST_JOINED: Final = 10  # different sheets that a chain must join before it c
 MOST_JOINED: Final = 0.5  # share of the different sheets in one chain from which it is one
 MOST_PAIRS: Final = 50  # pairs a sheet from which they are one
 
+_MOST_ALIKE: Final = 1 - 1e-6  # of sheets that differ, such as a brightened copy; 1 = equal pixels
 _WIDTH: Final = 256
 _CLIP: Final = 16  # gray levels: edges must not outweigh grain
 _BLOCK: Final = 512  # sheets at a time
@@ -132,7 +133,7 @@ def similar_pairs(
         for left, right in different[near].tolist():
             correlation = _correlation(images[left : left + 1], images[right : right + 1])
             if correlation >= min_correlation:
-                yield left, right, correlation
+                yield left, right, min(correlation, _MOST_ALIKE)
 
 
 def _correlation(left: GrayBatch, right: GrayBatch) -> float:

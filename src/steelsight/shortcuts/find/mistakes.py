@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int
 from scipy.stats import false_discovery_control
 
 from steelsight.evaluation.intervals.bootstrap import wilson
@@ -61,6 +61,7 @@ class MistakeGroup:
     verdict: int  # class index
     rows: Positions  # the largest margin of the verdict first
     among: int  # sheets of the true class
+    groups: int  # independent groups of the mistakes
     traits: tuple[SharedTrait, ...]  # the smallest q-value first
     reasons: tuple[SharedReason, ...]
 
@@ -99,7 +100,7 @@ def compare_mistakes(
     for number, (truth, verdict, rows) in enumerate(kinds):
         right = np.flatnonzero((labels == truth) & (verdicts == truth))
         traits = [
-            _trait(item, tests[number][column].delta, float(q[number, column]), rows, right)
+            _trait(item, tests[number][column].delta, float(q[number, column]), (rows, right), evidence)
             for column, item in enumerate(varying)
         ]
         order = np.argsort(-evidence.margins[rows, verdict], kind="stable")
@@ -110,6 +111,7 @@ def compare_mistakes(
                 verdict,
                 rows[order],
                 int((labels == truth).sum()),
+                np.unique(evidence.groups[rows]).size,
                 tuple(sorted(traits, key=lambda trait: (trait.q_value, -abs(trait.delta)))[:TRAITS]),
                 _reasons(evidence, maps, rows, agreeing, rng),
             )
@@ -124,11 +126,28 @@ def _compare(item: Property, wrong: Positions, right: Positions, evidence: Model
     return with_class(item.values[rows], inside, groups)
 
 
-def _trait(item: Property, delta: float, q: float, wrong: Positions, right: Positions) -> SharedTrait:
-    sides = item.values[wrong], item.values[right]
-    threshold = 0.0 if item.presence and right.size and np.median(sides[1]) == 0 else _median(sides[1])
-    shares = [wilson(int((side > threshold).sum()), side.size) for side in sides]
+def _trait(
+    item: Property, delta: float, q: float, sides: tuple[Positions, Positions], evidence: ModelEvidence
+) -> SharedTrait:
+    """Shares among the mistakes and among the correct verdicts, with Wilson's bounds by group."""
+    wrong, right = (item.values[rows] for rows in sides)
+    threshold = 0.0 if item.presence and right.size and np.median(right) == 0 else _median(right)
+    shares = [
+        _share(values > threshold, evidence.groups[rows])
+        for values, rows in zip((wrong, right), sides, strict=True)
+    ]
     return SharedTrait(item, delta, q, shares[0], shares[1])
+
+
+def _share(has: Bool[np.ndarray, " m"], groups: Int[np.ndarray, " m"]) -> Interval:
+    """The share of sheets that have a property; the bounds count groups, NaN for a single one.
+
+    Several exposures of one piece of steel have its properties together and count as one.
+    """
+    units = np.unique(groups).size
+    if units == 1 and has.size > 1:
+        return Interval(float(has.mean()), float("nan"), float("nan"))
+    return wilson(float(has.mean()) * units, units) if has.size else wilson(0, 0)
 
 
 def _median(values: Float[np.ndarray, " m"]) -> float:

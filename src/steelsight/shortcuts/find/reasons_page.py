@@ -107,6 +107,12 @@ def write_mistakes(page: Document, result: SearchResult) -> None:
         _write_mistake(page, result, group)
 
 
+def _bounds_words(group: MistakeGroup) -> str:
+    if group.groups == 1 and group.rows.size > 1:
+        return "All these mistakes are of one group, which may have the property by chance: no bounds."
+    return "Bounds: 95 %, by groups."
+
+
 def _write_mistake(page: Document, result: SearchResult, group: MistakeGroup) -> None:
     names, ids = result.evidence.sheets.class_names, result.evidence.sheets.ids
     kind, key = (
@@ -126,8 +132,10 @@ def _write_mistake(page: Document, result: SearchResult, group: MistakeGroup) ->
             for trait in group.traits
         ],
         id=f"shared-{key}",
-        caption=f"{kind}: {group.rows.size} of {group.among} sheets",
-        note="Shares of sheets that have the property, or more of it than the median correct one.",
+        caption=f"{kind}: {group.rows.size} of {group.among} sheets, in {group.groups} "
+        f"{'group' if group.groups == 1 else 'groups'}",
+        note="Shares of sheets that have the property, or more of it than the median correct one. "
+        + _bounds_words(group),
     )
     page.table(
         [

@@ -14,7 +14,8 @@ from steelsight.shortcuts.find.concepts import Concept
 from steelsight.shortcuts.nuisances.nuisance import KINDS, Nuisance
 from steelsight.shortcuts.nuisances.properties import Property
 from steelsight.shortcuts.nuisances.sheet_ends import find_end
-from steelsight.shortcuts.pasting.paste import Place, Stamp, control_stamp, lay, place_stamp
+from steelsight.shortcuts.pasting.control import clean_control
+from steelsight.shortcuts.pasting.paste import Place, Stamp, lay, place_stamp
 from steelsight.shortcuts.pasting.paste_check import Change
 from steelsight.shortcuts.pasting.stamps import StampBook, gather_stamps
 from steelsight.shortcuts.sheets import ProofSheets
@@ -95,5 +96,5 @@ def _paste_pair(
     donor = donors[int(rng.integers(len(donors)))]
     room = (donor.shape[0] - stamp.size[0], donor.shape[1] - stamp.size[1])
     origin = (int(rng.integers(room[0] + 1)), int(rng.integers(room[1] + 1)))
-    control = control_stamp(stamp, gray, place, donor, origin)
+    control = clean_control(stamp, gray, place, donor, origin)
     return changed, lay(gray, control, place, keep_off=keep_off).gray

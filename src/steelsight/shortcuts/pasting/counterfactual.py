@@ -2,8 +2,9 @@
 
 The targets are correctly classified sheets of other classes than the suspected one and without the nuisance.
 A flip is a verdict that changes to the suspected class. Every paste has its control: the same shape at the
-same place, filled with another sheet's clean texture at the mean it replaces, or for a sheet's end with the
-sheet's own steel mirrored. Flips of the control are due to pasting itself, not to the nuisance.
+same place, filled with another sheet's clean texture at the mean it replaces (of `control`: no part of it
+stands out from its place), or for a sheet's end with the sheet's own steel mirrored. Flips of the control are
+due to pasting itself, not to the nuisance.
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
+from steelsight.shortcuts.pasting.control import clean_control
 from steelsight.shortcuts.pasting.paste import (
     Place,
     Stamp,
-    control_stamp,
     lay,
     mirrored_stamp,
     place_stamp,
@@ -88,7 +88,7 @@ def draw_dose(
         if control and plan.donor is None:
             stamp = mirrored_stamp(stamp, sheet, place)
         elif control:
-            stamp = control_stamp(stamp, sheet, place, np.asarray(sheets.images[plan.donor]), origin)
+            stamp = clean_control(stamp, sheet, place, np.asarray(sheets.images[plan.donor]), origin)
         pasted = lay(sheet, stamp.faded(brightness), place, keep_off=plan.keep_off)
         pictures[number] = pasted.gray
         covered += pasted.area_px

@@ -8,6 +8,7 @@ from steelsight.reports.cells import Cell, Chip, Column, Value
 from steelsight.reports.document import Document
 from steelsight.shortcuts.prove.examples import Example
 from steelsight.shortcuts.prove.report import TONES, p_text, write_examples, write_test
+from steelsight.shortcuts.repair.conclusion import repair_conclusion
 from steelsight.shortcuts.repair.methods import REPAIR_METHODS
 from steelsight.shortcuts.repair.methods_run import NOTHING_DONE, MethodOutcome, RepairOutcome
 
@@ -66,7 +67,6 @@ def headline(outcome: RepairOutcome, nuisance: str, suspected_class: str) -> str
             f"No method classifies more validation sheets correctly with and without {nuisance} than the "
             "unchanged run; keep it, or bring more sheets."
         )
-    flips = [_flips(each) for each in (before, best)]
     change = best.change.accuracy if best.change is not None else None
     cost = (
         ""
@@ -76,19 +76,24 @@ def headline(outcome: RepairOutcome, nuisance: str, suspected_class: str) -> str
             f"[{100 * change.low:+.1f}, {100 * change.high:+.1f}] on {best.evaluation.right.size:,} sheets."
         )
     )
+    shown = repair_conclusion(before.evaluation.proof, best.evaluation.proof, nuisance)
     return (
-        f"Chosen on validation sheets: {best.name} ({REPAIR_METHODS[best.name].title}). Verdicts that flip "
-        f"to {suspected_class} with a pasted {nuisance}, beyond the control: {flips[0]} before, "
-        f"{flips[1]} after.{cost}"
+        f"Chosen on validation sheets: {best.name} ({REPAIR_METHODS[best.name].title}). {shown} Verdicts "
+        f"that flip to {suspected_class}: before, {_flips(before, nuisance)}; after, "
+        f"{_flips(best, nuisance)}.{cost}"
     )
 
 
-def _flips(each: MethodOutcome) -> str:
+def _flips(each: MethodOutcome, nuisance: str) -> str:
     pasted = each.evaluation.proof.pasted
     if pasted is None:
         return "not measured"
     excess = pasted.excess
-    return f"{excess.estimate:.1%} [{excess.low:.1%}, {excess.high:.1%}]"
+    return (
+        f"{pasted.flips.estimate:.1%} with a pasted {nuisance} and {pasted.control_flips.estimate:.1%} with "
+        f"the control, difference {excess.estimate:.1%} [{excess.low:.1%}, {excess.high:.1%}] on "
+        f"{pasted.receivers} sheets"
+    )
 
 
 def _write_choice(document: Document, outcome: RepairOutcome, nuisance: str) -> None:

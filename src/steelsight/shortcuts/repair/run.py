@@ -15,6 +15,7 @@ from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.document import Document
 from steelsight.runs.opening.open import OpenRun, open_run, refuse_multilabel
 from steelsight.runs.opening.reading import FROM_RUN, read_as_run
+from steelsight.runs.opening.validation import refuse_without_validation
 from steelsight.runs.settings import result_settings
 from steelsight.sheets.grouping.splits import Split
 from steelsight.shortcuts.nuisances.nuisance import Nuisance, open_nuisance
@@ -156,6 +157,7 @@ def _recipe(run: Path, epochs: int | None, *, from_run: bool) -> Recipe:
     finished = load_run(run)
     card, recipe = finished.card, finished.recipe
     refuse_multilabel(run, card)
+    refuse_without_validation(run, card, "to choose a method on")
     if card.shuffled_labels or recipe.patches.count > 1:
         raise BadInput(
             f"{run}: expected a run trained on whole sheets with their own labels; a control with shuffled "

@@ -46,7 +46,7 @@ def write_data(document: Document, study: StudyResults) -> Omitted:
         )
     names = [description.shown_name(entry.name) for entry in description.classes]
     counts = [entry.sheets for entry in description.classes]
-    shown = draw_distribution(names, counts, clean=description.clean)
+    shown = draw_distribution(names, counts, clean=description.clean, sheets=description.sheets)
     words = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
     document.figure(
         shown,
