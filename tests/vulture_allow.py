@@ -94,3 +94,12 @@ failing_since
 next_attempt
 earlier_secret_until
 to_pixels  # the inverse of a place on the strip
+
+# http.server and paho call or read them, in the benchmark of deliveries.
+close_connection
+protocol_version
+do_POST
+log_message
+daemon_threads
+on_connect
+on_message

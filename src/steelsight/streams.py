@@ -32,6 +32,7 @@ STREAMS: Final[Mapping[str, int]] = {
     "head-fit": 0,
     "intervention": 83,
     "label-curve": 3,
+    "label-gain": 37,
     "league-faithfulness": 1,
     "league-intervals": 0,
     "map-intervals": 34,

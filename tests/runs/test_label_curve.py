@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from steelsight.errors import BadInput
-from steelsight.runs.label_curve import draw_labels, grow_labels
+from steelsight.runs.label_curve import draw_labels, gain_words, grow_labels
 from steelsight.sheets.options import DataOptions
 from steelsight.training.dataset import open_training_sheets
 from steelsight.training.recipe import Recipe
 from steelsight.training.records import read_splits
 from steelsight.training.run import make_split
+from steelsight.types import Interval
 
 Small = Callable[..., Recipe]
 
@@ -51,6 +52,29 @@ def test_the_curve_is_written(folder: Callable[..., Path], small: Small, tmp_pat
         tests.append({each.id for each in splits if each.split == "test"})
     assert tests[0] == tests[1] == tests[2]
     assert found.numbers["four_times_as_many_add"] >= found.numbers["twice_as_many_add"] >= 0
+    assert found.numbers["gains"]["twice"]["estimate"] == found.numbers["twice_as_many_add"]
+    assert "the gain from twice as many labels" in found.numbers["in_words"][0]
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("gain", "groups", "words", "claims"),
+    [
+        ((0.001, 0.0, 0.21), 40, "cannot be told from none: +0.001 [0.000, 0.210]", False),
+        ((0.03, 0.0004, 0.21), 40, "cannot be told from none", False),
+        ((0.03, 0.01, 0.06), 40, "is +0.030 [0.010, 0.060] of balanced accuracy", True),
+        ((0.03, 0.01, 0.06), 10, "is +0.030", True),
+        ((0.03, 0.01, 0.06), 9, "cannot be said: 9 groups of test sheets are too few, 10 are needed", False),
+        ((0.001, NAN, NAN), 40, "cannot be said: a size has no interval", False),
+    ],
+)
+def test_a_gain_is_claimed_only_with_bounds_above_0(gain, groups, words, claims) -> None:
+    told = gain_words(Interval(*gain), "twice", groups)
+    assert words in told
+    assert ("if the curve goes on" in told) == claims
+    assert "nan" not in told
 
 
 @pytest.mark.parametrize(

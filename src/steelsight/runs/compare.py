@@ -24,7 +24,7 @@ from steelsight.evaluation.intervals.bootstrap import (
     group_index,
     paired_bootstrap,
 )
-from steelsight.evaluation.intervals.bounds import bounded_pair
+from steelsight.evaluation.intervals.bounds import SAME_EVERYWHERE, bounded_pair
 from steelsight.evaluation.intervals.paired import McNemar, mcnemar
 from steelsight.evaluation.measures import measure
 from steelsight.files import keep_earlier, write_json
@@ -348,7 +348,7 @@ def _write(
         caption="Differences on the same sheets",
         note="An interval without 0 is a significant difference. Right alone: sheets that the run has right "
         f"and {found[0].name} wrong, then the reverse. McNemar's test assumes independent sheets; where "
-        "sheets are grouped, use the intervals.",
+        f"sheets are grouped, use the intervals. {SAME_EVERYWHERE}",
     )
     groups = facts.get("groups", "those of the cross-validations")
     page.footer(

@@ -15,8 +15,10 @@ import numpy as np
 from jaxtyping import Int
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.curves.learning_curve import fit_power_law
+from steelsight.evaluation.curves.learning_curve import fit_power_law, gain_interval
+from steelsight.evaluation.intervals.bounds import FEWEST_GROUPS
 from steelsight.files import add_files, keep_earlier, write_json
+from steelsight.plain import plain
 from steelsight.reports.document import Document
 from steelsight.reports.figures import draw_learning_size
 from steelsight.runs.settings import result_settings
@@ -29,11 +31,13 @@ from steelsight.training.loop.progress import NoProgress, TrainingProgress
 from steelsight.training.recipe import Recipe
 from steelsight.training.report.pages import stored_interval
 from steelsight.training.run import make_split, train_data
+from steelsight.types import Interval
 
-__all__ = ["LabelCurve", "draw_labels", "grow_labels"]
+__all__ = ["LabelCurve", "draw_labels", "gain_words", "grow_labels"]
 
 SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
 METRIC = "balanced_accuracy"
+LEAST_GAIN = 0.0005  # of balanced accuracy; less is 0.000 in print
 
 Positions = Int[np.ndarray, "_"]
 
@@ -85,7 +89,7 @@ def grow_labels(
         if "types" in report:
             raise BadInput("learning curve: expected task binary or multiclass, got multilabel")
         rows.append({"share": share, "sheets": int(train.size), METRIC: report[METRIC], "auc": report["auc"]})
-    numbers = _numbers(sheets, rows, seed)
+    numbers = _numbers(sheets, rows, seed, np.unique(sheets.group_indices[whole.test]).size)
     settings = result_settings(
         "label-curve",
         options,
@@ -130,10 +134,37 @@ def draw_labels(
     return parts
 
 
-def _numbers(data: SheetData, rows: list[dict[str, Any]], seed: int) -> dict[str, Any]:
+def gain_words(gain: Interval, factor: str, groups: int) -> str:
+    """The gain from more labels in words: with its bounds, or why it cannot be said.
+
+    factor  "twice", "four times"
+    groups  independent groups of the test sheets
+    """
+    what = f"the gain from {factor} as many labels"
+    if groups < FEWEST_GROUPS:
+        return (
+            f"{what} cannot be said: {groups} groups of test sheets are too few, {FEWEST_GROUPS} are needed"
+        )
+    if not (np.isfinite(gain.low) and np.isfinite(gain.high)):
+        return (
+            f"{what} cannot be said: a size has no interval, because its verdicts name one class only or a "
+            "class has one group of test sheets"
+        )
+    bounds = f"{gain.estimate:+.3f} [{gain.low:.3f}, {gain.high:.3f}]"
+    if gain.low < LEAST_GAIN:
+        return f"{what} cannot be told from none: {bounds} of balanced accuracy"
+    return f"{what} is {bounds} of balanced accuracy, if the curve goes on as it did"
+
+
+def _numbers(data: SheetData, rows: list[dict[str, Any]], seed: int, groups: int) -> dict[str, Any]:
     sizes = [row["sheets"] for row in rows]
-    law = fit_power_law(sizes, [row[METRIC]["estimate"] for row in rows])
-    return {
+    scores = [stored_interval(row[METRIC]) for row in rows]
+    law = fit_power_law(sizes, [score.estimate for score in scores])
+    gains = {
+        word: gain_interval(sizes, scores, factor, rng=stream(seed, "label-gain"))
+        for word, factor in (("twice", 2), ("four times", 4))
+    }
+    numbers: dict[str, Any] = {
         "data": data.name,
         "data_hash": data.data_hash,
         "groups": data.grouping,
@@ -143,8 +174,12 @@ def _numbers(data: SheetData, rows: list[dict[str, Any]], seed: int) -> dict[str
         "law": asdict(law),
         "twice_as_many_add": law.gain(sizes[-1], 2),
         "four_times_as_many_add": law.gain(sizes[-1], 4),
+        "test_groups": groups,
+        "gains": {word: plain(gain) for word, gain in gains.items()},
+        "in_words": [gain_words(gain, word, groups) for word, gain in gains.items()],
         "environment": environment(),
     }
+    return numbers
 
 
 def _write(out: Path, data: SheetData, numbers: dict[str, Any]) -> None:
@@ -155,17 +190,17 @@ def _write(out: Path, data: SheetData, numbers: dict[str, Any]) -> None:
     page = Document("Value of more labels", subtitle=f"{data.name}, {data.task}")
     page.chapter("Learning curve")
     page.text(
-        f"The same recipe on growing shares of the training sheets, tested on the same sheets. By the curve "
-        f"through these points, twice as many labels would add {numbers['twice_as_many_add']:+.3f} of "
-        f"balanced accuracy, four times as many {numbers['four_times_as_many_add']:+.3f}."
+        "The same recipe on growing shares of the training sheets, tested on the same sheets. "
+        + " ".join(f"{words[0].upper()}{words[1:]}." for words in numbers["in_words"])
     )
     page.figure(
         draw_learning_size(sizes, intervals, law),
         id="label-curve",
         alt="Balanced accuracy by training sheets: "
         + ", ".join(f"{row['sheets']}: {row[METRIC]['estimate']:.3f}" for row in rows),
-        caption="Bars: 95 % intervals. A power law through the points extrapolates the trend: a "
-        "direction, not a guarantee.",
+        caption="Bars: 95 % intervals. A power law through the points extrapolates the trend. The bounds of "
+        "a gain come from laws through scores drawn within these intervals; each size is trained once, and "
+        "the spread between trainings is not in them.",
     )
     page.table(
         ["training sheets", "balanced accuracy", "AUC"],

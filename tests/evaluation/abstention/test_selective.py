@@ -72,7 +72,12 @@ def test_a_better_score_is_found_better(rng):
     assert found.difference.high < 0
     same = aurc_difference(right, good, good, rng=rng, resamples=50)
     assert same.difference.estimate == 0
-    assert (same.difference.low, same.difference.high) == (0, 0)
+    most = 1 - 0.025 ** (1 / right.size)  # none of these sheets tells the two apart
+    assert (same.difference.low, same.difference.high) == pytest.approx((-most, most))
+    few = aurc_difference(
+        right, good, good, rng=rng, resamples=50, groups=[str(i % 9) for i in range(right.size)]
+    )
+    assert few.difference.high == pytest.approx(1 - 0.025 ** (1 / 9))
 
 
 def test_the_interval_contains_the_estimate(rng):

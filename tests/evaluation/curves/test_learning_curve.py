@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steelsight.errors import BadInput
-from steelsight.evaluation.curves.learning_curve import PowerLaw, fit_power_law
+from steelsight.evaluation.curves.learning_curve import PowerLaw, fit_power_law, gain_interval
+from steelsight.types import Interval
 
 
 @given(st.floats(0.6, 1.0), st.floats(0.2, 2.0), st.floats(0.15, 1.2))
@@ -47,3 +48,41 @@ def test_bad_input_is_refused(sizes, scores, message):
 def test_a_score_without_sheets_is_refused():
     with pytest.raises(BadInput, match="expected at least one sheet, got 0"):
         PowerLaw(1.0, 1.0, 1.0).at(0)
+
+
+def scores_of(values, half):
+    return [Interval(value, max(0.0, value - half), min(1.0, value + half)) for value in values]
+
+
+def test_a_clear_rise_has_a_gain_above_0(rng):
+    law = PowerLaw(0.95, 2.0, 0.4)
+    sizes = [100, 200, 400, 800, 1600]
+    gain = gain_interval(sizes, scores_of([law.at(n) for n in sizes], 0.005), 2, rng=rng)
+    assert 0 < gain.low <= gain.estimate <= gain.high
+    assert gain.low < law.gain(1600, 2) < gain.high
+
+
+@pytest.mark.parametrize("values", [(0.39, 0.5, 0.55, 0.53, 0.47), (0.5,) * 5, (0.9, 0.7, 0.5, 0.4, 0.3)])
+def test_noisy_points_have_a_gain_that_cannot_be_told_from_0(rng, values):
+    gain = gain_interval([13, 27, 54, 94, 134], scores_of(values, 0.2), 2, rng=rng)
+    assert gain.low < 0.0005
+    assert gain.high >= gain.estimate >= 0
+
+
+def test_wider_scores_give_wider_gains(rng):
+    law = PowerLaw(0.95, 2.0, 0.4)
+    sizes = [100, 200, 400, 800]
+    widths = []
+    for half in (0.005, 0.02, 0.08):
+        found = gain_interval(sizes, scores_of([law.at(n) for n in sizes], half), 4, rng=rng)
+        widths.append(found.high - found.low)
+    assert widths == sorted(widths)
+
+
+def test_a_score_without_bounds_leaves_the_gain_without(rng):
+    scores = scores_of([0.5, 0.6, 0.7], 0.01)
+    scores[1] = Interval(0.6, float("nan"), float("nan"))
+    gain = gain_interval([10, 20, 40], scores, 2, rng=rng)
+    assert np.isnan(gain.low)
+    assert np.isnan(gain.high)
+    assert gain.estimate > 0

@@ -11,6 +11,7 @@ from tests.service.events.conftest import build, listening, serving
 
 from steelsight.ledger.chain.entries import Draw, Event, Review
 from steelsight.ledger.keeping.backup import back_up, restore
+from steelsight.ledger.reading import cursors
 from steelsight.ledger.reading.cursors import Cursor, cursor_text
 from steelsight.ledger.reading.tail import read_heads
 from steelsight.ledger.writing.writer import now_us, open_writer
@@ -283,3 +284,12 @@ def test_many_clients_get_the_same(served, ledger, line):
     first = results[0]
     assert [seq for seq, _ in first] == list(range(1, 61))
     assert all(results[number] == first for number in range(20))
+
+
+def test_a_ledger_with_more_writers_than_a_cursor_holds_is_refused(served, ledger, line, monkeypatch):
+    _, url = served
+    monkeypatch.setattr(cursors, "LONGEST", 20)
+    line.append(judged(0, 1))
+    answer = httpx.get(url + PATH)
+    assert answer.status_code == 422
+    assert "1 writers need 22 characters, and a cursor has at most 20" in answer.json()["error"]["message"]

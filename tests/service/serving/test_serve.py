@@ -14,6 +14,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="needs the extra [serve]")
 
+import typer
 from tests.service.api.conftest import jpeg
 from typer.testing import CliRunner
 
@@ -229,7 +230,14 @@ def test_a_database_of_another_program_is_left_as_it_is(tmp_path):
 
 def test_the_words_of_a_station_follow_from_the_settings(tmp_path):
     settings = Settings(
-        ledger="postgresql://a:secret@b/c", bundle=tmp_path, watch=tmp_path, images="i", pattern="{coil}.jpg"
+        ledger="postgresql://a:secret@b/c",
+        bundle=tmp_path,
+        watch=tmp_path,
+        images="i",
+        pattern="{coil}.jpg",
+        audit=0.25,
+        audit_key=Path("k"),
+        shadow=Path("s"),
     )
     words = line_words(settings)
     assert words[:3] == ["line", str(tmp_path), str(tmp_path)]
@@ -240,7 +248,12 @@ def test_the_words_of_a_station_follow_from_the_settings(tmp_path):
         "--engine": "openvino",
         "--images": "i",
         "--pattern": "{coil}.jpg",
+        "--audit": "0.25",
+        "--audit-key": "k",
+        "--shadow": "s",
     }
+    known = {flag for option in typer.main.get_command(app).commands["line"].params for flag in option.opts}
+    assert set(given) <= known
 
 
 def test_a_station_that_cannot_start_is_tried_again_after_longer_and_longer_waits(tmp_path, monkeypatch):

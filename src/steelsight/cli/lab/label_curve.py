@@ -1,4 +1,4 @@
-"""`steelsight label-curve DATA --out DIR`: the gain to expect from more labels."""
+"""`steelsight label-curve DATA --out DIR`: the gain from more labels, with its bounds."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def label_curve(
         console.print(
             f"  {row['sheets']:>7,} sheets  balanced accuracy {row['balanced_accuracy']['estimate']:.3f}"
         )
-    console.print(f"twice as many labels: {curve.numbers['twice_as_many_add']:+.3f}")
+    for words in curve.numbers["in_words"]:
+        print_line(words)
     print_earlier(curve.numbers)
     print_line(f"report: {out / 'curve.html'}")
     if as_json:

@@ -21,7 +21,7 @@ from steelsight.evaluation.intervals.bootstrap import (
     group_index,
     paired_bootstrap,
 )
-from steelsight.evaluation.intervals.bounds import wilson_at
+from steelsight.evaluation.intervals.bounds import bounded_pair, wilson_at
 from steelsight.evaluation.probabilities import check_scores, read_weights
 from steelsight.types import Interval
 
@@ -174,9 +174,12 @@ def aurc_difference(
     resamples: int = 1000,
     weights: Weights | None = None,
 ) -> PairedDifference:
-    """AURC of the first score minus the second's, on the same resamples; below 0 = the first is better."""
+    """AURC of the first score minus the second's, on the same resamples; below 0 = the first is better.
+
+    Two scores that no resample tells apart have the exact bounds of `difference_bounds`, over groups.
+    """
     check_scores(second, right.size)
-    return paired_bootstrap(
+    paired = paired_bootstrap(
         lambda rows: aurc(right[rows], first[rows], _take(weights, rows)),
         lambda rows: aurc(right[rows], second[rows], _take(weights, rows)),
         right.size,
@@ -184,6 +187,8 @@ def aurc_difference(
         rng=rng,
         resamples=resamples,
     )
+    counted = read_weights(weights, right.size) > 0
+    return bounded_pair(paired, np.unique(group_index(groups, right.size)[counted]).size)
 
 
 def _take(weights: Weights | None, rows: Int[np.ndarray, " r"]) -> Float[np.ndarray, " r"] | None:

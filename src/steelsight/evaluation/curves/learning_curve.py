@@ -1,6 +1,7 @@
 """Fit a power law to scores at several training sizes, to estimate the gain from more labels.
 
-With three or four sizes the extrapolation shows a trend; it is not a reliable number.
+With three or four sizes the extrapolation shows a trend; it is not a reliable number, so a gain has bounds,
+or none where a score has none.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from steelsight.errors import BadInput
+from steelsight.types import Interval
 
-__all__ = ["PowerLaw", "fit_power_law"]
+__all__ = ["PowerLaw", "fit_power_law", "gain_interval"]
 
 STEEPEST = 2.0
+NORMAL_95 = 1.96  # standard deviations from the middle to the bound of a 95 % interval
+DRAWS = 200  # of the scores within their intervals
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,38 @@ class PowerLaw:
     def gain(self, sheets: int | float, factor: int | float) -> float:
         """The expected gain from `factor` times as many sheets."""
         return self.at(sheets * factor) - self.at(sheets)
+
+
+def gain_interval(
+    sizes: Sequence[int | float],
+    scores: Sequence[Interval],
+    factor: int | float,
+    *,
+    rng: np.random.Generator,
+    draws: int = DRAWS,
+) -> Interval:
+    """The gain from `factor` times as many sheets as the largest size, with its 95 % bounds.
+
+    The law is fitted again to scores that are drawn within their intervals: half a normal distribution on
+    either side of the estimate. The scores are drawn independently although they share test sheets, so the
+    bounds are rather too wide than too narrow; the spread between trainings is not in them.
+
+    scores   95 % intervals, one a size
+    returns  NaN bounds where a score has no bounds
+    raises   BadInput as `fit_power_law`
+    """
+    estimates = np.array([score.estimate for score in scores])
+    largest = max(sizes)
+    gain = fit_power_law(sizes, estimates.tolist()).gain(largest, factor)
+    below = np.array([score.estimate - score.low for score in scores]) / NORMAL_95
+    above = np.array([score.high - score.estimate for score in scores]) / NORMAL_95
+    if not (np.isfinite(below).all() and np.isfinite(above).all()):
+        return Interval(gain, float("nan"), float("nan"))
+    z = rng.normal(size=(draws, estimates.size))
+    drawn = np.clip(estimates + np.where(z < 0, z * below, z * above), 0, 1)
+    gains = [fit_power_law(sizes, row).gain(largest, factor) for row in drawn.tolist()]
+    low, high = np.quantile(gains, [0.025, 0.975])
+    return Interval(gain, min(gain, float(low)), max(gain, float(high)))
 
 
 def fit_power_law(sizes: Sequence[int | float], scores: Sequence[int | float]) -> PowerLaw:

@@ -20,6 +20,7 @@ from steelsight.types import Interval, Labels
 
 __all__ = [
     "FEWEST_GROUPS",
+    "SAME_EVERYWHERE",
     "average_bounds",
     "bounded_pair",
     "difference_bounds",
@@ -81,6 +82,12 @@ def difference_bounds(interval: Interval, units: int) -> Interval:
     other = _unseen_share(units, interval.level)
     estimate = interval.estimate
     return replace(interval, low=max(estimate - other, -1.0), high=min(estimate + other, 1.0))
+
+
+SAME_EVERYWHERE: Final = (
+    "Two results that every group shares differ by 0; the bounds are then exact: with g groups, at most a "
+    "share of 1 - .025^(1/g) of all groups tells them apart."
+)
 
 
 def bounded_pair(paired: PairedDifference, units: int) -> PairedDifference:

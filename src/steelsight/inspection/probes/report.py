@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from steelsight.evaluation.intervals.bounds import SAME_EVERYWHERE
 from steelsight.inspection.probes.controls import IMAGENET, NETS, RANDOM, SHUFFLED, TRAINED
 from steelsight.inspection.probes.embedding import AXES, NEIGHBOURS
 from steelsight.inspection.probes.layers import INPUT
@@ -93,7 +94,8 @@ def write_probes(document: Document, results: Separability, *, title: str, id: s
             + "."
             for kind, curve in own.items()
         ),
-        caption="Bands: 95 % by bootstrap over groups of the judging sheets; probes are not refitted.",
+        caption="Bands: 95 % by bootstrap over groups of the judging sheets; probes are not refitted. "
+        + SAME_EVERYWHERE,
     )
     for kind in KINDS:
         _write_table(document, results, kind, f"{id}-{kind}")

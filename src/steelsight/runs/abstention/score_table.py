@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from steelsight.evaluation.intervals.bounds import SAME_EVERYWHERE
 from steelsight.reports.cells import Column
 from steelsight.reports.document import Document
 from steelsight.runs.abstention.confidence import PERFECT, SCORE_TITLES, ScoreRow
@@ -43,7 +44,8 @@ def add_score_table(document: Document, rows: Sequence[ScoreRow], *, id: str, wh
         caption=f"Confidence scores, {which}",
         note="AURC: area under risk over coverage, lower is better. Coverage at a selective accuracy is "
         "optimistic, since it is chosen on these sheets. A difference whose interval lies below 0 is better "
-        "than softmax.",
+        f"than softmax. {SAME_EVERYWHERE} Of two classes, margin and entropy order every sheet as softmax "
+        "does.",
     )
 
 

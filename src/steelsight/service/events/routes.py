@@ -79,7 +79,7 @@ async def stream(
             "close some, or raise the setting most_streams",
             headers={"Retry-After": "5"},
         )
-    begin = await run_in_threadpool(_begin, service, last_event_id or after)
+    begin, cursor = await run_in_threadpool(_begin, service, last_event_id or after)
     wanted = Filter(
         kinds=frozenset(kind),
         stations=frozenset(station),
@@ -88,14 +88,17 @@ async def stream(
     )
     sending = _Sending(hub, service, request, wanted)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return EventSourceResponse(sending.chunks(begin), headers=headers)
+    return EventSourceResponse(sending.chunks(begin, cursor), headers=headers)
 
 
-def _begin(service: Service, text: str | None) -> Resumed:
+def _begin(service: Service, text: str | None) -> tuple[Resumed, str]:
+    """Where the stream begins, and the text of that cursor."""
     with service.ledger.read() as connection:
         if text is None:
-            return Resumed(read_heads(connection), ())
-        return resume(connection, service.ledger.id, text)
+            begin = Resumed(read_heads(connection), ())
+        else:
+            begin = resume(connection, service.ledger.id, text)
+    return begin, cursor_text(service.ledger.id, begin.cursor)
 
 
 @dataclass
@@ -107,10 +110,12 @@ class _Sending:
     request: Request
     wanted: Filter
 
-    async def chunks(self, begin: Resumed) -> AsyncGenerator[bytes, None]:
-        """Server-sent events, as bytes."""
+    async def chunks(self, begin: Resumed, cursor: str) -> AsyncGenerator[bytes, None]:
+        """Server-sent events, as bytes.
+
+        cursor  the text of where it begins
+        """
         settings = self.service.settings
-        cursor = cursor_text(self.service.ledger.id, begin.cursor)
         yield format_sse_event(id=cursor, retry=RETRY_MS)
         if begin.lost:
             yield format_sse_event(event="reset", id=cursor, data_str=_lost(begin))

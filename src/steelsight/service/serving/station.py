@@ -37,10 +37,10 @@ def line_words(settings: ServerSettings) -> list[str]:
     """The words of `steelsight line` for the settings of a service."""
     words = ["line", str(settings.bundle), str(settings.watch)]
     words += ["--ledger", settings.ledger, "--station", settings.station, "--engine", settings.engine]
-    for name in ("images", "spool", "pattern"):
+    for name in ("images", "spool", "pattern", "shadow", "audit", "audit_key"):
         value = getattr(settings, name)
-        if value is not None:
-            words += [f"--{name}", str(value)]
+        if value:
+            words += [f"--{name.replace('_', '-')}", str(value)]
     return words
 
 

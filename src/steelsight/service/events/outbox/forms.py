@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     SecretStr,
     StringConstraints,
     field_validator,
@@ -37,6 +38,23 @@ Values = Annotated[list[Name], Field(max_length=100)]
 Address = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 Level = Annotated[
     str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f#+$/]+(/[^\x00-\x1f\x7f#+/]+)*$", max_length=200)
+]
+
+
+EXAMPLES: Final[list[JsonValue]] = [
+    {
+        "name": "MES",
+        "kind": "webhook",
+        "address": "https://mes.example/steel",
+        "filter": {"kinds": ["verdict"], "modes": ["live"], "labels": ["scratch"]},
+    },
+    {
+        "name": "plant",
+        "kind": "mqtt",
+        "address": "mqtts://broker.example:8883",
+        "connection": {"username": "steelsight"},
+        "password": "…",
+    },
 ]
 
 
@@ -101,6 +119,8 @@ class ConnectionForm(_Form):
 
 class DestinationForm(_Form):
     """A destination to be made."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": EXAMPLES})
 
     name: Name
     kind: Literal["webhook", "mqtt"]
