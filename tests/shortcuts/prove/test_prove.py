@@ -208,6 +208,8 @@ def test_the_same_seed_gives_the_same_numbers_and_json_has_them() -> None:
         "source",
         "suspect",
         "verdict",
+        "sheets_without",
+        "sheets_with",
         "because",
         "notes",
         "on_margins",

@@ -230,12 +230,12 @@ def _score_groups(
         rows = [np.sort(rng.permutation(side)[:per_group]) for side in rows]
     margin = class_margin(model.logits, model.target)
     probability = class_probability(model.logits, model.target)
-    scores = [
+    means = [
         _group_means(values.astype(np.float64), sheets.groups, side)
         for values in (margin, probability)
         for side in rows
     ]
-    return GroupScores(*scores, sheets_without=rows[0].size, sheets_with=rows[1].size), ""
+    return GroupScores(means[0], means[1], means[2], means[3], rows[0].size, rows[1].size), ""
 
 
 def _group_means(
