@@ -111,6 +111,8 @@ def _print(description: DataDescription, sheets: SheetSet, *, grouped: bool) -> 
             entry.groups,
         )
     console.print(classes)
+    for note in description.class_notes():
+        print_line(f"note: {note}")
     sizes = [f"{width}x{height} ({count})" for height, width, count in description.sizes[:5]]
     more = f" and {len(description.sizes) - 5} more sizes" if len(description.sizes) > 5 else ""
     console.print(f"sizes: {', '.join(sizes) or 'none'}{more}", markup=False)
@@ -132,7 +134,7 @@ def _print(description: DataDescription, sheets: SheetSet, *, grouped: bool) -> 
         print_line(f"  {contradiction}")
     if description.parts:
         listed = ", ".join(f"{count} {part}" for part, count in description.parts)
-        console.print(f"given split: {listed}; {len(description.leaks)} leaks between its parts")
+        console.print(f"given split: {listed}; {len(description.leaks)} leaks found between its parts")
         for leak in description.leaks[:_PAIRS_SHOWN]:
             print_line(f"  {leak}")
     read = ", ".join(f"{count} {what}" for what, count in description.read)
