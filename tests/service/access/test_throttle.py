@@ -85,6 +85,8 @@ def test_failures_are_forgotten_after_a_day(parts):
 )
 def test_an_address_is_counted_by_what_one_customer_has(lite, address, key):
     assert address_key(address, lite.settings) == Key(key, 20)
+    apart = address_key(address, lite.settings, of="oidc").name
+    assert apart.split() == ["address", "oidc", *key.split()[1:]]
 
 
 @pytest.mark.usefixtures("stopped_clock")

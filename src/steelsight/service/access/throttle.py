@@ -63,15 +63,19 @@ def device_key(secret_hash: bytes, settings: AccessSettings) -> Key:
     return Key(f"device {secret_hash.hex()}", settings.login_attempts)
 
 
-def address_key(address: str, settings: AccessSettings) -> Key:
-    """Of an address; of IPv6 the network of 64 bits that one customer has."""
+def address_key(address: str, settings: AccessSettings, *, of: str = "") -> Key:
+    """Of an address; of IPv6 the network of 64 bits that one customer has.
+
+    of  another kind of login, which is counted apart
+    """
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
-        return Key("address", settings.address_attempts)
-    if isinstance(found, ipaddress.IPv6Address):
-        return Key(f"address {ipaddress.ip_network((found, 64), strict=False)}", settings.address_attempts)
-    return Key(f"address {found}", settings.address_attempts)
+        shown = ""
+    else:
+        wide = isinstance(found, ipaddress.IPv6Address)
+        shown = str(ipaddress.ip_network((found, 64), strict=False) if wide else found)
+    return Key(" ".join(filter(None, ("address", of, shown))), settings.address_attempts)
 
 
 def count_attempt(connection: Connection, keys: Sequence[Key], *, now_us: int) -> Blocked | dict[str, int]:

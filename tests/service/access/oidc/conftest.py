@@ -19,7 +19,7 @@ def provider():
 
 @pytest.fixture
 def make_service(sqlite_ledger, make_parts, provider):
-    def call(**oidc):
+    def call(attempts=20, **oidc):
         settings = {
             "issuer": provider.issuer,
             "client_id": CLIENT,
@@ -27,7 +27,7 @@ def make_service(sqlite_ledger, make_parts, provider):
             "roles": {"admins": "admin", "inspectors": "operator"},
             **oidc,
         }
-        return make_parts(sqlite_ledger, oidc=settings)
+        return make_parts(sqlite_ledger, oidc=settings, address_attempts=attempts)
 
     return call
 

@@ -10,6 +10,7 @@ from tests.service.access.conftest import client, event_names
 from tests.service.access.oidc import identity_provider as attacks
 from tests.service.access.oidc.conftest import begin, finish, log_in
 
+from steelsight.ledger.writing.writer import now_us
 from steelsight.service.access.accounts import list_accounts
 from steelsight.service.access.oidc import flow
 
@@ -149,3 +150,13 @@ def test_a_token_signed_for_encryption_keys_is_refused(make_service, provider):
     plain = RSAKey.import_key({**key.as_dict(private=True), "use": "sig"})
     provider.sign = lambda claims: jwt.encode({"alg": "RS256", "kid": "enc"}, claims, plain)
     assert log_in(client(make_service())).status_code == 401
+
+
+def test_answers_that_prove_nothing_make_an_address_wait(make_service, provider, monkeypatch):
+    now = now_us()
+    monkeypatch.setattr("steelsight.service.access.oidc.routes.now_us", lambda: now)
+    parts = make_service(attempts=3)
+    provider.claims["nonce"] = "another"
+    answers = [log_in(client(parts)) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
+    assert answers[-1].headers["retry-after"] == "1"

@@ -16,7 +16,7 @@ from steelsight.service.access.oidc.flow import LOGIN_MINUTES, begin, check_stat
 from steelsight.service.access.oidc.identity import account_of
 from steelsight.service.access.oidc.provider import Provider, refused
 from steelsight.service.access.origin import Client, client_of
-from steelsight.service.access.throttle import Blocked, Key, count_attempt, forgive, must_wait
+from steelsight.service.access.throttle import Blocked, address_key, count_attempt, forgive, must_wait
 from steelsight.service.problem import Problem
 from steelsight.service.settings.access import OidcSettings
 
@@ -83,7 +83,7 @@ def finish_oidc_login(
     require_private(client)
     now = now_us()
     attempt = check_state(read_cookie(request, LOGIN, client), state, now_us=now)
-    key = Key(f"address oidc {client.address}", service.settings.address_attempts)
+    key = address_key(client.address, service.settings, of="oidc")
     with service.ledger.write() as connection:
         use_state(connection, state, now_us=now)
         counted = count_attempt(connection, [key], now_us=now)
