@@ -13,6 +13,7 @@ import pytest
 from steelsight.errors import BadData, BadRecipe
 from steelsight.sheets.grouping.splits import Split
 from steelsight.sheets.images.pixels import read_size
+from steelsight.sheets.options import DataOptions
 from steelsight.training.coverage import (
     class_members,
     note_contradictions,
@@ -73,6 +74,15 @@ def test_data_without_defect_free_sheets_have_no_such_class(folder: Folder, smal
     (note,) = note_missing(sheets, _split([0, 4, 8]))
     assert note.startswith("no sheet is defect-free, so the model has defect types alone")
     assert note.endswith("name it with --defect-free")
+
+
+def test_a_class_named_defect_free_that_became_a_defect_type_is_noted(folder: Folder, small: Small) -> None:
+    root = folder(per_class=4)
+    (root / "none").rename(root / "good")
+    sheets = open_training_sheets(root, small("task=multiclass"), DataOptions(defect_free=("bar",)))
+    (note,) = note_missing(sheets, _split([0, 4, 8]))
+    assert note.startswith("class good counts as a defect type although its name says defect-free")
+    assert "since only bar was named so" in note
 
 
 def test_a_class_that_data_lack_altogether_has_another_remedy(data: SheetData) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -160,6 +161,37 @@ def test_a_training_part_of_one_class_is_refused(root: Path, given: Recipe, tmp_
     shutil.rmtree(root / "train" / "pit")
     with pytest.raises(BadData, match=r"at least two classes in the given split, got only ok_front \(6\)"):
         train_run(root, recipe=given, out=tmp_path / "run")
+
+
+def test_the_count_of_a_training_part_of_one_class_is_that_of_data(
+    root: Path, given: Recipe, tmp_path: Path
+) -> None:
+    """Before sheets of it are taken for validation."""
+    shutil.rmtree(root / "train" / "pit")
+    shutil.rmtree(root / "val")
+    with pytest.raises(
+        BadData, match=r"at least two classes in the given split, got only ok_front \(6\); it"
+    ):
+        train_run(root, recipe=given, out=tmp_path / "run")
+
+
+def test_a_class_that_validation_takes_whole_is_told_so(root: Path, given: Recipe) -> None:
+    for path in sorted((root / "train" / "pit").iterdir())[1:]:
+        path.unlink()
+    shutil.rmtree(root / "val")
+    sheets = open_training_sheets(root, given, DataOptions())
+    half = given.split.model_copy(update={"train": 0.1, "validation": 0.8, "test": 0.1})
+    told = []
+    for seed in range(30):
+        try:
+            make_split(sheets, half, seed=seed)
+        except BadData as error:
+            told.append(str(error))
+    assert told
+    for text in told:
+        found = re.search(r"\((\d+) of 7: (\d+) serve as validation sheets\)", text)
+        assert found is not None
+        assert int(found[1]) + int(found[2]) == 7
 
 
 def test_a_training_part_that_cannot_be_divided_is_refused(root: Path, given: Recipe) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from steelsight.groups import group_keys
+from steelsight.sheets.formats.class_names import note_defect_free_names
 from steelsight.sheets.grouping.duplicates import distinguishing_pairs, first_copies
 from steelsight.sheets.grouping.given_split import count_parts, find_part_leaks
 from steelsight.sheets.input_size import propose_input, stretch_of
@@ -113,6 +114,11 @@ class DataDescription:
             f"{proposal[0]}x{proposal[1]} keeps their shape: "
             f"`steelsight train --set height={proposal[0]} --set width={proposal[1]}`"
         )
+
+    def class_notes(self) -> list[str]:
+        """One line for each defect type whose name says defect-free."""
+        types = [entry.name for entry in self.classes if entry.name != "none"]
+        return note_defect_free_names(types, self.clean_name)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -10,6 +10,7 @@ from jaxtyping import Bool
 
 from steelsight.errors import BadData, BadImage, BadRecipe
 from steelsight.sheets.describe import find_copies
+from steelsight.sheets.formats.class_names import note_defect_free_names
 from steelsight.sheets.grouping.splits import Split
 from steelsight.sheets.images.pixels import read_size
 from steelsight.sheets.input_size import propose_input, stretch_of
@@ -53,6 +54,7 @@ def class_members(data: SheetData) -> Bool[np.ndarray, "n k"]:
 def note_missing(data: SheetData, split: Split) -> list[str]:
     """One line for each class without training or validation sheets, and one without defect-free sheets.
 
+    So is each defect type whose name says defect-free.
     A class is named once; where there is no validation part, only training sheets are checked.
     """
     members = class_members(data)
@@ -60,6 +62,7 @@ def note_missing(data: SheetData, split: Split) -> list[str]:
     names = np.array(data.labelled.class_names)
     absent = ~members.any(axis=0)
     notes = [NO_DEFECT_FREE] * (data.task == "multiclass" and data.labelled.clean is None)
+    notes += note_defect_free_names(data.type_names[1:], data.type_names[0])
     notes += [
         f"class {name}: no sheet at all, so the model can never predict it; bring some"
         for name in names[absent].tolist()

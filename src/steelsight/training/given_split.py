@@ -41,9 +41,10 @@ def given_split(data: SheetData, recipe: SplitRecipe, *, seed: int) -> Split:
     )
     if not train.size:
         raise BadData(f"{data.name}: expected training sheets in the given split, got none, {ELSE}")
+    _refuse_single_class(data, train)
     if not validation.size and recipe.validation > 0:
         train, validation = _take_validation(data, train, recipe, seed)
-    _refuse_single_class(data, train)
+        _refuse_single_class(data, train, taken=validation.size)
     return Split(train, validation, test)
 
 
@@ -109,14 +110,20 @@ def _take_validation(
     return train[inner.train], train[inner.validation]
 
 
-def _refuse_single_class(data: SheetData, train: Positions) -> None:
-    """MVTec AD and its like train on defect-free sheets alone, from which no classifier can learn."""
+def _refuse_single_class(data: SheetData, train: Positions, *, taken: int = 0) -> None:
+    """MVTec AD and its like train on defect-free sheets alone, from which no classifier can learn.
+
+    taken  training sheets that serve as validation sheets
+    """
     present = class_members(data)[train].any(axis=0)
     if data.task == "multilabel" or present.sum() > 1:
         return
     names = np.array(data.labelled.class_names)[present].tolist()
+    found, advice = str(train.size), "it serves detectors trained on one class; divide the sheets"
+    if taken:
+        found = f"{train.size} of {train.size + taken}: {taken} serve as validation sheets"
+        advice = "set split.validation to 0 and split.train + split.test to 1, or divide the sheets"
     raise BadData(
         f"{data.name}: expected training sheets of at least two classes in the given split, got only "
-        f"{', '.join(names)} ({train.size}); it serves detectors trained on one class; divide the sheets "
-        "with --split groups"
+        f"{', '.join(names)} ({found}); {advice} with --split groups"
     )

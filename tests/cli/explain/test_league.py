@@ -123,7 +123,14 @@ def test_an_interrupted_league_continues_and_says_how_long_it_takes(
     run: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = invoke("league", run, data, *METHODS, *QUICK, "--out", tmp_path / "whole", "--json")
-    assert re.search(r"2 methods on \d+ sheets: about ", whole.stderr)
+    told = " ".join(whole.stderr.split())
+    counted = re.search(
+        r"2 methods on (\d+) sheets with masks \((\d+) to choose rules on, (\d+) to evaluate on\): about ",
+        told,
+    )
+    assert counted is not None
+    assert int(counted[1]) == int(counted[2]) + int(counted[3])
+    assert "--limit N takes fewer sheets, --methods NAMES fewer methods" in told
     assert "gradcam: Grad-CAM (1 of 2, about " in whole.stderr
     done = evaluate_method
 
@@ -138,7 +145,7 @@ def test_an_interrupted_league_continues_and_says_how_long_it_takes(
         assert invoke(*arguments).exit_code == 130
     resumed = invoke(*arguments)
     assert "1 of 2 methods were evaluated before: gradcam" in resumed.stderr
-    assert re.search(r"1 methods on \d+ sheets: about ", resumed.stderr)
+    assert re.search(r"1 methods on \d+ sheets with masks ", " ".join(resumed.stderr.split()))
     numbers = [json.loads(each.stdout.splitlines()[-1]) for each in (whole, resumed)]
     for each in numbers:
         for method in each["methods"].values():

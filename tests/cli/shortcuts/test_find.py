@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,14 @@ def test_find_writes_a_page_and_prints_its_numbers(run_and_data: tuple[Path, Pat
     written = json.loads((tmp_path / "out" / "shortcuts.json").read_text())["find"]
     assert written["candidates"] == printed["candidates"]
     assert (tmp_path / "out" / "shortcuts.html").is_file()
+    told, listed = " ".join(done.output.split()), len(printed["candidates"])
+    compared = re.search(r"comparing (\d+) of (\d+) candidates", told)
+    left_out = re.search(r"(\d+) of (\d+) candidates are not compared", " ".join(printed["notes"]))
+    assert compared is not None
+    assert left_out is not None
+    assert int(compared[1]) == listed == int(compared[2]) - int(left_out[1])
+    assert left_out[2] == compared[2]
+    assert f"the first 10 of {listed} candidates" in told
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from steelsight.errors import BadData
-from steelsight.sheets.formats.class_names import is_defect_free, name_classes
+from steelsight.sheets.formats.class_names import is_defect_free, name_classes, note_defect_free_names
 
 GOOD = [
     "pass",
@@ -82,3 +82,15 @@ def test_the_caller_overrules_names_in_any_case() -> None:
     assert (names.type_names, names.clean_name) == (("none", "good"), "A-Ware")
     with pytest.raises(BadData, match="no class B; the classes are good, A-Ware"):
         name_classes(["good", "A-Ware"], ["B"])
+
+
+def test_a_type_whose_name_says_defect_free_is_noted() -> None:
+    named = name_classes(["crack", "good", "good 2", "not_ok"], ["crack"])
+    first, second = note_defect_free_names(tuple(named.types), named.clean_name)
+    assert first.startswith("class good counts as a defect type although its name says defect-free")
+    assert first.endswith("give --defect-free good too")
+    assert second.endswith("give --defect-free 'good 2' too")
+    remedy = name_classes(["crack", "good", "good 2", "not_ok"], ["crack", "good", "good 2"])
+    assert note_defect_free_names(tuple(remedy.types), remedy.clean_name) == []
+    recognised = name_classes(["crack", "good", "ok_front"])
+    assert note_defect_free_names(tuple(recognised.types), recognised.clean_name) == []

@@ -13,12 +13,14 @@ from scipy.stats import mannwhitneyu
 from tests.shortcuts.proof_cases import Network, make_sheets, network, nuisance_of
 
 from steelsight.errors import BadInput
+from steelsight.reports.document import Document
 from steelsight.shortcuts.margins import class_margin
 from steelsight.shortcuts.nuisances.nuisance import open_nuisance
 from steelsight.shortcuts.pasting import counterfactual, removal
 from steelsight.shortcuts.pasting.doses import FULL
 from steelsight.shortcuts.prove.options import ProofSettings
 from steelsight.shortcuts.prove.prove import ShortcutProof, prove, suspected_class_index
+from steelsight.shortcuts.prove.report import write_test
 from steelsight.shortcuts.sheets import ProofSheets
 
 SHEETS = make_sheets(100)
@@ -103,6 +105,45 @@ def test_a_group_of_one_sheet_gives_no_significance() -> None:
     assert found.verdict == "proven"  # by the paste of drawn stains
 
 
+def test_related_sheets_count_once_and_are_told_as_groups() -> None:
+    sheets = make_sheets(120, groups=tuple(f"tile {row // 8}" for row in range(120)))
+    found = _prove(network(white=9), sheets)
+    assert found.scores is not None
+    assert found.on_margins is not None
+    tiles: dict[bool, set[str]] = {False: set(), True: set()}
+    nuisance = nuisance_of(sheets)
+    for row in np.flatnonzero(sheets.defect_free & nuisance.listed).tolist():
+        tiles[bool(nuisance.present[row])].add(sheets.groups[row])
+    compared = len(tiles[False]), len(tiles[True])
+    assert (found.on_margins.without, found.on_margins.with_it) == compared
+    assert found.scores.units == "groups"
+    assert f"the test of {compared[0]} groups without and {compared[1]} with" in found.because
+    document = Document("test")
+    document.chapter("test")
+    write_test(document, found)
+    words = str(document.as_dict())
+    counts = found.as_dict()
+    assert counts["sheets_without"] + counts["sheets_with"] == int(sheets.defect_free.sum()) == 60
+    assert (
+        f"{counts['sheets_without']} sheets without stain are {compared[0]} groups, and "
+        f"{counts['sheets_with']} with it are {compared[1]}."
+    ) in words
+    assert "Ticks: groups; lines: medians." in words
+
+
+def test_sheets_without_groups_are_told_as_sheets() -> None:
+    found = _prove(network(white=9))
+    assert found.scores is not None
+    assert found.scores.units == "sheets"
+    assert "the test of 25 sheets without and 25 with" in found.because
+    document = Document("test")
+    document.chapter("test")
+    write_test(document, found)
+    words = str(document.as_dict())
+    assert "Ticks: sheets; lines: medians." in words
+    assert "Related sheets count once" not in words
+
+
 def test_an_empty_group_leaves_the_paste_and_a_note() -> None:
     sheets = make_sheets(80, stains=(0, 0))
     found = _prove(network(white=9), sheets)
@@ -167,6 +208,8 @@ def test_the_same_seed_gives_the_same_numbers_and_json_has_them() -> None:
         "source",
         "suspect",
         "verdict",
+        "sheets_without",
+        "sheets_with",
         "because",
         "notes",
         "on_margins",

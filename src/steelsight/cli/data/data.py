@@ -111,6 +111,8 @@ def _print(description: DataDescription, sheets: SheetSet, *, grouped: bool) -> 
             entry.groups,
         )
     console.print(classes)
+    for note in description.class_notes():
+        print_line(f"note: {note}")
     sizes = [f"{width}x{height} ({count})" for height, width, count in description.sizes[:5]]
     more = f" and {len(description.sizes) - 5} more sizes" if len(description.sizes) > 5 else ""
     console.print(f"sizes: {', '.join(sizes) or 'none'}{more}", markup=False)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["find"]
 
+MOST_SHOWN = 10  # candidates in the terminal
+
 
 @draws_figures
 @expand_options
@@ -53,7 +55,7 @@ def find(
 
 
 def _print(report: SearchReport) -> None:
-    """The ten highest candidates."""
+    """The MOST_SHOWN highest candidates."""
     from rich.table import Table
     from rich.text import Text
 
@@ -65,9 +67,11 @@ def _print(report: SearchReport) -> None:
     table.add_column("status", no_wrap=True, min_width=max(map(len, STATUSES)))
     for head in ("effect D", "q", "paste"):
         table.add_column(head, justify="right", no_wrap=True)
-    for each in report.result.candidates[:10]:
+    for each in report.result.candidates[:MOST_SHOWN]:
         shift = cell_text(each.check.shift, 2) if each.check else ""
         words = (candidate_name(each), report.card.class_names[each.association.target], each.status)
         figures = (cell_text(each.association.effect, 2), f"{each.association.q_value:.4f}", shift)
         table.add_row(*map(Text, (*words, *figures)))
     console.print(table)
+    if len(report.result.candidates) > MOST_SHOWN:
+        print_line(f"the first {MOST_SHOWN} of {len(report.result.candidates)} candidates; the page has all")

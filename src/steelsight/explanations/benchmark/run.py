@@ -184,8 +184,13 @@ def _evaluate_methods(
         return done
     progress.say("estimating the time")
     clock = TimeEstimate({name: estimate_method(CANDIDATES[name], cases, recipe, seed) for name in left})
-    sheets = sum(len(case.selection.images) + len(case.evaluation.images) for case in cases)
-    progress.note(f"{len(left)} methods on {sheets} sheets: about {duration_words(clock.left)}")
+    choosing = sum(len(case.selection.images) for case in cases)
+    evaluating = sum(len(case.evaluation.images) for case in cases)
+    progress.note(
+        f"{len(left)} methods on {choosing + evaluating} sheets with masks ({choosing} to choose rules on, "
+        f"{evaluating} to evaluate on): about {duration_words(clock.left)} by a trial on a few sheets, "
+        "corrected after each method; --limit N takes fewer sheets, --methods NAMES fewer methods"
+    )
     for number, name in enumerate(left, 1):
         progress.say(
             f"{name}: {CANDIDATES[name].title} ({number} of {len(left)}, about "

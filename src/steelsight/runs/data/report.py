@@ -122,6 +122,8 @@ def _add_chapters(
         caption="Sheets per class",
         note=f"{description.multi_type} sheets carry several types.",
     )
+    for note in description.class_notes():
+        document.notice(f"{note[0].upper()}{note[1:]}.")
     document.chapter("Examples")
     show("examples", figures["examples"][1] if "examples" in figures else "")
     document.chapter("Sizes")

@@ -6,13 +6,21 @@ Several folders with defect-free names (`ok_front`, `ok_back`) are all defect-fr
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from steelsight.errors import BadData
 
-__all__ = ["DEFECT_FREE", "ClassNames", "is_defect_free", "is_unsorted", "name_classes"]
+__all__ = [
+    "DEFECT_FREE",
+    "ClassNames",
+    "is_defect_free",
+    "is_unsorted",
+    "name_classes",
+    "note_defect_free_names",
+]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -94,6 +102,20 @@ def is_unsorted(name: str) -> bool:
     """Whether a folder's name says that nobody classified its images: `unlabeled`, `todo`."""
     words = re.findall(r"[a-z]+", name.casefold())
     return bool(words) and all(word in _UNSORTED or word in {"images", "image", "bilder"} for word in words)
+
+
+def note_defect_free_names(types: Sequence[str], clean: str) -> list[str]:
+    """One line for each defect type whose name says defect-free: `--defect-free` named other classes.
+
+    types  names of the defect types
+    clean  name of the defect-free class
+    """
+    return [
+        f"class {name} counts as a defect type although its name says defect-free, since only {clean} was "
+        f"named so; if it is defect-free, give --defect-free {shlex.quote(name)} too"
+        for name in types
+        if is_defect_free(name)
+    ]
 
 
 def name_classes(names: Sequence[str], asked: Collection[str] = ()) -> ClassNames:

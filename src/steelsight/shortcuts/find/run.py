@@ -108,7 +108,7 @@ def _search(
     maps, verdicts = outputs.verdict_maps, outputs.logits.argmax(1)
     clusters = cluster_reasons(pool_maps(maps), outputs.embeddings, verdicts, sheets.labels, varying, rng=rng)
     mistakes = compare_mistakes(evidence, maps, varying, rng=rng)
-    notes = tuple(_describe_limits(sheets, constant))
+    notes = tuple(_describe_limits(sheets, constant, len(measured)))
     return SearchResult(evidence, outputs, candidates, tuple(clusters), mistakes, notes)
 
 
@@ -134,7 +134,8 @@ def rank_properties(
     concepts = find_concepts(sheets.images, sheets.defects(), rng=rng, kind=segments)
     changes = picture_changes(properties) | stamp_changes(sheets, properties, concepts, rng=rng)
     measured = [*properties, *(concept.property for concept in concepts)]
-    say(f"comparing {len(measured)} candidates")
+    varying = sum(differs_within(item.values, sheets.labels) for item in measured)
+    say(f"comparing {varying} of {len(measured)} candidates, those that vary within a class")
     candidates = rank_candidates(
         evidence,
         measured,
@@ -146,10 +147,11 @@ def rank_properties(
     return candidates, tuple(concepts)
 
 
-def _describe_limits(sheets: ProofSheets, constant: Sequence[Property]) -> list[str]:
+def _describe_limits(sheets: ProofSheets, constant: Sequence[Property], measured: int) -> list[str]:
     """What could not be measured or compared, in words.
 
     constant  properties that do not vary within any class
+    measured  all that were measured
     """
     notes = []
     unlocated = int((~sheets.located).sum())
@@ -167,7 +169,10 @@ def _describe_limits(sheets: ProofSheets, constant: Sequence[Property]) -> list[
         )
     if constant:
         titles = "; ".join(item.title for item in constant)
-        notes.append(f"not compared, because they do not vary within any class: {titles}")
+        notes.append(
+            f"{len(constant)} of {measured} candidates are not compared, because they do not vary within any "
+            f"class: {titles}"
+        )
     return notes
 
 

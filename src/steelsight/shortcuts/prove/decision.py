@@ -78,74 +78,76 @@ def detects_nuisance(test: TwoGroups) -> bool:
 
 
 def decide_verdict(
-    test: TwoGroups | None, pasted: PasteEffect | None, *, occurs: bool = True
+    test: TwoGroups | None, pasted: PasteEffect | None, *, occurs: bool = True, units: str = "sheets"
 ) -> ProofDecision:
     """Decide the verdict on a nuisance by the rules of this module.
 
     test    on margins; None where a group is empty
     pasted  None where nothing could be pasted
     occurs  whether a sheet of the data has the nuisance
+    units   what the test compares: sheets, or groups of related sheets
     """
     if pasted is None:
-        return ProofDecision("inconclusive", _without_paste(test))
+        return ProofDecision("inconclusive", _without_paste(test, units))
     excess, count = pasted.excess, pasted.receivers
     if count < FEWEST_PASTED:
         return ProofDecision(
             "inconclusive",
             f"pasted on {count} sheets only, at least {FEWEST_PASTED} are needed; flips beyond the control "
-            f"{_percent(excess)}; {_describe_test(test)}",
+            f"{_percent(excess)}; {_describe_test(test, units)}",
         )
     if excess.low > LEAST_EXCESS:
         return ProofDecision(
             "proven",
             f"{'' if occurs else SENSITIVITY}pasted on {count} sheets it flips {_percent(excess)} more "
             f"verdicts than its control, and the lower bound is above {LEAST_EXCESS:.0%}; "
-            f"{_describe_test(test)}",
+            f"{_describe_test(test, units)}",
         )
     if excess.high > LEAST_EXCESS:
         return ProofDecision(
             "inconclusive",
             f"pasted on {count} sheets it flips {_percent(excess)} more verdicts than its control, bounds on "
-            f"both sides of {LEAST_EXCESS:.0%}; paste on more sheets; {_describe_test(test)}",
+            f"both sides of {LEAST_EXCESS:.0%}; paste on more sheets; {_describe_test(test, units)}",
         )
-    return _without_flips(test, pasted)
+    return _without_flips(test, pasted, units)
 
 
-def _without_flips(test: TwoGroups | None, pasted: PasteEffect) -> ProofDecision:
+def _without_flips(test: TwoGroups | None, pasted: PasteEffect, units: str) -> ProofDecision:
     flips = f"flips beyond the control {_percent(pasted.excess)}, not above {LEAST_EXCESS:.0%}"
     if test is not None and detects_nuisance(test):
         return ProofDecision(
             "inconclusive",
-            f"{flips}, but {_describe_test(test)}: the margins differ and the verdicts do not flip; check "
-            "the margin's shift, and other differences between the two groups",
+            f"{flips}, but {_describe_test(test, units)}: the margins differ and the verdicts do not flip; "
+            "check the margin's shift, and other differences between the two groups",
         )
     power = 0.0 if test is None else power_for(FINDABLE_DELTA, test.without, test.with_it, alpha=ALPHA)
     if power < POWER:
         return ProofDecision(
             "inconclusive",
             f"{flips}, and the test could not have detected a delta of {FINDABLE_DELTA:.2f}: "
-            f"power {power:.2f}, {sheets_needed(FINDABLE_DELTA, alpha=ALPHA, power=POWER)} sheets are needed "
-            "in each group",
+            f"power {power:.2f}, {sheets_needed(FINDABLE_DELTA, alpha=ALPHA, power=POWER)} {units} are "
+            "needed on each side",
         )
     return ProofDecision(
         "not found at this power",
-        f"{flips}; {_describe_test(test)}, which would have detected a delta of {FINDABLE_DELTA:.2f} with "
-        f"power {power:.2f}",
+        f"{flips}; {_describe_test(test, units)}, which would have detected a delta of {FINDABLE_DELTA:.2f} "
+        f"with power {power:.2f}",
     )
 
 
-def _without_paste(test: TwoGroups | None) -> str:
+def _without_paste(test: TwoGroups | None, units: str) -> str:
     if test is not None and detects_nuisance(test):
-        return f"{_describe_test(test)}: an association, but without a paste there is no evidence of a cause"
-    return f"nothing could be pasted; {_describe_test(test)}"
+        found = _describe_test(test, units)
+        return f"{found}: an association, but without a paste there is no evidence of a cause"
+    return f"nothing could be pasted; {_describe_test(test, units)}"
 
 
-def _describe_test(test: TwoGroups | None) -> str:
+def _describe_test(test: TwoGroups | None, units: str) -> str:
     if test is None:
         return "the test had no two groups"
     outcome = "detects it" if detects_nuisance(test) else "detects nothing"
     return (
-        f"the test of {test.without} sheets without and {test.with_it} with {outcome} "
+        f"the test of {test.without} {units} without and {test.with_it} with {outcome} "
         f"(p {test.p_value:.2g}, delta {test.delta.estimate:.2f})"
     )
 

@@ -46,6 +46,14 @@ class GroupScores:
     margin_with: Float[np.ndarray, " m"]
     probability_without: Float[np.ndarray, " n"]
     probability_with: Float[np.ndarray, " m"]
+    sheets_without: int  # sheets in these groups
+    sheets_with: int
+
+    @property
+    def units(self) -> str:
+        """What a score belongs to: "groups" where some hold several sheets, otherwise "sheets"."""
+        scores = self.margin_without.size + self.margin_with.size
+        return "groups" if scores < self.sheets_without + self.sheets_with else "sheets"
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,8 @@ class ShortcutProof:
                 "suspect": self.suspected_class,
                 "verdict": self.verdict,
                 "because": self.because,
+                "sheets_without": None if self.scores is None else self.scores.sheets_without,
+                "sheets_with": None if self.scores is None else self.scores.sheets_with,
                 "notes": self.notes,
                 **{key: None if part is None else asdict(part) for key, part in parts.items()},
             }
@@ -155,7 +165,8 @@ def prove(
     removal = None
     if nuisance.kind == "stain" and settings.remove:
         removal = measure_removal(sheets, nuisance, tested, limit=settings.limit, rng=rng)
-    decision = decide_verdict(on_margins, pasted, occurs=bool(nuisance.present.any()))
+    units = "sheets" if scores is None else scores.units
+    decision = decide_verdict(on_margins, pasted, occurs=bool(nuisance.present.any()), units=units)
     return ShortcutProof(
         nuisance=nuisance.name,
         source=nuisance.source,
@@ -219,12 +230,12 @@ def _score_groups(
         rows = [np.sort(rng.permutation(side)[:per_group]) for side in rows]
     margin = class_margin(model.logits, model.target)
     probability = class_probability(model.logits, model.target)
-    scores = [
+    means = [
         _group_means(values.astype(np.float64), sheets.groups, side)
         for values in (margin, probability)
         for side in rows
     ]
-    return GroupScores(*scores), ""
+    return GroupScores(means[0], means[1], means[2], means[3], rows[0].size, rows[1].size), ""
 
 
 def _group_means(

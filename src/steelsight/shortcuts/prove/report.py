@@ -10,7 +10,7 @@ from steelsight.shortcuts.pasting.counterfactual import DoseEffect, PasteEffect
 from steelsight.shortcuts.pasting.removal import RemovalEffect
 from steelsight.shortcuts.prove.decision import ALPHA, FINDABLE_DELTA, LEAST_EXCESS, POWER
 from steelsight.shortcuts.prove.examples import Example
-from steelsight.shortcuts.prove.prove import ShortcutProof
+from steelsight.shortcuts.prove.prove import GroupScores, ShortcutProof
 
 __all__ = ["TONES", "p_text", "write_doses", "write_examples", "write_paste", "write_proof", "write_test"]
 
@@ -64,6 +64,7 @@ def write_test(document: Document, proof: ShortcutProof, *, id: str = "groups") 
         f"H0: P(X > Y) ≥ P(Y > X), X and Y being scores for {proof.suspected_class}; one-sided Mann-Whitney "
         "U. The margin is the log odds of the class, which does not saturate; the probability, in single "
         "precision, is the study's score. Brunner and Munzel's test allows unequal spread."
+        f"{_grouping_words(proof.scores, proof.nuisance)}"
     )
     scores, names = proof.scores, (f"without {proof.nuisance}", f"with {proof.nuisance}")
     document.figure(
@@ -80,15 +81,34 @@ def write_test(document: Document, proof: ShortcutProof, *, id: str = "groups") 
         id=f"{id}-figure",
         alt=f"Margins and probabilities of {proof.suspected_class}, without and with {proof.nuisance}: "
         f"Cliff's delta {proof.on_margins.delta.estimate:.2f} on margins.",
-        caption="Ticks: sheets; lines: medians.",
+        caption=f"Ticks: {scores.units}; lines: medians.",
     )
-    write_test_table(document, proof.on_margins, proof.on_probabilities, id=id)
+    write_test_table(document, proof.on_margins, proof.on_probabilities, id=id, units=scores.units)
+
+
+def _grouping_words(scores: GroupScores, nuisance: str) -> str:
+    """How sheets become the compared scores, where related sheets count once."""
+    if scores.units == "sheets":
+        return ""
+    return (
+        f" Related sheets count once, with their mean score: {scores.sheets_without} sheets without "
+        f"{nuisance} are {scores.margin_without.size} groups, and {scores.sheets_with} with it are "
+        f"{scores.margin_with.size}."
+    )
 
 
 def write_test_table(
-    document: Document, on_margins: TwoGroups, on_probabilities: TwoGroups, *, id: str = "groups"
+    document: Document,
+    on_margins: TwoGroups,
+    on_probabilities: TwoGroups,
+    *,
+    id: str = "groups",
+    units: str = "sheets",
 ) -> None:
-    """Write p-values, effect and required group sizes for both scores."""
+    """Write p-values, effect and required group sizes for both scores.
+
+    units  what a score belongs to, as `GroupScores.units`
+    """
     document.table(
         ["score", "without", "with", "p", "Brunner-Munzel p", "Cliff's delta"],
         [
@@ -103,8 +123,8 @@ def write_test_table(
             for name, test in (("margin", on_margins), ("probability", on_probabilities))
         ],
         id=id,
-        caption="Scores of sheets without and with it",
-        note=_required_sizes(on_margins),
+        caption=f"Scores of {units} without and with it",
+        note=_required_sizes(on_margins, units),
     )
 
 
@@ -215,11 +235,12 @@ def _left_out(pasted: PasteEffect) -> str:
     return f"Left out: {counted}." if counted else ""
 
 
-def _required_sizes(test: TwoGroups) -> str:
+def _required_sizes(test: TwoGroups, units: str) -> str:
     least = f"The smallest p these group sizes can give is {p_text(test.smallest_p)}."
     if test.needed is not None:
         least += (
-            f" A delta of {test.delta.estimate:.2f} needs {test.needed} sheets a group (power .9, α {ALPHA})"
+            f" A delta of {test.delta.estimate:.2f} needs {test.needed} {units} on each side "
+            f"(power .9, α {ALPHA})"
         )
     else:
         least += " The delta is not above 0"

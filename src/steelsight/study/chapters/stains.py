@@ -105,6 +105,7 @@ def _write_groups(document: Document, effect: StainEffect, slides: _Slides) -> O
         "precision, have no ties by saturation."
     )
     scores = proof.scores
+    ticks = "single sheets" if scores.units == "sheets" else scores.units
     document.figure(
         draw_two_groups(
             {
@@ -116,9 +117,11 @@ def _write_groups(document: Document, effect: StainEffect, slides: _Slides) -> O
         id=slides.scores,
         alt="Probabilities and margins of none, without and with stains: Cliff's delta "
         f"{proof.on_margins.delta.estimate:.2f} on margins.",
-        caption="Ticks: single sheets; vertical lines: medians.",
+        caption=f"Ticks: {ticks}; vertical lines: medians.",
     )
-    write_test_table(document, proof.on_margins, proof.on_probabilities, id=f"{slides.chapter}-test")
+    write_test_table(
+        document, proof.on_margins, proof.on_probabilities, id=f"{slides.chapter}-test", units=scores.units
+    )
     below = (
         " The published value therefore comes from the exact distribution or from more sheets."
         if float(slides.p) < LEAST_NORMAL_P
