@@ -549,6 +549,7 @@ def test_the_report_sorts_by_confidence_and_reports_drift(make_bundle, sheets_fo
     told = {each.name: each.reading for each in report.summary.drift}
     assert told["gray_mean"] == "brighter than the calibration sheets"
     page = (tmp_path / "out/report.html").read_text()
+    assert "This bundle records no groups of its calibration sheets" in page
     assert all(
         words in page
         for words in ("Sheets to check", "brighter than the calibration sheets", "a person should decide")
@@ -556,6 +557,25 @@ def test_the_report_sorts_by_confidence_and_reports_drift(make_bundle, sheets_fo
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert summary["sheets"] == 20
     assert summary["drift"][0]["level"] == "clear"
+
+
+def test_a_scan_of_few_sheets_says_why_nothing_is_told(make_bundle, sheets_folder, tmp_path):
+    usual = {
+        "sheets": 26,
+        "groups": 5,
+        "gray_mean": np.linspace(10, 20, len(LEVELS)).tolist(),
+        "gray_spread": np.linspace(10, 40, len(LEVELS)).tolist(),
+        "confidence": np.linspace(0.3, 1, len(LEVELS)).tolist(),
+        "distance": [],
+        "shares": [1.0, 0.0, 0.0],
+    }
+    report = scan(make_bundle(usual=usual), [sheets_folder], tmp_path / "out")
+    assert {each.level for each in report.summary.drift} == {"undecided"}
+    page = (tmp_path / "out/report.html").read_text()
+    assert page.count("26 calibration sheets of 5 groups are too few") == 1
+    assert "than the calibration sheets" not in page
+    assert "of the scanned sheets" not in page
+    assert "records no groups" not in page
 
 
 def test_sheets_removed_after_the_scan_are_not_shown(make_bundle, sheets_folder, tmp_path, monkeypatch):

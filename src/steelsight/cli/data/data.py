@@ -134,7 +134,7 @@ def _print(description: DataDescription, sheets: SheetSet, *, grouped: bool) -> 
         print_line(f"  {contradiction}")
     if description.parts:
         listed = ", ".join(f"{count} {part}" for part, count in description.parts)
-        console.print(f"given split: {listed}; {len(description.leaks)} leaks between its parts")
+        console.print(f"given split: {listed}; {len(description.leaks)} leaks found between its parts")
         for leak in description.leaks[:_PAIRS_SHOWN]:
             print_line(f"  {leak}")
     read = ", ".join(f"{count} {what}" for what, count in description.read)

@@ -11,8 +11,9 @@ import numpy as np
 from steelsight.reports.cells import probability_text
 from steelsight.reports.document import Cell, Chip, Column, Document
 from steelsight.reports.figures.scan import Thumbnail, draw_contact_sheet, draw_verdicts
+from steelsight.runtime.bundle.card import TrainingStatistics
 from steelsight.runtime.bundle.open import Bundle
-from steelsight.runtime.drift import SURE, Drift
+from steelsight.runtime.drift import SURE, UNDECIDED, Drift
 from steelsight.runtime.engine.engine import Engine
 from steelsight.runtime.engine.inspector import Inspector
 from steelsight.runtime.engine.reading import ImageRefused, decode
@@ -49,7 +50,7 @@ def write_page(
     document = Document(f"Scan of {summary.sheets:,} sheets", subtitle=f"{card.model}, {card.head} head")
     _add_counts(document, summary)
     _add_contacts(document, summary, Inspector(bundle, engine), sheets)
-    _add_drift(document, summary.drift, known=card.usual is not None)
+    _add_drift(document, summary.drift, card.usual)
     _add_bad(document, summary, passed_over)
     document.chapter("The model")
     document.facts(
@@ -149,33 +150,47 @@ def _verdict(shown: ShownSheet) -> str:
     return f"{shown.label} {probability_text(shown.probability)}"
 
 
-def _add_drift(document: Document, drift: Sequence[Drift], *, known: bool) -> None:
+def _add_drift(document: Document, drift: Sequence[Drift], usual: TrainingStatistics | None) -> None:
     document.chapter("Drift", lead="How these sheets differ from those that calibrated the model.")
+    if usual is None:
+        document.text("The bundle has no statistics of its calibration sheets.")
+        return
     if not drift:
-        document.text(
-            "No sheet was scanned." if known else "The bundle has no statistics of its calibration sheets."
-        )
+        document.text("No sheet was scanned.")
         return
     document.table(
-        ["property", "calibration", "this scan", "difference", "by chance", "level", "reading"],
+        ["property", "calibration", "this scan", "difference", "level", "reading"],
         [
             (
                 each.title,
                 each.usual,
                 each.found,
-                each.difference,
-                each.by_chance,
+                Cell(each.difference, note=f"by chance {each.by_chance:.3f}"),
                 Cell(Chip(each.level, _TONES[each.level])),  # type: ignore[arg-type]
-                each.reading,
+                "cannot be told" if each.level == UNDECIDED else each.reading,
             )
             for each in drift
         ],
         caption="Scan against calibration",
-        note="Medians; the difference is the largest gap between the distribution functions "
+        note=_drift_note(drift, grouped=usual.groups is not None),
+    )
+
+
+def _drift_note(drift: Sequence[Drift], *, grouped: bool) -> str:
+    """Why levels are undecided, and what the numbers of the table are."""
+    reasons = dict.fromkeys(each.reading for each in drift if each.level == UNDECIDED)
+    return (
+        "".join(f"Undecided: {reason}. " for reason in reasons)
+        + "Medians; the difference is the largest gap between the distribution functions "
         "(Kolmogorov-Smirnov), of class shares the population stability index. "
-        f"By chance: the difference that one of {round(1 / SURE)} scans without drift exceeds, with the "
-        "calibration sheets counted by their groups where the bundle knows them. The scanned sheets count "
-        "singly: where many are of one coil, a difference may be that coil's.",
+        f"By chance: the difference that one of {round(1 / SURE)} scans without drift exceeds. "
+        + (
+            "The calibration sheets count by their groups. "
+            if grouped
+            else "This bundle records no groups of its calibration sheets, so they count singly; a new "
+            "export records them. "
+        )
+        + "The scanned sheets count singly: where many are of one coil, a difference may be that coil's."
     )
 
 

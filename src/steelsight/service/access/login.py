@@ -83,9 +83,9 @@ def log_in(service: Service, login: str, password: str, carried: Carried) -> Sta
         keys = [named, address_key(carried.visitor.address, settings)]
     with hasher.turn():
         counted = _counted(service, keys)
-        right = hasher.verify(stored, password)
+        right = hasher.verify(stored, password) and account is not None and not account.disabled
         better = hasher.hash(password) if right and stored and hasher.is_stale(stored) else stored
-    if not right or account is None or account.disabled:
+    if not right or account is None:
         _record_burst(service, account, counted)
         raise _wrong()
     with service.console.transaction() as (connection, writer):
