@@ -29,14 +29,14 @@ def plain(value: Any) -> Any:
     >>> plain({"a": (1, float("nan")), 2: True})
     {'a': [1, None], '2': True}
     """
-    if isinstance(value, Plain):
-        return plain(value.plain())
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, str):
         return shown_name(value)
     if value is None or isinstance(value, bool | int):
         return value
+    if isinstance(value, Plain):  # after the plain types: a look at a protocol is slow
+        return plain(value.plain())
     if isinstance(value, Mapping):
         return {shown_name(str(key)): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple | Set):

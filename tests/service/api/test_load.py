@@ -10,6 +10,7 @@ from tests.service.api.test_server import code_of, connected, head, read_answer,
 
 from steelsight.ledger.proof.verify import verify
 from steelsight.runtime.engine.inspector import Inspector
+from steelsight.service.judging.queue import WARM_PASSES
 
 __all__ = ["start"]
 
@@ -20,9 +21,12 @@ class SlowInspector(Inspector):
     def __init__(self, inspector):
         super().__init__(inspector.bundle, inspector.engine)
         self.go = threading.Event()
+        self._quick = 2 * (1 + WARM_PASSES)  # passes by which the queue measures what is faster
 
     def inspect_decoded(self, reads, *, heatmaps=True):
-        self.go.wait(60)
+        self._quick -= 1
+        if self._quick < 0:
+            self.go.wait(60)
         return super().inspect_decoded(reads, heatmaps=heatmaps)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.shortcuts.proof_cases import steel
 
@@ -40,6 +40,7 @@ def test_a_donors_dark_edge_does_not_become_a_black_block(rng: np.random.Generat
 
 
 @settings(max_examples=60)
+@example(4096, "half", 0)  # clipping alone leaves the texture's mean apart from the place's
 @given(
     st.integers(0, 10_000),
     st.sampled_from(["left", "top", "ramp", "spot", "stripes", "half"]),

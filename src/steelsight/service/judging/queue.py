@@ -117,17 +117,28 @@ class JudgeQueue:
     def _judge_all(self) -> None:
         while (first := self._decoded.get()) is not None:
             ready = [first]
+            until = time.perf_counter() + self._batch_s
             while len(ready) < self.inspector.engine.batch:
-                try:
-                    following = self._decoded.get_nowait()
-                except queue.Empty:
-                    break
+                following = self._next(until if self._inside > len(ready) else 0.0)
                 if following is None:
-                    self._decoded.put(None)
                     break
                 ready.append(following)
             for part in self._parts(ready):
                 self._judge(part)
+
+    def _next(self, until: float) -> tuple[_Job, DecodedImage] | None:
+        """The next decoded image; others that are being decoded are waited for as long as a pass takes.
+
+        A whole pass costs less for each image than a pass for one alone, and one image alone never waits.
+        """
+        try:
+            left = until - time.perf_counter()
+            following = self._decoded.get(timeout=left) if left > 0 else self._decoded.get_nowait()
+        except queue.Empty:
+            return None
+        if following is None:
+            self._decoded.put(None)  # the end: judge what is there first
+        return following
 
     def _parts(
         self, ready: Sequence[tuple[_Job, DecodedImage]]
@@ -150,16 +161,16 @@ class JudgeQueue:
             job.answer.set_result(Judged(verdict, read, (now - job.received) * 1000))
 
     def _warm_up(self) -> tuple[float, float]:
-        """Compile both sizes of pass; seconds of a pass with one image, and of a whole one."""
-        spec, engine = self.inspector.bundle.card.input, self.inspector.engine
+        """Compile both sizes of pass; seconds for one image alone, and for a whole pass."""
+        spec, size = self.inspector.bundle.card.input, self.inspector.engine.batch
+        gray = np.zeros((spec.height, spec.width), dtype=np.uint8)
+        read = DecodedImage(gray, gray.shape, None, "")
         spent = []
-        for size in (1, engine.batch):
-            images = np.zeros((size, spec.height, spec.width), dtype=np.uint8)
-            engine(images)
+        for number in (1, size):
             times = []
-            for _ in range(WARM_PASSES):
+            for _ in range(1 + WARM_PASSES):
                 started = time.perf_counter()
-                engine(images)
+                self.inspector.inspect_decoded([read] * number, heatmaps=False)
                 times.append(time.perf_counter() - started)
             spent.append(min(times))
         return spent[0], spent[1]

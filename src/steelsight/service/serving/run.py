@@ -27,6 +27,7 @@ __all__ = ["ServiceSummary", "serve", "server_options"]
 
 GRACE_S: Final = 3  # for requests that are being answered when the service ends
 KEEP_ALIVE_S: Final = 15
+BACKLOG: Final = 2048
 STOP: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -83,6 +84,7 @@ def _listen(settings: Settings) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, settings.port))
+        listening.listen(BACKLOG)  # who connects from now on is answered as soon as all is open
     except OSError as error:
         listening.close()
         raise BadInput(

@@ -32,8 +32,8 @@ def clean_control(stamp: Stamp, sheet: GrayImage, place: Place, donor: GrayImage
     sheet, place    the sheet it will be pasted on, and where
     donor, origin   a clean sheet, and where its texture is taken from; the stamp must fit within both
     returns         as `control_stamp` where its `largest_step` is at most MOST_STEP; otherwise the texture's
-                    fine structure, MOST_STEP at most, on the local mean of the replaced pixels; their
-                    mean over the stamp stays in either case
+                    fine structure on the local mean of the replaced pixels, fainter where it still stands
+                    out; their mean over the stamp stays in either case
     """
     control = control_stamp(stamp, sheet, place, donor, origin)
     replaced = _window(sheet, place, stamp)
@@ -42,9 +42,11 @@ def clean_control(stamp: Stamp, sheet: GrayImage, place: Place, donor: GrayImage
         return control
     texture = _window(donor, origin, stamp)
     fine = np.clip(texture - uniform_filter(texture, side, mode="nearest"), -MOST_STEP, MOST_STEP)
-    gray = uniform_filter(replaced, side, mode="nearest") + fine
-    weight = stamp.cover / max(float(stamp.cover.sum()), 1e-6)
-    return replace(stamp, gray=(gray + (weight * (replaced - gray)).sum()).astype(np.float32))
+    change = uniform_filter(replaced, side, mode="nearest") + fine - replaced
+    change -= (stamp.cover * change).sum() / max(float(stamp.cover.sum()), 1e-6)
+    step = largest_step(replace(stamp, gray=replaced + change), replaced, side)
+    fainter = min(1.0, 0.99 * MOST_STEP / max(step, 1e-6))  # steps and the mean, 0, scale with it
+    return replace(stamp, gray=(replaced + fainter * change).astype(np.float32))
 
 
 def largest_step(control: Stamp, replaced: Gray, side: int) -> float:
