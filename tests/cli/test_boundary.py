@@ -21,7 +21,7 @@ from steelsight.errors import BadData, ParityRefused
 VERBS = verbs()
 WRITING = [name for name, verb in VERBS.items() if {"out", "convert"} & {each.name for each in verb.params}]
 READING = [name for name in VERBS if name not in ("synth", "ledger init")]  # they read nothing
-OPTIONAL = {"demo": ("--data",), "bench": ("--data",)}  # paths that are not required
+OPTIONAL = {"demo": ("--data",), "bench": ("--data",), "serve": ("--bundle",)}  # paths that are not required
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def words(verb: str, path: object, out: object) -> list[str]:
     """A command line whose folders are all `path`."""
     line = verb.split()
     for each in VERBS[verb].params:
-        value = {"out": out, "nuisance": "stain"}.get(each.name, path)
+        value = {"out": out, "nuisance": "stain", "role": "viewer", "scope": "read"}.get(each.name, path)
         if each.required:
             line += ([each.opts[0]] if each.opts[0].startswith("-") else []) + [str(value)]
         elif each.name == "out":
