@@ -1,6 +1,11 @@
 """Opening databases: addresses, settings that are read back, schemas of other versions."""
 
+import contextlib
+import gc
+import socket
 import sqlite3
+import struct
+import threading
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -10,7 +15,7 @@ from sqlalchemy import text
 from steelsight.errors import BadLedger
 from steelsight.ledger.database import connect as connect_module
 from steelsight.ledger.database import migrate, schema
-from steelsight.ledger.database.connect import file_system, parse_url
+from steelsight.ledger.database.connect import connect, file_system, parse_url
 from steelsight.ledger.database.open import create_ledger, open_ledger
 
 
@@ -183,3 +188,38 @@ def test_a_read_only_ledger_is_told(sqlite_ledger, tmp_path, monkeypatch):
     raw.close()
     with pytest.raises(BadLedger, match="readonly database"), open_writer(sqlite_ledger, "line-1"):
         pass
+
+
+@pytest.mark.parametrize("answer", [b"", b"E\0\0\0", b"x" * 50])
+def test_a_server_that_ends_a_connection_leaves_no_socket_open(answer):
+    """Reset at once, cut in a message, another protocol: pytest makes an open socket an error."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def end_all():
+            with contextlib.suppress(OSError):
+                while True:
+                    stream = listening.accept()[0]
+                    if answer:
+                        stream.recv(4096)
+                        stream.sendall(answer)
+                    else:
+                        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    stream.close()
+
+        thread = threading.Thread(target=end_all)
+        thread.start()
+        try:
+            for _ in range(3):
+                with pytest.raises(BadLedger, match="cannot be opened"):
+                    connect(f"postgresql://u@127.0.0.1:{listening.getsockname()[1]}/d")
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+    gc.collect()
+
+
+def test_a_host_without_a_server_is_told():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    with pytest.raises(BadLedger, match=f"no connection to 127.0.0.1 port {port}"):
+        connect(f"postgresql://u@127.0.0.1:{port}/d")

@@ -128,7 +128,9 @@ def test_a_transplant_into_itself_changes_no_score(build: Build, sheets: np.ndar
     )
     for step in found.steps:
         change = found.scores.difference(step.row, 0, "accuracy").difference
-        assert (step.changed, change.estimate, change.low, change.high) == (0, 0, 0, 0)
+        assert (step.changed, change.estimate) == (0, 0)
+        bound = 0.0 if step.row == 0 else 1 - 0.025 ** (1 / 7)  # of 0 differences on 7 sheets, exact
+        assert (change.low, change.high) == pytest.approx((-bound, bound))
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def connect(address: str, *, create: bool = False) -> Engine:
             pool_size=10,
             connect_args={"timeout": 30, "ssl_context": _tls(str(url.query.get("sslmode", "disable")))},
         )
-        event.listen(engine, "connect", _send_at_once)
+        event.listen(engine, "do_connect", _connect_by_socket)
         event.listen(engine, "connect", _set_durable)
         event.listen(engine, "begin", _begin_snapshot)
         event.listen(engine, "do_execute", _copy_rows)
@@ -214,12 +214,29 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
-def _send_at_once(connection: Any, _record: object) -> None:
-    """Let pg8000's short messages not wait for the acknowledgement of the one before.
+def _connect_by_socket(dialect: Any, _record: object, _arguments: object, parameters: dict[str, Any]) -> Any:
+    """A connection over a socket that is closed where the server ends it before it has begun.
 
-    The driver leaves TCP_NODELAY off; each COPY then waits for the server's delayed acknowledgement, 40 ms.
+    The driver leaves such a socket open, and raises errors of the system that are none of the database's. It
+    also leaves TCP_NODELAY off: each COPY then waits for the server's delayed acknowledgement, 40 ms.
     """
-    connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    values = {"port": 5432, **parameters}
+    driver = dialect.loaded_dbapi
+    try:
+        stream = socket.create_connection((values["host"], values["port"]), values["timeout"])
+    except OSError as error:
+        where = f"{values['host']} port {values['port']}"
+        raise driver.InterfaceError(f"no connection to {where} ({error.strerror or error})") from error
+    try:
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return driver.Connection(**values, sock=stream)
+    except OSError as error:
+        stream.close()
+        raise driver.InterfaceError(f"the server ended the connection ({error.strerror or error})") from error
+    except BaseException:
+        stream.close()
+        raise
 
 
 def _set_durable(connection: Any, _record: object) -> None:
