@@ -87,6 +87,19 @@ def client(parts, base="http://127.0.0.1:8080", **options) -> TestClient:
 
 
 SAME = {"sec-fetch-site": "same-origin"}
+PASSWORD = "oil on the third stand"
+OTHER = "water on the fourth stand"
+API = "/api/v1"
+HTTPS = "https://steel.example"
+
+
+def log_in(http, login="anna", password=PASSWORD, **headers):
+    body = {"login": login, "password": password}
+    return http.post(f"{API}/login", json=body, headers={**SAME, **headers})
+
+
+def code(answer):
+    return answer.json()["error"]["code"]
 
 
 def event_names(parts):

@@ -4,30 +4,21 @@ import json
 
 import pytest
 from tests.service.access.conftest import (
+    API,
+    HTTPS,
+    PASSWORD,
     SAME,
     bearer,
     client,
+    code,
     cookie,
+    log_in,
     session_of,
     token_of,
     user,
 )
 
 from steelsight.service.access.roles import Permission, Role
-
-PASSWORD = "oil on the third stand"
-OTHER = "water on the fourth stand"
-API = "/api/v1"
-HTTPS = "https://steel.example"
-
-
-def log_in(http, login="anna", password=PASSWORD, **headers):
-    body = {"login": login, "password": password}
-    return http.post(f"{API}/login", json=body, headers={**SAME, **headers})
-
-
-def code(answer):
-    return answer.json()["error"]["code"]
 
 
 def test_cookies_over_https_are_bound_to_this_host(lite):

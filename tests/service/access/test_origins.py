@@ -3,9 +3,12 @@
 import pytest
 from starlette.requests import Request
 from tests.service.access.conftest import (
+    API,
+    PASSWORD,
     SAME,
     bearer,
     client,
+    code,
     session_of,
     token_of,
     user,
@@ -15,20 +18,6 @@ from steelsight.service.access.credentials import csrf_token
 from steelsight.service.access.origin import Client, client_of
 from steelsight.service.access.roles import Permission, Role
 from steelsight.service.settings.load import Settings
-
-PASSWORD = "oil on the third stand"
-OTHER = "water on the fourth stand"
-API = "/api/v1"
-HTTPS = "https://steel.example"
-
-
-def log_in(http, login="anna", password=PASSWORD, **headers):
-    body = {"login": login, "password": password}
-    return http.post(f"{API}/login", json=body, headers={**SAME, **headers})
-
-
-def code(answer):
-    return answer.json()["error"]["code"]
 
 
 @pytest.mark.parametrize(

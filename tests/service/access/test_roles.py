@@ -6,9 +6,14 @@ import threading
 import pytest
 from sqlalchemy import select
 from tests.service.access.conftest import (
+    API,
+    OTHER,
+    PASSWORD,
     SAME,
     bearer,
     client,
+    code,
+    log_in,
     token_of,
     user,
 )
@@ -17,20 +22,6 @@ from steelsight.errors import BadAccount
 from steelsight.ledger.database import schema
 from steelsight.service.access.accounts import list_accounts, set_role
 from steelsight.service.access.roles import Permission, Role
-
-PASSWORD = "oil on the third stand"
-OTHER = "water on the fourth stand"
-API = "/api/v1"
-HTTPS = "https://steel.example"
-
-
-def log_in(http, login="anna", password=PASSWORD, **headers):
-    body = {"login": login, "password": password}
-    return http.post(f"{API}/login", json=body, headers={**SAME, **headers})
-
-
-def code(answer):
-    return answer.json()["error"]["code"]
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,14 @@ import threading
 import pytest
 from sqlalchemy import select, update
 from tests.service.access.conftest import (
+    API,
+    OTHER,
+    PASSWORD,
     SAME,
     client,
+    code,
     event_names,
+    log_in,
     token_of,
     user,
 )
@@ -19,20 +24,6 @@ from steelsight.ledger.writing.writer import now_us
 from steelsight.service.access.accounts import make_link, set_disabled
 from steelsight.service.access.passwords import hasher_of
 from steelsight.service.access.roles import Permission, Role
-
-PASSWORD = "oil on the third stand"
-OTHER = "water on the fourth stand"
-API = "/api/v1"
-HTTPS = "https://steel.example"
-
-
-def log_in(http, login="anna", password=PASSWORD, **headers):
-    body = {"login": login, "password": password}
-    return http.post(f"{API}/login", json=body, headers={**SAME, **headers})
-
-
-def code(answer):
-    return answer.json()["error"]["code"]
 
 
 def test_no_secret_is_in_the_database(lite, tmp_path):

@@ -5,10 +5,15 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import select, update
 from tests.service.access.conftest import (
+    API,
+    OTHER,
+    PASSWORD,
     SAME,
     client,
+    code,
     cookie,
     expired_session,
+    log_in,
     session_of,
     user,
 )
@@ -17,20 +22,6 @@ from steelsight.errors import BadAccount
 from steelsight.ledger.database import accounts as tables
 from steelsight.service.access.accounts import make_link, set_disabled
 from steelsight.service.access.roles import Role
-
-PASSWORD = "oil on the third stand"
-OTHER = "water on the fourth stand"
-API = "/api/v1"
-HTTPS = "https://steel.example"
-
-
-def log_in(http, login="anna", password=PASSWORD, **headers):
-    body = {"login": login, "password": password}
-    return http.post(f"{API}/login", json=body, headers={**SAME, **headers})
-
-
-def code(answer):
-    return answer.json()["error"]["code"]
 
 
 def test_a_session_that_was_set_before_the_login_is_not_used(parts):
