@@ -20,17 +20,12 @@ from steelsight.service.station.source import Arrival, Place, SourceNotice, boun
 
 def entered(arrival):
     """The entry of an arrival; raises where the ledger refuses it."""
-    place = arrival.place
     return SheetSeen(
         station="line-1",
         item=arrival.item,
         image=arrival.image,
         captured_us=arrival.captured_us,
-        coil=place.coil,
-        position_m=place.position_m,
-        length_m=place.length_m,
-        across_mm=place.across_mm,
-        side=place.side,
+        **vars(arrival.place),
     )
 
 

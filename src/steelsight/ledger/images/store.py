@@ -36,7 +36,7 @@ class ImageStore:
             self._root = root.rstrip("/")
             self._local = isinstance(self._files, pafs.LocalFileSystem)
             self._files.create_dir(self._root, recursive=True)
-        except (OSError, ValueError, NotImplementedError) as error:
+        except (OSError, ValueError, NotImplementedError) as error:  # the last: pyarrow lacks the scheme
             raise BadInput(f"image store {self.address}: cannot be used ({error})") from error
 
     def put(self, content: bytes) -> str:

@@ -154,5 +154,5 @@ def _live_verdicts(connection: Connection, sheets: list[str]) -> dict[str, list[
     query = select(table).where(table.c.sheet.in_(sheets), table.c.mode == "live")
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in connection.execute(query.order_by(table.c.entered_us, table.c.writer, table.c.seq)):
-        found[row.sheet].append(verdict_values(row))
+        found[row.sheet].append(verdict_values(dict(row._mapping)))
     return found

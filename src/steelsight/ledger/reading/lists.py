@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, select, tuple_
+from sqlalchemy import Connection, select
 
 from steelsight.ledger.database import schema
-from steelsight.ledger.reading.paging import Page, check_limit, read_cursor, write_cursor
+from steelsight.ledger.reading.paging import Page, filtered, read_page
 
 __all__ = ["VerdictFilter", "list_verdicts", "sheet_history", "verdict_values"]
 
-PLACE: Final = (int, str, int)  # captured, writer, seq: what the list is sorted by
+PLACE: Final = ("captured_us", "writer", "seq")  # what the list is sorted by
 
 
 @dataclass(frozen=True)
@@ -43,39 +44,18 @@ def list_verdicts(
     cursor  of the page before
     raises  BadInput for a cursor that is not of a page, or a limit out of range
     """
-    check_limit(limit)
     table = schema.verdicts
-    place = (table.c.captured_us, table.c.writer, table.c.seq)
-    query = _filtered(select(table), wanted)
-    if cursor is not None:
-        query = query.where(tuple_(*place) < tuple_(*read_cursor(cursor, PLACE)))
-    query = query.order_by(*(column.desc() for column in place)).limit(limit + 1)
-    rows = connection.execute(query).all()
-    last = rows[limit - 1] if len(rows) > limit else None
-    following = None if last is None else write_cursor((last.captured_us, last.writer, last.seq))
-    return Page(tuple(map(verdict_values, rows[:limit])), following)
+    query = filtered(select(table), table, wanted, time="captured_us")
+    page = read_page(connection, query, table, PLACE, limit=limit, cursor=cursor)
+    return Page(tuple(map(verdict_values, page.rows)), page.cursor)
 
 
-def _filtered(query: Select[Any], wanted: VerdictFilter) -> Select[Any]:
-    table = schema.verdicts
-    for name in ("station", "coil", "label", "state", "bundle", "mode"):
-        value = getattr(wanted, name)
-        if value is not None:
-            query = query.where(table.c[name] == value)
-    if wanted.since_us is not None:
-        query = query.where(table.c.captured_us >= wanted.since_us)
-    if wanted.until_us is not None:
-        query = query.where(table.c.captured_us < wanted.until_us)
-    return query
-
-
-def verdict_values(row: Any) -> dict[str, Any]:
+def verdict_values(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of `verdicts` with its JSON columns read."""
-    values = dict(row._mapping)
     return {
-        **values,
-        "regions": json.loads(values["regions"]),
-        "probabilities": json.loads(values["probabilities"]),
+        **row,
+        "regions": json.loads(row["regions"]),
+        "probabilities": json.loads(row["probabilities"]),
     }
 
 
@@ -91,7 +71,7 @@ def sheet_history(connection: Connection, sheet: str) -> dict[str, Any] | None:
     return {
         **found._mapping,
         "verdicts": [
-            verdict_values(row)
+            verdict_values(dict(row._mapping))
             for row in connection.execute(verdicts.order_by(*(schema.verdicts.c[name] for name in order)))
         ],
         "draw": None if draw is None else dict(draw._mapping),

@@ -1,16 +1,18 @@
-"""Cursors of lists: where a page ended, as text that a caller hands back."""
+"""Pages of lists, and their cursors: where a page ended, as text that a caller hands back."""
 
 from __future__ import annotations
 
 import base64
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
+
+from sqlalchemy import Connection, Select, Table, tuple_
 
 from steelsight.errors import BadInput
 
-__all__ = ["LONGEST_PAGE", "Page", "check_limit", "read_cursor", "write_cursor"]
+__all__ = ["LONGEST_PAGE", "Page", "check_limit", "filtered", "read_cursor", "read_page", "write_cursor"]
 
 LONGEST_PAGE: Final = 500
 Kind = type[int] | type[str] | type[float]
@@ -22,6 +24,46 @@ class Page:
 
     rows: tuple[dict[str, Any], ...]
     cursor: str | None  # of the next page; None = this is the last
+
+
+def filtered(query: Select[Any], table: Table, wanted: Any, *, time: str) -> Select[Any]:
+    """A query with the conditions of a filter; what is None in it is no condition.
+
+    wanted  a dataclass; its fields are columns of the table, and since_us and until_us
+    time    the column that since_us (at or after) and until_us (before) bound
+    """
+    conditions = {each.name: getattr(wanted, each.name) for each in fields(wanted)}
+    since_us, until_us = conditions.pop("since_us"), conditions.pop("until_us")
+    query = query.where(*(table.c[name] == value for name, value in conditions.items() if value is not None))
+    if since_us is not None:
+        query = query.where(table.c[time] >= since_us)
+    if until_us is not None:
+        query = query.where(table.c[time] < until_us)
+    return query
+
+
+def read_page(
+    connection: Connection,
+    query: Select[Any],
+    table: Table,
+    sorted_by: Sequence[str],
+    *,
+    limit: int,
+    cursor: str | None,
+) -> Page:
+    """A page of rows by falling values of some columns, which together are unique.
+
+    raises  BadInput for a cursor that is not of such a page, or a limit out of range
+    """
+    check_limit(limit)
+    columns = [table.c[name] for name in sorted_by]
+    if cursor is not None:
+        kinds = [int if name in ("captured_us", "entered_us", "seq") else str for name in sorted_by]
+        query = query.where(tuple_(*columns) < tuple_(*read_cursor(cursor, kinds)))
+    query = query.order_by(*(column.desc() for column in columns)).limit(limit + 1)
+    rows = [dict(row._mapping) for row in connection.execute(query)]
+    following = write_cursor([rows[limit - 1][name] for name in sorted_by]) if len(rows) > limit else None
+    return Page(tuple(rows[:limit]), following)
 
 
 def check_limit(limit: int) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Final
 
-from sqlalchemy import Connection, Select, Table, select, tuple_
+from sqlalchemy import Connection, select
 
 from steelsight.ledger.database import schema
-from steelsight.ledger.reading.paging import Page, check_limit, read_cursor, write_cursor
+from steelsight.ledger.reading.paging import Page, filtered, read_page
 
 __all__ = [
     "EventFilter",
@@ -71,10 +71,8 @@ def list_sheets(
     raises  BadInput for a cursor that is not of such a page, or a limit out of range
     """
     table = schema.sheets
-    query = _within(select(table), table, "captured_us", wanted.since_us, wanted.until_us)
-    for name in ("station", "coil", "image_hash"):
-        query = _equal(query, table, name, getattr(wanted, name))
-    return _page(connection, query, table, CAPTURED, limit, cursor)
+    query = filtered(select(table), table, wanted, time="captured_us")
+    return read_page(connection, query, table, CAPTURED, limit=limit, cursor=cursor)
 
 
 def list_reviews(
@@ -86,10 +84,8 @@ def list_reviews(
 ) -> Page:
     """Reviews, newest first; limit, cursor and errors as of `list_sheets`."""
     table = schema.reviews
-    query = _within(select(table), table, "entered_us", wanted.since_us, wanted.until_us)
-    for name in ("sheet", "person", "answer"):
-        query = _equal(query, table, name, getattr(wanted, name))
-    page = _page(connection, query, table, ENTERED, limit, cursor)
+    query = filtered(select(table), table, wanted, time="entered_us")
+    page = read_page(connection, query, table, ENTERED, limit=limit, cursor=cursor)
     return Page(tuple({**row, "regions": json.loads(row["regions"])} for row in page.rows), page.cursor)
 
 
@@ -102,43 +98,8 @@ def list_events(
 ) -> Page:
     """Events, newest first; limit, cursor and errors as of `list_sheets`."""
     table = schema.events
-    query = _within(select(table), table, "entered_us", wanted.since_us, wanted.until_us)
-    for name in ("name", "writer"):
-        query = _equal(query, table, name, getattr(wanted, name))
+    query = filtered(select(table), table, replace(wanted, among=None), time="entered_us")
     if wanted.among is not None:
         query = query.where(table.c.name.in_(sorted(wanted.among)), table.c.person.is_(None))
-    page = _page(connection, query, table, ENTERED, limit, cursor)
+    page = read_page(connection, query, table, ENTERED, limit=limit, cursor=cursor)
     return Page(tuple({**row, "details": json.loads(row["details"])} for row in page.rows), page.cursor)
-
-
-def _equal(query: Select[Any], table: Table, name: str, value: str | None) -> Select[Any]:
-    return query if value is None else query.where(table.c[name] == value)
-
-
-def _within(
-    query: Select[Any], table: Table, column: str, since_us: int | None, until_us: int | None
-) -> Select[Any]:
-    if since_us is not None:
-        query = query.where(table.c[column] >= since_us)
-    if until_us is not None:
-        query = query.where(table.c[column] < until_us)
-    return query
-
-
-def _page(
-    connection: Connection,
-    query: Select[Any],
-    table: Table,
-    sorted_by: tuple[str, ...],
-    limit: int,
-    cursor: str | None,
-) -> Page:
-    check_limit(limit)
-    columns = [table.c[name] for name in sorted_by]
-    if cursor is not None:
-        kinds = tuple(int if name in ("captured_us", "entered_us", "seq") else str for name in sorted_by)
-        query = query.where(tuple_(*columns) < tuple_(*read_cursor(cursor, kinds)))
-    query = query.order_by(*(column.desc() for column in columns)).limit(limit + 1)
-    rows = [dict(row._mapping) for row in connection.execute(query)]
-    following = write_cursor([rows[limit - 1][name] for name in sorted_by]) if len(rows) > limit else None
-    return Page(tuple(rows[:limit]), following)

@@ -177,7 +177,6 @@ class Line:
         if self._store is not None and arrival.content:
             image = self._store.put(arrival.content)
         height, width = read.size if read.gray is not None else (None, None)
-        place = arrival.place
         return SheetSeen(
             station=self._recorder.station,
             item=arrival.item,
@@ -186,12 +185,8 @@ class Line:
             width=width,
             height=height,
             captured_us=arrival.captured_us,
-            coil=place.coil,
-            position_m=place.position_m,
-            length_m=place.length_m,
-            across_mm=place.across_mm,
-            side=place.side,
             repeated=repeated,
+            **vars(arrival.place),
         )
 
     def _verdict(

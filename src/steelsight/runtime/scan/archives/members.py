@@ -26,7 +26,7 @@ DAMAGE: Final = (
     ValueError,
     LookupError,
     ArithmeticError,
-    NotImplementedError,
+    NotImplementedError,  # zipfile: a compression or an encryption that it does not know
     struct.error,
     zlib.error,
     lzma.LZMAError,

@@ -23,7 +23,7 @@ from steelsight.service.api.models.plant import (
     StationList,
 )
 from steelsight.service.api.models.values import PageQuery, public
-from steelsight.service.api.parts import ServicePart, unknown
+from steelsight.service.api.parts import ServicePart, filter_of, unknown
 from steelsight.service.events.messages import LINE_EVENTS
 
 __all__ = ["router"]
@@ -110,13 +110,7 @@ def get_events(
 ) -> EventPage:
     """Events, newest first; without the permission `audit` those that are not about people."""
     audit = caller.may(Permission.AUDIT)
-    wanted = EventFilter(
-        name=query.name,
-        writer=query.writer,
-        among=None if audit else LINE_EVENTS,
-        since_us=query.since,
-        until_us=query.until,
-    )
+    wanted = filter_of(EventFilter, query, among=None if audit else LINE_EVENTS)
     with service.ledger.read() as connection:
         page = list_events(connection, wanted, limit=query.limit, cursor=query.cursor)
     return EventPage.model_validate({"items": [public(row) for row in page.rows], "next": page.cursor})

@@ -22,7 +22,7 @@ from steelsight.service.access.roles import Caller, Permission
 from steelsight.service.api.comments import with_comments
 from steelsight.service.api.idempotency import IdempotencyKey, once
 from steelsight.service.api.models.sheets import NewReview, ReviewAnswer, ReviewPage, ReviewQuery
-from steelsight.service.api.parts import ServicePart, unknown
+from steelsight.service.api.parts import ServicePart, filter_of, unknown
 from steelsight.service.context import Service
 from steelsight.service.problem import Problem
 
@@ -39,13 +39,7 @@ def get_reviews(
     caller: Annotated[Caller, Depends(needs(Permission.READ))],
 ) -> ReviewPage:
     """Reviews, newest first."""
-    wanted = ReviewFilter(
-        sheet=query.sheet,
-        person=query.person,
-        answer=query.answer,
-        since_us=query.since,
-        until_us=query.until,
-    )
+    wanted = filter_of(ReviewFilter, query)
     with service.ledger.read() as connection:
         page = list_reviews(connection, wanted, limit=query.limit, cursor=query.cursor)
         items = with_comments(connection, page.rows, names=caller.may(Permission.AUDIT))

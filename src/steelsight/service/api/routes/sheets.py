@@ -22,7 +22,7 @@ from steelsight.service.api.models.sheets import (
     VerdictQuery,
 )
 from steelsight.service.api.models.values import ShortName, public
-from steelsight.service.api.parts import JudgesPart, ServicePart, unknown
+from steelsight.service.api.parts import JudgesPart, ServicePart, filter_of, unknown
 from steelsight.service.problem import Problem
 
 __all__ = ["router"]
@@ -40,13 +40,7 @@ IMAGES: dict[int | str, dict[str, Any]] = {
 @router.get("/sheets", dependencies=READ)
 def get_sheets(query: Annotated[SheetQuery, Query()], service: ServicePart) -> SheetPage:
     """Sheets, newest capture first."""
-    wanted = SheetFilter(
-        station=query.station,
-        coil=query.coil,
-        image_hash=query.image_hash,
-        since_us=query.since,
-        until_us=query.until,
-    )
+    wanted = filter_of(SheetFilter, query)
     with service.ledger.read() as connection:
         page = list_sheets(connection, wanted, limit=query.limit, cursor=query.cursor)
     return SheetPage.model_validate({"items": [public(row) for row in page.rows], "next": page.cursor})
@@ -55,16 +49,7 @@ def get_sheets(query: Annotated[SheetQuery, Query()], service: ServicePart) -> S
 @router.get("/verdicts", dependencies=READ)
 def get_verdicts(query: Annotated[VerdictQuery, Query()], service: ServicePart) -> VerdictPage:
     """Verdicts with their sheets' places, newest capture first."""
-    wanted = VerdictFilter(
-        station=query.station,
-        coil=query.coil,
-        label=query.label,
-        state=query.state,
-        bundle=query.bundle,
-        mode=None if query.mode == "any" else query.mode,
-        since_us=query.since,
-        until_us=query.until,
-    )
+    wanted = filter_of(VerdictFilter, query, mode=None if query.mode == "any" else query.mode)
     with service.ledger.read() as connection:
         page = list_verdicts(connection, wanted, limit=query.limit, cursor=query.cursor)
     return VerdictPage.model_validate({"items": [public(row) for row in page.rows], "next": page.cursor})

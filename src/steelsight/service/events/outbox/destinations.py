@@ -27,6 +27,7 @@ from steelsight.service.events.outbox.signing import new_key
 
 __all__ = [
     "ACTIVE",
+    "NO_FAILURE",
     "PAUSED",
     "SCHEMES",
     "Destination",
@@ -44,8 +45,7 @@ __all__ = [
 ACTIVE: Final = "active"
 PAUSED: Final = "paused"
 SCHEMES: Final[Mapping[str, Sequence[str]]] = {"webhook": ("https", "http"), "mqtt": ("mqtts", "mqtt")}
-RESUMED: Final = {  # columns that begin anew when a paused destination goes on
-    "reason": None,
+NO_FAILURE: Final[Mapping[str, Any]] = {  # columns of a destination that accepted the last message
     "failures": 0,
     "failing_since_us": None,
     "failing_writer": None,
@@ -53,6 +53,7 @@ RESUMED: Final = {  # columns that begin anew when a paused destination goes on
     "error": None,
     "next_us": None,
 }
+RESUMED: Final = {"reason": None, **NO_FAILURE}  # columns that begin anew when a paused destination goes on
 
 
 @dataclass(frozen=True)

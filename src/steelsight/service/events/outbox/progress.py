@@ -19,7 +19,13 @@ from steelsight.ledger.database import outbox as tables
 from steelsight.ledger.reading.cursors import Cursor
 from steelsight.ledger.reading.tail import read_heads
 from steelsight.ledger.writing.writer import Writer, database_us, has_ended, now_us, this_process
-from steelsight.service.events.outbox.destinations import ACTIVE, PAUSED, Destination, list_destinations
+from steelsight.service.events.outbox.destinations import (
+    ACTIVE,
+    NO_FAILURE,
+    PAUSED,
+    Destination,
+    list_destinations,
+)
 
 __all__ = ["LEASE_S", "Failure", "give_back", "note_failure", "pause", "save", "take"]
 
@@ -89,12 +95,7 @@ def save(
         values |= {
             "delivered": table.c.delivered + delivered,
             "delivered_us": now_us(),
-            "failures": 0,
-            "failing_since_us": None,
-            "failing_writer": None,
-            "failing_seq": None,
-            "error": None,
-            "next_us": None,
+            **NO_FAILURE,
         }
     _set_held(connection, found, token, values)
     positions = tables.positions
