@@ -13,10 +13,10 @@ import pytest
 
 from steelsight import files
 from steelsight.deploy import writer
-from steelsight.deploy.writer import write_bundle
 from steelsight.errors import BadOutput
 from steelsight.files import replace_folder
 from steelsight.runtime.bundle.open import open_bundle
+from steelsight.runtime.bundle.writer import write_bundle
 
 Make = Callable[..., Path]
 
