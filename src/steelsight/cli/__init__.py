@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Annotated
 
@@ -100,5 +101,6 @@ def main() -> None:
     try:
         app()
     finally:
+        gc.freeze()  # else the interpreter searches all objects for cycles as it ends: a second and more
         if code := flush_output():
             sys.exit(code)
