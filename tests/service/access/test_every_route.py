@@ -32,6 +32,7 @@ NEEDS = {
     ("POST", "/api/v1/reviews"): Permission.REVIEW,
     ("GET", "/api/v1/coils"): Permission.READ,
     ("GET", "/api/v1/coils/{coil:path}"): Permission.READ,
+    ("GET", "/api/v1/coils/{coil:path}/defects"): Permission.READ,
     ("GET", "/api/v1/bundles"): Permission.READ,
     ("GET", "/api/v1/bundles/{bundle}"): Permission.READ,
     ("GET", "/api/v1/stations"): Permission.READ,

@@ -8,12 +8,15 @@ import pytest
 from tests.ledger.conftest import judged, sheet, verdict
 
 from steelsight.ledger.chain.entries import Draw, Event, Review
+from steelsight.ledger.coils.calibration import CALIBRATED
 from steelsight.ledger.reading.cursors import Cursor
 from steelsight.ledger.reading.tail import read_after
 from steelsight.ledger.writing.writer import open_writer
 from steelsight.service.events.message_schema import message_schema
-from steelsight.service.events.messages import MOST_BYTES, Filter, MessageBody, messages_of
+from steelsight.service.events.messages import LINE_EVENTS, MOST_BYTES, Filter, MessageBody, messages_of
 from steelsight.service.events.outbox.sending import outgoing
+from steelsight.service.station.folder import UNREADABLE
+from steelsight.service.station.line import BUNDLE
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "events.schema.json"
 PERSON = "5" * 32
@@ -28,6 +31,10 @@ def line(ledger):
 def messages(ledger):
     with ledger.read() as connection:
         return messages_of(connection, read_after(connection, Cursor(), limit=1000).entries)
+
+
+def test_events_of_a_station_are_not_about_people():
+    assert {BUNDLE, CALIBRATED, UNREADABLE, "clock_set_back", "database_back"} <= LINE_EVENTS
 
 
 @pytest.fixture

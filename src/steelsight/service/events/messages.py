@@ -24,6 +24,7 @@ from steelsight.ledger.chain.entries import (
     VerdictGiven,
     sheet_id,
 )
+from steelsight.ledger.coils.calibration import CALIBRATED
 from steelsight.ledger.proof.verify import RESTORED
 from steelsight.ledger.reading.tail import TailEntry
 from steelsight.ledger.writing.projection import PRUNED, sheets_of
@@ -41,7 +42,10 @@ __all__ = [
 
 MOST_BYTES: Final = 256 * 1024  # of an entry; the data of a larger one are left out
 LINE_EVENTS: Final = frozenset(  # events that are not about people; all others need Permission.AUDIT
-    {"database_back", "destination_paused", "name_released", "unreadable", PRUNED, RESTORED}
+    {
+        *("bundle", "clock_set_back", "database_back", "destination_paused", "name_released", "unreadable"),
+        *(CALIBRATED, PRUNED, RESTORED),
+    }
 )
 
 
