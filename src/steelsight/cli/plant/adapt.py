@@ -20,7 +20,9 @@ __all__ = ["adapt"]
 
 @expand_options
 def adapt(
-    bundle: Annotated[Path, typer.Argument(help="BUNDLE folder to start from.", metavar="BUNDLE")],
+    bundle: Annotated[
+        Path, typer.Argument(help="BUNDLE folder to start from, or fast or accurate.", metavar="BUNDLE")
+    ],
     data: DataArgument,
     out: Annotated[Path, typer.Option(help="BUNDLE folder to write.", metavar="BUNDLE")],
     options: AdaptOptions,

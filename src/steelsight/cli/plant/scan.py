@@ -24,7 +24,7 @@ __all__ = ["scan"]
 @draws_figures
 @expand_options
 def scan(
-    bundle: Annotated[Path, typer.Argument(help="BUNDLE folder.", metavar="BUNDLE")],
+    bundle: Annotated[Path, typer.Argument(help="BUNDLE folder, or fast or accurate.", metavar="BUNDLE")],
     sources: Annotated[
         list[str],
         typer.Argument(

@@ -71,7 +71,7 @@ class JudgingFlags:
 
 @expand_options
 def line(
-    bundle: Annotated[Path, typer.Argument(help="BUNDLE folder.", metavar="BUNDLE")],
+    bundle: Annotated[Path, typer.Argument(help="BUNDLE folder, or fast or accurate.", metavar="BUNDLE")],
     source: Annotated[
         str,
         typer.Argument(

@@ -32,7 +32,7 @@ def draw_demo_sheets(
     from steelsight.sheets.synthetic import EVEN_SHARES, synth_spec  # needs the extra `synth`
     from steelsight.sheets.synthetic.writer import iterate_written
 
-    spec = synth_spec(seed=seed, count=count, class_shares=EVEN_SHARES)
+    spec = synth_spec(seed=seed, count=count, class_shares=EVEN_SHARES, version=2)
     images = folder / "train_images"
     spec_file = folder / "spec.json"
     if (folder / "train.csv").exists():
