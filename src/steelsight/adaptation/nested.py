@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from steelsight.adaptation.head import PENALTIES, AdaptedHead, fit_heads
+from steelsight.adaptation.head import EXACT, PENALTIES, ROUGH, AdaptedHead, fit_heads
 from steelsight.evaluation.probabilities import softmax
 from steelsight.sheets.grouping.splits import group_folds
 from steelsight.streams import indexed_stream
@@ -35,9 +35,10 @@ class FitSheets:
         groups = [self.groups[i] for i in rows.tolist()]
         return FitSheets(self.features[rows], self.labels[rows], self.single[rows], groups, self.classes)
 
-    def heads(self, penalties: Sequence[float]) -> list[AdaptedHead]:
+    def heads(self, penalties: Sequence[float], tolerance: float = ROUGH) -> list[AdaptedHead]:
         """A head for each penalty, fitted to the sheets of one type."""
-        return fit_heads(self.features[self.single], self.labels[self.single], self.classes, penalties)
+        rows = self.single
+        return fit_heads(self.features[rows], self.labels[rows], self.classes, penalties, tolerance=tolerance)
 
     def folds(self, folds: int, rng: np.random.Generator) -> list[tuple[Positions, Positions]]:
         """Folds by whole groups; fewer where a class has fewer groups, and at least two."""
@@ -84,7 +85,7 @@ def choose_penalty(sheets: FitSheets, folds: int, rng: np.random.Generator) -> f
 def fit_best(sheets: FitSheets, *, folds: int, seed: int) -> tuple[AdaptedHead, float]:
     """The head fitted to all sheets, and its penalty, chosen by a cross-validation on them."""
     penalty = choose_penalty(sheets, folds, indexed_stream(seed))
-    return sheets.heads([penalty])[0], penalty
+    return sheets.heads([penalty], EXACT)[0], penalty
 
 
 def _balanced_loss(logits: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]) -> float:
