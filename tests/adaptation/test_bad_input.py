@@ -35,8 +35,8 @@ def test_a_renamed_class(adapt: Callable[..., tuple[str, ...]], make_data: Make)
     with pytest.raises(
         BadData,
         match=r"DATA has stripe, which the bundle does not have: give --new 'stripe' where it is a new "
-        r"class, --rename 'stripe=bar' where it is the same under another name; DATA has no sheet of bar, .*--drop "
-        r"'bar' to leave it out; or --take-classes",
+        r"class, --rename 'stripe=bar' where it is the same under another name; DATA has no sheet of bar, .*"
+        r"--drop 'bar' to leave it out; or --take-classes",
     ):
         adapt(data)
     assert adapt(data, rename=("stripe=bar",)) == ("none", "bar", "block")

@@ -103,8 +103,8 @@ def test_the_words_of_what_is_not_certified() -> None:
     nothing = HeadCalibration(1.0, 1.0, 0.0, float("nan"), None)
     assert nothing.statement(0.05, 0.1) == (
         "not certified, at the errors seen no number of further sheets certifies it: label more sheets to "
-        "fit; at no threshold at most 0.05 of the answers are wrong on sheets left out of the fit, so no sheet is "
-        "answered without a person"
+        "fit; at no threshold at most 0.05 of the answers are wrong on sheets left out of the fit, so no "
+        "sheet is answered without a person"
     )
     some = HeadCalibration(1.0, 0.8, 0.5, 0.02, 130)
     assert some.statement(0.05, 0.1).startswith(

@@ -12,7 +12,7 @@ from tests.adaptation.conftest import CHANNELS, GRID, HEIGHT, WIDTH, tiny_graph
 
 from steelsight.adaptation.features import read_features, reference_outputs
 from steelsight.adaptation.graph import head_graph, map_graph
-from steelsight.adaptation.head import AdaptedHead
+from steelsight.adaptation.head import LIMIT, AdaptedHead
 from steelsight.errors import BadBundle
 from steelsight.runtime.bundle.open import Bundle, open_bundle
 from steelsight.runtime.engine.engine import open_engine
@@ -27,6 +27,7 @@ def head(rng: np.random.Generator) -> AdaptedHead:
         rng.uniform(0.5, 2, 2 * CHANNELS),
         rng.normal(size=(2 * CHANNELS, 4)),
         rng.normal(size=4),
+        LIMIT,
     )
 
 

@@ -39,7 +39,7 @@ class AdaptedHead:
     scale: Float[np.ndarray, " d"]  # above 0
     weight: Float[np.ndarray, "d c"]
     bias: Float[np.ndarray, " c"]
-    limit: float = LIMIT
+    limit: float  # standard deviations, above 0
 
     def standard(self, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
         """Standardised features, before they are limited."""
@@ -68,20 +68,22 @@ def fit_heads(
     penalties: Sequence[float] = PENALTIES,
     *,
     tolerance: float = ROUGH,
+    limit: float = LIMIT,
 ) -> list[AdaptedHead]:
     """One head for each penalty.
 
     labels     (n,) class index; a class without sheets gets the logit ABSENT
     penalties  C of scikit-learn's LogisticRegression, above 0, smallest first: each fit starts from the last
     tolerance  at which a fit ends, of the gradient of the mean loss
+    limit      standard deviations at which features are limited; infinite = not
     """
     mean, scale = features.mean(axis=0), np.maximum(features.std(axis=0), _LEAST_SCALE)
-    standard = np.clip((features - mean) / scale, -LIMIT, LIMIT)
+    standard = np.clip((features - mean) / scale, -limit, limit)
     basis = _basis(standard)
     points = standard @ basis
     present, counts = np.unique(labels, return_counts=True)
     if present.size < 2:
-        return [_constant(mean, scale, present, classes) for _ in penalties]
+        return [_constant(mean, scale, present, classes, limit) for _ in penalties]
     share = np.zeros(classes)
     share[present] = labels.size / present.size / counts
     model = LogisticRegression(max_iter=_ITERATIONS, tol=tolerance, warm_start=True)
@@ -93,7 +95,7 @@ def fit_heads(
         inner, shift = _per_class(model)
         weight[:, present] = basis @ inner.T
         bias[present] = shift
-        heads.append(AdaptedHead(mean, scale, weight, bias))
+        heads.append(AdaptedHead(mean, scale, weight, bias, limit))
     return heads
 
 
@@ -121,8 +123,9 @@ def _constant(
     scale: Float[np.ndarray, " d"],
     present: Int[np.ndarray, " p"],
     classes: int,
+    limit: float,
 ) -> AdaptedHead:
     """The head of sheets of one class."""
     bias = np.full(classes, ABSENT)
     bias[present] = 0.0
-    return AdaptedHead(mean, scale, np.zeros((mean.size, classes)), bias)
+    return AdaptedHead(mean, scale, np.zeros((mean.size, classes)), bias, limit)
