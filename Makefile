@@ -66,26 +66,16 @@ test-long: $(VENV)/.installed  ## long statistics, trainings and attacks; writes
 	$(BIN)/python benchmarks/hardening.py build/hardening docs/results/hardening.md
 	$(BIN)/python benchmarks/service.py --prepare build/service/list.db
 
-# Train and export the bundles that come with the package, `fast` and `accurate`, on generated sheets alone.
-build/bundles/sheets/truth.csv: $(VENV)/.installed
-	$(BIN)/steelsight synth build/bundles/sheets --count 2120 --seed 31 --shares .32,.17,.17,.17,.17 --force \
-	  --stain-given-none .12 --stain-given-defect .06 --plate-given-none .12
-
-BUNDLE_RECIPE = --task multiclass --fresh --seed 7 --set loss.masks=1.0 --set learning_rate=0.001 \
-  --set balance.power=1.0 --set augment.camera_noise=8.0 \
-  --set split.train=.75 --set split.validation=.1 --set split.test=.15
-
-default-bundle: build/bundles/sheets/truth.csv  ## `fast`
-	$(BIN)/steelsight train build/bundles/sheets --out build/bundles/fast $(BUNDLE_RECIPE) \
-	  --epochs 14 --set augment.blur=0.1
-	$(BIN)/steelsight export build/bundles/fast --data build/bundles/sheets \
+# Trains and exports `fast`, the bundle that comes with the package, on generated sheets alone.
+default-bundle: $(VENV)/.installed
+	$(BIN)/steelsight synth build/default/sheets --count 2120 --seed 31 --shares .32,.17,.17,.17,.17 \
+	  --stain-given-none .12 --stain-given-defect .06 --plate-given-none .12 --force
+	$(BIN)/steelsight train build/default/sheets --task multiclass --out build/default/fast --fresh --seed 7 \
+	  --epochs 14 --set loss.masks=1.0 --set learning_rate=0.001 --set balance.power=1.0 \
+	  --set augment.camera_noise=8.0 --set augment.blur=0.1 \
+	  --set split.train=.75 --set split.validation=.1 --set split.test=.15
+	$(BIN)/steelsight export build/default/fast --data build/default/sheets \
 	  --out src/steelsight/runtime/default_bundle --risk .05 --probes 12
-
-accurate-bundle: build/bundles/sheets/truth.csv
-	$(BIN)/steelsight train build/bundles/sheets --out build/bundles/accurate $(BUNDLE_RECIPE) \
-	  --epochs 6 --set height=128 --set width=800 --set augment.blur=0.2
-	$(BIN)/steelsight export build/bundles/accurate --data build/bundles/sheets \
-	  --out src/steelsight/runtime/accurate_bundle --risk .05 --probes 12
 
 bench: $(VENV)/.installed  ## speed as ratios against the usual way; run nothing else meanwhile
 	for file in $(filter-out benchmarks/house.py benchmarks/golden.py benchmarks/hardening.py,$(wildcard benchmarks/*.py)); do \

@@ -21,7 +21,8 @@ __all__ = ["adapt"]
 @expand_options
 def adapt(
     bundle: Annotated[
-        Path, typer.Argument(help="BUNDLE folder to start from, or fast or accurate.", metavar="BUNDLE")
+        Path,
+        typer.Argument(help="BUNDLE folder to start from, or fast, the package's own.", metavar="BUNDLE"),
     ],
     data: DataArgument,
     out: Annotated[Path, typer.Option(help="BUNDLE folder to write.", metavar="BUNDLE")],

@@ -18,7 +18,7 @@ __all__ = ["bench"]
 def bench(
     bundle: Annotated[
         Path | None,
-        typer.Argument(help="BUNDLE folder, or fast or accurate; default fast.", metavar="BUNDLE"),
+        typer.Argument(help="BUNDLE folder; default fast, the package's own.", metavar="BUNDLE"),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Folder of your own images; default generated sheets.", metavar="DIR")

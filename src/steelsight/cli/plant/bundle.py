@@ -15,7 +15,7 @@ from steelsight.errors import ParityRefused
 __all__ = ["bundle"]
 
 bundle = typer.Typer(name="bundle", help="Verify, show and sign a bundle.", no_args_is_help=True)
-Folder = Annotated[Path, typer.Argument(help="BUNDLE folder, or fast or accurate.", metavar="BUNDLE")]
+Folder = Annotated[Path, typer.Argument(help="BUNDLE folder, or fast, the package's own.", metavar="BUNDLE")]
 
 
 @bundle.command(cls=Verb)

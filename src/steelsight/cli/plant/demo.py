@@ -18,7 +18,7 @@ def demo(
         Path | None, typer.Option(help="Folder of your own images instead of generated ones.", metavar="DIR")
     ] = None,
     bundle: Annotated[
-        Path | None, typer.Option(help="BUNDLE folder, or fast or accurate; default fast.", metavar="BUNDLE")
+        Path | None, typer.Option(help="BUNDLE folder; default fast, the package's own.", metavar="BUNDLE")
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="Number of generated sheets.")] = 60,
     seed: Annotated[int, typer.Option(help="Seed of the generated sheets.")] = 0,

@@ -24,7 +24,9 @@ __all__ = ["scan"]
 @draws_figures
 @expand_options
 def scan(
-    bundle: Annotated[Path, typer.Argument(help="BUNDLE folder, or fast or accurate.", metavar="BUNDLE")],
+    bundle: Annotated[
+        Path, typer.Argument(help="BUNDLE folder, or fast, the package's own.", metavar="BUNDLE")
+    ],
     sources: Annotated[
         list[str],
         typer.Argument(

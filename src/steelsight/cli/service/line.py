@@ -71,7 +71,9 @@ class JudgingFlags:
 
 @expand_options
 def line(
-    bundle: Annotated[Path, typer.Argument(help="BUNDLE folder, or fast or accurate.", metavar="BUNDLE")],
+    bundle: Annotated[
+        Path, typer.Argument(help="BUNDLE folder, or fast, the package's own.", metavar="BUNDLE")
+    ],
     source: Annotated[
         str,
         typer.Argument(

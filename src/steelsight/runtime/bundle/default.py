@@ -1,4 +1,4 @@
-"""The bundles that come with the package, trained on generated sheets: `fast` and `accurate`."""
+"""The bundle that comes with the package, trained on generated sheets, and its name `fast`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from steelsight.errors import BadBundle
 __all__ = ["BUNDLES", "FOLDER", "default_bundle", "named_bundle"]
 
 FOLDER: Final = Path(__file__).parents[1] / "default_bundle"
-BUNDLES: Final = MappingProxyType({"fast": FOLDER, "accurate": FOLDER.with_name("accurate_bundle")})
+BUNDLES: Final = MappingProxyType({"fast": FOLDER})  # by the name that stands for it
 
 
 def default_bundle() -> Path:
@@ -20,7 +20,7 @@ def default_bundle() -> Path:
 
 
 def named_bundle(folder: Path) -> Path:
-    """The folder of one of the package's own bundles where its name is given and no such path exists.
+    """The folder of a bundle of the package where its name is given and no such path exists.
 
     raises  BadBundle where the package was installed without it
     """

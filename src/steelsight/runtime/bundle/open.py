@@ -77,7 +77,7 @@ class Bundle:
 def open_bundle(folder: Path) -> Bundle:
     """Read and check a whole bundle.
 
-    folder  of the bundle, or the name of one of the package's own: fast, accurate
+    folder  of the bundle, or `fast`, the package's own
     raises  BadBundle naming the file and what is wrong: missing, altered, too large, of another format or
             decoder, a graph that does not agree with the card, arrays with objects inside
     """
