@@ -33,7 +33,9 @@ class TrainOptions:
         None, help="binary, multiclass or multilabel. Default: the recipe's, which is binary."
     )
     model: str | None = option(
-        None, help="Network; `steelsight models` lists them, timm:NAME is any of timm. Default: the recipe's."
+        None,
+        help="Network: a name that `steelsight models` lists, timm:NAME, torchvision:NAME, or "
+        "module:callable for one of your own. Default: the recipe's.",
     )
     recipe: str = option("default", help="default, parts, study, aug_cnn and its like, or a TOML file.")
     setting: tuple[str, ...] = option(

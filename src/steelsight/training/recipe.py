@@ -56,7 +56,7 @@ class _RecipeSection(BaseModel):
 class ModelRecipe(_RecipeSection):
     """The network; see models.catalog."""
 
-    name: str  # a key of models.catalog.MODELS, or timm:NAME
+    name: str  # as `steelsight models` lists them, timm:NAME, torchvision:NAME, module:callable
     head: HeadName  # study or direct; see models.heads
     pooling: PoolingName  # of the direct head: average, lse or top
     sharpness: float = Field(gt=0)  # of lse pooling; larger = closer to the maximum
