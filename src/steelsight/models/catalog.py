@@ -33,6 +33,7 @@ __all__ = [
     "assemble",
     "build_model",
     "find_model",
+    "grid_of",
     "structure",
 ]
 
@@ -231,6 +232,12 @@ def structure(spec: ModelSpec) -> SheetClassifier:
             smallest=entry.smallest,
             patches=spec.patches,
         )
+
+
+def grid_of(spec: ModelSpec) -> tuple[int, int]:
+    """Height and width of the feature map for images of the spec's size."""
+    output = run_empty(structure(spec).features.eval(), spec.size, spec.name)
+    return int(output.shape[2]), int(output.shape[3])
 
 
 def _drawn(entry: ModelEntry, generator: torch.Generator) -> nn.Module:

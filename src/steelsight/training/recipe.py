@@ -99,7 +99,7 @@ class SplitRecipe(_RecipeSection):
     """Shares of the training, validation and test sheets, and how they are drawn."""
 
     method: Literal["random", "stratified", "groups", "given"]  # groups: related sheets stay in one part
-    train: float = Field(gt=0, lt=1)  # share of the sheets
+    train: float = Field(gt=0, le=1)  # share of the sheets
     validation: float = Field(ge=0, lt=1)  # 0: the last epoch is kept
     test: float = Field(ge=0, lt=1)  # share of the sheets
 

@@ -21,6 +21,8 @@ PROBE_SIDE = 224  # px; the size most backbones were made for
 class Wrapped(nn.Module):
     """A network whose parts do not run one after the other, behind the rescaling of its input."""
 
+    net: nn.Module
+
     def __init__(self, rescale: Rescale, net: nn.Module) -> None:
         super().__init__()
         self.rescale = rescale

@@ -53,7 +53,7 @@ def torchvision_features(name: str) -> nn.Module:
 
 def download_torchvision(name: str) -> dict[str, Tensor]:
     """The network's default ImageNet weights, by torchvision's key names; raises what the download raises."""
-    state: dict[str, Tensor] = get_model_weights(name).DEFAULT.get_state_dict(  # type: ignore[attr-defined]
+    state: dict[str, Tensor] = get_model_weights(name).DEFAULT.get_state_dict(
         progress=True, check_hash=True, weights_only=True, map_location="cpu"
     )
     return state

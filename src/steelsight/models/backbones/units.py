@@ -24,8 +24,10 @@ def units_of(features: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
     A block, such as a residual one, is one unit. The rescaling of the input is none.
     """
-    wrapped = isinstance(features, Wrapped)
-    yield from _units(features.net if wrapped else features, "net." if wrapped else "")
+    if isinstance(features, Wrapped):
+        yield from _units(features.net, "net.")
+    else:
+        yield from _units(features, "")
 
 
 def _units(module: nn.Module, prefix: str) -> Iterator[tuple[str, nn.Module]]:
