@@ -56,7 +56,7 @@ class StationProcess:
         self._wait_s = self._first_wait_s = first_wait_s
         self._stop = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
-        self._ended: int | None = None  # code of the process that ended last, while none runs
+        self._trouble = ""  # why no process runs
         self._thread = threading.Thread(target=self._keep, name="station", daemon=True)
 
     def start(self) -> None:
@@ -65,9 +65,9 @@ class StationProcess:
 
     def state(self) -> PartState:
         """Whether the station runs, for /health."""
-        if self._ended is not None:
-            return PartState("down", f"ended with code {self._ended}; it is started again")
-        return PartState("ok")
+        return (
+            PartState("down", f"{self._trouble}; it is started again") if self._trouble else PartState("ok")
+        )
 
     def stop(self) -> None:
         """End the process: what it judged is in the ledger or in the spool."""
@@ -75,18 +75,22 @@ class StationProcess:
         process = self._process
         if process is not None:
             _end(process)
-        self._thread.join(timeout=END_S)
+        if self._thread.is_alive():
+            self._thread.join(timeout=END_S)
 
     def _keep(self) -> None:
         while not self._stop.is_set():
             started = time.monotonic()
-            code = self._run()
+            try:
+                ended = f"ended with code {self._run()}"
+            except OSError as error:  # such as too little memory for a process
+                ended = f"could not be started ({error.strerror or error})"
             if self._stop.is_set():
                 return
-            self._ended = code
+            self._trouble = ended
             if time.monotonic() - started >= STEADY_S:
                 self._wait_s = self._first_wait_s
-            self._report(f"the station ended with code {code}; it starts again in {self._wait_s:.0f} s")
+            self._report(f"the station {ended}; it starts again in {self._wait_s:.0f} s")
             self._stop.wait(self._wait_s)
             self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
             self.restarts += 1
@@ -100,7 +104,7 @@ class StationProcess:
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches it through the service alone
         )
-        self._process, self._ended = process, None
+        self._process, self._trouble = process, ""
         if self._stop.is_set():
             _end(process)
         return process.wait()
