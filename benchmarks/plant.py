@@ -32,7 +32,6 @@ from PIL import Image
 
 from steelsight.deploy.graph import build_graph
 from steelsight.deploy.quantise import quantise
-from steelsight.deploy.writer import describe_files, write_bundle
 from steelsight.evaluation.timing import STUDY_BATCH, time_interleaved
 from steelsight.explanations.gradcam import grad_cam_all
 from steelsight.models.catalog import ModelSpec, SheetClassifier, build_model
@@ -40,6 +39,7 @@ from steelsight.models.inputs import IMAGENET_MEAN, IMAGENET_STD, to_input
 from steelsight.runtime.bundle.card import BundleCard, GraphFacts
 from steelsight.runtime.bundle.default import default_bundle
 from steelsight.runtime.bundle.open import open_bundle
+from steelsight.runtime.bundle.writer import describe_files, write_bundle
 from steelsight.runtime.engine.engine import open_engine
 from steelsight.runtime.engine.inspector import load
 from steelsight.runtime.scan.options import ScanOptions

@@ -19,6 +19,8 @@ uri  # the HTML template of reports
 on_broken_pipe  # Rich's console
 
 # Written to JSON and tables by `dataclasses.asdict` or pydantic; documented in the class.
+length_mm
+width_mm
 accuracy_defective_with
 accuracy_with_multi_type
 file_bytes

@@ -24,12 +24,14 @@
     ├── LedgerAltered       a ledger does not verify, or lies below its anchor
     ├── ScanIncomplete      a worker died; the message names the missing parts
     ├── ParityRefused       an exported graph does not agree with the model it came from
+    ├── AdaptationRefused   a head fitted to labelled sheets is not better than the bundle's own
     └── MissingWeights      pretrained weights are requested and not available
 
 Messages say what was expected, what came, where, and what to do, in one line.
 """
 
 __all__ = [
+    "AdaptationRefused",
     "BadAccount",
     "BadAnnotation",
     "BadBundle",
@@ -167,6 +169,10 @@ class ScanIncomplete(SteelsightError):
 
 class ParityRefused(SteelsightError):
     """An exported graph does not agree with the model it was made from; no bundle is written."""
+
+
+class AdaptationRefused(SteelsightError):
+    """A head fitted to labelled sheets is not better than the bundle's own; no bundle is written."""
 
 
 class MissingWeights(SteelsightError, FileNotFoundError):

@@ -35,7 +35,11 @@ def plain(value: Any) -> Any:
         return shown_name(value)
     if value is None or isinstance(value, bool | int):
         return value
-    if isinstance(value, Plain):  # after the plain types: a look at a protocol is slow
+    if type(value) is list:  # the plain types come first: a look at a protocol is slow
+        return [plain(entry) for entry in value]
+    if type(value) is dict:
+        return {shown_name(str(key)): plain(entry) for key, entry in value.items()}
+    if isinstance(value, Plain):
         return plain(value.plain())
     if isinstance(value, Mapping):
         return {shown_name(str(key)): plain(entry) for key, entry in value.items()}

@@ -15,6 +15,9 @@ import numpy as np
 __all__ = ["STREAMS", "indexed_stream", "stream"]
 
 STREAMS: Final[Mapping[str, int]] = {
+    "adapt-certificate": 41,
+    "adapt-intervals": 42,
+    "adapt-parity": 43,
     "balance": 2,
     "calibrate": 13,
     "calibrate-page": 14,

@@ -41,6 +41,8 @@ def run(tmp_path):
         ("scipy", ["synth", "OUT", "--count", "1"], "synth"),
         ("scipy", ["demo", "--out", "OUT"], "synth"),
         ("torch", ["models"], "lab"),
+        ("sklearn", ["adapt", "BUNDLE", "DATA", "--out", "OUT"], "adapt"),
+        ("onnx", ["adapt", "BUNDLE", "DATA", "--out", "OUT"], "adapt"),
     ],
 )
 def test_the_missing_extra_is_named(hidden, arguments, extra, tmp_path, run):

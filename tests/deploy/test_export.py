@@ -20,7 +20,6 @@ from steelsight.deploy.export import export_run
 from steelsight.deploy.export_data import open_export_data
 from steelsight.deploy.options import ExportOptions
 from steelsight.deploy.parity_trials import gather_sheets
-from steelsight.deploy.writer import describe_files, write_bundle
 from steelsight.errors import BadData, BadRecipe, ParityRefused
 from steelsight.evaluation.abstention.calibration import fit_temperature
 from steelsight.explanations.verdicts import explain_images
@@ -28,6 +27,7 @@ from steelsight.files import pack_arrays
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.runtime.bundle.arrays import read_arrays
 from steelsight.runtime.bundle.open import PROBES_FILE, open_bundle
+from steelsight.runtime.bundle.writer import describe_files, write_bundle
 from steelsight.runtime.engine.engine import open_engine
 from steelsight.runtime.parity.compare import EXACT
 from steelsight.runtime.parity.verify import read_probes, verify_bundle

@@ -24,7 +24,13 @@ HEADS = [
     ("study", "average"),
     *(("direct", kind) for kind in ("average", "max", "lse", "top", "average+max")),
 ]
-SIZES = {"adhoc": (64, 96), "squeezenet": (64, 80), "squeezenet_reduced": (64, 80), "vgg16_bn": (48, 64)}
+SIZES = {
+    "adhoc": (64, 96),
+    "squeezenet": (64, 80),
+    "squeezenet_reduced": (64, 80),
+    "vgg16_bn": (48, 64),
+    "efficientnet_lite0": (65, 95),  # odd: TensorFlow's padding is uneven at some stages and even at others
+}
 
 Run = Callable[[np.ndarray], tuple[np.ndarray, ...]]
 
@@ -65,7 +71,7 @@ def _openvino(graph: bytes) -> Run:
 
 
 @pytest.mark.parametrize(("head", "pooling"), HEADS, ids=[f"{h}-{p}" for h, p in HEADS])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*MODELS, "efficientnet_lite0"])
 def test_graph_and_network_give_the_same_outputs(name: str, head: str, pooling: str) -> None:
     model = _network(name, head, pooling)
     height, width = model.size
@@ -83,8 +89,10 @@ def test_graph_and_network_give_the_same_outputs(name: str, head: str, pooling: 
         found = run(images)
         # Rounding alone: the naive fold of a padded convolution errs by a tenth of the logits at the border.
         assert np.abs(found[0] - logits).max() <= 1e-5 * np.ptp(logits)
-        assert np.abs(found[1] - maps).max() <= 1e-4 * np.abs(maps).max()
-        assert map_cosines(maps, found[1]).min() > 0.9999
+        # The study head's maps jump where a concept within rounding of 0 opens at another place.
+        far, cosine = (5e-2, 0.999) if (name, head) == ("efficientnet_lite0", "study") else (1e-4, 0.9999)
+        assert np.abs(found[1] - maps).max() <= far * np.abs(maps).max()
+        assert map_cosines(maps, found[1]).min() > cosine
         assert np.abs(found[2] - features).max() <= 1e-4 * np.abs(features).max()
 
 
@@ -118,8 +126,8 @@ def test_unknown_layers_and_patch_models_are_refused() -> None:
     with pytest.raises(BadInput, match="expected a model that sees whole sheets, got one that judges 2"):
         build_graph(build_model(spec).eval())
     strange = _network("adhoc", "direct", "average")
-    strange.features.add_module("odd", nn.Hardswish())
-    with pytest.raises(BadInput, match="no rule is written for layer Hardswish"):
+    strange.features.add_module("odd", nn.PixelShuffle(2))
+    with pytest.raises(BadInput, match="no rule is written for operator pixel_shuffle"):
         build_graph(strange)
 
 

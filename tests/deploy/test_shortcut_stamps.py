@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from steelsight.deploy.readme import bundle_readme
 from steelsight.deploy.shortcut_stamps import read_search, read_stamps
 from steelsight.errors import BadCheckpoint
 from steelsight.runtime.bundle.card import BundleCard
+from steelsight.runtime.bundle.readme import bundle_readme
 
 
 def _write(run: Path, name: str, weights: str, **changes: object) -> Path:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from steelsight.deploy.writer import describe_files, write_bundle
 from steelsight.files import pack_arrays
 from steelsight.runtime.bundle.card import BundleCard, Familiarity, GraphFacts
+from steelsight.runtime.bundle.writer import describe_files, write_bundle
 from steelsight.types import InputSpec
 
 HEIGHT, WIDTH = 64, 96

@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 import steelsight
-from steelsight.deploy.writer import describe_files
 from steelsight.errors import BadBundle
 from steelsight.runtime.bundle.open import Bundle, open_bundle
 from steelsight.runtime.bundle.seal import parse_card, seal, write_card
+from steelsight.runtime.bundle.writer import describe_files
 from steelsight.runtime.engine.engine import open_engine
 from steelsight.runtime.engine.inspector import Inspector
 from steelsight.types import State

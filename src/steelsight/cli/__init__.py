@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Annotated
 
@@ -22,6 +23,7 @@ from steelsight.cli.lab.models import models
 from steelsight.cli.lab.recipes import recipes
 from steelsight.cli.lab.robustness import robustness
 from steelsight.cli.lab.train import train
+from steelsight.cli.plant.adapt import adapt
 from steelsight.cli.plant.bench import bench
 from steelsight.cli.plant.bundle import bundle
 from steelsight.cli.plant.demo import demo
@@ -84,7 +86,7 @@ LAB = (
     study,
     export,
 )
-for verb in (demo, bench, scan, line, serve, synth, data, models, recipes, *LAB):
+for verb in (demo, bench, scan, adapt, line, serve, synth, data, models, recipes, *LAB):
     app.command(cls=Verb)(verb)
 app.add_typer(bundle)
 app.add_typer(shortcuts)
@@ -99,5 +101,6 @@ def main() -> None:
     try:
         app()
     finally:
+        gc.freeze()  # else the interpreter searches all objects for cycles as it ends: a second and more
         if code := flush_output():
             sys.exit(code)

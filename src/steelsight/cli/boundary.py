@@ -57,6 +57,7 @@ _EXTRAS: Final = {
     **dict.fromkeys(("joserfc", "pg8000", "prometheus_client", "pydantic_settings"), "serve"),
     **dict.fromkeys(("python_multipart", "rfc8785", "sqlalchemy", "uvicorn", "uvloop"), "serve"),
 }
+_OF_ADAPT: Final = ("onnx", "scipy", "sklearn")  # others of the lab need them too
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def _end(ending: _Ending, error: Exception | None = None, *, show_traceback: boo
 
 
 def _ending_of(error: Exception, verb: str = "", options: Collection[str] = ()) -> _Ending:
-    if isinstance(error, ModuleNotFoundError) and (extra := _EXTRAS.get(_package(error))):
+    if isinstance(error, ModuleNotFoundError) and (extra := _extra(error, verb)):
         return _Ending(
             f"{error.name} is not installed, and this needs it; pip install 'steelsight[{extra}]'", 2
         )
@@ -142,6 +143,12 @@ def _reachable(text: str, verb: str, own: Collection[str]) -> str:
 
 def _package(error: ModuleNotFoundError) -> str:
     return (error.name or "").partition(".")[0]
+
+
+def _extra(error: ModuleNotFoundError, verb: str) -> str | None:
+    """The extra that brings a package which a verb needs; None = none does."""
+    package = _package(error)
+    return "adapt" if verb.endswith(" adapt") and package in _OF_ADAPT else _EXTRAS.get(package)
 
 
 def _os_text(error: OSError) -> str:

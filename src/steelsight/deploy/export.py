@@ -24,15 +24,15 @@ from steelsight.deploy.parity_trials import (
     time_precisions,
 )
 from steelsight.deploy.quantise import SHEETS, quantise
-from steelsight.deploy.readme import README_FILE, bundle_readme
 from steelsight.deploy.shortcut_stamps import read_search, read_stamps
-from steelsight.deploy.writer import describe_files, write_bundle
 from steelsight.errors import BadRecipe, ParityRefused
 from steelsight.files import pack_arrays
 from steelsight.models.card import Card, temperature_source
 from steelsight.models.catalog import SheetClassifier
 from steelsight.runtime.bundle.card import BundleCard, Familiarity, GraphFacts, Precision, TrainingStatistics
 from steelsight.runtime.bundle.open import PROBES_FILE, Bundle
+from steelsight.runtime.bundle.readme import README_FILE, bundle_readme
+from steelsight.runtime.bundle.writer import describe_files, write_bundle
 from steelsight.runtime.drift import gray_statistics, training_statistics
 from steelsight.runtime.engine.engine import Engine, Outputs, decide, open_engine
 from steelsight.streams import stream

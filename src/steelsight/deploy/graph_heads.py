@@ -13,7 +13,7 @@ import torch
 from onnx import TensorProto, helper
 from torch import nn
 
-from steelsight.deploy.graph_writer import GraphWriter, add_plain_conv, fold_norm
+from steelsight.deploy.graph_writer import GraphWriter, add_conv, conv_arrays
 from steelsight.errors import BadInput
 from steelsight.models.heads import AverageMaxHead, ConvHead, DirectHead, LinearHead
 
@@ -35,9 +35,9 @@ def add_head(graph: GraphWriter, head: nn.Module, features: str, grid: tuple[int
 
 
 def _direct(graph: GraphWriter, head: DirectHead, features: str, grid: tuple[int, int], maps: bool) -> int:
-    weight, bias = fold_norm(head.conv, None)
+    weight, bias = conv_arrays(head.conv)
     classes, places = len(weight), grid[0] * grid[1]
-    evidence = add_plain_conv(graph, features, head.conv, "head")
+    evidence = add_conv(graph, features, head.conv, "head")
     flat = graph.add("Reshape", evidence, graph.constant(np.array([0, classes, places]), "flat_shape"))
     pooling = head.pooling
     if pooling.kind == "average":
@@ -69,7 +69,7 @@ def _direct(graph: GraphWriter, head: DirectHead, features: str, grid: tuple[int
 def _average_max(
     graph: GraphWriter, head: AverageMaxHead, features: str, grid: tuple[int, int], maps: bool
 ) -> int:
-    weight, bias = fold_norm(head.conv, None)
+    weight, bias = conv_arrays(head.conv)
     flat, channels = weight[:, :, 0, 0], weight.shape[1] // 2  # (c, 2k)
     both = graph.add(
         "Concat", graph.add("GlobalAveragePool", features), graph.add("GlobalMaxPool", features), axis=1
@@ -85,11 +85,11 @@ def _average_max(
 
 def _study(graph: GraphWriter, head: ConvHead, features: str, grid: tuple[int, int], maps: bool) -> int:
     places = grid[0] * grid[1]
-    _, before_bias = fold_norm(head.conv, None)
+    _, before_bias = conv_arrays(head.conv)
     concepts = len(before_bias)
     outer = head.linear.weight.detach().double().numpy()  # (c, m)
     classes = len(outer)
-    before = add_plain_conv(graph, features, head.conv, "head")
+    before = add_conv(graph, features, head.conv, "head")
     pooled = graph.add("Flatten", graph.add("GlobalAveragePool", graph.add("Relu", before)), axis=1)
     product = graph.add("MatMul", pooled, graph.constant(outer.T.copy(), "linear_weight"))
     bias = graph.constant(head.linear.bias.detach().double().numpy(), "linear_bias")

@@ -1,4 +1,4 @@
-"""Write ONNX nodes and constants one by one, and convolutions with the BatchNorm that follows."""
+"""Write ONNX nodes and constants one by one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import onnx
 from onnx import helper, numpy_helper
 from torch import nn
 
-from steelsight.errors import BadInput
-
-__all__ = ["GraphWriter", "add_conv", "add_plain_conv", "fold_norm", "pair"]
+__all__ = ["GraphWriter", "add_conv", "conv_arrays", "pair"]
 
 
 class GraphWriter:
@@ -35,40 +33,21 @@ class GraphWriter:
         return name
 
 
-def fold_norm(layer: nn.Conv2d, norm: nn.BatchNorm2d | None) -> tuple[np.ndarray, np.ndarray]:
-    """Weight and bias in float64, with the BatchNorm that follows folded in.
-
-    raises  BadInput for a BatchNorm without running statistics
-    """
+def conv_arrays(layer: nn.Conv2d) -> tuple[np.ndarray, np.ndarray]:
+    """Weight and bias of a convolution in float64."""
     weight = layer.weight.detach().double().numpy()
-    bias = np.zeros(len(weight)) if layer.bias is None else layer.bias.detach().double().numpy()
-    if norm is None:
-        return weight, bias
-    if norm.running_mean is None or norm.running_var is None:
-        raise BadInput("export: BatchNorm without running statistics cannot be folded; train it with them")
-    scale, shift = norm.weight.detach().double().numpy(), norm.bias.detach().double().numpy()
-    factor = scale / np.sqrt(norm.running_var.double().numpy() + norm.eps)
-    return weight * factor[:, None, None, None], (bias - norm.running_mean.double().numpy()) * factor + shift
+    return weight, np.zeros(len(weight)) if layer.bias is None else layer.bias.detach().double().numpy()
 
 
-def add_plain_conv(graph: GraphWriter, current: str, layer: nn.Conv2d, name: str) -> str:
-    """Add a convolution without BatchNorm; returns the name of its output."""
-    return add_conv(graph, current, layer, *fold_norm(layer, None), name)
-
-
-def add_conv(
-    graph: GraphWriter, current: str, layer: nn.Conv2d, weight: np.ndarray, bias: np.ndarray, name: str
-) -> str:
-    """Add a convolution with the layer's geometry and these weights, (o, i, kh, kw) and (o,)."""
-    pad = pair(layer.padding)
+def add_conv(graph: GraphWriter, current: str, layer: nn.Conv2d, name: str) -> str:
+    """Add a convolution of a head; returns the name of its output."""
+    weight, bias = conv_arrays(layer)
     return graph.add(
         "Conv",
         current,
         graph.constant(weight, f"{name}_weight"),
         graph.constant(bias, f"{name}_bias"),
         kernel_shape=pair(layer.kernel_size),
-        strides=pair(layer.stride),
-        pads=[*pad, *pad],
     )
 
 

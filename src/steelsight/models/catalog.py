@@ -1,4 +1,7 @@
-"""The four networks, built from a spec. A new network is a file of its own and one entry here."""
+"""The networks by name, built from a spec. A new network is a file of its own and one entry of MODELS.
+
+Beside them stand networks of timm: those of BACKBONES by a name, any other as `timm:NAME`.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,16 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from torch import nn
 
 from steelsight.errors import BadRecipe
-from steelsight.models import adhoc, squeezenet, vgg
+from steelsight.models import adhoc, efficientnet, squeezenet, vgg
+from steelsight.models.backbones.find import find_backbone
+from steelsight.models.backbones.sequence import run_empty
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.heads import AverageMaxHead, ConvHead, DirectHead, LinearHead, Pooling, PoolingName
 from steelsight.models.patches import patch_starts
 from steelsight.models.weights import draw_weights, load_pretrained
 
 __all__ = [
+    "BACKBONES",
     "MODELS",
     "HeadName",
     "ModelEntry",
@@ -25,10 +31,13 @@ __all__ = [
     "SheetClassifier",
     "assemble",
     "build_model",
+    "find_model",
     "structure",
 ]
 
 HeadName = Literal["study", "direct"]
+
+BACKBONE_DROPOUT = 0.2  # as EfficientNet's authors train it
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,8 @@ class ModelEntry:
     smallest: int  # height and width of the smallest image, px
     dropout: float  # the study's
     study_head: Callable[[ModelSpec, float], nn.Module]
-    pretrained: str | None  # key of weights.PRETRAINED
+    pretrained: str | None  # name of ImageNet weights, see models.weights
+    draws_itself: bool = False  # the features come with random weights by the rule of their own authors
 
 
 class ModelSpec(BaseModel):
@@ -49,7 +59,7 @@ class ModelSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str  # a key of MODELS
+    name: str  # a key of MODELS or BACKBONES, or timm:NAME
     outputs: int = Field(ge=1, description="logits: classes, or defect types for multilabel")
     head: HeadName = "study"  # see models.heads
     pooling: PoolingName = "average"  # direct head only
@@ -69,13 +79,12 @@ class ModelSpec(BaseModel):
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
-        if name not in MODELS:
-            raise ValueError(f"expected one of {', '.join(MODELS)}, got {name!r}")
+        find_model(name)
         return name
 
     @model_validator(mode="after")
     def _agrees(self) -> ModelSpec:
-        smallest = MODELS[self.name].smallest
+        smallest = find_model(self.name).smallest
         if self.patches > self.width:
             raise ValueError(f"patches: expected at most one a column, got {self.patches} for {self.width}")
         if min(self.size) < smallest:
@@ -92,7 +101,7 @@ class ModelSpec(BaseModel):
 
 
 def _conv_head(spec: ModelSpec, dropout: float) -> nn.Module:
-    return ConvHead(MODELS[spec.name].channels, spec.outputs, dropout)
+    return ConvHead(find_model(spec.name).channels, spec.outputs, dropout)
 
 
 def _adhoc_head(spec: ModelSpec, dropout: float) -> nn.Module:
@@ -131,6 +140,40 @@ MODELS: dict[str, ModelEntry] = {
     ),
 }
 
+# Networks of other libraries that have a name here.
+BACKBONES: dict[str, ModelEntry] = {
+    "efficientnet_lite0": ModelEntry(
+        "EfficientNet-Lite0",
+        efficientnet.lite0_features,
+        efficientnet.CHANNELS,
+        efficientnet.SMALLEST,
+        BACKBONE_DROPOUT,
+        _conv_head,
+        pretrained=efficientnet.WEIGHTS,
+        draws_itself=True,
+    ),
+}
+
+
+def find_model(name: str) -> ModelEntry:
+    """The network of a name: a key of MODELS or BACKBONES, or timm:NAME; raises BadRecipe for another."""
+    named = MODELS | BACKBONES
+    if name in named:
+        return named[name]
+    if ":" not in name:
+        raise BadRecipe(f"expected one of {', '.join(named)} or timm:NAME, got {name!r}")
+    backbone = find_backbone(name)
+    return ModelEntry(
+        backbone.title,
+        backbone.features,
+        backbone.channels,
+        backbone.smallest,
+        BACKBONE_DROPOUT,
+        _conv_head,
+        pretrained=backbone.weights,
+        draws_itself=True,
+    )
+
 
 def build_model(spec: ModelSpec, *, generator: torch.Generator | None = None) -> SheetClassifier:
     """Build a network for training: random weights, then ImageNet's where the spec asks for them.
@@ -139,34 +182,55 @@ def build_model(spec: ModelSpec, *, generator: torch.Generator | None = None) ->
     returns     in training mode, on the CPU, channels-last
     raises      BadRecipe where no ImageNet weights exist, MissingWeights where they are not available
     """
-    entry = MODELS[spec.name]
+    entry = find_model(spec.name)
     if spec.pretrained == "imagenet" and entry.pretrained is None:
         raise BadRecipe(f"model {spec.name}: there are no ImageNet weights for it; set pretrained = none")
-    model = assemble(spec)
-    draw_weights(model, generator if generator is not None else torch.Generator().manual_seed(0))
+    generator = generator if generator is not None else torch.Generator().manual_seed(0)
+    model = assemble(spec, generator)
+    draw_weights(model, generator, features=not entry.draws_itself)
     if spec.pretrained == "imagenet" and entry.pretrained is not None:
         model.pretrained = load_pretrained(model, entry.pretrained)
     return model
 
 
-def assemble(spec: ModelSpec) -> SheetClassifier:
-    """A network on the CPU, channels-last, with uninitialised weights, for checkpoints to fill."""
+def assemble(spec: ModelSpec, generator: torch.Generator | None = None) -> SheetClassifier:
+    """A network on the CPU, channels-last, with uninitialised weights, for checkpoints to fill.
+
+    generator   draws the weights of features that draw themselves; None = one seeded with 0
+    """
+    entry = find_model(spec.name)
     model: SheetClassifier = structure(spec).to_empty(device="cpu")
+    if entry.draws_itself:
+        model.features = _drawn(entry, generator or torch.Generator().manual_seed(0))
     return model.to(memory_format=torch.channels_last)
 
 
 def structure(spec: ModelSpec) -> SheetClassifier:
-    """A network on torch's meta device, with shapes only: no memory is allocated and no generator is used."""
-    entry = MODELS[spec.name]
+    """A network on torch's meta device, with shapes only: no generator is used.
+
+    raises  BadRecipe for a backbone that does not take the spec's size
+    """
+    entry = find_model(spec.name)
+    if entry.draws_itself:  # other libraries' constructors compute with values, so they run on the CPU
+        features = _drawn(entry, torch.Generator().manual_seed(0)).to("meta").eval()
+        run_empty(features, spec.size, spec.name)
+        features.train()
     with torch.device("meta"):
         return SheetClassifier(
-            entry.features(),
+            features if entry.draws_itself else entry.features(),
             _head(spec, entry),
             name=spec.name,
             size=spec.size,
             smallest=entry.smallest,
             patches=spec.patches,
         )
+
+
+def _drawn(entry: ModelEntry, generator: torch.Generator) -> nn.Module:
+    """Features with random weights of their own rule, seeded; the global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
+        return entry.features()
 
 
 def _head(spec: ModelSpec, entry: ModelEntry) -> nn.Module:

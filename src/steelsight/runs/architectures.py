@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from steelsight.errors import BadRecipe
-from steelsight.models.catalog import MODELS, ModelSpec, structure
+from steelsight.models.catalog import MODELS, ModelSpec, find_model, structure
 from steelsight.models.summary import LayerRow, summarise
 from steelsight.reports.figures.architecture import draw_architecture
 from steelsight.reports.figures.style import save_figure
@@ -31,7 +31,7 @@ class Architecture:
     @property
     def title(self) -> str:
         """The network's name as reports print it, with its head."""
-        return f"{MODELS[self.name].title}, {self.head} head"
+        return f"{find_model(self.name).title}, {self.head} head"
 
     @property
     def parameters(self) -> int:
@@ -46,7 +46,7 @@ class Architecture:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
-            "title": MODELS[self.name].title,
+            "title": find_model(self.name).title,
             "parameters": self.parameters,
             "macs": self.macs,
             "layers": [vars(row) for row in self.rows],
@@ -58,7 +58,7 @@ def describe_models(
 ) -> list[Architecture]:
     """Describe networks for one size of input.
 
-    names   keys of models.catalog.MODELS; empty = all
+    names   keys of models.catalog.MODELS, or timm:NAME; empty = all
     out     folder for one figure a network; None = none is drawn
     raises  BadRecipe for a network, head or size that does not exist
     """
@@ -70,10 +70,10 @@ def describe_models(
         except ValidationError as error:
             raise BadRecipe(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
         rows = summarise(structure(spec), options.height, options.width, whole_fires=True)
-        title = f"{MODELS[name].title}, {options.head} head"
+        title = f"{find_model(name).title}, {options.head} head"
         figure = None
         if out is not None:
             drawn = draw_architecture(rows, title, size=(options.height, options.width))
-            figure = save_figure(drawn, out / f"{name}.png")
+            figure = save_figure(drawn, out / f"{name.replace(':', '_')}.png")
         found.append(Architecture(name, options.head, tuple(rows), figure))
     return found

@@ -17,10 +17,11 @@ from steelsight.sheets.catalog import load_pixels, open_data
 from steelsight.sheets.grouping.splits import Split, find_leaks
 from steelsight.sheets.labels import label_sheets
 from steelsight.sheets.options import DataOptions
+from steelsight.sheets.refusals import refuse_rejected
 from steelsight.streams import stream
 from steelsight.study.options import StudyOptions
 from steelsight.study.recipes import recipe_for
-from steelsight.training.dataset import SheetData, label_sheet_set, refuse_rejected
+from steelsight.training.dataset import SheetData, label_sheet_set
 from steelsight.training.records import pixel_hashes
 from steelsight.training.run import split_keys
 from steelsight.types import InputSpec, SheetItem, SheetSet

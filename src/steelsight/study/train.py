@@ -12,12 +12,12 @@ import torch
 from steelsight.evaluation.classification import ClassificationReport, classification_report
 from steelsight.evaluation.probabilities import softmax
 from steelsight.evaluation.robustness.noise import STUDY_SIGMA
-from steelsight.models.catalog import MODELS, SheetClassifier
+from steelsight.models.catalog import SheetClassifier, find_model
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.sheets.grouping.splits import Split
 from steelsight.streams import stream
 from steelsight.study.data import StudyData, keep_sheets
-from steelsight.study.options import VGG, StudyOptions
+from steelsight.study.options import SLIDE_ORDER, VGG, StudyOptions
 from steelsight.study.recipes import recipe_for
 from steelsight.study.results import ModelResult
 from steelsight.training.dataset import SheetData
@@ -48,14 +48,14 @@ def train_models(
     raises   BadCheckpoint when OUT/runs holds another training and `fresh` is not set
     """
     results, skipped = {}, {}
-    for name in MODELS:
+    for name in SLIDE_ORDER:
         if name not in options.models:
             skipped[name] = "not requested"
         elif name == VGG and options.vgg == "skip":
             skipped[name] = "left out; --vgg subset or --vgg full trains it"
     for name in options.models:
         if name not in skipped:
-            job = TrainingJob(name, MODELS[name].title, out / "runs" / name, recipe_for(name, options))
+            job = TrainingJob(name, find_model(name).title, out / "runs" / name, recipe_for(name, options))
             results[name] = train_job(job, study_data, train=train, watcher=watcher or NoProgress())
     return results, skipped
 

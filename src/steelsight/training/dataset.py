@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,12 @@ from jaxtyping import Bool, Float, Int
 from pydantic import JsonValue
 from torch import Tensor
 
-from steelsight.errors import BadRecipe, UnusableItems
 from steelsight.groups import group_keys
 from steelsight.names import shown_name
 from steelsight.sheets.catalog import PixelCache, load_pixels, mask_fractions, open_data
-from steelsight.sheets.examine import group_reasons
 from steelsight.sheets.labels import Labelled, label_sheets
 from steelsight.sheets.options import AUTOMATIC, DataOptions
+from steelsight.sheets.refusals import at_bits_of, refuse_rejected
 from steelsight.training.intervention import NO_INTERVENTION, Intervention
 from steelsight.training.recipe import Recipe
 from steelsight.types import GrayBatch, InputSpec, Rejection, SheetItem, SheetSet, Task
@@ -34,7 +33,6 @@ __all__ = [
     "open_sheets",
     "open_training_sheets",
     "read_masks",
-    "refuse_rejected",
 ]
 
 GIVEN = "as given"
@@ -161,7 +159,7 @@ def open_sheets(
     raises           UnusableItems as `refuse_rejected`, whatever opening raises, and BadRecipe where the
                      options ask for other bits than the input has
     """
-    options = _at_bits_of(spec, options)
+    options = at_bits_of(spec, options)
     cache: PixelCache = load_pixels(open_data(data, groups=options.groups, options=options), spec)
     refuse_rejected(cache.sheets, options.allow_bad)
     sheets = cache.sheets
@@ -195,35 +193,6 @@ def label_sheet_set(sheets: SheetSet, task: Task, *, keep_multi_type: bool) -> L
         keep_multi_type=keep_multi_type,
         clean_name=None if absent else sheets.clean_name,
     )
-
-
-def _at_bits_of(spec: InputSpec, options: DataOptions) -> DataOptions:
-    """The options with the bits at which an input is read, which belong to the model."""
-    bits = spec.bits
-    if options.bits not in {None, bits}:
-        trained = f"with --bits {bits}" if bits else "without --bits"
-        raise BadRecipe(
-            f"--bits {options.bits}: the model was trained {trained} and reads images so; leave --bits out, "
-            f"or train with --bits {options.bits}"
-        )
-    return replace(options.alone(), bits=bits)
-
-
-def refuse_rejected(sheets: SheetSet, allow_bad: int) -> None:
-    """Raise UnusableItems, with three reasons, where more items are unusable than allowed, or all are."""
-    bad = sheets.rejections
-    if len(bad) > allow_bad:
-        groups = group_reasons(bad)
-        reasons = "; ".join(map(str, groups[:3]))
-        rest = sum(group.count for group in groups[3:])
-        more = f"; and {rest} more" if rest else ""
-        raise UnusableItems(
-            f"{sheets.root}: {len(bad)} bad item{'s' * (len(bad) != 1)}, {allow_bad} allowed: "
-            f"{reasons}{more}; "
-            f"correct them (`steelsight data` lists all), or leave them out with --allow-bad {len(bad)}"
-        )
-    if not sheets.items:
-        raise UnusableItems(f"{sheets.root}: expected at least one sheet, found none that can be used")
 
 
 def read_masks(items: Sequence[SheetItem], spec: InputSpec) -> Masks:

@@ -32,7 +32,9 @@ class TrainOptions:
     task: str | None = option(
         None, help="binary, multiclass or multilabel. Default: the recipe's, which is binary."
     )
-    model: str | None = option(None, help="Network; `steelsight models` lists them. Default: the recipe's.")
+    model: str | None = option(
+        None, help="Network; `steelsight models` lists them, timm:NAME is any of timm. Default: the recipe's."
+    )
     recipe: str = option("default", help="default, parts, study, aug_cnn and its like, or a TOML file.")
     setting: tuple[str, ...] = option(
         (),

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from steelsight.models.catalog import MODELS, HeadName, ModelSpec
+from steelsight.models.catalog import HeadName, ModelSpec, find_model
 from steelsight.models.heads import PoolingName
 from steelsight.sheets.images.augment import AugmentSpec
 from steelsight.types import Fit, InputSpec, Task
@@ -56,7 +56,7 @@ class _RecipeSection(BaseModel):
 class ModelRecipe(_RecipeSection):
     """The network; see models.catalog."""
 
-    name: str  # a key of models.catalog.MODELS
+    name: str  # a key of models.catalog.MODELS, or timm:NAME
     head: HeadName  # study or direct; see models.heads
     pooling: PoolingName  # of the direct head: average, lse or top
     sharpness: float = Field(gt=0)  # of lse pooling; larger = closer to the maximum
@@ -279,8 +279,7 @@ class Recipe(_RecipeSection):
         """The network of this recipe with the given number of outputs."""
         asked = self.model.pretrained
         if asked == "auto":
-            known = self.model.name in MODELS and MODELS[self.model.name].pretrained
-            asked = "imagenet" if known else "none"
+            asked = "imagenet" if find_model(self.model.name).pretrained else "none"
         return ModelSpec(
             name=self.model.name,
             outputs=outputs,

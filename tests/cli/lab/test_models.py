@@ -33,7 +33,7 @@ def test_lists_every_network(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("lenet",), "expected one of adhoc, squeezenet, squeezenet_reduced, vgg16_bn, got 'lenet'"),
+        (("lenet",), "vgg16_bn, efficientnet_lite0 or timm:NAME, got 'lenet'"),
         (("adhoc", "--height", "20"), "at least 46x46, got 20x400"),
         (("adhoc", "--head", "none"), "'study' or 'direct'"),
     ],

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from steelsight.cli import app
 from steelsight.deploy.graph import build_graph
-from steelsight.deploy.writer import describe_files, write_bundle
 from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.runtime.bundle.card import BundleCard, GraphFacts
+from steelsight.runtime.bundle.writer import describe_files, write_bundle
 from steelsight.types import InputSpec
 
 

@@ -14,7 +14,6 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from steelsight.deploy.writer import describe_files, write_bundle
 from steelsight.errors import BadBundle, BadOutput
 from steelsight.files import pack_arrays
 from steelsight.runtime.bundle.arrays import read_arrays
@@ -23,6 +22,7 @@ from steelsight.runtime.bundle.graph.check import check_graph
 from steelsight.runtime.bundle.graph.operators import OPERATORS
 from steelsight.runtime.bundle.open import open_bundle
 from steelsight.runtime.bundle.seal import seal, write_card
+from steelsight.runtime.bundle.writer import describe_files, write_bundle
 
 Make = Callable[..., Path]
 OTHER = {"threshold": 0.5, "threshold_by": "cost"}

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from steelsight import files
-from steelsight.deploy import writer
-from steelsight.deploy.writer import write_bundle
 from steelsight.errors import BadOutput
 from steelsight.files import replace_folder
+from steelsight.runtime.bundle import writer
 from steelsight.runtime.bundle.open import open_bundle
+from steelsight.runtime.bundle.writer import write_bundle
 
 Make = Callable[..., Path]
 
@@ -24,7 +24,7 @@ Make = Callable[..., Path]
 KILLS = """
 import json, os, signal, sys
 from pathlib import Path
-from steelsight.deploy import writer
+from steelsight.runtime.bundle import writer
 from steelsight.runtime.bundle.open import open_bundle
 
 folder = Path(sys.argv[1])

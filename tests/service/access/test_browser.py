@@ -74,7 +74,7 @@ def log_in(browser, service, served):
         f"document.querySelector(`[name=${{name}}]`).value = '{PASSWORD}';"
         "document.querySelector('button').click()"
     )
-    browser.wait("document.body.innerText.includes('You are logged in as admin')")
+    browser.wait("location.pathname === '/' && document.body.innerText.includes('Logged in as')")
 
 
 def test_another_site_acts_in_nobodys_name(service, served, foreign, tmp_path):
@@ -92,14 +92,31 @@ def test_another_site_acts_in_nobodys_name(service, served, foreign, tmp_path):
             f"fetch('{served}/api/v1/me', {{credentials: 'include'}}).then(() => 'read', () => 'kept out')"
         )
         assert browser.run(reading) == "kept out"
-        form = (
-            f"document.body.innerHTML = `<form method=post action='{served}/api/v1/logout'></form>`;"
-            "document.forms[0].submit()"
-        )
-        browser.run(form)
-        browser.wait("document.body.innerText.includes('cross_site')")
+        for path in ("/api/v1/logout", "/access/logout"):
+            browser.open(foreign)
+            form = (
+                f"document.body.innerHTML = `<form method=post action='{served}{path}'></form>`;"
+                "document.forms[0].submit()"
+            )
+            browser.run(form)
+            browser.wait("document.body.innerText.includes('cross_site')")
         browser.open(f"{served}/api/v1/me")
         assert '"role":"admin"' in browser.run("document.body.innerText")
         assert browser.run("fetch('/api/v1/logout', {method: 'POST'}).then(answer => answer.status)") == 204
         assert browser.run("fetch('/api/v1/me').then(answer => answer.status)") == 401
     assert event_names(service)[-2:] == ["login", "logout"]
+
+
+def test_logging_out_and_in_by_the_forms(service, served, tmp_path):
+    with chromium.Chromium(tmp_path / "profile") as browser:
+        log_in(browser, service, served)
+        browser.run("document.querySelector('button').click()")
+        browser.wait("document.querySelector('[type=password]') !== null")
+        assert browser.run("getComputedStyle(document.querySelector('button')).cursor") == "pointer"  # styled
+        browser.run(
+            "document.querySelector('[name=login]').value = 'admin';"
+            f"document.querySelector('[name=password]').value = '{PASSWORD}';"
+            "document.querySelector('button').click()"
+        )
+        browser.wait("document.body.innerText.includes('Logged in as')")
+    assert event_names(service)[-3:] == ["login", "logout", "login"]

@@ -29,6 +29,19 @@ def test_the_answer_is_the_verdict_of_the_bundle(lite_client, packaged, number):
     assert answer["latency_ms"] > 0
 
 
+def test_a_request_with_and_without_parameters_gets_the_same_answer(sqlite_ledger, make_service, connect):
+    service = make_service(sqlite_ledger, open=False)
+    client = connect(service)
+    allowed = {"Authorization": f"Bearer {token(service, Permission.INSPECT)}"}
+    plain, solved = (send(client, jpeg(2), query, **allowed) for query in ("", "?record=false"))
+    assert {**plain.json(), "latency_ms": 0} == {**solved.json(), "latency_ms": 0}
+    assert set(plain.headers) == set(solved.headers)
+    reader = {"Authorization": f"Bearer {token(service, Permission.READ)}"}
+    for query in ("", "?record=false"):
+        refused(send(client, jpeg(), query), 401, "not_logged_in")
+        refused(send(client, jpeg(), query, **reader), 403, "forbidden")
+
+
 @pytest.mark.parametrize("kind", ["image/jpeg", "image/png", "application/octet-stream", "IMAGE/JPEG; x=y"])
 def test_the_bytes_decide_what_an_image_is(lite_client, packaged, kind):
     answer = lite_client.post("/api/v1/inspect", content=jpeg(), headers={"Content-Type": kind})

@@ -3,10 +3,13 @@
 from urllib.parse import quote
 
 import pytest
+from tests.ledger.coils.test_coil_defects import region
 from tests.ledger.conftest import judged, sheet, verdict
 from tests.service.api.conftest import jpeg, refused, send, token
 
 from steelsight.ledger.chain.entries import Draw, Event
+from steelsight.ledger.coils import joining
+from steelsight.ledger.reading.defects import coil_defects
 from steelsight.ledger.writing.writer import open_writer
 from steelsight.service.access.roles import Permission
 
@@ -86,7 +89,9 @@ FOREIGN = (
 )
 
 
-@pytest.mark.parametrize("path", ["sheets", "verdicts", "reviews", "events", "coils", "coils/C0"])
+@pytest.mark.parametrize(
+    "path", ["sheets", "verdicts", "reviews", "events", "coils", "coils/C0", "coils/C0/defects"]
+)
 def test_a_cursor_of_no_page_is_refused(lite, lite_client, path):
     enter(lite, judged(0, 1))
     for cursor in FOREIGN:
@@ -94,7 +99,7 @@ def test_a_cursor_of_no_page_is_refused(lite, lite_client, path):
         assert "expected one that a page gave" in error["message"]
 
 
-@pytest.mark.parametrize("path", ["sheets", "verdicts", "reviews", "events", "coils"])
+@pytest.mark.parametrize("path", ["sheets", "verdicts", "reviews", "events", "coils", "coils/C0/defects"])
 def test_an_impossible_parameter_of_a_list_is_refused(lite_client, path):
     for query in ("limit=0", "limit=501", "limit=x", "nothing=1", "cursor=%00"):
         refused(lite_client.get(f"/api/v1/{path}?{query}"), 422, "invalid_request")
@@ -196,6 +201,75 @@ class TestCoils:
 
     def test_an_unknown_coil_is_told(self, client):
         refused(client.get("/api/v1/coils/nothing"), 404, "unknown_coil")
+
+
+class TestDefects:
+    @pytest.fixture
+    def frames(self, service):
+        """A scratch over four frames on coil A, two patches that lie apart, and a sheet without a place."""
+        entries = []
+        for number in range(5):
+            place = {"position_m": 0.4 * number, "length_m": 0.4} if number < 4 else {"position_m": None}
+            seen = sheet(number, coil="A", **place)
+            entries += [seen, verdict(seen, regions=(region(0, 1600),))]
+        for number in (10, 20):
+            seen = sheet(number, coil="A", position_m=float(number), length_m=0.4)
+            entries += [seen, verdict(seen, "patch", regions=(region(200, 400), region(600, 700)))]
+        enter(service, entries)
+        return service
+
+    def test_parts_across_borders_are_one_defect(self, frames, client):
+        answer = client.get("/api/v1/coils/A/defects").json()
+        assert (answer["coil"], answer["tolerance_mm"], answer["unplaced"]) == ("A", 5.0, 1)
+        scratch, *patches = answer["items"]
+        assert (scratch["label"], len(scratch["members"])) == ("scratch", 4)
+        assert scratch["length_mm"] == pytest.approx(1600.0)
+        assert [each["label"] for each in patches] == ["patch"] * 4
+        assert answer["next"] is None
+        with frames.ledger.read() as connection:
+            whole = coil_defects(connection, "A")
+        assert answer["items"] == [each.as_dict() for each in whole.defects]
+
+    def test_a_tolerance_joins_more(self, service, client):
+        entries = []
+        for number, gap in enumerate((0.0, 0.02)):
+            seen = sheet(number, coil="A", position_m=0.4 * number + gap, length_m=0.4)
+            entries += [seen, verdict(seen, regions=(region(0, 1600),))]
+        enter(service, entries)
+        counts = [
+            len(client.get("/api/v1/coils/A/defects", params={"tolerance_mm": each}).json()["items"])
+            for each in (0, 19.9, 20.1, 1000)
+        ]
+        assert counts == [2, 2, 1, 1]
+
+    def test_pages_join(self, frames, client):
+        path = "/api/v1/coils/A/defects"
+        assert follow(client, path, limit=2) == follow(client, path, limit=100)
+        assert len(follow(client, path, limit=1)) == 5
+
+    def test_what_is_impossible_is_refused(self, frames, client):
+        refused(client.get("/api/v1/coils/nothing/defects"), 404, "unknown_coil")
+        for value in ("-1", "1001", "nan", "inf", "x"):
+            answer = client.get("/api/v1/coils/A/defects", params={"tolerance_mm": value})
+            refused(answer, 422, "invalid_request")
+
+    @pytest.mark.parametrize("coil", ["a/b", "ä ö", "a?b#c", "defects", "a/defects/b"])
+    def test_a_coil_of_any_name_is_found(self, lite, lite_client, coil):
+        seen = sheet(1, coil=coil, position_m=1.0, length_m=0.4)
+        enter(lite, [seen, verdict(seen, regions=(region(0, 9),))])
+        answer = lite_client.get(f"/api/v1/coils/{quote(coil, safe='')}/defects").json()
+        assert (answer["coil"], len(answer["items"])) == (coil, 1)
+        assert lite_client.get(f"/api/v1/coils/{quote(coil, safe='')}").json()["coil"] == coil
+
+    def test_positions_that_stand_still_are_told(self, lite, lite_client, monkeypatch):
+        monkeypatch.setattr(joining, "MOST_PAIRS", 10)
+        entries = []
+        for number in range(6):
+            seen = sheet(number, coil="A", position_m=1.0, length_m=0.4)
+            entries += [seen, verdict(seen, regions=(region(0, 9),))]
+        enter(lite, entries)
+        error = refused(lite_client.get("/api/v1/coils/A/defects"), 422, "bad_input")
+        assert "check whether the positions of the coil's sheets are right" in error["message"]
 
 
 def test_bundles_come_with_their_certificates(lite_client, packaged):

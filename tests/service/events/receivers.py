@@ -98,7 +98,10 @@ def receiving(answer=200, port=0, tls=None):
         timeout = LONG_S
 
         def do_POST(self):
-            body = self.rfile.read(int(self.headers["content-length"]))
+            length = int(self.headers["content-length"])
+            body = self.rfile.read(length)
+            if len(body) < length:  # the sender was killed while it sent
+                return
             headers = {name.lower(): value for name, value in self.headers.items()}
             request = Request(self.path, headers, body)
             receiver.got.append(request)

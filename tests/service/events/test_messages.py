@@ -46,6 +46,10 @@ def messages(ledger):
         return messages_of(connection, read_after(connection, Cursor(), limit=1000).entries)
 
 
+def test_events_of_a_station_are_not_about_people():
+    assert {JUDGED_BY, CALIBRATED, UNREADABLE, CLOCK_SET_BACK, DATABASE_BACK} <= LINE_EVENTS
+
+
 @pytest.fixture
 def one_of_each(ledger, line):
     seen = sheet(1, side="top", across_mm=3.5)

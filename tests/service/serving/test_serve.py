@@ -236,6 +236,8 @@ def test_the_words_of_a_station_follow_from_the_settings(tmp_path):
         watch=tmp_path,
         images="i",
         pattern="{coil}.jpg",
+        sidecar_wait=1.5,
+        calibration=Path("c.toml"),
         audit=0.25,
         audit_key=Path("k"),
         shadow=Path("s"),
@@ -249,12 +251,71 @@ def test_the_words_of_a_station_follow_from_the_settings(tmp_path):
         "--engine": "openvino",
         "--images": "i",
         "--pattern": "{coil}.jpg",
+        "--sidecar-wait": "1.5",
+        "--calibration": "c.toml",
         "--audit": "0.25",
         "--audit-key": "k",
         "--shadow": "s",
     }
     known = {flag for option in typer.main.get_command(app).commands["line"].params for flag in option.opts}
     assert set(given) <= known
+
+
+def test_what_a_station_cannot_start_with_is_refused(tmp_path, camera):
+    bad = tmp_path / "bad.toml"
+    bad.write_text("version = 1\nmm_per_px_along = -1.0\nmm_per_px_across = 0.5\n")
+    words = ("--watch", camera, "--ledger", tmp_path / "a.db")
+    assert "mm_per_px_along" in refuse(*words, "--calibration", bad)
+    assert "cannot be read" in refuse(*words, "--calibration", tmp_path / "none.toml")
+    assert "--pattern" in refuse(*words, "--pattern", "{colour}.jpg")
+    assert "expected audit_key" in refuse(*words, "--set", "audit=0.5")
+    assert "--sidecar-wait" in refuse(*words, "--sidecar-wait", "61")
+    assert not (tmp_path / "a.db").exists()
+
+
+def test_the_station_of_a_service_has_its_calibration(tmp_path, camera):
+    (tmp_path / "c.toml").write_text("version = 1\nmm_per_px_along = 0.25\nmm_per_px_across = 0.5\n")
+    words = ("--watch", camera, "--calibration", "c.toml", "--sidecar-wait", "30", "--open")
+    with serve(tmp_path, *map(str, words)) as served:
+        path = "/api/v1/events?name=calibration"
+        events = wait_for(lambda: served.get(path).json()["items"], "the calibration on record")
+        assert events[0]["details"]["mm_per_px_along"] == 0.25
+        (camera / "a.jpg").write_bytes(jpeg())
+        (camera / "a.json").write_text('{"coil": "C1", "position_m": 2.5}')
+        rows = wait_for(lambda: served.get("/api/v1/sheets").json()["items"], "the sheet")
+        assert (rows[0]["coil"], rows[0]["position_m"]) == ("C1", 2.5)
+        assert served.get("/api/v1/coils/C1/defects").status_code == 200
+
+
+def test_a_process_ends_without_a_search_for_cycles():
+    """The search takes a second and more where many modules are loaded."""
+    program = (
+        "import atexit, gc; atexit.register(lambda: print('frozen', gc.get_freeze_count() > 1000)); "
+        "from steelsight.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program, "--version"], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "frozen True"
+
+
+def test_a_station_that_ignores_signals_is_killed(tmp_path, monkeypatch):
+    ready = tmp_path / "ready"
+    program = (
+        "import signal, time, pathlib; "
+        "[signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM)]; "
+        f"pathlib.Path({str(ready)!r}).touch(); time.sleep(600)"
+    )
+    monkeypatch.setattr(station, "PROGRAM", program)
+    monkeypatch.setattr(station, "END_S", 0.3)
+    process = StationProcess(["line"], lambda _: None)
+    process.stop()  # before it has started
+    process = StationProcess(["line"], lambda _: None)
+    process.start()
+    wait_for(ready.exists, "the child")
+    (child,) = children(os.getpid())
+    process.begin_stop()
+    wait_for(lambda: is_zombie(child), "its end")
+    process.stop()
+    assert process.restarts == 0
 
 
 def test_a_station_that_cannot_start_is_tried_again_after_longer_and_longer_waits(tmp_path, monkeypatch):

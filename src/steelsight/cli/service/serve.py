@@ -32,6 +32,12 @@ class ServeFlags:
     )
     station: str | None = option(None, help="Name of the station of --watch. Default: line-1.")
     pattern: str | None = option(None, help="Coil and position from names, as of `steelsight line`.")
+    sidecar_wait: float | None = option(
+        None, help="Seconds to wait for the file beside an image, as of `steelsight line`.", min=0, max=60
+    )
+    calibration: Path | None = option(
+        None, help="How pixels lie on the strip, as of `steelsight line`.", metavar="FILE"
+    )
     host: str | None = option(None, help="Address to listen on. Default: 127.0.0.1.")
     port: int | None = option(
         None, help="Port to listen on; 0 = any free one. Default: 8080.", min=0, max=65535

@@ -39,6 +39,7 @@ __all__ = [
     "TestedThreshold",
     "answers_needed",
     "certify",
+    "sheets_needed",
     "upper_bound",
 ]
 
@@ -197,6 +198,37 @@ def answers_needed(risk: float, delta: float, *, wrong: int = 0) -> int:
     return high
 
 
+def sheets_needed(
+    right: Bool[np.ndarray, " n"],
+    scores: Float[np.ndarray, " m"],
+    thresholds: Sequence[float],
+    *,
+    risk: float,
+    delta: float,
+    fewest: int = 1,
+) -> int | None:
+    """How many sheets of a new sample would certify a threshold, at the errors and the coverage seen here.
+
+    right, scores  (n,) of sheets like those of the sample, which certify nothing themselves
+    fewest         answered sheets below which a threshold's errors and coverage say too little
+    returns        the fewest over the thresholds; None = no number would
+
+    >>> sheets_needed(np.ones(200, dtype=bool), np.ones(200), [0.5], risk=0.05, delta=0.1)
+    45
+    """
+    check_unit_scores(scores, right.size)
+    needed = []
+    for threshold in thresholds:
+        chosen = answered(np.clip(scores, 0, 1), threshold)
+        count, wrong = int(chosen.sum()), int((~right[chosen]).sum())
+        if count < max(1, fewest) or wrong / count >= risk:
+            continue
+        answers = _answers_at(wrong / count, risk, delta, low=0)
+        if answers is not None:
+            needed.append(math.ceil(answers * right.size / count))
+    return min(needed, default=None)
+
+
 def _count(
     right: Bool[np.ndarray, " n"],
     chosen: Bool[np.ndarray, " n"],
@@ -228,8 +260,12 @@ def _answers_needed(step: TestedThreshold, risk: float, delta: float) -> int | N
     """How many answered groups would prove the risk at this error rate; None = no number would."""
     if not step.answered or step.wrong / step.answered >= risk:
         return None
-    share = step.wrong / step.answered
-    low, high = step.answered, 2 * step.answered
+    return _answers_at(step.wrong / step.answered, risk, delta, low=step.answered)
+
+
+def _answers_at(share: float, risk: float, delta: float, *, low: int) -> int | None:
+    """How many answers prove the risk at a share of wrong ones, more than `low`; None = no number would."""
+    high = 2 * low or 1
     while _bound(share * high, high, delta) > risk:
         if high > MOST_ANSWERS:
             return None

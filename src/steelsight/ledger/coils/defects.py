@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
+
 from steelsight.errors import BadInput
 from steelsight.ledger.coils.calibration import StripBox
+from steelsight.ledger.coils.joining import Rectangles, connected
 
 __all__ = ["TOLERANCE_MM", "MergedDefect", "PlacedRegion", "merge_regions"]
 
 TOLERANCE_MM: Final = 5.0
-ROUNDING_MM: Final = 1e-6  # of sums of metres
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def merge_regions(
     """The defects that regions of one coil are parts of, along the coil.
 
     tolerance_mm  the largest gap between parts that border on each other; 0 = they touch
-    raises        BadInput for a negative tolerance
+    raises        BadInput for an impossible tolerance, and where too many regions lie at one place
     """
     if not 0 <= tolerance_mm <= 1000:
         raise BadInput(f"tolerance: expected 0 to 1000 mm, got {tolerance_mm}")
@@ -103,66 +106,25 @@ def _along(region: PlacedRegion) -> tuple[float, str, int]:
 
 def _connected(regions: Sequence[PlacedRegion], tolerance_mm: float) -> Iterator[list[PlacedRegion]]:
     """Groups of regions that are joined by pairs; the regions are sorted along the coil."""
-    parent = list(range(len(regions)))
-
-    def root(node: int) -> int:
-        while parent[node] != node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
-        return node
-
-    open_ones: list[int] = []  # those that a later region may still reach
-    for number, region in enumerate(regions):
-        reach = region.place.start_m - (tolerance_mm + ROUNDING_MM) / 1000
-        open_ones = [each for each in open_ones if regions[each].place.end_m >= reach]
-        for each in open_ones:
-            if _joined(regions[each], region, tolerance_mm):
-                parent[root(number)] = root(each)
-        open_ones.append(number)
-    groups: dict[int, list[PlacedRegion]] = defaultdict(list)
-    for number, region in enumerate(regions):
-        groups[root(number)].append(region)
-    yield from groups.values()
+    found = Rectangles(
+        places=np.array([_spans(each.place) for each in regions]),
+        images=np.array([_spans(each.image) for each in regions]),
+        sheets=_numbered([each.sheet for each in regions]),
+        stations=_numbered([each.station for each in regions]),
+        known=np.array([each.across_known for each in regions]),
+    )
+    for group in connected(found, tolerance_mm):
+        yield [regions[number] for number in group]
 
 
-def _joined(one: PlacedRegion, other: PlacedRegion, tolerance_mm: float) -> bool:
-    if one.sheet == other.sheet:
-        return False
-    if one.station != other.station and not (one.across_known and other.across_known):
-        return False
-    gaps = [_gap_mm(span(one.place), span(other.place)) for span in (_along_mm, _across_mm)]
-    if max(gaps) < -ROUNDING_MM:
-        return True
-    if max(gaps) > tolerance_mm + ROUNDING_MM:
-        return False
-    return any(_face(one, other, span, tolerance_mm) for span in (_along_mm, _across_mm))
+def _spans(place: StripBox) -> tuple[tuple[float, float], tuple[float, float]]:
+    return (place.start_m * 1000, place.end_m * 1000), (place.left_mm, place.right_mm)
 
 
-def _along_mm(place: StripBox) -> tuple[float, float]:
-    return place.start_m * 1000, place.end_m * 1000
-
-
-def _across_mm(place: StripBox) -> tuple[float, float]:
-    return place.left_mm, place.right_mm
-
-
-def _gap_mm(one: tuple[float, float], other: tuple[float, float]) -> float:
-    """Between two intervals; negative where they overlap."""
-    return max(one[0], other[0]) - min(one[1], other[1])
-
-
-def _face(
-    one: PlacedRegion,
-    other: PlacedRegion,
-    span: Callable[[StripBox], tuple[float, float]],
-    tolerance_mm: float,
-) -> bool:
-    """Whether both regions reach the borders of their images that face each other along one axis."""
-    first, second = sorted((one, other), key=lambda each: span(each.image))
-    end, start = span(first.image)[1], span(second.image)[0]
-    most = tolerance_mm + ROUNDING_MM
-    reaches = end - span(first.place)[1] <= most and span(second.place)[0] - start <= most
-    return reaches and start - end <= most
+def _numbered(names: Sequence[str]) -> npt.NDArray[np.int64]:
+    """A number for each name, the same for equal ones."""
+    known: dict[str, int] = {}
+    return np.array([known.setdefault(name, len(known)) for name in names])
 
 
 def _defect(coil: str, parts: Sequence[PlacedRegion]) -> MergedDefect:

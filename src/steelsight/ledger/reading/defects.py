@@ -16,8 +16,9 @@ from steelsight.ledger.chain.event_names import CALIBRATED
 from steelsight.ledger.coils.calibration import Calibration
 from steelsight.ledger.coils.defects import TOLERANCE_MM, MergedDefect, PlacedRegion, merge_regions
 from steelsight.ledger.database import schema
+from steelsight.ledger.reading.paging import check_limit, read_cursor, write_cursor
 
-__all__ = ["Calibrations", "CoilDefects", "coil_defects", "place_regions"]
+__all__ = ["Calibrations", "CoilDefects", "DefectPage", "coil_defects", "defect_page", "place_regions"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,15 @@ class CoilDefects:
     sheets: int  # of the coil that have a live verdict
     defects: tuple[MergedDefect, ...]  # along the coil
     unplaced: int  # regions of sheets without a position, or with neither calibration nor length
+
+
+@dataclass(frozen=True)
+class DefectPage:
+    """A page of the defects of a coil, along it."""
+
+    defects: tuple[MergedDefect, ...]
+    unplaced: int  # of the whole coil, as in `CoilDefects`
+    cursor: str | None  # of the next page; None = this is the last
 
 
 class Calibrations:
@@ -55,7 +65,7 @@ def coil_defects(connection: Connection, coil: str, tolerance_mm: float = TOLERA
     """The merged defects of a coil, along it; the same however the sheets came and were written.
 
     tolerance_mm  the largest gap between parts of one defect at a border
-    raises        BadInput for an impossible tolerance
+    raises        BadInput for an impossible tolerance, and where too many regions lie at one place
     """
     calibrations = Calibrations(connection)
     placed: list[PlacedRegion] = []
@@ -69,6 +79,32 @@ def coil_defects(connection: Connection, coil: str, tolerance_mm: float = TOLERA
         placed += found
         unplaced += len(regions) - len(found)
     return CoilDefects(sheets, merge_regions(coil, placed, tolerance_mm), unplaced)
+
+
+def defect_page(
+    connection: Connection,
+    coil: str,
+    tolerance_mm: float = TOLERANCE_MM,
+    *,
+    limit: int = 100,
+    cursor: str | None = None,
+) -> DefectPage | None:
+    """A page of the merged defects of a coil; None where no sheet is of this coil.
+
+    A defect that appears or grows between two pages is on the later one only where it begins after the end
+    of the earlier one.
+    raises  BadInput for an impossible tolerance, a cursor that is not of such a page, a limit out of range
+    """
+    check_limit(limit)
+    place = None if cursor is None else read_cursor(cursor, (float, str))
+    sheets = schema.sheets
+    if connection.execute(select(sheets.c.sheet).where(sheets.c.coil == coil).limit(1)).first() is None:
+        return None
+    found = coil_defects(connection, coil, tolerance_mm)
+    rest = [each for each in found.defects if place is None or (each.place.start_m, each.id) > place]
+    shown = tuple(rest[:limit])
+    following = write_cursor((shown[-1].place.start_m, shown[-1].id)) if len(rest) > limit else None
+    return DefectPage(shown, found.unplaced, following)
 
 
 def _last_verdicts(connection: Connection, coil: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:

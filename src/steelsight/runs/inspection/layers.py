@@ -31,7 +31,7 @@ from steelsight.inspection.probes.report import (
 )
 from steelsight.inspection.probes.selection import ProbeParts, choose_sheets
 from steelsight.inspection.probes.separability import ProbeOptions, Separability, inspect_layers
-from steelsight.models.catalog import MODELS, SheetClassifier
+from steelsight.models.catalog import SheetClassifier, find_model
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.document import Document
 from steelsight.reports.figures import save_figure
@@ -183,4 +183,4 @@ def write_layers_page(path: Path, found: Separability, run: OpenRun, *, fit: str
 
 def title_of(run: OpenRun) -> str:
     """The name of a run's network, as reports print it."""
-    return MODELS[run.card.model.name].title
+    return find_model(run.card.model.name).title

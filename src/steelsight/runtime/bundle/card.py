@@ -57,7 +57,7 @@ Gray = Annotated[float, Field(ge=0, le=255, allow_inf_nan=False)]
 Distance = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 Cells = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
 Precision = Literal["f32", "bf16", "int8"]
-ThresholdBy = Literal["certificate", "cost", "none"]
+ThresholdBy = Literal["certificate", "cost", "cross-validation", "none"]
 
 
 class _CardPart(BaseModel):

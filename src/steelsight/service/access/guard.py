@@ -34,7 +34,7 @@ _COOKIE: Final = APIKeyCookie(
 
 
 @cache
-def needs(permission: Permission | None = None) -> Callable[..., Awaitable[Caller]]:
+def needs(permission: Permission | None = None) -> Callable[[Request, object, object], Awaitable[Caller]]:
     """A dependency that yields the caller of a request who has a permission.
 
     permission  None = anybody who is known

@@ -19,6 +19,8 @@ from steelsight.service.bundles import Bundles
 from steelsight.service.console import SharedWriter
 from steelsight.service.context import Service
 from steelsight.service.settings.load import Settings
+from steelsight.service.station.calibration_file import read_calibration
+from steelsight.service.station.places import NamePattern
 from steelsight.sheets.own_folders import OwnFolders
 
 __all__ = ["complete_settings", "open_or_make_ledger", "open_service"]
@@ -27,17 +29,15 @@ __all__ = ["complete_settings", "open_or_make_ledger", "open_service"]
 def complete_settings(settings: Settings) -> Settings:
     """The settings with the places that follow from others: beside a ledger in a file, images and a spool.
 
-    raises  BadInput: `open` on an address that other machines reach; a folder to watch that is none
+    raises  BadInput: `open` on an address that other machines reach; what a station cannot start with
     """
     if settings.open and not is_loopback(settings.host):
         raise BadInput(
             f"--open: admits everybody without login, so it needs a loopback address such as 127.0.0.1, got "
             f"--host {settings.host}; leave --open away and log in, or listen on 127.0.0.1"
         )
-    if settings.watch is not None and not settings.watch.is_dir():
-        raise BadInput(f"--watch {settings.watch}: expected a folder that the camera writes into")
     if settings.watch is not None:
-        OwnFolders("a folder that the camera writes into", BadInput).refuse(settings.watch)
+        _check_station(settings, settings.watch)
     url = parse_url(settings.ledger)
     added: dict[str, object] = {"bundle": settings.bundle or default_bundle()}
     if url.get_backend_name() == "sqlite":
@@ -45,6 +45,19 @@ def complete_settings(settings: Settings) -> Settings:
         added["images"] = settings.images or str(beside.with_name(f"{beside.stem}.images"))
         added["spool"] = settings.spool or beside.with_name(f"{settings.station}.spool")
     return settings.model_copy(update=added)
+
+
+def _check_station(settings: Settings, watch: Path) -> None:
+    """Refuse now what would end the station again and again; raises BadInput."""
+    if not watch.is_dir():
+        raise BadInput(f"--watch {watch}: expected a folder that the camera writes into")
+    OwnFolders("a folder that the camera writes into", BadInput).refuse(watch)
+    if settings.pattern is not None:
+        NamePattern(settings.pattern)
+    if settings.calibration is not None:
+        read_calibration(settings.calibration)
+    if settings.audit and settings.audit_key is None:
+        raise BadInput("audit: expected audit_key with it; make one with `openssl rand -out audit.key 32`")
 
 
 def open_or_make_ledger(address: str, report: Callable[[str], None]) -> Ledger:

@@ -59,7 +59,7 @@ def serve(settings: Settings, report: Callable[[str], None]) -> ServiceSummary:
             station.start()
         app.state.judges.warm()
         _log_to_stderr(settings.log_level)
-        server = _Server(uvicorn.Config(app, **server_options()))
+        server = _Server(uvicorn.Config(app, **server_options()), station)
         address = _address(settings, listening)
         _greet(service, address, report)
         with _signals():
@@ -109,12 +109,18 @@ def _greet(service: Service, address: str, report: Callable[[str], None]) -> Non
 
 
 class _Server(uvicorn.Server):
-    """Ends event streams as soon as a signal comes: they never end by themselves."""
+    """Ends event streams and the station as soon as a signal comes: they never end by themselves."""
+
+    def __init__(self, config: uvicorn.Config, station: StationProcess | None) -> None:
+        super().__init__(config)
+        self._station = station
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop."""
         super().handle_exit(sig, frame)
         self.config.app.state.hub.close()  # type: ignore[union-attr]
+        if self._station is not None:
+            self._station.begin_stop()
 
 
 def server_options() -> dict[str, Any]:

@@ -17,6 +17,9 @@ from steelsight.service.settings.server import ServerSettings
 
 __all__ = ["StationProcess", "line_words"]
 
+OPTIONS: Final = (  # of `steelsight line`; each is left out where its setting is none or 0
+    *("images", "spool", "pattern", "sidecar_wait", "calibration", "shadow", "audit", "audit_key"),
+)
 VARIABLE: Final = "STEELSIGHT_STATION"  # the words: not on the command line, where others see a password
 PROGRAM: Final = (
     "import json, os, sys\n"
@@ -30,14 +33,17 @@ PROGRAM: Final = (
 FIRST_WAIT_S: Final = 1.0  # before a station is started again; doubled each time
 LONGEST_WAIT_S: Final = 60.0
 STEADY_S: Final = 60.0  # a station that ran so long starts again after the first wait
-END_S: Final = 4.0  # for a station to end what it does
+END_S: Final = 4.0  # for a station to end what it does, before a stronger signal
+LOOK_S: Final = 0.2  # whether the process still runs
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
 
 def line_words(settings: ServerSettings) -> list[str]:
     """The words of `steelsight line` for the settings of a service."""
-    words = ["line", str(settings.bundle), str(settings.watch)]
+    places = [str(each.absolute()) for each in (settings.bundle, settings.watch) if each is not None]
+    words = ["line", *places]
     words += ["--ledger", settings.ledger, "--station", settings.station, "--engine", settings.engine]
-    for name in ("images", "spool", "pattern", "shadow", "audit", "audit_key"):
+    for name in OPTIONS:
         value = getattr(settings, name)
         if value:
             words += [f"--{name.replace('_', '-')}", str(value)]
@@ -55,7 +61,6 @@ class StationProcess:
         self._report = report
         self._wait_s = self._first_wait_s = first_wait_s
         self._stop = threading.Event()
-        self._process: subprocess.Popen[bytes] | None = None
         self._trouble = ""  # why no process runs
         self._thread = threading.Thread(target=self._keep, name="station", daemon=True)
 
@@ -69,14 +74,15 @@ class StationProcess:
             PartState("down", f"{self._trouble}; it is started again") if self._trouble else PartState("ok")
         )
 
+    def begin_stop(self) -> None:
+        """Have the process end; returns at once, so that a handler of signals may call it."""
+        self._stop.set()
+
     def stop(self) -> None:
         """End the process: what it judged is in the ledger or in the spool."""
-        self._stop.set()
-        process = self._process
-        if process is not None:
-            _end(process)
-        if self._thread.is_alive():
-            self._thread.join(timeout=END_S)
+        self.begin_stop()
+        if self._thread.ident is not None:
+            self._thread.join(timeout=END_S * len(SIGNALS))
 
     def _keep(self) -> None:
         while not self._stop.is_set():
@@ -104,14 +110,15 @@ class StationProcess:
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches it through the service alone
         )
-        self._process, self._trouble = process, ""
-        if self._stop.is_set():
-            _end(process)
+        self._trouble = ""
+        while process.poll() is None:
+            if self._stop.wait(LOOK_S):
+                _end(process)
         return process.wait()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+    for number in SIGNALS:
         try:
             process.send_signal(number)
             process.wait(timeout=END_S)

@@ -73,6 +73,12 @@ class ServerSettings(BaseModel):
     station: str = Field("line-1", min_length=1, max_length=100, description="Name of that station.")
     spool: Path | None = Field(None, description="Spool of that station; none = a file beside the ledger.")
     pattern: str | None = Field(None, description="Coil and position from file names, as of `line`.")
+    sidecar_wait: float = Field(
+        0.0, ge=0, le=60, description="Seconds to wait for the file beside an image that states its place."
+    )
+    calibration: Path | None = Field(
+        None, description="File that says how pixels lie on the strip; none = the one on record goes on."
+    )
     shadow: Path | None = Field(None, description="A second BUNDLE of that station, which is not shown.")
     audit: float = Field(0.0, ge=0, le=1, description="Share of that station's sheets to draw for audit.")
     audit_key: Path | None = Field(None, description="File with the secret key of the draws.")

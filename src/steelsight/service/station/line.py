@@ -14,7 +14,7 @@ import numpy as np
 
 from steelsight.errors import BadInput
 from steelsight.ledger.chain.draws import AuditPlan
-from steelsight.ledger.chain.entries import Entry, Mode, SheetSeen, VerdictGiven
+from steelsight.ledger.chain.entries import Entry, Mode, SheetSeen
 from steelsight.ledger.chain.event_names import CALIBRATED, JUDGED_BY
 from steelsight.ledger.coils.calibration import Calibration
 from steelsight.ledger.images.store import ImageStore
@@ -159,9 +159,11 @@ class Line:
         groups: list[list[Entry]] = []
         for row, pending in enumerate(batch):
             seen = self._sheet(pending.arrival, reads[row])
-            entries: list[Entry] = [seen, self._verdict(self._inspector, seen, verdicts[row], judged[row])]
+            given = verdict_entry(self._inspector, seen.sheet, verdicts[row], latency_ms=judged[row])
+            entries: list[Entry] = [seen, given]
             if shadows and self._shadow:
-                entries.append(self._verdict(self._shadow, seen, shadows[row], None))
+                shadow = (self._shadow, seen.sheet, shadows[row])
+                entries.append(verdict_entry(*shadow, mode=Mode.SHADOW, latency_ms=None))
             draw = self._audit.draw(seen.sheet, verdicts[row].label) if self._audit else None
             groups.append([*entries, draw] if draw else entries)
             self.report.states[verdicts[row].state.value] += 1
@@ -190,12 +192,6 @@ class Line:
             repeated=repeated,
             **vars(arrival.place),
         )
-
-    def _verdict(
-        self, inspector: Inspector, seen: SheetSeen, verdict: Verdict, latency_ms: float | None
-    ) -> VerdictGiven:
-        mode = Mode.LIVE if inspector is self._inspector else Mode.SHADOW
-        return verdict_entry(inspector, seen.sheet, verdict, mode=mode, latency_ms=latency_ms)
 
 
 def _inspect(inspector: Inspector, arrivals: Sequence[Arrival]) -> tuple[list[Verdict], list[DecodedImage]]:

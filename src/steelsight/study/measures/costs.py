@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from steelsight.evaluation.timing import STUDY_BATCH, time_interleaved
-from steelsight.models.catalog import MODELS, ModelSpec, SheetClassifier, build_model
+from steelsight.models.catalog import ModelSpec, SheetClassifier, build_model, find_model
 from steelsight.models.inputs import to_input
 from steelsight.models.summary import summarise
-from steelsight.study.options import StudyOptions
+from steelsight.study.options import SLIDE_ORDER, StudyOptions
 from steelsight.study.recipes import recipe_for
 from steelsight.study.results import ModelCost
 
@@ -21,7 +21,7 @@ __all__ = ["measure_costs"]
 
 def measure_costs(options: StudyOptions) -> dict[str, ModelCost]:
     """Layers, and time of a batch of five, of all four networks; independent of their training."""
-    networks = {name: _network(name, options) for name in MODELS}
+    networks = {name: _network(name, options) for name in SLIDE_ORDER}
     size = {name: (model_spec.height, model_spec.width) for name, (_, model_spec) in networks.items()}
     rng = np.random.default_rng(options.seed)
 
@@ -39,7 +39,7 @@ def measure_costs(options: StudyOptions) -> dict[str, ModelCost]:
     timings = time_interleaved({name: forward(name) for name in networks}, options.repeats)
     return {
         name: ModelCost(
-            MODELS[name].title, tuple(summarise(model, *size[name], whole_fires=True)), timings[name]
+            find_model(name).title, tuple(summarise(model, *size[name], whole_fires=True)), timings[name]
         )
         for name, (model, _) in networks.items()
     }

@@ -119,7 +119,7 @@ class _Trainer:
         # Accelerate fixes one precision for a whole process, and two trainings of a process may differ:
         # it brings devices and placement, the precision is entered around the forward pass.
         self.accelerator = Accelerator(mixed_precision="no")
-        self.precision = choose_precision(recipe.compute.precision, self.accelerator.device)
+        self.precision = choose_precision(recipe.compute.precision, self.accelerator.device, model)
         learns = model.head if self.intervention.frozen else model
         optimiser = make_optimiser(learns.parameters(), recipe.optimiser)
         self.model, self.optimiser = self.accelerator.prepare(model, optimiser)

@@ -11,7 +11,7 @@ from typing import Any
 
 from steelsight.evaluation.by_size import reliable_size
 from steelsight.models.card import Card
-from steelsight.models.catalog import MODELS
+from steelsight.models.catalog import find_model
 from steelsight.training.report.scores import HEADLINES
 
 __all__ = ["CARD_README", "model_card"]
@@ -78,7 +78,7 @@ def _front(card: Card, metrics: Report) -> str:
 
 def _head(card: Card) -> str:
     model, size = card.model, f"{card.input.height}x{card.input.width}"
-    entry = MODELS[model.name]
+    entry = find_model(model.name)
     start = "ImageNet weights" if model.pretrained == "imagenet" else "random weights"
     head = "study head" if model.head == "study" else f"direct head, {model.pooling} pooling"
     patches = f", classified by {model.patches} patches" if model.patches > 1 else ""

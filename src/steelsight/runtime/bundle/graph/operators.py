@@ -48,16 +48,20 @@ _REDUCE: Final = {"axes": _AXES, "keepdims": _FLAG}
 _MANY: Final = 64  # inputs of Concat
 
 OPERATORS: Final[dict[str, Operator]] = {
+    "Abs": Operator(shapes.unary, (1, 1)),
     "Add": Operator(shapes.elementwise, (2, 2)),
     "AveragePool": Operator(shapes.pool, (1, 1), _WINDOW | {"ceil_mode": _FLAG, "count_include_pad": _FLAG}),
     "BatchNormalization": Operator(
         shapes.normalise, (5, 5), {"epsilon": Attribute("f", 0, 1), "momentum": Attribute("f", 0, 1)}
     ),
     "Cast": Operator(shapes.cast, (1, 1), {"to": Attribute("i", 1, 1)}),
+    "Clip": Operator(shapes.clip, (3, 3)),
     "Concat": Operator(shapes.concatenate, (1, _MANY), {"axis": _AXIS}),
     "Conv": Operator(shapes.convolve, (2, 3), _WINDOW | {"group": Attribute("i", 1, 4096)}),
     "DequantizeLinear": Operator(shapes.dequantise, (3, 3), {"axis": _AXIS}),
     "Div": Operator(shapes.elementwise, (2, 2)),
+    "Elu": Operator(shapes.unary, (1, 1), {"alpha": _FACTOR}),
+    "Erf": Operator(shapes.unary, (1, 1)),
     "Exp": Operator(shapes.unary, (1, 1)),
     "Flatten": Operator(shapes.flatten, (1, 1), {"axis": _AXIS}),
     "Gemm": Operator(
@@ -66,20 +70,32 @@ OPERATORS: Final[dict[str, Operator]] = {
     "GlobalAveragePool": Operator(shapes.pool_all, (1, 1)),
     "GlobalMaxPool": Operator(shapes.pool_all, (1, 1)),
     "Greater": Operator(shapes.compare, (2, 2)),
+    "HardSigmoid": Operator(shapes.unary, (1, 1), {"alpha": _FACTOR, "beta": _FACTOR}),
+    "HardSwish": Operator(shapes.unary, (1, 1)),
     "Identity": Operator(shapes.identity, (1, 1)),
+    "LayerNormalization": Operator(
+        shapes.normalise_layer, (3, 3), {"axis": _AXIS, "epsilon": Attribute("f", 0, 1)}
+    ),
+    "LeakyRelu": Operator(shapes.unary, (1, 1), {"alpha": _FACTOR}),
     "Log": Operator(shapes.unary, (1, 1)),
     "MatMul": Operator(shapes.multiply, (2, 2)),
     "MaxPool": Operator(shapes.pool, (1, 1), _WINDOW | {"ceil_mode": _FLAG}),
     "Mul": Operator(shapes.elementwise, (2, 2)),
+    "Neg": Operator(shapes.unary, (1, 1)),
     "QuantizeLinear": Operator(shapes.quantise, (3, 3), {"axis": _AXIS}),
     "ReduceMax": Operator(shapes.reduce, (1, 1), _REDUCE),
     "ReduceMean": Operator(shapes.reduce, (1, 1), _REDUCE),
     "ReduceSum": Operator(shapes.reduce, (1, 2), {"keepdims": _FLAG}),
     "Relu": Operator(shapes.unary, (1, 1)),
     "Reshape": Operator(shapes.reshape, (2, 2)),
+    "Sigmoid": Operator(shapes.unary, (1, 1)),
+    "Slice": Operator(shapes.cut, (5, 5)),
+    "Softmax": Operator(shapes.normalise_exponents, (1, 1), {"axis": _AXIS}),
+    "Softplus": Operator(shapes.unary, (1, 1)),
     "Sqrt": Operator(shapes.unary, (1, 1)),
     "Squeeze": Operator(shapes.squeeze, (2, 2)),
     "Sub": Operator(shapes.elementwise, (2, 2)),
+    "Tanh": Operator(shapes.unary, (1, 1)),
     "TopK": Operator(
         shapes.top, (2, 2), {"axis": _AXIS, "largest": Attribute("i", 1, 1), "sorted": _FLAG}, outputs=2
     ),

@@ -41,6 +41,40 @@ def unary(inputs: Sequence[Value], _: Attributes) -> Outcome:
     return [Value(FLOAT, inputs[0].shape)], inputs[0].size
 
 
+def clip(inputs: Sequence[Value], attributes: Attributes) -> Outcome:
+    """One float tensor and its bounds, single numbers."""
+    _expect(all(each.dtype == FLOAT and each.shape == () for each in inputs[1:]), "bounds of one number each")
+    return unary(inputs[:1], attributes)
+
+
+def normalise_layer(inputs: Sequence[Value], attributes: Attributes) -> Outcome:
+    """One float tensor, normalised over its last axes, with a scale and a shift of each place there."""
+    (axis,) = _axes([attributes.get("axis", -1)], len(inputs[0].shape))
+    behind = inputs[0].shape[axis:]
+    _expect(all(each.dtype == FLOAT and each.shape == behind for each in inputs[1:]), "a scale of each place")
+    return unary(inputs[:1], attributes)
+
+
+def normalise_exponents(inputs: Sequence[Value], attributes: Attributes) -> Outcome:
+    """One float tensor, positive and of sum 1 along an axis."""
+    _axes([attributes.get("axis", -1)], len(inputs[0].shape))
+    return unary(inputs, attributes)
+
+
+def cut(inputs: Sequence[Value], _: Attributes) -> Outcome:
+    """Every step-th place of some axes from a start to an end; starts, ends, axes and steps are constants."""
+    value = inputs[0]
+    starts, ends, numbers, steps = (_numbers(each) for each in inputs[1:])
+    axes = _axes(numbers, len(value.shape))
+    _expect(len(starts) == len(ends) == len(axes) == len(steps), "a start, an end and a step of each axis")
+    _expect(min(steps, default=1) >= 1, "steps forward")
+    shape = list(value.shape)
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        shape[axis] = len(range(*slice(start, end, step).indices(shape[axis])))
+    _expect(0 not in axes and min(shape) >= 1, "at least one place, and all sheets")
+    return [Value(value.dtype, tuple(shape))], math.prod(shape)
+
+
 def identity(inputs: Sequence[Value], _: Attributes) -> Outcome:
     """The same tensor."""
     return [Value(inputs[0].dtype, inputs[0].shape)], inputs[0].size

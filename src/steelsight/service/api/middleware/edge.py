@@ -134,6 +134,8 @@ class Edge:
             )  # an included router may name its own part
         done = Finished(method, route, sender.status or 499, seconds)
         self._finished(done)
+        if not ACCESS_LOG.isEnabledFor(logging.INFO):
+            return
         caller = scope["state"].get("caller")
         line = {
             "time": time_text(now_us()),

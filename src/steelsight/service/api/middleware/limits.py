@@ -75,12 +75,11 @@ class Limits:
         task = asyncio.ensure_future(self._app(scope, body.receive, answer.send))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        began = asyncio.ensure_future(answer.began.wait())
+        task.add_done_callback(lambda _: answer.begin())
+        limit = asyncio.get_running_loop().call_later(self._limits.answer_s, answer.begin)
         try:
-            await asyncio.wait(
-                {task, began}, timeout=self._limits.answer_s, return_when=asyncio.FIRST_COMPLETED
-            )
-            if not task.done() and not answer.began.is_set():
+            await answer.began
+            if not task.done() and not (answer.started or answer.closed):
                 body.problem = body.problem or _too_slow(self._limits.answer_s)
                 answer.closed = True
                 task.add_done_callback(_forget)
@@ -94,7 +93,7 @@ class Limits:
             if body.problem is None:  # else it follows from the refusal, which is answered instead
                 raise
         finally:
-            began.cancel()
+            limit.cancel()
 
     async def _refuse(self, scope: Scope, body: _Body, send: Send) -> None:
         problem = body.problem
@@ -178,15 +177,20 @@ class _Answer:
     problem: Callable[[], Problem | None]
     started: bool = False
     closed: bool = False
-    began: asyncio.Event = field(default_factory=asyncio.Event)
+    began: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def begin(self) -> None:
+        """End the wait for the answer's beginning."""
+        if not self.began.done():
+            self.began.set_result(None)
 
     async def send(self, message: Message) -> None:
         if self.closed or (not self.started and self.problem() is not None):
             self.closed = True
-            self.began.set()
+            self.begin()
             return
         self.started = True
-        self.began.set()
+        self.begin()
         await self.target(message)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, JsonValue
 
+from steelsight.ledger.coils.defects import TOLERANCE_MM
 from steelsight.service.api.models.sheets import SheetAnswer, VerdictAnswer
 from steelsight.service.api.models.values import AnswerModel, Moment, PageQuery, ShortName, UtcText
 
@@ -17,12 +18,35 @@ __all__ = [
     "CoilPage",
     "CoilSheet",
     "CoilSummary",
+    "DefectAnswer",
+    "DefectMember",
+    "DefectQuery",
+    "DefectsAnswer",
     "EventAnswer",
     "EventPage",
     "EventQuery",
     "StationAnswer",
     "StationList",
 ]
+
+
+DEFECT_EXAMPLE: Final[JsonValue] = {
+    "id": "9c1d5f0e7a3b48d2a6f4c8e0b1d2f3a4",
+    "label": "scratch",
+    "side": "top",
+    "start_m": 12.4,
+    "end_m": 13.65,
+    "left_mm": 210.0,
+    "right_mm": 221.5,
+    "length_mm": 1250.0,
+    "width_mm": 11.5,
+    "area_mm2": 9400.0,
+    "score": 0.93,
+    "members": [
+        {"sheet": "5d41402abc4b2a76b9719d911017c592", "region": 0},
+        {"sheet": "7d793037a0760186574b0282f2f435e7", "region": 2},
+    ],
+}
 
 
 class CoilSummary(AnswerModel):
@@ -62,6 +86,54 @@ class CoilAnswer(AnswerModel):
     )
     turns: int = Field(description="How often the direction changes.")
     items: tuple[CoilSheet, ...]
+    next: str | None = Field(description="Cursor of the next page; null = this is the last.")
+
+
+class DefectQuery(PageQuery):
+    """How the regions of a coil are merged."""
+
+    tolerance_mm: float = Field(
+        TOLERANCE_MM,
+        ge=0,
+        le=1000,
+        allow_inf_nan=False,
+        description="Largest gap between parts of one defect at a border of images.",
+    )
+
+
+class DefectMember(AnswerModel):
+    """A region of a verdict that a defect consists of."""
+
+    sheet: str
+    region: int = Field(description="Its number among the regions of the sheet's last live verdict, from 0.")
+
+
+class DefectAnswer(AnswerModel):
+    """A defect: the regions of one or several images that lie together on the strip."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [DEFECT_EXAMPLE]})
+
+    id: str = Field(description="The same while the defect grows onwards.")
+    label: str
+    side: str | None
+    start_m: float = Field(description="Along the coil.")
+    end_m: float
+    left_mm: float = Field(description="Across it.")
+    right_mm: float
+    length_mm: float
+    width_mm: float
+    area_mm2: float = Field(description="Sum over the regions.")
+    score: float = Field(description="Highest of the regions.")
+    members: tuple[DefectMember, ...]
+
+
+class DefectsAnswer(AnswerModel):
+    """A page of the defects of a coil, along it."""
+
+    coil: str = Field(examples=["C17"])
+    tolerance_mm: float
+    unplaced: int = Field(description="Regions of sheets without a known place, which are in no defect.")
+    items: tuple[DefectAnswer, ...]
     next: str | None = Field(description="Cursor of the next page; null = this is the last.")
 
 

@@ -6,11 +6,13 @@ import asyncio
 import base64
 import hashlib
 import json
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Depends, Query
+from fastapi.routing import APIRoute
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -36,7 +38,31 @@ from steelsight.service.problem import Problem
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["inspect"])
+_WITHOUT_PARAMETERS = InspectQuery.model_validate({})
+
+
+class InspectRoute(APIRoute):
+    """The route of `inspect_image`: a request without parameters is answered without solving dependencies.
+
+    Solving them takes a quarter of the time that the event loop spends on an image; the answers are equal.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler of one request."""
+        solve = super().get_route_handler()
+        check = needs(Permission.INSPECT)
+
+        async def handle(request: Request) -> Response:
+            if request.scope["query_string"] or "idempotency-key" in request.headers:
+                return await solve(request)
+            caller = await check(request, None, None)
+            state = request.app.state
+            return await inspect_image(request, _WITHOUT_PARAMETERS, state.service, state.judges, caller)
+
+        return handle
+
+
+router = APIRouter(tags=["inspect"], route_class=InspectRoute)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from steelsight.ledger.chain.event_names import LINE_EVENTS
 from steelsight.ledger.reading.coils import coil_metres, coil_sheets, list_coils
+from steelsight.ledger.reading.defects import defect_page
 from steelsight.ledger.reading.records import EventFilter, list_events
 from steelsight.ledger.reading.stations import list_writers
 from steelsight.runtime.engine.inspector import Inspector
@@ -19,6 +20,8 @@ from steelsight.service.api.models.plant import (
     BundleList,
     CoilAnswer,
     CoilPage,
+    DefectQuery,
+    DefectsAnswer,
     EventPage,
     EventQuery,
     StationList,
@@ -39,6 +42,22 @@ def get_coils(query: Annotated[PageQuery, Query()], service: ServicePart) -> Coi
     with service.ledger.read() as connection:
         page = list_coils(connection, limit=query.limit, cursor=query.cursor)
     return CoilPage.model_validate({"items": [public(row) for row in page.rows], "next": page.cursor})
+
+
+@router.get("/coils/{coil:path}/defects", dependencies=READ)
+def get_coil_defects(
+    coil: Annotated[str, Path(pattern=NAME)],
+    query: Annotated[DefectQuery, Query()],
+    service: ServicePart,
+) -> DefectsAnswer:
+    """The defects of a coil along it; what lies across borders of images is one defect."""
+    with service.ledger.read() as connection:
+        page = defect_page(connection, coil, query.tolerance_mm, limit=query.limit, cursor=query.cursor)
+    if page is None:
+        raise unknown("coil", coil, "/api/v1/coils")
+    items = [each.as_dict() for each in page.defects]
+    facts = {"coil": coil, "tolerance_mm": query.tolerance_mm, "unplaced": page.unplaced}
+    return DefectsAnswer.model_validate({**facts, "items": items, "next": page.cursor})
 
 
 @router.get("/coils/{coil:path}", dependencies=READ)

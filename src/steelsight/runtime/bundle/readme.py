@@ -13,6 +13,11 @@ HEADER = (
     "| precision | sheets | largest difference of a probability | 99th percentile | verdicts that agree "
     "| balanced accuracy lost, at most | maps' cosine, 5th percentile | ms a sheet, one core | passed |"
 )
+_FIGURES = {  # keys of an adaptation's figures
+    "balanced_accuracy": "balanced accuracy",
+    "shared": "balanced accuracy, classes of the bundle before",
+    "defect_auc": "defect AUC",
+}
 
 
 def bundle_readme(card: BundleCard) -> str:
@@ -38,7 +43,8 @@ def bundle_readme(card: BundleCard) -> str:
         f"Run `{source.get('run', '')}` on `{source.get('data', '')}` (hash "
         f"`{source.get('data_hash', '')}`), seed {source.get('seed', '')}; trained with {labels}.",
         "",
-        "## Agreement with the trained model",
+        *_adaptations(card),
+        "## Agreement with the " + ("fitted head" if _entries(card) else "trained model"),
         "",
         HEADER,
         "|---|---|---|---|---|---|---|---|---|",
@@ -64,6 +70,54 @@ def bundle_readme(card: BundleCard) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _entries(card: BundleCard) -> list[dict[str, Any]]:
+    """The adaptations that led to this bundle, the first one first; see `steelsight adapt`."""
+    entries = card.source.get("adapted")
+    return [each for each in entries if isinstance(each, dict)] if isinstance(entries, list) else []
+
+
+def _adaptations(card: BundleCard) -> list[str]:
+    lines = []
+    for entry in _entries(card):
+        counts = ", ".join(f"{name} {count}" for name, count in entry["by_class"].items())
+        folders = " and ".join(f"`{folder['name']}`" for folder in entry["data"])
+        changes = [
+            f"{words} {', '.join(entry[key])}"
+            for key, words in (
+                ("new_classes", "new classes"),
+                ("dropped_classes", "left out"),
+                ("renamed", "renamed"),
+            )
+            if entry[key]
+        ]
+        lines += [
+            "## Adapted",
+            "",
+            f"A linear head on averages and maxima of the last feature map, fitted to {entry['sheets']} "
+            f"labelled sheets of {folders} ({counts}), in {entry['groups']} groups; penalty "
+            f"C = {entry['penalty']:g}. The network below it is that of bundle `{entry['from_model_id']}`."
+            + "".join(f" {words[:1].upper()}{words[1:]}." for words in changes),
+            "",
+            "| figure, by nested cross-validation | bundle before | new head | gain |",
+            "|---|---|---|---|",
+            *(
+                f"| {words} | {' | '.join(_interval(each[which]) for which in ('own', 'new', 'gain'))} |"
+                for key, words in _FIGURES.items()
+                if (each := entry["cross_validated"][key])
+            ),
+            "",
+            f"{entry['maps']}. Shortcuts that were tested on an earlier head say nothing of this one.",
+            "",
+        ]
+    return lines
+
+
+def _interval(each: dict[str, float]) -> str:
+    if each["low"] is None or each["low"] != each["low"]:
+        return f"{each['estimate']:.3f}"
+    return f"{each['estimate']:.3f} [{each['low']:.3f}, {each['high']:.3f}]"
 
 
 def _row(name: str, trial: dict[str, Any]) -> str:
@@ -109,6 +163,8 @@ def _temperature(card: BundleCard) -> str:
         if card.temperature != 1
         else "Temperature 1: none that was fitted is better on other sheets."
     )
+    if _entries(card):
+        return f"Temperature {card.temperature:.4g}, fitted on sheets left out of the fit."
     if "temperature_from" not in card.source:  # a bundle of an older version
         return words
     return (

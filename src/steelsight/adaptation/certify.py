@@ -1,0 +1,71 @@
+"""A certificate from sheets that were drawn at random and never fitted on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from steelsight.adaptation.sheets import LabelledSheets, SheetLabels
+from steelsight.errors import BadData, SharedBackground
+from steelsight.evaluation.abstention.guarantee import THRESHOLDS, Certificate, certify
+from steelsight.evaluation.probabilities import softmax
+from steelsight.groups import group_keys
+from steelsight.runtime.engine.engine import Outputs
+from steelsight.sheets.grouping.duplicates import duplicate_groups
+from steelsight.streams import stream
+
+__all__ = ["certify_sample", "refuse_fitted"]
+
+
+def refuse_fitted(sample: LabelledSheets, fitted: LabelledSheets, folder: Path) -> None:
+    """Raise BadData where a sheet of the sample was fitted on: it, a near-duplicate, or one of its group."""
+    known = set(fitted.groups) - {""}
+    met = {row for row, group in enumerate(sample.groups) if group in known}
+    equal = {image.tobytes() for image in fitted.images}
+    met |= {row for row, image in enumerate(sample.images) if image.tobytes() in equal}
+    met |= _near(sample, fitted)
+    if met:
+        first = sample.ids[min(met)]
+        raise BadData(
+            f"{folder}: {len(met)} of {len(sample.ids)} sheets were fitted on, or are of a group or the same "
+            f"piece of steel as one that was, such as {first}; a certificate needs sheets that were never "
+            "fitted on: draw others, or leave these out of DATA"
+        )
+
+
+def certify_sample(
+    outputs: Outputs,
+    labels: SheetLabels,
+    sample: LabelledSheets,
+    temperature: float,
+    *,
+    risk: float,
+    delta: float,
+    seed: int,
+) -> Certificate:
+    """Test the thresholds on the sample; a sheet of several types is right at any of them.
+
+    outputs  of the finished graph, in the engine and precision that will run
+    """
+    logits = outputs.logits.astype(np.float64)
+    confidence = np.minimum(softmax(logits, temperature=temperature).max(axis=1), 1.0)
+    return certify(
+        labels.right(logits.argmax(axis=1)),
+        confidence,
+        THRESHOLDS,
+        risk=risk,
+        delta=delta,
+        rng=stream(seed, "adapt-certificate"),
+        groups=group_keys(sample.groups),
+    )
+
+
+def _near(sample: LabelledSheets, fitted: LabelledSheets) -> set[int]:
+    """Sheets of the sample that show the same piece of steel as a fitted one."""
+    try:
+        groups = duplicate_groups(np.concatenate([fitted.images, sample.images]))
+    except SharedBackground:
+        return set()  # most pictures share a fixture: near-duplicates cannot be told apart
+    known = set(groups[: len(fitted.ids)]) - {""}
+    return {row for row, group in enumerate(groups[len(fitted.ids) :]) if group in known}

@@ -1,0 +1,134 @@
+"""The classes of the new head: the bundle's that DATA has, and DATA's new ones, each named on purpose.
+
+A class that only one side has may be new, left out, or the same under another name. Nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from steelsight.adaptation.options import AdaptOptions
+from steelsight.errors import BadData, BadRecipe
+from steelsight.runtime.bundle.card import BundleCard
+
+__all__ = ["ClassPlan", "plan_classes", "read_renames", "refuse_multilabel"]
+
+
+@dataclass(frozen=True)
+class ClassPlan:
+    """The classes of the new head, and where the bundle has them."""
+
+    names: tuple[str, ...]  # with the defect-free class first, where there is one
+    clean: str | None  # its name; None = the head has none
+    own: tuple[int | None, ...]  # output of the bundle for each class; None = it has none
+    dropped: tuple[str, ...]
+
+    @property
+    def new(self) -> tuple[str, ...]:
+        """Classes that the bundle does not have."""
+        return tuple(name for name, own in zip(self.names, self.own, strict=True) if own is None)
+
+
+def refuse_multilabel(card: BundleCard, where: str) -> None:
+    """Raise BadRecipe for a bundle whose answers are several types at once."""
+    if card.task == "multilabel":
+        raise BadRecipe(
+            f"{where}: expected a binary or multiclass bundle, got a multilabel one; "
+            "adapt a multiclass bundle"
+        )
+
+
+def read_renames(pairs: Sequence[str]) -> dict[str, str]:
+    """Names of DATA and the bundle's names for them; raises BadRecipe for text that is no such pair."""
+    renames: dict[str, str] = {}
+    for pair in pairs:
+        old, sign, new = pair.partition("=")
+        if not (old and sign and new) or old in renames:
+            raise BadRecipe(f"--rename: expected DATA=BUNDLE, each name of DATA once, got {pair!r}")
+        renames[old] = new
+    return renames
+
+
+def plan_classes(
+    card: BundleCard, found: Sequence[str], has_clean: bool, clean_name: str, options: AdaptOptions
+) -> ClassPlan:
+    """Decide which classes the new head has.
+
+    found       defect types that DATA has sheets of, renamed as the options say
+    has_clean   DATA has defect-free sheets, which are matched by their role and not by their name
+    clean_name  what DATA calls them
+    raises      BadData where a class of one side is neither on the other nor named by an option; BadRecipe
+                where an option names a class that is not there, or the task is binary
+    """
+    if card.task == "binary":
+        return _plan_binary(card, found, has_clean, options)
+    own_clean = None if card.clean is None else card.class_names[card.clean]
+    own_types = [name for name in card.class_names if name != own_clean]
+    _refuse_clean_as_type(own_clean, found)
+    here = [*([own_clean or clean_name] if has_clean else []), *found]
+    unknown = [name for name in here if name not in card.class_names]
+    missing = [name for name in card.class_names if name not in here]
+    if not options.take_classes:
+        _refuse_unnamed(card, unknown, missing, options)
+    _refuse_absent("--drop", options.drop, card.class_names, "class of the bundle")
+    _refuse_absent("--new", options.new, unknown, "new class of DATA")
+    dropped = {*missing, *options.drop}
+    types = [*(name for name in own_types if name not in dropped), *(n for n in unknown if n in found)]
+    clean = own_clean or clean_name
+    if not has_clean or clean in dropped:
+        clean = ""
+    names = (*([clean] if clean else []), *types)
+    own = tuple(card.class_names.index(name) if name in card.class_names else None for name in names)
+    return ClassPlan(names, clean or None, own, tuple(n for n in card.class_names if n in dropped))
+
+
+def _plan_binary(card: BundleCard, found: Sequence[str], has_clean: bool, options: AdaptOptions) -> ClassPlan:
+    if options.new or options.drop or options.rename:
+        raise BadRecipe(
+            "--new, --drop, --rename: a binary bundle tells defective from defect-free sheets, whatever "
+            "their types; leave these options out, or adapt a multiclass bundle"
+        )
+    if not found or not has_clean:
+        raise BadData(
+            f"expected defective and defect-free sheets for a binary bundle, got only "
+            f"{'defective' if found else 'defect-free'} ones; bring sheets of both kinds"
+        )
+    return ClassPlan(card.class_names, card.class_names[0], (0, 1), ())
+
+
+def _refuse_clean_as_type(own_clean: str | None, found: Sequence[str]) -> None:
+    if own_clean is not None and own_clean in found:
+        raise BadData(
+            f"{own_clean} is the defect-free class of the bundle, and a defect type in DATA; say with "
+            f"--defect-free {own_clean} which class is defect-free, or rename it"
+        )
+
+
+def _refuse_unnamed(
+    card: BundleCard, unknown: Sequence[str], missing: Sequence[str], options: AdaptOptions
+) -> None:
+    """Raise BadData, naming each class that is on one side only, with the options that settle it."""
+    strange = [name for name in unknown if name not in options.new]
+    absent = [name for name in missing if name not in options.drop]
+    if not strange and not absent:
+        return
+    parts = []
+    if strange:
+        first = absent[0] if absent else card.class_names[-1]
+        parts.append(
+            f"DATA has {', '.join(strange)}, which the bundle does not have: give --new '{strange[0]}' where "
+            f"it is a new class, --rename '{strange[0]}={first}' where it is the same under another name"
+        )
+    if absent:
+        parts.append(
+            f"DATA has no sheet of {', '.join(absent)}, which the bundle has: bring some, or give "
+            f"--drop '{absent[0]}' to leave it out"
+        )
+    raise BadData(f"{'; '.join(parts)}; or --take-classes to take DATA's classes as they are")
+
+
+def _refuse_absent(flag: str, named: Sequence[str], there: Sequence[str], what: str) -> None:
+    for name in named:
+        if name not in there:
+            raise BadRecipe(f"{flag} {name!r}: expected a {what} ({', '.join(there) or 'there is none'})")

@@ -1,0 +1,150 @@
+"""Is the new head better than the bundle's own, on sheets it was not fitted to?
+
+The new head is written only where the balanced accuracy gains with 95 % confidence, and where neither the
+defect AUC nor the balanced accuracy on the classes that the bundle has clearly loses. Intervals resample
+groups; a figure is the mean over the repetitions of the cross-validation, which share their resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from steelsight.adaptation.classes import ClassPlan
+from steelsight.adaptation.sheets import SheetLabels
+from steelsight.evaluation.confusion import balanced_accuracy, weighted_margins
+from steelsight.evaluation.curves.roc import weighted_auc
+from steelsight.evaluation.intervals.bootstrap import CountMetric, bootstrap_counts
+from steelsight.evaluation.probabilities import softmax
+from steelsight.plain import plain
+from steelsight.streams import stream
+from steelsight.types import Interval
+
+__all__ = ["HeadComparison", "HeadGain", "compare_heads", "own_probabilities"]
+
+Answers = Float[np.ndarray, "r n c"]  # probabilities of each repetition
+
+
+@dataclass(frozen=True)
+class HeadGain:
+    """One figure of the bundle's own head and of the new one, on the same sheets."""
+
+    own: Interval
+    new: Interval
+    gain: Interval  # new minus own, paired
+
+
+@dataclass(frozen=True)
+class HeadComparison:
+    """The figures, and why the new head is not better; no reason = it is."""
+
+    balanced_accuracy: HeadGain  # sheets of one type or none
+    defect_auc: HeadGain | None  # all sheets; None where none is defect-free or all are
+    shared: HeadGain | None  # balanced accuracy on classes that the bundle has; None = it has all
+    reasons: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for the card and JSON."""
+        values: dict[str, Any] = plain(asdict(self))
+        return values
+
+
+def own_probabilities(
+    logits: Float[np.ndarray, "n m"], plan: ClassPlan, temperature: float
+) -> Float[np.ndarray, "n c"]:
+    """Probabilities of the bundle's own head in the new classes: 0 for classes that it does not have."""
+    columns = [number for number, own in enumerate(plan.own) if own is not None]
+    found = np.zeros((len(logits), len(plan.names)))
+    if columns:
+        kept = logits[:, [own for own in plan.own if own is not None]].astype(np.float64)
+        found[:, columns] = softmax(kept, temperature=temperature)
+    return found
+
+
+def compare_heads(
+    labels: SheetLabels,
+    own: Float[np.ndarray, "n c"],
+    new: Answers,
+    plan: ClassPlan,
+    groups: Sequence[str],
+    seed: int,
+) -> HeadComparison:
+    """Compare out-of-fold probabilities of the new head with the bundle's own.
+
+    own  (n, c) of the bundle
+    new  (r, n, c) of the new head, of each repetition
+    """
+    gain = _Gain(groups, seed)
+    single, known = labels.single, np.array([own is not None for own in plan.own])
+    balanced = gain(*(_balanced(labels.labels, single, each) for each in (own[None], new)))
+    defect = shared = None
+    if plan.clean is not None:
+        defective = labels.labels > 0
+        if 0 < defective.sum() < defective.size:
+            defect = gain(*(_areas(defective, 1 - each[..., 0]) for each in (own[None], new)))
+    if not known.all() and known.sum() > 1:
+        among = single & known[labels.labels]
+        shared = gain(*(_balanced(labels.labels, among, each) for each in (own[None], new)))
+    reasons = []
+    if not balanced.gain.low > 0:
+        reasons.append(f"balanced accuracy {_words(balanced)}: its lower bound must be above 0")
+    for name, each in (("defect AUC", defect), ("balanced accuracy on the bundle's classes", shared)):
+        if each is not None and each.gain.high < 0:
+            reasons.append(f"{name} {_words(each)}: it is clearly lower")
+    return HeadComparison(balanced, defect, shared, tuple(reasons))
+
+
+def _words(each: HeadGain) -> str:
+    gain = each.gain
+    return (
+        f"{each.own.estimate:.3f} of the bundle, {each.new.estimate:.3f} of the new head, a gain of "
+        f"{gain.estimate:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
+    )
+
+
+class _Gain:
+    """Intervals of two metrics and of their difference, on the same resamples."""
+
+    def __init__(self, groups: Sequence[str], seed: int) -> None:
+        self.groups = list(groups)
+        self.seed = seed
+
+    def __call__(self, own: CountMetric, new: CountMetric) -> HeadGain:
+        return HeadGain(*(self._interval(each) for each in (own, new, lambda times: new(times) - own(times))))
+
+    def _interval(self, metric: CountMetric) -> Interval:
+        rng = stream(self.seed, "adapt-intervals")
+        return bootstrap_counts(metric, len(self.groups), self.groups, rng=rng)
+
+
+def _balanced(labels: Int[np.ndarray, " n"], among: Bool[np.ndarray, " n"], answers: Answers) -> CountMetric:
+    """Mean recall over the classes, averaged over repetitions; NaN where a resample lost a class."""
+    classes = answers.shape[2]
+    present = np.bincount(labels[among], minlength=classes) > 0
+
+    def score(times: Float[np.ndarray, "b n"]) -> Float[np.ndarray, " b"]:
+        found = []
+        for each in answers:
+            counts = weighted_margins(labels[among], each[among].argmax(axis=1), classes, times[:, among])
+            lost = (counts.sheets[:, present] == 0).any(axis=1)
+            found.append(np.where(lost, np.nan, balanced_accuracy(counts)))
+        mean: Float[np.ndarray, " b"] = np.mean(found, axis=0)
+        return mean
+
+    return score
+
+
+def _areas(defective: Bool[np.ndarray, " n"], scores: Float[np.ndarray, "r n"]) -> CountMetric:
+    """Defect AUC, averaged over repetitions."""
+
+    def score(times: Float[np.ndarray, "b n"]) -> Float[np.ndarray, " b"]:
+        mean: Float[np.ndarray, " b"] = np.mean(
+            [weighted_auc(defective, each, times) for each in scores], axis=0
+        )
+        return mean
+
+    return score

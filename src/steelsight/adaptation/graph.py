@@ -1,0 +1,176 @@
+"""Read the pooled features out of a bundle's graph, and write a linear head into it.
+
+The last feature map A (n, k, gh, gw) is found behind the output `embedding`, its average over places. The new
+head takes average and maximum over places, standardised:
+
+    z = ([mean A, max A] - m) / s @ W + b          W = [W_average; W_maximum]
+
+Grad-CAM of all classes is exact in closed form. The gradient of z_c with respect to A_k is W_average / P at
+each of the P places, and W_maximum more at the place of the maximum, so its mean over places gives
+
+    maps = Σ_k (W_average + W_maximum)_kc / (s P) A_k
+
+These maps do not sum to the logit, because the maximum is taken at one place. Only onnx is used.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from steelsight.adaptation.head import AdaptedHead
+from steelsight.errors import BadBundle
+
+__all__ = ["features_graph", "head_graph", "map_graph"]
+
+_PASSING: Final = ("Reshape", "Flatten", "Squeeze", "Identity")  # between the average and `embedding`
+
+
+class _Surgery:
+    """A graph whose outputs are replaced; nodes and constants that no output needs are left out."""
+
+    def __init__(self, graph: bytes, where: str, prefix: str) -> None:
+        self.model = onnx.load_model_from_string(graph)
+        self.where = where
+        self.prefix = prefix  # of new names
+        self.features = self._find_features()
+        self.new: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def _find_features(self) -> str:
+        """The name of the last feature map."""
+        makers = {name: node for node in self.model.graph.node for name in node.output}
+        name = "embedding"
+        while (node := makers.get(name)) is not None:
+            if node.op_type == "GlobalAveragePool" or (node.op_type == "ReduceMean" and _over_places(node)):
+                return str(node.input[0])
+            if node.op_type not in _PASSING:
+                break
+            name = node.input[0]
+        raise BadBundle(
+            f"{self.where}: expected an embedding that is the average of a feature map over its places, "
+            f"found {'no node' if node is None else node.op_type}; export the run again"
+        )
+
+    def add(self, operator: str, *inputs: str, name: str = "", **attributes: Any) -> str:
+        """Add a node; returns the name of its output."""
+        output = name or f"{self.prefix}_{operator.lower()}_{len(self.new)}"
+        self.new.append(helper.make_node(operator, list(inputs), [output], name=output, **attributes))
+        return output
+
+    def constant(self, values: np.ndarray, name: str) -> str:
+        """Add a constant, float64 as float32; returns its name."""
+        array = values.astype(np.float32) if values.dtype == np.float64 else values
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), f"{self.prefix}_{name}"))
+        return f"{self.prefix}_{name}"
+
+    def finish(self, outputs: dict[str, list[int]]) -> bytes:
+        """The graph with these outputs, (n, *shape) each, made by the added nodes first."""
+        made = {name for node in self.new for name in node.output}
+        old = [node for node in self.model.graph.node if not made & set(node.output)]
+        nodes = _needed([*old, *self.new], set(outputs))
+        read = {name for node in nodes for name in node.input}
+        fresh = {tensor.name for tensor in self.constants}
+        stored = [tensor for tensor in self.model.graph.initializer if tensor.name not in fresh]
+        constants = [tensor for tensor in (*stored, *self.constants) if tensor.name in read]
+        ports = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *shape])
+            for name, shape in outputs.items()
+        ]
+        graph = helper.make_graph(
+            nodes, self.model.graph.name, list(self.model.graph.input), ports, initializer=constants
+        )
+        made_model = helper.make_model(
+            graph,
+            opset_imports=list(self.model.opset_import),
+            producer_name=self.model.producer_name,
+            producer_version=self.model.producer_version,
+            ir_version=self.model.ir_version,
+        )
+        onnx.checker.check_model(made_model, full_check=True)
+        return bytes(made_model.SerializeToString(deterministic=True))
+
+    def pooled(self) -> str:
+        """Average and maximum over places, (n, 2k)."""
+        both = self.add(
+            "Concat",
+            self.add("GlobalAveragePool", self.features),
+            self.add("GlobalMaxPool", self.features),
+            axis=1,
+        )
+        return self.add("Flatten", both, axis=1)
+
+
+def features_graph(graph: bytes, where: str, *, classes: int, grid: tuple[int, int], channels: int) -> bytes:
+    """The same graph with average and maximum over places as `embedding`, (n, 2k).
+
+    where   name of the graph in messages
+    raises  BadBundle where no feature map is found behind `embedding`
+    """
+    surgery = _Surgery(graph, where, "pooled")
+    pooled = surgery.pooled()
+    for node in surgery.model.graph.node:  # the name is taken by the new output
+        node.output[:] = ["old_embedding" if name == "embedding" else name for name in node.output]
+    surgery.add("Identity", pooled, name="embedding")
+    return surgery.finish({"logits": [classes], "maps": [classes, *grid], "embedding": [2 * channels]})
+
+
+def map_graph(graph: bytes, where: str, *, grid: tuple[int, int], channels: int) -> bytes:
+    """A graph of features alone: `maps` is the feature map, `logits` its average, `embedding` both poolings.
+
+    raises  as `features_graph`
+    """
+    surgery = _Surgery(graph, where, "pooled")
+    pooled = surgery.pooled()
+    surgery.add("Flatten", surgery.add("GlobalAveragePool", surgery.features), axis=1, name="logits")
+    surgery.add("Identity", surgery.features, name="maps")
+    surgery.add("Identity", pooled, name="embedding")
+    return surgery.finish({"logits": [channels], "maps": [channels, *grid], "embedding": [2 * channels]})
+
+
+def head_graph(graph: bytes, where: str, head: AdaptedHead, *, grid: tuple[int, int]) -> bytes:
+    """The same graph with another head: new logits, and Grad-CAM of all classes for them.
+
+    raises  as `features_graph`
+    """
+    surgery = _Surgery(graph, where, "adapted")
+    channels = len(head.mean) // 2
+    centred = surgery.add("Sub", surgery.pooled(), surgery.constant(head.mean[None], "mean"))
+    scaled = surgery.add("Mul", centred, surgery.constant(1 / head.scale[None], "scale"))
+    product = surgery.add("MatMul", scaled, surgery.constant(head.weight, "weight"))
+    surgery.add("Add", product, surgery.constant(head.bias[None], "bias"), name="logits")
+    weights = head.map_weight(grid[0] * grid[1])[:, :, None, None]
+    surgery.add(
+        "Conv", surgery.features, surgery.constant(weights, "map_weight"), kernel_shape=[1, 1], name="maps"
+    )
+    classes = head.weight.shape[1]
+    return surgery.finish({"logits": [classes], "maps": [classes, *grid], "embedding": [channels]})
+
+
+def _over_places(node: onnx.NodeProto) -> bool:
+    """Whether a mean is over rows and columns, by its attribute."""
+    axes = [list(attribute.ints) for attribute in node.attribute if attribute.name == "axes"]
+    return axes in ([[2, 3]], [[-2, -1]])
+
+
+def _needed(nodes: list[onnx.NodeProto], wanted: set[str]) -> list[onnx.NodeProto]:
+    """The nodes that some tensors need, in an order in which every input is made before it is read."""
+    makers = {name: node for node in nodes for name in node.output}
+    ordered: list[onnx.NodeProto] = []
+    done: set[str] = set()
+    stack = [(makers[name], False) for name in sorted(wanted, reverse=True)]
+    while stack:
+        node, ready = stack.pop()
+        key = node.output[0]
+        if key in done:
+            continue
+        if ready:
+            done.add(key)
+            ordered.append(node)
+            continue
+        stack.append((node, True))
+        stack += [(makers[name], False) for name in reversed(node.input) if name in makers]
+    return ordered

@@ -1,0 +1,301 @@
+"""From a BUNDLE and labelled sheets to a BUNDLE with a head of its own, or the reason why there is none."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from steelsight.adaptation.calibrate import (
+    KEPT,
+    HeadCalibration,
+    HeadFamiliarity,
+    calibrate_head,
+    fit_familiarity,
+)
+from steelsight.adaptation.certify import certify_sample, refuse_fitted
+from steelsight.adaptation.classes import ClassPlan, plan_classes, read_renames, refuse_multilabel
+from steelsight.adaptation.compare import HeadComparison, compare_heads, own_probabilities
+from steelsight.adaptation.features import GRAPH_FILE, PooledFeatures, read_features
+from steelsight.adaptation.graph import head_graph
+from steelsight.adaptation.head import AdaptedHead
+from steelsight.adaptation.nested import FitSheets, NestedScores, fit_best, nested_scores
+from steelsight.adaptation.options import AdaptOptions
+from steelsight.adaptation.parity import HeadTrials, compare_precisions, parity_record, probe_arrays
+from steelsight.adaptation.sheets import LabelledSheets, SheetLabels, label_by_plan, read_folders
+from steelsight.adaptation.suitable import refuse_unsuitable
+from steelsight.errors import AdaptationRefused, BadRecipe
+from steelsight.evaluation.probabilities import softmax
+from steelsight.files import pack_arrays
+from steelsight.groups import group_keys
+from steelsight.plain import plain
+from steelsight.runtime.bundle.card import BundleCard, Familiarity, TrainingStatistics
+from steelsight.runtime.bundle.open import PROBES_FILE, Bundle, open_bundle
+from steelsight.runtime.bundle.readme import README_FILE, bundle_readme
+from steelsight.runtime.bundle.writer import describe_files, write_bundle
+from steelsight.runtime.drift import gray_statistics, training_statistics
+from steelsight.runtime.engine.engine import Outputs, decide, open_engine
+from steelsight.version import __version__
+
+__all__ = ["Adapted", "adapt_bundle"]
+
+_DEFAULTS: Final = AdaptOptions()
+_MAPS: Final = (
+    "Grad-CAM of all classes is exact for the new head; it does not sum to the logit, because the head takes "
+    "maxima too"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Adapted:
+    """A written bundle and what it was decided on."""
+
+    folder: Path
+    card: BundleCard
+    comparison: HeadComparison
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """The labelled sheets, and everything that was fitted to them."""
+
+    sheets: LabelledSheets
+    labels: SheetLabels
+    plan: ClassPlan
+    fit: FitSheets
+    scores: NestedScores
+    comparison: HeadComparison
+    head: AdaptedHead
+    penalty: float
+    calibration: HeadCalibration
+    familiarity: HeadFamiliarity
+
+
+def adapt_bundle(
+    bundle: Path,
+    data: Path,
+    out: Path,
+    options: AdaptOptions = _DEFAULTS,
+    *,
+    note: Callable[[str], None] = lambda _: None,
+) -> Adapted:
+    """Fit a head to labelled sheets, compare it with the bundle's own, and write a bundle with it.
+
+    out     BUNDLE folder; must not exist, or be a bundle, which is replaced
+    note    called with the name of each stage
+    raises  AdaptationRefused where the new head is not better; ParityRefused where the written graph does not
+            answer as the head; BadData for labels that cannot be used; BadRecipe, BadBundle, BadOutput
+    """
+    if not 0 < options.risk < 1 or not 0 < options.delta < 1:
+        raise BadRecipe(
+            f"--risk, --delta: expected shares above 0 and below 1, got {options.risk} and {options.delta}"
+        )
+    opened = open_bundle(bundle)
+    refuse_multilabel(opened.card, str(bundle))
+    note("reading the sheets")
+    sheets = read_folders((data, *options.also), opened.card.input, options, read_renames(options.rename))
+    fitted = _fit(opened, sheets, options, note)
+    sample = _read_sample(opened, fitted, options)
+    note("writing the graph")
+    graph = head_graph(
+        opened.files[GRAPH_FILE], str(bundle / GRAPH_FILE), fitted.head, grid=opened.card.graph.grid
+    )
+    draft = _draft(opened, fitted, {GRAPH_FILE: graph})
+    note("parity")
+    trials = compare_precisions(
+        opened, Bundle(out, draft, {GRAPH_FILE: graph}, None), fitted.head, fitted.sheets, options.seed
+    )
+    return _finish(opened, fitted, sample, graph, draft, trials, out, options)
+
+
+def _fit(
+    opened: Bundle, sheets: LabelledSheets, options: AdaptOptions, note: Callable[[str], None]
+) -> _Fitted:
+    card = opened.card
+    found = list(dict.fromkeys(name for types in sheets.types for name in types))
+    plan = plan_classes(card, sorted(found), not all(sheets.types), sheets.clean_name, options)
+    sheets, labels = label_by_plan(sheets, plan, binary=card.task == "binary")
+    refuse_unsuitable(sheets, labels, plan)
+    note(f"{len(sheets.ids)} sheets through the network")
+    features = read_features(opened, sheets.images)
+    fit = FitSheets(features.pooled, labels.labels, labels.single, sheets.groups, len(plan.names))
+    note("cross-validation")
+    scores = nested_scores(fit, folds=options.folds, repeats=options.repeats, seed=options.seed)
+    comparison = _compare(features, scores, labels, plan, sheets, card, options.seed)
+    if comparison.reasons:
+        raise AdaptationRefused(
+            f"{opened.folder}: a head fitted to {len(sheets.ids)} sheets is not better than its own: "
+            f"{'; '.join(comparison.reasons)}; nothing was written; label more sheets, or keep it"
+        )
+    head, penalty = fit_best(fit, folds=options.folds, seed=options.seed)
+    calibration = calibrate_head(scores, labels, risk=options.risk, delta=options.delta)
+    familiarity = fit_familiarity(features.embedding, fit, scores)
+    return _Fitted(sheets, labels, plan, fit, scores, comparison, head, penalty, calibration, familiarity)
+
+
+def _compare(
+    features: PooledFeatures,
+    scores: NestedScores,
+    labels: SheetLabels,
+    plan: ClassPlan,
+    sheets: LabelledSheets,
+    card: BundleCard,
+    seed: int,
+) -> HeadComparison:
+    own = own_probabilities(features.logits, plan, card.temperature)
+    new = np.stack([softmax(each) for each in scores.logits])
+    return compare_heads(labels, own, new, plan, sheets.groups, seed)
+
+
+def _read_sample(
+    opened: Bundle, fitted: _Fitted, options: AdaptOptions
+) -> tuple[LabelledSheets, SheetLabels] | None:
+    """The sheets of the certificate; raises BadData where some were fitted on or have unknown classes."""
+    if options.certify is None:
+        return None
+    card, plan = opened.card, fitted.plan
+    sheets = read_folders((options.certify,), card.input, options, read_renames(options.rename))
+    refuse_fitted(sheets, fitted.sheets, options.certify)
+    return label_by_plan(sheets, plan, binary=card.task == "binary")
+
+
+def _draft(opened: Bundle, fitted: _Fitted, files: dict[str, bytes]) -> BundleCard:
+    """The card before the certificate."""
+    card, plan = opened.card, fitted.plan
+    clean = card.defect_free_class if card.task == "binary" else plan.clean
+    return BundleCard(
+        task=card.task,
+        class_names=plan.names,
+        defect_free_class=clean,
+        model=card.model,
+        head="adapted, average and maximum",
+        input=card.input,
+        graph=card.graph,
+        precision="f32",
+        files=describe_files(files),
+        temperature=fitted.calibration.temperature,
+    )
+
+
+def _finish(
+    opened: Bundle,
+    fitted: _Fitted,
+    sample: tuple[LabelledSheets, SheetLabels] | None,
+    graph: bytes,
+    draft: BundleCard,
+    trials: HeadTrials,
+    out: Path,
+    options: AdaptOptions,
+) -> Adapted:
+    statistics = fitted.familiarity.statistics
+    arrays = {"means": statistics.means, "whitening": statistics.whitening}
+    files = {GRAPH_FILE: graph, "familiarity.npz": pack_arrays(arrays)}
+    if options.probes:
+        files[PROBES_FILE] = probe_arrays(trials, fitted.sheets, fitted.labels, options.probes)
+    draft = draft.model_copy(
+        update={
+            "precision": trials.precision,
+            "familiarity": Familiarity(limit=fitted.familiarity.limit, kept=KEPT),
+            "files": describe_files(files),
+        }
+    )
+    bundle = Bundle(out, draft, files, statistics)
+    outputs = None if sample is None else open_engine(bundle)(sample[0].images)
+    facts = _threshold(fitted, sample, outputs, options)
+    source = dict(opened.card.source)
+    earlier = source.get("adapted")
+    entry = _history(opened, fitted, sample, options)
+    source["adapted"] = [*(earlier if isinstance(earlier, list) else []), entry]
+    usual = None
+    if sample is not None and outputs is not None:
+        usual = _usual(draft.model_copy(update=facts), fitted, sample[0], outputs).model_dump()
+    finished = BundleCard.model_validate(
+        draft.model_dump() | facts | {"parity": parity_record(trials), "source": source, "usual": usual}
+    )
+    files[README_FILE] = bundle_readme(finished).encode()
+    finished = finished.model_copy(update={"files": describe_files(files)})
+    written = write_bundle(out, finished, files)
+    return Adapted(out, written, fitted.comparison, fitted.sheets.notes)
+
+
+def _threshold(
+    fitted: _Fitted,
+    sample: tuple[LabelledSheets, SheetLabels] | None,
+    outputs: Outputs | None,
+    options: AdaptOptions,
+) -> dict[str, Any]:
+    """The card's threshold: certified on the sample, or else estimated."""
+    calibration, risk, delta = fitted.calibration, options.risk, options.delta
+    estimated = {"threshold": calibration.threshold, "threshold_by": "cross-validation"}
+    if sample is None or outputs is None:
+        return estimated | {"threshold_statement": calibration.statement(risk, delta)}
+    sheets, labels = sample
+    found = certify_sample(
+        outputs, labels, sheets, calibration.temperature, risk=risk, delta=delta, seed=options.seed
+    )
+    if found.threshold is None:
+        words = f"not certified: {found.statement}, on the {len(sheets.ids)} sheets of --certify; "
+        return estimated | {"threshold_statement": words + calibration.estimate(risk)}
+    return {
+        "threshold": found.threshold,
+        "threshold_by": "certificate",
+        "threshold_statement": f"{found.statement}; on {len(sheets.ids)} sheets drawn at random or by audit",
+    }
+
+
+def _usual(card: BundleCard, fitted: _Fitted, sample: LabelledSheets, outputs: Outputs) -> TrainingStatistics:
+    """Statistics of the sheets drawn at random, which alone are like those of the line."""
+    decisions = decide(outputs, card, fitted.familiarity.statistics)
+    mean, spread = gray_statistics(sample.images)
+    return training_statistics(
+        mean,
+        spread,
+        decisions.confidence,
+        decisions.distance,
+        decisions.labels,
+        card.class_names,
+        groups=len(set(group_keys(sample.groups))),
+    )
+
+
+def _history(
+    opened: Bundle,
+    fitted: _Fitted,
+    sample: tuple[LabelledSheets, SheetLabels] | None,
+    options: AdaptOptions,
+) -> dict[str, Any]:
+    """The card's record of one adaptation."""
+    sheets, labels, plan = fitted.sheets, fitted.labels, fitted.plan
+    counts = Counter(labels.labels[labels.single].tolist())
+    values: dict[str, Any] = plain(
+        {
+            "from_model_id": opened.card.model_id,
+            "from_card_sha256": hashlib.sha256(opened.card_text).hexdigest(),
+            "steelsight_version": __version__,
+            "data": [asdict(folder) for folder in sheets.folders],
+            "sheets": int(labels.single.sum()),
+            "several_types": int((~labels.single).sum()),
+            "by_class": {name: counts[number] for number, name in enumerate(plan.names)},
+            "groups": len(set(group_keys(sheets.groups))),
+            "new_classes": list(plan.new),
+            "dropped_classes": list(plan.dropped),
+            "renamed": list(options.rename),
+            "penalty": fitted.penalty,
+            "penalties_of_folds": list(fitted.scores.penalties),
+            "folds": options.folds,
+            "repeats": options.repeats,
+            "seed": options.seed,
+            "cross_validated": fitted.comparison.as_dict(),
+            "estimated": asdict(fitted.calibration),
+            "certified_on": None if sample is None else [asdict(folder) for folder in sample[0].folders],
+            "maps": _MAPS,
+            "notes": list(sheets.notes),
+        }
+    )
+    return values

@@ -1,0 +1,158 @@
+"""Labelled sheets of one or several DATA folders, in the classes of the new head.
+
+A sheet of several types is never fitted, as in training: it has no single right answer. It is predicted,
+counts as defective, and its verdict is right if it is one of its types. Equal pictures count once; equal
+pictures with different labels are refused. Near-duplicates, of one folder or of two, stay in one fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from steelsight.adaptation.classes import ClassPlan
+from steelsight.errors import BadData, SharedBackground
+from steelsight.names import shown_name
+from steelsight.sheets.catalog import load_pixels, open_data
+from steelsight.sheets.grouping.duplicates import duplicate_groups, first_copies
+from steelsight.sheets.grouping.groups import join_groups
+from steelsight.sheets.options import DataOptions
+from steelsight.sheets.refusals import at_bits_of, refuse_rejected
+from steelsight.types import GrayBatch, InputSpec
+
+__all__ = ["FolderFacts", "LabelledSheets", "SheetLabels", "label_by_plan", "read_folders"]
+
+
+@dataclass(frozen=True)
+class FolderFacts:
+    """One DATA folder, for the card."""
+
+    name: str
+    data_hash: str
+    sheets: int
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledSheets:
+    """Sheets with the names of their defect types."""
+
+    ids: tuple[str, ...]  # with the folder's name where there are several folders
+    images: GrayBatch
+    types: tuple[tuple[str, ...], ...]  # empty = defect-free
+    groups: tuple[str, ...]  # "" = a group of its own
+    folders: tuple[FolderFacts, ...]
+    clean_name: str  # what the first folder calls its defect-free class
+    notes: tuple[str, ...]
+
+    def part(self, rows: Int[np.ndarray, " r"]) -> LabelledSheets:
+        """Some of the sheets."""
+        chosen = rows.tolist()
+        return LabelledSheets(
+            tuple(self.ids[i] for i in chosen),
+            self.images[rows],
+            tuple(self.types[i] for i in chosen),
+            tuple(self.groups[i] for i in chosen),
+            self.folders,
+            self.clean_name,
+            self.notes,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class SheetLabels:
+    """The right answers to some sheets."""
+
+    alternatives: tuple[tuple[int, ...], ...]  # class indices, ascending
+    labels: Int[np.ndarray, " n"]  # the lowest of them
+
+    @property
+    def single(self) -> Bool[np.ndarray, " n"]:
+        """Sheets with one right answer."""
+        return np.array([len(answers) == 1 for answers in self.alternatives], dtype=bool)
+
+    def right(self, verdicts: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+        """Which verdicts are among the right answers."""
+        pairs = zip(verdicts.tolist(), self.alternatives, strict=True)
+        return np.array([verdict in answers for verdict, answers in pairs], dtype=bool)
+
+
+def read_folders(
+    folders: Sequence[Path], spec: InputSpec, options: DataOptions, renames: dict[str, str]
+) -> LabelledSheets:
+    """Read DATA folders together, at the input of a bundle.
+
+    renames  names of types in DATA and what they become
+    raises   BadData for equal pictures with different labels, UnusableItems, and whatever opening raises
+    """
+    options = at_bits_of(spec, options)
+    ids: list[str] = []
+    types: list[tuple[str, ...]] = []
+    groups: list[str] = []
+    images: list[GrayBatch] = []
+    facts: list[FolderFacts] = []
+    clean_name = ""
+    for folder in folders:
+        cache = load_pixels(open_data(folder, groups=options.groups, options=options), spec)
+        refuse_rejected(cache.sheets, options.allow_bad)
+        name = shown_name(folder.resolve().name)
+        names = [renames.get(each, each) for each in cache.sheets.type_names]
+        ids += [
+            shown_name(f"{name}/{item.id}" if len(folders) > 1 else item.id) for item in cache.sheets.items
+        ]
+        types += [tuple(names[t] for t in item.types) for item in cache.sheets.items]
+        groups += [item.group for item in cache.sheets.items]
+        images.append(np.asarray(cache.images))
+        facts.append(FolderFacts(name, cache.data_hash, len(cache.sheets.items)))
+        clean_name = clean_name or cache.sheets.clean_name
+    whole = np.concatenate(images)
+    joined, notes = _joined_groups(groups, whole)
+    sheets = LabelledSheets(tuple(ids), whole, tuple(types), joined, tuple(facts), clean_name, notes)
+    return _without_copies(sheets)
+
+
+def label_by_plan(
+    sheets: LabelledSheets, plan: ClassPlan, *, binary: bool
+) -> tuple[LabelledSheets, SheetLabels]:
+    """The sheets whose classes the head has, and their labels; others are left out.
+
+    raises  BadData where no sheet is left
+    """
+    index = {name: number for number, name in enumerate(plan.names)}
+    kept: list[int] = []
+    answers: list[tuple[int, ...]] = []
+    for row, types in enumerate(sheets.types):
+        named = (plan.names[1] if types else plan.names[0],) if binary else types or (plan.clean or "",)
+        if all(name in index for name in named):
+            kept.append(row)
+            answers.append(tuple(sorted({index[name] for name in named})))
+    if not kept:
+        raise BadData(f"expected sheets of {', '.join(plan.names)}, found none; check the classes of DATA")
+    chosen = sheets.part(np.array(kept, dtype=np.int64))
+    return chosen, SheetLabels(tuple(answers), np.array([each[0] for each in answers], dtype=np.int64))
+
+
+def _joined_groups(groups: Sequence[str], images: GrayBatch) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Groups by the rule of DATA and by near-duplicates; a note where these cannot be found."""
+    try:
+        near = duplicate_groups(images)
+    except SharedBackground as error:
+        return tuple(groups), (f"near-duplicates were not looked for: {error}",)
+    return tuple(join_groups(list(groups), near)), ()
+
+
+def _without_copies(sheets: LabelledSheets) -> LabelledSheets:
+    """Each picture once; raises BadData where two equal ones have different labels."""
+    first = first_copies(sheets.images)
+    for row, original in enumerate(first.tolist()):
+        if set(sheets.types[row]) != set(sheets.types[original]):
+            names = [" + ".join(sheets.types[i]) or sheets.clean_name for i in (original, row)]
+            raise BadData(
+                f"{sheets.ids[original]} and {sheets.ids[row]} are the same picture with different labels, "
+                f"{names[0]} and {names[1]}; correct one of them, or leave both out"
+            )
+    kept = np.flatnonzero(first == np.arange(len(first)))
+    return sheets.part(kept) if kept.size < len(first) else sheets

@@ -1,0 +1,66 @@
+"""`steelsight adapt BUNDLE DATA --out BUNDLE2`: a head of one's own, or the reason why it was refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from steelsight.adaptation.options import AdaptOptions
+from steelsight.cli.console import DataArgument, JsonFlag, console, emit_json, print_line
+from steelsight.cli.options import expand_options
+
+if TYPE_CHECKING:
+    from steelsight.adaptation.compare import HeadGain
+    from steelsight.adaptation.run import Adapted
+
+__all__ = ["adapt"]
+
+
+@expand_options
+def adapt(
+    bundle: Annotated[Path, typer.Argument(help="BUNDLE folder to start from.", metavar="BUNDLE")],
+    data: DataArgument,
+    out: Annotated[Path, typer.Option(help="BUNDLE folder to write.", metavar="BUNDLE")],
+    options: AdaptOptions,
+    as_json: JsonFlag = False,
+) -> None:
+    """Fit a new head to labelled sheets, and write it into the bundle's graph where it is better."""
+    from steelsight.adaptation.run import adapt_bundle
+
+    with console.status("adapting") as status:
+        adapted = adapt_bundle(bundle, data, out, options, note=status.update)
+    _print(adapted)
+    if as_json:
+        emit_json(
+            {
+                "bundle": str(out),
+                "comparison": adapted.comparison.as_dict(),
+                "notes": list(adapted.notes),
+                "card": adapted.card.model_dump(mode="json"),
+            }
+        )
+
+
+def _print(adapted: Adapted) -> None:
+    for text in adapted.notes:
+        print_line(f"note: {text}")
+    compared = adapted.comparison
+    for name, gain in (
+        ("balanced accuracy", compared.balanced_accuracy),
+        ("on the bundle's classes", compared.shared),
+        ("defect AUC", compared.defect_auc),
+    ):
+        if gain is not None:
+            print_line(f"{name:<24}{_figures(gain)}")
+    print_line(f"precision: {adapted.card.precision}; {adapted.card.threshold_statement}")
+    print_line(f"bundle: {adapted.folder}")
+
+
+def _figures(gain: HeadGain) -> str:
+    return (
+        f"bundle {gain.own.estimate:.3f}, new head {gain.new.estimate:.3f} "
+        f"[{gain.new.low:.3f}, {gain.new.high:.3f}], gain {gain.gain.estimate:+.3f} "
+        f"[{gain.gain.low:+.3f}, {gain.gain.high:+.3f}]"
+    )

@@ -1,0 +1,1 @@
+"""Networks of other libraries as features: found by name, brought to one form, with their weights."""

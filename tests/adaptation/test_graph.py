@@ -1,0 +1,98 @@
+"""The graph with a new head against its formula and against a numerical gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.adaptation.conftest import CHANNELS, GRID, HEIGHT, WIDTH, tiny_graph
+
+from steelsight.adaptation.features import read_features, reference_outputs
+from steelsight.adaptation.graph import head_graph, map_graph
+from steelsight.adaptation.head import AdaptedHead
+from steelsight.errors import BadBundle
+from steelsight.runtime.bundle.open import Bundle, open_bundle
+from steelsight.runtime.engine.engine import open_engine
+
+PLACES = GRID[0] * GRID[1]
+
+
+@pytest.fixture
+def head(rng: np.random.Generator) -> AdaptedHead:
+    return AdaptedHead(
+        rng.normal(size=2 * CHANNELS),
+        rng.uniform(0.5, 2, 2 * CHANNELS),
+        rng.normal(size=(2 * CHANNELS, 4)),
+        rng.normal(size=4),
+    )
+
+
+@pytest.fixture
+def images(rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(0, 256, (9, HEIGHT, WIDTH)).astype(np.uint8)
+
+
+def with_head(bundle: Bundle, head: AdaptedHead) -> Bundle:
+    names = tuple(f"class {number}" for number in range(head.weight.shape[1]))
+    graph = head_graph(bundle.files["model.onnx"], "here", head, grid=bundle.card.graph.grid)
+    card = bundle.card.model_copy(update={"class_names": names})
+    return replace(bundle, card=card, files={"model.onnx": graph}, graphs={})
+
+
+@pytest.mark.parametrize("mean", ["GlobalAveragePool", "ReduceMean"])
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_the_written_head_answers_as_its_formula(
+    engine: str, mean: str, make_bundle: Callable[..., Path], head: AdaptedHead, images: np.ndarray
+) -> None:
+    bundle = open_bundle(make_bundle(graph_content=tiny_graph(3, mean=mean)))
+    found = open_engine(with_head(bundle, head), engine, threads=1)(images)
+    expected = reference_outputs(bundle, head, images)
+    np.testing.assert_allclose(found.logits, expected.logits, atol=2e-5)
+    np.testing.assert_allclose(found.maps, expected.maps, atol=2e-6)
+    np.testing.assert_allclose(found.embedding, expected.embedding, rtol=1e-5)
+    features = read_features(bundle, images)
+    np.testing.assert_allclose(head.logits(features.pooled), expected.logits, atol=2e-5)
+    np.testing.assert_array_equal(features.logits, open_engine(bundle, threads=1)(images).logits)
+
+
+def test_the_maps_are_grad_cam_by_numerical_gradients(head: AdaptedHead, rng: np.random.Generator) -> None:
+    """Central differences of each logit at every place of every channel, averaged over the places."""
+    features = rng.uniform(0.1, 2, (CHANNELS, PLACES))
+
+    def logits(each: np.ndarray) -> np.ndarray:
+        return head.logits(np.concatenate([each.mean(1), each.max(1)])[None])[0]
+
+    alpha = np.zeros((4, CHANNELS))
+    step = 1e-6
+    for channel in range(CHANNELS):
+        for place in range(PLACES):
+            up, down = features.copy(), features.copy()
+            up[channel, place] += step
+            down[channel, place] -= step
+            alpha[:, channel] += (logits(up) - logits(down)) / (2 * step) / PLACES
+    np.testing.assert_allclose(head.map_weight(PLACES), alpha, atol=1e-7)
+
+
+def test_the_network_below_the_head_is_unchanged(
+    make_bundle: Callable[..., Path], head: AdaptedHead, images: np.ndarray
+) -> None:
+    bundle = open_bundle(make_bundle())
+    once = with_head(bundle, head)
+    twice = with_head(once, head)
+    assert twice.files["model.onnx"] == once.files["model.onnx"]
+    before, after = (open_engine(each, threads=1)(images).embedding for each in (bundle, twice))
+    np.testing.assert_array_equal(before, after)
+
+
+def test_an_embedding_that_is_no_average_of_a_feature_map() -> None:
+    import onnx
+
+    model = onnx.load_model_from_string(tiny_graph(3))
+    for node in model.graph.node:
+        if "pooled" in node.output:
+            node.op_type = "GlobalMaxPool"
+    with pytest.raises(BadBundle, match=r"here: expected an embedding that is the average .* GlobalMaxPool"):
+        map_graph(model.SerializeToString(), "here", grid=GRID, channels=CHANNELS)
