@@ -223,7 +223,7 @@ def test_a_database_of_another_program_is_left_as_it_is(tmp_path):
     with sqlite3.connect(path) as other:
         other.execute("CREATE TABLE orders (id INTEGER)")
     other.close()
-    assert "holds no ledger" in refuse("--ledger", path)
+    assert "expected a ledger, found the table orders of something else" in refuse("--ledger", path)
     with sqlite3.connect(path) as other:
         assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("orders",)]
     other.close()
