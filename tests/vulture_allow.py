@@ -17,6 +17,7 @@ SUBSET  # choices of the command line
 NONE
 uri  # the HTML template of reports
 on_broken_pipe  # Rich's console
+disconnected  # uvicorn asks a request for it
 
 # Written to JSON and tables by `dataclasses.asdict` or pydantic; documented in the class.
 length_mm

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from steelsight.adaptation.head import PENALTIES, AdaptedHead, fit_heads
+from steelsight.adaptation.head import EXACT, LIMIT, PENALTIES, ROUGH, AdaptedHead, fit_heads
 from steelsight.evaluation.probabilities import softmax
 from steelsight.sheets.grouping.splits import group_folds
 from steelsight.streams import indexed_stream
@@ -29,15 +29,30 @@ class FitSheets:
     single: Bool[np.ndarray, " n"]  # has one type or none; others are predicted and never fitted
     groups: Sequence[str]  # "" = a group of its own
     classes: int
+    limit: float = LIMIT  # of standardised features; docs/results/real.md compares it with none
 
     def part(self, rows: Positions) -> FitSheets:
         """Some of the sheets."""
         groups = [self.groups[i] for i in rows.tolist()]
-        return FitSheets(self.features[rows], self.labels[rows], self.single[rows], groups, self.classes)
+        return replace(
+            self,
+            features=self.features[rows],
+            labels=self.labels[rows],
+            single=self.single[rows],
+            groups=groups,
+        )
 
-    def heads(self, penalties: Sequence[float]) -> list[AdaptedHead]:
+    def heads(self, penalties: Sequence[float], tolerance: float = ROUGH) -> list[AdaptedHead]:
         """A head for each penalty, fitted to the sheets of one type."""
-        return fit_heads(self.features[self.single], self.labels[self.single], self.classes, penalties)
+        rows = self.single
+        return fit_heads(
+            self.features[rows],
+            self.labels[rows],
+            self.classes,
+            penalties,
+            tolerance=tolerance,
+            limit=self.limit,
+        )
 
     def folds(self, folds: int, rng: np.random.Generator) -> list[tuple[Positions, Positions]]:
         """Folds by whole groups; fewer where a class has fewer groups, and at least two."""
@@ -84,7 +99,7 @@ def choose_penalty(sheets: FitSheets, folds: int, rng: np.random.Generator) -> f
 def fit_best(sheets: FitSheets, *, folds: int, seed: int) -> tuple[AdaptedHead, float]:
     """The head fitted to all sheets, and its penalty, chosen by a cross-validation on them."""
     penalty = choose_penalty(sheets, folds, indexed_stream(seed))
-    return sheets.heads([penalty])[0], penalty
+    return sheets.heads([penalty], EXACT)[0], penalty
 
 
 def _balanced_loss(logits: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]) -> float:

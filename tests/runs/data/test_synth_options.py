@@ -9,7 +9,7 @@ from steelsight.sheets.synthetic import EVEN_SHARES, STUDY_SHARES, SynthSpec
 
 
 def test_defaults_are_those_of_the_specification():
-    assert read_spec(SynthOptions()) == SynthSpec()
+    assert read_spec(SynthOptions()) == SynthSpec(version=2)
 
 
 def test_named_shares_and_five_numbers():

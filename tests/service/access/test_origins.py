@@ -60,6 +60,17 @@ def test_an_unsafe_request_with_a_cookie_comes_from_the_own_pages(lite, headers,
         assert code(answer) == "cross_site"
 
 
+def test_a_header_that_comes_twice_is_not_believed(lite):
+    _, secret = session_of(lite, Role.OPERATOR)
+    for name, good, bad in (
+        ("sec-fetch-site", "same-origin", "cross-site"),
+        ("origin", "http://127.0.0.1:8080", "http://elsewhere.example"),
+    ):
+        twice = [(name, good), (name, bad), ("cookie", f"steelsight_session={secret}")]
+        given = [] if name == "sec-fetch-site" else [("sec-fetch-site", "same-origin")]
+        assert code(client(lite).post("/review", headers=[*twice, *given])) == "cross_site"
+
+
 @pytest.mark.parametrize(
     "headers", [{"sec-fetch-site": "cross-site"}, {"origin": "http://elsewhere.example"}]
 )

@@ -212,7 +212,13 @@ def test_what_is_not_http_is_refused_in_the_same_form(port, content):
     assert json.loads(body)["error"]["advice"]
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "127.0.0.1\r\nHost: evil"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evil.example", "127.0.0.1.evil.example", "", "127.0.0.1\r\nHost: evil", "[::1]evil.example"),
+        *("[::1", "[::1]:evil", "localhost:80:80", "localhost:port", "evil@localhost", "localhost/x"),
+    ],
+)
 def test_a_host_that_is_not_of_the_service_is_refused(port, host):
     with connected(port) as stream:
         stream.sendall(head("GET", "/api/v1/sheets", Host=host))
@@ -293,3 +299,73 @@ async def first_answer(one, other):
     content = next(iter(done)).result()
     body = content.partition(b"\r\n\r\n")[2]
     return int(content.split()[1]), code_of(body)
+
+
+CHUNKED = {"Transfer_Encoding": "chunked"}
+
+
+@pytest.mark.parametrize(
+    ("start_of_it", "part"),
+    [
+        (b"2\r\n{}\r\n0\r\n", b"a: " + b"b" * 1000 + b"\r\n"),  # trailers
+        (b"2\r\n{}\r\n0\r\na: ", b"b" * 1000),  # one of them
+        (b"2;", b"x" * 1000),  # an extension of a chunk
+    ],
+)
+def test_what_is_no_part_of_a_body_is_bounded(port, start_of_it, part):
+    with connected(port) as stream:
+        stream.sendall(head(path="/api/v1/login", **CHUNKED) + start_of_it)
+        with contextlib.suppress(OSError):
+            for _ in range(20_000):
+                stream.sendall(part)
+            raise AssertionError("20 MB were taken")
+
+
+def test_trailers_are_not_headers(port):
+    with connected(port) as stream:
+        body = b"2\r\n{}\r\n0\r\nX-Request-ID: chosen\r\n\r\n"
+        stream.sendall(head(path="/api/v1/login", **CHUNKED) + body)
+        status, headers, _ = read_answer(stream)
+        assert (status, headers["x-request-id"] != "chosen") == (422, True)
+        stream.sendall(head("GET", "/health/live"))
+        assert read_answer(stream)[0] == 200
+
+
+def test_chunks_of_one_byte_are_taken(port):
+    with connected(port) as stream:
+        count = protocol.MOST_HEAD // 4  # their framing is five times as long as they are
+        stream.sendall(head(path="/api/v1/login", **CHUNKED) + b"1\r\n \r\n" * count + b"0\r\n\r\n")
+        assert read_answer(stream)[0] in (400, 422)
+
+
+def test_requests_that_wait_on_a_connection_are_bounded(port, caplog):
+    with connected(port) as stream:
+        with contextlib.suppress(OSError):
+            stream.sendall(head("GET", "/health/live") * 20_000)
+        received = b""
+        with contextlib.suppress(OSError):
+            while part := stream.recv(65536):
+                received += part
+    assert received.count(b" 200 OK") <= protocol.MOST_WAITING + 1
+    assert not [each for each in caplog.records if each.exc_info]
+    with connected(port) as stream:
+        stream.sendall(head("GET", "/health/live") * (protocol.MOST_WAITING // 2))
+        for _ in range(protocol.MOST_WAITING // 2):
+            assert read_one(stream)
+
+
+def read_one(stream):
+    """Whether the next answer, of /health/live, is good; it is read byte by byte."""
+    content = b""
+    while not content.endswith(b'{"status":"ok"}'):
+        byte = stream.recv(1)
+        assert byte
+        content += byte
+    return content.startswith(b"HTTP/1.1 200")
+
+
+def test_an_address_with_a_slash_too_much_is_not_redirected(port):
+    with connected(port) as stream:
+        stream.sendall(head("GET", "/api/v1/sheets/"))
+        status, headers, body = read_answer(stream)
+        assert (status, code_of(body), "location" in headers) == (404, "not_found", False)

@@ -254,3 +254,25 @@ def test_the_application_delivers_and_shows_how_far_it_is(ledger, make_parts):
         assert figures["steelsight_delivery_active", found["id"]] == 1
         assert figures["steelsight_event_streams", None] == 0
     assert not app.state.delivery.running
+
+
+def test_a_stored_password_is_not_sent_to_another_broker(http):
+    """Who may change addresses may not thereby read a password that another person gave."""
+    broker = made(http, kind="mqtt", address="mqtts://broker.example", password="pass-word-1")
+    path = f"{PATH}/{broker['id']}"
+    for change in ({"address": "mqtt://elsewhere.example"}, {"address": "mqtts://broker.example:9"}):
+        answer = http.patch(path, json=change)
+        assert answer.status_code == 422
+        assert "password: expected it again" in answer.json()["error"]["message"]
+        assert http.patch(path, json={**change, "password": "pass-word-2"}).status_code == 200
+        assert http.patch(path, json={**change, "name": "the same address"}).status_code == 200
+    assert http.patch(path, json={"connection": {"topic": "other"}}).status_code == 200
+
+
+def test_the_secret_of_a_webhook_with_people_needs_the_permission(http, parts):
+    _, secret = token_of(parts, Permission.CONFIGURE, Permission.AUDIT)
+    audit = {"authorization": f"Bearer {secret}"}
+    hook = http.post(PATH, json={**HOOK, "filter": {"people": True}}, headers=audit).json()
+    path = f"{PATH}/{hook['id']}/rotate"
+    assert http.post(path, json={}).status_code == 403
+    assert http.post(path, json={}, headers=audit).json()["secret"] != hook["secret"]

@@ -113,3 +113,32 @@ def test_zoom_is_bilinear(images: np.ndarray) -> None:
         grid = np.meshgrid(lines[0][n], lines[1][n], indexing="ij")
         expected = map_coordinates(images[n].astype(float), grid, order=1, mode="nearest")
         assert np.abs(changed[n] - expected).max() <= 0.51  # rounding to bytes
+
+
+def test_camera_noise_is_in_gray_levels_and_differs_by_sheet() -> None:
+    images = np.full((200, 32, 64), 120, np.uint8)
+    changed, _ = augment(images, AugmentSpec(camera_noise=10), np.random.default_rng(0))
+    spreads = changed.std(axis=(1, 2))
+    assert abs(float(changed.mean()) - 120) < 0.2
+    assert spreads.min() < 1.5  # sigma is uniform over 0..10
+    assert 9 < spreads.max() < 10.8
+    assert abs(float(spreads.mean()) - 5) < 0.8
+
+
+def test_blur_is_an_average_of_three_pixels() -> None:
+    images = np.random.default_rng(1).integers(0, 256, (1, 8, 9), dtype=np.uint8)
+    rng = np.random.default_rng(2)
+    changed, _ = augment(images, AugmentSpec(blur=0.3), rng)
+    weight = np.random.default_rng(2).uniform(0, 0.3)
+    kernel = np.array([weight, 1 - 2 * weight, weight])
+    padded = np.pad(images[0].astype(float), 1, mode="edge")
+    slow = [
+        [kernel @ padded[row : row + 3, column : column + 3] @ kernel for column in range(9)]
+        for row in range(8)
+    ]
+    assert np.abs(changed[0] - np.array(slow)).max() <= 0.51  # rounding
+
+
+def test_a_spec_without_noise_is_written_as_before() -> None:
+    assert "camera_noise" not in AugmentSpec().model_dump()
+    assert AugmentSpec(camera_noise=3).model_dump()["camera_noise"] == 3

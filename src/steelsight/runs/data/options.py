@@ -34,6 +34,12 @@ class SynthOptions:
         0.5, help="Coarseness of the masks: 0 = close to the defect, 0.5 = like the annotators', up to 2."
     )
     quality: str = option("86-96", help="JPEG quality, LOW-HIGH, drawn for each sheet.")
+    version: int = option(
+        2, help="Version of the generator, 1 or 2; 1 draws the same bytes as before there was a second."
+    )
+    plate_given_none: float = option(
+        0.06, help="Version 2: probability of chequer or tear plate on a defect-free sheet."
+    )
     compare: Path | None = option(
         None, help="Masks of real sheets (CSV like train.csv): writes compare.png, real beside synthetic."
     )

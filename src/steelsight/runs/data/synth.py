@@ -61,6 +61,8 @@ def read_spec(options: SynthOptions) -> SynthSpec:
         end_given_class=_five(options.end_given_class, "--end-given-class"),
         sloppiness=options.sloppiness,
         jpeg_quality=_pair(options.quality, "-", "--quality"),
+        version=options.version,
+        plate_given_none=options.plate_given_none,
     )
 
 

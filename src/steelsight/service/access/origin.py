@@ -116,7 +116,7 @@ def check_site(request: Request, client: Client, settings: Settings, secret: str
     """
     if request.method in SAFE_METHODS:
         return
-    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
+    origin, site = (_joined(request, name) for name in ("origin", "sec-fetch-site"))
     own = origin is None or origin.lower() in _own_origins(client, settings)
     hidden = origin == "null" and site == "same-origin"  # as under the policy no-referrer
     if not own and not hidden:
@@ -131,6 +131,12 @@ def check_site(request: Request, client: Client, settings: Settings, secret: str
             raise _cross_site(
                 "the browser sent no Sec-Fetch-Site, and the header X-CSRF-Token does not match"
             )
+
+
+def _joined(request: Request, name: str) -> str | None:
+    """A header that comes once; several are joined, so that they equal no value that is expected."""
+    values = request.headers.getlist(name)
+    return ", ".join(values) if values else None
 
 
 def _own_origins(client: Client, settings: Settings) -> set[str]:

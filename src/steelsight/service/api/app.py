@@ -56,6 +56,7 @@ def build_app(service: Service) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,  # a redirect would name the scheme behind a proxy
         generate_unique_id_function=lambda route: route.name,  # names of a client's functions
         lifespan=lifespan,
         responses={

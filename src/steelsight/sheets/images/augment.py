@@ -6,11 +6,12 @@ and zoom must stay short enough not to push a defect out of its sheet; what they
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_serializer
 
 from steelsight.errors import BadRecipe
 from steelsight.types import GrayBatch
@@ -20,6 +21,7 @@ __all__ = ["AugmentSpec", "MaskBatch", "augment", "exposure_tables"]
 Flags = Bool[np.ndarray, " n"]
 MaskBatch = UInt8[np.ndarray, "n h w"] | UInt8[np.ndarray, "k n h w"]  # one mask a sheet, or k of them
 LEVELS: Final = 256
+_LATER: Final = ("blur", "camera_noise")  # keys that recipes of earlier runs do not have
 
 
 class AugmentSpec(BaseModel):
@@ -37,6 +39,18 @@ class AugmentSpec(BaseModel):
     offset: float = Field(default=0.0, ge=0, le=255, description="exposure: added gray levels, ± this")
     shift: int = Field(default=0, ge=0, le=2**14, description="px, along each axis, ± this")
     zoom: float = Field(default=0.0, ge=0, lt=1, description="scale of each axis: factor 1 ± this")
+    blur: float = Field(
+        default=0.0, ge=0, le=1 / 3, description="three-pixel average: weight of each neighbour, 0 to this"
+    )
+    camera_noise: float = Field(
+        default=0.0, ge=0, le=255, description="white noise: standard deviation in gray levels, 0 to this"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_zero(self, write: Callable[[Any], Any]) -> dict[str, Any]:
+        """Leave later keys out at 0, so that the fingerprints of runs from before they existed stay valid."""
+        values: dict[str, Any] = write(self)
+        return {key: value for key, value in values.items() if value or key not in _LATER}
 
     @property
     def moves(self) -> bool:
@@ -62,6 +76,8 @@ def augment(
     moved = _Geometry(spec, (count, height, width), rng) if spec.moves else None
     if spec.gain or spec.gamma or spec.offset:
         images = _look_up(images, exposure_tables(spec, count, rng))
+    if spec.blur or spec.camera_noise:
+        images = _as_seen(images, spec, rng)
     if moved is None:
         return images, masks
     if masks is None:
@@ -83,6 +99,27 @@ def _look_up(images: GrayBatch, tables: UInt8[np.ndarray, "n 256"]) -> GrayBatch
     for image, table, out in zip(images, tables, changed, strict=True):
         np.take(table, image, out=out)  # bytes need no bounds
     return changed
+
+
+def _as_seen(images: GrayBatch, spec: AugmentSpec, rng: np.random.Generator) -> GrayBatch:
+    """Each sheet a little out of focus and with the noise of its own camera, rounded and clipped."""
+    changed = np.empty_like(images)
+    for image, out in zip(images, changed, strict=True):
+        levels = _blurred(image.astype(np.float32), np.float32(rng.uniform(0, spec.blur)))
+        sigma = np.float32(rng.uniform(0, spec.camera_noise))
+        levels += sigma * rng.standard_normal(image.shape, dtype=np.float32)
+        out[...] = np.clip(np.rint(levels), 0, 255)
+    return changed
+
+
+def _blurred(levels: Float[np.ndarray, "h w"], weight: np.float32) -> Float[np.ndarray, "h w"]:
+    """An average of three pixels along both axes; beyond the border its pixels repeat."""
+    for axis in (0, 1):
+        last = levels.shape[axis] - 1
+        before = levels.take(np.maximum(np.arange(last + 1) - 1, 0), axis=axis)
+        after = levels.take(np.minimum(np.arange(last + 1) + 1, last), axis=axis)
+        levels = levels + weight * (before + after - 2 * levels)
+    return levels
 
 
 class _Geometry:

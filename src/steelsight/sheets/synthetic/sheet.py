@@ -22,8 +22,11 @@ from steelsight.sheets.synthetic.drawing.layout import (
     draw_end,
     end_beside,
 )
+from steelsight.sheets.synthetic.drawing.plates import paint_plate
+from steelsight.sheets.synthetic.drawing.sides import Side, draw_side, paint_side
 from steelsight.sheets.synthetic.drawing.stains import draw_stain, paint_stain
 from steelsight.sheets.synthetic.drawing.surface import draw_light, draw_surface
+from steelsight.sheets.synthetic.drawing.textures import paint_textures
 from steelsight.sheets.synthetic.spec import SynthSpec
 from steelsight.sheets.synthetic.statistics import PARTNERS, REFERENCE_SIZE
 from steelsight.sheets.synthetic.streams import Streams
@@ -44,7 +47,7 @@ class SyntheticSheet:
     stain: Mask  # all False without a stain
     end: EndSide
     end_width_px: int
-    checker: bool
+    checker: bool  # checker plate; from version 2 on chequer or tear plate
     exposure: float  # gray level the light was drawn around
     quality: int  # JPEG quality it is to be written at
 
@@ -71,6 +74,7 @@ def _draw_sheet(spec: SynthSpec, index: int, *, stain: bool | None, narrow_end: 
     )
     if checker:
         paint_checker(canvas, streams.of("checker", 1))
+    plate = spec.version == 2 and not checker and _paint_version_2(canvas, spec, streams, sound=not types)
     paint_worn_strip(canvas, end, streams.of("end", 1))
     paint_harmless(canvas, streams.of("harmless"))
     masks = _paint_defects(canvas, boxes, streams, spec.sloppiness)
@@ -78,10 +82,34 @@ def _draw_sheet(spec: SynthSpec, index: int, *, stain: bool | None, narrow_end: 
     if not narrow_end and not all(mask[:, slice(*steel)].any() for mask in masks.values()):
         return _draw_sheet(spec, index, stain=stain, narrow_end=True)
     _keep_to_steel(masks, steel)
+    side = draw_side(streams.of("side"), size, canvas.unit, masks) if spec.version == 2 else None
     stained = _paint_stain(canvas, spec, streams, masks, steel, stain)
+    if side is not None:
+        _lay_side(canvas, side, streams, masks, stained)
     paint_end(canvas, end, streams.of("end", 2))
     gray, quality = _take_picture(canvas.gray, streams.of("camera"), spec)
-    return SyntheticSheet(gray, masks, stained, end.side, end.width_px, checker, light.exposure, quality)
+    return SyntheticSheet(
+        gray, masks, stained, end.side, end.width_px, checker or plate, light.exposure, quality
+    )
+
+
+def _paint_version_2(canvas: Canvas, spec: SynthSpec, streams: Streams, *, sound: bool) -> bool:
+    """The harmless textures of version 2; returns whether the sheet is patterned plate."""
+    rng = streams.of("plate")
+    plate = sound and rng.random() < spec.plate_given_none
+    if plate:
+        paint_plate(canvas, rng)
+    else:
+        paint_textures(canvas, streams.of("texture"), sound=sound)
+    return plate
+
+
+def _lay_side(canvas: Canvas, side: Side, streams: Streams, masks: dict[int, Mask], stained: Mask) -> None:
+    """Paint the strip's side; what it hides belongs to no mask."""
+    visible = ~side.hidden(canvas.shape)
+    for mask in (*masks.values(), stained):
+        mask &= visible
+    paint_side(canvas, side, streams.of("side", 1))
 
 
 def draw_types(spec: SynthSpec, index: int) -> tuple[int, ...]:

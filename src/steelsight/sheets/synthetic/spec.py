@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -47,6 +47,13 @@ class SynthSpec(BaseModel):
         0.5, ge=0, le=2
     )  # .5 = the annotators' outlines, 0 = close to the defect itself
     jpeg_quality: tuple[int, int] = (86, 96)  # drawn per sheet; the study's files were written at 90 and 95
+    version: Literal[1, 2] = 1  # of the generator; a recipe that names none is of the first
+    plate_given_none: float = Field(0.06, ge=0, le=1)  # version 2 alone: chequer or tear plate
+
+    def text(self) -> str:
+        """The recipe as JSON; one of version 1 reads as it did before there was a second."""
+        later = {"version", "plate_given_none"} if self.version == 1 else set()
+        return self.model_dump_json(indent=2, exclude=later) + "\n"
 
     @field_validator("class_shares", "end_given_class")
     @classmethod

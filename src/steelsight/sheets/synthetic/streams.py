@@ -28,6 +28,9 @@ Ingredient = Literal[
     "outline",
     "stain",
     "camera",
+    "texture",
+    "plate",
+    "side",
 ]
 _NUMBERS = {name: number for number, name in enumerate(get_args(Ingredient))}
 

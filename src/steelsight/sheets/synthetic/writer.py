@@ -80,7 +80,7 @@ def write_sheets(spec: SynthSpec, out: Path, *, workers: int = 2, force: bool = 
 def iterate_written(spec: SynthSpec, out: Path, *, workers: int = 2, force: bool = False) -> Iterator[int]:
     """The same, yielding the number of sheets done as they are: for progress bars."""
     prepare_folder(out, force=force)
-    (out / "spec.json").write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    (out / "spec.json").write_text(spec.text(), encoding="utf-8")
     with (
         (out / "train.csv").open("w", newline="", encoding="utf-8") as labels,
         (out / "truth.csv").open("w", newline="", encoding="utf-8") as truths,

@@ -26,6 +26,7 @@ ERROR_LOG: Final = logging.getLogger("steelsight.service")
 METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 NO_HOST: Final = ("/health/",)  # probes name an address
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:@/\\\s]+)(?::[0-9]{1,5})?")
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -60,15 +61,13 @@ def security_headers(*, https: bool) -> list[tuple[bytes, bytes]]:
 
 
 def host_name(value: str) -> str:
-    """The name in a Host header, without its port, in lower case.
+    """The name in a Host header, without its port, in lower case; "" where it is none.
 
-    >>> host_name("Steel.example:8080"), host_name("[::1]:8080")
-    ('steel.example', '[::1]')
+    >>> host_name("Steel.example:8080"), host_name("[::1]:8080"), host_name("[::1]x")
+    ('steel.example', '[::1]', '')
     """
-    text = value.strip().lower()
-    if text.startswith("["):
-        return text.partition("]")[0] + "]"
-    return text.partition(":")[0].rstrip(".")
+    found = _HOST.fullmatch(value.strip().lower())
+    return found[1].rstrip(".") if found else ""
 
 
 class Edge:

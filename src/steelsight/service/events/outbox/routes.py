@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -103,9 +103,18 @@ def change(request: Request, identity: str, form: DestinationChange, caller: Con
             if found.kind != "mqtt":
                 raise BadInput("password: a webhook has none; rotate its secret instead")
             changes["secret"] = form.password.get_secret_value().encode()
+        _check_password(found, form, changes)
         return destinations.change_destination(connection, writer, identity, changes, by=caller.person)
 
     return DestinationView.of(*_changed(request, apply))
+
+
+def _check_password(found: Destination, form: DestinationChange, changes: Mapping[str, Any]) -> None:
+    """A stored password goes to no other broker, and to none that other certificates prove."""
+    moved = form.address not in (None, found.address)
+    other = changes.get("options", found.options).get("ca") != found.options.get("ca")
+    if found.kind == "mqtt" and found.secret and form.password is None and (moved or other):
+        raise BadInput("password: expected it again with another address or ca: nobody can read it here")
 
 
 @router.delete("/{identity}", status_code=204, summary="Delete a destination")
@@ -124,7 +133,7 @@ def rotate(request: Request, identity: str, form: Rotation, caller: Configuring)
     """The answer holds the new secret, this once; the earlier one signs too for as long as the body says."""
 
     def apply(connection: Connection, writer: Writer) -> Destination:
-        _known(connection, identity)
+        _check_people(FilterForm.of(_known(connection, identity).wanted), caller)
         seconds = form.overlap_hours * 3600
         return destinations.rotate_key(connection, writer, identity, overlap_s=seconds, by=caller.person)
 

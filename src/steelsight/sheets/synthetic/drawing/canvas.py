@@ -35,6 +35,10 @@ class Canvas:
         """Take away a share of the light; `amount` (h, w) of the box, 0..1."""
         self.gray[box.window] *= 1 - amount
 
+    def scale(self, factor: Field) -> None:
+        """Multiply the light of the whole sheet by factors, at least .3: nothing turns black."""
+        np.multiply(self.gray, np.maximum(factor, np.float32(0.3)), out=self.gray, casting="same_kind")
+
     def add(self, box: Box, levels: Field) -> None:
         """Add gray levels."""
         self.gray[box.window] += levels
