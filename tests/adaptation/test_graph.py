@@ -12,7 +12,7 @@ from tests.adaptation.conftest import CHANNELS, GRID, HEIGHT, WIDTH, tiny_graph
 
 from steelsight.adaptation.features import read_features, reference_outputs
 from steelsight.adaptation.graph import head_graph, map_graph
-from steelsight.adaptation.head import AdaptedHead
+from steelsight.adaptation.head import LIMIT, AdaptedHead
 from steelsight.errors import BadBundle
 from steelsight.runtime.bundle.open import Bundle, open_bundle
 from steelsight.runtime.engine.engine import open_engine
@@ -27,6 +27,7 @@ def head(rng: np.random.Generator) -> AdaptedHead:
         rng.uniform(0.5, 2, 2 * CHANNELS),
         rng.normal(size=(2 * CHANNELS, 4)),
         rng.normal(size=4),
+        LIMIT,
     )
 
 
@@ -61,6 +62,9 @@ def test_the_written_head_answers_as_its_formula(
 def test_the_maps_are_grad_cam_by_numerical_gradients(head: AdaptedHead, rng: np.random.Generator) -> None:
     """Central differences of each logit at every place of every channel, averaged over the places."""
     features = rng.uniform(0.1, 2, (CHANNELS, PLACES))
+    head = replace(head, mean=head.mean * 2)  # some features are limited, others are not
+    pooled = np.concatenate([features.mean(1), features.max(1)])[None]
+    assert 4 < (np.abs(head.standard(pooled)) < head.limit).sum() < 2 * CHANNELS - 4
 
     def logits(each: np.ndarray) -> np.ndarray:
         return head.logits(np.concatenate([each.mean(1), each.max(1)])[None])[0]
@@ -73,7 +77,7 @@ def test_the_maps_are_grad_cam_by_numerical_gradients(head: AdaptedHead, rng: np
             up[channel, place] += step
             down[channel, place] -= step
             alpha[:, channel] += (logits(up) - logits(down)) / (2 * step) / PLACES
-    np.testing.assert_allclose(head.map_weight(PLACES), alpha, atol=1e-7)
+    np.testing.assert_allclose(head.map_weights(pooled, PLACES)[0], alpha, atol=1e-7)
 
 
 def test_the_network_below_the_head_is_unchanged(

@@ -150,7 +150,7 @@ def test_places_come_from_names(inspector, ledger, record, tmp_path):
 
 def test_a_name_is_used_by_one_station(inspector, record):
     record()
-    with pytest.raises(LeaseLost, match="give each station its own name"):
+    with pytest.raises(LeaseLost, match="wait, or give this process another name"):
         record()
 
 

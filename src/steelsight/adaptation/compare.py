@@ -1,8 +1,9 @@
 """Is the new head better than the bundle's own, on sheets it was not fitted to?
 
-The new head is written only where the balanced accuracy gains with 95 % confidence, and where neither the
-defect AUC nor the balanced accuracy on the classes that the bundle has clearly loses. Intervals resample
-groups; a figure is the mean over the repetitions of the cross-validation, which share their resamples.
+The new head is written where balanced accuracy or defect AUC is clearly higher, and neither of them, nor the
+balanced accuracy on the classes that the bundle has, is clearly lower. "Clearly" means that the 95 % interval
+of the paired difference leaves out 0. Intervals resample groups; a figure is the mean over the repetitions of
+the cross-validation, which share their resamples.
 """
 
 from __future__ import annotations
@@ -89,12 +90,15 @@ def compare_heads(
     if not known.all() and known.sum() > 1:
         among = single & known[labels.labels]
         shared = gain(*(_balanced(labels.labels, among, each) for each in (own[None], new)))
+    figures = {"balanced accuracy": balanced, "defect AUC": defect}
+    measured = {name: each for name, each in figures.items() if each is not None}
     reasons = []
-    if not balanced.gain.low > 0:
-        reasons.append(f"balanced accuracy {_words(balanced)}: its lower bound must be above 0")
-    for name, each in (("defect AUC", defect), ("balanced accuracy on the bundle's classes", shared)):
+    if not any(each.gain.low > 0 for each in measured.values()):
+        words = " and ".join(f"{name} {_words(each)}" for name, each in measured.items())
+        reasons.append(f"{words}: a lower bound must be above 0")
+    for name, each in (measured | {"balanced accuracy on the bundle's classes": shared}).items():
         if each is not None and each.gain.high < 0:
-            reasons.append(f"{name} {_words(each)}: it is clearly lower")
+            reasons.append(f"{name} {_words(each)}: clearly lower")
     return HeadComparison(balanced, defect, shared, tuple(reasons))
 
 

@@ -64,14 +64,14 @@ def reference_outputs(bundle: Bundle, head: AdaptedHead, images: GrayBatch) -> O
     engine = open_engine(
         _with_graph(bundle, graph, card.model_copy(update={"graph": facts, "class_names": names}))
     )
-    weight = head.map_weight(card.graph.grid[0] * card.graph.grid[1])
+    places = card.graph.grid[0] * card.graph.grid[1]
     logits, maps, averages = [], [], []
     for start in range(0, len(images), engine.batch):  # a feature map is large: some sheets at a time
         outputs = engine(images[start : start + engine.batch])
         features = outputs.maps.astype(np.float64)  # (n, k, gh, gw)
         pooled = np.concatenate([features.mean((2, 3)), features.max((2, 3))], axis=1)
         logits.append(head.logits(pooled))
-        maps.append(np.einsum("ck,nkhw->nchw", weight, features))
+        maps.append(np.einsum("nck,nkhw->nchw", head.map_weights(pooled, places), features))
         averages.append(pooled[:, :channels])
     parts = (np.concatenate(each).astype(np.float32) for each in (logits, maps, averages))
     return Outputs(*parts)

@@ -1,21 +1,22 @@
 """Read the pooled features out of a bundle's graph, and write a linear head into it.
 
 The last feature map A (n, k, gh, gw) is found behind the output `embedding`, its average over places. The new
-head takes average and maximum over places, standardised:
+head takes average and maximum over places, standardised and limited to T standard deviations:
 
-    z = ([mean A, max A] - m) / s @ W + b          W = [W_average; W_maximum]
+    x = (mean A - m) / s,  y = (max A - m') / s',  z = clip(x) W + clip(y) W' + b
 
-Grad-CAM of all classes is exact in closed form. The gradient of z_c with respect to A_k is W_average / P at
-each of the P places, and W_maximum more at the place of the maximum, so its mean over places gives
+Grad-CAM of all classes is exact in closed form. The gradient of z_c with respect to A_k is W_kc / (s_k P) at
+each of the P places where |x_k| < T, and W'_kc / s'_k more at the place of the maximum where |y_k| < T; a
+limited feature has the gradient 0. Its mean over places gives
 
-    maps = Σ_k (W_average + W_maximum)_kc / (s P) A_k
+    maps = 1/P Σ_k ([|x_k| < T] W_kc / s_k + [|y_k| < T] W'_kc / s'_k) A_k
 
 These maps do not sum to the logit, because the maximum is taken at one place. Only onnx is used.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import onnx
@@ -62,8 +63,9 @@ class _Surgery:
         return output
 
     def constant(self, values: np.ndarray, name: str) -> str:
-        """Add a constant, float64 as float32; returns its name."""
+        """Add a constant, float64 as float32; returns its name. Of equal names the last counts."""
         array = values.astype(np.float32) if values.dtype == np.float64 else values
+        self.constants = [each for each in self.constants if each.name != f"{self.prefix}_{name}"]
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), f"{self.prefix}_{name}"))
         return f"{self.prefix}_{name}"
 
@@ -137,17 +139,54 @@ def head_graph(graph: bytes, where: str, head: AdaptedHead, *, grid: tuple[int, 
     raises  as `features_graph`
     """
     surgery = _Surgery(graph, where, "adapted")
-    channels = len(head.mean) // 2
-    centred = surgery.add("Sub", surgery.pooled(), surgery.constant(head.mean[None], "mean"))
-    scaled = surgery.add("Mul", centred, surgery.constant(1 / head.scale[None], "scale"))
-    product = surgery.add("MatMul", scaled, surgery.constant(head.weight, "weight"))
-    surgery.add("Add", product, surgery.constant(head.bias[None], "bias"), name="logits")
-    weights = head.map_weight(grid[0] * grid[1])[:, :, None, None]
-    surgery.add(
-        "Conv", surgery.features, surgery.constant(weights, "map_weight"), kernel_shape=[1, 1], name="maps"
+    channels, classes, places = len(head.mean) // 2, head.weight.shape[1], grid[0] * grid[1]
+    parts = [
+        _pooled_part(surgery, head, name, operator, rows, places)
+        for name, operator, rows in (
+            ("average", "GlobalAveragePool", slice(0, channels)),
+            ("maximum", "GlobalMaxPool", slice(channels, None)),
+        )
+    ]
+    summed = surgery.add("Add", parts[0].logits, parts[1].logits)
+    surgery.add("Add", summed, surgery.constant(head.bias[None], "bias"), name="logits")
+    weights = surgery.add("Add", parts[0].gradient, parts[1].gradient)  # (n, c, k)
+    flat = surgery.add(
+        "Reshape", surgery.features, surgery.constant(np.array([0, channels, places]), "flat_shape")
     )
-    classes = head.weight.shape[1]
+    cam = surgery.add("MatMul", weights, flat)
+    shape = surgery.constant(np.array([0, classes, *grid]), "map_shape")
+    surgery.add("Reshape", cam, shape, name="maps")
     return surgery.finish({"logits": [classes], "maps": [classes, *grid], "embedding": [channels]})
+
+
+class _Part(NamedTuple):
+    """Names of tensors of one pooling."""
+
+    logits: str  # its share of them, (n, c)
+    gradient: str  # of the logits with respect to the channels, averaged over places, (n, c, k)
+
+
+def _pooled_part(
+    surgery: _Surgery, head: AdaptedHead, name: str, operator: str, rows: slice, places: int
+) -> _Part:
+    """One pooling, standardised, limited and weighed. clip(x) = relu(x + T) - relu(x - T) - T."""
+    scale, weight = head.scale[rows], head.weight[rows]
+    limit = surgery.constant(np.array([head.limit]), "limit")
+    below = surgery.constant(np.array([-head.limit]), "below")
+    pooled = surgery.add("Flatten", surgery.add(operator, surgery.features), axis=1)
+    centred = surgery.add("Sub", pooled, surgery.constant(head.mean[None, rows], f"{name}_mean"))
+    standard = surgery.add("Mul", centred, surgery.constant(1 / scale[None], f"{name}_scale"))
+    up = surgery.add("Relu", surgery.add("Add", standard, limit))
+    down = surgery.add("Relu", surgery.add("Sub", standard, limit))
+    limited = surgery.add("Sub", surgery.add("Sub", up, down), limit)
+    logits = surgery.add("MatMul", limited, surgery.constant(weight, f"{name}_weight"))
+    inside = [
+        surgery.add("Cast", surgery.add("Greater", *pair), to=TensorProto.FLOAT)
+        for pair in ((standard, below), (limit, standard))
+    ]
+    within = surgery.add("Unsqueeze", surgery.add("Mul", *inside), surgery.constant(np.array([1]), "axis"))
+    each = surgery.constant((weight / scale[:, None] / places).T[None], f"{name}_gradient")  # (1, c, k)
+    return _Part(logits, surgery.add("Mul", within, each))
 
 
 def _over_places(node: onnx.NodeProto) -> bool:

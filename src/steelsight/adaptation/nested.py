@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from steelsight.adaptation.head import PENALTIES, AdaptedHead, fit_heads
+from steelsight.adaptation.head import EXACT, LIMIT, PENALTIES, ROUGH, AdaptedHead, fit_heads
 from steelsight.evaluation.probabilities import softmax
 from steelsight.sheets.grouping.splits import group_folds
 from steelsight.streams import indexed_stream
@@ -25,19 +25,30 @@ class FitSheets:
     """Labelled sheets as the fit sees them."""
 
     features: Float[np.ndarray, "n d"]  # averages, then maxima, over places
-    labels: Int[np.ndarray, " n"]  # class index; of a sheet with several types the lowest
-    single: Bool[np.ndarray, " n"]  # has one type or none; others are predicted and never fitted
+    shares: Float[np.ndarray, "n c"]  # 1 for a sheet's class; of several types an equal share each
     groups: Sequence[str]  # "" = a group of its own
-    classes: int
+    limit: float = LIMIT  # of standardised features; docs/results/real.md compares it with none
+
+    @property
+    def labels(self) -> Int[np.ndarray, " n"]:
+        """Class index; of a sheet with several types the lowest."""
+        lowest: Int[np.ndarray, " n"] = self.shares.argmax(axis=1)
+        return lowest
+
+    @property
+    def single(self) -> Bool[np.ndarray, " n"]:
+        """Sheets with one type or none."""
+        whole: Bool[np.ndarray, " n"] = self.shares.max(axis=1) == 1
+        return whole
 
     def part(self, rows: Positions) -> FitSheets:
         """Some of the sheets."""
         groups = [self.groups[i] for i in rows.tolist()]
-        return FitSheets(self.features[rows], self.labels[rows], self.single[rows], groups, self.classes)
+        return replace(self, features=self.features[rows], shares=self.shares[rows], groups=groups)
 
-    def heads(self, penalties: Sequence[float]) -> list[AdaptedHead]:
-        """A head for each penalty, fitted to the sheets of one type."""
-        return fit_heads(self.features[self.single], self.labels[self.single], self.classes, penalties)
+    def heads(self, penalties: Sequence[float], tolerance: float = ROUGH) -> list[AdaptedHead]:
+        """A head for each penalty, fitted to all of these sheets."""
+        return fit_heads(self.features, self.shares, penalties, tolerance=tolerance, limit=self.limit)
 
     def folds(self, folds: int, rng: np.random.Generator) -> list[tuple[Positions, Positions]]:
         """Folds by whole groups; fewer where a class has fewer groups, and at least two."""
@@ -57,7 +68,7 @@ class NestedScores:
 
 def nested_scores(sheets: FitSheets, *, folds: int, repeats: int, seed: int) -> NestedScores:
     """Predict every sheet by heads that were fitted without its group, once a repetition."""
-    logits = np.full((repeats, len(sheets.labels), sheets.classes), np.nan)
+    logits = np.full((repeats, *sheets.shares.shape), np.nan)
     chosen: list[float] = []
     first: tuple[tuple[Positions, Positions], ...] = ()
     for repeat in range(repeats):
@@ -73,7 +84,7 @@ def nested_scores(sheets: FitSheets, *, folds: int, repeats: int, seed: int) -> 
 
 def choose_penalty(sheets: FitSheets, folds: int, rng: np.random.Generator) -> float:
     """The penalty of the least log loss in a cross-validation by groups, every class weighed equally."""
-    scores = np.zeros((len(PENALTIES), len(sheets.labels), sheets.classes))
+    scores = np.zeros((len(PENALTIES), *sheets.shares.shape))
     for fit, test in sheets.folds(folds, rng):
         for row, head in enumerate(sheets.part(fit).heads(PENALTIES)):
             scores[row, test] = head.logits(sheets.features[test])
@@ -84,7 +95,7 @@ def choose_penalty(sheets: FitSheets, folds: int, rng: np.random.Generator) -> f
 def fit_best(sheets: FitSheets, *, folds: int, seed: int) -> tuple[AdaptedHead, float]:
     """The head fitted to all sheets, and its penalty, chosen by a cross-validation on them."""
     penalty = choose_penalty(sheets, folds, indexed_stream(seed))
-    return sheets.heads([penalty])[0], penalty
+    return sheets.heads([penalty], EXACT)[0], penalty
 
 
 def _balanced_loss(logits: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]) -> float:

@@ -33,6 +33,6 @@ def refuse_unsuitable(sheets: LabelledSheets, labels: SheetLabels, plan: ClassPl
             raise BadData(
                 f"class {name}: {count} sheet{'s' * (count != 1)} of one type in {separate} "
                 f"group{'s' * (separate != 1)}, expected at least {FEWEST_GROUPS_A_CLASS} sheets of "
-                f"different groups to fit it and judge it; label more, or leave the class out with "
-                f"--drop '{name}'"
+                "different groups to fit it and judge it; label more, or leave the class out"
+                + ("" if name in plan.new else f" with --drop '{name}'")
             )

@@ -15,6 +15,7 @@ from typing import Final
 
 from steelsight.errors import BadInput, BadSource
 from steelsight.ledger.chain.canonical import time_text
+from steelsight.ledger.chain.event_names import UNREADABLE
 from steelsight.names import on_one_line, shown_name
 from steelsight.runtime.engine.reading import ImageRefused, read_file
 from steelsight.runtime.scan.arrivals import FileStamp, SettledFiles
@@ -29,7 +30,6 @@ POLL_S: Final = 0.05
 MOST_REST_S: Final = 2.0  # between two polls of a folder that takes long to list
 MOST_WARNINGS: Final = 1000  # different ones; no more are told after that
 ASKED: Final = 500  # files about which the ledger is asked at once
-UNREADABLE: Final = "unreadable"  # name of the event
 
 
 class FolderSource:
