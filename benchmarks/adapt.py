@@ -58,8 +58,8 @@ class Measured:
 
     def fit_sheets(self) -> FitSheets:
         """What is fitted."""
-        pooled, labels = self.features.pooled, self.labels
-        return FitSheets(pooled, labels.labels, labels.single, self.sheets.groups, len(self.plan.names))
+        shares = self.labels.shares(len(self.plan.names))
+        return FitSheets(self.features.pooled, shares, self.sheets.groups)
 
     def compare(self, logits: np.ndarray, seed: int) -> HeadComparison:
         """The figures of out-of-fold logits (r, n, c)."""
@@ -163,12 +163,12 @@ def without_limit(measured: Measured, repeats: int, seed: int) -> HeadComparison
 def learn_from(measured: Measured, count: int, repeats: int, seed: int) -> np.ndarray:
     """Out-of-fold logits (r, n, c) of heads fitted to at most `count` sheets of each class."""
     sheets = measured.fit_sheets()
-    logits = np.full((repeats, len(sheets.labels), sheets.classes), np.nan)
+    logits = np.full((repeats, *sheets.shares.shape), np.nan)
     for repeat in range(repeats):
         rng = indexed_stream(seed, repeat)
         for number, (fit, test) in enumerate(sheets.folds(FOLDS, rng)):
-            rows = rng.permutation(fit[sheets.single[fit]])
-            few = [rows[sheets.labels[rows] == c][:count] for c in range(sheets.classes)]
+            rows = rng.permutation(fit)
+            few = [rows[sheets.labels[rows] == c][:count] for c in range(sheets.shares.shape[1])]
             part = sheets.part(np.sort(np.concatenate(few)))
             head, _ = fit_best(part, folds=FOLDS, seed=int(rng.integers(2**31)) + number)
             logits[repeat, test] = head.logits(sheets.features[test])

@@ -177,7 +177,7 @@ def test_damaged_images_are_refused_as_everywhere(
 
 
 def test_sheets_of_several_types(make_bundle: Make, make_data: Make, tmp_path: Path) -> None:
-    """COCO names two types of a sheet; such a sheet is predicted and never fitted."""
+    """COCO names two types of a sheet."""
     import json
 
     data = make_data({**COUNTS, "bar block": 3})
@@ -206,5 +206,8 @@ def test_sheets_of_several_types(make_bundle: Make, make_data: Make, tmp_path: P
         json.dumps({"images": images, "annotations": annotations, "categories": categories})
     )
     entry = adapt_bundle(make_bundle(), flat, tmp_path / "new", QUICK).card.source["adapted"][0]
-    assert entry["sheets"] == 36
+    assert entry["sheets"] == 39
+    assert entry["by_class"] == COUNTS
     assert entry["several_types"] == 3
+    words = (tmp_path / "new" / "README.md").read_text()
+    assert "(none 14, bar 12, block 10, 3 of several types)" in words

@@ -95,7 +95,7 @@ def test_a_password_is_never_shown():
 
 
 def test_a_missing_ledger_is_not_made(tmp_path):
-    with pytest.raises(BadLedger, match="found none; make one with `steelsight ledger init"):
+    with pytest.raises(BadLedger, match="found none; check the path, or make one with `steelsight ledger"):
         open_ledger(str(tmp_path / "none.db"))
     assert list(tmp_path.iterdir()) == []
 
@@ -109,8 +109,70 @@ def test_a_database_without_a_ledger_is_refused(tmp_path):
     path = tmp_path / "other.db"
     with sqlite3.connect(path) as other:
         other.execute("CREATE TABLE t (a)")
-    with pytest.raises(BadLedger, match="holds no ledger; make one"):
-        open_ledger(str(path))
+    for use in (open_ledger, create_ledger):
+        with pytest.raises(BadLedger, match="found the table t of something else; c"):
+            use(str(path))
+    empty = tmp_path / "a b.db"
+    empty.touch()
+    with pytest.raises(BadLedger, match=f"holds no ledger; .*`steelsight ledger init '{empty}'`"):
+        open_ledger(str(empty))
+
+
+def test_two_processes_make_one_ledger(address):
+    """The second finds what the first has made meanwhile: a ledger has one identity."""
+    start, made, told = threading.Barrier(2), [], []
+
+    def make():
+        start.wait()
+        try:
+            made.append(create_ledger(address))
+        except BadLedger as error:
+            told.append(str(error))
+
+    threads = [threading.Thread(target=make) for _ in range(2)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(made) == 1
+    assert "exists already" in told[0]
+    made[0].close()
+    open_ledger(address).close()
+
+
+def test_a_message_names_a_ledger_as_a_person_does(cluster, tmp_path):
+    address = cluster.create("named")
+    secret = tmp_path / "password"
+    secret.write_text("s3cret words")
+    made = create_ledger(f"{address}?password_file={secret}&sslmode=disable")
+    shown = made.address
+    made.close()
+    assert shown.startswith("postgresql://ledger@127.0.0.1")
+    open_ledger(shown).close()  # the address in a message opens the same ledger
+
+
+def test_a_connection_that_is_used_is_closed_when_it_comes_back(ledger):
+    """Another thread reads while the ledger is closed: its connection does not stay open."""
+    with ledger.read() as connection:
+        driver = connection.connection.driver_connection
+        ledger.close()
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
+    with pytest.raises(ledger.engine.dialect.loaded_dbapi.Error, match="closed"):
+        driver.cursor().execute("SELECT 1")
+
+
+def test_a_connection_that_the_server_ended_is_closed_at_once(cluster, caplog):
+    """Nothing of it stays open, and no error of its end is written to the log."""
+    made = create_ledger(cluster.create("ended"))
+    with made.write() as connection:
+        driver = connection.connection.driver_connection
+    stream = driver._usock
+    stream.shutdown(socket.SHUT_RDWR)
+    made.close()
+    assert stream.fileno() == -1
+    assert not caplog.records
+    with pytest.raises(made.engine.dialect.loaded_dbapi.InterfaceError, match="closed"):
+        driver.close()
 
 
 @pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + b"\xff" * 4000])
@@ -153,7 +215,7 @@ def test_a_later_schema_is_refused(ledger, address):
 def test_an_earlier_schema_is_told(ledger, address, monkeypatch):
     stored = migrate.HEAD
     monkeypatch.setattr(migrate, "HEAD", "9999")
-    with pytest.raises(BadLedger, match=f"has schema {stored}, this version reads 9999; make a backup"):
+    with pytest.raises(BadLedger, match=f"has schema {stored}, this version reads 9999; .*make a backup"):
         open_ledger(address)
 
 

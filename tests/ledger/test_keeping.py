@@ -15,6 +15,7 @@ from steelsight.ledger.chain.entries import Draw, Event, Review
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.open import open_ledger
 from steelsight.ledger.images.store import ImageStore
+from steelsight.ledger.keeping import retention
 from steelsight.ledger.keeping.backup import back_up, restore
 from steelsight.ledger.keeping.people import add_person, commit_text, erase_person, find_person, read_text
 from steelsight.ledger.keeping.retention import prune_images
@@ -271,6 +272,29 @@ def test_images_that_somebody_needs_are_kept(ledger, tmp_path):
             images["plain"]
         ]
         assert connection.execute(select(func.count()).select_from(schema.sheets)).scalar_one() == 7
+
+
+def test_what_is_entered_while_images_are_removed_keeps_them(ledger, tmp_path, monkeypatch):
+    """A sheet is reviewed after the images to remove were chosen, and before they are removed."""
+    store = ImageStore(tmp_path / "images")
+    images = [store.put(name) for name in (b"one", b"two")]
+    sheets = [sheet(number, image_hash=image, captured_us=0) for number, image in enumerate(images)]
+    real = retention._batches
+
+    def batches(*arguments):
+        chosen = list(real(*arguments))
+        with open_writer(ledger, "console") as console, ledger.write() as connection:
+            review = Review(sheet=sheets[0].sheet, person="1" * 32, answer="confirmed")
+            console.append_within(connection, [review])
+        return chosen
+
+    monkeypatch.setattr(retention, "_batches", batches)
+    with open_writer(ledger, "line-1") as writer:
+        writer.append([*sheets, *(verdict(each) for each in sheets)])
+        done = prune_images(ledger, store, writer, 1.0)
+    assert (done.removed, done.absent, done.kept) == (1, 0, 1)
+    assert list(map(store.has, images)) == [True, False]
+    assert verify(ledger).clean
 
 
 def test_what_a_crash_left_is_removed_by_the_next_call(sqlite_ledger, tmp_path):

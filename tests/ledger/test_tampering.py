@@ -8,12 +8,12 @@ from tests.ledger.test_verify import Unguarded
 from steelsight.errors import BadInput, BadLedger, LedgerAltered
 from steelsight.ledger.chain.canonical import first_hash, link_entry
 from steelsight.ledger.chain.entries import Event
+from steelsight.ledger.chain.event_names import PRUNED
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.open import create_ledger, open_ledger
 from steelsight.ledger.keeping.backup import back_up
 from steelsight.ledger.proof.anchors import make_anchor, read_anchor
 from steelsight.ledger.proof.verify import verify
-from steelsight.ledger.writing.projection import PRUNED
 from steelsight.ledger.writing.writer import open_writer
 
 

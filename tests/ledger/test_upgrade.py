@@ -17,7 +17,7 @@ from steelsight.errors import BadInput, BadLedger
 from steelsight.ledger.chain.entries import Answer, Event, Review
 from steelsight.ledger.database import migrate, schema
 from steelsight.ledger.database.connect import connect, writing
-from steelsight.ledger.database.open import Ledger, identify, open_ledger
+from steelsight.ledger.database.open import Ledger, identify, open_ledger, opened
 from steelsight.ledger.keeping.backup import back_up, restore
 from steelsight.ledger.keeping.people import add_person, commit_text, read_text
 from steelsight.ledger.proof.anchors import make_anchor
@@ -97,6 +97,24 @@ def test_an_upgraded_ledger_has_the_tables_of_a_new_one(address, revision):
     tables = set(inspect(earlier.engine).get_table_names())
     earlier.close()
     assert tables == {*schema.metadata.tables, "alembic_version"}
+
+
+@pytest.mark.parametrize("revision", EARLIER)
+def test_a_backup_is_made_before_an_upgrade(address, tmp_path, revision):
+    """The message that asks for an upgrade asks for a backup first: this version makes one."""
+    earlier = create_earlier(address, revision)
+    comment = fill(earlier)
+    anchor = make_anchor(earlier)
+    earlier.close()
+    with opened(address, earlier=True) as found:
+        back_up(found, tmp_path / "backup.gz")
+    restored, result = restore(tmp_path / "backup.gz", str(tmp_path / "restored.db"), [anchor])
+    try:
+        assert result.clean
+        with restored.read() as connection:
+            assert read_text(connection, comment) == "oil"
+    finally:
+        restored.close()
 
 
 def of_schema(path, revision, leave_out=("accounts",)):

@@ -7,7 +7,8 @@ from sqlalchemy import select
 from tests.service.conftest import draw_sheet
 
 from steelsight.errors import BadInput
-from steelsight.ledger.coils.calibration import CALIBRATED, Calibration
+from steelsight.ledger.chain.event_names import CALIBRATED
+from steelsight.ledger.coils.calibration import Calibration
 from steelsight.ledger.database import schema
 from steelsight.ledger.proof.verify import verify
 from steelsight.ledger.reading.defects import Calibrations

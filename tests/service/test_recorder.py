@@ -1,5 +1,6 @@
 """A station's events are entered once, and it keeps its name when the database was away."""
 
+import contextlib
 import json
 import threading
 import time
@@ -198,3 +199,22 @@ def test_a_released_name_can_be_taken_and_its_holder_is_fenced(ledger):
         with pytest.raises(LeaseLost, match="nothing was written"):
             first.append(judged(2, 3))
     assert verify(ledger).clean
+
+
+def test_a_malformed_address_is_no_database_that_is_away(tmp_path):
+    """With a spool too: sheets would wait in it for ever."""
+    with contextlib.closing(Spool(tmp_path / "spool")) as spool:
+        for address, message in (
+            ("mysql://plant/ledger", "got mysql://"),
+            ("postgresql://u@h/d?mode=x", "expected sslmode="),
+        ):
+            with pytest.raises(BadLedger, match=message):
+                Recorder(address, "line-1", spool, report=lambda line: None)
+
+
+def test_a_name_that_was_freed_is_told_as_such(record, ledger):
+    """Nobody else has it: the message does not name another process."""
+    recorder = record()
+    release_name(ledger, "line-1")
+    with pytest.raises(LeaseLost, match="the name was freed, and nobody writes as 'line-1' now"):
+        recorder.write([judged(0, 1)])

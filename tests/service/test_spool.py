@@ -115,3 +115,24 @@ def test_a_line_without_entries_is_refused_although_its_hash_is_right(tmp_path, 
     with pytest.raises(LedgerAltered, match="holds no entries"):
         list(spool.read())
     spool.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limits")
+def test_a_disk_that_is_full_in_the_middle_of_a_line_loses_nothing(opened, filled, tmp_path):
+    """The system writes a part of the line: it is cut off, and closing the file writes nothing more."""
+    import resource
+
+    spool = filled(tmp_path / "spool")
+    size = (tmp_path / "spool").stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, before[1]))
+    try:
+        with pytest.raises(BadOutput, match="free space on the disk of --spool"):
+            spool.append(judged(3, 4))
+        assert (tmp_path / "spool").stat().st_size == size
+        spool.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    again = opened(tmp_path / "spool")
+    assert (again.waiting, again.dropped) == (3, 0)
+    assert list(again.read()) == [judged(number, number + 1) for number in range(3)]

@@ -1,7 +1,8 @@
 """A linear head by logistic regression on pooled features, and the path of heads over penalties.
 
-Features are standardised by the sheets of the fit and limited to LIMIT standard deviations, so that a sheet
-unlike all others gets no extreme logits; classes weigh equally. A ridge penalty is the same in any orthogonal
+Features are standardised by the median and the spread of the sheets of the fit and limited to LIMIT standard
+deviations, so that a sheet unlike all others gets no extreme logits. Classes weigh equally, and a sheet of
+several types counts for each of them with its share. A ridge penalty is the same in any orthogonal
 basis, and the weights lie in the span of the sheets; so the fit runs in a basis of at most as many directions
 as there are sheets, which is exact and, with few sheets, many times faster.
 """
@@ -24,6 +25,8 @@ ROUGH: Final = 1e-3  # tolerance of the gradient of the mean loss, enough to cho
 EXACT: Final = 1e-6  # of a head that is written
 ABSENT: Final = -30.0  # logit of a class without sheets in a fit: its probability is as good as 0
 _LEAST_SCALE: Final = 1e-6  # of a feature that is equal on all sheets
+_QUARTILES_APART: Final = 1.349  # standard deviations between the quartiles of a normal distribution
+_LEAST_SHARE: Final = 0.3  # of the usual standard deviation, for features that are 0 on most sheets
 _RANK: Final = 1e-9  # of the largest eigenvalue, below which a direction holds rounding alone
 _ITERATIONS: Final = 1000
 
@@ -63,8 +66,7 @@ class AdaptedHead:
 
 def fit_heads(
     features: Float[np.ndarray, "n d"],
-    labels: Int[np.ndarray, " n"],
-    classes: int,
+    shares: Float[np.ndarray, "n c"],
     penalties: Sequence[float] = PENALTIES,
     *,
     tolerance: float = ROUGH,
@@ -72,24 +74,28 @@ def fit_heads(
 ) -> list[AdaptedHead]:
     """One head for each penalty.
 
-    labels     (n,) class index; a class without sheets gets the logit ABSENT
+    shares     (n, c) how much of a sheet counts for each class; rows sum to 1. A class without any gets the
+               logit ABSENT
     penalties  C of scikit-learn's LogisticRegression, above 0, smallest first: each fit starts from the last
     tolerance  at which a fit ends, of the gradient of the mean loss
     limit      standard deviations at which features are limited; infinite = not
     """
-    mean, scale = features.mean(axis=0), np.maximum(features.std(axis=0), _LEAST_SCALE)
+    mean, scale = _standard(features)
     standard = np.clip((features - mean) / scale, -limit, limit)
     basis = _basis(standard)
-    points = standard @ basis
-    present, counts = np.unique(labels, return_counts=True)
+    rows, labels = np.nonzero(shares)
+    weights = shares[rows, labels]
+    counts = shares.sum(axis=0)
+    present = np.flatnonzero(counts)
+    classes = shares.shape[1]
     if present.size < 2:
         return [_constant(mean, scale, present, classes, limit) for _ in penalties]
-    share = np.zeros(classes)
-    share[present] = labels.size / present.size / counts
+    weights = weights * len(features) / present.size / counts[labels]
+    points = (standard @ basis)[rows]
     model = LogisticRegression(max_iter=_ITERATIONS, tol=tolerance, warm_start=True)
     heads = []
     for penalty in penalties:
-        model.set_params(C=penalty).fit(points, labels, sample_weight=share[labels])
+        model.set_params(C=penalty).fit(points, labels, sample_weight=weights)
         weight = np.zeros((features.shape[1], classes))
         bias = np.full(classes, ABSENT)
         inner, shift = _per_class(model)
@@ -97,6 +103,13 @@ def fit_heads(
         bias[present] = shift
         heads.append(AdaptedHead(mean, scale, weight, bias, limit))
     return heads
+
+
+def _standard(features: Float[np.ndarray, "n d"]) -> tuple[np.ndarray, np.ndarray]:
+    """Median, and a standard deviation by the quartiles; not below a share of the usual one, nor 0."""
+    low, middle, high = np.quantile(features, (0.25, 0.5, 0.75), axis=0)
+    scale = np.maximum((high - low) / _QUARTILES_APART, _LEAST_SHARE * features.std(axis=0))
+    return middle, np.maximum(scale, _LEAST_SCALE)
 
 
 def _basis(standard: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "d r"]:

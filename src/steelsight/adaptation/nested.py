@@ -25,34 +25,30 @@ class FitSheets:
     """Labelled sheets as the fit sees them."""
 
     features: Float[np.ndarray, "n d"]  # averages, then maxima, over places
-    labels: Int[np.ndarray, " n"]  # class index; of a sheet with several types the lowest
-    single: Bool[np.ndarray, " n"]  # has one type or none; others are predicted and never fitted
+    shares: Float[np.ndarray, "n c"]  # 1 for a sheet's class; of several types an equal share each
     groups: Sequence[str]  # "" = a group of its own
-    classes: int
     limit: float = LIMIT  # of standardised features; docs/results/real.md compares it with none
+
+    @property
+    def labels(self) -> Int[np.ndarray, " n"]:
+        """Class index; of a sheet with several types the lowest."""
+        lowest: Int[np.ndarray, " n"] = self.shares.argmax(axis=1)
+        return lowest
+
+    @property
+    def single(self) -> Bool[np.ndarray, " n"]:
+        """Sheets with one type or none."""
+        whole: Bool[np.ndarray, " n"] = self.shares.max(axis=1) == 1
+        return whole
 
     def part(self, rows: Positions) -> FitSheets:
         """Some of the sheets."""
         groups = [self.groups[i] for i in rows.tolist()]
-        return replace(
-            self,
-            features=self.features[rows],
-            labels=self.labels[rows],
-            single=self.single[rows],
-            groups=groups,
-        )
+        return replace(self, features=self.features[rows], shares=self.shares[rows], groups=groups)
 
     def heads(self, penalties: Sequence[float], tolerance: float = ROUGH) -> list[AdaptedHead]:
-        """A head for each penalty, fitted to the sheets of one type."""
-        rows = self.single
-        return fit_heads(
-            self.features[rows],
-            self.labels[rows],
-            self.classes,
-            penalties,
-            tolerance=tolerance,
-            limit=self.limit,
-        )
+        """A head for each penalty, fitted to all of these sheets."""
+        return fit_heads(self.features, self.shares, penalties, tolerance=tolerance, limit=self.limit)
 
     def folds(self, folds: int, rng: np.random.Generator) -> list[tuple[Positions, Positions]]:
         """Folds by whole groups; fewer where a class has fewer groups, and at least two."""
@@ -72,7 +68,7 @@ class NestedScores:
 
 def nested_scores(sheets: FitSheets, *, folds: int, repeats: int, seed: int) -> NestedScores:
     """Predict every sheet by heads that were fitted without its group, once a repetition."""
-    logits = np.full((repeats, len(sheets.labels), sheets.classes), np.nan)
+    logits = np.full((repeats, *sheets.shares.shape), np.nan)
     chosen: list[float] = []
     first: tuple[tuple[Positions, Positions], ...] = ()
     for repeat in range(repeats):
@@ -88,7 +84,7 @@ def nested_scores(sheets: FitSheets, *, folds: int, repeats: int, seed: int) -> 
 
 def choose_penalty(sheets: FitSheets, folds: int, rng: np.random.Generator) -> float:
     """The penalty of the least log loss in a cross-validation by groups, every class weighed equally."""
-    scores = np.zeros((len(PENALTIES), len(sheets.labels), sheets.classes))
+    scores = np.zeros((len(PENALTIES), *sheets.shares.shape))
     for fit, test in sheets.folds(folds, rng):
         for row, head in enumerate(sheets.part(fit).heads(PENALTIES)):
             scores[row, test] = head.logits(sheets.features[test])

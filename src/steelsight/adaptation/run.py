@@ -124,7 +124,7 @@ def _fit(
     refuse_unsuitable(sheets, labels, plan)
     note(f"{len(sheets.ids)} sheets through the network")
     features = read_features(opened, sheets.images)
-    fit = FitSheets(features.pooled, labels.labels, labels.single, sheets.groups, len(plan.names))
+    fit = FitSheets(features.pooled, labels.shares(len(plan.names)), sheets.groups)
     note("cross-validation")
     scores = nested_scores(fit, folds=options.folds, repeats=options.repeats, seed=options.seed)
     comparison = _compare(features, scores, labels, plan, sheets, card, options.seed)
@@ -279,7 +279,7 @@ def _history(
             "from_card_sha256": hashlib.sha256(opened.card_text).hexdigest(),
             "steelsight_version": __version__,
             "data": [asdict(folder) for folder in sheets.folders],
-            "sheets": int(labels.single.sum()),
+            "sheets": len(sheets.ids),
             "several_types": int((~labels.single).sum()),
             "by_class": {name: counts[number] for number, name in enumerate(plan.names)},
             "groups": len(set(group_keys(sheets.groups))),

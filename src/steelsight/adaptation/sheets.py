@@ -1,7 +1,7 @@
 """Labelled sheets of one or several DATA folders, in the classes of the new head.
 
-A sheet of several types is never fitted, as in training: it has no single right answer. It is predicted,
-counts as defective, and its verdict is right if it is one of its types. Equal pictures count once; equal
+A sheet of several types is fitted with each of them, its weight shared. It counts as defective, its verdict
+is right if it is one of its types, and balanced accuracy leaves it out. Equal pictures count once; equal
 pictures with different labels are refused. Near-duplicates, of one folder or of two, stay in one fold.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from steelsight.adaptation.classes import ClassPlan
 from steelsight.errors import BadData, SharedBackground
@@ -73,6 +73,13 @@ class SheetLabels:
     def single(self) -> Bool[np.ndarray, " n"]:
         """Sheets with one right answer."""
         return np.array([len(answers) == 1 for answers in self.alternatives], dtype=bool)
+
+    def shares(self, classes: int) -> Float[np.ndarray, "n c"]:
+        """What each sheet counts for each class: 1 in all, in equal parts."""
+        shares = np.zeros((len(self.alternatives), classes))
+        for row, answers in enumerate(self.alternatives):
+            shares[row, list(answers)] = 1 / len(answers)
+        return shares
 
     def right(self, verdicts: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
         """Which verdicts are among the right answers."""

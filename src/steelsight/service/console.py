@@ -85,5 +85,5 @@ class SharedWriter:
         except LeaseLost:
             again = ExitStack()
             self._writer = again.enter_context(open_writer(self.ledger, self.name, lease_s=self._lease_s))
-            self._open.close()  # it holds nothing any more
-            self._open = again
+            lost, self._open = self._open, again
+            lost.close()  # it holds nothing any more

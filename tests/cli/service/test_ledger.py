@@ -51,6 +51,19 @@ def test_init_refuses_a_ledger_that_exists(path):
     assert "exists already" in call("init", path, code=2).stderr
 
 
+def test_an_upgrade_makes_no_ledger(tmp_path):
+    """A database that holds none stays as it is: `init` makes one there."""
+    (tmp_path / "empty.db").touch()
+    assert "holds no ledger" in call("upgrade", tmp_path / "empty.db", code=2).stderr
+    call("init", tmp_path / "empty.db")
+
+
+def test_what_is_not_there_is_told(path):
+    assert "coil 'C17': no sheet of it is in the ledger" in call("defects", path, "C17", code=2).stderr
+    told = " ".join(call("erase-person", path, "anna", code=2).stderr.split())
+    assert "expected the random id, which `steelsight user list` shows" in told
+
+
 def test_a_changed_ledger_ends_with_code_1(path):
     with opened(str(path)) as ledger, ledger.write() as connection:
         connection.execute(schema.verdicts.update().values(label="other"))

@@ -4,7 +4,8 @@ import pytest
 from tests.ledger.conftest import sheet, verdict
 
 from steelsight.ledger.chain.entries import Event, LedgerRegion
-from steelsight.ledger.coils.calibration import CALIBRATED, Calibration
+from steelsight.ledger.chain.event_names import CALIBRATED
+from steelsight.ledger.coils.calibration import Calibration
 from steelsight.ledger.proof.verify import verify
 from steelsight.ledger.reading.defects import coil_defects
 from steelsight.ledger.writing.projection import rebuild

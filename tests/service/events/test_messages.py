@@ -7,16 +7,29 @@ import jsonschema_rs
 import pytest
 from tests.ledger.conftest import judged, sheet, verdict
 
+from steelsight.errors import BadLedger
 from steelsight.ledger.chain.entries import Draw, Event, Review
-from steelsight.ledger.coils.calibration import CALIBRATED
+from steelsight.ledger.chain.event_names import (
+    CALIBRATED,
+    CLOCK_SET_BACK,
+    DATABASE_BACK,
+    JUDGED_BY,
+    LINE_EVENTS,
+    UNREADABLE,
+)
+from steelsight.ledger.coils.calibration import Calibration
 from steelsight.ledger.reading.cursors import Cursor
+from steelsight.ledger.reading.records import EventFilter, list_events
 from steelsight.ledger.reading.tail import read_after
 from steelsight.ledger.writing.writer import open_writer
 from steelsight.service.events.message_schema import message_schema
-from steelsight.service.events.messages import LINE_EVENTS, MOST_BYTES, Filter, MessageBody, messages_of
+from steelsight.service.events.messages import MOST_BYTES, Filter, MessageBody, messages_of
 from steelsight.service.events.outbox.sending import outgoing
-from steelsight.service.station.folder import UNREADABLE
-from steelsight.service.station.line import BUNDLE
+from steelsight.service.station.clock import ClockWatch
+from steelsight.service.station.line import Line
+from steelsight.service.station.recorder import Recorder
+from steelsight.service.station.source import IterableSource, SourceNotice
+from steelsight.service.station.spool import Spool
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "events.schema.json"
 PERSON = "5" * 32
@@ -34,7 +47,7 @@ def messages(ledger):
 
 
 def test_events_of_a_station_are_not_about_people():
-    assert {BUNDLE, CALIBRATED, UNREADABLE, "clock_set_back", "database_back"} <= LINE_EVENTS
+    assert {JUDGED_BY, CALIBRATED, UNREADABLE, CLOCK_SET_BACK, DATABASE_BACK} <= LINE_EVENTS
 
 
 @pytest.fixture
@@ -132,3 +145,23 @@ def test_places_of_many_sheets_are_found(ledger, line):
         found = messages_of(connection, entries)
     assert [message.place["item"] for message in found[:3]] == ["s00000.jpg", "s00001.jpg", "s00001.jpg"]
     assert found[-1].place["item"] == "s00699.jpg"
+
+
+def test_what_a_station_puts_on_record_is_about_no_person(inspector, ledger, address, tmp_path):
+    """Bundle, calibration, clock, database and sources: whoever may read may see them."""
+    clock = iter([2_000_000, *[0] * 99])
+    watch = ClockWatch(lambda: next(clock), lambda: 0.0)
+    recorder = Recorder(address, "line-1", Spool(tmp_path / "spool"), report=lambda text: None, clock=watch)
+    recorder._lose(BadLedger("away for the test"))
+    recorder._next_try = 0.0
+    calibration = Calibration(mm_per_px_along=0.1, mm_per_px_across=0.1)
+    source = IterableSource([SourceNotice(UNREADABLE, "a.jpg", "no permission")])
+    Line(inspector, recorder, calibration=calibration).run(source)
+    recorder.close()
+    found = [message for message in messages(ledger) if message.kind == "event"]
+    assert {message.data["name"] for message in found} == {
+        *(CALIBRATED, CLOCK_SET_BACK, DATABASE_BACK, JUDGED_BY, UNREADABLE)
+    }
+    assert not any(message.of_people for message in found)
+    with ledger.read() as connection:
+        assert len(list_events(connection, EventFilter(among=LINE_EVENTS)).rows) == len(found)

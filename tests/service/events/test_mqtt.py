@@ -1,5 +1,6 @@
 """Deliveries to a real MQTT broker: acknowledged before the position moves, nothing lost while it is away."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -22,8 +23,9 @@ from tests.service.events.tls import authority, server_files
 
 from steelsight.ledger.writing.writer import open_writer
 from steelsight.service.events.messages import Filter, MessageBody
-from steelsight.service.events.outbox.broker import topic_of, topic_part
-from steelsight.service.events.outbox.sending import Outgoing
+from steelsight.service.events.outbox.broker import MqttSender, topic_of, topic_part
+from steelsight.service.events.outbox.destinations import Destination
+from steelsight.service.events.outbox.sending import DeliveryFailed, Outgoing
 
 BROKER = shutil.which(
     "mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
@@ -244,3 +246,48 @@ def test_a_name_is_one_level_of_a_topic_and_can_be_read_back(name):
     assert not part.startswith("$")
     assert unquote(part) == name
     assert topic_of("a/b", Outgoing("x", name, "verdict", b"")).count("/") == 3
+
+
+def silent_broker(port):
+    """The destination of a broker that accepts connections and no messages."""
+    counts = dict.fromkeys(("version", "created_us", "epoch", "delivered", "failures"), 1)
+    nothing = dict.fromkeys(
+        (
+            *("reason", "delivered_us", "failing_since_us", "failing", "error", "next_us", "holder_name"),
+            *("secret", "earlier_secret", "earlier_until_us"),
+        )
+    )
+    address = f"mqtt://127.0.0.1:{port}"
+    words = {"id": "d" * 16, "name": "plant", "kind": "mqtt", "address": address, "state": "active"}
+    return Destination(options={}, wanted=Filter(), **words, **counts, **nothing)
+
+
+def test_a_broker_that_never_answers_leaves_no_connection_open():
+    """Neither after the time to wait nor after a delivery that is cancelled; its socket is closed at once."""
+
+    async def connect(found, timeout_s):
+        async with MqttSender(found, allowed=LOOPBACK, timeout_s=timeout_s):
+            raise AssertionError("connected")
+
+    async def attempts(listening):
+        listening.setblocking(False)
+        loop, ended = asyncio.get_running_loop(), []
+        for timeout_s in (0.05, LONG_S):
+            found = silent_broker(listening.getsockname()[1])
+            task = asyncio.create_task(connect(found, timeout_s))
+            async with asyncio.timeout(LONG_S):
+                stream = (await loop.sock_accept(listening))[0]
+            with stream:
+                assert await loop.sock_recv(stream, 1000)  # CONNECT
+                if timeout_s == LONG_S:
+                    task.cancel()
+                ended += await asyncio.gather(task, return_exceptions=True)
+                async with asyncio.timeout(LONG_S):
+                    assert await loop.sock_recv(stream, 1) == b""
+            await asyncio.sleep(0)
+        return ended, asyncio.all_tasks() - {asyncio.current_task()}
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        ended, left = asyncio.run(attempts(listening))
+    assert list(map(type, ended)) == [DeliveryFailed, asyncio.CancelledError]
+    assert not left

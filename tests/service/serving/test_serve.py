@@ -1,5 +1,6 @@
 """`steelsight serve` as a process: it needs nothing else, keeps its station alive, ends within seconds."""
 
+import errno
 import json
 import os
 import signal
@@ -222,7 +223,7 @@ def test_a_database_of_another_program_is_left_as_it_is(tmp_path):
     with sqlite3.connect(path) as other:
         other.execute("CREATE TABLE orders (id INTEGER)")
     other.close()
-    assert "holds no ledger" in refuse("--ledger", path)
+    assert "expected a ledger, found the table orders of something else" in refuse("--ledger", path)
     with sqlite3.connect(path) as other:
         assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("orders",)]
     other.close()
@@ -328,6 +329,20 @@ def test_a_station_that_cannot_start_is_tried_again_after_longer_and_longer_wait
     process.stop()
     assert process.restarts >= 3
     assert process._wait_s >= 0.05 * 2**3
+
+
+def test_a_station_for_which_there_is_no_process_is_tried_again(monkeypatch):
+    def fail(*_arguments, **_options):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(station.subprocess, "Popen", fail)
+    said = []
+    process = StationProcess(["line"], said.append, first_wait_s=0.05)
+    process.start()
+    wait_for(lambda: len(said) >= 2, "two attempts")
+    assert process.state().state == "down"
+    assert "could not be started (Cannot allocate memory)" in process.state().detail
+    process.stop()
 
 
 def test_a_stations_address_is_not_on_its_command_line(tmp_path, monkeypatch):

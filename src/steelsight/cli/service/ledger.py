@@ -10,7 +10,7 @@ import typer
 
 from steelsight.cli.console import JsonFlag, console, emit_json, print_line
 from steelsight.cli.verb import Verb
-from steelsight.errors import LedgerAltered
+from steelsight.errors import BadInput, LedgerAltered
 
 if TYPE_CHECKING:
     from steelsight.ledger.proof.anchors import Anchor
@@ -117,7 +117,7 @@ def backup(address: Address, path: BackupFile, as_json: JsonFlag = False) -> Non
     from steelsight.ledger.database.open import opened
     from steelsight.ledger.keeping.backup import back_up
 
-    with opened(address) as found:
+    with opened(address, earlier=True) as found:
         done = back_up(found, path)
     print_line(f"{done.entries} entries in {path}")
     if as_json:
@@ -214,6 +214,8 @@ def defects(
 
     with opened(address) as found, found.read() as connection:
         result = coil_defects(connection, coil, tolerance)
+        if not result.sheets:
+            raise BadInput(f"coil {coil!r:.120}: no sheet of it is in the ledger; check the name")
     values = [defect.as_dict() for defect in result.defects]
     for each in values:
         print_line(
@@ -233,6 +235,7 @@ def release(
 ) -> None:
     """Free a writer's name after its process ended; one that still runs cannot write any more."""
     from steelsight.ledger.chain.entries import Event
+    from steelsight.ledger.chain.event_names import NAME_RELEASED
     from steelsight.ledger.database.open import opened
     from steelsight.ledger.writing.writer import open_writer, release_name
 
@@ -240,22 +243,19 @@ def release(
         holder = release_name(found, name)
         if holder is not None:
             with open_writer(found, WRITER) as writer:
-                writer.append([Event(name="name_released", subject=name, details={"holder": holder})])
+                writer.append([Event(name=NAME_RELEASED, subject=name, details={"holder": holder})])
     print_line(f"{name} is free" if holder is None else f"{name} is free; {holder} held it")
 
 
 @ledger.command(cls=Verb)
 def upgrade(address: Address) -> None:
     """Bring a ledger of an earlier version to this version's schema; make a backup first."""
-    from steelsight.ledger.database.connect import connect
     from steelsight.ledger.database.migrate import HEAD
     from steelsight.ledger.database.migrate import upgrade as migrate
+    from steelsight.ledger.database.open import opened
 
-    engine = connect(address)
-    try:
-        migrate(engine)
-    finally:
-        engine.dispose()
+    with opened(address, earlier=True) as found:
+        migrate(found.engine)
     print_line(f"schema {HEAD}")
 
 

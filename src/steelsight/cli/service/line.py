@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -96,12 +97,10 @@ def line(
     from steelsight.service.station.spool import Spool
 
     settings = _line_settings(bundle, keeping, judging)
-    waiting = None if keeping.spool is None else Spool(keeping.spool)
-    recorder = Recorder(ledger, station, waiting, report=print_line)
-    try:
+    with ExitStack() as opened:
+        waiting = None if keeping.spool is None else opened.enter_context(closing(Spool(keeping.spool)))
+        recorder = opened.enter_context(closing(Recorder(ledger, station, waiting, report=print_line)))
         found = _run(source, recorder, settings, arriving)
-    finally:
-        recorder.close()
     if as_json:
         emit_json({**found, **vars(recorder.counts)})
 
@@ -134,11 +133,10 @@ def _run(source: str, recorder: Recorder, settings: dict[str, Any], arriving: So
         print_line("stopped; every sheet that was judged is in the ledger or in the spool")
     finally:
         found = running.report.as_dict()
+        words = f"{found['sheets']} sheets judged, {found['known']} known"
         if running.report.latencies_ms:
-            print_line(
-                f"{found['sheets']} sheets judged, {found['known']} known; latency p50 "
-                f"{found['latency_p50_ms']:.0f} ms, p99 {found['latency_p99_ms']:.0f} ms"
-            )
+            words += f"; latency p50 {found['latency_p50_ms']:.0f} ms, p99 {found['latency_p99_ms']:.0f} ms"
+        print_line(words)
     return found
 
 
@@ -152,6 +150,11 @@ def _open_source(source: str, arriving: SourceFlags, running: Line) -> Source:
         return TarSource(sys.stdin.buffer, pattern=names)
     if source.startswith("http://"):
         return _http_source(source, arriving.http_token, arriving.idle)
+    if "://" in source:
+        raise BadInput(
+            f"{source}: expected a folder, - for a tar stream, or http://HOST:PORT; put a proxy with TLS "
+            "before it for https"
+        )
     return FolderSource(
         Path(source),
         pattern=names,

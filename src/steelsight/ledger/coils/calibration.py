@@ -14,9 +14,8 @@ from typing import Any, Final, Literal
 from steelsight.errors import BadInput
 from steelsight.ledger.chain.canonical_json import canonical_json
 
-__all__ = ["CALIBRATED", "Box", "Calibration", "StripBox"]
+__all__ = ["Box", "Calibration", "StripBox"]
 
-CALIBRATED: Final = "calibration"  # name of the event
 VERSION: Final = 1
 SCALES: Final = (1e-4, 1e3)  # mm per pixel: from a microscope to a crane's camera
 FARTHEST_MM: Final = 1e5  # of an image's edge from the edge of the strip

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table, insert
 
 from steelsight.errors import BadEntry
-from steelsight.ledger.database.connect import COPIED_ROWS
+from steelsight.ledger.database.postgres import COPIED_ROWS
 
 __all__ = ["copy_text", "insert_rows"]
 

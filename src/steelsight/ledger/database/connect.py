@@ -1,16 +1,15 @@
 """Connect to the database of a ledger, with settings that keep what was committed, read back after setting.
 
 SQLite: WAL, `synchronous=FULL`, BEGIN IMMEDIATE for writes, refused on network file systems, whose locks
-cannot be trusted. PostgreSQL: pg8000, `synchronous_commit=on`, REPEATABLE READ for reads that must agree.
+cannot be trusted. PostgreSQL: `postgres`, `synchronous_commit=on`, REPEATABLE READ for reads that must agree.
 """
 
 from __future__ import annotations
 
 import os
-import socket
-import ssl
+import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,14 +19,11 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from steelsight.errors import BadLedger
-from steelsight.reading import read_regular
+from steelsight.ledger.database.pool import ClosingPool
+from steelsight.ledger.database.postgres import PASSWORD, SETTINGS, TLS, postgres_engine
 
-__all__ = ["COPIED_ROWS", "connect", "parse_url", "reading", "writing"]
+__all__ = ["connect", "ledger_command", "parse_url", "reading", "shown_address", "writing"]
 
-TLS: Final = ("disable", "require", "verify-full")  # sslmode of PostgreSQL
-COPIED_ROWS: Final = "ledger_copied_rows"  # execution option: the stream of a COPY, for PostgreSQL
-PASSWORD: Final = "password_file"  # in an address of PostgreSQL, so that no password is on a command line
-MOST_PASSWORD: Final = 4096  # bytes of that file
 WAIT_MS: Final = 30_000  # for another process's write transaction
 PRAGMAS: Final = {
     "journal_mode": ("WAL", "wal"),
@@ -68,7 +64,7 @@ def parse_url(address: str) -> URL:
             )
         return url.set(drivername="sqlite+pysqlite", database=os.fspath(Path(url.database).absolute()))
     if kind in ("postgresql", "postgres"):
-        if set(url.query) - {"sslmode", PASSWORD} or url.query.get("sslmode", "disable") not in TLS:
+        if set(url.query) - set(SETTINGS) or url.query.get("sslmode", "disable") not in TLS:
             raise BadLedger(
                 f"ledger {_shown(address)}: after '?' expected sslmode={'|'.join(TLS)} or {PASSWORD}=FILE"
             )
@@ -96,60 +92,61 @@ def connect(address: str, *, create: bool = False) -> Engine:
         _check_file(path, create=create)
         if create and not path.exists():
             _make_private(path)
-        engine = create_engine(url, connect_args={"timeout": WAIT_MS / 1000, "check_same_thread": False})
+        engine = create_engine(
+            url,
+            poolclass=ClosingPool,
+            connect_args={"timeout": WAIT_MS / 1000, "check_same_thread": False},
+        )
         event.listen(engine, "connect", _set_pragmas)
         event.listen(engine, "begin", _begin)
     else:
-        engine = create_engine(
-            _with_password(url).set(query={}),
-            pool_pre_ping=True,
-            pool_size=10,
-            connect_args={"timeout": 30, "ssl_context": _tls(str(url.query.get("sslmode", "disable")))},
-        )
-        event.listen(engine, "do_connect", _connect_by_socket)
-        event.listen(engine, "connect", _set_durable)
-        event.listen(engine, "begin", _begin_snapshot)
-        event.listen(engine, "do_execute", _copy_rows)
-    try:
-        with engine.connect():
-            pass
-    except (SQLAlchemyError, OSError) as error:
-        raise _unreachable(url, error) from error
+        engine = postgres_engine(url)
+    with ExitStack() as undo:
+        undo.callback(engine.dispose)
+        try:
+            with engine.connect():
+                pass
+        except (SQLAlchemyError, OSError) as error:
+            raise BadLedger(
+                f"ledger {shown_address(engine)}: cannot be opened ({_first_line(error)}); {_advice(engine)}"
+            ) from error
+        undo.pop_all()
     return engine
 
 
-def _with_password(url: URL) -> URL:
-    """The address with the password that a file holds, such as a secret of a container."""
-    path = url.query.get(PASSWORD)
-    if path is None:
-        return url
-    try:
-        content = read_regular(Path(str(path)), most_bytes=MOST_PASSWORD)
-        password = content.decode().strip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadLedger(f"{path}: expected a file with the database's password ({error})") from error
-    return url.set(password=password)
+def shown_address(engine: Engine) -> str:
+    """The address of a ledger as a person gives it, without a password."""
+    url = engine.url
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    if PASSWORD in url.query:  # the file holds it
+        url = url._replace(password=None)
+    return url.set(drivername="postgresql").render_as_string(hide_password=True)
 
 
-def _tls(mode: str) -> ssl.SSLContext | None:
-    if mode == "disable":
-        return None
-    context = ssl.create_default_context()
-    if mode == "require":  # encrypted, as libpq means it: the server's certificate is not checked
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+def ledger_command(verb: str, address: str, *more: str) -> str:
+    """A command that a message proposes, in the form in which a shell takes it.
+
+    address  of the ledger, as `shown_address` gives it
+
+    >>> ledger_command("init", "my ledger.db")
+    "`steelsight ledger init 'my ledger.db'`"
+    """
+    return f"`steelsight ledger {verb} {shlex.join([address, *more])}`"
 
 
-def _unreachable(url: URL, error: Exception) -> BadLedger:
+def _advice(engine: Engine) -> str:
+    if engine.dialect.name == "sqlite":
+        return (
+            "check that its disk has space, and that this user may write the file and its folder, where "
+            "SQLite writes other files beside it"
+        )
+    return "check the address, the permissions, and that the database runs and its disk has space"
+
+
+def _first_line(error: Exception) -> str:
+    """Of the driver's message, where the error has one."""
     cause = getattr(error, "orig", None) or error
-    return BadLedger(
-        f"ledger {url.render_as_string(hide_password=True)}: cannot be opened ({_first_line(cause)}); "
-        "check the address, the permissions, and that the database runs"
-    )
-
-
-def _first_line(cause: object) -> str:
     values = getattr(cause, "args", ())
     if values and isinstance(values[0], dict):  # pg8000: the fields of the server's message
         return f"{values[0].get('M', values[0])}"
@@ -159,7 +156,8 @@ def _first_line(cause: object) -> str:
 def _check_file(path: Path, *, create: bool) -> None:
     if not create and not path.is_file():
         raise BadLedger(
-            f"{path}: expected a ledger, found none; make one with `steelsight ledger init {path}`"
+            f"{path}: expected a ledger, found none; check the path, or make one with "
+            f"{ledger_command('init', str(path))}"
         )
     if not path.parent.is_dir():
         raise BadLedger(f"{path}: its folder does not exist; create it first")
@@ -214,58 +212,6 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
-def _connect_by_socket(dialect: Any, _record: object, _arguments: object, parameters: dict[str, Any]) -> Any:
-    """A connection over a socket that is closed where the server ends it before it has begun.
-
-    The driver leaves such a socket open, and raises errors of the system that are none of the database's. It
-    also leaves TCP_NODELAY off: each COPY then waits for the server's delayed acknowledgement, 40 ms.
-    """
-    values = {"port": 5432, **parameters}
-    driver = dialect.loaded_dbapi
-    try:
-        stream = socket.create_connection((values["host"], values["port"]), values["timeout"])
-    except OSError as error:
-        where = f"{values['host']} port {values['port']}"
-        raise driver.InterfaceError(f"no connection to {where} ({error.strerror or error})") from error
-    try:
-        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        return driver.Connection(**values, sock=stream)
-    except OSError as error:
-        stream.close()
-        raise driver.InterfaceError(f"the server ended the connection ({error.strerror or error})") from error
-    except BaseException:
-        stream.close()
-        raise
-
-
-def _set_durable(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("SET synchronous_commit = on")
-    cursor.execute("SHOW synchronous_commit")
-    row = cursor.fetchone()
-    cursor.execute("SHOW fsync")
-    fsync = cursor.fetchone()
-    cursor.close()
-    connection.commit()
-    if row[0] != "on" or fsync[0] != "on":
-        raise BadLedger(f"PostgreSQL: expected synchronous_commit and fsync on, got {row[0]} and {fsync[0]}")
-
-
-def _copy_rows(cursor: Any, statement: str, _parameters: object, context: Any) -> bool:
-    """Send the stream of a COPY; whether the statement was one. Errors become those of SQLAlchemy."""
-    content = context.execution_options.get(COPIED_ROWS)
-    if content is None:
-        return False
-    cursor.execute(statement, stream=[content])
-    return True
-
-
-def _begin_snapshot(connection: Connection) -> None:
-    if not connection.get_execution_options().get("ledger_write", False):
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-
-
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection that sees one state of the database throughout.
@@ -295,9 +241,7 @@ def _refusing(engine: Engine) -> Iterator[None]:
     try:
         yield
     except (DBAPIError, NoConnectionFree, ConnectionError, TimeoutError) as error:
-        cause = _first_line(getattr(error, "orig", None) or error)
-        place = engine.url.render_as_string(hide_password=True)
         raise BadLedger(
-            f"ledger {place}: the database refused ({cause}); nothing of this step was written; check its "
-            "disk, its permissions, and that it runs"
+            f"ledger {shown_address(engine)}: the database refused ({_first_line(error)}); nothing of this "
+            f"step was written; {_advice(engine)}"
         ) from error

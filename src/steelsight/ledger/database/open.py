@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine, insert, select
 
 from steelsight.errors import BadLedger
 from steelsight.ledger.database import schema
-from steelsight.ledger.database.connect import connect, reading, writing
-from steelsight.ledger.database.migrate import check_schema, has_tables, upgrade_within
+from steelsight.ledger.database.connect import connect, reading, shown_address, writing
+from steelsight.ledger.database.migrate import check_empty, check_schema, upgrade_within
 
 __all__ = ["Ledger", "create_ledger", "identify", "open_ledger", "opened"]
 
@@ -28,9 +28,7 @@ class Ledger:
     @property
     def address(self) -> str:
         """Its address without a password, for messages."""
-        if self.engine.dialect.name == "sqlite":
-            return str(self.engine.url.database)
-        return self.engine.url.render_as_string(hide_password=True)
+        return shown_address(self.engine)
 
     def read(self) -> AbstractContextManager[Connection]:
         """A connection that sees one state of the ledger throughout."""
@@ -50,16 +48,14 @@ def create_ledger(address: str, *, restored_id: str | None = None) -> Ledger:
 
     address      a file, sqlite:///FILE, or postgresql://USER@HOST/NAME
     restored_id  of a ledger that is restored: it has no identity, and nothing opens it, until `identify`
-    raises       BadLedger where the database cannot be used or holds a ledger already
+    raises       BadLedger where the database cannot be used, or holds a ledger or anything else
     """
     with ExitStack() as undo:
         engine = connect(address, create=True)
         undo.callback(engine.dispose)
-        if has_tables(engine):
-            place = engine.url.render_as_string(hide_password=True)
-            raise BadLedger(f"ledger {place}: exists already, or a restore into it was not finished")
         identity = restored_id or secrets.token_hex(16)
         with writing(engine) as connection:
+            check_empty(connection)
             upgrade_within(connection)
             if restored_id is None:
                 identify(connection, identity, epoch=1)
@@ -73,16 +69,19 @@ def identify(connection: Connection, identity: str, *, epoch: int) -> None:
     connection.execute(insert(schema.ledger).values(row))
 
 
-def open_ledger(address: str) -> Ledger:
-    """Open a ledger of this version's schema; raises BadLedger."""
+def open_ledger(address: str, *, earlier: bool = False) -> Ledger:
+    """Open a ledger of this version's schema; raises BadLedger.
+
+    earlier  or of an earlier one, to read its entries
+    """
     with ExitStack() as undo:
         engine = connect(address)
         undo.callback(engine.dispose)
-        check_schema(engine)
+        check_schema(engine, earlier=earlier)
         with reading(engine) as connection:
             rows = connection.execute(select(schema.ledger.c.id)).scalars().all()
         if len(rows) != 1:
-            place = engine.url.render_as_string(hide_password=True)
+            place = shown_address(engine)
             why = "a restore into it was not finished, or" if not rows else "probably"
             raise BadLedger(
                 f"ledger {place}: expected one identity, found {len(rows)}; {why} its table `ledger` was "
@@ -93,9 +92,9 @@ def open_ledger(address: str) -> Ledger:
 
 
 @contextmanager
-def opened(address: str) -> Iterator[Ledger]:
+def opened(address: str, *, earlier: bool = False) -> Iterator[Ledger]:
     """`open_ledger`, closed at the end."""
-    ledger = open_ledger(address)
+    ledger = open_ledger(address, earlier=earlier)
     try:
         yield ledger
     finally:

@@ -50,7 +50,7 @@ class ImageStore:
             if self._size(path) == len(content):
                 return digest
             if self._local:
-                replace_file(Path(path), content)
+                replace_file(Path(path), content, advice="free space on the disk of the image store")
             else:
                 with self._files.open_output_stream(path) as stream:
                     stream.write(content)
@@ -82,15 +82,21 @@ class ImageStore:
         return content
 
     def has(self, digest: str) -> bool:
-        """Whether an image is there; its bytes are not checked."""
-        return self._size(self._path(digest)) is not None
+        """Whether an image is there; its bytes are not checked. raises BadOutput where the store is away."""
+        path = self._path(digest)
+        try:
+            return self._size(path) is not None
+        except OSError as error:
+            raise BadOutput(
+                f"image store {self.address}: could not look for {digest[:12]}… ({error})"
+            ) from error
 
     def remove(self, digest: str) -> bool:
         """Remove an image; whether it was there. raises BadOutput where it cannot be removed."""
         path = self._path(digest)
-        if self._size(path) is None:
-            return False
         try:
+            if self._size(path) is None:
+                return False
             self._files.delete_file(path)
         except OSError as error:
             raise BadOutput(

@@ -19,19 +19,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Connection, Table, insert, inspect, select
 from sqlalchemy.exc import CompileError, DataError, DBAPIError, IntegrityError, StatementError
 
 from steelsight.errors import BadInput, LedgerAltered
 from steelsight.files import replace_file
 from steelsight.ledger.chain.canonical import first_hash, read_link
 from steelsight.ledger.chain.entries import Event
+from steelsight.ledger.chain.event_names import RESTORED
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.bulk import insert_rows
-from steelsight.ledger.database.migrate import HEAD, known_schemas
+from steelsight.ledger.database.migrate import HEAD, known_schemas, stored_schema
 from steelsight.ledger.database.open import Ledger, create_ledger, identify
 from steelsight.ledger.proof.anchors import Anchor
-from steelsight.ledger.proof.verify import RESTORED, Verification, verify
+from steelsight.ledger.proof.verify import Verification, verify
 from steelsight.ledger.writing.projection import rebuild
 from steelsight.ledger.writing.writer import open_writer
 from steelsight.names import on_one_line, shown_name
@@ -58,6 +59,7 @@ class BackupReport:
 def back_up(ledger: Ledger, path: Path) -> BackupReport:
     """Write one consistent state of the ledger into a file of its owner's; writers go on meanwhile.
 
+    ledger  of this version's schema or of an earlier one
     raises  BadOutput where the file cannot be written
     """
     done: list[BackupReport] = []
@@ -78,20 +80,21 @@ def back_up(ledger: Ledger, path: Path) -> BackupReport:
             out.write(json.dumps(["end", {"entries": count, "sha256": digest.hexdigest()}]).encode() + b"\n")
             done.append(BackupReport(path, ledger.id, count, digest.hexdigest()))
 
-    replace_file(path, fill)
+    replace_file(path, fill, advice="free space or choose another BACKUP, and run the same command again")
     return done[0]
 
 
 def _lines(connection: Connection, ledger: Ledger) -> Iterator[tuple[str, dict[str, Any]]]:
     epoch = connection.execute(select(schema.ledger.c.epoch)).scalar_one()
-    yield "ledger", {"format": FORMAT, "id": ledger.id, "epoch": epoch, "schema": HEAD}
+    yield "ledger", {"format": FORMAT, "id": ledger.id, "epoch": epoch, "schema": stored_schema(connection)}
     table = schema.entries
     last = 0
     query = select(table.c.id, table.c.body).order_by(table.c.id).limit(BATCH)
     while rows := connection.execute(query.where(table.c.id > last)).all():
         last = rows[-1].id
         yield from (("entry", {"body": _body(row.id, row.body)}) for row in rows)
-    for kept in schema.COPIED:
+    there = set(inspect(connection).get_table_names())  # an earlier schema has fewer, with the same columns
+    for kept in (table for table in schema.COPIED if table.name in there):
         for row in connection.execute(select(kept)):
             yield kept.name, {name: _as_text(value) for name, value in row._mapping.items()}
 

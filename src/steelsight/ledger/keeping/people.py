@@ -15,6 +15,7 @@ from steelsight.errors import BadInput, BadLedger
 from steelsight.ledger.chain.entries import Event
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.open import Ledger
+from steelsight.ledger.database.postgres import without_timeout
 from steelsight.ledger.writing.writer import Writer, now_us
 
 __all__ = ["Person", "add_person", "commit_text", "erase_person", "find_person", "read_text"]
@@ -100,7 +101,10 @@ def erase_person(ledger: Ledger, writer: Writer, person: str) -> int:
             writer.append_within(connection, [event])
     _scrub(ledger)
     if not there:
-        raise BadInput(f"person {person}: not in the ledger, or erased already")
+        raise BadInput(
+            f"person {person!r:.80}: not in the ledger, or erased already; expected the random id, which "
+            "`steelsight user list` shows"
+        )
     return int(gone)
 
 
@@ -125,8 +129,9 @@ def _scrub(ledger: Ledger) -> None:
         driver.rollback()
         driver.autocommit = True  # VACUUM runs in no transaction
         try:
-            driver.run(f"VACUUM FULL {tables}")
-        except ledger.engine.dialect.loaded_dbapi.Error as error:
+            with without_timeout(driver):
+                driver.run(f"VACUUM FULL {tables}")
+        except (ledger.engine.dialect.loaded_dbapi.Error, OSError) as error:
             raise BadLedger(
                 f"ledger {ledger.address}: erased, but the deleted rows could not be removed from its files "
                 f"({error!s:.120}); run VACUUM FULL {tables} as the owner of the tables"

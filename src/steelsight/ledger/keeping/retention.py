@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,10 +10,10 @@ from sqlalchemy import ColumnElement, Connection, exists, func, select
 
 from steelsight.errors import BadInput
 from steelsight.ledger.chain.entries import Event
+from steelsight.ledger.chain.event_names import PRUNED
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.open import Ledger
 from steelsight.ledger.images.store import ImageStore
-from steelsight.ledger.writing.projection import PRUNED
 from steelsight.ledger.writing.writer import Writer, now_us
 
 __all__ = ["Pruned", "prune_images"]
@@ -56,14 +56,23 @@ def prune_images(
         unfinished = [] if dry_run else _last_event(connection, before)
     for image in unfinished:
         store.remove(image)
-    for images in batches:
-        if not dry_run:
-            writer.append([Event(name=PRUNED, details={"days": days, "images": images})])
+    for batch in batches:
+        images = batch if dry_run else _record(ledger, writer, days, before, batch)
         for image in images:
             there = store.has(image) if dry_run else store.remove(image)
             removed += there
             absent += not there
     return Pruned(removed, absent, kept - removed - absent)
+
+
+def _record(ledger: Ledger, writer: Writer, days: float, before: int, batch: list[str]) -> list[str]:
+    """Put on record which images are removed: those that nothing entered meanwhile keeps."""
+    with ledger.write() as connection:
+        kept = _kept(connection, before, batch)
+        images = [image for image in batch if image not in kept]
+        if images:
+            writer.append_within(connection, [Event(name=PRUNED, details={"days": days, "images": images})])
+    return images
 
 
 def _needed() -> ColumnElement[bool]:
@@ -104,10 +113,12 @@ def _last_event(connection: Connection, before: int) -> list[str]:
     return sorted(set(connection.execute(query).scalars()) - _kept(connection, before))
 
 
-def _kept(connection: Connection, before: int) -> set[str]:
-    """Images of sheets that keep them."""
+def _kept(connection: Connection, before: int, among: Sequence[str] | None = None) -> set[str]:
+    """Images of sheets that keep them, among some or all."""
     table = schema.sheets
     kept = select(table.c.image_hash).where((table.c.captured_us >= before) | _needed()).distinct()
+    if among is not None:
+        kept = kept.where(table.c.image_hash.in_(among))
     return set(connection.execute(kept).scalars())
 
 

@@ -17,17 +17,17 @@ from sqlalchemy import Connection, Table, exists, func, select, true
 from steelsight.errors import BadEntry
 from steelsight.ledger.chain.canonical import Link, first_hash, read_link
 from steelsight.ledger.chain.entries import Event
+from steelsight.ledger.chain.event_names import PRUNED, RESTORED
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.open import Ledger
 from steelsight.ledger.proof.anchors import Anchor, Head
 from steelsight.ledger.proof.guards import guard_problems, lenient_text, mistyped_rows, well_typed
-from steelsight.ledger.writing.projection import PRUNED, project, sheets_of
+from steelsight.ledger.writing.projection import project, sheets_of
 from steelsight.names import shown_name
 
 __all__ = ["Finding", "Verification", "verify"]
 
 BATCH: Final = 2000
-RESTORED: Final = "restored"  # name of the event that begins an epoch
 Wanted = dict[tuple[str, int], set[str]]  # hashes of anchored entries
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from steelsight.errors import BadInput
-from steelsight.ledger.coils.calibration import CALIBRATED, Calibration
+from steelsight.ledger.chain.event_names import CALIBRATED
+from steelsight.ledger.coils.calibration import Calibration
 from steelsight.ledger.coils.defects import TOLERANCE_MM, MergedDefect, PlacedRegion, merge_regions
 from steelsight.ledger.database import schema
 from steelsight.ledger.reading.paging import check_limit, read_cursor, write_cursor
@@ -24,6 +25,7 @@ __all__ = ["Calibrations", "CoilDefects", "DefectPage", "coil_defects", "defect_
 class CoilDefects:
     """What was found on a coil."""
 
+    sheets: int  # of the coil that have a live verdict
     defects: tuple[MergedDefect, ...]  # along the coil
     unplaced: int  # regions of sheets without a position, or with neither calibration nor length
 
@@ -67,15 +69,16 @@ def coil_defects(connection: Connection, coil: str, tolerance_mm: float = TOLERA
     """
     calibrations = Calibrations(connection)
     placed: list[PlacedRegion] = []
-    unplaced = 0
+    sheets = unplaced = 0
     for sheet, verdict in _last_verdicts(connection, coil):
+        sheets += 1
         regions = json.loads(verdict["regions"])
         found = place_regions(
             sheet, verdict["label"], regions, calibrations.of(sheet["writer"], sheet["seq"])
         )
         placed += found
         unplaced += len(regions) - len(found)
-    return CoilDefects(merge_regions(coil, placed, tolerance_mm), unplaced)
+    return CoilDefects(sheets, merge_regions(coil, placed, tolerance_mm), unplaced)
 
 
 def defect_page(
@@ -105,7 +108,7 @@ def defect_page(
 
 
 def _last_verdicts(connection: Connection, coil: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Each sheet of a coil with the last of its live verdicts, where that has regions."""
+    """Each sheet of a coil with the last of its live verdicts."""
     sheets, verdicts = schema.sheets, schema.verdicts
     seen = {
         row.sheet: dict(row._mapping)

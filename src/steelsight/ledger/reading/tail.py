@@ -16,8 +16,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, and_, func, or_, select
 
 from steelsight.errors import BadCursor, LedgerAltered
+from steelsight.ledger.chain.event_names import RESTORED
 from steelsight.ledger.database import schema
-from steelsight.ledger.proof.verify import RESTORED
 from steelsight.ledger.reading.cursors import Cursor, ledger_mark, parse_cursor, writer_mark
 
 __all__ = ["Lost", "Resumed", "TailBatch", "TailEntry", "read_after", "read_heads", "resume", "rewind"]

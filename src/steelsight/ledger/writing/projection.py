@@ -11,13 +11,13 @@ from sqlalchemy import Connection, Table, delete, select
 from steelsight.errors import BadEntry
 from steelsight.ledger.chain.canonical import Link, as_json, read_link
 from steelsight.ledger.chain.entries import Draw, Event, Review, SheetSeen, VerdictGiven
+from steelsight.ledger.chain.event_names import PRUNED
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.bulk import insert_rows
 from steelsight.ledger.database.open import Ledger
 
-__all__ = ["PRUNED", "Rows", "project", "rebuild", "sheets_of", "stored_links", "write_rows"]
+__all__ = ["Rows", "project", "rebuild", "sheets_of", "stored_links", "write_rows"]
 
-PRUNED: Final = "images_pruned"  # name of the event that lists removed images
 BATCH: Final = 2000  # entries read at once
 MANY: Final = 500  # values in one IN list
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shlex
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +24,7 @@ from steelsight.ledger.chain.canonical import Link, first_hash, link_entry
 from steelsight.ledger.chain.entries import Entry
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.bulk import insert_rows
+from steelsight.ledger.database.connect import ledger_command
 from steelsight.ledger.database.open import Ledger
 from steelsight.ledger.writing.projection import write_rows
 
@@ -102,10 +102,10 @@ class Writer:
         )
         row = connection.execute(select(table).where(table.c.name == self.name)).one_or_none()
         if done.rowcount != 1 or row is None:
-            holder = row.holder_name if row is not None else "nobody"
             raise LeaseLost(
-                f"ledger {self.ledger.address}: {holder} writes as {self.name!r} now; nothing was written; "
-                "give each station its own name"
+                f"ledger {self.ledger.address}: {_who_writes(row)} as {self.name!r} now; nothing was "
+                "written; where no other process is to write under this name, start this one again; "
+                "otherwise give it another name"
             )
         return int(row.seq), bytes(row.digest)
 
@@ -167,8 +167,8 @@ def _take(
         left = (row.lease_until_us - now) / 1e6
         raise LeaseLost(
             f"ledger {ledger.address}: {row.holder_name} writes as {name!r} and may do so for {left:.0f} s "
-            "more; give each station its own name, or wait; where that process has ended, run "
-            f"`steelsight ledger release {ledger.address} {shlex.quote(name)}`"
+            "more; wait, or give this process another name; where that process has ended, run "
+            f"{ledger_command('release', ledger.address, name)}"
         )
     connection.execute(update(table).where(table.c.name == name).values(lease))
 
@@ -187,6 +187,13 @@ def _locked(connection: Connection, ledger: Ledger, name: str) -> Any:
         connection.execute(make(table).values(start).on_conflict_do_nothing())
         row = connection.execute(query).one()
     return row
+
+
+def _who_writes(row: Any) -> str:
+    """Who has a writer's name instead of a process that has lost it."""
+    if row is None or row.holder_name is None:
+        return "the name was freed, and nobody writes"
+    return f"{row.holder_name} writes"
 
 
 def release_name(ledger: Ledger, name: str) -> str | None:

@@ -82,6 +82,7 @@ def _adaptations(card: BundleCard) -> list[str]:
     lines = []
     for entry in _entries(card):
         counts = ", ".join(f"{name} {count}" for name, count in entry["by_class"].items())
+        several = f", {entry['several_types']} of several types" if entry["several_types"] else ""
         folders = " and ".join(f"`{folder['name']}`" for folder in entry["data"])
         changes = [
             f"{words} {', '.join(entry[key])}"
@@ -96,7 +97,7 @@ def _adaptations(card: BundleCard) -> list[str]:
             "## Adapted",
             "",
             f"A linear head on averages and maxima of the last feature map, fitted to {entry['sheets']} "
-            f"labelled sheets of {folders} ({counts}), in {entry['groups']} groups; penalty "
+            f"labelled sheets of {folders} ({counts}{several}), in {entry['groups']} groups; penalty "
             f"C = {entry['penalty']:g}. The network below it is that of bundle `{entry['from_model_id']}`."
             + "".join(f" {words[:1].upper()}{words[1:]}." for words in changes),
             "",

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from steelsight.names import shown_name
 from steelsight.runtime.scan.sources import without_masks
-from steelsight.sheets.formats.listing import list_images
+from steelsight.sheets.formats.listing import is_image_name, list_images
+from steelsight.sheets.formats.mask_pairs import NamesApart
 from steelsight.sheets.images.image_file import MAX_FILE_BYTES
 from steelsight.types import Rejection
 
 __all__ = ["FileStamp", "SettledFiles", "WatchedFile", "WatchedFolders"]
 
 MOST: Final = 2**63 - 1  # of a column of 64 bits
+REMEMBERED: Final = 1000  # names of files that are gone, at least
 
 
 class FileStamp(NamedTuple):
@@ -55,22 +57,60 @@ class SettledFiles:
     unreadable: dict[str, Rejection] = field(default_factory=dict)  # places that could not be listed, by name
     _seen: dict[bytes, FileStamp] = field(default_factory=dict)  # at the last poll, by path; masks too
     _sheets: list[bytes] = field(default_factory=list)  # of the last poll
+    _apart: dict[Path, NamesApart] = field(default_factory=dict)  # by folder
+    _grown: bool = False  # whether `poll_new` found files since
+    _names: dict[str, set[str]] = field(default_factory=dict)  # of everything in a folder, by its path
 
     def poll(self) -> dict[bytes, tuple[FileStamp, bool]]:
         """By path, every file's stamp and whether it was the same at the last poll."""
         images = {folder: self._list(folder) for folder in self.folders}
-        now = {
-            path: stamp
-            for folder, ids in images.items()
-            for path in _paths(folder, ids)
-            if (stamp := _stamp(path)) is not None
-        }
-        if now != self._seen:  # what is a mask depends on names and content
-            sheets = [_paths(folder, without_masks(folder, ids)) for folder, ids in images.items()]
+        paths = [path for folder, ids in images.items() for path in _paths(folder, ids)]
+        now = {path: stamp for path in paths if (stamp := _stamp(path)) is not None}
+        if self._grown or now != self._seen:  # what is a mask depends on names and content
+            self._grown = False
+            sheets = [_paths(folder, self._without_masks(folder, ids)) for folder, ids in images.items()]
             self._sheets = [path for paths in sheets for path in paths if path in now]
         found = {path: (now[path], self._seen.get(path) == now[path]) for path in self._sheets}
         self._seen = now
+        holding = {*map(os.fspath, self.folders), *{os.fsdecode(path).rpartition("/")[0] for path in now}}
+        self._names = {folder: self._names.get(folder, set()) for folder in holding}
         return found
+
+    def poll_new(self, pending: Iterable[bytes]) -> dict[bytes, tuple[FileStamp, bool]] | None:
+        """As `poll`, for files that are new in a folder with images, and for `pending` ones; far faster.
+
+        None where the whole must be looked at: a name that may be a mask, or a folder that cannot be listed.
+        """
+        new = []
+        for folder, known in self._names.items():
+            try:
+                names = set(os.listdir(folder))  # noqa: PTH208  # names are compared as they are
+            except OSError:
+                return None
+            new += [f"{folder}/{name}" for name in names - known if is_image_name(name)]
+            self._names[folder] = names
+        new = [path for path in new if os.fsencode(path) not in self._seen and not Path(path).is_dir()]
+        if not all(self._stand_apart(path) for path in new):
+            return None
+        self._grown |= bool(new)
+        found = {}
+        for path in {*map(os.fsencode, new), *pending}:
+            stamp = _stamp(path)
+            if stamp is not None:
+                found[path] = (stamp, self._seen.get(path) == stamp)
+                self._seen[path] = stamp
+        return found
+
+    def _stand_apart(self, path: str) -> bool:
+        roots = [(root, apart) for root, apart in self._apart.items() if path.startswith(f"{root}/")]
+        return bool(roots) and all(apart.add([path.removeprefix(f"{root}/")]) for root, apart in roots)
+
+    def _without_masks(self, folder: Path, ids: Sequence[str]) -> Sequence[str]:
+        """Names that stand apart need no search, which takes longer than the listing."""
+        apart = self._apart.get(folder)
+        if apart is None or len(apart) > 2 * len(ids) + REMEMBERED:  # mostly names of files that are gone
+            apart = self._apart[folder] = NamesApart()
+        return ids if apart.add(ids) else without_masks(folder, ids)
 
     def forget(self, path: bytes) -> None:
         """Wait for a file once more: its stamp counts as settled after two further polls."""

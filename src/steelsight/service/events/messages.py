@@ -24,13 +24,11 @@ from steelsight.ledger.chain.entries import (
     VerdictGiven,
     sheet_id,
 )
-from steelsight.ledger.coils.calibration import CALIBRATED
-from steelsight.ledger.proof.verify import RESTORED
+from steelsight.ledger.chain.event_names import LINE_EVENTS
 from steelsight.ledger.reading.tail import TailEntry
-from steelsight.ledger.writing.projection import PRUNED, sheets_of
+from steelsight.ledger.writing.projection import sheets_of
 
 __all__ = [
-    "LINE_EVENTS",
     "MOST_BYTES",
     "Filter",
     "Message",
@@ -41,12 +39,6 @@ __all__ = [
 ]
 
 MOST_BYTES: Final = 256 * 1024  # of an entry; the data of a larger one are left out
-LINE_EVENTS: Final = frozenset(  # events that are not about people; all others need Permission.AUDIT
-    {
-        *("bundle", "clock_set_back", "database_back", "destination_paused", "name_released", "unreadable"),
-        *(CALIBRATED, PRUNED, RESTORED),
-    }
-)
 
 
 class _Model(BaseModel):

@@ -85,10 +85,10 @@ class JudgeQueue:
                     "try again after the seconds that Retry-After says, or send fewer at a time",
                     headers={"Retry-After": "1"},
                 )
+            job = _Job(content, heatmap, time.perf_counter(), Future())
+            self._decoders.submit(self._decode, job)  # within the lock: `close` ends the threads after it
             self._inside += 1
-        job = _Job(content, heatmap, time.perf_counter(), Future())
         job.answer.add_done_callback(self._leave)
-        self._decoders.submit(self._decode, job)
         return job.answer
 
     def close(self) -> None:

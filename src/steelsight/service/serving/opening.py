@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import inspect
 
-from steelsight.errors import BadInput
+from steelsight.errors import BadInput, BadLedger
 from steelsight.ledger.database.connect import connect, parse_url
 from steelsight.ledger.database.open import Ledger, create_ledger, open_ledger
 from steelsight.ledger.images.store import ImageStore
@@ -77,7 +77,10 @@ def open_or_make_ledger(address: str, report: Callable[[str], None]) -> Ledger:
             engine.dispose()
     if not empty:
         return open_ledger(address)
-    made = create_ledger(address)
+    try:
+        made = create_ledger(address)
+    except BadLedger:  # another process has made it meanwhile; else opening it tells what is wrong
+        return open_ledger(address)
     report(f"made the ledger {made.id} in {made.address}")
     return made
 

@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Final
@@ -47,16 +47,14 @@ def serve(settings: Settings, report: Callable[[str], None]) -> ServiceSummary:
     raises  BadInput and its kinds, LeaseLost: what cannot be opened; nothing listens then
     """
     settings = complete_settings(settings)
-    listening = _listen(settings)
-    try:
-        service = open_service(settings, report)
-    except BaseException:
-        listening.close()
-        raise
     station = None if settings.watch is None else StationProcess(line_words(settings), report)
-    try:
+    with ExitStack() as opened:
+        listening = opened.enter_context(closing(_listen(settings)))
+        service = opened.enter_context(closing(open_service(settings, report)))
         app = build_app(service)
+        opened.callback(app.state.judges.close)
         if station is not None:
+            opened.callback(station.stop)
             app.state.health.more["station"] = station.state
             station.start()
         app.state.judges.warm()
@@ -66,11 +64,6 @@ def serve(settings: Settings, report: Callable[[str], None]) -> ServiceSummary:
         _greet(service, address, report)
         with _signals():
             server.run(sockets=[listening])
-    finally:
-        if station is not None:
-            station.stop()
-        service.close()
-        listening.close()
     return ServiceSummary(
         address, server.server_state.total_requests, 0 if station is None else station.restarts
     )

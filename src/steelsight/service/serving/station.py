@@ -61,7 +61,7 @@ class StationProcess:
         self._report = report
         self._wait_s = self._first_wait_s = first_wait_s
         self._stop = threading.Event()
-        self._ended: int | None = None  # code of the process that ended last, while none runs
+        self._trouble = ""  # why no process runs
         self._thread = threading.Thread(target=self._keep, name="station", daemon=True)
 
     def start(self) -> None:
@@ -70,9 +70,9 @@ class StationProcess:
 
     def state(self) -> PartState:
         """Whether the station runs, for /health."""
-        if self._ended is not None:
-            return PartState("down", f"ended with code {self._ended}; it is started again")
-        return PartState("ok")
+        return (
+            PartState("down", f"{self._trouble}; it is started again") if self._trouble else PartState("ok")
+        )
 
     def begin_stop(self) -> None:
         """Have the process end; returns at once, so that a handler of signals may call it."""
@@ -87,13 +87,16 @@ class StationProcess:
     def _keep(self) -> None:
         while not self._stop.is_set():
             started = time.monotonic()
-            code = self._run()
+            try:
+                ended = f"ended with code {self._run()}"
+            except OSError as error:  # such as too little memory for a process
+                ended = f"could not be started ({error.strerror or error})"
             if self._stop.is_set():
                 return
-            self._ended = code
+            self._trouble = ended
             if time.monotonic() - started >= STEADY_S:
                 self._wait_s = self._first_wait_s
-            self._report(f"the station ended with code {code}; it starts again in {self._wait_s:.0f} s")
+            self._report(f"the station {ended}; it starts again in {self._wait_s:.0f} s")
             self._stop.wait(self._wait_s)
             self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
             self.restarts += 1
@@ -107,7 +110,7 @@ class StationProcess:
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches it through the service alone
         )
-        self._ended = None
+        self._trouble = ""
         while process.poll() is None:
             if self._stop.wait(LOOK_S):
                 _end(process)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, Protocol, runtime_checkable
 
 from steelsight.errors import BadInput, BadSource
+from steelsight.ledger.chain.event_names import UNREADABLE
 from steelsight.names import shown_name
 from steelsight.runtime.scan.archives.guarded_stream import MAX_HEADER, ArchiveBomb
 from steelsight.runtime.scan.archives.members import DAMAGE
@@ -68,7 +69,7 @@ class TarSource:
         name = shown_name(entry.name)
         if not entry.is_plain:
             reason = "a file with holes, a link or a device; only plain files are read from a stream"
-            return SourceNotice("unreadable", item_name(f"{entry.name}#{number}"), reason)
+            return SourceNotice(UNREADABLE, item_name(f"{entry.name}#{number}"), reason)
         refused = None
         if entry.size > MAX_FILE_BYTES:
             words = f"{name}: {entry.size} bytes, more than {MAX_FILE_BYTES}; is it one image?"

@@ -7,6 +7,7 @@ grows with the number of files that lie in the folder, and with nothing else.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -15,6 +16,7 @@ from typing import Final
 
 from steelsight.errors import BadInput, BadSource
 from steelsight.ledger.chain.canonical import time_text
+from steelsight.ledger.chain.event_names import UNREADABLE
 from steelsight.names import on_one_line, shown_name
 from steelsight.runtime.engine.reading import ImageRefused, read_file
 from steelsight.runtime.scan.arrivals import FileStamp, SettledFiles
@@ -26,10 +28,10 @@ from steelsight.types import Reason
 __all__ = ["FolderSource"]
 
 POLL_S: Final = 0.05
+RECHECK_S: Final = 1.0
 MOST_REST_S: Final = 2.0  # between two polls of a folder that takes long to list
 MOST_WARNINGS: Final = 1000  # different ones; no more are told after that
 ASKED: Final = 500  # files about which the ledger is asked at once
-UNREADABLE: Final = "unreadable"  # name of the event
 
 
 class FolderSource:
@@ -39,6 +41,7 @@ class FolderSource:
     pattern    gives the place from the name; None = from a file beside the image, if there is one
     sidecar_s  wait so long for a file beside the image that is not there or cannot be used yet
     idle_s     end after so many seconds without a new file; None = never
+    recheck_s  a file that was taken and is written again under its name is noticed after so long
     known      of some items, those that the ledger has: their files are not read; `Line.known`
     report     called with each warning: a file that cannot be read, a place that cannot be used
     raises     BadSource where the folder cannot be listed
@@ -52,6 +55,7 @@ class FolderSource:
         sidecar_s: float = 0.0,
         idle_s: float | None = None,
         poll_s: float = POLL_S,
+        recheck_s: float = RECHECK_S,
         known: Callable[[Sequence[str]], Collection[str]] | None = None,
         report: Callable[[str], None] | None = None,
     ) -> None:
@@ -67,6 +71,9 @@ class FolderSource:
         self._known = known
         self._report = report
         self._files = SettledFiles([folder.absolute()])
+        self._recheck_s = recheck_s if idle_s is None else min(recheck_s, idle_s / 4)
+        self._checked_s = -math.inf  # time.monotonic() of the last poll of all files
+        self._pending: set[bytes] = set()  # not taken yet, by path
         self._started_ns = time.time_ns()
         self._taken: dict[bytes, FileStamp] = {}  # by path
         self._waiting: dict[bytes, float] = {}  # until when (time.monotonic) a place is waited for, by path
@@ -96,18 +103,23 @@ class FolderSource:
 
     def _poll(self) -> list[tuple[bytes, FileStamp]]:
         """Files that have not changed since the last poll and were not taken, oldest first."""
+        now = time.monotonic()
+        files = self._files.poll_new(self._pending) if now - self._checked_s < self._recheck_s else None
+        if files is None:
+            files = self._poll_all()
+            self._checked_s = now
+        self._pending = {key for key, (stamp, _) in files.items() if self._taken.get(key) != stamp}
+        ready = [(key, stamp) for key, (stamp, settled) in files.items() if settled and key in self._pending]
+        return sorted(ready, key=lambda each: (each[1].file_mtime_ns, each[0]))
+
+    def _poll_all(self) -> dict[bytes, tuple[FileStamp, bool]]:
         files = self._files.poll()
         for folder in self._files.unreadable.values():
             self._tell_unreadable(folder.id, f"{folder.id}: {folder.reason}")
         self._files.unreadable.clear()
         self._taken = {key: stamp for key, stamp in self._taken.items() if key in files}
         self._waiting = {key: until for key, until in self._waiting.items() if key in files}
-        ready = [
-            (key, stamp)
-            for key, (stamp, settled) in files.items()
-            if settled and self._taken.get(key) != stamp
-        ]
-        return sorted(ready, key=lambda each: (each[1].file_mtime_ns, each[0]))
+        return files
 
     def _unknown(self, ready: Sequence[tuple[bytes, FileStamp]]) -> Iterator[tuple[bytes, FileStamp]]:
         """Those that the ledger does not have; it is asked about files from before this process only."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import queue
 import socket
 import threading
@@ -34,6 +35,7 @@ from steelsight.sheets.images.image_file import MAX_FILE_BYTES
 
 __all__ = ["HttpOptions", "HttpSource", "is_loopback"]
 
+log = logging.getLogger(__name__)
 POLL_S: Final = 0.05
 SHORTEST_TOKEN: Final = 16  # characters
 LONGEST_ITEM: Final = 8000  # characters, before it is made a name of the ledger
@@ -146,8 +148,12 @@ class HttpSource:
                     if not waiting.done():
                         waiting.set_result(written)
 
-        if self._loop is not None and self._loop.is_running():
+        if self._loop is None:
+            return
+        try:
             self._loop.call_soon_threadsafe(answer)
+        except RuntimeError:  # the server has ended, and every connection with it
+            log.debug("no camera waits for an answer")
 
     async def _receive(self, request: Request) -> JSONResponse:
         self._loop = asyncio.get_running_loop()

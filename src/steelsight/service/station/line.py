@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -14,7 +15,8 @@ import numpy as np
 from steelsight.errors import BadInput
 from steelsight.ledger.chain.draws import AuditPlan
 from steelsight.ledger.chain.entries import Entry, Mode, SheetSeen
-from steelsight.ledger.coils.calibration import CALIBRATED, Calibration
+from steelsight.ledger.chain.event_names import CALIBRATED, JUDGED_BY
+from steelsight.ledger.coils.calibration import Calibration
 from steelsight.ledger.images.store import ImageStore
 from steelsight.plain import plain
 from steelsight.runtime.engine.inspector import Inspector
@@ -27,7 +29,6 @@ from steelsight.types import InputSpec
 
 __all__ = ["Line", "LineReport"]
 
-BUNDLE: Final = "bundle"  # name of the event
 LATENCIES: Final = 10_000  # of the last sheets, for the report
 LONGEST_REASON: Final = 2000  # characters
 
@@ -102,14 +103,15 @@ class Line:
         raises  BadLedger, BadOutput, LeaseLost: nothing that was reported as written is lost
         """
         self._begin()
-        for batch in self._batches(source):
-            known = self.known([each.arrival.item for each in batch])
-            new = [each for each in batch if each.arrival.item not in known]
-            if new:
-                self._judge(new)
-            source.written([each.arrival.item for each in batch])
-            if self._progress is not None:
-                self._progress(self.report)
+        with closing(self._batches(source)) as batches:  # the source ends with the line, whatever ends it
+            for batch in batches:
+                known = self.known([each.arrival.item for each in batch])
+                new = [each for each in batch if each.arrival.item not in known]
+                if new:
+                    self._judge(new)
+                source.written([each.arrival.item for each in batch])
+                if self._progress is not None:
+                    self._progress(self.report)
         return self.report
 
     def _begin(self) -> None:
@@ -118,7 +120,7 @@ class Line:
         for mode, inspector in bundles:
             classes = list(inspector.class_names)
             details = {"model_id": inspector.bundle.card.model_id, "classes": classes}
-            before = self._recorder.change(BUNDLE, mode.value, details)
+            before = self._recorder.change(JUDGED_BY, mode.value, details)
             if before is not None and set(before["classes"]) != set(classes):
                 self._recorder.tell(_other_classes(before["classes"], classes))
         if self._calibration is not None:
@@ -130,7 +132,7 @@ class Line:
         self.report.known += len(found)
         return found
 
-    def _batches(self, source: Source) -> Iterator[list[_Pending]]:
+    def _batches(self, source: Source) -> Generator[list[_Pending], None, None]:
         """What has arrived, as soon as nothing more is there or a pass of the engine is full."""
         pending: list[_Pending] = []
         for arrival in source:

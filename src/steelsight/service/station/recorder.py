@@ -16,7 +16,9 @@ from sqlalchemy import Connection, exists, select
 from steelsight.errors import BadLedger
 from steelsight.ledger.chain.canonical import read_link
 from steelsight.ledger.chain.entries import Entry, Event, sheet_id
+from steelsight.ledger.chain.event_names import CLOCK_SET_BACK, DATABASE_BACK
 from steelsight.ledger.database import schema
+from steelsight.ledger.database.connect import parse_url
 from steelsight.ledger.database.open import open_ledger
 from steelsight.ledger.writing.projection import sheets_of
 from steelsight.ledger.writing.writer import LEASE_S, Writer, open_writer
@@ -48,7 +50,8 @@ class Recorder:
     spool    where entries wait; None = a database that is away is an error
     report   called with a line of text when the database goes and comes back, or the clock is set back
     clock    None = this machine's
-    raises   BadLedger where there is no ledger and no spool; LeaseLost where another process has the name
+    raises   BadLedger for a malformed address, or no ledger and no spool; LeaseLost where another process has
+             the name
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Recorder:
         self._outage = ""  # identity of the event that ends it
         self._noted: set[str] = set()
         self._address = address
+        parse_url(address)  # a malformed address is no database that is away
         self._spool = spool
         self._report = report
         self._open = ExitStack()
@@ -192,7 +196,7 @@ class Recorder:
             "it shows; let NTP set it"
         )
         details = {"seconds": round(seconds, 3), "id": secrets.token_hex(16)}
-        self.write([[Event(name="clock_set_back", subject=self.station, details=details)]])
+        self.write([[Event(name=CLOCK_SET_BACK, subject=self.station, details=details)]])
 
     def close(self) -> None:
         """Give the name back."""
@@ -223,9 +227,9 @@ class Recorder:
         try:
             self._connect()
         except BadLedger as error:
-            self._lose(error)
             if self._spool is None:
                 raise
+            self._lose(error)
         return self._writer
 
     def _connect(self) -> None:
@@ -237,7 +241,7 @@ class Recorder:
             if self.away_since is not None:
                 seconds = time.monotonic() - self.away_since
                 details = {"seconds": round(seconds, 3), "sheets": replayed, "id": self._outage}
-                self._append(writer, [[Event(name="database_back", subject=self.station, details=details)]])
+                self._append(writer, [[Event(name=DATABASE_BACK, subject=self.station, details=details)]])
                 self._report(f"the ledger answers again after {seconds:.0f} s; {replayed} sheets replayed")
             self._open = opened.pop_all()
         self.away_since = None

@@ -40,7 +40,8 @@ class Spool:
         with ExitStack() as undo:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = undo.enter_context(path.open("r+b") if path.exists() else path.open("w+b"))
+                how = "r+b" if path.exists() else "w+b"
+                self._file = undo.enter_context(path.open(how, buffering=0))  # nothing is left to write later
                 if not take_lock(self._file.fileno()):
                     raise BadOutput(
                         f"{path}: another process uses this spool; give each station its own --spool"
@@ -70,13 +71,17 @@ class Spool:
         line = digest + b" " + payload + b"\n"
         try:
             self._file.seek(self._end)
-            self._file.write(line)
-            self._file.flush()
+            self._write(line)
             os.fsync(self._file.fileno())
         except OSError as error:
             self._undo()
             raise refuse_output(self.path, error, advice=ADVICE) from error
         self._last, self._end, self.waiting = digest, self._end + len(line), self.waiting + 1
+
+    def _write(self, content: bytes) -> None:
+        left = memoryview(content)
+        while left:
+            left = left[self._file.write(left) :]
 
     def _undo(self) -> None:
         try:
@@ -110,17 +115,18 @@ class Spool:
 
     def _lines(self) -> Iterator[tuple[bytes, bytes, int]]:
         """Hash, payload and end of each whole line."""
-        self._file.seek(0)
         last, end = b"", 0
-        for line in self._file:
-            if not line.endswith(b"\n"):
-                return
-            end += len(line)
-            digest, _, payload = line[:-1].partition(b" ")
-            if digest != _digest(last, payload):
-                raise self._altered(end, "was altered")
-            last = digest
-            yield digest, payload, end
+        with os.fdopen(os.dup(self._file.fileno()), "rb") as file:
+            file.seek(0)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                end += len(line)
+                digest, _, payload = line[:-1].partition(b" ")
+                if digest != _digest(last, payload):
+                    raise self._altered(end, "was altered")
+                last = digest
+                yield digest, payload, end
 
     def _altered(self, end: int, what: str) -> LedgerAltered:
         return LedgerAltered(

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
 
+from steelsight.ledger.chain.event_names import LINE_EVENTS
 from steelsight.ledger.reading.coils import coil_metres, coil_sheets, list_coils
 from steelsight.ledger.reading.defects import defect_page
 from steelsight.ledger.reading.records import EventFilter, list_events
@@ -27,7 +28,6 @@ from steelsight.service.api.models.plant import (
 )
 from steelsight.service.api.models.values import PageQuery, public
 from steelsight.service.api.parts import ServicePart, filter_of, unknown
-from steelsight.service.events.messages import LINE_EVENTS
 
 __all__ = ["router"]
 

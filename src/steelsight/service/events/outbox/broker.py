@@ -77,6 +77,17 @@ class _Client(aiomqtt.Client):
     """Keeps the reason of an acknowledgement that is a refusal, which aiomqtt does not look at (MQTT 5)."""
 
     refused: str | None = None
+    _abandoned = False
+
+    def abandon(self) -> None:
+        """Close the socket of a connection that was not made: aiomqtt leaves it to the garbage collector."""
+        self._abandoned = True
+        self._client._reset_sockets()
+
+    def _on_socket_open(self, client: PahoClient, userdata: Any, sock: Any) -> None:
+        super()._on_socket_open(client, userdata, sock)
+        if self._abandoned:  # while the thread that connects was still waiting
+            self._loop.call_soon_threadsafe(self.abandon)
 
     def _on_publish(
         self, client: PahoClient, userdata: Any, mid: int, reason_code: ReasonCode, properties: Any
@@ -99,6 +110,7 @@ class MqttSender:
     ) -> None:
         self.found = found
         self.endpoint = parse_endpoint(found.address, SCHEMES["mqtt"])
+        self._prefix = str(found.options.get("topic") or PREFIX)
         self._suffix = suffix  # of the client id
         self._allowed = allowed
         self._timeout_s = timeout_s
@@ -106,15 +118,19 @@ class MqttSender:
         self._one = asyncio.Lock()  # one message in flight: its refusal can be told from others'
 
     async def __aenter__(self) -> Self:
-        options = self.found.options
         try:
-            for number in await resolve(self.endpoint, self._allowed):
-                self._client = await self._connect(number)
-                break
-        except (BadInput, aiomqtt.MqttError, OSError) as error:
+            numbers = await resolve(self.endpoint, self._allowed)
+        except BadInput as error:
             raise DeliveryFailed(f"{self.endpoint.authority}: {error}") from error
-        self._prefix = str(options.get("topic") or PREFIX)
-        return self
+        failure: Exception | None = None
+        for number in numbers:
+            try:
+                self._client = await self._connect(number)
+            except (aiomqtt.MqttError, OSError) as error:
+                failure = error
+            else:
+                return self
+        raise DeliveryFailed(f"{self.endpoint.authority}: {failure or 'no address'}") from failure
 
     async def _connect(self, number: str) -> _Client:
         options, secret = self.found.options, self.found.secret
@@ -135,7 +151,8 @@ class MqttSender:
         )
         try:
             await client.__aenter__()
-        except aiomqtt.MqttError:
+        except BaseException:  # also where the delivery is cancelled
+            client.abandon()
             if tls is not None:
                 tls.close()
             raise

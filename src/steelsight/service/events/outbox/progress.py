@@ -15,6 +15,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from steelsight.errors import LeaseLost
 from steelsight.ledger.chain.entries import Event
+from steelsight.ledger.chain.event_names import DESTINATION_PAUSED
 from steelsight.ledger.database import outbox as tables
 from steelsight.ledger.reading.cursors import Cursor
 from steelsight.ledger.reading.tail import read_heads
@@ -125,7 +126,7 @@ def pause(connection: Connection, writer: Writer, found: Destination, token: str
     """Stop delivering until a person resumes; nothing is lost. Raises LeaseLost as `save`."""
     _set_held(connection, found, token, {"state": PAUSED, "reason": reason[:500]})
     details = {"reason": reason[:500]}
-    event = Event(name="destination_paused", subject=found.id, details=details)
+    event = Event(name=DESTINATION_PAUSED, subject=found.id, details=details)
     writer.append_within(connection, [event])
 
 

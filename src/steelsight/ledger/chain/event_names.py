@@ -1,0 +1,35 @@
+"""Names of the events that are about the line and about no person; whoever may read may see them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "CALIBRATED",
+    "CLOCK_SET_BACK",
+    "DATABASE_BACK",
+    "DESTINATION_PAUSED",
+    "JUDGED_BY",
+    "LINE_EVENTS",
+    "NAME_RELEASED",
+    "PRUNED",
+    "RESTORED",
+    "UNREADABLE",
+]
+
+CALIBRATED: Final = "calibration"  # how images lie on the strip, from this entry on
+CLOCK_SET_BACK: Final = "clock_set_back"
+DATABASE_BACK: Final = "database_back"
+DESTINATION_PAUSED: Final = "destination_paused"
+JUDGED_BY: Final = "bundle"  # which bundle judges, from this entry on
+NAME_RELEASED: Final = "name_released"
+PRUNED: Final = "images_pruned"
+RESTORED: Final = "restored"  # begins an epoch
+UNREADABLE: Final = "unreadable"  # something at a source
+
+LINE_EVENTS: Final = frozenset(
+    (
+        *(CALIBRATED, CLOCK_SET_BACK, DATABASE_BACK, DESTINATION_PAUSED, JUDGED_BY, NAME_RELEASED),
+        *(PRUNED, RESTORED, UNREADABLE),
+    )
+)
