@@ -292,7 +292,7 @@ def test_masks_beside_the_images_are_no_sheets(tmp_path):
 def test_a_name_that_is_used_again_is_another_sheet(tmp_path):
     folder = tmp_path / "sheets"
     path = draw_sheet(folder / "a.jpg", 1)
-    source = iter(FolderSource(folder, poll_s=0.0))
+    source = iter(FolderSource(folder, poll_s=0.0, recheck_s=0.0))
     items = {each.item for each in (next(source) for _ in range(4)) if each}
     draw_sheet(path, 2)
     os.utime(path, (2_000_000_000, 2_000_000_000))

@@ -8,7 +8,9 @@ scanned again, and other content under the same size and modification time is.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +19,14 @@ from typing import Final, NamedTuple
 from steelsight.names import shown_name
 from steelsight.runtime.scan.sources import without_masks
 from steelsight.sheets.formats.listing import list_images
+from steelsight.sheets.formats.mask_pairs import NamesApart
 from steelsight.sheets.images.image_file import MAX_FILE_BYTES
 from steelsight.types import Rejection
 
 __all__ = ["FileStamp", "SettledFiles", "WatchedFile", "WatchedFolders"]
 
 MOST: Final = 2**63 - 1  # of a column of 64 bits
+REMEMBERED: Final = 1000  # names of files that are gone, at least
 
 
 class FileStamp(NamedTuple):
@@ -52,29 +56,48 @@ class SettledFiles:
     """The images of some folders, masks left out, and which of them nobody writes to any more."""
 
     folders: Sequence[Path]
+    recheck_s: float = 0.0  # the status of a settled file is read again after so long; 0 = at every poll
     unreadable: dict[str, Rejection] = field(default_factory=dict)  # places that could not be listed, by name
     _seen: dict[bytes, FileStamp] = field(default_factory=dict)  # at the last poll, by path; masks too
+    _settled: set[bytes] = field(default_factory=set)  # of the last poll
     _sheets: list[bytes] = field(default_factory=list)  # of the last poll
+    _apart: dict[Path, NamesApart] = field(default_factory=dict)  # by folder
+    _checked_s: float = -math.inf  # time.monotonic() of the last poll that read the status of all files
 
     def poll(self) -> dict[bytes, tuple[FileStamp, bool]]:
         """By path, every file's stamp and whether it was the same at the last poll."""
         images = {folder: self._list(folder) for folder in self.folders}
-        now = {
-            path: stamp
-            for folder, ids in images.items()
-            for path in _paths(folder, ids)
-            if (stamp := _stamp(path)) is not None
-        }
+        now = self._stamps([path for folder, ids in images.items() for path in _paths(folder, ids)])
         if now != self._seen:  # what is a mask depends on names and content
-            sheets = [_paths(folder, without_masks(folder, ids)) for folder, ids in images.items()]
+            sheets = [_paths(folder, self._without_masks(folder, ids)) for folder, ids in images.items()]
             self._sheets = [path for paths in sheets for path in paths if path in now]
         found = {path: (now[path], self._seen.get(path) == now[path]) for path in self._sheets}
         self._seen = now
+        self._settled = {path for path, (_, settled) in found.items() if settled}
         return found
+
+    def _stamps(self, paths: Sequence[bytes]) -> dict[bytes, FileStamp]:
+        """What each file is now; settled ones as at the last poll, until `recheck_s` have passed."""
+        every = time.monotonic() - self._checked_s >= self.recheck_s
+        if every:
+            self._checked_s = time.monotonic()
+        stamps = ((path, self._stamp(path, every=every)) for path in paths)
+        return {path: stamp for path, stamp in stamps if stamp is not None}
+
+    def _stamp(self, path: bytes, *, every: bool) -> FileStamp | None:
+        return self._seen[path] if not every and path in self._settled else _stamp(path)
+
+    def _without_masks(self, folder: Path, ids: Sequence[str]) -> Sequence[str]:
+        """Names that stand apart need no search, which takes longer than the listing."""
+        apart = self._apart.get(folder)
+        if apart is None or len(apart) > 2 * len(ids) + REMEMBERED:  # mostly names of files that are gone
+            apart = self._apart[folder] = NamesApart()
+        return ids if apart.add(ids) else without_masks(folder, ids)
 
     def forget(self, path: bytes) -> None:
         """Wait for a file once more: its stamp counts as settled after two further polls."""
         self._seen.pop(path, None)
+        self._settled.discard(path)
 
     def _list(self, folder: Path) -> Sequence[str]:
         listing = list_images(folder)

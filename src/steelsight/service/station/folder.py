@@ -27,6 +27,7 @@ from steelsight.types import Reason
 __all__ = ["FolderSource"]
 
 POLL_S: Final = 0.05
+RECHECK_S: Final = 1.0
 MOST_REST_S: Final = 2.0  # between two polls of a folder that takes long to list
 MOST_WARNINGS: Final = 1000  # different ones; no more are told after that
 ASKED: Final = 500  # files about which the ledger is asked at once
@@ -39,6 +40,7 @@ class FolderSource:
     pattern    gives the place from the name; None = from a file beside the image, if there is one
     sidecar_s  wait so long for a file beside the image that is not there or cannot be used yet
     idle_s     end after so many seconds without a new file; None = never
+    recheck_s  a file that was taken and is written again under its name is noticed after so long
     known      of some items, those that the ledger has: their files are not read; `Line.known`
     report     called with each warning: a file that cannot be read, a place that cannot be used
     raises     BadSource where the folder cannot be listed
@@ -52,6 +54,7 @@ class FolderSource:
         sidecar_s: float = 0.0,
         idle_s: float | None = None,
         poll_s: float = POLL_S,
+        recheck_s: float = RECHECK_S,
         known: Callable[[Sequence[str]], Collection[str]] | None = None,
         report: Callable[[str], None] | None = None,
     ) -> None:
@@ -66,7 +69,9 @@ class FolderSource:
         self._poll_s = poll_s
         self._known = known
         self._report = report
-        self._files = SettledFiles([folder.absolute()])
+        self._files = SettledFiles(
+            [folder.absolute()], recheck_s=recheck_s if idle_s is None else min(recheck_s, idle_s / 4)
+        )
         self._started_ns = time.time_ns()
         self._taken: dict[bytes, FileStamp] = {}  # by path
         self._waiting: dict[bytes, float] = {}  # until when (time.monotonic) a place is waited for, by path

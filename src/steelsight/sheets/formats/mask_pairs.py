@@ -20,7 +20,7 @@ from steelsight.errors import BadData
 from steelsight.sheets.formats.mask_folders import MASK_WORDS, find_mask_folders, match_folder, words_of
 from steelsight.sheets.mask_values import MaskLook, look_at
 
-__all__ = ["LookAt", "MaskPairs", "find_masks", "look_in", "pair_masks"]
+__all__ = ["LookAt", "MaskPairs", "NamesApart", "find_masks", "look_in", "pair_masks"]
 
 LookAt = Callable[[str], MaskLook]  # from an id to what its values say
 Side = Literal["first", "second", "neither", "unclear"]
@@ -29,6 +29,7 @@ MOST: Final = 0.8  # of the pairs of one way of naming: the others are then faul
 SAMPLE: Final = 12  # pairs of one way of naming, or files of one folder
 _AFFIX: Final = re.compile(r"[ _.\-][\w.\-]{1,24}")
 _AFFIX_WORDS: Final = MASK_WORDS | {"anno", "annot", "seg", "labelids", "labelmap", "bw", "binary"}
+_SEPARATOR: Final = re.compile(r"[ _.\-]")
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,44 @@ def pair_masks(root: Path, ids: Sequence[str], rule: str | None = None) -> MaskP
     if pairs.unclear:
         raise BadData(f"{root}: {pairs.unclear[0]}")
     return pairs
+
+
+class NamesApart:
+    """Whether names alone say that no file of a growing listing is a mask: then no file is looked at.
+
+    A name stands apart if it holds no word for masks, no other file has its stem, and it does not continue
+    another name after a separator. The answer may be no where `find_masks` finds nothing; never the opposite.
+    """
+
+    def __init__(self) -> None:
+        self.apart = True
+        self._ids: set[str] = set()
+        self._stems: set[str] = set()
+        self._bases: set[str] = set()  # beginnings of stems, up to each separator
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def add(self, ids: Iterable[str]) -> bool:
+        """Add names that are not there yet; whether all of them stand apart."""
+        for id_ in ids:
+            if not self.apart:
+                break
+            if id_ not in self._ids:
+                self._ids.add(id_)
+                self.apart = self._stands_apart(id_)
+        return self.apart
+
+    def _stands_apart(self, id_: str) -> bool:
+        if not _AFFIX_WORDS.isdisjoint(words_of(id_)):
+            return False
+        stem = PurePosixPath(id_.casefold()).stem
+        bases = {stem[: match.start()] for match in _SEPARATOR.finditer(stem)}
+        bases |= {stem.removesuffix(word) for word in _AFFIX_WORDS if stem.endswith(word)}
+        twice = stem in self._stems or stem in self._bases or not self._stems.isdisjoint(bases)
+        self._stems.add(stem)
+        self._bases |= bases
+        return not twice
 
 
 def find_masks(ids: Sequence[str], look: LookAt, rule: str | None = None) -> MaskPairs:
