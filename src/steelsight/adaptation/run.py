@@ -34,7 +34,7 @@ from steelsight.adaptation.sheets import (
     label_sample,
     read_folders,
 )
-from steelsight.adaptation.suitable import refuse_unsuitable
+from steelsight.adaptation.suitable import picture_marks, refuse_refitted, refuse_unsuitable
 from steelsight.errors import AdaptationRefused, BadRecipe
 from steelsight.evaluation.probabilities import softmax
 from steelsight.files import pack_arrays
@@ -128,6 +128,7 @@ def _fit(
     plan = plan_classes(card, sorted(found), not all(sheets.types), sheets.clean_name, options)
     sheets, labels = label_by_plan(sheets, plan, binary=card.task == "binary")
     refuse_unsuitable(sheets, labels, plan)
+    refuse_refitted(sheets, card, str(opened.folder))
     note(f"{len(sheets.ids)} sheets through the network")
     features = read_features(opened, sheets.images)
     fit = FitSheets(features.pooled, labels.shares(len(plan.names)), sheets.groups)
@@ -301,6 +302,7 @@ def _history(
             "estimated": asdict(fitted.calibration),
             "certified_on": None if sample is None else [asdict(folder) for folder in sample[0].folders],
             "maps": _MAPS,
+            "pictures": picture_marks(sheets.images),
             "notes": list(sheets.notes),
         }
     )
