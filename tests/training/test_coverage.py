@@ -11,14 +11,17 @@ import numpy as np
 import pytest
 
 from steelsight.errors import BadData, BadRecipe
+from steelsight.models.catalog import grid_of
 from steelsight.sheets.grouping.splits import Split
 from steelsight.sheets.images.pixels import read_size
 from steelsight.sheets.options import DataOptions
+from steelsight.sheets.rle import encode_mask
 from steelsight.training.coverage import (
     class_members,
     note_contradictions,
     note_few_groups,
     note_missing,
+    note_small_defects,
     note_stretch,
     refuse_empty_parts,
     refuse_single_class,
@@ -26,7 +29,7 @@ from steelsight.training.coverage import (
 from steelsight.training.dataset import SheetData, open_training_sheets
 from steelsight.training.recipe import Recipe
 from steelsight.training.run import make_split
-from steelsight.types import InputSpec
+from steelsight.types import InputSpec, MaskSource
 
 Small = Callable[..., Recipe]
 Folder = Callable[..., Path]
@@ -200,3 +203,26 @@ def test_same_pixels_in_two_classes_are_noted(
         assert notes[0].startswith(f"{count} sheets have the pixels of another sheet and a different class")
         first, other = next(pair for pair in pairs if pair[0] // 4 != pair[1] // 4)
         assert f"{data.ids[first]} (bar) and {data.ids[other]}" in notes[0]
+
+
+def test_defects_smaller_than_a_place_are_noted(data: SheetData, small: Small) -> None:
+    spec = small("task=multiclass").model_spec(3)
+    assert note_small_defects(data, spec) == []  # no masks
+    height, width = read_size(data.items[0].path)
+    mask = np.zeros((height, width), dtype=bool)
+    mask[: height // 2, : width // 2] = True
+    source = MaskSource(1, runs=encode_mask(mask))
+    masked = tuple(
+        replace(item, masks=(replace(source, defect_type=item.types[0]),), evidence="mask")
+        if item.types
+        else item
+        for item in data.items
+    )
+    whole = replace(data, items=masked, input=InputSpec(height, width))
+    large = replace(whole, input=InputSpec(8 * height, 8 * width))
+    assert note_small_defects(large, spec) == []
+    (note,) = note_small_defects(replace(whole, input=InputSpec(4, 4)), spec)
+    places = grid_of(spec)
+    cell = f"{spec.size[0] / places[0]:.0f}x{spec.size[1] / places[1]:.0f} px"
+    assert f"less than 2 px across in the input of 4x4, below one place of the feature map, {cell}" in note
+    assert "--set height=8 --set width=8" in note

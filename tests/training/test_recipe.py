@@ -144,7 +144,7 @@ def test_a_file_has_only_the_keys_that_differ(tmp_path: Path) -> None:
         ("batch_size = ", r"mine\.toml: expected TOML"),
         ("bach_size = 3", r"mine\.toml: unknown key bach_size; did you mean batch_size\?"),
         ("[stop]\npatiense = 3", r"did you mean stop\.patience\?"),
-        ('extends = "best"', r"extends: expected one of default, parts, study, .*, got 'best'"),
+        ('extends = "best"', r"extends: expected one of default, accurate, parts, study, .*, got 'best'"),
         ("model = 3", r"unknown key model"),
     ],
 )
@@ -156,7 +156,7 @@ def test_errors_name_the_file_and_the_key(tmp_path: Path, text: str, message: st
 
 
 def test_a_missing_file_lists_the_shipped_recipes() -> None:
-    message = r"recipe nothing: expected default, parts, study, .*, aug_vgg16 or a TOML file"
+    message = r"recipe nothing: expected default, accurate, parts, study, .*, aug_vgg16 or a TOML file"
     with pytest.raises(BadRecipe, match=message):
         load_recipe("nothing")
 

@@ -25,6 +25,7 @@ __all__ = ["SHEETS", "quantise"]
 SHEETS = 300  # training sheets whose activations set the ranges, as NNCF recommends
 BATCH = 4
 QUANTISED = {"Conv", "Gemm", "Relu", "MaxPool", "Concat"}  # operators that may work in INT8
+IN_FEATURES = {"Add", "Clip"}  # and those, behind the first convolution and up to the feature map
 
 
 def quantise(graph: onnx.ModelProto, sheets: GrayBatch) -> onnx.ModelProto:
@@ -41,17 +42,31 @@ def quantise(graph: onnx.ModelProto, sheets: GrayBatch) -> onnx.ModelProto:
         used = np.asarray(sheets[:SHEETS])
         batches = [used[start : start + BATCH] for start in range(0, len(used), BATCH)]
         dataset = nncf.Dataset(batches, lambda batch: {"images": batch})
-        first = next(node.name for node in graph.graph.node if node.op_type == "Conv")
         quantised: onnx.ModelProto = nncf.quantize(
             graph,
             dataset,
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(batches),
             ignored_scope=nncf.IgnoredScope(
-                names=[first], types=sorted({node.op_type for node in graph.graph.node} - QUANTISED)
+                names=_float_nodes(graph),
+                types=sorted({node.op_type for node in graph.graph.node} - QUANTISED - IN_FEATURES),
             ),
         )
     return quantised
+
+
+def _float_nodes(graph: onnx.ModelProto) -> list[str]:
+    """Names of the first convolution, and of the sums and bounds outside the features."""
+    nodes = list(graph.graph.node)
+    first = next(at for at, node in enumerate(nodes) if node.op_type == "Conv")
+    made = {output: node for node in nodes for output in node.output}
+    features = made[made["embedding"].input[0]].input[0]  # the embedding is their mean, reshaped
+    last = next(at for at, node in enumerate(nodes) if features in node.output)
+    return [
+        node.name
+        for at, node in enumerate(nodes)
+        if at == first or (node.op_type in IN_FEATURES and not first < at <= last)
+    ]
 
 
 @contextlib.contextmanager

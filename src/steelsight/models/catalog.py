@@ -1,6 +1,7 @@
 """The networks by name, built from a spec. A new network is a file of its own and one entry of MODELS.
 
-Beside them stand networks of timm: those of BACKBONES by a name, any other as `timm:NAME`.
+Beside them stand networks of other libraries: those of BACKBONES by a name of their own, any other as
+`timm:NAME` or `torchvision:NAME`, and the user's own as `module:callable`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ __all__ = [
     "assemble",
     "build_model",
     "find_model",
+    "grid_of",
     "structure",
 ]
 
@@ -59,7 +61,7 @@ class ModelSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str  # a key of MODELS or BACKBONES, or timm:NAME
+    name: str  # a key of MODELS or BACKBONES, timm:NAME, torchvision:NAME, or module:callable
     outputs: int = Field(ge=1, description="logits: classes, or defect types for multilabel")
     head: HeadName = "study"  # see models.heads
     pooling: PoolingName = "average"  # direct head only
@@ -156,12 +158,18 @@ BACKBONES: dict[str, ModelEntry] = {
 
 
 def find_model(name: str) -> ModelEntry:
-    """The network of a name: a key of MODELS or BACKBONES, or timm:NAME; raises BadRecipe for another."""
+    """The network of a name: a key of MODELS or BACKBONES, or that of a backbone.
+
+    raises  BadRecipe for an unknown name, and as `backbones.find.find_backbone`
+    """
     named = MODELS | BACKBONES
     if name in named:
         return named[name]
     if ":" not in name:
-        raise BadRecipe(f"expected one of {', '.join(named)} or timm:NAME, got {name!r}")
+        raise BadRecipe(
+            f"expected one of {', '.join(named)}, or timm:NAME, torchvision:NAME, module:callable, "
+            f"got {name!r}"
+        )
     backbone = find_backbone(name)
     return ModelEntry(
         backbone.title,
@@ -224,6 +232,12 @@ def structure(spec: ModelSpec) -> SheetClassifier:
             smallest=entry.smallest,
             patches=spec.patches,
         )
+
+
+def grid_of(spec: ModelSpec) -> tuple[int, int]:
+    """Height and width of the feature map for images of the spec's size."""
+    output = run_empty(structure(spec).features.eval(), spec.size, spec.name)
+    return int(output.shape[2]), int(output.shape[3])
 
 
 def _drawn(entry: ModelEntry, generator: torch.Generator) -> nn.Module:

@@ -17,6 +17,7 @@ from torchvision.models import SqueezeNet1_1_Weights, VGG16_BN_Weights, WeightsE
 from steelsight.errors import MissingWeights
 from steelsight.models.backbones.sequence import Wrapped
 from steelsight.models.backbones.timm_nets import download_timm
+from steelsight.models.backbones.torchvision_nets import download_torchvision
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.heads import AverageMaxHead, ConvHead, DirectHead
 
@@ -70,7 +71,7 @@ def load_pretrained(model: SheetClassifier, source: str) -> tuple[str, ...]:
     where the channels agree (full SqueezeNet, 512); the reduced network has 384 and keeps its draw, as all
     other heads do.
 
-    source  a key of PRETRAINED, or timm:NAME
+    source  a key of PRETRAINED, timm:NAME or torchvision:NAME
     raises  MissingWeights where they are not available or do not fit
     """
     weights = read_pretrained(source)
@@ -134,8 +135,8 @@ def _read_file(path: Path) -> dict[str, Tensor]:
 def _download(source: str, tried: str) -> dict[str, Tensor]:
     library, _, name = source.rpartition(":")
     try:
-        if library == "timm":
-            return download_timm(name)
+        if library:
+            return download_timm(name) if library == "timm" else download_torchvision(name)
         state: dict[str, Tensor] = PRETRAINED[source].get_state_dict(
             progress=True, check_hash=True, weights_only=True, map_location="cpu"
         )

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from steelsight.errors import BadRecipe
-from steelsight.models.catalog import MODELS, ModelSpec, find_model, structure
+from steelsight.models.catalog import BACKBONES, MODELS, ModelSpec, find_model, structure
 from steelsight.models.summary import LayerRow, summarise
 from steelsight.reports.figures.architecture import draw_architecture
 from steelsight.reports.figures.style import save_figure
@@ -58,12 +58,12 @@ def describe_models(
 ) -> list[Architecture]:
     """Describe networks for one size of input.
 
-    names   keys of models.catalog.MODELS, or timm:NAME; empty = all
+    names   as models.catalog.find_model takes them; empty = all that have a name here
     out     folder for one figure a network; None = none is drawn
     raises  BadRecipe for a network, head or size that does not exist
     """
     found = []
-    for name in names or list(MODELS):
+    for name in names or [*MODELS, *BACKBONES]:
         facts = {"name": name, **vars(options)}
         try:
             spec = ModelSpec.model_validate(facts)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from steelsight.groups import group_keys
+from steelsight.sheets.defect_sizes import DefectSizes
 from steelsight.sheets.formats.class_names import note_defect_free_names
 from steelsight.sheets.grouping.duplicates import distinguishing_pairs, first_copies
 from steelsight.sheets.grouping.given_split import count_parts, find_part_leaks
-from steelsight.sheets.input_size import propose_input, stretch_of
+from steelsight.sheets.input_size import input_words, propose_input
 from steelsight.types import GrayBatch, InputSpec, Rejection, SheetItem, SheetSet
 
 __all__ = [
@@ -83,6 +84,7 @@ class DataDescription:
     contradictions: tuple[Contradiction, ...] = ()  # near-duplicates of different classes
     has_clean: bool = True  # whether any sheet is defect-free
     unknown_twins: str = ""  # why near-duplicates cannot be told apart; "" = they can
+    defects: DefectSizes | None = None  # in the usual input; None = no masks
 
     @property
     def bad(self) -> int:
@@ -103,17 +105,10 @@ class DataDescription:
         """(height, width) of an input for the shape of these sheets; None where the usual input fits them."""
         return propose_input([(h, w) for h, w, count in self.sizes for _ in range(count)], InputSpec())
 
-    def input_words(self) -> str:
-        """Which input the shape of the sheets asks for; "" where the usual one fits them."""
-        proposal, spec = self.input_proposal, InputSpec()
-        if proposal is None:
-            return ""
-        factor = stretch_of([(h, w) for h, w, count in self.sizes for _ in range(count)], spec)
-        return (
-            f"the usual input {spec.height}x{spec.width} would stretch these sheets {factor:.1f}-fold; "
-            f"{proposal[0]}x{proposal[1]} keeps their shape: "
-            f"`steelsight train --set height={proposal[0]} --set width={proposal[1]}`"
-        )
+    def input_words(self) -> list[str]:
+        """Which input the shape of the sheets and the size of their defects ask for; none = the usual one."""
+        shapes = [(h, w) for h, w, count in self.sizes for _ in range(count)]
+        return input_words(shapes, self.input_proposal, self.defects)
 
     def class_notes(self) -> list[str]:
         """One line for each defect type whose name says defect-free."""
@@ -128,6 +123,7 @@ class DataDescription:
             "multi_type": self.multi_type,
             "classes": [vars(entry) for entry in self.classes],
             "sizes": [{"height": h, "width": w, "sheets": count} for h, w, count in self.sizes],
+            "defects": None if self.defects is None else self.defects.as_dict(),
             "input_proposal": None if self.input_proposal is None else list(self.input_proposal),
             "groups": self.groups,
             "near_duplicates": [vars(pair) for pair in self.twins],

@@ -8,12 +8,17 @@ from typing import Final
 
 import numpy as np
 
+from steelsight.sheets.defect_sizes import DefectSizes
 from steelsight.types import InputSpec
 
-__all__ = ["MOST_STRETCH", "propose_input", "stretch_of"]
+__all__ = ["ACCURATE", "LEAST_DEFECT", "MOST_STRETCH", "input_words", "propose_input", "stretch_of"]
 
 MOST_STRETCH: Final = 1.5  # from a larger distortion of the median sheet on, another input is proposed
 STEP: Final = 16
+ACCURATE: Final = InputSpec(128, 800)  # of the recipe `accurate`
+LEAST_DEFECT: Final = (
+    16  # px: one place of SqueezeNet's feature map; smaller defects share it with clean steel
+)
 LEAST: Final = 48  # px: sides are multiples of STEP and at least LEAST, which all networks take
 
 
@@ -51,6 +56,41 @@ def propose_input(sizes: Sequence[tuple[int, int]], spec: InputSpec) -> tuple[in
     sides = (height * scale, height * aspect * scale)
     rounded = [max(LEAST, STEP * round(side / STEP)) for side in sides]
     return rounded[0], rounded[1]
+
+
+def input_words(
+    sizes: Sequence[tuple[int, int]], proposal: tuple[int, int] | None, defects: DefectSizes | None
+) -> list[str]:
+    """Which input the sheets ask for, in lines: by their shape, and by the smallest of their defects.
+
+    sizes     (height, width) of the sheets
+    proposal  as `propose_input` gives it for the usual input
+    defects   in any input; None = unknown
+    """
+    lines, usual = [], InputSpec()
+    height, width = proposal or (usual.height, usual.width)
+    if proposal is not None:
+        lines.append(
+            f"the usual input {usual.height}x{usual.width} would stretch these sheets "
+            f"{stretch_of(sizes, usual):.1f}-fold; {height}x{width} keeps their shape: "
+            f"`steelsight train --set height={height} --set width={width}`"
+        )
+    if defects is None:
+        return lines
+    small = defects.at(height, width).smallest_px
+    lines.append(
+        f"at {height}x{width} (fit {usual.fit}) a tenth of the {defects.sheets} sheets with masks have "
+        f"defects of less than {small:.0f} px across"
+    )
+    if small < LEAST_DEFECT:
+        finer = propose_input(sizes, ACCURATE) or (ACCURATE.height, ACCURATE.width)
+        setting = "" if proposal is None else f" --set height={finer[0]} --set width={finer[1]}"
+        lines[-1] += (
+            f", below one place of the default network's feature map, {LEAST_DEFECT} px; "
+            f"`steelsight train --recipe accurate{setting}` shows them at "
+            f"{defects.at(*finer).smallest_px:.0f} px, and takes about twenty times as long"
+        )
+    return lines
 
 
 def _aspect(sizes: Sequence[tuple[int, int]]) -> float:

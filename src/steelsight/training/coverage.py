@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from steelsight.errors import BadData, BadImage, BadRecipe
+from steelsight.models.catalog import ModelSpec, grid_of
+from steelsight.sheets.defect_sizes import measure_defects
 from steelsight.sheets.describe import find_copies
 from steelsight.sheets.formats.class_names import note_defect_free_names
 from steelsight.sheets.grouping.splits import Split
@@ -23,6 +25,7 @@ __all__ = [
     "note_contradictions",
     "note_few_groups",
     "note_missing",
+    "note_small_defects",
     "note_stretch",
     "refuse_empty_parts",
     "refuse_single_class",
@@ -127,6 +130,23 @@ def note_stretch(data: SheetData) -> list[str]:
         f"the input {data.input.height}x{data.input.width} stretches the sheets "
         f"{stretch_of(sizes, data.input):.1f}-fold; --set height={proposal[0]} --set width={proposal[1]} "
         "keeps their shape"
+    ]
+
+
+def note_small_defects(data: SheetData, spec: ModelSpec) -> list[str]:
+    """One line where the smallest annotated defects are smaller than a place of the network's feature map."""
+    defects = measure_defects(data.items, data.input)
+    if defects is None:
+        return []
+    places = grid_of(spec)
+    high, wide = (side / count for side, count in zip(spec.size, places, strict=True))
+    if defects.smallest_px >= (high * wide) ** 0.5:
+        return []
+    return [
+        f"a tenth of the sheets with masks have defects of less than {defects.smallest_px:.0f} px across in "
+        f"the input of {data.input.height}x{data.input.width}, below one place of the feature map, "
+        f"{high:.0f}x{wide:.0f} px; a larger input shows them larger, such as --recipe accurate, or "
+        f"--set height={2 * data.input.height} --set width={2 * data.input.width}"
     ]
 
 

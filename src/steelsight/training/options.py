@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from steelsight.errors import BadRecipe
@@ -33,9 +34,13 @@ class TrainOptions:
         None, help="binary, multiclass or multilabel. Default: the recipe's, which is binary."
     )
     model: str | None = option(
-        None, help="Network; `steelsight models` lists them, timm:NAME is any of timm. Default: the recipe's."
+        None,
+        help="Network: a name that `steelsight models` lists, timm:NAME, torchvision:NAME, or "
+        "module:callable for one of your own. Default: the recipe's.",
     )
-    recipe: str = option("default", help="default, parts, study, aug_cnn and its like, or a TOML file.")
+    recipe: str = option(
+        "default", help="default, accurate, parts, study, aug_cnn and its like, or a TOML file."
+    )
     setting: tuple[str, ...] = option(
         (),
         help="Value of a recipe key, such as learning_rate=1e-3; repeatable.",
@@ -53,10 +58,24 @@ class TrainOptions:
         None, help="Number of folds of a cross-validation; RUN then holds one run for each."
     )
     repeats: int = option(1, help="Number of repetitions of the cross-validation.")
+    test: Path | None = option(
+        None,
+        help="Another DATA folder to test on; the test share of DATA goes to training.",
+        metavar="OTHER",
+    )
+    every_sheet: bool = option(
+        False,
+        help="Train on every sheet; the figures are those of a cross-validation of --folds folds, 5 by "
+        "default, in RUN/folds.",
+        flag="--all",
+    )
     fresh: bool = option(False, help="Start over, or continue with what RUN holds.", flag="--fresh/--resume")
 
     def __post_init__(self) -> None:
         check_options(self)
+        if self.test is not None and (self.every_sheet or self.folds is not None):
+            flag = "--all" if self.every_sheet else "--folds"
+            raise BadRecipe(f"--test: expected one way to test, got {flag} too; leave one of them out")
 
     @property
     def settings(self) -> list[str]:

@@ -56,7 +56,7 @@ class _RecipeSection(BaseModel):
 class ModelRecipe(_RecipeSection):
     """The network; see models.catalog."""
 
-    name: str  # a key of models.catalog.MODELS, or timm:NAME
+    name: str  # as `steelsight models` lists them, timm:NAME, torchvision:NAME, module:callable
     head: HeadName  # study or direct; see models.heads
     pooling: PoolingName  # of the direct head: average, lse or top
     sharpness: float = Field(gt=0)  # of lse pooling; larger = closer to the maximum
@@ -99,7 +99,7 @@ class SplitRecipe(_RecipeSection):
     """Shares of the training, validation and test sheets, and how they are drawn."""
 
     method: Literal["random", "stratified", "groups", "given"]  # groups: related sheets stay in one part
-    train: float = Field(gt=0, lt=1)  # share of the sheets
+    train: float = Field(gt=0, le=1)  # share of the sheets
     validation: float = Field(ge=0, lt=1)  # 0: the last epoch is kept
     test: float = Field(ge=0, lt=1)  # share of the sheets
 

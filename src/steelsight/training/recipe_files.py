@@ -28,7 +28,7 @@ SLIDE_MODELS = (  # of the study's multi-class table, in its order
     "vgg16",
     "aug_vgg16",
 )
-RECIPES = ("default", "parts", "study", *SLIDE_MODELS)
+RECIPES = ("default", "accurate", "parts", "study", *SLIDE_MODELS)
 
 Table = dict[str, Any]
 

@@ -30,6 +30,7 @@ from steelsight.training.coverage import (
     note_contradictions,
     note_few_groups,
     note_missing,
+    note_small_defects,
     note_stretch,
     refuse_empty_parts,
     refuse_single_class,
@@ -167,6 +168,7 @@ def train_data(
     notes = [SHUFFLED_NOTE] * (recipe.labels.shuffle_seed > 0)
     notes += (note_given(data, split) if given else []) + note_missing(data, split)
     notes += note_contradictions(data) + note_few_groups(data, split) + note_stretch(data)
+    notes += note_small_defects(data, recipe.model_spec(len(data.labelled.class_names)))
     for note in notes:
         progress.note(note)
     model = _start_model(data, recipe, seed, plan)

@@ -109,3 +109,37 @@ def test_bad_items_need_leave(data: Path, train: Callable[..., Result]) -> None:
     assert "good/half.jpg" in refused.stderr
     assert "--allow-bad 1" in refused.stderr
     assert train("--allow-bad", 1).exit_code == 0
+
+
+def test_another_folder_tests_what_this_one_trained(
+    train: Callable[..., Result], data: Path, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(1)
+    for name in ("good", "crack"):
+        (tmp_path / "OTHER" / name).mkdir(parents=True)
+        for number in range(4):
+            gray = rng.integers(0, 255, (48, 64), dtype=np.uint8)
+            Image.fromarray(gray).save(tmp_path / "OTHER" / name / f"{number}.png")
+    result = train("--test", tmp_path / "OTHER", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout.splitlines()[-1])
+    assert found["test"] is None
+    assert found["data"]["parts"] == {"train": 16, "validation": 4}
+    assert found["tested_on"]["report"]["sheets"] == 8
+    assert "sheets of OTHER: 8" in result.stderr
+    twice = train("--test", tmp_path / "OTHER", "--folds", 2, "--fresh")
+    assert twice.exit_code == 2
+    assert "expected one way to test, got --folds too" in twice.stderr.replace("\n", " ")
+
+
+def test_every_sheet_trains_and_the_folds_give_the_figures(
+    train: Callable[..., Result], tmp_path: Path
+) -> None:
+    result = train("--all", "--folds", 2, "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout.splitlines()[-1])
+    assert found["data"]["parts"] == {"train": 20}
+    assert found["test"] is None
+    assert found["cross_validation"]["pooled"]["sheets"] == 20
+    assert (tmp_path / "run" / "folds" / "metrics.json").is_file()
+    assert "out-of-fold sheets: 20" in result.stderr

@@ -55,7 +55,23 @@ class Attention(nn.Module):
         return self.linear(mixed.mean(1) / scale[:, None]).log_softmax(1)
 
 
-@pytest.mark.parametrize("make", [Residual, Attention])
+class LayerNormed(nn.Module):
+    """Layer norms with and without their own scale, over channels and over whole maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.embed, self.norm, self.linear = nn.Conv2d(3, 6, 5, stride=5), nn.LayerNorm(6), nn.Linear(6, 3)
+        nn.init.normal_(self.norm.weight)
+        nn.init.normal_(self.norm.bias)
+        self.eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = functional.gelu(self.norm(self.embed(images).permute(0, 2, 3, 1)))
+        return self.linear(functional.layer_norm(maps, maps.shape[1:]).relu().mean((1, 2)))
+
+
+@pytest.mark.parametrize("make", [Residual, Attention, LayerNormed])
 def test_torch_models_outside_the_catalog_are_explained(make: type[nn.Module]) -> None:
     model = make()
     images, references = sheets(3), sheets(2, seed=11)

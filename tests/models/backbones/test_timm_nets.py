@@ -126,8 +126,8 @@ def test_failed_download_is_an_error_and_not_a_random_start(monkeypatch: pytest.
         ("timm:vit_tiny_patch16_224", "expected a spatial feature map"),
         ("timm:swin_tiny_patch4_window7_224", "expected|do not take"),
         ("timm:", "expected timm:NAME"),
-        ("os:system", "expected timm:NAME"),
-        ("resnet18", "expected one of adhoc, .* or timm:NAME, got 'resnet18'"),
+        (":resnet18", "expected timm:NAME"),
+        ("resnet18", "expected one of adhoc, .* timm:NAME, .* got 'resnet18'"),
     ],
 )
 def test_what_is_no_convolutional_network_is_refused(name: str, message: str) -> None:

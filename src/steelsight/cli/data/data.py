@@ -116,7 +116,7 @@ def _print(description: DataDescription, sheets: SheetSet, *, grouped: bool) -> 
     sizes = [f"{width}x{height} ({count})" for height, width, count in description.sizes[:5]]
     more = f" and {len(description.sizes) - 5} more sizes" if len(description.sizes) > 5 else ""
     console.print(f"sizes: {', '.join(sizes) or 'none'}{more}", markup=False)
-    if words := description.input_words():
+    for words in description.input_words():
         print_line(f"input: {words}")
     parted = sum(pair.parted for pair in description.twins)
     if description.unknown_twins:

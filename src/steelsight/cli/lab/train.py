@@ -30,11 +30,14 @@ def train(
 
     After an interruption the same command continues, and gives the same figures.
     """
-    result = (
-        _train_once(data, out, options, sheets)
-        if options.folds is None
-        else _cross_validate(data, out, options, sheets, FoldOptions(options.folds, options.repeats))
-    )
+    if options.test is not None:
+        result = _train_and_test(data, options.test, out, options, sheets)
+    elif options.every_sheet:
+        result = _train_on_all(data, out, options, sheets, FoldOptions(options.folds or 5, options.repeats))
+    elif options.folds is not None:
+        result = _cross_validate(data, out, options, sheets, FoldOptions(options.folds, options.repeats))
+    else:
+        result = _train_once(data, out, options, sheets)
     print_line(f"report: {out / 'report.html'}")
     if as_json:
         emit_json(result)
@@ -78,6 +81,59 @@ def _cross_validate(
         )
     show_report("out-of-fold sheets", done.metrics["pooled"])
     return {"out": str(out), **done.metrics}
+
+
+def _train_and_test(
+    data: Path, other: Path, out: Path, options: TrainOptions, sheets: DataOptions
+) -> dict[str, Any]:
+    from steelsight.runs.train_and_test import train_and_test
+    from steelsight.training.loop.progress import ConsoleProgress
+    from steelsight.training.recipe_files import load_recipe
+
+    recipe = load_recipe(options.recipe, options.settings)
+    with ConsoleProgress(console) as progress:
+        done, tested = train_and_test(
+            data,
+            other,
+            sheets,
+            recipe=recipe,
+            out=out,
+            seed=options.seed,
+            fresh=options.fresh,
+            progress=progress,
+        )
+    show_report(f"sheets of {other.name}", tested.metrics["report"])
+    if point := tested.metrics["operating_point"]:
+        print_line(describe_operating(point))
+    for note in tested.metrics["notes"]:
+        print_line(f"note: {note}")
+    print_line(f"report on {other.name}: {tested.folder / 'report.html'}")
+    tests = {"out": str(tested.folder), **tested.metrics}
+    return {"run": str(out), "mask_supervised": done.card.mask_supervised, **done.metrics, "tested_on": tests}
+
+
+def _train_on_all(
+    data: Path, out: Path, options: TrainOptions, sheets: DataOptions, folds: FoldOptions
+) -> dict[str, Any]:
+    from steelsight.runs.train_and_test import train_on_all
+    from steelsight.training.loop.progress import ConsoleProgress
+    from steelsight.training.recipe_files import load_recipe
+
+    recipe = load_recipe(options.recipe, options.settings)
+    with ConsoleProgress(console) as progress:
+        done, validated = train_on_all(
+            data,
+            sheets,
+            recipe=recipe,
+            out=out,
+            folds=folds,
+            seed=options.seed,
+            fresh=options.fresh,
+            progress=progress,
+        )
+    show_report("out-of-fold sheets", validated.metrics["pooled"])
+    facts = {"run": str(out), "mask_supervised": done.card.mask_supervised, **done.metrics}
+    return facts | {"cross_validation": validated.metrics}
 
 
 def show_report(what: str, report: dict[str, Any] | None) -> None:

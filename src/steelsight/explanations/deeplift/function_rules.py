@@ -308,6 +308,20 @@ def _log_softmax(evaluator: FunctionEvaluator, call: FunctionCall) -> Tensor | N
     return call.values - evaluator.apply_rule(call.name, _LogSumExp(), rows).unsqueeze(axis)
 
 
+def _layer_norm(evaluator: FunctionEvaluator, call: FunctionCall) -> Tensor:
+    """Centred values times one over their spread, by the rules of the square, the root and the product."""
+    eps = call.option(3, "eps", 1e-5)
+    axes = tuple(range(-len(call.option(0, "normalized_shape")), 0))
+    centred = call.values - call.values.mean(axes, keepdim=True)
+    squares = evaluator.apply_rule(call.name, _Pointwise(torch.square, True), centred)
+    variance = squares.mean(axes, keepdim=True) + eps
+    inverse = evaluator.apply_rule(call.name, _Pointwise(torch.rsqrt, True), variance)
+    normed = evaluator.product(call.name, torch.mul, centred, inverse)
+    weight, bias = call.option(1, "weight"), call.option(2, "bias")
+    scaled = normed if weight is None else normed * weight
+    return scaled if bias is None else scaled + bias
+
+
 def _product(evaluator: FunctionEvaluator, call: FunctionCall) -> Tensor | None:
     factors = call.tensors()
     if len(factors) != 1 or len(call.args) + len(call.kwargs) != 1 or not factors[0].is_floating_point():
@@ -332,6 +346,7 @@ FUNCTION_RULES: Final[dict[str, Callable[[FunctionEvaluator, FunctionCall], Any]
     **dict.fromkeys(KINKED, _kinked),
     **dict.fromkeys(POOLS, _max_pool),
     "amax": _amax,
+    "layer_norm": _layer_norm,
     "max": _max,
     "logsumexp": _log_sum_exp,
     "topk": _top_values,

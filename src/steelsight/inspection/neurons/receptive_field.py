@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from torch import nn
 from torchvision.models.squeezenet import Fire
 
+from steelsight.models.backbones.rescale import Rescale
 from steelsight.models.capture import find_layer
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.heads import ConvHead, DirectHead
@@ -97,7 +98,19 @@ class ReceptiveField:
 
 
 WHOLE = ReceptiveField(whole=True)
-POINTWISE = (nn.ReLU, nn.BatchNorm2d, nn.Dropout, nn.Identity, nn.Sigmoid, nn.Tanh, nn.LeakyReLU)
+POINTWISE = (
+    Rescale,
+    nn.BatchNorm2d,
+    nn.Dropout,
+    nn.GELU,
+    nn.Hardtanh,
+    nn.Identity,
+    nn.LeakyReLU,
+    nn.ReLU,
+    nn.SiLU,
+    nn.Sigmoid,
+    nn.Tanh,
+)
 
 
 def receptive_field_of(model: nn.Module, layer: str) -> ReceptiveField:

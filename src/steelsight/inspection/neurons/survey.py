@@ -17,6 +17,7 @@ from torchvision.models.squeezenet import Fire
 from steelsight.errors import BadInput
 from steelsight.evaluation.intervals.bootstrap import Groups, draw_weights, group_index, interval_of
 from steelsight.inspection.neurons.receptive_field import ReceptiveField, receptive_field_of
+from steelsight.models.backbones.units import is_backbone, units_of
 from steelsight.models.capture import at_rest, find_layer
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.inputs import to_input
@@ -64,7 +65,12 @@ class Crop:
 
 
 def surveyed_layers(model: nn.Module) -> list[str]:
-    """The layers surveyed by default: every ReLU outside a Fire module, every Fire module, the logits."""
+    """The layers surveyed by default: every ReLU outside a Fire module, every Fire module, the logits.
+
+    Of another library's backbone: every unit of its features, and the logits.
+    """
+    if isinstance(model, SheetClassifier) and is_backbone(model.features):
+        return [*(f"features.{name}" for name, _ in units_of(model.features)), "head"]
     found: list[str] = []
     for name, module in model.named_modules():
         inside = any(name.startswith(f"{fire}.") for fire in found)

@@ -1,7 +1,8 @@
 """The layers of a network that are inspected, in the order of the forward pass.
 
-By default every direct part of the features and of the head, without those a linear probe cannot distinguish
-from the layer before: in evaluation mode dropout and flattening change nothing, and a batch norm is affine.
+By default every unit of the features and every part of the head, without those a linear probe cannot
+distinguish from the layer before: in evaluation mode dropout and flattening change nothing, and a batch norm
+is affine.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from steelsight.errors import BadInput
+from steelsight.models.backbones.units import units_of
 from steelsight.models.capture import find_layer
 from steelsight.models.catalog import SheetClassifier
 
@@ -31,13 +33,13 @@ SAME_AT_REST = (nn.Dropout, nn.Identity, nn.Flatten, nn.BatchNorm2d)
 
 def standard_layers(model: SheetClassifier) -> tuple[str, ...]:
     """The layers inspected by default, from the first to the logits."""
-    names = [
+    parts = (("features", units_of(model.features)), ("head", model.head.named_children()))
+    return tuple(
         f"{part}.{name}"
-        for part in ("features", "head")
-        for name, module in model.get_submodule(part).named_children()
-        if not isinstance(module, SAME_AT_REST)
-    ]
-    return tuple(names)
+        for part, modules in parts
+        for name, module in modules
+        if type(module) not in SAME_AT_REST  # a subclass may do more, as timm's batch norm with activation
+    )
 
 
 def choose_layers(model: SheetClassifier, names: Sequence[str] | None = None) -> tuple[str, ...]:

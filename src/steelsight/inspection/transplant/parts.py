@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torchvision.models.squeezenet import Fire
 
 from steelsight.errors import BadInput
+from steelsight.models.backbones.rescale import Rescale
+from steelsight.models.backbones.units import units_of
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.patches import cut_patches, join_patches
 
@@ -49,7 +51,7 @@ def list_parts(model: SheetClassifier) -> tuple[Part, ...]:
     parts: list[Part] = []
     counts: dict[str, int] = {}
     for stage in _stages(model):
-        first, module = stage[0]
+        first, module = next(named for named in stage if not isinstance(named[1], Rescale))
         area: Area = "features" if first.startswith("features.") else "classifier"
         kind = KINDS.get(type(module), type(module).__name__.lower())
         counts[kind] = counts.get(kind, 0) + (area == "features")
@@ -117,10 +119,16 @@ def _stages(model: SheetClassifier) -> list[list[tuple[str, nn.Module]]]:
             "it cannot be taken apart"
         )
     stages: list[list[tuple[str, nn.Module]]] = []
-    for place, parent in (("features", model.features), ("head", model.head)):
-        for name, module in parent.named_children():
+    start: list[tuple[str, nn.Module]] = [
+        (f"features.{name}", module)
+        for name, module in model.features.named_children()
+        if isinstance(module, Rescale)
+    ]
+    for place, modules in (("features", units_of(model.features)), ("head", model.head.named_children())):
+        for name, module in modules:
             if module.state_dict() and not isinstance(module, nn.BatchNorm2d):
-                stages.append([])
+                stages.append(start)
+                start = []
             if not stages:
                 raise BadInput(f"model {model.name}: expected a layer with weights first, got {place}.{name}")
             stages[-1].append((f"{place}.{name}", module))

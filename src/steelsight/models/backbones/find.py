@@ -11,8 +11,10 @@ import torch
 from torch import nn
 
 from steelsight.errors import BadRecipe
+from steelsight.models.backbones.own import own_features
 from steelsight.models.backbones.sequence import PROBE_SIDE, run_empty
 from steelsight.models.backbones.timm_nets import timm_features
+from steelsight.models.backbones.torchvision_nets import torchvision_features
 
 __all__ = ["Backbone", "find_backbone"]
 
@@ -28,21 +30,28 @@ class Backbone:
     weights: str | None  # name of its ImageNet weights
 
 
-_LIBRARIES: dict[str, Callable[[str], nn.Module]] = {"timm": timm_features}
+_LIBRARIES: dict[str, Callable[[str], nn.Module]] = {
+    "timm": timm_features,
+    "torchvision": torchvision_features,
+}
 
 
 @lru_cache(maxsize=64)
 def find_backbone(name: str) -> Backbone:
-    """The backbone `LIBRARY:NAME`.
+    """The backbone `timm:NAME`, `torchvision:NAME` or `module:callable`.
 
-    raises  BadRecipe for an unknown library or network, and for one without a spatial feature map
+    raises  BadRecipe for an unknown network, a module that must not be imported, and a network without a
+            spatial feature map
     """
     library, _, own = name.partition(":")
-    if library not in _LIBRARIES or not own:
-        raise BadRecipe(f"model {name}: expected {', '.join(f'{known}:NAME' for known in _LIBRARIES)}")
-    build = partial(_LIBRARIES[library], own)
+    if not library or not own:
+        raise BadRecipe(f"model {name}: expected timm:NAME, torchvision:NAME or module:callable")
+    build = (
+        partial(_LIBRARIES[library], own) if library in _LIBRARIES else partial(own_features, library, own)
+    )
     with torch.random.fork_rng(devices=[]):
         empty = copy.deepcopy(build()).to("meta").eval()
+    run_empty(empty, (PROBE_SIDE, PROBE_SIDE), name)  # what has no feature map at all is told first
     shape = run_empty(empty, (PROBE_SIDE, 2 * PROBE_SIDE), name).shape
     channels, height, width = (int(size) for size in shape[1:])
     if abs(width - 2 * height) > 2:
@@ -50,4 +59,5 @@ def find_backbone(name: str) -> Backbone:
             f"model {name}: expected a feature map twice as wide as high for an image that is, got shape "
             f"{tuple(shape)}; choose a backbone whose output is (n, channels, height, width)"
         )
-    return Backbone(own, build, channels, -(-PROBE_SIDE // height), name)
+    weights = name if library in _LIBRARIES else None
+    return Backbone(own, build, channels, -(-PROBE_SIDE // height), weights)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -32,7 +31,7 @@ class Rescale(nn.Module):
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
         """Normalised by the new mean and deviation; constants are made here, so that no copy lacks them."""
         scale, shift = (images.new_tensor(values)[:, None, None] for values in (self.scale, self.shift))
-        return torch.addcmul(shift, images, scale)
+        return images * scale + shift
 
     def extra_repr(self) -> str:
         """Show the mean and deviation."""

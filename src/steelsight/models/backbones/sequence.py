@@ -13,13 +13,15 @@ from torch import Tensor, nn
 from steelsight.errors import BadRecipe
 from steelsight.models.backbones.rescale import Levels, Rescale
 
-__all__ = ["PROBE_SIDE", "Wrapped", "as_features", "run_empty"]
+__all__ = ["PROBE_SIDE", "PartCall", "Wrapped", "as_features", "calls_of", "run_empty"]
 
 PROBE_SIDE = 224  # px; the size most backbones were made for
 
 
 class Wrapped(nn.Module):
     """A network whose parts do not run one after the other, behind the rescaling of its input."""
+
+    net: nn.Module
 
     def __init__(self, rescale: Rescale, net: nn.Module) -> None:
         super().__init__()
@@ -54,16 +56,7 @@ def run_empty(net: nn.Module, size: tuple[int, int], name: str) -> Tensor:
     net     on torch's meta device
     raises  BadRecipe where the network does not take the size, or its output is no (n, k, gh, gw)
     """
-    height, width = size
-    try:
-        with torch.no_grad():
-            output = net(torch.zeros(1, 3, height, width, device="meta"))
-    except (RuntimeError, AssertionError, ValueError, TypeError, IndexError) as error:
-        why = " ".join(str(error).split())[:200]
-        raise BadRecipe(
-            f"model {name}: its features do not take images of {height}x{width} "
-            f"({type(error).__name__}: {why}); choose another input size or another backbone"
-        ) from error
+    output = _run(net, torch.zeros(1, 3, *size, device="meta"), name)
     shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
     if not isinstance(output, Tensor) or output.ndim != 4:
         raise BadRecipe(
@@ -73,21 +66,53 @@ def run_empty(net: nn.Module, size: tuple[int, int], name: str) -> Tensor:
     return output
 
 
+def _run(net: nn.Module, images: Tensor, name: str) -> Tensor:
+    try:
+        with torch.no_grad():
+            output: Tensor = net(images)
+    except (RuntimeError, AssertionError, ValueError, TypeError, IndexError) as error:
+        why = " ".join(str(error).split())[:200]
+        height, width = images.shape[2:]
+        raise BadRecipe(
+            f"model {name}: its features do not take images of {height}x{width} "
+            f"({type(error).__name__}: {why}); choose another input size or another backbone"
+        ) from error
+    return output
+
+
+@dataclass
+class PartCall:
+    """One call of a network's direct part."""
+
+    part: str
+    given: object  # its first argument; None where it has several
+    version: int  # of the tensor given, which work in place raises
+    returned: object = None
+    works: bool = True  # False: it returned its input and had not changed it
+
+
+def calls_of(net: nn.Module, name: str) -> tuple[Tensor, list[PartCall], Tensor]:
+    """The images, the calls of the direct parts in order, and the output, of one pass with shapes only.
+
+    raises  BadRecipe where the network does not take square images of PROBE_SIDE
+    """
+    empty = copy.deepcopy(net).to("meta").eval()
+    calls: list[PartCall] = []
+    for part, child in empty.named_children():
+        child.register_forward_pre_hook(partial(_note_input, calls, part))
+        child.register_forward_hook(partial(_note_output, calls))
+    images = torch.zeros(1, 3, PROBE_SIDE, PROBE_SIDE, device="meta")
+    return images, calls, _run(empty, images, name)
+
+
 def _chain(net: nn.Module, name: str) -> list[str] | None:
     """Names of the parts that together are the network; None where it does more than pass them through.
 
     It is a sequence if every part gets the very tensor that the one before returned. A part that returns its
     input and has not changed it in place is left out.
     """
-    empty = copy.deepcopy(net).to("meta").eval()
-    calls: list[_Call] = []
-    for part, child in empty.named_children():
-        child.register_forward_pre_hook(partial(_note_input, calls, part))
-        child.register_forward_hook(partial(_note_output, calls))
-    images: list[Tensor] = []
-    empty.register_forward_pre_hook(lambda _net, inputs: images.append(inputs[0]))
-    output = run_empty(empty, (PROBE_SIDE, PROBE_SIDE), name)
-    current: object = images[0]
+    images, calls, output = calls_of(net, name)
+    current: object = images
     for call in calls:
         if call.given is not current:
             return None
@@ -97,21 +122,14 @@ def _chain(net: nn.Module, name: str) -> list[str] | None:
     return parts if current is output and once else None
 
 
-@dataclass
-class _Call:
-    part: str
-    given: object
-    version: int  # of the tensor given, which work in place raises
-    returned: object = None
-    works: bool = True
-
-
-def _note_input(calls: list[_Call], part: str, _module: nn.Module, inputs: tuple[object, ...]) -> None:
+def _note_input(calls: list[PartCall], part: str, _module: nn.Module, inputs: tuple[object, ...]) -> None:
     given = inputs[0] if len(inputs) == 1 else None
-    calls.append(_Call(part, given, given._version if isinstance(given, Tensor) else 0))
+    calls.append(PartCall(part, given, given._version if isinstance(given, Tensor) else 0))
 
 
-def _note_output(calls: list[_Call], _module: nn.Module, _inputs: tuple[object, ...], output: object) -> None:
+def _note_output(
+    calls: list[PartCall], _module: nn.Module, _inputs: tuple[object, ...], output: object
+) -> None:
     call = calls[-1]
     call.returned = output
     call.works = output is not call.given or (isinstance(output, Tensor) and output._version != call.version)

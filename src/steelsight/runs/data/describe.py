@@ -13,6 +13,7 @@ from steelsight.runs.data.report import FIGURES, write_report
 from steelsight.runs.settings import result_settings
 from steelsight.sheets.cache import PixelCache
 from steelsight.sheets.catalog import check_images, group_sheets, load_pixels, open_data
+from steelsight.sheets.defect_sizes import measure_defects
 from steelsight.sheets.describe import (
     DataDescription,
     describe_sheets,
@@ -21,7 +22,7 @@ from steelsight.sheets.describe import (
     find_duplicates,
 )
 from steelsight.sheets.options import AUTOMATIC, DataOptions
-from steelsight.types import SheetSet
+from steelsight.types import InputSpec, SheetSet
 
 __all__ = ["PAGE", "FolderReport", "describe_folder"]
 
@@ -53,7 +54,7 @@ def describe_folder(
     raises   BadData where the folder cannot be opened
     """
     sheets, cache = _read(open_data(data, options=options), options, workers, progress)
-    description = _describe(sheets, cache)
+    description = replace(_describe(sheets, cache), defects=measure_defects(sheets.items, InputSpec()))
     numbers: dict[str, Any] = {
         "data": str(data),
         "data_hash": cache.data_hash if cache else None,

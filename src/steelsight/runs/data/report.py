@@ -134,7 +134,7 @@ def _add_chapters(
         caption="The most frequent sizes",
         note="" if len(description.sizes) == 1 else f"{len(description.sizes)} different sizes in all.",
     )
-    if words := description.input_words():
+    for words in description.input_words():
         document.notice(f"{words[0].upper()}{words[1:]}.", title="Input size")
     document.chapter("Near-duplicates")
     parted = [pair for pair in description.twins if pair.parted]

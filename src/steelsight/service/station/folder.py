@@ -7,6 +7,7 @@ grows with the number of files that lie in the folder, and with nothing else.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -69,9 +70,10 @@ class FolderSource:
         self._poll_s = poll_s
         self._known = known
         self._report = report
-        self._files = SettledFiles(
-            [folder.absolute()], recheck_s=recheck_s if idle_s is None else min(recheck_s, idle_s / 4)
-        )
+        self._files = SettledFiles([folder.absolute()])
+        self._recheck_s = recheck_s if idle_s is None else min(recheck_s, idle_s / 4)
+        self._checked_s = -math.inf  # time.monotonic() of the last poll of all files
+        self._pending: set[bytes] = set()  # not taken yet, by path
         self._started_ns = time.time_ns()
         self._taken: dict[bytes, FileStamp] = {}  # by path
         self._waiting: dict[bytes, float] = {}  # until when (time.monotonic) a place is waited for, by path
@@ -101,18 +103,23 @@ class FolderSource:
 
     def _poll(self) -> list[tuple[bytes, FileStamp]]:
         """Files that have not changed since the last poll and were not taken, oldest first."""
+        now = time.monotonic()
+        files = self._files.poll_new(self._pending) if now - self._checked_s < self._recheck_s else None
+        if files is None:
+            files = self._poll_all()
+            self._checked_s = now
+        self._pending = {key for key, (stamp, _) in files.items() if self._taken.get(key) != stamp}
+        ready = [(key, stamp) for key, (stamp, settled) in files.items() if settled and key in self._pending]
+        return sorted(ready, key=lambda each: (each[1].file_mtime_ns, each[0]))
+
+    def _poll_all(self) -> dict[bytes, tuple[FileStamp, bool]]:
         files = self._files.poll()
         for folder in self._files.unreadable.values():
             self._tell_unreadable(folder.id, f"{folder.id}: {folder.reason}")
         self._files.unreadable.clear()
         self._taken = {key: stamp for key, stamp in self._taken.items() if key in files}
         self._waiting = {key: until for key, until in self._waiting.items() if key in files}
-        ready = [
-            (key, stamp)
-            for key, (stamp, settled) in files.items()
-            if settled and self._taken.get(key) != stamp
-        ]
-        return sorted(ready, key=lambda each: (each[1].file_mtime_ns, each[0]))
+        return files
 
     def _unknown(self, ready: Sequence[tuple[bytes, FileStamp]]) -> Iterator[tuple[bytes, FileStamp]]:
         """Those that the ledger does not have; it is asked about files from before this process only."""

@@ -1,0 +1,78 @@
+"""Trains on one DATA folder and tests on another, or trains on every sheet with cross-validated figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from steelsight.runs.evaluate import Evaluation, evaluate_run
+from steelsight.sheets.options import AUTOMATIC, DataOptions
+from steelsight.training.folds import CrossValidation, cross_validate
+from steelsight.training.loop.progress import NoProgress, TrainingProgress
+from steelsight.training.options import FoldOptions
+from steelsight.training.recipe import Recipe
+from steelsight.training.recipe_files import override
+from steelsight.training.run import RunResult, train_run
+
+__all__ = ["FOLDS_FOLDER", "train_and_test", "train_on_all"]
+
+FOLDS_FOLDER = "folds"  # in a RUN that was trained on every sheet: its cross-validation
+
+
+def train_and_test(
+    data: Path,
+    other: Path,
+    options: DataOptions = AUTOMATIC,
+    *,
+    recipe: Recipe,
+    out: Path,
+    seed: int = 0,
+    fresh: bool = False,
+    progress: TrainingProgress | None = None,
+) -> tuple[RunResult, Evaluation]:
+    """Train on DATA, whose test share goes to training, and evaluate on all sheets of OTHER.
+
+    Sheets of OTHER that have the pixels of a training sheet, and their groups, are left out and counted.
+
+    options  how both folders are opened
+    raises   as `train_run` and `evaluate_run`
+    """
+    split = recipe.split
+    if split.method != "given":
+        recipe = override(recipe, {"split.train": split.train + split.test, "split.test": 0.0})
+    run = train_run(data, options, recipe=recipe, out=out, seed=seed, fresh=fresh, progress=progress)
+    return run, evaluate_run(out, other, options, seed=seed)
+
+
+def train_on_all(
+    data: Path,
+    options: DataOptions = AUTOMATIC,
+    *,
+    recipe: Recipe,
+    out: Path,
+    folds: FoldOptions,
+    seed: int = 0,
+    fresh: bool = False,
+    progress: TrainingProgress | None = None,
+) -> tuple[RunResult, CrossValidation]:
+    """Cross-validate the recipe on DATA, then train on every sheet; the figures are those of the folds.
+
+    The epochs are those of the recipe, without early stopping: no sheet is left to validate on.
+
+    raises  as `train_run` and `cross_validate`
+    """
+    progress = progress or NoProgress()
+    validated = cross_validate(
+        data,
+        options,
+        recipe=recipe,
+        out=out / FOLDS_FOLDER,
+        folds=folds,
+        seed=seed,
+        fresh=fresh,
+        progress=progress,
+    )
+    progress.note("training on every sheet")
+    everything = {"split.train": 1.0, "split.validation": 0.0, "split.test": 0.0, "stop.patience": 0}
+    final = override(recipe, everything)
+    run = train_run(data, options, recipe=final, out=out, seed=seed, fresh=fresh, progress=progress)
+    return run, validated
