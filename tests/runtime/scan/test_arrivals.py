@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from steelsight.runtime.scan.arrivals import SettledFiles
@@ -20,7 +19,7 @@ def write(path, level=90):
 
 
 def test_a_file_settles_at_the_second_poll(tmp_path):
-    files = SettledFiles([tmp_path], recheck_s=60.0)
+    files = SettledFiles([tmp_path])
     write(tmp_path / "a.png")
     assert names(files.poll(), settled=False) == {"a.png"}
     write(tmp_path / "b.png")
@@ -30,28 +29,68 @@ def test_a_file_settles_at_the_second_poll(tmp_path):
     assert names(files.poll(), settled=True) == {"b.png"}
 
 
-@pytest.mark.parametrize("recheck_s", [0.0, 60.0])
-def test_a_settled_file_that_is_written_again_is_looked_at_when_it_is_due(tmp_path, recheck_s):
-    files = SettledFiles([tmp_path], recheck_s=recheck_s)
+def test_new_files_are_found_without_a_look_at_the_others(tmp_path):
+    (tmp_path / "b").mkdir()
+    files = SettledFiles([tmp_path])
+    write(tmp_path / "a.png")
+    write(tmp_path / "b" / "d.png")
+    files.poll()
+    files.poll()
+    assert files.poll_new(()) == {}
+    write(tmp_path / "c.png")
+    write(tmp_path / "b" / "e.PNG")
+    (tmp_path / "c.json").write_text("{}")
+    (tmp_path / ".hidden.png").write_bytes(b"x")
+    first = files.poll_new(())
+    assert names(first, settled=False) == {"c.png", "e.PNG"}
+    assert files.poll_new(()) == {}
+    assert names(files.poll_new(first), settled=True) == {"c.png", "e.PNG"}
+    assert names(files.poll(), settled=True) == {"a.png", "c.png", "d.png", "e.PNG"}
+
+
+def test_a_new_folder_needs_a_look_at_all(tmp_path):
+    files = SettledFiles([tmp_path])
     write(tmp_path / "a.png")
     files.poll()
+    files.poll_new(())
+    (tmp_path / "b.png").mkdir()
+    write(tmp_path / "b.png" / "c.png")
+    assert files.poll_new(()) is None
+    assert names(files.poll(), settled=False) == {"c.png"}
+    assert files.poll_new(()) == {}
+
+
+def test_a_name_that_may_be_a_mask_needs_a_look_at_all(tmp_path):
+    files = SettledFiles([tmp_path])
+    write(tmp_path / "a.jpg")
     files.poll()
+    write(tmp_path / "a.png")
+    assert files.poll_new(()) is None
+
+
+def test_a_pending_file_that_changes_settles_again(tmp_path):
+    files = SettledFiles([tmp_path])
+    write(tmp_path / "a.png")
+    (path,) = files.poll()
     with (tmp_path / "a.png").open("ab") as file:
         file.write(b"more")
-    assert names(files.poll(), settled=recheck_s > 0) == {"a.png"}
-    files.recheck_s = 0.0
-    assert "a.png" in {*names(files.poll(), settled=False), *names(files.poll(), settled=True)}
+    assert names(files.poll_new([path]), settled=False) == {"a.png"}
+    assert names(files.poll_new([path]), settled=True) == {"a.png"}
+    files.forget(path)
+    assert names(files.poll_new([path]), settled=False) == {"a.png"}
+    (tmp_path / "a.png").unlink()
+    assert files.poll_new([path]) == {}
 
 
 def test_a_file_that_is_being_written_is_looked_at_at_every_poll(tmp_path):
-    files = SettledFiles([tmp_path], recheck_s=60.0)
+    files = SettledFiles([tmp_path])
     for length in range(1, 5):
         (tmp_path / "a.png").write_bytes(b"x" * length)
         assert names(files.poll(), settled=False) == {"a.png"}
 
 
 def test_a_mask_that_comes_after_its_image_is_no_sheet(tmp_path):
-    files = SettledFiles([tmp_path], recheck_s=60.0)
+    files = SettledFiles([tmp_path])
     write(tmp_path / "a.jpg")
     files.poll()
     Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(tmp_path / "a.png")

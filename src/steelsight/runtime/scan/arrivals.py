@@ -8,17 +8,15 @@ scanned again, and other content under the same size and modification time is.
 from __future__ import annotations
 
 import hashlib
-import math
 import os
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from steelsight.names import shown_name
 from steelsight.runtime.scan.sources import without_masks
-from steelsight.sheets.formats.listing import list_images
+from steelsight.sheets.formats.listing import is_image_name, list_images
 from steelsight.sheets.formats.mask_pairs import NamesApart
 from steelsight.sheets.images.image_file import MAX_FILE_BYTES
 from steelsight.types import Rejection
@@ -56,36 +54,59 @@ class SettledFiles:
     """The images of some folders, masks left out, and which of them nobody writes to any more."""
 
     folders: Sequence[Path]
-    recheck_s: float = 0.0  # the status of a settled file is read again after so long; 0 = at every poll
     unreadable: dict[str, Rejection] = field(default_factory=dict)  # places that could not be listed, by name
     _seen: dict[bytes, FileStamp] = field(default_factory=dict)  # at the last poll, by path; masks too
-    _settled: set[bytes] = field(default_factory=set)  # of the last poll
     _sheets: list[bytes] = field(default_factory=list)  # of the last poll
     _apart: dict[Path, NamesApart] = field(default_factory=dict)  # by folder
-    _checked_s: float = -math.inf  # time.monotonic() of the last poll that read the status of all files
+    _grown: bool = False  # whether `poll_new` found files since
+    _names: dict[str, set[str]] = field(default_factory=dict)  # of everything in a folder, by its path
 
     def poll(self) -> dict[bytes, tuple[FileStamp, bool]]:
         """By path, every file's stamp and whether it was the same at the last poll."""
         images = {folder: self._list(folder) for folder in self.folders}
-        now = self._stamps([path for folder, ids in images.items() for path in _paths(folder, ids)])
-        if now != self._seen:  # what is a mask depends on names and content
+        paths = [path for folder, ids in images.items() for path in _paths(folder, ids)]
+        now = {path: stamp for path in paths if (stamp := _stamp(path)) is not None}
+        if self._grown or now != self._seen:  # what is a mask depends on names and content
+            self._grown = False
             sheets = [_paths(folder, self._without_masks(folder, ids)) for folder, ids in images.items()]
             self._sheets = [path for paths in sheets for path in paths if path in now]
         found = {path: (now[path], self._seen.get(path) == now[path]) for path in self._sheets}
         self._seen = now
-        self._settled = {path for path, (_, settled) in found.items() if settled}
+        holding = {*map(os.fspath, self.folders), *{os.fsdecode(path).rpartition("/")[0] for path in now}}
+        self._names = {folder: self._names.get(folder, set()) for folder in holding}
         return found
 
-    def _stamps(self, paths: Sequence[bytes]) -> dict[bytes, FileStamp]:
-        """What each file is now; settled ones as at the last poll, until `recheck_s` have passed."""
-        every = time.monotonic() - self._checked_s >= self.recheck_s
-        if every:
-            self._checked_s = time.monotonic()
-        stamps = ((path, self._stamp(path, every=every)) for path in paths)
-        return {path: stamp for path, stamp in stamps if stamp is not None}
+    def poll_new(self, pending: Iterable[bytes]) -> dict[bytes, tuple[FileStamp, bool]] | None:
+        """As `poll`, for files that are new in a folder with images, and for `pending` ones; far faster.
 
-    def _stamp(self, path: bytes, *, every: bool) -> FileStamp | None:
-        return self._seen[path] if not every and path in self._settled else _stamp(path)
+        None where all must be looked at: a name that may be a mask, a new folder, one that cannot be listed.
+        """
+        new = []
+        for folder, known in self._names.items():
+            try:
+                names = set(os.listdir(folder))  # noqa: PTH208  # names are compared as they are
+            except OSError:
+                return None
+            new += [f"{folder}/{name}" for name in names - known]
+            self._names[folder] = names
+        new = [path for path in new if os.fsencode(path) not in self._seen]
+        if any(Path(path).is_dir() and path not in self._names for path in new):
+            return None
+        new = [path for path in new if is_image_name(path.rpartition("/")[2]) and path not in self._names]
+        if not all(self._stand_apart(path) for path in new):
+            return None
+        self._grown |= bool(new)
+        found = {}
+        for path in {*map(os.fsencode, new), *pending}:
+            stamp = _stamp(path)
+            if stamp is not None:
+                found[path] = (stamp, self._seen.get(path) == stamp)
+                self._seen[path] = stamp
+        return found
+
+    def _stand_apart(self, path: str) -> bool:
+        roots = [(root, apart) for root, apart in self._apart.items() if path.startswith(f"{root}/")]
+        return bool(roots) and all(apart.add([path.removeprefix(f"{root}/")]) for root, apart in roots)
 
     def _without_masks(self, folder: Path, ids: Sequence[str]) -> Sequence[str]:
         """Names that stand apart need no search, which takes longer than the listing."""
@@ -97,7 +118,6 @@ class SettledFiles:
     def forget(self, path: bytes) -> None:
         """Wait for a file once more: its stamp counts as settled after two further polls."""
         self._seen.pop(path, None)
-        self._settled.discard(path)
 
     def _list(self, folder: Path) -> Sequence[str]:
         listing = list_images(folder)

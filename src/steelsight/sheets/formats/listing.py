@@ -14,7 +14,15 @@ from steelsight.sheets.images.image_file import IMAGE_SUFFIXES, unreadable
 from steelsight.sheets.own_folders import folder_kind
 from steelsight.types import Rejection
 
-__all__ = ["MAX_DEPTH", "MAX_LINKED", "TOO_MANY_LINKS", "Listing", "list_images", "unused_files"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_LINKED",
+    "TOO_MANY_LINKS",
+    "Listing",
+    "is_image_name",
+    "list_images",
+    "unused_files",
+]
 
 MAX_DEPTH: Final = 100  # folders within folders
 MAX_LINKED: Final = 10_000  # folders reached through links: links to folders of links multiply without end
@@ -171,6 +179,11 @@ def _suffix(entry: str) -> str:
     name = entry.rpartition("/")[2]
     stem, dot, suffix = name.rpartition(".")
     return f".{suffix}".lower() if dot and stem and suffix else ""
+
+
+def is_image_name(name: str) -> bool:
+    """Whether `list_images` lists a file of this name."""
+    return _suffix(name) in IMAGE_SUFFIXES and not _system_reason(name)
 
 
 def _system_reason(name: str) -> str:
