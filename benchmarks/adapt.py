@@ -1,6 +1,6 @@
 """What `steelsight adapt` gains on real sheets: cross-validated figures, learning curve, maps, seconds.
 
-    python benchmarks/adapt.py BUNDLE DATA [DATA ...] [--repeats 5] [--seed 0] [--curve 5 10 20]
+    python benchmarks/adapt.py BUNDLE DATA [DATA ...] [--repeats 5] [--seed 0] [--curve 5 10] [--than OTHER]
 
 Figures are those that the verb decides by: nested cross-validation by groups, five folds, with intervals by
 bootstrap over groups. The learning curve fits, in each fold, only so many sheets of each class, drawn anew in
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -61,10 +62,11 @@ class Measured:
         shares = self.labels.shares(len(self.plan.names))
         return FitSheets(self.features.pooled, shares, self.sheets.groups)
 
-    def compare(self, logits: np.ndarray, seed: int) -> HeadComparison:
-        """The figures of out-of-fold logits (r, n, c)."""
+    def compare(self, logits: np.ndarray, seed: int, own: np.ndarray | None = None) -> HeadComparison:
+        """The figures of out-of-fold logits (r, n, c) beside those of the bundle, or of another head."""
         new = np.stack([softmax(each) for each in logits])
-        return compare_heads(self.labels, self.own, new, self.plan, self.sheets.groups, seed)
+        before = self.own[None] if own is None else np.stack([softmax(each) for each in own])
+        return compare_heads(self.labels, before, new, self.plan, self.sheets.groups, seed)
 
 
 def main() -> None:
@@ -76,6 +78,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--than", type=Path, help="another bundle, adapted on the same folds")
     parser.add_argument("--curve", type=int, nargs="*", default=[5, 10, 20])
     options = parser.parse_args()
     seconds = time_verb(options.bundle, options.data)
@@ -94,6 +97,8 @@ def main() -> None:
     show("bundle's own head", compared.balanced_accuracy.own, compared.defect_auc and compared.defect_auc.own)
     show("new head", compared.balanced_accuracy.new, compared.defect_auc and compared.defect_auc.new)
     show("gain", compared.balanced_accuracy.gain, compared.defect_auc and compared.defect_auc.gain)
+    if options.than:
+        result["than"] = adapted_otherwise(measured, scores, options).as_dict()
     result["unlimited"] = without_limit(measured, options.repeats, options.seed).as_dict()
     result["curve"] = {}
     for count in options.curve:
@@ -102,6 +107,21 @@ def main() -> None:
         result["curve"][str(count)] = part.as_dict()
     result["maps"] = score_maps(measured, options.data, scores)
     print(json.dumps(plain(result)))
+
+
+def adapted_otherwise(
+    measured: Measured, scores: NestedScores, options: argparse.Namespace
+) -> HeadComparison:
+    """The gain of this bundle's new head over that of another bundle, paired by sheet and fold."""
+    other = Measured(options.than, options.data)
+    if other.sheets.ids != measured.sheets.ids or other.sheets.groups != measured.sheets.groups:
+        sys.exit("the two bundles see other sheets or groups; compare bundles that read the same ones")
+    theirs = nested_scores(other.fit_sheets(), folds=FOLDS, repeats=options.repeats, seed=options.seed)
+    compared = measured.compare(scores.logits, options.seed, theirs.logits)
+    areas = compared.defect_auc
+    show("head of the other bundle", compared.balanced_accuracy.own, areas and areas.own)
+    show("gain over it", compared.balanced_accuracy.gain, areas and areas.gain)
+    return compared
 
 
 def show(name: str, *figures: Interval | None) -> None:

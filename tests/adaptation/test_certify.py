@@ -37,6 +37,20 @@ def test_a_random_sample_certifies(make_bundle: Make, make_data: Make, tmp_path:
     assert card.source["adapted"][0]["certified_on"][0]["name"] == "SAMPLE"
 
 
+def test_classes_that_the_head_lacks_count_as_wrong(
+    make_bundle: Make, make_data: Make, tmp_path: Path
+) -> None:
+    """Sheets that look like bars, of a class nobody fitted: leaving them out would certify too much."""
+    looks = {"rust": "bar"}
+    sample = make_data(SAMPLE | {"rust": 40}, "SAMPLE", seed=5, looks=looks)
+    options = replace(QUICK, certify=sample)
+    card = adapt_bundle(make_bundle(), make_data(COUNTS), tmp_path / "new", options).card
+    assert card.threshold_by == "cross-validation"
+    assert card.threshold_statement.startswith("not certified: no threshold can be certified")
+    assert card.usual is not None
+    assert card.usual.sheets == 95
+
+
 def test_too_small_a_sample_says_how_many_more(make_bundle: Make, make_data: Make, tmp_path: Path) -> None:
     sample = make_data({"none": 6, "bar": 2}, "SAMPLE", seed=5)
     options = replace(QUICK, certify=sample)

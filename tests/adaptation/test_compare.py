@@ -26,14 +26,14 @@ def answers(right: float, rng: np.random.Generator, labels: np.ndarray = LABELS)
 
 def test_better_worse_and_the_same(rng: np.random.Generator) -> None:
     poor, good = answers(0.2, rng), answers(0.95, rng)
-    better = compare_heads(ANSWERS, poor, good[None], PLAN, GROUPS, 0)
+    better = compare_heads(ANSWERS, poor[None], good[None], PLAN, GROUPS, 0)
     assert better.reasons == ()
     assert better.shared is None
-    worse = compare_heads(ANSWERS, good, poor[None], PLAN, GROUPS, 0)
+    worse = compare_heads(ANSWERS, good[None], poor[None], PLAN, GROUPS, 0)
     assert "a lower bound must be above 0" in worse.reasons[0]
     assert "balanced accuracy" in worse.reasons[1]
     assert worse.reasons[1].endswith("clearly lower")
-    same = compare_heads(ANSWERS, good, good[None], PLAN, GROUPS, 0)
+    same = compare_heads(ANSWERS, good[None], good[None], PLAN, GROUPS, 0)
     assert len(same.reasons) == 1
 
 
@@ -42,7 +42,7 @@ def test_a_defect_auc_that_falls_refuses_a_gain(rng: np.random.Generator) -> Non
     own = 0.1 + 0.7 * np.eye(3)[np.where(LABELS == 0, 0, 1)]  # every defect is a bar
     new = 0.1 + 0.7 * np.eye(3)[np.where(LABELS == 0, rng.integers(0, 2, 90), LABELS)]
     new[:, 0] += 0.4 * (LABELS > 0)
-    found = compare_heads(ANSWERS, own, (new / new.sum(1, keepdims=True))[None], PLAN, GROUPS, 0)
+    found = compare_heads(ANSWERS, own[None], (new / new.sum(1, keepdims=True))[None], PLAN, GROUPS, 0)
     assert found.defect_auc is not None
     assert found.defect_auc.gain.high < 0
     assert any(
@@ -52,7 +52,7 @@ def test_a_defect_auc_that_falls_refuses_a_gain(rng: np.random.Generator) -> Non
 
 def test_the_interval_is_that_of_the_slow_bootstrap(rng: np.random.Generator) -> None:
     own, new = answers(0.6, rng), np.stack([answers(0.8, rng) for _ in range(2)])
-    found = compare_heads(ANSWERS, own, new, PLAN, GROUPS, 3).balanced_accuracy.gain
+    found = compare_heads(ANSWERS, own[None], new, PLAN, GROUPS, 3).balanced_accuracy.gain
 
     def recall(verdicts: np.ndarray, rows: np.ndarray) -> float:
         each = [(verdicts[rows][LABELS[rows] == c] == c).mean() for c in range(3)]
@@ -77,7 +77,7 @@ def test_a_new_class_is_judged_apart(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(own.sum(1), 1)
     new = answers(1.0, rng)
     new[LABELS == 1] = [0.1, 0.1, 0.8]
-    found = compare_heads(ANSWERS, own, new[None], plan, GROUPS, 0)
+    found = compare_heads(ANSWERS, own[None], new[None], plan, GROUPS, 0)
     assert found.shared is not None
     assert found.shared.gain.high < 0
     assert any("balanced accuracy on the bundle's classes" in reason for reason in found.reasons)

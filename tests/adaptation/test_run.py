@@ -15,7 +15,7 @@ import steelsight
 from steelsight.adaptation.options import AdaptOptions
 from steelsight.adaptation.run import adapt_bundle
 from steelsight.cli import app
-from steelsight.errors import AdaptationRefused, BadRecipe
+from steelsight.errors import AdaptationRefused, BadData, BadRecipe
 from steelsight.runtime.bundle.open import open_bundle
 from steelsight.runtime.parity.verify import verify_bundle
 
@@ -64,6 +64,17 @@ def test_an_adapted_bundle_is_adapted_again(make_bundle: Make, make_data: Make, 
     assert again.card.class_names == ("none", "bar", "block", "dots")
     assert len(again.card.source["adapted"]) == 2
     assert all(each.broken == () for each in verify_bundle(tmp_path / "newer", threads=1))
+
+
+def test_an_adapted_bundle_is_not_compared_on_its_own_sheets(
+    make_bundle: Make, make_data: Make, tmp_path: Path
+) -> None:
+    old, data = make_bundle(), make_data(COUNTS)
+    adapt_bundle(old, data, tmp_path / "new", QUICK)
+    more = replace(QUICK, also=(make_data(COUNTS, "more", seed=3),))
+    with pytest.raises(BadData, match=r"fitted to 36 of these 72 sheets.*adapt the bundle it came"):
+        adapt_bundle(tmp_path / "new", data, tmp_path / "newer", more)
+    assert adapt_bundle(old, data, tmp_path / "newer", more).card.source["adapted"][0]["sheets"] == 72
 
 
 def test_no_head_is_written_that_is_not_better(make_bundle: Make, make_data: Make, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def own_probabilities(
 
 def compare_heads(
     labels: SheetLabels,
-    own: Float[np.ndarray, "n c"],
+    own: Float[np.ndarray, "q n c"],
     new: Answers,
     plan: ClassPlan,
     groups: Sequence[str],
@@ -76,20 +76,20 @@ def compare_heads(
 ) -> HeadComparison:
     """Compare out-of-fold probabilities of the new head with the bundle's own.
 
-    own  (n, c) of the bundle
-    new  (r, n, c) of the new head, of each repetition
+    own  of the bundle, once, or of another head
+    new  of the new head, of each repetition
     """
     gain = _Gain(groups, seed)
     single, known = labels.single, np.array([own is not None for own in plan.own])
-    balanced = gain(*(_balanced(labels.labels, single, each) for each in (own[None], new)))
+    balanced = gain(*(_balanced(labels.labels, single, each) for each in (own, new)))
     defect = shared = None
     if plan.clean is not None:
         defective = labels.labels > 0
         if 0 < defective.sum() < defective.size:
-            defect = gain(*(_areas(defective, 1 - each[..., 0]) for each in (own[None], new)))
+            defect = gain(*(_areas(defective, 1 - each[..., 0]) for each in (own, new)))
     if not known.all() and known.sum() > 1:
         among = single & known[labels.labels]
-        shared = gain(*(_balanced(labels.labels, among, each) for each in (own[None], new)))
+        shared = gain(*(_balanced(labels.labels, among, each) for each in (own, new)))
     figures = {"balanced accuracy": balanced, "defect AUC": defect}
     measured = {name: each for name, each in figures.items() if each is not None}
     reasons = []

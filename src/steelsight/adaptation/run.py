@@ -27,8 +27,14 @@ from steelsight.adaptation.head import AdaptedHead
 from steelsight.adaptation.nested import FitSheets, NestedScores, fit_best, nested_scores
 from steelsight.adaptation.options import AdaptOptions
 from steelsight.adaptation.parity import HeadTrials, compare_precisions, parity_record, probe_arrays
-from steelsight.adaptation.sheets import LabelledSheets, SheetLabels, label_by_plan, read_folders
-from steelsight.adaptation.suitable import refuse_unsuitable
+from steelsight.adaptation.sheets import (
+    LabelledSheets,
+    SheetLabels,
+    label_by_plan,
+    label_sample,
+    read_folders,
+)
+from steelsight.adaptation.suitable import picture_marks, refuse_refitted, refuse_unsuitable
 from steelsight.errors import AdaptationRefused, BadRecipe
 from steelsight.evaluation.probabilities import softmax
 from steelsight.files import pack_arrays
@@ -122,6 +128,7 @@ def _fit(
     plan = plan_classes(card, sorted(found), not all(sheets.types), sheets.clean_name, options)
     sheets, labels = label_by_plan(sheets, plan, binary=card.task == "binary")
     refuse_unsuitable(sheets, labels, plan)
+    refuse_refitted(sheets, card, str(opened.folder))
     note(f"{len(sheets.ids)} sheets through the network")
     features = read_features(opened, sheets.images)
     fit = FitSheets(features.pooled, labels.shares(len(plan.names)), sheets.groups)
@@ -150,19 +157,19 @@ def _compare(
 ) -> HeadComparison:
     own = own_probabilities(features.logits, plan, card.temperature)
     new = np.stack([softmax(each) for each in scores.logits])
-    return compare_heads(labels, own, new, plan, sheets.groups, seed)
+    return compare_heads(labels, own[None], new, plan, sheets.groups, seed)
 
 
 def _read_sample(
     opened: Bundle, fitted: _Fitted, options: AdaptOptions
 ) -> tuple[LabelledSheets, SheetLabels] | None:
-    """The sheets of the certificate; raises BadData where some were fitted on or have unknown classes."""
+    """The sheets of the certificate; raises BadData where some were fitted on."""
     if options.certify is None:
         return None
     card, plan = opened.card, fitted.plan
     sheets = read_folders((options.certify,), card.input, options, read_renames(options.rename))
     refuse_fitted(sheets, fitted.sheets, options.certify)
-    return label_by_plan(sheets, plan, binary=card.task == "binary")
+    return sheets, label_sample(sheets, plan, binary=card.task == "binary")
 
 
 def _draft(opened: Bundle, fitted: _Fitted, files: dict[str, bytes]) -> BundleCard:
@@ -295,6 +302,7 @@ def _history(
             "estimated": asdict(fitted.calibration),
             "certified_on": None if sample is None else [asdict(folder) for folder in sample[0].folders],
             "maps": _MAPS,
+            "pictures": picture_marks(sheets.images),
             "notes": list(sheets.notes),
         }
     )

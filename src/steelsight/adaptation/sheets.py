@@ -24,7 +24,7 @@ from steelsight.sheets.options import DataOptions
 from steelsight.sheets.refusals import at_bits_of, refuse_rejected
 from steelsight.types import GrayBatch, InputSpec
 
-__all__ = ["FolderFacts", "LabelledSheets", "SheetLabels", "label_by_plan", "read_folders"]
+__all__ = ["FolderFacts", "LabelledSheets", "SheetLabels", "label_by_plan", "label_sample", "read_folders"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class LabelledSheets:
 class SheetLabels:
     """The right answers to some sheets."""
 
-    alternatives: tuple[tuple[int, ...], ...]  # class indices, ascending
+    alternatives: tuple[tuple[int, ...], ...]  # class indices, ascending; none = every verdict is wrong
     labels: Int[np.ndarray, " n"]  # the lowest of them
 
     @property
@@ -132,7 +132,7 @@ def label_by_plan(
     kept: list[int] = []
     answers: list[tuple[int, ...]] = []
     for row, types in enumerate(sheets.types):
-        named = (plan.names[1] if types else plan.names[0],) if binary else types or (plan.clean or "",)
+        named = _class_names(types, plan, binary)
         if all(name in index for name in named):
             kept.append(row)
             answers.append(tuple(sorted({index[name] for name in named})))
@@ -140,6 +140,26 @@ def label_by_plan(
         raise BadData(f"expected sheets of {', '.join(plan.names)}, found none; check the classes of DATA")
     chosen = sheets.part(np.array(kept, dtype=np.int64))
     return chosen, SheetLabels(tuple(answers), np.array([each[0] for each in answers], dtype=np.int64))
+
+
+def label_sample(sheets: LabelledSheets, plan: ClassPlan, *, binary: bool) -> SheetLabels:
+    """The labels of sheets that a certificate is given on: all of them, for the line has them too.
+
+    returns  no right answer, and the label -1, for a sheet whose classes the head does not have
+    """
+    index = {name: number for number, name in enumerate(plan.names)}
+    answers = []
+    for types in sheets.types:
+        named = _class_names(types, plan, binary)
+        answers.append(tuple(sorted({index[name] for name in named if name in index})))
+    lowest = np.array([each[0] if each else -1 for each in answers], dtype=np.int64)
+    return SheetLabels(tuple(answers), lowest)
+
+
+def _class_names(types: tuple[str, ...], plan: ClassPlan, binary: bool) -> tuple[str, ...]:
+    if binary:
+        return (plan.names[1] if types else plan.names[0],)
+    return types or (plan.clean or "",)
 
 
 def _joined_groups(groups: Sequence[str], images: GrayBatch) -> tuple[tuple[str, ...], tuple[str, ...]]:

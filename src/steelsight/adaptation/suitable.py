@@ -1,7 +1,11 @@
-"""Labels that a head cannot be fitted to and judged on: too few of a class, one class, one group."""
+"""Labels that a head cannot be fitted to and judged on: too few of a class, one class, one group.
+
+Nor can a bundle that was adapted before be judged on sheets that its own head was fitted to.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final
 
 import numpy as np
@@ -10,8 +14,10 @@ from steelsight.adaptation.classes import ClassPlan
 from steelsight.adaptation.sheets import LabelledSheets, SheetLabels
 from steelsight.errors import BadData
 from steelsight.groups import group_keys
+from steelsight.runtime.bundle.card import BundleCard
+from steelsight.types import GrayBatch
 
-__all__ = ["FEWEST_GROUPS_A_CLASS", "refuse_unsuitable"]
+__all__ = ["picture_marks", "refuse_refitted", "refuse_unsuitable"]
 
 FEWEST_GROUPS_A_CLASS: Final = 3  # one to test on, and two for the folds that choose the penalty
 
@@ -36,3 +42,24 @@ def refuse_unsuitable(sheets: LabelledSheets, labels: SheetLabels, plan: ClassPl
                 "different groups to fit it and judge it; label more, or leave the class out"
                 + ("" if name in plan.new else f" with --drop '{name}'")
             )
+
+
+def picture_marks(images: GrayBatch) -> list[str]:
+    """A short hash of each picture, by which a card remembers what its head was fitted to."""
+    return [hashlib.blake2b(image.tobytes(), digest_size=8).hexdigest() for image in images]
+
+
+def refuse_refitted(sheets: LabelledSheets, card: BundleCard, where: str) -> None:
+    """Raise BadData where the bundle's own head was fitted to some of the sheets."""
+    entries = card.source.get("adapted")
+    last = entries[-1] if isinstance(entries, list) and entries else None
+    known = last.get("pictures") if isinstance(last, dict) else None
+    if not isinstance(last, dict) or not isinstance(known, list):
+        return
+    met = set(map(str, known)) & set(picture_marks(sheets.images))
+    if met:
+        raise BadData(
+            f"{where}: its head was fitted to {len(met)} of these {len(sheets.ids)} sheets, so its figures "
+            "on them are optimistic and nothing can be compared; adapt the bundle it came from "
+            f"({last.get('from_model_id')}) to all sheets together, or leave these out"
+        )

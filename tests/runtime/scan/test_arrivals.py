@@ -41,12 +41,23 @@ def test_new_files_are_found_without_a_look_at_the_others(tmp_path):
     write(tmp_path / "b" / "e.PNG")
     (tmp_path / "c.json").write_text("{}")
     (tmp_path / ".hidden.png").write_bytes(b"x")
-    (tmp_path / "folder.png").mkdir()
     first = files.poll_new(())
     assert names(first, settled=False) == {"c.png", "e.PNG"}
     assert files.poll_new(()) == {}
     assert names(files.poll_new(first), settled=True) == {"c.png", "e.PNG"}
     assert names(files.poll(), settled=True) == {"a.png", "c.png", "d.png", "e.PNG"}
+
+
+def test_a_new_folder_needs_a_look_at_all(tmp_path):
+    files = SettledFiles([tmp_path])
+    write(tmp_path / "a.png")
+    files.poll()
+    files.poll_new(())
+    (tmp_path / "b.png").mkdir()
+    write(tmp_path / "b.png" / "c.png")
+    assert files.poll_new(()) is None
+    assert names(files.poll(), settled=False) == {"c.png"}
+    assert files.poll_new(()) == {}
 
 
 def test_a_name_that_may_be_a_mask_needs_a_look_at_all(tmp_path):

@@ -79,7 +79,7 @@ class SettledFiles:
     def poll_new(self, pending: Iterable[bytes]) -> dict[bytes, tuple[FileStamp, bool]] | None:
         """As `poll`, for files that are new in a folder with images, and for `pending` ones; far faster.
 
-        None where the whole must be looked at: a name that may be a mask, or a folder that cannot be listed.
+        None where all must be looked at: a name that may be a mask, a new folder, one that cannot be listed.
         """
         new = []
         for folder, known in self._names.items():
@@ -87,9 +87,12 @@ class SettledFiles:
                 names = set(os.listdir(folder))  # noqa: PTH208  # names are compared as they are
             except OSError:
                 return None
-            new += [f"{folder}/{name}" for name in names - known if is_image_name(name)]
+            new += [f"{folder}/{name}" for name in names - known]
             self._names[folder] = names
-        new = [path for path in new if os.fsencode(path) not in self._seen and not Path(path).is_dir()]
+        new = [path for path in new if os.fsencode(path) not in self._seen]
+        if any(Path(path).is_dir() and path not in self._names for path in new):
+            return None
+        new = [path for path in new if is_image_name(path.rpartition("/")[2]) and path not in self._names]
         if not all(self._stand_apart(path) for path in new):
             return None
         self._grown |= bool(new)

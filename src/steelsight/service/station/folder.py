@@ -29,6 +29,7 @@ __all__ = ["FolderSource"]
 
 POLL_S: Final = 0.05
 RECHECK_S: Final = 1.0
+RECHECK_SHARE: Final = 0.01  # of the time, at most, for looks at all files
 MOST_REST_S: Final = 2.0  # between two polls of a folder that takes long to list
 MOST_WARNINGS: Final = 1000  # different ones; no more are told after that
 ASKED: Final = 500  # files about which the ledger is asked at once
@@ -41,7 +42,8 @@ class FolderSource:
     pattern    gives the place from the name; None = from a file beside the image, if there is one
     sidecar_s  wait so long for a file beside the image that is not there or cannot be used yet
     idle_s     end after so many seconds without a new file; None = never
-    recheck_s  a file that was taken and is written again under its name is noticed after so long
+    recheck_s  a file that was taken and is written again under its name is noticed after so long, or later
+               where many files lie: looks at all of them take 1 % of the time at most; 0 = at every poll
     known      of some items, those that the ledger has: their files are not read; `Line.known`
     report     called with each warning: a file that cannot be read, a place that cannot be used
     raises     BadSource where the folder cannot be listed
@@ -71,8 +73,9 @@ class FolderSource:
         self._known = known
         self._report = report
         self._files = SettledFiles([folder.absolute()])
-        self._recheck_s = recheck_s if idle_s is None else min(recheck_s, idle_s / 4)
-        self._checked_s = -math.inf  # time.monotonic() of the last poll of all files
+        self._recheck_s = recheck_s
+        self._check_s = -math.inf  # time.monotonic() of the next poll of all files
+        self._rest_s = 0.0  # after a poll of all files that could not wait
         self._pending: set[bytes] = set()  # not taken yet, by path
         self._started_ns = time.time_ns()
         self._taken: dict[bytes, FileStamp] = {}  # by path
@@ -95,19 +98,23 @@ class FolderSource:
             elif self._idle_s is not None and time.monotonic() - last >= self._idle_s:
                 return
             yield None
-            spent = time.monotonic() - started
-            time.sleep(max(self._poll_s - spent, min(spent, MOST_REST_S)))  # a large folder rests as long
+            time.sleep(max(self._poll_s - (time.monotonic() - started), self._rest_s))
 
     def written(self, items: Sequence[str]) -> None:
         """Nothing to do: what was taken is remembered, and the ledger knows it after a restart."""
 
     def _poll(self) -> list[tuple[bytes, FileStamp]]:
         """Files that have not changed since the last poll and were not taken, oldest first."""
-        now = time.monotonic()
-        files = self._files.poll_new(self._pending) if now - self._checked_s < self._recheck_s else None
+        started = time.monotonic()
+        due = started >= self._check_s
+        files = None if due else self._files.poll_new(self._pending)
+        self._rest_s = 0.0
         if files is None:
             files = self._poll_all()
-            self._checked_s = now
+            spent = time.monotonic() - started
+            self._rest_s = 0.0 if due else min(spent, MOST_REST_S)  # a large folder rests as long
+            rest = max(self._recheck_s, spent / RECHECK_SHARE) if self._recheck_s else 0.0
+            self._check_s = started + (rest if self._idle_s is None else min(rest, self._idle_s / 4))
         self._pending = {key for key, (stamp, _) in files.items() if self._taken.get(key) != stamp}
         ready = [(key, stamp) for key, (stamp, settled) in files.items() if settled and key in self._pending]
         return sorted(ready, key=lambda each: (each[1].file_mtime_ns, each[0]))

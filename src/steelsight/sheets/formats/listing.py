@@ -15,8 +15,13 @@ from steelsight.sheets.own_folders import folder_kind
 from steelsight.types import Rejection
 
 __all__ = [
-    *("MAX_DEPTH", "MAX_LINKED", "TOO_MANY_LINKS", "Listing"),
-    *("is_image_name", "list_images", "unused_files"),
+    "MAX_DEPTH",
+    "MAX_LINKED",
+    "TOO_MANY_LINKS",
+    "Listing",
+    "is_image_name",
+    "list_images",
+    "unused_files",
 ]
 
 MAX_DEPTH: Final = 100  # folders within folders
