@@ -308,10 +308,11 @@ def test_a_station_that_ignores_signals_is_killed(tmp_path, monkeypatch):
     monkeypatch.setattr(station, "END_S", 0.3)
     process = StationProcess(["line"], lambda _: None)
     process.stop()  # before it has started
+    others = set(children(os.getpid()))  # of earlier tests, such as a server
     process = StationProcess(["line"], lambda _: None)
     process.start()
     wait_for(ready.exists, "the child")
-    (child,) = children(os.getpid())
+    (child,) = set(children(os.getpid())) - others
     process.begin_stop()
     wait_for(lambda: is_zombie(child), "its end")
     process.stop()

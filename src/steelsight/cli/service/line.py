@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from contextlib import ExitStack, closing
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -128,7 +131,8 @@ def _run(source: str, recorder: Recorder, settings: dict[str, Any], arriving: So
 
     running = Line(recorder=recorder, **settings)
     try:
-        running.run(_open_source(source, arriving, running))
+        with _interrupted_by_sigterm():
+            running.run(_open_source(source, arriving, running))
     except KeyboardInterrupt:
         print_line("stopped; every sheet that was judged is in the ledger or in the spool")
     finally:
@@ -138,6 +142,19 @@ def _run(source: str, recorder: Recorder, settings: dict[str, Any], arriving: So
             words += f"; latency p50 {found['latency_p50_ms']:.0f} ms, p99 {found['latency_p99_ms']:.0f} ms"
         print_line(words)
     return found
+
+
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """SIGTERM, by which services are stopped, ends the line as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _open_source(source: str, arriving: SourceFlags, running: Line) -> Source:

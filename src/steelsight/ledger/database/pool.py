@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from sqlalchemy import QueuePool
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -25,3 +27,7 @@ class ClosingPool(QueuePool):
         if self._disposed:
             record.close()
         super()._do_return_conn(record)
+
+
+# SQLAlchemy logs under the name of the class, which would put its own events into the service's log.
+logging.getLogger(f"{__name__}.{ClosingPool.__name__}").setLevel(logging.WARNING)
