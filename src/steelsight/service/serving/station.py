@@ -35,7 +35,10 @@ LONGEST_WAIT_S: Final = 60.0
 STEADY_S: Final = 60.0  # a station that ran so long starts again after the first wait
 END_S: Final = 4.0  # for a station to end what it does, before a stronger signal
 LOOK_S: Final = 0.2  # whether the process still runs
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+SIGNALS: Final = (
+    signal.SIGTERM,
+    signal.SIGKILL,
+)  # SIGINT is ignored by what a shell starts in the background
 
 
 def line_words(settings: ServerSettings) -> list[str]:
