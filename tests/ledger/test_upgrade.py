@@ -109,8 +109,12 @@ def test_a_backup_is_made_before_an_upgrade(address, tmp_path, revision):
     with opened(address, earlier=True) as found:
         back_up(found, tmp_path / "backup.gz")
     restored, result = restore(tmp_path / "backup.gz", str(tmp_path / "restored.db"), [anchor])
+    check_restored(restored, result, comment)
+
+
+def check_restored(restored, found, comment):
     try:
-        assert result.clean
+        assert found.clean
         with restored.read() as connection:
             assert read_text(connection, comment) == "oil"
     finally:
@@ -133,12 +137,7 @@ def test_a_backup_of_an_earlier_schema_is_restored(ledger, revision, tmp_path):
     comment = fill(ledger)
     back_up(ledger, tmp_path / "backup")
     restored, found = restore(of_schema(tmp_path / "backup", revision), str(tmp_path / "restored.db"))
-    try:
-        assert found.clean
-        with restored.read() as connection:
-            assert read_text(connection, comment) == "oil"
-    finally:
-        restored.close()
+    check_restored(restored, found, comment)
 
 
 def test_a_backup_of_a_later_schema_is_refused(sqlite_ledger, tmp_path):

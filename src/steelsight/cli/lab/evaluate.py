@@ -16,7 +16,7 @@ from steelsight.cli.console import (
     print_earlier,
     print_line,
 )
-from steelsight.cli.lab.train import describe_operating, show_report
+from steelsight.cli.lab.train import show_evaluation
 from steelsight.cli.options import draws_figures, expand_options
 from steelsight.runs.options import EvaluateOptions
 from steelsight.sheets.options import DataOptions
@@ -51,11 +51,7 @@ def evaluate(
             seed=options.seed,
             out=out,
         )
-    show_report(f"{options.split} sheets", done.metrics["report"])
-    if point := done.metrics["operating_point"]:
-        print_line(describe_operating(point))
-    for note in done.metrics["notes"]:
-        print_line(f"note: {note}")
+    show_evaluation(f"{options.split} sheets", done.metrics)
     print_earlier(done.metrics)
     print_line(f"report: {done.folder / 'report.html'}")
     if as_json:

@@ -12,7 +12,7 @@ from steelsight.cli.options import draws_figures, expand_options
 from steelsight.sheets.options import DataOptions
 from steelsight.training.options import FoldOptions, TrainOptions
 
-__all__ = ["describe_operating", "show_report", "train"]
+__all__ = ["show_evaluation", "train"]
 
 _HEADLINES = ("accuracy", "balanced_accuracy", "f1_weighted", "auc", "defect_auc")
 
@@ -102,11 +102,7 @@ def _train_and_test(
             fresh=options.fresh,
             progress=progress,
         )
-    show_report(f"sheets of {other.name}", tested.metrics["report"])
-    if point := tested.metrics["operating_point"]:
-        print_line(describe_operating(point))
-    for note in tested.metrics["notes"]:
-        print_line(f"note: {note}")
+    show_evaluation(f"sheets of {other.name}", tested.metrics)
     print_line(f"report on {other.name}: {tested.folder / 'report.html'}")
     tests = {"out": str(tested.folder), **tested.metrics}
     return {"run": str(out), "mask_supervised": done.card.mask_supervised, **done.metrics, "tested_on": tests}
@@ -134,6 +130,15 @@ def _train_on_all(
     show_report("out-of-fold sheets", validated.metrics["pooled"])
     facts = {"run": str(out), "mask_supervised": done.card.mask_supervised, **done.metrics}
     return facts | {"cross_validation": validated.metrics}
+
+
+def show_evaluation(what: str, metrics: dict[str, Any]) -> None:
+    """Print an evaluation's headline figures, its operating point and its notes."""
+    show_report(what, metrics["report"])
+    if point := metrics["operating_point"]:
+        print_line(describe_operating(point))
+    for note in metrics["notes"]:
+        print_line(f"note: {note}")
 
 
 def show_report(what: str, report: dict[str, Any] | None) -> None:

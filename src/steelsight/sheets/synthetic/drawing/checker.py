@@ -5,19 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from steelsight.sheets.synthetic.drawing.canvas import Canvas, grid, shade_relief
-from steelsight.sheets.synthetic.drawing.fields import fine_noise, smooth_noise
+from steelsight.sheets.synthetic.drawing.fields import Field, fine_noise, smooth_noise
 
-__all__ = ["paint_checker"]
+__all__ = ["crossing_lines", "paint_checker"]
 
 
 def paint_checker(canvas: Canvas, rng: np.random.Generator) -> None:
     """Shade the whole sheet as diamond plate, lit from one side."""
     unit = canvas.unit
     period_x, period_y = rng.uniform(70, 130) * unit, rng.uniform(120, 270) * unit
-    y, x = grid(canvas.shape)
-    warp = smooth_noise(rng, canvas.shape, (120 * unit, 160 * unit)) * np.float32(0.012)
-    u = x / np.float32(period_x) + y / np.float32(period_y) + np.float32(rng.random()) + warp
-    v = x / np.float32(period_x) - y / np.float32(period_y) + np.float32(rng.random()) + warp
+    u, v = crossing_lines(canvas, rng, (period_x, period_y), (120 * unit, 160 * unit))
     half = np.float32(rng.uniform(0.045, 0.08))
     height = np.zeros(canvas.shape, np.float32)
     for lattice in (u, v):
@@ -27,3 +24,18 @@ def paint_checker(canvas: Canvas, rng: np.random.Generator) -> None:
     bars = 1 + np.float32(rng.uniform(1.6, 3.2)) * shade + np.float32(rng.uniform(0.1, 0.35)) * height
     gray = canvas.gray
     gray *= np.clip(bars * (1 + 0.04 * fine_noise(rng, canvas.shape, (1, 1))), 0.15, 2.2)
+
+
+def crossing_lines(
+    canvas: Canvas, rng: np.random.Generator, period: tuple[float, float], warp: tuple[float, float]
+) -> tuple[Field, Field]:
+    """Phases of two families of slanted lines, a little bent; a line runs where the phase is a whole number.
+
+    period  across and down, px
+    warp    how far apart bends are, down and across, px
+    """
+    across, down = map(np.float32, period)
+    y, x = grid(canvas.shape)
+    bend = smooth_noise(rng, canvas.shape, warp) * np.float32(0.012)
+    first = x / across + y / down + np.float32(rng.random()) + bend
+    return first, x / across - y / down + np.float32(rng.random()) + bend

@@ -6,12 +6,12 @@ import numpy as np
 from scipy import ndimage
 
 from steelsight.sheets.synthetic.drawing.canvas import Canvas, grid, shade_relief
+from steelsight.sheets.synthetic.drawing.checker import crossing_lines
 from steelsight.sheets.synthetic.drawing.fields import (
     Field,
     fine_noise,
     fractal_noise,
     ramp,
-    smooth_noise,
 )
 
 __all__ = ["paint_plate"]
@@ -34,10 +34,7 @@ def _ribs(canvas: Canvas, rng: np.random.Generator) -> Field:
     """Height of two crossing families of straight ribs: upright diamonds."""
     unit = canvas.unit
     across, down = rng.uniform(80, 140) * unit, rng.uniform(150, 300) * unit
-    y, x = grid(canvas.shape)
-    warp = smooth_noise(rng, canvas.shape, (150 * unit, 220 * unit)) * np.float32(0.012)
-    u = x / np.float32(across) + y / np.float32(down) + np.float32(rng.random()) + warp
-    v = x / np.float32(across) - y / np.float32(down) + np.float32(rng.random()) + warp
+    u, v = crossing_lines(canvas, rng, (across, down), (150 * unit, 220 * unit))
     half = np.float32(rng.uniform(3, 7) * unit / across)
     first, second = (np.clip(1.4 - np.abs(line - np.round(line)) / half, 0, 1) for line in (u, v))
     return np.asarray(np.maximum(first, second), np.float32)
