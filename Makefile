@@ -6,7 +6,7 @@ SRC    := src tests benchmarks
 # Tests that share an expensive fixture stay on one of two workers, see tests/conftest.py.
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: default-bundle demo test check format lint static types imports pytest coverage test-plant test-long bench clean
+.PHONY: bundles bundle-fast demo test check format lint static types imports pytest coverage test-plant test-long bench clean
 
 # constraints.txt pins the versions this tree was measured with; pyproject.toml declares what it accepts.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -66,8 +66,10 @@ test-long: $(VENV)/.installed  ## long statistics, trainings and attacks; writes
 	$(BIN)/python benchmarks/hardening.py build/hardening docs/results/hardening.md
 	$(BIN)/python benchmarks/service.py --prepare build/service/list.db
 
-# Trains and exports `fast`, the bundle that comes with the package, on generated sheets alone.
-default-bundle: $(VENV)/.installed
+# Trains and exports the bundles that come with the package, on generated sheets alone: one target a bundle.
+bundles: bundle-fast
+
+bundle-fast: $(VENV)/.installed
 	$(BIN)/steelsight synth build/default/sheets --count 2120 --seed 31 --shares .32,.17,.17,.17,.17 \
 	  --stain-given-none .12 --stain-given-defect .06 --plate-given-none .12 --force
 	$(BIN)/steelsight train build/default/sheets --task multiclass --out build/default/fast --fresh --seed 7 \
@@ -75,7 +77,7 @@ default-bundle: $(VENV)/.installed
 	  --set augment.camera_noise=8.0 --set augment.blur=0.1 \
 	  --set split.train=.75 --set split.validation=.1 --set split.test=.15
 	$(BIN)/steelsight export build/default/fast --data build/default/sheets \
-	  --out src/steelsight/runtime/default_bundle --risk .05 --probes 12
+	  --out src/steelsight/runtime/bundles/fast --risk .05 --probes 12
 
 bench: $(VENV)/.installed  ## speed as ratios against the usual way; run nothing else meanwhile
 	for file in $(filter-out benchmarks/house.py benchmarks/golden.py benchmarks/hardening.py,$(wildcard benchmarks/*.py)); do \

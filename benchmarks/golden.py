@@ -24,7 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 COMMAND = "import sys; from steelsight.cli import main; sys.argv[0] = 'steelsight'; main()"
-BUNDLE = Path("src/steelsight/runtime/default_bundle")
+# A source tree's own bundle, where it lies now and where it lay in version 0.1.0.
+BUNDLES = (Path("src/steelsight/runtime/bundles/fast"), Path("src/steelsight/runtime/default_bundle"))
 
 
 def main() -> int:
@@ -68,7 +69,7 @@ def load_side(
         return read_verdicts(side), None
     if images is None:
         raise SystemExit(f"{side}: a source tree needs --images DIR")
-    used = bundle or side / BUNDLE
+    used = bundle or next((side / each for each in BUNDLES if (side / each).is_dir()), side / BUNDLES[0])
     run_verb(side, "scan", used, images, "--out", scratch, "--workers", "1", "--heatmaps")
     answer = run_verb(side, "bundle", "verify", used, "--json")
     return read_verdicts(scratch), json.loads(answer.splitlines()[-1])["engines"]

@@ -36,7 +36,7 @@ from steelsight.ledger.proof.verify import verify
 from steelsight.ledger.reading.lists import VerdictFilter, list_verdicts
 from steelsight.ledger.writing.writer import open_writer
 
-BUNDLE = Path(__file__).parents[1] / "src" / "steelsight" / "runtime" / "default_bundle"
+BUNDLE = Path(__file__).parents[1] / "src" / "steelsight" / "runtime" / "bundles" / "fast"
 LABELS = ("none", "pitted", "inclusion", "scratch", "patch")
 BATCH = 100  # sheets of one append
 

@@ -15,16 +15,17 @@ import pytest
 pytest.importorskip("build")
 pytest.importorskip("hatchling")
 
+MOST_BYTES = 25 * 2**20
 ROOT = Path(__file__).parents[1]
 DATA_FILES = {
     "steelsight/explanations/benchmark/league.toml",
     "steelsight/py.typed",
     "steelsight/reports/templates/document.css",
     "steelsight/reports/templates/document.html",
-    "steelsight/runtime/default_bundle/card.json",
-    "steelsight/runtime/default_bundle/familiarity.npz",
-    "steelsight/runtime/default_bundle/model.onnx",
-    "steelsight/runtime/default_bundle/probes.npz",
+    "steelsight/runtime/bundles/fast/card.json",
+    "steelsight/runtime/bundles/fast/familiarity.npz",
+    "steelsight/runtime/bundles/fast/model.onnx",
+    "steelsight/runtime/bundles/fast/probes.npz",
     "steelsight/study/contents.toml",
     "steelsight/study/published.toml",
     "steelsight/training/recipes/default.toml",
@@ -59,6 +60,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert names - metadata == written
+    assert wheel.stat().st_size <= MOST_BYTES
     assert written >= DATA_FILES
     assert {Path(name).suffix for name in written} <= {".py", ".typed", ".toml", ".html", ".css", ".md"} | {
         Path(name).suffix for name in DATA_FILES

@@ -110,7 +110,7 @@ def adapt_bundle(
     sample = _read_sample(opened, fitted, options)
     note("writing the graph")
     graph = head_graph(
-        opened.files[GRAPH_FILE], str(bundle / GRAPH_FILE), fitted.head, grid=opened.card.graph.grid
+        opened.files[GRAPH_FILE], str(opened.folder / GRAPH_FILE), fitted.head, grid=opened.card.graph.grid
     )
     draft = _draft(opened, fitted, {GRAPH_FILE: graph})
     note("parity")

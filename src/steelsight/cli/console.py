@@ -18,8 +18,10 @@ from rich.text import Text
 from steelsight.errors import BadOutput
 from steelsight.files import dump_json
 from steelsight.names import on_one_line
+from steelsight.runtime.bundle.default import BUNDLE_HELP
 
 __all__ = [
+    "BundleArgument",
     "DataArgument",
     "JsonFlag",
     "RunArgument",
@@ -33,6 +35,7 @@ __all__ = [
     "step_status",
 ]
 
+BundleArgument = Annotated[Path, typer.Argument(help=BUNDLE_HELP, metavar="BUNDLE")]
 RunArgument = Annotated[Path, typer.Argument(help="RUN folder of a trained model.", metavar="RUN")]
 DataArgument = Annotated[
     Path,

@@ -17,7 +17,7 @@ from steelsight.cli import app
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.open import opened
 
-BUNDLE = Path(__file__).parents[3] / "src" / "steelsight" / "runtime" / "default_bundle"
+BUNDLE = Path(__file__).parents[3] / "src" / "steelsight" / "runtime" / "bundles" / "fast"
 
 
 def call(*line, code=0, **extra):

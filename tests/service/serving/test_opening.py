@@ -1,5 +1,7 @@
 """Opening the parts of a service: what is missing is made, what is something else is left alone."""
 
+from pathlib import Path
+
 import pytest
 from sqlalchemy import create_engine, text
 
@@ -7,11 +9,12 @@ pytest.importorskip("fastapi", reason="needs the extra [serve]")
 
 from tests.service.conftest import address, cluster
 
-from steelsight.errors import BadInput, BadLedger, LeaseLost
+from steelsight.errors import BadBundle, BadInput, BadLedger, LeaseLost
 from steelsight.ledger.database import migrate
 from steelsight.ledger.database.open import create_ledger, opened
 from steelsight.runtime.bundle.default import default_bundle
 from steelsight.service.serving.opening import complete_settings, open_or_make_ledger, open_service
+from steelsight.service.serving.station import line_words
 from steelsight.service.settings.load import Settings
 
 __all__ = ["address", "cluster"]
@@ -59,6 +62,15 @@ def test_the_parts_of_a_service_are_opened(tmp_path):
     service.close()
     with opened(str(tmp_path / "a.db")) as ledger:
         assert ledger.id == service.ledger.id
+
+
+def test_the_names_of_bundles_are_settings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    named = settings(tmp_path, bundle=Path("fast"), watch=tmp_path)
+    assert named.bundle == default_bundle()
+    assert line_words(named)[1] == str(default_bundle())
+    with pytest.raises(BadBundle, match=r"or name a bundle of the package: .*fast"):
+        open_service(settings(tmp_path, more_bundles=(Path("slow"),)), lambda _: None)
 
 
 def test_two_services_of_one_name_do_not_write_to_one_ledger(tmp_path):

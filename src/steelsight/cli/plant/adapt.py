@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from steelsight.adaptation.options import AdaptOptions
-from steelsight.cli.console import DataArgument, JsonFlag, console, emit_json, print_line
+from steelsight.cli.console import BundleArgument, DataArgument, JsonFlag, console, emit_json, print_line
 from steelsight.cli.options import expand_options
 
 if TYPE_CHECKING:
@@ -20,10 +20,7 @@ __all__ = ["adapt"]
 
 @expand_options
 def adapt(
-    bundle: Annotated[
-        Path,
-        typer.Argument(help="BUNDLE folder to start from, or fast, the package's own.", metavar="BUNDLE"),
-    ],
+    bundle: BundleArgument,
     data: DataArgument,
     out: Annotated[Path, typer.Option(help="BUNDLE folder to write.", metavar="BUNDLE")],
     options: AdaptOptions,

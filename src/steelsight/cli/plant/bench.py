@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.runtime.bundle.default import BUNDLE_HELP
 
 if TYPE_CHECKING:
     from steelsight.runtime.sizing import Sizing
@@ -18,7 +19,7 @@ __all__ = ["bench"]
 def bench(
     bundle: Annotated[
         Path | None,
-        typer.Argument(help="BUNDLE folder; default fast, the package's own.", metavar="BUNDLE"),
+        typer.Argument(help=f"{BUNDLE_HELP} Default: fast.", metavar="BUNDLE", show_default=False),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Folder of your own images; default generated sheets.", metavar="DIR")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from steelsight.cli.console import JsonFlag, console, emit_json, print_line
+from steelsight.cli.console import BundleArgument, JsonFlag, console, emit_json, print_line
 from steelsight.cli.verb import Verb
 from steelsight.errors import ParityRefused
 
@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["bundle"]
 
 bundle = typer.Typer(name="bundle", help="Verify, show and sign a bundle.", no_args_is_help=True)
-Folder = Annotated[Path, typer.Argument(help="BUNDLE folder, or fast, the package's own.", metavar="BUNDLE")]
 
 
 @bundle.command(cls=Verb)
 def verify(
-    folder: Folder,
+    folder: BundleArgument,
     threads: Annotated[int, typer.Option(min=0, help="Number of threads; 0 = the engine's own choice.")] = 0,
     key: Annotated[
         Path | None,
@@ -66,7 +65,7 @@ def verify(
 
 
 @bundle.command(cls=Verb)
-def show(folder: Folder, as_json: JsonFlag = False) -> None:
+def show(folder: BundleArgument, as_json: JsonFlag = False) -> None:
     """Check that a bundle is complete, and print its card."""
     from steelsight.runtime.bundle.open import open_bundle
 
@@ -99,7 +98,7 @@ def _label_sets(card: BundleCard) -> str:
 
 @bundle.command(cls=Verb)
 def sign(
-    folder: Folder,
+    folder: BundleArgument,
     key: Annotated[
         Path, typer.Option(help="Private key (PEM, Ed25519), as OpenSSL writes it.", metavar="FILE")
     ],

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from steelsight.cli.console import JsonFlag, console, emit_json, print_line, progress_bar
+from steelsight.runtime.bundle.default import BUNDLE_HELP
 
 __all__ = ["demo"]
 
@@ -18,16 +19,17 @@ def demo(
         Path | None, typer.Option(help="Folder of your own images instead of generated ones.", metavar="DIR")
     ] = None,
     bundle: Annotated[
-        Path | None, typer.Option(help="BUNDLE folder; default fast, the package's own.", metavar="BUNDLE")
+        Path | None,
+        typer.Option(help=f"{BUNDLE_HELP} Default: fast.", metavar="BUNDLE", show_default=False),
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="Number of generated sheets.")] = 60,
     seed: Annotated[int, typer.Option(help="Seed of the generated sheets.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Scan generated sheets, or your own, with the package's own model, and write a report.
+    """Scan generated sheets, or your own, with a bundle of the package, and write a report.
 
-    That model was trained on generated sheets. On your images it shows how Steelsight works, not the accuracy
-    that is possible there: train a model on your images for that.
+    Such a bundle was trained on generated sheets. On your images it shows how Steelsight works, not the
+    accuracy that is possible there: train a model on your images for that.
     """
     from steelsight.runs.plant.demo import draw_demo_sheets, scan_demo
 

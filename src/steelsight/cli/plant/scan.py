@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from steelsight.cli.boundary import INTERRUPTED
-from steelsight.cli.console import JsonFlag, emit_json, print_line, progress_bar
+from steelsight.cli.console import BundleArgument, JsonFlag, emit_json, print_line, progress_bar
 from steelsight.cli.options import draws_figures, expand_options
 from steelsight.errors import BadInput
 from steelsight.runtime.drift import AS_USUAL, UNDECIDED, Drift
@@ -27,9 +27,7 @@ SETS_SHOWN: Final = 8  # label sets that are printed
 @draws_figures
 @expand_options
 def scan(
-    bundle: Annotated[
-        Path, typer.Argument(help="BUNDLE folder, or fast, the package's own.", metavar="BUNDLE")
-    ],
+    bundle: BundleArgument,
     sources: Annotated[
         list[str],
         typer.Argument(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from steelsight.cli.console import JsonFlag, emit_json, print_line
+from steelsight.cli.console import BundleArgument, JsonFlag, emit_json, print_line
 from steelsight.cli.options import expand_options
 from steelsight.errors import BadInput
 from steelsight.options import option
@@ -61,7 +61,7 @@ class JudgingFlags:
     """What judges, and what follows from it."""
 
     shadow: Path | None = option(
-        None, help="A second BUNDLE that judges the same sheets without being shown."
+        None, help="A second BUNDLE that judges the same sheets without being shown.", metavar="BUNDLE"
     )
     calibration: Path | None = option(
         None,
@@ -75,9 +75,7 @@ class JudgingFlags:
 
 @expand_options
 def line(
-    bundle: Annotated[
-        Path, typer.Argument(help="BUNDLE folder, or fast, the package's own.", metavar="BUNDLE")
-    ],
+    bundle: BundleArgument,
     source: Annotated[
         str,
         typer.Argument(

@@ -10,6 +10,7 @@ from steelsight.cli.console import JsonFlag, emit_json, print_line
 from steelsight.cli.options import expand_options
 from steelsight.errors import BadInput
 from steelsight.options import option
+from steelsight.runtime.bundle.default import BUNDLE_HELP
 
 __all__ = ["serve"]
 
@@ -18,9 +19,7 @@ __all__ = ["serve"]
 class ServeFlags:
     """Settings that have a flag of their own; None = not given."""
 
-    bundle: Path | None = option(
-        None, help="BUNDLE that judges. Default: the package's own.", metavar="BUNDLE"
-    )
+    bundle: Path | None = option(None, help=f"{BUNDLE_HELP} It judges. Default: fast.", metavar="BUNDLE")
     watch: Path | None = option(
         None, help="Folder that a camera writes into: a station process judges it.", metavar="DIR"
     )

@@ -20,7 +20,7 @@ DRAWN: Final = 48  # generated sheets where no folder is given
 def bench_bundle(bundle: Path | None, data: Path | None, *, rate: float, sheets: int = 2000) -> Sizing:
     """Size this machine; run nothing else meanwhile.
 
-    bundle  BUNDLE folder; None = the package's own
+    bundle  BUNDLE folder, or the name of one of the package; None = `fast`
     data    folder of images; None = generated sheets
     rate    sheets a second of one camera, above 0
     sheets  how many are scanned

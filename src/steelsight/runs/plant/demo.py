@@ -14,7 +14,7 @@ __all__ = ["draw_demo_sheets", "scan_demo"]
 
 
 def scan_demo(out: Path, images: Path, bundle: Path | None = None) -> ScanReport:
-    """Scan a folder of images into `out`/scan, with heatmaps; bundle None = the package's own."""
+    """Scan a folder of images into `out`/scan, with heatmaps; bundle None = `fast`."""
     return scan(bundle or default_bundle(), [images], out / "scan", ScanOptions(heatmaps=True, fresh=True))
 
 

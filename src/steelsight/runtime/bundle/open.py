@@ -20,7 +20,7 @@ from steelsight.names import shown_name
 from steelsight.reading import read_regular
 from steelsight.runtime.bundle.arrays import read_arrays
 from steelsight.runtime.bundle.card import BundleCard
-from steelsight.runtime.bundle.default import named_bundle
+from steelsight.runtime.bundle.default import bundle_names, named_bundle
 from steelsight.runtime.bundle.graph.check import MAX_GRAPH_BYTES, CheckedGraph, check_graph
 from steelsight.runtime.bundle.graph.values import FLOAT, UINT8, GraphPort
 from steelsight.runtime.bundle.seal import parse_card
@@ -77,7 +77,7 @@ class Bundle:
 def open_bundle(folder: Path) -> Bundle:
     """Read and check a whole bundle.
 
-    folder  of the bundle, or `fast`, the package's own
+    folder  of the bundle, or the name of a bundle of the package
     raises  BadBundle naming the file and what is wrong: missing, altered, too large, of another format or
             decoder, a graph that does not agree with the card, arrays with objects inside
     """
@@ -114,7 +114,10 @@ def _notes(folder: Path, card: BundleCard) -> tuple[str, ...]:
 
 def _read_card(folder: Path) -> bytes:
     if not folder.is_dir():
-        raise BadBundle(f"{folder}: expected a BUNDLE folder with {CARD_FILE}, found none; check the path")
+        raise BadBundle(
+            f"{folder}: expected a BUNDLE folder with {CARD_FILE}, found none; check the path, or name a "
+            f"bundle of the package: {bundle_names()}"
+        )
     if (folder / RUN_WEIGHTS).is_file():
         raise BadBundle(
             f"{folder}: expected a BUNDLE folder, got a RUN folder; export it first: "

@@ -38,8 +38,10 @@ def sign_bundle(folder: Path, key: Path, password: bytes | None = None) -> Path:
     raises    BadBundle, BadOutput; BadInput for a key that cannot be used
     """
     private = _read_private(key, password)
-    replace_file(folder / SIGNATURE_FILE, private.sign(open_bundle(folder).card_text))
-    return folder / SIGNATURE_FILE
+    bundle = open_bundle(folder)
+    written = bundle.folder / SIGNATURE_FILE
+    replace_file(written, private.sign(bundle.card_text))
+    return written
 
 
 def check_signature(bundle: Bundle, key: Path) -> None:

@@ -12,7 +12,7 @@ from steelsight.errors import BadInput, BadLedger
 from steelsight.ledger.database.connect import connect, parse_url
 from steelsight.ledger.database.open import Ledger, create_ledger, open_ledger
 from steelsight.ledger.images.store import ImageStore
-from steelsight.runtime.bundle.default import default_bundle
+from steelsight.runtime.bundle.default import default_bundle, named_bundle
 from steelsight.runtime.engine.inspector import Inspector, load
 from steelsight.service.api.hosts import is_loopback
 from steelsight.service.bundles import Bundles
@@ -39,7 +39,7 @@ def complete_settings(settings: Settings) -> Settings:
     if settings.watch is not None:
         _check_station(settings, settings.watch)
     url = parse_url(settings.ledger)
-    added: dict[str, object] = {"bundle": settings.bundle or default_bundle()}
+    added: dict[str, object] = {"bundle": _folder(settings.bundle)}
     if url.get_backend_name() == "sqlite":
         beside = Path(str(url.database))
         added["images"] = settings.images or str(beside.with_name(f"{beside.stem}.images"))
@@ -103,8 +103,13 @@ def open_service(settings: Settings, report: Callable[[str], None]) -> Service:
 
 
 def _open_bundles(settings: Settings) -> Bundles:
-    folders = [settings.bundle or default_bundle(), *settings.more_bundles]
+    folders = [_folder(settings.bundle), *settings.more_bundles]
     return Bundles([(folder.resolve().name, _load(folder, settings)) for folder in folders])
+
+
+def _folder(bundle: Path | None) -> Path:
+    """The folder of a bundle that is given by its path or its name; None = of the package's own."""
+    return default_bundle() if bundle is None else named_bundle(bundle)
 
 
 def _load(folder: Path, settings: Settings) -> Inspector:

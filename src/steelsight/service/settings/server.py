@@ -20,8 +20,12 @@ class ServerSettings(BaseModel):
     """Where the service listens, what it opens, and how much one request may take."""
 
     ledger: str = Field("steelsight.db", description="LEDGER: a file, or postgresql://USER@HOST/NAME.")
-    bundle: Path | None = Field(None, description="BUNDLE that judges by default; none = the package's own.")
-    more_bundles: Paths = Field((), description="Further BUNDLEs that requests may choose.")
+    bundle: Path | None = Field(
+        None, description="BUNDLE that judges by default, or the name of one of the package; none = fast."
+    )
+    more_bundles: Paths = Field(
+        (), description="Further BUNDLEs, or names of such, that requests may choose."
+    )
     images: str | None = Field(
         None,
         description="Image store: a folder or a URL; none = a folder beside a ledger in a file, "
