@@ -17,6 +17,7 @@ __all__ = ["STREAMS", "indexed_stream", "stream"]
 STREAMS: Final[Mapping[str, int]] = {
     "adapt-certificate": 41,
     "adapt-intervals": 42,
+    "adapt-label-sets": 118,
     "adapt-parity": 43,
     "balance": 2,
     "calibrate": 13,

@@ -34,6 +34,12 @@ def test_a_random_sample_certifies(make_bundle: Make, make_data: Make, tmp_path:
     assert card.threshold_statement.endswith("on 55 sheets drawn at random or by audit")
     assert card.usual is not None
     assert card.usual.sheets == 55
+    assert card.label_sets is not None
+    assert card.label_sets.sheets == (25, 15, 15)  # of as many groups, all familiar
+    assert card.label_sets.needed == (0, 0, 0)
+    assert min(card.label_sets.least) > 0
+    assert card.certification is not None
+    assert card.certification.sheets == 55
     assert card.source["adapted"][0]["certified_on"][0]["name"] == "SAMPLE"
 
 
@@ -49,6 +55,30 @@ def test_classes_that_the_head_lacks_count_as_wrong(
     assert card.threshold_statement.startswith("not certified: no threshold can be certified")
     assert card.usual is not None
     assert card.usual.sheets == 95
+    assert card.label_sets is not None
+    assert card.label_sets.sheets == (25, 15, 15)  # a label set cannot name a class that the head lacks
+    assert card.certification is not None
+    assert card.certification.sheets == 95
+
+
+def test_without_a_sample_nothing_is_promised(make_bundle: Make, make_data: Make, tmp_path: Path) -> None:
+    card = adapt_bundle(make_bundle(), make_data(COUNTS), tmp_path / "new", QUICK).card
+    assert card.label_sets is None
+    assert card.certification is None
+    assert "Label sets" not in (tmp_path / "new/README.md").read_text()
+
+
+def test_the_card_says_how_many_sheets_a_class_lacks(
+    make_bundle: Make, make_data: Make, tmp_path: Path
+) -> None:
+    options = replace(QUICK, certify=make_data({"none": 25, "bar": 4}, "SAMPLE", seed=5))
+    card = adapt_bundle(make_bundle(), make_data(COUNTS), tmp_path / "new", options).card
+    assert card.label_sets is not None
+    assert card.label_sets.needed == (0, 5, 9)
+    assert card.label_sets.least[1:] == (0, 0)
+    text = (tmp_path / "new/README.md").read_text()
+    assert "| bar | 4 | always named; 5 more sheets needed |" in text
+    assert "| block | 0 | always named; 9 more sheets needed |" in text
 
 
 def test_too_small_a_sample_says_how_many_more(make_bundle: Make, make_data: Make, tmp_path: Path) -> None:

@@ -28,11 +28,12 @@ from steelsight.models.checkpoint import load_checkpoint
 from steelsight.runtime.bundle.arrays import read_arrays
 from steelsight.runtime.bundle.open import PROBES_FILE, open_bundle
 from steelsight.runtime.bundle.writer import describe_files, write_bundle
-from steelsight.runtime.engine.engine import open_engine
+from steelsight.runtime.engine.engine import decide, open_engine
 from steelsight.runtime.parity.compare import EXACT
 from steelsight.runtime.parity.verify import read_probes, verify_bundle
 from steelsight.sheets.images.pixels import read_sheet
 from steelsight.shortcuts.prove.run import prove_run
+from steelsight.types import State
 
 Trained = tuple[Path, Path]
 
@@ -125,6 +126,27 @@ def test_calibration_uses_the_engine_that_will_run(trained: Trained, bundle: Pat
     assert "no threshold can be certified" in opened.card.threshold_statement
     assert opened.card.threshold is None
     assert set(sheets.validation) & set(sheets.train) == set()
+
+
+def test_label_sets_are_of_the_certification_sheets(trained: Trained, bundle: Path) -> None:
+    run, data = trained
+    opened, sheets = open_bundle(bundle), open_export_data(run, data)
+    outputs = open_engine(opened)(sheets.images(sheets.unseen))
+    decisions = decide(outputs, opened.card, opened.statistics)
+    labels = sheets.labels(sheets.unseen)
+    familiar = np.array([state is not State.UNKNOWN_INPUT for state in decisions.states])
+    sets = opened.card.label_sets
+    assert sets is not None
+    counts = np.bincount(labels[familiar], minlength=3)
+    assert sets.sheets == tuple(counts)
+    assert opened.card.certification is not None
+    assert opened.card.certification.sheets == labels.size
+    for kind, count in enumerate(counts):
+        own = familiar & (labels == kind)
+        missed = [row for row in np.flatnonzero(own).tolist() if kind not in decisions.sets[row]]
+        assert len(missed) <= max(0, (count + 1) // 10 - 1)  # the k-th smallest is in its own set
+    assert all(bool(found) == known for found, known in zip(decisions.sets, familiar, strict=True))
+    assert "## Label sets" in (bundle / "README.md").read_text()
 
 
 def test_probe_sheets_hold_the_outputs_of_the_model(bundle: Path) -> None:

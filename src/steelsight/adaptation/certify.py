@@ -1,21 +1,25 @@
-"""A certificate from sheets that were drawn at random and never fitted on."""
+"""A certificate and label sets from sheets that were drawn at random and never fitted on."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from steelsight.adaptation.calibrate import HeadFamiliarity
 from steelsight.adaptation.sheets import LabelledSheets, SheetLabels
 from steelsight.errors import BadData, SharedBackground
 from steelsight.evaluation.abstention.guarantee import THRESHOLDS, Certificate, certify
 from steelsight.evaluation.probabilities import softmax
 from steelsight.groups import group_keys
-from steelsight.runtime.engine.engine import Outputs
+from steelsight.runtime.bundle.card import BundleCard
+from steelsight.runtime.certification import certification_sheets, fit_label_sets
+from steelsight.runtime.engine.engine import Outputs, feature_distance
 from steelsight.sheets.grouping.duplicates import duplicate_groups
 from steelsight.streams import stream
 
-__all__ = ["certify_sample", "refuse_fitted"]
+__all__ = ["certify_sample", "refuse_fitted", "sample_facts"]
 
 
 def refuse_fitted(sample: LabelledSheets, fitted: LabelledSheets, folder: Path) -> None:
@@ -59,6 +63,28 @@ def certify_sample(
         rng=stream(seed, "adapt-certificate"),
         groups=group_keys(sample.groups),
     )
+
+
+def sample_facts(
+    outputs: Outputs,
+    card: BundleCard,
+    familiarity: HeadFamiliarity,
+    sample: tuple[LabelledSheets, SheetLabels],
+    seed: int,
+) -> dict[str, Any]:
+    """Label sets and order statistics of the sample, for the card.
+
+    outputs  as `certify_sample`
+    card     with the temperature
+    """
+    sheets, labels = sample
+    rng, groups = stream(seed, "adapt-label-sets"), group_keys(sheets.groups)
+    probabilities = softmax(outputs.logits, temperature=card.temperature)
+    away = feature_distance(outputs.embedding, familiarity.statistics)
+    usable = labels.single & ~(away > familiarity.limit)
+    sets = fit_label_sets(probabilities, labels.labels, usable, rng=rng, groups=groups)
+    kept = certification_sheets(probabilities.max(axis=1), away, rng=rng, groups=groups)
+    return {"label_sets": sets.model_dump(), "certification": kept.model_dump()}
 
 
 def _near(sample: LabelledSheets, fitted: LabelledSheets) -> set[int]:

@@ -18,7 +18,7 @@ from steelsight.adaptation.calibrate import (
     calibrate_head,
     fit_familiarity,
 )
-from steelsight.adaptation.certify import certify_sample, refuse_fitted
+from steelsight.adaptation.certify import certify_sample, refuse_fitted, sample_facts
 from steelsight.adaptation.classes import ClassPlan, plan_classes, read_renames, refuse_multilabel
 from steelsight.adaptation.compare import HeadComparison, compare_heads, own_probabilities
 from steelsight.adaptation.features import GRAPH_FILE, PooledFeatures, read_features
@@ -222,6 +222,7 @@ def _finish(
     usual = None
     if sample is not None and outputs is not None:
         usual = _usual(draft.model_copy(update=facts), fitted, sample[0], outputs).model_dump()
+        facts |= sample_facts(outputs, draft, fitted.familiarity, sample, options.seed)
     finished = BundleCard.model_validate(
         draft.model_dump() | facts | {"parity": parity_record(trials), "source": source, "usual": usual}
     )

@@ -14,8 +14,10 @@ from steelsight.evaluation.abstention.calibration import fit_temperature, is_wor
 from steelsight.evaluation.abstention.guarantee import THRESHOLDS, certify
 from steelsight.evaluation.abstention.scores import fit_feature_space
 from steelsight.evaluation.probabilities import softmax
+from steelsight.runtime.bundle.card import CertificationSheets, LabelSets
 from steelsight.runtime.bundle.open import FeatureStatistics
-from steelsight.runtime.engine.engine import Engine, Outputs
+from steelsight.runtime.certification import certification_sheets, fit_label_sets
+from steelsight.runtime.engine.engine import Engine, Outputs, feature_distance
 from steelsight.types import GrayBatch, Task
 
 __all__ = ["KEPT", "BundleCalibration", "calibrate"]
@@ -35,6 +37,8 @@ class BundleCalibration:
     outputs: Outputs  # of the sheets that set the temperature and the limit
     images: GrayBatch  # those sheets
     groups: int  # independent groups of those sheets
+    label_sets: LabelSets | None = None  # of the certification sheets; None for a multilabel task
+    certification: CertificationSheets | None = None  # their summary; None for a multilabel task
 
 
 def calibrate(
@@ -45,7 +49,8 @@ def calibrate(
     Validation sheets set the temperature and the limit of familiarity, and the threshold is certified on
     unseen ones; where one of the two parts is missing, the groups of the other are halved. A multilabel task
     gets temperature 1 and no threshold; so does one without a certificate where the fitted temperature has a
-    larger log loss than 1 on the certifying sheets.
+    larger log loss than 1 on the certifying sheets. Label sets come from the familiar ones of these; that
+    choice between two temperatures is the one thing that their thresholds share with them.
 
     risk, delta  see `guarantee.certify`, each above 0 and below 1
     raises       BadInput for calibration sheets without spread, or of one group
@@ -73,17 +78,25 @@ def calibrate(
     if task == "multilabel":
         return finish(temperature=1.0, threshold=None, statement="multilabel answers carry no certificate")
     temperature = fit_temperature(outputs.logits, sheets.labels(fitting))
-    logits = engine(sheets.images(certifying)).logits.astype(np.float64)
+    certified = engine(sheets.images(certifying))
+    logits, labels = certified.logits.astype(np.float64), sheets.labels(certifying)
     confidence = np.minimum(softmax(logits / temperature).max(axis=1), 1.0)
-    right = logits.argmax(axis=1) == sheets.labels(certifying)
-    certificate = certify(
-        right, confidence, THRESHOLDS, risk=risk, delta=delta, rng=rng, groups=sheets.groups(certifying)
-    )
-    labels = sheets.labels(certifying)
+    right = logits.argmax(axis=1) == labels
+    groups = sheets.groups(certifying)
+    certificate = certify(right, confidence, THRESHOLDS, risk=risk, delta=delta, rng=rng, groups=groups)
     known = labels >= 0
     if certificate.threshold is None and is_worse_than_one(temperature, logits[known], labels[known]):
         temperature = 1.0
-    return finish(temperature=temperature, threshold=certificate.threshold, statement=certificate.statement)
+    probabilities = softmax(logits / temperature)
+    away = feature_distance(certified.embedding, statistics)
+    usable = known & ~(away > limit)
+    return finish(
+        temperature=temperature,
+        threshold=certificate.threshold,
+        statement=certificate.statement,
+        label_sets=fit_label_sets(probabilities, labels, usable, rng=rng, groups=groups),
+        certification=certification_sheets(probabilities.max(axis=1), away, rng=rng, groups=groups),
+    )
 
 
 def _split(sheets: ExportData, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

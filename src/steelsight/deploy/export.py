@@ -164,13 +164,15 @@ def _statistics(calibration: BundleCalibration) -> dict[str, bytes]:
 
 
 def _calibrated(calibration: BundleCalibration) -> dict[str, Any]:
-    """The card's thresholds."""
+    """The card's thresholds, and what it keeps of the certification sheets."""
     return {
         "temperature": calibration.temperature,
         "threshold": calibration.threshold,
         "threshold_by": "none" if calibration.threshold is None else "certificate",
         "threshold_statement": calibration.statement,
         "familiarity": Familiarity(limit=calibration.limit, kept=KEPT),
+        "label_sets": calibration.label_sets,
+        "certification": calibration.certification,
     }
 
 

@@ -28,6 +28,9 @@ class Verdict:
     distance: float  # from the training sheets; NaN where the bundle has no statistics of them
     heatmap: Float32[np.ndarray, "h w"] | None  # signed evidence for the label, at model size
     model_id: str
+    # Names of the classes that the sheet may be; empty for one that is bad or unfamiliar, and without them
+    # in the bundle.
+    label_set: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values without the heatmap, for JSON."""
@@ -43,6 +46,7 @@ class Verdict:
                     for region in self.regions
                 ],
                 "probabilities": self.probabilities,
+                "label_set": list(self.label_set),
                 "distance": self.distance,
                 "model_id": self.model_id,
             }

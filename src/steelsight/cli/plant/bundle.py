@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from steelsight.cli.console import BundleArgument, JsonFlag, console, emit_json, print_line
 from steelsight.cli.verb import Verb
 from steelsight.errors import ParityRefused
+
+if TYPE_CHECKING:
+    from steelsight.runtime.bundle.card import BundleCard
 
 __all__ = ["bundle"]
 
@@ -74,6 +77,7 @@ def show(folder: BundleArgument, as_json: JsonFlag = False) -> None:
         "input": f"{card.input.height}x{card.input.width}, {card.input.fit}",
         "threshold": "none" if card.threshold is None else f"{card.threshold:g}",
         "promise": card.threshold_statement or "none",
+        "label sets": _label_sets(card),
         "made by": f"steelsight {card.steelsight_version}",
     }
     for name, value in facts.items():
@@ -81,6 +85,15 @@ def show(folder: BundleArgument, as_json: JsonFlag = False) -> None:
     _print_notes(opened.notes)
     if as_json:
         emit_json(card.model_dump(mode="json"))
+
+
+def _label_sets(card: BundleCard) -> str:
+    sets = card.label_sets
+    if sets is None:
+        return "none"
+    lacking = [f"{name} {more}" for name, more in zip(card.class_names, sets.needed, strict=True) if more]
+    words = f"at least {sets.coverage:.0%} of the familiar sheets of each class have it in their set"
+    return f"{words}; more sheets needed: {', '.join(lacking)}" if lacking else words
 
 
 @bundle.command(cls=Verb)

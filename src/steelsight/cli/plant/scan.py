@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from steelsight.runtime.scan.run import ScanReport
 
 __all__ = ["scan"]
+
+SETS_SHOWN: Final = 8  # label sets that are printed
 
 
 @draws_figures
@@ -101,6 +104,7 @@ def _print(report: ScanReport) -> None:
     for label, states in facts["labels"].items():
         counts = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in states.items())
         print_line(f"  {label}: {counts}")
+    _print_label_sets(report.summary.label_sets)
     if bad := report.summary.states["bad_image"]:
         print_line(f"  set aside: {bad:,}, with reasons in {report.out / 'quarantine.csv'}")
     if report.transient:
@@ -109,6 +113,8 @@ def _print(report: ScanReport) -> None:
             "the same command tries them again"
         )
     _print_drift(report.summary.drift)
+    if report.summary.certificate is not None and report.summary.certificate.void:
+        print_line(f"  {report.summary.certificate.statement}")
     for part in report.rewritten:
         print_line(f"  part {part} was damaged and is written anew")
     if report.later:
@@ -121,6 +127,14 @@ def _print(report: ScanReport) -> None:
         print_line(f"  not scanned: {report.passed_over:,} places, with reasons in {reasons}")
     if report.page is not None:
         print_line(f"report: {report.page}")
+
+
+def _print_label_sets(sets: Counter[str]) -> None:
+    """The most frequent label sets of doubtful sheets."""
+    for words, count in sorted(sets.items(), key=lambda entry: (-entry[1], entry[0]))[:SETS_SHOWN]:
+        print_line(f"  doubtful, {words}: {count:,}")
+    if len(sets) > SETS_SHOWN:
+        print_line(f"  and {len(sets) - SETS_SHOWN} other label sets, in summary.json")
 
 
 def _print_drift(drift: Sequence[Drift]) -> None:

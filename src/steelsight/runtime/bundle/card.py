@@ -16,9 +16,11 @@ __all__ = [
     "BUNDLE_FORMATS",
     "QUANTILES",
     "BundleCard",
+    "CertificationSheets",
     "Familiarity",
     "FileFact",
     "GraphFacts",
+    "LabelSets",
     "Precision",
     "ShortcutStamp",
     "ThresholdBy",
@@ -28,6 +30,8 @@ __all__ = [
 BUNDLE_FORMAT: Final = 2  # of what is written: model_id is a hash over the whole bundle
 BUNDLE_FORMATS: Final = (1, 2)  # that are read; in 1, model_id is the start of the graph's SHA-256
 QUANTILES: Final = 51  # of each property in TrainingStatistics
+MOST_CLASSES: Final = 10_000
+MOST_RANKS: Final = 64  # order statistics of a property of the certification sheets
 MOST_FILES: Final = 64  # of a bundle
 MOST_BYTES: Final = 2**30  # of all files of a bundle together
 LONGEST_SIDE: Final = 2**16  # px, of the input
@@ -38,6 +42,12 @@ def _shown(text: str) -> str:
     if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text):
         raise ValueError(f"expected text without control characters, got {text!a:.80}")
     return text
+
+
+def _in_order(values: tuple[float, ...]) -> tuple[float, ...]:
+    if any(later < earlier for earlier, later in pairwise(values)):
+        raise ValueError("expected values in order")
+    return values
 
 
 def _rising(values: tuple[float, ...]) -> tuple[float, ...]:
@@ -110,6 +120,56 @@ class TrainingStatistics(_CardPart):
         return self.sheets if self.groups is None else min(self.sheets, self.groups)
 
 
+class LabelSets(_CardPart):
+    """From which probability on each class is in the label set of a sheet.
+
+    Of the familiar sheets of each class at least the share `coverage` have it in their set, where they are
+    drawn as the certification sheets were; of sheets of several types nothing is promised.
+
+    See evaluation.abstention.label_sets.
+    """
+
+    coverage: float = Field(gt=0, lt=1)  # at least, in the mean over calibrations
+    least: tuple[Share, ...] = Field(max_length=MOST_CLASSES)  # of each class; 0 = always in the set
+    # Certification sheets of each class, one a group.
+    sheets: tuple[Annotated[int, Field(ge=0)], ...] = Field(max_length=MOST_CLASSES)
+    # How many more of each class it takes to leave it out of a set.
+    needed: tuple[Annotated[int, Field(ge=0)], ...] = Field(max_length=MOST_CLASSES)
+
+    @model_validator(mode="after")
+    def _agrees(self) -> LabelSets:
+        if not len(self.least) == len(self.sheets) == len(self.needed):
+            raise ValueError(
+                f"expected least, sheets and needed of equal length, got {len(self.least)}, "
+                f"{len(self.sheets)} and {len(self.needed)}"
+            )
+        if any(more and least for more, least in zip(self.needed, self.least, strict=True)):
+            raise ValueError("least: expected 0 for a class of which more sheets are needed")
+        return self
+
+
+class CertificationSheets(_CardPart):
+    """Order statistics of the certification sheets, by which `runtime.certificate` tests scanned sheets."""
+
+    sheets: int = Field(ge=1)  # one a group
+    ranks: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1, max_length=MOST_RANKS)  # from below
+    confidence: Annotated[
+        tuple[Share, ...], AfterValidator(_in_order)
+    ] = ()  # at these ranks; none = not known
+    distance: Annotated[
+        tuple[Distance, ...], AfterValidator(_in_order)
+    ] = ()  # likewise, from the training sheets
+
+    @model_validator(mode="after")
+    def _agrees(self) -> CertificationSheets:
+        if any(later <= earlier for earlier, later in pairwise(self.ranks)) or self.ranks[-1] > self.sheets:
+            raise ValueError(f"ranks: expected rising ones up to {self.sheets}, got {list(self.ranks)}")
+        for name in ("confidence", "distance"):
+            if len(getattr(self, name)) not in (0, len(self.ranks)):
+                raise ValueError(f"{name}: expected {len(self.ranks)} values, one a rank")
+        return self
+
+
 class ShortcutStamp(_CardPart):
     """What `steelsight shortcuts prove` found for this model and one nuisance."""
 
@@ -133,7 +193,9 @@ class BundleCard(_CardPart):
     # Hash over everything else in this card, which holds the hash of every other file; "" = not yet written.
     model_id: str = Field(default="", pattern="^([0-9a-f]{12}|[0-9a-f]{32}|)$")
     task: Task  # binary, multiclass or multilabel
-    class_names: tuple[Name, ...] = Field(min_length=1, max_length=10_000)  # multilabel: defect types alone
+    class_names: tuple[Name, ...] = Field(
+        min_length=1, max_length=MOST_CLASSES
+    )  # multilabel: defect types alone
     defect_free_class: Name | None = "none"  # its name; None = no output is for defect-free sheets
     model: Name  # the network, e.g. squeezenet_reduced
     head: Name  # its last layers
@@ -149,6 +211,8 @@ class BundleCard(_CardPart):
     threshold_statement: Words = ""  # what is certified of it, in words
     familiarity: Familiarity | None = None  # None = no input is called unknown
     usual: TrainingStatistics | None = None  # None = drift is not measured
+    label_sets: LabelSets | None = None  # None = verdicts have no label sets
+    certification: CertificationSheets | None = None  # None = a scan cannot refute what was certified
     parity: dict[str, JsonValue] = Field(default_factory=dict)  # by precision, see deploy.parity_trials
     shortcuts: tuple[ShortcutStamp, ...] = ()  # none = no shortcut was tested
     shortcut_search: Words = ""  # outcome of `steelsight shortcuts find`, in words; "" = not searched
@@ -179,6 +243,12 @@ class BundleCard(_CardPart):
             raise ValueError("threshold_statement: expected what is certified, got nothing")
         if self.usual is not None and len(self.usual.shares) != len(self.class_names):
             raise ValueError(f"usual.shares: expected {len(self.class_names)}, got {len(self.usual.shares)}")
+        if self.label_sets is not None and len(self.label_sets.least) != len(self.class_names):
+            raise ValueError(
+                f"label_sets: expected {len(self.class_names)} classes, got {len(self.label_sets.least)}"
+            )
+        if self.label_sets is not None and self.task == "multilabel":
+            raise ValueError("label_sets: expected none in a multilabel task, which names every type")
         return self
 
     @model_validator(mode="after")

@@ -58,6 +58,7 @@ def bundle_readme(card: BundleCard) -> str:
         "",
         *_thresholds(card),
         "",
+        *_label_sets(card),
         "## Shortcuts",
         "",
         *_shortcuts(card),
@@ -66,7 +67,12 @@ def bundle_readme(card: BundleCard) -> str:
         "",
         "The model covers the materials, cameras and defects of its training sheets. A certificate holds "
         "for sheets drawn as its calibration sheets were. The maps show the evidence for a class in this "
-        "network, which need not be the defect.",
+        "network, which need not be the defect."
+        + (
+            " `steelsight scan` says where its sheets are not drawn so, if it can tell."
+            if card.certification
+            else ""
+        ),
         "",
         f"Made by steelsight {card.steelsight_version}.",
         "",
@@ -196,6 +202,33 @@ def _thresholds(card: BundleCard) -> list[str]:
             f"{1 - card.familiarity.kept:.0%} of the calibration sheets lie, the verdict is `unknown_input`."
         )
     return sentences
+
+
+def _label_sets(card: BundleCard) -> list[str]:
+    """Which classes a doubtful sheet may be, what is promised of it, and which classes need more sheets."""
+    sets = card.label_sets
+    if sets is None:
+        return []
+    rows = [
+        f"| {name} | {count} | {f'{least:.3g}' if not more else f'always named; {more} more sheets needed'} |"
+        for name, count, least, more in zip(
+            card.class_names, sets.sheets, sets.least, sets.needed, strict=True
+        )
+    ]
+    return [
+        "## Label sets",
+        "",
+        "A verdict also names the classes that the sheet may be, such as `type 1 or type 3`: the most "
+        "probable one, and every class from a probability of its own on. Of the familiar sheets of each "
+        f"class, at least {sets.coverage:.0%} have it in their set, in the mean over calibrations. This "
+        "counts decided and doubtful sheets together, is for sheets of one type, and holds for sheets drawn "
+        "as the certification sheets were.",
+        "",
+        "| class | certification sheets, one a group | named from a probability of |",
+        "|---|---|---|",
+        *rows,
+        "",
+    ]
 
 
 def _sentence(text: str) -> str:

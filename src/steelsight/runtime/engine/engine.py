@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
 from steelsight.errors import BadBundle, BadInput
+from steelsight.evaluation.abstention.label_sets import label_sets
 from steelsight.evaluation.abstention.thresholds import answered, present_confidence, present_types
 from steelsight.evaluation.probabilities import sigmoid, softmax
 from steelsight.runtime.bundle.card import BundleCard, Precision
@@ -23,7 +24,16 @@ from steelsight.runtime.bundle.open import Bundle, FeatureStatistics
 from steelsight.runtime.engine.backends import OUTPUTS, Pass, Run, prepare_onnxruntime, prepare_openvino
 from steelsight.types import GrayBatch, Reason, State
 
-__all__ = ["ENGINES", "Decisions", "Engine", "EngineName", "Outputs", "decide", "open_engine"]
+__all__ = [
+    "ENGINES",
+    "Decisions",
+    "Engine",
+    "EngineName",
+    "Outputs",
+    "decide",
+    "feature_distance",
+    "open_engine",
+]
 
 EngineName = Literal["openvino", "onnxruntime"]
 ENGINES: Final[tuple[EngineName, ...]] = ("openvino", "onnxruntime")
@@ -50,6 +60,8 @@ class Decisions:
     distance: Float64[np.ndarray, " n"]  # from the training sheets; NaN without statistics of them
     states: tuple[State, ...]
     reasons: tuple[Reason, ...]
+    # Indices of the classes that each sheet may be; empty for an unfamiliar sheet, and without thresholds.
+    sets: tuple[tuple[int, ...], ...]
 
 
 class Engine:
@@ -140,7 +152,7 @@ def open_engine(
 
 
 def decide(outputs: Outputs, card: BundleCard, statistics: FeatureStatistics | None) -> Decisions:
-    """Apply the card's temperature, threshold and limit of familiarity.
+    """Apply the card's temperature, threshold, limit of familiarity and thresholds of the label sets.
 
     In a multilabel task every type from the threshold on is present, the label is that of defect-free sheets
     where there is none, the confidence is that of the least certain part, and no sheet is doubtful.
@@ -152,7 +164,7 @@ def decide(outputs: Outputs, card: BundleCard, statistics: FeatureStatistics | N
     if not np.isfinite(logits).all() or not np.isfinite(outputs.embedding).all():
         raise BadInput("engine: the graph answered NaN or infinity; verify the bundle on this machine")
     scaled = logits / card.temperature
-    distance = _distance(outputs.embedding, statistics)
+    distance = feature_distance(outputs.embedding, statistics)
     limit = np.inf if card.familiarity is None else card.familiarity.limit
     familiar = ~(distance > limit)  # NaN is familiar
     if card.task == "multilabel":
@@ -169,7 +181,18 @@ def decide(outputs: Outputs, card: BundleCard, statistics: FeatureStatistics | N
         distance,
         states,
         reasons,
+        _sets(probabilities, card, familiar),
     )
+
+
+def _sets(
+    probabilities: Float64[np.ndarray, "n c"], card: BundleCard, familiar: Bool[np.ndarray, " n"]
+) -> tuple[tuple[int, ...], ...]:
+    """The label sets; what they promise is said of familiar sheets alone."""
+    if card.label_sets is None:
+        return ((),) * len(probabilities)
+    named = label_sets(probabilities, card.label_sets.least) & familiar[:, None]
+    return tuple(tuple(np.flatnonzero(row).tolist()) for row in named)
 
 
 def _decide_types(
@@ -183,7 +206,9 @@ def _decide_types(
     labels = tuple(" + ".join(card.class_names[index] for index in row) or card.no_defect for row in classes)
     confidence = present_confidence(probabilities, present)
     states, reasons = _states(familiar, np.ones_like(familiar), None)
-    return Decisions(probabilities, labels, classes, confidence, distance, states, reasons)
+    return Decisions(
+        probabilities, labels, classes, confidence, distance, states, reasons, ((),) * len(labels)
+    )
 
 
 def _states(
@@ -200,10 +225,10 @@ def _states(
     return tuple(state for state, _ in pairs), tuple(reason for _, reason in pairs)
 
 
-def _distance(
+def feature_distance(
     embedding: Float32[np.ndarray, "n k"], statistics: FeatureStatistics | None
 ) -> Float64[np.ndarray, " n"]:
-    """Mahalanobis distance to the nearest class mean, in the directions the statistics keep."""
+    """Mahalanobis distance to the nearest mean, in the directions the statistics keep; NaN without them."""
     if statistics is None:
         return np.full(len(embedding), np.nan)
     whitening = statistics.whitening.astype(np.float64)

@@ -84,6 +84,7 @@ class Inspector:
             distance=float(decisions.distance[row]),
             heatmap=upsample(shown, size) if heatmaps else None,
             model_id=card.model_id,
+            label_set=tuple(card.class_names[index] for index in decisions.sets[row]),
         )
 
 

@@ -8,11 +8,13 @@ from typing import Final
 
 import numpy as np
 
+from steelsight.evaluation.abstention.label_sets import set_words
 from steelsight.reports.cells import probability_text
 from steelsight.reports.document import Cell, Chip, Column, Document
 from steelsight.reports.figures.scan import Thumbnail, draw_contact_sheet, draw_verdicts
-from steelsight.runtime.bundle.card import TrainingStatistics
+from steelsight.runtime.bundle.card import LabelSets, TrainingStatistics
 from steelsight.runtime.bundle.open import Bundle
+from steelsight.runtime.certificate_check import FALSE_ALARM, CertificateFinding
 from steelsight.runtime.drift import SURE, UNDECIDED, Drift
 from steelsight.runtime.engine.engine import Engine
 from steelsight.runtime.engine.inspector import Inspector
@@ -48,7 +50,9 @@ def write_page(
     """
     card = bundle.card
     document = Document(f"Scan of {summary.sheets:,} sheets", subtitle=f"{card.model}, {card.head} head")
+    _add_certificate(document, summary.certificate)
     _add_counts(document, summary)
+    _add_label_sets(document, summary, card.label_sets)
     _add_contacts(document, summary, Inspector(bundle, engine), sheets)
     _add_drift(document, summary.drift, card.usual)
     _add_bad(document, summary, passed_over)
@@ -68,6 +72,30 @@ def write_page(
     )
     document.footer({"steelsight": __version__, "model": card.model_id, "engine": engine.about})
     return document.save(out / REPORT)
+
+
+def _add_certificate(document: Document, check: CertificateFinding | None) -> None:
+    """A void certificate stands first; where it is not void, nothing is said."""
+    if check is None or not check.void:
+        return
+    document.chapter("Certificate")
+    document.text(
+        f"{check.statement[:1].upper()}{check.statement[1:]}. They are not drawn as the certification sheets "
+        f"were (tested with a false-alarm bound of {FALSE_ALARM:.0%}). How many answers on them are wrong is "
+        "not known: have a sample of them reviewed, and certify on sheets like these."
+    )
+
+
+def _add_label_sets(document: Document, summary: ScanSummary, sets: LabelSets | None) -> None:
+    if sets is None or not summary.label_sets:
+        return
+    document.table(
+        ["a doubtful sheet may be", Column("sheets", align="right")],
+        [(words, count) for words, count in summary.label_sets.most_common()],
+        caption="Label sets of the doubtful sheets",
+        note=f"Of the familiar sheets of each class, decided or doubtful, at least {sets.coverage:.0%} have "
+        "it in their set, where they are drawn as the certification sheets were.",
+    )
 
 
 def _add_counts(document: Document, summary: ScanSummary) -> None:
@@ -147,7 +175,9 @@ def _thumbnail(
 
 
 def _verdict(shown: ShownSheet) -> str:
-    return f"{shown.label} {probability_text(shown.probability)}"
+    words = f"{shown.label} {probability_text(shown.probability)}"
+    others = [name for name in shown.label_set if name != shown.label]
+    return f"{words}, or {set_words(others)}" if others and shown.state is State.DOUBTFUL else words
 
 
 def _add_drift(document: Document, drift: Sequence[Drift], usual: TrainingStatistics | None) -> None:

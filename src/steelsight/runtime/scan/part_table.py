@@ -68,9 +68,16 @@ def build_table(
     bad[outputs.rows] = False
     labels, states = [""] * len(sheets), [State.BAD_IMAGE.value] * len(sheets)
     reasons = [(read.reason or Reason.DAMAGED).value for read in reads]
-    for place, label, state, reason in zip(
-        outputs.rows.tolist(), decisions.labels, decisions.states, decisions.reasons, strict=True
+    sets: list[list[str]] = [[] for _ in sheets]
+    for place, label, state, reason, classes in zip(
+        outputs.rows.tolist(),
+        decisions.labels,
+        decisions.states,
+        decisions.reasons,
+        decisions.sets,
+        strict=True,
     ):
+        sets[place] = [card.class_names[index] for index in classes]
         labels[place], states[place], reasons[place] = label, state.value, reason.value
     columns: dict[str, Any] = {
         "index": [sheet.index for sheet in sheets],
@@ -82,6 +89,7 @@ def build_table(
         "detail": [shown_name(read.detail) for read in reads],
         "distance": _numbers(decisions.distance, bad),
         "probabilities": _probabilities(decisions.probabilities, bad),
+        "label_set": sets,
         "regions": _region_column(_find_regions(rows, reads, outputs, decisions)),
         "height": pa.array([read.size[0] for read in reads], pa.int32(), mask=bad),
         "width": pa.array([read.size[1] for read in reads], pa.int32(), mask=bad),

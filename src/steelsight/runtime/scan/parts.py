@@ -41,6 +41,7 @@ _COLUMNS: Final = (
     ("detail", pa.string()),  # of a bad image: what came and what to do
     ("distance", pa.float64()),  # from the training sheets; null where the bundle has no statistics of them
     ("probabilities", pa.list_(pa.float32())),  # of all classes, in the order of the metadata
+    ("label_set", pa.list_(pa.string())),  # classes that it may be; none where the bundle has no such sets
     ("regions", pa.list_(REGION)),  # in original pixels, strongest first; none without a defect
     ("height", pa.int32()),  # of the original
     ("width", pa.int32()),

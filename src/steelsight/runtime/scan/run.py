@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ from steelsight.runtime.scan.sources import PlannedSheet, list_sources
 from steelsight.runtime.scan.summary import ScanSummary, summarise, write_summary
 from steelsight.runtime.scan.workers import FinishedPart, run_parts
 
-__all__ = ["ReportProgress", "ScanReport", "cores", "scan"]
+__all__ = ["ReportProgress", "ScanReport", "cores", "save_certificate", "scan"]
 
 ReportProgress = Callable[[int, int], None]  # sheets done, sheets in all
 NAMED = 5  # late files whose names the JSON report lists
@@ -101,7 +101,8 @@ def scan(
     engine = open_engine(bundle, options.engine, threads=1, batch=options.batch)  # as in workers: equal rows
     identity = identify(bundle, sources, engine, heatmaps=options.heatmaps, watch=False)
     with lock_output(out, fresh=options.fresh):
-        plan, later, passed_over = _plan(out, identity, sources)
+        plan, later, saved = _plan(out, identity, sources)
+        passed_over = saved["passed_over"]
         rows = PartRows(bundle.card, plan.checksum, options.heatmaps)
         missing, damaged = _missing_parts(out, plan, rows)
         kept = plan.sheets - sum(_length(plan, number) for number in missing)
@@ -122,6 +123,7 @@ def scan(
         write_summary(
             out, summary, model_id=bundle.card.model_id, engine=engine.about, passed_over=passed_over
         )
+        save_certificate(out, identity, saved, summary)
         page = _write_page(out, summary, bundle, engine, plan, passed_over) if options.page else None
     return ScanReport(
         out=out,
@@ -136,6 +138,14 @@ def scan(
         engine=engine.about,
         page=page,
     )
+
+
+def save_certificate(
+    out: Path, identity: ScanIdentity, facts: Mapping[str, Any], summary: ScanSummary
+) -> None:
+    """Write into scan.json what the scan says of the certificate, where it can say something."""
+    if summary.certificate is not None:
+        save_scan(out, identity, **facts, certificate=summary.certificate.as_dict())
 
 
 def _worker_settings(
@@ -154,16 +164,19 @@ def _worker_settings(
 
 def _plan(
     out: Path, identity: ScanIdentity, sources: Sequence[Path | str]
-) -> tuple[ScanPlan, list[str], list[dict[str, str]]]:
-    """The plan of OUT, made now or earlier; names of files that came later; what was passed over."""
+) -> tuple[ScanPlan, list[str], dict[str, Any]]:
+    """The plan of OUT, made now or earlier; names of files that came later; the plan's facts in scan.json."""
     saved = load_scan(out, identity)
     listing = list_sources(sources)
     if saved is None:
         plan = write_plan(out, listing.sheets, PART)
         passed_over = [{"name": each.id, "reason": each.reason} for each in listing.passed_over]
-        facts = {"sheets": plan.sheets, "part": PART, "checksum": plan.checksum}
-        save_scan(out, identity, plan=facts, passed_over=passed_over)
-        return plan, [], passed_over
+        facts = {
+            "plan": {"sheets": plan.sheets, "part": PART, "checksum": plan.checksum},
+            "passed_over": passed_over,
+        }
+        save_scan(out, identity, **facts)
+        return plan, [], facts
     plan = open_plan(out)
     if plan.checksum != saved.get("plan", {}).get("checksum"):
         raise BadOutput(
@@ -177,7 +190,7 @@ def _plan(
                 f"{sheet.path}: the archive was changed since the scan into {out} began; use --fresh"
             )
     later = [sheet.name for sheet in listing.sheets if (sheet.path, _place(sheet)) not in planned]
-    return plan, later, saved.get("passed_over", [])
+    return plan, later, {"plan": saved["plan"], "passed_over": saved.get("passed_over", [])}
 
 
 def _place(sheet: PlannedSheet) -> int | str:

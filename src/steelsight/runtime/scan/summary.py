@@ -14,8 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steelsight.csv_text import csv_text
+from steelsight.evaluation.abstention.label_sets import set_words
 from steelsight.files import replace_file, write_json
 from steelsight.runtime.bundle.card import BundleCard
+from steelsight.runtime.certificate_check import CertificateFinding, open_monitor
 from steelsight.runtime.drift import Drift, class_shares, compare_statistics
 from steelsight.runtime.scan.output import QUARANTINE, SUMMARY
 from steelsight.types import Reason, State
@@ -39,6 +41,7 @@ class ShownSheet:
     state: State
     size: tuple[int, int]
     boxes: tuple[tuple[int, int, int, int], ...]  # in original pixels
+    label_set: tuple[str, ...] = ()  # classes that it may be
 
 
 @dataclass
@@ -52,6 +55,8 @@ class ScanSummary:
     bad: list[tuple[str, str, str]] = field(default_factory=list)  # name, reason, detail; the first LISTED
     shown: list[ShownSheet] = field(default_factory=list)  # unknown, doubtful, decided; least confident first
     drift: list[Drift] = field(default_factory=list)
+    label_sets: Counter[str] = field(default_factory=Counter)  # of the doubtful sheets, in words
+    certificate: CertificateFinding | None = None  # None = the bundle has nothing that could be refuted
 
     @property
     def transient(self) -> int:
@@ -65,13 +70,21 @@ class ScanSummary:
             "states": {state.value: self.states[state.value] for state in State},
             "labels": {label: dict(sorted(found.items())) for label, found in sorted(self.labels.items())},
             "reasons": dict(sorted(self.reasons.items())),
+            "label_sets": dict(sorted(self.label_sets.items())),
             "drift": [each.as_dict() for each in self.drift],
+            "certificate": None if self.certificate is None else self.certificate.as_dict(),
         }
 
 
-def summarise(out: Path, parts: Iterable[pa.Table], card: BundleCard) -> ScanSummary:
-    """Summarise the parts of a scan, and write quarantine.csv; raises BadOutput."""
+def summarise(
+    out: Path, parts: Iterable[pa.Table], card: BundleCard, *, repeated: bool = False
+) -> ScanSummary:
+    """Summarise the parts of a scan, and write quarantine.csv; raises BadOutput.
+
+    repeated  whether the same scan is summarised again and again, with ever more sheets
+    """
     summary = ScanSummary()
+    monitor = open_monitor(card, repeated=repeated)
     numbers: dict[str, list[Any]] = {name: [] for name in _NUMBERS}
     shares = np.zeros(len(card.class_names))
     doubt: list[tuple[int, float, int, ShownSheet]] = []
@@ -82,6 +95,8 @@ def summarise(out: Path, parts: Iterable[pa.Table], card: BundleCard) -> ScanSum
         _count(summary, part, good)
         for name in _NUMBERS:
             numbers[name].append(good[name].to_numpy().astype(np.float32))
+        if monitor is not None:
+            monitor.add(numbers["probability"][-1], numbers["distance"][-1])
         shares += len(good) * np.array(class_shares(good["label"].to_pylist(), card.class_names))
         doubt = heapq.nsmallest(SHOWN, [*doubt, *_doubt(good)])
         for row in _bad(part):
@@ -89,6 +104,7 @@ def summarise(out: Path, parts: Iterable[pa.Table], card: BundleCard) -> ScanSum
             if len(summary.bad) < LISTED:
                 summary.bad.append(row[1:])
     summary.shown = [each for *_, each in doubt]
+    summary.certificate = None if monitor is None else monitor.result()
     if card.usual is not None:
         values_by_name = {
             name: np.concatenate(values) if values else np.empty(0, np.float32)
@@ -114,6 +130,8 @@ def _count(summary: ScanSummary, part: pa.Table, good: pa.Table) -> None:
             counts[each["values"]] += each["counts"]
     for label, state, count in _pairs(good):
         summary.labels[label][state] += count
+    doubtful = good.filter(pc.equal(good["state"], State.DOUBTFUL.value))
+    summary.label_sets.update(set_words(names) for names in doubtful["label_set"].to_pylist() if names)
 
 
 def _pairs(good: pa.Table) -> Iterable[tuple[str, str, int]]:
@@ -126,14 +144,23 @@ def _doubt(good: pa.Table) -> list[tuple[int, float, int, ShownSheet]]:
     """The SHOWN least certain sheets of a part, each behind the values that order them."""
     ranks = np.array([RANK[state] for state in good["state"].to_pylist()], dtype=np.int64)
     order = np.lexsort((good["index"].to_numpy(), good["probability"].to_numpy(), ranks))[:SHOWN]
-    rows = good.select(["index", "name", "label", "probability", "state", "regions", "height", "width"]).take(
-        order
-    )
+    rows = good.select(
+        ["index", "name", "label", "probability", "state", "label_set", "regions", "height", "width"]
+    ).take(order)
     ranked = []
     for row in rows.to_pylist():
         boxes = tuple((r["left"], r["top"], r["right"], r["bottom"]) for r in row["regions"])
         size, state = (row["height"], row["width"]), State(row["state"])
-        shown = ShownSheet(row["index"], row["name"], row["label"], row["probability"], state, size, boxes)
+        shown = ShownSheet(
+            row["index"],
+            row["name"],
+            row["label"],
+            row["probability"],
+            state,
+            size,
+            boxes,
+            tuple(row["label_set"]),
+        )
         ranked.append((RANK[state], shown.probability, shown.index, shown))
     return ranked
 

@@ -18,7 +18,7 @@ from steelsight.runtime.scan.part_scanner import PartScanner
 from steelsight.runtime.scan.parts import VERDICTS, PartRows, part_path, read_part, write_part
 from steelsight.runtime.scan.plan import PART
 from steelsight.runtime.scan.retry import TRANSIENT
-from steelsight.runtime.scan.run import ReportProgress, ScanReport
+from steelsight.runtime.scan.run import ReportProgress, ScanReport, save_certificate
 from steelsight.runtime.scan.sources import PlannedSheet, absolute
 from steelsight.runtime.scan.summary import ScanSummary, summarise, write_summary
 from steelsight.sheets.images.image_file import unreadable
@@ -67,10 +67,12 @@ def watch(
         except KeyboardInterrupt:  # the usual end
             pass
         seconds = time.perf_counter() - started
-        summary = summarise(out, (read_part(out, number) for number in range(parts)), bundle.card)
+        tables = (read_part(out, number) for number in range(parts))
+        summary = summarise(out, tables, bundle.card, repeated=True)
         passed_over = [{"name": each.id, "reason": each.reason} for each in watched.files.unreadable.values()]
         about = {"model_id": bundle.card.model_id, "engine": engine.about}
         write_summary(out, summary, **about, passed_over=passed_over)
+        save_certificate(out, identity, {}, summary)
         page = _write_page(out, summary, bundle, engine, passed_over) if options.page else None
     return ScanReport(
         out=out,

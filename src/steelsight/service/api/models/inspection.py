@@ -85,6 +85,12 @@ class Inspection(AnswerModel):
     detail: str
     regions: tuple[ImageRegion, ...]
     probabilities: tuple[float, ...] = Field(description="In the order of class_names.")
+    label_set: tuple[str, ...] = Field(
+        (),
+        description="Classes that the sheet may be: familiar sheets of each class have it in their set as "
+        "often as the bundle's card says, where they are drawn as its certification sheets were. Empty "
+        "without such sets in the bundle, and for an unfamiliar sheet.",
+    )
     distance: float | None = Field(description="From the training sheets; null where it is not known.")
     model_id: str
     class_names: tuple[str, ...]
