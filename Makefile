@@ -67,6 +67,7 @@ test-long: $(VENV)/.installed  ## long statistics, trainings and attacks; writes
 	$(BIN)/python benchmarks/service.py --prepare build/service/list.db
 
 # Trains and exports the bundles that come with the package, on generated sheets alone: one target a bundle.
+# The weights of each are kept for `model.pretrained = steel` too.
 bundles: bundle-fast
 
 bundle-fast: $(VENV)/.installed
@@ -78,6 +79,8 @@ bundle-fast: $(VENV)/.installed
 	  --set split.train=.75 --set split.validation=.1 --set split.test=.15
 	$(BIN)/steelsight export build/default/fast --data build/default/sheets \
 	  --out src/steelsight/runtime/bundles/fast --risk .05 --probes 12
+	$(BIN)/python -m steelsight.models.steel_file build/default/fast \
+	  src/steelsight/models/steel/squeezenet_reduced.safetensors
 
 bench: $(VENV)/.installed  ## speed as ratios against the usual way; run nothing else meanwhile
 	for file in $(filter-out benchmarks/house.py benchmarks/golden.py benchmarks/hardening.py,$(wildcard benchmarks/*.py)); do \

@@ -19,6 +19,7 @@ MOST_BYTES = 25 * 2**20
 ROOT = Path(__file__).parents[1]
 DATA_FILES = {
     "steelsight/explanations/benchmark/league.toml",
+    "steelsight/models/steel/squeezenet_reduced.safetensors",
     "steelsight/py.typed",
     "steelsight/reports/templates/document.css",
     "steelsight/reports/templates/document.html",

@@ -240,6 +240,7 @@ def _source(run: Path, card: Card, sheets: ExportData) -> dict[str, Any]:
         "temperature_from": temperature_source(card),
         "mask_supervised": card.mask_supervised,
         "recipe": card.recipe,
+        **({"started_from": list(card.history)} if card.history else {}),
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from steelsight.models.catalog import ModelSpec
+from steelsight.models.starts import HeadFacts
 from steelsight.types import InputSpec, Task
 from steelsight.version import __version__
 
@@ -43,6 +44,8 @@ class Card(BaseModel):
     )  # a verdict of lower confidence is "I don't know"; at 1 every one
     temperature: float | None = Field(default=None, gt=0)  # divides the logits before the softmax
     repair: dict[str, JsonValue] = Field(default_factory=dict)  # the intervention against a shortcut, if any
+    # the runs whose weights it started from, each from the one before; see training.start
+    history: tuple[dict[str, JsonValue], ...] = ()
     weights_sha256: str = ""  # of names, types, shapes and bytes; save_checkpoint fills it
 
     @field_validator("input", mode="before")
@@ -58,6 +61,12 @@ class Card(BaseModel):
     def clean(self) -> int | None:
         """The output for defect-free sheets; None = no output is for them, as in every multilabel model."""
         return None if self.task == "multilabel" or self.defect_free_class is None else 0
+
+    @property
+    def head_facts(self) -> HeadFacts:
+        """What the head of its weights answers."""
+        model = self.model
+        return HeadFacts(model.head, model.pooling, self.task, self.class_names, self.defect_free_class)
 
     @property
     def no_defect(self) -> str:

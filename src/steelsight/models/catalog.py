@@ -7,20 +7,21 @@ Beside them stand networks of other libraries: those of BACKBONES by a name of t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from torch import nn
 
-from steelsight.errors import BadRecipe
+from steelsight.errors import BadRecipe, MissingWeights
 from steelsight.models import adhoc, efficientnet, squeezenet, vgg
 from steelsight.models.backbones.find import find_backbone
 from steelsight.models.backbones.sequence import run_empty
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.heads import AverageMaxHead, ConvHead, DirectHead, LinearHead, Pooling, PoolingName
 from steelsight.models.patches import patch_starts
+from steelsight.models.starts import read_steel
 from steelsight.models.weights import draw_weights, load_pretrained
 
 __all__ = [
@@ -67,7 +68,8 @@ class ModelSpec(BaseModel):
     pooling: PoolingName = "average"  # direct head only
     sharpness: float = Field(default=4.0, gt=0, allow_inf_nan=False)  # of lse pooling
     top_share: float = Field(default=0.1, gt=0, le=1)  # of top pooling
-    pretrained: Literal["imagenet", "none"] = "none"  # what the features started from
+    # what the features started from; steel: generated sheets, run: the last entry of the card's history
+    pretrained: Literal["imagenet", "steel", "run", "none"] = "none"
     height: int = Field(default=64, ge=1)  # px, of the sheet
     width: int = Field(default=400, ge=1)  # px, of the sheet
     dropout: float | None = Field(default=None, ge=0, lt=1, description="None = the study's")
@@ -184,20 +186,29 @@ def find_model(name: str) -> ModelEntry:
 
 
 def build_model(spec: ModelSpec, *, generator: torch.Generator | None = None) -> SheetClassifier:
-    """Build a network for training: random weights, then ImageNet's where the spec asks for them.
+    """Build a network for training: random weights, then ImageNet's or steel's where the spec asks for them.
 
     generator   draws the weights; None = one seeded with 0; the global generator is not used
     returns     in training mode, on the CPU, channels-last
-    raises      BadRecipe where no ImageNet weights exist, MissingWeights where they are not available
+    raises      BadRecipe where no such weights exist, MissingWeights where they are not available, as those
+                of a run never are here
     """
     entry = find_model(spec.name)
     if spec.pretrained == "imagenet" and entry.pretrained is None:
         raise BadRecipe(f"model {spec.name}: there are no ImageNet weights for it; set pretrained = none")
+    if spec.pretrained == "run":
+        raise MissingWeights(
+            f"model {spec.name}: its training started from the weights of another run, which its card names "
+            "and its folder does not hold; train it again with --from"
+        )
     generator = generator if generator is not None else torch.Generator().manual_seed(0)
     model = assemble(spec, generator)
     draw_weights(model, generator, features=not entry.draws_itself)
     if spec.pretrained == "imagenet" and entry.pretrained is not None:
         model.pretrained = load_pretrained(model, entry.pretrained)
+    elif spec.pretrained == "steel":
+        steel = read_steel(spec.name)
+        model.pretrained = steel.fill(model, replace(steel.head, class_names=()))  # the features alone
     return model
 
 

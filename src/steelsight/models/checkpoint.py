@@ -25,6 +25,7 @@ from steelsight.errors import BadCheckpoint
 from steelsight.files import sync_folder, write_synced
 from steelsight.models.card import CARD_FORMAT, Card
 from steelsight.models.catalog import SheetClassifier, assemble, structure
+from steelsight.models.starts import StartWeights
 from steelsight.reading import parse_json, read_regular
 from steelsight.types import InputSpec
 
@@ -36,6 +37,7 @@ __all__ = [
     "load_checkpoint",
     "refuse_bundle",
     "save_checkpoint",
+    "start_weights",
 ]
 
 WEIGHTS_FILE = "model.safetensors"
@@ -92,6 +94,11 @@ def load_checkpoint(folder: Path, *, decoder: str = InputSpec().decoder) -> tupl
     model = assemble(card.model)
     model.load_state_dict(state)
     return model.eval(), card
+
+
+def start_weights(model: SheetClassifier, card: Card) -> StartWeights:
+    """The weights of a checkpoint as another training starts from them."""
+    return StartWeights(card.model.name, card.head_facts, model.state_dict())
 
 
 def hash_weights(state: Mapping[str, Tensor]) -> str:

@@ -39,7 +39,7 @@ class SheetClassifier(nn.Module):
         self.size = size
         self.smallest = smallest
         self.patches = patches
-        self.pretrained: tuple[str, ...] = ()  # modules that started from ImageNet weights
+        self.pretrained: tuple[str, ...] = ()  # modules that started from ImageNet's or steel's weights
 
     @property
     def needs_its_size(self) -> bool:

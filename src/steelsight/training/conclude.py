@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from steelsight.models.catalog import SheetClassifier
 from steelsight.models.checkpoint import Card, save_checkpoint
 from steelsight.sheets.grouping.given_split import count_parts
 from steelsight.training.dataset import SheetData
+from steelsight.training.earlier import write_earlier
 from steelsight.training.loop.fit import FitResult
 from steelsight.training.predict import predict_logits
 from steelsight.training.records import (
@@ -26,6 +27,7 @@ from steelsight.training.records import (
     PREDICTIONS_FILE,
     RECIPE_FILE,
     SPLITS_FILE,
+    SplitRow,
     positions_of,
     write_predictions,
     write_splits,
@@ -50,11 +52,13 @@ def conclude(
     fitted: FitResult,
     *,
     extra: Mapping[str, Any],
+    earlier: Sequence[SplitRow] = (),
 ) -> tuple[Card, dict[str, Any]]:
     """Save the model, evaluate it on every part, write the RUN folder; metrics.json comes last.
 
     parts   the part each sheet is in, see records.split_names
     extra   more entries of metrics.json
+    earlier sheets that the runs before this one learnt from
     returns the card as saved, and metrics.json
     """
     card = save_checkpoint(out, model, card)
@@ -84,7 +88,7 @@ def conclude(
     write_predictions(out / PREDICTIONS_FILE, data, parts, answers, probabilities, clean)
     replace_file(out / CARD_README, model_card(card, metrics))
     write_run_page(out, metrics, data, clean, positions_of(parts, "test"))
-    records = (RECIPE_FILE, SPLITS_FILE, PREDICTIONS_FILE, SKETCHES_FILE)
+    records = (RECIPE_FILE, SPLITS_FILE, PREDICTIONS_FILE, SKETCHES_FILE, *write_earlier(out, earlier))
     write_checksums(out, records, {METRICS_FILE: dump_json(metrics)})
     write_json(out / METRICS_FILE, metrics)
     return card, metrics

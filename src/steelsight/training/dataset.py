@@ -139,7 +139,7 @@ def open_training_sheets(data: Path, recipe: Recipe, options: DataOptions = AUTO
     return open_sheets(
         data,
         recipe.task,
-        recipe.input_spec().at_bits(options.bits),
+        recipe.input_spec(options.bits),
         options,
         keep_multi_type=recipe.labels.multi_type == "first",
     )

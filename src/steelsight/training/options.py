@@ -38,8 +38,17 @@ class TrainOptions:
         help="Network: a name that `steelsight models` lists, timm:NAME, torchvision:NAME, or "
         "module:callable for one of your own. Default: the recipe's.",
     )
-    recipe: str = option(
-        "default", help="default, accurate, parts, study, aug_cnn and its like, or a TOML file."
+    recipe: str | None = option(
+        None,
+        help="default, accurate, parts, study, aug_cnn and its like, or a TOML file. Default: default; with "
+        "--from, that of the run.",
+    )
+    start: Path | None = option(
+        None,
+        help="Finished RUN whose weights the training starts from; its network and input are kept, its head "
+        "where the classes are the same.",
+        metavar="RUN",
+        flag="--from",
     )
     setting: tuple[str, ...] = option(
         (),
@@ -69,6 +78,13 @@ class TrainOptions:
         "default, in RUN/folds.",
         flag="--all",
     )
+    with_generated: int | None = option(
+        None,
+        help="Number of sheets of the generator that join the training part, never validation or test; they "
+        "have generated.share of the loss, .5 by default.",
+        min=1,
+        metavar="N",
+    )
     fresh: bool = option(False, help="Start over, or continue with what RUN holds.", flag="--fresh/--resume")
 
     def __post_init__(self) -> None:
@@ -85,6 +101,7 @@ class TrainOptions:
             "model.name": self.model,
             "stop.max_epochs": self.epochs,
             "split.method": self.split,
+            "generated.sheets": self.with_generated,
         }
         given = [f"{key}={value}" for key, value in flags.items() if value is not None]
         return [*given, *self.setting]

@@ -27,6 +27,7 @@ __all__ = [
     "BalanceRecipe",
     "ComputeRecipe",
     "FlipsRecipe",
+    "GeneratedRecipe",
     "LossRecipe",
     "NoiseRecipe",
     "OptimiserRecipe",
@@ -61,7 +62,8 @@ class ModelRecipe(_RecipeSection):
     pooling: PoolingName  # of the direct head: average, lse or top
     sharpness: float = Field(gt=0)  # of lse pooling; larger = closer to the maximum
     top_share: float = Field(gt=0, le=1)  # of top pooling: share of the grid that is averaged
-    pretrained: Literal["imagenet", "none", "auto"]  # auto: ImageNet's where the network has such weights
+    # steel: of generated sheets, see models.starts; auto: ImageNet's where the network has such weights
+    pretrained: Literal["imagenet", "steel", "none", "auto"]
     dropout: float | Literal["study"]  # study: what the study used for this network
 
 
@@ -188,6 +190,13 @@ class PasteRecipe(_RecipeSection):
     to_share: float = Field(ge=0, lt=1)  # of the training sheets, for every defect class; 0 = none
 
 
+class GeneratedRecipe(_RecipeSection):
+    """Sheets of the generator beside the real training sheets; see training.generated."""
+
+    sheets: int = Field(default=0, ge=0, le=MOST)  # that join the training part; 0 = none
+    share: float = Field(default=0.5, gt=0, lt=1)  # of the training loss that they have together
+
+
 class LossRecipe(_RecipeSection):
     """The training loss."""
 
@@ -223,9 +232,18 @@ class Recipe(_RecipeSection):
     flips: FlipsRecipe  # [flips]
     patches: PatchesRecipe  # [patches]
     paste: PasteRecipe  # [paste]
+    generated: GeneratedRecipe = GeneratedRecipe()  # [generated]; older recipes have none
     loss: LossRecipe  # [loss]
     augment: AugmentSpec  # [augment]
     compute: ComputeRecipe  # [compute]
+
+    @model_serializer(mode="wrap")
+    def _without_generated(self, write: Callable[[Any], Any]) -> dict[str, Any]:
+        """Leave the section out without sheets, so that fingerprints from before it existed stay valid."""
+        values: dict[str, Any] = write(self)
+        if not self.generated.sheets:
+            values.pop("generated", None)
+        return values
 
     @model_validator(mode="after")
     def _agrees(self) -> Recipe:
@@ -248,6 +266,11 @@ class Recipe(_RecipeSection):
             raise ValueError(
                 "labels.shuffle_seed: masks would reveal the true labels to the control; "
                 "set loss.masks = 0, patches.count = 1 and paste.to_share = 0"
+            )
+        if self.generated.sheets and (self.patches.count > 1 or self.labels.shuffle_seed):
+            came = "patches.count above 1" if self.patches.count > 1 else "labels.shuffle_seed above 0"
+            raise ValueError(
+                f"generated.sheets: expected whole sheets with their own labels, got {came}; set it to 0"
             )
         self._refuse_for_multilabel()
         if self.stop.max_epochs == 0 and not self.probe.enabled:
@@ -294,6 +317,9 @@ class Recipe(_RecipeSection):
             patches=self.patches.count,
         )
 
-    def input_spec(self) -> InputSpec:
-        """The input of this recipe, with this version's decoder."""
-        return InputSpec(self.input.height, self.input.width, self.input.fit)
+    def input_spec(self, bits: int | None = None) -> InputSpec:
+        """The input of this recipe, with this version's decoder.
+
+        bits  full scale of files of more than 8 bits that state none; None = not known
+        """
+        return InputSpec(self.input.height, self.input.width, self.input.fit).at_bits(bits)

@@ -18,7 +18,15 @@ from steelsight.errors import BadRecipe
 from steelsight.reading import parse_toml, read_regular
 from steelsight.training.recipe import Recipe
 
-__all__ = ["RECIPES", "SLIDE_MODELS", "load_recipe", "override", "recipe_keys", "recipe_text"]
+__all__ = [
+    "RECIPES",
+    "SLIDE_MODELS",
+    "load_recipe",
+    "override",
+    "recipe_keys",
+    "recipe_text",
+    "with_settings",
+]
 
 SLIDE_MODELS = (  # of the study's multi-class table, in its order
     "aug_cnn",
@@ -50,7 +58,15 @@ def override(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     values = recipe.model_dump(mode="json")
     for key, value in changes.items():
         _put(values, _find_key(key), value)
-    return _validate(values, "as changed")
+    return recipe.model_copy(update=dict(_validate(values, "as changed")))  # also of a StartedRecipe
+
+
+def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
+    """A copy with `key=value` overrides; raises BadRecipe as load_recipe."""
+    values = recipe.model_dump(mode="json")
+    for setting in settings:
+        _set(values, setting)
+    return _validate(values, "of the run")
 
 
 def recipe_keys() -> tuple[str, ...]:
@@ -152,7 +168,7 @@ def _near(key: str) -> str:
 def _put(values: Table, key: str, value: Any) -> None:
     *sections, name = key.split(".")
     for section in sections:
-        values = values[section]
+        values = values.setdefault(section, {})  # one that is left out where it says nothing
     values[name] = value
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "positions_of",
     "read_logits",
     "read_metrics",
+    "read_rows",
     "read_splits",
     "split_names",
     "split_rows",
@@ -100,7 +101,14 @@ def write_splits(folder: Path, data: SheetData, parts: list[str]) -> None:
 
 def read_splits(folder: Path) -> list[SplitRow]:
     """The rows of splits.csv; raises BadCheckpoint where it is missing, altered or malformed."""
-    path = folder / SPLITS_FILE
+    splits = read_rows(folder / SPLITS_FILE)
+    if not is_checked(folder, SPLITS_FILE):
+        _refuse_other_counts(folder, splits)
+    return splits
+
+
+def read_rows(path: Path) -> list[SplitRow]:
+    """The rows of a table in the columns of splits.csv; raises BadCheckpoint as `read_splits`."""
     try:
         text = read_checked(path, advice=f"restore it, {FRESH}").decode("utf-8")
         rows = [[read_cell(cell) for cell in row] for row in csv.reader(io.StringIO(text, newline=""))]
@@ -111,10 +119,7 @@ def read_splits(folder: Path) -> list[SplitRow]:
         ) from error
     if not rows or tuple(rows[0]) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
         raise BadCheckpoint(f"{path}: expected the columns {', '.join(COLUMNS)}; restore the file")
-    splits = [SplitRow(*row) for row in rows[1:]]
-    if not is_checked(folder, SPLITS_FILE):
-        _refuse_other_counts(folder, splits)
-    return splits
+    return [SplitRow(*row) for row in rows[1:]]
 
 
 def _refuse_other_counts(folder: Path, splits: Sequence[SplitRow]) -> None:

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Int
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from steelsight.checksums import CHECKSUMS_FILE
 from steelsight.errors import BadCheckpoint, BadRecipe
 from steelsight.models.catalog import SheetClassifier, build_model
 from steelsight.models.checkpoint import Card, load_checkpoint
+from steelsight.models.starts import HeadFacts, read_steel
 from steelsight.sheets.grouping.splits import Split, find_leaks, group_split, random_split
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
@@ -42,6 +43,7 @@ from steelsight.training.dataset import (
     open_training_sheets,
     read_masks,
 )
+from steelsight.training.generated import add_generated
 from steelsight.training.given_split import find_given_leaks, given_split, note_given
 from steelsight.training.imbalance.balanced import balance_training_data
 from steelsight.training.imbalance.shuffle import SHUFFLED_NOTE, shuffle_labels
@@ -50,6 +52,7 @@ from steelsight.training.loop.progress import NoProgress, TrainingProgress
 from steelsight.training.recipe import Recipe, SplitRecipe
 from steelsight.training.recipe_files import load_recipe
 from steelsight.training.records import METRICS_FILE, PARTS, read_metrics, split_names
+from steelsight.training.start import StartedRecipe, note_learnt_before
 
 __all__ = ["RunResult", "load_run", "make_split", "split_keys", "train_data", "train_run"]
 
@@ -80,10 +83,13 @@ def train_run(
 ) -> RunResult:
     """Train on a DATA folder, evaluate on its test part, write a RUN folder.
 
-    recipe     a Recipe, or a shipped name or TOML file with `settings` as in recipe_files.load_recipe out
-    an unfinished training there is resumed; a finished one with the same inputs is returned as it is options
-    how DATA is opened fresh      ignore what is in `out` and start over raises     BadInput of any kind,
-    BadData where a multiclass DATA has one class alone; BadCheckpoint if
+    options    how DATA is opened
+    recipe     a Recipe, also a StartedRecipe, or a shipped name or TOML file with `settings` as in
+               recipe_files.load_recipe
+    out        an unfinished training there is resumed; a finished one with the same inputs is returned as
+               it is
+    fresh      ignore what is in `out` and start over
+    raises     BadInput of any kind, BadData where a multiclass DATA has one class alone; BadCheckpoint if
                `out` holds another training and `fresh` is not set
     """
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, settings)
@@ -165,13 +171,21 @@ def train_data(
         progress.note(
             f"{len(leaks)} {what} lie in more than one part of the split, so its figures are optimistic"
         )
+    if plan is not None and recipe.generated.sheets:
+        raise BadRecipe(
+            f"generated.sheets: expected 0 for a training with an intervention, got "
+            f"{recipe.generated.sheets}; repair a run that was trained without --with-generated"
+        )
     notes = [SHUFFLED_NOTE] * (recipe.labels.shuffle_seed > 0)
     notes += (note_given(data, split) if given else []) + note_missing(data, split)
     notes += note_contradictions(data) + note_few_groups(data, split) + note_stretch(data)
     notes += note_small_defects(data, recipe.model_spec(len(data.labelled.class_names)))
+    notes += note_learnt_before(data, split, recipe)
     for note in notes:
         progress.note(note)
     model = _start_model(data, recipe, seed, plan)
+    if recipe.generated.sheets:
+        progress.note(f"drawing {recipe.generated.sheets} generated sheets")
     training_data, facts = _prepare(data, split, recipe, seed, plan)
     progress.start(_title(data, split, recipe), recipe.stop.max_epochs)
     out.mkdir(parents=True, exist_ok=True)
@@ -191,10 +205,13 @@ def train_data(
         "leaks": leaks,
         "notes": notes,
         **facts,
+        "started_from": list(_history(data, recipe)),
         **({} if plan is None else {"repair": dict(plan.description)}),
     }
     parts = split_names(split, len(data.items))
-    card, metrics = conclude(out, model, _card(data, recipe, seed, plan), data, parts, fitted, extra=extra)
+    card = _card(data, recipe, seed, plan)
+    earlier = recipe.start.learnt if isinstance(recipe, StartedRecipe) else ()
+    card, metrics = conclude(out, model, card, data, parts, fitted, extra=extra, earlier=earlier)
     (out / STATE_FILE).unlink(missing_ok=True)
     return RunResult(out, card, recipe, metrics, fresh=True)
 
@@ -204,16 +221,37 @@ def _start_model(
 ) -> SheetClassifier:
     """The model with the weights that training starts from."""
     spec = recipe.model_spec(len(data.labelled.class_names))
-    model = build_model(spec, generator=torch.Generator().manual_seed(seed))
+    started = isinstance(recipe, StartedRecipe)
+    drawn = spec.model_copy(update={"pretrained": "none"}) if started else spec
+    model = build_model(drawn, generator=torch.Generator().manual_seed(seed))
+    if isinstance(recipe, StartedRecipe):
+        recipe.start.weights.fill(model, _head_facts(data, recipe))
+    elif spec.pretrained == "steel":
+        read_steel(spec.name).fill(model, _head_facts(data, recipe))
     if plan is not None and plan.start is not None:
         model.load_state_dict(plan.start)
     return model
 
 
+def _head_facts(data: SheetData, recipe: Recipe) -> HeadFacts:
+    """What the head of a model for these data answers, as its card will say."""
+    model = recipe.model
+    return HeadFacts(
+        model.head, model.pooling, data.task, data.labelled.class_names, _defect_free_class(data)
+    )
+
+
+def _history(data: SheetData, recipe: Recipe) -> tuple[dict[str, JsonValue], ...]:
+    """The history of the card; empty where the training starts from no run."""
+    if not isinstance(recipe, StartedRecipe):
+        return ()
+    return recipe.start.history(_head_facts(data, recipe))
+
+
 def _prepare(
     data: SheetData, split: Split, recipe: Recipe, seed: int, plan: InterventionPlan | None
 ) -> tuple[TrainingData, dict[str, Any]]:
-    """The training data with shuffled labels, copies, patches and intervention as asked for.
+    """The training data with all that is asked for: labels, copies, patches, intervention, generated sheets.
 
     returns  with them the entries of metrics.json that describe these changes
     """
@@ -232,11 +270,16 @@ def _prepare(
         prepared, shuffled = shuffle_labels(prepared, recipe.labels.shuffle_seed)
     balanced = balance_training_data(prepared, recipe, len(data.labelled.class_names), seed=seed)
     prepared = balanced.data if plan is None else plan.apply(balanced.data)
+    generated = None
+    if recipe.generated.sheets:
+        joined = add_generated(prepared, data, recipe, seed=seed)
+        prepared, generated = joined.data, joined.facts
     if not recipe.needs_masks:  # they were read for the plan alone
         prepared = replace(prepared, masks=None)
     facts = {
         "shuffled_labels": None if shuffled is None else shuffled.as_dict(),
         "balance": balanced.facts,
+        "generated": generated,
     }
     return prepared, facts
 
@@ -293,6 +336,8 @@ def _fingerprint(
     }
     if data.input.bits is not None:
         facts["bits"] = data.input.bits  # the pixels differ, the files do not
+    if history := _history(data, recipe):
+        facts["started_from"] = list(history)
     if plan is not None:
         facts["repair"] = dict(plan.description)
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -316,6 +361,7 @@ def _card(data: SheetData, recipe: Recipe, seed: int, plan: InterventionPlan | N
         mask_supervised=recipe.loss.masks > 0 or bool(plan and plan.description.get("masks")),
         repair={} if plan is None else dict(plan.description),
         shuffled_labels=recipe.labels.shuffle_seed > 0,
+        history=_history(data, recipe),
     )
 
 

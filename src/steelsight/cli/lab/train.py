@@ -44,11 +44,11 @@ def train(
 
 
 def _train_once(data: Path, out: Path, options: TrainOptions, sheets: DataOptions) -> dict[str, Any]:
+    from steelsight.training.fine_tune import chosen_recipe
     from steelsight.training.loop.progress import ConsoleProgress
-    from steelsight.training.recipe_files import load_recipe
     from steelsight.training.run import train_run
 
-    recipe = load_recipe(options.recipe, options.settings)
+    recipe = chosen_recipe(options)
     with ConsoleProgress(console) as progress:
         done = train_run(
             data, sheets, recipe=recipe, out=out, seed=options.seed, fresh=options.fresh, progress=progress
@@ -63,11 +63,11 @@ def _train_once(data: Path, out: Path, options: TrainOptions, sheets: DataOption
 def _cross_validate(
     data: Path, out: Path, options: TrainOptions, sheets: DataOptions, folds: FoldOptions
 ) -> dict[str, Any]:
+    from steelsight.training.fine_tune import chosen_recipe
     from steelsight.training.folds import cross_validate
     from steelsight.training.loop.progress import ConsoleProgress
-    from steelsight.training.recipe_files import load_recipe
 
-    recipe = load_recipe(options.recipe, options.settings)
+    recipe = chosen_recipe(options)
     with ConsoleProgress(console) as progress:
         done = cross_validate(
             data,
@@ -87,10 +87,10 @@ def _train_and_test(
     data: Path, other: Path, out: Path, options: TrainOptions, sheets: DataOptions
 ) -> dict[str, Any]:
     from steelsight.runs.train_and_test import train_and_test
+    from steelsight.training.fine_tune import chosen_recipe
     from steelsight.training.loop.progress import ConsoleProgress
-    from steelsight.training.recipe_files import load_recipe
 
-    recipe = load_recipe(options.recipe, options.settings)
+    recipe = chosen_recipe(options)
     with ConsoleProgress(console) as progress:
         done, tested = train_and_test(
             data,
@@ -112,10 +112,10 @@ def _train_on_all(
     data: Path, out: Path, options: TrainOptions, sheets: DataOptions, folds: FoldOptions
 ) -> dict[str, Any]:
     from steelsight.runs.train_and_test import train_on_all
+    from steelsight.training.fine_tune import chosen_recipe
     from steelsight.training.loop.progress import ConsoleProgress
-    from steelsight.training.recipe_files import load_recipe
 
-    recipe = load_recipe(options.recipe, options.settings)
+    recipe = chosen_recipe(options)
     with ConsoleProgress(console) as progress:
         done, validated = train_on_all(
             data,

@@ -24,6 +24,7 @@ from steelsight.runs.opening.reading import open_as_run, read_as_run
 from steelsight.runs.opening.seen_sheets import SeenSheets
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.training.dataset import GIVEN, SheetData
+from steelsight.training.earlier import read_earlier
 from steelsight.training.records import PARTS, SPLITS_FILE, SplitRow, read_splits
 from steelsight.training.sketches import read_sketches
 
@@ -42,13 +43,16 @@ class OpenRun:
     card: Card
     data: SheetData
     splits: tuple[SplitRow, ...]  # the run's splits.csv
+    earlier: tuple[SplitRow, ...] = ()  # sheets that the runs it started from learnt from
 
     @cached_property
     def seen(self) -> SeenSheets:
         """Which sheets of DATA the run has seen, recognised by their pixels."""
         shape = (self.data.input.height, self.data.input.width)
         sketches = read_sketches(self.folder, shape)
-        return SeenSheets(self.splits, self.data, rule=self.card.groups, sketches=sketches)
+        return SeenSheets(
+            self.splits, self.data, rule=self.card.groups, sketches=sketches, earlier=self.earlier
+        )
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -138,7 +142,7 @@ def open_run(
     if sheets is None or not _opened_alike(sheets, card, read_as_run(card, options)):
         sheets = open_as_run(data, card, options, splits)
     sheets = match_classes(sheets, card, data)
-    return OpenRun(folder, model, card, sheets, splits)
+    return OpenRun(folder, model, card, sheets, splits, read_earlier(folder) if card.history else ())
 
 
 def _opened_alike(sheets: SheetData, card: Card, wanted: DataOptions) -> bool:

@@ -38,6 +38,7 @@ class SeenSheets:
     kin         positions of other sheets whose group has a training or validation sheet of the run
     trained     positions of the sheets whose pixels trained the run
     seen        positions of sheets with the pixels of a training or validation sheet, and of their groups
+    earlier     sheets that the runs it started from learnt from, known by their pixels alone
     sketches    of training sheets, which recognise near-duplicates; None where the run keeps none
     """
 
@@ -48,13 +49,14 @@ class SeenSheets:
         *,
         rule: str | None = None,
         sketches: KeptSketches | None = None,
+        earlier: Sequence[SplitRow] = (),
     ) -> None:
         self.data = data
         self.rule = rule
         self.sketches = sketches
         parts: dict[str, set[str]] = {}
         own = {(row.id, row.pixels): row for row in splits}
-        for row in splits:
+        for row in (*splits, *earlier):
             parts.setdefault(row.pixels, set()).add(row.split)
         hashes = pixel_hashes(data.images)
         self.rows = tuple(own.get(key) for key in zip(map(shown_name, data.ids), hashes, strict=True))

@@ -33,6 +33,7 @@ from steelsight.runs.transplant.options import TransplantOptions
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.dataset import SheetData
+from steelsight.training.earlier import read_earlier
 from steelsight.training.records import read_splits
 from steelsight.types import GrayBatch, Labels
 
@@ -195,7 +196,9 @@ def _fair_sheets(receiver: OpenRun, donors: Sequence[Path], split: str) -> Posit
     sheets = receiver.data
     chosen = set(receiver.choose(split).tolist())
     for folder in donors:
-        chosen -= SeenSheets(read_splits(folder), sheets, rule=load_checkpoint(folder)[1].groups).seen
+        card = load_checkpoint(folder)[1]
+        earlier = read_earlier(folder) if card.history else ()
+        chosen -= SeenSheets(read_splits(folder), sheets, rule=card.groups, earlier=earlier).seen
     rows = np.array([i for i in sorted(chosen) if sheets.keys[i] >= 0], dtype=np.int64)
     if rows.size < FEWEST:
         raise BadData(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from steelsight.runtime.bundle.card import BundleCard
@@ -41,7 +42,8 @@ def bundle_readme(card: BundleCard) -> str:
         "## Made from",
         "",
         f"Run `{source.get('run', '')}` on `{source.get('data', '')}` (hash "
-        f"`{source.get('data_hash', '')}`), seed {source.get('seed', '')}; trained with {labels}.",
+        f"`{source.get('data_hash', '')}`), seed {source.get('seed', '')}; trained with {labels}."
+        + _started_from(source),
         "",
         *_adaptations(card),
         "## Agreement with the " + ("fitted head" if _entries(card) else "trained model"),
@@ -76,6 +78,15 @@ def bundle_readme(card: BundleCard) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _started_from(source: Mapping[str, Any]) -> str:
+    """The run whose weights the training started from, where it is one."""
+    entries = source.get("started_from")
+    if not isinstance(entries, list) or not entries or not isinstance(entries[-1], dict):
+        return ""
+    last = entries[-1]
+    return f" It started from the weights of run `{last.get('run')}` on `{last.get('data_name')}`."
 
 
 def _entries(card: BundleCard) -> list[dict[str, Any]]:

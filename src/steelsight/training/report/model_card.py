@@ -24,6 +24,13 @@ TASKS = {
     "multilabel": "which defect types a sheet has, each yes or no",
 }
 
+_STARTS = {
+    "imagenet": "ImageNet weights",
+    "steel": "weights learnt on generated sheets",
+    "run": "the weights of run",
+    "none": "random weights",
+}
+
 Report = Mapping[str, Any]
 
 
@@ -79,7 +86,10 @@ def _front(card: Card, metrics: Report) -> str:
 def _head(card: Card) -> str:
     model, size = card.model, f"{card.input.height}x{card.input.width}"
     entry = find_model(model.name)
-    start = "ImageNet weights" if model.pretrained == "imagenet" else "random weights"
+    start = _STARTS[model.pretrained]
+    if card.history:
+        last = card.history[-1]
+        start += f" {_plain(str(last['run']))} on {_plain(str(last['data_name']))} ({last['head']} head)"
     head = "study head" if model.head == "study" else f"direct head, {model.pooling} pooling"
     patches = f", classified by {model.patches} patches" if model.patches > 1 else ""
     supervision = "classes and defect masks" if card.mask_supervised else "classes alone"
@@ -270,6 +280,11 @@ def _training(card: Card, metrics: Report) -> str:
     )
     if "after" in balance:
         words += f" Training sheets a class {balance['before']}, with copies {balance['after']}."
+    if generated := metrics.get("generated"):
+        words += (
+            f" {generated['sheets']} sheets of the generator (version {generated['version']}, seed "
+            f"{generated['seed']}) took part, with {generated['share']:g} of the loss."
+        )
     environment = ", ".join(f"{key} {value}" for key, value in metrics.get("environment", {}).items())
     return f"{words} The whole recipe is in recipe.json.\n\nMade with {environment}."
 
