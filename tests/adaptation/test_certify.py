@@ -35,7 +35,8 @@ def test_a_random_sample_certifies(make_bundle: Make, make_data: Make, tmp_path:
     assert card.usual is not None
     assert card.usual.sheets == 55
     assert card.label_sets is not None
-    assert card.label_sets.sheets == (25, 15, 15)  # of as many groups, all familiar
+    familiar = [count / most for count, most in zip(card.label_sets.sheets, (25, 15, 15), strict=True)]
+    assert 0.8 <= min(familiar) <= max(familiar) <= 1  # the limit keeps 95 %
     assert card.label_sets.needed == (0, 0, 0)
     assert min(card.label_sets.least) > 0
     assert card.certification is not None
@@ -56,7 +57,8 @@ def test_classes_that_the_head_lacks_count_as_wrong(
     assert card.usual is not None
     assert card.usual.sheets == 95
     assert card.label_sets is not None
-    assert card.label_sets.sheets == (25, 15, 15)  # a label set cannot name a class that the head lacks
+    sets = card.label_sets.sheets  # no sheet of the class that the head lacks, which a set cannot name
+    assert all(0 < count <= most for count, most in zip(sets, (25, 15, 15), strict=True))
     assert card.certification is not None
     assert card.certification.sheets == 95
 

@@ -8,25 +8,29 @@ fitted on: sheets that were labelled because they were doubtful, or class by cla
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float, Int
 
 from steelsight.adaptation.nested import FitSheets, NestedScores
 from steelsight.adaptation.sheets import SheetLabels
-from steelsight.errors import BadInput
 from steelsight.evaluation.abstention.calibration import fit_temperature
 from steelsight.evaluation.abstention.guarantee import THRESHOLDS, sheets_needed
 from steelsight.evaluation.abstention.scores import fit_feature_space
 from steelsight.evaluation.abstention.thresholds import ANSWER_NOTHING, answered
 from steelsight.evaluation.probabilities import softmax
+from steelsight.runtime.bundle.card import Familiarity, FeatureScale
 from steelsight.runtime.bundle.open import FeatureStatistics
+from steelsight.runtime.familiarity import familiarity_limit, feature_distance, scaled
 
-__all__ = ["KEPT", "HeadCalibration", "HeadFamiliarity", "calibrate_head", "fit_familiarity"]
+__all__ = ["HeadCalibration", "HeadFamiliarity", "calibrate_head", "fit_familiarity"]
 
-KEPT: Final = 0.99  # share of the sheets, left out of the fit, within the limit of familiarity
+# Share of further sheets within the limit of familiarity: an export's 99 % would be the most unusual of a
+# hundred sheets, and refuse next to nothing.
+KEPT: Final = 0.95
+SCALE: Final = "cube root"  # of the features, where the bundle has no statistics
 FEWEST: Final = 10  # answered sheets from which a share of wrong ones is estimated
 
 
@@ -68,7 +72,7 @@ class HeadFamiliarity:
     """Class means and directions of the labelled sheets, and the distance beyond which a sheet is unknown."""
 
     statistics: FeatureStatistics
-    limit: float
+    facts: Familiarity
 
 
 def calibrate_head(
@@ -90,22 +94,44 @@ def calibrate_head(
 
 
 def fit_familiarity(
-    embedding: Float[np.ndarray, "n k"], sheets: FitSheets, scores: NestedScores
+    embedding: Float[np.ndarray, "n k"],
+    sheets: FitSheets,
+    scores: NestedScores,
+    before: FeatureStatistics | None,
 ) -> HeadFamiliarity:
-    """Fit the feature space to all sheets, and its limit to distances of sheets left out of the fit.
+    """Add the labelled sheets to the feature space of the bundle; its limit is of sheets left out of that.
 
+    A hundred sheets do not give a covariance of hundreds of features: in a space of their own, woven cloth
+    lies nearer than some sheets that were left out of it. So the directions stay those of the bundle's
+    training sheets, and the means of the labelled classes are added to its own.
+
+    before  the bundle's statistics; None = it has none, and the space is fitted to the labelled sheets
     raises  BadInput for sheets without spread
     """
+    scale: FeatureScale = SCALE if before is None else before.scale
+    features, single = scaled(embedding, scale), sheets.single
     left_out: Float[np.ndarray, " n"] = np.full(len(embedding), np.nan)
     for fit, test in scores.folds:
-        rows = fit[sheets.single[fit]]
-        left_out[test] = fit_feature_space(embedding[rows], sheets.labels[rows]).distance(embedding[test])
-    limit = float(np.quantile(left_out, KEPT))
-    if not limit > 0:
-        raise BadInput("familiarity: expected sheets that differ, got equal ones; use other sheets")
-    space = fit_feature_space(embedding[sheets.single], sheets.labels[sheets.single])
-    whitening: Float32[np.ndarray, "k k"] = np.linalg.cholesky(space.precision).astype(np.float32)
-    return HeadFamiliarity(FeatureStatistics(space.means.astype(np.float32), whitening), limit)
+        rows = fit[single[fit]]
+        space = _space(features[rows], sheets.labels[rows], before, scale)
+        left_out[test] = feature_distance(embedding[test], space)
+    limit, kept = familiarity_limit(left_out, KEPT)
+    statistics = _space(features[single], sheets.labels[single], before, scale)
+    return HeadFamiliarity(statistics, Familiarity(limit=limit, kept=kept, scale=scale))
+
+
+def _space(
+    features: Float[np.ndarray, "m k"],
+    labels: Int[np.ndarray, " m"],
+    before: FeatureStatistics | None,
+    scale: FeatureScale,
+) -> FeatureStatistics:
+    if before is None:
+        space = fit_feature_space(features, labels)
+        whitening = np.linalg.cholesky(space.precision)
+        return FeatureStatistics(space.means.astype(np.float32), whitening.astype(np.float32), scale)
+    means = np.stack([features[labels == kind].mean(axis=0) for kind in np.unique(labels)])
+    return replace(before, means=np.concatenate([before.means, means.astype(np.float32)]))
 
 
 def _estimate_threshold(

@@ -15,7 +15,8 @@ from steelsight.evaluation.probabilities import softmax
 from steelsight.groups import group_keys
 from steelsight.runtime.bundle.card import BundleCard
 from steelsight.runtime.certification import certification_sheets, fit_label_sets
-from steelsight.runtime.engine.engine import Outputs, feature_distance
+from steelsight.runtime.engine.engine import Outputs
+from steelsight.runtime.familiarity import feature_distance
 from steelsight.sheets.grouping.duplicates import duplicate_groups
 from steelsight.streams import stream
 
@@ -81,7 +82,7 @@ def sample_facts(
     rng, groups = stream(seed, "adapt-label-sets"), group_keys(sheets.groups)
     probabilities = softmax(outputs.logits, temperature=card.temperature)
     away = feature_distance(outputs.embedding, familiarity.statistics)
-    usable = labels.single & ~(away > familiarity.limit)
+    usable = labels.single & ~(away > familiarity.facts.limit)
     sets = fit_label_sets(probabilities, labels.labels, usable, rng=rng, groups=groups)
     kept = certification_sheets(probabilities.max(axis=1), away, rng=rng, groups=groups)
     return {"label_sets": sets.model_dump(), "certification": kept.model_dump()}

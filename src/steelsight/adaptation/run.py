@@ -12,7 +12,6 @@ from typing import Any, Final
 import numpy as np
 
 from steelsight.adaptation.calibrate import (
-    KEPT,
     HeadCalibration,
     HeadFamiliarity,
     calibrate_head,
@@ -40,7 +39,7 @@ from steelsight.evaluation.probabilities import softmax
 from steelsight.files import pack_arrays
 from steelsight.groups import group_keys
 from steelsight.plain import plain
-from steelsight.runtime.bundle.card import BundleCard, Familiarity, TrainingStatistics
+from steelsight.runtime.bundle.card import BundleCard, TrainingStatistics
 from steelsight.runtime.bundle.open import PROBES_FILE, Bundle, open_bundle
 from steelsight.runtime.bundle.readme import README_FILE, bundle_readme
 from steelsight.runtime.bundle.writer import describe_files, write_bundle
@@ -142,7 +141,7 @@ def _fit(
         )
     head, penalty = fit_best(fit, folds=options.folds, seed=options.seed)
     calibration = calibrate_head(scores, labels, risk=options.risk, delta=options.delta)
-    familiarity = fit_familiarity(features.embedding, fit, scores)
+    familiarity = fit_familiarity(features.embedding, fit, scores, opened.statistics)
     return _Fitted(sheets, labels, plan, fit, scores, comparison, head, penalty, calibration, familiarity)
 
 
@@ -208,7 +207,7 @@ def _finish(
     draft = draft.model_copy(
         update={
             "precision": trials.precision,
-            "familiarity": Familiarity(limit=fitted.familiarity.limit, kept=KEPT),
+            "familiarity": fitted.familiarity.facts,
             "files": describe_files(files),
         }
     )

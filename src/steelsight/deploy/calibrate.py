@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float32
@@ -14,15 +15,17 @@ from steelsight.evaluation.abstention.calibration import fit_temperature, is_wor
 from steelsight.evaluation.abstention.guarantee import THRESHOLDS, certify
 from steelsight.evaluation.abstention.scores import fit_feature_space
 from steelsight.evaluation.probabilities import softmax
-from steelsight.runtime.bundle.card import CertificationSheets, LabelSets
+from steelsight.runtime.bundle.card import CertificationSheets, Familiarity, LabelSets
 from steelsight.runtime.bundle.open import FeatureStatistics
 from steelsight.runtime.certification import certification_sheets, fit_label_sets
-from steelsight.runtime.engine.engine import Engine, Outputs, feature_distance
+from steelsight.runtime.engine.engine import Engine, Outputs
+from steelsight.runtime.familiarity import familiarity_limit, feature_distance, scaled
 from steelsight.types import GrayBatch, Task
 
-__all__ = ["KEPT", "BundleCalibration", "calibrate"]
+__all__ = ["BundleCalibration", "calibrate"]
 
-KEPT = 0.99  # share of the calibration sheets within the limit of familiarity
+KEPT: Final = 0.99  # share of sheets like the calibration sheets within the limit of familiarity
+SCALE: Final = "cube root"  # of the features
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +36,7 @@ class BundleCalibration:
     threshold: float | None
     statement: str
     statistics: FeatureStatistics
-    limit: float
+    familiarity: Familiarity
     outputs: Outputs  # of the sheets that set the temperature and the limit
     images: GrayBatch  # those sheets
     groups: int  # independent groups of those sheets
@@ -58,19 +61,14 @@ def calibrate(
     fitting, certifying = _split(sheets, rng)
     outputs = engine(sheets.images(fitting))
     trained = engine(sheets.images(sheets.train)).embedding
-    space = fit_feature_space(trained.astype(np.float64), sheets.labels(sheets.train))
+    space = fit_feature_space(scaled(trained, SCALE), sheets.labels(sheets.train))
     whitening: Float32[np.ndarray, "k k"] = np.linalg.cholesky(space.precision).astype(np.float32)
-    statistics = FeatureStatistics(space.means.astype(np.float32), whitening)
-    distance = space.distance(outputs.embedding.astype(np.float64))
-    limit = float(np.quantile(distance, KEPT))
-    if not limit > 0:
-        raise BadInput(
-            "familiarity: expected calibration sheets that differ, got equal ones; use other sheets"
-        )
+    statistics = FeatureStatistics(space.means.astype(np.float32), whitening, SCALE)
+    limit, kept = familiarity_limit(feature_distance(outputs.embedding, statistics), KEPT)
     finish = partial(
         BundleCalibration,
         statistics=statistics,
-        limit=limit,
+        familiarity=Familiarity(limit=limit, kept=kept, scale=SCALE),
         outputs=outputs,
         images=sheets.images(fitting),
         groups=len(set(sheets.groups(fitting))),

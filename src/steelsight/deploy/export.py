@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from steelsight.deploy.calibrate import KEPT, BundleCalibration, calibrate
+from steelsight.deploy.calibrate import BundleCalibration, calibrate
 from steelsight.deploy.export_data import ExportData, open_export_data
 from steelsight.deploy.graph import OPSET, build_graph
 from steelsight.deploy.options import ExportOptions
@@ -29,7 +29,7 @@ from steelsight.errors import BadRecipe, ParityRefused
 from steelsight.files import pack_arrays
 from steelsight.models.card import Card, temperature_source
 from steelsight.models.catalog import SheetClassifier
-from steelsight.runtime.bundle.card import BundleCard, Familiarity, GraphFacts, Precision, TrainingStatistics
+from steelsight.runtime.bundle.card import BundleCard, GraphFacts, Precision, TrainingStatistics
 from steelsight.runtime.bundle.open import PROBES_FILE, Bundle
 from steelsight.runtime.bundle.readme import README_FILE, bundle_readme
 from steelsight.runtime.bundle.writer import describe_files, write_bundle
@@ -170,7 +170,7 @@ def _calibrated(calibration: BundleCalibration) -> dict[str, Any]:
         "threshold": calibration.threshold,
         "threshold_by": "none" if calibration.threshold is None else "certificate",
         "threshold_statement": calibration.statement,
-        "familiarity": Familiarity(limit=calibration.limit, kept=KEPT),
+        "familiarity": calibration.familiarity,
         "label_sets": calibration.label_sets,
         "certification": calibration.certification,
     }

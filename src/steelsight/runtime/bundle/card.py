@@ -18,6 +18,7 @@ __all__ = [
     "BundleCard",
     "CertificationSheets",
     "Familiarity",
+    "FeatureScale",
     "FileFact",
     "GraphFacts",
     "LabelSets",
@@ -67,6 +68,7 @@ Gray = Annotated[float, Field(ge=0, le=255, allow_inf_nan=False)]
 Distance = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 Cells = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
 Precision = Literal["f32", "bf16", "int8"]
+FeatureScale = Literal["linear", "cube root"]
 ThresholdBy = Literal["certificate", "cost", "cross-validation", "none"]
 
 
@@ -94,7 +96,9 @@ class Familiarity(_CardPart):
 
     file: str = "familiarity.npz"  # means (c, k) and whitening (k, r), float32
     limit: float = Field(gt=0, le=1e12, allow_inf_nan=False)  # distance above it: unknown input
-    kept: float = Field(gt=0, lt=1)  # share of calibration sheets within the limit
+    # Share of further sheets within the limit, where they are drawn as the calibration sheets were.
+    kept: float = Field(gt=0, lt=1)
+    scale: FeatureScale = "linear"  # of the features that distances are measured in
 
 
 class TrainingStatistics(_CardPart):

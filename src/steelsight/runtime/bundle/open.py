@@ -19,7 +19,7 @@ from steelsight.errors import BadBundle
 from steelsight.names import shown_name
 from steelsight.reading import read_regular
 from steelsight.runtime.bundle.arrays import read_arrays
-from steelsight.runtime.bundle.card import BundleCard
+from steelsight.runtime.bundle.card import BundleCard, FeatureScale
 from steelsight.runtime.bundle.default import bundle_names, named_bundle
 from steelsight.runtime.bundle.graph.check import MAX_GRAPH_BYTES, CheckedGraph, check_graph
 from steelsight.runtime.bundle.graph.values import FLOAT, UINT8, GraphPort
@@ -42,10 +42,11 @@ _OLD_FORMAT: Final = (
 
 @dataclass(frozen=True, eq=False)
 class FeatureStatistics:
-    """Mean embeddings of the classes, and the directions in which distances are measured."""
+    """Mean features of the classes, and the directions in which distances are measured."""
 
-    means: Float32[np.ndarray, "c k"]
+    means: Float32[np.ndarray, "c k"]  # of the embedding, scaled
     whitening: Float32[np.ndarray, "k r"]  # (x - mean) @ whitening has the Mahalanobis length
+    scale: FeatureScale = "linear"  # see runtime.familiarity
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,4 +208,4 @@ def _statistics(folder: Path, card: BundleCard, files: dict[str, bytes]) -> Feat
         if not array.size or not np.isfinite(array).all():
             raise BadBundle(f"{where}: {name}: expected finite numbers; export it again")
         statistics.append(array)
-    return FeatureStatistics(*statistics)
+    return FeatureStatistics(statistics[0], statistics[1], card.familiarity.scale)

@@ -198,8 +198,9 @@ def _thresholds(card: BundleCard) -> list[str]:
         sentences.append(f"Below a confidence of {card.threshold:g} the verdict is `doubtful`.")
     if card.familiarity is not None:
         sentences.append(
-            f"Farther than {card.familiarity.limit:.3g} from the training sheets, where "
-            f"{1 - card.familiarity.kept:.0%} of the calibration sheets lie, the verdict is `unknown_input`."
+            f"Farther than {card.familiarity.limit:.3g} from the training sheets the verdict is "
+            "`unknown_input`; of sheets drawn as the calibration sheets at most "
+            f"{1 - card.familiarity.kept:.1%} lie there, in the mean."
         )
     return sentences
 

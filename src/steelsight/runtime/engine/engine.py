@@ -22,6 +22,7 @@ from steelsight.evaluation.probabilities import sigmoid, softmax
 from steelsight.runtime.bundle.card import BundleCard, Precision
 from steelsight.runtime.bundle.open import Bundle, FeatureStatistics
 from steelsight.runtime.engine.backends import OUTPUTS, Pass, Run, prepare_onnxruntime, prepare_openvino
+from steelsight.runtime.familiarity import feature_distance
 from steelsight.types import GrayBatch, Reason, State
 
 __all__ = [
@@ -31,7 +32,6 @@ __all__ = [
     "EngineName",
     "Outputs",
     "decide",
-    "feature_distance",
     "open_engine",
 ]
 
@@ -223,19 +223,6 @@ def _states(
     for row in np.flatnonzero(~familiar).tolist():
         pairs[row] = (State.UNKNOWN_INPUT, Reason.UNFAMILIAR)
     return tuple(state for state, _ in pairs), tuple(reason for _, reason in pairs)
-
-
-def feature_distance(
-    embedding: Float32[np.ndarray, "n k"], statistics: FeatureStatistics | None
-) -> Float64[np.ndarray, " n"]:
-    """Mahalanobis distance to the nearest mean, in the directions the statistics keep; NaN without them."""
-    if statistics is None:
-        return np.full(len(embedding), np.nan)
-    whitening = statistics.whitening.astype(np.float64)
-    points, means = embedding.astype(np.float64) @ whitening, statistics.means.astype(np.float64) @ whitening
-    squared = ((points[:, None] - means[None]) ** 2).sum(axis=2)
-    nearest: Float64[np.ndarray, " n"] = np.sqrt(squared.min(axis=1))
-    return nearest
 
 
 def _filled(rows: GrayBatch, size: int) -> Pass:
