@@ -62,7 +62,8 @@ def compare_explanations(
     published  from a task to the published figures that are shown beside
     out        folder to write; None = RUN/league-SPLIT
     say, note  called with each step, and with what should stay on the screen
-    raises     BadRecipe for a method, part or key that does not exist; BadData where no sheet has a mask
+    raises     BadRecipe for a method, part or key that does not exist; BadData where no sheet has a mask, and
+               where the folder to choose on shares images with DATA
     """
     recipe = load_league_recipe(options.setting)
     folder = out if out is not None else run / f"league-{options.split}"
@@ -71,6 +72,7 @@ def compare_explanations(
         data,
         options,
         part=options.split,
+        choose_on=options.choose_on,
         share=recipe.choice.share,
         limit=options.limit,
         seed=options.seed,
@@ -86,6 +88,9 @@ def compare_explanations(
         notes=benchmark.notes,
         progress=LeagueProgress(say, note, folder / KEPT, options.fresh),
     )
+    other = benchmark.choosing[0].data if benchmark.choosing else None
+    if other is not None:
+        league = replace(league, chosen_on=other.name)
     known = published(first.card.task)
     numbers: dict[str, Any] = {
         "run": str(run),
@@ -93,6 +98,7 @@ def compare_explanations(
         "groups": first.data.grouping,
         "reading": first.data.reading,
         "split": options.split,
+        "chosen_on": None if other is None else {"data": other.name, "data_hash": other.data_hash},
         "mask_supervised": any(each.card.mask_supervised for each in benchmark.runs),
         "seed": options.seed,
         "recipe": recipe.model_dump(mode="json"),
@@ -100,9 +106,10 @@ def compare_explanations(
     }
     settings = result_settings(
         "league",
-        replace(options, fresh=False),
+        replace(options, fresh=False, choose_on=None),
         cards=[each.card for each in benchmark.runs],
         data_hash=first.data.data_hash,
+        chosen_on=numbers["chosen_on"],
         recipe=recipe.model_dump(mode="json"),
     )
     numbers |= keep_earlier(folder, NUMBERS, settings, [REPORT, "report.json", "figures/league.png"])

@@ -150,6 +150,12 @@ class LeagueOptions(DataOptions):
     methods: tuple[str, ...] | None = option(
         None, help="Method names, joined by commas; default all. A wrong name lists them.", joined=True
     )
+    choose_on: Path | None = option(
+        None,
+        help="Another DATA folder whose sheets method and rule are chosen on, and none of whose images is in "
+        "DATA. Default: the run's validation sheets; where it has none, some of its training groups.",
+        metavar="DATA2",
+    )
     limit: int | None = option(
         None,
         help="Maximum number of sheets to choose rules on, and to evaluate on, for each model.",

@@ -17,11 +17,13 @@ from steelsight.cli.explain.explain import explain
 from steelsight.cli.explain.league import league
 from steelsight.explanations.benchmark.results import evaluate_method
 from steelsight.models.checkpoint import load_checkpoint, save_checkpoint
+from steelsight.runs.benchmark_data import open_benchmark
 from steelsight.runs.mistakes import collect_mistakes, draw_mistakes
 from steelsight.runs.opening.open import open_run
 from steelsight.training.folds import cross_validate
 from steelsight.training.options import FoldOptions
 from steelsight.training.recipe_files import load_recipe
+from steelsight.training.records import read_splits
 from steelsight.training.run import train_run
 
 RECIPE = (
@@ -60,8 +62,17 @@ def invoke(*arguments: object) -> Result:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Plain sheets, and two types of defect with masks."""
-    root = tmp_path_factory.mktemp("data") / "mill"
-    rng = np.random.default_rng(0)
+    return _draw(tmp_path_factory.mktemp("data") / "mill", seed=0)
+
+
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Other sheets of the same kind."""
+    return _draw(tmp_path_factory.mktemp("apart") / "other mill", seed=1)
+
+
+def _draw(root: Path, *, seed: int) -> Path:
+    rng = np.random.default_rng(seed)
     for kind, width in (("free", 0), ("crack", 4), ("patch", 20)):
         (root / kind).mkdir(parents=True)
         for number in range(8):
@@ -167,6 +178,76 @@ def test_folds_are_pooled_and_choose_on_training_groups(folds: Path, data: Path)
     assert len(told["picks"]) == 2
     assert "the run has no validation sheets" in told["notes"][0]
     assert "has no validation" in (folds / "league-test" / "report.html").read_text().replace("\n", " ")
+
+
+def test_methods_and_rules_are_chosen_on_another_folder(
+    folds: Path, data: Path, apart: Path, tmp_path: Path
+) -> None:
+    """A run without validation sheets, judged on sheets kept apart: nothing could be chosen on these."""
+    run = folds / "fold-0-0"
+    assert not any(row.split == "validation" for row in read_splits(run))
+    arguments = ("league", run, apart, "--split", "unseen", *METHODS, *QUICK, "--out", tmp_path, "--json")
+    alone = json.loads(invoke(*arguments).stdout.splitlines()[-1])
+    assert alone["recommended"]["validation_sheets"] == 0
+    result = invoke(*arguments, "--choose-on", data)
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout.splitlines()[-1])
+    assert told["sheets"] == alone["sheets"] == 16
+    unseen = [row for row in read_splits(run) if row.split == "test" and row.label != "free"]
+    assert told["recommended"]["validation_sheets"] == len(unseen) > 0
+    assert told["chosen_on"]["data"] == "mill"
+    assert alone["chosen_on"] is None
+    assert (
+        told["notes"][0] == "methods and rules were chosen on sheets of mill that the run has not learnt from"
+    )
+    assert any(note.startswith("mill: ") and "were left out" in note for note in told["notes"])
+    assert told["earlier_result"] is not None
+    assert (tmp_path / "earlier" / "1" / "league.json").is_file()
+    page = " ".join((tmp_path / "report.html").read_text().split())
+    assert "hosen on sheets of mill" in page
+    assert "hosen on validation" not in page
+
+
+def test_the_sheets_chosen_on_are_those_of_the_other_folder(folds: Path, data: Path, apart: Path) -> None:
+    benchmark = open_benchmark(folds, data, part="test", choose_on=apart)
+    assert [each.data.name for each in benchmark.choosing] == ["other mill"] * 2
+    judged = [name for case in benchmark.cases for name in case.evaluation.ids]
+    defective = {item.id for item in benchmark.runs[0].data.items if item.types}
+    assert sorted(judged) == sorted(defective)
+    for case in benchmark.cases:  # each fold may choose on every sheet of the other folder
+        chosen = open_run(folds / case.name, apart).data
+        pixels = dict(zip(chosen.ids, chosen.images, strict=True))
+        assert len(case.selection.ids) == 16
+        for name, image in zip(case.selection.ids, case.selection.images, strict=True):
+            assert (pixels[name] == image).all()
+
+
+def test_folders_that_share_images_are_refused(run: Path, data: Path, apart: Path, tmp_path: Path) -> None:
+    same = invoke("league", run, data, "--choose-on", data)
+    assert same.exit_code == 2
+    assert "got 24 with the same pixels" in " ".join(same.output.split())
+    mixed = tmp_path / "mixed"
+    shutil.copytree(apart, mixed)
+    shutil.copy(data / "free" / "free3.jpg", mixed / "free" / "another name.jpg")
+    result = invoke("league", run, data, "--choose-on", mixed)
+    assert result.exit_code == 2
+    assert "got 1 with the same pixels, such as free/another name.jpg and free/free3.jpg" in " ".join(
+        result.output.split()
+    )
+
+
+def test_a_folder_that_the_run_has_learnt_from_is_refused(
+    run: Path, data: Path, apart: Path, tmp_path: Path
+) -> None:
+    learnt = tmp_path / "learnt"
+    shutil.copytree(data, learnt)
+    for row in read_splits(run):
+        if row.split == "test":
+            (learnt / row.id).unlink()
+            (learnt / row.id).with_suffix(".png").unlink(missing_ok=True)
+    result = invoke("league", run, apart, "--split", "unseen", "--choose-on", learnt)
+    assert result.exit_code == 2
+    assert "learnt: expected unseen sheets of" in " ".join(result.output.split())
 
 
 def test_a_limit_draws_so_many(folds: Path, data: Path, tmp_path: Path) -> None:

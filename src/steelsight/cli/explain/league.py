@@ -43,10 +43,10 @@ def league(
 ) -> None:
     """Rank explanation methods on sheets with masks, and recommend one with a rule for making masks.
 
-    Method and rule are chosen on the run's validation sheets and reported on its test sheets. It takes
-    minutes to hours, and says how long before it starts; --methods and --limit shorten it. After an
-    interruption the same command continues: finished methods are kept in DIR/methods, and used again only for
-    the same model, sheets and settings.
+    Method and rule are chosen on the run's validation sheets, or on those of --choose-on, and reported on its
+    test sheets, or those of --split. It takes minutes to hours, and says how long before it starts; --methods
+    and --limit shorten it. After an interruption the same command continues: finished methods are kept in
+    DIR/methods, and used again only for the same model, sheets and settings.
     """
     from steelsight.explanations.benchmark.report import recommendation
     from steelsight.runs.league import compare_explanations

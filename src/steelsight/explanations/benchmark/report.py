@@ -42,8 +42,8 @@ def recommendation(league: League) -> str:
     pick, dice = league.recommended[ALL], league.intervals(league.scores)["dice"]
     chosen = (
         "chosen by each fold's own validation sheets"
-        if len(league.picks) > 1
-        else "chosen on validation sheets"
+        if len(league.picks) > 1 and not league.chosen_on
+        else f"chosen on {league.selection}"
     )
     if np.isnan(pick.dice):
         chosen = "nothing could be chosen, so the study's rule stands"
@@ -99,7 +99,9 @@ def league_figure(league: League, published: Published) -> Any:
             result.candidate.title,
             {
                 str(league.rule): league.intervals(result.scores["study"])["dice"],
-                "rule chosen on validation": league.intervals(result.scores["chosen"])["dice"],
+                f"rule chosen on {league.chosen_on or 'validation'}": league.intervals(
+                    result.scores["chosen"]
+                )["dice"],
                 **(
                     {"one for each class": league.intervals(result.scores["by class"])["dice"]}
                     if len(league.classes) > 1
@@ -160,11 +162,11 @@ def _write_picks(document: Document, league: League) -> None:
         pick = league.recommended[name]
         rows.append([league.class_names[name], _title(league, pick), str(pick.rule), pick.dice, pick.sheets])
     document.table(
-        ["class explained", "method", "rule", Column("validation Dice"), "sheets"],
+        ["class explained", "method", "rule", Column(f"Dice on {league.selection}"), "sheets"],
         rows,
         id="league-picks",
         caption="For each class",
-        note="The best over the validation sheets of all folds; the figures above are of each fold's own.",
+        note=f"The best over the {league.selection} of all folds; the figures above are of each fold's own.",
     )
 
 
@@ -205,7 +207,7 @@ def _write_tables(document: Document, league: League, published: Published) -> N
         rows,
         id="league-chosen",
         caption="Each method with the rule chosen for it",
-        note="Chosen on validation sheets by mean Dice, reported on sheets that took no part.",
+        note=f"Chosen on {league.selection} by mean Dice, reported on sheets that took no part.",
     )
 
 
@@ -217,11 +219,11 @@ def _write_types(document: Document, league: League) -> None:
         ["ceiling, study's rule", *(ceiling[name]["by_rule"] for name in names)],
         ["ceiling, best threshold", *(ceiling[name]["by_best_threshold"] for name in names)],
         [
-            "best on validation, one for all",
+            f"best on {league.chosen_on or 'validation'}, one for all",
             *(league.intervals(league.scores, of=name)["dice"] for name in names),
         ],
         [
-            "best on validation, one for each",
+            f"best on {league.chosen_on or 'validation'}, one for each",
             *(league.intervals(league.class_scores, of=name)["dice"] for name in names),
         ],
     ]

@@ -75,12 +75,18 @@ class League:
     seed: int
     resamples: int
     notes: tuple[str, ...] = ()
+    chosen_on: str = ""  # the folder whose sheets methods and rules were chosen on; "" = the run's own DATA
     constant_dice: float = 0.0  # mean Dice of the best constant mask, which needs no model
 
     @property
     def holds(self) -> bool:
         """Whether a method is recommended: the lower 95 % bound of its Dice is above the constant mask's."""
         return bool(self.intervals(self.scores)["dice"].low > self.constant_dice)
+
+    @property
+    def selection(self) -> str:
+        """The sheets that methods and rules were chosen on, in words."""
+        return f"sheets of {self.chosen_on}" if self.chosen_on else "validation sheets"
 
     @property
     def right(self) -> Bool[np.ndarray, " n"]:
@@ -123,7 +129,10 @@ def run_league(
     """
     evaluated = [case for case in cases if len(case.evaluation.images)]
     if not evaluated:
-        raise BadData("league: expected defective sheets with masks to judge on, found none; bring masks")
+        raise BadData(
+            "league: expected defective sheets with masks to judge on, found none; bring masks, or "
+            "evaluate another --split"
+        )
     names = _supported(methods, evaluated)
     rule, other = recipe.study_rules(task)
     if progress is None:
