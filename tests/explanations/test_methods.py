@@ -58,7 +58,15 @@ def model(request: pytest.FixtureRequest) -> nn.Module:
 
 
 @pytest.fixture(
-    params=["direct", "study", "residual", "efficientnet_lite0", "timm:resnet10t", "timm:convnext_atto"]
+    params=[
+        "direct",
+        "study",
+        "residual",
+        "efficientnet_lite0",
+        "two_scales",
+        "timm:resnet10t",
+        "timm:convnext_atto",
+    ]
 )
 def any_model(request: pytest.FixtureRequest) -> nn.Module:
     if request.param == "residual":

@@ -7,7 +7,7 @@ Beside them stand networks of other libraries: those of BACKBONES by a name of t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -15,13 +15,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from torch import nn
 
 from steelsight.errors import BadRecipe, MissingWeights
-from steelsight.models import adhoc, efficientnet, squeezenet, vgg
+from steelsight.models import adhoc, efficientnet, squeezenet, two_scales, vgg
 from steelsight.models.backbones.find import find_backbone
 from steelsight.models.backbones.sequence import run_empty
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.heads import AverageMaxHead, ConvHead, DirectHead, LinearHead, Pooling, PoolingName
 from steelsight.models.patches import patch_starts
-from steelsight.models.starts import read_steel
+from steelsight.models.starts import start_on_steel
 from steelsight.models.weights import draw_weights, load_pretrained
 
 __all__ = [
@@ -156,6 +156,16 @@ BACKBONES: dict[str, ModelEntry] = {
         pretrained=efficientnet.WEIGHTS,
         draws_itself=True,
     ),
+    "two_scales": ModelEntry(
+        "EfficientNet-Lite0 and, at half size, reduced SqueezeNet",
+        two_scales.two_scales_features,
+        two_scales.CHANNELS,
+        two_scales.SMALLEST,
+        BACKBONE_DROPOUT,
+        _conv_head,
+        pretrained="two_scales",
+        draws_itself=True,
+    ),
 }
 
 
@@ -207,8 +217,9 @@ def build_model(spec: ModelSpec, *, generator: torch.Generator | None = None) ->
     if spec.pretrained == "imagenet" and entry.pretrained is not None:
         model.pretrained = load_pretrained(model, entry.pretrained)
     elif spec.pretrained == "steel":
-        steel = read_steel(spec.name)
-        model.pretrained = steel.fill(model, replace(steel.head, class_names=()))  # the features alone
+        if spec.name == "two_scales":  # its fine part has learnt from photographs alone
+            load_pretrained(model, "two_scales")
+        model.pretrained = start_on_steel(model)
     return model
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -20,7 +20,7 @@ from torch import Tensor
 from steelsight.errors import BadRecipe, MissingWeights
 from steelsight.models.classifier import SheetClassifier
 
-__all__ = ["FACTS", "STEEL", "HeadFacts", "StartWeights", "read_steel"]
+__all__ = ["FACTS", "STEEL", "HeadFacts", "StartWeights", "read_steel", "start_on_steel"]
 
 _FOLDER: Final = Path(__file__).parent / "steel"
 STEEL: Final = MappingProxyType({path.stem: path for path in sorted(_FOLDER.glob("*.safetensors"))})
@@ -67,6 +67,24 @@ class StartWeights:
         return taken
 
 
+def start_on_steel(model: SheetClassifier, head: HeadFacts | None = None) -> tuple[str, ...]:
+    """Copy weights learnt on generated sheets into a model; of `two_scales` into its coarse part alone.
+
+    head     what the model's head will answer; None = the features alone are copied
+    returns  the names of the modules that received weights
+    raises   as `read_steel`
+    """
+    if model.name == "two_scales":
+        coarse = model.features.get_submodule("net.coarse.squeezenet")
+        state = read_steel("squeezenet_reduced").state
+        coarse.load_state_dict(
+            {name.removeprefix("features."): state[name].float() for name in state if "features." in name}
+        )
+        return ("features.net.coarse.squeezenet",)
+    steel = read_steel(model.name)
+    return steel.fill(model, replace(steel.head, class_names=()) if head is None else head)
+
+
 def read_steel(network: str) -> StartWeights:
     """The weights of a network that was trained on generated sheets.
 
@@ -75,7 +93,7 @@ def read_steel(network: str) -> StartWeights:
     if network not in STEEL:
         raise BadRecipe(
             f"model.pretrained = steel: expected a network that comes along trained on generated sheets, "
-            f"{' or '.join(STEEL) or 'none here'}, got {network}; use one of them, or set pretrained = auto"
+            f"{', '.join(STEEL)} or two_scales, got {network}; use one of them, or set pretrained = auto"
         )
     path = STEEL[network]
     try:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torchvision.models import SqueezeNet1_1_Weights, VGG16_BN_Weights, WeightsEnum
 
 from steelsight.errors import MissingWeights
+from steelsight.models import two_scales
 from steelsight.models.backbones.sequence import Wrapped
 from steelsight.models.backbones.timm_nets import download_timm
 from steelsight.models.backbones.torchvision_nets import download_torchvision
@@ -30,6 +31,8 @@ PRETRAINED: dict[str, WeightsEnum] = {
     "vgg16_bn": VGG16_BN_Weights.IMAGENET1K_V1,
 }
 
+# Sources that are several: the part of `features.net` that takes each.
+JOINED: dict[str, Mapping[str, str]] = {"two_scales": two_scales.PARTS}
 
 _NOT_FETCHED = (OSError, RuntimeError, EOFError, http.client.HTTPException, pickle.UnpicklingError)
 
@@ -71,9 +74,14 @@ def load_pretrained(model: SheetClassifier, source: str) -> tuple[str, ...]:
     where the channels agree (full SqueezeNet, 512); the reduced network has 384 and keeps its draw, as all
     other heads do.
 
-    source  a key of PRETRAINED, timm:NAME or torchvision:NAME
+    source  a key of PRETRAINED or JOINED, timm:NAME or torchvision:NAME
     raises  MissingWeights where they are not available or do not fit
     """
+    if source in JOINED:
+        for part, each in JOINED[source].items():
+            prefix = "" if ":" in each else "features."
+            _copy(read_pretrained(each), prefix, model.features.get_submodule(f"net.{part}"), each)
+        return ("features",)
     weights = read_pretrained(source)
     if ":" in source:
         features = model.features

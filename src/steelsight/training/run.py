@@ -22,7 +22,7 @@ from steelsight.checksums import CHECKSUMS_FILE
 from steelsight.errors import BadCheckpoint, BadRecipe
 from steelsight.models.catalog import SheetClassifier, build_model
 from steelsight.models.checkpoint import Card, load_checkpoint
-from steelsight.models.starts import HeadFacts, read_steel
+from steelsight.models.starts import HeadFacts, start_on_steel
 from steelsight.sheets.grouping.splits import Split, find_leaks, group_split, random_split
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
@@ -227,7 +227,7 @@ def _start_model(
     if isinstance(recipe, StartedRecipe):
         recipe.start.weights.fill(model, _head_facts(data, recipe))
     elif spec.pretrained == "steel":
-        read_steel(spec.name).fill(model, _head_facts(data, recipe))
+        start_on_steel(model, _head_facts(data, recipe))
     if plan is not None and plan.start is not None:
         model.load_state_dict(plan.start)
     return model

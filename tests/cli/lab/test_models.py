@@ -35,7 +35,8 @@ def test_lists_every_network(tmp_path: Path) -> None:
     [
         (
             ("lenet",),
-            "vgg16_bn, efficientnet_lite0, or timm:NAME, torchvision:NAME, module:callable, got 'lenet'",
+            "vgg16_bn, efficientnet_lite0, two_scales, or timm:NAME, torchvision:NAME, "
+            "module:callable, got 'lenet'",
         ),
         (("adhoc", "--height", "20"), "at least 46x46, got 20x400"),
         (("adhoc", "--head", "none"), "'study' or 'direct'"),

@@ -13,20 +13,23 @@ Levels = tuple[float, float, float]
 
 
 class Rescale(nn.Module):
-    """Images normalised by ImageNet's mean and deviation → by another mean and deviation.
+    """Images normalised by one mean and deviation, ImageNet's unless given → by another.
 
     As the first layer of the features it keeps one input for all models: attributions, baselines and the
     noise of X + sigma Z stay in the same units. An export folds it into the first convolution.
 
     mean, std  of the three channels on a scale of 0 to 1, as the backbone's weights were trained with
+    given      mean and deviation of the images that come in
     """
 
-    def __init__(self, mean: Levels, std: Levels) -> None:
+    def __init__(
+        self, mean: Levels, std: Levels, given: tuple[Levels, Levels] = (IMAGENET_MEAN, IMAGENET_STD)
+    ) -> None:
         super().__init__()
         self.mean = mean
         self.std = std
-        self.scale = tuple(own / new for own, new in zip(IMAGENET_STD, std, strict=True))
-        self.shift = tuple((own - new) / s for own, new, s in zip(IMAGENET_MEAN, mean, std, strict=True))
+        self.scale = tuple(old / new for old, new in zip(given[1], std, strict=True))
+        self.shift = tuple((old - new) / s for old, new, s in zip(given[0], mean, std, strict=True))
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
         """Normalised by the new mean and deviation; constants are made here, so that no copy lacks them."""
