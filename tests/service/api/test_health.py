@@ -2,6 +2,7 @@
 
 import math
 from collections import namedtuple
+from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -12,6 +13,7 @@ from tests.service.api.test_lists import enter
 from steelsight.errors import BadLedger
 from steelsight.ledger.database.open import Ledger
 from steelsight.ledger.writing.writer import open_writer
+from steelsight.runtime.bundle.card import CertificationSheets
 from steelsight.service.api import health
 from steelsight.service.api.health import PartState
 
@@ -142,6 +144,27 @@ def test_drift_is_that_of_the_bundles_own_verdicts(lite, lite_client, packaged):
     assert found[("steelsight_drift", (bundle, ("property", "distance")))] == pytest.approx(1.0)
     assert found[("steelsight_drift", (bundle, ("property", "shares")))] > 0.25
     assert all(math.isfinite(value) for key, value in found.items() if key[0].startswith("steelsight_drift"))
+
+
+def test_a_void_certificate_is_shown_and_stays(lite, lite_client, packaged, monkeypatch):
+    """Two scrapes: verdicts far from all certification sheets, and then ordinary ones."""
+    certified = CertificationSheets(sheets=200, ranks=(100,), confidence=(0.5,), distance=(5.0,))
+    promised = {"threshold_by": "certificate", "threshold_statement": "at most .05", "threshold": 0.9}
+    card = packaged.bundle.card.model_copy(update={"certification": certified, **promised})
+    monkeypatch.setattr(packaged, "bundle", replace(packaged.bundle, card=card))
+    name = ("steelsight_certificate_void", (("bundle", card.model_id),))
+    figures(lite_client)
+    shown = []
+    for start, distance in ((0, 5.0), (70, 1e6), (300, 5.0)):
+        entries = []
+        for number in range(start, start + (70 if start == 0 else 200)):
+            seen = sheet(number)
+            confidence = 0.45 if number % 2 else 0.6
+            values = {"probability": confidence, "distance": distance + confidence - 0.5}
+            entries += [seen, verdict(seen, "type 1", bundle=card.model_id, **values)]
+        enter(lite, entries)
+        shown.append(figures(lite_client)[name])
+    assert shown == [0, 1, 1]
 
 
 def test_requests_are_counted_by_route_and_never_by_what_they_carry(lite_client):

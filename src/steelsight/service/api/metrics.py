@@ -21,6 +21,7 @@ from sqlalchemy import Connection, select
 from steelsight.errors import BadLedger
 from steelsight.ledger.database import schema
 from steelsight.ledger.writing.writer import now_us
+from steelsight.runtime.certificate_check import FALSE_ALARM, CertificateMonitor, open_monitor
 from steelsight.runtime.drift import class_shares, compare_statistics
 from steelsight.service.api.middleware.edge import Finished
 from steelsight.service.context import Service
@@ -64,6 +65,7 @@ class LedgerFigures(Collector):
         self._lock = threading.Lock()
         self._heads: dict[str, int] | None = None  # by writer, the last verdict that was counted
         self._windows: dict[str, deque[tuple[str, str, float, float]]] = {}
+        self._monitors: dict[str, CertificateMonitor | None] = {}  # by model id
         registry = service.metrics
         registry.register(self)  # before the counters, which it brings up to date
         self._sheets = Counter(
@@ -131,6 +133,7 @@ class LedgerFigures(Collector):
             .order_by(table.c.seq)
             .limit(MOST_ROWS)
         )
+        new: dict[str, list[tuple[float, float]]] = {}
         for row in connection.execute(query):
             heads[writer] = row.seq
             if row.mode != "live":
@@ -140,14 +143,24 @@ class LedgerFigures(Collector):
                 self._latency.observe(row.latency_ms / 1000)
             window = self._windows.setdefault(row.bundle, deque(maxlen=WINDOW))
             nan = float("nan")
-            window.append(
-                (
-                    row.state,
-                    row.label,
-                    nan if row.probability is None else row.probability,
-                    nan if row.distance is None else row.distance,
-                )
+            probability = nan if row.probability is None else row.probability
+            distance = nan if row.distance is None else row.distance
+            window.append((row.state, row.label, probability, distance))
+            if row.state != State.BAD_IMAGE.value:
+                new.setdefault(row.bundle, []).append((probability, distance))
+        for model, values in new.items():
+            monitor = self._monitor(model)
+            if monitor is not None:
+                monitor.add(*np.array(values, dtype=np.float64).T)
+
+    def _monitor(self, model: str) -> CertificateMonitor | None:
+        """The monitor of a bundle's certificate; None = unknown bundle, or nothing that could be refuted."""
+        if model not in self._monitors:
+            inspector = self._service.bundles.find(model)
+            self._monitors[model] = (
+                None if inspector is None else open_monitor(inspector.bundle.card, repeated=True)
             )
+        return self._monitors[model]
 
     def _drift(self) -> Iterable[Metric]:
         drift = GaugeMetricFamily(
@@ -169,7 +182,19 @@ class LedgerFigures(Collector):
             doubtful.add_metric((card.model_id,), open_ones / len(rows))
             for name, difference in _differences(card, rows):
                 drift.add_metric((card.model_id, name), difference)
-        return [drift, doubtful]
+        return [drift, doubtful, self._void()]
+
+    def _void(self) -> Metric:
+        void = GaugeMetricFamily(
+            "steelsight_certificate_void",
+            "1 = the certificate does not hold for the verdicts since the service began "
+            f"({FALSE_ALARM:.0%} false alarms over all scrapes); 0 confirms nothing.",
+            labels=("bundle",),
+        )
+        for model, monitor in self._monitors.items():
+            if monitor is not None:
+                void.add_metric((model,), monitor.result().void)
+        return void
 
 
 def _differences(card: Any, rows: Sequence[tuple[str, str, float, float]]) -> list[tuple[str, float]]:
