@@ -151,7 +151,9 @@ def test_sheets_that_differ_are_told(rng, name, change, words):
 def test_the_words_give_the_shares_that_were_counted():
     certified = certification_sheets(np.full(99, 0.5), np.arange(1.0, 100.0), rng=np.random.default_rng(0))
     found = check(certified, np.full(200, 0.5), np.concatenate([np.full(150, 95.0), np.full(50, 20.0)]))
-    assert "75% of 200 sheets are farther than 90 from the training sheets, 9% of the 99" in found.reason
+    assert (
+        "75% of 200 sheets are farther than 90 from the training sheets, against 9% of the 99" in found.reason
+    )
 
 
 def test_the_certification_sheets_themselves_never_refute(rng):

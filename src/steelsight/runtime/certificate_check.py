@@ -195,7 +195,7 @@ class CertificateMonitor:
         usual = (units - rank if above else rank - 1) / units
         return (
             f"{beyond / counts.sheets:.0%} of {counts.sheets:,} sheets {words}, "
-            f"{usual:.0%} of the {units:,} certification sheets"
+            f"against {usual:.0%} of the {units:,} certification sheets"
         )
 
 
