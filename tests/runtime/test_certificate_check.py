@@ -13,7 +13,6 @@ from steelsight.runtime.certificate_check import (
     FALSE_ALARM,
     FIRST_LOOK,
     CertificateMonitor,
-    check_certificate,
     log_tail,
     open_monitor,
 )
@@ -42,7 +41,10 @@ def summary_of(rng, draw, count, **options):
 
 
 def check(certified, confidence, distance):
-    monitor = CertificateMonitor(certified, PROMISE, repeated=False)
+    return look(CertificateMonitor(certified, PROMISE, repeated=False), confidence, distance)
+
+
+def look(monitor, confidence, distance):
     monitor.add(confidence, distance)
     return monitor.result()
 
@@ -225,7 +227,8 @@ def test_what_does_not_hold_is_named(rng):
             "the certificate and the coverage of the label sets do not hold",
         ),
     ):
-        assert words in check_certificate(card(certification=kept, **changes), *far).statement
+        monitor = open_monitor(card(certification=kept, **changes), repeated=False)
+        assert words in look(monitor, *far).statement
 
 
 def test_a_card_that_promises_nothing_cannot_be_refuted(rng):
@@ -233,7 +236,7 @@ def test_a_card_that_promises_nothing_cannot_be_refuted(rng):
     assert open_monitor(card(), repeated=True) is None
     assert open_monitor(card(certification=kept), repeated=True) is None
     estimate = {"threshold": 0.9, "threshold_by": "cross-validation"}
-    assert check_certificate(card(certification=kept, **estimate), np.ones(50), np.ones(50)) is None
+    assert open_monitor(card(certification=kept, **estimate), repeated=False) is None
 
 
 def sets(least, sheets, needed, coverage=0.9):
