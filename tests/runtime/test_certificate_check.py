@@ -13,7 +13,6 @@ from steelsight.runtime.certificate_check import (
     FALSE_ALARM,
     FIRST_LOOK,
     CertificateMonitor,
-    check_certificate,
     log_tail,
     open_monitor,
 )
@@ -42,7 +41,10 @@ def summary_of(rng, draw, count, **options):
 
 
 def check(certified, confidence, distance):
-    monitor = CertificateMonitor(certified, PROMISE, repeated=False)
+    return look(CertificateMonitor(certified, PROMISE, repeated=False), confidence, distance)
+
+
+def look(monitor, confidence, distance):
     monitor.add(confidence, distance)
     return monitor.result()
 
@@ -151,7 +153,9 @@ def test_sheets_that_differ_are_told(rng, name, change, words):
 def test_the_words_give_the_shares_that_were_counted():
     certified = certification_sheets(np.full(99, 0.5), np.arange(1.0, 100.0), rng=np.random.default_rng(0))
     found = check(certified, np.full(200, 0.5), np.concatenate([np.full(150, 95.0), np.full(50, 20.0)]))
-    assert "75% of 200 sheets are farther than 90 from the training sheets, 9% of the 99" in found.reason
+    assert (
+        "75% of 200 sheets are farther than 90 from the training sheets, against 9% of the 99" in found.reason
+    )
 
 
 def test_the_certification_sheets_themselves_never_refute(rng):
@@ -223,7 +227,8 @@ def test_what_does_not_hold_is_named(rng):
             "the certificate and the coverage of the label sets do not hold",
         ),
     ):
-        assert words in check_certificate(card(certification=kept, **changes), *far).statement
+        monitor = open_monitor(card(certification=kept, **changes), repeated=False)
+        assert words in look(monitor, *far).statement
 
 
 def test_a_card_that_promises_nothing_cannot_be_refuted(rng):
@@ -231,7 +236,7 @@ def test_a_card_that_promises_nothing_cannot_be_refuted(rng):
     assert open_monitor(card(), repeated=True) is None
     assert open_monitor(card(certification=kept), repeated=True) is None
     estimate = {"threshold": 0.9, "threshold_by": "cross-validation"}
-    assert check_certificate(card(certification=kept, **estimate), np.ones(50), np.ones(50)) is None
+    assert open_monitor(card(certification=kept, **estimate), repeated=False) is None
 
 
 def sets(least, sheets, needed, coverage=0.9):

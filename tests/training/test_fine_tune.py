@@ -13,11 +13,12 @@ import torch
 from typer.testing import CliRunner
 
 from steelsight.cli import app
-from steelsight.errors import BadCheckpoint, BadRecipe
+from steelsight.errors import BadCheckpoint, BadRecipe, MissingWeights
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.models.starts import read_steel
 from steelsight.runs.evaluate import evaluate_run
 from steelsight.runs.opening.open import open_run
+from steelsight.runs.transplant.donors import untrained, untrained_control
 from steelsight.sheets.options import DataOptions
 from steelsight.sheets.synthetic import synth_spec, write_sheets
 from steelsight.training.earlier import EARLIER_FILE, read_earlier
@@ -227,3 +228,23 @@ def test_a_training_starts_from_steel(tmp_path: Path) -> None:
             settings=[*settings, "model.name=squeezenet"],
             out=tmp_path / "other",
         )
+
+
+def test_the_start_is_found_again_for_steel_and_not_for_a_run(
+    first: Path, folder: Folder, tmp_path: Path
+) -> None:
+    card = load_run(first).card
+    model = card.model.model_copy(
+        update={"name": "squeezenet_reduced", "pretrained": "steel", "outputs": 5, "height": 64, "width": 64}
+    )
+    steel = read_steel("squeezenet_reduced")
+    same = card.model_copy(update={"model": model, "class_names": steel.head.class_names})
+    assert untrained(same).pretrained == ("features", "head")
+    others = same.model_copy(update={"class_names": ("none", "a", "b", "c", "d")})
+    assert untrained(others).pretrained == ("features",)
+    assert (
+        "weights learnt on generated sheets in features" in untrained_control(others, "start", 0).description
+    )
+    train_run(folder("b", seed=5), recipe=fine_tuning_recipe(first, settings=STILL), out=tmp_path / "second")
+    with pytest.raises(MissingWeights, match="started from the weights of another run"):
+        untrained(load_run(tmp_path / "second").card)

@@ -17,12 +17,15 @@ __all__ = ["write_steel"]
 
 
 def write_steel(start: StartWeights, path: Path) -> None:
-    """Write weights as float16, with the facts of their head; integers, such as counts, keep their type.
+    """Write weights as float16, with the facts of their head.
+
+    Biases and the statistics of batch norms, which have one axis, keep their type: variances may leave the
+    range of float16.
 
     path  NAME.safetensors, NAME that of the network
     """
     state = {
-        name: (tensor.to(torch.float16) if tensor.is_floating_point() else tensor).contiguous()
+        name: (tensor.to(torch.float16) if tensor.ndim > 1 else tensor).contiguous()
         for name, tensor in start.state.items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)

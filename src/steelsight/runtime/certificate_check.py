@@ -30,7 +30,6 @@ __all__ = [
     "FIRST_LOOK",
     "CertificateFinding",
     "CertificateMonitor",
-    "check_certificate",
     "in_single_precision",
     "log_tail",
     "open_monitor",
@@ -66,20 +65,6 @@ class CertificateFinding:
         values = asdict(self) | {"statement": self.statement, "false_alarm": FALSE_ALARM}
         del values["promise"]
         return values
-
-
-def check_certificate(
-    card: BundleCard, confidence: Float[np.ndarray, " m"], distance: Float[np.ndarray, " m"]
-) -> CertificateFinding | None:
-    """One look at all scanned sheets; None = the card promises nothing that could be refuted.
-
-    confidence, distance  (m,) of the readable sheets; NaN is left out
-    """
-    monitor = open_monitor(card, repeated=False)
-    if monitor is None:
-        return None
-    monitor.add(confidence, distance)
-    return monitor.result()
 
 
 def open_monitor(card: BundleCard, *, repeated: bool) -> CertificateMonitor | None:
@@ -195,7 +180,7 @@ class CertificateMonitor:
         usual = (units - rank if above else rank - 1) / units
         return (
             f"{beyond / counts.sheets:.0%} of {counts.sheets:,} sheets {words}, "
-            f"{usual:.0%} of the {units:,} certification sheets"
+            f"against {usual:.0%} of the {units:,} certification sheets"
         )
 
 

@@ -63,7 +63,9 @@ def test_a_scan_of_other_sheets_voids_the_certificate_everywhere(make_bundle, fo
     assert done.exit_code == 0, done.output
     statement = json.loads((tmp_path / "out/summary.json").read_text())["certificate"]["statement"]
     assert statement.startswith("the certificate does not hold for these sheets: ")
-    assert "100% of 24 sheets are farther than 0.2 from the training sheets, 10% of the 300" in statement
+    assert (
+        "100% of 24 sheets are farther than 0.2 from the training sheets, against 10% of the 300" in statement
+    )
     assert statement in done.output
     assert json.loads(done.output.splitlines()[-1])["certificate"]["void"] is True
     assert json.loads((tmp_path / "out/scan.json").read_text())["certificate"]["statement"] == statement

@@ -14,6 +14,7 @@ from steelsight.errors import BadInput
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier, build_model
 from steelsight.models.checkpoint import load_checkpoint
+from steelsight.models.starts import read_steel
 
 __all__ = [
     "CONTROLS",
@@ -62,8 +63,11 @@ def read_control(text: str) -> tuple[Control, Path | None]:
 
 
 def untrained(card: Card) -> SheetClassifier:
-    """The model at the start of its training; raises MissingWeights where ImageNet's are not available."""
-    return build_model(card.model, generator=torch.Generator().manual_seed(card.seed))
+    """The model at the start of its training; raises MissingWeights where its weights are not available."""
+    model = build_model(card.model, generator=torch.Generator().manual_seed(card.seed))
+    if card.model.pretrained == "steel":  # with the head, where it was kept
+        model.pretrained = read_steel(card.model.name).fill(model, card.head_facts)
+    return model
 
 
 def untrained_control(card: Card, kind: Control, seed: int) -> Donor:
@@ -78,7 +82,8 @@ def untrained_control(card: Card, kind: Control, seed: int) -> Donor:
         return Donor(TITLES[kind], kind, model, "every weight drawn anew, never trained")
     spec = card.model.model_copy(update={"pretrained": "imagenet"}) if kind == "imagenet" else card.model
     model = untrained(card.model_copy(update={"model": spec}))
-    drawn = "" if not model.pretrained else f"ImageNet's weights in {' and '.join(model.pretrained)}, "
+    origin = "weights learnt on generated sheets" if spec.pretrained == "steel" else "ImageNet's weights"
+    drawn = "" if not model.pretrained else f"{origin} in {' and '.join(model.pretrained)}, "
     description = f"{drawn}the rest as at the start of the receiver's training; never trained on sheets"
     return Donor(TITLES[kind], kind, model, description)
 
