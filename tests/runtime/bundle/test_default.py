@@ -15,8 +15,8 @@ from steelsight.runtime.parity.verify import verify_bundle
 from steelsight.sheets.synthetic import synth_spec, write_sheets
 from steelsight.types import State
 
-MOST_BYTES = {"fast": 4 * 2**20, "accurate": 16 * 2**20}
-MOST_BYTES_TOGETHER = 20 * 2**20  # a wheel stays below 25 MB
+MOST_BYTES = {"fast": 4 * 2**20, "accurate": 21 * 2**20}
+MOST_BYTES_TOGETHER = 22 * 2**20  # a wheel stays below 25 MB
 
 
 @pytest.mark.parametrize("name", BUNDLES)
