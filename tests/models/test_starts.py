@@ -27,7 +27,9 @@ def test_every_bundle_is_one_that_a_training_can_start_from() -> None:
     assert {open_bundle(folder).card.model for folder in BUNDLES.values()} <= {*STEEL, "two_scales"}
 
 
-@pytest.mark.parametrize("bundle", [name for name in BUNDLES if open_bundle(BUNDLES[name]).card.model in STEEL])
+@pytest.mark.parametrize(
+    "bundle", [name for name in BUNDLES if open_bundle(BUNDLES[name]).card.model in STEEL]
+)
 def test_the_network_started_from_steel_answers_as_the_bundle(bundle: str) -> None:
     opened = open_bundle(BUNDLES[bundle])
     card, probes = opened.card, read_probes(opened)

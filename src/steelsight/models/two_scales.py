@@ -8,6 +8,7 @@ either: docs/results/real.md.
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -49,7 +50,7 @@ class TwoScales(nn.Module):
 
 def two_scales_features() -> nn.Module:
     """(n, 3, h, w) → (n, 1664, ⌈h/32⌉, ⌈w/32⌉), for images normalised by ImageNet's mean and deviation."""
-    lite0 = efficientnet.lite0_features()
+    lite0 = cast(nn.Sequential, efficientnet.lite0_features())  # its parts run one after the other
     mean, std = normalisation_of(lite0)
     coarse = nn.Sequential()
     coarse.add_module("halve", nn.AvgPool2d(2))
