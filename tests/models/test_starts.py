@@ -13,7 +13,7 @@ from steelsight.errors import BadRecipe, MissingWeights
 from steelsight.models import starts
 from steelsight.models.catalog import ModelSpec, assemble, build_model
 from steelsight.models.inputs import to_input
-from steelsight.models.starts import STEEL, HeadFacts, StartWeights, read_steel
+from steelsight.models.starts import STEEL, STEEL_PARTS, HeadFacts, StartWeights, read_steel
 from steelsight.models.steel_file import write_steel
 from steelsight.runtime.bundle.default import BUNDLES
 from steelsight.runtime.bundle.open import open_bundle
@@ -24,7 +24,7 @@ LOGIT_TOLERANCE = 0.03
 
 
 def test_every_bundle_is_one_that_a_training_can_start_from() -> None:
-    assert {open_bundle(folder).card.model for folder in BUNDLES.values()} <= {*STEEL, "two_scales"}
+    assert {open_bundle(folder).card.model for folder in BUNDLES.values()} <= {*STEEL, *STEEL_PARTS}
 
 
 @pytest.mark.parametrize(

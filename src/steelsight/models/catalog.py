@@ -21,7 +21,7 @@ from steelsight.models.backbones.sequence import run_empty
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.heads import AverageMaxHead, ConvHead, DirectHead, LinearHead, Pooling, PoolingName
 from steelsight.models.patches import patch_starts
-from steelsight.models.starts import start_on_steel
+from steelsight.models.starts import STEEL_PARTS, start_on_steel
 from steelsight.models.weights import draw_weights, load_pretrained
 
 __all__ = [
@@ -217,8 +217,8 @@ def build_model(spec: ModelSpec, *, generator: torch.Generator | None = None) ->
     if spec.pretrained == "imagenet" and entry.pretrained is not None:
         model.pretrained = load_pretrained(model, entry.pretrained)
     elif spec.pretrained == "steel":
-        if spec.name == "two_scales":  # its fine part has learnt from photographs alone
-            load_pretrained(model, "two_scales")
+        if spec.name in STEEL_PARTS and entry.pretrained is not None:  # other parts know photographs alone
+            load_pretrained(model, entry.pretrained)
         model.pretrained = start_on_steel(model)
     return model
 

@@ -20,10 +20,12 @@ from torch import Tensor
 from steelsight.errors import BadRecipe, MissingWeights
 from steelsight.models.classifier import SheetClassifier
 
-__all__ = ["FACTS", "STEEL", "HeadFacts", "StartWeights", "read_steel", "start_on_steel"]
+__all__ = ["FACTS", "STEEL", "STEEL_PARTS", "HeadFacts", "StartWeights", "read_steel", "start_on_steel"]
 
 _FOLDER: Final = Path(__file__).parent / "steel"
 STEEL: Final = MappingProxyType({path.stem: path for path in sorted(_FOLDER.glob("*.safetensors"))})
+# Networks of which a part of the features is a network of STEEL: that part, and whose weights it takes.
+STEEL_PARTS: Final = MappingProxyType({"two_scales": ("net.coarse.squeezenet", "squeezenet_reduced")})
 FACTS: Final = "steelsight_head"  # in the safetensors header
 
 
@@ -68,19 +70,20 @@ class StartWeights:
 
 
 def start_on_steel(model: SheetClassifier, head: HeadFacts | None = None) -> tuple[str, ...]:
-    """Copy weights learnt on generated sheets into a model; of `two_scales` into its coarse part alone.
+    """Copy weights learnt on generated sheets into a model, or into its part that STEEL_PARTS names.
 
     head     what the model's head will answer; None = the features alone are copied
     returns  the names of the modules that received weights
     raises   as `read_steel`
     """
-    if model.name == "two_scales":
-        coarse = model.features.get_submodule("net.coarse.squeezenet")
-        state = read_steel("squeezenet_reduced").state
-        coarse.load_state_dict(
-            {name.removeprefix("features."): state[name].float() for name in state if "features." in name}
-        )
-        return ("features.net.coarse.squeezenet",)
+    if model.name in STEEL_PARTS:
+        part, network = STEEL_PARTS[model.name]
+        came = read_steel(network).state.items()
+        state = {
+            name.removeprefix("features."): t.float() for name, t in came if name.startswith("features.")
+        }
+        model.features.get_submodule(part).load_state_dict(state)
+        return (f"features.{part}",)
     steel = read_steel(model.name)
     return steel.fill(model, replace(steel.head, class_names=()) if head is None else head)
 
@@ -93,7 +96,7 @@ def read_steel(network: str) -> StartWeights:
     if network not in STEEL:
         raise BadRecipe(
             f"model.pretrained = steel: expected a network that comes along trained on generated sheets, "
-            f"{', '.join(STEEL)} or two_scales, got {network}; use one of them, or set pretrained = auto"
+            f"{', '.join([*STEEL, *STEEL_PARTS])}, got {network}; use one of them, or set pretrained = auto"
         )
     path = STEEL[network]
     try:
