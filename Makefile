@@ -91,7 +91,8 @@ bundle-accurate: $(VENV)/.installed
 	$(BIN)/steelsight synth $(FRESH) --count 2500 --seed 32 $(SHARES) --force
 	$(BIN)/steelsight train $(FRESH) --out build/default/accurate --recipe accurate $(BUNDLE) --epochs 0 \
 	  --set loss.masks=0.5 --set model.name=two_scales --set model.pretrained=steel \
-	  --set model.pooling=average+max --set probe.enabled=true --set probe.copies=2 --set probe.penalty=3.0
+	  --set model.pooling=average+max --set probe.enabled=true --set probe.copies=2 --set probe.penalty=3.0 \
+	  --set places.hidden=64
 	$(BIN)/steelsight export build/default/accurate --data $(FRESH) \
 	  --out src/steelsight/runtime/bundles/accurate --risk .05 --probes 12
 

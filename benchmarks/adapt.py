@@ -36,6 +36,7 @@ from steelsight.evaluation.curves.roc import roc_auc
 from steelsight.evaluation.probabilities import softmax
 from steelsight.plain import plain
 from steelsight.runtime.bundle.open import Bundle, open_bundle
+from steelsight.runtime.engine.engine import open_engine
 from steelsight.streams import indexed_stream
 from steelsight.types import Interval
 
@@ -203,21 +204,25 @@ def learn_from(measured: Measured, count: int, repeats: int, seed: int) -> np.nd
 
 
 def score_maps(measured: Measured, data: list[Path], scores: NestedScores) -> dict[str, Any]:
-    """How often the strongest place of the true class's map lies in a box, before and after."""
+    """How often the strongest place of the true class lies in a box, before and after.
+
+    By the evidence of the place head, which adapting leaves as it is, or else by the class's map.
+    """
     boxes = read_boxes(data)
     sheets = measured.fit_sheets()
     hits: dict[str, list[bool]] = {"own": [], "new": []}
-    grid = measured.bundle.card.graph.grid
+    before = open_engine(measured.bundle)(measured.sheets.images).where
+    grid = (before.shape[2], before.shape[3])
     for fit, test in scores.folds:
         head, _ = fit_best(sheets.part(fit), folds=FOLDS, seed=0)
-        maps = reference_outputs(measured.bundle, head, measured.sheets.images[test]).maps
+        maps = reference_outputs(measured.bundle, head, measured.sheets.images[test], measured.plan.own).where
         for place, row in enumerate(test.tolist()):
             label, name = int(sheets.labels[row]), Path(measured.sheets.ids[row]).name
             own = measured.plan.own[label]
             mine = [box for kind, *box in boxes[name] if kind == label]
             if not (sheets.single[row] and label and mine and own is not None):
                 continue
-            hits["own"].append(strongest_inside(measured.features.maps[row, own], mine, grid))
+            hits["own"].append(strongest_inside(before[row, own], mine, grid))
             hits["new"].append(strongest_inside(maps[place, label], mine, grid))
     found = {name: float(np.mean(each)) if each else None for name, each in hits.items()}
     print(f"strongest place in a box of the true class, of {len(hits['own'])} sheets: {found}")

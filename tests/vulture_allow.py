@@ -13,7 +13,7 @@ decodermaxblock  # Pillow's size of one read of a decoder
 intra_op_num_threads  # ONNX Runtime's session options
 log_severity_level
 _without_zero  # pydantic's serializers of a recipe
-_without_generated
+_without_unused
 SUBSET  # choices of the command line
 NONE
 uri  # the HTML template of reports

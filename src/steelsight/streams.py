@@ -76,6 +76,7 @@ STREAMS: Final[Mapping[str, int]] = {
     "transplant-cka": 29,
     "transplant-intervals": 23,
     "transplant-sheets": 0,
+    "place-fit": 119,
 }
 
 

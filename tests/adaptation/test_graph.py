@@ -7,13 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 from tests.adaptation.conftest import CHANNELS, GRID, HEIGHT, WIDTH, tiny_graph
 
 from steelsight.adaptation.features import read_features, reference_outputs
 from steelsight.adaptation.graph import head_graph, map_graph
 from steelsight.adaptation.head import LIMIT, AdaptedHead
 from steelsight.errors import BadBundle
+from steelsight.runtime.bundle.card import GraphFacts
 from steelsight.runtime.bundle.open import Bundle, open_bundle
 from steelsight.runtime.engine.engine import open_engine
 
@@ -100,3 +103,55 @@ def test_an_embedding_that_is_no_average_of_a_feature_map() -> None:
             node.op_type = "GlobalMaxPool"
     with pytest.raises(BadBundle, match=r"here: expected an embedding that is the average .* GlobalMaxPool"):
         map_graph(model.SerializeToString(), "here", grid=GRID, channels=CHANNELS)
+
+
+def with_places(classes: int) -> bytes:
+    """The tiny graph with another class map as the evidence of a place head."""
+    model = onnx.load_model_from_string(tiny_graph(classes))
+    model.graph.node.append(helper.make_node("Neg", ["evidence"], ["places"]))
+    for node in model.graph.node:
+        node.input[:] = ["scale" if name == "places" else name for name in node.input]
+    next(each for each in model.graph.initializer if each.name == "places").name = "scale"
+    port = helper.make_tensor_value_info("places", TensorProto.FLOAT, ["n", classes, *GRID])
+    model.graph.output.append(port)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+@pytest.mark.parametrize("own", [(0, 1, 2), (0, 2, 1), (0, 2, None), (0, None, 1, None)])
+def test_the_place_head_is_kept_in_the_order_of_the_new_classes(
+    own: tuple[int | None, ...],
+    make_bundle: Callable[..., Path],
+    images: np.ndarray,
+    rng: np.random.Generator,
+) -> None:
+    facts = GraphFacts(opset=17, grid=GRID, embedding=CHANNELS, places=GRID)
+    bundle = open_bundle(make_bundle(graph_content=with_places(3), graph=facts))
+    before = open_engine(bundle, threads=1)(images)
+    assert before.places is not None
+    head = AdaptedHead(
+        np.zeros(2 * CHANNELS),
+        np.ones(2 * CHANNELS),
+        rng.normal(size=(2 * CHANNELS, len(own))),
+        np.zeros(len(own)),
+        LIMIT,
+    )
+    graph = head_graph(bundle.files["model.onnx"], "here", head, grid=GRID, places=GRID, own=own)
+    names = tuple(f"class {number}" for number in range(len(own)))
+    new = replace(
+        bundle,
+        card=bundle.card.model_copy(update={"class_names": names}),
+        files={"model.onnx": graph},
+        graphs={},
+    )
+    for engine in ("openvino", "onnxruntime"):
+        found = open_engine(new, engine, threads=1)(images)
+        assert found.places is not None
+        for row, number in enumerate(own):
+            wanted = before.places.max(axis=1) if number is None else before.places[:, number]
+            np.testing.assert_allclose(found.places[:, row], wanted, rtol=1e-5, atol=1e-6)
+    reference = reference_outputs(bundle, head, images, own)
+    assert reference.places is not None
+    np.testing.assert_allclose(found.places, reference.places, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(found.where, found.places)
+    assert read_features(bundle, images).pooled.shape == (len(images), 2 * CHANNELS)

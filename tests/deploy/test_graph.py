@@ -17,6 +17,7 @@ from steelsight.errors import BadInput
 from steelsight.explanations.gradcam import coarse_grad_cam, grad_cam_all
 from steelsight.models.catalog import MODELS, ModelSpec, SheetClassifier, build_model
 from steelsight.models.inputs import to_input
+from steelsight.models.places import watch_taps
 from steelsight.runtime.bundle.graph.check import check_graph
 from steelsight.runtime.parity.compare import draw_edge_sheets, map_cosines
 
@@ -99,6 +100,48 @@ def test_graph_and_network_give_the_same_outputs(name: str, head: str, pooling: 
         assert np.abs(found[1] - maps).max() <= far * np.abs(maps).max()
         assert map_cosines(maps, found[1]).min() > cosine
         assert np.abs(found[2] - features).max() <= 1e-4 * np.abs(features).max()
+
+
+@pytest.mark.parametrize("name", ["adhoc", "squeezenet_reduced", "efficientnet_lite0", "two_scales"])
+@pytest.mark.parametrize("pooling", ["lse", "average+max"])
+def test_the_place_head_is_in_the_graph(name: str, pooling: str) -> None:
+    plain = _network(name, "direct", pooling)
+    spec = ModelSpec(
+        name=name,
+        outputs=4,
+        head="direct",
+        pooling=pooling,
+        height=plain.size[0],
+        width=plain.size[1],
+        places=6,
+    )
+    model = build_model(spec).eval()
+    model.load_state_dict(plain.state_dict(), strict=False)
+    images = np.random.default_rng(4).integers(0, 256, (3, *model.size), dtype=np.uint8)
+    inputs = to_input(torch.from_numpy(images))
+    with torch.no_grad(), watch_taps(model.features, model.places.taps) as found:
+        model.features(inputs)
+    torch.manual_seed(0)
+    model.places.start([found[name] for name in model.places.taps])
+    with torch.no_grad():
+        wanted = model.place_map(inputs).numpy()
+    graph = build_graph(model).SerializeToString()
+    outline = check_graph(graph, name)
+    assert outline.outputs[-1].name == "places"
+    assert outline.outputs[-1].shape == (None, *wanted.shape[1:])
+    session = onnxruntime.InferenceSession(outline.encode(), providers=["CPUExecutionProvider"])
+    by_onnxruntime = session.run(["places"], {"images": images})[0]
+    core = openvino.Core()
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    by_openvino = core.compile_model(core.read_model(model=outline.encode()), "CPU", settings)(images)[
+        "places"
+    ]
+    for places in (by_onnxruntime, by_openvino):
+        assert np.abs(places - wanted).max() <= 1e-3 * np.abs(wanted).max()
+    assert _onnxruntime(graph)(images)[0] == pytest.approx(
+        _onnxruntime(build_graph(plain).SerializeToString())(images)[0], rel=1e-5, abs=1e-6
+    )
+    assert [each.name for each in build_graph(model, maps=False).graph.output] == ["logits", "embedding"]
 
 
 def test_maps_equal_those_by_autograd() -> None:

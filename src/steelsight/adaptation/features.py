@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Float32
 
-from steelsight.adaptation.graph import features_graph, map_graph
+from steelsight.adaptation.graph import OwnClasses, features_graph, map_graph, reorder_places
 from steelsight.adaptation.head import AdaptedHead
 from steelsight.runtime.bundle.card import BundleCard
 from steelsight.runtime.bundle.open import Bundle
@@ -47,19 +47,22 @@ def read_features(bundle: Bundle, images: GrayBatch) -> PooledFeatures:
         grid=card.graph.grid,
         channels=card.graph.embedding,
     )
-    facts = card.graph.model_copy(update={"embedding": 2 * card.graph.embedding})
+    facts = card.graph.model_copy(update={"embedding": 2 * card.graph.embedding, "places": None})
     engine = open_engine(_with_graph(bundle, graph, card.model_copy(update={"graph": facts})))
     outputs = engine(images)
     return PooledFeatures(outputs.logits, outputs.maps, outputs.embedding.astype(np.float64))
 
 
-def reference_outputs(bundle: Bundle, head: AdaptedHead, images: GrayBatch) -> Outputs:
-    """What a bundle with this head must answer: the head by NumPy in float64 on the bundle's feature map."""
+def reference_outputs(bundle: Bundle, head: AdaptedHead, images: GrayBatch, own: OwnClasses = ()) -> Outputs:
+    """What a bundle with this head must answer: the head by NumPy in float64 on the bundle's feature map.
+
+    own  the bundle's number of each class of the head, for its place head
+    """
     card = bundle.card
     channels = card.graph.embedding
     where = str(bundle.folder / GRAPH_FILE)
     graph = map_graph(bundle.files[GRAPH_FILE], where, grid=card.graph.grid, channels=channels)
-    facts = card.graph.model_copy(update={"embedding": 2 * channels})
+    facts = card.graph.model_copy(update={"embedding": 2 * channels, "places": None})
     names = tuple(f"channel {number}" for number in range(channels))
     engine = open_engine(
         _with_graph(bundle, graph, card.model_copy(update={"graph": facts, "class_names": names}))
@@ -73,8 +76,19 @@ def reference_outputs(bundle: Bundle, head: AdaptedHead, images: GrayBatch) -> O
         logits.append(head.logits(pooled))
         maps.append(np.einsum("nck,nkhw->nchw", head.map_weights(pooled, places), features))
         averages.append(pooled[:, :channels])
-    parts = (np.concatenate(each).astype(np.float32) for each in (logits, maps, averages))
-    return Outputs(*parts)
+    parts = [np.concatenate(each).astype(np.float32) for each in (logits, maps, averages)]
+    return Outputs(parts[0], parts[1], parts[2], _reference_places(bundle, images, own))
+
+
+def _reference_places(
+    bundle: Bundle, images: GrayBatch, own: OwnClasses
+) -> Float32[np.ndarray, "n c ph pw"] | None:
+    """Evidence of the bundle's own place head in the order of the new classes."""
+    if bundle.card.graph.places is None:
+        return None
+    engine = open_engine(_with_graph(bundle, bundle.files[GRAPH_FILE], bundle.card))
+    places = engine(images).places
+    return None if places is None else reorder_places(places, own)
 
 
 def _with_graph(bundle: Bundle, graph: bytes, card: BundleCard) -> Bundle:

@@ -12,20 +12,27 @@ limited feature has the gradient 0. Its mean over places gives
     maps = 1/P Σ_k ([|x_k| < T] W_kc / s_k + [|y_k| < T] W'_kc / s'_k) A_k
 
 These maps do not sum to the logit, because the maximum is taken at one place. Only onnx is used.
+
+The place head, where the graph has one, stays as it is: its classes are put in the new order, and a class
+that it does not know has the evidence of the type that is strongest at each place.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import onnx
+from jaxtyping import Float32
 from onnx import TensorProto, helper, numpy_helper
 
 from steelsight.adaptation.head import AdaptedHead
 from steelsight.errors import BadBundle
 
-__all__ = ["features_graph", "head_graph", "map_graph"]
+__all__ = ["OwnClasses", "features_graph", "head_graph", "map_graph", "reorder_places"]
+
+OwnClasses = Sequence[int | None]  # of each class of the new head, its number in the old one; None = new
 
 _PASSING: Final = ("Reshape", "Flatten", "Squeeze", "Identity")  # between the average and `embedding`
 
@@ -133,15 +140,25 @@ def map_graph(graph: bytes, where: str, *, grid: tuple[int, int], channels: int)
     return surgery.finish({"logits": [channels], "maps": [channels, *grid], "embedding": [2 * channels]})
 
 
-def head_graph(graph: bytes, where: str, head: AdaptedHead, *, grid: tuple[int, int]) -> bytes:
+def head_graph(
+    graph: bytes,
+    where: str,
+    head: AdaptedHead,
+    *,
+    grid: tuple[int, int],
+    places: tuple[int, int] | None = None,
+    own: OwnClasses = (),
+) -> bytes:
     """The same graph with another head: new logits, and Grad-CAM of all classes for them.
 
+    places  grid of the graph's place head; None = it has none
+    own     number of each class in the place head
     raises  as `features_graph`
     """
     surgery = _Surgery(graph, where, "adapted")
-    channels, classes, places = len(head.mean) // 2, head.weight.shape[1], grid[0] * grid[1]
+    channels, classes = len(head.mean) // 2, head.weight.shape[1]
     parts = [
-        _pooled_part(surgery, head, name, operator, rows, places)
+        _pooled_part(surgery, head, name, operator, rows, grid[0] * grid[1])
         for name, operator, rows in (
             ("average", "GlobalAveragePool", slice(0, channels)),
             ("maximum", "GlobalMaxPool", slice(channels, None)),
@@ -151,12 +168,43 @@ def head_graph(graph: bytes, where: str, head: AdaptedHead, *, grid: tuple[int, 
     surgery.add("Add", summed, surgery.constant(head.bias[None], "bias"), name="logits")
     weights = surgery.add("Add", parts[0].gradient, parts[1].gradient)  # (n, c, k)
     flat = surgery.add(
-        "Reshape", surgery.features, surgery.constant(np.array([0, channels, places]), "flat_shape")
+        "Reshape",
+        surgery.features,
+        surgery.constant(np.array([0, channels, grid[0] * grid[1]]), "flat_shape"),
     )
     cam = surgery.add("MatMul", weights, flat)
     shape = surgery.constant(np.array([0, classes, *grid]), "map_shape")
     surgery.add("Reshape", cam, shape, name="maps")
-    return surgery.finish({"logits": [classes], "maps": [classes, *grid], "embedding": [channels]})
+    outputs = {"logits": [classes], "maps": [classes, *grid], "embedding": [channels]}
+    if places is not None:
+        _keep_places(surgery, own)
+        outputs["places"] = [classes, *places]
+    return surgery.finish(outputs)
+
+
+def reorder_places(places: Float32[np.ndarray, "n c h w"], own: OwnClasses) -> Float32[np.ndarray, "n d h w"]:
+    """The evidence of a place head in another order of classes, with that of new ones."""
+    strongest = places.max(axis=1, keepdims=True)
+    extended = np.concatenate([places, strongest], axis=1)
+    return extended[:, _with_new(own, places.shape[1])]
+
+
+def _with_new(own: OwnClasses, classes: int) -> list[int]:
+    """Numbers in the old classes followed by the strongest of them."""
+    return [classes if number is None else number for number in own]
+
+
+def _keep_places(surgery: _Surgery, own: OwnClasses) -> None:
+    """As `reorder_places`, in the graph."""
+    found = next(port for port in surgery.model.graph.output if port.name == "places")
+    classes = found.type.tensor_type.shape.dim[1].dim_value
+    for node in surgery.model.graph.node:  # the name is taken by the new output
+        for names in (node.output, node.input):
+            names[:] = ["old_places" if name == "places" else name for name in names]
+    strongest = surgery.add("ReduceMax", "old_places", axes=[1], keepdims=1)
+    extended = surgery.add("Concat", "old_places", strongest, axis=1)
+    order = surgery.constant(np.array(_with_new(own, classes), dtype=np.int64), "place_order")
+    surgery.add("Gather", extended, order, axis=1, name="places")
 
 
 class _Part(NamedTuple):

@@ -13,15 +13,15 @@ import numpy as np
 from jaxtyping import Int
 
 from steelsight.adaptation.features import reference_outputs
+from steelsight.adaptation.graph import OwnClasses
 from steelsight.adaptation.head import AdaptedHead
 from steelsight.adaptation.sheets import LabelledSheets, SheetLabels
 from steelsight.errors import ParityRefused
-from steelsight.files import pack_arrays
 from steelsight.runtime.bundle.card import Precision
 from steelsight.runtime.bundle.open import Bundle
 from steelsight.runtime.engine.engine import ENGINES, Outputs, open_engine
 from steelsight.runtime.parity.compare import Parity, ParitySetup, compare, draw_edge_sheets, failures
-from steelsight.runtime.parity.verify import installed_engines
+from steelsight.runtime.parity.verify import installed_engines, pack_probes
 from steelsight.streams import stream
 from steelsight.types import GrayBatch
 
@@ -42,18 +42,19 @@ class HeadTrials:
 
 
 def compare_precisions(
-    old: Bundle, new: Bundle, head: AdaptedHead, sheets: LabelledSheets, seed: int
+    old: Bundle, new: Bundle, head: AdaptedHead, own: OwnClasses, sheets: LabelledSheets, seed: int
 ) -> HeadTrials:
     """Compare float32, and bf16 where the old bundle runs at it or at INT8.
 
     old     the bundle the head was fitted on
     new     the bundle with the written graph and its temperature
+    own     the old bundle's number of each class
     raises  ParityRefused where the float32 graph does not answer as the head
     """
     rows = np.sort(stream(seed, "adapt-parity").permutation(len(sheets.ids))[:MOST])
     height, width = old.card.input.height, old.card.input.width
     images = np.concatenate([sheets.images[rows], draw_edge_sheets(height, width)])
-    source = reference_outputs(old, head, images)
+    source = reference_outputs(old, head, images, own)
     wanted: tuple[Precision, ...] = ("f32",) if old.card.precision == "f32" else ("f32", "bf16")
     parities = {each: _measure(new, each, source, images) for each in wanted}
     broken = {each: _broken(parities[each]) for each in wanted}
@@ -63,8 +64,7 @@ def compare_precisions(
             f"{'; '.join(broken['f32'])}; nothing was written; report it with the bundle's card"
         )
     precision = [each for each in wanted if not broken[each]][-1]
-    own = Outputs(*(each[: rows.size] for each in (source.logits, source.maps, source.embedding)))
-    return HeadTrials(precision, parities, broken, rows, own)
+    return HeadTrials(precision, parities, broken, rows, source.only(slice(rows.size)))
 
 
 def parity_record(trials: HeadTrials) -> dict[str, Any]:
@@ -89,15 +89,7 @@ def probe_arrays(trials: HeadTrials, sheets: LabelledSheets, labels: SheetLabels
         turns.append((counts.setdefault(label, 0), label, place))
         counts[label] += 1
     chosen = np.array(sorted(place for _, _, place in sorted(turns)[:count]))
-    source = trials.source
-    return pack_arrays(
-        {
-            "images": sheets.images[trials.rows[chosen]],
-            "logits": source.logits[chosen],
-            "maps": source.maps[chosen],
-            "embedding": source.embedding[chosen],
-        }
-    )
+    return pack_probes(sheets.images[trials.rows[chosen]], trials.source.only(chosen))
 
 
 def _measure(bundle: Bundle, precision: Precision, source: Outputs, images: GrayBatch) -> tuple[Parity, ...]:

@@ -109,13 +109,17 @@ def adapt_bundle(
     sample = _read_sample(opened, fitted, options)
     note("writing the graph")
     graph = head_graph(
-        opened.files[GRAPH_FILE], str(opened.folder / GRAPH_FILE), fitted.head, grid=opened.card.graph.grid
+        opened.files[GRAPH_FILE],
+        str(opened.folder / GRAPH_FILE),
+        fitted.head,
+        grid=opened.card.graph.grid,
+        places=opened.card.graph.places,
+        own=fitted.plan.own,
     )
     draft = _draft(opened, fitted, {GRAPH_FILE: graph})
     note("parity")
-    trials = compare_precisions(
-        opened, Bundle(out, draft, {GRAPH_FILE: graph}, None), fitted.head, fitted.sheets, options.seed
-    )
+    new = Bundle(out, draft, {GRAPH_FILE: graph}, None)
+    trials = compare_precisions(opened, new, fitted.head, fitted.plan.own, fitted.sheets, options.seed)
     return _finish(opened, fitted, sample, graph, draft, trials, out, options)
 
 

@@ -35,6 +35,7 @@ from steelsight.runtime.bundle.readme import README_FILE, bundle_readme
 from steelsight.runtime.bundle.writer import describe_files, write_bundle
 from steelsight.runtime.drift import gray_statistics, training_statistics
 from steelsight.runtime.engine.engine import Engine, Outputs, decide, open_engine
+from steelsight.runtime.parity.verify import pack_probes
 from steelsight.streams import stream
 
 __all__ = ["PRECISIONS", "Exported", "export_run"]
@@ -142,7 +143,9 @@ def _write_graphs(
 def _draft(card: Card, model: SheetClassifier, files: dict[str, bytes]) -> BundleCard:
     """The card before anything is calibrated."""
     with torch.inference_mode():
-        shape = model.features(torch.zeros(1, 3, *model.size)).shape
+        images = torch.zeros(1, 3, *model.size)
+        shape = model.features(images).shape
+        fine = None if model.places is None else model.place_map(images).shape
     return BundleCard(
         task=card.task,
         class_names=card.class_names,
@@ -150,7 +153,12 @@ def _draft(card: Card, model: SheetClassifier, files: dict[str, bytes]) -> Bundl
         model=card.model.name,
         head=card.model.head if card.model.head == "study" else f"direct, {card.model.pooling}",
         input=card.input,
-        graph=GraphFacts(opset=OPSET, grid=(shape[2], shape[3]), embedding=shape[1]),
+        graph=GraphFacts(
+            opset=OPSET,
+            grid=(shape[2], shape[3]),
+            embedding=shape[1],
+            places=None if fine is None else (fine[2], fine[3]),
+        ),
         precision="f32",
         files=describe_files(files),
         temperature=card.temperature or 1.0,
@@ -204,14 +212,7 @@ def _probes(sheets: ParitySheets, source: Outputs, engine: Engine, count: int) -
         turns.append((counts.setdefault(label, 0), label, row))
         counts[label] += 1
     chosen = np.array(sorted(row for _, _, row in sorted(turns)[:count]))
-    return pack_arrays(
-        {
-            "images": sheets.images[chosen],
-            "logits": source.logits[chosen],
-            "maps": source.maps[chosen],
-            "embedding": source.embedding[chosen],
-        }
-    )
+    return pack_probes(sheets.images[chosen], source.only(chosen))
 
 
 def _certificate(trials: Sequence[PrecisionTrial]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Write a network as an ONNX graph: uint8 gray in; logits, maps of all classes and an embedding out.
 
+A network with a place head has its evidence as a fourth output, `places`.
+
 Normalisation and the three equal channels are folded into the first convolution. Without padding there is one
 gray channel: Σ_c W_c / (255 s_c), and the means go into the bias. With padding, zeros stand for the value 0
 after normalisation. Where all channels have one mean and deviation, the gray levels are normalised first and
@@ -47,7 +49,8 @@ def build_graph(model: SheetClassifier, *, maps: bool = True) -> onnx.ModelProto
         shape = model.features(torch.zeros(1, 3, height, width)).shape
     channels, grid = int(shape[1]), (int(shape[2]), int(shape[3]))
     graph = GraphWriter()
-    features = write_features(graph, model.features.eval(), model.size)
+    model.eval()
+    features, places = write_features(graph, model.features, model.size, model.places if maps else None)
     graph.add(
         "Reshape",
         graph.add("GlobalAveragePool", features),
@@ -55,6 +58,8 @@ def build_graph(model: SheetClassifier, *, maps: bool = True) -> onnx.ModelProto
         name="embedding",
     )
     classes = add_head(graph, model.head, features, grid, maps)
+    if places is not None:
+        graph.add("Identity", places, name="places")
     outputs = [
         helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", classes]),
         helper.make_tensor_value_info("maps", TensorProto.FLOAT, ["n", classes, *grid]),
@@ -64,7 +69,8 @@ def build_graph(model: SheetClassifier, *, maps: bool = True) -> onnx.ModelProto
         graph.nodes,
         model.name,
         [helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", height, width])],
-        outputs if maps else [outputs[0], outputs[2]],
+        (outputs if maps else [outputs[0], outputs[2]])
+        + ([_place_port(model, classes)] if places is not None else []),
         list(graph.weights.values()),
     )
     exported = helper.make_model(
@@ -76,3 +82,9 @@ def build_graph(model: SheetClassifier, *, maps: bool = True) -> onnx.ModelProto
     )
     onnx.checker.check_model(exported, full_check=True)
     return exported
+
+
+def _place_port(model: SheetClassifier, classes: int) -> onnx.ValueInfoProto:
+    with torch.no_grad():
+        shape = model.place_map(torch.zeros(1, 3, *model.size)).shape
+    return helper.make_tensor_value_info("places", TensorProto.FLOAT, ["n", classes, shape[2], shape[3]])

@@ -16,6 +16,7 @@ from steelsight.explanations.gradcam import class_maps
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.inputs import to_input
+from steelsight.models.places import watch_taps
 from steelsight.runtime.bundle.card import BundleCard, Precision
 from steelsight.runtime.bundle.open import Bundle
 from steelsight.runtime.engine.engine import Engine, Outputs, open_engine
@@ -92,9 +93,10 @@ def at_precision(card: BundleCard, precision: Precision) -> BundleCard:
 
 
 def run_source(model: SheetClassifier, images: GrayBatch, batch: int = 32) -> Outputs:
-    """The model's own outputs, in float32 torch: logits, Grad-CAM of all classes, mean features."""
-    logits, maps, embedding = [], [], []
-    with torch.inference_mode():
+    """The model's own outputs, in float32 torch: logits, Grad-CAM of all classes, mean features, places."""
+    logits, maps, embedding, places = [], [], [], []
+    taps = () if model.places is None else model.places.taps
+    with torch.inference_mode(), watch_taps(model.features, taps) as found:
         for start in range(0, len(images), batch):
             inputs = to_input(torch.from_numpy(np.ascontiguousarray(images[start : start + batch])))
             features = model.features(inputs)
@@ -102,7 +104,10 @@ def run_source(model: SheetClassifier, images: GrayBatch, batch: int = 32) -> Ou
             logits.append(outputs.logits.numpy())
             maps.append(outputs.maps.numpy())
             embedding.append(features.mean((2, 3)).numpy())
-    return Outputs(np.concatenate(logits), np.concatenate(maps), np.concatenate(embedding))
+            if model.places is not None:
+                places.append(model.places([found[name] for name in taps]).numpy())
+    parts = (np.concatenate(each) for each in (logits, maps, embedding, places) if each)
+    return Outputs(*parts)
 
 
 def evaluate_precision(

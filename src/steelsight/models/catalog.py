@@ -6,8 +6,8 @@ Beside them stand networks of other libraries: those of BACKBONES by a name of t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -21,6 +21,7 @@ from steelsight.models.backbones.sequence import run_empty
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.heads import AverageMaxHead, ConvHead, DirectHead, LinearHead, Pooling, PoolingName
 from steelsight.models.patches import patch_starts
+from steelsight.models.places import PlaceHead
 from steelsight.models.starts import STEEL_PARTS, start_on_steel
 from steelsight.models.weights import draw_weights, load_pretrained
 
@@ -55,6 +56,8 @@ class ModelEntry:
     study_head: Callable[[ModelSpec, float], nn.Module]
     pretrained: str | None  # name of ImageNet weights, see models.weights
     draws_itself: bool = False  # the features come with random weights by the rule of their own authors
+    # Modules whose outputs the place head reads, with their channels, the finest first; none = the features.
+    taps: Mapping[str, int] = field(default_factory=dict)
 
 
 class ModelSpec(BaseModel):
@@ -74,6 +77,7 @@ class ModelSpec(BaseModel):
     width: int = Field(default=400, ge=1)  # px, of the sheet
     dropout: float | None = Field(default=None, ge=0, lt=1, description="None = the study's")
     patches: int = Field(default=1, ge=1, description="patches that a sheet is cut into and classified by")
+    places: int = Field(default=0, ge=0, description="hidden channels of the place head; 0 = there is none")
 
     @property
     def size(self) -> tuple[int, int]:
@@ -95,6 +99,11 @@ class ModelSpec(BaseModel):
             raise ValueError(
                 f"model {self.name}: expected images of at least {smallest}x{smallest}, "
                 f"got {self.size[0]}x{self.size[1]}; choose a larger input"
+            )
+        if self.places and self.patches > 1:
+            raise ValueError(
+                f"places: expected a network that sees whole sheets, got one of {self.patches} patches; "
+                "set places.hidden = 0 or patches.count = 1"
             )
         if self.head == "study" and self.pooling != "average":
             raise ValueError(
@@ -129,6 +138,7 @@ MODELS: dict[str, ModelEntry] = {
         0.5,
         _conv_head,
         pretrained="squeezenet1_1",
+        taps=squeezenet.TAPS,
     ),
     "squeezenet_reduced": ModelEntry(
         "Reduced SqueezeNet",
@@ -138,6 +148,7 @@ MODELS: dict[str, ModelEntry] = {
         0.5,
         _conv_head,
         pretrained="squeezenet1_1",
+        taps=squeezenet.TAPS,
     ),
     "vgg16_bn": ModelEntry(
         "VGG16-BN", vgg.vgg_features, vgg.CHANNELS, 32, 0.5, _vgg_head, pretrained="vgg16_bn"
@@ -155,6 +166,7 @@ BACKBONES: dict[str, ModelEntry] = {
         _conv_head,
         pretrained=efficientnet.WEIGHTS,
         draws_itself=True,
+        taps=efficientnet.TAPS,
     ),
     "two_scales": ModelEntry(
         "EfficientNet-Lite0 and, at half size, reduced SqueezeNet",
@@ -165,6 +177,7 @@ BACKBONES: dict[str, ModelEntry] = {
         _conv_head,
         pretrained="two_scales",
         draws_itself=True,
+        taps=two_scales.TAPS,
     ),
 }
 
@@ -253,6 +266,7 @@ def structure(spec: ModelSpec) -> SheetClassifier:
             size=spec.size,
             smallest=entry.smallest,
             patches=spec.patches,
+            places=_places(spec, entry),
         )
 
 
@@ -277,3 +291,10 @@ def _head(spec: ModelSpec, entry: ModelEntry) -> nn.Module:
         return AverageMaxHead(entry.channels, spec.outputs, dropout)
     pooling = Pooling(spec.pooling, sharpness=spec.sharpness, top_share=spec.top_share)
     return DirectHead(entry.channels, spec.outputs, dropout, pooling)
+
+
+def _places(spec: ModelSpec, entry: ModelEntry) -> PlaceHead | None:
+    if not spec.places:
+        return None
+    taps = entry.taps or {"": entry.channels}
+    return PlaceHead(tuple(taps), tuple(taps.values()), spec.outputs, spec.places)

@@ -97,8 +97,9 @@ def load_checkpoint(folder: Path, *, decoder: str = InputSpec().decoder) -> tupl
 
 
 def start_weights(model: SheetClassifier, card: Card) -> StartWeights:
-    """The weights of a checkpoint as another training starts from them."""
-    return StartWeights(card.model.name, card.head_facts, model.state_dict())
+    """The weights of a checkpoint as another training starts from them: those of features and head."""
+    state = {name: each for name, each in model.state_dict().items() if not name.startswith("places.")}
+    return StartWeights(card.model.name, card.head_facts, state)
 
 
 def hash_weights(state: Mapping[str, Tensor]) -> str:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from steelsight.errors import BadInput
 from steelsight.models.heads import AverageMaxHead, DirectHead, LinearHead
 from steelsight.models.patches import cut_patches, join_patches
+from steelsight.models.places import PlaceHead, watch_taps
 
 __all__ = ["SheetClassifier"]
 
@@ -17,6 +18,7 @@ class SheetClassifier(nn.Module):
 
     features    (n, 3, h, w) → (n, k, gh, gw); Grad-CAM uses its output in every model
     head        ConvHead, LinearHead, DirectHead or AverageMaxHead
+    places      where defects are, on a finer grid; None = the maps of the head alone
     size        height and width the model was built for
     smallest    the smallest height and width the features can take
     patches     1, or the number of patches a sheet is cut into and classified by; see models.patches
@@ -31,10 +33,12 @@ class SheetClassifier(nn.Module):
         size: tuple[int, int],
         smallest: int,
         patches: int = 1,
+        places: PlaceHead | None = None,
     ) -> None:
         super().__init__()
         self.features = features
         self.head = head
+        self.places = places
         self.name = name
         self.size = size
         self.smallest = smallest
@@ -70,6 +74,22 @@ class SheetClassifier(nn.Module):
             )
         self.check(images)
         return self.head.class_map(self.features(images))
+
+    def place_map(self, images: Tensor) -> Float[Tensor, "n c gh gw"]:
+        """Evidence for each class at each place of the place head's grid, as log odds.
+
+        raises  BadInput for a model without place head, or as `forward`
+        """
+        if self.places is None:
+            raise BadInput(
+                f"places: model {self.name} has no place head; train with places.hidden above 0, "
+                "or use another method"
+            )
+        self.check(images)
+        with watch_taps(self.features, self.places.taps) as found:
+            self.features(images)
+        evidence: Tensor = self.places([found[name] for name in self.places.taps])
+        return evidence
 
     def refuse_patches(self, what: str) -> None:
         """Raise BadInput for a model of patches, for which whole-sheet explanations are not valid."""

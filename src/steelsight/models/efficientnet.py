@@ -9,11 +9,12 @@ from torch import nn
 
 from steelsight.models.backbones.timm_nets import timm_features
 
-__all__ = ["CHANNELS", "SMALLEST", "WEIGHTS", "lite0_features"]
+__all__ = ["CHANNELS", "SMALLEST", "TAPS", "WEIGHTS", "lite0_features"]
 
 CHANNELS = 1280
 SMALLEST = 32  # px: one place of the feature map
 WEIGHTS = "timm:tf_efficientnet_lite0"
+TAPS = {"blocks.2": 40, "blocks.4": 112}  # stages of stride 8 and 16 and their channels, for the place head
 
 
 def lite0_features() -> nn.Module:

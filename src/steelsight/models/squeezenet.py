@@ -8,10 +8,19 @@ from __future__ import annotations
 from torch import nn
 from torchvision.models import squeezenet1_1
 
-__all__ = ["CHANNELS", "REDUCED_CHANNELS", "reduced_squeezenet_features", "squeezenet_features"]
+__all__ = [
+    "CHANNELS",
+    "LATE_TAPS",
+    "REDUCED_CHANNELS",
+    "TAPS",
+    "reduced_squeezenet_features",
+    "squeezenet_features",
+]
 
 CHANNELS = 512
 REDUCED_CHANNELS = 384
+LATE_TAPS = {"7": 256, "9": 384}  # Fire modules of stride 8 and 16 and their channels, for the place head
+TAPS = {"4": 128, **LATE_TAPS}  # and of stride 4
 
 
 def squeezenet_features() -> nn.Sequential:

@@ -7,7 +7,6 @@ either: docs/results/real.md.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import cast
 
 import torch
@@ -18,12 +17,17 @@ from steelsight.models import efficientnet, squeezenet
 from steelsight.models.backbones.rescale import Rescale, normalisation_of
 from steelsight.models.backbones.sequence import Wrapped
 from steelsight.models.inputs import IMAGENET_MEAN, IMAGENET_STD
+from steelsight.models.places import repeat_places
 
-__all__ = ["CHANNELS", "PARTS", "SMALLEST", "TwoScales", "two_scales_features"]
+__all__ = ["CHANNELS", "PARTS", "SMALLEST", "TAPS", "TwoScales", "two_scales_features"]
 
 CHANNELS = efficientnet.CHANNELS + squeezenet.REDUCED_CHANNELS
 SMALLEST = 36  # px: half of it is the least that SqueezeNet takes
 PARTS = {"fine": efficientnet.WEIGHTS, "coarse.squeezenet": "squeezenet1_1"}  # ImageNet weights of each
+TAPS = {
+    **{f"net.fine.{name}": channels for name, channels in efficientnet.TAPS.items()},
+    **{f"net.coarse.squeezenet.{name}": channels for name, channels in squeezenet.LATE_TAPS.items()},
+}
 
 
 class TwoScales(nn.Module):
@@ -42,10 +46,8 @@ class TwoScales(nn.Module):
         """The joined feature map."""
         fine: Tensor = self.fine(images)
         coarse: Tensor = self.coarse(images)
-        rows, columns = (_runs(*sizes) for sizes in zip(coarse.shape[2:], fine.shape[2:], strict=True))
-        coarse = torch.cat([coarse[:, :, run] for run in rows], dim=2)
-        coarse = torch.cat([coarse[:, :, :, run] for run in columns], dim=3)
-        return torch.cat([fine, coarse], dim=1)
+        grid = (int(fine.shape[2]), int(fine.shape[3]))
+        return torch.cat([fine, repeat_places(coarse, grid)], dim=1)
 
 
 def two_scales_features() -> nn.Module:
@@ -57,14 +59,3 @@ def two_scales_features() -> nn.Module:
     coarse.add_module("rescale", Rescale(IMAGENET_MEAN, IMAGENET_STD, given=(mean, std)))
     coarse.add_module("squeezenet", squeezenet.reduced_squeezenet_features())
     return Wrapped(Rescale(mean, std), TwoScales(lite0[1:], coarse))
-
-
-def _runs(given: int, wanted: int) -> list[slice]:
-    """The nearest of the given places for each of the wanted ones, as runs of neighbouring places.
-
-    >>> _runs(3, 4)
-    [slice(0, 2, None), slice(1, 3, None)]
-    """
-    places = [int((place + 0.5) * given / wanted) for place in range(wanted)]
-    starts = [0, *(i for i in range(1, wanted) if places[i] != places[i - 1] + 1), wanted]
-    return [slice(places[i], places[j - 1] + 1) for i, j in pairwise(starts)]

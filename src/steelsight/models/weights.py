@@ -45,6 +45,7 @@ def draw_weights(model: SheetClassifier, generator: torch.Generator, *, features
     `features`: He's uniform rule, bias 0, as torchvision starts SqueezeNet; batch norms the identity.
     Study heads: uniform within 1 / sqrt(inputs), torch's own rule for fresh layers.
     Direct head: N(0, 0.01), bias 0, as torchvision starts SqueezeNet's last layer: first logits near 0.
+    Place head: evidence 0 everywhere, until it is fitted.
     """
     for module in model.features.modules() if features else ():
         if isinstance(module, nn.Conv2d):
@@ -60,6 +61,8 @@ def draw_weights(model: SheetClassifier, generator: torch.Generator, *, features
             bound = module.weight[0].numel() ** -0.5
             nn.init.uniform_(module.weight, -bound, bound, generator=generator)
             _fill_bias(module, bound, generator)
+    if model.places is not None:
+        model.places.clear()
 
 
 def _fill_bias(layer: nn.Conv2d | nn.Linear, bound: float, generator: torch.Generator) -> None:

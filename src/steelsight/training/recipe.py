@@ -33,6 +33,7 @@ __all__ = [
     "OptimiserRecipe",
     "PasteRecipe",
     "PatchesRecipe",
+    "PlacesRecipe",
     "ProbeRecipe",
     "Recipe",
     "SplitRecipe",
@@ -197,6 +198,14 @@ class GeneratedRecipe(_RecipeSection):
     share: float = Field(default=0.5, gt=0, lt=1)  # of the training loss that they have together
 
 
+class PlacesRecipe(_RecipeSection):
+    """The place head, which is fitted to masks after the last epoch; see models.places."""
+
+    hidden: int = Field(default=0, ge=0, le=2**12)  # channels between its layers; 0 = no place head
+    sheets: int = Field(default=2000, ge=1, le=MOST)  # training sheets that it is fitted to, at most
+    epochs: int = Field(default=4, ge=1, le=MOST)  # of its fit
+
+
 class LossRecipe(_RecipeSection):
     """The training loss."""
 
@@ -233,16 +242,19 @@ class Recipe(_RecipeSection):
     patches: PatchesRecipe  # [patches]
     paste: PasteRecipe  # [paste]
     generated: GeneratedRecipe = GeneratedRecipe()  # [generated]; older recipes have none
+    places: PlacesRecipe = PlacesRecipe()  # [places]; older recipes have none
     loss: LossRecipe  # [loss]
     augment: AugmentSpec  # [augment]
     compute: ComputeRecipe  # [compute]
 
     @model_serializer(mode="wrap")
-    def _without_generated(self, write: Callable[[Any], Any]) -> dict[str, Any]:
-        """Leave the section out without sheets, so that fingerprints from before it existed stay valid."""
+    def _without_unused(self, write: Callable[[Any], Any]) -> dict[str, Any]:
+        """Leave sections of later versions out where unused, so that earlier fingerprints stay valid."""
         values: dict[str, Any] = write(self)
         if not self.generated.sheets:
             values.pop("generated", None)
+        if not self.places.hidden:
+            values.pop("places", None)
         return values
 
     @model_validator(mode="after")
@@ -265,7 +277,7 @@ class Recipe(_RecipeSection):
         if self.labels.shuffle_seed and self.needs_masks:
             raise ValueError(
                 "labels.shuffle_seed: masks would reveal the true labels to the control; "
-                "set loss.masks = 0, patches.count = 1 and paste.to_share = 0"
+                "set loss.masks = 0, patches.count = 1, paste.to_share = 0 and places.hidden = 0"
             )
         if self.generated.sheets and (self.patches.count > 1 or self.labels.shuffle_seed):
             came = "patches.count above 1" if self.patches.count > 1 else "labels.shuffle_seed above 0"
@@ -295,8 +307,9 @@ class Recipe(_RecipeSection):
 
     @property
     def needs_masks(self) -> bool:
-        """Whether masks are read: for the per-position loss, for patches, or for pasting."""
-        return self.loss.masks > 0 or self.patches.count > 1 or self.paste.to_share > 0
+        """Whether masks are read: for the per-position loss, patches, pasting, or the place head."""
+        asked = (self.loss.masks, self.patches.count > 1, self.paste.to_share, self.places.hidden)
+        return any(asked)
 
     def model_spec(self, outputs: int) -> ModelSpec:
         """The network of this recipe with the given number of outputs."""
@@ -315,6 +328,7 @@ class Recipe(_RecipeSection):
             width=self.input.width,
             dropout=None if self.model.dropout == "study" else self.model.dropout,
             patches=self.patches.count,
+            places=self.places.hidden,
         )
 
     def input_spec(self, bits: int | None = None) -> InputSpec:

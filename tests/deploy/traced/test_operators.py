@@ -118,6 +118,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
             "response": response_normed,
             "attention": attended,
             "residual": residual,
+            "index_select": lambda x: x.index_select(2, torch.tensor([1, 0, 0, 2])),
             "slice": lambda x: x[:, 1:5, ::2, 3:],
             "squeeze": lambda x: x.mean(1, keepdim=True).squeeze(1).unsqueeze(1) + x,
             "sum": lambda x: x.sum((2, 3), keepdim=True) + x,

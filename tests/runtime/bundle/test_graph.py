@@ -94,6 +94,10 @@ def _with_nodes(*nodes: onnx.NodeProto, **constants: np.ndarray) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def _selected(numbers: np.ndarray, axis: int = 2) -> bytes:
+    return _with_nodes(helper.make_node("Gather", ["maps", "numbers"], ["r"], axis=axis), numbers=numbers)
+
+
 def _doubled(times: int, start: str) -> bytes:
     names = [start, *(f"double{number}" for number in range(times))]
     return _with_nodes(
@@ -131,6 +135,17 @@ def _doubled(times: int, start: str) -> bytes:
         (
             _with_nodes(helper.make_node("Reshape", ["maps", "s"], ["r"]), s=np.array([1, -1])),
             None,
+        ),
+        (_selected(np.array([1, 0, 0])), None),
+        (_selected(np.array([0, 10**9])), "numbers of places that there are"),
+        (_selected(np.array([-1])), "numbers of places that there are"),
+        (_selected(np.array([], dtype=np.int64)), "got shape"),
+        (_selected(np.array([0]), axis=0), "at least one place, and all sheets"),
+        (_selected(np.array([0]), axis=-4), "at least one place, and all sheets"),
+        (_selected(np.array([[0]])), "expected a constant of at most 65536 whole numbers"),
+        (
+            _selected(np.zeros(2**16 + 1, dtype=np.int64)),
+            "expected a constant of at most 65536 whole numbers",
         ),
         (
             _with_nodes(helper.make_node("Mul", ["maps", "s"], ["r"]), s=np.array([np.inf], np.float32)),

@@ -8,6 +8,7 @@ convolution that takes the images; for every other operator it is written as nod
 from __future__ import annotations
 
 import operator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,20 +25,30 @@ from steelsight.deploy.traced.writer import BATCH, TracedWriter
 from steelsight.errors import BadInput
 from steelsight.models.backbones.rescale import Rescale, normalisation_of
 from steelsight.models.backbones.sequence import Wrapped
+from steelsight.models.places import PlaceHead, watch_taps
 
-__all__ = ["write_features"]
+__all__ = ["Written", "write_features"]
 
 RULES = CONVOLUTION_RULES | PLACE_RULES | POINTWISE_RULES
 
 
-def write_features(graph: GraphWriter, features: nn.Module, size: tuple[int, int]) -> str:
-    """Nodes from the input `images` to the feature map; returns its name.
+class Written(NamedTuple):
+    """Names of the tensors that were written."""
 
-    features  in evaluation mode
+    features: str  # the feature map
+    places: str | None  # evidence of the place head; None = there is no such head
+
+
+def write_features(
+    graph: GraphWriter, features: nn.Module, size: tuple[int, int], places: PlaceHead | None = None
+) -> Written:
+    """Nodes from the input `images` to the feature map, and to the evidence of the place head.
+
+    features  in evaluation mode, as is the place head
     size      height and width of the images
     raises    BadInput for an operator no rule is written for
     """
-    traced = _trace(_behind_rescale(features), size)
+    traced = _trace(features, places, size)
     images, *nodes, output = traced.graph.nodes
     gray = graph.add("Unsqueeze", "images", graph.constant(np.array([1]), "channel_axis"))
     gray = graph.add("Cast", gray, to=TensorProto.FLOAT)
@@ -51,7 +62,8 @@ def write_features(graph: GraphWriter, features: nn.Module, size: tuple[int, int
             writer.names[node] = writer.parts[node.args[0]][node.args[1]]
         else:
             _write(writer, node)
-    return writer.name(output.args[0])
+    found = [writer.name(result) for result in output.args[0]]
+    return Written(found[0], found[1] if places is not None else None)
 
 
 def _constants(traced: fx.GraphModule) -> dict[fx.Node, Tensor]:
@@ -77,9 +89,21 @@ def _behind_rescale(features: nn.Module) -> nn.Module:
     return features
 
 
-def _trace(net: nn.Module, size: tuple[int, int]) -> fx.GraphModule:
+def _trace(features: nn.Module, places: PlaceHead | None, size: tuple[int, int]) -> fx.GraphModule:
+    """The operators from normalised images to the feature map, then to the evidence of the place head."""
+    net = _behind_rescale(features)
+    taps = () if places is None else places.taps
+
+    def run(images: Tensor) -> tuple[Tensor, ...]:
+        with watch_taps(features, [name for name in taps if name]) as found:
+            last: Tensor = net(images)
+        if places is None:
+            return (last,)
+        evidence: Tensor = places([found[name] if name else last for name in taps])
+        return last, evidence
+
     with torch.no_grad():
-        traced: fx.GraphModule = make_fx(net, pre_dispatch=True)(torch.zeros(BATCH, 3, *size))
+        traced: fx.GraphModule = make_fx(run, pre_dispatch=True)(torch.zeros(BATCH, 3, *size))
     return traced
 
 

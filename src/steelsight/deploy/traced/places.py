@@ -155,6 +155,13 @@ def _cut(writer: TracedWriter, name: str, axis: int, start: int, end: int, step:
     return writer.graph.add("Slice", name, *(writer.constant([each]) for each in (start, end, axis, step)))
 
 
+def _select(writer: TracedWriter, node: fx.Node) -> None:
+    """Places along an axis by constant numbers."""
+    facts = arguments(node)
+    numbers = writer.constant(writer.array(facts["index"]).astype(np.int64))
+    writer.add(node, "Gather", writer.name(facts["self"]), numbers, axis=int(facts["dim"]))
+
+
 def _linear(writer: TracedWriter, node: fx.Node) -> None:
     facts = arguments(node)
     weight = writer.constant(writer.array(facts["weight"]).T.copy())
@@ -192,6 +199,7 @@ PLACE_RULES: dict[str, Rule] = {
     "chunk": _split,
     "flatten": _reshape,
     "group_norm": _group_norm,
+    "index_select": _select,
     "layer_norm": _layer_norm,
     "linalg_vector_norm": _length,
     "linear": _linear,

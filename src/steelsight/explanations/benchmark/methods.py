@@ -15,6 +15,7 @@ from steelsight.explanations.benchmark.scoring import Explain
 from steelsight.explanations.catalog import METHODS, Method
 from steelsight.explanations.gradcam import grad_cam
 from steelsight.explanations.guided import guided_backprop
+from steelsight.explanations.places import place_evidence
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.heads import DirectHead
 from steelsight.models.inputs import to_input
@@ -46,6 +47,7 @@ class CandidateMethod:
     reference: bool = False  # uses no class or no model: shown for comparison, never recommended
     many_sizes: bool = False  # passes images of other sizes to the model
     direct_head: bool = False  # reads the direct head's class map
+    place_head: bool = False  # reads the place head
     only_by_name: bool = False  # a variant that is scored only when it is named
 
     def unsupported_reason(self, model: nn.Module) -> str:
@@ -56,6 +58,8 @@ class CandidateMethod:
             isinstance(model, SheetClassifier) and isinstance(model.head, DirectHead)
         ):
             return "only models with the direct head have a class map"
+        if self.place_head and not (isinstance(model, SheetClassifier) and model.places is not None):
+            return "only models trained with places.hidden above 0 have a place head"
         return ""
 
 
@@ -143,6 +147,7 @@ CANDIDATES: dict[str, CandidateMethod] = {
     "gradcam_views_contrast": CandidateMethod(
         "Grad-CAM, sizes and flips, x contrast", _plain(fusions.grad_cam_views_contrast), many_sizes=True
     ),
+    "places": CandidateMethod("Place head", _plain(place_evidence), place_head=True),
     "class_map_views": CandidateMethod(
         "Class map, sizes and flips", _plain(fusions.class_map_views), many_sizes=True, direct_head=True
     ),

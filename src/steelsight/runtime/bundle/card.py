@@ -84,11 +84,15 @@ class FileFact(_CardPart):
 
 
 class GraphFacts(_CardPart):
-    """The graph: gray uint8 (n, h, w) to logits (n, c), maps (n, c, gh, gw) and embedding (n, k)."""
+    """The graph: gray uint8 (n, h, w) to logits (n, c), maps (n, c, gh, gw) and embedding (n, k).
+
+    With a place head also to places (n, c, ph, pw): log odds of each class against no defect at a place.
+    """
 
     opset: int = Field(ge=13, le=21)  # of ONNX
     grid: tuple[Cells, Cells]  # of the maps
     embedding: Cells  # k, its length
+    places: tuple[Cells, Cells] | None = None  # grid of the place head; None = there is none
 
 
 class Familiarity(_CardPart):

@@ -175,10 +175,12 @@ def _check_ports(graph: CheckedGraph, card: BundleCard, where: str) -> None:
         "maps": (FLOAT, (classes, grid_h, grid_w)),
         "embedding": (FLOAT, (card.graph.embedding,)),
     }
+    if card.graph.places is not None:
+        expected["places"] = (FLOAT, (classes, *card.graph.places))
     came = {port.name: port for port in (*graph.inputs, *graph.outputs)}
     if set(came) != set(expected) or [port.name for port in graph.inputs] != ["images"]:
         raise BadBundle(
-            f"{where}: expected input images and outputs logits, maps, embedding, got {sorted(came)}"
+            f"{where}: expected input images and outputs {', '.join(list(expected)[1:])}, got {sorted(came)}"
         )
     for name, (dtype, shape) in expected.items():
         if not _fits(came[name], dtype, shape):

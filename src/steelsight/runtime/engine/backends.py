@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import openvino
@@ -16,9 +16,8 @@ from steelsight.runtime.bundle.card import BundleCard
 from steelsight.runtime.bundle.graph.check import CheckedGraph
 from steelsight.runtime.engine.deadline import Deadline
 
-__all__ = ["OUTPUTS", "Pass", "Run", "prepare_onnxruntime", "prepare_openvino"]
+__all__ = ["Pass", "Run", "output_names", "prepare_onnxruntime", "prepare_openvino"]
 
-OUTPUTS: Final = ("logits", "maps", "embedding")
 
 Pass = UInt8[np.ndarray, "b h w"]  # the sheets of one call of the engine
 Run = Callable[[Pass], tuple[np.ndarray, ...]]
@@ -31,6 +30,7 @@ def prepare_openvino(graph: CheckedGraph, card: BundleCard, threads: int) -> Pre
     threads  0 = the engine's own choice
     raises   BadBundle where the engine refuses the graph
     """
+    names = output_names(card)
     core = openvino.Core()
     deadline = Deadline(card.graph_file, "OpenVINO")
     with _refuse(card, "OpenVINO"):
@@ -54,7 +54,7 @@ def prepare_openvino(graph: CheckedGraph, card: BundleCard, threads: int) -> Pre
         def run(images: Pass) -> tuple[np.ndarray, ...]:
             with _refuse(card, "OpenVINO"):
                 request.infer([openvino.Tensor(images, shared_memory=True)])
-                return tuple(request.get_tensor(name).data for name in OUTPUTS)
+                return tuple(request.get_tensor(name).data for name in names)
 
         return deadline.first_within("the first pass", run)
 
@@ -85,11 +85,19 @@ def prepare_onnxruntime(graph: CheckedGraph, card: BundleCard, threads: int) -> 
     with _refuse(card, "ONNX Runtime"):
         session = deadline.within("compiling", open_session)
 
+    names = list(output_names(card))
+
     def run(images: Pass) -> tuple[np.ndarray, ...]:
         with _refuse(card, "ONNX Runtime"):
-            return tuple(session.run(list(OUTPUTS), {"images": images}))
+            return tuple(session.run(names, {"images": images}))
 
     return lambda _: deadline.first_within("the first pass", run), str(onnxruntime.__version__)
+
+
+def output_names(card: BundleCard) -> tuple[str, ...]:
+    """The outputs of a bundle's graph, in the order in which a run gives them."""
+    names = ("logits", "maps", "embedding")
+    return names if card.graph.places is None else (*names, "places")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Bool, Float32, Float64, Int
 
 from steelsight.errors import BadBundle, BadInput
 from steelsight.evaluation.abstention.label_sets import label_sets
@@ -21,7 +21,7 @@ from steelsight.evaluation.abstention.thresholds import answered, present_confid
 from steelsight.evaluation.probabilities import sigmoid, softmax
 from steelsight.runtime.bundle.card import BundleCard, Precision
 from steelsight.runtime.bundle.open import Bundle, FeatureStatistics
-from steelsight.runtime.engine.backends import OUTPUTS, Pass, Run, prepare_onnxruntime, prepare_openvino
+from steelsight.runtime.engine.backends import Pass, Run, output_names, prepare_onnxruntime, prepare_openvino
 from steelsight.runtime.familiarity import feature_distance
 from steelsight.types import GrayBatch, Reason, State
 
@@ -33,6 +33,7 @@ __all__ = [
     "Outputs",
     "decide",
     "open_engine",
+    "output_shapes",
 ]
 
 EngineName = Literal["openvino", "onnxruntime"]
@@ -47,6 +48,17 @@ class Outputs:
     logits: Float32[np.ndarray, "n c"]
     maps: Float32[np.ndarray, "n c gh gw"]  # signed Grad-CAM of every class on the last grid
     embedding: Float32[np.ndarray, "n k"]
+    places: Float32[np.ndarray, "n c ph pw"] | None = None  # of the place head, where the bundle has one
+
+    @property
+    def where(self) -> Float32[np.ndarray, "n c h w"]:
+        """What regions are found in: the evidence of the place head, or else the maps."""
+        return self.maps if self.places is None else self.places
+
+    def only(self, rows: slice | Int[np.ndarray, " m"]) -> Outputs:
+        """The outputs for some of the sheets."""
+        places = None if self.places is None else self.places[rows]
+        return Outputs(self.logits[rows], self.maps[rows], self.embedding[rows], places)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,15 +106,15 @@ class Engine:
                 f"engine: expected gray uint8 of shape (n, {size[0]}, {size[1]}), got "
                 f"{images.dtype} of shape {images.shape}; read images with sheets.pixels"
             )
-        classes, grid, width = len(self.card.class_names), self.card.graph.grid, self.card.graph.embedding
-        shapes = ((classes,), (classes, *grid), (width,))
-        outputs = [np.empty((len(images), *shape), dtype=np.float32) for shape in shapes]
+        outputs = [
+            np.empty((len(images), *shape), dtype=np.float32) for shape in output_shapes(self.card).values()
+        ]
         with self._lock:
             for start in range(0, len(images), self.batch):
                 rows = images[start : start + self.batch]
                 size_of_pass = 1 if len(rows) == 1 else self.batch
                 parts = self._pass(size_of_pass)(_filled(rows, size_of_pass))
-                for name, whole, part in zip(OUTPUTS, outputs, parts, strict=True):
+                for name, whole, part in zip(output_names(self.card), outputs, parts, strict=True):
                     if part.shape[1:] != whole.shape[1:]:
                         raise BadBundle(
                             f"{self.card.graph_file}: {name}: expected {list(whole.shape[1:])} a sheet as "
@@ -115,6 +127,13 @@ class Engine:
         if size not in self._passes:
             self._passes[size] = self._compile(size)
         return self._passes[size]
+
+
+def output_shapes(card: BundleCard) -> dict[str, tuple[int, ...]]:
+    """The shape of each output for one sheet, in the order of the fields of `Outputs`."""
+    facts, classes = card.graph, len(card.class_names)
+    shapes = {"logits": (classes,), "maps": (classes, *facts.grid), "embedding": (facts.embedding,)}
+    return shapes if facts.places is None else shapes | {"places": (classes, *facts.places)}
 
 
 def open_engine(

@@ -70,7 +70,7 @@ class Inspector:
         card = self.bundle.card
         size = (card.input.height, card.input.width)
         classes = decisions.classes[row]
-        maps = [outputs.maps[row, index] for index in classes]
+        maps = [outputs.where[row, index] for index in classes]
         without = range(len(card.class_names)) if card.task == "multilabel" else (0,)
         shown = outputs.maps[row, list(classes or without)].max(axis=0)
         return Verdict(

@@ -15,6 +15,7 @@ from steelsight.types import Region
 __all__ = ["find_regions", "label_components", "upsample"]
 
 FINER: Final = 4  # regions are found on a grid this many times finer, by linear interpolation
+FINE: Final = 1000  # cells from which on a grid is fine already; it is made half as much finer
 LEAST: Final = 0.5  # share of the map's peak from which a cell belongs to a region
 MOST: Final = 8  # regions of one sheet
 
@@ -74,7 +75,8 @@ def label_components(inside: Bool[np.ndarray, "h w"]) -> Int[np.ndarray, "h w"]:
 
 
 def _regions(grid: Map, placement: Placement, size: tuple[int, int]) -> list[Region]:
-    fine_size = (grid.shape[0] * FINER, grid.shape[1] * FINER)
+    finer = FINER if grid.size < FINE else FINER // 2
+    fine_size = (grid.shape[0] * finer, grid.shape[1] * finer)
     fine = upsample(grid, fine_size)
     peak = float(fine.max())
     if not peak > 0:

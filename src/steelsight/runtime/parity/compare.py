@@ -43,7 +43,7 @@ NEAR: Final = 0.03  # bf16, INT8: 99th percentile of the differences
 AGREEMENT: Final = 0.995  # share of equal verdicts
 FEWEST: Final = 2000  # sheets that bf16 and INT8 must be compared on
 LOSS: Final = 0.005  # upper 95 % bound of the loss of balanced accuracy
-COSINE: Final = 0.98  # 5th percentile of the maps' cosines
+COSINE: Final = 0.98  # 5th percentile of the maps' and places' cosines
 RESAMPLES: Final = 1000
 
 
@@ -113,8 +113,16 @@ def compare(
         float(np.quantile(apart.max(1), 0.99)),
         float(same.mean()),
         loss,
-        float(np.quantile(map_cosines(source.maps, other.maps), 0.05)),
+        float(np.quantile(_cosines(source, other), 0.05)),
     )
+
+
+def _cosines(source: Outputs, other: Outputs) -> Float64[np.ndarray, " m"]:
+    """Of the maps, and of the evidence of the place head where there is one."""
+    cosines = [map_cosines(source.maps, other.maps)]
+    if source.places is not None and other.places is not None:
+        cosines.append(map_cosines(source.places, other.places))
+    return np.concatenate(cosines)
 
 
 def failures(parity: Parity, *, fewest: int = FEWEST) -> list[str]:

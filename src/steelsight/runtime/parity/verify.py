@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from steelsight.errors import BadBundle
+from steelsight.files import pack_arrays
 from steelsight.runtime.bundle.arrays import read_arrays
 from steelsight.runtime.bundle.card import Precision
 from steelsight.runtime.bundle.open import PROBES_FILE, Bundle, open_bundle
-from steelsight.runtime.engine.engine import ENGINES, EngineName, Outputs, open_engine
+from steelsight.runtime.engine.engine import ENGINES, EngineName, Outputs, open_engine, output_shapes
 from steelsight.runtime.parity.compare import Parity, ParitySetup, compare, failures
+from steelsight.types import GrayBatch
 
-__all__ = ["ParityProbes", "Verified", "read_probes", "verify_bundle"]
+__all__ = ["ParityProbes", "Verified", "pack_probes", "read_probes", "verify_bundle"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +73,9 @@ def read_probes(bundle: Bundle) -> ParityProbes:
         )
     arrays = read_arrays(bundle.files[PROBES_FILE], where)
     card = bundle.card
-    classes, grid = len(card.class_names), card.graph.grid
-    wanted = {
+    wanted: dict[str, tuple[type, tuple[int, ...]]] = {
         "images": (np.uint8, (card.input.height, card.input.width)),
-        "logits": (np.float32, (classes,)),
-        "maps": (np.float32, (classes, *grid)),
-        "embedding": (np.float32, (card.graph.embedding,)),
+        **{name: (np.float32, shape) for name, shape in output_shapes(card).items()},
     }
     images = arrays.get("images")
     count = len(images) if images is not None and images.ndim else 0
@@ -90,4 +89,15 @@ def read_probes(bundle: Bundle) -> ParityProbes:
             )
         if not np.isfinite(array).all():
             raise BadBundle(f"{where}: {name}: expected finite numbers; export it again")
-    return ParityProbes(arrays["images"], Outputs(arrays["logits"], arrays["maps"], arrays["embedding"]))
+    return ParityProbes(arrays["images"], Outputs(*(arrays[name] for name in output_shapes(card))))
+
+
+def pack_probes(images: GrayBatch, source: Outputs) -> bytes:
+    """The bytes of probes.npz.
+
+    source  outputs of the source model for the images
+    """
+    outputs = {name: getattr(source, name) for name in ("logits", "maps", "embedding", "places")}
+    return pack_arrays(
+        {"images": images} | {name: each for name, each in outputs.items() if each is not None}
+    )

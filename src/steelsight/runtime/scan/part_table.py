@@ -35,8 +35,8 @@ class PartOutputs:
 
     def only(self, rows: Sequence[int]) -> PartOutputs:
         """The first outputs, which belong to these rows of the part."""
-        kept, out = len(rows), self.outputs
-        cut = Outputs(out.logits[:kept], out.maps[:kept], out.embedding[:kept])
+        kept = len(rows)
+        cut = self.outputs.only(slice(kept))
         return PartOutputs(
             np.array(rows, dtype=np.int64), cut, self.gray_mean[:kept], self.gray_spread[:kept]
         )
@@ -113,7 +113,7 @@ def _find_regions(
     for row, kinds in enumerate(decisions.classes):
         if kinds:
             place = int(outputs.rows[row])
-            maps = [outputs.outputs.maps[row, kind] for kind in kinds]
+            maps = [outputs.outputs.where[row, kind] for kind in kinds]
             regions[place] = find_regions(maps, reads[place].placement(spec), (spec.height, spec.width))
     return regions
 

@@ -31,6 +31,7 @@ from steelsight.training.loop.losses import (
     sheet_loss,
 )
 from steelsight.training.loop.optimisation import Average, learning_rate, make_optimiser, set_rate
+from steelsight.training.loop.place_fit import fit_places
 from steelsight.training.loop.precision import Precision, choose_precision, in_precision
 from steelsight.training.loop.probe import fit_head
 from steelsight.training.loop.progress import NoProgress, TrainingProgress
@@ -98,6 +99,9 @@ def fit(
                 save_state(state_path, trainer.state())
             progress.epoch(row, best=best)
         model.load_state_dict(trainer.best)
+        if model.places is not None:
+            progress.note("fitting the place head to the masks")
+            fit_places(model, data, recipe.places, seed=seed, step=progress.step)
     model.eval()
     return FitResult(
         history=tuple(trainer.history),

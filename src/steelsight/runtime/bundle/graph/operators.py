@@ -64,6 +64,7 @@ OPERATORS: Final[dict[str, Operator]] = {
     "Erf": Operator(shapes.unary, (1, 1)),
     "Exp": Operator(shapes.unary, (1, 1)),
     "Flatten": Operator(shapes.flatten, (1, 1), {"axis": _AXIS}),
+    "Gather": Operator(shapes.select, (2, 2), {"axis": _AXIS}),
     "Gemm": Operator(
         shapes.multiply_add, (2, 3), {"alpha": _FACTOR, "beta": _FACTOR, "transA": _FLAG, "transB": _FLAG}
     ),

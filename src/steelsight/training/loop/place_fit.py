@@ -1,0 +1,212 @@
+"""Fits the place head to masks, after the last epoch, on the network's frozen features.
+
+Each place of the grid that masks cover by COVERED of its area counts as its sheet's class, each that they do
+not touch as "no defect"; places in between are left out. The same number of places is drawn from every
+sheet, and rare classes weigh more, by the square root of their share.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812  torch's own abbreviation
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from steelsight.errors import BadRecipe
+from steelsight.models.catalog import SheetClassifier
+from steelsight.models.inputs import to_input
+from steelsight.models.places import PlaceHead, watch_taps
+from steelsight.streams import stream
+from steelsight.training.dataset import TrainingData
+from steelsight.training.recipe import PlacesRecipe
+
+__all__ = ["COVERED", "fit_places"]
+
+COVERED: Final = 0.15  # of the area of a place
+DRAWN: Final = 100  # covered places of a sheet at most, and as many others
+BATCH: Final = 16  # sheets a pass
+STEP: Final = 2048  # places of one step of the fit
+RATE: Final = 2e-3  # AdamW's, on standardised features; falls to 0 by half a cosine
+DECAY: Final = 0.05
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Places drawn from the training sheets."""
+
+    features: list[Tensor]  # of each tap, (m, k, 1, 1)
+    labels: Int[Tensor, " m"]  # class; `background` = no defect
+
+
+def fit_places(
+    model: SheetClassifier,
+    data: TrainingData,
+    recipe: PlacesRecipe,
+    *,
+    seed: int,
+    step: Callable[[int, int], None] = lambda _done, _steps: None,
+) -> float:
+    """Fit `model.places` in place; everything else of the model stays as it is.
+
+    data     with masks; sheets whose masks are not known are left out
+    step     called with the number of passes done, and of all
+    returns  the loss of the last epoch
+    raises   BadRecipe where no training sheet has a known mask with a defect
+    """
+    head = model.places
+    if head is None:
+        raise BadRecipe("places: expected a model with a place head, got none; set places.hidden above 0")
+    rows = _rows(data, recipe.sheets)
+    rng = stream(seed, "place-fit")
+    with torch.random.fork_rng():
+        torch.manual_seed(int(rng.integers(2**62)))  # of weights, order and dropout
+        places = _draw(model, head, data, rows, rng, step)
+        head.start(places.features)
+        return _descend(head, places, recipe.epochs, data.clean)
+
+
+def _rows(data: TrainingData, most: int) -> Int[np.ndarray, " r"]:
+    """The training sheets whose masks are known, evenly spaced where there are more."""
+    known = data.train[data.masks.known[data.train]] if data.masks is not None else data.train[:0]
+    if data.masks is None or not any(data.masks.shares[row].any() for row in known):
+        raise BadRecipe(
+            "places.hidden: expected training sheets with masks of their defects, got none; "
+            "bring masks, or set places.hidden = 0"
+        )
+    chosen: Int[np.ndarray, " r"] = known[np.linspace(0, known.size - 1, min(most, known.size)).astype(int)]
+    return chosen
+
+
+def _draw(
+    model: SheetClassifier,
+    head: PlaceHead,
+    data: TrainingData,
+    rows: Int[np.ndarray, " r"],
+    rng: np.random.Generator,
+    step: Callable[[int, int], None],
+) -> _Places:
+    """Features and labels of places of the training sheets."""
+    features: list[list[Tensor]] = [[] for _ in head.taps]
+    labels: list[Tensor] = []
+    device = next(model.parameters()).device
+    classes = _classes(data)
+    model.eval()
+    steps = -(-rows.size // BATCH)
+    for number in range(steps):
+        some = rows[number * BATCH : (number + 1) * BATCH]
+        images = to_input(torch.from_numpy(np.ascontiguousarray(data.images[some]))).to(device)
+        with torch.no_grad(), watch_taps(model.features, head.taps) as found:
+            model.features(images)
+        maps = [found[name].cpu() for name in head.taps]
+        grid = (int(maps[0].shape[2]), int(maps[0].shape[3]))
+        if data.masks is None:  # refused before
+            break
+        shares = torch.from_numpy(np.ascontiguousarray(data.masks.shares[some]))
+        found_labels = _labels(shares, classes[some], grid, head.classes.out_channels)
+        for row, sheet in enumerate(found_labels):
+            places = _some_places(sheet, head.classes.out_channels, rng)
+            labels.append(torch.from_numpy(sheet[places]))
+            for each, one in zip(features, maps, strict=True):
+                each.append(one[row].flatten(1)[:, _nearest(places, grid, one.shape[2:])].T.half())
+        step(number + 1, steps)
+    return _Places([torch.cat(each)[:, :, None, None] for each in features], torch.cat(labels))
+
+
+def _classes(data: TrainingData) -> Int[np.ndarray, " n"]:
+    """The class of each sheet; of a sheet of several types, whose mask is not known, the first."""
+    targets = data.targets
+    return targets.astype(np.int64) if targets.ndim == 1 else targets.argmax(axis=1).astype(np.int64)
+
+
+def _labels(
+    shares: UInt8[Tensor, "n h w"], classes: Int[np.ndarray, " n"], grid: tuple[int, int], background: int
+) -> Int[np.ndarray, "n p"]:
+    """Class of each place: its sheet's where masks cover it, `background` where they do not touch it.
+
+    returns  -1 for places in between
+    """
+    area = F.adaptive_avg_pool2d(shares.unsqueeze(1).float() / 255, grid).flatten(1).numpy()
+    found: Int[np.ndarray, "n p"] = np.where(
+        area >= COVERED, classes[:, None], np.where(area > 0, -1, background)
+    )
+    return found
+
+
+def _some_places(
+    labels: Int[np.ndarray, " p"], background: int, rng: np.random.Generator
+) -> Int[np.ndarray, " q"]:
+    """At most DRAWN covered places and as many others, in order."""
+    parts = [
+        rng.permutation(np.flatnonzero(rows))[:DRAWN]
+        for rows in ((labels >= 0) & (labels != background), labels == background)
+    ]
+    return np.sort(np.concatenate(parts))
+
+
+def _nearest(
+    places: Int[np.ndarray, " q"], fine: tuple[int, int], coarse: tuple[int, ...]
+) -> Int[np.ndarray, " q"]:
+    """The places of a coarse grid that are nearest to those of the fine one."""
+    row, column = np.divmod(places, fine[1])
+    near = [
+        ((at + 0.5) * own / wanted).astype(np.int64)
+        for at, own, wanted in zip((row, column), coarse, fine, strict=True)
+    ]
+    return near[0] * int(coarse[1]) + near[1]
+
+
+def _descend(head: PlaceHead, places: _Places, epochs: int, clean: int | None) -> float:
+    """AdamW over the places; returns the mean loss of the last epoch."""
+    background = head.classes.out_channels
+    counts = torch.bincount(places.labels, minlength=background + 1).clamp_min(1).float()
+    weights = (counts.sum() / counts).sqrt()
+    weights = weights / weights.mean()
+    count, size = len(places.labels), min(STEP, len(places.labels))
+    steps = epochs * (count // size)
+    device = head.classes.weight.device
+    optimiser = torch.optim.AdamW(head.parameters(), lr=RATE, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda done: 0.5 * (1 + math.cos(math.pi * done / steps))
+    )
+    head.train()
+    loss_of_epoch = 0.0
+    for _ in range(epochs):
+        order = torch.randperm(count)
+        total = 0.0
+        for start in range(0, count - size + 1, size):
+            rows = order[start : start + size]
+            maps = [each[rows].float().to(device) for each in places.features]
+            logits = _with_background(head(maps).flatten(1), clean)
+            loss = F.cross_entropy(logits, places.labels[rows].to(device), weight=weights.to(device))
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+            total += float(loss.detach())
+        loss_of_epoch = total / (count // size)
+    head.eval()
+    _clear(head, clean)
+    return loss_of_epoch
+
+
+def _with_background(evidence: Float[Tensor, "m c"], clean: int | None) -> Float[Tensor, "m d"]:
+    """Logits of the classes and of "no defect", 0; the defect-free class has no places."""
+    if clean is not None:
+        evidence = evidence.index_fill(1, torch.tensor([clean], device=evidence.device), float("-inf"))
+    return torch.cat([evidence, torch.zeros_like(evidence[:, :1])], dim=1)
+
+
+def _clear(head: PlaceHead, clean: int | None) -> None:
+    """Evidence 0 for the defect-free class."""
+    if clean is None:
+        return
+    with torch.no_grad():
+        head.classes.weight[clean] = 0
+        if head.classes.bias is not None:
+            head.classes.bias[clean] = 0
