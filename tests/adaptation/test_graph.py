@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from tests.adaptation.conftest import CHANNELS, GRID, HEIGHT, WIDTH, tiny_graph
 
 from steelsight.adaptation.features import read_features, reference_outputs
-from steelsight.adaptation.graph import head_graph, map_graph
+from steelsight.adaptation.graph import KeptPlaces, head_graph, map_graph, reorder_places
 from steelsight.adaptation.head import LIMIT, AdaptedHead
 from steelsight.errors import BadBundle
 from steelsight.runtime.bundle.card import GraphFacts
@@ -136,7 +136,7 @@ def test_the_place_head_is_kept_in_the_order_of_the_new_classes(
         np.zeros(len(own)),
         LIMIT,
     )
-    graph = head_graph(bundle.files["model.onnx"], "here", head, grid=GRID, places=GRID, own=own)
+    graph = head_graph(bundle.files["model.onnx"], "here", head, grid=GRID, places=KeptPlaces(GRID, 3, own))
     names = tuple(f"class {number}" for number in range(len(own)))
     new = replace(
         bundle,
@@ -155,3 +155,38 @@ def test_the_place_head_is_kept_in_the_order_of_the_new_classes(
     np.testing.assert_allclose(found.places, reference.places, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(found.where, found.places)
     assert read_features(bundle, images).pooled.shape == (len(images), 2 * CHANNELS)
+
+
+def test_a_graph_with_a_place_head_can_be_adapted_again(
+    make_bundle: Callable[..., Path], images: np.ndarray, rng: np.random.Generator
+) -> None:
+    facts = GraphFacts(opset=17, grid=GRID, embedding=CHANNELS, places=GRID)
+    bundle = open_bundle(make_bundle(graph_content=with_places(3), graph=facts))
+    first = open_engine(bundle, threads=1)(images).places
+    assert first is not None
+    graph, classes = bundle.files["model.onnx"], 3
+    for own in ((0, 2, 1, None), (0, 3, None), (0, 1, 2, None)):
+        head = AdaptedHead(
+            rng.normal(size=2 * CHANNELS),
+            rng.uniform(0.5, 2, 2 * CHANNELS),
+            rng.normal(size=(2 * CHANNELS, len(own))),
+            rng.normal(size=len(own)),
+            LIMIT,
+        )
+        graph = head_graph(graph, "here", head, grid=GRID, places=KeptPlaces(GRID, classes, own))
+        classes, first = len(own), reorder_places(first, own)
+        card = bundle.card.model_copy(update={"class_names": tuple(f"class {n}" for n in range(classes))})
+        expected = reference_outputs(bundle, head, images, (0,) * classes).logits
+        for engine in ("openvino", "onnxruntime"):
+            new = replace(bundle, card=card, files={"model.onnx": graph}, graphs={})
+            found = open_engine(new, engine, threads=1)(images)
+            np.testing.assert_allclose(found.places, first, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(found.logits, expected, atol=2e-5)
+
+
+def test_a_node_that_needs_its_own_output_is_refused(head: AdaptedHead) -> None:
+    model = onnx.load_model_from_string(tiny_graph(3))
+    relu = next(node for node in model.graph.node if node.op_type == "Relu")
+    relu.input[:] = ["features"]
+    with pytest.raises(BadBundle, match="features needs its own output; export the run again"):
+        head_graph(model.SerializeToString(), "here", head, grid=GRID)

@@ -14,7 +14,7 @@ limited feature has the gradient 0. Its mean over places gives
 These maps do not sum to the logit, because the maximum is taken at one place. Only onnx is used.
 
 The place head, where the graph has one, stays as it is: its classes are put in the new order, and a class
-that it does not know has the evidence of the type that is strongest at each place.
+that it does not know has the largest evidence at each place, 0 where no type has any.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from onnx import TensorProto, helper, numpy_helper
 from steelsight.adaptation.head import AdaptedHead
 from steelsight.errors import BadBundle
 
-__all__ = ["OwnClasses", "features_graph", "head_graph", "map_graph", "reorder_places"]
+__all__ = ["KeptPlaces", "OwnClasses", "features_graph", "head_graph", "map_graph", "reorder_places"]
 
 OwnClasses = Sequence[int | None]  # of each class of the new head, its number in the old one; None = new
 
@@ -47,6 +47,16 @@ class _Surgery:
         self.features = self._find_features()
         self.new: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
+
+    def free_name(self, wanted: str) -> str:
+        """A start that no name of the graph has; nodes that stay from an earlier adaptation keep theirs."""
+        graph = self.model.graph
+        taken = {name for node in graph.node for name in node.output} | {t.name for t in graph.initializer}
+        found, number = wanted, 1
+        while any(name.startswith((f"{found}_", f"{self.prefix}_{found}_")) for name in taken):
+            number += 1
+            found = f"{wanted}{number}"
+        return found
 
     def _find_features(self) -> str:
         """The name of the last feature map."""
@@ -80,7 +90,7 @@ class _Surgery:
         """The graph with these outputs, (n, *shape) each, made by the added nodes first."""
         made = {name for node in self.new for name in node.output}
         old = [node for node in self.model.graph.node if not made & set(node.output)]
-        nodes = _needed([*old, *self.new], set(outputs))
+        nodes = _needed([*old, *self.new], set(outputs), self.where)
         read = {name for node in nodes for name in node.input}
         fresh = {tensor.name for tensor in self.constants}
         stored = [tensor for tensor in self.model.graph.initializer if tensor.name not in fresh]
@@ -140,19 +150,25 @@ def map_graph(graph: bytes, where: str, *, grid: tuple[int, int], channels: int)
     return surgery.finish({"logits": [channels], "maps": [channels, *grid], "embedding": [2 * channels]})
 
 
+class KeptPlaces(NamedTuple):
+    """The place head of the old graph, and what becomes of its classes."""
+
+    grid: tuple[int, int]
+    classes: int  # of the old graph
+    own: OwnClasses  # of the new one
+
+
 def head_graph(
     graph: bytes,
     where: str,
     head: AdaptedHead,
     *,
     grid: tuple[int, int],
-    places: tuple[int, int] | None = None,
-    own: OwnClasses = (),
+    places: KeptPlaces | None = None,
 ) -> bytes:
     """The same graph with another head: new logits, and Grad-CAM of all classes for them.
 
-    places  grid of the graph's place head; None = it has none
-    own     number of each class in the place head
+    places  None = the graph has no place head
     raises  as `features_graph`
     """
     surgery = _Surgery(graph, where, "adapted")
@@ -177,8 +193,8 @@ def head_graph(
     surgery.add("Reshape", cam, shape, name="maps")
     outputs = {"logits": [classes], "maps": [classes, *grid], "embedding": [channels]}
     if places is not None:
-        _keep_places(surgery, own)
-        outputs["places"] = [classes, *places]
+        _keep_places(surgery, places)
+        outputs["places"] = [classes, *places.grid]
     return surgery.finish(outputs)
 
 
@@ -194,16 +210,17 @@ def _with_new(own: OwnClasses, classes: int) -> list[int]:
     return [classes if number is None else number for number in own]
 
 
-def _keep_places(surgery: _Surgery, own: OwnClasses) -> None:
+def _keep_places(surgery: _Surgery, places: KeptPlaces) -> None:
     """As `reorder_places`, in the graph."""
-    found = next(port for port in surgery.model.graph.output if port.name == "places")
-    classes = found.type.tensor_type.shape.dim[1].dim_value
+    start = surgery.free_name("places")
+    old = f"{start}_old"
     for node in surgery.model.graph.node:  # the name is taken by the new output
         for names in (node.output, node.input):
-            names[:] = ["old_places" if name == "places" else name for name in names]
-    strongest = surgery.add("ReduceMax", "old_places", axes=[1], keepdims=1)
-    extended = surgery.add("Concat", "old_places", strongest, axis=1)
-    order = surgery.constant(np.array(_with_new(own, classes), dtype=np.int64), "place_order")
+            names[:] = [old if name == "places" else name for name in names]
+    strongest = surgery.add("ReduceMax", old, axes=[1], keepdims=1, name=f"{start}_strongest")
+    extended = surgery.add("Concat", old, strongest, axis=1, name=f"{start}_extended")
+    numbers = np.array(_with_new(places.own, places.classes), dtype=np.int64)
+    order = surgery.constant(numbers, f"{start}_order")
     surgery.add("Gather", extended, order, axis=1, name="places")
 
 
@@ -243,11 +260,15 @@ def _over_places(node: onnx.NodeProto) -> bool:
     return axes in ([[2, 3]], [[-2, -1]])
 
 
-def _needed(nodes: list[onnx.NodeProto], wanted: set[str]) -> list[onnx.NodeProto]:
-    """The nodes that some tensors need, in an order in which every input is made before it is read."""
+def _needed(nodes: list[onnx.NodeProto], wanted: set[str], where: str) -> list[onnx.NodeProto]:
+    """The nodes that some tensors need, in an order in which every input is made before it is read.
+
+    raises  BadBundle for a node that needs its own output
+    """
     makers = {name: node for node in nodes for name in node.output}
     ordered: list[onnx.NodeProto] = []
     done: set[str] = set()
+    open_nodes: set[str] = set()  # whose inputs are being followed
     stack = [(makers[name], False) for name in sorted(wanted, reverse=True)]
     while stack:
         node, ready = stack.pop()
@@ -258,6 +279,9 @@ def _needed(nodes: list[onnx.NodeProto], wanted: set[str]) -> list[onnx.NodeProt
             done.add(key)
             ordered.append(node)
             continue
+        if key in open_nodes:
+            raise BadBundle(f"{where}: {key} needs its own output; export the run again")
+        open_nodes.add(key)
         stack.append((node, True))
         stack += [(makers[name], False) for name in reversed(node.input) if name in makers]
     return ordered

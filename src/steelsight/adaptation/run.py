@@ -21,7 +21,7 @@ from steelsight.adaptation.certify import certify_sample, refuse_fitted, sample_
 from steelsight.adaptation.classes import ClassPlan, plan_classes, read_renames, refuse_multilabel
 from steelsight.adaptation.compare import HeadComparison, compare_heads, own_probabilities
 from steelsight.adaptation.features import GRAPH_FILE, PooledFeatures, read_features
-from steelsight.adaptation.graph import head_graph
+from steelsight.adaptation.graph import KeptPlaces, head_graph
 from steelsight.adaptation.head import AdaptedHead
 from steelsight.adaptation.nested import FitSheets, NestedScores, fit_best, nested_scores
 from steelsight.adaptation.options import AdaptOptions
@@ -113,8 +113,7 @@ def adapt_bundle(
         str(opened.folder / GRAPH_FILE),
         fitted.head,
         grid=opened.card.graph.grid,
-        places=opened.card.graph.places,
-        own=fitted.plan.own,
+        places=_kept_places(opened.card, fitted.plan),
     )
     draft = _draft(opened, fitted, {GRAPH_FILE: graph})
     note("parity")
@@ -161,6 +160,11 @@ def _compare(
     own = own_probabilities(features.logits, plan, card.temperature)
     new = np.stack([softmax(each) for each in scores.logits])
     return compare_heads(labels, own[None], new, plan, sheets.groups, seed)
+
+
+def _kept_places(card: BundleCard, plan: ClassPlan) -> KeptPlaces | None:
+    grid = card.graph.places
+    return None if grid is None else KeptPlaces(grid, len(card.class_names), plan.own)
 
 
 def _read_sample(

@@ -1,8 +1,8 @@
 """The place head: evidence for each class at each place of a fine grid, learnt from masks on frozen features.
 
 The last feature map has few, large places: its strongest place often lies beside a small defect. The place
-head reads earlier and finer feature maps too, on the grid of the finest of them. It says where, beside the
-class map, which says why; logits do not depend on it.
+head reads earlier and finer feature maps too, on the grid of the finest of them. It shows the position of a
+defect; the class map shows the evidence for the verdict. Logits do not depend on the place head.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from torch import Tensor, nn
 
 __all__ = ["DROPOUT", "LIMIT", "PlaceHead", "repeat_places", "watch_taps"]
 
-LIMIT: Final = 3.0  # standard deviations at which features are limited, so that foreign textures weigh little
+LIMIT: Final = (
+    3.0  # standard deviations at which features are limited, against textures unlike the training sheets
+)
 DROPOUT: Final = 0.3  # of standardised features; docs/results/real.md compares it with none
 LEAST_SPREAD: Final = 1e-3  # of a channel: one that varies less is a constant
 

@@ -104,7 +104,7 @@ def cross_validate(
         "folds": folds.folds,
         "repeats": folds.repeats,
         "seed": seed,
-        "mask_supervised": recipe.loss.masks > 0,
+        "mask_supervised": recipe.learns_masks,
         "shuffled_labels": recipe.labels.shuffle_seed > 0,
         "data": describe_data(sheets, []),
         "environment": environment(),

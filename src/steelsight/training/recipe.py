@@ -202,7 +202,8 @@ class PlacesRecipe(_RecipeSection):
     """The place head, which is fitted to masks after the last epoch; see models.places."""
 
     hidden: int = Field(default=0, ge=0, le=2**12)  # channels between its layers; 0 = no place head
-    sheets: int = Field(default=2000, ge=1, le=MOST)  # training sheets that it is fitted to, at most
+    # Training sheets that it is fitted to, at most: up to 200 places of each are kept, 2 bytes a channel.
+    sheets: int = Field(default=2000, ge=1, le=MOST)
     epochs: int = Field(default=4, ge=1, le=MOST)  # of its fit
 
 
@@ -310,6 +311,11 @@ class Recipe(_RecipeSection):
         """Whether masks are read: for the per-position loss, patches, pasting, or the place head."""
         asked = (self.loss.masks, self.patches.count > 1, self.paste.to_share, self.places.hidden)
         return any(asked)
+
+    @property
+    def learns_masks(self) -> bool:
+        """Whether head or place head are trained on masks as well as classes."""
+        return self.loss.masks > 0 or self.places.hidden > 0
 
     def model_spec(self, outputs: int) -> ModelSpec:
         """The network of this recipe with the given number of outputs."""

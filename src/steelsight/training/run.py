@@ -358,7 +358,7 @@ def _card(data: SheetData, recipe: Recipe, seed: int, plan: InterventionPlan | N
         defect_free=data.read_as.defect_free,
         defect_free_class=_defect_free_class(data),
         seed=seed,
-        mask_supervised=recipe.loss.masks > 0 or bool(plan and plan.description.get("masks")),
+        mask_supervised=recipe.learns_masks or bool(plan and plan.description.get("masks")),
         repair={} if plan is None else dict(plan.description),
         shuffled_labels=recipe.labels.shuffle_seed > 0,
         history=_history(data, recipe),

@@ -16,7 +16,7 @@ from steelsight.errors import BadBundle
 from steelsight.runtime.bundle.card import BundleCard, GraphFacts
 from steelsight.runtime.bundle.open import PROBES_FILE, open_bundle
 from steelsight.runtime.bundle.writer import describe_files, write_bundle
-from steelsight.runtime.engine.engine import open_engine
+from steelsight.runtime.engine.engine import Outputs, open_engine
 from steelsight.runtime.engine.inspector import Inspector
 from steelsight.runtime.engine.regions import find_regions
 from steelsight.runtime.parity.verify import pack_probes, verify_bundle
@@ -85,6 +85,17 @@ def test_regions_are_found_in_the_evidence_of_the_place_head(
     np.testing.assert_array_equal(outputs.only(slice(2)).where, outputs.places[:2])
 
 
+def test_a_class_without_evidence_of_the_place_head_has_the_regions_of_its_map() -> None:
+    maps = np.zeros((1, 3, 3, 5), np.float32)
+    maps[0, 1, 1, 2] = 2
+    places = -np.ones((1, 3, 15, 23), np.float32)
+    places[0, 2, 4, 4] = 1
+    outputs = Outputs(np.zeros((1, 3), np.float32), maps, np.zeros((1, 4), np.float32), places)
+    first, second = outputs.where_of(0, (1, 2))
+    np.testing.assert_array_equal(first, maps[0, 1])
+    np.testing.assert_array_equal(second, places[0, 2])
+
+
 def test_a_scan_gives_the_regions_of_the_inspector(
     make_placed: Callable[..., Path], sheets: np.ndarray, tmp_path: Path
 ) -> None:
@@ -107,11 +118,11 @@ def test_probes_hold_the_evidence_and_parity_compares_it(
 ) -> None:
     source = open_engine(open_bundle(make_placed()), threads=1)(sheets)
     sound = make_placed(files={PROBES_FILE: pack_probes(sheets, source)})
-    assert all(each.parity.cosine_p5 > 0.999 for each in verify_bundle(sound))
+    assert all(each.parity.cosine_p5 > 0.999 and not each.broken for each in verify_bundle(sound))
     assert source.places is not None
     turned = type(source)(source.logits, source.maps, source.embedding, -source.places)
     wrong = make_placed(files={PROBES_FILE: pack_probes(sheets, turned)})
-    assert all(each.parity.cosine_p5 < 0 for each in verify_bundle(wrong))
+    assert all("cosines" in each.broken[0] for each in verify_bundle(wrong))
     without = type(source)(source.logits, source.maps, source.embedding)
     with pytest.raises(BadBundle, match="places: expected float32 of shape"):
         verify_bundle(make_placed(files={PROBES_FILE: pack_probes(sheets, without)}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,6 +116,35 @@ def test_a_training_ends_with_the_fit(masked: TrainingData, small: Small) -> Non
     own = models[0].state_dict()
     assert own["places.classes.weight"].any()
     assert all(torch.allclose(values, own[name]) for name, values in models[1].state_dict().items())
+
+
+def test_masks_that_cannot_be_used_are_refused_before_the_first_epoch(
+    masked: TrainingData, small: Small, tmp_path: Path
+) -> None:
+    recipe = small(*SETTINGS)
+    state = tmp_path / "state"
+    with pytest.raises(BadRecipe, match=r"or set places\.hidden = 0"):
+        fit(build_model(recipe.model_spec(3)), replace(masked, masks=None), recipe, seed=0, state_path=state)
+    assert not state.exists()
+    assert masked.masks is not None
+    fine = np.zeros_like(masked.masks.shares)
+    fine[:, 0, 0] = 255  # one pixel of a sheet
+    with pytest.raises(BadRecipe, match=r"expected masks that cover a place of the grid by 0\.15"):
+        _fitted(masked, recipe, masks=Masks(fine, masked.masks.known))
+    few = small(*SETTINGS, "places.sheets=1")  # the first sheet, which is defect-free
+    with pytest.raises(BadRecipe, match="got none among 1 with known masks"):
+        _fitted(masked, few)
+
+
+def test_a_fitted_head_is_the_same_with_a_place_head(masked: TrainingData, small: Small) -> None:
+    probe = ("probe.enabled=true", "copies=0", "max_epochs=0", "model.pooling=average", "loss.masks=0")
+    recipes = (small(*SETTINGS, *probe), small(*probe))
+    states = []
+    for recipe, data in zip(recipes, (masked, replace(masked, masks=None)), strict=True):
+        model = build_model(recipe.model_spec(3))
+        fit(model, data, recipe, seed=0)
+        states.append(model.state_dict())
+    assert all(torch.equal(values, states[0][name]) for name, values in states[1].items())
 
 
 def test_types_alone_and_several_types(masked: TrainingData, small: Small) -> None:

@@ -8,7 +8,7 @@ other sheets of its batch. The threshold on confidence is applied in `evaluation
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -52,8 +52,20 @@ class Outputs:
 
     @property
     def where(self) -> Float32[np.ndarray, "n c h w"]:
-        """What regions are found in: the evidence of the place head, or else the maps."""
+        """Evidence of where each class is: that of the place head, or else the maps."""
         return self.maps if self.places is None else self.places
+
+    def where_of(self, row: int, classes: Sequence[int]) -> list[Float32[np.ndarray, "h w"]]:
+        """What the regions of a sheet are found in, for some classes.
+
+        A class without evidence of the place head anywhere has its map, so that no region is lost.
+        """
+        if self.places is None:
+            return [self.maps[row, kind] for kind in classes]
+        return [
+            self.places[row, kind] if self.places[row, kind].max() > 0 else self.maps[row, kind]
+            for kind in classes
+        ]
 
     def only(self, rows: slice | Int[np.ndarray, " m"]) -> Outputs:
         """The outputs for some of the sheets."""

@@ -70,7 +70,6 @@ class Inspector:
         card = self.bundle.card
         size = (card.input.height, card.input.width)
         classes = decisions.classes[row]
-        maps = [outputs.where[row, index] for index in classes]
         without = range(len(card.class_names)) if card.task == "multilabel" else (0,)
         shown = outputs.maps[row, list(classes or without)].max(axis=0)
         return Verdict(
@@ -79,7 +78,7 @@ class Inspector:
             state=decisions.states[row],
             reason=decisions.reasons[row],
             detail="",
-            regions=find_regions(maps, read.placement(card.input), size),
+            regions=find_regions(outputs.where_of(row, classes), read.placement(card.input), size),
             probabilities=decisions.probabilities[row],
             distance=float(decisions.distance[row]),
             heatmap=upsample(shown, size) if heatmaps else None,

@@ -43,7 +43,7 @@ NEAR: Final = 0.03  # bf16, INT8: 99th percentile of the differences
 AGREEMENT: Final = 0.995  # share of equal verdicts
 FEWEST: Final = 2000  # sheets that bf16 and INT8 must be compared on
 LOSS: Final = 0.005  # upper 95 % bound of the loss of balanced accuracy
-COSINE: Final = 0.98  # 5th percentile of the maps' and places' cosines
+COSINE: Final = 0.98  # 5th percentile of the cosines of the maps, and of the place head's evidence
 RESAMPLES: Final = 1000
 
 
@@ -68,7 +68,7 @@ class Parity:
     p99: float
     agreement: float
     loss: Interval | None  # balanced accuracy of the source minus its own, paired; None without labels
-    cosine_p5: float
+    cosine_p5: float  # of the maps, or of the place head's evidence where that is lower
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for the card."""
@@ -113,16 +113,23 @@ def compare(
         float(np.quantile(apart.max(1), 0.99)),
         float(same.mean()),
         loss,
-        float(np.quantile(_cosines(source, other), 0.05)),
+        _least_cosine(source, other),
     )
 
 
-def _cosines(source: Outputs, other: Outputs) -> Float64[np.ndarray, " m"]:
-    """Of the maps, and of the evidence of the place head where there is one."""
-    cosines = [map_cosines(source.maps, other.maps)]
-    if source.places is not None and other.places is not None:
-        cosines.append(map_cosines(source.places, other.places))
-    return np.concatenate(cosines)
+def _least_cosine(source: Outputs, other: Outputs) -> float:
+    """5th percentile of the cosines of the maps, or of the place head's evidence where that is lower.
+
+    Evidence that is 0 everywhere in both, as that of the defect-free class, is left out.
+    """
+    lowest = float(np.quantile(map_cosines(source.maps, other.maps), 0.05))
+    if source.places is None or other.places is None:
+        return lowest
+    some = (source.places != 0).any(axis=(2, 3)) | (other.places != 0).any(axis=(2, 3))
+    if not some.any():
+        return lowest
+    cosines = map_cosines(source.places[some][:, None], other.places[some][:, None])
+    return min(lowest, float(np.quantile(cosines, 0.05)))
 
 
 def failures(parity: Parity, *, fewest: int = FEWEST) -> list[str]:
@@ -136,6 +143,8 @@ def failures(parity: Parity, *, fewest: int = FEWEST) -> list[str]:
             broken.append(f"a probability differs by {parity.largest:.2g}, allowed {EXACT:g}")
         if parity.agreement < 1:
             broken.append(f"{1 - parity.agreement:.2%} of the verdicts differ, none may")
+        if not parity.cosine_p5 >= COSINE:
+            broken.append(f"5th percentile of the maps' cosines {parity.cosine_p5:.4f}, needed {COSINE:g}")
         return broken
     if parity.sheets < fewest:
         broken.append(f"compared on {parity.sheets} sheets, needed {fewest}")

@@ -113,7 +113,7 @@ def _find_regions(
     for row, kinds in enumerate(decisions.classes):
         if kinds:
             place = int(outputs.rows[row])
-            maps = [outputs.outputs.where[row, kind] for kind in kinds]
+            maps = outputs.outputs.where_of(row, kinds)
             regions[place] = find_regions(maps, reads[place].placement(spec), (spec.height, spec.width))
     return regions
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -31,7 +31,7 @@ from steelsight.training.loop.losses import (
     sheet_loss,
 )
 from steelsight.training.loop.optimisation import Average, learning_rate, make_optimiser, set_rate
-from steelsight.training.loop.place_fit import fit_places
+from steelsight.training.loop.place_fit import choose_rows, fit_places
 from steelsight.training.loop.precision import Precision, choose_precision, in_precision
 from steelsight.training.loop.probe import fit_head
 from steelsight.training.loop.progress import NoProgress, TrainingProgress
@@ -82,11 +82,14 @@ def fit(
     seed        of order, augmentation, noise and dropout; the caller initialises the model
     state_path  written after every epoch; if it exists, training resumes from it with the same results
     fingerprint identifies the training; a state with another one is refused
-    raises      BadCheckpoint for a state that cannot be used or written
+    raises      BadCheckpoint for a state that cannot be used or written; BadRecipe for a place head without
+                masks of defects
     """
     progress = progress or NoProgress()
+    if model.places is not None:
+        choose_rows(data, recipe.places)  # refuses masks that cannot be used before the first epoch
     with _threads(recipe.compute.threads), keep_memory(), torch.random.fork_rng():
-        trainer = _Trainer(model, data, recipe, seed, fingerprint)
+        trainer = _Trainer(model, _without_unused_masks(data, recipe), recipe, seed, fingerprint)
         if state_path is not None and state_path.exists():
             state = load_state(state_path, fingerprint)
             if not state.checked:
@@ -110,6 +113,12 @@ def fit(
         precision=trainer.precision,
         resumed_after=resumed_after,
     )
+
+
+def _without_unused_masks(data: TrainingData, recipe: Recipe) -> TrainingData:
+    """The data for features and head, which learn as without a place head: its masks are for it alone."""
+    used = recipe.loss.masks > 0 or recipe.patches.count > 1 or recipe.paste.to_share > 0
+    return data if used else replace(data, masks=None)
 
 
 class _Trainer:

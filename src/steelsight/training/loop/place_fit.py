@@ -26,7 +26,7 @@ from steelsight.streams import stream
 from steelsight.training.dataset import TrainingData
 from steelsight.training.recipe import PlacesRecipe
 
-__all__ = ["COVERED", "fit_places"]
+__all__ = ["COVERED", "choose_rows", "fit_places"]
 
 COVERED: Final = 0.15  # of the area of a place
 DRAWN: Final = 100  # covered places of a sheet at most, and as many others
@@ -57,29 +57,39 @@ def fit_places(
     data     with masks; sheets whose masks are not known are left out
     step     called with the number of passes done, and of all
     returns  the loss of the last epoch
-    raises   BadRecipe where no training sheet has a known mask with a defect
+    raises   BadRecipe as `choose_rows`, and where masks cover no place of the grid by COVERED
     """
     head = model.places
     if head is None:
         raise BadRecipe("places: expected a model with a place head, got none; set places.hidden above 0")
-    rows = _rows(data, recipe.sheets)
+    rows = choose_rows(data, recipe)
     rng = stream(seed, "place-fit")
     with torch.random.fork_rng():
         torch.manual_seed(int(rng.integers(2**62)))  # of weights, order and dropout
         places = _draw(model, head, data, rows, rng, step)
+        if not bool((places.labels < head.classes.out_channels).any()):
+            raise BadRecipe(
+                f"places.hidden: expected masks that cover a place of the grid by {COVERED} of its area, got "
+                "none; train with a larger input, or set places.hidden = 0"
+            )
         head.start(places.features)
         return _descend(head, places, recipe.epochs, data.clean)
 
 
-def _rows(data: TrainingData, most: int) -> Int[np.ndarray, " r"]:
-    """The training sheets whose masks are known, evenly spaced where there are more."""
+def choose_rows(data: TrainingData, recipe: PlacesRecipe) -> Int[np.ndarray, " r"]:
+    """The training sheets whose masks are known, evenly spaced where there are more than `places.sheets`.
+
+    raises  BadRecipe where none of them has a mask with a defect
+    """
     known = data.train[data.masks.known[data.train]] if data.masks is not None else data.train[:0]
-    if data.masks is None or not any(data.masks.shares[row].any() for row in known):
+    chosen: Int[np.ndarray, " r"] = known[
+        np.linspace(0, known.size - 1, min(recipe.sheets, known.size)).astype(int)
+    ]
+    if data.masks is None or not any(data.masks.shares[row].any() for row in chosen):
         raise BadRecipe(
-            "places.hidden: expected training sheets with masks of their defects, got none; "
-            "bring masks, or set places.hidden = 0"
+            f"places.hidden: expected training sheets with masks of their defects, got none among "
+            f"{chosen.size} with known masks; bring masks, raise places.sheets, or set places.hidden = 0"
         )
-    chosen: Int[np.ndarray, " r"] = known[np.linspace(0, known.size - 1, min(most, known.size)).astype(int)]
     return chosen
 
 

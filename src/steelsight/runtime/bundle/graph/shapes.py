@@ -20,7 +20,7 @@ Attributes = Mapping[str, Any]
 Outcome = tuple[list[Value], int]  # outputs, multiplications
 Rule = Callable[[Sequence[Value], Attributes], Outcome]
 MOST_AXES: Final = 6
-MOST_PLACES: Final = 2**16  # that are selected along an axis
+MOST_PLACES: Final = 2**12  # that are selected along an axis
 
 
 def elementwise(inputs: Sequence[Value], _: Attributes) -> Outcome:
@@ -78,11 +78,14 @@ def cut(inputs: Sequence[Value], _: Attributes) -> Outcome:
 
 def select(inputs: Sequence[Value], attributes: Attributes) -> Outcome:
     """Places of one axis by their numbers, which are constants; not of the axis of the sheets."""
-    value, numbers = inputs[0], _numbers(inputs[1], MOST_PLACES)
+    value, numbers = inputs
     axis = _axes([attributes.get("axis", 0)], len(value.shape))[0]
-    _expect(axis != 0 and bool(numbers), "at least one place, and all sheets")
-    _expect(min(numbers) >= 0 and max(numbers) < value.shape[axis], "numbers of places that there are")
-    shape = (*value.shape[:axis], len(numbers), *value.shape[axis + 1 :])
+    if numbers.data is None or numbers.dtype != INT64 or len(numbers.shape) != 1:
+        raise WrongNode("expected a constant list of whole numbers")
+    _expect(axis != 0 and 1 <= numbers.size <= MOST_PLACES, f"1 to {MOST_PLACES} places, and all sheets")
+    low, high = int(numbers.data.min()), int(numbers.data.max())
+    _expect(low >= 0 and high < value.shape[axis], "numbers of places that there are")
+    shape = (*value.shape[:axis], numbers.size, *value.shape[axis + 1 :])
     return [Value(value.dtype, shape)], math.prod(shape)
 
 
@@ -308,10 +311,10 @@ def _axes(given: Value | Sequence[int] | None, axes: int) -> list[int]:
     return found
 
 
-def _numbers(value: Value, most: int = MOST_AXES) -> list[int]:
+def _numbers(value: Value) -> list[int]:
     """Whole numbers of a constant."""
-    if value.data is None or value.dtype != INT64 or len(value.shape) != 1 or value.size > most:
-        raise WrongNode(f"expected a constant of at most {most} whole numbers")
+    if value.data is None or value.dtype != INT64 or len(value.shape) != 1 or value.size > MOST_AXES:
+        raise WrongNode(f"expected a constant of at most {MOST_AXES} whole numbers")
     return [int(number) for number in value.data.tolist()]
 
 
