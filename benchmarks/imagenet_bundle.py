@@ -40,8 +40,7 @@ def main() -> None:
         pretrained="imagenet",
     )
     model = build_model(spec, generator=torch.Generator().manual_seed(0)).eval()
-    with torch.inference_mode():
-        shape = model.features(torch.zeros(1, 3, *model.size)).shape
+    shapes = model.map_shapes()
     files = {"model.onnx": build_graph(model).SerializeToString(deterministic=True)}
     card = BundleCard(
         task="multiclass",
@@ -49,7 +48,7 @@ def main() -> None:
         model=options.model,
         head="direct, untrained",
         input=InputSpec(options.height, options.width),
-        graph=GraphFacts(opset=OPSET, grid=(shape[2], shape[3]), embedding=shape[1]),
+        graph=GraphFacts(opset=OPSET, grid=shapes.grid, embedding=shapes.channels),
         precision="f32",
         files=describe_files(files),
     )

@@ -17,7 +17,7 @@ from steelsight.errors import BadInput
 from steelsight.explanations.gradcam import coarse_grad_cam, grad_cam_all
 from steelsight.models.catalog import MODELS, ModelSpec, SheetClassifier, build_model
 from steelsight.models.inputs import to_input
-from steelsight.models.places import watch_taps
+from steelsight.models.places import run_tapped
 from steelsight.runtime.bundle.graph.check import check_graph
 from steelsight.runtime.parity.compare import draw_edge_sheets, map_cosines
 
@@ -119,10 +119,10 @@ def test_the_place_head_is_in_the_graph(name: str, pooling: str) -> None:
     model.load_state_dict(plain.state_dict(), strict=False)
     images = np.random.default_rng(4).integers(0, 256, (3, *model.size), dtype=np.uint8)
     inputs = to_input(torch.from_numpy(images))
-    with torch.no_grad(), watch_taps(model.features, model.places.taps) as found:
-        model.features(inputs)
+    with torch.no_grad():
+        _, maps = run_tapped(model.features, model.places.taps, inputs)
     torch.manual_seed(0)
-    model.places.start([found[name] for name in model.places.taps])
+    model.places.start(maps)
     with torch.no_grad():
         wanted = model.place_map(inputs).numpy()
     graph = build_graph(model).SerializeToString()

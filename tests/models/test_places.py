@@ -10,7 +10,7 @@ from steelsight.errors import BadInput
 from steelsight.explanations.places import place_evidence
 from steelsight.models.catalog import ModelSpec, SheetClassifier, build_model
 from steelsight.models.inputs import to_input
-from steelsight.models.places import LIMIT, PlaceHead, repeat_places, watch_taps
+from steelsight.models.places import LIMIT, PlaceHead, repeat_places, run_tapped
 
 GRIDS = {  # of the finest feature map that is read, for 64x96 px
     "squeezenet": (15, 23),
@@ -34,10 +34,10 @@ def _images(count: int = 2) -> torch.Tensor:
 
 def _started(model: SheetClassifier, images: torch.Tensor) -> SheetClassifier:
     assert model.places is not None
-    with torch.no_grad(), watch_taps(model.features, model.places.taps) as found:
-        model.eval().features(images)
+    with torch.no_grad():
+        _, maps = run_tapped(model.eval().features, model.places.taps, images)
     torch.manual_seed(0)
-    model.places.start([found[name] for name in model.places.taps])
+    model.places.start(maps)
     return model
 
 
@@ -94,8 +94,8 @@ def test_hooks_are_removed_after_an_error() -> None:
     model = _network("squeezenet_reduced")
     with pytest.raises(BadInput, match="expected images of shape"):
         model.place_map(_images()[0])
-    with pytest.raises(RuntimeError, match="stop"), watch_taps(model.features, model.places.taps):
-        raise RuntimeError("stop")
+    with pytest.raises(RuntimeError):  # of a convolution that gets too few axes
+        run_tapped(model.features, model.places.taps, torch.zeros(3))
     assert not any(module._forward_hooks for module in model.modules())
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
 
 from steelsight.deploy.calibrate import BundleCalibration, calibrate
 from steelsight.deploy.export_data import ExportData, open_export_data
@@ -142,10 +141,7 @@ def _write_graphs(
 
 def _draft(card: Card, model: SheetClassifier, files: dict[str, bytes]) -> BundleCard:
     """The card before anything is calibrated."""
-    with torch.inference_mode():
-        images = torch.zeros(1, 3, *model.size)
-        shape = model.features(images).shape
-        fine = None if model.places is None else model.place_map(images).shape
+    shapes = model.map_shapes()
     return BundleCard(
         task=card.task,
         class_names=card.class_names,
@@ -153,12 +149,7 @@ def _draft(card: Card, model: SheetClassifier, files: dict[str, bytes]) -> Bundl
         model=card.model.name,
         head=card.model.head if card.model.head == "study" else f"direct, {card.model.pooling}",
         input=card.input,
-        graph=GraphFacts(
-            opset=OPSET,
-            grid=(shape[2], shape[3]),
-            embedding=shape[1],
-            places=None if fine is None else (fine[2], fine[3]),
-        ),
+        graph=GraphFacts(opset=OPSET, grid=shapes.grid, embedding=shapes.channels, places=shapes.places),
         precision="f32",
         files=describe_files(files),
         temperature=card.temperature or 1.0,

@@ -21,7 +21,6 @@ Grad-CAM of all classes comes out of the same pass, in closed form at the output
 from __future__ import annotations
 
 import onnx
-import torch
 from onnx import TensorProto, helper
 
 from steelsight.deploy.graph_heads import add_head
@@ -44,12 +43,9 @@ def build_graph(model: SheetClassifier, *, maps: bool = True) -> onnx.ModelProto
     raises  BadInput for a network evaluated by patches, or layers no rule is written for
     """
     model.refuse_patches("export")
-    height, width = model.size
-    with torch.no_grad():
-        shape = model.features(torch.zeros(1, 3, height, width)).shape
-    channels, grid = int(shape[1]), (int(shape[2]), int(shape[3]))
-    graph = GraphWriter()
     model.eval()
+    channels, grid, fine = model.map_shapes()
+    graph = GraphWriter()
     features, places = write_features(graph, model.features, model.size, model.places if maps else None)
     graph.add(
         "Reshape",
@@ -60,17 +56,20 @@ def build_graph(model: SheetClassifier, *, maps: bool = True) -> onnx.ModelProto
     classes = add_head(graph, model.head, features, grid, maps)
     if places is not None:
         graph.add("Identity", places, name="places")
-    outputs = [
-        helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", classes]),
-        helper.make_tensor_value_info("maps", TensorProto.FLOAT, ["n", classes, *grid]),
-        helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", channels]),
-    ]
+    outputs = {"logits": [classes]}
+    if maps:
+        outputs["maps"] = [classes, *grid]
+    outputs["embedding"] = [channels]
+    if places is not None and fine is not None:
+        outputs["places"] = [classes, *fine]
     made = helper.make_graph(
         graph.nodes,
         model.name,
-        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", height, width])],
-        (outputs if maps else [outputs[0], outputs[2]])
-        + ([_place_port(model, classes)] if places is not None else []),
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", *model.size])],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *shape])
+            for name, shape in outputs.items()
+        ],
         list(graph.weights.values()),
     )
     exported = helper.make_model(
@@ -82,9 +81,3 @@ def build_graph(model: SheetClassifier, *, maps: bool = True) -> onnx.ModelProto
     )
     onnx.checker.check_model(exported, full_check=True)
     return exported
-
-
-def _place_port(model: SheetClassifier, classes: int) -> onnx.ValueInfoProto:
-    with torch.no_grad():
-        shape = model.place_map(torch.zeros(1, 3, *model.size)).shape
-    return helper.make_tensor_value_info("places", TensorProto.FLOAT, ["n", classes, shape[2], shape[3]])

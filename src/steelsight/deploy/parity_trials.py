@@ -16,7 +16,6 @@ from steelsight.explanations.gradcam import class_maps
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.inputs import to_input
-from steelsight.models.places import watch_taps
 from steelsight.runtime.bundle.card import BundleCard, Precision
 from steelsight.runtime.bundle.open import Bundle
 from steelsight.runtime.engine.engine import Engine, Outputs, open_engine
@@ -95,17 +94,16 @@ def at_precision(card: BundleCard, precision: Precision) -> BundleCard:
 def run_source(model: SheetClassifier, images: GrayBatch, batch: int = 32) -> Outputs:
     """The model's own outputs, in float32 torch: logits, Grad-CAM of all classes, mean features, places."""
     logits, maps, embedding, places = [], [], [], []
-    taps = () if model.places is None else model.places.taps
-    with torch.inference_mode(), watch_taps(model.features, taps) as found:
+    with torch.inference_mode():
         for start in range(0, len(images), batch):
             inputs = to_input(torch.from_numpy(np.ascontiguousarray(images[start : start + batch])))
-            features = model.features(inputs)
+            features, evidence = model.features_and_places(inputs)
             outputs = class_maps(model.head, features)
             logits.append(outputs.logits.numpy())
             maps.append(outputs.maps.numpy())
             embedding.append(features.mean((2, 3)).numpy())
-            if model.places is not None:
-                places.append(model.places([found[name] for name in taps]).numpy())
+            if evidence is not None:
+                places.append(evidence.numpy())
     parts = (np.concatenate(each) for each in (logits, maps, embedding, places) if each)
     return Outputs(*parts)
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from steelsight.errors import BadInput
 from steelsight.models.heads import AverageMaxHead, DirectHead, LinearHead
 from steelsight.models.patches import cut_patches, join_patches
-from steelsight.models.places import PlaceHead, watch_taps
+from steelsight.models.places import PlaceHead, run_tapped
 
-__all__ = ["SheetClassifier"]
+__all__ = ["MapShapes", "SheetClassifier"]
+
+
+class MapShapes(NamedTuple):
+    """Sizes of what a model makes of one sheet."""
+
+    channels: int  # of the feature map
+    grid: tuple[int, int]  # of the feature map
+    places: tuple[int, int] | None  # grid of the place head; None = there is none
 
 
 class SheetClassifier(nn.Module):
@@ -86,10 +97,23 @@ class SheetClassifier(nn.Module):
                 "or use another method"
             )
         self.check(images)
-        with watch_taps(self.features, self.places.taps) as found:
-            self.features(images)
-        evidence: Tensor = self.places([found[name] for name in self.places.taps])
+        _, taps = run_tapped(self.features, self.places.taps, images)
+        evidence: Tensor = self.places(taps)
         return evidence
+
+    def features_and_places(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Feature map, and evidence of the place head (None without one), from one pass of the features."""
+        if self.places is None:
+            return self.features(images), None
+        features, taps = run_tapped(self.features, self.places.taps, images)
+        return features, self.places(taps)
+
+    def map_shapes(self) -> MapShapes:
+        """Sizes of the feature map and of the place head's evidence, for images of the model's size."""
+        with torch.no_grad():
+            features, places = self.features_and_places(torch.zeros(1, 3, *self.size))
+        fine = None if places is None else (int(places.shape[2]), int(places.shape[3]))
+        return MapShapes(int(features.shape[1]), (int(features.shape[2]), int(features.shape[3])), fine)
 
     def refuse_patches(self, what: str) -> None:
         """Raise BadInput for a model of patches, for which whole-sheet explanations are not valid."""

@@ -7,19 +7,18 @@ defect; the class map shows the evidence for the verdict. Logits do not depend o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["DROPOUT", "LIMIT", "PlaceHead", "repeat_places", "watch_taps"]
+from steelsight.models.capture import watch
 
-LIMIT: Final = (
-    3.0  # standard deviations at which features are limited, against textures unlike the training sheets
-)
+__all__ = ["DROPOUT", "LIMIT", "PlaceHead", "nearest", "repeat_places", "run_tapped"]
+
+LIMIT: Final = 3.0  # standard deviations of features, against textures unlike the training sheets
 DROPOUT: Final = 0.3  # of standardised features; docs/results/real.md compares it with none
 LEAST_SPREAD: Final = 1e-3  # of a channel: one that varies less is a constant
 
@@ -98,28 +97,30 @@ def repeat_places(coarse: Float[Tensor, "n k gh gw"], grid: tuple[int, int]) -> 
     grid  (h, w), not smaller than the map's own
     """
     for axis, wanted in zip((2, 3), grid, strict=True):
-        given = coarse.shape[axis]
-        places = [int((place + 0.5) * given / wanted) for place in range(wanted)]
-        coarse = coarse.index_select(axis, torch.tensor(places, device=coarse.device))
+        places = torch.tensor(nearest(coarse.shape[axis], wanted), device=coarse.device)
+        coarse = coarse.index_select(axis, places)
     return coarse
 
 
-@contextmanager
-def watch_taps(features: nn.Module, taps: Sequence[str]) -> Iterator[dict[str, Tensor]]:
-    """The outputs of modules of `features`, by name, filled as it runs inside the `with`.
+def nearest(given: int, wanted: int) -> list[int]:
+    """For each of the wanted places of an axis, the number of the given place that it is nearest to.
 
-    raises  AttributeError for a module that does not exist
+    >>> nearest(3, 4)
+    [0, 1, 1, 2]
+    """
+    return [int((place + 0.5) * given / wanted) for place in range(wanted)]
+
+
+def run_tapped(
+    features: nn.Module, taps: Sequence[str], images: Tensor, *, net: nn.Module | None = None
+) -> tuple[Tensor, list[Tensor]]:
+    """The feature map of images, and the outputs of the taps, in one pass in evaluation mode.
+
+    taps    modules of `features`; "" = its output
+    net     the part of `features` that is run; None = all of it
+    raises  UnknownLayer for a module that does not exist
     """
     found: dict[str, Tensor] = {}
-    hooks = []
-    try:
-        for name in taps:
-
-            def keep(_module: nn.Module, _inputs: object, output: Tensor, name: str = name) -> None:
-                found[name] = output
-
-            hooks.append(features.get_submodule(name).register_forward_hook(keep))
-        yield found
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with watch(features, [name for name in taps if name], found.__setitem__):
+        last: Tensor = (features if net is None else net)(images)
+    return last, [found[name] if name else last for name in taps]

@@ -308,9 +308,13 @@ class Recipe(_RecipeSection):
 
     @property
     def needs_masks(self) -> bool:
-        """Whether masks are read: for the per-position loss, patches, pasting, or the place head."""
-        asked = (self.loss.masks, self.patches.count > 1, self.paste.to_share, self.places.hidden)
-        return any(asked)
+        """Whether masks are read: for features and head, or for the place head."""
+        return self.uses_masks or self.places.hidden > 0
+
+    @property
+    def uses_masks(self) -> bool:
+        """Whether features and head learn with masks: by the per-position loss, patches, or pasting."""
+        return self.loss.masks > 0 or self.patches.count > 1 or self.paste.to_share > 0
 
     @property
     def learns_masks(self) -> bool:

@@ -25,7 +25,7 @@ from steelsight.deploy.traced.writer import BATCH, TracedWriter
 from steelsight.errors import BadInput
 from steelsight.models.backbones.rescale import Rescale, normalisation_of
 from steelsight.models.backbones.sequence import Wrapped
-from steelsight.models.places import PlaceHead, watch_taps
+from steelsight.models.places import PlaceHead, run_tapped
 
 __all__ = ["Written", "write_features"]
 
@@ -95,12 +95,8 @@ def _trace(features: nn.Module, places: PlaceHead | None, size: tuple[int, int])
     taps = () if places is None else places.taps
 
     def run(images: Tensor) -> tuple[Tensor, ...]:
-        with watch_taps(features, [name for name in taps if name]) as found:
-            last: Tensor = net(images)
-        if places is None:
-            return (last,)
-        evidence: Tensor = places([found[name] if name else last for name in taps])
-        return last, evidence
+        last, maps = run_tapped(features, taps, images, net=net)
+        return (last,) if places is None else (last, places(maps))
 
     with torch.no_grad():
         traced: fx.GraphModule = make_fx(run, pre_dispatch=True)(torch.zeros(BATCH, 3, *size))

@@ -232,6 +232,13 @@ class BundleCard(_CardPart):
         return None if self.task == "multilabel" or self.defect_free_class is None else 0
 
     @property
+    def output_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each output of the graph for one sheet, in the order in which engines give them."""
+        facts, classes = self.graph, len(self.class_names)
+        shapes = {"logits": (classes,), "maps": (classes, *facts.grid), "embedding": (facts.embedding,)}
+        return shapes if facts.places is None else shapes | {"places": (classes, *facts.places)}
+
+    @property
     def no_defect(self) -> str:
         """What a multilabel verdict without any type is called."""
         return self.defect_free_class or "none"

@@ -167,20 +167,14 @@ def _check_ports(graph: CheckedGraph, card: BundleCard, where: str) -> None:
             f"{where}: expected opset {card.graph.opset}, as in the card, got {graph.opset}; "
             "card and graph are of different exports, restore both from one"
         )
-    height, width = card.input.height, card.input.width
-    classes, (grid_h, grid_w) = len(card.class_names), card.graph.grid
-    expected = {
-        "images": (UINT8, (height, width)),
-        "logits": (FLOAT, (classes,)),
-        "maps": (FLOAT, (classes, grid_h, grid_w)),
-        "embedding": (FLOAT, (card.graph.embedding,)),
+    expected: dict[str, tuple[int, tuple[int, ...]]] = {
+        "images": (UINT8, (card.input.height, card.input.width)),
+        **{name: (FLOAT, shape) for name, shape in card.output_shapes.items()},
     }
-    if card.graph.places is not None:
-        expected["places"] = (FLOAT, (classes, *card.graph.places))
     came = {port.name: port for port in (*graph.inputs, *graph.outputs)}
     if set(came) != set(expected) or [port.name for port in graph.inputs] != ["images"]:
         raise BadBundle(
-            f"{where}: expected input images and outputs {', '.join(list(expected)[1:])}, got {sorted(came)}"
+            f"{where}: expected input images and outputs {', '.join(card.output_shapes)}, got {sorted(came)}"
         )
     for name, (dtype, shape) in expected.items():
         if not _fits(came[name], dtype, shape):

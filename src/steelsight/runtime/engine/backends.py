@@ -16,8 +16,7 @@ from steelsight.runtime.bundle.card import BundleCard
 from steelsight.runtime.bundle.graph.check import CheckedGraph
 from steelsight.runtime.engine.deadline import Deadline
 
-__all__ = ["Pass", "Run", "output_names", "prepare_onnxruntime", "prepare_openvino"]
-
+__all__ = ["Pass", "Run", "prepare_onnxruntime", "prepare_openvino"]
 
 Pass = UInt8[np.ndarray, "b h w"]  # the sheets of one call of the engine
 Run = Callable[[Pass], tuple[np.ndarray, ...]]
@@ -30,7 +29,7 @@ def prepare_openvino(graph: CheckedGraph, card: BundleCard, threads: int) -> Pre
     threads  0 = the engine's own choice
     raises   BadBundle where the engine refuses the graph
     """
-    names = output_names(card)
+    names = tuple(card.output_shapes)
     core = openvino.Core()
     deadline = Deadline(card.graph_file, "OpenVINO")
     with _refuse(card, "OpenVINO"):
@@ -85,19 +84,13 @@ def prepare_onnxruntime(graph: CheckedGraph, card: BundleCard, threads: int) -> 
     with _refuse(card, "ONNX Runtime"):
         session = deadline.within("compiling", open_session)
 
-    names = list(output_names(card))
+    names = list(card.output_shapes)
 
     def run(images: Pass) -> tuple[np.ndarray, ...]:
         with _refuse(card, "ONNX Runtime"):
             return tuple(session.run(names, {"images": images}))
 
     return lambda _: deadline.first_within("the first pass", run), str(onnxruntime.__version__)
-
-
-def output_names(card: BundleCard) -> tuple[str, ...]:
-    """The outputs of a bundle's graph, in the order in which a run gives them."""
-    names = ("logits", "maps", "embedding")
-    return names if card.graph.places is None else (*names, "places")
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from steelsight.evaluation.abstention.thresholds import answered, present_confid
 from steelsight.evaluation.probabilities import sigmoid, softmax
 from steelsight.runtime.bundle.card import BundleCard, Precision
 from steelsight.runtime.bundle.open import Bundle, FeatureStatistics
-from steelsight.runtime.engine.backends import Pass, Run, output_names, prepare_onnxruntime, prepare_openvino
+from steelsight.runtime.engine.backends import Pass, Run, prepare_onnxruntime, prepare_openvino
 from steelsight.runtime.familiarity import feature_distance
 from steelsight.types import GrayBatch, Reason, State
 
@@ -33,7 +33,6 @@ __all__ = [
     "Outputs",
     "decide",
     "open_engine",
-    "output_shapes",
 ]
 
 EngineName = Literal["openvino", "onnxruntime"]
@@ -118,15 +117,14 @@ class Engine:
                 f"engine: expected gray uint8 of shape (n, {size[0]}, {size[1]}), got "
                 f"{images.dtype} of shape {images.shape}; read images with sheets.pixels"
             )
-        outputs = [
-            np.empty((len(images), *shape), dtype=np.float32) for shape in output_shapes(self.card).values()
-        ]
+        shapes = self.card.output_shapes
+        outputs = [np.empty((len(images), *shape), dtype=np.float32) for shape in shapes.values()]
         with self._lock:
             for start in range(0, len(images), self.batch):
                 rows = images[start : start + self.batch]
                 size_of_pass = 1 if len(rows) == 1 else self.batch
                 parts = self._pass(size_of_pass)(_filled(rows, size_of_pass))
-                for name, whole, part in zip(output_names(self.card), outputs, parts, strict=True):
+                for name, whole, part in zip(shapes, outputs, parts, strict=True):
                     if part.shape[1:] != whole.shape[1:]:
                         raise BadBundle(
                             f"{self.card.graph_file}: {name}: expected {list(whole.shape[1:])} a sheet as "
@@ -139,13 +137,6 @@ class Engine:
         if size not in self._passes:
             self._passes[size] = self._compile(size)
         return self._passes[size]
-
-
-def output_shapes(card: BundleCard) -> dict[str, tuple[int, ...]]:
-    """The shape of each output for one sheet, in the order of the fields of `Outputs`."""
-    facts, classes = card.graph, len(card.class_names)
-    shapes = {"logits": (classes,), "maps": (classes, *facts.grid), "embedding": (facts.embedding,)}
-    return shapes if facts.places is None else shapes | {"places": (classes, *facts.places)}
 
 
 def open_engine(

@@ -13,7 +13,7 @@ from steelsight.files import pack_arrays
 from steelsight.runtime.bundle.arrays import read_arrays
 from steelsight.runtime.bundle.card import Precision
 from steelsight.runtime.bundle.open import PROBES_FILE, Bundle, open_bundle
-from steelsight.runtime.engine.engine import ENGINES, EngineName, Outputs, open_engine, output_shapes
+from steelsight.runtime.engine.engine import ENGINES, EngineName, Outputs, open_engine
 from steelsight.runtime.parity.compare import Parity, ParitySetup, compare, failures
 from steelsight.types import GrayBatch
 
@@ -75,7 +75,7 @@ def read_probes(bundle: Bundle) -> ParityProbes:
     card = bundle.card
     wanted: dict[str, tuple[type, tuple[int, ...]]] = {
         "images": (np.uint8, (card.input.height, card.input.width)),
-        **{name: (np.float32, shape) for name, shape in output_shapes(card).items()},
+        **{name: (np.float32, shape) for name, shape in card.output_shapes.items()},
     }
     images = arrays.get("images")
     count = len(images) if images is not None and images.ndim else 0
@@ -89,7 +89,7 @@ def read_probes(bundle: Bundle) -> ParityProbes:
             )
         if not np.isfinite(array).all():
             raise BadBundle(f"{where}: {name}: expected finite numbers; export it again")
-    return ParityProbes(arrays["images"], Outputs(*(arrays[name] for name in output_shapes(card))))
+    return ParityProbes(arrays["images"], Outputs(*(arrays[name] for name in card.output_shapes)))
 
 
 def pack_probes(images: GrayBatch, source: Outputs) -> bytes:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from steelsight.runtime.bundle.open import Bundle
 from steelsight.runtime.drift import gray_statistics
-from steelsight.runtime.engine.engine import Engine, Outputs, decide, output_shapes
+from steelsight.runtime.engine.engine import Engine, Outputs, decide
 from steelsight.runtime.engine.reading import DecodedImage, ImageRefused, decode
 from steelsight.runtime.scan.part_table import PartOutputs, SheetReads, build_table
 from steelsight.runtime.scan.parts import PartRows
@@ -86,14 +86,14 @@ class PartScanner:
         return outputs.only(good)
 
     def _allocate(self, n: int) -> PartOutputs:
-        shapes = (*output_shapes(self.bundle.card).values(), (), ())
+        shapes = (*self.bundle.card.output_shapes.values(), (), ())
         *outputs, mean, spread = (np.empty((n, *shape), dtype=np.float32) for shape in shapes)
         return PartOutputs(np.arange(n), Outputs(*outputs), mean, spread)
 
     def _run_batch(self, outputs: PartOutputs, start: int, count: int) -> None:
         """Run the batch; write its first `count` rows into the outputs from row `start` on."""
         batch, rows = self.engine(self._batch), slice(start, start + count)
-        for name in output_shapes(self.bundle.card):
+        for name in self.bundle.card.output_shapes:
             getattr(outputs.outputs, name)[rows] = getattr(batch, name)[:count]
         outputs.gray_mean[rows], outputs.gray_spread[rows] = gray_statistics(self._batch[:count])
 

@@ -89,7 +89,9 @@ def fit(
     if model.places is not None:
         choose_rows(data, recipe.places)  # refuses masks that cannot be used before the first epoch
     with _threads(recipe.compute.threads), keep_memory(), torch.random.fork_rng():
-        trainer = _Trainer(model, _without_unused_masks(data, recipe), recipe, seed, fingerprint)
+        # Features and head learn as without a place head, whose masks may be read for it alone.
+        learnt = data if recipe.uses_masks else replace(data, masks=None)
+        trainer = _Trainer(model, learnt, recipe, seed, fingerprint)
         if state_path is not None and state_path.exists():
             state = load_state(state_path, fingerprint)
             if not state.checked:
@@ -113,12 +115,6 @@ def fit(
         precision=trainer.precision,
         resumed_after=resumed_after,
     )
-
-
-def _without_unused_masks(data: TrainingData, recipe: Recipe) -> TrainingData:
-    """The data for features and head, which learn as without a place head: its masks are for it alone."""
-    used = recipe.loss.masks > 0 or recipe.patches.count > 1 or recipe.paste.to_share > 0
-    return data if used else replace(data, masks=None)
 
 
 class _Trainer:

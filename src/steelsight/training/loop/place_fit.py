@@ -21,9 +21,9 @@ from torch import Tensor
 from steelsight.errors import BadRecipe
 from steelsight.models.catalog import SheetClassifier
 from steelsight.models.inputs import to_input
-from steelsight.models.places import PlaceHead, watch_taps
+from steelsight.models.places import PlaceHead, nearest, run_tapped
 from steelsight.streams import stream
-from steelsight.training.dataset import TrainingData
+from steelsight.training.dataset import Masks, TrainingData
 from steelsight.training.recipe import PlacesRecipe
 
 __all__ = ["COVERED", "choose_rows", "fit_places"]
@@ -62,11 +62,11 @@ def fit_places(
     head = model.places
     if head is None:
         raise BadRecipe("places: expected a model with a place head, got none; set places.hidden above 0")
-    rows = choose_rows(data, recipe)
+    rows, masks = choose_rows(data, recipe)
     rng = stream(seed, "place-fit")
     with torch.random.fork_rng():
         torch.manual_seed(int(rng.integers(2**62)))  # of weights, order and dropout
-        places = _draw(model, head, data, rows, rng, step)
+        places = _draw(model, head, data, masks, rows, rng, step)
         if not bool((places.labels < head.classes.out_channels).any()):
             raise BadRecipe(
                 f"places.hidden: expected masks that cover a place of the grid by {COVERED} of its area, got "
@@ -76,9 +76,10 @@ def fit_places(
         return _descend(head, places, recipe.epochs, data.clean)
 
 
-def choose_rows(data: TrainingData, recipe: PlacesRecipe) -> Int[np.ndarray, " r"]:
+def choose_rows(data: TrainingData, recipe: PlacesRecipe) -> tuple[Int[np.ndarray, " r"], Masks]:
     """The training sheets whose masks are known, evenly spaced where there are more than `places.sheets`.
 
+    returns their positions, and the masks of all sheets
     raises  BadRecipe where none of them has a mask with a defect
     """
     known = data.train[data.masks.known[data.train]] if data.masks is not None else data.train[:0]
@@ -90,13 +91,14 @@ def choose_rows(data: TrainingData, recipe: PlacesRecipe) -> Int[np.ndarray, " r
             f"places.hidden: expected training sheets with masks of their defects, got none among "
             f"{chosen.size} with known masks; bring masks, raise places.sheets, or set places.hidden = 0"
         )
-    return chosen
+    return chosen, data.masks
 
 
 def _draw(
     model: SheetClassifier,
     head: PlaceHead,
     data: TrainingData,
+    masks: Masks,
     rows: Int[np.ndarray, " r"],
     rng: np.random.Generator,
     step: Callable[[int, int], None],
@@ -111,13 +113,10 @@ def _draw(
     for number in range(steps):
         some = rows[number * BATCH : (number + 1) * BATCH]
         images = to_input(torch.from_numpy(np.ascontiguousarray(data.images[some]))).to(device)
-        with torch.no_grad(), watch_taps(model.features, head.taps) as found:
-            model.features(images)
-        maps = [found[name].cpu() for name in head.taps]
+        with torch.no_grad():
+            maps = [each.cpu() for each in run_tapped(model.features, head.taps, images)[1]]
         grid = (int(maps[0].shape[2]), int(maps[0].shape[3]))
-        if data.masks is None:  # refused before
-            break
-        shares = torch.from_numpy(np.ascontiguousarray(data.masks.shares[some]))
+        shares = torch.from_numpy(np.ascontiguousarray(masks.shares[some]))
         found_labels = _labels(shares, classes[some], grid, head.classes.out_channels)
         for row, sheet in enumerate(found_labels):
             places = _some_places(sheet, head.classes.out_channels, rng)
@@ -164,11 +163,9 @@ def _nearest(
 ) -> Int[np.ndarray, " q"]:
     """The places of a coarse grid that are nearest to those of the fine one."""
     row, column = np.divmod(places, fine[1])
-    near = [
-        ((at + 0.5) * own / wanted).astype(np.int64)
-        for at, own, wanted in zip((row, column), coarse, fine, strict=True)
-    ]
-    return near[0] * int(coarse[1]) + near[1]
+    rows, columns = (np.array(nearest(*sizes)) for sizes in zip(coarse, fine, strict=True))
+    near: Int[np.ndarray, " q"] = rows[row] * int(coarse[1]) + columns[column]
+    return near
 
 
 def _descend(head: PlaceHead, places: _Places, epochs: int, clean: int | None) -> float:
