@@ -79,7 +79,7 @@ BUNDLE := --task multiclass --fresh --seed 7 --set balance.power=1.0 --set augme
 bundle-fast: $(VENV)/.installed
 	$(BIN)/steelsight synth $(SHEETS) --count 6000 --seed 31 $(SHARES) --force
 	$(BIN)/steelsight train $(SHEETS) --out build/default/fast $(BUNDLE) --epochs 16 \
-	  --set loss.masks=1.0 --set learning_rate=0.001
+	  --set loss.masks=1.0 --set learning_rate=0.001 --set places.hidden=16
 	$(BIN)/steelsight export build/default/fast --data $(SHEETS) \
 	  --out src/steelsight/runtime/bundles/fast --risk .05 --probes 12
 	$(BIN)/python -m steelsight.models.steel_file build/default/fast \

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from steelsight.errors import BadInput
 from steelsight.explanations import ensembles as fusions
 from steelsight.explanations.gradcam import grad_cam
+from steelsight.models.capture import capture
 from steelsight.models.catalog import ModelSpec, SheetClassifier, build_model
 
 SIZE = (48, 64)
@@ -72,12 +73,27 @@ def test_flipped_sheets_have_flipped_views(model: SheetClassifier, images: Tenso
     assert torch.allclose(flipped.flip(2), whole, atol=1e-4 * float(whole.abs().max()))
 
 
-def test_layers_are_the_ends_of_stages(model: SheetClassifier) -> None:
-    names = fusions.stages(model)
-    assert names[-1] == "features.9"
+def test_layers_are_the_ends_of_stages(model: SheetClassifier, images: Tensor) -> None:
+    assert fusions.stages(model, images) == ["features.4", "features.7", "features.9"]
+    with pytest.raises(BadInput, match="expected `features` that compute feature maps"):
+        fusions.stages(nn.Linear(2, 2), images)
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "two_scales", "timm:resnet10t", "timm:convnext_atto"])
+def test_stages_of_other_networks_are_their_coarsest_grids(name: str, images: Tensor) -> None:
+    spec = ModelSpec(name=name, head="direct", outputs=3, pretrained="none", height=48, width=64)
+    net = build_model(spec).eval()
+    names = fusions.stages(net, images)
+    with capture(net, names) as captured:
+        net(images)
+    areas = [captured.activations[each][0, 0].numel() for each in names]
     assert len(names) == 3
-    with pytest.raises(BadInput, match="expected `features` of at least 3 layers"):
-        fusions.stages(nn.Linear(2, 2))
+    assert areas == sorted(areas, reverse=True)
+    assert len(set(areas)) == 3
+    assert areas[-1] == net.map_shapes().grid[0] * net.map_shapes().grid[1]
+    maps = fusions.grad_cam_layers(net, images, TARGETS)
+    assert maps.shape == (len(images), *SIZE)
+    assert torch.isfinite(maps).all()
 
 
 def test_agreement_is_high_only_where_both_maps_are() -> None:

@@ -53,7 +53,7 @@ def read_features(bundle: Bundle, images: GrayBatch) -> PooledFeatures:
     return PooledFeatures(outputs.logits, outputs.maps, outputs.embedding.astype(np.float64))
 
 
-def reference_outputs(bundle: Bundle, head: AdaptedHead, images: GrayBatch, own: OwnClasses = ()) -> Outputs:
+def reference_outputs(bundle: Bundle, head: AdaptedHead, images: GrayBatch, own: OwnClasses) -> Outputs:
     """What a bundle with this head must answer: the head by NumPy in float64 on the bundle's feature map.
 
     own  the bundle's number of each class of the head, for its place head

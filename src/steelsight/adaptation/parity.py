@@ -27,7 +27,9 @@ from steelsight.types import GrayBatch
 
 __all__ = ["HeadTrials", "compare_precisions", "parity_record", "probe_arrays"]
 
-MOST: Final = 200  # labelled sheets to compare on
+# Labelled sheets to compare on, at most. Float32 agrees on every sheet or on none; the share of verdicts that
+# bf16 changes needs many.
+SHEETS: Final[dict[Precision, int]] = {"f32": 32, "bf16": 200}
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +53,12 @@ def compare_precisions(
     own     the old bundle's number of each class
     raises  ParityRefused where the float32 graph does not answer as the head
     """
-    rows = np.sort(stream(seed, "adapt-parity").permutation(len(sheets.ids))[:MOST])
+    wanted: tuple[Precision, ...] = ("f32",) if old.card.precision == "f32" else ("f32", "bf16")
+    most = max(SHEETS[each] for each in wanted)
+    rows = np.sort(stream(seed, "adapt-parity").permutation(len(sheets.ids))[:most])
     height, width = old.card.input.height, old.card.input.width
     images = np.concatenate([sheets.images[rows], draw_edge_sheets(height, width)])
     source = reference_outputs(old, head, images, own)
-    wanted: tuple[Precision, ...] = ("f32",) if old.card.precision == "f32" else ("f32", "bf16")
     parities = {each: _measure(new, each, source, images) for each in wanted}
     broken = {each: _broken(parities[each]) for each in wanted}
     if broken["f32"]:

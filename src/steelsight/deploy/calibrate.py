@@ -26,6 +26,7 @@ __all__ = ["BundleCalibration", "calibrate"]
 
 KEPT: Final = 0.99  # share of sheets like the calibration sheets within the limit of familiarity
 SCALE: Final = "cube root"  # of the features
+SOME: Final = 256  # training sheets at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +61,7 @@ def calibrate(
     """
     fitting, certifying = _split(sheets, rng)
     outputs = engine(sheets.images(fitting))
-    trained = engine(sheets.images(sheets.train)).embedding
+    trained = _embeddings(engine, sheets)
     space = fit_feature_space(scaled(trained, SCALE), sheets.labels(sheets.train))
     whitening: Float32[np.ndarray, "k k"] = np.linalg.cholesky(space.precision).astype(np.float32)
     statistics = FeatureStatistics(space.means.astype(np.float32), whitening, SCALE)
@@ -95,6 +96,15 @@ def calibrate(
         label_sets=fit_label_sets(probabilities, labels, usable, rng=rng, groups=groups),
         certification=certification_sheets(probabilities.max(axis=1), away, rng=rng, groups=groups),
     )
+
+
+def _embeddings(engine: Engine, sheets: ExportData) -> Float32[np.ndarray, "n k"]:
+    """Embeddings of the training sheets; maps and places, which are large, are not kept."""
+    parts = [
+        engine(sheets.images(sheets.train[start : start + SOME])).embedding
+        for start in range(0, sheets.train.size, SOME)
+    ]
+    return np.concatenate(parts)
 
 
 def _split(sheets: ExportData, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -141,19 +141,55 @@ def grad_cam_views_contrast(model: nn.Module, images: Tensor, target: Tensor) ->
     return positive_unit(grad_cam_views(model, images, target)) * contrast(images)
 
 
-def stages(model: nn.Module, *, last: int = 3) -> list[str]:
+def stages(model: nn.Module, images: Tensor, *, last: int = 3) -> list[str]:
     """Names of the last layers inside `features` that end a stage, each with another grid.
 
+    A row of layers with max poolings among them has a stage before each pooling and after the last one. In
+    other networks the coarsest grids count, each at the layer that computes it last.
+
+    images  (n, c, h, w), one of which is run through a network of the second kind
     last    number of layers
-    returns names, the deepest last
-    raises  BadInput for a model without `features` of several layers
+    returns names, the deepest last; fewer where there are fewer grids
+    raises  BadInput for a model without `features` that compute feature maps
     """
     features = getattr(model, "features", None)
-    if not isinstance(features, nn.Sequential) or len(features) < last:
-        raise BadInput(f"{type(model).__name__}: expected `features` of at least {last} layers; name layers")
-    pools = [place for place, layer in enumerate(features) if isinstance(layer, nn.MaxPool2d)]
-    ends = sorted({place - 1 for place in pools} | {len(features) - 1})
-    return [f"features.{place}" for place in ends if place >= 0][-last:]
+    if isinstance(features, nn.Sequential):
+        pools = [place for place, layer in enumerate(features) if isinstance(layer, nn.MaxPool2d)]
+        if len(pools) >= last - 1:
+            ends = sorted({place - 1 for place in pools} | {len(features) - 1})
+            return [f"features.{place}" for place in ends if place >= 0][-last:]
+    found = _last_of_each_grid(model, features, images[:1]) if isinstance(features, nn.Module) else {}
+    if not found:
+        raise BadInput(f"{type(model).__name__}: expected `features` that compute feature maps; name layers")
+    areas = {grid[0] * grid[1]: name for grid, name in found.items()}
+    least = next((area for area, name in areas.items() if name == "features"), 1)  # branches may be coarser
+    coarsest = sorted((area for area in areas if area >= least), reverse=True)[-last:]
+    return [areas[area] for area in coarsest]
+
+
+def _last_of_each_grid(model: nn.Module, features: nn.Module, images: Tensor) -> dict[tuple[int, int], str]:
+    """For each grid, the name of the module of `features` whose output is computed last on it."""
+    found: dict[tuple[int, int], str] = {}
+
+    def see(name: str, output: object) -> None:
+        if isinstance(output, Tensor) and output.ndim == 4:
+            found[(int(output.shape[2]), int(output.shape[3]))] = name
+
+    hooks = [
+        module.register_forward_hook(
+            lambda _module, _inputs, output, name=f"features.{name}" if name else "features": see(
+                name, output
+            )
+        )
+        for name, module in features.named_modules()
+    ]
+    try:
+        with at_rest(model), torch.no_grad():
+            model(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
 
 
 def grad_cam_layers(
@@ -167,7 +203,7 @@ def grad_cam_layers(
     layers  None = the ends of the last three stages
     source  Jiang et al. 2021, LayerCAM
     """
-    names = list(layers) if layers is not None else stages(model)
+    names = list(layers) if layers is not None else stages(model, images)
     size = (images.shape[2], images.shape[3])
     with torch.inference_mode(False), torch.enable_grad(), capture(model, names) as captured:
         logits = model(images.detach())

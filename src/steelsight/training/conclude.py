@@ -116,7 +116,7 @@ def _describe_training(fitted: FitResult) -> dict[str, Any]:
         "precision": fitted.precision,
         "resumed_after": fitted.resumed_after,
         "history": [asdict(row) for row in fitted.history],
-    }
+    } | ({} if fitted.places_loss is None else {"places_loss": fitted.places_loss})
 
 
 def _reports(data: SheetData, parts: list[str], clean: Logits, noisy: Logits, seed: int) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def bundle_readme(card: BundleCard) -> str:
         f"# {card.model}, {card.head} head, {card.precision}",
         "",
         f"Task {card.task}: {', '.join(card.class_names)}. Gray sheets of any size, resized to {size}. One "
-        "graph gives logits, the signed Grad-CAM of each class, an embedding. `steelsight bundle show` "
+        f"graph gives {_outputs(card)}. `steelsight bundle show` "
         "prints the model's id: a hash over every file of this folder, this one included.",
         "",
         "## Made from",
@@ -78,6 +78,18 @@ def bundle_readme(card: BundleCard) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _outputs(card: BundleCard) -> str:
+    """The graph's outputs in words."""
+    given = "logits, the signed Grad-CAM of each class, an embedding"
+    if card.graph.places is None:
+        return given
+    rows, columns = card.graph.places
+    return (
+        f"{given}, and the evidence of its place head on a grid of {rows}x{columns} (`places`: log odds of "
+        "each class against no defect at that place, learnt from masks), in which regions are found"
+    )
 
 
 def _started_from(source: Mapping[str, Any]) -> str:

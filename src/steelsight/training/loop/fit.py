@@ -60,6 +60,7 @@ class FitResult:
     stopped_early: bool
     precision: Precision
     resumed_after: int  # epochs already done by an earlier process
+    places_loss: float | None = None  # of the place head's last epoch; None = the model has none
 
     @property
     def epochs(self) -> int:
@@ -104,9 +105,10 @@ def fit(
                 save_state(state_path, trainer.state())
             progress.epoch(row, best=best)
         model.load_state_dict(trainer.best)
+        places_loss = None
         if model.places is not None:
             progress.note("fitting the place head to the masks")
-            fit_places(model, data, recipe.places, seed=seed, step=progress.step)
+            places_loss = fit_places(model, data, recipe.places, seed=seed, step=progress.step)
     model.eval()
     return FitResult(
         history=tuple(trainer.history),
@@ -114,6 +116,7 @@ def fit(
         stopped_early=trainer.done < recipe.stop.max_epochs,
         precision=trainer.precision,
         resumed_after=resumed_after,
+        places_loss=places_loss,
     )
 
 

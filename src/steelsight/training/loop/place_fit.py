@@ -1,8 +1,9 @@
 """Fits the place head to masks, after the last epoch, on the network's frozen features.
 
 Each place of the grid that masks cover by COVERED of its area counts as its sheet's class, each that they do
-not touch as "no defect"; places in between are left out. The same number of places is drawn from every
-sheet, and rare classes weigh more, by the square root of their share.
+not touch as "no defect"; places in between are left out. On a sheet whose defects are too small for that, the
+place that they cover most counts. The same number of places is drawn from every sheet, and rare classes
+weigh more, by the square root of their share.
 """
 
 from __future__ import annotations
@@ -55,9 +56,9 @@ def fit_places(
     """Fit `model.places` in place; everything else of the model stays as it is.
 
     data     with masks; sheets whose masks are not known are left out
-    step     called with the number of passes done, and of all
+    step     called with the number of passes and epochs done, and of all
     returns  the loss of the last epoch
-    raises   BadRecipe as `choose_rows`, and where masks cover no place of the grid by COVERED
+    raises   BadRecipe as `choose_rows`
     """
     head = model.places
     if head is None:
@@ -66,14 +67,11 @@ def fit_places(
     rng = stream(seed, "place-fit")
     with torch.random.fork_rng():
         torch.manual_seed(int(rng.integers(2**62)))  # of weights, order and dropout
-        places = _draw(model, head, data, masks, rows, rng, step)
-        if not bool((places.labels < head.classes.out_channels).any()):
-            raise BadRecipe(
-                f"places.hidden: expected masks that cover a place of the grid by {COVERED} of its area, got "
-                "none; train with a larger input, or set places.hidden = 0"
-            )
+        passes = -(-rows.size // BATCH)
+        steps = passes + recipe.epochs
+        places = _draw(model, head, data, masks, rows, rng, lambda done: step(done, steps))
         head.start(places.features)
-        return _descend(head, places, recipe.epochs, data.clean)
+        return _descend(head, places, recipe.epochs, data.clean, lambda done: step(passes + done, steps))
 
 
 def choose_rows(data: TrainingData, recipe: PlacesRecipe) -> tuple[Int[np.ndarray, " r"], Masks]:
@@ -101,7 +99,7 @@ def _draw(
     masks: Masks,
     rows: Int[np.ndarray, " r"],
     rng: np.random.Generator,
-    step: Callable[[int, int], None],
+    step: Callable[[int], None],
 ) -> _Places:
     """Features and labels of places of the training sheets."""
     features: list[list[Tensor]] = [[] for _ in head.taps]
@@ -109,8 +107,7 @@ def _draw(
     device = next(model.parameters()).device
     classes = _classes(data)
     model.eval()
-    steps = -(-rows.size // BATCH)
-    for number in range(steps):
+    for number in range(-(-rows.size // BATCH)):
         some = rows[number * BATCH : (number + 1) * BATCH]
         images = to_input(torch.from_numpy(np.ascontiguousarray(data.images[some]))).to(device)
         with torch.no_grad():
@@ -123,7 +120,7 @@ def _draw(
             labels.append(torch.from_numpy(sheet[places]))
             for each, one in zip(features, maps, strict=True):
                 each.append(one[row].flatten(1)[:, _nearest(places, grid, one.shape[2:])].T.half())
-        step(number + 1, steps)
+        step(number + 1)
     return _Places([torch.cat(each)[:, :, None, None] for each in features], torch.cat(labels))
 
 
@@ -141,6 +138,8 @@ def _labels(
     returns  -1 for places in between
     """
     area = F.adaptive_avg_pool2d(shares.unsqueeze(1).float() / 255, grid).flatten(1).numpy()
+    most = area.max(axis=1, keepdims=True)
+    area = np.where((area == most) & (most > 0), np.maximum(area, COVERED), area)
     found: Int[np.ndarray, "n p"] = np.where(
         area >= COVERED, classes[:, None], np.where(area > 0, -1, background)
     )
@@ -168,7 +167,9 @@ def _nearest(
     return near
 
 
-def _descend(head: PlaceHead, places: _Places, epochs: int, clean: int | None) -> float:
+def _descend(
+    head: PlaceHead, places: _Places, epochs: int, clean: int | None, step: Callable[[int], None]
+) -> float:
     """AdamW over the places; returns the mean loss of the last epoch."""
     background = head.classes.out_channels
     counts = torch.bincount(places.labels, minlength=background + 1).clamp_min(1).float()
@@ -183,7 +184,7 @@ def _descend(head: PlaceHead, places: _Places, epochs: int, clean: int | None) -
     )
     head.train()
     loss_of_epoch = 0.0
-    for _ in range(epochs):
+    for epoch in range(epochs):
         order = torch.randperm(count)
         total = 0.0
         for start in range(0, count - size + 1, size):
@@ -197,6 +198,7 @@ def _descend(head: PlaceHead, places: _Places, epochs: int, clean: int | None) -
             schedule.step()
             total += float(loss.detach())
         loss_of_epoch = total / (count // size)
+        step(epoch + 1)
     head.eval()
     _clear(head, clean)
     return loss_of_epoch
