@@ -8,7 +8,7 @@ from tests.ledger.test_verify import Unguarded
 from steelsight.errors import BadInput, BadLedger, LedgerAltered
 from steelsight.ledger.chain.canonical import first_hash, link_entry
 from steelsight.ledger.chain.entries import Event
-from steelsight.ledger.chain.event_names import PRUNED
+from steelsight.ledger.chain.event_names import PRUNED, REVIEW_WITHDRAWN
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.open import create_ledger, open_ledger
 from steelsight.ledger.keeping.backup import back_up
@@ -83,13 +83,15 @@ def test_a_head_of_another_type_is_a_finding(filled_sqlite, column, value):
     assert not verify(filled_sqlite).clean
 
 
-@pytest.mark.parametrize("table", [table.name for table in schema.READ_MODELS if table.name != "reviews"])
+@pytest.mark.parametrize("table", [table.name for table in schema.READ_MODELS if table.name not in ("reviews", "review_marks")])
 @pytest.mark.parametrize("value", ["'text'", "x'ff00'", "4.5", "CAST(x'ff' AS TEXT)"])
 def test_a_read_model_with_values_of_another_type_is_a_finding(filled_sqlite, table, value):
     numbers = {"sheets": "repeated", "draws": "value", "pruned_images": "pruned_us"}
     with filled_sqlite.write() as connection:
         if table == "draws":
             connection.execute(text(f"INSERT INTO draws VALUES ('x', 'line-1', 1, 'other', 1, {value})"))
+        elif table == "withdrawals":
+            connection.execute(text(f"INSERT INTO withdrawals VALUES ('x', 1, 'line-1', 1, {value})"))
         else:
             connection.execute(text(f"UPDATE {table} SET {numbers.get(table, 'entered_us')} = {value}"))
     assert kinds(filled_sqlite) == {"read_model"}
@@ -222,6 +224,33 @@ def test_an_altered_list_of_removed_images_is_a_finding(filled, statement):
     with filled.write() as connection:
         connection.execute(text(statement))
     assert kinds(filled) == {"read_model"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE withdrawals SET entered_us = 5",
+        "UPDATE withdrawals SET review_seq = 5",
+        "DELETE FROM withdrawals",
+        "INSERT INTO withdrawals VALUES ('line-1', 4, 'line-1', 8, 5)",
+        "INSERT INTO withdrawals VALUES ('line-1', 4, 'line-1', 99, 5)",
+        "INSERT INTO withdrawals VALUES ('line-1', 4, 'nobody', 1, 5)",
+    ],
+)
+def test_an_altered_list_of_withdrawn_reviews_is_a_finding(filled, statement):
+    with open_writer(filled, "line-1") as writer:
+        withdrawn = Event(name=REVIEW_WITHDRAWN, details={"writer": "console", "seq": 4})
+        assert writer.append([withdrawn])[0].seq == 8
+    assert verify(filled).clean
+    with filled.write() as connection:
+        connection.execute(text(statement))
+    assert kinds(filled) == {"read_model"}
+
+
+@pytest.mark.parametrize("details", [{}, {"writer": 3, "seq": 4}, {"writer": "console", "seq": True}])
+def test_a_withdrawal_of_no_review_is_refused(ledger, details):
+    with pytest.raises(BadInput, match="writer and seq"), open_writer(ledger, "w") as writer:
+        writer.append([Event(name=REVIEW_WITHDRAWN, details=details)])
 
 
 @pytest.mark.parametrize("details", [{}, {"images": 5}, {"images": [5]}, {"images": ["a", "a"]}])

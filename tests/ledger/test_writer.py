@@ -33,7 +33,14 @@ def everything():
     seen = entries[0].sheet
     draw = Draw(sheet=seen, stratum="other", probability=0.5, value=0.25, key_commitment="a" * 64)
     review = Review(
-        sheet=seen, person=PERSON, answer="corrected", label="patch", verdict=("line-1", 2), seconds=3.5
+        sheet=seen,
+        person=PERSON,
+        answer="corrected",
+        label="patch",
+        verdict=("line-1", 2),
+        seconds=3.5,
+        mask="1 4 9 2",
+        blind=True,
     )
     pruned = Event(name="images_pruned", details={"days": 3, "images": ["f" * 64]})
     bad = sheet(9, image_hash=None, image=None, width=None, height=None, coil=None)
@@ -53,6 +60,7 @@ def everything():
         review,
         Event(name="login", person=PERSON, details={"a": [1, 2.5]}),
         pruned,
+        Event(name="review_withdrawn", details={"writer": "console", "seq": 1}),
         bad,
         unread,
     ]

@@ -12,7 +12,7 @@ from tests.service.access.conftest import FAST, event_names
 from tests.service.api.conftest import make_service, packaged
 
 from steelsight.service.access.accounts import first_login
-from steelsight.service.api.app import build_app
+from steelsight.service.app import build_app
 
 __all__ = ["make_service", "packaged"]
 

@@ -12,7 +12,7 @@ from steelsight.service.access.accounts import NewAccount, add_account, set_disa
 from steelsight.service.access.roles import PERMISSIONS, Permission, Role
 from steelsight.service.access.sessions import revoke_sessions
 from steelsight.service.access.tokens import revoke_token
-from steelsight.service.api.app import build_app
+from steelsight.service.app import build_app
 
 __all__ = ["connect", "make_service", "packaged"]
 

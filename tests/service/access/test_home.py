@@ -16,7 +16,7 @@ from tests.service.access.conftest import (
 
 from steelsight.ledger.database.schema import people
 from steelsight.service.access.roles import PERMISSIONS, Permission, Role
-from steelsight.service.api.app import build_app
+from steelsight.service.app import build_app
 
 FORM = {"login": "anna", "password": PASSWORD}
 BROWSER = {**SAME, "origin": "null"}  # a form under Referrer-Policy: no-referrer

@@ -22,7 +22,7 @@ from steelsight.runtime.bundle.default import default_bundle
 from steelsight.runtime.engine.inspector import Inspector, load
 from steelsight.service.access.roles import Permission
 from steelsight.service.access.tokens import create_token
-from steelsight.service.api.app import build_app
+from steelsight.service.app import build_app
 from steelsight.service.bundles import Bundles
 from steelsight.service.console import SharedWriter
 from steelsight.service.context import Service

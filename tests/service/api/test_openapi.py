@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 
 from steelsight.ledger.database.open import create_ledger
 from steelsight.ledger.writing.writer import open_writer
-from steelsight.service.api.app import build_app
+from steelsight.service.app import build_app
 from steelsight.service.bundles import Bundles
 from steelsight.service.console import SharedWriter
 from steelsight.service.context import Service

@@ -12,7 +12,7 @@ import pytest
 from tests.ledger.conftest import sheet
 from tests.service.api.conftest import jpeg, serving
 
-from steelsight.service.api.app import build_app
+from steelsight.service.app import build_app
 from steelsight.service.serving import protocol
 
 GIB = 2**30

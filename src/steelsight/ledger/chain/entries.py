@@ -21,6 +21,7 @@ __all__ = [
     "LedgerRegion",
     "Mode",
     "Review",
+    "Runs",
     "SheetSeen",
     "VerdictGiven",
     "check_entry",
@@ -35,6 +36,7 @@ Words = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 SheetId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 PersonId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+Runs = Annotated[str, StringConstraints(min_length=3, max_length=200_000, pattern=r"^[0-9]+( [0-9]+)*$")]
 Microseconds = Annotated[int, Field(ge=-SAFE_INTEGER, le=SAFE_INTEGER)]  # since 1970-01-01 UTC
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -152,6 +154,8 @@ class Review(_Model):
     nuisance: Name | None = None  # what misled the model, such as a stain
     comment: Digest | None = None  # commitment to a text that can be erased
     seconds: NotNegative | None = None  # the person looked at it
+    mask: Runs | None = None  # as the person painted it: run lengths of the original image, as sheets.rle
+    blind: bool = False  # decided before verdict and map were shown
 
     @model_validator(mode="after")
     def _label_of_a_correction(self) -> Review:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "ALARM_ACKNOWLEDGED",
+    "ALARM_CLEARED",
+    "ALARM_RAISED",
+    "ALARM_SHELVED",
+    "ALARM_UNSHELVED",
     "CALIBRATED",
     "CLOCK_SET_BACK",
     "DATABASE_BACK",
@@ -14,9 +19,15 @@ __all__ = [
     "NAME_RELEASED",
     "PRUNED",
     "RESTORED",
+    "REVIEW_WITHDRAWN",
     "UNREADABLE",
 ]
 
+ALARM_RAISED: Final = "alarm_raised"  # subject: what it is about, such as a station
+ALARM_CLEARED: Final = "alarm_cleared"
+ALARM_ACKNOWLEDGED: Final = "alarm_acknowledged"  # by a person
+ALARM_SHELVED: Final = "alarm_shelved"  # by a person, with a reason, for some time
+ALARM_UNSHELVED: Final = "alarm_unshelved"  # by a person
 CALIBRATED: Final = "calibration"  # how images lie on the strip, from this entry on
 CLOCK_SET_BACK: Final = "clock_set_back"
 DATABASE_BACK: Final = "database_back"
@@ -25,11 +36,12 @@ JUDGED_BY: Final = "bundle"  # which bundle judges, from this entry on
 NAME_RELEASED: Final = "name_released"
 PRUNED: Final = "images_pruned"
 RESTORED: Final = "restored"  # begins an epoch
+REVIEW_WITHDRAWN: Final = "review_withdrawn"  # by its own person; the review stays on record
 UNREADABLE: Final = "unreadable"  # something at a source
 
 LINE_EVENTS: Final = frozenset(
     (
         *(CALIBRATED, CLOCK_SET_BACK, DATABASE_BACK, DESTINATION_PAUSED, JUDGED_BY, NAME_RELEASED),
-        *(PRUNED, RESTORED, UNREADABLE),
+        *(PRUNED, RESTORED, UNREADABLE, ALARM_RAISED, ALARM_CLEARED),
     )
 )

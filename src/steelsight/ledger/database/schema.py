@@ -17,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from steelsight.ledger.database import accounts, outbox
+from steelsight.ledger.database import accounts, outbox, reviewing
 from steelsight.ledger.database.base import Row, metadata
 from steelsight.ledger.database.idempotency import idempotency_keys
 
@@ -33,10 +33,12 @@ __all__ = [
     "metadata",
     "people",
     "pruned_images",
+    "review_marks",
     "reviews",
     "sheets",
     "texts",
     "verdicts",
+    "withdrawals",
     "writers",
 ]
 
@@ -159,6 +161,29 @@ reviews: Final = Table(
     Column("seconds", Double),
     Index("reviews_by_sheet", "sheet", "entered_us"),
     Index("reviews_by_time", "entered_us", "writer", "seq"),
+    Index("reviews_by_person", "person", "entered_us"),
+)
+
+review_marks: Final = Table(  # of reviews with a mask, or decided before the verdict was shown
+    "review_marks",
+    metadata,
+    Column("writer", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("sheet", Text, nullable=False),
+    Column("entered_us", BigInteger, nullable=False),
+    Column("mask", Text),  # painted pixels, as run lengths
+    Column("blind", Boolean, nullable=False),
+    Index("review_marks_by_sheet", "sheet"),
+)
+
+withdrawals: Final = Table(  # reviews that their person has taken back
+    "withdrawals",
+    metadata,
+    Column("review_writer", Text, primary_key=True),
+    Column("review_seq", BigInteger, primary_key=True),
+    Column("writer", Text, nullable=False),  # of the entry that takes it back
+    Column("seq", BigInteger, nullable=False),
+    Column("entered_us", BigInteger, nullable=False),
 )
 
 events: Final = Table(
@@ -203,10 +228,13 @@ texts: Final = Table(  # erasable: the chain holds only the commitment
     Index("texts_by_person", "person"),
 )
 
-READ_MODELS: Final = (sheets, verdicts, draws, reviews, events, pruned_images)
+READ_MODELS: Final = (sheets, verdicts, draws, reviews, review_marks, withdrawals, events, pruned_images)
 
 # Rows about people, each with a column `person`; erasing a person deletes them.
-ABOUT_PEOPLE: Final = (people, texts, *accounts.OF_PEOPLE)
+ABOUT_PEOPLE: Final = (people, texts, *accounts.OF_PEOPLE, *reviewing.OF_PEOPLE)
 # What a backup holds beside the entries. Sessions, tokens and links are left out: what was revoked after the
 # backup must not come back.
-COPIED: Final = (people, texts, accounts.accounts, outbox.destinations, outbox.positions)
+COPIED: Final = (
+    *(people, texts, accounts.accounts, outbox.destinations, outbox.positions),
+    *(reviewing.seen_sheets, reviewing.watches),
+)

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, exists, func, select, true
+from sqlalchemy import ColumnElement, Connection, Table, exists, func, select, true
 
 from steelsight.errors import BadEntry
 from steelsight.ledger.chain.canonical import Link, first_hash, read_link
 from steelsight.ledger.chain.entries import Event
-from steelsight.ledger.chain.event_names import PRUNED, RESTORED
+from steelsight.ledger.chain.event_names import PRUNED, REVIEW_WITHDRAWN, RESTORED
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.open import Ledger
 from steelsight.ledger.proof.anchors import Anchor, Head
@@ -28,6 +28,7 @@ from steelsight.names import shown_name
 __all__ = ["Finding", "Verification", "verify"]
 
 BATCH: Final = 2000
+OF_EVENTS: Final = {schema.pruned_images: PRUNED, schema.withdrawals: REVIEW_WITHDRAWN}  # name of their events
 Wanted = dict[tuple[str, int], set[str]]  # hashes of anchored entries
 
 
@@ -287,7 +288,7 @@ def _differing_rows(connection: Connection, links: list[Link]) -> list[Finding]:
         there = _rows_between(connection, table, rows[0]["writer"], rows[0]["seq"], rows[-1]["seq"])
         wanted = {_row_key(table, row): row for row in rows}
         differing = {key[0] for key, row in wanted.items() if there.get(key) != row}
-        if table is schema.pruned_images:
+        if table in OF_EVENTS:
             differing |= {key[0] for key in set(there) - set(wanted)}
         for seq in sorted(differing):
             place = f"entry {seq} of {rows[0]['writer']}"
@@ -309,6 +310,9 @@ def _unprojected(links: list[Link], known: dict[str, dict[str, Any]]) -> list[Fi
 
 
 def _row_key(table: Table, row: dict[str, Any]) -> tuple[int, str]:
+    """What distinguishes the rows of one writer."""
+    if table is schema.withdrawals:
+        return row["seq"], f"{row['review_seq']} {row['review_writer']}"
     return row["seq"], row["image_hash"] if table is schema.pruned_images else ""
 
 
@@ -331,19 +335,29 @@ def _read_model_counts(connection: Connection) -> list[Finding]:
     }
     query = select(schema.entries.c.kind, func.count()).group_by(schema.entries.c.kind)
     entered: dict[str, int] = {row[0]: row[1] for row in connection.execute(query)}
-    findings = []
+    findings: list[Finding | None] = []
     for kind, table in kinds.items():
         rows = connection.execute(select(func.count()).select_from(table)).scalar_one()
         if rows != entered.get(kind, 0):
             counts = f"{table.name} has {rows} rows for {entered.get(kind, 0)} entries"
             message = f"{counts}; run `steelsight ledger rebuild`"
             findings.append(Finding("read_model", "", 0, message))
-    pruned, events = schema.pruned_images, schema.events
+    events, reviews = schema.events, schema.reviews
+    for table, name in OF_EVENTS.items():
+        findings.append(_stray_rows(connection, table, events, events.c.name == name))
+    findings.append(_stray_rows(connection, schema.review_marks, reviews, true()))
+    return [each for each in findings if each is not None]
+
+
+def _stray_rows(
+    connection: Connection, table: Table, source: Table, condition: ColumnElement[bool]
+) -> Finding | None:
+    """A read model with rows that no row of another one gave."""
     recorded = exists().where(
-        events.c.writer == pruned.c.writer, events.c.seq == pruned.c.seq, events.c.name == PRUNED
+        source.c.writer == table.c.writer, source.c.seq == table.c.seq, condition
     )
-    stray = connection.execute(select(func.count()).select_from(pruned).where(~recorded)).scalar_one()
-    if stray:
-        message = f"pruned_images has {stray} rows of no event; run `steelsight ledger rebuild`"
-        findings.append(Finding("read_model", "", 0, message))
-    return findings
+    stray = connection.execute(select(func.count()).select_from(table).where(~recorded)).scalar_one()
+    if not stray:
+        return None
+    message = f"{table.name} has {stray} rows of no entry; run `steelsight ledger rebuild`"
+    return Finding("read_model", "", 0, message)

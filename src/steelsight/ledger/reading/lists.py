@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 
 from steelsight.ledger.database import schema
 from steelsight.ledger.reading.paging import Page, filtered, read_page
+from steelsight.ledger.reading.review_marks import with_marks
 
 __all__ = ["VerdictFilter", "list_verdicts", "sheet_history", "verdict_values"]
 
@@ -75,8 +76,11 @@ def sheet_history(connection: Connection, sheet: str) -> dict[str, Any] | None:
             for row in connection.execute(verdicts.order_by(*(schema.verdicts.c[name] for name in order)))
         ],
         "draw": None if draw is None else dict(draw._mapping),
-        "reviews": [
-            {**row._mapping, "regions": json.loads(row.regions)}
-            for row in connection.execute(reviews.order_by(*(schema.reviews.c[name] for name in order)))
-        ],
+        "reviews": with_marks(
+            connection,
+            [
+                {**row._mapping, "regions": json.loads(row.regions)}
+                for row in connection.execute(reviews.order_by(*(schema.reviews.c[name] for name in order)))
+            ],
+        ),
     }

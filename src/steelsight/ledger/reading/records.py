@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from steelsight.ledger.database import schema
 from steelsight.ledger.reading.paging import Page, filtered, read_page
+from steelsight.ledger.reading.review_marks import with_marks
 
 __all__ = [
     "EventFilter",
@@ -86,7 +87,8 @@ def list_reviews(
     table = schema.reviews
     query = filtered(select(table), table, wanted, time="entered_us")
     page = read_page(connection, query, table, ENTERED, limit=limit, cursor=cursor)
-    return Page(tuple({**row, "regions": json.loads(row["regions"])} for row in page.rows), page.cursor)
+    rows = [{**row, "regions": json.loads(row["regions"])} for row in page.rows]
+    return Page(tuple(with_marks(connection, rows)), page.cursor)
 
 
 def list_events(

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, delete, select
 from steelsight.errors import BadEntry
 from steelsight.ledger.chain.canonical import Link, as_json, read_link
 from steelsight.ledger.chain.entries import Draw, Event, Review, SheetSeen, VerdictGiven
-from steelsight.ledger.chain.event_names import PRUNED
+from steelsight.ledger.chain.event_names import PRUNED, REVIEW_WITHDRAWN
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.bulk import insert_rows
 from steelsight.ledger.database.open import Ledger
@@ -46,6 +46,8 @@ def project(links: Sequence[Link], known: dict[str, dict[str, Any]]) -> Rows:
                 rows[schema.pruned_images].extend(
                     {**place, "image_hash": each, "pruned_us": link.time_us} for each in _pruned(entry)
                 )
+            if entry.name == REVIEW_WITHDRAWN:
+                rows[schema.withdrawals].append(_withdrawal(entry, link))
             continue
         if entry.sheet not in known:
             raise BadEntry(
@@ -55,6 +57,9 @@ def project(links: Sequence[Link], known: dict[str, dict[str, Any]]) -> Rows:
             rows[schema.verdicts].append(_verdict(entry, link, known[entry.sheet]))
         elif isinstance(entry, Review):
             rows[schema.reviews].append(_review(entry, link))
+            if entry.mask is not None or entry.blind:
+                marks = {"sheet": entry.sheet, "entered_us": link.time_us, "mask": entry.mask}
+                rows[schema.review_marks].append({**place, **marks, "blind": entry.blind})
         else:
             rows[schema.draws].append(_draw(entry, place))
     return rows
@@ -67,6 +72,15 @@ def _pruned(entry: Event) -> list[str]:
     if not isinstance(images, list) or not texts or len(set(images)) < len(images):
         raise BadEntry(f"event {PRUNED}: expected details with images, a list of different hashes")
     return images
+
+
+def _withdrawal(entry: Event, link: Link) -> dict[str, Any]:
+    """The review that an event takes back."""
+    writer, seq = entry.details.get("writer"), entry.details.get("seq")
+    if not isinstance(writer, str) or type(seq) is not int:
+        raise BadEntry(f"event {REVIEW_WITHDRAWN}: expected details with writer and seq of the review")
+    place = {"writer": link.writer, "seq": link.seq, "entered_us": link.time_us}
+    return {"review_writer": writer, "review_seq": seq, **place}
 
 
 def _verdict(entry: VerdictGiven, link: Link, sheet: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +97,7 @@ def _verdict(entry: VerdictGiven, link: Link, sheet: dict[str, Any]) -> dict[str
 
 
 def _review(entry: Review, link: Link) -> dict[str, Any]:
-    values = entry.model_dump(mode="json", exclude={"kind", "regions", "verdict"})
+    values = entry.model_dump(mode="json", exclude={"kind", "regions", "verdict", "mask", "blind"})
     shown = entry.verdict or (None, None)
     return {
         "writer": link.writer,

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from steelsight.errors import BadBundle, BadEntry, BadInput, BadLedger, BadOutput, LeaseLost
 from steelsight.service.problem import Problem
 
-__all__ = ["ErrorBody", "ErrorEnvelope", "add_error_handlers", "answer_problem"]
+__all__ = ["ErrorBody", "ErrorEnvelope", "add_error_handlers", "answer_problem", "problem_answer"]
 
 
 class ErrorBody(BaseModel):
@@ -61,7 +61,7 @@ def answer_problem(problem: Problem, request_id: str) -> JSONResponse:
 def add_error_handlers(app: FastAPI) -> None:
     """Answer every error of the app in the envelope."""
     app.add_exception_handler(Problem, _own)
-    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(HTTPException, _own)
     app.add_exception_handler(RequestValidationError, _of_validation)
     for kind in (BadInput, LeaseLost, MemoryError):
         app.add_exception_handler(kind, _of_product)
@@ -71,16 +71,18 @@ def _request_id(request: Request) -> str:
     return str(getattr(request.state, "request_id", ""))
 
 
-async def _own(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, Problem)
-    return answer_problem(error, _request_id(request))
-
-
-async def _of_http(request: Request, error: Exception) -> JSONResponse:
+def problem_answer(request: Request, error: Exception) -> JSONResponse:
+    """The answer to a Problem, or to a refusal of the framework."""
+    if isinstance(error, Problem):
+        return answer_problem(error, _request_id(request))
     assert isinstance(error, HTTPException)
     code, advice = _OF_HTTP.get(error.status_code, ("error", "see the message"))
     problem = Problem(error.status_code, code, str(error.detail), advice, headers=error.headers)
     return answer_problem(problem, _request_id(request))
+
+
+async def _own(request: Request, error: Exception) -> JSONResponse:
+    return problem_answer(request, error)
 
 
 async def _of_validation(request: Request, error: Exception) -> JSONResponse:

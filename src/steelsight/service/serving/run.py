@@ -16,7 +16,7 @@ import uvicorn
 
 from steelsight.errors import BadInput
 from steelsight.service.access.accounts import first_login
-from steelsight.service.api.app import build_app
+from steelsight.service.app import build_app
 from steelsight.service.context import Service
 from steelsight.service.serving.opening import complete_settings, open_service
 from steelsight.service.serving.protocol import BoundedProtocol

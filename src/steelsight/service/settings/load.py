@@ -21,6 +21,7 @@ from steelsight.errors import BadInput
 from steelsight.reading import read_regular
 from steelsight.service.settings.access import AccessSettings
 from steelsight.service.settings.events import EventSettings
+from steelsight.service.settings.pages import PageSettings
 from steelsight.service.settings.server import ServerSettings
 
 __all__ = ["PREFIX", "Settings", "load_settings"]
@@ -29,7 +30,7 @@ PREFIX: Final = "STEELSIGHT_SERVE_"  # of environment variables: STEELSIGHT_SERV
 MOST_BYTES: Final = 2**20  # of the TOML file
 
 
-class Settings(EventSettings, AccessSettings, ServerSettings, BaseSettings):
+class Settings(PageSettings, EventSettings, AccessSettings, ServerSettings, BaseSettings):
     """Every setting of the service, those of the server first. Values given come before the environment."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, case_sensitive=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from steelsight.service.access import login as logins
@@ -15,13 +15,14 @@ from steelsight.service.access.html import STYLE, STYLE_PATH, page, sentence
 from steelsight.service.access.roles import Caller, Permission
 from steelsight.service.problem import Problem
 
-__all__ = ["HOME", "router"]
+__all__ = ["HOME", "local_address", "router"]
 
 router = APIRouter(tags=["access"], include_in_schema=False)
 HOME: Final = "/"
 LOG_IN: Final = "Log in to Steelsight"
 
 _LOGIN: Final = """{note}<form method="post" action="/access/login">
+<input type="hidden" name="next" value="{next}">
 <label>Login name
 <input name="login" value="{login}" autocomplete="username" maxlength="400" required autofocus></label>
 <label>Password
@@ -36,22 +37,38 @@ _NO_PASSWORD: Final = (
 )
 _LOGOUT: Final = """<form method="post" action="/access/logout"><button>Log out</button></form>"""
 _LINKS: Final = (  # address, words, and the permission that it needs
+    ("/line", "Line: verdicts as they come", Permission.READ),
+    ("/review", "Review: sheets that wait for a person", Permission.REVIEW),
     ("/api/v1/openapi.json", "Description of the API (OpenAPI)", Permission.READ),
     ("/metrics", "Figures for Prometheus", Permission.READ),
     ("/health/ready", "State of the service", None),
 )
 
 
+def local_address(text: str) -> str:
+    """An address to go to after a login; HOME for one that is not a path of this service.
+
+    >>> local_address("/review?order=newest"), local_address("//elsewhere"), local_address("https://x")
+    ('/review?order=newest', '/', '/')
+    """
+    plain = text.isprintable() and text.isascii() and "\\" not in text
+    return text if plain and text.startswith("/") and not text.startswith("//") else HOME
+
+
 @router.get(HOME)
-def show_home(request: Request) -> HTMLResponse:
-    """Who is logged in; a form to log in where nobody is."""
+def show_home(request: Request, next: Annotated[str, Query(max_length=600)] = HOME) -> Response:  # noqa: A002
+    """Who is logged in; a form to log in where nobody is.
+
+    next  where to go after the login
+    """
+    target = local_address(next)
     try:
         caller = optional_caller(request)
     except Problem as problem:
-        return page(LOG_IN, _login_form(request, "", problem))
+        return page(LOG_IN, _login_form(request, "", problem, target))
     if caller is None:
-        return page(LOG_IN, _login_form(request, "", None) + _NO_PASSWORD)
-    return _known(caller)
+        return page(LOG_IN, _login_form(request, "", None, target) + _NO_PASSWORD)
+    return _known(caller) if target == HOME else RedirectResponse(target, status_code=303)
 
 
 @router.post("/access/login")
@@ -59,15 +76,16 @@ def log_in(
     request: Request,
     login: Annotated[str, Form(min_length=1, max_length=400)],
     password: Annotated[str, Form(min_length=1, max_length=4096)],
+    next: Annotated[str, Form(max_length=600)] = HOME,  # noqa: A002
 ) -> Response:
     """Begin a session from the form."""
     try:
         started = logins.log_in(service_of(request), login, password, anonymous(request))
     except Problem as problem:
-        refused = page(LOG_IN, _login_form(request, login, problem), problem.status)
+        refused = page(LOG_IN, _login_form(request, login, problem, local_address(next)), problem.status)
         refused.headers.update(problem.headers)
         return refused
-    answer = RedirectResponse(HOME, status_code=303)
+    answer = RedirectResponse(local_address(next), status_code=303)
     give_cookies(request, answer, started)
     return answer
 
@@ -94,9 +112,9 @@ def show_style() -> Response:
     return Response(STYLE, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
 
-def _login_form(request: Request, login: str, problem: Problem | None) -> str:
+def _login_form(request: Request, login: str, problem: Problem | None, target: str) -> str:
     note = "" if problem is None else f'<p class="note" role="alert">{sentence(problem)}</p>\n'
-    body = _LOGIN.format(note=note, login=escape(login))
+    body = _LOGIN.format(note=note, login=escape(login), next=escape(target))
     return body + (_OIDC if service_of(request).settings.oidc is not None else "")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from steelsight.ledger.chain.entries import Answer, LedgerRegion, Mode
+from steelsight.ledger.chain.entries import Answer, LedgerRegion, Mode, Runs
 from steelsight.service.api.models.values import (
     AnswerModel,
     Moment,
@@ -149,6 +149,11 @@ class ReviewAnswer(AnswerModel):
     comment: str | None = Field(description="The text; null where there is none or it was erased.")
     comment_erased: bool = False
     seconds: float | None
+    mask: str | None = Field(
+        None, description="Painted pixels: run lengths of the image, down the columns, as EncodedPixels."
+    )
+    blind: bool = Field(False, description="Decided before verdict and map were shown.")
+    withdrawn: bool = Field(False, description="Taken back by its person; it stays on record.")
 
 
 class SheetHistory(SheetAnswer):
@@ -215,3 +220,6 @@ class NewReview(Parameters):
     nuisance: ShortName | None = Field(None, description="What misled the model, such as a stain.")
     comment: Annotated[str, StringConstraints(max_length=10_000, pattern=r"^[^\x00]*$")] | None = None
     seconds: float | None = Field(None, ge=0, le=1e9, allow_inf_nan=False)
+    mask: Runs | None = Field(
+        None, description="Painted pixels: run lengths of the image, down the columns, as EncodedPixels."
+    )

@@ -28,11 +28,13 @@ from steelsight.service.api.models.plant import (
 )
 from steelsight.service.api.models.values import PageQuery, public
 from steelsight.service.api.parts import ServicePart, filter_of, unknown
+from steelsight.service.reviewing.seen import note_seen
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["plant"])
 READ = [Depends(needs(Permission.READ))]
+Reader = Annotated[Caller, Depends(needs(Permission.READ))]
 NAME = "^[^\x00-\x1f\x7f]{1,200}$"
 
 
@@ -44,11 +46,12 @@ def get_coils(query: Annotated[PageQuery, Query()], service: ServicePart) -> Coi
     return CoilPage.model_validate({"items": [public(row) for row in page.rows], "next": page.cursor})
 
 
-@router.get("/coils/{coil:path}/defects", dependencies=READ)
+@router.get("/coils/{coil:path}/defects")
 def get_coil_defects(
     coil: Annotated[str, Path(pattern=NAME)],
     query: Annotated[DefectQuery, Query()],
     service: ServicePart,
+    caller: Reader,
 ) -> DefectsAnswer:
     """The defects of a coil along it; what lies across borders of images is one defect."""
     with service.ledger.read() as connection:
@@ -56,15 +59,17 @@ def get_coil_defects(
     if page is None:
         raise unknown("coil", coil, "/api/v1/coils")
     items = [each.as_dict() for each in page.defects]
+    note_seen(service, caller, (member["sheet"] for item in items for member in item["members"]))
     facts = {"coil": coil, "tolerance_mm": query.tolerance_mm, "unplaced": page.unplaced}
     return DefectsAnswer.model_validate({**facts, "items": items, "next": page.cursor})
 
 
-@router.get("/coils/{coil:path}", dependencies=READ)
+@router.get("/coils/{coil:path}")
 def get_coil(
     coil: Annotated[str, Path(pattern=NAME)],
     query: Annotated[PageQuery, Query()],
     service: ServicePart,
+    caller: Reader,
 ) -> CoilAnswer:
     """A coil and its sheets by their metres; `direction` says where the metres ran backwards in time."""
     with service.ledger.read() as connection:
@@ -72,6 +77,7 @@ def get_coil(
         if not page.rows and query.cursor is None:
             raise unknown("coil", coil, "/api/v1/coils")
         metres = coil_metres(connection, coil)
+    note_seen(service, caller, (row["sheet"] for row in page.rows))
     items = [{**public(row), "verdicts": [public(each) for each in row["verdicts"]]} for row in page.rows]
     return CoilAnswer.model_validate({"coil": coil, **asdict(metres), "items": items, "next": page.cursor})
 

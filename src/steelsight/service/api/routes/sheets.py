@@ -24,6 +24,7 @@ from steelsight.service.api.models.sheets import (
 from steelsight.service.api.models.values import ShortName, public
 from steelsight.service.api.parts import JudgesPart, ServicePart, filter_of, unknown
 from steelsight.service.problem import Problem
+from steelsight.service.reviewing.seen import note_seen
 
 __all__ = ["router"]
 
@@ -46,12 +47,15 @@ def get_sheets(query: Annotated[SheetQuery, Query()], service: ServicePart) -> S
     return SheetPage.model_validate({"items": [public(row) for row in page.rows], "next": page.cursor})
 
 
-@router.get("/verdicts", dependencies=READ)
-def get_verdicts(query: Annotated[VerdictQuery, Query()], service: ServicePart) -> VerdictPage:
+@router.get("/verdicts")
+def get_verdicts(
+    query: Annotated[VerdictQuery, Query()], service: ServicePart, caller: Reader
+) -> VerdictPage:
     """Verdicts with their sheets' places, newest capture first."""
     wanted = filter_of(VerdictFilter, query, mode=None if query.mode == "any" else query.mode)
     with service.ledger.read() as connection:
         page = list_verdicts(connection, wanted, limit=query.limit, cursor=query.cursor)
+    note_seen(service, caller, (row["sheet"] for row in page.rows))
     return VerdictPage.model_validate({"items": [public(row) for row in page.rows], "next": page.cursor})
 
 
@@ -63,6 +67,7 @@ def get_sheet(sheet: SheetId, service: ServicePart, caller: Reader) -> SheetHist
         if found is None:
             raise unknown("sheet", sheet, "/api/v1/sheets")
         reviews = with_comments(connection, found["reviews"], names=caller.may(Permission.AUDIT))
+    note_seen(service, caller, [sheet])
     verdicts = [public(row) for row in found["verdicts"]]
     return SheetHistory.model_validate({**public(found), "verdicts": verdicts, "reviews": reviews})
 
@@ -87,7 +92,6 @@ def get_image(
 
 @router.get(
     "/sheets/{sheet}/heatmap",
-    dependencies=READ,
     response_class=Response,
     responses={200: {"content": {"image/png": {}}, "description": "A transparent PNG, at model size."}},
 )
@@ -95,6 +99,7 @@ def get_heatmap(
     sheet: SheetId,
     service: ServicePart,
     judges: JudgesPart,
+    caller: Reader,
     bundle: Annotated[ShortName | None, Query(description="Name or model id; none = the default.")] = None,
 ) -> Response:
     """The evidence for a bundle's label, judged anew from the stored image."""
@@ -102,6 +107,7 @@ def get_heatmap(
     if inspector is None:
         raise unknown("bundle", str(bundle), "/api/v1/bundles")
     content = stored_image(service, _sheet_row(service, sheet))
+    note_seen(service, caller, [sheet])
     judged = judges.of(inspector).submit(content, heatmap=True).result()
     heatmap = judged.verdict.heatmap
     if heatmap is None:

@@ -25,6 +25,7 @@ from steelsight.service.context import Service
 from steelsight.service.events.install import add_events, events_running
 from steelsight.service.events.outbox.worker import Delivery
 from steelsight.service.judging.judges import Judges
+from steelsight.service.pages.install import add_pages, pages_running
 from steelsight.version import __version__
 
 __all__ = ["API", "build_app"]
@@ -45,7 +46,7 @@ def build_app(service: Service) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(running: FastAPI) -> AsyncIterator[None]:
-        async with events_running(running):
+        async with events_running(running), pages_running(running):
             yield
         judges.close()
 
@@ -67,11 +68,12 @@ def build_app(service: Service) -> FastAPI:
     app.state.service = service
     app.state.judges = judges
     app.state.health = Health(service, judges)
-    LedgerFigures(service, judges)
+    app.state.figures = LedgerFigures(service, judges)
     add_error_handlers(app)
     _add_routes(app)
     add_events(app, service)
     app.state.health.more["deliveries"] = partial(_deliveries, app.state.delivery, service)
+    add_pages(app)
     _add_middleware(app, service)
     return app
 

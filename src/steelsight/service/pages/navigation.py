@@ -1,0 +1,35 @@
+"""The pages of the console, in the order of the navigation, and the permission that each needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from steelsight.service.access.roles import Caller, Permission
+
+__all__ = ["PAGES", "N_", "Place", "places_of"]
+
+
+def N_(message: str) -> str:  # noqa: N802  the name that extraction knows
+    """Marks a message for the catalogs."""
+    return message
+
+
+@dataclass(frozen=True)
+class Place:
+    """One page."""
+
+    address: str
+    name: str  # a message
+    permission: Permission
+
+
+PAGES: Final = (
+    Place("/line", N_("Line"), Permission.READ),
+    Place("/review", N_("Review"), Permission.REVIEW),
+)
+
+
+def places_of(caller: Caller) -> tuple[Place, ...]:
+    """The pages that a caller may open."""
+    return tuple(each for each in PAGES if caller.may(each.permission))

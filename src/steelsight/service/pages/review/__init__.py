@@ -1,0 +1,1 @@
+"""The page Review: a queue of sheets, one at a time, decided by keys."""

@@ -1,0 +1,17 @@
+"""Messages whose last word is a value of the program: named here, so that the catalogs hold each."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from steelsight.service.pages.navigation import N_
+
+__all__ = ["TERMS"]
+
+TERMS: Final = (
+    *(N_("role viewer"), N_("role operator"), N_("role engineer"), N_("role auditor"), N_("role admin")),
+    *(N_("order doubt"), N_("order newest"), N_("order cost")),
+    *(N_("only all"), N_("only undecided"), N_("only defects")),
+    *(N_("answer confirmed"), N_("answer corrected"), N_("answer unsure")),
+    *(N_("stain"), N_("sheet end")),
+)

@@ -1,0 +1,65 @@
+"""Claims: a sheet belongs to one reviewer until it is decided, given back, or the claim ends by time."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from steelsight.ledger.database.reviewing import claims
+from steelsight.ledger.writing.writer import database_us
+
+__all__ = ["CLAIM_S", "Claim", "claim_first", "drop_claim", "free_claims", "renew_claims"]
+
+CLAIM_S: Final = 300  # a page renews its claims more often than that
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sheet that is one reviewer's."""
+
+    id: str
+    sheet: str
+
+
+def claim_first(connection: Connection, person: str, sheets: Iterable[str]) -> Claim | None:
+    """Claim the first sheet that nobody has; None where all are taken. In a transaction that may write.
+
+    Two reviewers at the same time never get the same one: the row of a sheet is taken by one statement.
+    """
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    now = database_us(connection)
+    for sheet in sheets:
+        row = {"person": person, "claim": secrets.token_hex(16), "claimed_us": now}
+        row["until_us"] = now + CLAIM_S * 1_000_000
+        statement = (
+            make(claims)
+            .values(sheet=sheet, **row)
+            .on_conflict_do_update(index_elements=["sheet"], set_=row, where=claims.c.until_us <= now)
+            .returning(claims.c.claim)
+        )
+        if connection.execute(statement).one_or_none() is not None:
+            return Claim(str(row["claim"]), sheet)
+    return None
+
+
+def renew_claims(connection: Connection, person: str, ids: Collection[str]) -> list[str]:
+    """Extend claims; those of them that are still the person's."""
+    until = database_us(connection) + CLAIM_S * 1_000_000
+    mine = (claims.c.person == person, claims.c.claim.in_(ids))
+    connection.execute(update(claims).where(*mine).values(until_us=until))
+    return list(connection.execute(select(claims.c.claim).where(*mine)).scalars())
+
+
+def free_claims(connection: Connection, person: str, ids: Collection[str]) -> None:
+    """Give sheets back."""
+    connection.execute(delete(claims).where(claims.c.person == person, claims.c.claim.in_(ids)))
+
+
+def drop_claim(connection: Connection, sheet: str) -> None:
+    """End whatever claim a sheet has: it is decided."""
+    connection.execute(delete(claims).where(claims.c.sheet == sheet))

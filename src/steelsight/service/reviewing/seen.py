@@ -1,0 +1,118 @@
+"""Who has seen the verdict of a sheet that was drawn for audit: on a page, in a list, in an event stream.
+
+A draw goes only to a reviewer who has not seen its verdict. Of sheets that were not drawn nothing is kept.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, exists, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from steelsight.ledger.database import schema
+from steelsight.ledger.database.reviewing import seen_sheets, watches
+from steelsight.ledger.writing.writer import now_us
+from steelsight.service.access.roles import Caller
+from steelsight.service.context import Service
+from steelsight.service.reviewing.people import viewer
+
+__all__ = ["Watch", "has_seen", "note_seen", "note_seen_within", "was_seen"]
+
+MARGIN_US: Final = 60_000_000  # clocks of stations and of the service may differ by so much
+MANY: Final = 500  # values in one IN list
+
+
+def note_seen(service: Service, caller: Caller, sheets: Iterable[str]) -> None:
+    """Put on record that a person is shown verdicts of sheets; call it before they are shown.
+
+    raises  BadLedger where that cannot be written: then they are not to be shown
+    """
+    person = viewer(service, caller)
+    wanted = list(dict.fromkeys(sheets))
+    if person is None or not wanted:
+        return
+    with service.ledger.read() as connection:
+        drawn = _drawn_unseen(connection, person, wanted)
+    if drawn:
+        with service.ledger.write() as connection:
+            note_seen_within(connection, person, drawn)
+
+
+def note_seen_within(connection: Connection, person: str, sheets: Collection[str]) -> None:
+    """Put on record, in a transaction, that a person is shown verdicts of sheets that were drawn."""
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    rows = [{"person": person, "sheet": sheet, "seen_us": now_us()} for sheet in sheets]
+    connection.execute(make(seen_sheets).values(rows).on_conflict_do_nothing())
+
+
+def _drawn_unseen(connection: Connection, person: str, sheets: list[str]) -> list[str]:
+    found: list[str] = []
+    draws = schema.draws
+    known = exists().where(seen_sheets.c.person == person, seen_sheets.c.sheet == draws.c.sheet)
+    for start in range(0, len(sheets), MANY):
+        part = draws.c.sheet.in_(sheets[start : start + MANY])
+        found.extend(connection.execute(select(draws.c.sheet).where(part, ~known)).scalars())
+    return found
+
+
+def was_seen(person: str, verdicts: Table) -> ColumnElement[bool]:
+    """The condition that a person has seen a row of `verdicts`, for a query."""
+    watched = exists().where(
+        watches.c.person == person,
+        watches.c.from_us - MARGIN_US <= verdicts.c.entered_us,
+        verdicts.c.entered_us <= watches.c.until_us + MARGIN_US,
+    )
+    return or_(exists().where(seen_sheets.c.person == person, seen_sheets.c.sheet == verdicts.c.sheet), watched)
+
+
+def has_seen(connection: Connection, person: str, sheet: str) -> bool:
+    """Whether a person has seen a live verdict of a sheet that was drawn."""
+    verdicts = schema.verdicts
+    query = select(verdicts.c.seq).where(
+        and_(verdicts.c.sheet == sheet, verdicts.c.mode == "live", was_seen(person, verdicts))
+    )
+    return connection.execute(query.limit(1)).one_or_none() is not None
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A time in which a person follows every verdict; `begin` it before the first is sent."""
+
+    service: Service
+    person: str
+    ahead_us: int  # it counts as going on for so long after it was last renewed
+    id: str
+
+    @classmethod
+    def begin(cls, service: Service, caller: Caller, since_us: int, ahead_s: float) -> Watch | None:
+        """Write the beginning; None for a machine.
+
+        since_us  verdicts entered from here on are shown
+        ahead_s   longest time until `renew` is called again
+        """
+        person = viewer(service, caller)
+        if person is None:
+            return None
+        found = cls(service, person, int(ahead_s * 1e6), secrets.token_hex(16))
+        until = now_us() + found.ahead_us
+        with service.ledger.write() as connection:
+            row = {"watch": found.id, "person": person, "from_us": since_us, "until_us": until}
+            connection.execute(insert(watches).values(row))
+        return found
+
+    def renew(self) -> None:
+        """The person goes on watching."""
+        until = {"until_us": now_us() + self.ahead_us}
+        with self.service.ledger.write() as connection:
+            connection.execute(update(watches).where(watches.c.watch == self.id).values(until))
+
+    def end(self) -> None:
+        """The person has stopped."""
+        with self.service.ledger.write() as connection:
+            connection.execute(
+                update(watches).where(watches.c.watch == self.id).values(until_us=now_us())
+            )

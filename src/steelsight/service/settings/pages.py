@@ -1,0 +1,34 @@
+"""Settings of the console's pages: costs that order the review queue, and limits of alarms."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+__all__ = ["PageSettings"]
+
+Cost = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+
+
+class PageSettings(BaseModel):
+    """The pages Line and Review."""
+
+    cost_escape: Cost = Field(
+        10.0, description="Cost of a defect that passes, in any unit; orders the review queue."
+    )
+    cost_overkill: Cost = Field(1.0, description="Cost of a good sheet that is refused, in the same unit.")
+    alarms: bool = Field(True, description="Watch the line and raise alarms from this process.")
+    alarm_check_s: Seconds = Field(5.0, description="Conditions of alarms are looked at so often.")
+    alarm_silent_s: Seconds = Field(
+        300.0, description="A station that judged within the last hour and is silent for so long is an alarm."
+    )
+    alarm_defects: Share = Field(
+        0.3, description="Share of defects among the last 200 sheets of a station that is an alarm."
+    )
+    alarm_undecided: Share = Field(
+        0.4, description="Share of sheets that were not decided among them that is an alarm."
+    )
+    alarm_bad_images: Share = Field(0.1, description="Share of unreadable images among them, likewise.")
