@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Table, exists, func, select, t
 from steelsight.errors import BadEntry
 from steelsight.ledger.chain.canonical import Link, first_hash, read_link
 from steelsight.ledger.chain.entries import Event
-from steelsight.ledger.chain.event_names import PRUNED, REVIEW_WITHDRAWN, RESTORED
+from steelsight.ledger.chain.event_names import PRUNED, RESTORED, REVIEW_WITHDRAWN
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.open import Ledger
 from steelsight.ledger.proof.anchors import Anchor, Head
@@ -28,7 +28,10 @@ from steelsight.names import shown_name
 __all__ = ["Finding", "Verification", "verify"]
 
 BATCH: Final = 2000
-OF_EVENTS: Final = {schema.pruned_images: PRUNED, schema.withdrawals: REVIEW_WITHDRAWN}  # name of their events
+OF_EVENTS: Final = {
+    schema.pruned_images: PRUNED,
+    schema.withdrawals: REVIEW_WITHDRAWN,
+}  # name of their events
 Wanted = dict[tuple[str, int], set[str]]  # hashes of anchored entries
 
 
@@ -353,9 +356,7 @@ def _stray_rows(
     connection: Connection, table: Table, source: Table, condition: ColumnElement[bool]
 ) -> Finding | None:
     """A read model with rows that no row of another one gave."""
-    recorded = exists().where(
-        source.c.writer == table.c.writer, source.c.seq == table.c.seq, condition
-    )
+    recorded = exists().where(source.c.writer == table.c.writer, source.c.seq == table.c.seq, condition)
     stray = connection.execute(select(func.count()).select_from(table).where(~recorded)).scalar_one()
     if not stray:
         return None

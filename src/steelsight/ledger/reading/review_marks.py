@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, exists, select
 
 from steelsight.ledger.database import schema
 
-__all__ = ["withdrawn", "with_marks"]
+__all__ = ["with_marks", "withdrawn"]
 
 MANY: Final = 200  # reviews in one query
 

@@ -20,7 +20,17 @@ from steelsight.ledger.chain.event_names import RESTORED
 from steelsight.ledger.database import schema
 from steelsight.ledger.reading.cursors import Cursor, ledger_mark, parse_cursor, writer_mark
 
-__all__ = ["Lost", "Resumed", "TailBatch", "TailEntry", "read_after", "read_heads", "resume", "rewind"]
+__all__ = [
+    "Lost",
+    "Resumed",
+    "TailBatch",
+    "TailEntry",
+    "first_entered_after",
+    "read_after",
+    "read_heads",
+    "resume",
+    "rewind",
+]
 
 Range = tuple[str, int, int]  # of a writer: after the first number, up to the last
 MOST_BYTES: Final = 8 * 2**20  # of entries that are read at once
@@ -229,6 +239,20 @@ def rewind(connection: Connection, cursor: Cursor) -> Resumed:
     found = Cursor(heads.epoch, {writer: seq for writer, seq in seqs.items() if seq > 0})
     _refuse_past(found, heads)
     return Resumed(found, tuple(lost))
+
+
+def first_entered_after(connection: Connection, seqs: Mapping[str, int]) -> list[int]:
+    """When the first verdict of each writer after a cursor was entered; microseconds since 1970-01-01 UTC.
+
+    seqs  by writer, the last entry that was read; writers not in it were not read
+    """
+    table = schema.verdicts
+    found: list[int] = []
+    for writer in connection.execute(select(schema.writers.c.name)).scalars().all():
+        later = (table.c.writer == writer, table.c.seq > seqs.get(writer, 0))
+        query = select(table.c.entered_us).where(*later).order_by(table.c.seq).limit(1)
+        found.extend(connection.execute(query).scalars())
+    return found
 
 
 def _names(connection: Connection, ledger: str) -> dict[bytes, str]:

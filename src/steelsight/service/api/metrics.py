@@ -22,7 +22,7 @@ from steelsight.errors import BadLedger
 from steelsight.ledger.database import schema
 from steelsight.ledger.writing.writer import now_us
 from steelsight.runtime.certificate_check import FALSE_ALARM, CertificateMonitor, open_monitor
-from steelsight.runtime.drift import class_shares, compare_statistics
+from steelsight.runtime.drift import Drift, class_shares, compare_statistics
 from steelsight.service.api.middleware.edge import Finished
 from steelsight.service.context import Service
 from steelsight.service.judging.judges import Judges
@@ -102,6 +102,30 @@ class LedgerFigures(Collector):
         """Nothing: the ledger is not read before the first scrape."""
         return []
 
+    def drifts(self) -> dict[str, tuple[Drift, ...]]:
+        """By model id, the last verdicts of each bundle against its calibration sheets; raises BadLedger."""
+        self.refresh()
+        found = {}
+        for _, inspector in self._service.bundles:
+            card = inspector.bundle.card
+            rows = self._readable(card.model_id)
+            found[card.model_id] = tuple(_compared(card, rows)) if rows else ()
+        return found
+
+    def void(self) -> frozenset[str]:
+        """Model ids of the bundles whose certificate does not hold."""
+        with self._lock:
+            return frozenset(model for model, each in self._monitors.items() if each and each.result().void)
+
+    def refresh(self) -> None:
+        """Read the verdicts that are new; raises BadLedger."""
+        entries = GaugeMetricFamily("entries", "", labels=("writer",))
+        with self._lock, self._service.ledger.read() as connection:
+            self._read(connection, entries, GaugeMetricFamily("lag", "", labels=("writer",)))
+
+    def _readable(self, model: str) -> list[tuple[str, str, float, float]]:
+        return [row for row in self._windows.get(model, ()) if row[0] != State.BAD_IMAGE.value]
+
     def _queues(self) -> Iterable[Metric]:
         depth = GaugeMetricFamily(
             "steelsight_queue_depth", "Images that wait or are judged by the API.", labels=("bundle",)
@@ -175,13 +199,13 @@ class LedgerFigures(Collector):
         )
         for _, inspector in self._service.bundles:
             card = inspector.bundle.card
-            rows = [row for row in self._windows.get(card.model_id, ()) if row[0] != State.BAD_IMAGE.value]
+            rows = self._readable(card.model_id)
             if not rows:
                 continue
             open_ones = sum(row[0] != State.DECIDED.value for row in rows)
             doubtful.add_metric((card.model_id,), open_ones / len(rows))
-            for name, difference in _differences(card, rows):
-                drift.add_metric((card.model_id, name), difference)
+            for each in _compared(card, rows):
+                drift.add_metric((card.model_id, each.name), each.difference)
         return [drift, doubtful, self._void()]
 
     def _void(self) -> Metric:
@@ -197,7 +221,7 @@ class LedgerFigures(Collector):
         return void
 
 
-def _differences(card: Any, rows: Sequence[tuple[str, str, float, float]]) -> list[tuple[str, float]]:
+def _compared(card: Any, rows: Sequence[tuple[str, str, float, float]]) -> Sequence[Drift]:
     if card.usual is None:
         return []
     none = np.zeros(0)
@@ -208,8 +232,7 @@ def _differences(card: Any, rows: Sequence[tuple[str, str, float, float]]) -> li
         "distance": np.array([row[3] for row in rows]),
     }
     shares = class_shares([row[1] for row in rows], card.class_names)
-    compared = compare_statistics(card.usual, found, shares, card.class_names)
-    return [(each.name, each.difference) for each in compared]
+    return compare_statistics(card.usual, found, shares, card.class_names)
 
 
 def _last_us(connection: Connection, writer: str) -> int | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
@@ -17,13 +18,15 @@ from starlette.responses import StreamingResponse
 from steelsight.errors import BadCursor, BadLedger, SteelsightError
 from steelsight.ledger.chain.entries import Mode, Name
 from steelsight.ledger.reading.cursors import LONGEST, cursor_text
-from steelsight.ledger.reading.tail import Resumed, read_heads, resume
+from steelsight.ledger.reading.tail import Resumed, first_entered_after, read_heads, resume
+from steelsight.ledger.writing.writer import now_us
 from steelsight.service.access.guard import needs, still_allowed
 from steelsight.service.access.roles import Caller, Permission
 from steelsight.service.context import Service
 from steelsight.service.events.hub import Hub, StreamStep
 from steelsight.service.events.messages import Filter
 from steelsight.service.problem import Problem
+from steelsight.service.reviewing.seen import Watch
 
 __all__ = ["router"]
 
@@ -79,26 +82,32 @@ async def stream(
             "close some, or raise the setting most_streams",
             headers={"Retry-After": "5"},
         )
-    begin, cursor = await run_in_threadpool(_begin, service, last_event_id or after)
+    begin, cursor, since_us = await run_in_threadpool(_begin, service, last_event_id or after)
     wanted = Filter(
         kinds=frozenset(kind),
         stations=frozenset(station),
         modes=frozenset(each.value for each in mode),
         audit=caller.may(Permission.AUDIT),
     )
-    sending = _Sending(hub, service, request, wanted)
+    watch = None
+    if not kind or {"verdict", "review"} & set(kind):
+        ahead_s = 2 * max(service.settings.stream_check_s, service.settings.stream_heartbeat_s)
+        watch = await run_in_threadpool(Watch.begin, service, caller, since_us, ahead_s)
+    sending = _Sending(hub, service, request, wanted, watch)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return EventSourceResponse(sending.chunks(begin, cursor), headers=headers)
 
 
-def _begin(service: Service, text: str | None) -> tuple[Resumed, str]:
-    """Where the stream begins, and the text of that cursor."""
+def _begin(service: Service, text: str | None) -> tuple[Resumed, str, int]:
+    """Where the stream begins, the text of that cursor, and when the first verdict after it was entered."""
+    since = now_us()
     with service.ledger.read() as connection:
         if text is None:
             begin = Resumed(read_heads(connection), ())
         else:
             begin = resume(connection, service.ledger.id, text)
-    return begin, cursor_text(service.ledger.id, begin.cursor)
+            since = min([since, *first_entered_after(connection, begin.cursor.seqs)])
+    return begin, cursor_text(service.ledger.id, begin.cursor), since
 
 
 @dataclass
@@ -109,6 +118,7 @@ class _Sending:
     service: Service
     request: Request
     wanted: Filter
+    watch: Watch | None  # that the person has seen what is sent
 
     async def chunks(self, begin: Resumed, cursor: str) -> AsyncGenerator[bytes, None]:
         """Server-sent events, as bytes.
@@ -122,7 +132,7 @@ class _Sending:
         idle_s = min(settings.stream_heartbeat_s, settings.stream_check_s)
         said = checked = time.monotonic()
         try:
-            async with aclosing(self.hub.follow(begin.cursor, idle_s=idle_s)) as batches:
+            async with self._watching(), aclosing(self.hub.follow(begin.cursor, idle_s=idle_s)) as batches:
                 async for steps in batches:
                     if time.monotonic() - checked >= settings.stream_check_s:
                         checked = time.monotonic()
@@ -156,7 +166,20 @@ class _Sending:
         if piece:
             yield b"".join(piece)
 
+    @asynccontextmanager
+    async def _watching(self) -> AsyncGenerator[None, None]:
+        """The watch ends with the stream; where that cannot be written, it ends by its time."""
+        try:
+            yield
+        finally:
+            if self.watch is not None:
+                with suppress(BadLedger):
+                    await asyncio.shield(run_in_threadpool(self.watch.end))
+
     def _allowed(self) -> bool:
+        if self.watch is not None:
+            with suppress(BadLedger):
+                self.watch.renew()
         needed = Permission.AUDIT if self.wanted.audit else Permission.READ
         try:
             return still_allowed(self.request, needed)

@@ -1,1 +1,1 @@
-"""The console: server-rendered pages in English and German, without inline scripts and without other hosts."""
+"""The console: server-rendered pages in English and German, without inline scripts and other hosts."""

@@ -24,7 +24,7 @@ def choose_language(
     request: Request,
     service: ServicePart,
     language: Annotated[str, Form(max_length=20)],
-    next: Annotated[str, Form(max_length=500)] = "/",  # noqa: A002  a name of forms
+    next: Annotated[str, Form(max_length=500)] = "/",
 ) -> Response:
     """Keep the language in a cookie and go back."""
     client = client_of(request, service.settings)

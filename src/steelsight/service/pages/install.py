@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
+from steelsight.service.alarms.conditions import Condition, drift_conditions, part_conditions
+from steelsight.service.alarms.watch import AlarmWatch
+from steelsight.service.context import Service
 from steelsight.service.pages import choices, static_files
+from steelsight.service.pages.line import alarms
+from steelsight.service.pages.line import routes as line
+from steelsight.service.pages.line.figures import LineFigures
 from steelsight.service.pages.problems import add_page_problems
 from steelsight.service.pages.review import routes as review
 
@@ -15,13 +23,31 @@ __all__ = ["add_pages", "pages_running"]
 
 
 def add_pages(app: FastAPI) -> None:
-    """Add the routes, and pages for refusals."""
-    for part in (static_files, choices, review):
+    """Add the routes, and what they work with: `app.state.alarms` and `app.state.line_figures`."""
+    service: Service = app.state.service
+    app.state.alarms = AlarmWatch(service, _other_conditions(app.state))
+    app.state.line_figures = LineFigures(service)
+    for part in (static_files, choices, line, alarms, review):
         app.include_router(part.router)
     add_page_problems(app)
 
 
+def _other_conditions(state: Any) -> Callable[[], Sequence[Condition]]:
+    def find() -> Sequence[Condition]:
+        drifts = state.figures.drifts()
+        parts = {name: part.state for name, part in state.health.look().items()}
+        return [*drift_conditions(drifts, state.figures.void()), *part_conditions(parts)]
+
+    return find
+
+
 @asynccontextmanager
-async def pages_running(_app: FastAPI) -> AsyncIterator[None]:
-    """While the application runs."""
-    yield
+async def pages_running(app: FastAPI) -> AsyncIterator[None]:
+    """While the application runs: watch for alarms."""
+    watch: AlarmWatch = app.state.alarms
+    if app.state.service.settings.alarms:
+        watch.start()
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(watch.stop)

@@ -7,7 +7,7 @@ from typing import Final
 
 from steelsight.service.access.roles import Caller, Permission
 
-__all__ = ["PAGES", "N_", "Place", "places_of"]
+__all__ = ["N_", "PAGES", "Place", "places_of"]
 
 
 def N_(message: str) -> str:  # noqa: N802  the name that extraction knows

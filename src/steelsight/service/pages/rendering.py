@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from starlette.requests import Request
 
 from steelsight.ledger.chain.canonical import time_text
 from steelsight.names import on_one_line, shown_name
+from steelsight.runtime.drift import AS_USUAL, UNDECIDED, Drift
 from steelsight.service.access.html import STYLE_PATH
 from steelsight.service.access.roles import Caller
 from steelsight.service.pages.navigation import places_of
@@ -38,6 +40,11 @@ def _utc(microseconds: int) -> str:
     return f"{time_text(microseconds)[:19]}Z"
 
 
+def _calm(drifts: Sequence[tuple[str, Sequence[Drift]]]) -> int:
+    """How many properties of all bundles show no drift."""
+    return sum(each.level in (AS_USUAL, UNDECIDED) for _, rows in drifts for each in rows)
+
+
 @cache
 def _environment(language: str) -> jinja2.Environment:
     words = words_in(language)
@@ -57,7 +64,7 @@ def _environment(language: str) -> jinja2.Environment:
         utc=_utc,
         attribute=lambda value: json.dumps(value, ensure_ascii=False),
     )
-    environment.globals.update(static=static_url, words=words)
+    environment.globals.update(static=static_url, words=words, calm=_calm)
     return environment
 
 
@@ -93,7 +100,9 @@ def script_words(words: Words) -> dict[str, str]:
         "waiting": words("%(number)s answers wait for the network. They are kept in this browser."),
         "logged_out": words("You are logged out. Your answers are kept in this browser."),
         "log_in": words("Log in again in a new tab"),
-        "other_person": words("Answers of another person are kept in this browser until that person logs in."),
+        "other_person": words(
+            "Answers of another person are kept in this browser until that person logs in."
+        ),
         "refused": words("An answer was not accepted: %(reason)s"),
         "meanwhile": words("This sheet was reviewed meanwhile: %(answer)s"),
         "second": words("Send as a second opinion"),
@@ -119,5 +128,7 @@ def script_words(words: Words) -> dict[str, str]:
         "unknown_input": words("unknown input"),
         "bad_image": words("bad image"),
         "stream_lost": words("The stream was reset: the ledger was restored. The page loads again."),
+        "logged_out_line": words("You are logged out, so no verdicts come."),
+        "log_in_here": words("Log in again"),
         "comment_long": words("%(number)s of 5000 characters"),
     }

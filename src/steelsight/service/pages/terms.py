@@ -14,4 +14,10 @@ TERMS: Final = (
     *(N_("only all"), N_("only undecided"), N_("only defects")),
     *(N_("answer confirmed"), N_("answer corrected"), N_("answer unsure")),
     *(N_("stain"), N_("sheet end")),
+    *(N_("priority high"), N_("priority medium"), N_("priority low")),
+    *(N_("reason maintenance"), N_("reason known cause"), N_("reason false alarm"), N_("reason trial")),
+    N_("reason other"),
+    *(N_("property gray_mean"), N_("property gray_spread"), N_("property confidence")),
+    *(N_("property distance"), N_("property class_shares")),
+    *(N_("level slight"), N_("level clear")),
 )

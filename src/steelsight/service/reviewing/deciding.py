@@ -40,7 +40,7 @@ class Decided:
 
 
 def is_blind(connection: Connection, person: str, sheet: str) -> bool:
-    """Whether a person decides a sheet before its verdict is shown: it was drawn, and not seen by that person."""
+    """Whether a person decides a sheet before its verdict is shown: it was drawn, and not seen yet."""
     draws = schema.draws
     drawn = connection.execute(select(draws.c.sheet).where(draws.c.sheet == sheet)).one_or_none()
     return drawn is not None and not has_seen(connection, person, sheet)
@@ -134,7 +134,9 @@ def withdraw(connection: Connection, writer: Writer, person: str, name: tuple[st
     if row is None or row.person != person:
         raise Problem(404, "unknown_review", "this review is not one of yours", "undo your own reviews")
     if connection.execute(query.where(withdrawn(reviews))).one_or_none() is not None:
-        raise Problem(409, "withdrawn_already", "this review was taken back already", "decide the sheet again")
+        raise Problem(
+            409, "withdrawn_already", "this review was taken back already", "decide the sheet again"
+        )
     if now_us() - row.entered_us > UNDO_S * 1_000_000:
         raise Problem(
             409,

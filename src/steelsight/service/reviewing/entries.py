@@ -67,9 +67,7 @@ def review_entry(connection: Connection, service: Service, given: GivenReview, p
 
 def unknown_sheet(sheet: str) -> Problem:
     """The refusal of a sheet that is not in the ledger."""
-    return Problem(
-        404, "unknown_sheet", f"there is no sheet {sheet!r:.120}", "GET /api/v1/sheets lists them"
-    )
+    return Problem(404, "unknown_sheet", f"there is no sheet {sheet!r:.120}", "GET /api/v1/sheets lists them")
 
 
 def last_live(sheet: History) -> dict[str, Any] | None:

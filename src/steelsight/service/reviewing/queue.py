@@ -144,8 +144,20 @@ def waiting_draws(connection: Connection, person: str, *, skip: Collection[str] 
     return [row.sheet for row in connection.execute(query.limit(50))]
 
 
-def audit_due(connection: Connection, person: str) -> bool:
-    """Whether a person's last reviews were all of ordinary sheets, so that the next one may be a draw."""
+def audit_due(connection: Connection, person: str, *, skip: Sequence[str] = ()) -> bool:
+    """Whether a person's last reviews were all of ordinary sheets, so that the next one may be a draw.
+
+    skip  sheets that the person has put off or has on the page, the last ones last
+    """
+    draws = schema.draws
+    held = select(claims.c.sheet).where(
+        claims.c.person == person, claims.c.until_us > database_us(connection)
+    )
+    recent = select(draws.c.sheet).where(
+        draws.c.sheet.in_(held) | draws.c.sheet.in_(list(skip[-BETWEEN_DRAWS:]))
+    )
+    if connection.execute(recent.limit(1)).one_or_none() is not None:
+        return False
     reviews, marks = schema.reviews, schema.review_marks
     blind = exists().where(marks.c.writer == reviews.c.writer, marks.c.seq == reviews.c.seq, marks.c.blind)
     query = select(blind).where(reviews.c.person == person).order_by(reviews.c.entered_us.desc())

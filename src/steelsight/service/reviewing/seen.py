@@ -66,7 +66,9 @@ def was_seen(person: str, verdicts: Table) -> ColumnElement[bool]:
         watches.c.from_us - MARGIN_US <= verdicts.c.entered_us,
         verdicts.c.entered_us <= watches.c.until_us + MARGIN_US,
     )
-    return or_(exists().where(seen_sheets.c.person == person, seen_sheets.c.sheet == verdicts.c.sheet), watched)
+    return or_(
+        exists().where(seen_sheets.c.person == person, seen_sheets.c.sheet == verdicts.c.sheet), watched
+    )
 
 
 def has_seen(connection: Connection, person: str, sheet: str) -> bool:
@@ -113,6 +115,4 @@ class Watch:
     def end(self) -> None:
         """The person has stopped."""
         with self.service.ledger.write() as connection:
-            connection.execute(
-                update(watches).where(watches.c.watch == self.id).values(until_us=now_us())
-            )
+            connection.execute(update(watches).where(watches.c.watch == self.id).values(until_us=now_us()))

@@ -56,7 +56,7 @@ def local_address(text: str) -> str:
 
 
 @router.get(HOME)
-def show_home(request: Request, next: Annotated[str, Query(max_length=600)] = HOME) -> Response:  # noqa: A002
+def show_home(request: Request, next: Annotated[str, Query(max_length=600)] = HOME) -> Response:
     """Who is logged in; a form to log in where nobody is.
 
     next  where to go after the login
@@ -76,7 +76,7 @@ def log_in(
     request: Request,
     login: Annotated[str, Form(min_length=1, max_length=400)],
     password: Annotated[str, Form(min_length=1, max_length=4096)],
-    next: Annotated[str, Form(max_length=600)] = HOME,  # noqa: A002
+    next: Annotated[str, Form(max_length=600)] = HOME,
 ) -> Response:
     """Begin a session from the form."""
     try:

@@ -10,8 +10,8 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import Connection, select
 
 from steelsight.ledger.database import schema
-from steelsight.ledger.reading.review_marks import with_marks
 from steelsight.ledger.reading.records import ReviewFilter, list_reviews
+from steelsight.ledger.reading.review_marks import with_marks
 from steelsight.service.access.guard import needs
 from steelsight.service.access.roles import Caller, Permission
 from steelsight.service.api.comments import with_comments

@@ -1,4 +1,4 @@
-"""The map of one class over one sheet, as a transparent picture of the part of the image that the model sees."""
+"""The map of one class over one sheet, as a transparent picture of the part that the model sees."""
 
 from __future__ import annotations
 

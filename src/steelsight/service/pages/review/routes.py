@@ -62,12 +62,14 @@ def show_page(
     person = reviewer(service, caller)
     with service.ledger.read() as connection:
         waiting, draws = count_waiting(connection, service.bundles, person, only)
-    values = {"order": order, "only": only, "orders": tuple(Order), "onlys": tuple(Only)}
     return render(
         request,
         "review/page.html",
         caller,
-        **values,
+        order=order,
+        only=only,
+        orders=tuple(Order),
+        onlys=tuple(Only),
         waiting=waiting,
         draws=draws,
         longest=LONGEST_COMMENT,
@@ -75,9 +77,7 @@ def show_page(
 
 
 @router.post("/review/claim")
-def claim_sheet(
-    body: ClaimBody, request: Request, service: ServicePart, caller: Reviewer
-) -> JSONResponse:
+def claim_sheet(body: ClaimBody, request: Request, service: ServicePart, caller: Reviewer) -> JSONResponse:
     """The next sheet, which belongs to the caller for some minutes; `sheet` is null where none waits."""
     with service.ledger.write() as connection:
         person = known_person(connection, service, caller)
@@ -102,7 +102,7 @@ def _candidates(connection: Connection, service: Service, person: str, body: Cla
         costs=Costs(settings.cost_escape, settings.cost_overkill),
     )
     draws = waiting_draws(connection, person, skip=body.skip)
-    return [*draws, *ordinary] if audit_due(connection, person) else [*ordinary, *draws]
+    return [*draws, *ordinary] if audit_due(connection, person, skip=body.skip) else [*ordinary, *draws]
 
 
 def _wanted(connection: Connection, person: str, sheet: str) -> Claim | None:
@@ -206,14 +206,18 @@ def show_map(
         )
     if verdict["state"] == State.UNKNOWN_INPUT.value:
         raise Problem(
-            409, "unknown_input", "the sheet is unlike every training sheet: its map would not be valid",
+            409,
+            "unknown_input",
+            "the sheet is unlike every training sheet: its map would not be valid",
             "look at the image alone",
         )
     inspector = service.bundles.find(verdict["bundle"])
     if inspector is None:
         raise Problem(
-            409, "other_bundle", "the bundle that gave the verdict is not opened here", "add it to more_bundles"
+            409,
+            "other_bundle",
+            "the bundle that gave the verdict is not opened here",
+            "add it to more_bundles",
         )
     content = class_map(inspector, stored_image(service, found), label)
     return Response(content, media_type="image/png", headers={"Cache-Control": "private, max-age=600"})
-

@@ -58,7 +58,17 @@ class ShownSheet:
 
     def script_values(self) -> str:
         """What the script needs, as JSON."""
-        names = ("sheet", "width", "height", "classes", "clean", "several", "blind", "verdict", "label")
+        names: tuple[str, ...] = (
+            "sheet",
+            "width",
+            "height",
+            "classes",
+            "clean",
+            "several",
+            "blind",
+            "verdict",
+            "label",
+        )
         names += ("regions", "maps", "map_label", "map_box", "no_map")
         values = asdict(self)
         return json.dumps({name: values[name] for name in names}, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""The page Line: verdicts as they come, what the line does now, and its alarms."""
