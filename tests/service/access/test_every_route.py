@@ -72,6 +72,22 @@ NEEDS = {
     ("POST", "/access/logout"): PUBLIC,
     ("GET", "/access/link"): PUBLIC,
     ("POST", "/access/link"): PUBLIC,
+    ("GET", "/static/{name:path}"): PUBLIC,
+    ("POST", "/language"): PUBLIC,
+    ("GET", "/line"): Permission.READ,
+    ("GET", "/line/figures"): Permission.READ,
+    ("GET", "/line/alarms"): Permission.READ,
+    ("GET", "/line/sheets/{sheet}/thumbnail"): Permission.READ,
+    ("POST", "/line/alarms/acknowledge"): Permission.REVIEW,
+    ("POST", "/line/alarms/shelve"): Permission.REVIEW,
+    ("POST", "/line/alarms/unshelve"): Permission.REVIEW,
+    ("GET", "/review"): Permission.REVIEW,
+    ("POST", "/review/claim"): Permission.REVIEW,
+    ("POST", "/review/claims/renew"): Permission.REVIEW,
+    ("POST", "/review/claims/free"): Permission.REVIEW,
+    ("POST", "/review/decide"): Permission.REVIEW,
+    ("POST", "/review/undo"): Permission.REVIEW,
+    ("GET", "/review/sheets/{sheet}/map"): Permission.REVIEW,
     ("GET", "/health/live"): PUBLIC,
     ("GET", "/health/ready"): PUBLIC,
     ("GET", "/metrics"): Permission.READ,
@@ -138,7 +154,7 @@ def credentials(service) -> Iterator[tuple[str, set[str], dict[str, str]]]:
 @pytest.mark.parametrize(("method", "path"), NEEDS)
 def test_a_route_answers_those_who_may_and_no_others(service, connect, method, path):
     client = connect(service)
-    address = path.replace("{coil:path}", "C1").replace("{bundle}", "none")
+    address = path.replace("{coil:path}", "C1").replace("{name:path}", "console.css").replace("{bundle}", "none")
     for name in ("sheet", "session", "person", "token", "identity"):
         address = address.replace(f"{{{name}}}", "0" * 32)
     options = {"json": {}} if method in ("POST", "PUT", "PATCH") and not path.startswith("/access/") else {}

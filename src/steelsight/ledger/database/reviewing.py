@@ -1,4 +1,4 @@
-"""Tables of the work of reviewers: which sheet is whose now, and who has seen which verdict. Not in the chain."""
+"""Tables beside the chain: which reviewer has which sheet now, and who has seen which verdict."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""What tables beside `reviews` say of reviews: masks, whether they were blind, whether they were withdrawn."""
+"""What tables beside `reviews` say of reviews: masks, whether they were blind or withdrawn."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, exists, select
+from sqlalchemy import ColumnElement, Connection, Table, exists, select
 
 from steelsight.ledger.database import schema
 
@@ -26,13 +26,13 @@ def with_marks(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> lis
     names: dict[str, list[int]] = {}
     for row in rows:
         names.setdefault(row["writer"], []).append(row["seq"])
-    found: dict[tuple[str, int], Row[Any]] = {}
+    found: dict[tuple[str, int], dict[str, Any]] = {}
     gone: set[tuple[str, int]] = set()
     for writer, numbers in names.items():
         for start in range(0, len(numbers), MANY):
             part = numbers[start : start + MANY]
             query = select(marks).where(marks.c.writer == writer, marks.c.seq.in_(part))
-            found.update({(row.writer, row.seq): row for row in connection.execute(query)})
+            found.update({(row.writer, row.seq): dict(row._mapping) for row in connection.execute(query)})
             query = select(taken_back.c.review_seq).where(
                 taken_back.c.review_writer == writer, taken_back.c.review_seq.in_(part)
             )
@@ -40,10 +40,10 @@ def with_marks(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> lis
     return [_with(row, found.get((row["writer"], row["seq"])), gone) for row in rows]
 
 
-def _with(row: Mapping[str, Any], mark: Row[Any] | None, gone: set[tuple[str, int]]) -> dict[str, Any]:
+def _with(row: Mapping[str, Any], mark: dict[str, Any] | None, gone: set[tuple[str, int]]) -> dict[str, Any]:
     return {
         **row,
-        "mask": None if mark is None else mark.mask,
-        "blind": mark is not None and mark.blind,
+        "mask": None if mark is None else mark["mask"],
+        "blind": mark is not None and mark["blind"],
         "withdrawn": (row["writer"], row["seq"]) in gone,
     }

@@ -1,4 +1,4 @@
-"""What people do with alarms: acknowledge, shelve with a reason, end a shelf. Each is an event of the ledger."""
+"""What people do with alarms: acknowledge, shelve with a reason, end a shelf; each is an event."""
 
 from __future__ import annotations
 

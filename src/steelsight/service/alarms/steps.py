@@ -1,4 +1,4 @@
-"""Which alarms are raised and cleared now, from conditions and from what was raised before: pure functions."""
+"""Which alarms are raised and cleared now, from conditions and what was raised before: pure functions."""
 
 from __future__ import annotations
 

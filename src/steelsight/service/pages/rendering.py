@@ -120,8 +120,6 @@ def script_words(words: Words) -> dict[str, str]:
         "live": words("live"),
         "paused": words("paused"),
         "reconnecting": words("connecting again"),
-        "per_minute": words("sheets a minute"),
-        "not_decided": words("not decided, %"),
         "defect": words("defect"),
         "decided": words("decided"),
         "doubtful": words("doubtful"),

@@ -38,7 +38,7 @@ class Words:
         """A message about a number of things; `%(num)s` in it is replaced."""
         return self.catalog.ngettext(one, many, number) % {"num": self.number(number)}
 
-    def number(self, value: float, digits: int = 0) -> str:
+    def number(self, value: float | int, digits: int = 0) -> str:
         """A number with the separators of this language.
 
         >>> Words("de").number(1234.5, 1), Words("en").number(1234.5, 1)
@@ -47,7 +47,7 @@ class Words:
         text = f"{value:,.{digits}f}"
         return text.translate(str.maketrans(",.", ".,")) if self.language == "de" else text
 
-    def percent(self, share: float, digits: int = 0) -> str:
+    def percent(self, share: float | int, digits: int = 0) -> str:
         """A share as a percentage; 0 and 1 are kept for what is exactly so."""
         shown = round(100 * share, digits)
         least = 10.0**-digits

@@ -2,6 +2,7 @@
 "use strict";
 
 const VIEW_KEY = "steelsight.view";
+const MAP_ALPHA = 0.6;
 
 class SheetView {
   constructor(canvas, changed) {
@@ -188,7 +189,9 @@ class SheetView {
     context.imageSmoothingEnabled = true;
     if (this.map && this.mapBox && this.view.map) {
       const [x0, y0, x1, y1] = this.mapBox;
+      context.globalAlpha = MAP_ALPHA; // the sheet stays visible where the map is strongest
       context.drawImage(this.map, left + x0 * scale, top + y0 * scale, (x1 - x0) * scale, (y1 - y0) * scale);
+      context.globalAlpha = 1;
     }
     if (this.view.places) this.regions.forEach((region, at) => this._place(context, geometry, region, at));
     if (this.painted || this.paint) {

@@ -5,8 +5,9 @@ const RENDER_MS = 150;
 const FIGURES_MS = 5000;
 const RETRY_MS = 3000;
 const LONGEST_HIDDEN_MS = 15 * 60_000; // after which the page is loaded again instead of catching up
-const TILES = 10;
+const TILES = 8;
 const RIBBON = 400;
+const LOCALE = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang; // 24 hours
 const words = JSON.parse(document.body.dataset.words);
 const begin = JSON.parse(document.getElementById("line").dataset.begin);
 const parts = Object.fromEntries(
@@ -60,7 +61,7 @@ function tile(verdict) {
   const place = element("span", "quiet");
   if (verdict.coil) place.append(isolated(verdict.coil));
   if (verdict.position_m !== null && verdict.position_m !== undefined) place.append(` ${verdict.position_m.toFixed(1)} m`);
-  place.append(` ${new Date(verdict.captured_us / 1000).toLocaleTimeString(document.documentElement.lang)}`);
+  place.append(` ${new Date(verdict.captured_us / 1000).toLocaleTimeString(LOCALE)}`);
   place.title = plain(`${verdict.station} · ${verdict.item}`);
   text.append(place);
   link.append(text);
@@ -200,10 +201,12 @@ function refreshAll() {
 
 function localTimes(inside) {
   for (const each of inside.querySelectorAll("time[data-us]")) {
-    each.textContent = new Date(Number(each.dataset.us) / 1000).toLocaleTimeString(document.documentElement.lang);
+    each.textContent = new Date(Number(each.dataset.us) / 1000).toLocaleTimeString(LOCALE);
     each.title = each.dateTime;
   }
 }
+
+const shortTime = (seconds) => new Date(seconds * 1000).toLocaleTimeString(LOCALE, { hour: "2-digit", minute: "2-digit" });
 
 let chart = null;
 function drawChart() {
@@ -217,11 +220,13 @@ function drawChart() {
   chart = new uPlot({
     width: parts.chart.clientWidth, height: 150,
     scales: { y: scale, share: { range: [0, 100] } },
-    axes: [axis, { ...axis, size: 40 }, { ...axis, scale: "share", side: 1, size: 40, grid: { show: false } }],
+    legend: { show: false },
+    cursor: { show: false },
+    axes: [{ ...axis, values: (_, moments) => moments.map(shortTime) }, { ...axis, size: 40 }, { ...axis, scale: "share", side: 1, size: 40, grid: { show: false } }],
     series: [
       {},
-      { label: words.per_minute, stroke: colour("--text"), width: 1.5 },
-      { label: words.not_decided, scale: "share", stroke: colour("--warn"), width: 1.5, dash: [5, 4] },
+      { stroke: colour("--text"), width: 1.5, points: { show: false } },
+      { scale: "share", stroke: colour("--warn"), width: 2, dash: [5, 4], points: { size: 4 } },
     ],
   }, data, parts.chart);
 }

@@ -3,6 +3,7 @@
 
 const RENEW_MS = 60_000;
 const WEEK_MS = 7 * 86_400_000;
+const LOCALE = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang; // 24 hours
 const KEPT = 20; // sheets that can be undone without asking the server for them
 const body = document.body;
 const words = JSON.parse(body.dataset.words);
@@ -464,7 +465,7 @@ function note(text) {
 
 function localTimes(inside) {
   for (const each of inside.querySelectorAll("time[data-us]")) {
-    each.textContent = new Date(Number(each.dataset.us) / 1000).toLocaleString(document.documentElement.lang);
+    each.textContent = new Date(Number(each.dataset.us) / 1000).toLocaleString(LOCALE);
   }
 }
 
