@@ -83,7 +83,9 @@ def test_a_head_of_another_type_is_a_finding(filled_sqlite, column, value):
     assert not verify(filled_sqlite).clean
 
 
-@pytest.mark.parametrize("table", [table.name for table in schema.READ_MODELS if table.name not in ("reviews", "review_marks")])
+@pytest.mark.parametrize(
+    "table", [table.name for table in schema.READ_MODELS if table.name not in ("reviews", "review_marks")]
+)
 @pytest.mark.parametrize("value", ["'text'", "x'ff00'", "4.5", "CAST(x'ff' AS TEXT)"])
 def test_a_read_model_with_values_of_another_type_is_a_finding(filled_sqlite, table, value):
     numbers = {"sheets": "repeated", "draws": "value", "pruned_images": "pruned_us"}

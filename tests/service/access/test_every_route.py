@@ -154,7 +154,9 @@ def credentials(service) -> Iterator[tuple[str, set[str], dict[str, str]]]:
 @pytest.mark.parametrize(("method", "path"), NEEDS)
 def test_a_route_answers_those_who_may_and_no_others(service, connect, method, path):
     client = connect(service)
-    address = path.replace("{coil:path}", "C1").replace("{name:path}", "console.css").replace("{bundle}", "none")
+    address = (
+        path.replace("{coil:path}", "C1").replace("{name:path}", "console.css").replace("{bundle}", "none")
+    )
     for name in ("sheet", "session", "person", "token", "identity"):
         address = address.replace(f"{{{name}}}", "0" * 32)
     options = {"json": {}} if method in ("POST", "PUT", "PATCH") and not path.startswith("/access/") else {}

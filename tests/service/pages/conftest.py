@@ -1,7 +1,5 @@
 """The console on a ledger with judged sheets, people who may log in, and a real browser."""
 
-import json
-import os
 import re
 from pathlib import Path
 

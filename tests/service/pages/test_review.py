@@ -448,7 +448,9 @@ def test_who_is_not_logged_in_is_sent_to_the_login_and_back(closed, client_of):
     assert (done.status_code, done.headers["location"]) == (303, "/review?order=newest")
 
 
-@pytest.mark.parametrize("target", ["//elsewhere.example", "https://elsewhere.example", "/\\elsewhere", "/\n"])
+@pytest.mark.parametrize(
+    "target", ["//elsewhere.example", "https://elsewhere.example", "/\\elsewhere", "/\n"]
+)
 def test_a_login_leads_nowhere_else(closed, client_of, target):
     from tests.service.access.conftest import PASSWORD, user
 

@@ -103,8 +103,9 @@ async function goOn() {
   const found = await next;
   if (found?.error) return waitForNetwork(found.error);
   if (!found) return nothingWaits();
-  await show(found);
-  prefetch();
+  const shown = show(found);
+  prefetch(); // at once: an answer may come before the image is there
+  await shown;
 }
 
 function nothingWaits() {
@@ -530,8 +531,9 @@ window.addEventListener("pagehide", () => {
   if (wanted) {
     const found = await claim(wanted).catch(() => null);
     if (found) {
-      await show(found);
-      return prefetch();
+      const shown = show(found);
+      prefetch();
+      return shown;
     }
   }
   await goOn();
