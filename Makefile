@@ -6,7 +6,9 @@ SRC    := src tests benchmarks
 # Tests that share an expensive fixture stay on one of two workers, see tests/conftest.py.
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: bundles bundle-fast bundle-accurate demo test check format lint static types imports pytest coverage test-plant test-long bench clean
+PAGES := src/steelsight/service/pages
+
+.PHONY: words bundles bundle-fast bundle-accurate demo test check format lint static types imports pytest coverage test-plant test-long bench clean
 
 # constraints.txt pins the versions this tree was measured with; pyproject.toml declares what it accepts.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -99,6 +101,13 @@ bundle-accurate: $(VENV)/.installed
 bench: $(VENV)/.installed  ## speed as ratios against the usual way; run nothing else meanwhile
 	for file in $(filter-out benchmarks/house.py benchmarks/golden.py benchmarks/hardening.py,$(wildcard benchmarks/*.py)); do \
 	  $(BIN)/python $$file || exit 1; done
+
+words: $(VENV)/.installed  ## find the console's messages, add them to its catalogs, compile those
+	cd $(PAGES) && for language in en de; do mkdir -p locale/$$language/LC_MESSAGES; done
+	cd $(PAGES) && $(abspath $(BIN))/pybabel -q extract -F locale/babel.cfg -k N_ -k words -k _ --sort-output \
+	  --no-location -o $(abspath build)/console.pot .
+	for language in en de; do $(BIN)/pybabel -q update -D console -N -l $$language -i build/console.pot \
+	  -d $(PAGES)/locale && $(BIN)/pybabel compile -D console -l $$language -d $(PAGES)/locale; done
 
 clean:
 	rm -rf $(VENV) $(VENV)-plant demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -19,6 +19,7 @@ __all__ = ["connect", "make_service", "packaged"]
 PUBLIC = "public"  # nobody needs to be known
 KNOWN = "known"  # any session and any token
 PERSON = "person"  # a session
+REVIEWER = "reviewer"  # a session of a role that reviews; no token does
 
 # What each route needs. A route without a line here fails the test.
 NEEDS = {
@@ -81,10 +82,10 @@ NEEDS = {
     ("POST", "/line/alarms/acknowledge"): Permission.REVIEW,
     ("POST", "/line/alarms/shelve"): Permission.REVIEW,
     ("POST", "/line/alarms/unshelve"): Permission.REVIEW,
-    ("GET", "/review"): Permission.REVIEW,
-    ("POST", "/review/claim"): Permission.REVIEW,
-    ("POST", "/review/claims/renew"): Permission.REVIEW,
-    ("POST", "/review/claims/free"): Permission.REVIEW,
+    ("GET", "/review"): REVIEWER,
+    ("POST", "/review/claim"): REVIEWER,
+    ("POST", "/review/claims/renew"): REVIEWER,
+    ("POST", "/review/claims/free"): REVIEWER,
     ("POST", "/review/decide"): Permission.REVIEW,
     ("POST", "/review/undo"): Permission.REVIEW,
     ("GET", "/review/sheets/{sheet}/map"): Permission.REVIEW,
@@ -127,7 +128,8 @@ def credentials(service) -> Iterator[tuple[str, set[str], dict[str, str]]]:
     """Kinds of callers: name, what they have, and headers; made anew for each call."""
     for role in Role:
         person, secret = session_of(service, role, login=f"{role}{now_us()}")
-        yield role, {*PERMISSIONS[role], PUBLIC, KNOWN, PERSON}, cookie(secret)
+        own = {REVIEWER} if Permission.REVIEW in PERMISSIONS[role] else set()
+        yield role, {*PERMISSIONS[role], *own, PUBLIC, KNOWN, PERSON}, cookie(secret)
     for scope in Permission:
         yield f"token {scope}", {scope, PUBLIC, KNOWN}, bearer(token_of(service, scope)[1])
     yield "nobody", {PUBLIC}, dict(SAME)

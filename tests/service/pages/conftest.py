@@ -80,13 +80,13 @@ def fill(service, count=6, *, drawn=(), start=0, station="line-1", **values):
 @pytest.fixture
 def closed(sqlite_ledger, make_service):
     """A service that asks for a login."""
-    return make_service(sqlite_ledger, open=False, alarms=False, **FAST)
+    return make_service(sqlite_ledger, open=False, alarms=False, deliver=False, **FAST)
 
 
 @pytest.fixture
 def both(ledger, make_service):
     """The same on each kind of database."""
-    return make_service(ledger, open=False, alarms=False, **FAST)
+    return make_service(ledger, open=False, alarms=False, deliver=False, **FAST)
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_conditions_of_one_group_are_one_alarm_and_urgent_groups_come_first():
     step = plant.look(kinds, 0)
     assert [(event.name, len(event.details["conditions"])) for event in step.events] == [("alarm_raised", 3)]
     assert plant.look(kinds, 5).events == ()
-    many = [condition(f"line-{each}", priority=Priority.LOW) for each in range(20)]
+    many = [condition(f"other-{each}", priority=Priority.LOW) for each in range(20)]
     step = plant.look([*many, condition("zz", priority=Priority.HIGH)], 10)
     assert step.events[0].subject == "zz"
     assert len(step.held_back) == 20 - (AT_ONCE - 2)

@@ -12,14 +12,14 @@ from steelsight.service.alarms.conditions import Condition, Priority
 from steelsight.service.alarms.limits import may_raise
 from steelsight.service.alarms.record import AlarmLog
 
-__all__ = ["QUIET_US", "Step", "take_step"]
+__all__ = ["QUIET_US", "AlarmStep", "take_step"]
 
 QUIET_US: Final = 60_000_000  # an alarm is cleared when its conditions are away for so long
 ORDER: Final = tuple(Priority)
 
 
 @dataclass(frozen=True)
-class Step:
+class AlarmStep:
     """What is to be written, and which groups have to wait."""
 
     events: tuple[Event, ...]
@@ -28,7 +28,7 @@ class Step:
 
 def take_step(
     conditions: Iterable[Condition], log: AlarmLog, last_there: Mapping[str, int], now_us: int
-) -> Step:
+) -> AlarmStep:
     """One look at the line.
 
     last_there  by group, when it last had a condition
@@ -53,7 +53,7 @@ def take_step(
     for group in log.open:
         if group not in groups and now_us - last_there.get(group, 0) >= QUIET_US:
             events.append(Event(name=ALARM_CLEARED, subject=group))
-    return Step(tuple(events), tuple(held_back))
+    return AlarmStep(tuple(events), tuple(held_back))
 
 
 def _urgency(item: tuple[str, list[Condition]]) -> tuple[int, str]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from steelsight.service.access.roles import Caller, Permission
 
-__all__ = ["N_", "PAGES", "Place", "places_of"]
+__all__ = ["N_", "PAGES", "PagePlace", "places_of"]
 
 
 def N_(message: str) -> str:  # noqa: N802  the name that extraction knows
@@ -16,7 +16,7 @@ def N_(message: str) -> str:  # noqa: N802  the name that extraction knows
 
 
 @dataclass(frozen=True)
-class Place:
+class PagePlace:
     """One page."""
 
     address: str
@@ -25,11 +25,11 @@ class Place:
 
 
 PAGES: Final = (
-    Place("/line", N_("Line"), Permission.READ),
-    Place("/review", N_("Review"), Permission.REVIEW),
+    PagePlace("/line", N_("Line"), Permission.READ),
+    PagePlace("/review", N_("Review"), Permission.REVIEW),
 )
 
 
-def places_of(caller: Caller) -> tuple[Place, ...]:
+def places_of(caller: Caller) -> tuple[PagePlace, ...]:
     """The pages that a caller may open."""
     return tuple(each for each in PAGES if caller.may(each.permission))

@@ -56,7 +56,7 @@ class Recent:
     @property
     def rate(self) -> float:
         """Sheets a minute of all stations."""
-        return sum(each.rate for each in self.stations)
+        return sum((each.rate for each in self.stations), 0.0)
 
 
 class LineFigures:

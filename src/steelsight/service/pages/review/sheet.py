@@ -17,14 +17,14 @@ from steelsight.service.reviewing.entries import classes_of, last_live, unknown_
 from steelsight.sheets.images.placement import place
 from steelsight.types import State
 
-__all__ = ["NUISANCES", "ShownSheet", "shown_sheet"]
+__all__ = ["NUISANCES", "ReviewSheet", "shown_sheet"]
 
 NUISANCES: Final = ("stain", "sheet end")  # causes with a key of their own
 MOST_KEYS: Final = 9
 
 
 @dataclass(frozen=True)
-class ShownSheet:
+class ReviewSheet:
     """One sheet on the page."""
 
     sheet: str
@@ -74,7 +74,7 @@ class ShownSheet:
         return json.dumps({name: values[name] for name in names}, ensure_ascii=False)
 
 
-def shown_sheet(connection: Connection, service: Service, sheet: str, *, blind: bool) -> ShownSheet:
+def shown_sheet(connection: Connection, service: Service, sheet: str, *, blind: bool) -> ReviewSheet:
     """One sheet as the page shows it.
 
     blind   whether the person decides before the verdict is shown
@@ -93,9 +93,9 @@ def shown_sheet(connection: Connection, service: Service, sheet: str, *, blind: 
     plain = {name: found[name] for name in names}
     head = {"sheet": sheet, **plain, "classes": tuple(classes), "clean": clean, "several": several}
     if blind:
-        return ShownSheet(**head, blind=True)
+        return ReviewSheet(**head, blind=True)
     reviews = with_comments(connection, found["reviews"], names=False)
-    return ShownSheet(
+    return ReviewSheet(
         **head,
         blind=False,
         verdict=(verdict["writer"], verdict["seq"]),
