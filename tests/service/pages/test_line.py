@@ -20,7 +20,7 @@ from steelsight.ledger.writing.writer import now_us
 from steelsight.service.access.roles import Caller, Role
 from steelsight.service.pages.static_files import static_url
 from steelsight.service.pages.words import words_in
-from steelsight.service.reviewing.seen import MARGIN_US, Watch
+from steelsight.service.reviewing.seen import MARGIN_US, begin_watch
 
 HTML = {"accept": "text/html"}
 
@@ -77,7 +77,7 @@ def caller(person):
 
 def test_who_follows_the_stream_has_seen_its_draws(both, member):
     anna, berta = member(both), member(both, login="berta")
-    watch = Watch.begin(both, caller(anna.person), now_us(), 20.0)
+    watch = begin_watch(both, caller(anna.person), now_us(), 20.0)
     fill(both, 1, drawn={0})
     assert claim(anna)["sheet"] is None
     watch.renew()
@@ -86,12 +86,12 @@ def test_who_follows_the_stream_has_seen_its_draws(both, member):
     with both.ledger.read() as connection:
         (row,) = connection.execute(select(watches)).all()
     assert row.until_us <= now_us()
-    assert Watch.begin(both, Caller(None, "machine", None, frozenset(), token="t"), 0, 1.0) is None
+    assert begin_watch(both, Caller(None, "machine", None, frozenset(), token="t"), 0, 1.0) is None
 
 
 def test_who_stopped_long_before_has_seen_nothing(closed, member):
     anna = member(closed)
-    Watch.begin(closed, caller(anna.person), 0, 0.0)
+    begin_watch(closed, caller(anna.person), 0, 0.0)
     with closed.ledger.write() as connection:
         connection.execute(watches.update().values(until_us=now_us() - 2 * MARGIN_US))
     fill(closed, 1, drawn={0})
@@ -245,4 +245,4 @@ def test_numbers_and_shares_are_written_as_the_language_does():
     assert (english.percent(0.123, 1), german.percent(0.123, 1)) == ("12.3 %", "12,3 %")
     assert (english.percent(0), english.percent(1)) == ("0 %", "100 %")
     assert (english.percent(0.0001, 1), english.percent(0.9999, 1)) == ("< 0.1 %", "> 99.9 %")
-    assert german.count("%(num)s sheet waits", "%(num)s sheets wait", 1200) == "1.200 Bleche warten"
+    assert german("Log out") == "Abmelden"

@@ -26,7 +26,7 @@ from steelsight.service.context import Service
 from steelsight.service.events.hub import Hub, StreamStep
 from steelsight.service.events.messages import Filter
 from steelsight.service.problem import Problem
-from steelsight.service.reviewing.seen import Watch
+from steelsight.service.reviewing.seen import Watch, begin_watch
 
 __all__ = ["router"]
 
@@ -92,7 +92,7 @@ async def stream(
     watch = None
     if not kind or {"verdict", "review"} & set(kind):
         ahead_s = 2 * max(service.settings.stream_check_s, service.settings.stream_heartbeat_s)
-        watch = await run_in_threadpool(Watch.begin, service, caller, since_us, ahead_s)
+        watch = await run_in_threadpool(begin_watch, service, caller, since_us, ahead_s)
     sending = _Sending(hub, service, request, wanted, watch)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return EventSourceResponse(sending.chunks(begin, cursor), headers=headers)

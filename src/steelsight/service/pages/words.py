@@ -34,10 +34,6 @@ class Words:
         found = self.catalog.gettext(message)
         return found % values if values else found
 
-    def count(self, one: str, many: str, number: int) -> str:
-        """A message about a number of things; `%(num)s` in it is replaced."""
-        return self.catalog.ngettext(one, many, number) % {"num": self.number(number)}
-
     def number(self, value: float | int, digits: int = 0) -> str:
         """A number with the separators of this language.
 

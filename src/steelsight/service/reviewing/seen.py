@@ -20,7 +20,7 @@ from steelsight.service.access.roles import Caller
 from steelsight.service.context import Service
 from steelsight.service.reviewing.people import viewer
 
-__all__ = ["Watch", "has_seen", "note_seen", "note_seen_within", "was_seen"]
+__all__ = ["Watch", "begin_watch", "has_seen", "note_seen", "note_seen_within", "was_seen"]
 
 MARGIN_US: Final = 60_000_000  # clocks of stations and of the service may differ by so much
 MANY: Final = 500  # values in one IN list
@@ -82,29 +82,12 @@ def has_seen(connection: Connection, person: str, sheet: str) -> bool:
 
 @dataclass(frozen=True)
 class Watch:
-    """A time in which a person follows every verdict; `begin` it before the first is sent."""
+    """A time in which a person follows every verdict; it begins before the first is sent."""
 
     service: Service
     person: str
     ahead_us: int  # it counts as going on for so long after it was last renewed
     id: str
-
-    @classmethod
-    def begin(cls, service: Service, caller: Caller, since_us: int, ahead_s: float) -> Watch | None:
-        """Write the beginning; None for a machine.
-
-        since_us  verdicts entered from here on are shown
-        ahead_s   longest time until `renew` is called again
-        """
-        person = viewer(service, caller)
-        if person is None:
-            return None
-        found = cls(service, person, int(ahead_s * 1e6), secrets.token_hex(16))
-        until = now_us() + found.ahead_us
-        with service.ledger.write() as connection:
-            row = {"watch": found.id, "person": person, "from_us": since_us, "until_us": until}
-            connection.execute(insert(watches).values(row))
-        return found
 
     def renew(self) -> None:
         """The person goes on watching."""
@@ -116,3 +99,19 @@ class Watch:
         """The person has stopped."""
         with self.service.ledger.write() as connection:
             connection.execute(update(watches).where(watches.c.watch == self.id).values(until_us=now_us()))
+
+
+def begin_watch(service: Service, caller: Caller, since_us: int, ahead_s: float) -> Watch | None:
+    """Write that a person begins to follow verdicts; None for a machine.
+
+    since_us  verdicts entered from here on are shown
+    ahead_s   longest time until `renew` is called again
+    """
+    person = viewer(service, caller)
+    if person is None:
+        return None
+    found = Watch(service, person, int(ahead_s * 1e6), secrets.token_hex(16))
+    row = {"watch": found.id, "person": person, "from_us": since_us, "until_us": now_us() + found.ahead_us}
+    with service.ledger.write() as connection:
+        connection.execute(insert(watches).values(row))
+    return found
