@@ -22,6 +22,7 @@ disconnected  # uvicorn asks a request for it
 
 # Written to JSON and tables by `dataclasses.asdict` or pydantic; documented in the class.
 length_mm
+phase_m
 width_mm
 accuracy_defective_with
 accuracy_with_multi_type

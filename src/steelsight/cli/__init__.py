@@ -29,6 +29,7 @@ from steelsight.cli.plant.bundle import bundle
 from steelsight.cli.plant.demo import demo
 from steelsight.cli.plant.export import export
 from steelsight.cli.plant.scan import scan
+from steelsight.cli.service.coil import coil
 from steelsight.cli.service.ledger import ledger
 from steelsight.cli.service.line import line
 from steelsight.cli.service.serve import serve
@@ -92,6 +93,7 @@ app.add_typer(bundle)
 app.add_typer(shortcuts)
 app.add_typer(inspect)
 app.add_typer(ledger)
+app.add_typer(coil)
 app.add_typer(user)
 
 
