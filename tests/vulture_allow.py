@@ -23,6 +23,10 @@ disconnected  # uvicorn asks a request for it
 # Written to JSON and tables by `dataclasses.asdict` or pydantic; documented in the class.
 length_mm
 phase_m
+reviewer_error
+corrected
+defects_bounds
+clean_bounds
 width_mm
 accuracy_defective_with
 accuracy_with_multi_type

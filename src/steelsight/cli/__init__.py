@@ -32,6 +32,7 @@ from steelsight.cli.plant.scan import scan
 from steelsight.cli.service.coil import coil
 from steelsight.cli.service.ledger import ledger
 from steelsight.cli.service.line import line
+from steelsight.cli.service.quality import quality
 from steelsight.cli.service.serve import serve
 from steelsight.cli.service.user import user
 from steelsight.cli.shortcuts.shortcuts import shortcuts
@@ -87,7 +88,7 @@ LAB = (
     study,
     export,
 )
-for verb in (demo, bench, scan, adapt, line, serve, synth, data, models, recipes, *LAB):
+for verb in (demo, bench, scan, adapt, line, serve, quality, synth, data, models, recipes, *LAB):
     app.command(cls=Verb)(verb)
 app.add_typer(bundle)
 app.add_typer(shortcuts)
