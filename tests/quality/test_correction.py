@@ -39,7 +39,7 @@ def test_perfect_reviewers_leave_the_exact_bounds():
     found = correct(3, 300, NO_ERRORS)
     low, high = found.observed.bounds
     assert found.estimate == pytest.approx(0.01)
-    assert (found.low, found.high) == (pytest.approx(low, rel=0.08), pytest.approx(high, rel=0.03))
+    assert (found.low, found.high) == (pytest.approx(low, rel=0.12), pytest.approx(high, rel=0.05))
     assert found.corrected
 
 
@@ -53,7 +53,7 @@ def test_where_nothing_was_found_the_bound_is_that_of_none_found():
     """Divided by the rate at which reviewers see a defect: what they missed may be there."""
     found = correct(0, 300, ReviewerErrors.known(0.8, 0.02))
     assert (found.estimate, found.low) == (0, 0)
-    assert found.high == pytest.approx((1 - 0.025 ** (1 / 300)) / 0.8, rel=0.03)
+    assert found.high == pytest.approx((1 - 0.025 ** (1 / 300)) / 0.8, rel=0.1)  # of 4,000 draws
 
 
 def test_fewer_alarms_than_expected_do_not_prove_that_there_is_no_defect():

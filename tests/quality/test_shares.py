@@ -63,7 +63,7 @@ def test_bounds_cover_where_coils_differ(coils):
         found = rng.random((coils, 10)) < rates[:, None]
         low, high = share(found.ravel(), 0.01, np.repeat(np.arange(coils), 10)).bounds
         inside += low <= 0.1 <= high
-    assert inside >= 0.92 * 300
+    assert inside >= 0.9 * 300  # the effective number is itself estimated, from few coils
 
 
 def test_without_draws_nothing_is_known():

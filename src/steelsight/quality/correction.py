@@ -41,7 +41,7 @@ class Rate:
     count: float  # may be an effective number; infinite where the rate itself is known
 
     def __post_init__(self) -> None:
-        if not (0 <= self.found <= self.count or (np.isinf(self.count) and 0 <= self.found <= 1)):
+        if not 0 <= self.found <= (1 if np.isinf(self.count) else self.count):
             raise BadInput(
                 f"rate of reviewers: expected 0 <= found <= count, got {self.found} of {self.count}"
             )

@@ -13,7 +13,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, and_, exists, func, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Row,
+    Select,
+    and_,
+    exists,
+    func,
+    literal_column,
+    select,
+    tuple_,
+)
 from sqlalchemy.sql.elements import ColumnElement
 
 from steelsight.errors import BadInput
@@ -100,7 +111,8 @@ def _outcome(state: str, label: str, clean: str) -> Outcome:
 def _counts(
     connection: Connection, period: Period, clean: str
 ) -> dict[tuple[SheetGroup, str | None], tuple[int, int]]:
-    week = ((VERDICTS.c.captured_us + MONDAY_US) // WEEK_US).label("week")
+    monday, length = (literal_column(str(each), BigInteger) for each in (MONDAY_US, WEEK_US))
+    week = ((VERDICTS.c.captured_us + monday) // length).label("week")
     columns = (VERDICTS.c.station, VERDICTS.c.coil, VERDICTS.c.state, VERDICTS.c.label)
     query = (
         select(*columns, week, func.count().label("sheets"), func.count(schema.draws.c.sheet).label("drawn"))
@@ -121,7 +133,7 @@ def _drawn(period: Period) -> Select[Any]:
     columns = ("sheet", "station", "captured_us", "coil", "state", "label")
     return (
         select(*(VERDICTS.c[name] for name in columns), schema.draws.c.probability)
-        .join(schema.draws, schema.draws.c.sheet == VERDICTS.c.sheet)
+        .select_from(VERDICTS.join(schema.draws, schema.draws.c.sheet == VERDICTS.c.sheet))
         .where(_last_live(period))
         .order_by(VERDICTS.c.captured_us, VERDICTS.c.sheet)
     )

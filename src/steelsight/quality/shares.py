@@ -53,7 +53,8 @@ class SampleShare:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         low, high = self.bounds
-        return {**vars(self), "low": low, "high": high, "bound_by_coils": self.bound_by_coils}
+        known = {"estimate": self.estimate if self.draws else None, "low": low, "high": high}
+        return {**vars(self), **known, "bound_by_coils": self.bound_by_coils}
 
 
 def hajek_share(
