@@ -21,6 +21,8 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
+from steelsight.counterfactuals.nuisances.properties import Property, measure_pixels
+from steelsight.counterfactuals.sheets import ProofSheets
 from steelsight.evaluation.intervals.bootstrap import wilson
 from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.models.classifier import SheetClassifier
@@ -30,8 +32,6 @@ from steelsight.sheets.synthetic.sheet import draw_sheet
 from steelsight.sheets.synthetic.spec import synth_spec
 from steelsight.shortcuts.find.ranking import Candidate, ModelEvidence
 from steelsight.shortcuts.find.run import rank_properties
-from steelsight.shortcuts.nuisances.properties import Property, measure_pixels
-from steelsight.shortcuts.sheets import ProofSheets
 
 SEEDS = int(os.environ.get("STEELSIGHT_PLANTED_SEEDS", "30"))
 POOL, TRAINED, JUDGED = 1500, 1000, 400

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
+from steelsight.counterfactuals.decision import detects_nuisance
 from steelsight.evaluation.intervals import two_groups
 from steelsight.evaluation.intervals.two_groups import compare_groups
-from steelsight.shortcuts.prove.decision import detects_nuisance
 
 REPEATS = 2500
 ALPHAS = (0.01, 0.05, 0.10)

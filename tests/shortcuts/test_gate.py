@@ -12,11 +12,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from steelsight.cli import app
+from steelsight.counterfactuals.decision import Verdict
+from steelsight.counterfactuals.pasting.counterfactual import PasteEffect
+from steelsight.counterfactuals.proof import ShortcutProof
 from steelsight.errors import BadRecipe
 from steelsight.shortcuts.gate import Clause, decide_clause, gate_run, load_policy
-from steelsight.shortcuts.pasting.counterfactual import PasteEffect
-from steelsight.shortcuts.prove.decision import Verdict
-from steelsight.shortcuts.prove.prove import ShortcutProof
 from steelsight.training.recipe_files import load_recipe
 from steelsight.training.run import train_run
 from steelsight.types import Interval

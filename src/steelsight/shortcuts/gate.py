@@ -22,14 +22,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from steelsight.counterfactuals.nuisances.nuisance import ALIASES, KINDS
+from steelsight.counterfactuals.proof import ShortcutProof
 from steelsight.errors import BadRecipe
 from steelsight.files import keep_earlier, write_json
 from steelsight.names import short_name
 from steelsight.reading import parse_toml, read_regular
 from steelsight.runs.settings import result_settings
-from steelsight.shortcuts.nuisances.nuisance import ALIASES, KINDS
 from steelsight.shortcuts.prove.options import GateOptions, ProofOptions
-from steelsight.shortcuts.prove.prove import ShortcutProof
 from steelsight.shortcuts.prove.run import open_proof, proof_folder, prove_opened
 from steelsight.training.conclude import environment
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from steelsight.counterfactuals.proof import ShortcutProof
 from steelsight.evaluation.classification import ClassificationReport
 from steelsight.evaluation.timing import Timing
 from steelsight.explanations.benchmark.results import EvaluationCase
@@ -21,7 +22,6 @@ from steelsight.plain import plain
 from steelsight.runs.opening.open import OpenRun
 from steelsight.sheets.grouping.splits import Split
 from steelsight.shortcuts.prove.examples import Example
-from steelsight.shortcuts.prove.prove import ShortcutProof
 from steelsight.study.contents import PublishedTable
 from steelsight.study.options import StudyOptions
 from steelsight.training.dataset import SheetData

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 from collections import Counter
 from collections.abc import Sequence
@@ -22,9 +21,10 @@ from steelsight.errors import BadCheckpoint
 from steelsight.files import replace_file, replace_through
 from steelsight.names import shown_name
 from steelsight.reading import parse_object
+from steelsight.sheets.grouping.duplicates import pixel_hashes
 from steelsight.sheets.grouping.splits import Split
 from steelsight.training.dataset import SheetData
-from steelsight.types import GrayBatch, Logits, Probabilities
+from steelsight.types import Logits, Probabilities
 
 __all__ = [
     "PARTS",
@@ -70,11 +70,6 @@ def split_names(split: Split, count: int) -> list[str]:
         for position in getattr(split, part).tolist():
             names[position] = part
     return names
-
-
-def pixel_hashes(images: GrayBatch) -> list[str]:
-    """One short hash a sheet, of its gray bytes at model size."""
-    return [hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()[:16] for image in images]
 
 
 def truth_names(data: SheetData) -> list[str]:

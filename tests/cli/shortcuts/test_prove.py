@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.shortcuts.proof_cases import SMALL, make_sheets, write_sheets
+from tests.counterfactuals.proof_cases import SMALL, make_sheets, write_sheets
 from typer.testing import CliRunner
 
 from steelsight.cli import app
-from steelsight.shortcuts.pasting import counterfactual, removal
+from steelsight.counterfactuals.pasting import counterfactual, removal
 from steelsight.training.recipe_files import load_recipe
 from steelsight.training.run import train_run
 

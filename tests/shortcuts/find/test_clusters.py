@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from steelsight.counterfactuals.nuisances.properties import Property
 from steelsight.shortcuts.find.clusters import cluster_reasons, pool_maps
-from steelsight.shortcuts.nuisances.properties import Property
 
 
 def _maps(rng: np.random.Generator, kind: np.ndarray) -> np.ndarray:

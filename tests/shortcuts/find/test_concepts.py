@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.shortcuts.conftest import Draw
+from tests.counterfactuals.conftest import Draw
 
+from steelsight.counterfactuals.nuisances.properties import measure_pixels
 from steelsight.shortcuts.find.concepts import find_concepts
 from steelsight.shortcuts.find.stamp_changes import stamp_changes
-from steelsight.shortcuts.nuisances.properties import measure_pixels
 
 
 @pytest.mark.parametrize("kind", ["slic", "grid"])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.shortcuts.conftest import Draw
+from tests.counterfactuals.conftest import Draw
 from tests.shortcuts.find.test_ranking import model_of
 
+from steelsight.counterfactuals.nuisances.properties import Property, measure_pixels
 from steelsight.evaluation.intervals.bootstrap import wilson
 from steelsight.shortcuts.find.mistakes import compare_mistakes
 from steelsight.shortcuts.find.ranking import ModelEvidence
-from steelsight.shortcuts.nuisances.properties import Property, measure_pixels
-from steelsight.shortcuts.nuisances.regions import REGIONS, find_regions, reason_shares
+from steelsight.shortcuts.find.regions import REGIONS, find_regions, reason_shares
 
 
 def test_false_positives_have_sheet_ends_in_common(draw: Draw, rng: np.random.Generator) -> None:

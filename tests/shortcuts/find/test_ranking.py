@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.shortcuts.conftest import Draw
+from tests.counterfactuals.conftest import Draw
 
+from steelsight.counterfactuals.nuisances.properties import Property, measure_pixels
+from steelsight.counterfactuals.sheets import ProofSheets
 from steelsight.errors import BadData, BadInput
 from steelsight.shortcuts.find.ranking import Candidate, ModelEvidence, rank_candidates
 from steelsight.shortcuts.find.stamp_changes import stamp_changes
-from steelsight.shortcuts.nuisances.properties import Property, measure_pixels
-from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.types import GrayBatch, Logits
 
 Model = Callable[[GrayBatch], Logits]

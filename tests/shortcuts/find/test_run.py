@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.shortcuts.conftest import draw_one
+from tests.counterfactuals.conftest import draw_one
 
 from steelsight.errors import BadData, BadInput
 from steelsight.models.catalog import ModelSpec, build_model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.shortcuts.proof_cases import make_sheets, write_sheets
+from tests.counterfactuals.proof_cases import make_sheets, write_sheets
 
 from steelsight.errors import BadData, BadInput
 from steelsight.models.card import Card

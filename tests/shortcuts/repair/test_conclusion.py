@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from steelsight.shortcuts.pasting.counterfactual import PasteEffect
-from steelsight.shortcuts.prove.decision import Verdict
-from steelsight.shortcuts.prove.prove import ShortcutProof
+from steelsight.counterfactuals.decision import Verdict
+from steelsight.counterfactuals.pasting.counterfactual import PasteEffect
+from steelsight.counterfactuals.proof import ShortcutProof
 from steelsight.shortcuts.repair.conclusion import is_repaired, repair_conclusion
 from steelsight.types import Interval
 

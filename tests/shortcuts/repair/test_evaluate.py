@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.shortcuts.proof_cases import Network, make_sheets, network, nuisance_of, stained
+from tests.counterfactuals.proof_cases import Network, make_sheets, network, nuisance_of, stained
 
 from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.models.classifier import SheetClassifier

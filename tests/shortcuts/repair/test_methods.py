@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from steelsight.counterfactuals.nuisances.nuisance import open_nuisance
+from steelsight.counterfactuals.pasting.stamps import gather_stamps
+from steelsight.counterfactuals.sheets import ProofSheets
 from steelsight.errors import BadInput
-from steelsight.shortcuts.nuisances.nuisance import open_nuisance
-from steelsight.shortcuts.pasting.stamps import gather_stamps
 from steelsight.shortcuts.repair.methods import REPAIR_METHODS, RepairContext
-from steelsight.shortcuts.sheets import ProofSheets
 
 Draw = Callable[..., ProofSheets]
 

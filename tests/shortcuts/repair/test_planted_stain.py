@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from tests.shortcuts.proof_cases import HEIGHT, SMALL, WIDTH, stained, steel, write_sheets
+from tests.counterfactuals.proof_cases import HEIGHT, SMALL, WIDTH, stained, steel, write_sheets
 
+from steelsight.counterfactuals.sheets import ProofSheets
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.shortcuts.repair.options import RepairOptions
 from steelsight.shortcuts.repair.run import repair_run
-from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.training.predict import predict_logits
 from steelsight.training.recipe_files import load_recipe
 from steelsight.training.run import train_run

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.shortcuts.proof_cases import make_sheets, network, write_sheets
+from tests.counterfactuals.proof_cases import make_sheets, network, write_sheets
 
+from steelsight.counterfactuals.nuisances.nuisance import open_nuisance
+from steelsight.counterfactuals.options import ProofSettings
+from steelsight.counterfactuals.pasting import counterfactual, removal
+from steelsight.counterfactuals.pasting.doses import FULL
 from steelsight.models.card import Card
 from steelsight.models.catalog import ModelSpec, build_model
 from steelsight.reports.document import Document
 from steelsight.runs.opening.open import OpenRun
-from steelsight.shortcuts.nuisances.nuisance import open_nuisance
-from steelsight.shortcuts.pasting import counterfactual, removal
-from steelsight.shortcuts.pasting.doses import FULL
-from steelsight.shortcuts.prove.options import ProofSettings
 from steelsight.shortcuts.prove.prove import prove
 from steelsight.study.chapters.stains import write_binary_stains, write_multiclass_stains
 from steelsight.study.claims.stains import pasted_stains_flip, stains_learnt, stains_raise_scores

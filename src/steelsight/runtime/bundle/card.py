@@ -183,7 +183,7 @@ class ShortcutStamp(_CardPart):
 
     nuisance: Name  # stain, end, or the name of a table
     suspect: Name  # the class it may be evidence for
-    verdict: Literal["proven", "not found at this power", "inconclusive"]  # see shortcuts.prove.decision
+    verdict: Literal["proven", "not found at this power", "inconclusive"]  # see counterfactuals.decision
     because: Words  # the rule that gave the verdict, in words with numbers
     excess: (
         tuple[Difference, Difference, Difference] | None

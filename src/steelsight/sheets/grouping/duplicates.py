@@ -28,6 +28,7 @@ __all__ = [
     "distinguishing_pairs",
     "duplicate_groups",
     "first_copies",
+    "pixel_hashes",
     "resembling",
     "similar_pairs",
     "sketch_sheets",
@@ -102,6 +103,11 @@ def _components(count: int, pairs: Sequence[tuple[int, int]]) -> Positions:
     graph = coo_array((np.ones(left.size), (left, right)), shape=(count, count))
     component: Positions = connected_components(graph, directed=False)[1].astype(np.int64)
     return component
+
+
+def pixel_hashes(images: GrayBatch) -> list[str]:
+    """One short hash a sheet, of its gray bytes at model size."""
+    return [hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()[:16] for image in images]
 
 
 def first_copies(images: GrayBatch) -> Positions:

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float, Float32
 from scipy import ndimage
 
-from steelsight.shortcuts.nuisances.properties import Property
-from steelsight.shortcuts.pasting.paste_check import Change
+from steelsight.counterfactuals.nuisances.properties import Property
+from steelsight.counterfactuals.pasting.paste_check import Change
 from steelsight.types import GrayImage, Mask
 
 __all__ = ["picture_changes"]

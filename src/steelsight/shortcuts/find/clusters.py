@@ -16,8 +16,8 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.neighbors import kneighbors_graph
 
+from steelsight.counterfactuals.nuisances.properties import Property
 from steelsight.evaluation.intervals.bootstrap import wilson
-from steelsight.shortcuts.nuisances.properties import Property
 from steelsight.types import Interval, Labels
 
 __all__ = ["Cluster", "ClusterTrait", "cluster_reasons", "pool_maps"]

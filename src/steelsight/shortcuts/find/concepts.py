@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from sklearn.cluster import KMeans
 
+from steelsight.counterfactuals.nuisances.properties import Property
+from steelsight.counterfactuals.pasting.paste import Stamp, cut_stamp
 from steelsight.explanations.lime.segments import segment_sheet
-from steelsight.shortcuts.nuisances.properties import Property
-from steelsight.shortcuts.pasting.paste import Stamp, cut_stamp
 from steelsight.types import GrayBatch, GrayImage, Mask
 
 __all__ = ["Concept", "find_concepts"]

@@ -14,11 +14,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 from scipy.stats import false_discovery_control
 
+from steelsight.counterfactuals.nuisances.properties import Property
 from steelsight.evaluation.intervals.bootstrap import wilson
 from steelsight.shortcuts.find.association import ClassAssociation, with_class
 from steelsight.shortcuts.find.ranking import ModelEvidence
-from steelsight.shortcuts.nuisances.properties import Property
-from steelsight.shortcuts.nuisances.regions import REGIONS, find_regions, reason_shares
+from steelsight.shortcuts.find.regions import REGIONS, find_regions, reason_shares
 from steelsight.types import Interval
 
 __all__ = ["FEWEST_MISTAKES", "MistakeGroup", "SharedReason", "SharedTrait", "compare_mistakes"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from steelsight.counterfactuals.pasting.paste_check import LEAST_SHIFT, PasteCheck
 from steelsight.plain import plain
 from steelsight.shortcuts.find.clusters import Cluster
 from steelsight.shortcuts.find.mistakes import MistakeGroup
 from steelsight.shortcuts.find.ranking import LEAST_EFFECT, Q_LEVEL, Association, Candidate, ModelEvidence
 from steelsight.shortcuts.find.representatives import class_means, representative_sheets
 from steelsight.shortcuts.find.run import SearchResult
-from steelsight.shortcuts.pasting.paste_check import LEAST_SHIFT, PasteCheck
 
 __all__ = ["find_json"]
 

@@ -16,6 +16,11 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import false_discovery_control
 
+from steelsight.counterfactuals.margins import class_margin
+from steelsight.counterfactuals.nuisances.properties import Property
+from steelsight.counterfactuals.pasting.counterfactual import Predict
+from steelsight.counterfactuals.pasting.paste_check import Change, PasteCheck, check_by_pasting
+from steelsight.counterfactuals.sheets import ProofSheets
 from steelsight.errors import BadData, BadInput
 from steelsight.evaluation.intervals.bootstrap import group_index
 from steelsight.shortcuts.find.association import (
@@ -26,11 +31,6 @@ from steelsight.shortcuts.find.association import (
     somers_d,
     with_class,
 )
-from steelsight.shortcuts.margins import class_margin
-from steelsight.shortcuts.nuisances.properties import Property
-from steelsight.shortcuts.pasting.counterfactual import Predict
-from steelsight.shortcuts.pasting.paste_check import Change, PasteCheck, check_by_pasting
-from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.types import Interval, Logits
 
 __all__ = [

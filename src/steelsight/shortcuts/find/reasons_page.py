@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from steelsight.counterfactuals.nuisances.properties import Property
 from steelsight.explanations.gradcam import upsample
 from steelsight.reports.cells import Cell, Column
 from steelsight.reports.document import Document
@@ -15,7 +16,6 @@ from steelsight.shortcuts.find.clusters import Cluster
 from steelsight.shortcuts.find.mistakes import MistakeGroup
 from steelsight.shortcuts.find.ranking import LEAST_EFFECT
 from steelsight.shortcuts.find.run import SearchResult
-from steelsight.shortcuts.nuisances.properties import Property
 
 __all__ = ["panel_of", "short_title", "truth_of", "write_clusters", "write_mistakes"]
 

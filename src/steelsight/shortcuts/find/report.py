@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from steelsight.counterfactuals.pasting.paste_check import LEAST_SHIFT, PasteCheck
 from steelsight.reports.cells import Cell, Chip, Column, Tone
 from steelsight.reports.document import Document
 from steelsight.reports.figures import EffectRow, Panel, draw_effects, draw_panels
@@ -20,7 +21,6 @@ from steelsight.shortcuts.find.reasons_page import (
 )
 from steelsight.shortcuts.find.representatives import class_means, representative_sheets
 from steelsight.shortcuts.find.run import SearchResult
-from steelsight.shortcuts.pasting.paste_check import LEAST_SHIFT, PasteCheck
 from steelsight.training.conclude import environment
 
 __all__ = ["candidate_name", "headline", "write_find_page"]

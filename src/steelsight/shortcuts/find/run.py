@@ -13,6 +13,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
+from steelsight.counterfactuals.nuisances.file_properties import measure_files
+from steelsight.counterfactuals.nuisances.properties import Property, measure_pixels
+from steelsight.counterfactuals.sheets import ProofSheets
 from steelsight.errors import BadData
 from steelsight.models.card import Card
 from steelsight.models.catalog import SheetClassifier
@@ -26,9 +29,7 @@ from steelsight.shortcuts.find.mistakes import MistakeGroup, compare_mistakes
 from steelsight.shortcuts.find.options import SearchOptions
 from steelsight.shortcuts.find.ranking import Candidate, ModelEvidence, rank_candidates
 from steelsight.shortcuts.find.stamp_changes import stamp_changes
-from steelsight.shortcuts.nuisances.file_properties import measure_files
-from steelsight.shortcuts.nuisances.properties import Property, measure_pixels
-from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
+from steelsight.shortcuts.sheets import proof_sheets
 from steelsight.streams import stream
 from steelsight.training.dataset import SheetData
 from steelsight.training.predict import predict_logits

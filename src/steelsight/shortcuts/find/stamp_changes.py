@@ -10,15 +10,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from steelsight.counterfactuals.nuisances.nuisance import KINDS, Nuisance
+from steelsight.counterfactuals.nuisances.properties import Property
+from steelsight.counterfactuals.nuisances.sheet_ends import find_end
+from steelsight.counterfactuals.pasting.control import clean_control
+from steelsight.counterfactuals.pasting.paste import Place, Stamp, lay, place_stamp
+from steelsight.counterfactuals.pasting.paste_check import Change
+from steelsight.counterfactuals.pasting.stamps import StampBook, gather_stamps
+from steelsight.counterfactuals.sheets import ProofSheets
 from steelsight.shortcuts.find.concepts import Concept
-from steelsight.shortcuts.nuisances.nuisance import KINDS, Nuisance
-from steelsight.shortcuts.nuisances.properties import Property
-from steelsight.shortcuts.nuisances.sheet_ends import find_end
-from steelsight.shortcuts.pasting.control import clean_control
-from steelsight.shortcuts.pasting.paste import Place, Stamp, lay, place_stamp
-from steelsight.shortcuts.pasting.paste_check import Change
-from steelsight.shortcuts.pasting.stamps import StampBook, gather_stamps
-from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.types import GrayImage, Mask
 
 __all__ = ["stamp_changes"]

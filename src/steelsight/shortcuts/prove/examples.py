@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
+from steelsight.counterfactuals.margins import class_margin
+from steelsight.counterfactuals.pasting.counterfactual import PasteLogits
+from steelsight.counterfactuals.proof import ShortcutProof
+from steelsight.counterfactuals.sheets import ProofSheets
 from steelsight.explanations.gradcam import grad_cam_all, upsample
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.inputs import to_input
 from steelsight.reports.figures.shortcut.proof import VersionPanel
-from steelsight.shortcuts.margins import class_margin
-from steelsight.shortcuts.pasting.counterfactual import PasteLogits
-from steelsight.shortcuts.prove.prove import ShortcutProof
-from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.training.report.scores import probabilities_of
 from steelsight.types import GrayBatch, Logits, Mask
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from steelsight.counterfactuals.decision import ALPHA, FINDABLE_DELTA, LEAST_EXCESS, POWER
+from steelsight.counterfactuals.pasting.counterfactual import DoseEffect, PasteEffect
+from steelsight.counterfactuals.pasting.removal import RemovalEffect
+from steelsight.counterfactuals.proof import GroupScores, ShortcutProof
 from steelsight.evaluation.intervals.two_groups import TwoGroups, sheets_needed
 from steelsight.reports.cells import Cell, Chip, Column, Tone
 from steelsight.reports.document import Document
 from steelsight.reports.figures.shortcut.proof import DosePoint, draw_changed, draw_doses, draw_two_groups
-from steelsight.shortcuts.pasting.counterfactual import DoseEffect, PasteEffect
-from steelsight.shortcuts.pasting.removal import RemovalEffect
-from steelsight.shortcuts.prove.decision import ALPHA, FINDABLE_DELTA, LEAST_EXCESS, POWER
 from steelsight.shortcuts.prove.examples import Example
-from steelsight.shortcuts.prove.prove import GroupScores, ShortcutProof
 
 __all__ = ["TONES", "p_text", "write_doses", "write_examples", "write_paste", "write_proof", "write_test"]
 

@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from steelsight.checksums import CHECKSUMS_FILE, write_checksums
+from steelsight.counterfactuals.decision import RULE
+from steelsight.counterfactuals.nuisances.nuisance import ALIASES, KINDS, open_nuisance
+from steelsight.counterfactuals.pasting.counterfactual import Predict
+from steelsight.counterfactuals.proof import ShortcutProof
+from steelsight.counterfactuals.sheets import ProofSheets
 from steelsight.errors import BadInput
 from steelsight.files import dump_json, keep_earlier, write_json
 from steelsight.models.card import Card
@@ -19,14 +24,11 @@ from steelsight.reports.document import Document
 from steelsight.runs.opening.open import open_run, refuse_multilabel
 from steelsight.runs.settings import result_settings
 from steelsight.sheets.options import AUTOMATIC, DataOptions
-from steelsight.shortcuts.nuisances.nuisance import ALIASES, KINDS, open_nuisance
-from steelsight.shortcuts.pasting.counterfactual import Predict
-from steelsight.shortcuts.prove.decision import RULE
 from steelsight.shortcuts.prove.examples import Example, choose_examples
 from steelsight.shortcuts.prove.options import ProofOptions
-from steelsight.shortcuts.prove.prove import ShortcutProof, cache_predictions, prove
+from steelsight.shortcuts.prove.prove import cache_predictions, prove
 from steelsight.shortcuts.prove.report import write_proof
-from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
+from steelsight.shortcuts.sheets import proof_sheets
 from steelsight.streams import stream
 from steelsight.training.conclude import environment
 

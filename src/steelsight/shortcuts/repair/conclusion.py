@@ -10,7 +10,7 @@ sheets are wide. A repair is
 
 from __future__ import annotations
 
-from steelsight.shortcuts.prove.prove import ShortcutProof
+from steelsight.counterfactuals.proof import ShortcutProof
 
 __all__ = ["is_repaired", "repair_conclusion"]
 

@@ -10,6 +10,10 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
+from steelsight.counterfactuals.nuisances.nuisance import Nuisance, group_numbers
+from steelsight.counterfactuals.options import ProofSettings
+from steelsight.counterfactuals.proof import ShortcutProof
+from steelsight.counterfactuals.sheets import ProofSheets
 from steelsight.evaluation.heatmaps.localization import overlap_counts, overlap_scores
 from steelsight.evaluation.intervals.bootstrap import (
     bootstrap,
@@ -23,10 +27,7 @@ from steelsight.explanations.gradcam import grad_cam_all, upsample
 from steelsight.explanations.masks import make_masks
 from steelsight.models.classifier import SheetClassifier
 from steelsight.models.inputs import to_input
-from steelsight.shortcuts.nuisances.nuisance import Nuisance, group_numbers
-from steelsight.shortcuts.prove.options import ProofSettings
-from steelsight.shortcuts.prove.prove import ShortcutProof, cache_predictions, prove
-from steelsight.shortcuts.sheets import ProofSheets
+from steelsight.shortcuts.prove.prove import cache_predictions, prove
 from steelsight.streams import stream
 from steelsight.training.predict import predict_logits
 from steelsight.types import Heatmaps, Interval, Task

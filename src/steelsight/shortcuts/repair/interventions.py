@@ -10,12 +10,12 @@ from jaxtyping import Bool, Int
 from pydantic import JsonValue
 from torch import Tensor
 
+from steelsight.counterfactuals.nuisances.nuisance import DETECTORS, Nuisance
+from steelsight.counterfactuals.pasting.stamps import gather_stamps
+from steelsight.counterfactuals.pasting.versions import draw_versions
+from steelsight.counterfactuals.sheets import ProofSheets
 from steelsight.errors import BadInput
-from steelsight.shortcuts.nuisances.nuisance import DETECTORS, Nuisance
-from steelsight.shortcuts.pasting.stamps import gather_stamps
-from steelsight.shortcuts.pasting.versions import draw_versions
 from steelsight.shortcuts.repair.methods import REPAIR_METHODS, RepairContext
-from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.streams import stream
 from steelsight.training.dataset import InterventionPlan, TrainingData
 from steelsight.types import Mask

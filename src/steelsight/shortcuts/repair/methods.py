@@ -21,13 +21,13 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.ndimage import binary_dilation
 
+from steelsight.counterfactuals.nuisances.nuisance import Nuisance, group_numbers, group_sizes
+from steelsight.counterfactuals.nuisances.sheet_ends import find_end
+from steelsight.counterfactuals.nuisances.stains import find_stain
+from steelsight.counterfactuals.pasting.stamps import StampBook
+from steelsight.counterfactuals.pasting.versions import draw_versions, toggle_chances
+from steelsight.counterfactuals.sheets import ProofSheets
 from steelsight.errors import BadInput
-from steelsight.shortcuts.nuisances.nuisance import Nuisance, group_numbers, group_sizes
-from steelsight.shortcuts.nuisances.sheet_ends import find_end
-from steelsight.shortcuts.nuisances.stains import find_stain
-from steelsight.shortcuts.pasting.stamps import StampBook
-from steelsight.shortcuts.pasting.versions import draw_versions, toggle_chances
-from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.training.intervention import CounterfactualVersions, Intervention
 from steelsight.types import Mask
 

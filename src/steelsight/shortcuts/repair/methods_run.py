@@ -14,19 +14,19 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from steelsight.counterfactuals.nuisances.nuisance import Nuisance, group_sizes
+from steelsight.counterfactuals.options import ProofSettings
+from steelsight.counterfactuals.pasting.stamps import gather_stamps
+from steelsight.counterfactuals.pasting.versions import draw_versions
+from steelsight.counterfactuals.sheets import ProofSheets
 from steelsight.errors import BadInput
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.models.classifier import SheetClassifier
 from steelsight.plain import plain
 from steelsight.sheets.grouping.splits import Split
-from steelsight.shortcuts.nuisances.nuisance import Nuisance, group_sizes
-from steelsight.shortcuts.pasting.stamps import gather_stamps
-from steelsight.shortcuts.pasting.versions import draw_versions
-from steelsight.shortcuts.prove.options import ProofSettings
 from steelsight.shortcuts.repair.evaluate import RepairEvaluation, ScoreChange, evaluate_repair, robust_share
 from steelsight.shortcuts.repair.interventions import RepairConfig, plan_intervention
 from steelsight.shortcuts.repair.methods import REPAIR_METHODS
-from steelsight.shortcuts.sheets import ProofSheets
 from steelsight.streams import stream
 from steelsight.training.dataset import SheetData
 from steelsight.training.loop.progress import NoProgress, TrainingProgress

@@ -9,6 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from steelsight.counterfactuals.nuisances.nuisance import Nuisance, open_nuisance
+from steelsight.counterfactuals.pasting.stamps import MATERIALS
+from steelsight.counterfactuals.proof import suspected_class_index
+from steelsight.counterfactuals.sheets import ProofSheets
 from steelsight.errors import BadData, BadInput
 from steelsight.files import add_files, keep_earlier, write_json
 from steelsight.models.checkpoint import load_checkpoint
@@ -18,16 +22,13 @@ from steelsight.runs.opening.reading import FROM_RUN, read_as_run
 from steelsight.runs.opening.validation import refuse_without_validation
 from steelsight.runs.settings import result_settings
 from steelsight.sheets.grouping.splits import Split
-from steelsight.shortcuts.nuisances.nuisance import Nuisance, open_nuisance
-from steelsight.shortcuts.pasting.stamps import MATERIALS
 from steelsight.shortcuts.prove.examples import choose_examples
-from steelsight.shortcuts.prove.prove import suspected_class_index
 from steelsight.shortcuts.repair.interventions import RepairConfig
 from steelsight.shortcuts.repair.methods import REPAIR_METHODS
 from steelsight.shortcuts.repair.methods_run import RepairCase, RepairOutcome, repair
 from steelsight.shortcuts.repair.options import STARTS, RepairOptions
 from steelsight.shortcuts.repair.report import write_repair
-from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
+from steelsight.shortcuts.sheets import proof_sheets
 from steelsight.training.conclude import environment
 from steelsight.training.dataset import open_training_sheets
 from steelsight.training.loop.progress import TrainingProgress

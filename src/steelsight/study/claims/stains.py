@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from steelsight.shortcuts.prove.decision import LEAST_DELTA, LEAST_EXCESS, detects_nuisance
+from steelsight.counterfactuals.decision import LEAST_DELTA, LEAST_EXCESS, detects_nuisance
 from steelsight.study.claims.verdict import ClaimVerdict, decide
 from steelsight.study.measures.stains import NO_STAINS
 from steelsight.study.results import StainEffect

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int
 
+from steelsight.counterfactuals.margins import class_margin
+from steelsight.counterfactuals.nuisances.sheet_ends import end_widths
 from steelsight.evaluation.intervals.bootstrap import group_index, wilson
 from steelsight.shortcuts.find.association import somers_d
-from steelsight.shortcuts.margins import class_margin
-from steelsight.shortcuts.nuisances.sheet_ends import end_widths
 from steelsight.study.results import StudyResults
 from steelsight.types import Interval
 

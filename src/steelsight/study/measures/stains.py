@@ -12,15 +12,16 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
+from steelsight.counterfactuals.nuisances.nuisance import Nuisance, open_nuisance
+from steelsight.counterfactuals.options import ProofSettings
+from steelsight.counterfactuals.pasting.doses import FULL
+from steelsight.counterfactuals.sheets import ProofSheets
 from steelsight.errors import BadInput
 from steelsight.evaluation.intervals.bootstrap import wilson
 from steelsight.runs.opening.open import OpenRun
-from steelsight.shortcuts.nuisances.nuisance import Nuisance, open_nuisance
-from steelsight.shortcuts.pasting.doses import FULL
 from steelsight.shortcuts.prove.examples import choose_examples
-from steelsight.shortcuts.prove.options import ProofSettings
 from steelsight.shortcuts.prove.prove import prove
-from steelsight.shortcuts.sheets import ProofSheets, proof_sheets
+from steelsight.shortcuts.sheets import proof_sheets
 from steelsight.streams import stream
 from steelsight.study.data import TEST_PREFIX
 from steelsight.study.options import StudyOptions
