@@ -25,6 +25,7 @@
     ├── ScanIncomplete      a worker died; the message names the missing parts
     ├── ParityRefused       an exported graph does not agree with the model it came from
     ├── AdaptationRefused   a head fitted to labelled sheets is not better than the bundle's own
+    ├── GateRefused         a bundle's card has no record of a gate that it passed
     └── MissingWeights      pretrained weights are requested and not available
 
 Messages say what was expected, what came, where, and what to do, in one line.
@@ -45,6 +46,7 @@ __all__ = [
     "BadOutput",
     "BadRecipe",
     "BadSource",
+    "GateRefused",
     "ImageAltered",
     "ImageMissing",
     "LeaseLost",
@@ -173,6 +175,10 @@ class ParityRefused(SteelsightError):
 
 class AdaptationRefused(SteelsightError):
     """A head fitted to labelled sheets is not better than the bundle's own; no bundle is written."""
+
+
+class GateRefused(SteelsightError):
+    """A bundle's card has no record of a gate that it passed by the policy asked for."""
 
 
 class MissingWeights(SteelsightError, FileNotFoundError):

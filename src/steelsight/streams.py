@@ -33,6 +33,8 @@ STREAMS: Final[Mapping[str, int]] = {
     "confidence-scores": 17,
     "export-calibration": 23,
     "export-sheets": 19,
+    "gate-accuracy": 119,
+    "gate-balanced": 120,
     "head-fit": 0,
     "intervention": 83,
     "label-curve": 3,

@@ -43,6 +43,7 @@ def run(tmp_path):
         ("torch", ["models"], "lab"),
         ("sklearn", ["adapt", "BUNDLE", "DATA", "--out", "OUT"], "adapt"),
         ("onnx", ["adapt", "BUNDLE", "DATA", "--out", "OUT"], "adapt"),
+        ("skimage", ["gate", "BUNDLE", "DATA", "--policy", "FILE"], "adapt"),
     ],
 )
 def test_the_missing_extra_is_named(hidden, arguments, extra, tmp_path, run):
@@ -66,3 +67,13 @@ def test_the_demo_on_own_images_needs_neither_scipy_nor_torch(tmp_path, run):
     )
     assert told.returncode == 0, told.stderr
     assert (tmp_path / "out" / "scan" / "report.html").exists()
+
+
+def test_a_gate_needs_no_torch(tmp_path, run):
+    from tests.adaptation.gate.gate_cases import known_bundle, known_data, write_policy
+
+    bundle, data = known_bundle(tmp_path / "bundle", white=18.0), known_data(tmp_path / "DATA", 60)
+    told = run("torch", "gate", bundle, data, "--policy", write_policy(tmp_path))
+    assert told.returncode == 1, told.stderr
+    assert "FAIL stain → none: exceeded" in " ".join(told.stderr.split())
+    assert "the bundle may not be released" in told.stderr

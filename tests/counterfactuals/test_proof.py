@@ -20,8 +20,6 @@ from steelsight.counterfactuals.pasting.doses import FULL
 from steelsight.counterfactuals.proof import ShortcutProof, prove_nuisance, suspected_class_index
 from steelsight.counterfactuals.sheets import ProofSheets
 from steelsight.errors import BadInput
-from steelsight.reports.document import Document
-from steelsight.shortcuts.prove.report import write_test
 
 SHEETS = make_sheets(100)
 
@@ -103,45 +101,6 @@ def test_a_group_of_one_sheet_gives_no_significance() -> None:
     assert found.on_margins.p_value == found.on_margins.smallest_p == 1 / 26
     assert found.on_margins.delta.low < 0.2
     assert found.verdict == "proven"  # by the paste of drawn stains
-
-
-def test_related_sheets_count_once_and_are_told_as_groups() -> None:
-    sheets = make_sheets(120, groups=tuple(f"tile {row // 8}" for row in range(120)))
-    found = _prove(network(white=9), sheets)
-    assert found.scores is not None
-    assert found.on_margins is not None
-    tiles: dict[bool, set[str]] = {False: set(), True: set()}
-    nuisance = nuisance_of(sheets)
-    for row in np.flatnonzero(sheets.defect_free & nuisance.listed).tolist():
-        tiles[bool(nuisance.present[row])].add(sheets.groups[row])
-    compared = len(tiles[False]), len(tiles[True])
-    assert (found.on_margins.without, found.on_margins.with_it) == compared
-    assert found.scores.units == "groups"
-    assert f"the test of {compared[0]} groups without and {compared[1]} with" in found.because
-    document = Document("test")
-    document.chapter("test")
-    write_test(document, found)
-    words = str(document.as_dict())
-    counts = found.as_dict()
-    assert counts["sheets_without"] + counts["sheets_with"] == int(sheets.defect_free.sum()) == 60
-    assert (
-        f"{counts['sheets_without']} sheets without stain are {compared[0]} groups, and "
-        f"{counts['sheets_with']} with it are {compared[1]}."
-    ) in words
-    assert "Ticks: groups; lines: medians." in words
-
-
-def test_sheets_without_groups_are_told_as_sheets() -> None:
-    found = _prove(network(white=9))
-    assert found.scores is not None
-    assert found.scores.units == "sheets"
-    assert "the test of 25 sheets without and 25 with" in found.because
-    document = Document("test")
-    document.chapter("test")
-    write_test(document, found)
-    words = str(document.as_dict())
-    assert "Ticks: sheets; lines: medians." in words
-    assert "Related sheets count once" not in words
 
 
 def test_an_empty_group_leaves_the_paste_and_a_note() -> None:

@@ -28,11 +28,13 @@ from steelsight.cli.plant.bench import bench
 from steelsight.cli.plant.bundle import bundle
 from steelsight.cli.plant.demo import demo
 from steelsight.cli.plant.export import export
+from steelsight.cli.plant.gate import gate
 from steelsight.cli.plant.scan import scan
 from steelsight.cli.service.coil import coil
 from steelsight.cli.service.ledger import ledger
 from steelsight.cli.service.line import line
 from steelsight.cli.service.quality import quality
+from steelsight.cli.service.reviews import reviews
 from steelsight.cli.service.serve import serve
 from steelsight.cli.service.user import user
 from steelsight.cli.shortcuts.shortcuts import shortcuts
@@ -88,13 +90,14 @@ LAB = (
     study,
     export,
 )
-for verb in (demo, bench, scan, adapt, line, serve, quality, synth, data, models, recipes, *LAB):
+for verb in (demo, bench, scan, adapt, gate, line, serve, quality, synth, data, models, recipes, *LAB):
     app.command(cls=Verb)(verb)
 app.add_typer(bundle)
 app.add_typer(shortcuts)
 app.add_typer(inspect)
 app.add_typer(ledger)
 app.add_typer(coil)
+app.add_typer(reviews)
 app.add_typer(user)
 
 

@@ -57,7 +57,8 @@ _EXTRAS: Final = {
     **dict.fromkeys(("joserfc", "pg8000", "prometheus_client", "pydantic_settings"), "serve"),
     **dict.fromkeys(("python_multipart", "rfc8785", "sqlalchemy", "uvicorn", "uvloop"), "serve"),
 }
-_OF_ADAPT: Final = ("onnx", "scipy", "sklearn")  # others of the lab need them too
+_OF_ADAPT: Final = ("onnx", "scipy", "skimage", "sklearn")  # others of the lab need them too
+_ADAPTING: Final = ("adapt", "gate", "reviews")  # verbs that need them and not the lab
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,8 @@ def _package(error: ModuleNotFoundError) -> str:
 def _extra(error: ModuleNotFoundError, verb: str) -> str | None:
     """The extra that brings a package which a verb needs; None = none does."""
     package = _package(error)
-    return "adapt" if verb.endswith(" adapt") and package in _OF_ADAPT else _EXTRAS.get(package)
+    own = verb.split()[1:2]
+    return "adapt" if own and own[0] in _ADAPTING and package in _OF_ADAPT else _EXTRAS.get(package)
 
 
 def _os_text(error: OSError) -> str:

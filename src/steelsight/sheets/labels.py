@@ -7,8 +7,8 @@ keeps all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -16,7 +16,7 @@ from jaxtyping import Float
 from steelsight.errors import BadData
 from steelsight.types import Labels, SheetItem, Task
 
-__all__ = ["Labelled", "class_names_of", "label_sheets"]
+__all__ = ["Labelled", "class_names_of", "label_sheets", "renumber_types"]
 
 Flags = Float[np.ndarray, "n k"]
 
@@ -93,6 +93,18 @@ def label_sheets(
     single = [answers[0] if keep_multi_type or len(answers) == 1 else -1 for answers in alternatives]
     clean = None if clean_name is None else 0
     return Labelled(names, np.array(single, dtype=np.int64), alternatives, clean, called)
+
+
+def renumber_types(item: SheetItem, index_of: Mapping[int, int]) -> SheetItem:
+    """A sheet with its defect types and their masks numbered otherwise.
+
+    index_of  the new number of every type that it has
+    """
+    masks = tuple(
+        replace(mask, defect_type=index_of[mask.defect_type]) if mask.defect_type else mask
+        for mask in item.masks
+    )
+    return replace(item, types=tuple(sorted(index_of[type_] for type_ in item.types)), masks=masks)
 
 
 def _refuse_defect_free(items: Sequence[SheetItem]) -> None:

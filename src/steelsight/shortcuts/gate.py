@@ -20,14 +20,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from steelsight.counterfactuals.nuisances.nuisance import ALIASES, KINDS
+from steelsight.counterfactuals.policy import (
+    MOST_CLAUSES,
+    PolicySection,
+    nuisance_of,
+    parse_policy,
+    read_policy,
+)
 from steelsight.counterfactuals.proof import ShortcutProof
-from steelsight.errors import BadRecipe
 from steelsight.files import keep_earlier, write_json
 from steelsight.names import short_name
-from steelsight.reading import parse_toml, read_regular
 from steelsight.runs.settings import result_settings
 from steelsight.shortcuts.prove.options import GateOptions, ProofOptions
 from steelsight.shortcuts.prove.run import open_proof, proof_folder, prove_opened
@@ -36,17 +41,10 @@ from steelsight.training.conclude import environment
 __all__ = ["Clause", "ClauseDecision", "GateResult", "Policy", "gate_run", "load_policy"]
 
 GATE_FILE = "gate.json"
-MOST_CLAUSES = 1000
 DEFAULT = GateOptions()
 
 
-class _PolicySection(BaseModel):
-    """Strict: `most_excess = true` is no share."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Clause(_PolicySection):
+class Clause(PolicySection):
     """The bound on one nuisance."""
 
     nuisance: str = Field(min_length=1)  # stain, end, or a list's path
@@ -55,7 +53,7 @@ class Clause(_PolicySection):
     inconclusive: Literal["pass", "fail"] = "fail"  # what an inconclusive proof does
 
 
-class Policy(_PolicySection):
+class Policy(PolicySection):
     """All clauses of a policy file."""
 
     shortcut: tuple[Clause, ...] = Field(min_length=1, max_length=MOST_CLAUSES, strict=False)
@@ -102,21 +100,12 @@ def load_policy(path: Path) -> Policy:
 
     raises  BadRecipe, naming the key to correct
     """
-    try:
-        values = parse_toml(read_regular(path))
-    except OSError as error:
-        raise BadRecipe(f"--policy {path}: expected a TOML file; {error.strerror or error}") from error
-    except ValueError as error:
-        raise BadRecipe(f"{path}: expected TOML, got {error}; correct that line") from error
-    try:
-        return Policy.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadRecipe(
-            f"{path}: {where}: {first['msg']}, got {first['input']!r:.120}; a clause is a table "
-            "[[shortcut]] with nuisance and most_excess"
-        ) from error
+    return parse_policy(
+        read_policy(path),
+        path,
+        Policy,
+        "a clause is a table [[shortcut]] with nuisance and most_excess",
+    )
 
 
 def gate_run(
@@ -137,7 +126,7 @@ def gate_run(
     """
     loaded = load_policy(policy)
     clauses = loaded.shortcut
-    nuisances = [_nuisance_of(clause, policy) for clause in clauses]
+    nuisances = [nuisance_of(clause.nuisance, policy) for clause in clauses]
     folder = out or run / "shortcuts"
     say("opening")
     opened = open_proof(run, data, options, split=options.split)
@@ -204,18 +193,6 @@ def _folder_names(clauses: Sequence[Clause]) -> list[str]:
             name, number = f"{_name_of(clause)}-{number}", number + 1
         names.append(name)
     return names
-
-
-def _nuisance_of(clause: Clause, policy: Path) -> str:
-    """The clause's nuisance as `prove_run` takes it; raises BadRecipe for a list that does not exist."""
-    kind = ALIASES.get(clause.nuisance, clause.nuisance)
-    path = policy.parent / clause.nuisance
-    if kind not in KINDS and not path.is_file():
-        raise BadRecipe(
-            f"{policy}: nuisance: expected stain, end, or a list's path from the policy's folder, "
-            f"got {clause.nuisance!r:.120}, which is no file; correct it"
-        )
-    return kind if kind in KINDS else str(path)
 
 
 def _name_of(clause: Clause) -> str:

@@ -10,10 +10,12 @@ import typer
 
 from steelsight.cli.console import BundleArgument, JsonFlag, console, emit_json, print_line
 from steelsight.cli.verb import Verb
-from steelsight.errors import ParityRefused
+from steelsight.errors import GateRefused, ParityRefused
 
 if TYPE_CHECKING:
     from steelsight.runtime.bundle.card import BundleCard
+    from steelsight.runtime.bundle.gate_record import GateRecord
+    from steelsight.runtime.bundle.open import Bundle
 
 __all__ = ["bundle"]
 
@@ -27,6 +29,12 @@ def verify(
     key: Annotated[
         Path | None,
         typer.Option(help="Public key (PEM, Ed25519) whose signature it must carry.", metavar="FILE"),
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            help="Policy file by which its card must say that it passed `steelsight gate`.", metavar="FILE"
+        ),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -42,6 +50,8 @@ def verify(
         check_signature(opened, key)
         print_line(f"signature: by the key {key}")
     _print_notes(opened.notes)
+    if policy is not None:
+        _verify_gate(opened, policy)
     found = verify_bundle(opened, threads=threads)
     for each in found:
         told = each.parity
@@ -64,6 +74,16 @@ def verify(
         )
 
 
+def _verify_gate(opened: Bundle, policy: Path) -> None:
+    """Print the record of the gate; raises GateRefused where there is none that was passed."""
+    from steelsight.runtime.bundle.gate import verify_gate
+
+    check = verify_gate(opened, policy=policy)
+    if not check.passed or check.record is None:
+        raise GateRefused(f"{opened.folder}: {'; '.join(check.reasons)}")
+    print_line(f"gate: {_gate_words(check.record)}")
+
+
 @bundle.command(cls=Verb)
 def show(folder: BundleArgument, as_json: JsonFlag = False) -> None:
     """Check that a bundle is complete, and print its card."""
@@ -79,12 +99,18 @@ def show(folder: BundleArgument, as_json: JsonFlag = False) -> None:
         "promise": card.threshold_statement or "none",
         "label sets": _label_sets(card),
         "made by": f"steelsight {card.steelsight_version}",
+        **({"gate": _gate_words(card.gates[-1])} if card.gates else {}),
     }
     for name, value in facts.items():
         console.print(f"{name:<10} {value}", markup=False, soft_wrap=True)
     _print_notes(opened.notes)
     if as_json:
         emit_json(card.model_dump(mode="json"))
+
+
+def _gate_words(record: GateRecord) -> str:
+    outcome = "passed" if record.passed else "not passed"
+    return f"{outcome} by {record.policy} on {record.sheets} sheets of {record.data}, {record.made}"
 
 
 def _label_sets(card: BundleCard) -> str:

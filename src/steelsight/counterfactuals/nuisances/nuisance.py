@@ -23,7 +23,18 @@ from steelsight.sheets.formats.named_rows import NamedRows, match_rows
 from steelsight.sheets.formats.tables import CsvTable, read_table
 from steelsight.types import GrayBatch, Labels
 
-__all__ = ["ALIASES", "KINDS", "SOURCES", "Kind", "Nuisance", "group_numbers", "group_sizes", "open_nuisance"]
+__all__ = [
+    "ALIASES",
+    "DETECTORS",
+    "KINDS",
+    "SOURCES",
+    "Kind",
+    "Nuisance",
+    "group_numbers",
+    "group_sizes",
+    "likely_kind",
+    "open_nuisance",
+]
 
 Kind = Literal["stain", "end"]
 Source = Literal["truth", "detector", "list"]
@@ -181,7 +192,7 @@ def _listed(sheets: ProofSheets, path: Path, known: Collection[str], allow_bad: 
         f"; {elsewhere} of the listed sheets are not among the evaluated sheets" * (elsewhere > 0)
     )
     note += f"; {len(named.faults)} rows name no sheet or several and are not used" * bool(named.faults)
-    return Nuisance(path.stem, _likely_kind(sheets, present), "list", present, listed, note)
+    return Nuisance(path.stem, likely_kind(np.asarray(sheets.images[present])), "list", present, listed, note)
 
 
 def _read_groups(table: CsvTable, named: NamedRows) -> Mapping[str, bool]:
@@ -201,10 +212,12 @@ def _read_groups(table: CsvTable, named: NamedRows) -> Mapping[str, bool]:
     return groups
 
 
-def _likely_kind(sheets: ProofSheets, present: Bool[np.ndarray, " n"]) -> Kind | None:
-    """The kind whose detector finds something on most of a list's sheets; None if there is no such kind."""
+def likely_kind(images: GrayBatch) -> Kind | None:
+    """The kind whose detector finds something on most of a list's sheets; None if there is no such kind.
+
+    images  (n, h, w) uint8 of the sheets that have it
+    """
     for kind, detect in DETECTORS.items():
-        detected = detect(np.asarray(sheets.images[present])) > 0
-        if detected.mean() >= LIKELY:
+        if len(images) and (detect(images) > 0).mean() >= LIKELY:
             return kind
     return None

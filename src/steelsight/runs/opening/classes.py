@@ -10,9 +10,8 @@ from pathlib import Path
 
 from steelsight.errors import BadData
 from steelsight.models.card import Card
-from steelsight.sheets.labels import label_sheets
+from steelsight.sheets.labels import label_sheets, renumber_types
 from steelsight.training.dataset import SheetData
-from steelsight.types import SheetItem
 
 __all__ = ["match_classes"]
 
@@ -35,7 +34,7 @@ def match_classes(sheets: SheetData, card: Card, data: Path) -> SheetData:
     index_of = {
         old: types.index(name) + 1 for old, name in enumerate(sheets.type_names[1:], 1) if name in types
     }
-    items = tuple(_renumbered(item, index_of) for item in sheets.items)
+    items = tuple(renumber_types(item, index_of) for item in sheets.items)
     names = (clean_name, *types)
     without = card.task == "multiclass" and card.clean is None
     labelled = label_sheets(
@@ -62,11 +61,3 @@ def _refuse_unknown(sheets: SheetData, card: Card, types: tuple[str, ...], data:
             f"got {', '.join(unknown)}; "
             "leave these sheets out, name their folders as the run does, or train on this data"
         )
-
-
-def _renumbered(item: SheetItem, index_of: dict[int, int]) -> SheetItem:
-    masks = tuple(
-        replace(mask, defect_type=index_of[mask.defect_type]) if mask.defect_type else mask
-        for mask in item.masks
-    )
-    return replace(item, types=tuple(sorted(index_of[type_] for type_ in item.types)), masks=masks)

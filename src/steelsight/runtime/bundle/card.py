@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-import unicodedata
 from itertools import pairwise
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, Field, JsonValue, model_validator
 
+from steelsight.runtime.bundle.card_values import (
+    LONGEST_SIDE,
+    CardPart,
+    Cells,
+    Difference,
+    Distance,
+    Gray,
+    Name,
+    Share,
+    Words,
+    in_order,
+)
+from steelsight.runtime.bundle.gate_record import MOST_GATES, GateRecord
 from steelsight.types import InputSpec, Task
 from steelsight.version import __version__
 
@@ -35,20 +47,7 @@ MOST_CLASSES: Final = 10_000
 MOST_RANKS: Final = 64  # order statistics of a property of the certification sheets
 MOST_FILES: Final = 64  # of a bundle
 MOST_BYTES: Final = 2**30  # of all files of a bundle together
-LONGEST_SIDE: Final = 2**16  # px, of the input
 RESERVED: Final = ("card.json", "card.json.sig")  # files of a bundle that its card does not list
-
-
-def _shown(text: str) -> str:
-    if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text):
-        raise ValueError(f"expected text without control characters, got {text!a:.80}")
-    return text
-
-
-def _in_order(values: tuple[float, ...]) -> tuple[float, ...]:
-    if any(later < earlier for earlier, later in pairwise(values)):
-        raise ValueError("expected values in order")
-    return values
 
 
 def _rising(values: tuple[float, ...]) -> tuple[float, ...]:
@@ -60,30 +59,19 @@ def _rising(values: tuple[float, ...]) -> tuple[float, ...]:
     return values
 
 
-Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_shown)]
-Words = Annotated[str, Field(max_length=10_000)]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Difference = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
-Gray = Annotated[float, Field(ge=0, le=255, allow_inf_nan=False)]
-Distance = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
-Cells = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
 Precision = Literal["f32", "bf16", "int8"]
 FeatureScale = Literal["linear", "cube root"]
 ThresholdBy = Literal["certificate", "cost", "cross-validation", "none"]
 
 
-class _CardPart(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class FileFact(_CardPart):
+class FileFact(CardPart):
     """A file of the bundle."""
 
     sha256: str = Field(pattern="^[0-9a-f]{64}$")  # of the bytes, hexadecimal
     size: int = Field(ge=1, le=MOST_BYTES)  # bytes
 
 
-class GraphFacts(_CardPart):
+class GraphFacts(CardPart):
     """The graph: gray uint8 (n, h, w) to logits (n, c), maps (n, c, gh, gw) and embedding (n, k).
 
     With a place head also to places (n, c, ph, pw): log odds of each class against no defect at a place.
@@ -95,7 +83,7 @@ class GraphFacts(_CardPart):
     places: tuple[Cells, Cells] | None = None  # grid of the place head; None = there is none
 
 
-class Familiarity(_CardPart):
+class Familiarity(CardPart):
     """How far from the training sheets an input may lie; statistics are in `file`."""
 
     file: str = "familiarity.npz"  # means (c, k) and whitening (k, r), float32
@@ -105,7 +93,7 @@ class Familiarity(_CardPart):
     scale: FeatureScale = "linear"  # of the features that distances are measured in
 
 
-class TrainingStatistics(_CardPart):
+class TrainingStatistics(CardPart):
     """Statistics of the calibration sheets, with which `runtime.drift` compares a scan."""
 
     sheets: int = Field(ge=1)  # how many were measured
@@ -128,7 +116,7 @@ class TrainingStatistics(_CardPart):
         return self.sheets if self.groups is None else min(self.sheets, self.groups)
 
 
-class LabelSets(_CardPart):
+class LabelSets(CardPart):
     """From which probability on each class is in the label set of a sheet.
 
     Of the familiar sheets of each class at least the share `coverage` have it in their set, where they are
@@ -156,16 +144,16 @@ class LabelSets(_CardPart):
         return self
 
 
-class CertificationSheets(_CardPart):
+class CertificationSheets(CardPart):
     """Order statistics of the certification sheets, by which `runtime.certificate` tests scanned sheets."""
 
     sheets: int = Field(ge=1)  # one a group
     ranks: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1, max_length=MOST_RANKS)  # from below
     confidence: Annotated[
-        tuple[Share, ...], AfterValidator(_in_order)
+        tuple[Share, ...], AfterValidator(in_order)
     ] = ()  # at these ranks; none = not known
     distance: Annotated[
-        tuple[Distance, ...], AfterValidator(_in_order)
+        tuple[Distance, ...], AfterValidator(in_order)
     ] = ()  # likewise, from the training sheets
 
     @model_validator(mode="after")
@@ -178,7 +166,7 @@ class CertificationSheets(_CardPart):
         return self
 
 
-class ShortcutStamp(_CardPart):
+class ShortcutStamp(CardPart):
     """What `steelsight shortcuts prove` found for this model and one nuisance."""
 
     nuisance: Name  # stain, end, or the name of a table
@@ -193,12 +181,13 @@ class ShortcutStamp(_CardPart):
     data_hash: Words  # see sheets.cache
 
 
-class BundleCard(_CardPart):
+class BundleCard(CardPart):
     """The JSON card of a BUNDLE."""
 
     format: Literal[1, 2] = BUNDLE_FORMAT  # of this file
     steelsight_version: Name = __version__  # that wrote it
-    # Hash over everything else in this card, which holds the hash of every other file; "" = not yet written.
+    # Hash over everything else in this card but `gates`, which hold it. The card holds the hash of every
+    # other file. "" = not yet written.
     model_id: str = Field(default="", pattern="^([0-9a-f]{12}|[0-9a-f]{32}|)$")
     task: Task  # binary, multiclass or multilabel
     class_names: tuple[Name, ...] = Field(
@@ -225,6 +214,9 @@ class BundleCard(_CardPart):
     shortcuts: tuple[ShortcutStamp, ...] = ()  # none = no shortcut was tested
     shortcut_search: Words = ""  # outcome of `steelsight shortcuts find`, in words; "" = not searched
     source: dict[str, JsonValue] = Field(default_factory=dict)  # run, data and its hash, seed, recipe
+    gates: tuple[GateRecord, ...] = Field(
+        default=(), max_length=MOST_GATES
+    )  # the oldest first; not in model_id
 
     @property
     def clean(self) -> int | None:

@@ -1,7 +1,8 @@
 """The text of a card, and the hash over the whole bundle that is its model id.
 
-The card holds the SHA-256 of every other file. The id is a hash over everything in the card but itself, as
-JSON with sorted keys, so one number stands for the bundle: whatever is changed in any file changes it.
+The card holds the SHA-256 of every other file. The id is a hash over everything in the card but itself and
+the records of gates, as JSON with sorted keys, so one number stands for the bundle: whatever is changed in
+any file changes it. A record of a gate holds that id and has a hash of its own.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from pydantic import ValidationError
 from steelsight.errors import BadBundle
 from steelsight.reading import parse_json
 from steelsight.runtime.bundle.card import BUNDLE_FORMAT, BUNDLE_FORMATS, BundleCard
+from steelsight.runtime.bundle.gate_record import record_hash
 
 __all__ = ["parse_card", "seal", "write_card"]
 
 ID_DIGITS: Final = 32  # of the id, hexadecimal: 128 bits
 OLD_ID_DIGITS: Final = 12  # in format 1
+_NOT_HASHED: Final = ("model_id", "gates")  # by the id
 
 
 def seal(card: BundleCard) -> BundleCard:
@@ -30,7 +33,8 @@ def seal(card: BundleCard) -> BundleCard:
 
 def write_card(card: BundleCard) -> bytes:
     """The bytes of card.json."""
-    return (card.model_dump_json(indent=2) + "\n").encode()
+    none = None if card.gates else {"gates"}  # earlier versions do not know the field
+    return (card.model_dump_json(indent=2, exclude=none) + "\n").encode()
 
 
 def parse_card(text: bytes, where: str) -> BundleCard:
@@ -38,7 +42,8 @@ def parse_card(text: bytes, where: str) -> BundleCard:
 
     where   path of the file in messages
     raises  BadBundle for text that is no JSON or could be read in two ways, for another format, for values
-            out of bounds, and where the id is not the hash of what the card says
+            out of bounds, and where the id is not the hash of what the card says, or the record of a gate is
+            of another bundle or not what its hash says
     """
     try:
         raw = parse_json(text, strict=True)
@@ -57,6 +62,7 @@ def parse_card(text: bytes, where: str) -> BundleCard:
         field = ".".join(str(part) for part in first["loc"]) or "card"
         raise BadBundle(f"{where}: {field:.120}: {first['msg']:.300}; export the bundle again") from error
     _check_id(card, raw, where)
+    _check_gates(card, raw, where)
     return card
 
 
@@ -69,7 +75,17 @@ def _check_id(card: BundleCard, raw: dict[str, Any], where: str) -> None:
         )
 
 
+def _check_gates(card: BundleCard, raw: dict[str, Any], where: str) -> None:
+    for number, (record, written) in enumerate(zip(card.gates, raw.get("gates", ()), strict=True)):
+        if record.model_id != card.model_id or record.sha256 != record_hash(written):
+            raise BadBundle(
+                f"{where}: gates.{number}: expected the record of a gate of {card.model_id} with the hash of "
+                "what it says, got another; the card was altered or damaged, copy the bundle again or repeat "
+                "the gate"
+            )
+
+
 def _hash(card: dict[str, Any]) -> str:
-    rest = {key: value for key, value in card.items() if key != "model_id"}
+    rest = {key: value for key, value in card.items() if key not in _NOT_HASHED}
     text = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS]

@@ -13,10 +13,10 @@ from steelsight.errors import BadBundle, BadOutput
 from steelsight.files import NAME_BYTES, PARTIAL, replace_folder, sync_folder, write_synced
 from steelsight.names import short_name
 from steelsight.runtime.bundle.card import BundleCard, FileFact
-from steelsight.runtime.bundle.open import CARD_FILE, SIGNATURE_FILE, open_bundle
+from steelsight.runtime.bundle.open import CARD_FILE, SIGNATURE_FILE, Bundle, open_bundle
 from steelsight.runtime.bundle.seal import parse_card, seal, write_card
 
-__all__ = ["describe_files", "write_bundle"]
+__all__ = ["copy_bundle", "describe_files", "write_bundle"]
 
 
 def describe_files(files: Mapping[str, bytes]) -> dict[str, FileFact]:
@@ -35,19 +35,38 @@ def write_bundle(out: Path, card: BundleCard, files: Mapping[str, bytes]) -> Bun
     raises   BadOutput where OUT is something else or cannot be written; BadBundle where the result cannot be
              opened. An earlier bundle is then unchanged
     """
+    _refuse_replacing(out)
+    sealed = seal(card)
+    _write_files(out, {**files, CARD_FILE: write_card(sealed)})
+    return sealed
+
+
+def copy_bundle(out: Path, bundle: Bundle, card_text: bytes) -> None:
+    """Write the files of an opened bundle with this text of its card, as `write_bundle` does.
+
+    card_text  bytes of card.json; they name the same files
+    """
+    _refuse_replacing(out)
+    _write_files(out, {**bundle.files, CARD_FILE: card_text})
+
+
+def _refuse_replacing(out: Path) -> None:
+    """Raise BadOutput where OUT exists and is no bundle that may be replaced."""
     if out.exists() and not _replaceable(out):
         raise BadOutput(
             f"{out}: expected a new folder or a bundle with no other files, found other files; "
             "choose another --out"
         )
-    sealed = seal(card)
+
+
+def _write_files(out: Path, files: Mapping[str, bytes]) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(out)
         new = out.with_name(_name_beside(out, os.getpid()))
         try:
             new.mkdir()
-            for name, content in {**files, CARD_FILE: write_card(sealed)}.items():
+            for name, content in files.items():
                 write_synced(new / name, content)
             sync_folder(new)
             open_bundle(new)
@@ -59,7 +78,6 @@ def write_bundle(out: Path, card: BundleCard, files: Mapping[str, bytes]) -> Bun
             f"{out}: the bundle could not be written ({error.strerror or error}); an earlier one is "
             "unchanged; free space or choose another --out"
         ) from error
-    return sealed
 
 
 def _name_beside(out: Path, process: int | str) -> str:
