@@ -20,6 +20,8 @@ KEYS = (
     "models/card.py",
     "models/catalog.py",
     "runtime/bundle/card.py",
+    "runtime/bundle/gate_record.py",
+    "adaptation/gate/policy.py",
     "sheets/synthetic/spec.py",
 )
 RECIPES = sorted([*PACKAGE.rglob("training/recipes/*.toml"), *PACKAGE.rglob("league.toml")])

@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Int
 
-from steelsight.sheets.images.pixels import place, read_size
+from steelsight.sheets.images.pixels import fit_mask, place, read_size
 from steelsight.sheets.labels import Labelled
 from steelsight.sheets.masks import mask_fractions
+from steelsight.sheets.rle import decode_runs
 from steelsight.types import GrayBatch, InputSpec, Labels, Mask, SheetItem
 
 __all__ = ["ProofSheets", "gather_sheets"]
 
 NO_CLASS = -2  # a label that no sheet has
+HALF = 0.5  # share of a model pixel from which it is marked
 KEPT_MASKS = 2048  # 50 MB at the study's size
 
 
@@ -36,6 +38,8 @@ class ProofSheets:
     root: Path | None = None  # the DATA folder, which may hold truth.csv
     pixel_aspect: Callable[[int], float] = lambda _: 1.0  # of a row, as in `Placement`; read on demand
     clean: int | None = 0  # the class of defect-free sheets; None = the model has no such class
+    # (h, w) pixels of a row that run lengths on its image file cover at least half; None = no image files.
+    read_runs: Callable[[int, str], Mask] | None = None
 
     @property
     def defect_free(self) -> Bool[np.ndarray, " n"]:
@@ -59,6 +63,7 @@ class ProofSheets:
     def take(self, rows: Int[np.ndarray, " m"]) -> ProofSheets:
         """The sheets at these positions."""
         chosen = rows.tolist()
+        read_runs = self.read_runs
         return replace(
             self,
             ids=tuple(self.ids[i] for i in chosen),
@@ -68,6 +73,7 @@ class ProofSheets:
             defect=lambda row: self.defect(chosen[row]),
             groups=tuple(self.groups[i] for i in chosen),
             pixel_aspect=lambda row: self.pixel_aspect(chosen[row]),
+            read_runs=None if read_runs is None else lambda row, runs: read_runs(chosen[row], runs),
         )
 
 
@@ -101,6 +107,11 @@ def gather_sheets(
         mask: Mask = mask_fractions(item, spec) > 0
         return mask
 
+    def read_runs(row: int, runs: str) -> Mask:
+        item = picked[row]
+        covered: Mask = fit_mask(decode_runs(runs, read_size(item.path), where=item.id), spec) >= HALF
+        return covered
+
     return ProofSheets(
         name=name,
         ids=tuple(item.id for item in picked),
@@ -113,4 +124,5 @@ def gather_sheets(
         root=root,
         pixel_aspect=lambda row: place(read_size(picked[row].path), spec).pixel_aspect,
         clean=labelled.clean,
+        read_runs=read_runs,
     )

@@ -68,6 +68,7 @@ def _refused(
             r"least_sheets: .*or equal to 1",
         ),
         (f"{STAIN}most_excess = 0.1\n[quality]\nleast_acuracy = 0.9", r"quality.least_acuracy: Extra inputs"),
+        ('[[shortcut]]\nnuisance = "a\\u0007.csv"\nmost_excess = 0.1', r"nuisance: .*control characters"),
         ("[[shortcut]\n", "expected TOML"),
     ],
 )

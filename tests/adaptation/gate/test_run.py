@@ -180,6 +180,7 @@ def test_the_record_leaves_the_rest_of_the_bundle_as_it_was(tmp_path: Path, data
     after = {path.name: path.read_bytes() for path in bundle.iterdir()}
     old, new = json.loads(before.pop("card.json")), json.loads(after.pop("card.json"))
     assert before == after  # the signature, which is of the card before, is gone
+    assert "sign it with `steelsight bundle sign`" in found.notes[-1]
     assert new.pop("gates") == [json.loads(found.record.model_dump_json())]
     assert new == old
     assert verify_gate(open_bundle(bundle), policy=tmp_path / "policy.toml").passed

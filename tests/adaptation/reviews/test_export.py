@@ -144,7 +144,11 @@ def test_nuisance_lists_are_taken_by_shortcuts(plant: Plant, tmp_path: Path) -> 
     plant.sheet(82)
     plant.review(82, Answer.CONFIRMED, "none", boxes=[(10, 10, 30, 20)])  # a reason that is none, unnamed
     done = _export(plant, tmp_path / "DATA")
-    assert {each.name: each.with_it for each in done.nuisances} == {"stain": 13, "end": 1, "marked": 1}
+    assert {each.name: (each.with_it, each.kind) for each in done.nuisances} == {
+        "stain": (13, "stain"),
+        "end": (1, "end"),
+        "marked": (1, "mark"),
+    }
     cache = load_pixels(open_data(tmp_path / "DATA"), SPEC)
     names = cache.sheets.type_names
     labelled = label_sheets(cache.sheets.items, "multiclass", names, keep_multi_type=False)
@@ -158,6 +162,9 @@ def test_nuisance_lists_are_taken_by_shortcuts(plant: Plant, tmp_path: Path) -> 
     expected = np.zeros((HEIGHT, WIDTH), dtype=bool)
     expected[10:20, 10:30] = True
     assert [row["EncodedPixels"] for row in marked] == [encode_mask(expected)]
+    unnamed = open_nuisance(sheets, str(tmp_path / "DATA" / "nuisance_marked.csv"))
+    assert unnamed.kind == "mark"
+    assert np.array_equal(unnamed.region(sheets, int(np.flatnonzero(unnamed.present)[0])), expected)
 
 
 def test_the_gate_takes_the_exported_sheets_and_their_list(plant: Plant, tmp_path: Path) -> None:
@@ -382,6 +389,23 @@ def test_a_folder_with_files_is_not_overwritten(plant: Plant, tmp_path: Path) ->
     assert sorted(path.name for path in out.iterdir()) == before
     with pytest.raises(BadOutput, match="expected no such folder"):
         _export(plant, out / "reviews.csv")
+
+
+def test_a_missing_store_is_refused_and_not_made(plant: Plant, tmp_path: Path) -> None:
+    fill(plant, 12)
+    arguments = [
+        "reviews",
+        "export",
+        plant.address,
+        "--images",
+        str(tmp_path / "no"),
+        "--out",
+        str(tmp_path / "D"),
+    ]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2
+    assert "expected the ledger's image store, found no such folder" in " ".join(done.output.split())
+    assert not (tmp_path / "no").exists()
 
 
 def test_an_unknown_part_is_refused(plant: Plant, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ both fail.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from steelsight.types import Interval
 
 __all__ = ["count_metric", "decide_metric", "decide_shortcut"]
 
+LONGEST: Final = 10_000  # characters of a reason, as a card holds
 Outcome = Literal["passed", "exceeded", "inconclusive", "underpowered"]
 
 
@@ -47,7 +48,7 @@ def decide_shortcut(limit: ShortcutLimit, proof: ShortcutProof, groups: tuple[st
         pasted=count,
         groups=units,
         outcome=outcome,
-        why=f"{limit.nuisance} → {proof.suspected_class}: {outcome}: {why}",
+        why=f"{limit.nuisance} → {proof.suspected_class}: {outcome}: {why}"[:LONGEST],
     )
 
 

@@ -36,6 +36,7 @@ from steelsight.counterfactuals.policy import (
 )
 from steelsight.errors import BadRecipe
 from steelsight.reading import read_regular
+from steelsight.runtime.bundle.card_values import Name
 
 __all__ = ["GatePolicy", "LoadedPolicy", "QualityLimits", "ShortcutLimit", "load_gate_policy"]
 
@@ -48,12 +49,12 @@ _FORM: Final = (
 class ShortcutLimit(PolicySection):
     """The limit on one nuisance."""
 
-    nuisance: str = Field(min_length=1, max_length=255)
-    suspect: str | None = None
-    most_flipped: float | None = Field(default=None, ge=0, le=1)
-    most_excess: float | None = Field(default=None, ge=0, le=1)
-    least_pasted: int = Field(default=FEWEST_PASTED, ge=FEWEST_PASTED)
-    require_test: bool = False
+    nuisance: Name  # stain, end, or a path relative to the policy
+    suspect: str | None = None  # class that verdicts flip to; None = as for `shortcuts prove`
+    most_flipped: float | None = Field(default=None, ge=0, le=1)  # limit of the upper 95 % bound
+    most_excess: float | None = Field(default=None, ge=0, le=1)  # the same beyond the control
+    least_pasted: int = Field(default=FEWEST_PASTED, ge=FEWEST_PASTED)  # sheets that must be pasted on
+    require_test: bool = False  # the two-group test must have the power, and detect nothing
 
     @model_validator(mode="after")
     def _limits_something(self) -> ShortcutLimit:
@@ -65,16 +66,17 @@ class ShortcutLimit(PolicySection):
 class QualityLimits(PolicySection):
     """Limits on how often the bundle is right; None = none."""
 
-    least_accuracy: float | None = Field(default=None, ge=0, le=1)
-    least_balanced_accuracy: float | None = Field(default=None, ge=0, le=1)
-    least_sheets: int = Field(default=1, ge=1)
+    least_accuracy: float | None = Field(default=None, ge=0, le=1)  # limit of the lower 95 % bound
+    least_balanced_accuracy: float | None = Field(default=None, ge=0, le=1)  # likewise
+    least_sheets: int = Field(default=1, ge=1)  # that the bundle must be tested on
 
 
 class GatePolicy(PolicySection):
     """All limits of a policy file."""
 
+    # One table [[shortcut]] for each nuisance.
     shortcut: tuple[ShortcutLimit, ...] = Field(min_length=1, max_length=MOST_CLAUSES, strict=False)
-    quality: QualityLimits | None = None
+    quality: QualityLimits | None = None  # None = quality does not count
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,12 @@ from steelsight.counterfactuals.proof import ShortcutProof, prove_nuisance
 from steelsight.errors import BadInput, BadRecipe
 from steelsight.evaluation.balanced import balanced_interval
 from steelsight.evaluation.intervals.bootstrap import share_interval
+from steelsight.names import on_one_line, shown_name
 from steelsight.plain import plain
 from steelsight.runtime.bundle.card import BundleCard
 from steelsight.runtime.bundle.gate import add_gate, refuse_gate_output
 from steelsight.runtime.bundle.gate_record import GatedMetric, GatedShortcut, GateRecord
-from steelsight.runtime.bundle.open import Bundle, open_bundle
+from steelsight.runtime.bundle.open import SIGNATURE_FILE, Bundle, open_bundle
 from steelsight.runtime.engine.engine import Engine, open_engine
 from steelsight.streams import stream
 from steelsight.types import GrayBatch, Interval, Labels, Logits
@@ -35,6 +36,9 @@ __all__ = ["BundleGate", "gate_bundle"]
 
 DEFAULT: Final = BundleGateOptions()
 RESAMPLES: Final = 1000
+SIGN_AGAIN: Final = (
+    "the signature, which was of the card before, was removed; sign it with `steelsight bundle sign`"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +105,10 @@ def gate_bundle(
         decisions.append(decide_shortcut(limit, proof, sheets.proof.groups))
     metrics = _metrics(loaded, sheets, logits, options.seed)
     record = _record(opened, engine, loaded, sheets, options, decisions, metrics, now())
-    return BundleGate(out or opened.folder, add_gate(opened, record, out), tuple(proofs), sheets.notes)
+    signed = out is None and (opened.folder / SIGNATURE_FILE).exists()
+    written = add_gate(opened, record, out)
+    notes = (*sheets.notes, *[SIGN_AGAIN] * signed)
+    return BundleGate(out or opened.folder, written, tuple(proofs), notes)
 
 
 def _refuse_task(card: BundleCard, bundle: Path) -> None:
@@ -187,7 +194,7 @@ def _record(
         made=made.strftime("%Y-%m-%dT%H:%M:%SZ"),
         model_id=bundle.card.model_id,
         engine=engine.about,
-        policy=loaded.path.name,
+        policy=on_one_line(shown_name(loaded.path.name)),
         policy_sha256=loaded.sha256,
         lists=loaded.lists,
         data=sheets.name,

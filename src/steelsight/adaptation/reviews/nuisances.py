@@ -36,7 +36,7 @@ class NuisanceList:
     file: str  # in the DATA folder
     with_it: int  # sheets
     without: int
-    kind: str  # stain or end; "" = of no kind that can be pasted
+    kind: str  # stain, end, or mark for what is cut out where it was marked; "" = it cannot be pasted
 
 
 def write_nuisances(data: Path, decided: Mapping[str, DecidedSheet]) -> tuple[NuisanceList, ...]:
@@ -70,7 +70,8 @@ def write_nuisances(data: Path, decided: Mapping[str, DecidedSheet]) -> tuple[Nu
         file = _file_name(name, taken)
         write_synced(data / file, shown_name(csv_text(table)).encode())
         counts = [sum(line[1] == word for line in table) for word in ("with", "without")]
-        lists.append(NuisanceList(name, file, counts[0], counts[1], kind or ""))
+        is_marked = any(line[1] == "with" and line[2] for line in table)
+        lists.append(NuisanceList(name, file, counts[0], counts[1], kind or "mark" * is_marked))
     return tuple(lists)
 
 

@@ -11,6 +11,7 @@ from steelsight.adaptation.reviews.options import ReviewExportOptions
 from steelsight.cli.console import JsonFlag, emit_json, print_line
 from steelsight.cli.options import expand_options
 from steelsight.cli.verb import Verb
+from steelsight.errors import BadInput
 
 if TYPE_CHECKING:
     from steelsight.adaptation.reviews.export import ReviewExport
@@ -45,6 +46,10 @@ def export(
     from steelsight.ledger.images.store import ImageStore
     from steelsight.ledger.writing.writer import open_writer
 
+    if "://" not in images and not Path(images).is_dir():
+        raise BadInput(
+            f"--images {images}: expected the ledger's image store, found no such folder; check it"
+        )
     with opened(address) as found, open_writer(found, WRITER) as writer:
         done = export_reviews(found, ImageStore(images), out, options)
         counts = {"sheets": done.sheets, "reviews": done.reviews}

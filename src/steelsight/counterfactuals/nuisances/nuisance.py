@@ -1,8 +1,9 @@
 """Which sheets have a nuisance: from the truth table of synthetic sheets, from a detector, or from a list.
 
 A list is a CSV file with a column ImageId. Without another column its sheets have the nuisance and all others
-do not. With a column `group` (with, without) only the listed sheets take part. Tables name sheets as
-`sheets.formats.image_names` reads names.
+do not. With a column `group` (with, without) only the listed sheets take part. A column `EncodedPixels` says
+where it was marked, in run lengths on the image: a nuisance that no detector knows is cut out there. Tables
+name sheets as `sheets.formats.image_names` reads names.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from steelsight.counterfactuals.sheets import ProofSheets
 from steelsight.errors import BadData, BadInput
 from steelsight.sheets.formats.named_rows import NamedRows, match_rows
 from steelsight.sheets.formats.tables import CsvTable, read_table
-from steelsight.types import GrayBatch, Labels
+from steelsight.types import GrayBatch, Labels, Mask
 
 __all__ = [
     "ALIASES",
@@ -36,10 +37,11 @@ __all__ = [
     "open_nuisance",
 ]
 
-Kind = Literal["stain", "end"]
+Kind = Literal["stain", "end", "mark"]  # mark: what was marked on the sheets of a list
 Source = Literal["truth", "detector", "list"]
 
 TRUTH_FILE = "truth.csv"
+RUNS = "EncodedPixels"  # column of a list: what was marked, as run lengths on the image
 SOURCES = ("auto", "truth", "detector")
 ALIASES = {"edge": "end"}
 DETECTORS: dict[Kind, Callable[[GrayBatch], Int[np.ndarray, " n"]]] = {
@@ -61,10 +63,22 @@ class Nuisance:
     present: Bool[np.ndarray, " n"]
     listed: Bool[np.ndarray, " n"]  # False: in neither group
     note: str = ""
+    # What was marked, as run lengths on the image file, one a sheet, "" = nothing; () = not used.
+    marks: tuple[str, ...] = ()
+
+    def region(self, sheets: ProofSheets, row: int) -> Mask:
+        """What was marked on a sheet, (h, w).
+
+        raises  BadAnnotation where the run lengths do not describe a mask of its image
+        """
+        if not self.marks or not self.marks[row] or sheets.read_runs is None:
+            return np.zeros(sheets.images.shape[1:], dtype=bool)
+        return sheets.read_runs(row, self.marks[row])
 
     def take(self, rows: Int[np.ndarray, " m"]) -> Nuisance:
         """The nuisance on the sheets at these positions."""
-        return replace(self, present=self.present[rows], listed=self.listed[rows])
+        marks = tuple(self.marks[row] for row in rows.tolist()) if self.marks else ()
+        return replace(self, present=self.present[rows], listed=self.listed[rows], marks=marks)
 
 
 def group_numbers(labels: Labels, present: Bool[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
@@ -192,7 +206,9 @@ def _listed(sheets: ProofSheets, path: Path, known: Collection[str], allow_bad: 
         f"; {elsewhere} of the listed sheets are not among the evaluated sheets" * (elsewhere > 0)
     )
     note += f"; {len(named.faults)} rows name no sheet or several and are not used" * bool(named.faults)
-    return Nuisance(path.stem, likely_kind(np.asarray(sheets.images[present])), "list", present, listed, note)
+    kind = likely_kind(np.asarray(sheets.images[present]))
+    marks = () if kind is not None else _read_marks(sheets, named, present)
+    return Nuisance(path.stem, kind or ("mark" if any(marks) else None), "list", present, listed, note, marks)
 
 
 def _read_groups(table: CsvTable, named: NamedRows) -> Mapping[str, bool]:
@@ -210,6 +226,18 @@ def _read_groups(table: CsvTable, named: NamedRows) -> Mapping[str, bool]:
             if groups.setdefault(id_, has_it) != has_it:
                 raise BadData(f"{table.name} row {row.line} ({id_}): listed in both groups; keep one")
     return groups
+
+
+def _read_marks(sheets: ProofSheets, named: NamedRows, present: Bool[np.ndarray, " n"]) -> tuple[str, ...]:
+    """Run lengths in the column EncodedPixels of the sheets with the nuisance; () where there is none."""
+    found = {
+        id_: next((row.cells[RUNS] for row in rows if row.cells.get(RUNS)), "")
+        for id_, rows in named.rows.items()
+    }
+    marks = tuple(
+        found.get(id_, "") if has_it else "" for id_, has_it in zip(sheets.ids, present.tolist(), strict=True)
+    )
+    return marks if any(marks) and sheets.read_runs is not None else ()
 
 
 def likely_kind(images: GrayBatch) -> Kind | None:

@@ -50,7 +50,7 @@ class StampBook:
         """
         for choice in rng.permutation(len(self.stamps))[:TRIES]:
             stamp = self.stamps[int(choice)]
-            if self.kind == "stain":
+            if self.kind != "end":
                 place = place_stamp(stamp, keep_off, rng)
                 if place is not None:
                     return stamp, place
@@ -79,6 +79,8 @@ def gather_stamps(
     if nuisance.kind is None:
         raise BadInput(f"{nuisance.name}: the kind of this nuisance is unknown, so nothing can be pasted")
     kind = nuisance.kind
+    if kind == "mark":
+        return _gather_marks(sheets, nuisance, rng, material, most)
     height, width = sheets.images.shape[1:]
     cut: list[Stamp] = []
     if material != "drawn":
@@ -90,6 +92,25 @@ def gather_stamps(
         return StampBook(kind, tuple(cut), len(cut))
     drawn = _draw_stains(rng, height, most) if kind == "stain" else _draw_ends(height, width)
     return StampBook(kind, (*cut, *drawn), len(cut))
+
+
+def _gather_marks(
+    sheets: ProofSheets, nuisance: Nuisance, rng: np.random.Generator, material: str, most: int
+) -> StampBook:
+    """What was marked on sheets, cut out; such a nuisance cannot be drawn."""
+    stamps: list[Stamp] = []
+    for row in _sources(sheets, nuisance, rng).tolist():
+        marked = nuisance.region(sheets, row) & ~sheets.defect(row)
+        if sheets.located[row] and marked.any():
+            stamps.append(cut_stamp(np.asarray(sheets.images[row]), marked))
+        if len(stamps) == most:
+            break
+    if not stamps or material == "drawn":
+        raise BadInput(
+            f"{sheets.name}: expected sheets on which {nuisance.name} is marked, to cut it out, found "
+            f"{len(stamps)}; it cannot be drawn: mark it on more sheets, and use --material real or auto"
+        )
+    return StampBook("mark", tuple(stamps), len(stamps))
 
 
 def refuse_material(material: str) -> None:

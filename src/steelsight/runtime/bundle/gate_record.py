@@ -41,26 +41,26 @@ class GatedShortcut(CardPart):
     excess: Bounds | None  # the same minus the control's share
     pasted: int = Field(ge=0)  # sheets pasted on
     groups: int = Field(ge=0)  # independent groups they are of
-    outcome: Literal["passed", "exceeded", "inconclusive", "underpowered"]
-    why: Words
+    outcome: Literal["passed", "exceeded", "inconclusive", "underpowered"]  # see adaptation.gate.decide
+    why: Words  # the figures and the limits, in words
 
 
 class GatedMetric(CardPart):
     """The decision on one limit of the policy on quality."""
 
-    metric: Literal["accuracy", "balanced accuracy", "sheets"]
+    metric: Literal["accuracy", "balanced accuracy", "sheets"]  # sheets: how many there are
     least: float = Field(
         ge=0, allow_inf_nan=False
     )  # limit of the policy on the lower bound; a count for sheets
     value: Bounds | None  # None for a count
-    outcome: Literal["passed", "below", "inconclusive", "underpowered"]
-    why: Words
+    outcome: Literal["passed", "below", "inconclusive", "underpowered"]  # see adaptation.gate.decide
+    why: Words  # the figure and the limit, in words
 
 
 class GateRecord(CardPart):
     """One gate that a bundle passed or did not pass."""
 
-    steelsight_version: Name = __version__
+    steelsight_version: Name = __version__  # that ran the gate
     made: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")  # UTC
     model_id: str = Field(pattern="^[0-9a-f]{32}$")  # of the bundle that was tested
     engine: Name  # its version and precision
@@ -73,9 +73,10 @@ class GateRecord(CardPart):
     groups: int = Field(ge=1)  # independent groups they are of
     limit: int = Field(ge=1)  # sheets pasted on, at most
     seed: int = Field(ge=0)  # of stamps, places and the bootstrap
+    # One decision for each nuisance of the policy.
     shortcuts: tuple[GatedShortcut, ...] = Field(min_length=1, max_length=1000)
-    metrics: tuple[GatedMetric, ...] = Field(default=(), max_length=10)
-    passed: bool
+    metrics: tuple[GatedMetric, ...] = Field(default=(), max_length=10)  # one for each limit on quality
+    passed: bool  # every decision is "passed"
     sha256: str = Field(default="", pattern="^([0-9a-f]{64}|)$")  # over everything else in the record
 
     @model_validator(mode="after")

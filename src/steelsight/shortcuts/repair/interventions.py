@@ -113,7 +113,7 @@ def _present(data: TrainingData, nuisance: Nuisance) -> Bool[np.ndarray, " n"]:
     known, count = nuisance.present.size, len(data.images)
     if count == known:
         return nuisance.present
-    if nuisance.kind is None:
+    if nuisance.kind not in DETECTORS:
         raise BadInput(
             f"{nuisance.name}: the recipe adds copies of sheets, and no detector can find this nuisance on "
             "them; train with balance.method = none and paste.to_share = 0"

@@ -120,17 +120,21 @@ def _reasons(context: RepairContext) -> Intervention:
     return Intervention(wrong=wrong, reasons=REASONS)
 
 
+def _nuisance_pixels(context: RepairContext, row: int, defect: Mask) -> Mask:
+    gray = np.asarray(context.sheets.images[row])
+    if context.nuisance.kind == "mark":
+        return context.nuisance.region(context.sheets, row)
+    if context.nuisance.kind == "stain":
+        return find_stain(gray, keep_off=defect)
+    return find_end(gray).mask(len(gray))
+
+
 def _penalised(context: RepairContext, row: int, near: int) -> Mask:
     """Pixels whose relevance is penalised: those of the nuisance, and those away from a known defect."""
     gray, defect = np.asarray(context.sheets.images[row]), context.sheets.defect(row)
     wrong = np.zeros(gray.shape, dtype=bool)
     if context.nuisance.present[row] and context.nuisance.kind is not None:
-        nuisance = (
-            find_stain(gray, keep_off=defect)
-            if context.nuisance.kind == "stain"
-            else find_end(gray).mask(len(gray))
-        )
-        wrong |= binary_dilation(nuisance, iterations=near)
+        wrong |= binary_dilation(_nuisance_pixels(context, row, defect), iterations=near)
     about = binary_dilation(defect, iterations=near)
     if context.sheets.located[row] and defect.any():
         wrong |= ~about
