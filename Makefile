@@ -8,7 +8,7 @@ PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
 PAGES := src/steelsight/service/pages
 
-.PHONY: words bundles bundle-fast bundle-accurate demo test check format lint static types imports pytest coverage test-plant test-long bench clean
+.PHONY: words bundles bundle-fast bundle-accurate demo console test check format lint static types imports pytest coverage test-plant test-long bench clean
 
 # constraints.txt pins the versions this tree was measured with; pyproject.toml declares what it accepts.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -30,6 +30,9 @@ $(VENV)-plant/.installed: pyproject.toml constraints.txt
 
 demo: $(VENV)/.plant  ## generate sheets, scan them with the model that comes along, write a report
 	$(BIN)/steelsight demo --out demo
+
+console: $(VENV)/.installed  ## a generated coil runs live; the console opens at the printed address
+	$(BIN)/steelsight console --out demo-console
 
 # The type checker uses one core: it runs beside the tests.
 test: lint  ## everything CI runs
@@ -110,4 +113,4 @@ words: $(VENV)/.installed  ## find the console's messages, add them to its catal
 	  -d $(PAGES)/locale && $(BIN)/pybabel compile -D console -l $$language -d $(PAGES)/locale; done
 
 clean:
-	rm -rf $(VENV) $(VENV)-plant demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) $(VENV)-plant demo demo-console build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -31,6 +31,7 @@ from steelsight.cli.plant.export import export
 from steelsight.cli.plant.gate import gate
 from steelsight.cli.plant.scan import scan
 from steelsight.cli.service.coil import coil
+from steelsight.cli.service.console import console
 from steelsight.cli.service.ledger import ledger
 from steelsight.cli.service.line import line
 from steelsight.cli.service.quality import quality
@@ -90,7 +91,22 @@ LAB = (
     study,
     export,
 )
-for verb in (demo, bench, scan, adapt, gate, line, serve, quality, synth, data, models, recipes, *LAB):
+for verb in (
+    demo,
+    bench,
+    scan,
+    adapt,
+    gate,
+    line,
+    serve,
+    console,
+    quality,
+    synth,
+    data,
+    models,
+    recipes,
+    *LAB,
+):
     app.command(cls=Verb)(verb)
 app.add_typer(bundle)
 app.add_typer(shortcuts)

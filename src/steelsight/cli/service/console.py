@@ -1,0 +1,65 @@
+"""`steelsight console`: the service on a generated coil that runs live."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from steelsight.cli.console import print_line
+from steelsight.runtime.bundle.default import BUNDLE_HELP
+
+__all__ = ["console"]
+
+
+def console(
+    out: Annotated[
+        Path, typer.Option(help="Folder for the ledger, the images and the generated sheets.", metavar="DIR")
+    ] = Path("demo-console"),
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help=f"{BUNDLE_HELP} Default: fast.", metavar="BUNDLE", show_default=False),
+    ] = None,
+    rate: Annotated[float, typer.Option(min=0.1, max=20, help="Sheets a second.")] = 2.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the generated coil.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 = any free one.")] = 8080,
+) -> None:
+    """Show the console on a generated coil that runs live, until Ctrl-C.
+
+    The coil has a roll mark, stains on sheets without a defect, and a lamp that fades. Everybody on this
+    machine may use the console, as an administrator: it is for looking, not for a plant.
+    """
+    from steelsight.runs.plant.live_coil import CALIBRATION, PATTERN, LiveCoil, write_live_in_child
+    from steelsight.service.serving.run import serve
+    from steelsight.service.settings.load import load_settings
+
+    incoming = out / "incoming"
+    incoming.mkdir(parents=True, exist_ok=True)
+    calibration = out / "calibration.toml"
+    calibration.write_text(CALIBRATION)
+    given = {
+        "bundle": bundle,
+        "watch": incoming,
+        "ledger": str(out / "console.db"),
+        "images": str(out / "images"),
+        "pattern": PATTERN,
+        "calibration": calibration,
+        "open": True,
+        "port": port,
+    }
+    settings = load_settings({name: value for name, value in given.items() if value is not None}, config=None)
+    coil = LiveCoil(seed=seed, name=time.strftime("G%m%d-%H%M%S", time.gmtime()))
+    child = multiprocessing.get_context("spawn").Process(
+        target=write_live_in_child, args=(os.getpid(), str(incoming), coil, rate), daemon=True
+    )
+    child.start()
+    try:
+        serve(settings, print_line)
+    finally:
+        child.terminate()
+        child.join()
+    print_line("ended")
