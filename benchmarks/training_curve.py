@@ -1,6 +1,6 @@
 """Learning curve of training from ImageNet on the folds and draws of `benchmarks/adapt.py`.
 
-    python benchmarks/training_curve.py BUNDLE DATA [DATA ...] [--curve 5 10] [--epochs 30] [--seed 0] [-- OPTIONS]
+    python benchmarks/training_curve.py BUNDLE DATA [DATA ...] [--curve 5 10] [--epochs 30] [-- OPTIONS]
 
 In each of five folds by groups, the default recipe is trained on at most so many sheets of each class and
 answers the sheets left out; the draws are those of the first repetition of `benchmarks/adapt.py BUNDLE`, so
