@@ -120,6 +120,7 @@ def certify(
     delta: float,
     rng: np.random.Generator,
     groups: Groups | None = None,
+    familiar: Bool[np.ndarray, " f"] | None = None,
 ) -> Certificate:
     """Test thresholds from the strictest on; see the module's head.
 
@@ -127,6 +128,8 @@ def certify(
     scores      (n,) confidence in [0, 1]
     thresholds  set before these sheets were looked at, each in [0, 1]
     rng         draws each group's sheet; drawing again until a threshold passes makes delta invalid
+    familiar    (n,) sheets that are answered where the confidence suffices, by a rule that other sheets set;
+                None = all
     raises      BadInput for no sheets or thresholds, or numbers outside their range
     """
     check_unit_scores(scores, right.size)
@@ -140,9 +143,10 @@ def certify(
     confidence = np.clip(scores, 0, 1)
     group = group_index(groups, right.size)
     draw = rng.random(right.size)
+    known = np.ones(right.size, dtype=bool) if familiar is None else familiar
     tested: list[TestedThreshold] = []
     for threshold in ordered:
-        units, wrong = _count(right, answered(confidence, threshold), group, draw)
+        units, wrong = _count(right, answered(confidence, threshold) & known, group, draw)
         bound = upper_bound(wrong, units, delta)
         tested.append(TestedThreshold(threshold, units, wrong, bound, bound <= risk))
         # Too few answers for a proof are not a failed test, see the module's head.
@@ -155,7 +159,7 @@ def certify(
         sheets = None if more is None else math.ceil(more * right.size / count)
         return Certificate(risk, delta, None, 0.0, tuple(tested), more, sheets)
     loosest = passed[-1].threshold
-    chosen = answered(confidence, loosest)
+    chosen = answered(confidence, loosest) & known
     sizes = np.unique(group[chosen], return_counts=True)[1]
     return Certificate(
         risk,
