@@ -9,6 +9,7 @@ from steelsight.adaptation.classes import ClassPlan
 from steelsight.adaptation.compare import compare_heads, own_probabilities
 from steelsight.adaptation.sheets import SheetLabels
 from steelsight.evaluation.intervals.bootstrap import paired_bootstrap
+from steelsight.evaluation.probabilities import softmax
 from steelsight.streams import stream
 
 NAMES = ("none", "bar", "block")
@@ -88,3 +89,14 @@ def test_sheets_of_several_types() -> None:
     assert labels.single.tolist() == [True, False, True]
     assert labels.right(np.array([0, 2, 1])).tolist() == [True, True, False]
     assert labels.shares(3).tolist() == [[1, 0, 0], [0, 0.5, 0.5], [0, 0, 1]]
+
+
+def test_defect_auc_of_the_bundle_does_not_depend_on_which_types_stay() -> None:
+    logits = np.array([[2.0, 1.0, 0.0], [0.0, 1.0, 2.0], [1.0, 0.0, 3.0], [4.0, 0.0, 0.0]])
+    whole = own_probabilities(logits, ClassPlan(NAMES, "none", (0, 1, 2), ()), 1.0)
+    np.testing.assert_allclose(whole, softmax(logits))
+    for names, own in ((("none", "scratch"), (0, None)), (("none", NAMES[1]), (0, 1)), (NAMES, (0, 2, None))):
+        part = own_probabilities(logits, ClassPlan(names, "none", own, ()), 1.0)
+        np.testing.assert_allclose(part[:, 0], whole[:, 0])
+    without = own_probabilities(logits, ClassPlan(NAMES[1:], None, (1, 2), ()), 1.0)
+    np.testing.assert_allclose(without.sum(1), 1)

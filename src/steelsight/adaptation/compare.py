@@ -57,12 +57,26 @@ class HeadComparison:
 def own_probabilities(
     logits: Float[np.ndarray, "n m"], plan: ClassPlan, temperature: float
 ) -> Float[np.ndarray, "n c"]:
-    """Probabilities of the bundle's own head in the new classes: 0 for classes that it does not have."""
-    columns = [number for number, own in enumerate(plan.own) if own is not None]
+    """Probabilities of the bundle's own head in the new classes: 0 for classes that it does not have.
+
+    The probability of its defect-free class is that of all its classes; what is left goes to the types that
+    the new head has too, in proportion. So its defect AUC is its own, whatever becomes of its types.
+    """
+    own = softmax(logits.astype(np.float64), temperature=temperature)
     found = np.zeros((len(logits), len(plan.names)))
+    clean = plan.own[0] if plan.clean is not None else None
+    columns = [
+        number
+        for number, old in enumerate(plan.own)
+        if old is not None and not (number == 0 and plan.clean is not None)
+    ]
+    left = np.ones(len(logits))
+    if clean is not None:
+        found[:, 0] = own[:, clean]
+        left = 1 - own[:, clean]
     if columns:
-        kept = logits[:, [own for own in plan.own if own is not None]].astype(np.float64)
-        found[:, columns] = softmax(kept, temperature=temperature)
+        kept = logits[:, [old for number in columns if (old := plan.own[number]) is not None]]
+        found[:, columns] = left[:, None] * softmax(kept.astype(np.float64), temperature=temperature)
     return found
 
 
