@@ -24,12 +24,17 @@ __all__ = ["certify_sample", "refuse_fitted", "sample_facts"]
 
 
 def refuse_fitted(sample: LabelledSheets, fitted: LabelledSheets, folder: Path) -> None:
-    """Raise BadData where a sheet of the sample was fitted on: it, a near-duplicate, or one of its group."""
-    known = set(fitted.groups) - {""}
-    met = {row for row, group in enumerate(sample.groups) if group in known}
+    """Raise BadData where a sheet of the sample was fitted on: it, a near-duplicate, or one of its group.
+
+    Of groups, the names that tables give are compared: those that a rule numbers anew in each folder are not.
+    """
+    known = frozenset[str]().union(*fitted.named)
+    met = {row for row, names in enumerate(sample.named) if names & known}
     equal = {image.tobytes() for image in fitted.images}
     met |= {row for row, image in enumerate(sample.images) if image.tobytes() in equal}
     met |= _near(sample, fitted)
+    joined = {sample.groups[row] for row in met} - {""}
+    met |= {row for row, group in enumerate(sample.groups) if group in joined}
     if met:
         first = sample.ids[min(met)]
         raise BadData(
