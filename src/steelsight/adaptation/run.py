@@ -33,7 +33,12 @@ from steelsight.adaptation.sheets import (
     label_sample,
     read_folders,
 )
-from steelsight.adaptation.suitable import picture_marks, refuse_refitted, refuse_unsuitable
+from steelsight.adaptation.suitable import (
+    note_trained_on,
+    refuse_refitted,
+    refuse_trained_on,
+    refuse_unsuitable,
+)
 from steelsight.errors import AdaptationRefused, BadRecipe
 from steelsight.evaluation.probabilities import softmax
 from steelsight.files import pack_arrays
@@ -42,6 +47,7 @@ from steelsight.plain import plain
 from steelsight.runtime.bundle.card import BundleCard, TrainingStatistics
 from steelsight.runtime.bundle.open import PROBES_FILE, Bundle, open_bundle
 from steelsight.runtime.bundle.readme import README_FILE, bundle_readme
+from steelsight.runtime.bundle.seen import SEEN_FILE, picture_marks
 from steelsight.runtime.bundle.writer import describe_files, write_bundle
 from steelsight.runtime.drift import gray_statistics, training_statistics
 from steelsight.runtime.engine.engine import Outputs, decide, open_engine
@@ -80,6 +86,7 @@ class _Fitted:
     penalty: float
     calibration: HeadCalibration
     familiarity: HeadFamiliarity
+    notes: tuple[str, ...]
 
 
 def adapt_bundle(
@@ -145,7 +152,19 @@ def _fit(
     head, penalty = fit_best(fit, folds=options.folds, seed=options.seed)
     calibration = calibrate_head(scores, labels, risk=options.risk, delta=options.delta)
     familiarity = fit_familiarity(features.embedding, fit, scores, opened.statistics)
-    return _Fitted(sheets, labels, plan, fit, scores, comparison, head, penalty, calibration, familiarity)
+    return _Fitted(
+        sheets,
+        labels,
+        plan,
+        fit,
+        scores,
+        comparison,
+        head,
+        penalty,
+        calibration,
+        familiarity,
+        (*sheets.notes, *note_trained_on(sheets, opened)),
+    )
 
 
 def _compare(
@@ -170,11 +189,12 @@ def _kept_places(card: BundleCard, plan: ClassPlan) -> KeptPlaces | None:
 def _read_sample(
     opened: Bundle, fitted: _Fitted, options: AdaptOptions
 ) -> tuple[LabelledSheets, SheetLabels] | None:
-    """The sheets of the certificate; raises BadData where some were fitted on."""
+    """The sheets of the certificate; raises BadData where the head or the network was fitted to some."""
     if options.certify is None:
         return None
     card, plan = opened.card, fitted.plan
     sheets = read_folders((options.certify,), card.input, options, read_renames(options.rename))
+    refuse_trained_on(sheets, opened, options.certify)
     refuse_fitted(sheets, fitted.sheets, options.certify)
     return sheets, label_sample(sheets, plan, binary=card.task == "binary")
 
@@ -210,6 +230,8 @@ def _finish(
     statistics = fitted.familiarity.statistics
     arrays = {"means": statistics.means, "whitening": statistics.whitening}
     files = {GRAPH_FILE: graph, "familiarity.npz": pack_arrays(arrays)}
+    if SEEN_FILE in opened.files:  # the network is the same
+        files[SEEN_FILE] = opened.files[SEEN_FILE]
     if options.probes:
         files[PROBES_FILE] = probe_arrays(trials, fitted.sheets, fitted.labels, options.probes)
     draft = draft.model_copy(
@@ -236,7 +258,7 @@ def _finish(
     files[README_FILE] = bundle_readme(finished).encode()
     finished = finished.model_copy(update={"files": describe_files(files)})
     written = write_bundle(out, finished, files)
-    return Adapted(out, written, fitted.comparison, fitted.sheets.notes)
+    return Adapted(out, written, fitted.comparison, fitted.notes)
 
 
 def _threshold(
@@ -311,7 +333,7 @@ def _history(
             "certified_on": None if sample is None else [asdict(folder) for folder in sample[0].folders],
             "maps": _MAPS,
             "pictures": picture_marks(sheets.images),
-            "notes": list(sheets.notes),
+            "notes": list(fitted.notes),
         }
     )
     return values

@@ -31,6 +31,7 @@ from steelsight.models.catalog import SheetClassifier
 from steelsight.runtime.bundle.card import BundleCard, GraphFacts, Precision, TrainingStatistics
 from steelsight.runtime.bundle.open import PROBES_FILE, Bundle
 from steelsight.runtime.bundle.readme import README_FILE, bundle_readme
+from steelsight.runtime.bundle.seen import SEEN_FILE, pack_marks
 from steelsight.runtime.bundle.writer import describe_files, write_bundle
 from steelsight.runtime.drift import gray_statistics, training_statistics
 from steelsight.runtime.engine.engine import Engine, Outputs, decide, open_engine
@@ -90,6 +91,7 @@ def export_run(
     engine = open_engine(replace(bundle, card=at_precision(bundle.card, best)))
     calibration = calibrate(engine, sheets, card.task, risk=options.risk, delta=options.delta, rng=rng)
     files |= _statistics(calibration)
+    files[SEEN_FILE] = pack_marks(sheets.images(np.union1d(sheets.train, sheets.validation)))
     if options.probes:
         files[PROBES_FILE] = _probes(parity_sheets, source, engine, options.probes)
     files = {name: content for name, content in files.items() if best == "int8" or name != "model.int8.onnx"}

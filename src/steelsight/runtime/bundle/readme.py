@@ -140,6 +140,8 @@ def _adaptations(card: BundleCard) -> list[str]:
             "",
             f"{entry['maps']}. Shortcuts that were tested on an earlier head say nothing of this one.",
             "",
+            *(f"- {_sentence(str(note))}" for note in entry.get("notes", [])),
+            *([""] if entry.get("notes") else []),
         ]
     return lines
 
