@@ -70,7 +70,7 @@ def test_sheets_of_any_earlier_adaptation_are_no_sample(make_bundle: Make, make_
     sheets = read_folders((folder,), SPEC, QUICK, {})
     entries = [{"pictures": picture_marks(sheets.images[:2])}, {"pictures": []}]
     bundle = open_bundle(make_bundle(source={"adapted": entries}))
-    with pytest.raises(BadData, match="an earlier head of .* was fitted to 2 of 9 sheets"):
+    with pytest.raises(BadData, match=r"an earlier head of .* was fitted to 2 of 9 sheets"):
         refuse_trained_on(sheets, bundle, folder)
     other = read_folders((make_data({"none": 6}, "OTHER", seed=9),), SPEC, QUICK, {})
     refuse_trained_on(other, bundle, folder)
@@ -79,5 +79,5 @@ def test_sheets_of_any_earlier_adaptation_are_no_sample(make_bundle: Make, make_
 @pytest.mark.parametrize("array", [np.zeros((3, 8)), np.zeros((3, 7), np.uint8), np.zeros(8, np.uint8)])
 def test_marks_of_another_form(array: np.ndarray, make_bundle: Make) -> None:
     bundle: Bundle = open_bundle(with_marks(make_bundle(), pack_arrays({"marks": array})))
-    with pytest.raises(BadBundle, match=r"seen.npz: marks: expected uint8 of shape \(n, 8\)"):
+    with pytest.raises(BadBundle, match=r"seen\.npz: marks: expected uint8 of shape \(n, 8\)"):
         read_marks(bundle)

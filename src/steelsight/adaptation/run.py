@@ -150,7 +150,9 @@ def _fit(
             f"{'; '.join(comparison.reasons)}; nothing was written; label more sheets, or keep it"
         )
     head, penalty = fit_best(fit, folds=options.folds, seed=options.seed)
-    calibration = calibrate_head(scores, labels, risk=options.risk, delta=options.delta)
+    calibration = calibrate_head(
+        scores, labels, sheets.groups, risk=options.risk, delta=options.delta, seed=options.seed
+    )
     familiarity = fit_familiarity(features.embedding, fit, scores, opened.statistics)
     return _Fitted(
         sheets,

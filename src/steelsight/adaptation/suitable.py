@@ -82,7 +82,7 @@ def note_trained_on(sheets: LabelledSheets, bundle: Bundle) -> tuple[str, ...]:
 
 
 def refuse_trained_on(sample: LabelledSheets, bundle: Bundle, folder: Path) -> None:
-    """Raise BadData where the network, or the head of an adaptation before, was fitted to sheets of a sample."""
+    """Raise BadData where the network, or the head of an earlier adaptation, was fitted to some sheets."""
     met, folders = _trained_on(sample, bundle)
     if folders:
         raise BadData(
