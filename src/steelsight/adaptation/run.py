@@ -26,6 +26,7 @@ from steelsight.adaptation.head import AdaptedHead
 from steelsight.adaptation.nested import FitSheets, NestedScores, fit_best, nested_scores
 from steelsight.adaptation.options import AdaptOptions
 from steelsight.adaptation.parity import HeadTrials, compare_precisions, parity_record, probe_arrays
+from steelsight.adaptation.pointing import MapHits, score_maps
 from steelsight.adaptation.sheets import (
     LabelledSheets,
     SheetLabels,
@@ -86,6 +87,7 @@ class _Fitted:
     penalty: float
     calibration: HeadCalibration
     familiarity: HeadFamiliarity
+    hits: MapHits | None
     notes: tuple[str, ...]
 
 
@@ -165,6 +167,7 @@ def _fit(
         penalty,
         calibration,
         familiarity,
+        score_maps(opened, features, scores, sheets, labels, plan),
         (*sheets.notes, *note_trained_on(sheets, opened)),
     )
 
@@ -334,6 +337,7 @@ def _history(
             "estimated": asdict(fitted.calibration),
             "certified_on": None if sample is None else [asdict(folder) for folder in sample[0].folders],
             "maps": _MAPS,
+            "maps_on_masks": None if fitted.hits is None else fitted.hits.as_dict(),
             "pictures": picture_marks(sheets.images),
             "notes": list(fitted.notes),
         }

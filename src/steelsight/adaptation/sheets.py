@@ -24,7 +24,7 @@ from steelsight.sheets.grouping.duplicates import duplicate_groups, first_copies
 from steelsight.sheets.grouping.groups import join_groups
 from steelsight.sheets.options import DataOptions
 from steelsight.sheets.refusals import at_bits_of, refuse_rejected
-from steelsight.types import GrayBatch, InputSpec
+from steelsight.types import GrayBatch, InputSpec, SheetItem
 
 __all__ = ["FolderFacts", "LabelledSheets", "SheetLabels", "label_by_plan", "label_sample", "read_folders"]
 
@@ -51,6 +51,7 @@ class LabelledSheets:
     notes: tuple[str, ...]
     # What tables call the sheet's groups, its equal copies' included: the same in any folder.
     named: tuple[frozenset[str], ...]
+    items: tuple[SheetItem, ...]  # in their folders, with their masks
 
     def part(self, rows: Int[np.ndarray, " r"]) -> LabelledSheets:
         """Some of the sheets."""
@@ -64,6 +65,7 @@ class LabelledSheets:
             self.clean_name,
             self.notes,
             tuple(self.named[i] for i in chosen),
+            tuple(self.items[i] for i in chosen),
         )
 
 
@@ -106,6 +108,7 @@ def read_folders(
     groups: list[str] = []
     named: list[tuple[str, ...]] = []
     images: list[GrayBatch] = []
+    items: list[SheetItem] = []
     facts: list[FolderFacts] = []
     clean_name = ""
     for number, folder in enumerate(folders):
@@ -121,6 +124,7 @@ def read_folders(
         groups += [item.group and f"{own}{item.group}" for item in cache.sheets.items]
         named += _named_groups(cache, options.groups)
         images.append(np.asarray(cache.images))
+        items += cache.sheets.items
         facts.append(FolderFacts(name, cache.data_hash, len(cache.sheets.items)))
         clean_name = clean_name or cache.sheets.clean_name
     whole = np.concatenate(images)
@@ -129,7 +133,9 @@ def read_folders(
     keys = tuple(
         frozenset(f"{rule}: {name}" for rule, name in zip(rules, each, strict=True) if name) for each in named
     )
-    sheets = LabelledSheets(tuple(ids), whole, tuple(types), joined, tuple(facts), clean_name, notes, keys)
+    sheets = LabelledSheets(
+        tuple(ids), whole, tuple(types), joined, tuple(facts), clean_name, notes, keys, tuple(items)
+    )
     return _without_copies(sheets)
 
 
