@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -127,7 +127,17 @@ def adapt_bundle(
     draft = _draft(opened, fitted, {GRAPH_FILE: graph})
     note("parity")
     new = Bundle(out, draft, {GRAPH_FILE: graph}, None)
-    trials = compare_precisions(opened, new, fitted.head, fitted.plan.own, fitted.sheets, options.seed)
+    trials = compare_precisions(
+        opened,
+        new,
+        fitted.head,
+        fitted.plan.own,
+        fitted.sheets,
+        fitted.labels,
+        probes=options.probes,
+        seed=options.seed,
+    )
+    fitted = replace(fitted, notes=(*fitted.notes, *trials.notes))
     return _finish(opened, fitted, sample, graph, draft, trials, out, options)
 
 
