@@ -9,13 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from steelsight.adaptation import certify as module
+from steelsight.adaptation import sheets as folders
 from steelsight.adaptation.calibrate import HeadCalibration, calibrate_head
 from steelsight.adaptation.nested import NestedScores
 from steelsight.adaptation.options import AdaptOptions
 from steelsight.adaptation.run import adapt_bundle
 from steelsight.adaptation.sheets import SheetLabels
-from steelsight.errors import BadData
+from steelsight.errors import BadData, SharedBackground
 from steelsight.evaluation.abstention.guarantee import answers_needed, groups_needed, upper_bound
 from steelsight.evaluation.probabilities import softmax
 from steelsight.types import Interval
@@ -103,6 +106,55 @@ def test_a_sample_that_was_fitted_on(make_bundle: Make, make_data: Make, tmp_pat
     with pytest.raises(BadData, match=r"SAMPLE: 1 of 56 sheets were fitted on, .* such as \S*known.png"):
         adapt_bundle(make_bundle(), data, tmp_path / "new", replace(QUICK, certify=sample))
     assert not (tmp_path / "new").exists()
+
+
+def shared_background(images: np.ndarray) -> list[str]:
+    raise SharedBackground("near-duplicates: the pictures share a fixture or background")
+
+
+def test_a_copy_is_found_where_near_duplicates_cannot_be(
+    make_bundle: Make, make_data: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "duplicate_groups", shared_background)
+    data, sample = make_data(COUNTS), make_data(SAMPLE, "SAMPLE", seed=5)
+    options = replace(QUICK, certify=sample)
+    adapted = adapt_bundle(make_bundle(), data, tmp_path / "new", options)
+    note = "SAMPLE: near-duplicates of fitted sheets were not looked for: near-duplicates: the pictures share"
+    assert any(each.startswith(note) for each in adapted.notes)
+    assert any(each.startswith(note) for each in adapted.card.source["adapted"][0]["notes"])
+    assert adapted.card.threshold_statement.endswith(
+        "on 55 sheets drawn at random or by audit; near-duplicates were not looked for, see the notes"
+    )
+    shutil.copy(data / "bar" / "0_4.png", sample / "bar" / "known.png")
+    with pytest.raises(BadData, match="SAMPLE: 1 of 56 sheets were fitted on"):
+        adapt_bundle(make_bundle(), data, tmp_path / "new", options)
+
+
+def test_near_duplicates_among_the_sample_that_cannot_be_found_are_noted(
+    make_bundle: Make, make_data: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, sample = make_data(COUNTS), make_data({"none": 6, "bar": 2}, "SAMPLE", seed=5)
+    find = folders.duplicate_groups
+
+    def of_data(images: np.ndarray) -> list[str]:
+        return shared_background(images) if len(images) == 8 else find(images)
+
+    monkeypatch.setattr(folders, "duplicate_groups", of_data)
+    adapted = adapt_bundle(make_bundle(), data, tmp_path / "new", replace(QUICK, certify=sample))
+    assert any(note.startswith("SAMPLE: near-duplicates were not looked for") for note in adapted.notes)
+    assert "on the 8 sheets of --certify; near-duplicates were not looked for" in (
+        adapted.card.threshold_statement
+    )
+
+
+def test_a_sample_with_another_exposure_of_a_fitted_sheet(
+    make_bundle: Make, make_data: Make, tmp_path: Path
+) -> None:
+    data, sample = make_data(COUNTS), make_data(SAMPLE, "SAMPLE", seed=5)
+    with Image.open(data / "none" / "0_4.png") as image:
+        Image.fromarray(np.asarray(image) + np.uint8(3)).save(sample / "none" / "brighter.png")
+    with pytest.raises(BadData, match=r"SAMPLE: 1 of 56 sheets .* such as none/brighter.png"):
+        adapt_bundle(make_bundle(), data, tmp_path / "new", replace(QUICK, certify=sample))
 
 
 def test_a_sample_of_a_fitted_coil(make_bundle: Make, make_data: Make, tmp_path: Path) -> None:

@@ -116,6 +116,8 @@ def adapt_bundle(
     sheets = read_folders((data, *options.also), opened.card.input, options, read_renames(options.rename))
     fitted = _fit(opened, sheets, options, note)
     sample = _read_sample(opened, fitted, options)
+    if sample is not None:
+        fitted = replace(fitted, notes=(*fitted.notes, *sample[0].notes))
     note("writing the graph")
     graph = head_graph(
         opened.files[GRAPH_FILE],
@@ -210,7 +212,9 @@ def _read_sample(
     card, plan = opened.card, fitted.plan
     sheets = read_folders((options.certify,), card.input, options, read_renames(options.rename))
     refuse_trained_on(sheets, opened, options.certify)
-    refuse_fitted(sheets, fitted.sheets, options.certify)
+    missing = refuse_fitted(sheets, fitted.sheets, options.certify)
+    name = sheets.folders[0].name
+    sheets = replace(sheets, notes=tuple(f"{name}: {note}" for note in (*sheets.notes, *missing)))
     return sheets, label_sample(sheets, plan, binary=card.task == "binary")
 
 
@@ -291,13 +295,16 @@ def _threshold(
     found = certify_sample(
         outputs, labels, sheets, calibration.temperature, risk=risk, delta=delta, seed=options.seed
     )
+    missing = "; near-duplicates were not looked for, see the notes" if sheets.notes else ""
     if found.threshold is None:
-        words = f"not certified: {found.statement}, on the {len(sheets.ids)} sheets of --certify; "
+        words = f"not certified: {found.statement}, on the {len(sheets.ids)} sheets of --certify{missing}; "
         return estimated | {"threshold_statement": words + calibration.estimate(risk)}
     return {
         "threshold": found.threshold,
         "threshold_by": "certificate",
-        "threshold_statement": f"{found.statement}; on {len(sheets.ids)} sheets drawn at random or by audit",
+        "threshold_statement": (
+            f"{found.statement}; on {len(sheets.ids)} sheets drawn at random or by audit{missing}"
+        ),
     }
 
 
