@@ -347,7 +347,7 @@ def _history(
             "renamed": list(options.rename),
             "penalty": fitted.penalty,
             "penalties_of_folds": list(fitted.scores.penalties),
-            "folds": options.folds,
+            "folds": len(fitted.scores.folds),
             "repeats": options.repeats,
             "seed": options.seed,
             "cross_validated": fitted.comparison.as_dict(),
