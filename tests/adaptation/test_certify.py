@@ -259,9 +259,10 @@ def test_the_words_of_what_is_not_certified() -> None:
     unknown = Interval(float("nan"), float("nan"), float("nan"))
     nothing = HeadCalibration(1.0, 1.0, 0.0, unknown, 0.0, float("nan"), None)
     assert nothing.statement(0.05, 0.1) == (
-        "not certified, at the errors seen no number of further sheets certifies it: label more sheets to "
-        "fit; at no threshold at most 0.05 of the answers are wrong on sheets left out of the fit, so no "
-        "sheet is answered without a person"
+        "not certified, at the errors seen no number of sheets certifies this threshold: label more sheets "
+        "to fit, or give a sample with --certify, by which stricter thresholds are tested too; at no "
+        "threshold at most 0.05 of the answers are wrong on sheets left out of the fit, so no sheet is "
+        "answered without a person"
     )
     some = HeadCalibration(1.0, 0.8, 0.5, Interval(0.98, 0.9, 1.0), 0.5, 0.02, 130)
     assert some.statement(0.05, 0.1) == (

@@ -87,7 +87,8 @@ class HeadCalibration:
             f"{100 * self.groups_answered:.1f} % of the groups are answered and "
             f"{100 * self.groups_wrong:.1f} % of the answers are wrong"
             if self.needed is not None
-            else "at the errors seen no number of further sheets certifies it: label more sheets to fit"
+            else "at the errors seen no number of sheets certifies this threshold: label more sheets to fit, "
+            "or give a sample with --certify, by which stricter thresholds are tested too"
         )
         return f"not certified, {more}; {self.estimate(risk)}"
 
@@ -138,9 +139,10 @@ def fit_familiarity(
 
     A hundred sheets do not give a covariance of hundreds of features: in a space of their own, woven cloth
     lies nearer than some sheets that were left out of it. So the directions stay those of the bundle's
-    training sheets, and the means of the labelled classes are added to its own.
+    training sheets, and the means of the labelled classes are added to those of its training that stay.
 
-    before  the bundle's statistics; None = it has none, and the space is fitted to the labelled sheets
+    before  the bundle's statistics, with the means that stay (`kept_means`); None = it has none, and the
+            space is fitted to the labelled sheets
     raises  BadInput for sheets without spread
     """
     scale: FeatureScale = SCALE if before is None else before.scale

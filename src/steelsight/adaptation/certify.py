@@ -98,7 +98,7 @@ def sample_facts(
 
 
 def _near(sample: LabelledSheets, fitted: LabelledSheets) -> tuple[set[int], tuple[str, ...]]:
-    """Sheets of the sample that show the same piece of steel as a fitted one; a note where none can be told."""
+    """Sheets of the sample that show the steel of a fitted one; a note where that is not known."""
     try:
         groups = duplicate_groups(np.concatenate([fitted.images, sample.images]))
     except SharedBackground as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, UInt8
 
 from steelsight.adaptation.features import reference_outputs
 from steelsight.adaptation.graph import OwnClasses
@@ -133,7 +133,8 @@ def _mirrored_views(sheets: LabelledSheets, labels: SheetLabels, order: Int[np.n
     return _Views(np.concatenate(parts), labels.labels[rows], tuple(keys[row] for row in rows.tolist()))
 
 
-def _with_edges(bundle: Bundle, images: GrayBatch) -> GrayBatch:
+def _with_edges(bundle: Bundle, images: GrayBatch) -> UInt8[np.ndarray, "m h w"]:
+    """The images, then edge cases."""
     size = bundle.card.input
     return np.concatenate([images, draw_edge_sheets(size.height, size.width)])
 

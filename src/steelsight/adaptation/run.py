@@ -23,6 +23,7 @@ from steelsight.adaptation.compare import HeadComparison, compare_heads, own_pro
 from steelsight.adaptation.features import GRAPH_FILE, PooledFeatures, read_features
 from steelsight.adaptation.graph import KeptPlaces, head_graph
 from steelsight.adaptation.head import AdaptedHead
+from steelsight.adaptation.means import kept_means
 from steelsight.adaptation.nested import FitSheets, NestedScores, fit_best, nested_scores
 from steelsight.adaptation.options import AdaptOptions
 from steelsight.adaptation.parity import HeadTrials, compare_precisions, parity_record, probe_arrays
@@ -87,6 +88,7 @@ class _Fitted:
     penalty: float
     calibration: HeadCalibration
     familiarity: HeadFamiliarity
+    means: tuple[str, ...]  # classes of the bundle's means of training sheets that stay
     hits: MapHits | None
     notes: tuple[str, ...]
 
@@ -167,7 +169,8 @@ def _fit(
     calibration = calibrate_head(
         scores, labels, sheets.groups, risk=options.risk, delta=options.delta, seed=options.seed
     )
-    familiarity = fit_familiarity(features.embedding, fit, scores, opened.statistics)
+    before, means = kept_means(opened, plan)
+    familiarity = fit_familiarity(features.embedding, fit, scores, before)
     return _Fitted(
         sheets,
         labels,
@@ -179,6 +182,7 @@ def _fit(
         penalty,
         calibration,
         familiarity,
+        means,
         score_maps(opened, features, scores, sheets, labels, plan),
         (*sheets.notes, *note_trained_on(sheets, opened)),
     )
@@ -353,6 +357,9 @@ def _history(
             "cross_validated": fitted.comparison.as_dict(),
             "estimated": asdict(fitted.calibration),
             "certified_on": None if sample is None else [asdict(folder) for folder in sample[0].folders],
+            # Of familiarity.npz: means of training sheets that stay, then those of the labelled classes.
+            "means": [*fitted.means, *plan.names],
+            "means_of_labelled": len(plan.names),
             "maps": _MAPS,
             "maps_on_masks": None if fitted.hits is None else fitted.hits.as_dict(),
             "pictures": picture_marks(sheets.images),
