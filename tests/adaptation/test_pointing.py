@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 from tests.adaptation.conftest import CHANNELS, GRID, HEIGHT, WIDTH
 from tests.adaptation.test_graph import with_places
+from typer.testing import CliRunner
 
 from steelsight.adaptation import pointing as module
 from steelsight.adaptation.classes import ClassPlan
@@ -21,6 +23,7 @@ from steelsight.adaptation.options import AdaptOptions
 from steelsight.adaptation.pointing import centre_inside, score_maps
 from steelsight.adaptation.run import adapt_bundle
 from steelsight.adaptation.sheets import LabelledSheets, SheetLabels, label_by_plan, read_folders
+from steelsight.cli import app
 from steelsight.runtime.bundle.card import GraphFacts
 from steelsight.runtime.bundle.open import open_bundle
 from steelsight.runtime.engine.engine import open_engine
@@ -154,6 +157,16 @@ def test_card_and_readme_tell_it(make_bundle: Make, make_data: Make, tmp_path: P
     assert "on 22 labelled sheets that were left out of the fit" in words
     assert f"| Grad-CAM of the new head | {after['inside']} of 22 | {after['estimate']:.3f} [" in words
     assert "place head, which is not refitted" not in words
+
+
+def test_the_verb_tells_it(make_bundle: Make, make_data: Make, tmp_path: Path) -> None:
+    data = with_masks(make_data(COUNTS))
+    words = ["adapt", make_bundle(), data, "--out", tmp_path / "new", "--masks", "_label", "--repeats", 1]
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == 0, done.output
+    assert re.search(
+        r"strongest place in mask +Grad-CAM of the bundle \d+, of the new head \d+, of 22 sheets", done.output
+    )
 
 
 def test_nothing_is_said_without_masks(make_bundle: Make, make_data: Make, tmp_path: Path) -> None:

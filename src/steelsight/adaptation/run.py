@@ -18,7 +18,13 @@ from steelsight.adaptation.calibrate import (
     fit_familiarity,
 )
 from steelsight.adaptation.certify import certify_sample, refuse_fitted, sample_facts
-from steelsight.adaptation.classes import ClassPlan, plan_classes, read_renames, refuse_multilabel
+from steelsight.adaptation.classes import (
+    ClassPlan,
+    plan_classes,
+    read_renames,
+    refuse_multilabel,
+    refuse_unknown_renames,
+)
 from steelsight.adaptation.compare import HeadComparison, compare_heads, own_probabilities
 from steelsight.adaptation.features import GRAPH_FILE, PooledFeatures, read_features
 from steelsight.adaptation.graph import KeptPlaces, head_graph
@@ -71,6 +77,7 @@ class Adapted:
     folder: Path
     card: BundleCard
     comparison: HeadComparison
+    maps: MapHits | None  # against masks; None = too few sheets have one
     notes: tuple[str, ...]
 
 
@@ -115,7 +122,9 @@ def adapt_bundle(
     opened = open_bundle(bundle)
     refuse_multilabel(opened.card, str(bundle))
     note("reading the sheets")
-    sheets = read_folders((data, *options.also), opened.card.input, options, read_renames(options.rename))
+    renames = read_renames(options.rename)
+    sheets = read_folders((data, *options.also), opened.card.input, options, renames)
+    refuse_unknown_renames(renames, sheets.known, opened.card)
     fitted = _fit(opened, sheets, options, note)
     sample = _read_sample(opened, fitted, options)
     if sample is not None:
@@ -281,7 +290,7 @@ def _finish(
     files[README_FILE] = bundle_readme(finished).encode()
     finished = finished.model_copy(update={"files": describe_files(files)})
     written = write_bundle(out, finished, files)
-    return Adapted(out, written, fitted.comparison, fitted.notes)
+    return Adapted(out, written, fitted.comparison, fitted.hits, fitted.notes)
 
 
 def _threshold(

@@ -52,6 +52,7 @@ class LabelledSheets:
     # What tables call the sheet's groups, its equal copies' included: the same in any folder.
     named: tuple[frozenset[str], ...]
     items: tuple[SheetItem, ...]  # in their folders, with their masks
+    known: frozenset[str]  # classes of the folders, as they call them
 
     def part(self, rows: Int[np.ndarray, " r"]) -> LabelledSheets:
         """Some of the sheets."""
@@ -66,6 +67,7 @@ class LabelledSheets:
             self.notes,
             tuple(self.named[i] for i in chosen),
             tuple(self.items[i] for i in chosen),
+            self.known,
         )
 
 
@@ -110,11 +112,13 @@ def read_folders(
     images: list[GrayBatch] = []
     items: list[SheetItem] = []
     facts: list[FolderFacts] = []
+    known: set[str] = set()
     clean_name = ""
     for number, folder in enumerate(folders):
         cache = load_pixels(open_data(folder, groups=options.groups, options=options), spec)
         refuse_rejected(cache.sheets, options.allow_bad)
         name = shown_name(folder.resolve().name)
+        known |= {cache.sheets.clean_name, *cache.sheets.type_names}
         prefix = f"{name}/" if len(folders) > 1 else ""
         names = [renames.get(each, each) for each in cache.sheets.type_names]
         ids += [shown_name(f"{prefix}{item.id}") for item in cache.sheets.items]
@@ -134,7 +138,16 @@ def read_folders(
         frozenset(f"{rule}: {name}" for rule, name in zip(rules, each, strict=True) if name) for each in named
     )
     sheets = LabelledSheets(
-        tuple(ids), whole, tuple(types), joined, tuple(facts), clean_name, notes, keys, tuple(items)
+        tuple(ids),
+        whole,
+        tuple(types),
+        joined,
+        tuple(facts),
+        clean_name,
+        notes,
+        keys,
+        tuple(items),
+        frozenset(known),
     )
     return _without_copies(sheets)
 
