@@ -196,7 +196,8 @@ def _choose(
 def _confidence(logits: Float[np.ndarray, "r m c"], temperature: float) -> Float[np.ndarray, "r m"]:
     """Probability of each answer."""
     parts = [softmax(each, temperature=temperature).max(axis=1) for each in logits]
-    return np.minimum(np.stack(parts), 1.0)
+    bounded: Float[np.ndarray, "r m"] = np.minimum(np.stack(parts), 1.0)
+    return bounded
 
 
 def _right_share(

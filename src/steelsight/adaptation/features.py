@@ -87,7 +87,7 @@ def head_maps(
     heads  one a sheet
     """
     places = bundle.card.graph.grid[0] * bundle.card.graph.grid[1]
-    maps = []
+    maps: list[Float[np.ndarray, "c gh gw"]] = []
     for features in _feature_maps(bundle, images):
         pooled = _pooled(features)
         for row, feature in enumerate(features):

@@ -101,7 +101,7 @@ def _hits(maps: Float[np.ndarray, "m gh gw"], truths: list[Mask]) -> int:
     return sum(centre_inside(heatmap, truth) for heatmap, truth in zip(maps, truths, strict=True))
 
 
-def _with_masks(sheets: LabelledSheets, labels: SheetLabels, plan: ClassPlan) -> Int[np.ndarray, " m"]:
+def _with_masks(sheets: LabelledSheets, labels: SheetLabels, plan: ClassPlan) -> Int[np.ndarray, " s"]:
     """Defective sheets of one type, of a class that the bundle has, whose place is known."""
     clean = -1 if plan.clean is None else plan.names.index(plan.clean)
     kept = [
@@ -110,7 +110,8 @@ def _with_masks(sheets: LabelledSheets, labels: SheetLabels, plan: ClassPlan) ->
         if item.evidence == "mask" and item.masks and label != clean and plan.own[label] is not None
     ]
     rows = np.array(kept, dtype=np.int64)
-    return rows[labels.single[rows]]
+    single: Int[np.ndarray, " s"] = rows[labels.single[rows]]
+    return single
 
 
 def _share(interval: Interval) -> dict[str, float]:
