@@ -78,6 +78,8 @@ def test_a_dropped_class_leaves_its_sheets_out(
         ({"drop": ("crack",)}, r"--drop 'crack': expected a class of the bundle \(none, bar, block\)"),
         ({"new": ("bar",)}, r"--new 'bar': expected a new class of DATA \(there is none\)"),
         ({"rename": ("bar",)}, "--rename: expected DATA=BUNDLE"),
+        ({"rename": ("foo=bar",)}, r"--rename 'foo': expected a class of DATA \(bar, block, none\)"),
+        ({"rename": ("bar=foo",)}, r"--rename 'foo': expected a class of the bundle \(none, bar, block\)"),
     ],
 )
 def test_options_that_name_nothing(

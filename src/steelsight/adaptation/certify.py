@@ -23,13 +23,21 @@ from steelsight.streams import stream
 __all__ = ["certify_sample", "refuse_fitted", "sample_facts"]
 
 
-def refuse_fitted(sample: LabelledSheets, fitted: LabelledSheets, folder: Path) -> None:
-    """Raise BadData where a sheet of the sample was fitted on: it, a near-duplicate, or one of its group."""
-    known = set(fitted.groups) - {""}
-    met = {row for row, group in enumerate(sample.groups) if group in known}
+def refuse_fitted(sample: LabelledSheets, fitted: LabelledSheets, folder: Path) -> tuple[str, ...]:
+    """Raise BadData where a sheet of the sample was fitted on: it, a near-duplicate, or one of its group.
+
+    Of groups, the names that tables give are compared: those that a rule numbers anew in each folder are not.
+
+    returns  what could not be looked for, in words
+    """
+    known = frozenset[str]().union(*fitted.named)
+    met = {row for row, names in enumerate(sample.named) if names & known}
     equal = {image.tobytes() for image in fitted.images}
     met |= {row for row, image in enumerate(sample.images) if image.tobytes() in equal}
-    met |= _near(sample, fitted)
+    near, notes = _near(sample, fitted)
+    met |= near
+    joined = {sample.groups[row] for row in met} - {""}
+    met |= {row for row, group in enumerate(sample.groups) if group in joined}
     if met:
         first = sample.ids[min(met)]
         raise BadData(
@@ -37,6 +45,7 @@ def refuse_fitted(sample: LabelledSheets, fitted: LabelledSheets, folder: Path) 
             f"piece of steel as one that was, such as {first}; a certificate needs sheets that were never "
             "fitted on: draw others, or leave these out of DATA"
         )
+    return notes
 
 
 def certify_sample(
@@ -88,11 +97,11 @@ def sample_facts(
     return {"label_sets": sets.model_dump(), "certification": kept.model_dump()}
 
 
-def _near(sample: LabelledSheets, fitted: LabelledSheets) -> set[int]:
-    """Sheets of the sample that show the same piece of steel as a fitted one."""
+def _near(sample: LabelledSheets, fitted: LabelledSheets) -> tuple[set[int], tuple[str, ...]]:
+    """Sheets of the sample that show the steel of a fitted one; a note where that is not known."""
     try:
         groups = duplicate_groups(np.concatenate([fitted.images, sample.images]))
-    except SharedBackground:
-        return set()  # most pictures share a fixture: near-duplicates cannot be told apart
+    except SharedBackground as error:
+        return set(), (f"near-duplicates of fitted sheets were not looked for: {error}",)
     known = set(groups[: len(fitted.ids)]) - {""}
-    return {row for row, group in enumerate(groups[len(fitted.ids) :]) if group in known}
+    return {row for row, group in enumerate(groups[len(fitted.ids) :]) if group in known}, ()

@@ -5,14 +5,14 @@ A class that only one side has may be new, left out, or the same under another n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from steelsight.adaptation.options import AdaptOptions
 from steelsight.errors import BadData, BadRecipe
 from steelsight.runtime.bundle.card import BundleCard
 
-__all__ = ["ClassPlan", "plan_classes", "read_renames", "refuse_multilabel"]
+__all__ = ["ClassPlan", "plan_classes", "read_renames", "refuse_multilabel", "refuse_unknown_renames"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,15 @@ def read_renames(pairs: Sequence[str]) -> dict[str, str]:
             raise BadRecipe(f"--rename: expected DATA=BUNDLE, each name of DATA once, got {pair!r}")
         renames[old] = new
     return renames
+
+
+def refuse_unknown_renames(renames: Mapping[str, str], known: Collection[str], card: BundleCard) -> None:
+    """Raise BadRecipe where --rename names no class of DATA, or none of the bundle.
+
+    known  classes of DATA, as it calls them
+    """
+    _refuse_absent("--rename", list(renames), sorted(known), "class of DATA")
+    _refuse_absent("--rename", list(renames.values()), card.class_names, "class of the bundle")
 
 
 def plan_classes(
