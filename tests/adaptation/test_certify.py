@@ -13,7 +13,7 @@ from PIL import Image
 
 from steelsight.adaptation import certify as module
 from steelsight.adaptation import sheets as folders
-from steelsight.adaptation.calibrate import HeadCalibration, calibrate_head
+from steelsight.adaptation.calibrate import HeadCalibration, HeadFamiliarity, calibrate_head
 from steelsight.adaptation.nested import NestedScores
 from steelsight.adaptation.options import AdaptOptions
 from steelsight.adaptation.run import adapt_bundle
@@ -21,6 +21,9 @@ from steelsight.adaptation.sheets import SheetLabels
 from steelsight.errors import BadData, SharedBackground
 from steelsight.evaluation.abstention.guarantee import answers_needed, groups_needed, upper_bound
 from steelsight.evaluation.probabilities import softmax
+from steelsight.runtime.bundle.card import Familiarity
+from steelsight.runtime.bundle.open import FeatureStatistics, open_bundle
+from steelsight.runtime.engine.engine import Outputs
 from steelsight.types import Interval
 
 COUNTS = {"none": 14, "bar": 12, "block": 10}
@@ -274,3 +277,23 @@ def test_the_words_of_what_is_not_certified() -> None:
     )
     none = HeadCalibration(1.0, 0.8, 0.0, unknown, 0.0, float("nan"), None)
     assert none.estimate(0.05).endswith("chosen on the other folds, none of a fold's sheets is answered")
+
+
+def test_unfamiliar_sheets_of_the_sample_are_no_answers(make_bundle: Make, make_data: Make) -> None:
+    """All sheets are answered confidently, the unfamiliar ones wrongly: they are never answered."""
+    sample = folders.read_folders(
+        (make_data(SAMPLE, "SAMPLE"),), open_bundle(make_bundle()).card.input, AdaptOptions(), {}
+    )
+    count = len(sample.ids)
+    labels = np.zeros(count, dtype=np.int64)
+    far = np.arange(count) % 3 == 0
+    logits = np.where(far[:, None], [-8.0, 8.0], [8.0, -8.0]).astype(np.float32)
+    embedding = np.where(far[:, None], 100.0, 0.0).repeat(2, axis=1).astype(np.float32)
+    outputs = Outputs(logits, np.zeros((count, 2, 1, 1), np.float32), embedding, None)
+    space = FeatureStatistics(np.zeros((1, 2), np.float32), np.eye(2, dtype=np.float32))
+    familiarity = HeadFamiliarity(space, Familiarity(limit=3.0, kept=0.95))
+    truth = SheetLabels(tuple((0,) for _ in range(count)), labels)
+    found = module.certify_sample(outputs, truth, sample, 1.0, familiarity, risk=0.1, delta=0.1, seed=0)
+    assert found.threshold is not None
+    assert found.coverage == pytest.approx((~far).mean())
+    assert found.sheet_risk == 0

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 
 from steelsight.adaptation.calibrate import HeadFamiliarity
 from steelsight.adaptation.sheets import LabelledSheets, SheetLabels
@@ -53,6 +54,7 @@ def certify_sample(
     labels: SheetLabels,
     sample: LabelledSheets,
     temperature: float,
+    familiarity: HeadFamiliarity,
     *,
     risk: float,
     delta: float,
@@ -60,7 +62,8 @@ def certify_sample(
 ) -> Certificate:
     """Test the thresholds on the sample; a sheet of several types is right at any of them.
 
-    outputs  of the finished graph, in the engine and precision that will run
+    outputs      of the finished graph, in the engine and precision that will run
+    familiarity  set by other sheets; a sheet that is not familiar is never answered
     """
     logits = outputs.logits.astype(np.float64)
     confidence = np.minimum(softmax(logits, temperature=temperature).max(axis=1), 1.0)
@@ -72,7 +75,12 @@ def certify_sample(
         delta=delta,
         rng=stream(seed, "adapt-certificate"),
         groups=group_keys(sample.groups),
+        familiar=_familiar(outputs, familiarity),
     )
+
+
+def _familiar(outputs: Outputs, familiarity: HeadFamiliarity) -> Bool[np.ndarray, " n"]:
+    return ~(feature_distance(outputs.embedding, familiarity.statistics) > familiarity.facts.limit)
 
 
 def sample_facts(
@@ -91,7 +99,7 @@ def sample_facts(
     rng, groups = stream(seed, "adapt-label-sets"), group_keys(sheets.groups)
     probabilities = softmax(outputs.logits, temperature=card.temperature)
     away = feature_distance(outputs.embedding, familiarity.statistics)
-    usable = labels.single & ~(away > familiarity.facts.limit)
+    usable = labels.single & _familiar(outputs, familiarity)
     sets = fit_label_sets(probabilities, labels.labels, usable, rng=rng, groups=groups)
     kept = certification_sheets(probabilities.max(axis=1), away, rng=rng, groups=groups)
     return {"label_sets": sets.model_dump(), "certification": kept.model_dump()}

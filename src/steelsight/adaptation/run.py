@@ -25,7 +25,7 @@ from steelsight.adaptation.classes import (
     refuse_multilabel,
     refuse_unknown_renames,
 )
-from steelsight.adaptation.compare import HeadComparison, compare_heads, own_probabilities
+from steelsight.adaptation.compare import HeadComparison, compare_heads, log_losses, own_probabilities
 from steelsight.adaptation.features import GRAPH_FILE, PooledFeatures, read_features
 from steelsight.adaptation.graph import KeptPlaces, head_graph
 from steelsight.adaptation.head import AdaptedHead
@@ -208,7 +208,8 @@ def _compare(
 ) -> HeadComparison:
     own = own_probabilities(features.logits, plan, card.temperature)
     new = np.stack([softmax(each) for each in scores.logits])
-    return compare_heads(labels, own[None], new, plan, sheets.groups, seed)
+    losses = log_losses(features.logits, scores, labels, plan)
+    return compare_heads(labels, own[None], new, plan, sheets.groups, seed, losses)
 
 
 def _kept_places(card: BundleCard, plan: ClassPlan) -> KeptPlaces | None:
@@ -306,7 +307,14 @@ def _threshold(
         return estimated | {"threshold_statement": calibration.statement(risk, delta)}
     sheets, labels = sample
     found = certify_sample(
-        outputs, labels, sheets, calibration.temperature, risk=risk, delta=delta, seed=options.seed
+        outputs,
+        labels,
+        sheets,
+        calibration.temperature,
+        fitted.familiarity,
+        risk=risk,
+        delta=delta,
+        seed=options.seed,
     )
     missing = "; near-duplicates were not looked for, see the notes" if sheets.notes else ""
     if found.threshold is None:

@@ -52,6 +52,7 @@ def _print(adapted: Adapted) -> None:
         ("balanced accuracy", compared.balanced_accuracy),
         ("on the bundle's classes", compared.shared),
         ("defect AUC", compared.defect_auc),
+        ("log loss, lower better", compared.log_loss),
     ):
         if gain is not None:
             print_line(f"{name:<24}{_figures(gain)}")

@@ -18,6 +18,7 @@ _FIGURES = {  # keys of an adaptation's figures
     "balanced_accuracy": "balanced accuracy",
     "shared": "balanced accuracy, classes of the bundle before",
     "defect_auc": "defect AUC",
+    "log_loss": "log loss, of which less is better",
 }
 _EVIDENCE = {  # keys of an adaptation's scores of maps
     "place_head": "place head, which is not refitted",
@@ -140,7 +141,7 @@ def _adaptations(card: BundleCard) -> list[str]:
             *(
                 f"| {words} | {' | '.join(_interval(each[which]) for which in ('own', 'new', 'gain'))} |"
                 for key, words in _FIGURES.items()
-                if (each := entry["cross_validated"][key])
+                if (each := entry["cross_validated"].get(key))
             ),
             "",
             *_maps_on_masks(entry.get("maps_on_masks")),
