@@ -15,6 +15,7 @@ import numpy as np
 __all__ = ["STREAMS", "indexed_stream", "stream"]
 
 STREAMS: Final[Mapping[str, int]] = {
+    "adapt-answers": 131,
     "adapt-certificate": 41,
     "adapt-intervals": 42,
     "adapt-label-sets": 118,

@@ -44,6 +44,21 @@ def test_a_renamed_class(adapt: Callable[..., tuple[str, ...]], make_data: Make)
     assert adapt(data, take_classes=True) == ("none", "block", "stripe")
 
 
+def test_the_remedies_for_a_defect_free_class_under_another_name_work(
+    adapt: Callable[..., tuple[str, ...]], make_data: Make
+) -> None:
+    data = make_data({"mirror": 14, "bar": 12, "block": 10}, looks={"mirror": "none"})
+    with pytest.raises(
+        BadData, match="or --defect-free 'mirror' where that is DATA's name of its defect-free"
+    ):
+        adapt(data)
+    with pytest.raises(BadData, match="--defect-free 'mirror', without --rename 'mirror=none' where"):
+        adapt(data, rename=("mirror=none",))
+    assert adapt(data, defect_free=("mirror",)) == ("none", "bar", "block")
+    with pytest.raises(BadRecipe, match="--drop: expected at least one class to stay"):
+        adapt(data, defect_free=("mirror",), drop=("none", "bar", "block"))
+
+
 def test_a_new_class_of_ten_examples(adapt: Callable[..., tuple[str, ...]], make_data: Make) -> None:
     data = make_data(COUNTS | {"dots": 10})
     with pytest.raises(BadData, match="DATA has dots, which the bundle does not have"):
@@ -63,6 +78,8 @@ def test_a_dropped_class_leaves_its_sheets_out(
         ({"drop": ("crack",)}, r"--drop 'crack': expected a class of the bundle \(none, bar, block\)"),
         ({"new": ("bar",)}, r"--new 'bar': expected a new class of DATA \(there is none\)"),
         ({"rename": ("bar",)}, "--rename: expected DATA=BUNDLE"),
+        ({"rename": ("foo=bar",)}, r"--rename 'foo': expected a class of DATA \(bar, block, none\)"),
+        ({"rename": ("bar=foo",)}, r"--rename 'foo': expected a class of the bundle \(none, bar, block\)"),
     ],
 )
 def test_options_that_name_nothing(

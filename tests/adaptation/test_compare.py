@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from steelsight.adaptation.classes import ClassPlan
-from steelsight.adaptation.compare import compare_heads, own_probabilities
+from steelsight.adaptation.compare import HeadComparison, compare_heads, log_losses, own_probabilities
+from steelsight.adaptation.nested import NestedScores
 from steelsight.adaptation.sheets import SheetLabels
 from steelsight.evaluation.intervals.bootstrap import paired_bootstrap
+from steelsight.evaluation.probabilities import softmax
 from steelsight.streams import stream
 
 NAMES = ("none", "bar", "block")
@@ -88,3 +90,40 @@ def test_sheets_of_several_types() -> None:
     assert labels.single.tolist() == [True, False, True]
     assert labels.right(np.array([0, 2, 1])).tolist() == [True, True, False]
     assert labels.shares(3).tolist() == [[1, 0, 0], [0, 0.5, 0.5], [0, 0, 1]]
+
+
+def test_defect_auc_of_the_bundle_does_not_depend_on_which_types_stay() -> None:
+    logits = np.array([[2.0, 1.0, 0.0], [0.0, 1.0, 2.0], [1.0, 0.0, 3.0], [4.0, 0.0, 0.0]])
+    whole = own_probabilities(logits, ClassPlan(NAMES, "none", (0, 1, 2), ()), 1.0)
+    np.testing.assert_allclose(whole, softmax(logits))
+    for names, own in ((("none", "scratch"), (0, None)), (("none", NAMES[1]), (0, 1)), (NAMES, (0, 2, None))):
+        part = own_probabilities(logits, ClassPlan(names, "none", own, ()), 1.0)
+        np.testing.assert_allclose(part[:, 0], whole[:, 0])
+    without = own_probabilities(logits, ClassPlan(NAMES[1:], None, (1, 2), ()), 1.0)
+    np.testing.assert_allclose(without.sum(1), 1)
+
+
+def test_a_log_loss_that_is_clearly_lower_decides_where_the_others_cannot(rng: np.random.Generator) -> None:
+    labels = ANSWERS.labels
+    logits = rng.normal(size=(90, 3))
+    logits[np.arange(90), labels] += 1.5
+    fold = np.arange(90) // 30
+    folds = tuple((np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(3))
+
+    def compared(new: np.ndarray) -> HeadComparison:
+        scores = NestedScores(new[None], (1.0,), folds)
+        losses = log_losses(logits, scores, ANSWERS, PLAN)
+        return compare_heads(ANSWERS, softmax(logits)[None], softmax(new)[None], PLAN, GROUPS, 0, losses)
+
+    surer = logits.copy()
+    surer[np.arange(90), labels] += 1.0  # as right as before on most sheets, and nearer to the truth on all
+    better = compared(surer)
+    assert better.log_loss is not None
+    assert better.log_loss.new.estimate < better.log_loss.own.estimate
+    assert better.log_loss.gain.low > 0
+    hotter = compared(3.0 * logits)  # another temperature alone
+    assert hotter.log_loss is not None
+    assert hotter.log_loss.gain.low <= 0
+    assert hotter.reasons
+    lacking = ClassPlan(NAMES, "none", (0, 1, None), ())
+    assert log_losses(logits, NestedScores(surer[None], (1.0,), folds), ANSWERS, lacking) is None

@@ -85,5 +85,5 @@ def test_features_without_meaning_get_the_strongest_penalty(rng: np.random.Gener
     shares = np.eye(3)[np.arange(60) % 3]
     noise = FitSheets(rng.normal(size=(60, 40)), shares, [""] * 60)
     clear = FitSheets(5 * shares + 0.1 * rng.normal(size=(60, 3)), shares, [""] * 60)
-    assert choose_penalty(noise, 5, rng) == 0.001
+    assert choose_penalty(noise, 5, rng) == 0.0001
     assert choose_penalty(clear, 5, rng) == 0.1

@@ -57,6 +57,15 @@ def test_the_card_keeps_the_history(make_bundle: Make, make_data: Make, tmp_path
     assert f"36 labelled sheets of `DATA` (none 14, bar 12, block 10), in {36} groups" in words
 
 
+def test_the_card_keeps_the_folds_that_were_used(make_bundle: Make, make_data: Make, tmp_path: Path) -> None:
+    """Three blocks give three folds, whatever was asked for."""
+    options = AdaptOptions(folds=5, repeats=1)
+    data = make_data({"none": 14, "bar": 12, "block": 3})
+    entry = adapt_bundle(make_bundle(), data, tmp_path / "new", options).card.source["adapted"][0]
+    assert entry["folds"] == 3
+    assert len(entry["penalties_of_folds"]) == 3
+
+
 def test_an_adapted_bundle_is_adapted_again(make_bundle: Make, make_data: Make, tmp_path: Path) -> None:
     adapt_bundle(make_bundle(), make_data(COUNTS), tmp_path / "new", QUICK)
     both = make_data(COUNTS | {"dots": 8}, "more", seed=3)

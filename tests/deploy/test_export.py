@@ -27,6 +27,7 @@ from steelsight.files import pack_arrays
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.runtime.bundle.arrays import read_arrays
 from steelsight.runtime.bundle.open import PROBES_FILE, open_bundle
+from steelsight.runtime.bundle.seen import picture_marks, read_marks
 from steelsight.runtime.bundle.writer import describe_files, write_bundle
 from steelsight.runtime.engine.engine import decide, open_engine
 from steelsight.runtime.parity.compare import EXACT
@@ -156,6 +157,12 @@ def test_probe_sheets_hold_the_outputs_of_the_model(bundle: Path) -> None:
     found = verify_bundle(bundle)
     assert [each.broken for each in found] == [(), ()]
     assert found[0].parity.largest <= EXACT
+
+
+def test_the_bundle_marks_the_sheets_of_the_training(trained: Trained, bundle: Path) -> None:
+    sheets = open_export_data(*trained)
+    used = np.concatenate([sheets.train, sheets.validation])
+    assert read_marks(open_bundle(bundle)) == set(picture_marks(sheets.images(used)))
 
 
 def test_a_graph_that_differs_from_the_model_is_refused(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 
 from steelsight.adaptation.calibrate import HeadFamiliarity
 from steelsight.adaptation.sheets import LabelledSheets, SheetLabels
@@ -23,13 +24,21 @@ from steelsight.streams import stream
 __all__ = ["certify_sample", "refuse_fitted", "sample_facts"]
 
 
-def refuse_fitted(sample: LabelledSheets, fitted: LabelledSheets, folder: Path) -> None:
-    """Raise BadData where a sheet of the sample was fitted on: it, a near-duplicate, or one of its group."""
-    known = set(fitted.groups) - {""}
-    met = {row for row, group in enumerate(sample.groups) if group in known}
+def refuse_fitted(sample: LabelledSheets, fitted: LabelledSheets, folder: Path) -> tuple[str, ...]:
+    """Raise BadData where a sheet of the sample was fitted on: it, a near-duplicate, or one of its group.
+
+    Of groups, the names that tables give are compared: those that a rule numbers anew in each folder are not.
+
+    returns  what could not be looked for, in words
+    """
+    known = frozenset[str]().union(*fitted.named)
+    met = {row for row, names in enumerate(sample.named) if names & known}
     equal = {image.tobytes() for image in fitted.images}
     met |= {row for row, image in enumerate(sample.images) if image.tobytes() in equal}
-    met |= _near(sample, fitted)
+    near, notes = _near(sample, fitted)
+    met |= near
+    joined = {sample.groups[row] for row in met} - {""}
+    met |= {row for row, group in enumerate(sample.groups) if group in joined}
     if met:
         first = sample.ids[min(met)]
         raise BadData(
@@ -37,6 +46,7 @@ def refuse_fitted(sample: LabelledSheets, fitted: LabelledSheets, folder: Path) 
             f"piece of steel as one that was, such as {first}; a certificate needs sheets that were never "
             "fitted on: draw others, or leave these out of DATA"
         )
+    return notes
 
 
 def certify_sample(
@@ -44,6 +54,7 @@ def certify_sample(
     labels: SheetLabels,
     sample: LabelledSheets,
     temperature: float,
+    familiarity: HeadFamiliarity,
     *,
     risk: float,
     delta: float,
@@ -51,7 +62,8 @@ def certify_sample(
 ) -> Certificate:
     """Test the thresholds on the sample; a sheet of several types is right at any of them.
 
-    outputs  of the finished graph, in the engine and precision that will run
+    outputs      of the finished graph, in the engine and precision that will run
+    familiarity  set by other sheets; a sheet that is not familiar is never answered
     """
     logits = outputs.logits.astype(np.float64)
     confidence = np.minimum(softmax(logits, temperature=temperature).max(axis=1), 1.0)
@@ -63,7 +75,12 @@ def certify_sample(
         delta=delta,
         rng=stream(seed, "adapt-certificate"),
         groups=group_keys(sample.groups),
+        familiar=_familiar(outputs, familiarity),
     )
+
+
+def _familiar(outputs: Outputs, familiarity: HeadFamiliarity) -> Bool[np.ndarray, " n"]:
+    return ~(feature_distance(outputs.embedding, familiarity.statistics) > familiarity.facts.limit)
 
 
 def sample_facts(
@@ -82,17 +99,17 @@ def sample_facts(
     rng, groups = stream(seed, "adapt-label-sets"), group_keys(sheets.groups)
     probabilities = softmax(outputs.logits, temperature=card.temperature)
     away = feature_distance(outputs.embedding, familiarity.statistics)
-    usable = labels.single & ~(away > familiarity.facts.limit)
+    usable = labels.single & _familiar(outputs, familiarity)
     sets = fit_label_sets(probabilities, labels.labels, usable, rng=rng, groups=groups)
     kept = certification_sheets(probabilities.max(axis=1), away, rng=rng, groups=groups)
     return {"label_sets": sets.model_dump(), "certification": kept.model_dump()}
 
 
-def _near(sample: LabelledSheets, fitted: LabelledSheets) -> set[int]:
-    """Sheets of the sample that show the same piece of steel as a fitted one."""
+def _near(sample: LabelledSheets, fitted: LabelledSheets) -> tuple[set[int], tuple[str, ...]]:
+    """Sheets of the sample that show the steel of a fitted one; a note where that is not known."""
     try:
         groups = duplicate_groups(np.concatenate([fitted.images, sample.images]))
-    except SharedBackground:
-        return set()  # most pictures share a fixture: near-duplicates cannot be told apart
+    except SharedBackground as error:
+        return set(), (f"near-duplicates of fitted sheets were not looked for: {error}",)
     known = set(groups[: len(fitted.ids)]) - {""}
-    return {row for row, group in enumerate(groups[len(fitted.ids) :]) if group in known}
+    return {row for row, group in enumerate(groups[len(fitted.ids) :]) if group in known}, ()

@@ -5,14 +5,14 @@ A class that only one side has may be new, left out, or the same under another n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from steelsight.adaptation.options import AdaptOptions
 from steelsight.errors import BadData, BadRecipe
 from steelsight.runtime.bundle.card import BundleCard
 
-__all__ = ["ClassPlan", "plan_classes", "read_renames", "refuse_multilabel"]
+__all__ = ["ClassPlan", "plan_classes", "read_renames", "refuse_multilabel", "refuse_unknown_renames"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,15 @@ def read_renames(pairs: Sequence[str]) -> dict[str, str]:
     return renames
 
 
+def refuse_unknown_renames(renames: Mapping[str, str], known: Collection[str], card: BundleCard) -> None:
+    """Raise BadRecipe where --rename names no class of DATA, or none of the bundle.
+
+    known  classes of DATA, as it calls them
+    """
+    _refuse_absent("--rename", list(renames), sorted(known), "class of DATA")
+    _refuse_absent("--rename", list(renames.values()), card.class_names, "class of the bundle")
+
+
 def plan_classes(
     card: BundleCard, found: Sequence[str], has_clean: bool, clean_name: str, options: AdaptOptions
 ) -> ClassPlan:
@@ -65,7 +74,7 @@ def plan_classes(
         return _plan_binary(card, found, has_clean, options)
     own_clean = None if card.clean is None else card.class_names[card.clean]
     own_types = [name for name in card.class_names if name != own_clean]
-    _refuse_clean_as_type(own_clean, found)
+    _refuse_clean_as_type(own_clean, found, read_renames(options.rename))
     here = [*([own_clean or clean_name] if has_clean else []), *found]
     unknown = [name for name in here if name not in card.class_names]
     missing = [name for name in card.class_names if name not in here]
@@ -74,6 +83,10 @@ def plan_classes(
     _refuse_absent("--drop", options.drop, card.class_names, "class of the bundle")
     _refuse_absent("--new", options.new, unknown, "new class of DATA")
     dropped = {*missing, *options.drop}
+    if not set(here) - dropped:
+        raise BadRecipe(
+            f"--drop: expected at least one class to stay, got {', '.join(options.drop)}; leave one out of it"
+        )
     types = [*(name for name in own_types if name not in dropped), *(n for n in unknown if n in found)]
     clean = own_clean or clean_name
     if not has_clean or clean in dropped:
@@ -97,11 +110,15 @@ def _plan_binary(card: BundleCard, found: Sequence[str], has_clean: bool, option
     return ClassPlan(card.class_names, card.class_names[0], (0, 1), ())
 
 
-def _refuse_clean_as_type(own_clean: str | None, found: Sequence[str]) -> None:
+def _refuse_clean_as_type(own_clean: str | None, found: Sequence[str], renames: Mapping[str, str]) -> None:
     if own_clean is not None and own_clean in found:
+        called = next((old for old, new in renames.items() if new == own_clean), own_clean)
+        renamed = called != own_clean
+        instead = f", without --rename '{called}={own_clean}'" if renamed else ""
+        type_ = f"{called} a defect type" if renamed else "a defect type"
         raise BadData(
-            f"{own_clean} is the defect-free class of the bundle, and a defect type in DATA; say with "
-            f"--defect-free {own_clean} which class is defect-free, or rename it"
+            f"{own_clean} is the defect-free class of the bundle, and {type_} in DATA; give "
+            f"--defect-free '{called}'{instead} where that class of DATA is defect-free, or rename it"
         )
 
 
@@ -114,16 +131,22 @@ def _refuse_unnamed(
     if not strange and not absent:
         return
     parts = []
+    clean = None if card.clean is None else card.class_names[card.clean]
     if strange:
-        first = absent[0] if absent else card.class_names[-1]
+        first = next((name for name in absent if name != clean), card.class_names[-1])
         parts.append(
             f"DATA has {', '.join(strange)}, which the bundle does not have: give --new '{strange[0]}' where "
             f"it is a new class, --rename '{strange[0]}={first}' where it is the same under another name"
         )
     if absent:
+        otherwise = (
+            f", or --defect-free '{strange[0]}' where that is DATA's name of its defect-free sheets"
+            if strange and clean in absent
+            else ""
+        )
         parts.append(
             f"DATA has no sheet of {', '.join(absent)}, which the bundle has: bring some, or give "
-            f"--drop '{absent[0]}' to leave it out"
+            f"--drop '{absent[0]}' to leave it out{otherwise}"
         )
     raise BadData(f"{'; '.join(parts)}; or --take-classes to take DATA's classes as they are")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +15,14 @@ from steelsight.runtime.bundle.open import Bundle
 from steelsight.runtime.engine.engine import Outputs, open_engine
 from steelsight.types import GrayBatch
 
-__all__ = ["GRAPH_FILE", "PooledFeatures", "read_features", "reference_outputs"]
+__all__ = [
+    "GRAPH_FILE",
+    "PooledFeatures",
+    "head_maps",
+    "place_evidence",
+    "read_features",
+    "reference_outputs",
+]
 
 GRAPH_FILE = "model.onnx"  # in float32; INT8's graph has a feature map that is quantised
 
@@ -58,6 +66,46 @@ def reference_outputs(bundle: Bundle, head: AdaptedHead, images: GrayBatch, own:
 
     own  the bundle's number of each class of the head, for its place head
     """
+    grid = bundle.card.graph.grid
+    logits, maps, averages = [], [], []
+    for features in _feature_maps(bundle, images):
+        pooled = _pooled(features)
+        logits.append(head.logits(pooled))
+        weights = head.map_weights(pooled, grid[0] * grid[1])
+        maps.append(np.einsum("nck,nkhw->nchw", weights, features))
+        averages.append(pooled[:, : features.shape[1]])
+    parts = [np.concatenate(each).astype(np.float32) for each in (logits, maps, averages)]
+    evidence = place_evidence(bundle, images)
+    return Outputs(parts[0], parts[1], parts[2], None if evidence is None else reorder_places(evidence, own))
+
+
+def head_maps(
+    bundle: Bundle, heads: Sequence[AdaptedHead], images: GrayBatch
+) -> Float[np.ndarray, "n c gh gw"]:
+    """Signed Grad-CAM of every class, each sheet by a head of its own.
+
+    heads  one a sheet
+    """
+    places = bundle.card.graph.grid[0] * bundle.card.graph.grid[1]
+    maps: list[Float[np.ndarray, "c gh gw"]] = []
+    for features in _feature_maps(bundle, images):
+        pooled = _pooled(features)
+        for row, feature in enumerate(features):
+            weights = heads[len(maps)].map_weights(pooled[row : row + 1], places)[0]
+            maps.append(np.einsum("ck,khw->chw", weights, feature))
+    return np.stack(maps)
+
+
+def place_evidence(bundle: Bundle, images: GrayBatch) -> Float32[np.ndarray, "n c ph pw"] | None:
+    """Evidence of the bundle's own place head for its own classes; None = it has none."""
+    if bundle.card.graph.places is None:
+        return None
+    engine = open_engine(_with_graph(bundle, bundle.files[GRAPH_FILE], bundle.card))
+    return engine(images).places
+
+
+def _feature_maps(bundle: Bundle, images: GrayBatch) -> Iterator[Float[np.ndarray, "m k gh gw"]]:
+    """The last feature map in float64, some sheets at a time, for it is large."""
     card = bundle.card
     channels = card.graph.embedding
     where = str(bundle.folder / GRAPH_FILE)
@@ -67,28 +115,14 @@ def reference_outputs(bundle: Bundle, head: AdaptedHead, images: GrayBatch, own:
     engine = open_engine(
         _with_graph(bundle, graph, card.model_copy(update={"graph": facts, "class_names": names}))
     )
-    places = card.graph.grid[0] * card.graph.grid[1]
-    logits, maps, averages = [], [], []
-    for start in range(0, len(images), engine.batch):  # a feature map is large: some sheets at a time
-        outputs = engine(images[start : start + engine.batch])
-        features = outputs.maps.astype(np.float64)  # (n, k, gh, gw)
-        pooled = np.concatenate([features.mean((2, 3)), features.max((2, 3))], axis=1)
-        logits.append(head.logits(pooled))
-        maps.append(np.einsum("nck,nkhw->nchw", head.map_weights(pooled, places), features))
-        averages.append(pooled[:, :channels])
-    parts = [np.concatenate(each).astype(np.float32) for each in (logits, maps, averages)]
-    return Outputs(parts[0], parts[1], parts[2], _reference_places(bundle, images, own))
+    for start in range(0, len(images), engine.batch):
+        yield engine(images[start : start + engine.batch]).maps.astype(np.float64)
 
 
-def _reference_places(
-    bundle: Bundle, images: GrayBatch, own: OwnClasses
-) -> Float32[np.ndarray, "n c ph pw"] | None:
-    """Evidence of the bundle's own place head in the order of the new classes."""
-    if bundle.card.graph.places is None:
-        return None
-    engine = open_engine(_with_graph(bundle, bundle.files[GRAPH_FILE], bundle.card))
-    places = engine(images).places
-    return None if places is None else reorder_places(places, own)
+def _pooled(features: Float[np.ndarray, "m k gh gw"]) -> Float[np.ndarray, "m d"]:
+    """Averages, then maxima, over places."""
+    pooled: Float[np.ndarray, "m d"] = np.concatenate([features.mean((2, 3)), features.max((2, 3))], axis=1)
+    return pooled
 
 
 def _with_graph(bundle: Bundle, graph: bytes, card: BundleCard) -> Bundle:

@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 
 __all__ = ["EXACT", "LIMIT", "PENALTIES", "ROUGH", "AdaptedHead", "fit_heads"]
 
-PENALTIES: Final = (0.001, 0.003, 0.01, 0.03, 0.1)  # C, the inverse strength; strongest first
+PENALTIES: Final = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)  # C, the inverse strength; strongest first
 LIMIT: Final = 2.0  # standard deviations of a feature; docs/results/real.md compares it with none
 ROUGH: Final = 1e-3  # tolerance of the gradient of the mean loss, enough to choose a penalty
 EXACT: Final = 1e-6  # of a head that is written

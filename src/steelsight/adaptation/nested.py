@@ -64,6 +64,7 @@ class NestedScores:
     logits: Float[np.ndarray, "r n c"]
     penalties: tuple[float, ...]  # one an outer fold
     folds: tuple[tuple[Positions, Positions], ...]  # of the first repetition: fit, test
+    heads: tuple[AdaptedHead, ...] = ()  # of those folds
 
 
 def nested_scores(sheets: FitSheets, *, folds: int, repeats: int, seed: int) -> NestedScores:
@@ -71,6 +72,7 @@ def nested_scores(sheets: FitSheets, *, folds: int, repeats: int, seed: int) -> 
     logits = np.full((repeats, *sheets.shares.shape), np.nan)
     chosen: list[float] = []
     first: tuple[tuple[Positions, Positions], ...] = ()
+    heads: list[AdaptedHead] = []
     for repeat in range(repeats):
         plan = sheets.folds(folds, indexed_stream(seed, repeat))
         first = first or tuple(plan)
@@ -78,8 +80,11 @@ def nested_scores(sheets: FitSheets, *, folds: int, repeats: int, seed: int) -> 
             part = sheets.part(fit)
             penalty = choose_penalty(part, folds, indexed_stream(seed, repeat, number))
             chosen.append(penalty)
-            logits[repeat, test] = part.heads([penalty])[0].logits(sheets.features[test])
-    return NestedScores(logits, tuple(chosen), first)
+            head = part.heads([penalty])[0]
+            logits[repeat, test] = head.logits(sheets.features[test])
+            if not repeat:
+                heads.append(head)
+    return NestedScores(logits, tuple(chosen), first, tuple(heads))
 
 
 def choose_penalty(sheets: FitSheets, folds: int, rng: np.random.Generator) -> float:

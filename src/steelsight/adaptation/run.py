@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,14 +18,22 @@ from steelsight.adaptation.calibrate import (
     fit_familiarity,
 )
 from steelsight.adaptation.certify import certify_sample, refuse_fitted, sample_facts
-from steelsight.adaptation.classes import ClassPlan, plan_classes, read_renames, refuse_multilabel
-from steelsight.adaptation.compare import HeadComparison, compare_heads, own_probabilities
+from steelsight.adaptation.classes import (
+    ClassPlan,
+    plan_classes,
+    read_renames,
+    refuse_multilabel,
+    refuse_unknown_renames,
+)
+from steelsight.adaptation.compare import HeadComparison, compare_heads, log_losses, own_probabilities
 from steelsight.adaptation.features import GRAPH_FILE, PooledFeatures, read_features
 from steelsight.adaptation.graph import KeptPlaces, head_graph
 from steelsight.adaptation.head import AdaptedHead
+from steelsight.adaptation.means import kept_means
 from steelsight.adaptation.nested import FitSheets, NestedScores, fit_best, nested_scores
 from steelsight.adaptation.options import AdaptOptions
 from steelsight.adaptation.parity import HeadTrials, compare_precisions, parity_record, probe_arrays
+from steelsight.adaptation.pointing import MapHits, score_maps
 from steelsight.adaptation.sheets import (
     LabelledSheets,
     SheetLabels,
@@ -33,7 +41,12 @@ from steelsight.adaptation.sheets import (
     label_sample,
     read_folders,
 )
-from steelsight.adaptation.suitable import picture_marks, refuse_refitted, refuse_unsuitable
+from steelsight.adaptation.suitable import (
+    note_trained_on,
+    refuse_refitted,
+    refuse_trained_on,
+    refuse_unsuitable,
+)
 from steelsight.errors import AdaptationRefused, BadRecipe
 from steelsight.evaluation.probabilities import softmax
 from steelsight.files import pack_arrays
@@ -42,6 +55,7 @@ from steelsight.plain import plain
 from steelsight.runtime.bundle.card import BundleCard, TrainingStatistics
 from steelsight.runtime.bundle.open import PROBES_FILE, Bundle, open_bundle
 from steelsight.runtime.bundle.readme import README_FILE, bundle_readme
+from steelsight.runtime.bundle.seen import SEEN_FILE, picture_marks
 from steelsight.runtime.bundle.writer import describe_files, write_bundle
 from steelsight.runtime.drift import gray_statistics, training_statistics
 from steelsight.runtime.engine.engine import Outputs, decide, open_engine
@@ -63,6 +77,7 @@ class Adapted:
     folder: Path
     card: BundleCard
     comparison: HeadComparison
+    maps: MapHits | None  # against masks; None = too few sheets have one
     notes: tuple[str, ...]
 
 
@@ -80,6 +95,9 @@ class _Fitted:
     penalty: float
     calibration: HeadCalibration
     familiarity: HeadFamiliarity
+    means: tuple[str, ...]  # classes of the bundle's means of training sheets that stay
+    hits: MapHits | None
+    notes: tuple[str, ...]
 
 
 def adapt_bundle(
@@ -104,9 +122,13 @@ def adapt_bundle(
     opened = open_bundle(bundle)
     refuse_multilabel(opened.card, str(bundle))
     note("reading the sheets")
-    sheets = read_folders((data, *options.also), opened.card.input, options, read_renames(options.rename))
+    renames = read_renames(options.rename)
+    sheets = read_folders((data, *options.also), opened.card.input, options, renames)
+    refuse_unknown_renames(renames, sheets.known, opened.card)
     fitted = _fit(opened, sheets, options, note)
     sample = _read_sample(opened, fitted, options)
+    if sample is not None:
+        fitted = replace(fitted, notes=(*fitted.notes, *sample[0].notes))
     note("writing the graph")
     graph = head_graph(
         opened.files[GRAPH_FILE],
@@ -118,7 +140,17 @@ def adapt_bundle(
     draft = _draft(opened, fitted, {GRAPH_FILE: graph})
     note("parity")
     new = Bundle(out, draft, {GRAPH_FILE: graph}, None)
-    trials = compare_precisions(opened, new, fitted.head, fitted.plan.own, fitted.sheets, options.seed)
+    trials = compare_precisions(
+        opened,
+        new,
+        fitted.head,
+        fitted.plan.own,
+        fitted.sheets,
+        fitted.labels,
+        probes=options.probes,
+        seed=options.seed,
+    )
+    fitted = replace(fitted, notes=(*fitted.notes, *trials.notes))
     return _finish(opened, fitted, sample, graph, draft, trials, out, options)
 
 
@@ -143,9 +175,26 @@ def _fit(
             f"{'; '.join(comparison.reasons)}; nothing was written; label more sheets, or keep it"
         )
     head, penalty = fit_best(fit, folds=options.folds, seed=options.seed)
-    calibration = calibrate_head(scores, labels, risk=options.risk, delta=options.delta)
-    familiarity = fit_familiarity(features.embedding, fit, scores, opened.statistics)
-    return _Fitted(sheets, labels, plan, fit, scores, comparison, head, penalty, calibration, familiarity)
+    calibration = calibrate_head(
+        scores, labels, sheets.groups, risk=options.risk, delta=options.delta, seed=options.seed
+    )
+    before, means = kept_means(opened, plan)
+    familiarity = fit_familiarity(features.embedding, fit, scores, before)
+    return _Fitted(
+        sheets,
+        labels,
+        plan,
+        fit,
+        scores,
+        comparison,
+        head,
+        penalty,
+        calibration,
+        familiarity,
+        means,
+        score_maps(opened, features, scores, sheets, labels, plan),
+        (*sheets.notes, *note_trained_on(sheets, opened)),
+    )
 
 
 def _compare(
@@ -159,7 +208,8 @@ def _compare(
 ) -> HeadComparison:
     own = own_probabilities(features.logits, plan, card.temperature)
     new = np.stack([softmax(each) for each in scores.logits])
-    return compare_heads(labels, own[None], new, plan, sheets.groups, seed)
+    losses = log_losses(features.logits, scores, labels, plan)
+    return compare_heads(labels, own[None], new, plan, sheets.groups, seed, losses)
 
 
 def _kept_places(card: BundleCard, plan: ClassPlan) -> KeptPlaces | None:
@@ -170,12 +220,15 @@ def _kept_places(card: BundleCard, plan: ClassPlan) -> KeptPlaces | None:
 def _read_sample(
     opened: Bundle, fitted: _Fitted, options: AdaptOptions
 ) -> tuple[LabelledSheets, SheetLabels] | None:
-    """The sheets of the certificate; raises BadData where some were fitted on."""
+    """The sheets of the certificate; raises BadData where the head or the network was fitted to some."""
     if options.certify is None:
         return None
     card, plan = opened.card, fitted.plan
     sheets = read_folders((options.certify,), card.input, options, read_renames(options.rename))
-    refuse_fitted(sheets, fitted.sheets, options.certify)
+    refuse_trained_on(sheets, opened, options.certify)
+    missing = refuse_fitted(sheets, fitted.sheets, options.certify)
+    name = sheets.folders[0].name
+    sheets = replace(sheets, notes=tuple(f"{name}: {note}" for note in (*sheets.notes, *missing)))
     return sheets, label_sample(sheets, plan, binary=card.task == "binary")
 
 
@@ -210,6 +263,8 @@ def _finish(
     statistics = fitted.familiarity.statistics
     arrays = {"means": statistics.means, "whitening": statistics.whitening}
     files = {GRAPH_FILE: graph, "familiarity.npz": pack_arrays(arrays)}
+    if SEEN_FILE in opened.files:  # the network is the same
+        files[SEEN_FILE] = opened.files[SEEN_FILE]
     if options.probes:
         files[PROBES_FILE] = probe_arrays(trials, fitted.sheets, fitted.labels, options.probes)
     draft = draft.model_copy(
@@ -236,7 +291,7 @@ def _finish(
     files[README_FILE] = bundle_readme(finished).encode()
     finished = finished.model_copy(update={"files": describe_files(files)})
     written = write_bundle(out, finished, files)
-    return Adapted(out, written, fitted.comparison, fitted.sheets.notes)
+    return Adapted(out, written, fitted.comparison, fitted.hits, fitted.notes)
 
 
 def _threshold(
@@ -252,15 +307,25 @@ def _threshold(
         return estimated | {"threshold_statement": calibration.statement(risk, delta)}
     sheets, labels = sample
     found = certify_sample(
-        outputs, labels, sheets, calibration.temperature, risk=risk, delta=delta, seed=options.seed
+        outputs,
+        labels,
+        sheets,
+        calibration.temperature,
+        fitted.familiarity,
+        risk=risk,
+        delta=delta,
+        seed=options.seed,
     )
+    missing = "; near-duplicates were not looked for, see the notes" if sheets.notes else ""
     if found.threshold is None:
-        words = f"not certified: {found.statement}, on the {len(sheets.ids)} sheets of --certify; "
+        words = f"not certified: {found.statement}, on the {len(sheets.ids)} sheets of --certify{missing}; "
         return estimated | {"threshold_statement": words + calibration.estimate(risk)}
     return {
         "threshold": found.threshold,
         "threshold_by": "certificate",
-        "threshold_statement": f"{found.statement}; on {len(sheets.ids)} sheets drawn at random or by audit",
+        "threshold_statement": (
+            f"{found.statement}; on {len(sheets.ids)} sheets drawn at random or by audit{missing}"
+        ),
     }
 
 
@@ -303,15 +368,19 @@ def _history(
             "renamed": list(options.rename),
             "penalty": fitted.penalty,
             "penalties_of_folds": list(fitted.scores.penalties),
-            "folds": options.folds,
+            "folds": len(fitted.scores.folds),
             "repeats": options.repeats,
             "seed": options.seed,
             "cross_validated": fitted.comparison.as_dict(),
             "estimated": asdict(fitted.calibration),
             "certified_on": None if sample is None else [asdict(folder) for folder in sample[0].folders],
+            # Of familiarity.npz: means of training sheets that stay, then those of the labelled classes.
+            "means": [*fitted.means, *plan.names],
+            "means_of_labelled": len(plan.names),
             "maps": _MAPS,
+            "maps_on_masks": None if fitted.hits is None else fitted.hits.as_dict(),
             "pictures": picture_marks(sheets.images),
-            "notes": list(sheets.notes),
+            "notes": list(fitted.notes),
         }
     )
     return values

@@ -2,13 +2,15 @@
 
 A sheet of several types is fitted with each of them, its weight shared. It counts as defective, its verdict
 is right if it is one of its types, and balanced accuracy leaves it out. Equal pictures count once; equal
-pictures with different labels are refused. Near-duplicates, of one folder or of two, stay in one fold.
+pictures with different labels are refused. Near-duplicates, of one folder or of two, stay in one fold. Groups
+that a table names are the same in every folder; those that a rule numbers (`frames`, `duplicates`) are of
+their folder alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +19,12 @@ from jaxtyping import Bool, Float, Int
 from steelsight.adaptation.classes import ClassPlan
 from steelsight.errors import BadData, SharedBackground
 from steelsight.names import shown_name
-from steelsight.sheets.catalog import load_pixels, open_data
+from steelsight.sheets.catalog import PixelCache, group_sheets, load_pixels, open_data, rules_by_table
 from steelsight.sheets.grouping.duplicates import duplicate_groups, first_copies
 from steelsight.sheets.grouping.groups import join_groups
 from steelsight.sheets.options import DataOptions
 from steelsight.sheets.refusals import at_bits_of, refuse_rejected
-from steelsight.types import GrayBatch, InputSpec
+from steelsight.types import GrayBatch, InputSpec, SheetItem
 
 __all__ = ["FolderFacts", "LabelledSheets", "SheetLabels", "label_by_plan", "label_sample", "read_folders"]
 
@@ -47,6 +49,10 @@ class LabelledSheets:
     folders: tuple[FolderFacts, ...]
     clean_name: str  # what the first folder calls its defect-free class
     notes: tuple[str, ...]
+    # What tables call the sheet's groups, its equal copies' included: the same in any folder.
+    named: tuple[frozenset[str], ...]
+    items: tuple[SheetItem, ...]  # in their folders, with their masks
+    known: frozenset[str]  # classes of the folders, as they call them
 
     def part(self, rows: Int[np.ndarray, " r"]) -> LabelledSheets:
         """Some of the sheets."""
@@ -59,6 +65,9 @@ class LabelledSheets:
             self.folders,
             self.clean_name,
             self.notes,
+            tuple(self.named[i] for i in chosen),
+            tuple(self.items[i] for i in chosen),
+            self.known,
         )
 
 
@@ -99,25 +108,47 @@ def read_folders(
     ids: list[str] = []
     types: list[tuple[str, ...]] = []
     groups: list[str] = []
+    named: list[tuple[str, ...]] = []
     images: list[GrayBatch] = []
+    items: list[SheetItem] = []
     facts: list[FolderFacts] = []
+    known: set[str] = set()
     clean_name = ""
-    for folder in folders:
+    for number, folder in enumerate(folders):
         cache = load_pixels(open_data(folder, groups=options.groups, options=options), spec)
         refuse_rejected(cache.sheets, options.allow_bad)
         name = shown_name(folder.resolve().name)
+        known |= {cache.sheets.clean_name, *cache.sheets.type_names}
+        prefix = f"{name}/" if len(folders) > 1 else ""
         names = [renames.get(each, each) for each in cache.sheets.type_names]
-        ids += [
-            shown_name(f"{name}/{item.id}" if len(folders) > 1 else item.id) for item in cache.sheets.items
-        ]
+        ids += [shown_name(f"{prefix}{item.id}") for item in cache.sheets.items]
         types += [tuple(names[t] for t in item.types) for item in cache.sheets.items]
-        groups += [item.group for item in cache.sheets.items]
+        # The folder's number too, for two folders may have one name.
+        own = f"{number}/{prefix}" if prefix else ""
+        groups += [item.group and f"{own}{item.group}" for item in cache.sheets.items]
+        named += _named_groups(cache, options.groups)
         images.append(np.asarray(cache.images))
+        items += cache.sheets.items
         facts.append(FolderFacts(name, cache.data_hash, len(cache.sheets.items)))
         clean_name = clean_name or cache.sheets.clean_name
     whole = np.concatenate(images)
-    joined, notes = _joined_groups(groups, whole)
-    sheets = LabelledSheets(tuple(ids), whole, tuple(types), joined, tuple(facts), clean_name, notes)
+    joined, notes = _joined_groups([*zip(*named, strict=True), groups], whole)
+    rules = rules_by_table(options.groups)
+    keys = tuple(
+        frozenset(f"{rule}: {name}" for rule, name in zip(rules, each, strict=True) if name) for each in named
+    )
+    sheets = LabelledSheets(
+        tuple(ids),
+        whole,
+        tuple(types),
+        joined,
+        tuple(facts),
+        clean_name,
+        notes,
+        keys,
+        tuple(items),
+        frozenset(known),
+    )
     return _without_copies(sheets)
 
 
@@ -162,18 +193,31 @@ def _class_names(types: tuple[str, ...], plan: ClassPlan, binary: bool) -> tuple
     return types or (plan.clean or "",)
 
 
-def _joined_groups(groups: Sequence[str], images: GrayBatch) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Groups by the rule of DATA and by near-duplicates; a note where these cannot be found."""
+def _named_groups(cache: PixelCache, rule: str | None) -> list[tuple[str, ...]]:
+    """For each sheet its group by every part of the rule that names groups by a table; "" = none."""
+    ids = [item.id for item in cache.sheets.items]
+    found = []
+    for part in rules_by_table(rule):
+        groups = {item.id: item.group for item in group_sheets(cache.sheets, part).items}
+        found.append([groups.get(each, "") for each in ids])
+    return list(zip(*found, strict=True)) if found else [()] * len(ids)
+
+
+def _joined_groups(
+    rules: Sequence[Sequence[str]], images: GrayBatch
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Groups by the rules of DATA and by near-duplicates; a note where these cannot be found."""
     try:
         near = duplicate_groups(images)
     except SharedBackground as error:
-        return tuple(groups), (f"near-duplicates were not looked for: {error}",)
-    return tuple(join_groups(list(groups), near)), ()
+        return tuple(join_groups(*rules)), (f"near-duplicates were not looked for: {error}",)
+    return tuple(join_groups(*rules, near)), ()
 
 
 def _without_copies(sheets: LabelledSheets) -> LabelledSheets:
     """Each picture once; raises BadData where two equal ones have different labels."""
     first = first_copies(sheets.images)
+    named = list(sheets.named)
     for row, original in enumerate(first.tolist()):
         if set(sheets.types[row]) != set(sheets.types[original]):
             names = [" + ".join(sheets.types[i]) or sheets.clean_name for i in (original, row)]
@@ -181,5 +225,6 @@ def _without_copies(sheets: LabelledSheets) -> LabelledSheets:
                 f"{sheets.ids[original]} and {sheets.ids[row]} are the same picture with different labels, "
                 f"{names[0]} and {names[1]}; correct one of them, or leave both out"
             )
+        named[original] |= named[row]
     kept = np.flatnonzero(first == np.arange(len(first)))
-    return sheets.part(kept) if kept.size < len(first) else sheets
+    return replace(sheets, named=tuple(named)).part(kept) if kept.size < len(first) else sheets

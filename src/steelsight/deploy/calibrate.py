@@ -51,10 +51,11 @@ def calibrate(
     """Run the engine on training, validation and unseen sheets.
 
     Validation sheets set the temperature and the limit of familiarity, and the threshold is certified on
-    unseen ones; where one of the two parts is missing, the groups of the other are halved. A multilabel task
-    gets temperature 1 and no threshold; so does one without a certificate where the fitted temperature has a
-    larger log loss than 1 on the certifying sheets. Label sets come from the familiar ones of these; that
-    choice between two temperatures is the one thing that their thresholds share with them.
+    unseen ones, of which those that are not familiar are never answered; where one of the two parts is
+    missing, the groups of the other are halved. A multilabel task gets temperature 1 and no threshold; so
+    does one without a certificate where the fitted temperature has a larger log loss than 1 on the certifying
+    sheets. Label sets come from the familiar ones of these; that choice between two temperatures is the one
+    thing that their thresholds share with them.
 
     risk, delta  see `guarantee.certify`, each above 0 and below 1
     raises       BadInput for calibration sheets without spread, or of one group
@@ -79,16 +80,19 @@ def calibrate(
     temperature = fit_temperature(outputs.logits, sheets.labels(fitting))
     certified = engine(sheets.images(certifying))
     logits, labels = certified.logits.astype(np.float64), sheets.labels(certifying)
+    away = feature_distance(certified.embedding, statistics)
+    familiar = ~(away > limit)
     confidence = np.minimum(softmax(logits / temperature).max(axis=1), 1.0)
     right = logits.argmax(axis=1) == labels
     groups = sheets.groups(certifying)
-    certificate = certify(right, confidence, THRESHOLDS, risk=risk, delta=delta, rng=rng, groups=groups)
+    certificate = certify(
+        right, confidence, THRESHOLDS, risk=risk, delta=delta, rng=rng, groups=groups, familiar=familiar
+    )
     known = labels >= 0
     if certificate.threshold is None and is_worse_than_one(temperature, logits[known], labels[known]):
         temperature = 1.0
     probabilities = softmax(logits / temperature)
-    away = feature_distance(certified.embedding, statistics)
-    usable = known & ~(away > limit)
+    usable = known & familiar
     return finish(
         temperature=temperature,
         threshold=certificate.threshold,

@@ -31,10 +31,12 @@ from steelsight.models.catalog import SheetClassifier
 from steelsight.runtime.bundle.card import BundleCard, GraphFacts, Precision, TrainingStatistics
 from steelsight.runtime.bundle.open import PROBES_FILE, Bundle
 from steelsight.runtime.bundle.readme import README_FILE, bundle_readme
+from steelsight.runtime.bundle.seen import SEEN_FILE, pack_marks
 from steelsight.runtime.bundle.writer import describe_files, write_bundle
 from steelsight.runtime.drift import gray_statistics, training_statistics
 from steelsight.runtime.engine.engine import Engine, Outputs, decide, open_engine
-from steelsight.runtime.parity.verify import pack_probes
+from steelsight.runtime.parity.compare import parity_entry
+from steelsight.runtime.parity.verify import in_turns, pack_probes
 from steelsight.streams import stream
 
 __all__ = ["PRECISIONS", "Exported", "export_run"]
@@ -90,6 +92,7 @@ def export_run(
     engine = open_engine(replace(bundle, card=at_precision(bundle.card, best)))
     calibration = calibrate(engine, sheets, card.task, risk=options.risk, delta=options.delta, rng=rng)
     files |= _statistics(calibration)
+    files[SEEN_FILE] = pack_marks(sheets.images(np.union1d(sheets.train, sheets.validation)))
     if options.probes:
         files[PROBES_FILE] = _probes(parity_sheets, source, engine, options.probes)
     files = {name: content for name, content in files.items() if best == "int8" or name != "model.int8.onnx"}
@@ -196,25 +199,15 @@ def _probes(sheets: ParitySheets, source: Outputs, engine: Engine, count: int) -
     apart = np.abs(outputs.logits - source.logits[: sheets.labels.size]).max(1)
     order = np.argsort(apart, kind="stable")
     nearest = order[: max(count, order.size * 19 // 20)]
-    turns: list[tuple[int, int, int]] = []
-    counts: dict[int, int] = {}
-    for row in np.sort(nearest).tolist():
-        label = int(sheets.labels[row])
-        turns.append((counts.setdefault(label, 0), label, row))
-        counts[label] += 1
-    chosen = np.array(sorted(row for _, _, row in sorted(turns)[:count]))
+    rows = np.sort(nearest)
+    chosen = rows[in_turns(sheets.labels[rows], count)]
     return pack_probes(sheets.images[chosen], source.only(chosen))
 
 
 def _certificate(trials: Sequence[PrecisionTrial]) -> dict[str, Any]:
     """The card's record of parity."""
     return {
-        trial.precision: {
-            "passed": not trial.broken,
-            "broken": list(trial.broken),
-            "ms_a_sheet": trial.ms_a_sheet,
-            "engines": [parity.as_dict() for parity in trial.parities],
-        }
+        trial.precision: parity_entry(trial.parities, trial.broken, ms_a_sheet=trial.ms_a_sheet)
         for trial in trials
     }
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from steelsight.errors import BadCheckpoint
 from steelsight.runs.evaluate import Evaluation, evaluate_run
+from steelsight.sheets.catalog import open_data
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.training.folds import CrossValidation, cross_validate
 from steelsight.training.loop.progress import NoProgress, TrainingProgress
 from steelsight.training.options import FoldOptions
 from steelsight.training.recipe import Recipe
 from steelsight.training.recipe_files import override
-from steelsight.training.run import RunResult, train_run
+from steelsight.training.records import METRICS_FILE
+from steelsight.training.run import RunResult, load_run, train_run
 
 __all__ = ["FOLDS_FOLDER", "train_and_test", "train_on_all"]
 
@@ -36,6 +39,7 @@ def train_and_test(
     options  how both folders are opened
     raises   as `train_run` and `evaluate_run`
     """
+    open_data(other, options=options)  # a folder that cannot be read is refused before the training
     split = recipe.split
     if split.method != "given":
         recipe = override(recipe, {"split.train": split.train + split.test, "split.test": 0.0})
@@ -61,6 +65,10 @@ def train_on_all(
     raises  as `train_run` and `cross_validate`
     """
     progress = progress or NoProgress()
+    everything = {"split.train": 1.0, "split.validation": 0.0, "split.test": 0.0, "stop.patience": 0}
+    final = override(recipe, everything)
+    if not fresh and (out / METRICS_FILE).exists():
+        _refuse_other(load_run(out), final, seed)  # before the folds, which take long
     validated = cross_validate(
         data,
         options,
@@ -72,7 +80,14 @@ def train_on_all(
         progress=progress,
     )
     progress.note("training on every sheet")
-    everything = {"split.train": 1.0, "split.validation": 0.0, "split.test": 0.0, "stop.patience": 0}
-    final = override(recipe, everything)
     run = train_run(data, options, recipe=final, out=out, seed=seed, fresh=fresh, progress=progress)
     return run, validated
+
+
+def _refuse_other(run: RunResult, recipe: Recipe, seed: int) -> None:
+    """Raise BadCheckpoint where a finished RUN was trained on a part of its sheets, or with another seed."""
+    if run.recipe.split != recipe.split or run.card.seed != seed:
+        raise BadCheckpoint(
+            f"{run.folder}: holds a finished training with another split or seed; choose another --out, or "
+            "overwrite it with --fresh"
+        )

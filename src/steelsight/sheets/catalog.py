@@ -56,6 +56,7 @@ __all__ = [
     "mask_fractions",
     "open_data",
     "read_mask",
+    "rules_by_table",
 ]
 
 
@@ -171,6 +172,16 @@ def group_sheets(sheets: SheetSet, rule: str, spec: InputSpec | None = None) -> 
     items = tuple(replace(item, group=group) for item, group in pairs if item.id not in doubtful)
     faults = [fault for found in named for fault in found.faults]
     return replace(sheets, items=items, rejections=(*sheets.rejections, *faults))
+
+
+def rules_by_table(rule: str | None) -> list[str]:
+    """The parts of a rule that take groups from a table: their names mean the same in every folder.
+
+    >>> rules_by_table("column:coil+frames:30+duplicates")
+    ['column:coil']
+    """
+    parts = [] if rule is None else _RULES.split(rule)
+    return [part for part in parts if part.startswith(("column:", "file:"))]
 
 
 def _named_groups(sheets: SheetSet, rule: str) -> TableGroups:

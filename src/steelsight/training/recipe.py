@@ -286,8 +286,11 @@ class Recipe(_RecipeSection):
                 f"generated.sheets: expected whole sheets with their own labels, got {came}; set it to 0"
             )
         self._refuse_for_multilabel()
-        if self.stop.max_epochs == 0 and not self.probe.enabled:
-            raise ValueError("stop.max_epochs = 0: nothing would be trained; set probe.enabled = true")
+        if self.stop.max_epochs == 0 and not self.probe.enabled and not self.places.hidden:
+            raise ValueError(
+                "stop.max_epochs = 0: nothing would be trained; set probe.enabled = true, or places.hidden "
+                "above 0 for a place head on the weights of --from RUN"
+            )
         if self.probe.enabled and self.model.head != "direct":
             raise ValueError(
                 "probe.enabled: only the direct head can be fitted on its own; "

@@ -186,6 +186,7 @@ def train_data(
     model = _start_model(data, recipe, seed, plan)
     if recipe.generated.sheets:
         progress.note(f"drawing {recipe.generated.sheets} generated sheets")
+    _refuse_untrained(recipe)
     training_data, facts = _prepare(data, split, recipe, seed, plan)
     progress.start(_title(data, split, recipe), recipe.stop.max_epochs)
     out.mkdir(parents=True, exist_ok=True)
@@ -282,6 +283,16 @@ def _prepare(
         "generated": generated,
     }
     return prepared, facts
+
+
+def _refuse_untrained(recipe: Recipe) -> None:
+    """Raise BadRecipe for a place head alone on a network that has learnt nothing."""
+    untrained = not isinstance(recipe, StartedRecipe) and recipe.model.pretrained != "steel"
+    if recipe.stop.max_epochs == 0 and not recipe.probe.enabled and untrained:
+        raise BadRecipe(
+            f"stop.max_epochs = 0 with a place head: expected the weights of a trained network, got "
+            f"model.pretrained = {recipe.model.pretrained}; start --from RUN, or train for some epochs"
+        )
 
 
 def load_run(folder: Path) -> RunResult:

@@ -130,6 +130,9 @@ def test_another_folder_tests_what_this_one_trained(
     twice = train("--test", tmp_path / "OTHER", "--folds", 2, "--fresh")
     assert twice.exit_code == 2
     assert "expected one way to test, got --folds too" in twice.stderr.replace("\n", " ")
+    missing = train("--test", tmp_path / "NOWHERE", "--out", tmp_path / "second")
+    assert missing.exit_code == 2
+    assert not (tmp_path / "second").exists()  # before the training
 
 
 def test_every_sheet_trains_and_the_folds_give_the_figures(
@@ -143,3 +146,7 @@ def test_every_sheet_trains_and_the_folds_give_the_figures(
     assert found["cross_validation"]["pooled"]["sheets"] == 20
     assert (tmp_path / "run" / "folds" / "metrics.json").is_file()
     assert "out-of-fold sheets: 20" in result.stderr
+    other = train("--all", "--folds", 2, "--seed", 5)
+    assert other.exit_code == 2
+    assert "holds a finished training with another split or seed" in other.stderr.replace("\n", " ")
+    assert train("--all", "--folds", 2).exit_code == 0  # the same again

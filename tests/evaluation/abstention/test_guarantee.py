@@ -161,3 +161,16 @@ def test_a_threshold_of_1_answers_nothing_and_certifies_nothing(rng):
     assert found.tested[0].answered == 0
     below = float(np.nextafter(1.0, 0.0))
     assert certify(right, certain, [below], risk=0.05, delta=0.1, rng=rng).threshold == below
+
+
+def test_sheets_that_are_never_answered_are_not_counted(rng):
+    right = np.ones(400, dtype=bool)
+    right[:40] = False  # all of them confident
+    confidence = np.full(400, 0.97)
+    familiar = np.arange(400) < 200
+    counted = certify(right, confidence, [0.0, 0.9], risk=0.15, delta=0.1, rng=rng)
+    assert counted.threshold == 0.0
+    answered_alone = certify(right, confidence, [0.0, 0.9], risk=0.15, delta=0.1, rng=rng, familiar=familiar)
+    assert answered_alone.threshold is None  # of what is answered a fifth is wrong
+    others = certify(right, confidence, [0.0, 0.9], risk=0.15, delta=0.1, rng=rng, familiar=~familiar)
+    assert (others.threshold, others.coverage, others.sheet_risk) == (0.0, 0.5, 0.0)

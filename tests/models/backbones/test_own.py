@@ -3,6 +3,7 @@
 import sys
 import types
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -42,6 +43,11 @@ class Switched(nn.Module):
         return self.net(images).permute(0, 2, 3, 1)
 
 
+class Failing(nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        raise KeyError("weights")
+
+
 @pytest.fixture
 def offer(monkeypatch: pytest.MonkeyPatch) -> Callable[[object], str]:
     """Put a callable into a module that may be imported; returns its name as a model."""
@@ -76,6 +82,12 @@ def test_an_own_network_takes_imagenets_normalisation(offer: Callable[[object], 
         (Summed, r"expected a spatial feature map of shape .*, got \(1, 6\)"),
         (Switched, "expected a feature map twice as wide as high"),
         (lambda: nn.Linear(10, 2), "do not take images of 224x224"),
+        (lambda size: small(), "when called with nothing, got TypeError: .*'size'"),
+        (
+            lambda: Path("no such file").read_bytes(),
+            "expected a callable that gives a network .*, got FileNotFoundError",
+        ),
+        (Failing, "do not take images of .*KeyError: 'weights'"),
         (lambda: nn.LSTM(224, 5), "do not take images of|expected a spatial feature map"),
     ],
 )
@@ -97,3 +109,25 @@ def test_only_listed_modules_are_imported(
     monkeypatch.setenv("STEELSIGHT_MODULES", "no_such_module_here")
     with pytest.raises(BadRecipe, match="expected a module that can be imported"):
         find_backbone("no_such_module_here:build")
+
+
+def test_a_module_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_networks.py").write_text("def build(:\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("STEELSIGHT_MODULES", "broken_networks")
+    with pytest.raises(BadRecipe, match="expected a module that can be imported, got SyntaxError"):
+        find_backbone("broken_networks:build")
+
+
+def test_one_network_that_is_given_again_and_again_keeps_its_weights(offer: Callable[[object], str]) -> None:
+    net = small()
+    before = {name: values.clone() for name, values in net.state_dict().items()}
+    spec = ModelSpec(name=offer(lambda: net), outputs=2, head="direct", height=48, width=96)
+    first, second = build_model(spec), build_model(spec)
+    for name, values in net.state_dict().items():
+        assert values.device.type == "cpu"
+        assert torch.equal(values, before[name])
+    with torch.no_grad():
+        for values in first.features.parameters():
+            values.zero_()
+    assert any(values.any() for values in second.features.parameters())

@@ -141,6 +141,18 @@ def test_a_training_ends_with_the_fit(masked: TrainingData, small: Small) -> Non
     assert all(torch.allclose(values, own[name]) for name, values in models[1].state_dict().items())
 
 
+def test_without_epochs_only_the_place_head_is_fitted(masked: TrainingData, small: Small) -> None:
+    recipe = small(*SETTINGS, "places.epochs=2", "max_epochs=0")
+    model = build_model(recipe.model_spec(3))
+    before = {name: values.clone() for name, values in model.state_dict().items()}
+    fitted = fit(model, masked, recipe, seed=0)
+    assert [row.epoch for row in fitted.history] == [0]
+    assert fitted.places_loss is not None
+    assert fitted.history[0].train_loss > 0
+    for name, values in model.state_dict().items():
+        assert torch.equal(values, before[name]) is not name.startswith("places.")
+
+
 def test_masks_that_cannot_be_used_are_refused_before_the_first_epoch(
     masked: TrainingData, small: Small, tmp_path: Path
 ) -> None:

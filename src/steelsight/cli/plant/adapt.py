@@ -13,6 +13,7 @@ from steelsight.cli.options import expand_options
 
 if TYPE_CHECKING:
     from steelsight.adaptation.compare import HeadGain
+    from steelsight.adaptation.pointing import MapHits
     from steelsight.adaptation.run import Adapted
 
 __all__ = ["adapt"]
@@ -51,11 +52,21 @@ def _print(adapted: Adapted) -> None:
         ("balanced accuracy", compared.balanced_accuracy),
         ("on the bundle's classes", compared.shared),
         ("defect AUC", compared.defect_auc),
+        ("log loss, lower better", compared.log_loss),
     ):
         if gain is not None:
             print_line(f"{name:<24}{_figures(gain)}")
+    if adapted.maps is not None:
+        print_line(f"{'strongest place in mask':<24}{_places(adapted.maps)}")
     print_line(f"precision: {adapted.card.precision}; {adapted.card.threshold_statement}")
     print_line(f"bundle: {adapted.folder}")
+
+
+def _places(maps: MapHits) -> str:
+    head = "" if maps.place_head is None else f", place head {maps.place_head}"
+    return (
+        f"Grad-CAM of the bundle {maps.before}, of the new head {maps.after}{head}, of {maps.sheets} sheets"
+    )
 
 
 def _figures(gain: HeadGain) -> str:

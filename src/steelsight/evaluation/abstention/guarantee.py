@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.stats import beta
+from scipy.stats import beta, binom
 
 from steelsight.errors import BadInput
 from steelsight.evaluation.abstention.thresholds import answered
@@ -32,14 +32,16 @@ from steelsight.evaluation.intervals.bootstrap import Groups, group_index
 from steelsight.evaluation.probabilities import check_unit_scores
 
 __all__ = [
+    "CHANCE",
     "DELTA",
     "RISKS",
     "THRESHOLDS",
     "Certificate",
     "TestedThreshold",
     "answers_needed",
+    "certified_chance",
     "certify",
-    "sheets_needed",
+    "groups_needed",
     "upper_bound",
 ]
 
@@ -48,6 +50,9 @@ DELTA = 0.10  # chance that a certificate does not hold
 # Set before any sheet is looked at: the study's 0 to .99, finer where confidences crowd.
 THRESHOLDS = (*(i / 20 for i in range(20)), 0.96, 0.97, 0.98, 0.99, 0.995, 0.999, 0.9995, 0.9999)
 
+CHANCE = 0.8  # with which the number of groups that is named certifies a threshold
+MOST_GROUPS = 10**5  # a sample that nobody draws
+_RARE = 1e-12  # probability of a number of answers that is left out
 MOST_ANSWERS = 10**9  # an error rate that needs more answers than these counts as equal to the risk
 
 
@@ -120,6 +125,7 @@ def certify(
     delta: float,
     rng: np.random.Generator,
     groups: Groups | None = None,
+    familiar: Bool[np.ndarray, " f"] | None = None,
 ) -> Certificate:
     """Test thresholds from the strictest on; see the module's head.
 
@@ -127,6 +133,8 @@ def certify(
     scores      (n,) confidence in [0, 1]
     thresholds  set before these sheets were looked at, each in [0, 1]
     rng         draws each group's sheet; drawing again until a threshold passes makes delta invalid
+    familiar    (n,) sheets that are answered where the confidence suffices, by a rule that other sheets set;
+                None = all
     raises      BadInput for no sheets or thresholds, or numbers outside their range
     """
     check_unit_scores(scores, right.size)
@@ -140,9 +148,10 @@ def certify(
     confidence = np.clip(scores, 0, 1)
     group = group_index(groups, right.size)
     draw = rng.random(right.size)
+    known = np.ones(right.size, dtype=bool) if familiar is None else familiar
     tested: list[TestedThreshold] = []
     for threshold in ordered:
-        units, wrong = _count(right, answered(confidence, threshold), group, draw)
+        units, wrong = _count(right, answered(confidence, threshold) & known, group, draw)
         bound = upper_bound(wrong, units, delta)
         tested.append(TestedThreshold(threshold, units, wrong, bound, bound <= risk))
         # Too few answers for a proof are not a failed test, see the module's head.
@@ -155,7 +164,7 @@ def certify(
         sheets = None if more is None else math.ceil(more * right.size / count)
         return Certificate(risk, delta, None, 0.0, tuple(tested), more, sheets)
     loosest = passed[-1].threshold
-    chosen = answered(confidence, loosest)
+    chosen = answered(confidence, loosest) & known
     sizes = np.unique(group[chosen], return_counts=True)[1]
     return Certificate(
         risk,
@@ -198,35 +207,43 @@ def answers_needed(risk: float, delta: float, *, wrong: int = 0) -> int:
     return high
 
 
-def sheets_needed(
-    right: Bool[np.ndarray, " n"],
-    scores: Float[np.ndarray, " m"],
-    thresholds: Sequence[float],
-    *,
-    risk: float,
-    delta: float,
-    fewest: int = 1,
-) -> int | None:
-    """How many sheets of a new sample would certify a threshold, at the errors and the coverage seen here.
+def groups_needed(answered: float, wrong: float, *, risk: float, delta: float) -> int | None:
+    """How many groups of a new sample certify a threshold with a chance of CHANCE.
 
-    right, scores  (n,) of sheets like those of the sample, which certify nothing themselves
-    fewest         answered sheets below which a threshold's errors and coverage say too little
-    returns        the fewest over the thresholds; None = no number would
+        K ~ Binomial(N, answered), W ~ Binomial(K, wrong); certified where W <= most(K)
 
-    >>> sheets_needed(np.ones(200, dtype=bool), np.ones(200), [0.5], risk=0.05, delta=0.1)
-    45
+    with most(K) the largest number of wrong answers whose bound is at most the risk. It counts this
+    threshold alone: that stricter ones, which are tested before it, pass too is taken for granted.
+
+    answered  share of groups with an answered sheet
+    wrong     share of the answers that are wrong, of one answered sheet a group
+    returns   the fewest by bisection; None = no number up to MOST_GROUPS
+
+    >>> groups_needed(1.0, 0.0, risk=0.05, delta=0.1), groups_needed(1.0, 0.05, risk=0.05, delta=0.1)
+    (45, None)
     """
-    check_unit_scores(scores, right.size)
-    needed = []
-    for threshold in thresholds:
-        chosen = answered(np.clip(scores, 0, 1), threshold)
-        count, wrong = int(chosen.sum()), int((~right[chosen]).sum())
-        if count < max(1, fewest) or wrong / count >= risk:
-            continue
-        answers = _answers_at(wrong / count, risk, delta, low=0)
-        if answers is not None:
-            needed.append(math.ceil(answers * right.size / count))
-    return min(needed, default=None)
+    if not answered > 0 or not wrong < risk:
+        return None
+    low, high = 0, 1
+    while certified_chance(high, answered, wrong, risk=risk, delta=delta) < CHANCE:
+        if high >= MOST_GROUPS:
+            return None
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        enough = certified_chance(middle, answered, wrong, risk=risk, delta=delta) >= CHANCE
+        low, high = (low, middle) if enough else (middle, high)
+    return high
+
+
+def certified_chance(groups: int, answered: float, wrong: float, *, risk: float, delta: float) -> float:
+    """The probability that so many groups certify a threshold; see `groups_needed`."""
+    counts = np.arange(groups + 1)
+    weight = binom.pmf(counts, groups, answered)
+    counts, weight = counts[weight > _RARE], weight[weight > _RARE]
+    fails = binom.ppf(delta, counts, risk)  # the fewest wrong answers with P(W <= w) >= delta at the risk
+    most = np.where(binom.cdf(fails, counts, risk) <= delta, fails, fails - 1)
+    return float((weight * binom.cdf(most, counts, wrong)).sum())
 
 
 def _count(

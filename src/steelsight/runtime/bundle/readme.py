@@ -18,6 +18,12 @@ _FIGURES = {  # keys of an adaptation's figures
     "balanced_accuracy": "balanced accuracy",
     "shared": "balanced accuracy, classes of the bundle before",
     "defect_auc": "defect AUC",
+    "log_loss": "log loss, of which less is better",
+}
+_EVIDENCE = {  # keys of an adaptation's scores of maps
+    "place_head": "place head, which is not refitted",
+    "grad_cam_before": "Grad-CAM of the bundle before",
+    "grad_cam_after": "Grad-CAM of the new head",
 }
 
 
@@ -135,16 +141,39 @@ def _adaptations(card: BundleCard) -> list[str]:
             *(
                 f"| {words} | {' | '.join(_interval(each[which]) for which in ('own', 'new', 'gain'))} |"
                 for key, words in _FIGURES.items()
-                if (each := entry["cross_validated"][key])
+                if (each := entry["cross_validated"].get(key))
             ),
             "",
+            *_maps_on_masks(entry.get("maps_on_masks")),
             f"{entry['maps']}. Shortcuts that were tested on an earlier head say nothing of this one.",
             "",
+            *(f"- {_sentence(str(note))}" for note in entry.get("notes", [])),
+            *([""] if entry.get("notes") else []),
         ]
     return lines
 
 
-def _interval(each: dict[str, float]) -> str:
+def _maps_on_masks(found: dict[str, Any] | None) -> list[str]:
+    """How often the strongest place of the true class lies in the mask, before and after."""
+    if not found:
+        return []
+    rows = [
+        f"| {words} | {each['inside']} of {found['sheets']} | {_interval(each)} |"
+        for key, words in _EVIDENCE.items()
+        if (each := found[key])
+    ]
+    return [
+        f"Centre of the strongest place of the true class inside the mask, on {found['sheets']} labelled "
+        "sheets that were left out of the fit:",
+        "",
+        "| evidence | inside | share |",
+        "|---|---|---|",
+        *rows,
+        "",
+    ]
+
+
+def _interval(each: dict[str, Any]) -> str:
     if each["low"] is None or each["low"] != each["low"]:
         return f"{each['estimate']:.3f}"
     return f"{each['estimate']:.3f} [{each['low']:.3f}, {each['high']:.3f}]"

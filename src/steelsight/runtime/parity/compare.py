@@ -35,6 +35,7 @@ __all__ = [
     "draw_edge_sheets",
     "failures",
     "map_cosines",
+    "parity_entry",
     "probabilities",
 ]
 
@@ -157,6 +158,23 @@ def failures(parity: Parity, *, fewest: int = FEWEST) -> list[str]:
     if not parity.cosine_p5 >= COSINE:
         broken.append(f"5th percentile of the maps' cosines {parity.cosine_p5:.4f}, needed {COSINE:g}")
     return broken
+
+
+def parity_entry(
+    parities: Sequence[Parity], broken: Sequence[str], *, ms_a_sheet: float | None = None
+) -> dict[str, Any]:
+    """What a card records of one precision.
+
+    parities    one an engine
+    broken      bounds that are broken, in words
+    ms_a_sheet  time on one core; None = not measured
+    """
+    return {
+        "passed": not broken,
+        "broken": list(broken),
+        "ms_a_sheet": ms_a_sheet,
+        "engines": [parity.as_dict() for parity in parities],
+    }
 
 
 def probabilities(outputs: Outputs, task: Task, temperature: float) -> Float64[np.ndarray, "n c"]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Int
 
 from steelsight.errors import BadBundle
 from steelsight.files import pack_arrays
@@ -17,7 +18,7 @@ from steelsight.runtime.engine.engine import ENGINES, EngineName, Outputs, open_
 from steelsight.runtime.parity.compare import Parity, ParitySetup, compare, failures
 from steelsight.types import GrayBatch
 
-__all__ = ["ParityProbes", "Verified", "pack_probes", "read_probes", "verify_bundle"]
+__all__ = ["ParityProbes", "Verified", "in_turns", "pack_probes", "read_probes", "verify_bundle"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +91,22 @@ def read_probes(bundle: Bundle) -> ParityProbes:
         if not np.isfinite(array).all():
             raise BadBundle(f"{where}: {name}: expected finite numbers; export it again")
     return ParityProbes(arrays["images"], Outputs(*(arrays[name] for name in card.output_shapes)))
+
+
+def in_turns(labels: Int[np.ndarray, " n"], count: int) -> Int[np.ndarray, " m"]:
+    """Positions of sheets of every class in turn, the first of each first; ascending.
+
+    count  at most so many
+
+    >>> in_turns(np.array([0, 0, 0, 1, 2, 2]), 4).tolist()
+    [0, 1, 3, 4]
+    """
+    turns: list[tuple[int, int, int]] = []
+    counts: dict[int, int] = {}
+    for position, label in enumerate(labels.tolist()):
+        turns.append((counts.setdefault(label, 0), label, position))
+        counts[label] += 1
+    return np.array(sorted(position for _, _, position in sorted(turns)[:count]), dtype=np.int64)
 
 
 def pack_probes(images: GrayBatch, source: Outputs) -> bytes:

@@ -153,7 +153,7 @@ class _Trainer:
     @property
     def finished(self) -> bool:
         stop, waited = self.recipe.stop, self.done - self.best_epoch
-        if self.recipe.probe.enabled and not self.history:
+        if not self.history and (self.recipe.probe.enabled or stop.max_epochs == 0):
             return False
         return self.done >= stop.max_epochs or (0 < stop.patience <= waited)
 
@@ -163,9 +163,14 @@ class _Trainer:
         return self.history[-1].epoch if self.history else 0
 
     def advance(self, progress: TrainingProgress) -> tuple[EpochRow, bool]:
-        """Fit the probe if the recipe has one and it is not done, otherwise train an epoch."""
+        """Fit the probe if the recipe has one and it is not done, otherwise train an epoch.
+
+        With no epochs and no probe the weights stay those of the start, and get a row of figures.
+        """
         if self.recipe.probe.enabled and not self.history:
             return self._fit_head(progress)
+        if self.recipe.stop.max_epochs == 0:
+            return self._keep_start()
         epoch = self.done + 1
         started = time.perf_counter()
         train_loss = self._train_epoch(epoch, progress)
@@ -181,6 +186,13 @@ class _Trainer:
         if self.average is not None:
             self.average.load(model.state_dict())
         return self._end_epoch(0, fitted.loss, 0.0, fitted.seconds, fitted.images_per_second)
+
+    def _keep_start(self) -> tuple[EpochRow, bool]:
+        started = time.perf_counter()
+        learnt = replace(self.data, validation=self.data.train)
+        loss = validate(self._validated_model(), learnt).loss
+        seconds = time.perf_counter() - started
+        return self._end_epoch(0, loss, 0.0, seconds, self.data.train.size / seconds)
 
     def _end_epoch(
         self, epoch: int, train_loss: float, rate: float, seconds: float, speed: float
