@@ -5,6 +5,7 @@ It reads and writes only its own state file; `training.run` writes the RUN folde
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -192,7 +193,7 @@ class _Trainer:
         learnt = replace(self.data, validation=self.data.train)
         loss = validate(self._validated_model(), learnt).loss
         seconds = time.perf_counter() - started
-        return self._end_epoch(0, loss, 0.0, seconds, self.data.train.size / seconds)
+        return self._end_epoch(0, math.nan if loss is None else loss, 0.0, seconds, self.data.train.size / seconds)
 
     def _end_epoch(
         self, epoch: int, train_loss: float, rate: float, seconds: float, speed: float
