@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from steelsight.adaptation.gate.options import BundleGateOptions
-from steelsight.adaptation.suitable import picture_marks
 from steelsight.counterfactuals.sheets import ProofSheets, gather_sheets
 from steelsight.errors import BadData
 from steelsight.groups import group_keys
 from steelsight.names import shown_name
 from steelsight.runtime.bundle.card import BundleCard
+from steelsight.runtime.bundle.seen import picture_marks
 from steelsight.sheets.catalog import load_pixels, open_data
 from steelsight.sheets.formats.tables import read_table
 from steelsight.sheets.grouping.duplicates import pixel_hashes
