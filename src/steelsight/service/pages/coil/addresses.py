@@ -37,7 +37,7 @@ def coil_of(segment: str) -> str:
             coil = base64.b64decode(coded + "=" * (-len(coded) % 4), altchars=b"-_", validate=True).decode()
         except ValueError as error:
             raise unknown("coil", segment, COILS) from error
-    if not _NAME.fullmatch(coil):
+    if not _NAME.fullmatch(coil) or (coil != segment and coil_address(coil) != f"{COILS}/{segment}"):
         raise unknown("coil", segment, COILS)
     return coil
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, func, select
 
 from steelsight.coils.images import image_spacings
 from steelsight.ledger.chain.event_names import CALIBRATED
@@ -96,7 +96,7 @@ def read_coil(connection: Connection, coil: str, version: Version) -> Coil:
     for row in _last_verdicts(connection, coil):
         calibration = calibrations.of(row["sheet_writer"], row["sheet_seq"])
         regions = json.loads(row["regions"])
-        found = place_regions(dict(row), row["label"], regions, calibration)
+        found = place_regions(row, row["label"], regions, calibration)
         placed += found
         unplaced += len(regions) - len(found)
         sheets.append(_sheet(row, calibration))
@@ -115,7 +115,7 @@ def read_coil(connection: Connection, coil: str, version: Version) -> Coil:
     )
 
 
-def _last_verdicts(connection: Connection, coil: str) -> Iterable[RowMapping]:
+def _last_verdicts(connection: Connection, coil: str) -> Iterable[dict[str, Any]]:
     """Each sheet of a coil with the last of its live verdicts, in one row."""
     sheets, verdicts = schema.sheets, schema.verdicts
     own = ("sheet", "station", "captured_us", "width", "height")
@@ -129,12 +129,12 @@ def _last_verdicts(connection: Connection, coil: str) -> Iterable[RowMapping]:
         .where(sheets.c.coil == coil, verdicts.c.mode == "live")
         .order_by(verdicts.c.entered_us, verdicts.c.writer, verdicts.c.seq)
     )
-    return {row["sheet"]: row for row in connection.execute(query).mappings()}.values()
+    return {row.sheet: dict(row._mapping) for row in connection.execute(query)}.values()
 
 
-def _sheet(row: RowMapping, calibration: Calibration | None) -> CoilSheet:
+def _sheet(row: dict[str, Any], calibration: Calibration | None) -> CoilSheet:
     whole = {"box": (0, 0, row["width"] or 0, row["height"] or 0), "area_px": 0, "score": 0.0}
-    found = place_regions(dict(row), row["label"], [whole], calibration)
+    found = place_regions(row, row["label"], [whole], calibration)
     place = found[0].place if found else None
     return CoilSheet(
         row["sheet"], row["station"], row["state"], row["probability"], row["captured_us"], place

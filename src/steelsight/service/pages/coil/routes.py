@@ -15,6 +15,7 @@ from steelsight.coils.table import defects_csv, defects_parquet
 from steelsight.errors import BadInput
 from steelsight.ledger.reading.coils import CoilFilter, list_coils
 from steelsight.ledger.reading.stations import list_writers
+from steelsight.ledger.writing.writer import now_us
 from steelsight.service.access.guard import needs
 from steelsight.service.access.roles import Caller, Permission
 from steelsight.service.api.models.values import Cursor, Parameters
@@ -30,7 +31,6 @@ from steelsight.service.pages.rendering import fragment, render
 from steelsight.service.pages.words import language_of, words_in
 from steelsight.service.problem import Problem
 from steelsight.service.reviewing.seen import note_coil_seen
-from steelsight.types import State
 
 __all__ = ["router"]
 
@@ -98,7 +98,6 @@ def show_coils(
         stations=stations,
         query=query,
         following=page.cursor,
-        states=State,
     )
 
 
@@ -133,8 +132,7 @@ def show_coil(
         exports=caller.may(Permission.EXPORT),
         words_of_map=map_words(words_in(language_of(request))),
         unplaced_sheets=sum(each.place is None for each in coil.sheets),
-        repeats=None,
-        asks=len(coil.defects) > AT_ONCE,
+        now=now_us(),
         **_table_values(coil, query, caller),
     )
 

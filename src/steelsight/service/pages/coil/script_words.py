@@ -20,6 +20,4 @@ def map_words(words: Words) -> dict[str, str]:
         "shown": words("%(number)s of %(all)s defects are shown."),
         "none": words("No defect is shown."),
         "failed": words("The map could not be loaded. Load the page again; the table below has all defects."),
-        "metres": words("metres"),
-        "width": words("mm across"),
     }

@@ -19,7 +19,8 @@ const SHAPES = {
   doubtful: (y, r) => [-(r - Math.abs(y)), r - Math.abs(y)],
   unknown_input: (y, r) => [-Math.floor((y + r) / 2), Math.floor((y + r) / 2)],
 };
-const number = (value, digits = 0) => value.toLocaleString(LOCALE, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const ROUND = [0, 1, 2, 3, 4, 5].map((digits) => new Intl.NumberFormat(LOCALE, { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "negative" }));
+const number = (value, digits = 0) => ROUND[Math.min(digits, 5)].format(value);
 const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
 
 // Control characters and marks of direction are shown, not obeyed.
@@ -62,7 +63,7 @@ class CoilMap {
     this.linked = [this];
     this.repeats = [];
     this.chosen = this.over = -1;
-    this.frames = 0; // drawn so far, for tests and measures
+    this.frames = 0;
     this.context = this.canvas.getContext("2d", { alpha: false });
     this.listen();
   }
@@ -102,6 +103,7 @@ class CoilMap {
       this.palette ||= this.colours();
       this.paint(this.context, size, ratio, this.palette, this.view, true);
       this.frames += 1;
+      if (this.frames === 1) this.root.dataset.drawn = Math.round(performance.now()); // ms since the page was asked for
     });
   }
 
@@ -284,7 +286,7 @@ class CoilMap {
       context.stroke();
       context.setLineDash([]);
       const step = scale.x(each.period) - scale.x(0), skipped = Math.max(0, Math.floor((plot.left - from) / step));
-      for (let x = from + skipped * step; step > 5 * ratio && x <= Math.min(to + 1, plot.right); x += step) {
+      for (let x = from + skipped * step; step > 12 * ratio && x <= Math.min(to + 1, plot.right); x += step) {
         context.strokeRect(Math.round(x) + 0.5, y - 8 * ratio, 0, 16 * ratio);
       }
       context.textAlign = "left";
