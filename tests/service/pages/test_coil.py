@@ -335,6 +335,21 @@ def test_repeat_distances_name_rolls_of_the_file(sqlite_ledger, make_service, me
     assert "cannot be read" in client.get("/coils/C17/repeats").text
 
 
+def test_regular_marks_outside_of_the_range_are_told(closed, member):
+    model = closed.bundles.default.bundle.card.model_id
+    entries = []
+    for number in range(60):
+        seen = sheet_of(number, item=f"o{number}", position_m=float(number), length_m=1.0)
+        boxes = [(left, 40, left + 8, 48) for left in range(10, 590, 120)]  # every 0.2 m
+        regions = tuple(LedgerRegion(box=box, area_px=40, score=0.9) for box in boxes)
+        entries += [seen, verdict_of(seen, model, regions=regions)]
+    with open_writer(closed.ledger, "line-1") as writer:
+        writer.append(entries)
+    text = member(closed).get("/coils/C17/repeats").text
+    assert "No repeat distance was found." in text
+    assert "which are no roll marks: 0.200 m" in text
+
+
 def test_a_long_search_is_asked_for_and_does_not_hold_the_request(closed, member, monkeypatch):
     from concurrent.futures import Future
 

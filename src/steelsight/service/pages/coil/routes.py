@@ -209,7 +209,7 @@ def show_repeats(
         else:
             if found is not None:
                 named = named_repeats(coil, found, rolls.rolls)
-                values |= {"repeats": named, "drawn": drawn(coil, named)}
+                values |= {"repeats": named, "drawn": drawn(coil, named), "outside": found.outside}
     return HTMLResponse(fragment(request, "coil/repeats.html", **values))
 
 

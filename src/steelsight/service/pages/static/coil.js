@@ -21,6 +21,11 @@ const SHAPES = {
 };
 const ROUND = [0, 1, 2, 3, 4, 5].map((digits) => new Intl.NumberFormat(LOCALE, { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "negative" }));
 const number = (value, digits = 0) => ROUND[Math.min(digits, 5)].format(value);
+// As the table has it: 0 and 100 are kept for what is exactly so.
+const percent = (share) => {
+  const whole = Math.round(share * 100);
+  return whole === 100 && share < 1 ? "> 99 %" : whole === 0 && share > 0 ? "< 1 %" : `${whole} %`;
+};
 const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
 
 // Control characters and marks of direction are shown, not obeyed.
@@ -339,7 +344,7 @@ class CoilMap {
     this.said.textContent = [
       plain(coil.labels[coil.label[at]]),
       `${SIGNS[state] || "■"} ${this.words[state] || plain(state)}`,
-      Number.isNaN(chance) || state === "unknown_input" ? null : `${Math.floor(chance * 100)} %`,
+      Number.isNaN(chance) || state === "unknown_input" ? null : percent(chance),
       `${number(coil.start[at] + coil.first_m, 3)} m`,
       this.words.edge.replace("%(number)s", number(coil.left[at])),
       `${size(coil.end[at] * 1000, coil.start[at] * 1000)} × ${size(coil.right[at], coil.left[at])} mm`,
