@@ -5,7 +5,8 @@
 Needs Playwright and Debian's Chromium. Service and browser share the machine; run nothing else meanwhile.
 `first paint` is from the request of the page to the end of the map's first frame, by the browser's clock:
 `cold`, where the service has not read the coil before, and `warm`, where it has. `pan` moves the whole coil
-and a tenth of it by pointer events, one before each frame.
+and a tenth of it by pointer events, one before each frame. Beside the times are the seconds of processors
+that the service and all processes of the browser used: they hold on a busy machine too.
 """
 
 from __future__ import annotations
@@ -76,47 +77,78 @@ def measure(defects: int, turns: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "coils.db"
         fill(str(path), defects, turns)
-        with serving(path) as port, sync_playwright() as running:
+        with serving(path) as (service, port), sync_playwright() as running:
             browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": 1366, "height": 768})
             address = f"http://127.0.0.1:{port}/coils"
             page.goto(address)  # libraries of the service and the browser's own start
-            cold = [first_paint(page, f"{address}/coil-{number}") for number in range(turns)]
-            warm = [first_paint(page, f"{address}/coil-{turns - 1}") for _ in range(turns)]
-            whole = pan(page)
+            cold = [first_paint(page, f"{address}/coil-{number}", service) for number in range(turns)]
+            warm = [first_paint(page, f"{address}/coil-{turns - 1}", service) for _ in range(turns)]
+            whole = pan(page, service)
             page.evaluate("maps[0].zoom(10)")
-            part = pan(page)
+            part = pan(page, service)
             browser.close()
     return {
         "defects": defects,
-        "first_paint_cold_ms": spread(cold),
-        "first_paint_warm_ms": spread(warm),
+        "first_paint_cold": spread(cold),
+        "first_paint_warm": spread(warm),
         "pan_whole_coil": whole,
         "pan_a_tenth": part,
         "load_average": round(os.getloadavg()[0], 2),
     }
 
 
-def first_paint(page: Page, address: str) -> float:
-    """Milliseconds from the request to the end of the map's first frame."""
+def first_paint(page: Page, address: str, service: int) -> tuple[float, float, float]:
+    """Milliseconds from the request to the end of the map's first frame; of processors: service, browser."""
+    before = processor_s(service), processor_s(os.getpid(), service)
     page.goto(address)
     page.wait_for_selector(DRAWN)
-    return float(page.get_attribute(".map", "data-drawn") or "nan")
+    drawn = float(page.get_attribute(".map", "data-drawn") or "nan")
+    after = processor_s(service), processor_s(os.getpid(), service)
+    return drawn, (after[0] - before[0]) * 1000, (after[1] - before[1]) * 1000
 
 
-def pan(page: Page) -> dict[str, float]:
+def pan(page: Page, service: int) -> dict[str, float]:
+    before = processor_s(os.getpid(), service)
     found = page.evaluate(PAN, FRAMES)
+    busy = processor_s(os.getpid(), service) - before
     spent = np.array(found["spent"])
     return {
         "frames_per_s": round(1000 * len(spent) / float(spent.sum()), 1),
         "p95_ms": round(float(np.percentile(spent, 95)), 1),
+        "browser_cpu_ms_a_frame": round(1000 * busy / FRAMES, 1),
         "drawn": found["drawn"],
         "of": FRAMES,
     }
 
 
-def spread(values: list[float]) -> dict[str, float]:
-    return {"median": round(float(np.median(values)), 1), "worst": round(max(values), 1)}
+def spread(values: list[tuple[float, float, float]]) -> dict[str, float]:
+    total, service, browser = np.array(values).T
+    return {
+        "median_ms": round(float(np.median(total)), 1),
+        "worst_ms": round(float(total.max()), 1),
+        "service_cpu_ms": round(float(np.median(service)), 1),
+        "browser_cpu_ms": round(float(np.median(browser)), 1),
+    }
+
+
+def processor_s(root: int, without: int | None = None) -> float:
+    """Seconds of processors that a process and those it started have used; one of these can be left out."""
+    parents, used = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        number = int(path.parent.name)
+        parents[number], used[number] = int(words[1]), int(words[11]) + int(words[12])
+    total = 0
+    for number in used:
+        line = [number]
+        while line[-1] in parents:
+            line.append(parents[line[-1]])
+        total += used[number] if root in line and without not in line else 0
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 def fill(path: str, defects: int, coils: int) -> None:
@@ -164,8 +196,8 @@ def _sheet(coil: str, metre: int, rng: np.random.Generator) -> tuple[Entry, Entr
 
 
 @contextmanager
-def serving(path: Path) -> Iterator[int]:
-    """A service on the ledger, open to this machine; its port."""
+def serving(path: Path) -> Iterator[tuple[int, int]]:
+    """A service on the ledger, open to this machine; its process and its port."""
     words = ["serve", "--open", "--port", "0", "--ledger", str(path), "--set", "log_level=warning"]
     process = subprocess.Popen(["steelsight", *words], stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
@@ -175,7 +207,7 @@ def serving(path: Path) -> Iterator[int]:
     threading.Thread(target=process.stderr.read, daemon=True).start()
     assert found
     try:
-        yield int(found[1])
+        yield process.pid, int(found[1])
     finally:
         process.terminate()
         process.wait(timeout=30)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,7 +55,8 @@ class KeptCoils:
                 raise unknown("coil", name, "/coils")
             kept = self._kept.get(name)
             if kept is None or kept.coil.version != version:
-                kept = Kept(read_coil(connection, name, version))
+                with _no_collection():
+                    kept = Kept(read_coil(connection, name, version))
             self._kept[name] = kept
             self._kept.move_to_end(name)
             while len(self._kept) > COILS:
@@ -91,3 +95,15 @@ class KeptCoils:
             worker, self._worker = self._worker, None
         if worker is not None:
             worker.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without looks for circles of objects: reading a coil makes 100,000 objects, none in a circle."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

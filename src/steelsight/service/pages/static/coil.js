@@ -69,7 +69,7 @@ class CoilMap {
     this.repeats = [];
     this.chosen = this.over = -1;
     this.frames = 0;
-    this.context = this.canvas.getContext("2d", { alpha: false });
+    this.context = this.canvas.getContext("2d", { alpha: false, willReadFrequently: true }); // pixels come from memory
     this.listen();
   }
 
@@ -182,29 +182,28 @@ class CoilMap {
       for (let y = -radius; y <= radius; y++) rows.push(shape(y, radius));
       return rows;
     });
-    const span = (y, from, to, colour) => {
-      if (y < plot.top || y >= plot.bottom) return;
-      const left = Math.max(from, plot.left), right = Math.min(to, plot.right - 1);
-      for (let at = y * width + left, end = y * width + right; at <= end; at++) pixels[at] = colour;
+    const box = (left, right, top, bottom, colour) => { // edges are inside
+      const from = Math.max(left, plot.left), to = Math.min(right, plot.right - 1), end = Math.min(bottom, plot.bottom - 1);
+      for (let y = Math.max(top, plot.top); y <= end; y++) {
+        for (let at = y * width + from, last = y * width + to; at <= last; at++) pixels[at] = colour;
+      }
     };
     for (let at = first; at < last; at++) {
       if (!this.visible[at]) continue;
       const x0 = Math.round(scale.x(coil.start[at])), x1 = Math.round(scale.x(coil.end[at]));
       const y0 = Math.round(scale.y(coil.left[at])), y1 = Math.round(scale.y(coil.right[at]));
       if (x1 < plot.left - radius || x0 > plot.right + radius || y1 < plot.top - radius || y0 > plot.bottom + radius) continue;
-      const state = coil.state[at], colour = colours[state], wide = x1 - x0 > 2 * radius, tall = y1 - y0 > 2 * radius;
-      if (wide || tall) {
-        for (let line = 0; line < border; line++) {
-          span(y0 + line, x0, x1, colour);
-          span(y1 - line, x0, x1, colour);
-        }
-        for (let y = Math.max(y0, plot.top), end = Math.min(y1, plot.bottom - 1); y <= end; y++) {
-          span(y, x0, x0 + border - 1, colour);
-          span(y, x1 - border + 1, x1, colour);
-        }
+      const state = coil.state[at], colour = colours[state];
+      if (x1 - x0 > 2 * radius && y1 - y0 > 2 * radius) {
+        box(x0, x1, y0, y0 + border - 1, colour);
+        box(x0, x1, y1 - border + 1, y1, colour);
+        box(x0, x0 + border - 1, y0, y1, colour);
+        box(x1 - border + 1, x1, y0, y1, colour);
+      } else if (x1 - x0 > 2 * radius || y1 - y0 > 2 * radius) {
+        box(x0, x1, y0, y1, colour);
       }
       const x = (x0 + x1) >> 1, y = (y0 + y1) >> 1, rows = shapes[state];
-      for (let line = 0; line < rows.length; line++) span(y + line - radius, x + rows[line][0], x + rows[line][1], colour);
+      for (let line = 0; line < rows.length; line++) box(x + rows[line][0], x + rows[line][1], y + line - radius, y + line - radius, colour);
     }
   }
 
