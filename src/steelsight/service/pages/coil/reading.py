@@ -17,7 +17,7 @@ from steelsight.ledger.database import schema
 from steelsight.ledger.reading.defects import Calibrations, place_regions
 from steelsight.types import State
 
-__all__ = ["Coil", "CoilSheet", "ShownDefect", "Version", "coil_version", "read_coil"]
+__all__ = ["Coil", "SheetOnStrip", "ShownDefect", "Version", "coil_version", "read_coil"]
 
 Version = tuple[int, ...]  # another one = the coil has to be read again
 # From the most certain to the least: a defect on several sheets has the state of the least certain one.
@@ -25,7 +25,7 @@ DOUBT: Final = {each.value: number for number, each in enumerate(State)}
 
 
 @dataclass(frozen=True)
-class CoilSheet:
+class SheetOnStrip:
     """A sheet with the last of its live verdicts."""
 
     sheet: str
@@ -53,7 +53,7 @@ class Coil:
 
     name: str
     version: Version
-    sheets: tuple[CoilSheet, ...]  # along the coil; those without a place come last
+    sheets: tuple[SheetOnStrip, ...]  # along the coil; those without a place come last
     defects: tuple[ShownDefect, ...]  # along the coil
     unplaced: int  # regions of sheets without a place, which are in no defect
     along_m: tuple[float, float]  # from the first image to the end of the last; (0, 0) = none has a place
@@ -91,7 +91,7 @@ def read_coil(connection: Connection, coil: str, version: Version) -> Coil:
     """
     calibrations = Calibrations(connection)
     placed: list[PlacedRegion] = []
-    sheets: list[CoilSheet] = []
+    sheets: list[SheetOnStrip] = []
     unplaced = 0
     for row in _last_verdicts(connection, coil):
         calibration = calibrations.of(row["sheet_writer"], row["sheet_seq"])
@@ -132,16 +132,16 @@ def _last_verdicts(connection: Connection, coil: str) -> Iterable[dict[str, Any]
     return {row.sheet: dict(row._mapping) for row in connection.execute(query)}.values()
 
 
-def _sheet(row: dict[str, Any], calibration: Calibration | None) -> CoilSheet:
+def _sheet(row: dict[str, Any], calibration: Calibration | None) -> SheetOnStrip:
     whole = {"box": (0, 0, row["width"] or 0, row["height"] or 0), "area_px": 0, "score": 0.0}
     found = place_regions(row, row["label"], [whole], calibration)
     place = found[0].place if found else None
-    return CoilSheet(
+    return SheetOnStrip(
         row["sheet"], row["station"], row["state"], row["probability"], row["captured_us"], place
     )
 
 
-def _shown(merged: Sequence[MergedDefect], sheets: Sequence[CoilSheet]) -> Iterable[ShownDefect]:
+def _shown(merged: Sequence[MergedDefect], sheets: Sequence[SheetOnStrip]) -> Iterable[ShownDefect]:
     numbers = {each.sheet: number for number, each in enumerate(sheets)}
     for defect in merged:
         own = [numbers[sheet] for sheet, _ in defect.members]
