@@ -164,6 +164,7 @@ def test_two_maps_move_together(closed, visit):
     page = visit()
     open_coil(page, "/coils/compare?a=A&b=B")
     page.wait_for_selector(f"{DRAWN} >> nth=1")
+    assert view(page, 0)["x1"] == view(page, 1)["x1"] == pytest.approx(6.0)
     page.focus("canvas >> nth=1")
     for key in ("+", "+", "ArrowRight"):
         page.keyboard.press(key)

@@ -92,6 +92,12 @@ class CoilMap {
     const [left, right] = this.coil.across_mm, rim = Math.max((right - left) * 0.02, 1);
     this.limits = { x0: 0, x1: Math.max(this.coil.length_m, 0.1), y0: left - rim, y1: right + rim };
     this.view = { ...this.limits };
+    for (const map of this.linked) if (map.coil) map.move(map.all()); // two coils begin on one scale
+  }
+
+  // The whole width, and as many metres as the longest coil of the page has.
+  all() {
+    return { ...this.limits, x1: Math.max(...this.linked.map((each) => each.limits?.x1 ?? 0)) };
   }
 
   // ---- drawing ----
@@ -378,7 +384,7 @@ class CoilMap {
     for (const map of this.linked) {
       if (!map.coil) continue;
       const { x0, x1, y0, y1 } = map.limits, shown = map === this ? next : { ...map.view, x0: next.x0, x1: next.x1 };
-      const most = Math.max(...this.linked.map((each) => each.limits?.x1 ?? 0));
+      const most = map.all().x1;
       const [left, right] = fit(shown.x0, shown.x1, x0, Math.max(x1, most)), [top, bottom] = fit(shown.y0, shown.y1, y0, y1);
       map.view = { x0: left, x1: right, y0: top, y1: bottom };
       map.draw();
@@ -490,7 +496,7 @@ class CoilMap {
     const keys = {
       "+": () => this.zoom(STEP), "-": () => this.zoom(1 / STEP), "*": () => this.zoom(STEP, true), "/": () => this.zoom(1 / STEP, true),
       ArrowLeft: () => this.shift(-0.1, 0), ArrowRight: () => this.shift(0.1, 0), ArrowUp: () => this.shift(0, -0.1), ArrowDown: () => this.shift(0, 0.1),
-      0: () => this.move({ ...this.limits }), n: () => this.next(1), b: () => this.next(-1), Enter: () => this.open(this.chosen),
+      0: () => this.move(this.all()), n: () => this.next(1), b: () => this.next(-1), Enter: () => this.open(this.chosen),
     };
     canvas.addEventListener("keydown", (event) => {
       const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
