@@ -112,3 +112,7 @@ log_message
 daemon_threads
 on_connect
 on_message
+
+# Read by templates of the console.
+per_100_m
+longest_mm

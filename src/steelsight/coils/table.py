@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +14,7 @@ from steelsight.csv_text import csv_text
 from steelsight.files import replace_file
 from steelsight.ledger.coils.defects import MergedDefect
 
-__all__ = ["defect_rows", "defects_csv", "write_defects"]
+__all__ = ["defect_rows", "defects_csv", "defects_parquet", "write_defects"]
 
 COLUMNS: Final = {
     "coil": pa.string(),
@@ -43,6 +44,14 @@ def defects_csv(coil: str, defects: Sequence[MergedDefect]) -> str:
     return csv_text([list(COLUMNS), *([row[name] for name in COLUMNS] for row in rows)])
 
 
+def defects_parquet(coil: str, defects: Sequence[MergedDefect]) -> bytes:
+    """The table as the content of a Parquet file."""
+    table = pa.Table.from_pylist(defect_rows(coil, defects), schema=pa.schema(list(COLUMNS.items())))
+    buffer = BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
 def write_defects(
     path: Path, coil: str, defects: Sequence[MergedDefect], form: Literal["csv", "parquet"]
 ) -> None:
@@ -50,12 +59,6 @@ def write_defects(
 
     raises  BadOutput where it cannot be written
     """
-    if form == "csv":
-        replace_file(path, defects_csv(coil, defects).encode())
-        return
-    table = pa.Table.from_pylist(defect_rows(coil, defects), schema=pa.schema(list(COLUMNS.items())))
-
-    def write(file: BinaryIO) -> None:
-        pq.write_table(table, file)
-
-    replace_file(path, write)
+    replace_file(
+        path, defects_csv(coil, defects).encode() if form == "csv" else defects_parquet(coil, defects)
+    )

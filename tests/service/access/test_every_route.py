@@ -82,6 +82,14 @@ NEEDS = {
     ("POST", "/line/alarms/acknowledge"): Permission.REVIEW,
     ("POST", "/line/alarms/shelve"): Permission.REVIEW,
     ("POST", "/line/alarms/unshelve"): Permission.REVIEW,
+    ("GET", "/coils"): Permission.READ,
+    ("GET", "/coils/compare"): Permission.READ,
+    ("GET", "/coils/{coil}"): Permission.READ,
+    ("GET", "/coils/{coil}/table"): Permission.READ,
+    ("GET", "/coils/{coil}/map"): Permission.READ,
+    ("GET", "/coils/{coil}/repeats"): Permission.READ,
+    ("GET", "/coils/{coil}/defects.csv"): Permission.EXPORT,
+    ("GET", "/coils/{coil}/defects.parquet"): Permission.EXPORT,
     ("GET", "/review"): REVIEWER,
     ("POST", "/review/claim"): REVIEWER,
     ("POST", "/review/claims/renew"): REVIEWER,
@@ -159,7 +167,7 @@ def test_a_route_answers_those_who_may_and_no_others(service, connect, method, p
     address = (
         path.replace("{coil:path}", "C1").replace("{name:path}", "console.css").replace("{bundle}", "none")
     )
-    for name in ("sheet", "session", "person", "token", "identity"):
+    for name in ("sheet", "session", "person", "token", "identity", "coil"):
         address = address.replace(f"{{{name}}}", "0" * 32)
     options = {"json": {}} if method in ("POST", "PUT", "PATCH") and not path.startswith("/access/") else {}
     if path.endswith("/stream"):

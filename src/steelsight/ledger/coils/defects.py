@@ -107,8 +107,8 @@ def _along(region: PlacedRegion) -> tuple[float, str, int]:
 def _connected(regions: Sequence[PlacedRegion], tolerance_mm: float) -> Iterator[list[PlacedRegion]]:
     """Groups of regions that are joined by pairs; the regions are sorted along the coil."""
     found = Rectangles(
-        places=np.array([_spans(each.place) for each in regions]),
-        images=np.array([_spans(each.image) for each in regions]),
+        places=_spans([each.place for each in regions]),
+        images=_spans([each.image for each in regions]),
         sheets=_numbered([each.sheet for each in regions]),
         stations=_numbered([each.station for each in regions]),
         known=np.array([each.across_known for each in regions]),
@@ -117,8 +117,10 @@ def _connected(regions: Sequence[PlacedRegion], tolerance_mm: float) -> Iterator
         yield [regions[number] for number in group]
 
 
-def _spans(place: StripBox) -> tuple[tuple[float, float], tuple[float, float]]:
-    return (place.start_m * 1000, place.end_m * 1000), (place.left_mm, place.right_mm)
+def _spans(places: Sequence[StripBox]) -> npt.NDArray[np.float64]:
+    """(n, 2, 2): along and across, from and to, in mm."""
+    rows = [(each.start_m, each.end_m, each.left_mm, each.right_mm) for each in places]
+    return np.array(rows).reshape(-1, 2, 2) * [[1000.0, 1000.0], [1.0, 1.0]]
 
 
 def _numbered(names: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -130,7 +132,10 @@ def _numbered(names: Sequence[str]) -> npt.NDArray[np.int64]:
 def _defect(coil: str, parts: Sequence[PlacedRegion]) -> MergedDefect:
     ordered = sorted(parts, key=_along)
     first = ordered[0]
-    identity = f"{coil}\0{first.sheet}\0{first.index}"
+    identity = hashlib.sha256(f"{coil}\0{first.sheet}\0{first.index}".encode()).hexdigest()[:32]
+    if len(ordered) == 1:  # as most are: coils of 20,000 defects are shown within a second
+        key = (first.key,)
+        return MergedDefect(identity, first.label, first.side, first.place, first.score, first.area_mm2, key)
     place = StripBox(
         min(each.place.start_m for each in parts),
         max(each.place.end_m for each in parts),
@@ -138,7 +143,7 @@ def _defect(coil: str, parts: Sequence[PlacedRegion]) -> MergedDefect:
         max(each.place.right_mm for each in parts),
     )
     return MergedDefect(
-        hashlib.sha256(identity.encode()).hexdigest()[:32],
+        identity,
         first.label,
         first.side,
         place,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,8 +14,9 @@ from steelsight.ledger.database import schema
 from steelsight.ledger.reading.lists import verdict_values
 from steelsight.ledger.reading.paging import Page, check_limit, read_cursor, write_cursor
 
-__all__ = ["CoilMetres", "coil_metres", "coil_sheets", "list_coils"]
+__all__ = ["CoilFilter", "CoilMetres", "coil_metres", "coil_sheets", "list_coils"]
 
+DECIDED: Final = "decided"  # the state
 FAR: Final = 1e300  # sorts sheets without a position behind all others
 # Every coil once, by steps through the index: its cost grows with the coils and not with the sheets.
 NAMES: Final = """
@@ -24,11 +26,35 @@ WITH RECURSIVE names(coil) AS (
     SELECT (SELECT min(coil) FROM verdicts WHERE coil > names.coil) FROM names WHERE names.coil IS NOT NULL
 ), lasts AS (
     SELECT coil, (SELECT max(captured_us) FROM verdicts WHERE verdicts.coil = names.coil) AS last_us
-    FROM names WHERE coil IS NOT NULL
+    FROM names WHERE coil IS NOT NULL {wanted}
 )
 SELECT coil, last_us FROM lasts {where} ORDER BY last_us DESC, coil DESC LIMIT :limit
 """
 AFTER: Final = "WHERE (last_us, coil) < (:last_us, :coil)"
+NAMED: Final = "AND lower(coil) LIKE lower(:part) ESCAPE '!'"
+JUDGED: Final = "AND EXISTS (SELECT 1 FROM verdicts WHERE coil = names.coil AND mode = 'live' {conditions})"
+
+
+@dataclass(frozen=True)
+class CoilFilter:
+    """Which coils to list: those with a live verdict as stated; None = all."""
+
+    part: str | None = None  # of the name; the case of letters does not count, on SQLite that of ASCII
+    station: str | None = None
+    since_us: int | None = None  # a sheet was captured at or after, microseconds since 1970-01-01 UTC
+    until_us: int | None = None  # and before
+
+    def sql(self) -> tuple[str, dict[str, Any]]:
+        """Conditions on `names.coil`, and their values."""
+        bounds = {"station": "=", "since_us": ">=", "until_us": "<"}
+        values = {name: getattr(self, name) for name in bounds if getattr(self, name) is not None}
+        columns = {"station": "station", "since_us": "captured_us", "until_us": "captured_us"}
+        conditions = " ".join(f"AND {columns[name]} {bounds[name]} :{name}" for name in values)
+        found = [JUDGED.format(conditions=conditions)] if values else []
+        if self.part is not None:
+            found.append(NAMED)
+            values["part"] = f"%{re.sub('[!%_]', lambda sign: '!' + sign[0], self.part)}%"
+        return " ".join(found), values
 
 
 @dataclass(frozen=True)
@@ -43,18 +69,26 @@ class CoilMetres:
     turns: int  # how often the direction changes, at any of its stations
 
 
-def list_coils(connection: Connection, *, limit: int = 50, cursor: str | None = None) -> Page:
+def list_coils(
+    connection: Connection,
+    wanted: CoilFilter = CoilFilter(),
+    *,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> Page:
     """Coils with counts of their live verdicts, the one captured last first.
 
-    returns  for each coil: coil, first_us, last_us, sheets, states and labels (counts), first_m, last_m
+    returns  for each coil: coil, first_us, last_us, sheets, states, labels and decided (counts; the last one
+             by label, of decided sheets), stations, first_m, last_m
     raises   BadInput for a cursor that is not of such a page, or a limit out of range
     """
     check_limit(limit)
     place: dict[str, Any] = {}
     if cursor is not None:
         place = dict(zip(("last_us", "coil"), read_cursor(cursor, (int, str)), strict=True))
-    query = text(NAMES.format(where=AFTER if place else ""))
-    rows = connection.execute(query, {**place, "limit": limit + 1}).all()
+    conditions, values = wanted.sql()
+    query = text(NAMES.format(where=AFTER if place else "", wanted=conditions))
+    rows = connection.execute(query, {**place, **values, "limit": limit + 1}).all()
     following = write_cursor((rows[limit - 1].last_us, rows[limit - 1].coil)) if len(rows) > limit else None
     found = _counts(connection, [row.coil for row in rows[:limit]])
     return Page(tuple(found[row.coil] for row in rows[:limit]), following)
@@ -62,7 +96,7 @@ def list_coils(connection: Connection, *, limit: int = 50, cursor: str | None = 
 
 def _counts(connection: Connection, coils: list[str]) -> dict[str, dict[str, Any]]:
     table = schema.verdicts
-    columns = (table.c.coil, table.c.state, table.c.label)
+    columns = (table.c.coil, table.c.state, table.c.label, table.c.station)
     bounds = (
         func.count().label("number"),
         func.min(table.c.captured_us).label("first_us"),
@@ -82,9 +116,12 @@ def _counts(connection: Connection, coils: list[str]) -> dict[str, dict[str, Any
 def _coil(coil: str, rows: list[Any]) -> dict[str, Any]:
     states: Counter[str] = Counter()
     labels: Counter[str] = Counter()
+    decided: Counter[str] = Counter()
     for row in rows:
         states[row.state] += row.number
         labels[row.label] += row.number
+        if row.state == DECIDED:
+            decided[row.label] += row.number
     labels.pop("", None)  # of images that could not be read
 
     def bound(name: str, choose: Any) -> Any:
@@ -95,6 +132,8 @@ def _coil(coil: str, rows: list[Any]) -> dict[str, Any]:
         "sheets": sum(states.values()),
         "states": dict(states),
         "labels": dict(labels),
+        "decided": dict(decided),
+        "stations": sorted({row.station for row in rows}),
         "first_us": bound("first_us", min),
         "last_us": bound("last_us", max),
         "first_m": bound("first_m", min),

@@ -13,6 +13,9 @@ from steelsight.service.alarms.conditions import Condition, drift_conditions, pa
 from steelsight.service.alarms.watch import AlarmWatch
 from steelsight.service.context import Service
 from steelsight.service.pages import choices, static_files
+from steelsight.service.pages.coil import comparing
+from steelsight.service.pages.coil import routes as coil
+from steelsight.service.pages.coil.kept import KeptCoils
 from steelsight.service.pages.line import alarms
 from steelsight.service.pages.line import routes as line
 from steelsight.service.pages.line.figures import LineFigures
@@ -23,11 +26,12 @@ __all__ = ["add_pages", "pages_running"]
 
 
 def add_pages(app: FastAPI) -> None:
-    """Add the routes, and what they work with: `app.state.alarms` and `app.state.line_figures`."""
+    """Add the routes, and what they work with: `app.state.alarms`, `line_figures` and `coils`."""
     service: Service = app.state.service
     app.state.alarms = AlarmWatch(service, _other_conditions(app.state))
     app.state.line_figures = LineFigures(service)
-    for part in (static_files, choices, line, alarms, review):
+    app.state.coils = KeptCoils(service)
+    for part in (static_files, choices, line, alarms, comparing, coil, review):
         app.include_router(part.router)
     add_page_problems(app)
 
@@ -51,3 +55,4 @@ async def pages_running(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         await asyncio.to_thread(watch.stop)
+        app.state.coils.close()

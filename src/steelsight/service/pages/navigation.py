@@ -26,6 +26,7 @@ class PagePlace:
 
 PAGES: Final = (
     PagePlace("/line", N_("Line"), Permission.READ),
+    PagePlace("/coils", N_("Coils"), Permission.READ),
     PagePlace("/review", N_("Review"), Permission.REVIEW),
 )
 

@@ -10,7 +10,19 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, exists, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    exists,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from steelsight.ledger.database import schema
@@ -20,7 +32,15 @@ from steelsight.service.access.roles import Caller
 from steelsight.service.context import Service
 from steelsight.service.reviewing.people import viewer
 
-__all__ = ["Watch", "begin_watch", "has_seen", "note_seen", "note_seen_within", "was_seen"]
+__all__ = [
+    "Watch",
+    "begin_watch",
+    "has_seen",
+    "note_coil_seen",
+    "note_seen",
+    "note_seen_within",
+    "was_seen",
+]
 
 MARGIN_US: Final = 60_000_000  # clocks of stations and of the service may differ by so much
 MANY: Final = 500  # values in one IN list
@@ -40,6 +60,33 @@ def note_seen(service: Service, caller: Caller, sheets: Iterable[str]) -> None:
     if drawn:
         with service.ledger.write() as connection:
             note_seen_within(connection, person, drawn)
+
+
+def note_coil_seen(service: Service, caller: Caller, coil: str) -> None:
+    """Put on record that a person is shown all verdicts of a coil; call it before they are shown.
+
+    One statement over the coil's draws, however many sheets and defects it has; none is written where the
+    person has seen them before.
+    raises  BadLedger where that cannot be written: then they are not to be shown
+    """
+    person = viewer(service, caller)
+    if person is None:
+        return
+    draws, sheets = schema.draws, schema.sheets
+    known = exists().where(seen_sheets.c.person == person, seen_sheets.c.sheet == draws.c.sheet)
+    now = literal(now_us(), BigInteger).label("seen_us")
+    unseen = (
+        select(literal(person).label("person"), draws.c.sheet, now)
+        .join(sheets, sheets.c.sheet == draws.c.sheet)
+        .where(sheets.c.coil == coil, ~known)
+    )
+    with service.ledger.read() as connection:
+        if connection.execute(unseen.limit(1)).first() is None:
+            return
+    with service.ledger.write() as connection:
+        make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        rows = make(seen_sheets).from_select(["person", "sheet", "seen_us"], unseen)
+        connection.execute(rows.on_conflict_do_nothing())
 
 
 def note_seen_within(connection: Connection, person: str, sheets: Collection[str]) -> None:

@@ -1,7 +1,8 @@
-"""Settings of the console's pages: costs that order the review queue, and limits of alarms."""
+"""Settings of the console's pages: costs that order the review queue, limits of alarms, coils."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, Field
@@ -10,11 +11,12 @@ __all__ = ["PageSettings"]
 
 Cost = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+Metres = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
 
 class PageSettings(BaseModel):
-    """The pages Line and Review."""
+    """The pages Line, Review and Coils."""
 
     cost_escape: Cost = Field(
         10.0, description="Cost of a defect that passes, in any unit; orders the review queue."
@@ -32,3 +34,10 @@ class PageSettings(BaseModel):
         0.4, description="Share of sheets that were not decided among them that is an alarm."
     )
     alarm_bad_images: Share = Field(0.1, description="Share of unreadable images among them, likewise.")
+    coil_ends_m: Metres = Field(
+        10.0, description="Metres at each end of a coil that are marked as its head and its tail; 0 = none."
+    )
+    coil_rolls: Path | None = Field(
+        None,
+        description="CSV table of rolls (name, diameter_mm, tolerance_mm, stretch); names repeat distances.",
+    )

@@ -38,6 +38,7 @@ _NO_PASSWORD: Final = (
 _LOGOUT: Final = """<form method="post" action="/access/logout"><button>Log out</button></form>"""
 _LINKS: Final = (  # address, words, and the permission that it needs
     ("/line", "Line: verdicts as they come", Permission.READ),
+    ("/coils", "Coils: maps and tables of their defects", Permission.READ),
     ("/review", "Review: sheets that wait for a person", Permission.REVIEW),
     ("/api/v1/openapi.json", "Description of the API (OpenAPI)", Permission.READ),
     ("/metrics", "Figures for Prometheus", Permission.READ),
