@@ -27,6 +27,9 @@ class PagePlace:
 PAGES: Final = (
     PagePlace("/line", N_("Line"), Permission.READ),
     PagePlace("/review", N_("Review"), Permission.REVIEW),
+    PagePlace("/quality", N_("Quality"), Permission.EXPORT),
+    PagePlace("/admin", N_("Admin"), Permission.USERS),
+    PagePlace("/audit", N_("Audit log"), Permission.AUDIT),
 )
 
 

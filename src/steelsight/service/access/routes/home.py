@@ -39,6 +39,9 @@ _LOGOUT: Final = """<form method="post" action="/access/logout"><button>Log out<
 _LINKS: Final = (  # address, words, and the permission that it needs
     ("/line", "Line: verdicts as they come", Permission.READ),
     ("/review", "Review: sheets that wait for a person", Permission.REVIEW),
+    ("/quality", "Quality: escape, overkill, reviewers", Permission.EXPORT),
+    ("/admin", "Admin: users, tokens, stations, retention", Permission.USERS),
+    ("/audit", "Audit log: events of the ledger", Permission.AUDIT),
     ("/api/v1/openapi.json", "Description of the API (OpenAPI)", Permission.READ),
     ("/metrics", "Figures for Prometheus", Permission.READ),
     ("/health/ready", "State of the service", None),
