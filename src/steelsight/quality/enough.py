@@ -148,7 +148,7 @@ def _by_root(width: float, widest: float, drawn: int, total: int | None) -> Need
         return KNOWN
     if total is not None and drawn >= total:
         return Need(Lack.SHEETS)
-    return _more(math.ceil(max(drawn, 1) * (width / widest) ** 2), drawn, total)
+    return _more(math.ceil(max(drawn, 1) * (width / widest) ** 2 - 1e-6), drawn, total)
 
 
 def _more(wanted: int, drawn: int, total: int | None) -> Need:

@@ -175,10 +175,10 @@ def test_the_last_administrator_stays(closed, member):
 
 def test_an_account_is_disabled_and_enabled_and_its_sessions_end(both, member):
     client, carl = admin(both, member), member(both, Role.OPERATOR, login="carl")
-    assert carl.get("/line").status_code == 200
+    assert carl.get("/api/v1/me").status_code == 200
     for _ in range(2):
         assert change(client, carl.person, "disable").status_code == 303
-    assert carl.get("/line").status_code == 401
+    assert carl.get("/api/v1/me").status_code == 401
     assert "disabled" in client.get("/admin").text
     refused = change(client, carl.person, "link")
     assert refused.status_code == 422
@@ -194,7 +194,7 @@ def test_sessions_are_ended(closed, member):
     row = re.search(rf'id="{carl.person}".*?</tr>', client.get("/admin").text, re.DOTALL)[0]
     assert '<td class="number">1</td>' in row
     assert change(client, carl.person, "sessions").status_code == 303
-    assert carl.get("/line").status_code == 401
+    assert carl.get("/api/v1/me").status_code == 401
     (event,) = events(closed, "sessions_revoked")
     assert json.loads(event["details"]) == {"sessions_ended": 1}
 
@@ -333,7 +333,7 @@ def test_stations_show_their_last_verdict_which_then_counts_as_seen(closed, memb
     (name,) = fill(closed, 1, drawn={0})
     model = closed.bundles.default.bundle.card.model_id
     seen = sheet_of(5, station=HOSTILE[:60], coil="<i>C</i>")
-    with open_writer(closed.ledger, HOSTILE[:60]) as writer:
+    with open_writer(closed.ledger, "<b>x</b>") as writer:
         writer.append([seen, verdict_of(seen, model, label="none", probability=0.99)])
     page = client.get("/admin/stations").text
     assert "type 1" in page

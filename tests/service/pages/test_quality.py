@@ -69,7 +69,7 @@ def audited(service, count, people, *, wrong=(), station="line-1", label="type 1
             if number in wrong:
                 answer = {"answer": Answer.CORRECTED, "label": label}
             entries.append(Review(sheet=seen.sheet, person=person, blind=True, **answer))
-    with open_writer(service.ledger, station) as writer:
+    with open_writer(service.ledger, "a-writer") as writer:
         writer.append(entries)
 
 
@@ -226,7 +226,7 @@ def test_the_page_speaks_german(plant, member):
 
 
 def sample(estimate, draws=500):
-    return SampleShare(estimate, draws, round(estimate * draws), draws, draws)
+    return SampleShare(estimate, float(draws), round(estimate * draws), draws, draws)
 
 
 @pytest.mark.parametrize("language", ["en", "de"])

@@ -99,6 +99,6 @@ def _last_run(connection: Connection) -> LastRun | None:
         newest["entered_us"],
         newest["writer"],
         "" if person is None else person.name,
-        details.get("days"),
+        float(details["days"]) if isinstance(details.get("days"), int | float) else None,
         sum(len(each.get("images", ())) for each in same),
     )

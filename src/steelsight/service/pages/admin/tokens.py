@@ -55,7 +55,7 @@ def _page(
         found = tokens.list_tokens(connection)
         names = {each.person: each.name for each in list_accounts(connection)}
     now = now_us()
-    shown = {"made": None, "problem": None, "form": {"scopes": (), "days": f"{DAYS:g}"}, **values}
+    shown = {"made": None, "problem": None, "form": {"name": "", "scopes": (), "days": f"{DAYS:g}"}, **values}
     return render(
         request,
         "admin/tokens.html",

@@ -56,7 +56,8 @@ def _page(
     with service.ledger.read() as connection:
         accounts = list_accounts(connection)
         sessions = count_sessions(connection, service.settings, now_us=now_us())
-    shown = {"made": None, "problem": None, "form": {}, **values}
+    empty = {"login": "", "name": "", "address": "", "role": Role.VIEWER}
+    shown = {"made": None, "problem": None, "form": empty, **values}
     return render(
         request,
         "admin/users.html",

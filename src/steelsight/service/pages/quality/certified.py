@@ -22,4 +22,4 @@ def certified_of(card: BundleCard) -> Certified | None:
     found = STATEMENT.match(card.threshold_statement) if card.threshold_by == "certificate" else None
     if found is None:
         return None
-    return Certified(float(found["risk"]), float(found["coverage"]) / 100)
+    return Certified(float(found["risk"]), round(float(found["coverage"]) / 100, 6))
