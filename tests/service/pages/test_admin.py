@@ -415,6 +415,16 @@ def test_the_log_as_csv_names_nobody_and_is_an_event(closed, member):
     assert json.loads(event["details"]) == {"format": "csv", "rows": {"events": 2}}
 
 
+def test_right_answers_of_known_cases_are_not_for_those_who_review(closed, member):
+    client, auditor = admin(closed, member), member(closed, Role.AUDITOR, login="carla")
+    case = Event(name="known_case", subject="a" * 32, details={"label": "type 3"})
+    with closed.console.transaction() as (connection, writer):
+        writer.append_within(connection, [case])
+    for address in ("/audit", "/audit/events.csv"):
+        assert "type 3" not in client.get(address).text
+        assert "type 3" in auditor.get(address).text
+
+
 def test_too_many_events_are_refused_whole(closed, member, monkeypatch):
     monkeypatch.setattr(log, "MOST_ROWS", 2)
     monkeypatch.setattr(log, "LONGEST_PAGE", 2)

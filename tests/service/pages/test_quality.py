@@ -112,7 +112,7 @@ def test_what_the_page_says_is_what_the_report_says(either, member):
     audited(either, 40, (other.person,), station="line-2", wrong=(3,), label="type 2")
     page = client.get("/quality").text
     assert "7 of 160 reviewed draws of 160 sheets; not corrected" in page
-    assert "4.4 %" in page
+    assert "4.4\xa0%" in page
     assert "kappa 1.00" in page
     assert "type 2" in page
     assert "line-2" in page
@@ -253,9 +253,9 @@ def test_a_number_is_told_with_its_interval():
     words = words_in("en")
     known = Need(Lack.NOTHING)
     share = CorrectedShare(0.012, 0.004, 0.031, corrected=True, observed=sample(0.012))
-    assert share_words(words, share, known) == "1.2 % (0.4 % to 3.1 %)"
+    assert share_words(words, share, known) == "1.2\xa0% (0.4\xa0% to 3.1\xa0%)"
     none = CorrectedShare(0.0, 0.0, 0.012, corrected=True, observed=sample(0.0))
-    assert share_words(words, none, known) == "none found; at most 1.2 %"
+    assert share_words(words, none, known) == "none found; at most 1.2\xa0%"
     assert words.percent(1e-9, 1) == "< 0.1 %"
     nothing = CorrectedShare(None, 0.0, 1.0, corrected=True, observed=sample(0.0))
     assert "%" not in share_words(words, nothing, known)  # whatever the need says

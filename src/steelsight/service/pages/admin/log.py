@@ -20,6 +20,7 @@ from steelsight.ledger.database import schema
 from steelsight.ledger.keeping.people import find_person
 from steelsight.ledger.reading.paging import LONGEST_PAGE
 from steelsight.ledger.reading.records import EventFilter, list_events
+from steelsight.quality.ledger import KNOWN_CASE
 from steelsight.service.access.accounts import list_accounts
 from steelsight.service.access.guard import needs
 from steelsight.service.access.roles import Caller, Permission
@@ -96,12 +97,18 @@ def show_log(
         caller,
         tabs=TABS if caller.may(Permission.USERS) else (),
         query=query,
-        rows=[_shown(row, names) for row in page.rows],
+        rows=[_shown(_told(row, caller), names) for row in page.rows],
         following=page.cursor,
         first=cursor is None,
         kinds=kinds if query.kind in ("", *kinds) else [*kinds, query.kind],
         people=accounts if query.person in ("", *known) else [*accounts, (query.person, query.person)],
     )
+
+
+def _told(row: dict[str, Any], caller: Caller) -> dict[str, Any]:
+    """An event; the right answers of known cases are not for those who review."""
+    hidden = row["name"] == KNOWN_CASE and caller.may(Permission.REVIEW)
+    return {**row, "details": {}} if hidden else row
 
 
 def _shown(row: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
@@ -138,7 +145,7 @@ def download_log(service: ServicePart, caller: Auditor, query: Asked) -> Respons
     with service.ledger.read() as connection:
         while True:
             page = list_events(connection, query.wanted, limit=LONGEST_PAGE, cursor=cursor)
-            rows += [_line(row) for row in page.rows]
+            rows += [_line(_told(row, caller)) for row in page.rows]
             cursor = page.cursor
             if cursor is None:
                 break

@@ -36,11 +36,16 @@ def share_words(words: Words, share: CorrectedShare | Ratio, need: Need) -> str:
     """An estimated share, or what it lacks."""
     if not need.known or share.estimate is None:
         return need_words(words, need)
-    low, high = (words.percent(each, DIGITS) for each in (share.low, share.high))
+    low, high = (_percent(words, each) for each in (share.low, share.high))
     if share.estimate == 0 and share.low == 0:
         return words("none found; at most %(high)s", high=high)
-    estimate = words.percent(share.estimate, DIGITS)
+    estimate = _percent(words, share.estimate)
     return words("%(share)s (%(low)s to %(high)s)", share=estimate, low=low, high=high)
+
+
+def _percent(words: Words, share: float) -> str:
+    """A percentage that no line breaks."""
+    return words.percent(share, DIGITS).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def need_words(words: Words, need: Need) -> str:
@@ -108,11 +113,11 @@ def certificate_words(words: Words, state: CertificateState, need: Need) -> str:
     """The share of wrong answers as reviewers see it, with bounds that hold at every look."""
     if not need.known or state.wrong_share is None:
         return need_words(words, need)
-    low, high = (words.percent(each, DIGITS) for each in state.wrong_bounds)
+    low, high = (_percent(words, each) for each in state.wrong_bounds)
     return words(
         "%(share)s of the answers seem wrong (%(low)s to %(high)s at every look); %(wrong)s of %(draws)s "
         "reviewed draws on %(coils)s coils",
-        share=words.percent(state.wrong_share, DIGITS),
+        share=_percent(words, state.wrong_share),
         low=low,
         high=high,
         wrong=words.number(state.wrong),

@@ -68,7 +68,8 @@ def _whole(words: Words, figures: QualityFigures) -> list[dict[str, Any]]:
     escape, needs = figures.report.whole, figures.needs["whole", ""]
     passed, rejected = escape.sheets[Outcome.PASSED], escape.sheets[Outcome.REJECTED]
     corrected = escape.defective_among_passed.corrected
-    over = f"{words('over all outcomes')}; {correction_words(words, corrected)}"
+    outcomes = words("over all outcomes")
+    over = f"{outcomes}; {correction_words(words, corrected)}"
     good = escape.good_among_rejected
     names = {
         "defective_among_passed": words("Defective sheets among the passed"),

@@ -13,7 +13,11 @@ function mark(context, shape, x, y, size) {
 // Intervals and marks are drawn on uPlot's canvas: it has no series of them.
 function drawIntervals(plot, chart, colours) {
   const context = plot.ctx, ratio = devicePixelRatio || 1;
+  const { left, top, width, height } = plot.bbox;
   context.save();
+  context.beginPath();
+  context.rect(left, top, width, height); // what reaches beyond the scale is cut
+  context.clip();
   context.lineWidth = 1.5 * ratio;
   chart.series.forEach((series, row) => {
     const colour = colours[row], shift = (row - (chart.series.length - 1) / 2) * 9 * ratio;
@@ -45,6 +49,7 @@ function draw(holder) {
   const numbers = chart.names.map((_, at) => at);
   const short = (name) => (name.length > 12 ? `${name.slice(0, 11)}…` : name);
   const known = chart.series.flatMap((series) => series.high.filter((_, at) => series.known[at]));
+  const every = Math.ceil(chart.names.length / Math.max(1, Math.floor(holder.clientWidth / 90)));
   const top = Math.min(100, Math.max(1, ...(known.length ? known : [100])) * 1.15); // what is not known may be cut
   holder.replaceChildren();
   charts.push(new uPlot({
@@ -53,8 +58,8 @@ function draw(holder) {
     legend: { show: false },
     cursor: { show: false },
     axes: [
-      { ...axis, splits: () => numbers, values: (_, places) => places.map((at) => short(chart.names[at] ?? "")), space: 60,
-        filter: (_, places) => places.map((at) => (at % Math.ceil(places.length / 8) ? null : at)) },
+      { ...axis, grid: { show: false }, splits: () => numbers, values: (_, places) => places.map((at) => short(chart.names[at] ?? "")), space: 60,
+        filter: (_, places) => places.map((at) => (at % every ? null : at)) },
       { ...axis, size: 46, values: (_, values) => values.map((value) => `${value} %`) },
     ],
     series: [{}, ...chart.series.map(() => ({ show: true, stroke: "transparent", points: { show: false }, paths: () => null }))],
