@@ -67,8 +67,8 @@ class Background(Generic[Value]):
             try:
                 return Found(job.result(wait_s), pending=False)
             except NotYet:
-                if job.done():  # the computation itself has raised it
-                    raise
+                if job.done():  # it ended just now, or has raised this itself
+                    return Found(job.result(), pending=False)
             finally:
                 if job.done():
                     self._forget(key, job)

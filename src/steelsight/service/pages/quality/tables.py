@@ -55,6 +55,7 @@ def report_values(words: Words, figures: QualityFigures, names: Mapping[str, str
         "station_chart": _chart(groups["station"], figures, "station", both),
         "week_chart": _chart(groups["week"], figures, "week", both),
         "certificate": _certificate(words, figures),
+        "certificate_note": figures.certificate_note,
         "confusion": _confusion(words, figures),
         "agreement": agreement_words(words, report.agreement, figures.agreement_need),
         "pairs": _pairs(words, figures, names),
