@@ -3,9 +3,12 @@
 import csv
 import io
 import json
+import re
 import threading
 
+import numpy as np
 import pytest
+from tests.quality.conftest import data, draw, known
 from tests.service.access.conftest import FAST, code
 from tests.service.pages.conftest import draw_of, sheet_of, verdict_of
 
@@ -15,12 +18,15 @@ from steelsight.ledger.writing.writer import open_writer
 from steelsight.quality.agreement import Agreement
 from steelsight.quality.certificate import Certified
 from steelsight.quality.correction import CorrectedShare
-from steelsight.quality.enough import Lack, Need
+from steelsight.quality.enough import WIDEST_RATIO, WIDEST_SHARE, Lack, Need
 from steelsight.quality.ledger import KNOWN_CASE
+from steelsight.quality.records import Outcome
+from steelsight.quality.report import quality_report
 from steelsight.quality.shares import SampleShare
 from steelsight.service.access.roles import Role
 from steelsight.service.pages.quality import computing, routes
 from steelsight.service.pages.quality.certified import certified_of
+from steelsight.service.pages.quality.computing import find_needs
 from steelsight.service.pages.quality.sentences import (
     agreement_words,
     need_words,
@@ -247,6 +253,52 @@ def test_the_number_of_draws_is_whole_positive_and_never_below(draws):
     assert rounded_up(max(1, draws)) >= draws
     text = need_words(words_in("en"), Need(Lack.DRAWS, draws))
     assert int("".join(each for each in text if each.isdigit())) >= max(1, draws)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_period_however_odd_makes_the_page_say_more_than_it_knows(seed):
+    """Few and many draws of few and many sheets by good and bad reviewers: each sentence follows the rule."""
+    rng = np.random.default_rng(seed)
+    audited = [
+        draw(
+            number,
+            list(Outcome)[rng.choice(3, p=(0.6, 0.3, 0.1))],
+            str(rng.choice(["none", "crack", "crack + dent"])),
+            probability=float(rng.choice([1.0, 0.2, 0.003])),
+            coil=str(rng.choice([f"c{number}", "c"])),
+            station=f"line-{rng.integers(2)}",
+            week=f"2026-W{rng.integers(10, 12)}",
+        )
+        for number in range(int(rng.choice([0, 1, 3, 30, 300])))
+    ]
+    cases = [
+        known(number, *(str(each) for each in rng.choice(["none", "crack"], 2)))
+        for number in range(int(rng.choice([0, 1, 40])))
+    ]
+    period = data(audited, cases)
+    report = quality_report(period, np.random.default_rng(0))
+    needs = find_needs(period, report)
+    groups = {
+        "whole": {"": report.whole},
+        "type": report.by_type,
+        "station": report.by_station,
+        "week": report.by_week,
+    }
+    assert set(needs) == {(kind, name) for kind, found in groups.items() for name in found}
+    for (kind, name), shares in needs.items():
+        for share, lacks in shares.items():
+            found = getattr(groups[kind][name], share)
+            text = share_words(words_in("en"), found, lacks)
+            if lacks.known:
+                ratio = not isinstance(found, CorrectedShare)
+                assert found.estimate is not None
+                assert found.high - found.low <= (WIDEST_RATIO if ratio else WIDEST_SHARE)
+                assert "%" in text
+                assert "nan" not in text
+            else:
+                assert "%" not in text
+                assert (lacks.lack is Lack.DRAWS) == bool(re.search(r"\d", text))
+                assert (lacks.lack is Lack.DRAWS) == (lacks.draws > 0)
 
 
 def test_a_number_is_told_with_its_interval():

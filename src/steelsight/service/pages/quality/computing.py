@@ -30,7 +30,7 @@ from steelsight.service.context import Service
 from steelsight.service.pages.quality.certified import certified_of
 from steelsight.service.pages.quality.query import QualityQuery
 
-__all__ = ["SHARES", "EscapeNeeds", "QualityFigures", "compute_figures"]
+__all__ = ["SHARES", "EscapeNeeds", "QualityFigures", "compute_figures", "find_needs"]
 
 MOST_VERDICTS: Final = 3_000_000  # live ones of a period
 SEED: Final = 0  # the same ledger gives the same figures
@@ -105,7 +105,7 @@ def compute_figures(service: Service, query: QualityQuery) -> QualityFigures:
     certificate, need = _certificate(service, chosen, watched)
     return QualityFigures(
         report,
-        _needs(data, report),
+        find_needs(data, report),
         need_of_agreement(report.agreement),
         chosen,
         bundles,
@@ -177,7 +177,8 @@ def _certificate(
     return state, need_of_certificate(state, data.count(Outcome.PASSED) + data.count(Outcome.REJECTED))
 
 
-def _needs(data: AuditData, report: QualityReport) -> dict[tuple[str, str], EscapeNeeds]:
+def find_needs(data: AuditData, report: QualityReport) -> dict[tuple[str, str], EscapeNeeds]:
+    """What each share of each group lacks, by kind and name of the group."""
     spread = _spread(defect_errors(data))
     found = {("whole", ""): _needs_of(report.whole, spread)}
     for label, each in report.by_type.items():

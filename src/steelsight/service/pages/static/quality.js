@@ -16,7 +16,7 @@ function drawIntervals(plot, chart, colours) {
   const { left, top, width, height } = plot.bbox;
   context.save();
   context.beginPath();
-  context.rect(left, top, width, height); // what reaches beyond the scale is cut
+  context.rect(left, top, width, height + 5 * ratio); // what reaches beyond the scale is cut
   context.clip();
   context.lineWidth = 1.5 * ratio;
   chart.series.forEach((series, row) => {
