@@ -16,7 +16,6 @@ from typing import Any, Final
 from sqlalchemy import (
     BigInteger,
     Connection,
-    Row,
     Select,
     and_,
     exists,
@@ -49,6 +48,7 @@ class Period:
     since_us: int | None = None  # captured at or after, microseconds since 1970-01-01 UTC
     until_us: int | None = None  # captured before
     station: str | None = None
+    bundle: str | None = None  # model id of the last live verdict
 
     def __post_init__(self) -> None:
         if self.since_us is not None and self.until_us is not None and self.since_us >= self.until_us:
@@ -99,6 +99,8 @@ def _last_live(period: Period) -> ColumnElement[bool]:
         limits.append(VERDICTS.c.captured_us < period.until_us)
     if period.station is not None:
         limits.append(VERDICTS.c.station == period.station)
+    if period.bundle is not None:
+        limits.append(VERDICTS.c.bundle == period.bundle)
     return and_(*limits)
 
 
@@ -139,7 +141,7 @@ def _drawn(period: Period) -> Select[Any]:
     )
 
 
-def _audited(row: Row[Any], told: list[dict[str, Any]], clean: str) -> AuditedSheet:
+def _audited(row: Any, told: list[dict[str, Any]], clean: str) -> AuditedSheet:
     group = SheetGroup(row.station, week_of(row.captured_us), _outcome(row.state, row.label, clean))
     first: dict[str, str] = {}
     for each in told:

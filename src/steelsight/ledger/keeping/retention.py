@@ -16,7 +16,7 @@ from steelsight.ledger.database.open import Ledger
 from steelsight.ledger.images.store import ImageStore
 from steelsight.ledger.writing.writer import Writer, now_us
 
-__all__ = ["Pruned", "prune_images"]
+__all__ = ["Pruned", "Removable", "count_removable", "prune_images"]
 
 DAY_US: Final = 86_400_000_000
 BATCH: Final = 1000  # images in one event
@@ -63,6 +63,33 @@ def prune_images(
             removed += there
             absent += not there
     return Pruned(removed, absent, kept - removed - absent)
+
+
+@dataclass(frozen=True)
+class Removable:
+    """What retention would do, by the ledger alone."""
+
+    removable: int  # images
+    kept: int  # old images that a review, a doubtful verdict, a draw or a newer sheet keeps
+
+
+def count_removable(connection: Connection, days: float) -> Removable:
+    """Count the images that `prune_images` would remove, without a look at the store.
+
+    raises  BadInput for a number of days below 0
+    """
+    if not days >= 0:
+        raise BadInput(f"days: expected 0 or more, got {days}")
+    before = now_us() - int(min(days, 1e6) * DAY_US)
+    table = schema.sheets
+    kept = select(table.c.image_hash).where(
+        (table.c.captured_us >= before) | _needed(), table.c.image_hash.is_not(None)
+    )
+    old = _old_images(before).subquery()
+    total = connection.execute(select(func.count()).select_from(old)).scalar_one()
+    free = select(func.count()).select_from(old).where(old.c.image_hash.not_in(kept))
+    removable = connection.execute(free).scalar_one()
+    return Removable(int(removable), int(total - removable))
 
 
 def _record(ledger: Ledger, writer: Writer, days: float, before: int, batch: list[str]) -> list[str]:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from steelsight.ledger.database import schema
 from steelsight.ledger.reading.paging import Page, filtered, read_page
@@ -54,6 +54,7 @@ class EventFilter:
     name: str | None = None
     writer: str | None = None
     among: frozenset[str] | None = None  # only events of these names that name no person
+    concerning: str | None = None  # a person who did it, or whom or what it is about
     since_us: int | None = None  # entered at or after
     until_us: int | None = None  # entered before
 
@@ -100,8 +101,11 @@ def list_events(
 ) -> Page:
     """Events, newest first; limit, cursor and errors as of `list_sheets`."""
     table = schema.events
-    query = filtered(select(table), table, replace(wanted, among=None), time="entered_us")
+    columns = replace(wanted, among=None, concerning=None)
+    query = filtered(select(table), table, columns, time="entered_us")
     if wanted.among is not None:
         query = query.where(table.c.name.in_(sorted(wanted.among)), table.c.person.is_(None))
+    if wanted.concerning is not None:
+        query = query.where(or_(table.c.person == wanted.concerning, table.c.subject == wanted.concerning))
     page = read_page(connection, query, table, ENTERED, limit=limit, cursor=cursor)
     return Page(tuple({**row, "details": json.loads(row["details"])} for row in page.rows), page.cursor)

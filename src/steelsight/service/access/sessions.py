@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from steelsight.ledger.database import accounts as tables
 from steelsight.ledger.database.schema import people
@@ -13,7 +13,16 @@ from steelsight.service.access.credentials import hash_secret, new_id, new_secre
 from steelsight.service.access.roles import Role
 from steelsight.service.settings.access import AccessSettings
 
-__all__ = ["Session", "Visitor", "find_session", "list_sessions", "revoke_sessions", "start_session", "touch"]
+__all__ = [
+    "Session",
+    "Visitor",
+    "count_sessions",
+    "find_session",
+    "list_sessions",
+    "revoke_sessions",
+    "start_session",
+    "touch",
+]
 
 MINUTE_US: Final = 60_000_000
 LONGEST_AGENT: Final = 200
@@ -90,6 +99,13 @@ def list_sessions(
     query = _query(settings, now_us).where(table.c.person == person)
     rows = connection.execute(query.order_by(table.c.created_us.desc(), table.c.id))
     return [_session(row) for row in rows]
+
+
+def count_sessions(connection: Connection, settings: AccessSettings, *, now_us: int) -> dict[str, int]:
+    """How many valid sessions each person has; none where a person is absent."""
+    valid = _query(settings, now_us).subquery()
+    query = select(valid.c.person, func.count()).group_by(valid.c.person)
+    return {person: int(number) for person, number in connection.execute(query)}
 
 
 def _query(settings: AccessSettings, now_us: int) -> Any:

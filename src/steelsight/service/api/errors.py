@@ -13,7 +13,14 @@ from starlette.exceptions import HTTPException
 from steelsight.errors import BadBundle, BadEntry, BadInput, BadLedger, BadOutput, LeaseLost
 from steelsight.service.problem import Problem
 
-__all__ = ["ErrorBody", "ErrorEnvelope", "add_error_handlers", "answer_problem", "problem_answer"]
+__all__ = [
+    "ErrorBody",
+    "ErrorEnvelope",
+    "add_error_handlers",
+    "answer_problem",
+    "invalid_answer",
+    "problem_answer",
+]
 
 
 class ErrorBody(BaseModel):
@@ -62,7 +69,7 @@ def add_error_handlers(app: FastAPI) -> None:
     """Answer every error of the app in the envelope."""
     app.add_exception_handler(Problem, _own)
     app.add_exception_handler(HTTPException, _own)
-    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(RequestValidationError, invalid_answer)
     for kind in (BadInput, LeaseLost, MemoryError):
         app.add_exception_handler(kind, _of_product)
 
@@ -85,7 +92,8 @@ async def _own(request: Request, error: Exception) -> JSONResponse:
     return problem_answer(request, error)
 
 
-async def _of_validation(request: Request, error: Exception) -> JSONResponse:
+async def invalid_answer(request: Request, error: Exception) -> JSONResponse:
+    """The answer to values that are not as described."""
     assert isinstance(error, RequestValidationError)
     faults = [
         {"field": ".".join(map(str, each["loc"])), "message": str(each["msg"])} for each in error.errors()

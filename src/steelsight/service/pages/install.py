@@ -13,6 +13,8 @@ from steelsight.service.alarms.conditions import Condition, drift_conditions, pa
 from steelsight.service.alarms.watch import AlarmWatch
 from steelsight.service.context import Service
 from steelsight.service.pages import choices, static_files
+from steelsight.service.pages.admin import log, retention, stations, tokens, users
+from steelsight.service.pages.background import Background
 from steelsight.service.pages.coil import comparing
 from steelsight.service.pages.coil import routes as coil
 from steelsight.service.pages.coil.kept import KeptCoils
@@ -20,18 +22,22 @@ from steelsight.service.pages.line import alarms
 from steelsight.service.pages.line import routes as line
 from steelsight.service.pages.line.figures import LineFigures
 from steelsight.service.pages.problems import add_page_problems
+from steelsight.service.pages.quality import routes as quality
 from steelsight.service.pages.review import routes as review
 
 __all__ = ["add_pages", "pages_running"]
 
 
 def add_pages(app: FastAPI) -> None:
-    """Add the routes, and what they work with: `app.state.alarms`, `line_figures` and `coils`."""
+    """Add the routes, and what they work with: `app.state.alarms`, `line_figures`, `coils`, `quality`, `retention`."""
     service: Service = app.state.service
     app.state.alarms = AlarmWatch(service, _other_conditions(app.state))
     app.state.line_figures = LineFigures(service)
     app.state.coils = KeptCoils(service)
-    for part in (static_files, choices, line, alarms, comparing, coil, review):
+    app.state.quality = Background("quality")
+    app.state.retention = Background("retention")
+    administration = (users, tokens, stations, retention, log)
+    for part in (static_files, choices, line, alarms, comparing, coil, review, quality, *administration):
         app.include_router(part.router)
     add_page_problems(app)
 
@@ -54,5 +60,7 @@ async def pages_running(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        app.state.quality.close()
+        app.state.retention.close()
         await asyncio.to_thread(watch.stop)
         app.state.coils.close()

@@ -28,6 +28,9 @@ PAGES: Final = (
     PagePlace("/line", N_("Line"), Permission.READ),
     PagePlace("/coils", N_("Coils"), Permission.READ),
     PagePlace("/review", N_("Review"), Permission.REVIEW),
+    PagePlace("/quality", N_("Quality"), Permission.EXPORT),
+    PagePlace("/admin", N_("Admin"), Permission.USERS),
+    PagePlace("/audit", N_("Audit log"), Permission.AUDIT),
 )
 
 

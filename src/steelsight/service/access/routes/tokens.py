@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import Field
 
-from steelsight.service.access import tokens
-from steelsight.service.access.carried import Body, check_grant, refusing, service_of
+from steelsight.service.access import administration, tokens
+from steelsight.service.access.carried import Body, refusing, service_of
 from steelsight.service.access.guard import needs
 from steelsight.service.access.roles import Caller, Permission
 from steelsight.service.access.tokens import MOST_DAYS, Token
@@ -72,9 +72,8 @@ def create_token(body: TokenBody, request: Request, response: Response, caller: 
     """Make a token for a machine."""
     response.headers["Cache-Control"] = "no-store"
     with refusing(), service_of(request).console.transaction() as (connection, writer):
-        check_grant(caller, body.scopes, "a token with these scopes")
-        token, secret = tokens.create_token(
-            connection, writer, body.name, body.scopes, days=body.days, by=caller.actor
+        token, secret = administration.create_token(
+            connection, writer, caller, body.name, body.scopes, days=body.days
         )
     return NewToken(token=_shown(token), secret=secret)
 

@@ -7,13 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request
 from pydantic import Field
 
-from steelsight.ledger.writing.writer import now_us
-from steelsight.service.access import accounts
-from steelsight.service.access.accounts import LINK_PATH, Account, NewAccount
-from steelsight.service.access.carried import Body, check_grant, refusing, service_of
+from steelsight.service.access import accounts, administration
+from steelsight.service.access.accounts import Account, NewAccount
+from steelsight.service.access.carried import Body, refusing, service_of
 from steelsight.service.access.guard import needs
-from steelsight.service.access.roles import PERMISSIONS, Caller, Permission, Role
-from steelsight.service.access.sessions import revoke_sessions
+from steelsight.service.access.roles import Caller, Permission, Role
 
 __all__ = ["router"]
 
@@ -75,12 +73,6 @@ def _shown(account: Account) -> User:
     return User(**vars(account))
 
 
-def _check_reach(caller: Caller, *roles: Role) -> None:
-    """Refuse a caller to reach for more than it may do itself: a token with the scope `users` alone."""
-    for role in roles:
-        check_grant(caller, PERMISSIONS[role], f"the role {role}")
-
-
 @router.get("/users")
 def list_users(request: Request, _caller: Admin) -> UserList:
     """All accounts."""
@@ -92,38 +84,33 @@ def list_users(request: Request, _caller: Admin) -> UserList:
 def add_user(body: UserBody, request: Request, caller: Admin) -> NewUser:
     """Add an account; the person sets the password by the link of the answer."""
     service = service_of(request)
+    new = NewAccount(body.login, body.role, body.name, body.address)
     with refusing(), service.console.transaction() as (connection, writer):
-        _check_reach(caller, body.role)
-        new = NewAccount(body.login, body.role, body.name, body.address)
-        account = accounts.add_account(connection, writer, new, by=caller.actor)
-        secret = accounts.make_link(
-            connection, writer, account.person, hours=service.settings.link_hours, by=caller.actor
+        account, path = administration.add_user(
+            connection, writer, caller, new, link_hours=service.settings.link_hours
         )
-    return NewUser(user=_shown(account), link=OneTimeLink(path=LINK_PATH + secret))
+    return NewUser(user=_shown(account), link=OneTimeLink(path=path))
 
 
 @router.put("/users/{person}/role")
 def change_role(body: RoleBody, request: Request, person: PersonId, caller: Admin) -> User:
     """Give an account another role, from its next request on."""
     with refusing(), service_of(request).console.transaction() as (connection, writer):
-        _check_reach(caller, body.role, accounts.account_of_person(connection, person).role)
-        return _shown(accounts.set_role(connection, writer, person, body.role, by=caller.actor))
+        return _shown(administration.change_role(connection, writer, caller, person, body.role))
 
 
 @router.post("/users/{person}/disable")
 def disable_user(request: Request, person: PersonId, caller: Admin) -> User:
     """Disable an account; its sessions end."""
     with refusing(), service_of(request).console.transaction() as (connection, writer):
-        _check_reach(caller, accounts.account_of_person(connection, person).role)
-        return _shown(accounts.set_disabled(connection, writer, person, True, by=caller.actor))
+        return _shown(administration.switch_user(connection, writer, caller, person, disabled=True))
 
 
 @router.post("/users/{person}/enable")
 def enable_user(request: Request, person: PersonId, caller: Admin) -> User:
     """Enable an account again."""
     with refusing(), service_of(request).console.transaction() as (connection, writer):
-        _check_reach(caller, accounts.account_of_person(connection, person).role)
-        return _shown(accounts.set_disabled(connection, writer, person, False, by=caller.actor))
+        return _shown(administration.switch_user(connection, writer, caller, person, disabled=False))
 
 
 @router.post("/users/{person}/link", status_code=201)
@@ -131,17 +118,13 @@ def make_user_link(request: Request, person: PersonId, caller: Admin) -> OneTime
     """A one-time link that sets a new password; the current password stays until it is used."""
     service = service_of(request)
     with refusing(), service.console.transaction() as (connection, writer):
-        _check_reach(caller, accounts.account_of_person(connection, person).role)
-        secret = accounts.make_link(
-            connection, writer, person, hours=service.settings.link_hours, by=caller.actor
-        )
-    return OneTimeLink(path=LINK_PATH + secret)
+        hours = service.settings.link_hours
+        path = administration.make_user_link(connection, writer, caller, person, link_hours=hours)
+    return OneTimeLink(path=path)
 
 
 @router.delete("/users/{person}/sessions", status_code=204)
 def end_user_sessions(request: Request, person: PersonId, caller: Admin) -> None:
     """End every session of an account."""
     with refusing(), service_of(request).console.transaction() as (connection, writer):
-        _check_reach(caller, accounts.account_of_person(connection, person).role)
-        ended = revoke_sessions(connection, person, now_us=now_us())
-        accounts.record(writer, connection, "sessions_revoked", person, caller.actor, sessions_ended=ended)
+        administration.end_user_sessions(connection, writer, caller, person)

@@ -135,7 +135,7 @@ def get_events(
 ) -> EventPage:
     """Events, newest first; without the permission `audit` those that are not about people."""
     audit = caller.may(Permission.AUDIT)
-    wanted = filter_of(EventFilter, query, among=None if audit else LINE_EVENTS)
+    wanted = filter_of(EventFilter, query, among=None if audit else LINE_EVENTS, concerning=None)
     with service.ledger.read() as connection:
         page = list_events(connection, wanted, limit=query.limit, cursor=query.cursor)
     return EventPage.model_validate({"items": [public(row) for row in page.rows], "next": page.cursor})

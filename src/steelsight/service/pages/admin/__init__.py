@@ -1,0 +1,1 @@
+"""The pages of administrators: users, tokens, stations, retention; and the audit log."""

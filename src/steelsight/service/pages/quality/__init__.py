@@ -1,0 +1,1 @@
+"""The page Quality: escape, overkill, reviewers and the certificate, from audit draws."""
