@@ -27,6 +27,7 @@ class PagePlace:
 PAGES: Final = (
     PagePlace("/line", N_("Line"), Permission.READ),
     PagePlace("/review", N_("Review"), Permission.REVIEW),
+    PagePlace("/models", N_("Models"), Permission.READ),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, Field
@@ -14,7 +15,7 @@ Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
 
 class PageSettings(BaseModel):
-    """The pages Line and Review."""
+    """The pages Line, Review and Models."""
 
     cost_escape: Cost = Field(
         10.0, description="Cost of a defect that passes, in any unit; orders the review queue."
@@ -32,3 +33,11 @@ class PageSettings(BaseModel):
         0.4, description="Share of sheets that were not decided among them that is an alarm."
     )
     alarm_bad_images: Share = Field(0.1, description="Share of unreadable images among them, likewise.")
+    gate_policy: Path | None = Field(
+        None, description="Policy of `steelsight gate` that a bundle must have passed to be promoted."
+    )
+    candidates: Path | None = Field(
+        None,
+        description="Folder of BUNDLEs that may be promoted; learning writes there, and promoted ones are "
+        "kept in it. None = a folder beside a ledger in a file.",
+    )

@@ -39,6 +39,7 @@ _LOGOUT: Final = """<form method="post" action="/access/logout"><button>Log out<
 _LINKS: Final = (  # address, words, and the permission that it needs
     ("/line", "Line: verdicts as they come", Permission.READ),
     ("/review", "Review: sheets that wait for a person", Permission.REVIEW),
+    ("/models", "Models: which bundle judges, and what it was tested for", Permission.READ),
     ("/api/v1/openapi.json", "Description of the API (OpenAPI)", Permission.READ),
     ("/metrics", "Figures for Prometheus", Permission.READ),
     ("/health/ready", "State of the service", None),
