@@ -10,12 +10,10 @@ import pytest
 from sqlalchemy import select
 from tests.service.access.conftest import bearer, code, token_of
 from tests.service.conftest import graph_bytes, make_bundle
-from tests.service.pages.conftest import fill, sheet_of, verdict_of
 
 from steelsight.ledger.database import schema
 from steelsight.ledger.proof.verify import verify
 from steelsight.ledger.reading.records import list_events
-from steelsight.ledger.writing.writer import open_writer
 from steelsight.runtime.bundle.gate import add_gate
 from steelsight.runtime.bundle.gate_record import GatedShortcut, GateRecord
 from steelsight.runtime.bundle.open import open_bundle
