@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -195,7 +196,7 @@ def _write(
     wish: Wish,
     *,
     name: str,
-    details: dict[str, str | None],
+    details: Mapping[str, str],
 ) -> None:
     """Write the choice, unless another one was made since the page was shown."""
     with service.console.transaction() as (connection, writer):

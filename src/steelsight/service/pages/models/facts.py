@@ -87,7 +87,7 @@ class _Roles:
     """Which bundle is what."""
 
     def __init__(self, service: Service) -> None:
-        self._ids = {
+        self._ids: dict[str, set[str | None]] = {
             "default": {service.bundles.default.bundle.card.model_id},
             "shadow": {shadow_id(service)},
             "opened": {each.bundle.card.model_id for _, each in service.bundles},
