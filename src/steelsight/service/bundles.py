@@ -41,6 +41,11 @@ class Bundles:
             return self._by_id[wanted][1]
         return next((inspector for name, inspector in self._by_id.values() if name == wanted), None)
 
+    def by_id(self, model: str) -> Inspector | None:
+        """A bundle by its model id alone, whatever another one is called; None = it is not opened."""
+        found = self._by_id.get(model)
+        return None if found is None else found[1]
+
     def add(self, name: str, inspector: Inspector) -> None:
         """Add a bundle that was opened later; where its id is there already, nothing changes.
 

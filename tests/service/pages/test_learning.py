@@ -67,13 +67,16 @@ def ended(service):
     return len(events(service)) == 2
 
 
-def test_a_ledger_without_reviews_is_told_as_the_reason(plant, eva):
+def test_a_ledger_without_reviews_is_told_as_the_reason(plant, eva, member):
     fill(plant, 2)
     answer = eva.post("/models/learn", data=form(plant), follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (303, "/models#learning")
     until(lambda: ended(plant))
     page = eva.get("/models/learn", headers=HTML).text
     assert "expected reviews, found none" in page
+    viewer = member(plant, Role.VIEWER, login="vera").get("/models/learn", headers=HTML).text
+    assert "Failed" in viewer
+    assert "expected reviews" not in viewer  # it names places of the service
     assert "Failed" in page
     started, last = events(plant)
     assert (started["person"], started["subject"]) == (eva.person, plant.bundles.configured)

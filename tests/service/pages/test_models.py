@@ -296,6 +296,13 @@ def test_one_step_back_needs_a_reason_and_goes_one_step(plant, eva, policy):
     assert verify(plant.service.ledger).clean
 
 
+def test_a_bundle_that_is_called_as_another_ones_id_is_not_taken_for_it(plant, eva):
+    inspector = plant.service.bundles.default
+    plant.service.bundles._by_id = {inspector.bundle.card.model_id: (plant.ids["good"], inspector)}
+    assert eva.post("/models/promote", data=plant.form("good"), follow_redirects=False).status_code == 303
+    assert plant.default() == plant.ids["good"]
+
+
 def test_choices_hold_on_each_kind_of_database(both, member, make_bundle, policy, tmp_path):
     folder = tmp_path / "bundles"
     both.settings.__dict__.update(candidates=folder, gate_policy=policy)

@@ -1,4 +1,4 @@
-"""The page Models in a real browser: promote, roll back, repeat a verdict, learn; by keyboard, light and dark."""
+"""The page Models in a real browser: promote, roll back, repeat a verdict, learn, by keyboard."""
 
 import pytest
 from tests.service.api.conftest import jpeg

@@ -70,7 +70,7 @@ class Releases:
             call()
 
     def _open(self, model: str) -> bool:
-        if self._service.bundles.find(model) is not None:
+        if self._service.bundles.by_id(model) is not None:
             return True
         bundle = find_bundle(self._service, model)
         if bundle is None:

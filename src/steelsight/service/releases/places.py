@@ -8,6 +8,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -63,10 +64,19 @@ def read_place(folder: Path, name: str | None = None) -> Place:
     folder = named_bundle(folder)
     path = folder / CARD_FILE
     try:
-        text = read_regular(path, most_bytes=MAX_CARD_BYTES)
+        status = path.lstat()
+        mark = (status.st_ino, status.st_mtime_ns, status.st_size)
+        text, card = _read_card(path, mark)
     except OSError as error:
         raise BadBundle(f"{path}: cannot be read ({error.strerror or error})") from error
-    return Place(name or folder.resolve().name, folder, parse_card(text, str(path)), text)
+    return Place(name or folder.resolve().name, folder, card, text)
+
+
+@lru_cache(maxsize=2 * MOST)
+def _read_card(path: Path, _mark: tuple[int, int, int]) -> tuple[bytes, BundleCard]:
+    """A card, read again only where its file was replaced or written to."""
+    text = read_regular(path, most_bytes=MAX_CARD_BYTES)
+    return text, parse_card(text, str(path))
 
 
 def candidates(folder: Path | None) -> tuple[list[Place], list[Unusable]]:
@@ -143,8 +153,8 @@ def _kept(folder: Path) -> list[Path]:
 
 def find_bundle(service: Service, model: str) -> Bundle | None:
     """A bundle by its id, opened and checked from wherever it lies; None = not at hand."""
-    inspector = service.bundles.find(model)
-    if inspector is not None and inspector.bundle.card.model_id == model:
+    inspector = service.bundles.by_id(model)
+    if inspector is not None:
         return inspector.bundle
     packaged = [place for each in BUNDLES.values() for place in _there(each)]
     for place in (*known_places(service), *packaged):

@@ -96,7 +96,7 @@ def promote(service: Service, releases: Releases, caller: Caller, wish: Wish) ->
             return done
         place, bundle, record = _passed(service, wish.model)
         kept = keep_bundle(service, bundle)
-        if service.bundles.find(wish.model) is None:
+        if service.bundles.by_id(wish.model) is None:
             bundle = bundle if kept == bundle.folder else open_bundle(kept)
             service.bundles.add(place.name, inspector_of(service, bundle))
         details = {

@@ -7,6 +7,7 @@ lie within the bounds of parity. Where image or bundle are gone, that is told.
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from steelsight.service.releases.places import find_bundle
 __all__ = ["Compared", "Reproduced", "Reproducer", "compare_verdicts", "find_verdict", "parse_verdict"]
 
 Outcome = Literal["same", "within", "differs"]
+LOG: Final = logging.getLogger("steelsight.service.releases")
 WAIT_S: Final = 10.0  # for another request that repeats a verdict
 
 
@@ -111,7 +113,7 @@ class Reproducer:
             self._lock.release()
 
     def _inspector(self, model: str) -> Inspector:
-        for each in (self._service.bundles.find(model), self._opened):
+        for each in (self._service.bundles.by_id(model), self._opened):
             if each is not None and each.bundle.card.model_id == model:
                 return each
         bundle = find_bundle(self._service, model)
@@ -125,8 +127,12 @@ class Reproducer:
         try:
             self._opened = inspector_of(self._service, bundle)
         except (BadBundle, BadInput) as error:
+            LOG.warning("the bundle %s cannot be run here: %s", model, error)
             raise Problem(
-                409, "bundle_not_at_hand", f"the bundle cannot be run here: {error}", "see the message"
+                409,
+                "bundle_not_at_hand",
+                f"the bundle {model!r:.60} cannot be run here",
+                "the log of the service says why",
             ) from error
         return self._opened
 
