@@ -14,6 +14,7 @@ from tests.service.conftest import graph_bytes, make_bundle
 from steelsight.ledger.database import schema
 from steelsight.ledger.proof.verify import verify
 from steelsight.ledger.reading.records import list_events
+from steelsight.runtime.bundle.default import default_bundle
 from steelsight.runtime.bundle.gate import add_gate
 from steelsight.runtime.bundle.gate_record import GatedShortcut, GateRecord
 from steelsight.runtime.bundle.open import open_bundle
@@ -21,6 +22,7 @@ from steelsight.service.access.roles import Permission, Role
 from steelsight.service.context import Service
 from steelsight.service.releases.choices import ChoiceLog, mark_of, rollback_target
 from steelsight.service.releases.following import Releases
+from steelsight.service.serving.run import _follow_choice, _of_station
 
 __all__ = ["graph_bytes", "make_bundle"]
 
@@ -183,6 +185,18 @@ def test_another_service_on_the_ledger_follows(plant, eva, make_service):
     eva.post("/models/rollback", data=plant.form(plant.service.bundles.configured))
     releases.follow()
     assert other.bundles.default.bundle.card.model_id == other.bundles.configured
+
+
+def test_the_services_station_judges_by_the_copy_and_is_not_its_own_shadow(plant, eva):
+    plant.service.settings.__dict__["shadow"] = plant.folder / "good"
+    before = _of_station(plant.service)
+    assert (before.bundle, before.shadow) == (default_bundle(), plant.folder / "good")
+    eva.post("/models/promote", data=plant.form("good"), follow_redirects=False)
+    after = _of_station(plant.service)
+    assert (after.bundle, after.shadow) == (plant.folder / ".kept" / plant.ids["good"], None)
+    said = []
+    _follow_choice(plant.service, eva.app.state.releases, said.append)
+    assert said == ["good judges: it was promoted; the setting bundle is not used"]
 
 
 def test_a_promoted_bundle_that_is_not_at_hand_is_told(plant, eva, make_service, tmp_path):

@@ -97,7 +97,7 @@ class _Roles:
     def of(self, model: str) -> tuple[str, ...]:
         found = tuple(name for name, ids in self._ids.items() if model in ids)
         if "default" in found:
-            found = tuple(name for name in found if name not in ("opened", "candidate"))
+            found = ("default",)  # also where the setting `shadow` names it: it shadows nothing then
         return found or ("kept",)
 
 
