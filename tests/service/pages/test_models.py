@@ -3,12 +3,13 @@
 import hashlib
 import json
 import shutil
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
-from tests.service.access.conftest import bearer, code, token_of
+from tests.service.access.conftest import FAST, bearer, code, token_of, user
 from tests.service.conftest import graph_bytes, make_bundle
 
 from steelsight.ledger.database import schema
@@ -18,10 +19,12 @@ from steelsight.runtime.bundle.default import default_bundle
 from steelsight.runtime.bundle.gate import add_gate
 from steelsight.runtime.bundle.gate_record import GatedShortcut, GateRecord
 from steelsight.runtime.bundle.open import open_bundle
-from steelsight.service.access.roles import Permission, Role
+from steelsight.service.access.roles import PERMISSIONS, Caller, Permission, Role
 from steelsight.service.context import Service
+from steelsight.service.problem import Problem
 from steelsight.service.releases.choices import ChoiceLog, mark_of, rollback_target
 from steelsight.service.releases.following import Releases
+from steelsight.service.releases.promoting import Wish, promote
 from steelsight.service.serving.run import _follow_choice, _of_station
 
 __all__ = ["graph_bytes", "make_bundle"]
@@ -328,6 +331,38 @@ def test_choices_hold_on_each_kind_of_database(both, member, make_bundle, policy
     assert eva.post("/models/promote", data=form, follow_redirects=False).status_code == 303
     assert both.bundles.default.bundle.card.model_id == model
     assert "own" in eva.get("/models", headers=HTML).text
+
+
+def test_of_two_services_that_promote_at_once_one_is_refused(
+    ledger, make_service, make_bundle, policy, tmp_path
+):
+    """Each has its own chain; the row of the ledger holds the second one off until the first has ended."""
+    folder = tmp_path / "bundles"
+    folder.mkdir()
+    ids = []
+    for name, temperature in (("one", 1.0), ("two", 1.5)):
+        shutil.move(make_bundle(f"made-{name}", temperature=temperature), folder / name)
+        ids.append(gated(folder / name, policy))
+    found = []
+
+    def act(service, model):
+        person = user(service, f"login-{model[:4]}", Role.ENGINEER)
+        caller = Caller(person, "x", Role.ENGINEER, PERMISSIONS[Role.ENGINEER], session="s")
+        try:
+            found.append(promote(service, Releases(service), caller, Wish(model, "0", "mine")).model)
+        except Problem as problem:
+            found.append(problem.code)
+
+    settings = {"open": False, "candidates": folder, "gate_policy": policy, **FAST}
+    threads = [threading.Thread(target=act, args=(make_service(ledger, **settings), model)) for model in ids]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert sorted(each in ids for each in found) == [False, True]
+    assert "default_changed" in found
+    with ledger.read() as connection:
+        assert len(ChoiceLog().read(connection)) == 1
 
 
 def test_what_is_no_bundle_is_named_and_links_are_not_followed(plant, eva, tmp_path):
