@@ -31,6 +31,7 @@ def test_the_page_says_who_is_logged_in(lite, role):
     assert f"<dd>{role}</dd>" in page.text
     assert f"<dd>{', '.join(sorted(PERMISSIONS[role]))}</dd>" in page.text
     assert 'href="/api/v1/openapi.json"' in page.text
+    assert 'href="/models"' in page.text
     assert 'action="/access/logout"' in page.text
     assert page.headers["cache-control"] == "no-store"
 

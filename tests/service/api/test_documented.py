@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
 SOURCES = [
     path
-    for folder in ("alarms", "api", "judging", "pages", "reviewing", "serving")
+    for folder in ("alarms", "api", "judging", "learning", "pages", "releases", "reviewing", "serving")
     for path in (ROOT / "src" / "steelsight" / "service" / folder).rglob("*.py")
 ]
 

@@ -31,7 +31,8 @@ def test_every_part_is_told(client):
     assert client.get("/health/live").json() == {"status": "ok"}
     status, states = parts(client)
     assert status == "ok"
-    assert states == dict.fromkeys(("database", "lease", "engine", "disk", "queue", "deliveries"), "ok")
+    names = ("database", "lease", "engine", "disk", "queue", "deliveries", "releases")
+    assert states == dict.fromkeys(names, "ok")
 
 
 def test_a_ledger_that_is_away_is_told_and_refused(lite, lite_client, monkeypatch):

@@ -360,3 +360,24 @@ def test_a_stations_address_is_not_on_its_command_line(tmp_path, monkeypatch):
     words, variable = json.loads(out.read_text())
     assert "secret" not in " ".join(words)
     assert json.loads(variable) == [os.getpid(), ["line", "--ledger", "postgresql://a:secret@b/c"]]
+
+
+def test_a_station_starts_again_at_once_with_the_words_of_now(tmp_path, monkeypatch):
+    """As after a promotion: its new process has the bundle that judges from then on."""
+    out = tmp_path / "words"
+    program = (
+        "import json, os, pathlib, time; "
+        f"file = open({str(out)!r}, 'a'); "
+        "file.write(json.loads(os.environ['STEELSIGHT_STATION'])[1][0] + ' '); file.close(); time.sleep(600)"
+    )
+    monkeypatch.setattr(station, "PROGRAM", program)
+    words = ["first"]
+    process = StationProcess(lambda: words, lambda _: None)
+    process.start()
+    wait_for(lambda: out.exists() and out.read_text() == "first ", "the first process")
+    words = ["second"]
+    process.restart()
+    wait_for(lambda: out.read_text() == "first second ", "the second process")
+    assert process.restarts == 0
+    assert process.state().state == "ok"
+    process.stop()

@@ -10,11 +10,15 @@ __all__ = [
     "ALARM_RAISED",
     "ALARM_SHELVED",
     "ALARM_UNSHELVED",
+    "BUNDLE_PROMOTED",
+    "BUNDLE_ROLLED_BACK",
     "CALIBRATED",
     "CLOCK_SET_BACK",
     "DATABASE_BACK",
     "DESTINATION_PAUSED",
     "JUDGED_BY",
+    "LEARNING_ENDED",
+    "LEARNING_STARTED",
     "LINE_EVENTS",
     "NAME_RELEASED",
     "PRUNED",
@@ -28,11 +32,15 @@ ALARM_CLEARED: Final = "alarm_cleared"
 ALARM_ACKNOWLEDGED: Final = "alarm_acknowledged"  # by a person
 ALARM_SHELVED: Final = "alarm_shelved"  # by a person, with a reason, for some time
 ALARM_UNSHELVED: Final = "alarm_unshelved"  # by a person
+BUNDLE_PROMOTED: Final = "bundle_promoted"  # by a person, with a reason; subject: model id of the new default
+BUNDLE_ROLLED_BACK: Final = "bundle_rolled_back"  # likewise; the default before the last promotion
 CALIBRATED: Final = "calibration"  # how images lie on the strip, from this entry on
 CLOCK_SET_BACK: Final = "clock_set_back"
 DATABASE_BACK: Final = "database_back"
 DESTINATION_PAUSED: Final = "destination_paused"
 JUDGED_BY: Final = "bundle"  # which bundle judges, from this entry on
+LEARNING_STARTED: Final = "learning_started"  # by a person: a head is fitted to reviewed sheets
+LEARNING_ENDED: Final = "learning_ended"  # with its outcome; by a person where that person ended it
 NAME_RELEASED: Final = "name_released"
 PRUNED: Final = "images_pruned"
 RESTORED: Final = "restored"  # begins an epoch

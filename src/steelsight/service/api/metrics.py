@@ -181,9 +181,9 @@ class LedgerFigures(Collector):
         """The monitor of a bundle's certificate; None = unknown bundle, or nothing that could be refuted."""
         if model not in self._monitors:
             inspector = self._service.bundles.find(model)
-            self._monitors[model] = (
-                None if inspector is None else open_monitor(inspector.bundle.card, repeated=True)
-            )
+            if inspector is None:  # it may be opened later
+                return None
+            self._monitors[model] = open_monitor(inspector.bundle.card, repeated=True)
         return self._monitors[model]
 
     def _drift(self) -> Iterable[Metric]:

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from steelsight.service.alarms.conditions import Condition, drift_conditions, part_conditions
 from steelsight.service.alarms.watch import AlarmWatch
 from steelsight.service.context import Service
+from steelsight.service.learning.jobs import Learning
 from steelsight.service.pages import choices, static_files
 from steelsight.service.pages.admin import log, retention, stations, tokens, users
 from steelsight.service.pages.background import Background
@@ -21,23 +22,41 @@ from steelsight.service.pages.coil.kept import KeptCoils
 from steelsight.service.pages.line import alarms
 from steelsight.service.pages.line import routes as line
 from steelsight.service.pages.line.figures import LineFigures
+from steelsight.service.pages.models import routes as models
 from steelsight.service.pages.problems import add_page_problems
 from steelsight.service.pages.quality import routes as quality
 from steelsight.service.pages.review import routes as review
+from steelsight.service.releases.following import Releases
+from steelsight.service.releases.reproducing import Reproducer
 
 __all__ = ["add_pages", "pages_running"]
 
 
 def add_pages(app: FastAPI) -> None:
-    """Add the routes, and what they work with: `app.state.alarms`, `line_figures`, `coils`, `quality`, `retention`."""
+    """Add the routes, and what they work with, such as `app.state.alarms` and `app.state.releases`."""
     service: Service = app.state.service
     app.state.alarms = AlarmWatch(service, _other_conditions(app.state))
     app.state.line_figures = LineFigures(service)
     app.state.coils = KeptCoils(service)
     app.state.quality = Background("quality")
     app.state.retention = Background("retention")
+    app.state.releases, app.state.learning = Releases(service), Learning(service)
+    app.state.releases.changed.append(app.state.judges.warm)
+    app.state.health.more["releases"] = app.state.releases.state
+    app.state.reproducer = Reproducer(service)
     administration = (users, tokens, stations, retention, log)
-    for part in (static_files, choices, line, alarms, comparing, coil, review, quality, *administration):
+    for part in (
+        static_files,
+        choices,
+        line,
+        alarms,
+        comparing,
+        coil,
+        review,
+        quality,
+        models,
+        *administration,
+    ):
         app.include_router(part.router)
     add_page_problems(app)
 
@@ -53,8 +72,10 @@ def _other_conditions(state: Any) -> Callable[[], Sequence[Condition]]:
 
 @asynccontextmanager
 async def pages_running(app: FastAPI) -> AsyncIterator[None]:
-    """While the application runs: watch for alarms."""
+    """While the application runs: watch for alarms, and follow which bundle was chosen."""
     watch: AlarmWatch = app.state.alarms
+    releases: Releases = app.state.releases
+    releases.start()
     if app.state.service.settings.alarms:
         watch.start()
     try:
@@ -64,3 +85,5 @@ async def pages_running(app: FastAPI) -> AsyncIterator[None]:
         app.state.retention.close()
         await asyncio.to_thread(watch.stop)
         app.state.coils.close()
+        await asyncio.to_thread(releases.stop)
+        await asyncio.to_thread(app.state.learning.close)

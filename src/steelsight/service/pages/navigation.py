@@ -31,6 +31,7 @@ PAGES: Final = (
     PagePlace("/quality", N_("Quality"), Permission.EXPORT),
     PagePlace("/admin", N_("Admin"), Permission.USERS),
     PagePlace("/audit", N_("Audit log"), Permission.AUDIT),
+    PagePlace("/models", N_("Models"), Permission.READ),
 )
 
 

@@ -11,7 +11,7 @@ __all__ = ["TERMS"]
 TERMS: Final = (
     *(N_("role viewer"), N_("role operator"), N_("role engineer"), N_("role auditor"), N_("role admin")),
     *(N_("order doubt"), N_("order newest"), N_("order cost")),
-    *(N_("only all"), N_("only undecided"), N_("only defects")),
+    *(N_("only all"), N_("only undecided"), N_("only defects"), N_("only disagreed")),
     *(N_("answer confirmed"), N_("answer corrected"), N_("answer unsure")),
     *(N_("stain"), N_("sheet end")),
     *(N_("priority high"), N_("priority medium"), N_("priority low")),
@@ -23,4 +23,19 @@ TERMS: Final = (
     *(N_("permission read"), N_("permission inspect"), N_("permission review"), N_("permission export")),
     *(N_("permission configure"), N_("permission audit"), N_("permission users")),
     *(N_("token valid"), N_("token revoked"), N_("token expired")),
+    *(
+        N_("bundle default"),
+        N_("bundle shadow"),
+        N_("bundle opened"),
+        N_("bundle candidate"),
+        N_("bundle kept"),
+    ),
+    *(N_("threshold by certificate"), N_("threshold by cost"), N_("threshold by cross-validation")),
+    N_("threshold by none"),
+    *(N_("shortcut proven"), N_("shortcut not found at this power"), N_("shortcut inconclusive")),
+    *(N_("figure balanced_accuracy"), N_("figure shared"), N_("figure defect_auc")),
+    *(N_("learning written"), N_("learning refused"), N_("learning failed"), N_("learning cancelled")),
+    N_("learning stopped"),
+    *(N_("value label"), N_("value state"), N_("value reason"), N_("value probability")),
+    *(N_("value distance"), N_("value places")),
 )

@@ -17,6 +17,7 @@ from sqlalchemy.orm import aliased
 
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.reviewing import claims
+from steelsight.ledger.reading.disagreements import other_shadow_label
 from steelsight.ledger.reading.review_marks import withdrawn
 from steelsight.ledger.writing.writer import database_us
 from steelsight.service.bundles import Bundles
@@ -43,6 +44,7 @@ class Only(StrEnum):
     ALL = "all"
     UNDECIDED = "undecided"
     DEFECTS = "defects"
+    DISAGREED = "disagreed"  # a second bundle, which is not shown, gave another label
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ def _ordinary(connection: Connection, only: Only, skip: Collection[str], bundles
     query = _waiting(connection, skip).where(~_drawn(), ~_reviewed())
     if only is Only.UNDECIDED:
         return query.where(verdicts.c.state != State.DECIDED.value)
+    if only is Only.DISAGREED:
+        return query.where(other_shadow_label(verdicts))
     if only is Only.DEFECTS:
         return query.where(verdicts.c.label.not_in([each.bundle.card.no_defect for _, each in bundles]))
     return query

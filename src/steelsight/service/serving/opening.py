@@ -27,7 +27,8 @@ __all__ = ["complete_settings", "open_or_make_ledger", "open_service"]
 
 
 def complete_settings(settings: Settings) -> Settings:
-    """The settings with the places that follow from others: beside a ledger in a file, images and a spool.
+    """The settings with the places that follow from others: beside a ledger in a file, images,
+    bundles that may be promoted, and a spool.
 
     raises  BadInput: `open` on an address that other machines reach; what a station cannot start with
     """
@@ -43,6 +44,7 @@ def complete_settings(settings: Settings) -> Settings:
     if url.get_backend_name() == "sqlite":
         beside = Path(str(url.database))
         added["images"] = settings.images or str(beside.with_name(f"{beside.stem}.images"))
+        added["candidates"] = settings.candidates or beside.with_name(f"{beside.stem}.bundles")
         added["spool"] = settings.spool or beside.with_name(f"{settings.station}.spool")
     return settings.model_copy(update=added)
 

@@ -18,6 +18,8 @@ from steelsight.errors import BadInput
 from steelsight.service.access.accounts import first_login
 from steelsight.service.app import build_app
 from steelsight.service.context import Service
+from steelsight.service.releases.following import Releases, shadow_id
+from steelsight.service.releases.places import judging_folder
 from steelsight.service.serving.opening import complete_settings, open_service
 from steelsight.service.serving.protocol import BoundedProtocol
 from steelsight.service.serving.station import StationProcess, line_words
@@ -47,13 +49,16 @@ def serve(settings: Settings, report: Callable[[str], None]) -> ServiceSummary:
     raises  BadInput and its kinds, LeaseLost: what cannot be opened; nothing listens then
     """
     settings = complete_settings(settings)
-    station = None if settings.watch is None else StationProcess(line_words(settings), report)
     with ExitStack() as opened:
         listening = opened.enter_context(closing(_listen(settings)))
         service = opened.enter_context(closing(open_service(settings, report)))
         app = build_app(service)
         opened.callback(app.state.judges.close)
-        if station is not None:
+        _follow_choice(service, app.state.releases, report)
+        station = None
+        if settings.watch is not None:
+            station = StationProcess(lambda: line_words(_of_station(service)), report)
+            app.state.releases.changed.append(station.restart)
             opened.callback(station.stop)
             app.state.health.more["station"] = station.state
             station.start()
@@ -67,6 +72,26 @@ def serve(settings: Settings, report: Callable[[str], None]) -> ServiceSummary:
     return ServiceSummary(
         address, server.server_state.total_requests, 0 if station is None else station.restarts
     )
+
+
+def _follow_choice(service: Service, releases: Releases, report: Callable[[str], None]) -> None:
+    """Let the bundle judge that people chose on the page Models, and say so."""
+    releases.follow()
+    if releases.trouble is not None:
+        report(f"the promoted bundle {releases.trouble} is not at hand; {_first_name(service)} judges")
+    elif service.bundles.default.bundle.card.model_id != service.bundles.configured:
+        report(f"{_first_name(service)} judges: it was promoted; the setting bundle is not used")
+
+
+def _first_name(service: Service) -> str:
+    return next(iter(service.bundles))[0]
+
+
+def _of_station(service: Service) -> Settings:
+    """The settings with the bundle that judges by default, and without a shadow that is the same bundle."""
+    same = shadow_id(service) == service.bundles.default.bundle.card.model_id
+    shadow = None if same else service.settings.shadow
+    return service.settings.model_copy(update={"bundle": judging_folder(service), "shadow": shadow})
 
 
 def _listen(settings: Settings) -> socket.socket:

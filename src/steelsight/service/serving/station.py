@@ -54,16 +54,24 @@ def line_words(settings: ServerSettings) -> list[str]:
 
 
 class StationProcess:
-    """Runs `steelsight line` and starts it again, after longer and longer waits, until `stop`."""
+    """Runs `steelsight line` and starts it again, after longer and longer waits, until `stop`.
+
+    words  of the command line, or what gives them each time a process starts
+    """
 
     def __init__(
-        self, words: Sequence[str], report: Callable[[str], None], *, first_wait_s: float = FIRST_WAIT_S
+        self,
+        words: Sequence[str] | Callable[[], Sequence[str]],
+        report: Callable[[str], None],
+        *,
+        first_wait_s: float = FIRST_WAIT_S,
     ) -> None:
         self.restarts = 0
-        self._words = list(words)
+        self._words = words if callable(words) else lambda: list(words)
         self._report = report
         self._wait_s = self._first_wait_s = first_wait_s
         self._stop = threading.Event()
+        self._again = threading.Event()  # the process is to end, and another one to start at once
         self._trouble = ""  # why no process runs
         self._thread = threading.Thread(target=self._keep, name="station", daemon=True)
 
@@ -76,6 +84,10 @@ class StationProcess:
         return (
             PartState("down", f"{self._trouble}; it is started again") if self._trouble else PartState("ok")
         )
+
+    def restart(self) -> None:
+        """End the process and start another one at once, with the words as they are now; returns at once."""
+        self._again.set()
 
     def begin_stop(self) -> None:
         """Have the process end; returns at once, so that a handler of signals may call it."""
@@ -96,6 +108,8 @@ class StationProcess:
                 ended = f"could not be started ({error.strerror or error})"
             if self._stop.is_set():
                 return
+            if self._again.is_set():
+                continue
             self._trouble = ended
             if time.monotonic() - started >= STEADY_S:
                 self._wait_s = self._first_wait_s
@@ -106,7 +120,8 @@ class StationProcess:
 
     def _run(self) -> int:
         """One process, until it ends; its code."""
-        words = json.dumps([os.getpid(), self._words])
+        self._again.clear()
+        words = json.dumps([os.getpid(), list(self._words())])
         process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM],
             env={**os.environ, VARIABLE: words},
@@ -115,7 +130,7 @@ class StationProcess:
         )
         self._trouble = ""
         while process.poll() is None:
-            if self._stop.wait(LOOK_S):
+            if self._stop.wait(LOOK_S) or self._again.is_set():
                 _end(process)
         return process.wait()
 

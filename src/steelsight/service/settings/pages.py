@@ -16,7 +16,7 @@ Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
 
 class PageSettings(BaseModel):
-    """The pages Line, Review and Coils."""
+    """The pages Line, Review, Coils and Models."""
 
     cost_escape: Cost = Field(
         10.0, description="Cost of a defect that passes, in any unit; orders the review queue."
@@ -40,4 +40,12 @@ class PageSettings(BaseModel):
     coil_rolls: Path | None = Field(
         None,
         description="CSV table of rolls (name, diameter_mm, tolerance_mm, stretch); names repeat distances.",
+    )
+    gate_policy: Path | None = Field(
+        None, description="Policy of `steelsight gate` that a bundle must have passed to be promoted."
+    )
+    candidates: Path | None = Field(
+        None,
+        description="Folder of BUNDLEs that may be promoted; learning writes there, and promoted ones are "
+        "kept in it. None = a folder beside a ledger in a file.",
     )

@@ -43,6 +43,7 @@ _LINKS: Final = (  # address, words, and the permission that it needs
     ("/quality", "Quality: escape, overkill, reviewers", Permission.EXPORT),
     ("/admin", "Admin: users, tokens, stations, retention", Permission.USERS),
     ("/audit", "Audit log: events of the ledger", Permission.AUDIT),
+    ("/models", "Models: which bundle judges, and what it was tested for", Permission.READ),
     ("/api/v1/openapi.json", "Description of the API (OpenAPI)", Permission.READ),
     ("/metrics", "Figures for Prometheus", Permission.READ),
     ("/health/ready", "State of the service", None),

@@ -1,0 +1,1 @@
+"""The page Models: bundles with their cards, promotion, repeated verdicts, learning."""

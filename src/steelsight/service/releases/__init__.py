@@ -1,0 +1,1 @@
+"""Which bundle judges by default: candidates, promotion through the gate, rollback, repeated verdicts."""
