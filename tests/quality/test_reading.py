@@ -153,7 +153,7 @@ def test_the_verb_is_the_same_for_the_same_seed_and_takes_times(path):
 
 
 def test_bad_input_ends_with_one_line(path, tmp_path):
-    assert "expected a time such as 2026-11-01T06:00Z" in call(path, "--since", "soon", code=2).stderr
+    assert "expected a date or time such as 2026-11-01T06:00Z" in call(path, "--since", "soon", code=2).stderr
     assert (
         "an end after its begin"
         in call(path, "--since", "2026-02-01", "--until", "2026-01-01", code=2).stderr

@@ -26,6 +26,15 @@ SIZE = (96, 600)  # height, width of the images
 KEY = b"k" * 32
 
 
+def until(page, holds, *, given=None, seconds=30):
+    """Wait until a function of the page holds; a script of the page itself may not evaluate text (CSP)."""
+    for _ in range(seconds * 20):
+        if page.evaluate(holds, given):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"not within {seconds} s: {holds}")
+
+
 def sheet_of(number, *, station="line-1", item=None, **values):
     fields = {
         "station": station,

@@ -5,7 +5,7 @@ import time
 
 import pytest
 from sqlalchemy import select, update
-from tests.service.pages.conftest import PASSWORD, fill
+from tests.service.pages.conftest import PASSWORD, fill, until
 
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.accounts import sessions
@@ -43,10 +43,11 @@ def press_and_wait(page, key, other_than=None):
     """Press a key and wait until another sheet is shown."""
     before = other_than or shown_sheet(page)
     page.keyboard.press(key)
-    page.wait_for_function(
+    until(
+        page,
         "before => { const found = document.querySelector('#sheet');"
         " return found && JSON.parse(found.dataset.values).sheet !== before }",
-        arg=before,
+        given=before,
     )
 
 
@@ -154,15 +155,14 @@ def test_without_network_nothing_is_lost_and_all_is_sent_when_it_is_back(closed,
     assert rows(closed) == []
     page.context.set_offline(False)
     wait_for(lambda: len(rows(closed)) == 2)
-    page.wait_for_function("document.querySelector('#sending').textContent === ''")
+    until(page, "() => document.querySelector('#sending').textContent === ''")
     assert [(row["sheet"], row["answer"]) for row in rows(closed)] == [
         (names[0], "corrected"),
         (names[1], "confirmed"),
     ]
     with closed.ledger.read() as connection:
         assert connection.execute(select(schema.texts.c.text)).scalars().all() == ["oil film, not a scratch"]
-    page.wait_for_selector("#sheet")
-    assert shown_sheet(page) in names[2:]
+    wait_for(lambda: page.locator("#sheet").count() and shown_sheet(page) in names[2:])
 
 
 def test_what_was_typed_survives_a_reload(closed, visit):
@@ -176,7 +176,7 @@ def test_what_was_typed_survives_a_reload(closed, visit):
     page.reload()
     page.wait_for_selector("#sheet")
     assert shown_sheet(page) == names[0]
-    page.wait_for_function("document.querySelector('#comment').value === 'half a sentence'")
+    until(page, "() => document.querySelector('#comment').value === 'half a sentence'")
     page.locator("#view").focus()
     press_and_wait(page, "Enter")
     wait_for(lambda: rows(closed))
@@ -207,7 +207,7 @@ def test_an_ended_session_loses_nothing(closed, visit, served):
 
 
 def test_two_people_share_one_queue(closed, visit):
-    names = fill(closed, 10)
+    names = fill(closed, 12)  # each page holds the sheet that it shows and the next
     pages = [visit("anna"), visit("berta")]
     for page in pages:
         open_review(page)
@@ -266,11 +266,11 @@ def test_the_map_and_the_places_are_drawn_over_the_image(closed, visit):
         " for (let at = 0; at < data.length; at += 4)"
         " if (Math.abs(data[at] - data[at + 2]) > 12) number += 1; return number }"
     )
-    page.wait_for_function(f"({coloured})() > 2000")
+    until(page, f"() => ({coloured})() > 2000")
     page.keyboard.press("h")
-    page.wait_for_function(f"({coloured})() < 2500 && ({coloured})() > 50")
+    until(page, f"() => ({coloured})() < 2500 && ({coloured})() > 50")
     page.keyboard.press("p")
-    page.wait_for_function(f"({coloured})() === 0")
+    until(page, f"() => ({coloured})() === 0")
 
 
 def test_an_image_that_is_gone_is_said_and_can_be_answered(closed, visit):

@@ -16,7 +16,7 @@ class Permission(StrEnum):
 
     READ = "read"  # sheets, verdicts, reviews, coils, bundles, images, events of the line, metrics
     INSPECT = "inspect"  # judge an image that is sent
-    REVIEW = "review"  # answer to a verdict
+    REVIEW = "review"  # answer to a verdict, acknowledge and shelve alarms
     EXPORT = "export"  # download many rows at once
     CONFIGURE = "configure"  # webhooks, bundles, stations
     AUDIT = "audit"  # events of people, heads of the chains

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, literal_column, select
 
 from steelsight.ledger.database import schema
 from steelsight.ledger.reading.stations import list_writers
@@ -80,7 +80,7 @@ class LineFigures:
 
     def _read(self, connection: Connection, now: int) -> Recent:
         table = schema.verdicts
-        minute = table.c.captured_us.op("/")(MINUTE_US)
+        minute = table.c.captured_us.op("/")(literal_column(str(MINUTE_US)))
         first = now // MINUTE_US - MINUTES + 1
         query = (
             select(minute.label("minute"), table.c.station, table.c.state, table.c.label, func.count())
