@@ -116,3 +116,18 @@ on_message
 # Read by templates of the console.
 per_100_m
 longest_mm
+
+# The console: read by templates, or by forms that give a value of an enumeration.
+MAINTENANCE
+KNOWN_CAUSE
+TRIAL
+map_label
+map_box
+no_map
+script_values
+started_us
+ended_us
+other_classes
+adaptations
+engine_before
+engine_now

@@ -20,7 +20,6 @@ from steelsight.types import State
 __all__ = ["NUISANCES", "ReviewSheet", "shown_sheet"]
 
 NUISANCES: Final = ("stain", "sheet end")  # causes with a key of their own
-MOST_KEYS: Final = 9
 
 
 @dataclass(frozen=True)
