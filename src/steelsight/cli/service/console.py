@@ -33,10 +33,18 @@ def console(
     The coil has a roll mark, stains on sheets without a defect, and a lamp that fades. Everybody on this
     machine may use the console, as an administrator: it is for looking, not for a plant.
     """
-    from steelsight.runs.plant.live_coil import CALIBRATION, PATTERN, LiveCoil, write_live_in_child
+    from steelsight.runs.plant.live_coil import (
+        CALIBRATION,
+        PATTERN,
+        LiveCoil,
+        live_sheets,
+        write_live_in_child,
+    )
     from steelsight.service.serving.run import serve
     from steelsight.service.settings.load import load_settings
 
+    coil = LiveCoil(seed=seed, name=time.strftime("G%m%d-%H%M%S", time.gmtime()))
+    next(live_sheets(coil))  # a missing extra is told before anything starts
     incoming = out / "incoming"
     incoming.mkdir(parents=True, exist_ok=True)
     calibration = out / "calibration.toml"
@@ -52,7 +60,6 @@ def console(
         "port": port,
     }
     settings = load_settings({name: value for name, value in given.items() if value is not None}, config=None)
-    coil = LiveCoil(seed=seed, name=time.strftime("G%m%d-%H%M%S", time.gmtime()))
     child = multiprocessing.get_context("spawn").Process(
         target=write_live_in_child, args=(os.getpid(), str(incoming), coil, rate), daemon=True
     )
