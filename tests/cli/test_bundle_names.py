@@ -24,14 +24,16 @@ VERBS = {
     "bundle show folder": (["bundle", "show", "NAME"], "none, type 1"),
     "bundle sign folder": (["bundle", "sign", "NAME", "--key", "private.pem"], "signature: "),
     "bundle verify folder": (["bundle", "verify", "NAME", "--threads", "1"], "as its source"),
+    "console bundle": (["console", "--bundle", "NAME", "--out", "taken"], "taken/incoming"),
     "demo bundle": (["demo", "--data", "sheets", "--bundle", "NAME", "--out", "demo"], "1 sheets"),
+    "gate bundle": (["gate", "NAME", "empty", "--policy", "none.toml"], "none.toml"),
     "line bundle": (["line", "NAME", "empty", "--ledger", "none.db", "--station", "a"], "none.db"),
     "line shadow": (
         ["line", "other", "empty", "--ledger", "none.db", "--station", "a", "--shadow", "NAME"],
         "none.db",
     ),
     "scan bundle": (["scan", "NAME", "sheets", "--out", "scan", "--workers", "1"], "1 sheets scanned"),
-    "serve bundle": (["serve", "--bundle", "NAME", "--ledger", "away/none.db"], "away"),
+    "serve bundle": (["serve", "--bundle", "NAME", "--ledger", "away/none.db", "--port", "0"], "away"),
 }
 WRITTEN = ("out",)  # parameters that name a BUNDLE to write
 
@@ -76,6 +78,8 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     (tmp_path / "private.pem").write_bytes(key)
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "incoming").write_text("a file")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -90,7 +90,7 @@ def _notes(data: AuditData) -> list[str]:
     missing = drawn - len(data.audited) - data.unsure
     notes = []
     if not drawn:
-        notes.append("no sheet was drawn for audit: start the line with --audit and --audit-key")
+        notes.append("no sheet was drawn for audit: start the line with `--audit` and `--audit-key`")
     if missing:
         notes.append(f"{missing} of {drawn} draws are not reviewed yet; they are taken for missing by chance")
     if data.unsure:

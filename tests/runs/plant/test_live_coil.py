@@ -58,7 +58,8 @@ def test_sheets_are_written_at_the_rate(tmp_path: Path) -> None:
         "T-0001_3.20_top.jpg",
     ]
     assert waited == [0.0, 0.25, 0.5]
-    assert Image.open(tmp_path / "T-0001_0.00_top.jpg").size == (1600, 256)
+    with Image.open(tmp_path / "T-0001_0.00_top.jpg") as image:
+        assert image.size == (1600, 256)
 
 
 def test_a_process_of_its_own_writes_until_it_is_ended(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ def console(
     The coil has a roll mark, stains on sheets without a defect, and a lamp that fades. Everybody on this
     machine may use the console, as an administrator: it is for looking, not for a plant.
     """
+    from steelsight.files import check_output
     from steelsight.runs.plant.live_coil import (
         CALIBRATION,
         PATTERN,
@@ -40,12 +41,16 @@ def console(
         live_sheets,
         write_live_in_child,
     )
+    from steelsight.runtime.bundle.open import open_bundle
     from steelsight.service.serving.run import serve
     from steelsight.service.settings.load import load_settings
 
+    if bundle is not None:
+        open_bundle(bundle)  # one that cannot be used is told before anything starts
+    incoming = out / "incoming"
+    check_output(incoming)
     coil = LiveCoil(seed=seed, name=time.strftime("G%m%d-%H%M%S", time.gmtime()))
     next(live_sheets(coil))  # a missing extra is told before anything starts
-    incoming = out / "incoming"
     incoming.mkdir(parents=True, exist_ok=True)
     calibration = out / "calibration.toml"
     calibration.write_text(CALIBRATION)
