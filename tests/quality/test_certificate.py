@@ -60,8 +60,10 @@ def test_draws_of_unequal_probability_keep_the_level():
 
 
 def period(wrong, count=400, cases=(), **values):
+    """Draws of which this share is wrong, in an order of chance: wrong ones in a row would be evidence."""
+    place = np.random.default_rng(7).permutation(count)
     audited = [
-        draw(number, answer="dent" if number % 100 < 100 * wrong else "none") for number in range(count)
+        draw(number, answer="dent" if place[number] < count * wrong else "none") for number in range(count)
     ]
     return data(audited, cases, **values)
 
