@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from urllib.parse import quote
 
 from fastapi import FastAPI
@@ -55,7 +56,8 @@ async def _answer(request: Request, error: Exception) -> Response:
     problem = error if isinstance(error, Problem) else None
     if problem is None:
         problem = Problem(envelope.status_code, "not_found", "there is no such page", "open the first page")
-    body = f'<p class="note" role="alert">{sentence(problem)}</p>\n<p><a href="{HOME}">Steelsight</a></p>'
+    told = f'<p class="note" role="alert">{sentence(problem)}</p>\n<p><code>{escape(problem.code)}</code></p>'
+    body = f'{told}\n<p><a href="{HOME}">Steelsight</a></p>'
     shown = page(f"Steelsight · {envelope.status_code}", body, envelope.status_code)
     shown.headers.update(problem.headers)
     return shown
