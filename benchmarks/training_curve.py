@@ -5,7 +5,8 @@
 In each of five folds by groups, the default recipe is trained on at most so many sheets of each class and
 answers the sheets left out; the draws are those of the first repetition of `benchmarks/adapt.py BUNDLE`, so
 that the two curves are paired. A training sheet of several types counts for the lowest. What follows `--` is
-given to `steelsight train`. Prints rows and JSON.
+given to `steelsight train`. Prints rows and JSON; with --figure FILE also draws them, with --result FILE
+those of an earlier JSON.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pyarrow.parquet as pq
 
@@ -37,10 +40,15 @@ def main() -> None:
     parser.add_argument("--curve", type=int, nargs="*", default=[5, 10, 20, EVERY])
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--figure", type=Path)
+    parser.add_argument("--result", type=Path, help="JSON of an earlier run, which is drawn only")
     arguments = sys.argv[1:]
     cut = arguments.index("--") if "--" in arguments else len(arguments)
     options = parser.parse_args(arguments[:cut])
     extra = arguments[cut + 1 :]
+    if options.result is not None and options.figure is not None:
+        draw(json.loads(options.result.read_text()), options.figure)
+        return
     measured = Measured(options.bundle, options.data)
     result = {}
     for count in options.curve:
@@ -54,6 +62,33 @@ def main() -> None:
         show(f"{name}: gain of adapted", pair.balanced_accuracy.gain, areas and areas.gain)
         result[name] = pair.as_dict()
     print(json.dumps(plain(result)))
+    if options.figure is not None:
+        draw(plain(result), options.figure)
+
+
+def draw(result: dict[str, Any], path: Path) -> None:
+    """Both figures against the number of sheets, with 95 % intervals."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    places = np.arange(len(result))
+    for axis, key, title in zip(
+        axes, ("balanced_accuracy", "defect_auc"), ("Balanced accuracy", "Defect AUC"), strict=True
+    ):
+        for shift, which, words, colour, marker in (
+            (-0.06, "new", "adapted: head of `accurate`", "#1f5fa8", "o"),
+            (0.06, "own", "trained from ImageNet", "#8a8a8a", "s"),
+        ):
+            each = [values[key][which] for values in result.values()]
+            middle = np.array([value["estimate"] for value in each])
+            ends = np.array([[v["estimate"] - v["low"], v["high"] - v["estimate"]] for v in each]).T
+            axis.errorbar(
+                places + shift, middle, ends, label=words, color=colour, marker=marker, capsize=3, lw=1.5
+            )
+        axis.set_xticks(places, list(result))
+        axis.set(title=title, ylim=(0.3, 1.02), xlabel="labelled real sheets to learn from")
+        axis.grid(axis="y", color="#e4e4e4")
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].legend(frameon=False, loc="upper left")
+    figure.savefig(path, dpi=120)
 
 
 def train_folds(measured: Measured, options: argparse.Namespace, count: int, extra: list[str]) -> np.ndarray:

@@ -193,9 +193,8 @@ class _Trainer:
         learnt = replace(self.data, validation=self.data.train)
         loss = validate(self._validated_model(), learnt).loss
         seconds = time.perf_counter() - started
-        return self._end_epoch(
-            0, math.nan if loss is None else loss, 0.0, seconds, self.data.train.size / seconds
-        )
+        speed = self.data.train.size / seconds
+        return self._end_epoch(0, math.nan if loss is None else loss, 0.0, seconds, speed)
 
     def _end_epoch(
         self, epoch: int, train_loss: float, rate: float, seconds: float, speed: float
