@@ -68,7 +68,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert wheel.stat().st_size <= MOST_BYTES
     assert written >= DATA_FILES
     assert {Path(name).suffix for name in written} <= {".py", ".typed", ".toml", ".html", ".css", ".md"} | {
-        Path(name).suffix for name in DATA_FILES
+        *(".js", ".txt", ".po", ".mo", ".cfg"),  # the console: scripts, their licences, catalogs
+        *(Path(name).suffix for name in DATA_FILES),
     }
     assert {name.partition("/")[2] for name in metadata} == {
         "METADATA",

@@ -64,8 +64,8 @@ def name_rolls(period_m: float, error_m: float, rolls: Sequence[Roll]) -> tuple[
 
     error_m  standard error of the period; three of them are added to each roll's tolerance
 
-    >>> [each.roll.name for each in name_rolls(1.885, 0.0, [Roll("F6 top", 600, 2), Roll("F7", 500, 2)])]
-    ['F6 top']
+    >>> [each.roll.name for each in name_rolls(1.885, 0.0, [Roll("F6", 600.0, 2.0), Roll("F7", 500.0, 2.0)])]
+    ['F6']
     """
     found = []
     for roll in rolls:

@@ -25,7 +25,7 @@ from steelsight.service.context import Service
 
 __all__ = [
     "KEPT",
-    "Place",
+    "BundlePlace",
     "Unusable",
     "candidates",
     "find_bundle",
@@ -41,7 +41,7 @@ Unusable = tuple[str, str]  # name of a folder, and why it is no bundle
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class BundlePlace:
     """A folder with the card that lies there now."""
 
     name: str
@@ -59,7 +59,7 @@ class Place:
         return Bundle(self.folder, self.card, {}, None, self.text)
 
 
-def read_place(folder: Path, name: str | None = None) -> Place:
+def read_place(folder: Path, name: str | None = None) -> BundlePlace:
     """The card that lies in a folder; raises BadBundle."""
     folder = named_bundle(folder)
     path = folder / CARD_FILE
@@ -69,7 +69,7 @@ def read_place(folder: Path, name: str | None = None) -> Place:
         text, card = _read_card(path, mark)
     except OSError as error:
         raise BadBundle(f"{path}: cannot be read ({error.strerror or error})") from error
-    return Place(name or folder.resolve().name, folder, card, text)
+    return BundlePlace(name or folder.resolve().name, folder, card, text)
 
 
 @lru_cache(maxsize=2 * MOST)
@@ -79,12 +79,12 @@ def _read_card(path: Path, _mark: tuple[int, int, int]) -> tuple[bytes, BundleCa
     return text, parse_card(text, str(path))
 
 
-def candidates(folder: Path | None) -> tuple[list[Place], list[Unusable]]:
+def candidates(folder: Path | None) -> tuple[list[BundlePlace], list[Unusable]]:
     """The bundles in a folder, by name, and what lies there and cannot be used.
 
     folder  None or missing = no bundle. Names that begin with a dot and links are not looked at
     """
-    found: list[Place] = []
+    found: list[BundlePlace] = []
     unusable: list[Unusable] = []
     for each in _folders(folder):
         try:
@@ -111,7 +111,7 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def known_places(service: Service) -> list[Place]:
+def known_places(service: Service) -> list[BundlePlace]:
     """Every place where a bundle lies that this service may open; several may hold the same bundle.
 
     Opened bundles come first, with the card that lies in their folder now where it is still theirs.
@@ -125,7 +125,7 @@ def known_places(service: Service) -> list[Place]:
     return places
 
 
-def _place_of(name: str, bundle: Bundle) -> Place:
+def _place_of(name: str, bundle: Bundle) -> BundlePlace:
     """An opened bundle; a gate may have written into its card since."""
     try:
         found = read_place(bundle.folder, name)
@@ -133,10 +133,10 @@ def _place_of(name: str, bundle: Bundle) -> Place:
         found = None
     if found is not None and found.model == bundle.card.model_id:
         return found
-    return Place(name, bundle.folder, bundle.card, bundle.card_text)
+    return BundlePlace(name, bundle.folder, bundle.card, bundle.card_text)
 
 
-def _there(folder: Path) -> list[Place]:
+def _there(folder: Path) -> list[BundlePlace]:
     try:
         return [read_place(folder)]
     except BadBundle:

@@ -29,7 +29,7 @@ from steelsight.service.context import Service
 from steelsight.service.problem import Problem
 from steelsight.service.releases.choices import Choice, chosen, mark_of, rollback_target
 from steelsight.service.releases.following import Releases, inspector_of
-from steelsight.service.releases.places import Place, find_bundle, keep_bundle, known_places
+from steelsight.service.releases.places import BundlePlace, find_bundle, keep_bundle, known_places
 from steelsight.service.reviewing.people import known_person, reviewer
 
 __all__ = ["LONGEST_REASON", "Wish", "check_gate", "gate_command", "promote", "roll_back"]
@@ -46,7 +46,7 @@ class Wish:
     reason: str
 
 
-def check_gate(service: Service, place: Place | Bundle) -> GateCheck:
+def check_gate(service: Service, place: BundlePlace | Bundle) -> GateCheck:
     """Whether a bundle may be promoted by the records of its card and the policy of the settings.
 
     raises  Problem 409: no policy is set, or it cannot be read
@@ -156,7 +156,7 @@ def _done_already(choices: tuple[Choice, ...], wish: Wish, person: str) -> Choic
     return last if same else None
 
 
-def _passed(service: Service, model: str) -> tuple[Place, Bundle, GateRecord]:
+def _passed(service: Service, model: str) -> tuple[BundlePlace, Bundle, GateRecord]:
     """The bundle, opened whole from a place where its card has the record of a gate that was passed."""
     places = [each for each in known_places(service) if each.model == model]
     if not places:

@@ -12,7 +12,7 @@ from steelsight.runtime.bundle.gate_record import GateRecord
 from steelsight.service.context import Service
 from steelsight.service.problem import Problem
 from steelsight.service.releases.following import shadow_id
-from steelsight.service.releases.places import Place, Unusable, candidates, known_places
+from steelsight.service.releases.places import BundlePlace, Unusable, candidates, known_places
 from steelsight.service.releases.promoting import check_gate, gate_command
 
 __all__ = ["Adaptation", "BundleFacts", "Figure", "ParityFacts", "bundle_facts", "figures_of"]
@@ -74,7 +74,7 @@ class BundleFacts:
 
 def bundle_facts(service: Service) -> tuple[list[BundleFacts], list[Unusable]]:
     """All bundles at hand, the default first, and folders of candidates that hold none."""
-    groups: dict[str, list[Place]] = {}
+    groups: dict[str, list[BundlePlace]] = {}
     for place in known_places(service):
         groups.setdefault(place.model, []).append(place)
     default = service.bundles.default.bundle.card
@@ -102,7 +102,7 @@ class _Roles:
 
 
 def _facts(
-    service: Service, places: Sequence[Place], roles: tuple[str, ...], default: BundleCard
+    service: Service, places: Sequence[BundlePlace], roles: tuple[str, ...], default: BundleCard
 ) -> BundleFacts:
     place = next((each for each in places if each.card.gates), places[0])
     passed, refusal = _gate(service, places)
@@ -122,7 +122,7 @@ def _facts(
     )
 
 
-def _gate(service: Service, places: Sequence[Place]) -> tuple[bool, str]:
+def _gate(service: Service, places: Sequence[BundlePlace]) -> tuple[bool, str]:
     try:
         checks = [check_gate(service, each) for each in places]
     except Problem as problem:
