@@ -13,6 +13,8 @@ from steelsight.evaluation.abstention.label_sets import label_sets
 from steelsight.ledger.reading.lists import sheet_history
 from steelsight.service.api.comments import with_comments
 from steelsight.service.context import Service
+from steelsight.service.pages.review.advice import ShownAdvice, shown_advice
+from steelsight.service.reviewing.deciding import hides_answers
 from steelsight.service.reviewing.entries import classes_of, last_live, unknown_sheet
 from steelsight.sheets.images.placement import place
 from steelsight.types import State
@@ -54,6 +56,7 @@ class ReviewSheet:
     map_box: tuple[float, ...] = ()  # the part of the image that maps cover
     no_map: str = ""  # why there is none: unknown_input, other_bundle
     reviews: tuple[dict[str, Any], ...] = ()  # earlier ones
+    advice: ShownAdvice | None = None  # None where there is no policy
 
     def script_values(self) -> str:
         """What the script needs, as JSON."""
@@ -70,14 +73,20 @@ class ReviewSheet:
         )
         names += ("regions", "maps", "map_label", "map_box", "no_map")
         values = asdict(self)
-        return json.dumps({name: values[name] for name in names}, ensure_ascii=False)
+        recommended = None if self.advice is None else self.advice.advice.as_sent()
+        found = {name: values[name] for name in names}
+        return json.dumps({**found, "recommended": recommended}, ensure_ascii=False)
 
 
-def shown_sheet(connection: Connection, service: Service, sheet: str, *, blind: bool) -> ReviewSheet:
+def shown_sheet(
+    connection: Connection, service: Service, sheet: str, *, blind: bool, person: str, revealed: bool = False
+) -> ReviewSheet:
     """One sheet as the page shows it.
 
-    blind   whether the person decides before the verdict is shown
-    raises  Problem 404 unknown_sheet
+    blind     whether the person decides before the verdict is shown
+    person    who sees it; answers of others are left out where the sheet measures the person
+    revealed  the person has just decided blind: answers of others are left out too
+    raises    Problem 404 unknown_sheet
     """
     found = sheet_history(connection, sheet)
     verdict = None if found is None else last_live(found)
@@ -93,7 +102,9 @@ def shown_sheet(connection: Connection, service: Service, sheet: str, *, blind: 
     head = {"sheet": sheet, **plain, "classes": tuple(classes), "clean": clean, "several": several}
     if blind:
         return ReviewSheet(**head, blind=True)
-    reviews = with_comments(connection, found["reviews"], names=False)
+    hidden = revealed or hides_answers(connection, service, person, sheet)
+    earlier = [each for each in found["reviews"] if not hidden or each["person"] == person]
+    reviews = with_comments(connection, earlier, names=False)
     return ReviewSheet(
         **head,
         blind=False,
@@ -103,6 +114,7 @@ def shown_sheet(connection: Connection, service: Service, sheet: str, *, blind: 
         probabilities=tuple(sorted(verdict["probabilities"].items(), key=lambda each: -each[1])),
         regions=tuple(verdict["regions"]),
         reviews=tuple(reviews),
+        advice=shown_advice(connection, service, found, verdict),
         **_label_set(card, verdict),
         **_maps(card, found, verdict),
     )
