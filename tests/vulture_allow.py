@@ -45,6 +45,10 @@ SHADOW
 REPLAY
 CONFIRMED
 UNSURE
+ACCEPT
+RE_INSPECT
+HOLD
+DOWNGRADE
 coil
 position_m
 length_m
@@ -125,6 +129,7 @@ map_label
 map_box
 no_map
 script_values
+actions
 started_us
 ended_us
 other_classes

@@ -1,4 +1,4 @@
-"""The recommended action in a real browser: another one chosen by key and button, kept, sent with the answer."""
+"""The recommended action in a real browser: another one chosen by key and button, kept, and sent."""
 
 import pytest
 from tests.service.access.conftest import FAST

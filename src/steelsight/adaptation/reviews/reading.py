@@ -81,9 +81,9 @@ class ReviewedSheet:
     image_hash: str | None
     pruned: bool  # retention has removed its image
     drawn: bool  # for audit
-    known: bool  # a known case, which measures reviewers
     classes: tuple[str, ...]  # that the verdicts on it name
     answers: tuple[GivenAnswer, ...]
+    known: bool = False  # a known case, which measures reviewers
 
 
 def read_reviews(connection: Connection) -> list[ReviewedSheet]:

@@ -104,7 +104,8 @@ def enter_known_cases(
     raises  BadInput, with the line: a sheet that the ledger does not have or that has no live verdict, a
             class that none of its verdicts names, an end of what is no known case
     """
-    made, ended = [], []
+    made: list[Event] = []
+    ended: list[Event] = []
     with ledger.write() as connection:
         before = known_cases(connection)
         for row in rows:

@@ -60,5 +60,6 @@ def _rows_of(
         for start in range(0, len(wanted), MANY):
             query = select(table).where(writers == writer, numbers.in_(wanted[start : start + MANY]))
             for row in connection.execute(query):
-                found[writer, row._mapping[numbers]] = row._mapping
+                values = dict(row._mapping)
+                found[writer, values[numbers.name]] = values
     return found
