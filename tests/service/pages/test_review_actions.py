@@ -174,6 +174,15 @@ def test_without_a_policy_there_is_no_recommendation(closed, member):
     assert "Recommended" not in claim(member(closed))["html"]
 
 
+def test_the_recommendation_speaks_german(small, member, policy):
+    fill(small, 2)
+    html = claim(member(small, **{"accept-language": "de"}))["html"]
+    assert "Empfohlen: sperren" in html
+    assert "größte Stelle 5,2 % des Bilds (mindestens 5,0 %)" in html
+    policy.write_text(POLICY.replace("least_area_mm2 = 700", "least_per_metre = 9"))
+    assert "wurde übergangen" in claim(member(small, login="berta", **{"accept-language": "de"}))["html"]
+
+
 @pytest.mark.parametrize(
     "values",
     [{"chosen": "scrap"}, {"action": "scrap"}, {"policy": "a"}, {"rule": ""}, {"colour": "red"}],
