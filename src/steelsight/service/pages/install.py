@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from steelsight.service.alarms.certificates import CertificateWatch
 from steelsight.service.alarms.conditions import Condition, drift_conditions, part_conditions
 from steelsight.service.alarms.watch import AlarmWatch
 from steelsight.service.context import Service
@@ -35,6 +36,7 @@ __all__ = ["add_pages", "pages_running"]
 def add_pages(app: FastAPI) -> None:
     """Add the routes, and what they work with, such as `app.state.alarms` and `app.state.releases`."""
     service: Service = app.state.service
+    app.state.certificates = CertificateWatch(service)
     app.state.alarms = AlarmWatch(service, _other_conditions(app.state))
     app.state.line_figures = LineFigures(service)
     app.state.coils = KeptCoils(service)
@@ -65,7 +67,8 @@ def _other_conditions(state: Any) -> Callable[[], Sequence[Condition]]:
     def find() -> Sequence[Condition]:
         drifts = state.figures.drifts()
         parts = {name: part.state for name, part in state.health.look().items()}
-        return [*drift_conditions(drifts, state.figures.void()), *part_conditions(parts)]
+        bundles = [*drift_conditions(drifts, state.figures.void()), *state.certificates.conditions]
+        return [*bundles, *part_conditions(parts)]
 
     return find
 
@@ -78,12 +81,14 @@ async def pages_running(app: FastAPI) -> AsyncIterator[None]:
     releases.start()
     if app.state.service.settings.alarms:
         watch.start()
+        app.state.certificates.start()
     try:
         yield
     finally:
         app.state.quality.close()
         app.state.retention.close()
         await asyncio.to_thread(watch.stop)
+        await asyncio.to_thread(app.state.certificates.stop)
         app.state.coils.close()
         await asyncio.to_thread(releases.stop)
         await asyncio.to_thread(app.state.learning.close)

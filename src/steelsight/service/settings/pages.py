@@ -34,6 +34,9 @@ class PageSettings(BaseModel):
         0.4, description="Share of sheets that were not decided among them that is an alarm."
     )
     alarm_bad_images: Share = Field(0.1, description="Share of unreadable images among them, likewise.")
+    certificate_check_s: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = Field(
+        600.0, description="Certificates are compared with new reviews so often; 0 = never."
+    )
     coil_ends_m: Metres = Field(
         10.0, description="Metres at each end of a coil that are marked as its head and its tail; 0 = none."
     )

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection
 
 from steelsight.errors import BadInput
-from steelsight.ledger.database import schema
 from steelsight.ledger.writing.writer import now_us
 from steelsight.quality.agreement import Agreement, agreement
 from steelsight.quality.certificate import CertificateState, certificate_state
@@ -29,13 +28,18 @@ from steelsight.quality.records import AuditData, Outcome
 from steelsight.quality.report import QualityReport, quality_report
 from steelsight.quality.reviewers import defect_errors, type_errors
 from steelsight.quality.second import second_pairs
+from steelsight.service.certificates import (
+    MOST_VERDICTS,
+    certified_of,
+    has_too_many,
+    live_bundles,
+    read_since_certified,
+)
 from steelsight.service.context import Service
-from steelsight.service.pages.quality.certified import certified_of
 from steelsight.service.pages.quality.query import QualityQuery
 
 __all__ = ["SHARES", "EscapeNeeds", "QualityFigures", "compute_figures", "find_needs"]
 
-MOST_VERDICTS: Final = 3_000_000  # live ones of a period
 SEED: Final = 0  # the same ledger gives the same figures
 SHARES: Final = (
     "defective_among_passed",
@@ -109,7 +113,7 @@ def compute_figures(service: Service, query: QualityQuery) -> QualityFigures:
         pairs = second_pairs(connection, query.period)
         bundles = _bundles(connection, query.period)
         chosen = query.bundle or (bundles[0] if len(bundles) == 1 else None)
-        watched, note = _watched(connection, service, chosen)
+        watched, note = read_since_certified(connection, service.bundles, chosen)
     report = quality_report(data, np.random.default_rng(SEED))
     certificate, need = _certificate(service, chosen, watched)
     return QualityFigures(
@@ -129,27 +133,8 @@ def compute_figures(service: Service, query: QualityQuery) -> QualityFigures:
     )
 
 
-def _live(period: Period) -> Select[Any]:
-    table = schema.verdicts
-    query = select(table.c.bundle).where(table.c.mode == "live")
-    if period.since_us is not None:
-        query = query.where(table.c.captured_us >= period.since_us)
-    if period.until_us is not None:
-        query = query.where(table.c.captured_us < period.until_us)
-    if period.station is not None:
-        query = query.where(table.c.station == period.station)
-    if period.bundle is not None:
-        query = query.where(table.c.bundle == period.bundle)
-    return query
-
-
-def _is_too_long(connection: Connection, period: Period) -> bool:
-    rows = _live(period).limit(MOST_VERDICTS + 1).subquery()
-    return connection.execute(select(func.count()).select_from(rows)).scalar_one() > MOST_VERDICTS
-
-
 def _check_size(connection: Connection, period: Period) -> None:
-    if _is_too_long(connection, period):
+    if has_too_many(connection, period):
         raise BadInput(
             f"period: expected at most {MOST_VERDICTS} verdicts, got more; choose a shorter period or one "
             "station"
@@ -158,23 +143,7 @@ def _check_size(connection: Connection, period: Period) -> None:
 
 def _bundles(connection: Connection, period: Period) -> tuple[str, ...]:
     """Model ids of the live verdicts of a period."""
-    return tuple(sorted(connection.execute(_live(period).distinct()).scalars()))
-
-
-def _watched(connection: Connection, service: Service, bundle: str | None) -> tuple[AuditData | None, str]:
-    """All sheets of a bundle, whatever period was chosen: the bounds hold for one that only grows."""
-    if bundle is None:
-        return None, "several"
-    inspector = service.bundles.find(bundle)
-    if inspector is None:
-        return None, "closed"
-    card = inspector.bundle.card
-    if certified_of(card) is None:
-        return None, "absent"
-    period = Period(bundle=card.model_id)
-    if _is_too_long(connection, period):
-        return None, "long"
-    return read_audit(connection, period, clean=card.no_defect), ""
+    return tuple(sorted(connection.execute(live_bundles(period).distinct()).scalars()))
 
 
 def _certificate(
