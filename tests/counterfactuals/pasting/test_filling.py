@@ -1,0 +1,52 @@
+"""Filling a hole: running means against SciPy, and nothing but the hole changes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import uniform_filter
+from tests.counterfactuals.proof_cases import steel
+
+from steelsight.counterfactuals.pasting.filling import REACH_PX, blurred, fill_hole
+
+
+@pytest.mark.parametrize("reach", REACH_PX)
+@pytest.mark.parametrize("shape", [(64, 160), (20, 31), (1, 200)])
+def test_running_means_are_those_of_scipy(
+    rng: np.random.Generator, reach: int, shape: tuple[int, int]
+) -> None:
+    values = rng.uniform(0, 255, shape).astype(np.float32)
+    once = uniform_filter(values, 2 * reach + 1, mode="nearest")
+    twice = uniform_filter(once, 2 * reach + 1, mode="nearest")
+    # Both sum in double precision and round to single after each axis: at most a unit in the last place.
+    np.testing.assert_allclose(blurred(values, reach), twice, rtol=2e-7)
+
+
+def test_only_the_hole_changes_and_gets_the_level_around_it(rng: np.random.Generator) -> None:
+    ramp = np.linspace(-25, 25, 160)
+    gray = np.clip(steel(rng).astype(float) + ramp, 0, 255).astype(np.uint8)
+    hole = np.zeros(gray.shape, dtype=bool)
+    hole[20:40, 60:80] = True
+    marked = np.where(hole, 250, gray).astype(np.uint8)
+    filled = fill_hole(marked, hole, rng)
+    assert (filled[~hole] == marked[~hole]).all()
+    assert abs(filled[hole].mean() - gray[hole].mean()) < 6  # the light changes by 6 levels across the hole
+    assert 0.7 < filled[hole].std() / gray[hole].std() < 1.4
+
+
+def test_what_is_kept_off_is_never_used_as_fill(rng: np.random.Generator) -> None:
+    gray = steel(rng)
+    hole, keep_off = np.zeros(gray.shape, dtype=bool), np.zeros(gray.shape, dtype=bool)
+    hole[10:50, 10:30] = True
+    keep_off[:, 60:140] = True
+    gray[keep_off] = 250
+    filled = fill_hole(gray, hole, rng, keep_off=keep_off)
+    assert (filled[keep_off] == 250).all()
+    assert filled[hole].max() < 200
+
+
+def test_an_empty_hole_gives_a_copy(rng: np.random.Generator) -> None:
+    gray = steel(rng)
+    filled = fill_hole(gray, np.zeros(gray.shape, dtype=bool), rng)
+    assert (filled == gray).all()
+    assert filled is not gray
