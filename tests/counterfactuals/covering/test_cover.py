@@ -95,6 +95,16 @@ def test_the_control_covers_as_much_and_no_place(rng: np.random.Generator) -> No
     assert 0.7 * size < changed.sum() <= size  # by chance some pixels are filled with their own level
 
 
+def test_the_sheets_end_in_a_place_stays(rng: np.random.Generator) -> None:
+    gray = steel(rng)
+    gray[:, 120:] = 3
+    places = sheet_places(gray, WHOLE, [(100.0, 10.0, 140.0, 50.0), (125.0, 0.0, 150.0, 64.0)])
+    covered = places.cover((0,))
+    assert (covered[:, 120:] == gray[:, 120:]).all()
+    assert (covered[10:50, 100:120] != gray[10:50, 100:120]).any()
+    assert not places.can_cover((1,))
+
+
 def test_no_control_where_there_is_no_room(rng: np.random.Generator) -> None:
     gray = steel(rng)
     gray[:, 70:] = 0  # the sheet's end

@@ -151,7 +151,7 @@ def test_only_so_many_are_kept_those_used_last(packaged):
 
 
 def test_two_requests_read_an_image_once(packaged):
-    images, kept, barrier = Images(3), Embeddings(wait_s=120), threading.Barrier(2)
+    images, kept, barrier = Images(3), Embeddings(wait_s=120.0), threading.Barrier(2)
     found = []
 
     def ask():

@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 from jaxtyping import UInt8
 
 from steelsight.counterfactuals.nuisances.sheet_ends import find_end
-from steelsight.counterfactuals.pasting.filling import fill_hole
+from steelsight.counterfactuals.pasting.filling import HoleFiller, fill_hole
 from steelsight.types import GrayImage, Mask
 
 __all__ = ["MOST_COVERED", "SheetPlaces", "sheet_places"]
@@ -31,14 +32,14 @@ class SheetPlaces:
 
     gray: WholeInput
     seen: tuple[int, int, int, int]  # left, top, right, bottom of the part that the sheet fills, px
-    masks: tuple[Mask, ...]  # (h, w) of that part; empty for a place that the model does not see
+    masks: tuple[Mask, ...]  # (h, w) of that part; empty for one that the model does not see
 
     def __len__(self) -> int:
         """How many places there are, those that the model does not see included."""
         return len(self.masks)
 
     def can_cover(self, places: Collection[int]) -> bool:
-        """Whether the model sees each of some places, and together they leave enough steel to fill them."""
+        """Whether each of some places has steel that the model sees, and they leave enough to fill them."""
         seen = all(self.masks[each].any() for each in places)
         return bool(places) and seen and float(self.hole(places).mean()) <= MOST_COVERED
 
@@ -48,7 +49,7 @@ class SheetPlaces:
         fill     number of the fill: from another part of the sheet for each
         returns  (H, W) uint8
         """
-        return self._filled(self.hole(places), fill)
+        return self._with(self._filler.fill(self.hole(places), np.random.default_rng(fill)))
 
     def cover_elsewhere(self, places: Collection[int], *, fill: int = 0) -> WholeInput | None:
         """The control: the same shape is filled at a part of the sheet without a place.
@@ -63,13 +64,9 @@ class SheetPlaces:
         free = [shift for shift in shifts if not (np.roll(hole, shift, axis=1) & taken).any()]
         if not free:
             return None
-        shift = int(np.random.default_rng(fill).choice(free))
-        return self._filled(np.roll(hole, shift, axis=1), fill)
-
-    @property
-    def _part(self) -> GrayImage:
-        left, top, right, bottom = self.seen
-        return self.gray[top:bottom, left:right]
+        rng = np.random.default_rng(fill)
+        moved = np.roll(hole, int(rng.choice(free)), axis=1)
+        return self._with(fill_hole(self._part, moved, rng, keep_off=taken))
 
     def hole(self, places: Collection[int]) -> Mask:
         """The pixels that `cover` fills, (h, w) of the part that the sheet fills."""
@@ -78,25 +75,35 @@ class SheetPlaces:
             hole |= self.masks[each]
         return hole
 
-    def _filled(self, hole: Mask, fill: int) -> WholeInput:
+    @property
+    def _part(self) -> GrayImage:
         left, top, right, bottom = self.seen
-        everything = self.hole(range(len(self)))
+        return self.gray[top:bottom, left:right]
+
+    @cached_property
+    def _filler(self) -> HoleFiller:
+        """Fills any of the places and uses none of them; its smooth levels serve every set."""
+        return HoleFiller(self._part, self.hole(range(len(self))))
+
+    def _with(self, part: GrayImage) -> WholeInput:
+        left, top, right, bottom = self.seen
         covered = self.gray.copy()
-        rng = np.random.default_rng(fill)
-        covered[top:bottom, left:right] = fill_hole(self._part, hole, rng, keep_off=everything)
+        covered[top:bottom, left:right] = part
         return covered
 
 
 def sheet_places(
     gray: WholeInput, seen: tuple[int, int, int, int], boxes: Sequence[tuple[float, float, float, float]]
 ) -> SheetPlaces:
-    """The places of a sheet by their boxes.
+    """The places of a sheet by their boxes. The sheet's end in them stays: the steel beyond it is unknown.
 
     gray   (H, W) the input of the model
     seen   left, top, right, bottom of the part that the sheet fills, px
     boxes  left, top, right, bottom of each place in pixels of the input; one without area is not seen
     """
-    return SheetPlaces(gray, seen, tuple(_mask(box, seen) for box in boxes))
+    left, top, right, bottom = seen
+    steel = ~find_end(gray[top:bottom, left:right]).mask(bottom - top)
+    return SheetPlaces(gray, seen, tuple(_mask(box, seen) & steel for box in boxes))
 
 
 def _mask(box: tuple[float, float, float, float], seen: tuple[int, int, int, int]) -> Mask:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from steelsight.runtime.bundle.card import BundleCard
 
@@ -17,15 +18,9 @@ class MapFlag:
     share: float | None = None  # of maps with such a score that point to the defect; None = not measured
 
 
-class MapReliability(Protocol):
-    """Says whether the maps of one verdict are to be flagged."""
-
-    def __call__(self, verdict: dict[str, Any], card: BundleCard) -> MapFlag | None:
-        """The flag, or None for maps that are shown as they are.
-
-        verdict  a row of `verdicts`, with regions and probabilities read
-        card     of the bundle that gave it
-        """
+# The flag of the maps of one verdict, a row of `verdicts` with its JSON columns read, by the card of its
+# bundle; None for maps that are shown as they are.
+MapReliability = Callable[[dict[str, Any], BundleCard], MapFlag | None]
 
 
 def nothing_known(verdict: dict[str, Any], card: BundleCard) -> MapFlag | None:

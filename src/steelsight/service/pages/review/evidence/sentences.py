@@ -19,7 +19,8 @@ def without_words(words: Words, place: int, before: Answer, answer: Answer | Non
     """
     if answer is None:
         return words(
-            "Place %(place)s cannot be covered: too little steel is left around it", place=words.number(place)
+            "Place %(place)s cannot be covered: there is too little steel in or around it",
+            place=words.number(place),
         )
     if not answer.familiar:
         return words(
