@@ -33,6 +33,8 @@ def test_a_place_is_covered_with_steel_and_the_others_stay(rng: np.random.Genera
     assert covered[hole].max() < 200
     assert (places.cover((0,)) == covered).all()  # the same fill each time
     assert (places.cover((0,), fill=1) != covered).any()
+    both = places.cover((0, 1))
+    assert (both[hole] == covered[hole]).all()  # a place is filled alike in every set
     assert (places.hole((0, 1, 2)) == places.hole((0,)) | places.hole((1,)) | places.hole((2,))).all()
 
 

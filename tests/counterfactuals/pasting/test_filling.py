@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.ndimage import uniform_filter
 from tests.counterfactuals.proof_cases import steel
 
@@ -46,9 +48,11 @@ def test_one_filler_serves_every_hole_of_a_sheet(rng: np.random.Generator) -> No
     holes[1][30:60, 100:120] = True
     filler = HoleFiller(gray, holes[0] | holes[1])
     for hole, other in (holes, holes[::-1]):
-        filled = filler.fill(hole, np.random.default_rng(1))
-        assert (filled == fill_hole(gray, hole, np.random.default_rng(1), keep_off=other)).all()
-        assert filled[hole].min() > 60  # nothing of the end
+        shifts = filler.seamless_shifts(hole)
+        for shift in (shifts[0], shifts[-1]):
+            filled = filler.fill(hole, shift)
+            assert (filled == HoleFiller(gray, hole | other).fill(hole, shift)).all()
+            assert filled[hole].min() > 60  # nothing of the end
 
 
 def test_what_is_kept_off_is_never_used_as_fill(rng: np.random.Generator) -> None:
@@ -67,3 +71,22 @@ def test_an_empty_hole_gives_a_copy(rng: np.random.Generator) -> None:
     filled = fill_hole(gray, np.zeros(gray.shape, dtype=bool), rng)
     assert (filled == gray).all()
     assert filled is not gray
+
+
+@given(st.integers(0, 39), st.integers(1, 40), st.integers(0, 39), st.integers(1, 40))
+def test_a_seamless_shift_takes_what_lies_beside_and_the_fewest_unwanted_pixels(
+    left: int, width: int, other: int, wide: int
+) -> None:
+    """Against trying every shift: the source of the hole lies within the image, in one piece."""
+    gray = np.full((3, 40), 100, dtype=np.uint8)
+    hole, keep_off = np.zeros(gray.shape, dtype=bool), np.zeros(gray.shape, dtype=bool)
+    hole[1, left : left + width] = True
+    keep_off[:2, other : other + wide] = True
+    filler = HoleFiller(gray, hole | keep_off)
+    columns = np.flatnonzero(hole.any(axis=0))
+    inside = [
+        each for each in range(-39, 40) if each and 0 <= (columns - each).min() <= (columns - each).max() < 40
+    ]
+    fewest = min((filler.unwanted_in(hole, each) for each in inside), default=0)
+    expected = [each for each in inside if filler.unwanted_in(hole, each) == fewest] or [20]
+    assert sorted(filler.seamless_shifts(hole)) == expected

@@ -91,7 +91,7 @@ def test_the_smallest_set_is_what_the_model_looks_at(needed):
     assert covered.smallest.exact
     assert covered.turned_to == ("none",)
     assert covered.control_turned is False
-    assert [each.label for each in covered.singles] == [
+    assert [answers[0].label for answers in covered.singles] == [
         "none" if needed == {at} else "type 1" for at in range(4)
     ]
     sentence = finding_words(ENGLISH, covered)
@@ -127,9 +127,10 @@ def test_what_depends_on_the_fill_is_not_called_a_turn():
     lucky = [places.cover((at,)) for at in range(4)]
     covered, sentence = told(lambda gray: not any((gray == each).all() for each in lucky))
     assert covered.finding is Finding.UNCLEAR
-    assert "for sure" in sentence
+    assert "does not turn the verdict for sure" in sentence
     assert "does not change" not in sentence
-    assert "turns the verdict to" not in sentence
+    row = without_words(ENGLISH, 1, covered.before, covered.singles[0])
+    assert row.startswith("Without place 1: none / type 1, by what fills it (before type 1 ")
 
 
 def test_an_answer_that_is_not_valid_turns_nothing():
@@ -140,7 +141,7 @@ def test_an_answer_that_is_not_valid_turns_nothing():
     )
     assert covered.finding is Finding.UNCLEAR
     assert "unlike every training sheet" in sentence
-    assert not any(each.familiar for each in covered.singles)
+    assert not any(each.familiar for answers in covered.singles for each in answers)
     row = without_words(ENGLISH, 1, covered.before, covered.singles[0])
     assert row == "Without place 1: not known, the covered sheet is unlike every training sheet"
 
@@ -207,9 +208,11 @@ def test_a_greedy_search_without_result_claims_no_more_than_it_tried():
 
 def test_without_a_place_in_both_languages():
     answer = Answer("none", 0.83, 0.1, True)
-    assert without_words(ENGLISH, 2, BEFORE, answer) == "Without place 2: none 83.0 % (before type 3 71.4 %)"
-    assert without_words(GERMAN, 2, BEFORE, answer) == "Ohne Stelle 2: none 83,0 % (vorher type 3 71,4 %)"
-    assert "\n" not in without_words(ENGLISH, 2, BEFORE, replace(answer, label="a\nb"))
+    assert (
+        without_words(ENGLISH, 2, BEFORE, [answer]) == "Without place 2: none 83.0 % (before type 3 71.4 %)"
+    )
+    assert without_words(GERMAN, 2, BEFORE, [answer]) == "Ohne Stelle 2: none 83,0 % (vorher type 3 71,4 %)"
+    assert "\n" not in without_words(ENGLISH, 2, BEFORE, [replace(answer, label="a\nb")])
 
 
 # ---- over HTTP ----

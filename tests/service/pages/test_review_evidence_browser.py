@@ -24,7 +24,7 @@ def test_contours_covered_places_and_nearest_sheets(closed, visit, packaged):
     page.keyboard.press("p")
     page.keyboard.press("h")
     until(page, f"() => ({COUNT})() > 30")
-    assert "at 50 % of the largest value" in page.inner_text("#map-legend")
+    assert "lines at 50 %" in page.inner_text("#map-legend")
     page.keyboard.press("h")
     until(page, f"() => ({COUNT})() === 0")
     assert page.inner_text("#map-legend") == ""

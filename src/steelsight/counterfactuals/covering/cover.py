@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from steelsight.counterfactuals.nuisances.sheet_ends import find_end
-from steelsight.counterfactuals.pasting.filling import HoleFiller, fill_hole
+from steelsight.counterfactuals.pasting.filling import HoleFiller
 from steelsight.types import GrayImage, Mask
 
 __all__ = ["MOST_COVERED", "SheetPlaces", "sheet_places"]
@@ -33,6 +33,7 @@ class SheetPlaces:
     gray: WholeInput
     seen: tuple[int, int, int, int]  # left, top, right, bottom of the part that the sheet fills, px
     masks: tuple[Mask, ...]  # (h, w) of that part; empty for one that the model does not see
+    _fills: dict[tuple[int, int], GrayImage] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         """How many places there are, those that the model does not see included."""
@@ -49,7 +50,12 @@ class SheetPlaces:
         fill     number of the fill: from another part of the sheet for each
         returns  (H, W) uint8
         """
-        return self._with(self._filler.fill(self.hole(places), np.random.default_rng(fill)))
+        left, top, right, bottom = self.seen
+        covered = self.gray.copy()
+        for each in places:
+            mask = self.masks[each]
+            covered[top:bottom, left:right][mask] = self._filled(each, fill)[mask]
+        return covered
 
     def cover_elsewhere(self, places: Collection[int], *, fill: int = 0) -> WholeInput | None:
         """The control: the same shape is filled at a part of the sheet without a place.
@@ -58,15 +64,15 @@ class SheetPlaces:
         """
         hole = self.hole(places)
         columns = np.flatnonzero(hole.any(axis=0))
-        width = hole.shape[1]
         taken = self.hole(range(len(self))) | find_end(self._part).mask(hole.shape[0])
-        shifts = range(-int(columns[0]), width - int(columns[-1]))
+        shifts = range(-int(columns[0]), hole.shape[1] - int(columns[-1]))
         free = [shift for shift in shifts if not (np.roll(hole, shift, axis=1) & taken).any()]
         if not free:
             return None
-        rng = np.random.default_rng(fill)
-        moved = np.roll(hole, int(rng.choice(free)), axis=1)
-        return self._with(fill_hole(self._part, moved, rng, keep_off=taken))
+        shift = int(np.random.default_rng(fill).choice(free))
+        moved = tuple(np.roll(self.masks[each], shift, axis=1) for each in places)
+        both = SheetPlaces(self.gray, self.seen, (*moved, *self.masks))
+        return both.cover(range(len(moved)), fill=fill)
 
     def hole(self, places: Collection[int]) -> Mask:
         """The pixels that `cover` fills, (h, w) of the part that the sheet fills."""
@@ -85,11 +91,13 @@ class SheetPlaces:
         """Fills any of the places and uses none of them; its smooth levels serve every set."""
         return HoleFiller(self._part, self.hole(range(len(self))))
 
-    def _with(self, part: GrayImage) -> WholeInput:
-        left, top, right, bottom = self.seen
-        covered = self.gray.copy()
-        covered[top:bottom, left:right] = part
-        return covered
+    def _filled(self, place: int, fill: int) -> GrayImage:
+        """The part with one place filled, kept: every set with the place has it."""
+        if (place, fill) not in self._fills:
+            shifts = self._filler.seamless_shifts(self.masks[place])
+            shift = int(np.random.default_rng(fill).choice(shifts))
+            self._fills[place, fill] = self._filler.fill(self.masks[place], shift)
+        return self._fills[place, fill]
 
 
 def sheet_places(

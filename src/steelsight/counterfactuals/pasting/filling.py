@@ -22,13 +22,15 @@ Gray = Float32[np.ndarray, "h w"]
 def fill_hole(
     gray: GrayImage, hole: Mask, rng: np.random.Generator, *, keep_off: Mask | None = None
 ) -> GrayImage:
-    """Fill a hole in a sheet, as `HoleFiller` does.
+    """Fill a hole in a sheet, as `HoleFiller` does, with the best of some random shifts.
 
     hole      (h, w) what is filled; where it is empty a copy is returned
     keep_off  (h, w) pixels that are not used as fill, such as the defect; the sheet's end never is
     returns   (h, w) uint8; differs from `gray` on the hole alone
     """
-    return HoleFiller(gray, hole if keep_off is None else hole | keep_off).fill(hole, rng)
+    filler = HoleFiller(gray, hole if keep_off is None else hole | keep_off)
+    shifts = [int(shift) for shift in rng.integers(1, gray.shape[1], size=TRIED_SHIFTS)]
+    return filler.fill(hole, min(shifts, key=lambda shift: filler.unwanted_in(hole, shift)))
 
 
 class HoleFiller:
@@ -48,23 +50,41 @@ class HoleFiller:
         smooth = _Smoothing(~self._avoided)(wide) if end.any() else self._level
         self._clean = np.where(self._avoided, smooth, wide)
 
-    def fill(self, hole: Mask, rng: np.random.Generator) -> GrayImage:
+    def fill(self, hole: Mask, shift: int) -> GrayImage:
         """The sheet with a hole filled.
 
         hole     (h, w) part of `unwanted`
+        shift    pixels to the right; beyond its end the sheet goes on with its beginning
         returns  (h, w) uint8
         """
-        fill = np.roll(self._clean, self._best_shift(hole, rng), axis=1)
+        fill = np.roll(self._clean, shift, axis=1)
         level = self._level - self._around(fill)
         filled: GrayImage = np.where(hole, np.clip(np.rint(fill + level), 0, 255), self._gray).astype(
             np.uint8
         )
         return filled
 
-    def _best_shift(self, hole: Mask, rng: np.random.Generator) -> int:
-        """The shift sideways that brings the fewest unwanted pixels into the hole."""
-        shifts = [int(shift) for shift in rng.integers(1, hole.shape[1], size=TRIED_SHIFTS)]
-        return min(shifts, key=lambda shift: int((np.roll(self._avoided, shift, axis=1) & hole).sum()))
+    def unwanted_in(self, hole: Mask, shift: int) -> int:
+        """How many unwanted pixels, or pixels of the sheet's end, a shift brings into a hole."""
+        return int((np.roll(self._avoided, shift, axis=1) & hole).sum())
+
+    def seamless_shifts(self, hole: Mask) -> list[int]:
+        """The shifts with the fewest unwanted pixels of those that bring no end of the image into a hole.
+
+        hole     (h, w) with a pixel
+        returns  at least one; that by half of the width where the hole is as wide as the image
+        """
+        width = hole.shape[1]
+        columns = np.flatnonzero(hole.any(axis=0))
+        first, last = int(columns[0]), int(columns[-1])
+        shape = hole[:, first : last + 1]
+        unwanted = {
+            first - start: int((self._avoided[:, start : start + shape.shape[1]] & shape).sum())
+            for start in range(width - (last - first))
+            if start != first
+        }
+        fewest = min(unwanted.values(), default=0)
+        return [shift for shift, count in unwanted.items() if count == fewest] or [width // 2]
 
 
 class _Smoothing:

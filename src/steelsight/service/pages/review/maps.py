@@ -43,8 +43,9 @@ def class_map(inspector: Inspector, content: bytes, label: str, style: MapStyle 
         )
     gray, placement = model_input(inspector, content)
     grid = inspector.engine(gray[np.newaxis]).maps[0, card.class_names.index(label)]
-    finer = 1 if style is MapStyle.HEAT else max(1, min(FINER, WIDEST // card.input.width))
+    lines = style is MapStyle.CONTOURS
+    finer = max(1, min(FINER, WIDEST // card.input.width)) if lines else 1
     whole = upsample(grid, (card.input.height * finer, card.input.width * finer))
     left, top, right, bottom = (edge * finer for edge in placement.model_box)
-    draw = overlay_png if style is MapStyle.HEAT else contours_png
+    draw = contours_png if lines else overlay_png
     return draw(np.ascontiguousarray(whole[top:bottom, left:right]))

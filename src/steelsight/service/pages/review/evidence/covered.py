@@ -56,7 +56,9 @@ class Covered:
 
     finding: Finding
     before: Answer | None = None  # of the sheet as it is
-    singles: tuple[Answer | None, ...] = ()  # without each place; None = it cannot be covered
+    singles: tuple[
+        tuple[Answer, ...], ...
+    ] = ()  # without each place, by the fills; none = it cannot be covered
     smallest: SmallestSet | None = None
     turned_to: tuple[str, ...] = ()  # labels with the smallest set covered, by the fills
     control_turned: bool | None = None  # whether as much steel elsewhere turns it too; None = no room for it
@@ -154,11 +156,11 @@ def cover_places(inspector: Inspector, places: SheetPlaces, label: str) -> Cover
         return Covered(Finding.OTHER_VERDICT, judge.before)
     seen = [each for each in range(len(places)) if places.can_cover((each,))]
     if not seen:
-        return Covered(Finding.TOO_LARGE, judge.before, (None,) * len(places))
+        return Covered(Finding.TOO_LARGE, judge.before, ((),) * len(places))
     covering = _Covering(judge, places)
     found = find_smallest(len(places), covering, places.can_cover)
     answers = covering.answers
-    singles = tuple(answers[(each,)][0] if each in seen else None for each in range(len(places)))
+    singles = tuple(tuple(answers.get((each,), ())) for each in range(len(places)))
     if found.places is None:
         finding = Finding.UNCLEAR if found.unclear else Finding.KEPT
         return Covered(finding, judge.before, singles, found)

@@ -42,8 +42,8 @@ def show_covered(sheet: SheetId, request: Request, service: ServicePart, caller:
     rows = []
     if covered.before is not None:
         rows = [
-            (None if answer is None else at + 1, without_words(words, at + 1, covered.before, answer))
-            for at, answer in enumerate(covered.singles)
+            (at + 1 if answers else None, without_words(words, at + 1, covered.before, answers))
+            for at, answers in enumerate(covered.singles)
         ]
     smallest = None if covered.smallest is None else covered.smallest.places
     together = "" if smallest is None else ",".join(str(each + 1) for each in smallest)

@@ -11,29 +11,37 @@ from steelsight.service.pages.words import Words
 __all__ = ["finding_words", "without_words"]
 
 
-def without_words(words: Words, place: int, before: Answer, answer: Answer | None) -> str:
+def without_words(words: Words, place: int, before: Answer, answers: Sequence[Answer]) -> str:
     """What the bundle answers without one place.
 
-    place   its number on the page, from 1
-    answer  None = it cannot be covered
+    place    its number on the page, from 1
+    answers  by the fills that were tried; none = it cannot be covered
     """
-    if answer is None:
+    number = words.number(place)
+    if not answers:
         return words(
-            "Place %(place)s cannot be covered: there is too little steel in or around it",
-            place=words.number(place),
+            "Place %(place)s cannot be covered: there is too little steel in or around it", place=number
         )
-    if not answer.familiar:
+    if not all(each.familiar for each in answers):
         return words(
             "Without place %(place)s: not known, the covered sheet is unlike every training sheet",
-            place=words.number(place),
+            place=number,
+        )
+    old = {"old": _name(before.label), "old_share": words.percent(before.probability, 1)}
+    labels = list(dict.fromkeys(_name(each.label) for each in answers))
+    if len(labels) > 1:
+        return words(
+            "Without place %(place)s: %(labels)s, by what fills it (before %(old)s %(old_share)s)",
+            place=number,
+            labels=" / ".join(labels),
+            **old,
         )
     return words(
         "Without place %(place)s: %(label)s %(share)s (before %(old)s %(old_share)s)",
-        place=words.number(place),
-        label=_name(answer.label),
-        share=words.percent(answer.probability, 1),
-        old=_name(before.label),
-        old_share=words.percent(before.probability, 1),
+        place=number,
+        label=labels[0],
+        share=words.percent(answers[0].probability, 1),
+        **old,
     )
 
 
@@ -53,8 +61,8 @@ def finding_words(words: Words, covered: Covered) -> str:
         return " ".join(_turned_words(words, covered))
     if covered.finding is Finding.UNCLEAR:
         return words(
-            "No set of places that was covered turns the verdict for sure; with some it depends on what "
-            "fills them, or the covered sheet is unlike every training sheet."
+            "Covering does not turn the verdict for sure: it depends on what fills the places, or the "
+            "covered sheet is unlike every training sheet."
         )
     if found.exact:
         return words("Covering the marked places, alone or together, does not change the verdict.")
