@@ -20,7 +20,7 @@ from steelsight.runtime.bundle.default import default_bundle
 from steelsight.runtime.bundle.open import open_bundle
 from steelsight.runtime.engine.engine import Engine, Outputs
 from steelsight.runtime.engine.inspector import Inspector
-from steelsight.service.pages.review.evidence.covered import Answer, Covered, Finding, cover_places
+from steelsight.service.pages.review.evidence.covered import CoverAnswer, Covered, CoverFinding, cover_places
 from steelsight.service.pages.review.evidence.sentences import finding_words, without_words
 from steelsight.service.pages.words import words_in
 
@@ -86,7 +86,7 @@ def test_the_smallest_set_is_what_the_model_looks_at(needed):
     """A model that says type 1 while any of some places is bright turns where all of them are covered."""
     inspector = inspector_of(lambda gray: bool(bright(gray) & needed))
     covered = cover_places(inspector, sheet(), "type 1")
-    assert covered.finding is Finding.TURNED
+    assert covered.finding is CoverFinding.TURNED
     assert set(covered.smallest.places) == needed
     assert covered.smallest.exact
     assert covered.turned_to == ("none",)
@@ -108,7 +108,7 @@ def told(rule, unfamiliar=None, places=None, label="type 1"):
 
 def test_a_verdict_that_no_covering_changes():
     covered, sentence = told(lambda gray: True)
-    assert covered.finding is Finding.KEPT
+    assert covered.finding is CoverFinding.KEPT
     assert sentence == "Covering the marked places, alone or together, does not change the verdict."
 
 
@@ -116,7 +116,7 @@ def test_a_model_that_minds_any_change_is_told_by_the_control():
     """It turns for the first place, and for steel without a place as well."""
     start = sheet().gray
     covered, sentence = told(lambda gray: bool((gray == start).all()))
-    assert covered.finding is Finding.TURNED
+    assert covered.finding is CoverFinding.TURNED
     assert covered.control_turned is True
     assert "turns the verdict to none" in sentence
     assert "So does covering as much of the sheet elsewhere: this says little" in sentence
@@ -126,7 +126,7 @@ def test_what_depends_on_the_fill_is_not_called_a_turn():
     places = sheet()
     lucky = [places.cover((at,)) for at in range(4)]
     covered, sentence = told(lambda gray: not any((gray == each).all() for each in lucky))
-    assert covered.finding is Finding.UNCLEAR
+    assert covered.finding is CoverFinding.UNCLEAR
     assert "does not turn the verdict for sure" in sentence
     assert "does not change" not in sentence
     row = without_words(ENGLISH, 1, covered.before, covered.singles[0])
@@ -139,7 +139,7 @@ def test_an_answer_that_is_not_valid_turns_nothing():
     covered, sentence = told(
         lambda gray: bool((gray == start).all()), lambda gray: bool((gray != start).any())
     )
-    assert covered.finding is Finding.UNCLEAR
+    assert covered.finding is CoverFinding.UNCLEAR
     assert "unlike every training sheet" in sentence
     assert not any(each.familiar for answers in covered.singles for each in answers)
     row = without_words(ENGLISH, 1, covered.before, covered.singles[0])
@@ -148,19 +148,19 @@ def test_an_answer_that_is_not_valid_turns_nothing():
 
 def test_another_verdict_on_the_same_image_explains_nothing():
     covered, sentence = told(lambda gray: True, label="type 3")
-    assert covered.finding is Finding.OTHER_VERDICT
+    assert covered.finding is CoverFinding.OTHER_VERDICT
     assert covered.singles == ()
     assert "says type 1 of this image now" in sentence
 
 
 def test_places_that_leave_too_little_steel():
     covered, sentence = told(lambda gray: True, places=sheet([(0.0, 0.0, 390.0, 64.0)]))
-    assert covered.finding is Finding.TOO_LARGE
+    assert covered.finding is CoverFinding.TOO_LARGE
     assert "too little steel" in sentence
     assert "too little steel" in without_words(ENGLISH, 1, covered.before, covered.singles[0])
     wide = [(0.0, 0.0, 150.0, 64.0), (250.0, 0.0, 399.0, 64.0)]
     covered, sentence = told(lambda gray: True, places=sheet(wide))
-    assert covered.finding is Finding.KEPT
+    assert covered.finding is CoverFinding.KEPT
     assert not covered.smallest.exact
     assert "where enough steel is left" in sentence
     assert "together" not in sentence
@@ -168,10 +168,10 @@ def test_places_that_leave_too_little_steel():
 
 def test_no_place():
     covered, sentence = told(lambda gray: True, places=sheet([]))
-    assert (covered.finding, sentence) == (Finding.NO_PLACES, "No place is marked on this sheet.")
+    assert (covered.finding, sentence) == (CoverFinding.NO_PLACES, "No place is marked on this sheet.")
 
 
-BEFORE = Answer("type 3", 0.714, 0.714, True)
+BEFORE = CoverAnswer("type 3", 0.714, 0.714, True)
 SETS = {
     "one": (SmallestSet((1,), True, 4, 0, 0), False, "Covering place 2 turns the verdict to none."),
     "two": (
@@ -196,18 +196,18 @@ SETS = {
 @pytest.mark.parametrize("name", SETS)
 def test_the_sentence_claims_what_was_tried(name):
     found, control, expected = SETS[name]
-    covered = Covered(Finding.TURNED, BEFORE, (), found, ("none",), control)
+    covered = Covered(CoverFinding.TURNED, BEFORE, (), found, ("none",), control)
     assert finding_words(ENGLISH, covered) == expected
     assert finding_words(GERMAN, covered) != expected
 
 
 def test_a_greedy_search_without_result_claims_no_more_than_it_tried():
-    covered = Covered(Finding.KEPT, BEFORE, (), SmallestSet(None, False, 30, 0, 0))
+    covered = Covered(CoverFinding.KEPT, BEFORE, (), SmallestSet(None, False, 30, 0, 0))
     assert finding_words(ENGLISH, covered).endswith("nor did any set that was tried.")
 
 
 def test_without_a_place_in_both_languages():
-    answer = Answer("none", 0.83, 0.1, True)
+    answer = CoverAnswer("none", 0.83, 0.1, True)
     assert (
         without_words(ENGLISH, 2, BEFORE, [answer]) == "Without place 2: none 83.0 % (before type 3 71.4 %)"
     )

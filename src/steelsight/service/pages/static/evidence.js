@@ -18,8 +18,10 @@ class Evidence {
     this.step = -1;
     this.view.setPatch(null);
     this._point();
-    this.flag.textContent = sheet.article.querySelector(".map-flag") ? "⚑" : "";
-    this.flag.title = sheet.article.querySelector(".map-flag")?.textContent.trim() || "";
+    const flag = this._find(".map-flag")?.textContent.replace("⚑", "").trim() || "";
+    this.flag.hidden = !flag;
+    this.flag.title = flag;
+    this.flag.setAttribute("aria-label", flag);
     this.tellStyle();
     clearTimeout(this.timer);
     if (this._find(".nearest") && !sheet.nearest) this.timer = setTimeout(() => this._loadNearest(sheet), NEAREST_AFTER_MS);

@@ -24,12 +24,12 @@ from steelsight.runtime.engine.inspector import Inspector
 from steelsight.service.pages.review.explained import model_input
 from steelsight.types import GrayImage, State
 
-__all__ = ["FILLS", "Answer", "Covered", "Finding", "cover_picture", "cover_places", "places_of"]
+__all__ = ["FILLS", "CoverAnswer", "CoverFinding", "Covered", "cover_picture", "cover_places", "places_of"]
 
-FILLS: Final = 3  # a set turns the verdict where it does with so many fills from different parts of the sheet
+FILLS: Final = 3  # a set turns the verdict where it does with so many fills, each from elsewhere
 
 
-class Finding(StrEnum):
+class CoverFinding(StrEnum):
     """What covering places says of a verdict."""
 
     NO_PLACES = "no_places"
@@ -41,7 +41,7 @@ class Finding(StrEnum):
 
 
 @dataclass(frozen=True)
-class Answer:
+class CoverAnswer:
     """What the bundle says of one image."""
 
     label: str
@@ -54,11 +54,9 @@ class Answer:
 class Covered:
     """What covering places says of the verdict of one sheet."""
 
-    finding: Finding
-    before: Answer | None = None  # of the sheet as it is
-    singles: tuple[
-        tuple[Answer, ...], ...
-    ] = ()  # without each place, by the fills; none = it cannot be covered
+    finding: CoverFinding
+    before: CoverAnswer | None = None  # of the sheet as it is
+    singles: tuple[tuple[CoverAnswer, ...], ...] = ()  # without each place, by the fills; none: not covered
     smallest: SmallestSet | None = None
     turned_to: tuple[str, ...] = ()  # labels with the smallest set covered, by the fills
     control_turned: bool | None = None  # whether as much steel elsewhere turns it too; None = no room for it
@@ -72,7 +70,7 @@ class _Judge:
         self._named: Sequence[int] = ()  # classes of the label of the sheet as it is
         self.before = self._decide([gray], first=True)[0]
 
-    def __call__(self, images: Sequence[GrayImage]) -> list[Answer]:
+    def __call__(self, images: Sequence[GrayImage]) -> list[CoverAnswer]:
         step = self._inspector.engine.batch  # other requests use the engine between two batches
         return [
             each
@@ -80,7 +78,7 @@ class _Judge:
             for each in self._decide(images[start : start + step])
         ]
 
-    def _decide(self, images: Sequence[GrayImage], *, first: bool = False) -> list[Answer]:
+    def _decide(self, images: Sequence[GrayImage], *, first: bool = False) -> list[CoverAnswer]:
         bundle = self._inspector.bundle
         found = decide(self._inspector.engine(np.stack(images)), bundle.card, bundle.statistics)
         if first:
@@ -88,7 +86,7 @@ class _Judge:
         named = list(self._named)
         support = found.probabilities[:, named].min(axis=1) if named else 1 - found.probabilities.max(axis=1)
         return [
-            Answer(
+            CoverAnswer(
                 found.labels[row],
                 float(found.confidence[row]),
                 float(support[row]),
@@ -102,7 +100,7 @@ class _Covering:
     """Covers sets of places and keeps the answers; the probe of `find_smallest`."""
 
     def __init__(self, judge: _Judge, places: SheetPlaces) -> None:
-        self.answers: dict[PlaceSet, list[Answer]] = {}  # by the fills that were tried, the first always
+        self.answers: dict[PlaceSet, list[CoverAnswer]] = {}  # by the fills that were tried, the first always
         self._judge, self._places = judge, places
 
     def __call__(self, sets: Sequence[PlaceSet]) -> list[Effect]:
@@ -120,7 +118,7 @@ class _Covering:
         image = self._places.cover_elsewhere(places)
         return None if image is None else self._judge([image])[0].label != self._judge.before.label
 
-    def _turns(self, answers: Sequence[Answer]) -> bool:
+    def _turns(self, answers: Sequence[CoverAnswer]) -> bool:
         return all(each.familiar and each.label != self._judge.before.label for each in answers)
 
     def _change(self, places: PlaceSet) -> Change:
@@ -150,23 +148,23 @@ def cover_places(inspector: Inspector, places: SheetPlaces, label: str) -> Cover
     label  of the verdict
     """
     if not len(places):
-        return Covered(Finding.NO_PLACES)
+        return Covered(CoverFinding.NO_PLACES)
     judge = _Judge(inspector, places.gray)
     if judge.before.label != label:
-        return Covered(Finding.OTHER_VERDICT, judge.before)
+        return Covered(CoverFinding.OTHER_VERDICT, judge.before)
     seen = [each for each in range(len(places)) if places.can_cover((each,))]
     if not seen:
-        return Covered(Finding.TOO_LARGE, judge.before, ((),) * len(places))
+        return Covered(CoverFinding.TOO_LARGE, judge.before, ((),) * len(places))
     covering = _Covering(judge, places)
     found = find_smallest(len(places), covering, places.can_cover)
     answers = covering.answers
     singles = tuple(tuple(answers.get((each,), ())) for each in range(len(places)))
     if found.places is None:
-        finding = Finding.UNCLEAR if found.unclear else Finding.KEPT
+        finding = CoverFinding.UNCLEAR if found.unclear else CoverFinding.KEPT
         return Covered(finding, judge.before, singles, found)
     labels = tuple(dict.fromkeys(each.label for each in answers[found.places]))
     control = covering.control_turned(found.places)
-    return Covered(Finding.TURNED, judge.before, singles, found, labels, control)
+    return Covered(CoverFinding.TURNED, judge.before, singles, found, labels, control)
 
 
 def cover_picture(places: SheetPlaces, covered: PlaceSet) -> bytes:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from steelsight.names import on_one_line, shown_name
-from steelsight.service.pages.review.evidence.covered import Answer, Covered, Finding
+from steelsight.service.pages.review.evidence.covered import CoverAnswer, Covered, CoverFinding
 from steelsight.service.pages.words import Words
 
 __all__ = ["finding_words", "without_words"]
 
 
-def without_words(words: Words, place: int, before: Answer, answers: Sequence[Answer]) -> str:
+def without_words(words: Words, place: int, before: CoverAnswer, answers: Sequence[CoverAnswer]) -> str:
     """What the bundle answers without one place.
 
     place    its number on the page, from 1
@@ -48,18 +48,18 @@ def without_words(words: Words, place: int, before: Answer, answers: Sequence[An
 def finding_words(words: Words, covered: Covered) -> str:
     """What covering says of the verdict, in one or two sentences."""
     before, found = covered.before, covered.smallest
-    if covered.finding is Finding.NO_PLACES or before is None:
+    if covered.finding is CoverFinding.NO_PLACES or before is None:
         return words("No place is marked on this sheet.")
-    if covered.finding is Finding.OTHER_VERDICT:
+    if covered.finding is CoverFinding.OTHER_VERDICT:
         return words(
             "The bundle says %(label)s of this image now, unlike the verdict: covering explains nothing.",
             label=_name(before.label),
         )
-    if covered.finding is Finding.TOO_LARGE or found is None:
+    if covered.finding is CoverFinding.TOO_LARGE or found is None:
         return words("The marked places leave too little steel to fill them with.")
-    if covered.finding is Finding.TURNED:
+    if covered.finding is CoverFinding.TURNED:
         return " ".join(_turned_words(words, covered))
-    if covered.finding is Finding.UNCLEAR:
+    if covered.finding is CoverFinding.UNCLEAR:
         return words(
             "Covering does not turn the verdict for sure: it depends on what fills the places, or the "
             "covered sheet is unlike every training sheet."
