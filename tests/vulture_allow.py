@@ -124,6 +124,7 @@ TRIAL
 map_label
 map_box
 no_map
+map_flag
 script_values
 started_us
 ended_us

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, exists, select
+from sqlalchemy import ColumnElement, Connection, FromClause, exists, select
 
 from steelsight.ledger.database import schema
 
@@ -14,8 +14,8 @@ __all__ = ["with_marks", "withdrawn"]
 MANY: Final = 200  # reviews in one query
 
 
-def withdrawn(reviews: Table) -> ColumnElement[bool]:
-    """The condition that a row of `reviews` was withdrawn, for a query."""
+def withdrawn(reviews: FromClause) -> ColumnElement[bool]:
+    """The condition that a row of `reviews`, or of an alias of it, was withdrawn, for a query."""
     table = schema.withdrawals
     return exists().where(table.c.review_writer == reviews.c.writer, table.c.review_seq == reviews.c.seq)
 

@@ -27,6 +27,8 @@ from steelsight.service.pages.models import routes as models
 from steelsight.service.pages.problems import add_page_problems
 from steelsight.service.pages.quality import routes as quality
 from steelsight.service.pages.review import routes as review
+from steelsight.service.pages.review.evidence import routes as evidence
+from steelsight.service.pages.review.evidence.state import EvidenceState
 from steelsight.service.releases.following import Releases
 from steelsight.service.releases.reproducing import Reproducer
 
@@ -46,6 +48,7 @@ def add_pages(app: FastAPI) -> None:
     app.state.releases.changed.append(app.state.judges.warm)
     app.state.health.more["releases"] = app.state.releases.state
     app.state.reproducer = Reproducer(service)
+    app.state.evidence = EvidenceState()
     administration = (users, tokens, stations, retention, log)
     for part in (
         static_files,
@@ -55,6 +58,7 @@ def add_pages(app: FastAPI) -> None:
         comparing,
         coil,
         review,
+        evidence,
         quality,
         models,
         *administration,

@@ -13,6 +13,7 @@ from steelsight.evaluation.abstention.label_sets import label_sets
 from steelsight.ledger.reading.lists import sheet_history
 from steelsight.service.api.comments import with_comments
 from steelsight.service.context import Service
+from steelsight.service.pages.review.reliability import MapFlag, MapReliability, nothing_known
 from steelsight.service.reviewing.entries import classes_of, last_live, unknown_sheet
 from steelsight.sheets.images.placement import place
 from steelsight.types import State
@@ -53,6 +54,7 @@ class ReviewSheet:
     map_label: str = ""  # the one that is shown first
     map_box: tuple[float, ...] = ()  # the part of the image that maps cover
     no_map: str = ""  # why there is none: unknown_input, other_bundle
+    map_flag: MapFlag | None = None  # why the maps are not to be relied on
     reviews: tuple[dict[str, Any], ...] = ()  # earlier ones
 
     def script_values(self) -> str:
@@ -73,10 +75,18 @@ class ReviewSheet:
         return json.dumps({name: values[name] for name in names}, ensure_ascii=False)
 
 
-def shown_sheet(connection: Connection, service: Service, sheet: str, *, blind: bool) -> ReviewSheet:
+def shown_sheet(
+    connection: Connection,
+    service: Service,
+    sheet: str,
+    *,
+    blind: bool,
+    reliability: MapReliability = nothing_known,
+) -> ReviewSheet:
     """One sheet as the page shows it.
 
-    blind   whether the person decides before the verdict is shown
+    blind        whether the person decides before the verdict is shown
+    reliability  flags maps that are not to be relied on
     raises  Problem 404 unknown_sheet
     """
     found = sheet_history(connection, sheet)
@@ -104,7 +114,7 @@ def shown_sheet(connection: Connection, service: Service, sheet: str, *, blind: 
         regions=tuple(verdict["regions"]),
         reviews=tuple(reviews),
         **_label_set(card, verdict),
-        **_maps(card, found, verdict),
+        **_maps(card, found, verdict, reliability),
     )
 
 
@@ -119,7 +129,9 @@ def _label_set(card: Any, verdict: dict[str, Any]) -> dict[str, Any]:
     return {"label_set": names, "coverage": card.label_sets.coverage}
 
 
-def _maps(card: Any, sheet: dict[str, Any], verdict: dict[str, Any]) -> dict[str, Any]:
+def _maps(
+    card: Any, sheet: dict[str, Any], verdict: dict[str, Any], reliability: MapReliability
+) -> dict[str, Any]:
     """Which maps there are. None for an unfamiliar sheet: what the model says of it is not valid."""
     if verdict["state"] == State.UNKNOWN_INPUT.value:
         return {"no_map": State.UNKNOWN_INPUT.value}
@@ -132,4 +144,5 @@ def _maps(card: Any, sheet: dict[str, Any], verdict: dict[str, Any]) -> dict[str
         "maps": tuple(card.class_names),
         "map_label": label,
         "map_box": tuple(float(edge) for edge in box),
+        "map_flag": reliability(verdict, card),
     }
