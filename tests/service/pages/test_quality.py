@@ -95,7 +95,7 @@ def test_an_empty_ledger_knows_nothing_and_says_so(plant, member):
     page = member(plant, Role.AUDITOR).get("/quality", headers=HTML)
     assert "no such sheets" in page.text
     assert "Choose one bundle" in page.text
-    assert "no sheet was drawn for audit" in page.text
+    assert "No sheet was drawn for audit" in page.text
     assert " %<" not in page.text.partition("<tbody>")[2].partition("</tbody>")[0]
 
 

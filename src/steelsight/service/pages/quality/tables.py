@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from steelsight.ledger.keeping.people import find_person
 from steelsight.quality.confusion import NOT_DECIDED
 from steelsight.quality.correction import CorrectedShare
-from steelsight.quality.enough import Need
+from steelsight.quality.enough import Need, need_of_agreement
 from steelsight.quality.escape import Escape, Ratio
 from steelsight.quality.records import Outcome
 from steelsight.service.pages.quality.computing import SHARES, QualityFigures
@@ -20,6 +20,7 @@ from steelsight.service.pages.quality.sentences import (
     basis_words,
     certificate_words,
     correction_words,
+    note_words,
     share_words,
 )
 from steelsight.service.pages.words import Words
@@ -60,7 +61,7 @@ def report_values(words: Words, figures: QualityFigures, names: Mapping[str, str
         "agreement": agreement_words(words, report.agreement, figures.agreement_need),
         "pairs": _pairs(words, figures, names),
         "reviewers": _reviewers(words, figures, names),
-        "notes": report.notes,
+        "notes": [note_words(words, each) for each in report.notes],
     }
 
 
@@ -192,9 +193,9 @@ def _confusion(words: Words, figures: QualityFigures) -> dict[str, Any]:
 def _pairs(words: Words, figures: QualityFigures, names: Mapping[str, str]) -> list[dict[str, Any]]:
     found = []
     for people, each in figures.report.agreement_of_two.items():
-        bounded = each.kappa is not None and each.low is not None and each.high is not None
+        need = need_of_agreement(each)
         values = [words.number(value or 0.0, 2) for value in (each.kappa, each.low, each.high)]
-        kappa = "{} ({} – {})".format(*values) if bounded else "–"
+        kappa = "{} ({} – {})".format(*values) if need.known else agreement_words(words, each, need)
         found.append(
             {
                 "one": names[people[0]],

@@ -111,6 +111,7 @@ async function goOn() {
 function nothingWaits() {
   parts.panel.replaceChildren(Object.assign(document.createElement("p"), { className: "quiet", textContent: words.no_more }));
   view.show({ image: null, width: 0, height: 0 });
+  parts["map-name"].textContent = "";
   note("");
   clearTimeout(state.again);
   state.again = setTimeout(() => state.current || goOn(), 10_000);
