@@ -102,13 +102,13 @@ bundle-accurate: $(VENV)/.installed
 	  --out src/steelsight/runtime/bundles/accurate --risk .05 --probes 12
 
 bench: $(VENV)/.installed  ## speed as ratios against the usual way; run nothing else meanwhile
-	for file in $(filter-out benchmarks/house.py benchmarks/golden.py benchmarks/hardening.py,$(wildcard benchmarks/*.py)); do \
+	for file in $(filter-out benchmarks/house.py benchmarks/golden.py benchmarks/hardening.py benchmarks/console_pictures.py,$(wildcard benchmarks/*.py)); do \
 	  $(BIN)/python $$file || exit 1; done
 
 words: $(VENV)/.installed  ## find the console's messages, add them to its catalogs, compile those
 	cd $(PAGES) && for language in en de; do mkdir -p locale/$$language/LC_MESSAGES; done
 	cd $(PAGES) && $(abspath $(BIN))/pybabel -q extract -F locale/babel.cfg -k N_ -k words -k _ --sort-output \
-	  --no-location -o $(abspath build)/console.pot .
+	  --no-location -o $(abspath build)/console.pot . ../access ../wording
 	for language in en de; do $(BIN)/pybabel -q update -D console -N -l $$language -i build/console.pot \
 	  -d $(PAGES)/locale && $(BIN)/pybabel compile -D console -l $$language -d $(PAGES)/locale; done
 

@@ -128,6 +128,7 @@ TRIAL
 map_label
 map_box
 no_map
+map_flag
 script_values
 actions
 started_us

@@ -121,7 +121,7 @@ def test_the_report_says_what_limits_it_and_is_plain(path):
     assert report.confusion.answers == ("crack", "dent", "none")
     assert report.confusion.counts == ((1, 0, 0), (2, 0, 0), (0, 2, 1))
     assert sum(map(sum, report.confusion.shares)) == pytest.approx(1)
-    words = " ".join(report.notes)
+    words = " ".join(map(str, report.notes))
     assert "8 of 15 draws are not reviewed yet" in words
     assert "1 draws count as not reviewed" in words
     json.dumps(report.as_dict(), allow_nan=False)

@@ -13,11 +13,11 @@ from steelsight.quality.agreement import Agreement, agreements
 from steelsight.quality.certificate import CertificateState, Certified, certificate_state
 from steelsight.quality.confusion import Confusion, confusion_of
 from steelsight.quality.escape import Escape, escape_of, escape_of_type
+from steelsight.quality.notes import QualityNote, quality_notes
 from steelsight.quality.records import AuditData, parts_of
 from steelsight.quality.reviewers import (
     FollowedVerdicts,
     ReviewerRecord,
-    defect_errors,
     followed_verdicts,
     reviewer_records,
 )
@@ -41,7 +41,7 @@ class QualityReport:
     agreement_of_two: Mapping[tuple[str, str], Agreement]
     certificate: CertificateState | None  # None where nothing was certified
     confusion: Confusion
-    notes: tuple[str, ...]  # what limits the estimates
+    notes: tuple[QualityNote, ...]  # what limits the estimates
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -57,7 +57,7 @@ class QualityReport:
             ],
             "certificate": None if self.certificate is None else self.certificate.as_dict(),
             "confusion": self.confusion.as_dict(),
-            "notes": list(self.notes),
+            "notes": list(map(str, self.notes)),
         }
 
 
@@ -90,24 +90,5 @@ def quality_report(
         of_two,
         None if certified is None else certificate_state(data, certified),
         confusion_of(data),
-        tuple(_notes(data)),
+        quality_notes(data),
     )
-
-
-def _notes(data: AuditData) -> list[str]:
-    drawn = sum(draws for _sheets, draws in data.sheets.values())
-    missing = drawn - len(data.audited) - data.unsure
-    notes = []
-    if not drawn:
-        notes.append("no sheet was drawn for audit: start the line with `--audit` and `--audit-key`")
-    if missing:
-        notes.append(f"{missing} of {drawn} draws are not reviewed yet; they are taken for missing by chance")
-    if data.unsure:
-        notes.append(f"{data.unsure} draws count as not reviewed, because their reviewers could not tell")
-    if data.not_blind:
-        notes.append(f"{data.not_blind} reviews of draws are left out: their reviewers had seen the verdict")
-    if not data.blind_known:
-        notes.append("the ledger does not say which reviews were decided before the verdict was shown")
-    if not defect_errors(data).measured:
-        notes.append("reviewers' errors are not corrected: known cases with and without a defect are needed")
-    return notes

@@ -217,12 +217,13 @@ def test_both_catalogs_hold_every_message(tmp_path):
 
     folder = files("steelsight.service.pages")
     options = {"**/templates/**.html": {"trim_blocks": "true", "lstrip_blocks": "true"}}
-    found = extract.extract_from_dir(
-        str(folder),
-        [("**.py", "python"), ("**/templates/**.html", "jinja2.ext:babel_extract")],
-        options,
-        {"N_": None, "words": None, "_": None, "gettext": None, "ngettext": (1, 2)},
-    )
+    methods = [("**.py", "python"), ("**/templates/**.html", "jinja2.ext:babel_extract")]
+    calls = {"N_": None, "words": None, "_": None, "gettext": None, "ngettext": (1, 2)}
+    found = [
+        each
+        for room in (folder, files("steelsight.service.access"), files("steelsight.service.wording"))
+        for each in extract.extract_from_dir(str(room), methods, options, calls)
+    ]
     wanted = {each[2][0] if isinstance(each[2], tuple) else each[2] for each in found}
     assert len(wanted) > 150
     for language in ("en", "de"):

@@ -75,6 +75,12 @@ def test_an_alarm_is_acknowledged_and_shelved(closed, visit, served):
     page.wait_for_selector("text=No alarm.")
     watch.look()
     page.wait_for_selector("text=100 % of the last 40 sheets were not decided")  # by the stream
+    page.focus("#alarms button")
+    with page.expect_response("**/line/alarms"):
+        page.evaluate("refresh(parts.alarms)")
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.activeElement.textContent") == "Acknowledge"  # a look keeps the focus
+    assert "not decided" in page.text_content("#alarm-news")
     page.click("text=Acknowledge")
     page.wait_for_selector("text=acknowledged by")
     page.click("summary")

@@ -267,6 +267,7 @@ def test_the_map_and_the_places_are_drawn_over_the_image(closed, visit):
         " if (Math.abs(data[at] - data[at + 2]) > 12) number += 1; return number }"
     )
     until(page, f"() => ({coloured})() > 2000")
+    page.keyboard.press("h")  # contours
     page.keyboard.press("h")
     until(page, f"() => ({coloured})() < 2500 && ({coloured})() > 50")
     page.keyboard.press("p")

@@ -16,7 +16,7 @@ RECOMMENDED: Final = ("action", "rule", "policy", "chosen")
 
 
 def withdrawn(reviews: FromClause) -> ColumnElement[bool]:
-    """The condition that a row of `reviews` was withdrawn, for a query."""
+    """The condition that a row of `reviews`, or of an alias of it, was withdrawn, for a query."""
     table = schema.withdrawals
     return exists().where(table.c.review_writer == reviews.c.writer, table.c.review_seq == reviews.c.seq)
 

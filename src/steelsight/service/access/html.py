@@ -10,13 +10,15 @@ from typing import Final
 from fastapi.responses import HTMLResponse
 
 from steelsight.service.problem import Problem
+from steelsight.service.wording.page_words import PageWords
+from steelsight.service.wording.refusals import refusal_text
 
 __all__ = ["STYLE", "STYLE_PATH", "page", "sentence"]
 
 STYLE_PATH: Final = "/access/style.css"
 STYLE: Final = (Path(__file__).parent / "pages.css").read_text(encoding="utf-8")
 _PAGE: Final = """<!DOCTYPE html>
-<html lang="en">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -34,19 +36,22 @@ _PAGE: Final = """<!DOCTYPE html>
 """
 
 
-def page(heading: str, body: str, status: int = 200) -> HTMLResponse:
+def page(words: PageWords, heading: str, body: str, status: int = 200) -> HTMLResponse:
     """A page that nothing stores.
 
+    words    whose language heading and body are in
     heading  text
     body     HTML, escaped by the caller
     """
     title = heading if "Steelsight" in heading else f"{heading} · Steelsight"
-    text = _PAGE.format(title=escape(title), heading=escape(heading), body=body, style=STYLE_PATH)
+    values = {"title": escape(title), "heading": escape(heading), "body": body, "style": STYLE_PATH}
+    text = _PAGE.format(**values, language=words.language)
     headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     return HTMLResponse(text, status_code=status, headers=headers)
 
 
-def sentence(problem: Problem) -> str:
+def sentence(words: PageWords, problem: Problem) -> str:
     """A refusal as a sentence of HTML; what stands between ` as code."""
-    text = f"{problem.message}; {problem.advice}."
-    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(f"{text[0].upper()}{text[1:]}"))
+    text, language = refusal_text(words, problem)
+    marked = re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text))
+    return marked if language == words.language else f'<span lang="{language}">{marked}</span>'

@@ -27,6 +27,9 @@ from steelsight.service.pages.models import routes as models
 from steelsight.service.pages.problems import add_page_problems
 from steelsight.service.pages.quality import routes as quality
 from steelsight.service.pages.review import routes as review
+from steelsight.service.pages.review.evidence import routes as evidence
+from steelsight.service.pages.review.evidence.state import EvidenceState
+from steelsight.service.pages.words import language_of, words_in
 from steelsight.service.releases.following import Releases
 from steelsight.service.releases.reproducing import Reproducer
 
@@ -37,6 +40,7 @@ def add_pages(app: FastAPI) -> None:
     """Add the routes, and what they work with, such as `app.state.alarms` and `app.state.releases`."""
     service: Service = app.state.service
     app.state.certificates = CertificateWatch(service)
+    app.state.words_of = lambda request: words_in(language_of(request))
     app.state.alarms = AlarmWatch(service, _other_conditions(app.state))
     app.state.line_figures = LineFigures(service)
     app.state.coils = KeptCoils(service)
@@ -46,6 +50,7 @@ def add_pages(app: FastAPI) -> None:
     app.state.releases.changed.append(app.state.judges.warm)
     app.state.health.more["releases"] = app.state.releases.state
     app.state.reproducer = Reproducer(service)
+    app.state.evidence = EvidenceState()
     administration = (users, tokens, stations, retention, log)
     for part in (
         static_files,
@@ -55,6 +60,7 @@ def add_pages(app: FastAPI) -> None:
         comparing,
         coil,
         review,
+        evidence,
         quality,
         models,
         *administration,

@@ -15,6 +15,8 @@ from steelsight.service.access.html import page, sentence
 from steelsight.service.access.routes.home import HOME
 from steelsight.service.api.errors import invalid_answer, problem_answer
 from steelsight.service.problem import Problem
+from steelsight.service.wording.page_words import words_of
+from steelsight.service.wording.refusals import in_words
 
 __all__ = ["add_page_problems"]
 
@@ -30,8 +32,12 @@ def _wants_page(request: Request) -> bool:
     headers = request.headers
     form = headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
     sends = request.method == "GET" or (request.method == "POST" and form and "hx-request" not in headers)
-    own = not request.url.path.startswith(("/api/", "/health/", "/metrics"))
-    return sends and own and "text/html" in headers.get("accept", "")
+    return sends and _is_own(request) and "text/html" in headers.get("accept", "")
+
+
+def _is_own(request: Request) -> bool:
+    """Whether the address is of a page or of its script, whose refusals people read."""
+    return not request.url.path.startswith(("/api/", "/health/", "/metrics"))
 
 
 async def _answer_invalid(request: Request, error: Exception) -> Response:
@@ -45,7 +51,12 @@ async def _answer_invalid(request: Request, error: Exception) -> Response:
 
 
 async def _answer(request: Request, error: Exception) -> Response:
-    envelope = problem_answer(request, error)
+    words = words_of(request)
+    if isinstance(error, Problem) and _is_own(request):
+        told: Exception = in_words(words, error)
+    else:
+        told = error
+    envelope = problem_answer(request, told)
     if not _wants_page(request):
         return envelope
     if envelope.status_code == 401:
@@ -56,8 +67,10 @@ async def _answer(request: Request, error: Exception) -> Response:
     problem = error if isinstance(error, Problem) else None
     if problem is None:
         problem = Problem(envelope.status_code, "not_found", "there is no such page", "open the first page")
-    told = f'<p class="note" role="alert">{sentence(problem)}</p>\n<p><code>{escape(problem.code)}</code></p>'
-    body = f'{told}\n<p><a href="{HOME}">Steelsight</a></p>'
-    shown = page(f"Steelsight · {envelope.status_code}", body, envelope.status_code)
+    note = f'<p class="note" role="alert">{sentence(words, problem)}</p>'
+    on = escape(words("To the first page"))
+    link = f'<p><a href="{HOME}">{on}</a></p>'
+    body = f"{note}\n<p><code>{escape(problem.code)}</code></p>\n{link}"
+    shown = page(words, f"Steelsight · {envelope.status_code}", body, envelope.status_code)
     shown.headers.update(problem.headers)
     return shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 import jinja2
@@ -20,7 +20,9 @@ from steelsight.service.access.roles import Caller
 from steelsight.service.pages.navigation import places_of
 from steelsight.service.pages.static_files import static_url
 from steelsight.service.pages.words import LANGUAGES, Words, language_of, words_in
+from steelsight.service.problem import Problem
 from steelsight.service.reviewing.people import viewer
+from steelsight.service.wording.refusals import refusal_text
 
 __all__ = ["fragment", "render", "shown"]
 
@@ -45,6 +47,12 @@ def _calm(drifts: Sequence[tuple[str, Sequence[Drift]]]) -> int:
     return sum(each.level in (AS_USUAL, UNDECIDED) for _, rows in drifts for each in rows)
 
 
+def _told(words: Words, problem: Problem) -> tuple[str, str]:
+    """A refusal as text of one line, and its language."""
+    text, language = refusal_text(words, problem)
+    return on_one_line(shown_name(text)), language
+
+
 @cache
 def _environment(language: str) -> jinja2.Environment:
     words = words_in(language)
@@ -62,6 +70,7 @@ def _environment(language: str) -> jinja2.Environment:
         number=words.number,
         percent=words.percent,
         utc=_utc,
+        told=partial(_told, words),
         attribute=lambda value: json.dumps(value, ensure_ascii=False),
     )
     environment.globals.update(static=static_url, words=words, calm=_calm)

@@ -19,7 +19,7 @@ TERMS: Final = (
     *(N_("reason maintenance"), N_("reason known cause"), N_("reason false alarm"), N_("reason trial")),
     N_("reason other"),
     *(N_("property gray_mean"), N_("property gray_spread"), N_("property confidence")),
-    *(N_("property distance"), N_("property class_shares")),
+    *(N_("property distance"), N_("property shares")),
     *(N_("level slight"), N_("level clear")),
     *(N_("permission read"), N_("permission inspect"), N_("permission review"), N_("permission export")),
     *(N_("permission configure"), N_("permission audit"), N_("permission users")),

@@ -32,6 +32,7 @@ __all__ = ["Compared", "Reproduced", "Reproducer", "compare_verdicts", "find_ver
 Outcome = Literal["same", "within", "differs"]
 LOG: Final = logging.getLogger("steelsight.service.releases")
 WAIT_S: Final = 10.0  # for another request that repeats a verdict
+ROUNDING: Final = 1e-9  # of a distance, as a share of it
 
 
 @dataclass(frozen=True)
@@ -174,8 +175,12 @@ def _equal(kind: Literal["label", "state", "reason"], before: str, now: str) -> 
 def _number(
     kind: Literal["probability", "distance"], before: float | None, now: float | None, label: str = ""
 ) -> Compared:
-    difference = None if before is None or now is None else abs(before - now)
-    return Compared(kind, before, now, before == now, difference, label)
+    if before is None or now is None:
+        return Compared(kind, before, now, before == now, None, label)
+    difference = abs(before - now)
+    # The sum of a distance is rounded otherwise where more sheets were judged with this one.
+    rounding = ROUNDING * abs(before) if kind == "distance" else 0.0
+    return Compared(kind, before, now, difference <= rounding, difference, label)
 
 
 def _places(before: list[dict[str, Any]], now: Verdict) -> Compared:

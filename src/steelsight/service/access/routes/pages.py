@@ -15,6 +15,7 @@ from steelsight.service.access.html import page, sentence
 from steelsight.service.access.passwords import LONGEST, SHORTEST
 from steelsight.service.access.routes.home import HOME
 from steelsight.service.problem import Problem
+from steelsight.service.wording.page_words import PageWords, words_of
 
 __all__ = ["router"]
 
@@ -24,18 +25,18 @@ Secret = Annotated[str, Query(max_length=200, alias="secret")]
 _FORM: Final = """<p{mark}>{note}</p>
 <form method="post" action="/access/link">
 <input type="hidden" name="secret" value="{secret}">
-<label>Login name
+<label>{name}
 <input name="login" value="{login}" autocomplete="username" readonly></label>
-<label>New password, at least {shortest} characters
+<label>{new}
 <input name="password" type="password" autocomplete="new-password" required autofocus
  minlength="{shortest}" maxlength="{longest}"></label>
-<label>The same again
+<label>{same}
 <input name="again" type="password" autocomplete="new-password" maxlength="{longest}" required></label>
-<p><button>Set password and log in</button></p>
+<p><button>{set}</button></p>
 </form>"""
 
 
-def _form(secret: str, login: str, note: str, status: int = 200) -> HTMLResponse:
+def _form(words: PageWords, secret: str, login: str, note: str, status: int = 200) -> HTMLResponse:
     body = _FORM.format(
         mark="" if status == 200 else ' class="note" role="alert"',
         note=escape(note),
@@ -43,23 +44,30 @@ def _form(secret: str, login: str, note: str, status: int = 200) -> HTMLResponse
         login=escape(login),
         shortest=SHORTEST,
         longest=LONGEST,
+        name=escape(words("Login name")),
+        new=escape(words("New password, at least %(number)s characters", number=SHORTEST)),
+        same=escape(words("The same again")),
+        set=escape(words("Set password and log in")),
     )
-    return page("Set a password", body, status)
+    return page(words, words("Set a password"), body, status)
 
 
-def _ended(problem: Problem) -> HTMLResponse:
-    body = f'<p>{sentence(problem)}</p>\n<p><a href="{HOME}">To the first page</a></p>'
-    return page("No password was set", body, problem.status)
+def _ended(words: PageWords, problem: Problem) -> HTMLResponse:
+    on = escape(words("To the first page"))
+    link = f'<a href="{HOME}">{on}</a>'
+    body = f"<p>{sentence(words, problem)}</p>\n<p>{link}</p>"
+    return page(words, words("No password was set"), body, problem.status)
 
 
 @router.get("/access/link")
 def show_link(request: Request, secret: Secret) -> HTMLResponse:
     """The form; opening it does not use the link up."""
+    words = words_of(request)
     try:
         login = logins.waiting_login(service_of(request), secret)
     except Problem as problem:
-        return _ended(problem)
-    return _form(secret, login, "This link works once.")
+        return _ended(words, problem)
+    return _form(words, secret, login, words("This link works once."))
 
 
 @router.post("/access/link")
@@ -70,17 +78,17 @@ def use_link(
     again: Annotated[str, Form(max_length=4096)],
 ) -> Response:
     """Set the password, begin a session, and go to the first page."""
-    service, login = service_of(request), ""
+    service, login, words = service_of(request), "", words_of(request)
     try:
         carried = anonymous(request)
         login = logins.waiting_login(service, secret)
         if password != again:
-            return _form(secret, login, "The two passwords differ.", 422)
+            return _form(words, secret, login, words("The two passwords differ."), 422)
         started = logins.redeem_link(service, secret, password, carried)
     except BadAccount as error:
-        return _form(secret, login, f"{error}.", 422)
+        return _form(words, secret, login, f"{error}.", 422)
     except Problem as problem:
-        return _ended(problem)
+        return _ended(words, problem)
     answer = RedirectResponse(HOME, status_code=303)
     give_cookies(request, answer, started)
     return answer

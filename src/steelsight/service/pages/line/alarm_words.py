@@ -20,7 +20,7 @@ def condition_words(words: Words, condition: Mapping[str, Any]) -> str:
     if "seconds" in values:
         values["minutes"] = words.number(values["seconds"] / 60)
     if isinstance(values.get("properties"), list):
-        values["properties"] = ", ".join(map(str, values["properties"]))
+        values["properties"] = ", ".join(words(f"property {each}") for each in values["properties"])
     if kind.startswith("part_"):
         return words("Part of the service does not work: %(part)s", **values)
     texts = {

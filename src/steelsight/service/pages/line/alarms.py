@@ -37,8 +37,13 @@ MOST_COMMENT: Final = 5000
 Act = Callable[[Connection, Writer, str], None]
 
 
-def alarm_values(request: Request, service: Service, caller: Caller, *, note: str = "") -> dict[str, Any]:
-    """What the template of the alarms needs."""
+def alarm_values(
+    request: Request, service: Service, caller: Caller, *, problem: Problem | None = None
+) -> dict[str, Any]:
+    """What the template of the alarms needs.
+
+    problem  an act that was refused
+    """
     words, now = words_in(language_of(request)), now_us()
     watch = request.app.state.alarms
     with service.ledger.read() as connection:
@@ -61,7 +66,7 @@ def alarm_values(request: Request, service: Service, caller: Caller, *, note: st
         "may_act": caller.may(Permission.REVIEW),
         "reasons": tuple(ShelfReason),
         "shelf_minutes": SHELF_MINUTES,
-        "note": note,
+        "problem": problem,
     }
 
 
@@ -91,9 +96,9 @@ def show_alarms(request: Request, service: ServicePart, caller: Reader) -> HTMLR
 
 
 def _part(
-    request: Request, service: Service, caller: Caller, note: str = "", status: int = 200
+    request: Request, service: Service, caller: Caller, problem: Problem | None = None, status: int = 200
 ) -> HTMLResponse:
-    values = alarm_values(request, service, caller, note=note)
+    values = alarm_values(request, service, caller, problem=problem)
     return HTMLResponse(fragment(request, "line/alarms.html", **values), status_code=status)
 
 
@@ -136,14 +141,15 @@ def unshelve_alarm(request: Request, service: ServicePart, caller: Actor, group:
 
 def _act(request: Request, service: Service, caller: Caller, act: Act) -> Response:
     """Do it, and answer with the alarms as they are now; a refusal is shown above them."""
-    note, status = "", 200
+    refused: Problem | None = None
+    status = 200
     try:
         with service.console.transaction() as (connection, writer):
             act(connection, writer, known_person(connection, service, caller))
     except Problem as problem:
         if problem.code not in ("alarm_changed", "bad_time"):
             raise
-        note, status = f"{problem.message}; {problem.advice}", problem.status
+        refused, status = problem, problem.status
     if "hx-request" not in request.headers and status == 200:
         return RedirectResponse("/line", status_code=303)
-    return _part(request, service, caller, note, status)
+    return _part(request, service, caller, refused, status)

@@ -62,11 +62,11 @@ def _page(
     days: int = 7,
     shadow: str | None = None,
     cursor: str | None = None,
-    note: str = "",
+    problem: Problem | None = None,
     status: int = 200,
 ) -> HTMLResponse:
     values = page_values(request, service, caller, days=days, shadow=shadow, cursor=cursor)
-    return render(request, "models/page.html", caller, status=status, note=note, **values)
+    return render(request, "models/page.html", caller, status=status, problem=problem, **values)
 
 
 @router.get("/models/learn")
@@ -149,6 +149,5 @@ def _act(
         wants_page = "text/html" in request.headers.get("accept", "")
         if problem.status == 403 or not wants_page:
             raise
-        note = f"{problem.message}; {problem.advice}"
-        return _page(request, service, caller, note=note, status=problem.status)
+        return _page(request, service, caller, problem=problem, status=problem.status)
     return RedirectResponse(f"{ACTS}#{part}" if part else ACTS, status_code=303)

@@ -13,9 +13,18 @@ from steelsight.quality.certificate import CertificateState
 from steelsight.quality.correction import CorrectedShare
 from steelsight.quality.enough import Lack, Need
 from steelsight.quality.escape import Ratio
+from steelsight.quality.notes import Limit, QualityNote
 from steelsight.service.pages.words import Words
 
-__all__ = ["agreement_words", "basis_words", "certificate_words", "need_words", "rounded_up", "share_words"]
+__all__ = [
+    "agreement_words",
+    "basis_words",
+    "certificate_words",
+    "need_words",
+    "note_words",
+    "rounded_up",
+    "share_words",
+]
 
 DIGITS: Final = 1  # of a percentage
 
@@ -124,3 +133,31 @@ def certificate_words(words: Words, state: CertificateState, need: Need) -> str:
         draws=words.number(state.draws),
         coils=words.number(state.coils),
     )
+
+
+def note_words(words: Words, note: QualityNote) -> str:
+    """What limits the estimates, as a sentence."""
+    number, total = words.number(note.number), words.number(note.total)
+    texts = {
+        Limit.NO_DRAWS: words(
+            "No sheet was drawn for audit: start the line with `--audit` and `--audit-key`."
+        ),
+        Limit.NOT_REVIEWED: words(
+            "%(number)s of %(total)s draws are not reviewed yet; they are taken for missing by chance.",
+            number=number,
+            total=total,
+        ),
+        Limit.UNSURE: words(
+            "%(number)s draws count as not reviewed, because their reviewers could not tell.", number=number
+        ),
+        Limit.NOT_BLIND: words(
+            "%(number)s reviews of draws are left out: their reviewers had seen the verdict.", number=number
+        ),
+        Limit.BLIND_UNKNOWN: words(
+            "The ledger does not say which reviews were decided before the verdict was shown."
+        ),
+        Limit.NOT_CORRECTED: words(
+            "Reviewers' errors are not corrected: known cases with and without a defect are needed."
+        ),
+    }
+    return texts[note.limit]

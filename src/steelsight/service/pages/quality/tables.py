@@ -22,6 +22,7 @@ from steelsight.service.pages.quality.sentences import (
     basis_words,
     certificate_words,
     correction_words,
+    note_words,
     share_words,
 )
 from steelsight.service.pages.words import Words
@@ -67,7 +68,7 @@ def report_values(words: Words, figures: QualityFigures, names: Mapping[str, str
         "pairs": _pairs(words, figures, names),
         "reviewers": reviewer_rows(words, report, names),
         "followed": followed_words(words, report.followed),
-        "notes": report.notes,
+        "notes": [note_words(words, each) for each in report.notes],
     }
 
 
@@ -199,9 +200,9 @@ def _confusion(words: Words, figures: QualityFigures) -> dict[str, Any]:
 def _pairs(words: Words, figures: QualityFigures, names: Mapping[str, str]) -> list[dict[str, Any]]:
     found = []
     for people, each in figures.report.agreement_of_two.items():
-        bounded = each.kappa is not None and each.low is not None and each.high is not None
+        need = need_of_agreement(each)
         values = [words.number(value or 0.0, 2) for value in (each.kappa, each.low, each.high)]
-        kappa = "{} ({} – {})".format(*values) if bounded else "–"
+        kappa = "{} ({} – {})".format(*values) if need.known else agreement_words(words, each, need)
         found.append(
             {
                 "one": names[people[0]],

@@ -5,13 +5,14 @@ const RENDER_MS = 150;
 const FIGURES_MS = 5000;
 const RETRY_MS = 3000;
 const LONGEST_HIDDEN_MS = 15 * 60_000; // after which the page is loaded again instead of catching up
-const TILES = 8;
+const TILES = 6;
 const RIBBON = 400;
 const LOCALE = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang; // 24 hours
+const METRES = new Intl.NumberFormat(LOCALE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const words = JSON.parse(document.body.dataset.words);
 const begin = JSON.parse(document.getElementById("line").dataset.begin);
 const parts = Object.fromEntries(
-  ["newest", "marked", "nothing", "ribbon", "stream", "banner", "alarms", "figures", "chart"].map(
+  ["newest", "marked", "nothing", "ribbon", "stream", "banner", "alarms", "alarm-news", "figures", "chart"].map(
     (id) => [id, document.getElementById(id)],
   ),
 );
@@ -59,9 +60,13 @@ function tile(verdict) {
   text.append(label);
   if (verdict.probability !== null && kind !== "unknown_input") text.append(` ${Math.floor(verdict.probability * 100)} %`);
   const place = element("span", "quiet");
-  if (verdict.coil) place.append(isolated(verdict.coil));
-  if (verdict.position_m !== null && verdict.position_m !== undefined) place.append(` ${verdict.position_m.toFixed(1)} m`);
-  place.append(` ${new Date(verdict.captured_us / 1000).toLocaleTimeString(LOCALE)}`);
+  if (verdict.coil) {
+    const coil = element("span", "end");
+    coil.append(isolated(verdict.coil));
+    place.append(coil);
+  }
+  const metres = verdict.position_m === null || verdict.position_m === undefined ? "" : `${METRES.format(verdict.position_m)} m · `;
+  place.append(metres + new Date(verdict.captured_us / 1000).toLocaleTimeString(LOCALE));
   place.title = plain(`${verdict.station} · ${verdict.item}`);
   text.append(place);
   link.append(text);
@@ -238,8 +243,21 @@ function redrawChart() {
   drawRibbon();
 }
 
-new MutationObserver(drawChart).observe(parts.figures, { childList: true });
-new MutationObserver(() => localTimes(parts.alarms)).observe(parts.alarms, { childList: true });
+// Alarms are looked at every few seconds; a screen reader hears of those that are new.
+let told = "";
+function tellAlarms() {
+  const news = [...parts.alarms.querySelectorAll(".alarm:not(.gone) .what")].map(
+    (each) => [...each.querySelectorAll("strong, strong + span")].map((part) => part.textContent.trim()).join(": "),
+  ).join("; ");
+  if (news !== told) parts["alarm-news"].textContent = news;
+  told = news;
+}
+
+document.addEventListener("htmx:after:swap", () => {
+  localTimes(parts.alarms);
+  tellAlarms();
+  drawChart();
+});
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawChart);
 let resizing = null;
 window.addEventListener("resize", () => {
@@ -250,6 +268,7 @@ window.addEventListener("resize", () => {
 pending = begin.verdicts;
 render();
 localTimes(parts.alarms);
+tellAlarms();
 drawChart();
 if (!document.hidden) follow();
 setInterval(render, RENDER_MS);

@@ -1,7 +1,7 @@
 "use strict";
 // Times by the clock of the person's own zone; the page anew when learning has ended.
 
-const LOCALE = document.documentElement.lang;
+const LOCALE = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang; // 24 hours
 
 function localTimes(inside) {
   for (const each of inside.querySelectorAll("time[data-us]")) {

@@ -2,6 +2,7 @@
 "use strict";
 
 const SHAPES = ["circle", "square"];
+const PERCENT = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 2 });
 const charts = [];
 
 function mark(context, shape, x, y, size) {
@@ -60,7 +61,7 @@ function draw(holder) {
     axes: [
       { ...axis, grid: { show: false }, splits: () => numbers, values: (_, places) => places.map((at) => short(chart.names[at] ?? "")), space: 60,
         filter: (_, places) => places.map((at) => (at % every ? null : at)) },
-      { ...axis, size: 46, values: (_, values) => values.map((value) => `${value} %`) },
+      { ...axis, size: 56, values: (_, values) => values.map((value) => `${PERCENT.format(value)} %`) },
     ],
     series: [{}, ...chart.series.map(() => ({ show: true, stroke: "transparent", points: { show: false }, paths: () => null }))],
     hooks: { draw: [(plot) => drawIntervals(plot, chart, colours)] },

@@ -29,6 +29,7 @@ const state = {
 };
 
 const view = new SheetView(parts.view, keepDraft);
+const evidence = new Evidence(view);
 const outbox = new Outbox(person, showSending, showRefusal);
 
 // ---- sheets ----
@@ -81,10 +82,9 @@ function loadImage(address) {
 }
 
 function loadMap(sheet, label) {
-  if (!sheet.maps.has(label)) {
-    sheet.maps.set(label, loadImage(`/review/sheets/${sheet.sheet}/map?label=${encodeURIComponent(label)}`));
-  }
-  return sheet.maps.get(label);
+  const query = `label=${encodeURIComponent(label)}&style=${view.view.style}`;
+  if (!sheet.maps.has(query)) sheet.maps.set(query, loadImage(`/review/sheets/${sheet.sheet}/map?${query}`));
+  return sheet.maps.get(query);
 }
 
 function prefetch() {
@@ -112,6 +112,7 @@ async function goOn() {
 function nothingWaits() {
   parts.panel.replaceChildren(Object.assign(document.createElement("p"), { className: "quiet", textContent: words.no_more }));
   view.show({ image: null, width: 0, height: 0 });
+  parts["map-name"].textContent = "";
   note("");
   clearTimeout(state.again);
   state.again = setTimeout(() => state.current || goOn(), 10_000);
@@ -141,6 +142,7 @@ async function show(sheet) {
   const { width, height, regions, map_box: mapBox } = sheet.values;
   view.show({ image, width, height, regions, mapBox });
   note(image ? "" : words.no_image);
+  evidence.shown(sheet);
   sheet.mapLabel = sheet.values.map_label;
   await showMap(sheet);
   restoreDraft(sheet);
@@ -154,8 +156,9 @@ async function showMap(sheet) {
     return;
   }
   parts["map-name"].textContent = say("map_of", { label });
+  const { style } = view.view;
   const map = await loadMap(sheet, label);
-  if (state.current === sheet && sheet.mapLabel === label) view.setMap(map);
+  if (state.current === sheet && sheet.mapLabel === label && style === view.view.style) view.setMap(map, style);
 }
 
 // ---- drafts ----
@@ -402,6 +405,11 @@ function nextMap(step) {
   showMap(sheet);
 }
 
+function nextMapStyle() {
+  evidence.nextStyle();
+  if (state.current && view.view.map) showMap(state.current);
+}
+
 const tool = (name) => {
   if (!state.mode) return;
   view.tool = name;
@@ -417,7 +425,7 @@ const KEYS = {
   s: () => nuisance("stain"), e: () => nuisance("sheet end"),
   g: () => state.mode === "wrong" && view.addBoxes(state.current.values.regions.map((each) => each.box)),
   b: () => tool("box"), f: () => tool("paint"), r: () => view.clearMarks(),
-  h: () => view.set("map", !view.view.map), a: () => nextMap(-1), d: () => nextMap(1),
+  h: () => nextMapStyle(), v: () => evidence.cover(), a: () => nextMap(-1), d: () => nextMap(1),
   p: () => view.set("places", !view.view.places),
   "+": () => view.zoomBy(1.5), "=": () => view.zoomBy(1.5), "-": () => view.zoomBy(1 / 1.5), 0: () => view.whole(),
   arrowleft: () => view.panBy(-60, 0), arrowright: () => view.panBy(60, 0),
