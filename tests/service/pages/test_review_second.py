@@ -4,6 +4,7 @@ import pytest
 from tests.service.access.conftest import FAST
 from tests.service.pages.conftest import fill
 from tests.service.pages.test_review import claim, decide, expire_claims, reviews
+from tests.service.pages.test_review_nearest import nearest
 
 from steelsight.ledger.proof.verify import verify
 from steelsight.ledger.writing.projection import rebuild
@@ -98,6 +99,16 @@ def test_a_review_that_was_taken_back_needs_no_second_one(small, member):
     expire_claims(small)
     decide(berta, claim(berta))
     assert [row["independent"] for row in reviews(small, name)] == [False, False]
+
+
+def test_a_first_answer_is_not_told_by_the_nearest_sheets(small, member):
+    names = fill(small, 2)
+    anna, berta, carl = (member(small, login=login) for login in ("anna", "berta", "carl"))
+    decide(anna, claim(anna, sheet=names[1]), "corrected", label="type 3")
+    assert names[1] in nearest(anna, names[0])
+    assert names[1] not in nearest(berta, names[0])
+    decide(carl, claim(carl, sheet=names[1]))
+    assert names[1] in nearest(berta, names[0])  # two have reviewed it
 
 
 def test_without_the_setting_one_answer_is_enough(closed, member):
