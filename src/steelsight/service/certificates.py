@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Select, func, select
 
@@ -56,7 +56,7 @@ def read_since_certified(
     return read_audit(connection, period, clean=card.no_defect), ""
 
 
-def live_bundles(period: Period) -> Select[tuple[str]]:
+def live_bundles(period: Period) -> Select[Any]:
     """The model ids of the live verdicts of a period, one row a verdict."""
     table = schema.verdicts
     query = select(table.c.bundle).where(table.c.mode == "live")
