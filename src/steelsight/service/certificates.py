@@ -59,16 +59,7 @@ def read_since_certified(
 def live_bundles(period: Period) -> Select[Any]:
     """The model ids of the live verdicts of a period, one row a verdict."""
     table = schema.verdicts
-    query = select(table.c.bundle).where(table.c.mode == "live")
-    if period.since_us is not None:
-        query = query.where(table.c.captured_us >= period.since_us)
-    if period.until_us is not None:
-        query = query.where(table.c.captured_us < period.until_us)
-    if period.station is not None:
-        query = query.where(table.c.station == period.station)
-    if period.bundle is not None:
-        query = query.where(table.c.bundle == period.bundle)
-    return query
+    return select(table.c.bundle).where(table.c.mode == "live", *period.limits(table))
 
 
 def has_too_many(connection: Connection, period: Period) -> bool:

@@ -28,7 +28,7 @@ from steelsight.service.alarms.certificates import CertificateWatch, refuted
 from steelsight.service.alarms.conditions import SERVICE
 from steelsight.service.certificates import certified_of
 from steelsight.service.pages.line.alarm_words import condition_words
-from steelsight.service.pages.quality import computing, routes
+from steelsight.service.pages.quality import routes
 from steelsight.service.pages.quality.computing import find_needs
 from steelsight.service.pages.quality.sentences import (
     agreement_words,
@@ -201,7 +201,7 @@ def test_unknown_stations_and_bundles_have_no_sheets(plant, member):
 def test_a_period_with_too_many_sheets_is_refused_with_advice(plant, member, monkeypatch):
     client = member(plant, Role.AUDITOR)
     audited(plant, 10, (client.person,))
-    monkeypatch.setattr(computing, "MOST_VERDICTS", 9)
+    monkeypatch.setattr("steelsight.service.certificates.MOST_VERDICTS", 9)
     page = client.get("/quality")
     assert page.status_code == 422
     assert "choose a shorter period" in page.text

@@ -44,6 +44,24 @@ class PageSettings(BaseModel):
         None,
         description="CSV table of rolls (name, diameter_mm, tolerance_mm, stretch); names repeat distances.",
     )
+    known_cases: Annotated[float, Field(ge=0, le=0.25)] = Field(
+        0.0,
+        description="Share of a reviewer's sheets that are known cases, which measure reviewers; 0 = none.",
+    )
+    known_cases_shown: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0,
+        description="Share of the known cases that are shown with the verdict; tells how often people follow "
+        "a wrong one.",
+    )
+    second_review_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0,
+        description="Share of the reviewed sheets that a second person reviews too; tells how people agree.",
+    )
+    recommendation_policy: Path | None = Field(
+        None,
+        description="TOML file of rules that recommend an action for each reviewed sheet; none = no "
+        "recommendation. See [console.md](console.md#recommendation).",
+    )
     gate_policy: Path | None = Field(
         None, description="Policy of `steelsight gate` that a bundle must have passed to be promoted."
     )

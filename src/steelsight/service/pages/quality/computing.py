@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from steelsight.errors import BadInput
 from steelsight.ledger.writing.writer import now_us
+from steelsight.quality.agreement import Agreement, agreement
 from steelsight.quality.certificate import CertificateState, certificate_state
 from steelsight.quality.correction import ReviewerErrors
 from steelsight.quality.enough import (
@@ -22,9 +23,11 @@ from steelsight.quality.enough import (
 )
 from steelsight.quality.escape import Escape
 from steelsight.quality.ledger import Period, read_audit
+from steelsight.quality.recommendations import RuleCount, read_rule_counts
 from steelsight.quality.records import AuditData, Outcome
 from steelsight.quality.report import QualityReport, quality_report
 from steelsight.quality.reviewers import defect_errors, type_errors
+from steelsight.quality.second import second_pairs
 from steelsight.service.certificates import (
     MOST_VERDICTS,
     certified_of,
@@ -61,6 +64,8 @@ class QualityFigures:
     certificate_note: str  # why there is none: "", "several", "absent", "closed", "long"
     coverage: Mapping[str, tuple[int, int]]  # by week: decided sheets, all sheets
     waiting: int  # draws without a review that counts
+    rules: tuple[RuleCount, ...]  # recommended and chosen actions
+    shown_agreement: Agreement  # of two people who both had seen the verdict
     computed_us: int
 
     def groups(self) -> dict[str, Mapping[str, Escape]]:
@@ -85,6 +90,8 @@ class QualityFigures:
                 for share, need in each.items()
             ],
             "agreement_needs": self.agreement_need.as_dict(),
+            "agreement_with_verdict": self.shown_agreement.as_dict(),
+            "recommendations": [each.as_dict() for each in self.rules],
             "coverage_by_week": {
                 week: {"decided": decided, "sheets": sheets}
                 for week, (decided, sheets) in self.coverage.items()
@@ -102,6 +109,8 @@ def compute_figures(service: Service, query: QualityQuery) -> QualityFigures:
     with service.ledger.read() as connection:
         _check_size(connection, query.period)
         data = read_audit(connection, query.period, clean=clean)
+        rules = read_rule_counts(connection, query.period)
+        pairs = second_pairs(connection, query.period)
         bundles = _bundles(connection, query.period)
         chosen = query.bundle or (bundles[0] if len(bundles) == 1 else None)
         watched, note = read_since_certified(connection, service.bundles, chosen)
@@ -118,6 +127,8 @@ def compute_figures(service: Service, query: QualityQuery) -> QualityFigures:
         note,
         _coverage(data),
         sum(draws for _, draws in data.sheets.values()) - len(data.audited) - data.unsure,
+        rules,
+        agreement(pairs, interchangeable=True),
         now_us(),
     )
 

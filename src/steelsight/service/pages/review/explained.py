@@ -42,7 +42,7 @@ def explained_sheet(service: Service, caller: Caller, sheet: str) -> ExplainedSh
         verdict = None if found is None else last_live(found)
         if found is None or verdict is None:
             raise unknown_sheet(sheet)
-        hidden = is_blind(connection, person, sheet)
+        hidden = is_blind(connection, service, person, sheet)
     if hidden:
         raise Problem(
             403, "decide_first", "this sheet was drawn for audit: decide before its map is shown", "decide"

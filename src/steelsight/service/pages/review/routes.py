@@ -32,16 +32,9 @@ from steelsight.service.pages.review.sheet import NUISANCES, shown_sheet
 from steelsight.service.reviewing.claims import Claim, claim_first, free_claims, renew_claims
 from steelsight.service.reviewing.deciding import decide, is_blind, withdraw
 from steelsight.service.reviewing.entries import unknown_sheet
+from steelsight.service.reviewing.offering import count_offered, offered_sheets
 from steelsight.service.reviewing.people import known_person, reviewer
-from steelsight.service.reviewing.queue import (
-    Costs,
-    Only,
-    Order,
-    audit_due,
-    count_waiting,
-    waiting_draws,
-    waiting_sheets,
-)
+from steelsight.service.reviewing.queue import Only, Order
 
 __all__ = ["router"]
 
@@ -61,7 +54,7 @@ def show_page(
     """The page; its script asks for the first sheet."""
     person = reviewer(service, caller)
     with service.ledger.read() as connection:
-        waiting, draws = count_waiting(connection, service.bundles, person, only)
+        waiting = count_offered(connection, service, person, only)
     return render(
         request,
         "review/page.html",
@@ -71,7 +64,6 @@ def show_page(
         orders=tuple(Order),
         onlys=tuple(Only),
         waiting=waiting,
-        draws=draws,
         longest=LONGEST_COMMENT,
         contour_share=CONTOUR_SHARE,
     )
@@ -84,26 +76,12 @@ def claim_sheet(body: ClaimBody, request: Request, service: ServicePart, caller:
         person = known_person(connection, service, caller)
         claim = _wanted(connection, person, body.sheet) if body.sheet else None
         if claim is None and body.sheet is None:
-            claim = claim_first(connection, person, _candidates(connection, service, person, body))
+            offered = offered_sheets(connection, service, person, body.order, body.only, skip=body.skip)
+            claim = claim_first(connection, person, offered)
         if claim is None:
-            waiting, draws = count_waiting(connection, service.bundles, person, body.only)
-            return JSONResponse({"sheet": None, "waiting": waiting, "draws": draws})
+            waiting = count_offered(connection, service, person, body.only)
+            return JSONResponse({"sheet": None, "waiting": waiting})
         return JSONResponse(_handed_out(connection, request, service, person, claim))
-
-
-def _candidates(connection: Connection, service: Service, person: str, body: ClaimBody) -> list[str]:
-    """Sheets in the order in which they are offered: now and then a draw first."""
-    settings = service.settings
-    ordinary = waiting_sheets(
-        connection,
-        service.bundles,
-        body.order,
-        body.only,
-        skip=body.skip,
-        costs=Costs(settings.cost_escape, settings.cost_overkill),
-    )
-    draws = waiting_draws(connection, person, skip=body.skip)
-    return [*draws, *ordinary] if audit_due(connection, person, skip=body.skip) else [*ordinary, *draws]
 
 
 def _wanted(connection: Connection, person: str, sheet: str) -> Claim | None:
@@ -122,9 +100,9 @@ def _handed_out(
     connection: Connection, request: Request, service: Service, person: str, claim: Claim
 ) -> dict[str, Any]:
     """A sheet for the page; where its verdict is shown, that is on record before."""
-    blind = is_blind(connection, person, claim.sheet)
+    blind = is_blind(connection, service, person, claim.sheet)
     reliability = request.app.state.evidence.reliability
-    found = shown_sheet(connection, service, claim.sheet, blind=blind, reliability=reliability)
+    found = shown_sheet(connection, service, claim.sheet, person, blind=blind, reliability=reliability)
     html = fragment(request, "review/sheet.html", sheet=found, nuisances=NUISANCES, revealed=False)
     return {"sheet": claim.sheet, "claim": claim.id, "html": html}
 
@@ -169,7 +147,9 @@ def decide_sheet(
                 again.store(connection, 201, done, days=service.settings.idempotency_days)
         if done["blind"]:  # the verdict, now that the person has decided
             reliability = request.app.state.evidence.reliability
-            shown = shown_sheet(connection, service, body.sheet, blind=False, reliability=reliability)
+            shown = shown_sheet(
+                connection, service, body.sheet, person, blind=False, revealed=True, reliability=reliability
+            )
             done["html"] = fragment(
                 request, "review/sheet.html", sheet=shown, nuisances=NUISANCES, revealed=True
             )

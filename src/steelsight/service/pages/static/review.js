@@ -23,6 +23,7 @@ const state = {
   mode: null, // wrong or missed
   chosen: new Set(), // classes
   nuisance: null,
+  action: null, // chosen beside the recommended one
   busy: false,
   count: 0,
 };
@@ -131,6 +132,7 @@ async function show(sheet) {
   state.mode = null;
   state.chosen = new Set();
   state.nuisance = null;
+  state.action = null;
   view.tool = null;
   sheet.shownAt = performance.now();
   parts.panel.replaceChildren(sheet.article);
@@ -169,9 +171,9 @@ function keepDraft() {
   const comment = document.getElementById("comment")?.value || "";
   const draft = {
     claim: sheet.claim, mode: state.mode, chosen: [...state.chosen], nuisance: state.nuisance, comment,
-    boxes: view.boxes, mask: view.maskRuns, at: Date.now(),
+    boxes: view.boxes, mask: view.maskRuns, action: state.action, at: Date.now(),
   };
-  const begun = draft.mode || draft.chosen.length || comment || view.marked;
+  const begun = draft.mode || draft.action || draft.chosen.length || comment || view.marked;
   if (begun) localStorage.setItem(draftName(sheet.sheet), JSON.stringify(draft));
   else localStorage.removeItem(draftName(sheet.sheet));
 }
@@ -186,6 +188,7 @@ function restoreDraft(sheet) {
   state.mode = draft.mode;
   state.chosen = new Set(draft.chosen);
   state.nuisance = draft.nuisance;
+  state.action = draft.action ?? null;
   view.addBoxes(draft.boxes || []);
   view.restoreRuns(draft.mask);
 }
@@ -209,7 +212,7 @@ function joined() {
 function decide(answer) {
   const sheet = state.current;
   if (!sheet || sheet.revealed || state.busy) return;
-  const { verdict } = sheet.values;
+  const { verdict, recommended } = sheet.values;
   const marked = view.marked;
   const content = {
     sheet: sheet.sheet,
@@ -218,6 +221,7 @@ function decide(answer) {
     label: null, nuisance: null, regions: marked ? view.markedRegions : [], mask: marked ? view.maskRuns : null,
     comment: document.getElementById("comment")?.value.trim() || null,
     seconds: Math.round((performance.now() - sheet.shownAt) / 10) / 100,
+    recommended: recommended && { ...recommended, chosen: state.action },
     ...answer,
   };
   const { key, answer: written } = outbox.add("/review/decide", content);
@@ -365,6 +369,9 @@ function mirror() {
   for (const each of document.querySelectorAll("[data-nuisance]")) {
     each.setAttribute("aria-pressed", String(state.nuisance === each.dataset.nuisance));
   }
+  for (const each of document.querySelectorAll("[data-action]")) {
+    each.setAttribute("aria-pressed", String(state.action === each.dataset.action));
+  }
   for (const [key, tool] of [["b", "box"], ["f", "paint"]]) {
     for (const each of document.querySelectorAll(`.mode [data-key="${key}"]`)) {
       each.setAttribute("aria-pressed", String(view.tool === tool));
@@ -377,6 +384,15 @@ function mirror() {
 function nuisance(name) {
   if (state.mode !== "wrong") return;
   state.nuisance = state.nuisance === name ? null : name;
+  keepDraft();
+  mirror();
+}
+
+// The action of a button; without one the next of them, and none after the last.
+function chooseAction(name = null) {
+  const offered = [...document.querySelectorAll("[data-action]")].map((each) => each.dataset.action);
+  const next = name ?? (offered[offered.indexOf(state.action) + 1] || null);
+  state.action = next === state.action ? null : next;
   keepDraft();
   mirror();
 }
@@ -405,7 +421,7 @@ const KEYS = {
   w: () => setMode("wrong"), m: () => setMode("missed"),
   x: () => decide({ answer: "unsure", regions: [], mask: null }),
   c: () => document.getElementById("comment")?.focus(),
-  u: undo, n: putOff,
+  u: undo, n: putOff, t: () => chooseAction(),
   s: () => nuisance("stain"), e: () => nuisance("sheet end"),
   g: () => state.mode === "wrong" && view.addBoxes(state.current.values.regions.map((each) => each.box)),
   b: () => tool("box"), f: () => tool("paint"), r: () => view.clearMarks(),
@@ -446,6 +462,7 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
   if (button.dataset.nuisance) nuisance(button.dataset.nuisance);
+  else if (button.dataset.action) chooseAction(button.dataset.action);
   else if (button.dataset.class) chooseClass(button.dataset.class);
   else if (button.dataset.key) press(button.dataset.key);
   else if (button.id === "help-button") parts.help.showModal();

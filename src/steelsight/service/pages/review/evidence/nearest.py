@@ -10,12 +10,14 @@ from sqlalchemy import Connection, Select, exists, or_, select
 
 from steelsight.ledger.chain.entries import Answer
 from steelsight.ledger.database import schema
+from steelsight.ledger.reading.known_cases import was_known
 from steelsight.ledger.reading.review_marks import withdrawn
 from steelsight.runtime.familiarity import distances_between
 from steelsight.service.api.images import stored_image
 from steelsight.service.context import Service
 from steelsight.service.pages.review.evidence.embeddings import Embeddings
 from steelsight.service.pages.review.explained import ExplainedSheet
+from steelsight.service.reviewing.second import is_second
 
 __all__ = ["NearCase", "NearCases", "near_cases"]
 
@@ -53,6 +55,7 @@ def near_cases(service: Service, shown: ExplainedSheet, embeddings: Embeddings) 
     own = shown.sheet["image_hash"]
     with service.ledger.read() as connection:
         rows = reviewed_sheets(connection, shown.person, sheet=shown.sheet["sheet"], image=own)
+        rows = _without_second(connection, service, shown.person, rows)
     if own is None:
         stored_image(service, shown.sheet)  # tells why there is none
     if own is None or not rows:
@@ -82,13 +85,21 @@ def _case(row: dict[str, Any], share: float | None) -> NearCase:
     return NearCase(row["sheet"], row["item"], row["label"], row["nuisance"], share)
 
 
+def _without_second(
+    connection: Connection, service: Service, person: str, rows: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Rows without the sheets that the person may yet review as the second one."""
+    ledger, share = service.ledger.id, service.settings.second_review_share
+    return [row for row in rows if not is_second(connection, ledger, person, row["sheet"], share)]
+
+
 def reviewed_sheets(
     connection: Connection, person: str, *, sheet: str, image: str | None
 ) -> list[dict[str, Any]]:
     """The newest reviewed sheets with an image, that reviewed last first, at most CONSIDERED.
 
-    A sheet drawn for audit is among them only where the person has decided it. Sheets with the same image as
-    the one that is shown are left out: their label would be the answer.
+    A sheet drawn for audit is among them only where the person has decided it, a known case never. Sheets
+    with the same image as the one that is shown are left out: their label would be the answer.
     sheet, image  that which is shown, and its hash
     """
     found: dict[str, dict[str, Any]] = {}
@@ -114,6 +125,7 @@ def _query(person: str, sheet: str, image: str | None) -> Select[Any]:
             sheets.c.image_hash.is_not(None),
             ~withdrawn(reviews),
             or_(~drawn, decided),
+            ~was_known(reviews.c.sheet),
         )
         .order_by(reviews.c.entered_us.desc(), reviews.c.writer.desc(), reviews.c.seq.desc())
     )
