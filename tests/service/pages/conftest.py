@@ -86,6 +86,9 @@ def fill(service, count=6, *, drawn=(), start=0, station="line-1", **values):
     return names
 
 
+PATIENCE_MS = 120_000  # for a step of a page; the tests' machine may be slow
+
+
 @pytest.fixture
 def closed(sqlite_ledger, make_service):
     """A service that asks for a login."""
@@ -159,6 +162,7 @@ def visit(browser, served, closed):
     def call(login="anna", role=Role.OPERATOR, *, allowed=(), **options):
         user(closed, login, role, password=PASSWORD)
         context = browser.new_context(**{"viewport": {"width": 1366, "height": 768}, **options})
+        context.set_default_timeout(PATIENCE_MS)
         opened.append(context)
         page = context.new_page()
 
@@ -172,7 +176,7 @@ def visit(browser, served, closed):
         page.fill("[name=login]", login)
         page.fill("[name=password]", PASSWORD)
         page.click("main button")
-        page.wait_for_selector("text=Logged in as")
+        page.wait_for_selector("form[action='/access/logout']")
         return page
 
     yield call

@@ -266,8 +266,8 @@ def test_the_map_and_the_places_are_drawn_over_the_image(closed, visit):
         " for (let at = 0; at < data.length; at += 4)"
         " if (Math.abs(data[at] - data[at + 2]) > 12) number += 1; return number }"
     )
+    page.keyboard.press("h")  # from contours to heat
     until(page, f"() => ({coloured})() > 2000")
-    page.keyboard.press("h")  # contours
     page.keyboard.press("h")
     until(page, f"() => ({coloured})() < 2500 && ({coloured})() > 50")
     page.keyboard.press("p")

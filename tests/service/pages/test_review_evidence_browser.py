@@ -22,9 +22,10 @@ def test_contours_covered_places_and_nearest_sheets(closed, visit, packaged):
     open_review(page, "?order=newest")
     page.wait_for_selector("text=No sheet that you may compare it with")
     page.keyboard.press("p")
-    page.keyboard.press("h")
     until(page, f"() => ({COUNT})() > 30")
     assert "lines at 50 %" in page.inner_text("#map-legend")
+    page.keyboard.press("h")
+    assert "blue against" in page.inner_text("#map-legend")
     page.keyboard.press("h")
     until(page, f"() => ({COUNT})() === 0")
     assert page.inner_text("#map-legend") == ""

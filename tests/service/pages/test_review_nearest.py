@@ -8,6 +8,7 @@ from tests.service.access.conftest import code
 from tests.service.api.conftest import jpeg
 from tests.service.pages.conftest import CLASSES, SIZE, fill
 from tests.service.pages.review_sheets import defective, judged
+from tests.service.pages.test_review_known import make_known
 
 from steelsight.runtime.familiarity import distances_between
 from steelsight.service.pages.review.evidence.embeddings import Embeddings
@@ -99,6 +100,18 @@ def test_a_wrong_reason_is_told_and_images_that_are_gone_are_left_out(closed, me
     text = nearest(anna, names[0])
     assert "wrong reason: stain" in text
     assert "compared with 1 reviewed sheet<" in text
+
+
+def test_what_others_said_of_a_known_case_is_not_shown(both, member):
+    names = fill(both, 3)
+    anna, berta = member(both), member(both, login="berta")
+    for name in names[1:]:
+        decide(berta, name, "type 2")
+    assert names[1] in nearest(anna, names[0])
+    make_known(both, **{names[1]: "type 3"})
+    text = nearest(anna, names[0])
+    assert names[1] not in text
+    assert names[2] in text
 
 
 def test_an_unreadable_sheet_has_no_nearest(closed, member):

@@ -8,7 +8,7 @@ class SheetView {
   constructor(canvas, changed) {
     this.canvas = canvas;
     this.changed = changed; // called when the marks have changed
-    this.view = { zoom: 1, x: 0.5, y: 0.5, contrast: 1, map: true, style: "heat", places: true };
+    this.view = { zoom: 1, x: 0.5, y: 0.5, contrast: 1, map: true, style: "contours", places: true };
     try {
       Object.assign(this.view, JSON.parse(sessionStorage.getItem(VIEW_KEY) || "{}"));
     } catch { /* the values of the beginning stay */ }

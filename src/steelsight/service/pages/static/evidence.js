@@ -1,4 +1,4 @@
-// Evidence beside a sheet that needs the engine: maps as heat or contours, covered places, nearest reviewed sheets.
+// Evidence beside a sheet that needs the engine: maps as contours or heat, covered places, nearest reviewed sheets.
 "use strict";
 
 const NEAREST_AFTER_MS = 700; // a reviewer who goes on before then asks for nothing
@@ -27,11 +27,11 @@ class Evidence {
     if (this._find(".nearest") && !sheet.nearest) this.timer = setTimeout(() => this._loadNearest(sheet), NEAREST_AFTER_MS);
   }
 
-  // Heat, contours, off.
+  // Contours, which hide nothing of the sheet; heat; off.
   nextStyle() {
     const { map, style } = this.view.view;
-    this.view.set("map", !map || style === "heat");
-    if (this.view.view.map) this.view.set("style", map ? "contours" : "heat");
+    this.view.set("map", !map || style === "contours");
+    if (this.view.view.map) this.view.set("style", map ? "heat" : "contours");
     this.tellStyle();
   }
 
