@@ -22,6 +22,11 @@ def rows(service, table=schema.reviews):
         return [dict(row._mapping) for row in connection.execute(select(table).order_by(order))]
 
 
+IMAGE_SHOWN = (
+    "() => state.current === null || state.current.revealed || state.painted === state.current.sheet"
+)
+
+
 def wait_for(check, seconds=60):
     for _ in range(seconds * 20):
         if check():
@@ -33,6 +38,7 @@ def wait_for(check, seconds=60):
 def open_review(page, query=""):
     page.goto(page.url.split("/", 3)[0] + "//" + page.url.split("/")[2] + "/review" + query)
     page.wait_for_selector("#sheet")
+    until(page, IMAGE_SHOWN)
 
 
 def shown_sheet(page):
@@ -49,6 +55,7 @@ def press_and_wait(page, key, other_than=None):
         " return found && JSON.parse(found.dataset.values).sheet !== before }",
         given=before,
     )
+    until(page, IMAGE_SHOWN)
 
 
 def test_twenty_sheets_are_reviewed_by_keys_alone(closed, visit):

@@ -25,6 +25,7 @@ const state = {
   nuisance: null,
   action: null, // chosen beside the recommended one
   busy: false,
+  painted: null, // the sheet whose image is shown, or known to be gone
   count: 0,
 };
 
@@ -137,11 +138,13 @@ async function show(sheet) {
   sheet.shownAt = performance.now();
   parts.panel.replaceChildren(sheet.article);
   localTimes(sheet.article);
+  const { width, height, regions, map_box: mapBox } = sheet.values;
+  view.show({ image: null, width, height }); // never the sheet before beside this one's verdict
   const image = await sheet.image;
   if (state.current !== sheet) return;
-  const { width, height, regions, map_box: mapBox } = sheet.values;
   view.show({ image, width, height, regions, mapBox });
   note(image ? "" : words.no_image);
+  state.painted = sheet.sheet;
   evidence.shown(sheet);
   sheet.mapLabel = sheet.values.map_label;
   await showMap(sheet);
