@@ -113,13 +113,14 @@ class Plant:
                 time.sleep(BATCH_S)
         return committed
 
-    def reviews(self) -> tuple[int, int]:
-        """Reviews in the ledger, and sheets that have one."""
-        table = schema.reviews
-        query = select(func.count(), func.count(table.c.sheet.distinct()))
+    def reviews(self) -> dict[str, int]:
+        """Reviews in the ledger, sheets that have one, and reviews with a painted mask."""
+        reviews, marks = schema.reviews, schema.review_marks
+        query = select(func.count(), func.count(reviews.c.sheet.distinct()))
         with self.ledger.read() as connection:
             count, sheets = connection.execute(query).one()
-        return int(count), int(sheets)
+            masks = connection.execute(select(func.count(marks.c.mask))).scalar_one()
+        return {"in_ledger": int(count), "sheets": int(sheets), "masks_in_ledger": int(masks)}
 
 
 def main() -> None:
@@ -245,7 +246,7 @@ def together(
         each.join()
     spent = time.monotonic() - started
     by_clients, by_browser = sum(each.sent for each in people), page.decided()
-    count, sheets = plant.reviews()
+    kept = plant.reviews()
     return {
         "confirm": confirmed,
         "painted_mask": painted,
@@ -253,9 +254,9 @@ def together(
         "clients_pace_s": options.pace,
         "clients_per_min": round(60 * by_clients / spent, 1),
         "sent": by_clients + by_browser,
-        "in_ledger": count,
-        "lost": by_clients + by_browser - count,
-        "double": count - sheets,
+        **kept,
+        "lost": by_clients + by_browser - kept["in_ledger"],
+        "double": kept["in_ledger"] - kept["sheets"],
         "refused_in_browser": page.refusals(),
         "errors_of_clients": [repr(error)[:300] for error in _errors(people)],
     }

@@ -41,15 +41,15 @@ POLICY: Final = '[[shortcut]]\nnuisance = "{list}"\nmost_flipped = {most}\n'
 class Plan:
     """How many sheets, and how the network is trained."""
 
-    train: int = 1400
+    train: int = 1200
     line: int = 250
     unseen: int = 1200
     marks: int = 40
-    stains: tuple[float, float] = (0.8, 0.0)  # share of the sheets without and with a defect
-    epochs: int = 10
+    stains: tuple[float, float] = (0.6, 0.02)  # share of the sheets without and with a defect
+    epochs: int = 8
     most_flipped: float = 0.05  # limit of the gate, for the upper bound
     recipe: Sequence[str] = (
-        *("height=64", "width=256", "split.method=stratified", "model.pretrained=steel"),
+        *("height=64", "width=400", "split.method=stratified", "model.pretrained=steel"),
         *("split.train=.7", "split.validation=.2", "split.test=.1", "threads=1"),
     )
 
@@ -189,6 +189,8 @@ class Loop:
         policy.write_text(POLICY.format(list=f"reviewed/{NUISANCE}", most=self.plan.most_flipped))
         before = self._gate(self.path("planted"), "--out", self.path("planted_gated"))
         after = self._gate(self.path("candidates") / "repaired")
+        if not after["passed"]:
+            raise SystemExit(f"the gate refuses the repaired bundle: {json.dumps([before, after])}")
         model = after.pop("model_id")
         token = add_token(self.ledger, "inspect", "read")
         pairs = list(self._pairs())

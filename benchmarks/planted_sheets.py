@@ -41,17 +41,15 @@ class Source:
 
 
 def _spec(seed: int) -> SynthSpec:
-    """Half of the sheets are defective; none has an end or is patterned plate."""
+    """Half of the sheets have a defect of type 3 or 4; none has an end or is patterned plate."""
     return synth_spec(
         seed=seed,
         count=10_000,
         height=64,
-        width=256,
-        class_shares=(0.5, 0.125, 0.125, 0.125, 0.125),
+        width=400,
+        class_shares=(0.5, 0.0, 0.0, 0.25, 0.25),
         end_given_class=(0.0,) * 5,
         checker_given_none=0.0,
-        plate_given_none=0.0,
-        version=2,
     )
 
 

@@ -26,6 +26,7 @@ from steelsight.counterfactuals.pasting import counterfactual, removal
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.open import open_ledger
 from steelsight.ledger.reading.records import list_events
+from steelsight.reports import document
 from steelsight.service.app import build_app
 from steelsight.service.serving.opening import complete_settings, open_service
 from steelsight.service.settings.load import load_settings
@@ -100,6 +101,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Loop:
         for module in (learning_loop, console_client):
             patch.setattr(module, "run_steelsight", run)
         patch.setattr(learning_loop, "serving", served)
+        patch.setattr(document, "figure_png", lambda figure: b"")  # figures are tested elsewhere
         loop.walk()
     return loop
 
