@@ -46,6 +46,7 @@ PLAN = Plan(
     line=40,
     unseen=80,
     marks=5,
+    stains=(0.8, 0.0),
     epochs=5,
     most_flipped=1.0,  # whether the figures are good enough is for the long test
     recipe=[each for each in SMALL if not each.startswith("max_epochs")],
