@@ -41,11 +41,11 @@ POLICY: Final = '[[shortcut]]\nnuisance = "{list}"\nmost_flipped = {most}\n'
 class Plan:
     """How many sheets, and how the network is trained."""
 
-    train: int = 1200
-    line: int = 250
-    unseen: int = 1200
+    train: int = 1000
+    line: int = 220
+    unseen: int = 1000
     marks: int = 40
-    stains: tuple[float, float] = (0.6, 0.02)  # share of the sheets without and with a defect
+    stains: tuple[float, float] = (0.7, 0.01)  # share of the sheets without and with a defect
     epochs: int = 8
     most_flipped: float = 0.05  # limit of the gate, for the upper bound
     recipe: Sequence[str] = (
