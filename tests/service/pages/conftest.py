@@ -26,7 +26,7 @@ SIZE = (96, 600)  # height, width of the images
 KEY = b"k" * 32
 
 
-def until(page, holds, *, given=None, seconds=30):
+def until(page, holds, *, given=None, seconds=120):
     """Wait until a function of the page holds; a script of the page itself may not evaluate text (CSP)."""
     for _ in range(seconds * 20):
         if page.evaluate(holds, given):
