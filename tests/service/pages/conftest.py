@@ -172,7 +172,7 @@ def visit(browser, served, closed):
         page.fill("[name=login]", login)
         page.fill("[name=password]", PASSWORD)
         page.click("main button")
-        page.wait_for_selector("text=Logged in as")
+        page.wait_for_selector("form[action='/access/logout']")
         return page
 
     yield call
