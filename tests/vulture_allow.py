@@ -45,6 +45,10 @@ SHADOW
 REPLAY
 CONFIRMED
 UNSURE
+ACCEPT
+RE_INSPECT
+HOLD
+DOWNGRADE
 coil
 position_m
 length_m
@@ -124,7 +128,9 @@ TRIAL
 map_label
 map_box
 no_map
+map_flag
 script_values
+actions
 started_us
 ended_us
 other_classes

@@ -12,7 +12,7 @@ from PIL import Image
 
 from steelsight.adaptation.options import AdaptOptions
 from steelsight.adaptation.run import adapt_bundle
-from steelsight.errors import BadData, BadRecipe
+from steelsight.errors import BadData, BadOutput, BadRecipe
 
 COUNTS = {"none": 14, "bar": 12, "block": 10}
 QUICK = AdaptOptions(folds=3, repeats=1)
@@ -64,6 +64,22 @@ def test_a_new_class_of_ten_examples(adapt: Callable[..., tuple[str, ...]], make
     with pytest.raises(BadData, match="DATA has dots, which the bundle does not have"):
         adapt(data)
     assert adapt(data, new=("dots",)) == ("none", "bar", "block", "dots")
+
+
+def test_a_new_class_with_a_name_that_no_card_takes(
+    adapt: Callable[..., tuple[str, ...]], make_data: Make
+) -> None:
+    data = make_data(COUNTS | {"do\x1bts": 10})
+    with pytest.raises(BadData, match=r"class 'do\\x1bts': expected a name of 1 to 255 .* rename it in DATA"):
+        adapt(data, take_classes=True)
+
+
+def test_another_folder_is_refused_before_anything_is_read(make_bundle: Make, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "notes.txt").write_text("mine")
+    with pytest.raises(BadOutput, match="expected a new folder or a bundle with no other files"):
+        adapt_bundle(make_bundle(), tmp_path / "nowhere", tmp_path / "new", QUICK)
+    assert (tmp_path / "new" / "notes.txt").read_text() == "mine"
 
 
 def test_a_dropped_class_leaves_its_sheets_out(

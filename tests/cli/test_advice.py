@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,8 @@ def options_of(verb: str) -> set[str]:
     return {flag for each in VERBS[verb].params for flag in (*each.opts, *each.secondary_opts)} | GLOBAL
 
 
-def texts_of(path: Path) -> Iterator[tuple[int, str]]:
+@cache
+def texts_of(path: Path) -> tuple[tuple[int, str], ...]:
     """String literals of a file without docstrings, with their lines; an f-string is one text."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     skipped = set()
@@ -39,14 +40,16 @@ def texts_of(path: Path) -> Iterator[tuple[int, str]]:
                 skipped.add(id(first.value))
         if isinstance(node, ast.JoinedStr):
             skipped |= {id(part) for part in node.values}
+    found: list[tuple[int, str]] = []
     for node in ast.walk(tree):
         if id(node) in skipped:
             continue
         if isinstance(node, ast.JoinedStr):
             parts = (part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
-            yield node.lineno, "".join(map(str, parts))
+            found.append((node.lineno, "".join(map(str, parts))))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.lineno, node.value
+            found.append((node.lineno, node.value))
+    return tuple(found)
 
 
 def test_every_option_named_in_a_text_exists() -> None:
@@ -77,6 +80,7 @@ def test_every_command_named_in_a_text_exists_with_its_options() -> None:
     assert wrong == []
 
 
+@cache
 def own_modules(name: str) -> set[Path]:
     """The verb's own file, and the modules of the package that it imports, also inside its functions."""
     callback = inspect.unwrap(VERBS[name].callback)

@@ -21,7 +21,12 @@ from steelsight.errors import BadData, ParityRefused
 VERBS = verbs()
 WRITING = [name for name, verb in VERBS.items() if {"out", "convert"} & {each.name for each in verb.params}]
 READING = [name for name in VERBS if name not in ("synth", "ledger init")]  # they read nothing
-OPTIONAL = {"demo": ("--data",), "bench": ("--data",), "serve": ("--bundle",)}  # paths that are not required
+OPTIONAL = {
+    "demo": ("--data",),
+    "bench": ("--data",),
+    "serve": ("--bundle",),
+    "console": ("--bundle",),
+}  # paths that are not required
 
 
 @pytest.fixture(autouse=True)

@@ -84,8 +84,11 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", BUNDLES)
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(
+    ("verb", "name"),
+    # `bench` with the larger bundle takes a minute, and reads the name as with the smaller one.
+    [(verb, name) for verb in VERBS for name in BUNDLES if (verb, name) != ("bench bundle", "accurate")],
+)
 def test_a_name_is_taken(verb: str, name: str, work: Path) -> None:
     words, then = VERBS[verb]
     done = run.invoke(app, [name if word == "NAME" else word for word in words])

@@ -10,7 +10,16 @@ from tests.ledger.conftest import sheet, verdict
 
 from steelsight.errors import BadEntry
 from steelsight.ledger.chain.canonical import first_hash, link_entry, read_link, time_text
-from steelsight.ledger.chain.entries import Event, SheetSeen, check_entry, sheet_id
+from steelsight.ledger.chain.entries import (
+    Action,
+    Answer,
+    Event,
+    Recommended,
+    Review,
+    SheetSeen,
+    check_entry,
+    sheet_id,
+)
 
 START = first_hash("0" * 32, "line-1")
 
@@ -35,6 +44,30 @@ def test_the_hash_is_that_of_sorted_compact_json():
     made = link(seen)
     assert made.body == expected
     assert made.digest == hashlib.sha256(expected).digest()
+
+
+def test_a_review_of_an_earlier_version_keeps_its_bytes():
+    """Without the fields that were added later it is read, and its bytes and hash are the same."""
+    review = Review(sheet="a" * 32, person="b" * 32, answer=Answer.UNSURE)
+    document = json.loads(link(review).body)
+    assert "recommended" not in document["data"]
+    assert link(review.model_copy(update={"blind": True})).body != link(review).body
+    for name in ("mask", "blind"):
+        del document["data"][name]
+        body = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+        found = read_link(body)
+        assert (found.body, found.entry) == (body, review)
+
+
+def test_a_recommendation_is_in_the_bytes_only_where_there_was_one():
+    shown = Recommended(action=Action.HOLD, rule="large", policy="c" * 64)
+    made = link(Review(sheet="a" * 32, person="b" * 32, answer=Answer.UNSURE, recommended=shown))
+    assert read_link(made.body) == made
+    assert b'"recommended":{"action":"hold","chosen":null,' in made.body
+    null = json.loads(link(Review(sheet="a" * 32, person="b" * 32, answer=Answer.UNSURE)).body)
+    null["data"]["recommended"] = None
+    with pytest.raises(BadEntry, match="not the canonical form"):
+        read_link(json.dumps(null, sort_keys=True, separators=(",", ":")).encode())
 
 
 @given(

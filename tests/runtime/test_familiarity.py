@@ -11,7 +11,7 @@ from steelsight.errors import BadInput
 from steelsight.runtime.bundle.card import Familiarity
 from steelsight.runtime.bundle.open import FeatureStatistics, open_bundle
 from steelsight.runtime.bundle.writer import write_bundle
-from steelsight.runtime.familiarity import familiarity_limit, feature_distance, scaled
+from steelsight.runtime.familiarity import distances_between, familiarity_limit, feature_distance, scaled
 
 
 @pytest.mark.parametrize("scale", ["linear", "cube root"])
@@ -25,6 +25,19 @@ def test_the_distance_is_that_of_mahalanobis_to_the_nearest_mean(rng, scale):
     statistics = FeatureStatistics(means, np.linalg.cholesky(precision).astype(np.float32), scale)
     expected = [min(mahalanobis(point, mean, precision) for mean in means) for point in points]
     np.testing.assert_allclose(feature_distance(embedding, statistics), expected, rtol=1e-4)  # float32
+
+
+@pytest.mark.parametrize("scale", ["linear", "cube root"])
+def test_the_distance_between_sheets_is_that_of_mahalanobis(rng, scale):
+    points = rng.normal(3, 2, (6, 4)).astype(np.float32)
+    mixing = rng.normal(size=(4, 4))
+    whitening = mixing.astype(np.float32)
+    statistics = FeatureStatistics(np.zeros((1, 4), np.float32), whitening, scale)
+    found = distances_between(points[0], points[1:], statistics)
+    wide, inverse = scaled(points, scale), whitening.astype(np.float64) @ whitening.T.astype(np.float64)
+    assert found == pytest.approx([mahalanobis(wide[0], each, inverse) for each in wide[1:]], rel=1e-9)
+    plain = distances_between(points[0], points[1:], None)
+    assert plain == pytest.approx(np.linalg.norm(points[1:].astype(np.float64) - points[0], axis=1))
 
 
 def test_without_statistics_there_is_no_distance():

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from steelsight.adaptation.calibrate import HeadFamiliarity
 from steelsight.adaptation.sheets import LabelledSheets, SheetLabels
@@ -75,12 +75,17 @@ def certify_sample(
         delta=delta,
         rng=stream(seed, "adapt-certificate"),
         groups=group_keys(sample.groups),
-        familiar=_familiar(outputs, familiarity),
+        familiar=_near_enough(_distance(outputs, familiarity), familiarity),
     )
 
 
-def _familiar(outputs: Outputs, familiarity: HeadFamiliarity) -> Bool[np.ndarray, " n"]:
-    return ~(feature_distance(outputs.embedding, familiarity.statistics) > familiarity.facts.limit)
+def _distance(outputs: Outputs, familiarity: HeadFamiliarity) -> Float[np.ndarray, " n"]:
+    return feature_distance(outputs.embedding, familiarity.statistics)
+
+
+def _near_enough(away: Float[np.ndarray, " n"], familiarity: HeadFamiliarity) -> Bool[np.ndarray, " n"]:
+    """Not further than the limit; a distance that is no number counts as near, as in a scan."""
+    return ~(away > familiarity.facts.limit)
 
 
 def sample_facts(
@@ -98,8 +103,8 @@ def sample_facts(
     sheets, labels = sample
     rng, groups = stream(seed, "adapt-label-sets"), group_keys(sheets.groups)
     probabilities = softmax(outputs.logits, temperature=card.temperature)
-    away = feature_distance(outputs.embedding, familiarity.statistics)
-    usable = labels.single & _familiar(outputs, familiarity)
+    away = _distance(outputs, familiarity)
+    usable = labels.single & _near_enough(away, familiarity)
     sets = fit_label_sets(probabilities, labels.labels, usable, rng=rng, groups=groups)
     kept = certification_sheets(probabilities.max(axis=1), away, rng=rng, groups=groups)
     return {"label_sets": sets.model_dump(), "certification": kept.model_dump()}

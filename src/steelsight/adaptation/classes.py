@@ -7,12 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
 
 from steelsight.adaptation.options import AdaptOptions
 from steelsight.errors import BadData, BadRecipe
 from steelsight.runtime.bundle.card import BundleCard
+from steelsight.runtime.bundle.card_values import Name
 
 __all__ = ["ClassPlan", "plan_classes", "read_renames", "refuse_multilabel", "refuse_unknown_renames"]
+
+_NAME: Final = TypeAdapter(Name)
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,7 @@ def plan_classes(
     here = [*([own_clean or clean_name] if has_clean else []), *found]
     unknown = [name for name in here if name not in card.class_names]
     missing = [name for name in card.class_names if name not in here]
+    _refuse_bad_names(unknown)
     if not options.take_classes:
         _refuse_unnamed(card, unknown, missing, options)
     _refuse_absent("--drop", options.drop, card.class_names, "class of the bundle")
@@ -120,6 +127,18 @@ def _refuse_clean_as_type(own_clean: str | None, found: Sequence[str], renames: 
             f"{own_clean} is the defect-free class of the bundle, and {type_} in DATA; give "
             f"--defect-free '{called}'{instead} where that class of DATA is defect-free, or rename it"
         )
+
+
+def _refuse_bad_names(names: Sequence[str]) -> None:
+    """Raise BadData for a new class whose name no card takes."""
+    for name in names:
+        try:
+            _NAME.validate_python(name)
+        except ValidationError as error:
+            raise BadData(
+                f"class {name!a:.80}: expected a name of 1 to 255 characters without control characters; "
+                "rename it in DATA (its folder, or the table that names it)"
+            ) from error
 
 
 def _refuse_unnamed(

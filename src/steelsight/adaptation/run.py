@@ -56,7 +56,7 @@ from steelsight.runtime.bundle.card import BundleCard, TrainingStatistics
 from steelsight.runtime.bundle.open import PROBES_FILE, Bundle, open_bundle
 from steelsight.runtime.bundle.readme import README_FILE, bundle_readme
 from steelsight.runtime.bundle.seen import SEEN_FILE, picture_marks
-from steelsight.runtime.bundle.writer import describe_files, write_bundle
+from steelsight.runtime.bundle.writer import describe_files, refuse_replacing, write_bundle
 from steelsight.runtime.drift import gray_statistics, training_statistics
 from steelsight.runtime.engine.engine import Outputs, decide, open_engine
 from steelsight.version import __version__
@@ -119,6 +119,7 @@ def adapt_bundle(
         raise BadRecipe(
             f"--risk, --delta: expected shares above 0 and below 1, got {options.risk} and {options.delta}"
         )
+    refuse_replacing(out)  # before minutes of fitting
     opened = open_bundle(bundle)
     refuse_multilabel(opened.card, str(bundle))
     note("reading the sheets")

@@ -32,7 +32,7 @@ from steelsight.runtime.bundle.card import BundleCard, GraphFacts, Precision, Tr
 from steelsight.runtime.bundle.open import PROBES_FILE, Bundle
 from steelsight.runtime.bundle.readme import README_FILE, bundle_readme
 from steelsight.runtime.bundle.seen import SEEN_FILE, pack_marks
-from steelsight.runtime.bundle.writer import describe_files, write_bundle
+from steelsight.runtime.bundle.writer import describe_files, refuse_replacing, write_bundle
 from steelsight.runtime.drift import gray_statistics, training_statistics
 from steelsight.runtime.engine.engine import Engine, Outputs, decide, open_engine
 from steelsight.runtime.parity.compare import parity_entry
@@ -76,6 +76,7 @@ def export_run(
         raise BadRecipe(
             f"precision: expected some of {', '.join(PRECISIONS)}, got {', '.join(unknown) or 'none'}"
         )
+    refuse_replacing(out)  # before minutes of parity and calibration
     sheets = open_export_data(run, data, options)
     model, card = sheets.run.model, sheets.run.card
     rng = stream(options.seed, "export-sheets")

@@ -1,13 +1,12 @@
 """Read from a ledger what the estimates need: sheets by outcome, draws with their reviews, known cases.
 
 The last live verdict of a sheet counts. Of a drawn sheet the first review by a person who had not seen its
-verdict counts, where the ledger says who had; who cannot tell is asked for nothing. A known case is an event
-`known_case` whose subject is the sheet and whose details hold the right `label`.
+verdict counts, where the ledger says who had; who cannot tell is asked for nothing. Answers to known cases
+count from the time on at which the sheet became one.
 """
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any, Final
 from sqlalchemy import (
     BigInteger,
     Connection,
+    FromClause,
     Select,
     and_,
     exists,
@@ -28,13 +28,14 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from steelsight.errors import BadInput
 from steelsight.ledger.chain.entries import Answer
+from steelsight.ledger.chain.event_names import KNOWN_CASE
 from steelsight.ledger.database import schema
+from steelsight.ledger.reading.known_cases import known_cases
 from steelsight.quality.records import AuditData, AuditedSheet, KnownAnswer, Outcome, SheetGroup, week_of
 from steelsight.types import State
 
 __all__ = ["KNOWN_CASE", "Period", "read_audit"]
 
-KNOWN_CASE: Final = "known_case"  # name of the event
 WEEK_US: Final = 7 * 86_400 * 1_000_000
 MONDAY_US: Final = 3 * 86_400 * 1_000_000  # 1970-01-01 was a Thursday
 MANY: Final = 500  # values in one IN list
@@ -53,6 +54,19 @@ class Period:
     def __post_init__(self) -> None:
         if self.since_us is not None and self.until_us is not None and self.since_us >= self.until_us:
             raise BadInput(f"period: expected an end after its begin, got {self.since_us} to {self.until_us}")
+
+    def limits(self, verdicts: FromClause) -> list[ColumnElement[bool]]:
+        """The conditions on rows of `verdicts`, for a query."""
+        bounds: list[ColumnElement[bool]] = []
+        if self.since_us is not None:
+            bounds.append(verdicts.c.captured_us >= self.since_us)
+        if self.until_us is not None:
+            bounds.append(verdicts.c.captured_us < self.until_us)
+        if self.station is not None:
+            bounds.append(verdicts.c.station == self.station)
+        if self.bundle is not None:
+            bounds.append(verdicts.c.bundle == self.bundle)
+        return bounds
 
 
 def read_audit(connection: Connection, period: Period = Period(), *, clean: str = "none") -> AuditData:
@@ -92,16 +106,7 @@ def _last_live(period: Period) -> ColumnElement[bool]:
         later.c.mode == "live",
         tuple_(*(later.c[name] for name in order)) > tuple_(*(VERDICTS.c[name] for name in order)),
     )
-    limits = [VERDICTS.c.mode == "live", ~after]
-    if period.since_us is not None:
-        limits.append(VERDICTS.c.captured_us >= period.since_us)
-    if period.until_us is not None:
-        limits.append(VERDICTS.c.captured_us < period.until_us)
-    if period.station is not None:
-        limits.append(VERDICTS.c.station == period.station)
-    if period.bundle is not None:
-        limits.append(VERDICTS.c.bundle == period.bundle)
-    return and_(*limits)
+    return and_(VERDICTS.c.mode == "live", ~after, *period.limits(VERDICTS))
 
 
 def _outcome(state: str, label: str, clean: str) -> Outcome:
@@ -183,37 +188,22 @@ def _reviews(connection: Connection, sheets: Iterable[str]) -> dict[str, list[di
 
 def _known(connection: Connection, period: Period) -> list[KnownAnswer]:
     """Answers to known cases up to the period's end, in the order they were given."""
-    truths = _truths(connection)
+    truths = known_cases(connection)
     verdicts = _labels(connection, list(truths))
     found = []
     for sheet, reviews in _reviews(connection, truths).items():
         coil, verdict = verdicts.get(sheet, (None, None))
         for each in reviews:
             late = period.until_us is not None and each["entered_us"] >= period.until_us
+            early = each["entered_us"] < truths[sheet].since_us
             label = each["label"] or verdict
-            if late or each["answer"] == Answer.UNSURE or label is None:
+            if late or early or each["answer"] == Answer.UNSURE or label is None:
                 continue
             answer = KnownAnswer(
-                sheet, coil, each["person"], label, truths[sheet], verdict, not each["blind"]
+                sheet, coil, each["person"], label, truths[sheet].label, verdict, not each["blind"]
             )
             found.append((each["entered_us"], answer))
     return [answer for _, answer in sorted(found, key=lambda each: (each[0], each[1].sheet, each[1].person))]
-
-
-def _truths(connection: Connection) -> dict[str, str]:
-    """The right label of each known case; the last event of a sheet counts."""
-    table = schema.events
-    query = (
-        select(table.c.subject, table.c.details)
-        .where(table.c.name == KNOWN_CASE, table.c.subject.is_not(None))
-        .order_by(table.c.entered_us, table.c.writer, table.c.seq)
-    )
-    found = {}
-    for row in connection.execute(query):
-        label = json.loads(row.details).get("label")
-        if isinstance(label, str) and label:
-            found[row.subject] = label
-    return found
 
 
 def _labels(connection: Connection, sheets: list[str]) -> dict[str, tuple[str | None, str | None]]:

@@ -15,7 +15,12 @@ from steelsight.quality.confusion import Confusion, confusion_of
 from steelsight.quality.escape import Escape, escape_of, escape_of_type
 from steelsight.quality.notes import QualityNote, quality_notes
 from steelsight.quality.records import AuditData, parts_of
-from steelsight.quality.reviewers import ReviewerRecord, reviewer_records
+from steelsight.quality.reviewers import (
+    FollowedVerdicts,
+    ReviewerRecord,
+    followed_verdicts,
+    reviewer_records,
+)
 
 __all__ = ["QualityReport", "quality_report"]
 
@@ -31,6 +36,7 @@ class QualityReport:
     by_station: Mapping[str, Escape]
     by_week: Mapping[str, Escape]
     reviewers: tuple[ReviewerRecord, ...]
+    followed: FollowedVerdicts
     agreement: Agreement  # of any two reviewers
     agreement_of_two: Mapping[tuple[str, str], Agreement]
     certificate: CertificateState | None  # None where nothing was certified
@@ -44,6 +50,7 @@ class QualityReport:
             "whole": self.whole.as_dict(),
             **{name: {key: each.as_dict() for key, each in getattr(self, name).items()} for name in groups},
             "reviewers": [each.as_dict() for each in self.reviewers],
+            "followed": self.followed.as_dict(),
             "agreement": self.agreement.as_dict(),
             "agreement_of_two": [
                 {"people": list(people), **each.as_dict()} for people, each in self.agreement_of_two.items()
@@ -78,6 +85,7 @@ def quality_report(
         {name: escape_of(data.of_station(name), rng) for name in sorted(stations)},
         {name: escape_of(data.of_week(name), rng) for name in sorted(weeks)},
         reviewer_records(data),
+        followed_verdicts(data),
         together,
         of_two,
         None if certified is None else certificate_state(data, certified),

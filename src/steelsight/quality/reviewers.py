@@ -17,7 +17,15 @@ from steelsight.evaluation.intervals.exact import clopper_pearson
 from steelsight.quality.correction import Rate, ReviewerErrors
 from steelsight.quality.records import AuditData, KnownAnswer, parts_of
 
-__all__ = ["ReviewerRecord", "defect_errors", "reviewer_records", "type_errors", "wrong_answers"]
+__all__ = [
+    "FollowedVerdicts",
+    "ReviewerRecord",
+    "defect_errors",
+    "followed_verdicts",
+    "reviewer_records",
+    "type_errors",
+    "wrong_answers",
+]
 
 Test = Callable[[KnownAnswer], bool]
 
@@ -37,6 +45,38 @@ class ReviewerRecord:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class FollowedVerdicts:
+    """Answers to known cases on which the model is wrong: how many give its label."""
+
+    shown: tuple[int, int]  # of answers by people who saw the verdict
+    unseen: tuple[int, int]  # of answers by people who did not: they err so of themselves
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, with exact 95 % bounds."""
+        return {
+            **vars(self),
+            "shown_bounds": clopper_pearson(*self.shown),
+            "unseen_bounds": clopper_pearson(*self.unseen),
+        }
+
+
+def followed_verdicts(data: AuditData) -> FollowedVerdicts:
+    """How often all reviewers together give the model's wrong label, with and without its verdict."""
+    wrong = [
+        each
+        for each in data.known
+        if each.verdict is not None and not _same(each.verdict, each.truth, data.clean)
+    ]
+
+    def count(cases: list[KnownAnswer]) -> tuple[int, int]:
+        return sum(_same(each.answer, each.verdict or "", data.clean) for each in cases), len(cases)
+
+    return FollowedVerdicts(
+        count([each for each in wrong if each.shown]), count([each for each in wrong if not each.shown])
+    )
 
 
 def defect_errors(data: AuditData) -> ReviewerErrors:

@@ -6,16 +6,19 @@ from io import BytesIO
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Bool, Float, Float32, UInt8
 from PIL import Image
 
-from steelsight.types import GrayImage
+from steelsight.types import GrayImage, Mask
 
-__all__ = ["BLUE", "OPACITY", "RED", "blend", "overlay_png"]
+__all__ = ["BLUE", "CONTOUR_SHARE", "OPACITY", "RED", "blend", "contours_png", "overlay_png"]
 
 RED: Final = (0.86, 0.08, 0.10)
 BLUE: Final = (0.07, 0.28, 0.92)  # distinguishable from RED with red-green colour blindness
 OPACITY: Final = 0.75  # at the maximum of a map: the sheet stays visible
+CONTOUR_SHARE: Final = 0.5  # of the largest magnitude of a map: where contours are drawn
+LINE_PX: Final = 2
+DASH_PX: Final = 6  # of the lines of evidence against a class, so that colour is not the only difference
 
 
 def blend(gray: GrayImage, signed: Float32[np.ndarray, "h w"], limit: float) -> Float[np.ndarray, "h w 3"]:
@@ -35,6 +38,38 @@ def overlay_png(signed: Float32[np.ndarray, "h w"]) -> bytes:
     strength = np.abs(signed) / largest * OPACITY if largest > 0 else np.zeros_like(signed)
     colour = np.where(signed[..., None] > 0, np.array(RED), np.array(BLUE))
     pixels: UInt8[np.ndarray, "h w 4"] = np.round(np.dstack([colour, strength]) * 255).astype(np.uint8)
+    return _png(pixels)
+
+
+def contours_png(signed: Float32[np.ndarray, "h w"]) -> bytes:
+    """Contours of a map as a PNG file to lay over its sheet, transparent elsewhere.
+
+    A red line runs inside the edge of what reaches CONTOUR_SHARE of the map's largest magnitude, and a blue
+    dashed line inside the edge of what reaches minus that; where the map is 0 everywhere there is none.
+    """
+    largest = float(np.abs(signed).max(initial=0.0))
+    pixels: UInt8[np.ndarray, "h w 4"] = np.zeros((*signed.shape, 4), dtype=np.uint8)
+    if largest > 0:
+        rows, columns = np.indices(signed.shape)
+        dash: Bool[np.ndarray, "h w"] = (rows + columns) // DASH_PX % 2 == 0
+        solid = np.ones_like(dash)
+        for side, colour, drawn in ((signed, RED, solid), (-signed, BLUE, dash)):
+            line = _inner_edge(side >= CONTOUR_SHARE * largest) & drawn
+            pixels[line] = np.round(np.array([*colour, 1.0]) * 255)
+    return _png(pixels)
+
+
+def _inner_edge(inside: Mask) -> Mask:
+    """The pixels within LINE_PX steps, across or down, of what is outside; so is the frame of the picture."""
+    core = inside
+    for _ in range(LINE_PX):
+        framed = np.pad(core, 1)
+        core = core & framed[:-2, 1:-1] & framed[2:, 1:-1] & framed[1:-1, :-2] & framed[1:-1, 2:]
+    edge: Mask = inside & ~core
+    return edge
+
+
+def _png(pixels: UInt8[np.ndarray, "h w 4"]) -> bytes:
     buffer = BytesIO()
     Image.fromarray(pixels, "RGBA").save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()

@@ -16,7 +16,7 @@ from steelsight.errors import BadInput
 from steelsight.runtime.bundle.card import FeatureScale
 from steelsight.runtime.bundle.open import FeatureStatistics
 
-__all__ = ["familiarity_limit", "feature_distance", "scaled"]
+__all__ = ["distances_between", "familiarity_limit", "feature_distance", "scaled"]
 
 
 def scaled(embedding: Float[np.ndarray, "n k"], scale: FeatureScale) -> Float64[np.ndarray, "n k"]:
@@ -46,6 +46,25 @@ def feature_distance(
         np.minimum(nearest, ((points - mean) ** 2).sum(axis=1), out=nearest)
     distance: Float64[np.ndarray, " n"] = np.sqrt(nearest)
     return distance
+
+
+def distances_between(
+    embedding: Float[np.ndarray, " k"],
+    others: Float[np.ndarray, "n k"],
+    statistics: FeatureStatistics | None,
+) -> Float64[np.ndarray, " n"]:
+    """Distance of one sheet from others, in the directions and units of `feature_distance`.
+
+    Two sheets at a limit of familiarity may lie up to twice as far from each other.
+    statistics  None = Euclidean distance of the embeddings
+    """
+    if statistics is None:
+        away = others.astype(np.float64) - embedding
+    else:
+        points = scaled(np.vstack([embedding, others]), statistics.scale)
+        away = (points[1:] - points[0]) @ statistics.whitening.astype(np.float64)
+    length: Float64[np.ndarray, " n"] = np.sqrt((away**2).sum(axis=1))
+    return length
 
 
 def familiarity_limit(distance: Float[np.ndarray, " n"], kept: float) -> tuple[float, float]:

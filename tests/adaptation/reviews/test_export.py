@@ -25,7 +25,8 @@ from steelsight.cli import app
 from steelsight.counterfactuals.nuisances.nuisance import open_nuisance
 from steelsight.counterfactuals.sheets import gather_sheets
 from steelsight.errors import BadData, BadOutput, BadRecipe
-from steelsight.ledger.chain.entries import Answer, Review
+from steelsight.ledger.chain.entries import Answer, Event, Review
+from steelsight.ledger.chain.event_names import KNOWN_CASE
 from steelsight.ledger.keeping.retention import prune_images
 from steelsight.ledger.writing.writer import open_writer
 from steelsight.sheets.catalog import load_pixels, open_data
@@ -272,6 +273,13 @@ def test_audit_draws_train_nothing_until_their_period_is_counted(plant: Plant, t
     assert _export(plant, tmp_path / "d", counted="2026-09-21").sheets == 28
     with pytest.raises(BadRecipe, match="--counted: expected a day such as 2026-11-01, got 'soon'"):
         _export(plant, tmp_path / "e", counted="soon")
+
+
+def test_known_cases_train_nothing(plant: Plant, tmp_path: Path) -> None:
+    fill(plant, 12)
+    plant.write(Event(name=KNOWN_CASE, subject=plant.seen[3].sheet, details={"label": "bar"}))
+    assert _export(plant, tmp_path / "a").sheets == 11
+    assert "trains nothing" in _reasons(tmp_path / "a")["c0/s0003.png"]
 
 
 def test_the_same_image_is_one_sheet_with_the_reviews_of_both(plant: Plant, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from steelsight.ledger.chain.event_names import (
     CLOCK_SET_BACK,
     DATABASE_BACK,
     JUDGED_BY,
+    KNOWN_CASE,
     LINE_EVENTS,
     UNREADABLE,
 )
@@ -165,3 +166,12 @@ def test_what_a_station_puts_on_record_is_about_no_person(inspector, ledger, add
     assert not any(message.of_people for message in found)
     with ledger.read() as connection:
         assert len(list_events(connection, EventFilter(among=LINE_EVENTS)).rows) == len(found)
+
+
+def test_known_cases_are_sent_to_nobody(ledger, line):
+    """Whoever receives may review; the hash of the entry would tell the right answer as well."""
+    line.append([Event(name=KNOWN_CASE, subject="a" * 32, details={"label": "type 3"}), Event(name="login")])
+    case, login = messages(ledger)
+    for wanted in (Filter(), Filter(audit=True), Filter(kinds=frozenset({"event"}), audit=True)):
+        assert not wanted.wants(case)
+    assert Filter(audit=True).wants(login)

@@ -26,7 +26,7 @@ SIZE = (96, 600)  # height, width of the images
 KEY = b"k" * 32
 
 
-def until(page, holds, *, given=None, seconds=30):
+def until(page, holds, *, given=None, seconds=120):
     """Wait until a function of the page holds; a script of the page itself may not evaluate text (CSP)."""
     for _ in range(seconds * 20):
         if page.evaluate(holds, given):
@@ -84,6 +84,9 @@ def fill(service, count=6, *, drawn=(), start=0, station="line-1", **values):
     with open_writer(service.ledger, station) as writer:
         writer.append(entries)
     return names
+
+
+PATIENCE_MS = 120_000  # for a step of a page; the tests' machine may be slow
 
 
 @pytest.fixture
@@ -159,6 +162,7 @@ def visit(browser, served, closed):
     def call(login="anna", role=Role.OPERATOR, *, allowed=(), **options):
         user(closed, login, role, password=PASSWORD)
         context = browser.new_context(**{"viewport": {"width": 1366, "height": 768}, **options})
+        context.set_default_timeout(PATIENCE_MS)
         opened.append(context)
         page = context.new_page()
 

@@ -16,7 +16,7 @@ from steelsight.evaluation.abstention.guarantee import Certificate
 from steelsight.ledger.chain.entries import Answer, Event, Review
 from steelsight.ledger.writing.writer import open_writer
 from steelsight.quality.agreement import Agreement
-from steelsight.quality.certificate import Certified
+from steelsight.quality.certificate import CertificateState, Certified
 from steelsight.quality.correction import CorrectedShare
 from steelsight.quality.enough import WIDEST_RATIO, WIDEST_SHARE, Lack, Need
 from steelsight.quality.ledger import KNOWN_CASE
@@ -24,8 +24,11 @@ from steelsight.quality.records import Outcome
 from steelsight.quality.report import quality_report
 from steelsight.quality.shares import SampleShare
 from steelsight.service.access.roles import Role
-from steelsight.service.pages.quality import computing, routes
-from steelsight.service.pages.quality.certified import certified_of
+from steelsight.service.alarms.certificates import CertificateWatch, refuted
+from steelsight.service.alarms.conditions import SERVICE
+from steelsight.service.certificates import certified_of
+from steelsight.service.pages.line.alarm_words import condition_words
+from steelsight.service.pages.quality import routes
 from steelsight.service.pages.quality.computing import find_needs
 from steelsight.service.pages.quality.sentences import (
     agreement_words,
@@ -198,7 +201,7 @@ def test_unknown_stations_and_bundles_have_no_sheets(plant, member):
 def test_a_period_with_too_many_sheets_is_refused_with_advice(plant, member, monkeypatch):
     client = member(plant, Role.AUDITOR)
     audited(plant, 10, (client.person,))
-    monkeypatch.setattr(computing, "MOST_VERDICTS", 9)
+    monkeypatch.setattr("steelsight.service.certificates.MOST_VERDICTS", 9)
     page = client.get("/quality")
     assert page.status_code == 422
     assert "choose a shorter period" in page.text
@@ -311,6 +314,39 @@ def test_a_number_is_told_with_its_interval():
     assert words.percent(1e-9, 1) == "< 0.1 %"
     nothing = CorrectedShare(None, 0.0, 1.0, corrected=True, observed=sample(0.0))
     assert "%" not in share_words(words, nothing, known)  # whatever the need says
+
+
+def test_a_refuted_certificate_is_an_alarm_of_the_line(plant, member):
+    people = (member(plant, Role.ENGINEER).person,)
+    watch = CertificateWatch(plant)
+    audited(plant, 40, people)
+    watch.look()
+    assert watch.conditions == ()
+    audited(plant, 300, people, wrong=range(300), station="line-2")
+    watch.look()
+    (found,) = watch.conditions
+    model = plant.bundles.default.bundle.card.model_id
+    assert (found.kind, found.group, found.values["bundle"]) == ("certificate_refuted", SERVICE, model)
+    assert 0.05 <= found.values["limit"] < found.values["share"] < 1
+    assert found.values["draws"] == 340
+    for language in ("en", "de"):
+        text = condition_words(words_in(language), found.as_dict())
+        assert "(340 " in text
+        assert "%(" not in text
+    before = watch.conditions
+    watch.look()  # nothing was reviewed since
+    assert watch.conditions is before
+
+
+@pytest.mark.parametrize("void", [False, True])
+def test_only_a_void_certificate_is_a_condition(void):
+    state = CertificateState(
+        Certified(0.05), 9, 40, 8, 0.2, (0.06, 0.4), 0.05, None, 0.5, (0.3, 0.7), void, coverage_changed=True
+    )
+    found = refuted("model", state)
+    assert (found is not None) == void
+    if found is not None:
+        assert found.values == {"bundle": "model", "share": 0.06, "limit": 0.05, "draws": 40}
 
 
 def test_the_statement_of_a_certificate_is_read_as_it_is_written(plant):

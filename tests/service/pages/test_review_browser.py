@@ -22,6 +22,11 @@ def rows(service, table=schema.reviews):
         return [dict(row._mapping) for row in connection.execute(select(table).order_by(order))]
 
 
+IMAGE_SHOWN = (
+    "() => state.current === null || state.current.revealed || state.painted === state.current.sheet"
+)
+
+
 def wait_for(check, seconds=60):
     for _ in range(seconds * 20):
         if check():
@@ -33,6 +38,7 @@ def wait_for(check, seconds=60):
 def open_review(page, query=""):
     page.goto(page.url.split("/", 3)[0] + "//" + page.url.split("/")[2] + "/review" + query)
     page.wait_for_selector("#sheet")
+    until(page, IMAGE_SHOWN)
 
 
 def shown_sheet(page):
@@ -49,6 +55,7 @@ def press_and_wait(page, key, other_than=None):
         " return found && JSON.parse(found.dataset.values).sheet !== before }",
         given=before,
     )
+    until(page, IMAGE_SHOWN)
 
 
 def test_twenty_sheets_are_reviewed_by_keys_alone(closed, visit):
@@ -266,6 +273,7 @@ def test_the_map_and_the_places_are_drawn_over_the_image(closed, visit):
         " for (let at = 0; at < data.length; at += 4)"
         " if (Math.abs(data[at] - data[at + 2]) > 12) number += 1; return number }"
     )
+    page.keyboard.press("h")  # from contours to heat
     until(page, f"() => ({coloured})() > 2000")
     page.keyboard.press("h")
     until(page, f"() => ({coloured})() < 2500 && ({coloured})() > 50")

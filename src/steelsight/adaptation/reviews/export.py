@@ -138,6 +138,7 @@ def _one_a_picture(reviewed: Sequence[ReviewedSheet], left_out: LeftOut) -> list
             answers=tuple(answers),
             classes=tuple(dict.fromkeys((*kept.classes, *sheet.classes))),
             drawn=kept.drawn or sheet.drawn,
+            known=kept.known or sheet.known,
             captured_us=max(kept.captured_us, sheet.captured_us) if sheet.drawn else kept.captured_us,
         )
         left_out.append((sheet, f"the same image as {kept.item} of {kept.station}, which has its reviews"))
@@ -150,6 +151,8 @@ def _not_usable(sheet: ReviewedSheet, until: int) -> str:
         return "its reviews were taken back"
     if sheet.drawn and sheet.captured_us >= until:
         return "drawn for audit in a period that is not counted yet: it trains nothing until then"
+    if sheet.known:
+        return "a known case: it measures reviewers and trains nothing"
     if sheet.image_hash is None:
         return "no image could be read at the line"
     if sheet.pruned:

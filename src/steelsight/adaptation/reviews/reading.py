@@ -18,6 +18,7 @@ from steelsight.errors import BadRecipe
 from steelsight.ledger.chain.canonical import read_link, time_text
 from steelsight.ledger.chain.entries import Answer, Review
 from steelsight.ledger.database import schema
+from steelsight.ledger.reading.known_cases import known_cases
 
 __all__ = [
     "AUDIT_COUNTED",
@@ -82,6 +83,7 @@ class ReviewedSheet:
     drawn: bool  # for audit
     classes: tuple[str, ...]  # that the verdicts on it name
     answers: tuple[GivenAnswer, ...]
+    known: bool = False  # a known case, which measures reviewers
 
 
 def read_reviews(connection: Connection) -> list[ReviewedSheet]:
@@ -92,6 +94,7 @@ def read_reviews(connection: Connection) -> list[ReviewedSheet]:
     given = _answers(connection)
     rows = _rows(connection, schema.sheets, list(given))
     drawn = {row["sheet"] for row in _rows(connection, schema.draws, list(given))}
+    known = known_cases(connection)
     verdicts = _rows(connection, schema.verdicts, list(given))
     shown = {(row["writer"], row["seq"]): row for row in verdicts}
     classes: dict[str, dict[str, None]] = defaultdict(dict)
@@ -108,6 +111,7 @@ def read_reviews(connection: Connection) -> list[ReviewedSheet]:
             image_hash=row["image_hash"],
             pruned=row["sheet"] in gone,
             drawn=row["sheet"] in drawn,
+            known=row["sheet"] in known,
             classes=tuple(classes[row["sheet"]]),
             answers=tuple(_answer(*each, shown) for each in given[row["sheet"]]),
         )

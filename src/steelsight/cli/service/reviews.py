@@ -1,4 +1,4 @@
-"""`steelsight reviews export`: reviewed sheets as labelled data for the lab, and lists of nuisances."""
+"""`steelsight reviews …`: reviewed sheets as labelled data for the lab, and known cases for the reviewers."""
 
 from __future__ import annotations
 
@@ -55,6 +55,34 @@ def export(
         counts = {"sheets": done.sheets, "reviews": done.reviews}
         writer.append([Event(name="export", details={"format": "data", "rows": counts})])
     _print(done)
+    if as_json:
+        emit_json(done.as_dict())
+
+
+@reviews.command("known-cases", cls=Verb)
+def known_cases(
+    address: Annotated[
+        str,
+        typer.Argument(help="A file, sqlite:///FILE, or postgresql://USER@HOST/NAME.", metavar="LEDGER"),
+    ],
+    table: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV: sheet,label or station,item,label; an empty label ends one.", metavar="CSV"
+        ),
+    ],
+    clean: Annotated[str, typer.Option(help="Label of sheets without a defect.")] = "none",
+    as_json: JsonFlag = False,
+) -> None:
+    """Put right labels of sheets on record, by which reviewers are measured; they must not know them."""
+    from steelsight.ledger.database.open import opened
+    from steelsight.ledger.keeping.known_cases import enter_known_cases, read_right_labels
+    from steelsight.ledger.writing.writer import open_writer
+
+    rows = read_right_labels(table)
+    with opened(address) as found, open_writer(found, WRITER) as writer:
+        done = enter_known_cases(found, writer, rows, clean=clean)
+    print_line(f"{done.made} known cases entered, {done.ended} ended, {done.unchanged} unchanged")
     if as_json:
         emit_json(done.as_dict())
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from steelsight.errors import BadEntry
 from steelsight.ledger.chain.canonical_json import canonical_json
-from steelsight.ledger.chain.entries import Entry, check_entry
+from steelsight.ledger.chain.entries import Entry, check_entry, entry_values, later_fields
 
 __all__ = ["Link", "as_json", "first_hash", "link_entry", "read_link", "time_text"]
 
@@ -62,14 +62,24 @@ def first_hash(ledger: str, writer: str) -> bytes:
     return hashlib.sha256(f"steelsight ledger {ledger}\0{writer}".encode()).digest()
 
 
-def link_entry(entry: Entry, *, writer: str, seq: int, epoch: int, time_us: int, previous: bytes) -> Link:
+def link_entry(
+    entry: Entry,
+    *,
+    writer: str,
+    seq: int,
+    epoch: int,
+    time_us: int,
+    previous: bytes,
+    without: frozenset[str] = frozenset(),
+) -> Link:
     """Chain an entry to the one before it.
 
     previous  32 bytes: digest of the writer's entry before, or `first_hash`
+    without   fields of the entry that its bytes do not have, as of an earlier version
     raises    BadEntry where a value has no canonical form (an integer above 2^53, an unpaired surrogate)
     """
     document: dict[str, Any] = {
-        "data": entry.model_dump(mode="json"),
+        "data": entry_values(entry, without=without),
         "epoch": epoch,
         "previous": previous.hex(),
         "seq": seq,
@@ -96,7 +106,13 @@ def read_link(body: bytes) -> Link:
     except (ValueError, TypeError, RecursionError) as error:
         raise BadEntry(f"stored entry: expected canonical JSON of an entry ({_first_line(error)})") from error
     link = link_entry(
-        entry, writer=form.writer, seq=form.seq, epoch=form.epoch, time_us=time_us, previous=previous
+        entry,
+        writer=form.writer,
+        seq=form.seq,
+        epoch=form.epoch,
+        time_us=time_us,
+        previous=previous,
+        without=later_fields(entry.kind).difference(form.data),
     )
     if link.body != body:
         raise BadEntry("stored entry: its bytes are not the canonical form of what they say")

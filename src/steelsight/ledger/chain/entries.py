@@ -14,17 +14,21 @@ from steelsight.types import Reason, Region, State
 
 __all__ = [
     "KINDS",
+    "Action",
     "Answer",
     "Draw",
     "Entry",
     "Event",
     "LedgerRegion",
     "Mode",
+    "Recommended",
     "Review",
     "Runs",
     "SheetSeen",
     "VerdictGiven",
     "check_entry",
+    "entry_values",
+    "later_fields",
     "sheet_id",
 ]
 
@@ -60,9 +64,19 @@ class Answer(StrEnum):
     UNSURE = "unsure"  # the person cannot tell
 
 
+class Action(StrEnum):
+    """What is to be done with the part of the coil that a sheet shows."""
+
+    ACCEPT = "accept"
+    RE_INSPECT = "re-inspect"
+    HOLD = "hold"
+    DOWNGRADE = "downgrade"
+
+
 # What this version knows, or any other name: what a later version wrote is read, verified and rebuilt.
 KnownState = Annotated[State | Name, Field(union_mode="left_to_right")]
 KnownReason = Annotated[Reason | Name, Field(union_mode="left_to_right")]
+KnownAction = Annotated[Action | Name, Field(union_mode="left_to_right")]
 
 
 class _Model(BaseModel):
@@ -141,6 +155,15 @@ class Draw(_Model):
     key_commitment: Digest  # SHA-256 of the key; who holds the key can repeat the draw
 
 
+class Recommended(_Model):
+    """The action that a rule of the recommendation policy named, and the one that the person chose."""
+
+    action: KnownAction
+    rule: Name  # of the policy, that fired
+    policy: Digest  # SHA-256 of the policy file
+    chosen: KnownAction | None = None  # None = the person chose none; nobody has to
+
+
 class Review(_Model):
     """What a person says of one sheet."""
 
@@ -156,6 +179,8 @@ class Review(_Model):
     seconds: NotNegative | None = None  # the person looked at it
     mask: Runs | None = None  # as the person painted it: run lengths of the original image, as sheets.rle
     blind: bool = False  # decided before verdict and map were shown
+    recommended: Recommended | None = None  # None = nothing was recommended
+    independent: bool = False  # of a second person, to whom the first one's answer was not shown
 
     @model_validator(mode="after")
     def _label_of_a_correction(self) -> Review:
@@ -182,6 +207,30 @@ KINDS: Final[dict[str, type[Entry]]] = {
     "review": Review,
     "event": Event,
 }
+
+# Fields that an earlier version did not write, by kind: its entries are read without them.
+LATER: Final[dict[str, frozenset[str]]] = {
+    "review": frozenset({"mask", "blind", "recommended", "independent"}),
+}
+ONLY_GIVEN: Final[dict[str, frozenset[str]]] = {  # not written where they have their default
+    "review": frozenset({"recommended", "independent"}),
+}
+
+
+def later_fields(kind: str) -> frozenset[str]:
+    """Names of the fields of a kind that stored entries of an earlier version do not have."""
+    return LATER.get(kind, frozenset())
+
+
+def entry_values(entry: Entry, *, without: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The content of an entry as plain values for JSON.
+
+    without  fields that the stored entry does not have
+    """
+    fields = type(entry).model_fields
+    names = ONLY_GIVEN.get(entry.kind, frozenset())
+    absent = {name for name in names if getattr(entry, name) == fields[name].default}
+    return entry.model_dump(mode="json", exclude=absent | without)
 
 
 def sheet_id(station: str, item: str) -> str:

@@ -1,4 +1,4 @@
-"""Names of the events that are about the line and about no person; whoever may read may see them."""
+"""Names of events; LINE_EVENTS are about the line and about no person: whoever may read may see them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ __all__ = [
     "DATABASE_BACK",
     "DESTINATION_PAUSED",
     "JUDGED_BY",
+    "KNOWN_CASE",
     "LEARNING_ENDED",
     "LEARNING_STARTED",
     "LINE_EVENTS",
@@ -39,6 +40,7 @@ CLOCK_SET_BACK: Final = "clock_set_back"
 DATABASE_BACK: Final = "database_back"
 DESTINATION_PAUSED: Final = "destination_paused"
 JUDGED_BY: Final = "bundle"  # which bundle judges, from this entry on
+KNOWN_CASE: Final = "known_case"  # subject: a sheet; details: its right label, for nobody who may review
 LEARNING_STARTED: Final = "learning_started"  # by a person: a head is fitted to reviewed sheets
 LEARNING_ENDED: Final = "learning_ended"  # with its outcome; by a person where that person ended it
 NAME_RELEASED: Final = "name_released"

@@ -24,7 +24,7 @@ __all__ = [
     "upgrade_within",
 ]
 
-HEAD: Final = "0005"  # the newest file in migrations/versions
+HEAD: Final = "0007"  # the newest file in migrations/versions
 FOLDER: Final = "steelsight.ledger.database.migrations"
 VERSION: Final = "alembic_version"  # table that names the schema
 MAKING: Final = 0x57EE15  # number of the lock of PostgreSQL under which tables are made

@@ -33,8 +33,10 @@ __all__ = [
     "metadata",
     "people",
     "pruned_images",
+    "recommendations",
     "review_marks",
     "reviews",
+    "second_reviews",
     "sheets",
     "texts",
     "verdicts",
@@ -176,6 +178,26 @@ review_marks: Final = Table(  # of reviews with a mask, or decided before the ve
     Index("review_marks_by_sheet", "sheet"),
 )
 
+recommendations: Final = Table(  # of reviews whose person was shown one
+    "recommendations",
+    metadata,
+    Column("writer", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("sheet", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("policy", Text, nullable=False),  # SHA-256 of the policy file
+    Column("chosen", Text),  # NULL = the person chose no action
+)
+
+second_reviews: Final = Table(  # reviews of a second person, to whom the first one's answer was not shown
+    "second_reviews",
+    metadata,
+    Column("writer", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("sheet", Text, nullable=False),
+)
+
 withdrawals: Final = Table(  # reviews that their person has taken back
     "withdrawals",
     metadata,
@@ -197,6 +219,7 @@ events: Final = Table(
     Column("subject", Text),
     Column("details", Text, nullable=False),  # canonical JSON
     Index("events_by_time", "entered_us", "writer", "seq"),
+    Index("events_by_name", "name", "subject"),
 )
 
 pruned_images: Final = Table(  # images that retention has removed
@@ -228,7 +251,10 @@ texts: Final = Table(  # erasable: the chain holds only the commitment
     Index("texts_by_person", "person"),
 )
 
-READ_MODELS: Final = (sheets, verdicts, draws, reviews, review_marks, withdrawals, events, pruned_images)
+READ_MODELS: Final = (
+    *(sheets, verdicts, draws, reviews, review_marks, recommendations, second_reviews, withdrawals, events),
+    pruned_images,
+)
 
 # Rows about people, each with a column `person`; erasing a person deletes them.
 ABOUT_PEOPLE: Final = (people, texts, *accounts.OF_PEOPLE, *reviewing.OF_PEOPLE)

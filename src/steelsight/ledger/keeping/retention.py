@@ -14,6 +14,7 @@ from steelsight.ledger.chain.event_names import PRUNED
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.open import Ledger
 from steelsight.ledger.images.store import ImageStore
+from steelsight.ledger.reading.known_cases import was_known
 from steelsight.ledger.writing.writer import Writer, now_us
 
 __all__ = ["Pruned", "Removable", "count_removable", "prune_images"]
@@ -41,8 +42,8 @@ def prune_images(
     """Remove the images of sheets captured more than `days` ago, and put on record which.
 
     Kept: an image that belongs to any sheet that is newer, was reviewed, has a verdict other than decided, or
-    was drawn for audit. The event is written before the images are removed: a crash leaves at most the images
-    of the last event, which the next call removes.
+    was drawn for audit, or is a known case. The event is written before the images are removed: a crash
+    leaves at most the images of the last event, which the next call removes.
 
     raises  BadInput for a number of days below 0
     """
@@ -108,7 +109,7 @@ def _needed() -> ColumnElement[bool]:
     reviewed = exists().where(schema.reviews.c.sheet == sheet)
     drawn = exists().where(schema.draws.c.sheet == sheet)
     undecided = exists().where(schema.verdicts.c.sheet == sheet, schema.verdicts.c.state != "decided")
-    return reviewed | drawn | undecided
+    return reviewed | drawn | undecided | was_known(sheet)
 
 
 def _old_images(before: int) -> Any:

@@ -18,7 +18,15 @@ from steelsight.ledger.coils.defects import TOLERANCE_MM, MergedDefect, PlacedRe
 from steelsight.ledger.database import schema
 from steelsight.ledger.reading.paging import check_limit, read_cursor, write_cursor
 
-__all__ = ["Calibrations", "CoilDefects", "DefectPage", "coil_defects", "defect_page", "place_regions"]
+__all__ = [
+    "Calibrations",
+    "CoilDefects",
+    "DefectPage",
+    "coil_defects",
+    "defect_page",
+    "own_scale",
+    "place_regions",
+]
 
 
 @dataclass(frozen=True)
@@ -136,7 +144,7 @@ def place_regions(
     size = (sheet["height"], sheet["width"])
     if sheet["position_m"] is None or not all(size):
         return []
-    scale = calibration or _own_scale(sheet)
+    scale = calibration or own_scale(sheet)
     if scale is None:
         return []
     known = calibration is not None or sheet["across_mm"] is not None
@@ -160,7 +168,7 @@ def place_regions(
     ]
 
 
-def _own_scale(sheet: dict[str, Any]) -> Calibration | None:
+def own_scale(sheet: dict[str, Any]) -> Calibration | None:
     """Square pixels along x, by the length that the sheet states; None where that is none."""
     if not sheet["length_m"]:
         return None

@@ -54,6 +54,7 @@ class EventFilter:
     name: str | None = None
     writer: str | None = None
     among: frozenset[str] | None = None  # only events of these names that name no person
+    hidden: frozenset[str] | None = None  # no events of these names
     concerning: str | None = None  # a person who did it, or whom or what it is about
     since_us: int | None = None  # entered at or after
     until_us: int | None = None  # entered before
@@ -101,10 +102,12 @@ def list_events(
 ) -> Page:
     """Events, newest first; limit, cursor and errors as of `list_sheets`."""
     table = schema.events
-    columns = replace(wanted, among=None, concerning=None)
+    columns = replace(wanted, among=None, hidden=None, concerning=None)
     query = filtered(select(table), table, columns, time="entered_us")
     if wanted.among is not None:
         query = query.where(table.c.name.in_(sorted(wanted.among)), table.c.person.is_(None))
+    if wanted.hidden:
+        query = query.where(table.c.name.not_in(sorted(wanted.hidden)))
     if wanted.concerning is not None:
         query = query.where(or_(table.c.person == wanted.concerning, table.c.subject == wanted.concerning))
     page = read_page(connection, query, table, ENTERED, limit=limit, cursor=cursor)

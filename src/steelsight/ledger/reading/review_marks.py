@@ -1,49 +1,65 @@
-"""What tables beside `reviews` say of reviews: masks, whether they were blind or withdrawn."""
+"""What tables beside `reviews` say of reviews: masks, recommendations, how they came about."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, exists, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Table, exists, select
 
 from steelsight.ledger.database import schema
 
 __all__ = ["with_marks", "withdrawn"]
 
 MANY: Final = 200  # reviews in one query
+RECOMMENDED: Final = ("action", "rule", "policy", "chosen")
 
 
-def withdrawn(reviews: Table) -> ColumnElement[bool]:
-    """The condition that a row of `reviews` was withdrawn, for a query."""
+def withdrawn(reviews: FromClause) -> ColumnElement[bool]:
+    """The condition that a row of `reviews`, or of an alias of it, was withdrawn, for a query."""
     table = schema.withdrawals
     return exists().where(table.c.review_writer == reviews.c.writer, table.c.review_seq == reviews.c.seq)
 
 
 def with_marks(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of `reviews` with mask, blind and withdrawn."""
-    marks, taken_back = schema.review_marks, schema.withdrawals
+    """Rows of `reviews` with mask, blind, recommended, independent and withdrawn."""
     names: dict[str, list[int]] = {}
     for row in rows:
         names.setdefault(row["writer"], []).append(row["seq"])
-    found: dict[tuple[str, int], dict[str, Any]] = {}
-    gone: set[tuple[str, int]] = set()
-    for writer, numbers in names.items():
-        for start in range(0, len(numbers), MANY):
-            part = numbers[start : start + MANY]
-            query = select(marks).where(marks.c.writer == writer, marks.c.seq.in_(part))
-            found.update({(row.writer, row.seq): dict(row._mapping) for row in connection.execute(query)})
-            query = select(taken_back.c.review_seq).where(
-                taken_back.c.review_writer == writer, taken_back.c.review_seq.in_(part)
-            )
-            gone.update((writer, seq) for seq in connection.execute(query).scalars())
-    return [_with(row, found.get((row["writer"], row["seq"])), gone) for row in rows]
+    marks = _rows_of(connection, schema.review_marks, names)
+    advised = _rows_of(connection, schema.recommendations, names)
+    second = _rows_of(connection, schema.second_reviews, names)
+    gone = _rows_of(connection, schema.withdrawals, names, "review_")
+    found = []
+    for row in rows:
+        name = (row["writer"], row["seq"])
+        mark, action = marks.get(name), advised.get(name)
+        found.append(
+            {
+                **row,
+                "mask": None if mark is None else mark["mask"],
+                "blind": mark is not None and mark["blind"],
+                "recommended": None if action is None else {each: action[each] for each in RECOMMENDED},
+                "independent": name in second,
+                "withdrawn": name in gone,
+            }
+        )
+    return found
 
 
-def _with(row: Mapping[str, Any], mark: dict[str, Any] | None, gone: set[tuple[str, int]]) -> dict[str, Any]:
-    return {
-        **row,
-        "mask": None if mark is None else mark["mask"],
-        "blind": mark is not None and mark["blind"],
-        "withdrawn": (row["writer"], row["seq"]) in gone,
-    }
+def _rows_of(
+    connection: Connection, table: Table, names: Mapping[str, Sequence[int]], prefix: str = ""
+) -> dict[tuple[str, int], Mapping[str, Any]]:
+    """Rows of a table about reviews, by writer and number of the review.
+
+    prefix  of the columns that name the review
+    """
+    writers, numbers = table.c[f"{prefix}writer"], table.c[f"{prefix}seq"]
+    found: dict[tuple[str, int], Mapping[str, Any]] = {}
+    for writer, wanted in names.items():
+        for start in range(0, len(wanted), MANY):
+            query = select(table).where(writers == writer, numbers.in_(wanted[start : start + MANY]))
+            for row in connection.execute(query):
+                values = dict(row._mapping)
+                found[writer, values[numbers.name]] = values
+    return found

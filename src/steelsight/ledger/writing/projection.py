@@ -60,6 +60,11 @@ def project(links: Sequence[Link], known: dict[str, dict[str, Any]]) -> Rows:
             if entry.mask is not None or entry.blind:
                 marks = {"sheet": entry.sheet, "entered_us": link.time_us, "mask": entry.mask}
                 rows[schema.review_marks].append({**place, **marks, "blind": entry.blind})
+            if entry.recommended is not None:
+                values = {"sheet": entry.sheet, **entry.recommended.model_dump(mode="json")}
+                rows[schema.recommendations].append({**place, **values})
+            if entry.independent:
+                rows[schema.second_reviews].append({**place, "sheet": entry.sheet})
         else:
             rows[schema.draws].append(_draw(entry, place))
     return rows
@@ -97,7 +102,8 @@ def _verdict(entry: VerdictGiven, link: Link, sheet: dict[str, Any]) -> dict[str
 
 
 def _review(entry: Review, link: Link) -> dict[str, Any]:
-    values = entry.model_dump(mode="json", exclude={"kind", "regions", "verdict", "mask", "blind"})
+    beside = {"mask", "blind", "recommended", "independent"}  # in tables of their own
+    values = entry.model_dump(mode="json", exclude={"kind", "regions", "verdict", *beside})
     shown = entry.verdict or (None, None)
     return {
         "writer": link.writer,

@@ -16,7 +16,7 @@ from steelsight.runtime.bundle.card import BundleCard, FileFact
 from steelsight.runtime.bundle.open import CARD_FILE, SIGNATURE_FILE, Bundle, open_bundle
 from steelsight.runtime.bundle.seal import parse_card, seal, write_card
 
-__all__ = ["copy_bundle", "describe_files", "write_bundle"]
+__all__ = ["copy_bundle", "describe_files", "refuse_replacing", "write_bundle"]
 
 
 def describe_files(files: Mapping[str, bytes]) -> dict[str, FileFact]:
@@ -35,7 +35,7 @@ def write_bundle(out: Path, card: BundleCard, files: Mapping[str, bytes]) -> Bun
     raises   BadOutput where OUT is something else or cannot be written; BadBundle where the result cannot be
              opened. An earlier bundle is then unchanged
     """
-    _refuse_replacing(out)
+    refuse_replacing(out)
     sealed = seal(card)
     _write_files(out, {**files, CARD_FILE: write_card(sealed)})
     return sealed
@@ -46,11 +46,11 @@ def copy_bundle(out: Path, bundle: Bundle, card_text: bytes) -> None:
 
     card_text  bytes of card.json; they name the same files
     """
-    _refuse_replacing(out)
+    refuse_replacing(out)
     _write_files(out, {**bundle.files, CARD_FILE: card_text})
 
 
-def _refuse_replacing(out: Path) -> None:
+def refuse_replacing(out: Path) -> None:
     """Raise BadOutput where OUT exists and is no bundle that may be replaced."""
     if out.exists() and not _replaceable(out):
         raise BadOutput(

@@ -24,7 +24,7 @@ from steelsight.ledger.chain.entries import (
     VerdictGiven,
     sheet_id,
 )
-from steelsight.ledger.chain.event_names import LINE_EVENTS
+from steelsight.ledger.chain.event_names import KNOWN_CASE, LINE_EVENTS
 from steelsight.ledger.reading.tail import TailEntry
 from steelsight.ledger.writing.projection import sheets_of
 
@@ -123,6 +123,11 @@ class Message:
             return False
         return self.data.get("name") not in LINE_EVENTS or self.data.get("person") is not None
 
+    @property
+    def is_known_case(self) -> bool:
+        """Whether it tells a known case, which is sent to nobody: a receiver may be one who reviews."""
+        return self.kind == "event" and self.data.get("name") == KNOWN_CASE
+
     def body(self, *, audit: bool = False) -> dict[str, Any]:
         """What is sent, of the form of `MessageBody`.
 
@@ -177,6 +182,8 @@ class Filter:
         if self.stations and message.station not in self.stations:
             return False
         if message.of_people and not self.audit:
+            return False
+        if message.is_known_case:
             return False
         if message.kind != "verdict":
             return True

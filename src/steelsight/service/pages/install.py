@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from steelsight.service.alarms.certificates import CertificateWatch
 from steelsight.service.alarms.conditions import Condition, drift_conditions, part_conditions
 from steelsight.service.alarms.watch import AlarmWatch
 from steelsight.service.context import Service
@@ -26,6 +27,8 @@ from steelsight.service.pages.models import routes as models
 from steelsight.service.pages.problems import add_page_problems
 from steelsight.service.pages.quality import routes as quality
 from steelsight.service.pages.review import routes as review
+from steelsight.service.pages.review.evidence import routes as evidence
+from steelsight.service.pages.review.evidence.state import EvidenceState
 from steelsight.service.pages.words import language_of, words_in
 from steelsight.service.releases.following import Releases
 from steelsight.service.releases.reproducing import Reproducer
@@ -36,6 +39,7 @@ __all__ = ["add_pages", "pages_running"]
 def add_pages(app: FastAPI) -> None:
     """Add the routes, and what they work with, such as `app.state.alarms` and `app.state.releases`."""
     service: Service = app.state.service
+    app.state.certificates = CertificateWatch(service)
     app.state.words_of = lambda request: words_in(language_of(request))
     app.state.alarms = AlarmWatch(service, _other_conditions(app.state))
     app.state.line_figures = LineFigures(service)
@@ -46,6 +50,7 @@ def add_pages(app: FastAPI) -> None:
     app.state.releases.changed.append(app.state.judges.warm)
     app.state.health.more["releases"] = app.state.releases.state
     app.state.reproducer = Reproducer(service)
+    app.state.evidence = EvidenceState()
     administration = (users, tokens, stations, retention, log)
     for part in (
         static_files,
@@ -55,6 +60,7 @@ def add_pages(app: FastAPI) -> None:
         comparing,
         coil,
         review,
+        evidence,
         quality,
         models,
         *administration,
@@ -67,7 +73,8 @@ def _other_conditions(state: Any) -> Callable[[], Sequence[Condition]]:
     def find() -> Sequence[Condition]:
         drifts = state.figures.drifts()
         parts = {name: part.state for name, part in state.health.look().items()}
-        return [*drift_conditions(drifts, state.figures.void()), *part_conditions(parts)]
+        bundles = [*drift_conditions(drifts, state.figures.void()), *state.certificates.conditions]
+        return [*bundles, *part_conditions(parts)]
 
     return find
 
@@ -80,12 +87,14 @@ async def pages_running(app: FastAPI) -> AsyncIterator[None]:
     releases.start()
     if app.state.service.settings.alarms:
         watch.start()
+        app.state.certificates.start()
     try:
         yield
     finally:
         app.state.quality.close()
         app.state.retention.close()
         await asyncio.to_thread(watch.stop)
+        await asyncio.to_thread(app.state.certificates.stop)
         app.state.coils.close()
         await asyncio.to_thread(releases.stop)
         await asyncio.to_thread(app.state.learning.close)

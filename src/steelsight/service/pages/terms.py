@@ -14,6 +14,7 @@ TERMS: Final = (
     *(N_("only all"), N_("only undecided"), N_("only defects"), N_("only disagreed")),
     *(N_("answer confirmed"), N_("answer corrected"), N_("answer unsure")),
     *(N_("stain"), N_("sheet end")),
+    *(N_("action accept"), N_("action re-inspect"), N_("action hold"), N_("action downgrade")),
     *(N_("priority high"), N_("priority medium"), N_("priority low")),
     *(N_("reason maintenance"), N_("reason known cause"), N_("reason false alarm"), N_("reason trial")),
     N_("reason other"),

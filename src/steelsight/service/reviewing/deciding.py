@@ -18,9 +18,11 @@ from steelsight.service.context import Service
 from steelsight.service.problem import Problem
 from steelsight.service.reviewing.claims import drop_claim
 from steelsight.service.reviewing.entries import GivenReview, last_live, review_entry, unknown_sheet
+from steelsight.service.reviewing.known import is_known, is_shown
+from steelsight.service.reviewing.second import is_second
 from steelsight.service.reviewing.seen import has_seen, note_seen_within
 
-__all__ = ["UNDO_S", "Decided", "decide", "is_blind", "withdraw"]
+__all__ = ["UNDO_S", "Decided", "decide", "hides_answers", "is_blind", "withdraw"]
 
 UNDO_S: Final = 3600  # a review can be taken back for so long
 
@@ -39,11 +41,18 @@ class Decided:
         return dict(vars(self))
 
 
-def is_blind(connection: Connection, person: str, sheet: str) -> bool:
-    """Whether a person decides a sheet before its verdict is shown: it was drawn, and not seen yet."""
+def is_blind(connection: Connection, service: Service, person: str, sheet: str) -> bool:
+    """Whether a person decides a sheet before its verdict is shown.
+
+    It was drawn, or is a known case that this person decides so, and its verdict was not seen yet.
+    """
     draws = schema.draws
     drawn = connection.execute(select(draws.c.sheet).where(draws.c.sheet == sheet)).one_or_none()
-    return drawn is not None and not has_seen(connection, person, sheet)
+    if drawn is None:
+        shown = is_shown(service.ledger.id, person, sheet, service.settings.known_cases_shown)
+        if shown or not is_known(connection, sheet):
+            return False
+    return not has_seen(connection, person, sheet)
 
 
 def decide(
@@ -63,9 +72,14 @@ def decide(
     second  take it although somebody else has
     raises  Problem: 409 reviewed_meanwhile with who has said what; those of `review_entry`
     """
+    again = is_second(
+        connection, service.ledger.id, person, given.sheet, service.settings.second_review_share
+    )
     if not second:
-        _refuse_reviewed(connection, person, given.sheet, claim)
-    blind = is_blind(connection, person, given.sheet)
+        own = again or is_known(connection, given.sheet)
+        _refuse_reviewed(connection, person, given.sheet, claim, own=own)
+    given = replace(given, independent=again)
+    blind = is_blind(connection, service, person, given.sheet)
     if blind:
         given = _blind(connection, given)
     link = writer.append_within(connection, [review_entry(connection, service, given, person)])[0]
@@ -75,7 +89,19 @@ def decide(
     return Decided(link.writer, link.seq, given.sheet, blind)
 
 
-def _refuse_reviewed(connection: Connection, person: str, sheet: str, claim: str | None) -> None:
+def hides_answers(connection: Connection, service: Service, person: str, sheet: str) -> bool:
+    """Whether a person must not see what others said of a sheet: a known case, or one for a second review."""
+    share = service.settings.second_review_share
+    return is_known(connection, sheet) or is_second(connection, service.ledger.id, person, sheet, share)
+
+
+def _refuse_reviewed(
+    connection: Connection, person: str, sheet: str, claim: str | None, *, own: bool
+) -> None:
+    """Refuse an answer to a sheet that was reviewed since it was handed out.
+
+    own  only the person's own reviews count
+    """
     reviews = schema.reviews
     held = select(claims.c.claim).where(
         claims.c.sheet == sheet,
@@ -90,6 +116,8 @@ def _refuse_reviewed(connection: Connection, person: str, sheet: str, claim: str
         .where(reviews.c.sheet == sheet, ~withdrawn(reviews))
         .order_by(reviews.c.entered_us.desc())
     )
+    if own:
+        query = query.where(reviews.c.person == person)
     row = connection.execute(query.limit(1)).one_or_none()
     if row is not None:
         raise Problem(
@@ -116,7 +144,7 @@ def _blind(connection: Connection, given: GivenReview) -> GivenReview:
             "choose what the sheet shows",
         )
     verdict = last_live(sheet)
-    given = replace(given, blind=True, verdict=None, nuisance=None)
+    given = replace(given, blind=True, verdict=None, nuisance=None, recommended=None)
     if given.answer is Answer.CORRECTED and verdict is not None and given.label == verdict["label"]:
         return replace(given, answer=Answer.CONFIRMED, label=None)
     return given

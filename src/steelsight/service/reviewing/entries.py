@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from steelsight.errors import BadAnnotation
-from steelsight.ledger.chain.entries import Answer, LedgerRegion, Review
+from steelsight.ledger.chain.entries import Answer, LedgerRegion, Recommended, Review
 from steelsight.ledger.keeping.people import commit_text
 from steelsight.ledger.reading.lists import sheet_history
 from steelsight.service.context import Service
@@ -35,6 +35,8 @@ class GivenReview:
     seconds: float | None = None
     mask: str | None = None  # run lengths of the original image
     blind: bool = False
+    recommended: Recommended | None = None  # as it was shown; nothing is recommended before a blind decision
+    independent: bool = False  # a second review, without the first one's answer
 
 
 def review_entry(connection: Connection, service: Service, given: GivenReview, person: str) -> Review:
@@ -62,6 +64,8 @@ def review_entry(connection: Connection, service: Service, given: GivenReview, p
         seconds=given.seconds,
         mask=given.mask,
         blind=given.blind,
+        recommended=given.recommended,
+        independent=given.independent,
     )
 
 

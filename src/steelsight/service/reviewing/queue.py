@@ -1,7 +1,7 @@
 """Which sheets wait for a reviewer, and in which order.
 
 A queue holds sheets with a live verdict and no review. Sheets drawn for audit are never among them: a draw is
-handed out by itself, to reviewers who have not seen its verdict.
+handed out by itself, to reviewers who have not seen its verdict. Known cases are not either.
 """
 
 from __future__ import annotations
@@ -18,13 +18,23 @@ from sqlalchemy.orm import aliased
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.reviewing import claims
 from steelsight.ledger.reading.disagreements import other_shadow_label
+from steelsight.ledger.reading.known_cases import was_known
 from steelsight.ledger.reading.review_marks import withdrawn
 from steelsight.ledger.writing.writer import database_us
 from steelsight.service.bundles import Bundles
 from steelsight.service.reviewing.seen import was_seen
 from steelsight.types import State
 
-__all__ = ["Costs", "Only", "Order", "audit_due", "count_waiting", "waiting_draws", "waiting_sheets"]
+__all__ = [
+    "BETWEEN_DRAWS",
+    "Costs",
+    "Only",
+    "Order",
+    "audit_due",
+    "count_waiting",
+    "waiting_draws",
+    "waiting_sheets",
+]
 
 CONSIDERED: Final = 2000  # newest waiting sheets that are put in order
 BETWEEN_DRAWS: Final = 3  # reviews of other sheets between two draws, where others wait
@@ -84,7 +94,7 @@ def _drawn() -> ColumnElement[bool]:
 
 def _ordinary(connection: Connection, only: Only, skip: Collection[str], bundles: Bundles) -> Select[Any]:
     verdicts = schema.verdicts
-    query = _waiting(connection, skip).where(~_drawn(), ~_reviewed())
+    query = _waiting(connection, skip).where(~_drawn(), ~was_known(verdicts.c.sheet), ~_reviewed())
     if only is Only.UNDECIDED:
         return query.where(verdicts.c.state != State.DECIDED.value)
     if only is Only.DISAGREED:
@@ -153,12 +163,14 @@ def audit_due(connection: Connection, person: str, *, skip: Sequence[str] = ()) 
 
     skip  sheets that the person has put off or has on the page, the last ones last
     """
-    draws = schema.draws
+    sheets = schema.sheets
+    drawn = exists().where(schema.draws.c.sheet == sheets.c.sheet)
     held = select(claims.c.sheet).where(
         claims.c.person == person, claims.c.until_us > database_us(connection)
     )
-    recent = select(draws.c.sheet).where(
-        draws.c.sheet.in_(held) | draws.c.sheet.in_(list(skip[-BETWEEN_DRAWS:]))
+    recent = select(sheets.c.sheet).where(
+        sheets.c.sheet.in_(held) | sheets.c.sheet.in_(list(skip[-BETWEEN_DRAWS:])),
+        drawn | was_known(sheets.c.sheet),
     )
     if connection.execute(recent.limit(1)).one_or_none() is not None:
         return False
@@ -169,8 +181,11 @@ def audit_due(connection: Connection, person: str, *, skip: Sequence[str] = ()) 
     return not any(last)
 
 
-def count_waiting(connection: Connection, bundles: Bundles, person: str, only: Only) -> tuple[int, int]:
-    """Ordinary sheets and draws that wait, each counted up to CONSIDERED."""
+def count_waiting(connection: Connection, bundles: Bundles, person: str, only: Only) -> int:
+    """Ordinary sheets and draws that wait together, the ordinary ones counted up to CONSIDERED.
+
+    The number of draws alone is told to nobody who reviews: known cases would be told from draws by it.
+    """
     ordinary = _ordinary(connection, only, (), bundles).limit(CONSIDERED).subquery()
     number = connection.execute(select(func.count()).select_from(ordinary)).scalar_one()
-    return int(number), len(waiting_draws(connection, person))
+    return int(number) + len(waiting_draws(connection, person))

@@ -1,6 +1,7 @@
 """Who has seen the verdict of a sheet that was drawn for audit: on a page, in a list, in an event stream.
 
-A draw goes only to a reviewer who has not seen its verdict. Of sheets that were not drawn nothing is kept.
+A draw goes only to a reviewer who has not seen its verdict. The same is kept of known cases, from the time
+on at which they became ones; of other sheets nothing is kept.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.reviewing import seen_sheets, watches
+from steelsight.ledger.reading.known_cases import was_known
 from steelsight.ledger.writing.writer import now_us
 from steelsight.service.access.roles import Caller
 from steelsight.service.context import Service
@@ -65,20 +67,17 @@ def note_seen(service: Service, caller: Caller, sheets: Iterable[str]) -> None:
 def note_coil_seen(service: Service, caller: Caller, coil: str) -> None:
     """Put on record that a person is shown all verdicts of a coil; call it before they are shown.
 
-    One statement over the coil's draws, however many sheets and defects it has; none is written where the
-    person has seen them before.
+    One statement over the coil's draws and known cases, however many sheets and defects it has; none is
+    written where the person has seen them before.
     raises  BadLedger where that cannot be written: then they are not to be shown
     """
     person = viewer(service, caller)
     if person is None:
         return
-    draws, sheets = schema.draws, schema.sheets
-    known = exists().where(seen_sheets.c.person == person, seen_sheets.c.sheet == draws.c.sheet)
+    sheets = schema.sheets
     now = literal(now_us(), BigInteger).label("seen_us")
-    unseen = (
-        select(literal(person).label("person"), draws.c.sheet, now)
-        .join(sheets, sheets.c.sheet == draws.c.sheet)
-        .where(sheets.c.coil == coil, ~known)
+    unseen = select(literal(person).label("person"), sheets.c.sheet, now).where(
+        sheets.c.coil == coil, _is_kept(), ~_is_seen(person)
     )
     with service.ledger.read() as connection:
         if connection.execute(unseen.limit(1)).first() is None:
@@ -98,12 +97,22 @@ def note_seen_within(connection: Connection, person: str, sheets: Collection[str
 
 def _drawn_unseen(connection: Connection, person: str, sheets: list[str]) -> list[str]:
     found: list[str] = []
-    draws = schema.draws
-    known = exists().where(seen_sheets.c.person == person, seen_sheets.c.sheet == draws.c.sheet)
+    column = schema.sheets.c.sheet
     for start in range(0, len(sheets), MANY):
-        part = draws.c.sheet.in_(sheets[start : start + MANY])
-        found.extend(connection.execute(select(draws.c.sheet).where(part, ~known)).scalars())
+        query = select(column).where(column.in_(sheets[start : start + MANY]), _is_kept(), ~_is_seen(person))
+        found.extend(connection.execute(query).scalars())
     return found
+
+
+def _is_kept() -> ColumnElement[bool]:
+    """The condition that it is kept who has seen a row of `sheets`."""
+    column = schema.sheets.c.sheet
+    return or_(exists().where(schema.draws.c.sheet == column), was_known(column))
+
+
+def _is_seen(person: str) -> ColumnElement[bool]:
+    """The condition that a person's view of a row of `sheets` is on record."""
+    return exists().where(seen_sheets.c.person == person, seen_sheets.c.sheet == schema.sheets.c.sheet)
 
 
 def was_seen(person: str, verdicts: Table) -> ColumnElement[bool]:

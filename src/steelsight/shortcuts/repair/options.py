@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from steelsight.counterfactuals.options import LIMIT_HELP, SOURCE_HELP
 from steelsight.options import check_options, option
 from steelsight.sheets.options import DataOptions
 
@@ -35,14 +36,12 @@ class RepairOptions(DataOptions):
         flag="--suspect",
         metavar="CLASS",
     )
-    groups_from: str = option(
-        "auto", help="Source of which sheets have the nuisance: auto, truth (truth.csv) or detector."
-    )
+    groups_from: str = option("auto", help=SOURCE_HELP)
     start: str = option(
         "run", help="run: training continues from the run's weights; recipe: it starts as its recipe does."
     )
     epochs: int | None = option(None, help="Maximum number of epochs. Default: as the run's recipe.", min=1)
-    limit: int = option(500, help="Maximum number of sheets pasted on.", min=1)
+    limit: int = option(500, help=LIMIT_HELP, min=1)
     material: str = option("auto", help="What is pasted: real (cut from sheets), drawn, or auto.")
     seed: int = option(0, help="Same seed and data, same figures.", min=0)
     fresh: bool = option(False, help="Start over, or continue with what DIR holds.", flag="--fresh/--resume")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from steelsight.ledger.chain.entries import Answer, LedgerRegion, Mode, Runs
+from steelsight.ledger.chain.entries import Answer, LedgerRegion, Mode, Recommended, Runs
 from steelsight.service.api.models.values import (
     AnswerModel,
     Moment,
@@ -154,6 +154,12 @@ class ReviewAnswer(AnswerModel):
     )
     blind: bool = Field(False, description="Decided before verdict and map were shown.")
     withdrawn: bool = Field(False, description="Taken back by its person; it stays on record.")
+    independent: bool = Field(
+        False, description="Of a second person, to whom the first one's answer was not shown."
+    )
+    recommended: Recommended | None = Field(
+        None, description="The action that the recommendation policy named, and the one that was chosen."
+    )
 
 
 class SheetHistory(SheetAnswer):

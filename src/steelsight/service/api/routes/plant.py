@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
 
-from steelsight.ledger.chain.event_names import LINE_EVENTS
+from steelsight.ledger.chain.event_names import KNOWN_CASE, LINE_EVENTS
 from steelsight.ledger.reading.coils import coil_metres, coil_sheets, list_coils
 from steelsight.ledger.reading.defects import defect_page
 from steelsight.ledger.reading.records import EventFilter, list_events
@@ -133,9 +133,14 @@ def get_events(
     service: ServicePart,
     caller: Annotated[Caller, Depends(needs(Permission.READ))],
 ) -> EventPage:
-    """Events, newest first; without the permission `audit` those that are not about people."""
+    """Events, newest first; without the permission `audit` those that are not about people.
+
+    Known cases are for those alone who may not review.
+    """
     audit = caller.may(Permission.AUDIT)
-    wanted = filter_of(EventFilter, query, among=None if audit else LINE_EVENTS, concerning=None)
+    hidden = frozenset({KNOWN_CASE}) if caller.may(Permission.REVIEW) else None
+    given = {"among": None if audit else LINE_EVENTS, "hidden": hidden, "concerning": None}
+    wanted = filter_of(EventFilter, query, **given)
     with service.ledger.read() as connection:
         page = list_events(connection, wanted, limit=query.limit, cursor=query.cursor)
     return EventPage.model_validate({"items": [public(row) for row in page.rows], "next": page.cursor})

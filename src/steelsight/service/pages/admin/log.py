@@ -16,11 +16,11 @@ from starlette.responses import Response
 from steelsight.csv_text import csv_text
 from steelsight.ledger.chain.canonical import time_text
 from steelsight.ledger.chain.entries import Event
+from steelsight.ledger.chain.event_names import KNOWN_CASE
 from steelsight.ledger.database import schema
 from steelsight.ledger.keeping.people import find_person
 from steelsight.ledger.reading.paging import LONGEST_PAGE
 from steelsight.ledger.reading.records import EventFilter, list_events
-from steelsight.quality.ledger import KNOWN_CASE
 from steelsight.service.access.accounts import list_accounts
 from steelsight.service.access.guard import needs
 from steelsight.service.access.roles import Caller, Permission
@@ -106,9 +106,9 @@ def show_log(
 
 
 def _told(row: dict[str, Any], caller: Caller) -> dict[str, Any]:
-    """An event; the right answers of known cases are not for those who review."""
+    """An event; which sheets are known cases, and their right answers, are not for those who review."""
     hidden = row["name"] == KNOWN_CASE and caller.may(Permission.REVIEW)
-    return {**row, "details": {}} if hidden else row
+    return {**row, "subject": None, "details": {}} if hidden else row
 
 
 def _shown(row: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:

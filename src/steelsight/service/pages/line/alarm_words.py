@@ -14,7 +14,9 @@ def condition_words(words: Words, condition: Mapping[str, Any]) -> str:
     """A sentence about one condition, as an event holds it; a kind that is not known is named as it is."""
     kind, values = str(condition["kind"]), dict(condition.get("values", {}))
     if "share" in values:
-        values["share"] = words.percent(values["share"])
+        digits = int(kind == "certificate_refuted")
+        values["share"] = words.percent(values["share"], digits)
+        values["limit"] = words.percent(values["limit"], digits)
     if "seconds" in values:
         values["minutes"] = words.number(values["seconds"] / 60)
     if isinstance(values.get("properties"), list):
@@ -28,6 +30,10 @@ def condition_words(words: Words, condition: Mapping[str, Any]) -> str:
         "undecided": words("%(share)s of the last %(sheets)s sheets were not decided"),
         "defects": words("%(share)s of the last %(sheets)s sheets have a defect"),
         "certificate_void": words("The certificate of the bundle does not hold for these sheets"),
+        "certificate_refuted": words(
+            "The certificate of the bundle no longer holds: at least %(share)s of its decisions seem wrong "
+            "to reviewers, where %(limit)s may (%(draws)s audit draws)"
+        ),
         "drift": words("The sheets differ clearly from the training sheets: %(properties)s"),
     }
     text = texts.get(kind)

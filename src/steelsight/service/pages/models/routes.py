@@ -33,6 +33,14 @@ Reason = Annotated[str, Form(max_length=LONGEST_REASON, pattern=r"^[^\x00]*$")]
 ACTS: Final = "/models"
 
 
+def _wish(model: ModelId, seen: Seen, reason: Reason) -> Wish:
+    """What the forms of promotion and of rollback send."""
+    return Wish(model, seen, reason)
+
+
+Wanted = Annotated[Wish, Depends(_wish)]
+
+
 @router.get(ACTS)
 def show_page(
     request: Request,
@@ -85,15 +93,11 @@ def promote_bundle(
     request: Request,
     service: ServicePart,
     caller: Engineer,
-    model: ModelId,
-    seen: Seen,
-    reason: Reason,
+    wanted: Wanted,
 ) -> Response:
     """Let a bundle judge that has passed the gate."""
     releases: Releases = request.app.state.releases
-    return _act(
-        request, service, caller, lambda: promote(service, releases, caller, Wish(model, seen, reason))
-    )
+    return _act(request, service, caller, lambda: promote(service, releases, caller, wanted))
 
 
 @router.post("/models/rollback")
@@ -101,15 +105,11 @@ def roll_back_bundle(
     request: Request,
     service: ServicePart,
     caller: Engineer,
-    model: ModelId,
-    seen: Seen,
-    reason: Reason,
+    wanted: Wanted,
 ) -> Response:
     """Let the bundle judge again that did before."""
     releases: Releases = request.app.state.releases
-    return _act(
-        request, service, caller, lambda: roll_back(service, releases, caller, Wish(model, seen, reason))
-    )
+    return _act(request, service, caller, lambda: roll_back(service, releases, caller, wanted))
 
 
 @router.post("/models/learn")

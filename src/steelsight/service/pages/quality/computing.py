@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection
 
 from steelsight.errors import BadInput
-from steelsight.ledger.database import schema
 from steelsight.ledger.writing.writer import now_us
+from steelsight.quality.agreement import Agreement, agreement
 from steelsight.quality.certificate import CertificateState, certificate_state
 from steelsight.quality.correction import ReviewerErrors
 from steelsight.quality.enough import (
@@ -23,16 +23,23 @@ from steelsight.quality.enough import (
 )
 from steelsight.quality.escape import Escape
 from steelsight.quality.ledger import Period, read_audit
+from steelsight.quality.recommendations import RuleCount, read_rule_counts
 from steelsight.quality.records import AuditData, Outcome
 from steelsight.quality.report import QualityReport, quality_report
 from steelsight.quality.reviewers import defect_errors, type_errors
+from steelsight.quality.second import second_pairs
+from steelsight.service.certificates import (
+    MOST_VERDICTS,
+    certified_of,
+    has_too_many,
+    live_bundles,
+    read_since_certified,
+)
 from steelsight.service.context import Service
-from steelsight.service.pages.quality.certified import certified_of
 from steelsight.service.pages.quality.query import QualityQuery
 
 __all__ = ["SHARES", "EscapeNeeds", "QualityFigures", "compute_figures", "find_needs"]
 
-MOST_VERDICTS: Final = 3_000_000  # live ones of a period
 SEED: Final = 0  # the same ledger gives the same figures
 SHARES: Final = (
     "defective_among_passed",
@@ -57,6 +64,8 @@ class QualityFigures:
     certificate_note: str  # why there is none: "", "several", "absent", "closed", "long"
     coverage: Mapping[str, tuple[int, int]]  # by week: decided sheets, all sheets
     waiting: int  # draws without a review that counts
+    rules: tuple[RuleCount, ...]  # recommended and chosen actions
+    shown_agreement: Agreement  # of two people who both had seen the verdict
     computed_us: int
 
     def groups(self) -> dict[str, Mapping[str, Escape]]:
@@ -81,6 +90,8 @@ class QualityFigures:
                 for share, need in each.items()
             ],
             "agreement_needs": self.agreement_need.as_dict(),
+            "agreement_with_verdict": self.shown_agreement.as_dict(),
+            "recommendations": [each.as_dict() for each in self.rules],
             "coverage_by_week": {
                 week: {"decided": decided, "sheets": sheets}
                 for week, (decided, sheets) in self.coverage.items()
@@ -98,9 +109,11 @@ def compute_figures(service: Service, query: QualityQuery) -> QualityFigures:
     with service.ledger.read() as connection:
         _check_size(connection, query.period)
         data = read_audit(connection, query.period, clean=clean)
+        rules = read_rule_counts(connection, query.period)
+        pairs = second_pairs(connection, query.period)
         bundles = _bundles(connection, query.period)
         chosen = query.bundle or (bundles[0] if len(bundles) == 1 else None)
-        watched, note = _watched(connection, service, chosen)
+        watched, note = read_since_certified(connection, service.bundles, chosen)
     report = quality_report(data, np.random.default_rng(SEED))
     certificate, need = _certificate(service, chosen, watched)
     return QualityFigures(
@@ -114,31 +127,14 @@ def compute_figures(service: Service, query: QualityQuery) -> QualityFigures:
         note,
         _coverage(data),
         sum(draws for _, draws in data.sheets.values()) - len(data.audited) - data.unsure,
+        rules,
+        agreement(pairs, interchangeable=True),
         now_us(),
     )
 
 
-def _live(period: Period) -> Select[Any]:
-    table = schema.verdicts
-    query = select(table.c.bundle).where(table.c.mode == "live")
-    if period.since_us is not None:
-        query = query.where(table.c.captured_us >= period.since_us)
-    if period.until_us is not None:
-        query = query.where(table.c.captured_us < period.until_us)
-    if period.station is not None:
-        query = query.where(table.c.station == period.station)
-    if period.bundle is not None:
-        query = query.where(table.c.bundle == period.bundle)
-    return query
-
-
-def _is_too_long(connection: Connection, period: Period) -> bool:
-    rows = _live(period).limit(MOST_VERDICTS + 1).subquery()
-    return connection.execute(select(func.count()).select_from(rows)).scalar_one() > MOST_VERDICTS
-
-
 def _check_size(connection: Connection, period: Period) -> None:
-    if _is_too_long(connection, period):
+    if has_too_many(connection, period):
         raise BadInput(
             f"period: expected at most {MOST_VERDICTS} verdicts, got more; choose a shorter period or one "
             "station"
@@ -147,23 +143,7 @@ def _check_size(connection: Connection, period: Period) -> None:
 
 def _bundles(connection: Connection, period: Period) -> tuple[str, ...]:
     """Model ids of the live verdicts of a period."""
-    return tuple(sorted(connection.execute(_live(period).distinct()).scalars()))
-
-
-def _watched(connection: Connection, service: Service, bundle: str | None) -> tuple[AuditData | None, str]:
-    """All sheets of a bundle, whatever period was chosen: the bounds hold for one that only grows."""
-    if bundle is None:
-        return None, "several"
-    inspector = service.bundles.find(bundle)
-    if inspector is None:
-        return None, "closed"
-    card = inspector.bundle.card
-    if certified_of(card) is None:
-        return None, "absent"
-    period = Period(bundle=card.model_id)
-    if _is_too_long(connection, period):
-        return None, "long"
-    return read_audit(connection, period, clean=card.no_defect), ""
+    return tuple(sorted(connection.execute(live_bundles(period).distinct()).scalars()))
 
 
 def _certificate(

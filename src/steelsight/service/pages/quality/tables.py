@@ -14,7 +14,9 @@ from steelsight.quality.correction import CorrectedShare
 from steelsight.quality.enough import Need, need_of_agreement
 from steelsight.quality.escape import Escape, Ratio
 from steelsight.quality.records import Outcome
+from steelsight.service.pages.quality.actions import action_rows
 from steelsight.service.pages.quality.computing import SHARES, QualityFigures
+from steelsight.service.pages.quality.people import followed_words, reviewer_rows
 from steelsight.service.pages.quality.sentences import (
     agreement_words,
     basis_words,
@@ -58,9 +60,14 @@ def report_values(words: Words, figures: QualityFigures, names: Mapping[str, str
         "certificate": _certificate(words, figures),
         "certificate_note": figures.certificate_note,
         "confusion": _confusion(words, figures),
+        "actions": action_rows(words, figures.rules),
         "agreement": agreement_words(words, report.agreement, figures.agreement_need),
+        "shown_agreement": agreement_words(
+            words, figures.shown_agreement, need_of_agreement(figures.shown_agreement)
+        ),
         "pairs": _pairs(words, figures, names),
-        "reviewers": _reviewers(words, figures, names),
+        "reviewers": reviewer_rows(words, report, names),
+        "followed": followed_words(words, report.followed),
         "notes": [note_words(words, each) for each in report.notes],
     }
 
@@ -206,31 +213,6 @@ def _pairs(words: Words, figures: QualityFigures, names: Mapping[str, str]) -> l
             }
         )
     return found
-
-
-def _reviewers(words: Words, figures: QualityFigures, names: Mapping[str, str]) -> list[dict[str, Any]]:
-    def rate(counts: tuple[int, int], bounds: tuple[float, float]) -> str:
-        if not counts[1]:
-            return "–"
-        low, high = (words.percent(each) for each in bounds)
-        return words(
-            "%(found)s of %(cases)s (%(low)s to %(high)s)",
-            found=words.number(counts[0]),
-            cases=words.number(counts[1]),
-            low=low,
-            high=high,
-        )
-
-    return [
-        {
-            "name": names[each.person],
-            "audited": each.audited,
-            "defects": rate(each.defects, each.defects_bounds),
-            "clean": rate(each.clean, each.clean_bounds),
-            "followed": f"{each.followed[0]} / {each.followed[1]}" if each.followed[1] else "–",
-        }
-        for each in figures.report.reviewers
-    ]
 
 
 def reviewer_names(

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
-from steelsight.ledger.chain.entries import Answer, LedgerRegion, Runs
+from steelsight.ledger.chain.entries import Action, Answer, LedgerRegion, Recommended, Runs
 from steelsight.service.api.models.sheets import VerdictName
 from steelsight.service.api.models.values import Parameters, ShortName
 from steelsight.service.reviewing.entries import GivenReview
@@ -34,6 +34,15 @@ class ClaimsBody(Parameters):
     claims: tuple[Hex32, ...] = Field((), max_length=20)
 
 
+class RecommendedBody(Parameters):
+    """The recommendation that was shown, and the action that the person chose."""
+
+    action: Action
+    rule: ShortName
+    policy: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    chosen: Action | None = None
+
+
 class DecisionBody(Parameters):
     """The answer to one sheet."""
 
@@ -49,13 +58,16 @@ class DecisionBody(Parameters):
         None
     )
     seconds: float | None = Field(None, ge=0, le=1e9, allow_inf_nan=False)
+    recommended: RecommendedBody | None = None  # None where none was shown
     second: bool = False  # take it although somebody else has reviewed the sheet
 
     def given(self) -> GivenReview:
         """The review in it."""
         names = ("sheet", "answer", "label", "nuisance", "regions", "mask", "comment", "seconds")
         named = None if self.verdict is None else (self.verdict.writer, self.verdict.seq)
-        return GivenReview(**{name: getattr(self, name) for name in names}, verdict=named)
+        shown = None if self.recommended is None else Recommended(**self.recommended.model_dump())
+        values = {name: getattr(self, name) for name in names}
+        return GivenReview(**values, verdict=named, recommended=shown)
 
 
 class UndoBody(Parameters):

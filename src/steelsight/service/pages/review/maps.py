@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from typing import Final
+
 import numpy as np
 
-from steelsight.reports.overlay import overlay_png
+from steelsight.reports.overlay import contours_png, overlay_png
 from steelsight.runtime.engine.inspector import Inspector
-from steelsight.runtime.engine.reading import decode
 from steelsight.runtime.engine.regions import upsample
+from steelsight.service.pages.review.explained import model_input
 from steelsight.service.problem import Problem
 
-__all__ = ["class_map"]
+__all__ = ["MapStyle", "class_map"]
+
+FINER: Final = 4  # contours are drawn on so many times the model's pixels, up to a width of WIDEST
+WIDEST: Final = 1600  # px
 
 
-def class_map(inspector: Inspector, content: bytes, label: str) -> bytes:
+class MapStyle(StrEnum):
+    """How a map is drawn."""
+
+    HEAT = "heat"
+    CONTOURS = "contours"
+
+
+def class_map(inspector: Inspector, content: bytes, label: str, style: MapStyle = MapStyle.HEAT) -> bytes:
     """The evidence for a class, red, and against it, blue.
 
     content  the image file
@@ -28,11 +41,11 @@ def class_map(inspector: Inspector, content: bytes, label: str) -> bytes:
             f"expected a class with a map, got {label!r:.120}",
             f"choose one of {', '.join(card.class_names)}",
         )
-    read = decode(content, "image", card.input)
-    if read.gray is None:
-        raise Problem(409, "bad_image", read.detail, "the sheet has no map: its image cannot be read")
-    outputs = inspector.engine(read.gray[np.newaxis])
-    grid = outputs.maps[0, card.class_names.index(label)]
-    whole = upsample(grid, (card.input.height, card.input.width))
-    left, top, right, bottom = read.placement(card.input).model_box
-    return overlay_png(np.ascontiguousarray(whole[top:bottom, left:right]))
+    gray, placement = model_input(inspector, content)
+    grid = inspector.engine(gray[np.newaxis]).maps[0, card.class_names.index(label)]
+    lines = style is MapStyle.CONTOURS
+    finer = max(1, min(FINER, WIDEST // card.input.width)) if lines else 1
+    whole = upsample(grid, (card.input.height * finer, card.input.width * finer))
+    left, top, right, bottom = (edge * finer for edge in placement.model_box)
+    draw = contours_png if lines else overlay_png
+    return draw(np.ascontiguousarray(whole[top:bottom, left:right]))

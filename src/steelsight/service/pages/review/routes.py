@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from steelsight.ledger.database.reviewing import claims
 from steelsight.ledger.reading.lists import sheet_history
+from steelsight.reports.overlay import CONTOUR_SHARE
 from steelsight.service.access.guard import needs
 from steelsight.service.access.roles import Caller, Permission
 from steelsight.service.api.idempotency import IdempotencyKey, once
@@ -25,23 +26,15 @@ from steelsight.service.pages.review.bodies import (
     DecisionBody,
     UndoBody,
 )
-from steelsight.service.pages.review.maps import class_map
+from steelsight.service.pages.review.explained import explained_sheet
+from steelsight.service.pages.review.maps import MapStyle, class_map
 from steelsight.service.pages.review.sheet import NUISANCES, shown_sheet
-from steelsight.service.problem import Problem
 from steelsight.service.reviewing.claims import Claim, claim_first, free_claims, renew_claims
 from steelsight.service.reviewing.deciding import decide, is_blind, withdraw
-from steelsight.service.reviewing.entries import last_live, unknown_sheet
+from steelsight.service.reviewing.entries import unknown_sheet
+from steelsight.service.reviewing.offering import count_offered, offered_sheets
 from steelsight.service.reviewing.people import known_person, reviewer
-from steelsight.service.reviewing.queue import (
-    Costs,
-    Only,
-    Order,
-    audit_due,
-    count_waiting,
-    waiting_draws,
-    waiting_sheets,
-)
-from steelsight.types import State
+from steelsight.service.reviewing.queue import Only, Order
 
 __all__ = ["router"]
 
@@ -61,7 +54,7 @@ def show_page(
     """The page; its script asks for the first sheet."""
     person = reviewer(service, caller)
     with service.ledger.read() as connection:
-        waiting, draws = count_waiting(connection, service.bundles, person, only)
+        waiting = count_offered(connection, service, person, only)
     return render(
         request,
         "review/page.html",
@@ -71,8 +64,8 @@ def show_page(
         orders=tuple(Order),
         onlys=tuple(Only),
         waiting=waiting,
-        draws=draws,
         longest=LONGEST_COMMENT,
+        contour_share=CONTOUR_SHARE,
     )
 
 
@@ -83,26 +76,12 @@ def claim_sheet(body: ClaimBody, request: Request, service: ServicePart, caller:
         person = known_person(connection, service, caller)
         claim = _wanted(connection, person, body.sheet) if body.sheet else None
         if claim is None and body.sheet is None:
-            claim = claim_first(connection, person, _candidates(connection, service, person, body))
+            offered = offered_sheets(connection, service, person, body.order, body.only, skip=body.skip)
+            claim = claim_first(connection, person, offered)
         if claim is None:
-            waiting, draws = count_waiting(connection, service.bundles, person, body.only)
-            return JSONResponse({"sheet": None, "waiting": waiting, "draws": draws})
+            waiting = count_offered(connection, service, person, body.only)
+            return JSONResponse({"sheet": None, "waiting": waiting})
         return JSONResponse(_handed_out(connection, request, service, person, claim))
-
-
-def _candidates(connection: Connection, service: Service, person: str, body: ClaimBody) -> list[str]:
-    """Sheets in the order in which they are offered: now and then a draw first."""
-    settings = service.settings
-    ordinary = waiting_sheets(
-        connection,
-        service.bundles,
-        body.order,
-        body.only,
-        skip=body.skip,
-        costs=Costs(settings.cost_escape, settings.cost_overkill),
-    )
-    draws = waiting_draws(connection, person, skip=body.skip)
-    return [*draws, *ordinary] if audit_due(connection, person, skip=body.skip) else [*ordinary, *draws]
 
 
 def _wanted(connection: Connection, person: str, sheet: str) -> Claim | None:
@@ -121,8 +100,9 @@ def _handed_out(
     connection: Connection, request: Request, service: Service, person: str, claim: Claim
 ) -> dict[str, Any]:
     """A sheet for the page; where its verdict is shown, that is on record before."""
-    blind = is_blind(connection, person, claim.sheet)
-    found = shown_sheet(connection, service, claim.sheet, blind=blind)
+    blind = is_blind(connection, service, person, claim.sheet)
+    reliability = request.app.state.evidence.reliability
+    found = shown_sheet(connection, service, claim.sheet, person, blind=blind, reliability=reliability)
     html = fragment(request, "review/sheet.html", sheet=found, nuisances=NUISANCES, revealed=False)
     return {"sheet": claim.sheet, "claim": claim.id, "html": html}
 
@@ -166,7 +146,10 @@ def decide_sheet(
             if again is not None:
                 again.store(connection, 201, done, days=service.settings.idempotency_days)
         if done["blind"]:  # the verdict, now that the person has decided
-            shown = shown_sheet(connection, service, body.sheet, blind=False)
+            reliability = request.app.state.evidence.reliability
+            shown = shown_sheet(
+                connection, service, body.sheet, person, blind=False, revealed=True, reliability=reliability
+            )
             done["html"] = fragment(
                 request, "review/sheet.html", sheet=shown, nuisances=NUISANCES, revealed=True
             )
@@ -191,33 +174,9 @@ def show_map(
     service: ServicePart,
     caller: Reviewer,
     label: Annotated[str, Query(max_length=200)],
+    style: MapStyle = MapStyle.HEAT,
 ) -> Response:
     """The map of a class by the bundle that gave the last live verdict."""
-    person = reviewer(service, caller)
-    with service.ledger.read() as connection:
-        found = sheet_history(connection, sheet)
-        verdict = None if found is None else last_live(found)
-        if found is None or verdict is None:
-            raise unknown_sheet(sheet)
-        hidden = is_blind(connection, person, sheet)
-    if hidden:
-        raise Problem(
-            403, "decide_first", "this sheet was drawn for audit: decide before its map is shown", "decide"
-        )
-    if verdict["state"] == State.UNKNOWN_INPUT.value:
-        raise Problem(
-            409,
-            "unknown_input",
-            "the sheet is unlike every training sheet: its map would not be valid",
-            "look at the image alone",
-        )
-    inspector = service.bundles.find(verdict["bundle"])
-    if inspector is None:
-        raise Problem(
-            409,
-            "other_bundle",
-            "the bundle that gave the verdict is not opened here",
-            "add it to more_bundles",
-        )
-    content = class_map(inspector, stored_image(service, found), label)
+    found = explained_sheet(service, caller, sheet)
+    content = class_map(found.inspector, stored_image(service, found.sheet), label, style)
     return Response(content, media_type="image/png", headers={"Cache-Control": "private, max-age=600"})

@@ -13,6 +13,9 @@ from steelsight.evaluation.abstention.label_sets import label_sets
 from steelsight.ledger.reading.lists import sheet_history
 from steelsight.service.api.comments import with_comments
 from steelsight.service.context import Service
+from steelsight.service.pages.review.advice import ShownAdvice, shown_advice
+from steelsight.service.pages.review.reliability import MapFlag, MapReliability, nothing_known
+from steelsight.service.reviewing.deciding import hides_answers
 from steelsight.service.reviewing.entries import classes_of, last_live, unknown_sheet
 from steelsight.sheets.images.placement import place
 from steelsight.types import State
@@ -53,7 +56,9 @@ class ReviewSheet:
     map_label: str = ""  # the one that is shown first
     map_box: tuple[float, ...] = ()  # the part of the image that maps cover
     no_map: str = ""  # why there is none: unknown_input, other_bundle
+    map_flag: MapFlag | None = None  # why the maps are not to be relied on
     reviews: tuple[dict[str, Any], ...] = ()  # earlier ones
+    advice: ShownAdvice | None = None  # None where there is no policy
 
     def script_values(self) -> str:
         """What the script needs, as JSON."""
@@ -70,14 +75,28 @@ class ReviewSheet:
         )
         names += ("regions", "maps", "map_label", "map_box", "no_map")
         values = asdict(self)
-        return json.dumps({name: values[name] for name in names}, ensure_ascii=False)
+        recommended = None if self.advice is None else self.advice.advice.as_sent()
+        found = {name: values[name] for name in names}
+        return json.dumps({**found, "recommended": recommended}, ensure_ascii=False)
 
 
-def shown_sheet(connection: Connection, service: Service, sheet: str, *, blind: bool) -> ReviewSheet:
+def shown_sheet(
+    connection: Connection,
+    service: Service,
+    sheet: str,
+    person: str,
+    *,
+    blind: bool,
+    revealed: bool = False,
+    reliability: MapReliability = nothing_known,
+) -> ReviewSheet:
     """One sheet as the page shows it.
 
-    blind   whether the person decides before the verdict is shown
-    raises  Problem 404 unknown_sheet
+    person       who sees it; answers of others are left out where the sheet measures the person
+    blind        whether the person decides before the verdict is shown
+    revealed     the person has just decided blind: answers of others are left out too
+    reliability  flags maps that are not to be relied on
+    raises       Problem 404 unknown_sheet
     """
     found = sheet_history(connection, sheet)
     verdict = None if found is None else last_live(found)
@@ -93,7 +112,9 @@ def shown_sheet(connection: Connection, service: Service, sheet: str, *, blind: 
     head = {"sheet": sheet, **plain, "classes": tuple(classes), "clean": clean, "several": several}
     if blind:
         return ReviewSheet(**head, blind=True)
-    reviews = with_comments(connection, found["reviews"], names=False)
+    hidden = revealed or hides_answers(connection, service, person, sheet)
+    earlier = [each for each in found["reviews"] if not hidden or each["person"] == person]
+    reviews = with_comments(connection, earlier, names=False)
     return ReviewSheet(
         **head,
         blind=False,
@@ -103,8 +124,9 @@ def shown_sheet(connection: Connection, service: Service, sheet: str, *, blind: 
         probabilities=tuple(sorted(verdict["probabilities"].items(), key=lambda each: -each[1])),
         regions=tuple(verdict["regions"]),
         reviews=tuple(reviews),
+        advice=shown_advice(connection, service, found, verdict),
         **_label_set(card, verdict),
-        **_maps(card, found, verdict),
+        **_maps(card, found, verdict, reliability),
     )
 
 
@@ -119,7 +141,9 @@ def _label_set(card: Any, verdict: dict[str, Any]) -> dict[str, Any]:
     return {"label_set": names, "coverage": card.label_sets.coverage}
 
 
-def _maps(card: Any, sheet: dict[str, Any], verdict: dict[str, Any]) -> dict[str, Any]:
+def _maps(
+    card: Any, sheet: dict[str, Any], verdict: dict[str, Any], reliability: MapReliability
+) -> dict[str, Any]:
     """Which maps there are. None for an unfamiliar sheet: what the model says of it is not valid."""
     if verdict["state"] == State.UNKNOWN_INPUT.value:
         return {"no_map": State.UNKNOWN_INPUT.value}
@@ -132,4 +156,5 @@ def _maps(card: Any, sheet: dict[str, Any], verdict: dict[str, Any]) -> dict[str
         "maps": tuple(card.class_names),
         "map_label": label,
         "map_box": tuple(float(edge) for edge in box),
+        "map_flag": reliability(verdict, card),
     }

@@ -8,12 +8,14 @@ class SheetView {
   constructor(canvas, changed) {
     this.canvas = canvas;
     this.changed = changed; // called when the marks have changed
-    this.view = { zoom: 1, x: 0.5, y: 0.5, contrast: 1, map: true, places: true };
+    this.view = { zoom: 1, x: 0.5, y: 0.5, contrast: 1, map: true, style: "contours", places: true };
     try {
       Object.assign(this.view, JSON.parse(sessionStorage.getItem(VIEW_KEY) || "{}"));
     } catch { /* the values of the beginning stay */ }
     this.image = null;
     this.map = null;
+    this.mapStyle = "heat"; // of the map that is there
+    this.patch = null; // what is laid over covered places, in mapBox
     this.mapBox = null;
     this.regions = [];
     this.size = [0, 0];
@@ -37,13 +39,19 @@ class SheetView {
     this.size = [width || image?.naturalWidth || 0, height || image?.naturalHeight || 0];
     this.regions = regions || [];
     this.mapBox = mapBox && mapBox.length ? mapBox : null;
-    this.map = null;
+    this.map = this.patch = null;
     this.clearMarks(false);
     this.draw();
   }
 
-  setMap(map) {
+  setMap(map, style = "heat") {
     this.map = map;
+    this.mapStyle = style;
+    this.draw();
+  }
+
+  setPatch(patch) {
+    this.patch = patch;
     this.draw();
   }
 
@@ -187,10 +195,10 @@ class SheetView {
       context.strokeRect(left + 0.5, top + 0.5, w * scale - 1, h * scale - 1);
     }
     context.imageSmoothingEnabled = true;
-    if (this.map && this.mapBox && this.view.map) {
-      const [x0, y0, x1, y1] = this.mapBox;
-      context.globalAlpha = MAP_ALPHA; // the sheet stays visible where the map is strongest
-      context.drawImage(this.map, left + x0 * scale, top + y0 * scale, (x1 - x0) * scale, (y1 - y0) * scale);
+    if (this.mapBox && this.patch) this._overlay(context, geometry, this.patch); // the map is not one of the covered sheet
+    else if (this.mapBox && this.map && this.view.map) {
+      context.globalAlpha = this.mapStyle === "contours" ? 1 : MAP_ALPHA; // the sheet stays visible where a heat map is strongest
+      this._overlay(context, geometry, this.map);
       context.globalAlpha = 1;
     }
     if (this.view.places) this.regions.forEach((region, at) => this._place(context, geometry, region, at));
@@ -202,6 +210,11 @@ class SheetView {
     for (const box of [...this.boxes, ...(this._drawing ? [this._drawing] : [])]) {
       this._rectangle(context, geometry, box, this.colours.mark, [6, 4]);
     }
+  }
+
+  _overlay(context, { left, top, scale }, picture) {
+    const [x0, y0, x1, y1] = this.mapBox;
+    context.drawImage(picture, left + x0 * scale, top + y0 * scale, (x1 - x0) * scale, (y1 - y0) * scale);
   }
 
   _place(context, geometry, region, at) {

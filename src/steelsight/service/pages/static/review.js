@@ -23,11 +23,14 @@ const state = {
   mode: null, // wrong or missed
   chosen: new Set(), // classes
   nuisance: null,
+  action: null, // chosen beside the recommended one
   busy: false,
+  painted: null, // the sheet whose image is shown, or known to be gone
   count: 0,
 };
 
 const view = new SheetView(parts.view, keepDraft);
+const evidence = new Evidence(view);
 const outbox = new Outbox(person, showSending, showRefusal);
 
 // ---- sheets ----
@@ -80,10 +83,9 @@ function loadImage(address) {
 }
 
 function loadMap(sheet, label) {
-  if (!sheet.maps.has(label)) {
-    sheet.maps.set(label, loadImage(`/review/sheets/${sheet.sheet}/map?label=${encodeURIComponent(label)}`));
-  }
-  return sheet.maps.get(label);
+  const query = `label=${encodeURIComponent(label)}&style=${view.view.style}`;
+  if (!sheet.maps.has(query)) sheet.maps.set(query, loadImage(`/review/sheets/${sheet.sheet}/map?${query}`));
+  return sheet.maps.get(query);
 }
 
 function prefetch() {
@@ -131,15 +133,19 @@ async function show(sheet) {
   state.mode = null;
   state.chosen = new Set();
   state.nuisance = null;
+  state.action = null;
   view.tool = null;
   sheet.shownAt = performance.now();
   parts.panel.replaceChildren(sheet.article);
   localTimes(sheet.article);
+  const { width, height, regions, map_box: mapBox } = sheet.values;
+  view.show({ image: null, width, height }); // never the sheet before beside this one's verdict
   const image = await sheet.image;
   if (state.current !== sheet) return;
-  const { width, height, regions, map_box: mapBox } = sheet.values;
   view.show({ image, width, height, regions, mapBox });
   note(image ? "" : words.no_image);
+  state.painted = sheet.sheet;
+  evidence.shown(sheet);
   sheet.mapLabel = sheet.values.map_label;
   await showMap(sheet);
   restoreDraft(sheet);
@@ -153,8 +159,9 @@ async function showMap(sheet) {
     return;
   }
   parts["map-name"].textContent = say("map_of", { label });
+  const { style } = view.view;
   const map = await loadMap(sheet, label);
-  if (state.current === sheet && sheet.mapLabel === label) view.setMap(map);
+  if (state.current === sheet && sheet.mapLabel === label && style === view.view.style) view.setMap(map, style);
 }
 
 // ---- drafts ----
@@ -167,9 +174,9 @@ function keepDraft() {
   const comment = document.getElementById("comment")?.value || "";
   const draft = {
     claim: sheet.claim, mode: state.mode, chosen: [...state.chosen], nuisance: state.nuisance, comment,
-    boxes: view.boxes, mask: view.maskRuns, at: Date.now(),
+    boxes: view.boxes, mask: view.maskRuns, action: state.action, at: Date.now(),
   };
-  const begun = draft.mode || draft.chosen.length || comment || view.marked;
+  const begun = draft.mode || draft.action || draft.chosen.length || comment || view.marked;
   if (begun) localStorage.setItem(draftName(sheet.sheet), JSON.stringify(draft));
   else localStorage.removeItem(draftName(sheet.sheet));
 }
@@ -184,6 +191,7 @@ function restoreDraft(sheet) {
   state.mode = draft.mode;
   state.chosen = new Set(draft.chosen);
   state.nuisance = draft.nuisance;
+  state.action = draft.action ?? null;
   view.addBoxes(draft.boxes || []);
   view.restoreRuns(draft.mask);
 }
@@ -207,7 +215,7 @@ function joined() {
 function decide(answer) {
   const sheet = state.current;
   if (!sheet || sheet.revealed || state.busy) return;
-  const { verdict } = sheet.values;
+  const { verdict, recommended } = sheet.values;
   const marked = view.marked;
   const content = {
     sheet: sheet.sheet,
@@ -216,6 +224,7 @@ function decide(answer) {
     label: null, nuisance: null, regions: marked ? view.markedRegions : [], mask: marked ? view.maskRuns : null,
     comment: document.getElementById("comment")?.value.trim() || null,
     seconds: Math.round((performance.now() - sheet.shownAt) / 10) / 100,
+    recommended: recommended && { ...recommended, chosen: state.action },
     ...answer,
   };
   const { key, answer: written } = outbox.add("/review/decide", content);
@@ -363,6 +372,9 @@ function mirror() {
   for (const each of document.querySelectorAll("[data-nuisance]")) {
     each.setAttribute("aria-pressed", String(state.nuisance === each.dataset.nuisance));
   }
+  for (const each of document.querySelectorAll("[data-action]")) {
+    each.setAttribute("aria-pressed", String(state.action === each.dataset.action));
+  }
   for (const [key, tool] of [["b", "box"], ["f", "paint"]]) {
     for (const each of document.querySelectorAll(`.mode [data-key="${key}"]`)) {
       each.setAttribute("aria-pressed", String(view.tool === tool));
@@ -379,12 +391,26 @@ function nuisance(name) {
   mirror();
 }
 
+// The action of a button; without one the next of them, and none after the last.
+function chooseAction(name = null) {
+  const offered = [...document.querySelectorAll("[data-action]")].map((each) => each.dataset.action);
+  const next = name ?? (offered[offered.indexOf(state.action) + 1] || null);
+  state.action = next === state.action ? null : next;
+  keepDraft();
+  mirror();
+}
+
 function nextMap(step) {
   const sheet = state.current;
   if (!sheet?.values.maps.length) return;
   const { maps } = sheet.values;
   sheet.mapLabel = maps[(maps.indexOf(sheet.mapLabel) + step + maps.length) % maps.length];
   showMap(sheet);
+}
+
+function nextMapStyle() {
+  evidence.nextStyle();
+  if (state.current && view.view.map) showMap(state.current);
 }
 
 const tool = (name) => {
@@ -398,11 +424,11 @@ const KEYS = {
   w: () => setMode("wrong"), m: () => setMode("missed"),
   x: () => decide({ answer: "unsure", regions: [], mask: null }),
   c: () => document.getElementById("comment")?.focus(),
-  u: undo, n: putOff,
+  u: undo, n: putOff, t: () => chooseAction(),
   s: () => nuisance("stain"), e: () => nuisance("sheet end"),
   g: () => state.mode === "wrong" && view.addBoxes(state.current.values.regions.map((each) => each.box)),
   b: () => tool("box"), f: () => tool("paint"), r: () => view.clearMarks(),
-  h: () => view.set("map", !view.view.map), a: () => nextMap(-1), d: () => nextMap(1),
+  h: () => nextMapStyle(), v: () => evidence.cover(), a: () => nextMap(-1), d: () => nextMap(1),
   p: () => view.set("places", !view.view.places),
   "+": () => view.zoomBy(1.5), "=": () => view.zoomBy(1.5), "-": () => view.zoomBy(1 / 1.5), 0: () => view.whole(),
   arrowleft: () => view.panBy(-60, 0), arrowright: () => view.panBy(60, 0),
@@ -439,6 +465,7 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
   if (button.dataset.nuisance) nuisance(button.dataset.nuisance);
+  else if (button.dataset.action) chooseAction(button.dataset.action);
   else if (button.dataset.class) chooseClass(button.dataset.class);
   else if (button.dataset.key) press(button.dataset.key);
   else if (button.id === "help-button") parts.help.showModal();

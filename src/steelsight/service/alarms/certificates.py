@@ -1,0 +1,94 @@
+"""A thread that compares each certificate with the audit draws, as reviews come in."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Final
+
+from sqlalchemy import func, select
+
+from steelsight.errors import SteelsightError
+from steelsight.ledger.database import schema
+from steelsight.quality.certificate import CertificateState, certificate_state
+from steelsight.runtime.engine.inspector import Inspector
+from steelsight.service.alarms.conditions import SERVICE, Condition, Priority
+from steelsight.service.certificates import certified_of, read_since_certified
+from steelsight.service.context import Service
+
+__all__ = ["CertificateWatch", "refuted"]
+
+LOG: Final = logging.getLogger("steelsight.service.alarms")
+KIND: Final = "certificate_refuted"
+
+
+class CertificateWatch:
+    """Watches the bundles of one service; `start` and `stop`.
+
+    The bounds are confidence sequences: they hold at all looks together, however often one looks.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self.conditions: tuple[Condition, ...] = ()  # of the last look
+        self._service = service
+        self._known: tuple[int, int] | None = None  # reviews and events that the last look has read
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to watch, where the setting `certificate_check_s` is not 0."""
+        if self._service.settings.certificate_check_s > 0:
+            self._stop.clear()
+            self._thread = threading.Thread(target=self._run, name="certificates", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(10.0)
+
+    def look(self) -> None:
+        """Compare every certificate of an opened bundle, where something was reviewed since the last look.
+
+        raises  BadLedger
+        """
+        with self._service.ledger.read() as connection:
+            counts = (select(func.count()).select_from(each) for each in (schema.reviews, schema.events))
+            reviews, events = (int(connection.execute(each).scalar_one()) for each in counts)
+        if (reviews, events) == self._known:
+            return
+        found = [self._condition(each) for _, each in self._service.bundles]
+        self.conditions = tuple(each for each in found if each is not None)
+        self._known = (reviews, events)
+
+    def _condition(self, inspector: Inspector) -> Condition | None:
+        card = inspector.bundle.card
+        certified = certified_of(card)
+        if certified is None:
+            return None
+        with self._service.ledger.read() as connection:
+            data, _ = read_since_certified(connection, self._service.bundles, card.model_id)
+        return None if data is None else refuted(card.model_id, certificate_state(data, certified))
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._service.settings.certificate_check_s):
+            try:
+                self.look()
+            except SteelsightError as error:
+                LOG.warning("certificates could not be compared: %s", error)
+            except Exception:
+                LOG.exception("comparing certificates failed; it goes on")
+
+
+def refuted(model: str, state: CertificateState) -> Condition | None:
+    """The condition of a certificate that no longer holds; None where it may hold."""
+    if not state.void:
+        return None
+    values = {
+        "bundle": model,
+        "share": round(state.wrong_bounds[0], 4),
+        "limit": round(state.limit, 4),
+        "draws": state.draws,
+    }
+    return Condition(KIND, SERVICE, Priority.HIGH, values)

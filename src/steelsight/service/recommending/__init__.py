@@ -1,0 +1,1 @@
+"""Which action a policy file recommends for a sheet, and why."""
