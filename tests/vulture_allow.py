@@ -117,6 +117,9 @@ daemon_threads
 on_connect
 on_message
 
+# html.parser calls it, in the benchmarks of the console.
+handle_starttag
+
 # Read by templates of the console.
 per_100_m
 longest_mm

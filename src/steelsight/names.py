@@ -9,12 +9,24 @@ from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
 from typing import Final
 
-__all__ = ["SHOWN", "on_one_line", "short_name", "shown_name"]
+__all__ = ["SHOWN", "on_one_line", "same_name", "short_name", "shown_name"]
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 SHOWN: Final = "steelsight_shown"  # the rule of `shown_name`, as the `errors` of an encoding
+
+
+def same_name(text: str) -> str:
+    r"""What names that look the same have in common: composed letters, and one space between words.
+
+    A name is typed from what a screen shows, which does not tell an umlaut of one character from one of two.
+
+    >>> same_name("Lo\u0308cher  fein ") == same_name("L\u00f6cher fein")
+    True
+    """
+    return unicodedata.normalize("NFC", " ".join(text.split()))
 
 
 def shown_name(text: str) -> str:

@@ -82,6 +82,28 @@ def test_another_folder_is_refused_before_anything_is_read(make_bundle: Make, tm
     assert (tmp_path / "new" / "notes.txt").read_text() == "mine"
 
 
+def test_names_are_taken_as_they_look(adapt: Callable[..., tuple[str, ...]], make_data: Make) -> None:
+    """An umlaut of two characters, and two spaces, as some systems write a folder's name."""
+    data = make_data({"none": 14, "Lo\u0308cher  fein": 12, "block": 10}, looks={"Lo\u0308cher  fein": "bar"})
+    assert adapt(data, rename=("L\u00f6cher fein=bar",)) == ("none", "bar", "block")
+    named = adapt(data, new=("L\u00f6cher fein",), drop=("bar",))
+    assert named == ("none", "block", "Lo\u0308cher  fein")
+
+
+def test_foreign_types_and_no_defect_free_class_are_told(
+    make_bundle: Make, make_data: Make, tmp_path: Path
+) -> None:
+    foreign = replace(QUICK, take_classes=True)
+    known = make_data(COUNTS, "KNOWN")
+    assert not adapt_bundle(make_bundle(), known, tmp_path / "a", QUICK).notes
+    data = make_data({"none": 14, "x": 12, "y": 10}, "FOREIGN", looks={"x": "bar", "y": "block"})
+    notes = adapt_bundle(make_bundle(), data, tmp_path / "b", foreign).notes
+    assert any("the gain is no comparison" in note for note in notes)
+    data = make_data({"mirror": 14, "bar": 12, "block": 10}, "MIRROR", looks={"mirror": "none"})
+    notes = adapt_bundle(make_bundle(), data, tmp_path / "c", foreign).notes
+    assert any(note.startswith("no class is defect-free: ") and "--defect-free" in note for note in notes)
+
+
 def test_a_dropped_class_leaves_its_sheets_out(
     adapt: Callable[..., tuple[str, ...]], make_data: Make
 ) -> None:

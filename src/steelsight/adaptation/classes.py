@@ -13,10 +13,18 @@ from pydantic import TypeAdapter, ValidationError
 
 from steelsight.adaptation.options import AdaptOptions
 from steelsight.errors import BadData, BadRecipe
+from steelsight.names import same_name
 from steelsight.runtime.bundle.card import BundleCard
 from steelsight.runtime.bundle.card_values import Name
 
-__all__ = ["ClassPlan", "plan_classes", "read_renames", "refuse_multilabel", "refuse_unknown_renames"]
+__all__ = [
+    "ClassPlan",
+    "note_plan",
+    "plan_classes",
+    "read_renames",
+    "refuse_multilabel",
+    "refuse_unknown_renames",
+]
 
 _NAME: Final = TypeAdapter(Name)
 
@@ -45,14 +53,19 @@ def refuse_multilabel(card: BundleCard, where: str) -> None:
         )
 
 
-def read_renames(pairs: Sequence[str]) -> dict[str, str]:
-    """Names of DATA and the bundle's names for them; raises BadRecipe for text that is no such pair."""
+def read_renames(pairs: Sequence[str], card: BundleCard) -> dict[str, str]:
+    """Names of DATA, as `same_name` gives them, and the bundle's names for them.
+
+    raises  BadRecipe for text that is no such pair
+    """
+    own = {same_name(name): name for name in card.class_names}
     renames: dict[str, str] = {}
     for pair in pairs:
         old, sign, new = pair.partition("=")
+        old = same_name(old)
         if not (old and sign and new) or old in renames:
             raise BadRecipe(f"--rename: expected DATA=BUNDLE, each name of DATA once, got {pair!r}")
-        renames[old] = new
+        renames[old] = own.get(same_name(new), new)
     return renames
 
 
@@ -80,7 +93,7 @@ def plan_classes(
         return _plan_binary(card, found, has_clean, options)
     own_clean = None if card.clean is None else card.class_names[card.clean]
     own_types = [name for name in card.class_names if name != own_clean]
-    _refuse_clean_as_type(own_clean, found, read_renames(options.rename))
+    _refuse_clean_as_type(own_clean, found, read_renames(options.rename, card))
     here = [*([own_clean or clean_name] if has_clean else []), *found]
     unknown = [name for name in here if name not in card.class_names]
     missing = [name for name in card.class_names if name not in here]
@@ -89,7 +102,8 @@ def plan_classes(
         _refuse_unnamed(card, unknown, missing, options)
     _refuse_absent("--drop", options.drop, card.class_names, "class of the bundle")
     _refuse_absent("--new", options.new, unknown, "new class of DATA")
-    dropped = {*missing, *options.drop}
+    unwanted = set(map(same_name, options.drop))
+    dropped = {*missing, *(name for name in card.class_names if same_name(name) in unwanted)}
     if not set(here) - dropped:
         raise BadRecipe(
             f"--drop: expected at least one class to stay, got {', '.join(options.drop)}; leave one out of it"
@@ -101,6 +115,29 @@ def plan_classes(
     names = (*([clean] if clean else []), *types)
     own = tuple(card.class_names.index(name) if name in card.class_names else None for name in names)
     return ClassPlan(names, clean or None, own, tuple(n for n in card.class_names if n in dropped))
+
+
+def note_plan(plan: ClassPlan, card: BundleCard, found: Sequence[str]) -> tuple[str, ...]:
+    """What a person should know of the classes before the figures are read.
+
+    found  defect types that DATA has sheets of
+    """
+    if card.task == "binary":
+        return ()
+    notes = []
+    if plan.clean is None and card.clean is not None:
+        notes.append(
+            f"no class is defect-free: {', '.join(plan.names)} are all taken for defect types; where one of "
+            "them is not, name it with --defect-free"
+        )
+    shared = [name for name in found if name in card.class_names]
+    if not shared:
+        notes.append(
+            "the bundle has none of these defect types, so its balanced accuracy is low whatever it sees: "
+            "the gain is no comparison, only the defect AUC is; where a type is the same under another name, "
+            "give --rename"
+        )
+    return tuple(notes)
 
 
 def _plan_binary(card: BundleCard, found: Sequence[str], has_clean: bool, options: AdaptOptions) -> ClassPlan:
@@ -145,8 +182,8 @@ def _refuse_unnamed(
     card: BundleCard, unknown: Sequence[str], missing: Sequence[str], options: AdaptOptions
 ) -> None:
     """Raise BadData, naming each class that is on one side only, with the options that settle it."""
-    strange = [name for name in unknown if name not in options.new]
-    absent = [name for name in missing if name not in options.drop]
+    strange = [name for name in unknown if same_name(name) not in set(map(same_name, options.new))]
+    absent = [name for name in missing if same_name(name) not in set(map(same_name, options.drop))]
     if not strange and not absent:
         return
     parts = []
@@ -171,6 +208,7 @@ def _refuse_unnamed(
 
 
 def _refuse_absent(flag: str, named: Sequence[str], there: Sequence[str], what: str) -> None:
+    known = set(map(same_name, there))
     for name in named:
-        if name not in there:
+        if same_name(name) not in known:
             raise BadRecipe(f"{flag} {name!r}: expected a {what} ({', '.join(there) or 'there is none'})")

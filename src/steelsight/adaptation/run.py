@@ -20,6 +20,7 @@ from steelsight.adaptation.calibrate import (
 from steelsight.adaptation.certify import certify_sample, refuse_fitted, sample_facts
 from steelsight.adaptation.classes import (
     ClassPlan,
+    note_plan,
     plan_classes,
     read_renames,
     refuse_multilabel,
@@ -123,7 +124,7 @@ def adapt_bundle(
     opened = open_bundle(bundle)
     refuse_multilabel(opened.card, str(bundle))
     note("reading the sheets")
-    renames = read_renames(options.rename)
+    renames = read_renames(options.rename, opened.card)
     sheets = read_folders((data, *options.also), opened.card.input, options, renames)
     refuse_unknown_renames(renames, sheets.known, opened.card)
     fitted = _fit(opened, sheets, options, note)
@@ -194,7 +195,7 @@ def _fit(
         familiarity,
         means,
         score_maps(opened, features, scores, sheets, labels, plan),
-        (*sheets.notes, *note_trained_on(sheets, opened)),
+        (*sheets.notes, *note_plan(plan, card, found), *note_trained_on(sheets, opened)),
     )
 
 
@@ -225,7 +226,7 @@ def _read_sample(
     if options.certify is None:
         return None
     card, plan = opened.card, fitted.plan
-    sheets = read_folders((options.certify,), card.input, options, read_renames(options.rename))
+    sheets = read_folders((options.certify,), card.input, options, read_renames(options.rename, card))
     refuse_trained_on(sheets, opened, options.certify)
     missing = refuse_fitted(sheets, fitted.sheets, options.certify)
     name = sheets.folders[0].name

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int
 
 from steelsight.adaptation.classes import ClassPlan
 from steelsight.errors import BadData, SharedBackground
-from steelsight.names import shown_name
+from steelsight.names import same_name, shown_name
 from steelsight.sheets.catalog import PixelCache, group_sheets, load_pixels, open_data, rules_by_table
 from steelsight.sheets.grouping.duplicates import duplicate_groups, first_copies
 from steelsight.sheets.grouping.groups import join_groups
@@ -101,7 +101,7 @@ def read_folders(
 ) -> LabelledSheets:
     """Read DATA folders together, at the input of a bundle.
 
-    renames  names of types in DATA and what they become
+    renames  names of types in DATA, as `same_name` gives them, and what they become
     raises   BadData for equal pictures with different labels, UnusableItems, and whatever opening raises
     """
     options = at_bits_of(spec, options)
@@ -120,7 +120,7 @@ def read_folders(
         name = shown_name(folder.resolve().name)
         known |= {cache.sheets.clean_name, *cache.sheets.type_names}
         prefix = f"{name}/" if len(folders) > 1 else ""
-        names = [renames.get(each, each) for each in cache.sheets.type_names]
+        names = [renames.get(same_name(each), each) for each in cache.sheets.type_names]
         ids += [shown_name(f"{prefix}{item.id}") for item in cache.sheets.items]
         types += [tuple(names[t] for t in item.types) for item in cache.sheets.items]
         # The folder's number too, for two folders may have one name.

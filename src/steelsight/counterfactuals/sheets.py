@@ -40,6 +40,7 @@ class ProofSheets:
     clean: int | None = 0  # the class of defect-free sheets; None = the model has no such class
     # (h, w) pixels of a row that run lengths on its image file cover at least half; None = no image files.
     read_runs: Callable[[int, str], Mask] | None = None
+    spec: InputSpec | None = None  # at which image files were read; None = no image files
 
     @property
     def defect_free(self) -> Bool[np.ndarray, " n"]:
@@ -125,4 +126,5 @@ def gather_sheets(
         pixel_aspect=lambda row: place(read_size(picked[row].path), spec).pixel_aspect,
         clean=labelled.clean,
         read_runs=read_runs,
+        spec=spec,
     )

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from tests.service.access.conftest import FAST, bearer, token_of
 from tests.service.pages.conftest import fill
 from tests.service.pages.test_review import claim, decide, expire_claims, reviews
-from tests.service.pages.test_review_nearest import nearest
 from typer.testing import CliRunner
 
 from steelsight.cli import app
@@ -221,15 +220,6 @@ def test_without_the_setting_none_is_handed_out(closed, member):
     with closed.ledger.read() as connection:
         offered = offered_sheets(connection, closed, anna.person, Order.DOUBT, Only.ALL, chance=lambda: 0.0)
     assert offered == []
-
-
-def test_a_known_case_is_shown_as_near_to_no_other_sheet(closed, member):
-    names = fill(closed, 2)
-    anna = member(closed)
-    decide(anna, claim(anna, sheet=names[1]), "corrected", label="type 2")
-    assert names[1] in nearest(anna, names[0])
-    make_known(closed, **{names[1]: "type 3"})
-    assert names[1] not in nearest(anna, names[0])
 
 
 # ---- the verb ----

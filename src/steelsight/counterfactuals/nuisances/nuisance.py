@@ -4,6 +4,9 @@ A list is a CSV file with a column ImageId. Without another column its sheets ha
 do not. With a column `group` (with, without) only the listed sheets take part. A column `EncodedPixels` says
 where it was marked, in run lengths on the image: a nuisance that no detector knows is cut out there. Tables
 name sheets as `sheets.formats.image_names` reads names.
+
+A list may be of other sheets, which lie beside it, as `steelsight reviews export` writes it. Then it shows
+how the nuisance looks, and which of the evaluated sheets have it is known by a detector or not at all.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Int
 
+from steelsight.counterfactuals.nuisances.examples import NuisanceExamples, read_examples
 from steelsight.counterfactuals.nuisances.sheet_ends import end_widths
 from steelsight.counterfactuals.nuisances.stains import stain_areas
 from steelsight.counterfactuals.sheets import ProofSheets
@@ -65,6 +69,7 @@ class Nuisance:
     note: str = ""
     # What was marked, as run lengths on the image file, one a sheet, "" = nothing; () = not used.
     marks: tuple[str, ...] = ()
+    examples: NuisanceExamples | None = None  # other sheets that have it
 
     def region(self, sheets: ProofSheets, row: int) -> Mask:
         """What was marked on a sheet, (h, w).
@@ -133,7 +138,7 @@ def open_nuisance(
             f"--nuisance {name}: expected stain, end, or a CSV file with a column ImageId; "
             "it is neither of these words, and no such file exists"
         )
-    return _listed(sheets, path, others, allow_bad)
+    return _listed(sheets, path, source, others, allow_bad)
 
 
 def _detected(
@@ -176,13 +181,15 @@ def _read_truth(sheets: ProofSheets, kind: Kind, known: Collection[str]) -> dict
     return {id_: values[id_] for id_ in sheets.ids if id_ in values}
 
 
-def _listed(sheets: ProofSheets, path: Path, known: Collection[str], allow_bad: int) -> Nuisance:
+def _listed(sheets: ProofSheets, path: Path, source: str, known: Collection[str], allow_bad: int) -> Nuisance:
     table = read_table(path)
     table.need(["ImageId"])
     for line, reason in table.ragged:
         raise BadData(f"{table.name} row {line}: {reason}")
     named = match_rows(table, sheets.ids, others=known)
     groups = _read_groups(table, named)
+    if not named.rows and (found := _listed_elsewhere(sheets, path, table)) is not None:
+        return _by_examples(sheets, path, found, source, known, allow_bad)
     count = len({row.cells[named.key] for row in table.rows})
     if len(named.faults) > allow_bad:
         what = "fit several sheets of" if named.doubtful else "are not in"
@@ -209,6 +216,42 @@ def _listed(sheets: ProofSheets, path: Path, known: Collection[str], allow_bad: 
     kind = likely_kind(np.asarray(sheets.images[present]))
     marks = () if kind is not None else _read_marks(sheets, named, present)
     return Nuisance(path.stem, kind or ("mark" if any(marks) else None), "list", present, listed, note, marks)
+
+
+def _listed_elsewhere(sheets: ProofSheets, path: Path, table: CsvTable) -> NuisanceExamples | None:
+    """The sheets with the nuisance that lie beside a list of other sheets; None where none does."""
+    if sheets.spec is None:
+        return None
+    rows = [
+        (row.cells["ImageId"], row.cells.get(RUNS, ""))
+        for row in table.rows
+        if GROUP_WORDS[row.cells.get("group", "with").lower()]
+    ]
+    return read_examples(path.parent, rows, sheets.spec)
+
+
+def _by_examples(
+    sheets: ProofSheets,
+    path: Path,
+    examples: NuisanceExamples,
+    source: str,
+    known: Collection[str],
+    allow_bad: int,
+) -> Nuisance:
+    """A nuisance that a list shows on other sheets; a detector of its kind finds it on these."""
+    kind = likely_kind(examples.images)
+    note = f"{path.name} lists {len(examples)} other sheets with it; on these sheets it is "
+    if kind is not None:
+        found = _detected(sheets, kind, source, known, allow_bad)
+        return replace(found, name=path.stem, examples=examples, note=f"{note}known {found.note}")
+    if not examples.marks.any():
+        raise BadData(
+            f"{path.name}: none of its sheets is among those of {sheets.name}, and no detector knows what is "
+            "on them; list sheets of this folder, or mark the nuisance on the sheets of the list"
+        )
+    nobody = np.zeros(len(sheets), dtype=bool)
+    note += "not known"
+    return Nuisance(path.stem, "mark", "list", nobody, nobody.copy(), note, examples=examples)
 
 
 def _read_groups(table: CsvTable, named: NamedRows) -> Mapping[str, bool]:

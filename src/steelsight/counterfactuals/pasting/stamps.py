@@ -15,7 +15,7 @@ from steelsight.counterfactuals.nuisances.stains import find_stain
 from steelsight.counterfactuals.pasting.paste import Place, Stamp, cut_stamp, draw_stamp, place_stamp
 from steelsight.counterfactuals.sheets import ProofSheets
 from steelsight.errors import BadInput
-from steelsight.types import Mask
+from steelsight.types import GrayBatch, Mask
 
 __all__ = ["MATERIALS", "StampBook", "gather_stamps", "off_limits", "refuse_material"]
 
@@ -34,13 +34,17 @@ class StampBook:
     kind: Kind
     stamps: tuple[Stamp, ...]  # an end has its black at the left and the whole height
     real: int  # number of them that were cut from sheets; these come first
+    others: int = 0  # number of these that were cut from other sheets, which a list shows
 
     @property
     def description(self) -> str:
         """The origin of the stamps, in words."""
-        drawn = len(self.stamps) - self.real
-        parts = [f"{self.real} cut from these sheets"] * (self.real > 0) + [f"{drawn} drawn"] * (drawn > 0)
-        return " and ".join(parts)
+        counts = {
+            "cut from these sheets": self.real - self.others,
+            "cut from the sheets of the list": self.others,
+            "drawn": len(self.stamps) - self.real,
+        }
+        return " and ".join(f"{count} {origin}" for origin, count in counts.items() if count)
 
     def fit(self, keep_off: Mask, rng: np.random.Generator) -> tuple[Stamp, Place] | None:
         """Choose a stamp and a place for it on a sheet.
@@ -83,15 +87,18 @@ def gather_stamps(
         return _gather_marks(sheets, nuisance, rng, material, most)
     height, width = sheets.images.shape[1:]
     cut: list[Stamp] = []
+    others: list[Stamp] = []
     if material != "drawn":
         rows = _sources(sheets, nuisance, rng)
-        cut = _cut_stains(sheets, rows, most) if kind == "stain" else _cut_ends(sheets, rows, most)
-    if material == "real" and not cut:
+        cut = _cut_stains(sheets, rows, most) if kind == "stain" else _cut_ends(sheets.images[rows], most)
+        others = _cut_examples(nuisance, len(cut), most, rng)
+    real = (*cut, *others)
+    if material == "real" and not real:
         raise BadInput(f"{sheets.name}: no sheet shows a {kind} to cut out; use --material drawn")
-    if material == "real" or len(cut) >= FEWEST_REAL:
-        return StampBook(kind, tuple(cut), len(cut))
+    if material == "real" or len(real) >= FEWEST_REAL:
+        return StampBook(kind, real, len(real), len(others))
     drawn = _draw_stains(rng, height, most) if kind == "stain" else _draw_ends(height, width)
-    return StampBook(kind, (*cut, *drawn), len(cut))
+    return StampBook(kind, (*real, *drawn), len(real), len(others))
 
 
 def _gather_marks(
@@ -105,12 +112,35 @@ def _gather_marks(
             stamps.append(cut_stamp(np.asarray(sheets.images[row]), marked))
         if len(stamps) == most:
             break
-    if not stamps or material == "drawn":
+    others = _cut_examples(nuisance, len(stamps), most, rng)
+    real = (*stamps, *others)
+    if not real or material == "drawn":
         raise BadInput(
             f"{sheets.name}: expected sheets on which {nuisance.name} is marked, to cut it out, found "
-            f"{len(stamps)}; it cannot be drawn: mark it on more sheets, and use --material real or auto"
+            f"{len(real)}; it cannot be drawn: mark it on more sheets, and use --material real or auto"
         )
-    return StampBook("mark", tuple(stamps), len(stamps))
+    return StampBook("mark", real, len(real), len(others))
+
+
+def _cut_examples(nuisance: Nuisance, own: int, most: int, rng: np.random.Generator) -> list[Stamp]:
+    """Stamps from other sheets that a list shows, where the evaluated ones gave too few.
+
+    own  number of stamps cut from these
+    """
+    if nuisance.examples is None or own >= FEWEST_REAL:
+        return []
+    order = rng.permutation(len(nuisance.examples))
+    images, marks = nuisance.examples.images[order], nuisance.examples.marks[order]
+    if nuisance.kind == "end":
+        return _cut_ends(images, most - own)
+    stamps: list[Stamp] = []
+    for gray, marked in zip(images, marks, strict=True):
+        mask = marked
+        if nuisance.kind == "stain":
+            mask = find_stain(gray) & (marked | ~marked.any())
+        if mask.any():
+            stamps.append(cut_stamp(gray, mask))
+    return stamps[: most - own]
 
 
 def refuse_material(material: str) -> None:
@@ -152,10 +182,10 @@ def _cut_stains(sheets: ProofSheets, rows: Int[np.ndarray, " m"], most: int) -> 
     return stamps
 
 
-def _cut_ends(sheets: ProofSheets, rows: Int[np.ndarray, " m"], most: int) -> list[Stamp]:
+def _cut_ends(images: GrayBatch, most: int) -> list[Stamp]:
     stamps: list[Stamp] = []
-    for row in rows.tolist():
-        gray, end = np.asarray(sheets.images[row]), find_end(np.asarray(sheets.images[row]))
+    for gray in map(np.asarray, images):
+        end = find_end(gray)
         for side, width in ((gray, end.left_px), (gray[:, ::-1], end.right_px)):
             if 0 < width <= gray.shape[1] // 2:
                 black = side[:, : width + RIM_PX].astype(np.float32)

@@ -20,7 +20,7 @@ from steelsight.names import shown_name
 from steelsight.reading import read_regular
 from steelsight.runtime.bundle.arrays import read_arrays
 from steelsight.runtime.bundle.card import BundleCard, FeatureScale
-from steelsight.runtime.bundle.default import bundle_names, named_bundle
+from steelsight.runtime.bundle.default import BUNDLES, bundle_names, named_bundle
 from steelsight.runtime.bundle.graph.check import MAX_GRAPH_BYTES, CheckedGraph, check_graph
 from steelsight.runtime.bundle.graph.values import FLOAT, UINT8, GraphPort
 from steelsight.runtime.bundle.seal import parse_card
@@ -118,6 +118,11 @@ def _read_card(folder: Path) -> bytes:
         raise BadBundle(
             f"{folder}: expected a BUNDLE folder with {CARD_FILE}, found none; check the path, or name a "
             f"bundle of the package: {bundle_names()}"
+        )
+    if str(folder) in BUNDLES and not (folder / CARD_FILE).exists():
+        raise BadBundle(
+            f"{folder}: expected a BUNDLE folder with {CARD_FILE}, found none; this folder hides the "
+            "package's bundle of that name: rename it, or work in another folder"
         )
     if (folder / RUN_WEIGHTS).is_file():
         raise BadBundle(
