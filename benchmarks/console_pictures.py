@@ -92,6 +92,7 @@ def open_sheet(page: Page, origin: str, metre: float) -> None:
     ]
     page.goto(f"{origin}/review?sheet={found[0]['sheet']}")
     page.wait_for_selector("#map-name:has-text('Map of')")
+    page.wait_for_timeout(2000)  # the nearest reviewed sheets
 
 
 def line(page: Page, origin: str) -> None:

@@ -351,11 +351,12 @@ def test_draws_come_between_other_sheets(closed, member):
     assert kinds == [True, False, False, False] * 2 + [True]
 
 
-def test_no_map_for_an_unknown_input(closed, member):
+def test_neither_map_nor_probability_for_an_unknown_input(closed, member):
     (name,) = fill(closed, 1, state="unknown_input", reason="unfamiliar")
     anna = member(closed)
     found = claim(anna)
     assert "no map is shown" in found["html"]
+    assert "<meter" not in found["html"]  # nor a probability
     answer = anna.get(f"/review/sheets/{name}/map", params={"label": "type 1"})
     assert (answer.status_code, code(answer)) == (409, "unknown_input")
 
