@@ -53,6 +53,16 @@ def test_the_missing_extra_is_named(hidden, arguments, extra, tmp_path, run):
     assert "Traceback" not in told.stderr
 
 
+def test_data_is_described_without_the_lab(tmp_path, run):
+    """Whoever adapts a bundle checks the sheets first, with the extra of `adapt` or of `synth`."""
+    from steelsight.sheets.synthetic import synth_spec, write_sheets
+
+    write_sheets(synth_spec(count=6), tmp_path / "sheets")
+    told = run("torch,onnx,sklearn,sqlalchemy", "data", tmp_path / "sheets", "--out", tmp_path / "out")
+    assert told.returncode == 0, told.stderr
+    assert (tmp_path / "out" / "data.html").is_file()
+
+
 def test_the_demo_on_own_images_needs_neither_scipy_nor_torch(tmp_path, run):
     from steelsight.sheets.synthetic import synth_spec, write_sheets
 

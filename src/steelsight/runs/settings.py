@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from steelsight.models.card import Card
 from steelsight.plain import plain
 from steelsight.version import __version__
 
 __all__ = ["result_settings"]
 
 
+class WeighedCard(Protocol):
+    """The card of a run, as far as it tells results apart."""
+
+    @property
+    def weights_sha256(self) -> str:
+        """SHA-256 of the weights' file, in hex digits."""
+
+
 def result_settings(
-    verb: str, *options: object, cards: Sequence[Card] = (), data_hash: str | None = None, **more: Any
+    verb: str, *options: object, cards: Sequence[WeighedCard] = (), data_hash: str | None = None, **more: Any
 ) -> dict[str, Any]:
     """The settings of a result, in JSON's types.
 
