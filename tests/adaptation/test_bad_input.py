@@ -86,6 +86,8 @@ def test_names_are_taken_as_they_look(adapt: Callable[..., tuple[str, ...]], mak
     """An umlaut of two characters, and two spaces, as some systems write a folder's name."""
     data = make_data({"none": 14, "Lo\u0308cher  fein": 12, "block": 10}, looks={"Lo\u0308cher  fein": "bar"})
     assert adapt(data, rename=("L\u00f6cher fein=bar",)) == ("none", "bar", "block")
+    own = make_data({"none": 14, "block ": 12, "bar": 10}, "OWN", looks={"block ": "block"})
+    assert adapt(own) == ("none", "bar", "block")  # a class of the bundle, by how it looks
     named = adapt(data, new=("L\u00f6cher fein",), drop=("bar",))
     assert named == ("none", "block", "Lo\u0308cher  fein")
 

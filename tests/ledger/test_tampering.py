@@ -92,6 +92,9 @@ def test_a_read_model_with_values_of_another_type_is_a_finding(filled_sqlite, ta
     with filled_sqlite.write() as connection:
         if table == "draws":
             connection.execute(text(f"INSERT INTO draws VALUES ('x', 'line-1', 1, 'other', 1, {value})"))
+        elif table in ("recommendations", "second_reviews"):
+            more = ", 'hold', 'a rule', 'a policy', NULL" if table == "recommendations" else ""
+            connection.execute(text(f"INSERT INTO {table} VALUES ('line-1', {value}, 'x'{more})"))
         elif table == "withdrawals":
             connection.execute(text(f"INSERT INTO withdrawals VALUES ('x', 1, 'line-1', 1, {value})"))
         else:

@@ -19,6 +19,7 @@ from steelsight.runtime.bundle.card_values import Name
 
 __all__ = [
     "ClassPlan",
+    "as_they_look",
     "note_plan",
     "plan_classes",
     "read_renames",
@@ -67,6 +68,11 @@ def read_renames(pairs: Sequence[str], card: BundleCard) -> dict[str, str]:
             raise BadRecipe(f"--rename: expected DATA=BUNDLE, each name of DATA once, got {pair!r}")
         renames[old] = own.get(same_name(new), new)
     return renames
+
+
+def as_they_look(renames: Mapping[str, str], card: BundleCard) -> dict[str, str]:
+    """The renames, and the bundle's own classes by what `same_name` gives of them."""
+    return {same_name(name): name for name in card.class_names} | dict(renames)
 
 
 def refuse_unknown_renames(renames: Mapping[str, str], known: Collection[str], card: BundleCard) -> None:

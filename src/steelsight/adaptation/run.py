@@ -20,6 +20,7 @@ from steelsight.adaptation.calibrate import (
 from steelsight.adaptation.certify import certify_sample, refuse_fitted, sample_facts
 from steelsight.adaptation.classes import (
     ClassPlan,
+    as_they_look,
     note_plan,
     plan_classes,
     read_renames,
@@ -125,7 +126,9 @@ def adapt_bundle(
     refuse_multilabel(opened.card, str(bundle))
     note("reading the sheets")
     renames = read_renames(options.rename, opened.card)
-    sheets = read_folders((data, *options.also), opened.card.input, options, renames)
+    sheets = read_folders(
+        (data, *options.also), opened.card.input, options, as_they_look(renames, opened.card)
+    )
     refuse_unknown_renames(renames, sheets.known, opened.card)
     fitted = _fit(opened, sheets, options, note)
     sample = _read_sample(opened, fitted, options)
@@ -226,7 +229,9 @@ def _read_sample(
     if options.certify is None:
         return None
     card, plan = opened.card, fitted.plan
-    sheets = read_folders((options.certify,), card.input, options, read_renames(options.rename, card))
+    sheets = read_folders(
+        (options.certify,), card.input, options, as_they_look(read_renames(options.rename, card), card)
+    )
     refuse_trained_on(sheets, opened, options.certify)
     missing = refuse_fitted(sheets, fitted.sheets, options.certify)
     name = sheets.folders[0].name

@@ -16,7 +16,8 @@ __all__ = ["BLUE", "CONTOUR_SHARE", "OPACITY", "RED", "blend", "contours_png", "
 RED: Final = (0.86, 0.08, 0.10)
 BLUE: Final = (0.07, 0.28, 0.92)  # distinguishable from RED with red-green colour blindness
 OPACITY: Final = 0.75  # at the maximum of a map: the sheet stays visible
-CONTOUR_SHARE: Final = 0.5  # of the largest magnitude of a map: where contours are drawn
+CONTOUR_SHARE: Final = 0.5  # of the largest value of one side of a map: where its contours are drawn
+FAINT: Final = 0.1  # of the other side's largest value: a side below it has no contours
 LINE_PX: Final = 2
 DASH_PX: Final = 6  # of the lines of evidence against a class, so that colour is not the only difference
 
@@ -44,26 +45,30 @@ def overlay_png(signed: Float32[np.ndarray, "h w"]) -> bytes:
 def contours_png(signed: Float32[np.ndarray, "h w"]) -> bytes:
     """Contours of a map as a PNG file to lay over its sheet, transparent elsewhere.
 
-    A red line runs inside the edge of what reaches CONTOUR_SHARE of the map's largest magnitude, and a blue
-    dashed line inside the edge of what reaches minus that; where the map is 0 everywhere there is none.
+    A red line runs inside the edge of what reaches CONTOUR_SHARE of the largest evidence for the class, and a
+    blue dashed line inside the edge of what reaches that share of the largest against it. Each side has its
+    own scale, so that evidence against a class everywhere does not hide the place that speaks for it; a side
+    that is FAINT beside the other has no line. The picture's frame is no edge.
     """
-    largest = float(np.abs(signed).max(initial=0.0))
+    sides = {RED: signed, BLUE: -signed}
+    largest = {colour: float(side.max(initial=0.0)) for colour, side in sides.items()}
+    least = FAINT * max(largest.values())
     pixels: UInt8[np.ndarray, "h w 4"] = np.zeros((*signed.shape, 4), dtype=np.uint8)
-    if largest > 0:
-        rows, columns = np.indices(signed.shape)
-        dash: Bool[np.ndarray, "h w"] = (rows + columns) // DASH_PX % 2 == 0
-        solid = np.ones_like(dash)
-        for side, colour, drawn in ((signed, RED, solid), (-signed, BLUE, dash)):
-            line = _inner_edge(side >= CONTOUR_SHARE * largest) & drawn
+    rows, columns = np.indices(signed.shape)
+    dash: Bool[np.ndarray, "h w"] = (rows + columns) // DASH_PX % 2 == 0
+    drawn = {RED: np.ones_like(dash), BLUE: dash}
+    for colour, side in sides.items():
+        if largest[colour] > 0 and largest[colour] >= least:
+            line = _inner_edge(side >= CONTOUR_SHARE * largest[colour]) & drawn[colour]
             pixels[line] = np.round(np.array([*colour, 1.0]) * 255)
     return _png(pixels)
 
 
 def _inner_edge(inside: Mask) -> Mask:
-    """The pixels within LINE_PX steps, across or down, of what is outside; so is the frame of the picture."""
+    """The pixels within LINE_PX steps, across or down, of what is outside; beyond the frame nothing is."""
     core = inside
     for _ in range(LINE_PX):
-        framed = np.pad(core, 1)
+        framed = np.pad(core, 1, mode="edge")
         core = core & framed[:-2, 1:-1] & framed[2:, 1:-1] & framed[1:-1, :-2] & framed[1:-1, 2:]
     edge: Mask = inside & ~core
     return edge

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from steelsight.plain import plain
 from steelsight.version import __version__
@@ -11,6 +11,7 @@ from steelsight.version import __version__
 __all__ = ["result_settings"]
 
 
+@runtime_checkable
 class WeighedCard(Protocol):
     """The card of a run, as far as it tells results apart."""
 

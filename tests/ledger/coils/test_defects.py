@@ -11,7 +11,7 @@ from scipy import ndimage
 from steelsight.errors import BadInput
 from steelsight.ledger.coils.calibration import Calibration
 from steelsight.ledger.coils.defects import merge_regions
-from steelsight.ledger.reading.defects import place_regions
+from steelsight.ledger.reading.defects import own_scale, place_regions
 
 SCALE = Calibration(2.0, 3.0)  # mm per pixel along and across
 WHOLE = np.ones((3, 3))  # regions are joined by corners too
@@ -175,3 +175,9 @@ def test_a_region_away_from_the_border_is_joined_to_nothing():
 def test_an_impossible_tolerance_is_refused(tolerance):
     with pytest.raises(BadInput, match="tolerance: expected 0 to 1000 mm"):
         merge_regions("C1", [], tolerance)
+
+
+@pytest.mark.parametrize(("length", "width"), [(None, 100), (0.0, 100), (1.5, None), (1.5, 0), (None, None)])
+def test_a_sheet_without_length_or_pixels_has_no_scale(length, width):
+    """An image that cannot be read has no width; its sheet may state a length all the same."""
+    assert own_scale({"length_m": length, "width": width}) is None

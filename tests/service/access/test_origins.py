@@ -60,6 +60,27 @@ def test_an_unsafe_request_with_a_cookie_comes_from_the_own_pages(lite, headers,
         assert code(answer) == "cross_site"
 
 
+@pytest.mark.parametrize(
+    ("site", "mode", "dest", "status"),
+    [
+        ("cross-site", "navigate", "document", 200),  # a link
+        ("cross-site", "navigate", "iframe", 403),
+        ("cross-site", "no-cors", "image", 403),
+        ("cross-site", "cors", "empty", 403),
+        ("same-origin", "no-cors", "image", 200),
+        ("none", "navigate", "document", 200),
+        (None, None, None, 200),  # no browser
+    ],
+)
+def test_another_site_may_link_here_and_loads_nothing_from_here(lite, site, mode, dest, status):
+    """Which verdicts a person has seen is on record, also where only an image of a foreign page asked."""
+    _, secret = session_of(lite, Role.OPERATOR)
+    sent = {"sec-fetch-site": site, "sec-fetch-mode": mode, "sec-fetch-dest": dest}
+    sent = {name: value for name, value in sent.items() if value is not None}
+    sent["cookie"] = f"steelsight_session={secret}"
+    assert client(lite).get(f"{API}/me", headers=sent).status_code == status
+
+
 def test_a_header_that_comes_twice_is_not_believed(lite):
     _, secret = session_of(lite, Role.OPERATOR)
     for name, good, bad in (

@@ -103,6 +103,19 @@ def test_a_sheet_is_never_given_to_two_people(both, member):
     assert all(claim(each)["sheet"] is None for each in people)
 
 
+def test_one_person_cannot_hold_the_queue(closed, member):
+    """At most 25 sheets at a time, each for two hours at most."""
+    fill(closed, 30)
+    anna, berta = member(closed), member(closed, login="berta")
+    held = [claim(anna) for _ in range(30)]
+    first, last = held[0]["claim"], held[-1]["claim"]
+    assert anna.post("/review/claims/renew", json={"claims": [first, last]}).json() == {"claims": [last]}
+    assert claim(berta)["sheet"] in {each["sheet"] for each in held[:5]}
+    with closed.ledger.write() as connection:
+        connection.execute(update(claims).values(claimed_us=claims.c.claimed_us - 3 * 3600 * 1_000_000))
+    assert anna.post("/review/claims/renew", json={"claims": [last]}).json() == {"claims": []}
+
+
 def test_claims_are_renewed_given_back_and_end_by_time(closed, member):
     (name,) = fill(closed, 1)
     anna, berta = member(closed), member(closed, login="berta")

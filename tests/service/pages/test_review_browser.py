@@ -109,6 +109,32 @@ def test_wrong_reason_by_keys_and_with_a_painted_place(closed, visit):
     assert mask.sum() > 200
 
 
+def test_a_box_is_marked_by_keys_alone(closed, visit):
+    fill(closed, 2)
+    page = visit()
+    open_review(page)
+    page.keyboard.press("Shift+ArrowLeft")  # nothing is marked yet: it is no box
+    assert page.evaluate("() => view.boxes.length") == 0
+    page.keyboard.press("m")
+    page.keyboard.press("Shift+ArrowLeft")
+    first = page.evaluate("() => view.boxes[0]")
+    assert first == [288, 36, 312, 60]  # in the middle of 600 x 96
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("PageUp")
+    page.keyboard.press("Shift+PageUp")
+    for _ in range(30):
+        page.keyboard.press("Shift+ArrowDown")  # ends at the edge
+    (box,) = page.evaluate("() => view.boxes")
+    assert box[3] == 96
+    assert box[2] - box[0] > box[3] - box[1] >= 29
+    assert box[0] + box[2] > 2 * 310
+    page.keyboard.press("3")
+    press_and_wait(page, "Enter")
+    wait_for(lambda: len(rows(closed)) == 1)
+    assert json.loads(rows(closed)[0]["regions"])[0]["box"] == box
+
+
 def test_a_mark_outside_of_the_image_is_cut_to_it(closed, visit):
     fill(closed, 2)
     page = visit()

@@ -56,6 +56,7 @@ def shown(sqlite_ledger, make_service):
 def test_a_known_case_is_decided_first_and_measures_its_reviewer(blind, member):
     (name,) = fill(blind, 1, label="type 2")
     make_known(blind, **{name: "type 3"})
+    fill(blind, 3, start=50)  # known cases come between other sheets
     anna, berta = member(blind), member(blind, login="berta")
     found = claim(anna)
     assert found["sheet"] == name
@@ -65,7 +66,7 @@ def test_a_known_case_is_decided_first_and_measures_its_reviewer(blind, member):
     done = decide(anna, found, "corrected", label="type 3").json()
     assert done["blind"] is True
     assert "meter" in done["html"]  # the verdict, as of a draw; the right answer is not told
-    assert claim(anna)["sheet"] is None  # each person gets it once
+    assert claim(anna)["sheet"] != name  # each person gets it once
     second = claim(berta)
     assert second["sheet"] == name
     expire_claims(blind)  # an answer of somebody else does not stop hers, and is not told
@@ -103,10 +104,10 @@ def test_nothing_tells_a_known_case_from_a_draw(small, member):
 def test_a_known_case_with_its_verdict_looks_like_an_ordinary_sheet(shown, member):
     (name,) = fill(shown, 1, label="type 2")
     make_known(shown, **{name: "type 3"})
+    fill(shown, 3, start=50)
     anna, berta = member(shown), member(shown, login="berta")
     for person, answer in ((anna, {}), (berta, {"answer": "corrected", "label": "type 3"})):
-        found = until_known(person)
-        assert found["sheet"] == name
+        found = until_known(person, name)
         assert "Confidence" in found["html"]
         assert "Earlier reviews" not in found["html"]
         assert decide(person, found, **answer).status_code == 201
@@ -117,13 +118,38 @@ def test_a_known_case_with_its_verdict_looks_like_an_ordinary_sheet(shown, membe
     assert records[berta.person].followed == (0, 1)
 
 
-def until_known(person):
-    """Nothing else waits: a known case comes by chance."""
+def until_known(person, name):
+    """A known case comes by chance, between other sheets."""
     for _ in range(400):
         found = claim(person)
-        if found["sheet"]:
+        if found["sheet"] == name:
             return found
+        person.post("/review/claims/free", json={"claims": [found["claim"]]})
     raise AssertionError("no known case came")
+
+
+def test_a_known_case_alone_is_not_handed_out(small, member):
+    (name,) = fill(small, 1)
+    make_known(small, **{name: "none"})
+    anna = member(small)
+    assert [claim(anna)["sheet"] for _ in range(5)] == [None] * 5
+
+
+def test_the_number_that_waits_does_not_tell_a_known_case(small, member):
+    """It falls by one with every sheet that is handed out, a known case too."""
+    known = fill(small, 2)
+    fill(small, 4, start=10)
+    make_known(small, **dict.fromkeys(known, "none"))
+    anna = member(small)
+
+    def waiting():
+        return int(re.search(r'id="waiting"[^>]*>\s*([0-9]+)', anna.get("/review").text)[1])
+
+    before = waiting()
+    assert claim(anna)["sheet"] in known
+    assert waiting() == before - 1
+    assert claim(anna)["sheet"] not in known
+    assert waiting() == before - 2
 
 
 def test_known_cases_come_between_other_sheets_and_never_because_nothing_else_waits(small, member):
@@ -152,9 +178,10 @@ def test_known_cases_come_between_other_sheets_and_never_because_nothing_else_wa
 def test_a_known_case_whose_verdict_was_seen_is_not_decided_blind(small, member, look):
     (name,) = fill(small, 1)
     make_known(small, **{name: "type 3"})
+    fill(small, 4, start=50)
     anna, berta = member(small), member(small, login="berta")
     assert look(anna, name).status_code == 200
-    assert claim(anna)["sheet"] is None
+    assert name not in {claim(anna)["sheet"] for _ in range(2)}
     assert claim(berta)["sheet"] == name
 
 

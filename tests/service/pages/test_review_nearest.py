@@ -135,19 +135,22 @@ class Images:
     def __call__(self, digest):
         self.read.append(digest)
         if digest not in self.files:
-            raise Problem(404, "image_missing", "gone", "look elsewhere")
+            raise Problem(404, f"image_{digest}", "gone", "look elsewhere")
         return self.files[digest]
 
 
 def test_each_image_is_read_once_and_at_most_some_at_a_time(packaged):
     images, kept = Images(5), Embeddings()
-    wanted = [*images.files, "gone"]
+    wanted = [*images.files, "pruned"]
     first = kept.of(packaged, wanted, images, most_new=3)
     assert list(first) == ["d0", "d1", "d2"]
     second = kept.of(packaged, wanted, images, most_new=3)
     assert list(second) == list(images.files)
     assert kept.of(packaged, wanted, images, most_new=3).keys() == second.keys()
-    assert images.read == wanted  # what is gone is not looked for again
+    assert images.read == wanted  # what is gone for good is not looked for again
+    for _ in range(2):  # what is away may come back
+        kept.of(packaged, ["missing"], images, most_new=3)
+    assert images.read == [*wanted, "missing", "missing"]
     direct = packaged.engine(model_input(packaged, images.files["d1"])[0][None]).embedding[0]
     assert np.corrcoef(second["d1"], direct)[0, 1] > 0.999  # bf16 in a batch of another size
 

@@ -170,7 +170,7 @@ def place_regions(
 
 def own_scale(sheet: dict[str, Any]) -> Calibration | None:
     """Square pixels along x, by the length that the sheet states; None where that is none."""
-    if not sheet["length_m"]:
+    if not sheet["length_m"] or not sheet["width"]:  # an image that could not be read has no width
         return None
     try:
         scale = sheet["length_m"] * 1000 / sheet["width"]

@@ -28,14 +28,19 @@ class KnownCase:
     ended: bool = False  # it is handed out no more; earlier answers count
 
 
-def known_cases(connection: Connection) -> dict[str, KnownCase]:
-    """By sheet, every known case with its last label, those that were ended too."""
+def known_cases(connection: Connection, sheet: str | None = None) -> dict[str, KnownCase]:
+    """By sheet, every known case with its last label, those that were ended too.
+
+    sheet  only this one; None = all
+    """
     table = schema.events
     query = (
         select(table.c.subject, table.c.details, table.c.entered_us)
         .where(table.c.name == KNOWN_CASE, table.c.subject.is_not(None))
         .order_by(table.c.entered_us, table.c.writer, table.c.seq)
     )
+    if sheet is not None:
+        query = query.where(table.c.subject == sheet)
     found: dict[str, KnownCase] = {}
     for row in connection.execute(query):
         details = json.loads(row.details)

@@ -106,7 +106,10 @@ def _plain_address(text: str) -> str:
 
 
 def check_site(request: Request, client: Client, settings: Settings, secret: str | None) -> None:
-    """Refuse an unsafe request that another site made a browser send.
+    """Refuse what another site made a browser send: an unsafe request, or one of its page's parts.
+
+    Reading is on record (who has seen which verdict), so a link may lead here and a foreign page may not load
+    from here.
 
     secret  of the session in the cookie; None = the request carries none, as at login and under `--open`
     An `Origin` must be the service's own. Where the browser sends `Sec-Fetch-Site`, it must be same-origin or
@@ -114,9 +117,12 @@ def check_site(request: Request, client: Client, settings: Settings, secret: str
     in the header X-CSRF-Token.
     raises  Problem 403 cross_site
     """
-    if request.method in SAFE_METHODS:
-        return
     origin, site = (_joined(request, name) for name in ("origin", "sec-fetch-site"))
+    if request.method in SAFE_METHODS:
+        kind = _joined(request, "sec-fetch-mode"), _joined(request, "sec-fetch-dest")
+        if site == "cross-site" and kind != ("navigate", "document"):
+            raise _cross_site("another site asked for this in a page of its own")
+        return
     own = origin is None or origin.lower() in _own_origins(client, settings)
     hidden = origin == "null" and site == "same-origin"  # as under the policy no-referrer
     if not own and not hidden:

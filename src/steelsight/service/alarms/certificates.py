@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import func, select
 
 from steelsight.errors import SteelsightError
+from steelsight.ledger.chain.event_names import KNOWN_CASE, REVIEW_WITHDRAWN
 from steelsight.ledger.database import schema
 from steelsight.quality.certificate import CertificateState, certificate_state
 from steelsight.runtime.engine.inspector import Inspector
@@ -31,7 +32,7 @@ class CertificateWatch:
     def __init__(self, service: Service) -> None:
         self.conditions: tuple[Condition, ...] = ()  # of the last look
         self._service = service
-        self._known: tuple[int, int] | None = None  # reviews and events that the last look has read
+        self._known: tuple[object, ...] = ()  # what the last look has read
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -53,14 +54,18 @@ class CertificateWatch:
 
         raises  BadLedger
         """
+        inspectors = [each for _, each in self._service.bundles]
+        table = schema.events
+        told = select(func.count()).where(table.c.name.in_([REVIEW_WITHDRAWN, KNOWN_CASE]))
+        reviews = select(func.count()).select_from(schema.reviews)
         with self._service.ledger.read() as connection:
-            counts = (select(func.count()).select_from(each) for each in (schema.reviews, schema.events))
-            reviews, events = (int(connection.execute(each).scalar_one()) for each in counts)
-        if (reviews, events) == self._known:
+            counts = tuple(int(connection.execute(each).scalar_one()) for each in (reviews, told))
+        known = (*counts, *(each.bundle.card.model_id for each in inspectors))
+        if known == self._known:
             return
-        found = [self._condition(each) for _, each in self._service.bundles]
+        found = [self._condition(each) for each in inspectors]
         self.conditions = tuple(each for each in found if each is not None)
-        self._known = (reviews, events)
+        self._known = known
 
     def _condition(self, inspector: Inspector) -> Condition | None:
         card = inspector.bundle.card
@@ -69,10 +74,14 @@ class CertificateWatch:
             return None
         with self._service.ledger.read() as connection:
             data, _ = read_since_certified(connection, self._service.bundles, card.model_id)
-        return None if data is None else refuted(card.model_id, certificate_state(data, certified))
+        if data is None:  # more verdicts than are read: what was found before stays
+            return next((each for each in self.conditions if each.values["bundle"] == card.model_id), None)
+        return refuted(card.model_id, certificate_state(data, certified))
 
     def _run(self) -> None:
-        while not self._stop.wait(self._service.settings.certificate_check_s):
+        pause = 0.0  # at once: an alarm that is open stays so after a restart
+        while not self._stop.wait(pause):
+            pause = self._service.settings.certificate_check_s
             try:
                 self.look()
             except SteelsightError as error:

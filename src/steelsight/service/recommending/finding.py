@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from steelsight.errors import BadInput
 from steelsight.ledger.coils.calibration import Calibration
@@ -44,7 +44,8 @@ def sheet_finding(
     around = None if within_m is None else defects_per_metre(connection, sheet, within_m, calibrations)
     types = tuple(verdict["label"].split(" + ")) if verdict["label"] else ()
     state = State(verdict["state"]) if verdict["state"] in set(State) else State.DOUBTFUL
-    return SheetFinding(types, state, verdict["probability"], area, length, share, around)
+    probability = None if state is State.UNKNOWN_INPUT else verdict["probability"]  # it means nothing there
+    return SheetFinding(types, state, probability, area, length, share, around)
 
 
 def _length_mm(scale: Calibration, box: Any, size: tuple[int, int]) -> float:
@@ -90,7 +91,11 @@ def _around(
     near = select(sheets).where(sheets.c.coil == sheet["coil"], sheets.c.position_m.between(low, high))
     rows = {
         row.sheet: dict(row._mapping)
-        for row in connection.execute(near.order_by(sheets.c.position_m).limit(MOST_SHEETS))
+        for row in connection.execute(
+            near.order_by(func.abs(sheets.c.position_m - sheet["position_m"]), sheets.c.sheet).limit(
+                MOST_SHEETS
+            )
+        )
     }
     query = (
         select(verdicts.c.sheet, verdicts.c.label, verdicts.c.regions)

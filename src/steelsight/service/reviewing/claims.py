@@ -16,6 +16,8 @@ from steelsight.ledger.writing.writer import database_us
 __all__ = ["CLAIM_S", "Claim", "claim_first", "drop_claim", "free_claims", "renew_claims"]
 
 CLAIM_S: Final = 300  # a page renews its claims more often than that
+LONGEST_S: Final = 2 * 3600  # a claim is renewed for so long
+MOST_HELD: Final = 25  # claims of one person; the oldest ends where there are more
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,28 @@ def claim_first(connection: Connection, person: str, sheets: Iterable[str]) -> C
             .returning(claims.c.claim)
         )
         if connection.execute(statement).one_or_none() is not None:
+            _end_oldest(connection, person)
             return Claim(str(row["claim"]), sheet)
     return None
 
 
+def _end_oldest(connection: Connection, person: str) -> None:
+    newest = (
+        select(claims.c.claim)
+        .where(claims.c.person == person)
+        .order_by(claims.c.claimed_us.desc(), claims.c.claim)
+        .limit(MOST_HELD)
+    )
+    kept = list(connection.execute(newest).scalars())
+    connection.execute(delete(claims).where(claims.c.person == person, claims.c.claim.not_in(kept)))
+
+
 def renew_claims(connection: Connection, person: str, ids: Collection[str]) -> list[str]:
-    """Extend claims; those of them that are still the person's."""
-    until = database_us(connection) + CLAIM_S * 1_000_000
-    mine = (claims.c.person == person, claims.c.claim.in_(ids))
+    """Extend claims, at most LONGEST_S after they were made; those of them that are still the person's."""
+    now = database_us(connection)
+    until = now + CLAIM_S * 1_000_000
+    made_us = now - LONGEST_S * 1_000_000
+    mine = (claims.c.person == person, claims.c.claim.in_(ids), claims.c.claimed_us > made_us)
     connection.execute(update(claims).where(*mine).values(until_us=until))
     return list(connection.execute(select(claims.c.claim).where(*mine)).scalars())
 

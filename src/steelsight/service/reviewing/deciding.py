@@ -75,14 +75,16 @@ def decide(
     again = is_second(
         connection, service.ledger.id, person, given.sheet, service.settings.second_review_share
     )
-    if not second:
-        own = again or is_known(connection, given.sheet)
-        _refuse_reviewed(connection, person, given.sheet, claim, own=own)
     given = replace(given, independent=again)
     blind = is_blind(connection, service, person, given.sheet)
     if blind:
         given = _blind(connection, given)
-    link = writer.append_within(connection, [review_entry(connection, service, given, person)])[0]
+    entry = review_entry(connection, service, given, person)  # a bad answer is refused before others are told
+    if not second:
+        known = is_known(connection, given.sheet)
+        told = not (blind or again or known)
+        _refuse_reviewed(connection, person, given.sheet, claim, own=again or known, told=told)
+    link = writer.append_within(connection, [entry])[0]
     drop_claim(connection, given.sheet)
     if blind:  # it is shown the verdict now
         note_seen_within(connection, person, [given.sheet])
@@ -96,11 +98,12 @@ def hides_answers(connection: Connection, service: Service, person: str, sheet: 
 
 
 def _refuse_reviewed(
-    connection: Connection, person: str, sheet: str, claim: str | None, *, own: bool
+    connection: Connection, person: str, sheet: str, claim: str | None, *, own: bool, told: bool
 ) -> None:
     """Refuse an answer to a sheet that was reviewed since it was handed out.
 
-    own  only the person's own reviews count
+    own   only the person's own reviews count
+    told  say what was answered, where it is not to be kept from the person
     """
     reviews = schema.reviews
     held = select(claims.c.claim).where(
@@ -120,6 +123,7 @@ def _refuse_reviewed(
         query = query.where(reviews.c.person == person)
     row = connection.execute(query.limit(1)).one_or_none()
     if row is not None:
+        answered = {"answer": row.answer, "label": row.label}
         raise Problem(
             409,
             "reviewed_meanwhile",
@@ -127,7 +131,7 @@ def _refuse_reviewed(
             + ("yourself" if row.person == person else "somebody else")
             + " since it was handed out",
             "send the answer again as a second opinion, or drop it",
-            facts={"answer": row.answer, "label": row.label, "own": row.person == person},
+            facts={"own": row.person == person} | (answered if told or row.person == person else {}),
         )
 
 

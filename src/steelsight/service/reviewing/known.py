@@ -11,17 +11,25 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, exists, func, select
 
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.reviewing import claims
-from steelsight.ledger.reading.known_cases import known_cases
+from steelsight.ledger.reading.known_cases import known_cases, was_known
 from steelsight.ledger.reading.review_marks import withdrawn
 from steelsight.ledger.writing.writer import database_us
 from steelsight.service.reviewing.seen import was_seen
 from steelsight.types import State
 
-__all__ = ["KnownWaiting", "between_zero_and_one", "is_known", "is_shown", "known_waiting", "place_chance"]
+__all__ = [
+    "KnownWaiting",
+    "between_zero_and_one",
+    "count_held_known",
+    "is_known",
+    "is_shown",
+    "known_waiting",
+    "place_chance",
+]
 
 
 @dataclass(frozen=True)
@@ -49,8 +57,16 @@ def is_shown(ledger: str, person: str, sheet: str, share: float) -> bool:
 
 def is_known(connection: Connection, sheet: str) -> bool:
     """Whether a sheet is a known case now."""
-    found = known_cases(connection).get(sheet)
+    found = known_cases(connection, sheet).get(sheet)
     return found is not None and not found.ended
+
+
+def count_held_known(connection: Connection, person: str) -> int:
+    """How many known cases a person holds a claim of that has not ended."""
+    held = select(func.count()).where(
+        claims.c.person == person, claims.c.until_us > database_us(connection), was_known(claims.c.sheet)
+    )
+    return int(connection.execute(held).scalar_one())
 
 
 def known_waiting(
@@ -61,21 +77,21 @@ def known_waiting(
     share  of them that are shown with the verdict
     skip   sheets that the person has put off or has on the page
     """
-    sheets = [name for name, each in known_cases(connection).items() if not each.ended]
-    if not sheets:
+    there = {name for name, each in known_cases(connection).items() if not each.ended}
+    if not there:
         return KnownWaiting((), ())
     verdicts, reviews = schema.verdicts, schema.reviews
     taken = exists().where(claims.c.sheet == verdicts.c.sheet, claims.c.until_us > database_us(connection))
     own = exists().where(reviews.c.sheet == verdicts.c.sheet, reviews.c.person == person, ~withdrawn(reviews))
     drawn = exists().where(schema.draws.c.sheet == verdicts.c.sheet)
     query = select(verdicts.c.sheet, was_seen(person, verdicts).label("seen"), drawn.label("drawn")).where(
-        verdicts.c.sheet.in_(sheets),
+        was_known(verdicts.c.sheet),
         verdicts.c.mode == "live",
         verdicts.c.state != State.BAD_IMAGE.value,
         ~taken,
         ~own,
     )
-    rows = connection.execute(query).all()
+    rows = [row for row in connection.execute(query) if row.sheet in there]
     seen = {row.sheet for row in rows if row.seen}
     draws = {row.sheet for row in rows if row.drawn}  # decided first by everybody
     names = sorted(

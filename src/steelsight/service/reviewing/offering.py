@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from steelsight.service.context import Service
-from steelsight.service.reviewing.known import known_waiting, place_chance
+from steelsight.service.reviewing.known import count_held_known, known_waiting, place_chance
 from steelsight.service.reviewing.queue import (
     BETWEEN_DRAWS,
     Costs,
@@ -51,15 +51,22 @@ def offered_sheets(
     ordinary = [*second, *ordinary] if chance() < second_chance(share) else [*ordinary, *second]
     draws = [*waiting_draws(connection, person, skip=skip), *second_draws]
     due = audit_due(connection, person, skip=skip)
-    first = _known_first(connection, service, person, skip, due=due, draws=bool(draws), chance=chance)
+    first: tuple[str, ...] = ()
+    if ordinary or draws:
+        first = _known_first(connection, service, person, skip, due=due, draws=bool(draws), chance=chance)
     return [*first, *draws, *ordinary] if due else [*first, *ordinary, *draws]
 
 
 def count_offered(connection: Connection, service: Service, person: str, only: Only) -> int:
-    """How many sheets wait for a person; known cases are not among them."""
+    """How many sheets wait for a person; known cases are not among them.
+
+    Those that the person holds are taken off, as another sheet would be that was handed out: so the number
+    does not tell them.
+    """
     share = service.settings.second_review_share
     second, second_draws = second_waiting(connection, service.ledger.id, person, share)
-    return count_waiting(connection, service.bundles, person, only) + len(second) + len(second_draws)
+    waiting = count_waiting(connection, service.bundles, person, only) + len(second) + len(second_draws)
+    return max(0, waiting - count_held_known(connection, person))
 
 
 def _known_first(
@@ -76,7 +83,11 @@ def _known_first(
     share, shown_share = settings.known_cases, settings.known_cases_shown
     if not share:
         return ()
+    blind = due and chance() < place_chance(share * (1 - shown_share), BETWEEN_DRAWS, draws=draws)
+    shown = chance() < share * shown_share
+    if not blind and not shown:
+        return ()
     known = known_waiting(connection, service.ledger.id, person, shown_share, skip=skip)
-    if due and chance() < place_chance(share * (1 - shown_share), BETWEEN_DRAWS, draws=draws):
+    if blind and known.blind:
         return known.blind
-    return known.shown if chance() < share * shown_share else ()
+    return known.shown if shown else ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
@@ -86,7 +86,7 @@ def show_log(
 ) -> HTMLResponse:
     """Events, newest first."""
     with service.ledger.read() as connection:
-        page = list_events(connection, query.wanted, limit=ROWS, cursor=cursor)
+        page = list_events(connection, _wanted(query, caller), limit=ROWS, cursor=cursor)
         accounts = [(each.person, each.name) for each in list_accounts(connection)]
         names = _names(connection, page.rows)
         kinds = _kinds(connection)
@@ -97,7 +97,7 @@ def show_log(
         caller,
         tabs=TABS if caller.may(Permission.USERS) else (),
         query=query,
-        rows=[_shown(_told(row, caller), names) for row in page.rows],
+        rows=[_shown(row, names) for row in page.rows],
         following=page.cursor,
         first=cursor is None,
         kinds=kinds if query.kind in ("", *kinds) else [*kinds, query.kind],
@@ -105,10 +105,9 @@ def show_log(
     )
 
 
-def _told(row: dict[str, Any], caller: Caller) -> dict[str, Any]:
-    """An event; which sheets are known cases, and their right answers, are not for those who review."""
-    hidden = row["name"] == KNOWN_CASE and caller.may(Permission.REVIEW)
-    return {**row, "subject": None, "details": {}} if hidden else row
+def _wanted(query: LogQuery, caller: Caller) -> EventFilter:
+    """The events of a query; known cases are for those alone who may not review."""
+    return replace(query.wanted, hidden=frozenset({KNOWN_CASE}) if caller.may(Permission.REVIEW) else None)
 
 
 def _shown(row: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
@@ -144,8 +143,8 @@ def download_log(service: ServicePart, caller: Auditor, query: Asked) -> Respons
     cursor = None
     with service.ledger.read() as connection:
         while True:
-            page = list_events(connection, query.wanted, limit=LONGEST_PAGE, cursor=cursor)
-            rows += [_line(_told(row, caller)) for row in page.rows]
+            page = list_events(connection, _wanted(query, caller), limit=LONGEST_PAGE, cursor=cursor)
+            rows += [_line(row) for row in page.rows]
             cursor = page.cursor
             if cursor is None:
                 break

@@ -81,7 +81,7 @@ def claim_sheet(body: ClaimBody, request: Request, service: ServicePart, caller:
         if claim is None:
             waiting = count_offered(connection, service, person, body.only)
             return JSONResponse({"sheet": None, "waiting": waiting})
-        return JSONResponse(_handed_out(connection, request, service, person, claim))
+    return JSONResponse(_handed_out(request, service, person, claim))
 
 
 def _wanted(connection: Connection, person: str, sheet: str) -> Claim | None:
@@ -96,13 +96,12 @@ def _wanted(connection: Connection, person: str, sheet: str) -> Claim | None:
     return claim_first(connection, person, [sheet])
 
 
-def _handed_out(
-    connection: Connection, request: Request, service: Service, person: str, claim: Claim
-) -> dict[str, Any]:
-    """A sheet for the page; where its verdict is shown, that is on record before."""
-    blind = is_blind(connection, service, person, claim.sheet)
+def _handed_out(request: Request, service: Service, person: str, claim: Claim) -> dict[str, Any]:
+    """A sheet for the page; it is drawn up outside of the transaction that claimed it: stations write on."""
     reliability = request.app.state.evidence.reliability
-    found = shown_sheet(connection, service, claim.sheet, person, blind=blind, reliability=reliability)
+    with service.ledger.read() as connection:
+        blind = is_blind(connection, service, person, claim.sheet)
+        found = shown_sheet(connection, service, claim.sheet, person, blind=blind, reliability=reliability)
     html = fragment(request, "review/sheet.html", sheet=found, nuisances=NUISANCES, revealed=False)
     return {"sheet": claim.sheet, "claim": claim.id, "html": html}
 
@@ -145,14 +144,13 @@ def decide_sheet(
             done = decided.as_dict()
             if again is not None:
                 again.store(connection, 201, done, days=service.settings.idempotency_days)
-        if done["blind"]:  # the verdict, now that the person has decided
-            reliability = request.app.state.evidence.reliability
+    if done["blind"]:  # the verdict, now that the person has decided
+        reliability = request.app.state.evidence.reliability
+        with service.ledger.read() as connection:
             shown = shown_sheet(
                 connection, service, body.sheet, person, blind=False, revealed=True, reliability=reliability
             )
-            done["html"] = fragment(
-                request, "review/sheet.html", sheet=shown, nuisances=NUISANCES, revealed=True
-            )
+        done["html"] = fragment(request, "review/sheet.html", sheet=shown, nuisances=NUISANCES, revealed=True)
     return JSONResponse(done, 201)
 
 
@@ -165,7 +163,7 @@ def undo(body: UndoBody, request: Request, service: ServicePart, caller: Reviewe
         claim = _wanted(connection, person, sheet)
         if claim is None:
             return JSONResponse({"sheet": sheet, "claim": None})
-        return JSONResponse(_handed_out(connection, request, service, person, claim))
+    return JSONResponse(_handed_out(request, service, person, claim))
 
 
 @router.get("/review/sheets/{sheet}/map")
@@ -179,4 +177,4 @@ def show_map(
     """The map of a class by the bundle that gave the last live verdict."""
     found = explained_sheet(service, caller, sheet)
     content = class_map(found.inspector, stored_image(service, found.sheet), label, style)
-    return Response(content, media_type="image/png", headers={"Cache-Control": "private, max-age=600"})
+    return Response(content, media_type="image/png", headers={"Cache-Control": "no-store"})

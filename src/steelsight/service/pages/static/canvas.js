@@ -111,6 +111,35 @@ class SheetView {
     this.changed();
   }
 
+  // Move the last box by a step to the right (dx) and down (dy); without a box, one comes in the middle of the view.
+  moveBox(dx, dy) {
+    const box = this._takeBox();
+    if (!box) return;
+    const [x0, y0, x1, y1] = box.at, [w, h] = this.size;
+    const shift = (step, low, high, most) => Math.min(most - high, Math.max(-low, Math.round(step * box.step)));
+    const sx = box.made ? 0 : shift(dx, x0, x1, w), sy = box.made ? 0 : shift(dy, y0, y1, h);
+    this.addBoxes([[x0 + sx, y0 + sy, x1 + sx, y1 + sy]]);
+  }
+
+  // Make the last box larger or smaller around its middle; `wide` changes its width alone.
+  growBox(factor, wide) {
+    const box = this._takeBox();
+    if (!box) return;
+    const [x0, y0, x1, y1] = box.at;
+    const half = (low, high, by) => Math.max(2, ((high - low) / 2) * by);
+    const hx = half(x0, x1, factor), hy = half(y0, y1, wide ? 1 : factor), x = (x0 + x1) / 2, y = (y0 + y1) / 2;
+    this.addBoxes([[x - hx, y - hy, x + hx, y + hy]]);
+  }
+
+  _takeBox() {
+    const geometry = this._geometry();
+    if (!geometry) return null;
+    const [w, h] = this.size, seen = Math.min(h, geometry.height / geometry.scale), half = Math.max(2, seen / 8);
+    const x = this.view.x * w, y = this.view.y * h;
+    const last = this.boxes.pop();
+    return { at: last || this._inside([x - half, y - half, x + half, y + half]), made: !last, step: Math.max(1, seen / 16) };
+  }
+
   get marked() {
     return this.painted || this.boxes.length > 0;
   }

@@ -438,6 +438,17 @@ const KEYS = {
   "?": () => parts.help.showModal(),
 };
 
+// A box by keys, while something is marked; tells whether the key did that.
+const STEPS = { arrowleft: [-1, 0], arrowright: [1, 0], arrowup: [0, -1], arrowdown: [0, 1] };
+
+function markByKey(key, shift) {
+  if (!state.mode || !state.current) return false;
+  if (shift && STEPS[key]) view.moveBox(...STEPS[key]);
+  else if (key === "pageup" || key === "pagedown") view.growBox(key === "pageup" ? 1.25 : 0.8, shift);
+  else return false;
+  return true;
+}
+
 function press(key) {
   const digit = /^[1-9]$/.test(key) ? Number(key) : 0;
   const name = digit && state.current?.values.classes[digit - 1];
@@ -454,7 +465,8 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (target.closest("select, input, .bar") || (key === "enter" && target.closest("button") && event.detail !== 0)) return;
-  if (event.repeat && !key.startsWith("arrow") && key !== "+" && key !== "-") return;
+  if (event.repeat && !key.startsWith("arrow") && !key.startsWith("page") && key !== "+" && key !== "-") return;
+  if (markByKey(key, event.shiftKey)) return event.preventDefault();
   if (key === "enter" && target.closest("button, a")) return; // the button itself answers
   if (!KEYS[key] && !/^[1-9]$/.test(key)) return;
   event.preventDefault();
@@ -528,7 +540,7 @@ function showRefusal(entry, error) {
   parts.banner.dataset.kind = "refusal";
   const drop = action(words.drop, () => {});
   if (error.code === "reviewed_meanwhile") {
-    const answer = error.label || error.answer;
+    const answer = error.label || error.answer || "–";
     showBanner(say("meanwhile", { answer }), action(words.second, () => outbox.repeat(entry, { second: true })), drop);
   } else {
     showBanner(say("refused", { reason: error.message }), drop);

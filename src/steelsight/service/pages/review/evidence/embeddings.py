@@ -18,6 +18,7 @@ __all__ = ["Embeddings"]
 
 KEPT: Final = 4000  # embeddings; 512 features each are 8 MB
 WAIT_S: Final = 2.0
+LASTING: Final = frozenset({"bad_image", "image_pruned"})  # an image that will not be there later
 
 Embedding = Float32[np.ndarray, " k"]
 ReadImage = Callable[[str], bytes]
@@ -68,7 +69,14 @@ class Embeddings:
 
     def _compute(self, inspector: Inspector, digests: Sequence[str], read: ReadImage) -> None:
         """Compute one batch of the engine; other requests use it between two batches."""
-        inputs = {each: _input_of(inspector, each, read) for each in digests}
+        inputs, unreadable = dict[str, np.ndarray | None](), set[str]()
+        for each in digests:
+            try:
+                inputs[each] = model_input(inspector, read(each))[0]
+            except Problem as problem:
+                inputs[each] = None
+                if problem.code in LASTING:
+                    unreadable.add(each)
         seen = {digest: gray for digest, gray in inputs.items() if gray is not None}
         values: dict[str, Embedding | None] = dict.fromkeys(digests)
         if seen:
@@ -76,14 +84,8 @@ class Embeddings:
             values.update(zip(seen, outputs.embedding, strict=True))
         with self._lock:
             for digest, value in values.items():
+                if value is None and digest not in unreadable:
+                    continue  # it may be there again at the next request
                 self._found[inspector.bundle.card.model_id, digest] = value
             while len(self._found) > self._most:
                 self._found.popitem(last=False)
-
-
-def _input_of(inspector: Inspector, digest: str, read: ReadImage) -> np.ndarray | None:
-    """The model's input; None where the image is gone or cannot be read, which is kept too."""
-    try:
-        return model_input(inspector, read(digest))[0]
-    except Problem:
-        return None

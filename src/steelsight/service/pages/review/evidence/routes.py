@@ -71,7 +71,7 @@ def show_cover(sheet: SheetId, service: ServicePart, caller: Reviewer, places: P
             "choose marked places of the sheet that leave at least half of it",
         )
     content = cover_picture(there, wanted)
-    return Response(content, media_type="image/png", headers={"Cache-Control": "private, max-age=600"})
+    return Response(content, media_type="image/png", headers={"Cache-Control": "no-store"})
 
 
 @router.get("/review/sheets/{sheet}/nearest")

@@ -13,7 +13,7 @@ from steelsight.service.problem import Problem
 
 __all__ = ["EvidenceState"]
 
-WAIT_S: Final = 15.0  # for the search of another request
+WAIT_S: Final = 2.0  # for the search of another request; a waiting one keeps a thread
 
 
 class EvidenceState:
