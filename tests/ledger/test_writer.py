@@ -11,7 +11,7 @@ from tests.ledger.conftest import judged, sheet, verdict
 
 from steelsight.errors import BadEntry, BadInput, BadLedger, LeaseLost
 from steelsight.ledger.chain.canonical import first_hash
-from steelsight.ledger.chain.entries import Draw, Event, Review
+from steelsight.ledger.chain.entries import Draw, Event, Recommended, Review
 from steelsight.ledger.database import schema
 from steelsight.ledger.writing.projection import rebuild
 from steelsight.ledger.writing.writer import open_writer
@@ -85,7 +85,9 @@ def test_entries_are_chained_from_the_first(ledger):
 def test_the_read_models_can_be_rebuilt_from_the_entries(ledger):
     with open_writer(ledger, "line-1") as writer, open_writer(ledger, "console") as console:
         writer.append(everything())
-        console.append([Review(sheet=sheet(2).sheet, person=PERSON, answer="confirmed")])
+        advised = Recommended(action="hold", rule="holes", policy="a" * 64, chosen="accept")
+        second = {"independent": True, "recommended": advised}
+        console.append([Review(sheet=sheet(2).sheet, person=PERSON, answer="confirmed", **second)])
         writer.append(judged(30, 35))
     before = contents(ledger)
     assert all(before.values())
