@@ -61,7 +61,9 @@ def test_a_name_stands_for_a_folder_unless_a_folder_has_it(
     monkeypatch.chdir(tmp_path)
     assert open_bundle(Path(name)).folder == BUNDLES[name]
     (tmp_path / name).mkdir()
-    with pytest.raises(BadBundle, match=rf"{name}.card\.json"):
+    with pytest.raises(
+        BadBundle, match=rf"{name}: expected a BUNDLE .* this folder hides the package's bundle"
+    ):
         open_bundle(Path(name))
 
 

@@ -144,12 +144,12 @@ async function show(sheet) {
   if (state.current !== sheet) return;
   view.show({ image, width, height, regions, mapBox });
   note(image ? "" : words.no_image);
+  restoreDraft(sheet); // before the map comes: what is marked meanwhile is not restored once more
+  mirror();
   state.painted = sheet.sheet;
   evidence.shown(sheet);
   sheet.mapLabel = sheet.values.map_label;
   await showMap(sheet);
-  restoreDraft(sheet);
-  mirror();
 }
 
 async function showMap(sheet) {
