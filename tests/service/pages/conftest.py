@@ -135,9 +135,9 @@ def member(client_of):
 CHROMIUM = Path("/usr/bin/chromium")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """Debian's Chromium by Playwright."""
+    """Debian's Chromium by Playwright, for one file: while it is open, its worker has an event loop that runs."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
     if not CHROMIUM.exists():
         pytest.skip("Chromium is not installed (Debian: chromium)")
