@@ -137,7 +137,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 
 @pytest.fixture(scope="module")
 def browser():
-    """Debian's Chromium by Playwright, for one file: while it is open, its worker has an event loop that runs."""
+    """Debian's Chromium by Playwright, for one file: while it is open its worker has a running event loop."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
     if not CHROMIUM.exists():
         pytest.skip("Chromium is not installed (Debian: chromium)")
