@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 from typing import Final
 
 from sqlalchemy import func, select
 
-from steelsight.errors import SteelsightError
 from steelsight.ledger.chain.event_names import KNOWN_CASE, REVIEW_WITHDRAWN
 from steelsight.ledger.database import schema
 from steelsight.quality.certificate import CertificateState, certificate_state
@@ -16,6 +14,7 @@ from steelsight.runtime.engine.inspector import Inspector
 from steelsight.service.alarms.conditions import SERVICE, Condition, Priority
 from steelsight.service.certificates import certified_of, read_since_certified
 from steelsight.service.context import Service
+from steelsight.service.repeating import Repeating
 
 __all__ = ["CertificateWatch", "refuted"]
 
@@ -33,21 +32,23 @@ class CertificateWatch:
         self.conditions: tuple[Condition, ...] = ()  # of the last look
         self._service = service
         self._known: tuple[object, ...] = ()  # what the last look has read
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = Repeating(
+            "certificates",
+            self.look,
+            lambda: service.settings.certificate_check_s,
+            "certificates could not be compared",
+            LOG,
+            at_once=True,  # an alarm that is open stays so after a restart
+        )
 
     def start(self) -> None:
         """Begin to watch, where the setting `certificate_check_s` is not 0."""
         if self._service.settings.certificate_check_s > 0:
-            self._stop.clear()
-            self._thread = threading.Thread(target=self._run, name="certificates", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
         """End the thread."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(10.0)
+        self._thread.stop()
 
     def look(self) -> None:
         """Compare every certificate of an opened bundle, where something was reviewed since the last look.
@@ -77,17 +78,6 @@ class CertificateWatch:
         if data is None:  # more verdicts than are read: what was found before stays
             return next((each for each in self.conditions if each.values["bundle"] == card.model_id), None)
         return refuted(card.model_id, certificate_state(data, certified))
-
-    def _run(self) -> None:
-        pause = 0.0  # at once: an alarm that is open stays so after a restart
-        while not self._stop.wait(pause):
-            pause = self._service.settings.certificate_check_s
-            try:
-                self.look()
-            except SteelsightError as error:
-                LOG.warning("certificates could not be compared: %s", error)
-            except Exception:
-                LOG.exception("comparing certificates failed; it goes on")
 
 
 def refuted(model: str, state: CertificateState) -> Condition | None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from steelsight.errors import SteelsightError
 from steelsight.ledger.writing.writer import now_us
 from steelsight.service.alarms.conditions import Condition, station_conditions
 from steelsight.service.alarms.record import AlarmLog, read_alarms
 from steelsight.service.alarms.steps import take_step
 from steelsight.service.context import Service
+from steelsight.service.repeating import Repeating
 
 __all__ = ["AlarmWatch"]
 
@@ -31,20 +30,17 @@ class AlarmWatch:
         self._service = service
         self._others = others
         self._last_there: dict[str, int] = {}
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = Repeating(
+            "alarms", self.look, lambda: service.settings.alarm_check_s, "alarms could not be looked at", LOG
+        )
 
     def start(self) -> None:
         """Begin to watch."""
-        self._stop.clear()
-        self._thread = threading.Thread(target=self._run, name="alarms", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """End the thread."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(10.0)
+        self._thread.stop()
 
     def look(self) -> None:
         """Look once, and write what has changed; raises BadLedger, LeaseLost."""
@@ -69,12 +65,3 @@ class AlarmWatch:
             log = read_alarms(connection, now)
             step = take_step(self.conditions, log, self._last_there, now)
             writer.append_within(connection, step.events)
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._service.settings.alarm_check_s):
-            try:
-                self.look()
-            except SteelsightError as error:
-                LOG.warning("alarms could not be looked at: %s", error)
-            except Exception:
-                LOG.exception("looking at alarms failed; it goes on")

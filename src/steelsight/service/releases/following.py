@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from steelsight.errors import BadBundle, SteelsightError
+from steelsight.errors import BadBundle
 from steelsight.runtime.bundle.open import Bundle
 from steelsight.runtime.engine.engine import open_engine
 from steelsight.runtime.engine.inspector import Inspector
@@ -17,6 +17,7 @@ from steelsight.service.api.health import PartState
 from steelsight.service.context import Service
 from steelsight.service.releases.choices import Choice, ChoiceLog, chosen
 from steelsight.service.releases.places import find_bundle, read_place
+from steelsight.service.repeating import Repeating
 
 __all__ = ["Releases", "inspector_of", "shadow_id"]
 
@@ -37,8 +38,9 @@ class Releases:
         self._service = service
         self._log = ChoiceLog()
         self._following = threading.Lock()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = Repeating(
+            "releases", self.follow, lambda: EVERY_S, "the chosen bundle could not be looked up", LOG
+        )
 
     def choices(self) -> tuple[Choice, ...]:
         """The choices as the ledger has them now; raises BadLedger."""
@@ -90,24 +92,11 @@ class Releases:
 
     def start(self) -> None:
         """Begin to follow."""
-        self._stop.clear()
-        self._thread = threading.Thread(target=self._run, name="releases", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """End the thread."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(10.0)
-
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY_S):
-            try:
-                self.follow()
-            except SteelsightError as error:
-                LOG.warning("the chosen bundle could not be looked up: %s", error)
-            except Exception:
-                LOG.exception("looking up the chosen bundle failed; it goes on")
+        self._thread.stop()
 
 
 def inspector_of(service: Service, bundle: Bundle) -> Inspector:
