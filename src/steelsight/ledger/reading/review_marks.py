@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Table, exists, sel
 
 from steelsight.ledger.database import schema
 
-__all__ = ["with_marks", "withdrawn"]
+__all__ = ["reviewed_blind", "with_marks", "withdrawn"]
 
 MANY: Final = 200  # reviews in one query
 RECOMMENDED: Final = ("action", "rule", "policy", "chosen")
@@ -19,6 +19,21 @@ def withdrawn(reviews: FromClause) -> ColumnElement[bool]:
     """The condition that a row of `reviews`, or of an alias of it, was withdrawn, for a query."""
     table = schema.withdrawals
     return exists().where(table.c.review_writer == reviews.c.writer, table.c.review_seq == reviews.c.seq)
+
+
+def reviewed_blind(sheet: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The condition that a sheet has a review, not withdrawn, that came before its verdict was shown.
+
+    sheet  a column with identities of sheets
+    """
+    marks, reviews = schema.review_marks, schema.reviews
+    return exists().where(
+        marks.c.sheet == sheet,
+        marks.c.blind,
+        reviews.c.writer == marks.c.writer,
+        reviews.c.seq == marks.c.seq,
+        ~withdrawn(reviews),
+    )
 
 
 def with_marks(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -5,15 +5,24 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from steelsight.ledger.database.reviewing import claims
 from steelsight.ledger.writing.writer import database_us
 
-__all__ = ["CLAIM_S", "Claim", "claim_first", "drop_claim", "free_claims", "renew_claims"]
+__all__ = [
+    "CLAIM_S",
+    "Claim",
+    "claim_first",
+    "drop_claim",
+    "free_claims",
+    "is_taken",
+    "not_ended",
+    "renew_claims",
+]
 
 CLAIM_S: Final = 300  # a page renews its claims more often than that
 LONGEST_S: Final = 2 * 3600  # a claim is renewed for so long
@@ -26,6 +35,19 @@ class Claim:
 
     id: str
     sheet: str
+
+
+def not_ended(connection: Connection) -> ColumnElement[bool]:
+    """The condition that a row of `claims` has not ended by time."""
+    return claims.c.until_us > database_us(connection)
+
+
+def is_taken(connection: Connection, sheet: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The condition that somebody has a sheet, for a query.
+
+    sheet  a column with identities of sheets
+    """
+    return exists().where(claims.c.sheet == sheet, not_ended(connection))
 
 
 def claim_first(connection: Connection, person: str, sheets: Iterable[str]) -> Claim | None:

@@ -13,10 +13,10 @@ from steelsight.ledger.database import schema
 from steelsight.ledger.database.reviewing import claims
 from steelsight.ledger.reading.lists import sheet_history
 from steelsight.ledger.reading.review_marks import withdrawn
-from steelsight.ledger.writing.writer import Writer, database_us, now_us
+from steelsight.ledger.writing.writer import Writer, now_us
 from steelsight.service.context import Service
 from steelsight.service.problem import Problem
-from steelsight.service.reviewing.claims import drop_claim
+from steelsight.service.reviewing.claims import drop_claim, not_ended
 from steelsight.service.reviewing.entries import GivenReview, last_live, review_entry, unknown_sheet
 from steelsight.service.reviewing.known import is_known, is_shown
 from steelsight.service.reviewing.second import is_second
@@ -110,7 +110,7 @@ def _refuse_reviewed(
         claims.c.sheet == sheet,
         claims.c.claim == claim,
         claims.c.person == person,
-        claims.c.until_us > database_us(connection),
+        not_ended(connection),
     )
     if claim is not None and connection.execute(held).one_or_none() is not None:
         return

@@ -17,7 +17,7 @@ from steelsight.ledger.database import schema
 from steelsight.ledger.database.reviewing import claims
 from steelsight.ledger.reading.known_cases import known_cases, was_known
 from steelsight.ledger.reading.review_marks import withdrawn
-from steelsight.ledger.writing.writer import database_us
+from steelsight.service.reviewing.claims import is_taken, not_ended
 from steelsight.service.reviewing.seen import was_seen
 from steelsight.types import State
 
@@ -64,7 +64,7 @@ def is_known(connection: Connection, sheet: str) -> bool:
 def count_held_known(connection: Connection, person: str) -> int:
     """How many known cases a person holds a claim of that has not ended."""
     held = select(func.count()).where(
-        claims.c.person == person, claims.c.until_us > database_us(connection), was_known(claims.c.sheet)
+        claims.c.person == person, not_ended(connection), was_known(claims.c.sheet)
     )
     return int(connection.execute(held).scalar_one())
 
@@ -81,14 +81,13 @@ def known_waiting(
     if not there:
         return KnownWaiting((), ())
     verdicts, reviews = schema.verdicts, schema.reviews
-    taken = exists().where(claims.c.sheet == verdicts.c.sheet, claims.c.until_us > database_us(connection))
     own = exists().where(reviews.c.sheet == verdicts.c.sheet, reviews.c.person == person, ~withdrawn(reviews))
     drawn = exists().where(schema.draws.c.sheet == verdicts.c.sheet)
     query = select(verdicts.c.sheet, was_seen(person, verdicts).label("seen"), drawn.label("drawn")).where(
         was_known(verdicts.c.sheet),
         verdicts.c.mode == "live",
         verdicts.c.state != State.BAD_IMAGE.value,
-        ~taken,
+        ~is_taken(connection, verdicts.c.sheet),
         ~own,
     )
     rows = [row for row in connection.execute(query) if row.sheet in there]

@@ -19,9 +19,9 @@ from steelsight.ledger.database import schema
 from steelsight.ledger.database.reviewing import claims
 from steelsight.ledger.reading.disagreements import other_shadow_label
 from steelsight.ledger.reading.known_cases import was_known
-from steelsight.ledger.reading.review_marks import withdrawn
-from steelsight.ledger.writing.writer import database_us
+from steelsight.ledger.reading.review_marks import reviewed_blind, withdrawn
 from steelsight.service.bundles import Bundles
+from steelsight.service.reviewing.claims import is_taken, not_ended
 from steelsight.service.reviewing.seen import was_seen
 from steelsight.types import State
 
@@ -68,7 +68,6 @@ class Costs:
 def _waiting(connection: Connection, skip: Collection[str]) -> Select[Any]:
     """Last live verdicts of sheets that nobody has claimed, newest capture first."""
     verdicts, later = schema.verdicts, aliased(schema.verdicts)
-    taken = exists().where(claims.c.sheet == verdicts.c.sheet, claims.c.until_us > database_us(connection))
     newer = exists().where(
         later.c.sheet == verdicts.c.sheet,
         later.c.mode == "live",
@@ -77,7 +76,12 @@ def _waiting(connection: Connection, skip: Collection[str]) -> Select[Any]:
     )
     query = (
         select(verdicts)
-        .where(verdicts.c.mode == "live", verdicts.c.state != State.BAD_IMAGE.value, ~taken, ~newer)
+        .where(
+            verdicts.c.mode == "live",
+            verdicts.c.state != State.BAD_IMAGE.value,
+            ~is_taken(connection, verdicts.c.sheet),
+            ~newer,
+        )
         .order_by(verdicts.c.captured_us.desc(), verdicts.c.writer.desc(), verdicts.c.seq.desc())
     )
     return query.where(verdicts.c.sheet.not_in(list(skip))) if skip else query
@@ -144,15 +148,9 @@ def expected_cost(row: Any, bundles: Bundles, costs: Costs) -> float:
 
 def waiting_draws(connection: Connection, person: str, *, skip: Collection[str] = ()) -> list[str]:
     """Sheets drawn for audit that a person may decide blind, the oldest first."""
-    marks, verdicts, reviews = schema.review_marks, schema.verdicts, schema.reviews
-    blind = exists().where(
-        marks.c.sheet == verdicts.c.sheet,
-        marks.c.blind,
-        reviews.c.writer == marks.c.writer,
-        reviews.c.seq == marks.c.seq,
-        ~withdrawn(reviews),
-    )
-    own = _reviewed(reviews.c.person == person)
+    verdicts = schema.verdicts
+    blind = reviewed_blind(verdicts.c.sheet)
+    own = _reviewed(schema.reviews.c.person == person)
     query = _waiting(connection, skip).where(_drawn(), ~blind, ~own, ~was_seen(person, verdicts))
     query = query.order_by(None).order_by(verdicts.c.captured_us, verdicts.c.writer, verdicts.c.seq)
     return [row.sheet for row in connection.execute(query.limit(50))]
@@ -165,9 +163,7 @@ def audit_due(connection: Connection, person: str, *, skip: Sequence[str] = ()) 
     """
     sheets = schema.sheets
     drawn = exists().where(schema.draws.c.sheet == sheets.c.sheet)
-    held = select(claims.c.sheet).where(
-        claims.c.person == person, claims.c.until_us > database_us(connection)
-    )
+    held = select(claims.c.sheet).where(claims.c.person == person, not_ended(connection))
     recent = select(sheets.c.sheet).where(
         sheets.c.sheet.in_(held) | sheets.c.sheet.in_(list(skip[-BETWEEN_DRAWS:])),
         drawn | was_known(sheets.c.sheet),

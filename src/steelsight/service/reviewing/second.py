@@ -13,10 +13,10 @@ from sqlalchemy import ColumnElement, Connection, exists, select
 from sqlalchemy.orm import aliased
 
 from steelsight.ledger.database import schema
-from steelsight.ledger.database.reviewing import claims
 from steelsight.ledger.reading.known_cases import was_known
-from steelsight.ledger.reading.review_marks import withdrawn
+from steelsight.ledger.reading.review_marks import reviewed_blind, withdrawn
 from steelsight.ledger.writing.writer import database_us
+from steelsight.service.reviewing.claims import is_taken
 from steelsight.service.reviewing.known import between_zero_and_one
 from steelsight.service.reviewing.seen import was_seen
 from steelsight.types import State
@@ -89,23 +89,18 @@ def _is_chosen(ledger: str, sheet: str, share: float) -> bool:
 def _open(connection: Connection, person: str, names: list[str]) -> Any:
     """Of sheets those that nobody has claimed and exactly one person, another one, has reviewed."""
     verdicts, draws = schema.verdicts, schema.draws
-    taken = exists().where(claims.c.sheet == verdicts.c.sheet, claims.c.until_us > database_us(connection))
-    return (
-        select(
-            verdicts.c.sheet,
-            exists().where(draws.c.sheet == verdicts.c.sheet).label("drawn"),
-            _reviewed_blind().label("blind"),
-            was_seen(person, verdicts).label("seen"),
-        )
-        .where(
-            verdicts.c.sheet.in_(names),
-            verdicts.c.mode == "live",
-            verdicts.c.state != State.BAD_IMAGE.value,
-            ~taken,
-            ~_reviewed_by(person),
-            ~_reviewed_by_two(),
-        )
-        .order_by(verdicts.c.entered_us)
+    return select(
+        verdicts.c.sheet,
+        exists().where(draws.c.sheet == verdicts.c.sheet).label("drawn"),
+        reviewed_blind(verdicts.c.sheet).label("blind"),
+        was_seen(person, verdicts).label("seen"),
+    ).where(
+        verdicts.c.sheet.in_(names),
+        verdicts.c.mode == "live",
+        verdicts.c.state != State.BAD_IMAGE.value,
+        ~is_taken(connection, verdicts.c.sheet),
+        ~_reviewed_by(person),
+        ~_reviewed_by_two(),
     )
 
 
@@ -124,15 +119,4 @@ def _reviewed_by_two() -> ColumnElement[bool]:
         one.c.person != other.c.person,
         ~withdrawn(one),
         ~withdrawn(other),
-    )
-
-
-def _reviewed_blind() -> ColumnElement[bool]:
-    marks, reviews = schema.review_marks, schema.reviews
-    return exists().where(
-        marks.c.sheet == schema.verdicts.c.sheet,
-        marks.c.blind,
-        reviews.c.writer == marks.c.writer,
-        reviews.c.seq == marks.c.seq,
-        ~withdrawn(reviews),
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from steelsight.ledger.chain.entries import Action
 from steelsight.quality.recommendations import RuleCount, together
+from steelsight.service.pages.quality.sentences import counted_words
 from steelsight.service.pages.words import Words
 
 __all__ = ["action_rows"]
@@ -34,18 +35,5 @@ def _row(words: Words, each: RuleCount, columns: Sequence[str]) -> dict[str, Any
             for name in columns
         ],
         "not_chosen": each.not_chosen,
-        "differing": _differing(words, each),
+        "differing": counted_words(words, (each.differing, each.asked), each.bounds),
     }
-
-
-def _differing(words: Words, each: RuleCount) -> str:
-    if not each.asked:
-        return "–"
-    low, high = (words.percent(value) for value in each.bounds)
-    return words(
-        "%(found)s of %(cases)s (%(low)s to %(high)s)",
-        found=words.number(each.differing),
-        cases=words.number(each.asked),
-        low=low,
-        high=high,
-    )

@@ -8,6 +8,7 @@ from typing import Any
 from steelsight.evaluation.intervals.exact import clopper_pearson
 from steelsight.quality.report import QualityReport
 from steelsight.quality.reviewers import FollowedVerdicts
+from steelsight.service.pages.quality.sentences import counted_words
 from steelsight.service.pages.words import Words
 
 __all__ = ["followed_words", "reviewer_rows"]
@@ -22,8 +23,8 @@ def reviewer_rows(words: Words, report: QualityReport, names: Mapping[str, str])
         {
             "name": names[each.person],
             "audited": each.audited,
-            "defects": _rate(words, each.defects, each.defects_bounds),
-            "clean": _rate(words, each.clean, each.clean_bounds),
+            "defects": counted_words(words, each.defects, each.defects_bounds),
+            "clean": counted_words(words, each.clean, each.clean_bounds),
             "followed": f"{each.followed[0]} / {each.followed[1]}" if each.followed[1] else "–",
         }
         for each in report.reviewers
@@ -36,19 +37,6 @@ def followed_words(words: Words, found: FollowedVerdicts) -> str:
         return ""
     return words(
         "Where the verdict was wrong, people who saw it gave its label in %(shown)s, others in %(unseen)s.",
-        shown=_rate(words, found.shown, clopper_pearson(*found.shown)),
-        unseen=_rate(words, found.unseen, clopper_pearson(*found.unseen)),
-    )
-
-
-def _rate(words: Words, counts: tuple[int, int], bounds: tuple[float, float]) -> str:
-    if not counts[1]:
-        return "–"
-    low, high = (words.percent(each) for each in bounds)
-    return words(
-        "%(found)s of %(cases)s (%(low)s to %(high)s)",
-        found=words.number(counts[0]),
-        cases=words.number(counts[1]),
-        low=low,
-        high=high,
+        shown=counted_words(words, found.shown, clopper_pearson(*found.shown)),
+        unseen=counted_words(words, found.unseen, clopper_pearson(*found.unseen)),
     )

@@ -20,6 +20,7 @@ __all__ = [
     "agreement_words",
     "basis_words",
     "certificate_words",
+    "counted_words",
     "need_words",
     "note_words",
     "rounded_up",
@@ -161,3 +162,22 @@ def note_words(words: Words, note: QualityNote) -> str:
         ),
     }
     return texts[note.limit]
+
+
+def counted_words(words: Words, counts: tuple[int, int], bounds: tuple[float, float]) -> str:
+    """Found cases of all, with the bounds of their share; a dash where there are none.
+
+    counts  found, all
+    bounds  of the share, 0 to 1
+    """
+    found, cases = counts
+    if not cases:
+        return "–"
+    low, high = (words.percent(each) for each in bounds)
+    return words(
+        "%(found)s of %(cases)s (%(low)s to %(high)s)",
+        found=words.number(found),
+        cases=words.number(cases),
+        low=low,
+        high=high,
+    )
