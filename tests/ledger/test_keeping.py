@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import hmac
 import json
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import create_engine, func, select
@@ -90,7 +91,7 @@ def empty_address(request, tmp_path):
     def make(kind):
         if kind == "sqlite":
             return str(tmp_path / "restored.db")
-        return request.getfixturevalue("cluster").create(f"restored{id(tmp_path)}")
+        return request.getfixturevalue("cluster").create(f"restored{uuid4().hex}")
 
     return make
 

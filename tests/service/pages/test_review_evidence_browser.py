@@ -1,5 +1,7 @@
 """Evidence in a real browser: contours, covered places and nearest sheets of one sheet, by keys."""
 
+import time
+
 import pytest
 from tests.service.pages.conftest import until
 from tests.service.pages.review_sheets import defective, judged
@@ -13,6 +15,12 @@ COUNT = (  # pixels of the canvas that are red or blue beyond doubt
     " for (let at = 0; at < data.length; at += 4)"
     " if (Math.abs(data[at] - data[at + 2]) > 100) number += 1; return number }"
 )
+
+
+def late(route):
+    """The answer is on its way longer than the page waits before it asks for nearest sheets."""
+    time.sleep(1.5)
+    route.continue_()
 
 
 def test_contours_covered_places_and_nearest_sheets(closed, visit, packaged):
@@ -37,6 +45,7 @@ def test_contours_covered_places_and_nearest_sheets(closed, visit, packaged):
         until(page, "() => view.patch !== null")
     for _ in range(page.locator(".covered-answer [data-places]").count() + 1):
         page.keyboard.press("v")
+    page.route("**/review/decide", late)
     press_and_wait(page, "Enter")
     until(page, "() => view.patch === null")
     page.wait_for_selector(".nearest img")

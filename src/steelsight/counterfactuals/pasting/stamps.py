@@ -135,12 +135,14 @@ def _cut_examples(nuisance: Nuisance, own: int, most: int, rng: np.random.Genera
         return _cut_ends(images, most - own)
     stamps: list[Stamp] = []
     for gray, marked in zip(images, marks, strict=True):
+        if len(stamps) >= most - own:
+            break
         mask = marked
         if nuisance.kind == "stain":
             mask = find_stain(gray) & (marked | ~marked.any())
         if mask.any():
             stamps.append(cut_stamp(gray, mask))
-    return stamps[: most - own]
+    return stamps
 
 
 def refuse_material(material: str) -> None:

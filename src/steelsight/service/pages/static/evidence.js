@@ -2,10 +2,13 @@
 "use strict";
 
 const NEAREST_AFTER_MS = 700; // a reviewer who goes on before then asks for nothing
+const WAITS = 10; // so often for an answer that is on its way: its sheet may be the nearest one
 
 class Evidence {
-  constructor(view) {
+  // waiting() tells whether an answer is on its way to the server
+  constructor(view, waiting) {
     this.view = view;
+    this.waiting = waiting;
     this.sheet = null;
     this.timer = null;
     this.step = -1; // which answer of the covered places is shown; -1 = none
@@ -23,8 +26,7 @@ class Evidence {
     this.flag.title = flag;
     this.flag.setAttribute("aria-label", flag);
     this.tellStyle();
-    clearTimeout(this.timer);
-    if (this._find(".nearest") && !sheet.nearest) this.timer = setTimeout(() => this._loadNearest(sheet), NEAREST_AFTER_MS);
+    this._loadNearestLater(sheet, WAITS);
   }
 
   // Contours, which hide nothing of the sheet; heat; off.
@@ -85,10 +87,17 @@ class Evidence {
     return sheet.covers.get(places);
   }
 
-  _loadNearest(sheet) {
+  _loadNearestLater(sheet, waits) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this._loadNearest(sheet, waits), NEAREST_AFTER_MS);
+  }
+
+  _loadNearest(sheet, waits) {
     const place = this._find(".nearest");
-    if (this.sheet !== sheet || !place || document.hidden) return;
-    sheet.nearest = this._load(sheet, "nearest", place);
+    if (this.sheet !== sheet || !place || sheet.nearest) return;
+    if (document.hidden) this._loadNearestLater(sheet, waits);
+    else if (waits && this.waiting()) this._loadNearestLater(sheet, waits - 1);
+    else sheet.nearest = this._load(sheet, "nearest", place);
   }
 
   // Whether a part of the page came.

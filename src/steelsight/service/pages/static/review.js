@@ -30,7 +30,7 @@ const state = {
 };
 
 const view = new SheetView(parts.view, keepDraft);
-const evidence = new Evidence(view);
+const evidence = new Evidence(view, () => outbox.entries.length > 0);
 const outbox = new Outbox(person, showSending, showRefusal);
 
 // ---- sheets ----
