@@ -55,6 +55,7 @@ _EXTRAS: Final = {
     **{"torchvision": "lab", "skimage": "lab", "scipy": "synth", "cryptography": "sign"},
     **dict.fromkeys(("aiomqtt", "alembic", "argon2", "authlib", "fastapi", "httptools", "httpx"), "serve"),
     **dict.fromkeys(("joserfc", "pg8000", "prometheus_client", "pydantic_settings"), "serve"),
+    **{"ray": "cluster", "boto3": "s3", "botocore": "s3"},
     **dict.fromkeys(("python_multipart", "rfc8785", "sqlalchemy", "uvicorn", "uvloop"), "serve"),
 }
 _OF_ADAPT: Final = ("onnx", "scipy", "skimage", "sklearn")  # others of the lab need them too
