@@ -35,6 +35,8 @@ from steelsight.service.context import Service
 from steelsight.service.judging.entries import verdict_entry
 from steelsight.service.judging.queue import Judged
 from steelsight.service.problem import Problem
+from steelsight.service.reviewing.people import viewer
+from steelsight.service.reviewing.seen import note_image_seen
 
 __all__ = ["router"]
 
@@ -98,6 +100,8 @@ async def inspect_image(
         judges.of(inspector).submit(content, heatmap=query.heatmap is not HeatmapForm.NONE)
     )
     judged = await judging
+    if viewer(service, caller) is not None:
+        await run_in_threadpool(_note_seen, service, caller, content)
     if not query.record:
         if query.heatmap is HeatmapForm.NONE:
             return _json(_answer(inspector, judged, query.heatmap))
@@ -105,6 +109,11 @@ async def inspect_image(
     stated = query.model_dump_json(exclude={"heatmap"}).encode()
     sent = _Sent(content, query, inspector, once(caller, "POST /inspect", key, stated, content))
     return _json(await run_in_threadpool(_record, service, sent, judged))
+
+
+def _note_seen(service: Service, caller: Caller, content: bytes) -> None:
+    """A person who is told of a stored image has seen the verdict on it."""
+    note_image_seen(service, caller, hashlib.sha256(content).hexdigest())
 
 
 def _json(body: dict[str, Any]) -> Response:
