@@ -11,6 +11,7 @@ from steelsight.ledger.images.store import ImageStore
 from steelsight.service.bundles import Bundles
 from steelsight.service.console import SharedWriter
 from steelsight.service.settings.load import Settings
+from steelsight.service.shown_recommendations import ShownRecommendations
 
 __all__ = ["Service"]
 
@@ -24,6 +25,7 @@ class Service:
     images: ImageStore | None  # None = no images are kept here
     bundles: Bundles
     settings: Settings
+    recommended: ShownRecommendations = field(default_factory=ShownRecommendations)
     metrics: CollectorRegistry = field(default_factory=lambda: CollectorRegistry(auto_describe=True))
 
     def close(self) -> None:

@@ -319,15 +319,18 @@ def test_a_draw_goes_to_nobody_who_has_seen_its_verdict(both, member, look):
 
 
 def test_a_list_of_reviews_shows_the_verdict_too(closed, member):
+    """To whom it shows the review of a draw: not to operators."""
     (name,) = fill(closed, 1, drawn={0})
     anna, berta = member(closed), member(closed, login="berta")
+    emma = member(closed, Role.ENGINEER, login="emma")
     done = decide(anna, claim(anna), "corrected", label="type 2").json()
     anna.post("/review/undo", json={"writer": done["writer"], "seq": done["seq"]})
     expire_claims(closed)
     assert claim(anna)["sheet"] is None  # she saw the verdict when she had decided
-    assert berta.get("/api/v1/reviews").status_code == 200
-    assert claim(berta)["sheet"] is None
-    assert claim(member(closed, login="carl"))["sheet"] == name
+    assert len(emma.get("/api/v1/reviews").json()["items"]) == 1
+    assert claim(emma)["sheet"] is None
+    assert berta.get("/api/v1/reviews").json() == {"items": [], "next": None}
+    assert claim(berta)["sheet"] == name
 
 
 def test_the_image_alone_does_not_show_the_verdict(closed, member):

@@ -15,6 +15,7 @@ from steelsight.quality.ledger import Period
 from steelsight.quality.recommendations import read_rule_counts, together
 from steelsight.service.access.roles import Role
 from steelsight.service.pages.quality import routes
+from steelsight.service.shown_recommendations import ShownRecommendations
 
 POLICY = """
 [[rule]]
@@ -193,3 +194,64 @@ def test_actions_that_cannot_be_are_refused(small, member, values):
     sent = {"action": "hold", "rule": "large", "policy": "a" * 64, **values}
     assert code(decide(anna, claim(anna), recommended=sent)) == "invalid_request"
     assert reviews(small, name) == []
+
+
+# ---- the recommendation that an answer names ----
+
+
+@pytest.mark.parametrize("values", [{"action": "accept"}, {"rule": "rest"}, {"policy": "a" * 64}])
+def test_a_recommendation_that_was_not_shown_is_refused(advised, member, values):
+    (name,) = fill(advised, 1)
+    anna = member(advised)
+    found = claim(anna)
+    answer = decide(anna, found, recommended={**shown(found), **values, "chosen": "accept"})
+    assert (answer.status_code, code(answer)) == (409, "recommendation_changed")
+    assert reviews(advised, name) == []
+    assert decide(anna, found, recommended=shown(found)).status_code == 201  # the sheet is hers yet
+
+
+def test_a_recommendation_counts_for_its_own_sheet_and_person(small, member, policy):
+    names = [*fill(small, 1), *fill(small, 1, start=1, label="type 2")]
+    anna, berta = member(small), member(small, login="berta")
+    one, other = (claim(anna, sheet=name) for name in names)
+    assert code(decide(anna, other, recommended=shown(one))) == "recommendation_changed"
+    policy.write_text(POLICY.replace("hold", "downgrade"))
+    assert code(decide(berta, one, recommended=shown(one))) == "recommendation_changed"
+    assert decide(anna, one, recommended=shown(one)).status_code == 201  # as it was shown to her
+    assert reviews(small, names[0])[0]["recommended"]["action"] == "hold"
+
+
+def test_after_a_restart_a_recommendation_is_compared_with_the_policy(small, member, policy):
+    names = fill(small, 2)
+    anna = member(small)
+    first, second = claim(anna), claim(anna)
+    for found in (first, second):
+        small.recommended._shown.clear()
+        if found is second:
+            policy.write_text(POLICY.replace("hold", "downgrade"))
+        answer = decide(anna, found, recommended=shown(found))
+        assert answer.status_code == (201 if found is first else 409)
+    assert [len(reviews(small, name)) for name in names] == [1, 0]
+    policy.unlink()
+    assert code(decide(anna, second, recommended=shown(second))) == "recommendation_changed"
+
+
+def test_a_refused_recommendation_is_told_in_german(small, member):
+    fill(small, 1)
+    anna = member(small, **{"accept-language": "de"})
+    found = claim(anna)
+    error = decide(anna, found, recommended={**shown(found), "rule": "rest"}).json()["error"]
+    assert (
+        error["message"]
+        == "Für dieses Blech wird jetzt etwas anderes empfohlen. Sehen Sie es noch einmal an."
+    )
+
+
+def test_only_the_newest_recommendations_are_kept():
+    kept = ShownRecommendations(most=2)
+    sent = {"action": "hold", "rule": "rest", "policy": "a" * 64}
+    for sheet in ("a", "b", "a", "c"):
+        kept.note("anna", sheet, sent)
+    assert [kept.has("anna", sheet, sent) for sheet in "abc"] == [True, False, True]
+    assert not kept.has("berta", "a", sent)
+    assert not kept.has("anna", "a", {**sent, "action": "accept"})

@@ -13,7 +13,7 @@ from steelsight.quality.ledger import Period, read_audit
 from steelsight.quality.second import second_pairs
 from steelsight.service.access.roles import Role
 from steelsight.service.pages.quality import routes
-from steelsight.service.reviewing.second import _is_chosen
+from steelsight.service.reviewing.second import is_chosen
 
 OPTIONS = {"open": False, "alarms": False, "deliver": False, **FAST}
 
@@ -120,7 +120,7 @@ def test_without_the_setting_one_answer_is_enough(closed, member):
 
 def test_the_choice_is_fixed_by_the_sheet_and_makes_the_share():
     names = [f"{number:032x}" for number in range(2000)]
-    chosen = [name for name in names if _is_chosen("ledger", name, 0.2)]
+    chosen = [name for name in names if is_chosen("ledger", name, 0.2)]
     assert 320 < len(chosen) < 480  # 4.5 standard deviations of 400
-    assert set(chosen) < {name for name in names if _is_chosen("ledger", name, 0.3)}
-    assert [name for name in names if _is_chosen("other", name, 0.2)] != chosen
+    assert set(chosen) < {name for name in names if is_chosen("ledger", name, 0.3)}
+    assert [name for name in names if is_chosen("other", name, 0.2)] != chosen

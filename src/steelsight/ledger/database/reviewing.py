@@ -21,7 +21,8 @@ claims: Final = Table(  # one reviewer a sheet, until the claim ends
     Index("claims_by_person", "person", "until_us"),
 )
 
-seen_sheets: Final = Table(  # sheets drawn for audit whose verdict a person has seen on a page or by the API
+seen_sheets: Final = Table(  # of sheets drawn for audit and known cases: a person has seen the verdict; of
+    # sheets for a second review: a person has seen what others said
     "seen_sheets",
     metadata,
     Column("person", Text, primary_key=True),

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, Select, or_, select
 
 from steelsight.ledger.database import schema
-from steelsight.ledger.reading.paging import Page, filtered, read_page
+from steelsight.ledger.reading.paging import (
+    LONGEST_PAGE,
+    Page,
+    check_limit,
+    filtered,
+    read_page,
+    write_cursor,
+)
 from steelsight.ledger.reading.review_marks import with_marks
 
 __all__ = [
@@ -23,6 +31,7 @@ __all__ = [
 
 ENTERED: Final = ("entered_us", "writer", "seq")
 CAPTURED: Final = ("captured_us", "sheet")
+Shown = Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -84,13 +93,42 @@ def list_reviews(
     *,
     limit: int = 100,
     cursor: str | None = None,
+    shown: Shown | None = None,
 ) -> Page:
-    """Reviews, newest first; limit, cursor and errors as of `list_sheets`."""
+    """Reviews, newest first; limit, cursor and errors as of `list_sheets`.
+
+    shown  of rows those that are shown; a page is filled with these, and its cursor tells nothing of others
+    """
     table = schema.reviews
     query = filtered(select(table), table, wanted, time="entered_us")
-    page = read_page(connection, query, table, ENTERED, limit=limit, cursor=cursor)
+    if shown is None:
+        page = read_page(connection, query, table, ENTERED, limit=limit, cursor=cursor)
+    else:
+        page = _filled_page(connection, query, shown, limit=limit, cursor=cursor)
     rows = [{**row, "regions": json.loads(row["regions"])} for row in page.rows]
     return Page(tuple(with_marks(connection, rows)), page.cursor)
+
+
+def _filled_page(
+    connection: Connection,
+    query: Select[Any],
+    shown: Shown,
+    *,
+    limit: int,
+    cursor: str | None,
+) -> Page:
+    """A page of those rows of `reviews` that are shown; read until one more is found than it holds."""
+    check_limit(limit)
+    rows: list[dict[str, Any]] = []
+    while True:
+        step = min(LONGEST_PAGE, limit + 1)
+        page = read_page(connection, query, schema.reviews, ENTERED, limit=step, cursor=cursor)
+        rows.extend(map(dict, shown(page.rows)))
+        cursor = page.cursor
+        if cursor is None or len(rows) > limit:
+            break
+    following = write_cursor([rows[limit - 1][name] for name in ENTERED]) if len(rows) > limit else None
+    return Page(tuple(rows[:limit]), following)
 
 
 def list_events(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -15,7 +15,7 @@ __all__ = ["with_comments"]
 
 
 def with_comments(
-    connection: Connection, reviews: Sequence[dict[str, Any]], *, names: bool
+    connection: Connection, reviews: Sequence[Mapping[str, Any]], *, names: bool
 ) -> list[dict[str, Any]]:
     """Reviews as the API shows them.
 

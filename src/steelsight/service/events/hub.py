@@ -94,6 +94,11 @@ class Hub:
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    @property
+    def closed(self) -> bool:
+        """Whether every stream is to end."""
+        return self._closed
+
     def close(self) -> None:
         """End every stream; from any thread."""
         self._closed = True

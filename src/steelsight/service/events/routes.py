@@ -25,6 +25,7 @@ from steelsight.service.access.roles import Caller, Permission
 from steelsight.service.context import Service
 from steelsight.service.events.hub import Hub, StreamStep
 from steelsight.service.events.messages import Filter
+from steelsight.service.events.telling import may_be_told
 from steelsight.service.problem import Problem
 from steelsight.service.reviewing.seen import Watch, begin_watch
 
@@ -32,6 +33,7 @@ __all__ = ["router"]
 
 RETRY_MS: Final = 1000  # after which a browser connects again
 MOST_VALUES: Final = 100  # of one filter
+AWAY_S: Final = 1.0  # between attempts to ask the database who has seen what
 PIECE_BYTES: Final = 64 * 1024  # events that are given to the server at once
 
 Kind = Literal["sheet", "verdict", "draw", "review", "event"]
@@ -71,7 +73,10 @@ async def stream(
         Header(max_length=LONGEST, description="Cursor to go on after; browsers send it. Before `after`."),
     ] = None,
 ) -> EventSourceResponse:
-    """Every entry once and in each writer's order, from a cursor or from now; see docs/events.md."""
+    """Every entry once and in each writer's order, from a cursor or from now; see docs/events.md.
+
+    To operators no draw is sent, and no review of others on a sheet that they may yet decide.
+    """
     service: Service = request.app.state.service
     hub: Hub = request.app.state.hub
     if hub.streams >= service.settings.most_streams:
@@ -93,7 +98,7 @@ async def stream(
     if not kind or {"verdict", "review"} & set(kind):
         ahead_s = 2 * max(service.settings.stream_check_s, service.settings.stream_heartbeat_s)
         watch = await run_in_threadpool(begin_watch, service, caller, since_us, ahead_s)
-    sending = _Sending(hub, service, request, wanted, watch)
+    sending = _Sending(hub, service, request, wanted, watch, caller)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return EventSourceResponse(sending.chunks(begin, cursor), headers=headers)
 
@@ -119,6 +124,7 @@ class _Sending:
     request: Request
     wanted: Filter
     watch: Watch | None  # that the person has seen what is sent
+    caller: Caller
 
     async def chunks(self, begin: Resumed, cursor: str) -> AsyncGenerator[bytes, None]:
         """Server-sent events, as bytes.
@@ -141,9 +147,12 @@ class _Sending:
                                 "not_logged_in", "the session or token is no longer valid", "log in again"
                             )
                             return
+                    told = await self._told(steps)
+                    if told is None:
+                        return
                     if steps:
                         cursor = steps[-1].id
-                    for chunk in self._events(steps):
+                    for chunk in self._events(told):
                         said = time.monotonic()
                         yield chunk
                     if time.monotonic() - said >= settings.stream_heartbeat_s:
@@ -155,16 +164,30 @@ class _Sending:
             yield _problem("ledger_altered", str(error), "see `steelsight ledger verify`")
 
     def _events(self, steps: Sequence[StreamStep]) -> Iterator[bytes]:
-        """The events that are wanted, joined to pieces of bounded size."""
+        """Events, joined to pieces of bounded size."""
         piece: list[bytes] = []
         for step in steps:
-            if self.wanted.wants(step.message):
-                piece.append(step.sse(audit=self.wanted.audit))
+            piece.append(step.sse(audit=self.wanted.audit))
             if sum(map(len, piece)) >= PIECE_BYTES:
                 yield b"".join(piece)
                 piece = []
         if piece:
             yield b"".join(piece)
+
+    async def _told(self, steps: Sequence[StreamStep]) -> list[StreamStep] | None:
+        """Those that are wanted and may be told; None where the service stops before that is known."""
+        wanted = [step for step in steps if self.wanted.wants(step.message)]
+        messages = [step.message for step in wanted]
+        while any(each.kind in ("draw", "review") for each in messages):
+            try:
+                may = await run_in_threadpool(may_be_told, self.service, self.caller, messages)
+            except BadLedger:  # nothing is sent while the database is away
+                if self.hub.closed:
+                    return None
+                await asyncio.sleep(AWAY_S)
+            else:
+                return [step for step, told in zip(wanted, may, strict=True) if told]
+        return wanted
 
     @asynccontextmanager
     async def _watching(self) -> AsyncGenerator[None, None]:

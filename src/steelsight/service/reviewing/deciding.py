@@ -16,13 +16,15 @@ from steelsight.ledger.reading.review_marks import withdrawn
 from steelsight.ledger.writing.writer import Writer, now_us
 from steelsight.service.context import Service
 from steelsight.service.problem import Problem
+from steelsight.service.reviewing.answers import hidden_answers, was_told
 from steelsight.service.reviewing.claims import drop_claim, not_ended
 from steelsight.service.reviewing.entries import GivenReview, last_live, review_entry, unknown_sheet
 from steelsight.service.reviewing.known import is_known, is_shown
-from steelsight.service.reviewing.second import is_second
+from steelsight.service.reviewing.recommended import check_recommended
+from steelsight.service.reviewing.second import is_chosen, is_second
 from steelsight.service.reviewing.seen import has_seen, note_seen_within
 
-__all__ = ["UNDO_S", "Decided", "decide", "hides_answers", "is_blind", "withdraw"]
+__all__ = ["UNDO_S", "Decided", "decide", "is_blind", "withdraw"]
 
 UNDO_S: Final = 3600  # a review can be taken back for so long
 
@@ -46,13 +48,16 @@ def is_blind(connection: Connection, service: Service, person: str, sheet: str) 
 
     It was drawn, or is a known case that this person decides so, and its verdict was not seen yet.
     """
-    draws = schema.draws
-    drawn = connection.execute(select(draws.c.sheet).where(draws.c.sheet == sheet)).one_or_none()
-    if drawn is None:
+    if not _is_drawn(connection, sheet):
         shown = is_shown(service.ledger.id, person, sheet, service.settings.known_cases_shown)
         if shown or not is_known(connection, sheet):
             return False
     return not has_seen(connection, person, sheet)
+
+
+def _is_drawn(connection: Connection, sheet: str) -> bool:
+    draws = schema.draws
+    return connection.execute(select(draws.c.sheet).where(draws.c.sheet == sheet)).one_or_none() is not None
 
 
 def decide(
@@ -70,20 +75,22 @@ def decide(
     claim   of the sheet, as it was handed out; where it has ended, the answer is taken all the same unless
             somebody else has reviewed the sheet since
     second  take it although somebody else has
-    raises  Problem: 409 reviewed_meanwhile with who has said what; those of `review_entry`
+    raises  Problem: 409 reviewed_meanwhile with who has said what; those of `check_recommended` and
+            `review_entry`
     """
-    again = is_second(
-        connection, service.ledger.id, person, given.sheet, service.settings.second_review_share
-    )
-    given = replace(given, independent=again)
-    blind = is_blind(connection, service, person, given.sheet)
+    sheet, share = given.sheet, service.settings.second_review_share
+    again = is_second(connection, service.ledger.id, person, sheet, share)
+    blind = is_blind(connection, service, person, sheet)
+    given = replace(given, independent=again and _is_unaided(connection, person, sheet, blind=blind))
     if blind:
         given = _blind(connection, given)
+    check_recommended(connection, service, person, given)
     entry = review_entry(connection, service, given, person)  # a bad answer is refused before others are told
     if not second:
-        known = is_known(connection, given.sheet)
-        told = not (blind or again or known)
-        _refuse_reviewed(connection, person, given.sheet, claim, own=again or known, told=told)
+        known = is_known(connection, sheet)
+        kept = bool(hidden_answers(connection, service, person, [sheet]))
+        told = not (blind or kept or is_chosen(service.ledger.id, sheet, share))
+        _refuse_reviewed(connection, person, sheet, claim, own=again or known, told=told)
     link = writer.append_within(connection, [entry])[0]
     drop_claim(connection, given.sheet)
     if blind:  # it is shown the verdict now
@@ -91,10 +98,14 @@ def decide(
     return Decided(link.writer, link.seq, given.sheet, blind)
 
 
-def hides_answers(connection: Connection, service: Service, person: str, sheet: str) -> bool:
-    """Whether a person must not see what others said of a sheet: a known case, or one for a second review."""
-    share = service.settings.second_review_share
-    return is_known(connection, sheet) or is_second(connection, service.ledger.id, person, sheet, share)
+def _is_unaided(connection: Connection, person: str, sheet: str, *, blind: bool) -> bool:
+    """Whether a person has not seen what others said of a sheet; of one that was drawn, nor its verdict.
+
+    The verdict is shown when a draw was decided: an answer that follows one that was taken back is aided.
+    """
+    if _is_drawn(connection, sheet):
+        return blind
+    return not was_told(connection, person, sheet)
 
 
 def _refuse_reviewed(

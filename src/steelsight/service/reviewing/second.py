@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, exists, select
+from sqlalchemy import ColumnElement, Connection, case, distinct, exists, func, select
 from sqlalchemy.orm import aliased
 
 from steelsight.ledger.database import schema
@@ -18,13 +18,14 @@ from steelsight.ledger.reading.review_marks import reviewed_blind, withdrawn
 from steelsight.ledger.writing.writer import database_us
 from steelsight.service.reviewing.claims import is_taken
 from steelsight.service.reviewing.known import between_zero_and_one
-from steelsight.service.reviewing.seen import was_seen
+from steelsight.service.reviewing.seen import is_noted, was_seen
 from steelsight.types import State
 
-__all__ = ["is_second", "second_chance", "second_waiting"]
+__all__ = ["is_chosen", "is_second", "second_chance", "second_sheets", "second_waiting"]
 
 DAYS_US: Final = 14 * 86_400_000_000  # a first review waits so long for a second one
 CONSIDERED: Final = 2000  # newest first reviews
+MANY: Final = 500  # values in one IN list
 
 
 def second_chance(share: float) -> float:
@@ -38,13 +39,35 @@ def is_second(connection: Connection, ledger: str, person: str, sheet: str, shar
     ledger  its id
     share   of the sheets that a second person reviews
     """
-    if not _is_chosen(ledger, sheet, share):
-        return False
+    return sheet in second_sheets(connection, ledger, person, [sheet], share)
+
+
+def second_sheets(
+    connection: Connection, ledger: str, person: str, sheets: Collection[str], share: float
+) -> set[str]:
+    """Those of some sheets of which a person's review is the second one; one query for MANY of them.
+
+    ledger  its id
+    share   of the sheets that a second person reviews
+    """
+    names = [name for name in dict.fromkeys(sheets) if is_chosen(ledger, name, share)]
     reviews = schema.reviews
-    known = connection.execute(select(was_known(schema.sheets.c.sheet)).where(schema.sheets.c.sheet == sheet))
-    query = select(reviews.c.person).where(reviews.c.sheet == sheet, ~withdrawn(reviews)).distinct()
-    people = set(connection.execute(query).scalars())
-    return len(people) == 1 and person not in people and not known.scalar()
+    people = func.count(distinct(reviews.c.person))
+    own = func.max(case((reviews.c.person == person, 1), else_=0))
+    found: set[str] = set()
+    for start in range(0, len(names), MANY):
+        query = (
+            select(reviews.c.sheet)
+            .where(
+                reviews.c.sheet.in_(names[start : start + MANY]),
+                ~withdrawn(reviews),
+                ~was_known(reviews.c.sheet),
+            )
+            .group_by(reviews.c.sheet)
+            .having(people == 1, own == 0)
+        )
+        found.update(connection.execute(query).scalars())
+    return found
 
 
 def second_waiting(
@@ -53,7 +76,8 @@ def second_waiting(
     """Sheets that one other person has reviewed and this one is to review, the oldest review first.
 
     skip     sheets that the person has put off or has on the page
-    returns  ordinary sheets, and sheets drawn for audit whose verdict the person has not seen
+    returns  ordinary sheets whose first answer the person has not seen, and sheets drawn for audit whose
+             verdict the person has not seen
     """
     if not share:
         return [], []
@@ -72,17 +96,21 @@ def second_waiting(
     names = [
         name
         for name in dict.fromkeys(connection.execute(recent).scalars())
-        if name not in skip and _is_chosen(ledger, name, share)
+        if name not in skip and is_chosen(ledger, name, share)
     ]
     rows = connection.execute(_open(connection, person, names)).all()
     draws = {row.sheet for row in rows if row.drawn}
     hidden = {row.sheet for row in rows if not row.blind} | {row.sheet for row in rows if row.seen}
-    waiting = {row.sheet for row in rows}
+    waiting = {row.sheet for row in rows if not row.noted}
     found = [name for name in reversed(names) if name in waiting]
     return [name for name in found if name not in draws], [name for name in found if name in draws - hidden]
 
 
-def _is_chosen(ledger: str, sheet: str, share: float) -> bool:
+def is_chosen(ledger: str, sheet: str, share: float) -> bool:
+    """Whether a sheet is one of the share that a second person reviews.
+
+    ledger  its id
+    """
     return between_zero_and_one("second review", ledger, sheet) < share
 
 
@@ -94,6 +122,7 @@ def _open(connection: Connection, person: str, names: list[str]) -> Any:
         exists().where(draws.c.sheet == verdicts.c.sheet).label("drawn"),
         reviewed_blind(verdicts.c.sheet).label("blind"),
         was_seen(person, verdicts).label("seen"),
+        is_noted(person, verdicts.c.sheet).label("noted"),
     ).where(
         verdicts.c.sheet.in_(names),
         verdicts.c.mode == "live",

@@ -1,7 +1,8 @@
 """Who has seen the verdict of a sheet that was drawn for audit: on a page, in a list, in an event stream.
 
 A draw goes only to a reviewer who has not seen its verdict. The same is kept of known cases, from the time
-on at which they became ones; of other sheets nothing is kept.
+on at which they became ones. Of sheets for a second review it is kept who has seen what others said of them
+(`reviewing.answers`), of other sheets nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -38,7 +39,9 @@ __all__ = [
     "Watch",
     "begin_watch",
     "has_seen",
+    "is_noted",
     "note_coil_seen",
+    "note_image_seen",
     "note_seen",
     "note_seen_within",
     "was_seen",
@@ -64,6 +67,22 @@ def note_seen(service: Service, caller: Caller, sheets: Iterable[str]) -> None:
             note_seen_within(connection, person, drawn)
 
 
+def note_image_seen(service: Service, caller: Caller, digest: str) -> None:
+    """Put on record that a person is shown what a bundle says of an image; call it before that is shown.
+
+    It counts as the verdicts of all stored sheets with the same image file.
+    digest  SHA-256 of the image file
+    raises  BadLedger where that cannot be written: then it is not to be shown
+    """
+    if viewer(service, caller) is None:
+        return
+    sheets = schema.sheets
+    with service.ledger.read() as connection:
+        query = select(sheets.c.sheet).where(sheets.c.image_hash == digest, _is_kept())
+        found = list(connection.execute(query).scalars())
+    note_seen(service, caller, found)
+
+
 def note_coil_seen(service: Service, caller: Caller, coil: str) -> None:
     """Put on record that a person is shown all verdicts of a coil; call it before they are shown.
 
@@ -77,7 +96,7 @@ def note_coil_seen(service: Service, caller: Caller, coil: str) -> None:
     sheets = schema.sheets
     now = literal(now_us(), BigInteger).label("seen_us")
     unseen = select(literal(person).label("person"), sheets.c.sheet, now).where(
-        sheets.c.coil == coil, _is_kept(), ~_is_seen(person)
+        sheets.c.coil == coil, _is_kept(), ~is_noted(person, sheets.c.sheet)
     )
     with service.ledger.read() as connection:
         if connection.execute(unseen.limit(1)).first() is None:
@@ -89,7 +108,7 @@ def note_coil_seen(service: Service, caller: Caller, coil: str) -> None:
 
 
 def note_seen_within(connection: Connection, person: str, sheets: Collection[str]) -> None:
-    """Put on record, in a transaction, that a person is shown verdicts of sheets that were drawn."""
+    """Put on record, in a transaction, that a person is shown what is kept from who decides sheets first."""
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     rows = [{"person": person, "sheet": sheet, "seen_us": now_us()} for sheet in sheets]
     connection.execute(make(seen_sheets).values(rows).on_conflict_do_nothing())
@@ -99,7 +118,8 @@ def _drawn_unseen(connection: Connection, person: str, sheets: list[str]) -> lis
     found: list[str] = []
     column = schema.sheets.c.sheet
     for start in range(0, len(sheets), MANY):
-        query = select(column).where(column.in_(sheets[start : start + MANY]), _is_kept(), ~_is_seen(person))
+        among = column.in_(sheets[start : start + MANY])
+        query = select(column).where(among, _is_kept(), ~is_noted(person, column))
         found.extend(connection.execute(query).scalars())
     return found
 
@@ -110,9 +130,12 @@ def _is_kept() -> ColumnElement[bool]:
     return or_(exists().where(schema.draws.c.sheet == column), was_known(column))
 
 
-def _is_seen(person: str) -> ColumnElement[bool]:
-    """The condition that a person's view of a row of `sheets` is on record."""
-    return exists().where(seen_sheets.c.person == person, seen_sheets.c.sheet == schema.sheets.c.sheet)
+def is_noted(person: str, sheet: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The condition that a person's view of a sheet is on record by itself, not by a watch, for a query.
+
+    sheet  a column with identities of sheets
+    """
+    return exists().where(seen_sheets.c.person == person, seen_sheets.c.sheet == sheet)
 
 
 def was_seen(person: str, verdicts: Table) -> ColumnElement[bool]:
@@ -122,9 +145,7 @@ def was_seen(person: str, verdicts: Table) -> ColumnElement[bool]:
         watches.c.from_us - MARGIN_US <= verdicts.c.entered_us,
         verdicts.c.entered_us <= watches.c.until_us + MARGIN_US,
     )
-    return or_(
-        exists().where(seen_sheets.c.person == person, seen_sheets.c.sheet == verdicts.c.sheet), watched
-    )
+    return or_(is_noted(person, verdicts.c.sheet), watched)
 
 
 def has_seen(connection: Connection, person: str, sheet: str) -> bool:

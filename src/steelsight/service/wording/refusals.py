@@ -80,6 +80,9 @@ def _of_sheets(words: PageWords) -> dict[str, str]:
         ),
         "unknown_input": words("The sheet is unlike every training sheet: a map would not be valid."),
         "other_bundle": words("The bundle that gave the verdict is not opened here."),
+        "recommendation_changed": words(
+            "Another action is recommended for this sheet now. Look at the sheet again."
+        ),
         "bad_mask": words("The painted mask does not fit the image."),
         "bad_region": words("A box lies outside of the image, or is empty."),
     }
@@ -120,5 +123,6 @@ def _of_service(words: PageWords) -> dict[str, str]:
         "store_away": words("The image could not be stored; nothing was written."),
         "out_of_memory": words("The service has too little memory for this now. Try again later."),
         "busy": words("The service is busy with the same for others. Try again in a moment."),
+        "search_running": words("Your search among the places is still running. Wait for its answer."),
         "computing": words("The figures are still being computed. Try again in a moment."),
     }

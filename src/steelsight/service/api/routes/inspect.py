@@ -6,9 +6,10 @@ import asyncio
 import base64
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import numpy as np
 from fastapi import APIRouter, Depends, Query
@@ -18,6 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from steelsight.errors import BadLedger
 from steelsight.ledger.chain.canonical import time_text
 from steelsight.ledger.chain.entries import SheetSeen
 from steelsight.ledger.writing.projection import sheets_of
@@ -35,9 +37,12 @@ from steelsight.service.context import Service
 from steelsight.service.judging.entries import verdict_entry
 from steelsight.service.judging.queue import Judged
 from steelsight.service.problem import Problem
+from steelsight.service.reviewing.people import viewer
+from steelsight.service.reviewing.seen import note_image_seen
 
 __all__ = ["router"]
 
+LOG: Final = logging.getLogger(__name__)
 _WITHOUT_PARAMETERS = InspectQuery.model_validate({})
 
 
@@ -98,6 +103,8 @@ async def inspect_image(
         judges.of(inspector).submit(content, heatmap=query.heatmap is not HeatmapForm.NONE)
     )
     judged = await judging
+    if viewer(service, caller) is not None:
+        await run_in_threadpool(_note_seen, service, caller, content)
     if not query.record:
         if query.heatmap is HeatmapForm.NONE:
             return _json(_answer(inspector, judged, query.heatmap))
@@ -105,6 +112,19 @@ async def inspect_image(
     stated = query.model_dump_json(exclude={"heatmap"}).encode()
     sent = _Sent(content, query, inspector, once(caller, "POST /inspect", key, stated, content))
     return _json(await run_in_threadpool(_record, service, sent, judged))
+
+
+def _note_seen(service: Service, caller: Caller, content: bytes) -> None:
+    """A person who is told of a stored image has seen the verdict on it.
+
+    Under `--open`, where nobody has a session to look up, images are judged while the ledger is away too.
+    """
+    try:
+        note_image_seen(service, caller, hashlib.sha256(content).hexdigest())
+    except BadLedger as error:
+        if caller.session is not None:
+            raise
+        LOG.warning("who was told of an image could not be put on record: %s", error)
 
 
 def _json(body: dict[str, Any]) -> Response:

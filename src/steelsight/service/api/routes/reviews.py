@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -18,8 +19,9 @@ from steelsight.service.api.comments import with_comments
 from steelsight.service.api.idempotency import IdempotencyKey, once
 from steelsight.service.api.models.sheets import NewReview, ReviewAnswer, ReviewPage, ReviewQuery
 from steelsight.service.api.parts import ServicePart, filter_of
+from steelsight.service.reviewing.answers import note_told, only_reviews, told_answers
 from steelsight.service.reviewing.entries import GivenReview, review_entry
-from steelsight.service.reviewing.people import known_person
+from steelsight.service.reviewing.people import known_person, viewer
 from steelsight.service.reviewing.seen import note_seen
 
 __all__ = ["router"]
@@ -33,12 +35,14 @@ def get_reviews(
     service: ServicePart,
     caller: Annotated[Caller, Depends(needs(Permission.READ))],
 ) -> ReviewPage:
-    """Reviews, newest first."""
+    """Reviews, newest first; for operators without those of others on sheets they may yet decide."""
     wanted = filter_of(ReviewFilter, query)
     with service.ledger.read() as connection:
-        page = list_reviews(connection, wanted, limit=query.limit, cursor=query.cursor)
+        shown = partial(told_answers, connection, service, caller) if only_reviews(caller) else None
+        page = list_reviews(connection, wanted, limit=query.limit, cursor=query.cursor, shown=shown)
         items = with_comments(connection, page.rows, names=caller.may(Permission.AUDIT))
     note_seen(service, caller, (row["sheet"] for row in page.rows))
+    note_told(service, viewer(service, caller), page.rows)
     return ReviewPage.model_validate({"items": items, "next": page.cursor})
 
 
@@ -51,6 +55,7 @@ def add_review(
 ) -> JSONResponse:
     """Answer to a verdict; the person is the one who is logged in."""
     request = once(caller, "POST /reviews", key, review.model_dump_json().encode())
+    note_seen(service, caller, [review.sheet])  # answer and refusals tell the verdict's label
     with service.console.transaction() as (connection, writer):
         earlier = request.stored(connection) if request else None
         if earlier is not None:

@@ -24,6 +24,8 @@ from steelsight.service.api.models.sheets import (
 from steelsight.service.api.models.values import ShortName, public
 from steelsight.service.api.parts import JudgesPart, ServicePart, filter_of, unknown
 from steelsight.service.problem import Problem
+from steelsight.service.reviewing.answers import note_told, only_reviews, told_answers
+from steelsight.service.reviewing.people import viewer
 from steelsight.service.reviewing.seen import note_seen
 
 __all__ = ["router"]
@@ -61,15 +63,22 @@ def get_verdicts(
 
 @router.get("/sheets/{sheet}")
 def get_sheet(sheet: SheetId, service: ServicePart, caller: Reader) -> SheetHistory:
-    """A sheet with its verdicts, reviews and draw."""
+    """A sheet with its verdicts, reviews and draw.
+
+    For operators without the draw, and without reviews of others on a sheet that they may yet decide.
+    """
     with service.ledger.read() as connection:
         found = sheet_history(connection, sheet)
         if found is None:
             raise unknown("sheet", sheet, "/api/v1/sheets")
-        reviews = with_comments(connection, found["reviews"], names=caller.may(Permission.AUDIT))
+        told = told_answers(connection, service, caller, found["reviews"])
+        reviews = with_comments(connection, told, names=caller.may(Permission.AUDIT))
     note_seen(service, caller, [sheet])
-    verdicts = [public(row) for row in found["verdicts"]]
-    return SheetHistory.model_validate({**public(found), "verdicts": verdicts, "reviews": reviews})
+    note_told(service, viewer(service, caller), told)
+    shown = public(found) | {"verdicts": [public(row) for row in found["verdicts"]], "reviews": reviews}
+    if only_reviews(caller):
+        shown["draw"] = None
+    return SheetHistory.model_validate(shown)
 
 
 @router.get("/sheets/{sheet}/image", dependencies=READ, response_class=Response, responses=IMAGES)

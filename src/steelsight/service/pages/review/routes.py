@@ -29,6 +29,7 @@ from steelsight.service.pages.review.bodies import (
 from steelsight.service.pages.review.explained import explained_sheet
 from steelsight.service.pages.review.maps import MapStyle, class_map
 from steelsight.service.pages.review.sheet import NUISANCES, shown_sheet
+from steelsight.service.reviewing.answers import note_told
 from steelsight.service.reviewing.claims import Claim, claim_first, free_claims, renew_claims
 from steelsight.service.reviewing.deciding import decide, is_blind, withdraw
 from steelsight.service.reviewing.entries import unknown_sheet
@@ -102,6 +103,10 @@ def _handed_out(request: Request, service: Service, person: str, claim: Claim) -
     with service.ledger.read() as connection:
         blind = is_blind(connection, service, person, claim.sheet)
         found = shown_sheet(connection, service, claim.sheet, person, blind=blind, reliability=reliability)
+    note_told(service, person, found.reviews)
+    recommended = None if found.advice is None else found.advice.advice.as_sent()
+    if recommended is not None:
+        service.recommended.note(person, claim.sheet, recommended)
     html = fragment(request, "review/sheet.html", sheet=found, nuisances=NUISANCES, revealed=False)
     return {"sheet": claim.sheet, "claim": claim.id, "html": html}
 

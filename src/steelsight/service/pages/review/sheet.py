@@ -15,7 +15,7 @@ from steelsight.service.api.comments import with_comments
 from steelsight.service.context import Service
 from steelsight.service.pages.review.advice import ShownAdvice, shown_advice
 from steelsight.service.pages.review.reliability import MapFlag, MapReliability, nothing_known
-from steelsight.service.reviewing.deciding import hides_answers
+from steelsight.service.reviewing.answers import hidden_answers
 from steelsight.service.reviewing.entries import classes_of, last_live, unknown_sheet
 from steelsight.sheets.images.placement import place
 from steelsight.types import State
@@ -112,7 +112,7 @@ def shown_sheet(
     head = {"sheet": sheet, **plain, "classes": tuple(classes), "clean": clean, "several": several}
     if blind:
         return ReviewSheet(**head, blind=True)
-    hidden = revealed or hides_answers(connection, service, person, sheet)
+    hidden = revealed or bool(hidden_answers(connection, service, person, [sheet]))
     earlier = [each for each in found["reviews"] if not hidden or each["person"] == person]
     reviews = with_comments(connection, earlier, names=False)
     return ReviewSheet(

@@ -17,7 +17,8 @@ from steelsight.service.api.images import stored_image
 from steelsight.service.context import Service
 from steelsight.service.pages.review.evidence.embeddings import Embeddings
 from steelsight.service.pages.review.explained import ExplainedSheet
-from steelsight.service.reviewing.second import is_second
+from steelsight.service.reviewing.answers import note_told
+from steelsight.service.reviewing.second import second_sheets
 
 __all__ = ["NearCase", "NearCases", "near_cases"]
 
@@ -77,6 +78,7 @@ def near_cases(service: Service, shown: ExplainedSheet, embeddings: Embeddings) 
     distances = distances_between(here, others, bundle.statistics)
     limit = None if bundle.card.familiarity is None else bundle.card.familiarity.limit
     nearest = np.argsort(distances, kind="stable")[:SHOWN].tolist()
+    note_told(service, shown.person, [there[at] for at in nearest])
     cases = [_case(there[at], None if limit is None else float(distances[at]) / limit) for at in nearest]
     return NearCases(tuple(cases), len(there), len(rows))
 
@@ -89,8 +91,10 @@ def _without_second(
     connection: Connection, service: Service, person: str, rows: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Rows without the sheets that the person may yet review as the second one."""
-    ledger, share = service.ledger.id, service.settings.second_review_share
-    return [row for row in rows if not is_second(connection, ledger, person, row["sheet"], share)]
+    share = service.settings.second_review_share
+    names = [row["sheet"] for row in rows]
+    second = second_sheets(connection, service.ledger.id, person, names, share)
+    return [row for row in rows if row["sheet"] not in second]
 
 
 def reviewed_sheets(
@@ -115,7 +119,7 @@ def _query(person: str, sheet: str, image: str | None) -> Select[Any]:
     decided = exists().where(own.c.sheet == reviews.c.sheet, own.c.person == person, ~withdrawn(own))
     drawn = exists().where(draws.c.sheet == reviews.c.sheet)
     query = (
-        select(sheets, reviews.c.label, reviews.c.nuisance)
+        select(sheets, reviews.c.label, reviews.c.nuisance, reviews.c.person)
         .select_from(reviews)
         .join(sheets, sheets.c.sheet == reviews.c.sheet)
         .where(

@@ -36,7 +36,7 @@ def show_covered(sheet: SheetId, request: Request, service: ServicePart, caller:
     found = explained_sheet(service, caller, sheet)
     places = places_of(found.inspector, stored_image(service, found.sheet), found.verdict["regions"])
     state: EvidenceState = request.app.state.evidence
-    with state.covering():
+    with state.covering(found.person):
         covered = cover_places(found.inspector, places, found.verdict["label"])
     words = words_in(language_of(request))
     rows = []
