@@ -106,6 +106,8 @@ NEEDS = {
     ("GET", "/quality"): Permission.EXPORT,
     ("GET", "/quality/report.csv"): Permission.EXPORT,
     ("GET", "/quality/report.json"): Permission.EXPORT,
+    ("GET", "/quality/known-cases"): Permission.CONFIGURE,
+    ("POST", "/quality/known-cases"): Permission.CONFIGURE,
     ("GET", "/admin"): Permission.USERS,
     ("POST", "/admin/users"): Permission.USERS,
     ("POST", "/admin/users/{person}/role"): Permission.USERS,
