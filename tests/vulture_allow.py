@@ -137,6 +137,8 @@ actions
 started_us
 ended_us
 other_classes
+no_policy
+no_shadow
 adaptations
 engine_before
 engine_now

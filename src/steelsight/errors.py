@@ -31,6 +31,9 @@
 Messages say what was expected, what came, where, and what to do, in one line.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 __all__ = [
     "AdaptationRefused",
     "BadAccount",
@@ -174,7 +177,14 @@ class ParityRefused(SteelsightError):
 
 
 class AdaptationRefused(SteelsightError):
-    """A head fitted to labelled sheets is not better than the bundle's own; no bundle is written."""
+    """A head fitted to labelled sheets is not better than the bundle's own; no bundle is written.
+
+    comparison  its figures beside those of the bundle's own head, as HeadComparison.as_dict gives them
+    """
+
+    def __init__(self, message: str, *, comparison: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.comparison = comparison
 
 
 class GateRefused(SteelsightError):

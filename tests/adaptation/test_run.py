@@ -89,9 +89,11 @@ def test_an_adapted_bundle_is_not_compared_on_its_own_sheets(
 def test_no_head_is_written_that_is_not_better(make_bundle: Make, make_data: Make, tmp_path: Path) -> None:
     """Labels without meaning: every class looks the same."""
     data = make_data(COUNTS, looks=dict.fromkeys(COUNTS, "none"))
-    with pytest.raises(AdaptationRefused, match=r"not better than its own.*nothing was written"):
+    with pytest.raises(AdaptationRefused, match=r"not better than its own.*nothing was written") as refused:
         adapt_bundle(make_bundle(), data, tmp_path / "new", QUICK)
     assert not (tmp_path / "new").exists()
+    assert refused.value.comparison is not None
+    assert refused.value.comparison["balanced_accuracy"]["gain"]["low"] <= 0
 
 
 def test_the_verb(make_bundle: Make, make_data: Make, tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ from steelsight.adaptation.sheets import (
     label_sample,
     read_folders,
 )
+from steelsight.adaptation.stages import Stage
 from steelsight.adaptation.suitable import (
     note_trained_on,
     refuse_refitted,
@@ -108,12 +109,12 @@ def adapt_bundle(
     out: Path,
     options: AdaptOptions = _DEFAULTS,
     *,
-    note: Callable[[str], None] = lambda _: None,
+    note: Callable[[Stage], None] = lambda _: None,
 ) -> Adapted:
     """Fit a head to labelled sheets, compare it with the bundle's own, and write a bundle with it.
 
     out     BUNDLE folder; must not exist, or be a bundle, which is replaced
-    note    called with the name of each stage
+    note    called as each stage begins
     raises  AdaptationRefused where the new head is not better; ParityRefused where the written graph does not
             answer as the head; BadData for labels that cannot be used; BadRecipe, BadBundle, BadOutput
     """
@@ -124,7 +125,7 @@ def adapt_bundle(
     refuse_replacing(out)  # before minutes of fitting
     opened = open_bundle(bundle)
     refuse_multilabel(opened.card, str(bundle))
-    note("reading the sheets")
+    note(Stage("reading"))
     renames = read_renames(options.rename, opened.card)
     sheets = read_folders(
         (data, *options.also), opened.card.input, options, as_they_look(renames, opened.card)
@@ -134,7 +135,7 @@ def adapt_bundle(
     sample = _read_sample(opened, fitted, options)
     if sample is not None:
         fitted = replace(fitted, notes=(*fitted.notes, *sample[0].notes))
-    note("writing the graph")
+    note(Stage("graph"))
     graph = head_graph(
         opened.files[GRAPH_FILE],
         str(opened.folder / GRAPH_FILE),
@@ -143,7 +144,7 @@ def adapt_bundle(
         places=_kept_places(opened.card, fitted.plan),
     )
     draft = _draft(opened, fitted, {GRAPH_FILE: graph})
-    note("parity")
+    note(Stage("parity"))
     new = Bundle(out, draft, {GRAPH_FILE: graph}, None)
     trials = compare_precisions(
         opened,
@@ -160,7 +161,7 @@ def adapt_bundle(
 
 
 def _fit(
-    opened: Bundle, sheets: LabelledSheets, options: AdaptOptions, note: Callable[[str], None]
+    opened: Bundle, sheets: LabelledSheets, options: AdaptOptions, note: Callable[[Stage], None]
 ) -> _Fitted:
     card = opened.card
     found = list(dict.fromkeys(name for types in sheets.types for name in types))
@@ -168,16 +169,17 @@ def _fit(
     sheets, labels = label_by_plan(sheets, plan, binary=card.task == "binary")
     refuse_unsuitable(sheets, labels, plan)
     refuse_refitted(sheets, card, str(opened.folder))
-    note(f"{len(sheets.ids)} sheets through the network")
+    note(Stage("network", len(sheets.ids)))
     features = read_features(opened, sheets.images)
     fit = FitSheets(features.pooled, labels.shares(len(plan.names)), sheets.groups)
-    note("cross-validation")
+    note(Stage("cross-validation"))
     scores = nested_scores(fit, folds=options.folds, repeats=options.repeats, seed=options.seed)
     comparison = _compare(features, scores, labels, plan, sheets, card, options.seed)
     if comparison.reasons:
         raise AdaptationRefused(
             f"{opened.folder}: a head fitted to {len(sheets.ids)} sheets is not better than its own: "
-            f"{'; '.join(comparison.reasons)}; nothing was written; label more sheets, or keep it"
+            f"{'; '.join(comparison.reasons)}; nothing was written; label more sheets, or keep it",
+            comparison=comparison.as_dict(),
         )
     head, penalty = fit_best(fit, folds=options.folds, seed=options.seed)
     calibration = calibrate_head(

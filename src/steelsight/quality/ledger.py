@@ -197,7 +197,8 @@ def _known(connection: Connection, period: Period) -> list[KnownAnswer]:
             late = period.until_us is not None and each["entered_us"] >= period.until_us
             early = each["entered_us"] < truths[sheet].since_us
             label = each["label"] or verdict
-            if late or early or each["answer"] == Answer.UNSURE or label is None:
+            own = each["person"] in truths[sheet].by
+            if late or early or own or each["answer"] == Answer.UNSURE or label is None:
                 continue
             answer = KnownAnswer(
                 sheet, coil, each["person"], label, truths[sheet].label, verdict, not each["blind"]

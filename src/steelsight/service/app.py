@@ -26,6 +26,7 @@ from steelsight.service.events.install import add_events, events_running
 from steelsight.service.events.outbox.worker import Delivery
 from steelsight.service.judging.judges import Judges
 from steelsight.service.pages.install import add_pages, pages_running
+from steelsight.service.releases import routes as releases
 from steelsight.version import __version__
 
 __all__ = ["API", "build_app"]
@@ -88,7 +89,8 @@ def _deliveries(delivery: Delivery, service: Service) -> PartState:
 
 def _add_routes(app: FastAPI) -> None:
     api = APIRouter(prefix=API)
-    for router in (inspect.router, sheets.router, reviews.router, plant.router, access.router):
+    own = (inspect.router, sheets.router, reviews.router, plant.router, releases.router, access.router)
+    for router in own:
         api.include_router(router)
 
     @api.get("/openapi.json", dependencies=[Depends(needs(Permission.READ))], tags=["health"])

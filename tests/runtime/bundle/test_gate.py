@@ -73,20 +73,20 @@ def test_a_passed_gate_is_verified(gated: Path, policy: Path) -> None:
 def test_a_bundle_without_a_gate_is_not_verified(tmp_path: Path, policy: Path) -> None:
     found = verify_gate(open_bundle(known_bundle(tmp_path / "b")), policy=policy)
     assert (found.passed, found.record) == (False, None)
-    assert "run `steelsight gate" in found.reasons[0]
+    assert "run `steelsight gate" in str(found.reasons[0])
 
 
 def test_a_changed_policy_is_another_one(gated: Path, policy: Path) -> None:
     policy.write_text(policy.read_text() + "# laxer\n")
     found = verify_gate(open_bundle(gated), policy=policy)
     assert not found.passed
-    assert "as it is now, found none" in found.reasons[0]
+    assert "as it is now, found none" in str(found.reasons[0])
 
 
 def test_other_sheets_are_told(gated: Path) -> None:
     found = verify_gate(open_bundle(gated), data_hash="e" * 64)
     assert not found.passed
-    assert "tested on DATA with the hash dddddddddddd…, expected eeeeeeeeeeee…" in found.reasons[0]
+    assert "tested on DATA with the hash dddddddddddd…, expected eeeeeeeeeeee…" in str(found.reasons[0])
 
 
 def test_a_changed_table_of_the_policy_is_told(tmp_path: Path, policy: Path) -> None:
@@ -100,9 +100,9 @@ def test_a_changed_table_of_the_policy_is_told(tmp_path: Path, policy: Path) -> 
     (tmp_path / "mine.csv").unlink()
     gone = verify_gate(open_bundle(tmp_path / "b"), policy=policy)
     assert not changed.passed
-    assert "mine.csv: was changed since the gate" in changed.reasons[0]
+    assert "mine.csv: was changed since the gate" in str(changed.reasons[0])
     assert not gone.passed
-    assert "mine.csv: cannot be read" in gone.reasons[0]
+    assert "mine.csv: cannot be read" in str(gone.reasons[0])
 
 
 def test_the_latest_record_counts(gated: Path, policy: Path, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_the_latest_record_counts(gated: Path, policy: Path, tmp_path: Path) -> 
     add_gate(open_bundle(gated), _record(model_id, policy, passed=False, made="2026-11-29T20:00:00Z"))
     found = verify_gate(open_bundle(gated), policy=policy)
     assert not found.passed
-    assert "the gate of 2026-11-29T20:00:00Z was not passed: stain → none: as it is" in found.reasons[0]
+    assert "the gate of 2026-11-29T20:00:00Z was not passed: stain → none: as it is" in str(found.reasons[0])
     other = tmp_path / "other.toml"
     other.write_text('[[shortcut]]\nnuisance = "stain"\nmost_flipped = 1.0\n')
     add_gate(open_bundle(gated), _record(model_id, other))

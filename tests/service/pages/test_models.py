@@ -24,7 +24,8 @@ from steelsight.service.context import Service
 from steelsight.service.problem import Problem
 from steelsight.service.releases.choices import ChoiceLog, mark_of, rollback_target
 from steelsight.service.releases.following import Releases
-from steelsight.service.releases.promoting import Wish, promote
+from steelsight.service.releases.promoting import promote
+from steelsight.service.releases.wishes import Wish
 from steelsight.service.serving.run import _follow_choice, _of_station
 
 __all__ = ["graph_bytes", "make_bundle"]
@@ -192,13 +193,15 @@ def test_another_service_on_the_ledger_follows(plant, eva, make_service):
 
 def test_the_services_station_judges_by_the_copy_and_is_not_its_own_shadow(plant, eva):
     plant.service.settings.__dict__["shadow"] = plant.folder / "good"
-    before = _of_station(plant.service)
+    releases = eva.app.state.releases
+    releases.follow()
+    before = _of_station(plant.service, releases)
     assert (before.bundle, before.shadow) == (default_bundle(), plant.folder / "good")
     eva.post("/models/promote", data=plant.form("good"), follow_redirects=False)
-    after = _of_station(plant.service)
+    after = _of_station(plant.service, releases)
     assert (after.bundle, after.shadow) == (plant.folder / ".kept" / plant.ids["good"], None)
     said = []
-    _follow_choice(plant.service, eva.app.state.releases, said.append)
+    _follow_choice(plant.service, releases, said.append)
     assert said == ["good judges: it was promoted; the setting bundle is not used"]
 
 

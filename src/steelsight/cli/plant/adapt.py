@@ -31,7 +31,7 @@ def adapt(
     from steelsight.adaptation.run import adapt_bundle
 
     with console.status("adapting") as status:
-        adapted = adapt_bundle(bundle, data, out, options, note=status.update)
+        adapted = adapt_bundle(bundle, data, out, options, note=lambda stage: status.update(str(stage)))
     _print(adapted)
     if as_json:
         emit_json(

@@ -80,7 +80,7 @@ def _verify_gate(opened: Bundle, policy: Path) -> None:
 
     check = verify_gate(opened, policy=policy)
     if not check.passed or check.record is None:
-        raise GateRefused(f"{opened.folder}: {'; '.join(check.reasons)}")
+        raise GateRefused(f"{opened.folder}: {'; '.join(map(str, check.reasons))}")
     print_line(f"gate: {_gate_words(check.record)}")
 
 

@@ -25,6 +25,8 @@ __all__ = [
     "PRUNED",
     "RESTORED",
     "REVIEW_WITHDRAWN",
+    "SHADOW_ENDED",
+    "SHADOW_STARTED",
     "UNREADABLE",
 ]
 
@@ -47,6 +49,8 @@ NAME_RELEASED: Final = "name_released"
 PRUNED: Final = "images_pruned"
 RESTORED: Final = "restored"  # begins an epoch
 REVIEW_WITHDRAWN: Final = "review_withdrawn"  # by its own person; the review stays on record
+SHADOW_STARTED: Final = "shadow_started"  # by a person, with a reason; subject: model id of the shadow bundle
+SHADOW_ENDED: Final = "shadow_ended"  # likewise, or because of a promotion or rollback
 UNREADABLE: Final = "unreadable"  # something at a source
 
 LINE_EVENTS: Final = frozenset(

@@ -1,4 +1,4 @@
-"""Make sheets known cases from a table of right labels.
+"""Make sheets known cases from a table of right labels, by a command or by a person on a page.
 
 The table is CSV in UTF-8 with the columns `sheet` and `label`, or `station`, `item` and `label`. An empty
 label ends a known case: it is handed out no more, and earlier answers to it count on.
@@ -26,7 +26,14 @@ from steelsight.ledger.reading.known_cases import known_cases
 from steelsight.ledger.writing.writer import Writer
 from steelsight.reading import read_regular
 
-__all__ = ["EnteredCases", "RightLabel", "enter_known_cases", "read_right_labels"]
+__all__ = [
+    "EnteredCases",
+    "RightLabel",
+    "enter_by_person",
+    "enter_known_cases",
+    "parse_right_labels",
+    "read_right_labels",
+]
 
 LARGEST: Final = 2**24  # bytes
 MOST_ROWS: Final = 10_000
@@ -65,17 +72,29 @@ def read_right_labels(path: Path) -> tuple[RightLabel, ...]:
     """
     try:
         text = read_regular(path, most_bytes=LARGEST).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: expected a CSV file in UTF-8 ({error}); check it") from error
+    return parse_right_labels(text, str(path))
+
+
+def parse_right_labels(text: str, name: str) -> tuple[RightLabel, ...]:
+    """The rows of the text of a table.
+
+    name    of the table, for messages
+    raises  BadInput, as `read_right_labels`
+    """
+    try:
         reader = csv.reader(StringIO(text, newline=""), strict=True)
         rows = [(reader.line_num, [read_cell(cell.strip()) for cell in row]) for row in reader]
-    except (OSError, ValueError, csv.Error) as error:
-        raise BadInput(f"{path}: expected a CSV file in UTF-8 ({error}); check it") from error
+    except (ValueError, csv.Error) as error:
+        raise BadInput(f"{name}: expected CSV ({error}); check it") from error
     rows = [(line, cells) for line, cells in rows if any(cells)]
     columns = rows[0][1] if rows else []
     if set(columns) not in COLUMNS or len(columns) != len(set(columns)):
-        raise BadInput(f"{path}: expected a heading with the columns {EXPECTED}, got {columns!s:.200}")
+        raise BadInput(f"{name}: expected a heading with the columns {EXPECTED}, got {columns!s:.200}")
     found: dict[str, RightLabel] = {}
     for line, cells in rows[1:]:
-        where = f"{path} line {line}"
+        where = f"{name} line {line}"
         if len(cells) != len(columns):
             raise BadInput(f"{where}: expected {len(columns)} cells, got {len(cells)}")
         each = _right_label(dict(zip(columns, cells, strict=True)), line, where)
@@ -83,7 +102,7 @@ def read_right_labels(path: Path) -> tuple[RightLabel, ...]:
             raise BadInput(f"{where}: the sheet comes a second time; keep one row of it")
         found[each.sheet] = each
     if not 0 < len(found) <= MOST_ROWS:
-        raise BadInput(f"{path}: expected 1 to {MOST_ROWS} rows below the heading, got {len(found)}")
+        raise BadInput(f"{name}: expected 1 to {MOST_ROWS} rows below the heading, got {len(found)}")
     return tuple(found.values())
 
 
@@ -120,7 +139,27 @@ def enter_known_cases(
     return EnteredCases(len(made), len(ended), len(rows) - len(made) - len(ended))
 
 
-def _check(connection: Connection, row: RightLabel, clean: str, current: str | None) -> None:
+def enter_by_person(
+    connection: Connection, writer: Writer, rows: Sequence[RightLabel], person: str, *, clean: str = "none"
+) -> None:
+    """Put right labels on record in a transaction, by a person who may review.
+
+    Nothing that comes back tells which other sheets are known cases: a label is written whether it is on
+    record already or not, and a person ends only what that person entered.
+
+    raises  BadInput as `enter_known_cases`
+    """
+    own = {name: each for name, each in known_cases(connection).items() if person in each.by}
+    for row in rows:
+        now = own.get(row.sheet)
+        _check(connection, row, clean, None if now is None or now.ended else now.label, whose=" of yours")
+    made = [
+        Event(name=KNOWN_CASE, person=person, subject=row.sheet, details={"label": row.label}) for row in rows
+    ]
+    writer.append_within(connection, made)
+
+
+def _check(connection: Connection, row: RightLabel, clean: str, current: str | None, whose: str = "") -> None:
     table = schema.verdicts
     query = select(table.c.probabilities).where(table.c.sheet == row.sheet, table.c.mode == "live")
     verdicts = connection.execute(query).scalars().all()
@@ -129,7 +168,7 @@ def _check(connection: Connection, row: RightLabel, clean: str, current: str | N
         raise BadInput(f"{where}: expected a sheet of this ledger with a live verdict; check the row")
     if row.label is None:
         if current is None:
-            raise BadInput(f"{where}: is no known case, so it cannot be ended; give its right label")
+            raise BadInput(f"{where}: is no known case{whose}, so it cannot be ended; give its right label")
         return
     classes = {clean, *(name for each in verdicts for name in json.loads(each))}
     parts = row.label.split(" + ")

@@ -8,7 +8,7 @@ to a known case.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, exists, select
@@ -26,6 +26,7 @@ class KnownCase:
     label: str
     since_us: int  # when it was made one; microseconds since 1970-01-01 UTC
     ended: bool = False  # it is handed out no more; earlier answers count
+    by: frozenset[str] = frozenset()  # ids of people who entered a label: they know it, and do not answer it
 
 
 def known_cases(connection: Connection, sheet: str | None = None) -> dict[str, KnownCase]:
@@ -35,7 +36,7 @@ def known_cases(connection: Connection, sheet: str | None = None) -> dict[str, K
     """
     table = schema.events
     query = (
-        select(table.c.subject, table.c.details, table.c.entered_us)
+        select(table.c.subject, table.c.person, table.c.details, table.c.entered_us)
         .where(table.c.name == KNOWN_CASE, table.c.subject.is_not(None))
         .order_by(table.c.entered_us, table.c.writer, table.c.seq)
     )
@@ -47,9 +48,10 @@ def known_cases(connection: Connection, sheet: str | None = None) -> dict[str, K
         label, before = details.get("label"), found.get(row.subject)
         if isinstance(label, str) and label:
             since = row.entered_us if before is None else before.since_us
-            found[row.subject] = KnownCase(label, int(since))
+            by = (frozenset() if before is None else before.by) | ({row.person} if row.person else set())
+            found[row.subject] = KnownCase(label, int(since), by=by)
         elif before is not None and "label" in details and label is None:
-            found[row.subject] = KnownCase(before.label, before.since_us, ended=True)
+            found[row.subject] = replace(before, ended=True)
     return found
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from steelsight.errors import BadBundle, BadOutput
 from steelsight.files import refuse_output, replace_file
@@ -21,7 +22,20 @@ from steelsight.runtime.bundle.open import CARD_FILE, SIGNATURE_FILE, Bundle, op
 from steelsight.runtime.bundle.seal import parse_card
 from steelsight.runtime.bundle.writer import copy_bundle
 
-__all__ = ["GateCheck", "add_gate", "refuse_gate_output", "verify_gate"]
+__all__ = ["GateCheck", "GateReason", "add_gate", "refuse_gate_output", "verify_gate"]
+
+
+@dataclass(frozen=True)
+class GateReason:
+    """Why a bundle may not be promoted."""
+
+    code: Literal["no_gate", "not_passed", "other_data", "table_unreadable", "table_changed"]
+    text: str  # what was expected and what came, with what to do
+    values: Mapping[str, str]  # of the text: policy; made; data, hash, expected; table, error
+
+    def __str__(self) -> str:
+        """The text."""
+        return self.text
 
 
 @dataclass(frozen=True)
@@ -29,7 +43,7 @@ class GateCheck:
     """Whether a bundle may be promoted by the records in its card."""
 
     record: GateRecord | None  # that counts; None = there is none
-    reasons: tuple[str, ...]  # why it may not; empty = it may
+    reasons: tuple[GateReason, ...]  # why it may not; empty = it may
 
     @property
     def passed(self) -> bool:
@@ -51,28 +65,32 @@ def verify_gate(bundle: Bundle, *, policy: Path | None = None, data_hash: str | 
     records = [each for each in card.gates if wanted is None or each.policy_sha256 == wanted]
     if not records:
         by = "" if policy is None else f" by the policy {policy} as it is now"
+        text = f"expected a gate{by}, found none; run `steelsight gate {bundle.folder} DATA --policy FILE`"
         return GateCheck(
-            None,
-            (f"expected a gate{by}, found none; run `steelsight gate {bundle.folder} DATA --policy FILE`",),
+            None, (GateReason("no_gate", text, {"policy": "" if policy is None else policy.name}),)
         )
     record = records[-1]
-    reasons = [] if record.passed else [f"the gate of {record.made} was not passed: {_failures(record)}"]
+    reasons = [] if record.passed else [_not_passed(record)]
     if policy is not None:
         reasons += _other_lists(record, policy)
     if data_hash is not None and record.data_hash != data_hash:
-        reasons.append(
+        text = (
             f"it was tested on {record.data} with the hash {record.data_hash:.12}…, expected "
             f"{data_hash:.12}…; run the gate on these sheets"
         )
+        values = {"data": record.data, "hash": record.data_hash, "expected": data_hash}
+        reasons.append(GateReason("other_data", text, values))
     return GateCheck(record, tuple(reasons))
 
 
-def _failures(record: GateRecord) -> str:
-    reasons = [each.why for each in record.shortcuts if each.outcome != "passed"]
-    return "; ".join(reasons + [each.why for each in record.metrics if each.outcome != "passed"])
+def _not_passed(record: GateRecord) -> GateReason:
+    parts = [each.why for each in record.shortcuts if each.outcome != "passed"]
+    parts += [each.why for each in record.metrics if each.outcome != "passed"]
+    text = f"the gate of {record.made} was not passed: {'; '.join(parts)}"
+    return GateReason("not_passed", text, {"made": record.made})
 
 
-def _other_lists(record: GateRecord, policy: Path) -> list[str]:
+def _other_lists(record: GateRecord, policy: Path) -> list[GateReason]:
     """One reason for each table of the policy that is not the one that was applied."""
     reasons = []
     for name, digest in record.lists.items():
@@ -80,10 +98,13 @@ def _other_lists(record: GateRecord, policy: Path) -> list[str]:
         try:
             found = hashlib.sha256(read_regular(path)).hexdigest()
         except OSError as error:
-            reasons.append(f"{path}: cannot be read ({error.strerror or error}); restore it")
+            values = {"table": name, "error": str(error.strerror or error)}
+            text = f"{path}: cannot be read ({values['error']}); restore it"
+            reasons.append(GateReason("table_unreadable", text, values))
             continue
         if found != digest:
-            reasons.append(f"{path}: was changed since the gate; run the gate again")
+            text = f"{path}: was changed since the gate; run the gate again"
+            reasons.append(GateReason("table_changed", text, {"table": name}))
     return reasons
 
 

@@ -51,7 +51,7 @@ def run_job(words: JobWords) -> None:
     try:
         _learn(words, found, work)
     except AdaptationRefused as error:
-        found.end("refused", message=str(error))
+        found.end("refused", message=str(error), comparison=error.comparison)
     except SteelsightError as error:
         found.end("failed", message=str(error))
     except Exception as error:
@@ -70,7 +70,7 @@ def _learn(words: JobWords, found: _Progress, work: Path) -> None:
     from steelsight.ledger.images.store import ImageStore
 
     job = found.job
-    found.note("exporting the reviewed sheets")
+    found.note("exporting", "exporting the reviewed sheets")
     work.mkdir(mode=0o700)
     with opened(words.ledger) as ledger:
         options = ReviewExportOptions(part=("train", "validation"))
@@ -81,7 +81,7 @@ def _learn(words: JobWords, found: _Progress, work: Path) -> None:
         work / "data",
         work / "bundle",
         AdaptOptions(groups="column:coil", take_classes=job.take_classes),
-        note=found.note,
+        note=lambda stage: found.note(stage.name, str(stage), stage.sheets),
     )
     _refuse_other_base(adapted.card.source, job)
     out = Path(words.candidates) / f"own-{time.strftime('%Y%m%d-%H%M', time.gmtime())}-{job.id[:6]}"
@@ -112,8 +112,9 @@ class _Progress:
         self.job = self.job.model_copy(update=values)
         write_job(self._candidates, self.job)
 
-    def note(self, text: str) -> None:
-        self.change(notes=(*self.job.notes, Note(at_us=now_us(), text=text[:2000])))
+    def note(self, stage: str, text: str, sheets: int | None = None) -> None:
+        made = Note(at_us=now_us(), stage=stage, text=text[:2000], sheets=sheets)
+        self.change(notes=(*self.job.notes, made))
 
     def end(self, outcome: Outcome, **values: Any) -> None:
         self.change(outcome=outcome, ended_us=now_us(), **values)

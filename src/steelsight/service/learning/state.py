@@ -38,6 +38,8 @@ class Note(_Part):
 
     at_us: int
     text: Annotated[str, Field(max_length=2000)]
+    stage: Annotated[str, Field(max_length=100)] = ""  # exporting, or of adaptation.stages; "" = not known
+    sheets: int | None = None  # that the stage is about
 
 
 class Job(_Part):

@@ -25,6 +25,7 @@ from steelsight.service.pages.line import routes as line
 from steelsight.service.pages.line.figures import LineFigures
 from steelsight.service.pages.models import routes as models
 from steelsight.service.pages.problems import add_page_problems
+from steelsight.service.pages.quality import known
 from steelsight.service.pages.quality import routes as quality
 from steelsight.service.pages.review import routes as review
 from steelsight.service.pages.review.evidence import routes as evidence
@@ -62,6 +63,7 @@ def add_pages(app: FastAPI) -> None:
         review,
         evidence,
         quality,
+        known,
         models,
         *administration,
     ):

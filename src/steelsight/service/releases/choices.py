@@ -1,7 +1,7 @@
-"""Which bundle people chose to judge by default, as the ledger's events tell it: promotions and rollbacks.
+"""Which bundles people chose, as the ledger's events tell it: the one that judges by default, and the shadow.
 
-The choice is in the chain, so that it is durable, every service on the ledger reads the same one, and who
-made it and why is on record. Without a choice the bundle of the settings judges.
+The choices are in the chain, so that they are durable, every service on the ledger reads the same ones, and
+who made them and why is on record. Without a choice the bundles of the settings are used.
 """
 
 from __future__ import annotations
@@ -14,29 +14,36 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from steelsight.ledger.chain.event_names import BUNDLE_PROMOTED, BUNDLE_ROLLED_BACK
+from steelsight.ledger.chain.event_names import (
+    BUNDLE_PROMOTED,
+    BUNDLE_ROLLED_BACK,
+    SHADOW_ENDED,
+    SHADOW_STARTED,
+)
 from steelsight.ledger.database import schema
 from steelsight.ledger.reading.cursors import Cursor
 from steelsight.ledger.reading.tail import read_heads
 
-__all__ = ["Choice", "ChoiceLog", "chosen", "mark_of", "rollback_target"]
+__all__ = ["SHADOWS", "Choice", "ChoiceLog", "chosen", "chosen_shadow", "mark_of", "rollback_target"]
 
-NAMES: Final = (BUNDLE_PROMOTED, BUNDLE_ROLLED_BACK)
+DEFAULTS: Final = (BUNDLE_PROMOTED, BUNDLE_ROLLED_BACK)  # events that choose the bundle that judges
+SHADOWS: Final = (SHADOW_STARTED, SHADOW_ENDED)  # events that choose the one beside it
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One promotion or rollback."""
+    """One promotion or rollback; or the start or end of a shadow."""
 
     number: int  # 1, 2, 3, ...: of each the one before is known, whatever the writers' clocks say
     writer: str
     seq: int
     made_us: int
-    promoted: bool  # False = a rollback
-    model: str  # id of the bundle that judges from then on
-    before: str  # id of the one that judged until then
+    name: str  # of the event, in DEFAULTS or SHADOWS
+    model: str  # id of the bundle that judges from then on; of the shadow that starts or ends
+    before: str  # id of the bundle, or the shadow, until then; "" = there was no shadow
     person: str | None  # id
     reason: str | None  # commitment to a text that can be erased
+    because: str = ""  # of a shadow's end that no person chose: promoted, not_comparable
 
 
 def chosen(choices: Sequence[Choice]) -> str | None:
@@ -44,11 +51,21 @@ def chosen(choices: Sequence[Choice]) -> str | None:
     return choices[-1].model if choices else None
 
 
+def chosen_shadow(choices: Sequence[Choice], configured: str | None) -> str | None:
+    """The model id of the shadow bundle; None = there is none.
+
+    configured  the one of the settings, which shadows where nothing was chosen
+    """
+    if not choices:
+        return configured
+    return choices[-1].model if choices[-1].name == SHADOW_STARTED else None
+
+
 def rollback_target(choices: Sequence[Choice]) -> str | None:
     """The bundle that judged before the last promotion that was not rolled back; None = there is none."""
     standing: list[Choice] = []
     for each in choices:
-        if each.promoted:
+        if each.name == BUNDLE_PROMOTED:
             standing.append(each)
         elif standing:
             standing.pop()
@@ -61,9 +78,13 @@ def mark_of(choices: Sequence[Choice]) -> str:
 
 
 class ChoiceLog:
-    """All choices of a ledger; reading again costs one small query and the events that are new."""
+    """All choices of a ledger; reading again costs one small query and the events that are new.
 
-    def __init__(self) -> None:
+    names  of the events: DEFAULTS or SHADOWS
+    """
+
+    def __init__(self, names: Sequence[str] = DEFAULTS) -> None:
+        self._names = tuple(names)
         self._lock = threading.Lock()
         self._read = Cursor(0)
         self._choices: tuple[Choice, ...] = ()
@@ -78,7 +99,7 @@ class ChoiceLog:
                 each
                 for writer, last in heads.seqs.items()
                 if last > self._read.seq(writer)
-                for each in _entered(connection, writer, self._read.seq(writer), last)
+                for each in _entered(connection, self._names, writer, self._read.seq(writer), last)
             ]
             if found:
                 self._choices = tuple(sorted([*self._choices, *found], key=lambda each: each.number))
@@ -89,10 +110,12 @@ class ChoiceLog:
             return self._choices
 
 
-def _entered(connection: Connection, writer: str, after: int, last: int) -> list[Choice]:
+def _entered(
+    connection: Connection, names: Sequence[str], writer: str, after: int, last: int
+) -> list[Choice]:
     table = schema.events
     query = select(table).where(
-        table.c.writer == writer, table.c.seq > after, table.c.seq <= last, table.c.name.in_(NAMES)
+        table.c.writer == writer, table.c.seq > after, table.c.seq <= last, table.c.name.in_(names)
     )
     found = (_choice(row) for row in connection.execute(query))
     return [each for each in found if each is not None]
@@ -104,15 +127,16 @@ def _choice(row: Any) -> Choice | None:
     number, before = details.get("number"), details.get("before")
     if type(number) is not int or not isinstance(before, str) or row.subject is None:
         return None
-    reason = details.get("reason")
+    reason, because = details.get("reason"), details.get("because")
     return Choice(
         number=number,
         writer=row.writer,
         seq=int(row.seq),
         made_us=int(row.entered_us),
-        promoted=row.name == BUNDLE_PROMOTED,
+        name=row.name,
         model=row.subject,
         before=before,
         person=row.person,
         reason=reason if isinstance(reason, str) else None,
+        because=because if isinstance(because, str) else "",
     )

@@ -31,6 +31,7 @@ __all__ = [
     "find_bundle",
     "judging_folder",
     "keep_bundle",
+    "kept_folder",
     "known_places",
     "read_place",
 ]
@@ -183,11 +184,14 @@ def keep_bundle(service: Service, bundle: Bundle) -> Path:
     return out
 
 
+def kept_folder(service: Service, model: str) -> Path | None:
+    """The copy of a bundle that nobody replaces; None = there is none."""
+    folder = service.settings.candidates
+    found = [] if folder is None else _there(folder / KEPT / model)
+    return found[0].folder if found and found[0].model == model else None
+
+
 def judging_folder(service: Service) -> Path:
     """Where the default bundle lies, for a station: the copy that nobody replaces, where there is one."""
-    bundle, folder = service.bundles.default.bundle, service.settings.candidates
-    if folder is not None:
-        found = _there(folder / KEPT / bundle.card.model_id)
-        if found and found[0].model == bundle.card.model_id:
-            return found[0].folder
-    return bundle.folder
+    bundle = service.bundles.default.bundle
+    return kept_folder(service, bundle.card.model_id) or bundle.folder

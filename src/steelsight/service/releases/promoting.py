@@ -9,16 +9,11 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Final
 
-from sqlalchemy import Connection, select
-
-from steelsight.errors import BadBundle
 from steelsight.ledger.chain.entries import Event
 from steelsight.ledger.chain.event_names import BUNDLE_PROMOTED, BUNDLE_ROLLED_BACK
-from steelsight.ledger.database import schema
 from steelsight.ledger.keeping.people import commit_text
 from steelsight.runtime.bundle.default import FOLDER
 from steelsight.runtime.bundle.gate import GateCheck, verify_gate
@@ -30,20 +25,19 @@ from steelsight.service.problem import Problem
 from steelsight.service.releases.choices import Choice, chosen, mark_of, rollback_target
 from steelsight.service.releases.following import Releases, inspector_of
 from steelsight.service.releases.places import BundlePlace, find_bundle, keep_bundle, known_places
+from steelsight.service.releases.shadowing import shadow_end
+from steelsight.service.releases.wishes import (
+    Wish,
+    changed_meanwhile,
+    done_already,
+    one_at_a_time,
+    open_whole,
+    refuse_no_reason,
+    unknown_bundle,
+)
 from steelsight.service.reviewing.people import known_person, reviewer
 
-__all__ = ["LONGEST_REASON", "Wish", "check_gate", "gate_command", "promote", "roll_back"]
-
-LONGEST_REASON: Final = 2000  # characters
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What a form asks for."""
-
-    model: str  # id of the bundle that is to judge
-    seen: str  # `mark_of` the choices that the page showed
-    reason: str
+__all__ = ["check_gate", "gate_command", "promote", "roll_back"]
 
 
 def check_gate(service: Service, place: BundlePlace | Bundle) -> GateCheck:
@@ -89,9 +83,9 @@ def promote(service: Service, releases: Releases, caller: Caller, wish: Wish) ->
              bundle_changed; 422 no_reason; 403 person_needed
     """
     person = reviewer(service, caller)
-    _refuse_no_reason(wish.reason)
+    refuse_no_reason(wish.reason)
     with releases.acting:
-        done = _done_already(releases.choices(), wish, person)
+        done = done_already(releases.choices(), wish, person, BUNDLE_PROMOTED)
         if done is not None:
             return done
         place, bundle, record = _passed(service, wish.model)
@@ -117,10 +111,10 @@ def roll_back(service: Service, releases: Releases, caller: Caller, wish: Wish) 
              403 person_needed
     """
     person = reviewer(service, caller)
-    _refuse_no_reason(wish.reason)
+    refuse_no_reason(wish.reason)
     with releases.acting:
         choices = releases.choices()
-        done = _done_already(choices, wish, person)
+        done = done_already(choices, wish, person, BUNDLE_ROLLED_BACK)
         if done is not None:
             return done
         if rollback_target(choices) is None:
@@ -142,50 +136,27 @@ def roll_back(service: Service, releases: Releases, caller: Caller, wish: Wish) 
         return releases.choices()[-1]
 
 
-def _refuse_no_reason(reason: str) -> None:
-    if not reason.strip():
-        raise Problem(422, "no_reason", "expected a reason, got none", "say why, for those who ask later")
-
-
-def _done_already(choices: tuple[Choice, ...], wish: Wish, person: str) -> Choice | None:
-    """The choice that this very form has made, where it was sent before."""
-    if not choices:
-        return None
-    last = choices[-1]
-    same = last.model == wish.model and last.person == person and mark_of(choices[:-1]) == wish.seen
-    return last if same else None
-
-
 def _passed(service: Service, model: str) -> tuple[BundlePlace, Bundle, GateRecord]:
     """The bundle, opened whole from a place where its card has the record of a gate that was passed."""
     places = [each for each in known_places(service) if each.model == model]
     if not places:
-        raise Problem(
-            404, "unknown_bundle", f"there is no bundle {model!r:.60} here", "look at the page anew"
-        )
+        raise unknown_bundle(model)
     checks = [(place, check_gate(service, place)) for place in places]
     passed = [place for place, check in checks if check.passed]
     if not passed:
-        reasons = "; ".join(checks[0][1].reasons)
+        reasons = checks[0][1].reasons
         raise Problem(
             409,
             "gate_not_passed",
-            f"this bundle has not passed the gate: {reasons}",
+            f"this bundle has not passed the gate: {'; '.join(map(str, reasons))}",
             f"run `{gate_command(service, places[0].folder)}`",
+            facts={"reasons": [asdict(each) for each in reasons]},
         )
     place = passed[0]
-    try:
-        bundle = open_bundle(place.folder)  # what is checked now is what will judge
-    except BadBundle as error:
-        raise Problem(409, "bad_bundle", str(error), "restore the bundle, or choose another one") from error
+    bundle = open_whole(place)  # what is checked now is what will judge
     check = check_gate(service, bundle)
     if bundle.card.model_id != model or not check.passed or check.record is None:
-        raise Problem(
-            409,
-            "bundle_changed",
-            f"the bundle in {place.name!r:.80} was replaced meanwhile",
-            "look at the page anew, and decide again",
-        )
+        raise changed_meanwhile(place)
     return place, bundle, check.record
 
 
@@ -200,7 +171,7 @@ def _write(
 ) -> None:
     """Write the choice, unless another one was made since the page was shown."""
     with service.console.transaction() as (connection, writer):
-        _one_at_a_time(connection)
+        one_at_a_time(connection)
         choices = releases.choices_within(connection)
         if mark_of(choices) != wish.seen or _is_other_target(choices, wish, name):
             raise Problem(
@@ -216,13 +187,10 @@ def _write(
         number = choices[-1].number + 1 if choices else 1
         reason = commit_text(connection, person, wish.reason.strip())
         facts = {"number": number, "before": before, "reason": reason, **details}
-        writer.append_within(connection, [Event(name=name, person=person, subject=wish.model, details=facts)])
+        made = Event(name=name, person=person, subject=wish.model, details=facts)
+        ended = shadow_end(connection, service, releases, default=wish.model, person=person)
+        writer.append_within(connection, [made, *ended])
 
 
 def _is_other_target(choices: tuple[Choice, ...], wish: Wish, name: str) -> bool:
     return name == BUNDLE_ROLLED_BACK and rollback_target(choices) != wish.model
-
-
-def _one_at_a_time(connection: Connection) -> None:
-    """Hold off other processes until the transaction ends; SQLite has one that writes anyway."""
-    connection.execute(select(schema.ledger.c.id).with_for_update())

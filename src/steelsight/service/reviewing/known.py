@@ -72,12 +72,13 @@ def count_held_known(connection: Connection, person: str) -> int:
 def known_waiting(
     connection: Connection, ledger: str, person: str, share: float, *, skip: Collection[str] = ()
 ) -> KnownWaiting:
-    """Known cases for a person: with a live verdict, not claimed, and not answered by the person.
+    """Known cases for a person: with a live verdict, not claimed, not entered and not answered by the person.
 
     share  of them that are shown with the verdict
     skip   sheets that the person has put off or has on the page
     """
-    there = {name for name, each in known_cases(connection).items() if not each.ended}
+    cases = known_cases(connection)
+    there = {name for name, each in cases.items() if not each.ended and person not in each.by}
     if not there:
         return KnownWaiting((), ())
     verdicts, reviews = schema.verdicts, schema.reviews

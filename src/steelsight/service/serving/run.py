@@ -18,14 +18,14 @@ from steelsight.errors import BadInput
 from steelsight.service.access.accounts import first_login
 from steelsight.service.app import build_app
 from steelsight.service.context import Service
-from steelsight.service.releases.following import Releases, shadow_id
+from steelsight.service.releases.following import Releases
 from steelsight.service.releases.places import judging_folder
 from steelsight.service.serving.opening import complete_settings, open_service
 from steelsight.service.serving.protocol import BoundedProtocol
 from steelsight.service.serving.station import StationProcess, line_words
 from steelsight.service.settings.load import Settings
 
-__all__ = ["ServiceSummary", "serve", "server_options"]
+__all__ = ["ServiceSummary", "serve", "server_options", "station_of"]
 
 GRACE_S: Final = 3  # for requests that are being answered when the service ends
 KEEP_ALIVE_S: Final = 15
@@ -54,11 +54,11 @@ def serve(settings: Settings, report: Callable[[str], None]) -> ServiceSummary:
         service = opened.enter_context(closing(open_service(settings, report)))
         app = build_app(service)
         opened.callback(app.state.judges.close)
-        _follow_choice(service, app.state.releases, report)
+        releases: Releases = app.state.releases
+        _follow_choice(service, releases, report)
         station = None
         if settings.watch is not None:
-            station = StationProcess(lambda: line_words(_of_station(service)), report)
-            app.state.releases.changed.append(station.restart)
+            station = station_of(service, releases, report)
             opened.callback(station.stop)
             app.state.health.more["station"] = station.state
             station.start()
@@ -87,11 +87,18 @@ def _first_name(service: Service) -> str:
     return next(iter(service.bundles))[0]
 
 
-def _of_station(service: Service) -> Settings:
-    """The settings with the bundle that judges by default, and without a shadow that is the same bundle."""
-    same = shadow_id(service) == service.bundles.default.bundle.card.model_id
-    shadow = None if same else service.settings.shadow
-    return service.settings.model_copy(update={"bundle": judging_folder(service), "shadow": shadow})
+def station_of(service: Service, releases: Releases, report: Callable[[str], None]) -> StationProcess:
+    """The station of a service, not started; another default or another shadow has it start again."""
+    station = StationProcess(lambda: line_words(_of_station(service, releases)), report)
+    releases.changed.append(station.restart)
+    releases.shadow_changed.append(station.restart)
+    return station
+
+
+def _of_station(service: Service, releases: Releases) -> Settings:
+    """The settings with the bundles that judge: the default, and the shadow that people chose beside it."""
+    chosen = {"bundle": judging_folder(service), "shadow": releases.shadow_folder}
+    return service.settings.model_copy(update=chosen)
 
 
 def _listen(settings: Settings) -> socket.socket:

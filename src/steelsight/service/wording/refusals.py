@@ -1,11 +1,12 @@
 """Refusals for people: in English as they are raised, in other languages by their code.
 
-A code whose sentence would lose what the message says, such as the reasons of a gate, is not translated.
+A code whose sentence would lose what the message says is not translated, unless `facts` has what it says.
 """
 
 from __future__ import annotations
 
 from steelsight.service.problem import Problem
+from steelsight.service.wording.gate_reasons import gate_reason_text
 from steelsight.service.wording.page_words import PageWords
 
 __all__ = ["in_words", "refusal_text"]
@@ -33,7 +34,14 @@ def in_words(words: PageWords, problem: Problem) -> Problem:
 
 
 def _texts(words: PageWords, problem: Problem) -> dict[str, str]:
-    return {**_of_access(words, problem), **_of_sheets(words), **_of_acts(words), **_of_service(words)}
+    return {
+        **_of_access(words, problem),
+        **_of_sheets(words),
+        **_of_acts(words),
+        **_of_shadows(words, problem),
+        **_of_gates(words, problem),
+        **_of_service(words),
+    }
 
 
 def _of_access(words: PageWords, problem: Problem) -> dict[str, str]:
@@ -110,6 +118,37 @@ def _of_acts(words: PageWords) -> dict[str, str]:
         "bad_verdict": words("Expected the id of a verdict, WRITER:NUMBER such as line-1:4711."),
         "too_many_rows": words("These are too many events for one file. Choose a shorter time, or one kind."),
     }
+
+
+def _of_shadows(words: PageWords, problem: Problem) -> dict[str, str]:
+    values = {name: problem.facts.get(name, "") for name in ("expected", "got")}
+    return {
+        "shadow_other_classes": words(
+            "The classes are not those of the bundle that judges: expected %(expected)s, got %(got)s.",
+            **values,
+        ),
+        "shadow_other_input": words(
+            "The input is not that of the bundle that judges: expected %(expected)s, got %(got)s.", **values
+        ),
+        "shadow_changed": words("Another shadow bundle was started or ended meanwhile. Decide again."),
+        "shadow_already": words("This bundle is the shadow already."),
+        "no_shadow": words("There is no shadow bundle to end."),
+    }
+
+
+def _of_gates(words: PageWords, problem: Problem) -> dict[str, str]:
+    found = {
+        "no_gate_policy": words(
+            "Without a policy no bundle can be promoted: the setting gate_policy names none. Write one, and "
+            "start the service with it."
+        ),
+        "gate_policy_unreadable": words("The policy that the setting gate_policy names cannot be read."),
+    }
+    reasons = [gate_reason_text(words, **each) for each in problem.facts.get("reasons", ())]
+    if reasons and all(language == words.language for _, language in reasons):
+        why = " ".join(text for text, _ in reasons)
+        found["gate_not_passed"] = words("This bundle has not passed the gate. %(why)s", why=why)
+    return found
 
 
 def _of_service(words: PageWords) -> dict[str, str]:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 
 from steelsight.ledger.coils.defects import TOLERANCE_MM
 from steelsight.service.api.models.sheets import SheetAnswer, VerdictAnswer
-from steelsight.service.api.models.values import AnswerModel, Moment, PageQuery, ShortName, UtcText
+from steelsight.service.api.models.values import (
+    AnswerModel,
+    Moment,
+    PageQuery,
+    Parameters,
+    ShortName,
+    UtcText,
+)
 
 __all__ = [
     "BundleAnswer",
@@ -25,6 +32,8 @@ __all__ = [
     "EventAnswer",
     "EventPage",
     "EventQuery",
+    "ShadowAnswer",
+    "ShadowWish",
     "StationAnswer",
     "StationList",
 ]
@@ -163,6 +172,26 @@ class BundleAnswer(BundleSummary):
 
     card: dict[str, Any] = Field(description="card.json, as docs of bundles describe it.")
     notes: tuple[str, ...]
+
+
+class ShadowAnswer(AnswerModel):
+    """The bundle that judges beside the default without being shown."""
+
+    model: str | None = Field(description="Model id; null = there is none.")
+    since: UtcText | None = Field(description="When it was started; null = the setting names it, or none.")
+    seen: str = Field(description="State of the choices, for the next request that starts or ends a shadow.")
+
+
+class ShadowWish(Parameters):
+    """Which shadow to start or to end, and why."""
+
+    model: Annotated[str, StringConstraints(pattern="^[0-9a-f]{12,32}$")] = Field(description="Model id.")
+    seen: Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00]*$")] = Field(
+        description="`seen` of GET /shadow, on which the decision rests."
+    )
+    reason: Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")] = Field(
+        description="For those who ask later."
+    )
 
 
 class StationAnswer(AnswerModel):

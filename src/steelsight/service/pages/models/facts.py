@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from steelsight.names import on_one_line, shown_name
 from steelsight.runtime.bundle.card import BundleCard
+from steelsight.runtime.bundle.gate import GateReason
 from steelsight.runtime.bundle.gate_record import GateRecord
 from steelsight.service.context import Service
 from steelsight.service.problem import Problem
-from steelsight.service.releases.following import shadow_id
 from steelsight.service.releases.places import BundlePlace, Unusable, candidates, known_places
 from steelsight.service.releases.promoting import check_gate, gate_command
+from steelsight.service.releases.shadowing import check_comparable
 
 __all__ = ["Adaptation", "BundleFacts", "Figure", "ParityFacts", "bundle_facts", "figures_of"]
 
@@ -68,17 +69,22 @@ class BundleFacts:
     adaptations: tuple[Adaptation, ...]
     gate: GateRecord | None  # the last one, of whatever policy
     passed: bool  # the gate, by the policy of the settings
-    refusal: str  # why it may not be promoted; "" = it may
-    command: str  # that mends it
+    refusals: tuple[GateReason, ...]  # why its records do not let it be promoted; empty = they do
+    no_policy: Problem | None  # why no record can count; None = one can
+    command: str  # that mends it; "" = it may be promoted
+    no_shadow: Problem | None  # why it may not judge beside the default; None = it may
 
 
-def bundle_facts(service: Service) -> tuple[list[BundleFacts], list[Unusable]]:
-    """All bundles at hand, the default first, and folders of candidates that hold none."""
+def bundle_facts(service: Service, shadow: str | None) -> tuple[list[BundleFacts], list[Unusable]]:
+    """All bundles at hand, the default first, and folders of candidates that hold none.
+
+    shadow  id of the bundle that judges beside the default; None = none
+    """
     groups: dict[str, list[BundlePlace]] = {}
     for place in known_places(service):
         groups.setdefault(place.model, []).append(place)
     default = service.bundles.default.bundle.card
-    roles = _Roles(service)
+    roles = _Roles(service, shadow)
     found = [_facts(service, places, roles.of(model), default) for model, places in groups.items()]
     return found, candidates(service.settings.candidates)[1]
 
@@ -86,10 +92,10 @@ def bundle_facts(service: Service) -> tuple[list[BundleFacts], list[Unusable]]:
 class _Roles:
     """Which bundle is what."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, shadow: str | None) -> None:
         self._ids: dict[str, set[str | None]] = {
             "default": {service.bundles.default.bundle.card.model_id},
-            "shadow": {shadow_id(service)},
+            "shadow": {shadow},
             "opened": {each.bundle.card.model_id for _, each in service.bundles},
             "candidate": {each.model for each in candidates(service.settings.candidates)[0]},
         }
@@ -97,7 +103,7 @@ class _Roles:
     def of(self, model: str) -> tuple[str, ...]:
         found = tuple(name for name, ids in self._ids.items() if model in ids)
         if "default" in found:
-            found = ("default",)  # also where the setting `shadow` names it: it shadows nothing then
+            found = ("default",)
         return found or ("kept",)
 
 
@@ -105,7 +111,7 @@ def _facts(
     service: Service, places: Sequence[BundlePlace], roles: tuple[str, ...], default: BundleCard
 ) -> BundleFacts:
     place = next((each for each in places if each.card.gates), places[0])
-    passed, refusal = _gate(service, places)
+    passed, refusals, problem = _gate(service, places)
     return BundleFacts(
         name=places[0].name,
         model=place.model,
@@ -117,19 +123,32 @@ def _facts(
         adaptations=tuple(_adaptations(place.card)),
         gate=place.card.gates[-1] if place.card.gates else None,
         passed=passed,
-        refusal=refusal,
+        refusals=refusals,
+        no_policy=problem,
         command="" if passed else gate_command(service, places[0].folder),
+        no_shadow=_comparable(place.card, default),
     )
 
 
-def _gate(service: Service, places: Sequence[BundlePlace]) -> tuple[bool, str]:
+def _comparable(card: BundleCard, default: BundleCard) -> Problem | None:
+    try:
+        check_comparable(card, default)
+    except Problem as problem:
+        return problem
+    return None
+
+
+def _gate(
+    service: Service, places: Sequence[BundlePlace]
+) -> tuple[bool, tuple[GateReason, ...], Problem | None]:
+    """Whether a record lets the bundle be promoted, why none does, and why none can."""
     try:
         checks = [check_gate(service, each) for each in places]
     except Problem as problem:
-        return False, f"{problem.message}; {problem.advice}"
+        return False, (), problem
     if any(each.passed for each in checks):
-        return True, ""
-    return False, words_of("; ".join(checks[0].reasons))
+        return True, (), None
+    return False, checks[0].reasons, None
 
 
 def words_of(text: str) -> str:

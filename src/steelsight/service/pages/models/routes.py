@@ -1,4 +1,4 @@
-"""The page, and what engineers do on it: promote, roll back, learn, cancel."""
+"""The page, and what engineers do on it: promote, roll back, start and end a shadow, learn, cancel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from steelsight.service.pages.models.shown import learning_values, page_values
 from steelsight.service.pages.rendering import fragment, render
 from steelsight.service.problem import Problem
 from steelsight.service.releases.following import Releases
-from steelsight.service.releases.promoting import LONGEST_REASON, Wish, promote, roll_back
+from steelsight.service.releases.promoting import promote, roll_back
+from steelsight.service.releases.shadowing import end_shadow, start_shadow
+from steelsight.service.releases.wishes import LONGEST_REASON, Wish
 
 __all__ = ["router"]
 
@@ -34,7 +36,7 @@ ACTS: Final = "/models"
 
 
 def _wish(model: ModelId, seen: Seen, reason: Reason) -> Wish:
-    """What the forms of promotion and of rollback send."""
+    """What the forms of promotion, of rollback and of the shadow send."""
     return Wish(model, seen, reason)
 
 
@@ -110,6 +112,34 @@ def roll_back_bundle(
     """Let the bundle judge again that did before."""
     releases: Releases = request.app.state.releases
     return _act(request, service, caller, lambda: roll_back(service, releases, caller, wanted))
+
+
+@router.post("/models/shadow")
+def start_shadow_bundle(
+    request: Request,
+    service: ServicePart,
+    caller: Engineer,
+    wanted: Wanted,
+) -> Response:
+    """Let a bundle judge beside the default."""
+    releases: Releases = request.app.state.releases
+    return _act(
+        request, service, caller, lambda: start_shadow(service, releases, caller, wanted), part="shadow"
+    )
+
+
+@router.post("/models/shadow/end")
+def end_shadow_bundle(
+    request: Request,
+    service: ServicePart,
+    caller: Engineer,
+    wanted: Wanted,
+) -> Response:
+    """End the shadow."""
+    releases: Releases = request.app.state.releases
+    return _act(
+        request, service, caller, lambda: end_shadow(service, releases, caller, wanted), part="shadow"
+    )
 
 
 @router.post("/models/learn")

@@ -19,6 +19,8 @@ from steelsight.service.access.roles import Caller, Permission
 from steelsight.service.context import Service
 from steelsight.service.learning.jobs import Learning, missing_parts
 from steelsight.service.pages.models.facts import BundleFacts, bundle_facts, figures_of
+from steelsight.service.pages.models.wording import Said
+from steelsight.service.pages.words import language_of, words_in
 from steelsight.service.problem import Problem
 from steelsight.service.releases.choices import Choice, mark_of, rollback_target
 from steelsight.service.releases.following import Releases
@@ -45,11 +47,15 @@ def page_values(
     """What the whole page needs."""
     releases: Releases = request.app.state.releases
     choices = releases.choices()
-    bundles, unusable = bundle_facts(service)
+    shadow_choices, running = releases.shadow_choices(), releases.shadow()
+    bundles, unusable = bundle_facts(service, running)
     names = {each.model: each.name for each in bundles}
     with service.ledger.read() as connection:
         judging = recent_judging(connection, now_us() - HOUR_US)
-        history = [_shown_choice(connection, each, names) for each in choices[::-1][:SHOWN_CHOICES]]
+        history, shadows = (
+            [_shown_choice(connection, each, names) for each in made[::-1][:SHOWN_CHOICES]]
+            for made in (choices, shadow_choices)
+        )
     target = rollback_target(choices)
     return {
         "bundles": bundles,
@@ -60,6 +66,11 @@ def page_values(
         "target": target,
         "target_here": target in names,
         "trouble": releases.trouble,
+        "shadow_choices": shadows,
+        "shadow_seen": mark_of(shadow_choices),
+        "shadow_now": running,
+        "shadow_trouble": releases.shadow_trouble,
+        "station": service.settings.watch is not None,
         "configured": service.bundles.configured,
         "judging": judging,
         "may_act": caller.may(Permission.CONFIGURE),
@@ -72,7 +83,8 @@ def page_values(
 
 def _shown_choice(connection: Connection, choice: Choice, names: dict[str, str]) -> dict[str, Any]:
     return {
-        "promoted": choice.promoted,
+        "act": choice.name,
+        "because": choice.because,
         "made_us": choice.made_us,
         "name": names.get(choice.model, choice.model[:12]),
         "before": names.get(choice.before, choice.before[:12]),
@@ -130,10 +142,11 @@ def _disagreements(
 def learning_values(request: Request, service: Service, caller: Caller) -> dict[str, Any]:
     """What the part about learning needs."""
     learning: Learning = request.app.state.learning
-    job = learning.job()
+    job, words = learning.job(), words_in(language_of(request))
     with service.ledger.read() as connection:
         by = "" if job is None else _person(connection, job.person)
     return {
+        "say": Said(words),
         "job": job,
         "job_by": by,
         "job_figures": () if job is None else figures_of(job.comparison),

@@ -66,6 +66,7 @@ def show_page(request: Request, service: ServicePart, caller: Reader, query: Ask
         figures=found.value,
         pending=found.pending,
         refusal=refusal,
+        may_act=caller.may(Permission.CONFIGURE),
         **values,
     )
 
