@@ -60,7 +60,11 @@ def local(make_bundle, folder, tmp_path):
 
     def run(bundle=None, **options):
         scan_module.scan(
-            bundle or make_bundle(), [folder], tmp_path / "local", ScanOptions(page=False, **options), workers=1
+            bundle or make_bundle(),
+            [folder],
+            tmp_path / "local",
+            ScanOptions(page=False, **options),
+            workers=1,
         )
         return bytes_of(tmp_path / "local")
 
@@ -127,8 +131,7 @@ def worker_processes():
 def test_a_driver_that_is_killed_goes_on(ray_head, add_node, scan, local, make_bundle, folder, tmp_path):
     add_node("slow")
     program = (
-        "import sys; from steelsight.runtime.bundle.default import default_bundle
-from steelsight.runtime.scan import run as s; s.PART = int(sys.argv[1])\n"
+        "import sys; from steelsight.runtime.scan import run as s; s.PART = int(sys.argv[1])\n"
         "from steelsight.runtime.scan.options import ScanOptions\n"
         "from steelsight.cluster.connect import connect\n"
         "from steelsight.cluster.scan import on_cluster\n"
