@@ -202,7 +202,7 @@ def test_other_processors_are_written_into_each_row(add_node, scan, local, tmp_p
     assert rows.drop_columns("processor").equals(here)
     with pytest.raises(BadOutput, match="mixed was true, now null"):
         scan(bundle=bundle)
-    with pytest.raises(BadCluster, match="bundle/probes.npz: the bundle carries no probe sheets"):
+    with pytest.raises(BadCluster, match=r"probes\.npz: the bundle carries no probe sheets"):
         scan("other", mixed=True)
 
 
