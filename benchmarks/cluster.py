@@ -6,7 +6,7 @@
 
 speed   two workers of Ray over two local worker processes, the same sheets, in turns, one thread each; `warm`
         counts from the moment when every worker has given its first part
-deaths  workers, nodes and drivers are killed while a scan runs; its rows are compared with those of a local scan
+deaths  workers, nodes and drivers are killed while a scan runs; its rows are compared with a local scan's
 driver  workers that scan nothing and give back the bytes of a part: what the driver does for a part, and its
         memory for a plan of so many sheets
 

@@ -122,3 +122,16 @@ def test_nothing_of_ray_is_imported_without_the_option(tmp_path):
     )
     assert told.returncode == 2, told.stderr
     assert "expected at least one image" in " ".join(told.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("end", "told"), [("os._exit(1)", True), ("os.kill(os.getpid(), 9)", True), ("pass", False)]
+)
+def test_a_sudden_end_is_told_on_stderr(end, told):
+    code = (
+        "import os; from steelsight.cluster.exit_notice import notice_of_sudden_exit\n"
+        f"with notice_of_sudden_exit(): {end}"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ("and the same command goes on" in ended.stderr) is told
+    assert ended.stdout == ""

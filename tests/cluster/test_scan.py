@@ -11,7 +11,7 @@ import time
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.cluster.conftest import FAULTS, PER_PART
+from tests.cluster.conftest import FAULTS, NODE_IP, PER_PART
 from tests.runtime.scan.test_run import break_some, bytes_of, draw_sheets
 
 from steelsight.errors import BadCluster, BadOutput, ScanIncomplete
@@ -214,3 +214,31 @@ def test_a_node_that_breaks_parity_is_refused_also_when_mixed(add_node, scan):
 
 def test_the_faults_are_on_the_path_of_nodes_alone():
     assert str(FAULTS) not in sys.path
+
+
+def test_a_scan_whose_cluster_ends_is_told_and_goes_on_here(make_bundle, folder, local, tmp_path):
+    """With the head ends the node of the driver, and Ray ends the driver with it."""
+    from ray.cluster_utils import Cluster
+
+    arguments = {"include_dashboard": False, "node_ip_address": NODE_IP}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **arguments})
+    out = tmp_path / "local"
+    code = "from steelsight.runtime.scan import run; run.PART = 4; from steelsight.cli import main; main()"
+    command = ["scan", make_bundle(), folder, "--out", out, "--ray", cluster.address]
+    path = os.pathsep.join([str(FAULTS), *filter(None, sys.path)])
+    driver = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path, "FAULT": ""},
+    )
+    while not list(out.glob("verdicts/*.parquet")):
+        assert driver.poll() is None, driver.communicate()
+        time.sleep(0.01)
+    cluster.head_node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
+    _, told = driver.communicate(timeout=300)
+    assert driver.returncode
+    assert "the Ray node of this machine ended" in " ".join(told.split())
+    assert local()
+    assert len(list(out.glob("verdicts/*.parquet"))) == -(-SHEETS // PER_PART)

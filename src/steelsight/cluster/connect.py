@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 import ray
 from ray._private import ray_constants
 
+from steelsight.cluster.exit_notice import notice_of_sudden_exit
 from steelsight.errors import BadCluster
 
 __all__ = ["LOCAL", "connect"]
@@ -42,7 +43,8 @@ def connect(address: str) -> Iterator[None]:
     with _loopback_alone() if loopback else nullcontext():
         _begin(address)
     try:
-        yield
+        with notice_of_sudden_exit():
+            yield
     finally:
         ray.shutdown()
 
