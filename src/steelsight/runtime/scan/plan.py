@@ -18,7 +18,7 @@ from steelsight.runtime.scan.archives.members import Member
 from steelsight.runtime.scan.sources import PlannedSheet
 from steelsight.types import Reason
 
-__all__ = ["PART", "PLAN_FILE", "ScanPlan", "open_plan", "write_plan"]
+__all__ = ["PART", "PLAN_FILE", "ScanPlan", "open_plan", "sheets_of", "write_plan"]
 
 PLAN_FILE: Final = "plan.parquet"
 PART: Final = 512  # sheets: the unit of work and of writing
@@ -52,9 +52,13 @@ class ScanPlan:
 
     def part(self, number: int) -> list[PlannedSheet]:
         """The sheets of one part, by its number from 0."""
+        return sheets_of(self.rows(number))
+
+    def rows(self, number: int) -> pa.Table:
+        """The rows of one part as they are saved; `sheets_of` reads them."""
         # Opened here: pyarrow takes no path of bytes that are not text.
         with self.path.open("rb") as opened, pq.ParquetFile(opened) as file:
-            return _sheets(file.read_row_group(number))
+            return file.read_row_group(number)
 
     def __iter__(self) -> Iterator[PlannedSheet]:
         for number in range(self.parts):
@@ -106,7 +110,8 @@ def _table(sheets: Sequence[PlannedSheet]) -> pa.Table:
     return pa.table(columns, schema=_SCHEMA)
 
 
-def _sheets(table: pa.Table) -> list[PlannedSheet]:
+def sheets_of(table: pa.Table) -> list[PlannedSheet]:
+    """The sheets of rows of a plan."""
     rows = zip(*(table[name].to_pylist() for name in _SCHEMA.names), strict=True)
     return [
         PlannedSheet(

@@ -16,6 +16,7 @@ from steelsight.errors import BadInput, BadOutput
 from steelsight.files import PARTIAL
 from steelsight.runtime.bundle.open import Bundle, open_bundle
 from steelsight.runtime.engine.engine import Engine, open_engine
+from steelsight.runtime.scan.job import FinishedPart, RunParts, ScanJob
 from steelsight.runtime.scan.options import DEFAULTS, ScanOptions
 from steelsight.runtime.scan.output import (
     SCAN_FILE,
@@ -23,6 +24,7 @@ from steelsight.runtime.scan.output import (
     identify,
     load_scan,
     lock_output,
+    machine_facts,
     save_scan,
 )
 from steelsight.runtime.scan.part_scanner import PartScanner
@@ -31,7 +33,7 @@ from steelsight.runtime.scan.plan import PART, ScanPlan, open_plan, write_plan
 from steelsight.runtime.scan.retry import has_transient_rows, is_readable_now
 from steelsight.runtime.scan.sources import PlannedSheet, list_sources
 from steelsight.runtime.scan.summary import ScanSummary, summarise, write_summary
-from steelsight.runtime.scan.workers import FinishedPart, run_parts
+from steelsight.runtime.scan.workers import run_parts as run_in_processes
 
 __all__ = ["ReportProgress", "ScanReport", "cores", "save_certificate", "scan"]
 
@@ -82,6 +84,8 @@ def scan(
     *,
     workers: int | None = None,
     progress: ReportProgress | None = None,
+    run_parts: RunParts | None = None,
+    mixed: bool = False,
 ) -> ScanReport:
     """Scan every sheet of SOURCES and write OUT: plan, verdicts, bad files, summary and report.
 
@@ -91,6 +95,8 @@ def scan(
     sources   image files, folders, patterns, tar and zip archives
     workers   processes; None = one a processor core. A scan of one part runs in this process
     progress  called with the sheets done and the sheets in all after each part
+    run_parts  who scans the parts, such as the nodes of a cluster; None = `workers` processes of this machine
+    mixed     whether machines of other types may scan parts; each row then tells its processor
     raises    BadBundle, BadSource, BadOutput, BadInput; ScanIncomplete where a worker died;
               KeyboardInterrupt after a clean stop
     """
@@ -99,18 +105,20 @@ def scan(
         raise BadInput(f"workers: expected at least 1, got {workers}")
     bundle = open_bundle(Path(bundle_folder))
     engine = open_engine(bundle, options.engine, threads=1, batch=options.batch)  # as in workers: equal rows
-    identity = identify(bundle, sources, engine, heatmaps=options.heatmaps, watch=False)
+    identity = identify(bundle, sources, engine, heatmaps=options.heatmaps, watch=False, mixed=mixed)
     with lock_output(out, fresh=options.fresh):
         plan, later, saved = _plan(out, identity, sources)
         passed_over = saved["passed_over"]
-        rows = PartRows(bundle.card, plan.checksum, options.heatmaps)
+        rows = PartRows(bundle.card, plan.checksum, options.heatmaps, mixed=mixed)
         missing, damaged = _missing_parts(out, plan, rows)
         kept = plan.sheets - sum(_length(plan, number) for number in missing)
         started = time.perf_counter()
         done = kept
-        if plan.parts > 1:  # the plan decides, not what is left of it
+        if run_parts is not None:
+            finished = run_parts(ScanJob(bundle, plan, out, missing, rows, options, machine_facts(engine)))
+        elif plan.parts > 1:  # the plan decides, not what is left of it
             settings = _worker_settings(out, bundle, plan, identity, options)
-            finished = run_parts(settings, missing, workers or cores())
+            finished = run_in_processes(settings, missing, workers or cores())
         else:
             finished = _scan_here(PartScanner(bundle, engine, rows), plan, out, missing)
         with closing(finished):  # also where `progress` raises: workers end before the caller goes on
