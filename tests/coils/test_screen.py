@@ -10,7 +10,7 @@ from steelsight.coils import periods, search
 from steelsight.coils.lattice import Span
 from steelsight.coils.periods import find_band, in_bins, likely_periods, turn_weights
 from steelsight.coils.repeats import find_repeats
-from steelsight.coils.screen import Band, BinnedPoints, strong_numbers
+from steelsight.coils.screen import BinnedPoints, FrequencyBand, strong_numbers
 from steelsight.coils.settings import RepeatSettings
 
 BIN_M, HARMONICS, PEAKS, LEAST_POWER = 0.02, 4, 4, 20.0
@@ -111,7 +111,7 @@ def test_periods_are_the_same_with_and_without_the_screen(dense, monkeypatch):
 )
 def test_no_strong_frequency_is_left_out_and_none_far_below_is_kept(low, more, size, counts, seed, regular):
     rng = np.random.default_rng(seed)
-    band = Band(low, min(low + more, size // 8), size)
+    band = FrequencyBand(low, min(low + more, size // 8), size)
     parts = []
     for count in counts:
         bins = rng.integers(0, size, count)
@@ -127,7 +127,7 @@ def test_no_strong_frequency_is_left_out_and_none_far_below_is_kept(low, more, s
 
 def test_a_frequency_that_just_reaches_the_limit_is_kept():
     """Points in one bin have the largest power there is at every frequency: n times the harmonics."""
-    band = Band(5, 900, 8192)
+    band = FrequencyBand(5, 900, 8192)
     part = BinnedPoints(np.full(50, 4321), np.ones(50))
     (strong,) = strong_numbers([part], band, HARMONICS, 50.0 * HARMONICS)
     assert strong.tolist() == list(range(5, 900))

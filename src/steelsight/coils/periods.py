@@ -10,7 +10,7 @@ import numpy as np
 
 from steelsight.coils.lattice import HARMONICS, Span
 from steelsight.coils.points import Floats
-from steelsight.coils.screen import Band, BinnedPoints, Numbers, strong_numbers
+from steelsight.coils.screen import BinnedPoints, FrequencyBand, Numbers, strong_numbers
 
 __all__ = ["find_band", "frequency_spacing", "in_bins", "likely_periods", "turn_weights"]
 
@@ -37,15 +37,15 @@ def frequency_spacing(span: Span) -> float:
     return 1 / (_size(span) * BIN_M)
 
 
-def find_band(span: Span, shortest_m: float, longest_m: float) -> Band | None:
+def find_band(span: Span, shortest_m: float, longest_m: float) -> FrequencyBand | None:
     """The frequencies that are looked at; None where there are too few."""
     size = _size(span)
     low = max(1, math.floor(size * BIN_M / longest_m))
     high = min(math.ceil(size * BIN_M / shortest_m) + 1, size // 2 // HARMONICS)
-    return Band(low, high, size) if high > low + 2 else None
+    return FrequencyBand(low, high, size) if high > low + 2 else None
 
 
-def in_bins(along: Floats, weights: Floats, span: Span, band: Band) -> BinnedPoints:
+def in_bins(along: Floats, weights: Floats, span: Span, band: FrequencyBand) -> BinnedPoints:
     """Points of a span, counted from its start.
 
     along  (n,) metres
@@ -54,14 +54,14 @@ def in_bins(along: Floats, weights: Floats, span: Span, band: Band) -> BinnedPoi
     return BinnedPoints(bins, weights)
 
 
-def likely_periods(parts: Sequence[BinnedPoints], band: Band) -> list[list[float]]:
+def likely_periods(parts: Sequence[BinnedPoints], band: FrequencyBand) -> list[list[float]]:
     """Of each part the periods with most power in metres, the strongest first; none where none stands out."""
     sparse = [each for each in parts if each.bins.size <= DENSE]
     strong = iter(strong_numbers(sparse, band, HARMONICS, LEAST_POWER) if sparse else [])
     return [_peaks(each, band, next(strong) if each.bins.size <= DENSE else None) for each in parts]
 
 
-def _peaks(part: BinnedPoints, band: Band, strong: Numbers | None) -> list[float]:
+def _peaks(part: BinnedPoints, band: FrequencyBand, strong: Numbers | None) -> list[float]:
     """The strongest peaks; `strong` holds all numbers that may reach the least power, None = any may."""
     if strong is not None and not strong.size:
         return []
@@ -72,7 +72,7 @@ def _peaks(part: BinnedPoints, band: Band, strong: Numbers | None) -> list[float
     return [band.size * BIN_M / float(band.low + peak) for peak in strongest]
 
 
-def _total_power(part: BinnedPoints, band: Band, strong: Numbers | None) -> Floats:
+def _total_power(part: BinnedPoints, band: FrequencyBand, strong: Numbers | None) -> Floats:
     """(high - low,) power of each frequency with its harmonics, 0 where it and its neighbours are weak."""
     raised = np.arange(1, HARMONICS + 1)
     if strong is None or 3 * HARMONICS * strong.size * part.bins.size > band.size:

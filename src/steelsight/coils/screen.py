@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from steelsight.coils.points import Floats
 
-__all__ = ["Band", "BinnedPoints", "Numbers", "strong_numbers"]
+__all__ = ["BinnedPoints", "FrequencyBand", "Numbers", "strong_numbers"]
 
 BLOCK: Final = 1 << 16  # frequencies whose sums are held at once
 ROUNDING: Final = 1.8e-7  # relative, of a factor of a term: 4e-8 of its own, sqrt(5) * 6e-8 of the product
@@ -31,7 +31,7 @@ Single = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Band:
+class FrequencyBand:
     """The frequencies number / size with low <= number < high, in turns a bin."""
 
     low: int
@@ -53,7 +53,7 @@ class BinnedPoints:
 
 
 def strong_numbers(
-    parts: Sequence[BinnedPoints], band: Band, harmonics: int, least_power: float
+    parts: Sequence[BinnedPoints], band: FrequencyBand, harmonics: int, least_power: float
 ) -> list[Numbers]:
     """For each part the numbers of the frequencies that reach a power and of some that nearly do, ascending.
 
@@ -81,7 +81,7 @@ def strong_numbers(
     return [_inside(each, band) for each in found]
 
 
-def _inside(numbers: list[Numbers], band: Band) -> Numbers:
+def _inside(numbers: list[Numbers], band: FrequencyBand) -> Numbers:
     found = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *numbers]))
     return found[(found >= band.low) & (found < band.high)]
 

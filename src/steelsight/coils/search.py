@@ -13,7 +13,7 @@ import numpy as np
 from steelsight.coils.lattice import Lattice, Span, cells, fit, log_p, snapped
 from steelsight.coils.periods import find_band, frequency_spacing, in_bins, likely_periods, turn_weights
 from steelsight.coils.points import Floats
-from steelsight.coils.screen import Band
+from steelsight.coils.screen import FrequencyBand
 from steelsight.coils.settings import RepeatSettings
 
 __all__ = ["FEWEST", "FoundLattice", "LatticeSearch"]
@@ -80,7 +80,7 @@ class LatticeSearch:
                 if periods:
                     yield replace(part, periods=tuple(periods))
 
-    def _band(self, span: Span) -> Band | None:
+    def _band(self, span: Span) -> FrequencyBand | None:
         """The frequencies that are looked at; None for a span that is too short."""
         too_short = span.length_m < 2 * self.settings.shortest_m
         return None if too_short else find_band(span, *self._limits(span))
