@@ -67,7 +67,7 @@ test-plant: $(VENV)-plant/.installed  ## the plant's tests, without torch
 	OMP_NUM_THREADS=1 $(VENV)-plant/bin/pytest $(PARALLEL) -m 'not long'
 
 test-long: $(VENV)/.installed  ## long statistics, trainings and attacks; writes docs/results/hardening.md
-	$(BIN)/pytest -m long
+	$(BIN)/pytest -m long -o faulthandler_timeout=7200  # the whole learning loop is one test
 	$(BIN)/python benchmarks/hardening.py build/hardening docs/results/hardening.md
 	$(BIN)/python benchmarks/service.py --prepare build/service/list.db
 

@@ -84,3 +84,19 @@ def test_the_number_of_grid_lattices_is_about_right():
 def test_of_each_turn_the_nearest_defect_is_the_mark():
     lattice = Lattice(1.0, 0.0)
     assert lattice.hits(np.array([0.01, 0.002, 1.2, 1.99, 2.004]), 0.015).tolist() == [1, 4]
+
+
+@given(
+    st.lists(st.integers(-400, 400), max_size=40).map(lambda steps: np.sort(np.array(steps) / 40)),
+    st.floats(0.2, 3),
+    st.floats(-2, 2),
+    st.floats(0.005, 0.3),
+)
+def test_marks_are_those_of_a_slow_twin(along, period, mark, tolerance):
+    lattice, nearest = Lattice(period, mark), {}
+    for number, value in enumerate(along.tolist()):
+        turn = math.floor((value - mark) / period + 0.5)
+        distance = abs(value - mark - turn * period)
+        if distance <= tolerance and distance < nearest.get(turn, (math.inf, 0))[0]:
+            nearest[turn] = distance, number
+    assert lattice.hits(along, tolerance).tolist() == sorted(number for _, number in nearest.values())

@@ -41,18 +41,26 @@ class Lattice:
         found: npt.NDArray[np.int64] = np.floor((along - self.mark_m) / self.period_m + 0.5).astype(np.int64)
         return found
 
-    def residuals(self, along: Floats) -> Floats:
-        """How far each point lies behind the mark it is nearest to, in metres."""
-        values: Floats = along - self.mark_m - self.turns(along) * self.period_m
+    def residuals(self, along: Floats, turns: npt.NDArray[np.int64]) -> Floats:
+        """How far each point lies behind the mark of its turn, in metres."""
+        values: Floats = along - self.mark_m - turns * self.period_m
         return values
 
     def hits(self, along: Floats, tolerance_m: float) -> npt.NDArray[np.int64]:
         """Which points are marks: of each turn the one nearest to its mark, within the tolerance."""
-        distance, turns = np.abs(self.residuals(along)), self.turns(along)
-        order = np.lexsort((distance, turns))
-        first = np.r_[True, np.diff(turns[order]) != 0] if order.size else np.zeros(0, dtype=bool)
-        found: npt.NDArray[np.int64] = np.sort(order[first & (distance[order] <= tolerance_m)])
+        turns = self.turns(along)
+        distance = np.abs(self.residuals(along, turns))
+        near = np.flatnonzero(distance <= tolerance_m)
+        near = near[np.lexsort((distance[near], turns[near]))]
+        found: npt.NDArray[np.int64] = np.sort(near[_first_of_each(turns[near])])
         return found
+
+
+def _first_of_each(turns: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Where a new turn begins."""
+    first = np.ones(turns.size, dtype=bool)
+    np.not_equal(turns[1:], turns[:-1], out=first[1:])
+    return first
 
 
 @dataclass(frozen=True)
@@ -101,14 +109,14 @@ def _strongest(along: Floats, weights: Floats, period_m: float, spread: float) -
 
 def _densest(along: Floats, weights: Floats, period_m: float) -> float:
     """The place within a period around which most points lie: the mean could lie between two marks."""
-    order = np.argsort(along % period_m, kind="stable")
-    places = (along % period_m)[order]
-    wide = DENSE * period_m
-    sums = np.r_[0.0, np.cumsum(np.r_[weights[order], weights[order]])]
-    ends = np.searchsorted(np.r_[places, places + period_m], places + wide, "right")
+    places = along % period_m
+    order = np.argsort(places, kind="stable")
+    places, sorted_weights = places[order], weights[order]
+    twice = np.concatenate([places, places + period_m])
+    sums = np.concatenate([[0.0], np.cumsum(np.concatenate([sorted_weights, sorted_weights]))])
+    ends = np.searchsorted(twice, places + DENSE * period_m, "right")
     start = int(np.argmax(sums[ends] - sums[: places.size]))
-    around = np.r_[places, places + period_m][start : ends[start]]
-    return float(np.median(around))
+    return float(np.median(twice[start : ends[start]]))
 
 
 def _least_squares(along: Floats, near: Lattice, tolerance_m: float) -> Lattice | None:
@@ -117,15 +125,15 @@ def _least_squares(along: Floats, near: Lattice, tolerance_m: float) -> Lattice 
     if chosen.size < FEWEST:
         return None
     turns = near.turns(chosen).astype(np.float64)
-    centred = turns - turns.mean()
+    mean_turn, mean = float(turns.mean()), float(chosen.mean())
+    centred = turns - mean_turn
     squares = float(centred @ centred)
     period = float(centred @ chosen) / squares
     if period <= 0:
         return None
-    rest = chosen - chosen.mean() - centred * period
+    rest = chosen - mean - centred * period
     error = math.sqrt(float(rest @ rest) / (chosen.size - 2) / squares)
-    middle = round(float(turns.mean()))
-    return Lattice(period, float(chosen.mean()) + (middle - float(turns.mean())) * period, error)
+    return Lattice(period, mean + (round(mean_turn) - mean_turn) * period, error)
 
 
 def snapped(lattice: Lattice, span: Span, tolerance_m: float) -> Lattice:
@@ -156,8 +164,9 @@ def log_p(along: Floats, lattice: Lattice, reach_m: float) -> float:
     along    (n,) metres, sorted
     reach_m  how far from its mark a defect may lie
     """
-    turns, offsets = lattice.turns(along), lattice.residuals(along)
-    starts = np.flatnonzero(np.r_[True, np.diff(turns) != 0])
+    turns = lattice.turns(along)
+    offsets = lattice.residuals(along, turns)
+    starts = np.flatnonzero(_first_of_each(turns))
     hit = np.add.reduceat((np.abs(offsets) <= reach_m).astype(np.int64), starts) > 0
     covered = np.add.reduceat(_gaps(offsets, starts, lattice.period_m).clip(0, 2 * reach_m), starts)
     share, expected = float(hit.mean()), float(np.minimum(covered / lattice.period_m, 1).mean())

@@ -35,7 +35,7 @@ from steelsight.service.reviewing.seen import note_coil_seen
 __all__ = ["router"]
 
 COILS: Final = 30  # of a page of the list
-AT_ONCE: Final = 5000  # defects whose repeat distances are searched without a question
+AT_ONCE: Final = 10_000  # defects whose repeat distances are searched without a question
 WAIT_S: Final = 2.0  # for repeat distances, before the page asks again
 GZIP: Final = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
 
