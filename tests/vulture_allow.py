@@ -59,6 +59,8 @@ comment
 subject
 spooled  # printed by `line --json`
 readinto  # io.BufferedReader reads by it
+readall
+seekable
 clock_set_back
 should_exit  # ends uvicorn's server
 
