@@ -12,6 +12,7 @@
     │   ├── BadCheckpoint   a RUN folder is incomplete, altered, or of another format
     │   ├── BadBundle       a BUNDLE folder is incomplete, altered, or of another format
     │   ├── UnknownLayer    a layer name the model does not have; lists those it has
+    │   ├── BadCluster      a Ray cluster, or a node of it, cannot be used
     │   ├── BadSource       something to scan cannot be opened, or must not be
     │   ├── BadOutput       results cannot be written to a path
     │   ├── BadLedger       a ledger cannot be opened: address, schema, disk, or it is no ledger
@@ -37,6 +38,7 @@ __all__ = [
     "BadAnnotation",
     "BadBundle",
     "BadCheckpoint",
+    "BadCluster",
     "BadCursor",
     "BadData",
     "BadEntry",
@@ -115,6 +117,10 @@ class BadCheckpoint(BadInput):
 
 class BadBundle(BadInput):
     """A BUNDLE folder is incomplete, altered, or written in another format."""
+
+
+class BadCluster(BadInput):
+    """A Ray cluster, or every node of it, cannot be used."""
 
 
 class BadSource(BadInput):

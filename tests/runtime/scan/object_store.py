@@ -28,6 +28,7 @@ class Troubles:
     def __init__(self, app):
         self.app, self.rule = app, lambda method, path: None
         self.requests, self.made = [], 0
+        self.open = self.most_open = 0  # requests at a time
         self._lock = threading.Lock()
 
     def __call__(self, environ, start_response):
@@ -36,6 +37,15 @@ class Troubles:
             trouble = self.rule(method, path)
             self.requests.append((method, path, environ.get("HTTP_RANGE")))
             self.made += trouble is not None
+            self.open += 1
+            self.most_open = max(self.most_open, self.open)
+        try:
+            return self._answer(trouble, environ, start_response)
+        finally:
+            with self._lock:
+                self.open -= 1
+
+    def _answer(self, trouble, environ, start_response):
         if trouble in ANSWERS:
             status, code = ANSWERS[trouble]
             body = f"<Error><Code>{code}</Code><Message>injected</Message></Error>".encode()

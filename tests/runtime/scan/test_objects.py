@@ -296,3 +296,30 @@ print([name for name in sys.modules if name.startswith(("boto", "urllib3"))])
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_images_are_read_ahead_and_large_ones_when_their_turn_comes(served, tmp_path, monkeypatch):
+    client, troubles = served
+    monkeypatch.setattr("steelsight.runtime.scan.objects.reading.MOST_AHEAD", 1000)
+    contents = {f"{number:02d}.jpg": bytes([number]) * (900 + 20 * number) for number in range(20)}
+    for key, content in contents.items():
+        client.put_object(Bucket=BUCKET, Key=key, Body=content)
+    sheets = list_sources([f"s3://{BUCKET}/"]).sheets
+    client.delete_object(Bucket=BUCKET, Key="07.jpg")
+    troubles.rule = lambda method, path: ("stall", 0.2)
+    reader, found = SourceReader(), {}
+    reader.expect(sheets)
+    for sheet in sheets[:3] + sheets[5:]:  # some of them are not asked for
+        try:
+            found[sheet.path[-6:]] = reader.read(sheet)
+        except ImageRefused as error:
+            found[sheet.path[-6:]] = error.reason.value
+    assert found == {key: content for key, content in contents.items() if key not in ("03.jpg", "04.jpg")} | {
+        "07.jpg": "missing"
+    }
+    assert troubles.most_open > 1
+    reader.expect(sheets[:4])
+    reader.expect(sheets[10:12])  # the first are forgotten
+    assert reader.read(sheets[0]) == contents["00.jpg"]
+    assert reader.read(sheets[11]) == contents["11.jpg"]
+    reader.close()

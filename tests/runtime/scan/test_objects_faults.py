@@ -1,6 +1,7 @@
 """Troubles of an object store: the scan completes with the same rows, or ends in one clear line."""
 
 import errno
+import io
 import json
 
 import numpy as np
@@ -20,6 +21,7 @@ from steelsight.runtime.scan.objects.store import ObjectStore, StoreLimits
 from steelsight.runtime.scan.options import ScanOptions
 from steelsight.runtime.scan.sources import SourceReader, list_sources
 
+StreamingBody = pytest.importorskip("botocore.response", reason="needs boto3").StreamingBody
 QUICK = StoreLimits(connect_s=2.0, read_s=2.0, attempts=3, pause_s=0.01, most_pause_s=0.05)
 ADDRESS = ObjectAddress(BUCKET, "x.jpg")
 
@@ -101,6 +103,31 @@ def test_a_broken_answer_goes_on_where_it_stopped(served):
         "bytes=2359296-",  # and half of the rest
     ]
     store.close()
+
+
+class WithoutRanges:
+    """Stands for a client whose store ignores ranges, and whose first answer is cut."""
+
+    def __init__(self, content, **more):
+        self.content, self.cut, self.more = content, True, more
+
+    def get_object(self, **wanted):
+        content, self.cut = self.content[: 5 if self.cut else None], False
+        body = StreamingBody(io.BytesIO(content), len(self.content))
+        return {"Body": body, "ContentLength": len(self.content), **self.more}
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("more", [{}, {"ETag": '"1"'}])
+def test_a_store_without_ranges_or_etags_gives_the_whole_object_again(more):
+    content = b"0123456789"
+    assert ObjectStore(QUICK, WithoutRanges(content, **more)).read(ADDRESS, most_bytes=10) == content
+    with pytest.raises(ObjectFault, match="the range that was asked for"):
+        ObjectStore(QUICK, WithoutRanges(content, **more)).read_range(ADDRESS, 2, 4, "")
+    with pytest.raises(ObjectFault, match="10 bytes, more than 9"):
+        ObjectStore(QUICK, WithoutRanges(content, **more)).read(ADDRESS, most_bytes=9)
 
 
 def test_an_object_replaced_while_it_is_read_is_read_whole_once_more(served):

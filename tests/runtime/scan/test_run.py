@@ -21,7 +21,7 @@ import steelsight
 from steelsight import files
 from steelsight.errors import BadBundle, BadInput, BadOutput, BadSource, ScanIncomplete
 from steelsight.runtime.drift import LEVELS
-from steelsight.runtime.scan import output, workers
+from steelsight.runtime.scan import job, output, workers
 from steelsight.runtime.scan import run as scan_module
 from steelsight.runtime.scan.options import ScanOptions
 from steelsight.runtime.scan.parts import read_maps
@@ -213,7 +213,7 @@ def test_workers_write_the_same_bytes_as_this_process(
     )
     assert told[-1] == (20, 20)
     assert report.scanned == 20
-    monkeypatch.setattr(scan_module, "run_parts", in_this_process(bundle))
+    monkeypatch.setattr(scan_module, "run_in_processes", in_this_process(bundle))
     scan(bundle, [sheets_folder], tmp_path / "b", heatmaps=True)
     assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
     assert len(bytes_of(tmp_path / "a")) == 2
@@ -230,7 +230,7 @@ def in_this_process(bundle):
         for number in numbers:
             sheets = open_plan(out).part(number)
             write_part(out, number, judge(number, sheets))
-            yield workers.FinishedPart(number, len(sheets))
+            yield job.FinishedPart(number, len(sheets))
 
     return run
 
@@ -253,7 +253,7 @@ def test_a_killed_scan_run_again_writes_the_same_bytes(make_bundle, tmp_path, sm
     victim.send_signal(signal.SIGKILL)
     victim.wait()
     assert 1 <= len(list(out.glob("verdicts/*.parquet"))) < 7  # its workers may still finish one more
-    monkeypatch.setattr(scan_module, "run_parts", in_this_process(bundle))
+    monkeypatch.setattr(scan_module, "run_in_processes", in_this_process(bundle))
     report = scan(bundle, [folder], out, page=False)
     whole = scan(bundle, [folder], tmp_path / "whole", page=False)
     assert bytes_of(out) == bytes_of(tmp_path / "whole")
@@ -325,7 +325,7 @@ def test_damaged_parts_are_written_again(
     make_bundle, sheets_folder, tmp_path, small_parts, monkeypatch, harm
 ):
     bundle, out = make_bundle(), tmp_path / "out"
-    monkeypatch.setattr(scan_module, "run_parts", in_this_process(bundle))
+    monkeypatch.setattr(scan_module, "run_in_processes", in_this_process(bundle))
     scan(bundle, [sheets_folder], out, page=False)
     whole = bytes_of(out)
     part = out / "verdicts/part-00001.parquet"
@@ -458,7 +458,7 @@ def test_a_worker_that_dies_loses_its_part_only(make_bundle, tmp_path, small_par
     with pytest.raises(ScanIncomplete, match="the worker of part 1 was killed, as when memory runs out"):
         scan(bundle, [folder], out, workers=1)
     assert sorted(bytes_of(out)) == ["part-00000.parquet", "part-00002.parquet"]
-    monkeypatch.setattr(scan_module, "run_parts", in_this_process(bundle))
+    monkeypatch.setattr(scan_module, "run_in_processes", in_this_process(bundle))
     assert scan(bundle, [folder], out, page=False).scanned == PER_PART
 
 

@@ -31,7 +31,8 @@ def scan(
     sources: Annotated[
         list[str],
         typer.Argument(
-            help="Image files, folders, patterns such as 'line3/*.jpg', tar and zip archives.",
+            help="Image files, folders, patterns such as 'line3/*.jpg', tar and zip archives; also in object "
+            "storage: s3://BUCKET/PREFIX/.",
             metavar="SOURCE...",
         ),
     ],
@@ -50,6 +51,20 @@ def scan(
             min=0, help="With --watch: end after this many seconds without a new file.", show_default=False
         ),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="Scan on a Ray cluster: auto, local or HOST:PORT. --workers then bounds its processes.",
+            metavar="ADDRESS",
+            show_default=False,
+        ),
+    ] = None,
+    mixed: Annotated[
+        bool,
+        typer.Option(
+            "--mixed", help="With --ray: use nodes with other processors too; each row tells its own."
+        ),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Scan sheets: verdicts as Parquet, unusable files with reasons, a report sorted by uncertainty.
@@ -58,12 +73,18 @@ def scan(
     """
     if idle is not None and not watch:
         raise BadInput("--idle: expected together with --watch")
+    if ray is not None and watch:
+        raise BadInput("--ray: a watched folder is judged in one process; leave it out")
+    if mixed and ray is None:
+        raise BadInput("--mixed: expected together with --ray")
     if workers is not None and watch:
         raise BadInput("--workers: a watched folder is judged in one process; leave it out")
     try:
         report = (
             _watch(bundle, sources, out, options, idle)
             if watch
+            else _scan_on_cluster(bundle, sources, out, options, workers, ray, mixed)
+            if ray is not None
             else _scan(bundle, sources, out, options, workers)
         )
     except KeyboardInterrupt:
@@ -83,6 +104,24 @@ def _scan(
 
     with progress_bar("scanning") as progress:
         return run(bundle, sources, out, options, workers=workers, progress=progress)
+
+
+def _scan_on_cluster(
+    bundle: Path,
+    sources: list[str],
+    out: Path,
+    options: ScanOptions,
+    workers: int | None,
+    address: str,
+    mixed: bool,
+) -> ScanReport:
+    from steelsight.cluster.connect import connect
+    from steelsight.cluster.scan import on_cluster
+    from steelsight.runtime.scan.run import scan as run
+
+    with connect(address), progress_bar("scanning") as progress:
+        run_parts = on_cluster(workers=workers, mixed=mixed)
+        return run(bundle, sources, out, options, progress=progress, run_parts=run_parts, mixed=mixed)
 
 
 def _watch(

@@ -23,6 +23,7 @@ from steelsight.plain import plain
 from steelsight.reading import parse_object, read_regular
 from steelsight.runtime.bundle.open import Bundle
 from steelsight.runtime.engine.engine import Engine
+from steelsight.runtime.processor import processor_type
 from steelsight.runtime.scan.parts import VERDICTS
 from steelsight.runtime.scan.plan import PLAN_FILE
 from steelsight.runtime.scan.sources import source_id
@@ -38,6 +39,7 @@ __all__ = [
     "load_scan",
     "lock_for_worker",
     "lock_output",
+    "machine_facts",
     "remove_partial_files",
     "save_scan",
 ]
@@ -70,21 +72,42 @@ class ScanIdentity:
 
 
 def identify(
-    bundle: Bundle, sources: Sequence[str | Path], engine: Engine, *, heatmaps: bool, watch: bool
+    bundle: Bundle,
+    sources: Sequence[str | Path],
+    engine: Engine,
+    *,
+    heatmaps: bool,
+    watch: bool,
+    mixed: bool = False,
 ) -> ScanIdentity:
-    """The identity of a scan; the number of workers does not belong to it."""
+    """The identity of a scan; the number of workers does not belong to it.
+
+    mixed  whether machines with other processors may judge sheets of it too
+    """
+    versions = machine_facts(engine)
+    options = {"engine": versions.pop("engine"), "batch": engine.batch, "heatmaps": heatmaps, "watch": watch}
+    if mixed:
+        options["mixed"] = True
+        del versions["machine"], versions["processor"]
     return ScanIdentity(
         {"model_id": bundle.card.model_id, "checksum": checksum_of(bundle)},
         [source_id(source) for source in sources],
-        {"engine": engine.about, "batch": engine.batch, "heatmaps": heatmaps, "watch": watch},
-        {
-            "steelsight": __version__,
-            "pyarrow": pa.__version__,
-            "pillow": PIL.__version__,
-            "numpy": np.__version__,
-            "machine": platform.machine(),
-        },
+        options,
+        versions,
     )
+
+
+def machine_facts(engine: Engine) -> dict[str, str]:
+    """What the rows of a scan depend on beside bundle and options: versions, engine and processor."""
+    return {
+        "steelsight": __version__,
+        "pyarrow": pa.__version__,
+        "pillow": PIL.__version__,
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "processor": processor_type(),
+        "engine": engine.about,
+    }
 
 
 def checksum_of(bundle: Bundle) -> str:

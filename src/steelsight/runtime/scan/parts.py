@@ -17,7 +17,7 @@ from steelsight.files import replace_file
 from steelsight.runtime.bundle.card import BundleCard
 from steelsight.runtime.scan.sealed_parquet import read_sealed, seal_table
 
-__all__ = ["REGION", "VERDICTS", "PartRows", "part_path", "read_maps", "read_part", "write_part"]
+__all__ = ["REGION", "VERDICTS", "PartRows", "part_path", "read_maps", "read_part", "seal_part", "write_part"]
 
 VERDICTS: Final = "verdicts"  # folder of the parts
 
@@ -66,12 +66,14 @@ class PartRows:
     heatmaps  whether there is a column `maps` with the signed map of every class
     files     whether there are columns that identify each file and its content, by which a file of a watched
               folder is scanned only once
+    mixed     whether there is a column `processor`, the type of that which judged the sheet
     """
 
     card: BundleCard
     plan: str  # checksum of the plan; "" for a watched folder
     heatmaps: bool
     files: bool = False
+    mixed: bool = False
 
     @property
     def maps_shape(self) -> tuple[int, int, int]:
@@ -90,6 +92,8 @@ class PartRows:
             "model_id": self.card.model_id,
             "class_names": self.card.class_names,
         }
+        if self.mixed:
+            columns.append(("processor", pa.string()))
         if self.heatmaps:
             columns.append(("maps", pa.binary(int(np.prod(self.maps_shape)) * 2)))
             metadata |= {"maps_shape": self.maps_shape, "maps_dtype": "<f2"}
@@ -105,8 +109,13 @@ def part_path(out: Path, number: int) -> Path:
 
 def write_part(out: Path, number: int, table: pa.Table) -> None:
     """Write a part, whole or not at all; raises BadOutput."""
-    content = seal_table(table, dictionary=["label", "state", "reason", "detail", "model_id"])
-    replace_file(part_path(out, number), content)
+    replace_file(part_path(out, number), seal_part(table))
+
+
+def seal_part(table: pa.Table) -> bytes:
+    """The bytes of a part's file; equal rows, equal bytes."""
+    few = ("label", "state", "reason", "detail", "model_id", "processor")
+    return seal_table(table, dictionary=[name for name in few if name in table.column_names])
 
 
 def read_part(out: Path, number: int, schema: pa.Schema | None = None) -> pa.Table:

@@ -16,6 +16,7 @@ from steelsight.errors import BadInput, BadOutput
 from steelsight.files import PARTIAL
 from steelsight.runtime.bundle.open import Bundle, open_bundle
 from steelsight.runtime.engine.engine import Engine, open_engine
+from steelsight.runtime.scan.job import FinishedPart, RunParts, ScanJob
 from steelsight.runtime.scan.options import DEFAULTS, ScanOptions
 from steelsight.runtime.scan.output import (
     SCAN_FILE,
@@ -23,15 +24,17 @@ from steelsight.runtime.scan.output import (
     identify,
     load_scan,
     lock_output,
+    machine_facts,
     save_scan,
 )
 from steelsight.runtime.scan.part_scanner import PartScanner
 from steelsight.runtime.scan.parts import VERDICTS, PartRows, part_path, read_part, write_part
 from steelsight.runtime.scan.plan import PART, ScanPlan, open_plan, write_plan
+from steelsight.runtime.scan.planned_files import PlannedFiles
 from steelsight.runtime.scan.retry import has_transient_rows, is_readable_now
-from steelsight.runtime.scan.sources import PlannedSheet, list_sources
+from steelsight.runtime.scan.sources import SourceWalk
 from steelsight.runtime.scan.summary import ScanSummary, summarise, write_summary
-from steelsight.runtime.scan.workers import FinishedPart, run_parts
+from steelsight.runtime.scan.workers import run_parts as run_in_processes
 
 __all__ = ["ReportProgress", "ScanReport", "cores", "save_certificate", "scan"]
 
@@ -82,15 +85,19 @@ def scan(
     *,
     workers: int | None = None,
     progress: ReportProgress | None = None,
+    run_parts: RunParts | None = None,
+    mixed: bool = False,
 ) -> ScanReport:
     """Scan every sheet of SOURCES and write OUT: plan, verdicts, bad files, summary and report.
 
     Called again with the same bundle, sources and options it continues where it stopped, and OUT then holds
     what one uninterrupted scan would have written.
 
-    sources   image files, folders, patterns, tar and zip archives
+    sources   image files, folders, patterns, tar and zip archives; addresses s3://BUCKET/... of such
     workers   processes; None = one a processor core. A scan of one part runs in this process
     progress  called with the sheets done and the sheets in all after each part
+    run_parts  who scans the parts, such as the nodes of a cluster; None = `workers` processes of this machine
+    mixed     whether machines of other types may scan parts; each row then tells its processor
     raises    BadBundle, BadSource, BadOutput, BadInput; ScanIncomplete where a worker died;
               KeyboardInterrupt after a clean stop
     """
@@ -99,18 +106,20 @@ def scan(
         raise BadInput(f"workers: expected at least 1, got {workers}")
     bundle = open_bundle(Path(bundle_folder))
     engine = open_engine(bundle, options.engine, threads=1, batch=options.batch)  # as in workers: equal rows
-    identity = identify(bundle, sources, engine, heatmaps=options.heatmaps, watch=False)
+    identity = identify(bundle, sources, engine, heatmaps=options.heatmaps, watch=False, mixed=mixed)
     with lock_output(out, fresh=options.fresh):
         plan, later, saved = _plan(out, identity, sources)
         passed_over = saved["passed_over"]
-        rows = PartRows(bundle.card, plan.checksum, options.heatmaps)
+        rows = PartRows(bundle.card, plan.checksum, options.heatmaps, mixed=mixed)
         missing, damaged = _missing_parts(out, plan, rows)
         kept = plan.sheets - sum(_length(plan, number) for number in missing)
         started = time.perf_counter()
         done = kept
-        if plan.parts > 1:  # the plan decides, not what is left of it
+        if run_parts is not None:
+            finished = run_parts(ScanJob(bundle, plan, out, missing, rows, options, machine_facts(engine)))
+        elif plan.parts > 1:  # the plan decides, not what is left of it
             settings = _worker_settings(out, bundle, plan, identity, options)
-            finished = run_parts(settings, missing, workers or cores())
+            finished = run_in_processes(settings, missing, workers or cores())
         else:
             finished = _scan_here(PartScanner(bundle, engine, rows), plan, out, missing)
         with closing(finished):  # also where `progress` raises: workers end before the caller goes on
@@ -167,10 +176,10 @@ def _plan(
 ) -> tuple[ScanPlan, list[str], dict[str, Any]]:
     """The plan of OUT, made now or earlier; names of files that came later; the plan's facts in scan.json."""
     saved = load_scan(out, identity)
-    listing = list_sources(sources)
+    listed = SourceWalk(sources)
     if saved is None:
-        plan = write_plan(out, listing.sheets, PART)
-        passed_over = [{"name": each.id, "reason": each.reason} for each in listing.passed_over]
+        plan = write_plan(out, listed, PART)
+        passed_over = [{"name": each.id, "reason": each.reason} for each in listed.passed_over]
         facts = {
             "plan": {"sheets": plan.sheets, "part": PART, "checksum": plan.checksum},
             "passed_over": passed_over,
@@ -182,20 +191,15 @@ def _plan(
         raise BadOutput(
             f"{plan.path}: expected the plan named in {SCAN_FILE}, got another; scan again with --fresh"
         )
-    planned = {(sheet.path, _place(sheet)) for sheet in plan}
-    stamps = {sheet.path: sheet.member.stamp for sheet in plan if sheet.member}
-    for sheet in listing.sheets:
-        if sheet.member and stamps.get(sheet.path, sheet.member.stamp) != sheet.member.stamp:
+    planned, later = PlannedFiles(plan), []
+    for sheet in listed:
+        if planned.is_changed(sheet):
             raise BadOutput(
                 f"{sheet.path}: the archive was changed since the scan into {out} began; use --fresh"
             )
-    later = [sheet.name for sheet in listing.sheets if (sheet.path, _place(sheet)) not in planned]
+        if sheet not in planned:
+            later.append(sheet.name)
     return plan, later, {"plan": saved["plan"], "passed_over": saved.get("passed_over", [])}
-
-
-def _place(sheet: PlannedSheet) -> int | str:
-    """Distinguishes the sheets of one archive."""
-    return sheet.member.offset if sheet.member else sheet.detail
 
 
 def _missing_parts(out: Path, plan: ScanPlan, rows: PartRows) -> tuple[list[int], list[int]]:

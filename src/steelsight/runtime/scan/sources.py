@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -78,6 +78,14 @@ class SourceReader:
         self._objects = ObjectReader(self._store)
         self._archives = ArchiveReader(self._open)
 
+    def expect(self, sheets: Iterable[PlannedSheet]) -> None:
+        """Tell which sheets will be read, in this order: images in object storage are read ahead."""
+        self._objects.expect(
+            sheet.path
+            for sheet in sheets
+            if is_address(sheet.path) and sheet.member is None and sheet.reason is None
+        )
+
     def read(self, sheet: PlannedSheet) -> bytes:
         """The bytes of a sheet's file.
 
@@ -92,7 +100,7 @@ class SourceReader:
     def close(self) -> None:
         """Close open archives and connections."""
         self._archives.close()
-        self._store.close()
+        self._objects.close()
 
     def _open(self, path: str) -> BinaryIO:
         return ObjectFile(self._store, parse_address(path)) if is_address(path) else Path(path).open("rb")

@@ -22,9 +22,10 @@ from typing import Any, Final, TypeAlias
 
 from steelsight import errors
 from steelsight.errors import ScanIncomplete, SteelsightError
+from steelsight.runtime.scan.job import FinishedPart
 from steelsight.runtime.scan.output import remove_partial_files
 
-__all__ = ["FinishedPart", "run_parts"]
+__all__ = ["run_parts"]
 
 MAX_DEATHS: Final = 3  # parts; the scan then ends, because the cause is the machine and not a sheet
 _COMMAND: Final = (
@@ -40,14 +41,6 @@ _SETTINGS: Final = {
 
 
 Answers: TypeAlias = "queue.SimpleQueue[tuple[_Worker, dict[str, Any] | None]]"
-
-
-@dataclass(frozen=True)
-class FinishedPart:
-    """A part that is written."""
-
-    part: int
-    sheets: int
 
 
 @dataclass(eq=False)

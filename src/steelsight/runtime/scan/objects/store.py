@@ -11,7 +11,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -165,8 +165,7 @@ class _Pieces:
         reply = client.get_object(Bucket=self.address.bucket, Key=self.address.key, **wanted)
         body, size = reply["Body"], reply["ContentLength"]
         try:
-            if "Range" in wanted and not str(reply.get("ContentRange", "")).startswith(f"bytes {begin}-"):
-                raise ObjectFault(errno.EIO, "the store does not answer with the range that was asked for")
+            self._place(begin, reply, "Range" in wanted)
             if self.length + size > self.most_bytes:
                 raise ObjectFault(errno.EFBIG, f"{size} bytes, more than {self.most_bytes}")
             self.etag = self.etag or reply.get("ETag", "")
@@ -178,6 +177,15 @@ class _Pieces:
             if not self.etag:  # nothing tells whether the rest would be of the same state
                 complete = self.length == size
                 self.content, self.length = (self.content, self.length) if complete else ([], 0)
+
+    def _place(self, begin: int, reply: Mapping[str, Any], ranged: bool) -> None:
+        """Check where the bytes of an answer belong; one without its range is the whole object."""
+        came = str(reply.get("ContentRange", ""))
+        if not ranged or came.startswith(f"bytes {begin}-"):
+            return
+        if came or self.start or self.stop is not None:
+            raise ObjectFault(errno.EIO, "the store does not answer with the range that was asked for")
+        self.content, self.length = [], 0
 
 
 def _make_client(limits: StoreLimits) -> Any:

@@ -1,0 +1,68 @@
+"""Connect to a Ray cluster, or start Ray on this machine alone; what goes wrong is told in one line."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import ray
+
+from steelsight.errors import BadCluster
+
+__all__ = ["LOCAL", "connect"]
+
+LOCAL: Final = "local"  # the address of a Ray that is started for this command, and ends with it
+_ADDRESS: Final = re.compile(r"[A-Za-z0-9.\-]+:[0-9]{1,5}|\[[0-9A-Fa-f:]+\]:[0-9]{1,5}")
+WANTED: Final = "auto (the cluster that this machine belongs to), local, or HOST:PORT"
+
+
+@contextmanager
+def connect(address: str) -> Iterator[None]:
+    """Be connected to a cluster while the block runs.
+
+    address  auto, local, or HOST:PORT of the cluster's head
+    raises   BadCluster where there is none, or it has another Ray or Python
+    """
+    if address not in ("auto", LOCAL) and not _ADDRESS.fullmatch(address):
+        raise BadCluster(f"--ray {address!r:.100}: expected {WANTED}")
+    if ray.is_initialized():
+        raise BadCluster(
+            "--ray: this process is connected to a cluster already; disconnect with ray.shutdown()"
+        )
+    _begin(address)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _begin(address: str) -> None:
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    options: dict[str, Any] = {"address": address, "logging_level": logging.ERROR, "log_to_driver": False}
+    if address == LOCAL:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    try:
+        ray.init(**options)
+    except ConnectionError as error:
+        advice = "start one with `ray start --head`, or use --ray local" if address == "auto" else "check it"
+        raise BadCluster(f"--ray {address}: no Ray cluster answers there; {advice}") from error
+    except (RuntimeError, ValueError, OSError) as error:
+        raise BadCluster(f"--ray {address}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if "Version mismatch" in text:
+        versions = re.findall(r"Ray: (\S+)\s+Python: (\S+)", text)
+        there = (
+            " with ".join(("Ray " + versions[0][0], "Python " + versions[0][1])) if versions else "another"
+        )
+        here = f"Ray {ray.__version__} with Python {platform.python_version()}"
+        return f"expected a cluster of {here}, got {there}; install the same versions on all nodes"
+    return f"the cluster cannot be used: {text[:200] or type(error).__name__}; see the logs of Ray"

@@ -1,0 +1,159 @@
+"""The actor that scans parts on a node: it opens the bundle once, and gives back the bytes of each part."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from steelsight.errors import SteelsightError
+from steelsight.names import shown_name
+from steelsight.runtime.bundle.open import CARD_FILE, Bundle, open_bundle
+from steelsight.runtime.engine.engine import Engine, open_engine
+from steelsight.runtime.parity.verify import verify_bundle
+from steelsight.runtime.scan.options import ScanOptions
+from steelsight.runtime.scan.output import machine_facts
+from steelsight.runtime.scan.part_scanner import PartScanner
+from steelsight.runtime.scan.parts import PartRows, seal_part
+from steelsight.runtime.scan.plan import sheets_of
+
+__all__ = ["FirstFile", "NodeReport", "NodeScanner", "NodeSettings", "ScannedPart", "bundle_files"]
+
+_OF_PROCESSOR = ("machine", "processor", "engine")  # facts in which nodes of a mixed scan may differ
+
+
+@dataclass(frozen=True)
+class FirstFile:
+    """A file of the plan that every node must see as the driver does."""
+
+    path: str
+    size: int  # bytes
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """What a node needs to know of a scan beside the bundle and the sheets."""
+
+    plan: str  # checksum of the plan
+    options: ScanOptions
+    machine: Mapping[str, str]  # `output.machine_facts` of the machine that began the scan
+    mixed: bool
+    file: FirstFile | None  # None = all sheets lie in object storage
+
+
+@dataclass(frozen=True)
+class NodeReport:
+    """What a node is, and why it cannot be used; None = it can."""
+
+    node: str  # id of Ray
+    host: str
+    refusal: str | None
+
+
+@dataclass(frozen=True)
+class ScannedPart:
+    """The file of a part."""
+
+    part: int
+    sheets: int
+    content: bytes
+
+
+def bundle_files(bundle: Bundle) -> dict[str, bytes]:
+    """The files of a bundle by name, as `NodeScanner` opens them."""
+    return {CARD_FILE: bundle.card_text, **bundle.files}
+
+
+class NodeScanner:
+    """Scans parts in a process of a node, on one thread."""
+
+    def __init__(self) -> None:
+        self._scanner: PartScanner | None = None
+        self._processor = ""
+
+    def open(self, node: str, files: Mapping[str, bytes], settings: NodeSettings) -> NodeReport:
+        """Open the bundle and its engine, and compare this machine with that of the driver."""
+        try:
+            refusal = self._open(files, settings)
+        except SteelsightError as error:
+            refusal = str(error)
+        except ModuleNotFoundError as error:
+            refusal = f"{error.name} is not installed there; install the same packages on all nodes"
+        return NodeReport(node, socket.gethostname(), refusal)
+
+    def scan(self, part: int, rows: pa.Table) -> ScannedPart:
+        """Scan the sheets of some rows of the plan.
+
+        raises  as PartScanner
+        """
+        assert self._scanner is not None
+        sheets = sheets_of(rows)
+        extra = {"processor": [self._processor] * len(sheets)} if self._scanner.rows.mixed else {}
+        table = self._scanner(part, sheets, extra=extra)
+        self._scanner.close()  # an archive may be replaced between parts
+        return ScannedPart(part, len(sheets), seal_part(table))
+
+    def _open(self, files: Mapping[str, bytes], settings: NodeSettings) -> str | None:
+        bundle = _bundle_of(files)
+        options = settings.options
+        engine = open_engine(bundle, options.engine, threads=1, batch=options.batch)
+        refusal = _refusal(bundle, engine, settings)
+        if refusal is None:
+            facts = machine_facts(engine)
+            self._processor = f"{facts['processor']}; {facts['engine']}"
+            rows = PartRows(bundle.card, settings.plan, options.heatmaps, mixed=settings.mixed)
+            self._scanner = PartScanner(bundle, engine, rows)
+            self._scanner.warm_up()
+        return refusal
+
+
+def _bundle_of(files: Mapping[str, bytes]) -> Bundle:
+    """Open a bundle from its bytes, with every check of a folder."""
+    with tempfile.TemporaryDirectory(prefix="steelsight-") as name:
+        folder = Path(name)
+        for file, content in files.items():
+            (folder / file).write_bytes(content)
+        return open_bundle(folder)
+
+
+def _refusal(bundle: Bundle, engine: Engine, settings: NodeSettings) -> str | None:
+    """Why this node must not scan parts; None = it may."""
+    facts = machine_facts(engine)
+    differs = [
+        f"{key} {facts[key]}, there {wanted}"
+        for key, wanted in settings.machine.items()
+        if facts[key] != wanted
+    ]
+    of_versions = [each for each in differs if not each.startswith(_OF_PROCESSOR)]
+    if of_versions:
+        return f"expected the versions of the driver, got {'; '.join(of_versions)}; install the same there"
+    if differs and not settings.mixed:
+        return (
+            f"rows are equal on equal machines only, and it differs from the driver: {'; '.join(differs)}; "
+            "leave the node out, or use --mixed, which writes the processor into each row"
+        )
+    if differs and (broken := [text for each in verify_bundle(bundle, threads=1) for text in each.broken]):
+        return f"the bundle does not agree with its model there: {'; '.join(broken)}; leave the node out"
+    return _unseen(settings.file)
+
+
+def _unseen(file: FirstFile | None) -> str | None:
+    if file is None:
+        return None
+    try:
+        size = os.stat(file.path).st_size  # noqa: PTH116  # bytes that are not text
+    except OSError as error:
+        came = error.strerror or type(error).__name__
+    else:
+        came = "" if size == file.size else f"a file of {size} bytes instead of {file.size}"
+    if not came:
+        return None
+    return (
+        f"{shown_name(file.path)}: not seen there as by the driver ({came}); mount the folder under the same "
+        "path on all nodes, or name sheets in object storage"
+    )

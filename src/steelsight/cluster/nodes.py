@@ -1,0 +1,30 @@
+"""The nodes of the cluster that this process is connected to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+import ray
+
+__all__ = ["cores_by_node", "still_there"]
+
+NODE_DEATH_S: Final = 15.0  # until Ray tells that a node is gone
+
+
+def cores_by_node() -> dict[str, int]:
+    """Processor cores of every node that is alive, by Ray's id of the node."""
+    list_nodes = cast("Callable[[], list[dict[str, Any]]]", ray.nodes)
+    return {each["NodeID"]: int(each["Resources"].get("CPU", 0)) for each in list_nodes() if each["Alive"]}
+
+
+def still_there(nodes: list[str]) -> list[str]:
+    """Those of some nodes that are alive, at a time when Ray must know of the death of any."""
+    end = time.monotonic() + NODE_DEATH_S
+    while True:
+        alive = cores_by_node()
+        living = [node for node in nodes if node in alive]
+        if len(living) < len(nodes) or time.monotonic() > end:
+            return living
+        time.sleep(0.5)
