@@ -40,11 +40,11 @@ class PagingStub:
         """Itself."""
         return self
 
-    def paginate(self, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: ARG002
+    def paginate(self, **wanted: str) -> Iterator[dict[str, Any]]:
         """Pages of keys below the prefix, sorted; each with the fields of an answer of S3."""
         for start in range(0, self.keys, PAGE):
             numbers = range(start, min(start + PAGE, self.keys))
-            yield {"Contents": [_entry(f"{Prefix}{key_of(number)}") for number in numbers]}
+            yield {"Contents": [_entry(f"{wanted['Prefix']}{key_of(number)}") for number in numbers]}
 
     def close(self) -> None:
         """Nothing is open."""

@@ -82,9 +82,10 @@ def test_a_fault_that_stays_is_one_line(served, trouble, words, number):
     client, troubles = served
     client.put_object(Bucket=BUCKET, Key="x.jpg", Body=b"x" * 5000)
     troubles.rule = lambda method, path: trouble
-    store = ObjectStore(QUICK)
+    store, before = ObjectStore(QUICK), len(troubles.requests)
     with pytest.raises(ObjectFault, match=words) as caught:
         store.read(ADDRESS, most_bytes=10_000)
+    assert len(troubles.requests) - before <= QUICK.attempts  # tries are not multiplied
     assert (caught.value.errno, "\n" in caught.value.strerror) == (number, False)
     store.close()
 

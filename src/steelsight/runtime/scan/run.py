@@ -242,11 +242,11 @@ def _scan_here(
     scanner: PartScanner, plan: ScanPlan, out: Path, missing: Sequence[int]
 ) -> Generator[FinishedPart, None, None]:
     """Scan parts in this process; yields each when it is written."""
-    for number in missing:
-        sheets = plan.part(number)
-        write_part(out, number, scanner(number, sheets))
-        scanner.close()
-        yield FinishedPart(number, len(sheets))
+    with closing(scanner):
+        for number in missing:
+            sheets = plan.part(number)
+            write_part(out, number, scanner(number, sheets))
+            yield FinishedPart(number, len(sheets))
 
 
 def _write_page(

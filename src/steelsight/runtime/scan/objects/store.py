@@ -121,7 +121,8 @@ class ObjectStore:
                 try:
                     pieces.receive(client)
                 except Exception as error:
-                    if attempt == self._limits.attempts or not is_broken_body(error):
+                    broken = pieces.in_body and is_broken_body(error)  # the SDK has tried all else again
+                    if attempt == self._limits.attempts or not broken:
                         raise
                     self._pause(attempt)
                 else:
@@ -153,6 +154,7 @@ class _Pieces:
     def __post_init__(self) -> None:
         self.content: list[bytes] = []
         self.length = 0
+        self.in_body = False  # whether an answer came, and its body is read
 
     def receive(self, client: Any) -> None:
         """Request what is missing, and keep what comes of it."""
@@ -162,8 +164,9 @@ class _Pieces:
         wanted: dict[str, str] = {"IfMatch": self.etag} if self.etag else {}
         if begin or self.stop is not None:
             wanted["Range"] = f"bytes={begin}-{'' if self.stop is None else self.stop - 1}"
+        self.in_body = False
         reply = client.get_object(Bucket=self.address.bucket, Key=self.address.key, **wanted)
-        body, size = reply["Body"], reply["ContentLength"]
+        body, size, self.in_body = reply["Body"], reply["ContentLength"], True
         try:
             self._place(begin, reply, "Range" in wanted)
             if self.length + size > self.most_bytes:
