@@ -6,18 +6,23 @@ import logging
 import os
 import platform
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, Final, cast
 
 import ray
+from ray._private import ray_constants
 
+from steelsight.cluster.exit_notice import notice_of_sudden_exit
 from steelsight.errors import BadCluster
 
 __all__ = ["LOCAL", "connect"]
 
 LOCAL: Final = "local"  # the address of a Ray that is started for this command, and ends with it
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.\-]+:[0-9]{1,5}|\[[0-9A-Fa-f:]+\]:[0-9]{1,5}")
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+KNOCK_S: Final = 5.0
 WANTED: Final = "auto (the cluster that this machine belongs to), local, or HOST:PORT"
 
 
@@ -34,11 +39,53 @@ def connect(address: str) -> Iterator[None]:
         raise BadCluster(
             "--ray: this process is connected to a cluster already; disconnect with ray.shutdown()"
         )
-    _begin(address)
+    loopback = address == LOCAL or (address != "auto" and _is_on_loopback(*_knock(address)))
+    with _loopback_alone() if loopback else nullcontext():
+        _begin(address)
+    try:
+        with notice_of_sudden_exit():
+            yield
+    finally:
+        ray.shutdown()
+
+
+def _knock(address: str) -> tuple[str, int]:
+    """Host and port; raises BadCluster where nothing listens there: Ray itself tries for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK_S).close()
+    except (OSError, OverflowError) as error:
+        raise BadCluster(
+            f"--ray {address}: no Ray cluster answers there ({getattr(error, 'strerror', None) or error}); "
+            "check the address that `ray start --head` printed"
+        ) from error
+    return host, int(port)
+
+
+def _is_on_loopback(host: str, port: int) -> bool:
+    """Whether a cluster of this machine listens on the loopback interface alone."""
+    if host not in _LOOPBACK:
+        return False
+    try:
+        here = cast("Callable[[], str]", ray.util.get_node_ip_address)()
+        socket.create_connection((here, port), KNOCK_S).close()
+    except OSError:
+        return True
+    return False
+
+
+@contextmanager
+def _loopback_alone() -> Iterator[None]:
+    """Let Ray take the loopback address for that of this machine, so that it listens nowhere else.
+
+    Otherwise Ray replaces a loopback address, wherever it is given, by that of the network.
+    """
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
     try:
         yield
     finally:
-        ray.shutdown()
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 def _begin(address: str) -> None:
@@ -46,7 +93,7 @@ def _begin(address: str) -> None:
     options: dict[str, Any] = {"address": address, "logging_level": logging.ERROR, "log_to_driver": False}
     if address == LOCAL:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        options["include_dashboard"] = False
     try:
         ray.init(**options)
     except ConnectionError as error:

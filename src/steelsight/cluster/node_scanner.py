@@ -6,7 +6,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -39,6 +39,7 @@ class FirstFile:
 class NodeSettings:
     """What a node needs to know of a scan beside the bundle and the sheets."""
 
+    bundle: str  # the folder that the driver opened, for messages
     plan: str  # checksum of the plan
     options: ScanOptions
     machine: Mapping[str, str]  # `output.machine_facts` of the machine that began the scan
@@ -99,7 +100,7 @@ class NodeScanner:
         return ScannedPart(part, len(sheets), seal_part(table))
 
     def _open(self, files: Mapping[str, bytes], settings: NodeSettings) -> str | None:
-        bundle = _bundle_of(files)
+        bundle = replace(_bundle_of(files), folder=Path(settings.bundle))
         options = settings.options
         engine = open_engine(bundle, options.engine, threads=1, batch=options.batch)
         refusal = _refusal(bundle, engine, settings)

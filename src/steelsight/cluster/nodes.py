@@ -8,15 +8,23 @@ from typing import Any, Final, cast
 
 import ray
 
-__all__ = ["cores_by_node", "still_there"]
+__all__ = ["cores_by_node", "host_of", "still_there"]
 
 NODE_DEATH_S: Final = 15.0  # until Ray tells that a node is gone
 
 
 def cores_by_node() -> dict[str, int]:
     """Processor cores of every node that is alive, by Ray's id of the node."""
-    list_nodes = cast("Callable[[], list[dict[str, Any]]]", ray.nodes)
-    return {each["NodeID"]: int(each["Resources"].get("CPU", 0)) for each in list_nodes() if each["Alive"]}
+    return {each["NodeID"]: int(each["Resources"].get("CPU", 0)) for each in _nodes() if each["Alive"]}
+
+
+def host_of(node: str) -> str:
+    """The host name of a node."""
+    return next((str(each["NodeManagerHostname"]) for each in _nodes() if each["NodeID"] == node), node)
+
+
+def _nodes() -> list[dict[str, Any]]:
+    return cast("Callable[[], list[dict[str, Any]]]", ray.nodes)()
 
 
 def still_there(nodes: list[str]) -> list[str]:

@@ -22,7 +22,7 @@ from steelsight.cluster.node_scanner import (
     ScannedPart,
     bundle_files,
 )
-from steelsight.cluster.nodes import cores_by_node, still_there
+from steelsight.cluster.nodes import cores_by_node, host_of, still_there
 from steelsight.errors import BadCluster, ScanIncomplete, SteelsightError
 from steelsight.files import replace_file
 from steelsight.runtime.scan.job import FinishedPart, RunParts, ScanJob
@@ -80,6 +80,7 @@ class _Pool:
         self.workers: set[_Worker] = set()
         self.set_aside: dict[int, list[str]] = {}  # part -> nodes at which its workers died
         self._deaths: dict[int, list[str]] = {}
+        self._failed: Counter[str] = Counter()  # node -> workers that died before their first part
         self._refused: dict[str, NodeReport] = {}  # by node
         self._refs: dict[Any, _Worker] = {}
         self._looked = -LOOK_S
@@ -88,7 +89,7 @@ class _Pool:
         self._actor = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(NodeScanner)
         self._files = ray.put(bundle_files(job.bundle))
         self._settings = NodeSettings(
-            job.plan.checksum, job.options, dict(job.machine), mixed, _first_file(job)
+            str(job.bundle.folder), job.plan.checksum, job.options, dict(job.machine), mixed, _first_file(job)
         )
 
     @property
@@ -153,8 +154,11 @@ class _Pool:
         except RayTaskError as error:
             cause = error.cause
             raise (cause if isinstance(cause, SteelsightError) else error) from None
-        except RayActorError:
-            self._bury(worker)
+        except RayActorError as error:
+            if worker.opened:
+                self._bury(worker)
+            else:
+                self._give_up_opening(worker, error)
             return None
         except ObjectLostError:  # with the node that held it
             self._bury(worker, blame=False)
@@ -182,6 +186,15 @@ class _Pool:
         worker.parts.clear()
         ray.kill(worker.actor)
         self._looked = -LOOK_S
+
+    def _give_up_opening(self, worker: _Worker, error: RayActorError) -> None:
+        """A worker died before its first part; a node where that happens again and again is refused."""
+        self._failed[worker.node] += 1
+        if self._failed[worker.node] >= MAX_DEATHS:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
+            words = f"{MAX_DEATHS} workers died there before their first part ({reason[:200]})"
+            self._refused[worker.node] = NodeReport(worker.node, host_of(worker.node), words)
+        self._remove(worker)
 
     def _bury(self, worker: _Worker, *, blame: bool = True) -> None:
         """A worker died: the part that it scanned may be the cause, where its node is still there."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -119,7 +121,8 @@ def _scan_on_cluster(
     from steelsight.cluster.scan import on_cluster
     from steelsight.runtime.scan.run import scan as run
 
-    with connect(address), progress_bar("scanning") as progress:
+    # Ray prints what happens to its nodes on stdout, which is that of results.
+    with connect(address), redirect_stdout(sys.stderr), progress_bar("scanning") as progress:
         run_parts = on_cluster(workers=workers, mixed=mixed)
         return run(bundle, sources, out, options, progress=progress, run_parts=run_parts, mixed=mixed)
 

@@ -1,0 +1,290 @@
+"""A scan by Ray beside the local one, deaths at random points, and the driver's own cost.
+
+    python benchmarks/cluster.py speed [--sheets 50000] [--turns 3]
+    python benchmarks/cluster.py deaths [--kills 24]
+    python benchmarks/cluster.py driver [--sheets 10000000] [--parts 4000]
+
+speed   two workers of Ray over two local worker processes, the same sheets, in turns, one thread each; `warm`
+        counts from the moment when every worker has given its first part
+deaths  workers, nodes and drivers are killed while a scan runs; its rows are compared with a local scan's
+driver  workers that scan nothing and give back the bytes of a part: what the driver does for a part, and its
+        memory for a plan of so many sheets
+
+Ray is started by the script, on this machine alone. Run nothing else meanwhile. The last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import resource
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from ray.cluster_utils import Cluster
+
+import steelsight.cluster.scan as cluster_scan
+from steelsight.cluster.connect import connect
+from steelsight.cluster.node_scanner import NodeReport, ScannedPart
+from steelsight.cluster.scan import on_cluster
+from steelsight.runtime.bundle.default import default_bundle
+from steelsight.runtime.bundle.open import open_bundle
+from steelsight.runtime.engine.engine import open_engine
+from steelsight.runtime.scan import run as scan_module
+from steelsight.runtime.scan.job import RunParts, ScanJob
+from steelsight.runtime.scan.options import ScanOptions
+from steelsight.runtime.scan.output import machine_facts
+from steelsight.runtime.scan.parts import PartRows
+from steelsight.runtime.scan.plan import PART, write_plan
+from steelsight.runtime.scan.sources import PlannedSheet
+from steelsight.sheets.synthetic import synth_spec, write_sheets
+
+DRAWN = 48
+OPTIONS = ScanOptions(page=False)
+
+
+def main() -> None:
+    """Measure, print, end with JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["speed", "deaths", "driver"])
+    parser.add_argument("--sheets", type=int)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--kills", type=int, default=24)
+    parser.add_argument("--parts", type=int, default=4000)
+    options = parser.parse_args()
+    os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with tempfile.TemporaryDirectory() as scratch:
+        run = {"speed": measure_speed, "deaths": measure_deaths, "driver": measure_driver}[options.what]
+        print(json.dumps(run(options, Path(scratch))))
+
+
+def draw(scratch: Path, count: int) -> Path:
+    """A folder of small generated sheets; beyond DRAWN they are repeated under other names."""
+    write_sheets(synth_spec(count=DRAWN, height=64, width=400), scratch / "drawn")
+    drawn = sorted((scratch / "drawn").rglob("*.jpg"))
+    folder = scratch / "sheets"
+    folder.mkdir()
+    for number in range(count):
+        (folder / f"{number:07d}.jpg").write_bytes(drawn[number % len(drawn)].read_bytes())
+    return folder
+
+
+def cluster_of(cores: list[int]) -> Cluster:
+    """A head without cores and nodes with some."""
+    head = {"num_cpus": 0, "include_dashboard": False, "node_ip_address": "127.0.0.1"}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    for count in cores:
+        cluster.add_node(num_cpus=count, node_ip_address="127.0.0.1")
+    return cluster
+
+
+# ---- speed ----
+
+
+def measure_speed(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
+    """Sheets a second of both, and their ratio."""
+    folder = draw(scratch, options.sheets or 50_000)
+    cluster = cluster_of([2])
+    rates: dict[str, list[tuple[float, float]]] = {"local": [], "ray": []}
+    with connect(cluster.address):
+        for turn in range(options.turns):
+            for name, runner in (("local", None), ("ray", on_cluster(workers=2))):
+                rates[name].append(timed_scan(folder, scratch / f"{name}{turn}", runner))
+                print(f"{name}: {rates[name][-1][0]:.0f} sheets/s, warm {rates[name][-1][1]:.0f}", flush=True)
+    same = {digest_of(scratch / f"{name}{turn}") for name in rates for turn in range(options.turns)}
+    cluster.shutdown()
+    found: dict[str, Any] = {"sheets": options.sheets or 50_000, "identical": len(same) == 1}
+    for place, kind in enumerate(("whole", "warm")):
+        of = {name: statistics.median(each[place] for each in values) for name, values in rates.items()}
+        ratio = statistics.median(
+            mine[place] / other[place] for mine, other in zip(rates["ray"], rates["local"], strict=True)
+        )
+        found[kind] = {name: round(value, 1) for name, value in of.items()} | {"ratio": round(ratio, 3)}
+    return found
+
+
+def timed_scan(folder: Path, out: Path, runner: RunParts | None) -> tuple[float, float]:
+    """Sheets a second of scanning and writing, and of what follows each worker's first part."""
+    told: list[tuple[float, int]] = []
+    report = scan_module.scan(
+        default_bundle(),
+        [folder],
+        out,
+        OPTIONS,
+        workers=2,
+        progress=lambda done, _total: told.append((time.perf_counter(), done)),
+        run_parts=runner,
+    )
+    (start, before), (end, after) = told[1], told[-1]
+    return report.scanned / report.seconds, (after - before) / (end - start)
+
+
+def digest_of(out: Path) -> str:
+    """Of the bytes of all parts."""
+    digest = hashlib.sha256()
+    for path in sorted((out / "verdicts").iterdir()):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+# ---- deaths ----
+
+
+def measure_deaths(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
+    """Kill something at random points until enough were killed; compare rows."""
+    scan_module.PART = 32
+    folder = draw(scratch, options.sheets or 6_000)
+    scan_module.scan(default_bundle(), [folder], scratch / "local", OPTIONS, workers=2)
+    expected = digest_of(scratch / "local")
+    cluster = cluster_of([1, 1, 1])
+    chosen = random.Random(0)
+    killed: dict[str, int] = dict.fromkeys(("worker", "node", "driver"), 0)
+    scans, wrong = 0, 0
+    while sum(killed.values()) < options.kills:
+        out = scratch / f"out{scans}"
+        scans += 1
+        while scan_and_kill(cluster, folder, out, killed, options.kills, chosen):
+            pass
+        wrong += digest_of(out) != expected
+    cluster.shutdown()
+    return {"killed": killed, "scans": scans, "wrong": wrong}
+
+
+def scan_and_kill(
+    cluster: Cluster, folder: Path, out: Path, killed: dict[str, int], most: int, chosen: random.Random
+) -> bool:
+    """Scan until it ends, killing meanwhile; whether the driver was killed, which scans again then."""
+    driver = start_driver(cluster, folder, out)
+    while driver.poll() is None:
+        time.sleep(chosen.uniform(2, 6))
+        if driver.poll() is None and sum(killed.values()) < most:
+            kind = chosen.choice(list(killed))
+            killed[kind] += kill(kind, cluster, driver)
+            print(f"killed a {kind}: {killed}", flush=True)
+    if driver.returncode > 0:
+        raise SystemExit(f"the scan ended with code {driver.returncode}")
+    return driver.returncode < 0
+
+
+def start_driver(cluster: Cluster, folder: Path, out: Path) -> subprocess.Popen[bytes]:
+    """A scan by another process."""
+    program = (
+        f"import sys; from steelsight.runtime.scan import run as s; s.PART = {scan_module.PART}\n"
+        "from steelsight.runtime.scan.options import ScanOptions\n"
+        "from steelsight.cluster.connect import connect\n"
+        "from steelsight.cluster.scan import on_cluster\n"
+        "with connect(sys.argv[1]):\n"
+        "    s.scan(sys.argv[2], [sys.argv[3]], sys.argv[4], ScanOptions(page=False), run_parts=on_cluster())"
+    )
+    command = [sys.executable, "-c", program, cluster.address, default_bundle(), folder, out]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+
+def kill(kind: str, cluster: Cluster, driver: subprocess.Popen[bytes]) -> int:
+    """Kill a worker, a node, or the driver; how many were killed."""
+    if kind == "driver":
+        driver.kill()
+        driver.wait()
+    elif kind == "node":
+        cluster.remove_node(sorted(cluster.worker_nodes, key=id)[0], allow_graceful=False)
+        cluster.add_node(num_cpus=1, node_ip_address="127.0.0.1")
+    else:
+        found = subprocess.run(
+            ["pgrep", "-f", "ray::NodeScanner"], capture_output=True, text=True, check=False
+        )
+        if not found.stdout:
+            return 0
+        os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
+    return 1
+
+
+# ---- the driver's cost ----
+
+
+class NullScanner:
+    """Scans nothing: gives back bytes of a part's usual size."""
+
+    content = os.urandom(60_000)
+
+    def open(self, node: str, _files: Any, _settings: Any) -> NodeReport:
+        return NodeReport(node, "null", None)
+
+    def scan(self, part: int, rows: pa.Table) -> ScannedPart:
+        return ScannedPart(part, len(rows), self.content)
+
+
+def measure_driver(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
+    """Parts a second, and the driver's memory with a plan of many sheets."""
+    sheets = options.sheets or 10_000_000
+    started = time.perf_counter()
+    plan = write_plan(scratch, planned(sheets), PART)
+    planning = time.perf_counter() - started
+    cluster_scan.NodeScanner = NullScanner  # type: ignore[assignment,misc]
+    bundle = open_bundle(default_bundle())
+    facts = machine_facts(open_engine(bundle, threads=1))
+    rows = PartRows(bundle.card, plan.checksum, heatmaps=False)
+    numbers = range(min(options.parts, plan.parts))
+    cluster = cluster_of([2])
+    with connect(cluster.address), Peak() as peak:
+        started = time.perf_counter()
+        times = []
+        for _ in on_cluster(workers=2)(ScanJob(bundle, plan, scratch, numbers, rows, OPTIONS, facts)):
+            times.append(time.perf_counter())
+        seconds = times[-1] - times[1]
+    cluster.shutdown()
+    return {
+        "sheets": sheets,
+        "parts_of_plan": plan.parts,
+        "planning_s": round(planning, 1),
+        "parts": len(times),
+        "parts_per_s": round((len(times) - 2) / seconds, 1),
+        "peak_mib": round(peak.mib),
+        "whole_process_peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+
+
+def planned(count: int) -> Iterator[PlannedSheet]:
+    """Sheets that do not exist."""
+    for number in range(count):
+        name = f"line3/coil{number // 2000:06d}/{number:09d}.jpg"
+        yield PlannedSheet(number, name, f"/archive/{name}")
+
+
+class Peak:
+    """The largest resident memory of this process while the block runs, in MiB."""
+
+    mib = 0.0
+
+    def __enter__(self) -> Peak:
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        page = os.sysconf("SC_PAGE_SIZE")
+        while not self._done.wait(0.2):
+            resident = int(Path("/proc/self/statm").read_text().split()[1]) * page / 2**20
+            self.mib = max(self.mib, resident)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""What is told of a cluster that cannot be used, and where Ray listens."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from steelsight.errors import BadCluster
+
+ray = pytest.importorskip("ray", reason="the extra [cluster] is not installed")
+
+from steelsight.cluster.connect import connect  # noqa: E402
+
+
+@pytest.mark.parametrize(
+    "address", ["", "ray://host:10001", "host", "host:port", "host:1:2", "a b:1", "h:123456"]
+)
+def test_an_address_of_another_form_is_refused(address):
+    with pytest.raises(BadCluster, match="expected auto "), connect(address):
+        pytest.fail("connected")
+
+
+def test_a_port_where_nothing_listens_is_told_at_once():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with (
+        pytest.raises(BadCluster, match=rf"127.0.0.1:{port}: no Ray cluster answers there"),
+        connect(f"127.0.0.1:{port}"),
+    ):
+        pytest.fail("connected")
+
+
+def test_auto_without_a_cluster_names_how_to_start_one(monkeypatch):
+    def init(**options):
+        raise ConnectionError("Could not find any running Ray instance.")
+
+    monkeypatch.setattr(ray, "init", init)
+    with (
+        pytest.raises(BadCluster, match=r"start one with `ray start --head`, or use --ray local"),
+        connect("auto"),
+    ):
+        pytest.fail("connected")
+
+
+def test_another_ray_or_python_is_told(monkeypatch):
+    def init(**options):
+        raise RuntimeError(
+            "Version mismatch: The cluster was started with:\n    Ray: 2.9.0\n    Python: 3.9.1\n"
+            "This process on node 10.0.0.1 was started with:\n    Ray: 2.60.0\n    Python: 3.11.7\n"
+        )
+
+    monkeypatch.setattr(ray, "init", init)
+    expected = (
+        rf"a cluster of Ray {ray.__version__} with Python .*, got Ray 2\.9\.0 with Python 3\.9\.1; install"
+    )
+    with pytest.raises(BadCluster, match=expected), connect("auto"):
+        pytest.fail("connected")
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads /proc")
+def test_a_local_ray_listens_on_the_loopback_interface_alone():
+    with connect("local"):
+        assert ray.util.get_node_ip_address() == "127.0.0.1"
+        listening = sockets_of([*process_numbers("raylet|gcs_server|ray::|ray/dashboard"), os.getpid()])
+        assert listening
+        assert listening <= {"0100007F", "0" * 16 + "FFFF00000100007F", "0" * 24 + "01000000"}
+        with pytest.raises(BadCluster, match="connected to a cluster already"), connect("local"):
+            pytest.fail("connected twice")
+    assert not ray.is_initialized()
+
+
+def process_numbers(pattern):
+    session = ray._private.worker._global_node.get_session_dir_path()
+    found = subprocess.run(
+        ["pgrep", "-f", pattern], capture_output=True, text=True, check=True
+    ).stdout.split()
+    of_session = []
+    for number in found:
+        try:
+            environment = (
+                Path(f"/proc/{number}/environ").read_bytes() + Path(f"/proc/{number}/cmdline").read_bytes()
+            )
+        except OSError:
+            continue  # ended meanwhile
+        if session.encode() in environment:
+            of_session.append(number)
+    return of_session
+
+
+def sockets_of(numbers):
+    """Addresses, in the form of /proc/net/tcp, on which some processes listen."""
+    inodes = set()
+    for number in numbers:
+        for handle in Path(f"/proc/{number}/fd").glob("*"):
+            try:
+                inodes.add(str(handle.readlink()))
+            except OSError:
+                continue  # closed meanwhile
+    found = set()
+    for name in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
+                found.add(fields[1].partition(":")[0])
+    return found
+
+
+def test_nothing_of_ray_is_imported_without_the_option(tmp_path):
+    code = (
+        "import sys; from steelsight.cli import main\n"
+        "try: main()\n"
+        "finally: assert not [name for name in sys.modules if name.partition('.')[0] == 'ray']"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, "scan", "fast", str(tmp_path), "--out", str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 2, told.stderr
+    assert "expected at least one image" in " ".join(told.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("end", "told"), [("os._exit(1)", True), ("os.kill(os.getpid(), 9)", True), ("pass", False)]
+)
+def test_a_sudden_end_is_told_on_stderr(end, told):
+    code = (
+        "import os; from steelsight.cluster.exit_notice import notice_of_sudden_exit\n"
+        f"with notice_of_sudden_exit(): {end}"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ("and the same command goes on" in ended.stderr) is told
+    assert ended.stdout == ""
